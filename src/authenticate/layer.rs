@@ -1,0 +1,103 @@
+//! The layer and its options.
+
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use super::Authenticate;
+use super::public::PublicPaths;
+use crate::authenticator::Authenticator;
+use crate::error::ConfigError;
+
+/// Layer that applies [`Authenticate`].
+///
+/// See the [module](super) for an example.
+#[derive(Debug, Clone)]
+pub struct AuthenticateLayer {
+    options: Arc<Options>,
+}
+
+/// What all clones of a service share.
+#[derive(Debug, Clone)]
+pub(super) struct Options {
+    pub(super) authenticator: Authenticator,
+    pub(super) public: PublicPaths,
+    pub(super) preflight: bool,
+    pub(super) optional: bool,
+    pub(super) strip: bool,
+}
+
+impl AuthenticateLayer {
+    /// Creates a layer that protects everything inside it.
+    pub fn new(authenticator: Authenticator) -> Self {
+        let options = Options {
+            authenticator,
+            public: PublicPaths::default(),
+            preflight: false,
+            optional: false,
+            strip: false,
+        };
+        Self { options: Arc::new(options) }
+    }
+
+    /// Lets anyone call this path, without a principal. May be called again for further paths.
+    ///
+    /// Prefer to layer only what is protected. The path is the whole path as the client sent it, compared byte for byte:
+    /// inside a nested axum router it is `/api/health`, not `/health`.
+    ///
+    /// # Errors
+    ///
+    /// When `path` does not start with `/`, or could never match: a request whose path has `%`, `//`, `/.`, `;`, `\` or
+    /// anything but visible ASCII is never public.
+    pub fn public(mut self, path: &str) -> Result<Self, ConfigError> {
+        self.edit().public.add(path)?;
+        Ok(self)
+    }
+
+    /// Lets anyone call this path and every path below it, like [`public`](Self::public).
+    ///
+    /// `/docs` opens `/docs` and `/docs/a`, and leaves `/docs-internal` closed.
+    ///
+    /// # Errors
+    ///
+    /// As for [`public`](Self::public), and when the prefix would open everything.
+    pub fn public_prefix(mut self, prefix: &str) -> Result<Self, ConfigError> {
+        self.edit().public.add_prefix(prefix)?;
+        Ok(self)
+    }
+
+    /// Lets CORS preflights pass, without a principal: `OPTIONS` requests with `Origin` and
+    /// `Access-Control-Request-Method`. Default: they need a key like everything else.
+    #[must_use]
+    pub fn allow_preflight(mut self) -> Self {
+        self.edit().preflight = true;
+        self
+    }
+
+    /// Lets requests without a credential pass, without a principal. A bad credential is still refused.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.edit().optional = true;
+        self
+    }
+
+    /// Removes the headers that hold credentials before the inner service sees the request. Default: they are only marked
+    /// as sensitive.
+    #[must_use]
+    pub fn strip(mut self) -> Self {
+        self.edit().strip = true;
+        self
+    }
+
+    fn edit(&mut self) -> &mut Options {
+        Arc::make_mut(&mut self.options)
+    }
+}
+
+impl<S> Layer<S> for AuthenticateLayer {
+    type Service = Authenticate<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Authenticate::new(inner, Arc::clone(&self.options))
+    }
+}

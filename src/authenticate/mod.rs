@@ -1,0 +1,61 @@
+//! Middleware that admits requests with a good API key and answers all others.
+//!
+//! An admitted request reaches the inner service with a [`Principal`](crate::Principal) in its extensions. Everything
+//! else is answered in the protocol of the request, HTTP or gRPC, without the inner service being called.
+//!
+//! ```
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! use bytes::Bytes;
+//! use http::{Request, Response, StatusCode};
+//! use http_body_util::Full;
+//! use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+//! use tower_api_key::backend::KeyStore;
+//! use tower_api_key::key::{KeyFormat, KeyId};
+//! use tower_api_key::{AuthenticateLayer, Authenticator, Environment, MemoryStore, Owner, Principal, Record};
+//! # use tower_api_key::{Timestamp, digest::Digester};
+//!
+//! let key = KeyFormat::new("demo")?.mint(Environment::Live)?;
+//! let store = MemoryStore::new();
+//! # let id = KeyId::generate(Timestamp::from_unix_millis(0))?;
+//! store.insert(Record::new(id, &key, &Digester::sha256(), Owner::organization("acme"))).await?;
+//!
+//! let mut service = ServiceBuilder::new()
+//!     .layer(AuthenticateLayer::new(Authenticator::builder(store).build()?))
+//!     .service(service_fn(|request: Request<Full<Bytes>>| async move {
+//!         let principal = request.extensions().get::<Principal>().expect("a principal");
+//!         let name = principal.key_id().to_string();
+//!         Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from(name))))
+//!     }));
+//!
+//! let request = Request::builder()
+//!     .header("authorization", format!("Bearer {}", key.reveal().as_str()))
+//!     .body(Full::default())?;
+//! let response = service.ready().await?.call(request).await?;
+//! assert_eq!(response.status(), StatusCode::OK);
+//!
+//! let response = service.ready().await?.call(Request::new(Full::default())).await?;
+//! assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+//! assert_eq!(response.headers()["www-authenticate"], r#"Bearer realm="api""#);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # What is decided, and when
+//!
+//! The decision is made once for each request, before its body is polled, by its headers alone. A response or a stream
+//! that has started goes on after its key was revoked.
+//!
+//! # Order of layers
+//!
+//! Put layers that limit concurrency *inside* this one: a request that is refused should not hold a place, and one that
+//! waits for the store holds the place of the inner service that was ready for it.
+
+mod future;
+mod layer;
+mod public;
+mod service;
+
+pub use future::ResponseFuture;
+pub use layer::AuthenticateLayer;
+pub use service::Authenticate;

@@ -1,0 +1,135 @@
+//! Paths that need no key.
+
+use http::Request;
+
+use crate::error::{ConfigError, ConfigErrorKind};
+
+/// Paths that anyone may call, compared byte for byte with the whole path as the client sent it.
+///
+/// What a router makes of a path is the router's business. So a path with anything that a router or a proxy might read
+/// in more than one way is never public.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PublicPaths {
+    exact: Vec<Box<str>>,
+    prefixes: Vec<Box<str>>,
+}
+
+impl PublicPaths {
+    pub(super) fn add(&mut self, path: &str) -> Result<(), ConfigError> {
+        self.exact.push(checked(path)?.into());
+        Ok(())
+    }
+
+    pub(super) fn add_prefix(&mut self, prefix: &str) -> Result<(), ConfigError> {
+        let stem = prefix.strip_suffix('/').unwrap_or(prefix);
+        if stem.is_empty() {
+            let message =
+                format!("expected a public prefix that leaves something protected, found {prefix:?}");
+            return Err(ConfigError::new(ConfigErrorKind::Path, message));
+        }
+        self.prefixes.push(checked(stem)?.into());
+        Ok(())
+    }
+
+    pub(super) fn contain<B>(&self, request: &Request<B>) -> bool {
+        let is_empty = self.exact.is_empty() && self.prefixes.is_empty();
+        !is_empty && self.contain_path(whole_path(request))
+    }
+
+    fn contain_path(&self, path: &str) -> bool {
+        let below = |prefix: &str| {
+            path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        is_plain(path)
+            && (self.exact.iter().any(|public| **public == *path)
+                || self.prefixes.iter().any(|public| below(public)))
+    }
+}
+
+fn checked(path: &str) -> Result<&str, ConfigError> {
+    if path.starts_with('/') && is_plain(path) {
+        return Ok(path);
+    }
+    let expected =
+        "expected a public path that starts with `/` and has no `%`, `//`, `/.`, `;`, `\\`, `?` or `#`";
+    Err(ConfigError::new(ConfigErrorKind::Path, format!("{expected}, found {path:?}")))
+}
+
+/// Tells whether a path means the same to everyone who reads it.
+fn is_plain(path: &str) -> bool {
+    let is_odd = |byte: u8| !byte.is_ascii_graphic() || matches!(byte, b'%' | b';' | b'\\' | b'?' | b'#');
+    !path.bytes().any(is_odd) && !path.contains("//") && !path.contains("/.")
+}
+
+/// Returns the path as the client sent it. A nested axum router sees less of it, and keeps the whole one aside.
+#[cfg(feature = "axum")]
+fn whole_path<B>(request: &Request<B>) -> &str {
+    match request.extensions().get::<axum::extract::OriginalUri>() {
+        Some(original) => original.0.path(),
+        None => request.uri().path(),
+    }
+}
+
+/// Returns the path as the client sent it.
+#[cfg(not(feature = "axum"))]
+fn whole_path<B>(request: &Request<B>) -> &str {
+    request.uri().path()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_path_is_that_path_and_no_other_spelling_of_it() {
+        let mut paths = PublicPaths::default();
+        paths.add("/health").unwrap();
+        assert!(paths.contain_path("/health"));
+        for other in [
+            "",
+            "/",
+            "*",
+            "//health",
+            "/health/",
+            "/Health",
+            "/healthz",
+            "/health;x=/v1",
+            "/health%00",
+            "/%68ealth",
+            "/health/../v1",
+            "/health\\..\\v1",
+            "health",
+            "/health?",
+            "/health\u{e9}",
+        ] {
+            assert!(!paths.contain_path(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_public_prefix_ends_at_a_segment() {
+        let mut paths = PublicPaths::default();
+        paths.add_prefix("/docs/").unwrap();
+        for inside in ["/docs", "/docs/", "/docs/a", "/docs/a/b.html"] {
+            assert!(paths.contain_path(inside), "{inside:?}");
+        }
+        for outside in ["/docs-internal", "/doc", "/docs/../v1", "/docs/.git", "/docs//v1", "/docs/%2e%2e/v1"]
+        {
+            assert!(!paths.contain_path(outside), "{outside:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_could_never_match_is_refused_when_it_is_configured() {
+        for path in ["", "health", "/a//b", "/a/../b", "/a%20b", "/a?b", "/\u{e9}"] {
+            assert_eq!(
+                PublicPaths::default().add(path).unwrap_err().kind(),
+                ConfigErrorKind::Path,
+                "{path:?}"
+            );
+        }
+        for prefix in ["", "/"] {
+            assert!(PublicPaths::default().add_prefix(prefix).is_err(), "{prefix:?}");
+        }
+    }
+}

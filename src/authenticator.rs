@@ -1,0 +1,233 @@
+//! The decision: from the headers of a request to a principal or a rejection.
+
+mod builder;
+
+pub use builder::AuthenticatorBuilder;
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use crate::backend::Backend;
+use crate::cache::{Cache, Entry, Fact, Unanswered};
+use crate::clock::Clock;
+use crate::credential::{Credential, CredentialError, CredentialErrorKind, Scheme, Sources};
+use crate::digest::{Digest, Digester};
+use crate::environment::Environment;
+use crate::owner::Owner;
+use crate::principal::Principal;
+use crate::reject::{Answers, Forbidden, Reason, Rejection};
+use crate::trace;
+
+/// Decides who is calling: extracts a credential, resolves it through the cache, and judges its record.
+///
+/// A clone is one `Arc` and shares the cache. Middleware and handlers use it through
+/// [`AuthenticateLayer`](crate::AuthenticateLayer); where there is no Tower at hand, as when a websocket is upgraded, call
+/// [`authenticate`](Self::authenticate).
+///
+/// ```
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// use http::HeaderMap;
+/// use tower_api_key::backend::KeyStore;
+/// use tower_api_key::key::{KeyFormat, KeyId};
+/// use tower_api_key::reject::Reason;
+/// use tower_api_key::{Authenticator, Environment, MemoryStore, Owner, Record, Timestamp, digest::Digester};
+///
+/// let key = KeyFormat::new("demo")?.mint(Environment::Live)?;
+/// let id = KeyId::generate(Timestamp::from_unix_millis(0))?;
+/// let store = MemoryStore::new();
+/// store.insert(Record::new(id.clone(), &key, &Digester::sha256(), Owner::organization("acme"))).await?;
+/// let authenticator = Authenticator::builder(store).build()?;
+///
+/// let mut headers = HeaderMap::new();
+/// let rejection = authenticator.authenticate(&headers).await.unwrap_err();
+/// assert_eq!(rejection.reason(), &Reason::Missing);
+///
+/// headers.insert("x-api-key", key.reveal().as_str().parse()?);
+/// let principal = authenticator.authenticate(&headers).await?;
+/// assert_eq!(principal.key_id(), &id);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Authenticator(Arc<Inner>);
+
+struct Inner {
+    sources: Sources,
+    digester: Digester,
+    environment: Option<Environment>,
+    clock: Arc<dyn Clock>,
+    answers: Arc<Answers>,
+    cache: Arc<Cache>,
+}
+
+/// A decision, or the promise of one.
+pub(crate) enum Decision {
+    Made(Result<Principal, Rejection>),
+    /// The store has to be asked.
+    Pending(Inquiry),
+}
+
+/// A question to the store, free of the request that it was asked for.
+pub(crate) struct Inquiry {
+    authenticator: Authenticator,
+    digest: Digest,
+    source: usize,
+    user: Option<Box<str>>,
+}
+
+impl Authenticator {
+    /// Starts to configure an authenticator over `backend`.
+    pub fn builder(backend: impl Backend) -> AuthenticatorBuilder {
+        AuthenticatorBuilder::new(backend)
+    }
+
+    /// Decides who sent a request with these headers.
+    ///
+    /// # Errors
+    ///
+    /// When no one is admitted. The rejection says why, for the log; what the client may know is
+    /// [`Reason::detail`](crate::reject::Reason::detail).
+    ///
+    /// # Panics
+    ///
+    /// When polled outside a Tokio runtime and the store has to be asked.
+    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Rejection> {
+        match self.decide(self.0.sources.extract(headers)) {
+            Decision::Made(outcome) => outcome,
+            Decision::Pending(inquiry) => inquiry.resolve().await,
+        }
+    }
+
+    /// Like [`Self::authenticate`], without waiting, and marks the headers that it looked at as sensitive.
+    pub(crate) fn decide_and_mark(&self, headers: &mut HeaderMap) -> Decision {
+        self.decide(self.0.sources.extract_and_mark(headers))
+    }
+
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.0.sources
+    }
+
+    pub(crate) fn answers(&self) -> &Arc<Answers> {
+        &self.0.answers
+    }
+
+    fn decide(&self, presented: Result<Option<Credential<'_>>, CredentialError>) -> Decision {
+        let credential = match presented {
+            Ok(Some(credential)) => credential,
+            Ok(None) => return Decision::Made(Err(logged(Rejection::new(Reason::Missing)))),
+            Err(error) => return Decision::Made(Err(logged(self.unusable(&error)))),
+        };
+        let digest = self.0.digester.digest(credential.expose_secret());
+        match self.0.cache.peek(&digest) {
+            Some(fact) => Decision::Made(self.judge(fact, credential.source(), credential.user())),
+            None => Decision::Pending(Inquiry {
+                authenticator: self.clone(),
+                digest,
+                source: credential.source(),
+                user: credential.user().map(Into::into),
+            }),
+        }
+    }
+
+    fn judge(&self, fact: Fact, source: usize, user: Option<&str>) -> Result<Principal, Rejection> {
+        match fact {
+            Fact::Absent => Err(logged(self.refuse(Reason::Unknown, source))),
+            Fact::Dead => Err(logged(self.refuse(Reason::Revoked, source))),
+            Fact::Known(entry) => match self.objection(&entry, self.scheme(source), user) {
+                Some(reason) => Err(logged(self.refuse(reason, source).key(entry.record().id.clone()))),
+                None => {
+                    // OK because the builder accepts no more than 255 sources.
+                    let principal = Principal::new(entry, source as u8);
+                    trace::admitted(&principal);
+                    Ok(principal)
+                }
+            },
+        }
+    }
+
+    /// Says what speaks against a record. Asked for each request: the cache holds facts, and time goes on.
+    fn objection(&self, entry: &Entry, scheme: &Scheme, user: Option<&str>) -> Option<Reason> {
+        let record = entry.record();
+        if record.revoked.is_some() {
+            Some(Reason::Revoked)
+        } else if record.has_expired(self.0.clock.wall()) {
+            Some(Reason::Expired)
+        } else if self.0.environment.is_some_and(|environment| environment != record.environment) {
+            Some(Reason::WrongEnvironment)
+        } else if !record.accepts(scheme) {
+            Some(Reason::WrongSource)
+        } else if !user.is_none_or(|user| is_email_of(user, &record.owner)) {
+            Some(Reason::WrongOwner)
+        } else if is_disabled(&record.owner) {
+            Some(Reason::Forbidden(Forbidden::OrganizationDisabled))
+        } else {
+            None
+        }
+    }
+
+    fn unusable(&self, error: &CredentialError) -> Rejection {
+        let reason = match error.kind() {
+            CredentialErrorKind::Ambiguous => Reason::Ambiguous,
+            CredentialErrorKind::Malformed => Reason::Malformed,
+        };
+        match error.source_index() {
+            Some(source) => self.refuse(reason, source),
+            None => Rejection::new(reason),
+        }
+    }
+
+    fn refuse(&self, reason: Reason, source: usize) -> Rejection {
+        Rejection::new(reason).presented(self.scheme(source).clone())
+    }
+
+    fn scheme(&self, source: usize) -> &Scheme {
+        self.0.sources.scheme_at(source)
+    }
+}
+
+impl Inquiry {
+    /// Asks the store.
+    pub(crate) async fn resolve(self) -> Result<Principal, Rejection> {
+        let Self { authenticator, digest, source, user } = self;
+        match authenticator.0.cache.read(digest).await {
+            Ok(fact) => authenticator.judge(fact, source, user.as_deref()),
+            Err(Unanswered) => Err(logged(authenticator.refuse(Reason::Unavailable, source))),
+        }
+    }
+}
+
+/// Compares the user of a Basic credential with the owner's e-mail: ASCII case aside, in constant time.
+fn is_email_of(user: &str, owner: &Owner) -> bool {
+    use subtle::ConstantTimeEq;
+
+    let email = owner.email().unwrap_or_default();
+    let fold = |text: &str| text.to_ascii_lowercase().into_bytes();
+    fold(user).ct_eq(&fold(email)).into()
+}
+
+fn is_disabled(owner: &Owner) -> bool {
+    match owner {
+        Owner::Organization(organization) => organization.disabled,
+        Owner::Project(project) => project.organization.disabled,
+        // A person may belong to other organizations; each is looked at when it is reached for.
+        Owner::User(_) => false,
+    }
+}
+
+fn logged(rejection: Rejection) -> Rejection {
+    trace::refused(rejection.reason().label(), rejection.key_id());
+    rejection
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticator")
+            .field("sources", &self.0.sources)
+            .field("digester", &self.0.digester)
+            .field("environment", &self.0.environment)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,184 @@
+//! The configuration of an authenticator.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Authenticator, Inner};
+use crate::backend::{Backend, ErasedBackend};
+use crate::cache::{Cache, Limits};
+use crate::clock::{Clock, SystemClock};
+use crate::credential::{Source, Sources};
+use crate::digest::Digester;
+use crate::environment::Environment;
+use crate::error::{ConfigError, ConfigErrorKind};
+use crate::principal::Issuer;
+use crate::reject::{AnswersBuilder, Respond};
+use crate::scope::Scope;
+
+/// Configures an [`Authenticator`]. Mistakes are reported by [`build`](Self::build), before the first request.
+///
+/// ```
+/// use tower_api_key::credential::Source;
+/// use tower_api_key::{Authenticator, ConfigErrorKind, Environment, MemoryStore};
+///
+/// let builder = Authenticator::builder(MemoryStore::new())
+///     .sources([Source::bearer(), Source::basic(), Source::header("Device-Key")?])
+///     .environment(Environment::Live)
+///     .realm("example");
+/// assert!(builder.build().is_ok());
+///
+/// let builder = Authenticator::builder(MemoryStore::new()).realm("line\nbreak");
+/// assert_eq!(builder.build().unwrap_err().kind(), ConfigErrorKind::Realm);
+/// # Ok::<(), tower_api_key::ConfigError>(())
+/// ```
+#[must_use = "call `build` to get an authenticator"]
+pub struct AuthenticatorBuilder {
+    backend: Box<dyn ErasedBackend>,
+    sources: Option<Vec<Source>>,
+    digester: Digester,
+    environment: Option<Environment>,
+    admin_scope: Option<Box<str>>,
+    answers: AnswersBuilder,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+}
+
+impl AuthenticatorBuilder {
+    pub(super) fn new(backend: impl Backend) -> Self {
+        Self {
+            backend: Box::new(backend),
+            sources: None,
+            digester: Digester::default(),
+            environment: None,
+            admin_scope: None,
+            answers: AnswersBuilder::default(),
+            limits: Limits::default(),
+            clock: Arc::new(SystemClock::new()),
+        }
+    }
+
+    /// Sets where credentials are looked for. Default: `Authorization: Bearer` and `X-API-Key`.
+    pub fn sources(mut self, sources: impl IntoIterator<Item = Source>) -> Self {
+        self.sources = Some(sources.into_iter().collect());
+        self
+    }
+
+    /// Sets how keys become digests. Default: SHA-256.
+    pub fn digester(mut self, digester: Digester) -> Self {
+        self.digester = digester;
+        self
+    }
+
+    /// Admits keys of this environment only. Default: keys of any.
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = Some(environment);
+        self
+    }
+
+    /// Declares a scope that implies all others. Default: none does, except `*`.
+    pub fn admin_scope(mut self, scope: impl Into<Box<str>>) -> Self {
+        self.admin_scope = Some(scope.into());
+        self
+    }
+
+    /// Sets the realm of the challenges. Default: `api`.
+    pub fn realm(mut self, realm: impl Into<Box<str>>) -> Self {
+        self.answers.realm = realm.into();
+        self
+    }
+
+    /// Sets how the bodies of refusals are written. Default: [`Detail`](crate::reject::Detail).
+    pub fn respond(mut self, respond: impl Respond) -> Self {
+        self.answers.respond = Box::new(respond);
+        self
+    }
+
+    /// Sets after how many seconds a client may try again when the store gives no answer. Default: 1. Zero: no advice.
+    pub fn retry_after(mut self, delay: Duration) -> Self {
+        self.answers.retry_after = delay;
+        self
+    }
+
+    /// Sets for how long a record may be used without reading it again. Default: 60 s. Zero: every request reads.
+    ///
+    /// Revocations do not wait for it where the store announces them.
+    pub fn positive_ttl(mut self, ttl: Duration) -> Self {
+        self.limits.positive_ttl = ttl;
+        self
+    }
+
+    /// Sets for how long it is remembered that a key does not exist, up to 60 s. Default: 5 s. Zero: not at all.
+    pub fn negative_ttl(mut self, ttl: Duration) -> Self {
+        self.limits.negative_ttl = ttl;
+        self
+    }
+
+    /// Sets how many records are remembered. Default: 100,000.
+    pub fn positive_capacity(mut self, records: u64) -> Self {
+        self.limits.positive_capacity = records;
+        self
+    }
+
+    /// Sets how many keys that do not exist are remembered. Default: 10,000.
+    pub fn negative_capacity(mut self, digests: u64) -> Self {
+        self.limits.negative_capacity = digests;
+        self
+    }
+
+    /// Sets how long a request waits for the store before it is refused with 503. Default: 500 ms.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.limits.deadline = deadline;
+        self
+    }
+
+    /// Sets how many look-ups may run at a time. Default: 64. Sixteen times as many may wait; past that the answer is 503.
+    pub fn concurrent_fills(mut self, fills: usize) -> Self {
+        self.limits.concurrent_fills = fills;
+        self
+    }
+
+    /// Replaces the clock of the machine, for tests.
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Checks the configuration and creates the authenticator, which from then on hears of the backend's changes.
+    ///
+    /// # Errors
+    ///
+    /// When something in the configuration cannot work; see [`ConfigErrorKind`].
+    pub fn build(self) -> Result<Authenticator, ConfigError> {
+        let sources = self.sources.map_or_else(|| Ok(Sources::default()), Sources::new)?;
+        let schemes: Box<[_]> = sources.iter().map(|source| source.scheme().clone()).collect();
+        if schemes.len() > usize::from(u8::MAX) {
+            let message = format!("expected at most 255 sources, found {}", schemes.len());
+            return Err(ConfigError::new(ConfigErrorKind::Sources, message));
+        }
+        self.limits.check()?;
+        let admin = self.admin_scope.map(Scope::new).transpose()?;
+        let answers = Arc::new(self.answers.build(&sources)?);
+        let issuer = Arc::new(Issuer { schemes, admin, answers: Arc::clone(&answers) as _ });
+        let cache = Cache::new(self.backend, Arc::clone(&self.clock), issuer, self.limits);
+        Ok(Authenticator(Arc::new(Inner {
+            sources,
+            digester: self.digester,
+            environment: self.environment,
+            clock: self.clock,
+            answers,
+            cache,
+        })))
+    }
+}
+
+impl fmt::Debug for AuthenticatorBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthenticatorBuilder")
+            .field("sources", &self.sources)
+            .field("digester", &self.digester)
+            .field("environment", &self.environment)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}

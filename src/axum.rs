@@ -1,0 +1,96 @@
+//! For axum: extractors, rejections as responses, and axum's own body.
+//!
+//! A handler that takes a [`Principal`] is never called without one. One that takes an `Option<Principal>` is, where the
+//! layer is [`optional`](crate::AuthenticateLayer::optional) or the path public.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use tower_api_key::{AuthenticateLayer, Authenticator, MemoryStore, Principal};
+//!
+//! async fn whoami(principal: Principal) -> String {
+//!     principal.key_id().to_string()
+//! }
+//!
+//! let authenticator = Authenticator::builder(MemoryStore::new()).build()?;
+//! let app: Router = Router::new().route("/whoami", get(whoami)).layer(AuthenticateLayer::new(authenticator));
+//! # Ok::<(), tower_api_key::ConfigError>(())
+//! ```
+//!
+//! A layer covers the routes that were added *before* it, and no others: add routes first, then the layer. To have unknown
+//! paths answered with 404 instead of 401, use `route_layer`.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::http::Version;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+
+use crate::principal::Principal;
+use crate::reject::{self, Addressee, Answers, Reason, Refusal, RefusalBody, Rejection};
+
+impl RefusalBody for Body {
+    fn from_bytes(bytes: Bytes) -> Self {
+        bytes.into()
+    }
+}
+
+/// What an extractor answers when there is no principal: a 401 where the request came without a credential, a 500 that
+/// names the missing layer where no [`AuthenticateLayer`](crate::AuthenticateLayer) was passed.
+pub struct PrincipalRejection {
+    refusal: Refusal,
+    to: Addressee,
+}
+
+impl PrincipalRejection {
+    /// Returns why there is no principal.
+    pub fn rejection(&self) -> &Rejection {
+        &self.refusal.rejection
+    }
+}
+
+impl std::fmt::Debug for PrincipalRejection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("PrincipalRejection").field(self.rejection()).finish()
+    }
+}
+
+impl IntoResponse for PrincipalRejection {
+    fn into_response(self) -> Response {
+        let Refusal { rejection, answers } = self.refusal;
+        answers.answer(rejection, self.to)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Principal {
+    type Rejection = PrincipalRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        reject::principal(&parts.extensions).cloned().map_err(|refusal| PrincipalRejection {
+            refusal,
+            to: Addressee::new(parts.version, &parts.headers),
+        })
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for Principal {
+    type Rejection = PrincipalRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Self::Rejection> {
+        match <Self as FromRequestParts<S>>::from_request_parts(parts, state).await {
+            Ok(principal) => Ok(Some(principal)),
+            Err(missing) if *missing.rejection().reason() == Reason::Missing => Ok(None),
+            Err(misconfigured) => Err(misconfigured),
+        }
+    }
+}
+
+/// Answers over HTTP in the default form. Where the answer should be that of an authenticator, let its layers refuse.
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        let answers: Arc<Answers> = Answers::default_ones();
+        answers.answer(self, Addressee::new(Version::HTTP_11, &axum::http::HeaderMap::new()))
+    }
+}

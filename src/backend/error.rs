@@ -1,0 +1,92 @@
+//! A store that could not do what was asked of it.
+
+use std::error::Error;
+use std::fmt;
+
+/// A store that could not do what was asked of it.
+///
+/// It goes to logs and to the code that manages keys, never to a client.
+#[derive(Debug)]
+pub struct BackendError {
+    kind: BackendErrorKind,
+    message: Box<str>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What kept a store from doing what was asked of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BackendErrorKind {
+    /// The store could not be reached, or did not answer. Whether a change was made is unknown.
+    Unavailable,
+    /// What the store holds cannot be understood.
+    Corrupt,
+    /// There is such a key already.
+    Conflict,
+    /// There is no such key.
+    NotFound,
+    /// The store cannot keep what it was given.
+    Invalid,
+}
+
+impl BackendError {
+    /// Creates an error that says that the store could not be asked.
+    pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::caused(
+            BackendErrorKind::Unavailable,
+            "expected an answer from the key store, found an error",
+            source,
+        )
+    }
+
+    /// Creates an error that says that what the store holds cannot be understood.
+    pub fn corrupt(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::caused(BackendErrorKind::Corrupt, "expected a readable key store, found something else", source)
+    }
+
+    /// Creates an error that says that there is such a key already.
+    pub fn conflict() -> Self {
+        let message = "expected a new key, found one with the same id or digest in the store";
+        Self { kind: BackendErrorKind::Conflict, message: message.into(), source: None }
+    }
+
+    /// Creates an error that says that there is no such key.
+    pub fn not_found() -> Self {
+        let message = "expected a key that is in the store, found none with this id";
+        Self { kind: BackendErrorKind::NotFound, message: message.into(), source: None }
+    }
+
+    /// Creates an error that says that the store cannot keep what it was given.
+    pub fn invalid(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::caused(
+            BackendErrorKind::Invalid,
+            "expected a record that the store can keep, found another",
+            source,
+        )
+    }
+
+    fn caused(
+        kind: BackendErrorKind,
+        message: &str,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self { kind, message: message.into(), source: Some(source.into()) }
+    }
+
+    /// Returns what kept the store from doing what was asked.
+    pub fn kind(&self) -> BackendErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for BackendError {}

@@ -1,0 +1,98 @@
+//! Where keys are kept: one trait to look them up, and what implements it.
+//!
+//! A [`Backend`] answers one question: which record has this digest? It has three answers, found, not found and could
+//! not ask, and only the first two are ever remembered. A backend that also keeps keys is a [`KeyStore`].
+//!
+//! ```
+//! use tower_api_key::backend::{Backend, BackendError};
+//! use tower_api_key::digest::Digest;
+//! use tower_api_key::{Owner, Record, key::KeyId};
+//!
+//! /// A single key from the configuration of a service.
+//! struct OneKey(Digest);
+//!
+//! impl Backend for OneKey {
+//!     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+//!         let id = KeyId::new("the-one-key").map_err(BackendError::invalid)?;
+//!         let found = *digest == self.0;
+//!         Ok(found.then(|| Record::imported(id, self.0, Owner::organization("acme"))))
+//!     }
+//! }
+//! ```
+
+mod changes;
+mod error;
+mod keys;
+mod memory;
+#[cfg(feature = "sqlite")]
+mod migrations;
+#[cfg(feature = "sqlite")]
+mod row;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+pub use changes::{Announcement, Change, Changes, Subscriber};
+pub use error::{BackendError, BackendErrorKind};
+pub use keys::KeyStore;
+pub use memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
+
+pub(crate) use changes::Apply;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::digest::Digest;
+use crate::record::Record;
+
+/// A place to look keys up by their digest.
+pub trait Backend: Send + Sync + 'static {
+    /// Returns the record with this digest, or `None` if there is none.
+    ///
+    /// A revoked or expired key has a record; the record says so.
+    ///
+    /// # Errors
+    ///
+    /// When the question could not be answered. The request is then refused with 503, and nothing is remembered. Never
+    /// report an outage as `None`: that would tell the owner of a good key that it is bad.
+    fn find(&self, digest: &Digest) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send;
+
+    /// Takes the one who wants to hear of changes, before they are acknowledged to whoever made them.
+    ///
+    /// Called once for each authenticator, when it is built. A store keeps the subscriber in its [`Changes`]. The
+    /// default ignores it: without news of changes, a record may be used for the whole time to live of the cache after
+    /// the key was revoked.
+    fn subscribe(&self, subscriber: Subscriber) {
+        drop(subscriber);
+    }
+}
+
+impl<B: Backend> Backend for Arc<B> {
+    fn find(&self, digest: &Digest) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send {
+        (**self).find(digest)
+    }
+
+    fn subscribe(&self, subscriber: Subscriber) {
+        (**self).subscribe(subscriber);
+    }
+}
+
+/// A backend without its type. It is only called on a miss, where a box does not matter.
+pub(crate) trait ErasedBackend: Send + Sync {
+    fn find<'a>(&'a self, digest: &'a Digest) -> Finding<'a>;
+    fn subscribe(&self, subscriber: Subscriber);
+}
+
+pub(crate) type Finding<'a> = Pin<Box<dyn Future<Output = Result<Option<Record>, BackendError>> + Send + 'a>>;
+
+impl<B: Backend> ErasedBackend for B {
+    fn find<'a>(&'a self, digest: &'a Digest) -> Finding<'a> {
+        Box::pin(Backend::find(self, digest))
+    }
+
+    fn subscribe(&self, subscriber: Subscriber) {
+        Backend::subscribe(self, subscriber);
+    }
+}

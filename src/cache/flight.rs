@@ -1,0 +1,139 @@
+//! Flights: one read of the store for all who wait for the same key.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+
+use super::Fact;
+use super::stamp::Stamp;
+use super::sync::{Arc, Mutex, lock, watch};
+use crate::digest::Digest;
+
+const SHARDS: usize = 16;
+
+/// How many may wait for one key. Past that the store is so slow that waiting helps nobody.
+const WAITERS: usize = 4096;
+
+/// A read of the store that is under way.
+pub(super) struct Flight {
+    pub(super) stamp: Stamp,
+    landing: watch::Sender<Option<Landing>>,
+}
+
+/// How a flight ended: with a fact, or without an answer.
+pub(super) type Landing = Result<Fact, Unanswered>;
+
+/// The store could not be asked, or did not answer in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unanswered;
+
+impl Flight {
+    fn new(stamp: Stamp) -> Arc<Self> {
+        Arc::new(Self { stamp, landing: watch::Sender::new(None) })
+    }
+
+    /// Waits until the read has ended. Whoever waits may go away: the read belongs to none of them.
+    pub(super) async fn landed(&self) -> Landing {
+        let mut landing = self.landing.subscribe();
+        match landing.wait_for(Option::is_some).await {
+            Ok(landing) => landing.clone().unwrap_or(Err(Unanswered)),
+            // The sender is part of `self`, so it outlives the wait.
+            Err(_) => Err(Unanswered),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.landing.receiver_count() >= WAITERS
+    }
+}
+
+/// The reads that are under way.
+pub(super) struct Flights {
+    shards: [Mutex<HashMap<Digest, Arc<Flight>>>; SHARDS],
+    limit: usize,
+}
+
+/// A place on a flight.
+pub(super) enum Boarding {
+    /// Someone has started the read.
+    Joined(Arc<Flight>),
+    /// Whoever gets this has to start the read.
+    Opened(Arc<Flight>, Pilot),
+    /// Too many are waiting.
+    Full,
+}
+
+impl Flights {
+    /// Creates an empty set that holds about `limit` flights at once.
+    pub(super) fn new(limit: usize) -> Self {
+        Self { shards: std::array::from_fn(|_| Mutex::default()), limit: limit.div_ceil(SHARDS) }
+    }
+
+    /// Joins the read of a key that carries this very stamp. An older read may have seen what has changed since, so a
+    /// new one takes its place; those who wait for the older one keep waiting for it, and look at its stamp when it ends.
+    pub(super) fn board(self: &Arc<Self>, digest: Digest, stamp: Stamp) -> Boarding {
+        let mut shard = lock(self.shard(&digest));
+        let crowded = shard.len() >= self.limit;
+        let flight = match shard.entry(digest) {
+            Slot::Occupied(slot) if slot.get().stamp == stamp => {
+                let flight = Arc::clone(slot.get());
+                return if flight.is_full() { Boarding::Full } else { Boarding::Joined(flight) };
+            }
+            _ if crowded => return Boarding::Full,
+            slot => Arc::clone(slot.insert_entry(Flight::new(stamp)).get()),
+        };
+        let pilot = Pilot { flights: Arc::clone(self), digest, flight: Arc::clone(&flight) };
+        Boarding::Opened(flight, pilot)
+    }
+
+    /// Forgets the read of a key, so that nobody joins it any more.
+    pub(super) fn remove(&self, digest: &Digest) {
+        lock(self.shard(digest)).remove(digest);
+    }
+
+    fn remove_own(&self, digest: &Digest, own: &Arc<Flight>) {
+        let mut shard = lock(self.shard(digest));
+        // A later read may have taken the place: only the very same flight may be removed.
+        if shard.get(digest).is_some_and(|flight| Arc::ptr_eq(flight, own)) {
+            shard.remove(digest);
+        }
+    }
+
+    fn shard(&self, digest: &Digest) -> &Mutex<HashMap<Digest, Arc<Flight>>> {
+        &self.shards[digest.shard() as usize % SHARDS]
+    }
+}
+
+/// The duty to land a flight. Dropped without landing, as by a panic or at shutdown, it lands without an answer.
+pub(super) struct Pilot {
+    flights: Arc<Flights>,
+    digest: Digest,
+    flight: Arc<Flight>,
+}
+
+impl Pilot {
+    pub(super) fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    pub(super) fn stamp(&self) -> Stamp {
+        self.flight.stamp
+    }
+
+    /// Tells everyone who waits how the read ended.
+    pub(super) fn land(self, landing: Landing) {
+        self.flight.landing.send_replace(Some(landing));
+    }
+}
+
+impl Drop for Pilot {
+    fn drop(&mut self) {
+        self.flights.remove_own(&self.digest, &self.flight);
+        self.flight.landing.send_if_modified(|landing| {
+            let abandoned = landing.is_none();
+            if abandoned {
+                *landing = Some(Err(Unanswered));
+            }
+            abandoned
+        });
+    }
+}

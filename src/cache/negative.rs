@@ -1,0 +1,40 @@
+//! What is remembered of keys that do not exist: little, shortly, and apart from the keys that do.
+
+use std::time::Duration;
+
+use super::stamp::Stamp;
+use super::sync::Bounded;
+use crate::clock::Moment;
+use crate::digest::Digest;
+
+/// Digests that the store does not know. A flood of them can only push out one another.
+pub(super) struct Negative {
+    ttl: Duration,
+    absent: Bounded<Digest, Absence>,
+}
+
+#[derive(Clone, Copy)]
+struct Absence {
+    stamp: Stamp,
+    until: Moment,
+}
+
+impl Negative {
+    pub(super) fn new(ttl: Duration, capacity: u64) -> Self {
+        Self { ttl, absent: super::bounded(capacity, ttl) }
+    }
+
+    pub(super) fn insert(&self, digest: Digest, stamp: Stamp, now: Moment) {
+        if !self.ttl.is_zero() {
+            self.absent.insert(digest, Absence { stamp, until: now.saturating_add(self.ttl) });
+        }
+    }
+
+    pub(super) fn contains(&self, digest: &Digest, stamp: Stamp, now: Moment) -> bool {
+        self.absent.get(digest).is_some_and(|absence| absence.stamp == stamp && now < absence.until)
+    }
+
+    pub(super) fn remove(&self, digest: &Digest) {
+        self.absent.invalidate(digest);
+    }
+}

@@ -1,0 +1,50 @@
+//! Stamps: what makes an entry inert the moment its key changes.
+//!
+//! A stamp is taken before a record is read from the store and kept with whatever is made of the record. A change bumps a
+//! counter, so that older stamps are equal to none that is taken later. Nothing has to be found and removed for that:
+//! the bump alone is the point at which a revocation takes effect.
+
+use super::sync::{AtomicU64, Ordering};
+use crate::digest::Digest;
+
+/// Keys share counters. A bump then costs the other keys of the counter one look-up each, and nothing else.
+const SLOTS: usize = 4096;
+
+/// The state of a key's counters at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    slot: u64,
+    all: u64,
+}
+
+/// The counters.
+#[derive(Debug)]
+pub(super) struct Stamps {
+    slots: Box<[AtomicU64]>,
+    all: AtomicU64,
+}
+
+impl Stamps {
+    pub(super) fn new() -> Self {
+        Self { slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(), all: AtomicU64::new(0) }
+    }
+
+    /// Returns the stamp that a read which starts now would carry.
+    pub(super) fn current(&self, digest: &Digest) -> Stamp {
+        Stamp { slot: self.slot(digest).load(Ordering::SeqCst), all: self.all.load(Ordering::SeqCst) }
+    }
+
+    /// Makes everything inert that was read of this key.
+    pub(super) fn bump(&self, digest: &Digest) {
+        self.slot(digest).fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Makes everything inert that was read of any key.
+    pub(super) fn bump_all(&self) {
+        self.all.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn slot(&self, digest: &Digest) -> &AtomicU64 {
+        &self.slots[digest.shard() as usize % SLOTS]
+    }
+}

@@ -1,0 +1,200 @@
+//! Time as the crate sees it: a wall clock that can be set, and a monotonic clock that cannot.
+//!
+//! Whether a key has expired is a question for the wall clock. How long a cached record may be used is a question for
+//! the monotonic one. Everything that depends on time asks a [`Clock`], so a test moves time instead of waiting for it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A point in wall-clock time: milliseconds since 1970-01-01T00:00:00Z.
+///
+/// ```
+/// use std::time::{Duration, SystemTime, UNIX_EPOCH};
+/// use tower_api_key::clock::Timestamp;
+///
+/// let then = Timestamp::from(UNIX_EPOCH + Duration::from_secs(2));
+/// assert_eq!(then.unix_millis(), 2_000);
+/// assert_eq!(SystemTime::from(then), UNIX_EPOCH + Duration::from_secs(2));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Creates a timestamp from milliseconds since the Unix epoch.
+    pub const fn from_unix_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Returns the milliseconds since the Unix epoch.
+    pub const fn unix_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Returns the time `by` later, or the last representable time.
+    #[must_use]
+    pub fn saturating_add(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(millis(by)))
+    }
+
+    /// Returns the time `by` earlier, or the first representable time.
+    #[must_use]
+    pub fn saturating_sub(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(by)))
+    }
+
+    /// Returns how long ago `earlier` was, zero if it lies ahead.
+    pub fn saturating_since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0).max(0).unsigned_abs())
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => Self(millis(after)),
+            Err(before) => Self(-millis(before.duration())),
+        }
+    }
+}
+
+impl From<Timestamp> for SystemTime {
+    fn from(Timestamp(millis): Timestamp) -> Self {
+        let distance = Duration::from_millis(millis.unsigned_abs());
+        if millis < 0 { UNIX_EPOCH - distance } else { UNIX_EPOCH + distance }
+    }
+}
+
+/// A point in monotonic time: nanoseconds since an origin that each [`Clock`] chooses.
+///
+/// Moments of different clocks have nothing to do with each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(u64);
+
+impl Moment {
+    /// A moment that no clock reaches: 584 years after its origin.
+    pub const NEVER: Self = Self(u64::MAX);
+
+    /// Creates a moment from nanoseconds since the clock's origin.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Returns the nanoseconds since the clock's origin.
+    pub const fn nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Returns the moment `by` later, at most [`Moment::NEVER`].
+    #[must_use]
+    pub fn saturating_add(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+/// A source of wall and monotonic time.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// Returns the wall-clock time. It may jump in either direction.
+    fn wall(&self) -> Timestamp;
+
+    /// Returns the monotonic time. It never goes back.
+    fn monotonic(&self) -> Moment;
+}
+
+impl<C: Clock> Clock for std::sync::Arc<C> {
+    fn wall(&self) -> Timestamp {
+        (**self).wall()
+    }
+
+    fn monotonic(&self) -> Moment {
+        (**self).monotonic()
+    }
+}
+
+/// The clock of the machine.
+#[derive(Debug, Clone)]
+pub struct SystemClock {
+    origin: Instant,
+}
+
+impl SystemClock {
+    /// Creates a clock whose monotonic origin is now.
+    #[allow(clippy::disallowed_methods, reason = "this is the place that the rule points to")]
+    pub fn new() -> Self {
+        Self { origin: Instant::now() }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods, reason = "this is the place that the rule points to")]
+    fn wall(&self) -> Timestamp {
+        SystemTime::now().into()
+    }
+
+    fn monotonic(&self) -> Moment {
+        Moment(0).saturating_add(self.origin.elapsed())
+    }
+}
+
+/// A clock that moves only when it is told to.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_api_key::clock::{Clock, ManualClock, Timestamp};
+///
+/// let clock = ManualClock::new(Timestamp::from_unix_millis(1_000));
+/// clock.advance(Duration::from_millis(500));
+/// assert_eq!(clock.wall(), Timestamp::from_unix_millis(1_500));
+///
+/// let before = clock.monotonic();
+/// clock.set_wall(Timestamp::from_unix_millis(0)); // someone set the wall clock back
+/// assert_eq!(clock.monotonic(), before);
+/// ```
+#[derive(Debug)]
+pub struct ManualClock {
+    wall: AtomicI64,
+    monotonic: AtomicU64,
+}
+
+impl ManualClock {
+    /// Creates a clock that stands at `wall`.
+    pub fn new(wall: Timestamp) -> Self {
+        Self { wall: AtomicI64::new(wall.0), monotonic: AtomicU64::new(0) }
+    }
+
+    /// Moves both clocks forward.
+    pub fn advance(&self, by: Duration) {
+        self.wall.fetch_add(millis(by), Ordering::SeqCst);
+        self.advance_monotonic(by);
+    }
+
+    /// Moves the monotonic clock forward and leaves the wall clock where it is.
+    pub fn advance_monotonic(&self, by: Duration) {
+        self.monotonic.fetch_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    /// Sets the wall clock, in either direction, and leaves the monotonic clock where it is.
+    pub fn set_wall(&self, wall: Timestamp) {
+        self.wall.store(wall.0, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn wall(&self) -> Timestamp {
+        Timestamp(self.wall.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Moment {
+        Moment(self.monotonic.load(Ordering::SeqCst))
+    }
+}

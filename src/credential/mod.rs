@@ -1,0 +1,202 @@
+//! What a request presents: a scheme and a secret, found in one of the places that were configured.
+//!
+//! [`Sources`] goes through the headers of a request once and has three answers: nothing was presented, one well-formed
+//! [`Credential`] was, or what was presented cannot be used ([`CredentialError`]). Two credentials are never a choice,
+//! because the next proxy or handler may choose the other one.
+//!
+//! ```
+//! use http::HeaderMap;
+//! use tower_api_key::credential::{CredentialErrorKind, Source, Sources};
+//!
+//! let sources = Sources::new([Source::bearer(), Source::x_api_key()])?;
+//! let mut headers = HeaderMap::new();
+//! assert!(sources.extract(&headers)?.is_none());
+//!
+//! headers.insert("authorization", "bearer  abc".parse()?);
+//! let credential = sources.extract(&headers)?.expect("a credential");
+//! assert_eq!(credential.expose_secret(), b"abc");
+//!
+//! headers.insert("x-api-key", "abc".parse()?);
+//! assert_eq!(sources.extract(&headers).unwrap_err().kind(), CredentialErrorKind::Ambiguous);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod basic;
+mod bearer;
+mod header;
+mod source;
+mod sources;
+
+pub use source::Source;
+pub use sources::Sources;
+
+use std::fmt;
+
+use http::HeaderName;
+
+use basic::Pair;
+
+/// The longest credential that is looked at, in bytes: the token behind the scheme, or the value of a named header.
+pub const MAX_CREDENTIAL_BYTES: usize = 512;
+
+/// How a credential is presented.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// `Authorization: Bearer KEY` (RFC 6750 §2.1).
+    Bearer,
+    /// `Authorization: Basic base64(email:KEY)` (RFC 7617).
+    Basic,
+    /// A header that holds the key and nothing else.
+    Header(HeaderName),
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bearer => f.write_str("Bearer"),
+            Self::Basic => f.write_str("Basic"),
+            Self::Header(name) => f.write_str(name.as_str()),
+        }
+    }
+}
+
+/// A well-formed credential. It borrows from the request and has no `Debug` text of its secret.
+pub struct Credential<'h> {
+    source: usize,
+    presented: Presented<'h>,
+}
+
+#[allow(clippy::large_enum_variant, reason = "a pair lives on the stack for as long as it takes to digest it")]
+enum Presented<'h> {
+    Text(&'h [u8]),
+    Pair(Pair),
+}
+
+impl Credential<'_> {
+    /// Returns the secret: the bytes of the key.
+    pub fn expose_secret(&self) -> &[u8] {
+        match &self.presented {
+            Presented::Text(text) => text,
+            Presented::Pair(pair) => pair.secret(),
+        }
+    }
+
+    /// Returns the user of a Basic credential, empty if it left the user out.
+    pub fn user(&self) -> Option<&str> {
+        match &self.presented {
+            Presented::Text(_) => None,
+            Presented::Pair(pair) => Some(pair.user()),
+        }
+    }
+
+    /// Returns the position of the source that found it.
+    pub(crate) fn source(&self) -> usize {
+        self.source
+    }
+}
+
+impl fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// Something was presented that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialError {
+    kind: CredentialErrorKind,
+    source: Option<usize>,
+}
+
+/// Why what was presented cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CredentialErrorKind {
+    /// Two credentials or more, even if they are equal.
+    Ambiguous,
+    /// A credential that is empty, too long, or not of its grammar.
+    Malformed,
+}
+
+impl CredentialError {
+    pub(crate) fn malformed(source: usize) -> Self {
+        Self { kind: CredentialErrorKind::Malformed, source: Some(source) }
+    }
+
+    pub(crate) fn ambiguous() -> Self {
+        Self { kind: CredentialErrorKind::Ambiguous, source: None }
+    }
+
+    /// Returns why it cannot be used.
+    pub fn kind(&self) -> CredentialErrorKind {
+        self.kind
+    }
+
+    /// Returns the position of the source that it came from, if it was one.
+    pub(crate) fn source_index(&self) -> Option<usize> {
+        self.source
+    }
+}
+
+impl fmt::Display for CredentialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            CredentialErrorKind::Ambiguous => "expected one credential, found several",
+            CredentialErrorKind::Malformed => {
+                "expected a credential of its scheme's grammar, found something else"
+            }
+        })
+    }
+}
+
+impl std::error::Error for CredentialError {}
+
+/// Removes the optional white space around a field value (RFC 9110 §5.5). HTTP/1 parsers do, HTTP/2 does not.
+fn trim(value: &[u8]) -> &[u8] {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = value.iter().position(|byte| !is_blank(byte)).unwrap_or(value.len());
+    let end = value.iter().rposition(|byte| !is_blank(byte)).map_or(start, |last| last + 1);
+    &value[start..end]
+}
+
+/// Splits `scheme 1*SP rest` (RFC 9110 §11.4). Without a space the rest is empty.
+fn split_scheme(value: &[u8]) -> (&[u8], &[u8]) {
+    let end = value.iter().position(|&byte| byte == b' ').unwrap_or(value.len());
+    let (scheme, rest) = value.split_at(end);
+    let start = rest.iter().position(|&byte| byte != b' ').unwrap_or(rest.len());
+    (scheme, &rest[start..])
+}
+
+/// Tells whether all of `text` is one token68 (RFC 9110 §11.2).
+fn is_token68(text: &[u8]) -> bool {
+    let padding = text.iter().rev().take_while(|&&byte| byte == b'=').count();
+    let body = &text[..text.len() - padding];
+    let is_symbol =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    !body.is_empty() && body.iter().all(is_symbol)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token68_is_not_empty_and_pads_only_at_its_end() {
+        for good in ["a", "a=", "a==", "-._~+/09AZaz="] {
+            assert!(is_token68(good.as_bytes()), "{good:?}");
+        }
+        for bad in ["", "=", "a=b", "a b", "a,b", "a\tb", "a\u{e9}", "a\"", "a!"] {
+            assert!(!is_token68(bad.as_bytes()), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn only_spaces_separate_a_scheme_from_its_credential() {
+        assert_eq!(split_scheme(b"Bearer   k x"), (&b"Bearer"[..], &b"k x"[..]));
+        assert_eq!(split_scheme(b"Bearer\tk"), (&b"Bearer\tk"[..], &b""[..]));
+        assert_eq!(split_scheme(b""), (&b""[..], &b""[..]));
+        assert_eq!(trim(b" \t a b \t"), b"a b");
+        assert_eq!(trim(b" \t "), b"");
+    }
+}

@@ -1,0 +1,113 @@
+//! One place to look for a credential, with the kinds of key it accepts.
+
+use http::{HeaderName, header};
+
+use super::Scheme;
+use crate::error::{ConfigError, ConfigErrorKind};
+use crate::key::KeyFormat;
+
+/// A place to look for a credential.
+///
+/// A source accepts keys of any text, unless [`Source::format`] names the formats that it accepts.
+///
+/// ```
+/// use tower_api_key::credential::Source;
+/// use tower_api_key::key::KeyFormat;
+///
+/// // Only keys that were minted as `mem_live_…` and `mem_test_…`: typing errors cost no look-up.
+/// let bearer = Source::bearer().format(KeyFormat::new("mem")?);
+/// // Keys from elsewhere, in a header of their own.
+/// let device = Source::header("Device-Key")?;
+/// # Ok::<(), tower_api_key::ConfigError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Source {
+    scheme: Scheme,
+    formats: Vec<KeyFormat>,
+    foreign: bool,
+    empty_user: bool,
+}
+
+impl Source {
+    /// Creates a source that reads `Authorization: Bearer KEY`.
+    pub fn bearer() -> Self {
+        Self::new(Scheme::Bearer)
+    }
+
+    /// Creates a source that reads `Authorization: Basic base64(email:KEY)`.
+    ///
+    /// The key decides who is calling; the e-mail must then be its owner's.
+    pub fn basic() -> Self {
+        Self::new(Scheme::Basic)
+    }
+
+    /// Creates a source that reads `X-API-Key: KEY`.
+    pub fn x_api_key() -> Self {
+        Self::new(Scheme::Header(HeaderName::from_static("x-api-key")))
+    }
+
+    /// Creates a source that reads `Memfault-Project-Key: KEY`.
+    pub fn memfault_project_key() -> Self {
+        Self::new(Scheme::Header(HeaderName::from_static("memfault-project-key")))
+    }
+
+    /// Creates a source that reads a key from the header called `name`, in upper or lower case.
+    ///
+    /// # Errors
+    ///
+    /// When `name` is no header name, or names a header that has a meaning of its own.
+    pub fn header(name: &str) -> Result<Self, ConfigError> {
+        let expected = "expected the name of a header that holds nothing but a key";
+        let taken = [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE, header::HOST];
+        match HeaderName::from_bytes(name.as_bytes()) {
+            Ok(name) if !taken.contains(&name) => Ok(Self::new(Scheme::Header(name))),
+            _ => Err(ConfigError::new(ConfigErrorKind::Sources, format!("{expected}, found {name:?}"))),
+        }
+    }
+
+    fn new(scheme: Scheme) -> Self {
+        Self { scheme, formats: Vec::new(), foreign: true, empty_user: false }
+    }
+
+    /// Accepts keys of this format. May be called again for further formats.
+    ///
+    /// Texts of no format are refused from now on, without a look-up, unless [`Source::foreign`] is called after it.
+    #[must_use]
+    pub fn format(mut self, format: KeyFormat) -> Self {
+        self.formats.push(format);
+        self.foreign = false;
+        self
+    }
+
+    /// Accepts keys of any text beside those of the formats. A text that starts like a format must still satisfy it.
+    #[must_use]
+    pub fn foreign(mut self) -> Self {
+        self.foreign = true;
+        self
+    }
+
+    /// Accepts Basic credentials without a user (`curl -u ":KEY"`), for keys whose owner has no e-mail.
+    #[must_use]
+    pub fn empty_user(mut self) -> Self {
+        self.empty_user = true;
+        self
+    }
+
+    /// Returns how the source expects a credential to be presented.
+    pub fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    /// Tells whether a key of this text may come from here.
+    pub(super) fn accepts_key(&self, text: &[u8]) -> bool {
+        match self.formats.iter().find(|format| format.claims(text)) {
+            Some(format) => format.parse(text).is_ok(),
+            None => self.foreign,
+        }
+    }
+
+    /// Tells whether a Basic credential of this user may come from here.
+    pub(super) fn accepts_user(&self, user: &str) -> bool {
+        self.empty_user || !user.is_empty()
+    }
+}

@@ -1,0 +1,182 @@
+//! All the places to look, gone through once for each request.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::{Credential, CredentialError, Presented, Scheme, Source, basic, bearer, split_scheme, trim};
+use crate::error::{ConfigError, ConfigErrorKind};
+
+/// An ordered set of places to look for a credential.
+///
+/// The order is that of the challenges in a refusal. It gives no source precedence: a request that presents two
+/// credentials is refused (RFC 6750 §2).
+#[derive(Debug, Clone)]
+pub struct Sources {
+    list: Box<[Source]>,
+    bearer: Option<usize>,
+    basic: Option<usize>,
+    named: Box<[(HeaderName, usize)]>,
+}
+
+impl Sources {
+    /// Creates a set of sources.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or two of them look at the same place.
+    pub fn new(sources: impl IntoIterator<Item = Source>) -> Result<Self, ConfigError> {
+        let list: Box<[Source]> = sources.into_iter().collect();
+        if list.is_empty() {
+            return Err(ConfigError::new(
+                ConfigErrorKind::Sources,
+                "expected at least one source, found none",
+            ));
+        }
+        let (mut bearer, mut basic, mut named) = (None, None, Vec::new());
+        for (index, source) in list.iter().enumerate() {
+            let scheme = source.scheme();
+            if list[..index].iter().any(|earlier| earlier.scheme() == scheme) {
+                let message = format!("expected each source once, found {scheme} twice");
+                return Err(ConfigError::new(ConfigErrorKind::Sources, message));
+            }
+            match scheme {
+                Scheme::Bearer => bearer = Some(index),
+                Scheme::Basic => basic = Some(index),
+                Scheme::Header(name) => named.push((name.clone(), index)),
+            }
+        }
+        Ok(Self { list, bearer, basic, named: named.into() })
+    }
+
+    /// Returns the sources in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Source> {
+        self.list.iter()
+    }
+
+    pub(crate) fn scheme_at(&self, index: usize) -> &Scheme {
+        self.list[index].scheme()
+    }
+
+    /// Finds the one credential among `headers`, or `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// When there are several, or the one is not well formed.
+    pub fn extract<'h>(&self, headers: &'h HeaderMap) -> Result<Option<Credential<'h>>, CredentialError> {
+        self.find(headers.iter())
+    }
+
+    /// Like [`Sources::extract`], and marks every line that was looked at as sensitive.
+    pub(crate) fn extract_and_mark<'h>(
+        &self,
+        headers: &'h mut HeaderMap,
+    ) -> Result<Option<Credential<'h>>, CredentialError> {
+        self.find(headers.iter_mut())
+    }
+
+    /// Removes the headers that were looked at.
+    pub(crate) fn strip(&self, headers: &mut HeaderMap) {
+        if self.uses_authorization() {
+            headers.remove(header::AUTHORIZATION);
+        }
+        for (name, _) in &self.named {
+            headers.remove(name);
+        }
+    }
+
+    /// Goes through all lines before it judges one: a second line decides as much as the first.
+    fn find<'h, L: Line<'h>>(
+        &self,
+        lines: impl Iterator<Item = (&'h HeaderName, L)>,
+    ) -> Result<Option<Credential<'h>>, CredentialError> {
+        let (mut found, mut credentials, mut authorization_lines) = (None, 0, 0);
+        for (name, line) in lines {
+            let Some(place) = self.place(name) else { continue };
+            let value = trim(line.take());
+            let presented = match place {
+                Place::Named(index) => Some((index, value)),
+                Place::Authorization => {
+                    authorization_lines += 1;
+                    let (scheme, rest) = split_scheme(value);
+                    self.scheme(scheme).map(|index| (index, rest))
+                }
+            };
+            credentials += usize::from(presented.is_some());
+            found = presented.or(found);
+        }
+        // `Authorization` is a single field (RFC 9110 §5.3): a second line of it is wrong whatever it says.
+        if credentials > 1 || authorization_lines > 1 {
+            return Err(CredentialError::ambiguous());
+        }
+        found.map(|(index, text)| self.parse(index, text)).transpose()
+    }
+
+    fn parse<'h>(&self, index: usize, text: &'h [u8]) -> Result<Credential<'h>, CredentialError> {
+        let source = &self.list[index];
+        let presented = match source.scheme() {
+            Scheme::Bearer => bearer::parse(text).map(Presented::Text),
+            Scheme::Basic => {
+                basic::parse(text).filter(|pair| source.accepts_user(pair.user())).map(Presented::Pair)
+            }
+            Scheme::Header(_) => super::header::parse(text).map(Presented::Text),
+        };
+        presented
+            .map(|presented| Credential { source: index, presented })
+            .filter(|credential| source.accepts_key(credential.expose_secret()))
+            .ok_or(CredentialError::malformed(index))
+    }
+
+    fn place(&self, name: &HeaderName) -> Option<Place> {
+        if *name == header::AUTHORIZATION {
+            return self.uses_authorization().then_some(Place::Authorization);
+        }
+        self.named.iter().find(|(named, _)| named == name).map(|(_, index)| Place::Named(*index))
+    }
+
+    fn scheme(&self, scheme: &[u8]) -> Option<usize> {
+        if scheme.eq_ignore_ascii_case(b"bearer") {
+            self.bearer
+        } else if scheme.eq_ignore_ascii_case(b"basic") {
+            self.basic
+        } else {
+            None
+        }
+    }
+
+    fn uses_authorization(&self) -> bool {
+        self.bearer.is_some() || self.basic.is_some()
+    }
+}
+
+impl Default for Sources {
+    /// `Authorization: Bearer` and `X-API-Key`.
+    fn default() -> Self {
+        let list = Box::new([Source::bearer(), Source::x_api_key()]);
+        let named = Box::new([(HeaderName::from_static("x-api-key"), 1)]);
+        Self { list, bearer: Some(0), basic: None, named }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Authorization,
+    Named(usize),
+}
+
+/// A field line that may be looked at.
+trait Line<'h> {
+    /// Returns its bytes, and marks it as sensitive where it can be changed.
+    fn take(self) -> &'h [u8];
+}
+
+impl<'h> Line<'h> for &'h HeaderValue {
+    fn take(self) -> &'h [u8] {
+        self.as_bytes()
+    }
+}
+
+impl<'h> Line<'h> for &'h mut HeaderValue {
+    fn take(self) -> &'h [u8] {
+        self.set_sensitive(true);
+        self.as_bytes()
+    }
+}

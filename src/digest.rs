@@ -1,0 +1,153 @@
+//! The last place that sees a secret: it turns the text of a key into a digest.
+//!
+//! Stores keep digests and look keys up by the whole 32 bytes. A fast hash is right for a secret of 190 random bits: no
+//! one can guess it, so slowing a guess down buys nothing (OWASP ASVS 5.0, 6.5.2 asks for 112 bits).
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::error::{ConfigError, ConfigErrorKind};
+
+/// The digest of a key's text, 32 bytes. Compared in constant time.
+#[derive(Clone, Copy)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// Takes the bytes of a digest that was made elsewhere.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns the bytes, for a store to keep.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Returns eight of the bytes as a number: uniformly distributed, for choosing shards.
+    pub(crate) fn shard(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+impl PartialEq for Digest {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Digest {}
+
+impl Hash for Digest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest(..)")
+    }
+}
+
+/// How the text of a key becomes its digest: SHA-256, or HMAC-SHA-256 under a pepper.
+///
+/// With a pepper, a copy of the store is useless to whoever lacks the pepper, even for keys that are weak. Keys that
+/// were stored under one digester are unknown to another.
+///
+/// ```
+/// use tower_api_key::digest::Digester;
+///
+/// let plain = Digester::sha256();
+/// let peppered = Digester::hmac_sha256(b"a pepper of at least 16 bytes")?;
+/// assert_eq!(plain.digest(b"some key"), plain.digest(b"some key"));
+/// assert_ne!(plain.digest(b"some key"), peppered.digest(b"some key"));
+/// # Ok::<(), tower_api_key::ConfigError>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Digester(Algorithm);
+
+#[derive(Clone, Default)]
+enum Algorithm {
+    #[default]
+    Sha256,
+    /// The state after the pepper was absorbed, so that a request hashes its key alone.
+    HmacSha256(Hmac<Sha256>),
+}
+
+impl Digester {
+    /// Creates a digester that applies SHA-256 (FIPS 180-4), the default.
+    pub fn sha256() -> Self {
+        Self(Algorithm::Sha256)
+    }
+
+    /// Creates a digester that applies HMAC-SHA-256 (RFC 2104) under `pepper`.
+    ///
+    /// # Errors
+    ///
+    /// When the pepper is shorter than 16 bytes.
+    pub fn hmac_sha256(pepper: &[u8]) -> Result<Self, ConfigError> {
+        let expected = "expected a pepper of at least 16 bytes";
+        if pepper.len() < 16 {
+            return Err(ConfigError::new(
+                ConfigErrorKind::Pepper,
+                format!("{expected}, found {} bytes", pepper.len()),
+            ));
+        }
+        match Hmac::new_from_slice(pepper) {
+            Ok(state) => Ok(Self(Algorithm::HmacSha256(state))),
+            Err(_) => Err(ConfigError::new(ConfigErrorKind::Pepper, expected)),
+        }
+    }
+
+    /// Returns the digest of a key's text.
+    pub fn digest(&self, text: &[u8]) -> Digest {
+        Digest(match &self.0 {
+            Algorithm::Sha256 => Sha256::digest(text).into(),
+            Algorithm::HmacSha256(state) => state.clone().chain_update(text).finalize().into_bytes().into(),
+        })
+    }
+}
+
+impl fmt::Debug for Digester {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Algorithm::Sha256 => "Digester(SHA-256)",
+            Algorithm::HmacSha256(_) => "Digester(HMAC-SHA-256)",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(digest: &Digest) -> String {
+        digest.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn sha256_gives_the_published_vector() {
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hex(&Digester::sha256().digest(b"abc")), expected);
+    }
+
+    #[test]
+    fn hmac_gives_the_vector_of_rfc_4231_case_6() {
+        let pepper = [0xaa; 131];
+        let text = b"Test Using Larger Than Block-Size Key - Hash Key First";
+        let expected = "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54";
+        assert_eq!(hex(&Digester::hmac_sha256(&pepper).unwrap().digest(text)), expected);
+    }
+
+    #[test]
+    fn a_short_pepper_is_refused_without_showing_it() {
+        let error = Digester::hmac_sha256(b"fifteen bytes!!").unwrap_err();
+        assert_eq!(error.kind(), ConfigErrorKind::Pepper);
+        assert_eq!(error.to_string(), "expected a pepper of at least 16 bytes, found 15 bytes");
+    }
+}

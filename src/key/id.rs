@@ -1,0 +1,96 @@
+//! The public name of a key.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::MintError;
+use crate::clock::Timestamp;
+use crate::error::{ConfigError, ConfigErrorKind};
+
+/// The public id of a key: safe to log, to show and to put into URLs.
+///
+/// Generated ids read `key_` and 26 characters of Crockford's base32, the 128 bits of a UUIDv7 (RFC 9562 §5.7), so they
+/// sort by the time of their creation. An application with ids of its own may use those.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyId(Arc<str>);
+
+impl KeyId {
+    /// Takes an id that was made elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// When `text` is not 1 to 64 letters, digits, `-`, `_`, `.` and `:`.
+    pub fn new(text: &str) -> Result<Self, ConfigError> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+        if (1..=64).contains(&text.len()) && text.bytes().all(is_plain) {
+            return Ok(Self(text.into()));
+        }
+        // The text may be anything, a key pasted by mistake included, so it is not shown.
+        let expected =
+            "expected a key id of 1 to 64 letters, digits, `-`, `_`, `.` and `:`, found something else";
+        Err(ConfigError::new(ConfigErrorKind::KeyId, expected))
+    }
+
+    /// Makes a new id from the time and 74 random bits.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system's generator fails.
+    pub fn generate(now: Timestamp) -> Result<Self, MintError> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(MintError::new)?;
+        let millis = now.unix_millis().max(0).to_be_bytes();
+        bytes[..6].copy_from_slice(&millis[2..]);
+        bytes[6] = 0x70 | (bytes[6] & 0x0f);
+        bytes[8] = 0x80 | (bytes[8] & 0x3f);
+        Ok(Self(format!("key_{}", crockford(u128::from_be_bytes(bytes))).into()))
+    }
+
+    /// Returns the text of the id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn crockford(mut value: u128) -> String {
+    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let mut digits = ['0'; 26];
+    for digit in digits.iter_mut().rev() {
+        *digit = char::from(ALPHABET[(value % 32) as usize]);
+        value /= 32;
+    }
+    digits.iter().collect()
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({})", self.0)
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_ids_sort_by_time_and_are_valid_ids() {
+        let at = |millis| KeyId::generate(Timestamp::from_unix_millis(millis)).unwrap();
+        let (early, late) = (at(1_700_000_000_000), at(1_700_000_000_001));
+        assert!(early < late);
+        assert_eq!(early.as_str().len(), 30);
+        assert_eq!(KeyId::new(early.as_str()).unwrap(), early);
+    }
+
+    #[test]
+    fn an_id_that_could_break_a_log_line_or_a_url_is_refused() {
+        for text in ["", "a b", "a/b", "a\n", "é", &"x".repeat(65)] {
+            assert!(KeyId::new(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! New keys from the operating system's generator.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::ApiKey;
+use super::format::{BASE62, CHECKSUM, KeyFormat, RANDOM, checksum};
+use crate::environment::Environment;
+
+/// How many characters of the random part a hint shows.
+const HINT: usize = 6;
+
+impl KeyFormat {
+    /// Mints a key.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system's generator fails.
+    pub fn mint(&self, environment: Environment) -> Result<ApiKey, MintError> {
+        let label = environment.label();
+        // The capacity is exact: a string that grows leaves unwiped copies of itself behind.
+        let capacity = self.prefix().len() + label.len() + 2 + RANDOM + CHECKSUM;
+        let mut text = Zeroizing::new(String::with_capacity(capacity));
+        for part in [self.prefix(), "_", label, "_"] {
+            text.push_str(part);
+        }
+        let mut hint = String::from(&**text);
+        push_random(&mut text)?;
+        hint.push_str(&text[hint.len()..hint.len() + HINT]);
+        hint.push_str("...");
+        for digit in checksum(text.as_bytes()) {
+            text.push(char::from(digit));
+        }
+        Ok(ApiKey { text, environment, hint: hint.into() })
+    }
+}
+
+/// Appends random characters. Bytes that would favour some of them are thrown away.
+fn push_random(text: &mut String) -> Result<(), MintError> {
+    const LIMIT: usize = 256 - 256 % BASE62.len();
+    let full = text.len() + RANDOM;
+    let mut pool = Zeroizing::new([0; 48]);
+    while text.len() < full {
+        getrandom::fill(&mut *pool).map_err(MintError::new)?;
+        let unbiased = pool.iter().map(|&byte| usize::from(byte)).filter(|&value| value < LIMIT);
+        for value in unbiased.take(full - text.len()) {
+            text.push(char::from(BASE62[value % BASE62.len()]));
+        }
+    }
+    Ok(())
+}
+
+/// The operating system's generator failed, so no key was made.
+#[derive(Debug)]
+pub struct MintError(getrandom::Error);
+
+impl MintError {
+    pub(super) fn new(cause: getrandom::Error) -> Self {
+        Self(cause)
+    }
+}
+
+impl fmt::Display for MintError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected random bytes from the operating system, found an error")
+    }
+}
+
+impl std::error::Error for MintError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}

@@ -1,0 +1,108 @@
+//! Whom a key belongs to, and with it what it can reach.
+
+use crate::scope::Scopes;
+
+/// The owner of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Owner {
+    /// An organization: reaches that organization and every project in it.
+    Organization(Organization),
+    /// A person: reaches the organizations that the memberships name.
+    User(User),
+    /// A project: reaches that project only.
+    Project(Project),
+}
+
+impl Owner {
+    /// Creates an owner that is the organization called `id`.
+    pub fn organization(id: impl Into<Box<str>>) -> Self {
+        Self::Organization(Organization::new(id))
+    }
+
+    /// Creates an owner that is the person with this e-mail.
+    pub fn user(email: impl Into<Box<str>>, memberships: impl IntoIterator<Item = Membership>) -> Self {
+        Self::User(User { email: email.into(), memberships: memberships.into_iter().collect() })
+    }
+
+    /// Creates an owner that is the project called `id` of an organization.
+    pub fn project(organization: Organization, id: impl Into<Box<str>>) -> Self {
+        Self::Project(Project { organization, id: id.into() })
+    }
+
+    /// Returns the e-mail of the owner, if it is a person.
+    pub fn email(&self) -> Option<&str> {
+        match self {
+            Self::User(user) => Some(&user.email),
+            Self::Organization(_) | Self::Project(_) => None,
+        }
+    }
+
+    /// Returns the organizations that the owner belongs to.
+    pub fn organizations(&self) -> impl Iterator<Item = &Organization> {
+        let (own, memberships) = match self {
+            Self::Organization(organization) => (Some(organization), &[][..]),
+            Self::Project(project) => (Some(&project.organization), &[][..]),
+            Self::User(user) => (None, &*user.memberships),
+        };
+        own.into_iter().chain(memberships.iter().map(|membership| &membership.organization))
+    }
+}
+
+/// An organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Organization {
+    /// Its id, as it stands in paths and tables.
+    pub id: Box<str>,
+    /// Whether it is closed to everyone.
+    pub disabled: bool,
+    /// Whether people reach it by single sign-on only, so that keys of users do not.
+    pub requires_sso: bool,
+}
+
+impl Organization {
+    /// Creates an organization that is open and does not require single sign-on.
+    pub fn new(id: impl Into<Box<str>>) -> Self {
+        Self { id: id.into(), disabled: false, requires_sso: false }
+    }
+}
+
+/// A person who owns keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct User {
+    /// The e-mail that a Basic credential presents beside the key.
+    pub email: Box<str>,
+    /// The organizations that the person belongs to.
+    pub memberships: Box<[Membership]>,
+}
+
+/// The place of a person in an organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Membership {
+    /// The organization.
+    pub organization: Organization,
+    /// The name of the role held there.
+    pub role: Box<str>,
+    /// What the role may do.
+    pub scopes: Scopes,
+}
+
+impl Membership {
+    /// Creates a membership.
+    pub fn new(organization: Organization, role: impl Into<Box<str>>, scopes: Scopes) -> Self {
+        Self { organization, role: role.into(), scopes }
+    }
+}
+
+/// A project of an organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Project {
+    /// The organization that it belongs to.
+    pub organization: Organization,
+    /// Its id, unique within the organization.
+    pub id: Box<str>,
+}

@@ -1,0 +1,122 @@
+//! What a store knows of a key: facts, never decisions.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Timestamp;
+use crate::credential::Scheme;
+use crate::digest::{Digest, Digester};
+use crate::environment::Environment;
+use crate::key::{ApiKey, KeyId};
+use crate::owner::Owner;
+use crate::scope::Scopes;
+
+/// What a store knows of a key. The text of the key is not among it.
+///
+/// ```
+/// use tower_api_key::key::{KeyFormat, KeyId};
+/// use tower_api_key::{Environment, Owner, Record, Scopes, Timestamp, digest::Digester};
+///
+/// let key = KeyFormat::new("demo")?.mint(Environment::Live)?;
+/// let id = KeyId::generate(Timestamp::from_unix_millis(1_800_000_000_000))?;
+/// let mut record = Record::new(id, &key, &Digester::sha256(), Owner::organization("acme"));
+/// record.name = "Production server".into();
+/// record.scopes = Scopes::new(["notes.read", "notes.write"])?;
+/// assert_eq!(record.environment, Environment::Live);
+/// assert_eq!(&*record.hint, key.hint());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Record {
+    /// The public id.
+    pub id: KeyId,
+    /// The digest of the text, by which the key is looked up.
+    pub digest: Digest,
+    /// The first characters of the text, for people to recognise the key.
+    pub hint: Box<str>,
+    /// A name that its owner chose.
+    pub name: Box<str>,
+    /// Whom the key belongs to.
+    pub owner: Owner,
+    /// The environment that the key works in.
+    pub environment: Environment,
+    /// What the key may do.
+    pub scopes: Scopes,
+    /// How the key may be presented; empty means in any way.
+    pub sources: Box<[Scheme]>,
+    /// When it was made.
+    pub created_at: Option<Timestamp>,
+    /// Who made it.
+    pub created_by: Option<Box<str>>,
+    /// From when on it is refused.
+    pub expires_at: Option<Timestamp>,
+    /// That it was revoked, which is final.
+    pub revoked: Option<Revocation>,
+    /// The key that this one replaced.
+    pub rotated_from: Option<KeyId>,
+    /// The key that replaces this one.
+    pub rotated_to: Option<KeyId>,
+    /// When it was used last, as far as that was written down.
+    pub last_used_at: Option<Timestamp>,
+    /// Whatever else the application wants to keep with the key.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// That a key was revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Revocation {
+    /// When.
+    pub at: Timestamp,
+    /// Why, in words.
+    pub reason: Box<str>,
+}
+
+impl Revocation {
+    /// Creates a revocation.
+    pub fn new(at: Timestamp, reason: impl Into<Box<str>>) -> Self {
+        Self { at, reason: reason.into() }
+    }
+}
+
+impl Record {
+    /// Creates the record of a key that was just minted, without scopes, restrictions or an end.
+    pub fn new(id: KeyId, key: &ApiKey, digester: &Digester, owner: Owner) -> Self {
+        let mut record = Self::imported(id, key.digest(digester), owner);
+        record.environment = key.environment();
+        record.hint = key.hint().into();
+        record
+    }
+
+    /// Creates the record of a key that was made elsewhere, of which nothing but its digest need be known.
+    pub fn imported(id: KeyId, digest: Digest, owner: Owner) -> Self {
+        Self {
+            id,
+            digest,
+            hint: Box::default(),
+            name: Box::default(),
+            owner,
+            environment: Environment::Live,
+            scopes: Scopes::default(),
+            sources: Box::default(),
+            created_at: None,
+            created_by: None,
+            expires_at: None,
+            revoked: None,
+            rotated_from: None,
+            rotated_to: None,
+            last_used_at: None,
+            metadata: BTreeMap::new(),
+        }
+    }
+
+    /// Tells whether the key may be presented in this way.
+    pub fn accepts(&self, scheme: &Scheme) -> bool {
+        self.sources.is_empty() || self.sources.contains(scheme)
+    }
+
+    /// Tells whether the key has expired at `now`. It has at the very millisecond of its expiry.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+}

@@ -1,0 +1,90 @@
+//! How one authenticator answers: its challenges, its bodies, its `Retry-After`.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use http::{HeaderValue, Response};
+
+use super::challenge::Challenges;
+use super::{Addressee, Detail, RefusalBody, Rejection, Respond, grpc};
+use crate::credential::Sources;
+use crate::error::{ConfigError, ConfigErrorKind};
+use crate::principal::Principal;
+
+/// How one authenticator answers. Principals carry it, so that whoever refuses them later answers alike.
+pub(crate) struct Answers {
+    pub(super) challenges: Challenges,
+    pub(super) respond: Box<dyn Respond>,
+    pub(super) retry_after: Option<HeaderValue>,
+}
+
+pub(crate) struct AnswersBuilder {
+    pub(crate) realm: Box<str>,
+    pub(crate) respond: Box<dyn Respond>,
+    pub(crate) retry_after: Duration,
+}
+
+impl Default for AnswersBuilder {
+    fn default() -> Self {
+        Self { realm: "api".into(), respond: Box::new(Detail), retry_after: Duration::from_secs(1) }
+    }
+}
+
+impl AnswersBuilder {
+    pub(crate) fn build(self, sources: &Sources) -> Result<Answers, ConfigError> {
+        let Self { realm, respond, retry_after } = self;
+        if retry_after.subsec_nanos() != 0 {
+            let message = format!("expected whole seconds to retry after, found {retry_after:?}");
+            return Err(ConfigError::new(ConfigErrorKind::Limit, message));
+        }
+        Ok(Answers {
+            challenges: Challenges::new(sources, &realm)?,
+            respond,
+            retry_after: (!retry_after.is_zero()).then(|| retry_after.as_secs().into()),
+        })
+    }
+}
+
+impl Answers {
+    /// Returns the answers of whoever admitted `principal`.
+    pub(crate) fn of(principal: &Principal) -> Arc<Self> {
+        Arc::clone(&principal.issuer().answers).downcast().unwrap_or_else(|_| Self::default_ones())
+    }
+
+    /// Returns the answers of an authenticator that nobody has configured.
+    pub(crate) fn default_ones() -> Arc<Self> {
+        static DEFAULT: LazyLock<Arc<Answers>> = LazyLock::new(|| {
+            let challenges = Challenges::new(&Sources::default(), "api");
+            Arc::new(Answers {
+                // OK because the realm is fixed, and a test builds these answers.
+                challenges: challenges.expect("the default realm is valid"),
+                respond: Box::new(Detail),
+                retry_after: Some(HeaderValue::from_static("1")),
+            })
+        });
+        Arc::clone(&DEFAULT)
+    }
+
+    /// Writes the answer to a request. The rejection goes along in the response's extensions.
+    pub(crate) fn answer<B: RefusalBody>(&self, rejection: Rejection, to: Addressee) -> Response<B> {
+        let answer = match to.grpc {
+            Some(family) => grpc::answer(&rejection, family),
+            None => super::http::answer(self, &rejection),
+        };
+        let mut response = answer.map(B::from_bytes);
+        to.close(&mut response);
+        response.extensions_mut().insert(rejection);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_answers_can_be_built() {
+        assert!(Answers::default_ones().retry_after.is_some());
+        assert!(AnswersBuilder::default().build(&Sources::default()).is_ok());
+    }
+}

@@ -1,0 +1,81 @@
+//! The answer to a gRPC or gRPC-Web request: 200, the status in the headers, no body ("Trailers-Only").
+//!
+//! A plain HTTP 401 becomes `UNKNOWN` or `INTERNAL` in gRPC clients, so a call is answered in its own protocol.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+
+use super::Rejection;
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// The content types of gRPC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    Grpc,
+    Web,
+    WebText,
+}
+
+impl Family {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Grpc => "application/grpc",
+            Self::Web => "application/grpc-web",
+            Self::WebText => "application/grpc-web-text",
+        }
+    }
+}
+
+/// Tells which kind of gRPC a request speaks, if any, by the content type that gRPC requires of every call.
+pub(super) fn family_of(headers: &HeaderMap) -> Option<Family> {
+    let found = headers.get(header::CONTENT_TYPE)?;
+    let families = [Family::Grpc, Family::Web, Family::WebText];
+    families.into_iter().find(|family| is_of(found.as_bytes(), family.content_type()))
+}
+
+/// Tells whether a content type is `base`, alone or with a message format or parameters behind it.
+fn is_of(found: &[u8], base: &str) -> bool {
+    match found.split_at_checked(base.len()) {
+        Some((start, rest)) => {
+            start.eq_ignore_ascii_case(base.as_bytes())
+                && matches!(rest.first(), None | Some(b'+' | b';' | b' '))
+        }
+        None => false,
+    }
+}
+
+pub(super) fn answer(rejection: &Rejection, family: Family) -> Response<Bytes> {
+    let row = rejection.reason.row();
+    let mut response = Response::new(Bytes::new());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(family.content_type()));
+    headers.insert(GRPC_STATUS, u16::from(row.code).into());
+    // The table's texts are plain ASCII without `%`, so percent encoding would leave them as they are.
+    headers.insert(GRPC_MESSAGE, HeaderValue::from_static(row.detail));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_content_type_tells_the_protocol() {
+        let family = |content_type: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
+            family_of(&headers)
+        };
+        assert_eq!(family("application/grpc"), Some(Family::Grpc));
+        assert_eq!(family("Application/gRPC+proto"), Some(Family::Grpc));
+        assert_eq!(family("application/grpc;charset=utf-8"), Some(Family::Grpc));
+        assert_eq!(family("application/grpc-web+proto"), Some(Family::Web));
+        assert_eq!(family("application/grpc-web-text"), Some(Family::WebText));
+        assert_eq!(family("application/grpcfoo"), None);
+        assert_eq!(family("application/grpc-websocket"), None);
+        assert_eq!(family("application/json"), None);
+        assert_eq!(family_of(&HeaderMap::new()), None);
+    }
+}

@@ -1,0 +1,23 @@
+//! The answer to an HTTP request.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+
+use super::{Answers, Rejection};
+
+/// Writes status, challenges, body, and that nobody may store it (RFC 9111 §5.2.2.5).
+pub(super) fn answer(answers: &Answers, rejection: &Rejection) -> Response<Bytes> {
+    let payload = answers.respond.respond(rejection);
+    let mut response = Response::new(payload.bytes);
+    *response.status_mut() = rejection.reason.status();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, payload.content_type);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for challenge in answers.challenges.lines(rejection) {
+        headers.append(header::WWW_AUTHENTICATE, challenge);
+    }
+    if let (super::Reason::Unavailable, Some(seconds)) = (&rejection.reason, &answers.retry_after) {
+        headers.insert(header::RETRY_AFTER, seconds.clone());
+    }
+    response
+}

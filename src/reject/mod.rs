@@ -1,0 +1,279 @@
+//! Refusals: why a request is not let through, and what its sender is told.
+//!
+//! One table, [`Reason::row`], maps each reason to a status, a challenge, a gRPC code and a text. The exact reason is for
+//! the operator: it goes into the log and into the extensions of the response, never to the client, who gets the same
+//! bytes for a key that never existed and for one that was revoked.
+
+mod addressee;
+mod answers;
+mod body;
+mod caller;
+mod challenge;
+mod grpc;
+mod http;
+#[cfg(feature = "problem")]
+mod problem;
+mod respond;
+
+pub use body::RefusalBody;
+#[cfg(feature = "problem")]
+pub use problem::Problem;
+pub use respond::{Detail, Payload, Respond};
+
+pub(crate) use addressee::Addressee;
+pub(crate) use answers::{Answers, AnswersBuilder};
+pub(crate) use caller::{Anonymous, Refusal, principal};
+
+use std::fmt;
+
+use ::http::StatusCode;
+
+use crate::credential::Scheme;
+use crate::key::KeyId;
+use crate::principal::{Denial, Principal};
+use crate::scope::Requirement;
+
+/// A request that is not let through.
+///
+/// It travels in the extensions of the response, so that layers around this one can log and count it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    reason: Reason,
+    scheme: Option<Scheme>,
+    key_id: Option<KeyId>,
+}
+
+/// Why a request is not let through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// No credential was presented.
+    Missing,
+    /// A credential was presented that is empty, too long, or not of its grammar or format.
+    Malformed,
+    /// The store does not know the key.
+    Unknown,
+    /// The key has expired.
+    Expired,
+    /// The key was revoked.
+    Revoked,
+    /// The key belongs to another environment.
+    WrongEnvironment,
+    /// The key may not be presented in this way.
+    WrongSource,
+    /// The key belongs to someone else than the user who was named beside it.
+    WrongOwner,
+    /// Two credentials or more were presented.
+    Ambiguous,
+    /// The key lacks a scope.
+    MissingScope(Requirement),
+    /// The caller is known, and may not go there.
+    Forbidden(Forbidden),
+    /// The store could not be asked.
+    Unavailable,
+    /// The request did not pass an [`AuthenticateLayer`](crate::AuthenticateLayer): a mistake in the service.
+    NotAuthenticated,
+}
+
+/// What a caller may not reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Forbidden {
+    /// The organization.
+    Organization,
+    /// The project.
+    Project,
+    /// The organization, other than by single sign-on.
+    SsoRequired,
+    /// The organization, which is disabled.
+    OrganizationDisabled,
+    /// A path or method that no requirement is declared for.
+    Undeclared,
+}
+
+/// What a sender is told for a reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) status: StatusCode,
+    /// The gRPC status code.
+    pub(crate) code: u8,
+    pub(crate) challenge: Challenge,
+    pub(crate) detail: &'static str,
+}
+
+/// Which challenges go with an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Challenge {
+    /// None.
+    No,
+    /// Those of every scheme, without an error.
+    Offer,
+    /// Those of every scheme, with an error.
+    Every(&'static str),
+    /// That of the scheme presented, with an error.
+    Presented(&'static str),
+}
+
+impl Reason {
+    /// The one table of outcomes.
+    pub(crate) fn row(&self) -> Row {
+        use Challenge::{Every, No, Offer, Presented};
+        let (status, code, challenge, detail) = match self {
+            Self::Missing => (401, 16, Offer, "Missing API key"),
+            Self::Malformed
+            | Self::Unknown
+            | Self::Expired
+            | Self::Revoked
+            | Self::WrongEnvironment
+            | Self::WrongSource
+            | Self::WrongOwner => (401, 16, Presented("invalid_token"), "Invalid API key"),
+            Self::Ambiguous => (400, 3, Every("invalid_request"), "Multiple credentials"),
+            Self::MissingScope(_) => (403, 7, Presented("insufficient_scope"), "Insufficient scope"),
+            Self::Forbidden(_) => (403, 7, Presented("insufficient_scope"), "Forbidden"),
+            Self::Unavailable => (503, 14, No, "Authentication temporarily unavailable"),
+            Self::NotAuthenticated => (500, 13, No, "Authentication is not configured"),
+        };
+        // OK because every number above is a status code, which a test goes through.
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Row { status, code, challenge, detail }
+    }
+
+    /// Returns the HTTP status of the answer. Over gRPC the answer is 200 with a status of its own.
+    pub fn status(&self) -> StatusCode {
+        self.row().status
+    }
+
+    /// Returns the gRPC status code of the answer.
+    pub fn grpc_code(&self) -> u8 {
+        self.row().code
+    }
+
+    /// Returns the text that the default body shows.
+    pub fn detail(&self) -> &'static str {
+        self.row().detail
+    }
+
+    /// Returns a name for logs and metrics, in snake case.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Malformed => "malformed",
+            Self::Unknown => "unknown",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::WrongEnvironment => "wrong_environment",
+            Self::WrongSource => "wrong_source",
+            Self::WrongOwner => "wrong_owner",
+            Self::Ambiguous => "ambiguous",
+            Self::MissingScope(_) => "missing_scope",
+            Self::Forbidden(_) => "forbidden",
+            Self::Unavailable => "unavailable",
+            Self::NotAuthenticated => "not_authenticated",
+        }
+    }
+}
+
+impl From<Denial> for Reason {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::MissingScope(requirement) => Self::MissingScope(requirement),
+            Denial::Organization => Self::Forbidden(Forbidden::Organization),
+            Denial::Project => Self::Forbidden(Forbidden::Project),
+            Denial::SsoRequired => Self::Forbidden(Forbidden::SsoRequired),
+            Denial::OrganizationDisabled => Self::Forbidden(Forbidden::OrganizationDisabled),
+        }
+    }
+}
+
+impl Rejection {
+    /// Creates a rejection of a request that presented nothing.
+    pub fn new(reason: Reason) -> Self {
+        Self { reason, scheme: None, key_id: None }
+    }
+
+    /// Creates a rejection of a request whose caller is known, such as a [`Denial`] of what it wanted to do.
+    pub fn of(principal: &Principal, reason: impl Into<Reason>) -> Self {
+        Self::new(reason.into()).presented(principal.scheme().clone()).key(principal.key_id().clone())
+    }
+
+    pub(crate) fn presented(mut self, scheme: Scheme) -> Self {
+        self.scheme = Some(scheme);
+        self
+    }
+
+    pub(crate) fn key(mut self, id: KeyId) -> Self {
+        self.key_id = Some(id);
+        self
+    }
+
+    /// Returns why the request is not let through.
+    pub fn reason(&self) -> &Reason {
+        &self.reason
+    }
+
+    /// Returns how the credential was presented, if there was one.
+    pub fn scheme(&self) -> Option<&Scheme> {
+        self.scheme.as_ref()
+    }
+
+    /// Returns the id of the key that was presented, if it is known.
+    pub fn key_id(&self) -> Option<&KeyId> {
+        self.key_id.as_ref()
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason.detail())
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reasons() -> Vec<Reason> {
+        vec![
+            Reason::Missing,
+            Reason::Malformed,
+            Reason::Unknown,
+            Reason::Expired,
+            Reason::Revoked,
+            Reason::WrongEnvironment,
+            Reason::WrongSource,
+            Reason::WrongOwner,
+            Reason::Ambiguous,
+            Reason::MissingScope(Requirement::all_of(["a"]).unwrap()),
+            Reason::Forbidden(Forbidden::Organization),
+            Reason::Unavailable,
+            Reason::NotAuthenticated,
+        ]
+    }
+
+    #[test]
+    fn the_table_reads_as_documented() {
+        let table: Vec<_> = reasons()
+            .iter()
+            .map(|reason| (reason.label(), reason.status().as_u16(), reason.grpc_code(), reason.detail()))
+            .collect();
+        let invalid = "Invalid API key";
+        let expected = [
+            ("missing", 401, 16, "Missing API key"),
+            ("malformed", 401, 16, invalid),
+            ("unknown", 401, 16, invalid),
+            ("expired", 401, 16, invalid),
+            ("revoked", 401, 16, invalid),
+            ("wrong_environment", 401, 16, invalid),
+            ("wrong_source", 401, 16, invalid),
+            ("wrong_owner", 401, 16, invalid),
+            ("ambiguous", 400, 3, "Multiple credentials"),
+            ("missing_scope", 403, 7, "Insufficient scope"),
+            ("forbidden", 403, 7, "Forbidden"),
+            ("unavailable", 503, 14, "Authentication temporarily unavailable"),
+            ("not_authenticated", 500, 13, "Authentication is not configured"),
+        ];
+        assert_eq!(table, expected);
+    }
+}

@@ -1,0 +1,59 @@
+//! The future: a refusal that is ready, or a response under way.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+pin_project! {
+    /// Response future for [`RequireScope`](super::RequireScope).
+    pub struct ResponseFuture<F, R> {
+        #[pin]
+        state: State<F, R>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<F, R> {
+        Refused { response: Option<R> },
+        Forwarded { #[pin] response: F },
+    }
+}
+
+impl<F, R> ResponseFuture<F, R> {
+    pub(super) fn refused(response: R) -> Self {
+        Self { state: State::Refused { response: Some(response) } }
+    }
+
+    pub(super) fn forwarded(response: F) -> Self {
+        Self { state: State::Forwarded { response } }
+    }
+}
+
+impl<F, R, E> Future for ResponseFuture<F, R>
+where
+    F: Future<Output = Result<R, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProjection::Refused { response } => {
+                Poll::Ready(Ok(response.take().expect("a future must not be polled after it has completed")))
+            }
+            StateProjection::Forwarded { response } => response.poll(context),
+        }
+    }
+}
+
+impl<F, R> fmt::Debug for ResponseFuture<F, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.state {
+            State::Refused { .. } => "ResponseFuture(refused)",
+            State::Forwarded { .. } => "ResponseFuture(forwarded)",
+        })
+    }
+}

@@ -1,0 +1,48 @@
+//! Middleware that lets a request pass only if its principal has the scopes that are asked for.
+//!
+//! It reads what [`Authenticate`](crate::Authenticate) left in the extensions, and answers as that is configured to.
+//!
+//! ```
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! use bytes::Bytes;
+//! use http::{Request, Response, StatusCode};
+//! use http_body_util::Full;
+//! use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+//! use tower_api_key::scope::Requirement;
+//! # use tower_api_key::backend::KeyStore;
+//! # use tower_api_key::key::{KeyFormat, KeyId};
+//! # use tower_api_key::{digest::Digester, Environment, MemoryStore, Owner, Record, Scopes, Timestamp};
+//! use tower_api_key::{AuthenticateLayer, Authenticator, RequireScopeLayer};
+//! # let key = KeyFormat::new("demo")?.mint(Environment::Live)?;
+//! # let store = MemoryStore::new();
+//! # let id = KeyId::generate(Timestamp::from_unix_millis(0))?;
+//! # let mut record = Record::new(id, &key, &Digester::sha256(), Owner::organization("acme"));
+//! # record.scopes = Scopes::new(["notes.read"])?;
+//! # store.insert(record).await?;
+//! # let authenticator = Authenticator::builder(store).build()?;
+//! # let text = key.reveal();
+//!
+//! // `text` is a key that was granted `notes.read`.
+//! for (scope, status) in [("notes.read", StatusCode::OK), ("notes.write", StatusCode::FORBIDDEN)] {
+//!     let mut service = ServiceBuilder::new()
+//!         .layer(AuthenticateLayer::new(authenticator.clone()))
+//!         .layer(RequireScopeLayer::new(Requirement::all_of([scope])?))
+//!         .service(service_fn(|_: Request<Full<Bytes>>| async {
+//!             Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::default()))
+//!         }));
+//!     let request = Request::builder().header("x-api-key", text.as_str()).body(Full::default())?;
+//!     assert_eq!(service.ready().await?.call(request).await?.status(), status);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod future;
+mod layer;
+mod rules;
+mod service;
+
+pub use future::ResponseFuture;
+pub use layer::RequireScopeLayer;
+pub use service::RequireScope;

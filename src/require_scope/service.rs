@@ -1,0 +1,78 @@
+//! The service: whether one principal may go on.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::ResponseFuture;
+use super::rules::Rules;
+use crate::reject::{self, Addressee, Answers, Refusal, RefusalBody, Rejection};
+use crate::trace;
+
+/// Middleware that lets a request pass only if its principal has the scopes that are asked for.
+///
+/// See the [module](super) for an example.
+#[derive(Debug, Clone)]
+pub struct RequireScope<S> {
+    inner: S,
+    rules: Arc<Rules>,
+}
+
+impl<S> RequireScope<S> {
+    pub(super) fn new(inner: S, rules: Arc<Rules>) -> Self {
+        Self { inner, rules }
+    }
+
+    /// Returns the inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns the inner service, to change it.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Gives up the middleware and returns the inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for RequireScope<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: RefusalBody,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, S::Response>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        match self.rules.admit(&request) {
+            Ok(()) => ResponseFuture::forwarded(self.inner.call(request)),
+            Err(Refusal { rejection, answers }) => {
+                trace::refused(rejection.reason().label(), rejection.key_id());
+                ResponseFuture::refused(answers.answer(rejection, Addressee::of(&request)))
+            }
+        }
+    }
+}
+
+impl Rules {
+    fn admit<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
+        let principal = reject::principal(request.extensions())?;
+        match self.objection(principal, request.uri().path()) {
+            None => Ok(()),
+            Some(reason) => {
+                Err(Refusal { rejection: Rejection::of(principal, reason), answers: Answers::of(principal) })
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! What a key may do: scopes that are granted, and requirements that ask for them.
+//!
+//! A scope is a token of RFC 6749 §3.3, such as `notes.read` or `things:write`. What a granted scope covers is decided
+//! when a requirement is checked, never expanded when a key is stored, so an action that is added later is covered by
+//! the wildcards that were granted before.
+//!
+//! ```
+//! use tower_api_key::scope::{Requirement, Scopes};
+//!
+//! let granted = Scopes::parse("memory.* export.read")?;
+//! assert!(Requirement::all_of(["memory.read", "export.read"])?.is_met_by(&granted));
+//! assert!(!Requirement::all_of(["memory.read", "webhook.write"])?.is_met_by(&granted));
+//! assert!(Requirement::any_of(["memory.read", "webhook.write"])?.is_met_by(&granted));
+//! # Ok::<(), tower_api_key::ConfigError>(())
+//! ```
+
+use std::fmt;
+
+use crate::error::{ConfigError, ConfigErrorKind};
+
+/// A scope token (RFC 6749 §3.3): visible ASCII without `"` and `\`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Scope(Box<str>);
+
+impl Scope {
+    /// Creates a scope.
+    ///
+    /// # Errors
+    ///
+    /// When `text` is empty or holds anything but `%x21 / %x23-5B / %x5D-7E`.
+    pub fn new(text: impl Into<Box<str>>) -> Result<Self, ConfigError> {
+        let text = text.into();
+        let is_token = |byte: &u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
+        if !text.is_empty() && text.as_bytes().iter().all(is_token) {
+            return Ok(Self(text));
+        }
+        Err(ConfigError::new(
+            ConfigErrorKind::Scope,
+            format!("expected a scope of visible ASCII without quotes and backslashes, found {text:?}"),
+        ))
+    }
+
+    /// Returns the text of the scope.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Tells whether whoever holds this scope may do what `wanted` names.
+    ///
+    /// A scope covers itself; `*` covers everything; `memory.*` and `memory:*` cover whatever starts with `memory.` or
+    /// `memory:`.
+    pub fn covers(&self, wanted: &Scope) -> bool {
+        let (granted, wanted) = (&*self.0, &*wanted.0);
+        match granted.strip_suffix('*') {
+            Some("") => true,
+            Some(stem) if stem.ends_with(['.', ':']) => wanted.len() > stem.len() && wanted.starts_with(stem),
+            _ => granted == wanted,
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The scopes granted to a key, in the order in which they were granted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Scopes(Box<[Scope]>);
+
+impl Scopes {
+    /// Creates scopes from their texts.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is not a scope token.
+    pub fn new<I>(scopes: I) -> Result<Self, ConfigError>
+    where
+        I: IntoIterator<Item: Into<Box<str>>>,
+    {
+        scopes.into_iter().map(Scope::new).collect()
+    }
+
+    /// Creates scopes from a list that is separated by spaces, the form of RFC 6749 §3.3. The inverse of `to_string`.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is not a scope token.
+    pub fn parse(list: &str) -> Result<Self, ConfigError> {
+        Self::new(list.split(' ').filter(|scope| !scope.is_empty()))
+    }
+
+    /// Tells whether any of the scopes covers `wanted`.
+    pub fn grant(&self, wanted: &Scope) -> bool {
+        self.0.iter().any(|granted| granted.covers(wanted))
+    }
+
+    /// Tells whether `scope` itself is among the scopes; wildcards are not applied.
+    pub fn contains(&self, scope: &Scope) -> bool {
+        self.0.contains(scope)
+    }
+
+    /// Returns the scopes in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Scope> {
+        self.0.iter()
+    }
+
+    /// Tells whether there is no scope at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Self(scopes.into_iter().collect())
+    }
+}
+
+impl<'a> IntoIterator for &'a Scopes {
+    type Item = &'a Scope;
+    type IntoIter = std::slice::Iter<'a, Scope>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, scope) in self.iter().enumerate() {
+            if index > 0 {
+                f.write_str(" ")?;
+            }
+            f.write_str(&scope.0)?;
+        }
+        Ok(())
+    }
+}
+
+/// The scopes that a route asks for: all of them, or any one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Requirement {
+    scopes: Scopes,
+    quantity: Quantity,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Quantity {
+    All,
+    Any,
+}
+
+impl Requirement {
+    /// Creates a requirement that asks for every one of `scopes`.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or one of them is not a scope token.
+    pub fn all_of<I>(scopes: I) -> Result<Self, ConfigError>
+    where
+        I: IntoIterator<Item: Into<Box<str>>>,
+    {
+        Self::new(Scopes::new(scopes)?, Quantity::All)
+    }
+
+    /// Creates a requirement that is met by any one of `scopes`.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or one of them is not a scope token.
+    pub fn any_of<I>(scopes: I) -> Result<Self, ConfigError>
+    where
+        I: IntoIterator<Item: Into<Box<str>>>,
+    {
+        Self::new(Scopes::new(scopes)?, Quantity::Any)
+    }
+
+    fn new(scopes: Scopes, quantity: Quantity) -> Result<Self, ConfigError> {
+        // An empty "all" would let everyone pass, an empty "any" no one: neither is what its author meant.
+        if scopes.is_empty() {
+            return Err(ConfigError::new(ConfigErrorKind::Scope, "expected at least one scope, found none"));
+        }
+        Ok(Self { scopes, quantity })
+    }
+
+    /// Returns the scopes that are asked for.
+    pub fn scopes(&self) -> &Scopes {
+        &self.scopes
+    }
+
+    /// Tells whether `granted` is enough.
+    pub fn is_met_by(&self, granted: &Scopes) -> bool {
+        match self.quantity {
+            Quantity::All => self.scopes.iter().all(|wanted| granted.grant(wanted)),
+            Quantity::Any => self.scopes.iter().any(|wanted| granted.grant(wanted)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wildcard_covers_what_lies_below_its_separator_and_nothing_else() {
+        let covers =
+            |granted: &str, wanted: &str| Scope::new(granted).unwrap().covers(&Scope::new(wanted).unwrap());
+        assert!(covers("memory.*", "memory.read"));
+        assert!(covers("memory.*", "memory.item.read"));
+        assert!(covers("memory:*", "memory:read"));
+        assert!(covers("*", "anything"));
+        assert!(covers("memory.*", "memory.*"));
+        assert!(!covers("memory.*", "memory"));
+        assert!(!covers("memory.*", "memory."));
+        assert!(!covers("memory.*", "memoryx.read"));
+        assert!(!covers("memory.*", "memory:read"));
+        assert!(!covers("memory.read", "memory.*"));
+        assert!(!covers("mem*", "memory"));
+        assert!(covers("mem*", "mem*"));
+    }
+
+    #[test]
+    fn a_requirement_of_nothing_is_refused() {
+        assert_eq!(Requirement::all_of([""; 0]).unwrap_err().kind(), ConfigErrorKind::Scope);
+        assert_eq!(Requirement::any_of([""; 0]).unwrap_err().kind(), ConfigErrorKind::Scope);
+    }
+
+    #[test]
+    fn scopes_survive_their_own_text() {
+        let scopes = Scopes::parse("b a  c:*").unwrap();
+        assert_eq!(scopes.to_string(), "b a c:*");
+        assert_eq!(Scopes::parse(&scopes.to_string()).unwrap(), scopes);
+        assert!(Scopes::parse("a\"b").is_err());
+        assert!(Scopes::parse("a\\b").is_err());
+        assert!(Scopes::parse("ä").is_err());
+    }
+}

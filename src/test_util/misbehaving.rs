@@ -1,0 +1,116 @@
+//! A backend that fails, hangs or panics when it is told to.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::backend::{Backend, BackendError, Subscriber};
+use crate::digest::Digest;
+use crate::record::Record;
+
+/// A backend around another one that misbehaves on demand and counts how often it is asked. Clones share their state.
+///
+/// ```
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// use tower_api_key::test_util::{Behaviour, Misbehaving};
+/// use tower_api_key::{Authenticator, MemoryStore, reject::Reason};
+///
+/// let backend = Misbehaving::new(MemoryStore::new());
+/// let authenticator = Authenticator::builder(backend.clone()).build()?;
+/// backend.set(Behaviour::Fail);
+///
+/// let mut headers = http::HeaderMap::new();
+/// headers.insert("x-api-key", "some-key".parse()?);
+/// let rejection = authenticator.authenticate(&headers).await.unwrap_err();
+/// assert_eq!(rejection.reason(), &Reason::Unavailable);
+/// assert_eq!(backend.reads(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Misbehaving<B> {
+    inner: B,
+    state: Arc<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    behaviour: Mutex<Behaviour>,
+    reads: AtomicU64,
+    changed: Notify,
+}
+
+/// How a [`Misbehaving`] backend behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Behaviour {
+    /// Like the backend inside.
+    Behave,
+    /// Answers with an error.
+    Fail,
+    /// Does not answer, until the behaviour is set anew.
+    Hang,
+    /// Reads from the backend inside, and keeps the answer until the behaviour is set anew.
+    Hold,
+    /// Panics.
+    Panic,
+}
+
+impl<B> Misbehaving<B> {
+    /// Creates a backend that behaves for now.
+    pub fn new(inner: B) -> Self {
+        let state = State {
+            behaviour: Mutex::new(Behaviour::Behave),
+            reads: AtomicU64::new(0),
+            changed: Notify::new(),
+        };
+        Self { inner, state: Arc::new(state) }
+    }
+
+    /// Sets how the backend behaves from now on, and lets go of whoever hangs or is held.
+    pub fn set(&self, behaviour: Behaviour) {
+        *self.state.behaviour.lock().unwrap_or_else(PoisonError::into_inner) = behaviour;
+        self.state.changed.notify_waiters();
+    }
+
+    /// Returns how often the backend was asked.
+    pub fn reads(&self) -> u64 {
+        self.state.reads.load(Ordering::SeqCst)
+    }
+
+    /// Returns the backend inside.
+    pub fn get_ref(&self) -> &B {
+        &self.inner
+    }
+
+    fn behaviour(&self) -> Behaviour {
+        *self.state.behaviour.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<B: Backend> Backend for Misbehaving<B> {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        // Registered before the behaviour is read, so that no `set` between the two is missed.
+        let mut changed = std::pin::pin!(self.state.changed.notified());
+        changed.as_mut().enable();
+        self.state.reads.fetch_add(1, Ordering::SeqCst);
+        match self.behaviour() {
+            Behaviour::Behave => {}
+            Behaviour::Fail => return Err(BackendError::unavailable("told to fail")),
+            Behaviour::Hang => changed.await,
+            Behaviour::Hold => {
+                let answer = self.inner.find(digest).await;
+                changed.await;
+                return answer;
+            }
+            Behaviour::Panic => panic!("told to panic"),
+        }
+        self.inner.find(digest).await
+    }
+
+    fn subscribe(&self, subscriber: Subscriber) {
+        self.inner.subscribe(subscriber);
+    }
+}

@@ -1,0 +1,58 @@
+//! For tonic: the principal of a call, rejections as statuses, and tonic's own body.
+//!
+//! ```
+//! use tonic::{Request, Response, Status};
+//!
+//! async fn greet(request: Request<()>) -> Result<Response<String>, Status> {
+//!     let principal = tower_api_key::tonic::principal(&request)?;
+//!     Ok(Response::new(format!("hello {}", principal.key_id())))
+//! }
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! // Without the layer there is no principal, and the status says so.
+//! assert_eq!(greet(Request::new(())).await.unwrap_err().code(), tonic::Code::Internal);
+//! # });
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+use bytes::Bytes;
+use http_body_util::Full;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::{Code, Request, Status};
+
+use crate::authenticate::Authenticate;
+use crate::principal::Principal;
+use crate::reject::{self, RefusalBody, Rejection};
+use crate::require_scope::RequireScope;
+
+/// Returns the principal of a call.
+///
+/// # Errors
+///
+/// `UNAUTHENTICATED` if the call came without a credential and was let through all the same, `INTERNAL` if it did not
+/// pass an [`AuthenticateLayer`](crate::AuthenticateLayer).
+#[allow(clippy::result_large_err, reason = "`Status` is what a tonic handler returns")]
+pub fn principal<T>(request: &Request<T>) -> Result<&Principal, Status> {
+    reject::principal(request.extensions()).map_err(|refusal| refusal.rejection.into())
+}
+
+impl From<Rejection> for Status {
+    fn from(rejection: Rejection) -> Self {
+        let reason = rejection.reason();
+        Self::new(Code::from_i32(reason.grpc_code().into()), reason.detail())
+    }
+}
+
+impl RefusalBody for Body {
+    fn from_bytes(bytes: Bytes) -> Self {
+        Self::new(Full::new(bytes))
+    }
+}
+
+impl<S: NamedService> NamedService for Authenticate<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S: NamedService> NamedService for RequireScope<S> {
+    const NAME: &'static str = S::NAME;
+}

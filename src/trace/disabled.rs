@@ -1,0 +1,11 @@
+//! The twin that writes nothing.
+
+use super::Failure;
+use crate::key::KeyId;
+use crate::principal::Principal;
+
+pub(crate) fn admitted(_: &Principal) {}
+
+pub(crate) fn refused(_: &'static str, _: Option<&KeyId>) {}
+
+pub(crate) fn backend_failed(_: &Failure<'_>) {}

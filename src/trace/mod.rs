@@ -1,0 +1,24 @@
+//! What the operator's log shows. Keys appear by their id; what a client sent does not appear at all.
+
+#[cfg(not(feature = "tracing"))]
+mod disabled;
+#[cfg(feature = "tracing")]
+mod enabled;
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) use disabled::*;
+#[cfg(feature = "tracing")]
+pub(crate) use enabled::*;
+
+use std::time::Duration;
+
+use crate::backend::BackendError;
+
+/// Why the store gave no answer.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "read by the enabled twin"))]
+pub(crate) enum Failure<'f> {
+    Error(&'f BackendError),
+    Panic,
+    Deadline(Duration),
+}
