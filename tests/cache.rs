@@ -1,0 +1,436 @@
+//! What the cache remembers, and what it must not.
+
+#![allow(clippy::unwrap_used)]
+#![cfg(feature = "test-util")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use support::{Key, START, authenticator, build, revocation, store_with_key};
+use tower_api_key::backend::{Change, Changes, Subscriber};
+use tower_api_key::clock::Timestamp;
+use tower_api_key::digest::Digest;
+use tower_api_key::test_util::{Behaviour, Misbehaving};
+use tower_api_key::{
+    Authenticator, Backend, BackendError, KeyStore, MemoryStore, Principal, Reason, Record, Rejection,
+};
+
+type Outcome = Result<Principal, Rejection>;
+
+async fn present(authenticator: &Authenticator, key: &Key) -> Outcome {
+    authenticator.authenticate(key.bearer().headers()).await
+}
+
+fn reason(outcome: Outcome) -> Option<Reason> {
+    outcome.err().map(|rejection| rejection.reason().clone())
+}
+
+async fn reason_of(authenticator: &Authenticator, key: &Key) -> Option<Reason> {
+    reason(present(authenticator, key).await)
+}
+
+/// Starts to present a key, and waits until the store is asked for it.
+async fn start_presenting<B: Backend>(
+    authenticator: &Authenticator,
+    key: &Key,
+    backend: &Misbehaving<B>,
+) -> tokio::task::JoinHandle<Outcome> {
+    let before = backend.reads();
+    let (authenticator, key) = (authenticator.clone(), key.clone());
+    let task = tokio::spawn(async move { present(&authenticator, &key).await });
+    while backend.reads() == before {
+        tokio::task::yield_now().await;
+    }
+    task
+}
+
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_record_is_read_once_and_then_remembered_for_its_time_to_live() {
+    let (store, key) = store_with_key().await;
+    let backend = Misbehaving::new(store);
+    let (authenticator, clock) = authenticator(backend.clone());
+    for _ in 0..3 {
+        assert_eq!(reason_of(&authenticator, &key).await, None);
+    }
+    assert_eq!(backend.reads(), 1);
+
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(reason_of(&authenticator, &key).await, None);
+    assert_eq!(backend.reads(), 2);
+}
+
+#[tokio::test]
+async fn a_time_to_live_of_zero_turns_the_cache_off() {
+    let (store, key) = store_with_key().await;
+    let backend = Misbehaving::new(store);
+    let builder = Authenticator::builder(backend.clone()).positive_ttl(Duration::ZERO).negative_ttl(Duration::ZERO);
+    let (authenticator, _clock) = build(builder);
+    for reads in [1, 2] {
+        assert_eq!(reason_of(&authenticator, &key).await, None);
+        assert_eq!(backend.reads(), reads);
+    }
+    for reads in [3, 4] {
+        assert_eq!(reason_of(&authenticator, &Key::foreign("unknown")).await, Some(Reason::Unknown));
+        assert_eq!(backend.reads(), reads);
+    }
+}
+
+#[tokio::test]
+async fn that_a_key_is_unknown_is_remembered_shortly() {
+    let store = MemoryStore::new();
+    let backend = Misbehaving::new(store.clone());
+    let (authenticator, clock) = authenticator(backend.clone());
+    let key = Key::mint();
+    for _ in 0..2 {
+        assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Unknown));
+    }
+    assert_eq!(backend.reads(), 1);
+
+    clock.advance(Duration::from_secs(5));
+    assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Unknown));
+    assert_eq!(backend.reads(), 2);
+
+    let key = key.insert_into(&store).await;
+    assert_eq!(reason_of(&authenticator, &key).await, None);
+}
+
+#[tokio::test]
+async fn a_key_that_was_revoked_is_refused_from_the_next_request_on() {
+    let (store, key) = store_with_key().await;
+    let (authenticator, _clock) = authenticator(store.clone());
+    assert_eq!(reason_of(&authenticator, &key).await, None);
+    store.revoke(key.id(), revocation()).await.unwrap();
+    assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Revoked));
+}
+
+#[tokio::test]
+async fn a_read_from_before_a_revocation_admits_nobody() {
+    let (store, key) = store_with_key().await;
+    let backend = Misbehaving::new(store.clone());
+    let (authenticator, _clock) = authenticator(backend.clone());
+
+    backend.set(Behaviour::Hold);
+    let reader = start_presenting(&authenticator, &key, &backend).await;
+    store.revoke(key.id(), revocation()).await.unwrap();
+    backend.set(Behaviour::Behave);
+
+    assert_eq!(reason(reader.await.unwrap()), Some(Reason::Revoked));
+    assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Revoked));
+}
+
+#[tokio::test]
+async fn nobody_joins_a_read_from_before_a_change() {
+    let (store, key) = store_with_key().await;
+    let backend = Feed::over(Misbehaving::new(store));
+    let (authenticator, _clock) = authenticator(backend.clone());
+
+    backend.inner.set(Behaviour::Hold);
+    let early = start_presenting(&authenticator, &key, &backend.inner).await;
+    backend.changes.announce(Change::Changed(key.record.digest));
+    let late = start_presenting(&authenticator, &key, &backend.inner).await;
+    assert_eq!(backend.inner.reads(), 2);
+
+    backend.inner.set(Behaviour::Behave);
+    assert_eq!(reason(late.await.unwrap()), None);
+    assert_eq!(reason(early.await.unwrap()), None);
+}
+
+#[tokio::test]
+async fn a_replica_that_lags_behind_a_revocation_admits_nobody() {
+    let (replica, key) = store_with_key().await;
+    let backend = Feed::over(replica);
+    let (authenticator, _clock) = authenticator(backend.clone());
+    assert_eq!(reason_of(&authenticator, &key).await, None);
+
+    backend.changes.announce(Change::Revoked(key.record.digest));
+    for _ in 0..2 {
+        assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Revoked));
+    }
+}
+
+#[tokio::test]
+async fn after_a_change_of_everything_everything_is_read_again() {
+    let (store, key) = store_with_key().await;
+    let backend = Feed::over(Misbehaving::new(store));
+    let (authenticator, _clock) = authenticator(backend.clone());
+    let unknown = Key::mint();
+    for _ in 0..2 {
+        assert_eq!(reason_of(&authenticator, &key).await, None);
+        assert_eq!(reason_of(&authenticator, &unknown).await, Some(Reason::Unknown));
+    }
+    assert_eq!(backend.inner.reads(), 2);
+    backend.changes.announce(Change::Everything);
+    assert_eq!(reason_of(&authenticator, &key).await, None);
+    assert_eq!(reason_of(&authenticator, &unknown).await, Some(Reason::Unknown));
+    assert_eq!(backend.inner.reads(), 4);
+}
+
+#[tokio::test]
+async fn an_outage_is_unavailable_and_is_not_remembered() {
+    let (store, key) = store_with_key().await;
+    let backend = Misbehaving::new(store);
+    let (authenticator, _clock) = authenticator(backend.clone());
+    for outage in [Behaviour::Fail, Behaviour::Panic] {
+        let key = Key { text: key.text.clone(), ..key.clone() };
+        backend.set(outage);
+        assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Unavailable), "{outage:?}");
+    }
+    backend.set(Behaviour::Behave);
+    assert_eq!(reason_of(&authenticator, &key).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_is_waited_for_until_the_deadline_and_no_longer() {
+    let (store, key) = store_with_key().await;
+    let backend = Misbehaving::new(store);
+    let (authenticator, _clock) = authenticator(backend.clone());
+    backend.set(Behaviour::Hang);
+    let start = tokio::time::Instant::now();
+    assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Unavailable));
+    assert_eq!(start.elapsed().as_millis() / 10, 50);
+    backend.set(Behaviour::Behave);
+    assert_eq!(reason_of(&authenticator, &key).await, None);
+}
+
+#[tokio::test]
+async fn everyone_who_waits_for_a_key_shares_one_read_and_the_first_may_leave() {
+    let (store, key) = store_with_key().await;
+    let backend = Misbehaving::new(store);
+    let (authenticator, _clock) = authenticator(backend.clone());
+    backend.set(Behaviour::Hold);
+    let first = start_presenting(&authenticator, &key, &backend).await;
+    let others: Vec<_> = (0..50)
+        .map(|_| {
+            let (authenticator, key) = (authenticator.clone(), key.clone());
+            tokio::spawn(async move { present(&authenticator, &key).await })
+        })
+        .collect();
+    settle().await;
+    first.abort();
+    settle().await;
+    backend.set(Behaviour::Behave);
+    for other in others {
+        assert_eq!(reason(other.await.unwrap()), None);
+    }
+    assert_eq!(backend.reads(), 1);
+}
+
+#[tokio::test]
+async fn a_key_that_changes_during_every_read_is_unavailable_rather_than_guessed() {
+    let (store, key) = store_with_key().await;
+    let backend = Restless { store, changes: Changes::new() };
+    let (authenticator, _clock) = authenticator(backend);
+    assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Unavailable));
+}
+
+#[tokio::test]
+async fn a_record_of_another_key_is_an_outage_and_not_an_admission() {
+    let (store, key) = store_with_key().await;
+    let (authenticator, _clock) = authenticator(Confused { store, always: key.record.digest });
+    assert_eq!(reason_of(&authenticator, &Key::mint()).await, Some(Reason::Unavailable));
+}
+
+#[tokio::test]
+async fn a_crowd_of_unknown_keys_is_turned_away_before_it_piles_up() {
+    let (store, key) = store_with_key().await;
+    let backend = Misbehaving::new(store);
+    let (authenticator, _clock) = build(Authenticator::builder(backend.clone()).concurrent_fills(1));
+    assert_eq!(reason_of(&authenticator, &key).await, None);
+
+    backend.set(Behaviour::Hold);
+    let crowd: Vec<_> = (0..200)
+        .map(|index| {
+            let (authenticator, key) = (authenticator.clone(), Key::foreign(&format!("unknown-{index}")));
+            tokio::spawn(async move { present(&authenticator, &key).await })
+        })
+        .collect();
+    settle().await;
+    assert_eq!(backend.reads(), 2, "one read for the good key, one for the first of the crowd");
+    let turned_away = crowd.iter().filter(|task| task.is_finished()).count();
+    assert!(turned_away >= 200 - 32, "{turned_away} turned away");
+
+    assert_eq!(reason_of(&authenticator, &key).await, None, "the good key is not in the crowd's way");
+    backend.set(Behaviour::Behave);
+    for task in crowd {
+        assert!(matches!(reason(task.await.unwrap()), Some(Reason::Unavailable | Reason::Unknown)));
+    }
+}
+
+#[tokio::test]
+async fn expiry_is_honoured_to_the_millisecond_within_the_time_to_live() {
+    let store = MemoryStore::new();
+    let expiring = |record: &mut Record| record.expires_at = Some(START.saturating_add(Duration::from_secs(1)));
+    let key = Key::mint().with(expiring).insert_into(&store).await;
+    let (authenticator, clock) = authenticator(store);
+    assert_eq!(reason_of(&authenticator, &key).await, None);
+    clock.advance(Duration::from_millis(999));
+    assert_eq!(reason_of(&authenticator, &key).await, None);
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Expired));
+}
+
+#[tokio::test]
+async fn whether_a_key_has_expired_follows_the_wall_clock_and_is_not_remembered() {
+    let store = MemoryStore::new();
+    let key = Key::mint().with(|record| record.expires_at = Some(START)).insert_into(&store).await;
+    let backend = Misbehaving::new(store);
+    let (authenticator, clock) = authenticator(backend.clone());
+    assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Expired));
+    clock.set_wall(Timestamp::from_unix_millis(START.unix_millis() - 1));
+    assert_eq!(reason_of(&authenticator, &key).await, None);
+    clock.set_wall(START);
+    assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Expired));
+    assert_eq!(backend.reads(), 1);
+}
+
+#[tokio::test]
+async fn authenticators_do_not_share_what_they_remember() {
+    let (a, key) = store_with_key().await;
+    let (over_a, _clock) = authenticator(a);
+    let (over_b, _clock) = authenticator(MemoryStore::new());
+    assert_eq!(reason_of(&over_a, &key).await, None);
+    assert_eq!(reason_of(&over_b, &key).await, Some(Reason::Unknown));
+    assert_eq!(reason_of(&over_a, &key).await, None);
+}
+
+#[tokio::test]
+async fn a_store_outlives_the_authenticators_that_listen_to_it() {
+    let (store, key) = store_with_key().await;
+    drop(authenticator(store.clone()));
+    store.revoke(key.id(), revocation()).await.unwrap();
+    let (later, _clock) = authenticator(store);
+    assert_eq!(reason_of(&later, &key).await, Some(Reason::Revoked));
+}
+
+#[tokio::test]
+async fn a_change_is_announced_though_whoever_made_it_has_gone_or_panicked() {
+    let (store, key) = store_with_key().await;
+    let backend = Feed::over(Misbehaving::new(store));
+    let (authenticator, _clock) = authenticator(backend.clone());
+    let digest = key.record.digest;
+    let revoke = |ending: Ending| {
+        let changes = backend.changes.clone();
+        async move {
+            changes
+                .commit(move |mut announcement| async move {
+                    announcement.arm(Change::Changed(digest));
+                    tokio::task::yield_now().await;
+                    match ending {
+                        Ending::Commits => announcement.arm(Change::Revoked(digest)),
+                        Ending::LosesItsConnection => return Err(BackendError::unavailable("connection lost")),
+                        Ending::Panics => panic!("told to panic"),
+                    }
+                    Ok(())
+                })
+                .await
+        }
+    };
+
+    let mut reads = 0;
+    for ending in [Ending::LosesItsConnection, Ending::Panics] {
+        assert_eq!(reason_of(&authenticator, &key).await, None);
+        assert!(revoke(ending).await.is_err());
+        assert_eq!(reason_of(&authenticator, &key).await, None);
+        reads += 1;
+        assert_eq!(backend.inner.reads(), reads + 1, "whether the change was made is unknown, so it is read again");
+    }
+
+    let handler = tokio::spawn(revoke(Ending::Commits));
+    tokio::task::yield_now().await;
+    handler.abort();
+    settle().await;
+    assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Revoked));
+}
+
+#[derive(Clone, Copy)]
+enum Ending {
+    Commits,
+    LosesItsConnection,
+    Panics,
+}
+
+#[tokio::test]
+async fn nothing_is_looked_up_for_a_text_that_cannot_be_a_key() {
+    let backend = Misbehaving::new(MemoryStore::new());
+    let (authenticator, _clock) = authenticator(backend.clone());
+    for value in ["", "a,b", &"a".repeat(513), "caf\u{e9}"] {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-api-key", http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        let rejection = authenticator.authenticate(&headers).await.unwrap_err();
+        assert_eq!(rejection.reason(), &Reason::Malformed, "{value:?}");
+    }
+    assert_eq!(backend.reads(), 0);
+}
+
+/// A backend whose changes the test announces.
+#[derive(Clone)]
+struct Feed<B> {
+    inner: B,
+    changes: Changes,
+}
+
+impl<B> Feed<B> {
+    fn over(inner: B) -> Self {
+        Self { inner, changes: Changes::new() }
+    }
+}
+
+impl<B: Backend> Backend for Feed<B> {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        self.inner.find(digest).await
+    }
+
+    fn subscribe(&self, subscriber: Subscriber) {
+        self.changes.subscribe(subscriber);
+    }
+}
+
+/// A backend in which a key changes whenever it is read.
+struct Restless {
+    store: MemoryStore,
+    changes: Changes,
+}
+
+impl Backend for Restless {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        let record = self.store.find(digest).await;
+        self.changes.announce(Change::Changed(*digest));
+        record
+    }
+
+    fn subscribe(&self, subscriber: Subscriber) {
+        self.changes.subscribe(subscriber);
+    }
+}
+
+/// A backend that answers every question with the same record.
+struct Confused {
+    store: MemoryStore,
+    always: Digest,
+}
+
+impl Backend for Confused {
+    async fn find(&self, _: &Digest) -> Result<Option<Record>, BackendError> {
+        self.store.find(&self.always).await
+    }
+}
+
+#[test]
+fn what_is_shared_between_threads_may_be() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<Authenticator>();
+    shared::<Principal>();
+    shared::<Arc<MemoryStore>>();
+    fn sendable<T: Send>(_: T) {}
+    let (authenticator, _clock) = authenticator(MemoryStore::new());
+    sendable(authenticator.authenticate(&HeaderMap::new()));
+}

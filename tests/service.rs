@@ -1,0 +1,403 @@
+//! What the two middlewares do to a request and its response.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
+use http_body_util::{BodyExt, Full};
+use support::{Body, Key, authenticator, ok, request, store_with_key};
+use tower::limit::ConcurrencyLimitLayer;
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_api_key::authenticate::ResponseFuture;
+use tower_api_key::credential::{Scheme, Source};
+use tower_api_key::reject::{Payload, RefusalBody};
+use tower_api_key::{
+    Authenticate, AuthenticateLayer, Authenticator, MemoryStore, Principal, Reason, Rejection, RequireScope,
+    RequireScopeLayer, Requirement,
+};
+
+async fn layer_and_key() -> (AuthenticateLayer, Key) {
+    let (store, key) = store_with_key().await;
+    (AuthenticateLayer::new(authenticator(store).0), key)
+}
+
+async fn text(response: Response<Body>) -> String {
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+/// An inner service that answers with the id of the principal, or `nobody`.
+async fn name(request: Request<Body>) -> Result<Response<Body>, Infallible> {
+    let principal = request.extensions().get::<Principal>();
+    let name = principal.map_or("nobody".to_owned(), |principal| principal.key_id().to_string());
+    Ok(Response::new(Body::from(name)))
+}
+
+#[tokio::test]
+async fn an_admitted_request_carries_its_principal() {
+    let (layer, key) = layer_and_key().await;
+    for request in [key.bearer(), key.x_api_key()] {
+        let response = layer.layer(service_fn(name)).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(text(response).await, key.id().as_str());
+    }
+}
+
+/// A service that must be polled before each call, as the contract of `Service` demands.
+#[derive(Default)]
+struct ReadyChecked {
+    ready: bool,
+}
+
+impl Clone for ReadyChecked {
+    /// The readiness of a service is not that of its clone.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl Service<Request<Body>> for ReadyChecked {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.ready = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        assert!(std::mem::take(&mut self.ready), "called without having been ready");
+        std::future::ready(Ok(Response::new(Body::default())))
+    }
+}
+
+#[tokio::test]
+async fn the_service_that_was_polled_is_the_one_that_is_called() {
+    let (layer, key) = layer_and_key().await;
+    let mut service = layer.layer(ReadyChecked::default());
+    for _ in 0..3 {
+        // The first is a miss, the others are hits.
+        assert_eq!(service.ready().await.unwrap().call(key.bearer()).await.unwrap().status(), StatusCode::OK);
+        let refused = service.ready().await.unwrap().call(Request::default()).await.unwrap();
+        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test]
+async fn a_concurrency_limit_of_one_neither_panics_nor_deadlocks() {
+    let (layer, key) = layer_and_key().await;
+    let stack = ServiceBuilder::new().layer(layer).layer(ConcurrencyLimitLayer::new(1)).service(service_fn(ok));
+    let mut service = stack.clone();
+    for _ in 0..3 {
+        assert_eq!(service.ready().await.unwrap().call(key.bearer()).await.unwrap().status(), StatusCode::OK);
+        let refused = service.ready().await.unwrap().call(Request::default()).await.unwrap();
+        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    }
+    let crowd = (0..20).map(|_| tokio::spawn(stack.clone().oneshot(key.bearer())));
+    for task in crowd.collect::<Vec<_>>() {
+        assert_eq!(task.await.unwrap().unwrap().status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_buffered_service_can_be_layered() {
+    let (layer, key) = layer_and_key().await;
+    let stack = ServiceBuilder::new().layer(layer).buffer(1).service(service_fn(ok));
+    for _ in 0..3 {
+        assert_eq!(stack.clone().oneshot(key.bearer()).await.unwrap().status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_request_never_reaches_the_inner_service() {
+    let (layer, key) = layer_and_key().await;
+    let unreachable = service_fn(|_: Request<Body>| async { Err::<Response<Body>, _>("the inner service was called") });
+    let wrong = Key { text: format!("{}x", key.text), ..key.clone() };
+    for request in [Request::default(), wrong.bearer(), request("authorization", "Bearer"), request("x-api-key", "")] {
+        let response = layer.layer(unreachable.clone()).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert!(response.extensions().get::<Rejection>().is_some());
+    }
+}
+
+/// A body that must not be polled.
+struct Untouchable;
+
+impl http_body::Body for Untouchable {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        panic!("the body was polled before the decision")
+    }
+}
+
+#[tokio::test]
+async fn the_body_is_not_polled_before_the_decision() {
+    let (layer, key) = layer_and_key().await;
+    let inner = service_fn(|_: Request<Untouchable>| async { Ok::<_, Infallible>(Response::new(Body::default())) });
+    for request in [key.bearer(), Request::default()] {
+        layer.layer(inner).oneshot(request.map(|_| Untouchable)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_principal_from_upstream_is_removed() {
+    let (layer, key) = layer_and_key().await;
+    let (other_layer, other_key) = layer_and_key().await;
+    let stack = |outer: AuthenticateLayer| {
+        ServiceBuilder::new()
+            .layer(outer)
+            // Between the two layers the credential is exchanged.
+            .map_request({
+                let key = key.clone();
+                move |mut request: Request<Body>| {
+                    if request.headers_mut().remove("x-exchange").is_some() {
+                        *request.headers_mut() = key.bearer().headers().clone();
+                    }
+                    request
+                }
+            })
+            .layer(layer.clone().public("/open").unwrap())
+            .service(service_fn(name))
+    };
+    let mut exchanged = other_key.bearer();
+    exchanged.headers_mut().insert("x-exchange", header::HeaderValue::from_static("1"));
+    let response = stack(other_layer.clone()).oneshot(exchanged).await.unwrap();
+    assert_eq!(text(response).await, key.id().as_str());
+
+    let mut open = other_key.bearer();
+    *open.uri_mut() = "/open".parse().unwrap();
+    assert_eq!(text(stack(other_layer).oneshot(open).await.unwrap()).await, "nobody");
+}
+
+#[tokio::test]
+async fn credentials_are_marked_sensitive_and_stripped_on_request() {
+    let (store, key) = store_with_key().await;
+    let sources = [Source::bearer(), Source::x_api_key()];
+    let authenticator = Authenticator::builder(store).sources(sources).build().unwrap();
+    let layer = AuthenticateLayer::new(authenticator);
+    let headers = service_fn(|request: Request<Body>| async move {
+        Ok::<_, Infallible>(Response::new(Body::from(format!("{:?}", request.headers()))))
+    });
+    for request in [key.bearer(), key.x_api_key()] {
+        let seen = text(layer.layer(headers).oneshot(request).await.unwrap()).await;
+        assert!(seen.contains("Sensitive"), "{seen}");
+        assert!(!seen.contains(&key.text));
+    }
+    for request in [key.bearer(), key.x_api_key()] {
+        assert_eq!(text(layer.clone().strip().layer(headers).oneshot(request).await.unwrap()).await, "{}");
+    }
+}
+
+#[tokio::test]
+async fn optional_lets_nobody_pass_but_nobody_with_a_bad_key() {
+    let (layer, key) = layer_and_key().await;
+    let service = layer.optional().layer(service_fn(name));
+    assert_eq!(text(service.clone().oneshot(Request::default()).await.unwrap()).await, "nobody");
+    assert_eq!(text(service.clone().oneshot(key.bearer()).await.unwrap()).await, key.id().as_str());
+    for bad in [request("authorization", "Bearer bad"), request("authorization", "Bearer "), request("x-api-key", "")] {
+        assert_eq!(service.clone().oneshot(bad).await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_passes_only_if_asked_for_and_only_if_it_is_one() {
+    let (layer, _) = layer_and_key().await;
+    let preflight = |method: Method, headers: &[&str]| {
+        let request = Request::builder().method(method);
+        let request = headers.iter().fold(request, |request, name| request.header(*name, "x"));
+        request.body(Body::default()).unwrap()
+    };
+    let both = ["origin", "access-control-request-method"];
+    let status = async |layer: &AuthenticateLayer, request| {
+        layer.layer(service_fn(ok)).oneshot(request).await.unwrap().status().as_u16()
+    };
+    assert_eq!(status(&layer, preflight(Method::OPTIONS, &both)).await, 401);
+    let layer = layer.allow_preflight();
+    assert_eq!(status(&layer, preflight(Method::OPTIONS, &both)).await, 200);
+    assert_eq!(status(&layer, preflight(Method::GET, &both)).await, 401);
+    assert_eq!(status(&layer, preflight(Method::OPTIONS, &both[..1])).await, 401);
+    assert_eq!(status(&layer, preflight(Method::OPTIONS, &both[1..])).await, 401);
+}
+
+#[tokio::test]
+async fn a_response_that_depends_on_another_header_than_authorization_is_private() {
+    let (layer, key) = layer_and_key().await;
+    let response = layer.layer(service_fn(ok)).oneshot(key.x_api_key()).await.unwrap();
+    assert_eq!(response.headers()["cache-control"], "private");
+    assert_eq!(response.headers()["vary"], "x-api-key");
+
+    let response = layer.layer(service_fn(ok)).oneshot(key.bearer()).await.unwrap();
+    assert!(response.headers().is_empty(), "shared caches know of `Authorization`: {:?}", response.headers());
+
+    let decided = service_fn(|_: Request<Body>| async {
+        let response = Response::builder().header("cache-control", "public, max-age=60").body(Body::default());
+        Ok::<_, Infallible>(response.unwrap())
+    });
+    let response = layer.layer(decided).oneshot(key.x_api_key()).await.unwrap();
+    assert_eq!(response.headers()["cache-control"], "public, max-age=60");
+
+    let varies = service_fn(|_: Request<Body>| async {
+        Ok::<_, Infallible>(Response::builder().header("vary", "accept").body(Body::default()).unwrap())
+    });
+    let response = layer.layer(varies).oneshot(key.x_api_key()).await.unwrap();
+    let vary: Vec<_> = response.headers().get_all("vary").iter().collect();
+    assert_eq!(vary, ["accept", "x-api-key"]);
+}
+
+#[tokio::test]
+async fn a_refusal_says_that_the_connection_ends_where_a_large_body_is_left_unread() {
+    let (layer, _) = layer_and_key().await;
+    let connection = async |name: &str, value: &str, version| {
+        let mut request = request(name, value);
+        *request.version_mut() = version;
+        let response = layer.layer(service_fn(ok)).oneshot(request).await.unwrap();
+        response.headers().get("connection").map(|value| value.to_str().unwrap().to_owned())
+    };
+    use http::Version;
+    assert_eq!(connection("content-length", "1048576", Version::HTTP_11).await.as_deref(), Some("close"));
+    assert_eq!(connection("transfer-encoding", "chunked", Version::HTTP_11).await.as_deref(), Some("close"));
+    assert_eq!(connection("content-length", "20", Version::HTTP_11).await, None);
+    assert_eq!(connection("accept", "*/*", Version::HTTP_11).await, None);
+    assert_eq!(connection("content-length", "1048576", Version::HTTP_2).await, None);
+}
+
+#[tokio::test]
+async fn a_scope_is_required_in_the_words_of_the_authenticator() {
+    let store = MemoryStore::new();
+    let key = Key::mint().scopes("notes.read").insert_into(&store).await;
+    let authenticator = Authenticator::builder(store)
+        .realm("notes")
+        .respond(|rejection: &Rejection| Payload::json(format!("[{}]", rejection.reason().status().as_u16())))
+        .build()
+        .unwrap();
+    let stack = |scope: &str| {
+        ServiceBuilder::new()
+            .layer(AuthenticateLayer::new(authenticator.clone()).optional())
+            .layer(RequireScopeLayer::new(Requirement::all_of([scope]).unwrap()))
+            .service(service_fn(ok))
+    };
+    assert_eq!(stack("notes.read").oneshot(key.bearer()).await.unwrap().status(), StatusCode::OK);
+
+    let response = stack("notes.write").oneshot(key.bearer()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    let expected = r#"Bearer realm="notes", error="insufficient_scope", scope="notes.write""#;
+    assert_eq!(response.headers()["www-authenticate"], expected);
+    let rejection = response.extensions().get::<Rejection>().unwrap();
+    assert_eq!((rejection.key_id(), rejection.scheme()), (Some(key.id()), Some(&Scheme::Bearer)));
+    assert_eq!(text(response).await, "[403]");
+
+    let response = stack("notes.read").oneshot(Request::default()).await.unwrap();
+    assert_eq!(response.headers()["www-authenticate"], r#"Bearer realm="notes""#);
+    assert_eq!(text(response).await, "[401]");
+}
+
+#[tokio::test]
+async fn a_scope_that_is_declared_to_imply_all_others_does() {
+    let store = MemoryStore::new();
+    let key = Key::mint().scopes("admin").insert_into(&store).await;
+    let layer = RequireScopeLayer::new(Requirement::all_of(["notes.read"]).unwrap());
+    for (admin, status) in [(None, StatusCode::FORBIDDEN), (Some("admin"), StatusCode::OK)] {
+        let builder = Authenticator::builder(store.clone());
+        let builder = match admin {
+            Some(scope) => builder.admin_scope(scope),
+            None => builder,
+        };
+        let outer = AuthenticateLayer::new(builder.build().unwrap());
+        let service = outer.layer(layer.layer(service_fn(ok)));
+        assert_eq!(service.oneshot(key.bearer()).await.unwrap().status(), status, "{admin:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_without_a_declared_scope_is_forbidden() {
+    let store = MemoryStore::new();
+    let key = Key::mint().scopes("*").insert_into(&store).await;
+    let rules = [("/a", Requirement::all_of(["a"]).unwrap())];
+    let layer = RequireScopeLayer::by_path(rules).unwrap();
+    let service = AuthenticateLayer::new(authenticator(store).0).layer(layer.layer(service_fn(ok)));
+    for (path, status) in [("/a", 200), ("/b", 403), ("/a/", 403), ("/", 403)] {
+        let mut request = key.bearer();
+        *request.uri_mut() = path.parse().unwrap();
+        assert_eq!(service.clone().oneshot(request).await.unwrap().status().as_u16(), status, "{path}");
+    }
+    let twice = [("/a", Requirement::all_of(["a"]).unwrap()), ("/a", Requirement::all_of(["b"]).unwrap())];
+    assert!(RequireScopeLayer::by_path(twice).is_err());
+    assert!(RequireScopeLayer::by_path([("a", Requirement::all_of(["a"]).unwrap())]).is_err());
+}
+
+#[tokio::test]
+async fn without_the_outer_layer_a_scope_is_a_mistake_of_the_service() {
+    let layer = RequireScopeLayer::new(Requirement::all_of(["a"]).unwrap());
+    let response = layer.layer(service_fn(ok)).oneshot(Request::default()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(response.extensions().get::<Rejection>().unwrap().reason(), &Reason::NotAuthenticated);
+}
+
+#[tokio::test]
+async fn every_kind_of_body_can_be_refused_in() {
+    async fn refuse<B>(layer: &AuthenticateLayer) -> String
+    where
+        B: RefusalBody + http_body::Body<Data = Bytes, Error: std::fmt::Debug> + Send + 'static,
+    {
+        let inner = service_fn(|_: Request<Body>| async { Err::<Response<B>, _>("called") });
+        let response = layer.layer(inner).oneshot(Request::default()).await.unwrap();
+        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    }
+    let (layer, _) = layer_and_key().await;
+    let expected = r#"{"detail":"Missing API key"}"#;
+    assert_eq!(refuse::<Full<Bytes>>(&layer).await, expected);
+    assert_eq!(refuse::<BoxBody<Bytes, std::io::Error>>(&layer).await, expected);
+    assert_eq!(refuse::<UnsyncBoxBody<Bytes, std::io::Error>>(&layer).await, expected);
+    #[cfg(feature = "axum")]
+    assert_eq!(refuse::<axum::body::Body>(&layer).await, expected);
+    #[cfg(feature = "tonic")]
+    assert_eq!(refuse::<tonic::body::Body>(&layer).await, expected);
+}
+
+#[tokio::test]
+async fn a_slow_look_up_does_not_block_the_task_that_polls() {
+    let (layer, key) = layer_and_key().await;
+    let called = Arc::new(AtomicBool::new(false));
+    let inner = {
+        let called = Arc::clone(&called);
+        service_fn(move |_: Request<Body>| {
+            called.store(true, Ordering::SeqCst);
+            async { Ok::<_, Infallible>(Response::new(Body::default())) }
+        })
+    };
+    let mut service = layer.layer(inner);
+    let miss = service.ready().await.unwrap().call(key.bearer());
+    assert!(!called.load(Ordering::SeqCst), "a miss waits for the store");
+    miss.await.unwrap();
+    assert!(called.swap(false, Ordering::SeqCst));
+    let hit = service.ready().await.unwrap().call(key.bearer());
+    assert!(called.load(Ordering::SeqCst), "a hit is decided within the call");
+    hit.await.unwrap();
+}
+
+#[test]
+fn layers_services_and_futures_may_be_shared_between_threads() {
+    fn shared<T: Clone + Send + Sync + 'static>() {}
+    fn sendable<T: Send>() {}
+    shared::<AuthenticateLayer>();
+    shared::<RequireScopeLayer>();
+    shared::<Authenticate<ReadyChecked>>();
+    #[derive(Clone)]
+    struct Inner;
+    shared::<RequireScope<Inner>>();
+    sendable::<ResponseFuture<ReadyChecked, Body>>();
+}
