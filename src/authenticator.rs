@@ -117,7 +117,7 @@ impl Authenticator {
     fn decide(&self, presented: Result<Option<Credential<'_>>, CredentialError>) -> Decision {
         let credential = match presented {
             Ok(Some(credential)) => credential,
-            Ok(None) => return Decision::Made(Err(logged(Rejection::new(Reason::Missing)))),
+            Ok(None) => return Decision::Made(Err(logged(self.reject(Reason::Missing)))),
             Err(error) => return Decision::Made(Err(logged(self.unusable(&error)))),
         };
         let digest = self.0.digester.digest(credential.expose_secret());
@@ -175,12 +175,16 @@ impl Authenticator {
         };
         match error.source_index() {
             Some(source) => self.refuse(reason, source),
-            None => Rejection::new(reason),
+            None => self.reject(reason),
         }
     }
 
     fn refuse(&self, reason: Reason, source: usize) -> Rejection {
-        Rejection::new(reason).presented(self.scheme(source).clone())
+        self.reject(reason).presented(self.scheme(source).clone())
+    }
+
+    fn reject(&self, reason: Reason) -> Rejection {
+        Rejection::by(Arc::clone(&self.0.answers), reason)
     }
 
     fn scheme(&self, source: usize) -> &Scheme {

@@ -19,17 +19,15 @@
 //! A layer covers the routes that were added *before* it, and no others: add routes first, then the layer. To have unknown
 //! paths answered with 404 instead of 401, use `route_layer`.
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use axum::http::Version;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Version};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
 use crate::principal::Principal;
-use crate::reject::{self, Addressee, Answers, Reason, Refusal, RefusalBody, Rejection};
+use crate::reject::{self, Addressee, Reason, RefusalBody, Rejection};
 
 impl RefusalBody for Body {
     fn from_bytes(bytes: Bytes) -> Self {
@@ -39,28 +37,22 @@ impl RefusalBody for Body {
 
 /// What an extractor answers when there is no principal: a 401 where the request came without a credential, a 500 that
 /// names the missing layer where no [`AuthenticateLayer`](crate::AuthenticateLayer) was passed.
+#[derive(Debug)]
 pub struct PrincipalRejection {
-    refusal: Refusal,
+    rejection: Rejection,
     to: Addressee,
 }
 
 impl PrincipalRejection {
     /// Returns why there is no principal.
     pub fn rejection(&self) -> &Rejection {
-        &self.refusal.rejection
-    }
-}
-
-impl std::fmt::Debug for PrincipalRejection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("PrincipalRejection").field(self.rejection()).finish()
+        &self.rejection
     }
 }
 
 impl IntoResponse for PrincipalRejection {
     fn into_response(self) -> Response {
-        let Refusal { rejection, answers } = self.refusal;
-        answers.answer(rejection, self.to)
+        self.rejection.answer(self.to)
     }
 }
 
@@ -68,8 +60,8 @@ impl<S: Sync> FromRequestParts<S> for Principal {
     type Rejection = PrincipalRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        reject::principal(&parts.extensions).cloned().map_err(|refusal| PrincipalRejection {
-            refusal,
+        reject::principal(&parts.extensions).cloned().map_err(|rejection| PrincipalRejection {
+            rejection,
             to: Addressee::new(parts.version, &parts.headers),
         })
     }
@@ -87,10 +79,9 @@ impl<S: Sync> OptionalFromRequestParts<S> for Principal {
     }
 }
 
-/// Answers over HTTP in the default form. Where the answer should be that of an authenticator, let its layers refuse.
+/// Answers over HTTP, as the authenticator that is responsible for the request is configured to.
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
-        let answers: Arc<Answers> = Answers::default_ones();
-        answers.answer(self, Addressee::new(Version::HTTP_11, &axum::http::HeaderMap::new()))
+        self.answer(Addressee::new(Version::HTTP_11, &HeaderMap::new()))
     }
 }

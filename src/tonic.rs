@@ -33,7 +33,7 @@ use crate::require_scope::RequireScope;
 /// pass an [`AuthenticateLayer`](crate::AuthenticateLayer).
 #[allow(clippy::result_large_err, reason = "`Status` is what a tonic handler returns")]
 pub fn principal<T>(request: &Request<T>) -> Result<&Principal, Status> {
-    reject::principal(request.extensions()).map_err(|refusal| refusal.rejection.into())
+    reject::principal(request.extensions()).map_err(Into::into)
 }
 
 impl From<Rejection> for Status {

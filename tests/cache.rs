@@ -72,7 +72,8 @@ async fn a_record_is_read_once_and_then_remembered_for_its_time_to_live() {
 async fn a_time_to_live_of_zero_turns_the_cache_off() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store);
-    let builder = Authenticator::builder(backend.clone()).positive_ttl(Duration::ZERO).negative_ttl(Duration::ZERO);
+    let builder =
+        Authenticator::builder(backend.clone()).positive_ttl(Duration::ZERO).negative_ttl(Duration::ZERO);
     let (authenticator, _clock) = build(builder);
     for reads in [1, 2] {
         assert_eq!(reason_of(&authenticator, &key).await, None);
@@ -268,7 +269,8 @@ async fn a_crowd_of_unknown_keys_is_turned_away_before_it_piles_up() {
 #[tokio::test]
 async fn expiry_is_honoured_to_the_millisecond_within_the_time_to_live() {
     let store = MemoryStore::new();
-    let expiring = |record: &mut Record| record.expires_at = Some(START.saturating_add(Duration::from_secs(1)));
+    let expiring =
+        |record: &mut Record| record.expires_at = Some(START.saturating_add(Duration::from_secs(1)));
     let key = Key::mint().with(expiring).insert_into(&store).await;
     let (authenticator, clock) = authenticator(store);
     assert_eq!(reason_of(&authenticator, &key).await, None);
@@ -326,7 +328,9 @@ async fn a_change_is_announced_though_whoever_made_it_has_gone_or_panicked() {
                     tokio::task::yield_now().await;
                     match ending {
                         Ending::Commits => announcement.arm(Change::Revoked(digest)),
-                        Ending::LosesItsConnection => return Err(BackendError::unavailable("connection lost")),
+                        Ending::LosesItsConnection => {
+                            return Err(BackendError::unavailable("connection lost"));
+                        }
                         Ending::Panics => panic!("told to panic"),
                     }
                     Ok(())
@@ -341,7 +345,11 @@ async fn a_change_is_announced_though_whoever_made_it_has_gone_or_panicked() {
         assert!(revoke(ending).await.is_err());
         assert_eq!(reason_of(&authenticator, &key).await, None);
         reads += 1;
-        assert_eq!(backend.inner.reads(), reads + 1, "whether the change was made is unknown, so it is read again");
+        assert_eq!(
+            backend.inner.reads(),
+            reads + 1,
+            "whether the change was made is unknown, so it is read again"
+        );
     }
 
     let handler = tokio::spawn(revoke(Ending::Commits));

@@ -95,7 +95,8 @@ async fn the_service_that_was_polled_is_the_one_that_is_called() {
 #[tokio::test]
 async fn a_concurrency_limit_of_one_neither_panics_nor_deadlocks() {
     let (layer, key) = layer_and_key().await;
-    let stack = ServiceBuilder::new().layer(layer).layer(ConcurrencyLimitLayer::new(1)).service(service_fn(ok));
+    let stack =
+        ServiceBuilder::new().layer(layer).layer(ConcurrencyLimitLayer::new(1)).service(service_fn(ok));
     let mut service = stack.clone();
     for _ in 0..3 {
         assert_eq!(service.ready().await.unwrap().call(key.bearer()).await.unwrap().status(), StatusCode::OK);
@@ -120,9 +121,12 @@ async fn a_buffered_service_can_be_layered() {
 #[tokio::test]
 async fn a_refused_request_never_reaches_the_inner_service() {
     let (layer, key) = layer_and_key().await;
-    let unreachable = service_fn(|_: Request<Body>| async { Err::<Response<Body>, _>("the inner service was called") });
+    let unreachable =
+        service_fn(|_: Request<Body>| async { Err::<Response<Body>, _>("the inner service was called") });
     let wrong = Key { text: format!("{}x", key.text), ..key.clone() };
-    for request in [Request::default(), wrong.bearer(), request("authorization", "Bearer"), request("x-api-key", "")] {
+    for request in
+        [Request::default(), wrong.bearer(), request("authorization", "Bearer"), request("x-api-key", "")]
+    {
         let response = layer.layer(unreachable.clone()).oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
         assert!(response.extensions().get::<Rejection>().is_some());
@@ -147,7 +151,8 @@ impl http_body::Body for Untouchable {
 #[tokio::test]
 async fn the_body_is_not_polled_before_the_decision() {
     let (layer, key) = layer_and_key().await;
-    let inner = service_fn(|_: Request<Untouchable>| async { Ok::<_, Infallible>(Response::new(Body::default())) });
+    let inner =
+        service_fn(|_: Request<Untouchable>| async { Ok::<_, Infallible>(Response::new(Body::default())) });
     for request in [key.bearer(), Request::default()] {
         layer.layer(inner).oneshot(request.map(|_| Untouchable)).await.unwrap();
     }
@@ -208,7 +213,11 @@ async fn optional_lets_nobody_pass_but_nobody_with_a_bad_key() {
     let service = layer.optional().layer(service_fn(name));
     assert_eq!(text(service.clone().oneshot(Request::default()).await.unwrap()).await, "nobody");
     assert_eq!(text(service.clone().oneshot(key.bearer()).await.unwrap()).await, key.id().as_str());
-    for bad in [request("authorization", "Bearer bad"), request("authorization", "Bearer "), request("x-api-key", "")] {
+    for bad in [
+        request("authorization", "Bearer bad"),
+        request("authorization", "Bearer "),
+        request("x-api-key", ""),
+    ] {
         assert_eq!(service.clone().oneshot(bad).await.unwrap().status(), StatusCode::UNAUTHORIZED);
     }
 }
@@ -244,7 +253,8 @@ async fn a_response_that_depends_on_another_header_than_authorization_is_private
     assert!(response.headers().is_empty(), "shared caches know of `Authorization`: {:?}", response.headers());
 
     let decided = service_fn(|_: Request<Body>| async {
-        let response = Response::builder().header("cache-control", "public, max-age=60").body(Body::default());
+        let response =
+            Response::builder().header("cache-control", "public, max-age=60").body(Body::default());
         Ok::<_, Infallible>(response.unwrap())
     });
     let response = layer.layer(decided).oneshot(key.x_api_key()).await.unwrap();

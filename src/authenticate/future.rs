@@ -114,8 +114,7 @@ where
                 State::Forwarded { response: self.inner.call(self.request), depends_on }
             }
             Err(rejection) => {
-                let to = Addressee::of(&self.request);
-                let response = self.options.authenticator.answers().answer(rejection, to);
+                let response = rejection.answer(Addressee::of(&self.request));
                 State::Refused { response: Some(response) }
             }
         }

@@ -65,8 +65,7 @@ where
         match self.options.admit(&mut request) {
             Admission::Forward(uncacheable) => ResponseFuture::forwarded(inner.call(request), uncacheable),
             Admission::Refuse(rejection) => {
-                let to = Addressee::of(&request);
-                ResponseFuture::refused(self.options.authenticator.answers().answer(rejection, to))
+                ResponseFuture::refused(rejection.answer(Addressee::of(&request)))
             }
             Admission::Ask(inquiry) => {
                 ResponseFuture::asking(Arc::clone(&self.options), *inquiry, inner, request)

@@ -67,7 +67,10 @@ pub struct Credential<'h> {
     presented: Presented<'h>,
 }
 
-#[allow(clippy::large_enum_variant, reason = "a pair lives on the stack for as long as it takes to digest it")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a pair lives on the stack for as long as it takes to digest it"
+)]
 enum Presented<'h> {
     Text(&'h [u8]),
     Pair(Pair),

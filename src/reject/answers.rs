@@ -3,10 +3,10 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use http::{HeaderValue, Response};
+use http::HeaderValue;
 
 use super::challenge::Challenges;
-use super::{Addressee, Detail, RefusalBody, Rejection, Respond, grpc};
+use super::{Detail, Respond};
 use crate::credential::Sources;
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::principal::Principal;
@@ -63,18 +63,6 @@ impl Answers {
             })
         });
         Arc::clone(&DEFAULT)
-    }
-
-    /// Writes the answer to a request. The rejection goes along in the response's extensions.
-    pub(crate) fn answer<B: RefusalBody>(&self, rejection: Rejection, to: Addressee) -> Response<B> {
-        let answer = match to.grpc {
-            Some(family) => grpc::answer(&rejection, family),
-            None => super::http::answer(self, &rejection),
-        };
-        let mut response = answer.map(B::from_bytes);
-        to.close(&mut response);
-        response.extensions_mut().insert(rejection);
-        response
     }
 }
 

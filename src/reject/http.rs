@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 
-use super::{Answers, Rejection};
+use super::Rejection;
 
 /// Writes status, challenges, body, and that nobody may store it (RFC 9111 §5.2.2.5).
-pub(super) fn answer(answers: &Answers, rejection: &Rejection) -> Response<Bytes> {
+pub(super) fn answer(rejection: &Rejection) -> Response<Bytes> {
+    let answers = &rejection.answers;
     let payload = answers.respond.respond(rejection);
     let mut response = Response::new(payload.bytes);
     *response.status_mut() = rejection.reason.status();

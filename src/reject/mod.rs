@@ -22,11 +22,12 @@ pub use respond::{Detail, Payload, Respond};
 
 pub(crate) use addressee::Addressee;
 pub(crate) use answers::{Answers, AnswersBuilder};
-pub(crate) use caller::{Anonymous, Refusal, principal};
+pub(crate) use caller::{Anonymous, principal};
 
 use std::fmt;
+use std::sync::Arc;
 
-use ::http::StatusCode;
+use ::http::{Response, StatusCode};
 
 use crate::credential::Scheme;
 use crate::key::KeyId;
@@ -36,11 +37,12 @@ use crate::scope::Requirement;
 /// A request that is not let through.
 ///
 /// It travels in the extensions of the response, so that layers around this one can log and count it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Rejection {
     reason: Reason,
     scheme: Option<Scheme>,
     key_id: Option<KeyId>,
+    answers: Arc<Answers>,
 }
 
 /// Why a request is not let through.
@@ -131,7 +133,7 @@ impl Reason {
             Self::MissingScope(_) => (403, 7, Presented("insufficient_scope"), "Insufficient scope"),
             Self::Forbidden(_) => (403, 7, Presented("insufficient_scope"), "Forbidden"),
             Self::Unavailable => (503, 14, No, "Authentication temporarily unavailable"),
-            Self::NotAuthenticated => (500, 13, No, "Authentication is not configured"),
+            Self::NotAuthenticated => (500, 13, No, "Missing AuthenticateLayer"),
         };
         // OK because every number above is a status code, which a test goes through.
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -186,14 +188,21 @@ impl From<Denial> for Reason {
 }
 
 impl Rejection {
-    /// Creates a rejection of a request that presented nothing.
+    /// Creates a rejection that knows neither the credential nor the authenticator, and is answered in the default form.
     pub fn new(reason: Reason) -> Self {
-        Self { reason, scheme: None, key_id: None }
+        Self::by(Answers::default_ones(), reason)
     }
 
-    /// Creates a rejection of a request whose caller is known, such as a [`Denial`] of what it wanted to do.
+    /// Creates a rejection of a caller who is known, such as a [`Denial`] of what it wanted to do. It is answered as the
+    /// authenticator that admitted the caller is configured to.
     pub fn of(principal: &Principal, reason: impl Into<Reason>) -> Self {
-        Self::new(reason.into()).presented(principal.scheme().clone()).key(principal.key_id().clone())
+        Self::by(Answers::of(principal), reason.into())
+            .presented(principal.scheme().clone())
+            .key(principal.key_id().clone())
+    }
+
+    pub(crate) fn by(answers: Arc<Answers>, reason: Reason) -> Self {
+        Self { reason, scheme: None, key_id: None, answers }
     }
 
     pub(crate) fn presented(mut self, scheme: Scheme) -> Self {
@@ -219,6 +228,28 @@ impl Rejection {
     /// Returns the id of the key that was presented, if it is known.
     pub fn key_id(&self) -> Option<&KeyId> {
         self.key_id.as_ref()
+    }
+
+    /// Writes the answer to a request. The rejection goes along in the response's extensions.
+    pub(crate) fn answer<B: RefusalBody>(self, to: Addressee) -> Response<B> {
+        let answer = match to.grpc {
+            Some(family) => grpc::answer(&self, family),
+            None => http::answer(&self),
+        };
+        let mut response = answer.map(B::from_bytes);
+        to.close(&mut response);
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("reason", &self.reason)
+            .field("scheme", &self.scheme)
+            .field("key_id", &self.key_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -272,7 +303,7 @@ mod tests {
             ("missing_scope", 403, 7, "Insufficient scope"),
             ("forbidden", 403, 7, "Forbidden"),
             ("unavailable", 503, 14, "Authentication temporarily unavailable"),
-            ("not_authenticated", 500, 13, "Authentication is not configured"),
+            ("not_authenticated", 500, 13, "Missing AuthenticateLayer"),
         ];
         assert_eq!(table, expected);
     }

@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use super::ResponseFuture;
 use super::rules::Rules;
-use crate::reject::{self, Addressee, Answers, Refusal, RefusalBody, Rejection};
+use crate::reject::{self, Addressee, RefusalBody, Rejection};
 use crate::trace;
 
 /// Middleware that lets a request pass only if its principal has the scopes that are asked for.
@@ -57,22 +57,20 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         match self.rules.admit(&request) {
             Ok(()) => ResponseFuture::forwarded(self.inner.call(request)),
-            Err(Refusal { rejection, answers }) => {
+            Err(rejection) => {
                 trace::refused(rejection.reason().label(), rejection.key_id());
-                ResponseFuture::refused(answers.answer(rejection, Addressee::of(&request)))
+                ResponseFuture::refused(rejection.answer(Addressee::of(&request)))
             }
         }
     }
 }
 
 impl Rules {
-    fn admit<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
+    fn admit<B>(&self, request: &Request<B>) -> Result<(), Rejection> {
         let principal = reject::principal(request.extensions())?;
         match self.objection(principal, request.uri().path()) {
             None => Ok(()),
-            Some(reason) => {
-                Err(Refusal { rejection: Rejection::of(principal, reason), answers: Answers::of(principal) })
-            }
+            Some(reason) => Err(Rejection::of(principal, reason)),
         }
     }
 }

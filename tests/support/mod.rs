@@ -11,8 +11,8 @@ use tower_api_key::clock::ManualClock;
 use tower_api_key::digest::Digester;
 use tower_api_key::key::{KeyFormat, KeyId};
 use tower_api_key::{
-    Authenticator, AuthenticatorBuilder, Backend, Environment, KeyStore, MemoryStore, Owner, Record, Revocation, Scopes,
-    Timestamp,
+    Authenticator, AuthenticatorBuilder, Backend, Environment, KeyStore, MemoryStore, Owner, Record,
+    Revocation, Scopes, Timestamp,
 };
 
 pub type Body = Full<Bytes>;

@@ -1,0 +1,159 @@
+//! Credentials in headers of every shape.
+
+#![allow(clippy::unwrap_used)]
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use proptest::prelude::*;
+use tower_api_key::credential::{CredentialErrorKind, Source, Sources};
+
+fn sources() -> Sources {
+    Sources::new([Source::bearer(), Source::basic(), Source::x_api_key()]).unwrap()
+}
+
+fn headers(lines: &[(&str, &[u8])]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines {
+        headers.append(
+            HeaderName::from_bytes(name.as_bytes()).unwrap(),
+            HeaderValue::from_bytes(value).unwrap(),
+        );
+    }
+    headers
+}
+
+/// The user and the secret, nothing, or why not.
+fn extract(lines: &[(&str, &[u8])]) -> Result<Option<(Option<String>, Vec<u8>)>, CredentialErrorKind> {
+    match sources().extract(&headers(lines)) {
+        Ok(credential) => Ok(credential
+            .map(|credential| (credential.user().map(str::to_owned), credential.expose_secret().to_vec()))),
+        Err(error) => Err(error.kind()),
+    }
+}
+
+const AMBIGUOUS: Result<Option<(Option<String>, Vec<u8>)>, CredentialErrorKind> =
+    Err(CredentialErrorKind::Ambiguous);
+const MALFORMED: Result<Option<(Option<String>, Vec<u8>)>, CredentialErrorKind> =
+    Err(CredentialErrorKind::Malformed);
+
+#[test]
+fn the_published_basic_pairs_are_understood() {
+    let pair = |user: &str, secret: &str| Ok(Some((Some(user.to_owned()), secret.as_bytes().to_vec())));
+    let aladdin = extract(&[("authorization", b"Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")]);
+    assert_eq!(aladdin, pair("Aladdin", "open sesame"));
+    assert_eq!(extract(&[("authorization", b"Basic dGVzdDoxMjPCow==")]), pair("test", "123\u{a3}"));
+}
+
+#[test]
+fn several_credentials_are_ambiguous_even_if_they_are_equal_or_empty() {
+    assert_eq!(extract(&[("authorization", b"Bearer a"), ("authorization", b"Bearer a")]), AMBIGUOUS);
+    assert_eq!(extract(&[("authorization", b"Bearer a"), ("x-api-key", b"a")]), AMBIGUOUS);
+    assert_eq!(extract(&[("authorization", b"Bearer a"), ("x-api-key", b"")]), AMBIGUOUS);
+    assert_eq!(extract(&[("x-api-key", b"a"), ("x-api-key", b"b")]), AMBIGUOUS);
+    assert_eq!(extract(&[("authorization", b"Digest x"), ("authorization", b"Bearer a")]), AMBIGUOUS);
+    assert_eq!(extract(&[("authorization", b"Bearer a"), ("authorization", b"Digest x")]), AMBIGUOUS);
+}
+
+#[test]
+fn what_is_not_for_us_is_nothing() {
+    assert_eq!(extract(&[]), Ok(None));
+    assert_eq!(extract(&[("authorization", b"Digest username=\"x\"")]), Ok(None));
+    assert_eq!(extract(&[("authorization", b"sk_live_abc")]), Ok(None));
+    assert_eq!(extract(&[("authorization", b"Bearerabc")]), Ok(None));
+    assert_eq!(extract(&[("authorization", b"Bearer\tabc")]), Ok(None));
+    assert_eq!(extract(&[("proxy-authorization", b"Bearer a")]), Ok(None));
+    assert_eq!(extract(&[("x_api_key", b"a")]), Ok(None));
+}
+
+#[test]
+fn a_scheme_that_is_not_enabled_takes_no_part() {
+    let only = Sources::new([Source::x_api_key()]).unwrap();
+    let both = headers(&[("authorization", b"Basic eDp5"), ("x-api-key", b"a")]);
+    assert_eq!(only.extract(&both).unwrap().unwrap().expose_secret(), b"a");
+}
+
+#[test]
+fn what_is_not_of_its_grammar_is_malformed() {
+    for value in ["Bearer", "Bearer ", "bearer a b", "Bearer a,b", "Bearer a\tb", "Bearer a!", "Bearer ="] {
+        assert_eq!(extract(&[("authorization", value.as_bytes())]), MALFORMED, "{value:?}");
+    }
+    for value in [&b""[..], b"  ", b"a b", b"a,b", b"caf\xc3\xa9", b"abc\xff"] {
+        assert_eq!(extract(&[("x-api-key", value)]), MALFORMED, "{value:?}");
+    }
+    let basic = |pair: &[u8]| format!("Basic {}", STANDARD.encode(pair));
+    for pair in
+        [&b"no colon"[..], b"user:", b":key", b"us\ner:key", b"user:k\x7fy", b"\xff:key", b"user:k\xc2\x85y"]
+    {
+        assert_eq!(extract(&[("authorization", basic(pair).as_bytes())]), MALFORMED, "{pair:?}");
+    }
+    // "u:k" is dTpr; "u:ke" is dTprZQ==, of which dTprZR== would be another spelling.
+    for value in ["Basic", "Basic @@@@", "Basic dTprZQ", "Basic dTprZQ=", "Basic dTprZR==", "Basic dTpr dTpr"]
+    {
+        assert_eq!(extract(&[("authorization", value.as_bytes())]), MALFORMED, "{value:?}");
+    }
+    assert!(extract(&[("authorization", b"Basic dTprZQ==")]).unwrap().is_some());
+}
+
+#[test]
+fn the_longest_credential_has_512_bytes() {
+    for (length, fits) in [(512, true), (513, false)] {
+        let key = "a".repeat(length);
+        assert_eq!(extract(&[("x-api-key", key.as_bytes())]).is_ok(), fits);
+        assert_eq!(extract(&[("authorization", format!("Bearer {key}").as_bytes())]).is_ok(), fits);
+    }
+    for (length, fits) in [(384, true), (385, false)] {
+        let pair = format!("u:{}", "k".repeat(length - 2));
+        let value = format!("Basic {}", STANDARD.encode(pair));
+        assert_eq!(extract(&[("authorization", value.as_bytes())]).is_ok(), fits, "{length}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_bearer_token_is_found_whatever_the_case_and_the_blanks(
+        key in "[A-Za-z0-9._~+/-]{1,60}={0,2}",
+        scheme in "[Bb][Ee][Aa][Rr][Ee][Rr]",
+        spaces in " {1,5}",
+        before in "[ \t]{0,3}",
+        after in "[ \t]{0,3}",
+    ) {
+        let value = format!("{before}{scheme}{spaces}{key}{after}");
+        prop_assert_eq!(extract(&[("authorization", value.as_bytes())]), Ok(Some((None, key.into_bytes()))));
+    }
+
+    #[test]
+    fn a_basic_pair_is_split_at_its_first_colon(user in "[^:\\p{Cc}]{1,20}", secret in "[^\\p{Cc}]{1,40}") {
+        let value = format!("Basic {}", STANDARD.encode(format!("{user}:{secret}")));
+        prop_assert_eq!(extract(&[("authorization", value.as_bytes())]), Ok(Some((Some(user), secret.into_bytes()))));
+    }
+
+    #[test]
+    fn no_header_makes_the_extraction_panic_and_no_secret_is_made_up(
+        name in prop_oneof![Just("authorization"), Just("x-api-key"), Just("accept")],
+        start in prop_oneof![Just(""), Just("Bearer "), Just("Basic ")],
+        rest in proptest::collection::vec(prop_oneof![Just(b'\t'), 0x20_u8..0x7f, 0x80_u8..=0xff], 0..600),
+    ) {
+        let value = [start.as_bytes(), &rest].concat();
+        if let Ok(Some((user, secret))) = extract(&[(name, &value)]) {
+            prop_assert!(!secret.is_empty() && secret.len() <= 512);
+            let found = match user {
+                Some(user) => STANDARD.encode([user.as_bytes(), b":", &secret].concat()).into_bytes(),
+                None => secret,
+            };
+            prop_assert!(value.windows(found.len()).any(|window| window == found));
+        }
+    }
+
+    #[test]
+    fn two_lines_of_credentials_never_give_one(first in 0_usize..5, second in 0_usize..5) {
+        let lines: [(&str, &[u8]); 5] = [
+            ("authorization", b"Bearer a"),
+            ("authorization", b"Basic dTpr"),
+            ("authorization", b"Bearer"),
+            ("x-api-key", b"a"),
+            ("x-api-key", b""),
+        ];
+        prop_assert_eq!(extract(&[lines[first], lines[second]]), AMBIGUOUS);
+    }
+}
