@@ -88,8 +88,8 @@ impl Authenticator {
     ///
     /// # Errors
     ///
-    /// When no one is admitted. The rejection says why, for the log; what the client may know is
-    /// [`Reason::detail`](crate::reject::Reason::detail).
+    /// When no one is admitted. The rejection says why, for the log, which is left to the caller here; what the client may
+    /// know is [`Reason::detail`](crate::reject::Reason::detail).
     ///
     /// # Panics
     ///
@@ -117,8 +117,8 @@ impl Authenticator {
     fn decide(&self, presented: Result<Option<Credential<'_>>, CredentialError>) -> Decision {
         let credential = match presented {
             Ok(Some(credential)) => credential,
-            Ok(None) => return Decision::Made(Err(logged(self.reject(Reason::Missing)))),
-            Err(error) => return Decision::Made(Err(logged(self.unusable(&error)))),
+            Ok(None) => return Decision::Made(Err(self.reject(Reason::Missing))),
+            Err(error) => return Decision::Made(Err(self.unusable(&error))),
         };
         let digest = self.0.digester.digest(credential.expose_secret());
         match self.0.cache.peek(&digest) {
@@ -134,10 +134,10 @@ impl Authenticator {
 
     fn judge(&self, fact: Fact, source: usize, user: Option<&str>) -> Result<Principal, Rejection> {
         match fact {
-            Fact::Absent => Err(logged(self.refuse(Reason::Unknown, source))),
-            Fact::Dead => Err(logged(self.refuse(Reason::Revoked, source))),
+            Fact::Absent => Err(self.refuse(Reason::Unknown, source)),
+            Fact::Dead => Err(self.refuse(Reason::Revoked, source)),
             Fact::Known(entry) => match self.objection(&entry, self.scheme(source), user) {
-                Some(reason) => Err(logged(self.refuse(reason, source).key(entry.record().id.clone()))),
+                Some(reason) => Err(self.refuse(reason, source).key(entry.record().id.clone())),
                 None => {
                     // OK because the builder accepts no more than 255 sources.
                     let principal = Principal::new(entry, source as u8);
@@ -198,7 +198,7 @@ impl Inquiry {
         let Self { authenticator, digest, source, user } = self;
         match authenticator.0.cache.read(digest).await {
             Ok(fact) => authenticator.judge(fact, source, user.as_deref()),
-            Err(Unanswered) => Err(logged(authenticator.refuse(Reason::Unavailable, source))),
+            Err(Unanswered) => Err(authenticator.refuse(Reason::Unavailable, source)),
         }
     }
 }
@@ -219,11 +219,6 @@ fn is_disabled(owner: &Owner) -> bool {
         // A person may belong to other organizations; each is looked at when it is reached for.
         Owner::User(_) => false,
     }
-}
-
-fn logged(rejection: Rejection) -> Rejection {
-    trace::refused(rejection.reason().label(), rejection.key_id());
-    rejection
 }
 
 impl fmt::Debug for Authenticator {

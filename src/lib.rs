@@ -1,7 +1,78 @@
-//! Who is calling, and what may they do: API keys for axum, tonic and hyper.
+//! API keys for Tower: who is calling, and what may they do?
 //!
-//! [`AuthenticateLayer`] extracts a credential from each request, resolves it through a cached backend, and injects a
-//! [`Principal`] with scopes; [`RequireScopeLayer`] checks the scopes.
+//! [`AuthenticateLayer`] finds the one credential of a request, looks its digest up in a cached store, judges what the
+//! store knows of the key, and puts a [`Principal`] into the request's extensions. Requests without a good key are answered
+//! in their own protocol, HTTP or gRPC, and go no further. [`RequireScopeLayer`] then asks for scopes, route by route.
+//!
+//! ```
+//! # #[cfg(feature = "axum")]
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! use axum::{Router, body::Body, http::Request, routing::get};
+//! use tower::ServiceExt;
+//! use tower_api_key::digest::Digester;
+//! use tower_api_key::key::KeyFormat;
+//! use tower_api_key::{
+//!     AuthenticateLayer, Authenticator, Environment, KeyId, KeyStore, MemoryStore, Owner, Principal, Record,
+//!     RequireScopeLayer, Requirement, Scopes,
+//! };
+//!
+//! // A key, shown once; what the store keeps of it; and the store.
+//! let key = KeyFormat::new("demo")?.mint(Environment::Live)?;
+//! let mut record = Record::new(KeyId::new("first")?, &key, &Digester::sha256(), Owner::organization("acme"));
+//! record.scopes = Scopes::parse("notes.read")?;
+//! let store = MemoryStore::new();
+//! store.insert(record).await?;
+//!
+//! async fn whoami(principal: Principal) -> String {
+//!     principal.key_id().to_string()
+//! }
+//! let write = RequireScopeLayer::new(Requirement::all_of(["notes.write"])?);
+//! let app: Router = Router::new()
+//!     .route("/notes", get(whoami).layer(write))
+//!     .route("/whoami", get(whoami))
+//!     .layer(AuthenticateLayer::new(Authenticator::builder(store).build()?));
+//!
+//! let bearer = format!("Bearer {}", key.reveal().as_str());
+//! let status = async |path: &str, credential: &str| {
+//!     let request = Request::get(path).header("authorization", credential).body(Body::empty())?;
+//!     Ok::<_, axum::http::Error>(app.clone().oneshot(request).await.unwrap().status())
+//! };
+//! assert_eq!(status("/whoami", &bearer).await?, 200);
+//! assert_eq!(status("/whoami", "Bearer a-key-that-nobody-has").await?, 401);
+//! assert_eq!(status("/notes", &bearer).await?, 403);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # Where to look
+//!
+//! | For | See |
+//! |---|---|
+//! | the middleware and its options | [`authenticate`], [`require_scope`] |
+//! | where keys are looked for, how long they are remembered | [`AuthenticatorBuilder`] |
+//! | places in a request, kinds of key | [`credential::Source`], [`key::KeyFormat`] |
+//! | where keys are kept | [`backend`] |
+//! | who is calling, what they can reach | [`Principal`], [`Owner`], [`Requirement`] |
+//! | what a refused client is told | [`reject`] |
+//!
+//! # Features
+//!
+//! All are off by default, and each only adds.
+//!
+//! | Feature | Adds |
+//! |---|---|
+//! | `axum` | extractors, rejections as responses, axum's body, public paths inside nested routers |
+//! | `tonic` | the principal of a call, rejections as statuses, tonic's body |
+//! | `sqlite` | keys in an SQLite file, alone or in an application's own database |
+//! | `problem` | `application/problem+json` refusals (RFC 9457) |
+//! | `tracing` | events for admissions and refusals, by key id |
+//! | `test-util` | principals and misbehaving backends for the tests of applications |
+//! | `full` | all of them |
+//!
+//! # Runtime
+//!
+//! A look-up runs in a task of its own, so the crate needs a Tokio runtime with its timer enabled.
 
 pub mod authenticate;
 mod authenticator;
@@ -16,6 +87,7 @@ mod environment;
 mod error;
 pub mod key;
 mod owner;
+mod path;
 mod principal;
 mod record;
 pub mod reject;
@@ -42,3 +114,8 @@ pub use record::{Record, Revocation};
 pub use reject::{Reason, Rejection};
 pub use require_scope::{RequireScope, RequireScopeLayer};
 pub use scope::{Requirement, Scope, Scopes};
+
+/// The front page of the project, so that its example is run.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

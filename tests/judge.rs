@@ -202,7 +202,10 @@ fn a_configuration_that_cannot_work_is_refused_when_it_is_built() {
     assert_eq!(kind(builder().admin_scope("two words")), Scope);
     assert_eq!(kind(builder().deadline(Duration::ZERO)), Limit);
     assert_eq!(kind(builder().concurrent_fills(0)), Limit);
+    assert_eq!(kind(builder().concurrent_fills(usize::MAX)), Limit);
     assert_eq!(kind(builder().negative_ttl(Duration::from_secs(61))), Limit);
+    assert_eq!(kind(builder().positive_ttl(Duration::MAX)), Limit);
+    assert_eq!(kind(builder().deadline(Duration::MAX)), Limit);
     assert_eq!(kind(builder().retry_after(Duration::from_millis(1500))), Limit);
     for name in ["", "a b", "Authorization", "cookie", "caf\u{e9}"] {
         assert_eq!(Source::header(name).unwrap_err().kind(), Sources, "{name}");

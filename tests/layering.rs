@@ -12,7 +12,7 @@ const ORDER: [&[&str]; 8] = [
     &["clock", "environment", "scope", "digest", "key", "credential", "owner", "record", "principal"],
     // The seam: where keys are kept.
     &["backend"],
-    &["trace"],
+    &["path", "trace"],
     &["cache"],
     // Outcomes, the decision, and two thin Tower skins.
     &["reject"],

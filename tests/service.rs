@@ -127,7 +127,7 @@ async fn a_refused_request_never_reaches_the_inner_service() {
     for request in
         [Request::default(), wrong.bearer(), request("authorization", "Bearer"), request("x-api-key", "")]
     {
-        let response = layer.layer(unreachable.clone()).oneshot(request).await.unwrap();
+        let response = layer.layer(unreachable).oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
         assert!(response.extensions().get::<Rejection>().is_some());
     }

@@ -24,7 +24,9 @@ fn headers(lines: &[(&str, &[u8])]) -> HeaderMap {
 }
 
 /// The user and the secret, nothing, or why not.
-fn extract(lines: &[(&str, &[u8])]) -> Result<Option<(Option<String>, Vec<u8>)>, CredentialErrorKind> {
+type Extracted = Result<Option<(Option<String>, Vec<u8>)>, CredentialErrorKind>;
+
+fn extract(lines: &[(&str, &[u8])]) -> Extracted {
     match sources().extract(&headers(lines)) {
         Ok(credential) => Ok(credential
             .map(|credential| (credential.user().map(str::to_owned), credential.expose_secret().to_vec()))),
@@ -32,10 +34,8 @@ fn extract(lines: &[(&str, &[u8])]) -> Result<Option<(Option<String>, Vec<u8>)>,
     }
 }
 
-const AMBIGUOUS: Result<Option<(Option<String>, Vec<u8>)>, CredentialErrorKind> =
-    Err(CredentialErrorKind::Ambiguous);
-const MALFORMED: Result<Option<(Option<String>, Vec<u8>)>, CredentialErrorKind> =
-    Err(CredentialErrorKind::Malformed);
+const AMBIGUOUS: Extracted = Err(CredentialErrorKind::Ambiguous);
+const MALFORMED: Extracted = Err(CredentialErrorKind::Malformed);
 
 #[test]
 fn the_published_basic_pairs_are_understood() {

@@ -3,6 +3,7 @@
 use http::Request;
 
 use crate::error::{ConfigError, ConfigErrorKind};
+use crate::path::whole_path;
 
 /// Paths that anyone may call, compared byte for byte with the whole path as the client sent it.
 ///
@@ -59,21 +60,6 @@ fn checked(path: &str) -> Result<&str, ConfigError> {
 fn is_plain(path: &str) -> bool {
     let is_odd = |byte: u8| !byte.is_ascii_graphic() || matches!(byte, b'%' | b';' | b'\\' | b'?' | b'#');
     !path.bytes().any(is_odd) && !path.contains("//") && !path.contains("/.")
-}
-
-/// Returns the path as the client sent it. A nested axum router sees less of it, and keeps the whole one aside.
-#[cfg(feature = "axum")]
-fn whole_path<B>(request: &Request<B>) -> &str {
-    match request.extensions().get::<axum::extract::OriginalUri>() {
-        Some(original) => original.0.path(),
-        None => request.uri().path(),
-    }
-}
-
-/// Returns the path as the client sent it.
-#[cfg(not(feature = "axum"))]
-fn whole_path<B>(request: &Request<B>) -> &str {
-    request.uri().path()
 }
 
 #[cfg(test)]

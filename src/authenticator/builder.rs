@@ -100,7 +100,8 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets for how long a record may be used without reading it again. Default: 60 s. Zero: every request reads.
+    /// Sets for how long a record may be used without reading it again, up to a day. Default: 60 s. Zero: every request
+    /// reads.
     ///
     /// Revocations do not wait for it where the store announces them.
     pub fn positive_ttl(mut self, ttl: Duration) -> Self {
@@ -126,13 +127,13 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets how long a request waits for the store before it is refused with 503. Default: 500 ms.
+    /// Sets how long a request waits for the store before it is refused with 503, up to 60 s. Default: 500 ms.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.limits.deadline = deadline;
         self
     }
 
-    /// Sets how many look-ups may run at a time. Default: 64. Sixteen times as many may wait; past that the answer is 503.
+    /// Sets how many look-ups may run at a time, up to 10,000. Default: 64. Sixteen times as many may wait; past that the answer is 503.
     pub fn concurrent_fills(mut self, fills: usize) -> Self {
         self.limits.concurrent_fills = fills;
         self

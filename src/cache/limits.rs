@@ -36,14 +36,21 @@ impl Limits {
             // Zero means off, and a request that waits for ever is worse than any deadline.
             return wrong("expected a backend deadline above zero, found zero".into());
         }
-        if self.concurrent_fills == 0 {
-            return wrong("expected room for at least one look-up at a time, found none".into());
+        let fills = self.concurrent_fills;
+        if !(1..=10_000).contains(&fills) {
+            return wrong(format!("expected room for 1 to 10,000 look-ups at a time, found {fills}"));
         }
-        if self.negative_ttl > Duration::from_secs(60) {
-            let found = self.negative_ttl;
-            return wrong(format!("expected a negative time to live of at most 60 s, found {found:?}"));
+        let longest = [
+            ("a positive time to live", self.positive_ttl, Duration::from_secs(24 * 60 * 60)),
+            ("a negative time to live", self.negative_ttl, Duration::from_secs(60)),
+            ("a backend deadline", self.deadline, Duration::from_secs(60)),
+        ];
+        match longest.into_iter().find(|(_, found, most)| found > most) {
+            Some((what, found, most)) => {
+                wrong(format!("expected {what} of at most {most:?}, found {found:?}"))
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// How many look-ups may run or wait to run. A flood of unknown keys is refused past that, before it piles up.

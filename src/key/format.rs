@@ -39,9 +39,8 @@ impl KeyFormat {
         }
         Err(ConfigError::new(
             ConfigErrorKind::KeyFormat,
-            format!(
-                "expected a key prefix of 1 to 32 characters a-z, 0-9 and inner underscores, found {prefix:?}"
-            ),
+            // A whole key may have been passed by mistake, so the text is not shown.
+            "expected a key prefix of 1 to 32 characters a-z, 0-9 and inner underscores, found something else",
         ))
     }
 

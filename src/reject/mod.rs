@@ -1,8 +1,20 @@
 //! Refusals: why a request is not let through, and what its sender is told.
 //!
-//! One table, [`Reason::row`], maps each reason to a status, a challenge, a gRPC code and a text. The exact reason is for
-//! the operator: it goes into the log and into the extensions of the response, never to the client, who gets the same
-//! bytes for a key that never existed and for one that was revoked.
+//! One table makes every answer:
+//!
+//! | [`Reason`] | HTTP | `WWW-Authenticate` | gRPC | text |
+//! |---|---|---|---|---|
+//! | `Missing` | 401 | every scheme, without an error | 16 | `Missing API key` |
+//! | `Malformed`, `Unknown`, `Expired`, `Revoked`, `WrongEnvironment`, `WrongSource`, `WrongOwner` | 401 | the scheme presented, `invalid_token` | 16 | `Invalid API key` |
+//! | `Ambiguous` | 400 | every scheme, `invalid_request` | 3 | `Multiple credentials` |
+//! | `MissingScope` | 403 | the scheme presented, `insufficient_scope` and the scopes | 7 | `Insufficient scope` |
+//! | `Forbidden` | 403 | the scheme presented, `insufficient_scope` | 7 | `Forbidden` |
+//! | `Unavailable` | 503 and `Retry-After` | none | 14 | `Authentication temporarily unavailable` |
+//! | `NotAuthenticated` | 500 | none | 13 | `Missing AuthenticateLayer` |
+//!
+//! The exact reason is for the operator: it goes into the log and into the extensions of the response, never to the client,
+//! who gets the same bytes for a key that never existed and for one that was revoked. The text stands in the default
+//! body, `{"detail":"…"}`; [`Respond`] writes another.
 
 mod addressee;
 mod answers;
@@ -33,6 +45,7 @@ use crate::credential::Scheme;
 use crate::key::KeyId;
 use crate::principal::{Denial, Principal};
 use crate::scope::Requirement;
+use crate::trace;
 
 /// A request that is not let through.
 ///
@@ -230,8 +243,9 @@ impl Rejection {
         self.key_id.as_ref()
     }
 
-    /// Writes the answer to a request. The rejection goes along in the response's extensions.
+    /// Refuses a request: logs the reason and writes the answer. The rejection goes along in the response's extensions.
     pub(crate) fn answer<B: RefusalBody>(self, to: Addressee) -> Response<B> {
+        trace::refused(self.reason.label(), self.key_id.as_ref());
         let answer = match to.grpc {
             Some(family) => grpc::answer(&self, family),
             None => http::answer(&self),

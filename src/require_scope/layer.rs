@@ -25,7 +25,7 @@ impl RequireScopeLayer {
 
     /// Creates a layer that asks for what is declared for the path of a request, and forbids paths that are not declared.
     ///
-    /// The path of a gRPC method is `/package.Service/Method`.
+    /// The path is the whole one, as the client sent it. That of a gRPC method is `/package.Service/Method`.
     ///
     /// ```
     /// use tower_api_key::RequireScopeLayer;

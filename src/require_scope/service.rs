@@ -8,8 +8,8 @@ use tower_service::Service;
 
 use super::ResponseFuture;
 use super::rules::Rules;
+use crate::path::whole_path;
 use crate::reject::{self, Addressee, RefusalBody, Rejection};
-use crate::trace;
 
 /// Middleware that lets a request pass only if its principal has the scopes that are asked for.
 ///
@@ -57,10 +57,7 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         match self.rules.admit(&request) {
             Ok(()) => ResponseFuture::forwarded(self.inner.call(request)),
-            Err(rejection) => {
-                trace::refused(rejection.reason().label(), rejection.key_id());
-                ResponseFuture::refused(rejection.answer(Addressee::of(&request)))
-            }
+            Err(rejection) => ResponseFuture::refused(rejection.answer(Addressee::of(&request))),
         }
     }
 }
@@ -68,7 +65,7 @@ where
 impl Rules {
     fn admit<B>(&self, request: &Request<B>) -> Result<(), Rejection> {
         let principal = reject::principal(request.extensions())?;
-        match self.objection(principal, request.uri().path()) {
+        match self.objection(principal, whole_path(request)) {
             None => Ok(()),
             Some(reason) => Err(Rejection::of(principal, reason)),
         }
