@@ -1,5 +1,7 @@
 //! Whom a key belongs to, and with it what it can reach.
 
+use std::fmt;
+
 use crate::scope::Scopes;
 
 /// The owner of a key.
@@ -46,6 +48,17 @@ impl Owner {
             Self::User(user) => (None, &*user.memberships),
         };
         own.into_iter().chain(memberships.iter().map(|membership| &membership.organization))
+    }
+}
+
+impl fmt::Display for Owner {
+    /// Writes the kind and the id: `organization acme`, `user a@example.com`, `project acme/smart-sink`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Organization(own) => write!(f, "organization {}", own.id),
+            Self::User(own) => write!(f, "user {}", own.email),
+            Self::Project(own) => write!(f, "project {}/{}", own.organization.id, own.id),
+        }
     }
 }
 

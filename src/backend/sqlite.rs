@@ -63,7 +63,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](super::BackendErrorKind::Invalid) if `url` is not the URL of an SQLite database,
+    /// [`Invalid`](super::BackendErrorKind::Invalid) if `url` is not the URL of an SQLite database in a file,
     /// [`Unavailable`](super::BackendErrorKind::Unavailable) if the file cannot be opened or is no database,
     /// [`Corrupt`](super::BackendErrorKind::Corrupt) if its schema is not that of this version of the crate.
     pub async fn open(url: &str) -> Result<Self, BackendError> {
@@ -73,11 +73,15 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5));
-        let pool = SqlitePoolOptions::new()
-            .max_connections(4)
-            .connect_with(options)
-            .await
-            .map_err(BackendError::unavailable)?;
+        let file = options.get_filename().to_path_buf();
+        if file.as_os_str().is_empty() {
+            // SQLite would give each connection a database of its own, and forget it when the connection ends.
+            return Err(BackendError::invalid("the URL names no file"));
+        }
+        let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await;
+        let pool = pool.map_err(|error| {
+            BackendError::unavailable(format!("cannot open the database {}: {error}", file.display()))
+        })?;
         Self::with_pool(pool).await
     }
 

@@ -4,18 +4,23 @@ use super::Failure;
 use crate::key::KeyId;
 use crate::principal::Principal;
 
+/// What filters name. The modules of this crate are its own business.
+const TARGET: &str = "tower_api_key";
+
 pub(crate) fn admitted(principal: &Principal) {
-    tracing::debug!(key_id = %principal.key_id(), scheme = %principal.scheme(), "admitted");
+    tracing::debug!(target: TARGET, key_id = %principal.key_id(), scheme = %principal.scheme(), "admitted");
 }
 
 pub(crate) fn refused(reason: &'static str, key_id: Option<&KeyId>) {
-    tracing::info!(reason, key_id = key_id.map(tracing::field::display), "refused");
+    tracing::info!(target: TARGET, reason, key_id = key_id.map(tracing::field::display), "refused");
 }
 
 pub(crate) fn backend_failed(failure: &Failure<'_>) {
     match failure {
-        Failure::Error(error) => tracing::warn!(%error, "the key store gave no answer"),
-        Failure::Panic => tracing::error!("the key store panicked"),
-        Failure::Deadline(after) => tracing::warn!(?after, "the key store did not answer in time"),
+        Failure::Error(error) => tracing::warn!(target: TARGET, %error, "the key store gave no answer"),
+        Failure::Panic => tracing::error!(target: TARGET, "the key store panicked"),
+        Failure::Deadline(after) => {
+            tracing::warn!(target: TARGET, ?after, "the key store did not answer in time")
+        }
     }
 }

@@ -1,0 +1,70 @@
+//! The standard gRPC health service behind API keys, with a scope for each method.
+//!
+//! `cargo run --example grpc --features tonic,sqlite,tracing`
+//!
+//! The address and the keys that were made go to stdout as one line of JSON, everything else to stderr. The environment
+//! sets `ADDR`, `DATABASE_URL` and `RUST_LOG`.
+//!
+//! Any gRPC client will do. The server has no reflection, so grpcurl wants `grpc/health/v1/health.proto`, which is in
+//! <https://github.com/grpc/grpc-proto>:
+//!
+//! ```sh
+//! grpcurl -plaintext -proto grpc/health/v1/health.proto -H "authorization: Bearer $HEALTH_KEY" \
+//!     127.0.0.1:3000 grpc.health.v1.Health/Check
+//! ```
+
+#![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
+
+mod support;
+
+use support::{Failure, Keys};
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tower_api_key::{AuthenticateLayer, Authenticator, RequireScopeLayer, Requirement};
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    support::log()?;
+    let shutdown = support::shutdown()?;
+    let listener = support::listen().await?;
+    let store = support::open_store("sqlite:grpc.db").await?;
+
+    let authenticate = AuthenticateLayer::new(Authenticator::builder(store.clone()).build()?);
+    // A method that is not named here is forbidden to everyone.
+    let require_scope = RequireScopeLayer::by_path([
+        ("/grpc.health.v1.Health/Check", Requirement::all_of(["health.read"])?),
+        ("/grpc.health.v1.Health/Watch", Requirement::all_of(["health.watch"])?),
+    ])?;
+    let (mut reporter, health) = tonic_health::server::health_reporter();
+    let server = Server::builder().layer(authenticate).layer(require_scope).add_service(health);
+
+    let mut keys = Keys::new(&store, "grpc");
+    keys.need("health_key", &["health.read", "health.watch"]).await?;
+    keys.need("no_scope_key", &[]).await?;
+    let announced = keys.announce(&listener).await?;
+    let address = &announced.address;
+    let (health_key, no_scope_key) = (announced.key("health_key"), announced.key("no_scope_key"));
+    eprintln!(
+        r#"gRPC behind API keys. To try it:
+
+  call() {{ printf '\0\0\0\0\0' | curl -s --http2-prior-knowledge -D - -o /dev/null --data-binary @- \
+    -H 'content-type: application/grpc' -H 'te: trailers' "$@" {address}/grpc.health.v1.Health/Check; }}
+
+  # grpc-status 0: the key may check
+  call -H "Authorization: Bearer {health_key}"
+  # grpc-status 16: without a key nobody may
+  call
+  # grpc-status 7: this key may not
+  call -H "Authorization: Bearer {no_scope_key}"
+"#
+    );
+
+    let shutdown = async move {
+        shutdown.await;
+        // Ends the streams of those who watch, which would otherwise keep the server from ending.
+        reporter.clear_service_status("").await;
+    };
+    server.serve_with_incoming_shutdown(TcpIncoming::from(listener), shutdown).await?;
+    store.close().await;
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! Steps that are not requests, as the table words them.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use regex::Regex;
+use tokio::task::{JoinHandle, JoinSet};
+use tower_api_key::reject::Reason;
+use tower_api_key::test_util::Behaviour;
+use tower_api_key::{Authenticator, Environment};
+
+use crate::answer::Answer;
+use crate::fixtures::format;
+use crate::http1;
+use crate::message::Message;
+use crate::world::World;
+
+/// Carries out actions, and remembers what it has started.
+#[derive(Default)]
+pub(crate) struct Actor {
+    held: Option<JoinHandle<Answer>>,
+}
+
+impl Actor {
+    pub(crate) async fn act(&mut self, words: &str, world: &World) {
+        let advance = Regex::new(r"^advance (\d+) ms$").unwrap();
+        let flood = Regex::new(r"^flood (\d+)k unknown keys$").unwrap();
+        if let Some(found) = advance.captures(words) {
+            world.clock.advance(Duration::from_millis(found[1].parse().unwrap()));
+        } else if let Some(found) = flood.captures(words) {
+            flood_beside_hot_key(world, found[1].parse::<usize>().unwrap() * 1000).await;
+        } else {
+            match words {
+                "backend up" => world.backend.set(Behaviour::Behave),
+                "start GET with $VALID, backend paused after read" => self.hold(world).await,
+                "DELETE /admin/keys/{id} -> 204" => {
+                    let answer = world.exchange(&Message::plain("DELETE", "/admin/keys/VALID")).await;
+                    assert_eq!(answer.status, 204);
+                }
+                "release backend" => {
+                    world.backend.set(Behaviour::Behave);
+                    let held = self.held.take().expect("a request that waits");
+                    assert_eq!(held.await.unwrap().status, 401, "the record was revoked while it was read");
+                }
+                other => panic!("no action {other:?}"),
+            }
+        }
+    }
+
+    async fn hold(&mut self, world: &World) {
+        world.backend.set(Behaviour::Hold);
+        let message = Message::plain("GET", "/v1/things").bearer(world.fixtures.text("VALID"));
+        let address = world.address;
+        self.held = Some(tokio::spawn(async move { http1::exchange(address, &message).await }));
+        until(|| world.reads_of("VALID") == 1).await;
+    }
+}
+
+/// Presents one good key, and then many that are well formed and unknown. In process, since that is as good.
+async fn flood_beside_hot_key(world: &World, count: usize) {
+    const SENDERS: usize = 8;
+    authenticate(&world.authenticator, world.fixtures.text("VALID")).await.expect("a good key");
+    let mut senders = JoinSet::new();
+    for _ in 0..SENDERS {
+        senders.spawn(present_unknown_keys(world.authenticator.clone(), count / SENDERS));
+    }
+    senders.join_all().await;
+    let distinct = world.backend.get_ref().reads().len();
+    assert_eq!(distinct, 1 + count, "the store was asked for every key");
+}
+
+async fn present_unknown_keys(authenticator: Authenticator, count: usize) {
+    for _ in 0..count {
+        let key = format().mint(Environment::Live).unwrap().reveal();
+        let reason = authenticate(&authenticator, key.as_str()).await.expect_err("an unknown key");
+        assert_eq!(reason, Reason::Unknown);
+    }
+}
+
+async fn authenticate(authenticator: &Authenticator, key: &str) -> Result<(), Reason> {
+    let mut headers = HeaderMap::new();
+    headers.insert("x-api-key", key.parse().unwrap());
+    let outcome = authenticator.authenticate(&headers).await;
+    outcome.map(drop).map_err(|rejection| rejection.reason().clone())
+}
+
+/// Waits for something that is about to happen.
+pub(crate) async fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        tokio::task::yield_now().await;
+    }
+}

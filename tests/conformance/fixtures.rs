@@ -1,0 +1,149 @@
+//! The keys that the table names, and the text in which it names them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use regex::{Captures, Regex};
+use tower_api_key::digest::{Digest, Digester};
+use tower_api_key::key::{KeyFormat, KeyId};
+use tower_api_key::{Environment, Membership, Organization, Owner, Record, Revocation, Scopes, Timestamp};
+
+/// The prefix of every minted key.
+pub(crate) const PREFIX: &str = "demo";
+
+/// When the clock of every case starts.
+pub(crate) const NOW: Timestamp = Timestamp::from_unix_millis(1_800_000_000_000);
+
+pub(crate) fn format() -> KeyFormat {
+    KeyFormat::new(PREFIX).unwrap()
+}
+
+/// The keys of one case. The store gets their records, and only this their texts.
+#[derive(Default)]
+pub(crate) struct Fixtures {
+    texts: BTreeMap<&'static str, String>,
+    pub(crate) records: Vec<Record>,
+}
+
+impl Fixtures {
+    pub(crate) fn new() -> Self {
+        use Environment::{Live, Test};
+
+        let mut fixtures = Self::default();
+        let second = Duration::from_secs(1);
+        fixtures.mint("VALID", Live, |record| {
+            record.scopes = Scopes::new(["things:read", "things:delete", "svc:write"]).unwrap();
+        });
+        fixtures.mint("VALID2", Live, |record| record.owner = user("second@example.com"));
+        fixtures.mint("PROJECT", Live, |record| {
+            record.owner = Owner::project(Organization::new("acme"), "rocket");
+        });
+        fixtures.mint("READONLY", Live, |_| {});
+        fixtures.mint("TESTKEY", Test, |_| {});
+        fixtures.mint("EXPIRED", Live, |record| record.expires_at = Some(NOW.saturating_sub(second)));
+        fixtures.mint("REVOKED", Live, |record| record.revoked = Some(Revocation::new(NOW, "leaked")));
+        fixtures.mint("EXP_IN_1S", Live, |record| record.expires_at = Some(NOW.saturating_add(second)));
+        fixtures.mint("ONLY_A", Live, |_| {});
+        fixtures.texts.insert("UNKNOWN", format().mint(Live).unwrap().reveal().as_str().to_owned());
+
+        let altered = fixtures.text("VALID").replace("_live_", "_test_");
+        fixtures.texts.insert("LIVEKEY_WITH_TEST_PREFIX_TEXT", altered);
+
+        let foreign = "from-elsewhere._~+/09azAZ==";
+        let id = KeyId::new("TOKEN68KEY").unwrap();
+        fixtures.records.push(Record::imported(id, digest(foreign), user("user@example.com")));
+        fixtures.texts.insert("TOKEN68KEY", foreign.to_owned());
+        fixtures
+    }
+
+    fn mint(&mut self, name: &'static str, environment: Environment, describe: impl FnOnce(&mut Record)) {
+        let key = format().mint(environment).unwrap();
+        let id = KeyId::new(name).unwrap();
+        let mut record = Record::new(id, &key, &Digester::sha256(), user("user@example.com"));
+        record.scopes = Scopes::new(["things:read"]).unwrap();
+        describe(&mut record);
+        self.records.push(record);
+        self.texts.insert(name, key.reveal().as_str().to_owned());
+    }
+
+    /// The text of the key called `name`. Its id is the name.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.texts.get(name).unwrap_or_else(|| panic!("no fixture ${name}"))
+    }
+
+    pub(crate) fn digest(&self, name: &str) -> Digest {
+        digest(self.text(name))
+    }
+
+    /// Every text that must not be seen again.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.texts.values().map(String::as_str)
+    }
+
+    /// Writes out escapes, then fixtures, then macros. A character stands for the byte of its number.
+    pub(crate) fn expand(&self, text: &str, escape: bool) -> Vec<u8> {
+        let text = if escape { unescaped(text) } else { text.to_owned() };
+        let named = Regex::new(r"\$([A-Z][A-Z0-9_]*)(\(?)").unwrap();
+        let text = named.replace_all(&text, |found: &Captures<'_>| match &found[2] {
+            "" => self.text(&found[1]).to_owned(),
+            _ => found[0].to_owned(),
+        });
+        let applied = Regex::new(r"(?s)\$([A-Z][A-Z0-9]*)\(([^)]*)\)").unwrap();
+        let text = applied.replace_all(&text, |found: &Captures<'_>| encoded(&found[1], &found[2]));
+        latin1(&text)
+    }
+}
+
+fn digest(text: &str) -> Digest {
+    Digester::sha256().digest(text.as_bytes())
+}
+
+fn user(email: &str) -> Owner {
+    let scopes = Scopes::new(["*"]).unwrap();
+    Owner::user(email, [Membership::new(Organization::new("acme"), "member", scopes)])
+}
+
+fn encoded(name: &str, text: &str) -> String {
+    let bytes = latin1(text);
+    match name {
+        "B64" => STANDARD.encode(bytes),
+        "B64NOPAD" => {
+            assert_ne!(bytes.len() % 3, 0, "a text that would have been padded");
+            STANDARD_NO_PAD.encode(bytes)
+        }
+        "B64TRAILINGBITS" => with_trailing_bits(&STANDARD.encode(bytes)),
+        other => panic!("no macro ${other}"),
+    }
+}
+
+/// Sets the lowest of the unused bits in the last symbol.
+fn with_trailing_bits(padded: &str) -> String {
+    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let symbols = padded.trim_end_matches('=');
+    let padding = &padded[symbols.len()..];
+    assert!(!padding.is_empty(), "a text that leaves bits unused");
+    let (rest, last) = symbols.split_at(symbols.len() - 1);
+    let next = ALPHABET.find(last).unwrap() + 1;
+    format!("{rest}{}{padding}", &ALPHABET[next..=next])
+}
+
+/// Writes out `\t`, `\n`, `\r` and `\xHH`.
+pub(crate) fn unescaped(text: &str) -> String {
+    let escape = Regex::new(r"\\(?:x([0-9a-fA-F]{2})|(.))").unwrap();
+    let written = escape.replace_all(text, |found: &Captures<'_>| match found.get(1) {
+        Some(hex) => char::from(u8::from_str_radix(hex.as_str(), 16).unwrap()).to_string(),
+        None => match &found[2] {
+            "t" => "\t".to_owned(),
+            "n" => "\n".to_owned(),
+            "r" => "\r".to_owned(),
+            other => panic!("no escape \\{other}"),
+        },
+    });
+    written.into_owned()
+}
+
+fn latin1(text: &str) -> Vec<u8> {
+    text.chars().map(|character| u8::try_from(character).expect("a character of one byte")).collect()
+}

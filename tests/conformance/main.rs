@@ -1,0 +1,113 @@
+//! The black-box cases of `conformance-cases.yaml`, asked over real sockets.
+//!
+//! Nothing in the table is passed over in silence: a case that is neither run nor named in [`LEFT_OUT`], and a key or a
+//! check that is not understood, fail the test.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
+
+mod actions;
+mod answer;
+mod backend;
+mod cases;
+mod challenge;
+mod checks;
+mod expect;
+mod fixtures;
+mod frames;
+mod http1;
+mod http2;
+mod in_process;
+mod message;
+mod run;
+mod timing;
+mod world;
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use serde_norway::{Mapping, Value};
+
+use cases::{Case, Config, Table};
+use world::World;
+
+/// Cases that ask for what this crate does not have, and for what that is.
+const LEFT_OUT: &[(&str, &[&str])] = &[
+    ("key management routes", &["C04", "M01", "M02", "M03", "M04", "M05", "M06", "S12"]),
+    ("stream revalidation", &["G09"]),
+    ("introspection", &["I01", "I02", "I03", "I04", "I05"]),
+    ("fleet", &["M07"]),
+];
+
+/// Longer than any case takes that does not hang.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_case_of_the_table_holds() {
+    let table: Table = serde_norway::from_str(include_str!("../conformance-cases.yaml")).unwrap();
+    assert_eq!(table.cases.len(), table.meta.count, "cases in the table");
+    let ids: HashSet<&str> = table.cases.iter().map(id).collect();
+    assert_eq!(ids.len(), table.cases.len(), "an id twice");
+    let left_out: HashSet<&str> = LEFT_OUT.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
+    assert!(left_out.is_subset(&ids), "a case is left out that does not exist");
+
+    let mut groups: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let mut failures = Vec::new();
+    for case in table.cases.iter().filter(|case| !left_out.contains(id(case))) {
+        let (passed, total) = groups.entry(&id(case)[..1]).or_default();
+        *total += 1;
+        match holds(case, &table.meta.default_config).await {
+            Ok(()) => *passed += 1,
+            Err(failure) => failures.push(failure),
+        }
+    }
+
+    for (group, (passed, total)) in &groups {
+        println!("{group}: {passed} / {total}");
+    }
+    let sum = |counts: fn(&(usize, usize)) -> usize| groups.values().map(counts).sum::<usize>();
+    println!("total: {} / {}", sum(|(passed, _)| *passed), sum(|(_, total)| *total));
+    for (reason, ids) in LEFT_OUT {
+        println!("left out ({reason}): {}", ids.join(" "));
+    }
+    assert!(failures.is_empty(), "cases that do not hold:\n{}", failures.join("\n"));
+}
+
+fn id(case: &Value) -> &str {
+    case["id"].as_str().expect("an id")
+}
+
+/// Tells whether a case holds, and if not, what came instead.
+async fn holds(value: &Value, defaults: &Mapping) -> Result<(), String> {
+    let case: Case = serde_norway::from_value(value.clone())
+        .map_err(|error| format!("{}: not understood: {error}", id(value)))?;
+    // A limit in milliseconds may be missed because others use the machine, though not again and again.
+    let attempts = if case.expect.max_ms.is_some() { 3 } else { 1 };
+    let mut outcome = Ok(());
+    for _ in 0..attempts {
+        outcome = attempt(&case, defaults).await;
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome.map_err(|failure| format!("{} ({}: {}): {failure}", case.id, case.clause, case.title))
+}
+
+/// Runs a case in a task, so that a failed assertion ends that case and no other.
+async fn attempt(case: &Case, defaults: &Mapping) -> Result<(), String> {
+    let (case, defaults) = (case.clone(), defaults.clone());
+    let task = tokio::spawn(tokio::time::timeout(PATIENCE, async move {
+        match World::start(&case, Config::new(&defaults, &case)).await {
+            Ok(world) => expect::judge(&case, &run::run(&case, world).await).await,
+            Err(error) => expect::judge_build_error(&case, &error),
+        }
+    }));
+    match task.await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err("no end in sight".to_owned()),
+        Err(error) => Err(panic_message(error.into_panic().as_ref())),
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words").to_owned()
+}

@@ -1,0 +1,104 @@
+//! Calls over real sockets: HTTP/1, HTTP/2 and gRPC.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tonic::metadata::MetadataValue;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+use tonic_health::pb::health_client::HealthClient;
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// Asserts a refusal over HTTP.
+    pub(crate) fn assert_refused(&self, status: StatusCode, detail: &str) {
+        assert_eq!(self.status, status);
+        assert_eq!(self.headers["content-type"], "application/json");
+        assert_eq!(self.headers["cache-control"], "no-store");
+        assert_eq!(self.json(), serde_json::json!({ "detail": detail }));
+    }
+}
+
+/// Calls with a Bearer key, or none.
+pub(crate) async fn get(url: &str, key: Option<&str>) -> Answer {
+    send(request(Method::GET, url, key).body(Full::default()).unwrap()).await
+}
+
+pub(crate) async fn post(url: &str, key: Option<&str>, body: impl Into<Bytes>) -> Answer {
+    let request = request(Method::POST, url, key).header("content-type", "application/json");
+    send(request.body(Full::new(body.into())).unwrap()).await
+}
+
+pub(crate) fn request(method: Method, url: &str, key: Option<&str>) -> http::request::Builder {
+    let request = Request::builder().method(method).uri(url);
+    match key {
+        Some(key) => request.header("authorization", format!("Bearer {key}")),
+        None => request,
+    }
+}
+
+pub(crate) async fn send(request: Request<Full<Bytes>>) -> Answer {
+    let http2 = request.version() == http::Version::HTTP_2;
+    let client = Client::builder(TokioExecutor::new()).http2_only(http2).build_http();
+    let (parts, body) = client.request(request).await.unwrap().into_parts();
+    Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+}
+
+/// Calls a gRPC method that no generated client knows, and returns the headers of the answer.
+pub(crate) async fn call_method(url: &str, key: Option<&str>) -> Answer {
+    let request = request(Method::POST, url, key)
+        .version(http::Version::HTTP_2)
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    // One message, empty and uncompressed.
+    send(request.body(Full::new(Bytes::from_static(&[0; 5]))).unwrap()).await
+}
+
+pub(crate) type Health = HealthClient<InterceptedService<Channel, WithKey>>;
+
+/// Adds a Bearer key to each call, if there is one.
+#[derive(Clone)]
+pub(crate) struct WithKey(Option<String>);
+
+impl tonic::service::Interceptor for WithKey {
+    fn call(&mut self, mut request: tonic::Request<()>) -> Result<tonic::Request<()>, Status> {
+        if let Some(key) = &self.0 {
+            let value: MetadataValue<_> = format!("Bearer {key}").parse().unwrap();
+            request.metadata_mut().insert("authorization", value);
+        }
+        Ok(request)
+    }
+}
+
+pub(crate) async fn health_client(url: &str, key: Option<&str>) -> Health {
+    let channel = Endpoint::from_shared(url.to_owned()).unwrap().connect().await.unwrap();
+    HealthClient::with_interceptor(channel, WithKey(key.map(Into::into)))
+}
+
+/// Asks for the health of the server, and returns the code of the answer.
+pub(crate) async fn check(url: &str, key: Option<&str>) -> Code {
+    let answer = health_client(url, key).await.check(tonic_health::pb::HealthCheckRequest::default()).await;
+    match answer {
+        Ok(response) => {
+            assert_eq!(
+                response.get_ref().status(),
+                tonic_health::pb::health_check_response::ServingStatus::Serving
+            );
+            Code::Ok
+        }
+        Err(status) => status.code(),
+    }
+}

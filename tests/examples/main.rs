@@ -1,0 +1,11 @@
+//! The examples, started as a user starts them and driven over real sockets.
+#![allow(clippy::unwrap_used)]
+// They are ended by a signal that other systems do not have.
+#![cfg(unix)]
+
+mod client;
+mod grpc;
+mod hyper;
+mod mixed;
+mod quickstart;
+mod server;

@@ -1,0 +1,157 @@
+//! An example as a child process.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// Far more than any step takes, so that a test fails instead of hanging.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running example. It is killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    stderr: JoinHandle<String>,
+    start: Start,
+}
+
+/// The one line that an example prints to stdout.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Start {
+    address: String,
+    credentials: HashMap<String, String>,
+}
+
+/// What an example left behind.
+pub(crate) struct End {
+    pub(crate) status: ExitStatus,
+    /// What came after the first line.
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Server {
+    /// Starts an example with its database in `folder`, and waits until it says where it is.
+    pub(crate) async fn start(example: &str, folder: &Path) -> Self {
+        let mut child = command(example, folder).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let stderr = tokio::spawn(read_all(child.stderr.take().unwrap()));
+        let mut line = String::new();
+        timeout(PATIENCE, stdout.read_line(&mut line)).await.expect("a line in time").unwrap();
+        match serde_json::from_str(&line) {
+            Ok(start) => Self { child, stdout, stderr, start },
+            Err(error) => panic!("{example} printed {line:?}: {error}\n{}", stderr.await.unwrap()),
+        }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.start.address)
+    }
+
+    /// Returns a key that was made on this start.
+    pub(crate) fn key(&self, name: &str) -> &str {
+        &self.start.credentials[name]
+    }
+
+    pub(crate) fn credentials(&self) -> &HashMap<String, String> {
+        &self.start.credentials
+    }
+
+    /// Ends the server by SIGTERM.
+    pub(crate) async fn end(mut self) -> End {
+        self.terminate().await;
+        let mut rest = String::new();
+        let end = async {
+            self.stdout.read_to_string(&mut rest).await.unwrap();
+            (self.child.wait().await.unwrap(), self.stderr.await.unwrap())
+        };
+        let (status, stderr) = timeout(PATIENCE, end).await.expect("an end in time");
+        End { status, stdout: rest, stderr }
+    }
+
+    /// Sends SIGTERM until the server ends.
+    pub(crate) async fn end_at_once(mut self) -> ExitStatus {
+        let end = async {
+            loop {
+                self.terminate().await;
+                if let Ok(status) = timeout(Duration::from_millis(100), self.child.wait()).await {
+                    return status.unwrap();
+                }
+            }
+        };
+        timeout(PATIENCE, end).await.expect("an end in time")
+    }
+
+    async fn terminate(&self) {
+        let pid = self.child.id().expect("a running server").to_string();
+        let kill = Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
+        assert!(kill.success());
+    }
+}
+
+impl End {
+    /// Asserts what every example owes to whoever runs it.
+    pub(crate) fn assert_clean<'k>(&self, keys: impl IntoIterator<Item = &'k String>) {
+        assert!(self.status.success(), "{}\n{}", self.status, self.stderr);
+        assert_eq!(self.stdout, "", "stdout is for one line of JSON");
+        for key in keys {
+            let random = key.rsplit('_').next().unwrap().as_bytes();
+            for piece in random.windows(8) {
+                let piece = std::str::from_utf8(piece).unwrap();
+                let mut logs = self.stderr.lines().filter(|line| !is_a_command_to_try(line));
+                assert!(!logs.any(|line| line.contains(piece)), "a piece of a key in the log");
+            }
+        }
+    }
+}
+
+/// The commands that an example suggests on its first start hold the new keys.
+fn is_a_command_to_try(line: &str) -> bool {
+    ["  curl ", "  call "].iter().any(|start| line.starts_with(start))
+}
+
+/// Runs an example that should not get as far as serving, and returns what it says.
+pub(crate) async fn run_in_vain(example: &str, folder: &Path, variable: &str, value: &str) -> End {
+    let mut command = command(example, folder);
+    let output =
+        timeout(PATIENCE, command.env(variable, value).output()).await.expect("an end in time").unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    End { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+fn command(example: &str, folder: &Path) -> Command {
+    let mut command = Command::new(binary(example));
+    command
+        .current_dir(folder)
+        .env("ADDR", "127.0.0.1:0")
+        .env("DATABASE_URL", format!("sqlite:{}", folder.join("keys.db").display()))
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Cargo puts the examples beside the folder of the tests.
+fn binary(example: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.ancestors().nth(2).unwrap();
+    let path = profile.join("examples").join(example);
+    assert!(path.exists(), "{} is missing: run `cargo build --examples --all-features`", path.display());
+    path
+}
+
+async fn read_all(mut stream: impl tokio::io::AsyncRead + Unpin) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    text
+}
