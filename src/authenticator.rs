@@ -95,7 +95,7 @@ impl Authenticator {
     ///
     /// When polled outside a Tokio runtime and the store has to be asked.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Rejection> {
-        match self.decide(self.0.sources.extract(headers)) {
+        match self.decide(self.0.sources.extract(headers, |credential| self.look_up(&credential))) {
             Decision::Made(outcome) => outcome,
             Decision::Pending(inquiry) => inquiry.resolve().await,
         }
@@ -103,7 +103,7 @@ impl Authenticator {
 
     /// Like [`Self::authenticate`], without waiting, and marks the headers that it looked at as sensitive.
     pub(crate) fn decide_and_mark(&self, headers: &mut HeaderMap) -> Decision {
-        self.decide(self.0.sources.extract_and_mark(headers))
+        self.decide(self.0.sources.extract_and_mark(headers, |credential| self.look_up(&credential)))
     }
 
     pub(crate) fn sources(&self) -> &Sources {
@@ -114,12 +114,15 @@ impl Authenticator {
         &self.0.answers
     }
 
-    fn decide(&self, presented: Result<Option<Credential<'_>>, CredentialError>) -> Decision {
-        let credential = match presented {
-            Ok(Some(credential)) => credential,
-            Ok(None) => return Decision::Made(Err(self.reject(Reason::Missing))),
-            Err(error) => return Decision::Made(Err(self.unusable(&error))),
-        };
+    fn decide(&self, presented: Result<Option<Decision>, CredentialError>) -> Decision {
+        match presented {
+            Ok(Some(decision)) => decision,
+            Ok(None) => Decision::Made(Err(self.reject(Reason::Missing))),
+            Err(error) => Decision::Made(Err(self.unusable(&error))),
+        }
+    }
+
+    fn look_up(&self, credential: &Credential<'_>) -> Decision {
         let digest = self.0.digester.digest(credential.expose_secret());
         match self.0.cache.peek(&digest) {
             Some(fact) => Decision::Made(self.judge(fact, credential.source(), credential.user())),

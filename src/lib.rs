@@ -74,6 +74,7 @@
 //!
 //! A look-up runs in a task of its own, so the crate needs a Tokio runtime with its timer enabled.
 
+mod ascii;
 pub mod authenticate;
 mod authenticator;
 #[cfg(feature = "axum")]

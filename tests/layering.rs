@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The modules from the lowest to the highest. A module may import those before it.
 const ORDER: [&[&str]; 8] = [
     // Words: no async, no tower, no I/O.
-    &["error"],
+    &["ascii", "error"],
     &["clock", "environment", "scope", "digest", "key", "credential", "owner", "record", "principal"],
     // The seam: where keys are kept.
     &["backend"],

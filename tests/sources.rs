@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
-use tower_api_key::credential::{CredentialErrorKind, Source, Sources};
+use tower_api_key::credential::{Credential, CredentialErrorKind, Source, Sources};
 
 fn sources() -> Sources {
     Sources::new([Source::bearer(), Source::basic(), Source::x_api_key()]).unwrap()
@@ -27,11 +27,10 @@ fn headers(lines: &[(&str, &[u8])]) -> HeaderMap {
 type Extracted = Result<Option<(Option<String>, Vec<u8>)>, CredentialErrorKind>;
 
 fn extract(lines: &[(&str, &[u8])]) -> Extracted {
-    match sources().extract(&headers(lines)) {
-        Ok(credential) => Ok(credential
-            .map(|credential| (credential.user().map(str::to_owned), credential.expose_secret().to_vec()))),
-        Err(error) => Err(error.kind()),
-    }
+    let read = |credential: Credential<'_>| {
+        (credential.user().map(str::to_owned), credential.expose_secret().to_vec())
+    };
+    sources().extract(&headers(lines), read).map_err(|error| error.kind())
 }
 
 const AMBIGUOUS: Extracted = Err(CredentialErrorKind::Ambiguous);
@@ -70,7 +69,8 @@ fn what_is_not_for_us_is_nothing() {
 fn a_scheme_that_is_not_enabled_takes_no_part() {
     let only = Sources::new([Source::x_api_key()]).unwrap();
     let both = headers(&[("authorization", b"Basic eDp5"), ("x-api-key", b"a")]);
-    assert_eq!(only.extract(&both).unwrap().unwrap().expose_secret(), b"a");
+    let secret = |credential: Credential<'_>| credential.expose_secret().to_vec();
+    assert_eq!(only.extract(&both, secret).unwrap().unwrap(), b"a");
 }
 
 #[test]

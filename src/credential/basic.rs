@@ -2,49 +2,44 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroize;
 
 use super::MAX_CREDENTIAL_BYTES;
 
 /// Bytes that base64 of the greatest length decodes to.
 const CAPACITY: usize = MAX_CREDENTIAL_BYTES / 4 * 3;
 
-/// A decoded pair of user and secret, on the stack. Wiped when dropped.
-pub(super) struct Pair {
-    bytes: Zeroizing<[u8; CAPACITY]>,
-    colon: usize,
-    end: usize,
+/// Room on the stack for a decoded pair. What was decoded is wiped when it is dropped.
+pub(super) struct Buffer {
+    bytes: [u8; CAPACITY],
+    used: usize,
 }
 
-impl Pair {
-    pub(super) fn user(&self) -> &str {
-        // OK because `parse` accepted nothing but UTF-8, and a colon ends no character but itself.
-        std::str::from_utf8(&self.bytes[..self.colon]).unwrap_or_default()
+impl Buffer {
+    pub(super) fn new() -> Self {
+        Self { bytes: [0; CAPACITY], used: 0 }
     }
 
-    pub(super) fn secret(&self) -> &[u8] {
-        &self.bytes[self.colon + 1..self.end]
+    /// Decodes what follows the scheme into a user and a secret: canonical base64 with padding, of UTF-8 without control
+    /// characters, whose first colon ends the user and leaves a secret behind it.
+    ///
+    /// One pair has one encoding: missing padding and stray bits are refused, as they would be other names for one key.
+    pub(super) fn parse(&mut self, rest: &[u8]) -> Option<(&str, &[u8])> {
+        if rest.len() > MAX_CREDENTIAL_BYTES {
+            return None;
+        }
+        // Decoding may fail half-way, and leave something to wipe.
+        self.used = CAPACITY;
+        self.used = STANDARD.decode_slice(rest, &mut self.bytes).ok()?;
+        let text = std::str::from_utf8(&self.bytes[..self.used]).ok()?;
+        let (user, secret) = text.split_once(':')?;
+        let complete = !secret.is_empty() && !text.contains(char::is_control);
+        complete.then_some((user, secret.as_bytes()))
     }
 }
 
-/// Decodes what follows the scheme: canonical base64 with padding, of UTF-8 without control characters, whose first
-/// colon ends the user and leaves a secret behind it.
-///
-/// One pair has one encoding: missing padding and stray bits are refused, as they would be other names for one key.
-pub(super) fn parse(rest: &[u8]) -> Option<Pair> {
-    if rest.len() > MAX_CREDENTIAL_BYTES {
-        return None;
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.bytes[..self.used].zeroize();
     }
-    let mut bytes = Zeroizing::new([0; CAPACITY]);
-    let end = STANDARD.decode_slice(rest, &mut *bytes).ok()?;
-    let text = std::str::from_utf8(&bytes[..end]).ok()?;
-    let colon = text.find(':')?;
-    let complete = colon + 1 < end && !text.contains(char::is_control);
-    complete.then_some(Pair { bytes, colon, end })
 }
-
-const _: fn() = || {
-    // A `Zeroizing` array is wiped by its own drop; this keeps a later change of its type honest.
-    fn wiped<T: Zeroize + ZeroizeOnDrop>() {}
-    wiped::<Zeroizing<[u8; CAPACITY]>>();
-};

@@ -10,14 +10,14 @@
 //!
 //! let sources = Sources::new([Source::bearer(), Source::x_api_key()])?;
 //! let mut headers = HeaderMap::new();
-//! assert!(sources.extract(&headers)?.is_none());
+//! let length = |headers: &HeaderMap| sources.extract(headers, |credential| credential.expose_secret().len());
+//! assert_eq!(length(&headers)?, None);
 //!
 //! headers.insert("authorization", "bearer  abc".parse()?);
-//! let credential = sources.extract(&headers)?.expect("a credential");
-//! assert_eq!(credential.expose_secret(), b"abc");
+//! assert_eq!(length(&headers)?, Some(3));
 //!
 //! headers.insert("x-api-key", "abc".parse()?);
-//! assert_eq!(sources.extract(&headers).unwrap_err().kind(), CredentialErrorKind::Ambiguous);
+//! assert_eq!(length(&headers).unwrap_err().kind(), CredentialErrorKind::Ambiguous);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -34,7 +34,7 @@ use std::fmt;
 
 use http::HeaderName;
 
-use basic::Pair;
+use crate::ascii::all;
 
 /// The longest credential that is looked at, in bytes: the token behind the scheme, or the value of a named header.
 pub const MAX_CREDENTIAL_BYTES: usize = 512;
@@ -61,36 +61,22 @@ impl fmt::Display for Scheme {
     }
 }
 
-/// A well-formed credential. It borrows from the request and has no `Debug` text of its secret.
-pub struct Credential<'h> {
+/// A well-formed credential, lent for as long as it takes to look at it. It has no `Debug` text of its secret.
+pub struct Credential<'c> {
     source: usize,
-    presented: Presented<'h>,
+    user: Option<&'c str>,
+    secret: &'c [u8],
 }
 
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a pair lives on the stack for as long as it takes to digest it"
-)]
-enum Presented<'h> {
-    Text(&'h [u8]),
-    Pair(Pair),
-}
-
-impl Credential<'_> {
+impl<'c> Credential<'c> {
     /// Returns the secret: the bytes of the key.
-    pub fn expose_secret(&self) -> &[u8] {
-        match &self.presented {
-            Presented::Text(text) => text,
-            Presented::Pair(pair) => pair.secret(),
-        }
+    pub fn expose_secret(&self) -> &'c [u8] {
+        self.secret
     }
 
     /// Returns the user of a Basic credential, empty if it left the user out.
-    pub fn user(&self) -> Option<&str> {
-        match &self.presented {
-            Presented::Text(_) => None,
-            Presented::Pair(pair) => Some(pair.user()),
-        }
+    pub fn user(&self) -> Option<&'c str> {
+        self.user
     }
 
     /// Returns the position of the source that found it.
@@ -176,8 +162,8 @@ fn is_token68(text: &[u8]) -> bool {
     let padding = text.iter().rev().take_while(|&&byte| byte == b'=').count();
     let body = &text[..text.len() - padding];
     let is_symbol =
-        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
-    !body.is_empty() && body.iter().all(is_symbol)
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    !body.is_empty() && all(body, is_symbol)
 }
 
 #[cfg(test)]

@@ -98,16 +98,13 @@ impl Source {
         &self.scheme
     }
 
-    /// Tells whether a key of this text may come from here.
-    pub(super) fn accepts_key(&self, text: &[u8]) -> bool {
-        match self.formats.iter().find(|format| format.claims(text)) {
-            Some(format) => format.parse(text).is_ok(),
-            None => self.foreign,
-        }
-    }
-
-    /// Tells whether a Basic credential of this user may come from here.
-    pub(super) fn accepts_user(&self, user: &str) -> bool {
-        self.empty_user || !user.is_empty()
+    /// Tells whether a key of this text may come from here, with this user beside it.
+    pub(super) fn accepts(&self, user: Option<&str>, secret: &[u8]) -> bool {
+        let named = self.empty_user || user.is_none_or(|user| !user.is_empty());
+        named
+            && match self.formats.iter().find(|format| format.claims(secret)) {
+                Some(format) => format.parse(secret).is_ok(),
+                None => self.foreign,
+            }
     }
 }

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{Credential, CredentialError, Presented, Scheme, Source, basic, bearer, split_scheme, trim};
+use super::{Credential, CredentialError, Scheme, Source, basic, bearer, split_scheme, trim};
 use crate::error::{ConfigError, ConfigErrorKind};
 
 /// An ordered set of places to look for a credential.
@@ -56,21 +56,27 @@ impl Sources {
         self.list[index].scheme()
     }
 
-    /// Finds the one credential among `headers`, or `None` if there is none.
+    /// Finds the one credential among `headers` and lends it to `read`, so that no copy of the secret outlives the call.
+    /// Returns `None` if there is no credential.
     ///
     /// # Errors
     ///
     /// When there are several, or the one is not well formed.
-    pub fn extract<'h>(&self, headers: &'h HeaderMap) -> Result<Option<Credential<'h>>, CredentialError> {
-        self.find(headers.iter())
+    pub fn extract<R>(
+        &self,
+        headers: &HeaderMap,
+        read: impl FnOnce(Credential<'_>) -> R,
+    ) -> Result<Option<R>, CredentialError> {
+        self.find(headers.iter())?.map(|found| self.parse(found, read)).transpose()
     }
 
     /// Like [`Sources::extract`], and marks every line that was looked at as sensitive.
-    pub(crate) fn extract_and_mark<'h>(
+    pub(crate) fn extract_and_mark<R>(
         &self,
-        headers: &'h mut HeaderMap,
-    ) -> Result<Option<Credential<'h>>, CredentialError> {
-        self.find(headers.iter_mut())
+        headers: &mut HeaderMap,
+        read: impl FnOnce(Credential<'_>) -> R,
+    ) -> Result<Option<R>, CredentialError> {
+        self.find(headers.iter_mut())?.map(|found| self.parse(found, read)).transpose()
     }
 
     /// Removes the headers that were looked at.
@@ -87,17 +93,17 @@ impl Sources {
     fn find<'h, L: Line<'h>>(
         &self,
         lines: impl Iterator<Item = (&'h HeaderName, L)>,
-    ) -> Result<Option<Credential<'h>>, CredentialError> {
+    ) -> Result<Option<Found<'h>>, CredentialError> {
         let (mut found, mut credentials, mut authorization_lines) = (None, 0, 0);
         for (name, line) in lines {
             let Some(place) = self.place(name) else { continue };
             let value = trim(line.take());
             let presented = match place {
-                Place::Named(index) => Some((index, value)),
+                Place::Named(source) => Some(Found { source, text: value }),
                 Place::Authorization => {
                     authorization_lines += 1;
-                    let (scheme, rest) = split_scheme(value);
-                    self.scheme(scheme).map(|index| (index, rest))
+                    let (scheme, text) = split_scheme(value);
+                    self.scheme(scheme).map(|source| Found { source, text })
                 }
             };
             credentials += usize::from(presented.is_some());
@@ -107,22 +113,31 @@ impl Sources {
         if credentials > 1 || authorization_lines > 1 {
             return Err(CredentialError::ambiguous());
         }
-        found.map(|(index, text)| self.parse(index, text)).transpose()
+        Ok(found)
     }
 
-    fn parse<'h>(&self, index: usize, text: &'h [u8]) -> Result<Credential<'h>, CredentialError> {
+    fn parse<R>(
+        &self,
+        found: Found<'_>,
+        read: impl FnOnce(Credential<'_>) -> R,
+    ) -> Result<R, CredentialError> {
+        let Found { source: index, text } = found;
         let source = &self.list[index];
-        let presented = match source.scheme() {
-            Scheme::Bearer => bearer::parse(text).map(Presented::Text),
+        let mut buffer;
+        let parsed = match source.scheme() {
+            Scheme::Bearer => bearer::parse(text).map(|secret| (None, secret)),
+            Scheme::Header(_) => super::header::parse(text).map(|secret| (None, secret)),
             Scheme::Basic => {
-                basic::parse(text).filter(|pair| source.accepts_user(pair.user())).map(Presented::Pair)
+                buffer = basic::Buffer::new();
+                buffer.parse(text).map(|(user, secret)| (Some(user), secret))
             }
-            Scheme::Header(_) => super::header::parse(text).map(Presented::Text),
         };
-        presented
-            .map(|presented| Credential { source: index, presented })
-            .filter(|credential| source.accepts_key(credential.expose_secret()))
-            .ok_or(CredentialError::malformed(index))
+        match parsed {
+            Some((user, secret)) if source.accepts(user, secret) => {
+                Ok(read(Credential { source: index, user, secret }))
+            }
+            _ => Err(CredentialError::malformed(index)),
+        }
     }
 
     fn place(&self, name: &HeaderName) -> Option<Place> {
@@ -154,6 +169,13 @@ impl Default for Sources {
         let named = Box::new([(HeaderName::from_static("x-api-key"), 1)]);
         Self { list, bearer: Some(0), basic: None, named }
     }
+}
+
+/// What a source has found: the text behind the scheme, or the value of a named header.
+#[derive(Clone, Copy)]
+struct Found<'h> {
+    source: usize,
+    text: &'h [u8],
 }
 
 #[derive(Clone, Copy)]

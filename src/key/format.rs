@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::ascii::all;
 use crate::environment::Environment;
 use crate::error::{ConfigError, ConfigErrorKind};
 
@@ -68,7 +69,7 @@ impl KeyFormat {
         if rest.len() != RANDOM + CHECKSUM {
             return Err(ParseKeyError(Length));
         }
-        if !rest.iter().all(u8::is_ascii_alphanumeric) {
+        if !all(rest, |byte| byte.is_ascii_alphanumeric()) {
             return Err(ParseKeyError(Alphabet));
         }
         let (body, found) = text.split_at(text.len() - CHECKSUM);

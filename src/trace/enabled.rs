@@ -20,7 +20,7 @@ pub(crate) fn backend_failed(failure: &Failure<'_>) {
         Failure::Error(error) => tracing::warn!(target: TARGET, %error, "the key store gave no answer"),
         Failure::Panic => tracing::error!(target: TARGET, "the key store panicked"),
         Failure::Deadline(after) => {
-            tracing::warn!(target: TARGET, ?after, "the key store did not answer in time")
+            tracing::warn!(target: TARGET, ?after, "the key store did not answer in time");
         }
     }
 }

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceExt};
-use tower_api_key::credential::{Source, Sources};
+use tower_api_key::credential::{Credential, Source, Sources};
 use tower_api_key::key::KeyId;
 use tower_api_key::{Principal, test_util};
 
@@ -49,9 +49,11 @@ pub(crate) async fn run(case: &Case, world: World) -> Outcome {
 
 fn extract_basic(headers: &HeaderMap) -> Vec<String> {
     let sources = Sources::new([Source::basic()]).unwrap();
-    let credential = sources.extract(headers).unwrap().expect("a credential");
-    let password = String::from_utf8(credential.expose_secret().to_vec()).unwrap();
-    vec![credential.user().expect("a user").to_owned(), password]
+    let pair = |credential: Credential<'_>| {
+        let password = String::from_utf8(credential.expose_secret().to_vec()).unwrap();
+        vec![credential.user().expect("a user").to_owned(), password]
+    };
+    sources.extract(headers, pair).unwrap().expect("a credential")
 }
 
 fn encoded(message: &Message) -> Request<Body> {
