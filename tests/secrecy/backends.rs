@@ -1,0 +1,69 @@
+//! Backends that fail, hang and panic while they look a key up.
+
+use std::time::Duration;
+
+use tower_api_key::backend::{Backend, BackendError, Change, Changes};
+use tower_api_key::digest::Digest;
+use tower_api_key::test_util::{Behaviour, Misbehaving};
+use tower_api_key::{AuthenticateLayer, Authenticator, MemoryStore, Record};
+
+use crate::keys::Keys;
+use crate::requests;
+use crate::service;
+use crate::transcript::{PLANNED, Transcript};
+
+pub(crate) async fn misbehave(transcript: &Transcript, keys: &Keys) {
+    let store = keys.store_in(MemoryStore::new()).await;
+    let backend = Misbehaving::new(store);
+    for behaviour in [Behaviour::Fail, Behaviour::Panic, Behaviour::Hang] {
+        backend.set(behaviour);
+        // So that nobody waits for the deadline.
+        tokio::time::pause();
+        ask(transcript, keys, backend.clone()).await;
+        tokio::time::resume();
+    }
+    transcript.debug("backend", &backend);
+    ask(transcript, keys, Chatty).await;
+    commit(transcript, keys).await;
+}
+
+async fn ask(transcript: &Transcript, keys: &Keys, backend: impl Backend) {
+    let authenticator = Authenticator::builder(backend)
+        .digester(keys.digester.clone())
+        .deadline(Duration::from_millis(1))
+        .build()
+        .unwrap();
+    let service = service::protect(transcript, &AuthenticateLayer::new(authenticator));
+    for content_type in ["application/json", "application/grpc"] {
+        for presented in requests::presentations(keys) {
+            service::send(transcript, &service, content_type, "/notes", &[presented]).await;
+        }
+    }
+}
+
+/// A backend that writes all it is told into its errors.
+struct Chatty;
+
+impl Backend for Chatty {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        Err(BackendError::corrupt(format!("cannot read {digest:?}")))
+    }
+}
+
+/// A store that fails and panics with all it knows.
+async fn commit(transcript: &Transcript, keys: &Keys) {
+    let changes = Changes::new();
+    for panics in [false, true] {
+        let record = keys.good.record.clone();
+        let heard = transcript.clone();
+        let outcome: Result<(), _> = changes
+            .commit(move |mut announcement| async move {
+                announcement.arm(Change::Changed(record.digest));
+                heard.debug("announcement", &announcement);
+                assert!(!panics, "{PLANNED} over {record:?}");
+                Err(BackendError::invalid(format!("cannot write {record:?}")))
+            })
+            .await;
+        transcript.error("error of a store", &outcome.unwrap_err());
+    }
+}

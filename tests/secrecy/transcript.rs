@@ -1,0 +1,94 @@
+//! Everything that was written, and where.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fmt::{Debug, Display};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::secrets::Secrets;
+
+/// What a panic says that is part of the test, as that of a misbehaving backend does.
+pub(crate) const PLANNED: &str = "told to panic";
+
+/// Everything that was written, with the place that it was written to. Clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct Transcript(Arc<Mutex<Vec<(String, String)>>>);
+
+impl Transcript {
+    /// Starts a transcript that takes in every log line and every panic of this process.
+    pub(crate) fn of_logs_and_panics() -> Self {
+        let transcript = Self::default();
+        let log = transcript.clone();
+        tracing_subscriber::fmt()
+            .with_max_level(LevelFilter::TRACE)
+            .with_span_events(FmtSpan::FULL)
+            .with_ansi(false)
+            .with_writer(move || Log(log.clone()))
+            .init();
+
+        let panics = transcript.clone();
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            panics.note("panic", panic);
+            if !panic.to_string().contains(PLANNED) {
+                usual(panic);
+            }
+        }));
+        transcript
+    }
+
+    pub(crate) fn note(&self, place: &str, text: impl Display) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.push((place.to_owned(), text.to_string()));
+    }
+
+    /// Notes the texts of a value for debugging.
+    pub(crate) fn debug(&self, place: &str, value: &dyn Debug) {
+        self.note(place, format!("{value:?}\n{value:#?}"));
+    }
+
+    /// Notes all that can be read from an error and from its causes.
+    pub(crate) fn error(&self, place: &str, error: &dyn Error) {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            self.debug(place, &error);
+            self.note(place, error);
+            cause = error.source();
+        }
+    }
+
+    /// Tells whether `text` was written to `place`.
+    pub(crate) fn has(&self, place: &str, text: &str) -> bool {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.iter().any(|(noted, written)| noted == place && written.contains(text))
+    }
+
+    /// Returns what shows a part of a secret.
+    pub(crate) fn leaks(&self, secrets: &Secrets) -> Vec<String> {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Most of what is written is written again and again.
+        let different: BTreeSet<_> = entries.iter().collect();
+        let leak = |(place, text): &(String, String)| {
+            secrets.found_in(text).map(|name| format!("{name} shows ({place}): {text}"))
+        };
+        different.into_iter().filter_map(leak).collect()
+    }
+}
+
+/// Takes one log line at a time.
+struct Log(Transcript);
+
+impl io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.note("log", String::from_utf8_lossy(line));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! Records to keep.
+
+use http::HeaderName;
+use tower_api_key::credential::Scheme;
+use tower_api_key::digest::{Digest, Digester};
+use tower_api_key::{Environment, KeyId, Owner, Record, Revocation, Scopes, Timestamp};
+
+pub(crate) fn id(text: &str) -> KeyId {
+    KeyId::new(text).unwrap()
+}
+
+/// The text of the key called `name`, as its owner presents it.
+pub(crate) fn text(name: &str) -> String {
+    format!("text-of-{name}")
+}
+
+pub(crate) fn digest(name: &str) -> Digest {
+    Digester::sha256().digest(text(name).as_bytes())
+}
+
+/// A record of which nothing is known but what must be.
+pub(crate) fn plain(name: &str) -> Record {
+    Record::imported(id(name), digest(name), Owner::organization("acme"))
+}
+
+/// A record with something in every field.
+pub(crate) fn full(name: &str) -> Record {
+    let mut record = plain(name);
+    record.hint = "demo_test_a1b2c3...".into();
+    record.name = "Schlüssel für \"O'Brien\" -- 鍵 \\ %_;\n".into();
+    record.environment = Environment::Test;
+    record.scopes = Scopes::new(["notes.read", "notes:*", "*", "a'b;--", "%_"]).unwrap();
+    record.sources = every_scheme();
+    record.created_at = Some(Timestamp::from_unix_millis(1_800_000_000_000));
+    record.created_by = Some("ada@example.com".into());
+    record.expires_at = Some(Timestamp::from_unix_millis(1_900_000_000_000));
+    record.revoked = Some(revocation(1_850_000_000_000, "lost, says Åsa: 'on the train'"));
+    record.rotated_from = Some(id("key_before"));
+    record.rotated_to = Some(id("key_after"));
+    record.last_used_at = Some(Timestamp::from_unix_millis(1_840_000_000_000));
+    record.metadata = [
+        ("plan", "pro"),
+        ("größe", "naïve \u{1f511} \u{202e}"),
+        ("quotes", r#"{"a": 'b', \}"#),
+        ("lines", "one\r\ntwo\ttab"),
+        ("", ""),
+    ]
+    .map(|(key, value)| (key.into(), value.into()))
+    .into();
+    record
+}
+
+/// Every kind of source, and headers whose names are easily confused with something else.
+fn every_scheme() -> Box<[Scheme]> {
+    let header = |name| Scheme::Header(HeaderName::from_static(name));
+    [
+        Scheme::Bearer,
+        Scheme::Basic,
+        header("x-api-key"),
+        header("memfault-project-key"),
+        header("bearer"),
+        header("basic"),
+        header("x'y|z*"),
+    ]
+    .into()
+}
+
+pub(crate) fn revocation(millis: i64, reason: &str) -> Revocation {
+    Revocation::new(Timestamp::from_unix_millis(millis), reason)
+}

@@ -1,0 +1,95 @@
+//! A row that nobody of ours has written is an outage, never a decision.
+
+use http::StatusCode;
+use tempfile::TempDir;
+use tower_api_key::SqliteStore;
+use tower_api_key::backend::BackendErrorKind::Corrupt;
+use tower_api_key::backend::{Backend, KeyStore};
+use tower_api_key::reject::Reason;
+
+use super::{application, run, says};
+use crate::caller::Caller;
+use crate::samples;
+
+/// What the checks of the table let through.
+const GARBAGE: [&str; 20] = [
+    r#"scopes = 'a"b'"#,
+    "scopes = 'a\tb'",
+    "scopes = 'ä'",
+    "sources = 'X-API-Key'",
+    "sources = 'bearer,basic'",
+    "sources = char(10)",
+    "metadata = 'x'",
+    "metadata = ''",
+    "metadata = '[]'",
+    "metadata = 'null'",
+    r#"metadata = '{"a":1}'"#,
+    r#"metadata = '{"a":"b"'"#,
+    "owner_organization = NULL",
+    "owner_email = 'ada@example.com'",
+    "owner_kind = 'user'",
+    "owner_kind = 'project'",
+    "rotated_to = ''",
+    "rotated_from = 'a b'",
+    "name = CAST(x'c328' AS TEXT)",
+    "hint = CAST(x'ff' AS TEXT)",
+];
+
+#[tokio::test]
+async fn a_row_of_garbage_is_an_outage() {
+    let folder = TempDir::new().unwrap();
+    let pool = application(&folder.path().join("keys.db")).await;
+    let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
+    for (index, garbage) in GARBAGE.into_iter().enumerate() {
+        let name = format!("key_{index}");
+        store.insert(samples::plain(&name)).await.unwrap();
+        assert_eq!(Caller::of(&store).present(&name).await, Ok(samples::id(&name)));
+
+        let update = format!("UPDATE tower_api_key SET {garbage} WHERE id = '{name}'");
+        sqlx::query(sqlx::AssertSqlSafe(update)).execute(&pool).await.expect(garbage);
+        let found = store.find(&samples::digest(&name)).await;
+        says(&found.expect_err(garbage), Corrupt, "");
+        says(&store.get(&samples::id(&name)).await.expect_err(garbage), Corrupt, "");
+
+        // Nothing is remembered, so the answer is the same again.
+        let caller = Caller::of(&store);
+        for _ in 0..2 {
+            let reason = caller.present(&name).await.expect_err(garbage);
+            assert_eq!(reason, Reason::Unavailable, "{garbage}");
+            assert_eq!(reason.status(), StatusCode::SERVICE_UNAVAILABLE);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_row_whose_id_is_garbage_is_an_outage() {
+    let folder = TempDir::new().unwrap();
+    let pool = application(&folder.path().join("keys.db")).await;
+    let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
+    store.insert(samples::plain("key")).await.unwrap();
+    run(&pool, "UPDATE tower_api_key SET id = 'a b'").await;
+    says(&store.find(&samples::digest("key")).await.unwrap_err(), Corrupt, "");
+    assert_eq!(Caller::of(&store).present("key").await, Err(Reason::Unavailable));
+}
+
+#[tokio::test]
+async fn a_table_that_is_gone_is_an_outage() {
+    let (store, folder) = super::open().await;
+    store.insert(samples::plain("key")).await.unwrap();
+    let pool = application(&folder.path().join("keys.db")).await;
+    run(&pool, "ALTER TABLE tower_api_key RENAME TO elsewhere").await;
+    assert_eq!(Caller::of(&store).present("key").await, Err(Reason::Unavailable));
+    run(&pool, "ALTER TABLE elsewhere RENAME TO tower_api_key").await;
+    assert_eq!(Caller::of(&store).present("key").await, Ok(samples::id("key")));
+}
+
+#[tokio::test]
+async fn a_column_that_is_gone_is_an_outage() {
+    let folder = TempDir::new().unwrap();
+    let pool = application(&folder.path().join("keys.db")).await;
+    let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
+    store.insert(samples::plain("key")).await.unwrap();
+    run(&pool, "ALTER TABLE tower_api_key RENAME COLUMN scopes TO powers").await;
+    says(&store.find(&samples::digest("key")).await.unwrap_err(), Corrupt, "scopes");
+    assert_eq!(Caller::of(&store).present("key").await, Err(Reason::Unavailable));
+}
