@@ -4,9 +4,10 @@
 //! that keeps a ledger itself.
 
 use sha2::{Digest, Sha256};
-use sqlx::{Row, Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection, Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use super::BackendError;
+use super::sqlite::{BEGIN, give_back};
 
 /// One step of a schema. A step that was released never changes.
 struct Migration {
@@ -32,7 +33,13 @@ const SQLITE_LEDGER: &str = "CREATE TABLE IF NOT EXISTS tower_api_key_migration 
 ///
 /// When the database cannot be written, or its schema is not one that this version of the crate left behind.
 pub(super) async fn migrate_sqlite(pool: &SqlitePool) -> Result<(), BackendError> {
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(BackendError::unavailable)?;
+    let mut connection = pool.acquire().await.map_err(BackendError::unavailable)?;
+    let outcome = migrate_on(&mut connection).await;
+    give_back(connection, outcome)
+}
+
+async fn migrate_on(connection: &mut SqliteConnection) -> Result<(), BackendError> {
+    let mut transaction = connection.begin_with(BEGIN).await.map_err(BackendError::unavailable)?;
     sqlx::query(SQLITE_LEDGER).execute(&mut *transaction).await.map_err(BackendError::unavailable)?;
     let applied = ledger(&mut transaction).await?;
     check(SQLITE, &applied)?;
@@ -42,11 +49,12 @@ pub(super) async fn migrate_sqlite(pool: &SqlitePool) -> Result<(), BackendError
     transaction.commit().await.map_err(BackendError::unavailable)
 }
 
+/// Reads what was applied. The write lock is held, so that an error here is about a table of another shape.
 async fn ledger(transaction: &mut Transaction<'_, Sqlite>) -> Result<Vec<(i64, Vec<u8>)>, BackendError> {
     let rows = sqlx::query("SELECT version, checksum FROM tower_api_key_migration ORDER BY version")
         .fetch_all(&mut **transaction)
         .await
-        .map_err(BackendError::unavailable)?;
+        .map_err(BackendError::corrupt)?;
     let read = |row: &sqlx::sqlite::SqliteRow| Ok((row.try_get("version")?, row.try_get("checksum")?));
     rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(BackendError::corrupt)
 }

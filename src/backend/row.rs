@@ -91,7 +91,7 @@ impl KeyRow {
         record.hint = self.hint.into();
         record.name = self.name.into();
         record.environment = Environment::from_label(&self.environment)
-            .ok_or_else(|| unexpected("live or test", &self.environment))?;
+            .ok_or_else(|| unexpected("live or test", "something else"))?;
         record.scopes = Scopes::parse(&self.scopes).map_err(BackendError::corrupt)?;
         record.sources = decode_sources(&self.sources)?;
         record.created_at = self.created_at.map(time);
@@ -106,7 +106,9 @@ impl KeyRow {
         record.rotated_from = linked(self.rotated_from).map_err(BackendError::corrupt)?;
         record.rotated_to = linked(self.rotated_to).map_err(BackendError::corrupt)?;
         record.last_used_at = self.last_used_at.map(time);
-        record.metadata = serde_json::from_str(&self.metadata).map_err(BackendError::corrupt)?;
+        // The error of the parser would show what it found.
+        record.metadata = serde_json::from_str(&self.metadata)
+            .map_err(|_| unexpected("metadata that are a JSON object of texts", "something else"))?;
         Ok(record)
     }
 }
@@ -165,7 +167,7 @@ impl<'o> OwnerColumns<'o> {
             ("project", Some(organization), None, Some(project)) => {
                 Ok(Owner::project(Organization::new(organization), project))
             }
-            (kind, ..) => Err(unexpected("the columns of an owner that belong together", kind)),
+            _ => Err(unexpected("the columns of one kind of owner", "others")),
         }
     }
 }
