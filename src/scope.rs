@@ -16,6 +16,7 @@
 
 use std::fmt;
 
+use crate::ascii::{all, describe_first_wrong};
 use crate::error::{ConfigError, ConfigErrorKind};
 
 /// A scope token (RFC 6749 §3.3): visible ASCII without `"` and `\`.
@@ -30,14 +31,14 @@ impl Scope {
     /// When `text` is empty or holds anything but `%x21 / %x23-5B / %x5D-7E`.
     pub fn new(text: impl Into<Box<str>>) -> Result<Self, ConfigError> {
         let text = text.into();
-        let is_token = |byte: &u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
-        if !text.is_empty() && text.as_bytes().iter().all(is_token) {
+        let is_token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
+        if !text.is_empty() && all(text.as_bytes(), is_token) {
             return Ok(Self(text));
         }
-        Err(ConfigError::new(
-            ConfigErrorKind::Scope,
-            format!("expected a scope of visible ASCII without quotes and backslashes, found {text:?}"),
-        ))
+        let found = describe_first_wrong(text.as_bytes(), is_token);
+        let message =
+            format!("expected a scope of visible ASCII without quotes and backslashes, found {found}");
+        Err(ConfigError::new(ConfigErrorKind::Scope, message))
     }
 
     /// Returns the text of the scope.

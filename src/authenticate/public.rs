@@ -2,6 +2,7 @@
 
 use http::Request;
 
+use crate::ascii::{all, describe_first_wrong};
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::path::whole_path;
 
@@ -25,7 +26,7 @@ impl PublicPaths {
         let stem = prefix.strip_suffix('/').unwrap_or(prefix);
         if stem.is_empty() {
             let message =
-                format!("expected a public prefix that leaves something protected, found {prefix:?}");
+                "expected a public prefix that leaves something protected, found one that leaves nothing";
             return Err(ConfigError::new(ConfigErrorKind::Path, message));
         }
         self.prefixes.push(checked(stem)?.into());
@@ -53,13 +54,21 @@ fn checked(path: &str) -> Result<&str, ConfigError> {
     }
     let expected =
         "expected a public path that starts with `/` and has no `%`, `//`, `/.`, `;`, `\\`, `?` or `#`";
-    Err(ConfigError::new(ConfigErrorKind::Path, format!("{expected}, found {path:?}")))
+    let found = match path.bytes().next() {
+        Some(b'/') if all(path.as_bytes(), is_plain_byte) => "`//` or `/.`".to_owned(),
+        Some(b'/') => describe_first_wrong(path.as_bytes(), is_plain_byte),
+        _ => "another start".to_owned(),
+    };
+    Err(ConfigError::new(ConfigErrorKind::Path, format!("{expected}, found {found}")))
 }
 
 /// Tells whether a path means the same to everyone who reads it.
 fn is_plain(path: &str) -> bool {
-    let is_odd = |byte: u8| !byte.is_ascii_graphic() || matches!(byte, b'%' | b';' | b'\\' | b'?' | b'#');
-    !path.bytes().any(is_odd) && !path.contains("//") && !path.contains("/.")
+    all(path.as_bytes(), is_plain_byte) && !path.contains("//") && !path.contains("/.")
+}
+
+fn is_plain_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'%' | b';' | b'\\' | b'?' | b'#')
 }
 
 #[cfg(test)]

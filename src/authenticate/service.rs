@@ -102,6 +102,9 @@ impl Options {
     }
 
     fn forward_anonymous<B>(&self, request: &mut Request<B>) -> Admission {
+        // A credential that nobody asked for is a secret all the same.
+        self.authenticator.sources().mark(request.headers_mut());
+        self.strip_if_asked(request);
         let answers = Arc::clone(self.authenticator.answers());
         request.extensions_mut().insert(Anonymous(answers));
         Admission::Forward(None)
@@ -114,11 +117,15 @@ impl Options {
             Scheme::Bearer | Scheme::Basic => None,
             Scheme::Header(name) => Some(name.clone()),
         };
+        self.strip_if_asked(request);
+        request.extensions_mut().insert(principal);
+        depends_on
+    }
+
+    fn strip_if_asked<B>(&self, request: &mut Request<B>) {
         if self.strip {
             self.authenticator.sources().strip(request.headers_mut());
         }
-        request.extensions_mut().insert(principal);
-        depends_on
     }
 }
 

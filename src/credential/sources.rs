@@ -79,6 +79,15 @@ impl Sources {
         self.find(headers.iter_mut())?.map(|found| self.parse(found, read)).transpose()
     }
 
+    /// Marks every line that would be looked at as sensitive.
+    pub(crate) fn mark(&self, headers: &mut HeaderMap) {
+        for (name, value) in headers.iter_mut() {
+            if self.place(name).is_some() {
+                value.set_sensitive(true);
+            }
+        }
+    }
+
     /// Removes the headers that were looked at.
     pub(crate) fn strip(&self, headers: &mut HeaderMap) {
         if self.uses_authorization() {

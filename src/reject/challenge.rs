@@ -3,6 +3,7 @@
 use http::HeaderValue;
 
 use super::{Challenge, Reason, Rejection};
+use crate::ascii::{all, describe_first_wrong};
 use crate::credential::{Scheme, Sources};
 use crate::error::{ConfigError, ConfigErrorKind};
 
@@ -22,8 +23,10 @@ impl Challenges {
     ///
     /// When the realm cannot stand in a quoted string (RFC 9110 §5.6.4).
     pub(super) fn new(sources: &Sources, realm: &str) -> Result<Self, ConfigError> {
-        if !realm.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-            let message = format!("expected a realm of visible ASCII and spaces, found {realm:?}");
+        let is_text = |byte: u8| matches!(byte, b' '..=b'~');
+        if !all(realm.as_bytes(), is_text) {
+            let found = describe_first_wrong(realm.as_bytes(), is_text);
+            let message = format!("expected a realm of visible ASCII and spaces, found {found}");
             return Err(ConfigError::new(ConfigErrorKind::Realm, message));
         }
         let realm = quoted(realm);

@@ -24,16 +24,13 @@ impl Rules {
         let mut by_path = HashMap::new();
         for (path, requirement) in rules {
             let path = path.into();
-            let wrong = |expected: &str| {
-                Err(ConfigError::new(ConfigErrorKind::Path, format!("expected {expected}, found {path:?}")))
-            };
-            if !path.starts_with('/') {
-                return wrong("a path that starts with `/`");
+            let starts_right = path.starts_with('/');
+            let is_new = by_path.insert(path, requirement).is_none();
+            if !starts_right || !is_new {
+                let found = if is_new { "another start" } else { "one of them twice" };
+                let message = format!("expected different paths that start with `/`, found {found}");
+                return Err(ConfigError::new(ConfigErrorKind::Path, message));
             }
-            if by_path.contains_key(&path) {
-                return wrong("each path once");
-            }
-            by_path.insert(path, requirement);
         }
         Ok(Self::ByPath(by_path))
     }
