@@ -17,6 +17,7 @@ use crate::digest::{Digest, Digester};
 use crate::environment::Environment;
 use crate::owner::Owner;
 use crate::principal::Principal;
+use crate::record::Record;
 use crate::reject::{Answers, Forbidden, Reason, Rejection};
 use crate::trace;
 
@@ -156,7 +157,7 @@ impl Authenticator {
         let record = entry.record();
         if record.revoked.is_some() {
             Some(Reason::Revoked)
-        } else if record.has_expired(self.0.clock.wall()) {
+        } else if self.has_expired(record) {
             Some(Reason::Expired)
         } else if self.0.environment.is_some_and(|environment| environment != record.environment) {
             Some(Reason::WrongEnvironment)
@@ -169,6 +170,15 @@ impl Authenticator {
         } else {
             None
         }
+    }
+
+    /// Reads the exact clock only where the coarse one leaves a doubt, and no clock where the key has no end.
+    fn has_expired(&self, record: &Record) -> bool {
+        let clock = &*self.0.clock;
+        record.expires_at.is_some_and(|end| {
+            let coarse = clock.coarse_wall();
+            end <= coarse || (end <= coarse.saturating_add(clock.tick()) && end <= clock.wall())
+        })
     }
 
     fn unusable(&self, error: &CredentialError) -> Rejection {

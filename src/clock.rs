@@ -3,9 +3,13 @@
 //! Whether a key has expired is a question for the wall clock. How long a cached record may be used is a question for
 //! the monotonic one. Everything that depends on time asks a [`Clock`], so a test moves time instead of waiting for it.
 
+mod system;
+
+pub use system::SystemClock;
+
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A point in wall-clock time: milliseconds since 1970-01-01T00:00:00Z.
 ///
@@ -92,8 +96,18 @@ impl Moment {
     /// Returns the moment `by` later, at most [`Moment::NEVER`].
     #[must_use]
     pub fn saturating_add(self, by: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)))
+        Self(self.0.saturating_add(nanos(by)))
     }
+
+    /// Returns the moment `by` earlier, or the clock's origin.
+    #[must_use]
+    pub fn saturating_sub(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(nanos(by)))
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A source of wall and monotonic time.
@@ -103,6 +117,21 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the monotonic time. It never goes back.
     fn monotonic(&self) -> Moment;
+
+    /// Returns the wall-clock time as it was at most one [`tick`](Self::tick) ago, where that costs less.
+    fn coarse_wall(&self) -> Timestamp {
+        self.wall()
+    }
+
+    /// Returns the monotonic time as it was at most one [`tick`](Self::tick) ago, where that costs less.
+    fn coarse_monotonic(&self) -> Moment {
+        self.monotonic()
+    }
+
+    /// Returns by how much the coarse readings may be late.
+    fn tick(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 impl<C: Clock> Clock for std::sync::Arc<C> {
@@ -113,36 +142,17 @@ impl<C: Clock> Clock for std::sync::Arc<C> {
     fn monotonic(&self) -> Moment {
         (**self).monotonic()
     }
-}
 
-/// The clock of the machine.
-#[derive(Debug, Clone)]
-pub struct SystemClock {
-    origin: Instant,
-}
-
-impl SystemClock {
-    /// Creates a clock whose monotonic origin is now.
-    #[allow(clippy::disallowed_methods, reason = "this is the place that the rule points to")]
-    pub fn new() -> Self {
-        Self { origin: Instant::now() }
-    }
-}
-
-impl Default for SystemClock {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Clock for SystemClock {
-    #[allow(clippy::disallowed_methods, reason = "this is the place that the rule points to")]
-    fn wall(&self) -> Timestamp {
-        SystemTime::now().into()
+    fn coarse_wall(&self) -> Timestamp {
+        (**self).coarse_wall()
     }
 
-    fn monotonic(&self) -> Moment {
-        Moment(0).saturating_add(self.origin.elapsed())
+    fn coarse_monotonic(&self) -> Moment {
+        (**self).coarse_monotonic()
+    }
+
+    fn tick(&self) -> Duration {
+        (**self).tick()
     }
 }
 
@@ -180,7 +190,7 @@ impl ManualClock {
 
     /// Moves the monotonic clock forward and leaves the wall clock where it is.
     pub fn advance_monotonic(&self, by: Duration) {
-        self.monotonic.fetch_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX), Ordering::SeqCst);
+        self.monotonic.fetch_add(nanos(by), Ordering::SeqCst);
     }
 
     /// Sets the wall clock, in either direction, and leaves the monotonic clock where it is.

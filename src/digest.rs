@@ -29,22 +29,28 @@ impl Digest {
 
     /// Returns eight of the bytes as a number: uniformly distributed, for choosing shards.
     pub(crate) fn shard(&self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+        self.words()[0]
+    }
+
+    fn words(&self) -> [u64; 4] {
+        std::array::from_fn(|word| u64::from_le_bytes(std::array::from_fn(|byte| self.0[word * 8 + byte])))
     }
 }
 
 impl PartialEq for Digest {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        // Word by word: byte by byte takes four times as long, on every look-up.
+        let differs = self.words().iter().zip(other.words()).fold(0, |differs, (a, b)| differs | (a ^ b));
+        differs.ct_eq(&0).into()
     }
 }
 
 impl Eq for Digest {}
 
 impl Hash for Digest {
+    /// A quarter of a digest is as evenly distributed as the whole.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
+        state.write_u64(self.shard());
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is remembered of a key that was found.
 
 use super::stamp::Stamp;
-use super::sync::Arc;
+use super::sync::{Arc, AtomicU64};
 use crate::clock::Moment;
 use crate::principal::{Issuer, Known};
 use crate::record::Record;
@@ -13,6 +13,8 @@ pub(crate) struct Entry {
     pub(super) until: Moment,
     pub(super) record: Record,
     pub(super) issuer: Arc<Issuer>,
+    /// How often it was found.
+    pub(super) reads: AtomicU64,
 }
 
 impl Entry {

@@ -20,6 +20,7 @@ mod flight;
 mod lease;
 mod limits;
 mod negative;
+mod positive;
 mod stamp;
 mod sync;
 
@@ -37,8 +38,9 @@ use dead::Dead;
 use flight::{Boarding, Flights, Landing, Pilot};
 use lease::Lease;
 use negative::Negative;
+use positive::Positive;
 use stamp::{Stamp, Stamps};
-use sync::{Arc, Bounded, Semaphore, Weak, spawn, timeout};
+use sync::{Arc, AtomicU64, Bounded, BoundedBuilder, Semaphore, Weak, spawn, timeout};
 
 use crate::backend::{Apply, BackendError, Change, ErasedBackend, Subscriber};
 use crate::clock::Clock;
@@ -69,7 +71,7 @@ pub(crate) struct Cache {
     limits: Limits,
     stamps: Stamps,
     lease: Lease,
-    positive: Bounded<Digest, Arc<Entry>>,
+    positive: Positive,
     negative: Negative,
     dead: Dead,
     flights: Arc<Flights>,
@@ -86,7 +88,7 @@ impl Cache {
         let cache = Arc::new(Self {
             stamps: Stamps::new(),
             lease: Lease::endless(),
-            positive: bounded(limits.positive_capacity, limits.positive_ttl),
+            positive: Positive::new(limits.positive_capacity, limits.positive_ttl),
             negative: Negative::new(limits.negative_ttl, limits.negative_capacity),
             dead: Dead::new(limits.dead_for()),
             flights: Arc::new(Flights::new(limits.pending_fills())),
@@ -103,8 +105,8 @@ impl Cache {
 
     /// Returns what is known of a digest without asking the store.
     pub(crate) fn peek(&self, digest: &Digest) -> Option<Fact> {
-        let now = self.clock.monotonic();
-        if !self.lease.covers(now) {
+        let now = self.clock.coarse_monotonic();
+        if !self.lease.covers(now.saturating_add(self.clock.tick())) {
             return None;
         }
         let stamp = self.stamps.current(digest);
@@ -171,12 +173,14 @@ impl Cache {
         let lifetime = self.lifetime(&record);
         let entry = Arc::new(Entry {
             stamp,
-            until: now.saturating_add(lifetime),
+            // Compared with coarse readings, which may be late.
+            until: now.saturating_add(lifetime).saturating_sub(self.clock.tick()),
             record,
             issuer: Arc::clone(&self.issuer),
+            reads: AtomicU64::new(0),
         });
         if !lifetime.is_zero() && self.may_publish(&digest, stamp) {
-            self.positive.insert(digest, Arc::clone(&entry));
+            self.positive.insert(digest, &entry);
         }
         entry
     }
@@ -225,7 +229,7 @@ impl Cache {
         self.stamps.bump(digest);
         // From here on everything read before is inert. The rest only frees memory and lets others read at once.
         self.flights.remove(digest);
-        self.positive.invalidate(digest);
+        self.positive.remove(digest);
         self.negative.remove(digest);
     }
 }
@@ -236,8 +240,11 @@ fn unanswered(failure: &trace::Failure<'_>) -> Landing {
 }
 
 /// A cache of limited size. Its own time to live only collects garbage: what counts is the deadline in each value.
-fn bounded<V: Clone + Send + Sync + 'static>(capacity: u64, ttl: Duration) -> Bounded<Digest, V> {
-    Bounded::builder().max_capacity(capacity).time_to_live(ttl.max(Duration::from_millis(1)) * 2).build()
+fn bounded<V>(capacity: u64, ttl: Duration) -> BoundedBuilder<Digest, V, Bounded<Digest, V>>
+where
+    V: Clone + Send + Sync + 'static,
+{
+    Bounded::builder().max_capacity(capacity).time_to_live(ttl.max(Duration::from_millis(1)) * 2)
 }
 
 /// Turns a panic of the backend into `None`.

@@ -21,7 +21,7 @@ struct Absence {
 
 impl Negative {
     pub(super) fn new(ttl: Duration, capacity: u64) -> Self {
-        Self { ttl, absent: super::bounded(capacity, ttl) }
+        Self { ttl, absent: super::bounded(capacity, ttl).build() }
     }
 
     pub(super) fn insert(&self, digest: Digest, stamp: Stamp, now: Moment) {

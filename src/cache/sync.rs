@@ -4,7 +4,8 @@
 pub(super) use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
-pub(super) use moka::sync::Cache as Bounded;
+pub(super) use moka::sync::{Cache as Bounded, CacheBuilder as BoundedBuilder};
+pub(super) use papaya::{HashMap as Map, Operation as Compute};
 pub(super) use tokio::sync::{Semaphore, watch};
 pub(super) use tokio::task::spawn;
 pub(super) use tokio::time::timeout;

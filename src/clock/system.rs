@@ -1,0 +1,11 @@
+//! The clock of the machine.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod portable;
+
+#[cfg(target_os = "linux")]
+pub use linux::SystemClock;
+#[cfg(not(target_os = "linux"))]
+pub use portable::SystemClock;
