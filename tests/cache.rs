@@ -69,6 +69,41 @@ async fn a_record_is_read_once_and_then_remembered_for_its_time_to_live() {
 }
 
 #[tokio::test]
+async fn a_record_is_as_old_as_the_start_of_its_read() {
+    let (store, key) = store_with_key().await;
+    let backend = Misbehaving::new(store);
+    let (authenticator, clock) = authenticator(backend.clone());
+    backend.set(Behaviour::Hold);
+    let reader = start_presenting(&authenticator, &key, &backend).await;
+    clock.advance(Duration::from_secs(59));
+    backend.set(Behaviour::Behave);
+    assert_eq!(reason(reader.await.unwrap()), None);
+    assert_eq!(backend.reads(), 1);
+
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(reason_of(&authenticator, &key).await, None);
+    assert_eq!(backend.reads(), 2);
+}
+
+#[tokio::test]
+async fn no_more_records_are_remembered_than_there_is_room_for() {
+    const KEYS: u64 = 2_000;
+    let store = MemoryStore::new();
+    let mut keys = Vec::new();
+    for index in 0..KEYS {
+        keys.push(Key::foreign(&format!("key-{index}")).insert_into(&store).await);
+    }
+    let backend = Misbehaving::new(store);
+    let (authenticator, _clock) = build(Authenticator::builder(backend.clone()).positive_capacity(100));
+    for _ in 0..2 {
+        for key in &keys {
+            assert_eq!(reason_of(&authenticator, key).await, None);
+        }
+    }
+    assert!(backend.reads() > 2 * KEYS - 500, "{} reads", backend.reads());
+}
+
+#[tokio::test]
 async fn a_time_to_live_of_zero_turns_the_cache_off() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store);

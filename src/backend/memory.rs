@@ -13,8 +13,14 @@ use crate::record::{Record, Revocation};
 /// It is exact: it tells its authenticators of each change before it acknowledges it.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
-    records: Arc<RwLock<HashMap<Digest, Record>>>,
+    keys: Arc<RwLock<Keys>>,
     changes: Changes,
+}
+
+#[derive(Debug, Default)]
+struct Keys {
+    records: HashMap<Digest, Record>,
+    digests: HashMap<KeyId, Digest>,
 }
 
 impl MemoryStore {
@@ -23,30 +29,33 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<Digest, Record>> {
-        self.records.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Digest, Record>> {
-        self.records.write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> RwLockWriteGuard<'_, Keys> {
+        self.keys.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Keys {
+    fn by_id(&self, id: &KeyId) -> Option<&Record> {
+        self.records.get(self.digests.get(id)?)
     }
 
-    fn add(&self, record: Record) -> Result<Change, BackendError> {
-        let mut records = self.write();
-        let taken =
-            records.contains_key(&record.digest) || records.values().any(|other| other.id == record.id);
-        if taken {
+    fn add(&mut self, record: Record) -> Result<Change, BackendError> {
+        if self.records.contains_key(&record.digest) || self.digests.contains_key(&record.id) {
             return Err(BackendError::conflict());
         }
-        let change = Change::Changed(record.digest);
-        records.insert(record.digest, record);
-        Ok(change)
+        let digest = record.digest;
+        self.digests.insert(record.id.clone(), digest);
+        self.records.insert(digest, record);
+        Ok(Change::Changed(digest))
     }
 
-    fn mark_revoked(&self, id: &KeyId, revocation: Revocation) -> Result<Change, BackendError> {
-        let mut records = self.write();
-        let record =
-            records.values_mut().find(|record| record.id == *id).ok_or_else(BackendError::not_found)?;
+    fn revoke(&mut self, id: &KeyId, revocation: Revocation) -> Result<Change, BackendError> {
+        let record = self.digests.get(id).and_then(|digest| self.records.get_mut(digest));
+        let record = record.ok_or_else(BackendError::not_found)?;
         record.revoked.get_or_insert(revocation);
         Ok(Change::Revoked(record.digest))
     }
@@ -54,7 +63,7 @@ impl MemoryStore {
 
 impl Backend for MemoryStore {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        Ok(self.read().get(digest).cloned())
+        Ok(self.read().records.get(digest).cloned())
     }
 
     fn subscribe(&self, subscriber: Subscriber) {
@@ -64,16 +73,18 @@ impl Backend for MemoryStore {
 
 impl KeyStore for MemoryStore {
     async fn insert(&self, record: Record) -> Result<(), BackendError> {
-        self.changes.announce(self.add(record)?);
+        let change = self.write().add(record)?;
+        self.changes.announce(change);
         Ok(())
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {
-        Ok(self.read().values().find(|record| record.id == *id).cloned())
+        Ok(self.read().by_id(id).cloned())
     }
 
     async fn revoke(&self, id: &KeyId, revocation: Revocation) -> Result<(), BackendError> {
-        self.changes.announce(self.mark_revoked(id, revocation)?);
+        let change = self.write().revoke(id, revocation)?;
+        self.changes.announce(change);
         Ok(())
     }
 }

@@ -16,6 +16,7 @@
 
 mod dead;
 mod entry;
+mod fill;
 mod flight;
 mod lease;
 mod limits;
@@ -28,26 +29,20 @@ pub(crate) use entry::Entry;
 pub(crate) use flight::Unanswered;
 pub(crate) use limits::Limits;
 
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use dead::Dead;
-use flight::{Boarding, Flights, Landing, Pilot};
+use flight::{Boarding, Flights};
 use lease::Lease;
 use negative::Negative;
 use positive::Positive;
-use stamp::{Stamp, Stamps};
-use sync::{Arc, AtomicU64, Bounded, BoundedBuilder, Semaphore, Weak, spawn, timeout};
+use stamp::Stamps;
+use sync::{Arc, Bounded, BoundedBuilder, Semaphore, Weak, spawn, timeout};
 
-use crate::backend::{Apply, BackendError, Change, ErasedBackend, Subscriber};
+use crate::backend::{Apply, Change, ErasedBackend, Subscriber};
 use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::principal::Issuer;
-use crate::record::Record;
-use crate::trace;
 
 /// How often a request reads again because the key changed while it was reading.
 const READS: usize = 3;
@@ -141,74 +136,6 @@ impl Cache {
         }
         Err(Unanswered)
     }
-
-    /// Reads a record and publishes it. Nobody's departure stops it: it is bounded by its own deadline.
-    async fn fill(self: Arc<Self>, pilot: Pilot) {
-        let reading = catch_panic(self.read_store(pilot.digest()));
-        let landing = match timeout(self.limits.deadline, reading).await {
-            Ok(Some(Ok(Some(record)))) => Ok(Fact::Known(self.keep(record, pilot.stamp()))),
-            Ok(Some(Ok(None))) => Ok(self.keep_absence(*pilot.digest(), pilot.stamp())),
-            Ok(Some(Err(error))) => unanswered(&trace::Failure::Error(&error)),
-            Ok(None) => unanswered(&trace::Failure::Panic),
-            Err(_) => unanswered(&trace::Failure::Deadline(self.limits.deadline)),
-        };
-        pilot.land(landing);
-    }
-
-    async fn read_store(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        let _permit = self.permits.acquire().await.map_err(BackendError::unavailable)?;
-        let record = self.backend.find(digest).await?;
-        match record {
-            // A store that confuses digests would admit one caller as another.
-            Some(record) if record.digest != *digest => {
-                Err(BackendError::corrupt("the record has another digest than the one that was looked up"))
-            }
-            record => Ok(record),
-        }
-    }
-
-    fn keep(&self, record: Record, stamp: Stamp) -> Arc<Entry> {
-        let digest = record.digest;
-        let now = self.clock.monotonic();
-        let lifetime = self.lifetime(&record);
-        let entry = Arc::new(Entry {
-            stamp,
-            // Compared with coarse readings, which may be late.
-            until: now.saturating_add(lifetime).saturating_sub(self.clock.tick()),
-            record,
-            issuer: Arc::clone(&self.issuer),
-            reads: AtomicU64::new(0),
-        });
-        if !lifetime.is_zero() && self.may_publish(&digest, stamp) {
-            self.positive.insert(digest, &entry);
-        }
-        entry
-    }
-
-    fn keep_absence(&self, digest: Digest, stamp: Stamp) -> Fact {
-        if self.may_publish(&digest, stamp) {
-            self.negative.insert(digest, stamp, self.clock.monotonic());
-        }
-        Fact::Absent
-    }
-
-    /// An entry with an old stamp would be inert anyway; it must not take the place of a newer one.
-    fn may_publish(&self, digest: &Digest, stamp: Stamp) -> bool {
-        self.stamps.current(digest) == stamp && !self.dead.contains(digest)
-    }
-
-    /// How long a record may be used: the time to live less up to a tenth, so that keys that were read together are not
-    /// read together again, and no longer than the key itself lives.
-    fn lifetime(&self, record: &Record) -> Duration {
-        let ttl = self.limits.positive_ttl;
-        let jitter = ttl.mul_f64((record.digest.shard() >> 32) as f64 / f64::from(u32::MAX) / 10.0);
-        let remaining = record.expires_at.map(|end| end.saturating_since(self.clock.wall()));
-        match remaining {
-            Some(remaining) if !remaining.is_zero() => remaining.min(ttl - jitter),
-            // Expired records are kept as well: whether a key has expired is judged, not remembered.
-            _ => ttl - jitter,
-        }
-    }
 }
 
 impl Apply for Cache {
@@ -234,25 +161,10 @@ impl Cache {
     }
 }
 
-fn unanswered(failure: &trace::Failure<'_>) -> Landing {
-    trace::backend_failed(failure);
-    Err(Unanswered)
-}
-
 /// A cache of limited size. Its own time to live only collects garbage: what counts is the deadline in each value.
 fn bounded<V>(capacity: u64, ttl: Duration) -> BoundedBuilder<Digest, V, Bounded<Digest, V>>
 where
     V: Clone + Send + Sync + 'static,
 {
     Bounded::builder().max_capacity(capacity).time_to_live(ttl.max(Duration::from_millis(1)) * 2)
-}
-
-/// Turns a panic of the backend into `None`.
-async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-        Ok(poll) => poll.map(Some),
-        Err(_) => Poll::Ready(None),
-    })
-    .await
 }

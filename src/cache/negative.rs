@@ -24,9 +24,9 @@ impl Negative {
         Self { ttl, absent: super::bounded(capacity, ttl).build() }
     }
 
-    pub(super) fn insert(&self, digest: Digest, stamp: Stamp, now: Moment) {
+    pub(super) fn insert(&self, digest: Digest, stamp: Stamp, started: Moment) {
         if !self.ttl.is_zero() {
-            self.absent.insert(digest, Absence { stamp, until: now.saturating_add(self.ttl) });
+            self.absent.insert(digest, Absence { stamp, until: started.saturating_add(self.ttl) });
         }
     }
 

@@ -1,0 +1,103 @@
+//! Fills: one read of the store, and what is remembered of it.
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::flight::{Landing, Pilot};
+use super::stamp::Stamp;
+use super::sync::{Arc, AtomicU64, timeout};
+use super::{Cache, Entry, Fact, Unanswered};
+use crate::backend::BackendError;
+use crate::clock::Moment;
+use crate::digest::Digest;
+use crate::record::Record;
+use crate::trace;
+
+impl Cache {
+    /// Reads a record and publishes it. Nobody's departure stops it: it is bounded by its own deadline.
+    pub(super) async fn fill(self: Arc<Self>, pilot: Pilot) {
+        // What is read may be as old as the moment before the read, so its time to live counts from there.
+        let started = self.clock.monotonic();
+        let reading = catch_panic(self.read_store(pilot.digest()));
+        let landing = match timeout(self.limits.deadline, reading).await {
+            Ok(Some(Ok(Some(record)))) => Ok(Fact::Known(self.keep(record, pilot.stamp(), started))),
+            Ok(Some(Ok(None))) => Ok(self.keep_absence(*pilot.digest(), pilot.stamp(), started)),
+            Ok(Some(Err(error))) => unanswered(&trace::Failure::Error(&error)),
+            Ok(None) => unanswered(&trace::Failure::Panic),
+            Err(_) => unanswered(&trace::Failure::Deadline(self.limits.deadline)),
+        };
+        pilot.land(landing);
+    }
+
+    async fn read_store(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        let _permit = self.permits.acquire().await.map_err(BackendError::unavailable)?;
+        let record = self.backend.find(digest).await?;
+        match record {
+            // A store that confuses digests would admit one caller as another.
+            Some(record) if record.digest != *digest => {
+                Err(BackendError::corrupt("the record has another digest than the one that was looked up"))
+            }
+            record => Ok(record),
+        }
+    }
+
+    fn keep(&self, record: Record, stamp: Stamp, started: Moment) -> Arc<Entry> {
+        let digest = record.digest;
+        let lifetime = self.lifetime(&record);
+        let entry = Arc::new(Entry {
+            stamp,
+            // Compared with coarse readings, which may be late.
+            until: started.saturating_add(lifetime).saturating_sub(self.clock.tick()),
+            record,
+            issuer: Arc::clone(&self.issuer),
+            reads: AtomicU64::new(0),
+        });
+        if !lifetime.is_zero() && self.may_publish(&digest, stamp) {
+            self.positive.insert(digest, &entry);
+        }
+        entry
+    }
+
+    fn keep_absence(&self, digest: Digest, stamp: Stamp, started: Moment) -> Fact {
+        if self.may_publish(&digest, stamp) {
+            self.negative.insert(digest, stamp, started);
+        }
+        Fact::Absent
+    }
+
+    /// An entry with an old stamp would be inert anyway; it must not take the place of a newer one.
+    fn may_publish(&self, digest: &Digest, stamp: Stamp) -> bool {
+        self.stamps.current(digest) == stamp && !self.dead.contains(digest)
+    }
+
+    /// How long a record may be used: the time to live less up to a tenth, so that keys that were read together are not
+    /// read together again, and no longer than the key itself lives.
+    fn lifetime(&self, record: &Record) -> Duration {
+        let ttl = self.limits.positive_ttl;
+        let jitter = ttl.mul_f64((record.digest.shard() >> 32) as f64 / f64::from(u32::MAX) / 10.0);
+        let remaining = record.expires_at.map(|end| end.saturating_since(self.clock.wall()));
+        match remaining {
+            Some(remaining) if !remaining.is_zero() => remaining.min(ttl - jitter),
+            // Expired records are kept as well: whether a key has expired is judged, not remembered.
+            _ => ttl - jitter,
+        }
+    }
+}
+
+fn unanswered(failure: &trace::Failure<'_>) -> Landing {
+    trace::backend_failed(failure);
+    Err(Unanswered)
+}
+
+/// Turns a panic of the backend into `None`.
+async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
+}
