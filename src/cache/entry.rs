@@ -1,7 +1,7 @@
 //! What is remembered of a key that was found.
 
 use super::stamp::Stamp;
-use super::sync::{Arc, AtomicU64};
+use super::sync::{Arc, Atomic};
 use crate::clock::Moment;
 use crate::principal::{Issuer, Known};
 use crate::record::Record;
@@ -14,7 +14,7 @@ pub(crate) struct Entry {
     pub(super) record: Record,
     pub(super) issuer: Arc<Issuer>,
     /// How often it was found.
-    pub(super) reads: AtomicU64,
+    pub(super) reads: Atomic,
 }
 
 impl Entry {

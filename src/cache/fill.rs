@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::flight::{Landing, Pilot};
 use super::stamp::Stamp;
-use super::sync::{Arc, AtomicU64, timeout};
+use super::sync::{Arc, Atomic, timeout};
 use super::{Cache, Entry, Fact, Unanswered};
 use crate::backend::BackendError;
 use crate::clock::Moment;
@@ -53,7 +53,7 @@ impl Cache {
             until: started.saturating_add(lifetime).saturating_sub(self.clock.tick()),
             record,
             issuer: Arc::clone(&self.issuer),
-            reads: AtomicU64::new(0),
+            reads: Atomic::new(0),
         });
         if !lifetime.is_zero() && self.may_publish(&digest, stamp) {
             self.positive.insert(digest, &entry);

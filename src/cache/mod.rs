@@ -20,6 +20,8 @@ mod fill;
 mod flight;
 mod lease;
 mod limits;
+#[cfg(all(test, shuttle))]
+mod model;
 mod negative;
 mod positive;
 mod stamp;
@@ -29,15 +31,13 @@ pub(crate) use entry::Entry;
 pub(crate) use flight::Unanswered;
 pub(crate) use limits::Limits;
 
-use std::time::Duration;
-
 use dead::Dead;
 use flight::{Boarding, Flights};
 use lease::Lease;
 use negative::Negative;
 use positive::Positive;
 use stamp::Stamps;
-use sync::{Arc, Bounded, BoundedBuilder, Semaphore, Weak, spawn, timeout};
+use sync::{Arc, Semaphore, Weak, spawn, timeout};
 
 use crate::backend::{Apply, Change, ErasedBackend, Subscriber};
 use crate::clock::Clock;
@@ -159,12 +159,4 @@ impl Cache {
         self.positive.remove(digest);
         self.negative.remove(digest);
     }
-}
-
-/// A cache of limited size. Its own time to live only collects garbage: what counts is the deadline in each value.
-fn bounded<V>(capacity: u64, ttl: Duration) -> BoundedBuilder<Digest, V, Bounded<Digest, V>>
-where
-    V: Clone + Send + Sync + 'static,
-{
-    Bounded::builder().max_capacity(capacity).time_to_live(ttl.max(Duration::from_millis(1)) * 2)
 }

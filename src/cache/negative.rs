@@ -10,7 +10,7 @@ use crate::digest::Digest;
 /// Digests that the store does not know. A flood of them can only push out one another.
 pub(super) struct Negative {
     ttl: Duration,
-    absent: Bounded<Digest, Absence>,
+    absent: Bounded<Absence>,
 }
 
 #[derive(Clone, Copy)]
@@ -21,7 +21,7 @@ struct Absence {
 
 impl Negative {
     pub(super) fn new(ttl: Duration, capacity: u64) -> Self {
-        Self { ttl, absent: super::bounded(capacity, ttl).build() }
+        Self { ttl, absent: Bounded::new(capacity, ttl, |_, _| ()) }
     }
 
     pub(super) fn insert(&self, digest: Digest, stamp: Stamp, started: Moment) {
@@ -35,6 +35,6 @@ impl Negative {
     }
 
     pub(super) fn remove(&self, digest: &Digest) {
-        self.absent.invalidate(digest);
+        self.absent.remove(digest);
     }
 }

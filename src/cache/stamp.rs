@@ -4,7 +4,7 @@
 //! counter, so that older stamps are equal to none that is taken later. Nothing has to be found and removed for that:
 //! the bump alone is the point at which a revocation takes effect.
 
-use super::sync::{AtomicU64, Ordering};
+use super::sync::{Atomic, Ordering};
 use crate::digest::Digest;
 
 /// Keys share counters. A bump then costs the other keys of the counter one look-up each, and nothing else.
@@ -20,13 +20,13 @@ pub(super) struct Stamp {
 /// The counters.
 #[derive(Debug)]
 pub(super) struct Stamps {
-    slots: Box<[AtomicU64]>,
-    all: AtomicU64,
+    slots: Box<[Atomic]>,
+    all: Atomic,
 }
 
 impl Stamps {
     pub(super) fn new() -> Self {
-        Self { slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(), all: AtomicU64::new(0) }
+        Self { slots: (0..SLOTS).map(|_| Atomic::new(0)).collect(), all: Atomic::new(0) }
     }
 
     /// Returns the stamp that a read which starts now would carry.
@@ -44,7 +44,7 @@ impl Stamps {
         self.all.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn slot(&self, digest: &Digest) -> &AtomicU64 {
+    fn slot(&self, digest: &Digest) -> &Atomic {
         &self.slots[digest.shard() as usize % SLOTS]
     }
 }

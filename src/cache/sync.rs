@@ -1,14 +1,20 @@
-//! Every primitive that the cache synchronises through, in one place, so that the same code can run under a scheduler
-//! that explores its interleavings.
+//! Every primitive that the cache synchronises through, in one place, so that the same code runs under a scheduler that
+//! explores its interleavings (`--cfg shuttle`).
 
-pub(super) use std::sync::atomic::{AtomicU64, Ordering};
-pub(super) use std::sync::{Arc, Mutex, MutexGuard, Weak};
+#[cfg(shuttle)]
+mod explored;
+#[cfg(not(shuttle))]
+mod real;
 
-pub(super) use moka::sync::{Cache as Bounded, CacheBuilder as BoundedBuilder};
-pub(super) use papaya::{HashMap as Map, Operation as Compute};
+#[cfg(shuttle)]
+pub(super) use explored::{Atomic, Bounded, Map, Mutex, MutexGuard, spawn, timeout};
+#[cfg(not(shuttle))]
+pub(super) use real::{Atomic, Bounded, Map, Mutex, MutexGuard, spawn, timeout};
+
+pub(super) use std::sync::atomic::Ordering;
+pub(super) use std::sync::{Arc, Weak};
+
 pub(super) use tokio::sync::{Semaphore, watch};
-pub(super) use tokio::task::spawn;
-pub(super) use tokio::time::timeout;
 
 /// Locks a mutex, whoever may have panicked while holding it: nothing the cache keeps can be left half written.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
