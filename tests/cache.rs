@@ -5,13 +5,14 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::HeaderMap;
 use support::{Key, START, authenticator, build, revocation, store_with_key};
+use tokio::sync::Semaphore;
 use tower_api_key::backend::{Change, Changes, Subscriber};
-use tower_api_key::clock::Timestamp;
+use tower_api_key::clock::{Clock, ManualClock, Moment, Timestamp};
 use tower_api_key::digest::Digest;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
 use tower_api_key::{
@@ -104,6 +105,22 @@ async fn no_more_records_are_remembered_than_there_is_room_for() {
 }
 
 #[tokio::test]
+async fn a_capacity_of_zero_turns_the_cache_off() {
+    let (store, key) = store_with_key().await;
+    let backend = Misbehaving::new(store);
+    let builder = Authenticator::builder(backend.clone()).positive_capacity(0).negative_capacity(0);
+    let (authenticator, _clock) = build(builder);
+    for reads in [1, 2] {
+        assert_eq!(reason_of(&authenticator, &key).await, None);
+        assert_eq!(backend.reads(), reads);
+    }
+    for reads in [3, 4] {
+        assert_eq!(reason_of(&authenticator, &Key::foreign("unknown")).await, Some(Reason::Unknown));
+        assert_eq!(backend.reads(), reads);
+    }
+}
+
+#[tokio::test]
 async fn a_time_to_live_of_zero_turns_the_cache_off() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store);
@@ -191,6 +208,30 @@ async fn a_replica_that_lags_behind_a_revocation_admits_nobody() {
     for _ in 0..2 {
         assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Revoked));
     }
+}
+
+#[tokio::test]
+async fn a_key_that_is_known_to_be_dead_costs_no_read_and_waits_for_no_store() {
+    let (store, key) = store_with_key().await;
+    let backend = Misbehaving::new(store.clone());
+    let (authenticator, _clock) = authenticator(backend.clone());
+    store.revoke(key.id(), revocation()).await.unwrap();
+    backend.set(Behaviour::Hang);
+    for _ in 0..100 {
+        assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Revoked));
+    }
+    assert_eq!(backend.reads(), 0);
+}
+
+#[tokio::test]
+async fn the_dead_are_forgotten_after_a_while_and_the_store_decides_again() {
+    let (store, key) = store_with_key().await;
+    let backend = Feed::over(store);
+    let (authenticator, clock) = authenticator(backend.clone());
+    backend.changes.announce(Change::Revoked(key.record.digest));
+    assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Revoked));
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(reason_of(&authenticator, &key).await, None);
 }
 
 #[tokio::test]
@@ -299,6 +340,122 @@ async fn a_crowd_of_unknown_keys_is_turned_away_before_it_piles_up() {
     for task in crowd {
         assert!(matches!(reason(task.await.unwrap()), Some(Reason::Unavailable | Reason::Unknown)));
     }
+}
+
+#[tokio::test]
+async fn a_crowd_of_unknown_keys_does_not_keep_a_key_waiting_that_was_good_a_short_while_ago() {
+    let (store, key) = store_with_key().await;
+    let backend = Misbehaving::new(store);
+    let (authenticator, clock) = build(Authenticator::builder(backend.clone()).concurrent_fills(1));
+    assert_eq!(reason_of(&authenticator, &key).await, None);
+
+    backend.set(Behaviour::Hold);
+    let crowd: Vec<_> = (0..200)
+        .map(|index| {
+            let (authenticator, key) = (authenticator.clone(), Key::foreign(&format!("unknown-{index}")));
+            tokio::spawn(async move { present(&authenticator, &key).await })
+        })
+        .collect();
+    settle().await;
+
+    clock.advance(Duration::from_secs(60));
+    let again = start_presenting(&authenticator, &key, &backend).await;
+    backend.set(Behaviour::Behave);
+    assert_eq!(reason(again.await.unwrap()), None);
+    for task in crowd {
+        assert!(task.await.unwrap().is_err());
+    }
+}
+
+#[tokio::test]
+async fn no_more_than_a_bounded_crowd_waits_for_one_key() {
+    let (store, key) = store_with_key().await;
+    let backend = Misbehaving::new(store);
+    let (authenticator, _clock) = authenticator(backend.clone());
+    backend.set(Behaviour::Hold);
+    let crowd: Vec<_> = (0..5_000)
+        .map(|_| {
+            let (authenticator, key) = (authenticator.clone(), key.clone());
+            tokio::spawn(async move { present(&authenticator, &key).await })
+        })
+        .collect();
+    settle().await;
+    let turned_away = crowd.iter().filter(|task| task.is_finished()).count();
+    assert_eq!(turned_away, 5_000 - 4_096);
+    backend.set(Behaviour::Behave);
+    for task in crowd {
+        assert!(matches!(reason(task.await.unwrap()), None | Some(Reason::Unavailable)));
+    }
+    assert_eq!(backend.reads(), 1);
+}
+
+#[tokio::test]
+async fn a_read_that_ends_late_leaves_the_read_that_replaced_it_alone() {
+    let (store, key) = store_with_key().await;
+    let backend = Gated::over(store);
+    let (authenticator, _clock) = authenticator(backend.clone());
+    let ask = || {
+        let (authenticator, key) = (authenticator.clone(), key.clone());
+        tokio::spawn(async move { present(&authenticator, &key).await })
+    };
+    let first = ask();
+    settle().await;
+    backend.changes.announce(Change::Changed(key.record.digest));
+    let second = ask();
+    settle().await;
+    assert_eq!(backend.reads(), 2);
+
+    backend.open(0);
+    settle().await;
+    // The first has ended and joined the second; whoever comes now joins it as well.
+    let third = ask();
+    settle().await;
+    assert_eq!(backend.reads(), 2);
+
+    backend.open(1);
+    for task in [first, second, third] {
+        assert_eq!(reason(task.await.unwrap()), None);
+    }
+}
+
+#[tokio::test]
+async fn a_record_is_read_again_when_its_key_expires() {
+    let store = MemoryStore::new();
+    let expiring =
+        |record: &mut Record| record.expires_at = Some(START.saturating_add(Duration::from_secs(1)));
+    let key = Key::mint().with(expiring).insert_into(&store).await;
+    let backend = Misbehaving::new(store);
+    let (authenticator, clock) = authenticator(backend.clone());
+    assert_eq!(reason_of(&authenticator, &key).await, None);
+    clock.advance(Duration::from_secs(1));
+    // Its end may have been put off, and the store knows.
+    assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Expired));
+    assert_eq!(backend.reads(), 2);
+}
+
+#[tokio::test]
+async fn a_coarse_clock_that_is_late_extends_neither_a_key_nor_a_record() {
+    let store = MemoryStore::new();
+    let expiring =
+        |record: &mut Record| record.expires_at = Some(START.saturating_add(Duration::from_secs(1)));
+    let expiring = Key::mint().with(expiring).insert_into(&store).await;
+    let endless = Key::mint().insert_into(&store).await;
+    let backend = Misbehaving::new(store);
+    let clock = Arc::new(Late(ManualClock::new(START)));
+    let builder = Authenticator::builder(backend.clone()).with_clock(Arc::clone(&clock));
+    let authenticator = builder.build().unwrap();
+    assert_eq!(reason_of(&authenticator, &expiring).await, None);
+    assert_eq!(reason_of(&authenticator, &endless).await, None);
+
+    clock.0.advance(Duration::from_millis(999));
+    assert_eq!(reason_of(&authenticator, &expiring).await, None);
+    clock.0.advance(Duration::from_millis(1));
+    assert_eq!(reason_of(&authenticator, &expiring).await, Some(Reason::Expired));
+
+    let reads = backend.reads();
+    clock.0.advance(Duration::from_secs(59));
+    assert_eq!(reason_of(&authenticator, &endless).await, None);
+    assert_eq!(backend.reads(), reads + 1, "the record is 60 s old, though the coarse clock says less");
 }
 
 #[tokio::test]
@@ -434,6 +591,69 @@ impl<B: Backend> Backend for Feed<B> {
 
     fn subscribe(&self, subscriber: Subscriber) {
         self.changes.subscribe(subscriber);
+    }
+}
+
+/// A backend whose reads end one by one, when the test lets them.
+#[derive(Clone)]
+struct Gated {
+    store: MemoryStore,
+    changes: Changes,
+    gates: Arc<Mutex<Vec<Arc<Semaphore>>>>,
+}
+
+impl Gated {
+    fn over(store: MemoryStore) -> Self {
+        Self { store, changes: Changes::new(), gates: Arc::default() }
+    }
+
+    fn reads(&self) -> usize {
+        self.gates.lock().unwrap().len()
+    }
+
+    fn open(&self, read: usize) {
+        self.gates.lock().unwrap()[read].add_permits(1);
+    }
+}
+
+impl Backend for Gated {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        let gate = Arc::new(Semaphore::new(0));
+        self.gates.lock().unwrap().push(Arc::clone(&gate));
+        gate.acquire().await.unwrap().forget();
+        self.store.find(digest).await
+    }
+
+    fn subscribe(&self, subscriber: Subscriber) {
+        self.changes.subscribe(subscriber);
+    }
+}
+
+/// A clock whose coarse readings are as late as they may be.
+#[derive(Debug)]
+struct Late(ManualClock);
+
+const TICK: Duration = Duration::from_millis(10);
+
+impl Clock for Late {
+    fn wall(&self) -> Timestamp {
+        self.0.wall()
+    }
+
+    fn monotonic(&self) -> Moment {
+        self.0.monotonic()
+    }
+
+    fn coarse_wall(&self) -> Timestamp {
+        self.wall().saturating_sub(TICK)
+    }
+
+    fn coarse_monotonic(&self) -> Moment {
+        self.monotonic().saturating_sub(TICK)
+    }
+
+    fn tick(&self) -> Duration {
+        TICK
     }
 }
 

@@ -110,6 +110,21 @@ async fn a_concurrency_limit_of_one_neither_panics_nor_deadlocks() {
 }
 
 #[tokio::test]
+async fn a_refusal_gives_back_the_place_that_was_kept_for_the_request() {
+    let (authenticate, key) = layer_and_key().await;
+    let limited = || ServiceBuilder::new().layer(ConcurrencyLimitLayer::new(1)).service(service_fn(ok));
+    let mut first = authenticate.layer(limited());
+    let mut second = first.clone();
+    first.ready().await.unwrap().call(Request::default()).await.unwrap();
+    second.ready().await.unwrap().call(key.bearer()).await.unwrap();
+
+    let mut first = RequireScopeLayer::new(Requirement::all_of(["a"]).unwrap()).layer(limited());
+    let mut second = first.clone();
+    first.ready().await.unwrap().call(Request::default()).await.unwrap();
+    second.ready().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_buffered_service_can_be_layered() {
     let (layer, key) = layer_and_key().await;
     let stack = ServiceBuilder::new().layer(layer).buffer(1).service(service_fn(ok));
@@ -240,6 +255,23 @@ async fn a_preflight_passes_only_if_asked_for_and_only_if_it_is_one() {
     assert_eq!(status(&layer, preflight(Method::GET, &both)).await, 401);
     assert_eq!(status(&layer, preflight(Method::OPTIONS, &both[..1])).await, 401);
     assert_eq!(status(&layer, preflight(Method::OPTIONS, &both[1..])).await, 401);
+}
+
+#[tokio::test]
+async fn a_preflight_that_is_let_through_is_asked_for_no_scope() {
+    let (layer, _) = layer_and_key().await;
+    let scope = RequireScopeLayer::new(Requirement::all_of(["a"]).unwrap());
+    let request = || {
+        let request = Request::builder().method(Method::OPTIONS).header("origin", "https://a.example");
+        request.header("access-control-request-method", "GET").body(Body::default()).unwrap()
+    };
+    let status = async |layer: AuthenticateLayer| {
+        let service = layer.layer(scope.layer(service_fn(ok)));
+        service.oneshot(request()).await.unwrap().status().as_u16()
+    };
+    assert_eq!(status(layer.clone().allow_preflight()).await, 200);
+    assert_eq!(status(layer.clone().optional()).await, 401);
+    assert_eq!(status(layer).await, 401);
 }
 
 #[tokio::test]

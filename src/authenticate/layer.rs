@@ -67,7 +67,8 @@ impl AuthenticateLayer {
     }
 
     /// Lets CORS preflights pass, without a principal: `OPTIONS` requests with `Origin` and
-    /// `Access-Control-Request-Method`. Default: they need a key like everything else.
+    /// `Access-Control-Request-Method`. A [`RequireScopeLayer`](crate::RequireScopeLayer) inside lets them pass as well.
+    /// Default: they need a key like everything else.
     #[must_use]
     pub fn allow_preflight(mut self) -> Self {
         self.edit().preflight = true;

@@ -88,25 +88,28 @@ impl Options {
         request.extensions_mut().remove::<Principal>();
         request.extensions_mut().remove::<Anonymous>();
 
-        if self.public.contain(request) || (self.preflight && is_preflight(request)) {
-            return self.forward_anonymous(request);
+        if self.preflight && is_preflight(request) {
+            return self.forward_anonymous(request, true);
+        }
+        if self.public.contain(request) {
+            return self.forward_anonymous(request, false);
         }
         match self.authenticator.decide_and_mark(request.headers_mut()) {
             Decision::Made(Ok(principal)) => Admission::Forward(self.introduce(principal, request)),
             Decision::Made(Err(rejection)) if self.optional && *rejection.reason() == Reason::Missing => {
-                self.forward_anonymous(request)
+                self.forward_anonymous(request, false)
             }
             Decision::Made(Err(rejection)) => Admission::Refuse(rejection),
             Decision::Pending(inquiry) => Admission::Ask(Box::new(inquiry)),
         }
     }
 
-    fn forward_anonymous<B>(&self, request: &mut Request<B>) -> Admission {
+    fn forward_anonymous<B>(&self, request: &mut Request<B>, preflight: bool) -> Admission {
         // A credential that nobody asked for is a secret all the same.
         self.authenticator.sources().mark(request.headers_mut());
         self.strip_if_asked(request);
         let answers = Arc::clone(self.authenticator.answers());
-        request.extensions_mut().insert(Anonymous(answers));
+        request.extensions_mut().insert(Anonymous { answers, preflight });
         Admission::Forward(None)
     }
 

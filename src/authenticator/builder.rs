@@ -101,7 +101,7 @@ impl AuthenticatorBuilder {
     }
 
     /// Sets for how long a record may be used without reading it again, up to a day. Default: 60 s. Zero: every request
-    /// reads.
+    /// reads, or joins a read that is under way.
     ///
     /// Revocations do not wait for it where the store announces them.
     pub fn positive_ttl(mut self, ttl: Duration) -> Self {
@@ -115,13 +115,13 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets how many records are remembered. Default: 100,000.
+    /// Sets how many records are remembered. Default: 100,000. Zero: none.
     pub fn positive_capacity(mut self, records: u64) -> Self {
         self.limits.positive_capacity = records;
         self
     }
 
-    /// Sets how many keys that do not exist are remembered. Default: 10,000.
+    /// Sets how many keys that do not exist are remembered. Default: 10,000. Zero: none.
     pub fn negative_capacity(mut self, digests: u64) -> Self {
         self.limits.negative_capacity = digests;
         self
@@ -133,7 +133,10 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets how many look-ups may run at a time, up to 10,000. Default: 64. Sixteen times as many may wait; past that the answer is 503.
+    /// Sets how many look-ups may run at a time, up to 10,000. Default: 64.
+    ///
+    /// Sixteen times as many may run or wait; past that the answer is 503, before they pile up. Keys that were good a short
+    /// while ago have as many places of their own, so that a flood of unknown keys does not keep them waiting.
     pub fn concurrent_fills(mut self, fills: usize) -> Self {
         self.limits.concurrent_fills = fills;
         self

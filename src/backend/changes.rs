@@ -80,6 +80,12 @@ impl Changes {
         Self::default()
     }
 
+    /// Returns a handle that does not keep the feed alive.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn downgrade(&self) -> WeakChanges {
+        WeakChanges(Arc::downgrade(&self.subscribers))
+    }
+
     /// Adds a subscriber.
     pub fn subscribe(&self, subscriber: Subscriber) {
         let mut subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,6 +122,17 @@ impl Changes {
         let announcement = Announcement { changes: self.clone(), armed: None };
         let task = tokio::spawn(work(announcement));
         task.await.unwrap_or_else(|panic| Err(BackendError::unavailable(panic)))
+    }
+}
+
+/// A handle on a feed that does not keep it alive.
+#[cfg(feature = "sqlite")]
+pub(super) struct WeakChanges(Weak<Mutex<Vec<Subscriber>>>);
+
+#[cfg(feature = "sqlite")]
+impl WeakChanges {
+    pub(super) fn upgrade(&self) -> Option<Changes> {
+        self.0.upgrade().map(|subscribers| Changes { subscribers })
     }
 }
 

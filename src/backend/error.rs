@@ -65,6 +65,12 @@ impl BackendError {
         )
     }
 
+    /// Creates an error with a sentence of its own.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn new(kind: BackendErrorKind, message: impl Into<Box<str>>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
     fn caused(
         kind: BackendErrorKind,
         message: &str,

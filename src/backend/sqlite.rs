@@ -1,5 +1,6 @@
 //! Keys kept in an SQLite file.
 
+mod feed;
 mod open;
 mod read;
 mod write;
@@ -17,8 +18,8 @@ use crate::record::{Record, Revocation};
 
 /// A store in an SQLite file, by itself or among the tables of an application. Clones share the connections.
 ///
-/// It tells the authenticators of its process of each change before it acknowledges it. Changes that another process
-/// makes to the same file are seen when a cached record has run out.
+/// It tells the authenticators of its process of each change before it acknowledges it, also those over another store on
+/// the same file. Changes that another process makes to the file are seen when a cached record has run out.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new()?.block_on(async {
@@ -73,7 +74,7 @@ impl SqliteStore {
     /// As for [`open`](Self::open).
     pub async fn with_pool(pool: SqlitePool) -> Result<Self, BackendError> {
         migrate_sqlite(&pool).await?;
-        Ok(Self { pool, changes: Changes::new() })
+        Ok(Self { changes: feed::of(&pool), pool })
     }
 
     /// Closes all connections, after what is under way has ended.

@@ -7,6 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::flight::{Landing, Pilot};
+use super::lane::Lane;
 use super::stamp::Stamp;
 use super::sync::{Arc, Atomic, timeout};
 use super::{Cache, Entry, Fact, Unanswered};
@@ -18,10 +19,10 @@ use crate::trace;
 
 impl Cache {
     /// Reads a record and publishes it. Nobody's departure stops it: it is bounded by its own deadline.
-    pub(super) async fn fill(self: Arc<Self>, pilot: Pilot) {
+    pub(super) async fn fill(self: Arc<Self>, pilot: Pilot, lane: Lane) {
         // What is read may be as old as the moment before the read, so its time to live counts from there.
         let started = self.clock.monotonic();
-        let reading = catch_panic(self.read_store(pilot.digest()));
+        let reading = catch_panic(self.read_store(pilot.digest(), lane));
         let landing = match timeout(self.limits.deadline, reading).await {
             Ok(Some(Ok(Some(record)))) => Ok(Fact::Known(self.keep(record, pilot.stamp(), started))),
             Ok(Some(Ok(None))) => Ok(self.keep_absence(*pilot.digest(), pilot.stamp(), started)),
@@ -32,8 +33,8 @@ impl Cache {
         pilot.land(landing);
     }
 
-    async fn read_store(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        let _permit = self.permits.acquire().await.map_err(BackendError::unavailable)?;
+    async fn read_store(&self, digest: &Digest, lane: Lane) -> Result<Option<Record>, BackendError> {
+        let _permit = self.permits.acquire(lane).await?;
         let record = self.backend.find(digest).await?;
         match record {
             // A store that confuses digests would admit one caller as another.
@@ -70,7 +71,7 @@ impl Cache {
 
     /// An entry with an old stamp would be inert anyway; it must not take the place of a newer one.
     fn may_publish(&self, digest: &Digest, stamp: Stamp) -> bool {
-        self.stamps.current(digest) == stamp && !self.dead.contains(digest)
+        self.stamps.current(digest) == stamp && !self.dead.contains(digest, self.clock.coarse_monotonic())
     }
 
     /// How long a record may be used: the time to live less up to a tenth, so that keys that were read together are not

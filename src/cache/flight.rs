@@ -1,11 +1,11 @@
 //! Flights: one read of the store for all who wait for the same key.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
 
 use super::Fact;
+use super::lane::Lane;
 use super::stamp::Stamp;
-use super::sync::{Arc, Mutex, lock, watch};
+use super::sync::{Arc, Atomic, Mutex, Ordering, lock, watch};
 use crate::digest::Digest;
 
 const SHARDS: usize = 16;
@@ -49,7 +49,9 @@ impl Flight {
 /// The reads that are under way.
 pub(super) struct Flights {
     shards: [Mutex<HashMap<Digest, Arc<Flight>>>; SHARDS],
-    limit: usize,
+    /// How many of them are reads of strangers, and how many may be.
+    strangers: Atomic,
+    limit: u64,
 }
 
 /// A place on a flight.
@@ -63,25 +65,26 @@ pub(super) enum Boarding {
 }
 
 impl Flights {
-    /// Creates an empty set that holds about `limit` flights at once.
-    pub(super) fn new(limit: usize) -> Self {
-        Self { shards: std::array::from_fn(|_| Mutex::default()), limit: limit.div_ceil(SHARDS) }
+    /// Creates an empty set that holds `limit` reads of strangers at once. Keys that were met before are bounded by what
+    /// the cache remembers.
+    pub(super) fn new(limit: u64) -> Self {
+        Self { shards: std::array::from_fn(|_| Mutex::new(HashMap::new())), strangers: Atomic::new(0), limit }
     }
 
     /// Joins the read of a key that carries this very stamp. An older read may have seen what has changed since, so a
     /// new one takes its place; those who wait for the older one keep waiting for it, and look at its stamp when it ends.
-    pub(super) fn board(self: &Arc<Self>, digest: Digest, stamp: Stamp) -> Boarding {
+    pub(super) fn board(self: &Arc<Self>, digest: Digest, stamp: Stamp, lane: Lane) -> Boarding {
         let mut shard = lock(self.shard(&digest));
-        let crowded = shard.len() >= self.limit;
-        let flight = match shard.entry(digest) {
-            Slot::Occupied(slot) if slot.get().stamp == stamp => {
-                let flight = Arc::clone(slot.get());
-                return if flight.is_full() { Boarding::Full } else { Boarding::Joined(flight) };
-            }
-            _ if crowded => return Boarding::Full,
-            slot => Arc::clone(slot.insert_entry(Flight::new(stamp)).get()),
-        };
-        let pilot = Pilot { flights: Arc::clone(self), digest, flight: Arc::clone(&flight) };
+        if let Some(flight) = shard.get(&digest).filter(|flight| flight.stamp == stamp) {
+            return if flight.is_full() { Boarding::Full } else { Boarding::Joined(Arc::clone(flight)) };
+        }
+        if lane == Lane::Strangers && self.strangers.fetch_add(1, Ordering::SeqCst) >= self.limit {
+            self.strangers.fetch_sub(1, Ordering::SeqCst);
+            return Boarding::Full;
+        }
+        let flight = Flight::new(stamp);
+        shard.insert(digest, Arc::clone(&flight));
+        let pilot = Pilot { flights: Arc::clone(self), digest, flight: Arc::clone(&flight), lane };
         Boarding::Opened(flight, pilot)
     }
 
@@ -108,6 +111,7 @@ pub(super) struct Pilot {
     flights: Arc<Flights>,
     digest: Digest,
     flight: Arc<Flight>,
+    lane: Lane,
 }
 
 impl Pilot {
@@ -127,6 +131,9 @@ impl Pilot {
 
 impl Drop for Pilot {
     fn drop(&mut self) {
+        if self.lane == Lane::Strangers {
+            self.flights.strangers.fetch_sub(1, Ordering::SeqCst);
+        }
         self.flights.remove_own(&self.digest, &self.flight);
         self.flight.landing.send_if_modified(|landing| {
             let abandoned = landing.is_none();

@@ -54,8 +54,8 @@ impl Limits {
     }
 
     /// How many look-ups may run or wait to run. A flood of unknown keys is refused past that, before it piles up.
-    pub(super) fn pending_fills(&self) -> usize {
-        self.concurrent_fills.saturating_mul(16)
+    pub(super) fn pending_fills(&self) -> u64 {
+        self.concurrent_fills as u64 * 16
     }
 
     /// How long a revoked key is remembered as dead: longer than a read that started before the revocation can take.

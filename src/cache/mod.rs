@@ -18,6 +18,7 @@ mod dead;
 mod entry;
 mod fill;
 mod flight;
+mod lane;
 mod lease;
 mod limits;
 #[cfg(all(test, shuttle))]
@@ -33,11 +34,12 @@ pub(crate) use limits::Limits;
 
 use dead::Dead;
 use flight::{Boarding, Flights};
+use lane::{Lane, Permits};
 use lease::Lease;
 use negative::Negative;
 use positive::Positive;
 use stamp::Stamps;
-use sync::{Arc, Semaphore, Weak, spawn, timeout};
+use sync::{Arc, Weak, spawn, timeout};
 
 use crate::backend::{Apply, Change, ErasedBackend, Subscriber};
 use crate::clock::Clock;
@@ -70,7 +72,7 @@ pub(crate) struct Cache {
     negative: Negative,
     dead: Dead,
     flights: Arc<Flights>,
-    permits: Semaphore,
+    permits: Permits,
 }
 
 impl Cache {
@@ -87,7 +89,7 @@ impl Cache {
             negative: Negative::new(limits.negative_ttl, limits.negative_capacity),
             dead: Dead::new(limits.dead_for()),
             flights: Arc::new(Flights::new(limits.pending_fills())),
-            permits: Semaphore::new(limits.concurrent_fills),
+            permits: Permits::new(limits.concurrent_fills),
             backend,
             clock,
             issuer,
@@ -107,7 +109,9 @@ impl Cache {
         let stamp = self.stamps.current(digest);
         match self.positive.get(digest) {
             Some(entry) if entry.stamp == stamp && now < entry.until => Some(Fact::Known(entry)),
-            _ => self.negative.contains(digest, stamp, now).then_some(Fact::Absent),
+            _ if self.negative.contains(digest, stamp, now) => Some(Fact::Absent),
+            _ if self.dead.contains(digest, now) => Some(Fact::Dead),
+            _ => None,
         }
     }
 
@@ -118,16 +122,17 @@ impl Cache {
 
     async fn read_until_settled(self: &Arc<Self>, digest: Digest) -> Result<Fact, Unanswered> {
         for _ in 0..READS {
-            let flight = match self.flights.board(digest, self.stamps.current(&digest)) {
+            let lane = self.lane_of(&digest);
+            let flight = match self.flights.board(digest, self.stamps.current(&digest), lane) {
                 Boarding::Joined(flight) => flight,
                 Boarding::Opened(flight, pilot) => {
-                    spawn(Arc::clone(self).fill(pilot));
+                    spawn(Arc::clone(self).fill(pilot, lane));
                     flight
                 }
                 Boarding::Full => return Err(Unanswered),
             };
             let landing = flight.landed().await;
-            if self.dead.contains(&digest) {
+            if self.dead.contains(&digest, self.clock.coarse_monotonic()) {
                 return Ok(Fact::Dead);
             }
             if self.stamps.current(&digest) == flight.stamp {
@@ -135,6 +140,11 @@ impl Cache {
             }
         }
         Err(Unanswered)
+    }
+
+    /// Strangers may be many, and most of them bad. A key that was good a short while ago does not wait behind them.
+    fn lane_of(&self, digest: &Digest) -> Lane {
+        if self.positive.has_met(digest) { Lane::Met } else { Lane::Strangers }
     }
 }
 

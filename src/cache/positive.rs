@@ -17,6 +17,8 @@ const HEARD: u64 = 64;
 pub(super) struct Positive {
     entries: Arc<Map<Arc<Entry>>>,
     policy: Bounded<Arc<Entry>>,
+    /// Whether there is room for anything: a bounded map without room lets go of nothing, as it takes nothing in.
+    has_room: bool,
 }
 
 impl Positive {
@@ -26,7 +28,7 @@ impl Positive {
         // A newer entry of the same key may have taken the place of the one that goes, and stays.
         let gone =
             move |digest: &Digest, own: &Arc<Entry>| kept.remove_if(digest, |entry| Arc::ptr_eq(entry, own));
-        Self { entries, policy: Bounded::new(capacity, ttl, gone) }
+        Self { entries, policy: Bounded::new(capacity, ttl, gone), has_room: capacity > 0 }
     }
 
     pub(super) fn get(&self, digest: &Digest) -> Option<Arc<Entry>> {
@@ -37,7 +39,15 @@ impl Positive {
         Some(entry)
     }
 
+    /// Tells whether there is an entry of this key, though it may no longer count.
+    pub(super) fn has_met(&self, digest: &Digest) -> bool {
+        self.entries.get(digest).is_some()
+    }
+
     pub(super) fn insert(&self, digest: Digest, entry: &Arc<Entry>) {
+        if !self.has_room {
+            return;
+        }
         self.entries.insert(digest, Arc::clone(entry));
         self.policy.insert(digest, Arc::clone(entry));
     }

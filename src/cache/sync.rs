@@ -14,7 +14,7 @@ pub(super) use real::{Atomic, Bounded, Map, Mutex, MutexGuard, spawn, timeout};
 pub(super) use std::sync::atomic::Ordering;
 pub(super) use std::sync::{Arc, Weak};
 
-pub(super) use tokio::sync::{Semaphore, watch};
+pub(super) use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 /// Locks a mutex, whoever may have panicked while holding it: nothing the cache keeps can be left half written.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -55,10 +55,22 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// When `name` is no header name, or names a header that has a meaning of its own.
+    /// When `name` is no header name, or names one that credentials, framing or routing already use, such as `Cookie`.
     pub fn header(name: &str) -> Result<Self, ConfigError> {
         let expected = "expected the name of a header that holds nothing but a key";
-        let taken = [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE, header::HOST];
+        let taken = [
+            header::AUTHORIZATION,
+            header::PROXY_AUTHORIZATION,
+            header::COOKIE,
+            header::HOST,
+            header::CONNECTION,
+            header::CONTENT_LENGTH,
+            header::CONTENT_TYPE,
+            header::ORIGIN,
+            header::TE,
+            header::TRANSFER_ENCODING,
+            header::UPGRADE,
+        ];
         match HeaderName::from_bytes(name.as_bytes()) {
             Ok(name) if !taken.contains(&name) => Ok(Self::new(Scheme::Header(name))),
             _ => Err(ConfigError::new(ConfigErrorKind::Sources, format!("{expected}, found something else"))),

@@ -119,7 +119,7 @@ impl Sources {
             found = presented.or(found);
         }
         // `Authorization` is a single field (RFC 9110 §5.3): a second line of it is wrong whatever it says.
-        if credentials > 1 || authorization_lines > 1 {
+        if credentials > 1 || (authorization_lines > 1 && self.uses_authorization()) {
             return Err(CredentialError::ambiguous());
         }
         Ok(found)
@@ -150,8 +150,9 @@ impl Sources {
     }
 
     fn place(&self, name: &HeaderName) -> Option<Place> {
+        // Also where no source uses it: what is in there is a secret, and is marked as one.
         if *name == header::AUTHORIZATION {
-            return self.uses_authorization().then_some(Place::Authorization);
+            return Some(Place::Authorization);
         }
         self.named.iter().find(|(named, _)| named == name).map(|(_, index)| Place::Named(*index))
     }

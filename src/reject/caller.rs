@@ -9,12 +9,21 @@ use crate::principal::Principal;
 
 /// The mark of a request that passed the middleware without a principal.
 #[derive(Clone)]
-pub(crate) struct Anonymous(pub(crate) Arc<Answers>);
+pub(crate) struct Anonymous {
+    pub(crate) answers: Arc<Answers>,
+    /// Whether it is a preflight that was let through on purpose: it is answered by the service, whatever that requires.
+    pub(crate) preflight: bool,
+}
 
 /// Returns the principal, or why there is none.
 pub(crate) fn principal(extensions: &Extensions) -> Result<&Principal, Rejection> {
     extensions.get::<Principal>().ok_or_else(|| match extensions.get::<Anonymous>() {
-        Some(Anonymous(answers)) => Rejection::by(Arc::clone(answers), Reason::Missing),
+        Some(anonymous) => Rejection::by(Arc::clone(&anonymous.answers), Reason::Missing),
         None => Rejection::new(Reason::NotAuthenticated),
     })
+}
+
+/// Tells whether a request is a preflight that was let through on purpose.
+pub(crate) fn is_admitted_preflight(extensions: &Extensions) -> bool {
+    extensions.get::<Anonymous>().is_some_and(|anonymous| anonymous.preflight)
 }

@@ -6,14 +6,18 @@ use super::{Challenge, Reason, Rejection};
 use crate::ascii::{all, describe_first_wrong};
 use crate::credential::{Scheme, Sources};
 use crate::error::{ConfigError, ConfigErrorKind};
+use crate::scope::Scopes;
 
 /// The challenges of every source. One line each: several on one line do not interoperate (RFC 9110 §11.6.1).
 pub(super) struct Challenges(Box<[Offer]>);
 
+/// The challenge of one source, alone and with each error of RFC 6750 §3.1.
 struct Offer {
     scheme: Scheme,
-    text: Box<str>,
     plain: HeaderValue,
+    invalid_request: HeaderValue,
+    invalid_token: HeaderValue,
+    insufficient_scope: HeaderValue,
 }
 
 impl Challenges {
@@ -38,18 +42,24 @@ impl Challenges {
         match rejection.reason.row().challenge {
             Challenge::No => Vec::new(),
             Challenge::Offer => self.0.iter().map(|offer| offer.plain.clone()).collect(),
-            Challenge::Every(error) => self.0.iter().map(|offer| offer.with(error, None)).collect(),
-            Challenge::Presented(error) => {
-                let scope = match &rejection.reason {
-                    Reason::MissingScope(requirement) => Some(requirement.scopes().to_string()),
-                    _ => None,
-                };
-                // A rejection of no scheme was made by hand; one challenge is due all the same.
-                let presented = self.0.iter().find(|offer| Some(&offer.scheme) == rejection.scheme.as_ref());
-                let offer = presented.or(self.0.first());
-                offer.map(|offer| offer.with(error, scope.as_deref())).into_iter().collect()
+            Challenge::InvalidRequest => self.0.iter().map(|offer| offer.invalid_request.clone()).collect(),
+            Challenge::InvalidToken => vec![self.presented(rejection).invalid_token.clone()],
+            Challenge::InsufficientScope => {
+                let offer = self.presented(rejection);
+                match &rejection.reason {
+                    Reason::MissingScope(requirement) => vec![offer.with_scopes(requirement.scopes())],
+                    _ => vec![offer.insufficient_scope.clone()],
+                }
             }
         }
+    }
+
+    /// Returns the challenge of the scheme that was presented. A rejection of no scheme was made by hand; one challenge is
+    /// due all the same.
+    fn presented(&self, rejection: &Rejection) -> &Offer {
+        let presented = self.0.iter().find(|offer| Some(&offer.scheme) == rejection.scheme.as_ref());
+        // OK because a set of sources is never empty.
+        presented.unwrap_or(&self.0[0])
     }
 }
 
@@ -61,19 +71,25 @@ impl Offer {
             // There is no registered scheme for a key in a header of its own; this is the name in common use.
             Scheme::Header(name) => format!("ApiKey realm={realm}, header=\"{name}\""),
         };
-        let plain = HeaderValue::try_from(&text)
-            .map_err(|error| ConfigError::new(ConfigErrorKind::Realm, error.to_string()))?;
-        Ok(Self { scheme: scheme.clone(), text: text.into(), plain })
+        let value = |text: String| {
+            HeaderValue::try_from(text)
+                .map_err(|error| ConfigError::new(ConfigErrorKind::Realm, error.to_string()))
+        };
+        let with = |error: &str| value(format!("{text}, error=\"{error}\""));
+        Ok(Self {
+            scheme: scheme.clone(),
+            invalid_request: with("invalid_request")?,
+            invalid_token: with("invalid_token")?,
+            insufficient_scope: with("insufficient_scope")?,
+            plain: value(text)?,
+        })
     }
 
-    /// Adds the attributes of RFC 6750 §3. Scopes hold no character that would need escaping.
-    fn with(&self, error: &str, scope: Option<&str>) -> HeaderValue {
-        let text = &self.text;
-        let line = match scope {
-            Some(scope) => format!("{text}, error=\"{error}\", scope=\"{scope}\""),
-            None => format!("{text}, error=\"{error}\""),
-        };
-        HeaderValue::try_from(line).unwrap_or_else(|_| self.plain.clone())
+    /// Names the scopes that were asked for. They hold no character that would need escaping.
+    fn with_scopes(&self, scopes: &Scopes) -> HeaderValue {
+        let mut line = self.insufficient_scope.as_bytes().to_vec();
+        line.extend_from_slice(format!(", scope=\"{scopes}\"").as_bytes());
+        HeaderValue::try_from(line).unwrap_or_else(|_| self.insufficient_scope.clone())
     }
 }
 

@@ -51,6 +51,7 @@ pub(super) fn answer(rejection: &Rejection, family: Family) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(family.content_type()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(GRPC_STATUS, u16::from(row.code).into());
     // The table's texts are plain ASCII without `%`, so percent encoding would leave them as they are.
     headers.insert(GRPC_MESSAGE, HeaderValue::from_static(row.detail));

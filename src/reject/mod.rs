@@ -34,7 +34,7 @@ pub use respond::{Detail, Payload, Respond};
 
 pub(crate) use addressee::Addressee;
 pub(crate) use answers::{Answers, AnswersBuilder};
-pub(crate) use caller::{Anonymous, principal};
+pub(crate) use caller::{Anonymous, is_admitted_preflight, principal};
 
 use std::fmt;
 use std::sync::Arc;
@@ -123,16 +123,18 @@ pub(crate) enum Challenge {
     No,
     /// Those of every scheme, without an error.
     Offer,
-    /// Those of every scheme, with an error.
-    Every(&'static str),
-    /// That of the scheme presented, with an error.
-    Presented(&'static str),
+    /// Those of every scheme, with the error `invalid_request`.
+    InvalidRequest,
+    /// That of the scheme presented, with the error `invalid_token`.
+    InvalidToken,
+    /// That of the scheme presented, with the error `insufficient_scope`.
+    InsufficientScope,
 }
 
 impl Reason {
     /// The one table of outcomes.
     pub(crate) fn row(&self) -> Row {
-        use Challenge::{Every, No, Offer, Presented};
+        use Challenge::{InsufficientScope, InvalidRequest, InvalidToken, No, Offer};
         let (status, code, challenge, detail) = match self {
             Self::Missing => (401, 16, Offer, "Missing API key"),
             Self::Malformed
@@ -141,10 +143,10 @@ impl Reason {
             | Self::Revoked
             | Self::WrongEnvironment
             | Self::WrongSource
-            | Self::WrongOwner => (401, 16, Presented("invalid_token"), "Invalid API key"),
-            Self::Ambiguous => (400, 3, Every("invalid_request"), "Multiple credentials"),
-            Self::MissingScope(_) => (403, 7, Presented("insufficient_scope"), "Insufficient scope"),
-            Self::Forbidden(_) => (403, 7, Presented("insufficient_scope"), "Forbidden"),
+            | Self::WrongOwner => (401, 16, InvalidToken, "Invalid API key"),
+            Self::Ambiguous => (400, 3, InvalidRequest, "Multiple credentials"),
+            Self::MissingScope(_) => (403, 7, InsufficientScope, "Insufficient scope"),
+            Self::Forbidden(_) => (403, 7, InsufficientScope, "Forbidden"),
             Self::Unavailable => (503, 14, No, "Authentication temporarily unavailable"),
             Self::NotAuthenticated => (500, 13, No, "Missing AuthenticateLayer"),
         };

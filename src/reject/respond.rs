@@ -60,7 +60,7 @@ impl Payload {
 
 /// Writes `{"detail":"…"}`, the default.
 #[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
+#[allow(clippy::exhaustive_structs, reason = "a unit struct that is used as a value")]
 pub struct Detail;
 
 impl Respond for Detail {

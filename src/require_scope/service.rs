@@ -43,7 +43,7 @@ impl<S> RequireScope<S> {
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for RequireScope<S>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
     ResBody: RefusalBody,
 {
     type Response = S::Response;
@@ -57,13 +57,20 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         match self.rules.admit(&request) {
             Ok(()) => ResponseFuture::forwarded(self.inner.call(request)),
-            Err(rejection) => ResponseFuture::refused(rejection.answer(Addressee::of(&request))),
+            Err(rejection) => {
+                // What the inner service has set aside for this request, such as a place under a limit, is given back.
+                self.inner = self.inner.clone();
+                ResponseFuture::refused(rejection.answer(Addressee::of(&request)))
+            }
         }
     }
 }
 
 impl Rules {
     fn admit<B>(&self, request: &Request<B>) -> Result<(), Rejection> {
+        if reject::is_admitted_preflight(request.extensions()) {
+            return Ok(());
+        }
         let principal = reject::principal(request.extensions())?;
         match self.objection(principal, whole_path(request)) {
             None => Ok(()),

@@ -36,6 +36,11 @@ impl<S: Backend + Clone> Caller<S> {
         }
     }
 
+    /// Returns how often the store was asked.
+    pub(crate) fn reads(&self) -> u64 {
+        self.backend.reads()
+    }
+
     /// Presents the key until the answer comes from the cache, and returns that answer.
     pub(crate) async fn warm(&self, name: &str) -> Result<KeyId, Reason> {
         self.present(name).await.ok();

@@ -1,5 +1,6 @@
 //! The store in an SQLite file.
 
+mod announcing;
 mod full_disk;
 mod killed;
 mod ledger;

@@ -6,34 +6,41 @@ use std::time::Duration;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 
-use super::super::BackendError;
+use super::super::{BackendError, BackendErrorKind};
 
 /// How long to wait for whoever else is writing.
 const BUSY: Duration = Duration::from_secs(5);
 
 pub(super) async fn connect(url: &str) -> Result<SqlitePool, BackendError> {
-    if !names_a_file(url) {
-        // The URL is not shown: those of other databases hold passwords.
-        return Err(BackendError::invalid(
-            "expected a URL such as `sqlite:keys.db`, of a database in a file",
-        ));
-    }
-    let options = SqliteConnectOptions::from_str(url)
-        .map_err(BackendError::invalid)?
-        .create_if_missing(true)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY);
+    let options = parse(url)?.create_if_missing(true).synchronous(SqliteSynchronous::Full).busy_timeout(BUSY);
     let file = options.get_filename().display().to_string();
     let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await;
-    pool.map_err(|error| BackendError::unavailable(format!("cannot open the database {file}: {error}")))
+    pool.map_err(|error| {
+        let message =
+            format!("expected to open the SQLite database {file}, found that it cannot be: {error}");
+        BackendError::new(BackendErrorKind::Unavailable, message)
+    })
 }
 
-/// Tells whether a URL is that of a file. SQLite forgets the other kinds of database when a connection ends.
-fn names_a_file(url: &str) -> bool {
-    let Some(rest) = url.strip_prefix("sqlite:") else { return false };
-    let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
-    let path = path.strip_prefix("//").unwrap_or(path);
-    !path.is_empty() && path != ":memory:" && !options.split('&').any(|option| option == "mode=memory")
+/// Reads the URL of a file. SQLite forgets the other kinds of database when a connection ends.
+fn parse(url: &str) -> Result<SqliteConnectOptions, BackendError> {
+    let wrong = |found: &str| {
+        let expected = "expected the URL of an SQLite database in a file, such as `sqlite:keys.db`";
+        BackendError::new(BackendErrorKind::Invalid, format!("{expected}, found {found}"))
+    };
+    if !url.starts_with("sqlite:") {
+        // The URL is not shown: those of other databases hold passwords.
+        return Err(wrong("that of something else"));
+    }
+    let (_, settings) = url.split_once('?').unwrap_or((url, ""));
+    // A setting that is spelled in another way might mean the memory as well.
+    let in_memory = settings.contains('%') || settings.split('&').any(|setting| setting == "mode=memory");
+    let options = SqliteConnectOptions::from_str(url).map_err(|error| wrong(&error.to_string()))?;
+    let file = options.get_filename().to_string_lossy();
+    if in_memory || file.is_empty() || file.starts_with("file:") || file.starts_with(":memory:") {
+        return Err(wrong("one that names no file"));
+    }
+    Ok(options)
 }
 
 /// Lets readers read while someone writes. The mode stays with the file.

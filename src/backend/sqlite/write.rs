@@ -13,9 +13,8 @@ const INSERT: &str = "INSERT INTO tower_api_key (
     id, digest, hint, name, owner_kind, owner_organization, owner_email, owner_project, environment, scopes, sources,
     created_at, created_by, expires_at, revoked_at, revoked_reason, rotated_from, rotated_to, last_used_at, metadata
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-const REVOKE: &str = "UPDATE tower_api_key
-    SET revoked_at = coalesce(revoked_at, ?), revoked_reason = coalesce(revoked_reason, ?)
-    WHERE id = ? RETURNING digest";
+const REVOKE: &str = "UPDATE tower_api_key SET revoked_at = ?, revoked_reason = ? WHERE id = ? AND revoked_at IS NULL RETURNING digest";
+const DIGEST_OF: &str = "SELECT digest FROM tower_api_key WHERE id = ?";
 const LOG: &str = "INSERT INTO tower_api_key_change (digest, kind, at) VALUES (?, ?, CAST(unixepoch('subsec') * 1000 AS INTEGER))";
 
 /// A transaction that only turns into a writer half-way can fail where one that starts as a writer waits.
@@ -63,8 +62,13 @@ async fn revoke_on(
     announcement: &mut Announcement,
 ) -> Result<(), BackendError> {
     let mut transaction = connection.begin_with(BEGIN).await.map_err(BackendError::unavailable)?;
-    let digest = mark_revoked(&mut transaction, id, revocation).await?;
-    log(&mut transaction, &digest, "revoked").await?;
+    let digest = match mark_revoked(&mut transaction, id, revocation).await? {
+        Some(digest) => {
+            log(&mut transaction, &digest, "revoked").await?;
+            digest
+        }
+        None => digest_of(&mut transaction, id).await?.ok_or_else(BackendError::not_found)?,
+    };
     // From here on the commit may succeed without our hearing of it.
     announcement.arm(Change::Changed(digest));
     transaction.commit().await.map_err(BackendError::unavailable)?;
@@ -115,21 +119,32 @@ async fn write(transaction: &mut Transaction<'_, Sqlite>, row: KeyRow) -> Result
     }
 }
 
+/// Revokes a key that is not revoked yet, and returns its digest.
 async fn mark_revoked(
     transaction: &mut Transaction<'_, Sqlite>,
     id: &KeyId,
     revocation: &Revocation,
-) -> Result<Digest, BackendError> {
-    let digest: Vec<u8> = sqlx::query_scalar(REVOKE)
+) -> Result<Option<Digest>, BackendError> {
+    let digest = sqlx::query_scalar(REVOKE)
         .bind(revocation.at.unix_millis())
         .bind(&*revocation.reason)
         .bind(id.as_str())
         .fetch_optional(&mut **transaction)
-        .await
-        .map_err(BackendError::unavailable)?
-        .ok_or_else(BackendError::not_found)?;
-    let bytes = digest.try_into().map_err(|_| BackendError::corrupt("the digest does not have 32 bytes"))?;
-    Ok(Digest::from_bytes(bytes))
+        .await;
+    decode_digest(digest)
+}
+
+async fn digest_of(
+    transaction: &mut Transaction<'_, Sqlite>,
+    id: &KeyId,
+) -> Result<Option<Digest>, BackendError> {
+    decode_digest(sqlx::query_scalar(DIGEST_OF).bind(id.as_str()).fetch_optional(&mut **transaction).await)
+}
+
+fn decode_digest(found: Result<Option<Vec<u8>>, sqlx::Error>) -> Result<Option<Digest>, BackendError> {
+    let Some(bytes) = found.map_err(BackendError::unavailable)? else { return Ok(None) };
+    let bytes = bytes.try_into().map_err(|_| BackendError::corrupt("the digest does not have 32 bytes"))?;
+    Ok(Some(Digest::from_bytes(bytes)))
 }
 
 async fn log(

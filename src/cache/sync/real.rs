@@ -6,14 +6,14 @@ pub(in crate::cache) use std::sync::{Mutex, MutexGuard};
 pub(in crate::cache) use tokio::task::spawn;
 pub(in crate::cache) use tokio::time::timeout;
 
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::digest::Digest;
 
 /// A map that is read without a lock.
-pub(in crate::cache) struct Map<V>(papaya::HashMap<Digest, V, BuildHasherDefault<AsItIs>>);
+pub(in crate::cache) struct Map<V>(papaya::HashMap<Digest, V, Keyed>);
 
 impl<V: Clone> Map<V> {
     pub(in crate::cache) fn new() -> Self {
@@ -70,22 +70,47 @@ impl<V: Clone + Send + Sync + 'static> Bounded<V> {
     }
 }
 
-/// A digest is a hash already, and none that a stranger chose where the store knows all of them.
-#[derive(Default)]
-struct AsItIs(u64);
+/// Mixes a digest, which is evenly distributed already, with a secret of this process: whoever imports keys could choose
+/// digests that meet in one place of the map.
+#[derive(Clone)]
+struct Keyed {
+    mask: u64,
+    factor: u64,
+}
 
-impl Hasher for AsItIs {
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
+impl Default for Keyed {
+    fn default() -> Self {
+        let random = || RandomState::new().build_hasher().finish();
+        Self { mask: random(), factor: random() | 1 }
+    }
+}
+
+impl BuildHasher for Keyed {
+    type Hasher = Mixer;
+
+    fn build_hasher(&self) -> Mixer {
+        Mixer { key: self.clone(), hash: 0 }
+    }
+}
+
+struct Mixer {
+    key: Keyed,
+    hash: u64,
+}
+
+impl Hasher for Mixer {
+    fn write_u64(&mut self, word: u64) {
+        let product = u128::from(self.hash ^ word ^ self.key.mask) * u128::from(self.key.factor);
+        self.hash = (product >> 64) as u64 ^ product as u64;
     }
 
     fn write(&mut self, bytes: &[u8]) {
         for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+            self.write_u64(byte.into());
         }
     }
 
     fn finish(&self) -> u64 {
-        self.0
+        self.hash
     }
 }

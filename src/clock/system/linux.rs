@@ -17,7 +17,9 @@ impl SystemClock {
     pub fn new() -> Self {
         let (wall, monotonic) =
             (clock_getres(ClockId::RealtimeCoarse), clock_getres(ClockId::MonotonicCoarse));
-        Self { tick: since_origin(wall).max(since_origin(monotonic)) }
+        let tick = since_origin(wall).max(since_origin(monotonic));
+        // Wall-clock time counts in milliseconds, so a tick does.
+        Self { tick: Duration::from_millis(tick.as_micros().div_ceil(1_000) as u64) }
     }
 }
 

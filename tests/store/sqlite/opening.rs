@@ -135,7 +135,14 @@ async fn a_url_with_an_unknown_option_is_invalid() {
 #[tokio::test]
 async fn a_url_that_names_no_file_is_invalid() {
     let folder = TempDir::new().unwrap();
-    for url in ["sqlite:", "sqlite://", "sqlite::memory:", "sqlite:keys.db?mode=memory"] {
+    for url in [
+        "sqlite:",
+        "sqlite://",
+        "sqlite::memory:",
+        "sqlite:keys.db?mode=memory",
+        "sqlite:file::memory:",
+        "sqlite:keys.db?mode=%6Demory",
+    ] {
         is_refused(url, Invalid, "URL", folder.path()).await;
     }
 }
