@@ -9,3 +9,4 @@ mod hyper;
 mod mixed;
 mod quickstart;
 mod server;
+mod traced;

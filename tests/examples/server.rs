@@ -41,7 +41,12 @@ pub(crate) struct End {
 impl Server {
     /// Starts an example with its database in `folder`, and waits until it says where it is.
     pub(crate) async fn start(example: &str, folder: &Path) -> Self {
-        let mut child = command(example, folder).spawn().unwrap();
+        Self::start_with(example, folder, &[]).await
+    }
+
+    /// Starts an example with further variables in its environment.
+    pub(crate) async fn start_with(example: &str, folder: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut child = command(example, folder).envs(variables.iter().copied()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let stderr = tokio::spawn(read_all(child.stderr.take().unwrap()));
         let mut line = String::new();
