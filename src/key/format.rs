@@ -82,9 +82,10 @@ impl KeyFormat {
 }
 
 fn split_environment(text: &[u8]) -> Option<(Environment, &[u8])> {
-    let end = text.iter().position(|&byte| byte == b'_')?;
-    let label = std::str::from_utf8(&text[..end]).ok()?;
-    Some((Environment::from_label(label)?, &text[end + 1..]))
+    [Environment::Live, Environment::Test].into_iter().find_map(|environment| {
+        let rest = text.strip_prefix(environment.label().as_bytes())?.strip_prefix(b"_")?;
+        Some((environment, rest))
+    })
 }
 
 /// The CRC-32 (ISO-HDLC) of everything before it, in base62, most significant character first.

@@ -1,0 +1,85 @@
+//! What a cached admission allocates: what the extensions of a request allocate to hold the principal, and nothing else.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use allocation_counter::measure;
+use http::{Request, Response};
+use support::{Body, Key, authenticator, store_with_key};
+use tower::{Layer, Service};
+use tower_api_key::{AuthenticateLayer, MemoryStore, RequireScopeLayer, Requirement};
+
+/// A service that does nothing.
+#[derive(Clone)]
+struct Idle;
+
+impl Service<Request<Body>> for Idle {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        ready(Ok(Response::new(Body::default())))
+    }
+}
+
+fn allocations(work: impl FnOnce()) -> u64 {
+    let mut work = Some(work);
+    measure(|| work.take().unwrap()()).count_total
+}
+
+fn call<S>(service: &mut S, request: Request<Body>)
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    let mut response = pin!(service.call(request));
+    let answer = response.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(answer, Poll::Ready(Ok(response)) if response.status() == 200));
+}
+
+/// A request that holds an extension already, as every request in axum does.
+fn used(mut request: Request<Body>) -> Request<Body> {
+    request.extensions_mut().insert("something");
+    request
+}
+
+#[tokio::test]
+async fn a_cached_admission_allocates_what_the_extensions_do() {
+    let (store, key) = store_with_key().await;
+    let (authenticator, _clock) = authenticator(store);
+    let principal = authenticator.authenticate(key.bearer().headers()).await.unwrap();
+    let mut service = AuthenticateLayer::new(authenticator).layer(Idle);
+
+    for request in [key.bearer(), used(key.bearer())] {
+        let mut by_hand = request.clone();
+        let expected = allocations(|| {
+            by_hand.extensions_mut().insert(principal.clone());
+        });
+        assert!((1..=3).contains(&expected), "{expected}");
+        assert_eq!(allocations(|| call(&mut service, request)), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_scope_is_checked_without_an_allocation() {
+    let store = MemoryStore::new();
+    let key = Key::mint().scopes("export.read notes.*").insert_into(&store).await;
+    let (authenticator, _clock) = authenticator(store);
+    let principal = authenticator.authenticate(key.bearer().headers()).await.unwrap();
+    let requirement = Requirement::any_of(["webhook.write", "notes.write"]).unwrap();
+    let mut service = RequireScopeLayer::new(requirement).layer(Idle);
+
+    let mut request = key.bearer();
+    request.extensions_mut().insert(principal);
+    assert_eq!(allocations(|| call(&mut service, request)), 0);
+}
