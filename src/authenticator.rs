@@ -85,7 +85,8 @@ impl Authenticator {
         AuthenticatorBuilder::new(backend)
     }
 
-    /// Decides who sent a request with these headers.
+    /// Decides who sent a request with these headers. The headers stay as they are; the middleware also marks those that
+    /// hold credentials as sensitive.
     ///
     /// # Errors
     ///
