@@ -175,11 +175,13 @@ impl Authenticator {
 
     /// Reads the exact clock only where the coarse one leaves a doubt, and no clock where the key has no end.
     fn has_expired(&self, record: &Record) -> bool {
+        if record.expires_at.is_none() {
+            return false;
+        }
         let clock = &*self.0.clock;
-        record.expires_at.is_some_and(|end| {
-            let coarse = clock.coarse_wall();
-            end <= coarse || (end <= coarse.saturating_add(clock.tick()) && end <= clock.wall())
-        })
+        let coarse = clock.coarse_wall();
+        let in_doubt = || record.has_expired(coarse.saturating_add(clock.tick()));
+        record.has_expired(coarse) || (in_doubt() && record.has_expired(clock.wall()))
     }
 
     fn unusable(&self, error: &CredentialError) -> Rejection {

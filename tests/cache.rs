@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use support::{Key, START, authenticator, build, revocation, store_with_key};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tower_api_key::backend::{Change, Changes, Subscriber};
 use tower_api_key::clock::{Clock, ManualClock, Moment, Timestamp};
 use tower_api_key::digest::Digest;
@@ -33,15 +34,26 @@ async fn reason_of(authenticator: &Authenticator, key: &Key) -> Option<Reason> {
     reason(present(authenticator, key).await)
 }
 
+/// Presents a key in a task of its own.
+fn spawn_presenting(authenticator: &Authenticator, key: &Key) -> JoinHandle<Outcome> {
+    let (authenticator, key) = (authenticator.clone(), key.clone());
+    tokio::spawn(async move { present(&authenticator, &key).await })
+}
+
+/// Presents 200 keys at once that nobody knows.
+fn spawn_a_crowd_of_strangers(authenticator: &Authenticator) -> Vec<JoinHandle<Outcome>> {
+    let stranger = |index| Key::foreign(&format!("unknown-{index}"));
+    (0..200).map(|index| spawn_presenting(authenticator, &stranger(index))).collect()
+}
+
 /// Starts to present a key, and waits until the store is asked for it.
 async fn start_presenting<B: Backend>(
     authenticator: &Authenticator,
     key: &Key,
     backend: &Misbehaving<B>,
-) -> tokio::task::JoinHandle<Outcome> {
+) -> JoinHandle<Outcome> {
     let before = backend.reads();
-    let (authenticator, key) = (authenticator.clone(), key.clone());
-    let task = tokio::spawn(async move { present(&authenticator, &key).await });
+    let task = spawn_presenting(authenticator, key);
     while backend.reads() == before {
         tokio::task::yield_now().await;
     }
@@ -285,12 +297,7 @@ async fn everyone_who_waits_for_a_key_shares_one_read_and_the_first_may_leave() 
     let (authenticator, _clock) = authenticator(backend.clone());
     backend.set(Behaviour::Hold);
     let first = start_presenting(&authenticator, &key, &backend).await;
-    let others: Vec<_> = (0..50)
-        .map(|_| {
-            let (authenticator, key) = (authenticator.clone(), key.clone());
-            tokio::spawn(async move { present(&authenticator, &key).await })
-        })
-        .collect();
+    let others: Vec<_> = (0..50).map(|_| spawn_presenting(&authenticator, &key)).collect();
     settle().await;
     first.abort();
     settle().await;
@@ -324,12 +331,7 @@ async fn a_crowd_of_unknown_keys_is_turned_away_before_it_piles_up() {
     assert_eq!(reason_of(&authenticator, &key).await, None);
 
     backend.set(Behaviour::Hold);
-    let crowd: Vec<_> = (0..200)
-        .map(|index| {
-            let (authenticator, key) = (authenticator.clone(), Key::foreign(&format!("unknown-{index}")));
-            tokio::spawn(async move { present(&authenticator, &key).await })
-        })
-        .collect();
+    let crowd = spawn_a_crowd_of_strangers(&authenticator);
     settle().await;
     assert_eq!(backend.reads(), 2, "one read for the good key, one for the first of the crowd");
     let turned_away = crowd.iter().filter(|task| task.is_finished()).count();
@@ -350,12 +352,7 @@ async fn a_crowd_of_unknown_keys_does_not_keep_a_key_waiting_that_was_good_a_sho
     assert_eq!(reason_of(&authenticator, &key).await, None);
 
     backend.set(Behaviour::Hold);
-    let crowd: Vec<_> = (0..200)
-        .map(|index| {
-            let (authenticator, key) = (authenticator.clone(), Key::foreign(&format!("unknown-{index}")));
-            tokio::spawn(async move { present(&authenticator, &key).await })
-        })
-        .collect();
+    let crowd = spawn_a_crowd_of_strangers(&authenticator);
     settle().await;
 
     clock.advance(Duration::from_secs(60));
@@ -373,12 +370,7 @@ async fn no_more_than_a_bounded_crowd_waits_for_one_key() {
     let backend = Misbehaving::new(store);
     let (authenticator, _clock) = authenticator(backend.clone());
     backend.set(Behaviour::Hold);
-    let crowd: Vec<_> = (0..5_000)
-        .map(|_| {
-            let (authenticator, key) = (authenticator.clone(), key.clone());
-            tokio::spawn(async move { present(&authenticator, &key).await })
-        })
-        .collect();
+    let crowd: Vec<_> = (0..5_000).map(|_| spawn_presenting(&authenticator, &key)).collect();
     settle().await;
     let turned_away = crowd.iter().filter(|task| task.is_finished()).count();
     assert_eq!(turned_away, 5_000 - 4_096);
@@ -394,10 +386,7 @@ async fn a_read_that_ends_late_leaves_the_read_that_replaced_it_alone() {
     let (store, key) = store_with_key().await;
     let backend = Gated::over(store);
     let (authenticator, _clock) = authenticator(backend.clone());
-    let ask = || {
-        let (authenticator, key) = (authenticator.clone(), key.clone());
-        tokio::spawn(async move { present(&authenticator, &key).await })
-    };
+    let ask = || spawn_presenting(&authenticator, &key);
     let first = ask();
     settle().await;
     backend.changes.announce(Change::Changed(key.record.digest));

@@ -7,7 +7,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::flight::{Landing, Pilot};
-use super::lane::Lane;
 use super::stamp::Stamp;
 use super::sync::{Arc, Atomic, timeout};
 use super::{Cache, Entry, Fact, Unanswered};
@@ -19,10 +18,10 @@ use crate::trace;
 
 impl Cache {
     /// Reads a record and publishes it. Nobody's departure stops it: it is bounded by its own deadline.
-    pub(super) async fn fill(self: Arc<Self>, pilot: Pilot, lane: Lane) {
+    pub(super) async fn fill(self: Arc<Self>, pilot: Pilot) {
         // What is read may be as old as the moment before the read, so its time to live counts from there.
         let started = self.clock.monotonic();
-        let reading = catch_panic(self.read_store(pilot.digest(), lane));
+        let reading = catch_panic(self.read_store(&pilot));
         let landing = match timeout(self.limits.deadline, reading).await {
             Ok(Some(Ok(Some(record)))) => Ok(Fact::Known(self.keep(record, pilot.stamp(), started))),
             Ok(Some(Ok(None))) => Ok(self.keep_absence(*pilot.digest(), pilot.stamp(), started)),
@@ -33,12 +32,12 @@ impl Cache {
         pilot.land(landing);
     }
 
-    async fn read_store(&self, digest: &Digest, lane: Lane) -> Result<Option<Record>, BackendError> {
-        let _permit = self.permits.acquire(lane).await?;
-        let record = self.backend.find(digest).await?;
+    async fn read_store(&self, pilot: &Pilot) -> Result<Option<Record>, BackendError> {
+        let _permit = self.permits.acquire(pilot.lane()).await?;
+        let record = self.backend.find(pilot.digest()).await?;
         match record {
             // A store that confuses digests would admit one caller as another.
-            Some(record) if record.digest != *digest => {
+            Some(record) if record.digest != *pilot.digest() => {
                 Err(BackendError::corrupt("the record has another digest than the one that was looked up"))
             }
             record => Ok(record),

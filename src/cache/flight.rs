@@ -123,6 +123,10 @@ impl Pilot {
         self.flight.stamp
     }
 
+    pub(super) fn lane(&self) -> Lane {
+        self.lane
+    }
+
     /// Tells everyone who waits how the read ended.
     pub(super) fn land(self, landing: Landing) {
         self.flight.landing.send_replace(Some(landing));

@@ -122,11 +122,11 @@ impl Cache {
 
     async fn read_until_settled(self: &Arc<Self>, digest: Digest) -> Result<Fact, Unanswered> {
         for _ in 0..READS {
-            let lane = self.lane_of(&digest);
-            let flight = match self.flights.board(digest, self.stamps.current(&digest), lane) {
+            let stamp = self.stamps.current(&digest);
+            let flight = match self.flights.board(digest, stamp, self.lane_of(&digest)) {
                 Boarding::Joined(flight) => flight,
                 Boarding::Opened(flight, pilot) => {
-                    spawn(Arc::clone(self).fill(pilot, lane));
+                    spawn(Arc::clone(self).fill(pilot));
                     flight
                 }
                 Boarding::Full => return Err(Unanswered),

@@ -21,7 +21,7 @@ struct Absence {
 
 impl Negative {
     pub(super) fn new(ttl: Duration, capacity: u64) -> Self {
-        Self { ttl, absent: Bounded::new(capacity, ttl, |_, _| ()) }
+        Self { ttl, absent: Bounded::new(capacity, ttl) }
     }
 
     pub(super) fn insert(&self, digest: Digest, stamp: Stamp, started: Moment) {

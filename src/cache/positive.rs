@@ -28,7 +28,7 @@ impl Positive {
         // A newer entry of the same key may have taken the place of the one that goes, and stays.
         let gone =
             move |digest: &Digest, own: &Arc<Entry>| kept.remove_if(digest, |entry| Arc::ptr_eq(entry, own));
-        Self { entries, policy: Bounded::new(capacity, ttl, gone), has_room: capacity > 0 }
+        Self { entries, policy: Bounded::telling(capacity, ttl, gone), has_room: capacity > 0 }
     }
 
     pub(super) fn get(&self, digest: &Digest) -> Option<Arc<Entry>> {

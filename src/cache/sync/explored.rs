@@ -73,7 +73,11 @@ pub(in crate::cache) struct Bounded<V> {
 }
 
 impl<V: Clone + Send + Sync + 'static> Bounded<V> {
-    pub(in crate::cache) fn new(
+    pub(in crate::cache) fn new(capacity: u64, ttl: Duration) -> Self {
+        Self::telling(capacity, ttl, |_, _| ())
+    }
+
+    pub(in crate::cache) fn telling(
         _: u64,
         _: Duration,
         gone: impl Fn(&Digest, &V) + Send + Sync + 'static,

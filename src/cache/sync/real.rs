@@ -10,6 +10,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use moka::sync::{Cache, CacheBuilder};
+
 use crate::digest::Digest;
 
 /// A map that is read without a lock.
@@ -37,24 +39,30 @@ impl<V: Clone> Map<V> {
 }
 
 /// A map of limited size that decides by itself what has to go.
-pub(in crate::cache) struct Bounded<V>(moka::sync::Cache<Digest, V>)
+pub(in crate::cache) struct Bounded<V>(Cache<Digest, V>)
 where
     V: Clone + Send + Sync + 'static;
 
 impl<V: Clone + Send + Sync + 'static> Bounded<V> {
-    /// Creates a map for `capacity` values, which calls `gone` with each that it lets go of.
+    /// Creates a map for `capacity` values.
     ///
     /// The time to live only collects garbage: what counts is the deadline in each value.
-    pub(in crate::cache) fn new(
+    pub(in crate::cache) fn new(capacity: u64, ttl: Duration) -> Self {
+        Self(Self::builder(capacity, ttl).build())
+    }
+
+    /// Creates a map that calls `gone` with each value that it lets go of, which costs it a lock for each key.
+    pub(in crate::cache) fn telling(
         capacity: u64,
         ttl: Duration,
         gone: impl Fn(&Digest, &V) + Send + Sync + 'static,
     ) -> Self {
-        let cache = moka::sync::Cache::builder()
-            .max_capacity(capacity)
-            .time_to_live(ttl.max(Duration::from_millis(1)) * 2)
-            .eviction_listener(move |digest: Arc<Digest>, value, _| gone(&digest, &value));
-        Self(cache.build())
+        let listener = move |digest: Arc<Digest>, value, _| gone(&digest, &value);
+        Self(Self::builder(capacity, ttl).eviction_listener(listener).build())
+    }
+
+    fn builder(capacity: u64, ttl: Duration) -> CacheBuilder<Digest, V, Cache<Digest, V>> {
+        Cache::builder().max_capacity(capacity).time_to_live(ttl.max(Duration::from_millis(1)) * 2)
     }
 
     pub(in crate::cache) fn get(&self, digest: &Digest) -> Option<V> {
