@@ -11,13 +11,12 @@ use http::HeaderMap;
 
 use crate::backend::Backend;
 use crate::cache::{Cache, Entry, Fact, Unanswered};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::credential::{Credential, CredentialError, CredentialErrorKind, Scheme, Sources};
 use crate::digest::{Digest, Digester};
 use crate::environment::Environment;
 use crate::owner::Owner;
 use crate::principal::Principal;
-use crate::record::Record;
 use crate::reject::{Answers, Forbidden, Reason, Rejection};
 use crate::trace;
 
@@ -97,7 +96,8 @@ impl Authenticator {
     ///
     /// When polled outside a Tokio runtime and the store has to be asked.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Rejection> {
-        match self.decide(self.0.sources.extract(headers, |credential| self.look_up(&credential))) {
+        let decision = self.decide(self.0.sources.find(headers.iter(), &mut None));
+        match decision {
             Decision::Made(outcome) => outcome,
             Decision::Pending(inquiry) => inquiry.resolve().await,
         }
@@ -105,7 +105,7 @@ impl Authenticator {
 
     /// Like [`Self::authenticate`], without waiting, and marks the headers that it looked at as sensitive.
     pub(crate) fn decide_and_mark(&self, headers: &mut HeaderMap) -> Decision {
-        self.decide(self.0.sources.extract_and_mark(headers, |credential| self.look_up(&credential)))
+        self.decide(self.0.sources.find(headers.iter_mut(), &mut None))
     }
 
     pub(crate) fn sources(&self) -> &Sources {
@@ -116,9 +116,9 @@ impl Authenticator {
         &self.0.answers
     }
 
-    fn decide(&self, presented: Result<Option<Decision>, CredentialError>) -> Decision {
+    fn decide(&self, presented: Result<Option<Credential<'_>>, CredentialError>) -> Decision {
         match presented {
-            Ok(Some(decision)) => decision,
+            Ok(Some(credential)) => self.look_up(&credential),
             Ok(None) => Decision::Made(Err(self.reject(Reason::Missing))),
             Err(error) => Decision::Made(Err(self.unusable(&error))),
         }
@@ -155,18 +155,18 @@ impl Authenticator {
 
     /// Says what speaks against a record. Asked for each request: the cache holds facts, and time goes on.
     fn objection(&self, entry: &Entry, scheme: &Scheme, user: Option<&str>) -> Option<Reason> {
-        let record = entry.record();
-        if record.revoked.is_some() {
+        let facts = entry.facts();
+        if facts.is_revoked {
             Some(Reason::Revoked)
-        } else if self.has_expired(record) {
+        } else if self.has_expired(facts.expires_at) {
             Some(Reason::Expired)
-        } else if self.0.environment.is_some_and(|environment| environment != record.environment) {
+        } else if self.0.environment.is_some_and(|environment| environment != facts.environment) {
             Some(Reason::WrongEnvironment)
-        } else if !record.accepts(scheme) {
+        } else if facts.restricts_sources && !entry.record().accepts(scheme) {
             Some(Reason::WrongSource)
-        } else if !user.is_none_or(|user| is_email_of(user, &record.owner)) {
+        } else if !user.is_none_or(|user| is_email_of(user, &entry.record().owner)) {
             Some(Reason::WrongOwner)
-        } else if is_disabled(&record.owner) {
+        } else if facts.is_disabled {
             Some(Reason::Forbidden(Forbidden::OrganizationDisabled))
         } else {
             None
@@ -174,14 +174,14 @@ impl Authenticator {
     }
 
     /// Reads the exact clock only where the coarse one leaves a doubt, and no clock where the key has no end.
-    fn has_expired(&self, record: &Record) -> bool {
-        if record.expires_at.is_none() {
+    fn has_expired(&self, end: Timestamp) -> bool {
+        if end == Timestamp::NEVER {
             return false;
         }
         let clock = &*self.0.clock;
         let coarse = clock.coarse_wall();
-        let in_doubt = || record.has_expired(coarse.saturating_add(clock.tick()));
-        record.has_expired(coarse) || (in_doubt() && record.has_expired(clock.wall()))
+        let in_doubt = || end <= coarse.saturating_add(clock.tick());
+        end <= coarse || (in_doubt() && end <= clock.wall())
     }
 
     fn unusable(&self, error: &CredentialError) -> Rejection {
@@ -226,15 +226,6 @@ fn is_email_of(user: &str, owner: &Owner) -> bool {
     let email = owner.email().unwrap_or_default();
     let fold = |text: &str| text.to_ascii_lowercase().into_bytes();
     fold(user).ct_eq(&fold(email)).into()
-}
-
-fn is_disabled(owner: &Owner) -> bool {
-    match owner {
-        Owner::Organization(organization) => organization.disabled,
-        Owner::Project(project) => project.organization.disabled,
-        // A person may belong to other organizations; each is looked at when it is reached for.
-        Owner::User(_) => false,
-    }
 }
 
 impl fmt::Debug for Authenticator {

@@ -77,6 +77,11 @@ impl Principal {
         self.known.record()
     }
 
+    /// Returns the position of the source that the key came from.
+    pub(crate) fn source(&self) -> usize {
+        self.source.into()
+    }
+
     pub(crate) fn issuer(&self) -> &Issuer {
         self.known.issuer()
     }
@@ -94,7 +99,7 @@ impl Principal {
     /// Returns how the key was presented.
     pub fn scheme(&self) -> &Scheme {
         // OK because a principal is only made by the issuer of the schemes, for one of them.
-        &self.issuer().schemes[usize::from(self.source)]
+        &self.issuer().schemes[self.source()]
     }
 
     /// Returns the scopes granted to the key.

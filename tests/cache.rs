@@ -368,7 +368,9 @@ async fn a_crowd_of_unknown_keys_does_not_keep_a_key_waiting_that_was_good_a_sho
 async fn no_more_than_a_bounded_crowd_waits_for_one_key() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store);
-    let (authenticator, _clock) = authenticator(backend.clone());
+    // Nobody gives up while the crowd gathers, however slow the machine.
+    let patient = Authenticator::builder(backend.clone()).deadline(Duration::from_secs(60));
+    let (authenticator, _clock) = build(patient);
     backend.set(Behaviour::Hold);
     let crowd: Vec<_> = (0..5_000).map(|_| spawn_presenting(&authenticator, &key)).collect();
     settle().await;

@@ -82,6 +82,7 @@ where
                 StateProjection::Refused { response } => {
                     return Poll::Ready(Ok(response.take().expect(POLLED_AFTER_COMPLETION)));
                 }
+                StateProjection::Forwarded { response, depends_on: None } => return response.poll(context),
                 StateProjection::Forwarded { response, depends_on } => {
                     let mut response = ready!(response.poll(context))?;
                     if let Some(header) = depends_on.take() {

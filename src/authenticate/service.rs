@@ -84,10 +84,6 @@ enum Admission {
 
 impl Options {
     fn admit<B>(&self, request: &mut Request<B>) -> Admission {
-        // Nothing upstream may say who is calling.
-        request.extensions_mut().remove::<Principal>();
-        request.extensions_mut().remove::<Anonymous>();
-
         if self.preflight && is_preflight(request) {
             return self.forward_anonymous(request, true);
         }
@@ -108,6 +104,8 @@ impl Options {
         // A credential that nobody asked for is a secret all the same.
         self.authenticator.sources().mark(request.headers_mut());
         self.strip_if_asked(request);
+        // Nothing upstream may say who is calling. Where we say it ourselves, that takes the place of what was there.
+        request.extensions_mut().remove::<Principal>();
         let answers = Arc::clone(self.authenticator.answers());
         request.extensions_mut().insert(Anonymous { answers, preflight });
         Admission::Forward(None)
@@ -116,7 +114,7 @@ impl Options {
     /// Puts the principal into the request, and returns the header on which the response depends: shared caches know of
     /// `Authorization`, and of no other (RFC 9111 §3.5).
     pub(super) fn introduce<B>(&self, principal: Principal, request: &mut Request<B>) -> Option<HeaderName> {
-        let depends_on = match principal.scheme() {
+        let depends_on = match self.authenticator.sources().scheme_at(principal.source()) {
             Scheme::Bearer | Scheme::Basic => None,
             Scheme::Header(name) => Some(name.clone()),
         };

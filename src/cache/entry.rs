@@ -2,24 +2,68 @@
 
 use super::stamp::Stamp;
 use super::sync::{Arc, Atomic};
-use crate::clock::Moment;
+use crate::clock::{Moment, Timestamp};
+use crate::environment::Environment;
+use crate::owner::Owner;
 use crate::principal::{Issuer, Known};
 use crate::record::Record;
 
 /// A record, with the stamp it was read under and the moment until which it counts. Facts only: whether the key is
 /// admitted is decided for each request.
+///
+/// What an admission reads comes first and fits into one line of memory: with many keys in use, the lines that have to be
+/// fetched are most of its cost.
+#[repr(C)]
 pub(crate) struct Entry {
     pub(super) stamp: Stamp,
     pub(super) until: Moment,
-    pub(super) record: Record,
-    pub(super) issuer: Arc<Issuer>,
     /// How often it was found.
     pub(super) reads: Atomic,
+    facts: Facts,
+    pub(super) issuer: Arc<Issuer>,
+    record: Record,
+}
+
+/// What of a record is judged for each request.
+#[derive(Clone, Copy)]
+pub(crate) struct Facts {
+    /// A time that no clock reaches where the key has no end.
+    pub(crate) expires_at: Timestamp,
+    pub(crate) environment: Environment,
+    pub(crate) is_revoked: bool,
+    pub(crate) is_disabled: bool,
+    /// Whether the record names sources. Which ones is up to [`Record::accepts`].
+    pub(crate) restricts_sources: bool,
 }
 
 impl Entry {
+    pub(super) fn new(stamp: Stamp, until: Moment, record: Record, issuer: Arc<Issuer>) -> Self {
+        Self { stamp, until, reads: Atomic::new(0), facts: Facts::of(&record), issuer, record }
+    }
+
+    pub(crate) fn facts(&self) -> Facts {
+        self.facts
+    }
+
     pub(crate) fn record(&self) -> &Record {
         &self.record
+    }
+}
+
+impl Facts {
+    fn of(record: &Record) -> Self {
+        Self {
+            expires_at: record.expires_at.unwrap_or(Timestamp::NEVER),
+            environment: record.environment,
+            is_revoked: record.revoked.is_some(),
+            is_disabled: match &record.owner {
+                Owner::Organization(organization) => organization.disabled,
+                Owner::Project(project) => project.organization.disabled,
+                // A person may belong to other organizations; each is looked at when it is reached for.
+                Owner::User(_) => false,
+            },
+            restricts_sources: !record.sources.is_empty(),
+        }
     }
 }
 

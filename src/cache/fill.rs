@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::flight::{Landing, Pilot};
 use super::stamp::Stamp;
-use super::sync::{Arc, Atomic, timeout};
+use super::sync::{Arc, timeout};
 use super::{Cache, Entry, Fact, Unanswered};
 use crate::backend::BackendError;
 use crate::clock::Moment;
@@ -47,14 +47,9 @@ impl Cache {
     fn keep(&self, record: Record, stamp: Stamp, started: Moment) -> Arc<Entry> {
         let digest = record.digest;
         let lifetime = self.lifetime(&record);
-        let entry = Arc::new(Entry {
-            stamp,
-            // Compared with coarse readings, which may be late.
-            until: started.saturating_add(lifetime).saturating_sub(self.clock.tick()),
-            record,
-            issuer: Arc::clone(&self.issuer),
-            reads: Atomic::new(0),
-        });
+        // Compared with coarse readings, which may be late.
+        let until = started.saturating_add(lifetime).saturating_sub(self.clock.tick());
+        let entry = Arc::new(Entry::new(stamp, until, record, Arc::clone(&self.issuer)));
         if !lifetime.is_zero() && self.may_publish(&digest, stamp) {
             self.positive.insert(digest, &entry);
         }

@@ -103,7 +103,7 @@ impl Cache {
     /// Returns what is known of a digest without asking the store.
     pub(crate) fn peek(&self, digest: &Digest) -> Option<Fact> {
         let now = self.clock.coarse_monotonic();
-        if !self.lease.covers(now.saturating_add(self.clock.tick())) {
+        if !self.lease.covers(now) {
             return None;
         }
         let stamp = self.stamps.current(digest);

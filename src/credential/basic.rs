@@ -10,7 +10,7 @@ use super::MAX_CREDENTIAL_BYTES;
 const CAPACITY: usize = MAX_CREDENTIAL_BYTES / 4 * 3;
 
 /// Room on the stack for a decoded pair. What was decoded is wiped when it is dropped.
-pub(super) struct Buffer {
+pub(crate) struct Buffer {
     bytes: [u8; CAPACITY],
     used: usize,
 }

@@ -2,7 +2,7 @@
 
 use super::{MAX_CREDENTIAL_BYTES, is_token68};
 
-/// Takes what follows the scheme as one token, all of it.
-pub(super) fn parse(rest: &[u8]) -> Option<&[u8]> {
-    (rest.len() <= MAX_CREDENTIAL_BYTES && is_token68(rest)).then_some(rest)
+/// Tells whether what follows the scheme is one token, all of it.
+pub(super) fn is_well_formed(rest: &[u8]) -> bool {
+    rest.len() <= MAX_CREDENTIAL_BYTES && is_token68(rest)
 }

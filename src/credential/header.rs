@@ -3,9 +3,9 @@
 use super::MAX_CREDENTIAL_BYTES;
 use crate::ascii::all;
 
-/// Takes the whole value as the key: visible ASCII, without the comma that would join two lines into one (RFC 9110 §5.3).
-pub(super) fn parse(value: &[u8]) -> Option<&[u8]> {
+/// Tells whether the whole value can be a key: visible ASCII, without the comma that would join two lines into one
+/// (RFC 9110 §5.3).
+pub(super) fn is_well_formed(value: &[u8]) -> bool {
     let is_symbol = |byte: u8| byte.is_ascii_graphic() && byte != b',';
-    let fits = (1..=MAX_CREDENTIAL_BYTES).contains(&value.len());
-    (fits && all(value, is_symbol)).then_some(value)
+    (1..=MAX_CREDENTIAL_BYTES).contains(&value.len()) && all(value, is_symbol)
 }

@@ -30,6 +30,8 @@ mod sources;
 pub use source::Source;
 pub use sources::Sources;
 
+pub(crate) use basic::Buffer;
+
 use std::fmt;
 
 use http::HeaderName;

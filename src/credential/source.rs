@@ -1,10 +1,11 @@
 //! One place to look for a credential, with the kinds of key it accepts.
 
-use http::{HeaderName, header};
+use http::HeaderName;
+use http::header as field;
 
-use super::Scheme;
+use super::{Buffer, Scheme, bearer, header};
 use crate::error::{ConfigError, ConfigErrorKind};
-use crate::key::KeyFormat;
+use crate::key::{KeyFormat, ParseKeyError};
 
 /// A place to look for a credential.
 ///
@@ -59,17 +60,17 @@ impl Source {
     pub fn header(name: &str) -> Result<Self, ConfigError> {
         let expected = "expected the name of a header that holds nothing but a key";
         let taken = [
-            header::AUTHORIZATION,
-            header::PROXY_AUTHORIZATION,
-            header::COOKIE,
-            header::HOST,
-            header::CONNECTION,
-            header::CONTENT_LENGTH,
-            header::CONTENT_TYPE,
-            header::ORIGIN,
-            header::TE,
-            header::TRANSFER_ENCODING,
-            header::UPGRADE,
+            field::AUTHORIZATION,
+            field::PROXY_AUTHORIZATION,
+            field::COOKIE,
+            field::HOST,
+            field::CONNECTION,
+            field::CONTENT_LENGTH,
+            field::CONTENT_TYPE,
+            field::ORIGIN,
+            field::TE,
+            field::TRANSFER_ENCODING,
+            field::UPGRADE,
         ];
         match HeaderName::from_bytes(name.as_bytes()) {
             Ok(name) if !taken.contains(&name) => Ok(Self::new(Scheme::Header(name))),
@@ -110,13 +111,35 @@ impl Source {
         &self.scheme
     }
 
-    /// Tells whether a key of this text may come from here, with this user beside it.
-    pub(super) fn accepts(&self, user: Option<&str>, secret: &[u8]) -> bool {
-        let named = self.empty_user || user.is_none_or(|user| !user.is_empty());
-        named
-            && match self.formats.iter().find(|format| format.claims(secret)) {
-                Some(format) => format.parse(secret).is_ok(),
-                None => self.foreign,
+    /// Takes what was presented here apart, if it is of the source's grammar and formats. A pair is decoded into `room`.
+    pub(super) fn parse<'c>(
+        &self,
+        text: &'c [u8],
+        room: &'c mut Option<Buffer>,
+    ) -> Option<(Option<&'c str>, &'c [u8])> {
+        let (user, secret) = match self.scheme {
+            Scheme::Basic => {
+                let (user, secret) = room.insert(Buffer::new()).parse(text)?;
+                (Some(user), secret)
             }
+            Scheme::Bearer | Scheme::Header(_) => (None, text),
+        };
+        let named = self.empty_user || user.is_none_or(|user| !user.is_empty());
+        let mut verdicts = self.formats.iter().map(|format| format.parse(secret));
+        let right = match verdicts.find(|verdict| *verdict != Err(ParseKeyError::PREFIX)) {
+            // Whatever is of a format is of every grammar as well.
+            Some(verdict) => verdict.is_ok(),
+            None => self.foreign && self.is_well_formed(secret),
+        };
+        (named && right).then_some((user, secret))
+    }
+
+    fn is_well_formed(&self, secret: &[u8]) -> bool {
+        match self.scheme {
+            Scheme::Bearer => bearer::is_well_formed(secret),
+            // The grammar is that of the pair, which was looked at when it was decoded.
+            Scheme::Basic => true,
+            Scheme::Header(_) => header::is_well_formed(secret),
+        }
     }
 }

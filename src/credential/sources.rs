@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{Credential, CredentialError, Scheme, Source, basic, bearer, split_scheme, trim};
+use super::{Buffer, Credential, CredentialError, Scheme, Source, split_scheme, trim};
 use crate::error::{ConfigError, ConfigErrorKind};
 
 /// An ordered set of places to look for a credential.
@@ -67,16 +67,8 @@ impl Sources {
         headers: &HeaderMap,
         read: impl FnOnce(Credential<'_>) -> R,
     ) -> Result<Option<R>, CredentialError> {
-        self.find(headers.iter())?.map(|found| self.parse(found, read)).transpose()
-    }
-
-    /// Like [`Sources::extract`], and marks every line that was looked at as sensitive.
-    pub(crate) fn extract_and_mark<R>(
-        &self,
-        headers: &mut HeaderMap,
-        read: impl FnOnce(Credential<'_>) -> R,
-    ) -> Result<Option<R>, CredentialError> {
-        self.find(headers.iter_mut())?.map(|found| self.parse(found, read)).transpose()
+        let mut room = None;
+        Ok(self.find(headers.iter(), &mut room)?.map(read))
     }
 
     /// Marks every line that would be looked at as sensitive.
@@ -98,11 +90,15 @@ impl Sources {
         }
     }
 
+    /// Finds the one credential among `lines`, and marks those that it looks at where they can be changed. A secret that
+    /// has to be decoded is put into `room`.
+    ///
     /// Goes through all lines before it judges one: a second line decides as much as the first.
-    fn find<'h, L: Line<'h>>(
+    pub(crate) fn find<'h, L: Line<'h>>(
         &self,
         lines: impl Iterator<Item = (&'h HeaderName, L)>,
-    ) -> Result<Option<Found<'h>>, CredentialError> {
+        room: &'h mut Option<Buffer>,
+    ) -> Result<Option<Credential<'h>>, CredentialError> {
         let (mut found, mut credentials, mut authorization_lines) = (None, 0, 0);
         for (name, line) in lines {
             let Some(place) = self.place(name) else { continue };
@@ -122,30 +118,17 @@ impl Sources {
         if credentials > 1 || (authorization_lines > 1 && self.uses_authorization()) {
             return Err(CredentialError::ambiguous());
         }
-        Ok(found)
+        found.map(|found| self.parse(found, room)).transpose()
     }
 
-    fn parse<R>(
+    fn parse<'h>(
         &self,
-        found: Found<'_>,
-        read: impl FnOnce(Credential<'_>) -> R,
-    ) -> Result<R, CredentialError> {
-        let Found { source: index, text } = found;
-        let source = &self.list[index];
-        let mut buffer;
-        let parsed = match source.scheme() {
-            Scheme::Bearer => bearer::parse(text).map(|secret| (None, secret)),
-            Scheme::Header(_) => super::header::parse(text).map(|secret| (None, secret)),
-            Scheme::Basic => {
-                buffer = basic::Buffer::new();
-                buffer.parse(text).map(|(user, secret)| (Some(user), secret))
-            }
-        };
-        match parsed {
-            Some((user, secret)) if source.accepts(user, secret) => {
-                Ok(read(Credential { source: index, user, secret }))
-            }
-            _ => Err(CredentialError::malformed(index)),
+        Found { source, text }: Found<'h>,
+        room: &'h mut Option<Buffer>,
+    ) -> Result<Credential<'h>, CredentialError> {
+        match self.list[source].parse(text, room) {
+            Some((user, secret)) => Ok(Credential { source, user, secret }),
+            None => Err(CredentialError::malformed(source)),
         }
     }
 
@@ -195,7 +178,7 @@ enum Place {
 }
 
 /// A field line that may be looked at.
-trait Line<'h> {
+pub(crate) trait Line<'h> {
     /// Returns its bytes, and marks it as sensitive where it can be changed.
     fn take(self) -> &'h [u8];
 }

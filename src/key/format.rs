@@ -66,14 +66,15 @@ impl KeyFormat {
         let rest = self.strip_prefix(text).ok_or(ParseKeyError(Prefix))?;
         let (environment, rest) =
             split_environment(rest).ok_or(ParseKeyError(ParseKeyErrorKind::Environment))?;
-        if rest.len() != RANDOM + CHECKSUM {
+        let (random, found) = rest.split_first_chunk::<RANDOM>().ok_or(ParseKeyError(Length))?;
+        if found.len() != CHECKSUM {
             return Err(ParseKeyError(Length));
         }
-        if !all(rest, |byte| byte.is_ascii_alphanumeric()) {
+        if !all(random, |byte| byte.is_ascii_alphanumeric()) {
             return Err(ParseKeyError(Alphabet));
         }
-        let (body, found) = text.split_at(text.len() - CHECKSUM);
-        if found == checksum(body) { Ok(environment) } else { Err(ParseKeyError(Checksum)) }
+        let body = &text[..text.len() - CHECKSUM];
+        if *found == checksum(body) { Ok(environment) } else { Err(ParseKeyError(Checksum)) }
     }
 
     fn strip_prefix<'t>(&self, text: &'t [u8]) -> Option<&'t [u8]> {
@@ -113,13 +114,16 @@ pub enum ParseKeyErrorKind {
     Environment,
     /// The rest is too long or too short.
     Length,
-    /// The rest has a character outside base62.
+    /// The random part has a character outside base62.
     Alphabet,
     /// The checksum does not fit.
     Checksum,
 }
 
 impl ParseKeyError {
+    /// The text is of another format.
+    pub(crate) const PREFIX: Self = Self(ParseKeyErrorKind::Prefix);
+
     /// Returns which part was not accepted.
     pub fn kind(&self) -> ParseKeyErrorKind {
         self.0
@@ -135,7 +139,7 @@ impl fmt::Display for ParseKeyError {
                 "expected 38 characters behind the environment, found another number"
             }
             ParseKeyErrorKind::Alphabet => {
-                "expected letters and digits behind the environment, found something else"
+                "expected 32 letters and digits behind the environment, found something else"
             }
             ParseKeyErrorKind::Checksum => "expected the checksum of the text, found another one",
         })
