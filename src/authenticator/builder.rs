@@ -142,6 +142,22 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// Sets for how long cached records may be used after the start of the last successful poll for changes, up to an hour.
+    /// Default: 5 s. It has to be longer than the poll interval.
+    ///
+    /// This is the bound on a revocation by another process: it takes effect within the lease, whatever is lost on the way.
+    /// When polls fail for longer, every request asks the store. Of no effect with a store that no other process changes.
+    pub fn lease(mut self, length: Duration) -> Self {
+        self.limits.lease = length;
+        self
+    }
+
+    /// Sets how often the store is asked for changes that other processes made. Default: every second.
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.limits.poll_interval = interval;
+        self
+    }
+
     /// Replaces the clock of the machine, for tests.
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);

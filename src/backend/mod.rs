@@ -22,6 +22,7 @@
 
 mod changes;
 mod error;
+mod feed;
 mod keys;
 mod memory;
 #[cfg(feature = "sqlite")]
@@ -33,6 +34,7 @@ mod sqlite;
 
 pub use changes::{Announcement, Change, Changes, Subscriber};
 pub use error::{BackendError, BackendErrorKind};
+pub use feed::{ChangeFeed, Feed};
 pub use keys::KeyStore;
 pub use memory::MemoryStore;
 #[cfg(feature = "sqlite")]
@@ -67,6 +69,14 @@ pub trait Backend: Send + Sync + 'static {
     fn subscribe(&self, subscriber: Subscriber) {
         drop(subscriber);
     }
+
+    /// Returns a reader of the changes that other processes make. An authenticator follows it for as long as it lives.
+    ///
+    /// The default says that there are none, as is right for a store that no other process can change. A store that others
+    /// do change should have one, lest a revocation by another process wait for the time to live of the cache.
+    fn feed(&self) -> Option<Feed> {
+        None
+    }
 }
 
 impl<B: Backend> Backend for Arc<B> {
@@ -77,12 +87,17 @@ impl<B: Backend> Backend for Arc<B> {
     fn subscribe(&self, subscriber: Subscriber) {
         (**self).subscribe(subscriber);
     }
+
+    fn feed(&self) -> Option<Feed> {
+        (**self).feed()
+    }
 }
 
 /// A backend without its type. It is only called on a miss, where a box does not matter.
 pub(crate) trait ErasedBackend: Send + Sync {
     fn find<'a>(&'a self, digest: &'a Digest) -> Finding<'a>;
     fn subscribe(&self, subscriber: Subscriber);
+    fn feed(&self) -> Option<Feed>;
 }
 
 pub(crate) type Finding<'a> = Pin<Box<dyn Future<Output = Result<Option<Record>, BackendError>> + Send + 'a>>;
@@ -94,5 +109,9 @@ impl<B: Backend> ErasedBackend for B {
 
     fn subscribe(&self, subscriber: Subscriber) {
         Backend::subscribe(self, subscriber);
+    }
+
+    fn feed(&self) -> Option<Feed> {
+        Backend::feed(self)
     }
 }

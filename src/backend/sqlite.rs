@@ -2,6 +2,7 @@
 
 mod feed;
 mod open;
+mod poll;
 mod read;
 mod write;
 
@@ -11,7 +12,7 @@ use sqlx::SqlitePool;
 
 use super::migrations::migrate_sqlite;
 use super::row::KeyRow;
-use super::{Backend, BackendError, Changes, KeyStore, Subscriber};
+use super::{Backend, BackendError, Changes, Feed, KeyStore, Subscriber};
 use crate::digest::Digest;
 use crate::key::KeyId;
 use crate::record::{Record, Revocation};
@@ -19,7 +20,8 @@ use crate::record::{Record, Revocation};
 /// A store in an SQLite file, by itself or among the tables of an application. Clones share the connections.
 ///
 /// It tells the authenticators of its process of each change before it acknowledges it, also those over another store on
-/// the same file. Changes that another process makes to the file are seen when a cached record has run out.
+/// the same file. Changes that another process makes to the file take effect with the next poll, and within the
+/// [lease](crate::AuthenticatorBuilder::lease) in any case.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new()?.block_on(async {
@@ -90,6 +92,10 @@ impl Backend for SqliteStore {
 
     fn subscribe(&self, subscriber: Subscriber) {
         self.changes.subscribe(subscriber);
+    }
+
+    fn feed(&self) -> Option<Feed> {
+        Some(Feed::new(poll::Log::new(self.pool.clone())))
     }
 }
 

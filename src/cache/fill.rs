@@ -83,12 +83,12 @@ impl Cache {
 }
 
 fn unanswered(failure: &trace::Failure<'_>) -> Landing {
-    trace::backend_failed(failure);
+    trace::failed("the key store", failure);
     Err(Unanswered)
 }
 
 /// Turns a panic of the backend into `None`.
-async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
+pub(super) async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(poll) => poll.map(Some),

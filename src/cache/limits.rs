@@ -14,6 +14,9 @@ pub(crate) struct Limits {
     /// How long a request waits for the store.
     pub(crate) deadline: Duration,
     pub(crate) concurrent_fills: usize,
+    /// For how long what is cached counts after the start of a poll of the feed.
+    pub(crate) lease: Duration,
+    pub(crate) poll_interval: Duration,
 }
 
 impl Default for Limits {
@@ -25,6 +28,8 @@ impl Default for Limits {
             negative_capacity: 10_000,
             deadline: Duration::from_millis(500),
             concurrent_fills: 64,
+            lease: Duration::from_secs(5),
+            poll_interval: Duration::from_secs(1),
         }
     }
 }
@@ -40,7 +45,17 @@ impl Limits {
         if !(1..=10_000).contains(&fills) {
             return wrong(format!("expected room for 1 to 10,000 look-ups at a time, found {fills}"));
         }
+        if self.poll_interval.is_zero() {
+            return wrong("expected a poll interval above zero, found zero".into());
+        }
+        let (lease, interval) = (self.lease, self.poll_interval);
+        if lease <= interval {
+            return wrong(format!(
+                "expected a lease longer than the poll interval of {interval:?}, found {lease:?}"
+            ));
+        }
         let longest = [
+            ("a lease", self.lease, Duration::from_secs(60 * 60)),
             ("a positive time to live", self.positive_ttl, Duration::from_secs(24 * 60 * 60)),
             ("a negative time to live", self.negative_ttl, Duration::from_secs(60)),
             ("a backend deadline", self.deadline, Duration::from_secs(60)),

@@ -13,11 +13,15 @@
 //!   stamp still current? judge               wake those who wait                 drop flight and entries
 //!   else read again, at most twice                                               acknowledge
 //! ```
+//!
+//! What another process changes is learned by [polling](follow), and what is cached counts only while a [lease](lease)
+//! runs that each poll renews. So a change takes effect within the lease, whatever is lost on the way.
 
 mod dead;
 mod entry;
 mod fill;
 mod flight;
+mod follow;
 mod lane;
 mod lease;
 mod limits;
@@ -34,6 +38,7 @@ pub(crate) use limits::Limits;
 
 use dead::Dead;
 use flight::{Boarding, Flights};
+use follow::Follower;
 use lane::{Lane, Permits};
 use lease::Lease;
 use negative::Negative;
@@ -68,6 +73,8 @@ pub(crate) struct Cache {
     limits: Limits,
     stamps: Stamps,
     lease: Lease,
+    has_feed: bool,
+    follower: Follower,
     positive: Positive,
     negative: Negative,
     dead: Dead,
@@ -82,9 +89,12 @@ impl Cache {
         issuer: Arc<Issuer>,
         limits: Limits,
     ) -> Arc<Self> {
+        let has_feed = backend.feed().is_some();
         let cache = Arc::new(Self {
             stamps: Stamps::new(),
-            lease: Lease::endless(),
+            lease: if has_feed { Lease::not_yet() } else { Lease::endless() },
+            has_feed,
+            follower: Follower::nobody(),
             positive: Positive::new(limits.positive_capacity, limits.positive_ttl),
             negative: Negative::new(limits.negative_ttl, limits.negative_capacity),
             dead: Dead::new(limits.dead_for()),
@@ -117,6 +127,7 @@ impl Cache {
 
     /// Asks the store, together with everyone else who asks for the same key.
     pub(crate) async fn read(self: &Arc<Self>, digest: Digest) -> Result<Fact, Unanswered> {
+        self.see_to_a_follower();
         timeout(self.limits.deadline, self.read_until_settled(digest)).await.unwrap_or(Err(Unanswered))
     }
 

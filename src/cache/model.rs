@@ -1,19 +1,22 @@
 //! A model of the cache: its own code, run under a scheduler that chooses who goes on at each step.
 //!
-//! `RUSTFLAGS="--cfg shuttle" cargo test --lib --release model` explores random schedules and schedules with few
-//! preemptions (PCT). `MODEL_SCHEDULES` sets how many of each.
+//! `RUSTFLAGS="--cfg shuttle" cargo test --lib --release model` runs whole requests and changes under schedules that are
+//! chosen [by chance](chance), and under every schedule with [few preemptions](preemptions). What is small enough to have
+//! all its schedules run is run under [all of them](exhaustive).
 
-use std::env;
-use std::future::{Future, pending, poll_fn};
+mod chance;
+mod exhaustive;
+mod preemptions;
+
+use std::future::pending;
 use std::io::{self, Write};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
-use shuttle::future::{block_on, spawn, yield_now};
+use shuttle::future::yield_now;
 use shuttle::rand::{Rng, thread_rng};
-use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
+use shuttle::scheduler::Scheduler;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
+use shuttle::thread::JoinHandle;
 use shuttle::{Config, Runner};
 
 use super::sync::Arc;
@@ -38,15 +41,23 @@ const REVOKED: usize = 3;
 /// A store, and what can go wrong with it.
 #[derive(Clone, Copy)]
 struct Weather {
+    /// It lets others go on while it reads.
+    slow: bool,
     /// It may fail, hang or panic, and those who wait may give up at any time.
     stormy: bool,
-    /// It may answer from a replica that has not heard of the last change yet.
-    lags: bool,
+    lag: Lag,
 }
 
-const CALM: Weather = Weather { stormy: false, lags: false };
-const STORMY: Weather = Weather { stormy: true, lags: false };
-const LAGGING: Weather = Weather { stormy: true, lags: true };
+/// Whether the store answers from a replica that has not heard of the changes yet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lag {
+    Never,
+    AtTimes,
+    Always,
+}
+
+/// Nothing is left to chance, so that all schedules can be taken.
+const STILL: Weather = Weather { slow: false, stormy: false, lag: Lag::Never };
 
 struct Store {
     state: Arc<AtomicUsize>,
@@ -61,13 +72,29 @@ impl Backend for Store {
             Some(2) => pending().await,
             _ => {}
         }
-        yield_now().await;
+        self.take_time().await;
         let mut state = self.state.load(Ordering::SeqCst);
-        if self.weather.lags && thread_rng().gen_bool(0.5) {
+        if self.lags() {
             state = state.min(VALID);
         }
-        yield_now().await;
+        self.take_time().await;
         Ok(record(state))
+    }
+}
+
+impl Store {
+    async fn take_time(&self) {
+        if self.weather.slow {
+            yield_now().await;
+        }
+    }
+
+    fn lags(&self) -> bool {
+        match self.weather.lag {
+            Lag::Never => false,
+            Lag::AtTimes => thread_rng().gen_bool(0.5),
+            Lag::Always => true,
+        }
     }
 }
 
@@ -107,134 +134,47 @@ impl World {
         self.acknowledged.store(state, Ordering::SeqCst);
     }
 
+    /// Makes a change at the same time as whatever its caller does next.
+    fn change_meanwhile(&self, state: usize, change: Change) -> JoinHandle<()> {
+        let world = self.clone();
+        shuttle::thread::spawn(move || world.change(state, change))
+    }
+
     /// Makes a request, and checks that it is decided by nothing older than what was acknowledged when it began.
     async fn request(&self) {
         let acknowledged = self.acknowledged.load(Ordering::SeqCst);
-        let fact = match self.cache.peek(&DIGEST) {
-            Some(fact) => Ok(fact),
-            None => self.cache.read(DIGEST).await,
-        };
-        let seen = match fact {
-            Ok(Fact::Known(entry)) => entry.record().name.parse().expect("the name of a state"),
-            Ok(Fact::Absent) => ABSENT,
-            Ok(Fact::Dead) => REVOKED,
+        match self.cache.peek(&DIGEST) {
+            Some(fact) => check(&fact, acknowledged),
             // To say that nobody knows is never wrong.
-            Err(_) => return,
-        };
-        assert!(
-            seen >= acknowledged,
-            "state {seen} decided a request after state {acknowledged} was acknowledged"
-        );
-    }
-
-    /// Makes a request and leaves it, as a client does that hangs up.
-    async fn request_and_leave(&self) {
-        let mut reading = pin!(self.cache.read(DIGEST));
-        poll_fn(|context| {
-            let _ = reading.as_mut().poll(context);
-            Poll::Ready(())
-        })
-        .await;
-    }
-}
-
-/// Several requests at once, one after another in each task, while someone changes the key.
-fn requests_during(world: &World, requesters: usize, changes: impl FnOnce(&World) + Send + 'static) {
-    let changer = shuttle::thread::spawn({
-        let world = world.clone();
-        move || changes(&world)
-    });
-    let leaver = spawn({
-        let world = world.clone();
-        async move { world.request_and_leave().await }
-    });
-    let tasks: Vec<_> = (0..requesters)
-        .map(|_| {
-            let world = world.clone();
-            spawn(async move {
-                world.request().await;
-                world.request().await;
-            })
-        })
-        .collect();
-    block_on(async {
-        for task in tasks {
-            task.await.expect("a request");
+            None => _ = self.cache.read(DIGEST).await.map(|fact| check(&fact, acknowledged)),
         }
-        leaver.await.expect("a request");
-    });
-    changer.join().expect("a change");
-}
+    }
 
-fn schedules() -> usize {
-    let wanted = env::var("MODEL_SCHEDULES").ok().and_then(|number| number.parse().ok());
-    wanted.unwrap_or(2_000)
-}
-
-/// Explores a scenario by chance, and by few preemptions at chosen places.
-fn explore(scenario: impl Fn() + Clone + Send + Sync + 'static) {
-    run(RandomScheduler::new(schedules()), scenario.clone());
-    run(PctScheduler::new(4, schedules()), scenario);
-}
-
-/// Runs a scenario under a scheduler, and prints how many schedules there were, past the capture of the test harness.
-fn run<S: Scheduler + 'static>(scheduler: S, scenario: impl Fn() + Send + Sync + 'static) {
-    let explored = Runner::new(scheduler, Config::default()).run(scenario);
-    let name = std::any::type_name::<S>().rsplit("::").next().unwrap_or_default();
-    writeln!(io::stdout(), "{explored} schedules, {name}: no violation").expect("a place to print to");
-}
-
-fn rename_and_revoke(world: &World) {
-    world.change(RENAMED, Change::Changed(DIGEST));
-    world.change(REVOKED, Change::Revoked(DIGEST));
-}
-
-#[test]
-fn no_request_is_decided_by_what_was_changed_before_it_began() {
-    for weather in [CALM, STORMY] {
-        explore(move || requests_during(&World::new(VALID, weather), 3, rename_and_revoke));
+    /// Makes a request that gives up when nothing is cached.
+    fn glance(&self) {
+        let acknowledged = self.acknowledged.load(Ordering::SeqCst);
+        self.cache.peek(&DIGEST).inspect(|fact| check(fact, acknowledged));
     }
 }
 
-#[test]
-fn a_key_that_was_created_is_known_to_every_later_request() {
-    for weather in [CALM, STORMY] {
-        explore(move || {
-            requests_during(&World::new(ABSENT, weather), 3, |world| {
-                world.change(VALID, Change::Changed(DIGEST))
-            });
-        });
-    }
+fn check(fact: &Fact, acknowledged: usize) {
+    let seen = match fact {
+        Fact::Known(entry) => entry.record().name.parse().expect("the name of a state"),
+        Fact::Absent => ABSENT,
+        Fact::Dead => REVOKED,
+    };
+    assert!(
+        seen >= acknowledged,
+        "state {seen} decided a request after state {acknowledged} was acknowledged"
+    );
 }
 
-#[test]
-fn a_change_of_everything_reaches_every_later_request() {
-    for weather in [CALM, STORMY] {
-        explore(move || {
-            requests_during(&World::new(VALID, weather), 3, |world| {
-                world.change(RENAMED, Change::Everything)
-            });
-        });
-    }
+/// Runs a scenario under the schedules of a scheduler, and returns how many there were.
+fn run(scheduler: impl Scheduler + 'static, scenario: impl Fn() + Send + Sync + 'static) -> usize {
+    Runner::new(scheduler, Config::default()).run(scenario)
 }
 
-#[test]
-fn a_replica_that_lags_behind_a_revocation_admits_nobody() {
-    explore(|| {
-        requests_during(&World::new(VALID, LAGGING), 3, |world| {
-            world.change(REVOKED, Change::Revoked(DIGEST))
-        });
-    });
-}
-
-#[test]
-#[should_panic(expected = "was acknowledged")]
-fn the_model_notices_a_change_that_is_applied_before_it_is_committed() {
-    explore(|| {
-        requests_during(&World::new(VALID, CALM), 3, |world| {
-            world.cache.apply(Change::Changed(DIGEST));
-            world.state.store(RENAMED, Ordering::SeqCst);
-            world.acknowledged.store(RENAMED, Ordering::SeqCst);
-        });
-    });
+/// Prints past the capture of the test harness.
+fn report(schedules: usize, which: &str) {
+    writeln!(io::stdout(), "{schedules} schedules, {which}: no violation").expect("a place to print to");
 }

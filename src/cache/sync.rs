@@ -7,9 +7,9 @@ mod explored;
 mod real;
 
 #[cfg(shuttle)]
-pub(super) use explored::{Atomic, Bounded, Map, Mutex, MutexGuard, spawn, timeout};
+pub(super) use explored::{Atomic, Bounded, Map, Mutex, MutexGuard, sleep, spawn, timeout};
 #[cfg(not(shuttle))]
-pub(super) use real::{Atomic, Bounded, Map, Mutex, MutexGuard, spawn, timeout};
+pub(super) use real::{Atomic, Bounded, Map, Mutex, MutexGuard, sleep, spawn, timeout};
 
 pub(super) use std::sync::atomic::Ordering;
 pub(super) use std::sync::{Arc, Weak};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::backend::{Backend, BackendError, Subscriber};
+use crate::backend::{Backend, BackendError, Feed, Subscriber};
 use crate::digest::Digest;
 use crate::record::Record;
 
@@ -112,5 +112,9 @@ impl<B: Backend> Backend for Misbehaving<B> {
 
     fn subscribe(&self, subscriber: Subscriber) {
         self.inner.subscribe(subscriber);
+    }
+
+    fn feed(&self) -> Option<Feed> {
+        self.inner.feed()
     }
 }

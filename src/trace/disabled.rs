@@ -8,4 +8,4 @@ pub(crate) fn admitted(_: &Principal) {}
 
 pub(crate) fn refused(_: &'static str, _: Option<&KeyId>) {}
 
-pub(crate) fn backend_failed(_: &Failure<'_>) {}
+pub(crate) fn failed(_: &'static str, _: &Failure<'_>) {}

@@ -15,12 +15,12 @@ pub(crate) fn refused(reason: &'static str, key_id: Option<&KeyId>) {
     tracing::info!(target: TARGET, reason, key_id = key_id.map(tracing::field::display), "refused");
 }
 
-pub(crate) fn backend_failed(failure: &Failure<'_>) {
+pub(crate) fn failed(what: &'static str, failure: &Failure<'_>) {
     match failure {
-        Failure::Error(error) => tracing::warn!(target: TARGET, %error, "the key store gave no answer"),
-        Failure::Panic => tracing::error!(target: TARGET, "the key store panicked"),
+        Failure::Error(error) => tracing::warn!(target: TARGET, %error, "{what} gave no answer"),
+        Failure::Panic => tracing::error!(target: TARGET, "{what} panicked"),
         Failure::Deadline(after) => {
-            tracing::warn!(target: TARGET, ?after, "the key store did not answer in time");
+            tracing::warn!(target: TARGET, ?after, "{what} did not answer in time");
         }
     }
 }

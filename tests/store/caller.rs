@@ -1,5 +1,7 @@
 //! A client and the authenticator that it calls.
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderValue};
 use tower_api_key::backend::Backend;
 use tower_api_key::clock::ManualClock;
@@ -9,7 +11,8 @@ use tower_api_key::{Authenticator, KeyId, Timestamp};
 
 use crate::samples;
 
-/// An authenticator over a store, with the look-ups counted. Its clock stands still, so nothing runs out by itself.
+/// An authenticator over a store, with the look-ups counted. Its clock stands still, so nothing runs out by itself, and it
+/// polls once, so that all further news is what the store announces.
 pub(crate) struct Caller<S> {
     backend: Misbehaving<S>,
     authenticator: Authenticator,
@@ -20,7 +23,9 @@ impl<S: Backend + Clone> Caller<S> {
         let backend = Misbehaving::new(store.clone());
         let authenticator = Authenticator::builder(backend.clone())
             .with_clock(ManualClock::new(Timestamp::from_unix_millis(0)))
-            .deadline(std::time::Duration::from_secs(60))
+            .deadline(Duration::from_secs(60))
+            .poll_interval(Duration::from_secs(1_800))
+            .lease(Duration::from_secs(3_600))
             .build()
             .unwrap();
         Self { backend, authenticator }
@@ -41,12 +46,18 @@ impl<S: Backend + Clone> Caller<S> {
         self.backend.reads()
     }
 
-    /// Presents the key until the answer comes from the cache, and returns that answer.
+    /// Presents the key until the answer comes from the cache, which is from the first poll on, and returns that answer.
     pub(crate) async fn warm(&self, name: &str) -> Result<KeyId, Reason> {
-        self.present(name).await.ok();
-        let reads = self.backend.reads();
-        let answer = self.present(name).await;
-        assert_eq!(self.backend.reads(), reads, "the answer of {name} comes from the cache");
-        answer
+        let cached = async {
+            loop {
+                let reads = self.backend.reads();
+                let answer = self.present(name).await;
+                if self.backend.reads() == reads {
+                    return answer;
+                }
+            }
+        };
+        let cached = tokio::time::timeout(Duration::from_secs(30), cached).await;
+        cached.unwrap_or_else(|_| panic!("the answer of {name} comes from the cache"))
     }
 }

@@ -1,6 +1,7 @@
 //! The store in an SQLite file.
 
 mod announcing;
+mod following;
 mod full_disk;
 mod killed;
 mod ledger;

@@ -19,6 +19,11 @@ pub(super) async fn by_id(pool: &SqlitePool, id: &KeyId) -> Result<Option<Record
     decode(sqlx::query_as(GET).bind(id.as_str()).fetch_optional(pool).await)
 }
 
+/// Takes the bytes of a column as a digest, if they are one.
+pub(super) fn decode_digest(bytes: &[u8]) -> Option<Digest> {
+    bytes.try_into().ok().map(Digest::from_bytes)
+}
+
 fn decode(row: Result<Option<KeyRow>, sqlx::Error>) -> Result<Option<Record>, BackendError> {
     match row {
         Ok(row) => row.map(KeyRow::decode).transpose(),

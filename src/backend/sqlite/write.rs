@@ -5,6 +5,7 @@ use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use super::super::row::KeyRow;
 use super::super::{Announcement, BackendError, BackendErrorKind, Change};
+use super::read::decode_digest;
 use crate::digest::Digest;
 use crate::key::KeyId;
 use crate::record::Revocation;
@@ -131,20 +132,20 @@ async fn mark_revoked(
         .bind(id.as_str())
         .fetch_optional(&mut **transaction)
         .await;
-    decode_digest(digest)
+    understand(digest)
 }
 
 async fn digest_of(
     transaction: &mut Transaction<'_, Sqlite>,
     id: &KeyId,
 ) -> Result<Option<Digest>, BackendError> {
-    decode_digest(sqlx::query_scalar(DIGEST_OF).bind(id.as_str()).fetch_optional(&mut **transaction).await)
+    understand(sqlx::query_scalar(DIGEST_OF).bind(id.as_str()).fetch_optional(&mut **transaction).await)
 }
 
-fn decode_digest(found: Result<Option<Vec<u8>>, sqlx::Error>) -> Result<Option<Digest>, BackendError> {
+fn understand(found: Result<Option<Vec<u8>>, sqlx::Error>) -> Result<Option<Digest>, BackendError> {
     let Some(bytes) = found.map_err(BackendError::unavailable)? else { return Ok(None) };
-    let bytes = bytes.try_into().map_err(|_| BackendError::corrupt("the digest does not have 32 bytes"))?;
-    Ok(Some(Digest::from_bytes(bytes)))
+    let unexpected = || BackendError::corrupt("the digest does not have 32 bytes");
+    decode_digest(&bytes).map(Some).ok_or_else(unexpected)
 }
 
 async fn log(

@@ -1,18 +1,42 @@
 //! The primitives of a model, in which a scheduler decides who goes on at each of their uses.
 
 pub(in crate::cache) use shuttle::future::spawn;
-pub(in crate::cache) use shuttle::sync::atomic::AtomicU64 as Atomic;
 pub(in crate::cache) use shuttle::sync::{Mutex, MutexGuard};
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
+use std::ops::Deref;
 use std::pin::pin;
+use std::sync::OnceLock;
 use std::task::Poll;
 use std::time::Duration;
 
 use shuttle::rand::{Rng, thread_rng};
+use shuttle::sync::atomic::{AtomicU64, Ordering};
 
 use crate::digest::Digest;
+
+/// A counter that comes into being when it is first used. The cache has thousands, of which a scenario uses a few, and to
+/// make all of them for each schedule would take longer than the schedule itself.
+#[derive(Debug)]
+pub(in crate::cache) struct Atomic {
+    initial: u64,
+    used: OnceLock<Box<AtomicU64>>,
+}
+
+impl Atomic {
+    pub(in crate::cache) fn new(initial: u64) -> Self {
+        Self { initial, used: OnceLock::new() }
+    }
+}
+
+impl Deref for Atomic {
+    type Target = AtomicU64;
+
+    fn deref(&self) -> &AtomicU64 {
+        self.used.get_or_init(|| Box::new(AtomicU64::new(self.initial)))
+    }
+}
 
 /// A deadline that passes whenever the scheduler likes, and at last.
 ///
@@ -42,27 +66,49 @@ pub(in crate::cache) async fn timeout<F: Future>(limit: Duration, future: F) -> 
 #[derive(Debug)]
 pub(in crate::cache) struct Elapsed;
 
+/// A pause that is as long as the scheduler likes.
+pub(in crate::cache) async fn sleep(_: Duration) {
+    shuttle::future::yield_now().await;
+}
+
 /// A map each of whose operations is one step.
-pub(in crate::cache) struct Map<V>(Mutex<HashMap<Digest, V>>);
+pub(in crate::cache) struct Map<V> {
+    step: AtomicU64,
+    values: std::sync::Mutex<HashMap<Digest, V>>,
+}
 
 impl<V: Clone> Map<V> {
     pub(in crate::cache) fn new() -> Self {
-        Self(Mutex::new(HashMap::new()))
+        Self { step: AtomicU64::new(0), values: std::sync::Mutex::new(HashMap::new()) }
     }
 
     pub(in crate::cache) fn get(&self, digest: &Digest) -> Option<V> {
-        super::lock(&self.0).get(digest).cloned()
+        self.take_step().get(digest).cloned()
     }
 
     pub(in crate::cache) fn insert(&self, digest: Digest, value: V) {
-        super::lock(&self.0).insert(digest, value);
+        self.replace(digest, value);
     }
 
     pub(in crate::cache) fn remove_if(&self, digest: &Digest, goes: impl Fn(&V) -> bool) {
-        let mut values = super::lock(&self.0);
+        let mut values = self.take_step();
         if values.get(digest).is_some_and(goes) {
             values.remove(digest);
         }
+    }
+
+    fn replace(&self, digest: Digest, value: V) -> Option<V> {
+        self.take_step().insert(digest, value)
+    }
+
+    fn remove(&self, digest: &Digest) -> Option<V> {
+        self.take_step().remove(digest)
+    }
+
+    /// Lets others go on before an operation, and nobody during it: a lock of the model would let them twice.
+    fn take_step(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, V>> {
+        self.step.load(Ordering::SeqCst);
+        self.values.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -90,12 +136,12 @@ impl<V: Clone + Send + Sync + 'static> Bounded<V> {
     }
 
     pub(in crate::cache) fn insert(&self, digest: Digest, value: V) {
-        let replaced = super::lock(&self.values.0).insert(digest, value);
+        let replaced = self.values.replace(digest, value);
         self.tell(&digest, replaced);
     }
 
     pub(in crate::cache) fn remove(&self, digest: &Digest) {
-        let removed = super::lock(&self.values.0).remove(digest);
+        let removed = self.values.remove(digest);
         self.tell(digest, removed);
     }
 

@@ -4,7 +4,7 @@ pub(in crate::cache) use std::sync::atomic::AtomicU64 as Atomic;
 pub(in crate::cache) use std::sync::{Mutex, MutexGuard};
 
 pub(in crate::cache) use tokio::task::spawn;
-pub(in crate::cache) use tokio::time::timeout;
+pub(in crate::cache) use tokio::time::{sleep, timeout};
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;

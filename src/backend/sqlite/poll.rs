@@ -1,0 +1,66 @@
+//! Reading what other processes have changed in the file.
+
+use sqlx::SqlitePool;
+
+use super::super::{BackendError, Change, ChangeFeed};
+use super::read::decode_digest;
+
+/// More changes than this are not applied one by one.
+const MOST: i64 = 1_000;
+
+/// Reads the rows behind the last one that was read. SQLite commits one transaction after another, so rows appear in the
+/// order of their numbers, and none appears behind one that was read.
+pub(super) struct Log {
+    pool: SqlitePool,
+    /// The number of the last row that was read, once the end of the log has been looked up.
+    last: Option<i64>,
+}
+
+impl Log {
+    pub(super) fn new(pool: SqlitePool) -> Self {
+        Self { pool, last: None }
+    }
+
+    async fn end(&self) -> Result<i64, BackendError> {
+        const END: &str = "SELECT coalesce(max(seq), 0) FROM tower_api_key_change";
+        sqlx::query_scalar(END).fetch_one(&self.pool).await.map_err(BackendError::unavailable)
+    }
+
+    async fn read(&self, last: i64, end: i64) -> Result<Vec<(i64, Vec<u8>, String)>, BackendError> {
+        const READ: &str =
+            "SELECT seq, digest, kind FROM tower_api_key_change WHERE seq > ? AND seq <= ? ORDER BY seq";
+        let rows = sqlx::query_as(READ).bind(last).bind(end).fetch_all(&self.pool).await;
+        rows.map_err(BackendError::unavailable)
+    }
+}
+
+impl ChangeFeed for Log {
+    async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+        let end = self.end().await?;
+        let changes = match self.last {
+            None => Vec::new(),
+            Some(last) if last == end => Vec::new(),
+            // A log that has become shorter is that of a copy which was put back.
+            Some(last) if end < last || end - last > MOST => vec![Change::Everything],
+            Some(last) => changes_of(&self.read(last, end).await?, last, end),
+        };
+        self.last = Some(end);
+        Ok(changes)
+    }
+}
+
+/// Understands all rows from `last` to `end`, or takes everything to be changed.
+fn changes_of(rows: &[(i64, Vec<u8>, String)], last: i64, end: i64) -> Vec<Change> {
+    let is_whole = rows.iter().map(|(number, ..)| *number).eq(last + 1..=end);
+    let changes = rows.iter().map(|(_, digest, kind)| change_of(digest, kind));
+    changes.collect::<Option<Vec<_>>>().filter(|_| is_whole).unwrap_or_else(|| vec![Change::Everything])
+}
+
+fn change_of(digest: &[u8], kind: &str) -> Option<Change> {
+    let digest = decode_digest(digest)?;
+    match kind {
+        "changed" => Some(Change::Changed(digest)),
+        "revoked" => Some(Change::Revoked(digest)),
+        _ => None,
+    }
+}

@@ -1,0 +1,114 @@
+//! Many requests, clients that hang up, and a store in all weathers, under schedules that are chosen by chance.
+//!
+//! `MODEL_SCHEDULES` sets how many.
+
+use std::env;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use shuttle::future::{block_on, spawn};
+use shuttle::scheduler::{PctScheduler, RandomScheduler};
+
+use super::*;
+
+const CALM: Weather = Weather { slow: true, ..STILL };
+const STORMY: Weather = Weather { stormy: true, ..CALM };
+const LAGGING: Weather = Weather { lag: Lag::AtTimes, ..STORMY };
+
+/// Makes a request and leaves it, as a client does that hangs up.
+async fn request_and_leave(world: &World) {
+    let mut reading = pin!(world.cache.read(DIGEST));
+    poll_fn(|context| {
+        let _ = reading.as_mut().poll(context);
+        Poll::Ready(())
+    })
+    .await;
+}
+
+/// Several requests at once, one after another in each task, while someone changes the key.
+fn requests_during(world: &World, changes: impl FnOnce(&World) + Send + 'static) {
+    let changer = shuttle::thread::spawn({
+        let world = world.clone();
+        move || changes(&world)
+    });
+    let leaver = spawn({
+        let world = world.clone();
+        async move { request_and_leave(&world).await }
+    });
+    let tasks: Vec<_> = (0..3)
+        .map(|_| {
+            let world = world.clone();
+            spawn(async move {
+                world.request().await;
+                world.request().await;
+            })
+        })
+        .collect();
+    block_on(async {
+        for task in tasks {
+            task.await.expect("a request");
+        }
+        leaver.await.expect("a request");
+    });
+    changer.join().expect("a change");
+}
+
+/// Explores a scenario by chance alone, and by a few preemptions at places chosen by chance.
+fn explore(scenario: impl Fn() + Clone + Send + Sync + 'static) {
+    let wanted = env::var("MODEL_SCHEDULES").ok().and_then(|number| number.parse().ok());
+    let schedules = wanted.unwrap_or(2_000);
+    report(run(RandomScheduler::new(schedules), scenario.clone()), "at random");
+    report(run(PctScheduler::new(4, schedules), scenario), "with preemptions at random places");
+}
+
+#[test]
+fn no_request_is_decided_by_what_was_changed_before_it_began() {
+    for weather in [CALM, STORMY] {
+        explore(move || {
+            requests_during(&World::new(VALID, weather), |world| {
+                world.change(RENAMED, Change::Changed(DIGEST));
+                world.change(REVOKED, Change::Revoked(DIGEST));
+            });
+        });
+    }
+}
+
+#[test]
+fn a_key_that_was_created_is_known_to_every_later_request() {
+    for weather in [CALM, STORMY] {
+        explore(move || {
+            requests_during(&World::new(ABSENT, weather), |world| {
+                world.change(VALID, Change::Changed(DIGEST))
+            });
+        });
+    }
+}
+
+#[test]
+fn a_change_of_everything_reaches_every_later_request() {
+    for weather in [CALM, STORMY] {
+        explore(move || {
+            requests_during(&World::new(VALID, weather), |world| world.change(RENAMED, Change::Everything));
+        });
+    }
+}
+
+#[test]
+fn a_replica_that_lags_behind_a_revocation_admits_nobody() {
+    explore(|| {
+        requests_during(&World::new(VALID, LAGGING), |world| world.change(REVOKED, Change::Revoked(DIGEST)));
+    });
+}
+
+#[test]
+#[should_panic(expected = "was acknowledged")]
+fn the_model_notices_a_change_that_is_applied_before_it_is_committed() {
+    explore(|| {
+        requests_during(&World::new(VALID, CALM), |world| {
+            world.cache.apply(Change::Changed(DIGEST));
+            world.state.store(RENAMED, Ordering::SeqCst);
+            world.acknowledged.store(RENAMED, Ordering::SeqCst);
+        });
+    });
+}

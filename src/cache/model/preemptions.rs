@@ -1,0 +1,156 @@
+//! Every schedule of whole requests with few preemptions: moments at which a task that could go on has to wait for others.
+//!
+//! All schedules of a whole request and a change are too many to be run. But what breaks under some schedule nearly always
+//! breaks under one with two preemptions, and of those there are thousands, not billions.
+
+use std::env;
+
+use shuttle::future::{block_on, spawn};
+use shuttle::scheduler::{DfsScheduler, Schedule, Task, TaskId};
+
+use super::*;
+
+/// Takes every schedule with at most `most` preemptions, each once.
+#[derive(Debug)]
+pub(super) struct FewPreemptions {
+    most: usize,
+    /// The choices that lead to the schedule under way: which was taken, of how many.
+    choices: Vec<(usize, usize)>,
+    /// How many of them have been made again.
+    made: usize,
+    preemptions: usize,
+    begun: bool,
+}
+
+impl FewPreemptions {
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, choices: Vec::new(), made: 0, preemptions: 0, begun: false }
+    }
+
+    fn choose(&mut self, of: usize) -> usize {
+        if self.made == self.choices.len() {
+            self.choices.push((0, of));
+        }
+        let (taken, options) = self.choices[self.made];
+        assert_eq!(options, of, "the scenario does not depend on its schedule alone");
+        self.made += 1;
+        taken
+    }
+}
+
+impl Scheduler for FewPreemptions {
+    fn new_execution(&mut self) -> Option<Schedule> {
+        if self.begun {
+            while self.choices.pop_if(|(taken, of)| *taken + 1 == *of).is_some() {}
+            self.choices.last_mut()?.0 += 1;
+        }
+        self.begun = true;
+        self.made = 0;
+        self.preemptions = 0;
+        Some(Schedule::new(0))
+    }
+
+    fn next_task(&mut self, runnable: &[&Task], current: Option<TaskId>, yields: bool) -> Option<TaskId> {
+        let mut options: Vec<TaskId> = runnable.iter().map(|task| task.id()).collect();
+        let may_go_on = current.and_then(|current| options.iter().position(|id| *id == current));
+        let Some(current) = may_go_on.filter(|_| !yields) else {
+            return Some(options[self.choose(options.len())]);
+        };
+        options.swap(0, current);
+        let allowed = if self.preemptions < self.most { options.len() } else { 1 };
+        let taken = self.choose(allowed);
+        self.preemptions += usize::from(taken != 0);
+        Some(options[taken])
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        panic!("a scenario that is explored in full leaves nothing to chance")
+    }
+}
+
+/// How many preemptions the requests of these scenarios may meet. `MODEL_PREEMPTIONS` sets it.
+fn preemptions() -> usize {
+    env::var("MODEL_PREEMPTIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(2)
+}
+
+/// Runs a scenario under every schedule with few preemptions. The scheduler ends when it has taken them all.
+fn explore(scenario: impl Fn() + Send + Sync + 'static) {
+    let most = preemptions();
+    report(run(FewPreemptions::new(most), scenario), &format!("all with up to {most} preemptions"));
+}
+
+/// Two requests, one of which is followed by another, while someone changes the key.
+fn requests_during(world: &World, state: usize, change: Change) {
+    let changer = world.change_meanwhile(state, change);
+    let other = spawn({
+        let world = world.clone();
+        async move { world.request().await }
+    });
+    block_on(async {
+        world.request().await;
+        world.glance();
+        other.await.expect("a request");
+    });
+    changer.join().expect("a change");
+    block_on(world.request());
+}
+
+#[test]
+fn requests_during_a_change_are_decided_by_nothing_older() {
+    explore(|| requests_during(&World::new(VALID, STILL), RENAMED, Change::Changed(DIGEST)));
+}
+
+#[test]
+fn requests_during_a_revocation_are_decided_by_nothing_older() {
+    explore(|| requests_during(&World::new(VALID, STILL), REVOKED, Change::Revoked(DIGEST)));
+}
+
+#[test]
+fn requests_during_a_revocation_that_a_replica_never_hears_of_are_decided_by_nothing_older() {
+    let deaf = Weather { lag: Lag::Always, ..STILL };
+    explore(move || requests_during(&World::new(VALID, deaf), REVOKED, Change::Revoked(DIGEST)));
+}
+
+#[test]
+fn requests_during_the_creation_of_a_key_are_decided_by_nothing_older() {
+    explore(|| requests_during(&World::new(ABSENT, STILL), VALID, Change::Changed(DIGEST)));
+}
+
+#[test]
+fn requests_during_a_change_of_everything_are_decided_by_nothing_older() {
+    explore(|| requests_during(&World::new(VALID, STILL), RENAMED, Change::Everything));
+}
+
+#[test]
+#[should_panic(expected = "was acknowledged")]
+fn a_change_that_is_applied_before_it_is_committed_is_noticed_with_one_preemption() {
+    run(FewPreemptions::new(1), || {
+        let world = World::new(VALID, STILL);
+        let changer = shuttle::thread::spawn({
+            let world = world.clone();
+            move || {
+                world.cache.apply(Change::Changed(DIGEST));
+                world.state.store(RENAMED, Ordering::SeqCst);
+                world.acknowledged.store(RENAMED, Ordering::SeqCst);
+            }
+        });
+        block_on(world.request());
+        changer.join().expect("a change");
+        world.glance();
+    });
+}
+
+#[test]
+fn schedules_with_as_many_preemptions_as_fit_are_all_schedules() {
+    let scenario = || {
+        let counter = Arc::new(AtomicUsize::new(0));
+        let adders: Vec<_> = (0..2)
+            .map(|_| {
+                let counter = Arc::clone(&counter);
+                shuttle::thread::spawn(move || counter.fetch_add(1, Ordering::SeqCst))
+            })
+            .collect();
+        adders.into_iter().for_each(|adder| assert!(adder.join().is_ok()));
+    };
+    assert_eq!(run(FewPreemptions::new(usize::MAX), scenario), run(DfsScheduler::new(None, false), scenario));
+}

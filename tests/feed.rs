@@ -1,0 +1,310 @@
+//! What an authenticator makes of changes that other processes make to its store.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::disallowed_methods, reason = "the time of the runtime is paused, so nothing sleeps")]
+
+mod support;
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use support::{Key, build, revocation};
+use tokio::sync::Notify;
+use tower_api_key::backend::{Change, ChangeFeed, Feed};
+use tower_api_key::clock::ManualClock;
+use tower_api_key::digest::Digest;
+use tower_api_key::{
+    Authenticator, AuthenticatorBuilder, Backend, BackendError, ConfigErrorKind, Reason, Record,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A store that is changed by others, who tell nobody.
+#[derive(Clone, Default)]
+struct Shared(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    records: Mutex<HashMap<Digest, Record>>,
+    log: Mutex<Vec<Change>>,
+    feed: Mutex<Behaviour>,
+    let_go: Notify,
+    reads: AtomicUsize,
+    polls: AtomicUsize,
+    is_down: Mutex<bool>,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Behaviour {
+    #[default]
+    Behave,
+    Fail,
+    Hang,
+    /// Reads the log, and keeps what it found until it is let go.
+    Hold,
+    Panic,
+}
+
+impl Shared {
+    fn put(&self, record: &Record, change: Change) {
+        self.0.records.lock().unwrap().insert(record.digest, record.clone());
+        self.0.log.lock().unwrap().push(change);
+    }
+
+    fn add(&self, key: &Key) {
+        self.put(&key.record, Change::Changed(key.record.digest));
+    }
+
+    fn revoke(&self, key: &Key) {
+        let key = key.clone().with(|record| record.revoked = Some(revocation()));
+        self.put(&key.record, Change::Revoked(key.record.digest));
+    }
+
+    fn feed_shall(&self, behaviour: Behaviour) {
+        *self.0.feed.lock().unwrap() = behaviour;
+        self.0.let_go.notify_waiters();
+    }
+
+    fn go_down(&self) {
+        *self.0.is_down.lock().unwrap() = true;
+    }
+
+    fn reads(&self) -> usize {
+        self.0.reads.load(SeqCst)
+    }
+
+    fn polls(&self) -> usize {
+        self.0.polls.load(SeqCst)
+    }
+}
+
+impl Backend for Shared {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        self.0.reads.fetch_add(1, SeqCst);
+        if *self.0.is_down.lock().unwrap() {
+            return Err(BackendError::unavailable("told to be down"));
+        }
+        Ok(self.0.records.lock().unwrap().get(digest).cloned())
+    }
+
+    fn feed(&self) -> Option<Feed> {
+        Some(Feed::new(Log { shared: self.clone(), read: None }))
+    }
+}
+
+struct Log {
+    shared: Shared,
+    read: Option<usize>,
+}
+
+impl ChangeFeed for Log {
+    async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+        let state = Arc::clone(&self.shared.0);
+        state.polls.fetch_add(1, SeqCst);
+        let behaviour = *state.feed.lock().unwrap();
+        match behaviour {
+            Behaviour::Fail => return Err(BackendError::unavailable("told to fail")),
+            Behaviour::Hang => pending().await,
+            Behaviour::Panic => panic!("told to panic"),
+            Behaviour::Behave | Behaviour::Hold => {}
+        }
+        let log = state.log.lock().unwrap().clone();
+        if matches!(behaviour, Behaviour::Hold) {
+            state.let_go.notified().await;
+        }
+        let read = self.read.replace(log.len()).unwrap_or(log.len());
+        Ok(log[read..].to_vec())
+    }
+}
+
+/// An authenticator over a store with one key, and its clock.
+struct Node {
+    authenticator: Authenticator,
+    clock: Arc<ManualClock>,
+    store: Shared,
+    key: Key,
+}
+
+impl Node {
+    fn new(configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder) -> Self {
+        let (store, key) = (Shared::default(), Key::mint());
+        store.add(&key);
+        let (authenticator, clock) = build(configure(Authenticator::builder(store.clone())));
+        Self { authenticator, clock, store, key }
+    }
+
+    /// A node that has polled once and has read the key.
+    async fn following() -> Self {
+        let node = Self::new(|builder| builder);
+        assert_eq!(node.request().await, None);
+        node.pass(Duration::from_millis(1)).await;
+        assert_eq!(node.request().await, None);
+        node
+    }
+
+    async fn request(&self) -> Option<Reason> {
+        let outcome = self.authenticator.authenticate(self.key.x_api_key().headers()).await;
+        outcome.err().map(|rejection| rejection.reason().clone())
+    }
+
+    /// Lets time pass, for the clock of the authenticator and for the runtime.
+    async fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+        tokio::time::sleep(time).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_another_process_revoked_is_refused_after_the_next_poll() {
+    let node = Node::following().await;
+    let reads = node.store.reads();
+    node.store.revoke(&node.key);
+    assert_eq!(node.request().await, None, "no news yet");
+    assert_eq!(node.store.reads(), reads);
+    node.pass(SECOND).await;
+    assert_eq!(node.request().await, Some(Reason::Revoked));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_another_process_created_is_admitted_after_the_next_poll() {
+    let mut node = Node::following().await;
+    node.key = Key::mint();
+    assert_eq!(node.request().await, Some(Reason::Unknown));
+    node.store.add(&node.key);
+    node.pass(SECOND).await;
+    assert_eq!(node.request().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_remembered_before_the_first_poll_is_answered() {
+    let node = Node::new(|builder| builder);
+    node.store.feed_shall(Behaviour::Hang);
+    for reads in 1..=3 {
+        assert_eq!(node.request().await, None);
+        assert_eq!(node.store.reads(), reads);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_before_the_first_poll_is_read_again_after_it() {
+    let node = Node::new(|builder| builder);
+    node.store.feed_shall(Behaviour::Fail);
+    assert_eq!(node.request().await, None);
+    // The first poll begins behind the revocation, so no poll will ever name it.
+    node.store.revoke(&node.key);
+    node.store.feed_shall(Behaviour::Behave);
+    node.pass(SECOND).await;
+    assert_eq!(node.request().await, Some(Reason::Revoked));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_polls_fail_records_count_until_the_lease_ends() {
+    for behaviour in [Behaviour::Fail, Behaviour::Hang, Behaviour::Panic] {
+        let node = Node::following().await;
+        node.store.feed_shall(behaviour);
+        node.store.revoke(&node.key);
+        node.pass(SECOND * 4).await;
+        assert_eq!(node.request().await, None, "the last good poll began less than five seconds ago");
+        node.pass(SECOND).await;
+        assert_eq!(node.request().await, Some(Reason::Revoked));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_lease_and_a_store_nobody_is_admitted_and_nobody_is_called_unknown() {
+    let node = Node::following().await;
+    node.store.feed_shall(Behaviour::Fail);
+    node.store.go_down();
+    node.pass(SECOND * 4).await;
+    assert_eq!(node.request().await, None);
+    node.pass(SECOND).await;
+    assert_eq!(node.request().await, Some(Reason::Unavailable));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_that_takes_long_does_not_make_the_lease_longer() {
+    let node = Node::new(|builder| builder.deadline(SECOND * 4));
+    assert_eq!(node.request().await, None);
+    node.pass(Duration::from_millis(1)).await;
+    node.store.feed_shall(Behaviour::Hold);
+    node.pass(SECOND).await;
+    let began = node.store.polls();
+    // The poll has read the log and is on its way back when the key is revoked.
+    node.store.revoke(&node.key);
+    node.pass(SECOND * 3).await;
+    assert_eq!(node.store.polls(), began, "it is still the same poll");
+    node.store.feed_shall(Behaviour::Hang);
+    node.pass(Duration::from_millis(1)).await;
+    assert_eq!(node.request().await, None, "its answer has renewed the lease");
+    node.pass(SECOND * 2).await;
+    assert_eq!(node.request().await, Some(Reason::Revoked), "five seconds after it began");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_panicked_is_replaced() {
+    let node = Node::following().await;
+    node.store.feed_shall(Behaviour::Panic);
+    node.pass(SECOND).await;
+    node.store.feed_shall(Behaviour::Behave);
+    node.pass(SECOND * 5).await;
+    let reads = node.store.reads();
+    assert_eq!(node.request().await, None, "a request that finds no lease starts the new one");
+    node.pass(Duration::from_millis(1)).await;
+    for _ in 0..3 {
+        assert_eq!(node.request().await, None);
+    }
+    assert_eq!(node.store.reads(), reads + 2);
+}
+
+#[test]
+fn an_authenticator_that_outlives_its_runtime_follows_in_the_next_one() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    let node = runtime().unwrap().block_on(Node::following());
+    runtime().unwrap().block_on(async {
+        node.pass(SECOND * 6).await;
+        assert_eq!(node.request().await, None);
+        node.pass(Duration::from_millis(1)).await;
+        assert_eq!(node.request().await, None);
+        node.store.revoke(&node.key);
+        node.pass(SECOND).await;
+        assert_eq!(node.request().await, Some(Reason::Revoked));
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_polls_for_an_authenticator_that_is_gone() {
+    let Node { authenticator, store, .. } = Node::following().await;
+    drop(authenticator);
+    tokio::time::sleep(SECOND).await;
+    let polls = store.polls();
+    tokio::time::sleep(SECOND * 10).await;
+    assert_eq!(store.polls(), polls);
+}
+
+#[test]
+fn a_lease_that_would_end_between_two_polls_is_refused() {
+    let refused = |configure: fn(AuthenticatorBuilder) -> AuthenticatorBuilder| {
+        let error = configure(Authenticator::builder(Shared::default())).build().unwrap_err();
+        assert_eq!(error.kind(), ConfigErrorKind::Limit);
+        error.to_string()
+    };
+    assert_eq!(
+        refused(|builder| builder.lease(SECOND)),
+        "expected a lease longer than the poll interval of 1s, found 1s"
+    );
+    assert_eq!(
+        refused(|builder| builder.lease(Duration::ZERO)),
+        "expected a lease longer than the poll interval of 1s, found 0ns"
+    );
+    assert_eq!(
+        refused(|builder| builder.poll_interval(Duration::ZERO)),
+        "expected a poll interval above zero, found zero"
+    );
+    assert_eq!(
+        refused(|builder| builder.lease(SECOND * 3601)),
+        "expected a lease of at most 3600s, found 3601s"
+    );
+}
