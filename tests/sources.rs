@@ -6,7 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
+use tower_api_key::Environment;
 use tower_api_key::credential::{Credential, CredentialErrorKind, Source, Sources};
+use tower_api_key::key::KeyFormat;
 
 fn sources() -> Sources {
     Sources::new([Source::bearer(), Source::basic(), Source::x_api_key()]).unwrap()
@@ -93,6 +95,21 @@ fn what_is_not_of_its_grammar_is_malformed() {
         assert_eq!(extract(&[("authorization", value.as_bytes())]), MALFORMED, "{value:?}");
     }
     assert!(extract(&[("authorization", b"Basic dTprZQ==")]).unwrap().is_some());
+}
+
+#[test]
+fn of_two_formats_one_may_start_like_the_other() {
+    let formats = ["mem", "mem_pool"].map(|prefix| KeyFormat::new(prefix).unwrap());
+    let texts = formats.each_ref().map(|format| format.mint(Environment::Live).unwrap().reveal());
+    for order in [[0, 1], [1, 0]] {
+        let source =
+            order.iter().fold(Source::x_api_key(), |source, &index| source.format(formats[index].clone()));
+        let sources = Sources::new([source]).unwrap();
+        for text in &texts {
+            let headers = headers(&[("x-api-key", text.as_str().as_bytes())]);
+            assert!(sources.extract(&headers, |_| ()).unwrap().is_some(), "{order:?}");
+        }
+    }
 }
 
 #[test]

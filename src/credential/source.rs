@@ -125,8 +125,10 @@ impl Source {
             Scheme::Bearer | Scheme::Header(_) => (None, text),
         };
         let named = self.empty_user || user.is_none_or(|user| !user.is_empty());
-        let mut verdicts = self.formats.iter().map(|format| format.parse(secret));
-        let right = match verdicts.find(|verdict| *verdict != Err(ParseKeyError::PREFIX)) {
+        let verdicts = self.formats.iter().map(|format| format.parse(secret));
+        // The prefix of one format may start like that of another: `mem` and `mem_pool`.
+        let right = match verdicts.filter(|verdict| *verdict != Err(ParseKeyError::PREFIX)).reduce(Result::or)
+        {
             // Whatever is of a format is of every grammar as well.
             Some(verdict) => verdict.is_ok(),
             None => self.foreign && self.is_well_formed(secret),

@@ -1,7 +1,8 @@
 //! Looking keys up.
 
+use sqlx::error::UnexpectedNullError;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row, SqlitePool};
+use sqlx::{Decode, FromRow, Row, Sqlite, SqlitePool, Type};
 
 use super::super::BackendError;
 use super::super::row::KeyRow;
@@ -37,17 +38,17 @@ fn decode(row: Result<Option<KeyRow>, sqlx::Error>) -> Result<Option<Record>, Ba
 impl FromRow<'_, SqliteRow> for KeyRow {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
-            id: row.try_get("id")?,
-            digest: row.try_get("digest")?,
-            hint: row.try_get("hint")?,
-            name: row.try_get("name")?,
-            owner_kind: row.try_get("owner_kind")?,
+            id: required(row, "id")?,
+            digest: required(row, "digest")?,
+            hint: required(row, "hint")?,
+            name: required(row, "name")?,
+            owner_kind: required(row, "owner_kind")?,
             owner_organization: row.try_get("owner_organization")?,
             owner_email: row.try_get("owner_email")?,
             owner_project: row.try_get("owner_project")?,
-            environment: row.try_get("environment")?,
-            scopes: row.try_get("scopes")?,
-            sources: row.try_get("sources")?,
+            environment: required(row, "environment")?,
+            scopes: required(row, "scopes")?,
+            sources: required(row, "sources")?,
             created_at: row.try_get("created_at")?,
             created_by: row.try_get("created_by")?,
             expires_at: row.try_get("expires_at")?,
@@ -56,7 +57,18 @@ impl FromRow<'_, SqliteRow> for KeyRow {
             rotated_from: row.try_get("rotated_from")?,
             rotated_to: row.try_get("rotated_to")?,
             last_used_at: row.try_get("last_used_at")?,
-            metadata: row.try_get("metadata")?,
+            metadata: required(row, "metadata")?,
         })
     }
+}
+
+/// Reads a column that is never empty. By itself, sqlx takes an SQL `NULL` for a text without characters.
+fn required<'r, T>(row: &'r SqliteRow, column: &str) -> Result<T, sqlx::Error>
+where
+    T: Decode<'r, Sqlite> + Type<Sqlite>,
+{
+    row.try_get::<Option<T>, _>(column)?.ok_or_else(|| sqlx::Error::ColumnDecode {
+        index: column.to_owned(),
+        source: UnexpectedNullError.into(),
+    })
 }

@@ -73,6 +73,22 @@ async fn a_row_whose_id_is_garbage_is_an_outage() {
 }
 
 #[tokio::test]
+async fn a_column_without_a_value_is_not_one_that_is_empty() {
+    let (store, folder) = super::open().await;
+    let pool = application(&folder.path().join("keys.db")).await;
+    // The same columns without the checks, as after a careless import.
+    run(&pool, "CREATE TABLE loose AS SELECT * FROM tower_api_key").await;
+    run(&pool, "DROP TABLE tower_api_key; ALTER TABLE loose RENAME TO tower_api_key").await;
+    for (index, column) in ["hint", "name", "scopes", "sources", "metadata"].into_iter().enumerate() {
+        let name = format!("key_{index}");
+        store.insert(samples::plain(&name)).await.unwrap();
+        let update = format!("UPDATE tower_api_key SET {column} = NULL WHERE id = '{name}'");
+        sqlx::query(sqlx::AssertSqlSafe(update)).execute(&pool).await.unwrap();
+        says(&store.find(&samples::digest(&name)).await.expect_err(column), Corrupt, column);
+    }
+}
+
+#[tokio::test]
 async fn a_table_that_is_gone_is_an_outage() {
     let (store, folder) = super::open().await;
     store.insert(samples::plain("key")).await.unwrap();
