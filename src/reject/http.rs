@@ -11,10 +11,13 @@ pub(super) fn answer(rejection: &Rejection) -> Response<Bytes> {
     let payload = answers.respond.respond(rejection);
     let mut response = Response::new(payload.bytes);
     *response.status_mut() = rejection.reason.status();
+    let challenges = answers.challenges.lines(rejection);
     let headers = response.headers_mut();
+    // What follows, and `Connection`: to make room once costs less than to grow.
+    headers.reserve(challenges.len() + 4);
     headers.insert(header::CONTENT_TYPE, payload.content_type);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    for challenge in answers.challenges.lines(rejection) {
+    for challenge in challenges {
         headers.append(header::WWW_AUTHENTICATE, challenge);
     }
     if let (super::Reason::Unavailable, Some(seconds)) = (&rejection.reason, &answers.retry_after) {
