@@ -1,0 +1,67 @@
+//! Credentials in field values (RFC 9110 §11, RFC 6750 §2.1, RFC 7617 §2).
+
+use crate::base64;
+
+/// The longest text that may be a credential.
+const LONGEST: usize = 512;
+
+/// The symbols to which `token68` owes its name.
+const TOKEN68: &[u8; 68] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/";
+
+/// What a well-formed credential says: who, unless it has no place for that, and the key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    pub user: Option<String>,
+    pub secret: Vec<u8>,
+}
+
+/// Returns the scheme in lower case, and what follows the spaces behind it.
+pub fn split(value: &[u8]) -> (Vec<u8>, &[u8]) {
+    let mut parts = trim(value).splitn(2, |&byte| byte == b' ');
+    let scheme = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let mut rest = parts.next().unwrap_or_default();
+    while let Some(shorter) = rest.strip_prefix(b" ") {
+        rest = shorter;
+    }
+    (scheme, rest)
+}
+
+/// Reads what follows `Bearer`.
+pub fn bearer(rest: &[u8]) -> Option<Pair> {
+    let symbols = rest.iter().take_while(|byte| TOKEN68.contains(byte)).count();
+    let padding_only = rest[symbols..].iter().all(|&byte| byte == b'=');
+    (symbols > 0 && padding_only && rest.len() <= LONGEST).then(|| Pair { user: None, secret: rest.to_vec() })
+}
+
+/// Reads what follows `Basic`.
+pub fn basic(rest: &[u8]) -> Option<Pair> {
+    if rest.len() > LONGEST {
+        return None;
+    }
+    pair(&base64::decode(rest)?)
+}
+
+/// Reads the bytes that a Basic credential encodes.
+pub fn pair(bytes: &[u8]) -> Option<Pair> {
+    let text = String::from_utf8(bytes.to_vec()).ok()?;
+    let colon = text.find(':')?;
+    let has_control = text.chars().any(|c| c < ' ' || ('\u{7f}'..='\u{9f}').contains(&c));
+    let (user, secret) = (text[..colon].to_owned(), text.as_bytes()[colon + 1..].to_vec());
+    (!has_control && !secret.is_empty()).then_some(Pair { user: Some(user), secret })
+}
+
+/// Reads the value of a header that holds nothing but a key.
+pub fn named(value: &[u8]) -> Option<Pair> {
+    let value = trim(value);
+    let visible = value.iter().all(|byte| (0x21..=0x7e).contains(byte) && *byte != b',');
+    (visible && !value.is_empty() && value.len() <= LONGEST)
+        .then(|| Pair { user: None, secret: value.to_vec() })
+}
+
+/// Removes spaces and tabs around a value.
+pub fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', shorter @ ..] | [shorter @ .., b' ' | b'\t'] = value {
+        value = shorter;
+    }
+    value
+}

@@ -1,0 +1,214 @@
+//! A row of the table of keys with a value of any type in each column, and the key that it says, if it says one.
+
+use http::HeaderName;
+use tower_api_key::credential::Scheme;
+use tower_api_key::digest::Digest;
+use tower_api_key::{Environment, KeyId, Organization, Owner, Record, Revocation, Scopes, Timestamp};
+
+use crate::json;
+
+pub const COLUMNS: [&str; 20] = [
+    "id",
+    "digest",
+    "hint",
+    "name",
+    "owner_kind",
+    "owner_organization",
+    "owner_email",
+    "owner_project",
+    "environment",
+    "scopes",
+    "sources",
+    "created_at",
+    "created_by",
+    "expires_at",
+    "revoked_at",
+    "revoked_reason",
+    "rotated_from",
+    "rotated_to",
+    "last_used_at",
+    "metadata",
+];
+
+/// What SQLite keeps. Text need not be UTF-8 there.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(Vec<u8>),
+    Blob(Vec<u8>),
+}
+
+#[derive(Debug)]
+pub struct Row([Value; 20]);
+
+impl Row {
+    /// Reads a row from lines `COLUMN KIND VALUE`, where the kind is one of `null`, `integer`, `real`, `text`, `blob`, `hextext`
+    /// and `hexblob`. Other lines are left out. Columns without a line are those of a plain key.
+    pub fn parse(data: &[u8]) -> Self {
+        let mut row = Self::plain();
+        for line in data.split(|&byte| byte == b'\n') {
+            let mut parts = line.splitn(3, |&byte| byte == b' ');
+            let (Some(name), Some(kind)) = (parts.next(), parts.next()) else { continue };
+            let column = COLUMNS.iter().position(|column| column.as_bytes() == name);
+            if let (Some(column), Some(value)) = (column, read(kind, parts.next().unwrap_or_default())) {
+                row.0[column] = value;
+            }
+        }
+        row
+    }
+
+    fn plain() -> Self {
+        let text = |text: &str| Value::Text(text.into());
+        Self(COLUMNS.map(|column| match column {
+            "id" => text("key_1"),
+            "digest" => Value::Blob(vec![7; 32]),
+            "owner_kind" => text("organization"),
+            "owner_organization" => text("acme"),
+            "environment" => text("live"),
+            "metadata" => text("{}"),
+            "hint" | "name" | "scopes" | "sources" => text(""),
+            _ => Value::Null,
+        }))
+    }
+
+    /// Returns the values in the order of the columns.
+    pub fn values(&self) -> &[Value] {
+        &self.0
+    }
+
+    /// Returns the digest by which the row is found, if it is one.
+    pub fn digest(&self) -> Option<[u8; 32]> {
+        match self.at("digest") {
+            Value::Blob(bytes) => bytes.as_slice().try_into().ok(),
+            _ => None,
+        }
+    }
+
+    /// Returns the id by which the row is found, if it is one.
+    pub fn id(&self) -> Option<KeyId> {
+        id(self.text("id")?)
+    }
+
+    /// Returns the record that the row says, if all of it is as the store writes it.
+    pub fn meaning(&self) -> Option<Record> {
+        let digest = match self.at("digest") {
+            // A text that was put there is found by the id of its row alone, and is as good as bytes.
+            Value::Blob(bytes) | Value::Text(bytes) => bytes.as_slice().try_into().ok()?,
+            _ => return None,
+        };
+        let mut record = Record::imported(self.id()?, Digest::from_bytes(digest), self.owner()?);
+        record.hint = self.text("hint")?.into();
+        record.name = self.text("name")?.into();
+        record.environment = match self.text("environment")? {
+            "live" => Environment::Live,
+            "test" => Environment::Test,
+            _ => return None,
+        };
+        record.scopes = scopes(self.text("scopes")?)?;
+        record.sources = names(self.text("sources")?).map(scheme).collect::<Option<_>>()?;
+        record.created_at = self.time("created_at")?;
+        record.created_by = self.optional("created_by")?.map(Into::into);
+        record.expires_at = self.time("expires_at")?;
+        record.revoked = match (self.time("revoked_at")?, self.optional("revoked_reason")?) {
+            (Some(at), Some(reason)) => Some(Revocation::new(at, reason)),
+            (None, None) => None,
+            _ => return None,
+        };
+        record.rotated_from = self.link("rotated_from")?;
+        record.rotated_to = self.link("rotated_to")?;
+        record.last_used_at = self.time("last_used_at")?;
+        record.metadata = json::texts(self.text("metadata")?)?;
+        Some(record)
+    }
+
+    fn owner(&self) -> Option<Owner> {
+        let column = |name| self.optional(name);
+        let (organization, project) = (column("owner_organization")?, column("owner_project")?);
+        match (self.text("owner_kind")?, organization, column("owner_email")?, project) {
+            ("organization", Some(id), None, None) => Some(Owner::organization(id)),
+            ("user", None, Some(email), None) => Some(Owner::user(email, [])),
+            ("project", Some(id), None, Some(project)) => {
+                Some(Owner::project(Organization::new(id), project))
+            }
+            _ => None,
+        }
+    }
+
+    fn at(&self, name: &str) -> &Value {
+        let column = COLUMNS.iter().position(|column| *column == name);
+        &self.0[column.expect("a column")]
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        match self.at(name) {
+            Value::Text(bytes) => std::str::from_utf8(bytes).ok(),
+            _ => None,
+        }
+    }
+
+    fn optional(&self, name: &str) -> Option<Option<&str>> {
+        if *self.at(name) == Value::Null { Some(None) } else { self.text(name).map(Some) }
+    }
+
+    fn time(&self, name: &str) -> Option<Option<Timestamp>> {
+        match self.at(name) {
+            Value::Null => Some(None),
+            Value::Integer(millis) => Some(Some(Timestamp::from_unix_millis(*millis))),
+            _ => None,
+        }
+    }
+
+    fn link(&self, name: &str) -> Option<Option<KeyId>> {
+        match self.optional(name)? {
+            None => Some(None),
+            Some(text) => id(text).map(Some),
+        }
+    }
+}
+
+fn read(kind: &[u8], value: &[u8]) -> Option<Value> {
+    let text = || std::str::from_utf8(value).ok();
+    match kind {
+        b"null" => Some(Value::Null),
+        b"integer" => text()?.parse().ok().map(Value::Integer),
+        // SQLite takes what is no number for nothing.
+        b"real" => {
+            text()?.parse().ok().map(|real: f64| if real.is_nan() { Value::Null } else { Value::Real(real) })
+        }
+        b"text" => Some(Value::Text(value.to_vec())),
+        b"blob" => Some(Value::Blob(value.to_vec())),
+        b"hextext" => hex(value).map(Value::Text),
+        b"hexblob" => hex(value).map(Value::Blob),
+        _ => None,
+    }
+}
+
+fn hex(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let (pairs, []) = digits.as_chunks::<2>() else { return None };
+    pairs.iter().map(|[high, low]| Some((digit(*high)? << 4 | digit(*low)?) as u8)).collect()
+}
+
+fn id(text: &str) -> Option<KeyId> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+    (plain && (1..=64).contains(&text.len())).then(|| KeyId::new(text).expect("an id"))
+}
+
+fn names(list: &str) -> impl Iterator<Item = &str> {
+    list.split(' ').filter(|name| !name.is_empty())
+}
+
+fn scopes(list: &str) -> Option<Scopes> {
+    let wrong = |character: char| !('!'..='~').contains(&character) || matches!(character, '"' | '\\');
+    (!names(list).any(|name| name.contains(wrong))).then(|| Scopes::new(names(list)).expect("scopes"))
+}
+
+fn scheme(name: &str) -> Option<Scheme> {
+    match name {
+        "Bearer" => Some(Scheme::Bearer),
+        "Basic" => Some(Scheme::Basic),
+        name => HeaderName::from_lowercase(name.as_bytes()).ok().map(Scheme::Header),
+    }
+}
