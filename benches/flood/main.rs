@@ -1,0 +1,122 @@
+//! One good key among as many bad ones as the machine can make.
+//!
+//! `cargo bench --manifest-path benches/Cargo.toml --bench flood`; `FLOOD_SECONDS` says how long, 30 if it is not set.
+//! It fails if the good key was read again, was not admitted, or if the flood fills the memory. What the flood does to
+//! the time of a request is printed and no reason to fail, as on a busy machine it says more of the machine.
+
+#![allow(clippy::print_stdout, reason = "it talks to whoever started it")]
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on should stop")]
+
+mod hot;
+mod memory;
+mod strangers;
+
+use std::env;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use hot::{Hot, Latencies};
+use memory::Memory;
+use strangers::{Answers, Kind};
+use tower::Layer;
+use tower_api_key::AuthenticateLayer;
+use tower_api_key_benches::counting::Counting;
+use tower_api_key_benches::drive::runtime;
+use tower_api_key_benches::keys;
+use tower_api_key_benches::markdown::{self, thousands};
+use tower_api_key_benches::stacks::{Body, Stack, inner, layer};
+
+/// A part of the run, and which part of the time it takes.
+struct Phase {
+    says: &'static str,
+    share: f64,
+    threads: usize,
+    kind: Kind,
+}
+
+/// By how much the median of the good key may grow while there is a processor for each thread.
+const GROWTH: f64 = 1.25;
+
+fn main() -> ExitCode {
+    let seconds: f64 = env::var("FLOOD_SECONDS").map_or(30.0, |seconds| seconds.parse().unwrap());
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let phases = [
+        Phase { says: "quiet", share: 0.15, threads: 0, kind: Kind::OnlyMade },
+        Phase { says: "strangers are made, and not sent", share: 0.15, threads: 1, kind: Kind::OnlyMade },
+        Phase { says: "good checksums", share: 0.3, threads: 1, kind: Kind::GoodChecksum },
+        Phase { says: "bad checksums", share: 0.2, threads: 1, kind: Kind::BadChecksum },
+        Phase {
+            says: "good checksums, too few processors",
+            share: 0.2,
+            threads: processors,
+            kind: Kind::GoodChecksum,
+        },
+    ];
+
+    let texts = keys::texts(1);
+    let store = runtime().block_on(keys::store(&texts));
+    let store = Counting::new(store, keys::record(0, &texts[0]).digest);
+    let authenticator = layer::builder(store.clone()).build().unwrap();
+    let stack = AuthenticateLayer::new(authenticator).layer(inner::<Body>());
+    let mut hot = Hot::new(stack.clone(), &texts, seconds);
+    let mut memory = Memory::before();
+
+    let mut lines = Vec::new();
+    let mut quiet = None;
+    for phase in &phases {
+        let length = Duration::from_secs_f64(seconds * phase.share);
+        let (latencies, answers) = run(phase, length, &stack, &mut hot, &mut memory);
+        let quiet = *quiet.get_or_insert(latencies.median);
+        lines.push([
+            phase.says.to_owned(),
+            phase.threads.to_string(),
+            thousands(answers.all() as f64 / length.as_secs_f64()),
+            thousands(answers.unavailable as f64),
+            thousands(latencies.median),
+            thousands(latencies.high),
+            format!("{:.2}", latencies.median / quiet),
+        ]);
+        let is_in_question = phase.threads == 1 && phase.kind != Kind::OnlyMade;
+        if is_in_question && latencies.median > quiet * GROWTH {
+            println!("The median grew by more than a quarter: {}.\n", phase.says);
+        }
+    }
+
+    let heads = [
+        "phase",
+        "flooding threads",
+        "strangers a second",
+        "503s",
+        "good key, median ns",
+        "99.9 %",
+        "of quiet",
+    ];
+    markdown::print(heads, 1, &lines);
+    println!("- Reads of the good key: {} (bound: 1)", store.reads());
+    println!("- {memory}");
+    if store.reads() == 1 && memory.is_within_bound() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Asks with the good key, here, while other threads ask with bad ones.
+fn run(
+    phase: &Phase,
+    length: Duration,
+    stack: &impl Stack<Body>,
+    hot: &mut Hot<impl Stack<Body>>,
+    memory: &mut Memory,
+) -> (Latencies, Answers) {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let flood = |seed: usize| {
+            let (stack, over) = (stack.clone(), &over);
+            scope.spawn(move || strangers::flood(stack, phase.kind, seed as u64, over))
+        };
+        let floods: Vec<_> = (0..phase.threads).map(flood).collect();
+        let latencies = hot.ask(length, || memory.look());
+        over.store(true, Ordering::Relaxed);
+        let answers = floods.into_iter().map(|flood| flood.join().unwrap()).sum();
+        (latencies, answers)
+    })
+}

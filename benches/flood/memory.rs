@@ -1,0 +1,55 @@
+//! What the flood may take of the memory.
+
+use std::fmt;
+
+/// Bytes that the flood may take: what the limits of the cache come to, generously, and something for the allocator.
+const BOUND: u64 = UNKNOWN_KEYS * 512 + PENDING * 8_192 + (16 << 20);
+
+/// How many unknown keys are remembered, by default.
+const UNKNOWN_KEYS: u64 = 10_000;
+
+/// How many look-ups may run or wait, by default.
+const PENDING: u64 = 64 * 16;
+
+/// Bytes of this process in the machine's memory.
+pub(crate) struct Memory {
+    before: u64,
+    most: u64,
+}
+
+impl Memory {
+    /// Looks for the first time.
+    pub(crate) fn before() -> Self {
+        Self { before: resident(), most: 0 }
+    }
+
+    /// Looks again.
+    pub(crate) fn look(&mut self) {
+        self.most = self.most.max(resident());
+    }
+
+    /// Tells whether it never took more than it may.
+    pub(crate) fn is_within_bound(&self) -> bool {
+        self.most < self.before + BOUND
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let megabytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        write!(
+            f,
+            "Memory: {:.1} MiB before, {:.1} MiB at most (bound: {:.1} MiB more than before)",
+            megabytes(self.before),
+            megabytes(self.most),
+            megabytes(BOUND),
+        )
+    }
+}
+
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let kibibytes: u64 = line.split_whitespace().next().unwrap().parse().unwrap();
+    kibibytes * 1_024
+}

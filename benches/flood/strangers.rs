@@ -1,0 +1,95 @@
+//! The flood: keys that nobody has, each of them once, many at a time.
+
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::iter::Sum;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::join_all;
+use http::header::AUTHORIZATION;
+use http::{Request, StatusCode};
+use tokio::task::yield_now;
+use tower::ServiceExt;
+use tower_api_key_benches::drive::runtime;
+use tower_api_key_benches::keys::{spoilt, text};
+use tower_api_key_benches::numbers::Numbers;
+use tower_api_key_benches::stacks::{Body, Stack};
+
+/// Requests that a thread has under way at a time. The store is asked for 64 at a time.
+const AT_A_TIME: usize = 200;
+
+/// What the keys are like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// They are made and thrown away.
+    OnlyMade,
+    /// Nothing but the store can tell that they are bad.
+    GoodChecksum,
+    /// They can be refused as they are.
+    BadChecksum,
+}
+
+/// How strangers were answered.
+#[derive(Default)]
+pub(crate) struct Answers {
+    pub(crate) refused: u64,
+    pub(crate) unavailable: u64,
+}
+
+impl Answers {
+    /// Returns how many there were.
+    pub(crate) fn all(&self) -> u64 {
+        self.refused + self.unavailable
+    }
+}
+
+impl Sum for Answers {
+    fn sum<I: Iterator<Item = Self>>(answers: I) -> Self {
+        answers.fold(Self::default(), |sum, each| Self {
+            refused: sum.refused + each.refused,
+            unavailable: sum.unavailable + each.unavailable,
+        })
+    }
+}
+
+/// Floods `stack` until it is `over`.
+pub(crate) fn flood(stack: impl Stack<Body>, kind: Kind, thread: u64, over: &AtomicBool) -> Answers {
+    runtime().block_on(async {
+        let ask = |task: usize| {
+            // So far apart that no two of them make the same keys.
+            let numbers = Numbers::new((thread + 1) << 56 | (kind as u64) << 48 | (task as u64) << 40);
+            ask(stack.clone(), kind, numbers, over)
+        };
+        join_all((0..AT_A_TIME).map(ask)).await.into_iter().sum()
+    })
+}
+
+async fn ask(stack: impl Stack<Body>, kind: Kind, mut numbers: Numbers, over: &AtomicBool) -> Answers {
+    let mut answers = Answers::default();
+    while !over.load(Ordering::Relaxed) {
+        let key = text(&mut numbers);
+        let key = match kind {
+            Kind::OnlyMade => {
+                answers.refused += 1;
+                black_box(request(&key));
+                yield_now().await;
+                continue;
+            }
+            Kind::GoodChecksum => key,
+            Kind::BadChecksum => spoilt(key),
+        };
+        let Ok::<_, Infallible>(response) = stack.clone().oneshot(request(&key)).await;
+        match response.status() {
+            StatusCode::UNAUTHORIZED => answers.refused += 1,
+            StatusCode::SERVICE_UNAVAILABLE => answers.unavailable += 1,
+            other => panic!("expected a refusal, found {other}"),
+        }
+        // An answer that is ready at once would let nobody else in.
+        yield_now().await;
+    }
+    answers
+}
+
+fn request(key: &str) -> Request<Body> {
+    Request::builder().header(AUTHORIZATION, format!("Bearer {key}")).body(Body::default()).unwrap()
+}

@@ -1,0 +1,41 @@
+//! A store that counts how often it is asked.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tower_api_key::backend::Subscriber;
+use tower_api_key::digest::Digest;
+use tower_api_key::{Backend, BackendError, MemoryStore, Record};
+
+/// A store in memory that counts how often it is asked for one of its keys.
+#[derive(Debug, Clone)]
+pub struct Counting {
+    store: MemoryStore,
+    watched: Digest,
+    reads: Arc<AtomicU64>,
+}
+
+impl Counting {
+    /// Counts how often `store` is asked for `watched`.
+    pub fn new(store: MemoryStore, watched: Digest) -> Self {
+        Self { store, watched, reads: Arc::default() }
+    }
+
+    /// Returns how often it was asked.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+}
+
+impl Backend for Counting {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        if *digest == self.watched {
+            self.reads.fetch_add(1, Ordering::Relaxed);
+        }
+        self.store.find(digest).await
+    }
+
+    fn subscribe(&self, subscriber: Subscriber) {
+        self.store.subscribe(subscriber);
+    }
+}

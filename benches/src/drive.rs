@@ -1,0 +1,92 @@
+//! Doing requests, one after the other.
+
+use std::future::poll_fn;
+use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use http::{Request, Response, StatusCode};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::requests::Requests;
+use crate::stacks::{Body, Stack};
+
+/// Does as many requests as it is told to.
+pub type Run = Box<dyn FnMut(u64) + Send>;
+
+/// The runtime on which caches are warmed and misses are measured.
+pub fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Warms a stack with each key, and then does requests that nobody has to wait for.
+pub fn at_once<S, B, R>(mut stack: S, mut requests: Requests, status: StatusCode) -> Run
+where
+    S: Stack<B, R>,
+    B: Default + Send + 'static,
+    R: Send + 'static,
+{
+    warm(&mut stack, &requests, status);
+    Box::new(move |times| {
+        for _ in 0..times {
+            check(answer(&mut stack, requests.make()), status);
+        }
+    })
+}
+
+/// Does requests that wait for a store, on the runtime on which `stack` was made.
+pub fn waiting<S: Stack<Body>>(
+    stack: impl Future<Output = S>,
+    mut requests: Requests,
+    status: StatusCode,
+) -> Run {
+    let runtime = runtime();
+    let mut stack = runtime.block_on(stack);
+    Box::new(move |times| {
+        runtime.block_on(async {
+            for _ in 0..times {
+                check(call(&mut stack, requests.make()).await, status);
+            }
+        });
+    })
+}
+
+/// Does requests in several threads at once, each of them as many as told.
+pub fn threads(mut runs: Vec<Run>) -> Run {
+    Box::new(move |times| {
+        std::thread::scope(|scope| {
+            for run in &mut runs {
+                scope.spawn(move || run(times));
+            }
+        });
+    })
+}
+
+/// Lets each key come once.
+pub fn warm<S: Stack<B, R>, B: Default, R>(stack: &mut S, requests: &Requests, status: StatusCode) {
+    runtime().block_on(async {
+        for request in requests.each_once() {
+            check(call(stack, request).await, status);
+        }
+    });
+}
+
+async fn call<S: Stack<B, R>, B, R>(stack: &mut S, request: Request<B>) -> Response<R> {
+    poll_fn(|context| stack.poll_ready(context)).await.unwrap();
+    stack.call(request).await.unwrap()
+}
+
+/// Does a request that nobody has to wait for.
+pub fn answer<S: Stack<B, R>, B, R>(stack: &mut S, request: Request<B>) -> Response<R> {
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(stack.poll_ready(&mut context).is_ready(), "expected a stack that is always ready");
+    match pin!(stack.call(request)).poll(&mut context) {
+        Poll::Ready(response) => response.unwrap(),
+        Poll::Pending => panic!("expected an answer at once, found a stack that waits"),
+    }
+}
+
+fn check<R>(response: Response<R>, status: StatusCode) {
+    assert_eq!(response.status(), status);
+    black_box(response);
+}

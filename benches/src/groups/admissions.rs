@@ -1,0 +1,144 @@
+//! Requests with good keys that the caches know.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http::StatusCode;
+use tower::Layer;
+
+use super::{BARE, BY_HAND, BY_HAND_SYNC, CRATE, FLOOR, Fixture, Group};
+use crate::drive::{self, Run, at_once};
+use crate::keys::{EMAIL, record};
+use crate::order::Order;
+use crate::requests::Requests;
+use crate::stacks::by_hand::{self, OverFuture, OverSync};
+use crate::stacks::floor::Floor;
+use crate::stacks::{Body, Stack, bearer, in_axum, inner, layer, x_api_key};
+
+/// The group that most targets are about.
+pub const THOUSAND: &str = "Bearer, 1,000 keys in turn";
+/// The same where the extensions of a request hold something already.
+pub const USED: &str = "the same, extensions in use";
+/// Keys in `Basic`.
+pub const BASIC: &str = "Basic, 1,000 keys in turn";
+/// Few keys come often, many seldom.
+pub const ZIPF: &str = "Bearer, 10,000 keys by Zipf";
+/// More keys than fit into the nearest caches of a processor.
+pub const UNIFORM: &str = "Bearer, 10,000 keys uniformly";
+/// Ten times as many.
+pub const HUNDRED_THOUSAND: &str = "Bearer, 100,000 keys uniformly";
+/// Ten times as many again.
+pub const MILLION: &str = "Bearer, 1,000,000 keys uniformly";
+/// Threads that have different keys at hand.
+pub const THREADS: &str = "1,000 keys in turn, one and two threads";
+/// Threads that meet at one key.
+pub const THREADS_ONE_KEY: &str = "one key, one and two threads";
+
+pub(super) fn all() -> Vec<Group> {
+    let plain = Presented { order: Order::InTurn, into_used: false };
+    let uniform = Presented { order: Order::Uniform, ..plain };
+    let zipf = Presented { order: Order::Zipf, ..plain };
+    let used = Presented { into_used: true, ..plain };
+    vec![
+        by_bearer(THOUSAND, 1_000, plain, &[1]),
+        by_bearer(USED, 1_000, used, &[1]),
+        by_header(),
+        by_basic(),
+        in_axum(),
+        by_bearer(ZIPF, 10_000, zipf, &[1]),
+        by_bearer(UNIFORM, 10_000, uniform, &[1]),
+        by_bearer(HUNDRED_THOUSAND, 100_000, uniform, &[1]),
+        by_bearer(MILLION, 1_000_000, uniform, &[1]),
+        by_bearer(THREADS, 1_000, plain, &[1, 2]).in_several_threads(),
+        by_bearer(THREADS_ONE_KEY, 1, plain, &[1, 2]).in_several_threads(),
+    ]
+}
+
+/// How Bearer keys are presented.
+#[derive(Clone, Copy)]
+struct Presented {
+    order: Order,
+    /// Whether the extensions of a request hold something already, as they do in axum.
+    into_used: bool,
+}
+
+fn by_bearer(name: &'static str, keys: usize, presented: Presented, threads: &[usize]) -> Group {
+    threads.iter().fold(Group::new(name, keys), |group, &threads| {
+        group
+            .threaded(BARE, threads, move |fixture| presented.run(fixture, &inner(), threads))
+            .threaded(CRATE, threads, move |fixture| presented.run(fixture, &layered(fixture), threads))
+            .threaded(BY_HAND, threads, move |fixture| {
+                let keys = OverFuture::new(fixture.store(), fixture.room());
+                presented.run(fixture, &by_hand::service(keys, bearer), threads)
+            })
+            .threaded(BY_HAND_SYNC, threads, move |fixture| {
+                let keys = OverSync::new(fixture.store(), fixture.room());
+                presented.run(fixture, &by_hand::service(keys, bearer), threads)
+            })
+            .threaded(FLOOR, threads, move |fixture| {
+                let records = fixture.texts().iter().enumerate().map(|(number, text)| record(number, text));
+                presented.run(fixture, &Floor::new(inner(), records, bearer), threads)
+            })
+    })
+}
+
+impl Presented {
+    fn run(self, fixture: &Fixture, stack: &impl Stack<Body>, threads: usize) -> Run {
+        let part = fixture.texts().len() / threads;
+        let run = |thread: usize| {
+            let requests = Requests::bearer(fixture.texts(), self.order).skip(thread * part);
+            let requests = if self.into_used { requests.with_used_extensions() } else { requests };
+            at_once(stack.clone(), requests, StatusCode::OK)
+        };
+        match threads {
+            1 => run(0),
+            several => drive::threads((0..several).map(run).collect()),
+        }
+    }
+}
+
+fn layered(fixture: &Fixture) -> impl Stack<Body> + use<> {
+    layer::new(fixture.store(), fixture.room()).layer(inner())
+}
+
+fn by_header() -> Group {
+    fn run(fixture: &Fixture, stack: impl Stack<Body>) -> Run {
+        let requests = Requests::new("x-api-key", fixture.texts().iter().cloned(), Order::InTurn);
+        at_once(stack, requests, StatusCode::OK)
+    }
+    Group::new("X-API-Key, 1,000 keys in turn", 1_000)
+        .subject(BARE, |fixture| run(fixture, inner()))
+        .subject(CRATE, |fixture| run(fixture, layered(fixture)))
+        .subject(BY_HAND, |fixture| {
+            let keys = OverFuture::new(fixture.store(), fixture.room());
+            run(fixture, by_hand::service(keys, x_api_key))
+        })
+}
+
+fn by_basic() -> Group {
+    fn run(fixture: &Fixture, stack: impl Stack<Body>) -> Run {
+        let value = |text: &String| format!("Basic {}", BASE64_STANDARD.encode(format!("{EMAIL}:{text}")));
+        let requests = Requests::new("authorization", fixture.texts().iter().map(value), Order::InTurn);
+        at_once(stack, requests, StatusCode::OK)
+    }
+    Group::new(BASIC, 1_000)
+        .subject(BARE, |fixture| run(fixture, inner()))
+        .subject(CRATE, |fixture| run(fixture, layered(fixture)))
+}
+
+fn in_axum() -> Group {
+    fn run(fixture: &Fixture, stack: axum::Router) -> Run {
+        at_once::<_, axum::body::Body, _>(
+            stack,
+            Requests::bearer(fixture.texts(), Order::InTurn),
+            StatusCode::OK,
+        )
+    }
+    Group::new("axum, Bearer, 1,000 keys in turn", 1_000)
+        .subject(BARE, |fixture| run(fixture, in_axum::router()))
+        .subject(CRATE, |fixture| {
+            run(fixture, in_axum::router().layer(layer::new(fixture.store(), fixture.room())))
+        })
+        .subject(BY_HAND, |fixture| {
+            run(fixture, in_axum::by_hand(OverFuture::new(fixture.store(), fixture.room())))
+        })
+}

@@ -1,0 +1,133 @@
+//! What is compared with what.
+
+pub mod admissions;
+pub mod misses;
+pub mod parts;
+pub mod refusals;
+
+use std::cell::OnceCell;
+
+use tower_api_key::MemoryStore;
+
+use crate::drive::{Run, runtime};
+use crate::keys;
+
+/// Stacks that are measured side by side. The first of them is what the others are compared with.
+pub struct Group {
+    /// What is asked of them.
+    pub name: &'static str,
+    /// Whether one thread does all the work.
+    pub is_one_thread: bool,
+    /// The stacks.
+    pub subjects: Vec<Subject>,
+    fixture: Fixture,
+}
+
+/// One of the stacks.
+pub struct Subject {
+    /// Its name.
+    pub name: &'static str,
+    /// How many threads do requests at once.
+    pub threads: usize,
+    build: Box<dyn Fn(&Fixture) -> Run>,
+}
+
+/// A service without a layer.
+pub const BARE: &str = "bare";
+/// The layer of this crate.
+pub const CRATE: &str = "this crate";
+/// What a user writes today.
+pub const BY_HAND: &str = "by hand";
+/// The same over moka's synchronous half.
+pub const BY_HAND_SYNC: &str = "by hand, `moka::sync`";
+/// The least that a layer can do.
+pub const FLOOR: &str = "floor";
+/// The query that a miss comes down to.
+pub const QUERY: &str = "bare sqlx query";
+/// A refusal without the decision.
+pub const ANSWER: &str = "its answer alone";
+
+impl Group {
+    fn new(name: &'static str, keys: usize) -> Self {
+        let fixture = Fixture { keys, made: OnceCell::new() };
+        Self { name, is_one_thread: true, subjects: Vec::new(), fixture }
+    }
+
+    fn in_several_threads(self) -> Self {
+        Self { is_one_thread: false, ..self }
+    }
+
+    fn subject(self, name: &'static str, build: impl Fn(&Fixture) -> Run + 'static) -> Self {
+        self.threaded(name, 1, build)
+    }
+
+    fn threaded(
+        mut self,
+        name: &'static str,
+        threads: usize,
+        build: impl Fn(&Fixture) -> Run + 'static,
+    ) -> Self {
+        self.subjects.push(Subject { name, threads, build: Box::new(build) });
+        self
+    }
+
+    /// Sets a subject up, with its caches warm.
+    pub fn build(&self, subject: &Subject) -> Run {
+        (subject.build)(&self.fixture)
+    }
+
+    /// Finds a subject by its name, the one in a single thread first.
+    pub fn find(&self, name: &str) -> Option<&Subject> {
+        self.subjects.iter().find(|subject| subject.name == name)
+    }
+
+    /// Tells whether instructions and allocations can be counted: in one thread, and without setting up for minutes.
+    pub fn is_countable(&self) -> bool {
+        self.is_one_thread && self.keys() <= 2_000
+    }
+
+    /// Tells how many keys there are.
+    pub fn keys(&self) -> usize {
+        self.fixture.keys
+    }
+}
+
+/// All groups, in the order of the table.
+pub fn all() -> Vec<Group> {
+    let groups = [admissions::all(), refusals::all(), misses::all(), parts::all()];
+    groups.into_iter().flatten().collect()
+}
+
+/// Finds a group by its name.
+pub fn find(name: &str) -> Option<Group> {
+    all().into_iter().find(|group| group.name == name)
+}
+
+/// The keys of a group and a store that has them, made when they are first asked for.
+struct Fixture {
+    keys: usize,
+    made: OnceCell<(Vec<String>, MemoryStore)>,
+}
+
+impl Fixture {
+    fn made(&self) -> &(Vec<String>, MemoryStore) {
+        self.made.get_or_init(|| {
+            let texts = keys::texts(self.keys);
+            let store = runtime().block_on(keys::store(&texts));
+            (texts, store)
+        })
+    }
+
+    fn texts(&self) -> &[String] {
+        &self.made().0
+    }
+
+    fn store(&self) -> MemoryStore {
+        self.made().1.clone()
+    }
+
+    /// How many keys a cache must have room for so that nothing has to go.
+    fn room(&self) -> u64 {
+        100_000.max(self.keys as u64)
+    }
+}

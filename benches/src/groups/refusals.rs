@@ -1,0 +1,54 @@
+//! Requests that go no further, and for which nobody asks the store.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use tower::Layer;
+use tower_api_key::{AuthenticateLayer, MemoryStore};
+
+use super::{ANSWER, BARE, BY_HAND, CRATE, Fixture, Group};
+use crate::drive::waiting;
+use crate::keys;
+use crate::order::Order;
+use crate::requests::Requests;
+use crate::stacks::by_hand::{self, OverFuture};
+use crate::stacks::{Body, Stack, bearer, inner, layer, refusal};
+
+/// Keys with a typing error.
+pub const CHECKSUM: &str = "refusal: a bad checksum";
+
+pub(super) fn all() -> Vec<Group> {
+    vec![
+        group("refusal: no credential", |_| Requests::anonymous()),
+        group(CHECKSUM, |fixture| {
+            let spoilt: Vec<_> = fixture.texts().iter().cloned().map(keys::spoilt).collect();
+            Requests::bearer(&spoilt, Order::InTurn)
+        }),
+        group("refusal: a key that is remembered to be unknown", |fixture| {
+            Requests::bearer(fixture.texts(), Order::InTurn)
+        }),
+    ]
+}
+
+const REFUSED: StatusCode = StatusCode::UNAUTHORIZED;
+
+fn group(name: &'static str, requests: fn(&Fixture) -> Requests) -> Group {
+    // What is unknown is forgotten after a minute at most, so a long measurement may ask the store again.
+    Group::new(name, 1_000)
+        .subject(BARE, move |fixture| waiting(async { inner() }, requests(fixture), StatusCode::OK))
+        .subject(CRATE, move |fixture| waiting(async { layered() }, requests(fixture), REFUSED))
+        .subject(ANSWER, move |fixture| {
+            let request = requests(fixture).make();
+            waiting(refusal::alone(layered(), request), requests(fixture), REFUSED)
+        })
+        .subject(BY_HAND, move |fixture| {
+            let keys = OverFuture::new(MemoryStore::new(), fixture.room());
+            waiting(async { by_hand::service(keys, bearer) }, requests(fixture), REFUSED)
+        })
+}
+
+/// Knows no key, and remembers that for as long as the crate lets it.
+fn layered() -> impl Stack<Body> {
+    let builder = layer::builder(MemoryStore::new()).negative_ttl(Duration::from_secs(60));
+    AuthenticateLayer::new(builder.build().unwrap()).layer(inner())
+}

@@ -1,0 +1,95 @@
+//! What a user writes today: tower-http's layer, SHA-256 and moka. It has none of the duties beyond finding the record.
+
+use std::sync::Arc;
+
+use http::Request;
+use tower::Layer;
+use tower_api_key::digest::Digest;
+use tower_api_key::{Backend, MemoryStore, Record};
+use tower_http::auth::AsyncRequireAuthorizationLayer;
+
+use super::{Place, Stack, TTL, digest, inner, unauthorized};
+
+/// What is known of a key: its record, or that there is none.
+pub type Known = Option<Arc<Record>>;
+
+/// A cache over a store.
+pub trait Keys: Clone + Send + Sync + 'static {
+    /// Returns what is known of the key with this digest.
+    fn find(&self, digest: [u8; 32]) -> impl Future<Output = Known> + Send;
+}
+
+/// Keys in the asynchronous half of moka.
+#[derive(Clone)]
+pub struct OverFuture {
+    cache: moka::future::Cache<[u8; 32], Known>,
+    store: MemoryStore,
+}
+
+impl OverFuture {
+    /// Creates a cache for this many keys.
+    pub fn new(store: MemoryStore, capacity: u64) -> Self {
+        let cache = moka::future::Cache::builder().max_capacity(capacity).time_to_live(TTL).build();
+        Self { cache, store }
+    }
+}
+
+impl Keys for OverFuture {
+    async fn find(&self, digest: [u8; 32]) -> Known {
+        if let Some(known) = self.cache.get(&digest).await {
+            return known;
+        }
+        let known = read(&self.store, digest).await;
+        self.cache.insert(digest, known.clone()).await;
+        known
+    }
+}
+
+/// Keys in the synchronous half of moka.
+#[derive(Clone)]
+pub struct OverSync {
+    cache: moka::sync::Cache<[u8; 32], Known>,
+    store: MemoryStore,
+}
+
+impl OverSync {
+    /// Creates a cache for this many keys.
+    pub fn new(store: MemoryStore, capacity: u64) -> Self {
+        let cache = moka::sync::Cache::builder().max_capacity(capacity).time_to_live(TTL).build();
+        Self { cache, store }
+    }
+}
+
+impl Keys for OverSync {
+    async fn find(&self, digest: [u8; 32]) -> Known {
+        if let Some(known) = self.cache.get(&digest) {
+            return known;
+        }
+        let known = read(&self.store, digest).await;
+        self.cache.insert(digest, known.clone());
+        known
+    }
+}
+
+/// Asks the store.
+pub(super) async fn read(store: &MemoryStore, digest: [u8; 32]) -> Known {
+    store.find(&Digest::from_bytes(digest)).await.unwrap().map(Arc::new)
+}
+
+/// The layer around the inner service.
+pub fn service<B: Send + 'static>(keys: impl Keys, place: Place) -> impl Stack<B> {
+    let authorize = move |mut request: Request<B>| {
+        let keys = keys.clone();
+        async move {
+            let Some(digest) = digest(place, request.headers()) else { return Err(unauthorized()) };
+            match keys.find(digest).await {
+                Some(record) => {
+                    request.extensions_mut().insert(record);
+                    Ok(request)
+                }
+                None => Err(unauthorized()),
+            }
+        }
+    };
+    AsyncRequireAuthorizationLayer::new(authorize).layer(inner())
+}

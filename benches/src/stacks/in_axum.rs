@@ -1,0 +1,32 @@
+//! The same inside axum, whose router clones and boxes what it routes to.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::get;
+
+use super::by_hand::{Keys, OverFuture};
+use super::{bearer, digest, unauthorized};
+
+/// A router without a layer.
+pub fn router() -> Router {
+    Router::new().route("/", get(async || ()))
+}
+
+/// A router with the middleware that a user writes today.
+pub fn by_hand(keys: OverFuture) -> Router {
+    router().layer(from_fn_with_state(keys, authorize))
+}
+
+async fn authorize(State(keys): State<OverFuture>, mut request: Request<Body>, next: Next) -> Response {
+    let Some(digest) = digest(bearer, request.headers()) else { return unauthorized() };
+    match keys.find(digest).await {
+        Some(record) => {
+            request.extensions_mut().insert(record);
+            next.run(request).await
+        }
+        None => unauthorized(),
+    }
+}

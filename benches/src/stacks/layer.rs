@@ -1,0 +1,19 @@
+//! This crate: three sources, a key format, an environment, and everything else as it comes.
+
+use tower_api_key::{AuthenticateLayer, Authenticator, AuthenticatorBuilder, Backend, Environment, Source};
+
+use super::TTL;
+use crate::keys;
+
+/// The configuration that all measurements share.
+pub fn builder(backend: impl Backend) -> AuthenticatorBuilder {
+    Authenticator::builder(backend)
+        .sources([Source::bearer().format(keys::format()), Source::basic(), Source::x_api_key()])
+        .environment(Environment::Live)
+        .positive_ttl(TTL)
+}
+
+/// A layer that remembers this many keys.
+pub fn new(backend: impl Backend, capacity: u64) -> AuthenticateLayer {
+    AuthenticateLayer::new(builder(backend).positive_capacity(capacity).build().unwrap())
+}

@@ -1,0 +1,68 @@
+//! The stacks that are compared, all around the same inner service.
+
+pub mod by_hand;
+pub mod floor;
+pub mod in_axum;
+pub mod layer;
+pub mod refusal;
+pub mod sqlite;
+
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::Full;
+use sha2::{Digest as _, Sha256};
+use tower::{Service, service_fn};
+
+/// The body of requests and responses.
+pub type Body = Full<Bytes>;
+
+/// How long the caches remember: longer than any measurement takes.
+pub const TTL: Duration = Duration::from_secs(3600);
+
+/// A service from requests with the body `B` to responses with the body `R`.
+pub trait Stack<B, R = Body>:
+    Service<Request<B>, Response = Response<R>, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S, B, R> Stack<B, R> for S where
+    S: Service<Request<B>, Response = Response<R>, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+/// The service inside: it answers 200 with an empty body.
+pub fn inner<B: Send + 'static>() -> impl Stack<B> {
+    service_fn(async |request: Request<B>| {
+        black_box(&request);
+        Ok(Response::new(Body::default()))
+    })
+}
+
+/// Where a stack written by hand finds the key: in one place.
+pub type Place = fn(&HeaderMap) -> Option<&[u8]>;
+
+/// Returns the key in `Authorization: Bearer`.
+pub fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    headers.get("authorization")?.as_bytes().strip_prefix(b"Bearer ")
+}
+
+/// Returns the key in `X-API-Key`.
+pub fn x_api_key(headers: &HeaderMap) -> Option<&[u8]> {
+    Some(headers.get("x-api-key")?.as_bytes())
+}
+
+/// Returns the digest of the key that a request presents.
+fn digest(place: Place, headers: &HeaderMap) -> Option<[u8; 32]> {
+    place(headers).map(|text| Sha256::digest(text).into())
+}
+
+/// The answer of the stacks written by hand to everyone else.
+fn unauthorized<B: Default>() -> Response<B> {
+    let mut response = Response::new(B::default());
+    *response.status_mut() = StatusCode::UNAUTHORIZED;
+    response
+}

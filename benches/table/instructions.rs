@@ -1,0 +1,97 @@
+//! Instructions of a request: no machine is too busy to count them.
+//!
+//! Valgrind's callgrind counts those of a processor without SHA instructions and without the kernel's clocks in user
+//! space. A debugger's single steps are those of this processor, and take far longer; they are for one figure.
+
+use std::io::{BufRead, BufReader, Write, stdin, stdout};
+use std::process::{Command, Stdio};
+
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+use tower_api_key_benches::groups::Group;
+
+use crate::{myself, output};
+
+/// Requests before anything is counted, so that caches have settled.
+const SETTLE: u64 = 2_000;
+
+/// Returns the instructions of a request as callgrind counts them, or `None` if there is no valgrind.
+pub(crate) fn by_callgrind(group: &Group, subject: &str, quick: bool) -> Option<f64> {
+    // Caches do some of their work once in so many requests, such as 64 for a key.
+    let requests: u64 = if quick || group.keys() > 1_000 { 6_400 } else { 64_000 };
+    if !has_valgrind() {
+        return None;
+    }
+    let few = collected(group, subject, 0);
+    let many = collected(group, subject, requests);
+    Some((many - few) / requests as f64)
+}
+
+/// Tells whether there is a valgrind.
+pub(crate) fn has_valgrind() -> bool {
+    Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_ok()
+}
+
+fn collected(group: &Group, subject: &str, requests: u64) -> f64 {
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    valgrind.arg(myself().get_program());
+    valgrind.args(["repeat", group.name, subject, &requests.to_string()]);
+    let report = output(&mut valgrind);
+    let (_, collected) = report.split_once("Collected :").unwrap();
+    collected.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// Does requests, for callgrind to count.
+pub(crate) fn repeat(group: &Group, subject: &str, requests: u64) {
+    group.build(group.find(subject).unwrap())(SETTLE + requests);
+}
+
+/// Returns the instructions of a request as this processor executes them, or `None` where processes may not be traced.
+pub(crate) fn by_steps(group: &Group, subject: &str) -> Option<f64> {
+    const FEW: u64 = 4;
+    const MANY: u64 = 28;
+    let few = steps(group, subject, FEW)?;
+    let many = steps(group, subject, MANY)?;
+    Some((many - few) as f64 / (MANY - FEW) as f64)
+}
+
+fn steps(group: &Group, subject: &str, requests: u64) -> Option<u64> {
+    let mut child = myself()
+        .args(["wait", group.name, subject, &requests.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    let process = Pid::from_raw(child.id() as i32);
+    let counted = ptrace::attach(process).is_ok().then(|| {
+        waitpid(process, None).unwrap();
+        child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        let mut steps = 0;
+        loop {
+            ptrace::step(process, None).unwrap();
+            match waitpid(process, None).unwrap() {
+                WaitStatus::Stopped(..) => steps += 1,
+                _ => return steps,
+            }
+        }
+    });
+    // Untraced, it goes on as soon as nobody can write to it.
+    drop(child.stdin.take());
+    let _ = child.wait();
+    counted
+}
+
+/// Does requests after a line on standard input, for someone who steps through them.
+pub(crate) fn wait(group: &Group, subject: &str, requests: u64) {
+    let mut run = group.build(group.find(subject).unwrap());
+    run(SETTLE);
+    println!("ready");
+    stdout().flush().unwrap();
+    stdin().read_line(&mut String::new()).unwrap();
+    run(requests);
+    std::process::exit(0);
+}

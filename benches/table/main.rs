@@ -1,0 +1,96 @@
+//! Prints what a request pays for its authentication, as Markdown.
+//!
+//! `cargo bench --manifest-path benches/Cargo.toml` measures everything; `-- --quick` only shows that everything runs,
+//! and `-- basic` measures the cases with that in their names.
+//! The binary starts itself again for each measurement, so that one does not disturb another.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to whoever started it")]
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on should stop")]
+
+mod counted;
+mod figures;
+mod instructions;
+mod loopback;
+mod machine;
+mod report;
+mod targets;
+mod time;
+mod waiters;
+mod whole;
+
+use std::env;
+use std::process::Command;
+
+use counted::Counted;
+use figures::{Row, Section};
+use report::Figures;
+use tower_api_key_benches::groups::admissions::THOUSAND;
+use tower_api_key_benches::groups::{self, Group};
+use whole::Whole;
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let group = |name| groups::find(name).unwrap();
+    match arguments[..] {
+        ["time", name, effort] => time::take(&group(name), effort == "quick"),
+        ["repeat", name, subject, requests] => {
+            instructions::repeat(&group(name), subject, requests.parse().unwrap());
+        }
+        ["wait", name, subject, requests] => {
+            instructions::wait(&group(name), subject, requests.parse().unwrap());
+        }
+        ["serve", stack] => loopback::serve(stack),
+        _ => {
+            let (flags, names): (Vec<_>, Vec<_>) = arguments.iter().partition(|text| text.starts_with("--"));
+            report(flags.contains(&&"--quick"), names.first().copied().copied());
+        }
+    }
+}
+
+/// This binary, told to do something else.
+fn myself() -> Command {
+    Command::new(env::current_exe().unwrap())
+}
+
+/// Returns what a command writes, to standard output and to the other one, and stops if it fails.
+fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+    assert!(output.status.success(), "{command:?} failed:\n{text}");
+    text
+}
+
+fn report(quick: bool, wanted: Option<&str>) {
+    println!("{}\n", machine::describe());
+    if quick {
+        println!("A quick run: everything works, and the times mean nothing.\n");
+    }
+    if !instructions::has_valgrind() {
+        println!("There is no valgrind here to count instructions.\n");
+    }
+    let counted = Counted::take();
+    let is_wanted = |group: &Group| match wanted {
+        Some(wanted) => group.name.to_lowercase().contains(&wanted.to_lowercase()),
+        // A million keys take a minute to set up.
+        None => !quick || group.keys() < 100_000,
+    };
+    let chosen = groups::all().into_iter().filter(is_wanted);
+    let sections = chosen.map(|group| section(&group, &counted, quick)).collect();
+    let figures = Figures { sections, counted, whole: wanted.is_none().then(|| Whole::measure(quick)) };
+    figures.print();
+}
+
+fn section(group: &Group, counted: &Counted, quick: bool) -> Section {
+    eprintln!("{}", group.name);
+    let rounds = time::of(group, quick);
+    let is_counted = group.is_countable() && (!quick || group.name == THOUSAND);
+    let rows = group.subjects.iter().zip(rounds).map(|(subject, rounds)| Row {
+        name: subject.name,
+        threads: subject.threads,
+        rounds,
+        instructions: is_counted.then(|| instructions::by_callgrind(group, subject.name, quick)).flatten(),
+        allocations: counted.get(group.name, subject.name),
+    });
+    Section { name: group.name, rows: rows.collect() }
+}
