@@ -1,0 +1,133 @@
+//! The life of one key: what was acknowledged of it, and what its requests were answered.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
+use http::HeaderMap;
+use tokio::sync::Notify;
+use tower_api_key::{Principal, Reason, Record, Rejection};
+
+use crate::support::Key;
+
+/// A place in the one order of everything that begins or is acknowledged.
+pub(crate) type Stamp = u64;
+
+const NEVER: Stamp = Stamp::MAX;
+
+pub(crate) struct Life {
+    pub(crate) record: Record,
+    pub(crate) headers: HeaderMap,
+    pub(crate) is_over: AtomicBool,
+    requests: AtomicU64,
+    /// The number of requests that someone waits for.
+    awaited: AtomicU64,
+    reached: Notify,
+    admitted: AtomicU64,
+    unanswered: AtomicU64,
+    /// When it was acknowledged.
+    inserted: AtomicU64,
+    revoked: AtomicU64,
+    /// When the last request began that was admitted, or was told that there is no such key.
+    last_admitted: AtomicU64,
+    last_unknown: AtomicU64,
+    tally: Arc<Tally>,
+}
+
+impl Life {
+    pub(crate) fn new(tally: Arc<Tally>) -> Self {
+        let key = Key::mint();
+        Self {
+            headers: key.bearer().headers().clone(),
+            record: key.record,
+            is_over: AtomicBool::new(false),
+            requests: AtomicU64::new(0),
+            awaited: AtomicU64::new(NEVER),
+            reached: Notify::new(),
+            admitted: AtomicU64::new(0),
+            unanswered: AtomicU64::new(0),
+            inserted: AtomicU64::new(NEVER),
+            revoked: AtomicU64::new(NEVER),
+            last_admitted: AtomicU64::new(0),
+            last_unknown: AtomicU64::new(0),
+            tally,
+        }
+    }
+
+    pub(crate) fn count_request(&self) {
+        if self.requests.fetch_add(1, SeqCst) + 1 >= self.awaited.load(SeqCst) {
+            self.reached.notify_one();
+        }
+    }
+
+    /// Lets the life go on until so many more requests were made.
+    pub(crate) async fn go_on(&self, requests: u64) {
+        let awaited = self.requests.load(SeqCst) + requests;
+        self.awaited.store(awaited, SeqCst);
+        while self.requests.load(SeqCst) < awaited {
+            self.reached.notified().await;
+        }
+        self.awaited.store(NEVER, SeqCst);
+    }
+
+    pub(crate) fn acknowledge_insertion(&self, at: Stamp) {
+        self.inserted.store(at, SeqCst);
+    }
+
+    pub(crate) fn acknowledge_revocation(&self, at: Stamp) {
+        self.revoked.store(at, SeqCst);
+    }
+
+    pub(crate) fn note(&self, began: Stamp, outcome: &Result<Principal, Rejection>) {
+        match outcome.as_ref().map_err(Rejection::reason) {
+            Ok(_) => {
+                self.admitted.fetch_add(1, SeqCst);
+                self.last_admitted.fetch_max(began, SeqCst);
+            }
+            Err(Reason::Unknown) => {
+                self.last_unknown.fetch_max(began, SeqCst);
+            }
+            Err(Reason::Unavailable) => {
+                self.unanswered.fetch_add(1, SeqCst);
+            }
+            Err(Reason::Revoked) => {}
+            Err(other) => panic!("refused for a reason that nobody gave: {other:?}"),
+        }
+    }
+}
+
+impl Drop for Life {
+    /// Judges, now that no request and no acknowledgement can be under way any more.
+    fn drop(&mut self) {
+        let late = |last: &AtomicU64, acknowledged: &AtomicU64| {
+            u64::from(last.load(SeqCst) > acknowledged.load(SeqCst))
+        };
+        self.tally.histories.fetch_add(1, SeqCst);
+        self.tally.requests.fetch_add(self.requests.load(SeqCst), SeqCst);
+        self.tally.admitted.fetch_add(self.admitted.load(SeqCst), SeqCst);
+        self.tally.unanswered.fetch_add(self.unanswered.load(SeqCst), SeqCst);
+        self.tally.admitted_late.fetch_add(late(&self.last_admitted, &self.revoked), SeqCst);
+        self.tally.unknown_late.fetch_add(late(&self.last_unknown, &self.inserted), SeqCst);
+    }
+}
+
+/// What was seen in all lives that have been judged.
+#[derive(Default)]
+pub(crate) struct Tally {
+    histories: AtomicU64,
+    requests: AtomicU64,
+    pub(crate) admitted: AtomicU64,
+    unanswered: AtomicU64,
+    pub(crate) admitted_late: AtomicU64,
+    pub(crate) unknown_late: AtomicU64,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { histories, requests, admitted, unanswered, admitted_late, unknown_late } = self;
+        write!(f, "histories: {}, requests: {}", histories.load(SeqCst), requests.load(SeqCst))?;
+        write!(f, ", admitted after the acknowledgement: {}", admitted_late.load(SeqCst))?;
+        write!(f, ", unknown after the acknowledgement: {}", unknown_late.load(SeqCst))?;
+        write!(f, " ({} admitted, {} unanswered)", admitted.load(SeqCst), unanswered.load(SeqCst))
+    }
+}

@@ -1,0 +1,94 @@
+//! That no key admits a request that began after its revocation was acknowledged: on threads of the operating system, over
+//! a file, by the clock of the machine.
+//!
+//! The model of the cache explores interleavings of its own making. Here the machine makes them, and nothing in between is
+//! replaced. A history is the life of one key: asked for by several at once, created, revoked, asked for again. All that
+//! begins or is acknowledged draws a number from one counter, so that what came first is known without a clock.
+//!
+//! `HISTORY_SECONDS` sets how long each configuration is tried.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod life;
+#[path = "../support/mod.rs"]
+mod support;
+mod world;
+
+use std::env;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+use life::Tally;
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+use tower_api_key::backend::Subscriber;
+use tower_api_key::clock::{Clock, SystemClock};
+use tower_api_key::digest::Digest;
+use tower_api_key::{Authenticator, AuthenticatorBuilder, Backend, BackendError, Record, SqliteStore};
+use world::World;
+
+/// More than there are cores, so that a thread may stop in the middle of anything while the others go on.
+const THREADS: usize = 4;
+
+fn seconds() -> u64 {
+    env::var("HISTORY_SECONDS").ok().and_then(|number| number.parse().ok()).unwrap_or(3)
+}
+
+/// Runs keys through their lives, on threads for those who ask and on others for those who manage the keys.
+fn run<F>(seconds: u64, configure: F) -> Arc<Tally>
+where
+    F: FnOnce(SqliteStore) -> AuthenticatorBuilder,
+{
+    let managers = Runtime::new().unwrap();
+    let crowd = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().unwrap();
+    let folder = TempDir::new().unwrap();
+    managers.block_on(async {
+        let url = format!("sqlite:{}", folder.path().join("keys.db").display());
+        let authenticator = configure(SqliteStore::open(&url).await.unwrap()).build().unwrap();
+        let store = SqliteStore::open(&url).await.unwrap();
+        World::new(authenticator, store, crowd.handle().clone()).run(Duration::from_secs(seconds)).await
+    })
+}
+
+fn check(name: &str, configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder) {
+    let tally = run(seconds(), |store| configure(Authenticator::builder(store)));
+    // Past the capture of the test harness.
+    writeln!(io::stdout(), "{name}: {tally}").expect("a place to print to");
+    assert!(tally.admitted.load(SeqCst) > 0);
+    assert_eq!((tally.admitted_late.load(SeqCst), tally.unknown_late.load(SeqCst)), (0, 0));
+}
+
+#[test]
+fn with_default_limits_nobody_is_admitted_after_the_acknowledgement() {
+    check("default limits", |builder| builder);
+}
+
+#[test]
+fn with_a_cache_that_forgets_all_the_time_nobody_is_admitted_after_the_acknowledgement() {
+    // A record counts for a tick less than its time to live.
+    let shortly = Duration::from_millis(2);
+    let records = SystemClock::new().tick() + shortly;
+    check("tiny limits", |builder| {
+        builder.positive_ttl(records).negative_ttl(shortly).positive_capacity(8).negative_capacity(8)
+    });
+}
+
+/// A store whose authenticators hear of no change.
+struct Mute(SqliteStore);
+
+impl Backend for Mute {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        self.0.find(digest).await
+    }
+
+    fn subscribe(&self, _: Subscriber) {}
+}
+
+#[test]
+fn the_check_notices_a_store_that_keeps_its_changes_to_itself() {
+    let ttl = Duration::from_millis(20);
+    let tally = run(1, |store| Authenticator::builder(Mute(store)).negative_ttl(ttl));
+    assert!(tally.admitted_late.load(SeqCst) > 0 && tally.unknown_late.load(SeqCst) > 0, "{tally}");
+}
