@@ -432,21 +432,33 @@ async fn a_coarse_clock_that_is_late_extends_neither_a_key_nor_a_record() {
     let expiring = Key::mint().with(expiring).insert_into(&store).await;
     let endless = Key::mint().insert_into(&store).await;
     let backend = Misbehaving::new(store);
-    let clock = Arc::new(Late(ManualClock::new(START)));
+    let clock = Late::by(TICK);
     let builder = Authenticator::builder(backend.clone()).with_clock(Arc::clone(&clock));
     let authenticator = builder.build().unwrap();
     assert_eq!(reason_of(&authenticator, &expiring).await, None);
     assert_eq!(reason_of(&authenticator, &endless).await, None);
 
-    clock.0.advance(Duration::from_millis(999));
+    clock.clock.advance(Duration::from_millis(999));
     assert_eq!(reason_of(&authenticator, &expiring).await, None);
-    clock.0.advance(Duration::from_millis(1));
+    clock.clock.advance(Duration::from_millis(1));
     assert_eq!(reason_of(&authenticator, &expiring).await, Some(Reason::Expired));
 
     let reads = backend.reads();
-    clock.0.advance(Duration::from_secs(59));
+    clock.clock.advance(Duration::from_secs(59));
     assert_eq!(reason_of(&authenticator, &endless).await, None);
     assert_eq!(backend.reads(), reads + 1, "the record is 60 s old, though the coarse clock says less");
+}
+
+#[tokio::test]
+async fn a_coarse_clock_that_is_on_time_cuts_no_key_short() {
+    let store = MemoryStore::new();
+    let expiring = |record: &mut Record| record.expires_at = Some(START.saturating_add(TICK));
+    let expiring = Key::mint().with(expiring).insert_into(&store).await;
+    let clock = Late::by(Duration::ZERO);
+    let authenticator = Authenticator::builder(store).with_clock(Arc::clone(&clock)).build().unwrap();
+    assert_eq!(reason_of(&authenticator, &expiring).await, None, "it ends within a tick, and not yet");
+    clock.clock.advance(TICK);
+    assert_eq!(reason_of(&authenticator, &expiring).await, Some(Reason::Expired));
 }
 
 #[tokio::test]
@@ -620,27 +632,36 @@ impl Backend for Gated {
     }
 }
 
-/// A clock whose coarse readings are as late as they may be.
+/// A clock whose coarse readings are late by so much, and may be late by a tick.
 #[derive(Debug)]
-struct Late(ManualClock);
+struct Late {
+    clock: ManualClock,
+    by: Duration,
+}
+
+impl Late {
+    fn by(by: Duration) -> Arc<Self> {
+        Arc::new(Self { clock: ManualClock::new(START), by })
+    }
+}
 
 const TICK: Duration = Duration::from_millis(10);
 
 impl Clock for Late {
     fn wall(&self) -> Timestamp {
-        self.0.wall()
+        self.clock.wall()
     }
 
     fn monotonic(&self) -> Moment {
-        self.0.monotonic()
+        self.clock.monotonic()
     }
 
     fn coarse_wall(&self) -> Timestamp {
-        self.wall().saturating_sub(TICK)
+        self.wall().saturating_sub(self.by)
     }
 
     fn coarse_monotonic(&self) -> Moment {
-        self.monotonic().saturating_sub(TICK)
+        self.monotonic().saturating_sub(self.by)
     }
 
     fn tick(&self) -> Duration {

@@ -1,15 +1,23 @@
 //! Every primitive that the cache synchronises through, in one place, so that the same code runs under a scheduler that
-//! explores its interleavings (`--cfg shuttle`).
+//! explores its interleavings (`--cfg shuttle`), and its counters in a memory model in which a reading may be late
+//! (`--cfg weak_memory`).
 
 #[cfg(shuttle)]
 mod explored;
 #[cfg(not(shuttle))]
 mod real;
+#[cfg(weak_memory)]
+mod weak_memory;
 
 #[cfg(shuttle)]
 pub(super) use explored::{Atomic, Bounded, Map, Mutex, MutexGuard, sleep, spawn, timeout};
 #[cfg(not(shuttle))]
-pub(super) use real::{Atomic, Bounded, Map, Mutex, MutexGuard, sleep, spawn, timeout};
+pub(super) use real::{Bounded, Map, Mutex, MutexGuard, sleep, spawn, timeout};
+
+#[cfg(not(any(shuttle, weak_memory)))]
+pub(super) use std::sync::atomic::AtomicU64 as Atomic;
+#[cfg(weak_memory)]
+pub(super) use weak_memory::Atomic;
 
 pub(super) use std::sync::atomic::Ordering;
 pub(super) use std::sync::{Arc, Weak};

@@ -68,28 +68,32 @@ impl Scheduler for FewPreemptions {
     }
 }
 
-/// How many preemptions the requests of these scenarios may meet. `MODEL_PREEMPTIONS` sets it.
-fn preemptions() -> usize {
-    env::var("MODEL_PREEMPTIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(2)
+/// Runs a scenario under every schedule with few preemptions: one, or two if one client is alone, or `MODEL_PREEMPTIONS`.
+fn explore(state: usize, weather: Weather, next: usize, change: Change) {
+    let wanted = env::var("MODEL_PREEMPTIONS").ok().and_then(|number| number.parse().ok());
+    for clients in [1, 2] {
+        let most = wanted.unwrap_or(3 - clients);
+        let scenario = move || requests_during(&World::new(state, weather), clients, next, change);
+        let which = format!("{clients} at a time, all with up to {most} preemptions");
+        report(run(FewPreemptions::new(most), scenario), &which);
+    }
 }
 
-/// Runs a scenario under every schedule with few preemptions. The scheduler ends when it has taken them all.
-fn explore(scenario: impl Fn() + Send + Sync + 'static) {
-    let most = preemptions();
-    report(run(FewPreemptions::new(most), scenario), &format!("all with up to {most} preemptions"));
-}
-
-/// Two requests, one of which is followed by another, while someone changes the key.
-fn requests_during(world: &World, state: usize, change: Change) {
-    let changer = world.change_meanwhile(state, change);
-    let other = spawn({
-        let world = world.clone();
-        async move { world.request().await }
-    });
+/// Requests of a few clients at once, while someone changes the key.
+fn requests_during(world: &World, clients: usize, next: usize, change: Change) {
+    let changer = world.change_meanwhile(next, change);
+    let others: Vec<_> = (1..clients)
+        .map(|_| {
+            let world = world.clone();
+            spawn(async move { world.request().await })
+        })
+        .collect();
     block_on(async {
         world.request().await;
         world.glance();
-        other.await.expect("a request");
+        for other in others {
+            other.await.expect("a request");
+        }
     });
     changer.join().expect("a change");
     block_on(world.request());
@@ -97,28 +101,27 @@ fn requests_during(world: &World, state: usize, change: Change) {
 
 #[test]
 fn requests_during_a_change_are_decided_by_nothing_older() {
-    explore(|| requests_during(&World::new(VALID, STILL), RENAMED, Change::Changed(DIGEST)));
+    explore(VALID, STILL, RENAMED, Change::Changed(DIGEST));
 }
 
 #[test]
 fn requests_during_a_revocation_are_decided_by_nothing_older() {
-    explore(|| requests_during(&World::new(VALID, STILL), REVOKED, Change::Revoked(DIGEST)));
+    explore(VALID, STILL, REVOKED, Change::Revoked(DIGEST));
 }
 
 #[test]
-fn requests_during_a_revocation_that_a_replica_never_hears_of_are_decided_by_nothing_older() {
-    let deaf = Weather { lag: Lag::Always, ..STILL };
-    explore(move || requests_during(&World::new(VALID, deaf), REVOKED, Change::Revoked(DIGEST)));
+fn requests_during_a_revocation_of_which_a_replica_never_hears_are_decided_by_nothing_older() {
+    explore(VALID, Weather { lag: Lag::Always, ..STILL }, REVOKED, Change::Revoked(DIGEST));
 }
 
 #[test]
 fn requests_during_the_creation_of_a_key_are_decided_by_nothing_older() {
-    explore(|| requests_during(&World::new(ABSENT, STILL), VALID, Change::Changed(DIGEST)));
+    explore(ABSENT, STILL, VALID, Change::Changed(DIGEST));
 }
 
 #[test]
 fn requests_during_a_change_of_everything_are_decided_by_nothing_older() {
-    explore(|| requests_during(&World::new(VALID, STILL), RENAMED, Change::Everything));
+    explore(VALID, STILL, RENAMED, Change::Everything);
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! The primitives of a running service.
 
-pub(in crate::cache) use std::sync::atomic::AtomicU64 as Atomic;
 pub(in crate::cache) use std::sync::{Mutex, MutexGuard};
 
 pub(in crate::cache) use tokio::task::spawn;
@@ -49,7 +48,7 @@ where
 impl<V: Clone + Send + Sync + 'static> Bounded<V> {
     /// Creates a map for `capacity` values.
     ///
-    /// The time to live only collects garbage: what counts is the deadline in each value.
+    /// To forget what is idle for twice its time to live only collects garbage: what counts is the deadline in each value.
     pub(in crate::cache) fn new(capacity: u64, ttl: Duration) -> Self {
         Self(Self::builder(capacity, ttl).build())
     }
@@ -65,7 +64,8 @@ impl<V: Clone + Send + Sync + 'static> Bounded<V> {
     }
 
     fn builder(capacity: u64, ttl: Duration) -> CacheBuilder<Digest, V, Cache<Digest, V>> {
-        Cache::builder().max_capacity(capacity).time_to_live(ttl.max(Duration::from_millis(1)) * 2)
+        // By idleness, because the order of access has to be kept anyway; that of age would take its room for each value.
+        Cache::builder().max_capacity(capacity).time_to_idle(ttl.max(Duration::from_millis(1)) * 2)
     }
 
     pub(in crate::cache) fn get(&self, digest: &Digest) -> Option<V> {

@@ -1,0 +1,51 @@
+//! The counters of a memory model in which a reading may be late, as far as the orderings allow it.
+
+#[cfg(test)]
+mod orderings;
+
+use std::cell::Cell;
+use std::ops::Deref;
+use std::sync::OnceLock;
+
+use loom::sync::atomic::AtomicU64;
+
+use super::Ordering;
+
+thread_local! {
+    /// The orderings of readings and of changes, in place of those that the code asks for.
+    static INSTEAD: Cell<Option<(Ordering, Ordering)>> = const { Cell::new(None) };
+}
+
+/// A counter whose orderings a test can weaken, and which comes into being when it is first used: the cache has thousands.
+#[derive(Debug)]
+pub(in crate::cache) struct Atomic {
+    initial: u64,
+    used: OnceLock<AtomicU64>,
+}
+
+impl Atomic {
+    pub(in crate::cache) fn new(initial: u64) -> Self {
+        Self { initial, used: OnceLock::new() }
+    }
+
+    pub(in crate::cache) fn load(&self, order: Ordering) -> u64 {
+        (**self).load(INSTEAD.get().map_or(order, |(reading, _)| reading))
+    }
+
+    pub(in crate::cache) fn fetch_add(&self, by: u64, order: Ordering) -> u64 {
+        (**self).fetch_add(by, INSTEAD.get().map_or(order, |(_, change)| change))
+    }
+
+    pub(in crate::cache) fn fetch_max(&self, other: u64, order: Ordering) -> u64 {
+        (**self).fetch_max(other, INSTEAD.get().map_or(order, |(_, change)| change))
+    }
+}
+
+/// Whatever else the cache does with its counters.
+impl Deref for Atomic {
+    type Target = AtomicU64;
+
+    fn deref(&self) -> &AtomicU64 {
+        self.used.get_or_init(|| AtomicU64::new(self.initial))
+    }
+}
