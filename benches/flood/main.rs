@@ -109,14 +109,24 @@ fn run(
 ) -> (Latencies, Answers) {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
+        let end = End(&over);
         let flood = |seed: usize| {
             let (stack, over) = (stack.clone(), &over);
             scope.spawn(move || strangers::flood(stack, phase.kind, seed as u64, over))
         };
         let floods: Vec<_> = (0..phase.threads).map(flood).collect();
         let latencies = hot.ask(length, || memory.look());
-        over.store(true, Ordering::Relaxed);
+        drop(end);
         let answers = floods.into_iter().map(|flood| flood.join().unwrap()).sum();
         (latencies, answers)
     })
+}
+
+/// Ends the flood when it is dropped: also when the good key is not admitted, which panics.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

@@ -111,7 +111,7 @@ impl Drop for Life {
     }
 }
 
-/// What was seen in all lives that have been judged.
+/// What was seen in all lives that have been judged. What came late is counted once for each key.
 #[derive(Default)]
 pub(crate) struct Tally {
     histories: AtomicU64,

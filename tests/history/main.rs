@@ -5,7 +5,8 @@
 //! replaced. A history is the life of one key: asked for by several at once, created, revoked, asked for again. All that
 //! begins or is acknowledged draws a number from one counter, so that what came first is known without a clock.
 //!
-//! `HISTORY_SECONDS` sets how long each configuration is tried.
+//! `HISTORY_SECONDS` sets how long each configuration is tried. A build that is not optimised notices more: a thread spends
+//! longer between two steps.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -29,7 +30,7 @@ use tower_api_key::digest::Digest;
 use tower_api_key::{Authenticator, AuthenticatorBuilder, Backend, BackendError, Record, SqliteStore};
 use world::World;
 
-/// More than there are cores, so that a thread may stop in the middle of anything while the others go on.
+/// So many that on a small machine a thread stops in the middle of anything while others go on.
 const THREADS: usize = 4;
 
 fn seconds() -> u64 {

@@ -86,11 +86,10 @@ impl World {
     async fn ask_until_over(self: Arc<Self>, life: Arc<Life>) {
         while !life.is_over.load(SeqCst) {
             self.ask(&life).await;
-            if one_in(16) {
-                let past = self.someone_of_the_past();
-                if let Some(past) = past {
-                    self.ask(&past).await;
-                }
+            if one_in(16)
+                && let Some(past) = self.someone_of_the_past()
+            {
+                self.ask(&past).await;
             }
             yield_now().await;
         }
