@@ -10,10 +10,14 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use allocation_counter::measure;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use http::{Request, Response};
-use support::{Body, Key, authenticator, store_with_key};
+use support::{Body, Key, authenticator, build, request, store_with_key};
 use tower::{Layer, Service};
-use tower_api_key::{AuthenticateLayer, MemoryStore, RequireScopeLayer, Requirement};
+use tower_api_key::{
+    AuthenticateLayer, Authenticator, MemoryStore, Owner, RequireScopeLayer, Requirement, Source,
+};
 
 /// A service that does nothing.
 #[derive(Clone)]
@@ -68,6 +72,25 @@ async fn a_cached_admission_allocates_what_the_extensions_do() {
         assert!((1..=3).contains(&expected), "{expected}");
         assert_eq!(allocations(|| call(&mut service, request)), expected);
     }
+}
+
+#[tokio::test]
+async fn a_cached_admission_by_basic_allocates_no_more() {
+    let store = MemoryStore::new();
+    let owner = Owner::user("ann@example.com", []);
+    let key = Key::mint().with(|record| record.owner = owner).insert_into(&store).await;
+    let (authenticator, _clock) = build(Authenticator::builder(store).sources([Source::basic()]));
+    let pair = format!("ANN@example.com:{}", key.text);
+    let basic = || request("authorization", &format!("Basic {}", STANDARD.encode(&pair)));
+    let principal = authenticator.authenticate(basic().headers()).await.unwrap();
+    let mut service = AuthenticateLayer::new(authenticator).layer(Idle);
+
+    let mut by_hand = basic();
+    let expected = allocations(|| {
+        by_hand.extensions_mut().insert(principal.clone());
+    });
+    let request = basic();
+    assert_eq!(allocations(|| call(&mut service, request)), expected);
 }
 
 #[tokio::test]

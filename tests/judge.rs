@@ -78,7 +78,10 @@ async fn the_user_beside_a_key_must_be_its_owner() {
         let principal = admit(all_sources(store.clone()), basic(user, &key.text)).await.unwrap();
         assert_eq!(principal.scheme(), &Scheme::Basic);
     }
-    for user in ["other@example.com", "user@example.co", "user@example.com.", "\u{212a}ser@example.com"] {
+    // The first two are of the right length; the differences of the second would cancel each other out.
+    let others =
+        ["uses@example.com", "uses@exampme.com", "other@example.com", "user@example.co", "user@example.com."];
+    for user in others.into_iter().chain(["\u{212a}ser@example.com"]) {
         let outcome = admit(all_sources(store.clone()), basic(user, &key.text)).await;
         assert_eq!(outcome.unwrap_err(), Reason::WrongOwner, "{user}");
     }

@@ -84,9 +84,7 @@ fn what_is_not_of_its_grammar_is_malformed() {
         assert_eq!(extract(&[("x-api-key", value)]), MALFORMED, "{value:?}");
     }
     let basic = |pair: &[u8]| format!("Basic {}", STANDARD.encode(pair));
-    for pair in
-        [&b"no colon"[..], b"user:", b":key", b"us\ner:key", b"user:k\x7fy", b"\xff:key", b"user:k\xc2\x85y"]
-    {
+    for pair in [&b"no colon"[..], b"user:", b":key", b"us\ner:key", b"user:k\x7fy", b"\xff:key"] {
         assert_eq!(extract(&[("authorization", basic(pair).as_bytes())]), MALFORMED, "{pair:?}");
     }
     // "u:k" is dTpr; "u:ke" is dTprZQ==, of which dTprZR== would be another spelling.

@@ -45,7 +45,7 @@ pub fn basic(rest: &[u8]) -> Option<Pair> {
 pub fn pair(bytes: &[u8]) -> Option<Pair> {
     let text = String::from_utf8(bytes.to_vec()).ok()?;
     let colon = text.find(':')?;
-    let has_control = text.chars().any(|c| c < ' ' || ('\u{7f}'..='\u{9f}').contains(&c));
+    let has_control = text.chars().any(|c| c < ' ' || c == '\u{7f}');
     let (user, secret) = (text[..colon].to_owned(), text.as_bytes()[colon + 1..].to_vec());
     (!has_control && !secret.is_empty()).then_some(Pair { user: Some(user), secret })
 }

@@ -10,12 +10,12 @@ use crate::digest::Digest;
 /// Keys share counters. A bump then costs the other keys of the counter one look-up each, and nothing else.
 const SLOTS: usize = 4096;
 
-/// The state of a key's counters at one time.
+/// The state of a key's counters at one time: their sum, which grows with either of them.
+///
+/// A record that is older than a change was stamped before it, and a request that comes after the change compares it with
+/// counters that are all at least as high, and one of them higher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
-    slot: u64,
-    all: u64,
-}
+pub(super) struct Stamp(u64);
 
 /// The counters.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Stamps {
 
     /// Returns the stamp that a read which starts now would carry.
     pub(super) fn current(&self, digest: &Digest) -> Stamp {
-        Stamp { slot: self.slot(digest).load(Ordering::SeqCst), all: self.all.load(Ordering::SeqCst) }
+        Stamp(self.slot(digest).load(Ordering::SeqCst) + self.all.load(Ordering::SeqCst))
     }
 
     /// Makes everything inert that was read of this key.

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroize;
 
 use super::MAX_CREDENTIAL_BYTES;
+use crate::ascii::all;
 
 /// Bytes that base64 of the greatest length decodes to.
 const CAPACITY: usize = MAX_CREDENTIAL_BYTES / 4 * 3;
@@ -21,7 +22,7 @@ impl Buffer {
     }
 
     /// Decodes what follows the scheme into a user and a secret: canonical base64 with padding, of UTF-8 without control
-    /// characters, whose first colon ends the user and leaves a secret behind it.
+    /// characters (CTL of RFC 5234, Appendix B.1), whose first colon ends the user and leaves a secret behind it.
     ///
     /// One pair has one encoding: missing padding and stray bits are refused, as they would be other names for one key.
     pub(super) fn parse(&mut self, rest: &[u8]) -> Option<(&str, &[u8])> {
@@ -33,7 +34,7 @@ impl Buffer {
         self.used = STANDARD.decode_slice(rest, &mut self.bytes).ok()?;
         let text = std::str::from_utf8(&self.bytes[..self.used]).ok()?;
         let (user, secret) = text.split_once(':')?;
-        let complete = !secret.is_empty() && !text.contains(char::is_control);
+        let complete = !secret.is_empty() && all(text.as_bytes(), |byte| !byte.is_ascii_control());
         complete.then_some((user, secret.as_bytes()))
     }
 }

@@ -1,6 +1,6 @@
 //! Whom an answer is for: what has to be known of a request after it is gone.
 
-use http::{HeaderMap, Request, Response, Version, header};
+use http::{HeaderMap, HeaderValue, Request, Response, Version, header};
 
 use super::grpc::{Family, family_of};
 
@@ -17,26 +17,31 @@ impl Addressee {
         Self::new(request.version(), request.headers())
     }
 
+    /// Goes through the headers once: to look each of them up by its name takes twice as long.
     pub(crate) fn new(version: Version, headers: &HeaderMap) -> Self {
-        Self { grpc: family_of(headers), close: version <= Version::HTTP_11 && leaves_a_body(headers) }
+        let (mut grpc, mut leaves_a_body) = (None, false);
+        for (name, value) in headers {
+            match *name {
+                header::CONTENT_TYPE => grpc = grpc.or(family_of(value)),
+                header::CONTENT_LENGTH => leaves_a_body |= exceeds_what_is_read_away(value),
+                header::TRANSFER_ENCODING => leaves_a_body = true,
+                _ => {}
+            }
+        }
+        Self { grpc, close: leaves_a_body && version <= Version::HTTP_11 }
     }
 
     /// Says that the connection ends where the server will not read the rest of the body (RFC 9112 §9.6).
     pub(super) fn close<B>(self, response: &mut Response<B>) {
         if self.close {
-            response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
     }
 }
 
-/// Tells whether more of a body is coming than a server would read away to go on with the connection.
-fn leaves_a_body(headers: &HeaderMap) -> bool {
+/// Tells whether a body of this length is more than a server would read away to go on with the connection.
+fn exceeds_what_is_read_away(length: &HeaderValue) -> bool {
     const READ_AWAY: u64 = 8 * 1024;
-    match headers.get(header::CONTENT_LENGTH) {
-        Some(length) => {
-            let length = length.to_str().ok().and_then(|digits| digits.parse::<u64>().ok());
-            length.is_none_or(|bytes| bytes > READ_AWAY)
-        }
-        None => headers.contains_key(header::TRANSFER_ENCODING),
-    }
+    let length = length.to_str().ok().and_then(|digits| digits.parse::<u64>().ok());
+    length.is_none_or(|bytes| bytes > READ_AWAY)
 }
