@@ -36,10 +36,14 @@ impl Rules {
     }
 
     /// Says what speaks against letting `principal` call `path`.
-    pub(super) fn objection(&self, principal: &Principal, path: &str) -> Option<Reason> {
+    pub(super) fn objection<'p>(
+        &self,
+        principal: &Principal,
+        path: impl FnOnce() -> &'p str,
+    ) -> Option<Reason> {
         let requirement = match self {
             Self::One(requirement) => Some(requirement),
-            Self::ByPath(by_path) => by_path.get(path),
+            Self::ByPath(by_path) => by_path.get(path()),
         };
         match requirement {
             Some(requirement) if principal.meets(requirement) => None,

@@ -74,7 +74,7 @@ impl Rules {
             Err(_) if reject::is_admitted_preflight(request.extensions()) => return Ok(()),
             Err(rejection) => return Err(rejection),
         };
-        match self.objection(principal, whole_path(request)) {
+        match self.objection(principal, || whole_path(request)) {
             None => Ok(()),
             Some(reason) => Err(Rejection::of(principal, reason)),
         }
