@@ -214,7 +214,15 @@ impl Inquiry {
     pub(crate) async fn resolve(self) -> Result<Principal, Rejection> {
         let Self { authenticator, digest, source, user } = self;
         match authenticator.0.cache.read(digest).await {
-            Ok(fact) => authenticator.judge(fact, source, user.as_deref()),
+            Ok(fact) => {
+                let outcome = authenticator.judge(fact, source, user.as_deref());
+                if let Ok(principal) = &outcome
+                    && principal.is_first_used()
+                {
+                    authenticator.0.cache.note_first_use(principal.key_id().clone());
+                }
+                outcome
+            }
             Err(Unanswered) => Err(authenticator.refuse(Reason::Unavailable, source)),
         }
     }

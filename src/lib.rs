@@ -65,6 +65,7 @@
 //! | `axum` | extractors, rejections as responses, axum's body, public paths inside nested routers |
 //! | `tonic` | the principal of a call, rejections as statuses, tonic's body |
 //! | `sqlite` | keys in an SQLite file, alone or in an application's own database |
+//! | `postgres` | keys in a PostgreSQL database, alone or among the tables of an application |
 //! | `problem` | `application/problem+json` refusals (RFC 9457) |
 //! | `tracing` | events for admissions and refusals, by key id |
 //! | `test-util` | principals and misbehaving backends for the tests of applications |
@@ -102,6 +103,8 @@ mod trace;
 
 pub use authenticate::{Authenticate, AuthenticateLayer};
 pub use authenticator::{Authenticator, AuthenticatorBuilder};
+#[cfg(feature = "postgres")]
+pub use backend::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use backend::SqliteStore;
 pub use backend::{Backend, BackendError, KeyStore, MemoryStore};
@@ -113,7 +116,7 @@ pub use error::{ConfigError, ConfigErrorKind};
 pub use key::{KeyFormat, KeyId};
 pub use owner::{Membership, Organization, Owner, Project, User};
 pub use principal::{Denial, Principal, Resource};
-pub use record::{Record, Revocation};
+pub use record::{KeyState, Record, Revocation};
 pub use reject::{Reason, Rejection};
 pub use require_scope::{RequireScope, RequireScopeLayer};
 pub use scope::{Requirement, Scope, Scopes};

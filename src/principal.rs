@@ -86,6 +86,11 @@ impl Principal {
         self.known.issuer()
     }
 
+    /// Tells whether the key was not known to be used before, and its first use ends another key.
+    pub(crate) fn is_first_used(&self) -> bool {
+        self.record().first_use_grace.is_some()
+    }
+
     /// Returns the id of the key that was presented.
     pub fn key_id(&self) -> &KeyId {
         &self.record().id

@@ -1,6 +1,7 @@
 //! What a store knows of a key: facts, never decisions.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::credential::Scheme;
@@ -58,8 +59,38 @@ pub struct Record {
     pub rotated_to: Option<KeyId>,
     /// When it was used last, as far as that was written down.
     pub last_used_at: Option<Timestamp>,
+    /// How long the key that this one replaced goes on from the first use of this one; `None` once that has begun.
+    pub first_use_grace: Option<Duration>,
     /// Whatever else the application wants to keep with the key.
     pub metadata: BTreeMap<String, String>,
+}
+
+/// Whether a key is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyState {
+    /// It is neither revoked nor expired.
+    Active,
+    /// Its end has come, and it was not revoked.
+    Expired,
+    /// It was revoked, be it before or after its end.
+    Revoked,
+}
+
+impl KeyState {
+    /// Returns the name of the state: `active`, `expired` or `revoked`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// Returns the state called `label`.
+    pub fn from_label(label: &str) -> Option<Self> {
+        [Self::Active, Self::Expired, Self::Revoked].into_iter().find(|state| state.label() == label)
+    }
 }
 
 /// That a key was revoked.
@@ -106,6 +137,7 @@ impl Record {
             rotated_from: None,
             rotated_to: None,
             last_used_at: None,
+            first_use_grace: None,
             metadata: BTreeMap::new(),
         }
     }
@@ -113,6 +145,15 @@ impl Record {
     /// Tells whether the key may be presented in this way.
     pub fn accepts(&self, scheme: &Scheme) -> bool {
         self.sources.is_empty() || self.sources.contains(scheme)
+    }
+
+    /// Returns whether the key is in force at `now`.
+    pub fn state(&self, now: Timestamp) -> KeyState {
+        match &self.revoked {
+            Some(_) => KeyState::Revoked,
+            None if self.has_expired(now) => KeyState::Expired,
+            None => KeyState::Active,
+        }
     }
 
     /// Tells whether the key has expired at `now`. It has at the very millisecond of its expiry.

@@ -1,6 +1,8 @@
 //! A row of the table of keys with a value of any type in each column, and the key that it says, if it says one.
 
 use http::HeaderName;
+use std::time::Duration;
+
 use tower_api_key::credential::Scheme;
 use tower_api_key::digest::Digest;
 use tower_api_key::{Environment, KeyId, Organization, Owner, Record, Revocation, Scopes, Timestamp};
@@ -27,6 +29,7 @@ pub const COLUMNS: [&str; 20] = [
     "rotated_from",
     "rotated_to",
     "last_used_at",
+    "first_use_grace",
     "metadata",
 ];
 
@@ -41,7 +44,7 @@ pub enum Value {
 }
 
 #[derive(Debug)]
-pub struct Row([Value; 20]);
+pub struct Row([Value; 21]);
 
 impl Row {
     /// Reads a row from lines `COLUMN KIND VALUE`, where the kind is one of `null`, `integer`, `real`, `text`, `blob`, `hextext`
@@ -119,6 +122,11 @@ impl Row {
         record.rotated_from = self.link("rotated_from")?;
         record.rotated_to = self.link("rotated_to")?;
         record.last_used_at = self.time("last_used_at")?;
+        record.first_use_grace = match self.at("first_use_grace") {
+            Value::Null => None,
+            Value::Integer(millis) => Some(Duration::from_millis((*millis).try_into().ok()?)),
+            _ => return None,
+        };
         record.metadata = json::texts(self.text("metadata")?)?;
         Some(record)
     }

@@ -81,7 +81,7 @@ impl Changes {
     }
 
     /// Returns a handle that does not keep the feed alive.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn downgrade(&self) -> WeakChanges {
         WeakChanges(Arc::downgrade(&self.subscribers))
     }
@@ -119,40 +119,46 @@ impl Changes {
         F: Future<Output = Result<T, BackendError>> + Send + 'static,
         T: Send + 'static,
     {
-        let announcement = Announcement { changes: self.clone(), armed: None };
+        let announcement = Announcement { changes: self.clone(), armed: Vec::new() };
         let task = tokio::spawn(work(announcement));
         task.await.unwrap_or_else(|panic| Err(BackendError::unavailable(panic)))
     }
 }
 
 /// A handle on a feed that does not keep it alive.
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(super) struct WeakChanges(Weak<Mutex<Vec<Subscriber>>>);
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 impl WeakChanges {
     pub(super) fn upgrade(&self) -> Option<Changes> {
         self.0.upgrade().map(|subscribers| Changes { subscribers })
     }
 }
 
-/// A change that will be announced when this is dropped, however that comes about.
+/// Changes that will be announced when this is dropped, however that comes about.
 #[derive(Debug)]
 pub struct Announcement {
     changes: Changes,
-    armed: Option<Change>,
+    armed: Vec<Change>,
 }
 
 impl Announcement {
-    /// Sets the change to announce, in place of the one set before. Do so before the commit is sent.
+    /// Sets the change to announce, in place of what was set before. Do so before the commit is sent.
     pub fn arm(&mut self, change: Change) {
-        self.armed = Some(change);
+        self.arm_all([change]);
+    }
+
+    /// Sets the changes to announce, in place of those that were set before.
+    pub fn arm_all(&mut self, changes: impl IntoIterator<Item = Change>) {
+        self.armed.clear();
+        self.armed.extend(changes);
     }
 }
 
 impl Drop for Announcement {
     fn drop(&mut self) {
-        if let Some(change) = self.armed {
+        for change in self.armed.drain(..) {
             self.changes.announce(change);
         }
     }

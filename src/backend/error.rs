@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::record::KeyState;
+
 /// A store that could not do what was asked of it.
 ///
 /// It goes to logs and to the code that manages keys, never to a client.
@@ -21,7 +23,7 @@ pub enum BackendErrorKind {
     Unavailable,
     /// What the store holds cannot be understood.
     Corrupt,
-    /// There is such a key already.
+    /// There is such a key already, or the key is not in a state in which it can be changed like this.
     Conflict,
     /// There is no such key.
     NotFound,
@@ -50,6 +52,18 @@ impl BackendError {
         Self { kind: BackendErrorKind::Conflict, message: message.into(), source: None }
     }
 
+    /// Creates an error that says that a key is not in force any more.
+    pub fn not_in_force(state: KeyState) -> Self {
+        let message = format!("expected a key that is in force, found one that is {}", state.label());
+        Self { kind: BackendErrorKind::Conflict, message: message.into(), source: None }
+    }
+
+    /// Creates an error that says that a key was rotated before.
+    pub fn rotated() -> Self {
+        let message = "expected a key that was not rotated yet, found one that was";
+        Self { kind: BackendErrorKind::Conflict, message: message.into(), source: None }
+    }
+
     /// Creates an error that says that there is no such key.
     pub fn not_found() -> Self {
         let message = "expected a key that is in the store, found none with this id";
@@ -66,7 +80,7 @@ impl BackendError {
     }
 
     /// Creates an error with a sentence of its own.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn new(kind: BackendErrorKind, message: impl Into<Box<str>>) -> Self {
         Self { kind, message: message.into(), source: None }
     }

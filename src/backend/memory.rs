@@ -1,9 +1,12 @@
 //! Keys kept in memory, for tests and for services whose keys stand in their configuration.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::{Backend, BackendError, Change, Changes, KeyStore, Subscriber};
+use super::edit::{Consequence, Edit, end_by};
+use super::{Backend, BackendError, Change, Changes, KeyFilter, KeyStore, KeyUpdate, Rotation, Subscriber};
+use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
 use crate::record::{Record, Revocation};
@@ -20,7 +23,7 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Keys {
     records: HashMap<Digest, Record>,
-    digests: HashMap<KeyId, Digest>,
+    digests: BTreeMap<KeyId, Digest>,
 }
 
 impl MemoryStore {
@@ -35,6 +38,17 @@ impl MemoryStore {
 
     fn write(&self) -> RwLockWriteGuard<'_, Keys> {
         self.keys.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes keys and tells everyone of it.
+    fn edit(&self, id: &KeyId, edit: Edit) -> Result<Record, BackendError> {
+        let (record, changes) = self.write().edit(id, edit)?;
+        self.announce(changes);
+        Ok(record)
+    }
+
+    fn announce(&self, changes: impl IntoIterator<Item = Change>) {
+        changes.into_iter().for_each(|change| self.changes.announce(change));
     }
 }
 
@@ -53,11 +67,63 @@ impl Keys {
         Ok(Change::Changed(digest))
     }
 
+    /// Changes a key, and returns the record that the edit is about: the successor if there is one.
+    fn edit(&mut self, id: &KeyId, edit: Edit) -> Result<(Record, Vec<Change>), BackendError> {
+        let mut record = self.by_id(id).ok_or_else(BackendError::not_found)?.clone();
+        let Consequence { successor, ends } = edit.apply(&mut record)?;
+        let mut changes = vec![change_of(&record)];
+        if let Some(successor) = &successor {
+            changes.push(self.add(successor.clone())?);
+        }
+        if let Some((id, end)) = ends
+            && let Some(other) = self.by_id_mut(&id)
+        {
+            end_by(other, end);
+            changes.push(change_of(other));
+        }
+        self.records.insert(record.digest, record.clone());
+        Ok((successor.unwrap_or(record), changes))
+    }
+
     fn revoke(&mut self, id: &KeyId, revocation: Revocation) -> Result<Change, BackendError> {
-        let record = self.digests.get(id).and_then(|digest| self.records.get_mut(digest));
-        let record = record.ok_or_else(BackendError::not_found)?;
+        let record = self.by_id_mut(id).ok_or_else(BackendError::not_found)?;
         record.revoked.get_or_insert(revocation);
         Ok(Change::Revoked(record.digest))
+    }
+
+    fn revoke_all(&mut self, filter: &KeyFilter, revocation: &Revocation) -> Vec<Change> {
+        let meant =
+            self.records.values_mut().filter(|record| record.revoked.is_none() && filter.matches(record));
+        let revoke = |record: &mut Record| {
+            record.revoked = Some(revocation.clone());
+            Change::Revoked(record.digest)
+        };
+        meant.map(revoke).collect()
+    }
+
+    fn delete_ended(&mut self, before: Timestamp) -> Vec<Change> {
+        let has_ended = |record: &Record| {
+            let revoked = record.revoked.as_ref().is_some_and(|revoked| revoked.at < before);
+            revoked || record.expires_at.is_some_and(|end| end < before)
+        };
+        let gone = self.records.extract_if(|_, record| has_ended(record));
+        let forget = |(digest, record): (Digest, Record)| {
+            self.digests.remove(&record.id);
+            Change::Changed(digest)
+        };
+        gone.map(forget).collect()
+    }
+
+    fn by_id_mut(&mut self, id: &KeyId) -> Option<&mut Record> {
+        self.records.get_mut(self.digests.get(id)?)
+    }
+}
+
+/// What others have to be told of a record that was changed.
+fn change_of(record: &Record) -> Change {
+    match record.revoked {
+        Some(_) => Change::Revoked(record.digest),
+        None => Change::Changed(record.digest),
     }
 }
 
@@ -68,6 +134,10 @@ impl Backend for MemoryStore {
 
     fn subscribe(&self, subscriber: Subscriber) {
         self.changes.subscribe(subscriber);
+    }
+
+    async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
+        self.edit(id, Edit::FirstUse(at)).map(drop)
     }
 }
 
@@ -82,9 +152,44 @@ impl KeyStore for MemoryStore {
         Ok(self.read().by_id(id).cloned())
     }
 
+    async fn list(
+        &self,
+        filter: &KeyFilter,
+        after: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<Vec<Record>, BackendError> {
+        let keys = self.read();
+        let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let records =
+            keys.digests.range::<KeyId, _>(behind).filter_map(|(_, digest)| keys.records.get(digest));
+        Ok(records.filter(|record| filter.matches(record)).take(limit).cloned().collect())
+    }
+
+    async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, BackendError> {
+        self.edit(id, Edit::Update(update))
+    }
+
+    async fn rotate(&self, id: &KeyId, rotation: Rotation) -> Result<Record, BackendError> {
+        self.edit(id, Edit::Rotate(rotation))
+    }
+
     async fn revoke(&self, id: &KeyId, revocation: Revocation) -> Result<(), BackendError> {
         let change = self.write().revoke(id, revocation)?;
-        self.changes.announce(change);
+        self.announce([change]);
         Ok(())
+    }
+
+    async fn revoke_all(&self, filter: &KeyFilter, revocation: Revocation) -> Result<u64, BackendError> {
+        let changes = self.write().revoke_all(filter, &revocation);
+        let revoked = changes.len() as u64;
+        self.announce(changes);
+        Ok(revoked)
+    }
+
+    async fn delete_ended(&self, before: Timestamp) -> Result<u64, BackendError> {
+        let changes = self.write().delete_ended(before);
+        let deleted = changes.len() as u64;
+        self.announce(changes);
+        Ok(deleted)
     }
 }

@@ -21,22 +21,28 @@
 //! ```
 
 mod changes;
+mod edit;
 mod error;
 mod feed;
+mod filter;
 mod keys;
 mod memory;
-#[cfg(feature = "sqlite")]
-mod migrations;
-#[cfg(feature = "sqlite")]
-mod row;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
 pub use changes::{Announcement, Change, Changes, Subscriber};
+pub use edit::{Grace, KeyUpdate, Rotation};
 pub use error::{BackendError, BackendErrorKind};
 pub use feed::{ChangeFeed, Feed};
+pub use filter::KeyFilter;
 pub use keys::KeyStore;
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
@@ -46,7 +52,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::clock::Timestamp;
 use crate::digest::Digest;
+use crate::key::KeyId;
 use crate::record::Record;
 
 /// A place to look keys up by their digest.
@@ -77,6 +85,20 @@ pub trait Backend: Send + Sync + 'static {
     fn feed(&self) -> Option<Feed> {
         None
     }
+
+    /// Takes note that a key whose record has a `first_use_grace` was used for the first time: the key that it replaced ends
+    /// that much later, and the record has none from now on. The second call changes nothing.
+    ///
+    /// Called in a task of its own; a request does not wait for it, and an error is tried again by the next request. The
+    /// default does nothing, as is right for a backend whose records have no such grace.
+    ///
+    /// # Errors
+    ///
+    /// When that could not be written down.
+    fn first_used(&self, id: &KeyId, at: Timestamp) -> impl Future<Output = Result<(), BackendError>> + Send {
+        let _ = (id, at);
+        std::future::ready(Ok(()))
+    }
 }
 
 impl<B: Backend> Backend for Arc<B> {
@@ -91,6 +113,10 @@ impl<B: Backend> Backend for Arc<B> {
     fn feed(&self) -> Option<Feed> {
         (**self).feed()
     }
+
+    fn first_used(&self, id: &KeyId, at: Timestamp) -> impl Future<Output = Result<(), BackendError>> + Send {
+        (**self).first_used(id, at)
+    }
 }
 
 /// A backend without its type. It is only called on a miss, where a box does not matter.
@@ -98,9 +124,12 @@ pub(crate) trait ErasedBackend: Send + Sync {
     fn find<'a>(&'a self, digest: &'a Digest) -> Finding<'a>;
     fn subscribe(&self, subscriber: Subscriber);
     fn feed(&self) -> Option<Feed>;
+    fn first_used<'a>(&'a self, id: &'a KeyId, at: Timestamp) -> Noting<'a>;
 }
 
 pub(crate) type Finding<'a> = Pin<Box<dyn Future<Output = Result<Option<Record>, BackendError>> + Send + 'a>>;
+
+pub(crate) type Noting<'a> = Pin<Box<dyn Future<Output = Result<(), BackendError>> + Send + 'a>>;
 
 impl<B: Backend> ErasedBackend for B {
     fn find<'a>(&'a self, digest: &'a Digest) -> Finding<'a> {
@@ -113,5 +142,9 @@ impl<B: Backend> ErasedBackend for B {
 
     fn feed(&self) -> Option<Feed> {
         Backend::feed(self)
+    }
+
+    fn first_used<'a>(&'a self, id: &'a KeyId, at: Timestamp) -> Noting<'a> {
+        Box::pin(Backend::first_used(self, id, at))
     }
 }

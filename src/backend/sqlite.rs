@@ -1,21 +1,20 @@
 //! Keys kept in an SQLite file.
 
-mod feed;
+mod dialect;
 mod open;
 mod poll;
-mod read;
-mod write;
 
-pub(super) use write::{BEGIN, give_back};
+#[path = "sql/each/mod.rs"]
+#[allow(clippy::duplicate_mod, reason = "compiled once for each database, see `sql`")]
+mod each;
 
 use sqlx::SqlitePool;
 
-use super::migrations::migrate_sqlite;
-use super::row::KeyRow;
-use super::{Backend, BackendError, Changes, Feed, KeyStore, Subscriber};
-use crate::digest::Digest;
-use crate::key::KeyId;
-use crate::record::{Record, Revocation};
+use super::sql::changes_of;
+use super::{BackendError, Changes, Feed};
+
+/// The store of this database, for the parts that are compiled once for each of them.
+type Store = SqliteStore;
 
 /// A store in an SQLite file, by itself or among the tables of an application. Clones share the connections.
 ///
@@ -75,8 +74,11 @@ impl SqliteStore {
     ///
     /// As for [`open`](Self::open).
     pub async fn with_pool(pool: SqlitePool) -> Result<Self, BackendError> {
-        migrate_sqlite(&pool).await?;
-        Ok(Self { changes: feed::of(&pool), pool })
+        each::migrate(&pool).await?;
+        let name = pool.connect_options().get_filename().to_path_buf();
+        // Names differ by links and by the working directory; a database in memory has no file, and its name is its own.
+        let identity = name.canonicalize().unwrap_or(name);
+        Ok(Self { changes: changes_of(format!("sqlite:{}", identity.display())), pool })
     }
 
     /// Closes all connections, after what is under way has ended.
@@ -85,33 +87,8 @@ impl SqliteStore {
     }
 }
 
-impl Backend for SqliteStore {
-    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        read::by_digest(&self.pool, digest).await
-    }
-
-    fn subscribe(&self, subscriber: Subscriber) {
-        self.changes.subscribe(subscriber);
-    }
-
-    fn feed(&self) -> Option<Feed> {
-        Some(Feed::new(poll::Log::new(self.pool.clone())))
-    }
-}
-
-impl KeyStore for SqliteStore {
-    async fn insert(&self, record: Record) -> Result<(), BackendError> {
-        let row = KeyRow::encode(&record)?;
-        let pool = self.pool.clone();
-        self.changes.commit(move |announcement| write::insert(pool, row, record.digest, announcement)).await
-    }
-
-    async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {
-        read::by_id(&self.pool, id).await
-    }
-
-    async fn revoke(&self, id: &KeyId, revocation: Revocation) -> Result<(), BackendError> {
-        let (pool, id) = (self.pool.clone(), id.clone());
-        self.changes.commit(move |announcement| write::revoke(pool, id, revocation, announcement)).await
+impl SqliteStore {
+    fn log(&self) -> Feed {
+        Feed::new(poll::Log::new(self.pool.clone()))
     }
 }

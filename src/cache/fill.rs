@@ -44,13 +44,14 @@ impl Cache {
         }
     }
 
+    /// Keeps a record, unless its first use is still to be noted: it is read again until the store says that it was.
     fn keep(&self, record: Record, stamp: Stamp, started: Moment) -> Arc<Entry> {
         let digest = record.digest;
         let lifetime = self.lifetime(&record);
         // Compared with coarse readings, which may be late.
         let until = started.saturating_add(lifetime).saturating_sub(self.clock.tick());
         let entry = Arc::new(Entry::new(stamp, until, record, Arc::clone(&self.issuer)));
-        if !lifetime.is_zero() && self.may_publish(&digest, stamp) {
+        if !lifetime.is_zero() && !entry.awaits_first_use() && self.may_publish(&digest, stamp) {
             self.positive.insert(digest, &entry);
         }
         entry

@@ -20,6 +20,7 @@
 mod dead;
 mod entry;
 mod fill;
+mod first_use;
 mod flight;
 mod follow;
 mod lane;

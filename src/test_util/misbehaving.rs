@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use crate::backend::{Backend, BackendError, Feed, Subscriber};
+use crate::clock::Timestamp;
 use crate::digest::Digest;
+use crate::key::KeyId;
 use crate::record::Record;
 
 /// A backend around another one that misbehaves on demand and counts how often it is asked. Clones share their state.
@@ -116,5 +118,9 @@ impl<B: Backend> Backend for Misbehaving<B> {
 
     fn feed(&self) -> Option<Feed> {
         self.inner.feed()
+    }
+
+    async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
+        self.inner.first_used(id, at).await
     }
 }

@@ -5,12 +5,23 @@ pub(crate) mod authentication;
 pub(crate) mod concurrency;
 pub(crate) mod records;
 pub(crate) mod revocation;
+pub(crate) mod rotation;
+pub(crate) mod several;
+pub(crate) mod updates;
+
+/// A store that needs no server can always be tested.
+pub(crate) fn never() -> bool {
+    false
+}
 
 /// Makes a test of each promise for one store. `$open` is an async function without arguments that returns an empty
-/// store, and whatever has to live as long as the store does.
+/// store, and whatever has to live as long as the store does. `$is_absent` tells that there is no server to test against.
 macro_rules! keeps_the_contract {
     ($open:path) => {
-        keeps_the_contract! { $open =>
+        keeps_the_contract!($open, unless crate::contract::never);
+    };
+    ($open:path, unless $is_absent:path) => {
+        keeps_the_contract! { $open, $is_absent =>
             records::a_record_reads_back_with_every_field,
             records::a_record_of_empty_texts_reads_back,
             records::times_at_the_ends_of_their_range_read_back,
@@ -26,6 +37,27 @@ macro_rules! keeps_the_contract {
             revocation::the_revocation_that_a_record_came_with_stays,
             revocation::an_unknown_key_cannot_be_revoked,
             revocation::a_revocation_changes_one_key_and_nothing_else_of_it,
+            updates::an_update_changes_what_it_names_and_nothing_else,
+            updates::what_is_not_there_cannot_be_updated,
+            updates::a_revoked_key_cannot_be_updated,
+            updates::the_end_of_a_rotated_key_is_not_put_off,
+            updates::an_update_is_in_effect_for_the_very_next_request,
+            rotation::a_successor_inherits_what_its_predecessor_may_do,
+            rotation::a_successor_ends_when_it_is_told_to,
+            rotation::a_grace_ends_with_the_key_at_the_latest,
+            rotation::a_grace_from_the_first_use_begins_once,
+            rotation::a_key_is_rotated_once,
+            rotation::what_is_not_in_force_is_not_rotated,
+            rotation::a_successor_that_is_there_already_changes_nothing,
+            rotation::of_two_rotations_at_once_one_wins,
+            rotation::a_rotation_is_in_effect_for_the_very_next_request,
+            rotation::the_first_request_with_a_successor_begins_the_grace,
+            several::a_list_holds_what_its_filter_means_in_order,
+            several::pages_join_into_the_whole_list,
+            several::a_list_goes_on_behind_a_key_that_is_gone,
+            several::all_keys_of_a_filter_are_revoked_at_once,
+            several::more_keys_than_a_statement_has_parameters_are_revoked,
+            several::keys_that_ended_before_a_time_are_deleted,
             concurrency::many_tasks_insert_and_revoke_keys_at_once,
             concurrency::of_many_revocations_at_once_one_stays,
             concurrency::of_many_insertions_of_one_key_one_succeeds,
@@ -36,11 +68,14 @@ macro_rules! keeps_the_contract {
             abandonment::an_abandoned_insertion_is_made_in_full_or_not_at_all,
         }
     };
-    ($open:path => $($part:ident::$promise:ident,)*) => {
+    ($open:path, $is_absent:path => $($part:ident::$promise:ident,)*) => {
         mod contract {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $promise() {
+                    if $is_absent() {
+                        return;
+                    }
                     let (store, _lives_as_long) = $open().await;
                     crate::contract::$part::$promise(store).await;
                 }

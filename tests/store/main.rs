@@ -9,5 +9,6 @@
 mod contract;
 mod caller;
 mod memory;
+mod postgres;
 mod samples;
 mod sqlite;

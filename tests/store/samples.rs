@@ -1,6 +1,9 @@
 //! Records to keep.
 
+use std::time::Duration;
+
 use http::HeaderName;
+use tower_api_key::backend::{Grace, Rotation};
 use tower_api_key::credential::Scheme;
 use tower_api_key::digest::{Digest, Digester};
 use tower_api_key::{Environment, KeyId, Owner, Record, Revocation, Scopes, Timestamp};
@@ -63,6 +66,17 @@ fn every_scheme() -> Box<[Scheme]> {
         header("x'y|z*"),
     ]
     .into()
+}
+
+/// How long a key goes on after it was rotated.
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
+
+/// The replacement of a key by the one called `name`.
+pub(crate) fn rotation(name: &str, millis: i64, grace: Grace) -> Rotation {
+    let at = Timestamp::from_unix_millis(millis);
+    let mut rotation = Rotation::new(id(name), digest(name), format!("hint of {name}"), at);
+    rotation.grace = grace;
+    rotation
 }
 
 pub(crate) fn revocation(millis: i64, reason: &str) -> Revocation {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 
-use super::super::{BackendError, BackendErrorKind};
+use crate::backend::{BackendError, BackendErrorKind};
 
 /// How long to wait for whoever else is writing.
 const BUSY: Duration = Duration::from_secs(5);

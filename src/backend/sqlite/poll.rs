@@ -2,11 +2,14 @@
 
 use sqlx::SqlitePool;
 
-use super::super::{BackendError, Change, ChangeFeed};
-use super::read::decode_digest;
+use super::each::decode_digest;
+use crate::backend::{BackendError, Change, ChangeFeed};
 
 /// More changes than this are not applied one by one.
 const MOST: i64 = 1_000;
+
+/// A row: its number, the digest of the key that it is about, and what happened.
+type ChangeRow = (i64, Option<Vec<u8>>, String);
 
 /// Reads the rows behind the last one that was read. SQLite commits one transaction after another, so rows appear in the
 /// order of their numbers, and none appears behind one that was read.
@@ -26,7 +29,7 @@ impl Log {
         sqlx::query_scalar(END).fetch_one(&self.pool).await.map_err(BackendError::unavailable)
     }
 
-    async fn read(&self, last: i64, end: i64) -> Result<Vec<(i64, Vec<u8>, String)>, BackendError> {
+    async fn read(&self, last: i64, end: i64) -> Result<Vec<ChangeRow>, BackendError> {
         const READ: &str =
             "SELECT seq, digest, kind FROM tower_api_key_change WHERE seq > ? AND seq <= ? ORDER BY seq";
         let rows = sqlx::query_as(READ).bind(last).bind(end).fetch_all(&self.pool).await;
@@ -50,17 +53,17 @@ impl ChangeFeed for Log {
 }
 
 /// Understands all rows from `last` to `end`, or takes everything to be changed.
-fn changes_of(rows: &[(i64, Vec<u8>, String)], last: i64, end: i64) -> Vec<Change> {
+fn changes_of(rows: &[ChangeRow], last: i64, end: i64) -> Vec<Change> {
     let is_whole = rows.iter().map(|(number, ..)| *number).eq(last + 1..=end);
-    let changes = rows.iter().map(|(_, digest, kind)| change_of(digest, kind));
+    let changes = rows.iter().map(|(_, digest, kind)| change_of(digest.as_deref(), kind));
     changes.collect::<Option<Vec<_>>>().filter(|_| is_whole).unwrap_or_else(|| vec![Change::Everything])
 }
 
-fn change_of(digest: &[u8], kind: &str) -> Option<Change> {
-    let digest = decode_digest(digest)?;
+fn change_of(digest: Option<&[u8]>, kind: &str) -> Option<Change> {
+    let digest = || decode_digest(digest?).ok();
     match kind {
-        "changed" => Some(Change::Changed(digest)),
-        "revoked" => Some(Change::Revoked(digest)),
+        "changed" => digest().map(Change::Changed),
+        "revoked" => digest().map(Change::Revoked),
         _ => None,
     }
 }

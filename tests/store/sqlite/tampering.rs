@@ -106,6 +106,7 @@ async fn a_column_that_is_gone_is_an_outage() {
     let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
     store.insert(samples::plain("key")).await.unwrap();
     run(&pool, "ALTER TABLE tower_api_key RENAME COLUMN scopes TO powers").await;
-    says(&store.find(&samples::digest("key")).await.unwrap_err(), Corrupt, "scopes");
+    let error = store.find(&samples::digest("key")).await.unwrap_err();
+    assert!(error.to_string().contains("scopes"), "{error}");
     assert_eq!(Caller::of(&store).present("key").await, Err(Reason::Unavailable));
 }

@@ -1,8 +1,10 @@
 //! A key as a row of a table, and back. A row that cannot be understood is an error, never a guess.
 
+use std::time::Duration;
+
 use http::HeaderName;
 
-use super::BackendError;
+use crate::backend::BackendError;
 use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::digest::Digest;
@@ -12,29 +14,41 @@ use crate::owner::{Organization, Owner};
 use crate::record::{Record, Revocation};
 use crate::scope::Scopes;
 
+/// The names of the columns of a key. They are always named, as a connection that prepared `SELECT *` fails once another
+/// process has added a column.
+macro_rules! columns {
+    () => {
+        "id, digest, hint, name, owner_kind, owner_organization, owner_email, owner_project, environment, scopes, sources, \
+         created_at, created_by, expires_at, revoked_at, revoked_reason, rotated_from, rotated_to, last_used_at, \
+         first_use_grace, metadata"
+    };
+}
+pub(in crate::backend) use columns;
+
 /// The columns of a key, in the order in which they are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct KeyRow {
-    pub(super) id: String,
-    pub(super) digest: Vec<u8>,
-    pub(super) hint: String,
-    pub(super) name: String,
-    pub(super) owner_kind: String,
-    pub(super) owner_organization: Option<String>,
-    pub(super) owner_email: Option<String>,
-    pub(super) owner_project: Option<String>,
-    pub(super) environment: String,
-    pub(super) scopes: String,
-    pub(super) sources: String,
-    pub(super) created_at: Option<i64>,
-    pub(super) created_by: Option<String>,
-    pub(super) expires_at: Option<i64>,
-    pub(super) revoked_at: Option<i64>,
-    pub(super) revoked_reason: Option<String>,
-    pub(super) rotated_from: Option<String>,
-    pub(super) rotated_to: Option<String>,
-    pub(super) last_used_at: Option<i64>,
-    pub(super) metadata: String,
+pub(in crate::backend) struct KeyRow {
+    pub(in crate::backend) id: String,
+    pub(in crate::backend) digest: Vec<u8>,
+    pub(in crate::backend) hint: String,
+    pub(in crate::backend) name: String,
+    pub(in crate::backend) owner_kind: String,
+    pub(in crate::backend) owner_organization: Option<String>,
+    pub(in crate::backend) owner_email: Option<String>,
+    pub(in crate::backend) owner_project: Option<String>,
+    pub(in crate::backend) environment: String,
+    pub(in crate::backend) scopes: String,
+    pub(in crate::backend) sources: String,
+    pub(in crate::backend) created_at: Option<i64>,
+    pub(in crate::backend) created_by: Option<String>,
+    pub(in crate::backend) expires_at: Option<i64>,
+    pub(in crate::backend) revoked_at: Option<i64>,
+    pub(in crate::backend) revoked_reason: Option<String>,
+    pub(in crate::backend) rotated_from: Option<String>,
+    pub(in crate::backend) rotated_to: Option<String>,
+    pub(in crate::backend) last_used_at: Option<i64>,
+    pub(in crate::backend) first_use_grace: Option<i64>,
+    pub(in crate::backend) metadata: String,
 }
 
 impl KeyRow {
@@ -43,7 +57,7 @@ impl KeyRow {
     /// # Errors
     ///
     /// When the record says something that has no column, rather than to forget it.
-    pub(super) fn encode(record: &Record) -> Result<Self, BackendError> {
+    pub(in crate::backend) fn encode(record: &Record) -> Result<Self, BackendError> {
         let owner = OwnerColumns::encode(&record.owner)?;
         let text = |text: &str| text.to_owned();
         let millis = |time: Timestamp| time.unix_millis();
@@ -67,6 +81,7 @@ impl KeyRow {
             rotated_from: record.rotated_from.as_ref().map(|id| text(id.as_str())),
             rotated_to: record.rotated_to.as_ref().map(|id| text(id.as_str())),
             last_used_at: record.last_used_at.map(millis),
+            first_use_grace: record.first_use_grace.map(encode_grace).transpose()?,
             metadata: serde_json::to_string(&record.metadata).map_err(BackendError::invalid)?,
         })
     }
@@ -76,7 +91,7 @@ impl KeyRow {
     /// # Errors
     ///
     /// When a column holds what this crate would not have written.
-    pub(super) fn decode(self) -> Result<Record, BackendError> {
+    pub(in crate::backend) fn decode(self) -> Result<Record, BackendError> {
         let time = Timestamp::from_unix_millis;
         let id = KeyId::new(&self.id).map_err(BackendError::corrupt)?;
         let digest = <[u8; 32]>::try_from(self.digest)
@@ -106,11 +121,20 @@ impl KeyRow {
         record.rotated_from = linked(self.rotated_from).map_err(BackendError::corrupt)?;
         record.rotated_to = linked(self.rotated_to).map_err(BackendError::corrupt)?;
         record.last_used_at = self.last_used_at.map(time);
+        record.first_use_grace = self.first_use_grace.map(decode_grace).transpose()?;
         // The error of the parser would show what it found.
         record.metadata = serde_json::from_str(&self.metadata)
             .map_err(|_| unexpected("metadata that are a JSON object of texts", "something else"))?;
         Ok(record)
     }
+}
+
+fn encode_grace(grace: Duration) -> Result<i64, BackendError> {
+    i64::try_from(grace.as_millis()).map_err(BackendError::invalid)
+}
+
+fn decode_grace(millis: i64) -> Result<Duration, BackendError> {
+    u64::try_from(millis).map(Duration::from_millis).map_err(BackendError::corrupt)
 }
 
 fn decode_sources(list: &str) -> Result<Box<[Scheme]>, BackendError> {
@@ -192,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_row_that_was_tampered_with_is_an_error() {
-        let tamper: [fn(&mut KeyRow); 12] = [
+        let tamper: [fn(&mut KeyRow); 13] = [
             |row| row.id = "a b".into(),
             |row| row.digest = vec![7; 31],
             |row| row.owner_kind = "nobody".into(),
@@ -204,13 +228,14 @@ mod tests {
             |row| row.revoked_at = None,
             |row| row.revoked_reason = None,
             |row| row.rotated_to = Some(String::new()),
+            |row| row.first_use_grace = Some(-1),
             |row| row.metadata = "[]".into(),
         ];
         for (index, tamper) in tamper.iter().enumerate() {
             let mut row = row();
             tamper(&mut row);
             let error = row.decode().expect_err(&format!("tampering {index}"));
-            assert_eq!(error.kind(), super::super::BackendErrorKind::Corrupt);
+            assert_eq!(error.kind(), crate::backend::BackendErrorKind::Corrupt);
         }
     }
 }

@@ -1,0 +1,168 @@
+//! What becomes of a key that is changed: the rules, wherever it is kept.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::BackendError;
+use crate::clock::Timestamp;
+use crate::digest::Digest;
+use crate::key::KeyId;
+use crate::record::{KeyState, Record, Revocation};
+use crate::scope::Scopes;
+
+/// New values for what may be changed of a key. What is `None` stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyUpdate {
+    /// The name.
+    pub name: Option<Box<str>>,
+    /// The scopes.
+    pub scopes: Option<Scopes>,
+    /// From when on the key is refused; `Some(None)` takes its end away.
+    pub expires_at: Option<Option<Timestamp>>,
+    /// What the application keeps with the key.
+    pub metadata: Option<BTreeMap<String, String>>,
+}
+
+/// How long a key goes on after it was replaced, though never beyond its own end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Grace {
+    /// Not at all: it is revoked.
+    None,
+    /// So long from the rotation.
+    For(Duration),
+    /// So long from the first use of its successor.
+    FromFirstUse(Duration),
+}
+
+/// The replacement of a key by another one with the same owner, environment, scopes, sources, name and metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rotation {
+    /// The id of the successor.
+    pub id: KeyId,
+    /// The digest of the successor's text.
+    pub digest: Digest,
+    /// The first characters of the successor's text.
+    pub hint: Box<str>,
+    /// When the key is rotated.
+    pub at: Timestamp,
+    /// Who rotates it.
+    pub by: Option<Box<str>>,
+    /// From when on the successor is refused; `None` lets it live as long as the old key was meant to.
+    pub expires_at: Option<Timestamp>,
+    /// How long the old key goes on.
+    pub grace: Grace,
+}
+
+impl Rotation {
+    /// Creates a rotation after which the old key is refused at once.
+    pub fn new(id: KeyId, digest: Digest, hint: impl Into<Box<str>>, at: Timestamp) -> Self {
+        Self { id, digest, hint: hint.into(), at, by: None, expires_at: None, grace: Grace::None }
+    }
+}
+
+/// A change of one key. Revocations are not among them: they must be possible whatever else is wrong with a record.
+#[derive(Debug, Clone)]
+pub(super) enum Edit {
+    Update(KeyUpdate),
+    Rotate(Rotation),
+    FirstUse(Timestamp),
+}
+
+/// What follows from an edit, beside the edited record.
+#[derive(Debug, Default)]
+pub(super) struct Consequence {
+    /// A record that is new.
+    pub(super) successor: Option<Record>,
+    /// Another key whose end comes so long after this time, unless it comes before.
+    pub(super) ends: Option<(KeyId, Timestamp)>,
+}
+
+impl Edit {
+    /// Changes a record, or says why it cannot be changed.
+    pub(super) fn apply(self, record: &mut Record) -> Result<Consequence, BackendError> {
+        match self {
+            Self::Update(update) => update.apply(record).map(|()| Consequence::default()),
+            Self::Rotate(rotation) => {
+                let successor = Some(rotation.apply(record)?);
+                Ok(Consequence { successor, ..Consequence::default() })
+            }
+            Self::FirstUse(at) => Ok(Consequence { ends: first_use(record, at), ..Consequence::default() }),
+        }
+    }
+}
+
+impl KeyUpdate {
+    fn apply(self, record: &mut Record) -> Result<(), BackendError> {
+        if record.revoked.is_some() {
+            return Err(BackendError::not_in_force(KeyState::Revoked));
+        }
+        if let Some(end) = self.expires_at {
+            if record.rotated_to.is_some() && is_later(end, record.expires_at) {
+                return Err(BackendError::rotated());
+            }
+            record.expires_at = end;
+        }
+        record.name = self.name.unwrap_or_else(|| std::mem::take(&mut record.name));
+        record.scopes = self.scopes.unwrap_or_else(|| std::mem::take(&mut record.scopes));
+        record.metadata = self.metadata.unwrap_or_else(|| std::mem::take(&mut record.metadata));
+        Ok(())
+    }
+}
+
+impl Rotation {
+    /// Ends the old key, and returns the record of the new one.
+    fn apply(self, old: &mut Record) -> Result<Record, BackendError> {
+        match old.state(self.at) {
+            KeyState::Active if old.rotated_to.is_some() => return Err(BackendError::rotated()),
+            KeyState::Active => {}
+            state => return Err(BackendError::not_in_force(state)),
+        }
+        let successor = self.successor_of(old);
+        old.rotated_to = Some(self.id);
+        match self.grace {
+            Grace::None => old.revoked = Some(Revocation::new(self.at, "rotated")),
+            Grace::For(grace) => end_by(old, self.at.saturating_add(grace)),
+            Grace::FromFirstUse(_) => {}
+        }
+        Ok(successor)
+    }
+
+    fn successor_of(&self, old: &Record) -> Record {
+        let life = old.created_at.zip(old.expires_at).map(|(from, to)| to.saturating_since(from));
+        let as_long = life.map(|life| self.at.saturating_add(life)).or(old.expires_at);
+        Record {
+            id: self.id.clone(),
+            digest: self.digest,
+            hint: self.hint.clone(),
+            created_at: Some(self.at),
+            created_by: self.by.clone(),
+            expires_at: self.expires_at.or(as_long),
+            rotated_from: Some(old.id.clone()),
+            rotated_to: None,
+            last_used_at: None,
+            first_use_grace: match self.grace {
+                Grace::FromFirstUse(grace) => Some(grace),
+                Grace::None | Grace::For(_) => None,
+            },
+            ..old.clone()
+        }
+    }
+}
+
+/// Returns the key that a successor ends by its first use, and when. The second use ends nothing.
+fn first_use(successor: &mut Record, at: Timestamp) -> Option<(KeyId, Timestamp)> {
+    let grace = successor.first_use_grace.take()?;
+    Some((successor.rotated_from.clone()?, at.saturating_add(grace)))
+}
+
+/// Brings the end of a key forward.
+pub(super) fn end_by(record: &mut Record, end: Timestamp) {
+    record.expires_at = Some(record.expires_at.map_or(end, |own| own.min(end)));
+}
+
+fn is_later(end: Option<Timestamp>, than: Option<Timestamp>) -> bool {
+    end.unwrap_or(Timestamp::NEVER) > than.unwrap_or(Timestamp::NEVER)
+}

@@ -1,0 +1,87 @@
+//! Which keys are meant, where several are.
+
+use crate::clock::Timestamp;
+use crate::environment::Environment;
+use crate::owner::Owner;
+use crate::record::{KeyState, Record};
+
+/// Which keys are meant: those that fit everything that is not `None`. The default means all of them.
+///
+/// ```
+/// use tower_api_key::backend::KeyFilter;
+/// use tower_api_key::{Digester, KeyId, Owner, Record};
+///
+/// let id = KeyId::new("key_1")?;
+/// let record = Record::imported(id, Digester::sha256().digest(b"text"), Owner::organization("acme"));
+/// assert!(KeyFilter::all().matches(&record));
+/// assert!(KeyFilter::of_organization("acme").matches(&record));
+/// assert!(!KeyFilter::of_user("ann@example.com").matches(&record));
+/// # Ok::<(), tower_api_key::ConfigError>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyFilter {
+    /// Keys of this organization and of its projects.
+    pub organization: Option<Box<str>>,
+    /// Keys of projects with this id.
+    pub project: Option<Box<str>>,
+    /// Keys of the person with this e-mail, as it is written in the record.
+    pub user: Option<Box<str>>,
+    /// Keys of this environment.
+    pub environment: Option<Environment>,
+    /// Keys that are in this state at this time.
+    pub state: Option<(KeyState, Timestamp)>,
+    /// Keys that are known to have been made before this time.
+    pub created_before: Option<Timestamp>,
+    /// Keys whose text is known to start like this.
+    pub starts_with: Option<Box<str>>,
+}
+
+impl KeyFilter {
+    /// All keys.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Keys of this organization and of its projects.
+    pub fn of_organization(id: impl Into<Box<str>>) -> Self {
+        Self { organization: Some(id.into()), ..Self::default() }
+    }
+
+    /// Keys of the person with this e-mail.
+    pub fn of_user(email: impl Into<Box<str>>) -> Self {
+        Self { user: Some(email.into()), ..Self::default() }
+    }
+
+    /// Narrows the filter to one environment.
+    #[must_use]
+    pub fn environment(self, environment: Environment) -> Self {
+        Self { environment: Some(environment), ..self }
+    }
+
+    /// Narrows the filter to the keys that are in this state at `now`.
+    #[must_use]
+    pub fn state(self, state: KeyState, now: Timestamp) -> Self {
+        Self { state: Some((state, now)), ..self }
+    }
+
+    /// Tells whether a key is meant.
+    pub fn matches(&self, record: &Record) -> bool {
+        let (organization, project, user) = match &record.owner {
+            Owner::Organization(own) => (Some(&*own.id), None, None),
+            Owner::Project(own) => (Some(&*own.organization.id), Some(&*own.id), None),
+            Owner::User(own) => (None, None, Some(&*own.email)),
+        };
+        fits(&self.organization, organization)
+            && fits(&self.project, project)
+            && fits(&self.user, user)
+            && self.environment.is_none_or(|wanted| wanted == record.environment)
+            && self.state.is_none_or(|(wanted, now)| wanted == record.state(now))
+            && self.created_before.is_none_or(|end| record.created_at.is_some_and(|at| at < end))
+            && self.starts_with.as_ref().is_none_or(|start| record.hint.starts_with(&**start))
+    }
+}
+
+fn fits(wanted: &Option<Box<str>>, found: Option<&str>) -> bool {
+    wanted.is_none() || wanted.as_deref() == found
+}

@@ -1,0 +1,97 @@
+//! Keys kept in a PostgreSQL database, for several processes on several machines.
+
+mod dialect;
+mod poll;
+
+#[path = "sql/each/mod.rs"]
+#[allow(clippy::duplicate_mod, reason = "compiled once for each database, see `sql`")]
+mod each;
+
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+
+use super::sql::changes_of;
+use super::{BackendError, BackendErrorKind, Changes, Feed};
+
+/// The store of this database, for the parts that are compiled once for each of them.
+type Store = PostgresStore;
+
+/// A store in a PostgreSQL database (13 or later), by itself or among the tables of an application. Clones share the
+/// connections.
+///
+/// It tells the authenticators of its process of each change before it acknowledges it, also those over another store in
+/// the same database. Changes that another process makes take effect with the next poll, and within the
+/// [lease](crate::AuthenticatorBuilder::lease) in any case.
+///
+/// ```no_run
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// use tower_api_key::{Authenticator, PostgresStore};
+///
+/// let store = PostgresStore::open("postgres://keys@localhost/keys").await?;
+/// let authenticator = Authenticator::builder(store).build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct PostgresStore {
+    pool: PgPool,
+    changes: Changes,
+}
+
+impl PostgresStore {
+    /// Connects to the database at `url`, such as `postgres://user:password@host/database`, and brings the schema up to date.
+    ///
+    /// For connections by TLS, enable one of sqlx's features for it (`tls-rustls`, `tls-native-tls`) in your own manifest.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](BackendErrorKind::Invalid) if `url` is not the URL of a PostgreSQL database,
+    /// [`Unavailable`](BackendErrorKind::Unavailable) if there is no connection to be had,
+    /// [`Corrupt`](BackendErrorKind::Corrupt) if its schema is not that of this version of the crate.
+    pub async fn open(url: &str) -> Result<Self, BackendError> {
+        if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+            // The URL is not shown: it may hold a password.
+            let expected =
+                "expected the URL of a PostgreSQL database, such as `postgres://user@host/database`";
+            return Err(BackendError::new(
+                BackendErrorKind::Invalid,
+                format!("{expected}, found that of something else"),
+            ));
+        }
+        let pool =
+            PgPoolOptions::new().max_connections(8).connect(url).await.map_err(|error| match error {
+                sqlx::Error::Configuration(error) => BackendError::invalid(error),
+                error => BackendError::unavailable(error),
+            })?;
+        Self::with_pool(pool).await
+    }
+
+    /// Uses the connections of an application, and adds tables of its own (`tower_api_key`, `tower_api_key_change`,
+    /// `tower_api_key_migration`) to the first schema of the connections' search path.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    pub async fn with_pool(pool: PgPool) -> Result<Self, BackendError> {
+        each::migrate(&pool).await?;
+        Ok(Self { changes: changes_of(identity(&pool).await?), pool })
+    }
+
+    /// Closes all connections, after what is under way has ended.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    fn log(&self) -> Feed {
+        Feed::new(poll::Log::new(self.pool.clone()))
+    }
+}
+
+/// Returns a name for the tables: a server has many, and its databases many schemas.
+async fn identity(pool: &PgPool) -> Result<String, BackendError> {
+    const IDENTITY: &str =
+        "SELECT concat_ws(' ', 'postgres', current_database(), 'tower_api_key'::REGCLASS::OID, applied_at)
+        FROM tower_api_key_migration WHERE version = 1";
+    sqlx::query_scalar(IDENTITY).fetch_one(pool).await.map_err(BackendError::unavailable)
+}

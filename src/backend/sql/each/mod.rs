@@ -1,0 +1,12 @@
+//! What is done in the same way with each database.
+
+mod filter;
+mod migrate;
+mod read;
+mod store;
+mod write;
+
+pub(super) use migrate::migrate;
+pub(super) use read::decode_digest;
+
+use super::{Store, dialect};

@@ -1,0 +1,112 @@
+//! Looking keys up.
+
+use sqlx::error::UnexpectedNullError;
+use sqlx::{Decode, Executor, FromRow, QueryBuilder, Row as _, Type};
+
+use super::dialect::{Database, DatabaseTransaction, LOCK_ROW, Row};
+use super::filter::restrict;
+use crate::backend::sql::{KeyRow, columns};
+use crate::backend::{BackendError, KeyFilter};
+use crate::digest::Digest;
+use crate::key::KeyId;
+use crate::record::Record;
+
+pub(super) async fn by_digest<'c>(
+    database: impl Executor<'c, Database = Database>,
+    digest: &Digest,
+) -> Result<Option<Record>, BackendError> {
+    const FIND: &str = concat!("SELECT ", columns!(), " FROM tower_api_key WHERE digest = $1");
+    decode(sqlx::query_as(FIND).bind(&digest.as_bytes()[..]).fetch_optional(database).await)
+}
+
+pub(super) async fn by_id<'c>(
+    database: impl Executor<'c, Database = Database>,
+    id: &KeyId,
+) -> Result<Option<Record>, BackendError> {
+    const GET: &str = concat!("SELECT ", columns!(), " FROM tower_api_key WHERE id = $1");
+    decode(sqlx::query_as(GET).bind(id.as_str()).fetch_optional(database).await)
+}
+
+/// Returns a key that stays as it is until the transaction ends.
+pub(super) async fn by_id_to_change(
+    transaction: &mut DatabaseTransaction<'_>,
+    id: &KeyId,
+) -> Result<Option<Record>, BackendError> {
+    let mut query = QueryBuilder::new(concat!("SELECT ", columns!(), " FROM tower_api_key WHERE id = "));
+    query.push_bind(id.as_str()).push(LOCK_ROW);
+    decode(query.build_query_as().fetch_optional(&mut **transaction).await)
+}
+
+/// Returns the first `limit` keys that a filter means, behind one of them.
+pub(super) async fn page<'c>(
+    database: impl Executor<'c, Database = Database>,
+    filter: &KeyFilter,
+    after: Option<&KeyId>,
+    limit: usize,
+) -> Result<Vec<Record>, BackendError> {
+    let mut query = QueryBuilder::new(concat!("SELECT ", columns!(), " FROM tower_api_key WHERE TRUE"));
+    restrict(&mut query, filter);
+    if let Some(after) = after {
+        query.push(" AND id > ").push_bind(after.as_str());
+    }
+    query.push(" ORDER BY id LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    let rows: Vec<KeyRow> = query.build_query_as().fetch_all(database).await.map_err(understand)?;
+    rows.into_iter().map(KeyRow::decode).collect()
+}
+
+/// Takes the bytes of a column as a digest.
+pub(in super::super) fn decode_digest(bytes: &[u8]) -> Result<Digest, BackendError> {
+    let unexpected = |_| BackendError::corrupt("the digest does not have 32 bytes");
+    bytes.try_into().map(Digest::from_bytes).map_err(unexpected)
+}
+
+fn decode(row: Result<Option<KeyRow>, sqlx::Error>) -> Result<Option<Record>, BackendError> {
+    row.map_err(understand)?.map(KeyRow::decode).transpose()
+}
+
+/// Tells a row that cannot be read from a store that cannot.
+fn understand(error: sqlx::Error) -> BackendError {
+    match error {
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => BackendError::corrupt(error),
+        error => BackendError::unavailable(error),
+    }
+}
+
+impl FromRow<'_, Row> for KeyRow {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: required(row, "id")?,
+            digest: required(row, "digest")?,
+            hint: required(row, "hint")?,
+            name: required(row, "name")?,
+            owner_kind: required(row, "owner_kind")?,
+            owner_organization: row.try_get("owner_organization")?,
+            owner_email: row.try_get("owner_email")?,
+            owner_project: row.try_get("owner_project")?,
+            environment: required(row, "environment")?,
+            scopes: required(row, "scopes")?,
+            sources: required(row, "sources")?,
+            created_at: row.try_get("created_at")?,
+            created_by: row.try_get("created_by")?,
+            expires_at: row.try_get("expires_at")?,
+            revoked_at: row.try_get("revoked_at")?,
+            revoked_reason: row.try_get("revoked_reason")?,
+            rotated_from: row.try_get("rotated_from")?,
+            rotated_to: row.try_get("rotated_to")?,
+            last_used_at: row.try_get("last_used_at")?,
+            first_use_grace: row.try_get("first_use_grace")?,
+            metadata: required(row, "metadata")?,
+        })
+    }
+}
+
+/// Reads a column that is never empty. By itself, sqlx takes an SQL `NULL` for a text without characters.
+fn required<'r, T>(row: &'r Row, column: &str) -> Result<T, sqlx::Error>
+where
+    T: Decode<'r, Database> + Type<Database>,
+{
+    row.try_get::<Option<T>, _>(column)?.ok_or_else(|| sqlx::Error::ColumnDecode {
+        index: column.to_owned(),
+        source: UnexpectedNullError.into(),
+    })
+}

@@ -1,0 +1,85 @@
+//! The store as others see it.
+
+use super::Store;
+use super::read;
+use super::write::{Write, Written, write};
+use crate::backend::edit::Edit;
+use crate::backend::sql::KeyRow;
+use crate::backend::{Backend, BackendError, Feed, KeyFilter, KeyStore, KeyUpdate, Rotation, Subscriber};
+use crate::clock::Timestamp;
+use crate::digest::Digest;
+use crate::key::KeyId;
+use crate::record::{Record, Revocation};
+
+impl Store {
+    async fn write(&self, change: Write) -> Result<Written, BackendError> {
+        let pool = self.pool.clone();
+        self.changes.commit(move |announcement| write(pool, change, announcement)).await
+    }
+
+    async fn edit(&self, id: &KeyId, edit: Edit) -> Result<Record, BackendError> {
+        let written = self.write(Write::Edit(id.clone(), edit)).await?;
+        written.record.ok_or_else(BackendError::not_found)
+    }
+}
+
+impl Backend for Store {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        read::by_digest(&self.pool, digest).await
+    }
+
+    fn subscribe(&self, subscriber: Subscriber) {
+        self.changes.subscribe(subscriber);
+    }
+
+    fn feed(&self) -> Option<Feed> {
+        Some(self.log())
+    }
+
+    async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
+        self.edit(id, Edit::FirstUse(at)).await.map(drop)
+    }
+}
+
+impl KeyStore for Store {
+    async fn insert(&self, record: Record) -> Result<(), BackendError> {
+        // What cannot be written is told before there is a transaction.
+        KeyRow::encode(&record)?;
+        self.write(Write::Insert(Box::new(record))).await.map(drop)
+    }
+
+    async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {
+        read::by_id(&self.pool, id).await
+    }
+
+    async fn list(
+        &self,
+        filter: &KeyFilter,
+        after: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<Vec<Record>, BackendError> {
+        read::page(&self.pool, filter, after, limit).await
+    }
+
+    async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, BackendError> {
+        self.edit(id, Edit::Update(update)).await
+    }
+
+    async fn rotate(&self, id: &KeyId, rotation: Rotation) -> Result<Record, BackendError> {
+        self.edit(id, Edit::Rotate(rotation)).await
+    }
+
+    async fn revoke(&self, id: &KeyId, revocation: Revocation) -> Result<(), BackendError> {
+        self.write(Write::Revoke(id.clone(), revocation)).await.map(drop)
+    }
+
+    async fn revoke_all(&self, filter: &KeyFilter, revocation: Revocation) -> Result<u64, BackendError> {
+        let written = self.write(Write::RevokeAll(filter.clone(), revocation)).await?;
+        Ok(written.changes.len() as u64)
+    }
+
+    async fn delete_ended(&self, before: Timestamp) -> Result<u64, BackendError> {
+        let written = self.write(Write::DeleteEnded(before)).await?;
+        Ok(written.changes.len() as u64)
+    }
+}

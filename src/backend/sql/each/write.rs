@@ -1,0 +1,270 @@
+//! Changing keys. Each change is one transaction, which also writes the rows of the change feed.
+
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, QueryBuilder};
+
+use super::dialect::{BEGIN, Database, DatabaseConnection, DatabaseTransaction, Pool, is_unfit};
+use super::filter::restrict;
+use super::read::{by_id_to_change, decode_digest};
+use crate::backend::edit::{Consequence, Edit};
+use crate::backend::sql::{KeyRow, columns};
+use crate::backend::{Announcement, BackendError, BackendErrorKind, Change, KeyFilter};
+use crate::clock::Timestamp;
+use crate::digest::Digest;
+use crate::key::KeyId;
+use crate::record::{Record, Revocation};
+
+const INSERT: &str = concat!(
+    "INSERT INTO tower_api_key (",
+    columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)"
+);
+const CHANGE: &str = "UPDATE tower_api_key SET name = $2, scopes = $3, expires_at = $4, revoked_at = $5,
+    revoked_reason = $6, rotated_to = $7, first_use_grace = $8, metadata = $9 WHERE id = $1";
+const END: &str = "UPDATE tower_api_key SET expires_at = $2
+    WHERE id = $1 AND (expires_at IS NULL OR expires_at > $2) RETURNING digest";
+const REVOKE: &str = "UPDATE tower_api_key SET revoked_at = $2, revoked_reason = $3
+    WHERE id = $1 AND revoked_at IS NULL RETURNING digest";
+const DIGEST_OF: &str = "SELECT digest FROM tower_api_key WHERE id = $1";
+const DELETE: &str = "DELETE FROM tower_api_key WHERE revoked_at < $1 OR expires_at < $1 RETURNING digest";
+
+/// A change, to be made in one transaction.
+pub(super) enum Write {
+    Insert(Box<Record>),
+    Edit(KeyId, Edit),
+    Revoke(KeyId, Revocation),
+    RevokeAll(KeyFilter, Revocation),
+    DeleteEnded(Timestamp),
+}
+
+/// What was changed.
+#[derive(Default)]
+pub(super) struct Written {
+    /// The record that the change was about, where it was about one.
+    pub(super) record: Option<Record>,
+    /// What others have to be told.
+    pub(super) changes: Vec<Change>,
+    /// How many of the changes are new. Others were made before.
+    new: usize,
+}
+
+impl Written {
+    fn one(change: Change) -> Self {
+        Self::several(vec![change])
+    }
+
+    fn several(changes: Vec<Change>) -> Self {
+        Self { record: None, new: changes.len(), changes }
+    }
+}
+
+/// Makes a change, and announces it.
+pub(super) async fn write(
+    pool: Pool,
+    write: Write,
+    mut announcement: Announcement,
+) -> Result<Written, BackendError> {
+    let mut connection = pool.acquire().await.map_err(BackendError::unavailable)?;
+    let outcome = write_on(&mut connection, write, &mut announcement).await;
+    give_back(connection, outcome)
+}
+
+async fn write_on(
+    connection: &mut DatabaseConnection,
+    write: Write,
+    announcement: &mut Announcement,
+) -> Result<Written, BackendError> {
+    let mut transaction = connection.begin_with(BEGIN).await.map_err(BackendError::unavailable)?;
+    let written = match write {
+        Write::Insert(record) => insert(&mut transaction, &record).await.map(Written::one)?,
+        Write::Edit(id, edit) => edit_one(&mut transaction, &id, edit).await?,
+        Write::Revoke(id, revocation) => revoke(&mut transaction, &id, &revocation).await?,
+        Write::RevokeAll(filter, revocation) => revoke_all(&mut transaction, &filter, &revocation).await?,
+        Write::DeleteEnded(before) => delete_ended(&mut transaction, before).await?,
+    };
+    log(&mut transaction, &written.changes[..written.new]).await?;
+    // From here on the commit may succeed without our hearing of it.
+    announcement.arm_all(written.changes.iter().map(|change| without_finality(*change)));
+    transaction.commit().await.map_err(BackendError::unavailable)?;
+    announcement.arm_all(written.changes.iter().copied());
+    Ok(written)
+}
+
+/// What can be said of a change that may not have come about: a key that is not revoked must not be taken for dead.
+fn without_finality(change: Change) -> Change {
+    match change {
+        Change::Revoked(digest) => Change::Changed(digest),
+        other => other,
+    }
+}
+
+async fn insert(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> Result<Change, BackendError> {
+    let row = KeyRow::encode(record)?;
+    sqlx::query(INSERT)
+        .bind(row.id)
+        .bind(row.digest)
+        .bind(row.hint)
+        .bind(row.name)
+        .bind(row.owner_kind)
+        .bind(row.owner_organization)
+        .bind(row.owner_email)
+        .bind(row.owner_project)
+        .bind(row.environment)
+        .bind(row.scopes)
+        .bind(row.sources)
+        .bind(row.created_at)
+        .bind(row.created_by)
+        .bind(row.expires_at)
+        .bind(row.revoked_at)
+        .bind(row.revoked_reason)
+        .bind(row.rotated_from)
+        .bind(row.rotated_to)
+        .bind(row.last_used_at)
+        .bind(row.first_use_grace)
+        .bind(row.metadata)
+        .execute(&mut **transaction)
+        .await
+        .map_err(refused)?;
+    Ok(Change::Changed(record.digest))
+}
+
+async fn edit_one(
+    transaction: &mut DatabaseTransaction<'_>,
+    id: &KeyId,
+    edit: Edit,
+) -> Result<Written, BackendError> {
+    let before = by_id_to_change(transaction, id).await?.ok_or_else(BackendError::not_found)?;
+    let mut record = before.clone();
+    let Consequence { successor, ends } = edit.apply(&mut record)?;
+    let mut changes = Vec::new();
+    if record != before {
+        changes.push(change(transaction, &record).await?);
+    }
+    if let Some(successor) = &successor {
+        changes.push(insert(transaction, successor).await?);
+    }
+    if let Some((id, end)) = ends {
+        let digest = sqlx::query_scalar(END)
+            .bind(id.as_str())
+            .bind(end.unix_millis())
+            .fetch_optional(&mut **transaction)
+            .await;
+        changes.extend(understand(digest)?.map(Change::Changed));
+    }
+    Ok(Written { record: Some(successor.unwrap_or(record)), ..Written::several(changes) })
+}
+
+async fn change(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> Result<Change, BackendError> {
+    let row = KeyRow::encode(record)?;
+    sqlx::query(CHANGE)
+        .bind(row.id)
+        .bind(row.name)
+        .bind(row.scopes)
+        .bind(row.expires_at)
+        .bind(row.revoked_at)
+        .bind(row.revoked_reason)
+        .bind(row.rotated_to)
+        .bind(row.first_use_grace)
+        .bind(row.metadata)
+        .execute(&mut **transaction)
+        .await
+        .map_err(refused)?;
+    Ok(match record.revoked {
+        Some(_) => Change::Revoked(record.digest),
+        None => Change::Changed(record.digest),
+    })
+}
+
+/// Revokes a key, whatever else its row says: a row that cannot be read must not keep a key alive.
+async fn revoke(
+    transaction: &mut DatabaseTransaction<'_>,
+    id: &KeyId,
+    revocation: &Revocation,
+) -> Result<Written, BackendError> {
+    let newly = sqlx::query_scalar(REVOKE)
+        .bind(id.as_str())
+        .bind(revocation.at.unix_millis())
+        .bind(&*revocation.reason)
+        .fetch_optional(&mut **transaction)
+        .await;
+    if let Some(digest) = understand(newly)? {
+        return Ok(Written::one(Change::Revoked(digest)));
+    }
+    let known = sqlx::query_scalar(DIGEST_OF).bind(id.as_str()).fetch_optional(&mut **transaction).await;
+    let digest = understand(known)?.ok_or_else(BackendError::not_found)?;
+    Ok(Written { new: 0, ..Written::one(Change::Revoked(digest)) })
+}
+
+async fn revoke_all(
+    transaction: &mut DatabaseTransaction<'_>,
+    filter: &KeyFilter,
+    revocation: &Revocation,
+) -> Result<Written, BackendError> {
+    let mut query = QueryBuilder::new("UPDATE tower_api_key SET revoked_at = ");
+    query.push_bind(revocation.at.unix_millis());
+    query.push(", revoked_reason = ").push_bind(revocation.reason.to_string());
+    query.push(" WHERE revoked_at IS NULL");
+    restrict(&mut query, filter);
+    query.push(" RETURNING digest");
+    let digests = query.build_query_scalar().fetch_all(&mut **transaction).await;
+    Ok(Written::several(all_of(digests, Change::Revoked)?))
+}
+
+async fn delete_ended(
+    transaction: &mut DatabaseTransaction<'_>,
+    before: Timestamp,
+) -> Result<Written, BackendError> {
+    let digests = sqlx::query_scalar(DELETE).bind(before.unix_millis()).fetch_all(&mut **transaction).await;
+    Ok(Written::several(all_of(digests, Change::Changed)?))
+}
+
+/// Writes the rows of the change feed, so many with one statement that none has too many parameters.
+async fn log(transaction: &mut DatabaseTransaction<'_>, changes: &[Change]) -> Result<(), BackendError> {
+    const ROWS: usize = 500;
+    for changes in changes.chunks(ROWS) {
+        let mut query = QueryBuilder::<Database>::new("INSERT INTO tower_api_key_change (digest, kind) ");
+        query.push_values(changes, |mut row, change| {
+            let (digest, kind) = match change {
+                Change::Revoked(digest) => (Some(digest.as_bytes().to_vec()), "revoked"),
+                Change::Changed(digest) => (Some(digest.as_bytes().to_vec()), "changed"),
+                Change::Everything => (None, "everything"),
+            };
+            row.push_bind(digest).push_bind(kind);
+        });
+        query.build().execute(&mut **transaction).await.map_err(BackendError::unavailable)?;
+    }
+    Ok(())
+}
+
+/// Ends a connection on which something went wrong. SQLite may have rolled back by itself, as on a full disk, and the
+/// driver would then take the connection to be within a transaction for ever.
+pub(super) fn give_back<T>(
+    mut connection: PoolConnection<Database>,
+    outcome: Result<T, BackendError>,
+) -> Result<T, BackendError> {
+    if outcome.as_ref().is_err_and(|error| error.kind() == BackendErrorKind::Unavailable) {
+        connection.close_on_drop();
+    }
+    outcome
+}
+
+/// Says why a row was not written.
+fn refused(error: sqlx::Error) -> BackendError {
+    match error {
+        sqlx::Error::Database(error) if error.is_unique_violation() => BackendError::conflict(),
+        sqlx::Error::Database(error) if is_unfit(&*error) => BackendError::invalid(error),
+        error => BackendError::unavailable(error),
+    }
+}
+
+fn understand(found: Result<Option<Vec<u8>>, sqlx::Error>) -> Result<Option<Digest>, BackendError> {
+    found.map_err(refused)?.map(|bytes| decode_digest(&bytes)).transpose()
+}
+
+fn all_of(
+    digests: Result<Vec<Vec<u8>>, sqlx::Error>,
+    change: impl Fn(Digest) -> Change,
+) -> Result<Vec<Change>, BackendError> {
+    let digests = digests.map_err(refused)?;
+    digests.iter().map(|digest| decode_digest(digest).map(&change)).collect()
+}

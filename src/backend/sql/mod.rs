@@ -1,0 +1,13 @@
+//! What the stores in SQL databases share.
+//!
+//! The files in `each` are compiled once for each database, as a part of its module: the statements are the same, and so is
+//! what is done with them, but all types of the driver differ. What differs beyond the types stands in the `dialect` of a
+//! database.
+
+mod process;
+mod row;
+mod schema;
+
+pub(super) use process::changes_of;
+pub(super) use row::{KeyRow, columns};
+pub(super) use schema::{Applied, Migration, check};

@@ -1,0 +1,24 @@
+//! One change feed for each database of a process, however often it was opened.
+//!
+//! A store that is opened twice, once for the middleware and once for whoever manages the keys, is one store. If each had
+//! a feed of its own, the middleware would not hear of a revocation.
+
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use crate::backend::Changes;
+use crate::backend::changes::WeakChanges;
+
+static FEEDS: LazyLock<Mutex<HashMap<String, WeakChanges>>> = LazyLock::new(Mutex::default);
+
+/// Returns the feed of the database that is known by this name.
+pub(in crate::backend) fn changes_of(database: String) -> Changes {
+    let mut feeds = FEEDS.lock().unwrap_or_else(PoisonError::into_inner);
+    feeds.retain(|_, feed| feed.upgrade().is_some());
+    if let Some(changes) = feeds.get(&database).and_then(WeakChanges::upgrade) {
+        return changes;
+    }
+    let changes = Changes::new();
+    feeds.insert(database, changes.downgrade());
+    changes
+}

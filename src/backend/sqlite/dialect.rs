@@ -1,0 +1,35 @@
+//! What is particular to SQLite.
+
+use sqlx::error::DatabaseError;
+
+use crate::backend::sql::Migration;
+
+pub(super) type Database = sqlx::Sqlite;
+pub(super) type Pool = sqlx::SqlitePool;
+pub(super) type Row = sqlx::sqlite::SqliteRow;
+pub(super) type DatabaseConnection = sqlx::SqliteConnection;
+pub(super) type DatabaseTransaction<'t> = sqlx::Transaction<'t, Database>;
+
+/// A transaction that only turns into a writer half-way can fail where one that starts as a writer waits.
+pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
+
+/// Nothing: whoever writes is alone, so that a row that was read stays as it is.
+pub(super) const LOCK_ROW: &str = "";
+
+/// Statements that come before the steps of the schema.
+pub(super) const PREPARE: &[&str] = &["CREATE TABLE IF NOT EXISTS tower_api_key_migration (
+    version    INTEGER PRIMARY KEY,
+    name       TEXT NOT NULL,
+    checksum   BLOB NOT NULL,
+    applied_at INTEGER NOT NULL DEFAULT (unixepoch() * 1000)
+) STRICT"];
+
+pub(super) const SCHEMA: &[Migration] = &[
+    Migration { version: 1, name: "keys", sql: include_str!("../sql/migrations/sqlite/0001_keys.sql") },
+    Migration { version: 2, name: "life", sql: include_str!("../sql/migrations/sqlite/0002_life.sql") },
+];
+
+/// Tells whether the database cannot keep a value, whatever the time. This one keeps all that it is given.
+pub(super) fn is_unfit(_: &dyn DatabaseError) -> bool {
+    false
+}

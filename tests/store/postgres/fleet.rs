@@ -1,0 +1,182 @@
+//! Several nodes on one database.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue};
+use tower_api_key::backend::{Backend, BackendError, BackendErrorKind, Feed, Grace, KeyFilter, KeyStore};
+use tower_api_key::digest::Digest;
+use tower_api_key::reject::Reason;
+use tower_api_key::{Authenticator, KeyId, PostgresStore, Record, Timestamp};
+
+use super::{Database, is_absent};
+use crate::samples;
+
+/// A store whose announcements are not heard, as those of another process are not.
+#[derive(Clone)]
+struct Deaf(PostgresStore);
+
+impl Backend for Deaf {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        self.0.find(digest).await
+    }
+
+    fn feed(&self) -> Option<Feed> {
+        self.0.feed()
+    }
+
+    async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
+        self.0.first_used(id, at).await
+    }
+}
+
+struct Node {
+    store: PostgresStore,
+    authenticator: Authenticator,
+}
+
+impl Node {
+    /// A node with connections, authenticator and feed of its own. Its caches are never too old by themselves.
+    async fn start(database: &Database) -> Self {
+        let store = PostgresStore::with_pool(database.pool().await).await.unwrap();
+        let authenticator = Authenticator::builder(Deaf(store.clone()))
+            .positive_ttl(Duration::from_secs(3_600))
+            .poll_interval(Duration::from_millis(5))
+            .lease(Duration::from_secs(3_600))
+            .deadline(Duration::from_secs(30))
+            .build()
+            .unwrap();
+        Self { store, authenticator }
+    }
+
+    async fn present(&self, name: &str) -> Option<Reason> {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-api-key", HeaderValue::try_from(samples::text(name)).unwrap());
+        self.authenticator.authenticate(&headers).await.err().map(|rejection| rejection.reason().clone())
+    }
+
+    /// Presents a key until the answer is this one, for which nothing but a poll can be the cause.
+    async fn answers(&self, name: &str, expected: Option<Reason>) {
+        let answered = async {
+            while self.present(name).await != expected {
+                tokio::task::yield_now().await;
+            }
+        };
+        let answered = tokio::time::timeout(Duration::from_secs(30), answered).await;
+        answered.unwrap_or_else(|_| panic!("{name} is answered with {expected:?}"));
+    }
+}
+
+#[tokio::test]
+async fn what_one_node_changes_the_others_learn_by_polling() {
+    if is_absent() {
+        return;
+    }
+    let database = Database::create().await;
+    let (one, other) = (Node::start(&database).await, Node::start(&database).await);
+    for name in ["old", "key"] {
+        one.store.insert(samples::plain(name)).await.unwrap();
+        other.answers(name, None).await;
+    }
+    one.store.revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap();
+    other.answers("key", Some(Reason::Revoked)).await;
+    other.answers("new", Some(Reason::Unknown)).await;
+    one.store.rotate(&samples::id("old"), samples::rotation("new", 1, Grace::None)).await.unwrap();
+    other.answers("old", Some(Reason::Revoked)).await;
+    other.answers("new", None).await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_commits_after_a_later_one_is_not_overlooked() {
+    if is_absent() {
+        return;
+    }
+    let database = Database::create().await;
+    let node = Node::start(&database).await;
+    for name in ["early", "late"] {
+        node.store.insert(samples::plain(name)).await.unwrap();
+        node.answers(name, None).await;
+    }
+    let pool = database.pool().await;
+    let mut early = pool.begin().await.unwrap();
+    for statement in [
+        "UPDATE tower_api_key SET revoked_at = 1, revoked_reason = 'elsewhere' WHERE id = 'early'",
+        "INSERT INTO tower_api_key_change (digest, kind) SELECT digest, 'revoked' FROM tower_api_key WHERE id = 'early'",
+    ] {
+        sqlx::query(statement).execute(&mut *early).await.unwrap();
+    }
+    // A later transaction, with a higher number in the log, is committed and read while the other one is under way.
+    node.store.revoke(&samples::id("late"), samples::revocation(1, "lost")).await.unwrap();
+    node.answers("late", Some(Reason::Revoked)).await;
+    assert_eq!(node.present("early").await, None);
+    early.commit().await.unwrap();
+    node.answers("early", Some(Reason::Revoked)).await;
+}
+
+#[tokio::test]
+async fn a_poll_that_finds_too_much_takes_everything_to_be_changed() {
+    if is_absent() {
+        return;
+    }
+    let database = Database::create().await;
+    let node = Node::start(&database).await;
+    node.store.insert(samples::plain("key")).await.unwrap();
+    node.answers("key", None).await;
+    // The row of the key itself lies behind more rows than are applied one by one.
+    let revoke = "UPDATE tower_api_key SET revoked_at = 1, revoked_reason = 'elsewhere';
+        INSERT INTO tower_api_key_change (digest, kind)
+            SELECT decode(repeat('00', 32), 'hex'), 'changed' FROM generate_series(1, 1500);
+        INSERT INTO tower_api_key_change (digest, kind) SELECT digest, 'revoked' FROM tower_api_key";
+    sqlx::raw_sql(revoke).execute(&database.pool().await).await.unwrap();
+    node.answers("key", Some(Reason::Revoked)).await;
+}
+
+#[tokio::test]
+async fn of_two_nodes_that_rotate_and_revoke_one_key_at_once_one_wins() {
+    if is_absent() {
+        return;
+    }
+    let rounds = std::env::var("ROTATIONS").map_or(50, |rounds| rounds.parse().unwrap());
+    let database = Database::create().await;
+    let [one, other] = [database.pool().await, database.pool().await]
+        .map(|pool| async { PostgresStore::with_pool(pool).await.unwrap() });
+    races_have_one_winner(one.await, other.await, rounds).await;
+}
+
+/// Lets two stores rotate one key at the same moment, and revoke it at the same moment, again and again.
+pub(crate) async fn races_have_one_winner<S: KeyStore + Clone>(one: S, other: S, rounds: usize) {
+    for round in 0..rounds {
+        let old = samples::id(&format!("old_{round}"));
+        one.insert(samples::plain(old.as_str())).await.unwrap();
+        let rotate = |store: S, name: String| {
+            let old = old.clone();
+            tokio::spawn(async move {
+                store.rotate(&old, samples::rotation(&name, 1, Grace::For(samples::GRACE))).await
+            })
+        };
+        let tasks = [rotate(one.clone(), format!("a_{round}")), rotate(other.clone(), format!("b_{round}"))];
+        let mut winners = 0;
+        for task in tasks {
+            match task.await.unwrap() {
+                Ok(_) => winners += 1,
+                Err(error) => assert_eq!(error.kind(), BackendErrorKind::Conflict, "{error}"),
+            }
+        }
+        assert_eq!(winners, 1, "round {round}");
+
+        let revoke = |store: S, millis| {
+            let old = old.clone();
+            tokio::spawn(
+                async move { store.revoke(&old, samples::revocation(millis, "race")).await.unwrap() },
+            )
+        };
+        let tasks = [revoke(one.clone(), 1), revoke(other.clone(), 2)];
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let first = one.get(&old).await.unwrap().unwrap().revoked;
+        assert!(first.is_some());
+        one.revoke(&old, samples::revocation(3, "later")).await.unwrap();
+        assert_eq!(other.get(&old).await.unwrap().unwrap().revoked, first);
+    }
+    assert_eq!(one.list(&KeyFilter::all(), None, usize::MAX).await.unwrap().len(), 2 * rounds);
+}
