@@ -66,6 +66,7 @@
 //! | `tonic` | the principal of a call, rejections as statuses, tonic's body |
 //! | `sqlite` | keys in an SQLite file, alone or in an application's own database |
 //! | `postgres` | keys in a PostgreSQL database, alone or among the tables of an application |
+//! | `manage` | the life of a key: `manage::KeyManager`, and with `axum` its routes |
 //! | `problem` | `application/problem+json` refusals (RFC 9457) |
 //! | `tracing` | events for admissions and refusals, by key id |
 //! | `test-util` | principals and misbehaving backends for the tests of applications |
@@ -88,6 +89,8 @@ pub mod digest;
 mod environment;
 mod error;
 pub mod key;
+#[cfg(feature = "manage")]
+pub mod manage;
 mod owner;
 mod path;
 mod principal;

@@ -140,6 +140,11 @@ impl Principal {
         self.is_enough(self.scopes(), requirement)
     }
 
+    /// Tells whether the scopes of the key grant `scope`, be it by a wildcard or as the scope that implies all others.
+    pub(crate) fn grants(&self, scope: &Scope) -> bool {
+        self.is_all_powerful(self.scopes()) || self.scopes().grant(scope)
+    }
+
     /// Checks that the key may do what `requirement` names to `resource`.
     ///
     /// A user's key may do what both the key's scopes and the role's scopes in that organization grant.
@@ -178,8 +183,11 @@ impl Principal {
     }
 
     fn is_enough(&self, granted: &Scopes, requirement: &Requirement) -> bool {
-        let all = self.issuer().admin.as_ref().is_some_and(|admin| granted.contains(admin));
-        all || requirement.is_met_by(granted)
+        self.is_all_powerful(granted) || requirement.is_met_by(granted)
+    }
+
+    fn is_all_powerful(&self, granted: &Scopes) -> bool {
+        self.issuer().admin.as_ref().is_some_and(|admin| granted.contains(admin))
     }
 }
 

@@ -1,0 +1,129 @@
+//! What a caller may do to its own keys.
+
+use super::{CreatedKey, KeyManager, ManageError, NewKey, Replacement};
+use crate::backend::{KeyFilter, KeyStore, KeyUpdate};
+use crate::key::KeyId;
+use crate::owner::Owner;
+use crate::principal::Principal;
+use crate::record::Record;
+use crate::scope::{Scope, Scopes};
+
+/// The keys that a caller may know of: those of its own organization, project or person, in its own environment. All other
+/// keys are not there. What it grants it must have itself, and it must have what a key may do to be shown its successor.
+#[derive(Debug)]
+pub struct Delegate<'m, S> {
+    manager: &'m KeyManager<S>,
+    caller: &'m Principal,
+}
+
+impl<'m, S: KeyStore> Delegate<'m, S> {
+    pub(super) fn new(manager: &'m KeyManager<S>, caller: &'m Principal) -> Self {
+        Self { manager, caller }
+    }
+
+    /// Creates a key with the owner and the environment of the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller lacks one of the scopes, and those of
+    /// [`KeyManager::create`].
+    pub async fn create(&self, new: NewKey) -> Result<CreatedKey, ManageError> {
+        self.has(&new.scopes)?;
+        let own = NewKey {
+            owner: own(self.caller.owner()),
+            environment: self.caller.environment(),
+            created_by: Some(self.caller.key_id().as_str().into()),
+            ..new
+        };
+        self.manager.create(own).await
+    }
+
+    /// Returns a key.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](super::ManageErrorKind::NotFound) if the caller may know of none with this id.
+    pub async fn get(&self, id: &KeyId) -> Result<Record, ManageError> {
+        let record = self.manager.get(id).await?;
+        if self.filter(KeyFilter::all()).matches(&record) {
+            Ok(record)
+        } else {
+            Err(ManageError::not_found())
+        }
+    }
+
+    /// Returns the first `limit` of the caller's keys that a filter means, from behind `after` on.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails.
+    pub async fn list(
+        &self,
+        filter: KeyFilter,
+        after: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<Vec<Record>, ManageError> {
+        self.manager.list(&self.filter(filter), after, limit).await
+    }
+
+    /// Changes what may be changed of a key.
+    ///
+    /// # Errors
+    ///
+    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller lacks one of the new scopes, and those of
+    /// [`get`](Self::get) and [`KeyManager::update`].
+    pub async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, ManageError> {
+        self.get(id).await?;
+        update.scopes.as_ref().map_or(Ok(()), |scopes| self.has(scopes))?;
+        self.manager.update(id, update).await
+    }
+
+    /// Replaces a key by a new one that may do the same.
+    ///
+    /// # Errors
+    ///
+    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller lacks one of its scopes, and those of
+    /// [`get`](Self::get) and [`KeyManager::rotate`].
+    pub async fn rotate(&self, id: &KeyId, replacement: Replacement) -> Result<CreatedKey, ManageError> {
+        self.has(&self.get(id).await?.scopes)?;
+        let by = Some(self.caller.key_id().as_str().into());
+        self.manager.rotate(id, Replacement { by, ..replacement }).await
+    }
+
+    /// Revokes a key for good.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`get`](Self::get) and [`KeyManager::revoke`].
+    pub async fn revoke(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
+        self.get(id).await?;
+        self.manager.revoke(id, reason).await
+    }
+
+    /// Narrows a filter to the keys that the caller may know of.
+    fn filter(&self, filter: KeyFilter) -> KeyFilter {
+        let filter = filter.environment(self.caller.environment());
+        match self.caller.owner() {
+            Owner::Organization(own) => KeyFilter { organization: Some(own.id.clone()), ..filter },
+            Owner::Project(own) => KeyFilter {
+                organization: Some(own.organization.id.clone()),
+                project: Some(own.id.clone()),
+                ..filter
+            },
+            Owner::User(own) => KeyFilter { user: Some(own.email.clone()), ..filter },
+        }
+    }
+
+    fn has(&self, scopes: &Scopes) -> Result<(), ManageError> {
+        let lacks = |scope: &&Scope| !self.caller.grants(scope);
+        scopes.iter().find(lacks).map_or(Ok(()), |scope| Err(ManageError::beyond_own(scope)))
+    }
+}
+
+/// The owner of a key that the owner of another one creates. Where a person belongs is not kept with each key.
+fn own(owner: &Owner) -> Owner {
+    match owner {
+        Owner::User(own) => Owner::user(own.email.clone(), []),
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,224 @@
+//! The life of a key: create, import, list, update, rotate, revoke, delete.
+//!
+//! [`KeyManager`] is for the code of an application that is trusted with all keys: a command line, a job, a page for
+//! administrators. What a customer does to its own keys goes through a [`Delegate`], which knows no other keys and grants
+//! nothing that the caller does not have.
+#![cfg_attr(feature = "axum", doc = "[`routes`] serves a delegate over HTTP.")]
+//!
+//! ```
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! use tower_api_key::backend::{Grace, KeyFilter};
+//! use tower_api_key::manage::{KeyManager, NewKey, Replacement};
+//! use tower_api_key::{KeyFormat, MemoryStore, Owner, Scopes};
+//!
+//! let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo")?);
+//! let wanted = NewKey::new(Owner::organization("acme")).name("Build server").scopes(Scopes::parse("notes.read")?);
+//! let (text, record) = manager.create(wanted).await?.into_parts();
+//! assert!(text.as_str().starts_with("demo_live_")); // shown once, here
+//!
+//! let (_, successor) = manager.rotate(&record.id, Replacement::new(Grace::None)).await?.into_parts();
+//! assert_eq!(successor.rotated_from, Some(record.id));
+//! manager.revoke(&successor.id, "the server is gone").await?;
+//! assert_eq!(manager.list(&KeyFilter::of_organization("acme"), None, 10).await?.len(), 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod delegate;
+mod error;
+mod new_key;
+#[cfg(feature = "axum")]
+mod routes;
+mod rules;
+
+pub use delegate::Delegate;
+pub use error::{FieldError, ManageError, ManageErrorKind};
+pub use new_key::{NewKey, Replacement};
+#[cfg(feature = "axum")]
+pub use routes::{ManageScopes, routes};
+
+use std::sync::Arc;
+
+use crate::backend::{KeyFilter, KeyStore, KeyUpdate, Rotation};
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::digest::{Digest, Digester};
+use crate::key::{ApiKey, KeyFormat, KeyId};
+use crate::principal::Principal;
+use crate::record::{Record, Revocation};
+use rules::Findings;
+
+/// Manages the keys of a store. A clone shares it.
+///
+/// When a call returns, the change is durable and in effect in this process; a request that begins later is decided by it.
+#[derive(Debug, Clone)]
+pub struct KeyManager<S> {
+    store: S,
+    format: KeyFormat,
+    digester: Digester,
+    clock: Arc<dyn Clock>,
+}
+
+/// A key that was just created, with its text: wiped when dropped, without a `Debug` text, taken once.
+pub struct CreatedKey {
+    key: ApiKey,
+    record: Record,
+}
+
+impl<S: KeyStore> KeyManager<S> {
+    /// Creates a manager that mints keys of one format, and stores their SHA-256.
+    pub fn new(store: S, format: KeyFormat) -> Self {
+        Self { store, format, digester: Digester::sha256(), clock: Arc::new(SystemClock::default()) }
+    }
+
+    /// Sets how keys become digests: as the authenticators do that look them up.
+    #[must_use]
+    pub fn digester(self, digester: Digester) -> Self {
+        Self { digester, ..self }
+    }
+
+    /// Sets the clock.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Clock) -> Self {
+        Self { clock: Arc::new(clock), ..self }
+    }
+
+    /// Narrows the manager to what a caller may do.
+    pub fn on_behalf_of<'m>(&'m self, caller: &'m Principal) -> Delegate<'m, S> {
+        Delegate::new(self, caller)
+    }
+
+    /// Creates a key.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](ManageErrorKind::Invalid) if the key cannot be like this;
+    /// [`Unavailable`](ManageErrorKind::Unavailable) if the store or the operating system's generator fails.
+    pub async fn create(&self, new: NewKey) -> Result<CreatedKey, ManageError> {
+        let now = self.clock.wall();
+        new.check(now)?;
+        let key = self.format.mint(new.environment)?;
+        let mut record = Record::new(KeyId::generate(now)?, &key, &self.digester, new.owner.clone());
+        new.describe(&mut record, now);
+        self.store.insert(record.clone()).await?;
+        Ok(CreatedKey::new(key, record))
+    }
+
+    /// Adds a key that was made elsewhere, of which nothing but its digest need be known.
+    ///
+    /// # Errors
+    ///
+    /// As for [`create`](Self::create); [`Conflict`](ManageErrorKind::Conflict) if the key is there already.
+    pub async fn import(&self, digest: Digest, new: NewKey) -> Result<Record, ManageError> {
+        let now = self.clock.wall();
+        new.check(now)?;
+        let mut record = Record::imported(KeyId::generate(now)?, digest, new.owner.clone());
+        new.describe(&mut record, now);
+        self.store.insert(record.clone()).await?;
+        Ok(record)
+    }
+
+    /// Adds a key that was made elsewhere by its text, which is digested and forgotten.
+    ///
+    /// # Errors
+    ///
+    /// As for [`import`](Self::import).
+    pub async fn import_text(&self, text: &str, new: NewKey) -> Result<Record, ManageError> {
+        self.import(self.digester.digest(text.as_bytes()), new).await
+    }
+
+    /// Returns a key.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ManageErrorKind::NotFound) if there is none with this id.
+    pub async fn get(&self, id: &KeyId) -> Result<Record, ManageError> {
+        self.store.get(id).await?.ok_or_else(ManageError::not_found)
+    }
+
+    /// Returns the first `limit` keys that a filter means, from behind `after` on, in the order of their ids.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ManageErrorKind::Unavailable) if the store fails.
+    pub async fn list(
+        &self,
+        filter: &KeyFilter,
+        after: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<Vec<Record>, ManageError> {
+        Ok(self.store.list(filter, after, limit).await?)
+    }
+
+    /// Changes what may be changed of a key.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](ManageErrorKind::Invalid), [`NotFound`](ManageErrorKind::NotFound), or
+    /// [`Conflict`](ManageErrorKind::Conflict) if the key was revoked.
+    pub async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, ManageError> {
+        let mut findings = Findings::default();
+        if let Some(name) = &update.name {
+            findings = findings.name(name);
+        }
+        if let Some(scopes) = &update.scopes {
+            findings = findings.scopes(scopes);
+        }
+        if let Some(metadata) = &update.metadata {
+            findings = findings.metadata(metadata);
+        }
+        findings.expires_at(update.expires_at.flatten(), self.clock.wall()).verdict()?;
+        Ok(self.store.update(id, update).await?)
+    }
+
+    /// Replaces a key by a new one that may do the same.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ManageErrorKind::NotFound), or [`Conflict`](ManageErrorKind::Conflict) if the key is not in force or was
+    /// rotated before, as by someone else at the same time.
+    pub async fn rotate(&self, id: &KeyId, replacement: Replacement) -> Result<CreatedKey, ManageError> {
+        let now = self.clock.wall();
+        Findings::default().expires_at(replacement.expires_at, now).verdict()?;
+        let key = self.format.mint(self.get(id).await?.environment)?;
+        let mut rotation = Rotation::new(KeyId::generate(now)?, key.digest(&self.digester), key.hint(), now);
+        rotation.grace = replacement.grace;
+        rotation.expires_at = replacement.expires_at;
+        rotation.by = replacement.by;
+        let record = self.store.rotate(id, rotation).await?;
+        Ok(CreatedKey::new(key, record))
+    }
+
+    /// Revokes a key for good. Revoking it again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ManageErrorKind::NotFound); [`Invalid`](ManageErrorKind::Invalid) if the reason is longer than 255
+    /// characters.
+    pub async fn revoke(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
+        Ok(self.store.revoke(id, self.revocation(reason)?).await?)
+    }
+
+    /// Revokes all keys that a filter means, at once, and returns how many were not revoked before.
+    ///
+    /// # Errors
+    ///
+    /// As for [`revoke`](Self::revoke); either all of them are revoked or none.
+    pub async fn revoke_all(&self, filter: &KeyFilter, reason: &str) -> Result<u64, ManageError> {
+        Ok(self.store.revoke_all(filter, self.revocation(reason)?).await?)
+    }
+
+    /// Deletes all keys that had expired or were revoked by the time `before`, and returns how many these were.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ManageErrorKind::Unavailable) if the store fails.
+    pub async fn delete_ended(&self, before: Timestamp) -> Result<u64, ManageError> {
+        Ok(self.store.delete_ended(before).await?)
+    }
+
+    fn revocation(&self, reason: &str) -> Result<Revocation, ManageError> {
+        Findings::default().reason(reason).verdict()?;
+        Ok(Revocation::new(self.clock.wall(), reason))
+    }
+}

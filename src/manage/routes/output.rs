@@ -1,0 +1,99 @@
+//! Writing keys and errors for clients.
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::super::{CreatedKey, FieldError, ManageError, ManageErrorKind};
+use crate::clock::Timestamp;
+use crate::key::KeyId;
+use crate::owner::Owner;
+use crate::record::Record;
+use crate::scope::Scope;
+
+/// Answers with JSON that must not be kept by anyone on the way.
+pub(super) fn answer(status: StatusCode, body: &Value) -> Response {
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+pub(super) fn failure(status: StatusCode, detail: &str) -> Response {
+    answer(status, &json!({ "detail": detail }))
+}
+
+/// A key with its text, which is written here and nowhere else.
+pub(super) fn created(created: CreatedKey, now: Timestamp) -> Value {
+    let (text, record) = created.into_parts();
+    let mut key = Map::from_iter([("key".to_owned(), text.as_str().into())]);
+    key.extend(fields(&record, now));
+    Value::Object(key)
+}
+
+pub(super) fn key(record: &Record, now: Timestamp) -> Value {
+    Value::Object(fields(record, now).collect())
+}
+
+fn fields(record: &Record, now: Timestamp) -> impl Iterator<Item = (String, Value)> {
+    let fields = [
+        ("id", json!(record.id.as_str())),
+        ("hint", json!(record.hint)),
+        ("name", json!(record.name)),
+        ("owner", owner(&record.owner)),
+        ("environment", json!(record.environment.label())),
+        ("scopes", record.scopes.iter().map(Scope::as_str).collect()),
+        ("state", json!(record.state(now).label())),
+        ("created_at", time(record.created_at)),
+        ("created_by", json!(record.created_by)),
+        ("expires_at", time(record.expires_at)),
+        ("revoked_at", time(record.revoked.as_ref().map(|revoked| revoked.at))),
+        ("revoked_reason", json!(record.revoked.as_ref().map(|revoked| &revoked.reason))),
+        ("rotated_from", json!(record.rotated_from.as_ref().map(KeyId::as_str))),
+        ("rotated_to", json!(record.rotated_to.as_ref().map(KeyId::as_str))),
+        ("last_used_at", time(record.last_used_at)),
+        ("metadata", json!(record.metadata)),
+    ];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value))
+}
+
+fn owner(owner: &Owner) -> Value {
+    match owner {
+        Owner::Organization(own) => json!({ "organization": own.id }),
+        Owner::Project(own) => json!({ "organization": own.organization.id, "project": own.id }),
+        Owner::User(own) => json!({ "user": own.email }),
+    }
+}
+
+/// Writes a time in the form of RFC 3339, to the millisecond. A time beyond its years is none.
+fn time(time: Option<Timestamp>) -> Value {
+    let nanos = |time: Timestamp| i128::from(time.unix_millis()) * 1_000_000;
+    let written = time
+        .and_then(|time| OffsetDateTime::from_unix_timestamp_nanos(nanos(time)).ok()?.format(&Rfc3339).ok());
+    written.map_or(Value::Null, Value::String)
+}
+
+impl IntoResponse for ManageError {
+    /// Answers with what went wrong, never with what the store said about it.
+    fn into_response(self) -> Response {
+        let (status, detail) = match self.kind() {
+            ManageErrorKind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid values"),
+            ManageErrorKind::NotFound => (StatusCode::NOT_FOUND, "No such key"),
+            ManageErrorKind::Forbidden => (StatusCode::FORBIDDEN, "Beyond the scopes of the caller"),
+            ManageErrorKind::Conflict => (StatusCode::CONFLICT, "Not possible in the state of the key"),
+            ManageErrorKind::Unavailable => {
+                let mut response = failure(StatusCode::SERVICE_UNAVAILABLE, "Keys temporarily unavailable");
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                return response;
+            }
+        };
+        let error = |error: &FieldError| json!({ "field": error.field, "detail": error.message });
+        let errors: Vec<Value> = self.fields().iter().map(error).collect();
+        answer(status, &json!({ "detail": detail, "errors": errors }))
+    }
+}

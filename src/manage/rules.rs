@@ -1,0 +1,84 @@
+//! Which values a key can have: long enough for people, short enough for a table.
+
+use std::collections::BTreeMap;
+
+use super::{FieldError, ManageError};
+use crate::clock::Timestamp;
+use crate::scope::Scopes;
+
+/// Characters of a name or a reason.
+const TEXT: usize = 255;
+/// Scopes of a key, and characters of one.
+const SCOPES: (usize, usize) = (100, 128);
+/// Entries of the metadata, and characters of a name and a value.
+const METADATA: (usize, usize, usize) = (50, 40, 500);
+
+/// What was found to be wrong with the values of a key.
+#[derive(Default)]
+pub(super) struct Findings(Vec<FieldError>);
+
+impl Findings {
+    pub(super) fn name(mut self, name: &str) -> Self {
+        self.text("name", name);
+        self
+    }
+
+    pub(super) fn reason(mut self, reason: &str) -> Self {
+        self.text("reason", reason);
+        self
+    }
+
+    pub(super) fn scopes(mut self, scopes: &Scopes) -> Self {
+        let (most, longest) = SCOPES;
+        let count = scopes.iter().count();
+        if count > most {
+            self.add("scopes", format!("expected at most {most} scopes, found {count}"));
+        }
+        if scopes.iter().any(|scope| scope.as_str().len() > longest) {
+            self.add(
+                "scopes",
+                format!("expected scopes of at most {longest} characters, found a longer one"),
+            );
+        }
+        self
+    }
+
+    pub(super) fn expires_at(mut self, end: Option<Timestamp>, now: Timestamp) -> Self {
+        if end.is_some_and(|end| end <= now) {
+            self.add("expires_at", "expected a time in the future, found one in the past".to_owned());
+        }
+        self
+    }
+
+    pub(super) fn metadata(mut self, metadata: &BTreeMap<String, String>) -> Self {
+        let (most, name, value) = METADATA;
+        if metadata.len() > most {
+            self.add("metadata", format!("expected at most {most} entries, found {}", metadata.len()));
+        }
+        let fits = |text: &str, most| text.chars().count() <= most && !text.contains('\0');
+        if !metadata.iter().all(|(key, text)| !key.is_empty() && fits(key, name) && fits(text, value)) {
+            let expected = format!("expected names of 1 to {name} and values of up to {value} characters");
+            self.add("metadata", format!("{expected}, found others"));
+        }
+        self
+    }
+
+    fn text(&mut self, field: &'static str, text: &str) {
+        let length = text.chars().count();
+        if length > TEXT {
+            self.add(field, format!("expected at most {TEXT} characters, found {length}"));
+        }
+        if text.chars().any(char::is_control) {
+            self.add(field, "expected no control characters, found one".to_owned());
+        }
+    }
+
+    fn add(&mut self, field: &'static str, message: String) {
+        self.0.push(FieldError::new(field, message));
+    }
+
+    /// Ends the check.
+    pub(super) fn verdict(self) -> Result<(), ManageError> {
+        if self.0.is_empty() { Ok(()) } else { Err(ManageError::invalid(self.0)) }
+    }
+}

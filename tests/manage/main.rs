@@ -1,0 +1,8 @@
+//! The life of a key, by code and over HTTP.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod by_code;
+mod over_http;
+mod tenants;
+mod world;

@@ -1,0 +1,116 @@
+//! A caller knows its own keys, and grants what it has.
+
+use http::{Method, StatusCode};
+use tower_api_key::manage::NewKey;
+use tower_api_key::{Organization, Owner, Scopes};
+
+use crate::world::World;
+
+#[tokio::test]
+async fn the_key_of_another_tenant_is_not_there_and_stays_as_it_is() {
+    let world = World::new();
+    let admin = world.admin().await;
+    let scopes = || Scopes::parse("*").unwrap();
+    let others = [
+        world.customer("other", "*").await,
+        world.customer("Acme", "*").await,
+        world.test_admin().await,
+        world.key(NewKey::new(Owner::user("acme", [])).scopes(scopes())).await,
+        world.key(NewKey::new(Owner::project(Organization::new("other"), "acme")).scopes(scopes())).await,
+    ];
+    for other in others {
+        let path = format!("/admin/keys/{}", other.record.id);
+        let asked = [
+            (Method::GET, path.clone()),
+            (Method::PATCH, path.clone()),
+            (Method::DELETE, path.clone()),
+            (Method::POST, format!("{path}/rotate")),
+        ];
+        for (method, path) in asked {
+            let answer = world.ask(&admin, method.clone(), &path, "").await;
+            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {path}");
+            let unknown = path.replace(other.record.id.as_str(), "key_nobody");
+            assert_eq!(world.ask(&admin, method, &unknown, "").await.body, answer.body);
+        }
+        assert_eq!(world.manager.get(&other.record.id).await.unwrap(), other.record);
+    }
+    let list = world.ask(&admin, Method::GET, "/admin/keys", "").await;
+    let ids: Vec<_> = list.body["keys"].as_array().unwrap().iter().map(|key| key["id"].clone()).collect();
+    assert_eq!(ids, [admin.record.id.as_str()]);
+}
+
+#[tokio::test]
+async fn an_organization_manages_the_keys_of_its_projects_and_a_project_only_its_own() {
+    let world = World::new();
+    let admin = world.admin().await;
+    let project = |id: &str| {
+        NewKey::new(Owner::project(Organization::new("acme"), id)).scopes(Scopes::parse("keys.*").unwrap())
+    };
+    let (sink, lamp) = (world.key(project("smart-sink")).await, world.key(project("smart-lamp")).await);
+    let show = async |caller, key: &crate::world::Customer| {
+        world.ask(caller, Method::GET, &format!("/admin/keys/{}", key.record.id), "").await.status
+    };
+    assert_eq!(show(&admin, &sink).await, StatusCode::OK);
+    assert_eq!(show(&sink, &sink).await, StatusCode::OK);
+    assert_eq!(show(&sink, &lamp).await, StatusCode::NOT_FOUND);
+    assert_eq!(show(&sink, &admin).await, StatusCode::NOT_FOUND);
+    let made = world.ask(&sink, Method::POST, "/admin/keys", "").await;
+    assert_eq!(made.body["owner"]["project"], "smart-sink");
+}
+
+#[tokio::test]
+async fn nobody_grants_what_it_does_not_have() {
+    let world = World::new();
+    let admin = world.admin().await;
+    let powerful = world.customer("acme", "keys.read billing.write").await;
+    let before = world.all().await.len();
+    for scopes in ["*", "billing.write", "notes", "keys.*", "notes.read billing.write"] {
+        let body = serde_json::json!({ "scopes": scopes.split(' ').collect::<Vec<_>>() }).to_string();
+        let made = world.ask(&admin, Method::POST, "/admin/keys", &body).await;
+        assert_eq!(made.status, StatusCode::FORBIDDEN, "{scopes}");
+        assert_eq!(made.body["errors"][0]["field"], "scopes");
+        let own = format!("/admin/keys/{}", admin.record.id);
+        assert_eq!(
+            world.ask(&admin, Method::PATCH, &own, &body).await.status,
+            StatusCode::FORBIDDEN,
+            "{scopes}"
+        );
+    }
+    // The text of a successor is worth as much as its scopes.
+    let rotate = format!("/admin/keys/{}/rotate", powerful.record.id);
+    assert_eq!(world.ask(&admin, Method::POST, &rotate, "").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(world.all().await.len(), before);
+    for scopes in ["notes.read", "notes.*", "notes.read notes.write keys.read"] {
+        let body = serde_json::json!({ "scopes": scopes.split(' ').collect::<Vec<_>>() }).to_string();
+        assert_eq!(world.ask(&admin, Method::POST, "/admin/keys", &body).await.status, StatusCode::CREATED);
+    }
+}
+
+#[tokio::test]
+async fn looking_and_changing_need_scopes_of_their_own() {
+    let world = World::new();
+    let reader = world.customer("acme", "keys.read").await;
+    let writer = world.customer("acme", "keys.write").await;
+    let nobody = world.customer("acme", "notes.read").await;
+    let own = format!("/admin/keys/{}", world.customer("acme", "a").await.record.id);
+    let asked = [
+        (Method::GET, "/admin/keys".to_owned(), true),
+        (Method::GET, own.clone(), true),
+        (Method::GET, "/admin/permissions".to_owned(), true),
+        (Method::POST, "/admin/keys".to_owned(), false),
+        (Method::PATCH, own.clone(), false),
+        (Method::DELETE, own.clone(), false),
+    ];
+    for (method, path, reads) in asked {
+        for (caller, may) in [(&reader, reads), (&writer, !reads), (&nobody, false)] {
+            let answer = world.ask(caller, method.clone(), &path, "").await;
+            assert_eq!(answer.status != StatusCode::FORBIDDEN, may, "{method} {path}: {}", answer.status);
+            if !may {
+                let challenge = answer.headers["www-authenticate"].to_str().unwrap();
+                assert!(challenge.contains("insufficient_scope"), "{challenge}");
+            }
+        }
+    }
+    let unknown = world.ask_with("demo_live_nobody", Method::GET, "/admin/keys", "").await;
+    assert_eq!(unknown.status, StatusCode::UNAUTHORIZED);
+}

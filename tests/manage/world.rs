@@ -1,0 +1,123 @@
+//! A service whose customers manage their own keys.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
+use http::{Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tower::ServiceExt;
+use tower_api_key::backend::KeyFilter;
+use tower_api_key::clock::ManualClock;
+use tower_api_key::manage::{KeyManager, ManageScopes, NewKey, routes};
+use tower_api_key::test_util::Misbehaving;
+use tower_api_key::{
+    AuthenticateLayer, Authenticator, Environment, KeyFormat, MemoryStore, Owner, Record, Requirement,
+    Scopes, Timestamp,
+};
+
+pub(crate) const START: Timestamp = Timestamp::from_unix_millis(1_800_000_000_000);
+
+pub(crate) struct World {
+    pub(crate) manager: KeyManager<MemoryStore>,
+    pub(crate) backend: Misbehaving<MemoryStore>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) app: Router,
+}
+
+/// A key of a customer, with its text.
+pub(crate) struct Customer {
+    pub(crate) text: String,
+    pub(crate) record: Record,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let clock = Arc::new(ManualClock::new(START));
+        let store = MemoryStore::new();
+        let manager =
+            KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap()).with_clock(Arc::clone(&clock));
+        let backend = Misbehaving::new(store);
+        let authenticator =
+            Authenticator::builder(backend.clone()).with_clock(Arc::clone(&clock)).build().unwrap();
+        let needs = |scope: &str| Requirement::all_of([scope]).unwrap();
+        let scopes = ManageScopes::new(needs("keys.read"), needs("keys.write"))
+            .permissions(Scopes::parse("keys.read keys.write notes.read notes.write").unwrap());
+        let app = Router::new()
+            .route("/whoami", get(|| async { StatusCode::OK }))
+            .nest("/admin", routes(manager.clone(), scopes))
+            .layer(AuthenticateLayer::new(authenticator));
+        Self { manager, backend, clock, app }
+    }
+
+    /// Makes a key of an organization.
+    pub(crate) async fn customer(&self, organization: &str, scopes: &str) -> Customer {
+        let new = NewKey::new(Owner::organization(organization)).scopes(Scopes::parse(scopes).unwrap());
+        self.key(new).await
+    }
+
+    pub(crate) async fn admin(&self) -> Customer {
+        self.customer("acme", "keys.read keys.write notes.*").await
+    }
+
+    pub(crate) async fn test_admin(&self) -> Customer {
+        let new = NewKey::new(Owner::organization("acme")).environment(Environment::Test);
+        self.key(new.scopes(Scopes::parse("*").unwrap())).await
+    }
+
+    pub(crate) async fn key(&self, new: NewKey) -> Customer {
+        let (text, record) = self.manager.create(new).await.unwrap().into_parts();
+        Customer { text: text.as_str().to_owned(), record }
+    }
+
+    pub(crate) async fn ask(&self, caller: &Customer, method: Method, path: &str, body: &str) -> Answer {
+        self.ask_with(&caller.text, method, path, body).await
+    }
+
+    pub(crate) async fn ask_with(&self, key: &str, method: Method, path: &str, body: &str) -> Answer {
+        let request =
+            Request::builder().method(method).uri(path).header("authorization", format!("Bearer {key}"));
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let response = self.app.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// Asks for a key with a body that may be answered by something else than JSON.
+    pub(crate) async fn app_answers(&self, caller: &Customer, body: &str) -> StatusCode {
+        let request = Request::post("/admin/keys").header("authorization", format!("Bearer {}", caller.text));
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        self.app.clone().oneshot(request).await.unwrap().status()
+    }
+
+    /// Tells whether a key is admitted.
+    pub(crate) async fn admits(&self, key: &str) -> bool {
+        match self.ask_with(key, Method::GET, "/whoami", "").await.status {
+            StatusCode::OK => true,
+            StatusCode::UNAUTHORIZED => false,
+            other => panic!("{other}"),
+        }
+    }
+
+    pub(crate) fn passes(&self, time: Duration) {
+        self.clock.advance(time);
+    }
+
+    /// Every key that there is.
+    pub(crate) async fn all(&self) -> Vec<Record> {
+        self.manager.list(&KeyFilter::all(), None, usize::MAX).await.unwrap()
+    }
+}
