@@ -5,9 +5,11 @@ use std::time::Duration;
 use http::HeaderMap;
 use regex::Regex;
 use tokio::task::{JoinHandle, JoinSet};
+use tower_api_key::backend::Grace;
+use tower_api_key::manage::Replacement;
 use tower_api_key::reject::Reason;
 use tower_api_key::test_util::Behaviour;
-use tower_api_key::{Authenticator, Environment};
+use tower_api_key::{Authenticator, Environment, KeyId};
 
 use crate::answer::Answer;
 use crate::fixtures::format;
@@ -23,10 +25,12 @@ pub(crate) struct Actor {
 
 impl Actor {
     pub(crate) async fn act(&mut self, words: &str, world: &World) {
-        let advance = Regex::new(r"^advance (\d+) ms$").unwrap();
+        let advance = Regex::new(r"^advance (\d+) ?(ms|s)$").unwrap();
         let flood = Regex::new(r"^flood (\d+)k unknown keys$").unwrap();
         if let Some(found) = advance.captures(words) {
-            world.clock.advance(Duration::from_millis(found[1].parse().unwrap()));
+            let number = found[1].parse().unwrap();
+            let unit = if &found[2] == "s" { Duration::from_secs } else { Duration::from_millis };
+            world.clock.advance(unit(number));
         } else if let Some(found) = flood.captures(words) {
             flood_beside_hot_key(world, found[1].parse::<usize>().unwrap() * 1000).await;
         } else {
@@ -34,9 +38,10 @@ impl Actor {
                 "backend up" => world.backend.set(Behaviour::Behave),
                 "start GET with $VALID, backend paused after read" => self.hold(world).await,
                 "DELETE /admin/keys/{id} -> 204" => {
-                    let answer = world.exchange(&Message::plain("DELETE", "/admin/keys/VALID")).await;
+                    let answer = world.exchange(&Message::plain("DELETE", "/unguarded/keys/VALID")).await;
                     assert_eq!(answer.status, 204);
                 }
+                "rotate grace=5s" => rotate(world, Duration::from_secs(5)).await,
                 "release backend" => {
                     world.backend.set(Behaviour::Behave);
                     let held = self.held.take().expect("a request that waits");
@@ -54,6 +59,17 @@ impl Actor {
         self.held = Some(tokio::spawn(async move { http1::exchange(address, &message).await }));
         until(|| world.reads_of("VALID") == 1).await;
     }
+}
+
+/// Replaces `$OLD` by `$NEW`. Whoever tries so at the same time comes too late.
+async fn rotate(world: &World, grace: Duration) {
+    let id = KeyId::new("OLD").unwrap();
+    let rotate = || world.manager.rotate(&id, Replacement::new(Grace::For(grace)));
+    let (one, other) = tokio::join!(rotate(), rotate());
+    let mut successors = [one, other].into_iter().filter_map(Result::ok);
+    let (text, _) = successors.next().expect("a successor").into_parts();
+    assert!(successors.next().is_none(), "two successors");
+    world.fixtures.set_new(text.as_str());
 }
 
 /// Presents one good key, and then many that are well formed and unknown. In process, since that is as good.

@@ -82,6 +82,7 @@ pub(crate) struct Request {
     pub(crate) extensions: Option<BTreeMap<String, String>>,
     pub(crate) concurrency: Option<usize>,
     pub(crate) drop_first_after_ms: Option<u64>,
+    pub(crate) drop_after_ms: Option<u64>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]

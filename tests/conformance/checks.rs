@@ -1,13 +1,18 @@
 //! Expectations that the table puts into words.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
+use tower_api_key::KeyId;
+
+use crate::backend::pause;
 use crate::challenge::{challenges, values};
 use crate::frames::Reply;
 use crate::http1::announces_close;
 use crate::message::Message;
 use crate::run::Outcome;
 use crate::timing;
+use crate::world::World;
 
 pub(crate) async fn check(words: &str, outcome: &Outcome) {
     match words {
@@ -50,8 +55,24 @@ pub(crate) async fn check(words: &str, outcome: &Outcome) {
             assert_eq!(statuses, [200; 49]);
             assert_eq!(outcome.world.backend.reads(), 1);
         }
+        "key still valid" => assert_eq!(present(&outcome.world, "OF_OTHER_TENANT").await, 200),
+        "never: row revoked in the DB but still admitted on this node after 100 ms" => {
+            for _ in 0..10 {
+                let record = outcome.world.manager.get(&KeyId::new("OF_TENANT").unwrap()).await.unwrap();
+                // Asked after the look at the row, by a request that begins after it.
+                let status = present(&outcome.world, "OF_TENANT").await;
+                assert!(record.revoked.is_none() || status == 401, "revoked, and answered with {status}");
+                pause(Duration::from_millis(20)).await;
+            }
+        }
         other => panic!("no check by the name {other:?}"),
     }
+}
+
+/// Returns the status of the answer to a key.
+async fn present(world: &World, name: &str) -> u16 {
+    let message = Message::plain("GET", "/v1/things").bearer(world.fixtures.text(name));
+    world.exchange(&message).await.status
 }
 
 pub(crate) async fn invariant(words: &str, outcome: &Outcome) {

@@ -1,6 +1,7 @@
 //! The keys that the table names, and the text in which it names them.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use base64::Engine;
@@ -24,6 +25,10 @@ pub(crate) fn format() -> KeyFormat {
 #[derive(Default)]
 pub(crate) struct Fixtures {
     texts: BTreeMap<&'static str, String>,
+    /// Ids of keys, by the names that the table has for them.
+    ids: BTreeMap<&'static str, &'static str>,
+    /// The text of a key that was made while the case ran.
+    new: OnceLock<String>,
     pub(crate) records: Vec<Record>,
 }
 
@@ -41,6 +46,18 @@ impl Fixtures {
             record.owner = Owner::project(Organization::new("acme"), "rocket");
         });
         fixtures.mint("READONLY", Live, |_| {});
+        let organization = |id: &'static str, scopes: &'static str| {
+            move |record: &mut Record| {
+                record.owner = Owner::organization(id);
+                record.scopes = Scopes::parse(scopes).unwrap();
+            }
+        };
+        fixtures.mint("ADMIN", Live, organization("acme", "keys.read keys.write things:read"));
+        fixtures.mint("READONLY_ADMIN", Live, organization("acme", "keys.read keys.write things:read"));
+        fixtures.mint("OF_TENANT", Live, organization("acme", "things:read"));
+        fixtures.mint("OF_OTHER_TENANT", Live, organization("other", "things:read"));
+        fixtures.mint("OLD", Live, organization("acme", "things:read"));
+        fixtures.ids = [("ID", "OF_TENANT"), ("OTHER_TENANT_KEY_ID", "OF_OTHER_TENANT")].into();
         fixtures.mint("TESTKEY", Test, |_| {});
         fixtures.mint("EXPIRED", Live, |record| record.expires_at = Some(NOW.saturating_sub(second)));
         fixtures.mint("REVOKED", Live, |record| record.revoked = Some(Revocation::new(NOW, "leaked")));
@@ -70,7 +87,16 @@ impl Fixtures {
 
     /// The text of the key called `name`. Its id is the name.
     pub(crate) fn text(&self, name: &str) -> &str {
-        self.texts.get(name).unwrap_or_else(|| panic!("no fixture ${name}"))
+        let text = match name {
+            "NEW" => self.new.get(),
+            name => self.texts.get(name),
+        };
+        text.unwrap_or_else(|| panic!("no fixture ${name}"))
+    }
+
+    /// Takes the text of `$NEW`.
+    pub(crate) fn set_new(&self, text: &str) {
+        self.new.set(text.to_owned()).expect("one new key");
     }
 
     pub(crate) fn digest(&self, name: &str) -> Digest {
@@ -79,7 +105,7 @@ impl Fixtures {
 
     /// Every text that must not be seen again.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.texts.values().map(String::as_str)
+        self.texts.values().chain(self.new.get()).map(String::as_str)
     }
 
     /// Writes out escapes, then fixtures, then macros. A character stands for the byte of its number.
@@ -87,7 +113,9 @@ impl Fixtures {
         let text = if escape { unescaped(text) } else { text.to_owned() };
         let named = Regex::new(r"\$([A-Z][A-Z0-9_]*)(\(?)").unwrap();
         let text = named.replace_all(&text, |found: &Captures<'_>| match &found[2] {
-            "" => self.text(&found[1]).to_owned(),
+            "" => {
+                self.ids.get(&found[1]).map_or_else(|| self.text(&found[1]).to_owned(), |id| (*id).to_owned())
+            }
             _ => found[0].to_owned(),
         });
         let applied = Regex::new(r"(?s)\$([A-Z][A-Z0-9]*)\(([^)]*)\)").unwrap();

@@ -44,8 +44,19 @@ pub(crate) async fn run(case: &Case, world: World) -> Outcome {
             let reply = Some(frames::exchange(world.address, &message).await);
             Outcome { reply, ..Outcome::of(world, Vec::new()) }
         }
+        Some(request) if request.drop_after_ms.is_some() => given_up(request, world).await,
         _ => in_turn(case, world).await,
     }
+}
+
+/// Sends a request, and goes away without waiting for the answer.
+async fn given_up(request: &Request, world: World) -> Outcome {
+    let message = Message::new(request, &world.fixtures);
+    let address = world.address;
+    let exchange = tokio::spawn(async move { http1::exchange(address, &message).await });
+    pause(Duration::from_millis(request.drop_after_ms.unwrap())).await;
+    exchange.abort();
+    Outcome::of(world, Vec::new())
 }
 
 async fn in_turn(case: &Case, world: World) -> Outcome {

@@ -15,6 +15,7 @@ use tower_api_key::backend::KeyStore;
 use tower_api_key::clock::ManualClock;
 use tower_api_key::credential::{MAX_CREDENTIAL_BYTES, Source};
 use tower_api_key::key::KeyId;
+use tower_api_key::manage::{KeyManager, ManageScopes, routes};
 use tower_api_key::reject::Problem;
 use tower_api_key::scope::Requirement;
 use tower_api_key::test_util::Misbehaving;
@@ -33,6 +34,7 @@ use crate::message::Message;
 
 pub(crate) struct World {
     pub(crate) fixtures: Fixtures,
+    pub(crate) manager: KeyManager<MemoryStore>,
     pub(crate) backend: Misbehaving<Watched>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) config: Config,
@@ -62,18 +64,26 @@ impl World {
             if speaks_problem { builder().respond(Problem).build()? } else { builder().build()? };
         let other = configured(Authenticator::builder(MemoryStore::new()), &config, &clock).build()?;
 
+        let needs = |scope: &str| Requirement::all_of([scope]).unwrap();
+        let scopes = ManageScopes::new(needs("keys.read"), needs("keys.write"));
+        let manager = KeyManager::new(store.clone(), format()).with_clock(Arc::clone(&clock));
         let visits = Visits::default();
         let protected = protected(&visits, layer(&authenticator, &config)?, config.nested);
         let behind_other = Router::new().route("/b", get(whoami)).with_state(visits.clone());
         let app = Router::new()
-            .route("/admin/keys/{id}", delete(revoke).with_state(store))
+            .route("/unguarded/keys/{id}", delete(revoke).with_state(store))
+            .merge(
+                Router::new()
+                    .nest("/admin", routes(manager.clone(), scopes))
+                    .layer(layer(&authenticator, &config)?),
+            )
             .merge(behind_other.layer(layer(&other, &config)?))
             .merge(protected);
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Ok(Self { fixtures, backend, clock, config, authenticator, visits, address, server })
+        Ok(Self { fixtures, manager, backend, clock, config, authenticator, visits, address, server })
     }
 
     /// Makes one exchange on a connection of its own.
