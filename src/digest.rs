@@ -151,6 +151,40 @@ mod tests {
     }
 
     #[test]
+    fn digests_are_equal_if_all_their_bits_are() {
+        let digest = Digest::from_bytes(std::array::from_fn(|byte| byte as u8));
+        assert_eq!(digest, Digest::from_bytes(*digest.as_bytes()));
+        for bit in 0..256 {
+            let flipped = |bits: &[usize]| {
+                let mut bytes = *digest.as_bytes();
+                bits.iter().for_each(|bit| bytes[bit / 8] ^= 1 << (bit % 8));
+                Digest::from_bytes(bytes)
+            };
+            assert_ne!(flipped(&[bit]), digest, "bit {bit}");
+            // The same bit of another word does not make up for it.
+            assert_ne!(flipped(&[bit, (bit + 64) % 256]), digest, "bit {bit} and its neighbour");
+        }
+    }
+
+    #[test]
+    fn digests_are_told_apart_by_hash_and_shard() {
+        use std::collections::HashSet;
+        use std::hash::BuildHasher;
+
+        let digests = (0..1_000_u32).map(|number| Digester::sha256().digest(&number.to_be_bytes()));
+        let hasher = std::hash::RandomState::new();
+        let different: HashSet<_> = digests.map(|digest| (digest.shard(), hasher.hash_one(digest))).collect();
+        let shards: HashSet<_> = different.iter().map(|(shard, _)| shard).collect();
+        let hashes: HashSet<_> = different.iter().map(|(_, hash)| hash).collect();
+        assert_eq!((shards.len(), hashes.len()), (1_000, 1_000));
+    }
+
+    #[test]
+    fn a_pepper_of_sixteen_bytes_is_long_enough() {
+        assert!(Digester::hmac_sha256(b"sixteen bytes!!!").is_ok());
+    }
+
+    #[test]
     fn a_short_pepper_is_refused_without_showing_it() {
         let error = Digester::hmac_sha256(b"fifteen bytes!!").unwrap_err();
         assert_eq!(error.kind(), ConfigErrorKind::Pepper);

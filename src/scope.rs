@@ -223,6 +223,16 @@ mod tests {
     }
 
     #[test]
+    fn scopes_are_read_one_by_one_and_named_exactly() {
+        let scopes = Scopes::parse("a.* b").unwrap();
+        let scope = |text: &str| Scope::new(text).unwrap();
+        assert_eq!((&scopes).into_iter().map(Scope::as_str).collect::<Vec<_>>(), ["a.*", "b"]);
+        assert_eq!(scope("a.*").to_string(), "a.*");
+        assert!(scopes.contains(&scope("b")) && scopes.contains(&scope("a.*")));
+        assert!(scopes.grant(&scope("a.b")) && !scopes.contains(&scope("a.b")));
+    }
+
+    #[test]
     fn a_requirement_of_nothing_is_refused() {
         assert_eq!(Requirement::all_of([""; 0]).unwrap_err().kind(), ConfigErrorKind::Scope);
         assert_eq!(Requirement::any_of([""; 0]).unwrap_err().kind(), ConfigErrorKind::Scope);

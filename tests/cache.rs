@@ -133,6 +133,26 @@ async fn a_capacity_of_zero_turns_the_cache_off() {
 }
 
 #[tokio::test]
+async fn a_record_is_remembered_for_nine_tenths_of_its_time_to_live_and_never_longer_than_it() {
+    const KEYS: u64 = 200;
+    let store = MemoryStore::new();
+    let backend = Misbehaving::new(store.clone());
+    let (authenticator, clock) =
+        build(Authenticator::builder(backend.clone()).positive_ttl(Duration::from_secs(60)));
+    let mut keys = Vec::new();
+    for _ in 0..KEYS {
+        keys.push(Key::mint().insert_into(&store).await);
+    }
+    for (seconds, reads) in [(0, KEYS), (54, KEYS), (6, 2 * KEYS)] {
+        clock.advance(Duration::from_secs(seconds));
+        for key in &keys {
+            assert_eq!(reason_of(&authenticator, key).await, None);
+        }
+        assert_eq!(backend.reads(), reads);
+    }
+}
+
+#[tokio::test]
 async fn a_time_to_live_of_zero_turns_the_cache_off() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store);

@@ -158,6 +158,21 @@ impl Node {
 }
 
 #[tokio::test(start_paused = true)]
+async fn however_many_ask_one_polls() {
+    let node = Node::new(|builder| builder.positive_ttl(Duration::ZERO).negative_ttl(Duration::ZERO));
+    for _ in 0..10 {
+        assert_eq!(node.request().await, None);
+    }
+    node.pass(Duration::from_millis(1)).await;
+    assert_eq!(node.store.polls(), 1);
+    for _ in 0..10 {
+        assert_eq!(node.request().await, None);
+    }
+    node.pass(Duration::from_secs(1)).await;
+    assert_eq!(node.store.polls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_key_that_another_process_revoked_is_refused_after_the_next_poll() {
     let node = Node::following().await;
     let reads = node.store.reads();

@@ -191,6 +191,27 @@ async fn what_a_principal_can_reach_follows_from_its_owner() {
     assert_eq!(device.can(&read, project("beta", "smart-sink")), Err(Denial::Organization));
 }
 
+#[tokio::test]
+async fn a_rejection_tells_what_its_client_is_told() {
+    let (authenticator, _clock) = support::authenticator(MemoryStore::new());
+    let rejection = authenticator.authenticate(Key::mint().bearer().headers()).await.unwrap_err();
+    assert_eq!(rejection.to_string(), "Invalid API key");
+}
+
+#[tokio::test]
+async fn there_may_be_255_sources_and_the_last_one_is_one_of_them() {
+    let sources = |count: usize| (0..count).map(|number| Source::header(&format!("x-{number}")).unwrap());
+    let builder = |count| Authenticator::builder(MemoryStore::new()).sources(sources(count));
+    assert!(builder(256).build().unwrap_err().to_string().contains("found 256"));
+    assert!(builder(257).build().is_err());
+
+    let store = MemoryStore::new();
+    let key = Key::foreign("0123456789abcdef").insert_into(&store).await;
+    let authenticator = Authenticator::builder(store).sources(sources(255));
+    let principal = admit(authenticator, request("x-254", &key.text)).await.unwrap();
+    assert_eq!(principal.scheme().to_string(), "x-254");
+}
+
 #[test]
 fn a_configuration_that_cannot_work_is_refused_when_it_is_built() {
     use std::time::Duration;

@@ -223,6 +223,21 @@ async fn credentials_are_marked_sensitive_and_stripped_on_request() {
 }
 
 #[tokio::test]
+async fn a_credential_that_nobody_asked_for_is_marked_sensitive_as_well() {
+    let (layer, key) = layer_and_key().await;
+    let inner = service_fn(|request: Request<Body>| async move {
+        assert!(request.headers()["authorization"].is_sensitive());
+        assert!(!request.headers()["accept"].is_sensitive());
+        Ok::<_, Infallible>(Response::new(Body::default()))
+    });
+    let mut request = key.bearer();
+    *request.uri_mut() = "/health".parse().unwrap();
+    request.headers_mut().insert("accept", "*/*".parse().unwrap());
+    let response = layer.public("/health").unwrap().layer(inner).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+}
+
+#[tokio::test]
 async fn optional_lets_nobody_pass_but_nobody_with_a_bad_key() {
     let (layer, key) = layer_and_key().await;
     let service = layer.optional().layer(service_fn(name));

@@ -76,6 +76,14 @@ fn a_scheme_that_is_not_enabled_takes_no_part() {
 }
 
 #[test]
+fn two_lines_of_a_header_that_no_source_reads_are_not_looked_at() {
+    let only = Sources::new([Source::x_api_key()]).unwrap();
+    let lines =
+        headers(&[("authorization", b"Digest x"), ("authorization", b"Digest y"), ("x-api-key", b"a")]);
+    assert!(only.extract(&lines, |_| ()).unwrap().is_some());
+}
+
+#[test]
 fn what_is_not_of_its_grammar_is_malformed() {
     for value in ["Bearer", "Bearer ", "bearer a b", "Bearer a,b", "Bearer a\tb", "Bearer a!", "Bearer ="] {
         assert_eq!(extract(&[("authorization", value.as_bytes())]), MALFORMED, "{value:?}");

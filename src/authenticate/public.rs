@@ -76,6 +76,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_path_that_is_refused_is_described_by_what_is_wrong_with_it() {
+        let found = |path: &str| checked(path).unwrap_err().to_string();
+        assert!(found("/a//b").ends_with("found `//` or `/.`"), "{}", found("/a//b"));
+        assert!(found("/a%20").ends_with("found byte 0x25 at position 2"), "{}", found("/a%20"));
+        assert!(found("a").ends_with("found another start"), "{}", found("a"));
+        assert!(found("").ends_with("found another start"), "{}", found(""));
+    }
+
+    #[test]
     fn a_public_path_is_that_path_and_no_other_spelling_of_it() {
         let mut paths = PublicPaths::default();
         paths.add("/health").unwrap();

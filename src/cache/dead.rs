@@ -49,3 +49,24 @@ impl Known {
         }
     }
 }
+
+#[cfg(all(test, not(any(shuttle, weak_memory))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dead_are_forgotten_when_their_time_is_over_and_not_before() {
+        let dead = Dead::new(Duration::from_nanos(10));
+        let at = Moment::from_nanos;
+        let digest = |byte| Digest::from_bytes([byte; 32]);
+        dead.insert(digest(1), at(0));
+        dead.insert(digest(2), at(5));
+        assert!(dead.contains(&digest(1), at(9)) && !dead.contains(&digest(1), at(10)));
+
+        dead.insert(digest(3), at(10));
+        let known = lock(&dead.known);
+        assert!(!known.until.contains_key(&digest(1)), "its time is over");
+        assert!(known.until.contains_key(&digest(2)), "its time is not over");
+        assert_eq!(known.until.len(), known.by_age.len());
+    }
+}

@@ -78,3 +78,31 @@ impl Limits {
         self.deadline.saturating_mul(2).max(Duration::from_secs(10))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_that_is_allowed_is_allowed_and_no_more() {
+        let hour = Duration::from_secs(3_600);
+        let longest: [(fn(&mut Limits) -> &mut Duration, Duration); 4] = [
+            (|limits| &mut limits.lease, hour),
+            (|limits| &mut limits.positive_ttl, 24 * hour),
+            (|limits| &mut limits.negative_ttl, hour / 60),
+            (|limits| &mut limits.deadline, hour / 60),
+        ];
+        for (part, most) in longest {
+            let mut limits = Limits::default();
+            *part(&mut limits) = most;
+            assert!(limits.check().is_ok(), "{most:?}");
+            *part(&mut limits) += Duration::from_nanos(1);
+            assert!(limits.check().is_err(), "more than {most:?}");
+        }
+    }
+
+    #[test]
+    fn a_thousand_look_ups_may_wait_by_default() {
+        assert_eq!(Limits::default().pending_fills(), 1_024);
+    }
+}

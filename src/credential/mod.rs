@@ -190,4 +190,28 @@ mod tests {
         assert_eq!(trim(b" \t a b \t"), b"a b");
         assert_eq!(trim(b" \t "), b"");
     }
+
+    #[test]
+    fn an_error_knows_the_source_that_it_came_from() {
+        let sources = Sources::new([Source::basic(), Source::bearer()]).unwrap();
+        let error = |value: &'static str| {
+            let mut headers = http::HeaderMap::new();
+            for line in value.split('|') {
+                headers.append("authorization", http::HeaderValue::from_static(line));
+            }
+            sources.extract(&headers, |_| ()).unwrap_err()
+        };
+        assert_eq!(error("Bearer ,").source_index(), Some(1));
+        assert_eq!(error("Basic ,").source_index(), Some(0));
+        assert_eq!(error("Bearer a|Bearer b").source_index(), None);
+        assert_eq!(error("Bearer a|Bearer b").to_string(), "expected one credential, found several");
+        assert!(error("Bearer ,").to_string().contains("grammar"));
+    }
+
+    #[test]
+    fn a_scheme_is_written_as_clients_write_it() {
+        assert_eq!(Scheme::Bearer.to_string(), "Bearer");
+        assert_eq!(Scheme::Basic.to_string(), "Basic");
+        assert_eq!(Source::x_api_key().scheme().to_string(), "x-api-key");
+    }
 }

@@ -159,6 +159,28 @@ mod tests {
     }
 
     #[test]
+    fn a_format_claims_what_starts_like_it() {
+        let format = KeyFormat::new("demo").unwrap();
+        assert!(format.claims(b"demo_live_x") && format.claims(b"demo_"));
+        assert!(!format.claims(b"demo") && !format.claims(b"demolive_x") && !format.claims(b"other_live_x"));
+    }
+
+    #[test]
+    fn each_error_says_what_was_expected() {
+        let format = KeyFormat::new("demo").unwrap();
+        for (text, part) in [
+            (&b"other"[..], "prefix"),
+            (b"demo_prod_", "live or test"),
+            (b"demo_live_x", "38 characters"),
+            (&[b"demo_live_".as_slice(), &[b'!'; 38]].concat(), "letters and digits"),
+            (&[b"demo_live_".as_slice(), &[b'x'; 38]].concat(), "checksum"),
+        ] {
+            let message = format.parse(text).unwrap_err().to_string();
+            assert!(message.starts_with("expected") && message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
     fn a_prefix_that_could_not_be_told_apart_is_refused() {
         for prefix in ["", "Demo", "de mo", "demo_", "dé", &"a".repeat(33)] {
             assert_eq!(KeyFormat::new(prefix).unwrap_err().kind(), ConfigErrorKind::KeyFormat, "{prefix:?}");

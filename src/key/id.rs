@@ -88,6 +88,31 @@ mod tests {
     }
 
     #[test]
+    fn a_generated_id_is_a_uuid_of_version_7() {
+        for _ in 0..64 {
+            let id = KeyId::generate(Timestamp::from_unix_millis(0x0123_4567_89ab)).unwrap();
+            let digits = id.as_str().strip_prefix("key_").unwrap().chars();
+            let value = |digit| "0123456789abcdefghjkmnpqrstvwxyz".find(digit).unwrap() as u128;
+            let uuid = digits.fold(0_u128, |uuid, digit| uuid * 32 + value(digit));
+            assert_eq!(uuid >> 80, 0x0123_4567_89ab, "the time");
+            assert_eq!(uuid >> 76 & 0xf, 7, "the version");
+            assert_eq!(uuid >> 62 & 0b11, 0b10, "the variant");
+        }
+    }
+
+    #[test]
+    fn the_random_bits_of_an_id_are_all_random() {
+        let ids = (0..64).map(|_| KeyId::generate(Timestamp::from_unix_millis(0)).unwrap());
+        let value = |digit| "0123456789abcdefghjkmnpqrstvwxyz".find(digit).unwrap() as u128;
+        let uuids =
+            ids.map(|id| id.as_str()[4..].chars().fold(0_u128, |uuid, digit| uuid * 32 + value(digit)));
+        let (ones, zeros) = uuids.fold((0, 0), |(ones, zeros), uuid| (ones | uuid, zeros | !uuid));
+        // 12 bits behind the version, and 62 behind the variant.
+        let random = (0xfff << 64) | ((1 << 62) - 1);
+        assert_eq!((ones & random, zeros & random), (random, random));
+    }
+
+    #[test]
     fn an_id_that_could_break_a_log_line_or_a_url_is_refused() {
         for text in ["", "a b", "a/b", "a\n", "é", &"x".repeat(65)] {
             assert!(KeyId::new(text).is_err(), "{text:?}");

@@ -72,3 +72,16 @@ impl std::error::Error for MintError {
         Some(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_key_never_grew_and_left_copies_behind() {
+        for (prefix, environment) in [("m", Environment::Live), ("mem_pool", Environment::Test)] {
+            let key = KeyFormat::new(prefix).unwrap().mint(environment).unwrap();
+            assert_eq!(key.text.capacity(), key.text.len());
+        }
+    }
+}
