@@ -141,7 +141,7 @@ impl Principal {
     }
 
     /// Tells whether the scopes of the key grant `scope`, be it by a wildcard or as the scope that implies all others.
-    pub(crate) fn grants(&self, scope: &Scope) -> bool {
+    pub fn grants(&self, scope: &Scope) -> bool {
         self.is_all_powerful(self.scopes()) || self.scopes().grant(scope)
     }
 

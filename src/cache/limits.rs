@@ -86,7 +86,8 @@ mod tests {
     #[test]
     fn the_longest_that_is_allowed_is_allowed_and_no_more() {
         let hour = Duration::from_secs(3_600);
-        let longest: [(fn(&mut Limits) -> &mut Duration, Duration); 4] = [
+        type Part = fn(&mut Limits) -> &mut Duration;
+        let longest: [(Part, Duration); 4] = [
             (|limits| &mut limits.lease, hour),
             (|limits| &mut limits.positive_ttl, 24 * hour),
             (|limits| &mut limits.negative_ttl, hour / 60),
