@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
@@ -19,10 +20,11 @@ use tower::limit::ConcurrencyLimitLayer;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_api_key::authenticate::ResponseFuture;
 use tower_api_key::credential::{Scheme, Source};
+use tower_api_key::digest::Digest;
 use tower_api_key::reject::{Payload, RefusalBody};
 use tower_api_key::{
-    Authenticate, AuthenticateLayer, Authenticator, MemoryStore, Principal, Reason, Rejection, RequireScope,
-    RequireScopeLayer, Requirement,
+    Authenticate, AuthenticateLayer, Authenticator, Backend, BackendError, MemoryStore, Principal, Reason,
+    Record, Rejection, RequireScope, RequireScopeLayer, Requirement,
 };
 
 async fn layer_and_key() -> (AuthenticateLayer, Key) {
@@ -330,6 +332,76 @@ async fn a_refusal_says_that_the_connection_ends_where_a_large_body_is_left_unre
     assert_eq!(connection("content-length", "20", Version::HTTP_11).await, None);
     assert_eq!(connection("accept", "*/*", Version::HTTP_11).await, None);
     assert_eq!(connection("content-length", "1048576", Version::HTTP_2).await, None);
+}
+
+#[tokio::test]
+async fn a_body_that_the_server_reads_away_leaves_the_connection_open() {
+    let (layer, _) = layer_and_key().await;
+    for (length, closes) in [("8192", false), ("8193", true)] {
+        let request = request("content-length", length);
+        let response = layer.layer(service_fn(ok)).oneshot(request).await.unwrap();
+        assert_eq!(response.headers().contains_key("connection"), closes, "{length} bytes");
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_refused_in_the_words_of_grpc() {
+    let (layer, _) = layer_and_key().await;
+    let request = request("content-type", "application/grpc-web+proto");
+    let response = layer.layer(service_fn(ok)).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "application/grpc-web");
+    assert_eq!(response.headers()["grpc-status"], "16");
+    assert_eq!(response.headers()["grpc-message"], "Missing API key");
+    assert_eq!(response.headers()["cache-control"], "no-store");
+}
+
+/// A store that cannot be asked.
+struct Down;
+
+impl Backend for Down {
+    async fn find(&self, _: &Digest) -> Result<Option<Record>, BackendError> {
+        Err(BackendError::unavailable("down"))
+    }
+}
+
+#[tokio::test]
+async fn an_outage_says_when_to_come_back_unless_it_is_told_not_to() {
+    for (seconds, header) in [(7, Some("7")), (0, None)] {
+        let builder = Authenticator::builder(Down).retry_after(Duration::from_secs(seconds));
+        let layer = AuthenticateLayer::new(builder.build().unwrap());
+        let response = layer.layer(service_fn(ok)).oneshot(Key::mint().bearer()).await.unwrap();
+        assert_eq!(response.status(), 503);
+        let retry_after = response.headers().get("retry-after").map(|value| value.to_str().unwrap());
+        assert_eq!(retry_after, header);
+    }
+}
+
+/// A service that is never ready.
+#[derive(Clone)]
+struct Busy;
+
+impl Service<Request<Body>> for Busy {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Pending
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        panic!("called though it is not ready")
+    }
+}
+
+#[tokio::test]
+async fn a_service_is_as_ready_as_the_one_inside() {
+    let (layer, _) = layer_and_key().await;
+    let requirement = Requirement::all_of(["a"]).unwrap();
+    let mut context = Context::from_waker(std::task::Waker::noop());
+    assert!(layer.layer(Busy).poll_ready(&mut context).is_pending());
+    assert!(RequireScopeLayer::new(requirement).layer(Busy).poll_ready(&mut context).is_pending());
 }
 
 #[tokio::test]

@@ -78,6 +78,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_generator_that_fails_is_named_as_the_cause() {
+        use std::error::Error;
+
+        let error = MintError::new(getrandom::Error::UNSUPPORTED);
+        assert_eq!(error.to_string(), "expected random bytes from the operating system, found an error");
+        assert_eq!(error.source().unwrap().to_string(), getrandom::Error::UNSUPPORTED.to_string());
+    }
+
+    #[test]
     fn the_text_of_a_key_never_grew_and_left_copies_behind() {
         for (prefix, environment) in [("m", Environment::Live), ("mem_pool", Environment::Test)] {
             let key = KeyFormat::new(prefix).unwrap().mint(environment).unwrap();

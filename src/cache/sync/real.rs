@@ -125,3 +125,39 @@ impl Hasher for Mixer {
         self.hash
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    /// What a word is mixed into.
+    fn mixed(keyed: &Keyed, words: &[u64]) -> u64 {
+        let mut mixer = keyed.build_hasher();
+        words.iter().for_each(|word| mixer.write_u64(*word));
+        mixer.finish()
+    }
+
+    #[test]
+    fn words_that_differ_little_are_mixed_into_hashes_that_differ_much() {
+        let keyed = Keyed::default();
+        // In the lowest bits, and in those that a multiplication carries out of the word.
+        for step in [1, 1 << 52] {
+            let hashes: HashSet<_> = (0..4_096).map(|number| mixed(&keyed, &[number * step])).collect();
+            assert_eq!(hashes.len(), 4_096);
+            for bit in 0..64 {
+                let set = hashes.iter().filter(|hash| **hash >> bit & 1 == 1).count();
+                assert!((1_024..=3_072).contains(&set), "bit {bit} is set in {set} of 4,096, step {step}");
+            }
+        }
+        let behind: HashSet<_> = (0..4_096).map(|number| mixed(&keyed, &[number, u64::MAX])).collect();
+        assert_eq!(behind.len(), 4_096);
+    }
+
+    #[test]
+    fn every_map_mixes_in_its_own_way() {
+        let hashes: HashSet<_> = (0..64).map(|_| mixed(&Keyed::default(), &[7])).collect();
+        assert_eq!(hashes.len(), 64);
+    }
+}
