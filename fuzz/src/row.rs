@@ -9,7 +9,7 @@ use tower_api_key::{Environment, KeyId, Organization, Owner, Record, Revocation,
 
 use crate::json;
 
-pub const COLUMNS: [&str; 20] = [
+pub const COLUMNS: [&str; 21] = [
     "id",
     "digest",
     "hint",
