@@ -140,8 +140,10 @@ async fn a_record_is_remembered_for_nine_tenths_of_its_time_to_live_and_never_lo
     let (authenticator, clock) =
         build(Authenticator::builder(backend.clone()).positive_ttl(Duration::from_secs(60)));
     let mut keys = Vec::new();
-    for _ in 0..KEYS {
-        keys.push(Key::mint().insert_into(&store).await);
+    for number in 0..KEYS {
+        // Whether or not they have an end that lies ahead.
+        let end = (number % 2 == 0).then_some(START.saturating_add(Duration::from_secs(86_400)));
+        keys.push(Key::mint().with(|record| record.expires_at = end).insert_into(&store).await);
     }
     for (seconds, reads) in [(0, KEYS), (54, KEYS), (6, 2 * KEYS)] {
         clock.advance(Duration::from_secs(seconds));
@@ -150,6 +152,37 @@ async fn a_record_is_remembered_for_nine_tenths_of_its_time_to_live_and_never_lo
         }
         assert_eq!(backend.reads(), reads);
     }
+}
+
+/// A store that never takes note of a first use.
+struct Forgetful(Misbehaving<MemoryStore>);
+
+impl Backend for Forgetful {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        self.0.find(digest).await
+    }
+}
+
+#[tokio::test]
+async fn a_key_whose_first_use_is_still_to_be_noted_is_read_each_time() {
+    let store = MemoryStore::new();
+    let key = Key::mint().with(|record| record.first_use_grace = Some(Duration::ZERO));
+    let key = key.insert_into(&store).await;
+    let backend = Misbehaving::new(store.clone());
+    let (forgetful, _clock) = authenticator(Forgetful(backend.clone()));
+    for reads in 1..=3 {
+        assert_eq!(reason_of(&forgetful, &key).await, None);
+        assert_eq!(backend.reads(), reads);
+    }
+    let (noting, _clock) = authenticator(backend.clone());
+    assert_eq!(reason_of(&noting, &key).await, None);
+    while store.find(&key.record.digest).await.unwrap().unwrap().first_use_grace.is_some() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(reason_of(&noting, &key).await, None);
+    let reads = backend.reads();
+    assert_eq!(reason_of(&noting, &key).await, None);
+    assert_eq!(backend.reads(), reads);
 }
 
 #[tokio::test]

@@ -61,6 +61,7 @@ impl<S: Stack<Body>> Hot<S> {
             // Who was kept waiting by the machine does not catch up.
             due = (due + PACE).max(Instant::now());
         }
+        look();
         let quantile = |part| quantile(self.latencies.iter().copied(), part);
         Latencies { median: quantile(0.5), high: quantile(0.999) }
     }

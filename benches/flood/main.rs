@@ -1,6 +1,7 @@
 //! One good key among as many bad ones as the machine can make.
 //!
-//! `cargo bench --manifest-path benches/Cargo.toml --bench flood`; `FLOOD_SECONDS` says how long, 30 if it is not set.
+//! `cargo bench --manifest-path benches/Cargo.toml --bench flood`; `FLOOD_SECONDS` says how long
+//! each phase takes in all, 30 if it is not set.
 //! It fails if the good key was read again, was not admitted, or if the flood fills the memory. What the flood does to
 //! the time of a request is printed and no reason to fail, as on a busy machine it says more of the machine.
 
@@ -13,7 +14,7 @@ mod strangers;
 
 use std::env;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -29,10 +30,9 @@ use tower_api_key_benches::markdown::{self, thousands};
 use tower_api_key_benches::stacks::{Body, Stack, inner, layer};
 use tower_api_key_benches::statistics::median;
 
-/// A part of the run, and which part of the time it takes.
+/// A part of the run.
 struct Phase {
     says: &'static str,
-    share: f64,
     threads: usize,
     kind: Kind,
 }
@@ -43,6 +43,9 @@ const GROWTH: f64 = 1.25;
 /// The phases take turns so often, and are compared within a round: machines are faster at one time than at another.
 const ROUNDS: u32 = 15;
 
+/// The phase without a flood.
+const QUIET: usize = 0;
+
 /// The phase that says what it costs a thread that others have work to do as well.
 const CONTROL: usize = 1;
 
@@ -51,7 +54,8 @@ const CONTROL: usize = 1;
 struct Seen {
     medians: Vec<f64>,
     high: Vec<f64>,
-    /// The median as a part of that of the control in the same round.
+    /// The median as a part of those of the first two phases in the same round.
+    of_quiet: Vec<f64>,
     of_control: Vec<f64>,
     answers: Vec<Answers>,
 }
@@ -60,21 +64,16 @@ fn main() -> ExitCode {
     let seconds: f64 = env::var("FLOOD_SECONDS").map_or(30.0, |seconds| seconds.parse().unwrap());
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let phases = [
-        Phase { says: "quiet", share: 0.15, threads: 0, kind: Kind::OnlyMade },
+        Phase { says: "quiet", threads: 0, kind: Kind::OnlyMade },
         Phase {
             says: "control: strangers are made, and not sent",
             share: 0.15,
             threads: 1,
             kind: Kind::OnlyMade,
         },
-        Phase { says: "good checksums", share: 0.3, threads: 1, kind: Kind::GoodChecksum },
-        Phase { says: "bad checksums", share: 0.2, threads: 1, kind: Kind::BadChecksum },
-        Phase {
-            says: "good checksums, too few processors",
-            share: 0.2,
-            threads: processors,
-            kind: Kind::GoodChecksum,
-        },
+        Phase { says: "good checksums", threads: 1, kind: Kind::GoodChecksum },
+        Phase { says: "bad checksums", threads: 1, kind: Kind::BadChecksum },
+        Phase { says: "good checksums, too few processors", threads: processors, kind: Kind::GoodChecksum },
     ];
 
     let texts = keys::texts(1);
@@ -88,18 +87,20 @@ fn main() -> ExitCode {
     let mut hot = Hot::new(stack.clone(), &texts, seconds);
     let mut memory = Memory::before();
 
-    let length = |phase: &Phase| Duration::from_secs_f64(seconds * phase.share) / ROUNDS;
+    let length = Duration::from_secs_f64(seconds) / ROUNDS;
     let mut seen: Vec<Seen> = phases.iter().map(|_| Seen::default()).collect();
     for _ in 0..ROUNDS {
         for (phase, seen) in phases.iter().zip(&mut seen) {
-            let (latencies, answers) = run(phase, length(phase), &stack, &mut hot, &mut memory);
+            let (latencies, answers) = run(phase, length, &stack, &mut hot, &mut memory);
             seen.medians.push(latencies.median);
             seen.high.push(latencies.high);
             seen.answers.push(answers);
         }
-        let control = seen[CONTROL].medians[seen[CONTROL].of_control.len()];
+        let [quiet, control] = [QUIET, CONTROL].map(|phase| *seen[phase].medians.last().unwrap());
         for seen in &mut seen {
-            seen.of_control.push(seen.medians[seen.of_control.len()] / control);
+            let median = *seen.medians.last().unwrap();
+            seen.of_quiet.push(median / quiet);
+            seen.of_control.push(median / control);
         }
     }
 
@@ -110,10 +111,11 @@ fn main() -> ExitCode {
         lines.push([
             phase.says.to_owned(),
             phase.threads.to_string(),
-            thousands(answers.all() as f64 / (length(phase) * ROUNDS).as_secs_f64()),
+            thousands(answers.all() as f64 / (length * ROUNDS).as_secs_f64()),
             thousands(answers.unavailable as f64),
             thousands(median(seen.medians)),
             thousands(median(seen.high)),
+            format!("{:.2}", median(seen.of_quiet)),
             format!("{of_control:.2}"),
         ]);
         if phase.threads == 1 && of_control > GROWTH {
@@ -128,6 +130,7 @@ fn main() -> ExitCode {
         "503s",
         "good key, median ns",
         "99.9 %",
+        "of quiet",
         "of control",
     ];
     markdown::print(heads, 1, &lines);
@@ -144,12 +147,14 @@ fn run(
     hot: &mut Hot<impl Stack<Body>>,
     memory: &mut Memory,
 ) -> (Latencies, Answers) {
+    static FLOODS: AtomicU64 = AtomicU64::new(0);
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let end = End(&over);
-        let flood = |seed: usize| {
+        let flood = |_| {
             let (stack, over) = (stack.clone(), &over);
-            scope.spawn(move || strangers::flood(stack, phase.kind, seed as u64, over))
+            let number = FLOODS.fetch_add(1, Ordering::Relaxed);
+            scope.spawn(move || strangers::flood(stack, phase.kind, number, over))
         };
         let floods: Vec<_> = (0..phase.threads).map(flood).collect();
         let latencies = hot.ask(length, || memory.look());

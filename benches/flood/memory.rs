@@ -30,7 +30,7 @@ impl Memory {
 
     /// Tells whether it never took more than it may.
     pub(crate) fn is_within_bound(&self) -> bool {
-        self.most < self.before + BOUND
+        self.most > 0 && self.most < self.before + BOUND
     }
 }
 

@@ -52,12 +52,12 @@ impl Sum for Answers {
     }
 }
 
-/// Floods `stack` until it is `over`.
-pub(crate) fn flood(stack: impl Stack<Body>, kind: Kind, thread: u64, over: &AtomicBool) -> Answers {
+/// Floods `stack` until it is `over`. The keys of each `number` are others.
+pub(crate) fn flood(stack: impl Stack<Body>, kind: Kind, number: u64, over: &AtomicBool) -> Answers {
     runtime().block_on(async {
         let ask = |task: usize| {
             // So far apart that no two of them make the same keys.
-            let numbers = Numbers::new((thread + 1) << 56 | (kind as u64) << 48 | (task as u64) << 40);
+            let numbers = Numbers::new((number + 1) << 48 | (task as u64) << 40);
             ask(stack.clone(), kind, numbers, over)
         };
         join_all((0..AT_A_TIME).map(ask)).await.into_iter().sum()

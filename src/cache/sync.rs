@@ -1,6 +1,9 @@
 //! Every primitive that the cache synchronises through, in one place, so that the same code runs under a scheduler that
 //! explores its interleavings (`--cfg shuttle`), and its counters in a memory model in which a reading may be late
 //! (`--cfg weak_memory`).
+//!
+//! The scheduler interrupts at the counters, maps, locks, sleeps and spawned tasks. References, the news of a landing and the
+//! permits are those of the running service there too: what they order, it sees as one step.
 
 #[cfg(shuttle)]
 mod explored;

@@ -6,6 +6,7 @@
 mod client;
 mod grpc;
 mod hyper;
+mod keys;
 mod mixed;
 mod quickstart;
 mod server;

@@ -147,7 +147,7 @@ fn command(example: &str, folder: &Path) -> Command {
 }
 
 /// Cargo puts the examples beside the folder of the tests.
-fn binary(example: &str) -> PathBuf {
+pub(crate) fn binary(example: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.ancestors().nth(2).unwrap();
     let path = profile.join("examples").join(example);

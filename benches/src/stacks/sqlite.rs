@@ -23,7 +23,9 @@ pub fn query(pool: SqlitePool) -> impl Stack<Body> {
     service_fn(move |request: Request<Body>| {
         let pool = pool.clone();
         async move {
-            const FIND: &str = "SELECT * FROM tower_api_key WHERE digest = ?";
+            const FIND: &str = "SELECT id, digest, hint, name, owner_kind, owner_organization, owner_email, owner_project,
+                environment, scopes, sources, created_at, created_by, expires_at, revoked_at, revoked_reason, rotated_from,
+                rotated_to, last_used_at, first_use_grace, metadata FROM tower_api_key WHERE digest = $1";
             let digest = digest(bearer, request.headers()).unwrap();
             let row = sqlx::query(FIND).bind(&digest[..]).fetch_optional(&pool).await.unwrap().unwrap();
             std::hint::black_box(columns(&row));
@@ -51,7 +53,7 @@ fn columns(row: &SqliteRow) -> (Vec<u8>, Vec<Option<String>>, Vec<Option<i64>>) 
         "rotated_to",
         "metadata",
     ];
-    let times = ["created_at", "expires_at", "revoked_at", "last_used_at"];
+    let times = ["created_at", "expires_at", "revoked_at", "last_used_at", "first_use_grace"];
     (
         row.get("digest"),
         texts.iter().map(|&column| row.get(column)).collect(),

@@ -1,0 +1,57 @@
+//! What went wrong, for people and for scripts.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use tower_api_key::backend::BackendErrorKind;
+use tower_api_key::manage::{ManageError, ManageErrorKind};
+use tower_api_key::{BackendError, ConfigError};
+
+/// What went wrong.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    /// A value that cannot be used.
+    pub(crate) fn value(message: impl Into<String>) -> Self {
+        Self { code: 2, message: message.into() }
+    }
+
+    pub(crate) fn code(&self) -> ExitCode {
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::value(error.to_string())
+    }
+}
+
+impl From<BackendError> for Failure {
+    fn from(error: BackendError) -> Self {
+        let code = if error.kind() == BackendErrorKind::Invalid { 2 } else { 5 };
+        Self { code, message: error.to_string() }
+    }
+}
+
+impl From<ManageError> for Failure {
+    fn from(error: ManageError) -> Self {
+        let code = match error.kind() {
+            ManageErrorKind::Invalid | ManageErrorKind::Forbidden => 2,
+            ManageErrorKind::NotFound => 3,
+            ManageErrorKind::Conflict => 4,
+            _ => 5,
+        };
+        Self { code, message: error.to_string() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}

@@ -1,0 +1,51 @@
+//! Keys as a table for people, or as JSON for scripts.
+
+use serde_json::{Value, json};
+use tower_api_key::{KeyId, Record, Scope, Timestamp};
+
+/// Prints keys.
+pub(crate) fn print(records: &[Record], as_json: bool, now: Timestamp) {
+    if as_json {
+        let values: Vec<Value> = records.iter().map(|record| value(record, now)).collect();
+        println!("{}", Value::Array(values));
+        return;
+    }
+    let heads = ["ID", "NAME", "OWNER", "ENVIRONMENT", "STATE", "SCOPES", "KEY"].map(str::to_owned);
+    let rows: Vec<_> = [heads].into_iter().chain(records.iter().map(|record| row(record, now))).collect();
+    for row in &rows {
+        let cells = row.iter().enumerate().map(|(column, cell)| {
+            let width = rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+            format!("{cell:width$}")
+        });
+        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+}
+
+fn row(record: &Record, now: Timestamp) -> [String; 7] {
+    [
+        record.id.to_string(),
+        record.name.to_string(),
+        record.owner.to_string(),
+        record.environment.label().to_owned(),
+        record.state(now).label().to_owned(),
+        record.scopes.to_string(),
+        record.hint.to_string(),
+    ]
+}
+
+fn value(record: &Record, now: Timestamp) -> Value {
+    json!({
+        "id": record.id.as_str(),
+        "name": record.name,
+        "owner": record.owner.to_string(),
+        "environment": record.environment.label(),
+        "state": record.state(now).label(),
+        "scopes": record.scopes.iter().map(Scope::as_str).collect::<Vec<_>>(),
+        "hint": record.hint,
+        "created_at_ms": record.created_at.map(Timestamp::unix_millis),
+        "expires_at_ms": record.expires_at.map(Timestamp::unix_millis),
+        "revoked_at_ms": record.revoked.as_ref().map(|revoked| revoked.at.unix_millis()),
+        "rotated_from": record.rotated_from.as_ref().map(KeyId::as_str),
+        "rotated_to": record.rotated_to.as_ref().map(KeyId::as_str),
+    })
+}

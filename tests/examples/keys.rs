@@ -1,0 +1,121 @@
+//! The command line that manages keys.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::server::binary;
+
+/// A command line over a database of its own.
+struct Keys(TempDir);
+
+struct Ran {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Keys {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    async fn run(&self, arguments: &str) -> Ran {
+        let url = format!("sqlite:{}", self.0.path().join("keys.db").display());
+        run(&url, arguments.split(' ')).await
+    }
+
+    /// Runs a command that must succeed, and reads what it printed.
+    async fn json(&self, arguments: &str) -> Value {
+        let ran = self.run(&format!("--json {arguments}")).await;
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{arguments}");
+        serde_json::from_str(&ran.stdout).unwrap()
+    }
+}
+
+async fn run<'a>(url: &str, arguments: impl Iterator<Item = &'a str>) -> Ran {
+    let command = Command::new(binary("keys")).args(["--url", url]).args(arguments).output();
+    let Output { status, stdout, stderr } = command.await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ran { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+#[tokio::test]
+async fn a_key_lives_from_its_creation_to_its_revocation() {
+    let keys = Keys::new();
+    assert_eq!(keys.run("init").await.code, 0);
+    let made =
+        keys.json("create --organization acme --name build --scope notes.read --scope notes.write").await;
+    let (id, text) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+    assert!(text.starts_with("demo_live_"), "{text}");
+
+    let listed = keys.json("list --organization acme").await;
+    assert_eq!(listed[0]["scopes"], serde_json::json!(["notes.read", "notes.write"]));
+    assert_eq!(listed, keys.json(&format!("show {id}")).await);
+    assert_eq!(keys.json("list --organization other").await, serde_json::json!([]));
+
+    let successor = keys.json(&format!("rotate {id} --grace-seconds 60")).await;
+    assert_ne!(successor["key"], made["key"]);
+    let again = keys.run(&format!("rotate {id}")).await;
+    assert_eq!((again.code, again.stdout.as_str()), (4, ""), "{}", again.stderr);
+
+    let next = successor["id"].as_str().unwrap();
+    for _ in 0..2 {
+        assert_eq!(keys.run(&format!("revoke {next} --reason lost")).await.code, 0);
+    }
+    assert_eq!(keys.json(&format!("show {next}")).await[0]["state"], "revoked");
+}
+
+#[tokio::test]
+async fn the_text_of_a_key_is_all_that_goes_to_stdout() {
+    let keys = Keys::new();
+    let made = keys.run("create --user ann@example.com --test --expires-in-days 30").await;
+    let text = made.stdout.strip_suffix('\n').unwrap();
+    assert!(text.starts_with("demo_test_") && !text.contains(char::is_whitespace), "{text:?}");
+    assert!(!made.stderr.contains(text), "{}", made.stderr);
+    let table = keys.run("list").await.stdout;
+    assert!(table.contains("user ann@example.com") && table.contains("active"), "{table}");
+    assert!(!table.contains(text) && table.contains(&text[..16]), "{table}");
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_be_followed_says_why_and_changes_nothing() {
+    let keys = Keys::new();
+    let long = "x".repeat(256);
+    for (arguments, code, says) in [
+        ("create", 2, "expected an owner"),
+        ("create --project p", 2, "expected an owner"),
+        ("create --organization a --scope a\"b", 2, "scope"),
+        ("create --organization a --expires-in-days soon", 2, "--expires-in-days"),
+        (&format!("create --organization a --name {long}"), 2, "name"),
+        ("create --organization a --prefix Demo", 2, "prefix"),
+        ("--prefix Demo create --organization a", 2, "prefix"),
+        ("show key_nobody", 3, "none with this id"),
+        ("rotate key_nobody", 3, "none with this id"),
+        ("revoke key_nobody", 3, "none with this id"),
+        ("show a/b", 2, "key id"),
+        ("destroy", 2, "destroy"),
+    ] {
+        let ran = keys.run(arguments).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{arguments}: {}", ran.stderr);
+        assert!(ran.stderr.contains(says), "{arguments}: {}", ran.stderr);
+    }
+    assert_eq!(keys.json("list").await, serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_asked_has_a_status_of_its_own() {
+    let folder = TempDir::new().unwrap();
+    let missing = format!("sqlite:{}", folder.path().join("no/such/folder/keys.db").display());
+    for (url, code) in
+        [(missing.as_str(), 5), ("postgres://nobody@127.0.0.1:1/keys", 5), ("mysql://root:hunter2@x/y", 2)]
+    {
+        let ran = run(url, ["list"].into_iter()).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+    }
+    assert!(!Path::new("no").exists());
+}
