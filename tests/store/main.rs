@@ -10,5 +10,6 @@ mod contract;
 mod caller;
 mod memory;
 mod postgres;
+mod races;
 mod samples;
 mod sqlite;

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
-use tower_api_key::backend::{Backend, BackendError, BackendErrorKind, Feed, Grace, KeyFilter, KeyStore};
+use tower_api_key::backend::{Backend, BackendError, Feed, Grace, KeyStore};
 use tower_api_key::digest::Digest;
 use tower_api_key::reject::Reason;
 use tower_api_key::{Authenticator, KeyId, PostgresStore, Record, Timestamp};
 
 use super::{Database, is_absent};
-use crate::samples;
+use crate::{races, samples};
 
 /// A store whose announcements are not heard, as those of another process are not.
 #[derive(Clone)]
@@ -135,48 +135,8 @@ async fn of_two_nodes_that_rotate_and_revoke_one_key_at_once_one_wins() {
     if is_absent() {
         return;
     }
-    let rounds = std::env::var("ROTATIONS").map_or(50, |rounds| rounds.parse().unwrap());
     let database = Database::create().await;
     let [one, other] = [database.pool().await, database.pool().await]
         .map(|pool| async { PostgresStore::with_pool(pool).await.unwrap() });
-    races_have_one_winner(one.await, other.await, rounds).await;
-}
-
-/// Lets two stores rotate one key at the same moment, and revoke it at the same moment, again and again.
-pub(crate) async fn races_have_one_winner<S: KeyStore + Clone>(one: S, other: S, rounds: usize) {
-    for round in 0..rounds {
-        let old = samples::id(&format!("old_{round}"));
-        one.insert(samples::plain(old.as_str())).await.unwrap();
-        let rotate = |store: S, name: String| {
-            let old = old.clone();
-            tokio::spawn(async move {
-                store.rotate(&old, samples::rotation(&name, 1, Grace::For(samples::GRACE))).await
-            })
-        };
-        let tasks = [rotate(one.clone(), format!("a_{round}")), rotate(other.clone(), format!("b_{round}"))];
-        let mut winners = 0;
-        for task in tasks {
-            match task.await.unwrap() {
-                Ok(_) => winners += 1,
-                Err(error) => assert_eq!(error.kind(), BackendErrorKind::Conflict, "{error}"),
-            }
-        }
-        assert_eq!(winners, 1, "round {round}");
-
-        let revoke = |store: S, millis| {
-            let old = old.clone();
-            tokio::spawn(
-                async move { store.revoke(&old, samples::revocation(millis, "race")).await.unwrap() },
-            )
-        };
-        let tasks = [revoke(one.clone(), 1), revoke(other.clone(), 2)];
-        for task in tasks {
-            task.await.unwrap();
-        }
-        let first = one.get(&old).await.unwrap().unwrap().revoked;
-        assert!(first.is_some());
-        one.revoke(&old, samples::revocation(3, "later")).await.unwrap();
-        assert_eq!(other.get(&old).await.unwrap().unwrap().revoked, first);
-    }
-    assert_eq!(one.list(&KeyFilter::all(), None, usize::MAX).await.unwrap().len(), 2 * rounds);
+    races::have_one_winner(one.await, other.await).await;
 }

@@ -4,7 +4,7 @@ use tempfile::TempDir;
 use tower_api_key::SqliteStore;
 use tower_api_key::backend::KeyStore;
 
-use super::{application, is_sound, run};
+use super::{application, is_sound, run, url};
 use crate::samples;
 
 const APPLICATION: &str = "
@@ -70,4 +70,12 @@ async fn everything_of_the_application(pool: &sqlx::SqlitePool) -> Vec<String> {
         UNION ALL SELECT 'user version ' || user_version FROM pragma_user_version
         UNION ALL SELECT 'application id ' || application_id FROM pragma_application_id";
     sqlx::query_scalar(EVERYTHING).fetch_all(pool).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_that_rotate_and_revoke_one_key_at_once_one_wins() {
+    let (store, folder) = super::open().await;
+    // Connections of its own, as another process would have.
+    let other = SqliteStore::open(&url(&folder.path().join("keys.db"))).await.unwrap();
+    crate::races::have_one_winner(store, other).await;
 }
