@@ -7,11 +7,18 @@ mod poll;
 #[allow(clippy::duplicate_mod, reason = "compiled once for each database, see `sql`")]
 mod each;
 
-use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio::time::timeout;
 
 use super::sql::changes_of;
 use super::{BackendError, BackendErrorKind, Changes, Feed};
+
+/// How long to wait for a connection. A request that waits for it has a shorter deadline of its own.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The store of this database, for the parts that are compiled once for each of them.
 type Store = PostgresStore;
@@ -59,11 +66,12 @@ impl PostgresStore {
                 format!("{expected}, found that of something else"),
             ));
         }
+        let options = PgConnectOptions::from_str(url).map_err(BackendError::invalid)?;
+        // A pool would try again and again, and in the end tell nothing but that time was up.
+        let trial = timeout(PATIENCE, PgConnection::connect_with(&options)).await;
+        drop(trial.map_err(BackendError::unavailable)?.map_err(BackendError::unavailable)?);
         let pool =
-            PgPoolOptions::new().max_connections(8).connect(url).await.map_err(|error| match error {
-                sqlx::Error::Configuration(error) => BackendError::invalid(error),
-                error => BackendError::unavailable(error),
-            })?;
+            PgPoolOptions::new().max_connections(8).acquire_timeout(PATIENCE).connect_lazy_with(options);
         Self::with_pool(pool).await
     }
 

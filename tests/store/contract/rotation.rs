@@ -192,8 +192,11 @@ pub(crate) async fn the_first_request_with_a_successor_begins_the_grace<S: KeySt
     let old = || async { store.get(&samples::id("old")).await.unwrap().unwrap() };
     assert_eq!(old().await.expires_at, None);
 
-    // That it was used is noted beside the request, and it is remembered from then on.
-    assert_eq!(caller.warm("new").await, Ok(samples::id("new")));
+    assert_eq!(caller.present("new").await, Ok(samples::id("new")));
+    // That it was used is noted beside the request.
+    while store.get(&samples::id("new")).await.unwrap().unwrap().first_use_grace.is_some() {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(old().await.expires_at, time(GRACE.as_millis() as i64));
     assert_eq!(old().await.state(Timestamp::from_unix_millis(0)), KeyState::Active);
 }
