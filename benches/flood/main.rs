@@ -65,12 +65,7 @@ fn main() -> ExitCode {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let phases = [
         Phase { says: "quiet", threads: 0, kind: Kind::OnlyMade },
-        Phase {
-            says: "control: strangers are made, and not sent",
-            share: 0.15,
-            threads: 1,
-            kind: Kind::OnlyMade,
-        },
+        Phase { says: "control: strangers are made, and not sent", threads: 1, kind: Kind::OnlyMade },
         Phase { says: "good checksums", threads: 1, kind: Kind::GoodChecksum },
         Phase { says: "bad checksums", threads: 1, kind: Kind::BadChecksum },
         Phase { says: "good checksums, too few processors", threads: processors, kind: Kind::GoodChecksum },
