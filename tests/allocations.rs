@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use allocation_counter::measure;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as STANDARD;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use support::{Body, Key, authenticator, build, request, store_with_key};
 use tower::{Layer, Service};
 use tower_api_key::{
@@ -90,6 +90,24 @@ async fn a_cached_admission_by_basic_allocates_no_more() {
         by_hand.extensions_mut().insert(principal.clone());
     });
     let request = basic();
+    assert_eq!(allocations(|| call(&mut service, request)), expected);
+}
+
+#[tokio::test]
+async fn an_admission_by_another_header_allocates_the_headers_of_a_response_that_had_none() {
+    let (store, key) = store_with_key().await;
+    let (authenticator, _clock) = authenticator(store);
+    let principal = authenticator.authenticate(key.x_api_key().headers()).await.unwrap();
+    let mut service = AuthenticateLayer::new(authenticator).layer(Idle);
+
+    let mut by_hand = key.x_api_key();
+    let expected = allocations(|| {
+        by_hand.extensions_mut().insert(principal.clone());
+        let mut response: Response<Body> = Response::default();
+        response.headers_mut().insert("cache-control", HeaderValue::from_static("private"));
+        response.headers_mut().append("vary", HeaderValue::from_static("x-api-key"));
+    });
+    let request = key.x_api_key();
     assert_eq!(allocations(|| call(&mut service, request)), expected);
 }
 
