@@ -217,7 +217,7 @@ impl Inquiry {
             Ok(fact) => {
                 let outcome = authenticator.judge(fact, source, user.as_deref());
                 if let Ok(principal) = &outcome
-                    && principal.is_first_used()
+                    && principal.has_first_use_to_note()
                 {
                     authenticator.0.cache.note_first_use(principal.key_id().clone());
                 }

@@ -86,9 +86,9 @@ impl Principal {
         self.known.issuer()
     }
 
-    /// Tells whether the key was not known to be used before, and its first use ends another key.
-    pub(crate) fn is_first_used(&self) -> bool {
-        self.record().first_use_grace.is_some()
+    /// Tells whether the first use of the key ends another one, and is still to be noted.
+    pub(crate) fn has_first_use_to_note(&self) -> bool {
+        self.record().has_first_use_to_note()
     }
 
     /// Returns the id of the key that was presented.

@@ -156,6 +156,11 @@ impl Record {
         }
     }
 
+    /// Tells whether the first use of the key ends another one, and is still to be noted.
+    pub(crate) fn has_first_use_to_note(&self) -> bool {
+        self.first_use_grace.is_some()
+    }
+
     /// Tells whether the key has expired at `now`. It has at the very millisecond of its expiry.
     pub fn has_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::BackendError;
+use super::{BackendError, Change};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
@@ -105,9 +105,15 @@ impl KeyUpdate {
             }
             record.expires_at = end;
         }
-        record.name = self.name.unwrap_or_else(|| std::mem::take(&mut record.name));
-        record.scopes = self.scopes.unwrap_or_else(|| std::mem::take(&mut record.scopes));
-        record.metadata = self.metadata.unwrap_or_else(|| std::mem::take(&mut record.metadata));
+        if let Some(name) = self.name {
+            record.name = name;
+        }
+        if let Some(scopes) = self.scopes {
+            record.scopes = scopes;
+        }
+        if let Some(metadata) = self.metadata {
+            record.metadata = metadata;
+        }
         Ok(())
     }
 }
@@ -156,6 +162,14 @@ impl Rotation {
 fn first_use(successor: &mut Record, at: Timestamp) -> Option<(KeyId, Timestamp)> {
     let grace = successor.first_use_grace.take()?;
     Some((successor.rotated_from.clone()?, at.saturating_add(grace)))
+}
+
+/// What others have to be told of a record that was changed.
+pub(super) fn change_of(record: &Record) -> Change {
+    match record.revoked {
+        Some(_) => Change::Revoked(record.digest),
+        None => Change::Changed(record.digest),
+    }
 }
 
 /// Brings the end of a key forward.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::edit::{Consequence, Edit, end_by};
+use super::edit::{Consequence, Edit, change_of, end_by};
 use super::{Backend, BackendError, Change, Changes, KeyFilter, KeyStore, KeyUpdate, Rotation, Subscriber};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -116,14 +116,6 @@ impl Keys {
 
     fn by_id_mut(&mut self, id: &KeyId) -> Option<&mut Record> {
         self.records.get_mut(self.digests.get(id)?)
-    }
-}
-
-/// What others have to be told of a record that was changed.
-fn change_of(record: &Record) -> Change {
-    match record.revoked {
-        Some(_) => Change::Revoked(record.digest),
-        None => Change::Changed(record.digest),
     }
 }
 

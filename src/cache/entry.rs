@@ -48,11 +48,6 @@ impl Entry {
     pub(crate) fn record(&self) -> &Record {
         &self.record
     }
-
-    /// Tells whether the first use of the key ends another one.
-    pub(super) fn awaits_first_use(&self) -> bool {
-        self.record.first_use_grace.is_some()
-    }
 }
 
 impl Facts {

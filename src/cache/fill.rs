@@ -51,7 +51,8 @@ impl Cache {
         // Compared with coarse readings, which may be late.
         let until = started.saturating_add(lifetime).saturating_sub(self.clock.tick());
         let entry = Arc::new(Entry::new(stamp, until, record, Arc::clone(&self.issuer)));
-        if !lifetime.is_zero() && !entry.awaits_first_use() && self.may_publish(&digest, stamp) {
+        if !lifetime.is_zero() && !entry.record().has_first_use_to_note() && self.may_publish(&digest, stamp)
+        {
             self.positive.insert(digest, &entry);
         }
         entry

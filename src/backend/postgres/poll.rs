@@ -2,11 +2,8 @@
 
 use sqlx::PgPool;
 
-use super::each::decode_digest;
+use crate::backend::sql::{MOST, decode_changes};
 use crate::backend::{BackendError, Change, ChangeFeed};
-
-/// More changes than this are not applied one by one.
-const MOST: usize = 1_000;
 
 /// Reads the rows of all transactions that may have committed since the last poll.
 ///
@@ -56,19 +53,8 @@ impl ChangeFeed for Log {
     }
 }
 
-/// Understands all rows, or takes everything to be changed.
+/// Understands all rows in which there is a change.
 fn changes_of(rows: &[ChangeRow]) -> Vec<Change> {
     let written = rows.iter().filter_map(|(_, digest, kind)| Some((digest.as_deref(), kind.as_deref()?)));
-    let changes = written.map(|(digest, kind)| change_of(digest, kind));
-    let is_whole = rows.len() <= MOST;
-    changes.collect::<Option<Vec<_>>>().filter(|_| is_whole).unwrap_or_else(|| vec![Change::Everything])
-}
-
-fn change_of(digest: Option<&[u8]>, kind: &str) -> Option<Change> {
-    let digest = || decode_digest(digest?).ok();
-    match kind {
-        "changed" => digest().map(Change::Changed),
-        "revoked" => digest().map(Change::Revoked),
-        _ => None,
-    }
+    decode_changes(written, rows.len() <= MOST)
 }

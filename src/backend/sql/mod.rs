@@ -4,10 +4,12 @@
 //! what is done with them, but all types of the driver differ. What differs beyond the types stands in the `dialect` of a
 //! database.
 
+mod log;
 mod process;
 mod row;
 mod schema;
 
+pub(super) use log::{MOST, decode_changes, encode_change};
 pub(super) use process::changes_of;
-pub(super) use row::{KeyRow, columns};
+pub(super) use row::{KeyRow, columns, decode_digest};
 pub(super) use schema::{Applied, Migration, check};

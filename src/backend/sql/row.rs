@@ -94,15 +94,14 @@ impl KeyRow {
     pub(in crate::backend) fn decode(self) -> Result<Record, BackendError> {
         let time = Timestamp::from_unix_millis;
         let id = KeyId::new(&self.id).map_err(BackendError::corrupt)?;
-        let digest = <[u8; 32]>::try_from(self.digest)
-            .map_err(|bytes| unexpected("a digest of 32 bytes", &format!("{} bytes", bytes.len())))?;
+        let digest = decode_digest(&self.digest)?;
         let owner = OwnerColumns {
             kind: &self.owner_kind,
             organization: self.owner_organization.as_deref(),
             email: self.owner_email.as_deref(),
             project: self.owner_project.as_deref(),
         };
-        let mut record = Record::imported(id, Digest::from_bytes(digest), owner.decode()?);
+        let mut record = Record::imported(id, digest, owner.decode()?);
         record.hint = self.hint.into();
         record.name = self.name.into();
         record.environment = Environment::from_label(&self.environment)
@@ -127,6 +126,12 @@ impl KeyRow {
             .map_err(|_| unexpected("metadata that are a JSON object of texts", "something else"))?;
         Ok(record)
     }
+}
+
+/// Takes the bytes of a column as a digest.
+pub(in crate::backend) fn decode_digest(bytes: &[u8]) -> Result<Digest, BackendError> {
+    let wrong = |_| unexpected("a digest of 32 bytes", &format!("{} bytes", bytes.len()));
+    bytes.try_into().map(Digest::from_bytes).map_err(wrong)
 }
 
 fn encode_grace(grace: Duration) -> Result<i64, BackendError> {

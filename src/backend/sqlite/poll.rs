@@ -2,11 +2,8 @@
 
 use sqlx::SqlitePool;
 
-use super::each::decode_digest;
+use crate::backend::sql::{MOST, decode_changes};
 use crate::backend::{BackendError, Change, ChangeFeed};
-
-/// More changes than this are not applied one by one.
-const MOST: i64 = 1_000;
 
 /// A row: its number, the digest of the key that it is about, and what happened.
 type ChangeRow = (i64, Option<Vec<u8>>, String);
@@ -44,7 +41,7 @@ impl ChangeFeed for Log {
             None => Vec::new(),
             Some(last) if last == end => Vec::new(),
             // A log that has become shorter is that of a copy which was put back.
-            Some(last) if end < last || end - last > MOST => vec![Change::Everything],
+            Some(last) if end < last || end - last > MOST as i64 => vec![Change::Everything],
             Some(last) => changes_of(&self.read(last, end).await?, last, end),
         };
         self.last = Some(end);
@@ -52,18 +49,8 @@ impl ChangeFeed for Log {
     }
 }
 
-/// Understands all rows from `last` to `end`, or takes everything to be changed.
+/// Understands all rows from `last` to `end`.
 fn changes_of(rows: &[ChangeRow], last: i64, end: i64) -> Vec<Change> {
     let is_whole = rows.iter().map(|(number, ..)| *number).eq(last + 1..=end);
-    let changes = rows.iter().map(|(_, digest, kind)| change_of(digest.as_deref(), kind));
-    changes.collect::<Option<Vec<_>>>().filter(|_| is_whole).unwrap_or_else(|| vec![Change::Everything])
-}
-
-fn change_of(digest: Option<&[u8]>, kind: &str) -> Option<Change> {
-    let digest = || decode_digest(digest?).ok();
-    match kind {
-        "changed" => digest().map(Change::Changed),
-        "revoked" => digest().map(Change::Revoked),
-        _ => None,
-    }
+    decode_changes(rows.iter().map(|(_, digest, kind)| (digest.as_deref(), kind.as_str())), is_whole)
 }

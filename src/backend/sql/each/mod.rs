@@ -7,6 +7,5 @@ mod store;
 mod write;
 
 pub(super) use migrate::migrate;
-pub(super) use read::decode_digest;
 
 use super::{Store, dialect};

@@ -54,12 +54,6 @@ pub(super) async fn page<'c>(
     rows.into_iter().map(KeyRow::decode).collect()
 }
 
-/// Takes the bytes of a column as a digest.
-pub(in super::super) fn decode_digest(bytes: &[u8]) -> Result<Digest, BackendError> {
-    let unexpected = |_| BackendError::corrupt("the digest does not have 32 bytes");
-    bytes.try_into().map(Digest::from_bytes).map_err(unexpected)
-}
-
 fn decode(row: Result<Option<KeyRow>, sqlx::Error>) -> Result<Option<Record>, BackendError> {
     row.map_err(understand)?.map(KeyRow::decode).transpose()
 }

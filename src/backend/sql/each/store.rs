@@ -44,8 +44,8 @@ impl Backend for Store {
 impl KeyStore for Store {
     async fn insert(&self, record: Record) -> Result<(), BackendError> {
         // What cannot be written is told before there is a transaction.
-        KeyRow::encode(&record)?;
-        self.write(Write::Insert(Box::new(record))).await.map(drop)
+        let row = Box::new(KeyRow::encode(&record)?);
+        self.write(Write::Insert(row, record.digest)).await.map(drop)
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {

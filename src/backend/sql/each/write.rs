@@ -5,9 +5,9 @@ use sqlx::{Connection, QueryBuilder};
 
 use super::dialect::{BEGIN, Database, DatabaseConnection, DatabaseTransaction, Pool, is_unfit};
 use super::filter::restrict;
-use super::read::{by_id_to_change, decode_digest};
-use crate::backend::edit::{Consequence, Edit};
-use crate::backend::sql::{KeyRow, columns};
+use super::read::by_id_to_change;
+use crate::backend::edit::{Consequence, Edit, change_of};
+use crate::backend::sql::{KeyRow, columns, decode_digest, encode_change};
 use crate::backend::{Announcement, BackendError, BackendErrorKind, Change, KeyFilter};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -30,7 +30,7 @@ const DELETE: &str = "DELETE FROM tower_api_key WHERE revoked_at < $1 OR expires
 
 /// A change, to be made in one transaction.
 pub(super) enum Write {
-    Insert(Box<Record>),
+    Insert(Box<KeyRow>, Digest),
     Edit(KeyId, Edit),
     Revoke(KeyId, Revocation),
     RevokeAll(KeyFilter, Revocation),
@@ -76,7 +76,7 @@ async fn write_on(
 ) -> Result<Written, BackendError> {
     let mut transaction = connection.begin_with(BEGIN).await.map_err(BackendError::unavailable)?;
     let written = match write {
-        Write::Insert(record) => insert(&mut transaction, &record).await.map(Written::one)?,
+        Write::Insert(row, digest) => insert(&mut transaction, *row, digest).await.map(Written::one)?,
         Write::Edit(id, edit) => edit_one(&mut transaction, &id, edit).await?,
         Write::Revoke(id, revocation) => revoke(&mut transaction, &id, &revocation).await?,
         Write::RevokeAll(filter, revocation) => revoke_all(&mut transaction, &filter, &revocation).await?,
@@ -98,8 +98,11 @@ fn without_finality(change: Change) -> Change {
     }
 }
 
-async fn insert(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> Result<Change, BackendError> {
-    let row = KeyRow::encode(record)?;
+async fn insert(
+    transaction: &mut DatabaseTransaction<'_>,
+    row: KeyRow,
+    digest: Digest,
+) -> Result<Change, BackendError> {
     sqlx::query(INSERT)
         .bind(row.id)
         .bind(row.digest)
@@ -125,7 +128,7 @@ async fn insert(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> R
         .execute(&mut **transaction)
         .await
         .map_err(refused)?;
-    Ok(Change::Changed(record.digest))
+    Ok(Change::Changed(digest))
 }
 
 async fn edit_one(
@@ -141,7 +144,7 @@ async fn edit_one(
         changes.push(change(transaction, &record).await?);
     }
     if let Some(successor) = &successor {
-        changes.push(insert(transaction, successor).await?);
+        changes.push(insert(transaction, KeyRow::encode(successor)?, successor.digest).await?);
     }
     if let Some((id, end)) = ends {
         let digest = sqlx::query_scalar(END)
@@ -169,10 +172,7 @@ async fn change(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> R
         .execute(&mut **transaction)
         .await
         .map_err(refused)?;
-    Ok(match record.revoked {
-        Some(_) => Change::Revoked(record.digest),
-        None => Change::Changed(record.digest),
-    })
+    Ok(change_of(record))
 }
 
 /// Revokes a key, whatever else its row says: a row that cannot be read must not keep a key alive.
@@ -224,11 +224,7 @@ async fn log(transaction: &mut DatabaseTransaction<'_>, changes: &[Change]) -> R
     for changes in changes.chunks(ROWS) {
         let mut query = QueryBuilder::<Database>::new("INSERT INTO tower_api_key_change (digest, kind) ");
         query.push_values(changes, |mut row, change| {
-            let (digest, kind) = match change {
-                Change::Revoked(digest) => (Some(digest.as_bytes().to_vec()), "revoked"),
-                Change::Changed(digest) => (Some(digest.as_bytes().to_vec()), "changed"),
-                Change::Everything => (None, "everything"),
-            };
+            let (digest, kind) = encode_change(change);
             row.push_bind(digest).push_bind(kind);
         });
         query.build().execute(&mut **transaction).await.map_err(BackendError::unavailable)?;

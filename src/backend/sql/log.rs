@@ -1,0 +1,34 @@
+//! The rows of the change feed: what is written of a change, and what is understood of it.
+
+use super::row::decode_digest;
+use crate::backend::Change;
+
+/// More changes than this are not applied one by one.
+pub(in crate::backend) const MOST: usize = 1_000;
+
+/// Writes a change as the columns `digest` and `kind`.
+pub(in crate::backend) fn encode_change(change: &Change) -> (Option<Vec<u8>>, &'static str) {
+    match change {
+        Change::Revoked(digest) => (Some(digest.as_bytes().to_vec()), "revoked"),
+        Change::Changed(digest) => (Some(digest.as_bytes().to_vec()), "changed"),
+        Change::Everything => (None, "everything"),
+    }
+}
+
+/// Understands all rows of a poll, or takes everything to be changed: also if they are not the whole of what was written.
+pub(in crate::backend) fn decode_changes<'r>(
+    rows: impl Iterator<Item = (Option<&'r [u8]>, &'r str)>,
+    is_whole: bool,
+) -> Vec<Change> {
+    let changes: Option<Vec<_>> = rows.map(|(digest, kind)| decode_change(digest, kind)).collect();
+    changes.filter(|_| is_whole).unwrap_or_else(|| vec![Change::Everything])
+}
+
+fn decode_change(digest: Option<&[u8]>, kind: &str) -> Option<Change> {
+    let digest = || decode_digest(digest?).ok();
+    match kind {
+        "changed" => digest().map(Change::Changed),
+        "revoked" => digest().map(Change::Revoked),
+        _ => None,
+    }
+}
