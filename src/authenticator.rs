@@ -1,6 +1,7 @@
 //! The decision: from the headers of a request to a principal or a rejection.
 
 mod builder;
+mod password;
 
 pub use builder::AuthenticatorBuilder;
 
@@ -20,6 +21,7 @@ use crate::owner::Owner;
 use crate::principal::Principal;
 use crate::reject::{Answers, Forbidden, Reason, Rejection};
 use crate::trace;
+use password::Presented;
 
 /// Decides who is calling: extracts a credential, resolves it through the cache, and judges its record.
 ///
@@ -62,6 +64,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     answers: Arc<Answers>,
     cache: Arc<Cache>,
+    #[cfg_attr(not(feature = "password"), allow(dead_code, reason = "read by the enabled twin"))]
+    passwords: password::Accepted,
 }
 
 /// A decision, or the promise of one.
@@ -77,6 +81,7 @@ pub(crate) struct Inquiry {
     digest: Digest,
     source: usize,
     user: Option<Box<str>>,
+    password: Option<Presented>,
 }
 
 impl Authenticator {
@@ -127,13 +132,24 @@ impl Authenticator {
 
     fn look_up(&self, credential: &Credential<'_>) -> Decision {
         let digest = self.0.digester.digest(credential.expose_secret());
-        match self.0.cache.peek(&digest) {
-            Some(fact) => Decision::Made(self.judge(fact, credential.source(), credential.user())),
+        let (source, user) = (credential.source(), credential.user());
+        let key = self.0.cache.peek(&digest);
+        if let Some(fact @ (Fact::Known(_) | Fact::Dead)) = key {
+            return Decision::Made(self.judge(fact, source, user));
+        }
+        let password = self.password_in(credential);
+        let known = match &password {
+            Some(presented) => self.known_by(presented),
+            None => key,
+        };
+        match known {
+            Some(fact) => Decision::Made(self.judge(fact, source, user)),
             None => Decision::Pending(Inquiry {
                 authenticator: self.clone(),
                 digest,
-                source: credential.source(),
-                user: credential.user().map(Into::into),
+                source,
+                user: user.map(Into::into),
+                password,
             }),
         }
     }
@@ -212,8 +228,12 @@ impl Authenticator {
 impl Inquiry {
     /// Asks the store.
     pub(crate) async fn resolve(self) -> Result<Principal, Rejection> {
-        let Self { authenticator, digest, source, user } = self;
-        match authenticator.0.cache.read(digest).await {
+        let Self { authenticator, digest, source, user, password } = self;
+        let fact = match (authenticator.0.cache.read(digest).await, password) {
+            (Ok(Fact::Absent), Some(presented)) => authenticator.look_up_account(presented).await,
+            (fact, _) => fact,
+        };
+        match fact {
             Ok(fact) => {
                 let outcome = authenticator.judge(fact, source, user.as_deref());
                 if let Ok(principal) = &outcome

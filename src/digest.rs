@@ -27,6 +27,12 @@ impl Digest {
         &self.0
     }
 
+    /// Returns what stands for a person who is looked up by e-mail, in place of the digest of a key. No key has it: its text
+    /// would hold a zero byte, which no credential does.
+    pub(crate) fn of_account(email: &str) -> Self {
+        Self(Sha256::new().chain_update(b"account\0").chain_update(email).finalize().into())
+    }
+
     /// Returns eight of the bytes as a number: uniformly distributed, for choosing shards.
     pub(crate) fn shard(&self) -> u64 {
         self.words()[0]

@@ -31,6 +31,8 @@ pub enum ConfigErrorKind {
     Path,
     /// A limit: a duration, a capacity or a count.
     Limit,
+    /// The hash of a password, or the parameters of one.
+    PasswordHash,
 }
 
 impl ConfigError {

@@ -52,7 +52,7 @@
 //! | the middleware and its options | [`authenticate`], [`require_scope`] |
 //! | where keys are looked for, how long they are remembered | [`AuthenticatorBuilder`] |
 //! | places in a request, kinds of key | [`credential::Source`], [`key::KeyFormat`] |
-//! | where keys are kept | [`backend`] |
+//! | where keys and their owners are kept | [`backend`] |
 //! | who is calling, what they can reach | [`Principal`], [`Owner`], [`Requirement`] |
 //! | what a refused client is told | [`reject`] |
 //!
@@ -67,6 +67,7 @@
 //! | `sqlite` | keys in an SQLite file, alone or in an application's own database |
 //! | `postgres` | keys in a PostgreSQL database, alone or among the tables of an application |
 //! | `manage` | the life of a key: `manage::KeyManager`, and with `axum` its routes |
+//! | `password` | passwords of people beside keys, by Argon2id |
 //! | `problem` | `application/problem+json` refusals (RFC 9457) |
 //! | `tracing` | events for admissions and refusals, by key id |
 //! | `test-util` | principals and misbehaving backends for the tests of applications |
@@ -92,6 +93,9 @@ pub mod key;
 #[cfg(feature = "manage")]
 pub mod manage;
 mod owner;
+#[cfg(feature = "password")]
+pub mod password;
+mod password_hash;
 mod path;
 mod principal;
 mod record;
@@ -118,6 +122,7 @@ pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrorKind};
 pub use key::{KeyFormat, KeyId};
 pub use owner::{Membership, Organization, Owner, Project, User};
+pub use password_hash::PasswordHash;
 pub use principal::{Denial, Principal, Resource};
 pub use record::{KeyState, Record, Revocation};
 pub use reject::{Reason, Rejection};

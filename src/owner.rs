@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::password_hash::PasswordHash;
 use crate::scope::Scopes;
 
 /// The owner of a key.
@@ -22,14 +23,14 @@ impl Owner {
         Self::Organization(Organization::new(id))
     }
 
-    /// Creates an owner that is the person with this e-mail.
+    /// Creates an owner that is the person with this e-mail, whose ASCII letters are taken in lower case.
     pub fn user(email: impl Into<Box<str>>, memberships: impl IntoIterator<Item = Membership>) -> Self {
-        Self::User(User { email: email.into(), memberships: memberships.into_iter().collect() })
+        Self::User(User::new(email, memberships))
     }
 
     /// Creates an owner that is the project called `id` of an organization.
     pub fn project(organization: Organization, id: impl Into<Box<str>>) -> Self {
-        Self::Project(Project { organization, id: id.into() })
+        Self::Project(Project::new(organization, id))
     }
 
     /// Returns the e-mail of the owner, if it is a person.
@@ -37,6 +38,18 @@ impl Owner {
         match self {
             Self::User(user) => Some(&user.email),
             Self::Organization(_) | Self::Project(_) => None,
+        }
+    }
+
+    /// Returns the owner without what changes about it: who it is, not what it may reach.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "manage"))]
+    pub(crate) fn identity(&self) -> Self {
+        match self {
+            Self::Organization(own) => Self::organization(own.id.clone()),
+            Self::Project(own) => {
+                Self::project(Organization::new(own.organization.id.clone()), own.id.clone())
+            }
+            Self::User(own) => Self::user(own.email.clone(), []),
         }
     }
 
@@ -85,10 +98,32 @@ impl Organization {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct User {
-    /// The e-mail that a Basic credential presents beside the key.
+    /// The e-mail that a Basic credential presents beside the key. Its ASCII letters are in lower case.
     pub email: Box<str>,
     /// The organizations that the person belongs to.
     pub memberships: Box<[Membership]>,
+    /// The hash of the password, where the person was looked up by it. No larger than a pointer, as every record has room for it.
+    password: Option<Box<PasswordHash>>,
+}
+
+impl User {
+    /// Creates a person without a password. The ASCII letters of the e-mail are taken in lower case.
+    pub fn new(email: impl Into<Box<str>>, memberships: impl IntoIterator<Item = Membership>) -> Self {
+        let mut email = email.into();
+        email.make_ascii_lowercase();
+        Self { email, memberships: memberships.into_iter().collect(), password: None }
+    }
+
+    /// Sets the hash of the password by which the person may be known beside keys.
+    #[must_use]
+    pub fn with_password(self, hash: Option<PasswordHash>) -> Self {
+        Self { password: hash.map(Box::new), ..self }
+    }
+
+    /// Returns the hash of the password, if there is one and the person was looked up with it.
+    pub(crate) fn password(&self) -> Option<&PasswordHash> {
+        self.password.as_deref()
+    }
 }
 
 /// The place of a person in an organization.
@@ -118,4 +153,11 @@ pub struct Project {
     pub organization: Organization,
     /// Its id, unique within the organization.
     pub id: Box<str>,
+}
+
+impl Project {
+    /// Creates a project.
+    pub fn new(organization: Organization, id: impl Into<Box<str>>) -> Self {
+        Self { organization, id: id.into() }
+    }
 }

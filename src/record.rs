@@ -9,6 +9,8 @@ use crate::digest::{Digest, Digester};
 use crate::environment::Environment;
 use crate::key::{ApiKey, KeyId};
 use crate::owner::Owner;
+#[cfg(feature = "password")]
+use crate::owner::User;
 use crate::scope::Scopes;
 
 /// What a store knows of a key. The text of the key is not among it.
@@ -140,6 +142,17 @@ impl Record {
             first_use_grace: None,
             metadata: BTreeMap::new(),
         }
+    }
+
+    /// Creates the record that stands for a person who is known by a password: bounded by memberships alone.
+    #[cfg(feature = "password")]
+    pub(crate) fn of_account(user: User, environment: Environment) -> Self {
+        let digest = Digest::of_account(&user.email);
+        let mut record = Self::imported(KeyId::of_account(&digest), digest, Owner::User(user));
+        record.environment = environment;
+        record.scopes = Scopes::all();
+        record.sources = [Scheme::Basic].into();
+        record
     }
 
     /// Tells whether the key may be presented in this way.

@@ -6,12 +6,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules from the lowest to the highest. A module may import those before it.
-const ORDER: [&[&str]; 8] = [
+const ORDER: [&[&str]; 9] = [
     // Words: no async, no tower, no I/O.
     &["ascii", "error"],
-    &["clock", "environment", "scope", "digest", "key", "credential", "owner", "record", "principal"],
+    &[
+        "clock",
+        "environment",
+        "scope",
+        "digest",
+        "key",
+        "credential",
+        "password_hash",
+        "owner",
+        "record",
+        "principal",
+    ],
     // The seam: where keys are kept.
     &["backend"],
+    &["password"],
     &["path", "trace"],
     &["cache"],
     // Outcomes, the decision, and two thin Tower skins.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::password::Accepted;
 use super::{Authenticator, Inner};
 use crate::backend::{Backend, ErasedBackend};
 use crate::cache::{Cache, Limits};
@@ -42,6 +43,7 @@ pub struct AuthenticatorBuilder {
     answers: AnswersBuilder,
     limits: Limits,
     clock: Arc<dyn Clock>,
+    passwords: Accepted,
 }
 
 impl AuthenticatorBuilder {
@@ -55,6 +57,7 @@ impl AuthenticatorBuilder {
             answers: AnswersBuilder::default(),
             limits: Limits::default(),
             clock: Arc::new(SystemClock::new()),
+            passwords: Accepted::default(),
         }
     }
 
@@ -158,6 +161,14 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// Accepts passwords of people where a Basic credential names one, beside keys. What is the text of a key is never taken
+    /// for a password.
+    #[cfg(feature = "password")]
+    pub fn passwords(mut self, passwords: crate::password::Passwords) -> Self {
+        self.passwords = Some(passwords);
+        self
+    }
+
     /// Replaces the clock of the machine, for tests.
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -188,6 +199,7 @@ impl AuthenticatorBuilder {
             clock: self.clock,
             answers,
             cache,
+            passwords: self.passwords,
         })))
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::BackendError;
 use crate::digest::Digest;
+use crate::owner::User;
 
 /// What has changed in a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,13 @@ pub enum Change {
     Changed(Digest),
     /// Anything may have changed.
     Everything,
+}
+
+impl Change {
+    /// The person with this e-mail, the password included, is no longer as it was. The person's keys are changes of their own.
+    pub fn of_user(email: &str) -> Self {
+        Self::Changed(Digest::of_account(&User::new(email, []).email))
+    }
 }
 
 /// Someone who wants to hear of changes. It holds on to nothing: it falls silent when its authenticator is gone.

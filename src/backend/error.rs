@@ -25,7 +25,7 @@ pub enum BackendErrorKind {
     Corrupt,
     /// There is such a key already, or the key is not in a state in which it can be changed like this.
     Conflict,
-    /// There is no such key.
+    /// There is no such key, or no such owner of keys.
     NotFound,
     /// The store cannot keep what it was given.
     Invalid,
@@ -67,6 +67,12 @@ impl BackendError {
     /// Creates an error that says that there is no such key.
     pub fn not_found() -> Self {
         let message = "expected a key that is in the store, found none with this id";
+        Self { kind: BackendErrorKind::NotFound, message: message.into(), source: None }
+    }
+
+    /// Creates an error that says that there is no such organization, person, membership or project.
+    pub fn no_owner() -> Self {
+        let message = "expected an owner of keys that is in the store, found none with this id";
         Self { kind: BackendErrorKind::NotFound, message: message.into(), source: None }
     }
 

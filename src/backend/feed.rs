@@ -31,7 +31,12 @@ impl Feed {
         Self(Box::new(feed))
     }
 
-    pub(crate) async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+    /// Returns what was changed since the last poll, as [`ChangeFeed::poll`] does.
+    ///
+    /// # Errors
+    ///
+    /// Those of the feed.
+    pub async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
         self.0.poll().await
     }
 }

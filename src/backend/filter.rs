@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::environment::Environment;
-use crate::owner::Owner;
+use crate::owner::{Owner, User};
 use crate::record::{KeyState, Record};
 
 /// Which keys are meant: those that fit everything that is not `None`. The default means all of them.
@@ -25,7 +25,7 @@ pub struct KeyFilter {
     pub organization: Option<Box<str>>,
     /// Keys of projects with this id.
     pub project: Option<Box<str>>,
-    /// Keys of the person with this e-mail, as it is written in the record.
+    /// Keys of the person with this e-mail, whose ASCII letters are in lower case.
     pub user: Option<Box<str>>,
     /// Keys of this environment.
     pub environment: Option<Environment>,
@@ -50,7 +50,7 @@ impl KeyFilter {
 
     /// Keys of the person with this e-mail.
     pub fn of_user(email: impl Into<Box<str>>) -> Self {
-        Self { user: Some(email.into()), ..Self::default() }
+        Self { user: Some(User::new(email, []).email), ..Self::default() }
     }
 
     /// Narrows the filter to one environment.

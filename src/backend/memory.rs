@@ -1,15 +1,23 @@
 //! Keys kept in memory, for tests and for services whose keys stand in their configuration.
 
+mod owners;
+
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::edit::{Consequence, Edit, change_of, end_by};
-use super::{Backend, BackendError, Change, Changes, KeyFilter, KeyStore, KeyUpdate, Rotation, Subscriber};
+use super::{
+    Backend, BackendError, Change, Changes, KeyFilter, KeyStore, KeyUpdate, OwnerChange, OwnerStore,
+    Rotation, Subscriber,
+};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
+use crate::owner::{Organization, Project, User};
+use crate::password_hash::PasswordHash;
 use crate::record::{Record, Revocation};
+use owners::Owners;
 
 /// A store in memory. Clones share their keys.
 ///
@@ -24,6 +32,7 @@ pub struct MemoryStore {
 struct Keys {
     records: HashMap<Digest, Record>,
     digests: BTreeMap<KeyId, Digest>,
+    owners: Owners,
 }
 
 impl MemoryStore {
@@ -82,7 +91,7 @@ impl Keys {
             changes.push(change_of(other));
         }
         self.records.insert(record.digest, record.clone());
-        Ok((successor.unwrap_or(record), changes))
+        Ok((self.owners.current(&successor.unwrap_or(record)), changes))
     }
 
     fn revoke(&mut self, id: &KeyId, revocation: Revocation) -> Result<Change, BackendError> {
@@ -121,7 +130,12 @@ impl Keys {
 
 impl Backend for MemoryStore {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        Ok(self.read().records.get(digest).cloned())
+        let keys = self.read();
+        Ok(keys.records.get(digest).map(|record| keys.owners.current(record)))
+    }
+
+    async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
+        Ok(self.read().owners.user(email))
     }
 
     fn subscribe(&self, subscriber: Subscriber) {
@@ -130,6 +144,53 @@ impl Backend for MemoryStore {
 
     async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
         self.edit(id, Edit::FirstUse(at)).map(drop)
+    }
+
+    async fn rehashed(
+        &self,
+        email: &str,
+        from: &PasswordHash,
+        to: &PasswordHash,
+    ) -> Result<(), BackendError> {
+        self.change_owner(OwnerChange::Rehash(email.into(), from.clone(), to.clone())).await
+    }
+}
+
+impl OwnerStore for MemoryStore {
+    async fn change_owner(&self, change: OwnerChange) -> Result<(), BackendError> {
+        let changes = self.write().change_owner(change)?;
+        self.announce(changes);
+        Ok(())
+    }
+
+    async fn organization(&self, id: &str) -> Result<Option<Organization>, BackendError> {
+        Ok(self.read().owners.organization(id).cloned())
+    }
+
+    async fn user(&self, email: &str) -> Result<Option<User>, BackendError> {
+        self.find_user(email).await
+    }
+
+    async fn password_hash(&self, email: &str) -> Result<Option<PasswordHash>, BackendError> {
+        Ok(self.find_user(email).await?.and_then(|user| user.password().cloned()))
+    }
+
+    async fn members(
+        &self,
+        organization: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<User>, BackendError> {
+        Ok(self.read().owners.members(organization, after, limit))
+    }
+
+    async fn projects(
+        &self,
+        organization: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Project>, BackendError> {
+        Ok(self.read().owners.projects(organization, after, limit))
     }
 }
 
@@ -141,7 +202,8 @@ impl KeyStore for MemoryStore {
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {
-        Ok(self.read().by_id(id).cloned())
+        let keys = self.read();
+        Ok(keys.by_id(id).map(|record| keys.owners.current(record)))
     }
 
     async fn list(
@@ -154,7 +216,8 @@ impl KeyStore for MemoryStore {
         let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
         let records =
             keys.digests.range::<KeyId, _>(behind).filter_map(|(_, digest)| keys.records.get(digest));
-        Ok(records.filter(|record| filter.matches(record)).take(limit).cloned().collect())
+        let meant = records.filter(|record| filter.matches(record)).take(limit);
+        Ok(meant.map(|record| keys.owners.current(record)).collect())
     }
 
     async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, BackendError> {

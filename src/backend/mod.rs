@@ -1,7 +1,8 @@
 //! Where keys are kept: one trait to look them up, and what implements it.
 //!
 //! A [`Backend`] answers one question: which record has this digest? It has three answers, found, not found and could
-//! not ask, and only the first two are ever remembered. A backend that also keeps keys is a [`KeyStore`].
+//! not ask, and only the first two are ever remembered. A backend that also keeps keys is a [`KeyStore`]; one that also keeps
+//! their owners is an [`OwnerStore`], and an application that keeps those itself has a [`Directory`].
 //!
 //! ```
 //! use tower_api_key::backend::{Backend, BackendError};
@@ -21,12 +22,14 @@
 //! ```
 
 mod changes;
+mod directory;
 mod edit;
 mod error;
 mod feed;
 mod filter;
 mod keys;
 mod memory;
+mod owners;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -35,12 +38,14 @@ mod sql;
 mod sqlite;
 
 pub use changes::{Announcement, Change, Changes, Subscriber};
+pub use directory::{Directory, WithDirectory};
 pub use edit::{Grace, KeyUpdate, Rotation};
 pub use error::{BackendError, BackendErrorKind};
 pub use feed::{ChangeFeed, Feed};
 pub use filter::KeyFilter;
 pub use keys::KeyStore;
 pub use memory::MemoryStore;
+pub use owners::{OwnerChange, OwnerStore};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
@@ -55,6 +60,8 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
+use crate::owner::User;
+use crate::password_hash::PasswordHash;
 use crate::record::Record;
 
 /// A place to look keys up by their digest.
@@ -99,6 +106,35 @@ pub trait Backend: Send + Sync + 'static {
         let _ = (id, at);
         std::future::ready(Ok(()))
     }
+
+    /// Returns the person with this e-mail (its ASCII letters are in lower case), with the memberships and the hash of the
+    /// password, or `None` if there is none. Asked only where passwords are accepted beside keys.
+    ///
+    /// The default knows nobody.
+    ///
+    /// # Errors
+    ///
+    /// As for [`find`](Self::find).
+    fn find_user(&self, email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send {
+        let _ = email;
+        std::future::ready(Ok(None))
+    }
+
+    /// Replaces the hash of a person's password by one of the same password with other parameters, unless the hash has
+    /// changed meanwhile. The default does nothing.
+    ///
+    /// # Errors
+    ///
+    /// When that could not be written down. It is tried again the next time that the password is verified.
+    fn rehashed(
+        &self,
+        email: &str,
+        from: &PasswordHash,
+        to: &PasswordHash,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
+        let _ = (email, from, to);
+        std::future::ready(Ok(()))
+    }
 }
 
 impl<B: Backend> Backend for Arc<B> {
@@ -117,22 +153,38 @@ impl<B: Backend> Backend for Arc<B> {
     fn first_used(&self, id: &KeyId, at: Timestamp) -> impl Future<Output = Result<(), BackendError>> + Send {
         (**self).first_used(id, at)
     }
+
+    fn find_user(&self, email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send {
+        (**self).find_user(email)
+    }
+
+    fn rehashed(
+        &self,
+        email: &str,
+        from: &PasswordHash,
+        to: &PasswordHash,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
+        (**self).rehashed(email, from, to)
+    }
 }
 
 /// A backend without its type. It is only called on a miss, where a box does not matter.
 pub(crate) trait ErasedBackend: Send + Sync {
-    fn find<'a>(&'a self, digest: &'a Digest) -> Finding<'a>;
+    fn find<'a>(&'a self, digest: &'a Digest) -> Answer<'a, Option<Record>>;
     fn subscribe(&self, subscriber: Subscriber);
     fn feed(&self) -> Option<Feed>;
-    fn first_used<'a>(&'a self, id: &'a KeyId, at: Timestamp) -> Noting<'a>;
+    fn first_used<'a>(&'a self, id: &'a KeyId, at: Timestamp) -> Answer<'a, ()>;
+    #[cfg(feature = "password")]
+    fn find_user<'a>(&'a self, email: &'a str) -> Answer<'a, Option<User>>;
+    #[cfg(feature = "password")]
+    fn rehashed<'a>(&'a self, email: &'a str, from: &'a PasswordHash, to: &'a PasswordHash)
+    -> Answer<'a, ()>;
 }
 
-pub(crate) type Finding<'a> = Pin<Box<dyn Future<Output = Result<Option<Record>, BackendError>> + Send + 'a>>;
-
-pub(crate) type Noting<'a> = Pin<Box<dyn Future<Output = Result<(), BackendError>> + Send + 'a>>;
+pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
 
 impl<B: Backend> ErasedBackend for B {
-    fn find<'a>(&'a self, digest: &'a Digest) -> Finding<'a> {
+    fn find<'a>(&'a self, digest: &'a Digest) -> Answer<'a, Option<Record>> {
         Box::pin(Backend::find(self, digest))
     }
 
@@ -144,7 +196,22 @@ impl<B: Backend> ErasedBackend for B {
         Backend::feed(self)
     }
 
-    fn first_used<'a>(&'a self, id: &'a KeyId, at: Timestamp) -> Noting<'a> {
+    fn first_used<'a>(&'a self, id: &'a KeyId, at: Timestamp) -> Answer<'a, ()> {
         Box::pin(Backend::first_used(self, id, at))
+    }
+
+    #[cfg(feature = "password")]
+    fn find_user<'a>(&'a self, email: &'a str) -> Answer<'a, Option<User>> {
+        Box::pin(Backend::find_user(self, email))
+    }
+
+    #[cfg(feature = "password")]
+    fn rehashed<'a>(
+        &'a self,
+        email: &'a str,
+        from: &'a PasswordHash,
+        to: &'a PasswordHash,
+    ) -> Answer<'a, ()> {
+        Box::pin(Backend::rehashed(self, email, from, to))
     }
 }

@@ -75,8 +75,8 @@ impl PostgresStore {
         Self::with_pool(pool).await
     }
 
-    /// Uses the connections of an application, and adds tables of its own (`tower_api_key`, `tower_api_key_change`,
-    /// `tower_api_key_migration`) to the first schema of the connections' search path.
+    /// Uses the connections of an application, and adds tables of its own, whose names start with `tower_api_key`, to the
+    /// first schema of the connections' search path.
     ///
     /// # Errors
     ///

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::flight::{Landing, Pilot};
 use super::stamp::Stamp;
 use super::sync::{Arc, timeout};
-use super::{Cache, Entry, Fact, Unanswered};
+use super::{Cache, Entry, Fact, Question, Unanswered};
 use crate::backend::BackendError;
 use crate::clock::Moment;
 use crate::digest::Digest;
@@ -18,10 +18,10 @@ use crate::trace;
 
 impl Cache {
     /// Reads a record and publishes it. Nobody's departure stops it: it is bounded by its own deadline.
-    pub(super) async fn fill(self: Arc<Self>, pilot: Pilot) {
+    pub(super) async fn fill(self: Arc<Self>, pilot: Pilot, question: Question) {
         // What is read may be as old as the moment before the read, so its time to live counts from there.
         let started = self.clock.monotonic();
-        let reading = catch_panic(self.read_store(&pilot));
+        let reading = catch_panic(self.read_store(&pilot, &question));
         let landing = match timeout(self.limits.deadline, reading).await {
             Ok(Some(Ok(Some(record)))) => Ok(Fact::Known(self.keep(record, pilot.stamp(), started))),
             Ok(Some(Ok(None))) => Ok(self.keep_absence(*pilot.digest(), pilot.stamp(), started)),
@@ -32,9 +32,9 @@ impl Cache {
         pilot.land(landing);
     }
 
-    async fn read_store(&self, pilot: &Pilot) -> Result<Option<Record>, BackendError> {
+    async fn read_store(&self, pilot: &Pilot, question: &Question) -> Result<Option<Record>, BackendError> {
         let _permit = self.permits.acquire(pilot.lane()).await?;
-        let record = self.backend.find(pilot.digest()).await?;
+        let record = question.ask(&*self.backend).await?;
         match record {
             // A store that confuses digests would admit one caller as another.
             Some(record) if record.digest != *pilot.digest() => {

@@ -30,12 +30,16 @@ mod limits;
 mod model;
 mod negative;
 mod positive;
+mod question;
+#[cfg(feature = "password")]
+mod rehash;
 mod stamp;
 mod sync;
 
 pub(crate) use entry::Entry;
 pub(crate) use flight::Unanswered;
 pub(crate) use limits::Limits;
+pub(crate) use question::Question;
 
 use dead::Dead;
 use flight::{Boarding, Flights};
@@ -127,18 +131,20 @@ impl Cache {
     }
 
     /// Asks the store, together with everyone else who asks for the same key.
-    pub(crate) async fn read(self: &Arc<Self>, digest: Digest) -> Result<Fact, Unanswered> {
+    pub(crate) async fn read(self: &Arc<Self>, question: impl Into<Question>) -> Result<Fact, Unanswered> {
         self.see_to_a_follower();
-        timeout(self.limits.deadline, self.read_until_settled(digest)).await.unwrap_or(Err(Unanswered))
+        let reading = self.read_until_settled(question.into());
+        timeout(self.limits.deadline, reading).await.unwrap_or(Err(Unanswered))
     }
 
-    async fn read_until_settled(self: &Arc<Self>, digest: Digest) -> Result<Fact, Unanswered> {
+    async fn read_until_settled(self: &Arc<Self>, question: Question) -> Result<Fact, Unanswered> {
+        let digest = question.digest();
         for _ in 0..READS {
             let stamp = self.stamps.current(&digest);
             let flight = match self.flights.board(digest, stamp, self.lane_of(&digest)) {
                 Boarding::Joined(flight) => flight,
                 Boarding::Opened(flight, pilot) => {
-                    spawn(Arc::clone(self).fill(pilot));
+                    spawn(Arc::clone(self).fill(pilot, question.clone()));
                     flight
                 }
                 Boarding::Full => return Err(Unanswered),

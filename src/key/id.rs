@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::MintError;
 use crate::clock::Timestamp;
+#[cfg(feature = "password")]
+use crate::digest::Digest;
 use crate::error::{ConfigError, ConfigErrorKind};
 
 /// The public id of a key: safe to log, to show and to put into URLs.
@@ -44,6 +46,13 @@ impl KeyId {
         bytes[6] = 0x70 | (bytes[6] & 0x0f);
         bytes[8] = 0x80 | (bytes[8] & 0x3f);
         Ok(Self(format!("key_{}", crockford(u128::from_be_bytes(bytes))).into()))
+    }
+
+    /// Makes the id of a person who is known by a password: always the same for one e-mail, and without it.
+    #[cfg(feature = "password")]
+    pub(crate) fn of_account(account: &Digest) -> Self {
+        let half = std::array::from_fn(|byte| account.as_bytes()[byte]);
+        Self(format!("user_{}", crockford(u128::from_be_bytes(half))).into())
     }
 
     /// Returns the text of the id.

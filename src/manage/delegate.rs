@@ -30,7 +30,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     pub async fn create(&self, new: NewKey) -> Result<CreatedKey, ManageError> {
         self.has(&new.scopes)?;
         let own = NewKey {
-            owner: own(self.caller.owner()),
+            owner: self.caller.owner().identity(),
             environment: self.caller.environment(),
             created_by: Some(self.caller.key_id().as_str().into()),
             ..new
@@ -117,13 +117,5 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     fn has(&self, scopes: &Scopes) -> Result<(), ManageError> {
         let lacks = |scope: &&Scope| !self.caller.grants(scope);
         scopes.iter().find(lacks).map_or(Ok(()), |scope| Err(ManageError::beyond_own(scope)))
-    }
-}
-
-/// The owner of a key that the owner of another one creates. Where a person belongs is not kept with each key.
-fn own(owner: &Owner) -> Owner {
-    match owner {
-        Owner::User(own) => Owner::user(own.email.clone(), []),
-        other => other.clone(),
     }
 }

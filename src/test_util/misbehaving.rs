@@ -9,6 +9,8 @@ use crate::backend::{Backend, BackendError, Feed, Subscriber};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
+use crate::owner::User;
+use crate::password_hash::PasswordHash;
 use crate::record::Record;
 
 /// A backend around another one that misbehaves on demand and counts how often it is asked. Clones share their state.
@@ -92,8 +94,12 @@ impl<B> Misbehaving<B> {
     }
 }
 
-impl<B: Backend> Backend for Misbehaving<B> {
-    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+impl<B: Backend> Misbehaving<B> {
+    /// Reads from the backend inside, or not.
+    async fn read<T>(
+        &self,
+        reading: impl Future<Output = Result<T, BackendError>>,
+    ) -> Result<T, BackendError> {
         // Registered before the behaviour is read, so that no `set` between the two is missed.
         let mut changed = std::pin::pin!(self.state.changed.notified());
         changed.as_mut().enable();
@@ -103,13 +109,23 @@ impl<B: Backend> Backend for Misbehaving<B> {
             Behaviour::Fail => return Err(BackendError::unavailable("told to fail")),
             Behaviour::Hang => changed.await,
             Behaviour::Hold => {
-                let answer = self.inner.find(digest).await;
+                let answer = reading.await;
                 changed.await;
                 return answer;
             }
             Behaviour::Panic => panic!("told to panic"),
         }
-        self.inner.find(digest).await
+        reading.await
+    }
+}
+
+impl<B: Backend> Backend for Misbehaving<B> {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        self.read(self.inner.find(digest)).await
+    }
+
+    async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
+        self.read(self.inner.find_user(email)).await
     }
 
     fn subscribe(&self, subscriber: Subscriber) {
@@ -122,5 +138,14 @@ impl<B: Backend> Backend for Misbehaving<B> {
 
     async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
         self.inner.first_used(id, at).await
+    }
+
+    async fn rehashed(
+        &self,
+        email: &str,
+        from: &PasswordHash,
+        to: &PasswordHash,
+    ) -> Result<(), BackendError> {
+        self.inner.rehashed(email, from, to).await
     }
 }

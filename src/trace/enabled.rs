@@ -22,5 +22,7 @@ pub(crate) fn failed(what: &'static str, failure: &Failure<'_>) {
         Failure::Deadline(after) => {
             tracing::warn!(target: TARGET, ?after, "{what} did not answer in time");
         }
+        #[cfg(feature = "password")]
+        Failure::Password(error) => tracing::warn!(target: TARGET, %error, "{what} was not done"),
     }
 }

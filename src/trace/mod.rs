@@ -13,6 +13,8 @@ pub(crate) use enabled::*;
 use std::time::Duration;
 
 use crate::backend::BackendError;
+#[cfg(feature = "password")]
+use crate::password::PasswordError;
 
 /// Why the store gave no answer.
 #[derive(Debug)]
@@ -21,4 +23,6 @@ pub(crate) enum Failure<'f> {
     Error(&'f BackendError),
     Panic,
     Deadline(Duration),
+    #[cfg(feature = "password")]
+    Password(&'f PasswordError),
 }

@@ -7,7 +7,7 @@ use tower_api_key::backend::Backend;
 use tower_api_key::clock::ManualClock;
 use tower_api_key::reject::Reason;
 use tower_api_key::test_util::Misbehaving;
-use tower_api_key::{Authenticator, KeyId, Timestamp};
+use tower_api_key::{Authenticator, KeyId, Principal, Timestamp};
 
 use crate::samples;
 
@@ -33,12 +33,20 @@ impl<S: Backend + Clone> Caller<S> {
 
     /// Presents the key called `name`.
     pub(crate) async fn present(&self, name: &str) -> Result<KeyId, Reason> {
+        self.admit(name).await.map(|principal| principal.key_id().clone())
+    }
+
+    /// Presents the key, and returns the organizations that it reaches.
+    pub(crate) async fn reach(&self, name: &str) -> Result<Vec<String>, Reason> {
+        let principal = self.admit(name).await?;
+        Ok(principal.organizations().map(|organization| organization.id.to_string()).collect())
+    }
+
+    async fn admit(&self, name: &str) -> Result<Principal, Reason> {
         let mut headers = HeaderMap::new();
         headers.insert("x-api-key", HeaderValue::try_from(samples::text(name)).unwrap());
-        match self.authenticator.authenticate(&headers).await {
-            Ok(principal) => Ok(principal.key_id().clone()),
-            Err(rejection) => Err(rejection.reason().clone()),
-        }
+        let admitted = self.authenticator.authenticate(&headers).await;
+        admitted.map_err(|rejection| rejection.reason().clone())
     }
 
     /// Returns how often the store was asked.

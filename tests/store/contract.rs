@@ -3,6 +3,7 @@
 pub(crate) mod abandonment;
 pub(crate) mod authentication;
 pub(crate) mod concurrency;
+pub(crate) mod owners;
 pub(crate) mod records;
 pub(crate) mod revocation;
 pub(crate) mod rotation;
@@ -64,6 +65,16 @@ macro_rules! keeps_the_contract {
             authentication::a_revoked_key_is_refused_by_the_very_next_request,
             authentication::every_authenticator_hears_of_a_change_through_any_clone_of_the_store,
             authentication::a_new_key_is_admitted_by_the_very_next_request,
+            owners::owners_read_back,
+            owners::what_is_put_twice_is_there_once_and_as_it_was_put_last,
+            owners::what_is_not_there_can_be_neither_changed_nor_referred_to,
+            owners::a_password_hash_is_replaced_only_while_it_is_the_one_that_was_seen,
+            owners::members_and_projects_are_listed_in_pages,
+            owners::a_key_shows_its_owner_as_it_is_now,
+            owners::a_key_whose_owner_is_known_can_be_changed,
+            owners::a_removed_member_is_out_of_reach_from_the_next_request_on,
+            owners::a_changed_organization_is_in_effect_for_the_very_next_request,
+            owners::keys_of_an_owner_who_is_gone_are_revoked,
             abandonment::an_abandoned_revocation_is_made_in_full_or_not_at_all,
             abandonment::an_abandoned_insertion_is_made_in_full_or_not_at_all,
         }

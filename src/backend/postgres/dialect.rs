@@ -13,7 +13,26 @@ pub(super) type DatabaseTransaction<'t> = sqlx::Transaction<'t, Database>;
 pub(super) const BEGIN: &str = "BEGIN";
 
 /// Keeps a row that was read as it is, until the transaction ends.
-pub(super) const LOCK_ROW: &str = " FOR UPDATE";
+pub(super) const LOCK_ROW: &str = " FOR UPDATE OF tower_api_key";
+
+/// Whoever adds a key holds off changes of owners, and whoever changes an owner holds off new keys: a key that is added unseen
+/// would be cached with its owner as it was. The number only has to be one that nobody else locks.
+pub(super) const KEEP_OWNERS: &[&str] = &["SELECT pg_advisory_xact_lock_shared(8390047731244621933)"];
+pub(super) const LOCK_OWNERS: &[&str] = &["SELECT pg_advisory_xact_lock(8390047731244621933)"];
+
+/// The memberships of a person as a JSON list, for a statement that names the column of the e-mail.
+macro_rules! memberships {
+    ($email:literal) => {
+        concat!(
+            "(SELECT json_agg(json_build_array(m.organization, o.disabled::INT, o.requires_sso::INT, m.role, m.scopes))::TEXT
+                FROM tower_api_key_membership m JOIN tower_api_key_organization o ON o.organization = m.organization
+                WHERE m.email = ",
+            $email,
+            ")"
+        )
+    };
+}
+pub(super) use memberships;
 
 /// Statements that come before the steps of the schema. Of several processes that start at once, one goes through them at a
 /// time; the number only has to be one that nobody else locks.
@@ -27,8 +46,10 @@ pub(super) const PREPARE: &[&str] = &[
     )",
 ];
 
-pub(super) const SCHEMA: &[Migration] =
-    &[Migration { version: 1, name: "keys", sql: include_str!("../sql/migrations/postgres/0001_keys.sql") }];
+pub(super) const SCHEMA: &[Migration] = &[
+    Migration { version: 1, name: "keys", sql: include_str!("../sql/migrations/postgres/0001_keys.sql") },
+    Migration { version: 2, name: "owners", sql: include_str!("../sql/migrations/postgres/0002_owners.sql") },
+];
 
 /// Tells whether the database cannot keep a value, whatever the time: a text with a zero byte (SQLSTATE 22021).
 pub(super) fn is_unfit(error: &dyn DatabaseError) -> bool {

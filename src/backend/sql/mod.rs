@@ -5,11 +5,13 @@
 //! database.
 
 mod log;
+mod owner;
 mod process;
 mod row;
 mod schema;
 
 pub(super) use log::{MOST, decode_changes, encode_change};
+pub(super) use owner::{OwnerFacts, decode_membership, decode_user};
 pub(super) use process::changes_of;
 pub(super) use row::{KeyRow, columns, decode_digest};
 pub(super) use schema::{Applied, Migration, check};

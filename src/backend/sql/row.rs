@@ -154,7 +154,7 @@ fn decode_sources(list: &str) -> Result<Box<[Scheme]>, BackendError> {
     list.split(' ').filter(|name| !name.is_empty()).map(scheme).collect()
 }
 
-fn unexpected(expected: &str, found: &str) -> BackendError {
+pub(super) fn unexpected(expected: &str, found: &str) -> BackendError {
     BackendError::corrupt(format!("expected {expected}, found {found}"))
 }
 

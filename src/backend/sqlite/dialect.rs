@@ -16,6 +16,24 @@ pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 /// Nothing: whoever writes is alone, so that a row that was read stays as it is.
 pub(super) const LOCK_ROW: &str = "";
 
+/// Nothing, for the same reason.
+pub(super) const KEEP_OWNERS: &[&str] = &[];
+pub(super) const LOCK_OWNERS: &[&str] = &[];
+
+/// The memberships of a person as a JSON list, for a statement that names the column of the e-mail.
+macro_rules! memberships {
+    ($email:literal) => {
+        concat!(
+            "(SELECT json_group_array(json_array(m.organization, o.disabled, o.requires_sso, m.role, m.scopes))
+                FROM tower_api_key_membership m JOIN tower_api_key_organization o ON o.organization = m.organization
+                WHERE m.email = ",
+            $email,
+            ")"
+        )
+    };
+}
+pub(super) use memberships;
+
 /// Statements that come before the steps of the schema.
 pub(super) const PREPARE: &[&str] = &["CREATE TABLE IF NOT EXISTS tower_api_key_migration (
     version    INTEGER PRIMARY KEY,
@@ -27,6 +45,7 @@ pub(super) const PREPARE: &[&str] = &["CREATE TABLE IF NOT EXISTS tower_api_key_
 pub(super) const SCHEMA: &[Migration] = &[
     Migration { version: 1, name: "keys", sql: include_str!("../sql/migrations/sqlite/0001_keys.sql") },
     Migration { version: 2, name: "life", sql: include_str!("../sql/migrations/sqlite/0002_life.sql") },
+    Migration { version: 3, name: "owners", sql: include_str!("../sql/migrations/sqlite/0003_owners.sql") },
 ];
 
 /// Tells whether the database cannot keep a value, whatever the time. This one keeps all that it is given.

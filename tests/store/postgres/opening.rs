@@ -41,11 +41,11 @@ async fn of_several_that_start_at_once_one_applies_the_schema() {
     for store in &stores {
         assert_eq!(store.get(&samples::id("key")).await.unwrap(), Some(samples::full("key")));
     }
-    let steps: i64 = sqlx::query_scalar("SELECT count(*) FROM tower_api_key_migration")
+    let twice: i64 = sqlx::query_scalar("SELECT max(version) - count(*) FROM tower_api_key_migration")
         .fetch_one(&database.pool().await)
         .await
         .unwrap();
-    assert_eq!(steps, 1);
+    assert_eq!(twice, 0);
 }
 
 #[tokio::test]
@@ -55,8 +55,8 @@ async fn a_schema_of_another_version_is_refused() {
     }
     for (ledger, version) in [
         (
-            "INSERT INTO tower_api_key_migration (version, name, checksum) VALUES (9, 'later', '')",
-            "version 9",
+            "INSERT INTO tower_api_key_migration (version, name, checksum) VALUES (99, 'later', '')",
+            "version 99",
         ),
         ("UPDATE tower_api_key_migration SET checksum = '\\x00'", "version 1"),
     ] {

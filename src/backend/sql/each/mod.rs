@@ -2,6 +2,7 @@
 
 mod filter;
 mod migrate;
+mod owners;
 mod read;
 mod store;
 mod write;

@@ -3,19 +3,38 @@
 use sqlx::error::UnexpectedNullError;
 use sqlx::{Decode, Executor, FromRow, QueryBuilder, Row as _, Type};
 
-use super::dialect::{Database, DatabaseTransaction, LOCK_ROW, Row};
+use super::dialect::{Database, DatabaseTransaction, LOCK_ROW, Row, memberships};
 use super::filter::restrict;
-use crate::backend::sql::{KeyRow, columns};
+use crate::backend::sql::{KeyRow, OwnerFacts, columns};
 use crate::backend::{BackendError, KeyFilter};
 use crate::digest::Digest;
 use crate::key::KeyId;
 use crate::record::Record;
 
+/// Reads keys, with what is known of their owners: in one statement, so that both are as of one moment.
+macro_rules! select_keys {
+    () => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", disabled, requires_sso, CASE WHEN owner_email IS NOT NULL THEN ",
+            memberships!("owner_email"),
+            " END AS memberships FROM tower_api_key LEFT JOIN tower_api_key_organization ON organization = owner_organization"
+        )
+    };
+}
+
+/// A key, and what is known of its owner.
+struct FoundKey {
+    key: KeyRow,
+    facts: OwnerFacts,
+}
+
 pub(super) async fn by_digest<'c>(
     database: impl Executor<'c, Database = Database>,
     digest: &Digest,
 ) -> Result<Option<Record>, BackendError> {
-    const FIND: &str = concat!("SELECT ", columns!(), " FROM tower_api_key WHERE digest = $1");
+    const FIND: &str = concat!(select_keys!(), " WHERE digest = $1");
     decode(sqlx::query_as(FIND).bind(&digest.as_bytes()[..]).fetch_optional(database).await)
 }
 
@@ -23,7 +42,7 @@ pub(super) async fn by_id<'c>(
     database: impl Executor<'c, Database = Database>,
     id: &KeyId,
 ) -> Result<Option<Record>, BackendError> {
-    const GET: &str = concat!("SELECT ", columns!(), " FROM tower_api_key WHERE id = $1");
+    const GET: &str = concat!(select_keys!(), " WHERE id = $1");
     decode(sqlx::query_as(GET).bind(id.as_str()).fetch_optional(database).await)
 }
 
@@ -32,7 +51,7 @@ pub(super) async fn by_id_to_change(
     transaction: &mut DatabaseTransaction<'_>,
     id: &KeyId,
 ) -> Result<Option<Record>, BackendError> {
-    let mut query = QueryBuilder::new(concat!("SELECT ", columns!(), " FROM tower_api_key WHERE id = "));
+    let mut query = QueryBuilder::new(concat!(select_keys!(), " WHERE id = "));
     query.push_bind(id.as_str()).push(LOCK_ROW);
     decode(query.build_query_as().fetch_optional(&mut **transaction).await)
 }
@@ -44,25 +63,44 @@ pub(super) async fn page<'c>(
     after: Option<&KeyId>,
     limit: usize,
 ) -> Result<Vec<Record>, BackendError> {
-    let mut query = QueryBuilder::new(concat!("SELECT ", columns!(), " FROM tower_api_key WHERE TRUE"));
+    let mut query = QueryBuilder::new(concat!(select_keys!(), " WHERE TRUE"));
     restrict(&mut query, filter);
     if let Some(after) = after {
         query.push(" AND id > ").push_bind(after.as_str());
     }
     query.push(" ORDER BY id LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows: Vec<KeyRow> = query.build_query_as().fetch_all(database).await.map_err(understand)?;
-    rows.into_iter().map(KeyRow::decode).collect()
+    let rows: Vec<FoundKey> = query.build_query_as().fetch_all(database).await.map_err(understand)?;
+    rows.into_iter().map(FoundKey::decode).collect()
 }
 
-fn decode(row: Result<Option<KeyRow>, sqlx::Error>) -> Result<Option<Record>, BackendError> {
-    row.map_err(understand)?.map(KeyRow::decode).transpose()
+fn decode(row: Result<Option<FoundKey>, sqlx::Error>) -> Result<Option<Record>, BackendError> {
+    row.map_err(understand)?.map(FoundKey::decode).transpose()
+}
+
+impl FoundKey {
+    fn decode(self) -> Result<Record, BackendError> {
+        let mut record = self.key.decode()?;
+        self.facts.complete(&mut record.owner)?;
+        Ok(record)
+    }
 }
 
 /// Tells a row that cannot be read from a store that cannot.
-fn understand(error: sqlx::Error) -> BackendError {
+pub(super) fn understand(error: sqlx::Error) -> BackendError {
     match error {
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => BackendError::corrupt(error),
         error => BackendError::unavailable(error),
+    }
+}
+
+impl FromRow<'_, Row> for FoundKey {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        let facts = OwnerFacts {
+            disabled: row.try_get("disabled")?,
+            requires_sso: row.try_get("requires_sso")?,
+            memberships: row.try_get("memberships")?,
+        };
+        Ok(Self { key: KeyRow::from_row(row)?, facts })
     }
 }
 

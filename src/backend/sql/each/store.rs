@@ -1,14 +1,19 @@
 //! The store as others see it.
 
 use super::Store;
-use super::read;
 use super::write::{Write, Written, write};
+use super::{owners, read};
 use crate::backend::edit::Edit;
 use crate::backend::sql::KeyRow;
-use crate::backend::{Backend, BackendError, Feed, KeyFilter, KeyStore, KeyUpdate, Rotation, Subscriber};
+use crate::backend::{
+    Backend, BackendError, Feed, KeyFilter, KeyStore, KeyUpdate, OwnerChange, OwnerStore, Rotation,
+    Subscriber,
+};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
+use crate::owner::{Organization, Project, User};
+use crate::password_hash::PasswordHash;
 use crate::record::{Record, Revocation};
 
 impl Store {
@@ -38,6 +43,55 @@ impl Backend for Store {
 
     async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
         self.edit(id, Edit::FirstUse(at)).await.map(drop)
+    }
+
+    async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
+        owners::user(&self.pool, email).await
+    }
+
+    async fn rehashed(
+        &self,
+        email: &str,
+        from: &PasswordHash,
+        to: &PasswordHash,
+    ) -> Result<(), BackendError> {
+        self.change_owner(OwnerChange::Rehash(email.into(), from.clone(), to.clone())).await
+    }
+}
+
+impl OwnerStore for Store {
+    async fn change_owner(&self, change: OwnerChange) -> Result<(), BackendError> {
+        self.write(Write::Owner(change)).await.map(drop)
+    }
+
+    async fn organization(&self, id: &str) -> Result<Option<Organization>, BackendError> {
+        owners::organization(&self.pool, id).await
+    }
+
+    async fn user(&self, email: &str) -> Result<Option<User>, BackendError> {
+        self.find_user(email).await
+    }
+
+    async fn password_hash(&self, email: &str) -> Result<Option<PasswordHash>, BackendError> {
+        Ok(self.find_user(email).await?.and_then(|user| user.password().cloned()))
+    }
+
+    async fn members(
+        &self,
+        organization: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<User>, BackendError> {
+        owners::members(&self.pool, organization, after, limit).await
+    }
+
+    async fn projects(
+        &self,
+        organization: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Project>, BackendError> {
+        owners::projects(&self.pool, organization, after, limit).await
     }
 }
 

@@ -3,12 +3,15 @@
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, QueryBuilder};
 
-use super::dialect::{BEGIN, Database, DatabaseConnection, DatabaseTransaction, Pool, is_unfit};
+use super::dialect::{
+    BEGIN, Database, DatabaseConnection, DatabaseTransaction, KEEP_OWNERS, LOCK_OWNERS, Pool, is_unfit,
+};
 use super::filter::restrict;
+use super::owners;
 use super::read::by_id_to_change;
 use crate::backend::edit::{Consequence, Edit, change_of};
 use crate::backend::sql::{KeyRow, columns, decode_digest, encode_change};
-use crate::backend::{Announcement, BackendError, BackendErrorKind, Change, KeyFilter};
+use crate::backend::{Announcement, BackendError, BackendErrorKind, Change, KeyFilter, OwnerChange};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
@@ -35,6 +38,18 @@ pub(super) enum Write {
     Revoke(KeyId, Revocation),
     RevokeAll(KeyFilter, Revocation),
     DeleteEnded(Timestamp),
+    Owner(OwnerChange),
+}
+
+impl Write {
+    /// Statements that come before all others, so that whoever adds a key and whoever changes its owner do not miss each other.
+    fn locks(&self) -> &'static [&'static str] {
+        match self {
+            Self::Insert(..) | Self::Edit(_, Edit::Rotate(_)) => KEEP_OWNERS,
+            Self::Owner(_) => LOCK_OWNERS,
+            _ => &[],
+        }
+    }
 }
 
 /// What was changed.
@@ -53,7 +68,7 @@ impl Written {
         Self::several(vec![change])
     }
 
-    fn several(changes: Vec<Change>) -> Self {
+    pub(super) fn several(changes: Vec<Change>) -> Self {
         Self { record: None, new: changes.len(), changes }
     }
 }
@@ -75,12 +90,16 @@ async fn write_on(
     announcement: &mut Announcement,
 ) -> Result<Written, BackendError> {
     let mut transaction = connection.begin_with(BEGIN).await.map_err(BackendError::unavailable)?;
+    for statement in write.locks() {
+        sqlx::query(*statement).execute(&mut *transaction).await.map_err(BackendError::unavailable)?;
+    }
     let written = match write {
         Write::Insert(row, digest) => insert(&mut transaction, *row, digest).await.map(Written::one)?,
         Write::Edit(id, edit) => edit_one(&mut transaction, &id, edit).await?,
         Write::Revoke(id, revocation) => revoke(&mut transaction, &id, &revocation).await?,
         Write::RevokeAll(filter, revocation) => revoke_all(&mut transaction, &filter, &revocation).await?,
         Write::DeleteEnded(before) => delete_ended(&mut transaction, before).await?,
+        Write::Owner(change) => owners::change(&mut transaction, change).await?,
     };
     log(&mut transaction, &written.changes[..written.new]).await?;
     // From here on the commit may succeed without our hearing of it.
@@ -144,7 +163,7 @@ async fn edit_one(
         changes.push(change(transaction, &record).await?);
     }
     if let Some(successor) = &successor {
-        changes.push(insert(transaction, KeyRow::encode(successor)?, successor.digest).await?);
+        changes.push(insert(transaction, row_of(successor)?, successor.digest).await?);
     }
     if let Some((id, end)) = ends {
         let digest = sqlx::query_scalar(END)
@@ -158,7 +177,7 @@ async fn edit_one(
 }
 
 async fn change(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> Result<Change, BackendError> {
-    let row = KeyRow::encode(record)?;
+    let row = row_of(record)?;
     sqlx::query(CHANGE)
         .bind(row.id)
         .bind(row.name)
@@ -173,6 +192,11 @@ async fn change(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> R
         .await
         .map_err(refused)?;
     Ok(change_of(record))
+}
+
+/// Writes a record that was read as a row. What is known of its owner stands elsewhere.
+fn row_of(record: &Record) -> Result<KeyRow, BackendError> {
+    KeyRow::encode(&Record { owner: record.owner.identity(), ..record.clone() })
 }
 
 /// Revokes a key, whatever else its row says: a row that cannot be read must not keep a key alive.
@@ -195,7 +219,7 @@ async fn revoke(
     Ok(Written { new: 0, ..Written::one(Change::Revoked(digest)) })
 }
 
-async fn revoke_all(
+pub(super) async fn revoke_all(
     transaction: &mut DatabaseTransaction<'_>,
     filter: &KeyFilter,
     revocation: &Revocation,
@@ -245,7 +269,7 @@ pub(super) fn give_back<T>(
 }
 
 /// Says why a row was not written.
-fn refused(error: sqlx::Error) -> BackendError {
+pub(super) fn refused(error: sqlx::Error) -> BackendError {
     match error {
         sqlx::Error::Database(error) if error.is_unique_violation() => BackendError::conflict(),
         sqlx::Error::Database(error) if is_unfit(&*error) => BackendError::invalid(error),
@@ -257,7 +281,7 @@ fn understand(found: Result<Option<Vec<u8>>, sqlx::Error>) -> Result<Option<Dige
     found.map_err(refused)?.map(|bytes| decode_digest(&bytes)).transpose()
 }
 
-fn all_of(
+pub(super) fn all_of(
     digests: Result<Vec<Vec<u8>>, sqlx::Error>,
     change: impl Fn(Digest) -> Change,
 ) -> Result<Vec<Change>, BackendError> {

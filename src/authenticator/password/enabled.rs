@@ -1,0 +1,105 @@
+//! The twin that looks people up by their e-mail.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::super::Authenticator;
+use crate::cache::{Fact, Question, Unanswered};
+use crate::credential::{Credential, Scheme};
+use crate::digest::Digest;
+use crate::environment::Environment;
+use crate::owner::{Owner, User};
+use crate::password::Passwords;
+use crate::password_hash::PasswordHash;
+use crate::trace;
+
+/// The verifier of passwords, where they are accepted.
+pub(in super::super) type Accepted = Option<Passwords>;
+
+/// An e-mail and what may be the password, which is wiped when it is dropped.
+pub(in super::super) struct Presented {
+    account: Digest,
+    email: Arc<str>,
+    secret: Zeroizing<Vec<u8>>,
+}
+
+impl Authenticator {
+    /// Returns what may be a password: a Basic credential that names a person.
+    pub(in super::super) fn password_in(&self, credential: &Credential<'_>) -> Option<Presented> {
+        self.0.passwords.as_ref()?;
+        let is_basic = *self.scheme(credential.source()) == Scheme::Basic;
+        let email = User::new(credential.user().filter(|user| is_basic && !user.is_empty())?, []).email;
+        Some(Presented {
+            account: Digest::of_account(&email),
+            email: email.into(),
+            secret: Zeroizing::new(credential.expose_secret().to_vec()),
+        })
+    }
+
+    /// Returns the person if both the account and the verdict on the password are remembered.
+    pub(in super::super) fn known_by(&self, presented: &Presented) -> Option<Fact> {
+        let account = self.0.cache.peek(&presented.account)?;
+        let verdict =
+            self.0.passwords.as_ref()?.verdict(&presented.email, password_of(&account)?, &presented.secret);
+        match verdict? {
+            true => Some(account),
+            false => Some(Fact::Absent),
+        }
+    }
+
+    /// Looks the person up, and verifies the password. Whoever does not exist is verified against the hash of nobody, so that
+    /// the time tells nothing.
+    pub(in super::super) async fn look_up_account(&self, presented: Presented) -> Result<Fact, Unanswered> {
+        let Presented { account: digest, email, secret } = presented;
+        let Some(passwords) = &self.0.passwords else { return Ok(Fact::Absent) };
+        // A person has no environment: it is that of the deployment.
+        let environment = self.0.environment.unwrap_or(Environment::Live);
+        let question = Question::Account { digest, email: Arc::clone(&email), environment };
+        let account = self.0.cache.read(question).await?;
+        let hash = password_of(&account);
+        match passwords.verify(&email, hash, secret.clone()).await {
+            Ok(true) => {
+                if let Some(hash) = hash {
+                    self.renew(passwords, &email, hash, secret);
+                }
+                Ok(account)
+            }
+            Ok(false) => Ok(Fact::Absent),
+            Err(error) => {
+                trace::failed("the verification of a password", &trace::Failure::Password(&error));
+                Err(Unanswered)
+            }
+        }
+    }
+
+    /// Has the store keep a hash that was made with more work, if that is asked for by now. The request does not wait for it.
+    fn renew(
+        &self,
+        passwords: &Passwords,
+        email: &Arc<str>,
+        hash: &PasswordHash,
+        secret: Zeroizing<Vec<u8>>,
+    ) {
+        if !passwords.is_outdated(hash) {
+            return;
+        }
+        let (cache, passwords, email, hash) =
+            (Arc::clone(&self.0.cache), passwords.clone(), Arc::clone(email), hash.clone());
+        tokio::spawn(async move {
+            if let Some(renewed) = passwords.renewed(secret).await {
+                cache.rehashed(&email, &hash, &renewed).await;
+            }
+        });
+    }
+}
+
+fn password_of(account: &Fact) -> Option<&PasswordHash> {
+    match account {
+        Fact::Known(entry) => match &entry.record().owner {
+            Owner::User(user) => user.password(),
+            Owner::Organization(_) | Owner::Project(_) => None,
+        },
+        Fact::Absent | Fact::Dead => None,
+    }
+}

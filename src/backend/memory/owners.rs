@@ -1,0 +1,168 @@
+//! The owners of keys in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use super::Keys;
+use crate::backend::{BackendError, Change, KeyFilter, OwnerChange};
+use crate::owner::{Membership, Organization, Owner, Project, User};
+use crate::password_hash::PasswordHash;
+use crate::record::{Record, Revocation};
+
+#[derive(Debug, Default)]
+pub(super) struct Owners {
+    organizations: BTreeMap<Box<str>, Organization>,
+    users: BTreeMap<Box<str>, Option<PasswordHash>>,
+    /// The role and its scopes, by e-mail and organization.
+    memberships: BTreeMap<(Box<str>, Box<str>), Membership>,
+    projects: BTreeSet<(Box<str>, Box<str>)>,
+}
+
+impl Owners {
+    pub(super) fn organization(&self, id: &str) -> Option<&Organization> {
+        self.organizations.get(id)
+    }
+
+    pub(super) fn user(&self, email: &str) -> Option<User> {
+        let password = self.users.get(email)?.clone();
+        let memberships = self.memberships.iter().filter(|((member, _), _)| **member == *email);
+        let current = memberships.map(|(_, membership)| self.current_membership(membership));
+        Some(User::new(email, current).with_password(password))
+    }
+
+    pub(super) fn members(&self, organization: &str, after: Option<&str>, limit: usize) -> Vec<User> {
+        let wanted = |(email, of): &(Box<str>, Box<str>)| {
+            **of == *organization && after.is_none_or(|after| **email > *after)
+        };
+        let members = self.memberships.iter().filter(|(key, _)| wanted(key)).take(limit);
+        members
+            .map(|((email, _), membership)| User::new(email.clone(), [self.current_membership(membership)]))
+            .collect()
+    }
+
+    pub(super) fn projects(&self, organization: &str, after: Option<&str>, limit: usize) -> Vec<Project> {
+        let Some(own) = self.organizations.get(organization) else { return Vec::new() };
+        let behind = (own.id.clone(), after.unwrap_or_default().into());
+        let from = if after.is_some() { Bound::Excluded(behind) } else { Bound::Included(behind) };
+        let own_projects = self.projects.range((from, Bound::Unbounded)).take_while(|(of, _)| *of == own.id);
+        own_projects.take(limit).map(|(_, id)| Project::new(own.clone(), id.clone())).collect()
+    }
+
+    /// Returns a record whose owner is as it is now. An owner who is not known here is as the record says.
+    pub(super) fn current(&self, record: &Record) -> Record {
+        let organization = |own: &Organization| self.organization(&own.id).unwrap_or(own).clone();
+        let owner = match &record.owner {
+            Owner::Organization(own) => Owner::Organization(organization(own)),
+            Owner::Project(own) => Owner::project(organization(&own.organization), own.id.clone()),
+            Owner::User(own) => {
+                let known = self.user(&own.email).map(|user| user.with_password(None));
+                Owner::User(known.unwrap_or_else(|| own.clone()))
+            }
+        };
+        Record { owner, ..record.clone() }
+    }
+
+    fn current_membership(&self, membership: &Membership) -> Membership {
+        let organization = self.organization(&membership.organization.id);
+        let organization = organization.unwrap_or(&membership.organization).clone();
+        Membership { organization, ..membership.clone() }
+    }
+
+    fn emails_of(&self, organization: &str) -> Vec<Box<str>> {
+        let members = self.memberships.keys().filter(|(_, of)| **of == *organization);
+        members.map(|(email, _)| email.clone()).collect()
+    }
+}
+
+impl Keys {
+    /// Changes the owners, and returns what others have to be told.
+    pub(super) fn change_owner(&mut self, change: OwnerChange) -> Result<Vec<Change>, BackendError> {
+        let owners = &mut self.owners;
+        match change {
+            OwnerChange::PutOrganization(organization) => {
+                let id = organization.id.clone();
+                owners.organizations.insert(id.clone(), organization);
+                Ok(self.concerned_by_organization(&id))
+            }
+            OwnerChange::DeleteOrganization(id, revocation) => {
+                found(owners.organizations.contains_key(&id))?;
+                let concerned = self.concerned_by_organization(&id);
+                self.owners.memberships.retain(|(_, of), _| *of != id);
+                self.owners.projects.retain(|(of, _)| *of != id);
+                self.owners.organizations.remove(&id);
+                Ok(self.revoke_owned(concerned, &KeyFilter::of_organization(id), &revocation))
+            }
+            OwnerChange::PutUser(email) => {
+                owners.users.entry(email.clone()).or_default();
+                Ok(self.concerned_by_user(&email))
+            }
+            OwnerChange::SetPassword(email, hash) => {
+                *owners.users.get_mut(&email).ok_or_else(BackendError::no_owner)? = hash;
+                Ok(vec![Change::of_user(&email)])
+            }
+            OwnerChange::Rehash(email, from, to) => {
+                let hash = owners.users.get_mut(&email).ok_or_else(BackendError::no_owner)?;
+                if hash.as_ref() == Some(&from) {
+                    *hash = Some(to);
+                }
+                Ok(vec![Change::of_user(&email)])
+            }
+            OwnerChange::DeleteUser(email, revocation) => {
+                found(owners.users.remove(&email).is_some())?;
+                owners.memberships.retain(|(member, _), _| *member != email);
+                let concerned = vec![Change::of_user(&email)];
+                Ok(self.revoke_owned(concerned, &KeyFilter::of_user(email), &revocation))
+            }
+            OwnerChange::PutMembership(email, membership) => {
+                let organization = membership.organization.id.clone();
+                let known = owners.organizations.contains_key(&organization);
+                found(known && owners.users.contains_key(&email))?;
+                owners.memberships.insert((email.clone(), organization), membership);
+                Ok(self.concerned_by_user(&email))
+            }
+            OwnerChange::DeleteMembership(email, organization) => {
+                found(owners.memberships.remove(&(email.clone(), organization)).is_some())?;
+                Ok(self.concerned_by_user(&email))
+            }
+            OwnerChange::PutProject(organization, id) => {
+                found(owners.organizations.contains_key(&organization))?;
+                owners.projects.insert((organization, id));
+                Ok(Vec::new())
+            }
+            OwnerChange::DeleteProject(organization, id, revocation) => {
+                found(owners.projects.remove(&(organization.clone(), id.clone())))?;
+                let keys = KeyFilter { project: Some(id), ..KeyFilter::of_organization(organization) };
+                Ok(self.revoke_owned(Vec::new(), &keys, &revocation))
+            }
+        }
+    }
+
+    fn concerned_by_user(&self, email: &str) -> Vec<Change> {
+        self.keys_of(KeyFilter::of_user(email)).chain([Change::of_user(email)]).collect()
+    }
+
+    fn concerned_by_organization(&self, id: &str) -> Vec<Change> {
+        let members = self.owners.emails_of(id);
+        let of_members = members.iter().flat_map(|email| self.concerned_by_user(email));
+        self.keys_of(KeyFilter::of_organization(id)).chain(of_members).collect()
+    }
+
+    fn keys_of(&self, filter: KeyFilter) -> impl Iterator<Item = Change> {
+        let records = self.records.values().filter(move |record| filter.matches(record));
+        records.map(|record| Change::Changed(record.digest))
+    }
+
+    /// Revokes the keys of an owner who is gone, beside what has changed already.
+    fn revoke_owned(
+        &mut self,
+        concerned: Vec<Change>,
+        filter: &KeyFilter,
+        revocation: &Revocation,
+    ) -> Vec<Change> {
+        concerned.into_iter().chain(self.revoke_all(filter, revocation)).collect()
+    }
+}
+
+fn found(is_there: bool) -> Result<(), BackendError> {
+    if is_there { Ok(()) } else { Err(BackendError::no_owner()) }
+}

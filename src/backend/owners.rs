@@ -1,0 +1,285 @@
+//! Who owns keys: the write side of organizations, people, memberships and projects.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::{Backend, BackendError};
+use crate::owner::{Membership, Organization, Project, User};
+use crate::password_hash::PasswordHash;
+use crate::record::Revocation;
+
+/// A store that keeps the owners of keys beside the keys.
+///
+/// What a person reaches is computed from the memberships when a request is judged. So whoever is removed from an
+/// organization is refused there from the next request on, as is a key that is revoked: every change of an owner is a change
+/// of all keys that it concerns, and an acknowledged change is in effect in this process.
+///
+/// Keys may belong to organizations that the store does not know; these are open and do not require single sign-on.
+///
+/// ```
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// use tower_api_key::backend::OwnerStore;
+/// use tower_api_key::{Membership, MemoryStore, Organization, Scopes, User};
+///
+/// let store = MemoryStore::new();
+/// let acme = Organization::new("acme");
+/// store.put_organization(acme.clone()).await?;
+/// store.put_user("Ann@example.com").await?;
+/// store.put_membership("ann@example.com", Membership::new(acme, "reader", Scopes::parse("notes.read")?)).await?;
+///
+/// let ann = store.user("ann@example.com").await?.expect("the person");
+/// assert_eq!(&*ann.memberships[0].role, "reader");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub trait OwnerStore: Backend {
+    /// Makes a change.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](super::BackendErrorKind::NotFound) if the change is about, or refers to, an organization, a person, a membership
+    /// or a project that is not there; [`Invalid`](super::BackendErrorKind::Invalid) if the store cannot keep the values;
+    /// [`Unavailable`](super::BackendErrorKind::Unavailable) if it could not be asked. Nothing was changed then, except perhaps
+    /// after the last one.
+    fn change_owner(&self, change: OwnerChange) -> impl Future<Output = Result<(), BackendError>> + Send;
+
+    /// Returns an organization.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not be asked.
+    fn organization(
+        &self,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<Organization>, BackendError>> + Send;
+
+    /// Returns a person with the memberships, by the order of their organizations.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not be asked.
+    fn user(&self, email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send;
+
+    /// Returns the hash of a person's password, if there is one: for whoever moves people to another store.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not be asked.
+    fn password_hash(
+        &self,
+        email: &str,
+    ) -> impl Future<Output = Result<Option<PasswordHash>, BackendError>> + Send;
+
+    /// Returns the first `limit` members of an organization, in the order of the bytes of their e-mails, from behind `after` on.
+    /// Each has the membership in that organization alone.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not be asked.
+    fn members(
+        &self,
+        organization: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<User>, BackendError>> + Send;
+
+    /// Returns the first `limit` projects of an organization, in the order of the bytes of their ids, from behind `after` on.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not be asked.
+    fn projects(
+        &self,
+        organization: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Project>, BackendError>> + Send;
+
+    /// Adds an organization, or changes whether it is disabled and requires single sign-on.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`change_owner`](Self::change_owner), as for all that follow.
+    fn put_organization(
+        &self,
+        organization: Organization,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
+        self.change_owner(OwnerChange::PutOrganization(organization))
+    }
+
+    /// Deletes an organization with its projects and memberships, and revokes the keys of both.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`change_owner`](Self::change_owner).
+    fn delete_organization(
+        &self,
+        id: &str,
+        revocation: Revocation,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
+        self.change_owner(OwnerChange::DeleteOrganization(id.into(), revocation))
+    }
+
+    /// Adds a person without memberships and password. One who is there stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`change_owner`](Self::change_owner).
+    fn put_user(&self, email: &str) -> impl Future<Output = Result<(), BackendError>> + Send {
+        self.change_owner(OwnerChange::PutUser(lower(email)))
+    }
+
+    /// Sets the hash of a person's password, or takes it away. The former password is refused from then on.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`change_owner`](Self::change_owner).
+    fn set_password(
+        &self,
+        email: &str,
+        hash: Option<PasswordHash>,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
+        self.change_owner(OwnerChange::SetPassword(lower(email), hash))
+    }
+
+    /// Deletes a person with the memberships, and revokes the person's keys.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`change_owner`](Self::change_owner).
+    fn delete_user(
+        &self,
+        email: &str,
+        revocation: Revocation,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
+        self.change_owner(OwnerChange::DeleteUser(lower(email), revocation))
+    }
+
+    /// Makes a person a member of an organization, or changes the role. What is kept of the organization is its id.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`change_owner`](Self::change_owner).
+    fn put_membership(
+        &self,
+        email: &str,
+        membership: Membership,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
+        self.change_owner(OwnerChange::PutMembership(lower(email), membership))
+    }
+
+    /// Removes a person from an organization.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`change_owner`](Self::change_owner).
+    fn delete_membership(
+        &self,
+        email: &str,
+        organization: &str,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
+        self.change_owner(OwnerChange::DeleteMembership(lower(email), organization.into()))
+    }
+
+    /// Adds a project to an organization. One that is there stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`change_owner`](Self::change_owner).
+    fn put_project(
+        &self,
+        organization: &str,
+        id: &str,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
+        self.change_owner(OwnerChange::PutProject(organization.into(), id.into()))
+    }
+
+    /// Deletes a project, and revokes its keys.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`change_owner`](Self::change_owner).
+    fn delete_project(
+        &self,
+        organization: &str,
+        id: &str,
+        revocation: Revocation,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
+        self.change_owner(OwnerChange::DeleteProject(organization.into(), id.into(), revocation))
+    }
+}
+
+/// A change of the owners of keys. Each has a method of [`OwnerStore`], which says what it does.
+///
+/// Ids are as they are; the ASCII letters of e-mails are in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OwnerChange {
+    /// See [`OwnerStore::put_organization`].
+    PutOrganization(Organization),
+    /// See [`OwnerStore::delete_organization`].
+    DeleteOrganization(Box<str>, Revocation),
+    /// See [`OwnerStore::put_user`].
+    PutUser(Box<str>),
+    /// See [`OwnerStore::set_password`].
+    SetPassword(Box<str>, Option<PasswordHash>),
+    /// Replaces the hash of a password by another one of the same password, unless it is not the first one any more.
+    Rehash(Box<str>, PasswordHash, PasswordHash),
+    /// See [`OwnerStore::delete_user`].
+    DeleteUser(Box<str>, Revocation),
+    /// See [`OwnerStore::put_membership`].
+    PutMembership(Box<str>, Membership),
+    /// See [`OwnerStore::delete_membership`].
+    DeleteMembership(Box<str>, Box<str>),
+    /// See [`OwnerStore::put_project`].
+    PutProject(Box<str>, Box<str>),
+    /// See [`OwnerStore::delete_project`].
+    DeleteProject(Box<str>, Box<str>, Revocation),
+}
+
+fn lower(email: &str) -> Box<str> {
+    User::new(email, []).email
+}
+
+impl<S: OwnerStore> OwnerStore for Arc<S> {
+    fn change_owner(&self, change: OwnerChange) -> impl Future<Output = Result<(), BackendError>> + Send {
+        (**self).change_owner(change)
+    }
+
+    fn organization(
+        &self,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<Organization>, BackendError>> + Send {
+        (**self).organization(id)
+    }
+
+    fn user(&self, email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send {
+        (**self).user(email)
+    }
+
+    fn password_hash(
+        &self,
+        email: &str,
+    ) -> impl Future<Output = Result<Option<PasswordHash>, BackendError>> + Send {
+        (**self).password_hash(email)
+    }
+
+    fn members(
+        &self,
+        organization: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<User>, BackendError>> + Send {
+        (**self).members(organization, after, limit)
+    }
+
+    fn projects(
+        &self,
+        organization: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Project>, BackendError>> + Send {
+        (**self).projects(organization, after, limit)
+    }
+}

@@ -1,0 +1,216 @@
+//! The owners of keys: organizations, people, memberships and projects.
+
+use sqlx::{Executor, QueryBuilder, Row as _};
+
+use super::dialect::{Database, DatabaseTransaction, Pool, memberships};
+use super::read::understand;
+use super::write::{Written, all_of, refused, revoke_all};
+use crate::backend::sql::{decode_membership, decode_user};
+use crate::backend::{BackendError, Change, KeyFilter, OwnerChange};
+use crate::owner::{Membership, Organization, Project, User};
+use crate::password_hash::PasswordHash;
+
+const PUT_ORGANIZATION: &str =
+    "INSERT INTO tower_api_key_organization (organization, disabled, requires_sso) VALUES ($1, $2, $3)
+    ON CONFLICT (organization) DO UPDATE SET disabled = excluded.disabled, requires_sso = excluded.requires_sso";
+const PUT_USER: &str = "INSERT INTO tower_api_key_user (email) VALUES ($1) ON CONFLICT (email) DO NOTHING";
+const SET_PASSWORD: &str = "UPDATE tower_api_key_user SET password_hash = $2 WHERE email = $1";
+const REHASH: &str =
+    "UPDATE tower_api_key_user SET password_hash = $3 WHERE email = $1 AND password_hash = $2";
+/// Of what a membership refers to, nothing may be missing.
+const PUT_MEMBERSHIP: &str = "INSERT INTO tower_api_key_membership (email, organization, role, scopes)
+    SELECT email, organization, $3, $4 FROM tower_api_key_user CROSS JOIN tower_api_key_organization
+        WHERE email = $1 AND organization = $2
+    ON CONFLICT (email, organization) DO UPDATE SET role = excluded.role, scopes = excluded.scopes";
+const DELETE_MEMBERSHIP: &str = "DELETE FROM tower_api_key_membership WHERE email = $1 AND organization = $2";
+const PUT_PROJECT: &str = "INSERT INTO tower_api_key_project (organization, project)
+    SELECT organization, $2 FROM tower_api_key_organization WHERE organization = $1
+    ON CONFLICT (organization, project) DO UPDATE SET project = excluded.project";
+const DELETE_PROJECT: &str = "DELETE FROM tower_api_key_project WHERE organization = $1 AND project = $2";
+
+/// Makes a change of the owners, of which others have to be told as of changes of the keys that it concerns.
+pub(super) async fn change(
+    transaction: &mut DatabaseTransaction<'_>,
+    change: OwnerChange,
+) -> Result<Written, BackendError> {
+    let changes = match change {
+        OwnerChange::PutOrganization(Organization { id, disabled, requires_sso }) => {
+            let put = sqlx::query(PUT_ORGANIZATION).bind(&*id).bind(disabled).bind(requires_sso);
+            put.execute(&mut **transaction).await.map_err(refused)?;
+            concerned_by_organization(transaction, &id).await?
+        }
+        OwnerChange::DeleteOrganization(id, revocation) => {
+            let concerned = concerned_by_organization(transaction, &id).await?;
+            execute(transaction, "DELETE FROM tower_api_key_membership WHERE organization = $1", &[&id])
+                .await?;
+            execute(transaction, "DELETE FROM tower_api_key_project WHERE organization = $1", &[&id]).await?;
+            let gone = "DELETE FROM tower_api_key_organization WHERE organization = $1";
+            found(execute(transaction, gone, &[&id]).await?)?;
+            let revoked = revoke_all(transaction, &KeyFilter::of_organization(id), &revocation).await?;
+            [concerned, revoked.changes].concat()
+        }
+        OwnerChange::PutUser(email) => {
+            execute(transaction, PUT_USER, &[&email]).await?;
+            concerned_by_user(transaction, &email).await?
+        }
+        OwnerChange::SetPassword(email, hash) => {
+            let hash = hash.as_ref().map(PasswordHash::as_str);
+            let set = sqlx::query(SET_PASSWORD).bind(&*email).bind(hash);
+            found(set.execute(&mut **transaction).await.map_err(refused)?.rows_affected())?;
+            vec![Change::of_user(&email)]
+        }
+        OwnerChange::Rehash(email, from, to) => {
+            execute(transaction, REHASH, &[&email, from.as_str(), to.as_str()]).await?;
+            vec![Change::of_user(&email)]
+        }
+        OwnerChange::DeleteUser(email, revocation) => {
+            execute(transaction, "DELETE FROM tower_api_key_membership WHERE email = $1", &[&email]).await?;
+            found(execute(transaction, "DELETE FROM tower_api_key_user WHERE email = $1", &[&email]).await?)?;
+            let account = vec![Change::of_user(&email)];
+            let revoked = revoke_all(transaction, &KeyFilter::of_user(email), &revocation).await?;
+            [account, revoked.changes].concat()
+        }
+        OwnerChange::PutMembership(email, Membership { organization, role, scopes }) => {
+            let scopes = scopes.to_string();
+            found(execute(transaction, PUT_MEMBERSHIP, &[&email, &organization.id, &role, &scopes]).await?)?;
+            concerned_by_user(transaction, &email).await?
+        }
+        OwnerChange::DeleteMembership(email, organization) => {
+            found(execute(transaction, DELETE_MEMBERSHIP, &[&email, &organization]).await?)?;
+            concerned_by_user(transaction, &email).await?
+        }
+        OwnerChange::PutProject(organization, id) => {
+            found(execute(transaction, PUT_PROJECT, &[&organization, &id]).await?)?;
+            Vec::new()
+        }
+        OwnerChange::DeleteProject(organization, id, revocation) => {
+            found(execute(transaction, DELETE_PROJECT, &[&organization, &id]).await?)?;
+            let keys = KeyFilter { project: Some(id), ..KeyFilter::of_organization(organization) };
+            revoke_all(transaction, &keys, &revocation).await?.changes
+        }
+    };
+    Ok(Written::several(changes))
+}
+
+/// Runs a statement about texts, and returns how many rows it was about.
+async fn execute(
+    transaction: &mut DatabaseTransaction<'_>,
+    statement: &'static str,
+    texts: &[&str],
+) -> Result<u64, BackendError> {
+    let query = texts.iter().fold(sqlx::query(statement), |query, text| query.bind((*text).to_owned()));
+    Ok(query.execute(&mut **transaction).await.map_err(refused)?.rows_affected())
+}
+
+fn found(rows: u64) -> Result<(), BackendError> {
+    if rows == 0 { Err(BackendError::no_owner()) } else { Ok(()) }
+}
+
+async fn concerned_by_user(
+    transaction: &mut DatabaseTransaction<'_>,
+    email: &str,
+) -> Result<Vec<Change>, BackendError> {
+    const KEYS: &str = "SELECT digest FROM tower_api_key WHERE owner_email = $1";
+    let digests = sqlx::query_scalar(KEYS).bind(email).fetch_all(&mut **transaction).await;
+    let mut changes = all_of(digests, Change::Changed)?;
+    changes.push(Change::of_user(email));
+    Ok(changes)
+}
+
+/// The keys of an organization and of its members, and the members themselves.
+async fn concerned_by_organization(
+    transaction: &mut DatabaseTransaction<'_>,
+    id: &str,
+) -> Result<Vec<Change>, BackendError> {
+    const KEYS: &str = "SELECT digest FROM tower_api_key WHERE owner_organization = $1
+        UNION ALL SELECT digest FROM tower_api_key_membership JOIN tower_api_key ON owner_email = email
+        WHERE organization = $1";
+    const MEMBERS: &str = "SELECT email FROM tower_api_key_membership WHERE organization = $1";
+    let digests = sqlx::query_scalar(KEYS).bind(id).fetch_all(&mut **transaction).await;
+    let mut changes = all_of(digests, Change::Changed)?;
+    let members: Vec<String> =
+        sqlx::query_scalar(MEMBERS).bind(id).fetch_all(&mut **transaction).await.map_err(refused)?;
+    changes.extend(members.iter().map(|email| Change::of_user(email)));
+    Ok(changes)
+}
+
+pub(super) async fn organization<'c>(
+    database: impl Executor<'c, Database = Database>,
+    id: &str,
+) -> Result<Option<Organization>, BackendError> {
+    const GET: &str = "SELECT disabled, requires_sso FROM tower_api_key_organization WHERE organization = $1";
+    let row: Option<(bool, bool)> =
+        sqlx::query_as(GET).bind(id).fetch_optional(database).await.map_err(understand)?;
+    Ok(row.map(|(disabled, requires_sso)| Organization { disabled, requires_sso, ..Organization::new(id) }))
+}
+
+pub(super) async fn user<'c>(
+    database: impl Executor<'c, Database = Database>,
+    email: &str,
+) -> Result<Option<User>, BackendError> {
+    const GET: &str = concat!(
+        "SELECT password_hash, ",
+        memberships!("tower_api_key_user.email"),
+        " AS memberships FROM tower_api_key_user WHERE email = $1"
+    );
+    let row: Option<(Option<String>, Option<String>)> =
+        sqlx::query_as(GET).bind(email).fetch_optional(database).await.map_err(understand)?;
+    row.map(|(hash, memberships)| decode_user(email.to_owned(), hash.as_deref(), memberships.as_deref()))
+        .transpose()
+}
+
+pub(super) async fn members(
+    pool: &Pool,
+    organization: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<User>, BackendError> {
+    let mut query = QueryBuilder::new(
+        "SELECT email, role, scopes, disabled, requires_sso FROM tower_api_key_membership
+        JOIN tower_api_key_organization USING (organization) WHERE organization = ",
+    );
+    query.push_bind(organization.to_owned());
+    page(&mut query, "email", after, limit);
+    let rows = query.build().fetch_all(pool).await.map_err(understand)?;
+    let member = |row: &super::dialect::Row| {
+        let own = Organization {
+            disabled: row.try_get("disabled").map_err(understand)?,
+            requires_sso: row.try_get("requires_sso").map_err(understand)?,
+            ..Organization::new(organization)
+        };
+        let scopes: String = row.try_get("scopes").map_err(understand)?;
+        let membership = decode_membership(own, row.try_get("role").map_err(understand)?, &scopes)?;
+        Ok(User::new(row.try_get::<String, _>("email").map_err(understand)?, [membership]))
+    };
+    rows.iter().map(member).collect()
+}
+
+pub(super) async fn projects(
+    pool: &Pool,
+    organization: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<Project>, BackendError> {
+    let mut query = QueryBuilder::new(
+        "SELECT project, disabled, requires_sso FROM tower_api_key_project
+        JOIN tower_api_key_organization USING (organization) WHERE organization = ",
+    );
+    query.push_bind(organization.to_owned());
+    page(&mut query, "project", after, limit);
+    let rows: Vec<(String, bool, bool)> = query.build_query_as().fetch_all(pool).await.map_err(understand)?;
+    let project = |(id, disabled, requires_sso)| {
+        Project::new(Organization { disabled, requires_sso, ..Organization::new(organization) }, id)
+    };
+    Ok(rows
+        .into_iter()
+        .map(|(id, disabled, sso): (String, bool, bool)| project((id, disabled, sso)))
+        .collect())
+}
+
+fn page(query: &mut QueryBuilder<Database>, column: &str, after: Option<&str>, limit: usize) {
+    if let Some(after) = after {
+        query.push(" AND ").push(column).push(" > ").push_bind(after.to_owned());
+    }
+    query.push(" ORDER BY ").push(column);
+    query.push(" LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+}

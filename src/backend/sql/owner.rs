@@ -1,0 +1,70 @@
+//! What a row says of the owner of a key, beside who it is.
+
+use super::row::unexpected;
+use crate::backend::BackendError;
+use crate::owner::{Membership, Organization, Owner, User};
+use crate::password_hash::PasswordHash;
+use crate::scope::Scopes;
+
+/// What the tables of owners say of the owner of a key. All is `None` where the owner stands in none of them.
+#[derive(Debug, Default)]
+pub(in crate::backend) struct OwnerFacts {
+    pub(in crate::backend) disabled: Option<bool>,
+    pub(in crate::backend) requires_sso: Option<bool>,
+    /// A JSON list of lists: organization, whether it is disabled, whether it requires single sign-on, role, scopes.
+    pub(in crate::backend) memberships: Option<String>,
+}
+
+/// A membership as it stands in the JSON list of a row. SQLite has no truth values in JSON, only numbers.
+type MembershipColumns = (String, u8, u8, String, String);
+
+impl OwnerFacts {
+    /// Adds to an owner what is known of it.
+    pub(in crate::backend) fn complete(self, owner: &mut Owner) -> Result<(), BackendError> {
+        match owner {
+            Owner::Organization(own) => self.describe(own),
+            Owner::Project(own) => self.describe(&mut own.organization),
+            Owner::User(own) => own.memberships = decode_memberships(self.memberships.as_deref())?.into(),
+        }
+        Ok(())
+    }
+
+    fn describe(&self, organization: &mut Organization) {
+        organization.disabled = self.disabled.unwrap_or_default();
+        organization.requires_sso = self.requires_sso.unwrap_or_default();
+    }
+}
+
+/// Reads a person.
+pub(in crate::backend) fn decode_user(
+    email: String,
+    password_hash: Option<&str>,
+    memberships: Option<&str>,
+) -> Result<User, BackendError> {
+    let hash = password_hash.map(PasswordHash::new).transpose().map_err(BackendError::corrupt)?;
+    Ok(User::new(email, decode_memberships(memberships)?).with_password(hash))
+}
+
+/// Reads one membership.
+pub(in crate::backend) fn decode_membership(
+    organization: Organization,
+    role: String,
+    scopes: &str,
+) -> Result<Membership, BackendError> {
+    Ok(Membership::new(organization, role, Scopes::parse(scopes).map_err(BackendError::corrupt)?))
+}
+
+fn decode_memberships(list: Option<&str>) -> Result<Vec<Membership>, BackendError> {
+    // The error of the parser would show what it found.
+    let wrong = |_| unexpected("memberships that are a JSON list of lists", "something else");
+    let rows: Vec<MembershipColumns> = serde_json::from_str(list.unwrap_or("[]")).map_err(wrong)?;
+    let membership = |(id, disabled, requires_sso, role, scopes): MembershipColumns| {
+        let mut organization = Organization::new(id);
+        organization.disabled = disabled != 0;
+        organization.requires_sso = requires_sso != 0;
+        decode_membership(organization, role, &scopes)
+    };
+    let mut memberships = rows.into_iter().map(membership).collect::<Result<Vec<_>, _>>()?;
+    memberships.sort_by(|one, other| one.organization.id.cmp(&other.organization.id));
+    Ok(memberships)
+}

@@ -1,0 +1,44 @@
+//! What the store is asked: for a key, or for a person who presents a password.
+
+use crate::backend::{BackendError, ErasedBackend};
+use crate::digest::Digest;
+#[cfg(feature = "password")]
+use crate::environment::Environment;
+use crate::record::Record;
+
+#[derive(Clone)]
+pub(crate) enum Question {
+    /// The key with this digest.
+    Key(Digest),
+    /// The person with this e-mail, who acts in this environment.
+    #[cfg(feature = "password")]
+    Account { digest: Digest, email: super::sync::Arc<str>, environment: Environment },
+}
+
+impl Question {
+    /// Returns what stands for the answer in the cache.
+    pub(super) fn digest(&self) -> Digest {
+        match self {
+            Self::Key(digest) => *digest,
+            #[cfg(feature = "password")]
+            Self::Account { digest, .. } => *digest,
+        }
+    }
+
+    pub(super) async fn ask(&self, backend: &dyn ErasedBackend) -> Result<Option<Record>, BackendError> {
+        match self {
+            Self::Key(digest) => backend.find(digest).await,
+            #[cfg(feature = "password")]
+            Self::Account { email, environment, .. } => {
+                let user = backend.find_user(email).await?;
+                Ok(user.map(|user| Record::of_account(user, *environment)))
+            }
+        }
+    }
+}
+
+impl From<Digest> for Question {
+    fn from(digest: Digest) -> Self {
+        Self::Key(digest)
+    }
+}

@@ -1,0 +1,198 @@
+//! Passwords beside keys: `Basic base64(email:password)`, by Argon2id (RFC 9106).
+//!
+//! A password is weak, so its hash is slow on purpose, and has to be kept from becoming a way to keep the server busy: it
+//! runs off the async threads, a few at a time, with a queue of its own, past which the answer is 503. A key is the better
+//! credential: fast, revocable by itself, and with scopes of its own.
+//!
+//! Under a pepper ([`Digester::hmac_sha256`](crate::Digester::hmac_sha256)), nothing that the store is asked reveals anything of
+//! a password. Without one, the store is asked for the SHA-256 of what was presented, as it may be a key.
+//!
+//! ```
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! use http::HeaderMap;
+//! use tower_api_key::backend::OwnerStore;
+//! use tower_api_key::password::Passwords;
+//! use tower_api_key::{Authenticator, MemoryStore, Source};
+//!
+//! let passwords = Passwords::new()?;
+//! let store = MemoryStore::new();
+//! store.put_user("aladdin@example.com").await?;
+//! store.set_password("aladdin@example.com", Some(passwords.hash("open sesame").await?)).await?;
+//!
+//! let authenticator = Authenticator::builder(store).sources([Source::basic()]).passwords(passwords).build()?;
+//! let mut headers = HeaderMap::new();
+//! headers.insert("authorization", "Basic YWxhZGRpbkBleGFtcGxlLmNvbTpvcGVuIHNlc2FtZQ==".parse()?);
+//! let principal = authenticator.authenticate(&headers).await?;
+//! assert_eq!(principal.owner().email(), Some("aladdin@example.com"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod error;
+mod hasher;
+mod queue;
+mod verdicts;
+
+pub use error::{PasswordError, PasswordErrorKind};
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::error::{ConfigError, ConfigErrorKind};
+use crate::password_hash::PasswordHash;
+use hasher::Hasher;
+use queue::Queue;
+use verdicts::{Verdicts, Wording};
+
+/// Makes and verifies the hashes of passwords. A clone shares the places and what was verified before.
+///
+/// A password that was verified is known again without hashing it, by a digest under a key that this process made for itself;
+/// that a hash is still the one of the person is looked up each time, as a key is.
+#[derive(Clone)]
+pub struct Passwords(Arc<Inner>);
+
+struct Inner {
+    hasher: Hasher,
+    queue: Queue,
+    verdicts: Verdicts,
+    /// The hash of no password, verified for people who do not exist, so that they take as long as those who do.
+    nobody: PasswordHash,
+}
+
+/// How much work a hash is, and how much of it is done at a time.
+///
+/// The default is what OWASP recommends for Argon2id (19 MiB, 2 passes), two hashes at a time, 64 that wait, for up to 2 s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PasswordLimits {
+    /// Memory of one hash, in KiB: 8 to 1,048,576.
+    pub memory: u32,
+    /// Passes over the memory: 1 to 100.
+    pub passes: u32,
+    /// Hashes that are made or verified at a time: 1 to 1,000.
+    pub concurrent: usize,
+    /// Those that wait for their turn. Past that the answer is 503 at once.
+    pub waiting: usize,
+    /// For how long they wait, up to 60 s. Past that the answer is 503.
+    pub patience: Duration,
+}
+
+impl Default for PasswordLimits {
+    fn default() -> Self {
+        Self { memory: 19 * 1024, passes: 2, concurrent: 2, waiting: 64, patience: Duration::from_secs(2) }
+    }
+}
+
+impl Passwords {
+    /// Creates a verifier with the default limits. It makes a hash, so it takes as long as one.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system's generator fails.
+    pub fn new() -> Result<Self, ConfigError> {
+        Self::with_limits(PasswordLimits::default())
+    }
+
+    /// Creates a verifier. Hashes that were made with less memory or fewer passes are verified as they are, and replaced.
+    ///
+    /// # Errors
+    ///
+    /// When a limit is out of its range, or the operating system's generator fails.
+    pub fn with_limits(limits: PasswordLimits) -> Result<Self, ConfigError> {
+        limits.check()?;
+        let wrong = |error| ConfigError::new(ConfigErrorKind::PasswordHash, format!("{error}"));
+        let hasher = Hasher::new(limits.memory, limits.passes).map_err(wrong)?;
+        let nobody = hasher.hash(b"").map_err(wrong)?;
+        let queue = Queue::new(limits.concurrent, limits.waiting, limits.patience);
+        Ok(Self(Arc::new(Inner { hasher, queue, verdicts: Verdicts::new().map_err(wrong)?, nobody })))
+    }
+
+    /// Makes the hash of a new password, for an [`OwnerStore`](crate::backend::OwnerStore) to keep.
+    ///
+    /// # Errors
+    ///
+    /// [`Empty`](PasswordErrorKind::Empty) for an empty password, which nobody can present;
+    /// [`Busy`](PasswordErrorKind::Busy) if too many wait; [`Failed`](PasswordErrorKind::Failed) if the operating system's
+    /// generator fails.
+    ///
+    /// # Panics
+    ///
+    /// When called outside a Tokio runtime.
+    pub async fn hash(&self, password: &str) -> Result<PasswordHash, PasswordError> {
+        if password.is_empty() {
+            return Err(PasswordError::new(PasswordErrorKind::Empty));
+        }
+        let (passwords, secret) = (self.clone(), Zeroizing::new(password.as_bytes().to_vec()));
+        self.0.queue.run(move || passwords.0.hasher.hash(&secret)).await?
+    }
+
+    /// Tells whether a password is known to be right or wrong without hashing it.
+    pub(crate) fn verdict(&self, email: &str, hash: &PasswordHash, secret: &[u8]) -> Option<bool> {
+        self.0.verdicts.get(&self.0.verdicts.wording(email, hash, secret))
+    }
+
+    /// Tells whether a password is that of a person with this hash. Where there is none, it is wrong, and takes as long.
+    pub(crate) async fn verify(
+        &self,
+        email: &str,
+        hash: Option<&PasswordHash>,
+        secret: Zeroizing<Vec<u8>>,
+    ) -> Result<bool, PasswordError> {
+        let against = hash.unwrap_or(&self.0.nobody).clone();
+        let wording = self.0.verdicts.wording(email, &against, &secret);
+        if let Some(verdict) = self.0.verdicts.get(&wording) {
+            return Ok(verdict);
+        }
+        let passwords = self.clone();
+        let is_somebody = hash.is_some();
+        self.0.queue.run(move || passwords.judge(wording, &against, &secret, is_somebody)).await
+    }
+
+    /// Runs in the queue. Of several who ask the same, one hashes.
+    fn judge(&self, wording: Wording, against: &PasswordHash, secret: &[u8], is_somebody: bool) -> bool {
+        self.0.verdicts.get(&wording).unwrap_or_else(|| {
+            let verdict = self.0.hasher.verify(against, secret) && is_somebody;
+            self.0.verdicts.insert(wording, verdict);
+            verdict
+        })
+    }
+
+    /// Tells whether a hash was made with less work than is asked for now.
+    pub(crate) fn is_outdated(&self, hash: &PasswordHash) -> bool {
+        self.0.hasher.is_outdated(hash)
+    }
+
+    /// Makes another hash of a password that was verified.
+    pub(crate) async fn renewed(&self, secret: Zeroizing<Vec<u8>>) -> Option<PasswordHash> {
+        let passwords = self.clone();
+        self.0.queue.run(move || passwords.0.hasher.hash(&secret)).await.ok()?.ok()
+    }
+}
+
+impl PasswordLimits {
+    fn check(&self) -> Result<(), ConfigError> {
+        let ranges = [
+            ("KiB of memory for a hash", u64::from(self.memory), 8..=1_048_576),
+            ("passes over the memory of a hash", u64::from(self.passes), 1..=100),
+            ("hashes at a time", self.concurrent as u64, 1..=1_000),
+            ("milliseconds of patience", self.patience.as_millis() as u64, 1..=60_000),
+        ];
+        match ranges.into_iter().find(|(_, found, range)| !range.contains(found)) {
+            Some((what, found, range)) => {
+                let message = format!("expected {} to {} {what}, found {found}", range.start(), range.end());
+                Err(ConfigError::new(ConfigErrorKind::Limit, message))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passwords").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,61 @@
+//! What was verified before, so that a client that sends its password with each request is hashed once.
+
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use moka::sync::Cache;
+use sha2::Sha256;
+
+use super::{PasswordError, PasswordErrorKind};
+use crate::digest::Digest;
+use crate::password_hash::PasswordHash;
+
+/// How many verdicts of each kind are remembered, and for how long. They do not become untrue, since a hash that was changed
+/// is another one; the time only bounds what a copy of the memory would hold.
+const MOST: u64 = 10_000;
+const RIGHT: Duration = Duration::from_secs(600);
+const WRONG: Duration = Duration::from_secs(60);
+
+/// A person, a hash and a secret, digested under a key that leaves this process as little as the secret does.
+pub(super) type Wording = Digest;
+
+/// Right and wrong ones are kept apart, so that guesses do not push out what is in use.
+pub(super) struct Verdicts {
+    key: Hmac<Sha256>,
+    right: Cache<Wording, ()>,
+    wrong: Cache<Wording, ()>,
+}
+
+impl Verdicts {
+    pub(super) fn new() -> Result<Self, PasswordError> {
+        let failed = || PasswordError::new(PasswordErrorKind::Failed);
+        let mut key = zeroize::Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *key).map_err(|_| failed())?;
+        let cache = |life| Cache::builder().max_capacity(MOST).time_to_live(life).build();
+        let key = Hmac::new_from_slice(&*key).map_err(|_| failed())?;
+        Ok(Self { key, right: cache(RIGHT), wrong: cache(WRONG) })
+    }
+
+    /// Says in one digest who presents what against which hash. Each part says how long it is, so that no two questions
+    /// read alike.
+    pub(super) fn wording(&self, email: &str, hash: &PasswordHash, secret: &[u8]) -> Wording {
+        let mut mac = self.key.clone();
+        for part in [email.as_bytes(), hash.as_str().as_bytes(), secret] {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        Digest::from_bytes(mac.finalize().into_bytes().into())
+    }
+
+    pub(super) fn get(&self, wording: &Wording) -> Option<bool> {
+        if self.right.get(wording).is_some() {
+            return Some(true);
+        }
+        self.wrong.get(wording).map(|()| false)
+    }
+
+    pub(super) fn insert(&self, wording: Wording, verdict: bool) {
+        let side = if verdict { &self.right } else { &self.wrong };
+        side.insert(wording, ());
+    }
+}

@@ -1,0 +1,48 @@
+//! The hash of a password, as it is kept.
+
+use std::fmt;
+
+use crate::error::{ConfigError, ConfigErrorKind};
+
+/// The most characters of a hash that is kept.
+const LONGEST: usize = 255;
+
+/// The hash of a person's password: a text in the PHC string format, such as `$argon2id$v=19$m=19456,t=2,p=1$…`, which holds its
+/// parameters and its salt. It has no `Debug` text.
+///
+/// ```
+/// use tower_api_key::PasswordHash;
+///
+/// assert!(PasswordHash::new("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo").is_ok());
+/// assert!(PasswordHash::new("a password by mistake").is_err());
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(Box<str>);
+
+impl PasswordHash {
+    /// Takes a hash that was made before.
+    ///
+    /// # Errors
+    ///
+    /// When `text` is not a hash by Argon2id in the PHC string format, of at most 255 characters.
+    pub fn new(text: &str) -> Result<Self, ConfigError> {
+        let is_hash = text.starts_with("$argon2id$") && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_hash && text.len() <= LONGEST {
+            return Ok(Self(text.into()));
+        }
+        // It may be a password, so it is not shown.
+        let expected = "expected a hash by Argon2id in the PHC string format, found something else";
+        Err(ConfigError::new(ConfigErrorKind::PasswordHash, expected))
+    }
+
+    /// Returns the text of the hash, for a store to keep.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(..)")
+    }
+}

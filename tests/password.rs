@@ -1,0 +1,347 @@
+//! Passwords beside keys.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
+use support::{Key, revocation};
+use tokio::task::JoinSet;
+use tower_api_key::backend::{Backend, KeyStore, OwnerStore};
+use tower_api_key::clock::ManualClock;
+use tower_api_key::password::{PasswordErrorKind, PasswordLimits, Passwords};
+use tower_api_key::test_util::{Behaviour, Misbehaving};
+use tower_api_key::{
+    Authenticator, ConfigErrorKind, Environment, Membership, MemoryStore, Organization, Owner, PasswordHash,
+    Principal, Reason, Requirement, Resource, Scopes, Source,
+};
+
+const ANN: &str = "ann@example.com";
+const SECRET: &str = "correct horse: battery staple";
+
+/// Little work, for tests that are not about how much it is.
+fn light() -> PasswordLimits {
+    let mut limits = PasswordLimits::default();
+    (limits.memory, limits.passes) = (8, 1);
+    limits
+}
+
+fn light_passwords() -> Passwords {
+    Passwords::with_limits(light()).unwrap()
+}
+
+/// A store in which Ann has a password, and reads in one organization.
+async fn store_with_ann(passwords: &Passwords) -> MemoryStore {
+    let store = MemoryStore::new();
+    store.put_organization(Organization::new("acme")).await.unwrap();
+    store.put_user(ANN).await.unwrap();
+    store.put_membership(ANN, reader()).await.unwrap();
+    store.set_password(ANN, Some(passwords.hash(SECRET).await.unwrap())).await.unwrap();
+    store
+}
+
+fn reader() -> Membership {
+    Membership::new(Organization::new("acme"), "reader", Scopes::parse("notes.read").unwrap())
+}
+
+fn over(backend: impl Backend, passwords: Passwords) -> Authenticator {
+    let clock = ManualClock::new(support::START);
+    let sources = [Source::basic(), Source::bearer()];
+    let builder = Authenticator::builder(backend).sources(sources).passwords(passwords).with_clock(clock);
+    builder.deadline(Duration::from_secs(60)).build().unwrap()
+}
+
+async fn present(by: &Authenticator, user: &str, secret: &str) -> Result<Principal, Reason> {
+    let mut headers = HeaderMap::new();
+    let pair = STANDARD.encode(format!("{user}:{secret}"));
+    headers.insert("authorization", format!("Basic {pair}").parse().unwrap());
+    by.authenticate(&headers).await.map_err(|rejection| rejection.reason().clone())
+}
+
+async fn refusal(by: &Authenticator, user: &str, secret: &str) -> Reason {
+    present(by, user, secret).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_person_is_known_by_the_right_password_and_reaches_what_the_role_may() {
+    let passwords = light_passwords();
+    let authenticator = over(store_with_ann(&passwords).await, passwords);
+    // The first time it is verified, the second time it is remembered.
+    for _ in 0..2 {
+        let ann = present(&authenticator, "Ann@Example.com", SECRET).await.unwrap();
+        assert_eq!(ann.owner().email(), Some(ANN));
+        assert!(ann.key_id().as_str().starts_with("user_"), "{}", ann.key_id());
+        assert!(!ann.key_id().as_str().contains("ann"));
+        let read = Requirement::all_of(["notes.read"]).unwrap();
+        let write = Requirement::all_of(["notes.write"]).unwrap();
+        assert!(ann.can(&read, Resource::Organization("acme")).is_ok());
+        assert!(ann.can(&write, Resource::Organization("acme")).is_err());
+        assert!(ann.can(&read, Resource::Organization("other")).is_err());
+        assert!(!format!("{ann:?}").contains("argon2"), "{ann:?}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_with_a_password_the_answer_is_the_same() {
+    let passwords = light_passwords();
+    let store = store_with_ann(&passwords).await;
+    store.put_user("bob@example.com").await.unwrap();
+    let authenticator = over(store, passwords);
+    for _ in 0..2 {
+        for (user, secret) in [
+            (ANN, "wrong"),
+            (ANN, "correct horse: battery stapl"),
+            ("nobody@example.com", SECRET),
+            ("bob@example.com", SECRET),
+            ("bob@example.com", "x"),
+            ("ann@example.co", SECRET),
+        ] {
+            assert_eq!(refusal(&authenticator, user, secret).await, Reason::Unknown, "{user} {secret}");
+        }
+    }
+    assert!(present(&authenticator, ANN, SECRET).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_password_is_taken_from_a_basic_credential_with_a_user_and_from_nothing_else() {
+    let passwords = light_passwords();
+    let store = store_with_ann(&passwords).await;
+    let clock = ManualClock::new(support::START);
+    let sources = [Source::basic().empty_user(), Source::bearer(), Source::x_api_key()];
+    let authenticator = Authenticator::builder(store.clone()).sources(sources).passwords(passwords);
+    let authenticator = authenticator.with_clock(clock).build().unwrap();
+    assert_eq!(refusal(&authenticator, "", SECRET).await, Reason::Unknown);
+    for (name, value) in [("authorization", "Bearer swordfish"), ("x-api-key", "swordfish")] {
+        let request = support::request(name, value);
+        let rejection = authenticator.authenticate(request.headers()).await.unwrap_err();
+        assert_eq!(rejection.reason(), &Reason::Unknown);
+    }
+    let without = Authenticator::builder(store).sources([Source::basic()]).build().unwrap();
+    assert_eq!(refusal(&without, ANN, SECRET).await, Reason::Unknown);
+}
+
+#[tokio::test]
+async fn the_key_of_a_person_goes_before_the_password() {
+    let passwords = light_passwords();
+    let store = store_with_ann(&passwords).await;
+    let key =
+        Key::foreign("0123456789abcdef0123456789abcdef").with(|record| record.owner = Owner::user(ANN, []));
+    let key = key.insert_into(&store).await;
+    let authenticator = over(store.clone(), passwords);
+    assert_eq!(present(&authenticator, ANN, &key.text).await.unwrap().key_id(), key.id());
+    assert_eq!(refusal(&authenticator, "bob@example.com", &key.text).await, Reason::WrongOwner);
+    store.revoke(key.id(), revocation()).await.unwrap();
+    assert_eq!(refusal(&authenticator, ANN, &key.text).await, Reason::Revoked);
+    assert!(present(&authenticator, ANN, SECRET).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_former_password_is_refused_by_the_very_next_request() {
+    let passwords = light_passwords();
+    let store = store_with_ann(&passwords).await;
+    let authenticator = over(store.clone(), passwords.clone());
+    for round in 0..3 {
+        let (old, new) = (format!("password {round}"), format!("password {}", round + 1));
+        store.set_password(ANN, Some(passwords.hash(&old).await.unwrap())).await.unwrap();
+        assert!(present(&authenticator, ANN, &old).await.is_ok());
+        store.set_password(ANN, Some(passwords.hash(&new).await.unwrap())).await.unwrap();
+        assert_eq!(refusal(&authenticator, ANN, &old).await, Reason::Unknown);
+        assert!(present(&authenticator, ANN, &new).await.is_ok());
+    }
+    store.set_password(ANN, None).await.unwrap();
+    assert_eq!(refusal(&authenticator, ANN, "password 3").await, Reason::Unknown);
+}
+
+#[tokio::test]
+async fn a_person_who_is_removed_reaches_nothing_from_the_next_request_on() {
+    let passwords = light_passwords();
+    let store = store_with_ann(&passwords).await;
+    let authenticator = over(store.clone(), passwords);
+    let reach = async || {
+        let ann = present(&authenticator, ANN, SECRET).await?;
+        Ok::<_, Reason>(ann.organizations().count())
+    };
+    assert_eq!(reach().await, Ok(1));
+    store.delete_membership(ANN, "acme").await.unwrap();
+    assert_eq!(reach().await, Ok(0));
+    store.put_membership(ANN, reader()).await.unwrap();
+    assert_eq!(reach().await, Ok(1));
+    let mut by_sso = Organization::new("acme");
+    by_sso.requires_sso = true;
+    store.put_organization(by_sso).await.unwrap();
+    assert_eq!(reach().await, Ok(0));
+    store.delete_user(ANN, revocation()).await.unwrap();
+    assert_eq!(reach().await, Err(Reason::Unknown));
+}
+
+#[tokio::test]
+async fn a_person_acts_in_the_environment_of_the_deployment() {
+    let passwords = light_passwords();
+    let store = store_with_ann(&passwords).await;
+    for environment in [Environment::Live, Environment::Test] {
+        let authenticator = Authenticator::builder(store.clone()).sources([Source::basic()]);
+        let authenticator = authenticator.passwords(passwords.clone()).environment(environment);
+        let authenticator = authenticator.deadline(Duration::from_secs(60)).build().unwrap();
+        assert_eq!(present(&authenticator, ANN, SECRET).await.unwrap().environment(), environment);
+    }
+}
+
+#[tokio::test]
+async fn an_outage_of_the_store_is_not_a_wrong_password() {
+    let passwords = light_passwords();
+    let backend = Misbehaving::new(store_with_ann(&passwords).await);
+    let authenticator = over(backend.clone(), passwords);
+    for behaviour in [Behaviour::Fail, Behaviour::Panic] {
+        backend.set(behaviour);
+        assert_eq!(refusal(&authenticator, ANN, SECRET).await, Reason::Unavailable);
+    }
+    backend.set(Behaviour::Behave);
+    assert!(present(&authenticator, ANN, SECRET).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_was_verified_asks_the_store_no_more() {
+    let passwords = light_passwords();
+    let backend = Misbehaving::new(store_with_ann(&passwords).await);
+    let authenticator = over(backend.clone(), passwords);
+    for secret in [SECRET, "wrong"] {
+        present(&authenticator, ANN, secret).await.ok();
+    }
+    let reads = backend.reads();
+    for _ in 0..10 {
+        assert!(present(&authenticator, ANN, SECRET).await.is_ok());
+        assert_eq!(refusal(&authenticator, ANN, "wrong").await, Reason::Unknown);
+    }
+    assert_eq!(backend.reads(), reads);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_many_at_once_are_told_to_come_back() {
+    let mut limits = PasswordLimits::default();
+    (limits.concurrent, limits.waiting, limits.patience) = (1, 2, Duration::from_secs(60));
+    let passwords = Passwords::with_limits(limits).unwrap();
+    let authenticator = over(store_with_ann(&passwords).await, passwords);
+    let mut requests = JoinSet::new();
+    for number in 0..20 {
+        let authenticator = authenticator.clone();
+        requests.spawn(async move { refusal(&authenticator, ANN, &format!("guess {number}")).await });
+    }
+    let answers = requests.join_all().await;
+    let count = |wanted| answers.iter().filter(|&answer| *answer == wanted).count();
+    assert!(count(Reason::Unavailable) > 0, "{answers:?}");
+    assert!(count(Reason::Unknown) >= 3, "{answers:?}");
+    assert_eq!(count(Reason::Unavailable) + count(Reason::Unknown), 20, "{answers:?}");
+    assert!(present(&authenticator, ANN, SECRET).await.is_ok());
+}
+
+#[tokio::test]
+async fn keys_are_admitted_while_passwords_queue() {
+    let mut limits = PasswordLimits::default();
+    (limits.memory, limits.concurrent, limits.waiting) = (256 * 1024, 1, 0);
+    let passwords = Passwords::with_limits(limits).unwrap();
+    let store = MemoryStore::new();
+    let key = Key::mint().insert_into(&store).await;
+    let authenticator = over(store, passwords);
+    let slow = tokio::spawn({
+        let authenticator = authenticator.clone();
+        async move { refusal(&authenticator, ANN, "guess").await }
+    });
+    let mut admitted = 0;
+    while !slow.is_finished() {
+        assert!(authenticator.authenticate(key.bearer().headers()).await.is_ok());
+        admitted += 1;
+        tokio::task::yield_now().await;
+    }
+    assert!(admitted > 10, "{admitted} while one password was hashed");
+    assert_eq!(slow.await.unwrap(), Reason::Unknown);
+}
+
+#[tokio::test]
+async fn a_hash_of_less_work_is_replaced_when_its_password_is_verified() {
+    let weak = light_passwords();
+    let store = store_with_ann(&weak).await;
+    let mut more = light();
+    more.passes = 3;
+    let strong = Passwords::with_limits(more).unwrap();
+    let authenticator = over(store.clone(), strong);
+    assert!(present(&authenticator, ANN, SECRET).await.is_ok());
+    let renewed = async || {
+        let record = format!("{:?}", store.find_user(ANN).await.unwrap().unwrap());
+        assert!(!record.contains("argon2"), "{record}");
+        hash_of(&store).await.contains("t=3")
+    };
+    let patience = tokio::time::timeout(Duration::from_secs(30), async {
+        while !renewed().await {
+            tokio::task::yield_now().await;
+        }
+    });
+    patience.await.expect("the hash is renewed");
+    assert!(present(&authenticator, ANN, SECRET).await.is_ok());
+    assert_eq!(refusal(&authenticator, ANN, "wrong").await, Reason::Unknown);
+}
+
+/// The hash that a store keeps, as no public way leads to it: the one among some that it takes for its own.
+async fn hash_of(store: &MemoryStore) -> String {
+    store.password_hash(ANN).await.unwrap().unwrap().as_str().to_owned()
+}
+
+#[tokio::test]
+async fn a_hash_is_replaced_only_by_one_of_the_same_password() {
+    let passwords = light_passwords();
+    let store = store_with_ann(&passwords).await;
+    let first = hash_of(&store).await;
+    let (first, other) = (PasswordHash::new(&first).unwrap(), passwords.hash("other").await.unwrap());
+    store.set_password(ANN, Some(other.clone())).await.unwrap();
+    store.rehashed(ANN, &first, &passwords.hash(SECRET).await.unwrap()).await.unwrap();
+    assert_eq!(hash_of(&store).await, other.as_str());
+}
+
+#[tokio::test]
+async fn mistakes_are_told_when_the_verifier_is_made() {
+    type MakeWrong = fn(&mut PasswordLimits);
+    let wrong: [(MakeWrong, &str); 5] = [
+        (|limits| limits.memory = 7, "8 to 1048576 KiB of memory for a hash, found 7"),
+        (|limits| limits.passes = 0, "1 to 100 passes over the memory of a hash, found 0"),
+        (|limits| limits.concurrent = 0, "1 to 1000 hashes at a time, found 0"),
+        (|limits| limits.patience = Duration::ZERO, "1 to 60000 milliseconds of patience, found 0"),
+        (|limits| limits.patience = Duration::from_secs(61), "found 61000"),
+    ];
+    for (make_wrong, message) in wrong {
+        let mut limits = PasswordLimits::default();
+        make_wrong(&mut limits);
+        let error = Passwords::with_limits(limits).unwrap_err();
+        assert_eq!(error.kind(), ConfigErrorKind::Limit);
+        assert!(error.to_string().contains(message), "{error}");
+    }
+    let empty = light_passwords().hash("").await.unwrap_err();
+    assert_eq!(empty.kind(), PasswordErrorKind::Empty);
+    assert!(PasswordHash::new(SECRET).unwrap_err().to_string().ends_with("found something else"));
+}
+
+/// Wall time, so the margin is wide: a person who does not exist would take a thousandth of the time without the work.
+#[tokio::test]
+#[allow(clippy::disallowed_methods, reason = "the time that an answer takes is what is tested")]
+async fn people_who_do_not_exist_take_as_long_as_those_who_do() {
+    let passwords = Passwords::new().unwrap();
+    let authenticator = over(store_with_ann(&passwords).await, passwords);
+    let mut shortest = [Duration::MAX; 2];
+    for round in 0..8 {
+        for (user, shortest) in [ANN, "nobody@example.com"].into_iter().zip(&mut shortest) {
+            let began = Instant::now();
+            assert_eq!(refusal(&authenticator, user, &format!("guess {round}")).await, Reason::Unknown);
+            *shortest = began.elapsed().min(*shortest);
+        }
+    }
+    let [known, unknown] = shortest.map(|time| time.as_secs_f64());
+    assert!((0.5..2.0).contains(&(unknown / known)), "{unknown} s against {known} s");
+    // Neither do those who come again with the same guess.
+    for user in [ANN, "nobody@example.com"] {
+        let began = Instant::now();
+        assert_eq!(refusal(&authenticator, user, "guess 0").await, Reason::Unknown);
+        assert!(began.elapsed().as_secs_f64() < known / 2.0, "{user}");
+    }
+}
