@@ -6,10 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules from the lowest to the highest. A module may import those before it.
-const ORDER: [&[&str]; 8] = [
+const ORDER: [&[&str]; 9] = [
     // Words: no async, no tower, no I/O.
     &["ascii", "error"],
     &["clock", "environment", "scope", "digest", "key", "credential", "owner", "record", "principal"],
+    // What is told of keys, and to whom.
+    &["audit"],
     // The seam: where keys are kept.
     &["backend"],
     &["path", "trace"],

@@ -20,6 +20,7 @@
 //! }
 //! ```
 
+mod audit;
 mod changes;
 mod edit;
 mod error;
@@ -34,6 +35,7 @@ mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+pub use audit::{AuditEntry, AuditLog};
 pub use changes::{Announcement, Change, Changes, Subscriber};
 pub use edit::{Grace, KeyUpdate, Rotation};
 pub use error::{BackendError, BackendErrorKind};

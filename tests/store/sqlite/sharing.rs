@@ -19,7 +19,8 @@ const APPLICATION: &str = "
     PRAGMA user_version = 42;
     PRAGMA application_id = 7";
 
-const OWN_TABLES: [&str; 3] = ["tower_api_key", "tower_api_key_change", "tower_api_key_migration"];
+const OWN_TABLES: [&str; 4] =
+    ["tower_api_key", "tower_api_key_audit", "tower_api_key_change", "tower_api_key_migration"];
 
 #[tokio::test]
 async fn the_tables_of_the_application_are_left_alone() {

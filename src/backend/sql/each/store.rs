@@ -1,11 +1,12 @@
 //! The store as others see it.
 
-use super::Store;
-use super::read;
 use super::write::{Write, Written, write};
+use super::{Store, audit, read};
 use crate::backend::edit::Edit;
 use crate::backend::sql::KeyRow;
-use crate::backend::{Backend, BackendError, Feed, KeyFilter, KeyStore, KeyUpdate, Rotation, Subscriber};
+use crate::backend::{
+    AuditEntry, AuditLog, Backend, BackendError, Feed, KeyFilter, KeyStore, KeyUpdate, Rotation, Subscriber,
+};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
@@ -81,5 +82,20 @@ impl KeyStore for Store {
     async fn delete_ended(&self, before: Timestamp) -> Result<u64, BackendError> {
         let written = self.write(Write::DeleteEnded(before)).await?;
         Ok(written.changes.len() as u64)
+    }
+}
+
+impl AuditLog for Store {
+    async fn audit_log(
+        &self,
+        key: Option<&KeyId>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<AuditEntry>, BackendError> {
+        audit::page(&self.pool, key, after, limit).await
+    }
+
+    async fn forget_before(&self, end: Timestamp) -> Result<u64, BackendError> {
+        audit::forget_before(&self.pool, end).await
     }
 }
