@@ -55,6 +55,7 @@
 //! | where keys and their owners are kept | [`backend`] |
 //! | who is calling, what they can reach | [`Principal`], [`Owner`], [`Requirement`] |
 //! | what a refused client is told | [`reject`] |
+//! | who did what to which key | [`audit`], [`backend::AuditLog`] |
 //!
 //! # Features
 //!
@@ -69,7 +70,7 @@
 //! | `manage` | the life of a key: `manage::KeyManager`, and with `axum` its routes |
 //! | `password` | passwords of people beside keys, by Argon2id |
 //! | `problem` | `application/problem+json` refusals (RFC 9457) |
-//! | `tracing` | events for admissions and refusals, by key id |
+//! | `tracing` | events for admissions, refusals and what is audited, by key id |
 //! | `test-util` | principals and misbehaving backends for the tests of applications |
 //! | `full` | all of them |
 //!
@@ -78,6 +79,7 @@
 //! A look-up runs in a task of its own, so the crate needs a Tokio runtime with its timer enabled.
 
 mod ascii;
+pub mod audit;
 pub mod authenticate;
 mod authenticator;
 #[cfg(feature = "axum")]

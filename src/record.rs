@@ -103,12 +103,20 @@ pub struct Revocation {
     pub at: Timestamp,
     /// Why, in words.
     pub reason: Box<str>,
+    /// Who revoked it.
+    pub by: Option<Box<str>>,
 }
 
 impl Revocation {
-    /// Creates a revocation.
+    /// Creates a revocation by nobody in particular.
     pub fn new(at: Timestamp, reason: impl Into<Box<str>>) -> Self {
-        Self { at, reason: reason.into() }
+        Self { at, reason: reason.into(), by: None }
+    }
+
+    /// Sets who revokes.
+    #[must_use]
+    pub fn by(self, by: impl Into<Box<str>>) -> Self {
+        Self { by: Some(by.into()), ..self }
     }
 }
 

@@ -38,6 +38,7 @@ pub fn principal<T>(request: &Request<T>) -> Result<&Principal, Status> {
 
 impl From<Rejection> for Status {
     fn from(rejection: Rejection) -> Self {
+        rejection.tell();
         let reason = rejection.reason();
         Self::new(Code::from_i32(reason.grpc_code().into()), reason.detail())
     }

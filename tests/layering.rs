@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules from the lowest to the highest. A module may import those before it.
-const ORDER: [&[&str]; 9] = [
+const ORDER: [&[&str]; 10] = [
     // Words: no async, no tower, no I/O.
     &["ascii", "error"],
     &[
@@ -21,6 +21,8 @@ const ORDER: [&[&str]; 9] = [
         "record",
         "principal",
     ],
+    // What is told of keys, and to whom.
+    &["audit"],
     // The seam: where keys are kept.
     &["backend"],
     &["password"],

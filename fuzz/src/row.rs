@@ -9,7 +9,7 @@ use tower_api_key::{Environment, KeyId, Organization, Owner, Record, Revocation,
 
 use crate::json;
 
-pub const COLUMNS: [&str; 21] = [
+pub const COLUMNS: [&str; 22] = [
     "id",
     "digest",
     "hint",
@@ -31,6 +31,7 @@ pub const COLUMNS: [&str; 21] = [
     "last_used_at",
     "first_use_grace",
     "metadata",
+    "revoked_by",
 ];
 
 /// What SQLite keeps. Text need not be UTF-8 there.
@@ -44,7 +45,7 @@ pub enum Value {
 }
 
 #[derive(Debug)]
-pub struct Row([Value; 21]);
+pub struct Row([Value; 22]);
 
 impl Row {
     /// Reads a row from lines `COLUMN KIND VALUE`, where the kind is one of `null`, `integer`, `real`, `text`, `blob`, `hextext`
@@ -114,9 +115,14 @@ impl Row {
         record.created_at = self.time("created_at")?;
         record.created_by = self.optional("created_by")?.map(Into::into);
         record.expires_at = self.time("expires_at")?;
-        record.revoked = match (self.time("revoked_at")?, self.optional("revoked_reason")?) {
-            (Some(at), Some(reason)) => Some(Revocation::new(at, reason)),
-            (None, None) => None,
+        record.revoked = match (
+            self.time("revoked_at")?,
+            self.optional("revoked_reason")?,
+            self.optional("revoked_by")?,
+        ) {
+            (Some(at), Some(reason), None) => Some(Revocation::new(at, reason)),
+            (Some(at), Some(reason), Some(by)) => Some(Revocation::new(at, reason).by(by)),
+            (None, None, None) => None,
             _ => return None,
         };
         record.rotated_from = self.link("rotated_from")?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::password::Accepted;
 use super::{Authenticator, Inner};
+use crate::audit::{Audit, Hook};
 use crate::backend::{Backend, ErasedBackend};
 use crate::cache::{Cache, Limits};
 use crate::clock::{Clock, SystemClock};
@@ -103,6 +104,15 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// Tells of each refusal that is answered, be it for lack of a good key or of a scope, and nothing of admissions. Default:
+    /// nobody is told.
+    ///
+    /// What [`Authenticator::authenticate`] returns to its caller is answered by that caller, and not told.
+    pub fn audit(mut self, audit: impl Audit) -> Self {
+        self.answers.audit = Some(Hook::new(audit));
+        self
+    }
+
     /// Sets for how long a record may be used without reading it again, up to a day. Default: 60 s. Zero: every request
     /// reads, or joins a read that is under way.
     ///
@@ -189,7 +199,7 @@ impl AuthenticatorBuilder {
         }
         self.limits.check()?;
         let admin = self.admin_scope.map(Scope::new).transpose()?;
-        let answers = Arc::new(self.answers.build(&sources)?);
+        let answers = Arc::new(self.answers.build(&sources, &self.clock)?);
         let issuer = Arc::new(Issuer { schemes, admin, answers: Arc::clone(&answers) as _ });
         let cache = Cache::new(self.backend, Arc::clone(&self.clock), issuer, self.limits);
         Ok(Authenticator(Arc::new(Inner {

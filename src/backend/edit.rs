@@ -22,6 +22,8 @@ pub struct KeyUpdate {
     pub expires_at: Option<Option<Timestamp>>,
     /// What the application keeps with the key.
     pub metadata: Option<BTreeMap<String, String>>,
+    /// Who changes it, for the audit log. It is not kept with the key.
+    pub by: Option<Box<str>>,
 }
 
 /// How long a key goes on after it was replaced, though never beyond its own end.
@@ -81,6 +83,16 @@ pub(super) struct Consequence {
 }
 
 impl Edit {
+    /// Returns who makes the edit, where it is someone's doing.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(super) fn by(&self) -> Option<&str> {
+        match self {
+            Self::Update(update) => update.by.as_deref(),
+            Self::Rotate(rotation) => rotation.by.as_deref(),
+            Self::FirstUse(_) => None,
+        }
+    }
+
     /// Changes a record, or says why it cannot be changed.
     pub(super) fn apply(self, record: &mut Record) -> Result<Consequence, BackendError> {
         match self {
@@ -129,7 +141,10 @@ impl Rotation {
         let successor = self.successor_of(old);
         old.rotated_to = Some(self.id);
         match self.grace {
-            Grace::None => old.revoked = Some(Revocation::new(self.at, "rotated")),
+            Grace::None => {
+                let by = self.by;
+                old.revoked = Some(Revocation { by, ..Revocation::new(self.at, "rotated") });
+            }
             Grace::For(grace) => end_by(old, self.at.saturating_add(grace)),
             Grace::FromFirstUse(_) => {}
         }

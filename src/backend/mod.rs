@@ -21,6 +21,7 @@
 //! }
 //! ```
 
+mod audit;
 mod changes;
 mod directory;
 mod edit;
@@ -37,6 +38,7 @@ mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+pub use audit::{AuditEntry, AuditLog};
 pub use changes::{Announcement, Change, Changes, Subscriber};
 pub use directory::{Directory, WithDirectory};
 pub use edit::{Grace, KeyUpdate, Rotation};

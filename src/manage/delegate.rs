@@ -32,7 +32,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
         let own = NewKey {
             owner: self.caller.owner().identity(),
             environment: self.caller.environment(),
-            created_by: Some(self.caller.key_id().as_str().into()),
+            created_by: self.by(),
             ..new
         };
         self.manager.create(own).await
@@ -75,7 +75,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     pub async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, ManageError> {
         self.get(id).await?;
         update.scopes.as_ref().map_or(Ok(()), |scopes| self.has(scopes))?;
-        self.manager.update(id, update).await
+        self.manager.update(id, KeyUpdate { by: self.by(), ..update }).await
     }
 
     /// Replaces a key by a new one that may do the same.
@@ -86,8 +86,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     /// [`get`](Self::get) and [`KeyManager::rotate`].
     pub async fn rotate(&self, id: &KeyId, replacement: Replacement) -> Result<CreatedKey, ManageError> {
         self.has(&self.get(id).await?.scopes)?;
-        let by = Some(self.caller.key_id().as_str().into());
-        self.manager.rotate(id, Replacement { by, ..replacement }).await
+        self.manager.rotate(id, Replacement { by: self.by(), ..replacement }).await
     }
 
     /// Revokes a key for good.
@@ -97,7 +96,12 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     /// Those of [`get`](Self::get) and [`KeyManager::revoke`].
     pub async fn revoke(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
         self.get(id).await?;
-        self.manager.revoke(id, reason).await
+        self.manager.revoke_as(self.by(), id, reason).await
+    }
+
+    /// Whose doing the changes are: the id of the caller's key.
+    fn by(&self) -> Option<Box<str>> {
+        Some(self.caller.key_id().as_str().into())
     }
 
     /// Narrows a filter to the keys that the caller may know of.

@@ -40,6 +40,7 @@ pub use routes::{ManageScopes, routes};
 
 use std::sync::Arc;
 
+use crate::audit::{Action, Audit, AuditEvent, Hook};
 use crate::backend::{KeyFilter, KeyStore, KeyUpdate, Rotation};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::digest::{Digest, Digester};
@@ -57,6 +58,8 @@ pub struct KeyManager<S> {
     format: KeyFormat,
     digester: Digester,
     clock: Arc<dyn Clock>,
+    audit: Option<Hook>,
+    by: Option<Box<str>>,
 }
 
 /// A key that was just created, with its text: wiped when dropped, without a `Debug` text, taken once.
@@ -68,7 +71,14 @@ pub struct CreatedKey {
 impl<S: KeyStore> KeyManager<S> {
     /// Creates a manager that mints keys of one format, and stores their SHA-256.
     pub fn new(store: S, format: KeyFormat) -> Self {
-        Self { store, format, digester: Digester::sha256(), clock: Arc::new(SystemClock::default()) }
+        Self {
+            store,
+            format,
+            digester: Digester::sha256(),
+            clock: Arc::new(SystemClock::default()),
+            audit: None,
+            by: None,
+        }
     }
 
     /// Sets how keys become digests: as the authenticators do that look them up.
@@ -81,6 +91,36 @@ impl<S: KeyStore> KeyManager<S> {
     #[must_use]
     pub fn with_clock(self, clock: impl Clock) -> Self {
         Self { clock: Arc::new(clock), ..self }
+    }
+
+    /// Tells of each change, after the store has acknowledged it.
+    ///
+    /// A call that is dropped before it returns may leave its change made and not told. A revocation is told though the key
+    /// had been revoked before. The log of the SQL stores is exact in both: see [`AuditLog`](crate::backend::AuditLog).
+    #[must_use]
+    pub fn audit(self, audit: impl Audit) -> Self {
+        Self { audit: Some(Hook::new(audit)), ..self }
+    }
+
+    /// Sets whose doing all changes are that do not say so themselves. Give an id rather than a name or an e-mail: it is
+    /// kept with the keys, and for as long as the audit log is.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// use tower_api_key::manage::{KeyManager, NewKey};
+    /// use tower_api_key::{KeyFormat, MemoryStore, Owner};
+    ///
+    /// let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo")?);
+    /// let job = manager.clone().acting_as("job:nightly");
+    /// let (_, record) = job.create(NewKey::new(Owner::organization("acme"))).await?.into_parts();
+    /// assert_eq!(record.created_by.as_deref(), Some("job:nightly"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn acting_as(self, by: impl Into<Box<str>>) -> Self {
+        Self { by: Some(by.into()), ..self }
     }
 
     /// Narrows the manager to what a caller may do.
@@ -100,8 +140,7 @@ impl<S: KeyStore> KeyManager<S> {
         let key = self.format.mint(new.environment)?;
         let mut record = Record::new(KeyId::generate(now)?, &key, &self.digester, new.owner.clone());
         new.describe(&mut record, now);
-        self.store.insert(record.clone()).await?;
-        Ok(CreatedKey::new(key, record))
+        Ok(CreatedKey::new(key, self.insert(record).await?))
     }
 
     /// Adds a key that was made elsewhere, of which nothing but its digest need be known.
@@ -114,8 +153,7 @@ impl<S: KeyStore> KeyManager<S> {
         new.check(now)?;
         let mut record = Record::imported(KeyId::generate(now)?, digest, new.owner.clone());
         new.describe(&mut record, now);
-        self.store.insert(record.clone()).await?;
-        Ok(record)
+        self.insert(record).await
     }
 
     /// Adds a key that was made elsewhere by its text, which is digested and forgotten.
@@ -156,7 +194,7 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// [`Invalid`](ManageErrorKind::Invalid), [`NotFound`](ManageErrorKind::NotFound), or
     /// [`Conflict`](ManageErrorKind::Conflict) if the key was revoked.
-    pub async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, ManageError> {
+    pub async fn update(&self, id: &KeyId, mut update: KeyUpdate) -> Result<Record, ManageError> {
         let mut findings = Findings::default();
         if let Some(name) = &update.name {
             findings = findings.name(name);
@@ -168,7 +206,11 @@ impl<S: KeyStore> KeyManager<S> {
             findings = findings.metadata(metadata);
         }
         findings.expires_at(update.expires_at.flatten(), self.clock.wall()).verdict()?;
-        Ok(self.store.update(id, update).await?)
+        update.by = self.or_own(update.by);
+        let by = update.by.clone();
+        let record = self.store.update(id, update).await?;
+        self.tell(Action::Updated, Some(id), by);
+        Ok(record)
     }
 
     /// Replaces a key by a new one that may do the same.
@@ -184,8 +226,11 @@ impl<S: KeyStore> KeyManager<S> {
         let mut rotation = Rotation::new(KeyId::generate(now)?, key.digest(&self.digester), key.hint(), now);
         rotation.grace = replacement.grace;
         rotation.expires_at = replacement.expires_at;
-        rotation.by = replacement.by;
+        rotation.by = self.or_own(replacement.by);
+        let by = rotation.by.clone();
         let record = self.store.rotate(id, rotation).await?;
+        self.tell(Action::Rotated { to: record.id.clone() }, Some(id), by.clone());
+        self.tell(Action::Created, Some(&record.id), by);
         Ok(CreatedKey::new(key, record))
     }
 
@@ -196,7 +241,14 @@ impl<S: KeyStore> KeyManager<S> {
     /// [`NotFound`](ManageErrorKind::NotFound); [`Invalid`](ManageErrorKind::Invalid) if the reason is longer than 255
     /// characters.
     pub async fn revoke(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
-        Ok(self.store.revoke(id, self.revocation(reason)?).await?)
+        self.revoke_as(self.by.clone(), id, reason).await
+    }
+
+    async fn revoke_as(&self, by: Option<Box<str>>, id: &KeyId, reason: &str) -> Result<(), ManageError> {
+        let revocation = Revocation { by: by.clone(), ..self.revocation(reason)? };
+        self.store.revoke(id, revocation).await?;
+        self.tell(Action::Revoked, Some(id), by);
+        Ok(())
     }
 
     /// Revokes all keys that a filter means, at once, and returns how many were not revoked before.
@@ -205,7 +257,10 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// As for [`revoke`](Self::revoke); either all of them are revoked or none.
     pub async fn revoke_all(&self, filter: &KeyFilter, reason: &str) -> Result<u64, ManageError> {
-        Ok(self.store.revoke_all(filter, self.revocation(reason)?).await?)
+        let revocation = Revocation { by: self.by.clone(), ..self.revocation(reason)? };
+        let keys = self.store.revoke_all(filter, revocation).await?;
+        self.tell(Action::RevokedAll { keys }, None, self.by.clone());
+        Ok(keys)
     }
 
     /// Deletes all keys that had expired or were revoked by the time `before`, and returns how many these were.
@@ -214,11 +269,31 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// [`Unavailable`](ManageErrorKind::Unavailable) if the store fails.
     pub async fn delete_ended(&self, before: Timestamp) -> Result<u64, ManageError> {
-        Ok(self.store.delete_ended(before).await?)
+        let keys = self.store.delete_ended(before).await?;
+        self.tell(Action::DeletedAll { keys }, None, self.by.clone());
+        Ok(keys)
+    }
+
+    async fn insert(&self, mut record: Record) -> Result<Record, ManageError> {
+        record.created_by = self.or_own(record.created_by);
+        self.store.insert(record.clone()).await?;
+        self.tell(Action::Created, Some(&record.id), record.created_by.clone());
+        Ok(record)
     }
 
     fn revocation(&self, reason: &str) -> Result<Revocation, ManageError> {
         Findings::default().reason(reason).verdict()?;
         Ok(Revocation::new(self.clock.wall(), reason))
+    }
+
+    fn or_own(&self, by: Option<Box<str>>) -> Option<Box<str>> {
+        by.or_else(|| self.by.clone())
+    }
+
+    fn tell(&self, action: Action, key: Option<&KeyId>, by: Option<Box<str>>) {
+        if let Some(hook) = &self.audit {
+            let event = AuditEvent::new(self.clock.wall(), action).by(by);
+            hook.tell(&AuditEvent { key: key.cloned(), ..event });
+        }
     }
 }

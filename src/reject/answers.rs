@@ -6,7 +6,9 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use super::challenge::Challenges;
-use super::{Detail, Respond};
+use super::{Detail, Respond, Watch};
+use crate::audit::Hook;
+use crate::clock::Clock;
 use crate::credential::Sources;
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::principal::Principal;
@@ -16,23 +18,31 @@ pub(crate) struct Answers {
     pub(super) challenges: Challenges,
     pub(super) respond: Box<dyn Respond>,
     pub(super) retry_after: Option<HeaderValue>,
+    /// Who hears of refusals.
+    pub(super) watch: Option<Watch>,
 }
 
 pub(crate) struct AnswersBuilder {
     pub(crate) realm: Box<str>,
     pub(crate) respond: Box<dyn Respond>,
     pub(crate) retry_after: Duration,
+    pub(crate) audit: Option<Hook>,
 }
 
 impl Default for AnswersBuilder {
     fn default() -> Self {
-        Self { realm: "api".into(), respond: Box::new(Detail), retry_after: Duration::from_secs(1) }
+        Self {
+            realm: "api".into(),
+            respond: Box::new(Detail),
+            retry_after: Duration::from_secs(1),
+            audit: None,
+        }
     }
 }
 
 impl AnswersBuilder {
-    pub(crate) fn build(self, sources: &Sources) -> Result<Answers, ConfigError> {
-        let Self { realm, respond, retry_after } = self;
+    pub(crate) fn build(self, sources: &Sources, clock: &Arc<dyn Clock>) -> Result<Answers, ConfigError> {
+        let Self { realm, respond, retry_after, audit } = self;
         if retry_after.subsec_nanos() != 0 {
             let message = format!("expected whole seconds to retry after, found {retry_after:?}");
             return Err(ConfigError::new(ConfigErrorKind::Limit, message));
@@ -41,6 +51,7 @@ impl AnswersBuilder {
             challenges: Challenges::new(sources, &realm)?,
             respond,
             retry_after: (!retry_after.is_zero()).then(|| retry_after.as_secs().into()),
+            watch: audit.map(|hook| Watch { hook, clock: Arc::clone(clock) }),
         })
     }
 }
@@ -60,6 +71,7 @@ impl Answers {
                 challenges: challenges.expect("the default realm is valid"),
                 respond: Box::new(Detail),
                 retry_after: Some(HeaderValue::from_static("1")),
+                watch: None,
             })
         });
         Arc::clone(&DEFAULT)
@@ -69,10 +81,12 @@ impl Answers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SystemClock;
 
     #[test]
     fn the_default_answers_can_be_built() {
         assert!(Answers::default_ones().retry_after.is_some());
-        assert!(AnswersBuilder::default().build(&Sources::default()).is_ok());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        assert!(AnswersBuilder::default().build(&Sources::default(), &clock).is_ok());
     }
 }

@@ -26,6 +26,7 @@ mod http;
 #[cfg(feature = "problem")]
 mod problem;
 mod respond;
+mod told;
 
 pub use body::RefusalBody;
 #[cfg(feature = "problem")]
@@ -35,6 +36,7 @@ pub use respond::{Detail, Payload, Respond};
 pub(crate) use addressee::Addressee;
 pub(crate) use answers::{Answers, AnswersBuilder};
 pub(crate) use caller::{Anonymous, is_admitted_preflight, principal};
+pub(crate) use told::Watch;
 
 use std::fmt;
 use std::sync::Arc;
@@ -45,7 +47,6 @@ use crate::credential::Scheme;
 use crate::key::KeyId;
 use crate::principal::{Denial, Principal};
 use crate::scope::Requirement;
-use crate::trace;
 
 /// A request that is not let through.
 ///
@@ -245,9 +246,9 @@ impl Rejection {
         self.key_id.as_ref()
     }
 
-    /// Refuses a request: logs the reason and writes the answer. The rejection goes along in the response's extensions.
+    /// Refuses a request: tells the reason and writes the answer. The rejection goes along in the response's extensions.
     pub(crate) fn answer<B: RefusalBody>(self, to: Addressee) -> Response<B> {
-        trace::refused(self.reason.label(), self.key_id.as_ref());
+        self.tell();
         let answer = match to.grpc {
             Some(family) => grpc::answer(&self, family),
             None => http::answer(&self),

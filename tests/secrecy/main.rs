@@ -34,6 +34,7 @@ async fn no_secret_shows_in_anything_that_is_written() {
     for (place, expected) in [
         ("log", "admitted"),
         ("log", "refused"),
+        ("log", "tower_api_key::audit"),
         ("log", "the key store panicked"),
         ("log", "the key store gave no answer"),
         ("log", "did not answer in time"),

@@ -5,6 +5,7 @@ use std::slice::from_ref;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Request};
+use tower_api_key::audit::TracingAudit;
 use tower_api_key::credential::Source;
 use tower_api_key::key::KeyFormat;
 use tower_api_key::reject::{Payload, Problem, Reason};
@@ -52,6 +53,7 @@ fn layers(store: &MemoryStore, keys: &Keys) -> Vec<AuthenticateLayer> {
             .digester(keys.digester.clone())
             .environment(Environment::Live)
             .sources(sources())
+            .audit(TracingAudit)
     };
     let tell_all = |rejection: &Rejection| Payload::json(format!("{rejection:?} {rejection}"));
     let layer =

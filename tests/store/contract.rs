@@ -1,6 +1,7 @@
 //! What every store promises.
 
 pub(crate) mod abandonment;
+pub(crate) mod audit;
 pub(crate) mod authentication;
 pub(crate) mod concurrency;
 pub(crate) mod owners;
@@ -37,6 +38,7 @@ macro_rules! keeps_the_contract {
             revocation::the_first_revocation_stays,
             revocation::the_revocation_that_a_record_came_with_stays,
             revocation::an_unknown_key_cannot_be_revoked,
+            audit::a_revocation_reads_back_with_whose_doing_it_was,
             revocation::a_revocation_changes_one_key_and_nothing_else_of_it,
             updates::an_update_changes_what_it_names_and_nothing_else,
             updates::what_is_not_there_cannot_be_updated,
@@ -79,8 +81,31 @@ macro_rules! keeps_the_contract {
             abandonment::an_abandoned_insertion_is_made_in_full_or_not_at_all,
         }
     };
-    ($open:path, $is_absent:path => $($part:ident::$promise:ident,)*) => {
-        mod contract {
+    ($open:path, $is_absent:path => $($promise:tt)*) => {
+        promises! { contract, $open, $is_absent => $($promise)* }
+    };
+}
+
+/// Makes a test of each promise for one store that keeps an audit log, as `keeps_the_contract!` does.
+macro_rules! keeps_an_audit_log {
+    ($open:path) => {
+        keeps_an_audit_log!($open, unless crate::contract::never);
+    };
+    ($open:path, unless $is_absent:path) => {
+        promises! { audit_log, $open, $is_absent =>
+            audit::every_change_of_a_key_has_its_entry,
+            audit::each_key_that_a_filter_means_has_an_entry,
+            audit::a_change_that_fails_has_no_entry,
+            audit::a_change_that_is_abandoned_has_its_entries_or_was_not_made,
+            audit::entries_are_read_by_page_and_by_key,
+            audit::old_entries_are_forgotten_and_keys_are_not,
+        }
+    };
+}
+
+macro_rules! promises {
+    ($module:ident, $open:path, $is_absent:path => $($part:ident::$promise:ident,)*) => {
+        mod $module {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $promise() {

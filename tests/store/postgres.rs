@@ -12,6 +12,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 use tower_api_key::{KeyId, PostgresStore, Timestamp};
 
 keeps_the_contract!(crate::postgres::open, unless crate::postgres::is_absent);
+keeps_an_audit_log!(crate::postgres::open, unless crate::postgres::is_absent);
 
 /// A database of its own for each test.
 pub(crate) struct Database {

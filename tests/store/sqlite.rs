@@ -21,6 +21,7 @@ use tower_api_key::SqliteStore;
 use tower_api_key::backend::{BackendError, BackendErrorKind};
 
 keeps_the_contract!(crate::sqlite::open);
+keeps_an_audit_log!(crate::sqlite::open);
 
 async fn open() -> (SqliteStore, TempDir) {
     let folder = TempDir::new().unwrap();

@@ -49,6 +49,7 @@ pub(super) const PREPARE: &[&str] = &[
 pub(super) const SCHEMA: &[Migration] = &[
     Migration { version: 1, name: "keys", sql: include_str!("../sql/migrations/postgres/0001_keys.sql") },
     Migration { version: 2, name: "owners", sql: include_str!("../sql/migrations/postgres/0002_owners.sql") },
+    Migration { version: 3, name: "audit", sql: include_str!("../sql/migrations/postgres/0003_audit.sql") },
 ];
 
 /// Tells whether the database cannot keep a value, whatever the time: a text with a zero byte (SQLSTATE 22021).

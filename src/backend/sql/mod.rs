@@ -4,12 +4,14 @@
 //! what is done with them, but all types of the driver differ. What differs beyond the types stands in the `dialect` of a
 //! database.
 
+mod audit;
 mod log;
 mod owner;
 mod process;
 mod row;
 mod schema;
 
+pub(super) use audit::{AuditRow, decode_audit};
 pub(super) use log::{MOST, decode_changes, encode_change};
 pub(super) use owner::{OwnerFacts, decode_membership, decode_user};
 pub(super) use process::changes_of;

@@ -20,7 +20,7 @@ macro_rules! columns {
     () => {
         "id, digest, hint, name, owner_kind, owner_organization, owner_email, owner_project, environment, scopes, sources, \
          created_at, created_by, expires_at, revoked_at, revoked_reason, rotated_from, rotated_to, last_used_at, \
-         first_use_grace, metadata"
+         first_use_grace, metadata, revoked_by"
     };
 }
 pub(in crate::backend) use columns;
@@ -49,6 +49,7 @@ pub(in crate::backend) struct KeyRow {
     pub(in crate::backend) last_used_at: Option<i64>,
     pub(in crate::backend) first_use_grace: Option<i64>,
     pub(in crate::backend) metadata: String,
+    pub(in crate::backend) revoked_by: Option<String>,
 }
 
 impl KeyRow {
@@ -83,6 +84,7 @@ impl KeyRow {
             last_used_at: record.last_used_at.map(millis),
             first_use_grace: record.first_use_grace.map(encode_grace).transpose()?,
             metadata: serde_json::to_string(&record.metadata).map_err(BackendError::invalid)?,
+            revoked_by: record.revoked.as_ref().and_then(|revoked| revoked.by.as_deref()).map(text),
         })
     }
 
@@ -111,9 +113,11 @@ impl KeyRow {
         record.created_at = self.created_at.map(time);
         record.created_by = self.created_by.map(Into::into);
         record.expires_at = self.expires_at.map(time);
-        record.revoked = match (self.revoked_at, self.revoked_reason) {
-            (None, None) => None,
-            (Some(at), Some(reason)) => Some(Revocation::new(time(at), reason)),
+        record.revoked = match (self.revoked_at, self.revoked_reason, self.revoked_by) {
+            (None, None, None) => None,
+            (Some(at), Some(reason), by) => {
+                Some(Revocation { by: by.map(Into::into), ..Revocation::new(time(at), reason) })
+            }
             _ => return Err(unexpected("a revocation with a time and a reason", "one without the other")),
         };
         let linked = |id: Option<String>| id.as_deref().map(KeyId::new).transpose();
@@ -209,7 +213,7 @@ mod tests {
         let id = KeyId::new("key_1").unwrap();
         let mut record = Record::imported(id, Digest::from_bytes([7; 32]), Owner::organization("acme"));
         record.sources = [Scheme::Bearer, Scheme::Header(HeaderName::from_static("basic"))].into();
-        record.revoked = Some(Revocation::new(Timestamp::from_unix_millis(-1), "lost"));
+        record.revoked = Some(Revocation::new(Timestamp::from_unix_millis(-1), "lost").by("admin-7"));
         KeyRow::encode(&record).unwrap()
     }
 
@@ -221,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_row_that_was_tampered_with_is_an_error() {
-        let tamper: [fn(&mut KeyRow); 13] = [
+        let tamper: [fn(&mut KeyRow); 14] = [
             |row| row.id = "a b".into(),
             |row| row.digest = vec![7; 31],
             |row| row.owner_kind = "nobody".into(),
@@ -235,6 +239,9 @@ mod tests {
             |row| row.rotated_to = Some(String::new()),
             |row| row.first_use_grace = Some(-1),
             |row| row.metadata = "[]".into(),
+            |row| {
+                (row.revoked_at, row.revoked_reason, row.revoked_by) = (None, None, Some("someone".into()));
+            },
         ];
         for (index, tamper) in tamper.iter().enumerate() {
             let mut row = row();

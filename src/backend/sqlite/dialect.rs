@@ -46,6 +46,7 @@ pub(super) const SCHEMA: &[Migration] = &[
     Migration { version: 1, name: "keys", sql: include_str!("../sql/migrations/sqlite/0001_keys.sql") },
     Migration { version: 2, name: "life", sql: include_str!("../sql/migrations/sqlite/0002_life.sql") },
     Migration { version: 3, name: "owners", sql: include_str!("../sql/migrations/sqlite/0003_owners.sql") },
+    Migration { version: 4, name: "audit", sql: include_str!("../sql/migrations/sqlite/0004_audit.sql") },
 ];
 
 /// Tells whether the database cannot keep a value, whatever the time. This one keeps all that it is given.

@@ -176,6 +176,7 @@ async fn update<S: KeyStore>(
         scopes: fields.scopes("scopes"),
         expires_at: fields.time("expires_at"),
         metadata: fields.texts("metadata"),
+        by: None,
     };
     fields.finish()?;
     let record = delegate.update(&key_id(&id)?, update).await?;

@@ -45,7 +45,7 @@ pub(crate) async fn a_successor_inherits_what_its_predecessor_may_do<S: KeyStore
 
     let mut ended = old;
     ended.rotated_to = Some(expected.id);
-    ended.revoked = Some(samples::revocation(AT, "rotated"));
+    ended.revoked = Some(samples::revocation(AT, "rotated").by("grace@example.com"));
     assert_eq!(store.get(&ended.id).await.unwrap(), Some(ended));
 }
 

@@ -4,10 +4,10 @@ use http::StatusCode;
 use tempfile::TempDir;
 use tower_api_key::SqliteStore;
 use tower_api_key::backend::BackendErrorKind::Corrupt;
-use tower_api_key::backend::{Backend, KeyStore};
+use tower_api_key::backend::{AuditLog, Backend, KeyFilter, KeyStore};
 use tower_api_key::reject::Reason;
 
-use super::{application, run, says};
+use super::{application, number, run, says};
 use crate::caller::Caller;
 use crate::samples;
 
@@ -70,6 +70,34 @@ async fn a_row_whose_id_is_garbage_is_an_outage() {
     run(&pool, "UPDATE tower_api_key SET id = 'a b'").await;
     says(&store.find(&samples::digest("key")).await.unwrap_err(), Corrupt, "");
     assert_eq!(Caller::of(&store).present("key").await, Err(Reason::Unavailable));
+}
+
+#[tokio::test]
+async fn a_row_whose_id_is_no_text_is_revoked_with_all_others() {
+    let (store, folder) = super::open().await;
+    let pool = application(&folder.path().join("keys.db")).await;
+    for name in ["good", "garbage"] {
+        store.insert(samples::plain(name)).await.unwrap();
+    }
+    run(&pool, "UPDATE tower_api_key SET id = CAST(x'ff' AS TEXT) WHERE id = 'garbage'").await;
+    assert_eq!(store.revoke_all(&KeyFilter::all(), samples::revocation(1, "all")).await.unwrap(), 2);
+    assert_eq!(number(&pool, "SELECT count(*) FROM tower_api_key WHERE revoked_at IS NULL").await, 0);
+    let revoked = "SELECT count(*) FROM tower_api_key_audit WHERE action = 'revoked'";
+    assert_eq!(number(&pool, revoked).await, 2);
+}
+
+#[tokio::test]
+async fn an_entry_of_the_audit_log_that_is_garbage_is_an_error() {
+    let (store, folder) = super::open().await;
+    let pool = application(&folder.path().join("keys.db")).await;
+    for garbage in ["action = 'sold'", "action = 'rotated'", "key_id = 'a b'", "related_key_id = 'key'"] {
+        run(&pool, "DELETE FROM tower_api_key_audit; DELETE FROM tower_api_key").await;
+        store.insert(samples::plain("key")).await.unwrap();
+        assert_eq!(store.audit_log(None, None, 9).await.unwrap().len(), 1);
+        let update = format!("UPDATE tower_api_key_audit SET {garbage}");
+        sqlx::query(sqlx::AssertSqlSafe(update)).execute(&pool).await.unwrap();
+        says(&store.audit_log(None, None, 9).await.expect_err(garbage), Corrupt, "");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use sqlx::QueryBuilder;
 
 use super::dialect::Database;
-use crate::backend::KeyFilter;
+use crate::backend::{Change, KeyFilter};
 use crate::environment::Environment;
 use crate::record::KeyState;
 
@@ -38,4 +38,16 @@ pub(super) fn restrict(query: &mut QueryBuilder<Database>, filter: &KeyFilter) {
         let characters = i32::try_from(start.chars().count()).unwrap_or(i32::MAX);
         query.push(" AND substr(hint, 1, ").push_bind(characters).push(") = ").push_bind(start.to_string());
     }
+}
+
+/// Adds the condition that a key is one of those that were changed.
+pub(super) fn restrict_to(query: &mut QueryBuilder<Database>, changes: &[Change]) {
+    query.push("digest IN (");
+    let mut digests = query.separated(", ");
+    for change in changes {
+        if let Change::Revoked(digest) | Change::Changed(digest) = change {
+            digests.push_bind(digest.as_bytes().to_vec());
+        }
+    }
+    query.push(")");
 }

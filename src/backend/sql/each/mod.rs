@@ -1,5 +1,6 @@
 //! What is done in the same way with each database.
 
+mod audit;
 mod filter;
 mod migrate;
 mod owners;

@@ -128,6 +128,7 @@ impl FromRow<'_, Row> for KeyRow {
             last_used_at: row.try_get("last_used_at")?,
             first_use_grace: row.try_get("first_use_grace")?,
             metadata: required(row, "metadata")?,
+            revoked_by: row.try_get("revoked_by")?,
         })
     }
 }

@@ -2,12 +2,12 @@
 
 use super::Store;
 use super::write::{Write, Written, write};
-use super::{owners, read};
+use super::{audit, owners, read};
 use crate::backend::edit::Edit;
 use crate::backend::sql::KeyRow;
 use crate::backend::{
-    Backend, BackendError, Feed, KeyFilter, KeyStore, KeyUpdate, OwnerChange, OwnerStore, Rotation,
-    Subscriber,
+    AuditEntry, AuditLog, Backend, BackendError, Feed, KeyFilter, KeyStore, KeyUpdate, OwnerChange,
+    OwnerStore, Rotation, Subscriber,
 };
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -135,5 +135,20 @@ impl KeyStore for Store {
     async fn delete_ended(&self, before: Timestamp) -> Result<u64, BackendError> {
         let written = self.write(Write::DeleteEnded(before)).await?;
         Ok(written.changes.len() as u64)
+    }
+}
+
+impl AuditLog for Store {
+    async fn audit_log(
+        &self,
+        key: Option<&KeyId>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<AuditEntry>, BackendError> {
+        audit::page(&self.pool, key, after, limit).await
+    }
+
+    async fn forget_before(&self, end: Timestamp) -> Result<u64, BackendError> {
+        audit::forget_before(&self.pool, end).await
     }
 }

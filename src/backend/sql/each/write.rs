@@ -4,11 +4,12 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Connection, QueryBuilder};
 
 use super::dialect::{
-    BEGIN, Database, DatabaseConnection, DatabaseTransaction, KEEP_OWNERS, LOCK_OWNERS, Pool, is_unfit,
+    BEGIN, Database, DatabaseConnection, DatabaseTransaction, KEEP_OWNERS, LOCK_OWNERS, LOCK_ROW, Pool,
+    is_unfit,
 };
-use super::filter::restrict;
-use super::owners;
+use super::filter::{restrict, restrict_to};
 use super::read::by_id_to_change;
+use super::{audit, owners};
 use crate::backend::edit::{Consequence, Edit, change_of};
 use crate::backend::sql::{KeyRow, columns, decode_digest, encode_change};
 use crate::backend::{Announcement, BackendError, BackendErrorKind, Change, KeyFilter, OwnerChange};
@@ -20,16 +21,19 @@ use crate::record::{Record, Revocation};
 const INSERT: &str = concat!(
     "INSERT INTO tower_api_key (",
     columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)"
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
+     $22)"
 );
 const CHANGE: &str = "UPDATE tower_api_key SET name = $2, scopes = $3, expires_at = $4, revoked_at = $5,
-    revoked_reason = $6, rotated_to = $7, first_use_grace = $8, metadata = $9 WHERE id = $1";
+    revoked_reason = $6, rotated_to = $7, first_use_grace = $8, metadata = $9, revoked_by = $10 WHERE id = $1";
 const END: &str = "UPDATE tower_api_key SET expires_at = $2
     WHERE id = $1 AND (expires_at IS NULL OR expires_at > $2) RETURNING digest";
-const REVOKE: &str = "UPDATE tower_api_key SET revoked_at = $2, revoked_reason = $3
+const REVOKE: &str = "UPDATE tower_api_key SET revoked_at = $2, revoked_reason = $3, revoked_by = $4
     WHERE id = $1 AND revoked_at IS NULL RETURNING digest";
 const DIGEST_OF: &str = "SELECT digest FROM tower_api_key WHERE id = $1";
-const DELETE: &str = "DELETE FROM tower_api_key WHERE revoked_at < $1 OR expires_at < $1 RETURNING digest";
+
+/// So many rows are written with one statement that none has too many parameters.
+pub(super) const ROWS: usize = 500;
 
 /// A change, to be made in one transaction.
 pub(super) enum Write {
@@ -122,6 +126,7 @@ async fn insert(
     row: KeyRow,
     digest: Digest,
 ) -> Result<Change, BackendError> {
+    audit::note(transaction, "created", &row.id, None, row.created_by.as_deref()).await?;
     sqlx::query(INSERT)
         .bind(row.id)
         .bind(row.digest)
@@ -144,6 +149,7 @@ async fn insert(
         .bind(row.last_used_at)
         .bind(row.first_use_grace)
         .bind(row.metadata)
+        .bind(row.revoked_by)
         .execute(&mut **transaction)
         .await
         .map_err(refused)?;
@@ -157,10 +163,13 @@ async fn edit_one(
 ) -> Result<Written, BackendError> {
     let before = by_id_to_change(transaction, id).await?.ok_or_else(BackendError::not_found)?;
     let mut record = before.clone();
+    let by = edit.by().map(str::to_owned);
     let Consequence { successor, ends } = edit.apply(&mut record)?;
     let mut changes = Vec::new();
     if record != before {
         changes.push(change(transaction, &record).await?);
+        let (action, to) = successor.as_ref().map_or(("updated", None), |new| ("rotated", Some(&new.id)));
+        audit::note(transaction, action, id.as_str(), to, by.as_deref()).await?;
     }
     if let Some(successor) = &successor {
         changes.push(insert(transaction, row_of(successor)?, successor.digest).await?);
@@ -171,7 +180,10 @@ async fn edit_one(
             .bind(end.unix_millis())
             .fetch_optional(&mut **transaction)
             .await;
-        changes.extend(understand(digest)?.map(Change::Changed));
+        if let Some(digest) = understand(digest)? {
+            audit::note(transaction, "updated", id.as_str(), None, None).await?;
+            changes.push(Change::Changed(digest));
+        }
     }
     Ok(Written { record: Some(successor.unwrap_or(record)), ..Written::several(changes) })
 }
@@ -188,6 +200,7 @@ async fn change(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> R
         .bind(row.rotated_to)
         .bind(row.first_use_grace)
         .bind(row.metadata)
+        .bind(row.revoked_by)
         .execute(&mut **transaction)
         .await
         .map_err(refused)?;
@@ -209,9 +222,11 @@ async fn revoke(
         .bind(id.as_str())
         .bind(revocation.at.unix_millis())
         .bind(&*revocation.reason)
+        .bind(revocation.by.as_deref())
         .fetch_optional(&mut **transaction)
         .await;
     if let Some(digest) = understand(newly)? {
+        audit::note(transaction, "revoked", id.as_str(), None, revocation.by.as_deref()).await?;
         return Ok(Written::one(Change::Revoked(digest)));
     }
     let known = sqlx::query_scalar(DIGEST_OF).bind(id.as_str()).fetch_optional(&mut **transaction).await;
@@ -227,24 +242,41 @@ pub(super) async fn revoke_all(
     let mut query = QueryBuilder::new("UPDATE tower_api_key SET revoked_at = ");
     query.push_bind(revocation.at.unix_millis());
     query.push(", revoked_reason = ").push_bind(revocation.reason.to_string());
+    query.push(", revoked_by = ").push_bind(revocation.by.as_deref().map(str::to_owned));
     query.push(" WHERE revoked_at IS NULL");
     restrict(&mut query, filter);
     query.push(" RETURNING digest");
     let digests = query.build_query_scalar().fetch_all(&mut **transaction).await;
-    Ok(Written::several(all_of(digests, Change::Revoked)?))
+    let revoked = all_of(digests, Change::Revoked)?;
+    audit::note_revoked(transaction, &revoked, revocation.by.as_deref()).await?;
+    Ok(Written::several(revoked))
 }
 
 async fn delete_ended(
     transaction: &mut DatabaseTransaction<'_>,
     before: Timestamp,
 ) -> Result<Written, BackendError> {
-    let digests = sqlx::query_scalar(DELETE).bind(before.unix_millis()).fetch_all(&mut **transaction).await;
-    Ok(Written::several(all_of(digests, Change::Changed)?))
+    let mut query = QueryBuilder::new("SELECT digest FROM tower_api_key WHERE revoked_at < ");
+    query.push_bind(before.unix_millis()).push(" OR expires_at < ").push_bind(before.unix_millis());
+    query.push(LOCK_ROW);
+    let digests = query.build_query_scalar().fetch_all(&mut **transaction).await;
+    let deleted = all_of(digests, Change::Changed)?;
+    audit::note_deleted(transaction, &deleted).await?;
+    delete(transaction, &deleted).await?;
+    Ok(Written::several(deleted))
 }
 
-/// Writes the rows of the change feed, so many with one statement that none has too many parameters.
+async fn delete(transaction: &mut DatabaseTransaction<'_>, changes: &[Change]) -> Result<(), BackendError> {
+    for changes in changes.chunks(ROWS) {
+        let mut query = QueryBuilder::<Database>::new("DELETE FROM tower_api_key WHERE ");
+        restrict_to(&mut query, changes);
+        query.build().execute(&mut **transaction).await.map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// Writes the rows of the change feed.
 async fn log(transaction: &mut DatabaseTransaction<'_>, changes: &[Change]) -> Result<(), BackendError> {
-    const ROWS: usize = 500;
     for changes in changes.chunks(ROWS) {
         let mut query = QueryBuilder::<Database>::new("INSERT INTO tower_api_key_change (digest, kind) ");
         query.push_values(changes, |mut row, change| {

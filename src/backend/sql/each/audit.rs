@@ -1,0 +1,97 @@
+//! The audit log: rows that are written with each change, read by page, and deleted when they are old.
+
+use sqlx::QueryBuilder;
+
+use super::dialect::{Database, DatabaseTransaction, Pool};
+use super::filter::restrict_to;
+use super::write::{ROWS, refused};
+use crate::backend::sql::{AuditRow, decode_audit};
+use crate::backend::{AuditEntry, BackendError, Change};
+use crate::clock::Timestamp;
+use crate::key::KeyId;
+
+/// Rows that are deleted at a time.
+const BATCH: i64 = 1_000;
+
+/// Writes that something was done to a key, whose id stands as it is in its row.
+pub(super) async fn note(
+    transaction: &mut DatabaseTransaction<'_>,
+    action: &'static str,
+    key: &str,
+    successor: Option<&KeyId>,
+    by: Option<&str>,
+) -> Result<(), BackendError> {
+    const NOTE: &str = "INSERT INTO tower_api_key_audit (action, key_id, related_key_id, made_by)
+        VALUES ($1, $2, $3, $4)";
+    let note = sqlx::query(NOTE).bind(action).bind(key).bind(successor.map(KeyId::as_str)).bind(by);
+    note.execute(&mut **transaction).await.map(drop).map_err(refused)
+}
+
+/// Writes that keys were revoked. Their ids are not read on the way: one that cannot be must not keep the others alive.
+pub(super) async fn note_revoked(
+    transaction: &mut DatabaseTransaction<'_>,
+    revoked: &[Change],
+    by: Option<&str>,
+) -> Result<(), BackendError> {
+    note_all(transaction, "'revoked'", revoked, by).await
+}
+
+/// Writes that keys are about to be deleted, and why.
+pub(super) async fn note_deleted(
+    transaction: &mut DatabaseTransaction<'_>,
+    deleted: &[Change],
+) -> Result<(), BackendError> {
+    let action = "CASE WHEN revoked_at IS NULL THEN 'expired' ELSE 'deleted' END";
+    note_all(transaction, action, deleted, None).await
+}
+
+async fn note_all(
+    transaction: &mut DatabaseTransaction<'_>,
+    action: &'static str,
+    changes: &[Change],
+    by: Option<&str>,
+) -> Result<(), BackendError> {
+    for changes in changes.chunks(ROWS) {
+        let mut query = QueryBuilder::<Database>::new(
+            "INSERT INTO tower_api_key_audit (action, key_id, made_by) SELECT ",
+        );
+        query.push(action).push(", id, ").push_bind(by.map(str::to_owned));
+        query.push(" FROM tower_api_key WHERE ");
+        restrict_to(&mut query, changes);
+        query.push(" ORDER BY id");
+        query.build().execute(&mut **transaction).await.map_err(refused)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn page(
+    pool: &Pool,
+    key: Option<&KeyId>,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<Vec<AuditEntry>, BackendError> {
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let mut query = QueryBuilder::<Database>::new(
+        "SELECT seq, at, action, key_id, related_key_id, made_by FROM tower_api_key_audit WHERE seq > ",
+    );
+    query.push_bind(after.map_or(-1, number));
+    if let Some(key) = key {
+        query.push(" AND key_id = ").push_bind(key.as_str().to_owned());
+    }
+    query.push(" ORDER BY seq LIMIT ").push_bind(number(limit as u64));
+    let rows = query.build_query_as::<AuditRow>().fetch_all(pool).await;
+    rows.map_err(BackendError::unavailable)?.into_iter().map(decode_audit).collect()
+}
+
+pub(super) async fn forget_before(pool: &Pool, end: Timestamp) -> Result<u64, BackendError> {
+    const FORGET: &str = "DELETE FROM tower_api_key_audit
+        WHERE seq IN (SELECT seq FROM tower_api_key_audit WHERE at < $1 ORDER BY at LIMIT $2)";
+    let mut forgotten = 0;
+    loop {
+        let done = sqlx::query(FORGET).bind(end.unix_millis()).bind(BATCH).execute(pool).await;
+        match done.map_err(BackendError::unavailable)?.rows_affected() {
+            0 => return Ok(forgotten),
+            rows => forgotten += rows,
+        }
+    }
+}

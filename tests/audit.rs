@@ -1,0 +1,274 @@
+//! The audit hook hears of every change and every refusal, by ids, and of nothing else.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::io;
+use std::panic;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use support::{Key, START};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_api_key::audit::{Action, Audit, AuditEvent, TracingAudit};
+use tower_api_key::backend::{Grace, KeyFilter, KeyUpdate};
+use tower_api_key::clock::ManualClock;
+use tower_api_key::manage::{KeyManager, NewKey, Replacement};
+use tower_api_key::{
+    AuthenticateLayer, Authenticator, AuthenticatorBuilder, KeyFormat, KeyId, KeyStore, MemoryStore, Owner,
+    Principal, RequireScopeLayer, Requirement, Scopes,
+};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// What must show nowhere: a name, an e-mail, and a reason in words.
+const CANARIES: [&str; 3] = ["Zebra server", "ada@example.com", "left on the train"];
+
+/// A hook that remembers.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<AuditEvent>>>);
+
+impl Heard {
+    fn hook(&self) -> impl Audit + use<> {
+        let heard = self.clone();
+        move |event: &AuditEvent| heard.0.lock().unwrap().push(event.clone())
+    }
+
+    fn take(&self) -> Vec<AuditEvent> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+fn refused(reason: &'static str) -> Action {
+    Action::Refused { reason }
+}
+
+fn event(action: Action, key: Option<&KeyId>, by: Option<&str>) -> AuditEvent {
+    let mut event = AuditEvent::new(START, action).by(by.map(Into::into));
+    event.key = key.cloned();
+    event
+}
+
+fn manager(store: MemoryStore) -> KeyManager<MemoryStore> {
+    KeyManager::new(store, KeyFormat::new("demo").unwrap()).with_clock(ManualClock::new(START))
+}
+
+fn wanted() -> NewKey {
+    NewKey::new(Owner::user(CANARIES[1], []))
+        .name(CANARIES[0])
+        .scopes(Scopes::parse("keys.write notes.read").unwrap())
+}
+
+async fn answer(authenticator: Authenticator, request: Request<Full<Bytes>>) -> StatusCode {
+    let scope = RequireScopeLayer::new(Requirement::all_of(["notes.read"]).unwrap());
+    let layer = AuthenticateLayer::new(authenticator).optional();
+    let service = layer.layer(scope.layer(service_fn(support::ok)));
+    service.oneshot(request).await.unwrap().status()
+}
+
+fn build(builder: AuthenticatorBuilder) -> Authenticator {
+    support::build(builder).0
+}
+
+#[tokio::test]
+async fn every_change_that_a_manager_makes_is_told_with_ids_and_whose_doing_it_was() {
+    let heard = Heard::default();
+    let manager = manager(MemoryStore::new()).audit(heard.hook()).acting_as("job-1");
+    let (_, made) = manager.create(wanted()).await.unwrap().into_parts();
+    let imported = manager.import_text("legacy-key-0123456789", wanted()).await.unwrap();
+    let mut update = KeyUpdate::default();
+    (update.name, update.by) = (Some("x".into()), Some("admin-1".into()));
+    manager.update(&made.id, update).await.unwrap();
+    let (_, new) = manager.rotate(&made.id, Replacement::new(Grace::None)).await.unwrap().into_parts();
+    manager.revoke(&new.id, CANARIES[2]).await.unwrap();
+    manager.revoke_all(&KeyFilter::all(), CANARIES[2]).await.unwrap();
+    manager.delete_ended(START.saturating_add(Duration::from_secs(1))).await.unwrap();
+    let job = Some("job-1");
+    let expected = [
+        event(Action::Created, Some(&made.id), job),
+        event(Action::Created, Some(&imported.id), job),
+        event(Action::Updated, Some(&made.id), Some("admin-1")),
+        event(Action::Rotated { to: new.id.clone() }, Some(&made.id), job),
+        event(Action::Created, Some(&new.id), job),
+        event(Action::Revoked, Some(&new.id), job),
+        event(Action::RevokedAll { keys: 1 }, None, job),
+        event(Action::DeletedAll { keys: 3 }, None, job),
+    ];
+    assert_eq!(heard.take(), expected);
+}
+
+#[tokio::test]
+async fn a_change_that_is_not_made_is_not_told() {
+    let heard = Heard::default();
+    let manager = manager(MemoryStore::new()).audit(heard.hook());
+    let nobody = KeyId::new("key_nobody").unwrap();
+    manager.create(wanted().expires_at(START)).await.unwrap_err();
+    manager.update(&nobody, KeyUpdate::default()).await.unwrap_err();
+    manager.rotate(&nobody, Replacement::new(Grace::None)).await.unwrap_err();
+    manager.revoke(&nobody, "").await.unwrap_err();
+    assert_eq!(heard.take(), []);
+}
+
+#[tokio::test]
+async fn what_a_caller_does_is_told_with_the_id_of_the_key_it_was_done_by() {
+    let (heard, store) = (Heard::default(), MemoryStore::new());
+    let manager = manager(store.clone()).acting_as("service");
+    let (text, own) = manager.create(wanted()).await.unwrap().into_parts();
+    let mut headers = http::HeaderMap::new();
+    headers.insert("x-api-key", text.as_str().parse().unwrap());
+    let authenticator = build(Authenticator::builder(store));
+    let caller: Principal = authenticator.authenticate(&headers).await.unwrap();
+
+    let manager = manager.audit(heard.hook());
+    let delegate = manager.on_behalf_of(&caller);
+    let (_, made) = delegate.create(wanted()).await.unwrap().into_parts();
+    delegate.update(&made.id, KeyUpdate::default()).await.unwrap();
+    let (_, new) = delegate.rotate(&made.id, Replacement::new(Grace::None)).await.unwrap().into_parts();
+    delegate.revoke(&new.id, "").await.unwrap();
+    let told = heard.take();
+    assert_eq!(told.len(), 5);
+    assert!(told.iter().all(|event| event.by.as_deref() == Some(own.id.as_str())), "{told:?}");
+    let by = async |id| manager.get(id).await.unwrap().revoked.unwrap().by;
+    assert_eq!(by(&made.id).await.as_deref(), Some(own.id.as_str()));
+    assert_eq!(by(&new.id).await.as_deref(), Some(own.id.as_str()));
+}
+
+#[tokio::test]
+async fn every_refusal_is_told_once_and_admissions_are_not() {
+    let (heard, store) = (Heard::default(), MemoryStore::new());
+    let good = Key::mint().scopes("notes.read").insert_into(&store).await;
+    let powerless = Key::mint().insert_into(&store).await;
+    let expired = Key::mint().with(|record| record.expires_at = Some(START)).insert_into(&store).await;
+    let revoked = Key::mint().with(|record| record.revoked = Some(support::revocation()));
+    let revoked = revoked.insert_into(&store).await;
+    let authenticator = build(Authenticator::builder(store).audit(heard.hook()));
+    let twice = {
+        let mut request = good.bearer();
+        request.headers_mut().insert("x-api-key", good.text.parse().unwrap());
+        request
+    };
+    let mut to_grpc = revoked.bearer();
+    to_grpc.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+    for (request, action, key) in [
+        (Request::new(Full::default()), refused("missing"), None),
+        (Key::mint().bearer(), refused("unknown"), None),
+        (support::request("x-api-key", "no key"), refused("malformed"), None),
+        (twice, refused("ambiguous"), None),
+        (powerless.bearer(), refused("missing_scope"), Some(powerless.id())),
+        (expired.bearer(), Action::Expired, Some(expired.id())),
+        (revoked.bearer(), refused("revoked"), Some(revoked.id())),
+        (to_grpc, refused("revoked"), Some(revoked.id())),
+    ] {
+        // The first answer comes from the store, the second one from the cache.
+        for _ in 0..2 {
+            let (parts, body) = request.clone().into_parts();
+            answer(authenticator.clone(), Request::from_parts(parts, body)).await;
+            assert_eq!(heard.take(), [event(action.clone(), key, None)]);
+        }
+    }
+    for _ in 0..3 {
+        assert_eq!(answer(authenticator.clone(), good.bearer()).await, StatusCode::OK);
+    }
+    assert_eq!(heard.take(), []);
+}
+
+#[tokio::test]
+async fn a_rejection_that_becomes_a_status_of_a_call_is_told() {
+    let (heard, store) = (Heard::default(), MemoryStore::new());
+    let key = Key::mint().insert_into(&store).await;
+    let authenticator = build(Authenticator::builder(store).audit(heard.hook()));
+    let caller = authenticator.authenticate(key.bearer().headers()).await.unwrap();
+    let reason = tower_api_key::Denial::Project;
+    let status = tonic::Status::from(tower_api_key::Rejection::of(&caller, reason));
+    assert_eq!(status.code(), tonic::Code::PermissionDenied);
+    assert_eq!(heard.take(), [event(refused("forbidden"), Some(key.id()), None)]);
+}
+
+#[tokio::test]
+async fn a_hook_that_panics_harms_neither_a_request_nor_a_change() {
+    const PLANNED: &str = "told to panic";
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if panic.payload_as_str() != Some(PLANNED) {
+            usual(panic);
+        }
+    }));
+    let panics = |_: &AuditEvent| panic!("{}", PLANNED);
+    let store = MemoryStore::new();
+    let manager = manager(store.clone()).audit(panics);
+    let (_, made) = manager.create(wanted()).await.unwrap().into_parts();
+    manager.revoke(&made.id, "").await.unwrap();
+    assert!(store.get(&made.id).await.unwrap().unwrap().revoked.is_some());
+    let authenticator = build(Authenticator::builder(store).audit(panics));
+    assert_eq!(answer(authenticator, Request::new(Full::default())).await, StatusCode::UNAUTHORIZED);
+}
+
+/// A log in memory.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'w> MakeWriter<'w> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'w self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn the_log_names_actions_and_ids_and_nothing_that_people_wrote() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let heard = Heard::default();
+    let store = MemoryStore::new();
+    let both = {
+        let remember = heard.hook();
+        move |event: &AuditEvent| {
+            TracingAudit.record(event);
+            remember.record(event);
+        }
+    };
+    let manager = manager(store.clone()).audit(both).acting_as("job-1");
+    let (text, made) = manager.create(wanted()).await.unwrap().into_parts();
+    let (_, new) = manager.rotate(&made.id, Replacement::new(Grace::None)).await.unwrap().into_parts();
+    manager.revoke(&new.id, CANARIES[2]).await.unwrap();
+    manager.revoke_all(&KeyFilter::all(), CANARIES[2]).await.unwrap();
+    let authenticator = build(Authenticator::builder(store).audit(TracingAudit));
+    answer(authenticator.clone(), support::request("x-api-key", text.as_str())).await;
+    answer(authenticator, support::request("x-api-key", "what-a-client-sent")).await;
+    drop(guard);
+
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let (made, new) = (&made.id, &new.id);
+    for line in [
+        format!("tower_api_key::audit: audit action=\"created\" key_id={made} by=\"job-1\""),
+        format!("tower_api_key::audit: audit action=\"rotated\" key_id={made} by=\"job-1\" to={new}"),
+        format!("tower_api_key::audit: audit action=\"revoked\" key_id={new} by=\"job-1\""),
+        "tower_api_key::audit: audit action=\"revoked_all\" by=\"job-1\" keys=0".to_owned(),
+        format!("tower_api_key::audit: audit action=\"refused\" key_id={made} reason=\"revoked\""),
+        "tower_api_key::audit: audit action=\"refused\" reason=\"unknown\"".to_owned(),
+    ] {
+        assert!(log.contains(&line), "`{line}` in:\n{log}");
+    }
+    let told = format!("{log}{:?}", heard.take());
+    let secret = &text.as_str()[text.as_str().len() - 20..];
+    for canary in CANARIES.into_iter().chain([secret, "what-a-client-sent"]) {
+        assert!(!told.contains(canary), "`{canary}` in:\n{told}");
+    }
+}
