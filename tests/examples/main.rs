@@ -8,6 +8,7 @@ mod grpc;
 mod hyper;
 mod keys;
 mod memory_scope;
+mod memsolus;
 mod mixed;
 mod outside;
 mod quickstart;
