@@ -55,6 +55,7 @@
 //! | where keys are kept | [`backend`] |
 //! | who is calling, what they can reach | [`Principal`], [`Owner`], [`Requirement`] |
 //! | what a refused client is told | [`reject`] |
+//! | how to build an API like one that you know | [`guide`] |
 //!
 //! # Features
 //!
@@ -88,6 +89,7 @@ pub mod credential;
 pub mod digest;
 mod environment;
 mod error;
+pub mod guide;
 pub mod key;
 #[cfg(feature = "manage")]
 pub mod manage;

@@ -9,6 +9,7 @@
 #![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
 
 mod access;
+mod app;
 #[path = "../support/detail.rs"]
 mod detail;
 mod limiting;
@@ -18,17 +19,11 @@ mod memories;
 mod support;
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn_with_state, map_response_with_state};
-use axum::routing::{get, post};
 use governor::clock::DefaultClock;
 use limits::Limits;
-use memories::Memories;
 use support::{Failure, Keys};
-use tower_api_key::{ConfigError, Environment, SqliteStore, Timestamp};
+use tower_api_key::{Environment, Timestamp};
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
@@ -37,7 +32,7 @@ async fn main() -> Result<(), Failure> {
     let (environment, requests) = (environment()?, requests_a_minute()?);
     let listener = support::listen().await?;
     let store = support::open_store("sqlite:memory_scope.db").await?;
-    let app = app(store.clone(), environment, Limits::per_minute(requests, DefaultClock::default()))?;
+    let app = app::app(store.clone(), environment, Limits::per_minute(requests, DefaultClock::default()))?;
 
     let mut keys = Keys::new(&store, "memory_scope", access::format()?);
     keys.need("test_key", Environment::Test, &["console"]).await?;
@@ -64,22 +59,6 @@ async fn main() -> Result<(), Failure> {
     axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
     store.close().await;
     Ok(())
-}
-
-fn app(store: SqliteStore, environment: Environment, limits: Limits) -> Result<Router, ConfigError> {
-    let limits = Arc::new(limits);
-    Ok(Router::new()
-        .route("/memory", post(memories::remember))
-        .route("/memory/{id}", get(memories::recall))
-        .with_state(Memories::default())
-        .nest("/console", access::console(store.clone())?)
-        .fallback(detail::not_found)
-        .method_not_allowed_fallback(detail::method_not_allowed)
-        .layer(DefaultBodyLimit::max(64 * 1024))
-        // A request passes these from the last to the first: a key is counted once it is known to be good.
-        .layer(from_fn_with_state(Arc::clone(&limits), limiting::count))
-        .layer(access::layer(store, environment)?)
-        .layer(map_response_with_state(limits, limiting::say_none)))
 }
 
 fn environment() -> Result<Environment, Failure> {

@@ -1,20 +1,19 @@
 //! Creating, listing and revoking keys as the dashboard does: for callers with all permissions.
 
+use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{ErrorResponse, IntoResponse, Response};
-use axum::routing::{delete, get, post};
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_api_key::backend::KeyFilter;
 use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::manage::{Delegate, KeyManager, NewKey};
-use tower_api_key::{ConfigError, Environment, KeyId, Principal, Record, Scope, Scopes, SqliteStore};
+use tower_api_key::{Environment, KeyId, Principal, Record, Scope, Scopes, SqliteStore};
 
-use crate::access::{self, PERMISSIONS, may};
+use crate::access::{self, PERMISSIONS};
 use crate::detail::{Body, Id, Refusal, Text};
 
 /// How many keys are on a page.
@@ -22,18 +21,9 @@ const PAGE: usize = 100;
 
 type Manager = KeyManager<SqliteStore>;
 
-pub(crate) fn routes(store: SqliteStore) -> Result<Router, ConfigError> {
-    Ok(Router::new()
-        .route("/api-keys", post(create).get(list))
-        .route("/api-keys/{id}", delete(revoke))
-        .route_layer(may("*")?)
-        .route("/api-keys/permissions", get(permissions))
-        .with_state(KeyManager::new(store, access::format()?)))
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+pub(crate) struct Wanted {
     name: Text<255>,
     permissions: Vec<String>,
     environment: Option<String>,
@@ -41,12 +31,12 @@ struct Wanted {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Page {
+pub(crate) struct Page {
     after: Option<String>,
 }
 
-/// Lists the permissions by group. Any good key may ask.
-async fn permissions() -> Json<Value> {
+/// Lists the permissions by group.
+pub(crate) async fn permissions() -> Json<Value> {
     let groups = PERMISSIONS.map(|(group, actions)| {
         let permissions: Vec<_> = actions.iter().map(|action| format!("{group}.{action}")).collect();
         json!({ "group": group, "permissions": permissions })
@@ -54,7 +44,7 @@ async fn permissions() -> Json<Value> {
     Json(json!({ "groups": groups }))
 }
 
-async fn create(
+pub(crate) async fn create(
     State(manager): State<Manager>,
     caller: Principal,
     Body(wanted): Body<Wanted>,
@@ -70,7 +60,7 @@ async fn create(
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(shown)).into_response())
 }
 
-async fn list(
+pub(crate) async fn list(
     State(manager): State<Manager>,
     caller: Principal,
     page: Result<Query<Page>, QueryRejection>,
@@ -82,7 +72,7 @@ async fn list(
     Ok(Json(json!({ "api_keys": records.iter().map(shown).collect::<Vec<_>>() })))
 }
 
-async fn revoke(
+pub(crate) async fn revoke(
     State(manager): State<Manager>,
     caller: Principal,
     Id(id): Id,

@@ -9,16 +9,15 @@
 
 mod access;
 mod api_keys;
+mod app;
 #[path = "../support/detail.rs"]
 mod detail;
 mod memories;
 #[path = "../support/mod.rs"]
 mod support;
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use support::{Failure, Keys};
-use tower_api_key::{ConfigError, Environment, SqliteStore};
+use tower_api_key::Environment;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
@@ -26,7 +25,7 @@ async fn main() -> Result<(), Failure> {
     let shutdown = support::shutdown()?;
     let listener = support::listen().await?;
     let store = support::open_store("sqlite:memsolus.db").await?;
-    let app = app(store.clone())?;
+    let app = app::app(store.clone())?;
 
     let mut keys = Keys::new(&store, "memsolus", access::format()?);
     keys.need("read_key", Environment::Live, &["memory.read"]).await?;
@@ -53,14 +52,4 @@ async fn main() -> Result<(), Failure> {
     axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
     store.close().await;
     Ok(())
-}
-
-fn app(store: SqliteStore) -> Result<Router, ConfigError> {
-    let v1 = api_keys::routes(store.clone())?.merge(memories::routes()?);
-    Ok(Router::new()
-        .nest("/v1", v1)
-        .fallback(detail::not_found)
-        .method_not_allowed_fallback(detail::method_not_allowed)
-        .layer(DefaultBodyLimit::max(64 * 1024))
-        .layer(access::layer(store)?))
 }

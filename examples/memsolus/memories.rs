@@ -3,43 +3,30 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{delete, get, post, put};
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::RwLock;
-use tower_api_key::{ConfigError, Environment, Principal};
+use tower_api_key::{Environment, Principal};
 
-use crate::access::may;
 use crate::detail::{Body, Id, Refusal, Text};
 
 /// How many memories are kept.
 const MOST: usize = 1000;
 
-pub(crate) fn routes() -> Result<Router, ConfigError> {
-    let one = "/memories/{id}";
-    Ok(Router::new()
-        .route("/memories", get(list).route_layer(may("memory.read")?))
-        .route("/memories", post(create).route_layer(may("memory.write")?))
-        .route(one, get(show).route_layer(may("memory.read")?))
-        .route(one, put(update).route_layer(may("memory.write")?))
-        .route(one, delete(forget).route_layer(may("memory.delete")?))
-        .with_state(Memories::default()))
-}
-
 /// The last memories, in memory.
-type Memories = Arc<RwLock<Kept>>;
+pub(crate) type Memories = Arc<RwLock<Kept>>;
 
 #[derive(Default)]
-struct Kept {
+pub(crate) struct Kept {
     made: u64,
     last: VecDeque<Memory>,
 }
 
 #[derive(Serialize, Clone)]
-struct Memory {
+pub(crate) struct Memory {
     id: String,
     #[serde(skip)]
     space: Space,
@@ -49,7 +36,7 @@ struct Memory {
 
 #[derive(Deserialize, Serialize, Clone)]
 #[serde(deny_unknown_fields)]
-struct Content {
+pub(crate) struct Content {
     content: Text<10_000>,
 }
 
@@ -76,14 +63,14 @@ impl Kept {
     }
 }
 
-async fn list(State(memories): State<Memories>, principal: Principal) -> Json<Value> {
+pub(crate) async fn list(State(memories): State<Memories>, principal: Principal) -> Json<Value> {
     let space = Space::of(&principal);
     let kept = memories.read().await;
     let own: Vec<_> = kept.last.iter().filter(|memory| memory.space == space).collect();
     Json(json!({ "memories": own }))
 }
 
-async fn create(
+pub(crate) async fn create(
     State(memories): State<Memories>,
     principal: Principal,
     Body(content): Body<Content>,
@@ -98,7 +85,7 @@ async fn create(
     (StatusCode::CREATED, Json(memory))
 }
 
-async fn show(
+pub(crate) async fn show(
     State(memories): State<Memories>,
     principal: Principal,
     Id(id): Id,
@@ -107,7 +94,7 @@ async fn show(
     kept.find(&id, &Space::of(&principal)).cloned().map(Json)
 }
 
-async fn update(
+pub(crate) async fn update(
     State(memories): State<Memories>,
     principal: Principal,
     Id(id): Id,
@@ -119,7 +106,7 @@ async fn update(
     Ok(Json(memory.clone()))
 }
 
-async fn forget(
+pub(crate) async fn forget(
     State(memories): State<Memories>,
     principal: Principal,
     Id(id): Id,
