@@ -4,6 +4,7 @@
 #![cfg(unix)]
 
 mod client;
+mod clients;
 mod grpc;
 mod hyper;
 mod keys;
@@ -11,6 +12,7 @@ mod memory_scope;
 mod memsolus;
 mod mixed;
 mod outside;
+mod python;
 mod quickstart;
 mod server;
 mod stranger;
