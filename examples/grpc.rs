@@ -20,7 +20,9 @@ mod support;
 use support::{Failure, Keys};
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
-use tower_api_key::{AuthenticateLayer, Authenticator, RequireScopeLayer, Requirement};
+use tower_api_key::{
+    AuthenticateLayer, Authenticator, Environment, KeyFormat, RequireScopeLayer, Requirement,
+};
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
@@ -38,9 +40,9 @@ async fn main() -> Result<(), Failure> {
     let (mut reporter, health) = tonic_health::server::health_reporter();
     let server = Server::builder().layer(authenticate).layer(require_scope).add_service(health);
 
-    let mut keys = Keys::new(&store, "grpc");
-    keys.need("health_key", &["health.read", "health.watch"]).await?;
-    keys.need("no_scope_key", &[]).await?;
+    let mut keys = Keys::new(&store, "grpc", KeyFormat::new("demo")?);
+    keys.need("health_key", Environment::Live, &["health.read", "health.watch"]).await?;
+    keys.need("no_scope_key", Environment::Live, &[]).await?;
     let announced = keys.announce(&listener).await?;
     let address = &announced.address;
     let (health_key, no_scope_key) = (announced.key("health_key"), announced.key("no_scope_key"));

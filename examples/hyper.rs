@@ -25,7 +25,7 @@ use hyper_util::service::TowerToHyperService;
 use support::{Failure, Keys};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceBuilder;
-use tower_api_key::{AuthenticateLayer, Authenticator, Principal};
+use tower_api_key::{AuthenticateLayer, Authenticator, Environment, KeyFormat, Principal};
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
@@ -37,8 +37,8 @@ async fn main() -> Result<(), Failure> {
     let authenticator = Authenticator::builder(store.clone()).build()?;
     let service = ServiceBuilder::new().layer(AuthenticateLayer::new(authenticator)).service_fn(hello);
 
-    let mut keys = Keys::new(&store, "hyper");
-    keys.need("key", &[]).await?;
+    let mut keys = Keys::new(&store, "hyper", KeyFormat::new("demo")?);
+    keys.need("key", Environment::Live, &[]).await?;
     let announced = keys.announce(&listener).await?;
     let (address, key) = (&announced.address, announced.key("key"));
     eprintln!(

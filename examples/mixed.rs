@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 use support::{Failure, Keys};
 use tonic::service::Routes;
 use tower::Layer;
-use tower_api_key::{AuthenticateLayer, Authenticator, Principal, RequireScopeLayer, Requirement};
+use tower_api_key::{
+    AuthenticateLayer, Authenticator, Environment, KeyFormat, Principal, RequireScopeLayer, Requirement,
+};
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
@@ -35,9 +37,9 @@ async fn main() -> Result<(), Failure> {
         .into_axum_router()
         .layer(AuthenticateLayer::new(authenticator));
 
-    let mut keys = Keys::new(&store, "mixed");
-    keys.need("key", &["health.read"]).await?;
-    keys.need("no_scope_key", &[]).await?;
+    let mut keys = Keys::new(&store, "mixed", KeyFormat::new("demo")?);
+    keys.need("key", Environment::Live, &["health.read"]).await?;
+    keys.need("no_scope_key", Environment::Live, &[]).await?;
     let announced = keys.announce(&listener).await?;
     let (address, key) = (&announced.address, announced.key("key"));
     eprintln!(

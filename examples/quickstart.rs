@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 use support::{Failure, Keys};
 use tokio::sync::RwLock;
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, ConfigError, Principal, RequireScopeLayer, Requirement, Scope,
-    SqliteStore, Timestamp,
+    AuthenticateLayer, Authenticator, ConfigError, Environment, KeyFormat, Principal, RequireScopeLayer,
+    Requirement, Scope, SqliteStore, Timestamp,
 };
 
 #[tokio::main]
@@ -32,10 +32,10 @@ async fn main() -> Result<(), Failure> {
     let store = support::open_store("sqlite:quickstart.db").await?;
     let app = app(store.clone())?;
 
-    let mut keys = Keys::new(&store, "quickstart");
-    keys.need("reader_key", &["notes.read"]).await?;
-    keys.need("writer_key", &["notes.read", "notes.write"]).await?;
-    if let Some(record) = keys.need("expired_key", &["notes.read"]).await? {
+    let mut keys = Keys::new(&store, "quickstart", KeyFormat::new("demo")?);
+    keys.need("reader_key", Environment::Live, &["notes.read"]).await?;
+    keys.need("writer_key", Environment::Live, &["notes.read", "notes.write"]).await?;
+    if let Some(record) = keys.need("expired_key", Environment::Live, &["notes.read"]).await? {
         record.expires_at = Some(Timestamp::from_unix_millis(0));
     }
     let announced = keys.announce(&listener).await?;

@@ -56,6 +56,7 @@
 //! | who is calling, what they can reach | [`Principal`], [`Owner`], [`Requirement`] |
 //! | what a refused client is told | [`reject`] |
 //! | who did what to which key | [`audit`], [`backend::AuditLog`] |
+//! | how to build an API like one that you know | [`guide`] |
 //!
 //! # Features
 //!
@@ -91,6 +92,7 @@ pub mod credential;
 pub mod digest;
 mod environment;
 mod error;
+pub mod guide;
 pub mod key;
 #[cfg(feature = "manage")]
 pub mod manage;

@@ -32,7 +32,7 @@ const ORDER: [&[&str]; 10] = [
     &["reject"],
     &["authenticator", "authenticate", "require_scope"],
     // The rim: knows frameworks, and nothing imports it.
-    &["axum", "manage", "tonic", "test_util"],
+    &["axum", "manage", "tonic", "test_util", "guide"],
 ];
 
 const WORDS: std::ops::Range<usize> = 0..2;

@@ -46,7 +46,8 @@ pub(crate) async fn open_store(default: &str) -> Result<SqliteStore, Failure> {
     Ok(store)
 }
 
-fn env_or(name: &str, default: &str) -> Result<String, Failure> {
+/// Returns a variable of the environment.
+pub(crate) fn env_or(name: &str, default: &str) -> Result<String, Failure> {
     match env::var(name) {
         Ok(value) => Ok(value),
         Err(VarError::NotPresent) => Ok(default.to_owned()),
@@ -58,22 +59,28 @@ fn env_or(name: &str, default: &str) -> Result<String, Failure> {
 pub(crate) struct Keys<'s> {
     store: &'s SqliteStore,
     example: &'static str,
+    format: KeyFormat,
     minted: Vec<Record>,
     texts: Map<String, Value>,
 }
 
 impl<'s> Keys<'s> {
-    pub(crate) fn new(store: &'s SqliteStore, example: &'static str) -> Self {
-        Self { store, example, minted: Vec::new(), texts: Map::new() }
+    pub(crate) fn new(store: &'s SqliteStore, example: &'static str, format: KeyFormat) -> Self {
+        Self { store, example, format, minted: Vec::new(), texts: Map::new() }
     }
 
     /// Asks for a key with these scopes. If it had to be minted, its record can be changed before it is stored.
-    pub(crate) async fn need(&mut self, name: &str, scopes: &[&str]) -> Result<Option<&mut Record>, Failure> {
+    pub(crate) async fn need(
+        &mut self,
+        name: &str,
+        environment: Environment,
+        scopes: &[&str],
+    ) -> Result<Option<&mut Record>, Failure> {
         let id = KeyId::new(&format!("{}-{}", self.example, name.strip_suffix("_key").unwrap_or(name)))?;
         if self.store.get(&id).await?.is_some() {
             return Ok(None);
         }
-        let key = KeyFormat::new("demo")?.mint(Environment::Live)?;
+        let key = self.format.mint(environment)?;
         let mut record = Record::new(id, &key, &Digester::sha256(), Owner::organization("acme"));
         record.scopes = Scopes::new(scopes.iter().copied())?;
         self.minted.push(record);

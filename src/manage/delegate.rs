@@ -14,14 +14,26 @@ use crate::scope::{Scope, Scopes};
 pub struct Delegate<'m, S> {
     manager: &'m KeyManager<S>,
     caller: &'m Principal,
+    /// Whether keys of other environments are the caller's as well.
+    anywhere: bool,
 }
 
 impl<'m, S: KeyStore> Delegate<'m, S> {
     pub(super) fn new(manager: &'m KeyManager<S>, caller: &'m Principal) -> Self {
-        Self { manager, caller }
+        Self { manager, caller, anywhere: false }
     }
 
-    /// Creates a key with the owner and the environment of the caller.
+    /// Takes the keys of all environments for the caller's. A key is then created for the environment that is asked for.
+    ///
+    /// A caller may so make keys that reach what it does not reach itself, such as live data with a test key: ask for its
+    /// environment first.
+    #[must_use]
+    pub fn across_environments(self) -> Self {
+        Self { anywhere: true, ..self }
+    }
+
+    /// Creates a key with the owner of the caller, and with its environment unless the delegate is one
+    /// [across environments](Self::across_environments).
     ///
     /// # Errors
     ///
@@ -31,7 +43,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
         self.has(&new.scopes)?;
         let own = NewKey {
             owner: self.caller.owner().identity(),
-            environment: self.caller.environment(),
+            environment: if self.anywhere { new.environment } else { self.caller.environment() },
             created_by: self.by(),
             ..new
         };
@@ -106,7 +118,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
 
     /// Narrows a filter to the keys that the caller may know of.
     fn filter(&self, filter: KeyFilter) -> KeyFilter {
-        let filter = filter.environment(self.caller.environment());
+        let filter = if self.anywhere { filter } else { filter.environment(self.caller.environment()) };
         match self.caller.owner() {
             Owner::Organization(own) => KeyFilter { organization: Some(own.id.clone()), ..filter },
             Owner::Project(own) => KeyFilter {

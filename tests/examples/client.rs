@@ -30,6 +30,13 @@ impl Answer {
         assert_eq!(self.headers["cache-control"], "no-store");
         assert_eq!(self.json(), serde_json::json!({ "detail": detail }));
     }
+
+    /// Asserts that an error is `{"detail": "…"}` and nothing else.
+    pub(crate) fn assert_detail(&self) {
+        assert_eq!(self.headers["content-type"], "application/json");
+        let body = self.json();
+        assert!(body["detail"].is_string() && body.as_object().unwrap().len() == 1, "{body}");
+    }
 }
 
 /// Calls with a Bearer key, or none.
@@ -40,6 +47,15 @@ pub(crate) async fn get(url: &str, key: Option<&str>) -> Answer {
 pub(crate) async fn post(url: &str, key: Option<&str>, body: impl Into<Bytes>) -> Answer {
     let request = request(Method::POST, url, key).header("content-type", "application/json");
     send(request.body(Full::new(body.into())).unwrap()).await
+}
+
+/// Calls with a key in `X-API-Key`, or none.
+pub(crate) async fn ask(method: Method, url: &str, key: Option<&str>, body: &str) -> Answer {
+    let mut request = request(method, url, None);
+    if let Some(key) = key {
+        request = request.header("x-api-key", key);
+    }
+    send(request.body(Full::new(body.to_owned().into())).unwrap()).await
 }
 
 pub(crate) fn request(method: Method, url: &str, key: Option<&str>) -> http::request::Builder {

@@ -4,10 +4,16 @@
 #![cfg(unix)]
 
 mod client;
+mod clients;
 mod grpc;
 mod hyper;
 mod keys;
+mod memory_scope;
+mod memsolus;
 mod mixed;
+mod outside;
+mod python;
 mod quickstart;
 mod server;
+mod stranger;
 mod traced;

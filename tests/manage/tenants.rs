@@ -1,8 +1,12 @@
 //! A caller knows its own keys, and grants what it has.
 
+use std::time::Duration;
+
 use http::{Method, StatusCode};
-use tower_api_key::manage::NewKey;
-use tower_api_key::{Organization, Owner, Scopes};
+use tower_api_key::backend::KeyFilter;
+use tower_api_key::manage::{ManageErrorKind, NewKey};
+use tower_api_key::test_util::principal;
+use tower_api_key::{Environment, Organization, Owner, Record, Scopes};
 
 use crate::world::World;
 
@@ -113,4 +117,37 @@ async fn looking_and_changing_need_scopes_of_their_own() {
     }
     let unknown = world.ask_with("demo_live_nobody", Method::GET, "/admin/keys", "").await;
     assert_eq!(unknown.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_caller_knows_the_keys_of_other_environments_only_where_it_is_told_so() {
+    let world = World::new();
+    let (live, test, other) =
+        (world.admin().await, world.test_admin().await, world.customer("other", "*").await);
+    let caller = principal(|record| record.clone_from(&live.record));
+    let ids = |records: Vec<Record>| records.into_iter().map(|record| record.id).collect::<Vec<_>>();
+
+    let within = world.manager.on_behalf_of(&caller);
+    assert_eq!(
+        ids(within.list(KeyFilter::all(), None, 9).await.unwrap()),
+        std::slice::from_ref(&live.record.id)
+    );
+    let new = || NewKey::new(Owner::organization("other")).environment(Environment::Test);
+    assert_eq!(within.create(new()).await.unwrap().record().environment, Environment::Live);
+
+    let across = world.manager.on_behalf_of(&caller).across_environments();
+    // Ids sort by time.
+    world.passes(Duration::from_secs(1));
+    let created = across.create(new()).await.unwrap().record().clone();
+    assert_eq!((created.environment, created.owner), (Environment::Test, Owner::organization("acme")));
+    let tests = across.list(KeyFilter::all().environment(Environment::Test), None, 9).await.unwrap();
+    assert_eq!(ids(tests), [test.record.id.clone(), created.id]);
+    across.revoke(&test.record.id, "").await.unwrap();
+    assert!(!world.admits(&test.text).await);
+
+    // It is no way to another organization, nor to scopes that the caller has not.
+    let error = across.get(&other.record.id).await.unwrap_err();
+    assert_eq!(error.kind(), ManageErrorKind::NotFound);
+    let beyond = across.create(new().scopes(Scopes::parse("billing.read").unwrap())).await.unwrap_err();
+    assert_eq!(beyond.kind(), ManageErrorKind::Forbidden);
 }

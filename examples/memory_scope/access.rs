@@ -1,0 +1,38 @@
+//! Who is let in: keys of one environment in `X-API-Key`, and one answer to everyone else.
+
+use axum::Router;
+use tower_api_key::manage::{KeyManager, ManageScopes, routes};
+use tower_api_key::reject::{Payload, Reason, Rejection};
+use tower_api_key::{
+    AuthenticateLayer, Authenticator, ConfigError, Environment, KeyFormat, Requirement, Source, SqliteStore,
+};
+
+/// Keys read `sk_test_…` or `sk_live_…`.
+pub(crate) fn format() -> Result<KeyFormat, ConfigError> {
+    KeyFormat::new("sk")
+}
+
+/// Admits requests with a good key of this environment.
+pub(crate) fn layer(store: SqliteStore, environment: Environment) -> Result<AuthenticateLayer, ConfigError> {
+    let authenticator = Authenticator::builder(store)
+        .sources([Source::x_api_key().format(format()?)])
+        .environment(environment)
+        .respond(refusal)
+        .build()?;
+    Ok(AuthenticateLayer::new(authenticator))
+}
+
+/// A client without a key is told the same as one with a bad key.
+fn refusal(rejection: &Rejection) -> Payload {
+    let detail = match rejection.reason() {
+        Reason::Missing => Reason::Unknown.detail(),
+        other => other.detail(),
+    };
+    Payload::json(format!(r#"{{"detail":"{detail}"}}"#))
+}
+
+/// Routes that create, show, rotate and delete keys, for callers to whom the scope `console` was granted.
+pub(crate) fn console(store: SqliteStore) -> Result<Router, ConfigError> {
+    let granted = Requirement::all_of(["console"])?;
+    Ok(routes(KeyManager::new(store, format()?), ManageScopes::new(granted.clone(), granted)))
+}

@@ -1,0 +1,32 @@
+//! The routes, and what a request passes on its way to them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn_with_state, map_response_with_state};
+use axum::routing::{get, post};
+use tower_api_key::{ConfigError, Environment, SqliteStore};
+
+use crate::limits::Limits;
+use crate::{access, detail, limiting, memories};
+
+pub(crate) fn app(
+    store: SqliteStore,
+    environment: Environment,
+    limits: Limits,
+) -> Result<Router, ConfigError> {
+    let limits = Arc::new(limits);
+    Ok(Router::new()
+        .route("/memory", post(memories::remember))
+        .route("/memory/{id}", get(memories::recall))
+        .with_state(memories::Memories::default())
+        .nest("/console", access::console(store.clone())?)
+        .fallback(detail::not_found)
+        .method_not_allowed_fallback(detail::method_not_allowed)
+        .layer(DefaultBodyLimit::max(64 * 1024))
+        // A request passes these from the last to the first: a key is counted once it is known to be good.
+        .layer(from_fn_with_state(Arc::clone(&limits), limiting::count))
+        .layer(access::layer(store, environment)?)
+        .layer(map_response_with_state(limits, limiting::say_none)))
+}

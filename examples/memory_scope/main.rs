@@ -1,0 +1,74 @@
+//! The authentication of Memory Scope: keys in `X-API-Key`, one environment, one answer for every bad key, and limits by key.
+//!
+//! `cargo run --example memory_scope --features axum,sqlite,manage,tracing`
+//!
+//! The address and the keys that were made go to stdout as one line of JSON, everything else to stderr. The environment
+//! sets `ADDR`, `DATABASE_URL` and `RUST_LOG`, `ENVIRONMENT` (test or live: whose keys are admitted) and `RATE_LIMIT` (requests
+//! a minute for each key).
+
+#![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
+
+mod access;
+mod app;
+#[path = "../support/detail.rs"]
+mod detail;
+mod limiting;
+mod limits;
+mod memories;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::num::NonZeroU32;
+
+use governor::clock::DefaultClock;
+use limits::Limits;
+use support::{Failure, Keys};
+use tower_api_key::{Environment, Timestamp};
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    support::log()?;
+    let shutdown = support::shutdown()?;
+    let (environment, requests) = (environment()?, requests_a_minute()?);
+    let listener = support::listen().await?;
+    let store = support::open_store("sqlite:memory_scope.db").await?;
+    let app = app::app(store.clone(), environment, Limits::per_minute(requests, DefaultClock::default()))?;
+
+    let mut keys = Keys::new(&store, "memory_scope", access::format()?);
+    keys.need("test_key", Environment::Test, &["console"]).await?;
+    keys.need("live_key", Environment::Live, &["console"]).await?;
+    if let Some(record) = keys.need("expired_key", environment, &[]).await? {
+        record.expires_at = Some(Timestamp::from_unix_millis(0));
+    }
+    let announced = keys.announce(&listener).await?;
+    let (address, test_key, live_key) =
+        (&announced.address, announced.key("test_key"), announced.key("live_key"));
+    eprintln!(
+        r#"Memories behind API keys, for those of the environment {environment}. To try it:
+
+  # 201 with a key of this environment, 401 with one of the other
+  curl -i {address}/memory -H "X-API-Key: {test_key}" -d '{{"user_id": "user123", "scope": "preferences", "source": "explicit_user_input", "value_json": {{"likes": ["pizza"]}}}}'
+  curl -i {address}/memory/mem_1 -H "X-API-Key: {live_key}"
+  # 401: without a key the answer is the same
+  curl -i {address}/memory/mem_1
+  # 201: a key for a colleague, shown once
+  curl -i {address}/console/keys -H "X-API-Key: {test_key}" -d '{{"name": "Development Key", "expires_at": "2100-01-01T00:00:00Z"}}'
+"#
+    );
+
+    axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
+    store.close().await;
+    Ok(())
+}
+
+fn environment() -> Result<Environment, Failure> {
+    let label = support::env_or("ENVIRONMENT", "test")?;
+    let environment = Environment::from_label(&label);
+    environment.ok_or_else(|| format!("ENVIRONMENT: expected test or live, found {label:?}").into())
+}
+
+fn requests_a_minute() -> Result<NonZeroU32, Failure> {
+    let text = support::env_or("RATE_LIMIT", "60")?;
+    let requests = text.parse();
+    requests.map_err(|_| format!("RATE_LIMIT: expected a number above zero, found {text:?}").into())
+}

@@ -1,0 +1,83 @@
+//! What the service is about, as small as it can be: memories of an organization about its users.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::sync::RwLock;
+use tower_api_key::Principal;
+
+use crate::detail::{Body, Id, Refusal, Text};
+
+/// How many memories are kept.
+const MOST: usize = 1000;
+
+/// The last memories, in memory.
+pub(crate) type Memories = Arc<RwLock<Kept>>;
+
+#[derive(Default)]
+pub(crate) struct Kept {
+    made: u64,
+    last: VecDeque<Memory>,
+}
+
+#[derive(Deserialize, Serialize, Clone)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewMemory {
+    user_id: Text<255>,
+    scope: Category,
+    domain: Option<Text<255>>,
+    source: Text<255>,
+    value_json: Map<String, Value>,
+}
+
+#[derive(Deserialize, Serialize, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+enum Category {
+    Preferences,
+    Constraints,
+    Communication,
+    Accessibility,
+    Schedule,
+    Attention,
+}
+
+#[derive(Serialize, Clone)]
+pub(crate) struct Memory {
+    id: String,
+    #[serde(skip)]
+    owner: String,
+    #[serde(flatten)]
+    content: NewMemory,
+}
+
+pub(crate) async fn remember(
+    State(memories): State<Memories>,
+    principal: Principal,
+    Body(content): Body<NewMemory>,
+) -> (StatusCode, Json<Memory>) {
+    let mut kept = memories.write().await;
+    kept.made += 1;
+    let memory = Memory { id: format!("mem_{}", kept.made), owner: principal.owner().to_string(), content };
+    if kept.last.len() == MOST {
+        kept.last.pop_front();
+    }
+    kept.last.push_back(memory.clone());
+    (StatusCode::CREATED, Json(memory))
+}
+
+/// Those of another organization are not found, as if there were none.
+pub(crate) async fn recall(
+    State(memories): State<Memories>,
+    principal: Principal,
+    Id(id): Id,
+) -> Result<Json<Memory>, Refusal> {
+    let owner = principal.owner().to_string();
+    let kept = memories.read().await;
+    let found = kept.last.iter().find(|memory| memory.id == id && memory.owner == owner);
+    found.cloned().map(Json).ok_or_else(Refusal::not_found)
+}

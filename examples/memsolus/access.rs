@@ -1,0 +1,50 @@
+//! Who is let in, and who may do what: `X-Api-Key`, permissions such as `memory.read`, and 403 Forbidden without them.
+
+use tower_api_key::reject::{Payload, Reason, Rejection};
+use tower_api_key::{
+    AuthenticateLayer, Authenticator, ConfigError, KeyFormat, RequireScopeLayer, Requirement, Scope, Source,
+    SqliteStore,
+};
+
+/// What a key can be permitted to do, by group. `memory.*` stands for all of a group, `*` for everything.
+pub(crate) const PERMISSIONS: [(&str, &[&str]); 7] = [
+    ("memory", &["read", "write", "delete"]),
+    ("knowledge", &["read", "write", "delete"]),
+    ("workspace", &["read", "write", "delete"]),
+    ("export", &["read", "write"]),
+    ("ingest", &["read", "write"]),
+    ("webhook", &["read", "write", "delete"]),
+    ("dashboard", &["read"]),
+];
+
+/// Keys read `msk_live_…` or `msk_test_…`.
+pub(crate) fn format() -> Result<KeyFormat, ConfigError> {
+    KeyFormat::new("msk")
+}
+
+/// Admits requests with a good key.
+pub(crate) fn layer(store: SqliteStore) -> Result<AuthenticateLayer, ConfigError> {
+    let source = Source::x_api_key().format(format()?);
+    Ok(AuthenticateLayer::new(Authenticator::builder(store).sources([source]).respond(refusal).build()?))
+}
+
+fn refusal(rejection: &Rejection) -> Payload {
+    let detail = match rejection.reason() {
+        Reason::MissingScope(_) => "Forbidden",
+        other => other.detail(),
+    };
+    Payload::json(format!(r#"{{"detail":"{detail}"}}"#))
+}
+
+/// Lets a request pass whose key has this permission.
+pub(crate) fn may(permission: &str) -> Result<RequireScopeLayer, ConfigError> {
+    Ok(RequireScopeLayer::new(Requirement::all_of([permission])?))
+}
+
+/// Tells whether there is such a permission.
+pub(crate) fn exists(permission: &Scope) -> bool {
+    let (group, action) = permission.as_str().split_once('.').unwrap_or((permission.as_str(), ""));
+    let of_group =
+        |(name, actions): &(&str, &[&str])| *name == group && (action == "*" || actions.contains(&action));
+    permission.as_str() == "*" || PERMISSIONS.iter().any(of_group)
+}

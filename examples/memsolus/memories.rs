@@ -1,0 +1,118 @@
+//! What the service is about, as small as it can be: memories of an organization, live and test ones apart.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::RwLock;
+use tower_api_key::{Environment, Principal};
+
+use crate::detail::{Body, Id, Refusal, Text};
+
+/// How many memories are kept.
+const MOST: usize = 1000;
+
+/// The last memories, in memory.
+pub(crate) type Memories = Arc<RwLock<Kept>>;
+
+#[derive(Default)]
+pub(crate) struct Kept {
+    made: u64,
+    last: VecDeque<Memory>,
+}
+
+#[derive(Serialize, Clone)]
+pub(crate) struct Memory {
+    id: String,
+    #[serde(skip)]
+    space: Space,
+    #[serde(flatten)]
+    content: Content,
+}
+
+#[derive(Deserialize, Serialize, Clone)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Content {
+    content: Text<10_000>,
+}
+
+/// Whose memories these are.
+#[derive(Clone, PartialEq, Eq)]
+struct Space(String, Environment);
+
+impl Space {
+    fn of(principal: &Principal) -> Self {
+        Self(principal.owner().to_string(), principal.environment())
+    }
+}
+
+impl Kept {
+    fn find(&mut self, id: &str, space: &Space) -> Result<&mut Memory, Refusal> {
+        let position = self.position(id, space)?;
+        self.last.get_mut(position).ok_or_else(Refusal::not_found)
+    }
+
+    /// A memory of another space is not found, as if there were none.
+    fn position(&self, id: &str, space: &Space) -> Result<usize, Refusal> {
+        let found = self.last.iter().position(|memory| memory.id == id && memory.space == *space);
+        found.ok_or_else(Refusal::not_found)
+    }
+}
+
+pub(crate) async fn list(State(memories): State<Memories>, principal: Principal) -> Json<Value> {
+    let space = Space::of(&principal);
+    let kept = memories.read().await;
+    let own: Vec<_> = kept.last.iter().filter(|memory| memory.space == space).collect();
+    Json(json!({ "memories": own }))
+}
+
+pub(crate) async fn create(
+    State(memories): State<Memories>,
+    principal: Principal,
+    Body(content): Body<Content>,
+) -> (StatusCode, Json<Memory>) {
+    let mut kept = memories.write().await;
+    kept.made += 1;
+    let memory = Memory { id: format!("mem_{}", kept.made), space: Space::of(&principal), content };
+    if kept.last.len() == MOST {
+        kept.last.pop_front();
+    }
+    kept.last.push_back(memory.clone());
+    (StatusCode::CREATED, Json(memory))
+}
+
+pub(crate) async fn show(
+    State(memories): State<Memories>,
+    principal: Principal,
+    Id(id): Id,
+) -> Result<Json<Memory>, Refusal> {
+    let mut kept = memories.write().await;
+    kept.find(&id, &Space::of(&principal)).cloned().map(Json)
+}
+
+pub(crate) async fn update(
+    State(memories): State<Memories>,
+    principal: Principal,
+    Id(id): Id,
+    Body(content): Body<Content>,
+) -> Result<Json<Memory>, Refusal> {
+    let mut kept = memories.write().await;
+    let memory = kept.find(&id, &Space::of(&principal))?;
+    memory.content = content;
+    Ok(Json(memory.clone()))
+}
+
+pub(crate) async fn forget(
+    State(memories): State<Memories>,
+    principal: Principal,
+    Id(id): Id,
+) -> Result<StatusCode, Refusal> {
+    let mut kept = memories.write().await;
+    let position = kept.position(&id, &Space::of(&principal))?;
+    kept.last.remove(position);
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,31 @@
+//! An API like Memory Scope: one header, one environment, one answer for every bad key, and rate limits by key.
+//!
+//! | What its documents promise | What keeps it |
+//! |---|---|
+//! | `X-API-Key: sk_test_…` or `sk_live_…`, and no other way | [`Source::x_api_key`](crate::Source::x_api_key) with a [`KeyFormat`](crate::KeyFormat), so that typing errors cost no look-up |
+//! | a test key is refused where live is required, and the other way round | [`AuthenticatorBuilder::environment`](crate::AuthenticatorBuilder::environment) |
+//! | 401 `{"detail": "Invalid API key"}`, whether the key is missing, malformed, unknown, expired or deleted | [`Respond`](crate::reject::Respond), for the one text that differs from the default |
+//! | keys are created with a name and perhaps an end, shown once, viewed, rotated, deleted | the routes of `manage` (a feature), nested |
+//! | `X-RateLimit-…` in every response, 429 past the limit, by key | [`Principal::key_id`](crate::Principal::key_id) and a limiter, here governor |
+//!
+//! Run it with `cargo run --example memory_scope --all-features`: it prints keys, and commands to try.
+//!
+//! # Who is let in
+//!
+//! `examples/memory_scope/access.rs`, which is all that there is about keys:
+//!
+#![doc = concat!("```ignore\n", include_str!("../../examples/memory_scope/access.rs"), "```")]
+//!
+//! # Around the routes
+//!
+//! `examples/memory_scope/app.rs`. Layers around the whole router see paths without a route as well, so that a stranger gets
+//! the same 401 there. A key is counted behind the layer that admits it, so strangers use up nobody's allowance, and whoever
+//! counts needs no more than the [`Principal`](crate::Principal) as an extractor.
+//!
+#![doc = concat!("```ignore\n", include_str!("../../examples/memory_scope/app.rs"), "```")]
+//!
+//! # Other choices
+//!
+//! * Whoever may open the console has the scope `console`; keys that are made there have none, unless they are given one. A
+//!   service whose console has sessions of its own calls `manage::KeyManager` instead of the routes.
+//! * Limits are kept in the memory of one process. Several processes allow as much each, or count in a place that they share.

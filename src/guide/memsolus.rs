@@ -1,0 +1,31 @@
+//! An API like Memsolus: permissions by group, and 403 without them.
+//!
+//! | What its documents promise | What keeps it |
+//! |---|---|
+//! | `X-Api-Key: msk_live_…` or `msk_test_…` | [`Source::x_api_key`](crate::Source::x_api_key) with a [`KeyFormat`](crate::KeyFormat) |
+//! | a key without the permission of a route gets 403 Forbidden | [`RequireScopeLayer`](crate::RequireScopeLayer), route by route |
+//! | permissions such as `memory.read`, listed by group | [`Scopes`](crate::Scopes), of which `memory.*` and `*` cover others |
+//! | at least one permission for each key | a check before `manage::Delegate::create` |
+//! | rotation by a new key before the old one is revoked | both are in force until [`revoke`](crate::KeyStore::revoke), which takes effect at once |
+//!
+//! Run it with `cargo run --example memsolus --all-features`: it prints keys, and commands to try.
+//!
+//! # Who is let in, and who may do what
+//!
+//! `examples/memsolus/access.rs`:
+//!
+#![doc = concat!("```ignore\n", include_str!("../../examples/memsolus/access.rs"), "```")]
+//!
+//! # A permission for each route
+//!
+//! `examples/memsolus/app.rs`. A layer of one method stands beside the route, where whoever reads it looks for it:
+//!
+#![doc = concat!("```ignore\n", include_str!("../../examples/memsolus/app.rs"), "```")]
+//!
+//! # Managing keys
+//!
+//! `examples/memsolus/api_keys.rs`. The routes that come with `manage` have paths and bodies of their own; where documents
+//! promise others, handlers are written over a `manage::Delegate`, which keeps the rules: a caller knows the keys of its own
+//! organization, and grants what it has itself.
+//!
+#![doc = concat!("```ignore\n", include_str!("../../examples/memsolus/api_keys.rs"), "```")]

@@ -1,0 +1,12 @@
+//! Guides: the authentication of services whose documents are public, from what they promise to the code that keeps it.
+//!
+//! Each page shows files of a running example as they are. To build a service of your own, copy the example that is closest to
+//! it, and change what its table says.
+//!
+//! | Page | Shows |
+//! |---|---|
+//! | [`memory_scope`] | one header, one environment, one answer for every bad key, rate limits by key, a console |
+//! | [`memsolus`] | permissions by group, 403 without them, live and test keys side by side |
+
+pub mod memory_scope;
+pub mod memsolus;

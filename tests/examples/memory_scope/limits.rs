@@ -1,0 +1,127 @@
+//! The limits: in memory, and as headers.
+
+#[path = "../../../examples/memory_scope/limits.rs"]
+mod counting;
+
+use std::num::NonZeroU32;
+use std::time::{Duration, SystemTime};
+
+use counting::{Allowance, Limits, UsedUp};
+use governor::clock::FakeRelativeClock;
+use http::{Method, StatusCode};
+use tempfile::tempdir;
+use tower_api_key::{Environment, KeyId};
+
+use super::MEMORY;
+use crate::client::{Answer, ask};
+use crate::server::Server;
+use crate::stranger;
+
+/// Limit, what remains, and the reset.
+fn said(answer: &Answer) -> (u64, u64, u64) {
+    let number = |name: &str| answer.headers[name].to_str().unwrap().parse().unwrap();
+    (number("x-ratelimit-limit"), number("x-ratelimit-remaining"), number("x-ratelimit-reset"))
+}
+
+#[allow(clippy::disallowed_methods, reason = "another process goes by this time")]
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
+}
+
+#[tokio::test]
+async fn every_response_says_what_is_left() {
+    let folder = tempdir().unwrap();
+    let server = Server::start("memory_scope", folder.path()).await;
+    let key = Some(server.key("test_key"));
+    let mut left = 60;
+    for (method, path, body, status) in [
+        (Method::POST, "/memory", MEMORY, 201),
+        (Method::GET, "/memory/mem_1", "", 200),
+        (Method::GET, "/memory/mem_9", "", 404),
+        (Method::GET, "/elsewhere", "", 404),
+        (Method::PUT, "/memory", "", 405),
+        (Method::POST, "/memory", "{...}", 400),
+        (Method::GET, "/console/keys", "", 200),
+        (Method::DELETE, "/console/keys/nobody", "", 404),
+    ] {
+        let before = now();
+        let answer = ask(method, &server.url(path), key, body).await;
+        assert_eq!(answer.status.as_u16(), status, "{path}");
+        let (limit, remaining, reset) = said(&answer);
+        left -= 1;
+        // A second gives one request back.
+        assert!(limit == 60 && (left..60).contains(&remaining), "{remaining} instead of {left} of {limit}");
+        assert!((before..=now() + 61).contains(&reset), "{reset}");
+        left = remaining;
+    }
+    for key in [None, Some("nobody"), Some(server.key("expired_key")), Some(server.key("live_key"))] {
+        let before = now();
+        let answer = ask(Method::GET, &server.url("/memory/mem_1"), key, "").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        let (limit, remaining, reset) = said(&answer);
+        assert!((limit, remaining) == (60, 0) && (before..=now() + 1).contains(&reset));
+    }
+}
+
+#[tokio::test]
+async fn past_the_limit_a_key_has_to_wait_and_others_have_not() {
+    let folder = tempdir().unwrap();
+    let other = stranger::add(folder.path(), "sk", Environment::Test, "").await;
+    let server = Server::start_with("memory_scope", folder.path(), &[("RATE_LIMIT", "1")]).await;
+    let (url, key) = (server.url("/memory"), Some(server.key("test_key")));
+    assert_eq!(ask(Method::POST, &url, key, MEMORY).await.status, StatusCode::CREATED);
+
+    let answer = ask(Method::POST, &url, key, MEMORY).await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(answer.body, br#"{"detail":"Rate limit exceeded. Please try again later."}"#[..]);
+    let (limit, remaining, reset) = said(&answer);
+    assert_eq!((limit, remaining), (1, 0));
+    assert!((now()..=now() + 61).contains(&reset), "{reset}");
+    let wait: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+
+    let answer = ask(Method::POST, &url, Some(&other), MEMORY).await;
+    assert_eq!((answer.status, said(&answer).1), (StatusCode::CREATED, 0));
+    // What was refused was not kept.
+    assert_eq!(answer.json()["id"], "mem_2");
+    // Who has no good key is told so, however much was asked.
+    for _ in 0..5 {
+        assert_eq!(ask(Method::POST, &url, Some("nobody"), "").await.status, StatusCode::UNAUTHORIZED);
+    }
+}
+
+fn key(number: u32) -> KeyId {
+    KeyId::new(&format!("key_{number}")).unwrap()
+}
+
+#[test]
+fn an_allowance_comes_back_with_time() {
+    let clock = FakeRelativeClock::default();
+    let limits = Limits::per_minute(NonZeroU32::new(3).unwrap(), clock.clone());
+    let seconds = Duration::from_secs;
+    let left = |remaining, whole_in| Allowance { remaining, whole_in: seconds(whole_in) };
+
+    assert_eq!(limits.count(&key(1)), Ok(left(2, 20)));
+    assert_eq!(limits.count(&key(1)), Ok(left(1, 40)));
+    assert_eq!(limits.count(&key(1)), Ok(left(0, 60)));
+    assert_eq!(limits.count(&key(1)), Err(UsedUp { next_in: seconds(20), allowance: left(0, 60) }));
+    assert_eq!(limits.count(&key(2)), Ok(left(2, 20)));
+    clock.advance(seconds(20));
+    assert_eq!(limits.count(&key(1)), Ok(left(0, 60)));
+    clock.advance(seconds(60));
+    assert_eq!(limits.count(&key(1)), Ok(left(2, 20)));
+}
+
+#[test]
+fn keys_are_forgotten_that_were_not_used_for_a_minute() {
+    let clock = FakeRelativeClock::default();
+    let limits = Limits::per_minute(NonZeroU32::new(60).unwrap(), clock.clone());
+    let mut most = 0;
+    for number in 0..20_000 {
+        limits.count(&key(number)).unwrap();
+        clock.advance(Duration::from_millis(100));
+        most = most.max(limits.len());
+    }
+    // 600 keys a minute, and 1000 requests between two sweeps.
+    assert!(most <= 1600, "{most}");
+}
