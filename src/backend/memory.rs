@@ -1,5 +1,7 @@
 //! Keys kept in memory, for tests and for services whose keys stand in their configuration.
 
+mod usage;
+
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -24,6 +26,7 @@ pub struct MemoryStore {
 struct Keys {
     records: HashMap<Digest, Record>,
     digests: BTreeMap<KeyId, Digest>,
+    usage: usage::Usage,
 }
 
 impl MemoryStore {

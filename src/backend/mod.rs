@@ -1,7 +1,8 @@
 //! Where keys are kept: one trait to look them up, and what implements it.
 //!
 //! A [`Backend`] answers one question: which record has this digest? It has three answers, found, not found and could
-//! not ask, and only the first two are ever remembered. A backend that also keeps keys is a [`KeyStore`].
+//! not ask, and only the first two are ever remembered. A backend that also keeps keys is a [`KeyStore`]; how often they are
+//! used is kept in a [`UsageStore`].
 //!
 //! ```
 //! use tower_api_key::backend::{Backend, BackendError};
@@ -33,6 +34,7 @@ mod postgres;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod usage;
 
 pub use changes::{Announcement, Change, Changes, Subscriber};
 pub use edit::{Grace, KeyUpdate, Rotation};
@@ -45,8 +47,10 @@ pub use memory::MemoryStore;
 pub use postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
+pub use usage::{UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageStore};
 
 pub(crate) use changes::Apply;
+pub(crate) use usage::{Slot, merge};
 
 use std::future::Future;
 use std::pin::Pin;

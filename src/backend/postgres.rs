@@ -76,7 +76,7 @@ impl PostgresStore {
     }
 
     /// Uses the connections of an application, and adds tables of its own (`tower_api_key`, `tower_api_key_change`,
-    /// `tower_api_key_migration`) to the first schema of the connections' search path.
+    /// `tower_api_key_migration`, `tower_api_key_usage`, `tower_api_key_usage_writer`) to the first schema of the connections' search path.
     ///
     /// # Errors
     ///

@@ -65,7 +65,7 @@ impl SqliteStore {
     }
 
     /// Uses the connections of an application, and adds tables of its own (`tower_api_key`, `tower_api_key_change`,
-    /// `tower_api_key_migration`) to the application's database.
+    /// `tower_api_key_migration`, `tower_api_key_usage`, `tower_api_key_usage_writer`) to the application's database.
     ///
     /// How durable an acknowledged change is depends on the pool: with `synchronous = NORMAL`, a power failure can undo
     /// the last revocations.

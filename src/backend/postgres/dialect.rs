@@ -15,6 +15,9 @@ pub(super) const BEGIN: &str = "BEGIN";
 /// Keeps a row that was read as it is, until the transaction ends.
 pub(super) const LOCK_ROW: &str = " FOR UPDATE";
 
+/// Passes over the rows of a query that someone else is changing, and keeps the others as they are.
+pub(super) const PASS_LOCKED: &str = " FOR NO KEY UPDATE SKIP LOCKED";
+
 /// Statements that come before the steps of the schema. Of several processes that start at once, one goes through them at a
 /// time; the number only has to be one that nobody else locks.
 pub(super) const PREPARE: &[&str] = &[
@@ -27,8 +30,10 @@ pub(super) const PREPARE: &[&str] = &[
     )",
 ];
 
-pub(super) const SCHEMA: &[Migration] =
-    &[Migration { version: 1, name: "keys", sql: include_str!("../sql/migrations/postgres/0001_keys.sql") }];
+pub(super) const SCHEMA: &[Migration] = &[
+    Migration { version: 1, name: "keys", sql: include_str!("../sql/migrations/postgres/0001_keys.sql") },
+    Migration { version: 2, name: "usage", sql: include_str!("../sql/migrations/postgres/0002_usage.sql") },
+];
 
 /// Tells whether the database cannot keep a value, whatever the time: a text with a zero byte (SQLSTATE 22021).
 pub(super) fn is_unfit(error: &dyn DatabaseError) -> bool {

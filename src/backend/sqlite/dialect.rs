@@ -16,6 +16,9 @@ pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 /// Nothing: whoever writes is alone, so that a row that was read stays as it is.
 pub(super) const LOCK_ROW: &str = "";
 
+/// Nothing, for the same reason.
+pub(super) const PASS_LOCKED: &str = "";
+
 /// Statements that come before the steps of the schema.
 pub(super) const PREPARE: &[&str] = &["CREATE TABLE IF NOT EXISTS tower_api_key_migration (
     version    INTEGER PRIMARY KEY,
@@ -27,6 +30,7 @@ pub(super) const PREPARE: &[&str] = &["CREATE TABLE IF NOT EXISTS tower_api_key_
 pub(super) const SCHEMA: &[Migration] = &[
     Migration { version: 1, name: "keys", sql: include_str!("../sql/migrations/sqlite/0001_keys.sql") },
     Migration { version: 2, name: "life", sql: include_str!("../sql/migrations/sqlite/0002_life.sql") },
+    Migration { version: 3, name: "usage", sql: include_str!("../sql/migrations/sqlite/0003_usage.sql") },
 ];
 
 /// Tells whether the database cannot keep a value, whatever the time. This one keeps all that it is given.

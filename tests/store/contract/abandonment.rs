@@ -66,10 +66,10 @@ pub(crate) async fn an_abandoned_insertion_is_made_in_full_or_not_at_all<S: KeyS
 }
 
 /// What a dropped future has set going. It stands still until it is settled.
-struct Leftovers(Runtime);
+pub(crate) struct Leftovers(Runtime);
 
 /// Polls a future some times and drops it.
-async fn abandon<F: Future + Send + 'static>(future: F, polls: usize) -> Leftovers {
+pub(crate) async fn abandon<F: Future + Send + 'static>(future: F, polls: usize) -> Leftovers {
     let work = spawn_blocking(move || {
         // On a runtime of its own, the only tasks are those that the future has spawned.
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
@@ -81,7 +81,7 @@ async fn abandon<F: Future + Send + 'static>(future: F, polls: usize) -> Leftove
 
 impl Leftovers {
     /// Waits until all of it has come to its end.
-    async fn settle(self) {
+    pub(crate) async fn settle(self) {
         let work = spawn_blocking(move || {
             self.0.block_on(async {
                 while Handle::current().metrics().num_alive_tasks() > 0 {

@@ -19,7 +19,13 @@ const APPLICATION: &str = "
     PRAGMA user_version = 42;
     PRAGMA application_id = 7";
 
-const OWN_TABLES: [&str; 3] = ["tower_api_key", "tower_api_key_change", "tower_api_key_migration"];
+const OWN_TABLES: [&str; 5] = [
+    "tower_api_key",
+    "tower_api_key_change",
+    "tower_api_key_migration",
+    "tower_api_key_usage",
+    "tower_api_key_usage_writer",
+];
 
 #[tokio::test]
 async fn the_tables_of_the_application_are_left_alone() {

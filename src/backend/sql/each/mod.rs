@@ -4,6 +4,7 @@ mod filter;
 mod migrate;
 mod read;
 mod store;
+mod usage;
 mod write;
 
 pub(super) use migrate::migrate;

@@ -59,7 +59,7 @@ fn decode(row: Result<Option<KeyRow>, sqlx::Error>) -> Result<Option<Record>, Ba
 }
 
 /// Tells a row that cannot be read from a store that cannot.
-fn understand(error: sqlx::Error) -> BackendError {
+pub(super) fn understand(error: sqlx::Error) -> BackendError {
     match error {
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => BackendError::corrupt(error),
         error => BackendError::unavailable(error),

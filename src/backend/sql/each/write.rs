@@ -245,7 +245,7 @@ pub(super) fn give_back<T>(
 }
 
 /// Says why a row was not written.
-fn refused(error: sqlx::Error) -> BackendError {
+pub(super) fn refused(error: sqlx::Error) -> BackendError {
     match error {
         sqlx::Error::Database(error) if error.is_unique_violation() => BackendError::conflict(),
         sqlx::Error::Database(error) if is_unfit(&*error) => BackendError::invalid(error),
