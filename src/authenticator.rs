@@ -20,6 +20,7 @@ use crate::owner::Owner;
 use crate::principal::Principal;
 use crate::reject::{Answers, Forbidden, Reason, Rejection};
 use crate::trace;
+use crate::usage::Usage;
 
 /// Decides who is calling: extracts a credential, resolves it through the cache, and judges its record.
 ///
@@ -62,6 +63,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     answers: Arc<Answers>,
     cache: Arc<Cache>,
+    usage: Option<Usage>,
 }
 
 /// A decision, or the promise of one.
@@ -145,6 +147,9 @@ impl Authenticator {
             Fact::Known(entry) => match self.objection(&entry, self.scheme(source), user) {
                 Some(reason) => Err(self.refuse(reason, source).key(entry.record().id.clone())),
                 None => {
+                    if let Some(usage) = &self.0.usage {
+                        usage.count(&entry);
+                    }
                     // OK because the builder accepts no more than 255 sources.
                     let principal = Principal::new(entry, source as u8);
                     trace::admitted(&principal);

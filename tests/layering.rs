@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules from the lowest to the highest. A module may import those before it.
-const ORDER: [&[&str]; 8] = [
+const ORDER: [&[&str]; 9] = [
     // Words: no async, no tower, no I/O.
     &["ascii", "error"],
     &["clock", "environment", "scope", "digest", "key", "credential", "owner", "record", "principal"],
@@ -14,6 +14,7 @@ const ORDER: [&[&str]; 8] = [
     &["backend"],
     &["path", "trace"],
     &["cache"],
+    &["usage"],
     // Outcomes, the decision, and two thin Tower skins.
     &["reject"],
     &["authenticator", "authenticate", "require_scope"],

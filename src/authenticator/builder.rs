@@ -15,6 +15,7 @@ use crate::error::{ConfigError, ConfigErrorKind};
 use crate::principal::Issuer;
 use crate::reject::{AnswersBuilder, Respond};
 use crate::scope::Scope;
+use crate::usage::Usage;
 
 /// Configures an [`Authenticator`]. Mistakes are reported by [`build`](Self::build), before the first request.
 ///
@@ -42,6 +43,7 @@ pub struct AuthenticatorBuilder {
     answers: AnswersBuilder,
     limits: Limits,
     clock: Arc<dyn Clock>,
+    usage: Option<Usage>,
 }
 
 impl AuthenticatorBuilder {
@@ -55,6 +57,7 @@ impl AuthenticatorBuilder {
             answers: AnswersBuilder::default(),
             limits: Limits::default(),
             clock: Arc::new(SystemClock::new()),
+            usage: None,
         }
     }
 
@@ -158,6 +161,14 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// Counts each request that is admitted, by key and day. Default: nothing is counted.
+    ///
+    /// To count costs a request one addition, and never lets it wait or fail. A meter may be shared by several authenticators.
+    pub fn usage(mut self, usage: Usage) -> Self {
+        self.usage = Some(usage);
+        self
+    }
+
     /// Replaces the clock of the machine, for tests.
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -188,6 +199,7 @@ impl AuthenticatorBuilder {
             clock: self.clock,
             answers,
             cache,
+            usage: self.usage,
         })))
     }
 }

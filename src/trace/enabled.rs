@@ -24,3 +24,7 @@ pub(crate) fn failed(what: &'static str, failure: &Failure<'_>) {
         }
     }
 }
+
+pub(crate) fn lost(why: &'static str) {
+    tracing::error!(target: TARGET, "counts of usage are lost: {why}");
+}
