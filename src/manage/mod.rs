@@ -40,7 +40,7 @@ pub use routes::{ManageScopes, routes};
 
 use std::sync::Arc;
 
-use crate::backend::{KeyFilter, KeyStore, KeyUpdate, Rotation};
+use crate::backend::{KeyFilter, KeyStore, KeyUpdate, Rotation, UsageLine, UsageQuery, UsageStore};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::digest::{Digest, Digester};
 use crate::key::{ApiKey, KeyFormat, KeyId};
@@ -220,5 +220,16 @@ impl<S: KeyStore> KeyManager<S> {
     fn revocation(&self, reason: &str) -> Result<Revocation, ManageError> {
         Findings::default().reason(reason).verdict()?;
         Ok(Revocation::new(self.clock.wall(), reason))
+    }
+}
+
+impl<S: UsageStore> KeyManager<S> {
+    /// Returns how often the keys that a query means were used, also those that were deleted since.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ManageErrorKind::Unavailable) if the store fails.
+    pub async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, ManageError> {
+        Ok(self.store.usage(query).await?)
     }
 }
