@@ -21,6 +21,7 @@ use crate::owner::Owner;
 use crate::principal::Principal;
 use crate::reject::{Answers, Forbidden, Reason, Rejection};
 use crate::trace;
+use crate::usage::Usage;
 use password::Presented;
 
 /// Decides who is calling: extracts a credential, resolves it through the cache, and judges its record.
@@ -66,6 +67,7 @@ struct Inner {
     cache: Arc<Cache>,
     #[cfg_attr(not(feature = "password"), allow(dead_code, reason = "read by the enabled twin"))]
     passwords: password::Accepted,
+    usage: Option<Usage>,
 }
 
 /// A decision, or the promise of one.
@@ -161,6 +163,9 @@ impl Authenticator {
             Fact::Known(entry) => match self.objection(&entry, self.scheme(source), user) {
                 Some(reason) => Err(self.refuse(reason, source).key(entry.record().id.clone())),
                 None => {
+                    if let Some(usage) = &self.0.usage {
+                        usage.count(&entry);
+                    }
                     // OK because the builder accepts no more than 255 sources.
                     let principal = Principal::new(entry, source as u8);
                     trace::admitted(&principal);

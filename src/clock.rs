@@ -3,8 +3,10 @@
 //! Whether a key has expired is a question for the wall clock. How long a cached record may be used is a question for
 //! the monotonic one. Everything that depends on time asks a [`Clock`], so a test moves time instead of waiting for it.
 
+mod day;
 mod system;
 
+pub use day::Day;
 pub use system::SystemClock;
 
 use std::fmt;

@@ -5,7 +5,7 @@ use std::fmt;
 /// The environment of a key: live or test.
 ///
 /// The environment in a key's text only helps people to tell keys apart; the record of the key decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Environment {
     /// Real data and real bills.

@@ -53,6 +53,7 @@
 //! | where keys are looked for, how long they are remembered | [`AuthenticatorBuilder`] |
 //! | places in a request, kinds of key | [`credential::Source`], [`key::KeyFormat`] |
 //! | where keys and their owners are kept | [`backend`] |
+//! | how often each key is used | [`usage`] |
 //! | who is calling, what they can reach | [`Principal`], [`Owner`], [`Requirement`] |
 //! | what a refused client is told | [`reject`] |
 //! | who did what to which key | [`audit`], [`backend::AuditLog`] |
@@ -111,6 +112,7 @@ pub mod test_util;
 #[cfg(feature = "tonic")]
 pub mod tonic;
 mod trace;
+pub mod usage;
 
 pub use authenticate::{Authenticate, AuthenticateLayer};
 pub use authenticator::{Authenticator, AuthenticatorBuilder};
@@ -118,7 +120,7 @@ pub use authenticator::{Authenticator, AuthenticatorBuilder};
 pub use backend::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use backend::SqliteStore;
-pub use backend::{Backend, BackendError, KeyStore, MemoryStore};
+pub use backend::{Backend, BackendError, KeyStore, MemoryStore, UsageStore};
 pub use clock::Timestamp;
 pub use credential::Source;
 pub use digest::Digester;
@@ -132,6 +134,7 @@ pub use record::{KeyState, Record, Revocation};
 pub use reject::{Reason, Rejection};
 pub use require_scope::{RequireScope, RequireScopeLayer};
 pub use scope::{Requirement, Scope, Scopes};
+pub use usage::Usage;
 
 /// The front page of the project, so that its example is run.
 #[cfg(all(doctest, feature = "axum"))]

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules from the lowest to the highest. A module may import those before it.
-const ORDER: [&[&str]; 10] = [
+const ORDER: [&[&str]; 11] = [
     // Words: no async, no tower, no I/O.
     &["ascii", "error"],
     &[
@@ -28,6 +28,7 @@ const ORDER: [&[&str]; 10] = [
     &["password"],
     &["path", "trace"],
     &["cache"],
+    &["usage"],
     // Outcomes, the decision, and two thin Tower skins.
     &["reject"],
     &["authenticator", "authenticate", "require_scope"],

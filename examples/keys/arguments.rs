@@ -50,6 +50,8 @@ pub(crate) enum Command {
         #[arg(long, default_value = "")]
         reason: String,
     },
+    /// Show how often keys were used, by day.
+    Usage(UsageArguments),
 }
 
 #[derive(Debug, Args)]
@@ -93,4 +95,22 @@ pub(crate) struct RotateArguments {
     /// Let the grace begin with the first use of the new key.
     #[arg(long)]
     pub(crate) from_first_use: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UsageArguments {
+    #[command(flatten)]
+    pub(crate) owner: OwnerArguments,
+    /// Usage of the key with this id.
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// The first day, such as 2030-01-31; by default 30 days are shown.
+    #[arg(long)]
+    pub(crate) from: Option<String>,
+    /// The last day; by default today, in UTC.
+    #[arg(long)]
+    pub(crate) to: Option<String>,
+    /// Show each key by itself.
+    #[arg(long)]
+    pub(crate) by_key: bool,
 }

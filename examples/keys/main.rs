@@ -10,6 +10,7 @@
 mod arguments;
 mod failure;
 mod table;
+mod usage;
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -22,7 +23,7 @@ use tower_api_key::backend::{Grace, KeyFilter};
 use tower_api_key::manage::{CreatedKey, KeyManager, NewKey, Replacement};
 use tower_api_key::{
     Environment, KeyFormat, KeyId, KeyState, KeyStore, Organization, Owner, PostgresStore, Scopes,
-    SqliteStore, Timestamp,
+    SqliteStore, Timestamp, UsageStore,
 };
 
 #[tokio::main]
@@ -47,7 +48,7 @@ async fn open(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-async fn run<S: KeyStore + Clone>(store: S, arguments: Arguments) -> Result<(), Failure> {
+async fn run<S: KeyStore + UsageStore + Clone>(store: S, arguments: Arguments) -> Result<(), Failure> {
     let manager = KeyManager::new(store, KeyFormat::new(arguments.prefix.as_str())?);
     let json = arguments.json;
     match arguments.command {
@@ -71,6 +72,9 @@ async fn run<S: KeyStore + Clone>(store: S, arguments: Arguments) -> Result<(), 
         Command::Revoke { id, reason } => {
             manager.revoke(&KeyId::new(&id)?, &reason).await?;
             eprintln!("{id} is revoked.");
+        }
+        Command::Usage(wanted) => {
+            usage::print(&manager.usage(&usage::query(wanted, now())?).await?, json);
         }
     }
     Ok(())

@@ -12,7 +12,12 @@ pub(crate) fn print(records: &[Record], as_json: bool, now: Timestamp) {
     }
     let heads = ["ID", "NAME", "OWNER", "ENVIRONMENT", "STATE", "SCOPES", "KEY"].map(str::to_owned);
     let rows: Vec<_> = [heads].into_iter().chain(records.iter().map(|record| row(record, now))).collect();
-    for row in &rows {
+    print_rows(&rows);
+}
+
+/// Prints rows whose cells stand below each other.
+pub(crate) fn print_rows<const N: usize>(rows: &[[String; N]]) {
+    for row in rows {
         let cells = row.iter().enumerate().map(|(column, cell)| {
             let width = rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
             format!("{cell:width$}")

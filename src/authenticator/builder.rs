@@ -17,6 +17,7 @@ use crate::error::{ConfigError, ConfigErrorKind};
 use crate::principal::Issuer;
 use crate::reject::{AnswersBuilder, Respond};
 use crate::scope::Scope;
+use crate::usage::Usage;
 
 /// Configures an [`Authenticator`]. Mistakes are reported by [`build`](Self::build), before the first request.
 ///
@@ -45,6 +46,7 @@ pub struct AuthenticatorBuilder {
     limits: Limits,
     clock: Arc<dyn Clock>,
     passwords: Accepted,
+    usage: Option<Usage>,
 }
 
 impl AuthenticatorBuilder {
@@ -59,6 +61,7 @@ impl AuthenticatorBuilder {
             limits: Limits::default(),
             clock: Arc::new(SystemClock::new()),
             passwords: Accepted::default(),
+            usage: None,
         }
     }
 
@@ -179,6 +182,14 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// Counts each request that is admitted, by key and day. Default: nothing is counted.
+    ///
+    /// To count costs a request one addition, and never lets it wait or fail. A meter may be shared by several authenticators.
+    pub fn usage(mut self, usage: Usage) -> Self {
+        self.usage = Some(usage);
+        self
+    }
+
     /// Replaces the clock of the machine, for tests.
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -210,6 +221,7 @@ impl AuthenticatorBuilder {
             answers,
             cache,
             passwords: self.passwords,
+            usage: self.usage,
         })))
     }
 }

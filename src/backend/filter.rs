@@ -67,18 +67,37 @@ impl KeyFilter {
 
     /// Tells whether a key is meant.
     pub fn matches(&self, record: &Record) -> bool {
-        let (organization, project, user) = match &record.owner {
+        self.matches_owner(&record.owner, record.environment)
+            && self.state.is_none_or(|(wanted, now)| wanted == record.state(now))
+            && self.created_before.is_none_or(|end| record.created_at.is_some_and(|at| at < end))
+            && self.starts_with.as_ref().is_none_or(|start| record.hint.starts_with(&**start))
+    }
+
+    /// Tells whether keys of this owner and this environment are meant, as far as the two decide that.
+    pub(super) fn matches_owner(&self, owner: &Owner, own_environment: Environment) -> bool {
+        let OwnerIds { organization, project, user } = OwnerIds::of(owner);
+        fits(&self.organization, organization)
+            && fits(&self.project, project)
+            && fits(&self.user, user)
+            && self.environment.is_none_or(|wanted| wanted == own_environment)
+    }
+}
+
+/// What an owner is found by.
+pub(super) struct OwnerIds<'o> {
+    pub(super) organization: Option<&'o str>,
+    pub(super) project: Option<&'o str>,
+    pub(super) user: Option<&'o str>,
+}
+
+impl<'o> OwnerIds<'o> {
+    pub(super) fn of(owner: &'o Owner) -> Self {
+        let (organization, project, user) = match owner {
             Owner::Organization(own) => (Some(&*own.id), None, None),
             Owner::Project(own) => (Some(&*own.organization.id), Some(&*own.id), None),
             Owner::User(own) => (None, None, Some(&*own.email)),
         };
-        fits(&self.organization, organization)
-            && fits(&self.project, project)
-            && fits(&self.user, user)
-            && self.environment.is_none_or(|wanted| wanted == record.environment)
-            && self.state.is_none_or(|(wanted, now)| wanted == record.state(now))
-            && self.created_before.is_none_or(|end| record.created_at.is_some_and(|at| at < end))
-            && self.starts_with.as_ref().is_none_or(|start| record.hint.starts_with(&**start))
+        Self { organization, project, user }
     }
 }
 

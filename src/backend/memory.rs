@@ -1,6 +1,7 @@
 //! Keys kept in memory, for tests and for services whose keys stand in their configuration.
 
 mod owners;
+mod usage;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
@@ -33,6 +34,7 @@ struct Keys {
     records: HashMap<Digest, Record>,
     digests: BTreeMap<KeyId, Digest>,
     owners: Owners,
+    usage: usage::Usage,
 }
 
 impl MemoryStore {

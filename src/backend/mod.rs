@@ -2,7 +2,8 @@
 //!
 //! A [`Backend`] answers one question: which record has this digest? It has three answers, found, not found and could
 //! not ask, and only the first two are ever remembered. A backend that also keeps keys is a [`KeyStore`]; one that also keeps
-//! their owners is an [`OwnerStore`], and an application that keeps those itself has a [`Directory`].
+//! their owners is an [`OwnerStore`], and an application that keeps those itself has a [`Directory`]. How often keys are used is
+//! kept in a [`UsageStore`].
 //!
 //! ```
 //! use tower_api_key::backend::{Backend, BackendError};
@@ -37,6 +38,7 @@ mod postgres;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod usage;
 
 pub use audit::{AuditEntry, AuditLog};
 pub use changes::{Announcement, Change, Changes, Subscriber};
@@ -52,8 +54,10 @@ pub use owners::{OwnerChange, OwnerStore};
 pub use postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
+pub use usage::{UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageStore};
 
 pub(crate) use changes::Apply;
+pub(crate) use usage::{Slot, merge};
 
 use std::future::Future;
 use std::pin::Pin;

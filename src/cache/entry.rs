@@ -1,7 +1,8 @@
 //! What is remembered of a key that was found.
 
+use super::count::Count;
 use super::stamp::Stamp;
-use super::sync::{Arc, Atomic};
+use super::sync::Arc;
 use crate::clock::{Moment, Timestamp};
 use crate::environment::Environment;
 use crate::owner::Owner;
@@ -17,8 +18,8 @@ use crate::record::Record;
 pub(crate) struct Entry {
     pub(super) stamp: Stamp,
     pub(super) until: Moment,
-    /// How often it was found.
-    pub(super) reads: Atomic,
+    /// How often it was found and used.
+    pub(super) count: Count,
     facts: Facts,
     pub(super) issuer: Arc<Issuer>,
     record: Record,
@@ -38,7 +39,7 @@ pub(crate) struct Facts {
 
 impl Entry {
     pub(super) fn new(stamp: Stamp, until: Moment, record: Record, issuer: Arc<Issuer>) -> Self {
-        Self { stamp, until, reads: Atomic::new(0), facts: Facts::of(&record), issuer, record }
+        Self { stamp, until, count: Count::zero(), facts: Facts::of(&record), issuer, record }
     }
 
     pub(crate) fn facts(&self) -> Facts {

@@ -90,7 +90,7 @@ fn unanswered(failure: &trace::Failure<'_>) -> Landing {
 }
 
 /// Turns a panic of the backend into `None`.
-pub(super) async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
+pub(crate) async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(poll) => poll.map(Some),

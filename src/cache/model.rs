@@ -7,6 +7,7 @@
 mod chance;
 mod exhaustive;
 mod preemptions;
+mod uses;
 
 use std::future::pending;
 use std::io::{self, Write};

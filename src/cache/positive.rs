@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::Entry;
-use super::sync::{Arc, Bounded, Map, Ordering};
+use super::sync::{Arc, Bounded, Map};
 use crate::digest::Digest;
 
 /// Of how many reads of an entry the eviction policy hears one.
@@ -33,7 +33,7 @@ impl Positive {
 
     pub(super) fn get(&self, digest: &Digest) -> Option<Arc<Entry>> {
         let entry = self.entries.get(digest)?;
-        if entry.reads.fetch_add(1, Ordering::Relaxed).is_multiple_of(HEARD) {
+        if entry.count.read(HEARD) {
             self.policy.get(digest);
         }
         Some(entry)

@@ -1,7 +1,7 @@
 //! What a caller may do to its own keys.
 
 use super::{CreatedKey, KeyManager, ManageError, NewKey, Replacement};
-use crate::backend::{KeyFilter, KeyStore, KeyUpdate};
+use crate::backend::{KeyFilter, KeyStore, KeyUpdate, UsageLine, UsageQuery, UsageStore};
 use crate::key::KeyId;
 use crate::owner::Owner;
 use crate::principal::Principal;
@@ -133,5 +133,33 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     fn has(&self, scopes: &Scopes) -> Result<(), ManageError> {
         let lacks = |scope: &&Scope| !self.caller.grants(scope);
         scopes.iter().find(lacks).map_or(Ok(()), |scope| Err(ManageError::beyond_own(scope)))
+    }
+}
+
+impl<S: KeyStore + UsageStore> Delegate<'_, S> {
+    /// Returns how often the caller's keys that a query means were used.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](super::ManageErrorKind::NotFound) if the query names a key that the caller may not know of;
+    /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails.
+    pub async fn usage(&self, query: UsageQuery) -> Result<Vec<UsageLine>, ManageError> {
+        if let Some(id) = &query.key {
+            self.get(id).await?;
+        }
+        let own = self.filter(KeyFilter {
+            organization: query.organization,
+            project: query.project,
+            user: query.user,
+            ..KeyFilter::all()
+        });
+        let query = UsageQuery {
+            organization: own.organization,
+            project: own.project,
+            user: own.user,
+            environment: own.environment,
+            ..query
+        };
+        self.manager.usage(&query).await
     }
 }

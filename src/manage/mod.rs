@@ -41,7 +41,7 @@ pub use routes::{ManageScopes, routes};
 use std::sync::Arc;
 
 use crate::audit::{Action, Audit, AuditEvent, Hook};
-use crate::backend::{KeyFilter, KeyStore, KeyUpdate, Rotation};
+use crate::backend::{KeyFilter, KeyStore, KeyUpdate, Rotation, UsageLine, UsageQuery, UsageStore};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::digest::{Digest, Digester};
 use crate::key::{ApiKey, KeyFormat, KeyId};
@@ -295,5 +295,16 @@ impl<S: KeyStore> KeyManager<S> {
             let event = AuditEvent::new(self.clock.wall(), action).by(by);
             hook.tell(&AuditEvent { key: key.cloned(), ..event });
         }
+    }
+}
+
+impl<S: UsageStore> KeyManager<S> {
+    /// Returns how often the keys that a query means were used, also those that were deleted since.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ManageErrorKind::Unavailable) if the store fails.
+    pub async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, ManageError> {
+        Ok(self.store.usage(query).await?)
     }
 }

@@ -9,3 +9,5 @@ pub(crate) fn admitted(_: &Principal) {}
 pub(crate) fn refused(_: &'static str, _: Option<&KeyId>) {}
 
 pub(crate) fn failed(_: &'static str, _: &Failure<'_>) {}
+
+pub(crate) fn lost(_: &'static str) {}

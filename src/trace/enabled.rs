@@ -26,3 +26,7 @@ pub(crate) fn failed(what: &'static str, failure: &Failure<'_>) {
         Failure::Password(error) => tracing::warn!(target: TARGET, %error, "{what} was not done"),
     }
 }
+
+pub(crate) fn lost(why: &'static str) {
+    tracing::error!(target: TARGET, "counts of usage are lost: {why}");
+}

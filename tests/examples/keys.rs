@@ -6,6 +6,9 @@ use std::process::Output;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
+use tower_api_key::backend::{UsageBatch, UsageCount, UsageStore};
+use tower_api_key::clock::Day;
+use tower_api_key::{Environment, KeyId, Owner, SqliteStore};
 
 use crate::server::binary;
 
@@ -23,9 +26,12 @@ impl Keys {
         Self(TempDir::new().unwrap())
     }
 
+    fn url(&self) -> String {
+        format!("sqlite:{}", self.0.path().join("keys.db").display())
+    }
+
     async fn run(&self, arguments: &str) -> Ran {
-        let url = format!("sqlite:{}", self.0.path().join("keys.db").display());
-        run(&url, arguments.split(' ')).await
+        run(&self.url(), arguments.split(' ')).await
     }
 
     /// Runs a command that must succeed, and reads what it printed.
@@ -70,6 +76,42 @@ async fn a_key_lives_from_its_creation_to_its_revocation() {
 }
 
 #[tokio::test]
+async fn usage_is_shown_by_day() {
+    let keys = Keys::new();
+    let ids = ["acme", "other"].map(|organization| format!("create --organization {organization}"));
+    let made = [keys.json(&ids[0]).await, keys.json(&ids[1]).await];
+    let store = SqliteStore::open(&keys.url()).await.unwrap();
+    let day = Day::parse("2027-01-15").unwrap();
+    let count = |key: &Value, owner, requests, day: Day| {
+        let id = KeyId::new(key["id"].as_str().unwrap()).unwrap();
+        UsageCount::new(id, Environment::Live, Owner::organization(owner), requests, day.start())
+    };
+    let counts = [
+        count(&made[0], "acme", 1, day),
+        count(&made[1], "other", 2, day),
+        count(&made[0], "acme", 4, day.plus(1)),
+    ];
+    store.add_usage(&UsageBatch::new("test", 1, counts)).await.unwrap();
+    store.close().await;
+
+    let line = |day: &str, requests, key: Value| serde_json::json!({ "day": day, "environment": "live", "requests": requests, "key": key });
+    let both = "usage --from 2027-01-15 --to 2027-01-16";
+    let null = || Value::Null;
+    assert_eq!(
+        keys.json(both).await,
+        Value::from(vec![line("2027-01-15", 3, null()), line("2027-01-16", 4, null())])
+    );
+    let own = keys.json(&format!("{both} --by-key --organization other")).await;
+    assert_eq!(own, Value::from(vec![line("2027-01-15", 2, made[1]["id"].clone())]));
+    let id = made[0]["id"].as_str().unwrap();
+    let one = keys.json(&format!("usage --key {id} --from 2027-01-16 --to 2027-01-16")).await;
+    assert_eq!(one, Value::from(vec![line("2027-01-16", 4, null())]));
+    assert_eq!(keys.json("usage --to 2027-01-14").await, serde_json::json!([]));
+    let table = keys.run(&format!("{both} --by-key")).await.stdout;
+    assert!(table.starts_with("DAY") && table.contains(id) && table.lines().count() == 4, "{table}");
+}
+
+#[tokio::test]
 async fn the_text_of_a_key_is_all_that_goes_to_stdout() {
     let keys = Keys::new();
     let made = keys.run("create --user ann@example.com --test --expires-in-days 30").await;
@@ -97,6 +139,9 @@ async fn a_command_that_cannot_be_followed_says_why_and_changes_nothing() {
         ("rotate key_nobody", 3, "none with this id"),
         ("revoke key_nobody", 3, "none with this id"),
         ("show a/b", 2, "key id"),
+        ("usage --key a/b", 2, "key id"),
+        ("usage --from 2027-02-29", 2, "--from"),
+        ("usage --to tomorrow", 2, "--to"),
         ("destroy", 2, "destroy"),
     ] {
         let ran = keys.run(arguments).await;

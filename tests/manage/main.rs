@@ -5,4 +5,5 @@
 mod by_code;
 mod over_http;
 mod tenants;
+mod usage;
 mod world;

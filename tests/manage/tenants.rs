@@ -29,6 +29,7 @@ async fn the_key_of_another_tenant_is_not_there_and_stays_as_it_is() {
             (Method::PATCH, path.clone()),
             (Method::DELETE, path.clone()),
             (Method::POST, format!("{path}/rotate")),
+            (Method::GET, format!("{path}/usage")),
         ];
         for (method, path) in asked {
             let answer = world.ask(&admin, method.clone(), &path, "").await;
@@ -101,6 +102,8 @@ async fn looking_and_changing_need_scopes_of_their_own() {
         (Method::GET, "/admin/keys".to_owned(), true),
         (Method::GET, own.clone(), true),
         (Method::GET, "/admin/permissions".to_owned(), true),
+        (Method::GET, "/admin/usage".to_owned(), true),
+        (Method::GET, format!("{own}/usage"), true),
         (Method::POST, "/admin/keys".to_owned(), false),
         (Method::PATCH, own.clone(), false),
         (Method::DELETE, own.clone(), false),

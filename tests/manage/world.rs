@@ -16,7 +16,7 @@ use tower_api_key::manage::{KeyManager, ManageScopes, NewKey, routes};
 use tower_api_key::test_util::Misbehaving;
 use tower_api_key::{
     AuthenticateLayer, Authenticator, Environment, KeyFormat, MemoryStore, Owner, Record, Requirement,
-    Scopes, Timestamp,
+    Scopes, Timestamp, Usage,
 };
 
 pub(crate) const START: Timestamp = Timestamp::from_unix_millis(1_800_000_000_000);
@@ -25,6 +25,7 @@ pub(crate) struct World {
     pub(crate) manager: KeyManager<MemoryStore>,
     pub(crate) backend: Misbehaving<MemoryStore>,
     pub(crate) clock: Arc<ManualClock>,
+    pub(crate) usage: Usage,
     pub(crate) app: Router,
 }
 
@@ -48,9 +49,10 @@ impl World {
         let store = MemoryStore::new();
         let manager =
             KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap()).with_clock(Arc::clone(&clock));
+        let usage = Usage::builder(store.clone()).with_clock(Arc::clone(&clock)).build().unwrap();
         let backend = Misbehaving::new(store);
-        let authenticator =
-            Authenticator::builder(backend.clone()).with_clock(Arc::clone(&clock)).build().unwrap();
+        let authenticator = Authenticator::builder(backend.clone()).usage(usage.clone());
+        let authenticator = authenticator.with_clock(Arc::clone(&clock)).build().unwrap();
         let needs = |scope: &str| Requirement::all_of([scope]).unwrap();
         let scopes = ManageScopes::new(needs("keys.read"), needs("keys.write"))
             .permissions(Scopes::parse("keys.read keys.write notes.read notes.write").unwrap());
@@ -58,7 +60,7 @@ impl World {
             .route("/whoami", get(|| async { StatusCode::OK }))
             .nest("/admin", routes(manager.clone(), scopes))
             .layer(AuthenticateLayer::new(authenticator));
-        Self { manager, backend, clock, app }
+        Self { manager, backend, clock, usage, app }
     }
 
     /// Makes a key of an organization.

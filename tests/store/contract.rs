@@ -10,6 +10,7 @@ pub(crate) mod revocation;
 pub(crate) mod rotation;
 pub(crate) mod several;
 pub(crate) mod updates;
+pub(crate) mod usage;
 
 /// A store that needs no server can always be tested.
 pub(crate) fn never() -> bool {
@@ -79,6 +80,17 @@ macro_rules! keeps_the_contract {
             owners::keys_of_an_owner_who_is_gone_are_revoked,
             abandonment::an_abandoned_revocation_is_made_in_full_or_not_at_all,
             abandonment::an_abandoned_insertion_is_made_in_full_or_not_at_all,
+            usage::usage_adds_up_by_key_and_in_total,
+            usage::a_batch_that_is_sent_twice_counts_once,
+            usage::a_batch_of_more_rows_than_a_statement_has_parameters_is_added,
+            usage::the_last_use_of_a_key_never_goes_back,
+            usage::usage_brings_no_key_back,
+            usage::the_usage_of_a_key_outlives_it,
+            usage::usage_is_no_change_of_a_key,
+            usage::live_and_test_tenants_and_days_are_told_apart,
+            usage::a_batch_that_cannot_be_kept_leaves_no_trace,
+            usage::many_writers_at_once_lose_nothing,
+            usage::an_abandoned_batch_that_is_sent_again_counts_once,
         }
     };
     ($open:path, $is_absent:path => $($promise:tt)*) => {

@@ -34,6 +34,9 @@ macro_rules! memberships {
 }
 pub(super) use memberships;
 
+/// Passes over the rows of a query that someone else is changing, and keeps the others as they are.
+pub(super) const PASS_LOCKED: &str = " FOR NO KEY UPDATE SKIP LOCKED";
+
 /// Statements that come before the steps of the schema. Of several processes that start at once, one goes through them at a
 /// time; the number only has to be one that nobody else locks.
 pub(super) const PREPARE: &[&str] = &[
@@ -50,6 +53,7 @@ pub(super) const SCHEMA: &[Migration] = &[
     Migration { version: 1, name: "keys", sql: include_str!("../sql/migrations/postgres/0001_keys.sql") },
     Migration { version: 2, name: "owners", sql: include_str!("../sql/migrations/postgres/0002_owners.sql") },
     Migration { version: 3, name: "audit", sql: include_str!("../sql/migrations/postgres/0003_audit.sql") },
+    Migration { version: 4, name: "usage", sql: include_str!("../sql/migrations/postgres/0004_usage.sql") },
 ];
 
 /// Tells whether the database cannot keep a value, whatever the time: a text with a zero byte (SQLSTATE 22021).

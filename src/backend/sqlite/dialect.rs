@@ -17,6 +17,7 @@ pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 pub(super) const LOCK_ROW: &str = "";
 
 /// Nothing, for the same reason.
+pub(super) const PASS_LOCKED: &str = "";
 pub(super) const KEEP_OWNERS: &[&str] = &[];
 pub(super) const LOCK_OWNERS: &[&str] = &[];
 
@@ -47,6 +48,7 @@ pub(super) const SCHEMA: &[Migration] = &[
     Migration { version: 2, name: "life", sql: include_str!("../sql/migrations/sqlite/0002_life.sql") },
     Migration { version: 3, name: "owners", sql: include_str!("../sql/migrations/sqlite/0003_owners.sql") },
     Migration { version: 4, name: "audit", sql: include_str!("../sql/migrations/sqlite/0004_audit.sql") },
+    Migration { version: 5, name: "usage", sql: include_str!("../sql/migrations/sqlite/0005_usage.sql") },
 ];
 
 /// Tells whether the database cannot keep a value, whatever the time. This one keeps all that it is given.

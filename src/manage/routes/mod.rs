@@ -4,6 +4,7 @@ mod cursor;
 mod input;
 mod output;
 mod refusal;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use axum::routing::{get, post};
 use serde_json::json;
 
 use super::{Delegate, KeyManager, ManageError, NewKey, Replacement};
-use crate::backend::{Grace, KeyFilter, KeyStore, KeyUpdate};
+use crate::backend::{Grace, KeyFilter, KeyStore, KeyUpdate, UsageStore};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 use crate::principal::Principal;
@@ -38,7 +39,7 @@ const PAGE: (usize, usize) = (20, 100);
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ManageScopes {
-    /// To look at keys.
+    /// To look at keys and at their usage.
     pub read: Requirement,
     /// To create, change, rotate and revoke keys.
     pub write: Requirement,
@@ -70,16 +71,22 @@ impl ManageScopes {
 /// | `PATCH /keys/{id}` | 200, the key with a new `name`, `scopes`, `expires_at` or `metadata` |
 /// | `POST /keys/{id}/rotate` | 201, the successor with its text; `grace_seconds`, `grace_from_first_use`, `expires_at` |
 /// | `DELETE /keys/{id}?reason` | 204, though it was revoked before |
+/// | `GET /keys/{id}/usage?from&to` | 200, how often the key was used, by day |
+/// | `GET /usage?from&to&by` | 200, how often all keys were used, by day, in total or `by=key` |
 /// | `GET /permissions` | 200, what keys can be granted |
+///
+/// Days are in UTC, written like `2030-01-31`, and both included: at most 366, by default the last 30.
 ///
 /// Errors are JSON with a `detail`, and `errors` that name fields: 400 for a body or a query that cannot be read, 403 for scopes
 /// that the caller lacks, 404 for keys that are not the caller's, 409 for a key that is not in a state for it, 413, 422 for values
 /// that a key cannot have, 503. No answer may be stored by caches (RFC 9111 §5.2.2.5).
-pub fn routes<S: KeyStore + Clone>(manager: KeyManager<S>, scopes: ManageScopes) -> Router {
+pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, scopes: ManageScopes) -> Router {
     Router::new()
         .route("/keys", get(list::<S>).post(create::<S>))
         .route("/keys/{id}", get(show::<S>).patch(update::<S>).delete(revoke::<S>))
         .route("/keys/{id}/rotate", post(rotate::<S>))
+        .route("/keys/{id}/usage", get(usage::of_key::<S>))
+        .route("/usage", get(usage::of_all::<S>))
         .route("/permissions", get(permissions::<S>))
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(Arc::new(Shared { manager, scopes }))

@@ -6,6 +6,7 @@ mod migrate;
 mod owners;
 mod read;
 mod store;
+mod usage;
 mod write;
 
 pub(super) use migrate::migrate;

@@ -1,0 +1,78 @@
+//! Usage kept in memory.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::MemoryStore;
+use crate::backend::{BackendError, UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageStore};
+use crate::clock::Day;
+use crate::environment::Environment;
+use crate::key::KeyId;
+use crate::owner::Owner;
+
+/// What has been counted.
+#[derive(Debug, Default)]
+pub(super) struct Usage {
+    /// In the order in which it is listed.
+    counts: BTreeMap<(Day, KeyId, Environment), (Owner, u64)>,
+    /// The last batch of each writer.
+    batches: HashMap<Box<str>, u64>,
+}
+
+impl Usage {
+    /// Takes note of a batch, and tells whether it is new.
+    fn note(&mut self, batch: &UsageBatch) -> bool {
+        let last = self.batches.insert(batch.writer().into(), batch.number());
+        match last.filter(|last| *last >= batch.number()) {
+            Some(last) => {
+                self.batches.insert(batch.writer().into(), last);
+                false
+            }
+            None => true,
+        }
+    }
+
+    fn add(&mut self, count: &UsageCount) {
+        let slot = (count.day, count.key.clone(), count.environment);
+        let (_, requests) = self.counts.entry(slot).or_insert_with(|| (count.owner.clone(), 0));
+        *requests += count.requests;
+    }
+
+    fn lines(&self, query: &UsageQuery) -> Vec<UsageLine> {
+        let filter = query.filter();
+        let mut lines = BTreeMap::new();
+        for ((day, key, environment), (owner, requests)) in &self.counts {
+            let is_meant = (query.from..=query.to).contains(day)
+                && query.key.as_ref().is_none_or(|wanted| wanted == key)
+                && filter.matches_owner(owner, *environment);
+            if is_meant {
+                let key = match query.by {
+                    UsageBy::Key => Some(key.clone()),
+                    UsageBy::Total => None,
+                };
+                *lines.entry((*day, key, *environment)).or_insert(0) += requests;
+            }
+        }
+        let line = |((day, key, environment), requests)| UsageLine::new(key, day, environment, requests);
+        lines.into_iter().map(line).take(query.limit).collect()
+    }
+}
+
+impl UsageStore for MemoryStore {
+    async fn add_usage(&self, batch: &UsageBatch) -> Result<(), BackendError> {
+        let mut keys = self.write();
+        if !keys.usage.note(batch) {
+            return Ok(());
+        }
+        batch.counts().iter().for_each(|count| keys.usage.add(count));
+        for (id, at) in batch.last_uses() {
+            if let Some(record) = keys.by_id_mut(id) {
+                record.last_used_at = record.last_used_at.max(Some(at));
+            }
+        }
+        Ok(())
+    }
+
+    async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, BackendError> {
+        Ok(self.read().usage.lines(query))
+    }
+}

@@ -1,0 +1,128 @@
+//! Questions about usage, and their answers.
+
+use crate::backend::KeyFilter;
+use crate::clock::Day;
+use crate::environment::Environment;
+use crate::key::KeyId;
+
+/// Which usage is meant: that of the days from `from` to `to`, of everything that fits whatever is not `None`.
+///
+/// ```
+/// use tower_api_key::backend::{UsageBy, UsageQuery};
+/// use tower_api_key::clock::Day;
+///
+/// let today = Day::from_unix_days(20_000);
+/// let query = UsageQuery::new(today.plus(-29), today).of_organization("acme").by(UsageBy::Key);
+/// assert_eq!(query.organization.as_deref(), Some("acme"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UsageQuery {
+    /// The first day.
+    pub from: Day,
+    /// The last day.
+    pub to: Day,
+    /// Usage of this key.
+    pub key: Option<KeyId>,
+    /// Usage of keys of this organization and of its projects.
+    pub organization: Option<Box<str>>,
+    /// Usage of keys of projects with this id.
+    pub project: Option<Box<str>>,
+    /// Usage of keys of the person with this e-mail.
+    pub user: Option<Box<str>>,
+    /// Usage of keys of this environment.
+    pub environment: Option<Environment>,
+    /// What a line is about.
+    pub by: UsageBy,
+    /// The most lines to return.
+    pub limit: usize,
+}
+
+/// What a line of usage is about, beside its day and its environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UsageBy {
+    /// One key.
+    Key,
+    /// All keys that are meant.
+    Total,
+}
+
+/// How often keys of an environment were used on a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UsageLine {
+    /// The key, unless the line is about all of them.
+    pub key: Option<KeyId>,
+    /// The day.
+    pub day: Day,
+    /// The environment.
+    pub environment: Environment,
+    /// How many requests were admitted.
+    pub requests: u64,
+}
+
+impl UsageQuery {
+    /// All usage of these days, both included, in total.
+    pub fn new(from: Day, to: Day) -> Self {
+        Self {
+            from,
+            to,
+            key: None,
+            organization: None,
+            project: None,
+            user: None,
+            environment: None,
+            by: UsageBy::Total,
+            limit: usize::MAX,
+        }
+    }
+
+    /// Narrows the query to one key.
+    #[must_use]
+    pub fn of_key(self, key: KeyId) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    /// Narrows the query to the keys of this organization and of its projects.
+    #[must_use]
+    pub fn of_organization(self, id: impl Into<Box<str>>) -> Self {
+        Self { organization: Some(id.into()), ..self }
+    }
+
+    /// Narrows the query to one environment.
+    #[must_use]
+    pub fn environment(self, environment: Environment) -> Self {
+        Self { environment: Some(environment), ..self }
+    }
+
+    /// Sets what a line is about.
+    #[must_use]
+    pub fn by(self, by: UsageBy) -> Self {
+        Self { by, ..self }
+    }
+
+    /// Sets the most lines to return.
+    #[must_use]
+    pub fn limit(self, lines: usize) -> Self {
+        Self { limit: lines, ..self }
+    }
+
+    /// The keys whose usage is meant, as far as usage knows of keys.
+    pub(in crate::backend) fn filter(&self) -> KeyFilter {
+        KeyFilter {
+            organization: self.organization.clone(),
+            project: self.project.clone(),
+            user: self.user.clone(),
+            environment: self.environment,
+            ..KeyFilter::all()
+        }
+    }
+}
+
+impl UsageLine {
+    /// Creates a line.
+    pub fn new(key: Option<KeyId>, day: Day, environment: Environment, requests: u64) -> Self {
+        Self { key, day, environment, requests }
+    }
+}

@@ -1,0 +1,188 @@
+//! Days of the calendar.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::Timestamp;
+
+/// A day of the calendar in UTC, from one midnight to the next.
+///
+/// ```
+/// use tower_api_key::clock::{Day, Timestamp};
+///
+/// let day = Day::from(Timestamp::from_unix_millis(1_800_000_000_000));
+/// assert_eq!(day.to_string(), "2027-01-15");
+/// assert_eq!(Day::parse("2027-01-15"), Some(day));
+/// assert_eq!(Day::parse("2027-02-29"), None);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(i64);
+
+const MILLIS: i64 = 24 * 60 * 60 * 1_000;
+/// Days of four hundred years, after which the calendar repeats itself.
+const CYCLE: i64 = 146_097;
+/// Days from the first of March of the year 0 to the first of January 1970.
+const EPOCH: i64 = 719_468;
+
+impl Day {
+    /// Creates the day that comes so many days after 1970-01-01, or the nearest one in which a [`Timestamp`] can lie.
+    pub const fn from_unix_days(days: i64) -> Self {
+        let (first, last) = (i64::MIN.div_euclid(MILLIS), i64::MAX.div_euclid(MILLIS));
+        if days < first {
+            Self(first)
+        } else if days > last {
+            Self(last)
+        } else {
+            Self(days)
+        }
+    }
+
+    /// Returns how many days after 1970-01-01 it comes.
+    pub const fn unix_days(self) -> i64 {
+        self.0
+    }
+
+    /// Returns the day that comes so many days later, or earlier where that is negative.
+    #[must_use]
+    pub const fn plus(self, days: i64) -> Self {
+        Self::from_unix_days(self.0.saturating_add(days))
+    }
+
+    /// Returns the midnight with which it begins.
+    pub const fn start(self) -> Timestamp {
+        Timestamp::from_unix_millis(self.0.saturating_mul(MILLIS))
+    }
+
+    /// Reads a day in the form `YYYY-MM-DD`. Returns `None` if that is no day.
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = |range: Range<usize>| text.get(range)?.parse::<u16>().ok().map(i64::from);
+        let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+        let found = Self::of_date(year, month, day);
+        // What is not a day, or is not written like one, is written in another way.
+        (found.to_string() == text).then_some(found)
+    }
+
+    fn of_date(year: i64, month: i64, day: i64) -> Self {
+        // The year begins in March, so that the day that some years lack is its last.
+        let year = year - i64::from(month <= 2);
+        let (cycle, year) = (year.div_euclid(400), year.rem_euclid(400));
+        let days_of_years = year * 365 + year / 4 - year / 100;
+        Self(cycle * CYCLE + days_of_years + days_before(month_from_march(month)) + day - 1 - EPOCH)
+    }
+
+    /// The year, the month and the day of the month.
+    fn date(self) -> (i64, i64, i64) {
+        let (cycle, day) = ((self.0 + EPOCH).div_euclid(CYCLE), (self.0 + EPOCH).rem_euclid(CYCLE));
+        // Of the days before it, those that only leap years have.
+        let leap_days = day / 1_460 - day / 36_524 + day / (CYCLE - 1);
+        let year = (day - leap_days) / 365;
+        let day = day - (year * 365 + year / 4 - year / 100);
+        let from_march = (5 * day + 2) / 153;
+        let month = (from_march + 2) % 12 + 1;
+        (cycle * 400 + year + i64::from(month <= 2), month, day - days_before(from_march) + 1)
+    }
+}
+
+/// Counts months from March on.
+fn month_from_march(month: i64) -> i64 {
+    (month + 9) % 12
+}
+
+/// Returns the days of the months before this one, counted from March: of five in a row, they have 153.
+fn days_before(month: i64) -> i64 {
+    (153 * month + 2) / 5
+}
+
+impl From<Timestamp> for Day {
+    fn from(time: Timestamp) -> Self {
+        Self(time.unix_millis().div_euclid(MILLIS))
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = self.date();
+        write!(f, "{year:04}-{month:02}-{day:02}")
+    }
+}
+
+impl fmt::Debug for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Day({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> Day {
+        Day::parse(text).unwrap()
+    }
+
+    #[test]
+    fn every_day_of_a_thousand_years_follows_the_one_before() {
+        let lengths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+        let mut expected = day("1600-01-01");
+        for year in 1600..2600 {
+            for (month, length) in (1..).zip(lengths) {
+                let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+                for number in 1..=length + i64::from(month == 2 && is_leap) {
+                    let text = format!("{year:04}-{month:02}-{number:02}");
+                    assert_eq!((expected.to_string(), Day::parse(&text)), (text, Some(expected)));
+                    expected = expected.plus(1);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn known_days_have_their_numbers() {
+        for (text, days) in
+            [("1970-01-01", 0), ("1969-12-31", -1), ("2000-02-29", 11_016), ("0000-03-01", -EPOCH)]
+        {
+            assert_eq!(day(text).unix_days(), days, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_goes_from_midnight_to_midnight() {
+        let at = |millis| Day::from(Timestamp::from_unix_millis(millis));
+        assert_eq!([at(-1), at(0), at(MILLIS - 1), at(MILLIS)].map(Day::unix_days), [-1, 0, 0, 1]);
+        assert_eq!(at(MILLIS).start(), Timestamp::from_unix_millis(MILLIS));
+    }
+
+    #[test]
+    fn what_is_no_day_is_not_read() {
+        for text in [
+            "",
+            "2027",
+            "2027-1-15",
+            "2027-01-15T00",
+            " 2027-01-15",
+            "+027-01-15",
+            "2027-13-01",
+            "2027-00-10",
+            "2027-01-00",
+            "2027-04-31",
+            "2027-02-29",
+            "1900-02-29",
+            "2027/01/15",
+            "20270115",
+            "２０２７-01-15",
+        ] {
+            assert_eq!(Day::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_ends_of_time_are_days() {
+        for millis in [i64::MIN, i64::MAX] {
+            let day = Day::from(Timestamp::from_unix_millis(millis));
+            assert_eq!(Day::from_unix_days(day.unix_days()), day);
+            assert!(!day.to_string().is_empty());
+        }
+        assert_eq!(Day::from_unix_days(i64::MAX), Day::from(Timestamp::from_unix_millis(i64::MAX)));
+        assert_eq!(Day::from_unix_days(0).plus(i64::MIN), Day::from(Timestamp::from_unix_millis(i64::MIN)));
+    }
+}

@@ -1,0 +1,92 @@
+//! Usage of a caller's keys, by day.
+
+use std::collections::BTreeMap;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+
+use super::output::answer;
+use super::refusal::Refusal;
+use super::{Manager, Parameters, key_id, known, optional};
+use crate::backend::{KeyStore, UsageBy, UsageLine, UsageQuery, UsageStore};
+use crate::clock::{Day, Timestamp};
+use crate::principal::Principal;
+
+/// Days of an answer: by default, and at most.
+const DAYS: (i64, i64) = (30, 366);
+/// Lines of an answer, at most.
+const LINES: usize = 10_000;
+
+pub(super) async fn of_all<S: KeyStore + UsageStore>(
+    State(shared): Manager<S>,
+    caller: Principal,
+    parameters: Result<Parameters, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let delegate = shared.to_read(&caller)?;
+    let parameters = known(parameters, &["from", "to", "by"])?;
+    let query = days(&parameters, shared.now())?.by(by(&parameters)?).limit(LINES + 1);
+    let lines = delegate.usage(query).await?;
+    if lines.len() > LINES {
+        return Err(wrong("from", "days with at most 10,000 lines of usage in all, found more"));
+    }
+    Ok(written(&lines))
+}
+
+pub(super) async fn of_key<S: KeyStore + UsageStore>(
+    State(shared): Manager<S>,
+    caller: Principal,
+    Path(id): Path<String>,
+    parameters: Result<Parameters, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let delegate = shared.to_read(&caller)?;
+    let query = days(&known(parameters, &["from", "to"])?, shared.now())?;
+    let lines = delegate.usage(query.of_key(key_id(&id)?).by(UsageBy::Key)).await;
+    Ok(written(&lines?))
+}
+
+/// Reads which days are meant.
+fn days(parameters: &BTreeMap<String, String>, now: Timestamp) -> Result<UsageQuery, Refusal> {
+    let (usual, most) = DAYS;
+    let day = |name| {
+        optional(parameters.get(name), |text| Day::parse(text))
+            .ok_or_else(|| wrong(name, "a day such as 2030-01-31, found something else"))
+    };
+    let to = day("to")?.unwrap_or_else(|| now.into());
+    let from = day("from")?.unwrap_or_else(|| to.plus(1 - usual));
+    match to.unix_days() - from.unix_days() {
+        ..0 => Err(wrong("from", "a day that is not after the last one, found a later one")),
+        between if between >= most => Err(wrong("from", "at most 366 days, found more")),
+        _ => Ok(UsageQuery::new(from, to)),
+    }
+}
+
+/// Reads what a line is about.
+fn by(parameters: &BTreeMap<String, String>) -> Result<UsageBy, Refusal> {
+    match parameters.get("by").map(String::as_str) {
+        Some("key") => Ok(UsageBy::Key),
+        Some("total") | None => Ok(UsageBy::Total),
+        Some(_) => Err(wrong("by", "key or total, found something else")),
+    }
+}
+
+fn wrong(name: &str, expected: &str) -> Refusal {
+    Refusal::Request(format!("{name}: expected {expected}"))
+}
+
+fn written(lines: &[UsageLine]) -> Response {
+    let line = |line: &UsageLine| {
+        let mut fields = Map::new();
+        if let Some(key) = &line.key {
+            fields.insert("key".to_owned(), json!(key.as_str()));
+        }
+        fields.insert("day".to_owned(), json!(line.day.to_string()));
+        fields.insert("environment".to_owned(), json!(line.environment.label()));
+        fields.insert("requests".to_owned(), json!(line.requests));
+        Value::Object(fields)
+    };
+    let lines: Vec<_> = lines.iter().map(line).collect();
+    answer(StatusCode::OK, &json!({ "usage": lines }))
+}

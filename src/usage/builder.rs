@@ -1,0 +1,108 @@
+//! The configuration of a meter.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::pending::Pending;
+use super::write::ErasedUsageStore;
+use super::{Meter, Usage};
+use crate::cache::Uses;
+use crate::clock::{Clock, SystemClock};
+use crate::error::{ConfigError, ConfigErrorKind};
+
+/// Configures a [`Usage`].
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_api_key::usage::Usage;
+/// use tower_api_key::{ConfigErrorKind, MemoryStore};
+///
+/// let builder = Usage::builder(MemoryStore::new()).flush_interval(Duration::from_secs(60));
+/// assert!(builder.build().is_ok());
+///
+/// let builder = Usage::builder(MemoryStore::new()).flush_interval(Duration::ZERO);
+/// assert_eq!(builder.build().unwrap_err().kind(), ConfigErrorKind::Limit);
+/// ```
+#[must_use = "call `build` to get a meter"]
+pub struct UsageBuilder {
+    store: Box<dyn ErasedUsageStore>,
+    interval: Duration,
+    room: usize,
+    clock: Arc<dyn Clock>,
+}
+
+impl UsageBuilder {
+    pub(super) fn new(store: Box<dyn ErasedUsageStore>) -> Self {
+        Self { store, interval: Duration::from_secs(10), room: 100_000, clock: Arc::new(SystemClock::new()) }
+    }
+
+    /// Sets how often counts are written, up to an hour. Default: every 10 s. It is also what a crash may lose.
+    pub fn flush_interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Sets how many counts of a key and a day are kept while the store does not take them. Default: 100,000. Requests beyond
+    /// that are admitted, and counted in [`Usage::lost`] only.
+    pub fn backlog(mut self, counts: usize) -> Self {
+        self.room = counts;
+        self
+    }
+
+    /// Replaces the clock of the machine, for tests. It tells the days; intervals are those of the runtime.
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Checks the configuration and creates the meter.
+    ///
+    /// # Errors
+    ///
+    /// When an interval is zero or longer than an hour, or there is no room for any count.
+    pub fn build(self) -> Result<Usage, ConfigError> {
+        const LONGEST: Duration = Duration::from_secs(60 * 60);
+        let wrong = |message: String| Err(ConfigError::new(ConfigErrorKind::Limit, message));
+        if self.interval.is_zero() {
+            return wrong("expected a flush interval above zero, found zero".into());
+        }
+        if self.interval > LONGEST {
+            let found = self.interval;
+            return wrong(format!("expected a flush interval of at most {LONGEST:?}, found {found:?}"));
+        }
+        if self.room == 0 {
+            return wrong("expected room for one count or more, found room for none".into());
+        }
+        Ok(Usage(Arc::new(Meter {
+            store: self.store,
+            clock: self.clock,
+            interval: self.interval,
+            room: self.room,
+            uses: Uses::default(),
+            pending: Mutex::new(Pending::new(writer(), self.room)),
+            turn: Arc::default(),
+            has_flusher: AtomicBool::new(false),
+            hurry: Arc::new(Notify::new()),
+        })))
+    }
+}
+
+/// Makes a name that no other meter has: 128 random bits. It need not be hard to guess.
+fn writer() -> Arc<str> {
+    let random = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", random(), random()).into()
+}
+
+impl fmt::Debug for UsageBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UsageBuilder")
+            .field("flush_interval", &self.interval)
+            .field("backlog", &self.room)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,159 @@
+//! How often each key is used, by day: counted in the cache, and written in batches.
+//!
+//! A request that is admitted adds one to a counter in the cached record of its key, and waits for nothing. At intervals, and
+//! at midnight, what was counted is taken out of the cache and written to a [`UsageStore`], with the time of each key's last
+//! use. While the store cannot be asked, counts are kept, up to a bound.
+//!
+//! ```
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! use tower_api_key::backend::{UsageBy, UsageQuery, UsageStore};
+//! use tower_api_key::clock::{Clock, Day, SystemClock};
+//! use tower_api_key::usage::Usage;
+//! use tower_api_key::{Authenticator, Digester, KeyId, KeyStore, MemoryStore, Owner, Record};
+//!
+//! let store = MemoryStore::new();
+//! let digest = Digester::sha256().digest(b"a key from elsewhere");
+//! store.insert(Record::imported(KeyId::new("key_1")?, digest, Owner::organization("acme"))).await?;
+//!
+//! let usage = Usage::builder(store.clone()).build()?;
+//! let authenticator = Authenticator::builder(store.clone()).usage(usage.clone()).build()?;
+//! let mut headers = http::HeaderMap::new();
+//! headers.insert("x-api-key", "a key from elsewhere".parse()?);
+//! for _ in 0..3 {
+//!     authenticator.authenticate(&headers).await?;
+//! }
+//!
+//! usage.flush().await?; // before the process ends
+//! let today = Day::from(SystemClock::new().wall());
+//! let lines = store.usage(&UsageQuery::new(today.plus(-1), today).by(UsageBy::Key)).await?;
+//! assert_eq!(lines.iter().map(|line| line.requests).sum::<u64>(), 3);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod builder;
+mod flusher;
+mod pending;
+mod write;
+
+pub use builder::UsageBuilder;
+
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::backend::{BackendError, UsageStore};
+use crate::cache::{Entry, Uses};
+use crate::clock::Clock;
+use pending::Pending;
+use write::ErasedUsageStore;
+
+/// Entries that are gone through at a time, so that no thread is kept from its requests for long.
+const AT_ONCE: usize = 1_024;
+
+/// Counts the requests that are admitted with each key. A clone is one `Arc` and shares the counts.
+///
+/// Hand it to [`AuthenticatorBuilder::usage`](crate::AuthenticatorBuilder::usage), and [`flush`](Self::flush) it when the
+/// process ends: what was counted and not yet written is lost with the last clone. After a crash that is what was counted
+/// within one interval, or since the store last took anything.
+///
+/// Counts are written by a task that the first use of a key starts, on the Tokio runtime of that request.
+#[derive(Clone)]
+pub struct Usage(Arc<Meter>);
+
+/// What all clones share.
+struct Meter {
+    store: Box<dyn ErasedUsageStore>,
+    clock: Arc<dyn Clock>,
+    interval: Duration,
+    /// Counts to keep, and entries to go through at the latest.
+    room: usize,
+    uses: Uses,
+    pending: Mutex<Pending>,
+    /// Held by whoever writes: batches go to the store one after the other.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    has_flusher: AtomicBool,
+    hurry: Arc<Notify>,
+}
+
+impl Usage {
+    /// Starts to configure a meter that writes to `store`.
+    pub fn builder(store: impl UsageStore) -> UsageBuilder {
+        UsageBuilder::new(Box::new(store))
+    }
+
+    /// Writes everything that was counted before, and returns when the store has it.
+    ///
+    /// Called when a process ends, after its last request.
+    ///
+    /// # Errors
+    ///
+    /// When the store did not take everything, be it that it did not answer within 5 s. What it did not take is kept, and is
+    /// written by the next flush.
+    ///
+    /// # Panics
+    ///
+    /// When polled outside a Tokio runtime.
+    pub async fn flush(&self) -> Result<(), BackendError> {
+        self.0.collect().await;
+        let _turn = self.0.turn.lock().await;
+        self.0.write().await
+    }
+
+    /// Returns how many counts of a key, a day and an environment wait to be written, besides what was counted since the last
+    /// interval began. A number that grows tells of a store that does not take them.
+    pub fn backlog(&self) -> usize {
+        self.0.pending().len()
+    }
+
+    /// Returns how many requests will never be written, because there was no room for their counts.
+    pub fn lost(&self) -> u64 {
+        self.0.pending().lost()
+    }
+
+    /// Counts an admission.
+    #[inline]
+    pub(crate) fn count(&self, entry: &Arc<Entry>) {
+        if let Some(entries) = self.0.uses.count(entry, || self.0.clock.wall()) {
+            self.0.touched(entries);
+        }
+    }
+}
+
+impl Meter {
+    /// Takes what was counted out of the cache.
+    async fn collect(&self) {
+        // Whoever is put on the list from now on is for the next time.
+        let mut left = self.uses.len();
+        while left > 0 {
+            let most = left.min(AT_ONCE);
+            self.collect_at_most(most);
+            left -= most;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn collect_at_most(&self, entries: usize) {
+        let used = self.uses.take(entries);
+        let mut pending = self.pending();
+        used.iter().for_each(|used| pending.add(used));
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Usage")
+            .field("interval", &self.0.interval)
+            .field("backlog", &self.backlog())
+            .field("lost", &self.lost())
+            .finish_non_exhaustive()
+    }
+}

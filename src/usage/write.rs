@@ -1,0 +1,79 @@
+//! Writing what was counted, batch by batch.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::Meter;
+use crate::backend::{BackendError, BackendErrorKind, UsageBatch, UsageStore};
+use crate::cache::catch_panic;
+use crate::trace::{self, Failure};
+
+/// How long a store may take for a batch.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// A store of usage without its type.
+pub(super) trait ErasedUsageStore: Send + Sync {
+    fn add<'a>(&'a self, batch: &'a UsageBatch) -> Adding<'a>;
+}
+
+pub(super) type Adding<'a> = Pin<Box<dyn Future<Output = Result<(), BackendError>> + Send + 'a>>;
+
+impl<S: UsageStore> ErasedUsageStore for S {
+    fn add<'a>(&'a self, batch: &'a UsageBatch) -> Adding<'a> {
+        Box::pin(self.add_usage(batch))
+    }
+}
+
+impl Meter {
+    /// Writes all that is pending, unless someone else does so.
+    pub(super) fn write_meanwhile(self: &Arc<Self>) {
+        if let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() {
+            let meter = Arc::clone(self);
+            tokio::spawn(async move {
+                let _turn = turn;
+                // It was written to the log, and is tried again.
+                let _ = meter.write().await;
+            });
+        }
+    }
+
+    /// Writes all that is pending. Whoever calls it holds the turn.
+    ///
+    /// It ends with the first batch that may be taken later. One that never will be is given up, and the others go on.
+    pub(super) async fn write(&self) -> Result<(), BackendError> {
+        let mut outcome = Ok(());
+        while let Some(batch) = self.next_batch() {
+            match self.write_batch(&batch).await {
+                Ok(()) => self.pending().written(),
+                Err(error) if error.kind() == BackendErrorKind::Invalid => {
+                    self.pending().refused();
+                    outcome = Err(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        outcome
+    }
+
+    fn next_batch(&self) -> Option<Arc<UsageBatch>> {
+        self.pending().next()
+    }
+
+    async fn write_batch(&self, batch: &UsageBatch) -> Result<(), BackendError> {
+        let (failure, found) = match timeout(DEADLINE, catch_panic(self.store.add(batch))).await {
+            Ok(Some(Ok(()))) => return Ok(()),
+            Ok(Some(Err(error))) => {
+                trace::failed("the store of usage", &Failure::Error(&error));
+                return Err(error);
+            }
+            Ok(None) => (Failure::Panic, "a panic"),
+            Err(_) => (Failure::Deadline(DEADLINE), "none in time"),
+        };
+        trace::failed("the store of usage", &failure);
+        Err(BackendError::unavailable(format!("expected that the store adds usage, found {found}")))
+    }
+}
