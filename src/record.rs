@@ -7,13 +7,13 @@ use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::digest::{Digest, Digester};
 use crate::environment::Environment;
-use crate::key::{ApiKey, KeyId};
+use crate::key::{ApiKey, KeyId, ReadableKey};
 use crate::owner::Owner;
 #[cfg(feature = "password")]
 use crate::owner::User;
 use crate::scope::Scopes;
 
-/// What a store knows of a key. The text of the key is not among it.
+/// What a store knows of a key. The text of the key is not among it, unless it is no secret.
 ///
 /// ```
 /// use tower_api_key::key::{KeyFormat, KeyId};
@@ -63,6 +63,8 @@ pub struct Record {
     pub last_used_at: Option<Timestamp>,
     /// How long the key that this one replaced goes on from the first use of this one; `None` once that has begun.
     pub first_use_grace: Option<Duration>,
+    /// The text of the key, if it is no secret and may be read back. `None`, the default, for all others.
+    pub readable: Option<ReadableKey>,
     /// Whatever else the application wants to keep with the key.
     pub metadata: BTreeMap<String, String>,
 }
@@ -148,6 +150,7 @@ impl Record {
             rotated_to: None,
             last_used_at: None,
             first_use_grace: None,
+            readable: None,
             metadata: BTreeMap::new(),
         }
     }

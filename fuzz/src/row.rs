@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tower_api_key::credential::Scheme;
 use tower_api_key::digest::Digest;
+use tower_api_key::key::ReadableKey;
 use tower_api_key::{Environment, KeyId, Organization, Owner, Record, Revocation, Scopes, Timestamp};
 
 use crate::json;
 
-pub const COLUMNS: [&str; 22] = [
+pub const COLUMNS: [&str; 23] = [
     "id",
     "digest",
     "hint",
@@ -32,6 +33,7 @@ pub const COLUMNS: [&str; 22] = [
     "first_use_grace",
     "metadata",
     "revoked_by",
+    "readable",
 ];
 
 /// What SQLite keeps. Text need not be UTF-8 there.
@@ -45,7 +47,7 @@ pub enum Value {
 }
 
 #[derive(Debug)]
-pub struct Row([Value; 22]);
+pub struct Row([Value; 23]);
 
 impl Row {
     /// Reads a row from lines `COLUMN KIND VALUE`, where the kind is one of `null`, `integer`, `real`, `text`, `blob`, `hextext`
@@ -127,6 +129,7 @@ impl Row {
         };
         record.rotated_from = self.link("rotated_from")?;
         record.rotated_to = self.link("rotated_to")?;
+        record.readable = self.optional("readable")?.map(ReadableKey::new);
         record.last_used_at = self.time("last_used_at")?;
         record.first_use_grace = match self.at("first_use_grace") {
             Value::Null => None,

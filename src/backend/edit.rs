@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{BackendError, Change};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
-use crate::key::KeyId;
+use crate::key::{KeyId, ReadableKey};
 use crate::record::{KeyState, Record, Revocation};
 use crate::scope::Scopes;
 
@@ -56,12 +56,23 @@ pub struct Rotation {
     pub expires_at: Option<Timestamp>,
     /// How long the old key goes on.
     pub grace: Grace,
+    /// The text of the successor, if it is no secret, as that of the old key was none.
+    pub readable: Option<ReadableKey>,
 }
 
 impl Rotation {
     /// Creates a rotation after which the old key is refused at once.
     pub fn new(id: KeyId, digest: Digest, hint: impl Into<Box<str>>, at: Timestamp) -> Self {
-        Self { id, digest, hint: hint.into(), at, by: None, expires_at: None, grace: Grace::None }
+        Self {
+            id,
+            digest,
+            hint: hint.into(),
+            at,
+            by: None,
+            expires_at: None,
+            grace: Grace::None,
+            readable: None,
+        }
     }
 }
 
@@ -164,6 +175,7 @@ impl Rotation {
             rotated_from: Some(old.id.clone()),
             rotated_to: None,
             last_used_at: None,
+            readable: self.readable.clone(),
             first_use_grace: match self.grace {
                 Grace::FromFirstUse(grace) => Some(grace),
                 Grace::None | Grace::For(_) => None,

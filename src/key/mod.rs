@@ -50,6 +50,12 @@ impl ApiKey {
         digester.digest(self.text.as_bytes())
     }
 
+    /// Returns a copy of the text to keep, for a key that is no secret.
+    #[cfg(feature = "manage")]
+    pub(crate) fn readable(&self) -> ReadableKey {
+        ReadableKey::new(self.text.as_str())
+    }
+
     /// Returns the environment in the text.
     pub fn environment(&self) -> Environment {
         self.environment
@@ -64,6 +70,29 @@ impl ApiKey {
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiKey").field("hint", &self.hint).finish_non_exhaustive()
+    }
+}
+
+/// The text of a key that is no secret, such as one that devices carry to say which project they belong to. It is kept
+/// beside its digest, so that it can be read back, and has no `Debug` text all the same.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ReadableKey(Box<str>);
+
+impl ReadableKey {
+    /// Takes the text of a key for one that is no secret.
+    pub fn new(text: impl Into<Box<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ReadableKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReadableKey(..)")
     }
 }
 

@@ -44,7 +44,7 @@ use crate::audit::{Action, Audit, AuditEvent, Hook};
 use crate::backend::{KeyFilter, KeyStore, KeyUpdate, Rotation, UsageLine, UsageQuery, UsageStore};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::digest::{Digest, Digester};
-use crate::key::{ApiKey, KeyFormat, KeyId};
+use crate::key::{ApiKey, KeyFormat, KeyId, ReadableKey};
 use crate::principal::Principal;
 use crate::record::{Record, Revocation};
 use rules::Findings;
@@ -139,6 +139,7 @@ impl<S: KeyStore> KeyManager<S> {
         new.check(now)?;
         let key = self.format.mint(new.environment)?;
         let mut record = Record::new(KeyId::generate(now)?, &key, &self.digester, new.owner.clone());
+        record.readable = new.readable.then(|| key.readable());
         new.describe(&mut record, now);
         Ok(CreatedKey::new(key, self.insert(record).await?))
     }
@@ -149,20 +150,33 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// As for [`create`](Self::create); [`Conflict`](ManageErrorKind::Conflict) if the key is there already.
     pub async fn import(&self, digest: Digest, new: NewKey) -> Result<Record, ManageError> {
-        let now = self.clock.wall();
-        new.check(now)?;
-        let mut record = Record::imported(KeyId::generate(now)?, digest, new.owner.clone());
-        new.describe(&mut record, now);
-        self.insert(record).await
+        Findings::default().no_text_to_keep(new.readable).verdict()?;
+        self.import_with(digest, None, new).await
     }
 
-    /// Adds a key that was made elsewhere by its text, which is digested and forgotten.
+    /// Adds a key that was made elsewhere by its text, which is digested and forgotten, unless it is to be
+    /// [readable](NewKey::readable).
     ///
     /// # Errors
     ///
     /// As for [`import`](Self::import).
     pub async fn import_text(&self, text: &str, new: NewKey) -> Result<Record, ManageError> {
-        self.import(self.digester.digest(text.as_bytes()), new).await
+        let readable = new.readable.then(|| ReadableKey::new(text));
+        self.import_with(self.digester.digest(text.as_bytes()), readable, new).await
+    }
+
+    async fn import_with(
+        &self,
+        digest: Digest,
+        readable: Option<ReadableKey>,
+        new: NewKey,
+    ) -> Result<Record, ManageError> {
+        let now = self.clock.wall();
+        new.check(now)?;
+        let mut record = Record::imported(KeyId::generate(now)?, digest, new.owner.clone());
+        record.readable = readable;
+        new.describe(&mut record, now);
+        self.insert(record).await
     }
 
     /// Returns a key.
@@ -222,9 +236,11 @@ impl<S: KeyStore> KeyManager<S> {
     pub async fn rotate(&self, id: &KeyId, replacement: Replacement) -> Result<CreatedKey, ManageError> {
         let now = self.clock.wall();
         Findings::default().expires_at(replacement.expires_at, now).verdict()?;
-        let key = self.format.mint(self.get(id).await?.environment)?;
+        let old = self.get(id).await?;
+        let key = self.format.mint(old.environment)?;
         let mut rotation = Rotation::new(KeyId::generate(now)?, key.digest(&self.digester), key.hint(), now);
         rotation.grace = replacement.grace;
+        rotation.readable = old.readable.map(|_| key.readable());
         rotation.expires_at = replacement.expires_at;
         rotation.by = self.or_own(replacement.by);
         let by = rotation.by.clone();

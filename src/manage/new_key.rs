@@ -32,6 +32,8 @@ pub struct NewKey {
     pub expires_at: Option<Timestamp>,
     /// Who makes it.
     pub created_by: Option<Box<str>>,
+    /// Whether its text is kept, for a key that is no secret.
+    pub readable: bool,
     /// Whatever else the application wants to keep with it: up to 50 texts.
     pub metadata: BTreeMap<String, String>,
 }
@@ -47,6 +49,7 @@ impl NewKey {
             sources: Box::default(),
             expires_at: None,
             created_by: None,
+            readable: false,
             metadata: BTreeMap::new(),
         }
     }
@@ -67,6 +70,19 @@ impl NewKey {
     #[must_use]
     pub fn scopes(self, scopes: Scopes) -> Self {
         Self { scopes, ..self }
+    }
+
+    /// Has the text of the key kept, so that it can be read back: for keys that are no secret, such as those that devices
+    /// carry to say which project they belong to. A key that replaces it is kept as well.
+    #[must_use]
+    pub fn readable(self) -> Self {
+        Self { readable: true, ..self }
+    }
+
+    /// Sets how the key may be presented.
+    #[must_use]
+    pub fn sources(self, sources: impl IntoIterator<Item = Scheme>) -> Self {
+        Self { sources: sources.into_iter().collect(), ..self }
     }
 
     /// Sets from when on the key is refused.

@@ -50,6 +50,16 @@ impl Findings {
         self
     }
 
+    pub(super) fn no_text_to_keep(mut self, readable: bool) -> Self {
+        if readable {
+            self.add(
+                "readable",
+                "expected the text of a key that is to be readable, found a digest".to_owned(),
+            );
+        }
+        self
+    }
+
     pub(super) fn metadata(mut self, metadata: &BTreeMap<String, String>) -> Self {
         let (most, name, value) = METADATA;
         if metadata.len() > most {

@@ -25,7 +25,7 @@ pub fn query(pool: SqlitePool) -> impl Stack<Body> {
         async move {
             const FIND: &str = "SELECT id, digest, hint, name, owner_kind, owner_organization, owner_email, owner_project,
                 environment, scopes, sources, created_at, created_by, expires_at, revoked_at, revoked_reason, rotated_from,
-                rotated_to, last_used_at, first_use_grace, metadata, revoked_by FROM tower_api_key WHERE digest = $1";
+                rotated_to, last_used_at, first_use_grace, metadata, revoked_by, readable FROM tower_api_key WHERE digest = $1";
             let digest = digest(bearer, request.headers()).unwrap();
             let row = sqlx::query(FIND).bind(&digest[..]).fetch_optional(&pool).await.unwrap().unwrap();
             std::hint::black_box(columns(&row));
@@ -53,6 +53,7 @@ fn columns(row: &SqliteRow) -> (Vec<u8>, Vec<Option<String>>, Vec<Option<i64>>) 
         "rotated_to",
         "metadata",
         "revoked_by",
+        "readable",
     ];
     let times = ["created_at", "expires_at", "revoked_at", "last_used_at", "first_use_grace"];
     (

@@ -54,6 +54,11 @@ pub(super) const SCHEMA: &[Migration] = &[
     Migration { version: 2, name: "owners", sql: include_str!("../sql/migrations/postgres/0002_owners.sql") },
     Migration { version: 3, name: "audit", sql: include_str!("../sql/migrations/postgres/0003_audit.sql") },
     Migration { version: 4, name: "usage", sql: include_str!("../sql/migrations/postgres/0004_usage.sql") },
+    Migration {
+        version: 5,
+        name: "readable",
+        sql: include_str!("../sql/migrations/postgres/0005_readable.sql"),
+    },
 ];
 
 /// Tells whether the database cannot keep a value, whatever the time: a text with a zero byte (SQLSTATE 22021).

@@ -49,6 +49,11 @@ pub(super) const SCHEMA: &[Migration] = &[
     Migration { version: 3, name: "owners", sql: include_str!("../sql/migrations/sqlite/0003_owners.sql") },
     Migration { version: 4, name: "audit", sql: include_str!("../sql/migrations/sqlite/0004_audit.sql") },
     Migration { version: 5, name: "usage", sql: include_str!("../sql/migrations/sqlite/0005_usage.sql") },
+    Migration {
+        version: 6,
+        name: "readable",
+        sql: include_str!("../sql/migrations/sqlite/0006_readable.sql"),
+    },
 ];
 
 /// Tells whether the database cannot keep a value, whatever the time. This one keeps all that it is given.

@@ -129,6 +129,7 @@ impl FromRow<'_, Row> for KeyRow {
             first_use_grace: row.try_get("first_use_grace")?,
             metadata: required(row, "metadata")?,
             revoked_by: row.try_get("revoked_by")?,
+            readable: row.try_get("readable")?,
         })
     }
 }

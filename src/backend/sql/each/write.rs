@@ -22,7 +22,7 @@ const INSERT: &str = concat!(
     "INSERT INTO tower_api_key (",
     columns!(),
     ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-     $22)"
+     $22, $23)"
 );
 const CHANGE: &str = "UPDATE tower_api_key SET name = $2, scopes = $3, expires_at = $4, revoked_at = $5,
     revoked_reason = $6, rotated_to = $7, first_use_grace = $8, metadata = $9, revoked_by = $10 WHERE id = $1";
@@ -150,6 +150,7 @@ async fn insert(
         .bind(row.first_use_grace)
         .bind(row.metadata)
         .bind(row.revoked_by)
+        .bind(row.readable)
         .execute(&mut **transaction)
         .await
         .map_err(refused)?;
