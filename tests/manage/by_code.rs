@@ -11,6 +11,10 @@ use crate::world::{START, World};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
+fn acme() -> NewKey {
+    NewKey::new(Owner::organization("acme"))
+}
+
 #[tokio::test]
 async fn a_key_that_was_created_is_admitted_until_it_is_revoked() {
     let world = World::new();
@@ -159,7 +163,7 @@ async fn a_created_key_shows_its_text_once_and_nowhere_else() {
 #[tokio::test]
 async fn a_key_that_is_no_secret_can_be_read_back_and_so_can_its_successor() {
     let world = World::new();
-    let (text, record) = world.manager.create(owner().readable()).await.unwrap().into_parts();
+    let (text, record) = world.manager.create(acme().readable()).await.unwrap().into_parts();
     assert!(!format!("{record:?}").contains(text.as_str()));
     let kept = world.manager.get(&record.id).await.unwrap().readable.unwrap();
     assert_eq!(kept.as_str(), text.as_str());
@@ -167,7 +171,7 @@ async fn a_key_that_is_no_secret_can_be_read_back_and_so_can_its_successor() {
     let replacement = Replacement::new(Grace::None);
     let (text, successor) = world.manager.rotate(&record.id, replacement).await.unwrap().into_parts();
     assert_eq!(successor.readable.unwrap().as_str(), text.as_str());
-    let imported = world.manager.import_text("device-key-1", owner().readable()).await.unwrap();
+    let imported = world.manager.import_text("device-key-1", acme().readable()).await.unwrap();
     assert_eq!(imported.readable.unwrap().as_str(), "device-key-1");
     assert!(world.admits("device-key-1").await);
 }
@@ -175,15 +179,15 @@ async fn a_key_that_is_no_secret_can_be_read_back_and_so_can_its_successor() {
 #[tokio::test]
 async fn no_key_can_be_read_back_that_was_not_made_so() {
     let world = World::new();
-    let key = world.key(owner()).await;
+    let key = world.key(acme()).await;
     assert_eq!(world.manager.get(&key.record.id).await.unwrap().readable, None);
     let successor = world.manager.rotate(&key.record.id, Replacement::new(Grace::None)).await.unwrap();
     assert_eq!(successor.record().readable, None);
-    assert_eq!(world.manager.import_text("a-secret", owner()).await.unwrap().readable, None);
+    assert_eq!(world.manager.import_text("a-secret", acme()).await.unwrap().readable, None);
 
     let before = world.all().await;
     let digest = Digester::sha256().digest(b"text");
-    let error = world.manager.import(digest, owner().readable()).await.unwrap_err();
+    let error = world.manager.import(digest, acme().readable()).await.unwrap_err();
     assert_eq!(error.fields()[0].field, "readable");
     assert_eq!(world.all().await, before);
 }
