@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tower_api_key::backend::{BackendErrorKind, Grace, KeyStore};
+use tower_api_key::key::ReadableKey;
 use tower_api_key::reject::Reason;
 use tower_api_key::{KeyState, Record, Timestamp};
 
@@ -28,6 +29,7 @@ pub(crate) async fn a_successor_inherits_what_its_predecessor_may_do<S: KeyStore
     store.insert(old.clone()).await.unwrap();
     let mut rotation = samples::rotation("new", AT, Grace::None);
     rotation.by = Some("grace@example.com".into());
+    rotation.readable = Some(ReadableKey::new(samples::text("new")));
     let new = store.rotate(&old.id, rotation).await.unwrap();
 
     let mut expected = old.clone();
@@ -40,6 +42,7 @@ pub(crate) async fn a_successor_inherits_what_its_predecessor_may_do<S: KeyStore
     expected.expires_at = time(AT + 100_000_000_000);
     expected.rotated_from = Some(old.id.clone());
     expected.last_used_at = None;
+    expected.readable = Some(ReadableKey::new(samples::text("new")));
     assert_eq!(new, expected);
     assert_eq!(store.find(&expected.digest).await.unwrap(), Some(expected.clone()));
 
