@@ -4,6 +4,7 @@ mod announcing;
 mod following;
 mod full_disk;
 mod killed;
+mod killed_metering;
 mod ledger;
 mod opening;
 mod sharing;
