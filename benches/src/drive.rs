@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use http::{Request, Response, StatusCode};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::requests::Requests;
 use crate::stacks::{Body, Stack};
@@ -51,12 +51,26 @@ pub fn waiting<S: Stack<Body>>(
     })
 }
 
+/// Does requests where tasks can be started, though none of them gets a turn meanwhile.
+pub fn within_a_runtime(mut run: Run) -> Run {
+    let runtime = runtime();
+    Box::new(move |times| {
+        let _guard = runtime.enter();
+        run(times);
+    })
+}
+
 /// Does requests in several threads at once, each of them as many as told.
 pub fn threads(mut runs: Vec<Run>) -> Run {
     Box::new(move |times| {
+        let runtime = Handle::try_current().ok();
         std::thread::scope(|scope| {
             for run in &mut runs {
-                scope.spawn(move || run(times));
+                let runtime = runtime.clone();
+                scope.spawn(move || {
+                    let _guard = runtime.as_ref().map(Handle::enter);
+                    run(times);
+                });
             }
         });
     })

@@ -138,9 +138,12 @@ impl Meter {
     }
 
     fn collect_at_most(&self, entries: usize) {
-        let used = self.uses.take(entries);
         let mut pending = self.pending();
+        // Not before the lock: what is in neither place would be missed by whoever flushes now, and thinks that this is all.
+        let used = self.uses.take(entries);
         used.iter().for_each(|used| pending.add(used));
+        // Entries that left the cache end here, which nobody has to wait for.
+        drop(pending);
     }
 
     fn pending(&self) -> MutexGuard<'_, Pending> {

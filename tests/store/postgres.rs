@@ -4,6 +4,7 @@
 //! skipped; `.ci/run` starts one, and does not let them skip.
 
 mod fleet;
+mod metering;
 mod opening;
 
 use std::env;

@@ -62,15 +62,7 @@ async fn every_request_of_several_threads_is_counted_while_others_flush() {
     tokio::task::block_in_place(|| {
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..THREADS)
-                .map(|_| {
-                    scope.spawn(|| {
-                        runtime.block_on(async {
-                            for number in 0..REQUESTS {
-                                world.requests(&keys[number % 2], 1).await;
-                            }
-                        })
-                    })
-                })
+                .map(|_| scope.spawn(|| runtime.block_on(some_requests(&world, &keys, REQUESTS))))
                 .collect();
             while threads.iter().any(|thread| !thread.is_finished()) {
                 runtime.block_on(world.usage.flush()).unwrap();
@@ -80,6 +72,12 @@ async fn every_request_of_several_threads_is_counted_while_others_flush() {
     world.usage.flush().await.unwrap();
     for key in &keys {
         assert_eq!(world.books.of(key.id()).await, (THREADS * REQUESTS / 2) as u64);
+    }
+}
+
+async fn some_requests(world: &World, keys: &[Key], count: usize) {
+    for number in 0..count {
+        world.requests(&keys[number % keys.len()], 1).await;
     }
 }
 

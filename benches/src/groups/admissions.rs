@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use http::StatusCode;
 use tower::Layer;
 
-use super::{BARE, BY_HAND, BY_HAND_SYNC, CRATE, FLOOR, Fixture, Group};
+use super::{BARE, BY_HAND, BY_HAND_SYNC, CRATE, FLOOR, Fixture, Group, METERED};
 use crate::drive::{self, Run, at_once};
 use crate::keys::{EMAIL, record};
 use crate::order::Order;
@@ -39,7 +39,7 @@ pub(super) fn all() -> Vec<Group> {
     let zipf = Presented { order: Order::Zipf, ..plain };
     let used = Presented { into_used: true, ..plain };
     vec![
-        by_bearer(THOUSAND, 1_000, plain, &[1]),
+        metered(by_bearer(THOUSAND, 1_000, plain, &[1]), plain, 1),
         by_bearer(USED, 1_000, used, &[1]),
         by_header(),
         by_basic(),
@@ -49,7 +49,7 @@ pub(super) fn all() -> Vec<Group> {
         by_bearer(HUNDRED_THOUSAND, 100_000, uniform, &[1]),
         by_bearer(MILLION, 1_000_000, uniform, &[1]),
         by_bearer(THREADS, 1_000, plain, &[1, 2]).in_several_threads(),
-        by_bearer(THREADS_ONE_KEY, 1, plain, &[1, 2]).in_several_threads(),
+        metered(by_bearer(THREADS_ONE_KEY, 1, plain, &[1, 2]), plain, 2).in_several_threads(),
     ]
 }
 
@@ -78,6 +78,14 @@ fn by_bearer(name: &'static str, keys: usize, presented: Presented, threads: &[u
                 let records = fixture.texts().iter().enumerate().map(|(number, text)| record(number, text));
                 presented.run(fixture, &Floor::new(inner(), records, bearer), threads)
             })
+    })
+}
+
+/// Adds the layer that counts usage.
+fn metered(group: Group, presented: Presented, threads: usize) -> Group {
+    group.threaded(METERED, threads, move |fixture| {
+        let stack = layer::metered(fixture.store(), fixture.room()).layer(inner());
+        drive::within_a_runtime(presented.run(fixture, &stack, threads))
     })
 }
 

@@ -36,6 +36,8 @@ pub struct Subject {
 pub const BARE: &str = "bare";
 /// The layer of this crate.
 pub const CRATE: &str = "this crate";
+/// The layer of this crate, counting usage.
+pub const METERED: &str = "this crate, with usage";
 /// What a user writes today.
 pub const BY_HAND: &str = "by hand";
 /// The same over moka's synchronous half.

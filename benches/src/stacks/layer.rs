@@ -1,6 +1,8 @@
 //! This crate: three sources, a key format, an environment, and everything else as it comes.
 
-use tower_api_key::{AuthenticateLayer, Authenticator, AuthenticatorBuilder, Backend, Environment, Source};
+use tower_api_key::{
+    AuthenticateLayer, Authenticator, AuthenticatorBuilder, Backend, Environment, MemoryStore, Source, Usage,
+};
 
 use super::TTL;
 use crate::keys;
@@ -16,4 +18,11 @@ pub fn builder(backend: impl Backend) -> AuthenticatorBuilder {
 /// A layer that remembers this many keys.
 pub fn new(backend: impl Backend, capacity: u64) -> AuthenticateLayer {
     AuthenticateLayer::new(builder(backend).positive_capacity(capacity).build().unwrap())
+}
+
+/// A layer that also counts usage.
+pub fn metered(store: MemoryStore, capacity: u64) -> AuthenticateLayer {
+    let usage = Usage::builder(store.clone()).build().unwrap();
+    let builder = builder(store).positive_capacity(capacity).usage(usage);
+    AuthenticateLayer::new(builder.build().unwrap())
 }

@@ -88,8 +88,7 @@ fn steps_until_killed(file: &Path, round: usize, count: usize) -> Vec<Step> {
 
 fn start(file: &Path, round: usize) -> Child {
     let (_, module) = module_path!().split_once("::").unwrap();
-    Command::new(env::current_exe().unwrap())
-        .args(["--exact", &format!("{module}::the_child_writes_until_it_is_killed"), "--nocapture"])
+    child(&format!("{module}::the_child_writes_until_it_is_killed"))
         .env(DATABASE, url(file))
         .env(ROUND, round.to_string())
         .stdout(Stdio::piped())
@@ -98,12 +97,19 @@ fn start(file: &Path, round: usize) -> Child {
         .unwrap()
 }
 
+/// This program, told to run one test.
+pub(super) fn child(test: &str) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture"]);
+    command
+}
+
 /// A child that does not outlive the test.
-struct Killed(Child);
+pub(super) struct Killed(pub(super) Child);
 
 impl Killed {
     /// Sends SIGKILL, and waits until the child is gone.
-    fn kill(&mut self) {
+    pub(super) fn kill(&mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }

@@ -1,0 +1,104 @@
+//! A process that is killed while it counts has lost what it counted within the last interval, at most, and nothing was
+//! counted twice.
+//!
+//! The test starts this very program again, as a child that makes requests and prints how many of them were answered and
+//! when, and kills it.
+
+use std::env;
+use std::io::{BufRead, BufReader, Write, stdout};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue};
+use tempfile::TempDir;
+use tower_api_key::backend::{KeyStore, UsageQuery, UsageStore};
+use tower_api_key::clock::{Clock, Day, SystemClock};
+use tower_api_key::{Authenticator, SqliteStore, Usage};
+
+use super::killed::{Killed, child};
+use super::url;
+use crate::samples;
+
+const DATABASE: &str = "TOWER_API_KEY_TEST_METERED_DATABASE";
+/// How often the child writes what it has counted.
+const INTERVAL: Duration = Duration::from_millis(300);
+/// What a busy machine may take for a write, which counts go on during.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// For how long the child of each round lives: from before the first flush to behind the third.
+const LIVES: [u64; 5] = [200, 450, 700, 950, 300];
+
+#[tokio::test]
+async fn a_killed_process_loses_at_most_an_interval_of_counts() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("keys.db");
+    let store = SqliteStore::open(&url(&file)).await.unwrap();
+    store.insert(samples::plain("key")).await.unwrap();
+    let mut before = 0;
+    for life in LIVES {
+        let answered = answered_until_killed(&file, Duration::from_millis(life));
+        let after = total(&store).await;
+        let written = usize::try_from(after - before).unwrap();
+        // The last line may have been cut off, and its request was counted all the same.
+        assert!(written <= answered.len() + 1, "{written} of {}", answered.len());
+        let lost = answered.get(written).zip(answered.last());
+        let since = lost.map_or(Duration::ZERO, |(first, last)| last.saturating_sub(*first));
+        assert!(since <= INTERVAL + PATIENCE, "lost the requests of {since:?}");
+        before = after;
+    }
+    assert!(before > 0, "some were written");
+}
+
+/// Does nothing, unless it was started by the test above.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_child_counts_until_it_is_killed() {
+    let Ok(url) = env::var(DATABASE) else { return };
+    let store = SqliteStore::open(&url).await.unwrap();
+    let usage = Usage::builder(store.clone()).flush_interval(INTERVAL).build().unwrap();
+    let authenticator = Authenticator::builder(store).usage(usage).build().unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert("x-api-key", HeaderValue::try_from(samples::text("key")).unwrap());
+    let clock = SystemClock::new();
+    // The line that names the running test has not ended yet.
+    writeln!(stdout()).unwrap();
+    loop {
+        authenticator.authenticate(&headers).await.unwrap();
+        writeln!(stdout(), "answered {}", clock.monotonic().nanos()).unwrap();
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Starts a child, kills it when it has answered for so long, and returns when it answered each request.
+fn answered_until_killed(file: &Path, life: Duration) -> Vec<Duration> {
+    let (_, module) = module_path!().split_once("::").unwrap();
+    let mut command = child(&format!("{module}::the_child_counts_until_it_is_killed"));
+    let process = command.env(DATABASE, url(file)).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let mut process = Killed(process.unwrap());
+    let mut output = BufReader::new(process.0.stdout.take().unwrap());
+    let mut answered: Vec<Duration> = Vec::new();
+    let mut line = String::new();
+    let mut is_alive = true;
+    while output.read_line(&mut line).unwrap() > 0 {
+        answered.extend(parse(&line));
+        line.clear();
+        let lived = answered.first().zip(answered.last()).map(|(first, last)| last.saturating_sub(*first));
+        if is_alive && lived.is_some_and(|lived| lived >= life) {
+            process.kill();
+            is_alive = false;
+        }
+    }
+    assert!(!is_alive, "the child ended by itself");
+    answered
+}
+
+/// Reads a line of the child's. One that was cut off by the kill does not count.
+fn parse(line: &str) -> Option<Duration> {
+    let nanos = line.strip_suffix('\n')?.strip_prefix("answered ")?;
+    nanos.parse().ok().map(Duration::from_nanos)
+}
+
+async fn total(store: &SqliteStore) -> u64 {
+    let today = Day::from(SystemClock::new().wall());
+    let lines = store.usage(&UsageQuery::new(today.plus(-2), today.plus(1))).await.unwrap();
+    lines.iter().map(|line| line.requests).sum()
+}
