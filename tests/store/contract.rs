@@ -66,8 +66,13 @@ macro_rules! keeps_the_contract {
             authentication::a_revoked_key_is_refused_by_the_very_next_request,
             authentication::every_authenticator_hears_of_a_change_through_any_clone_of_the_store,
             authentication::a_new_key_is_admitted_by_the_very_next_request,
-            abandonment::an_abandoned_revocation_is_made_in_full_or_not_at_all,
             abandonment::an_abandoned_insertion_is_made_in_full_or_not_at_all,
+            abandonment::an_abandoned_update_is_made_in_full_or_not_at_all,
+            abandonment::an_abandoned_rotation_is_made_in_full_or_not_at_all,
+            abandonment::an_abandoned_revocation_is_made_in_full_or_not_at_all,
+            abandonment::an_abandoned_revocation_of_several_is_made_of_all_or_none,
+            abandonment::an_abandoned_deletion_is_made_of_all_or_none,
+            abandonment::an_abandoned_manager_rotates_in_full_or_not_at_all,
         }
     };
     ($open:path, $is_absent:path => $($promise:tt)*) => {
