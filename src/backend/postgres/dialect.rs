@@ -30,6 +30,7 @@ pub(super) const PREPARE: &[&str] = &[
 pub(super) const SCHEMA: &[Migration] = &[
     Migration { version: 1, name: "keys", sql: include_str!("../sql/migrations/postgres/0001_keys.sql") },
     Migration { version: 4, name: "audit", sql: include_str!("../sql/migrations/postgres/0004_audit.sql") },
+    Migration { version: 5, name: "lists", sql: include_str!("../sql/migrations/postgres/0005_lists.sql") },
 ];
 
 /// Tells whether the database cannot keep a value, whatever the time: a text with a zero byte (SQLSTATE 22021).

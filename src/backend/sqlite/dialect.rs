@@ -28,6 +28,7 @@ pub(super) const SCHEMA: &[Migration] = &[
     Migration { version: 1, name: "keys", sql: include_str!("../sql/migrations/sqlite/0001_keys.sql") },
     Migration { version: 2, name: "life", sql: include_str!("../sql/migrations/sqlite/0002_life.sql") },
     Migration { version: 5, name: "audit", sql: include_str!("../sql/migrations/sqlite/0005_audit.sql") },
+    Migration { version: 6, name: "lists", sql: include_str!("../sql/migrations/sqlite/0006_lists.sql") },
 ];
 
 /// Tells whether the database cannot keep a value, whatever the time. This one keeps all that it is given.

@@ -45,7 +45,7 @@ async fn of_several_that_start_at_once_one_applies_the_schema() {
         .fetch_one(&database.pool().await)
         .await
         .unwrap();
-    assert_eq!(steps, 2);
+    assert_eq!(steps, 3);
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@ use crate::samples;
 
 #[tokio::test]
 async fn the_schema_of_a_newer_version_is_refused() {
-    let newer = "INSERT INTO tower_api_key_migration (version, name, checksum) VALUES (6, 'later', x'00')";
-    is_refused(a_store_after(newer).await, "version 6").await;
+    let newer = "INSERT INTO tower_api_key_migration (version, name, checksum) VALUES (7, 'later', x'00')";
+    is_refused(a_store_after(newer).await, "version 7").await;
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ async fn eight_that_open_a_new_file_at_once_all_succeed() {
         }
         let pool = application(&file).await;
         assert_eq!(number(&pool, "SELECT count(*) FROM tower_api_key").await, 8);
-        assert_eq!(number(&pool, "SELECT count(*) FROM tower_api_key_migration").await, 3);
+        assert_eq!(number(&pool, "SELECT count(*) FROM tower_api_key_migration").await, 4);
         is_sound(&pool).await;
     }
 }
