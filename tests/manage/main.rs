@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod by_code;
+mod hanging_up;
 mod over_http;
 mod tenants;
 mod usage;

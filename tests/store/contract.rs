@@ -78,8 +78,6 @@ macro_rules! keeps_the_contract {
             owners::a_removed_member_is_out_of_reach_from_the_next_request_on,
             owners::a_changed_organization_is_in_effect_for_the_very_next_request,
             owners::keys_of_an_owner_who_is_gone_are_revoked,
-            abandonment::an_abandoned_revocation_is_made_in_full_or_not_at_all,
-            abandonment::an_abandoned_insertion_is_made_in_full_or_not_at_all,
             usage::usage_adds_up_by_key_and_in_total,
             usage::a_batch_that_is_sent_twice_counts_once,
             usage::a_batch_of_more_rows_than_a_statement_has_parameters_is_added,
@@ -91,6 +89,13 @@ macro_rules! keeps_the_contract {
             usage::a_batch_that_cannot_be_kept_leaves_no_trace,
             usage::many_writers_at_once_lose_nothing,
             usage::an_abandoned_batch_that_is_sent_again_counts_once,
+            abandonment::an_abandoned_insertion_is_made_in_full_or_not_at_all,
+            abandonment::an_abandoned_update_is_made_in_full_or_not_at_all,
+            abandonment::an_abandoned_rotation_is_made_in_full_or_not_at_all,
+            abandonment::an_abandoned_revocation_is_made_in_full_or_not_at_all,
+            abandonment::an_abandoned_revocation_of_several_is_made_of_all_or_none,
+            abandonment::an_abandoned_deletion_is_made_of_all_or_none,
+            abandonment::an_abandoned_manager_rotates_in_full_or_not_at_all,
         }
     };
     ($open:path, $is_absent:path => $($promise:tt)*) => {

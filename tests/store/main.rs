@@ -7,6 +7,7 @@
 
 #[macro_use]
 mod contract;
+mod abandon;
 mod caller;
 mod memory;
 mod postgres;

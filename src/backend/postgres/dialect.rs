@@ -59,6 +59,7 @@ pub(super) const SCHEMA: &[Migration] = &[
         name: "readable",
         sql: include_str!("../sql/migrations/postgres/0005_readable.sql"),
     },
+    Migration { version: 6, name: "lists", sql: include_str!("../sql/migrations/postgres/0006_lists.sql") },
 ];
 
 /// Tells whether the database cannot keep a value, whatever the time: a text with a zero byte (SQLSTATE 22021).

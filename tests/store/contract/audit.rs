@@ -6,7 +6,7 @@ use tower_api_key::Timestamp;
 use tower_api_key::audit::Action;
 use tower_api_key::backend::{AuditEntry, AuditLog, BackendErrorKind, Grace, KeyFilter, KeyStore, KeyUpdate};
 
-use super::abandonment::{POLLS, abandon};
+use crate::abandon::{abandon, at_every_point};
 use crate::samples;
 
 const AT: i64 = 1_820_000_000_000;
@@ -147,24 +147,28 @@ where
         let entries = store.audit_log(Some(&samples::id(name)), None, usize::MAX).await.unwrap();
         entries.iter().filter(|entry| entry.event.action == action).count()
     };
-    for polls in 0..POLLS {
-        let (old, new) = (format!("old_{polls}"), format!("new_{polls}"));
-        let (asked, record) = (store.clone(), samples::plain(&old));
-        abandon(async move { asked.insert(record).await }, polls).await.settle().await;
-        let made = store.get(&samples::id(&old)).await.unwrap().is_some();
-        assert_eq!(count(&old, Action::Created).await, usize::from(made), "insertion, {polls} polls");
-        if !made {
-            store.insert(samples::plain(&old)).await.unwrap();
-        }
-
+    at_every_point(async |number, waits| {
+        let name = format!("key_{number}");
+        let (asked, record) = (store.clone(), samples::plain(&name));
+        let completed = abandon(async move { asked.insert(record).await }, waits).await.settle().await;
+        let made = store.get(&samples::id(&name)).await.unwrap().is_some();
+        assert_eq!(count(&name, Action::Created).await, usize::from(made), "{waits} waits");
+        completed
+    })
+    .await;
+    at_every_point(async |number, waits| {
+        let (old, new) = (format!("old_{number}"), format!("new_{number}"));
+        store.insert(samples::plain(&old)).await.unwrap();
         let (asked, id) = (store.clone(), samples::id(&old));
         let rotation = samples::rotation(&new, 1, Grace::None);
-        abandon(async move { asked.rotate(&id, rotation).await }, polls).await.settle().await;
+        let completed = abandon(async move { asked.rotate(&id, rotation).await }, waits).await.settle().await;
         let made = usize::from(store.get(&samples::id(&new)).await.unwrap().is_some());
         let rotated = Action::Rotated { to: samples::id(&new) };
-        assert_eq!(count(&old, rotated).await, made, "rotation, {polls} polls");
-        assert_eq!(count(&new, Action::Created).await, made, "rotation, {polls} polls");
-    }
+        assert_eq!(count(&old, rotated).await, made, "{waits} waits");
+        assert_eq!(count(&new, Action::Created).await, made, "{waits} waits");
+        completed
+    })
+    .await;
 }
 
 pub(crate) async fn entries_are_read_by_page_and_by_key<S: KeyStore + AuditLog>(store: S) {

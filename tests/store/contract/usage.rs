@@ -8,7 +8,7 @@ use tower_api_key::clock::Day;
 use tower_api_key::reject::Reason;
 use tower_api_key::{Environment, Organization, Owner, Timestamp};
 
-use super::abandonment::abandon;
+use crate::abandon::{abandon, at_every_point};
 use crate::caller::Caller;
 use crate::samples;
 
@@ -271,15 +271,16 @@ pub(crate) async fn many_writers_at_once_lose_nothing<S: KeyStore + UsageStore +
 }
 
 pub(crate) async fn an_abandoned_batch_that_is_sent_again_counts_once<S: UsageStore + Clone>(store: S) {
-    const POLLS: usize = 20;
-    for polls in 0..POLLS {
-        let number = polls as u64 + 1;
+    at_every_point(async |attempt, waits| {
+        let number = attempt as u64 + 1;
         let batch = UsageBatch::new("w", number, [count("key", 1, 20_000, 0)]);
         let asked = (store.clone(), batch.clone());
-        let leftovers = abandon(async move { asked.0.add_usage(&asked.1).await }, polls).await;
+        let leftovers = abandon(async move { asked.0.add_usage(&asked.1).await }, waits).await;
         // A transaction that is still open would be waited for.
-        leftovers.settle().await;
+        let completed = leftovers.settle().await;
         store.add_usage(&batch).await.unwrap();
-        assert_eq!(lines(&store, ever()).await, [total(20_000, number)], "{polls} polls");
-    }
+        assert_eq!(lines(&store, ever()).await, [total(20_000, number)], "after {waits} waits");
+        completed
+    })
+    .await;
 }

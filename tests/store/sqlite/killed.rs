@@ -1,74 +1,113 @@
 //! What was acknowledged is there after the process was killed, at whatever moment.
 //!
 //! The test starts this very program again, as a child that writes keys and prints each step once it is acknowledged,
-//! and kills it.
+//! and kills it. `KILLS` says how often.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::io::{BufRead, BufReader, Write, stdout};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
-use tower_api_key::backend::KeyStore;
-use tower_api_key::{Record, SqliteStore};
+use tower_api_key::backend::{Grace, KeyFilter, KeyStore};
+use tower_api_key::reject::Reason;
+use tower_api_key::{KeyId, Record, SqliteStore};
 
-use super::{application, is_sound, number, url};
+use super::{application, is_sound, url};
+use crate::caller::Caller;
 use crate::samples;
 
 const DATABASE: &str = "TOWER_API_KEY_TEST_DATABASE";
 const ROUND: &str = "TOWER_API_KEY_TEST_ROUND";
-const ROUNDS: usize = 20;
+const LIFE: &str = "TOWER_API_KEY_TEST_LIFE";
+const KILLS: usize = 10;
 
 #[tokio::test]
-async fn every_acknowledged_step_survives_a_kill() {
-    let folder = TempDir::new().unwrap();
-    let file = folder.path().join("keys.db");
-    let mut acknowledged = Vec::new();
-    for round in 0..ROUNDS {
-        // From none, where the file itself is being made, to many; odd and even, so after insertions and revocations.
-        acknowledged.extend(steps_until_killed(&file, round, round * 7 % 40));
-        hold(&file, &acknowledged).await;
-    }
-    assert!(acknowledged.len() > ROUNDS);
+async fn every_acknowledged_creation_survives_a_kill() {
+    survives_kills("create").await;
 }
 
-/// Does nothing, unless it was started by the test above.
+#[tokio::test]
+async fn every_acknowledged_rotation_survives_a_kill() {
+    survives_kills("create rotate").await;
+}
+
+#[tokio::test]
+async fn every_acknowledged_revocation_survives_a_kill() {
+    survives_kills("create revoke").await;
+}
+
+#[tokio::test]
+async fn rotations_and_revocations_among_each_other_survive_a_kill() {
+    survives_kills("create rotate revoke").await;
+}
+
+/// Kills children that lead the keys through a life, in the same file.
+async fn survives_kills(life: &str) {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("keys.db");
+    let kills = env::var("KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+    let mut acknowledged = Vec::new();
+    for round in 0..kills {
+        // From none, where the file itself is being made, to many, and after each of the steps.
+        let steps = steps_until_killed(&file, life, round, round * 7 % 40);
+        acknowledged.extend(steps);
+        let last = round + 1 == kills;
+        hold(&file, &acknowledged, &if last { "key_".to_owned() } else { format!("key_{round}_") }).await;
+    }
+    assert!(acknowledged.len() > kills);
+    #[allow(clippy::print_stderr, reason = "whoever runs a long check wants to know how long it was")]
+    {
+        eprintln!("{life}: {kills} kills, {} acknowledged steps held", acknowledged.len());
+    }
+}
+
+/// Does nothing, unless it was started by one of the tests above.
 #[tokio::test]
 async fn the_child_writes_until_it_is_killed() {
-    let (Ok(url), Ok(round)) = (env::var(DATABASE), env::var(ROUND)) else { return };
+    let (Ok(url), Ok(round), Ok(life)) = (env::var(DATABASE), env::var(ROUND), env::var(LIFE)) else {
+        return;
+    };
     let store = SqliteStore::open(&url).await.unwrap();
     // The line that names the running test has not ended yet.
     writeln!(stdout()).unwrap();
     for number in 0.. {
-        let record = record(&format!("key_{round}_{number}"));
-        let id = record.id.clone();
-        store.insert(record).await.unwrap();
-        writeln!(stdout(), "inserted {id}").unwrap();
-        store.revoke(&id, samples::revocation(number, "lost")).await.unwrap();
-        writeln!(stdout(), "revoked {id}").unwrap();
-    }
-}
-
-/// A step that the child has acknowledged.
-enum Step {
-    Inserted(String),
-    Revoked(String),
-}
-
-impl Step {
-    /// Reads a line of the child's. One that was cut off by the kill does not count.
-    fn parse(line: &str) -> Option<Self> {
-        match line.strip_suffix('\n')?.split_once(' ')? {
-            ("inserted", id) => Some(Self::Inserted(id.into())),
-            ("revoked", id) => Some(Self::Revoked(id.into())),
-            _ => None,
+        let name = format!("key_{round}_{number}");
+        let successor = successor_of(&name);
+        let mut own = name.as_str();
+        for step in life.split(' ') {
+            match step {
+                "create" => store.insert(record(own)).await.unwrap(),
+                "rotate" => {
+                    let rotation = samples::rotation(&successor, number, Grace::None);
+                    store.rotate(&samples::id(own), rotation).await.unwrap();
+                }
+                _ => store.revoke(&samples::id(own), samples::revocation(number, "lost")).await.unwrap(),
+            }
+            writeln!(stdout(), "{step} {own}").unwrap();
+            own = if step == "rotate" { &successor } else { own };
         }
     }
 }
 
-/// Starts a child, kills it after that many steps, and returns all that it has acknowledged.
-fn steps_until_killed(file: &Path, round: usize, count: usize) -> Vec<Step> {
-    let mut child = Killed(start(file, round));
+fn successor_of(name: &str) -> String {
+    format!("{name}_next")
+}
+
+/// A step that the child has acknowledged, and the id of the key.
+type Step = (&'static str, String);
+
+/// Reads a line of the child's. One that was cut off by the kill does not count.
+fn parse(line: &str) -> Option<Step> {
+    let (step, id) = line.strip_suffix('\n')?.split_once(' ')?;
+    let step = ["create", "rotate", "revoke"].into_iter().find(|known| *known == step)?;
+    Some((step, id.to_owned()))
+}
+
+/// Starts a child, kills it after that many steps and a while, and returns all that it has acknowledged.
+fn steps_until_killed(file: &Path, life: &str, round: usize, count: usize) -> Vec<Step> {
+    let mut child = Killed(start(file, life, round));
     let mut output = BufReader::new(child.0.stdout.take().unwrap());
     let mut steps = Vec::new();
     let mut line = String::new();
@@ -76,9 +115,13 @@ fn steps_until_killed(file: &Path, round: usize, count: usize) -> Vec<Step> {
         child.kill();
     }
     while output.read_line(&mut line).unwrap() > 0 {
-        steps.extend(Step::parse(&line));
+        steps.extend(parse(&line));
         line.clear();
         if steps.len() == count {
+            // Into the midst of the next step, or of one behind it.
+            for _ in 0..round * 89 % 500 {
+                std::thread::yield_now();
+            }
             child.kill();
         }
     }
@@ -86,11 +129,12 @@ fn steps_until_killed(file: &Path, round: usize, count: usize) -> Vec<Step> {
     steps
 }
 
-fn start(file: &Path, round: usize) -> Child {
+fn start(file: &Path, life: &str, round: usize) -> Child {
     let (_, module) = module_path!().split_once("::").unwrap();
     child(&format!("{module}::the_child_writes_until_it_is_killed"))
         .env(DATABASE, url(file))
         .env(ROUND, round.to_string())
+        .env(LIFE, life)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -121,38 +165,80 @@ impl Drop for Killed {
     }
 }
 
-/// Checks that every step holds, and that no step was made by half.
-async fn hold(file: &Path, acknowledged: &[Step]) {
+/// Checks that every step holds, that no step was made by half, and that of the keys whose ids start like this those are
+/// admitted that are in force.
+async fn hold(file: &Path, acknowledged: &[Step], presented: &str) {
     let store = SqliteStore::open(&url(file)).await.unwrap();
-    for step in acknowledged {
-        let (Step::Inserted(id) | Step::Revoked(id)) = step;
-        let mut found = store.get(&samples::id(id)).await.unwrap().expect(id);
-        let revoked = found.revoked.take();
-        assert_eq!(found, record(id));
-        assert!(matches!(step, Step::Inserted(_)) || revoked.is_some(), "{id} was revoked");
+    let records = store.list(&KeyFilter::all(), None, usize::MAX).await.unwrap();
+    let by_id: BTreeMap<&str, &Record> = records.iter().map(|record| (record.id.as_str(), record)).collect();
+    for record in &records {
+        is_whole(record, &by_id);
+    }
+    for (step, id) in acknowledged {
+        let found = by_id.get(id.as_str()).unwrap_or_else(|| panic!("{id} is lost after {step}"));
+        match *step {
+            "rotate" => {
+                assert_eq!(found.rotated_to.as_ref().map(KeyId::as_str), Some(&*successor_of(id)));
+            }
+            "revoke" => assert!(found.revoked.is_some(), "{id} was revoked"),
+            _ => {}
+        }
+    }
+    let caller = Caller::of(&store);
+    for record in records.iter().filter(|record| record.id.as_str().starts_with(presented)) {
+        let expected = record.revoked.as_ref().map_or(Ok(record.id.clone()), |_| Err(Reason::Revoked));
+        assert_eq!(caller.present(record.id.as_str()).await, expected, "{}", record.id);
     }
     store.close().await;
+    is_logged(file).await;
+}
 
+/// Checks that a key is as it was written, and that it and its successor know of each other.
+fn is_whole(found: &Record, by_id: &BTreeMap<&str, &Record>) {
+    let id = found.id.as_str();
+    match id.strip_suffix("_next") {
+        None => {
+            let mut expected = record(id);
+            (expected.revoked, expected.rotated_to) = (found.revoked.clone(), found.rotated_to.clone());
+            assert_eq!(found, &expected);
+        }
+        Some(old) => {
+            assert_eq!(found.rotated_from.as_ref().map(KeyId::as_str), Some(old));
+            assert_eq!(by_id[old].rotated_to.as_ref(), Some(&found.id));
+        }
+    }
+    if let Some(to) = &found.rotated_to {
+        assert_eq!(by_id[to.as_str()].rotated_from.as_ref(), Some(&found.id));
+        assert!(found.revoked.is_some(), "{id} was replaced without a grace");
+    }
+}
+
+/// Checks that the file is sound, and that each change is in both logs.
+async fn is_logged(file: &Path) {
     let pool = application(file).await;
     is_sound(&pool).await;
-    let logged = [
-        (
-            "SELECT count(*) FROM tower_api_key_change WHERE kind = 'changed'",
-            "SELECT count(*) FROM tower_api_key",
-        ),
-        (
-            "SELECT count(*) FROM tower_api_key_change WHERE kind = 'revoked'",
-            "SELECT count(*) FROM tower_api_key WHERE revoked_at IS NOT NULL",
-        ),
+    let counted = [
+        ("change WHERE kind = 'changed'", ""),
+        ("change WHERE kind = 'revoked'", "WHERE revoked_at IS NOT NULL"),
+        ("audit WHERE action = 'created'", ""),
+        ("audit WHERE action = 'rotated'", "WHERE rotated_to IS NOT NULL"),
+        ("audit WHERE action = 'revoked'", "WHERE revoked_at IS NOT NULL AND rotated_to IS NULL"),
     ];
-    for (changes, keys) in logged {
-        assert_eq!(number(&pool, changes).await, number(&pool, keys).await);
+    for (rows, keys) in counted {
+        let logged = count(&pool, &format!("tower_api_key_{rows}")).await;
+        assert_eq!(logged, count(&pool, &format!("tower_api_key {keys}")).await, "{rows}");
     }
     pool.close().await;
 }
 
+async fn count(pool: &sqlx::SqlitePool, of: &str) -> i64 {
+    let count = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {of}"));
+    sqlx::query_scalar(count).fetch_one(pool).await.unwrap()
+}
+
+/// What the child writes: something in every field, and in force.
 fn record(id: &str) -> Record {
     let mut record = samples::full(id);
-    record.revoked = None;
+    (record.revoked, record.rotated_from, record.rotated_to) = (None, None, None);
     record
 }

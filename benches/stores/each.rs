@@ -1,0 +1,92 @@
+//! What is done in the same way with each database, and compiled once for each: the types of the driver differ.
+
+use sqlx::{QueryBuilder, Row as _};
+use tower_api_key::KeyState;
+use tower_api_key_benches::keys::SCOPES;
+
+use super::{Database, Pool, Row};
+use crate::rows::{self, NOW};
+
+/// Keys that are written in one transaction, and with one statement.
+const BATCH: (usize, usize) = (100_000, 1_000);
+
+const HOUR: i64 = 3_600_000;
+
+/// Writes all keys, in large pieces.
+pub(super) async fn fill(pool: &Pool) {
+    let keys = rows::count();
+    let (commit, statement) = BATCH;
+    for start in (0..keys).step_by(commit) {
+        let mut transaction = pool.begin().await.unwrap();
+        for start in (start..keys.min(start + commit)).step_by(statement) {
+            let mut query = QueryBuilder::<Database>::new(
+                "INSERT INTO tower_api_key (id, digest, hint, name, owner_kind, owner_organization, owner_project,
+                    environment, scopes, sources, created_at, expires_at, revoked_at, revoked_reason, metadata) ",
+            );
+            query.push_values(start..keys.min(start + statement), |mut row, number| {
+                let created = NOW.unix_millis() - HOUR * 24 * 365 + number as i64;
+                let (expires, revoked) = match rows::state(number) {
+                    KeyState::Expired => (Some(NOW.unix_millis() - HOUR), None),
+                    KeyState::Revoked => (None, Some(NOW.unix_millis() - HOUR)),
+                    _ => (number.is_multiple_of(2).then(|| NOW.unix_millis() + HOUR * 24 * 365), None),
+                };
+                let project = rows::project(number);
+                row.push_bind(rows::id(number).to_string())
+                    .push_bind(rows::digest(number).to_vec())
+                    .push_bind("example_live_a1b2c3...")
+                    .push_bind("Production server")
+                    .push_bind(if project.is_some() { "project" } else { "organization" })
+                    .push_bind(rows::organization(number))
+                    .push_bind(project)
+                    .push_bind("live")
+                    .push_bind(SCOPES)
+                    .push_bind("")
+                    .push_bind(created)
+                    .push_bind(expires)
+                    .push_bind(revoked)
+                    .push_bind(revoked.map(|_| "lost"))
+                    .push_bind("{}");
+            });
+            query.build().execute(&mut *transaction).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+    }
+}
+
+/// Looks a row up by the query of the store, takes every column out of it, and returns the id.
+pub(super) async fn bare(pool: &Pool, digest: [u8; 32]) -> String {
+    const FIND: &str =
+        "SELECT id, digest, hint, name, owner_kind, owner_organization, owner_email, owner_project, environment, scopes,
+            sources, created_at, created_by, expires_at, revoked_at, revoked_reason, rotated_from, rotated_to,
+            last_used_at, first_use_grace, metadata, revoked_by FROM tower_api_key WHERE digest = $1";
+    let row = sqlx::query(FIND).bind(&digest[..]).fetch_one(pool).await.unwrap();
+    std::hint::black_box(columns(&row));
+    row.get("id")
+}
+
+fn columns(row: &Row) -> (Vec<u8>, Vec<Option<String>>, Vec<Option<i64>>) {
+    const TEXTS: [&str; 16] = [
+        "id",
+        "hint",
+        "name",
+        "owner_kind",
+        "owner_organization",
+        "owner_email",
+        "owner_project",
+        "environment",
+        "scopes",
+        "sources",
+        "created_by",
+        "revoked_reason",
+        "rotated_from",
+        "rotated_to",
+        "metadata",
+        "revoked_by",
+    ];
+    const TIMES: [&str; 5] = ["created_at", "expires_at", "revoked_at", "last_used_at", "first_use_grace"];
+    (
+        row.get("digest"),
+        TEXTS.map(|column| row.get(column)).into(),
+        TIMES.map(|column| row.get(column)).into(),
+    )
+}

@@ -1,0 +1,42 @@
+//! One key, by its digest: through the store, and by a query that makes nothing of what it finds.
+
+use std::time::Instant;
+
+use tower_api_key::Backend;
+use tower_api_key::digest::Digest;
+use tower_api_key_benches::numbers::Numbers;
+use tower_api_key_benches::statistics::median;
+
+use crate::rows;
+
+/// Look-ups of either kind. They take turns, each pair for the same key, and every other pair the other way round.
+const PAIRS: usize = 20_000;
+
+/// Measures both, and returns a line of the table.
+pub(crate) async fn measure(
+    name: &str,
+    store: &impl Backend,
+    bare: impl AsyncFn([u8; 32]) -> String,
+) -> [String; 4] {
+    let mut numbers = Numbers::new(7);
+    let (mut by_query, mut by_store) = (Vec::new(), Vec::new());
+    for pair in 0..PAIRS {
+        let number = (numbers.draw() % rows::count() as u64) as usize;
+        let digest = rows::digest(number);
+        for turn in 0..2 {
+            let began = Instant::now();
+            if (pair + turn) % 2 == 0 {
+                let id = bare(digest).await;
+                by_query.push(began.elapsed().as_secs_f64() * 1e6);
+                assert_eq!(id, rows::id(number).as_str());
+            } else {
+                let record = store.find(&Digest::from_bytes(digest)).await.unwrap().unwrap();
+                by_store.push(began.elapsed().as_secs_f64() * 1e6);
+                assert_eq!(record.id, rows::id(number));
+            }
+        }
+    }
+    let (by_query, by_store) = (median(by_query), median(by_store));
+    let part = by_store / by_query;
+    [name.to_owned(), format!("{by_query:.1}"), format!("{by_store:.1}"), format!("{part:.2}")]
+}

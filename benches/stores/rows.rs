@@ -1,0 +1,51 @@
+//! The keys that are in the store, by their numbers.
+
+use std::env;
+
+use sha2::{Digest as _, Sha256};
+use tower_api_key::{KeyId, KeyState, Timestamp};
+use tower_api_key_benches::numbers::Numbers;
+
+/// The time at which the lists are asked for.
+pub(crate) const NOW: Timestamp = Timestamp::from_unix_millis(1_800_000_000_000);
+
+/// The organization that owns a tenth of the keys. A thousand others share the rest.
+pub(crate) const LARGE: &str = "large";
+
+/// How many keys there are.
+pub(crate) fn count() -> usize {
+    env::var("STORE_KEYS").map_or(1_000_000, |keys| keys.parse().unwrap())
+}
+
+pub(crate) fn id(number: usize) -> KeyId {
+    KeyId::new(&format!("key_{number:09}")).unwrap()
+}
+
+pub(crate) fn digest(number: usize) -> [u8; 32] {
+    Sha256::digest(number.to_be_bytes()).into()
+}
+
+pub(crate) fn organization(number: usize) -> String {
+    if number.is_multiple_of(10) { LARGE.to_owned() } else { format!("small_{}", draw(number) % 1_000) }
+}
+
+/// The project of the large organization that owns a thousandth of its keys.
+pub(crate) const PROJECT: &str = "seldom";
+
+pub(crate) fn project(number: usize) -> Option<&'static str> {
+    (number.is_multiple_of(10) && draw(number) / 100 % 1_000 == 0).then_some(PROJECT)
+}
+
+/// Of all keys, one in a hundred is revoked. Of the oldest tenth, one in ten has expired, and of the others none: that is
+/// what time does to keys, and the worst for whoever looks for them further on.
+pub(crate) fn state(number: usize) -> KeyState {
+    match draw(number) % 100 {
+        0 => KeyState::Revoked,
+        1..=10 if number < count() / 10 => KeyState::Expired,
+        _ => KeyState::Active,
+    }
+}
+
+fn draw(number: usize) -> u64 {
+    Numbers::new(number as u64).draw()
+}

@@ -1,0 +1,77 @@
+//! Going away at every point at which someone who asks for a change has to wait.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::Notify;
+use tokio::task::{spawn_blocking, yield_now};
+
+/// More waits than any change takes.
+const WAITS: usize = 200;
+
+/// An answer may be there before anyone has to wait for it, so that a point is left out. It is not each time.
+const ROUNDS: usize = 4;
+
+/// Makes an attempt, which has a number, that goes away after no wait, after one, after two, until one has been completed.
+pub(crate) async fn at_every_point(mut attempt: impl AsyncFnMut(usize, usize) -> bool) {
+    let mut number = 0;
+    for _ in 0..ROUNDS {
+        let mut waits = 0;
+        while !attempt(number, waits).await {
+            assert!(waits < WAITS, "expected a change that takes fewer than {WAITS} waits");
+            (number, waits) = (number + 1, waits + 1);
+        }
+        number += 1;
+    }
+}
+
+/// What a dropped future has set going. It stands still until it is settled.
+pub(crate) struct Leftovers {
+    runtime: Runtime,
+    completed: bool,
+}
+
+/// Drops a future once it and all that it has set going have had to wait so many times for something from outside: for an
+/// answer of the database.
+pub(crate) async fn abandon<F: Future + Send + 'static>(future: F, waits: usize) -> Leftovers {
+    let work = spawn_blocking(move || {
+        let waited = Arc::new(Notify::new());
+        let told = Arc::clone(&waited);
+        // On a runtime of its own, the only tasks are those that the future has spawned.
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .on_thread_unpark(move || told.notify_one())
+            .build()
+            .unwrap();
+        let completed = runtime.block_on(async {
+            let enough = async {
+                for _ in 0..waits {
+                    waited.notified().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = enough => false,
+                _ = future => true,
+            }
+        });
+        Leftovers { runtime, completed }
+    });
+    work.await.unwrap()
+}
+
+impl Leftovers {
+    /// Waits until all of it has come to its end, and tells whether the future had been completed before it was dropped.
+    pub(crate) async fn settle(self) -> bool {
+        let work = spawn_blocking(move || {
+            self.runtime.block_on(async {
+                while Handle::current().metrics().num_alive_tasks() > 0 {
+                    yield_now().await;
+                }
+            });
+            self.completed
+        });
+        work.await.unwrap()
+    }
+}
