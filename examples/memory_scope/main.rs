@@ -13,6 +13,7 @@ mod app;
 #[path = "../support/detail.rs"]
 mod detail;
 mod limiting;
+#[path = "../support/limits.rs"]
 mod limits;
 mod memories;
 #[path = "../support/mod.rs"]
