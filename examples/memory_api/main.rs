@@ -36,8 +36,8 @@ async fn main() -> Result<(), Failure> {
     let limits = Limits::per_minute(requests_a_minute()?, DefaultClock::default());
     let listener = support::listen().await?;
     let store = support::open_store("sqlite:memory_api.db").await?;
-    let meter = Usage::builder(store.clone()).build()?;
-    let app = app::app(store.clone(), meter.clone(), limits)?;
+    let usage = Usage::builder(store.clone()).build()?;
+    let app = app::app(store.clone(), usage.clone(), limits)?;
 
     let mut keys = Keys::new(&store, "memory_api", access::format()?);
     keys.need("admin_key", Environment::Live, &["admin"]).await?;
@@ -63,7 +63,7 @@ async fn main() -> Result<(), Failure> {
 
     axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
     // What was counted since the last batch would be lost with the process.
-    let written = meter.flush().await;
+    let written = usage.flush().await;
     store.close().await;
     Ok(written?)
 }
