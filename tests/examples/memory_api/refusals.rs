@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tower_api_key::backend::{KeyUpdate, OwnerStore};
 use tower_api_key::{Environment, KeyFormat, KeyId, KeyStore, Organization, SqliteStore, Timestamp};
 
-use super::{assert_refused, call, create, data, sign_up};
+use super::{KEYS, assert_refused, call, create, data, sign_up};
 use crate::client::{Answer, ask, get};
 use crate::server::Server;
 
@@ -118,4 +118,32 @@ async fn all_keys_of_a_disabled_organization_are_refused_and_work_again_when_it_
     store.put_organization(Organization::new(own.id.clone())).await.unwrap();
     at_last(&server, &first.text, StatusCode::OK).await;
     store.close().await;
+}
+
+#[tokio::test]
+async fn an_outage_of_the_store_is_no_bad_key() {
+    let folder = tempdir().unwrap();
+    let server = Server::start("memory_api", folder.path()).await;
+    let (admin, test) = (server.key("admin_key"), server.key("test_key"));
+    assert_eq!(call(&server, admin, Method::GET, KEYS, &Value::Null).await.status, StatusCode::OK);
+
+    let url = format!("sqlite:{}", folder.path().join("keys.db").display());
+    let database = sqlx::SqlitePool::connect(&url).await.unwrap();
+    sqlx::query("ALTER TABLE tower_api_key RENAME TO hidden").execute(&database).await.unwrap();
+    let body = r#"{"name": "My Company", "email": "you@example.com"}"#;
+    for (method, path, key) in [
+        // The key is not cached yet; the key is, and what it asks for is not; there is no key.
+        (Method::GET, "/v1/memories", Some(test)),
+        (Method::GET, KEYS, Some(admin)),
+        (Method::POST, KEYS, Some(admin)),
+        (Method::POST, "/v1/signup", None),
+    ] {
+        let body = if path == "/v1/signup" { body } else { "{}" };
+        let answer = ask(method, &server.url(path), key, body).await;
+        assert_refused(&answer, StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE");
+        assert_eq!(answer.headers["retry-after"], "1", "{path}");
+    }
+    sqlx::query("ALTER TABLE hidden RENAME TO tower_api_key").execute(&database).await.unwrap();
+    database.close().await;
+    at_last(&server, test, StatusCode::OK).await;
 }
