@@ -68,7 +68,7 @@ async fn every_request_of_several_threads_is_counted_while_others_flush() {
                             for number in 0..REQUESTS {
                                 world.requests(&keys[number % 2], 1).await;
                             }
-                        })
+                        });
                     })
                 })
                 .collect();
