@@ -19,6 +19,7 @@ async fn store(folder: &std::path::Path) -> SqliteStore {
 }
 
 /// Asks until the answer has this status: another process needs some time to hear of a change.
+#[allow(clippy::disallowed_methods, reason = "another process goes by this time")]
 async fn at_last(server: &Server, key: &str, status: StatusCode) -> Answer {
     let asking = async {
         loop {
