@@ -59,6 +59,7 @@ pub(crate) async fn create(
     let lifetime = fields.optional("expires_in_days", "a whole number from 1 to 36500, or null", days);
     fields.finish()?;
 
+    // The documented default is live, which a test key cannot make.
     let environment = environment.unwrap_or(caller.environment());
     if caller.environment() != Environment::Live && environment == Environment::Live {
         return Err(Refusal::forbidden("A test key makes test keys only"));
