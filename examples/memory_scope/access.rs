@@ -5,6 +5,7 @@ use tower_api_key::manage::{KeyManager, ManageScopes, routes};
 use tower_api_key::reject::{Payload, Reason, Rejection};
 use tower_api_key::{
     AuthenticateLayer, Authenticator, ConfigError, Environment, KeyFormat, Requirement, Source, SqliteStore,
+    Usage,
 };
 
 /// Keys read `sk_test_…` or `sk_live_…`.
@@ -12,11 +13,16 @@ pub(crate) fn format() -> Result<KeyFormat, ConfigError> {
     KeyFormat::new("sk")
 }
 
-/// Admits requests with a good key of this environment.
-pub(crate) fn layer(store: SqliteStore, environment: Environment) -> Result<AuthenticateLayer, ConfigError> {
+/// Admits requests with a good key of this environment, and counts them by key.
+pub(crate) fn layer(
+    store: SqliteStore,
+    environment: Environment,
+    usage: Usage,
+) -> Result<AuthenticateLayer, ConfigError> {
     let authenticator = Authenticator::builder(store)
         .sources([Source::x_api_key().format(format()?)])
         .environment(environment)
+        .usage(usage)
         .respond(refusal)
         .build()?;
     Ok(AuthenticateLayer::new(authenticator))
@@ -31,7 +37,7 @@ fn refusal(rejection: &Rejection) -> Payload {
     Payload::json(format!(r#"{{"detail":"{detail}"}}"#))
 }
 
-/// Routes that create, show, rotate and delete keys, for callers to whom the scope `console` was granted.
+/// Routes that create, show, rotate and delete keys and tell their usage, for callers to whom the scope `console` was granted.
 pub(crate) fn console(store: SqliteStore) -> Result<Router, ConfigError> {
     let granted = Requirement::all_of(["console"])?;
     Ok(routes(KeyManager::new(store, format()?), ManageScopes::new(granted.clone(), granted)))

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn_with_state, map_response_with_state};
 use axum::routing::{get, post};
-use tower_api_key::{ConfigError, Environment, SqliteStore};
+use tower_api_key::{ConfigError, Environment, SqliteStore, Usage};
 
 use crate::limits::Limits;
 use crate::{access, detail, limiting, memories};
@@ -14,6 +14,7 @@ use crate::{access, detail, limiting, memories};
 pub(crate) fn app(
     store: SqliteStore,
     environment: Environment,
+    usage: Usage,
     limits: Limits,
 ) -> Result<Router, ConfigError> {
     let limits = Arc::new(limits);
@@ -27,6 +28,6 @@ pub(crate) fn app(
         .layer(DefaultBodyLimit::max(64 * 1024))
         // A request passes these from the last to the first: a key is counted once it is known to be good.
         .layer(from_fn_with_state(Arc::clone(&limits), limiting::count))
-        .layer(access::layer(store, environment)?)
+        .layer(access::layer(store, environment, usage)?)
         .layer(map_response_with_state(limits, limiting::say_none)))
 }

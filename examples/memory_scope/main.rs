@@ -1,4 +1,4 @@
-//! The authentication of Memory Scope: keys in `X-API-Key`, one environment, one answer for every bad key, and limits by key.
+//! The authentication of Memory Scope: keys in `X-API-Key`, one environment, one answer for every bad key, limits and usage by key.
 //!
 //! `cargo run --example memory_scope --features axum,sqlite,manage,tracing`
 //!
@@ -13,6 +13,7 @@ mod app;
 #[path = "../support/detail.rs"]
 mod detail;
 mod limiting;
+#[path = "../support/limits.rs"]
 mod limits;
 mod memories;
 #[path = "../support/mod.rs"]
@@ -23,7 +24,7 @@ use std::num::NonZeroU32;
 use governor::clock::DefaultClock;
 use limits::Limits;
 use support::{Failure, Keys};
-use tower_api_key::{Environment, Timestamp};
+use tower_api_key::{Environment, Timestamp, Usage};
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
@@ -32,7 +33,9 @@ async fn main() -> Result<(), Failure> {
     let (environment, requests) = (environment()?, requests_a_minute()?);
     let listener = support::listen().await?;
     let store = support::open_store("sqlite:memory_scope.db").await?;
-    let app = app::app(store.clone(), environment, Limits::per_minute(requests, DefaultClock::default()))?;
+    let limits = Limits::per_minute(requests, DefaultClock::default());
+    let usage = Usage::builder(store.clone()).build()?;
+    let app = app::app(store.clone(), environment, usage.clone(), limits)?;
 
     let mut keys = Keys::new(&store, "memory_scope", access::format()?);
     keys.need("test_key", Environment::Test, &["console"]).await?;
@@ -53,12 +56,16 @@ async fn main() -> Result<(), Failure> {
   curl -i {address}/memory/mem_1
   # 201: a key for a colleague, shown once
   curl -i {address}/console/keys -H "X-API-Key: {test_key}" -d '{{"name": "Development Key", "expires_at": "2100-01-01T00:00:00Z"}}'
+  # 200: how often each key was used, up to some seconds ago
+  curl -i "{address}/console/usage?by=key" -H "X-API-Key: {test_key}"
 "#
     );
 
     axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
+    // What was counted since the last batch would be lost with the process.
+    let written = usage.flush().await;
     store.close().await;
-    Ok(())
+    Ok(written?)
 }
 
 fn environment() -> Result<Environment, Failure> {

@@ -1,4 +1,4 @@
-//! An API like Memory Scope: one header, one environment, one answer for every bad key, and rate limits by key.
+//! An API like Memory Scope: one header, one environment, one answer for every bad key, rate limits and usage by key.
 //!
 //! | What its documents promise | What keeps it |
 //! |---|---|
@@ -6,6 +6,7 @@
 //! | a test key is refused where live is required, and the other way round | [`AuthenticatorBuilder::environment`](crate::AuthenticatorBuilder::environment) |
 //! | 401 `{"detail": "Invalid API key"}`, whether the key is missing, malformed, unknown, expired or deleted | [`Respond`](crate::reject::Respond), for the one text that differs from the default |
 //! | keys are created with a name and perhaps an end, shown once, viewed, rotated, deleted | the routes of `manage` (a feature), nested |
+//! | their usage is monitored, key by key | [`Usage`](crate::Usage), and `GET /console/usage?by=key` of the same routes |
 //! | `X-RateLimit-…` in every response, 429 past the limit, by key | [`Principal::key_id`](crate::Principal::key_id) and a limiter, here governor |
 //!
 //! Run it with `cargo run --example memory_scope --all-features`: it prints keys, and commands to try.

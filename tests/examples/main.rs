@@ -8,6 +8,7 @@ mod clients;
 mod grpc;
 mod hyper;
 mod keys;
+mod memory_api;
 mod memory_scope;
 mod memsolus;
 mod mixed;

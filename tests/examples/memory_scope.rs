@@ -2,6 +2,7 @@
 
 mod console;
 mod limits;
+mod usage;
 
 use http::{Method, StatusCode};
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! The limits: in memory, and as headers.
 
-#[path = "../../../examples/memory_scope/limits.rs"]
+#[path = "../../../examples/support/limits.rs"]
 mod counting;
 
 use std::num::NonZeroU32;

@@ -1,0 +1,66 @@
+//! Who is let in, who may do what, and by which code everyone else is refused.
+
+use tower_api_key::manage::{Delegate, KeyManager};
+use tower_api_key::reject::{Forbidden, Payload, Reason, Rejection};
+use tower_api_key::{
+    AuthenticateLayer, Authenticator, ConfigError, Environment, KeyFormat, Principal, RequireScopeLayer,
+    Requirement, Source, SqliteStore, Usage,
+};
+
+use crate::refusal;
+
+/// What a key can be granted. `admin` implies the others.
+pub(crate) const SCOPES: [&str; 4] = ["read", "write", "delete", "admin"];
+
+/// Keys read `mem_live_…` or `mem_test_…`.
+pub(crate) fn format() -> Result<KeyFormat, ConfigError> {
+    KeyFormat::new("mem")
+}
+
+/// Admits requests with a good key in either of the two headers, and counts them.
+pub(crate) fn layer(store: SqliteStore, usage: Usage) -> Result<AuthenticateLayer, ConfigError> {
+    let authenticator = Authenticator::builder(store)
+        .sources([Source::bearer().format(format()?), Source::x_api_key().format(format()?)])
+        .admin_scope("admin")
+        .usage(usage)
+        .respond(refusal)
+        .build()?;
+    Ok(AuthenticateLayer::new(authenticator))
+}
+
+/// This service chooses to tell its clients what is wrong with their keys.
+fn refusal(rejection: &Rejection) -> Payload {
+    let (code, message) = match rejection.reason() {
+        Reason::Missing => ("MISSING_API_KEY", "Missing API key"),
+        Reason::Malformed => ("INVALID_API_KEY_FORMAT", "Expected a key like mem_live_… or mem_test_…"),
+        Reason::Expired => ("API_KEY_EXPIRED", "The API key has expired"),
+        Reason::Revoked => ("API_KEY_DISABLED", "The API key was revoked"),
+        Reason::Ambiguous => ("MULTIPLE_API_KEYS", "Expected one API key, found several"),
+        Reason::Forbidden(Forbidden::OrganizationDisabled) => {
+            ("ORGANIZATION_DISABLED", "The organization is disabled")
+        }
+        Reason::MissingScope(_) | Reason::Forbidden(_) => {
+            ("INSUFFICIENT_PERMISSIONS", "The API key lacks a scope")
+        }
+        Reason::Unavailable => ("SERVICE_UNAVAILABLE", "API keys cannot be checked at the moment"),
+        _ => ("INVALID_API_KEY", "Invalid API key"),
+    };
+    Payload::json(refusal::body(code, message, &[]).to_string())
+}
+
+/// Lets a request pass whose key has this scope.
+pub(crate) fn may(scope: &str) -> Result<RequireScopeLayer, ConfigError> {
+    Ok(RequireScopeLayer::new(Requirement::all_of([scope])?))
+}
+
+/// The keys and the usage that a caller knows of: its organization's. A test key knows nothing of live ones.
+pub(crate) fn on_behalf_of<'m>(
+    caller: &'m Principal,
+    manager: &'m KeyManager<SqliteStore>,
+) -> Delegate<'m, SqliteStore> {
+    let delegate = manager.on_behalf_of(caller);
+    match caller.environment() {
+        Environment::Live => delegate.across_environments(),
+        _ => delegate,
+    }
+}

@@ -1,0 +1,55 @@
+//! The routes, and what each of them takes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, post, put};
+use tower_api_key::manage::KeyManager;
+use tower_api_key::{ConfigError, Scopes, SqliteStore, Usage};
+
+use crate::access::{self, may};
+use crate::limits::Limits;
+use crate::signup::{Desk, sign_up};
+use crate::{api_keys, limiting, memories, refusal, usage};
+
+/// Bytes of a body: more than the longest memory takes.
+const BODY: usize = 256 * 1024;
+
+pub(crate) fn app(store: SqliteStore, meter: Usage, limits: Limits) -> Result<Router, ConfigError> {
+    let (all, one) = ("/v1/memories", "/v1/memories/{id}");
+    let memories = Router::new()
+        .route(all, get(memories::list).route_layer(may("read")?))
+        .route(all, post(memories::create).route_layer(may("write")?))
+        .route(one, get(memories::show).route_layer(may("read")?))
+        .route(one, put(memories::update).route_layer(may("write")?))
+        .route(one, delete(memories::forget).route_layer(may("delete")?))
+        .route("/v1/query", post(memories::query).route_layer(may("read")?))
+        .with_state(memories::Memories::default());
+
+    let keys = KeyManager::new(store.clone(), access::format()?);
+    let account = Router::new()
+        .route("/v1/account/api-keys", get(api_keys::list).post(api_keys::create))
+        .route("/v1/account/api-keys/{id}", delete(api_keys::revoke))
+        .route_layer(may("admin")?)
+        .route("/v1/usage", get(usage::current).route_layer(may("read")?))
+        .route("/v1/usage/history", get(usage::history).route_layer(may("read")?))
+        .with_state(keys.clone());
+
+    let guarded = memories
+        .merge(account)
+        .fallback(refusal::not_found)
+        .method_not_allowed_fallback(refusal::method_not_allowed)
+        // A request passes these from the last to the first: a key is counted once it is known to be good.
+        .layer(from_fn_with_state(Arc::new(limits), limiting::count))
+        .layer(access::layer(store.clone(), meter)?);
+
+    let desk = Desk { owners: store, keys: keys.acting_as("signup"), everything: Scopes::new(["admin"])? };
+    let open = Router::new()
+        .route("/health", get(async || refusal::success("healthy")))
+        .route("/v1/signup", post(sign_up))
+        .method_not_allowed_fallback(refusal::method_not_allowed)
+        .with_state(desk);
+    Ok(guarded.merge(open).layer(DefaultBodyLimit::max(BODY)))
+}

@@ -1,0 +1,99 @@
+//! Reading a body field by field, so that an error names the field.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use serde_json::{Map, Value};
+
+use crate::refusal::{Refusal, WrongField};
+
+/// How many characters a name has at most.
+const NAME: usize = 255;
+
+/// The fields of a body, which is read as JSON whatever its content type says. What is read is taken out; what is left in
+/// the end was not expected.
+pub(crate) struct Fields {
+    values: Map<String, Value>,
+    wrong: Vec<WrongField>,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Fields {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let bytes =
+            Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => {
+                    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "The body is too large")
+                }
+                _ => unreadable(),
+            })?;
+        let values = serde_json::from_slice(&bytes).map_err(|_| unreadable())?;
+        Ok(Self { values, wrong: Vec::new() })
+    }
+}
+
+fn unreadable() -> Refusal {
+    Refusal::invalid(vec![WrongField::new("body", "expected a JSON object, found something else")])
+}
+
+impl Fields {
+    /// Reads a field that may be absent or null. For what cannot be read there is no value, and an error in the end.
+    pub(crate) fn optional<T>(
+        &mut self,
+        field: &'static str,
+        expected: &str,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.values.remove(field).filter(|value| !value.is_null())?;
+        let read = read(&value);
+        if read.is_none() {
+            self.wrong.push(WrongField::new(field, format!("expected {expected}, found something else")));
+        }
+        read
+    }
+
+    /// Sets what a field is that is absent or null.
+    pub(crate) fn or(&mut self, field: &'static str, value: impl Into<Value>) -> &mut Self {
+        if self.values.get(field).is_none_or(Value::is_null) {
+            self.values.insert(field.to_owned(), value.into());
+        }
+        self
+    }
+
+    /// Reads a field that has to be there. What stands in for one that is not there is never used: [`finish`](Self::finish)
+    /// refuses the whole.
+    pub(crate) fn required<T: Default>(
+        &mut self,
+        field: &'static str,
+        expected: &str,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> T {
+        if self.values.get(field).is_none_or(Value::is_null) {
+            self.wrong.push(WrongField::new(field, format!("expected {expected}, found nothing")));
+        }
+        self.optional(field, expected, read).unwrap_or_default()
+    }
+
+    /// Ends the reading.
+    pub(crate) fn finish(mut self) -> Result<(), Refusal> {
+        if !self.values.is_empty() {
+            let message = format!("expected no other fields, found {}", self.values.len());
+            self.wrong.push(WrongField::new("body", message));
+        }
+        if self.wrong.is_empty() { Ok(()) } else { Err(Refusal::invalid(self.wrong)) }
+    }
+}
+
+/// What a name is.
+pub(crate) const A_NAME: &str = "a text of 1 to 255 characters without control characters";
+
+pub(crate) fn name(value: &Value) -> Option<String> {
+    text(value, NAME).filter(|text| !text.chars().any(char::is_control))
+}
+
+/// Reads a text of 1 to `most` characters.
+pub(crate) fn text(value: &Value, most: usize) -> Option<String> {
+    let text = value.as_str()?;
+    (1..=most).contains(&text.chars().count()).then(|| text.to_owned())
+}

@@ -1,0 +1,75 @@
+//! The authentication of Memory API: sign-up, live and test keys with scopes, a code for each refusal, usage that is metered.
+//!
+//! `cargo run --example memory_api --features axum,sqlite,manage,tracing`
+//!
+//! The address and the keys that were made go to stdout as one line of JSON, everything else to stderr. The environment
+//! sets `ADDR`, `DATABASE_URL` and `RUST_LOG`, and `RATE_LIMIT` (requests a minute for each key).
+
+#![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
+
+mod access;
+mod api_keys;
+mod app;
+mod fields;
+mod limiting;
+#[path = "../support/limits.rs"]
+mod limits;
+mod memories;
+mod refusal;
+mod signup;
+#[path = "../support/mod.rs"]
+mod support;
+mod time;
+mod usage;
+
+use std::num::NonZeroU32;
+
+use governor::clock::DefaultClock;
+use limits::Limits;
+use support::{Failure, Keys};
+use tower_api_key::{Environment, Usage};
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    support::log()?;
+    let shutdown = support::shutdown()?;
+    let limits = Limits::per_minute(requests_a_minute()?, DefaultClock::default());
+    let listener = support::listen().await?;
+    let store = support::open_store("sqlite:memory_api.db").await?;
+    let usage = Usage::builder(store.clone()).build()?;
+    let app = app::app(store.clone(), usage.clone(), limits)?;
+
+    let mut keys = Keys::new(&store, "memory_api", access::format()?);
+    keys.need("admin_key", Environment::Live, &["admin"]).await?;
+    keys.need("test_key", Environment::Test, &["read", "write"]).await?;
+    let announced = keys.announce(&listener).await?;
+    let (address, admin_key, test_key) =
+        (&announced.address, announced.key("admin_key"), announced.key("test_key"));
+    eprintln!(
+        r#"Memories behind API keys that anyone can sign up for. To try it:
+
+  # 201: an organization, and its first key
+  curl -i {address}/v1/signup -d '{{"name": "My Company", "email": "you@example.com"}}'
+  # 201 and 200, with either header
+  curl -i {address}/v1/memories -H "Authorization: Bearer {admin_key}" -d '{{"text": "The user likes pizza"}}'
+  curl -i {address}/v1/memories -H "X-API-Key: {test_key}"
+  # 201: a key that may only read, and ends; 403 INSUFFICIENT_PERMISSIONS without the scope for it
+  curl -i {address}/v1/account/api-keys -H "X-API-Key: {admin_key}" -d '{{"name": "Analytics", "scopes": ["read"], "expires_in_days": 30}}'
+  curl -i {address}/v1/account/api-keys -H "X-API-Key: {test_key}"
+  # 200: what was counted up to some seconds ago
+  curl -i {address}/v1/usage -H "X-API-Key: {admin_key}"
+"#
+    );
+
+    axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
+    // What was counted since the last batch would be lost with the process.
+    let written = usage.flush().await;
+    store.close().await;
+    Ok(written?)
+}
+
+fn requests_a_minute() -> Result<NonZeroU32, Failure> {
+    let text = support::env_or("RATE_LIMIT", "600")?;
+    let requests = text.parse();
+    requests.map_err(|_| format!("RATE_LIMIT: expected a number above zero, found {text:?}").into())
+}

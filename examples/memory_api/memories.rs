@@ -1,0 +1,169 @@
+//! What the service is about, as small as it can be: memories of an organization, live and test ones apart.
+
+use std::cmp::Reverse;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use tokio::sync::RwLock;
+use tower_api_key::clock::{Clock, SystemClock};
+use tower_api_key::{Environment, Principal};
+
+use crate::fields::{Fields, text};
+use crate::refusal::{Refusal, success};
+use crate::time::written;
+
+/// How many memories are kept.
+const MOST: usize = 1000;
+/// How many a query answers with: by default, and at most.
+const FOUND: (u64, u64) = (5, 100);
+const A_TEXT: &str = "a text of 1 to 50000 characters";
+
+/// The last memories, in memory.
+pub(crate) type Memories = Arc<RwLock<Kept>>;
+type Id = Result<Path<String>, PathRejection>;
+
+#[derive(Default)]
+pub(crate) struct Kept {
+    made: u64,
+    last: VecDeque<Memory>,
+}
+
+#[derive(Serialize, Clone)]
+struct Memory {
+    id: String,
+    #[serde(skip)]
+    space: Space,
+    text: String,
+    metadata: Map<String, Value>,
+    created_at: Option<String>,
+    updated_at: Option<String>,
+}
+
+/// Whose memories these are.
+#[derive(Clone, PartialEq, Eq)]
+struct Space(String, Environment);
+
+impl Space {
+    fn of(principal: &Principal) -> Self {
+        Self(principal.owner().to_string(), principal.environment())
+    }
+}
+
+impl Kept {
+    fn of(&self, caller: &Principal) -> impl Iterator<Item = &Memory> {
+        let space = Space::of(caller);
+        self.last.iter().filter(move |memory| memory.space == space)
+    }
+
+    /// A memory of another space is not found, as if there were none.
+    fn position(&self, id: Id, caller: &Principal) -> Result<usize, Refusal> {
+        let none = || Refusal::new(StatusCode::NOT_FOUND, "MEMORY_NOT_FOUND", "There is no such memory");
+        let (Path(id), space) = (id.map_err(|_| none())?, Space::of(caller));
+        let found = self.last.iter().position(|memory| memory.id == id && memory.space == space);
+        found.ok_or_else(none)
+    }
+}
+
+pub(crate) async fn list(State(memories): State<Memories>, caller: Principal) -> Json<Value> {
+    success(memories.read().await.of(&caller).collect::<Vec<_>>())
+}
+
+pub(crate) async fn create(
+    State(memories): State<Memories>,
+    caller: Principal,
+    mut fields: Fields,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let text = fields.required("text", A_TEXT, memory_text);
+    let metadata = fields.optional("metadata", "an object", object).unwrap_or_default();
+    fields.finish()?;
+
+    let mut kept = memories.write().await;
+    kept.made += 1;
+    let (id, now) = (format!("mem_{}", kept.made), written(SystemClock::new().wall()));
+    let memory =
+        Memory { id, space: Space::of(&caller), text, metadata, created_at: now.clone(), updated_at: now };
+    if kept.last.len() == MOST {
+        kept.last.pop_front();
+    }
+    kept.last.push_back(memory.clone());
+    Ok((StatusCode::CREATED, success(memory)))
+}
+
+pub(crate) async fn show(
+    State(memories): State<Memories>,
+    caller: Principal,
+    id: Id,
+) -> Result<Json<Value>, Refusal> {
+    let kept = memories.read().await;
+    Ok(success(&kept.last[kept.position(id, &caller)?]))
+}
+
+pub(crate) async fn update(
+    State(memories): State<Memories>,
+    caller: Principal,
+    id: Id,
+    mut fields: Fields,
+) -> Result<Json<Value>, Refusal> {
+    let text = fields.optional("text", A_TEXT, memory_text);
+    let metadata = fields.optional("metadata", "an object", object);
+    fields.finish()?;
+
+    let mut kept = memories.write().await;
+    let position = kept.position(id, &caller)?;
+    let memory = &mut kept.last[position];
+    memory.text = text.unwrap_or_else(|| memory.text.clone());
+    memory.metadata = metadata.unwrap_or_else(|| memory.metadata.clone());
+    memory.updated_at = written(SystemClock::new().wall());
+    Ok(success(&*memory))
+}
+
+pub(crate) async fn forget(
+    State(memories): State<Memories>,
+    caller: Principal,
+    id: Id,
+) -> Result<Json<Value>, Refusal> {
+    let mut kept = memories.write().await;
+    let position = kept.position(id, &caller)?;
+    let forgotten = kept.last.remove(position).map(|memory| memory.id);
+    Ok(success(json!({ "id": forgotten, "deleted": true })))
+}
+
+/// Finds the memories that share words with a context, those with the most of them first.
+pub(crate) async fn query(
+    State(memories): State<Memories>,
+    caller: Principal,
+    mut fields: Fields,
+) -> Result<Json<Value>, Refusal> {
+    let (usual, most) = FOUND;
+    let context = fields.required("context", A_TEXT, memory_text);
+    let wanted = |value: &Value| value.as_u64().filter(|wanted| (1..=most).contains(wanted));
+    let wanted = fields.or("max_memories", usual).required("max_memories", "a number from 1 to 100", wanted);
+    fields.finish()?;
+
+    let (kept, context) = (memories.read().await, words(&context));
+    let shared = |memory: &Memory| words(&memory.text).intersection(&context).count();
+    let mut found: Vec<_> = kept.of(&caller).map(|memory| (shared(memory), memory)).collect();
+    found.retain(|(shared, _)| *shared > 0);
+    found.sort_by_key(|(shared, _)| Reverse(*shared));
+    let found = found.into_iter().map(|(_, memory)| memory).zip(0..wanted).map(|(memory, _)| memory);
+    Ok(success(json!({ "memories": found.collect::<Vec<_>>() })))
+}
+
+fn memory_text(value: &Value) -> Option<String> {
+    text(value, 50_000)
+}
+
+fn object(value: &Value) -> Option<Map<String, Value>> {
+    value.as_object().cloned()
+}
+
+fn words(text: &str) -> HashSet<String> {
+    let words = text.split(|symbol: char| !symbol.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect()
+}

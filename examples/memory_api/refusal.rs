@@ -1,0 +1,110 @@
+//! Answers: `{"success": true, "data": …}`, or `{"success": false, "error": {"code": …, "message": …}}`.
+
+use axum::Json;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tower_api_key::BackendError;
+use tower_api_key::manage::{ManageError, ManageErrorKind};
+
+/// What was asked for.
+pub(crate) fn success(data: impl Serialize) -> Json<Value> {
+    Json(json!({ "success": true, "data": data }))
+}
+
+/// The body of an error. The first of the wrong fields stands for all of them.
+pub(crate) fn body(code: &str, message: &str, wrong: &[WrongField]) -> Value {
+    let mut error = json!({ "code": code, "message": message });
+    if let Some(first) = wrong.first() {
+        error["details"] = json!({ "field": first.field, "errors": wrong });
+    }
+    json!({ "success": false, "error": error })
+}
+
+/// What is answered instead of what was asked for.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    code: &'static str,
+    message: &'static str,
+    wrong: Vec<WrongField>,
+}
+
+/// What is wrong with a field of a request.
+#[derive(Debug, Serialize)]
+pub(crate) struct WrongField {
+    pub(crate) field: &'static str,
+    pub(crate) message: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: &'static str) -> Self {
+        Self { status, code, message, wrong: Vec::new() }
+    }
+
+    pub(crate) fn invalid(wrong: Vec<WrongField>) -> Self {
+        Self { wrong, ..Self::new(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", "Invalid request data") }
+    }
+
+    pub(crate) fn forbidden(message: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "INSUFFICIENT_PERMISSIONS", message)
+    }
+
+    pub(crate) fn no_such_key() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "API_KEY_NOT_FOUND", "There is no such API key")
+    }
+}
+
+impl WrongField {
+    pub(crate) fn new(field: &'static str, message: impl Into<String>) -> Self {
+        Self { field, message: message.into() }
+    }
+}
+
+impl From<ManageError> for Refusal {
+    fn from(error: ManageError) -> Self {
+        match error.kind() {
+            ManageErrorKind::Invalid => {
+                let wrong = error.fields().iter();
+                Self::invalid(wrong.map(|wrong| WrongField::new(wrong.field, &*wrong.message)).collect())
+            }
+            ManageErrorKind::NotFound => Self::no_such_key(),
+            ManageErrorKind::Forbidden => Self::forbidden("The API key lacks a scope that it would grant"),
+            // What the store says of it is for the log.
+            _ => {
+                tracing::error!(%error, "the store failed");
+                let message = "API keys cannot be managed at the moment";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", message)
+            }
+        }
+    }
+}
+
+impl From<BackendError> for Refusal {
+    fn from(error: BackendError) -> Self {
+        ManageError::from(error).into()
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let body = Json(body(self.code, self.message, &self.wrong));
+        let mut response = (self.status, body).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// Answers where there is no route.
+pub(crate) async fn not_found() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", "Not found")
+}
+
+/// Answers where there is a route, for other methods.
+pub(crate) async fn method_not_allowed() -> Refusal {
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Method not allowed")
+}

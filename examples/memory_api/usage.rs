@@ -1,0 +1,85 @@
+//! How often the keys of an organization were used: live ones, which are billed, apart from test ones.
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tower_api_key::backend::{UsageLine, UsageQuery};
+use tower_api_key::clock::{Clock, Day, SystemClock};
+use tower_api_key::{Environment, Principal};
+
+use crate::access;
+use crate::api_keys::Manager;
+use crate::refusal::{Refusal, WrongField, success};
+
+/// Days of a history: by default, and at most.
+const DAYS: (i64, i64) = (30, 90);
+
+/// What each environment's calls are called. Only those of live keys count against billing.
+const CALLS: [(Environment, &str); 2] =
+    [(Environment::Live, "api_calls"), (Environment::Test, "test_api_calls")];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Span {
+    days: Option<i64>,
+}
+
+/// Tells the calls of the month so far.
+pub(crate) async fn current(
+    State(manager): State<Manager>,
+    caller: Principal,
+) -> Result<Json<Value>, Refusal> {
+    let today = today();
+    let day = today.to_string();
+    let month = day.rsplit_once('-').map_or(&*day, |(month, _)| month);
+    let first = Day::parse(&format!("{month}-01")).unwrap_or(today);
+    let lines = access::on_behalf_of(&caller, &manager).usage(UsageQuery::new(first, today)).await?;
+    let mut current = calls(&caller, &lines);
+    current.insert("period".to_owned(), month.into());
+    Ok(success(json!({ "current": current })))
+}
+
+/// Tells the calls of each of the last days on which there were any.
+pub(crate) async fn history(
+    State(manager): State<Manager>,
+    caller: Principal,
+    span: Result<Query<Span>, QueryRejection>,
+) -> Result<Json<Value>, Refusal> {
+    let (usual, most) = DAYS;
+    let days = span.map_or(None, |Query(span)| Some(span.days.unwrap_or(usual)));
+    let Some(days) = days.filter(|days| (1..=most).contains(days)) else {
+        let wrong = format!("expected a whole number from 1 to {most}, found something else");
+        return Err(Refusal::invalid(vec![WrongField::new("days", wrong)]));
+    };
+    let (start, end) = (today().plus(-days), today());
+    let lines = access::on_behalf_of(&caller, &manager).usage(UsageQuery::new(start, end)).await?;
+    let by_day = lines.chunk_by(|line, next| line.day == next.day).map(|of_day| {
+        let mut entry = calls(&caller, of_day);
+        entry.extend(of_day.first().map(|line| ("date".to_owned(), line.day.to_string().into())));
+        entry
+    });
+    let history: Vec<_> = by_day.collect();
+    Ok(success(json!({
+        "period_start": start.to_string(),
+        "period_end": end.to_string(),
+        "history": history,
+    })))
+}
+
+/// Adds lines up by environment. A test key is not told of live calls, not even that there were none.
+fn calls(caller: &Principal, lines: &[UsageLine]) -> Map<String, Value> {
+    let is_told =
+        |environment| caller.environment() == Environment::Live || caller.environment() == environment;
+    let told = CALLS.into_iter().filter(|(environment, _)| is_told(*environment));
+    told.map(|(environment, name)| {
+        let of_environment = lines.iter().filter(|line| line.environment == environment);
+        (name.to_owned(), of_environment.map(|line| line.requests).sum::<u64>().into())
+    })
+    .collect()
+}
+
+fn today() -> Day {
+    SystemClock::new().wall().into()
+}

@@ -1,0 +1,59 @@
+//! Usage in the console.
+
+use http::{Method, StatusCode};
+use serde_json::Value;
+use tempfile::tempdir;
+use tower_api_key::Environment;
+
+use super::{MEMORY, console};
+use crate::client::ask;
+use crate::server::Server;
+use crate::stranger;
+
+async fn usage(server: &Server, key: &str, path: &str) -> Value {
+    let answer = ask(Method::GET, &server.url(path), Some(key), "").await;
+    assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
+    answer.json()["usage"].clone()
+}
+
+/// The requests of a key over all days: midnight may come in the middle of a test.
+fn of_key(usage: &Value, key: &str) -> u64 {
+    let lines = usage.as_array().unwrap().iter().filter(|line| line["key"] == key);
+    lines.map(|line| line["requests"].as_u64().unwrap()).sum()
+}
+
+#[tokio::test]
+async fn usage_is_told_for_each_key_that_was_counted_until_the_end() {
+    let folder = tempdir().unwrap();
+    let other = stranger::add(folder.path(), "sk", Environment::Test, "console").await;
+    let server = Server::start("memory_scope", folder.path()).await;
+    let admin = server.key("test_key").to_owned();
+    let key = console::create(&server, r#"{"name": "Development Key"}"#).await;
+    for (key, requests) in [(&key.text, 3), (&other, 2)] {
+        for _ in 0..requests {
+            ask(Method::POST, &server.url("/memory"), Some(key), MEMORY).await;
+        }
+    }
+    // Whoever is refused is not counted.
+    ask(Method::POST, &server.url("/memory"), Some(server.key("live_key")), MEMORY).await;
+    let end = server.end().await;
+    assert!(end.status.success(), "{}", end.stderr);
+
+    let server = Server::start("memory_scope", folder.path()).await;
+    let by_key = usage(&server, &admin, "/console/usage?by=key").await;
+    assert_eq!((of_key(&by_key, &key.id), of_key(&by_key, "memory_scope-test")), (3, 1), "{by_key}");
+    assert!(by_key.as_array().unwrap().iter().all(|line| line["key"] != "other"), "{by_key}");
+    let total = usage(&server, &admin, "/console/usage").await;
+    assert_eq!(
+        total.as_array().unwrap().iter().map(|line| line["requests"].as_u64().unwrap()).sum::<u64>(),
+        4
+    );
+    let own = usage(&server, &admin, &format!("/console/keys/{}/usage", key.id)).await;
+    assert_eq!(of_key(&own, &key.id), 3, "{own}");
+
+    // Keys that were made in the console do not open it, and those of others are not there.
+    let answer = ask(Method::GET, &server.url("/console/usage"), Some(&key.text), "").await;
+    answer.assert_refused(StatusCode::FORBIDDEN, "Insufficient scope");
+    let path = server.url(&format!("/console/keys/{}/usage", key.id));
+    assert_eq!(ask(Method::GET, &path, Some(&other), "").await.status, StatusCode::NOT_FOUND);
+}
