@@ -217,15 +217,17 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](ManageErrorKind::NotFound), or [`Conflict`](ManageErrorKind::Conflict) if the key is not in force or was
-    /// rotated before, as by someone else at the same time.
+    /// [`NotFound`](ManageErrorKind::NotFound); [`Conflict`](ManageErrorKind::Conflict) if the key is not in force or was
+    /// rotated before, as by someone else at the same time; [`Invalid`](ManageErrorKind::Invalid) if the new key would have
+    /// expired, or the grace is longer than 4,294,967,295 seconds.
     pub async fn rotate(&self, id: &KeyId, replacement: Replacement) -> Result<CreatedKey, ManageError> {
         let now = self.clock.wall();
-        Findings::default().expires_at(replacement.expires_at, now).verdict()?;
+        let Replacement { grace, expires_at, .. } = replacement;
+        Findings::default().grace(grace).expires_at(expires_at, now).verdict()?;
         let key = self.format.mint(self.get(id).await?.environment)?;
         let mut rotation = Rotation::new(KeyId::generate(now)?, key.digest(&self.digester), key.hint(), now);
-        rotation.grace = replacement.grace;
-        rotation.expires_at = replacement.expires_at;
+        rotation.grace = grace;
+        rotation.expires_at = expires_at;
         rotation.by = self.or_own(replacement.by);
         let by = rotation.by.clone();
         let record = self.store.rotate(id, rotation).await?;

@@ -4,6 +4,7 @@
 
 mod by_code;
 mod over_http;
+mod refused;
 mod tenants;
 mod usage;
 mod world;

@@ -98,13 +98,6 @@ impl World {
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
-    /// Asks for a key with a body that may be answered by something else than JSON.
-    pub(crate) async fn app_answers(&self, caller: &Customer, body: &str) -> StatusCode {
-        let request = Request::post("/admin/keys").header("authorization", format!("Bearer {}", caller.text));
-        let request = request.body(Body::from(body.to_owned())).unwrap();
-        self.app.clone().oneshot(request).await.unwrap().status()
-    }
-
     /// Tells whether a key is admitted.
     pub(crate) async fn admits(&self, key: &str) -> bool {
         match self.ask_with(key, Method::GET, "/whoami", "").await.status {

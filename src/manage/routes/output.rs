@@ -94,6 +94,9 @@ impl IntoResponse for ManageError {
         };
         let error = |error: &FieldError| json!({ "field": error.field, "detail": error.message });
         let errors: Vec<Value> = self.fields().iter().map(error).collect();
-        answer(status, &json!({ "detail": detail, "errors": errors }))
+        match &errors[..] {
+            [] => failure(status, detail),
+            errors => answer(status, &json!({ "detail": detail, "errors": errors })),
+        }
     }
 }
