@@ -3,7 +3,7 @@
 //! [`KeyManager`] is for the code of an application that is trusted with all keys: a command line, a job, a page for
 //! administrators. What a customer does to its own keys goes through a [`Delegate`], which knows no other keys and grants
 //! nothing that the caller does not have.
-#![cfg_attr(feature = "axum", doc = "[`routes`] serves a delegate over HTTP.")]
+#![cfg_attr(feature = "axum", doc = "[`routes`] serves a delegate over HTTP, as [`OPENAPI`] describes.")]
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -36,7 +36,7 @@ pub use delegate::Delegate;
 pub use error::{FieldError, ManageError, ManageErrorKind};
 pub use new_key::{NewKey, Replacement};
 #[cfg(feature = "axum")]
-pub use routes::{ManageScopes, routes};
+pub use routes::{ManageScopes, OPENAPI, routes};
 
 use std::sync::Arc;
 

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod by_code;
+mod document;
 mod over_http;
 mod refused;
+mod schema;
 mod tenants;
 mod usage;
 mod world;

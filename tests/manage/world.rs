@@ -88,8 +88,18 @@ impl World {
     }
 
     pub(crate) async fn ask_with(&self, key: &str, method: Method, path: &str, body: &str) -> Answer {
-        let request =
-            Request::builder().method(method).uri(path).header("authorization", format!("Bearer {key}"));
+        self.send(&[("authorization", format!("Bearer {key}"))], method, path, body).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        headers: &[(&str, String)],
+        method: Method,
+        path: &str,
+        body: &str,
+    ) -> Answer {
+        let request = Request::builder().method(method).uri(path);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
         let request = request.body(Body::from(body.to_owned())).unwrap();
         let response = self.app.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();

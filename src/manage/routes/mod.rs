@@ -12,7 +12,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::json;
 
@@ -23,12 +23,26 @@ use crate::principal::Principal;
 use crate::reject::{Reason, Rejection};
 use crate::scope::{Requirement, Scope, Scopes};
 use input::{Body, Id, key_id, read};
-use output::{answer, created, key};
+use output::{answer, created, done, key};
 use query::{Page, Parameters, known};
 use refusal::{Refusal, method_not_allowed, not_found};
 
 /// Bytes of a request body: more than the longest key takes.
 const BODY: usize = 64 * 1024;
+
+/// The description of [`routes`] in the form of OpenAPI 3.1, as JSON: for the pages that an application shows to its customers,
+/// and for clients that are generated.
+///
+/// Its paths begin where the routes are nested, and its security schemes are those that are looked for by default; change both
+/// where yours are others.
+///
+/// ```
+/// let mut description: serde_json::Value = serde_json::from_str(tower_api_key::manage::OPENAPI)?;
+/// description["servers"] = serde_json::json!([{ "url": "https://api.example.com/admin" }]);
+/// assert_eq!(description["paths"]["/keys"]["post"]["operationId"], "createKey");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+pub const OPENAPI: &str = include_str!("openapi.json");
 
 /// What callers need to manage their keys over HTTP, and what keys can be granted.
 #[derive(Debug, Clone)]
@@ -74,7 +88,7 @@ impl ManageScopes {
 ///
 /// Errors are JSON with a `detail`, and `errors` that name fields: 400 for a body or a query that cannot be read, 403 for scopes
 /// that the caller lacks, 404 for keys that are not the caller's, 405, 409 for a key that is not in a state for it, 413 for a body
-/// of more than 65,536 bytes, 422 for values that a key cannot have, 503. No answer may be stored by caches (RFC 9111 §5.2.2.5).
+/// of more than 65,536 bytes, 422 for values that a key cannot have, 503. No answer may be stored by caches (RFC 9111 §5.2.2.5). [`OPENAPI`] says all of this in detail.
 pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, scopes: ManageScopes) -> Router {
     Router::new()
         .route("/keys", get(list::<S>).post(create::<S>))
@@ -217,7 +231,7 @@ async fn revoke<S: KeyStore>(
     let mut parameters = known(parameters, &["reason"])?;
     let reason = parameters.remove("reason").unwrap_or_default();
     delegate.revoke(&key_id(id)?, &reason).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    Ok(done())
 }
 
 async fn permissions<S: KeyStore>(State(shared): Manager<S>, caller: Principal) -> Result<Response, Refusal> {
