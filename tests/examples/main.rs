@@ -5,13 +5,16 @@
 
 mod client;
 mod clients;
+mod curl;
 mod grpc;
 mod hyper;
 mod keys;
 mod memory_scope;
 mod memsolus;
 mod mixed;
+#[path = "../support/outside.rs"]
 mod outside;
+#[path = "../support/python.rs"]
 mod python;
 mod quickstart;
 mod server;

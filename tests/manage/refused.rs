@@ -135,6 +135,28 @@ async fn a_time_that_no_answer_could_show_is_no_end() {
 }
 
 #[tokio::test]
+async fn a_number_is_whole_if_its_fraction_is_zero() {
+    let world = World::new();
+    let admin = world.admin().await;
+    for (seconds, is_whole) in [
+        ("60.0", true),
+        ("6e1", true),
+        ("-0.0", true),
+        ("60.5", false),
+        ("-60.0", false),
+        ("1e-1", false),
+        ("1e300", false),
+    ] {
+        let key = world.customer("acme", "notes.read").await;
+        let rotate = format!("/admin/keys/{}/rotate", key.record.id);
+        let body = format!(r#"{{"grace_seconds":{seconds}}}"#);
+        let answer = world.ask(&admin, Method::POST, &rotate, &body).await;
+        assert_eq!(answer.status == StatusCode::CREATED, is_whole, "{seconds}: {}", answer.body);
+        assert!(is_whole || errors(&answer).0 == ["grace_seconds"], "{seconds}");
+    }
+}
+
+#[tokio::test]
 async fn a_grace_that_no_store_could_keep_is_refused() {
     let world = World::new();
     let admin = world.admin().await;

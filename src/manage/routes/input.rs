@@ -70,7 +70,7 @@ impl Fields {
     }
 
     pub(super) fn seconds(&mut self, field: &'static str) -> Option<Duration> {
-        self.read(field, "a whole number of seconds", |value| value.as_u64().map(Duration::from_secs))
+        self.read(field, "a whole number of seconds", |value| whole(value).map(Duration::from_secs))
     }
 
     pub(super) fn truth(&mut self, field: &'static str) -> Option<bool> {
@@ -121,6 +121,14 @@ fn kind_of(value: &Value) -> &'static str {
         Value::Array(_) => "another list",
         Value::Object(_) => "another object",
     }
+}
+
+/// Reads a whole number, which JSON may write with a fraction of zero.
+fn whole(value: &Value) -> Option<u64> {
+    let is_whole = |number: &f64| *number >= 0.0 && number.fract() == 0.0;
+    // What is written without a fraction is read again as what it is, or is too large.
+    let written = |number: f64| format!("{:.0}", number.abs()).parse().ok();
+    value.as_u64().or_else(|| value.as_f64().filter(is_whole).and_then(written))
 }
 
 fn parse_time(text: &str) -> Option<Timestamp> {
