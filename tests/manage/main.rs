@@ -5,6 +5,7 @@
 mod by_code;
 mod document;
 mod over_http;
+mod parsers;
 mod refused;
 mod schema;
 mod tenants;

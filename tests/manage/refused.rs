@@ -124,12 +124,16 @@ async fn a_parameter_that_would_be_ignored_is_refused_by_its_name() {
 }
 
 #[tokio::test]
-async fn a_time_that_no_answer_could_show_is_no_end() {
+async fn a_time_that_is_not_written_as_one_or_that_no_answer_could_show_is_no_end() {
     let world = World::new();
     let admin = world.admin().await;
     let end = |text: &str| json!({ "expires_at": text }).to_string();
     let beyond = refused(&world, &admin, Method::POST, "/keys", &end("9999-12-31T23:30:00-01:00")).await;
     assert_eq!((beyond.status, errors(&beyond).0), (StatusCode::UNPROCESSABLE_ENTITY, vec!["expires_at"]));
+    for written in ["2030-01-31 12:00:00Z", "2030-01-31T12:00:00", "2030-01-31", "2030-01-31T24:00:00Z"] {
+        let answer = refused(&world, &admin, Method::POST, "/keys", &end(written)).await;
+        assert_eq!(errors(&answer).0, ["expires_at"], "{written}");
+    }
     let last = world.ask(&admin, Method::POST, "/admin/keys", &end("9999-12-31T23:59:59.999-00:00")).await;
     assert_eq!(last.body["expires_at"], "9999-12-31T23:59:59.999Z");
 }

@@ -132,6 +132,8 @@ fn whole(value: &Value) -> Option<u64> {
 }
 
 fn parse_time(text: &str) -> Option<Timestamp> {
+    // The parser takes any byte between day and time, where RFC 3339 has this letter.
+    text.as_bytes().get(10).filter(|letter| letter.eq_ignore_ascii_case(&b'T'))?;
     // By way of UTC, in which answers are written: an offset may lead out of the years that can be.
     let time = OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC)?;
     let nanos = time.unix_timestamp_nanos();
