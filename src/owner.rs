@@ -42,7 +42,6 @@ impl Owner {
     }
 
     /// Returns the owner without what changes about it: who it is, not what it may reach.
-    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "manage"))]
     pub(crate) fn identity(&self) -> Self {
         match self {
             Self::Organization(own) => Self::organization(own.id.clone()),

@@ -1,6 +1,9 @@
 //! What can be asked for.
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::RangedU64ValueParser;
+use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
+use tower_api_key::clock::Day;
+use tower_api_key::{ConfigError, KeyFormat, KeyId, Scope};
 
 /// Manage the API keys in a database.
 #[derive(Debug, Parser)]
@@ -9,8 +12,8 @@ pub(crate) struct Arguments {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, default_value = "sqlite:keys.db")]
     pub(crate) url: String,
     /// What the texts of new keys start with.
-    #[arg(long, default_value = "demo")]
-    pub(crate) prefix: String,
+    #[arg(long, default_value = "demo", value_parser = format)]
+    pub(crate) prefix: KeyFormat,
     /// Print JSON, for scripts.
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -29,23 +32,25 @@ pub(crate) enum Command {
         #[command(flatten)]
         owner: OwnerArguments,
         /// The most to list.
-        #[arg(long, default_value_t = 100)]
+        #[arg(long, default_value_t = 100, allow_negative_numbers = true, value_parser = limit())]
         limit: usize,
         /// Go on behind the key with this id.
-        #[arg(long)]
-        after: Option<String>,
+        #[arg(long, value_parser = KeyId::new)]
+        after: Option<KeyId>,
     },
     /// Show one key.
     Show {
         /// The id of the key.
-        id: String,
+        #[arg(value_parser = KeyId::new)]
+        id: KeyId,
     },
     /// Replace a key by a new one, and print its text.
     Rotate(RotateArguments),
     /// Revoke a key for good.
     Revoke {
         /// The id of the key.
-        id: String,
+        #[arg(value_parser = KeyId::new)]
+        id: KeyId,
         /// Why, in words.
         #[arg(long, default_value = "")]
         reason: String,
@@ -55,6 +60,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("whose").required(true).args(["organization", "user"])))]
 pub(crate) struct CreateArguments {
     #[command(flatten)]
     pub(crate) owner: OwnerArguments,
@@ -62,36 +68,37 @@ pub(crate) struct CreateArguments {
     #[arg(long, default_value = "")]
     pub(crate) name: String,
     /// What the key may do; may be given several times.
-    #[arg(long = "scope")]
-    pub(crate) scopes: Vec<String>,
+    #[arg(long = "scope", value_parser = scope)]
+    pub(crate) scopes: Vec<Scope>,
     /// Make a key for tests.
     #[arg(long)]
     pub(crate) test: bool,
     /// After how many days it is refused.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = value_parser!(u32).range(1..=36_500))]
     pub(crate) expires_in_days: Option<u32>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct OwnerArguments {
     /// The organization that owns the key.
-    #[arg(long)]
+    #[arg(long, value_parser = name)]
     pub(crate) organization: Option<String>,
     /// The project of the organization that owns the key.
-    #[arg(long)]
+    #[arg(long, requires = "organization", value_parser = name)]
     pub(crate) project: Option<String>,
     /// The e-mail of the person who owns the key.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["organization", "project"], value_parser = email)]
     pub(crate) user: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RotateArguments {
     /// The id of the key.
-    pub(crate) id: String,
+    #[arg(value_parser = KeyId::new)]
+    pub(crate) id: KeyId,
     /// How long the old key goes on.
-    #[arg(long, default_value_t = 0)]
-    pub(crate) grace_seconds: u64,
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    pub(crate) grace_seconds: u32,
     /// Let the grace begin with the first use of the new key.
     #[arg(long)]
     pub(crate) from_first_use: bool,
@@ -102,15 +109,42 @@ pub(crate) struct UsageArguments {
     #[command(flatten)]
     pub(crate) owner: OwnerArguments,
     /// Usage of the key with this id.
-    #[arg(long)]
-    pub(crate) key: Option<String>,
+    #[arg(long, value_parser = KeyId::new)]
+    pub(crate) key: Option<KeyId>,
     /// The first day, such as 2030-01-31; by default 30 days are shown.
-    #[arg(long)]
-    pub(crate) from: Option<String>,
+    #[arg(long, value_parser = day)]
+    pub(crate) from: Option<Day>,
     /// The last day; by default today, in UTC.
-    #[arg(long)]
-    pub(crate) to: Option<String>,
+    #[arg(long, value_parser = day)]
+    pub(crate) to: Option<Day>,
     /// Show each key by itself.
     #[arg(long)]
     pub(crate) by_key: bool,
+}
+
+fn format(prefix: &str) -> Result<KeyFormat, ConfigError> {
+    KeyFormat::new(prefix)
+}
+
+fn scope(text: &str) -> Result<Scope, ConfigError> {
+    Scope::new(text)
+}
+
+fn limit() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=10_000)
+}
+
+fn day(text: &str) -> Result<Day, &'static str> {
+    Day::parse(text).ok_or("expected a day such as 2030-01-31, found something else")
+}
+
+fn name(text: &str) -> Result<String, &'static str> {
+    let is_name = (1..=255).contains(&text.chars().count()) && !text.contains(char::is_control);
+    is_name
+        .then(|| text.to_owned())
+        .ok_or("expected 1 to 255 characters without control characters, found something else")
+}
+
+fn email(text: &str) -> Result<String, &'static str> {
+    name(text).ok().filter(|text| text.contains('@')).ok_or("expected an e-mail, found something else")
 }

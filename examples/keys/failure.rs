@@ -3,9 +3,9 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use tower_api_key::BackendError;
 use tower_api_key::backend::BackendErrorKind;
 use tower_api_key::manage::{ManageError, ManageErrorKind};
-use tower_api_key::{BackendError, ConfigError};
 
 /// What went wrong.
 #[derive(Debug)]
@@ -22,12 +22,6 @@ impl Failure {
 
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(self.code)
-    }
-}
-
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Self {
-        Self::value(error.to_string())
     }
 }
 

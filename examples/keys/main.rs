@@ -22,8 +22,7 @@ use serde_json::json;
 use tower_api_key::backend::{Grace, KeyFilter};
 use tower_api_key::manage::{CreatedKey, KeyManager, NewKey, Replacement};
 use tower_api_key::{
-    Environment, KeyFormat, KeyId, KeyState, KeyStore, Organization, Owner, PostgresStore, Scopes,
-    SqliteStore, Timestamp, UsageStore,
+    Environment, KeyState, KeyStore, Organization, Owner, PostgresStore, SqliteStore, Timestamp, UsageStore,
 };
 
 #[tokio::main]
@@ -42,35 +41,37 @@ async fn open(arguments: Arguments) -> Result<(), Failure> {
     if arguments.url.starts_with("sqlite:") {
         let store = SqliteStore::open(&arguments.url).await?;
         run(store, arguments).await
-    } else {
+    } else if arguments.url.starts_with("postgres:") || arguments.url.starts_with("postgresql:") {
         let store = PostgresStore::open(&arguments.url).await?;
         run(store, arguments).await
+    } else {
+        // The value is not shown: it may hold a password.
+        Err(Failure::value("expected `sqlite:` or `postgres:` at the start of --url, found something else"))
     }
 }
 
 async fn run<S: KeyStore + UsageStore + Clone>(store: S, arguments: Arguments) -> Result<(), Failure> {
-    let manager = KeyManager::new(store, KeyFormat::new(arguments.prefix.as_str())?);
+    let manager = KeyManager::new(store, arguments.prefix);
     let json = arguments.json;
     match arguments.command {
         Command::Init => eprintln!("The database is ready."),
         Command::Create(create) => show_created(manager.create(new_key(create)?).await?, json),
         Command::List { owner, limit, after } => {
-            let after = after.as_deref().map(KeyId::new).transpose()?;
             let records = manager.list(&filter(owner), after.as_ref(), limit).await?;
             table::print(&records, json, now());
         }
-        Command::Show { id } => table::print(&[manager.get(&KeyId::new(&id)?).await?], json, now()),
+        Command::Show { id } => table::print(&[manager.get(&id).await?], json, now()),
         Command::Rotate(RotateArguments { id, grace_seconds, from_first_use }) => {
-            let grace = Duration::from_secs(grace_seconds);
+            let grace = Duration::from_secs(grace_seconds.into());
             let grace = match (grace_seconds, from_first_use) {
                 (_, true) => Grace::FromFirstUse(grace),
                 (0, false) => Grace::None,
                 (_, false) => Grace::For(grace),
             };
-            show_created(manager.rotate(&KeyId::new(&id)?, Replacement::new(grace)).await?, json);
+            show_created(manager.rotate(&id, Replacement::new(grace)).await?, json);
         }
         Command::Revoke { id, reason } => {
-            manager.revoke(&KeyId::new(&id)?, &reason).await?;
+            manager.revoke(&id, &reason).await?;
             eprintln!("{id} is revoked.");
         }
         Command::Usage(wanted) => {
@@ -85,7 +86,7 @@ fn new_key(create: CreateArguments) -> Result<NewKey, Failure> {
     let new = NewKey::new(owner(create.owner)?)
         .name(create.name)
         .environment(environment)
-        .scopes(Scopes::new(create.scopes)?);
+        .scopes(create.scopes.into_iter().collect());
     Ok(match create.expires_in_days {
         Some(days) => {
             new.expires_at(now().saturating_add(Duration::from_secs(24 * 60 * 60 * u64::from(days))))

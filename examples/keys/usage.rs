@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 use tower_api_key::backend::{UsageBy, UsageLine, UsageQuery};
-use tower_api_key::clock::Day;
 use tower_api_key::{KeyId, Timestamp};
 
 use crate::arguments::{OwnerArguments, UsageArguments};
@@ -13,20 +12,17 @@ use crate::table::print_rows;
 pub(crate) fn query(wanted: UsageArguments, now: Timestamp) -> Result<UsageQuery, Failure> {
     let UsageArguments { owner: OwnerArguments { organization, project, user }, key, from, to, by_key } =
         wanted;
-    let to = day(to.as_deref(), "--to")?.unwrap_or_else(|| now.into());
-    let from = day(from.as_deref(), "--from")?.unwrap_or_else(|| to.plus(-29));
+    let to = to.unwrap_or_else(|| now.into());
+    let from = from.unwrap_or_else(|| to.plus(-29));
+    if from > to {
+        return Err(Failure::value("expected a day as --from that is not after --to, found a later one"));
+    }
     let mut query = UsageQuery::new(from, to).by(if by_key { UsageBy::Key } else { UsageBy::Total });
-    query.key = key.as_deref().map(KeyId::new).transpose()?;
+    query.key = key;
     query.organization = organization.map(Into::into);
     query.project = project.map(Into::into);
     query.user = user.map(Into::into);
     Ok(query)
-}
-
-fn day(text: Option<&str>, name: &str) -> Result<Option<Day>, Failure> {
-    let wrong =
-        || Failure::value(format!("expected a day such as 2030-01-31 as {name}, found something else"));
-    text.map(|text| Day::parse(text).ok_or_else(wrong)).transpose()
 }
 
 /// Prints usage.

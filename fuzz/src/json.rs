@@ -1,24 +1,129 @@
-//! JSON objects whose values are all strings (RFC 8259).
+//! JSON (RFC 8259), and objects whose values are all strings.
 
 use std::collections::BTreeMap;
 
-/// Reads such an object. Of a name that stands there twice, the last value counts.
-pub fn texts(json: &str) -> Option<BTreeMap<String, String>> {
-    let mut map = BTreeMap::new();
-    let mut rest = blank(blank(json).strip_prefix('{')?);
-    if let Some(after) = rest.strip_prefix('}') {
-        return blank(after).is_empty().then_some(map);
+/// Lists and objects within each other, at most.
+const DEPTH: usize = 127;
+
+/// What a JSON text says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Json {
+    Null,
+    Truth(bool),
+    /// As it is written.
+    Number(String),
+    Text(String),
+    List(Vec<Json>),
+    /// With names that stand there twice.
+    Object(Vec<(String, Json)>),
+}
+
+impl Json {
+    /// Reads a text.
+    pub fn read(json: &str) -> Option<Self> {
+        let (value, rest) = value(blank(json), 0)?;
+        blank(rest).is_empty().then_some(value)
     }
-    loop {
-        let (name, after) = string(rest)?;
-        let (value, after) = string(blank(blank(after).strip_prefix(':')?))?;
-        map.insert(name, value);
-        match blank(after).split_at_checked(1)? {
-            (",", more) => rest = blank(more),
-            ("}", end) => return blank(end).is_empty().then_some(map),
-            _ => return None,
+
+    /// Returns the field of an object that counts, the last one.
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        let Self::Object(fields) = self else { return None };
+        fields.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value)
+    }
+
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
         }
     }
+
+    /// Returns the values of a list.
+    pub fn items(&self) -> Option<&[Self]> {
+        match self {
+            Self::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// Returns an object whose values are all strings, also those that do not count.
+    pub fn texts(&self) -> Option<BTreeMap<String, String>> {
+        let Self::Object(fields) = self else { return None };
+        fields.iter().map(|(name, value)| Some((name.clone(), value.text()?.to_owned()))).collect()
+    }
+}
+
+/// Reads an object whose values are all strings. Of a name that stands there twice, the last value counts.
+pub fn texts(json: &str) -> Option<BTreeMap<String, String>> {
+    Json::read(json)?.texts()
+}
+
+fn value(json: &str, depth: usize) -> Option<(Json, &str)> {
+    for (word, value) in [("null", Json::Null), ("true", Json::Truth(true)), ("false", Json::Truth(false))] {
+        if let Some(rest) = json.strip_prefix(word) {
+            return Some((value, rest));
+        }
+    }
+    match json.chars().next()? {
+        '"' => string(json).map(|(text, rest)| (Json::Text(text), rest)),
+        '[' => {
+            let (items, rest) = members(json, ['[', ']'], |json| value(json, depth + 1))?;
+            (depth < DEPTH).then_some((Json::List(items), rest))
+        }
+        '{' => {
+            let (fields, rest) = members(json, ['{', '}'], |json| {
+                let (name, rest) = string(json)?;
+                let (value, rest) = value(blank(blank(rest).strip_prefix(':')?), depth + 1)?;
+                Some(((name, value), rest))
+            })?;
+            (depth < DEPTH).then_some((Json::Object(fields), rest))
+        }
+        _ => number(json),
+    }
+}
+
+fn members<T>(
+    json: &str,
+    [open, close]: [char; 2],
+    mut member: impl FnMut(&str) -> Option<(T, &str)>,
+) -> Option<(Vec<T>, &str)> {
+    let mut members = Vec::new();
+    let mut rest = blank(json.strip_prefix(open)?);
+    if let Some(after) = rest.strip_prefix(close) {
+        return Some((members, after));
+    }
+    loop {
+        let (found, after) = member(rest)?;
+        members.push(found);
+        let after = blank(after);
+        if let Some(after) = after.strip_prefix(close) {
+            return Some((members, after));
+        }
+        rest = blank(after.strip_prefix(',')?);
+    }
+}
+
+/// Reads a number that is not beyond all that can be counted.
+fn number(json: &str) -> Option<(Json, &str)> {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let mut end = usize::from(json.starts_with('-'));
+    let whole = digits(&json[end..]);
+    if whole == 0 || whole > 1 && json[end..].starts_with('0') {
+        return None;
+    }
+    end += whole;
+    if json[end..].starts_with('.') {
+        let fraction = digits(&json[end + 1..]);
+        end += (fraction > 0).then_some(1 + fraction)?;
+    }
+    if json[end..].starts_with(['e', 'E']) {
+        let sign = usize::from(json[end + 1..].starts_with(['+', '-']));
+        let exponent = digits(&json[end + 1 + sign..]);
+        end += (exponent > 0).then_some(1 + sign + exponent)?;
+    }
+    let (number, rest) = json.split_at(end);
+    let is_finite = number.parse().is_ok_and(f64::is_finite);
+    is_finite.then(|| (Json::Number(number.to_owned()), rest))
 }
 
 fn string(json: &str) -> Option<(String, &str)> {

@@ -5,11 +5,16 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ask;
 pub mod base64;
+pub mod body;
+pub mod calendar;
 pub mod challenge;
 pub mod credential;
+pub mod cursor;
 pub mod edit;
 pub mod json;
 pub mod key;
+pub mod question;
 pub mod row;
 pub mod sources;

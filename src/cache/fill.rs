@@ -1,33 +1,26 @@
 //! Fills: one read of the store, and what is remembered of it.
 
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
-use super::flight::{Landing, Pilot};
+use super::flight::Pilot;
 use super::stamp::Stamp;
-use super::sync::{Arc, timeout};
-use super::{Cache, Entry, Fact, Question, Unanswered};
+use super::sync::Arc;
+use super::{Cache, Entry, Fact, Question, Unanswered, attempt};
 use crate::backend::BackendError;
 use crate::clock::Moment;
 use crate::digest::Digest;
 use crate::record::Record;
-use crate::trace;
 
 impl Cache {
     /// Reads a record and publishes it. Nobody's departure stops it: it is bounded by its own deadline.
     pub(super) async fn fill(self: Arc<Self>, pilot: Pilot, question: Question) {
         // What is read may be as old as the moment before the read, so its time to live counts from there.
         let started = self.clock.monotonic();
-        let reading = catch_panic(self.read_store(&pilot, &question));
-        let landing = match timeout(self.limits.deadline, reading).await {
-            Ok(Some(Ok(Some(record)))) => Ok(Fact::Known(self.keep(record, pilot.stamp(), started))),
-            Ok(Some(Ok(None))) => Ok(self.keep_absence(*pilot.digest(), pilot.stamp(), started)),
-            Ok(Some(Err(error))) => unanswered(&trace::Failure::Error(&error)),
-            Ok(None) => unanswered(&trace::Failure::Panic),
-            Err(_) => unanswered(&trace::Failure::Deadline(self.limits.deadline)),
+        let reading = self.read_store(&pilot, &question);
+        let landing = match attempt("the key store", self.limits.deadline, reading).await {
+            Ok(Some(record)) => Ok(Fact::Known(self.keep(record, pilot.stamp(), started))),
+            Ok(None) => Ok(self.keep_absence(*pilot.digest(), pilot.stamp(), started)),
+            Err(_) => Err(Unanswered),
         };
         pilot.land(landing);
     }
@@ -82,19 +75,4 @@ impl Cache {
             _ => ttl - jitter,
         }
     }
-}
-
-fn unanswered(failure: &trace::Failure<'_>) -> Landing {
-    trace::failed("the key store", failure);
-    Err(Unanswered)
-}
-
-/// Turns a panic of the backend into `None`.
-pub(crate) async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-        Ok(poll) => poll.map(Some),
-        Err(_) => Poll::Ready(None),
-    })
-    .await
 }

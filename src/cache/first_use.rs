@@ -1,10 +1,8 @@
 //! The first use of a key, from which the grace of the key that it replaced may run.
 
-use super::Cache;
-use super::fill::catch_panic;
-use super::sync::{Arc, spawn, timeout};
+use super::sync::{Arc, spawn};
+use super::{Cache, attempt};
 use crate::key::KeyId;
-use crate::trace::{self, Failure};
 
 impl Cache {
     /// Has the store take note of the first use of a key. The request does not wait for it: if it fails, the key is not
@@ -12,16 +10,8 @@ impl Cache {
     pub(crate) fn note_first_use(self: &Arc<Self>, id: KeyId) {
         let (cache, at) = (Arc::clone(self), self.clock.wall());
         spawn(async move {
-            let noting = catch_panic(cache.backend.first_used(&id, at));
-            let failure = match timeout(cache.limits.deadline, noting).await {
-                Ok(Some(Ok(()))) => return,
-                Ok(Some(Err(error))) => {
-                    return trace::failed("the first use of a key", &Failure::Error(&error));
-                }
-                Ok(None) => Failure::Panic,
-                Err(_) => Failure::Deadline(cache.limits.deadline),
-            };
-            trace::failed("the first use of a key", &failure);
+            let noting = cache.backend.first_used(&id, at);
+            let _ = attempt("the first use of a key", cache.limits.deadline, noting).await;
         });
     }
 }

@@ -1,10 +1,8 @@
 //! Following a store that other processes change: a poll at intervals, which renews the lease.
 
-use super::Cache;
-use super::fill::catch_panic;
-use super::sync::{Arc, Atomic, Ordering, Weak, sleep, spawn, timeout};
+use super::sync::{Arc, Atomic, Ordering, Weak, sleep, spawn};
+use super::{Cache, NoAnswer, attempt};
 use crate::backend::{Apply, Change, Feed};
-use crate::trace;
 
 /// Whether someone follows the feed.
 #[derive(Debug)]
@@ -52,8 +50,9 @@ impl Cache {
     /// Polls once, and tells whether the feed can be polled again.
     pub(super) async fn catch_up(&self, feed: &mut Feed, is_first: bool) -> Outcome {
         let began = self.clock.monotonic();
-        match timeout(self.limits.deadline, catch_panic(feed.poll())).await {
-            Ok(Some(Ok(changes))) => {
+        let polling = feed.poll();
+        match attempt("the feed of changes to keys", self.limits.deadline, polling).await {
+            Ok(changes) => {
                 // Whatever was read before the first poll may have changed before it, and no poll would say so.
                 let first = is_first.then_some(Change::Everything);
                 first.into_iter().chain(changes).for_each(|change| self.apply(change));
@@ -61,12 +60,8 @@ impl Cache {
                 self.lease.renew(began, self.limits.lease.saturating_sub(self.clock.tick()));
                 Outcome::CaughtUp
             }
-            Ok(Some(Err(error))) => failed(&trace::Failure::Error(&error)),
-            Err(_) => failed(&trace::Failure::Deadline(self.limits.deadline)),
-            Ok(None) => {
-                failed(&trace::Failure::Panic);
-                Outcome::Broken
-            }
+            Err(NoAnswer::Error(_) | NoAnswer::Deadline) => Outcome::Failed,
+            Err(NoAnswer::Panic) => Outcome::Broken,
         }
     }
 }
@@ -79,11 +74,6 @@ pub(super) enum Outcome {
     Failed,
     /// The feed panicked, and is not to be used any more.
     Broken,
-}
-
-fn failed(failure: &trace::Failure<'_>) -> Outcome {
-    trace::failed("the feed of changes to keys", failure);
-    Outcome::Failed
 }
 
 /// Polls for as long as there is a cache to tell.

@@ -17,6 +17,7 @@
 //! What another process changes is learned by [polling](follow), and what is cached counts only while a [lease](lease)
 //! runs that each poll renews. So a change takes effect within the lease, whatever is lost on the way.
 
+mod attempt;
 mod count;
 mod dead;
 mod entry;
@@ -38,8 +39,8 @@ mod stamp;
 mod sync;
 mod uses;
 
+pub(crate) use attempt::{NoAnswer, attempt};
 pub(crate) use entry::Entry;
-pub(crate) use fill::catch_panic;
 pub(crate) use flight::Unanswered;
 pub(crate) use limits::Limits;
 pub(crate) use question::Question;

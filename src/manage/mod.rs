@@ -3,7 +3,7 @@
 //! [`KeyManager`] is for the code of an application that is trusted with all keys: a command line, a job, a page for
 //! administrators. What a customer does to its own keys goes through a [`Delegate`], which knows no other keys and grants
 //! nothing that the caller does not have.
-#![cfg_attr(feature = "axum", doc = "[`routes`] serves a delegate over HTTP.")]
+#![cfg_attr(feature = "axum", doc = "[`routes`] serves a delegate over HTTP, as [`OPENAPI`] describes.")]
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -36,7 +36,7 @@ pub use delegate::Delegate;
 pub use error::{FieldError, ManageError, ManageErrorKind};
 pub use new_key::{NewKey, Replacement};
 #[cfg(feature = "axum")]
-pub use routes::{ManageScopes, routes};
+pub use routes::{ManageScopes, OPENAPI, routes};
 
 use std::sync::Arc;
 
@@ -231,17 +231,19 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](ManageErrorKind::NotFound), or [`Conflict`](ManageErrorKind::Conflict) if the key is not in force or was
-    /// rotated before, as by someone else at the same time.
+    /// [`NotFound`](ManageErrorKind::NotFound); [`Conflict`](ManageErrorKind::Conflict) if the key is not in force or was
+    /// rotated before, as by someone else at the same time; [`Invalid`](ManageErrorKind::Invalid) if the new key would have
+    /// expired, or the grace is longer than 4,294,967,295 seconds.
     pub async fn rotate(&self, id: &KeyId, replacement: Replacement) -> Result<CreatedKey, ManageError> {
         let now = self.clock.wall();
-        Findings::default().expires_at(replacement.expires_at, now).verdict()?;
+        let Replacement { grace, expires_at, .. } = replacement;
+        Findings::default().grace(grace).expires_at(expires_at, now).verdict()?;
         let old = self.get(id).await?;
         let key = self.format.mint(old.environment)?;
         let mut rotation = Rotation::new(KeyId::generate(now)?, key.digest(&self.digester), key.hint(), now);
-        rotation.grace = replacement.grace;
+        rotation.grace = grace;
         rotation.readable = old.readable.map(|_| key.readable());
-        rotation.expires_at = replacement.expires_at;
+        rotation.expires_at = expires_at;
         rotation.by = self.or_own(replacement.by);
         let by = rotation.by.clone();
         let record = self.store.rotate(id, rotation).await?;

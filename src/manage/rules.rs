@@ -1,8 +1,10 @@
 //! Which values a key can have: long enough for people, short enough for a table.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{FieldError, ManageError};
+use crate::backend::Grace;
 use crate::clock::Timestamp;
 use crate::scope::Scopes;
 
@@ -10,6 +12,8 @@ use crate::scope::Scopes;
 const TEXT: usize = 255;
 /// Scopes of a key, and characters of one.
 const SCOPES: (usize, usize) = (100, 128);
+/// Seconds for which a replaced key goes on: what every store can keep, and more than anyone waits.
+const GRACE: u64 = u32::MAX as u64;
 /// Entries of the metadata, and characters of a name and a value.
 const METADATA: (usize, usize, usize) = (50, 40, 500);
 
@@ -56,6 +60,14 @@ impl Findings {
                 "readable",
                 "expected the text of a key that is to be readable, found a digest".to_owned(),
             );
+        }
+        self
+    }
+
+    pub(super) fn grace(mut self, grace: Grace) -> Self {
+        let (Grace::For(time) | Grace::FromFirstUse(time)) = grace else { return self };
+        if time > Duration::from_secs(GRACE) {
+            self.add("grace_seconds", format!("expected at most {GRACE} seconds, found more"));
         }
         self
     }

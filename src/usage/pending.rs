@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::backend::{Slot, UsageBatch, UsageCount, merge};
 use crate::cache::Used;
-use crate::owner::Owner;
 use crate::trace;
 
 /// Counts of one batch: a statement that adds so many is no burden for a database.
@@ -37,7 +36,7 @@ impl Pending {
         let count = UsageCount::new(
             record.id.clone(),
             record.environment,
-            without_memberships(&record.owner),
+            record.owner.identity(),
             used.requests,
             used.since,
         );
@@ -92,13 +91,5 @@ impl Pending {
         if !std::mem::replace(&mut self.has_told, true) {
             trace::lost(why);
         }
-    }
-}
-
-/// An owner as it is kept with usage: where a person belongs may change from day to day.
-fn without_memberships(owner: &Owner) -> Owner {
-    match owner {
-        Owner::User(own) => Owner::user(own.email.clone(), []),
-        other => other.clone(),
     }
 }

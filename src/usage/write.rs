@@ -5,12 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 use super::Meter;
 use crate::backend::{BackendError, BackendErrorKind, UsageBatch, UsageStore};
-use crate::cache::catch_panic;
-use crate::trace::{self, Failure};
+use crate::cache::{NoAnswer, attempt};
 
 /// How long a store may take for a batch.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -64,16 +61,15 @@ impl Meter {
     }
 
     async fn write_batch(&self, batch: &UsageBatch) -> Result<(), BackendError> {
-        let (failure, found) = match timeout(DEADLINE, catch_panic(self.store.add(batch))).await {
-            Ok(Some(Ok(()))) => return Ok(()),
-            Ok(Some(Err(error))) => {
-                trace::failed("the store of usage", &Failure::Error(&error));
-                return Err(error);
-            }
-            Ok(None) => (Failure::Panic, "a panic"),
-            Err(_) => (Failure::Deadline(DEADLINE), "none in time"),
+        let unanswered = |found| {
+            let message = format!("expected that the store adds usage, found {found}");
+            BackendError::unavailable(message)
         };
-        trace::failed("the store of usage", &failure);
-        Err(BackendError::unavailable(format!("expected that the store adds usage, found {found}")))
+        let added = attempt("the store of usage", DEADLINE, self.store.add(batch)).await;
+        added.map_err(|no_answer| match no_answer {
+            NoAnswer::Error(error) => error,
+            NoAnswer::Panic => unanswered("a panic"),
+            NoAnswer::Deadline => unanswered("none in time"),
+        })
     }
 }

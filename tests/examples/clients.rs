@@ -7,8 +7,10 @@ use tempfile::tempdir;
 use tokio::process::Command;
 
 use crate::outside::{is_absent_anywhere, is_program};
-use crate::python::python;
+use crate::python::Python;
 use crate::server::Server;
+
+static PYTHON: Python = Python::with(&["httpie==3.2.4", "requests==2.34.2", "grpcio==1.85.1"]);
 
 /// Prints the status and the body of an answer, as one JSON list.
 const REQUESTS: &str = "
@@ -47,7 +49,7 @@ async fn run(program: &Path, arguments: &[&str], folder: &Path) -> (Option<i32>,
 
 #[tokio::test]
 async fn httpie_is_told_who_it_is_or_why_not() {
-    let Some(python) = python() else { return };
+    let Some(python) = PYTHON.find() else { return };
     let folder = tempdir().unwrap();
     let server = Server::start("quickstart", folder.path()).await;
     let url = server.url("/v1/whoami");
@@ -70,7 +72,7 @@ async fn httpie_is_told_who_it_is_or_why_not() {
 
 #[tokio::test]
 async fn requests_is_greeted_or_refused() {
-    let Some(python) = python() else { return };
+    let Some(python) = PYTHON.find() else { return };
     let folder = tempdir().unwrap();
     let server = Server::start("hyper", folder.path()).await;
     is_served_and_refused(python, &["-c", REQUESTS], &server, folder.path()).await;
@@ -105,7 +107,7 @@ async fn is_served_and_refused(program: &Path, script: &[&str], server: &Server,
 
 #[tokio::test]
 async fn grpcio_gets_the_status_of_its_key() {
-    let Some(python) = python() else { return };
+    let Some(python) = PYTHON.find() else { return };
     let folder = tempdir().unwrap();
     let server = Server::start("grpc", folder.path()).await;
     let address = server.url("").replace("http://", "");

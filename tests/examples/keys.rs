@@ -124,43 +124,104 @@ async fn the_text_of_a_key_is_all_that_goes_to_stdout() {
 }
 
 #[tokio::test]
-async fn a_command_that_cannot_be_followed_says_why_and_changes_nothing() {
+async fn a_command_that_cannot_be_followed_names_the_argument_and_changes_nothing() {
     let keys = Keys::new();
-    let long = "x".repeat(256);
-    for (arguments, code, says) in [
-        ("create", 2, "expected an owner"),
-        ("create --project p", 2, "expected an owner"),
-        ("create --organization a --scope a\"b", 2, "scope"),
-        ("create --organization a --expires-in-days soon", 2, "--expires-in-days"),
-        (&format!("create --organization a --name {long}"), 2, "name"),
-        ("create --organization a --prefix Demo", 2, "prefix"),
-        ("--prefix Demo create --organization a", 2, "prefix"),
-        ("show key_nobody", 3, "none with this id"),
-        ("rotate key_nobody", 3, "none with this id"),
-        ("revoke key_nobody", 3, "none with this id"),
-        ("show a/b", 2, "key id"),
-        ("usage --key a/b", 2, "key id"),
-        ("usage --from 2027-02-29", 2, "--from"),
-        ("usage --to tomorrow", 2, "--to"),
-        ("destroy", 2, "destroy"),
+    let made = keys.json("create --organization acme").await;
+    let id = made["id"].as_str().unwrap();
+    let before = keys.json("list").await;
+    let (long, scopes) = ("x".repeat(256), " --scope a".repeat(101));
+    let of = |command: &str| format!("{command} {id}");
+    for (arguments, says) in [
+        ("", "Usage"),
+        ("destroy", "destroy"),
+        ("init now", "now"),
+        ("create", "--organization"),
+        ("create --project p", "--organization"),
+        ("create --organization a --user b@c", "--user"),
+        ("create --organization=", "--organization"),
+        ("create --organization a --project=", "--project"),
+        (&format!("create --organization {long}"), "--organization"),
+        ("create --organization a\nb", "--organization"),
+        ("create --user=", "--user"),
+        ("create --user ann", "--user"),
+        ("create --organization a --scope a\"b", "--scope"),
+        ("create --organization a --scope=", "--scope"),
+        (&format!("create --organization a{scopes}"), "scopes: expected at most 100"),
+        (&format!("create --organization a --scope {long}"), "scopes: expected scopes of at most 128"),
+        ("create --organization a --expires-in-days soon", "--expires-in-days"),
+        ("create --organization a --expires-in-days 0", "--expires-in-days"),
+        ("create --organization a --expires-in-days -1", "--expires-in-days"),
+        ("create --organization a --expires-in-days 4294967295", "--expires-in-days"),
+        ("create --organization a --test=no", "--test"),
+        (&format!("create --organization a --name {long}"), "name: expected at most 255"),
+        ("create --organization a --name a\nb", "name: expected no control characters"),
+        ("create --organization a --prefix Demo", "--prefix"),
+        ("--prefix Demo create --organization a", "--prefix"),
+        ("--prefix= create --organization a", "--prefix"),
+        ("list --limit 0", "--limit"),
+        ("list --limit -1", "--limit"),
+        ("list --limit ten", "--limit"),
+        ("list --after a/b", "--after"),
+        ("list --project p", "--organization"),
+        ("list --user ann", "--user"),
+        ("show", "<ID>"),
+        ("show a/b", "<ID>"),
+        (&of("show a"), id),
+        ("rotate", "<ID>"),
+        ("rotate a/b", "<ID>"),
+        (&of("rotate --grace-seconds soon"), "--grace-seconds"),
+        (&of("rotate --grace-seconds -1"), "--grace-seconds"),
+        (&of("rotate --grace-seconds 4294967296"), "--grace-seconds"),
+        (&of("rotate --from-first-use=maybe"), "--from-first-use"),
+        ("revoke", "<ID>"),
+        ("revoke a/b", "<ID>"),
+        (&of(&format!("revoke --reason {long}")), "reason: expected at most 255"),
+        (&of("revoke --reason a\nb"), "reason: expected no control characters"),
+        ("usage --key a/b", "--key"),
+        ("usage --from 2027-02-29", "--from"),
+        ("usage --from 2027-01-02 --to 2027-01-01", "--from"),
+        ("usage --to tomorrow", "--to"),
+        ("usage --project p", "--organization"),
+        ("usage --user ann", "--user"),
+        ("usage --by-key=no", "--by-key"),
+        ("list --json=no", "--json"),
     ] {
         let ran = keys.run(arguments).await;
-        assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{arguments}: {}", ran.stderr);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{arguments}: {}", ran.stderr);
         assert!(ran.stderr.contains(says), "{arguments}: {}", ran.stderr);
     }
-    assert_eq!(keys.json("list").await, serde_json::json!([]));
+    for command in ["show", "rotate", "revoke"] {
+        let ran = keys.run(&format!("{command} key_nobody")).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{command}: {}", ran.stderr);
+        assert!(ran.stderr.contains("none with this id"), "{command}: {}", ran.stderr);
+    }
+    assert_eq!(keys.json("list").await, before);
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_be_read_makes_no_database() {
+    let keys = Keys::new();
+    for arguments in ["create", "show a/b", "create --user ann", "list --limit 0", "usage --to tomorrow"] {
+        assert_eq!(keys.run(arguments).await.code, 2, "{arguments}");
+    }
+    assert_eq!(std::fs::read_dir(keys.0.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]
 async fn a_database_that_cannot_be_asked_has_a_status_of_its_own() {
     let folder = TempDir::new().unwrap();
     let missing = format!("sqlite:{}", folder.path().join("no/such/folder/keys.db").display());
-    for (url, code) in
-        [(missing.as_str(), 5), ("postgres://nobody@127.0.0.1:1/keys", 5), ("mysql://root:hunter2@x/y", 2)]
-    {
+    for (url, code) in [
+        (missing.as_str(), 5),
+        ("postgres://nobody@127.0.0.1:1/keys", 5),
+        ("mysql://root:hunter2@x/y", 2),
+        ("", 2),
+        ("keys.db", 2),
+    ] {
         let ran = run(url, ["list"].into_iter()).await;
         assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{}", ran.stderr);
         assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+        assert_eq!(ran.stderr.contains("--url"), code == 2, "{}", ran.stderr);
     }
     assert!(!Path::new("no").exists());
 }

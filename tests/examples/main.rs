@@ -5,6 +5,7 @@
 
 mod client;
 mod clients;
+mod curl;
 mod grpc;
 mod hyper;
 mod keys;
@@ -12,7 +13,9 @@ mod memory_api;
 mod memory_scope;
 mod memsolus;
 mod mixed;
+#[path = "../support/outside.rs"]
 mod outside;
+#[path = "../support/python.rs"]
 mod python;
 mod quickstart;
 mod server;

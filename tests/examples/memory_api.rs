@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use crate::client::{Answer, ask, get, request, send};
-use crate::outside::{curl, has_no_curl};
+use crate::curl::{curl, has_no_curl};
 use crate::server::Server;
 
 const KEYS: &str = "/v1/account/api-keys";

@@ -10,7 +10,7 @@ use tempfile::tempdir;
 use tower_api_key::{Environment, KeyFormat};
 
 use crate::client::{ask, get};
-use crate::outside::{curl, has_no_curl};
+use crate::curl::{curl, has_no_curl};
 use crate::server::{Server, run_in_vain};
 use crate::stranger;
 

@@ -9,7 +9,7 @@ use tempfile::tempdir;
 use tower_api_key::{Environment, KeyFormat};
 
 use crate::client::{Answer, ask, get};
-use crate::outside::{curl, has_no_curl};
+use crate::curl::{curl, has_no_curl};
 use crate::server::Server;
 
 /// The permissions of the documents.

@@ -3,8 +3,12 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod by_code;
+mod document;
 mod hanging_up;
 mod over_http;
+mod parsers;
+mod refused;
+mod schema;
 mod tenants;
 mod usage;
 mod world;

@@ -88,21 +88,24 @@ impl World {
     }
 
     pub(crate) async fn ask_with(&self, key: &str, method: Method, path: &str, body: &str) -> Answer {
-        let request =
-            Request::builder().method(method).uri(path).header("authorization", format!("Bearer {key}"));
+        self.send(&[("authorization", format!("Bearer {key}"))], method, path, body).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        headers: &[(&str, String)],
+        method: Method,
+        path: &str,
+        body: &str,
+    ) -> Answer {
+        let request = Request::builder().method(method).uri(path);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
         let request = request.body(Body::from(body.to_owned())).unwrap();
         let response = self.app.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
         Answer { status: parts.status, headers: parts.headers, body }
-    }
-
-    /// Asks for a key with a body that may be answered by something else than JSON.
-    pub(crate) async fn app_answers(&self, caller: &Customer, body: &str) -> StatusCode {
-        let request = Request::post("/admin/keys").header("authorization", format!("Bearer {}", caller.text));
-        let request = request.body(Body::from(body.to_owned())).unwrap();
-        self.app.clone().oneshot(request).await.unwrap().status()
     }
 
     /// Tells whether a key is admitted.

@@ -14,3 +14,4 @@ mod postgres;
 mod races;
 mod samples;
 mod sqlite;
+mod steps;

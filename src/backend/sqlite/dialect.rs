@@ -54,6 +54,7 @@ pub(super) const SCHEMA: &[Migration] = &[
         name: "readable",
         sql: include_str!("../sql/migrations/sqlite/0006_readable.sql"),
     },
+    Migration { version: 7, name: "lists", sql: include_str!("../sql/migrations/sqlite/0007_lists.sql") },
 ];
 
 /// Tells whether the database cannot keep a value, whatever the time. This one keeps all that it is given.

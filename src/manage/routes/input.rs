@@ -1,25 +1,46 @@
-//! Reading what a client wants, field by field, so that an error names the field.
+//! Reading what a client wants, field by field, so that an error names the field, and which key it means.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use axum::body::Bytes;
+use axum::extract::Path;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 use super::super::{FieldError, ManageError};
+use super::refusal::Refusal;
 use crate::clock::Timestamp;
+use crate::key::KeyId;
 use crate::scope::Scopes;
+
+pub(super) type Body = Result<Bytes, BytesRejection>;
+pub(super) type Id = Result<Path<String>, PathRejection>;
+
+pub(super) fn read(body: Body) -> Result<Fields, Refusal> {
+    let unreadable =
+        || Refusal::Request("Expected a JSON object as the body, found something else".to_owned());
+    Fields::parse(&body.map_err(Refusal::Body)?).ok_or_else(unreadable)
+}
+
+/// Reads an id in a path. No key has one that is not an id.
+pub(super) fn key_id(id: Id) -> Result<KeyId, Refusal> {
+    let id = id.ok().and_then(|Path(text)| KeyId::new(&text).ok());
+    id.ok_or_else(|| ManageError::not_found().into())
+}
 
 /// The fields of a JSON object. What is read is taken out; what is left in the end was not expected.
 pub(super) struct Fields {
     values: Map<String, Value>,
+    known: Vec<&'static str>,
     errors: Vec<FieldError>,
 }
 
 impl Fields {
     /// Reads a body, which may be empty. Returns `None` if it is not a JSON object.
-    pub(super) fn parse(body: &[u8]) -> Option<Self> {
+    fn parse(body: &[u8]) -> Option<Self> {
         let values = match body {
             b"" => Map::new(),
             body => match serde_json::from_slice(body) {
@@ -27,7 +48,7 @@ impl Fields {
                 _ => return None,
             },
         };
-        Some(Self { values, errors: Vec::new() })
+        Some(Self { values, known: Vec::new(), errors: Vec::new() })
     }
 
     pub(super) fn text(&mut self, field: &'static str) -> Option<Box<str>> {
@@ -49,7 +70,7 @@ impl Fields {
     }
 
     pub(super) fn seconds(&mut self, field: &'static str) -> Option<Duration> {
-        self.read(field, "a whole number of seconds", |value| value.as_u64().map(Duration::from_secs))
+        self.read(field, "a whole number of seconds", |value| whole(value).map(Duration::from_secs))
     }
 
     pub(super) fn truth(&mut self, field: &'static str) -> Option<bool> {
@@ -70,6 +91,7 @@ impl Fields {
         expected: &str,
         read: impl FnOnce(&Value) -> Option<T>,
     ) -> Option<T> {
+        self.known.push(field);
         let value = self.values.remove(field)?;
         let read = read(&value);
         if read.is_none() {
@@ -82,7 +104,7 @@ impl Fields {
     /// Ends the reading.
     pub(super) fn finish(mut self) -> Result<(), ManageError> {
         if !self.values.is_empty() {
-            let message = format!("expected no other fields, found {}", self.values.len());
+            let message = format!("expected no fields but {}, found others", self.known.join(", "));
             self.errors.push(FieldError::new("body", message));
         }
         if self.errors.is_empty() { Ok(()) } else { Err(ManageError::invalid(self.errors)) }
@@ -101,7 +123,19 @@ fn kind_of(value: &Value) -> &'static str {
     }
 }
 
+/// Reads a whole number, which JSON may write with a fraction of zero.
+fn whole(value: &Value) -> Option<u64> {
+    let is_whole = |number: &f64| *number >= 0.0 && number.fract() == 0.0;
+    // What is written without a fraction is read again as what it is, or is too large.
+    let written = |number: f64| format!("{:.0}", number.abs()).parse().ok();
+    value.as_u64().or_else(|| value.as_f64().filter(is_whole).and_then(written))
+}
+
 fn parse_time(text: &str) -> Option<Timestamp> {
-    let nanos = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos();
+    // The parser takes any byte between day and time, where RFC 3339 has this letter.
+    text.as_bytes().get(10).filter(|letter| letter.eq_ignore_ascii_case(&b'T'))?;
+    // By way of UTC, in which answers are written: an offset may lead out of the years that can be.
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC)?;
+    let nanos = time.unix_timestamp_nanos();
     Some(Timestamp::from_unix_millis(i64::try_from(nanos / 1_000_000).ok()?))
 }

@@ -3,37 +3,46 @@
 mod cursor;
 mod input;
 mod output;
+mod query;
 mod refusal;
 mod usage;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::json;
 
-use super::{Delegate, KeyManager, ManageError, NewKey, Replacement};
+use super::{Delegate, KeyManager, NewKey, Replacement};
 use crate::backend::{Grace, KeyFilter, KeyStore, KeyUpdate, UsageStore};
 use crate::clock::Timestamp;
-use crate::key::KeyId;
 use crate::principal::Principal;
-use crate::record::KeyState;
 use crate::reject::{Reason, Rejection};
 use crate::scope::{Requirement, Scope, Scopes};
-use input::Fields;
-use output::{answer, created, key};
-use refusal::Refusal;
+use input::{Body, Id, key_id, read};
+use output::{answer, created, done, key};
+use query::{Page, Parameters, known};
+use refusal::{Refusal, method_not_allowed, not_found};
 
 /// Bytes of a request body: more than the longest key takes.
 const BODY: usize = 64 * 1024;
-/// Keys on a page: by default, and at most.
-const PAGE: (usize, usize) = (20, 100);
+
+/// The description of [`routes`] in the form of OpenAPI 3.1, as JSON: for the pages that an application shows to its customers,
+/// and for clients that are generated.
+///
+/// Its paths begin where the routes are nested, and its security schemes are those that are looked for by default; change both
+/// where yours are others.
+///
+/// ```
+/// let mut description: serde_json::Value = serde_json::from_str(tower_api_key::manage::OPENAPI)?;
+/// description["servers"] = serde_json::json!([{ "url": "https://api.example.com/admin" }]);
+/// assert_eq!(description["paths"]["/keys"]["post"]["operationId"], "createKey");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+pub const OPENAPI: &str = include_str!("openapi.json");
 
 /// What callers need to manage their keys over HTTP, and what keys can be granted.
 #[derive(Debug, Clone)]
@@ -61,7 +70,7 @@ impl ManageScopes {
 }
 
 /// Returns routes by which callers manage their own keys, to be nested behind an
-/// [`AuthenticateLayer`](crate::AuthenticateLayer).
+/// [`AuthenticateLayer`](crate::AuthenticateLayer). Paths below that are none of them are answered here, so do not merge them.
 ///
 /// | Route | Answer |
 /// |---|---|
@@ -78,8 +87,8 @@ impl ManageScopes {
 /// Days are in UTC, written like `2030-01-31`, and both included: at most 366, by default the last 30.
 ///
 /// Errors are JSON with a `detail`, and `errors` that name fields: 400 for a body or a query that cannot be read, 403 for scopes
-/// that the caller lacks, 404 for keys that are not the caller's, 409 for a key that is not in a state for it, 413, 422 for values
-/// that a key cannot have, 503. No answer may be stored by caches (RFC 9111 §5.2.2.5).
+/// that the caller lacks, 404 for keys that are not the caller's, 405, 409 for a key that is not in a state for it, 413 for a body
+/// of more than 65,536 bytes, 422 for values that a key cannot have, 503. No answer may be stored by caches (RFC 9111 §5.2.2.5). [`OPENAPI`] says all of this in detail.
 pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, scopes: ManageScopes) -> Router {
     Router::new()
         .route("/keys", get(list::<S>).post(create::<S>))
@@ -88,6 +97,8 @@ pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, scopes: 
         .route("/keys/{id}/usage", get(usage::of_key::<S>))
         .route("/usage", get(usage::of_all::<S>))
         .route("/permissions", get(permissions::<S>))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(Arc::new(Shared { manager, scopes }))
 }
@@ -99,7 +110,6 @@ struct Shared<S> {
 }
 
 type Manager<S> = State<Arc<Shared<S>>>;
-type Parameters = Query<BTreeMap<String, String>>;
 
 impl<S: KeyStore> Shared<S> {
     fn to_read<'s>(&'s self, caller: &'s Principal) -> Result<Delegate<'s, S>, Refusal> {
@@ -129,10 +139,10 @@ impl<S: KeyStore> Shared<S> {
 async fn create<S: KeyStore>(
     State(shared): Manager<S>,
     caller: Principal,
-    body: Bytes,
+    body: Body,
 ) -> Result<Response, Refusal> {
     let delegate = shared.to_write(&caller)?;
-    let mut fields = read(&body)?;
+    let mut fields = read(body)?;
     let mut new = NewKey::new(caller.owner().clone());
     new.name = fields.text("name").unwrap_or_default();
     new.scopes = fields.scopes("scopes").unwrap_or_default();
@@ -146,7 +156,7 @@ async fn create<S: KeyStore>(
 async fn list<S: KeyStore>(
     State(shared): Manager<S>,
     caller: Principal,
-    parameters: Result<Parameters, QueryRejection>,
+    parameters: Parameters,
 ) -> Result<Response, Refusal> {
     let delegate = shared.to_read(&caller)?;
     let page = Page::read(parameters)?;
@@ -164,20 +174,20 @@ async fn list<S: KeyStore>(
 async fn show<S: KeyStore>(
     State(shared): Manager<S>,
     caller: Principal,
-    Path(id): Path<String>,
+    id: Id,
 ) -> Result<Response, Refusal> {
-    let record = shared.to_read(&caller)?.get(&key_id(&id)?).await?;
+    let record = shared.to_read(&caller)?.get(&key_id(id)?).await?;
     Ok(answer(StatusCode::OK, &key(&record, shared.now())))
 }
 
 async fn update<S: KeyStore>(
     State(shared): Manager<S>,
     caller: Principal,
-    Path(id): Path<String>,
-    body: Bytes,
+    id: Id,
+    body: Body,
 ) -> Result<Response, Refusal> {
     let delegate = shared.to_write(&caller)?;
-    let mut fields = read(&body)?;
+    let mut fields = read(body)?;
     let update = KeyUpdate {
         name: fields.text("name"),
         scopes: fields.scopes("scopes"),
@@ -186,18 +196,18 @@ async fn update<S: KeyStore>(
         by: None,
     };
     fields.finish()?;
-    let record = delegate.update(&key_id(&id)?, update).await?;
+    let record = delegate.update(&key_id(id)?, update).await?;
     Ok(answer(StatusCode::OK, &key(&record, shared.now())))
 }
 
 async fn rotate<S: KeyStore>(
     State(shared): Manager<S>,
     caller: Principal,
-    Path(id): Path<String>,
-    body: Bytes,
+    id: Id,
+    body: Body,
 ) -> Result<Response, Refusal> {
     let delegate = shared.to_write(&caller)?;
-    let mut fields = read(&body)?;
+    let mut fields = read(body)?;
     let from_first_use = fields.truth("grace_from_first_use").unwrap_or(false);
     let grace = match fields.seconds("grace_seconds") {
         Some(grace) if from_first_use => Grace::FromFirstUse(grace),
@@ -207,85 +217,25 @@ async fn rotate<S: KeyStore>(
     let mut replacement = Replacement::new(grace);
     replacement.expires_at = fields.time("expires_at").flatten();
     fields.finish()?;
-    let key = delegate.rotate(&key_id(&id)?, replacement).await?;
+    let key = delegate.rotate(&key_id(id)?, replacement).await?;
     Ok(answer(StatusCode::CREATED, &created(key, shared.now())))
 }
 
 async fn revoke<S: KeyStore>(
     State(shared): Manager<S>,
     caller: Principal,
-    Path(id): Path<String>,
-    parameters: Result<Parameters, QueryRejection>,
+    id: Id,
+    parameters: Parameters,
 ) -> Result<Response, Refusal> {
     let delegate = shared.to_write(&caller)?;
     let mut parameters = known(parameters, &["reason"])?;
     let reason = parameters.remove("reason").unwrap_or_default();
-    delegate.revoke(&key_id(&id)?, &reason).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    delegate.revoke(&key_id(id)?, &reason).await?;
+    Ok(done())
 }
 
 async fn permissions<S: KeyStore>(State(shared): Manager<S>, caller: Principal) -> Result<Response, Refusal> {
     shared.to_read(&caller)?;
     let permissions: Vec<_> = shared.scopes.permissions.iter().map(Scope::as_str).collect();
     Ok(answer(StatusCode::OK, &json!({ "permissions": permissions })))
-}
-
-fn read(body: &[u8]) -> Result<Fields, Refusal> {
-    let unreadable =
-        || Refusal::Request("Expected a JSON object as the body, found something else".to_owned());
-    Fields::parse(body).ok_or_else(unreadable)
-}
-
-/// Reads an id in a path. No key has one that is not an id.
-fn key_id(text: &str) -> Result<KeyId, Refusal> {
-    KeyId::new(text).map_err(|_| ManageError::not_found().into())
-}
-
-/// Which part of a list is wanted.
-struct Page {
-    after: Option<KeyId>,
-    limit: usize,
-    state: Option<KeyState>,
-}
-
-impl Page {
-    fn read(parameters: Result<Parameters, QueryRejection>) -> Result<Self, Refusal> {
-        let (usual, most) = PAGE;
-        let parameters = known(parameters, &["cursor", "limit", "state"])?;
-        let wrong = |expected: &str| Refusal::Request(expected.to_owned());
-        let limit = |text: &String| text.parse().ok().filter(|limit| (1..=most).contains(limit));
-        let (cursor, state) = (parameters.get("cursor"), parameters.get("state"));
-        Ok(Self {
-            after: optional(cursor, |text| cursor::decode(text))
-                .ok_or_else(|| wrong("cursor: expected the next_cursor of a page, found something else"))?,
-            limit: optional(parameters.get("limit"), limit)
-                .ok_or_else(|| wrong("limit: expected a number from 1 to 100, found something else"))?
-                .unwrap_or(usual),
-            state: optional(state, |text| KeyState::from_label(text))
-                .ok_or_else(|| wrong("state: expected active, expired or revoked, found something else"))?,
-        })
-    }
-}
-
-/// Reads a parameter that may be absent, and returns `None` if it is there and cannot be read.
-fn optional<T>(text: Option<&String>, read: impl FnOnce(&String) -> Option<T>) -> Option<Option<T>> {
-    match text {
-        Some(text) => read(text).map(Some),
-        None => Some(None),
-    }
-}
-
-/// Refuses parameters that would be ignored.
-fn known(
-    parameters: Result<Parameters, QueryRejection>,
-    names: &[&str],
-) -> Result<BTreeMap<String, String>, Refusal> {
-    let expected =
-        || Refusal::Request(format!("Expected no parameters but {}, found others", names.join(", ")));
-    let Ok(Query(parameters)) = parameters else { return Err(expected()) };
-    if parameters.keys().all(|name| names.contains(&name.as_str())) {
-        Ok(parameters)
-    } else {
-        Err(expected())
-    }
 }

@@ -24,6 +24,13 @@ pub(super) fn answer(status: StatusCode, body: &Value) -> Response {
     response
 }
 
+/// Answers that what was asked for is done.
+pub(super) fn done() -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 pub(super) fn failure(status: StatusCode, detail: &str) -> Response {
     answer(status, &json!({ "detail": detail }))
 }
@@ -94,6 +101,9 @@ impl IntoResponse for ManageError {
         };
         let error = |error: &FieldError| json!({ "field": error.field, "detail": error.message });
         let errors: Vec<Value> = self.fields().iter().map(error).collect();
-        answer(status, &json!({ "detail": detail, "errors": errors }))
+        match &errors[..] {
+            [] => failure(status, detail),
+            errors => answer(status, &json!({ "detail": detail, "errors": errors })),
+        }
     }
 }

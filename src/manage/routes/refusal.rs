@@ -1,5 +1,6 @@
 //! What is answered instead of what was asked for.
 
+use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
@@ -13,6 +14,8 @@ pub(super) enum Refusal {
     Caller(Box<Rejection>),
     /// The request cannot be read, for this reason.
     Request(String),
+    /// The body did not arrive, or is larger than any that is read.
+    Body(BytesRejection),
     /// The key cannot be made, changed or found.
     Key(ManageError),
 }
@@ -28,7 +31,25 @@ impl IntoResponse for Refusal {
         match self {
             Self::Caller(rejection) => rejection.into_response(),
             Self::Request(reason) => failure(StatusCode::BAD_REQUEST, &reason),
+            Self::Body(rejection) => {
+                let detail = match rejection.status() {
+                    StatusCode::PAYLOAD_TOO_LARGE => {
+                        "Expected a body of at most 65536 bytes, found a longer one"
+                    }
+                    _ => "Expected a whole body, found a part of it",
+                };
+                failure(rejection.status(), detail)
+            }
             Self::Key(error) => error.into_response(),
         }
     }
+}
+
+pub(super) async fn not_found() -> Response {
+    failure(StatusCode::NOT_FOUND, "No such route")
+}
+
+/// The router adds which methods are allowed.
+pub(super) async fn method_not_allowed() -> Response {
+    failure(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
 }

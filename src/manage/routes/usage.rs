@@ -1,16 +1,15 @@
 //! Usage of a caller's keys, by day.
 
-use std::collections::BTreeMap;
-
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use super::Manager;
+use super::input::{Id, key_id};
 use super::output::answer;
+use super::query::{Known, Parameters, known, optional, wrong};
 use super::refusal::Refusal;
-use super::{Manager, Parameters, key_id, known, optional};
 use crate::backend::{KeyStore, UsageBy, UsageLine, UsageQuery, UsageStore};
 use crate::clock::{Day, Timestamp};
 use crate::principal::Principal;
@@ -23,7 +22,7 @@ const LINES: usize = 10_000;
 pub(super) async fn of_all<S: KeyStore + UsageStore>(
     State(shared): Manager<S>,
     caller: Principal,
-    parameters: Result<Parameters, QueryRejection>,
+    parameters: Parameters,
 ) -> Result<Response, Refusal> {
     let delegate = shared.to_read(&caller)?;
     let parameters = known(parameters, &["from", "to", "by"])?;
@@ -38,20 +37,20 @@ pub(super) async fn of_all<S: KeyStore + UsageStore>(
 pub(super) async fn of_key<S: KeyStore + UsageStore>(
     State(shared): Manager<S>,
     caller: Principal,
-    Path(id): Path<String>,
-    parameters: Result<Parameters, QueryRejection>,
+    id: Id,
+    parameters: Parameters,
 ) -> Result<Response, Refusal> {
     let delegate = shared.to_read(&caller)?;
     let query = days(&known(parameters, &["from", "to"])?, shared.now())?;
-    let lines = delegate.usage(query.of_key(key_id(&id)?).by(UsageBy::Key)).await;
+    let lines = delegate.usage(query.of_key(key_id(id)?).by(UsageBy::Key)).await;
     Ok(written(&lines?))
 }
 
 /// Reads which days are meant.
-fn days(parameters: &BTreeMap<String, String>, now: Timestamp) -> Result<UsageQuery, Refusal> {
+fn days(parameters: &Known, now: Timestamp) -> Result<UsageQuery, Refusal> {
     let (usual, most) = DAYS;
     let day = |name| {
-        optional(parameters.get(name), |text| Day::parse(text))
+        optional(parameters, name, Day::parse)
             .ok_or_else(|| wrong(name, "a day such as 2030-01-31, found something else"))
     };
     let to = day("to")?.unwrap_or_else(|| now.into());
@@ -64,16 +63,12 @@ fn days(parameters: &BTreeMap<String, String>, now: Timestamp) -> Result<UsageQu
 }
 
 /// Reads what a line is about.
-fn by(parameters: &BTreeMap<String, String>) -> Result<UsageBy, Refusal> {
+fn by(parameters: &Known) -> Result<UsageBy, Refusal> {
     match parameters.get("by").map(String::as_str) {
         Some("key") => Ok(UsageBy::Key),
         Some("total") | None => Ok(UsageBy::Total),
         Some(_) => Err(wrong("by", "key or total, found something else")),
     }
-}
-
-fn wrong(name: &str, expected: &str) -> Refusal {
-    Refusal::Request(format!("{name}: expected {expected}"))
 }
 
 fn written(lines: &[UsageLine]) -> Response {

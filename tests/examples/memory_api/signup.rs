@@ -8,7 +8,7 @@ use tower_api_key::{KeyId, Owner, SqliteStore};
 
 use super::{assert_invalid, call, create, data, list, sign_up};
 use crate::client::ask;
-use crate::outside::{curl, has_no_curl};
+use crate::curl::{curl, has_no_curl};
 use crate::server::Server;
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use tower_api_key::PostgresStore;
 use tower_api_key::backend::{BackendErrorKind, KeyStore};
 
 use super::{Database, is_absent};
-use crate::samples;
+use crate::{samples, steps};
 
 #[tokio::test]
 async fn what_is_no_url_of_postgresql_is_refused_without_showing_it() {
@@ -41,11 +41,9 @@ async fn of_several_that_start_at_once_one_applies_the_schema() {
     for store in &stores {
         assert_eq!(store.get(&samples::id("key")).await.unwrap(), Some(samples::full("key")));
     }
-    let twice: i64 = sqlx::query_scalar("SELECT max(version) - count(*) FROM tower_api_key_migration")
-        .fetch_one(&database.pool().await)
-        .await
-        .unwrap();
-    assert_eq!(twice, 0);
+    let ledger = "SELECT version, name FROM tower_api_key_migration ORDER BY version";
+    let ledger = sqlx::query_as(ledger).fetch_all(&database.pool().await).await.unwrap();
+    assert_eq!(steps::applied(ledger), steps::of("postgres"));
 }
 
 #[tokio::test]

@@ -9,7 +9,17 @@ use tower_api_key::backend::BackendErrorKind::Corrupt;
 use tower_api_key::backend::KeyStore;
 
 use super::{application, run, says, url};
-use crate::samples;
+use crate::{samples, steps};
+
+#[tokio::test]
+async fn every_step_that_there_is_a_file_of_is_applied() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("keys.db");
+    SqliteStore::open(&url(&file)).await.unwrap().close().await;
+    let ledger = "SELECT version, name FROM tower_api_key_migration ORDER BY version";
+    let ledger = sqlx::query_as(ledger).fetch_all(&application(&file).await).await.unwrap();
+    assert_eq!(steps::applied(ledger), steps::of("sqlite"));
+}
 
 #[tokio::test]
 async fn the_schema_of_a_newer_version_is_refused() {

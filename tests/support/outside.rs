@@ -1,9 +1,6 @@
-//! Clients that were not written here: programs of the machine.
+//! Programs that were not written here, which a machine has or has not.
 
 use std::env;
-
-use serde_json::Value;
-use tokio::process::Command;
 
 /// Tells whether something is absent that a test cannot do without, and says so by the name of the test. `CI` does not let
 /// tests skip.
@@ -24,25 +21,11 @@ pub(crate) fn is_absent_anywhere(what: &str, there: bool) -> bool {
 }
 
 fn test() -> String {
-    std::thread::current().name().unwrap_or("a test of an example").to_owned()
-}
-
-pub(crate) fn has_no_curl() -> bool {
-    is_absent("curl", is_program("curl"))
+    std::thread::current().name().unwrap_or("a test").to_owned()
 }
 
 /// Tells whether there is a program of this name.
 pub(crate) fn is_program(name: &str) -> bool {
     let folders = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&folders).any(|folder| folder.join(name).is_file())
-}
-
-/// Runs a curl command as a shell does, and returns the status and the body of the answer.
-pub(crate) async fn curl(command: &str) -> (u16, Value) {
-    let script = format!("{command} --silent --show-error --write-out '\\n%{{http_code}}'");
-    let output = Command::new("sh").args(["-c", &script]).output().await.unwrap();
-    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    let (body, status) = text.rsplit_once('\n').unwrap();
-    (status.parse().unwrap(), serde_json::from_str(body).unwrap())
 }

@@ -1,4 +1,4 @@
-//! Python with clients from PyPI, in a folder under `target` that later runs find again.
+//! Python with packages from PyPI, in a folder under `target` that later runs find again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,18 +7,27 @@ use std::sync::OnceLock;
 
 use crate::outside::{is_absent, is_program};
 
-const PACKAGES: [&str; 3] = ["httpie==3.2.4", "requests==2.34.2", "grpcio==1.85.1"];
-
-/// Returns a Python that has the packages. Where there is none, says that the test is skipped.
-pub(crate) fn python() -> Option<&'static Path> {
-    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let python = PYTHON.get_or_init(install).as_deref();
-    if is_absent("Python with packages from PyPI", python.is_some()) { None } else { python }
+/// A Python that has packages, which are installed when it is looked for.
+pub(crate) struct Python {
+    packages: &'static [&'static str],
+    found: OnceLock<Option<PathBuf>>,
 }
 
-fn install() -> Option<PathBuf> {
+impl Python {
+    pub(crate) const fn with(packages: &'static [&'static str]) -> Self {
+        Self { packages, found: OnceLock::new() }
+    }
+
+    /// Returns where it is. Where there is none, says that the test is skipped.
+    pub(crate) fn find(&self) -> Option<&Path> {
+        let python = self.found.get_or_init(|| install(self.packages)).as_deref();
+        if is_absent("Python with packages from PyPI", python.is_some()) { None } else { python }
+    }
+}
+
+fn install(packages: &[&str]) -> Option<PathBuf> {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let (ready, fresh) = (home.join(PACKAGES.join("+")), home.join(format!("python.{}", std::process::id())));
+    let (ready, fresh) = (home.join(packages.join("+")), home.join(format!("python.{}", std::process::id())));
     let python = |folder: &Path| folder.join("bin/python");
     if !ready.is_dir() {
         // Nothing is compiled, so that it takes seconds or fails.
@@ -26,7 +35,7 @@ fn install() -> Option<PathBuf> {
         let is_complete = is_program("python3")
             && is_done(Command::new("python3").args(["-m", "venv"]).arg(&fresh))
             && is_done(
-                Command::new(python(&fresh)).args(pip).args(["--retries=1", "--timeout=15"]).args(PACKAGES),
+                Command::new(python(&fresh)).args(pip).args(["--retries=1", "--timeout=15"]).args(packages),
             );
         if is_complete {
             // Another process may have been first, and its folder is as good.

@@ -1,0 +1,134 @@
+//! Bodies that make, change or replace a key: what is good is done, what is not is refused by the names of its fields, and
+//! then nothing is changed.
+
+#![no_main]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use libfuzzer_sys::{Corpus, fuzz_target};
+use tower_api_key::backend::{KeyFilter, KeyStore};
+use tower_api_key::clock::{ManualClock, Timestamp};
+use tower_api_key::digest::Digest;
+use tower_api_key::manage::{KeyManager, routes};
+use tower_api_key::{Environment, KeyFormat, KeyId, MemoryStore, Owner, Record, Scopes};
+use tower_api_key_fuzz::ask::{NOW, ask, now, scopes};
+use tower_api_key_fuzz::body::{Refused, Said, Wanted, read};
+use tower_api_key_fuzz::calendar;
+use tower_api_key_fuzz::json::Json;
+
+/// The key that is changed or replaced.
+const TARGET: &str = "key_target";
+
+fuzz_target!(|data: &[u8]| -> Corpus {
+    let Some((kind, body)) = data.split_first() else { return Corpus::Reject };
+    let (wanted, method, uri) = match kind {
+        b'k' => (Wanted::Key, Method::POST, "/keys"),
+        b'u' => (Wanted::Update, Method::PATCH, "/keys/key_target"),
+        b'r' => (Wanted::Rotation, Method::POST, "/keys/key_target/rotate"),
+        _ => return Corpus::Reject,
+    };
+    let store = MemoryStore::new();
+    let before = target();
+    now(store.insert(before.clone())).expect("a new key");
+    let clock = Arc::new(ManualClock::new(at(NOW)));
+    let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").expect("a prefix")).with_clock(clock);
+    let (status, answer) = ask(routes(manager, scopes()), method, uri, body);
+    let keys = now(store.list(&KeyFilter::all(), None, usize::MAX)).expect("keys");
+    let changed = keys.iter().find(|key| key.id == before.id).expect("the target");
+    let made = keys.iter().find(|key| key.id != before.id);
+
+    match (read(wanted, body, NOW), wanted) {
+        (Err(refused), _) => {
+            assert_eq!(refusal(status, &answer), refused);
+            assert_eq!((changed, made), (&before, None));
+        }
+        (Ok(said), Wanted::Key) => {
+            assert_eq!((status, changed), (201, &before), "{answer:?}");
+            follows(made.expect("a key"), said, &Record::imported(before.id.clone(), before.digest, own()));
+            shows(&answer, made.expect("a key"));
+        }
+        (Ok(said), Wanted::Update) => {
+            assert_eq!((status, made), (200, None), "{answer:?}");
+            follows(changed, said, &before);
+            shows(&answer, changed);
+        }
+        (Ok(said), Wanted::Rotation) => {
+            assert_eq!(status, 201, "{answer:?}");
+            let made = made.expect("a key");
+            let end = Said { expires_at: said.expires_at, ..Said::default() };
+            follows(made, end, &before);
+            shows(&answer, made);
+            let grace = said.grace_seconds.map(Duration::from_secs);
+            let from_first_use = grace.filter(|_| said.grace_from_first_use == Some(true));
+            let from_now = grace.filter(|grace| from_first_use.is_none() && !grace.is_zero());
+            assert_eq!(made.first_use_grace, from_first_use);
+            assert_eq!(changed.expires_at, from_now.map(|grace| at(NOW).saturating_add(grace)));
+            let ends_at_once = from_first_use.is_none() && from_now.is_none();
+            assert_eq!(changed.revoked.is_some(), ends_at_once);
+        }
+    }
+    Corpus::Keep
+});
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_unix_millis(millis)
+}
+
+fn own() -> Owner {
+    Owner::organization("test")
+}
+
+fn target() -> Record {
+    let id = KeyId::new(TARGET).expect("an id");
+    let mut target = Record::imported(id, Digest::from_bytes([7; 32]), own());
+    target.name = "target".into();
+    target.environment = Environment::Live;
+    target.scopes = Scopes::parse("a b").expect("scopes");
+    target.metadata.insert("team".to_owned(), "infra".to_owned());
+    target
+}
+
+/// Reads why a body was refused.
+fn refusal(status: u16, answer: &Json) -> Refused {
+    match status {
+        400 => Refused::Unreadable,
+        422 => {
+            let field = |error: &Json| {
+                let found = error.get("field")?.text()?.to_owned();
+                NAMES.into_iter().find(|name| *name == found)
+            };
+            let errors = answer.get("errors").and_then(Json::items).expect("errors");
+            let mut fields: Vec<_> = errors.iter().map(|error| field(error).expect("a field")).collect();
+            fields.sort_unstable();
+            fields.dedup();
+            Refused::Fields(fields)
+        }
+        other => panic!("{other} {answer:?}"),
+    }
+}
+
+const NAMES: [&str; 7] =
+    ["body", "name", "scopes", "expires_at", "metadata", "grace_seconds", "grace_from_first_use"];
+
+/// Checks that a key is like another one, but for what was said.
+fn follows(key: &Record, said: Said, like: &Record) {
+    let scopes = |key: &Record| key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect::<Vec<_>>();
+    assert_eq!(*key.name, *said.name.unwrap_or_else(|| like.name.to_string()));
+    assert_eq!(scopes(key), said.scopes.unwrap_or_else(|| scopes(like)));
+    let end = said.expires_at.unwrap_or_else(|| like.expires_at.map(Timestamp::unix_millis));
+    assert_eq!(key.expires_at.map(Timestamp::unix_millis), end);
+    assert_eq!(key.metadata, said.metadata.unwrap_or_else(|| like.metadata.clone()));
+}
+
+/// Checks that an answer says of a key what it is.
+fn shows(answer: &Json, key: &Record) {
+    let text = |name| answer.get(name).and_then(Json::text);
+    assert_eq!(text("id"), Some(key.id.as_str()));
+    assert_eq!(text("name"), Some(&*key.name));
+    assert_eq!(text("expires_at").map(calendar::time), key.expires_at.map(|end| Some(end.unix_millis())));
+    assert_eq!(answer.get("metadata").and_then(Json::texts).as_ref(), Some(&key.metadata));
+    let scopes = answer.get("scopes").and_then(Json::items).expect("scopes");
+    assert!(scopes.iter().map(Json::text).eq(key.scopes.iter().map(|scope| Some(scope.as_str()))));
+}

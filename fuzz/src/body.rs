@@ -1,0 +1,122 @@
+//! The bodies of requests that make, change or replace a key, read by their OpenAPI document.
+
+use std::collections::BTreeMap;
+
+use crate::calendar;
+use crate::json::Json;
+
+/// Whose body it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    Key,
+    Update,
+    Rotation,
+}
+
+/// Why a body is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// It is not an object.
+    Unreadable,
+    /// These fields are wrong.
+    Fields(Vec<&'static str>),
+}
+
+/// What a body says. What it does not say is `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    pub name: Option<String>,
+    pub scopes: Option<Vec<String>>,
+    /// Milliseconds since 1970, or never.
+    pub expires_at: Option<Option<i64>>,
+    pub metadata: Option<BTreeMap<String, String>>,
+    pub grace_seconds: Option<u64>,
+    pub grace_from_first_use: Option<bool>,
+}
+
+/// Reads a body at this time.
+pub fn read(wanted: Wanted, body: &[u8], now: i64) -> Result<Said, Refused> {
+    let text = std::str::from_utf8(body).map_err(|_| Refused::Unreadable)?;
+    let empty = || Json::Object(Vec::new());
+    let json = if body.is_empty() { empty() } else { Json::read(text).ok_or(Refused::Unreadable)? };
+    let Json::Object(fields) = &json else { return Err(Refused::Unreadable) };
+    let known: &[&str] = match wanted {
+        Wanted::Key | Wanted::Update => &["name", "scopes", "expires_at", "metadata"],
+        Wanted::Rotation => &["grace_seconds", "grace_from_first_use", "expires_at"],
+    };
+    let (mut said, mut wrong) = (Said::default(), Vec::new());
+    for &name in known {
+        if let Some(value) = json.get(name) {
+            wrong.extend(said.read(name, value).is_none().then_some(name));
+        }
+    }
+    if fields.iter().any(|(name, _)| !known.contains(&name.as_str())) {
+        wrong.push("body");
+    }
+    if wrong.is_empty() {
+        wrong = said.beyond_limits(now);
+    }
+    wrong.sort_unstable();
+    if wrong.is_empty() { Ok(said) } else { Err(Refused::Fields(wrong)) }
+}
+
+impl Said {
+    fn read(&mut self, name: &str, value: &Json) -> Option<()> {
+        match (name, value) {
+            ("name", value) => self.name = Some(value.text()?.to_owned()),
+            ("scopes", value) => {
+                let scopes: Option<Vec<_>> = value.items()?.iter().map(scope).collect();
+                self.scopes = Some(scopes?);
+            }
+            ("expires_at", Json::Null) => self.expires_at = Some(None),
+            ("expires_at", value) => self.expires_at = Some(Some(calendar::time(value.text()?)?)),
+            ("metadata", value) => {
+                let Json::Object(fields) = value else { return None };
+                let last =
+                    fields.iter().map(|(name, _)| Some((name.clone(), value.get(name)?.text()?.to_owned())));
+                self.metadata = Some(last.collect::<Option<_>>()?);
+            }
+            ("grace_seconds", Json::Number(number)) => {
+                self.grace_seconds = Some(number.parse().ok().or_else(|| whole(number.parse().ok()?))?);
+            }
+            ("grace_from_first_use", Json::Truth(truth)) => self.grace_from_first_use = Some(*truth),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn beyond_limits(&self, now: i64) -> Vec<&'static str> {
+        let control = |character: char| matches!(character, '\0'..' ' | '\u{7f}'..='\u{9f}');
+        let length = |text: &str| text.chars().count();
+        let name = self.name.as_deref().unwrap_or_default();
+        let scopes = self.scopes.as_deref().unwrap_or_default();
+        let has_null = |text: &String| text.contains('\0');
+        let entry = |(name, text): (&String, &String)| {
+            !(1..=40).contains(&length(name)) || length(text) > 500 || has_null(name) || has_null(text)
+        };
+        let metadata = self.metadata.clone().unwrap_or_default();
+        [
+            ("name", length(name) > 255 || name.contains(control)),
+            ("scopes", scopes.len() > 100 || scopes.iter().any(|scope| scope.len() > 128)),
+            ("expires_at", self.expires_at.flatten().is_some_and(|end| end <= now)),
+            ("metadata", metadata.len() > 50 || metadata.iter().any(entry)),
+            ("grace_seconds", self.grace_seconds.is_some_and(|grace| grace > 4_294_967_295)),
+        ]
+        .into_iter()
+        .filter_map(|(name, is_wrong)| is_wrong.then_some(name))
+        .collect()
+    }
+}
+
+/// Reads a scope (RFC 6749 §3.3).
+fn scope(value: &Json) -> Option<String> {
+    let text = value.text()?;
+    let is_token = |character: char| matches!(character, '!'..='~') && !matches!(character, '"' | '\\');
+    (!text.is_empty() && text.chars().all(is_token)).then(|| text.to_owned())
+}
+
+/// Reads a number that is written with a fraction or an exponent, and has none.
+fn whole(number: f64) -> Option<u64> {
+    let beyond = 2_f64.powi(64);
+    ((0.0..beyond).contains(&number) && number.fract() == 0.0).then_some(number as u64)
+}

@@ -1,0 +1,52 @@
+//! Asking a store that may fail, hang or panic.
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::sync::timeout;
+use crate::backend::BackendError;
+use crate::trace::{self, Failure};
+
+/// A store that gave no answer. The operator has been told.
+#[derive(Debug)]
+pub(crate) enum NoAnswer {
+    Error(BackendError),
+    Panic,
+    Deadline,
+}
+
+/// Asks for an answer, at most for so long. If there is none, it says so in the log, as an answer of `what`.
+pub(crate) async fn attempt<T>(
+    what: &'static str,
+    deadline: Duration,
+    asking: impl Future<Output = Result<T, BackendError>>,
+) -> Result<T, NoAnswer> {
+    match timeout(deadline, catch_panic(asking)).await {
+        Ok(Some(Ok(answer))) => Ok(answer),
+        Ok(Some(Err(error))) => {
+            trace::failed(what, &Failure::Error(&error));
+            Err(NoAnswer::Error(error))
+        }
+        Ok(None) => {
+            trace::failed(what, &Failure::Panic);
+            Err(NoAnswer::Panic)
+        }
+        Err(_) => {
+            trace::failed(what, &Failure::Deadline(deadline));
+            Err(NoAnswer::Deadline)
+        }
+    }
+}
+
+/// Turns a panic into `None`.
+async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
+}

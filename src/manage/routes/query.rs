@@ -1,0 +1,72 @@
+//! Reading the parameters of a query, none of which is ignored.
+
+use std::collections::BTreeMap;
+
+use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
+
+use super::cursor;
+use super::refusal::Refusal;
+use crate::key::KeyId;
+use crate::record::KeyState;
+
+/// Keys on a page: by default, and at most.
+const PAGE: (usize, usize) = (20, 100);
+
+pub(super) type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection>;
+pub(super) type Known = BTreeMap<&'static str, String>;
+
+/// Which part of a list is wanted.
+pub(super) struct Page {
+    pub(super) after: Option<KeyId>,
+    pub(super) limit: usize,
+    pub(super) state: Option<KeyState>,
+}
+
+impl Page {
+    pub(super) fn read(parameters: Parameters) -> Result<Self, Refusal> {
+        let (usual, most) = PAGE;
+        let parameters = known(parameters, &["cursor", "limit", "state"])?;
+        let limit = |text: &str| text.parse().ok().filter(|limit| (1..=most).contains(limit));
+        Ok(Self {
+            after: optional(&parameters, "cursor", cursor::decode)
+                .ok_or_else(|| wrong("cursor", "the next_cursor of a page, found something else"))?,
+            limit: optional(&parameters, "limit", limit)
+                .ok_or_else(|| wrong("limit", "a number from 1 to 100, found something else"))?
+                .unwrap_or(usual),
+            state: optional(&parameters, "state", KeyState::from_label)
+                .ok_or_else(|| wrong("state", "active, expired or revoked, found something else"))?,
+        })
+    }
+}
+
+/// Refuses parameters that would be ignored: other ones, and all but the last of those with the same name.
+pub(super) fn known(parameters: Parameters, names: &[&'static str]) -> Result<Known, Refusal> {
+    let others =
+        || Refusal::Request(format!("Expected no parameters but {}, found others", names.join(", ")));
+    let Ok(Query(parameters)) = parameters else { return Err(others()) };
+    let mut found = Known::new();
+    for (name, text) in parameters {
+        let name = *names.iter().find(|known| **known == name).ok_or_else(others)?;
+        if found.insert(name, text).is_some() {
+            return Err(wrong(name, "one value, found several"));
+        }
+    }
+    Ok(found)
+}
+
+/// Reads a parameter that may be absent, and returns `None` if it is there and cannot be read.
+pub(super) fn optional<T>(
+    parameters: &Known,
+    name: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Option<Option<T>> {
+    match parameters.get(name) {
+        Some(text) => read(text).map(Some),
+        None => Some(None),
+    }
+}
+
+pub(super) fn wrong(name: &str, expected: &str) -> Refusal {
+    Refusal::Request(format!("{name}: expected {expected}"))
+}

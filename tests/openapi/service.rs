@@ -1,0 +1,61 @@
+//! A service whose customers manage their keys, in a file of SQLite.
+
+use std::collections::HashMap;
+
+use axum::Router;
+use tempfile::{TempDir, tempdir};
+use tokio::net::TcpListener;
+use tower_api_key::backend::KeyFilter;
+use tower_api_key::manage::{KeyManager, ManageScopes, NewKey, routes};
+use tower_api_key::{
+    AuthenticateLayer, Authenticator, KeyFormat, KeyStore, MemoryStore, Owner, Record, Requirement, Scopes,
+    SqliteStore,
+};
+
+pub(crate) struct Service {
+    address: String,
+    managed: SqliteStore,
+    keys: HashMap<&'static str, String>,
+    _folder: TempDir,
+}
+
+impl Service {
+    /// Starts the service, which ends with the test.
+    pub(crate) async fn start() -> Self {
+        let folder = tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("keys.db").display());
+        let managed = SqliteStore::open(&url).await.unwrap();
+        // The callers' own keys are elsewhere, so that they do not revoke what they ask with.
+        let callers = MemoryStore::new();
+        let format = || KeyFormat::new("demo").unwrap();
+        let mut keys = HashMap::new();
+        for (name, scopes) in [("admin", "*"), ("guest", "")] {
+            let new = NewKey::new(Owner::organization("acme")).scopes(Scopes::parse(scopes).unwrap());
+            let created = KeyManager::new(callers.clone(), format()).create(new).await.unwrap();
+            keys.insert(name, created.into_parts().0.as_str().to_owned());
+        }
+        let needs = |scope: &str| Requirement::all_of([scope]).unwrap();
+        let scopes = ManageScopes::new(needs("keys.read"), needs("keys.write"))
+            .permissions(Scopes::parse("keys.read keys.write notes.*").unwrap());
+        let app = Router::new()
+            .nest("/admin", routes(KeyManager::new(managed.clone(), format()), scopes))
+            .layer(AuthenticateLayer::new(Authenticator::builder(callers).build().unwrap()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { address, managed, keys, _folder: folder }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/admin", self.address)
+    }
+
+    /// Every key that was made through the routes.
+    pub(crate) async fn made(&self) -> Vec<Record> {
+        self.managed.list(&KeyFilter::all(), None, usize::MAX).await.unwrap()
+    }
+
+    pub(crate) fn key(&self, name: &str) -> &str {
+        &self.keys[name]
+    }
+}
