@@ -1,6 +1,7 @@
 //! The tokens of an organization, for its admins.
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
@@ -26,6 +27,7 @@ pub(crate) struct Wanted {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Page {
     after: Option<String>,
 }
@@ -48,11 +50,11 @@ pub(crate) async fn create(
 pub(crate) async fn list(
     State(app): State<App>,
     At(organization): At<String>,
-    Query(page): Query<Page>,
+    page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {
-    let after = page.after.map(|id| KeyId::new(&id)).transpose();
-    let after =
-        after.map_err(|_| Refusal::bad("Expected an id after which to go on, found something else"))?;
+    let unreadable = || Refusal::bad("Expected no parameter but after, an id");
+    let Query(page) = page.map_err(|_| unreadable())?;
+    let after = page.after.map(|id| KeyId::new(&id)).transpose().map_err(|_| unreadable())?;
     let mut tokens =
         KeyFilter::of_organization(organization).state(KeyState::Active, SystemClock::new().wall());
     // The keys of its projects are the organization's as well.

@@ -13,7 +13,7 @@ use crate::scope::Requirement;
 /// project if it names one: to the segments that are called `{organization}` and `{project}`.
 ///
 /// Whether there is such a project is for the handler to ask: an organization reaches whatever is in it. A route without such a
-/// segment is closed.
+/// segment is closed, and so is a path of which any segment is not UTF-8.
 ///
 /// ```
 /// use axum::{Router, middleware::from_fn_with_state, routing::get};
@@ -40,7 +40,7 @@ pub async fn reach(
 }
 
 fn judge(caller: &Principal, needed: &Requirement, path: Option<&RawPathParams>) -> Result<(), Reason> {
-    // A segment that cannot be read names nothing that anyone reaches.
+    // What cannot be read names nothing that anyone reaches.
     let path = path.ok_or(Reason::Forbidden(Forbidden::Organization))?;
     let segment = |name| path.iter().find_map(|(key, value)| (key == name).then_some(value));
     let organization = segment("organization").ok_or(Reason::Forbidden(Forbidden::Undeclared))?;

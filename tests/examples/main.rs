@@ -8,6 +8,7 @@ mod clients;
 mod grpc;
 mod hyper;
 mod keys;
+mod memfault;
 mod memory_scope;
 mod memsolus;
 mod mixed;
