@@ -1,5 +1,6 @@
 //! What the documents of Memfault promise.
 
+mod cli;
 mod ends;
 mod headers;
 mod manage;

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use crate::outside::{is_absent, is_program};
 
-const PACKAGES: [&str; 3] = ["httpie==3.2.4", "requests==2.34.2", "grpcio==1.85.1"];
+const PACKAGES: [&str; 4] = ["httpie==3.2.4", "requests==2.34.2", "grpcio==1.85.1", "memfault-cli==1.12.0"];
 
 /// Returns a Python that has the packages. Where there is none, says that the test is skipped.
 pub(crate) fn python() -> Option<&'static Path> {
