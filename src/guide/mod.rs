@@ -5,8 +5,10 @@
 //!
 //! | Page | Shows |
 //! |---|---|
+//! | [`memfault`] | organizations, people and projects with a reach of their own, passwords, single sign-on, several kinds of key by header |
 //! | [`memory_scope`] | one header, one environment, one answer for every bad key, rate limits by key, a console |
 //! | [`memsolus`] | permissions by group, 403 without them, live and test keys side by side |
 
+pub mod memfault;
 pub mod memory_scope;
 pub mod memsolus;

@@ -82,6 +82,7 @@ impl OpaqueFormat {
 mod tests {
     use super::*;
     use crate::environment::Environment;
+    use crate::key::RevealedKey;
 
     #[test]
     fn a_key_is_its_prefix_and_as_many_characters_of_the_alphabet() {
@@ -107,7 +108,7 @@ mod tests {
         let keys: Vec<_> = (0..64).map(|_| format.mint(Environment::Live).unwrap().reveal()).collect();
         let used = |symbol: &u8| keys.iter().any(|key| key.as_str().as_bytes().contains(symbol));
         assert!(HEX.iter().all(used));
-        let different: std::collections::BTreeSet<_> = keys.iter().map(|key| key.as_str()).collect();
+        let different: std::collections::BTreeSet<_> = keys.iter().map(RevealedKey::as_str).collect();
         assert_eq!(different.len(), keys.len());
     }
 
