@@ -18,6 +18,12 @@
 //!
 //! A layer covers the routes that were added *before* it, and no others: add routes first, then the layer. To have unknown
 //! paths answered with 404 instead of 401, use `route_layer`.
+//!
+//! Where the path of a route names an organization or a project, [`reach`] asks whether the caller may go there.
+
+mod reach;
+
+pub use reach::reach;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};

@@ -7,6 +7,7 @@ mod support;
 
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -15,10 +16,11 @@ use support::{Key, authenticator, store_with_key};
 use tonic::Code;
 use tonic::server::NamedService;
 use tower::{Layer, ServiceExt};
+use tower_api_key::axum::reach;
 use tower_api_key::reject::{Forbidden, Payload};
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, MemoryStore, Owner, Principal, Reason, Rejection, RequireScopeLayer,
-    Requirement, Resource, Scopes, test_util,
+    AuthenticateLayer, Authenticator, MemoryStore, Organization, Owner, Principal, Reason, Rejection,
+    RequireScopeLayer, Requirement, Resource, Scopes, test_util,
 };
 
 async fn whoami(principal: Principal) -> String {
@@ -122,6 +124,47 @@ async fn a_handler_can_refuse_with_a_rejection() {
         .respond(|rejection: &Rejection| Payload::json(format!("\"{}\"", rejection.reason().label())));
     let app = Router::new().route("/", get(notes)).layer(AuthenticateLayer::new(builder.build().unwrap()));
     assert_eq!(send(&app, "/", Some(&key)).await, (StatusCode::FORBIDDEN, "\"forbidden\"".into()));
+}
+
+#[tokio::test]
+async fn a_caller_reaches_what_the_path_names_or_is_refused_by_its_own_authenticator() {
+    let store = MemoryStore::new();
+    let own = |owner: Owner| Key::mint().scopes("notes.read").with(|record| record.owner = owner);
+    let acme = own(Owner::organization("acme")).insert_into(&store).await;
+    let sink = own(Owner::project(Organization::new("acme"), "sink")).insert_into(&store).await;
+    let unscoped = Key::mint().insert_into(&store).await;
+    let read = from_fn_with_state(Requirement::all_of(["notes.read"]).unwrap(), reach);
+    let builder = Authenticator::builder(store)
+        .respond(|rejection: &Rejection| Payload::json(format!("\"{}\"", rejection.reason().label())));
+    let app = Router::new()
+        .route("/of/{organization}", get(whoami))
+        .route("/of/{organization}/{project}/notes", get(whoami))
+        .route("/elsewhere/{id}", get(whoami))
+        .route_layer(read)
+        .layer(AuthenticateLayer::new(builder.build().unwrap()));
+
+    for (key, path, reason) in [
+        (&acme, "/of/acme", None),
+        (&acme, "/of/%61cme/sink/notes", None),
+        (&acme, "/of/acme/any/notes", None),
+        (&sink, "/of/acme/sink/notes", None),
+        (&sink, "/of/acme", Some("forbidden")),
+        (&sink, "/of/acme/other/notes", Some("forbidden")),
+        (&sink, "/of/other/sink/notes", Some("forbidden")),
+        (&acme, "/of/other", Some("forbidden")),
+        (&acme, "/of/ACME", Some("forbidden")),
+        (&acme, "/of/other/acme/notes", Some("forbidden")),
+        (&acme, "/of/%FF", Some("forbidden")),
+        (&acme, "/elsewhere/acme", Some("forbidden")),
+        (&unscoped, "/of/acme", Some("missing_scope")),
+    ] {
+        let expected = match reason {
+            None => (StatusCode::OK, key.id().to_string()),
+            Some(label) => (StatusCode::FORBIDDEN, format!("\"{label}\"")),
+        };
+        assert_eq!(send(&app, path, Some(key)).await, expected, "{path}");
+    }
+    assert_eq!(send(&app, "/of/acme", None).await.0, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

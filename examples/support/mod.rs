@@ -120,7 +120,8 @@ impl Announced {
     }
 }
 
-fn print_line(line: &Value) -> io::Result<()> {
+/// Prints the one line that goes to stdout.
+pub(crate) fn print_line(line: &Value) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")?;
     stdout.flush()

@@ -15,6 +15,7 @@ use crate::record::{KeyState, Record};
 /// let record = Record::imported(id, Digester::sha256().digest(b"text"), Owner::organization("acme"));
 /// assert!(KeyFilter::all().matches(&record));
 /// assert!(KeyFilter::of_organization("acme").matches(&record));
+/// assert!(!KeyFilter::of_project("acme", "smart-sink").matches(&record));
 /// assert!(!KeyFilter::of_user("ann@example.com").matches(&record));
 /// # Ok::<(), tower_api_key::ConfigError>(())
 /// ```
@@ -46,6 +47,11 @@ impl KeyFilter {
     /// Keys of this organization and of its projects.
     pub fn of_organization(id: impl Into<Box<str>>) -> Self {
         Self { organization: Some(id.into()), ..Self::default() }
+    }
+
+    /// Keys of this project of an organization.
+    pub fn of_project(organization: impl Into<Box<str>>, id: impl Into<Box<str>>) -> Self {
+        Self { project: Some(id.into()), ..Self::of_organization(organization) }
     }
 
     /// Keys of the person with this e-mail.

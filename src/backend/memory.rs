@@ -186,6 +186,10 @@ impl OwnerStore for MemoryStore {
         Ok(self.read().owners.members(organization, after, limit))
     }
 
+    async fn project(&self, organization: &str, id: &str) -> Result<Option<Project>, BackendError> {
+        Ok(self.read().owners.project(organization, id))
+    }
+
     async fn projects(
         &self,
         organization: &str,

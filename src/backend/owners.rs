@@ -84,6 +84,17 @@ pub trait OwnerStore: Backend {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<User>, BackendError>> + Send;
 
+    /// Returns a project.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not be asked.
+    fn project(
+        &self,
+        organization: &str,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<Project>, BackendError>> + Send;
+
     /// Returns the first `limit` projects of an organization, in the order of the bytes of their ids, from behind `after` on.
     ///
     /// # Errors
@@ -272,6 +283,14 @@ impl<S: OwnerStore> OwnerStore for Arc<S> {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<User>, BackendError>> + Send {
         (**self).members(organization, after, limit)
+    }
+
+    fn project(
+        &self,
+        organization: &str,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<Project>, BackendError>> + Send {
+        (**self).project(organization, id)
     }
 
     fn projects(

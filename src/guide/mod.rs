@@ -5,10 +5,12 @@
 //!
 //! | Page | Shows |
 //! |---|---|
+//! | [`memfault`] | organizations, people and projects with a reach of their own, passwords, single sign-on, several kinds of key by header |
 //! | [`memory_api`] | two headers, a code for each refusal, scopes, sign-up, usage that is metered for billing |
 //! | [`memory_scope`] | one header, one environment, one answer for every bad key, rate limits and usage by key, a console |
 //! | [`memsolus`] | permissions by group, 403 without them, live and test keys side by side |
 
+pub mod memfault;
 pub mod memory_api;
 pub mod memory_scope;
 pub mod memsolus;

@@ -4,12 +4,34 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::ApiKey;
 use super::format::{BASE62, CHECKSUM, KeyFormat, RANDOM, checksum};
+use super::{ApiKey, OpaqueFormat};
 use crate::environment::Environment;
 
 /// How many characters of the random part a hint shows.
 const HINT: usize = 6;
+
+/// Trait for minting keys, each in a format of its own: a [`KeyFormat`], or an [`OpaqueFormat`].
+pub trait Mint: fmt::Debug + Send + Sync + 'static {
+    /// Mints a key.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system's generator fails.
+    fn mint(&self, environment: Environment) -> Result<ApiKey, MintError>;
+}
+
+impl Mint for KeyFormat {
+    fn mint(&self, environment: Environment) -> Result<ApiKey, MintError> {
+        self.mint(environment)
+    }
+}
+
+impl Mint for OpaqueFormat {
+    fn mint(&self, environment: Environment) -> Result<ApiKey, MintError> {
+        self.mint(environment)
+    }
+}
 
 impl KeyFormat {
     /// Mints a key.
@@ -25,30 +47,42 @@ impl KeyFormat {
         for part in [self.prefix(), "_", label, "_"] {
             text.push_str(part);
         }
-        let mut hint = String::from(&**text);
-        push_random(&mut text)?;
-        hint.push_str(&text[hint.len()..hint.len() + HINT]);
-        hint.push_str("...");
+        let hint = push_random(&mut text, RANDOM, BASE62)?;
         for digit in checksum(text.as_bytes()) {
             text.push(char::from(digit));
         }
-        Ok(ApiKey { text, environment, hint: hint.into() })
+        Ok(ApiKey { text, environment, hint })
     }
 }
 
-/// Appends random characters. Bytes that would favour some of them are thrown away.
-fn push_random(text: &mut String) -> Result<(), MintError> {
-    const LIMIT: usize = 256 - 256 % BASE62.len();
-    let full = text.len() + RANDOM;
+impl OpaqueFormat {
+    /// Mints a key, which works in this environment without its text saying so.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system's generator fails.
+    pub fn mint(&self, environment: Environment) -> Result<ApiKey, MintError> {
+        let mut text = Zeroizing::new(String::with_capacity(self.prefix.len() + self.length));
+        text.push_str(&self.prefix);
+        let hint = push_random(&mut text, self.length, self.alphabet)?;
+        Ok(ApiKey { text, environment, hint })
+    }
+}
+
+/// Appends random characters, and returns the hint: what was there before, and the first of them. Bytes that would favour some
+/// characters are thrown away.
+fn push_random(text: &mut String, length: usize, alphabet: &[u8]) -> Result<Box<str>, MintError> {
+    let limit = 256 - 256 % alphabet.len();
+    let (start, full) = (text.len(), text.len() + length);
     let mut pool = Zeroizing::new([0; 48]);
     while text.len() < full {
         getrandom::fill(&mut *pool).map_err(MintError::new)?;
-        let unbiased = pool.iter().map(|&byte| usize::from(byte)).filter(|&value| value < LIMIT);
+        let unbiased = pool.iter().map(|&byte| usize::from(byte)).filter(|&value| value < limit);
         for value in unbiased.take(full - text.len()) {
-            text.push(char::from(BASE62[value % BASE62.len()]));
+            text.push(char::from(alphabet[value % alphabet.len()]));
         }
     }
-    Ok(())
+    Ok([&text[..start + HINT], "..."].concat().into())
 }
 
 /// The operating system's generator failed, so no key was made.
@@ -92,5 +126,7 @@ mod tests {
             let key = KeyFormat::new(prefix).unwrap().mint(environment).unwrap();
             assert_eq!(key.text.capacity(), key.text.len());
         }
+        let key = OpaqueFormat::hex(32).unwrap().prefix("oat_").unwrap().mint(Environment::Live).unwrap();
+        assert_eq!(key.text.capacity(), key.text.len());
     }
 }

@@ -19,10 +19,12 @@
 mod format;
 mod id;
 mod mint;
+mod opaque;
 
 pub use format::{KeyFormat, ParseKeyError, ParseKeyErrorKind};
 pub use id::KeyId;
-pub use mint::MintError;
+pub use mint::{Mint, MintError};
+pub use opaque::OpaqueFormat;
 
 use std::fmt;
 

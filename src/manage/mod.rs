@@ -44,7 +44,7 @@ use crate::audit::{Action, Audit, AuditEvent, Hook};
 use crate::backend::{KeyFilter, KeyStore, KeyUpdate, Rotation, UsageLine, UsageQuery, UsageStore};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::digest::{Digest, Digester};
-use crate::key::{ApiKey, KeyFormat, KeyId, ReadableKey};
+use crate::key::{ApiKey, KeyId, Mint, ReadableKey};
 use crate::principal::Principal;
 use crate::record::{Record, Revocation};
 use rules::Findings;
@@ -55,7 +55,7 @@ use rules::Findings;
 #[derive(Debug, Clone)]
 pub struct KeyManager<S> {
     store: S,
-    format: KeyFormat,
+    format: Arc<dyn Mint>,
     digester: Digester,
     clock: Arc<dyn Clock>,
     audit: Option<Hook>,
@@ -70,15 +70,21 @@ pub struct CreatedKey {
 
 impl<S: KeyStore> KeyManager<S> {
     /// Creates a manager that mints keys of one format, and stores their SHA-256.
-    pub fn new(store: S, format: KeyFormat) -> Self {
+    pub fn new(store: S, format: impl Mint) -> Self {
         Self {
             store,
-            format,
+            format: Arc::new(format),
             digester: Digester::sha256(),
             clock: Arc::new(SystemClock::default()),
             audit: None,
             by: None,
         }
+    }
+
+    /// Sets the format of the keys that are minted from now on, for a service with keys of several kinds.
+    #[must_use]
+    pub fn minting(self, format: impl Mint) -> Self {
+        Self { format: Arc::new(format), ..self }
     }
 
     /// Sets how keys become digests: as the authenticators do that look them up.

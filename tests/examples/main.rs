@@ -9,6 +9,7 @@ mod curl;
 mod grpc;
 mod hyper;
 mod keys;
+mod memfault;
 mod memory_api;
 mod memory_scope;
 mod memsolus;

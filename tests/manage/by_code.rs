@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tower_api_key::backend::{Grace, KeyFilter, KeyUpdate};
 use tower_api_key::digest::Digester;
+use tower_api_key::key::OpaqueFormat;
 use tower_api_key::manage::{ManageErrorKind, NewKey, Replacement};
 use tower_api_key::{KeyId, KeyState, Owner, Scopes};
 
@@ -46,6 +47,21 @@ async fn a_key_from_elsewhere_is_admitted_by_its_own_text() {
     let again = world.manager.import_text("legacy-key-0123456789", owner()).await.unwrap_err();
     assert_eq!(again.kind(), ManageErrorKind::Conflict);
     assert!(!again.to_string().contains("legacy-key"), "{again}");
+}
+
+#[tokio::test]
+async fn a_key_in_the_manner_of_another_service_is_created_and_replaced_as_any_other() {
+    let world = World::new();
+    let manager = world.manager.clone().minting(OpaqueFormat::hex(32).unwrap().prefix("oat_").unwrap());
+    let is_token = |text: &str| text.strip_prefix("oat_").is_some_and(|random| random.len() == 32);
+    let created = manager.create(NewKey::new(Owner::organization("acme"))).await.unwrap();
+    let (old, record) = created.into_parts();
+    assert!(is_token(old.as_str()) && world.admits(old.as_str()).await);
+    assert!(record.hint.starts_with("oat_"), "{}", record.hint);
+
+    let (new, _) = manager.rotate(&record.id, Replacement::new(Grace::None)).await.unwrap().into_parts();
+    assert!(is_token(new.as_str()) && world.admits(new.as_str()).await);
+    assert!(!world.admits(old.as_str()).await);
 }
 
 #[tokio::test]

@@ -40,6 +40,11 @@ impl Owners {
             .collect()
     }
 
+    pub(super) fn project(&self, organization: &str, id: &str) -> Option<Project> {
+        let own = self.organizations.get(organization)?;
+        self.projects.contains(&(own.id.clone(), id.into())).then(|| Project::new(own.clone(), id))
+    }
+
     pub(super) fn projects(&self, organization: &str, after: Option<&str>, limit: usize) -> Vec<Project> {
         let Some(own) = self.organizations.get(organization) else { return Vec::new() };
         let behind = (own.id.clone(), after.unwrap_or_default().into());

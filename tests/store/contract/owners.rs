@@ -67,7 +67,13 @@ pub(crate) async fn owners_read_back<S: OwnerStore>(store: S) {
     assert_eq!(store.members(&acme.id, None, 9).await.unwrap(), [user]);
 
     store.put_project(&acme.id, "proj/1").await.unwrap();
-    assert_eq!(store.projects(&acme.id, None, 9).await.unwrap(), [Project::new(acme, "proj/1")]);
+    let project = Project::new(acme, "proj/1");
+    let own = &*project.organization.id;
+    assert_eq!(store.project(own, "proj/1").await.unwrap().as_ref(), Some(&project));
+    assert_eq!(store.projects(own, None, 9).await.unwrap(), std::slice::from_ref(&project));
+    for (organization, id) in [(own, "proj/2"), (own, ""), ("acme", "proj/1"), ("", "")] {
+        assert_eq!(store.project(organization, id).await.unwrap(), None, "{organization} {id}");
+    }
     assert_eq!(store.projects("acme", None, 9).await.unwrap(), []);
     assert_eq!(store.members("acme", None, 9).await.unwrap(), []);
 }

@@ -185,6 +185,20 @@ pub(super) async fn members(
     rows.iter().map(member).collect()
 }
 
+pub(super) async fn project(
+    pool: &Pool,
+    organization: &str,
+    id: &str,
+) -> Result<Option<Project>, BackendError> {
+    const GET: &str = "SELECT disabled, requires_sso FROM tower_api_key_project
+        JOIN tower_api_key_organization USING (organization) WHERE organization = $1 AND project = $2";
+    let row: Option<(bool, bool)> =
+        sqlx::query_as(GET).bind(organization).bind(id).fetch_optional(pool).await.map_err(understand)?;
+    Ok(row.map(|(disabled, requires_sso)| {
+        Project::new(Organization { disabled, requires_sso, ..Organization::new(organization) }, id)
+    }))
+}
+
 pub(super) async fn projects(
     pool: &Pool,
     organization: &str,

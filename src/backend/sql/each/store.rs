@@ -85,6 +85,10 @@ impl OwnerStore for Store {
         owners::members(&self.pool, organization, after, limit).await
     }
 
+    async fn project(&self, organization: &str, id: &str) -> Result<Option<Project>, BackendError> {
+        owners::project(&self.pool, organization, id).await
+    }
+
     async fn projects(
         &self,
         organization: &str,

@@ -1,0 +1,74 @@
+//! Who is let in, and what for: three kinds of key, each in a header of its own, passwords, and roles.
+
+use serde_json::json;
+use tower_api_key::key::OpaqueFormat;
+use tower_api_key::manage::{KeyManager, NewKey};
+use tower_api_key::password::Passwords;
+use tower_api_key::reject::{Forbidden, Payload, Reason, Rejection};
+use tower_api_key::{
+    AuthenticateLayer, Authenticator, ConfigError, Organization, Owner, Scopes, Source, SqliteStore,
+};
+
+/// What a member may do, by role. An organization token may do what a project manager does, in every project.
+pub(crate) const ROLES: [(&str, &str); 3] = [
+    ("admin", "project.* organization.*"),
+    ("project_manager", "project.*"),
+    ("developer", "project.read project.upload"),
+];
+
+/// What a person's key may do, within the roles that the person holds. Changing the password is for the password alone.
+const OF_USER_KEYS: &str = "project.* organization.* account.key";
+
+/// Admits people and automation. Two credentials in one request are refused with 400, whichever is good.
+pub(crate) fn layer(store: SqliteStore, passwords: Passwords) -> Result<AuthenticateLayer, ConfigError> {
+    let sources = [Source::bearer(), Source::basic().empty_user(), Source::memfault_project_key()];
+    let authenticator = Authenticator::builder(store).sources(sources).passwords(passwords);
+    Ok(AuthenticateLayer::new(authenticator.realm("memfault").respond(refusal).build()?))
+}
+
+/// Admits devices. Nothing but the project key is looked at, on purpose: a client that finds the host in `~/.netrc` sends a
+/// Basic header beside the project key without being asked to. Here it decides nothing, so it may as well be there.
+pub(crate) fn device_layer(store: SqliteStore) -> Result<AuthenticateLayer, ConfigError> {
+    let authenticator = Authenticator::builder(store).sources([Source::memfault_project_key()]);
+    Ok(AuthenticateLayer::new(authenticator.realm("memfault").respond(refusal).build()?))
+}
+
+fn refusal(rejection: &Rejection) -> Payload {
+    let message = match rejection.reason() {
+        Reason::Forbidden(Forbidden::SsoRequired) => "This organization requires single sign-on",
+        other => other.detail(),
+    };
+    let status = rejection.reason().status();
+    Payload::json(json!({ "error": { "message": message, "type": status.canonical_reason() } }).to_string())
+}
+
+/// Makes the keys of each kind as the clients know them.
+#[derive(Clone)]
+pub(crate) struct Managers {
+    pub(crate) tokens: KeyManager<SqliteStore>,
+    pub(crate) user_keys: KeyManager<SqliteStore>,
+    pub(crate) project_keys: KeyManager<SqliteStore>,
+}
+
+impl Managers {
+    pub(crate) fn new(store: SqliteStore) -> Result<Self, ConfigError> {
+        let tokens = KeyManager::new(store, OpaqueFormat::base62(32)?.prefix("oat_")?);
+        let user_keys = tokens.clone().minting(OpaqueFormat::hex(32)?);
+        Ok(Self { project_keys: tokens.clone().minting(OpaqueFormat::base62(32)?), tokens, user_keys })
+    }
+}
+
+pub(crate) fn new_token(organization: &str) -> Result<NewKey, ConfigError> {
+    let token = NewKey::new(Owner::organization(organization)).scopes(Scopes::parse("project.*")?);
+    Ok(token.sources([Source::bearer(), Source::basic()].map(|source| source.scheme().clone())))
+}
+
+pub(crate) fn new_user_key(email: &str) -> Result<NewKey, ConfigError> {
+    let key = NewKey::new(Owner::user(email, [])).scopes(Scopes::parse(OF_USER_KEYS)?);
+    Ok(key.sources([Source::basic().scheme().clone()]))
+}
+
+pub(crate) fn new_project_key(organization: &str, project: &str) -> NewKey {
+    let owner = Owner::project(Organization::new(organization), project);
+    NewKey::new(owner).sources([Source::memfault_project_key().scheme().clone()]).readable()
+}

@@ -1,0 +1,72 @@
+//! What callers may know and change of themselves.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_api_key::backend::{KeyFilter, OwnerStore};
+use tower_api_key::clock::{Clock, SystemClock};
+use tower_api_key::{KeyState, Owner, Principal};
+
+use crate::access;
+use crate::app::App;
+use crate::errors::{Body, Refusal};
+use crate::words::Text;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewPassword {
+    password: Text,
+}
+
+/// Tells who is calling.
+pub(crate) async fn me(caller: Principal) -> Json<Value> {
+    let who = match caller.owner() {
+        Owner::User(own) => json!({ "type": "user", "email": own.email }),
+        Owner::Organization(own) => json!({ "type": "organization_token", "organization": own.id }),
+        _ => json!({ "type": "project_key" }),
+    };
+    Json(json!({ "data": who }))
+}
+
+/// Shows the caller's key by its first characters. The text was shown when it was made.
+pub(crate) async fn show_key(State(app): State<App>, caller: Principal) -> Result<Json<Value>, Refusal> {
+    let active = KeyFilter::of_user(email(&caller)?).state(KeyState::Active, SystemClock::new().wall());
+    let keys = app.managers.user_keys.list(&active, None, 1).await?;
+    let key = keys.first().ok_or_else(Refusal::not_found)?;
+    Ok(Json(json!({ "data": { "id": key.id.as_str(), "hint": key.hint } })))
+}
+
+/// Makes the caller's key, in place of the one before it.
+pub(crate) async fn cycle_key(State(app): State<App>, caller: Principal) -> Result<Response, Refusal> {
+    let (email, manager) = (email(&caller)?, app.managers.user_keys.acting_as(caller.key_id().as_str()));
+    let new = access::new_user_key(email)?;
+    manager.revoke_all(&KeyFilter::of_user(email), "cycled").await?;
+    let (text, record) = manager.create(new).await?.into_parts();
+    let shown = json!({ "data": { "id": record.id.as_str(), "api_key": text.as_str() } });
+    // Nobody on the way may keep the text.
+    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(shown)).into_response())
+}
+
+pub(crate) async fn delete_key(State(app): State<App>, caller: Principal) -> Result<StatusCode, Refusal> {
+    let manager = app.managers.user_keys.acting_as(caller.key_id().as_str());
+    manager.revoke_all(&KeyFilter::of_user(email(&caller)?), "deleted").await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn change_password(
+    State(app): State<App>,
+    caller: Principal,
+    Body(NewPassword { password }): Body<NewPassword>,
+) -> Result<StatusCode, Refusal> {
+    let hash = app.passwords.hash(password.as_ref()).await?;
+    app.store.set_password(email(&caller)?, Some(hash)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn email(caller: &Principal) -> Result<&str, Refusal> {
+    caller.owner().email().ok_or_else(Refusal::not_found)
+}

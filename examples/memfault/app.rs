@@ -1,0 +1,116 @@
+//! The routes, and what each of them takes.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, patch, post, put};
+use tower_api_key::axum::reach;
+use tower_api_key::password::Passwords;
+use tower_api_key::{ConfigError, RequireScopeLayer, Requirement, SqliteStore};
+
+use crate::access::{self, Managers};
+use crate::deployments::{self, Deployments};
+use crate::files::{FILE, Files};
+use crate::place::{OfKey, OfPath};
+use crate::{accounts, errors, organizations, projects, tokens, uploads};
+
+/// What the handlers work on.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) store: SqliteStore,
+    pub(crate) managers: Managers,
+    pub(crate) passwords: Passwords,
+    pub(crate) files: Files,
+    pub(crate) deployments: Deployments,
+    /// Where clients reach this service.
+    pub(crate) address: String,
+}
+
+impl App {
+    pub(crate) fn routes(self) -> Result<Router, ConfigError> {
+        let layer = access::layer(self.store.clone(), self.passwords.clone())?;
+        let device_layer = access::device_layer(self.store.clone())?;
+        // Whoever knows the URL may put its file there, and nothing else.
+        let by_url =
+            Router::new().route("/uploads/{url}", put(uploads::put)).layer(DefaultBodyLimit::max(FILE));
+        let people = own()?.merge(of_organizations()?).merge(of_projects()?);
+        let people =
+            people.fallback(errors::not_found).method_not_allowed_fallback(errors::method_not_allowed);
+        let devices = of_devices().method_not_allowed_fallback(errors::method_not_allowed);
+        let by_url = by_url.method_not_allowed_fallback(errors::method_not_allowed);
+        let routes = people.layer(layer).merge(devices.layer(device_layer)).merge(by_url);
+        Ok(routes.with_state(self))
+    }
+}
+
+/// What is the caller's own.
+fn own() -> Result<Router<App>, ConfigError> {
+    let may = |scope| Ok(RequireScopeLayer::new(Requirement::all_of([scope])?));
+    Ok(Router::new()
+        .route("/auth/me", get(accounts::me).route_layer(may("project.read")?))
+        .route(
+            "/auth/api_key",
+            get(accounts::show_key)
+                .post(accounts::cycle_key)
+                .delete(accounts::delete_key)
+                .route_layer(may("account.key")?),
+        )
+        .route("/auth/password", put(accounts::change_password).route_layer(may("account.password")?))
+        .route("/api/v0/organizations", get(organizations::list).route_layer(may("project.read")?)))
+}
+
+fn of_organizations() -> Result<Router<App>, ConfigError> {
+    let may = |scope| Ok::<_, ConfigError>(from_fn_with_state(Requirement::all_of([scope])?, reach));
+    let one = "/api/v0/organizations/{organization}";
+    let (tokens, member) = (format!("{one}/auth_tokens"), format!("{one}/members/{{email}}"));
+    let manage = Router::new()
+        .route(one, patch(organizations::update))
+        .route(&member, put(organizations::put_member).delete(organizations::delete_member))
+        .route(&tokens, get(tokens::list).post(tokens::create))
+        .route(&format!("{tokens}/{{id}}"), delete(tokens::delete))
+        .route(&format!("{one}/projects"), post(projects::create))
+        .route_layer(may("organization.manage")?);
+    let read = Router::new()
+        .route(one, get(organizations::show))
+        .route(&format!("{one}/projects"), get(projects::list))
+        .route_layer(may("project.read")?);
+    Ok(manage.merge(read))
+}
+
+fn of_projects() -> Result<Router<App>, ConfigError> {
+    let may = |scope| Ok::<_, ConfigError>(from_fn_with_state(Requirement::all_of([scope])?, reach));
+    let one = "/api/v0/organizations/{organization}/projects/{project}";
+    let read = Router::new()
+        .route(one, get(projects::show))
+        .route(&format!("{one}/api_key"), get(projects::show_key))
+        .route(&format!("{one}/deployments"), get(deployments::list))
+        .route(&format!("{one}/files"), get(uploads::list))
+        .route(&format!("{one}/files/{{id}}"), get(uploads::show))
+        .route(&format!("{one}/symbols-by-gnu-build-id/{{id}}"), get(uploads::find_symbols))
+        .route_layer(may("project.read")?);
+    let mut upload = Router::new().route(&format!("{one}/upload"), post(uploads::prepare::<OfPath>));
+    for (path, kind) in uploads::KINDS {
+        let finish =
+            move |State(app), caller, OfPath(place), body| uploads::finish(kind, app, caller, place, body);
+        upload = upload.route(&format!("{one}/{path}"), post(finish));
+    }
+    let cycle = Router::new().route(&format!("{one}/api_key"), post(projects::cycle_key));
+    let deploy = Router::new().route(&format!("{one}/deployments"), post(deployments::create));
+    Ok(read
+        .merge(upload.route_layer(may("project.upload")?))
+        .merge(cycle.route_layer(may("project.key")?))
+        .merge(deploy.route_layer(may("project.deploy")?)))
+}
+
+/// What a project key is for.
+fn of_devices() -> Router<App> {
+    let mut routes = Router::new()
+        .route("/api/v0/chunks/{serial}", post(uploads::chunk))
+        .route("/api/v0/upload", post(uploads::prepare::<OfKey>));
+    for (path, kind) in uploads::KINDS_OF_DEVICES {
+        let finish =
+            move |State(app), caller, OfKey(place), body| uploads::finish(kind, app, caller, place, body);
+        routes = routes.route(&format!("/api/v0/upload/{path}"), post(finish));
+    }
+    routes
+}

@@ -1,0 +1,74 @@
+//! Which release goes to which devices.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::RwLock;
+
+use crate::app::App;
+use crate::errors::{Body, Refusal};
+use crate::place::{OfPath, Place};
+use crate::words::Text;
+
+/// How many deployments are kept.
+const MOST: usize = 1000;
+
+/// The last deployments, in memory.
+pub(crate) type Deployments = Arc<RwLock<VecDeque<(Place, Deployment)>>>;
+
+#[derive(Deserialize, Serialize, Clone)]
+pub(crate) struct Deployment {
+    #[serde(rename = "type")]
+    kind: Kind,
+    release: Release,
+    cohort: Text,
+    #[serde(default = "everyone")]
+    rollout_percent: u8,
+}
+
+#[derive(Deserialize, Serialize, Clone)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Normal,
+    StagedRollout,
+}
+
+/// A version, or the two that a difference leads from and to.
+#[derive(Deserialize, Serialize, Clone)]
+#[serde(untagged)]
+enum Release {
+    Full(Text),
+    Delta(Text, Text),
+}
+
+fn everyone() -> u8 {
+    100
+}
+
+pub(crate) async fn create(
+    State(app): State<App>,
+    OfPath(place): OfPath,
+    Body(deployment): Body<Deployment>,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    if deployment.rollout_percent > 100 {
+        return Err(Refusal::bad("Expected at most 100 percent, found more"));
+    }
+    let shown = json!({ "data": deployment });
+    let mut kept = app.deployments.write().await;
+    if kept.len() == MOST {
+        kept.pop_front();
+    }
+    kept.push_back((place, deployment));
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+pub(crate) async fn list(State(app): State<App>, OfPath(place): OfPath) -> Json<Value> {
+    let kept = app.deployments.read().await;
+    let own: Vec<_> = kept.iter().filter(|(of, _)| *of == place).map(|(_, deployment)| deployment).collect();
+    Json(json!({ "data": own }))
+}

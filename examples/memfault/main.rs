@@ -1,0 +1,84 @@
+//! The authentication of Memfault: organization tokens, user keys, passwords and project keys, each in its own header and with
+//! its own reach. Its command-line client, `memfault-cli`, works with it.
+//!
+//! `cargo run --example memfault --features axum,sqlite,manage,password,tracing`
+//!
+//! The address and the credentials that were made go to stdout as one line of JSON, everything else to stderr. The environment
+//! sets `ADDR`, `DATABASE_URL` and `RUST_LOG`, `PUBLIC_URL` (where clients reach the service, if elsewhere) and `UPLOAD_SECONDS`
+//! (how long a URL for an upload is good for).
+
+#![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
+
+mod access;
+mod accounts;
+mod app;
+mod deployments;
+mod errors;
+mod files;
+mod organizations;
+mod place;
+mod projects;
+mod seed;
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "the keys that are made there are of one format and one owner")]
+mod support;
+mod tokens;
+mod uploads;
+mod words;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use access::Managers;
+use app::App;
+use files::Kept;
+use seed::Credentials;
+use support::Failure;
+use tokio::sync::RwLock;
+use tower_api_key::password::Passwords;
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    support::log()?;
+    let shutdown = support::shutdown()?;
+    let patience = patience()?;
+    let listener = support::listen().await?;
+    let store = support::open_store("sqlite:memfault.db").await?;
+    let app = App {
+        managers: Managers::new(store.clone())?,
+        passwords: Passwords::new()?,
+        files: Arc::new(RwLock::new(Kept::new(patience))),
+        deployments: Arc::default(),
+        address: support::env_or("PUBLIC_URL", &format!("http://{}", listener.local_addr()?))?,
+        store: store.clone(),
+    };
+    let Credentials { organization_token, user_key, password, project_key } = seed::seed(&app).await?;
+    let address = &app.address;
+    eprintln!(
+        r#"Organizations, projects and devices behind keys of three kinds. To try it:
+
+  # 200: an organization token, for automation
+  curl -i {address}/api/v0/organizations/acme-inc/projects -H "Authorization: Bearer {organization_token}"
+  # 200: a person, by key or password; 403 where single sign-on is required
+  curl -i {address}/api/v0/organizations -u "ann@example.com:{user_key}"
+  curl -i {address}/auth/me -u "ann@example.com:{password}"
+  # 202: a device; 401 with its key as Bearer
+  curl -i {address}/api/v0/chunks/device-1 -H "Memfault-Project-Key: {project_key}" -d chunk
+  # 201: a further token, shown once
+  curl -i {address}/api/v0/organizations/acme-inc/auth_tokens -u "ann@example.com:{user_key}" -d '{{"description": "nightly build"}}'
+  # The client of the service, from PyPI
+  call memfault --url {address} --org-token {organization_token} --org acme-inc --project smart-sink deploy-release --release-version 1.0.0 --cohort default
+"#
+    );
+
+    axum::serve(listener, app.routes()?).with_graceful_shutdown(shutdown).await?;
+    store.close().await;
+    Ok(())
+}
+
+fn patience() -> Result<Duration, Failure> {
+    let text = support::env_or("UPLOAD_SECONDS", "600")?;
+    let seconds =
+        text.parse().map_err(|_| format!("UPLOAD_SECONDS: expected a number of seconds, found {text:?}"))?;
+    Ok(Duration::from_secs(seconds))
+}

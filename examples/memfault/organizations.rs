@@ -1,0 +1,78 @@
+//! Organizations, and who belongs to them.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_api_key::backend::OwnerStore;
+use tower_api_key::{Membership, Organization, Principal, Scopes};
+
+use crate::access::ROLES;
+use crate::app::App;
+use crate::errors::{At, Body, Refusal};
+use crate::words::Email;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Change {
+    requires_sso: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    role: String,
+}
+
+/// Lists those that the caller reaches: none that require single sign-on of a person.
+pub(crate) async fn list(caller: Principal) -> Json<Value> {
+    Json(json!({ "data": caller.organizations().map(shown).collect::<Vec<_>>() }))
+}
+
+pub(crate) async fn show(State(app): State<App>, At(id): At<String>) -> Result<Json<Value>, Refusal> {
+    Ok(Json(json!({ "data": shown(&organization(&app, &id).await?) })))
+}
+
+pub(crate) async fn update(
+    State(app): State<App>,
+    At(id): At<String>,
+    Body(Change { requires_sso }): Body<Change>,
+) -> Result<Json<Value>, Refusal> {
+    let mut changed = organization(&app, &id).await?;
+    changed.requires_sso = requires_sso;
+    let shown = shown(&changed);
+    app.store.put_organization(changed).await?;
+    Ok(Json(json!({ "data": shown })))
+}
+
+/// Adds a member, or changes the role of one.
+pub(crate) async fn put_member(
+    State(app): State<App>,
+    At((id, email)): At<(String, Email)>,
+    Body(Wanted { role }): Body<Wanted>,
+) -> Result<StatusCode, Refusal> {
+    let known = ROLES.iter().find(|(name, _)| *name == role);
+    let (name, scopes) =
+        known.ok_or_else(|| Refusal::bad("Expected a role that there is, found another one"))?;
+    let membership = Membership::new(organization(&app, &id).await?, *name, Scopes::parse(scopes)?);
+    app.store.put_user(email.as_ref()).await?;
+    app.store.put_membership(email.as_ref(), membership).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn delete_member(
+    State(app): State<App>,
+    At((id, email)): At<(String, Email)>,
+) -> Result<StatusCode, Refusal> {
+    app.store.delete_membership(email.as_ref(), &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn organization(app: &App, id: &str) -> Result<Organization, Refusal> {
+    app.store.organization(id).await?.ok_or_else(Refusal::not_found)
+}
+
+fn shown(organization: &Organization) -> Value {
+    json!({ "slug": organization.id, "requires_sso": organization.requires_sso })
+}

@@ -1,0 +1,60 @@
+//! The project that a request is about: the one of its path, or the one of its key.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use serde::Deserialize;
+use tower_api_key::backend::OwnerStore;
+use tower_api_key::{Owner, Principal};
+
+use crate::app::App;
+use crate::errors::{At, Refusal};
+
+/// A project of an organization.
+#[derive(Deserialize, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) organization: String,
+    pub(crate) project: String,
+}
+
+/// The project of the path, which is there. Whether the caller may go there was asked before.
+pub(crate) struct OfPath(pub(crate) Place);
+
+impl FromRequestParts<App> for OfPath {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        let At(place) = At::<Place>::from_request_parts(parts, app).await?;
+        match app.store.project(&place.organization, &place.project).await? {
+            Some(_) => Ok(Self(place)),
+            None => Err(Refusal::not_found()),
+        }
+    }
+}
+
+/// The project of the key that was presented.
+pub(crate) struct OfKey(pub(crate) Place);
+
+impl FromRequestParts<App> for OfKey {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Refusal> {
+        match parts.extensions.get::<Principal>().map(Principal::owner) {
+            Some(Owner::Project(own)) => {
+                Ok(Self(Place { organization: (&*own.organization.id).into(), project: (&*own.id).into() }))
+            }
+            _ => Err(Refusal::not_found()),
+        }
+    }
+}
+
+impl From<OfPath> for Place {
+    fn from(OfPath(place): OfPath) -> Self {
+        place
+    }
+}
+
+impl From<OfKey> for Place {
+    fn from(OfKey(place): OfKey) -> Self {
+        place
+    }
+}

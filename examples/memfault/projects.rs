@@ -1,0 +1,83 @@
+//! The projects of an organization, and the key of each.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_api_key::backend::{KeyFilter, OwnerStore};
+use tower_api_key::clock::{Clock, SystemClock};
+use tower_api_key::key::ReadableKey;
+use tower_api_key::{KeyState, Principal};
+
+use crate::access::{self, Managers};
+use crate::app::App;
+use crate::errors::{At, Body, Refusal};
+use crate::place::{OfPath, Place};
+use crate::words::Slug;
+
+/// How many projects are shown.
+const MOST: usize = 1000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    slug: Slug,
+}
+
+pub(crate) async fn list(State(app): State<App>, At(id): At<String>) -> Result<Json<Value>, Refusal> {
+    let projects = app.store.projects(&id, None, MOST).await?;
+    Ok(Json(json!({ "data": projects.iter().map(|project| shown(&project.id)).collect::<Vec<_>>() })))
+}
+
+/// Adds a project, which has a key from the start.
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Principal,
+    At(organization): At<String>,
+    Body(Wanted { slug }): Body<Wanted>,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let place = Place { organization, project: slug.as_ref().to_owned() };
+    if app.store.project(&place.organization, &place.project).await?.is_some() {
+        return Err(Refusal::new(StatusCode::CONFLICT, "There is such a project"));
+    }
+    app.store.put_project(&place.organization, &place.project).await?;
+    new_key(&app.managers, &caller, &place).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "data": shown(&place.project) }))))
+}
+
+/// What the client asks a project for beside its name is missing: it sends files in one piece then.
+pub(crate) async fn show(OfPath(place): OfPath) -> Json<Value> {
+    Json(json!({ "data": shown(&place.project) }))
+}
+
+/// Shows the key of a project to its members. It is no secret.
+pub(crate) async fn show_key(State(app): State<App>, OfPath(place): OfPath) -> Result<Json<Value>, Refusal> {
+    let of_project = KeyFilter::of_project(place.organization, place.project);
+    let active = of_project.state(KeyState::Active, SystemClock::new().wall());
+    let keys = app.managers.project_keys.list(&active, None, 1).await?;
+    let text = keys.first().and_then(|key| key.readable.as_ref()).ok_or_else(Refusal::not_found)?;
+    Ok(Json(json!({ "data": { "api_key": text.as_str() } })))
+}
+
+/// Makes the key of a project, in place of the one before it.
+pub(crate) async fn cycle_key(
+    State(app): State<App>,
+    caller: Principal,
+    OfPath(place): OfPath,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let text = new_key(&app.managers, &caller, &place).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "data": { "api_key": text.as_str() } }))))
+}
+
+async fn new_key(managers: &Managers, caller: &Principal, place: &Place) -> Result<ReadableKey, Refusal> {
+    let manager = managers.project_keys.clone().acting_as(caller.key_id().as_str());
+    let Place { organization, project } = place;
+    manager.revoke_all(&KeyFilter::of_project(&**organization, &**project), "cycled").await?;
+    let created = manager.create(access::new_project_key(organization, project)).await?;
+    created.record().readable.clone().ok_or_else(Refusal::not_found)
+}
+
+fn shown(id: &str) -> Value {
+    json!({ "slug": id })
+}

@@ -1,0 +1,83 @@
+//! The tokens of an organization, for its admins.
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_api_key::backend::KeyFilter;
+use tower_api_key::clock::{Clock, SystemClock};
+use tower_api_key::{KeyId, KeyState, Owner, Principal, Record};
+
+use crate::access;
+use crate::app::App;
+use crate::errors::{At, Body, Refusal};
+use crate::words::Text;
+
+/// How many tokens are on a page.
+const PAGE: usize = 100;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    description: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    after: Option<String>,
+}
+
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Principal,
+    At(organization): At<String>,
+    Body(Wanted { description }): Body<Wanted>,
+) -> Result<Response, Refusal> {
+    let new = access::new_token(&organization)?.name(description.as_ref());
+    let manager = app.managers.tokens.acting_as(caller.key_id().as_str());
+    let (text, record) = manager.create(new).await?.into_parts();
+    let mut shown = shown(&record);
+    shown["token"] = text.as_str().into();
+    // Nobody on the way may keep the text.
+    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(json!({ "data": shown }))).into_response())
+}
+
+pub(crate) async fn list(
+    State(app): State<App>,
+    At(organization): At<String>,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Json<Value>, Refusal> {
+    let unreadable = || Refusal::bad("Expected no parameter but after, an id");
+    let Query(page) = page.map_err(|_| unreadable())?;
+    let after = page.after.map(|id| KeyId::new(&id)).transpose().map_err(|_| unreadable())?;
+    let mut tokens =
+        KeyFilter::of_organization(organization).state(KeyState::Active, SystemClock::new().wall());
+    // The keys of its projects are the organization's as well.
+    tokens.starts_with = Some("oat_".into());
+    let records = app.managers.tokens.list(&tokens, after.as_ref(), PAGE).await?;
+    Ok(Json(json!({ "data": records.iter().map(shown).collect::<Vec<_>>() })))
+}
+
+pub(crate) async fn delete(
+    State(app): State<App>,
+    caller: Principal,
+    At((organization, id)): At<(String, String)>,
+) -> Result<StatusCode, Refusal> {
+    let id = KeyId::new(&id).map_err(|_| Refusal::not_found())?;
+    match app.managers.tokens.get(&id).await?.owner {
+        Owner::Organization(own) if *own.id == *organization => {}
+        // Of other owners' keys nobody learns here that they are there.
+        _ => return Err(Refusal::not_found()),
+    }
+    app.managers.tokens.acting_as(caller.key_id().as_str()).revoke(&id, "deleted").await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn shown(record: &Record) -> Value {
+    json!({ "id": record.id.as_str(), "description": record.name, "hint": record.hint })
+}

@@ -1,0 +1,196 @@
+//! Files in three steps, as the client sends them: announce one, put it to a URL of its own, and say what it is.
+
+use axum::Json;
+use axum::extract::{FromRequest, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tower_api_key::clock::{Clock, SystemClock};
+use tower_api_key::digest::{Digest, Digester};
+use tower_api_key::key::OpaqueFormat;
+use tower_api_key::{Environment, Principal};
+
+use crate::app::App;
+use crate::errors::{At, Body, Raw, Refusal};
+use crate::files::{FILE, File, Prepared};
+use crate::place::{OfKey, OfPath, Place};
+use crate::words::Text;
+
+/// Routes that end an upload, and the kind of file that they take.
+pub(crate) const KINDS: [(&str, &str); 5] = [
+    ("coredumps", "COREDUMP"),
+    ("symbols", "SYMBOL_FILE"),
+    ("releases/ota_payload", "OTA_PAYLOAD"),
+    ("mar", "MAR"),
+    ("sboms", "SBOM"),
+];
+/// The same for devices.
+pub(crate) const KINDS_OF_DEVICES: [(&str, &str); 2] = [("coredump", "COREDUMP"), ("mar", "MAR")];
+
+#[derive(Deserialize)]
+pub(crate) struct Announced {
+    kind: Text,
+    size: usize,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Arrived {
+    file: Named,
+    #[serde(flatten)]
+    details: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    token: String,
+    name: Text,
+}
+
+/// Answers with a URL that anyone may put the file to who knows it: so nobody can guess it, and it soon ends.
+pub(crate) async fn prepare<P: Into<Place>>(
+    State(app): State<App>,
+    place: P,
+    Body(Announced { kind, size }): Body<Announced>,
+) -> Result<Json<Value>, Refusal> {
+    if !KINDS.iter().any(|(_, known)| *known == kind.as_ref()) {
+        return Err(Refusal::bad("Expected a kind of file that there is, found another one"));
+    }
+    if size > FILE {
+        return Err(Refusal::bad(format!(
+            "Uploaded file is too big: expected at most {FILE} bytes, found {size}"
+        )));
+    }
+    let (url, token) = (secret()?, secret()?);
+    let mut files = app.files.write().await;
+    let until = SystemClock::new().wall().saturating_add(files.patience);
+    files.prepare(Prepared {
+        url: digest(&url),
+        token: digest(&token),
+        place: place.into(),
+        kind: kind.as_ref().to_owned(),
+        size,
+        until,
+        bytes: None,
+    });
+    Ok(Json(json!({ "data": { "upload_url": format!("{}/uploads/{url}", app.address), "token": token } })))
+}
+
+pub(crate) async fn put(
+    State(app): State<App>,
+    At(url): At<String>,
+    request: Request,
+) -> Result<StatusCode, Refusal> {
+    let (url, now) = (digest(&url), SystemClock::new().wall());
+    // Strangers are refused before anything of theirs is read.
+    let size = app.files.write().await.expected_at(&url, now).ok_or_else(Refusal::not_found)?.size;
+    let Raw(bytes) = Raw::from_request(request, &app).await?;
+    if bytes.len() != size {
+        return Err(Refusal::bad(format!("Expected {size} bytes, found {}", bytes.len())));
+    }
+    app.files.write().await.expected_at(&url, now).ok_or_else(Refusal::not_found)?.bytes = Some(bytes);
+    Ok(StatusCode::OK)
+}
+
+/// Ends the upload of a file of this kind.
+pub(crate) async fn finish(
+    kind: &str,
+    app: App,
+    caller: Principal,
+    place: Place,
+    Body(Arrived { file: Named { token, name }, details }): Body<Arrived>,
+) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let mut files = app.files.write().await;
+    let has_arrived = |prepared: &Prepared| prepared.kind == kind && prepared.bytes.is_some();
+    let prepared = files.take(&digest(&token), &place, has_arrived);
+    let bytes = prepared.and_then(|prepared| prepared.bytes);
+    let bytes = bytes.ok_or_else(|| {
+        Refusal::bad("Expected the token of such a file that was uploaded, found another one")
+    })?;
+    let id = files.keep(File {
+        id: String::new(),
+        kind: kind.to_owned(),
+        name: name.as_ref().to_owned(),
+        details,
+        by: caller.key_id().to_string(),
+        place,
+        bytes,
+    });
+    Ok((StatusCode::CREATED, Json(json!({ "data": { "id": id } }))))
+}
+
+/// Takes what a device says, be it one chunk or several in a message of parts.
+pub(crate) async fn chunk(
+    State(app): State<App>,
+    caller: Principal,
+    OfKey(place): OfKey,
+    At(serial): At<Text>,
+    headers: HeaderMap,
+    Raw(bytes): Raw,
+) -> Result<StatusCode, Refusal> {
+    if bytes.is_empty() {
+        return Err(Refusal::bad("Expected a chunk, found nothing"));
+    }
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    app.files.write().await.keep(File {
+        id: String::new(),
+        kind: "CHUNK".to_owned(),
+        name: serial.as_ref().to_owned(),
+        details: Map::from_iter([("content_type".to_owned(), content_type.into())]),
+        by: caller.key_id().to_string(),
+        place,
+        bytes,
+    });
+    Ok(StatusCode::ACCEPTED)
+}
+
+pub(crate) async fn list(State(app): State<App>, OfPath(place): OfPath) -> Json<Value> {
+    Json(json!({ "data": app.files.read().await.of(&place).collect::<Vec<_>>() }))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct OfFile {
+    id: String,
+}
+
+/// Gives back what was uploaded.
+pub(crate) async fn show(
+    State(app): State<App>,
+    OfPath(place): OfPath,
+    At(OfFile { id }): At<OfFile>,
+) -> Result<Vec<u8>, Refusal> {
+    let files = app.files.read().await;
+    let found = files.of(&place).find(|file| file.id == id);
+    found.map(|file| file.bytes.to_vec()).ok_or_else(Refusal::not_found)
+}
+
+/// Tells whether the symbols of a build are here, by its GNU build id, which stands in a note of the ELF file.
+pub(crate) async fn find_symbols(
+    State(app): State<App>,
+    OfPath(place): OfPath,
+    At(OfFile { id }): At<OfFile>,
+) -> Result<StatusCode, Refusal> {
+    let id = bytes_of(&id).ok_or_else(Refusal::not_found)?;
+    let note = [&b"GNU\0"[..], &id].concat();
+    let files = app.files.read().await;
+    let mut symbols = files.of(&place).filter(|file| file.kind == "SYMBOL_FILE");
+    let found = symbols.any(|file| file.bytes.windows(note.len()).any(|window| window == note));
+    found.then_some(StatusCode::OK).ok_or_else(Refusal::not_found)
+}
+
+/// Reads a build id: 8 to 64 bytes in hexadecimal.
+fn bytes_of(id: &str) -> Option<Vec<u8>> {
+    let digits = id.chars().map(|digit| digit.to_digit(16)).collect::<Option<Vec<_>>>()?;
+    let pairs = digits.chunks_exact(2);
+    let whole = pairs.remainder().is_empty() && (8..=64).contains(&pairs.len());
+    whole.then(|| pairs.filter_map(|pair| u8::try_from(pair[0] * 16 + pair[1]).ok()).collect())
+}
+
+fn secret() -> Result<String, Refusal> {
+    let minted = OpaqueFormat::base62(43)?.mint(Environment::Live);
+    let unavailable = |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable");
+    Ok(minted.map_err(unavailable)?.reveal().as_str().to_owned())
+}
+
+fn digest(secret: &str) -> Digest {
+    Digester::sha256().digest(secret.as_bytes())
+}

@@ -1,0 +1,52 @@
+//! An API like Memfault: credentials of organizations, people and devices, each in its own header and with its own reach.
+//!
+//! | What its documents promise | What keeps it |
+//! |---|---|
+//! | organization tokens as Bearer, or as Basic without a user; users' keys as Basic with the e-mail; project keys in a header of their own | a [`Source`](crate::Source) for each, and [`Record::sources`](crate::Record::sources): a key is refused in the header of another kind |
+//! | keys without a shape: 32 hexadecimal digits, or random characters behind `oat_` | [`OpaqueFormat`](crate::key::OpaqueFormat), and sources without a format |
+//! | a token reaches its organization, a person every organization the person belongs to, a project key one project | [`Owner`](crate::Owner), and [`Principal::can`](crate::Principal::can) |
+//! | a token may do what a project manager may, a member what the role allows | scopes of the key, and of each [`Membership`](crate::Membership) |
+//! | organizations that require single sign-on refuse people with 403, who go on elsewhere | [`Organization::requires_sso`](crate::Organization::requires_sso) |
+//! | whatever is deleted, cycled, changed or removed is refused at once | [`KeyStore`](crate::KeyStore) and [`OwnerStore`](crate::backend::OwnerStore), which announce each change |
+//! | a password may stand in for a user's key | `Passwords` (a feature) |
+//! | a project key is no secret: members read it back | `manage::NewKey::readable` |
+//! | errors that the command-line client can read | [`Respond`](crate::reject::Respond) |
+//!
+//! Run it with `cargo run --example memfault --all-features`: it prints credentials, and commands to try, one of them for
+//! `memfault-cli` from PyPI, which works with it unchanged.
+//!
+//! # Who is let in, and what for
+//!
+//! `examples/memfault/access.rs`, which is all that there is about keys:
+//!
+#![doc = concat!("```ignore\n", include_str!("../../examples/memfault/access.rs"), "```")]
+//!
+//! # Where each may go
+//!
+//! `examples/memfault/app.rs`. The organization and the project stand in the path, and `axum::reach` asks for every route
+//! whether the caller may do there what the route is for. So no handler can forget to.
+//!
+#![doc = concat!("```ignore\n", include_str!("../../examples/memfault/app.rs"), "```")]
+//!
+//! # Two credentials in one request
+//!
+//! The default is to refuse them, and for people it stays so. Devices are another matter: the client of the service looks the
+//! host up in `~/.netrc`, and adds a Basic header to a project key without being asked to. A rule that prefers one of two
+//! credentials would leave open which of them the next one in the chain goes by. So the routes of devices have a layer of
+//! their own, which looks at the project key and at nothing else: there is never a choice, and a Basic header alone opens
+//! nothing there.
+//!
+//! # Keys of the service, made by its members
+//!
+//! `examples/memfault/tokens.rs`. A token belongs to the organization and not to the admin who makes it, so these handlers ask
+//! for the role first, and then use a `manage::KeyManager` that writes down whose doing it is:
+//!
+#![doc = concat!("```ignore\n", include_str!("../../examples/memfault/tokens.rs"), "```")]
+//!
+//! # Other choices
+//!
+//! * A URL for an upload is itself a credential: 256 random bits, kept as a digest, for one file of a known length, for ten
+//!   minutes. That route is outside the layers.
+//! * To cycle a key is to revoke what there is, and then to make a new one. Where both should work for a while, call
+//!   `manage::KeyManager::rotate` with a grace.
+//! * A user's key may do everything that the person may, but change the password: the scope for that is granted to no key.

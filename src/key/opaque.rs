@@ -1,0 +1,131 @@
+//! Keys as other services make them: random characters, perhaps behind a prefix.
+
+use super::format::BASE62;
+use crate::ascii::all;
+use crate::error::{ConfigError, ConfigErrorKind};
+
+/// Lower-case hexadecimal digits.
+const HEX: &[u8] = b"0123456789abcdef";
+
+/// The most random characters of a key.
+const MOST: usize = 128;
+
+/// The format of keys whose text says nothing: neither an environment nor a checksum.
+///
+/// For clients that expect the keys of another service. A typing error costs a look-up, so prefer a
+/// [`KeyFormat`](super::KeyFormat) where the choice is yours. A [`Source`](crate::Source) without a format accepts them.
+///
+/// ```
+/// use tower_api_key::Environment;
+/// use tower_api_key::key::OpaqueFormat;
+///
+/// let token = OpaqueFormat::base62(32)?.prefix("oat_")?.mint(Environment::Live)?;
+/// assert!(token.hint().starts_with("oat_"));
+/// assert_eq!(OpaqueFormat::hex(32)?.mint(Environment::Live)?.reveal().as_str().len(), 32);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OpaqueFormat {
+    pub(super) prefix: Box<str>,
+    pub(super) alphabet: &'static [u8],
+    /// How many random characters there are.
+    pub(super) length: usize,
+}
+
+impl OpaqueFormat {
+    /// Keys of so many lower-case hexadecimal digits, of 4 bits each.
+    ///
+    /// # Errors
+    ///
+    /// When `length` is not 32 to 128.
+    pub fn hex(length: usize) -> Result<Self, ConfigError> {
+        Self::new(HEX, 32, length)
+    }
+
+    /// Keys of so many letters and digits, of almost 6 bits each.
+    ///
+    /// # Errors
+    ///
+    /// When `length` is not 22 to 128.
+    pub fn base62(length: usize) -> Result<Self, ConfigError> {
+        Self::new(BASE62, 22, length)
+    }
+
+    /// Sets what stands before the random characters.
+    ///
+    /// # Errors
+    ///
+    /// When the prefix is not 1 to 32 letters, digits, `-`, `_` and `.`.
+    pub fn prefix(self, prefix: impl Into<Box<str>>) -> Result<Self, ConfigError> {
+        let prefix = prefix.into();
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if (1..=32).contains(&prefix.len()) && all(prefix.as_bytes(), is_plain) {
+            return Ok(Self { prefix, ..self });
+        }
+        // A whole key may have been passed by mistake, so the text is not shown.
+        let expected =
+            "expected a key prefix of 1 to 32 letters, digits, `-`, `_` and `.`, found something else";
+        Err(ConfigError::new(ConfigErrorKind::KeyFormat, expected))
+    }
+
+    /// The least length makes 128 bits, which nobody guesses.
+    fn new(alphabet: &'static [u8], least: usize, length: usize) -> Result<Self, ConfigError> {
+        if (least..=MOST).contains(&length) {
+            return Ok(Self { prefix: Box::default(), alphabet, length });
+        }
+        let message = format!("expected {least} to {MOST} random characters in a key, found {length}");
+        Err(ConfigError::new(ConfigErrorKind::KeyFormat, message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::Environment;
+    use crate::key::RevealedKey;
+
+    #[test]
+    fn a_key_is_its_prefix_and_as_many_characters_of_the_alphabet() {
+        for (format, prefix, length) in [
+            (OpaqueFormat::hex(32).unwrap(), "", 32),
+            (OpaqueFormat::hex(128).unwrap().prefix("a.b-c_").unwrap(), "a.b-c_", 128),
+            (OpaqueFormat::base62(22).unwrap().prefix("oat_").unwrap(), "oat_", 22),
+        ] {
+            let key = format.mint(Environment::Test).unwrap();
+            assert_eq!(key.environment(), Environment::Test);
+            let hint = key.hint().to_owned();
+            let text = key.reveal();
+            let random = text.as_str().strip_prefix(prefix).unwrap();
+            assert_eq!(random.len(), length);
+            assert!(random.bytes().all(|byte| format.alphabet.contains(&byte)), "{random}");
+            assert_eq!(hint, format!("{prefix}{}...", &random[..6]));
+        }
+    }
+
+    #[test]
+    fn every_character_of_the_alphabet_is_used_and_no_key_is_made_twice() {
+        let format = OpaqueFormat::hex(32).unwrap();
+        let keys: Vec<_> = (0..64).map(|_| format.mint(Environment::Live).unwrap().reveal()).collect();
+        let used = |symbol: &u8| keys.iter().any(|key| key.as_str().as_bytes().contains(symbol));
+        assert!(HEX.iter().all(used));
+        let different: std::collections::BTreeSet<_> = keys.iter().map(RevealedKey::as_str).collect();
+        assert_eq!(different.len(), keys.len());
+    }
+
+    #[test]
+    fn a_format_whose_keys_could_be_guessed_or_not_be_presented_is_refused() {
+        for wrong in [
+            OpaqueFormat::hex(31),
+            OpaqueFormat::hex(129),
+            OpaqueFormat::base62(21),
+            OpaqueFormat::hex(32).unwrap().prefix(""),
+            OpaqueFormat::hex(32).unwrap().prefix("a b"),
+            OpaqueFormat::hex(32).unwrap().prefix("a,b"),
+            OpaqueFormat::hex(32).unwrap().prefix("x".repeat(33)),
+        ] {
+            let error = wrong.unwrap_err();
+            assert_eq!(error.kind(), ConfigErrorKind::KeyFormat);
+            assert!(error.to_string().starts_with("expected "), "{error}");
+        }
+    }
+}
