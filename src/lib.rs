@@ -65,7 +65,7 @@
 //!
 //! | Feature | Adds |
 //! |---|---|
-//! | `axum` | extractors, rejections as responses, axum's body, public paths inside nested routers |
+//! | `axum` | extractors, reach by path, rejections as responses, axum's body, public paths inside nested routers |
 //! | `tonic` | the principal of a call, rejections as statuses, tonic's body |
 //! | `sqlite` | keys in an SQLite file, alone or in an application's own database |
 //! | `postgres` | keys in a PostgreSQL database, alone or among the tables of an application |

@@ -142,7 +142,10 @@ impl Principal {
 
     /// Tells whether the scopes of the key grant `scope`, be it by a wildcard or as the scope that implies all others.
     pub fn grants(&self, scope: &Scope) -> bool {
-        self.is_all_powerful(self.scopes()) || self.scopes().grant(scope)
+        let implies_all = self.issuer().admin.as_ref() == Some(scope);
+        // A wildcard that happens to cover the scope that implies all others is less than that scope.
+        let covers = |granted: &Scope| granted.as_str() == "*" || (!implies_all && granted.covers(scope));
+        self.is_all_powerful(self.scopes()) || self.scopes().iter().any(covers)
     }
 
     /// Checks that the key may do what `requirement` names to `resource`.

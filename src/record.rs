@@ -10,7 +10,7 @@ use crate::environment::Environment;
 use crate::key::{ApiKey, KeyId, ReadableKey};
 use crate::owner::Owner;
 #[cfg(feature = "password")]
-use crate::owner::User;
+use crate::owner::{Organization, User};
 use crate::scope::Scopes;
 
 /// What a store knows of a key. The text of the key is not among it, unless it is no secret.
@@ -155,13 +155,17 @@ impl Record {
         }
     }
 
-    /// Creates the record that stands for a person who is known by a password: bounded by memberships alone.
+    /// Creates the record that stands for a person who is known by a password, with the scopes of all the roles in organizations
+    /// that are reached by it: less would deny what a role may do, and more would grant what none may.
     #[cfg(feature = "password")]
     pub(crate) fn of_account(user: User, environment: Environment) -> Self {
         let digest = Digest::of_account(&user.email);
+        let is_reached = |own: &Organization| !(own.disabled || own.requires_sso);
+        let roles = user.memberships.iter().filter(|membership| is_reached(&membership.organization));
+        let scopes = roles.flat_map(|membership| membership.scopes.iter().cloned()).collect();
         let mut record = Self::imported(KeyId::of_account(&digest), digest, Owner::User(user));
         record.environment = environment;
-        record.scopes = Scopes::all();
+        record.scopes = scopes;
         record.sources = [Scheme::Basic].into();
         record
     }

@@ -92,12 +92,6 @@ impl Scopes {
         Self::new(list.split(' ').filter(|scope| !scope.is_empty()))
     }
 
-    /// Returns the scope that covers all others: `*`.
-    #[cfg(feature = "password")]
-    pub(crate) fn all() -> Self {
-        Self::from_iter([Scope("*".into())])
-    }
-
     /// Tells whether any of the scopes covers `wanted`.
     pub fn grant(&self, wanted: &Scope) -> bool {
         self.0.iter().any(|granted| granted.covers(wanted))

@@ -9,10 +9,13 @@ use tower_api_key::{
     AuthenticateLayer, Authenticator, ConfigError, Organization, Owner, Scopes, Source, SqliteStore,
 };
 
-/// What a member may do, by role. An organization token may do what a project manager does, in every project.
+/// What a project manager may do, and an organization token in every project.
+const OF_PROJECT_MANAGERS: &str = "project.*";
+
+/// What a member may do, by role.
 pub(crate) const ROLES: [(&str, &str); 3] = [
     ("admin", "project.* organization.*"),
-    ("project_manager", "project.*"),
+    ("project_manager", OF_PROJECT_MANAGERS),
     ("developer", "project.read project.upload"),
 ];
 
@@ -59,7 +62,7 @@ impl Managers {
 }
 
 pub(crate) fn new_token(organization: &str) -> Result<NewKey, ConfigError> {
-    let token = NewKey::new(Owner::organization(organization)).scopes(Scopes::parse("project.*")?);
+    let token = NewKey::new(Owner::organization(organization)).scopes(Scopes::parse(OF_PROJECT_MANAGERS)?);
     Ok(token.sources([Source::bearer(), Source::basic()].map(|source| source.scheme().clone())))
 }
 

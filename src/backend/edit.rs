@@ -109,8 +109,10 @@ impl Edit {
         match self {
             Self::Update(update) => update.apply(record).map(|()| Consequence::default()),
             Self::Rotate(rotation) => {
+                let at = rotation.at;
                 let successor = Some(rotation.apply(record)?);
-                Ok(Consequence { successor, ..Consequence::default() })
+                // Whoever replaces a key has it: what was to begin with its first use begins now at the latest.
+                Ok(Consequence { successor, ends: first_use(record, at) })
             }
             Self::FirstUse(at) => Ok(Consequence { ends: first_use(record, at), ..Consequence::default() }),
         }

@@ -47,7 +47,8 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
             created_by: self.by(),
             ..new
         };
-        self.manager.create(own).await
+        let created = self.manager.create(own).await?;
+        self.outlives_no_caller(created).await
     }
 
     /// Returns a key.
@@ -57,10 +58,9 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     /// [`NotFound`](super::ManageErrorKind::NotFound) if the caller may know of none with this id.
     pub async fn get(&self, id: &KeyId) -> Result<Record, ManageError> {
         let record = self.manager.get(id).await?;
-        if self.filter(KeyFilter::all()).matches(&record) {
-            Ok(record)
-        } else {
-            Err(ManageError::not_found())
+        match self.filter(KeyFilter::all()) {
+            Some(own) if own.matches(&record) => Ok(record),
+            _ => Err(ManageError::not_found()),
         }
     }
 
@@ -75,18 +75,25 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
         after: Option<&KeyId>,
         limit: usize,
     ) -> Result<Vec<Record>, ManageError> {
-        self.manager.list(&self.filter(filter), after, limit).await
+        match self.filter(filter) {
+            Some(own) => self.manager.list(&own, after, limit).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Changes what may be changed of a key.
     ///
     /// # Errors
     ///
-    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller lacks one of the new scopes, and those of
-    /// [`get`](Self::get) and [`KeyManager::update`].
+    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller lacks one of the new scopes or, where the key is given
+    /// another end, one of those that it has; and those of [`get`](Self::get) and [`KeyManager::update`].
     pub async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, ManageError> {
-        self.get(id).await?;
+        let record = self.get(id).await?;
         update.scopes.as_ref().map_or(Ok(()), |scopes| self.has(scopes))?;
+        if update.expires_at.is_some() {
+            // To put the end of a key off is to grant it once more.
+            self.has(update.scopes.as_ref().unwrap_or(&record.scopes))?;
+        }
         self.manager.update(id, KeyUpdate { by: self.by(), ..update }).await
     }
 
@@ -98,7 +105,8 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     /// [`get`](Self::get) and [`KeyManager::rotate`].
     pub async fn rotate(&self, id: &KeyId, replacement: Replacement) -> Result<CreatedKey, ManageError> {
         self.has(&self.get(id).await?.scopes)?;
-        self.manager.rotate(id, Replacement { by: self.by(), ..replacement }).await
+        let created = self.manager.rotate(id, Replacement { by: self.by(), ..replacement }).await?;
+        self.outlives_no_caller(created).await
     }
 
     /// Revokes a key for good.
@@ -116,18 +124,29 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
         Some(self.caller.key_id().as_str().into())
     }
 
-    /// Narrows a filter to the keys that the caller may know of.
-    fn filter(&self, filter: KeyFilter) -> KeyFilter {
-        let filter = if self.anywhere { filter } else { filter.environment(self.caller.environment()) };
-        match self.caller.owner() {
-            Owner::Organization(own) => KeyFilter { organization: Some(own.id.clone()), ..filter },
-            Owner::Project(own) => KeyFilter {
-                organization: Some(own.organization.id.clone()),
-                project: Some(own.id.clone()),
-                ..filter
-            },
-            Owner::User(own) => KeyFilter { user: Some(own.email.clone()), ..filter },
+    /// Takes a new key back whose maker has lost its own meanwhile, as when its owner was deleted: what was revoked then did not
+    /// include a key that was still to come.
+    async fn outlives_no_caller(&self, created: CreatedKey) -> Result<CreatedKey, ManageError> {
+        if self.manager.is_in_force(self.caller).await? {
+            return Ok(created);
         }
+        self.manager.revoke_as(self.by(), &created.record().id, "made by a key that is gone").await?;
+        Err(ManageError::gone())
+    }
+
+    /// Narrows a filter to the keys that the caller may know of. Returns `None` if these are other keys than are asked for.
+    fn filter(&self, mut filter: KeyFilter) -> Option<KeyFilter> {
+        let environment = (!self.anywhere).then(|| self.caller.environment());
+        let (organization, project, user) = match self.caller.owner() {
+            Owner::Organization(own) => (Some(&own.id), None, None),
+            Owner::Project(own) => (Some(&own.organization.id), Some(&own.id), None),
+            Owner::User(own) => (None, None, Some(&own.email)),
+        };
+        let is_left = narrow(&mut filter.environment, environment.as_ref())
+            && narrow(&mut filter.organization, organization)
+            && narrow(&mut filter.project, project)
+            && narrow(&mut filter.user, user);
+        is_left.then_some(filter)
     }
 
     fn has(&self, scopes: &Scopes) -> Result<(), ManageError> {
@@ -147,12 +166,14 @@ impl<S: KeyStore + UsageStore> Delegate<'_, S> {
         if let Some(id) = &query.key {
             self.get(id).await?;
         }
-        let own = self.filter(KeyFilter {
+        let wanted = KeyFilter {
             organization: query.organization,
             project: query.project,
             user: query.user,
+            environment: query.environment,
             ..KeyFilter::all()
-        });
+        };
+        let Some(own) = self.filter(wanted) else { return Ok(Vec::new()) };
         let query = UsageQuery {
             organization: own.organization,
             project: own.project,
@@ -162,4 +183,12 @@ impl<S: KeyStore + UsageStore> Delegate<'_, S> {
         };
         self.manager.usage(&query).await
     }
+}
+
+/// Narrows what is wanted to what is the caller's own, if it is bound to anything, and tells whether something is left.
+fn narrow<T: PartialEq + Clone>(wanted: &mut Option<T>, own: Option<&T>) -> bool {
+    let Some(own) = own else { return true };
+    let is_left = wanted.as_ref().is_none_or(|wanted| wanted == own);
+    *wanted = Some(own.clone());
+    is_left
 }

@@ -57,6 +57,11 @@ impl ManageError {
         Self::of(ManageErrorKind::NotFound)
     }
 
+    /// Says that the caller has lost its key.
+    pub(super) fn gone() -> Self {
+        Self::of(ManageErrorKind::Forbidden)
+    }
+
     pub(super) fn invalid(fields: Vec<FieldError>) -> Self {
         Self { fields, ..Self::of(ManageErrorKind::Invalid) }
     }

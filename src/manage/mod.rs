@@ -46,7 +46,7 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::digest::{Digest, Digester};
 use crate::key::{ApiKey, KeyId, Mint, ReadableKey};
 use crate::principal::Principal;
-use crate::record::{Record, Revocation};
+use crate::record::{KeyState, Record, Revocation};
 use rules::Findings;
 
 /// Manages the keys of a store. A clone shares it.
@@ -167,6 +167,7 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// As for [`import`](Self::import).
     pub async fn import_text(&self, text: &str, new: NewKey) -> Result<Record, ManageError> {
+        Findings::default().key_text(text).verdict()?;
         let readable = new.readable.then(|| ReadableKey::new(text));
         self.import_with(self.digester.digest(text.as_bytes()), readable, new).await
     }
@@ -287,13 +288,14 @@ impl<S: KeyStore> KeyManager<S> {
         Ok(keys)
     }
 
-    /// Deletes all keys that had expired or were revoked by the time `before`, and returns how many these were.
+    /// Deletes all keys that had expired or were revoked by the time `before`, and returns how many these were. A time that is
+    /// still to come stands for now: no key is deleted that is in force.
     ///
     /// # Errors
     ///
     /// [`Unavailable`](ManageErrorKind::Unavailable) if the store fails.
     pub async fn delete_ended(&self, before: Timestamp) -> Result<u64, ManageError> {
-        let keys = self.store.delete_ended(before).await?;
+        let keys = self.store.delete_ended(before.min(self.clock.wall())).await?;
         self.tell(Action::DeletedAll { keys }, None, self.by.clone());
         Ok(keys)
     }
@@ -303,6 +305,12 @@ impl<S: KeyStore> KeyManager<S> {
         self.store.insert(record.clone()).await?;
         self.tell(Action::Created, Some(&record.id), record.created_by.clone());
         Ok(record)
+    }
+
+    /// Tells whether a caller could still call. A key that is kept elsewhere is not for this store to judge.
+    async fn is_in_force(&self, caller: &Principal) -> Result<bool, ManageError> {
+        let own = self.store.get(caller.key_id()).await?;
+        Ok(own.is_none_or(|own| own.state(self.clock.wall()) == KeyState::Active))
     }
 
     fn revocation(&self, reason: &str) -> Result<Revocation, ManageError> {

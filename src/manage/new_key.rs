@@ -92,8 +92,9 @@ impl NewKey {
     }
 
     pub(super) fn check(&self, now: Timestamp) -> Result<(), ManageError> {
-        let Self { name, scopes, expires_at, metadata, .. } = self;
+        let Self { owner, name, scopes, expires_at, metadata, .. } = self;
         Findings::default()
+            .owner(owner)
             .name(name)
             .scopes(scopes)
             .expires_at(*expires_at, now)

@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::{FieldError, ManageError};
 use crate::backend::Grace;
 use crate::clock::Timestamp;
+use crate::credential::MAX_CREDENTIAL_BYTES;
+use crate::owner::Owner;
 use crate::scope::Scopes;
 
 /// Characters of a name or a reason.
@@ -22,6 +24,21 @@ const METADATA: (usize, usize, usize) = (50, 40, 500);
 pub(super) struct Findings(Vec<FieldError>);
 
 impl Findings {
+    pub(super) fn owner(mut self, owner: &Owner) -> Self {
+        let ids = match owner {
+            Owner::Organization(own) => [Some(("organization", &own.id)), None],
+            Owner::Project(own) => [Some(("organization", &own.organization.id)), Some(("project", &own.id))],
+            Owner::User(own) => [Some(("user", &own.email)), None],
+        };
+        for (field, id) in ids.into_iter().flatten() {
+            if id.is_empty() {
+                self.add(field, "expected at least one character, found none".to_owned());
+            }
+            self.text(field, id);
+        }
+        self
+    }
+
     pub(super) fn name(mut self, name: &str) -> Self {
         self.text("name", name);
         self
@@ -50,6 +67,15 @@ impl Findings {
     pub(super) fn expires_at(mut self, end: Option<Timestamp>, now: Timestamp) -> Self {
         if end.is_some_and(|end| end <= now) {
             self.add("expires_at", "expected a time in the future, found one in the past".to_owned());
+        }
+        self
+    }
+
+    /// Takes any text for a key, but for one that nobody can present.
+    pub(super) fn key_text(mut self, text: &str) -> Self {
+        let (length, most) = (text.len(), MAX_CREDENTIAL_BYTES);
+        if !(1..=most).contains(&length) {
+            self.add("text", format!("expected a key of 1 to {most} bytes, found {length}"));
         }
         self
     }

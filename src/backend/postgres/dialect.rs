@@ -10,7 +10,9 @@ pub(super) type Row = sqlx::postgres::PgRow;
 pub(super) type DatabaseConnection = sqlx::PgConnection;
 pub(super) type DatabaseTransaction<'t> = sqlx::Transaction<'t, Database>;
 
-pub(super) const BEGIN: &str = "BEGIN";
+/// Each statement sees what was committed before it, whatever the connections of an application default to: one that follows a
+/// lock must see what was done under it.
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// Keeps a row that was read as it is, until the transaction ends.
 pub(super) const LOCK_ROW: &str = " FOR UPDATE OF tower_api_key";

@@ -8,6 +8,7 @@ mod refusal;
 mod usage;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
@@ -209,10 +210,11 @@ async fn rotate<S: KeyStore>(
     let delegate = shared.to_write(&caller)?;
     let mut fields = read(body)?;
     let from_first_use = fields.truth("grace_from_first_use").unwrap_or(false);
-    let grace = match fields.seconds("grace_seconds") {
-        Some(grace) if from_first_use => Grace::FromFirstUse(grace),
-        Some(grace) if !grace.is_zero() => Grace::For(grace),
-        Some(_) | None => Grace::None,
+    let seconds = fields.seconds("grace_seconds").unwrap_or_default();
+    let grace = match seconds {
+        seconds if from_first_use => Grace::FromFirstUse(seconds),
+        Duration::ZERO => Grace::None,
+        seconds => Grace::For(seconds),
     };
     let mut replacement = Replacement::new(grace);
     replacement.expires_at = fields.time("expires_at").flatten();

@@ -46,12 +46,14 @@ pub(super) enum Write {
 }
 
 impl Write {
-    /// Statements that come before all others, so that whoever adds a key and whoever changes its owner do not miss each other.
+    /// Statements that come before all others, so that whoever adds a key and whoever changes its owner do not miss each other,
+    /// and whoever changes one or two keys and whoever changes many do not wait for each other.
     fn locks(&self) -> &'static [&'static str] {
         match self {
-            Self::Insert(..) | Self::Edit(_, Edit::Rotate(_)) => KEEP_OWNERS,
-            Self::Owner(_) => LOCK_OWNERS,
-            _ => &[],
+            Self::Insert(..) | Self::Edit(..) => KEEP_OWNERS,
+            Self::Owner(_) | Self::RevokeAll(..) | Self::DeleteEnded(_) => LOCK_OWNERS,
+            // One row, and nothing that depends on others: a revocation waits for as little as it can.
+            Self::Revoke(..) => &[],
         }
     }
 }
