@@ -155,14 +155,15 @@ impl Record {
         }
     }
 
-    /// Creates the record that stands for a person who is known by a password, with the scopes of all the roles in organizations
-    /// that are reached by it: less would deny what a role may do, and more would grant what none may.
+    /// Creates the record that stands for a person who is known by a password, with these scopes and those of all the roles in
+    /// organizations that are reached by it: less would deny what a role may do.
     #[cfg(feature = "password")]
-    pub(crate) fn of_account(user: User, environment: Environment) -> Self {
+    pub(crate) fn of_account(user: User, environment: Environment, scopes: &Scopes) -> Self {
         let digest = Digest::of_account(&user.email);
         let is_reached = |own: &Organization| !(own.disabled || own.requires_sso);
         let roles = user.memberships.iter().filter(|membership| is_reached(&membership.organization));
-        let scopes = roles.flat_map(|membership| membership.scopes.iter().cloned()).collect();
+        let scopes =
+            roles.flat_map(|membership| membership.scopes.iter()).chain(scopes.iter()).cloned().collect();
         let mut record = Self::imported(KeyId::of_account(&digest), digest, Owner::User(user));
         record.environment = environment;
         record.scopes = scopes;

@@ -86,6 +86,41 @@ async fn a_person_is_known_by_the_right_password_and_reaches_what_the_role_may()
 }
 
 #[tokio::test]
+async fn a_password_grants_what_the_roles_do_and_what_is_declared_for_it_and_nothing_else() {
+    let passwords = light_passwords();
+    let store = store_with_ann(&passwords).await;
+    let builder = |store: &MemoryStore| {
+        let builder = Authenticator::builder(store.clone()).sources([Source::basic()]);
+        builder.passwords(passwords.clone()).deadline(Duration::from_secs(60))
+    };
+    let meets = |ann: &Principal, scope: &str| ann.meets(&Requirement::all_of([scope]).unwrap());
+    let plain = builder(&store).build().unwrap();
+    let ann = present(&plain, ANN, SECRET).await.unwrap();
+    assert_eq!(
+        ["notes.read", "notes.write", "account.password"].map(|scope| meets(&ann, scope)),
+        [true, false, false]
+    );
+
+    let own = builder(&store).password_scopes(Scopes::parse("account.*").unwrap()).build().unwrap();
+    let ann = present(&own, ANN, SECRET).await.unwrap();
+    assert_eq!(
+        ["notes.read", "notes.write", "account.password"].map(|scope| meets(&ann, scope)),
+        [true, false, true]
+    );
+    let account = Requirement::all_of(["account.password"]).unwrap();
+    assert!(
+        ann.can(&account, Resource::Organization("acme")).is_err(),
+        "it is not the organization's to grant"
+    );
+
+    let mut by_sso = Organization::new("acme");
+    by_sso.requires_sso = true;
+    store.put_organization(by_sso).await.unwrap();
+    let ann = present(&own, ANN, SECRET).await.unwrap();
+    assert_eq!(["notes.read", "account.password"].map(|scope| meets(&ann, scope)), [false, true]);
+}
+
+#[tokio::test]
 async fn whatever_is_wrong_with_a_password_the_answer_is_the_same() {
     let passwords = light_passwords();
     let store = store_with_ann(&passwords).await;

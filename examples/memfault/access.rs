@@ -19,13 +19,16 @@ pub(crate) const ROLES: [(&str, &str); 3] = [
     ("developer", "project.read project.upload"),
 ];
 
-/// What a person's key may do, within the roles that the person holds. Changing the password is for the password alone.
+/// What a person's key and password may do, within the roles that the person holds. Changing the password is for the password
+/// alone.
 const OF_USER_KEYS: &str = "project.* organization.* account.key";
+const OF_PASSWORDS: &str = "project.* organization.* account.*";
 
 /// Admits people and automation. Two credentials in one request are refused with 400, whichever is good.
 pub(crate) fn layer(store: SqliteStore, passwords: Passwords) -> Result<AuthenticateLayer, ConfigError> {
     let sources = [Source::bearer(), Source::basic().empty_user(), Source::memfault_project_key()];
     let authenticator = Authenticator::builder(store).sources(sources).passwords(passwords);
+    let authenticator = authenticator.password_scopes(Scopes::parse(OF_PASSWORDS)?);
     Ok(AuthenticateLayer::new(authenticator.realm("memfault").respond(refusal).build()?))
 }
 

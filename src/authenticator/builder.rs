@@ -178,7 +178,18 @@ impl AuthenticatorBuilder {
     /// for a password.
     #[cfg(feature = "password")]
     pub fn passwords(mut self, passwords: crate::password::Passwords) -> Self {
-        self.passwords = Some(passwords);
+        self.passwords.verifier = Some(passwords);
+        self
+    }
+
+    /// Sets what a person who presents a password may do beside what the roles grant, as the scopes of a key do: what is the
+    /// person's own and no organization's, such as to change the password. Default: nothing.
+    ///
+    /// In an organization, a person may do what the role there grants as well, and nothing more; see
+    /// [`Principal::can`](crate::Principal::can).
+    #[cfg(feature = "password")]
+    pub fn password_scopes(mut self, scopes: crate::scope::Scopes) -> Self {
+        self.passwords.scopes = scopes;
         self
     }
 

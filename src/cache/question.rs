@@ -5,14 +5,16 @@ use crate::digest::Digest;
 #[cfg(feature = "password")]
 use crate::environment::Environment;
 use crate::record::Record;
+#[cfg(feature = "password")]
+use crate::scope::Scopes;
 
 #[derive(Clone)]
 pub(crate) enum Question {
     /// The key with this digest.
     Key(Digest),
-    /// The person with this e-mail, who acts in this environment.
+    /// The person with this e-mail, who acts in this environment and may do this beside what the roles grant.
     #[cfg(feature = "password")]
-    Account { digest: Digest, email: super::sync::Arc<str>, environment: Environment },
+    Account { digest: Digest, email: super::sync::Arc<str>, environment: Environment, scopes: Scopes },
 }
 
 impl Question {
@@ -29,9 +31,9 @@ impl Question {
         match self {
             Self::Key(digest) => backend.find(digest).await,
             #[cfg(feature = "password")]
-            Self::Account { email, environment, .. } => {
+            Self::Account { email, environment, scopes, .. } => {
                 let user = backend.find_user(email).await?;
-                Ok(user.map(|user| Record::of_account(user, *environment)))
+                Ok(user.map(|user| Record::of_account(user, *environment, scopes)))
             }
         }
     }

@@ -12,10 +12,16 @@ use crate::environment::Environment;
 use crate::owner::{Owner, User};
 use crate::password::Passwords;
 use crate::password_hash::PasswordHash;
+use crate::scope::Scopes;
 use crate::trace;
 
-/// The verifier of passwords, where they are accepted.
-pub(in super::super) type Accepted = Option<Passwords>;
+/// Whether passwords are accepted, and what they grant.
+#[derive(Default)]
+pub(in super::super) struct Accepted {
+    pub(in super::super) verifier: Option<Passwords>,
+    /// What a person may do beside what the roles grant.
+    pub(in super::super) scopes: Scopes,
+}
 
 /// An e-mail and what may be the password, which is wiped when it is dropped.
 pub(in super::super) struct Presented {
@@ -27,7 +33,7 @@ pub(in super::super) struct Presented {
 impl Authenticator {
     /// Returns what may be a password: a Basic credential that names a person.
     pub(in super::super) fn password_in(&self, credential: &Credential<'_>) -> Option<Presented> {
-        self.0.passwords.as_ref()?;
+        self.0.passwords.verifier.as_ref()?;
         let is_basic = *self.scheme(credential.source()) == Scheme::Basic;
         let email = User::new(credential.user().filter(|user| is_basic && !user.is_empty())?, []).email;
         Some(Presented {
@@ -40,8 +46,11 @@ impl Authenticator {
     /// Returns the person if both the account and the verdict on the password are remembered.
     pub(in super::super) fn known_by(&self, presented: &Presented) -> Option<Fact> {
         let account = self.0.cache.peek(&presented.account)?;
-        let verdict =
-            self.0.passwords.as_ref()?.verdict(&presented.email, password_of(&account)?, &presented.secret);
+        let verdict = self.0.passwords.verifier.as_ref()?.verdict(
+            &presented.email,
+            password_of(&account)?,
+            &presented.secret,
+        );
         match verdict? {
             true => Some(account),
             false => Some(Fact::Absent),
@@ -52,10 +61,12 @@ impl Authenticator {
     /// the time tells nothing.
     pub(in super::super) async fn look_up_account(&self, presented: Presented) -> Result<Fact, Unanswered> {
         let Presented { account: digest, email, secret } = presented;
-        let Some(passwords) = &self.0.passwords else { return Ok(Fact::Absent) };
+        let Accepted { verifier, scopes } = &self.0.passwords;
+        let Some(passwords) = verifier else { return Ok(Fact::Absent) };
         // A person has no environment: it is that of the deployment.
         let environment = self.0.environment.unwrap_or(Environment::Live);
-        let question = Question::Account { digest, email: Arc::clone(&email), environment };
+        let question =
+            Question::Account { digest, email: Arc::clone(&email), environment, scopes: scopes.clone() };
         let account = self.0.cache.read(question).await?;
         let hash = password_of(&account);
         match passwords.verify(&email, hash, secret.clone()).await {
