@@ -46,11 +46,12 @@ pub(super) enum Write {
 }
 
 impl Write {
-    /// Statements that come before all others, so that whoever adds a key and whoever changes its owner do not miss each other.
+    /// Statements that come before all others, so that whoever adds a key and whoever changes its owner do not miss each other,
+    /// and so that of those that change several keys none waits for another that waits for it.
     fn locks(&self) -> &'static [&'static str] {
         match self {
-            Self::Insert(..) | Self::Edit(_, Edit::Rotate(_)) => KEEP_OWNERS,
-            Self::Owner(_) => LOCK_OWNERS,
+            Self::Insert(..) | Self::Edit(..) => KEEP_OWNERS,
+            Self::Owner(_) | Self::RevokeAll(..) | Self::DeleteEnded(_) => LOCK_OWNERS,
             _ => &[],
         }
     }
