@@ -20,6 +20,11 @@ impl Failure {
         Self { code: 2, message: message.into() }
     }
 
+    /// A database that is not there, or an output that cannot be written to.
+    pub(crate) fn outside(message: impl Into<String>) -> Self {
+        Self { code: 5, message: message.into() }
+    }
+
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(self.code)
     }

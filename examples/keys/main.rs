@@ -3,12 +3,13 @@
 //! `cargo run --example keys --features sqlite,postgres,manage -- --url sqlite:keys.db create --organization acme`
 //!
 //! The text of a key that was made goes to stdout, and nothing else does beside it. The exit status says what went wrong: 2 a
-//! value, 3 no such key, 4 a key that is not in a state for it, 5 a database that could not be asked.
-
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to whoever started it")]
+//! value, 3 no such key, 4 a key that is not in a state for it, 5 a database that could not be asked,
+//! or an answer that could not be written.
 
 mod arguments;
+mod database;
 mod failure;
+mod output;
 mod table;
 mod usage;
 
@@ -22,7 +23,7 @@ use serde_json::json;
 use tower_api_key::backend::{Grace, KeyFilter};
 use tower_api_key::manage::{CreatedKey, KeyManager, NewKey, Replacement};
 use tower_api_key::{
-    Environment, KeyState, KeyStore, Organization, Owner, PostgresStore, SqliteStore, Timestamp, UsageStore,
+    Environment, KeyStore, Organization, Owner, PostgresStore, SqliteStore, Timestamp, UsageStore,
 };
 
 #[tokio::main]
@@ -31,14 +32,18 @@ async fn main() -> ExitCode {
     match open(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("keys: {failure}");
+            output::tell(&format!("keys: {failure}"));
             failure.code()
         }
     }
 }
 
 async fn open(arguments: Arguments) -> Result<(), Failure> {
+    if let Command::Usage(wanted) = &arguments.command {
+        usage::days(wanted, now())?;
+    }
     if arguments.url.starts_with("sqlite:") {
+        database::check_that_there_is_one(&arguments.url, &arguments.command)?;
         let store = SqliteStore::open(&arguments.url).await?;
         run(store, arguments).await
     } else if arguments.url.starts_with("postgres:") || arguments.url.starts_with("postgresql:") {
@@ -54,13 +59,16 @@ async fn run<S: KeyStore + UsageStore + Clone>(store: S, arguments: Arguments) -
     let manager = KeyManager::new(store, arguments.prefix);
     let json = arguments.json;
     match arguments.command {
-        Command::Init => eprintln!("The database is ready."),
+        Command::Init => {
+            output::tell("The database is ready.");
+            Ok(())
+        }
         Command::Create(create) => show_created(manager.create(new_key(create)?).await?, json),
         Command::List { owner, limit, after } => {
             let records = manager.list(&filter(owner), after.as_ref(), limit).await?;
-            table::print(&records, json, now());
+            output::show(&table::of_keys(&records, json, now()))
         }
-        Command::Show { id } => table::print(&[manager.get(&id).await?], json, now()),
+        Command::Show { id } => output::show(&table::of_keys(&[manager.get(&id).await?], json, now())),
         Command::Rotate(RotateArguments { id, grace_seconds, from_first_use }) => {
             let grace = Duration::from_secs(grace_seconds.into());
             let grace = match (grace_seconds, from_first_use) {
@@ -68,17 +76,18 @@ async fn run<S: KeyStore + UsageStore + Clone>(store: S, arguments: Arguments) -
                 (0, false) => Grace::None,
                 (_, false) => Grace::For(grace),
             };
-            show_created(manager.rotate(&id, Replacement::new(grace)).await?, json);
+            show_created(manager.rotate(&id, Replacement::new(grace)).await?, json)
         }
         Command::Revoke { id, reason } => {
             manager.revoke(&id, &reason).await?;
-            eprintln!("{id} is revoked.");
+            output::tell(&format!("{id} is revoked."));
+            Ok(())
         }
         Command::Usage(wanted) => {
-            usage::print(&manager.usage(&usage::query(wanted, now())?).await?, json);
+            let lines = manager.usage(&usage::query(wanted, now())?).await?;
+            output::show(&usage::table(&lines, json))
         }
     }
-    Ok(())
 }
 
 fn new_key(create: CreateArguments) -> Result<NewKey, Failure> {
@@ -107,23 +116,26 @@ fn owner(OwnerArguments { organization, project, user }: OwnerArguments) -> Resu
 }
 
 fn filter(OwnerArguments { organization, project, user }: OwnerArguments) -> KeyFilter {
-    let mut filter = KeyFilter::all();
+    let mut filter = user.map_or_else(KeyFilter::all, KeyFilter::of_user);
     filter.organization = organization.map(Into::into);
     filter.project = project.map(Into::into);
-    filter.user = user.map(Into::into);
     filter
 }
 
 /// Prints the text of a key, once.
-fn show_created(created: CreatedKey, as_json: bool) {
+fn show_created(created: CreatedKey, as_json: bool) -> Result<(), Failure> {
     let (text, record) = created.into_parts();
-    if as_json {
-        println!("{}", json!({ "id": record.id.as_str(), "key": text.as_str() }));
+    let id = &record.id;
+    let printed = if as_json {
+        output::print(&json!({ "id": id.as_str(), "key": text.as_str() }).to_string())
     } else {
-        eprintln!("{} is ready. This is its text, which cannot be shown again:", record.id);
-        println!("{}", text.as_str());
-    }
-    debug_assert_eq!(record.state(now()), KeyState::Active);
+        output::tell(&format!("{id} is ready. This is its text, which cannot be shown again:"));
+        output::print(text.as_str())
+    };
+    printed.map_err(|error| {
+        let message = "expected to write the text of the new key, found that it cannot be";
+        Failure::outside(format!("{message}: {error}; nobody has the key {id}, so revoke it: `revoke {id}`"))
+    })
 }
 
 #[allow(clippy::disallowed_methods, reason = "a command line has the clock of the machine")]

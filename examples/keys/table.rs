@@ -3,27 +3,27 @@
 use serde_json::{Value, json};
 use tower_api_key::{KeyId, Record, Scope, Timestamp};
 
-/// Prints keys.
-pub(crate) fn print(records: &[Record], as_json: bool, now: Timestamp) {
+/// Writes keys.
+pub(crate) fn of_keys(records: &[Record], as_json: bool, now: Timestamp) -> String {
     if as_json {
         let values: Vec<Value> = records.iter().map(|record| value(record, now)).collect();
-        println!("{}", Value::Array(values));
-        return;
+        return Value::Array(values).to_string();
     }
     let heads = ["ID", "NAME", "OWNER", "ENVIRONMENT", "STATE", "SCOPES", "KEY"].map(str::to_owned);
     let rows: Vec<_> = [heads].into_iter().chain(records.iter().map(|record| row(record, now))).collect();
-    print_rows(&rows);
+    of_rows(&rows)
 }
 
-/// Prints rows whose cells stand below each other.
-pub(crate) fn print_rows<const N: usize>(rows: &[[String; N]]) {
-    for row in rows {
+/// Writes rows whose cells stand below each other.
+pub(crate) fn of_rows<const N: usize>(rows: &[[String; N]]) -> String {
+    let line = |row: &[String; N]| {
         let cells = row.iter().enumerate().map(|(column, cell)| {
             let width = rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
             format!("{cell:width$}")
         });
-        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
-    }
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn row(record: &Record, now: Timestamp) -> [String; 7] {

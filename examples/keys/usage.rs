@@ -2,38 +2,44 @@
 
 use serde_json::{Value, json};
 use tower_api_key::backend::{UsageBy, UsageLine, UsageQuery};
+use tower_api_key::clock::Day;
 use tower_api_key::{KeyId, Timestamp};
 
-use crate::arguments::{OwnerArguments, UsageArguments};
+use crate::arguments::UsageArguments;
 use crate::failure::Failure;
-use crate::table::print_rows;
+use crate::filter;
+use crate::table;
 
-/// Reads what is wanted.
-pub(crate) fn query(wanted: UsageArguments, now: Timestamp) -> Result<UsageQuery, Failure> {
-    let UsageArguments { owner: OwnerArguments { organization, project, user }, key, from, to, by_key } =
-        wanted;
-    let to = to.unwrap_or_else(|| now.into());
-    let from = from.unwrap_or_else(|| to.plus(-29));
+/// Reads which days are wanted, from the first to the last.
+pub(crate) fn days(wanted: &UsageArguments, now: Timestamp) -> Result<(Day, Day), Failure> {
+    let to = wanted.to.unwrap_or_else(|| now.into());
+    let from = wanted.from.unwrap_or_else(|| to.plus(-29));
     if from > to {
         return Err(Failure::value("expected a day as --from that is not after --to, found a later one"));
     }
-    let mut query = UsageQuery::new(from, to).by(if by_key { UsageBy::Key } else { UsageBy::Total });
-    query.key = key;
-    query.organization = organization.map(Into::into);
-    query.project = project.map(Into::into);
-    query.user = user.map(Into::into);
+    Ok((from, to))
+}
+
+/// Reads what is wanted.
+pub(crate) fn query(wanted: UsageArguments, now: Timestamp) -> Result<UsageQuery, Failure> {
+    let (from, to) = days(&wanted, now)?;
+    let owner = filter(wanted.owner);
+    let mut query = UsageQuery::new(from, to).by(if wanted.by_key { UsageBy::Key } else { UsageBy::Total });
+    query.key = wanted.key;
+    query.organization = owner.organization;
+    query.project = owner.project;
+    query.user = owner.user;
     Ok(query)
 }
 
-/// Prints usage.
-pub(crate) fn print(lines: &[UsageLine], as_json: bool) {
+/// Writes usage.
+pub(crate) fn table(lines: &[UsageLine], as_json: bool) -> String {
     if as_json {
-        println!("{}", lines.iter().map(value).collect::<Value>());
-        return;
+        return lines.iter().map(value).collect::<Value>().to_string();
     }
     let heads = ["DAY", "ENVIRONMENT", "REQUESTS", "ID"].map(str::to_owned);
     let rows: Vec<_> = [heads].into_iter().chain(lines.iter().map(row)).collect();
-    print_rows(&rows);
+    table::of_rows(&rows)
 }
 
 fn row(line: &UsageLine) -> [String; 4] {

@@ -1,7 +1,7 @@
 //! The command line that manages keys.
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -43,8 +43,14 @@ impl Keys {
 }
 
 async fn run<'a>(url: &str, arguments: impl Iterator<Item = &'a str>) -> Ran {
-    let command = Command::new(binary("keys")).args(["--url", url]).args(arguments).output();
-    let Output { status, stdout, stderr } = command.await.unwrap();
+    run_into(Stdio::piped(), url, arguments).await
+}
+
+async fn run_into<'a>(stdout: Stdio, url: &str, arguments: impl Iterator<Item = &'a str>) -> Ran {
+    let mut command = Command::new(binary("keys"));
+    let command = command.args(["--url", url]).args(arguments).stdout(stdout).stderr(Stdio::piped());
+    let output = command.spawn().unwrap().wait_with_output();
+    let Output { status, stdout, stderr } = output.await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
 }
@@ -201,10 +207,99 @@ async fn a_command_that_cannot_be_followed_names_the_argument_and_changes_nothin
 #[tokio::test]
 async fn a_command_that_cannot_be_read_makes_no_database() {
     let keys = Keys::new();
-    for arguments in ["create", "show a/b", "create --user ann", "list --limit 0", "usage --to tomorrow"] {
+    for arguments in [
+        "create",
+        "show a/b",
+        "create --user ann",
+        "list --limit 0",
+        "usage --to tomorrow",
+        "usage --from 2027-01-02 --to 2027-01-01",
+    ] {
         assert_eq!(keys.run(arguments).await.code, 2, "{arguments}");
     }
     assert_eq!(std::fs::read_dir(keys.0.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_made_by_init_and_create_alone() {
+    let keys = Keys::new();
+    for arguments in ["list", "show key_a", "rotate key_a", "revoke key_a", "usage"] {
+        let ran = keys.run(arguments).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (5, ""), "{arguments}: {}", ran.stderr);
+        assert!(ran.stderr.contains("found none; `init` makes one"), "{arguments}: {}", ran.stderr);
+        assert!(ran.stderr.contains("keys.db"), "{arguments}: {}", ran.stderr);
+    }
+    assert_eq!(std::fs::read_dir(keys.0.path()).unwrap().count(), 0);
+    for made_by in ["init", "create --organization acme"] {
+        let keys = Keys::new();
+        assert_eq!(keys.run(made_by).await.code, 0);
+        assert_eq!(keys.run("list").await.code, 0, "{made_by}");
+    }
+}
+
+#[tokio::test]
+async fn a_person_is_found_by_an_e_mail_in_any_case() {
+    let keys = Keys::new();
+    let made = keys.json("create --user ANN@example.com").await;
+    let listed = keys.json("list --user Ann@Example.com").await;
+    assert_eq!((&listed[0]["id"], listed.as_array().unwrap().len()), (&made["id"], 1));
+
+    let store = SqliteStore::open(&keys.url()).await.unwrap();
+    let (id, day) = (KeyId::new(made["id"].as_str().unwrap()).unwrap(), Day::parse("2027-01-15").unwrap());
+    let count = UsageCount::new(id, Environment::Live, Owner::user("ann@example.com", []), 3, day.start());
+    store.add_usage(&UsageBatch::new("test", 1, [count])).await.unwrap();
+    store.close().await;
+    let usage = keys.json("usage --user Ann@Example.com --from 2027-01-15 --to 2027-01-15").await;
+    assert_eq!(usage[0]["requests"], 3);
+}
+
+/// `/dev/full` takes nothing.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_key_whose_text_cannot_be_written_is_named_so_that_it_can_be_revoked() {
+    let keys = Keys::new();
+    let first = keys.json("create --organization acme").await;
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let rotate = format!("rotate {} --grace-seconds 60", first["id"].as_str().unwrap());
+    let made = ["create --organization acme", "--json create --organization acme", &rotate];
+    for (number, arguments) in made.into_iter().enumerate() {
+        let ran = run_into(full().into(), &keys.url(), arguments.split(' ')).await;
+        assert_eq!(ran.code, 5, "{arguments}: {}", ran.stderr);
+        let listed = keys.json("list").await;
+        let listed = listed.as_array().unwrap();
+        assert_eq!(listed.len(), number + 2);
+        let newest = listed[number + 1]["id"].as_str().unwrap();
+        assert!(ran.stderr.contains(&format!("`revoke {newest}`")), "{arguments}: {}", ran.stderr);
+    }
+    for arguments in ["list", "--json list", "usage"] {
+        let ran = run_into(full().into(), &keys.url(), arguments.split(' ')).await;
+        assert_eq!(ran.code, 5, "{arguments}: {}", ran.stderr);
+        assert!(ran.stderr.contains("expected to write the answer"), "{arguments}: {}", ran.stderr);
+    }
+    // What is said about an answer may get lost, and the answer does not.
+    let mut quiet = Command::new(binary("keys"));
+    quiet.args(["--url", &keys.url(), "create", "--organization", "acme"]).stderr(full());
+    let ran = quiet.output().await.unwrap();
+    assert!(ran.status.success() && ran.stdout.starts_with(b"demo_live_"), "{ran:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_reader_that_has_seen_enough_of_a_list_is_no_failure() {
+    let keys = Keys::new();
+    keys.json("create --organization acme").await;
+    // The other end is closed before anything is written.
+    let closed = || {
+        let (own, other) = std::os::unix::net::UnixStream::pair().unwrap();
+        drop(other);
+        Stdio::from(std::os::fd::OwnedFd::from(own))
+    };
+    for arguments in ["list", "--json list", "usage"] {
+        let ran = run_into(closed(), &keys.url(), arguments.split(' ')).await;
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{arguments}");
+    }
+    let ran = run_into(closed(), &keys.url(), "create --organization acme".split(' ')).await;
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
 }
 
 #[tokio::test]

@@ -18,7 +18,8 @@ pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 pub(super) const LOCK_ROW: &str = " FOR UPDATE OF tower_api_key";
 
 /// Whoever adds a key holds off changes of owners, and whoever changes an owner holds off new keys: a key that is added unseen
-/// would be cached with its owner as it was. The number only has to be one that nobody else locks.
+/// would be cached with its owner as it was. Changes of many keys hold off those that take the rows of two, in another order. The
+/// number only has to be one that nobody else locks.
 pub(super) const KEEP_OWNERS: &[&str] = &["SELECT pg_advisory_xact_lock_shared(8390047731244621933)"];
 pub(super) const LOCK_OWNERS: &[&str] = &["SELECT pg_advisory_xact_lock(8390047731244621933)"];
 

@@ -135,8 +135,30 @@ async fn of_two_nodes_that_rotate_and_revoke_one_key_at_once_one_wins() {
     if is_absent() {
         return;
     }
-    let database = Database::create().await;
-    let [one, other] = [database.pool().await, database.pool().await]
-        .map(|pool| async { PostgresStore::with_pool(pool).await.unwrap() });
-    races::have_one_winner(one.await, other.await).await;
+    let (one, other) = two_stores(&Database::create().await).await;
+    races::have_one_winner(one, other).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_nodes_of_which_one_rotates_and_one_revokes_a_key_at_once_none_lets_it_in() {
+    if is_absent() {
+        return;
+    }
+    let (one, other) = two_stores(&Database::create().await).await;
+    races::end_with_a_revoked_key(one, other).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn first_uses_on_one_node_and_changes_of_all_keys_on_another_do_not_stop_each_other() {
+    if is_absent() {
+        return;
+    }
+    let (one, other) = two_stores(&Database::create().await).await;
+    races::let_first_uses_and_changes_of_all_keys_through(one, other).await;
+}
+
+/// Two stores on one database, with connections of their own.
+async fn two_stores(database: &Database) -> (PostgresStore, PostgresStore) {
+    let one = PostgresStore::with_pool(database.pool().await).await.unwrap();
+    (one, PostgresStore::with_pool(database.pool().await).await.unwrap())
 }

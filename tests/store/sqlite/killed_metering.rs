@@ -2,7 +2,7 @@
 //! counted twice.
 //!
 //! The test starts this very program again, as a child that makes requests and prints how many of them were answered and
-//! when, and kills it.
+//! when, and kills it. `LIVES` says how often.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write, stdout};
@@ -25,7 +25,7 @@ const DATABASE: &str = "TOWER_API_KEY_TEST_METERED_DATABASE";
 const INTERVAL: Duration = Duration::from_millis(300);
 /// What a busy machine may take for a write, which counts go on during.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// For how long the child of each round lives: from before the first flush to behind the third.
+/// For how long the children live, in turn: from before the first flush to behind the third.
 const LIVES: [u64; 5] = [200, 450, 700, 950, 300];
 
 #[tokio::test]
@@ -34,8 +34,9 @@ async fn a_killed_process_loses_at_most_an_interval_of_counts() {
     let file = folder.path().join("keys.db");
     let store = SqliteStore::open(&url(&file)).await.unwrap();
     store.insert(samples::plain("key")).await.unwrap();
-    let mut before = 0;
-    for life in LIVES {
+    let lives = env::var("LIVES").map_or(LIVES.len(), |lives| lives.parse().unwrap());
+    let (mut before, mut made, mut worst) = (0, 0, Duration::ZERO);
+    for life in LIVES.into_iter().cycle().take(lives) {
         let answered = answered_until_killed(&file, Duration::from_millis(life));
         let after = total(&store).await;
         let written = usize::try_from(after - before).unwrap();
@@ -44,9 +45,13 @@ async fn a_killed_process_loses_at_most_an_interval_of_counts() {
         let lost = answered.get(written).zip(answered.last());
         let since = lost.map_or(Duration::ZERO, |(first, last)| last.saturating_sub(*first));
         assert!(since <= INTERVAL + PATIENCE, "lost the requests of {since:?}");
-        before = after;
+        (before, made, worst) = (after, made + answered.len(), worst.max(since));
     }
     assert!(before > 0, "some were written");
+    #[allow(clippy::print_stderr, reason = "whoever runs a long check wants to know how long it was")]
+    {
+        eprintln!("{lives} kills, {made} requests, {before} counted, lost those of {worst:?} at most");
+    }
 }
 
 /// Does nothing, unless it was started by the test above.

@@ -70,3 +70,10 @@ async fn of_two_that_rotate_and_revoke_one_key_at_once_one_wins() {
     let other = SqliteStore::open(&url(&folder.path().join("keys.db"))).await.unwrap();
     crate::races::have_one_winner(store, other).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_of_which_one_rotates_and_one_revokes_a_key_at_once_none_lets_it_in() {
+    let (store, folder) = super::open().await;
+    let other = SqliteStore::open(&url(&folder.path().join("keys.db"))).await.unwrap();
+    crate::races::end_with_a_revoked_key(store, other).await;
+}
