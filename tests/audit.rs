@@ -77,7 +77,9 @@ fn build(builder: AuthenticatorBuilder) -> Authenticator {
 #[tokio::test]
 async fn every_change_that_a_manager_makes_is_told_with_ids_and_whose_doing_it_was() {
     let heard = Heard::default();
-    let manager = manager(MemoryStore::new()).audit(heard.hook()).acting_as("job-1");
+    let clock = Arc::new(ManualClock::new(START));
+    let manager = manager(MemoryStore::new()).with_clock(Arc::clone(&clock));
+    let manager = manager.audit(heard.hook()).acting_as("job-1");
     let (_, made) = manager.create(wanted()).await.unwrap().into_parts();
     let imported = manager.import_text("legacy-key-0123456789", wanted()).await.unwrap();
     let mut update = KeyUpdate::default();
@@ -86,7 +88,9 @@ async fn every_change_that_a_manager_makes_is_told_with_ids_and_whose_doing_it_w
     let (_, new) = manager.rotate(&made.id, Replacement::new(Grace::None)).await.unwrap().into_parts();
     manager.revoke(&new.id, CANARIES[2]).await.unwrap();
     manager.revoke_all(&KeyFilter::all(), CANARIES[2]).await.unwrap();
-    manager.delete_ended(START.saturating_add(Duration::from_secs(1))).await.unwrap();
+    let later = START.saturating_add(Duration::from_secs(1));
+    clock.advance(Duration::from_secs(1));
+    manager.delete_ended(later).await.unwrap();
     let job = Some("job-1");
     let expected = [
         event(Action::Created, Some(&made.id), job),
@@ -96,7 +100,7 @@ async fn every_change_that_a_manager_makes_is_told_with_ids_and_whose_doing_it_w
         event(Action::Created, Some(&new.id), job),
         event(Action::Revoked, Some(&new.id), job),
         event(Action::RevokedAll { keys: 1 }, None, job),
-        event(Action::DeletedAll { keys: 3 }, None, job),
+        AuditEvent::new(later, Action::DeletedAll { keys: 3 }).by(job.map(Into::into)),
     ];
     assert_eq!(heard.take(), expected);
 }

@@ -119,6 +119,17 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
         self.manager.revoke_as(self.by(), id, reason).await
     }
 
+    /// Revokes a key for good, and returns when no process admits it any more.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`revoke`](Self::revoke).
+    pub async fn revoke_everywhere(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
+        self.revoke(id, reason).await?;
+        self.manager.lease_to_end().await;
+        Ok(())
+    }
+
     /// Whose doing the changes are: the id of the caller's key.
     fn by(&self) -> Option<Box<str>> {
         Some(self.caller.key_id().as_str().into())

@@ -39,6 +39,7 @@ pub use new_key::{NewKey, Replacement};
 pub use routes::{ManageScopes, OPENAPI, routes};
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::audit::{Action, Audit, AuditEvent, Hook};
 use crate::backend::{KeyFilter, KeyStore, KeyUpdate, Rotation, UsageLine, UsageQuery, UsageStore};
@@ -48,6 +49,9 @@ use crate::key::{ApiKey, KeyId, Mint, ReadableKey};
 use crate::principal::Principal;
 use crate::record::{KeyState, Record, Revocation};
 use rules::Findings;
+
+/// The lease of an authenticator that is not told otherwise.
+const LEASE: Duration = Duration::from_secs(5);
 
 /// Manages the keys of a store. A clone shares it.
 ///
@@ -59,6 +63,7 @@ pub struct KeyManager<S> {
     digester: Digester,
     clock: Arc<dyn Clock>,
     audit: Option<Hook>,
+    lease: Duration,
     by: Option<Box<str>>,
 }
 
@@ -77,6 +82,7 @@ impl<S: KeyStore> KeyManager<S> {
             digester: Digester::sha256(),
             clock: Arc::new(SystemClock::default()),
             audit: None,
+            lease: LEASE,
             by: None,
         }
     }
@@ -97,6 +103,13 @@ impl<S: KeyStore> KeyManager<S> {
     #[must_use]
     pub fn with_clock(self, clock: impl Clock) -> Self {
         Self { clock: Arc::new(clock), ..self }
+    }
+
+    /// Sets how long other processes may go on with what they remember: the longest
+    /// [lease](crate::AuthenticatorBuilder::lease) of their authenticators. Default: 5 s, as theirs is.
+    #[must_use]
+    pub fn lease(self, lease: Duration) -> Self {
+        Self { lease, ..self }
     }
 
     /// Tells of each change, after the store has acknowledged it.
@@ -267,6 +280,25 @@ impl<S: KeyStore> KeyManager<S> {
     /// characters.
     pub async fn revoke(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
         self.revoke_as(self.by.clone(), id, reason).await
+    }
+
+    /// Revokes a key for good, and returns when no process admits it any more, whatever was lost on the way to it: after the
+    /// lease, by which all others have heard of it or have stopped to trust what they remember.
+    ///
+    /// A call that is dropped before it returns has revoked the key all the same, once the store has acknowledged it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`revoke`](Self::revoke).
+    pub async fn revoke_everywhere(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
+        self.revoke(id, reason).await?;
+        self.lease_to_end().await;
+        Ok(())
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "leases of other processes run on clocks of their own")]
+    async fn lease_to_end(&self) {
+        tokio::time::sleep(self.lease).await;
     }
 
     async fn revoke_as(&self, by: Option<Box<str>>, id: &KeyId, reason: &str) -> Result<(), ManageError> {

@@ -15,12 +15,14 @@ use crate::answer::Answer;
 use crate::fixtures::format;
 use crate::http1;
 use crate::message::Message;
+use crate::other_node::OtherNode;
 use crate::world::World;
 
 /// Carries out actions, and remembers what it has started.
 #[derive(Default)]
 pub(crate) struct Actor {
     held: Option<JoinHandle<Answer>>,
+    other_node: Option<OtherNode>,
 }
 
 impl Actor {
@@ -41,6 +43,16 @@ impl Actor {
                     let answer = world.exchange(&Message::plain("DELETE", "/unguarded/keys/VALID")).await;
                     assert_eq!(answer.status, 204);
                 }
+                "node B has the key cached, NOTIFY blocked" => {
+                    let store = world.backend.get_ref().store.clone();
+                    let node = OtherNode::remembering(world.fixtures.text("OF_TENANT"), store).await;
+                    self.other_node = Some(node);
+                }
+                "DELETE /admin/keys/$ID?wait=fleet on node A -> 204" => {
+                    let message = Message::plain("DELETE", "/admin/keys/OF_TENANT?wait=fleet");
+                    let answer = world.exchange(&message.bearer(world.fixtures.text("ADMIN"))).await;
+                    assert_eq!(answer.status, 204);
+                }
                 "rotate grace=5s" => rotate(world, Duration::from_secs(5)).await,
                 "release backend" => {
                     world.backend.set(Behaviour::Behave);
@@ -50,6 +62,10 @@ impl Actor {
                 other => panic!("no action {other:?}"),
             }
         }
+    }
+
+    pub(crate) async fn ask_other_node(&self) -> Answer {
+        self.other_node.as_ref().expect("another node").get().await
     }
 
     async fn hold(&mut self, world: &World) {

@@ -66,6 +66,10 @@ async fn in_turn(case: &Case, world: World) -> Outcome {
     let mut answers = Vec::new();
     for step in case.steps() {
         let request = match step {
+            Step::Action(words) if words == "GET on node B" => {
+                answers.push(actor.ask_other_node().await);
+                continue;
+            }
             Step::Action(words) => {
                 actor.act(&words, &world).await;
                 continue;

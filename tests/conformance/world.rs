@@ -31,6 +31,7 @@ use crate::fixtures::{Fixtures, NOW, format};
 use crate::http1;
 use crate::http2;
 use crate::message::Message;
+use crate::other_node::LEASE;
 
 pub(crate) struct World {
     pub(crate) fixtures: Fixtures,
@@ -67,6 +68,7 @@ impl World {
         let needs = |scope: &str| Requirement::all_of([scope]).unwrap();
         let scopes = ManageScopes::new(needs("keys.read"), needs("keys.write"));
         let manager = KeyManager::new(store.clone(), format()).with_clock(Arc::clone(&clock));
+        let manager = manager.lease(LEASE);
         let visits = Visits::default();
         let protected = protected(&visits, layer(&authenticator, &config)?, config.nested);
         let behind_other = Router::new().route("/b", get(whoami)).with_state(visits.clone());

@@ -49,6 +49,7 @@ impl World {
         let store = MemoryStore::new();
         let manager =
             KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap()).with_clock(Arc::clone(&clock));
+        let manager = manager.lease(Duration::from_millis(1));
         let usage = Usage::builder(store.clone()).with_clock(Arc::clone(&clock)).build().unwrap();
         let backend = Misbehaving::new(store);
         let authenticator = Authenticator::builder(backend.clone()).usage(usage.clone());

@@ -1,6 +1,7 @@
 //! A service whose customers manage their keys, in a file of SQLite.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use axum::Router;
 use tempfile::{TempDir, tempdir};
@@ -38,7 +39,10 @@ impl Service {
         let scopes = ManageScopes::new(needs("keys.read"), needs("keys.write"))
             .permissions(Scopes::parse("keys.read keys.write notes.*").unwrap());
         let app = Router::new()
-            .nest("/admin", routes(KeyManager::new(managed.clone(), format()), scopes))
+            .nest(
+                "/admin",
+                routes(KeyManager::new(managed.clone(), format()).lease(Duration::from_millis(1)), scopes),
+            )
             .layer(AuthenticateLayer::new(Authenticator::builder(callers).build().unwrap()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();

@@ -25,7 +25,7 @@ use crate::reject::{Reason, Rejection};
 use crate::scope::{Requirement, Scope, Scopes};
 use input::{Body, Id, key_id, read};
 use output::{answer, created, done, key};
-use query::{Page, Parameters, known};
+use query::{Page, Parameters, known, wrong};
 use refusal::{Refusal, method_not_allowed, not_found};
 
 /// Bytes of a request body: more than the longest key takes.
@@ -80,7 +80,7 @@ impl ManageScopes {
 /// | `GET /keys/{id}` | 200, a key |
 /// | `PATCH /keys/{id}` | 200, the key with a new `name`, `scopes`, `expires_at` or `metadata` |
 /// | `POST /keys/{id}/rotate` | 201, the successor with its text; `grace_seconds`, `grace_from_first_use`, `expires_at` |
-/// | `DELETE /keys/{id}?reason` | 204, though it was revoked before |
+/// | `DELETE /keys/{id}?reason&wait` | 204, though it was revoked before; with `wait=fleet` when no process admits it any more |
 /// | `GET /keys/{id}/usage?from&to` | 200, how often the key was used, by day |
 /// | `GET /usage?from&to&by` | 200, how often all keys were used, by day, in total or `by=key` |
 /// | `GET /permissions` | 200, what keys can be granted |
@@ -230,9 +230,18 @@ async fn revoke<S: KeyStore>(
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
     let delegate = shared.to_write(&caller)?;
-    let mut parameters = known(parameters, &["reason"])?;
-    let reason = parameters.remove("reason").unwrap_or_default();
-    delegate.revoke(&key_id(id)?, &reason).await?;
+    let mut parameters = known(parameters, &["reason", "wait"])?;
+    let everywhere = match parameters.remove("wait").as_deref() {
+        Some("fleet") => true,
+        Some(_) => return Err(wrong("wait", "fleet, found something else")),
+        None => false,
+    };
+    let (id, reason) = (key_id(id)?, parameters.remove("reason").unwrap_or_default());
+    if everywhere {
+        delegate.revoke_everywhere(&id, &reason).await?;
+    } else {
+        delegate.revoke(&id, &reason).await?;
+    }
     Ok(done())
 }
 
