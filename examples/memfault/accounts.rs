@@ -13,6 +13,7 @@ use tower_api_key::{KeyState, Owner, Principal};
 
 use crate::access;
 use crate::app::App;
+use crate::cycle::cycle;
 use crate::errors::{Body, Refusal};
 use crate::words::Text;
 
@@ -44,8 +45,7 @@ pub(crate) async fn show_key(State(app): State<App>, caller: Principal) -> Resul
 pub(crate) async fn cycle_key(State(app): State<App>, caller: Principal) -> Result<Response, Refusal> {
     let (email, manager) = (email(&caller)?, app.managers.user_keys.acting_as(caller.key_id().as_str()));
     let new = access::new_user_key(email)?;
-    manager.revoke_all(&KeyFilter::of_user(email), "cycled").await?;
-    let (text, record) = manager.create(new).await?.into_parts();
+    let (text, record) = cycle(&manager, KeyFilter::of_user(email), new).await?.into_parts();
     let shown = json!({ "data": { "id": record.id.as_str(), "api_key": text.as_str() } });
     // Nobody on the way may keep the text.
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(shown)).into_response())

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 use tower_api_key::backend::BackendErrorKind;
 use tower_api_key::manage::{ManageError, ManageErrorKind};
 use tower_api_key::password::PasswordError;
@@ -97,7 +97,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         let Raw(bytes) = Raw::from_request(request, state).await?;
-        let read = serde_json::from_slice(&bytes);
+        // By way of an object, as a list of the same values would be read as well.
+        let read =
+            serde_json::from_slice(&bytes).and_then(|fields| serde_json::from_value(Value::Object(fields)));
         read.map(Self).map_err(|error| Refusal::bad(format!("Expected another body: {error}")))
     }
 }

@@ -12,6 +12,7 @@ use tower_api_key::{KeyState, Principal};
 
 use crate::access::{self, Managers};
 use crate::app::App;
+use crate::cycle::cycle;
 use crate::errors::{At, Body, Refusal};
 use crate::place::{OfPath, Place};
 use crate::words::Slug;
@@ -73,8 +74,8 @@ pub(crate) async fn cycle_key(
 async fn new_key(managers: &Managers, caller: &Principal, place: &Place) -> Result<ReadableKey, Refusal> {
     let manager = managers.project_keys.clone().acting_as(caller.key_id().as_str());
     let Place { organization, project } = place;
-    manager.revoke_all(&KeyFilter::of_project(&**organization, &**project), "cycled").await?;
-    let created = manager.create(access::new_project_key(organization, project)).await?;
+    let new = access::new_project_key(organization, project);
+    let created = cycle(&manager, KeyFilter::of_project(&**organization, &**project), new).await?;
     created.record().readable.clone().ok_or_else(Refusal::not_found)
 }
 

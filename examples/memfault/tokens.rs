@@ -57,8 +57,7 @@ pub(crate) async fn list(
     let after = page.after.map(|id| KeyId::new(&id)).transpose().map_err(|_| unreadable())?;
     let mut tokens =
         KeyFilter::of_organization(organization).state(KeyState::Active, SystemClock::new().wall());
-    // The keys of its projects are the organization's as well.
-    tokens.starts_with = Some("oat_".into());
+    tokens.outside_projects = true;
     let records = app.managers.tokens.list(&tokens, after.as_ref(), PAGE).await?;
     Ok(Json(json!({ "data": records.iter().map(shown).collect::<Vec<_>>() })))
 }

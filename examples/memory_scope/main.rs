@@ -46,18 +46,22 @@ async fn main() -> Result<(), Failure> {
     let announced = keys.announce(&listener).await?;
     let (address, test_key, live_key) =
         (&announced.address, announced.key("test_key"), announced.key("live_key"));
+    let (own, other) = match environment {
+        Environment::Live => (live_key, test_key),
+        _ => (test_key, live_key),
+    };
     eprintln!(
         r#"Memories behind API keys, for those of the environment {environment}. To try it:
 
   # 201 with a key of this environment, 401 with one of the other
-  curl -i {address}/memory -H "X-API-Key: {test_key}" -d '{{"user_id": "user123", "scope": "preferences", "source": "explicit_user_input", "value_json": {{"likes": ["pizza"]}}}}'
-  curl -i {address}/memory/mem_1 -H "X-API-Key: {live_key}"
+  curl -i {address}/memory -H "X-API-Key: {own}" -d '{{"user_id": "user123", "scope": "preferences", "source": "explicit_user_input", "value_json": {{"likes": ["pizza"]}}}}'
+  curl -i {address}/memory/mem_1 -H "X-API-Key: {other}"
   # 401: without a key the answer is the same
   curl -i {address}/memory/mem_1
   # 201: a key for a colleague, shown once
-  curl -i {address}/console/keys -H "X-API-Key: {test_key}" -d '{{"name": "Development Key", "expires_at": "2100-01-01T00:00:00Z"}}'
+  curl -i {address}/console/keys -H "X-API-Key: {own}" -d '{{"name": "Development Key", "expires_at": "2100-01-01T00:00:00Z"}}'
   # 200: how often each key was used, up to some seconds ago
-  curl -i "{address}/console/usage?by=key" -H "X-API-Key: {test_key}"
+  curl -i "{address}/console/usage?by=key" -H "X-API-Key: {own}"
 "#
     );
 

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What is answered instead of what was asked for.
 #[derive(Debug)]
@@ -54,7 +54,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         let bytes = Bytes::from_request(request, state)
             .await
             .map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| match error.classify() {
+        // By way of an object, as a list of the same values would be read as well.
+        let read =
+            serde_json::from_slice(&bytes).and_then(|fields| serde_json::from_value(Value::Object(fields)));
+        read.map(Self).map_err(|error| match error.classify() {
             Category::Data => Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
             Category::Io | Category::Syntax | Category::Eof => {
                 Refusal::new(StatusCode::BAD_REQUEST, "Expected JSON as the body, found something else")

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tower_api_key::backend::KeyStore;
+use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::digest::Digester;
 use tower_api_key::key::KeyFormat;
 use tower_api_key::{Environment, KeyId, Owner, Record, Scopes, SqliteStore};
@@ -83,6 +84,8 @@ impl<'s> Keys<'s> {
         let key = self.format.mint(environment)?;
         let mut record = Record::new(id, &key, &Digester::sha256(), Owner::organization("acme"));
         record.scopes = Scopes::new(scopes.iter().copied())?;
+        record.name = name.into();
+        record.created_at = Some(SystemClock::new().wall());
         self.minted.push(record);
         self.texts.insert(name.to_owned(), key.reveal().as_str().into());
         Ok(self.minted.last_mut())

@@ -24,6 +24,8 @@ use crate::record::{KeyState, Record};
 pub struct KeyFilter {
     /// Keys of this organization and of its projects.
     pub organization: Option<Box<str>>,
+    /// Keys that belong to no project: those of an organization as a whole, and those of people.
+    pub outside_projects: bool,
     /// Keys of projects with this id.
     pub project: Option<Box<str>>,
     /// Keys of the person with this e-mail, whose ASCII letters are in lower case.
@@ -84,6 +86,7 @@ impl KeyFilter {
         let OwnerIds { organization, project, user } = OwnerIds::of(owner);
         fits(&self.organization, organization)
             && fits(&self.project, project)
+            && !(self.outside_projects && project.is_some())
             && fits(&self.user, user)
             && self.environment.is_none_or(|wanted| wanted == own_environment)
     }

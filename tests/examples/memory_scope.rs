@@ -157,6 +157,7 @@ async fn bad_input_is_refused_in_the_shape_of_all_errors_and_not_kept() {
         (400, "{...}".to_owned()),
         (400, format!("{MEMORY} x")),
         (422, "[]".to_owned()),
+        (422, r#"["u", "preferences", null, "s", {"a": 1}]"#.to_owned()),
         (422, "null".to_owned()),
         (422, "{}".to_owned()),
         (422, with("user_id", json!(null))),

@@ -141,3 +141,23 @@ async fn a_project_key_that_was_cycled_is_refused_and_its_successor_is_not() {
     let read = get(&server, &token, &format!("{PROJECT}/api_key")).await;
     assert_eq!(read.json()["data"]["api_key"], new);
 }
+
+#[tokio::test]
+async fn of_keys_that_are_cycled_at_once_one_is_left() {
+    let folder = tempdir().unwrap();
+    let server = Server::start("memfault", folder.path()).await;
+    let token = bearer(server.key("organization_token"));
+    let path = format!("{PROJECT}/api_key");
+    let cycled = async || {
+        let cycled = post(&server, &token, &path, &Value::Null).await;
+        assert_eq!(cycled.status, StatusCode::CREATED);
+        cycled.json()["data"]["api_key"].as_str().unwrap().to_owned()
+    };
+    let (a, b, c, d, e, f) = tokio::join!(cycled(), cycled(), cycled(), cycled(), cycled(), cycled());
+    let shown = get(&server, &token, &path).await.json()["data"]["api_key"].clone();
+    for key in [a, b, c, d, e, f] {
+        let device = project_key(&key);
+        let sent = call(&server, &device, Method::POST, "/api/v0/chunks/device-1", "chunk").await;
+        assert_eq!(sent.status == StatusCode::ACCEPTED, key == shown, "{}", sent.status);
+    }
+}

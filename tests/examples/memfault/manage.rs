@@ -133,7 +133,7 @@ async fn bad_input_is_refused_and_nothing_is_kept() {
     };
     let before = state().await;
     let bodies = |bodies: &[Value]| -> Vec<String> {
-        let bad = ["", "{", "null", "[]", "{}", "\u{0}"].map(str::to_owned);
+        let bad = ["", "{", "null", "[]", "[\"a\"]", "{}", "\u{0}"].map(str::to_owned);
         bad.into_iter().chain(bodies.iter().map(Value::to_string)).collect()
     };
     for (method, path, bodies) in [

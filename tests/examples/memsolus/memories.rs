@@ -40,6 +40,7 @@ async fn bad_input_is_refused_and_not_kept() {
         (400, "{".to_owned()),
         (400, "{...}".to_owned()),
         (422, "[]".to_owned()),
+        (422, r#"["a", "b"]"#.to_owned()),
         (422, "{}".to_owned()),
         (422, json!({ "content": 7 }).to_string()),
         (422, json!({ "content": "" }).to_string()),

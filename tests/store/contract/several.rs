@@ -52,6 +52,8 @@ fn filters() -> Vec<KeyFilter> {
         KeyFilter::of_user("ada@example.com"),
         KeyFilter::of_user(""),
         with(|filter| filter.project = Some("smart-sink".into())),
+        with(|filter| filter.outside_projects = true),
+        with(|filter| (filter.outside_projects, filter.project) = (true, Some("smart-sink".into()))),
         KeyFilter::all().environment(Environment::Test),
         KeyFilter::of_organization("acme").environment(Environment::Live).state(KeyState::Active, NOW),
         with(|filter| filter.created_before = Some(Timestamp::from_unix_millis(1_000))),

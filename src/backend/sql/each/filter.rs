@@ -20,6 +20,9 @@ pub(super) fn restrict(query: &mut QueryBuilder<Database>, filter: &KeyFilter) {
             query.push(condition).push_bind(text.to_owned());
         }
     }
+    if filter.outside_projects {
+        query.push(" AND owner_project IS NULL");
+    }
     if let Some((state, now)) = filter.state {
         let now = now.unix_millis();
         match state {
