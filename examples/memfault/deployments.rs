@@ -12,10 +12,11 @@ use tokio::sync::RwLock;
 
 use crate::app::App;
 use crate::errors::{Body, Refusal};
+use crate::last::keep_last;
 use crate::place::{OfPath, Place};
 use crate::words::Text;
 
-/// How many deployments are kept.
+/// How many deployments of each project are kept.
 const MOST: usize = 1000;
 
 /// The last deployments, in memory.
@@ -60,10 +61,7 @@ pub(crate) async fn create(
     }
     let shown = json!({ "data": deployment });
     let mut kept = app.deployments.write().await;
-    if kept.len() == MOST {
-        kept.pop_front();
-    }
-    kept.push_back((place, deployment));
+    keep_last(&mut kept, (place, deployment), MOST, |(one, _), (other, _)| one == other);
     Ok((StatusCode::CREATED, Json(shown)))
 }
 

@@ -11,13 +11,14 @@ use tokio::sync::RwLock;
 use tower_api_key::Timestamp;
 use tower_api_key::digest::Digest;
 
+use crate::last::keep_last;
 use crate::place::Place;
 
 /// Bytes of one file.
 pub(crate) const FILE: usize = 16 * 1024 * 1024;
-/// Files that are on their way at a time.
+/// Files of a project that are on their way at a time.
 const PREPARED: usize = 32;
-/// Files that are kept, and their bytes.
+/// Files of a project that are kept, and their bytes.
 const KEPT: (usize, usize) = (1000, 256 * 1024 * 1024);
 
 pub(crate) type Files = Arc<RwLock<Kept>>;
@@ -63,12 +64,9 @@ impl Kept {
         Self { patience, made: 0, prepared: VecDeque::new(), files: VecDeque::new() }
     }
 
-    /// Expects a file. The oldest of those that are expected gives way.
+    /// Expects a file. The oldest of those that are expected of the project gives way.
     pub(crate) fn prepare(&mut self, prepared: Prepared) {
-        if self.prepared.len() == PREPARED {
-            self.prepared.pop_front();
-        }
-        self.prepared.push_back(prepared);
+        keep_last(&mut self.prepared, prepared, PREPARED, |one, other| one.place == other.place);
     }
 
     /// Finds a file that is expected at a URL.
@@ -88,15 +86,18 @@ impl Kept {
         self.prepared.remove(self.prepared.iter().position(is_it)?)
     }
 
-    /// Keeps a file under an id of its own. The oldest ones give way.
+    /// Keeps a file under an id of its own. The oldest ones of the project give way.
     pub(crate) fn keep(&mut self, file: File) -> String {
         self.made += 1;
         let id = format!("file_{}", self.made);
-        self.files.push_back(File { id: id.clone(), ..file });
-        while self.files.len() > KEPT.0
-            || self.files.iter().map(|file| file.bytes.len()).sum::<usize>() > KEPT.1
+        let place = file.place.clone();
+        keep_last(&mut self.files, File { id: id.clone(), ..file }, KEPT.0, |one, other| {
+            one.place == other.place
+        });
+        while self.of(&place).map(|file| file.bytes.len()).sum::<usize>() > KEPT.1
+            && let Some(oldest) = self.files.iter().position(|file| file.place == place)
         {
-            self.files.pop_front();
+            self.files.remove(oldest);
         }
         id
     }

@@ -16,6 +16,8 @@ mod cycle;
 mod deployments;
 mod errors;
 mod files;
+#[path = "../support/last.rs"]
+mod last;
 mod organizations;
 mod place;
 mod projects;

@@ -11,6 +11,8 @@ mod access;
 mod api_keys;
 mod app;
 mod fields;
+#[path = "../support/last.rs"]
+mod last;
 mod limiting;
 #[path = "../support/limits.rs"]
 mod limits;

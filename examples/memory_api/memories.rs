@@ -15,10 +15,11 @@ use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::{Environment, Principal};
 
 use crate::fields::{Fields, text};
+use crate::last::keep_last;
 use crate::refusal::{Refusal, success};
 use crate::time::written;
 
-/// How many memories are kept.
+/// How many memories of each owner are kept.
 const MOST: usize = 1000;
 /// How many a query answers with: by default, and at most.
 const FOUND: (u64, u64) = (5, 100);
@@ -88,10 +89,7 @@ pub(crate) async fn create(
     let (id, now) = (format!("mem_{}", kept.made), written(SystemClock::new().wall()));
     let memory =
         Memory { id, space: Space::of(&caller), text, metadata, created_at: now.clone(), updated_at: now };
-    if kept.last.len() == MOST {
-        kept.last.pop_front();
-    }
-    kept.last.push_back(memory.clone());
+    keep_last(&mut kept.last, memory.clone(), MOST, |one, other| one.space == other.space);
     Ok((StatusCode::CREATED, success(memory)))
 }
 

@@ -12,6 +12,8 @@ mod access;
 mod app;
 #[path = "../support/detail.rs"]
 mod detail;
+#[path = "../support/last.rs"]
+mod last;
 mod limiting;
 #[path = "../support/limits.rs"]
 mod limits;

@@ -12,8 +12,9 @@ use tokio::sync::RwLock;
 use tower_api_key::Principal;
 
 use crate::detail::{Body, Id, Refusal, Text};
+use crate::last::keep_last;
 
-/// How many memories are kept.
+/// How many memories of each owner are kept.
 const MOST: usize = 1000;
 
 /// The last memories, in memory.
@@ -63,10 +64,7 @@ pub(crate) async fn remember(
     let mut kept = memories.write().await;
     kept.made += 1;
     let memory = Memory { id: format!("mem_{}", kept.made), owner: principal.owner().to_string(), content };
-    if kept.last.len() == MOST {
-        kept.last.pop_front();
-    }
-    kept.last.push_back(memory.clone());
+    keep_last(&mut kept.last, memory.clone(), MOST, |one, other| one.owner == other.owner);
     (StatusCode::CREATED, Json(memory))
 }
 

@@ -108,7 +108,13 @@ fn permitted(permissions: Vec<String>) -> Result<Scopes, Refusal> {
 fn environment(label: Option<String>, caller: &Principal) -> Result<Environment, Refusal> {
     let Some(label) = label else { return Ok(caller.environment()) };
     let expected = || Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "environment: expected live or test");
-    Environment::from_label(&label).ok_or_else(expected)
+    let environment = Environment::from_label(&label).ok_or_else(expected)?;
+    // A test key knows nothing of live ones, and makes none.
+    if environment == caller.environment() || caller.environment() == Environment::Live {
+        Ok(environment)
+    } else {
+        Err(Refusal::new(StatusCode::FORBIDDEN, "Forbidden"))
+    }
 }
 
 fn shown(record: &Record) -> Value {

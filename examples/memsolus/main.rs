@@ -12,6 +12,8 @@ mod api_keys;
 mod app;
 #[path = "../support/detail.rs"]
 mod detail;
+#[path = "../support/last.rs"]
+mod last;
 mod memories;
 #[path = "../support/mod.rs"]
 mod support;

@@ -12,8 +12,9 @@ use tokio::sync::RwLock;
 use tower_api_key::{Environment, Principal};
 
 use crate::detail::{Body, Id, Refusal, Text};
+use crate::last::keep_last;
 
-/// How many memories are kept.
+/// How many memories of each owner are kept.
 const MOST: usize = 1000;
 
 /// The last memories, in memory.
@@ -78,10 +79,7 @@ pub(crate) async fn create(
     let mut kept = memories.write().await;
     kept.made += 1;
     let memory = Memory { id: format!("mem_{}", kept.made), space: Space::of(&principal), content };
-    if kept.last.len() == MOST {
-        kept.last.pop_front();
-    }
-    kept.last.push_back(memory.clone());
+    keep_last(&mut kept.last, memory.clone(), MOST, |one, other| one.space == other.space);
     (StatusCode::CREATED, Json(memory))
 }
 

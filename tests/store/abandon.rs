@@ -75,3 +75,11 @@ impl Leftovers {
         work.await.unwrap()
     }
 }
+
+/// Asks so often that every connection of a pool is used. Those that were opened on a runtime that is gone fail, and are not
+/// used again.
+pub(crate) async fn wash(ask: impl AsyncFn(usize)) {
+    for number in 0..16 {
+        ask(number).await;
+    }
+}

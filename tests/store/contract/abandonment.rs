@@ -9,7 +9,7 @@ use tower_api_key::manage::{KeyManager, NewKey, Replacement};
 use tower_api_key::reject::Reason;
 use tower_api_key::{KeyFormat, KeyId, Owner, Record, Scopes, Timestamp};
 
-use crate::abandon::{Leftovers, abandon, at_every_point};
+use crate::abandon::{Leftovers, abandon, at_every_point, wash};
 use crate::caller::Caller;
 use crate::samples;
 
@@ -216,7 +216,10 @@ async fn settle<S: KeyStore + Clone>(leftovers: Leftovers, caller: &Caller<S>, n
         // Whatever is remembered of this answer may be out of date a moment later.
         caller.present(name).await.ok();
     }
-    leftovers.settle().await
+    let completed = leftovers.settle().await;
+    // Each is another one: of whom it is known that there is none, the store is not asked again.
+    wash(async |number| drop(caller.present(&format!("nobody-{}-{number}", names[0])).await)).await;
+    completed
 }
 
 /// Returns the successor of a key, after checking that both know of each other, or neither of anything.

@@ -6,7 +6,7 @@ use tower_api_key::Timestamp;
 use tower_api_key::audit::Action;
 use tower_api_key::backend::{AuditEntry, AuditLog, BackendErrorKind, Grace, KeyFilter, KeyStore, KeyUpdate};
 
-use crate::abandon::{abandon, at_every_point};
+use crate::abandon::{abandon, at_every_point, wash};
 use crate::samples;
 
 const AT: i64 = 1_820_000_000_000;
@@ -151,6 +151,7 @@ where
         let name = format!("key_{number}");
         let (asked, record) = (store.clone(), samples::plain(&name));
         let completed = abandon(async move { asked.insert(record).await }, waits).await.settle().await;
+        wash(async |_| drop(store.get(&samples::id("nobody")).await)).await;
         let made = store.get(&samples::id(&name)).await.unwrap().is_some();
         assert_eq!(count(&name, Action::Created).await, usize::from(made), "{waits} waits");
         completed
@@ -162,6 +163,7 @@ where
         let (asked, id) = (store.clone(), samples::id(&old));
         let rotation = samples::rotation(&new, 1, Grace::None);
         let completed = abandon(async move { asked.rotate(&id, rotation).await }, waits).await.settle().await;
+        wash(async |_| drop(store.get(&samples::id("nobody")).await)).await;
         let made = usize::from(store.get(&samples::id(&new)).await.unwrap().is_some());
         let rotated = Action::Rotated { to: samples::id(&new) };
         assert_eq!(count(&old, rotated).await, made, "{waits} waits");

@@ -8,7 +8,7 @@ use tower_api_key::clock::Day;
 use tower_api_key::reject::Reason;
 use tower_api_key::{Environment, Organization, Owner, Timestamp};
 
-use crate::abandon::{abandon, at_every_point};
+use crate::abandon::{abandon, at_every_point, wash};
 use crate::caller::Caller;
 use crate::samples;
 
@@ -278,6 +278,7 @@ pub(crate) async fn an_abandoned_batch_that_is_sent_again_counts_once<S: UsageSt
         let leftovers = abandon(async move { asked.0.add_usage(&asked.1).await }, waits).await;
         // A transaction that is still open would be waited for.
         let completed = leftovers.settle().await;
+        wash(async |_| drop(store.usage(&ever()).await)).await;
         store.add_usage(&batch).await.unwrap();
         assert_eq!(lines(&store, ever()).await, [total(20_000, number)], "after {waits} waits");
         completed
