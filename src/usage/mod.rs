@@ -12,13 +12,13 @@
 //! use tower_api_key::{Authenticator, Digester, KeyId, KeyStore, MemoryStore, Owner, Record};
 //!
 //! let store = MemoryStore::new();
-//! let digest = Digester::sha256().digest(b"a key from elsewhere");
+//! let digest = Digester::sha256().digest(b"a-key-from-elsewhere");
 //! store.insert(Record::imported(KeyId::new("key_1")?, digest, Owner::organization("acme"))).await?;
 //!
 //! let usage = Usage::builder(store.clone()).build()?;
 //! let authenticator = Authenticator::builder(store.clone()).usage(usage.clone()).build()?;
 //! let mut headers = http::HeaderMap::new();
-//! headers.insert("x-api-key", "a key from elsewhere".parse()?);
+//! headers.insert("x-api-key", "a-key-from-elsewhere".parse()?);
 //! for _ in 0..3 {
 //!     authenticator.authenticate(&headers).await?;
 //! }
