@@ -37,7 +37,7 @@ impl World {
     }
 
     fn fly(&self, pilot: Pilot) {
-        block_on(Arc::clone(&self.cache).fill(pilot));
+        block_on(Arc::clone(&self.cache).fill(pilot, DIGEST.into()));
     }
 }
 
