@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on should stop")]
 
+pub mod columns;
 pub mod counting;
 pub mod drive;
 pub mod groups;

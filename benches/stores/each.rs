@@ -2,6 +2,7 @@
 
 use sqlx::{QueryBuilder, Row as _};
 use tower_api_key::KeyState;
+use tower_api_key_benches::columns::{FIND, TEXTS, TIMES};
 use tower_api_key_benches::keys::SCOPES;
 
 use super::{Database, Pool, Row};
@@ -55,35 +56,12 @@ pub(super) async fn fill(pool: &Pool) {
 
 /// Looks a row up by the query of the store, takes every column out of it, and returns the id.
 pub(super) async fn bare(pool: &Pool, digest: [u8; 32]) -> String {
-    const FIND: &str =
-        "SELECT id, digest, hint, name, owner_kind, owner_organization, owner_email, owner_project, environment, scopes,
-            sources, created_at, created_by, expires_at, revoked_at, revoked_reason, rotated_from, rotated_to,
-            last_used_at, first_use_grace, metadata, revoked_by FROM tower_api_key WHERE digest = $1";
     let row = sqlx::query(FIND).bind(&digest[..]).fetch_one(pool).await.unwrap();
     std::hint::black_box(columns(&row));
     row.get("id")
 }
 
 fn columns(row: &Row) -> (Vec<u8>, Vec<Option<String>>, Vec<Option<i64>>) {
-    const TEXTS: [&str; 16] = [
-        "id",
-        "hint",
-        "name",
-        "owner_kind",
-        "owner_organization",
-        "owner_email",
-        "owner_project",
-        "environment",
-        "scopes",
-        "sources",
-        "created_by",
-        "revoked_reason",
-        "rotated_from",
-        "rotated_to",
-        "metadata",
-        "revoked_by",
-    ];
-    const TIMES: [&str; 5] = ["created_at", "expires_at", "revoked_at", "last_used_at", "first_use_grace"];
     (
         row.get("digest"),
         TEXTS.map(|column| row.get(column)).into(),

@@ -169,14 +169,6 @@ impl OwnerStore for MemoryStore {
         Ok(self.read().owners.organization(id).cloned())
     }
 
-    async fn user(&self, email: &str) -> Result<Option<User>, BackendError> {
-        self.find_user(email).await
-    }
-
-    async fn password_hash(&self, email: &str) -> Result<Option<PasswordHash>, BackendError> {
-        Ok(self.find_user(email).await?.and_then(|user| user.password().cloned()))
-    }
-
     async fn members(
         &self,
         organization: &str,

@@ -59,7 +59,9 @@ pub trait OwnerStore: Backend {
     /// # Errors
     ///
     /// When the store could not be asked.
-    fn user(&self, email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send;
+    fn user(&self, email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send {
+        self.find_user(email)
+    }
 
     /// Returns the hash of a person's password, if there is one: for whoever moves people to another store.
     ///
@@ -69,7 +71,9 @@ pub trait OwnerStore: Backend {
     fn password_hash(
         &self,
         email: &str,
-    ) -> impl Future<Output = Result<Option<PasswordHash>, BackendError>> + Send;
+    ) -> impl Future<Output = Result<Option<PasswordHash>, BackendError>> + Send {
+        async move { Ok(self.find_user(email).await?.and_then(|user| user.password().cloned())) }
+    }
 
     /// Returns the first `limit` members of an organization, in the order of the bytes of their e-mails, from behind `after` on.
     /// Each has the membership in that organization alone.
@@ -263,17 +267,6 @@ impl<S: OwnerStore> OwnerStore for Arc<S> {
         id: &str,
     ) -> impl Future<Output = Result<Option<Organization>, BackendError>> + Send {
         (**self).organization(id)
-    }
-
-    fn user(&self, email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send {
-        (**self).user(email)
-    }
-
-    fn password_hash(
-        &self,
-        email: &str,
-    ) -> impl Future<Output = Result<Option<PasswordHash>, BackendError>> + Send {
-        (**self).password_hash(email)
     }
 
     fn members(

@@ -8,6 +8,7 @@ use sqlx::{Row, SqlitePool};
 use tower::service_fn;
 
 use super::{Body, Stack, bearer, digest};
+use crate::columns::{FIND, TEXTS, TIMES};
 
 /// Opens a file with as many connections as `SqliteStore::open` does.
 pub async fn pool(file: &Path) -> SqlitePool {
@@ -23,9 +24,6 @@ pub fn query(pool: SqlitePool) -> impl Stack<Body> {
     service_fn(move |request: Request<Body>| {
         let pool = pool.clone();
         async move {
-            const FIND: &str = "SELECT id, digest, hint, name, owner_kind, owner_organization, owner_email, owner_project,
-                environment, scopes, sources, created_at, created_by, expires_at, revoked_at, revoked_reason, rotated_from,
-                rotated_to, last_used_at, first_use_grace, metadata, revoked_by, readable FROM tower_api_key WHERE digest = $1";
             let digest = digest(bearer, request.headers()).unwrap();
             let row = sqlx::query(FIND).bind(&digest[..]).fetch_optional(&pool).await.unwrap().unwrap();
             std::hint::black_box(columns(&row));
@@ -36,29 +34,9 @@ pub fn query(pool: SqlitePool) -> impl Stack<Body> {
 
 /// The columns as the store reads them, before it makes a record of them.
 fn columns(row: &SqliteRow) -> (Vec<u8>, Vec<Option<String>>, Vec<Option<i64>>) {
-    let texts = [
-        "id",
-        "hint",
-        "name",
-        "owner_kind",
-        "owner_organization",
-        "owner_email",
-        "owner_project",
-        "environment",
-        "scopes",
-        "sources",
-        "created_by",
-        "revoked_reason",
-        "rotated_from",
-        "rotated_to",
-        "metadata",
-        "revoked_by",
-        "readable",
-    ];
-    let times = ["created_at", "expires_at", "revoked_at", "last_used_at", "first_use_grace"];
     (
         row.get("digest"),
-        texts.iter().map(|&column| row.get(column)).collect(),
-        times.iter().map(|&column| row.get(column)).collect(),
+        TEXTS.iter().map(|&column| row.get(column)).collect(),
+        TIMES.iter().map(|&column| row.get(column)).collect(),
     )
 }

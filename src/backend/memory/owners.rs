@@ -136,7 +136,7 @@ impl Keys {
             }
             OwnerChange::DeleteProject(organization, id, revocation) => {
                 found(owners.projects.remove(&(organization.clone(), id.clone())))?;
-                let keys = KeyFilter { project: Some(id), ..KeyFilter::of_organization(organization) };
+                let keys = KeyFilter::of_project(organization, id);
                 Ok(self.revoke_owned(Vec::new(), &keys, &revocation))
             }
         }

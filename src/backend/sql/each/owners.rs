@@ -85,7 +85,7 @@ pub(super) async fn change(
         }
         OwnerChange::DeleteProject(organization, id, revocation) => {
             found(execute(transaction, DELETE_PROJECT, &[&organization, &id]).await?)?;
-            let keys = KeyFilter { project: Some(id), ..KeyFilter::of_organization(organization) };
+            let keys = KeyFilter::of_project(organization, id);
             revoke_all(transaction, &keys, &revocation).await?.changes
         }
     };
@@ -212,13 +212,10 @@ pub(super) async fn projects(
     query.push_bind(organization.to_owned());
     page(&mut query, "project", after, limit);
     let rows: Vec<(String, bool, bool)> = query.build_query_as().fetch_all(pool).await.map_err(understand)?;
-    let project = |(id, disabled, requires_sso)| {
+    let project = |(id, disabled, requires_sso): (String, bool, bool)| {
         Project::new(Organization { disabled, requires_sso, ..Organization::new(organization) }, id)
     };
-    Ok(rows
-        .into_iter()
-        .map(|(id, disabled, sso): (String, bool, bool)| project((id, disabled, sso)))
-        .collect())
+    Ok(rows.into_iter().map(project).collect())
 }
 
 fn page(query: &mut QueryBuilder<Database>, column: &str, after: Option<&str>, limit: usize) {

@@ -68,14 +68,6 @@ impl OwnerStore for Store {
         owners::organization(&self.pool, id).await
     }
 
-    async fn user(&self, email: &str) -> Result<Option<User>, BackendError> {
-        self.find_user(email).await
-    }
-
-    async fn password_hash(&self, email: &str) -> Result<Option<PasswordHash>, BackendError> {
-        Ok(self.find_user(email).await?.and_then(|user| user.password().cloned()))
-    }
-
     async fn members(
         &self,
         organization: &str,
