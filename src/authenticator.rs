@@ -11,12 +11,13 @@ use std::sync::Arc;
 use http::HeaderMap;
 use subtle::ConstantTimeEq;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, BackendError};
 use crate::cache::{Cache, Entry, Fact, Unanswered};
 use crate::clock::{Clock, Timestamp};
 use crate::credential::{Credential, CredentialError, CredentialErrorKind, Scheme, Sources};
 use crate::digest::{Digest, Digester};
 use crate::environment::Environment;
+use crate::health::Health;
 use crate::owner::Owner;
 use crate::principal::Principal;
 use crate::reject::{Answers, Forbidden, Reason, Rejection};
@@ -109,6 +110,28 @@ impl Authenticator {
             Decision::Made(outcome) => outcome,
             Decision::Pending(inquiry) => inquiry.resolve().await,
         }
+    }
+
+    /// Begins to follow what other processes change in the store, and returns when the first poll was answered.
+    ///
+    /// Without it, that begins with the first request, and the first requests all ask the store. Call it before the server
+    /// accepts connections, so that a store which cannot be followed is noticed then. With a store that no other process
+    /// changes there is nothing to begin.
+    ///
+    /// # Errors
+    ///
+    /// What kept the poll from being answered. Following is tried again by the next request that asks the store.
+    ///
+    /// # Panics
+    ///
+    /// When polled outside a Tokio runtime.
+    pub async fn start(&self) -> Result<(), BackendError> {
+        self.0.cache.start().await
+    }
+
+    /// Returns how this authenticator is doing. Asks nobody, so a probe may call it as often as it likes.
+    pub fn health(&self) -> Health {
+        Health { usage_backlog: self.0.usage.as_ref().map(Usage::backlog), ..self.0.cache.health() }
     }
 
     /// Like [`Self::authenticate`], without waiting, and marks the headers that it looked at as sensitive.

@@ -104,6 +104,11 @@ impl Moment {
         Self(self.0.saturating_add(nanos(by)))
     }
 
+    /// Returns how long ago `earlier` was, zero if it lies ahead.
+    pub fn saturating_since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
     /// Returns the moment `by` earlier, or the clock's origin.
     #[must_use]
     pub fn saturating_sub(self, by: Duration) -> Self {

@@ -94,9 +94,11 @@ pub mod digest;
 mod environment;
 mod error;
 pub mod guide;
+mod health;
 pub mod key;
 #[cfg(feature = "manage")]
 pub mod manage;
+mod name;
 mod owner;
 #[cfg(feature = "password")]
 pub mod password;
@@ -126,6 +128,7 @@ pub use credential::Source;
 pub use digest::Digester;
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrorKind};
+pub use health::{FeedHealth, Health};
 pub use key::{KeyFormat, KeyId};
 pub use owner::{Membership, Organization, Owner, Project, User};
 pub use password_hash::PasswordHash;

@@ -174,6 +174,28 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// Sets for how much longer records may be used while the store gives no answer, up to a day. Default: zero, which is off.
+    ///
+    /// A request that would be refused with 503 is then admitted by a record that was read before the outage, counted when the
+    /// outage began, and of which no change is known. During an outage a revocation by another process takes effect within the
+    /// [lease](Self::lease) and this grace together; expiry is judged as ever.
+    pub fn stale_grace(mut self, grace: Duration) -> Self {
+        self.limits.stale_grace = grace;
+        self
+    }
+
+    /// Sets after how many look-ups in a row without an answer the store is left alone, and for how long, up to 60 s. Default:
+    /// after 5, for 1 s. A pause of zero: never.
+    ///
+    /// While it is left alone, requests that need it are answered at once, with 503 or within the
+    /// [stale grace](Self::stale_grace). Then one look-up tries whether it answers again. The pause is shortened at random by
+    /// up to half, so that the nodes of a fleet do not try at the same moment.
+    pub fn circuit_breaker(mut self, failures: u32, pause: Duration) -> Self {
+        self.limits.breaker_failures = failures;
+        self.limits.breaker_pause = pause;
+        self
+    }
+
     /// Accepts passwords of people where a Basic credential names one, beside keys. What is the text of a key is never taken
     /// for a password.
     #[cfg(feature = "password")]

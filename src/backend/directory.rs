@@ -1,7 +1,10 @@
 //! Who owns keys, as the application knows it: the read side.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use super::{Backend, BackendError, Change, ChangeFeed, Feed, Subscriber};
 use crate::clock::Timestamp;
@@ -176,6 +179,32 @@ impl ChangeFeed for Both {
         self.seen.extend(self.keys.poll().await?);
         let of_owners = self.directory.poll().await?;
         Ok(std::mem::take(&mut self.seen).into_iter().chain(of_owners).collect())
+    }
+
+    fn lease(&mut self, length: Duration) {
+        self.keys.lease(length);
+        self.directory.lease(length);
+    }
+
+    async fn applied(&mut self) -> Result<(), BackendError> {
+        self.keys.applied().await?;
+        self.directory.applied().await
+    }
+
+    async fn pinged(&mut self) {
+        let (mut keys, mut directory) = (pin!(self.keys.pinged()), pin!(self.directory.pinged()));
+        poll_fn(|context| match keys.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => directory.as_mut().poll(context),
+        })
+        .await;
+    }
+
+    fn is_listening(&self) -> Option<bool> {
+        match (self.keys.is_listening(), self.directory.is_listening()) {
+            (Some(keys), Some(directory)) => Some(keys && directory),
+            (one, other) => one.or(other),
+        }
     }
 }
 

@@ -41,6 +41,12 @@ impl BackendError {
         )
     }
 
+    /// Creates an error that says that the store is not asked, because it has given no answer several times.
+    pub(crate) fn left_alone() -> Self {
+        let message = "expected a key store that answers, found one that has not for a while";
+        Self { kind: BackendErrorKind::Unavailable, message: message.into(), source: None }
+    }
+
     /// Creates an error that says that what the store holds cannot be understood.
     pub fn corrupt(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::caused(BackendErrorKind::Corrupt, "expected a readable key store, found something else", source)

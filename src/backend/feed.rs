@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use super::{BackendError, Change};
 
@@ -11,6 +12,13 @@ use super::{BackendError, Change};
 /// What is cached of a store that has one counts only for a bounded time, the lease, after the last successful poll. So a
 /// change takes effect within the lease even where the news of it is lost.
 pub trait ChangeFeed: Send + 'static {
+    /// Told once, before the first poll: for how long after the start of a poll its answer is relied upon. A store that keeps a
+    /// list of those who follow it, as for [`KeyStore::taken_in`](super::KeyStore::taken_in), needs to know. The default ignores
+    /// it.
+    fn lease(&mut self, length: Duration) {
+        let _ = length;
+    }
+
     /// Returns all changes that were committed since the last poll was answered; the first poll returns none and remembers
     /// where the log ends. Whoever cannot tell what was changed returns [`Change::Everything`].
     ///
@@ -20,6 +28,30 @@ pub trait ChangeFeed: Send + 'static {
     ///
     /// When the log cannot be read. The next poll then returns what this one would have.
     fn poll(&mut self) -> impl Future<Output = Result<Vec<Change>, BackendError>> + Send;
+
+    /// Called when the changes of the last poll have been taken in. An error is tried again after the next poll. The default does
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// When that could not be told to those who wait for it.
+    fn applied(&mut self) -> impl Future<Output = Result<(), BackendError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Waits until a poll is worthwhile before its time, as when the store has sent word of a change. The wait may be dropped,
+    /// and must not miss what comes between two waits.
+    ///
+    /// Polls come at intervals all the same, so nothing depends on it but how soon a change takes effect. The default waits for
+    /// ever.
+    fn pinged(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
+    /// Tells whether word of changes can arrive at the moment, or `None` if this feed never has any.
+    fn is_listening(&self) -> Option<bool> {
+        None
+    }
 }
 
 /// Any [`ChangeFeed`].
@@ -39,6 +71,30 @@ impl Feed {
     pub async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
         self.0.poll().await
     }
+
+    /// Says that the changes of the last poll have been taken in, see [`ChangeFeed::applied`].
+    ///
+    /// # Errors
+    ///
+    /// Those of the feed.
+    pub async fn applied(&mut self) -> Result<(), BackendError> {
+        self.0.applied().await
+    }
+
+    /// Says for how long an answer is relied upon, see [`ChangeFeed::lease`].
+    pub fn lease(&mut self, length: Duration) {
+        self.0.lease(length);
+    }
+
+    /// Waits until a poll is worthwhile before its time, as [`ChangeFeed::pinged`] does.
+    pub async fn pinged(&mut self) {
+        self.0.pinged().await;
+    }
+
+    /// Tells whether word of changes can arrive, see [`ChangeFeed::is_listening`].
+    pub fn is_listening(&self) -> Option<bool> {
+        self.0.is_listening()
+    }
 }
 
 impl fmt::Debug for Feed {
@@ -47,14 +103,34 @@ impl fmt::Debug for Feed {
     }
 }
 
-type Polling<'a> = Pin<Box<dyn Future<Output = Result<Vec<Change>, BackendError>> + Send + 'a>>;
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 trait ErasedFeed: Send {
-    fn poll(&mut self) -> Polling<'_>;
+    fn lease(&mut self, length: Duration);
+    fn poll(&mut self) -> Boxed<'_, Result<Vec<Change>, BackendError>>;
+    fn applied(&mut self) -> Boxed<'_, Result<(), BackendError>>;
+    fn pinged(&mut self) -> Boxed<'_, ()>;
+    fn is_listening(&self) -> Option<bool>;
 }
 
 impl<F: ChangeFeed> ErasedFeed for F {
-    fn poll(&mut self) -> Polling<'_> {
+    fn lease(&mut self, length: Duration) {
+        ChangeFeed::lease(self, length);
+    }
+
+    fn poll(&mut self) -> Boxed<'_, Result<Vec<Change>, BackendError>> {
         Box::pin(ChangeFeed::poll(self))
+    }
+
+    fn applied(&mut self) -> Boxed<'_, Result<(), BackendError>> {
+        Box::pin(ChangeFeed::applied(self))
+    }
+
+    fn pinged(&mut self) -> Boxed<'_, ()> {
+        Box::pin(ChangeFeed::pinged(self))
+    }
+
+    fn is_listening(&self) -> Option<bool> {
+        ChangeFeed::is_listening(self)
     }
 }

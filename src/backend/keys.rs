@@ -1,6 +1,7 @@
 //! The write side: a backend that also keeps keys.
 
 use std::future::Future;
+use std::time::Duration;
 
 use super::{Backend, BackendError, KeyFilter, KeyUpdate, Rotation};
 use crate::clock::Timestamp;
@@ -91,6 +92,19 @@ pub trait KeyStore: Backend {
         revocation: Revocation,
     ) -> impl Future<Output = Result<u64, BackendError>> + Send;
 
+    /// Waits until every process that follows this store has taken in the changes that were acknowledged before the call, at most
+    /// for `within`, and tells whether they have.
+    ///
+    /// A store that keeps no list of those who follow it cannot know, waits for the whole time and returns `false`: so does the
+    /// default.
+    ///
+    /// # Panics
+    ///
+    /// When polled outside a Tokio runtime.
+    fn taken_in(&self, within: Duration) -> impl Future<Output = bool> + Send {
+        unknown_within(within)
+    }
+
     /// Deletes all keys that had expired or were revoked by the time `before`, and returns how many these were.
     ///
     /// A key that replaces one of them, or is replaced by it, keeps its id.
@@ -99,4 +113,10 @@ pub trait KeyStore: Backend {
     ///
     /// When the store could not be asked. Then either all of them are deleted or none.
     fn delete_ended(&self, before: Timestamp) -> impl Future<Output = Result<u64, BackendError>> + Send;
+}
+
+#[allow(clippy::disallowed_methods, reason = "the leases of other processes run on clocks of their own")]
+pub(super) async fn unknown_within(time: Duration) -> bool {
+    tokio::time::sleep(time).await;
+    false
 }

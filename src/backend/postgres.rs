@@ -1,7 +1,10 @@
 //! Keys kept in a PostgreSQL database, for several processes on several machines.
 
 mod dialect;
+mod listener;
+mod node;
 mod poll;
+mod replica;
 
 #[path = "sql/each/mod.rs"]
 #[allow(clippy::duplicate_mod, reason = "compiled once for each database, see `sql`")]
@@ -13,6 +16,9 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::time::timeout;
+
+use each::Borrowed;
+use replica::{Horizon, Replica};
 
 use super::sql::changes_of;
 use super::{BackendError, BackendErrorKind, Changes, Feed};
@@ -44,6 +50,7 @@ type Store = PostgresStore;
 pub struct PostgresStore {
     pool: PgPool,
     changes: Changes,
+    replica: Option<Replica>,
 }
 
 impl PostgresStore {
@@ -83,7 +90,21 @@ impl PostgresStore {
     /// As for [`open`](Self::open).
     pub async fn with_pool(pool: PgPool) -> Result<Self, BackendError> {
         each::migrate(&pool).await?;
-        Ok(Self { changes: changes_of(identity(&pool).await?), pool })
+        Ok(Self { changes: changes_of(identity(&pool).await?), pool, replica: None })
+    }
+
+    /// Looks keys up on a replica (a hot standby that streams from this database) wherever it is not behind of what this process
+    /// knows. All else goes to the primary: changes, lists, polls, keys that
+    /// the replica does not have, and all look-ups while it is behind or gives no answer within 200 ms.
+    ///
+    /// A revocation takes effect as it does without: each poll of the primary notes how far its log was written, and a replica
+    /// that has not got as far is not asked. Each connection of the pool has to stay with one server.
+    #[must_use]
+    pub fn with_replica(self, pool: PgPool) -> Self {
+        let horizon = Horizon::watched();
+        // Before any authenticator over this store, so that none reads after a change what was true before it.
+        horizon.subscribe_to(&self.changes);
+        Self { replica: Some(Replica::new(pool, horizon)), ..self }
     }
 
     /// Closes all connections, after what is under way has ended.
@@ -92,7 +113,16 @@ impl PostgresStore {
     }
 
     fn log(&self) -> Feed {
-        Feed::new(poll::Log::new(self.pool.clone()))
+        let horizon = self.replica.as_ref().map_or_else(Horizon::default, Replica::horizon);
+        Feed::new(poll::Log::new(self.pool.clone(), horizon))
+    }
+
+    async fn replica(&self) -> Option<Borrowed> {
+        self.replica.as_ref()?.up_to_date().await
+    }
+
+    async fn known_to_all(&self, within: Duration) -> bool {
+        node::taken_in(&self.pool, within).await
     }
 }
 

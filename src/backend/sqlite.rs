@@ -8,8 +8,12 @@ mod poll;
 #[allow(clippy::duplicate_mod, reason = "compiled once for each database, see `sql`")]
 mod each;
 
+use std::time::Duration;
+
+use each::Borrowed;
 use sqlx::SqlitePool;
 
+use super::keys::unknown_within;
 use super::sql::changes_of;
 use super::{BackendError, Changes, Feed};
 
@@ -90,5 +94,15 @@ impl SqliteStore {
 impl SqliteStore {
     fn log(&self) -> Feed {
         Feed::new(poll::Log::new(self.pool.clone()))
+    }
+
+    /// A file has no replicas.
+    async fn replica(&self) -> Option<Borrowed> {
+        None
+    }
+
+    /// A file keeps no list of those who follow it: whoever may only read it could not be on it.
+    async fn known_to_all(&self, within: Duration) -> bool {
+        unknown_within(within).await
     }
 }

@@ -18,6 +18,17 @@ pub(crate) enum NoAnswer {
     Deadline,
 }
 
+impl NoAnswer {
+    /// Says the same to whoever asked. `deadline` is how long it was waited for.
+    pub(crate) fn into_error(self, deadline: Duration) -> BackendError {
+        match self {
+            Self::Error(error) => error,
+            Self::Panic => BackendError::unavailable("it panicked"),
+            Self::Deadline => BackendError::unavailable(format!("it did not answer within {deadline:?}")),
+        }
+    }
+}
+
 /// Asks for an answer, at most for so long. If there is none, it says so in the log, as an answer of `what`.
 pub(crate) async fn attempt<T>(
     what: &'static str,

@@ -6,7 +6,7 @@ use super::flight::Pilot;
 use super::stamp::Stamp;
 use super::sync::Arc;
 use super::{Cache, Entry, Fact, Question, Unanswered, attempt};
-use crate::backend::BackendError;
+use crate::backend::{BackendError, BackendErrorKind};
 use crate::clock::Moment;
 use crate::digest::Digest;
 use crate::record::Record;
@@ -27,8 +27,12 @@ impl Cache {
 
     async fn read_store(&self, pilot: &Pilot, question: &Question) -> Result<Option<Record>, BackendError> {
         let _permit = self.permits.acquire(pilot.lane()).await?;
-        let record = question.ask(&*self.backend).await?;
-        match record {
+        let trial = self.breaker.enter(&*self.clock).ok_or_else(BackendError::left_alone)?;
+        let answer = question.ask(&*self.backend).await;
+        if answer.as_ref().err().is_none_or(|error| error.kind() != BackendErrorKind::Unavailable) {
+            trial.answered();
+        }
+        match answer? {
             // A store that confuses digests would admit one caller as another.
             Some(record) if record.digest != *pilot.digest() => {
                 Err(BackendError::corrupt("the record has another digest than the one that was looked up"))

@@ -93,6 +93,11 @@ impl Flights {
         lock(self.shard(digest)).remove(digest);
     }
 
+    /// Returns how many reads are under way.
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
     fn remove_own(&self, digest: &Digest, own: &Arc<Flight>) {
         let mut shard = lock(self.shard(digest));
         // A later read may have taken the place: only the very same flight may be removed.

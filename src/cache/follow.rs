@@ -1,25 +1,55 @@
-//! Following a store that other processes change: a poll at intervals, which renews the lease.
+//! Following a store that other processes change: a poll at intervals, and whenever the store sends word, which renews the
+//! lease.
 
-use super::sync::{Arc, Atomic, Ordering, Weak, sleep, spawn};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::lease::Now;
+use super::sync::{Arc, Atomic, Ordering, Weak, spawn, timeout};
 use super::{Cache, NoAnswer, attempt};
-use crate::backend::{Apply, Change, Feed};
+use crate::backend::{Apply, BackendError, Change, Feed};
+use crate::clock::Moment;
 
-/// Whether someone follows the feed.
+/// Whether someone follows the feed, and how that goes.
 #[derive(Debug)]
-pub(super) struct Follower(Atomic);
+pub(super) struct Follower {
+    is_there: Atomic,
+    /// Only told, never acted upon.
+    progress: Mutex<Progress>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    /// When the last poll began that was answered.
+    polled: Option<Moment>,
+    is_listening: Option<bool>,
+}
 
 impl Follower {
     pub(super) fn nobody() -> Self {
-        Self(Atomic::new(0))
+        Self { is_there: Atomic::new(0), progress: Mutex::default() }
+    }
+
+    /// Returns when the last poll began that was answered.
+    pub(super) fn polled(&self) -> Option<Moment> {
+        self.progress().polled
+    }
+
+    /// Tells whether word of changes can arrive before a poll, if it ever can.
+    pub(super) fn is_listening(&self) -> Option<bool> {
+        self.progress().is_listening
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the place of the one who follows, if it is free.
     fn take_place(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 0 && self.0.swap(1, Ordering::SeqCst) == 0
+        self.is_there.load(Ordering::Relaxed) == 0 && self.is_there.swap(1, Ordering::SeqCst) == 0
     }
 
     fn leave(&self) {
-        self.0.store(0, Ordering::SeqCst);
+        self.is_there.store(0, Ordering::SeqCst);
     }
 }
 
@@ -34,60 +64,80 @@ impl Drop for Place {
     }
 }
 
+/// The one who follows, and where the store's news come from.
+struct Post {
+    place: Place,
+    feed: Feed,
+    has_polled: bool,
+}
+
 impl Cache {
     /// Sees to it that someone follows the feed, if there is one. Called where the store is asked, which is where every
     /// request ends up when the lease is not renewed.
     pub(super) fn see_to_a_follower(self: &Arc<Self>) {
+        if let Some(post) = self.take_post() {
+            spawn(post.follow());
+        }
+    }
+
+    /// Polls once and goes on to follow the feed, if there is one and nobody does.
+    pub(crate) async fn start(self: &Arc<Self>) -> Result<(), BackendError> {
+        let Some(mut post) = self.take_post() else {
+            let is_covered = self.lease.covers(self.clock.monotonic(), || self.clock.wall());
+            return if is_covered {
+                Ok(())
+            } else {
+                Err(BackendError::unavailable("no poll was answered yet"))
+            };
+        };
+        post.poll(self).await.map_err(|no_answer| no_answer.into_error(self.limits.deadline))?;
+        spawn(post.follow());
+        Ok(())
+    }
+
+    fn take_post(self: &Arc<Self>) -> Option<Post> {
         if !self.has_feed || !self.follower.take_place() {
-            return;
+            return None;
         }
         let place = Place(Arc::downgrade(self));
-        if let Some(feed) = self.backend.feed() {
-            spawn(follow(place, feed));
+        let mut feed = self.backend.feed()?;
+        feed.lease(self.limits.lease);
+        Some(Post { place, feed, has_polled: false })
+    }
+}
+
+impl Post {
+    /// Polls once, and renews the lease if there was an answer.
+    async fn poll(&mut self, cache: &Cache) -> Result<(), NoAnswer> {
+        let began = Now::exact(&*cache.clock);
+        let polling = self.feed.poll();
+        let polled = attempt("the feed of changes to keys", cache.limits.deadline, polling).await;
+        cache.follower.progress().is_listening = self.feed.is_listening();
+        let changes = polled?;
+        // Whatever was read before the first poll may have changed before it, and no poll would say so.
+        let first = (!self.has_polled).then_some(Change::Everything);
+        first.into_iter().chain(changes).for_each(|change| cache.apply(change));
+        self.has_polled = true;
+        // Compared with coarse readings, which may be late.
+        cache.lease.renew(began, cache.limits.lease.saturating_sub(cache.clock.tick()));
+        cache.follower.progress().polled = Some(began.monotonic);
+        match attempt("the list of nodes", cache.limits.deadline, self.feed.applied()).await {
+            // Whoever waits for this node waits for the lease then.
+            Ok(()) | Err(NoAnswer::Error(_) | NoAnswer::Deadline) => Ok(()),
+            Err(NoAnswer::Panic) => Err(NoAnswer::Panic),
         }
     }
 
-    /// Polls once, and tells whether the feed can be polled again.
-    pub(super) async fn catch_up(&self, feed: &mut Feed, is_first: bool) -> Outcome {
-        let began = self.clock.monotonic();
-        let polling = feed.poll();
-        match attempt("the feed of changes to keys", self.limits.deadline, polling).await {
-            Ok(changes) => {
-                // Whatever was read before the first poll may have changed before it, and no poll would say so.
-                let first = is_first.then_some(Change::Everything);
-                first.into_iter().chain(changes).for_each(|change| self.apply(change));
-                // Compared with coarse readings, which may be late.
-                self.lease.renew(began, self.limits.lease.saturating_sub(self.clock.tick()));
-                Outcome::CaughtUp
+    /// Polls for as long as there is a cache to tell.
+    async fn follow(mut self) {
+        while let Some(cache) = self.place.0.upgrade() {
+            if let Err(NoAnswer::Panic) = self.poll(&cache).await {
+                // It is not to be used any more. Whoever asks the store next brings a new one.
+                return;
             }
-            Err(NoAnswer::Error(_) | NoAnswer::Deadline) => Outcome::Failed,
-            Err(NoAnswer::Panic) => Outcome::Broken,
+            let interval = cache.limits.poll_interval;
+            drop(cache);
+            let _ = timeout(interval, self.feed.pinged()).await;
         }
-    }
-}
-
-/// How a poll ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    CaughtUp,
-    /// Nothing was learned. The next poll may.
-    Failed,
-    /// The feed panicked, and is not to be used any more.
-    Broken,
-}
-
-/// Polls for as long as there is a cache to tell.
-#[allow(clippy::disallowed_methods, reason = "how often to poll is the runtime's time, not that of leases")]
-async fn follow(place: Place, mut feed: Feed) {
-    let mut is_first = true;
-    while let Some(cache) = place.0.upgrade() {
-        match cache.catch_up(&mut feed, is_first).await {
-            Outcome::CaughtUp => is_first = false,
-            Outcome::Failed => {}
-            Outcome::Broken => return,
-        }
-        let interval = cache.limits.poll_interval;
-        drop(cache);
-        sleep(interval).await;
     }
 }

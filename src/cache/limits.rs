@@ -17,6 +17,11 @@ pub(crate) struct Limits {
     /// For how long what is cached counts after the start of a poll of the feed.
     pub(crate) lease: Duration,
     pub(crate) poll_interval: Duration,
+    /// For how much longer records count while the store gives no answer.
+    pub(crate) stale_grace: Duration,
+    /// After how many attempts without an answer the store is left alone, and for how long.
+    pub(crate) breaker_failures: u32,
+    pub(crate) breaker_pause: Duration,
 }
 
 impl Default for Limits {
@@ -30,6 +35,9 @@ impl Default for Limits {
             concurrent_fills: 64,
             lease: Duration::from_secs(5),
             poll_interval: Duration::from_secs(1),
+            stale_grace: Duration::ZERO,
+            breaker_failures: 5,
+            breaker_pause: Duration::from_secs(1),
         }
     }
 }
@@ -54,11 +62,18 @@ impl Limits {
                 "expected a lease longer than the poll interval of {interval:?}, found {lease:?}"
             ));
         }
+        if self.breaker_failures == 0 {
+            return wrong(
+                "expected a circuit breaker that opens after one failure or more, found zero".into(),
+            );
+        }
         let longest = [
             ("a lease", self.lease, Duration::from_secs(60 * 60)),
             ("a positive time to live", self.positive_ttl, Duration::from_secs(24 * 60 * 60)),
             ("a negative time to live", self.negative_ttl, Duration::from_secs(60)),
             ("a backend deadline", self.deadline, Duration::from_secs(60)),
+            ("a stale grace", self.stale_grace, Duration::from_secs(24 * 60 * 60)),
+            ("a pause of the circuit breaker", self.breaker_pause, Duration::from_secs(60)),
         ];
         match longest.into_iter().find(|(_, found, most)| found > most) {
             Some((what, found, most)) => {
@@ -87,11 +102,13 @@ mod tests {
     fn the_longest_that_is_allowed_is_allowed_and_no_more() {
         let hour = Duration::from_secs(3_600);
         type Part = fn(&mut Limits) -> &mut Duration;
-        let longest: [(Part, Duration); 4] = [
+        let longest: [(Part, Duration); 6] = [
             (|limits| &mut limits.lease, hour),
             (|limits| &mut limits.positive_ttl, 24 * hour),
             (|limits| &mut limits.negative_ttl, hour / 60),
             (|limits| &mut limits.deadline, hour / 60),
+            (|limits| &mut limits.stale_grace, 24 * hour),
+            (|limits| &mut limits.breaker_pause, hour / 60),
         ];
         for (part, most) in longest {
             let mut limits = Limits::default();

@@ -18,6 +18,7 @@
 //! runs that each poll renews. So a change takes effect within the lease, whatever is lost on the way.
 
 mod attempt;
+mod breaker;
 mod count;
 mod dead;
 mod entry;
@@ -25,6 +26,7 @@ mod fill;
 mod first_use;
 mod flight;
 mod follow;
+mod health;
 mod lane;
 mod lease;
 mod limits;
@@ -46,11 +48,12 @@ pub(crate) use limits::Limits;
 pub(crate) use question::Question;
 pub(crate) use uses::{Used, Uses};
 
+use breaker::Breaker;
 use dead::Dead;
 use flight::{Boarding, Flights};
 use follow::Follower;
 use lane::{Lane, Permits};
-use lease::Lease;
+use lease::{Lease, Now};
 use negative::Negative;
 use positive::Positive;
 use stamp::Stamps;
@@ -90,6 +93,7 @@ pub(crate) struct Cache {
     dead: Dead,
     flights: Arc<Flights>,
     permits: Permits,
+    breaker: Breaker,
 }
 
 impl Cache {
@@ -105,11 +109,12 @@ impl Cache {
             lease: if has_feed { Lease::not_yet() } else { Lease::endless() },
             has_feed,
             follower: Follower::nobody(),
-            positive: Positive::new(limits.positive_capacity, limits.positive_ttl),
+            positive: Positive::new(limits.positive_capacity, limits.positive_ttl + limits.stale_grace),
             negative: Negative::new(limits.negative_ttl, limits.negative_capacity),
             dead: Dead::new(limits.dead_for()),
             flights: Arc::new(Flights::new(limits.pending_fills())),
             permits: Permits::new(limits.concurrent_fills),
+            breaker: Breaker::new(limits.breaker_failures, limits.breaker_pause),
             backend,
             clock,
             issuer,
@@ -123,7 +128,7 @@ impl Cache {
     /// Returns what is known of a digest without asking the store.
     pub(crate) fn peek(&self, digest: &Digest) -> Option<Fact> {
         let now = self.clock.coarse_monotonic();
-        if !self.lease.covers(now) {
+        if !self.lease.covers(now, || self.clock.coarse_wall()) {
             return None;
         }
         let stamp = self.stamps.current(digest);
@@ -138,8 +143,28 @@ impl Cache {
     /// Asks the store, together with everyone else who asks for the same key.
     pub(crate) async fn read(self: &Arc<Self>, question: impl Into<Question>) -> Result<Fact, Unanswered> {
         self.see_to_a_follower();
-        let reading = self.read_until_settled(question.into());
-        timeout(self.limits.deadline, reading).await.unwrap_or(Err(Unanswered))
+        let question = question.into();
+        let digest = question.digest();
+        let answer = if self.breaker.is_open(self.clock.monotonic()) {
+            Err(Unanswered)
+        } else {
+            timeout(self.limits.deadline, self.read_until_settled(question)).await.unwrap_or(Err(Unanswered))
+        };
+        answer.or_else(|Unanswered| self.last_known(&digest).ok_or(Unanswered))
+    }
+
+    /// Returns a record that would count if it were earlier by the grace for outages, and of which no change is known.
+    fn last_known(&self, digest: &Digest) -> Option<Fact> {
+        if self.limits.stale_grace.is_zero() {
+            return None;
+        }
+        let then = Now::exact(&*self.clock).before(self.limits.stale_grace);
+        let stamp = self.stamps.current(digest);
+        let entry = self.positive.get(digest)?;
+        let counts = self.lease.covers(then.monotonic, || then.wall)
+            && entry.stamp == stamp
+            && then.monotonic < entry.until;
+        counts.then_some(Fact::Known(entry))
     }
 
     async fn read_until_settled(self: &Arc<Self>, question: Question) -> Result<Fact, Unanswered> {

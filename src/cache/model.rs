@@ -121,7 +121,8 @@ impl World {
         // A deadline of a day never passes in a model.
         let deadline =
             if weather.stormy { Duration::from_millis(1) } else { Duration::from_secs(24 * 60 * 60) };
-        let limits = Limits { deadline, concurrent_fills: 2, ..Limits::default() };
+        let limits =
+            Limits { deadline, concurrent_fills: 2, breaker_pause: Duration::ZERO, ..Limits::default() };
         let issuer = Issuer { schemes: Box::default(), admin: None, answers: Arc::new(()) };
         let backend = Box::new(Store { state: Arc::clone(&stored), weather });
         let cache = Cache::new(backend, Arc::new(ManualClock::new(NOW)), Arc::new(issuer), limits);

@@ -2,7 +2,7 @@
 //! explores its interleavings (`--cfg shuttle`), and its counters in a memory model in which a reading may be late
 //! (`--cfg weak_memory`).
 //!
-//! The scheduler interrupts at the counters, maps, locks, sleeps and spawned tasks. References, the news of a landing and the
+//! The scheduler interrupts at the counters, maps, locks, timeouts and spawned tasks. References, the news of a landing and the
 //! permits are those of the running service there too: what they order, it sees as one step.
 
 #[cfg(shuttle)]
@@ -13,9 +13,9 @@ mod real;
 mod weak_memory;
 
 #[cfg(shuttle)]
-pub(super) use explored::{Atomic, Bounded, Map, Mutex, MutexGuard, sleep, spawn, timeout};
+pub(super) use explored::{Atomic, Bounded, Map, Mutex, MutexGuard, spawn, timeout};
 #[cfg(not(shuttle))]
-pub(super) use real::{Bounded, Map, Mutex, MutexGuard, sleep, spawn, timeout};
+pub(super) use real::{Bounded, Map, Mutex, MutexGuard, spawn, timeout};
 
 #[cfg(not(any(shuttle, weak_memory)))]
 pub(super) use std::sync::atomic::AtomicU64 as Atomic;

@@ -1,6 +1,6 @@
 //! What a caller may do to its own keys.
 
-use super::{CreatedKey, KeyManager, ManageError, NewKey, Replacement};
+use super::{CreatedKey, KeyManager, ManageError, NewKey, Reached, Replacement};
 use crate::backend::{KeyFilter, KeyStore, KeyUpdate, UsageLine, UsageQuery, UsageStore};
 use crate::key::KeyId;
 use crate::owner::Owner;
@@ -119,15 +119,14 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
         self.manager.revoke_as(self.by(), id, reason).await
     }
 
-    /// Revokes a key for good, and returns when no process admits it any more.
+    /// Revokes a key for good, and returns when no process admits it any more, as [`KeyManager::revoke_everywhere`] does.
     ///
     /// # Errors
     ///
     /// Those of [`revoke`](Self::revoke).
-    pub async fn revoke_everywhere(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
+    pub async fn revoke_everywhere(&self, id: &KeyId, reason: &str) -> Result<Reached, ManageError> {
         self.revoke(id, reason).await?;
-        self.manager.lease_to_end().await;
-        Ok(())
+        Ok(self.manager.reached().await)
     }
 
     /// Whose doing the changes are: the id of the caller's key.

@@ -67,6 +67,16 @@ pub struct KeyManager<S> {
     by: Option<Box<str>>,
 }
 
+/// How it is known that no process admits a key any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reached {
+    /// Every process has acknowledged the revocation.
+    EveryNode,
+    /// The lease has passed. Whoever has not heard of the revocation by then does not trust what it remembers.
+    LeaseEnd,
+}
+
 /// A key that was just created, with its text: wiped when dropped, without a `Debug` text, taken once.
 pub struct CreatedKey {
     key: ApiKey,
@@ -282,23 +292,22 @@ impl<S: KeyStore> KeyManager<S> {
         self.revoke_as(self.by.clone(), id, reason).await
     }
 
-    /// Revokes a key for good, and returns when no process admits it any more, whatever was lost on the way to it: after the
-    /// lease, by which all others have heard of it or have stopped to trust what they remember.
+    /// Revokes a key for good, and returns when no process admits it any more, whatever was lost on the way to it: when all have
+    /// acknowledged it where the store keeps a list of them, and at the latest after the [lease](Self::lease), by which all have
+    /// heard of it or have stopped to trust what they remember.
     ///
     /// A call that is dropped before it returns has revoked the key all the same, once the store has acknowledged it.
     ///
     /// # Errors
     ///
     /// Those of [`revoke`](Self::revoke).
-    pub async fn revoke_everywhere(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
+    pub async fn revoke_everywhere(&self, id: &KeyId, reason: &str) -> Result<Reached, ManageError> {
         self.revoke(id, reason).await?;
-        self.lease_to_end().await;
-        Ok(())
+        Ok(self.reached().await)
     }
 
-    #[allow(clippy::disallowed_methods, reason = "leases of other processes run on clocks of their own")]
-    async fn lease_to_end(&self) {
-        tokio::time::sleep(self.lease).await;
+    async fn reached(&self) -> Reached {
+        if self.store.taken_in(self.lease).await { Reached::EveryNode } else { Reached::LeaseEnd }
     }
 
     async fn revoke_as(&self, by: Option<Box<str>>, id: &KeyId, reason: &str) -> Result<(), ManageError> {

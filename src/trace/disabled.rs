@@ -1,5 +1,7 @@
 //! The twin that writes nothing.
 
+use std::time::Duration;
+
 use super::Failure;
 use crate::key::KeyId;
 use crate::principal::Principal;
@@ -11,3 +13,7 @@ pub(crate) fn refused(_: &'static str, _: Option<&KeyId>) {}
 pub(crate) fn failed(_: &'static str, _: &Failure<'_>) {}
 
 pub(crate) fn lost(_: &'static str) {}
+
+pub(crate) fn paused(_: Duration) {}
+
+pub(crate) fn resumed() {}

@@ -1,5 +1,7 @@
 //! The twin that writes `tracing` events.
 
+use std::time::Duration;
+
 use super::Failure;
 use crate::key::KeyId;
 use crate::principal::Principal;
@@ -29,4 +31,12 @@ pub(crate) fn failed(what: &'static str, failure: &Failure<'_>) {
 
 pub(crate) fn lost(why: &'static str) {
     tracing::error!(target: TARGET, "counts of usage are lost: {why}");
+}
+
+pub(crate) fn paused(pause: Duration) {
+    tracing::warn!(target: TARGET, ?pause, "the key store is left alone, after several attempts without an answer");
+}
+
+pub(crate) fn resumed() {
+    tracing::info!(target: TARGET, "the key store answers again");
 }

@@ -1,7 +1,6 @@
 //! The configuration of a meter.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,6 +13,7 @@ use super::{Meter, Usage};
 use crate::cache::Uses;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, ConfigErrorKind};
+use crate::name::unique_name;
 
 /// Configures a [`Usage`].
 ///
@@ -84,18 +84,12 @@ impl UsageBuilder {
             interval: self.interval,
             room: self.room,
             uses: Uses::default(),
-            pending: Mutex::new(Pending::new(writer(), self.room)),
+            pending: Mutex::new(Pending::new(unique_name().into(), self.room)),
             turn: Arc::default(),
             has_flusher: AtomicBool::new(false),
             hurry: Arc::new(Notify::new()),
         })))
     }
-}
-
-/// Makes a name that no other meter has: 128 random bits. It need not be hard to guess.
-fn writer() -> Arc<str> {
-    let random = || RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", random(), random()).into()
 }
 
 impl fmt::Debug for UsageBuilder {

@@ -23,6 +23,24 @@ pub(super) const LOCK_ROW: &str = " FOR UPDATE OF tower_api_key";
 pub(super) const KEEP_OWNERS: &[&str] = &["SELECT pg_advisory_xact_lock_shared(8390047731244621933)"];
 pub(super) const LOCK_OWNERS: &[&str] = &["SELECT pg_advisory_xact_lock(8390047731244621933)"];
 
+/// What goes with the changes of a transaction: word to all who listen, with its commit, and changes that are an hour old leave
+/// the feed, of the oldest no more than a thousand at a time. What was not visible to everyone yet stays, however old: whoever
+/// polls must not find a gap because some transaction goes on for ever.
+pub(super) const AFTER_CHANGES: &[&str] = &[
+    "SELECT pg_notify('tower_api_key', '')",
+    "WITH gone AS (
+        DELETE FROM tower_api_key_change WHERE seq IN (
+            SELECT seq FROM tower_api_key_change
+            WHERE seq < (SELECT min(seq) FROM tower_api_key_change) + 1000
+            AND at < (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT - 3600000
+            AND tx < pg_snapshot_xmin(pg_current_snapshot())
+            FOR UPDATE SKIP LOCKED
+        ) RETURNING tx
+    )
+    UPDATE tower_api_key_change_cut SET tx = greatest(tx, (SELECT tx FROM gone ORDER BY tx DESC LIMIT 1))
+    WHERE EXISTS (SELECT FROM gone)",
+];
+
 /// The memberships of a person as a JSON list, for a statement that names the column of the e-mail.
 macro_rules! memberships {
     ($email:literal) => {
@@ -63,6 +81,7 @@ pub(super) const SCHEMA: &[Migration] = &[
         sql: include_str!("../sql/migrations/postgres/0005_readable.sql"),
     },
     Migration { version: 6, name: "lists", sql: include_str!("../sql/migrations/postgres/0006_lists.sql") },
+    Migration { version: 7, name: "fleet", sql: include_str!("../sql/migrations/postgres/0007_fleet.sql") },
 ];
 
 /// Tells whether the database cannot keep a value, whatever the time: a text with a zero byte (SQLSTATE 22021).

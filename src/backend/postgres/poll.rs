@@ -1,60 +1,186 @@
 //! Reading what other processes have changed in the database.
 
-use sqlx::PgPool;
+use std::collections::HashMap;
+use std::time::Duration;
 
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, PgPool, Row as _};
+
+use super::each::Borrowed;
+use super::listener::Listener;
+use super::node::Node;
+use super::replica::Horizon;
 use crate::backend::sql::{MOST, decode_changes};
 use crate::backend::{BackendError, Change, ChangeFeed};
 
 /// Reads the rows of all transactions that may have committed since the last poll.
 ///
 /// A transaction that took its number early may commit late, so the rows that are new are not those with the highest
-/// numbers. All transactions below `low` had ended when the log was last read; of the others, some rows are read again, as
-/// often as it takes until they lie below.
+/// numbers. All transactions below `low` had ended when the log was last read; of the others, all rows are looked at that were
+/// not read yet.
 pub(super) struct Log {
     pool: PgPool,
-    /// The lowest transaction that was under way at the last poll, once there was one.
-    low: Option<String>,
+    node: Node,
+    /// Up to where the log was read, once it was.
+    cursor: Option<Cursor>,
+    listener: Option<Listener>,
+    horizon: Horizon,
 }
 
-/// The lowest transaction under way, and a row if there is one: the digest of the key that it is about, and what happened.
-type ChangeRow = (String, Option<Vec<u8>>, Option<String>);
+/// Up to where a log was read.
+struct Cursor {
+    /// The lowest transaction that was under way.
+    low: u64,
+    /// The server, by when it was started. Another one, as after a failover, may never have had what this one had.
+    server: String,
+    /// The rows that were read of transactions from `low` on, with these.
+    read: HashMap<i64, u64>,
+}
+
+/// A row of a poll: what was the case when it was answered, and a change if there is one.
+struct PollRow {
+    low: String,
+    snapshot: String,
+    server: String,
+    is_standby: bool,
+    /// Whether changes were taken off the log that may be new.
+    is_cut: bool,
+    /// Whether the node is listed for as long as the answer is relied upon.
+    is_listed: bool,
+    written_to: Option<String>,
+    change: Option<ChangeRow>,
+}
+
+/// A change of a key: its number, the transaction that made it, the digest of the key, and what happened.
+struct ChangeRow {
+    seq: i64,
+    tx: u64,
+    digest: Option<Vec<u8>>,
+    kind: String,
+}
+
+impl FromRow<'_, PgRow> for PollRow {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            low: row.try_get("low")?,
+            snapshot: row.try_get("snapshot")?,
+            server: row.try_get("server")?,
+            is_standby: row.try_get("is_standby")?,
+            is_cut: row.try_get("is_cut")?,
+            is_listed: row.try_get("is_listed")?,
+            written_to: row.try_get("written_to")?,
+            change: ChangeRow::from_row(row)?,
+        })
+    }
+}
+
+impl ChangeRow {
+    fn from_row(row: &PgRow) -> Result<Option<Self>, sqlx::Error> {
+        let Some(seq) = row.try_get("seq")? else { return Ok(None) };
+        let tx: String = row.try_get("tx")?;
+        let tx = tx.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        Ok(Some(Self { seq, tx, digest: row.try_get("digest")?, kind: row.try_get("kind")? }))
+    }
+}
+
+/// One statement, so that all of it is of one snapshot. Only a server that is not a standby knows where the log is written to.
+const READ: &str = "SELECT pg_snapshot_xmin(now.snapshot)::TEXT AS low, now.snapshot::TEXT AS snapshot,
+        pg_postmaster_start_time()::TEXT AS server, pg_is_in_recovery() AS is_standby,
+        coalesce((SELECT tx >= $1::TEXT::XID8 FROM tower_api_key_change_cut), FALSE) AS is_cut,
+        EXISTS (SELECT FROM tower_api_key_node WHERE node = $3
+            AND listed_to >= (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $4) AS is_listed,
+        CASE WHEN $5 AND NOT pg_is_in_recovery() THEN pg_current_wal_insert_lsn()::TEXT END AS written_to,
+        change.seq, change.tx::TEXT AS tx, change.digest, change.kind
+    FROM (SELECT pg_current_snapshot() AS snapshot) AS now LEFT JOIN tower_api_key_change AS change
+        ON change.tx >= coalesce($1::TEXT::XID8, pg_snapshot_xmin(now.snapshot)) AND change.seq <> ALL ($6)
+    ORDER BY change.seq LIMIT $2";
 
 impl Log {
-    pub(super) fn new(pool: PgPool) -> Self {
-        Self { pool, low: None }
+    pub(super) fn new(pool: PgPool, horizon: Horizon) -> Self {
+        Self { node: Node::new(pool.clone()), pool, cursor: None, listener: None, horizon }
     }
 
-    async fn start(&self) -> Result<String, BackendError> {
-        const LOW: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::TEXT";
-        sqlx::query_scalar(LOW).fetch_one(&self.pool).await.map_err(BackendError::unavailable)
-    }
-
-    /// Reads with one statement, so that the rows and the next `low` are of one snapshot.
-    async fn read(&self, low: &str) -> Result<Vec<ChangeRow>, BackendError> {
-        const READ: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::TEXT, change.digest, change.kind
-            FROM (SELECT 1) AS once LEFT JOIN tower_api_key_change AS change ON change.tx >= $1::TEXT::XID8
-            ORDER BY change.seq LIMIT $2";
-        let most = (MOST + 1) as i64;
-        let rows = sqlx::query_as(READ).bind(low).bind(most).fetch_all(&self.pool).await;
-        rows.map_err(BackendError::unavailable)
+    async fn read(&self) -> Result<Vec<PollRow>, BackendError> {
+        let mut connection = Borrowed::from(&self.pool).await?;
+        let rows = sqlx::query_as(READ)
+            .bind(self.cursor.as_ref().map(|cursor| cursor.low.to_string()))
+            .bind((MOST + 1) as i64)
+            .bind(self.node.id())
+            .bind(self.node.lease_millis())
+            .bind(self.horizon.is_watched())
+            .bind(self.cursor.iter().flat_map(|cursor| cursor.read.keys().copied()).collect::<Vec<_>>())
+            .fetch_all(&mut *connection)
+            .await;
+        connection.give_back(rows.map_err(BackendError::unavailable))
     }
 }
 
 impl ChangeFeed for Log {
+    fn lease(&mut self, length: Duration) {
+        self.node.rely_for(length);
+    }
+
     async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
-        let Some(low) = &self.low else {
-            self.low = Some(self.start().await?);
-            return Ok(Vec::new());
-        };
-        let rows = self.read(low).await?;
-        let (next, ..) = rows.first().ok_or_else(|| BackendError::corrupt("a poll without a snapshot"))?;
-        self.low = Some(next.clone());
-        Ok(changes_of(&rows))
+        if self.listener.is_none() {
+            // Before the first poll, so that nothing is missed between them.
+            self.listener = Some(Listener::start(&self.pool));
+        }
+        let seen_by_horizon = self.horizon.look();
+        let mut rows = self.read().await?;
+        if !first_of(&rows)?.is_listed {
+            self.node.enlist().await?;
+            // What was committed in between was committed without this node on the list.
+            rows = self.read().await?;
+        }
+        let first = first_of(&rows)?;
+        if first.is_standby {
+            // It may be behind, and would go on to tell that nothing has changed.
+            return Err(BackendError::unavailable("expected the primary of the database, found a standby"));
+        }
+        let low = first.low.parse().map_err(BackendError::corrupt)?;
+        let goes_on = self
+            .cursor
+            .as_ref()
+            .is_none_or(|cursor| !first.is_cut && low >= cursor.low && first.server == cursor.server);
+        let changes = if goes_on { changes_of(&rows) } else { vec![Change::Everything] };
+        self.horizon.advance(seen_by_horizon, first.written_to.clone());
+        self.node.has_read(first.snapshot.clone(), !changes.is_empty());
+        // The numbers of another server are others.
+        let read = self.cursor.take().filter(|_| goes_on).map(|cursor| cursor.read).unwrap_or_default();
+        let read = still_to_pass_over(read, &rows, low);
+        self.cursor = Some(Cursor { low, server: first.server.clone(), read });
+        Ok(changes)
+    }
+
+    async fn applied(&mut self) -> Result<(), BackendError> {
+        self.node.acknowledge().await
+    }
+
+    async fn pinged(&mut self) {
+        match &self.listener {
+            Some(listener) => listener.pinged().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn is_listening(&self) -> Option<bool> {
+        Some(self.listener.as_ref().is_some_and(Listener::is_listening))
     }
 }
 
+fn first_of(rows: &[PollRow]) -> Result<&PollRow, BackendError> {
+    rows.first().ok_or_else(|| BackendError::corrupt("a poll without a snapshot"))
+}
+
 /// Understands all rows in which there is a change.
-fn changes_of(rows: &[ChangeRow]) -> Vec<Change> {
-    let written = rows.iter().filter_map(|(_, digest, kind)| Some((digest.as_deref(), kind.as_deref()?)));
-    decode_changes(written, rows.len() <= MOST)
+fn changes_of(rows: &[PollRow]) -> Vec<Change> {
+    let written = rows.iter().filter_map(|row| row.change.as_ref());
+    decode_changes(written.map(|change| (change.digest.as_deref(), &*change.kind)), rows.len() <= MOST)
+}
+
+/// Returns which rows the next poll would find again.
+fn still_to_pass_over(mut read: HashMap<i64, u64>, rows: &[PollRow], low: u64) -> HashMap<i64, u64> {
+    read.extend(rows.iter().filter_map(|row| row.change.as_ref()).map(|change| (change.seq, change.tx)));
+    read.retain(|_, tx| *tx >= low);
+    read
 }

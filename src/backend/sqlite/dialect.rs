@@ -21,6 +21,12 @@ pub(super) const PASS_LOCKED: &str = "";
 pub(super) const KEEP_OWNERS: &[&str] = &[];
 pub(super) const LOCK_OWNERS: &[&str] = &[];
 
+/// What goes with the changes of a transaction: those that are an hour old leave the feed. Whoever has not read them by then
+/// finds a gap. Of the oldest, no more than a thousand at a time.
+pub(super) const AFTER_CHANGES: &[&str] = &["DELETE FROM tower_api_key_change
+    WHERE seq < (SELECT min(seq) FROM tower_api_key_change) + 1000
+    AND at < CAST(unixepoch('subsec') * 1000 AS INTEGER) - 3600000"];
+
 /// The memberships of a person as a JSON list, for a statement that names the column of the e-mail.
 macro_rules! memberships {
     ($email:literal) => {

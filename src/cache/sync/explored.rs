@@ -66,11 +66,6 @@ pub(in crate::cache) async fn timeout<F: Future>(limit: Duration, future: F) -> 
 #[derive(Debug)]
 pub(in crate::cache) struct Elapsed;
 
-/// A pause that is as long as the scheduler likes.
-pub(in crate::cache) async fn sleep(_: Duration) {
-    shuttle::future::yield_now().await;
-}
-
 /// A map each of whose operations is one step.
 pub(in crate::cache) struct Map<V> {
     step: AtomicU64,

@@ -3,7 +3,7 @@
 pub(in crate::cache) use std::sync::{Mutex, MutexGuard};
 
 pub(in crate::cache) use tokio::task::spawn;
-pub(in crate::cache) use tokio::time::{sleep, timeout};
+pub(in crate::cache) use tokio::time::timeout;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;

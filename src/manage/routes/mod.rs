@@ -24,7 +24,7 @@ use crate::principal::Principal;
 use crate::reject::{Reason, Rejection};
 use crate::scope::{Requirement, Scope, Scopes};
 use input::{Body, Id, key_id, read};
-use output::{answer, created, done, key};
+use output::{answer, created, done, done_everywhere, key};
 use query::{Page, Parameters, known, wrong};
 use refusal::{Refusal, method_not_allowed, not_found};
 
@@ -238,10 +238,9 @@ async fn revoke<S: KeyStore>(
     };
     let (id, reason) = (key_id(id)?, parameters.remove("reason").unwrap_or_default());
     if everywhere {
-        delegate.revoke_everywhere(&id, &reason).await?;
-    } else {
-        delegate.revoke(&id, &reason).await?;
+        return Ok(done_everywhere(delegate.revoke_everywhere(&id, &reason).await?));
     }
+    delegate.revoke(&id, &reason).await?;
     Ok(done())
 }
 

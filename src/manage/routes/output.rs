@@ -2,13 +2,13 @@
 
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::super::{CreatedKey, FieldError, ManageError, ManageErrorKind};
+use super::super::{CreatedKey, FieldError, ManageError, ManageErrorKind, Reached};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 use crate::owner::Owner;
@@ -29,6 +29,15 @@ pub(super) fn done() -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// As [`done`], and how it is known that it took effect everywhere.
+pub(super) fn done_everywhere(reached: Reached) -> Response {
+    let how = match reached {
+        Reached::EveryNode => "every-node",
+        Reached::LeaseEnd => "lease-end",
+    };
+    ([(HeaderName::from_static("revocation-reached"), HeaderValue::from_static(how))], done()).into_response()
 }
 
 pub(super) fn failure(status: StatusCode, detail: &str) -> Response {

@@ -2,8 +2,8 @@
 
 use sqlx::{Connection, Row as _};
 
+use super::Borrowed;
 use super::dialect::{BEGIN, DatabaseConnection, DatabaseTransaction, PREPARE, Pool, Row, SCHEMA};
-use super::write::give_back;
 use crate::backend::BackendError;
 use crate::backend::sql::{Applied, Migration, check};
 
@@ -14,9 +14,9 @@ use crate::backend::sql::{Applied, Migration, check};
 ///
 /// When the database cannot be written, or its schema is not one that this version of the crate left behind.
 pub(in super::super) async fn migrate(pool: &Pool) -> Result<(), BackendError> {
-    let mut connection = pool.acquire().await.map_err(BackendError::unavailable)?;
+    let mut connection = Borrowed::from(pool).await?;
     let outcome = migrate_on(&mut connection).await;
-    give_back(connection, outcome)
+    connection.give_back(outcome)
 }
 
 async fn migrate_on(connection: &mut DatabaseConnection) -> Result<(), BackendError> {

@@ -1,6 +1,7 @@
 //! What is done in the same way with each database.
 
 mod audit;
+mod borrowed;
 mod filter;
 mod migrate;
 mod owners;
@@ -9,6 +10,7 @@ mod store;
 mod usage;
 mod write;
 
+pub(super) use borrowed::Borrowed;
 pub(super) use migrate::migrate;
 
 use super::{Store, dialect};

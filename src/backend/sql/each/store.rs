@@ -1,8 +1,10 @@
 //! The store as others see it.
 
+use std::time::Duration;
+
 use super::Store;
 use super::write::{Write, Written, write};
-use super::{audit, owners, read};
+use super::{Borrowed, audit, owners, read};
 use crate::backend::edit::Edit;
 use crate::backend::sql::KeyRow;
 use crate::backend::{
@@ -30,7 +32,16 @@ impl Store {
 
 impl Backend for Store {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        read::by_digest(&self.pool, digest).await
+        if let Some(mut replica) = self.replica().await {
+            let found = read::by_digest(&mut *replica, digest).await;
+            // What a replica does not have may be new.
+            if let Ok(Some(record)) = replica.give_back(found) {
+                return Ok(Some(record));
+            }
+        }
+        let mut connection = Borrowed::from(&self.pool).await?;
+        let found = read::by_digest(&mut *connection, digest).await;
+        connection.give_back(found)
     }
 
     fn subscribe(&self, subscriber: Subscriber) {
@@ -46,7 +57,9 @@ impl Backend for Store {
     }
 
     async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
-        owners::user(&self.pool, email).await
+        let mut connection = Borrowed::from(&self.pool).await?;
+        let found = owners::user(&mut *connection, email).await;
+        connection.give_back(found)
     }
 
     async fn rehashed(
@@ -126,6 +139,10 @@ impl KeyStore for Store {
     async fn revoke_all(&self, filter: &KeyFilter, revocation: Revocation) -> Result<u64, BackendError> {
         let written = self.write(Write::RevokeAll(filter.clone(), revocation)).await?;
         Ok(written.changes.len() as u64)
+    }
+
+    async fn taken_in(&self, within: Duration) -> bool {
+        self.known_to_all(within).await
     }
 
     async fn delete_ended(&self, before: Timestamp) -> Result<u64, BackendError> {

@@ -2,11 +2,12 @@
 
 use sqlx::{Connection, QueryBuilder};
 
+use super::Borrowed;
 use super::Store;
 use super::dialect::{BEGIN, Database, DatabaseConnection, DatabaseTransaction, PASS_LOCKED};
 use super::filter::restrict;
 use super::read::understand;
-use super::write::{give_back, refused};
+use super::write::refused;
 use crate::backend::filter::OwnerIds;
 use crate::backend::{BackendError, UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageStore};
 use crate::clock::Day;
@@ -27,9 +28,9 @@ type UsageRow = (Option<String>, i64, String, i64);
 
 impl UsageStore for Store {
     async fn add_usage(&self, batch: &UsageBatch) -> Result<(), BackendError> {
-        let mut connection = self.pool.acquire().await.map_err(BackendError::unavailable)?;
+        let mut connection = Borrowed::from(&self.pool).await?;
         let outcome = add(&mut connection, batch).await;
-        give_back(connection, outcome)
+        connection.give_back(outcome)
     }
 
     async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, BackendError> {

@@ -1,18 +1,20 @@
 //! Changing keys. Each change is one transaction, which also writes the rows of the change feed.
 
-use sqlx::pool::PoolConnection;
+use std::time::Duration;
+
 use sqlx::{Connection, QueryBuilder};
+use tokio::time::timeout;
 
 use super::dialect::{
-    BEGIN, Database, DatabaseConnection, DatabaseTransaction, KEEP_OWNERS, LOCK_OWNERS, LOCK_ROW, Pool,
-    is_unfit,
+    AFTER_CHANGES, BEGIN, Database, DatabaseConnection, DatabaseTransaction, KEEP_OWNERS, LOCK_OWNERS,
+    LOCK_ROW, Pool, is_unfit,
 };
 use super::filter::{restrict, restrict_to};
 use super::read::by_id_to_change;
-use super::{audit, owners};
+use super::{Borrowed, audit, owners};
 use crate::backend::edit::{Consequence, Edit, change_of};
 use crate::backend::sql::{KeyRow, columns, decode_digest, encode_change};
-use crate::backend::{Announcement, BackendError, BackendErrorKind, Change, KeyFilter, OwnerChange};
+use crate::backend::{Announcement, BackendError, Change, KeyFilter, OwnerChange};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
@@ -35,6 +37,11 @@ const DIGEST_OF: &str = "SELECT digest FROM tower_api_key WHERE id = $1";
 /// So many rows are written with one statement that none has too many parameters.
 pub(super) const ROWS: usize = 500;
 
+/// How long a change of one key or owner may take, and how long one of many may. A server that is gone without a word would
+/// otherwise be waited for until the operating system gives up.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LONG_PATIENCE: Duration = Duration::from_secs(600);
+
 /// A change, to be made in one transaction.
 pub(super) enum Write {
     Insert(Box<KeyRow>, Digest),
@@ -54,6 +61,13 @@ impl Write {
             Self::Owner(_) | Self::RevokeAll(..) | Self::DeleteEnded(_) => LOCK_OWNERS,
             // One row, and nothing that depends on others: a revocation waits for as little as it can.
             Self::Revoke(..) => &[],
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        match self {
+            Self::Insert(..) | Self::Edit(..) | Self::Revoke(..) => PATIENCE,
+            Self::Owner(_) | Self::RevokeAll(..) | Self::DeleteEnded(_) => LONG_PATIENCE,
         }
     }
 }
@@ -85,9 +99,13 @@ pub(super) async fn write(
     write: Write,
     mut announcement: Announcement,
 ) -> Result<Written, BackendError> {
-    let mut connection = pool.acquire().await.map_err(BackendError::unavailable)?;
-    let outcome = write_on(&mut connection, write, &mut announcement).await;
-    give_back(connection, outcome)
+    let patience = write.patience();
+    let writing = async {
+        let mut connection = Borrowed::from(&pool).await?;
+        let outcome = write_on(&mut connection, write, &mut announcement).await;
+        connection.give_back(outcome)
+    };
+    timeout(patience, writing).await.map_err(BackendError::unavailable)?
 }
 
 async fn write_on(
@@ -288,19 +306,12 @@ async fn log(transaction: &mut DatabaseTransaction<'_>, changes: &[Change]) -> R
         });
         query.build().execute(&mut **transaction).await.map_err(BackendError::unavailable)?;
     }
-    Ok(())
-}
-
-/// Ends a connection on which something went wrong. SQLite may have rolled back by itself, as on a full disk, and the
-/// driver would then take the connection to be within a transaction for ever.
-pub(super) fn give_back<T>(
-    mut connection: PoolConnection<Database>,
-    outcome: Result<T, BackendError>,
-) -> Result<T, BackendError> {
-    if outcome.as_ref().is_err_and(|error| error.kind() == BackendErrorKind::Unavailable) {
-        connection.close_on_drop();
+    if !changes.is_empty() {
+        for statement in AFTER_CHANGES {
+            sqlx::query(*statement).execute(&mut **transaction).await.map_err(BackendError::unavailable)?;
+        }
     }
-    outcome
+    Ok(())
 }
 
 /// Says why a row was not written.

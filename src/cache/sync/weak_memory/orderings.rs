@@ -16,10 +16,10 @@ use loom::sync::{Arc, Mutex};
 use loom::thread;
 
 use super::INSTEAD;
-use crate::cache::lease::Lease;
+use crate::cache::lease::{Lease, Now};
 use crate::cache::stamp::{Stamp, Stamps};
 use crate::cache::sync::Ordering::{self, Acquire, Relaxed, Release};
-use crate::clock::Moment;
+use crate::clock::{Moment, Timestamp};
 use crate::digest::Digest;
 
 const DIGEST: Digest = Digest::from_bytes([7; 32]);
@@ -109,21 +109,26 @@ fn the_model_notices_stamps_that_are_bumped_without_order() {
     explore(Some((Acquire, Relaxed)), || fill_and_request_during(bump));
 }
 
+/// A moment, by a wall clock that never ends the lease.
+fn at(nanos: u64) -> Now {
+    Now { monotonic: Moment::from_nanos(nanos), wall: Timestamp::from_unix_millis(1) }
+}
+
 /// A poll that brings a change and renews the lease, and a request after the end of the lease before.
 fn request_during_a_poll() {
     const LENGTH: Duration = Duration::from_nanos(5);
     let stamps = stamps();
     let lease = Arc::new(Lease::not_yet());
-    lease.renew(Moment::from_nanos(0), LENGTH);
+    lease.renew(at(0), LENGTH);
     let of_entry = stamps.current(&DIGEST);
     let poller = thread::spawn({
         let (stamps, lease) = (Arc::clone(&stamps), Arc::clone(&lease));
         move || {
             stamps.bump(&DIGEST);
-            lease.renew(Moment::from_nanos(3), LENGTH);
+            lease.renew(at(3), LENGTH);
         }
     });
-    if lease.covers(Moment::from_nanos(6)) {
+    if lease.covers(Moment::from_nanos(6), || Timestamp::from_unix_millis(0)) {
         assert!(stamps.current(&DIGEST) != of_entry, "the lease is renewed and the change is not seen");
     }
     poller.join().unwrap();

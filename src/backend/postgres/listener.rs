@@ -1,0 +1,148 @@
+//! Word that something was changed. It only brings a poll forward, so it may be lost, and come twice.
+//!
+//! Whatever goes wrong with the connection is taken for its loss: it is given up and replaced, and whoever waits polls. A
+//! connection that is gone without a word is found out by asking on it now and then.
+
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{Error, PgPool};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+/// What is listened to, see `AFTER_CHANGES`.
+const CHANNEL: &str = "tower_api_key";
+
+/// After how long a silence the connection is tried, and how long it may take to answer.
+const SILENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long to wait before the connection is replaced: at first, and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A task that listens for as long as this lives.
+pub(super) struct Listener {
+    heard: Arc<Heard>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Heard {
+    ping: Notify,
+    is_listening: AtomicBool,
+}
+
+impl Listener {
+    /// Listens on a connection of its own: one of the pool could not be given back.
+    pub(super) fn start(pool: &PgPool) -> Self {
+        let heard = Arc::new(Heard::default());
+        Self { task: tokio::spawn(keep_listening(pool.clone(), Arc::clone(&heard))), heard }
+    }
+
+    /// Waits for word of a change, or that some may have been missed.
+    pub(super) async fn pinged(&self) {
+        self.heard.ping.notified().await;
+    }
+
+    pub(super) fn is_listening(&self) -> bool {
+        self.heard.is_listening.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn keep_listening(pool: PgPool, heard: Arc<Heard>) {
+    let mut pauses = Pauses::new();
+    while !pool.is_closed() {
+        if let Ok(mut listener) = connect(&pool.connect_options()).await {
+            pauses = Pauses::new();
+            heard.is_listening.store(true, Ordering::Relaxed);
+            // What was announced while nobody listened is still to be read.
+            heard.ping.notify_one();
+            let closed = pool.close_event();
+            until_closed(closed, listen(&mut listener, &heard)).await;
+            heard.is_listening.store(false, Ordering::Relaxed);
+        }
+        pause(pauses.next()).await;
+    }
+}
+
+/// Passes on what it hears until something goes wrong.
+async fn listen(listener: &mut PgListener, heard: &Heard) {
+    loop {
+        let alive = match timeout(SILENCE, listener.try_recv()).await {
+            Ok(Ok(Some(_))) => {
+                heard.ping.notify_one();
+                true
+            }
+            Ok(_) => false,
+            Err(_) => answers(listener).await,
+        };
+        if !alive {
+            return;
+        }
+    }
+}
+
+async fn answers(listener: &mut PgListener) -> bool {
+    matches!(timeout(PATIENCE, sqlx::query("SELECT 1").execute(listener)).await, Ok(Ok(_)))
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgListener, Error> {
+    let own = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
+    let own = own.acquire_timeout(PATIENCE).connect_lazy_with(options.clone());
+    let mut listener = PgListener::connect_with(&own).await?;
+    // Otherwise it would connect anew by itself, and say nothing of what it missed.
+    listener.eager_reconnect(false);
+    timeout(PATIENCE, listener.listen(CHANNEL)).await.map_err(|_| Error::PoolTimedOut)??;
+    Ok(listener)
+}
+
+async fn until_closed(closed: impl Future<Output = ()>, listening: impl Future<Output = ()>) {
+    let (mut closed, mut listening) = (std::pin::pin!(closed), std::pin::pin!(listening));
+    std::future::poll_fn(|context| {
+        if closed.as_mut().poll(context).is_ready() {
+            return std::task::Poll::Ready(());
+        }
+        listening.as_mut().poll(context)
+    })
+    .await;
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "how often to connect is the runtime's time, not that of leases"
+)]
+async fn pause(length: Duration) {
+    sleep(length).await;
+}
+
+/// The pauses between attempts: twice as long each time, less up to half at random, so that the nodes of a fleet do not come back
+/// to a server all at once.
+struct Pauses {
+    next: Duration,
+    random: RandomState,
+}
+
+impl Pauses {
+    fn new() -> Self {
+        Self { next: FIRST_PAUSE, random: RandomState::new() }
+    }
+
+    fn next(&mut self) -> Duration {
+        let part = (self.random.hash_one(self.next) >> 32) as f64 / f64::from(u32::MAX);
+        let pause = self.next.mul_f64(1.0 - part / 2.0);
+        self.next = (self.next * 2).min(LAST_PAUSE);
+        pause
+    }
+}

@@ -1,0 +1,129 @@
+//! The list of those who follow the changes, and what each of them has taken in.
+//!
+//! It lets a revocation return before the lease has passed. Nobody may trust the list more than what is on it: a node that
+//! is not listed for the whole of a lease does not get that lease, so whoever is missing trusts nothing that it read before.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio::time::{sleep, timeout};
+
+use super::each::Borrowed;
+use crate::backend::BackendError;
+use crate::name::unique_name;
+
+/// How much longer than its lease a node is listed. It is listed anew when no more than the lease is left.
+const AHEAD: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether all nodes have taken a change in.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// One who follows the changes.
+pub(super) struct Node {
+    pool: PgPool,
+    id: String,
+    lease: Duration,
+    /// What was visible to the last poll, and whether that is still to be told.
+    seen: Option<String>,
+    is_news: bool,
+}
+
+impl Node {
+    pub(super) fn new(pool: PgPool) -> Self {
+        Self { pool, id: unique_name(), lease: Duration::ZERO, seen: None, is_news: false }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) fn rely_for(&mut self, lease: Duration) {
+        self.lease = lease;
+    }
+
+    pub(super) fn lease_millis(&self) -> i64 {
+        millis(self.lease)
+    }
+
+    /// Puts the node on the list, with what it has taken in so far. One that is new has read nothing that could be old.
+    pub(super) async fn enlist(&self) -> Result<(), BackendError> {
+        const ENLIST: &str = "INSERT INTO tower_api_key_node (node, listed_to, seen)
+            VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $2,
+                coalesce($3::TEXT::PG_SNAPSHOT, pg_current_snapshot()))
+            ON CONFLICT (node) DO UPDATE SET listed_to = excluded.listed_to";
+        const FORGET: &str = "DELETE FROM tower_api_key_node
+            WHERE listed_to < (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT - 3600000";
+        let mut connection = Borrowed::from(&self.pool).await?;
+        let listed = sqlx::query(ENLIST)
+            .bind(&self.id)
+            .bind(millis(self.lease + AHEAD))
+            .bind(&self.seen)
+            .execute(&mut *connection)
+            .await;
+        let forgotten = match listed {
+            Ok(_) => sqlx::query(FORGET).execute(&mut *connection).await,
+            error => error,
+        };
+        connection.give_back(forgotten.map(drop).map_err(BackendError::unavailable))
+    }
+
+    /// Takes note of what a poll has read.
+    pub(super) fn has_read(&mut self, snapshot: String, has_changes: bool) {
+        self.seen = Some(snapshot);
+        self.is_news |= has_changes;
+    }
+
+    /// Tells that what was read is taken in. Where nothing was changed there is nothing to tell.
+    pub(super) async fn acknowledge(&mut self) -> Result<(), BackendError> {
+        const ACKNOWLEDGE: &str =
+            "UPDATE tower_api_key_node SET seen = $2::TEXT::PG_SNAPSHOT WHERE node = $1";
+        if !self.is_news {
+            return Ok(());
+        }
+        let mut connection = Borrowed::from(&self.pool).await?;
+        let told = sqlx::query(ACKNOWLEDGE).bind(&self.id).bind(&self.seen).execute(&mut *connection).await;
+        connection.give_back(told.map_err(BackendError::unavailable))?;
+        self.is_news = false;
+        Ok(())
+    }
+}
+
+/// Waits until all nodes have taken in what is visible now, at most for so long, and tells whether they have.
+#[allow(clippy::disallowed_methods, reason = "other processes take the time that they take")]
+pub(super) async fn taken_in(pool: &PgPool, within: Duration) -> bool {
+    let waiting = async {
+        let newest = loop {
+            match newest(pool).await {
+                Ok(newest) => break newest,
+                Err(_) => sleep(LOOK).await,
+            }
+        };
+        while !is_taken_in(pool, newest).await.unwrap_or(false) {
+            sleep(LOOK).await;
+        }
+    };
+    timeout(within, waiting).await.is_ok()
+}
+
+async fn newest(pool: &PgPool) -> Result<i64, BackendError> {
+    const NEWEST: &str = "SELECT coalesce(max(seq), 0) FROM tower_api_key_change";
+    let mut connection = Borrowed::from(pool).await?;
+    let newest = sqlx::query_scalar(NEWEST).fetch_one(&mut *connection).await;
+    connection.give_back(newest.map_err(BackendError::unavailable))
+}
+
+/// Tells whether every node on the list has seen all changes up to a number that are visible now.
+async fn is_taken_in(pool: &PgPool, newest: i64) -> Result<bool, BackendError> {
+    const BEHIND: &str = "SELECT NOT EXISTS (SELECT FROM tower_api_key_node AS node
+        WHERE listed_to > (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT
+        AND EXISTS (SELECT FROM tower_api_key_change AS change
+            WHERE change.seq <= $1 AND change.tx >= pg_snapshot_xmin(node.seen)
+            AND NOT pg_visible_in_snapshot(change.tx, node.seen)))";
+    let mut connection = Borrowed::from(pool).await?;
+    let is_taken_in = sqlx::query_scalar(BEHIND).bind(newest).fetch_one(&mut *connection).await;
+    connection.give_back(is_taken_in.map_err(BackendError::unavailable))
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,56 @@
+//! Connections for one question each.
+
+use std::ops::{Deref, DerefMut};
+
+use sqlx::pool::PoolConnection;
+
+use super::dialect::{Database, DatabaseConnection, Pool};
+use crate::backend::{BackendError, BackendErrorKind};
+
+/// A connection of the pool, for one question. It is closed unless the question was answered: whoever asked may have given up
+/// on a server that is gone without a word, and the pool would wait for that server before it takes the connection back. SQLite
+/// may have rolled back by itself, as on a full disk, and the driver would then take the connection to be within a transaction
+/// for ever.
+pub(in super::super) struct Borrowed {
+    connection: PoolConnection<Database>,
+    is_settled: bool,
+}
+
+impl Borrowed {
+    pub(in super::super) async fn from(pool: &Pool) -> Result<Self, BackendError> {
+        let connection = pool.acquire().await.map_err(BackendError::unavailable)?;
+        Ok(Self { connection, is_settled: false })
+    }
+
+    /// Gives the connection back, if the outcome does not speak against it.
+    pub(in super::super) fn give_back<T>(
+        mut self,
+        outcome: Result<T, BackendError>,
+    ) -> Result<T, BackendError> {
+        let is_lost = |error: &BackendError| error.kind() == BackendErrorKind::Unavailable;
+        self.is_settled = !outcome.as_ref().is_err_and(is_lost);
+        outcome
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+impl Deref for Borrowed {
+    type Target = DatabaseConnection;
+
+    fn deref(&self) -> &DatabaseConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Borrowed {
+    fn deref_mut(&mut self) -> &mut DatabaseConnection {
+        &mut self.connection
+    }
+}

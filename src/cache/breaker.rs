@@ -1,0 +1,119 @@
+//! The circuit breaker: a store that has given no answer several times in a row is left alone for a while.
+//!
+//! Without it, each request of an outage would wait for the deadline, and a store that comes back would be met by all of
+//! them at once. While it is open, requests are answered at once without the store. Then a single look-up tries: if it is
+//! answered, all may ask again, and if not, the store is left alone once more.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::clock::{Clock, Moment};
+use crate::trace;
+
+/// Whether the store may be asked.
+pub(super) struct Breaker {
+    /// After how many attempts without an answer the store is left alone.
+    failures: u32,
+    pause: Duration,
+    state: Mutex<State>,
+    /// Chooses the length of each pause, so that several nodes do not try again at one moment.
+    random: RandomState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The store may be asked. So many attempts in a row went without an answer.
+    Closed { failures: u32 },
+    /// Nobody asks before this moment.
+    Open { until: Moment },
+    /// One look-up tries.
+    HalfOpen,
+}
+
+/// A look-up that the breaker has let through. Dropped without an answer, as by a deadline or a panic, it has failed.
+pub(super) struct Trial<'b> {
+    breaker: &'b Breaker,
+    clock: &'b dyn Clock,
+    is_answered: bool,
+}
+
+impl Breaker {
+    /// Creates a closed breaker. With a pause of zero it never opens.
+    pub(super) fn new(failures: u32, pause: Duration) -> Self {
+        Self { failures, pause, state: Mutex::new(State::Closed { failures: 0 }), random: RandomState::new() }
+    }
+
+    /// Tells whether the store is left alone at `now`.
+    pub(super) fn is_open(&self, now: Moment) -> bool {
+        match *self.lock() {
+            State::Closed { .. } => false,
+            State::Open { until } => now < until,
+            State::HalfOpen => true,
+        }
+    }
+
+    /// Lets a look-up through, or `None` if the store is left alone.
+    pub(super) fn enter<'b>(&'b self, clock: &'b dyn Clock) -> Option<Trial<'b>> {
+        let mut state = self.lock();
+        match *state {
+            State::Closed { .. } => {}
+            State::Open { until } if until <= clock.monotonic() => *state = State::HalfOpen,
+            State::Open { .. } | State::HalfOpen => return None,
+        }
+        Some(Trial { breaker: self, clock, is_answered: false })
+    }
+
+    fn answered(&self) {
+        let before = std::mem::replace(&mut *self.lock(), State::Closed { failures: 0 });
+        if before == State::HalfOpen {
+            trace::resumed();
+        }
+    }
+
+    fn failed(&self, now: Moment) {
+        if self.pause.is_zero() {
+            return;
+        }
+        let mut state = self.lock();
+        let failures = match *state {
+            State::Closed { failures } => failures + 1,
+            // Look-ups that began before it opened have no more to say.
+            State::Open { .. } => return,
+            State::HalfOpen => self.failures,
+        };
+        *state = if failures < self.failures {
+            State::Closed { failures }
+        } else {
+            trace::paused(self.pause);
+            State::Open { until: now.saturating_add(self.jittered(now)) }
+        };
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the pause, less up to half of it.
+    fn jittered(&self, now: Moment) -> Duration {
+        let part = (self.random.hash_one(now) >> 32) as f64 / f64::from(u32::MAX);
+        self.pause.mul_f64(1.0 - part / 2.0)
+    }
+}
+
+impl Trial<'_> {
+    /// The store has answered, whatever it said.
+    pub(super) fn answered(mut self) {
+        self.is_answered = true;
+    }
+}
+
+impl Drop for Trial<'_> {
+    fn drop(&mut self) {
+        if self.is_answered {
+            self.breaker.answered();
+        } else {
+            self.breaker.failed(self.clock.monotonic());
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! How an authenticator is doing, for whoever operates it.
+
+use std::time::Duration;
+
+/// How an authenticator is doing: for a readiness probe, and for a page that an operator reads.
+///
+/// ```
+/// use tower_api_key::{Authenticator, MemoryStore};
+///
+/// let health = Authenticator::builder(MemoryStore::new()).build()?.health();
+/// assert!(health.is_ready());
+/// assert_eq!(health.feed, None); // no other process can change this store
+/// # Ok::<(), tower_api_key::ConfigError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// Whether the store may be asked. `false` while it is left alone because it gave no answer, see
+    /// [`circuit_breaker`](crate::AuthenticatorBuilder::circuit_breaker).
+    pub is_store_asked: bool,
+    /// Whether what was read before may be used without asking the store, be it within the
+    /// [stale grace](crate::AuthenticatorBuilder::stale_grace) for outages.
+    pub is_cache_trusted: bool,
+    /// How it goes with following what other processes change, or `None` where none can.
+    pub feed: Option<FeedHealth>,
+    /// How many look-ups run or wait to run.
+    pub look_ups: usize,
+    /// How many counts of usage wait to be written, see [`Usage::backlog`](crate::Usage::backlog). `None` where none are made.
+    pub usage_backlog: Option<usize>,
+}
+
+/// How it goes with following what other processes change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FeedHealth {
+    /// How long ago the last poll began that was answered. `None` before the first.
+    pub lag: Option<Duration>,
+    /// For how long what is cached counts if no further poll is answered.
+    pub lease_remaining: Duration,
+    /// Whether word of changes can arrive before the next poll. `None` if the store sends none.
+    pub is_listening: Option<bool>,
+}
+
+impl Health {
+    /// Tells whether good keys can be admitted: the store is asked, or those that were read before are still trusted.
+    ///
+    /// An outage of the store makes all nodes that share it unready at about the same time, when neither is so any more.
+    pub fn is_ready(&self) -> bool {
+        self.is_store_asked || self.is_cache_trusted
+    }
+}
