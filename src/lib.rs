@@ -122,7 +122,7 @@ pub use authenticator::{Authenticator, AuthenticatorBuilder};
 pub use backend::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use backend::SqliteStore;
-pub use backend::{Backend, BackendError, KeyStore, MemoryStore, UsageStore};
+pub use backend::{Backend, BackendError, BackendErrorKind, KeyStore, MemoryStore, UsageStore};
 pub use clock::Timestamp;
 pub use credential::Source;
 pub use digest::Digester;

@@ -1,161 +1,12 @@
-//! What an authenticator makes of changes that other processes make to its store.
+//! Polls, and the lease that they renew.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-#![allow(clippy::disallowed_methods, reason = "the time of the runtime is paused, so nothing sleeps")]
-
-mod support;
-
-use std::collections::HashMap;
-use std::future::pending;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use support::{Key, build, revocation};
-use tokio::sync::Notify;
-use tower_api_key::backend::{Change, ChangeFeed, Feed};
-use tower_api_key::clock::ManualClock;
-use tower_api_key::digest::Digest;
-use tower_api_key::{
-    Authenticator, AuthenticatorBuilder, Backend, BackendError, ConfigErrorKind, Reason, Record,
-};
+use tower_api_key::{Authenticator, AuthenticatorBuilder, ConfigErrorKind, Reason};
 
-const SECOND: Duration = Duration::from_secs(1);
-
-/// A store that is changed by others, who tell nobody.
-#[derive(Clone, Default)]
-struct Shared(Arc<State>);
-
-#[derive(Default)]
-struct State {
-    records: Mutex<HashMap<Digest, Record>>,
-    log: Mutex<Vec<Change>>,
-    feed: Mutex<Behaviour>,
-    let_go: Notify,
-    reads: AtomicUsize,
-    polls: AtomicUsize,
-    is_down: Mutex<bool>,
-}
-
-#[derive(Clone, Copy, Default)]
-enum Behaviour {
-    #[default]
-    Behave,
-    Fail,
-    Hang,
-    /// Reads the log, and keeps what it found until it is let go.
-    Hold,
-    Panic,
-}
-
-impl Shared {
-    fn put(&self, record: &Record, change: Change) {
-        self.0.records.lock().unwrap().insert(record.digest, record.clone());
-        self.0.log.lock().unwrap().push(change);
-    }
-
-    fn add(&self, key: &Key) {
-        self.put(&key.record, Change::Changed(key.record.digest));
-    }
-
-    fn revoke(&self, key: &Key) {
-        let key = key.clone().with(|record| record.revoked = Some(revocation()));
-        self.put(&key.record, Change::Revoked(key.record.digest));
-    }
-
-    fn feed_shall(&self, behaviour: Behaviour) {
-        *self.0.feed.lock().unwrap() = behaviour;
-        self.0.let_go.notify_waiters();
-    }
-
-    fn go_down(&self) {
-        *self.0.is_down.lock().unwrap() = true;
-    }
-
-    fn reads(&self) -> usize {
-        self.0.reads.load(SeqCst)
-    }
-
-    fn polls(&self) -> usize {
-        self.0.polls.load(SeqCst)
-    }
-}
-
-impl Backend for Shared {
-    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        self.0.reads.fetch_add(1, SeqCst);
-        if *self.0.is_down.lock().unwrap() {
-            return Err(BackendError::unavailable("told to be down"));
-        }
-        Ok(self.0.records.lock().unwrap().get(digest).cloned())
-    }
-
-    fn feed(&self) -> Option<Feed> {
-        Some(Feed::new(Log { shared: self.clone(), read: None }))
-    }
-}
-
-struct Log {
-    shared: Shared,
-    read: Option<usize>,
-}
-
-impl ChangeFeed for Log {
-    async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
-        let state = Arc::clone(&self.shared.0);
-        state.polls.fetch_add(1, SeqCst);
-        let behaviour = *state.feed.lock().unwrap();
-        match behaviour {
-            Behaviour::Fail => return Err(BackendError::unavailable("told to fail")),
-            Behaviour::Hang => pending().await,
-            Behaviour::Panic => panic!("told to panic"),
-            Behaviour::Behave | Behaviour::Hold => {}
-        }
-        let log = state.log.lock().unwrap().clone();
-        if matches!(behaviour, Behaviour::Hold) {
-            state.let_go.notified().await;
-        }
-        let read = self.read.replace(log.len()).unwrap_or(log.len());
-        Ok(log[read..].to_vec())
-    }
-}
-
-/// An authenticator over a store with one key, and its clock.
-struct Node {
-    authenticator: Authenticator,
-    clock: Arc<ManualClock>,
-    store: Shared,
-    key: Key,
-}
-
-impl Node {
-    fn new(configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder) -> Self {
-        let (store, key) = (Shared::default(), Key::mint());
-        store.add(&key);
-        let (authenticator, clock) = build(configure(Authenticator::builder(store.clone())));
-        Self { authenticator, clock, store, key }
-    }
-
-    /// A node that has polled once and has read the key.
-    async fn following() -> Self {
-        let node = Self::new(|builder| builder);
-        assert_eq!(node.request().await, None);
-        node.pass(Duration::from_millis(1)).await;
-        assert_eq!(node.request().await, None);
-        node
-    }
-
-    async fn request(&self) -> Option<Reason> {
-        let outcome = self.authenticator.authenticate(self.key.x_api_key().headers()).await;
-        outcome.err().map(|rejection| rejection.reason().clone())
-    }
-
-    /// Lets time pass, for the clock of the authenticator and for the runtime.
-    async fn pass(&self, time: Duration) {
-        self.clock.advance(time);
-        tokio::time::sleep(time).await;
-    }
-}
+use crate::SECOND;
+use crate::node::{Behaviour, Node, Shared};
+use crate::support::{Key, START};
 
 #[tokio::test(start_paused = true)]
 async fn however_many_ask_one_polls() {
@@ -232,7 +83,7 @@ async fn while_polls_fail_records_count_until_the_lease_ends() {
 async fn without_a_lease_and_a_store_nobody_is_admitted_and_nobody_is_called_unknown() {
     let node = Node::following().await;
     node.store.feed_shall(Behaviour::Fail);
-    node.store.go_down();
+    node.store.go_down(true);
     node.pass(SECOND * 4).await;
     assert_eq!(node.request().await, None);
     node.pass(SECOND).await;
@@ -322,4 +173,52 @@ fn a_lease_that_would_end_between_two_polls_is_refused() {
         refused(|builder| builder.lease(SECOND * 3601)),
         "expected a lease of at most 3600s, found 3601s"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn word_of_a_change_brings_the_poll_forward() {
+    let node = Node::following().await;
+    node.store.revoke(&node.key);
+    node.store.ping();
+    node.pass(Duration::from_millis(1)).await;
+    assert_eq!(node.request().await, Some(Reason::Revoked));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_poll_has_brought_is_acknowledged_when_it_has_taken_effect() {
+    let node = Node::following().await;
+    let before = node.store.acknowledged();
+    assert!(before > 0);
+    node.pass(SECOND).await;
+    // That it cannot be told harms nobody here.
+    assert_eq!(node.store.acknowledged(), before + 1);
+    assert_eq!(node.request().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_that_runs_ahead_ends_the_lease() {
+    let node = Node::following().await;
+    node.store.feed_shall(Behaviour::Hang);
+    let reads = node.store.reads();
+    // As when the machine was suspended, and its monotonic clock with it.
+    node.clock.set_wall(START.saturating_add(SECOND * 3_600));
+    node.store.revoke(&node.key);
+    assert_eq!(node.request().await, Some(Reason::Revoked));
+    assert_eq!(node.store.reads(), reads + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_that_is_set_back_makes_the_lease_no_longer() {
+    let node = Node::new(|builder| builder);
+    node.clock.set_wall(START.saturating_add(SECOND * 3_600));
+    assert_eq!(node.request().await, None);
+    node.pass(Duration::from_millis(1)).await;
+    assert_eq!(node.request().await, None);
+    node.store.feed_shall(Behaviour::Fail);
+    node.clock.set_wall(START);
+    node.store.revoke(&node.key);
+    node.pass(SECOND * 4).await;
+    assert_eq!(node.request().await, None, "the lease of the last poll still runs");
+    node.pass(SECOND).await;
+    assert_eq!(node.request().await, Some(Reason::Revoked));
 }

@@ -1,0 +1,127 @@
+//! What an authenticator tells of itself, and how it starts.
+
+use std::time::Duration;
+
+use tower_api_key::{Authenticator, BackendErrorKind, MemoryStore, Reason};
+
+use crate::node::{Behaviour, Node};
+use crate::support::build;
+use crate::{MOMENT, SECOND};
+
+#[tokio::test(start_paused = true)]
+async fn an_authenticator_that_was_started_answers_the_second_request_for_a_key_from_its_cache() {
+    let node = Node::new(|builder| builder);
+    node.authenticator.start().await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(node.request().await, None);
+    }
+    assert_eq!(node.store.reads(), 1);
+    node.store.revoke(&node.key);
+    node.pass(SECOND + MOMENT).await;
+    assert_eq!(node.request().await, Some(Reason::Revoked), "and goes on to poll");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_be_followed_is_noticed_at_the_start() {
+    let node = Node::new(|builder| builder);
+    node.store.feed_shall(Behaviour::Fail);
+    let error = node.authenticator.start().await.unwrap_err();
+    assert_eq!(error.kind(), BackendErrorKind::Unavailable);
+    assert_eq!(error.to_string(), "expected an answer from the key store, found an error: told to fail");
+
+    node.store.feed_shall(Behaviour::Hang);
+    let error = node.authenticator.start().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "expected an answer from the key store, found an error: it did not answer within 500ms"
+    );
+
+    node.store.feed_shall(Behaviour::Panic);
+    let error = node.authenticator.start().await.unwrap_err();
+    assert_eq!(error.to_string(), "expected an answer from the key store, found an error: it panicked");
+
+    node.store.feed_shall(Behaviour::Behave);
+    node.authenticator.start().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn to_start_twice_changes_nothing() {
+    let node = Node::new(|builder| builder);
+    node.authenticator.start().await.unwrap();
+    node.pass(MOMENT).await;
+    let polls = node.store.polls();
+    node.authenticator.start().await.unwrap();
+    node.pass(MOMENT).await;
+    assert_eq!(node.store.polls(), polls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_starts_what_has_no_answer_yet_is_told() {
+    let node = Node::new(|builder| builder);
+    node.store.feed_shall(Behaviour::Hang);
+    assert_eq!(node.request().await, None, "this follows");
+    let error = node.authenticator.start().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "expected an answer from the key store, found an error: no poll was answered yet"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_no_other_process_changes_has_nothing_to_start() {
+    let (authenticator, _) = build(Authenticator::builder(MemoryStore::new()));
+    authenticator.start().await.unwrap();
+    let health = authenticator.health();
+    assert_eq!((health.feed, health.is_cache_trusted, health.usage_backlog), (None, true, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_tells_how_it_goes_with_polls_and_the_lease() {
+    let node = Node::new(|builder| builder);
+    let health = node.authenticator.health();
+    let feed = health.feed.clone().unwrap();
+    assert_eq!((feed.lag, feed.lease_remaining), (None, Duration::ZERO));
+    assert!(health.is_store_asked && !health.is_cache_trusted && health.is_ready());
+
+    node.authenticator.start().await.unwrap();
+    node.pass(MOMENT).await;
+    node.store.feed_shall(Behaviour::Fail);
+    node.pass(SECOND * 2).await;
+    let feed = node.authenticator.health().feed.unwrap();
+    assert_eq!(feed.lag, Some(SECOND * 2));
+    assert_eq!(feed.lease_remaining, SECOND * 3);
+    assert_eq!(feed.is_listening, Some(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_is_ready_as_long_as_it_can_admit_good_keys() {
+    let node = Node::following_with(|builder| builder.stale_grace(SECOND * 10)).await;
+    node.store.feed_shall(Behaviour::Fail);
+    node.store.go_down(true);
+    let mut was_ready = Vec::new();
+    for _ in 0..20 {
+        let admitted = node.request().await.is_none();
+        let health = node.authenticator.health();
+        assert_eq!(health.is_cache_trusted, admitted);
+        assert_eq!(health.is_ready(), health.is_store_asked || admitted);
+        was_ready.push(health.is_ready());
+        node.pass(SECOND).await;
+    }
+    assert!(was_ready[..15].iter().all(|ready| *ready), "{was_ready:?}");
+    assert!(!was_ready[19], "{was_ready:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_counts_the_look_ups_that_are_under_way() {
+    let node = Node::new(|builder| builder);
+    node.store.hang_look_ups();
+    let waiting = tokio::spawn({
+        let (authenticator, request) = (node.authenticator.clone(), node.key.x_api_key());
+        async move { authenticator.authenticate(request.headers()).await.is_ok() }
+    });
+    tokio::time::sleep(MOMENT).await;
+    assert_eq!(node.authenticator.health().look_ups, 1);
+    assert!(!waiting.await.unwrap());
+    tokio::time::sleep(MOMENT).await;
+    assert_eq!(node.authenticator.health().look_ups, 0);
+}
