@@ -3,8 +3,10 @@
 //! `TEST_POSTGRES_URL` names a server in which databases may be created. Where there is none, these tests say that they are
 //! skipped; `.ci/run` starts one, and does not let them skip.
 
+mod feed;
 mod fleet;
 mod metering;
+mod nodes;
 mod opening;
 
 use std::env;

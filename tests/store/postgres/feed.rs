@@ -1,0 +1,209 @@
+//! The feed of changes by itself: what it brings, what it leaves out, and when it cannot tell.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, PgPool};
+use tokio::time::timeout;
+use tower_api_key::PostgresStore;
+use tower_api_key::backend::{Backend, Change, Feed, KeyStore};
+
+use super::{Database, is_absent};
+use crate::samples;
+
+/// A store, a feed that has polled once, and connections to do what other processes do.
+struct World {
+    store: PostgresStore,
+    feed: Feed,
+    pool: PgPool,
+    _database: Database,
+}
+
+impl World {
+    async fn polled() -> Self {
+        let database = Database::create().await;
+        let pool = database.pool().await;
+        let store = PostgresStore::with_pool(pool.clone()).await.unwrap();
+        let mut feed = store.feed().unwrap();
+        feed.lease(Duration::from_secs(5));
+        feed.poll().await.unwrap();
+        Self { store, feed, pool, _database: database }
+    }
+
+    async fn run(&self, statement: &str) -> u64 {
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&self.pool).await.unwrap().rows_affected()
+    }
+
+    async fn insert(&self, name: &str) {
+        self.store.insert(samples::plain(name)).await.unwrap();
+    }
+
+    /// Makes all changes so many milliseconds older.
+    async fn age(&self, millis: i64) {
+        self.run(&format!("UPDATE tower_api_key_change SET at = at - {millis}")).await;
+    }
+
+    /// Waits until all changes are visible to everyone: other tests have transactions on this server as well.
+    async fn settle(&self) {
+        const SETTLED: &str = "SELECT coalesce(bool_and(tx < pg_snapshot_xmin(pg_current_snapshot())), TRUE)
+            FROM tower_api_key_change";
+        while !sqlx::query_scalar::<_, bool>(SETTLED).fetch_one(&self.pool).await.unwrap() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn changes(&self) -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM tower_api_key_change").fetch_one(&self.pool).await.unwrap()
+    }
+}
+
+fn changed(name: &str) -> Change {
+    Change::Changed(samples::digest(name))
+}
+
+#[tokio::test]
+async fn each_change_is_told_once_though_an_old_transaction_goes_on() {
+    if is_absent() {
+        return;
+    }
+    let mut world = World::polled().await;
+    let mut old = world.pool.begin().await.unwrap();
+    sqlx::query("SELECT pg_current_xact_id()").execute(&mut *old).await.unwrap();
+    for name in ["one", "two"] {
+        world.insert(name).await;
+        assert_eq!(world.feed.poll().await.unwrap(), [changed(name)]);
+        assert_eq!(world.feed.poll().await.unwrap(), []);
+    }
+    old.commit().await.unwrap();
+    assert_eq!(world.feed.poll().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn changes_that_are_an_hour_old_leave_the_feed_with_the_next_change() {
+    if is_absent() {
+        return;
+    }
+    let mut world = World::polled().await;
+    for name in ["one", "two"] {
+        world.insert(name).await;
+    }
+    world.settle().await;
+    world.feed.poll().await.unwrap();
+    world.age(3_590_000).await;
+    world.insert("three").await;
+    assert_eq!(world.changes().await, 3, "they are not an hour old yet");
+    world.age(20_000).await;
+    world.insert("four").await;
+    assert_eq!(world.changes().await, 2, "three and four");
+    // Whoever has read them before misses nothing.
+    assert_eq!(world.feed.poll().await.unwrap(), [changed("three"), changed("four")]);
+}
+
+#[tokio::test]
+async fn whoever_has_not_read_what_left_the_feed_takes_everything_to_be_changed() {
+    if is_absent() {
+        return;
+    }
+    let mut world = World::polled().await;
+    world.insert("one").await;
+    world.settle().await;
+    world.age(3_700_000).await;
+    world.insert("two").await;
+    assert_eq!(world.changes().await, 1);
+    assert_eq!(world.feed.poll().await.unwrap(), [Change::Everything]);
+    assert_eq!(world.feed.poll().await.unwrap(), [], "and goes on from there");
+    world.insert("three").await;
+    assert_eq!(world.feed.poll().await.unwrap(), [changed("three")]);
+}
+
+#[tokio::test]
+async fn what_is_not_visible_to_everyone_stays_however_old_it_is() {
+    if is_absent() {
+        return;
+    }
+    let mut world = World::polled().await;
+    let mut old = world.pool.begin().await.unwrap();
+    sqlx::query("SELECT pg_current_xact_id()").execute(&mut *old).await.unwrap();
+    world.insert("one").await;
+    world.age(3_700_000).await;
+    world.insert("two").await;
+    assert_eq!(world.changes().await, 2);
+    assert_eq!(world.feed.poll().await.unwrap(), [changed("one"), changed("two")]);
+    old.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn several_who_write_at_once_cut_the_feed_without_waiting_for_each_other() {
+    if is_absent() {
+        return;
+    }
+    let world = World::polled().await;
+    for number in 0..20 {
+        world.insert(&format!("old-{number}")).await;
+    }
+    world.settle().await;
+    world.age(3_700_000).await;
+    let writing = (0..20).map(|number| {
+        let store = world.store.clone();
+        tokio::spawn(async move { store.insert(samples::plain(&format!("new-{number}"))).await })
+    });
+    for writing in writing.collect::<Vec<_>>() {
+        writing.await.unwrap().unwrap();
+    }
+    assert_eq!(world.changes().await, 20);
+}
+
+#[tokio::test]
+async fn a_feed_of_which_more_was_cut_than_was_read_makes_everything_changed() {
+    if is_absent() {
+        return;
+    }
+    let mut world = World::polled().await;
+    world.run("UPDATE tower_api_key_change_cut SET tx = pg_current_xact_id()").await;
+    assert_eq!(world.feed.poll().await.unwrap(), [Change::Everything]);
+}
+
+#[tokio::test]
+async fn word_of_a_change_arrives_with_its_commit_and_not_before() {
+    if is_absent() {
+        return;
+    }
+    let mut world = World::polled().await;
+    listening(&mut world.feed).await;
+    let nothing = timeout(Duration::from_millis(200), world.feed.pinged()).await;
+    assert!(nothing.is_err(), "nothing was changed");
+    world.insert("key").await;
+    timeout(Duration::from_secs(10), world.feed.pinged()).await.unwrap();
+    assert_eq!(world.feed.poll().await.unwrap(), [changed("key")]);
+}
+
+#[tokio::test]
+async fn a_listener_whose_connection_is_ended_brings_a_poll_and_comes_back() {
+    if is_absent() {
+        return;
+    }
+    const END: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND query LIKE 'LISTEN%' AND pid <> pg_backend_pid()";
+    let mut world = World::polled().await;
+    for round in 0..3 {
+        listening(&mut world.feed).await;
+        assert_eq!(world.run(END).await, 1);
+        // What was changed while nobody listened is read when someone does again.
+        timeout(Duration::from_secs(10), world.feed.pinged()).await.unwrap();
+        world.insert(&format!("key-{round}")).await;
+        listening(&mut world.feed).await;
+        world.insert(&format!("later-{round}")).await;
+        timeout(Duration::from_secs(10), world.feed.pinged()).await.unwrap();
+        assert!(!world.feed.poll().await.unwrap().is_empty());
+    }
+}
+
+/// Waits until word of changes can arrive, and takes that which a new connection brings.
+async fn listening(feed: &mut Feed) {
+    let waiting = async {
+        while feed.is_listening() != Some(true) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), waiting).await.unwrap();
+    while timeout(Duration::from_millis(50), feed.pinged()).await.is_ok() {}
+}
