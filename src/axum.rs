@@ -19,11 +19,11 @@
 //! A layer covers the routes that were added *before* it, and no others: add routes first, then the layer. To have unknown
 //! paths answered with 404 instead of 401, use `route_layer`.
 //!
-//! Where the path of a route names an organization or a project, [`reach`] asks whether the caller may go there.
+//! Where the path of a route names an organization or a project, [`ReachLayer`] asks whether the caller may go there.
 
 mod reach;
 
-pub use reach::reach;
+pub use reach::ReachLayer;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};

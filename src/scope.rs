@@ -14,6 +14,7 @@
 //! # Ok::<(), tower_api_key::ConfigError>(())
 //! ```
 
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::ascii::{all, describe_first_wrong};
@@ -66,7 +67,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// The scopes granted to a key, in the order in which they were granted.
+/// The scopes granted to a key, each once, in the order in which they were granted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Scopes(Box<[Scope]>);
 
@@ -114,8 +115,13 @@ impl Scopes {
 }
 
 impl FromIterator<Scope> for Scopes {
+    /// Keeps each scope where it stands first.
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        Self(scopes.into_iter().collect())
+        let scopes: Vec<_> = scopes.into_iter().collect();
+        let mut known = HashSet::with_capacity(scopes.len());
+        let is_first: Vec<_> = scopes.iter().map(|scope| known.insert(scope)).collect();
+        let each = scopes.into_iter().zip(is_first);
+        Self(each.filter_map(|(scope, is_first)| is_first.then_some(scope)).collect())
     }
 }
 
@@ -230,6 +236,13 @@ mod tests {
         assert_eq!(scope("a.*").to_string(), "a.*");
         assert!(scopes.contains(&scope("b")) && scopes.contains(&scope("a.*")));
         assert!(scopes.grant(&scope("a.b")) && !scopes.contains(&scope("a.b")));
+    }
+
+    #[test]
+    fn a_scope_that_is_granted_twice_is_there_once_where_it_stood_first() {
+        let scopes = Scopes::new(["b", "a", "b", "a.*", "a"]).unwrap();
+        assert_eq!(scopes, Scopes::parse("b a a.*").unwrap());
+        assert_eq!(Scopes::parse("a a").unwrap().to_string(), "a");
     }
 
     #[test]

@@ -7,7 +7,6 @@ mod support;
 
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
-use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -16,7 +15,7 @@ use support::{Key, authenticator, store_with_key};
 use tonic::Code;
 use tonic::server::NamedService;
 use tower::{Layer, ServiceExt};
-use tower_api_key::axum::reach;
+use tower_api_key::axum::ReachLayer;
 use tower_api_key::reject::{Forbidden, Payload};
 use tower_api_key::{
     AuthenticateLayer, Authenticator, MemoryStore, Organization, Owner, Principal, Reason, Rejection,
@@ -133,14 +132,13 @@ async fn a_caller_reaches_what_the_path_names_or_is_refused_by_its_own_authentic
     let acme = own(Owner::organization("acme")).insert_into(&store).await;
     let sink = own(Owner::project(Organization::new("acme"), "sink")).insert_into(&store).await;
     let unscoped = Key::mint().insert_into(&store).await;
-    let read = from_fn_with_state(Requirement::all_of(["notes.read"]).unwrap(), reach);
     let builder = Authenticator::builder(store)
         .respond(|rejection: &Rejection| Payload::json(format!("\"{}\"", rejection.reason().label())));
     let app = Router::new()
         .route("/of/{organization}", get(whoami))
         .route("/of/{organization}/{project}/notes", get(whoami))
         .route("/elsewhere/{id}", get(whoami))
-        .route_layer(read)
+        .route_layer(ReachLayer::scope("notes.read").unwrap())
         .layer(AuthenticateLayer::new(builder.build().unwrap()));
 
     for (key, path, reason) in [

@@ -1,6 +1,5 @@
 //! Who is let in, and what for: three kinds of key, each in a header of its own, passwords, and roles.
 
-use serde_json::json;
 use tower_api_key::key::OpaqueFormat;
 use tower_api_key::manage::{KeyManager, NewKey};
 use tower_api_key::password::Passwords;
@@ -8,6 +7,8 @@ use tower_api_key::reject::{Forbidden, Payload, Reason, Rejection};
 use tower_api_key::{
     AuthenticateLayer, Authenticator, ConfigError, Organization, Owner, Scopes, Source, SqliteStore,
 };
+
+use crate::errors;
 
 /// What a project manager may do, and an organization token in every project.
 const OF_PROJECT_MANAGERS: &str = "project.*";
@@ -44,8 +45,7 @@ fn refusal(rejection: &Rejection) -> Payload {
         Reason::Forbidden(Forbidden::SsoRequired) => "This organization requires single sign-on",
         other => other.detail(),
     };
-    let status = rejection.reason().status();
-    Payload::json(json!({ "error": { "message": message, "type": status.canonical_reason() } }).to_string())
+    Payload::json(errors::body(rejection.reason().status(), message).to_string())
 }
 
 /// Makes the keys of each kind as the clients know them.
@@ -56,25 +56,23 @@ pub(crate) struct Managers {
     pub(crate) project_keys: KeyManager<SqliteStore>,
 }
 
-impl Managers {
-    pub(crate) fn new(store: SqliteStore) -> Result<Self, ConfigError> {
-        let tokens = KeyManager::new(store, OpaqueFormat::base62(32)?.prefix("oat_")?);
-        let user_keys = tokens.clone().minting(OpaqueFormat::hex(32)?);
-        Ok(Self { project_keys: tokens.clone().minting(OpaqueFormat::base62(32)?), tokens, user_keys })
-    }
+pub(crate) fn managers(store: SqliteStore) -> Result<Managers, ConfigError> {
+    let tokens = KeyManager::new(store, OpaqueFormat::base62(32)?.prefix("oat_")?);
+    let user_keys = tokens.clone().minting(OpaqueFormat::hex(32)?);
+    Ok(Managers { project_keys: tokens.clone().minting(OpaqueFormat::base62(32)?), tokens, user_keys })
 }
 
 pub(crate) fn new_token(organization: &str) -> Result<NewKey, ConfigError> {
     let token = NewKey::new(Owner::organization(organization)).scopes(Scopes::parse(OF_PROJECT_MANAGERS)?);
-    Ok(token.sources([Source::bearer(), Source::basic()].map(|source| source.scheme().clone())))
+    Ok(token.sources([Source::bearer(), Source::basic()]))
 }
 
 pub(crate) fn new_user_key(email: &str) -> Result<NewKey, ConfigError> {
     let key = NewKey::new(Owner::user(email, [])).scopes(Scopes::parse(OF_USER_KEYS)?);
-    Ok(key.sources([Source::basic().scheme().clone()]))
+    Ok(key.sources([Source::basic()]))
 }
 
 pub(crate) fn new_project_key(organization: &str, project: &str) -> NewKey {
     let owner = Owner::project(Organization::new(organization), project);
-    NewKey::new(owner).sources([Source::memfault_project_key().scheme().clone()]).readable()
+    NewKey::new(owner).sources([Source::memfault_project_key()]).readable()
 }

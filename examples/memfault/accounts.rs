@@ -14,8 +14,8 @@ use tower_api_key::{KeyState, Owner, Principal};
 use crate::access;
 use crate::app::App;
 use crate::cycle::cycle;
-use crate::errors::{Body, Refusal};
-use crate::words::Text;
+use crate::refusal::{Body, Refusal};
+use crate::text::Text;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

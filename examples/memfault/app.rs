@@ -2,17 +2,17 @@
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, patch, post, put};
-use tower_api_key::axum::reach;
+use tower_api_key::axum::ReachLayer;
 use tower_api_key::password::Passwords;
-use tower_api_key::{ConfigError, RequireScopeLayer, Requirement, SqliteStore};
+use tower_api_key::{ConfigError, RequireScopeLayer, SqliteStore};
 
 use crate::access::{self, Managers};
 use crate::deployments::{self, Deployments};
 use crate::files::{FILE, Files};
 use crate::place::{OfKey, OfPath};
-use crate::{accounts, errors, organizations, projects, tokens, uploads};
+use crate::refusal::{self, method_not_allowed};
+use crate::{accounts, organizations, projects, tokens, uploads};
 
 /// What the handlers work on.
 #[derive(Clone)]
@@ -28,39 +28,39 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn routes(self) -> Result<Router, ConfigError> {
-        let layer = access::layer(self.store.clone(), self.passwords.clone())?;
-        let device_layer = access::device_layer(self.store.clone())?;
+        let people = own()?
+            .merge(of_organizations()?)
+            .merge(of_projects()?)
+            .fallback(refusal::not_found)
+            .method_not_allowed_fallback(method_not_allowed)
+            .layer(access::layer(self.store.clone(), self.passwords.clone())?);
+        let devices = of_devices()
+            .method_not_allowed_fallback(method_not_allowed)
+            .layer(access::device_layer(self.store.clone())?);
         // Whoever knows the URL may put its file there, and nothing else.
-        let by_url =
-            Router::new().route("/uploads/{url}", put(uploads::put)).layer(DefaultBodyLimit::max(FILE));
-        let people = own()?.merge(of_organizations()?).merge(of_projects()?);
-        let people =
-            people.fallback(errors::not_found).method_not_allowed_fallback(errors::method_not_allowed);
-        let devices = of_devices().method_not_allowed_fallback(errors::method_not_allowed);
-        let by_url = by_url.method_not_allowed_fallback(errors::method_not_allowed);
-        let routes = people.layer(layer).merge(devices.layer(device_layer)).merge(by_url);
-        Ok(routes.with_state(self))
+        let by_url = Router::new()
+            .route("/uploads/{url}", put(uploads::put))
+            .method_not_allowed_fallback(method_not_allowed)
+            .layer(DefaultBodyLimit::max(FILE));
+        Ok(people.merge(devices).merge(by_url).with_state(self))
     }
 }
 
 /// What is the caller's own.
 fn own() -> Result<Router<App>, ConfigError> {
-    let may = |scope| Ok(RequireScopeLayer::new(Requirement::all_of([scope])?));
-    Ok(Router::new()
-        .route("/auth/me", get(accounts::me).route_layer(may("project.read")?))
-        .route(
-            "/auth/api_key",
-            get(accounts::show_key)
-                .post(accounts::cycle_key)
-                .delete(accounts::delete_key)
-                .route_layer(may("account.key")?),
-        )
-        .route("/auth/password", put(accounts::change_password).route_layer(may("account.password")?))
-        .route("/api/v0/organizations", get(organizations::list).route_layer(may("project.read")?)))
+    let read = Router::new()
+        .route("/auth/me", get(accounts::me))
+        .route("/api/v0/organizations", get(organizations::list))
+        .route_layer(RequireScopeLayer::scope("project.read")?);
+    let key = get(accounts::show_key).post(accounts::cycle_key).delete(accounts::delete_key);
+    let key = Router::new().route("/auth/api_key", key).route_layer(RequireScopeLayer::scope("account.key")?);
+    let password = Router::new()
+        .route("/auth/password", put(accounts::change_password))
+        .route_layer(RequireScopeLayer::scope("account.password")?);
+    Ok(read.merge(key).merge(password))
 }
 
 fn of_organizations() -> Result<Router<App>, ConfigError> {
-    let may = |scope| Ok::<_, ConfigError>(from_fn_with_state(Requirement::all_of([scope])?, reach));
     let one = "/api/v0/organizations/{organization}";
     let (tokens, member) = (format!("{one}/auth_tokens"), format!("{one}/members/{{email}}"));
     let manage = Router::new()
@@ -69,16 +69,15 @@ fn of_organizations() -> Result<Router<App>, ConfigError> {
         .route(&tokens, get(tokens::list).post(tokens::create))
         .route(&format!("{tokens}/{{id}}"), delete(tokens::delete))
         .route(&format!("{one}/projects"), post(projects::create))
-        .route_layer(may("organization.manage")?);
+        .route_layer(ReachLayer::scope("organization.manage")?);
     let read = Router::new()
         .route(one, get(organizations::show))
         .route(&format!("{one}/projects"), get(projects::list))
-        .route_layer(may("project.read")?);
+        .route_layer(ReachLayer::scope("project.read")?);
     Ok(manage.merge(read))
 }
 
 fn of_projects() -> Result<Router<App>, ConfigError> {
-    let may = |scope| Ok::<_, ConfigError>(from_fn_with_state(Requirement::all_of([scope])?, reach));
     let one = "/api/v0/organizations/{organization}/projects/{project}";
     let read = Router::new()
         .route(one, get(projects::show))
@@ -87,7 +86,7 @@ fn of_projects() -> Result<Router<App>, ConfigError> {
         .route(&format!("{one}/files"), get(uploads::list))
         .route(&format!("{one}/files/{{id}}"), get(uploads::show))
         .route(&format!("{one}/symbols-by-gnu-build-id/{{id}}"), get(uploads::find_symbols))
-        .route_layer(may("project.read")?);
+        .route_layer(ReachLayer::scope("project.read")?);
     let mut upload = Router::new().route(&format!("{one}/upload"), post(uploads::prepare::<OfPath>));
     for (path, kind) in uploads::KINDS {
         let finish =
@@ -97,9 +96,9 @@ fn of_projects() -> Result<Router<App>, ConfigError> {
     let cycle = Router::new().route(&format!("{one}/api_key"), post(projects::cycle_key));
     let deploy = Router::new().route(&format!("{one}/deployments"), post(deployments::create));
     Ok(read
-        .merge(upload.route_layer(may("project.upload")?))
-        .merge(cycle.route_layer(may("project.key")?))
-        .merge(deploy.route_layer(may("project.deploy")?)))
+        .merge(upload.route_layer(ReachLayer::scope("project.upload")?))
+        .merge(cycle.route_layer(ReachLayer::scope("project.key")?))
+        .merge(deploy.route_layer(ReachLayer::scope("project.deploy")?)))
 }
 
 /// What a project key is for.

@@ -5,7 +5,7 @@ use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::manage::{CreatedKey, KeyManager, ManageErrorKind, NewKey, Replacement};
 use tower_api_key::{KeyState, SqliteStore};
 
-use crate::errors::Refusal;
+use crate::refusal::Refusal;
 
 /// Makes a key, and ends those that a filter means. The one before it is rotated: of several who do so at once, each replaces the
 /// key of another, and one key is left.

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use tokio::sync::RwLock;
 
 use crate::app::App;
-use crate::errors::{Body, Refusal};
 use crate::last::keep_last;
 use crate::place::{OfPath, Place};
-use crate::words::Text;
+use crate::refusal::{Body, Refusal};
+use crate::text::Text;
 
 /// How many deployments of each project are kept.
 const MOST: usize = 1000;

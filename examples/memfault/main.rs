@@ -21,10 +21,14 @@ mod last;
 mod organizations;
 mod place;
 mod projects;
+#[path = "../support/refusal.rs"]
+mod refusal;
 mod seed;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "the keys that are made there are of one format and one owner")]
 mod support;
+#[path = "../support/text.rs"]
+mod text;
 mod tokens;
 mod uploads;
 mod words;
@@ -32,7 +36,6 @@ mod words;
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::Managers;
 use app::App;
 use files::Kept;
 use seed::Credentials;
@@ -48,7 +51,7 @@ async fn main() -> Result<(), Failure> {
     let listener = support::listen().await?;
     let store = support::open_store("sqlite:memfault.db").await?;
     let app = App {
-        managers: Managers::new(store.clone())?,
+        managers: access::managers(store.clone())?,
         passwords: Passwords::new()?,
         files: Arc::new(RwLock::new(Kept::new(patience))),
         deployments: Arc::default(),

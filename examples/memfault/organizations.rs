@@ -10,7 +10,7 @@ use tower_api_key::{Membership, Organization, Principal, Scopes};
 
 use crate::access::ROLES;
 use crate::app::App;
-use crate::errors::{At, Body, Refusal};
+use crate::refusal::{At, Body, Refusal};
 use crate::words::Email;
 
 #[derive(Deserialize)]

@@ -7,7 +7,7 @@ use tower_api_key::backend::OwnerStore;
 use tower_api_key::{Owner, Principal};
 
 use crate::app::App;
-use crate::errors::{At, Refusal};
+use crate::refusal::{At, Refusal};
 
 /// A project of an organization.
 #[derive(Deserialize, Clone, PartialEq, Eq)]

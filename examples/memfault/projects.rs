@@ -13,8 +13,8 @@ use tower_api_key::{KeyState, Principal};
 use crate::access::{self, Managers};
 use crate::app::App;
 use crate::cycle::cycle;
-use crate::errors::{At, Body, Refusal};
 use crate::place::{OfPath, Place};
+use crate::refusal::{At, Body, Refusal};
 use crate::words::Slug;
 
 /// How many projects are shown.

@@ -14,8 +14,8 @@ use tower_api_key::{KeyId, KeyState, Owner, Principal, Record};
 
 use crate::access;
 use crate::app::App;
-use crate::errors::{At, Body, Refusal};
-use crate::words::Text;
+use crate::refusal::{At, Body, Refusal};
+use crate::text::Text;
 
 /// How many tokens are on a page.
 const PAGE: usize = 100;

@@ -11,10 +11,10 @@ use tower_api_key::key::OpaqueFormat;
 use tower_api_key::{Environment, Principal};
 
 use crate::app::App;
-use crate::errors::{At, Body, Raw, Refusal};
 use crate::files::{FILE, File, Prepared};
 use crate::place::{OfKey, OfPath, Place};
-use crate::words::Text;
+use crate::refusal::{At, Body, Raw, Refusal};
+use crate::text::Text;
 
 /// Routes that end an upload, and the kind of file that they take.
 pub(crate) const KINDS: [(&str, &str); 5] = [

@@ -1,11 +1,6 @@
-//! Texts that requests may name things by.
+//! What requests may name organizations, projects and people by.
 
-use serde::{Deserialize, Serialize};
-
-/// A text of 1 to 255 characters, none of which is a control character.
-#[derive(Deserialize, Serialize, Clone)]
-#[serde(try_from = "String")]
-pub(crate) struct Text(String);
+use serde::Deserialize;
 
 /// The name of an organization or a project in paths: 1 to 64 of `a-z`, `0-9` and `-`.
 #[derive(Deserialize, Clone)]
@@ -16,15 +11,6 @@ pub(crate) struct Slug(String);
 #[derive(Deserialize, Clone)]
 #[serde(try_from = "String")]
 pub(crate) struct Email(String);
-
-impl TryFrom<String> for Text {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let fits = (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        if fits { Ok(Self(text)) } else { Err("expected 1 to 255 characters, found others") }
-    }
-}
 
 impl TryFrom<String> for Slug {
     type Error = &'static str;
@@ -45,12 +31,6 @@ impl TryFrom<String> for Email {
             matches!(text.split_once('@'), Some((user, host)) if !user.is_empty() && !host.is_empty());
         let fits = text.len() <= 254 && whole && text.chars().all(is_symbol);
         if fits { Ok(Self(text)) } else { Err("expected an e-mail, found something else") }
-    }
-}
-
-impl AsRef<str> for Text {
-    fn as_ref(&self) -> &str {
-        &self.0
     }
 }
 

@@ -1,11 +1,7 @@
-//! Who is let in, who may do what, and by which code everyone else is refused.
+//! Who is let in, what keys can be granted, and by which code everyone else is refused.
 
-use tower_api_key::manage::{Delegate, KeyManager};
 use tower_api_key::reject::{Forbidden, Payload, Reason, Rejection};
-use tower_api_key::{
-    AuthenticateLayer, Authenticator, ConfigError, Environment, KeyFormat, Principal, RequireScopeLayer,
-    Requirement, Source, SqliteStore, Usage,
-};
+use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, KeyFormat, Source, SqliteStore, Usage};
 
 use crate::refusal;
 
@@ -46,21 +42,4 @@ fn refusal(rejection: &Rejection) -> Payload {
         _ => ("INVALID_API_KEY", "Invalid API key"),
     };
     Payload::json(refusal::body(code, message, &[]).to_string())
-}
-
-/// Lets a request pass whose key has this scope.
-pub(crate) fn may(scope: &str) -> Result<RequireScopeLayer, ConfigError> {
-    Ok(RequireScopeLayer::new(Requirement::all_of([scope])?))
-}
-
-/// The keys and the usage that a caller knows of: its organization's. A test key knows nothing of live ones.
-pub(crate) fn on_behalf_of<'m>(
-    caller: &'m Principal,
-    manager: &'m KeyManager<SqliteStore>,
-) -> Delegate<'m, SqliteStore> {
-    let delegate = manager.on_behalf_of(caller);
-    match caller.environment() {
-        Environment::Live => delegate.across_environments(),
-        _ => delegate,
-    }
 }

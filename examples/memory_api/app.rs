@@ -7,12 +7,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post, put};
 use tower_api_key::manage::KeyManager;
-use tower_api_key::{ConfigError, Scopes, SqliteStore, Usage};
+use tower_api_key::{ConfigError, RequireScopeLayer, Scopes, SqliteStore, Usage};
 
-use crate::access::{self, may};
 use crate::limits::Limits;
 use crate::signup::{Desk, sign_up};
-use crate::{api_keys, limiting, memories, refusal, usage};
+use crate::{access, api_keys, limiting, memories, refusal, usage};
 
 /// Bytes of a body: more than the longest memory takes.
 const BODY: usize = 256 * 1024;
@@ -20,21 +19,21 @@ const BODY: usize = 256 * 1024;
 pub(crate) fn app(store: SqliteStore, meter: Usage, limits: Limits) -> Result<Router, ConfigError> {
     let (all, one) = ("/v1/memories", "/v1/memories/{id}");
     let memories = Router::new()
-        .route(all, get(memories::list).route_layer(may("read")?))
-        .route(all, post(memories::create).route_layer(may("write")?))
-        .route(one, get(memories::show).route_layer(may("read")?))
-        .route(one, put(memories::update).route_layer(may("write")?))
-        .route(one, delete(memories::forget).route_layer(may("delete")?))
-        .route("/v1/query", post(memories::query).route_layer(may("read")?))
+        .route(all, get(memories::list).route_layer(RequireScopeLayer::scope("read")?))
+        .route(all, post(memories::create).route_layer(RequireScopeLayer::scope("write")?))
+        .route(one, get(memories::show).route_layer(RequireScopeLayer::scope("read")?))
+        .route(one, put(memories::update).route_layer(RequireScopeLayer::scope("write")?))
+        .route(one, delete(memories::forget).route_layer(RequireScopeLayer::scope("delete")?))
+        .route("/v1/query", post(memories::query).route_layer(RequireScopeLayer::scope("read")?))
         .with_state(memories::Memories::default());
 
     let keys = KeyManager::new(store.clone(), access::format()?);
     let account = Router::new()
         .route("/v1/account/api-keys", get(api_keys::list).post(api_keys::create))
         .route("/v1/account/api-keys/{id}", delete(api_keys::revoke))
-        .route_layer(may("admin")?)
-        .route("/v1/usage", get(usage::current).route_layer(may("read")?))
-        .route("/v1/usage/history", get(usage::history).route_layer(may("read")?))
+        .route_layer(RequireScopeLayer::scope("admin")?)
+        .route("/v1/usage", get(usage::current).route_layer(RequireScopeLayer::scope("read")?))
+        .route("/v1/usage/history", get(usage::history).route_layer(RequireScopeLayer::scope("read")?))
         .with_state(keys.clone());
 
     let guarded = memories

@@ -1,8 +1,11 @@
 //! Reading a body field by field, so that an error names the field.
 
+use std::fmt;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::refusal::{Refusal, WrongField};
@@ -28,13 +31,45 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
                 }
                 _ => unreadable(),
             })?;
-        let values = serde_json::from_slice(&bytes).map_err(|_| unreadable())?;
+        let Once(values) = serde_json::from_slice(&bytes).map_err(|_| unreadable())?;
         Ok(Self { values, wrong: Vec::new() })
     }
 }
 
 fn unreadable() -> Refusal {
-    Refusal::invalid(vec![WrongField::new("body", "expected a JSON object, found something else")])
+    Refusal::invalid(vec![WrongField::new(
+        "body",
+        "expected a JSON object with each field once, found something else",
+    )])
+}
+
+/// An object in which no field stands twice.
+struct Once(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Once;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with each field once")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Once, A::Error> {
+                let mut values = Map::new();
+                while let Some((field, value)) = map.next_entry()? {
+                    if values.insert(field, value).is_some() {
+                        return Err(Error::custom("expected each field once, found one several times"));
+                    }
+                }
+                Ok(Once(values))
+            }
+        }
+
+        deserializer.deserialize_map(Reader)
+    }
 }
 
 impl Fields {
@@ -89,11 +124,12 @@ impl Fields {
 pub(crate) const A_NAME: &str = "a text of 1 to 255 characters without control characters";
 
 pub(crate) fn name(value: &Value) -> Option<String> {
-    text(value, NAME).filter(|text| !text.chars().any(char::is_control))
+    text(value, NAME, char::is_control)
 }
 
-/// Reads a text of 1 to `most` characters.
-pub(crate) fn text(value: &Value, most: usize) -> Option<String> {
+/// Reads a text of 1 to `most` characters, none of which is odd.
+pub(crate) fn text(value: &Value, most: usize, is_odd: impl Fn(char) -> bool) -> Option<String> {
     let text = value.as_str()?;
-    (1..=most).contains(&text.chars().count()).then(|| text.to_owned())
+    let fits = (1..=most).contains(&text.chars().count()) && !text.chars().any(is_odd);
+    fits.then(|| text.to_owned())
 }

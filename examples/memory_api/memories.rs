@@ -23,7 +23,7 @@ use crate::time::written;
 const MOST: usize = 1000;
 /// How many a query answers with: by default, and at most.
 const FOUND: (u64, u64) = (5, 100);
-const A_TEXT: &str = "a text of 1 to 50000 characters";
+const A_TEXT: &str = "a text of 1 to 50000 characters without control characters but line breaks and tabs";
 
 /// The last memories, in memory.
 pub(crate) type Memories = Arc<RwLock<Kept>>;
@@ -154,7 +154,7 @@ pub(crate) async fn query(
 }
 
 fn memory_text(value: &Value) -> Option<String> {
-    text(value, 50_000)
+    text(value, 50_000, |symbol| symbol.is_control() && !matches!(symbol, '\n' | '\r' | '\t'))
 }
 
 fn object(value: &Value) -> Option<Map<String, Value>> {

@@ -48,10 +48,6 @@ impl Refusal {
         Self { wrong, ..Self::new(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", "Invalid request data") }
     }
 
-    pub(crate) fn forbidden(message: &'static str) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "INSUFFICIENT_PERMISSIONS", message)
-    }
-
     pub(crate) fn no_such_key() -> Self {
         Self::new(StatusCode::NOT_FOUND, "API_KEY_NOT_FOUND", "There is no such API key")
     }
@@ -65,13 +61,15 @@ impl WrongField {
 
 impl From<ManageError> for Refusal {
     fn from(error: ManageError) -> Self {
+        let wrong = error.fields().iter();
+        let wrong = wrong.map(|wrong| WrongField::new(wrong.field, &*wrong.message)).collect();
         match error.kind() {
-            ManageErrorKind::Invalid => {
-                let wrong = error.fields().iter();
-                Self::invalid(wrong.map(|wrong| WrongField::new(wrong.field, &*wrong.message)).collect())
-            }
+            ManageErrorKind::Invalid => Self::invalid(wrong),
             ManageErrorKind::NotFound => Self::no_such_key(),
-            ManageErrorKind::Forbidden => Self::forbidden("The API key lacks a scope that it would grant"),
+            ManageErrorKind::Forbidden => {
+                let message = "The API key may not make such a key";
+                Self { wrong, ..Self::new(StatusCode::FORBIDDEN, "INSUFFICIENT_PERMISSIONS", message) }
+            }
             // What the store says of it is for the log.
             _ => {
                 tracing::error!(%error, "the store failed");

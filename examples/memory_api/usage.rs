@@ -9,7 +9,6 @@ use tower_api_key::backend::{UsageLine, UsageQuery};
 use tower_api_key::clock::{Clock, Day, SystemClock};
 use tower_api_key::{Environment, Principal};
 
-use crate::access;
 use crate::api_keys::Manager;
 use crate::refusal::{Refusal, WrongField, success};
 
@@ -35,7 +34,8 @@ pub(crate) async fn current(
     let day = today.to_string();
     let month = day.rsplit_once('-').map_or(&*day, |(month, _)| month);
     let first = Day::parse(&format!("{month}-01")).unwrap_or(today);
-    let lines = access::on_behalf_of(&caller, &manager).usage(UsageQuery::new(first, today)).await?;
+    let delegate = manager.on_behalf_of(&caller).across_environments();
+    let lines = delegate.usage(UsageQuery::new(first, today)).await?;
     let mut current = calls(&caller, &lines);
     current.insert("period".to_owned(), month.into());
     Ok(success(json!({ "current": current })))
@@ -54,7 +54,8 @@ pub(crate) async fn history(
         return Err(Refusal::invalid(vec![WrongField::new("days", wrong)]));
     };
     let (start, end) = (today().plus(-days), today());
-    let lines = access::on_behalf_of(&caller, &manager).usage(UsageQuery::new(start, end)).await?;
+    let delegate = manager.on_behalf_of(&caller).across_environments();
+    let lines = delegate.usage(UsageQuery::new(start, end)).await?;
     let by_day = lines.chunk_by(|line, next| line.day == next.day).map(|of_day| {
         let mut entry = calls(&caller, of_day);
         entry.extend(of_day.first().map(|line| ("date".to_owned(), line.day.to_string().into())));

@@ -1,12 +1,14 @@
 //! Who is let in: keys of one environment in `X-API-Key`, and one answer to everyone else.
 
 use axum::Router;
-use tower_api_key::manage::{KeyManager, ManageScopes, routes};
+use tower_api_key::manage::{KeyManager, ManageSettings, Refused, routes};
 use tower_api_key::reject::{Payload, Reason, Rejection};
 use tower_api_key::{
     AuthenticateLayer, Authenticator, ConfigError, Environment, KeyFormat, Requirement, Source, SqliteStore,
     Usage,
 };
+
+use crate::errors;
 
 /// Keys read `sk_test_…` or `sk_live_…`.
 pub(crate) fn format() -> Result<KeyFormat, ConfigError> {
@@ -34,11 +36,15 @@ fn refusal(rejection: &Rejection) -> Payload {
         Reason::Missing => Reason::Unknown.detail(),
         other => other.detail(),
     };
-    Payload::json(format!(r#"{{"detail":"{detail}"}}"#))
+    Payload::json(errors::body(rejection.reason().status(), detail).to_string())
 }
 
-/// Routes that create, show, rotate and delete keys and tell their usage, for callers to whom the scope `console` was granted.
+/// Routes that create, show, rotate and delete keys, all of which have names, and tell their usage: for callers to whom the
+/// scope `console` was granted.
 pub(crate) fn console(store: SqliteStore) -> Result<Router, ConfigError> {
     let granted = Requirement::all_of(["console"])?;
-    Ok(routes(KeyManager::new(store, format()?), ManageScopes::new(granted.clone(), granted)))
+    let settings = ManageSettings::new(granted.clone(), granted).respond(|refused: &Refused| {
+        Payload::json(errors::body(refused.status, &refused.to_string()).to_string())
+    });
+    Ok(routes(KeyManager::new(store, format()?).require_names(), settings))
 }

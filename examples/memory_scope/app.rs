@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 use tower_api_key::{ConfigError, Environment, SqliteStore, Usage};
 
 use crate::limits::Limits;
-use crate::{access, detail, limiting, memories};
+use crate::{access, limiting, memories, refusal};
 
 pub(crate) fn app(
     store: SqliteStore,
@@ -23,8 +23,8 @@ pub(crate) fn app(
         .route("/memory/{id}", get(memories::recall))
         .with_state(memories::Memories::default())
         .nest("/console", access::console(store.clone())?)
-        .fallback(detail::not_found)
-        .method_not_allowed_fallback(detail::method_not_allowed)
+        .fallback(refusal::not_found)
+        .method_not_allowed_fallback(refusal::method_not_allowed)
         .layer(DefaultBodyLimit::max(64 * 1024))
         // A request passes these from the last to the first: a key is counted once it is known to be good.
         .layer(from_fn_with_state(Arc::clone(&limits), limiting::count))

@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use tower_api_key::Principal;
 use tower_api_key::clock::{Clock, SystemClock};
 
-use crate::detail::Refusal;
 use crate::limits::{Allowance, Limits, UsedUp};
+use crate::refusal::Refusal;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");

@@ -11,15 +11,19 @@
 mod access;
 mod app;
 #[path = "../support/detail.rs"]
-mod detail;
+mod errors;
 #[path = "../support/last.rs"]
 mod last;
 mod limiting;
 #[path = "../support/limits.rs"]
 mod limits;
 mod memories;
+#[path = "../support/refusal.rs"]
+mod refusal;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/text.rs"]
+mod text;
 
 use std::num::NonZeroU32;
 

@@ -11,8 +11,9 @@ use serde_json::{Map, Value};
 use tokio::sync::RwLock;
 use tower_api_key::Principal;
 
-use crate::detail::{Body, Id, Refusal, Text};
 use crate::last::keep_last;
+use crate::refusal::{At, Body, Refusal};
+use crate::text::Text;
 
 /// How many memories of each owner are kept.
 const MOST: usize = 1000;
@@ -29,10 +30,10 @@ pub(crate) struct Kept {
 #[derive(Deserialize, Serialize, Clone)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewMemory {
-    user_id: Text<255>,
+    user_id: Text,
     scope: Category,
-    domain: Option<Text<255>>,
-    source: Text<255>,
+    domain: Option<Text>,
+    source: Text,
     value_json: Map<String, Value>,
 }
 
@@ -72,7 +73,7 @@ pub(crate) async fn remember(
 pub(crate) async fn recall(
     State(memories): State<Memories>,
     principal: Principal,
-    Id(id): Id,
+    At(id): At<String>,
 ) -> Result<Json<Memory>, Refusal> {
     let owner = principal.owner().to_string();
     let kept = memories.read().await;

@@ -1,10 +1,9 @@
 //! Who is let in, and who may do what: `X-Api-Key`, permissions such as `memory.read`, and 403 Forbidden without them.
 
 use tower_api_key::reject::{Payload, Reason, Rejection};
-use tower_api_key::{
-    AuthenticateLayer, Authenticator, ConfigError, KeyFormat, RequireScopeLayer, Requirement, Scope, Source,
-    SqliteStore,
-};
+use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, KeyFormat, Scope, Source, SqliteStore};
+
+use crate::errors;
 
 /// What a key can be permitted to do, by group. `memory.*` stands for all of a group, `*` for everything.
 pub(crate) const PERMISSIONS: [(&str, &[&str]); 7] = [
@@ -33,12 +32,7 @@ fn refusal(rejection: &Rejection) -> Payload {
         Reason::MissingScope(_) => "Forbidden",
         other => other.detail(),
     };
-    Payload::json(format!(r#"{{"detail":"{detail}"}}"#))
-}
-
-/// Lets a request pass whose key has this permission.
-pub(crate) fn may(permission: &str) -> Result<RequireScopeLayer, ConfigError> {
-    Ok(RequireScopeLayer::new(Requirement::all_of([permission])?))
+    Payload::json(errors::body(rejection.reason().status(), detail).to_string())
 }
 
 /// Tells whether there is such a permission.

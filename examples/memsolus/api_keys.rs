@@ -10,11 +10,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_api_key::backend::KeyFilter;
 use tower_api_key::clock::{Clock, SystemClock};
-use tower_api_key::manage::{Delegate, KeyManager, NewKey};
+use tower_api_key::manage::KeyManager;
 use tower_api_key::{Environment, KeyId, Principal, Record, Scope, Scopes, SqliteStore};
 
 use crate::access::{self, PERMISSIONS};
-use crate::detail::{Body, Id, Refusal, Text};
+use crate::refusal::{At, Body, Refusal};
+use crate::text::Text;
 
 /// How many keys are on a page.
 const PAGE: usize = 100;
@@ -24,7 +25,7 @@ type Manager = KeyManager<SqliteStore>;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
-    name: Text<255>,
+    name: Text,
     permissions: Vec<String>,
     environment: Option<String>,
 }
@@ -49,11 +50,10 @@ pub(crate) async fn create(
     caller: Principal,
     Body(wanted): Body<Wanted>,
 ) -> Result<Response, ErrorResponse> {
-    let new = NewKey::new(caller.owner().clone())
-        .name(wanted.name)
-        .scopes(permitted(wanted.permissions)?)
-        .environment(environment(wanted.environment, &caller)?);
-    let (text, record) = on_behalf_of(&caller, &manager).create(new).await?.into_parts();
+    let delegate = manager.on_behalf_of(&caller).across_environments();
+    let mut new = delegate.new_key().name(wanted.name.as_ref()).scopes(permitted(wanted.permissions)?);
+    new.environment = wanted.environment.as_deref().map_or(Ok(new.environment), environment)?;
+    let (text, record) = delegate.create(new).await?.into_parts();
     let mut shown = shown(&record);
     shown["key"] = text.as_str().into();
     // Nobody on the way may keep the text.
@@ -68,27 +68,19 @@ pub(crate) async fn list(
     let unreadable = || Refusal::new(StatusCode::BAD_REQUEST, "Expected no parameter but after, an id");
     let Query(page) = page.map_err(|_| unreadable())?;
     let after = page.after.map(|id| KeyId::new(&id)).transpose().map_err(|_| unreadable())?;
-    let records = on_behalf_of(&caller, &manager).list(KeyFilter::all(), after.as_ref(), PAGE).await?;
+    let delegate = manager.on_behalf_of(&caller).across_environments();
+    let records = delegate.list(KeyFilter::all(), after.as_ref(), PAGE).await?;
     Ok(Json(json!({ "api_keys": records.iter().map(shown).collect::<Vec<_>>() })))
 }
 
 pub(crate) async fn revoke(
     State(manager): State<Manager>,
     caller: Principal,
-    Id(id): Id,
+    At(id): At<String>,
 ) -> Result<StatusCode, ErrorResponse> {
     let id = KeyId::new(&id).map_err(|_| Refusal::not_found())?;
-    on_behalf_of(&caller, &manager).revoke(&id, "").await?;
+    manager.on_behalf_of(&caller).across_environments().revoke(&id, "").await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// What a caller may do to keys. A test key knows nothing of live ones.
-fn on_behalf_of<'m>(caller: &'m Principal, manager: &'m Manager) -> Delegate<'m, SqliteStore> {
-    let delegate = manager.on_behalf_of(caller);
-    match caller.environment() {
-        Environment::Live => delegate.across_environments(),
-        _ => delegate,
-    }
 }
 
 /// Reads permissions. A key has at least one, and none that there is not.
@@ -105,16 +97,9 @@ fn permitted(permissions: Vec<String>) -> Result<Scopes, Refusal> {
     }
 }
 
-fn environment(label: Option<String>, caller: &Principal) -> Result<Environment, Refusal> {
-    let Some(label) = label else { return Ok(caller.environment()) };
+fn environment(label: &str) -> Result<Environment, Refusal> {
     let expected = || Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "environment: expected live or test");
-    let environment = Environment::from_label(&label).ok_or_else(expected)?;
-    // A test key knows nothing of live ones, and makes none.
-    if environment == caller.environment() || caller.environment() == Environment::Live {
-        Ok(environment)
-    } else {
-        Err(Refusal::new(StatusCode::FORBIDDEN, "Forbidden"))
-    }
+    Environment::from_label(label).ok_or_else(expected)
 }
 
 fn shown(record: &Record) -> Value {

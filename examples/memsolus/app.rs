@@ -4,33 +4,32 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, post, put};
 use tower_api_key::manage::KeyManager;
-use tower_api_key::{ConfigError, SqliteStore};
+use tower_api_key::{ConfigError, RequireScopeLayer, SqliteStore};
 
-use crate::access::{self, may};
-use crate::{api_keys, detail, memories};
+use crate::{access, api_keys, memories, refusal};
 
 pub(crate) fn app(store: SqliteStore) -> Result<Router, ConfigError> {
     let (all, one) = ("/v1/memories", "/v1/memories/{id}");
     let memories = Router::new()
-        .route(all, get(memories::list).route_layer(may("memory.read")?))
-        .route(all, post(memories::create).route_layer(may("memory.write")?))
-        .route(one, get(memories::show).route_layer(may("memory.read")?))
-        .route(one, put(memories::update).route_layer(may("memory.write")?))
-        .route(one, delete(memories::forget).route_layer(may("memory.delete")?))
+        .route(all, get(memories::list).route_layer(RequireScopeLayer::scope("memory.read")?))
+        .route(all, post(memories::create).route_layer(RequireScopeLayer::scope("memory.write")?))
+        .route(one, get(memories::show).route_layer(RequireScopeLayer::scope("memory.read")?))
+        .route(one, put(memories::update).route_layer(RequireScopeLayer::scope("memory.write")?))
+        .route(one, delete(memories::forget).route_layer(RequireScopeLayer::scope("memory.delete")?))
         .with_state(memories::Memories::default());
 
     let keys = Router::new()
         .route("/v1/api-keys", get(api_keys::list).post(api_keys::create))
         .route("/v1/api-keys/{id}", delete(api_keys::revoke))
-        .route_layer(may("*")?)
+        .route_layer(RequireScopeLayer::scope("*")?)
         // Any good key may ask what there is to permit.
         .route("/v1/api-keys/permissions", get(api_keys::permissions))
         .with_state(KeyManager::new(store.clone(), access::format()?));
 
     Ok(memories
         .merge(keys)
-        .fallback(detail::not_found)
-        .method_not_allowed_fallback(detail::method_not_allowed)
+        .fallback(refusal::not_found)
+        .method_not_allowed_fallback(refusal::method_not_allowed)
         .layer(DefaultBodyLimit::max(64 * 1024))
         .layer(access::layer(store)?))
 }

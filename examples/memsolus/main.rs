@@ -11,12 +11,16 @@ mod access;
 mod api_keys;
 mod app;
 #[path = "../support/detail.rs"]
-mod detail;
+mod errors;
 #[path = "../support/last.rs"]
 mod last;
 mod memories;
+#[path = "../support/refusal.rs"]
+mod refusal;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/text.rs"]
+mod text;
 
 use support::{Failure, Keys};
 use tower_api_key::Environment;

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use tokio::sync::RwLock;
 use tower_api_key::{Environment, Principal};
 
-use crate::detail::{Body, Id, Refusal, Text};
 use crate::last::keep_last;
+use crate::refusal::{At, Body, Refusal};
 
 /// How many memories of each owner are kept.
 const MOST: usize = 1000;
@@ -38,7 +38,22 @@ pub(crate) struct Memory {
 #[derive(Deserialize, Serialize, Clone)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Content {
-    content: Text<10_000>,
+    content: Prose,
+}
+
+/// A text of 1 to 10,000 characters, of which the only control characters are line breaks and tabs.
+#[derive(Deserialize, Serialize, Clone)]
+#[serde(try_from = "String")]
+struct Prose(String);
+
+impl TryFrom<String> for Prose {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let is_odd = |symbol: char| symbol.is_control() && !matches!(symbol, '\n' | '\r' | '\t');
+        let fits = (1..=10_000).contains(&text.chars().count()) && !text.chars().any(is_odd);
+        if fits { Ok(Self(text)) } else { Err("expected a text of 1 to 10000 characters, found another one") }
+    }
 }
 
 /// Whose memories these are.
@@ -86,7 +101,7 @@ pub(crate) async fn create(
 pub(crate) async fn show(
     State(memories): State<Memories>,
     principal: Principal,
-    Id(id): Id,
+    At(id): At<String>,
 ) -> Result<Json<Memory>, Refusal> {
     let mut kept = memories.write().await;
     kept.find(&id, &Space::of(&principal)).cloned().map(Json)
@@ -95,7 +110,7 @@ pub(crate) async fn show(
 pub(crate) async fn update(
     State(memories): State<Memories>,
     principal: Principal,
-    Id(id): Id,
+    At(id): At<String>,
     Body(content): Body<Content>,
 ) -> Result<Json<Memory>, Refusal> {
     let mut kept = memories.write().await;
@@ -107,7 +122,7 @@ pub(crate) async fn update(
 pub(crate) async fn forget(
     State(memories): State<Memories>,
     principal: Principal,
-    Id(id): Id,
+    At(id): At<String>,
 ) -> Result<StatusCode, Refusal> {
     let mut kept = memories.write().await;
     let position = kept.position(&id, &Space::of(&principal))?;

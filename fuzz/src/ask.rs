@@ -6,7 +6,7 @@ use http::{Method, Request};
 use http_body_util::BodyExt;
 use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt;
-use tower_api_key::manage::ManageScopes;
+use tower_api_key::manage::ManageSettings;
 use tower_api_key::scope::{Requirement, Scopes};
 use tower_api_key::{Principal, test_util};
 
@@ -22,9 +22,9 @@ thread_local! {
 }
 
 /// Asks for a scope that the caller has.
-pub fn scopes() -> ManageScopes {
+pub fn scopes() -> ManageSettings {
     let any = Requirement::all_of(["any"]).expect("a scope");
-    ManageScopes::new(any.clone(), any)
+    ManageSettings::new(any.clone(), any)
 }
 
 /// Waits for an answer that nothing has to be waited for.

@@ -16,7 +16,7 @@ pub enum Wanted {
 /// Why a body is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
-    /// It is not an object.
+    /// It is not an object, or names a field twice.
     Unreadable,
     /// These fields are wrong.
     Fields(Vec<&'static str>),
@@ -40,6 +40,9 @@ pub fn read(wanted: Wanted, body: &[u8], now: i64) -> Result<Said, Refused> {
     let empty = || Json::Object(Vec::new());
     let json = if body.is_empty() { empty() } else { Json::read(text).ok_or(Refused::Unreadable)? };
     let Json::Object(fields) = &json else { return Err(Refused::Unreadable) };
+    if !json.names_each_field_once() {
+        return Err(Refused::Unreadable);
+    }
     let known: &[&str] = match wanted {
         Wanted::Key | Wanted::Update => &["name", "scopes", "expires_at", "metadata"],
         Wanted::Rotation => &["grace_seconds", "grace_from_first_use", "expires_at"],
@@ -65,16 +68,20 @@ impl Said {
         match (name, value) {
             ("name", value) => self.name = Some(value.text()?.to_owned()),
             ("scopes", value) => {
-                let scopes: Option<Vec<_>> = value.items()?.iter().map(scope).collect();
-                self.scopes = Some(scopes?);
+                let scopes = self.scopes.insert(Vec::new());
+                for item in value.items()? {
+                    let scope = scope(item)?;
+                    if !scopes.contains(&scope) {
+                        scopes.push(scope);
+                    }
+                }
             }
             ("expires_at", Json::Null) => self.expires_at = Some(None),
             ("expires_at", value) => self.expires_at = Some(Some(calendar::time(value.text()?)?)),
             ("metadata", value) => {
                 let Json::Object(fields) = value else { return None };
-                let last =
-                    fields.iter().map(|(name, _)| Some((name.clone(), value.get(name)?.text()?.to_owned())));
-                self.metadata = Some(last.collect::<Option<_>>()?);
+                let entries = fields.iter().map(|(name, value)| Some((name.clone(), value.text()?.to_owned())));
+                self.metadata = Some(entries.collect::<Option<_>>()?);
             }
             ("grace_seconds", Json::Number(number)) => {
                 self.grace_seconds = Some(number.parse().ok().or_else(|| whole(number.parse().ok()?))?);

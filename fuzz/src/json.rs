@@ -1,6 +1,6 @@
 //! JSON (RFC 8259), and objects whose values are all strings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Lists and objects within each other, at most.
 const DEPTH: usize = 127;
@@ -29,6 +29,18 @@ impl Json {
     pub fn get(&self, name: &str) -> Option<&Self> {
         let Self::Object(fields) = self else { return None };
         fields.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value)
+    }
+
+    /// Tells whether no object, wherever in this, has a name twice.
+    pub fn names_each_field_once(&self) -> bool {
+        match self {
+            Self::List(items) => items.iter().all(Self::names_each_field_once),
+            Self::Object(fields) => {
+                let names: BTreeSet<_> = fields.iter().map(|(name, _)| name).collect();
+                names.len() == fields.len() && fields.iter().all(|(_, value)| value.names_each_field_once())
+            }
+            _ => true,
+        }
     }
 
     pub fn text(&self) -> Option<&str> {

@@ -1,38 +1,74 @@
 //! Who may go where: what the path of a route names, against what the caller reaches.
 
+use std::pin::Pin;
+
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
-use axum::middleware::Next;
+use axum::middleware::{FromFn, Next, from_fn_with_state};
 use axum::response::Response;
+use tower_layer::Layer;
 
+use crate::error::ConfigError;
 use crate::principal::{Principal, Resource};
 use crate::reject::{Addressee, Forbidden, Reason, Rejection};
 use crate::scope::Requirement;
 
-/// Middleware that lets a caller pass who [may do](Principal::can) what is required to the organization of the path, or to its
+/// Layer that lets a caller pass who [may do](Principal::can) what is required to the organization of the path, or to its
 /// project if it names one: to the segments that are called `{organization}` and `{project}`.
 ///
-/// Whether there is such a project is for the handler to ask: an organization reaches whatever is in it. A route without such a
-/// segment is closed, and so is a path of which any segment is not UTF-8.
+/// It belongs around routes, by `route_layer`, as the segments are not known before. Whether there is such a project is for the
+/// handler to ask: an organization reaches whatever is in it. A route without such a segment is closed, and so is a path of
+/// which any segment is not UTF-8.
 ///
 /// ```
-/// use axum::{Router, middleware::from_fn_with_state, routing::get};
-/// use tower_api_key::axum::reach;
-/// use tower_api_key::{AuthenticateLayer, Authenticator, MemoryStore, Requirement};
+/// use axum::{Router, routing::get};
+/// use tower_api_key::axum::ReachLayer;
+/// use tower_api_key::{AuthenticateLayer, Authenticator, MemoryStore};
 ///
-/// let read = from_fn_with_state(Requirement::all_of(["project.read"])?, reach);
 /// let app: Router = Router::new()
-///     .route("/organizations/{organization}/projects/{project}", get("A smart sink.").route_layer(read))
+///     .route("/organizations/{organization}/projects/{project}", get("A smart sink."))
+///     .route_layer(ReachLayer::scope("project.read")?)
 ///     .layer(AuthenticateLayer::new(Authenticator::builder(MemoryStore::new()).build()?));
 /// # Ok::<(), tower_api_key::ConfigError>(())
 /// ```
-pub async fn reach(
-    State(needed): State<Requirement>,
-    caller: Principal,
-    path: Result<RawPathParams, RawPathParamsRejection>,
-    request: Request,
-    next: Next,
-) -> Response {
+#[derive(Debug, Clone)]
+pub struct ReachLayer {
+    needed: Requirement,
+}
+
+/// What is read of a request, before the request itself.
+type Read = (State<Requirement>, Principal, Path, Request);
+type Path = Result<RawPathParams, RawPathParamsRejection>;
+type Guard = fn(State<Requirement>, Principal, Path, Request, Next) -> Guarded;
+type Guarded = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+impl ReachLayer {
+    /// Creates a layer that asks for this.
+    pub fn new(needed: Requirement) -> Self {
+        Self { needed }
+    }
+
+    /// Creates a layer that asks for one scope.
+    ///
+    /// # Errors
+    ///
+    /// When `scope` is not a scope token.
+    pub fn scope(scope: &str) -> Result<Self, ConfigError> {
+        Ok(Self::new(Requirement::all_of([scope])?))
+    }
+}
+
+impl<S: Clone> Layer<S> for ReachLayer {
+    type Service = FromFn<Guard, Requirement, S, Read>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let guard: Guard =
+            |State(needed), caller, path, request, next| Box::pin(reach(needed, caller, path, request, next));
+        from_fn_with_state(self.needed.clone(), guard).layer(inner)
+    }
+}
+
+async fn reach(needed: Requirement, caller: Principal, path: Path, request: Request, next: Next) -> Response {
     match judge(&caller, &needed, path.ok().as_ref()) {
         Ok(()) => next.run(request).await,
         Err(reason) => Rejection::of(&caller, reason).answer(Addressee::of(&request)),

@@ -29,6 +29,12 @@ pub struct Source {
     empty_user: bool,
 }
 
+impl From<Source> for Scheme {
+    fn from(source: Source) -> Self {
+        source.scheme
+    }
+}
+
 impl Source {
     /// Creates a source that reads `Authorization: Bearer KEY`.
     pub fn bearer() -> Self {

@@ -3,11 +3,11 @@
 //! | What its documents promise | What keeps it |
 //! |---|---|
 //! | organization tokens as Bearer, or as Basic without a user; users' keys as Basic with the e-mail; project keys in a header of their own | a [`Source`](crate::Source) for each, and [`Record::sources`](crate::Record::sources): a key is refused in the header of another kind |
-//! | keys without a shape: 32 hexadecimal digits, or random characters behind `oat_` | [`OpaqueFormat`](crate::key::OpaqueFormat), and sources without a format |
+//! | keys without a shape: 32 hexadecimal digits, random characters, or random characters behind `oat_` | [`OpaqueFormat`](crate::key::OpaqueFormat), and sources without a format |
 //! | a token reaches its organization, a person every organization the person belongs to, a project key one project | [`Owner`](crate::Owner), and [`Principal::can`](crate::Principal::can) |
 //! | a token may do what a project manager may, a member what the role allows | scopes of the key, and of each [`Membership`](crate::Membership) |
 //! | organizations that require single sign-on refuse people with 403, who go on elsewhere | [`Organization::requires_sso`](crate::Organization::requires_sso) |
-//! | whatever is deleted, cycled, changed or removed is refused at once | [`KeyStore`](crate::KeyStore) and [`OwnerStore`](crate::backend::OwnerStore), which announce each change |
+//! | whatever is deleted, cycled, changed or removed is refused at once | [`KeyStore`](crate::KeyStore) and [`OwnerStore`](crate::backend::OwnerStore), which announce each change; a further process on the same file hears of it within its [lease](crate::AuthenticatorBuilder::lease) |
 //! | a password may stand in for a user's key | `Passwords` (a feature) |
 //! | a project key is no secret: members read it back | `manage::NewKey::readable` |
 //! | errors that the command-line client can read | [`Respond`](crate::reject::Respond) |
@@ -17,14 +17,17 @@
 //!
 //! # Who is let in, and what for
 //!
-//! `examples/memfault/access.rs`, which is all that there is about keys:
+//! `examples/memfault/access.rs`, which says who is let in, and what the keys of each kind are like. Handlers make them and take
+//! them away.
 //!
 #![doc = concat!("```ignore\n", include_str!("../../examples/memfault/access.rs"), "```")]
 //!
 //! # Where each may go
 //!
-//! `examples/memfault/app.rs`. The organization and the project stand in the path, and `axum::reach` asks for every route
-//! whether the caller may do there what the route is for. So no handler can forget to.
+//! `examples/memfault/app.rs`. Where the organization and the project stand in the path, `axum::ReachLayer` asks whether the caller
+//! may do there what the routes are for, before any handler is called. It covers the routes that it is put around: whoever adds
+//! one elsewhere has to ask there. What is the caller's own has no place in the path, and asks for scopes only. Devices are not asked
+//! for any: the project is that of their key.
 //!
 #![doc = concat!("```ignore\n", include_str!("../../examples/memfault/app.rs"), "```")]
 //!
@@ -38,15 +41,17 @@
 //!
 //! # Keys of the service, made by its members
 //!
-//! `examples/memfault/tokens.rs`. A token belongs to the organization and not to the admin who makes it, so these handlers ask
-//! for the role first, and then use a `manage::KeyManager` that writes down whose doing it is:
+//! `examples/memfault/tokens.rs`. A token belongs to the organization and not to the admin who makes it, so a `manage::Delegate`,
+//! which makes the caller's own keys, is of no use here. The layer around these routes has asked for the role; the handlers take a
+//! `manage::KeyManager` that writes down whose doing it is, and look whose token it is before they delete one:
 //!
 #![doc = concat!("```ignore\n", include_str!("../../examples/memfault/tokens.rs"), "```")]
 //!
 //! # Other choices
 //!
 //! * A URL for an upload is itself a credential: 256 random bits, kept as a digest, for one file of a known length, for ten
-//!   minutes. That route is outside the layers.
-//! * To cycle a key is to revoke what there is, and then to make a new one. Where both should work for a while, call
-//!   `manage::KeyManager::rotate` with a grace.
-//! * A user's key may do everything that the person may, but change the password: the scope for that is granted to no key.
+//!   minutes unless `UPLOAD_SECONDS` says otherwise. That route is outside the layers.
+//! * To cycle a key is to rotate it without a grace, so that the one before it is refused from the next request on. Where both
+//!   should work for a while, give `manage::KeyManager::rotate` a grace.
+//! * A user's key may do everything that the person may, but change the password: the scope for that is granted to
+//!   passwords alone.

@@ -8,6 +8,7 @@
 //! | a code for each reason, such as `API_KEY_EXPIRED` or `API_KEY_DISABLED` | [`Respond`](crate::reject::Respond), which is told the [`Reason`](crate::Reason) |
 //! | 403 `ORGANIZATION_DISABLED` | [`OwnerStore::put_organization`](crate::backend::OwnerStore::put_organization); all keys of the organization are refused from then on |
 //! | keys are listed, created with scopes and an end, shown once, revoked | handlers over a `manage::Delegate` (a feature), in the shapes that are documented |
+//! | a new key is live, unless test is asked for | the handler that reads the body; a `manage::Delegate` refuses what a test key may not make, and names the field |
 //! | live keys count against billing, test keys are free | [`Usage`](crate::Usage), which counts by key, day and environment |
 //! | 429 `RATE_LIMIT_EXCEEDED` | [`Principal::key_id`](crate::Principal::key_id) and a limiter, here governor |
 //!
@@ -36,13 +37,18 @@
 //!
 //! # Usage
 //!
-//! `examples/memory_api/usage.rs`. What was counted is written every ten seconds, and once more when the process ends:
+//! `examples/memory_api/usage.rs`. What was counted is written every ten seconds, and once more when the process ends. A request is
+//! counted when its key is admitted, whatever becomes of it then: one that the limits refuse with 429 is a call as well, and so is
+//! one that lacks a scope. The documents do not say what is billed; a service that bills what it has served counts that itself, where
+//! it knows.
 //!
 #![doc = concat!("```ignore\n", include_str!("../../examples/memory_api/usage.rs"), "```")]
 //!
 //! # Other choices
 //!
-//! * A test key manages test keys, and is not told of live ones or of their usage. To let it,
-//!   `manage::Delegate::across_environments` would be called for every caller.
+//! * A live key manages all keys of its organization; a test key manages test keys, and is not told of live ones or of their
+//!   usage: `manage::Delegate::across_environments`. As a new key is live by default, a test key that does not ask for `test` is
+//!   refused with 403 `INSUFFICIENT_PERMISSIONS`, whose details name `environment`; a key of another environment than was
+//!   documented would be a surprise, and a live one would let a test key reach what is billed.
 //! * Anyone can sign up, as often as they like, and the limits are by key. A service on the internet limits sign-ups by address
 //!   in front of it, and sends a message to the e-mail before it hands out a key.

@@ -5,7 +5,8 @@
 //! | `X-API-Key: sk_test_…` or `sk_live_…`, and no other way | [`Source::x_api_key`](crate::Source::x_api_key) with a [`KeyFormat`](crate::KeyFormat), so that typing errors cost no look-up |
 //! | a test key is refused where live is required, and the other way round | [`AuthenticatorBuilder::environment`](crate::AuthenticatorBuilder::environment) |
 //! | 401 `{"detail": "Invalid API key"}`, whether the key is missing, malformed, unknown, expired or deleted | [`Respond`](crate::reject::Respond), for the one text that differs from the default |
-//! | keys are created with a name and perhaps an end, shown once, viewed, rotated, deleted | the routes of `manage` (a feature), nested |
+//! | keys are created with a name and perhaps an end, shown once, viewed, rotated, deleted | the routes of `manage` (a feature), nested, and `manage::KeyManager::require_names` |
+//! | errors are `{"detail": "…"}` and nothing else | [`Respond`](crate::reject::Respond), and `manage::ManageSettings::respond` for the routes |
 //! | their usage is monitored, key by key | [`Usage`](crate::Usage), and `GET /console/usage?by=key` of the same routes |
 //! | `X-RateLimit-…` in every response, 429 past the limit, by key | [`Principal::key_id`](crate::Principal::key_id) and a limiter, here governor |
 //!
@@ -13,7 +14,7 @@
 //!
 //! # Who is let in
 //!
-//! `examples/memory_scope/access.rs`, which is all that there is about keys:
+//! `examples/memory_scope/access.rs`, in which is also the console:
 //!
 #![doc = concat!("```ignore\n", include_str!("../../examples/memory_scope/access.rs"), "```")]
 //!
@@ -29,4 +30,6 @@
 //!
 //! * Whoever may open the console has the scope `console`; keys that are made there have none, unless they are given one. A
 //!   service whose console has sessions of its own calls `manage::KeyManager` instead of the routes.
+//! * A request is counted as usage when its key is admitted, also one that the limits then refuse with 429: whoever monitors keys
+//!   wants to see a client that does not wait. A service that shows only what it has served counts that itself, behind the limits.
 //! * Limits are kept in the memory of one process. Several processes allow as much each, or count in a place that they share.

@@ -6,7 +6,7 @@
 //! | a key without the permission of a route gets 403 Forbidden | [`RequireScopeLayer`](crate::RequireScopeLayer), route by route |
 //! | permissions such as `memory.read`, listed by group | [`Scopes`](crate::Scopes), of which `memory.*` and `*` cover others |
 //! | at least one permission for each key | a check before `manage::Delegate::create` |
-//! | rotation by a new key before the old one is revoked | both are in force until [`revoke`](crate::KeyStore::revoke), which takes effect at once |
+//! | rotation by a new key before the old one is revoked | both are in force until [`revoke`](crate::KeyStore::revoke), which takes effect at once in this process, and in others within their [lease](crate::AuthenticatorBuilder::lease) |
 //!
 //! Run it with `cargo run --example memsolus --all-features`: it prints keys, and commands to try.
 //!
@@ -26,6 +26,7 @@
 //!
 //! `examples/memsolus/api_keys.rs`. The routes that come with `manage` have paths and bodies of their own; where documents
 //! promise others, handlers are written over a `manage::Delegate`, which keeps the rules: a caller knows the keys of its own
-//! organization, and grants what it has itself.
+//! organization, a test key the test keys among them, and each grants what it has itself. What contradicts that is refused by the
+//! name of the field. Which permissions there are, and that a key has one, is for the handlers to ask.
 //!
 #![doc = concat!("```ignore\n", include_str!("../../examples/memsolus/api_keys.rs"), "```")]

@@ -2,6 +2,7 @@
 
 use super::{CreatedKey, KeyManager, ManageError, NewKey, Reached, Replacement};
 use crate::backend::{KeyFilter, KeyStore, KeyUpdate, UsageLine, UsageQuery, UsageStore};
+use crate::environment::Environment;
 use crate::key::KeyId;
 use crate::owner::Owner;
 use crate::principal::Principal;
@@ -23,31 +24,38 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
         Self { manager, caller, anywhere: false }
     }
 
-    /// Takes the keys of all environments for the caller's. A key is then created for the environment that is asked for.
-    ///
-    /// A caller may so make keys that reach what it does not reach itself, such as live data with a test key: ask for its
-    /// environment first.
+    /// Takes the keys of all environments for those of a caller who is live. A caller of another environment keeps to its own:
+    /// by way of a key that it makes, it would reach live data with a test key.
     #[must_use]
     pub fn across_environments(self) -> Self {
-        Self { anywhere: true, ..self }
+        Self { anywhere: self.caller.environment() == Environment::Live, ..self }
     }
 
-    /// Creates a key with the owner of the caller, and with its environment unless the delegate is one
-    /// [across environments](Self::across_environments).
+    /// Returns a key to [`create`](Self::create): of the caller's owner and environment, without a name, scopes, restrictions
+    /// or an end.
+    pub fn new_key(&self) -> NewKey {
+        NewKey::new(self.caller.owner().identity()).environment(self.caller.environment())
+    }
+
+    /// Creates a key of the caller's owner and of its environment, or of any where the delegate is one
+    /// [across environments](Self::across_environments). It is the doing of the caller, whatever `created_by` says.
     ///
     /// # Errors
     ///
-    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller lacks one of the scopes, and those of
-    /// [`KeyManager::create`].
+    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller lacks one of the scopes, or asks for another owner or an
+    /// environment that is not its own: the [fields](ManageError::fields) say which. And those of [`KeyManager::create`].
     pub async fn create(&self, new: NewKey) -> Result<CreatedKey, ManageError> {
+        let owner = self.caller.owner().identity();
+        if new.owner.identity() != owner {
+            return Err(ManageError::beyond("owner", "expected the owner of the caller, found another one"));
+        }
+        if !self.anywhere && new.environment != self.caller.environment() {
+            let message =
+                format!("expected {}, as the caller is, found another one", self.caller.environment());
+            return Err(ManageError::beyond("environment", message));
+        }
         self.has(&new.scopes)?;
-        let own = NewKey {
-            owner: self.caller.owner().identity(),
-            environment: if self.anywhere { new.environment } else { self.caller.environment() },
-            created_by: self.by(),
-            ..new
-        };
-        let created = self.manager.create(own).await?;
+        let created = self.manager.create(NewKey { owner, created_by: self.by(), ..new }).await?;
         self.outlives_no_caller(created).await
     }
 
@@ -161,7 +169,10 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
 
     fn has(&self, scopes: &Scopes) -> Result<(), ManageError> {
         let lacks = |scope: &&Scope| !self.caller.grants(scope);
-        scopes.iter().find(lacks).map_or(Ok(()), |scope| Err(ManageError::beyond_own(scope)))
+        scopes.iter().find(lacks).map_or(Ok(()), |scope| {
+            let message = format!("expected scopes that the caller has itself, found `{scope}`");
+            Err(ManageError::beyond("scopes", message))
+        })
     }
 }
 

@@ -5,7 +5,6 @@ use std::fmt;
 
 use crate::backend::{BackendError, BackendErrorKind};
 use crate::key::MintError;
-use crate::scope::Scope;
 
 /// A key that was not created, changed or found. Nothing was written, except perhaps after
 /// [`Unavailable`](ManageErrorKind::Unavailable).
@@ -24,7 +23,7 @@ pub enum ManageErrorKind {
     Invalid,
     /// There is no such key, or none that the caller may know of.
     NotFound,
-    /// The caller may not grant what the key may do.
+    /// The caller may not make such a key: [`ManageError::fields`] says what is beyond it, where the caller is still there.
     Forbidden,
     /// The key is not in a state in which it can be changed like this, or there is one already.
     Conflict,
@@ -66,10 +65,9 @@ impl ManageError {
         Self { fields, ..Self::of(ManageErrorKind::Invalid) }
     }
 
-    /// Says that the caller lacks a scope that it would grant.
-    pub(super) fn beyond_own(scope: &Scope) -> Self {
-        let message = format!("expected scopes that the caller has itself, found `{scope}`");
-        Self { fields: vec![FieldError::new("scopes", message)], ..Self::of(ManageErrorKind::Forbidden) }
+    /// Says that a field asks for more than the caller may grant.
+    pub(super) fn beyond(field: &'static str, message: impl Into<String>) -> Self {
+        Self { fields: vec![FieldError::new(field, message)], ..Self::of(ManageErrorKind::Forbidden) }
     }
 
     /// Returns why the key was not created, changed or found.

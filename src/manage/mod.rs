@@ -36,7 +36,7 @@ pub use delegate::Delegate;
 pub use error::{FieldError, ManageError, ManageErrorKind};
 pub use new_key::{NewKey, Replacement};
 #[cfg(feature = "axum")]
-pub use routes::{ManageScopes, OPENAPI, routes};
+pub use routes::{ManageSettings, OPENAPI, Refused, routes};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +65,7 @@ pub struct KeyManager<S> {
     audit: Option<Hook>,
     lease: Duration,
     by: Option<Box<str>>,
+    names: bool,
 }
 
 /// How it is known that no process admits a key any more.
@@ -94,6 +95,7 @@ impl<S: KeyStore> KeyManager<S> {
             audit: None,
             lease: LEASE,
             by: None,
+            names: false,
         }
     }
 
@@ -120,6 +122,26 @@ impl<S: KeyStore> KeyManager<S> {
     #[must_use]
     pub fn lease(self, lease: Duration) -> Self {
         Self { lease, ..self }
+    }
+
+    /// Asks for a name of every key that is created, imported or given another name. Without this, a key need not have one.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// use tower_api_key::manage::{KeyManager, NewKey};
+    /// use tower_api_key::{KeyFormat, MemoryStore, Owner};
+    ///
+    /// let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo")?).require_names();
+    /// let wanted = NewKey::new(Owner::organization("acme"));
+    /// assert_eq!(manager.create(wanted.clone()).await.unwrap_err().fields()[0].field, "name");
+    /// assert!(manager.create(wanted.name("Build server")).await.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn require_names(self) -> Self {
+        Self { names: true, ..self }
     }
 
     /// Tells of each change, after the store has acknowledged it.
@@ -165,7 +187,7 @@ impl<S: KeyStore> KeyManager<S> {
     /// [`Unavailable`](ManageErrorKind::Unavailable) if the store or the operating system's generator fails.
     pub async fn create(&self, new: NewKey) -> Result<CreatedKey, ManageError> {
         let now = self.clock.wall();
-        new.check(now)?;
+        self.check(&new, now)?;
         let key = self.format.mint(new.environment)?;
         let mut record = Record::new(KeyId::generate(now)?, &key, &self.digester, new.owner.clone());
         record.readable = new.readable.then(|| key.readable());
@@ -202,7 +224,7 @@ impl<S: KeyStore> KeyManager<S> {
         new: NewKey,
     ) -> Result<Record, ManageError> {
         let now = self.clock.wall();
-        new.check(now)?;
+        self.check(&new, now)?;
         let mut record = Record::imported(KeyId::generate(now)?, digest, new.owner.clone());
         record.readable = readable;
         new.describe(&mut record, now);
@@ -241,7 +263,7 @@ impl<S: KeyStore> KeyManager<S> {
     pub async fn update(&self, id: &KeyId, mut update: KeyUpdate) -> Result<Record, ManageError> {
         let mut findings = Findings::default();
         if let Some(name) = &update.name {
-            findings = findings.name(name);
+            findings = findings.name(name, self.names);
         }
         if let Some(scopes) = &update.scopes {
             findings = findings.scopes(scopes);
@@ -339,6 +361,16 @@ impl<S: KeyStore> KeyManager<S> {
         let keys = self.store.delete_ended(before.min(self.clock.wall())).await?;
         self.tell(Action::DeletedAll { keys }, None, self.by.clone());
         Ok(keys)
+    }
+
+    fn check(&self, new: &NewKey, now: Timestamp) -> Result<(), ManageError> {
+        Findings::default()
+            .owner(&new.owner)
+            .name(&new.name, self.names)
+            .scopes(&new.scopes)
+            .expires_at(new.expires_at, now)
+            .metadata(&new.metadata)
+            .verdict()
     }
 
     async fn insert(&self, mut record: Record) -> Result<Record, ManageError> {

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::rules::Findings;
-use super::{CreatedKey, ManageError};
+use super::CreatedKey;
 use crate::backend::Grace;
 use crate::clock::Timestamp;
 use crate::credential::Scheme;
@@ -79,27 +78,16 @@ impl NewKey {
         Self { readable: true, ..self }
     }
 
-    /// Sets how the key may be presented.
+    /// Sets how the key may be presented: by these sources, or by these schemes.
     #[must_use]
-    pub fn sources(self, sources: impl IntoIterator<Item = Scheme>) -> Self {
-        Self { sources: sources.into_iter().collect(), ..self }
+    pub fn sources(self, sources: impl IntoIterator<Item: Into<Scheme>>) -> Self {
+        Self { sources: sources.into_iter().map(Into::into).collect(), ..self }
     }
 
     /// Sets from when on the key is refused.
     #[must_use]
     pub fn expires_at(self, end: Timestamp) -> Self {
         Self { expires_at: Some(end), ..self }
-    }
-
-    pub(super) fn check(&self, now: Timestamp) -> Result<(), ManageError> {
-        let Self { owner, name, scopes, expires_at, metadata, .. } = self;
-        Findings::default()
-            .owner(owner)
-            .name(name)
-            .scopes(scopes)
-            .expires_at(*expires_at, now)
-            .metadata(metadata)
-            .verdict()
     }
 
     /// Fills in a record of which only id, digest and owner are known.

@@ -39,7 +39,10 @@ impl Findings {
         self
     }
 
-    pub(super) fn name(mut self, name: &str) -> Self {
+    pub(super) fn name(mut self, name: &str, required: bool) -> Self {
+        if required && name.trim().is_empty() {
+            self.add("name", "expected a name, found none".to_owned());
+        }
         self.text("name", name);
         self
     }

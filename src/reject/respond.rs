@@ -42,8 +42,8 @@ where
 /// The body of a refusal and its content type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload {
-    pub(super) content_type: HeaderValue,
-    pub(super) bytes: Bytes,
+    pub(crate) content_type: HeaderValue,
+    pub(crate) bytes: Bytes,
 }
 
 impl Payload {

@@ -23,6 +23,15 @@ impl RequireScopeLayer {
         Self { rules: Arc::new(Rules::One(requirement)) }
     }
 
+    /// Creates a layer that asks for one scope in every request.
+    ///
+    /// # Errors
+    ///
+    /// When `scope` is not a scope token.
+    pub fn scope(scope: &str) -> Result<Self, ConfigError> {
+        Ok(Self::new(Requirement::all_of([scope])?))
+    }
+
     /// Creates a layer that asks for what is declared for the path of a request, and forbids paths that are not declared.
     ///
     /// The path is the whole one, as the client sent it. That of a gRPC method is `/package.Service/Method`.

@@ -4,6 +4,10 @@
 //! at midnight, what was counted is taken out of the cache and written to a [`UsageStore`], with the time of each key's last
 //! use. While the store cannot be asked, counts are kept, up to a bound.
 //!
+//! To be admitted is to be counted, whatever becomes of the request behind the layer: one that lacks a scope, that a rate limiter
+//! refuses or that a handler fails to answer was admitted. The layer knows nothing of what lies behind it, and a request whose
+//! client hangs up has no outcome. Whoever bills what was served counts that where it is served.
+//!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! use tower_api_key::backend::{UsageBy, UsageQuery, UsageStore};
@@ -55,7 +59,7 @@ use write::ErasedUsageStore;
 /// Entries that are gone through at a time, so that no thread is kept from its requests for long.
 const AT_ONCE: usize = 1_024;
 
-/// Counts the requests that are admitted with each key. A clone is one `Arc` and shares the counts.
+/// Counts the requests that are admitted with each key, whatever is answered to them. A clone is one `Arc` and shares the counts.
 ///
 /// Hand it to [`AuthenticatorBuilder::usage`](crate::AuthenticatorBuilder::usage), and [`flush`](Self::flush) it when the
 /// process ends: what was counted and not yet written is lost with the last clone. After a crash that is what was counted

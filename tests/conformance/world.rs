@@ -15,7 +15,7 @@ use tower_api_key::backend::KeyStore;
 use tower_api_key::clock::ManualClock;
 use tower_api_key::credential::{MAX_CREDENTIAL_BYTES, Source};
 use tower_api_key::key::KeyId;
-use tower_api_key::manage::{KeyManager, ManageScopes, routes};
+use tower_api_key::manage::{KeyManager, ManageSettings, routes};
 use tower_api_key::reject::Problem;
 use tower_api_key::scope::Requirement;
 use tower_api_key::test_util::Misbehaving;
@@ -66,7 +66,7 @@ impl World {
         let other = configured(Authenticator::builder(MemoryStore::new()), &config, &clock).build()?;
 
         let needs = |scope: &str| Requirement::all_of([scope]).unwrap();
-        let scopes = ManageScopes::new(needs("keys.read"), needs("keys.write"));
+        let scopes = ManageSettings::new(needs("keys.read"), needs("keys.write"));
         let manager = KeyManager::new(store.clone(), format()).with_clock(Arc::clone(&clock));
         let manager = manager.lease(LEASE);
         let visits = Visits::default();

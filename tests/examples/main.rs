@@ -9,6 +9,7 @@ mod curl;
 mod grpc;
 mod hyper;
 mod keys;
+mod lines;
 mod memfault;
 mod memory_api;
 mod memory_scope;

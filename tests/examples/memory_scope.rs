@@ -75,7 +75,7 @@ async fn every_bad_key_gets_the_same_answer() {
         let key = KeyFormat::new(prefix).unwrap().mint(environment).unwrap();
         key.reveal().as_str().to_owned()
     };
-    let deleted = console::create(&server, "{}").await;
+    let deleted = console::create(&server, r#"{"name": "Old"}"#).await;
     let path = server.url(&format!("/console/keys/{}", deleted.id));
     assert_eq!(ask(Method::DELETE, &path, Some(good), "").await.status, StatusCode::NO_CONTENT);
 
@@ -164,10 +164,14 @@ async fn bad_input_is_refused_in_the_shape_of_all_errors_and_not_kept() {
         (422, with("user_id", json!(7))),
         (422, with("user_id", json!(""))),
         (422, with("user_id", json!("x".repeat(256)))),
+        (422, with("user_id", json!("a\u{0}b"))),
+        (422, with("user_id", json!("a\nb"))),
+        (422, MEMORY.replacen('{', r#"{"user_id": "another", "#, 1)),
         (422, with("scope", json!("secrets"))),
         (422, with("source", json!(null))),
         (422, with("value_json", json!("likes pizza"))),
         (422, with("domain", json!("x".repeat(256)))),
+        (422, with("domain", json!("\u{7f}"))),
         (422, with("owner", json!("other"))),
         (413, with("source", json!("x".repeat(70_000)))),
     ];

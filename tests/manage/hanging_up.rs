@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::yield_now;
 use tower_api_key::clock::ManualClock;
-use tower_api_key::manage::{KeyManager, ManageScopes, NewKey, routes};
+use tower_api_key::manage::{KeyManager, ManageSettings, NewKey, routes};
 use tower_api_key::reject::Reason;
 use tower_api_key::{
     AuthenticateLayer, Authenticator, KeyFormat, KeyId, KeyState, KeyStore, Owner, Requirement, Scopes,
@@ -70,7 +70,7 @@ impl Server {
             .build()
             .unwrap();
         let needs = |scope: &str| Requirement::all_of([scope]).unwrap();
-        let scopes = ManageScopes::new(needs("keys.read"), needs("keys.write"));
+        let scopes = ManageSettings::new(needs("keys.read"), needs("keys.write"));
         let app = Router::new()
             .nest("/admin", routes(manager.clone(), scopes))
             .layer(AuthenticateLayer::new(authenticator.clone()));

@@ -10,6 +10,7 @@ mod over_http;
 mod parsers;
 mod refused;
 mod schema;
+mod settings;
 mod tenants;
 mod usage;
 mod world;

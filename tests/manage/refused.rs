@@ -179,3 +179,35 @@ async fn a_grace_that_no_store_could_keep_is_refused() {
     let answer = world.ask(&admin, Method::POST, &format!("/admin{rotate}"), &body.to_string()).await;
     assert_eq!((answer.status, &answer.body["expires_at"]), (StatusCode::CREATED, &Value::Null));
 }
+
+#[tokio::test]
+async fn a_field_that_stands_twice_is_refused_wherever_it_stands() {
+    let world = World::new();
+    let admin = world.admin().await;
+    let rotate = format!("/keys/{}/rotate", admin.record.id);
+    let own = format!("/keys/{}", admin.record.id);
+    for (method, path, body) in [
+        (Method::POST, "/keys", r#"{"scopes":["notes.read"],"scopes":["*"]}"#),
+        (Method::POST, "/keys", r#"{"name":"a","x":1,"x":2}"#),
+        (Method::POST, "/keys", r#"{"metadata":{"team":"a","team":"b"}}"#),
+        (Method::PATCH, &own, r#"{"name":"a","n\u0061me":"b"}"#),
+        (Method::POST, &rotate, r#"{"grace_seconds":0,"grace_seconds":60}"#),
+    ] {
+        let answer = refused(&world, &admin, method, path, body).await;
+        let detail = "Expected each field of the body once, found one several times";
+        assert_eq!(
+            (answer.status, answer.body),
+            (StatusCode::BAD_REQUEST, json!({ "detail": detail })),
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_scope_that_is_asked_for_twice_is_granted_once() {
+    let world = World::new();
+    let admin = world.admin().await;
+    let body = json!({ "scopes": vec!["notes.read"; 101] }).to_string();
+    let made = world.ask(&admin, Method::POST, "/admin/keys", &body).await;
+    assert_eq!((made.status, &made.body["scopes"]), (StatusCode::CREATED, &json!(["notes.read"])));
+}

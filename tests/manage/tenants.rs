@@ -135,9 +135,7 @@ async fn a_caller_knows_the_keys_of_other_environments_only_where_it_is_told_so(
         ids(within.list(KeyFilter::all(), None, 9).await.unwrap()),
         std::slice::from_ref(&live.record.id)
     );
-    let new = || NewKey::new(Owner::organization("other")).environment(Environment::Test);
-    assert_eq!(within.create(new()).await.unwrap().record().environment, Environment::Live);
-
+    let new = || within.new_key().environment(Environment::Test);
     let across = world.manager.on_behalf_of(&caller).across_environments();
     // Ids sort by time.
     world.passes(Duration::from_secs(1));
@@ -153,4 +151,64 @@ async fn a_caller_knows_the_keys_of_other_environments_only_where_it_is_told_so(
     assert_eq!(error.kind(), ManageErrorKind::NotFound);
     let beyond = across.create(new().scopes(Scopes::parse("billing.read").unwrap())).await.unwrap_err();
     assert_eq!(beyond.kind(), ManageErrorKind::Forbidden);
+}
+
+#[tokio::test]
+async fn a_key_that_contradicts_its_maker_is_refused_by_the_name_of_the_field() {
+    let world = World::new();
+    let (live, test) = (world.admin().await, world.test_admin().await);
+    let before = world.all().await;
+    for maker in [&live, &test] {
+        let caller = principal(|record| record.clone_from(&maker.record));
+        let (own, delegate) = (caller.environment(), world.manager.on_behalf_of(&caller));
+        let another = if own == Environment::Live { Environment::Test } else { Environment::Live };
+        let acme = || NewKey::new(Owner::organization("acme")).environment(own);
+        let sink = Owner::project(Organization::new("acme"), "sink");
+        for (field, wanted) in [
+            ("environment", acme().environment(another)),
+            ("owner", NewKey::new(Owner::organization("other")).environment(own)),
+            ("owner", NewKey::new(Owner::user("acme", [])).environment(own)),
+            ("owner", NewKey::new(sink).environment(own)),
+        ] {
+            let error = delegate.create(wanted).await.unwrap_err();
+            assert_eq!(
+                (error.kind(), error.fields()[0].field),
+                (ManageErrorKind::Forbidden, field),
+                "{error}"
+            );
+        }
+    }
+    assert_eq!(world.all().await, before);
+}
+
+#[tokio::test]
+async fn a_key_of_which_nothing_is_said_is_as_its_maker_is() {
+    let world = World::new();
+    for maker in [world.admin().await, world.test_admin().await] {
+        let caller = principal(|record| record.clone_from(&maker.record));
+        let delegate = world.manager.on_behalf_of(&caller);
+        let mut wanted = delegate.new_key();
+        wanted.created_by = Some("somebody else".into());
+        let made = delegate.create(wanted).await.unwrap().record().clone();
+        assert_eq!((&made.owner, made.environment), (&maker.record.owner, maker.record.environment));
+        assert_eq!(made.created_by.as_deref(), Some(maker.record.id.as_str()));
+    }
+}
+
+#[tokio::test]
+async fn across_environments_a_live_key_knows_all_and_a_test_key_its_own() {
+    let world = World::new();
+    let live = world.admin().await;
+    // Ids sort by time.
+    world.passes(Duration::from_secs(1));
+    let test = world.test_admin().await;
+    let beyond = (ManageErrorKind::Forbidden, "environment");
+    for (own, known, refused) in [(&test, vec![&test], Some(beyond)), (&live, vec![&live, &test], None)] {
+        let caller = principal(|record| record.clone_from(&own.record));
+        let across = world.manager.on_behalf_of(&caller).across_environments();
+        let found = across.list(KeyFilter::all(), None, 9).await.unwrap();
+        assert_eq!(found, known.into_iter().map(|key| key.record.clone()).collect::<Vec<_>>());
+        let made = across.create(across.new_key().environment(Environment::Live)).await;
+        assert_eq!(made.err().map(|error| (error.kind(), error.fields()[0].field)), refused);
+    }
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 use tower_api_key::backend::KeyFilter;
 use tower_api_key::clock::ManualClock;
-use tower_api_key::manage::{KeyManager, ManageScopes, NewKey, routes};
+use tower_api_key::manage::{KeyManager, ManageSettings, NewKey, routes};
 use tower_api_key::test_util::Misbehaving;
 use tower_api_key::{
     AuthenticateLayer, Authenticator, Environment, KeyFormat, MemoryStore, Owner, Record, Requirement,
@@ -55,7 +55,7 @@ impl World {
         let authenticator = Authenticator::builder(backend.clone()).usage(usage.clone());
         let authenticator = authenticator.with_clock(Arc::clone(&clock)).build().unwrap();
         let needs = |scope: &str| Requirement::all_of([scope]).unwrap();
-        let scopes = ManageScopes::new(needs("keys.read"), needs("keys.write"))
+        let scopes = ManageSettings::new(needs("keys.read"), needs("keys.write"))
             .permissions(Scopes::parse("keys.read keys.write notes.read notes.write").unwrap());
         let app = Router::new()
             .route("/whoami", get(|| async { StatusCode::OK }))

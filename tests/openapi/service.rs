@@ -7,7 +7,7 @@ use axum::Router;
 use tempfile::{TempDir, tempdir};
 use tokio::net::TcpListener;
 use tower_api_key::backend::KeyFilter;
-use tower_api_key::manage::{KeyManager, ManageScopes, NewKey, routes};
+use tower_api_key::manage::{KeyManager, ManageSettings, NewKey, routes};
 use tower_api_key::{
     AuthenticateLayer, Authenticator, KeyFormat, KeyStore, MemoryStore, Owner, Record, Requirement, Scopes,
     SqliteStore,
@@ -36,7 +36,7 @@ impl Service {
             keys.insert(name, created.into_parts().0.as_str().to_owned());
         }
         let needs = |scope: &str| Requirement::all_of([scope]).unwrap();
-        let scopes = ManageScopes::new(needs("keys.read"), needs("keys.write"))
+        let scopes = ManageSettings::new(needs("keys.read"), needs("keys.write"))
             .permissions(Scopes::parse("keys.read keys.write notes.*").unwrap());
         let app = Router::new()
             .nest(

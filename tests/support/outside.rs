@@ -6,11 +6,6 @@ use std::env;
 /// tests skip.
 pub(crate) fn is_absent(what: &str, there: bool) -> bool {
     assert!(there || env::var_os("CI").is_none(), "{}: there is no {what}", test());
-    is_absent_anywhere(what, there)
-}
-
-/// Like [`is_absent`] for what need not be there, wherever the tests are run.
-pub(crate) fn is_absent_anywhere(what: &str, there: bool) -> bool {
     if !there {
         #[allow(clippy::print_stderr, reason = "whoever runs the tests should know")]
         {

@@ -11,6 +11,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 use super::super::{FieldError, ManageError};
+use super::once::names_each_field_once;
 use super::refusal::Refusal;
 use crate::clock::Timestamp;
 use crate::key::KeyId;
@@ -20,9 +21,15 @@ pub(super) type Body = Result<Bytes, BytesRejection>;
 pub(super) type Id = Result<Path<String>, PathRejection>;
 
 pub(super) fn read(body: Body) -> Result<Fields, Refusal> {
-    let unreadable =
-        || Refusal::Request("Expected a JSON object as the body, found something else".to_owned());
-    Fields::parse(&body.map_err(Refusal::Body)?).ok_or_else(unreadable)
+    let wrong = |detail: &str| Refusal::Request(detail.to_owned());
+    let body = body.map_err(Refusal::Body)?;
+    let fields = Fields::parse(&body)
+        .ok_or_else(|| wrong("Expected a JSON object as the body, found something else"))?;
+    if body.is_empty() || names_each_field_once(&body) {
+        Ok(fields)
+    } else {
+        Err(wrong("Expected each field of the body once, found one several times"))
+    }
 }
 
 /// Reads an id in a path. No key has one that is not an id.

@@ -2,10 +2,16 @@
 
 mod cursor;
 mod input;
+mod once;
 mod output;
 mod query;
 mod refusal;
+mod refused;
+mod settings;
 mod usage;
+
+pub use refused::Refused;
+pub use settings::ManageSettings;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,20 +19,22 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
+use axum::middleware::map_response_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::json;
 
-use super::{Delegate, KeyManager, NewKey, Replacement};
+use super::{Delegate, KeyManager, Replacement};
 use crate::backend::{Grace, KeyFilter, KeyStore, KeyUpdate, UsageStore};
 use crate::clock::Timestamp;
 use crate::principal::Principal;
 use crate::reject::{Reason, Rejection};
-use crate::scope::{Requirement, Scope, Scopes};
+use crate::scope::{Requirement, Scope};
 use input::{Body, Id, key_id, read};
 use output::{answer, created, done, done_everywhere, key};
 use query::{Page, Parameters, known, wrong};
 use refusal::{Refusal, method_not_allowed, not_found};
+use refused::reshape;
 
 /// Bytes of a request body: more than the longest key takes.
 const BODY: usize = 64 * 1024;
@@ -34,8 +42,8 @@ const BODY: usize = 64 * 1024;
 /// The description of [`routes`] in the form of OpenAPI 3.1, as JSON: for the pages that an application shows to its customers,
 /// and for clients that are generated.
 ///
-/// Its paths begin where the routes are nested, and its security schemes are those that are looked for by default; change both
-/// where yours are others.
+/// Its paths begin where the routes are nested, its security schemes are those that are looked for by default, and so is the
+/// shape of its errors; change them where yours are others.
 ///
 /// ```
 /// let mut description: serde_json::Value = serde_json::from_str(tower_api_key::manage::OPENAPI)?;
@@ -44,31 +52,6 @@ const BODY: usize = 64 * 1024;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 pub const OPENAPI: &str = include_str!("openapi.json");
-
-/// What callers need to manage their keys over HTTP, and what keys can be granted.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ManageScopes {
-    /// To look at keys and at their usage.
-    pub read: Requirement,
-    /// To create, change, rotate and revoke keys.
-    pub write: Requirement,
-    /// The scopes that `GET /permissions` lists.
-    pub permissions: Scopes,
-}
-
-impl ManageScopes {
-    /// Asks for these, and lists no permissions.
-    pub fn new(read: Requirement, write: Requirement) -> Self {
-        Self { read, write, permissions: Scopes::default() }
-    }
-
-    /// Sets the scopes that `GET /permissions` lists.
-    #[must_use]
-    pub fn permissions(self, permissions: Scopes) -> Self {
-        Self { permissions, ..self }
-    }
-}
 
 /// Returns routes by which callers manage their own keys, to be nested behind an
 /// [`AuthenticateLayer`](crate::AuthenticateLayer). Paths below that are none of them are answered here, so do not merge them.
@@ -89,9 +72,11 @@ impl ManageScopes {
 ///
 /// Errors are JSON with a `detail`, and `errors` that name fields: 400 for a body or a query that cannot be read, 403 for scopes
 /// that the caller lacks, 404 for keys that are not the caller's, 405, 409 for a key that is not in a state for it, 413 for a body
-/// of more than 65,536 bytes, 422 for values that a key cannot have, 503. No answer may be stored by caches (RFC 9111 §5.2.2.5). [`OPENAPI`] says all of this in detail.
-pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, scopes: ManageScopes) -> Router {
-    Router::new()
+/// of more than 65,536 bytes, 422 for values that a key cannot have, 503. [`ManageSettings::respond`] gives them another shape. No
+/// answer may be stored by caches (RFC 9111 §5.2.2.5). [`OPENAPI`] says all of this in detail.
+pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, settings: ManageSettings) -> Router {
+    let shape = settings.shape.clone();
+    let routes = Router::new()
         .route("/keys", get(list::<S>).post(create::<S>))
         .route("/keys/{id}", get(show::<S>).patch(update::<S>).delete(revoke::<S>))
         .route("/keys/{id}/rotate", post(rotate::<S>))
@@ -101,24 +86,28 @@ pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, scopes: 
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY))
-        .with_state(Arc::new(Shared { manager, scopes }))
+        .with_state(Arc::new(Shared { manager, settings }));
+    match shape {
+        Some(shape) => routes.layer(map_response_with_state(shape, reshape)),
+        None => routes,
+    }
 }
 
 /// What all requests share.
 struct Shared<S> {
     manager: KeyManager<S>,
-    scopes: ManageScopes,
+    settings: ManageSettings,
 }
 
 type Manager<S> = State<Arc<Shared<S>>>;
 
 impl<S: KeyStore> Shared<S> {
     fn to_read<'s>(&'s self, caller: &'s Principal) -> Result<Delegate<'s, S>, Refusal> {
-        self.delegate(caller, &self.scopes.read)
+        self.delegate(caller, &self.settings.read)
     }
 
     fn to_write<'s>(&'s self, caller: &'s Principal) -> Result<Delegate<'s, S>, Refusal> {
-        self.delegate(caller, &self.scopes.write)
+        self.delegate(caller, &self.settings.write)
     }
 
     fn delegate<'s>(
@@ -144,7 +133,7 @@ async fn create<S: KeyStore>(
 ) -> Result<Response, Refusal> {
     let delegate = shared.to_write(&caller)?;
     let mut fields = read(body)?;
-    let mut new = NewKey::new(caller.owner().clone());
+    let mut new = delegate.new_key();
     new.name = fields.text("name").unwrap_or_default();
     new.scopes = fields.scopes("scopes").unwrap_or_default();
     new.expires_at = fields.time("expires_at").flatten();
@@ -246,6 +235,6 @@ async fn revoke<S: KeyStore>(
 
 async fn permissions<S: KeyStore>(State(shared): Manager<S>, caller: Principal) -> Result<Response, Refusal> {
     shared.to_read(&caller)?;
-    let permissions: Vec<_> = shared.scopes.permissions.iter().map(Scope::as_str).collect();
+    let permissions: Vec<_> = shared.settings.permissions.iter().map(Scope::as_str).collect();
     Ok(answer(StatusCode::OK, &json!({ "permissions": permissions })))
 }

@@ -1,14 +1,14 @@
-//! Writing keys and errors for clients.
+//! Writing keys for clients.
 
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::super::{CreatedKey, FieldError, ManageError, ManageErrorKind, Reached};
+use super::super::{CreatedKey, Reached};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 use crate::owner::Owner;
@@ -38,10 +38,6 @@ pub(super) fn done_everywhere(reached: Reached) -> Response {
         Reached::LeaseEnd => "lease-end",
     };
     ([(HeaderName::from_static("revocation-reached"), HeaderValue::from_static(how))], done()).into_response()
-}
-
-pub(super) fn failure(status: StatusCode, detail: &str) -> Response {
-    answer(status, &json!({ "detail": detail }))
 }
 
 /// A key with its text, which is written here and nowhere else.
@@ -92,27 +88,4 @@ fn time(time: Option<Timestamp>) -> Value {
     let written = time
         .and_then(|time| OffsetDateTime::from_unix_timestamp_nanos(nanos(time)).ok()?.format(&Rfc3339).ok());
     written.map_or(Value::Null, Value::String)
-}
-
-impl IntoResponse for ManageError {
-    /// Answers with what went wrong, never with what the store said about it.
-    fn into_response(self) -> Response {
-        let (status, detail) = match self.kind() {
-            ManageErrorKind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid values"),
-            ManageErrorKind::NotFound => (StatusCode::NOT_FOUND, "No such key"),
-            ManageErrorKind::Forbidden => (StatusCode::FORBIDDEN, "Beyond the scopes of the caller"),
-            ManageErrorKind::Conflict => (StatusCode::CONFLICT, "Not possible in the state of the key"),
-            ManageErrorKind::Unavailable => {
-                let mut response = failure(StatusCode::SERVICE_UNAVAILABLE, "Keys temporarily unavailable");
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-                return response;
-            }
-        };
-        let error = |error: &FieldError| json!({ "field": error.field, "detail": error.message });
-        let errors: Vec<Value> = self.fields().iter().map(error).collect();
-        match &errors[..] {
-            [] => failure(status, detail),
-            errors => answer(status, &json!({ "detail": detail, "errors": errors })),
-        }
-    }
 }

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::super::ManageError;
-use super::output::failure;
+use super::refused::Refused;
 use crate::reject::Rejection;
 
 /// Why a request is not followed.
@@ -30,7 +30,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
             Self::Caller(rejection) => rejection.into_response(),
-            Self::Request(reason) => failure(StatusCode::BAD_REQUEST, &reason),
+            Self::Request(reason) => Refused::new(StatusCode::BAD_REQUEST, reason).into_response(),
             Self::Body(rejection) => {
                 let detail = match rejection.status() {
                     StatusCode::PAYLOAD_TOO_LARGE => {
@@ -38,18 +38,18 @@ impl IntoResponse for Refusal {
                     }
                     _ => "Expected a whole body, found a part of it",
                 };
-                failure(rejection.status(), detail)
+                Refused::new(rejection.status(), detail).into_response()
             }
             Self::Key(error) => error.into_response(),
         }
     }
 }
 
-pub(super) async fn not_found() -> Response {
-    failure(StatusCode::NOT_FOUND, "No such route")
+pub(super) async fn not_found() -> Refused {
+    Refused::new(StatusCode::NOT_FOUND, "No such route")
 }
 
 /// The router adds which methods are allowed.
-pub(super) async fn method_not_allowed() -> Response {
-    failure(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
+pub(super) async fn method_not_allowed() -> Refused {
+    Refused::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
 }

@@ -208,3 +208,23 @@ async fn bad_input_is_refused_and_nothing_is_kept() {
     }
     assert_eq!(state().await, before);
 }
+
+#[tokio::test]
+async fn a_field_that_stands_twice_is_refused() {
+    let folder = tempdir().unwrap();
+    let server = Server::start("memfault", folder.path()).await;
+    let (ann, before) = (ann_of(&server), tokens(&server).await);
+    for (method, path, body) in [
+        (Method::POST, format!("{ORGANIZATION}/auth_tokens"), r#"{"description": "a", "description": "b"}"#),
+        (Method::PATCH, ORGANIZATION.to_owned(), r#"{"requires_sso": false, "requires_sso": true}"#),
+        (
+            Method::PUT,
+            format!("{ORGANIZATION}/members/{}", BOB.0),
+            r#"{"role": "developer", "role": "admin"}"#,
+        ),
+        (Method::POST, format!("{PROJECT}/upload"), r#"{"kind": "MAR", "size": 1, "size": 2}"#),
+    ] {
+        assert_error(&call(&server, &ann, method, &path, body).await, 400);
+    }
+    assert_eq!(tokens(&server).await, before);
+}

@@ -95,6 +95,8 @@ async fn bad_input_is_refused_and_not_kept() {
         ("text", json!({ "text": null }).to_string()),
         ("text", json!({ "text": 7 }).to_string()),
         ("text", json!({ "text": "" }).to_string()),
+        ("text", json!({ "text": "a\u{0}b" }).to_string()),
+        ("body", r#"{"text": "a", "text": "b"}"#.to_owned()),
         ("text", json!({ "text": "x".repeat(50_001) }).to_string()),
         ("metadata", json!({ "text": "a", "metadata": [] }).to_string()),
     ] {

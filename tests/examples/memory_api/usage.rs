@@ -81,3 +81,19 @@ async fn a_history_is_of_1_to_90_days() {
         assert_invalid(&call(&server, key, Method::GET, &path, &Value::Null).await, "days");
     }
 }
+
+#[tokio::test]
+async fn a_request_past_the_limit_is_counted_as_it_was_admitted() {
+    let folder = tempdir().unwrap();
+    let server = Server::start_with("memory_api", folder.path(), &[("RATE_LIMIT", "1")]).await;
+    let (admin, test) = (server.key("admin_key").to_owned(), server.key("test_key").to_owned());
+    for (key, status) in [(&admin, 200), (&admin, 429), (&test, 200), (&test, 429), (&test, 429)] {
+        assert_eq!(get(&server.url("/v1/memories"), Some(key)).await.status.as_u16(), status);
+    }
+    let end = server.end().await;
+    assert!(end.status.success(), "{}", end.stderr);
+
+    let server = Server::start("memory_api", folder.path()).await;
+    let history = usage(&server, &admin, "/v1/usage/history").await;
+    assert_eq!((sum(&history, "api_calls"), sum(&history, "test_api_calls")), (Some(2), Some(3)));
+}

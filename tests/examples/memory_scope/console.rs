@@ -27,6 +27,12 @@ async fn manage(server: &Server, method: Method, path: &str, body: &str) -> (Sta
     (answer.status, if answer.body.is_empty() { Value::Null } else { answer.json() })
 }
 
+/// Asserts that an error is `{"detail": "…"}` and nothing else.
+#[track_caller]
+fn assert_detail(body: &Value) {
+    assert!(body["detail"].is_string() && body.as_object().unwrap().len() == 1, "{body}");
+}
+
 async fn is_admitted(server: &Server, key: &str) -> bool {
     match ask(Method::GET, &server.url("/memory/mem_0"), Some(key), "").await.status {
         StatusCode::NOT_FOUND => true,
@@ -81,7 +87,7 @@ async fn a_rotated_key_is_replaced_and_a_deleted_one_refused_from_the_next_reque
 async fn a_key_that_was_made_in_the_console_does_not_open_it() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_scope", folder.path()).await;
-    let key = create(&server, "{}").await;
+    let key = create(&server, r#"{"name": "Guest"}"#).await;
     for (method, path) in [
         (Method::GET, "/console/keys".to_owned()),
         (Method::POST, "/console/keys".to_owned()),
@@ -101,15 +107,57 @@ async fn a_key_that_cannot_be_is_not_made() {
     let (_, before) = manage(&server, Method::GET, "", "").await;
     for (status, body) in [
         (400, "{...}".to_owned()),
+        (400, r#"{"name": "a", "name": "b"}"#.to_owned()),
         (422, json!({ "name": 7 }).to_string()),
         (422, json!({ "name": "x".repeat(256) }).to_string()),
-        (422, json!({ "expires_at": "2020-01-01T00:00:00Z" }).to_string()),
-        (422, json!({ "expires_at": "tomorrow" }).to_string()),
-        (403, json!({ "scopes": ["admin"] }).to_string()),
+        (422, json!({ "name": "a\u{0}b" }).to_string()),
+        (422, json!({ "name": "a", "expires_at": "2020-01-01T00:00:00Z" }).to_string()),
+        (422, json!({ "name": "a", "expires_at": "tomorrow" }).to_string()),
+        (422, json!({ "name": "a", "owner": "other" }).to_string()),
+        (403, json!({ "name": "a", "scopes": ["admin"] }).to_string()),
     ] {
         let (found, answer) = manage(&server, Method::POST, "", &body).await;
         assert_eq!(found.as_u16(), status, "{body}");
-        assert!(answer["detail"].is_string(), "{answer}");
+        assert_detail(&answer);
     }
     assert_eq!(manage(&server, Method::GET, "", "").await.1, before);
+}
+
+#[tokio::test]
+async fn a_key_has_a_name_from_its_first_day_to_its_last() {
+    let folder = tempdir().unwrap();
+    let server = Server::start("memory_scope", folder.path()).await;
+    let key = create(&server, r#"{"name": "Development Key"}"#).await;
+    let (_, before) = manage(&server, Method::GET, "", "").await;
+    let expected = json!({ "detail": "Invalid values; name: expected a name, found none" });
+    for body in ["", "{}", r#"{"name": ""}"#, r#"{"name": " "}"#] {
+        let made = manage(&server, Method::POST, "", body).await;
+        assert_eq!(made, (StatusCode::UNPROCESSABLE_ENTITY, expected.clone()), "{body}");
+    }
+    let renamed = manage(&server, Method::PATCH, &format!("/{}", key.id), r#"{"name": ""}"#).await;
+    assert_eq!(renamed, (StatusCode::UNPROCESSABLE_ENTITY, expected));
+    assert_eq!(manage(&server, Method::GET, "", "").await.1, before);
+}
+
+#[tokio::test]
+async fn every_error_of_the_console_is_a_detail_and_nothing_else() {
+    let folder = tempdir().unwrap();
+    let server = Server::start("memory_scope", folder.path()).await;
+    let key = create(&server, r#"{"name": "Development Key"}"#).await;
+    manage(&server, Method::DELETE, &format!("/{}", key.id), "").await;
+    for (method, path, body, status) in [
+        (Method::GET, "?limit=0".to_owned(), "", 400),
+        (Method::POST, String::new(), "[]", 400),
+        (Method::POST, String::new(), r#"{"name": 7, "scopes": 7}"#, 422),
+        (Method::POST, String::new(), r#"{"name": "a", "scopes": ["admin"]}"#, 403),
+        (Method::POST, format!("/{}/rotate", key.id), r#"{"grace_seconds": -1}"#, 422),
+        (Method::POST, format!("/{}/rotate", key.id), "", 409),
+        (Method::GET, "/nobody".to_owned(), "", 404),
+        (Method::GET, "/a/b/c".to_owned(), "", 404),
+        (Method::PUT, String::new(), "", 405),
+    ] {
+        let (found, answer) = manage(&server, method, &path, body).await;
+        assert_eq!(found.as_u16(), status, "{path} {body}: {answer}");
+        assert_detail(&answer);
+    }
 }

@@ -57,3 +57,22 @@ async fn usage_is_told_for_each_key_that_was_counted_until_the_end() {
     let path = server.url(&format!("/console/keys/{}/usage", key.id));
     assert_eq!(ask(Method::GET, &path, Some(&other), "").await.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn a_request_past_the_limit_is_counted_as_it_was_admitted() {
+    let folder = tempdir().unwrap();
+    let limit = [("RATE_LIMIT", "2")];
+    let server = Server::start_with("memory_scope", folder.path(), &limit).await;
+    let admin = server.key("test_key").to_owned();
+    let key = console::create(&server, r#"{"name": "Development Key"}"#).await;
+    for status in [201, 201, 429] {
+        let answer = ask(Method::POST, &server.url("/memory"), Some(&key.text), MEMORY).await;
+        assert_eq!(answer.status.as_u16(), status);
+    }
+    let end = server.end().await;
+    assert!(end.status.success(), "{}", end.stderr);
+
+    let server = Server::start("memory_scope", folder.path()).await;
+    let own = usage(&server, &admin, &format!("/console/keys/{}/usage", key.id)).await;
+    assert_eq!(of_key(&own, &key.id), 3, "{own}");
+}

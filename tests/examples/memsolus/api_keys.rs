@@ -87,8 +87,14 @@ async fn live_keys_and_test_keys_are_made_side_by_side_and_a_test_key_knows_no_l
     assert_eq!(revoked.status, StatusCode::NOT_FOUND);
     let wanted = json!({ "name": "a", "permissions": ["memory.read"], "environment": "live" }).to_string();
     let made = ask(Method::POST, &url, Some(&test.text), &wanted).await;
-    assert_eq!(made.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        (made.status, &made.json()["errors"][0]["field"]),
+        (StatusCode::FORBIDDEN, &json!("environment"))
+    );
     assert_eq!(list(&server).await.len(), 4, "nothing was made");
+    let wanted = json!({ "name": "a", "permissions": ["memory.read"] }).to_string();
+    let made = ask(Method::POST, &url, Some(&test.text), &wanted).await;
+    assert_eq!((made.status, &made.json()["environment"]), (StatusCode::CREATED, &json!("test")));
 }
 
 #[tokio::test]
@@ -145,6 +151,10 @@ async fn a_key_without_a_permission_or_with_one_that_there_is_not_is_not_made() 
     let url = server.url("/v1/api-keys");
     let answer = ask(Method::POST, &url, Some(server.key("admin_key")), "{").await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    let twice = r#"{"name": "a", "permissions": ["memory.read"], "permissions": ["*"]}"#;
+    let answer = ask(Method::POST, &url, Some(server.key("admin_key")), twice).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    answer.assert_detail();
     for query in ["?after=%27%20", "?owner=other", "?after=a&after=b"] {
         let answer = ask(Method::GET, &format!("{url}{query}"), Some(server.key("admin_key")), "").await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
@@ -176,4 +186,16 @@ async fn a_list_goes_on_behind_the_last_key_of_a_page() {
     let rest = manage(&server, Method::GET, &after, &Value::Null).await.json();
     let rest: Vec<_> = rest["api_keys"].as_array().unwrap().iter().map(|key| key["id"].clone()).collect();
     assert_eq!(rest, all[1..]);
+}
+
+#[tokio::test]
+async fn a_permission_that_is_asked_for_twice_is_granted_once() {
+    let folder = tempdir().unwrap();
+    let server = Server::start("memsolus", folder.path()).await;
+    let wanted = json!({ "name": "a", "permissions": ["memory.read", "export.*", "memory.read"] });
+    let made = manage(&server, Method::POST, "", &wanted).await;
+    assert_eq!(made.json()["permissions"], json!(["memory.read", "export.*"]));
+    let keys = list(&server).await;
+    let shown = keys.iter().find(|shown| shown["id"] == made.json()["id"]).unwrap();
+    assert_eq!(shown["permissions"], made.json()["permissions"]);
 }

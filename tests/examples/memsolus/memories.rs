@@ -15,8 +15,9 @@ async fn what_is_posted_can_be_read_changed_and_deleted() {
     let folder = tempdir().unwrap();
     let server = Server::start("memsolus", folder.path()).await;
     let (url, key) = (server.url("/v1/memories"), Some(server.key("admin_key")));
-    let made = ask(Method::POST, &url, key, r#"{"content": "likes pizza"}"#).await;
-    let memory = json!({ "id": "mem_1", "content": "likes pizza" });
+    let content = "likes pizza,\n\tand sushi";
+    let made = ask(Method::POST, &url, key, &json!({ "content": content }).to_string()).await;
+    let memory = json!({ "id": "mem_1", "content": content });
     assert_eq!((made.status, made.json()), (StatusCode::CREATED, memory.clone()));
 
     let one = format!("{url}/mem_1");
@@ -44,6 +45,8 @@ async fn bad_input_is_refused_and_not_kept() {
         (422, "{}".to_owned()),
         (422, json!({ "content": 7 }).to_string()),
         (422, json!({ "content": "" }).to_string()),
+        (422, json!({ "content": "a\u{0}b" }).to_string()),
+        (422, r#"{"content": "a", "content": "b"}"#.to_owned()),
         (422, json!({ "content": "x".repeat(10_001) }).to_string()),
         (422, json!({ "content": "a", "id": "mem_9" }).to_string()),
         (413, json!({ "content": "x".repeat(70_000) }).to_string()),

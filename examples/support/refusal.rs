@@ -1,0 +1,93 @@
+//! What is answered instead of what was asked for, in the shape that `errors` writes; and how requests are read, so that whatever
+//! is wrong with one is answered in that shape.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::error::Category;
+
+use crate::errors;
+
+/// What is answered instead of what was asked for.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    message: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "Not found")
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.status, Json(errors::body(self.status, &self.message))).into_response()
+    }
+}
+
+/// Answers where there is no route.
+pub(crate) async fn not_found() -> Refusal {
+    Refusal::not_found()
+}
+
+/// Answers where there is a route, for other methods.
+pub(crate) async fn method_not_allowed() -> Refusal {
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
+}
+
+/// A body of any bytes.
+pub(crate) struct Raw(pub(crate) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let bytes = Bytes::from_request(request, state).await;
+        bytes.map(Self).map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))
+    }
+}
+
+/// A body, read as JSON whatever its content type says.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let Raw(bytes) = Raw::from_request(request, state).await?;
+        // An object, as a list of the same values would be read as well. It is not read by way of one, which would forget which
+        // of its fields stood there twice.
+        let read = serde_json::from_slice::<HashMap<String, IgnoredAny>>(&bytes)
+            .and_then(|_| serde_json::from_slice(&bytes));
+        read.map(Self).map_err(|error| match error.classify() {
+            Category::Data => Refusal::new(errors::WRONG_VALUES, format!("Expected other values: {error}")),
+            Category::Io | Category::Syntax | Category::Eof => {
+                Refusal::new(StatusCode::BAD_REQUEST, "Expected JSON as the body, found something else")
+            }
+        })
+    }
+}
+
+/// The segments of a path. Nothing is called by what cannot be read.
+pub(crate) struct At<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for At<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = Path::<T>::from_request_parts(parts, state).await;
+        path.map(|Path(segments)| Self(segments)).map_err(|_| Refusal::not_found())
+    }
+}

@@ -1,0 +1,53 @@
+//! How much of an example is about keys.
+//!
+//! Counted are the lines of `access.rs`, and those lines of `app.rs` that put a layer for keys around routes, ask for a scope or a
+//! reach, or make a manager of keys. Blank lines, comments and imports are not counted, and neither are handlers: what a service
+//! answers about its keys is what the service is about, and so is what the routes are and which limits they have.
+
+use std::fs;
+use std::path::Path;
+
+/// Lines of an example at most.
+const MOST: usize = 60;
+
+/// What a line of `app.rs` holds that is about keys.
+const ABOUT_KEYS: [&str; 6] =
+    ["access::", "AuthenticateLayer", "RequireScopeLayer", "ReachLayer", "Requirement", "KeyManager"];
+
+/// The lines of a file without blank ones, comments and imports.
+fn code(example: &str, file: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example).join(file);
+    let text = fs::read_to_string(path).unwrap();
+    let mut in_import = false;
+    let is_code = |line: &&str| {
+        in_import |= line.starts_with("use ");
+        let is_code = !(in_import || line.is_empty() || line.starts_with("//"));
+        in_import &= !line.ends_with(';');
+        is_code
+    };
+    text.lines().map(str::trim).filter(is_code).map(str::to_owned).collect()
+}
+
+fn about_keys(example: &str) -> Vec<String> {
+    let app = code(example, "app.rs").into_iter();
+    let around_routes = app.filter(|line| ABOUT_KEYS.iter().any(|word| line.contains(word)));
+    code(example, "access.rs").into_iter().chain(around_routes).collect()
+}
+
+#[test]
+fn what_is_about_keys_in_an_example_is_read_in_a_minute() {
+    for example in ["memfault", "memory_api", "memory_scope", "memsolus"] {
+        let lines = about_keys(example);
+        assert!(lines.len() <= MOST, "{example}: {} lines\n{}", lines.len(), lines.join("\n"));
+    }
+}
+
+#[test]
+fn the_lines_that_are_counted_are_those_about_keys() {
+    let lines = about_keys("memory_scope");
+    let holds = |text: &str| lines.iter().any(|line| line.contains(text));
+    assert!(holds("Authenticator::builder(store)") && holds(".layer(access::layer("), "{lines:?}");
+    assert!(!holds("use ") && !holds("limiting") && !holds("DefaultBodyLimit"), "{lines:?}");
+    let asked = about_keys("memfault").iter().filter(|line| line.contains("ReachLayer::scope")).count();
+    assert_eq!(asked, 6);
+}
