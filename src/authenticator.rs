@@ -160,6 +160,7 @@ impl Authenticator {
         let (source, user) = (credential.source(), credential.user());
         let key = self.0.cache.peek(&digest);
         if let Some(fact @ (Fact::Known(_) | Fact::Dead)) = key {
+            self.0.answers.metrics.hit();
             return Decision::Made(self.judge(fact, source, user));
         }
         let password = self.password_in(credential);
@@ -168,7 +169,10 @@ impl Authenticator {
             None => key,
         };
         match known {
-            Some(fact) => Decision::Made(self.judge(fact, source, user)),
+            Some(fact) => {
+                self.0.answers.metrics.hit();
+                Decision::Made(self.judge(fact, source, user))
+            }
             None => Decision::Pending(Inquiry {
                 authenticator: self.clone(),
                 digest,
@@ -192,6 +196,7 @@ impl Authenticator {
                     // OK because the builder accepts no more than 255 sources.
                     let principal = Principal::new(entry, source as u8);
                     trace::admitted(&principal);
+                    self.0.answers.metrics.admitted();
                     Ok(principal)
                 }
             },
@@ -257,6 +262,7 @@ impl Inquiry {
     /// Asks the store.
     pub(crate) async fn resolve(self) -> Result<Principal, Rejection> {
         let Self { authenticator, digest, source, user, password } = self;
+        authenticator.0.answers.metrics.missed();
         let fact = match (authenticator.0.cache.read(digest).await, password) {
             (Ok(Fact::Absent), Some(presented)) => authenticator.look_up_account(presented).await,
             (fact, _) => fact,

@@ -72,6 +72,7 @@
 //! | `manage` | the life of a key: `manage::KeyManager`, and with `axum` its routes |
 //! | `password` | passwords of people beside keys, by Argon2id |
 //! | `problem` | `application/problem+json` refusals (RFC 9457) |
+//! | `metrics` | counts and gauges for Prometheus and others, by the `metrics` facade |
 //! | `tracing` | events for admissions, refusals and what is audited, by key id |
 //! | `test-util` | principals and misbehaving backends for the tests of applications |
 //! | `full` | all of them |
@@ -98,6 +99,10 @@ mod health;
 pub mod key;
 #[cfg(feature = "manage")]
 pub mod manage;
+#[cfg(not(feature = "metrics"))]
+mod metrics;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod name;
 mod owner;
 #[cfg(feature = "password")]

@@ -26,7 +26,7 @@ const ORDER: [&[&str]; 11] = [
     // The seam: where keys are kept.
     &["backend"],
     &["password"],
-    &["path", "trace"],
+    &["metrics", "path", "trace"],
     &["cache"],
     &["usage"],
     // Outcomes, the decision, and two thin Tower skins.

@@ -14,8 +14,9 @@ use crate::credential::{Source, Sources};
 use crate::digest::Digester;
 use crate::environment::Environment;
 use crate::error::{ConfigError, ConfigErrorKind};
+use crate::metrics::Metrics;
 use crate::principal::Issuer;
-use crate::reject::{AnswersBuilder, Respond};
+use crate::reject::{AnswersBuilder, Reason, Respond};
 use crate::scope::Scope;
 use crate::usage::Usage;
 
@@ -47,6 +48,7 @@ pub struct AuthenticatorBuilder {
     clock: Arc<dyn Clock>,
     passwords: Accepted,
     usage: Option<Usage>,
+    metrics_name: Box<str>,
 }
 
 impl AuthenticatorBuilder {
@@ -62,6 +64,7 @@ impl AuthenticatorBuilder {
             clock: Arc::new(SystemClock::new()),
             passwords: Accepted::default(),
             usage: None,
+            metrics_name: "default".into(),
         }
     }
 
@@ -223,6 +226,13 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// Sets the label `authenticator` of the [metrics](crate::metrics), where there are several. Default: `default`.
+    #[cfg(feature = "metrics")]
+    pub fn metrics_name(mut self, name: impl Into<Box<str>>) -> Self {
+        self.metrics_name = name.into();
+        self
+    }
+
     /// Replaces the clock of the machine, for tests.
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -243,9 +253,10 @@ impl AuthenticatorBuilder {
         }
         self.limits.check()?;
         let admin = self.admin_scope.map(Scope::new).transpose()?;
-        let answers = Arc::new(self.answers.build(&sources, &self.clock)?);
+        let metrics = Metrics::new(&self.metrics_name, &Reason::LABELS);
+        let answers = Arc::new(self.answers.build(&sources, &self.clock, metrics.clone())?);
         let issuer = Arc::new(Issuer { schemes, admin, answers: Arc::clone(&answers) as _ });
-        let cache = Cache::new(self.backend, Arc::clone(&self.clock), issuer, self.limits);
+        let cache = Cache::new(self.backend, Arc::clone(&self.clock), issuer, self.limits, metrics);
         Ok(Authenticator(Arc::new(Inner {
             sources,
             digester: self.digester,

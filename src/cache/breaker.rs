@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::{Clock, Moment};
+use crate::metrics::Metrics;
 use crate::trace;
 
 /// Whether the store may be asked.
@@ -19,6 +20,7 @@ pub(super) struct Breaker {
     state: Mutex<State>,
     /// Chooses the length of each pause, so that several nodes do not try again at one moment.
     random: RandomState,
+    metrics: Metrics,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +42,14 @@ pub(super) struct Trial<'b> {
 
 impl Breaker {
     /// Creates a closed breaker. With a pause of zero it never opens.
-    pub(super) fn new(failures: u32, pause: Duration) -> Self {
-        Self { failures, pause, state: Mutex::new(State::Closed { failures: 0 }), random: RandomState::new() }
+    pub(super) fn new(failures: u32, pause: Duration, metrics: Metrics) -> Self {
+        Self {
+            failures,
+            pause,
+            state: Mutex::new(State::Closed { failures: 0 }),
+            random: RandomState::new(),
+            metrics,
+        }
     }
 
     /// Tells whether the store is left alone at `now`.
@@ -68,6 +76,7 @@ impl Breaker {
         let before = std::mem::replace(&mut *self.lock(), State::Closed { failures: 0 });
         if before == State::HalfOpen {
             trace::resumed();
+            self.metrics.left_alone(false);
         }
     }
 
@@ -86,6 +95,7 @@ impl Breaker {
             State::Closed { failures }
         } else {
             trace::paused(self.pause);
+            self.metrics.left_alone(true);
             State::Open { until: now.saturating_add(self.jittered(now)) }
         };
     }

@@ -16,6 +16,7 @@ impl Cache {
     pub(super) async fn fill(self: Arc<Self>, pilot: Pilot, question: Question) {
         // What is read may be as old as the moment before the read, so its time to live counts from there.
         let started = self.clock.monotonic();
+        let _counted = self.metrics.look_up();
         let reading = self.read_store(&pilot, &question);
         let landing = match attempt("the key store", self.limits.deadline, reading).await {
             Ok(Some(record)) => Ok(Fact::Known(self.keep(record, pilot.stamp(), started))),

@@ -107,8 +107,17 @@ impl Cache {
 }
 
 impl Post {
-    /// Polls once, and renews the lease if there was an answer.
+    /// Polls once, and shows how it goes.
     async fn poll(&mut self, cache: &Cache) -> Result<(), NoAnswer> {
+        let outcome = self.take_in(cache).await;
+        if let Some(feed) = cache.feed_health(Now::exact(&*cache.clock)) {
+            cache.metrics.polled(&feed);
+        }
+        outcome
+    }
+
+    /// Takes in what was changed, and renews the lease if there was an answer.
+    async fn take_in(&mut self, cache: &Cache) -> Result<(), NoAnswer> {
         let began = Now::exact(&*cache.clock);
         let polling = self.feed.poll();
         let polled = attempt("the feed of changes to keys", cache.limits.deadline, polling).await;

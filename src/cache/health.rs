@@ -11,13 +11,15 @@ impl Cache {
         Health {
             is_store_asked: !self.breaker.is_open(now.monotonic),
             is_cache_trusted: self.lease.covers(then.monotonic, || then.wall),
-            feed: self.lease.remaining(now).map(|lease_remaining| FeedHealth {
-                lag: self.follower.polled().map(|polled| now.monotonic.saturating_since(polled)),
-                lease_remaining,
-                is_listening: self.follower.is_listening(),
-            }),
+            feed: self.feed_health(now),
             look_ups: self.flights.len(),
             usage_backlog: None,
         }
+    }
+
+    pub(super) fn feed_health(&self, now: Now) -> Option<FeedHealth> {
+        let lease_remaining = self.lease.remaining(now)?;
+        let lag = self.follower.polled().map(|polled| now.monotonic.saturating_since(polled));
+        Some(FeedHealth { lag, lease_remaining, is_listening: self.follower.is_listening() })
     }
 }

@@ -62,6 +62,7 @@ use sync::{Arc, Weak, spawn, timeout};
 use crate::backend::{Apply, Change, ErasedBackend, Subscriber};
 use crate::clock::Clock;
 use crate::digest::Digest;
+use crate::metrics::Metrics;
 use crate::principal::Issuer;
 
 /// How often a request reads again because the key changed while it was reading.
@@ -94,6 +95,7 @@ pub(crate) struct Cache {
     flights: Arc<Flights>,
     permits: Permits,
     breaker: Breaker,
+    metrics: Metrics,
 }
 
 impl Cache {
@@ -102,6 +104,7 @@ impl Cache {
         clock: Arc<dyn Clock>,
         issuer: Arc<Issuer>,
         limits: Limits,
+        metrics: Metrics,
     ) -> Arc<Self> {
         let has_feed = backend.feed().is_some();
         let cache = Arc::new(Self {
@@ -114,11 +117,12 @@ impl Cache {
             dead: Dead::new(limits.dead_for()),
             flights: Arc::new(Flights::new(limits.pending_fills())),
             permits: Permits::new(limits.concurrent_fills),
-            breaker: Breaker::new(limits.breaker_failures, limits.breaker_pause),
+            breaker: Breaker::new(limits.breaker_failures, limits.breaker_pause, metrics.clone()),
             backend,
             clock,
             issuer,
             limits,
+            metrics,
         });
         let target: Weak<Self> = Arc::downgrade(&cache);
         cache.backend.subscribe(Subscriber::new(target));

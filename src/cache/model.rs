@@ -26,6 +26,7 @@ use crate::backend::{Apply, Backend, BackendError, Change};
 use crate::clock::{ManualClock, Timestamp};
 use crate::digest::Digest;
 use crate::key::KeyId;
+use crate::metrics::Metrics;
 use crate::owner::Owner;
 use crate::principal::Issuer;
 use crate::record::{Record, Revocation};
@@ -125,7 +126,13 @@ impl World {
             Limits { deadline, concurrent_fills: 2, breaker_pause: Duration::ZERO, ..Limits::default() };
         let issuer = Issuer { schemes: Box::default(), admin: None, answers: Arc::new(()) };
         let backend = Box::new(Store { state: Arc::clone(&stored), weather });
-        let cache = Cache::new(backend, Arc::new(ManualClock::new(NOW)), Arc::new(issuer), limits);
+        let cache = Cache::new(
+            backend,
+            Arc::new(ManualClock::new(NOW)),
+            Arc::new(issuer),
+            limits,
+            Metrics::new("model", &[]),
+        );
         Self { cache, state: stored, acknowledged: Arc::new(AtomicUsize::new(state)) }
     }
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use super::challenge::Challenges;
-use super::{Detail, Respond, Watch};
+use super::{Detail, Reason, Respond, Watch};
 use crate::audit::Hook;
 use crate::clock::Clock;
 use crate::credential::Sources;
 use crate::error::{ConfigError, ConfigErrorKind};
+use crate::metrics::Metrics;
 use crate::principal::Principal;
 
 /// How one authenticator answers. Principals carry it, so that whoever refuses them later answers alike.
@@ -20,6 +21,7 @@ pub(crate) struct Answers {
     pub(super) retry_after: Option<HeaderValue>,
     /// Who hears of refusals.
     pub(super) watch: Option<Watch>,
+    pub(crate) metrics: Metrics,
 }
 
 pub(crate) struct AnswersBuilder {
@@ -41,7 +43,12 @@ impl Default for AnswersBuilder {
 }
 
 impl AnswersBuilder {
-    pub(crate) fn build(self, sources: &Sources, clock: &Arc<dyn Clock>) -> Result<Answers, ConfigError> {
+    pub(crate) fn build(
+        self,
+        sources: &Sources,
+        clock: &Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> Result<Answers, ConfigError> {
         let Self { realm, respond, retry_after, audit } = self;
         if retry_after.subsec_nanos() != 0 {
             let message = format!("expected whole seconds to retry after, found {retry_after:?}");
@@ -52,6 +59,7 @@ impl AnswersBuilder {
             respond,
             retry_after: (!retry_after.is_zero()).then(|| retry_after.as_secs().into()),
             watch: audit.map(|hook| Watch { hook, clock: Arc::clone(clock) }),
+            metrics,
         })
     }
 }
@@ -72,6 +80,7 @@ impl Answers {
                 respond: Box::new(Detail),
                 retry_after: Some(HeaderValue::from_static("1")),
                 watch: None,
+                metrics: Metrics::new("none", &Reason::LABELS),
             })
         });
         Arc::clone(&DEFAULT)
@@ -87,6 +96,8 @@ mod tests {
     fn the_default_answers_can_be_built() {
         assert!(Answers::default_ones().retry_after.is_some());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        assert!(AnswersBuilder::default().build(&Sources::default(), &clock).is_ok());
+        assert!(
+            AnswersBuilder::default().build(&Sources::default(), &clock, Metrics::new("test", &[])).is_ok()
+        );
     }
 }

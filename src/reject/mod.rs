@@ -133,6 +133,23 @@ pub(crate) enum Challenge {
 }
 
 impl Reason {
+    /// All labels that there are.
+    pub(crate) const LABELS: [&str; 13] = [
+        "missing",
+        "malformed",
+        "unknown",
+        "expired",
+        "revoked",
+        "wrong_environment",
+        "wrong_source",
+        "wrong_owner",
+        "ambiguous",
+        "missing_scope",
+        "forbidden",
+        "unavailable",
+        "not_authenticated",
+    ];
+
     /// The one table of outcomes.
     pub(crate) fn row(&self) -> Row {
         use Challenge::{InsufficientScope, InvalidRequest, InvalidToken, No, Offer};

@@ -18,6 +18,7 @@ impl Rejection {
     /// credential is optional.
     pub(crate) fn tell(&self) {
         trace::refused(self.reason.label(), self.key_id.as_ref());
+        self.answers.metrics.refused(self.reason.label());
         if let Some(Watch { hook, clock }) = &self.answers.watch {
             let action = match &self.reason {
                 Reason::Expired => Action::Expired,

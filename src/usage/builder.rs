@@ -13,6 +13,7 @@ use super::{Meter, Usage};
 use crate::cache::Uses;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, ConfigErrorKind};
+use crate::metrics::UsageMetrics;
 use crate::name::unique_name;
 
 /// Configures a [`Usage`].
@@ -88,6 +89,7 @@ impl UsageBuilder {
             turn: Arc::default(),
             has_flusher: AtomicBool::new(false),
             hurry: Arc::new(Notify::new()),
+            metrics: UsageMetrics::new(),
         })))
     }
 }

@@ -53,6 +53,7 @@ use tokio::sync::Notify;
 use crate::backend::{BackendError, UsageStore};
 use crate::cache::{Entry, Uses};
 use crate::clock::Clock;
+use crate::metrics::UsageMetrics;
 use pending::Pending;
 use write::ErasedUsageStore;
 
@@ -82,6 +83,7 @@ struct Meter {
     turn: Arc<tokio::sync::Mutex<()>>,
     has_flusher: AtomicBool,
     hurry: Arc<Notify>,
+    metrics: UsageMetrics,
 }
 
 impl Usage {

@@ -38,10 +38,19 @@ impl Meter {
         }
     }
 
-    /// Writes all that is pending. Whoever calls it holds the turn.
-    ///
-    /// It ends with the first batch that may be taken later. One that never will be is given up, and the others go on.
+    /// Writes all that is pending, and shows what is left. Whoever calls it holds the turn.
     pub(super) async fn write(&self) -> Result<(), BackendError> {
+        let outcome = self.write_all().await;
+        let (backlog, lost) = {
+            let pending = self.pending();
+            (pending.len(), pending.lost())
+        };
+        self.metrics.show(backlog, lost);
+        outcome
+    }
+
+    /// Ends with the first batch that may be taken later. One that never will be is given up, and the others go on.
+    async fn write_all(&self) -> Result<(), BackendError> {
         let mut outcome = Ok(());
         while let Some(batch) = self.next_batch() {
             match self.write_batch(&batch).await {

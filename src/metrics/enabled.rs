@@ -1,0 +1,139 @@
+//! The twin that tells a recorder.
+
+#[path = "names.rs"]
+pub(super) mod names;
+
+use std::sync::Arc;
+
+use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+
+use crate::health::FeedHealth;
+use names::{
+    ADMISSIONS, CACHE_HITS, CACHE_MISSES, FEED_LAG, FEED_LISTENING, LEASE_REMAINING, LOOK_UPS, REFUSALS,
+    STORE_LEFT_ALONE, USAGE_BACKLOG, USAGE_LOST,
+};
+
+/// The metrics of one authenticator. To look a metric up by its name costs more than an admission, so it is done once.
+#[derive(Clone)]
+pub(crate) struct Metrics(Arc<Handles>);
+
+struct Handles {
+    admissions: Counter,
+    refusals: Box<[(&'static str, Counter)]>,
+    hits: Counter,
+    misses: Counter,
+    look_ups: Gauge,
+    left_alone: Gauge,
+    lag: Gauge,
+    lease: Gauge,
+    listening: Gauge,
+}
+
+impl Metrics {
+    /// Finds the metrics of an authenticator of this name, which refuses requests for these reasons.
+    pub(crate) fn new(name: &str, reasons: &[&'static str]) -> Self {
+        describe();
+        let count = |metric: &'static str| counter!(metric, "authenticator" => name.to_owned());
+        let measure = |metric: &'static str| gauge!(metric, "authenticator" => name.to_owned());
+        let refusals = reasons.iter().map(|reason| {
+            (*reason, counter!(REFUSALS, "authenticator" => name.to_owned(), "reason" => *reason))
+        });
+        Self(Arc::new(Handles {
+            admissions: count(ADMISSIONS),
+            refusals: refusals.collect(),
+            hits: count(CACHE_HITS),
+            misses: count(CACHE_MISSES),
+            look_ups: measure(LOOK_UPS),
+            left_alone: measure(STORE_LEFT_ALONE),
+            lag: measure(FEED_LAG),
+            lease: measure(LEASE_REMAINING),
+            listening: measure(FEED_LISTENING),
+        }))
+    }
+
+    #[inline]
+    pub(crate) fn admitted(&self) {
+        self.0.admissions.increment(1);
+    }
+
+    pub(crate) fn refused(&self, reason: &'static str) {
+        if let Some((_, refusals)) = self.0.refusals.iter().find(|(other, _)| *other == reason) {
+            refusals.increment(1);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn hit(&self) {
+        self.0.hits.increment(1);
+    }
+
+    pub(crate) fn missed(&self) {
+        self.0.misses.increment(1);
+    }
+
+    /// Counts a look-up for as long as what is returned lives.
+    pub(crate) fn look_up(&self) -> LookUp {
+        self.0.look_ups.increment(1.0);
+        LookUp(self.clone())
+    }
+
+    pub(crate) fn left_alone(&self, is_left_alone: bool) {
+        self.0.left_alone.set(number(is_left_alone));
+    }
+
+    pub(crate) fn polled(&self, feed: &FeedHealth) {
+        // Before the first answer there is no lag to tell.
+        if let Some(lag) = feed.lag {
+            self.0.lag.set(lag.as_secs_f64());
+        }
+        self.0.lease.set(feed.lease_remaining.as_secs_f64());
+        if let Some(is_listening) = feed.is_listening {
+            self.0.listening.set(number(is_listening));
+        }
+    }
+}
+
+/// A look-up that is under way.
+pub(crate) struct LookUp(Metrics);
+
+impl Drop for LookUp {
+    fn drop(&mut self) {
+        self.0.0.look_ups.decrement(1.0);
+    }
+}
+
+/// The metrics of a meter of usage.
+pub(crate) struct UsageMetrics {
+    backlog: Gauge,
+    lost: Counter,
+}
+
+impl UsageMetrics {
+    pub(crate) fn new() -> Self {
+        describe_gauge!(USAGE_BACKLOG, "Counts of usage that wait to be written.");
+        describe_counter!(USAGE_LOST, "Requests whose counts of usage will never be written.");
+        Self { backlog: gauge!(USAGE_BACKLOG), lost: counter!(USAGE_LOST) }
+    }
+
+    /// Shows how many counts wait, and how many requests were lost so far.
+    pub(crate) fn show(&self, backlog: usize, lost: u64) {
+        self.backlog.set(backlog as f64);
+        self.lost.absolute(lost);
+    }
+}
+
+fn number(is_so: bool) -> f64 {
+    if is_so { 1.0 } else { 0.0 }
+}
+
+fn describe() {
+    describe_counter!(ADMISSIONS, "Requests that were admitted.");
+    describe_counter!(REFUSALS, "Requests that were refused, by reason.");
+    describe_counter!(CACHE_HITS, "Keys that were answered without asking the store.");
+    describe_counter!(CACHE_MISSES, "Keys for which the store was asked.");
+    describe_gauge!(LOOK_UPS, "Look-ups that run or wait to run.");
+    describe_gauge!(STORE_LEFT_ALONE, "1 while the store is left alone because it gave no answer.");
+    describe_gauge!(FEED_LAG, "Seconds since the last poll began that was answered.");
+    describe_gauge!(LEASE_REMAINING, "Seconds for which what is cached counts without another poll.");
+    describe_gauge!(FEED_LISTENING, "1 while word of changes can arrive before a poll.");
+}

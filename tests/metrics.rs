@@ -1,0 +1,189 @@
+//! What the graphs of an operator are made of.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+
+use metrics::{
+    Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit, with_local_recorder,
+};
+use tower_api_key::backend::{Backend, Change, ChangeFeed, Feed, UsageBatch, UsageLine, UsageQuery};
+use tower_api_key::digest::Digest;
+use tower_api_key::metrics as names;
+use tower_api_key::test_util::{Behaviour, Misbehaving};
+use tower_api_key::{
+    Authenticator, AuthenticatorBuilder, BackendError, MemoryStore, Reason, Record, Usage, UsageStore,
+};
+
+/// Keeps the last value of each metric, by its name and labels.
+#[derive(Clone, Default)]
+struct Board(Arc<Mutex<BTreeMap<String, Arc<AtomicU64>>>>);
+
+impl Board {
+    fn cell(&self, key: &Key) -> Arc<AtomicU64> {
+        let labels: Vec<_> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
+        Arc::clone(
+            self.0.lock().unwrap().entry(format!("{}{{{}}}", key.name(), labels.join(","))).or_default(),
+        )
+    }
+
+    fn count(&self, name: &str) -> u64 {
+        self.0.lock().unwrap().get(name).unwrap_or_else(|| panic!("no metric {name}")).load(SeqCst)
+    }
+
+    fn measure(&self, name: &str) -> f64 {
+        f64::from_bits(self.count(name))
+    }
+
+    fn of(&self, metric: &str) -> String {
+        format!("{metric}{{authenticator=api}}")
+    }
+
+    /// Builds something that finds this board.
+    fn build<T>(&self, build: impl FnOnce() -> T) -> T {
+        with_local_recorder(self, build)
+    }
+
+    fn authenticator(&self, builder: AuthenticatorBuilder) -> Authenticator {
+        self.build(|| support::build(builder.metrics_name("api")).0)
+    }
+}
+
+impl Recorder for Board {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(self.cell(key))
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(self.cell(key))
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+async fn present(authenticator: &Authenticator, key: &support::Key) -> Option<Reason> {
+    let outcome = authenticator.authenticate(key.x_api_key().headers()).await;
+    outcome.err().map(|rejection| rejection.reason().clone())
+}
+
+#[tokio::test]
+async fn admissions_hits_and_misses_are_counted() {
+    let board = Board::default();
+    let store = MemoryStore::new();
+    let key = support::Key::mint().insert_into(&store).await;
+    let authenticator = board.authenticator(Authenticator::builder(store));
+    for _ in 0..5 {
+        assert_eq!(present(&authenticator, &key).await, None);
+    }
+    assert_eq!(board.count(&board.of(names::ADMISSIONS)), 5);
+    assert_eq!(board.count(&board.of(names::CACHE_MISSES)), 1);
+    assert_eq!(board.count(&board.of(names::CACHE_HITS)), 4);
+    assert_eq!(board.measure(&board.of(names::LOOK_UPS)), 0.0);
+}
+
+#[tokio::test]
+async fn refusals_that_are_answered_are_counted_by_reason() {
+    use tower::{Layer, ServiceExt, service_fn};
+
+    let board = Board::default();
+    let authenticator = board.authenticator(Authenticator::builder(MemoryStore::new()));
+    let layer = tower_api_key::AuthenticateLayer::new(authenticator);
+    let inner = service_fn(|_: http::Request<support::Body>| async {
+        Ok::<_, std::convert::Infallible>(http::Response::new(support::Body::default()))
+    });
+    for request in [support::Key::mint().x_api_key(), support::Key::mint().bearer(), http::Request::default()]
+    {
+        layer.layer(inner).oneshot(request).await.unwrap();
+    }
+    let refused =
+        |reason: &str| board.count(&format!("{}{{authenticator=api,reason={reason}}}", names::REFUSALS));
+    assert_eq!((refused("unknown"), refused("missing"), refused("revoked")), (2, 1, 0));
+    assert_eq!(board.count(&board.of(names::ADMISSIONS)), 0);
+}
+
+#[tokio::test]
+async fn a_store_that_is_left_alone_shows() {
+    let board = Board::default();
+    let store = Misbehaving::new(MemoryStore::new());
+    store.set(Behaviour::Fail);
+    let authenticator = board.authenticator(Authenticator::builder(store));
+    assert_eq!(board.measure(&board.of(names::STORE_LEFT_ALONE)), 0.0);
+    for _ in 0..5 {
+        assert_eq!(present(&authenticator, &support::Key::mint()).await, Some(Reason::Unavailable));
+    }
+    assert_eq!(board.measure(&board.of(names::STORE_LEFT_ALONE)), 1.0);
+    assert_eq!(board.count(&board.of(names::CACHE_MISSES)), 5);
+}
+
+/// A store that others may change, and nobody does.
+struct Followed;
+
+impl Backend for Followed {
+    async fn find(&self, _: &Digest) -> Result<Option<Record>, BackendError> {
+        Ok(None)
+    }
+
+    fn feed(&self) -> Option<Feed> {
+        Some(Feed::new(Quiet))
+    }
+}
+
+struct Quiet;
+
+impl ChangeFeed for Quiet {
+    async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+        Ok(Vec::new())
+    }
+
+    fn is_listening(&self) -> Option<bool> {
+        Some(true)
+    }
+}
+
+#[tokio::test]
+async fn the_state_of_the_feed_is_shown_with_each_poll() {
+    let board = Board::default();
+    let authenticator = board.authenticator(Authenticator::builder(Followed));
+    authenticator.start().await.unwrap();
+    assert_eq!(board.measure(&board.of(names::FEED_LAG)), 0.0);
+    assert_eq!(board.measure(&board.of(names::LEASE_REMAINING)), 5.0);
+    assert_eq!(board.measure(&board.of(names::FEED_LISTENING)), 1.0);
+}
+
+/// A store of usage that takes nothing.
+struct Down;
+
+impl UsageStore for Down {
+    async fn add_usage(&self, _: &UsageBatch) -> Result<(), BackendError> {
+        Err(BackendError::unavailable("told to be down"))
+    }
+
+    async fn usage(&self, _: &UsageQuery) -> Result<Vec<UsageLine>, BackendError> {
+        Err(BackendError::unavailable("told to be down"))
+    }
+}
+
+#[tokio::test]
+async fn usage_that_waits_and_usage_that_is_lost_show() {
+    let board = Board::default();
+    let store = MemoryStore::new();
+    let usage = board.build(|| Usage::builder(Down).backlog(1).build().unwrap());
+    let authenticator = board.authenticator(Authenticator::builder(store.clone()).usage(usage.clone()));
+    for _ in 0..3 {
+        let key = support::Key::mint().insert_into(&store).await;
+        assert_eq!(present(&authenticator, &key).await, None);
+    }
+    usage.flush().await.unwrap_err();
+    assert_eq!(board.measure(&format!("{}{{}}", names::USAGE_BACKLOG)), 1.0);
+    assert_eq!(board.count(&format!("{}{{}}", names::USAGE_LOST)), 2);
+}
