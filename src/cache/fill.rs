@@ -17,7 +17,7 @@ impl Cache {
         // What is read may be as old as the moment before the read, so its time to live counts from there.
         let started = self.clock.monotonic();
         let reading = self.read_store(&pilot, &question);
-        let landing = match attempt("the key store", self.limits.deadline, reading).await {
+        let landing = match attempt("the key store", self.flights.patience(), reading).await {
             Ok(Some(record)) => Ok(Fact::Known(self.keep(record, pilot.stamp(), started))),
             Ok(None) => Ok(self.keep_absence(*pilot.digest(), pilot.stamp(), started)),
             Err(_) => Err(Unanswered),

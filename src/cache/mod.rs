@@ -100,6 +100,8 @@ impl Cache {
         limits: Limits,
     ) -> Arc<Self> {
         let has_feed = backend.feed().is_some();
+        // What a read brings is as old as its start, and counts no longer than what is cached.
+        let patience = if has_feed { limits.deadline.min(limits.lease) } else { limits.deadline };
         let cache = Arc::new(Self {
             stamps: Stamps::new(),
             lease: if has_feed { Lease::not_yet() } else { Lease::endless() },
@@ -108,7 +110,7 @@ impl Cache {
             positive: Positive::new(limits.positive_capacity, limits.positive_ttl),
             negative: Negative::new(limits.negative_ttl, limits.negative_capacity),
             dead: Dead::new(limits.dead_for()),
-            flights: Arc::new(Flights::new(limits.pending_fills())),
+            flights: Arc::new(Flights::new(limits.pending_fills(), patience)),
             permits: Permits::new(limits.concurrent_fills),
             backend,
             clock,
@@ -146,7 +148,8 @@ impl Cache {
         let digest = question.digest();
         for _ in 0..READS {
             let stamp = self.stamps.current(&digest);
-            let flight = match self.flights.board(digest, stamp, self.lane_of(&digest)) {
+            let now = self.clock.monotonic();
+            let flight = match self.flights.board(digest, stamp, self.lane_of(&digest), now) {
                 Boarding::Joined(flight) => flight,
                 Boarding::Opened(flight, pilot) => {
                     spawn(Arc::clone(self).fill(pilot, question.clone()));
