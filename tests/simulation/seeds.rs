@@ -34,7 +34,7 @@ pub(crate) fn play(count: u64, cursor: Cursor, wanted: impl Fn(&Run) -> bool + S
     };
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let seen: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     let mut tally = Tally::default();
