@@ -361,6 +361,29 @@ async fn everyone_who_waits_for_a_key_shares_one_read_and_the_first_may_leave() 
     assert_eq!(backend.reads(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn nobody_joins_a_read_that_is_overdue() {
+    let (store, key) = store_with_key().await;
+    let backend = Misbehaving::new(store);
+    let (authenticator, clock) = authenticator(backend.clone());
+    backend.set(Behaviour::Hold);
+    let mut readers = vec![start_presenting(&authenticator, &key, &backend).await];
+    clock.advance(Duration::from_millis(499));
+    readers.push(spawn_presenting(&authenticator, &key));
+    settle().await;
+    assert_eq!(backend.reads(), 1);
+    // As in a process that stood still: the clock has gone on, and no timer has been looked at.
+    clock.advance(Duration::from_millis(1));
+    readers.push(spawn_presenting(&authenticator, &key));
+    settle().await;
+    assert_eq!(backend.reads(), 2);
+
+    backend.set(Behaviour::Behave);
+    for reader in readers {
+        assert_eq!(reason(reader.await.unwrap()), None);
+    }
+}
+
 #[tokio::test]
 async fn a_key_that_changes_during_every_read_is_unavailable_rather_than_guessed() {
     let (store, key) = store_with_key().await;

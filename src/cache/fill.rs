@@ -18,7 +18,7 @@ impl Cache {
         let started = self.clock.monotonic();
         let _counted = self.metrics.look_up();
         let reading = self.read_store(&pilot, &question);
-        let landing = match attempt("the key store", self.limits.deadline, reading).await {
+        let landing = match attempt("the key store", self.flights.patience(), reading).await {
             Ok(Some(record)) => Ok(Fact::Known(self.keep(record, pilot.stamp(), started))),
             Ok(None) => Ok(self.keep_absence(*pilot.digest(), pilot.stamp(), started)),
             Err(_) => Err(Unanswered),

@@ -1,11 +1,13 @@
 //! Flights: one read of the store for all who wait for the same key.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::Fact;
 use super::lane::Lane;
 use super::stamp::Stamp;
 use super::sync::{Arc, Atomic, Mutex, Ordering, lock, watch};
+use crate::clock::Moment;
 use crate::digest::Digest;
 
 const SHARDS: usize = 16;
@@ -16,6 +18,8 @@ const WAITERS: usize = 4096;
 /// A read of the store that is under way.
 pub(super) struct Flight {
     pub(super) stamp: Stamp,
+    /// When it is overdue. What it brings is as old as its start, and a process that stood still notices late.
+    due: Moment,
     landing: watch::Sender<Option<Landing>>,
 }
 
@@ -27,8 +31,8 @@ pub(super) type Landing = Result<Fact, Unanswered>;
 pub(crate) struct Unanswered;
 
 impl Flight {
-    fn new(stamp: Stamp) -> Arc<Self> {
-        Arc::new(Self { stamp, landing: watch::Sender::new(None) })
+    fn new(stamp: Stamp, due: Moment) -> Arc<Self> {
+        Arc::new(Self { stamp, due, landing: watch::Sender::new(None) })
     }
 
     /// Waits until the read has ended. Whoever waits may go away: the read belongs to none of them.
@@ -52,6 +56,7 @@ pub(super) struct Flights {
     /// How many of them are reads of strangers, and how many may be.
     strangers: Atomic,
     limit: u64,
+    patience: Duration,
 }
 
 /// A place on a flight.
@@ -66,23 +71,30 @@ pub(super) enum Boarding {
 
 impl Flights {
     /// Creates an empty set that holds `limit` reads of strangers at once. Keys that were met before are bounded by what
-    /// the cache remembers.
-    pub(super) fn new(limit: u64) -> Self {
-        Self { shards: std::array::from_fn(|_| Mutex::new(HashMap::new())), strangers: Atomic::new(0), limit }
+    /// the cache remembers. A read may take as long as `patience`.
+    pub(super) fn new(limit: u64, patience: Duration) -> Self {
+        let shards = std::array::from_fn(|_| Mutex::new(HashMap::new()));
+        Self { shards, strangers: Atomic::new(0), limit, patience }
     }
 
-    /// Joins the read of a key that carries this very stamp. An older read may have seen what has changed since, so a
-    /// new one takes its place; those who wait for the older one keep waiting for it, and look at its stamp when it ends.
-    pub(super) fn board(self: &Arc<Self>, digest: Digest, stamp: Stamp, lane: Lane) -> Boarding {
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Joins the read of a key that carries this very stamp and is not overdue. An older read may have seen what has changed
+    /// since, so a new one takes its place; those who wait for the older one keep waiting for it, and look at its stamp when
+    /// it ends.
+    pub(super) fn board(self: &Arc<Self>, digest: Digest, stamp: Stamp, lane: Lane, now: Moment) -> Boarding {
         let mut shard = lock(self.shard(&digest));
-        if let Some(flight) = shard.get(&digest).filter(|flight| flight.stamp == stamp) {
+        let may_be_joined = |flight: &&Arc<Flight>| flight.stamp == stamp && now < flight.due;
+        if let Some(flight) = shard.get(&digest).filter(may_be_joined) {
             return if flight.is_full() { Boarding::Full } else { Boarding::Joined(Arc::clone(flight)) };
         }
         if lane == Lane::Strangers && self.strangers.fetch_add(1, Ordering::SeqCst) >= self.limit {
             self.strangers.fetch_sub(1, Ordering::SeqCst);
             return Boarding::Full;
         }
-        let flight = Flight::new(stamp);
+        let flight = Flight::new(stamp, now.saturating_add(self.patience));
         shard.insert(digest, Arc::clone(&flight));
         let pilot = Pilot { flights: Arc::clone(self), digest, flight: Arc::clone(&flight), lane };
         Boarding::Opened(flight, pilot)

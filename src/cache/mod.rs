@@ -107,6 +107,8 @@ impl Cache {
         metrics: Metrics,
     ) -> Arc<Self> {
         let has_feed = backend.feed().is_some();
+        // What a read brings is as old as its start, and counts no longer than what is cached.
+        let patience = if has_feed { limits.deadline.min(limits.lease) } else { limits.deadline };
         let cache = Arc::new(Self {
             stamps: Stamps::new(),
             lease: if has_feed { Lease::not_yet() } else { Lease::endless() },
@@ -115,7 +117,7 @@ impl Cache {
             positive: Positive::new(limits.positive_capacity, limits.positive_ttl + limits.stale_grace),
             negative: Negative::new(limits.negative_ttl, limits.negative_capacity),
             dead: Dead::new(limits.dead_for()),
-            flights: Arc::new(Flights::new(limits.pending_fills())),
+            flights: Arc::new(Flights::new(limits.pending_fills(), patience)),
             permits: Permits::new(limits.concurrent_fills),
             breaker: Breaker::new(limits.breaker_failures, limits.breaker_pause, metrics.clone()),
             backend,
@@ -175,7 +177,8 @@ impl Cache {
         let digest = question.digest();
         for _ in 0..READS {
             let stamp = self.stamps.current(&digest);
-            let flight = match self.flights.board(digest, stamp, self.lane_of(&digest)) {
+            let now = self.clock.monotonic();
+            let flight = match self.flights.board(digest, stamp, self.lane_of(&digest), now) {
                 Boarding::Joined(flight) => flight,
                 Boarding::Opened(flight, pilot) => {
                     spawn(Arc::clone(self).fill(pilot, question.clone()));

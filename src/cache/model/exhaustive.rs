@@ -21,7 +21,8 @@ impl World {
     /// Boards a flight under the current stamp. Whoever opens it gets its pilot.
     fn board(&self) -> (Arc<Flight>, Option<Pilot>) {
         let stamp = self.cache.stamps.current(&DIGEST);
-        let (flight, pilot) = match self.cache.flights.board(DIGEST, stamp, self.cache.lane_of(&DIGEST)) {
+        let (lane, now) = (self.cache.lane_of(&DIGEST), self.cache.clock.monotonic());
+        let (flight, pilot) = match self.cache.flights.board(DIGEST, stamp, lane, now) {
             Boarding::Joined(flight) => (flight, None),
             Boarding::Opened(flight, pilot) => (flight, Some(pilot)),
             Boarding::Full => panic!("there is room for more"),

@@ -1,0 +1,50 @@
+//! What a poll returns: by the cursor of PostgreSQL's log, and by one that looks right and is not.
+
+use std::sync::Arc;
+
+use tower_api_key::BackendError;
+use tower_api_key::backend::{Change, ChangeFeed};
+
+use crate::history::Row;
+use crate::network::Traffic;
+use crate::store::Connection;
+
+/// How a reader of the log knows what it has not read yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cursor {
+    /// What was written by a transaction that was under way at the last poll, or began since.
+    Transaction,
+    /// What has a higher number than the last row that was read. A transaction that commits late is lost.
+    Sequence,
+}
+
+pub(crate) struct Log {
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) cursor: Cursor,
+    /// Where to read on, once there was a poll.
+    pub(crate) next: Option<u64>,
+}
+
+impl Log {
+    fn is_new(&self, row: &Row) -> bool {
+        let place = match self.cursor {
+            Cursor::Transaction => row.number,
+            Cursor::Sequence => row.sequence,
+        };
+        self.next.is_some_and(|next| place >= next)
+    }
+}
+
+impl ChangeFeed for Log {
+    async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+        let at = self.connection.ask(Traffic::Poll).await?;
+        let history = &self.connection.plan.history;
+        let rows = history.rows(at);
+        let new = rows.iter().filter(|row| self.is_new(row)).map(|row| row.change).collect();
+        self.next = Some(match self.cursor {
+            Cursor::Transaction => history.lowest_under_way(at),
+            Cursor::Sequence => rows.last().map_or(0, |row| row.sequence) + 1,
+        });
+        Ok(new)
+    }
+}

@@ -1,0 +1,135 @@
+//! What was seen in many runs, so that it can be told from nothing.
+
+use std::fmt;
+
+use crate::faults::Trouble;
+use crate::judge::{Answer, Outcome, unnoticed};
+use crate::network::Traffic;
+use crate::node::Played;
+use crate::plan::Plan;
+
+macro_rules! tally {
+    ($($name:ident: $what:literal),* $(,)?) => {
+        #[derive(Debug, Default, Clone)]
+        pub(crate) struct Tally {
+            $(pub(crate) $name: u64,)*
+            /// The longest that a revocation went unnoticed, in thousandths of what is allowed.
+            pub(crate) closest: u64,
+        }
+
+        impl Tally {
+            pub(crate) fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)*
+                self.closest = self.closest.max(other.closest);
+            }
+
+            /// Returns what was never seen.
+            pub(crate) fn missing(&self) -> Vec<&'static str> {
+                let counts = [$((self.$name, $what)),*];
+                counts.into_iter().filter(|(count, _)| *count == 0).map(|(_, what)| what).collect()
+            }
+        }
+
+        impl fmt::Display for Tally {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                $(writeln!(f, "  {:>10} {}", self.$name, $what)?;)*
+                write!(f, "  {:>9}% of the bound is the longest that a revocation went unnoticed", self.closest as f64 / 10.0)
+            }
+        }
+    };
+}
+
+tally! {
+    runs: "runs",
+    nodes: "nodes",
+    changes: "changes of keys",
+    revocations: "revocations among them",
+    errands: "changes sent through a node",
+    overtakings: "neighbours in the log that were committed in the other order",
+    outages: "outages of the store",
+    windows: "troubles of single nodes with the way to the store",
+    stops: "processes that stood still for longer than the lease",
+    wall_steps: "steps of wall clocks",
+    polls: "polls",
+    old_polls: "of them answers that were old when they arrived",
+    requests: "requests",
+    left: "requests that nobody waited for",
+    admitted: "admissions",
+    cached: "of them from the cache",
+    cut_off: "of them while the node was cut off",
+    behind: "admissions by what was changed already",
+    unnoticed: "admissions of keys that were revoked already",
+    revoked: "refusals as revoked",
+    unknown: "refusals as unknown",
+    expired: "refusals as expired",
+    unavailable: "unavailable",
+    stood_still: "requests that a stop came in between",
+    in_the_end: "answers when all faults had ended",
+}
+
+impl Tally {
+    pub(crate) fn of_plan(plan: &Plan) -> Self {
+        let lease = plan.settings.lease;
+        let count = |number: usize| number as u64;
+        let single = |windows: usize| count(windows - plan.outages.len());
+        Self {
+            runs: 1,
+            nodes: count(plan.faults.len()),
+            changes: count(plan.history.transactions.iter().filter(|t| t.change.is_some()).count()),
+            revocations: count(plan.history.keys.iter().filter(|key| key.revoked().is_some()).count()),
+            errands: count(plan.errands.len()),
+            overtakings: count(plan.history.overtakings()),
+            outages: count(plan.outages.len()),
+            windows: plan.faults.iter().map(|faults| single(faults.windows.len())).sum(),
+            stops: {
+                let stops = plan.faults.iter().flat_map(|faults| &faults.stops);
+                count(stops.filter(|stop| stop.to - stop.from > lease).count())
+            },
+            wall_steps: plan.faults.iter().map(|faults| count(faults.wall_steps())).sum(),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn count(&mut self, plan: &Plan, played: &Played) {
+        self.polls += played.polls;
+        self.old_polls += played.old_polls;
+        self.left += played.left;
+        self.in_the_end += played.in_the_end.len() as u64;
+        for answer in &played.answers {
+            self.count_answer(plan, answer);
+        }
+    }
+
+    fn count_answer(&mut self, plan: &Plan, answer: &Answer) {
+        let faults = &plan.faults[answer.node];
+        self.requests += 1;
+        self.stood_still += u64::from(faults.stood_still(answer.began, answer.ended));
+        match answer.outcome {
+            Outcome::Admitted(_) => self.count_admission(plan, answer),
+            Outcome::Unknown => self.unknown += 1,
+            Outcome::Revoked => self.revoked += 1,
+            Outcome::Expired => self.expired += 1,
+            Outcome::Unavailable => self.unavailable += 1,
+        }
+    }
+
+    fn count_admission(&mut self, plan: &Plan, answer: &Answer) {
+        let trouble = plan.faults[answer.node].trouble(answer.ended, Traffic::LookUp);
+        let is_cut_off = matches!(trouble, Some(Trouble::Cut | Trouble::Refuse));
+        self.admitted += 1;
+        self.cached += u64::from(answer.is_cached);
+        self.cut_off += u64::from(answer.is_cached && is_cut_off);
+        self.behind += u64::from(is_behind(plan, answer));
+        if let Some(unnoticed) = unnoticed(plan, answer) {
+            let share = unnoticed.as_millis() * 1_000 / plan.settings.unnoticed().as_millis();
+            self.unnoticed += 1;
+            self.closest = self.closest.max(share as u64);
+        }
+    }
+}
+
+/// Tells whether the key was something else already when it was admitted.
+fn is_behind(plan: &Plan, answer: &Answer) -> bool {
+    let now = plan.history.keys[answer.key].at(answer.began);
+    now.is_some_and(|now| Outcome::of(now) != answer.outcome)
+}
