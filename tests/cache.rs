@@ -85,7 +85,8 @@ async fn a_record_is_read_once_and_then_remembered_for_its_time_to_live() {
 async fn a_record_is_as_old_as_the_start_of_its_read() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store);
-    let (authenticator, clock) = authenticator(backend.clone());
+    let deadline = Duration::from_secs(60);
+    let (authenticator, clock) = build(Authenticator::builder(backend.clone()).deadline(deadline));
     backend.set(Behaviour::Hold);
     let reader = start_presenting(&authenticator, &key, &backend).await;
     clock.advance(Duration::from_secs(59));
@@ -381,6 +382,26 @@ async fn nobody_joins_a_read_that_is_overdue() {
     backend.set(Behaviour::Behave);
     for reader in readers {
         assert_eq!(reason(reader.await.unwrap()), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_stood_still_during_a_read_reads_again() {
+    for suspended in [false, true] {
+        let (store, key) = store_with_key().await;
+        let backend = Misbehaving::new(store);
+        let (authenticator, clock) = authenticator(backend.clone());
+        backend.set(Behaviour::Hold);
+        let reader = start_presenting(&authenticator, &key, &backend).await;
+        if suspended {
+            // The monotonic clock may not have gone on.
+            clock.set_wall(support::START.saturating_add(Duration::from_secs(60)));
+        } else {
+            clock.advance_monotonic(Duration::from_secs(60));
+        }
+        backend.set(Behaviour::Behave);
+        assert_eq!(reason(reader.await.unwrap()), None);
+        assert_eq!(backend.reads(), 2);
     }
 }
 

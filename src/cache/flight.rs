@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::Fact;
 use super::lane::Lane;
+use super::now::Now;
 use super::stamp::Stamp;
 use super::sync::{Arc, Atomic, Mutex, Ordering, lock, watch};
-use crate::clock::Moment;
 use crate::digest::Digest;
 
 const SHARDS: usize = 16;
@@ -19,7 +19,7 @@ const WAITERS: usize = 4096;
 pub(super) struct Flight {
     pub(super) stamp: Stamp,
     /// When it is overdue. What it brings is as old as its start, and a process that stood still notices late.
-    due: Moment,
+    due: Now,
     landing: watch::Sender<Option<Landing>>,
 }
 
@@ -31,7 +31,7 @@ pub(super) type Landing = Result<Fact, Unanswered>;
 pub(crate) struct Unanswered;
 
 impl Flight {
-    fn new(stamp: Stamp, due: Moment) -> Arc<Self> {
+    fn new(stamp: Stamp, due: Now) -> Arc<Self> {
         Arc::new(Self { stamp, due, landing: watch::Sender::new(None) })
     }
 
@@ -43,6 +43,10 @@ impl Flight {
             // The sender is part of `self`, so it outlives the wait.
             Err(_) => Err(Unanswered),
         }
+    }
+
+    pub(super) fn is_overdue(&self, now: Now) -> bool {
+        now.is_past(self.due)
     }
 
     fn is_full(&self) -> bool {
@@ -84,9 +88,9 @@ impl Flights {
     /// Joins the read of a key that carries this very stamp and is not overdue. An older read may have seen what has changed
     /// since, so a new one takes its place; those who wait for the older one keep waiting for it, and look at its stamp when
     /// it ends.
-    pub(super) fn board(self: &Arc<Self>, digest: Digest, stamp: Stamp, lane: Lane, now: Moment) -> Boarding {
+    pub(super) fn board(self: &Arc<Self>, digest: Digest, stamp: Stamp, lane: Lane, now: Now) -> Boarding {
         let mut shard = lock(self.shard(&digest));
-        let may_be_joined = |flight: &&Arc<Flight>| flight.stamp == stamp && now < flight.due;
+        let may_be_joined = |flight: &&Arc<Flight>| flight.stamp == stamp && !flight.is_overdue(now);
         if let Some(flight) = shard.get(&digest).filter(may_be_joined) {
             return if flight.is_full() { Boarding::Full } else { Boarding::Joined(Arc::clone(flight)) };
         }
@@ -94,7 +98,7 @@ impl Flights {
             self.strangers.fetch_sub(1, Ordering::SeqCst);
             return Boarding::Full;
         }
-        let flight = Flight::new(stamp, now.saturating_add(self.patience));
+        let flight = Flight::new(stamp, now.after(self.patience));
         shard.insert(digest, Arc::clone(&flight));
         let pilot = Pilot { flights: Arc::clone(self), digest, flight: Arc::clone(&flight), lane };
         Boarding::Opened(flight, pilot)

@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::lease::Now;
+use super::now::Now;
 use super::sync::{Arc, Atomic, Ordering, Weak, spawn, timeout};
 use super::{Cache, NoAnswer, attempt};
 use crate::backend::{Apply, BackendError, Change, Feed};

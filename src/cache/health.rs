@@ -1,7 +1,7 @@
 //! What the cache tells of itself.
 
 use super::Cache;
-use super::lease::Now;
+use super::now::Now;
 use crate::health::{FeedHealth, Health};
 
 impl Cache {

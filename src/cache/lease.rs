@@ -10,8 +10,9 @@
 
 use std::time::Duration;
 
+use super::now::Now;
 use super::sync::{Atomic, Ordering};
-use crate::clock::{Clock, Moment, Timestamp};
+use crate::clock::{Moment, Timestamp};
 
 const ENDLESS: u64 = Moment::NEVER.nanos();
 
@@ -21,24 +22,6 @@ pub(super) struct Lease {
     until: Atomic,
     /// In milliseconds.
     until_wall: Atomic,
-}
-
-/// A time, by both clocks.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Now {
-    pub(super) monotonic: Moment,
-    pub(super) wall: Timestamp,
-}
-
-impl Now {
-    pub(super) fn exact(clock: &dyn Clock) -> Self {
-        Self { monotonic: clock.monotonic(), wall: clock.wall() }
-    }
-
-    /// Returns the time that lies so far back.
-    pub(super) fn before(self, by: Duration) -> Self {
-        Self { monotonic: self.monotonic.saturating_sub(by), wall: self.wall.saturating_sub(by) }
-    }
 }
 
 impl Lease {

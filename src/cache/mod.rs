@@ -33,6 +33,7 @@ mod limits;
 #[cfg(all(test, shuttle))]
 mod model;
 mod negative;
+mod now;
 mod positive;
 mod question;
 #[cfg(feature = "password")]
@@ -53,8 +54,9 @@ use dead::Dead;
 use flight::{Boarding, Flights};
 use follow::Follower;
 use lane::{Lane, Permits};
-use lease::{Lease, Now};
+use lease::Lease;
 use negative::Negative;
+use now::Now;
 use positive::Positive;
 use stamp::Stamps;
 use sync::{Arc, Weak, spawn, timeout};
@@ -177,7 +179,7 @@ impl Cache {
         let digest = question.digest();
         for _ in 0..READS {
             let stamp = self.stamps.current(&digest);
-            let now = self.clock.monotonic();
+            let now = Now::exact(&*self.clock);
             let flight = match self.flights.board(digest, stamp, self.lane_of(&digest), now) {
                 Boarding::Joined(flight) => flight,
                 Boarding::Opened(flight, pilot) => {
@@ -190,7 +192,8 @@ impl Cache {
             if self.dead.contains(&digest, self.clock.coarse_monotonic()) {
                 return Ok(Fact::Dead);
             }
-            if self.stamps.current(&digest) == flight.stamp {
+            // One who stood still while the read went on holds what was true then.
+            if self.stamps.current(&digest) == flight.stamp && !flight.is_overdue(Now::exact(&*self.clock)) {
                 return landing;
             }
         }

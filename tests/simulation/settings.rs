@@ -8,6 +8,9 @@ use tower_api_key::AuthenticatorBuilder;
 use crate::network::CALM;
 use crate::time::{At, between, millis};
 
+/// How far requests to a node are apart, at most.
+const SILENCE: Duration = Duration::from_secs(2);
+
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) nodes: usize,
@@ -16,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) lease: Duration,
     /// For how long a record may be used after the lease where the store gives no answer.
     pub(crate) grace: Duration,
+    /// For how long the store is left alone that has given no answer five times.
+    pub(crate) pause: Duration,
     pub(crate) deadline: Duration,
     positive_ttl: Duration,
     negative_ttl: Duration,
@@ -42,7 +47,8 @@ impl Settings {
             keys: rng.usize(5..=12),
             poll,
             lease,
-            grace: Duration::ZERO,
+            grace: if rng.bool() { lease * rng.u32(1..=3) } else { Duration::ZERO },
+            pause: if rng.bool() { ms(rng.u64(100..=1_000)) } else { Duration::ZERO },
             deadline,
             positive_ttl: ms(60_000),
             negative_ttl: ms(rng.u64(2_000..=5_000)),
@@ -62,15 +68,16 @@ impl Settings {
         (self.negative_ttl + self.tick).max(self.deadline).min(self.lease)
     }
 
-    /// For how long after trouble on the way to the store a request may be without an answer: it may join a read that was lost.
+    /// For how long after trouble on the way to the store a request may be without an answer: it may join a read that was lost, or
+    /// come while the store is left alone after that read, or while the first request that comes later tries again.
     pub(crate) fn aftermath(&self) -> Duration {
-        self.deadline
+        if self.pause.is_zero() { self.deadline } else { self.deadline + self.pause + SILENCE + CALM }
     }
 
     /// How long it takes a node to be right again when all faults have ended: a poll that was lost has to be given up, and the
     /// next one to be answered.
     pub(crate) fn recovery(&self) -> Duration {
-        self.deadline + self.poll + CALM * 2
+        self.aftermath() + self.poll + CALM * 2
     }
 
     /// Returns when the coarse clocks were set last.
@@ -86,5 +93,7 @@ impl Settings {
             .deadline(self.deadline)
             .positive_ttl(self.positive_ttl)
             .negative_ttl(self.negative_ttl)
+            .stale_grace(self.grace)
+            .circuit_breaker(5, self.pause)
     }
 }

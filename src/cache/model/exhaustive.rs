@@ -8,6 +8,7 @@ use shuttle::scheduler::DfsScheduler;
 
 use super::*;
 use crate::cache::flight::{Boarding, Flight, Pilot};
+use crate::cache::now::Now;
 
 /// Runs a scenario under all its schedules.
 fn exhaust(scenario: impl Fn() + Send + Sync + 'static) {
@@ -21,7 +22,7 @@ impl World {
     /// Boards a flight under the current stamp. Whoever opens it gets its pilot.
     fn board(&self) -> (Arc<Flight>, Option<Pilot>) {
         let stamp = self.cache.stamps.current(&DIGEST);
-        let (lane, now) = (self.cache.lane_of(&DIGEST), self.cache.clock.monotonic());
+        let (lane, now) = (self.cache.lane_of(&DIGEST), Now::exact(&*self.cache.clock));
         let (flight, pilot) = match self.cache.flights.board(DIGEST, stamp, lane, now) {
             Boarding::Joined(flight) => (flight, None),
             Boarding::Opened(flight, pilot) => (flight, Some(pilot)),

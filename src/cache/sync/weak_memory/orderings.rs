@@ -16,7 +16,8 @@ use loom::sync::{Arc, Mutex};
 use loom::thread;
 
 use super::INSTEAD;
-use crate::cache::lease::{Lease, Now};
+use crate::cache::lease::Lease;
+use crate::cache::now::Now;
 use crate::cache::stamp::{Stamp, Stamps};
 use crate::cache::sync::Ordering::{self, Acquire, Relaxed, Release};
 use crate::clock::{Moment, Timestamp};
