@@ -103,13 +103,13 @@ pub mod manage;
 mod metrics;
 #[cfg(feature = "metrics")]
 pub mod metrics;
-mod name;
 mod owner;
 #[cfg(feature = "password")]
 pub mod password;
 mod password_hash;
 mod path;
 mod principal;
+mod random;
 mod record;
 pub mod reject;
 pub mod require_scope;

@@ -4,12 +4,12 @@
 //! them at once. While it is open, requests are answered at once without the store. Then a single look-up tries: if it is
 //! answered, all may ask again, and if not, the store is left alone once more.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::{Clock, Moment};
 use crate::metrics::Metrics;
+use crate::random::Jitter;
 use crate::trace;
 
 /// Whether the store may be asked.
@@ -18,12 +18,11 @@ pub(super) struct Breaker {
     failures: u32,
     pause: Duration,
     state: Mutex<State>,
-    /// Chooses the length of each pause, so that several nodes do not try again at one moment.
-    random: RandomState,
+    jitter: Jitter,
     metrics: Metrics,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 enum State {
     /// The store may be asked. So many attempts in a row went without an answer.
     Closed { failures: u32 },
@@ -47,7 +46,7 @@ impl Breaker {
             failures,
             pause,
             state: Mutex::new(State::Closed { failures: 0 }),
-            random: RandomState::new(),
+            jitter: Jitter::default(),
             metrics,
         }
     }
@@ -74,7 +73,7 @@ impl Breaker {
 
     fn answered(&self) {
         let before = std::mem::replace(&mut *self.lock(), State::Closed { failures: 0 });
-        if before == State::HalfOpen {
+        if !matches!(before, State::Closed { .. }) {
             trace::resumed();
             self.metrics.left_alone(false);
         }
@@ -96,18 +95,12 @@ impl Breaker {
         } else {
             trace::paused(self.pause);
             self.metrics.left_alone(true);
-            State::Open { until: now.saturating_add(self.jittered(now)) }
+            State::Open { until: now.saturating_add(self.jitter.shorten(self.pause, now.nanos())) }
         };
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns the pause, less up to half of it.
-    fn jittered(&self, now: Moment) -> Duration {
-        let part = (self.random.hash_one(now) >> 32) as f64 / f64::from(u32::MAX);
-        self.pause.mul_f64(1.0 - part / 2.0)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::cache::Uses;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::metrics::UsageMetrics;
-use crate::name::unique_name;
+use crate::random::unique_name;
 
 /// Configures a [`Usage`].
 ///

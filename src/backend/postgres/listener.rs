@@ -4,7 +4,6 @@
 //! connection that is gone without a word is found out by asking on it now and then.
 
 use std::future::Future;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,6 +13,8 @@ use sqlx::{Error, PgPool};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
+
+use crate::random::Jitter;
 
 /// What is listened to, see `AFTER_CHANGES`.
 const CHANNEL: &str = "tower_api_key";
@@ -131,17 +132,16 @@ async fn pause(length: Duration) {
 /// to a server all at once.
 struct Pauses {
     next: Duration,
-    random: RandomState,
+    jitter: Jitter,
 }
 
 impl Pauses {
     fn new() -> Self {
-        Self { next: FIRST_PAUSE, random: RandomState::new() }
+        Self { next: FIRST_PAUSE, jitter: Jitter::default() }
     }
 
     fn next(&mut self) -> Duration {
-        let part = (self.random.hash_one(self.next) >> 32) as f64 / f64::from(u32::MAX);
-        let pause = self.next.mul_f64(1.0 - part / 2.0);
+        let pause = self.jitter.shorten(self.next, self.next.as_nanos() as u64);
         self.next = (self.next * 2).min(LAST_PAUSE);
         pause
     }

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::each::Borrowed;
 use crate::backend::BackendError;
-use crate::name::unique_name;
+use crate::random::unique_name;
 
 /// How much longer than its lease a node is listed. It is listed anew when no more than the lease is left.
 const AHEAD: Duration = Duration::from_secs(60);
