@@ -1,5 +1,7 @@
 //! This crate: three sources, a key format, an environment, and everything else as it comes.
 
+use std::time::Duration;
+
 use tower_api_key::{
     AuthenticateLayer, Authenticator, AuthenticatorBuilder, Backend, Environment, MemoryStore, Source, Usage,
 };
@@ -13,6 +15,8 @@ pub fn builder(backend: impl Backend) -> AuthenticatorBuilder {
         .sources([Source::bearer().format(keys::format()), Source::basic(), Source::x_api_key()])
         .environment(Environment::Live)
         .positive_ttl(TTL)
+        // Under an emulator the store takes its time.
+        .deadline(Duration::from_secs(30))
 }
 
 /// A layer that remembers this many keys.
