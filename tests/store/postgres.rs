@@ -8,6 +8,8 @@ mod fleet;
 mod metering;
 mod nodes;
 mod opening;
+mod restoring;
+mod rights;
 
 #[path = "../support/postgres.rs"]
 mod server;
