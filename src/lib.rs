@@ -58,6 +58,7 @@
 //! | what a refused client is told | [`reject`] |
 //! | who did what to which key | [`audit`], [`backend::AuditLog`] |
 //! | how to build an API like one that you know | [`guide`] |
+//! | how to operate it: settings, alerts, failover, backups | [`guide::operations`] |
 //!
 //! # Features
 //!

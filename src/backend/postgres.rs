@@ -34,7 +34,8 @@ type Store = PostgresStore;
 ///
 /// It tells the authenticators of its process of each change before it acknowledges it, also those over another store in
 /// the same database. Changes that another process makes take effect with the next poll, and within the
-/// [lease](crate::AuthenticatorBuilder::lease) in any case.
+/// [lease](crate::AuthenticatorBuilder::lease) in any case. [Operations](crate::guide::operations) says what becomes of them in a
+/// failover, which rights a role needs, and what PgBouncer has to do.
 ///
 /// ```no_run
 /// # tokio::runtime::Runtime::new()?.block_on(async {
@@ -98,7 +99,8 @@ impl PostgresStore {
     /// the replica does not have, and all look-ups while it is behind or gives no answer within 200 ms.
     ///
     /// A revocation takes effect as it does without: each poll of the primary notes how far its log was written, and a replica
-    /// that has not got as far is not asked. Each connection of the pool has to stay with one server.
+    /// that has not got as far is not asked. Each connection of the pool has to stay with one server. See
+    /// [operations](crate::guide::operations#read-replicas).
     #[must_use]
     pub fn with_replica(self, pool: PgPool) -> Self {
         let horizon = Horizon::watched();

@@ -6,6 +6,7 @@
 mod client;
 mod clients;
 mod curl;
+mod fleet;
 mod grpc;
 mod hyper;
 mod keys;
@@ -17,6 +18,8 @@ mod memsolus;
 mod mixed;
 #[path = "../support/outside.rs"]
 mod outside;
+#[path = "../support/postgres.rs"]
+mod postgres;
 #[path = "../support/python.rs"]
 mod python;
 mod quickstart;

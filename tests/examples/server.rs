@@ -6,8 +6,9 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::watch::{self, Receiver, Sender};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -18,7 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Server {
     child: Child,
     stdout: BufReader<ChildStdout>,
-    stderr: JoinHandle<String>,
+    stderr: JoinHandle<()>,
+    /// What it has written to stderr so far.
+    said: Receiver<String>,
     start: Start,
 }
 
@@ -28,6 +31,9 @@ pub(crate) struct Server {
 struct Start {
     address: String,
     credentials: HashMap<String, String>,
+    /// Where it serves as well, by name.
+    #[serde(default)]
+    nodes: HashMap<String, String>,
 }
 
 /// What an example left behind.
@@ -48,12 +54,16 @@ impl Server {
     pub(crate) async fn start_with(example: &str, folder: &Path, variables: &[(&str, &str)]) -> Self {
         let mut child = command(example, folder).envs(variables.iter().copied()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let stderr = tokio::spawn(read_all(child.stderr.take().unwrap()));
+        let (tell, said) = watch::channel(String::new());
+        let stderr = tokio::spawn(pass_on(child.stderr.take().unwrap(), tell));
         let mut line = String::new();
         timeout(PATIENCE, stdout.read_line(&mut line)).await.expect("a line in time").unwrap();
         match serde_json::from_str(&line) {
-            Ok(start) => Self { child, stdout, stderr, start },
-            Err(error) => panic!("{example} printed {line:?}: {error}\n{}", stderr.await.unwrap()),
+            Ok(start) => Self { child, stdout, stderr, said, start },
+            Err(error) => {
+                stderr.await.unwrap();
+                panic!("{example} printed {line:?}: {error}\n{}", *said.borrow())
+            }
         }
     }
 
@@ -70,16 +80,35 @@ impl Server {
         &self.start.credentials
     }
 
+    /// Returns where the nodes of an example serve, in the order of their names.
+    pub(crate) fn nodes(&self) -> Vec<&str> {
+        let mut nodes: Vec<_> = self.start.nodes.iter().collect();
+        nodes.sort();
+        nodes.into_iter().map(|(_, address)| address.as_str()).collect()
+    }
+
+    /// Waits until the server has written this to stderr.
+    pub(crate) async fn says(&mut self, text: &str) {
+        let said = self.said.wait_for(|said| said.contains(text));
+        drop(timeout(PATIENCE, said).await.expect("a word in time").expect("a word before the end"));
+    }
+
     /// Ends the server by SIGTERM.
-    pub(crate) async fn end(mut self) -> End {
+    pub(crate) async fn end(self) -> End {
         self.terminate().await;
+        self.ended().await
+    }
+
+    /// Waits until the server has ended.
+    pub(crate) async fn ended(mut self) -> End {
         let mut rest = String::new();
         let end = async {
             self.stdout.read_to_string(&mut rest).await.unwrap();
-            (self.child.wait().await.unwrap(), self.stderr.await.unwrap())
+            self.stderr.await.unwrap();
+            self.child.wait().await.unwrap()
         };
-        let (status, stderr) = timeout(PATIENCE, end).await.expect("an end in time");
-        End { status, stdout: rest, stderr }
+        let status = timeout(PATIENCE, end).await.expect("an end in time");
+        End { status, stdout: rest, stderr: self.said.borrow().clone() }
     }
 
     /// Sends SIGTERM until the server ends.
@@ -155,8 +184,9 @@ pub(crate) fn binary(example: &str) -> PathBuf {
     path
 }
 
-async fn read_all(mut stream: impl tokio::io::AsyncRead + Unpin) -> String {
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await.unwrap();
-    text
+async fn pass_on(stream: impl AsyncRead + Unpin, tell: Sender<String>) {
+    let mut lines = BufReader::new(stream).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        tell.send_modify(|said| said.extend([&line, "\n"]));
+    }
 }

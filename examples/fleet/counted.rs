@@ -1,0 +1,49 @@
+//! A store that counts how often it is asked for a key.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tower_api_key::backend::{Backend, BackendError, Feed, Subscriber};
+use tower_api_key::digest::Digest;
+use tower_api_key::{KeyId, PostgresStore, Record, Timestamp};
+
+/// How often a store was asked for a key. Clones share the count.
+#[derive(Clone, Default)]
+pub(crate) struct Reads(Arc<AtomicU64>);
+
+impl Reads {
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+pub(crate) struct Counted {
+    store: PostgresStore,
+    reads: Reads,
+}
+
+impl Counted {
+    pub(crate) fn new(store: PostgresStore, reads: Reads) -> Self {
+        Self { store, reads }
+    }
+}
+
+/// Whatever is not passed on is not done: what wraps a store passes on all that it uses.
+impl Backend for Counted {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        self.reads.0.fetch_add(1, Ordering::Relaxed);
+        self.store.find(digest).await
+    }
+
+    fn subscribe(&self, subscriber: Subscriber) {
+        self.store.subscribe(subscriber);
+    }
+
+    fn feed(&self) -> Option<Feed> {
+        self.store.feed()
+    }
+
+    async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
+        self.store.first_used(id, at).await
+    }
+}

@@ -1,0 +1,98 @@
+//! Three nodes on one PostgreSQL: a key is revoked on the first of them, while all are asked as fast as they answer.
+//!
+//! `DATABASE_URL=postgres://… cargo run --example fleet --features axum,postgres,manage,tracing`
+//!
+//! Each node is a process of its own, with its own connections, which this one starts and ends: nodes within one process would
+//! hear of each other's changes without the database. Tables whose names start with `tower_api_key` are added to the database,
+//! and two keys that work for a day.
+//!
+//! The addresses and the keys go to stdout as one line of JSON, everything else to stderr, among it a table of when each node
+//! admitted the key for the last time and refused it for the first time. The environment sets `DATABASE_URL`, `ADDR` (of the first
+//! node; the others take the ports behind it), `RUST_LOG`, and `ONCE` (to anything) to end after the table.
+
+#![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
+
+mod client;
+mod counted;
+mod fleet;
+mod keys;
+mod node;
+#[path = "../support/process.rs"]
+mod process;
+mod report;
+mod watch;
+
+use std::error::Error;
+
+use fleet::Fleet;
+use keys::Keys;
+use process::Failure;
+use serde_json::{Map, json};
+use tower_api_key::PostgresStore;
+
+/// The variable that makes a process a node, of this name.
+const NODE: &str = "FLEET_NODE";
+
+const NO_DATABASE: &str =
+    "DATABASE_URL: expected the URL of a PostgreSQL database, found none. To try it with a server of its own:
+
+  docker run --rm --detach --publish 5432:5432 --env POSTGRES_PASSWORD=fleet postgres:17
+  export DATABASE_URL=postgres://postgres:fleet@127.0.0.1/postgres
+
+or, in the repository of the crate, with a server that `.ci/postgres` starts and ends:
+
+  .ci/postgres sh -c 'DATABASE_URL=$TEST_POSTGRES_URL cargo run --example fleet --all-features'
+";
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    // Not every admission and refusal: there are thousands of them.
+    process::log_by_default("warn")?;
+    match process::env_or(NODE, "")?.as_str() {
+        "" => lead().await,
+        name => node::run(name).await,
+    }
+}
+
+/// Opens the database at `DATABASE_URL`.
+async fn open_store() -> Result<PostgresStore, Failure> {
+    let url = process::env_or("DATABASE_URL", "")?;
+    if url.is_empty() {
+        return Err(NO_DATABASE.into());
+    }
+    // The URL is not shown: it may hold a password.
+    Ok(PostgresStore::open(&url).await.map_err(|error| format!("DATABASE_URL: {error}"))?)
+}
+
+/// Starts the nodes, shows what a revocation does, and serves until it is asked to end.
+async fn lead() -> Result<(), Failure> {
+    let mut shutdown = std::pin::pin!(process::shutdown()?);
+    let store = open_store().await?;
+    let fleet = Fleet::start().await?;
+    // The nodes serve already, so whatever is shown has to work.
+    let keys = Keys::make(&store).await?;
+    store.close().await;
+    let addresses = fleet.nodes().iter().map(|node| (node.name.to_owned(), json!(node.address)));
+    process::print_line(&json!({
+        "address": fleet.first().address,
+        "nodes": addresses.collect::<Map<_, _>>(),
+        "credentials": { "admin_key": keys.admin, "reader_key": keys.reader },
+    }))?;
+
+    tokio::select! {
+        shown = show(&fleet, &keys) => shown?,
+        () = &mut shutdown => return fleet.end().await,
+    }
+    if process::env_or("ONCE", "")?.is_empty() {
+        shutdown.await;
+    }
+    fleet.end().await
+}
+
+async fn show(fleet: &Fleet, keys: &Keys) -> Result<(), Failure> {
+    let watched = watch::a_revocation(fleet.nodes(), &keys.admin).await;
+    let watched = watched.map_err(|failed| -> Box<dyn Error> { failed })?;
+    eprintln!("{}", report::of(&watched));
+    eprintln!("{}", report::to_try(fleet.nodes(), keys, &watched.revoked));
+    Ok(())
+}

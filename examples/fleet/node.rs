@@ -1,0 +1,100 @@
+//! A node: a server with its own connections to the database, its own cache and its own health.
+
+use std::io::Read;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tower_api_key::manage::{KeyManager, ManageSettings, routes};
+use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, PostgresStore, Principal, Requirement};
+
+use crate::counted::{Counted, Reads};
+use crate::fleet::NAMES;
+use crate::process::{self, Failure};
+use crate::{keys, open_store};
+
+/// Serves until it is asked to end, or the process that has started it is gone.
+pub(crate) async fn run(name: &str) -> Result<(), Failure> {
+    let shutdown = process::shutdown()?;
+    let store = open_store().await?;
+    let reads = Reads::default();
+    let authenticator = Authenticator::builder(Counted::new(store.clone(), reads.clone())).build()?;
+    // Before it listens: whoever sends requests here finds a node that knows what the others change.
+    authenticator.start().await?;
+    let app = app(name, &store, Node { name: name.into(), authenticator, reads })?;
+
+    let listener = TcpListener::bind(process::env_or("ADDR", "127.0.0.1:0")?).await;
+    let listener = listener.map_err(|error| format!("ADDR: {name} cannot listen: {error}"))?;
+    process::print_line(&json!({ "address": format!("http://{}", listener.local_addr()?) }))?;
+    let orphaned = orphaned();
+    let end = async {
+        tokio::select! {
+            () = shutdown => {}
+            _ = orphaned => {}
+        }
+    };
+    axum::serve(listener, app).with_graceful_shutdown(end).await?;
+    store.close().await;
+    Ok(())
+}
+
+/// What the routes share.
+#[derive(Clone)]
+struct Node {
+    name: String,
+    authenticator: Authenticator,
+    reads: Reads,
+}
+
+fn app(name: &str, store: &PostgresStore, node: Node) -> Result<Router, ConfigError> {
+    let mut protected = Router::new().route("/v1/whoami", get(whoami));
+    if name == NAMES[0] {
+        let manage = Requirement::all_of([keys::MANAGE])?;
+        let manager = KeyManager::new(store.clone(), keys::format()?);
+        protected =
+            protected.nest_service("/admin", routes(manager, ManageSettings::new(manage.clone(), manage)));
+    }
+    let protected = protected.layer(AuthenticateLayer::new(node.authenticator.clone()));
+    Ok(Router::new().route("/health", get(health)).merge(protected).with_state(node))
+}
+
+async fn whoami(State(node): State<Node>, principal: Principal) -> Json<Value> {
+    Json(json!({ "node": node.name, "key_id": principal.key_id().as_str() }))
+}
+
+/// For the readiness probe of whatever sends requests to this node.
+async fn health(State(node): State<Node>) -> (StatusCode, Json<Value>) {
+    let health = node.authenticator.health();
+    let status = if health.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let feed = health.feed.map(|feed| {
+        json!({
+            "lag_ms": feed.lag.map(|lag| lag.as_millis()),
+            "lease_remaining_ms": feed.lease_remaining.as_millis(),
+            "is_listening": feed.is_listening,
+        })
+    });
+    let body = json!({
+        "node": node.name,
+        "is_store_asked": health.is_store_asked,
+        "is_cache_trusted": health.is_cache_trusted,
+        "feed": feed,
+        "reads": node.reads.count(),
+    });
+    (status, Json(body))
+}
+
+/// Completes when the other end of the standard input is closed.
+fn orphaned() -> oneshot::Receiver<()> {
+    let (tell, told) = oneshot::channel();
+    // Not a task: the runtime would wait for its read for ever.
+    std::thread::spawn(move || {
+        // Whether by its end or by an error, nobody is there any more.
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        let _ = tell.send(());
+    });
+    told
+}

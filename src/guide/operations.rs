@@ -1,0 +1,237 @@
+//! Operations: what the settings trade, what to alert on, and what becomes of revocations when something is broken.
+//!
+//! A node is a process with an [`Authenticator`](crate::Authenticator). The example `fleet` starts three of them on one PostgreSQL:
+//! `cargo run --example fleet --all-features`.
+//!
+//! # Settings
+//!
+//! | Setting | More of it | One node, SQLite | A fleet, PostgreSQL | A fleet that rides out a failover of a minute |
+//! |---|---|---|---|---|
+//! | [`lease`](crate::AuthenticatorBuilder::lease) (L) | polls may fail for longer before each request asks the database; a node that is cut off admits revoked keys for longer | 5 s | 5 s | 5 s |
+//! | [`poll_interval`](crate::AuthenticatorBuilder::poll_interval) | fewer statements; later news where no word of them arrives | 1 s | 1 s | 1 s |
+//! | [`stale_grace`](crate::AuthenticatorBuilder::stale_grace) (S) | longer outages without 503 for keys that the node knows; as much longer for a revoked key on a node that gets no answer | zero | zero | 90 s |
+//! | [`positive_ttl`](crate::AuthenticatorBuilder::positive_ttl) | fewer look-ups; later news of what was changed past the crate, by hand | 60 s | 60 s | 60 s |
+//! | [`negative_ttl`](crate::AuthenticatorBuilder::negative_ttl) | fewer look-ups of bad keys; later news of keys that were added past the crate | 5 s | 5 s | 5 s |
+//! | [`deadline`](crate::AuthenticatorBuilder::deadline) | fewer 503 from a slow database; requests that wait for longer in an outage. Polls have it too: keep it well below L | 500 ms | 500 ms | 500 ms |
+//! | [`circuit_breaker`](crate::AuthenticatorBuilder::circuit_breaker) | a longer pause spares a database that comes back, and answers from it come later | 5, 1 s | 5, 1 s | 5, 1 s |
+//! | `KeyManager::lease` | `wait=fleet` waits for longer for nodes that say nothing | 5 s | 5 s | 95 s: L and S |
+//! | | **What follows** | | | |
+//! | revoked by the same process | | the next request | the next request | the next request |
+//! | revoked by another, nothing is broken | | the next poll: 1 s | word arrives within milliseconds, or the next poll: 1 s | the same |
+//! | revoked by another, whatever is broken | | 5 s: L | 5 s: L | 95 s: L and S, on a node that gets no answer; 5 s on one that does |
+//! | an outage, for keys that the node knows | | admitted for 4 to 5 s, then 503 | the same | admitted for 90 s, then 503 |
+//! | an outage, for other keys | | 503 | 503 | 503 |
+//!
+//! The values of the first two columns are the defaults. Between regions, where an answer takes a part of the deadline, raise both: L
+//! should be no less than three times the poll interval and the deadline together, so that a poll that is lost costs nothing.
+//!
+//! L counts from when a poll *began*, because what it answers may be as old as that: a revocation that was committed after a poll
+//! began may be missing in it, and the next poll brings it or the lease ends. It ends by whichever clock comes first, the
+//! monotonic one or the wall clock. When it has ended, every request asks the database, so a revocation is seen wherever there is
+//! an answer. S adds to that in an outage and in nothing else: a record that would count if it were S earlier is used where a
+//! look-up was not answered, be it by the database, within the deadline, because the circuit breaker is open, or because too many wait. Expiry is judged by
+//! the time that it is. To ride out a failover, prefer S to a longer L: a longer L is paid for also where the database answers.
+//!
+//! A store of your own without a feed ([`Backend::feed`](crate::Backend::feed)) has no L. What others change is learned when
+//! `positive_ttl` ends, and S adds to that.
+//!
+//! # What to alert on
+//!
+//! [`Authenticator::health`](crate::Authenticator::health) tells all of this but the rates, and asks nobody for it. With the
+//! feature `metrics`, the same is there to be scraped under the names below, each with a label `authenticator`;
+//! `docs/grafana.json` in the repository is a dashboard of them.
+//!
+//! | Alert | When | What it means |
+//! |---|---|---|
+//! | `tower_api_key_feed_lag_seconds` | above half of L for a minute | polls are lost; the next one that is makes every request ask the database |
+//! | `tower_api_key_lease_remaining_seconds` | 0 for a minute | nothing that was read counts. The database carries every request, or none is answered |
+//! | `tower_api_key_feed_listening` | 0 for ten minutes | no harm yet: news take a poll interval. PgBouncer, a firewall, or connections that are used up |
+//! | `tower_api_key_store_left_alone` | 1 again and again for a minute | the database gives no answer. Each pause ends with one look-up that tries |
+//! | `tower_api_key_refusals_total{reason="unavailable"}` | its rate above 1 % of all requests for five minutes | clients get 503, not 401 |
+//! | `tower_api_key_usage_backlog` | grows for ten minutes | counts are not written; at 100,000 ([`UsageBuilder::backlog`](crate::usage::UsageBuilder::backlog)) they begin to be lost |
+//! | `tower_api_key_usage_lost_total` | rises at all | requests were admitted that no bill will show |
+//! | `tower_api_key_look_ups` | near 1,024, or sixteen times [`concurrent_fills`](crate::AuthenticatorBuilder::concurrent_fills) | a flood of unknown keys, or a slow database. Past it, the answer is 503 |
+//! | `tower_api_key_refusals_total{reason="unknown"}` | ten times what is usual | somebody guesses, or a client has lost its key |
+//! | misses among `tower_api_key_cache_hits_total` and `tower_api_key_cache_misses_total` | ten times what is usual for ten minutes | everything is taken to be changed again and again: see [backups](#backups) |
+//!
+//! `tower_api_key_admissions_total` is the traffic that the rates are measured by.
+//!
+//! [`Health::is_ready`](crate::Health::is_ready) is for a readiness probe, with two things to know. An outage of the database makes
+//! all nodes unready at the same time, so let the balancer send requests to unready nodes where it has no others; they are
+//! answered 503 with `Retry-After`. And a node is ready again as soon as it may ask the database again, which is after each pause
+//! of the circuit breaker: the probe of a node that gets no answer changes between ready and unready. For what woke you, go by
+//! the lease.
+//!
+//! # Revocations while something is broken
+//!
+//! | What is broken | Whoever revokes | The others |
+//! |---|---|---|
+//! | the database cannot be reached from the one who revokes | an error, 503 from the routes. The key is not revoked; or it is, if the connection was lost while it committed: say it again, which changes nothing where it was done | as they were, or as if it was answered |
+//! | a node cannot reach the database | is answered | that node admits the key until L (and S) have passed since its last poll began, then answers 503 |
+//! | a node hears nothing (`feed_listening` is 0) | is answered | the next poll, 1 s |
+//! | a node was suspended | is answered | it trusts nothing when it wakes up, if it slept for longer than L |
+//! | a node cannot write `tower_api_key_node` | is answered | it trusts nothing; every request asks the database |
+//!
+//! `DELETE /keys/{id}?wait=fleet` (`KeyManager::revoke_everywhere`) answers when no node admits the key any more, and says how
+//! that is known: `Revocation-Reached: every-node` if all nodes on the list have acknowledged it, and `lease-end` if
+//! `KeyManager::lease` had to pass. A node that has ended stays on the list for up to a minute and a lease, so in that time after a
+//! deployment, or a crash, the answer is `lease-end`. SQLite keeps no list: the answer is always `lease-end`.
+//!
+//! The list is kept by the lease and does not know of S. With a stale grace, a node that is cut off may be off the list before S
+//! has passed, and `every-node` then means every node that reaches the database. Whoever must know more waits for L and S after the
+//! answer.
+//!
+//! # Failover, and what it can lose
+//!
+//! A standby that is promoted answers with another start time of its server. Every node sees that with its next poll, takes
+//! everything to be changed, and reads each key again when it is next used. The same happens when transactions have lower numbers
+//! than before, and when a node has missed what was taken off the log of changes.
+//!
+//! A standby that streams *asynchronously* may not have the last changes that were acknowledged. A revocation among them is undone:
+//! once everything was read again, the key is admitted. Nothing in the database tells of it. So
+//!
+//! - have at least one synchronous standby for the database with these tables (`synchronous_standby_names`, with
+//!   `synchronous_commit = on` for the role that manages keys), and promote no other. Changes of keys are few, and do not feel it;
+//! - log each change outside of the database as well (`KeyManager::audit`), and after a failover compare the last minutes with
+//!   [`AuditLog`](crate::backend::AuditLog). Revoking again what is missing is safe.
+//!
+//! A node that is pointed at a standby does not follow it: polls fail with "expected the primary of the database, found a
+//! standby", and nothing is trusted. Give the URL of whatever leads to the primary.
+//!
+//! # Read replicas
+//!
+//! `PostgresStore::with_replica` sends look-ups of keys to a hot standby that streams from the primary, and nothing else. The replica
+//! has to have what the last poll of the primary saw, or the primary is asked: so it does not add to any bound above, however far it
+//! is behind. One that is always behind, or silent, costs each look-up the time to find that out, 200 ms at most. After a change that the process makes itself, look-ups
+//! go to the primary until the next poll. Keys that the replica does not have are looked up on the primary, so it is of no help
+//! against unknown keys. Each connection of its pool has to stay with one server: no balancer that moves sessions between replicas.
+//!
+//! # Connections and PgBouncer
+//!
+//! `PostgresStore::open` keeps up to 8 connections, and each authenticator that follows it one more, which listens. A process with
+//! one authenticator takes 9.
+//!
+//! `LISTEN` needs a connection that stays with its server session. Behind PgBouncer in transaction mode nothing arrives on it, though
+//! the node takes itself to be listening: news come with the polls then, which need no more than transactions. Statements are
+//! prepared by name, which PgBouncer has to support (1.21 or later, `max_prepared_statements` above zero), or the pool has to do
+//! without (`statement_cache_capacity(0)` of sqlx). In session mode all is as without it.
+//!
+//! # Rights
+//!
+//! One role owns the tables and brings them up to date; the first start of a new version has to be by that role. What the others
+//! need, and what a test holds them to:
+//!
+#![doc = concat!("```sql\n", include_str!("roles.sql"), "```")]
+//!
+//! # Clocks
+//!
+//! Whether a key has expired is judged by the wall clock of the node that is asked: keep them in step (NTP), and think of the worst
+//! of them when you promise an end. Leases need no common clock. A wall clock that is set forward ends the lease early, until the
+//! next poll; one that is set back leaves it to the monotonic clock. A machine that was suspended, whose monotonic clock may have
+//! stood still, goes by the wall clock. The list of nodes and the age of changes go by the clock of the database alone.
+//!
+//! # Start and end
+//!
+//! Call [`Authenticator::start`](crate::Authenticator::start) before the server listens, and let its error end the process:
+//! otherwise the first request begins to follow the changes, and until the first poll is answered all requests ask the database.
+//! Several nodes may start at once: one of them brings the tables up to date while the others wait. A version of the crate that is
+//! older than the tables refuses to start.
+//!
+//! At the end: stop to accept, let open requests end, [`Usage::flush`](crate::Usage::flush), then `close` the store. Without the
+//! flush, what was counted within one interval, 10 s, is lost. A crash loses the same.
+//!
+//! # What grows
+//!
+//! | Table | By | Shrinks |
+//! |---|---|---|
+//! | `tower_api_key` | each key, also revoked and expired ones | by `KeyManager::delete_ended`, called by a job of yours |
+//! | `tower_api_key_change` | each key that a change concerns | by itself: with each change, up to a thousand that are older than an hour, and that no open transaction can still hide. A database without changes keeps the last ones |
+//! | `tower_api_key_audit` | each key that a change concerns | by [`AuditLog::forget_before`](crate::backend::AuditLog::forget_before), called by a job of yours |
+//! | `tower_api_key_usage` | a key, a day and an environment | never: it outlives its keys. Delete days that were billed by a statement of your own |
+//! | `tower_api_key_usage_writer` | each process that counts | by itself, after a week of silence |
+//! | `tower_api_key_node` (PostgreSQL) | each process that follows | by itself, an hour after it has ended, with the next node that enlists |
+//!
+//! A transaction that has written something and stays open, in any database of the server, keeps changes from being trimmed, and has
+//! each poll pass over all rows since then: set `idle_in_transaction_session_timeout`. A change that concerns more than 1,000 keys is taken for a change of
+//! everything by the other nodes, which then read each key again when it is next used.
+//!
+//! # Backups
+//!
+//! What was revoked after the backup is in force again. Keep the log of changes outside of the database (`KeyManager::audit`), and
+//! revoke again what it says before you let requests in.
+//!
+//! - SQLite: copy with `VACUUM INTO` or `.backup`, not with `cp` while it is used. Stop the processes before a copy is put back.
+//! - PostgreSQL, a physical backup or a point in time: the server starts anew, and all nodes read everything again.
+//! - PostgreSQL, `pg_dump`: numbers of transactions come from the old server. Where the new one is behind them, every poll takes
+//!   everything to be changed, and `wait=fleet` waits for the lease each time. Stop the nodes, restore, and before they start again:
+//!
+#![doc = concat!("```sql\n", include_str!("restored.sql"), "```")]
+//!
+//! # Another pepper
+//!
+//! A store keeps digests, and no digest under one pepper becomes one under another: keys that were stored under the former pepper
+//! have to be replaced, by rotation or by their owners. An authenticator has one [`Digester`](crate::Digester), so until then two
+//! of them answer, over clones of one store. The same way leads from no pepper to one.
+//!
+//! 1. All nodes ask the authenticator with the new pepper, and where it does not know the key, the one with the former.
+//! 2. When all do, managers get the new pepper (`KeyManager::digester`). From then on new keys and successors are under it.
+//! 3. Rotate all keys that were made before, with a grace (`KeyFilter::created_before`), or have their owners do so.
+//! 4. When the last of them has ended, take the former authenticator away. Then the former pepper opens nothing.
+//!
+//! ```
+//! # #[cfg(all(feature = "axum", feature = "manage"))]
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! # use tower::ServiceExt;
+//! # use tower_api_key::backend::Grace;
+//! # use tower_api_key::manage::{KeyManager, NewKey, Replacement};
+//! # use tower_api_key::{Digester, KeyFormat, MemoryStore, Owner};
+//! use axum::extract::{Request, State};
+//! use axum::middleware::{Next, from_fn_with_state};
+//! use axum::response::Response;
+//! use axum::{Router, body::Body, routing::get};
+//! use tower_api_key::{Authenticator, Principal, Reason, Rejection};
+//!
+//! async fn admit(
+//!     State([new, former]): State<[Authenticator; 2]>,
+//!     mut request: Request,
+//!     next: Next,
+//! ) -> Result<Response, Rejection> {
+//!     let principal = match new.authenticate(request.headers()).await {
+//!         Err(rejection) if *rejection.reason() == Reason::Unknown => former.authenticate(request.headers()).await?,
+//!         outcome => outcome?,
+//!     };
+//!     request.extensions_mut().insert(principal);
+//!     Ok(next.run(request).await)
+//! }
+//!
+//! let store = MemoryStore::new();
+//! let peppers = [Digester::hmac_sha256(b"the new pepper of 32 bytes or so")?, Digester::sha256()];
+//! let authenticators = peppers.clone().map(|pepper| Authenticator::builder(store.clone()).digester(pepper).build().unwrap());
+//! let app: Router = Router::new()
+//!     .route("/whoami", get(async |principal: Principal| principal.key_id().to_string()))
+//!     .layer(from_fn_with_state(authenticators, admit));
+//! # let [new, former] = peppers;
+//! # let before = KeyManager::new(store.clone(), KeyFormat::new("demo")?).digester(former);
+//! # let now = before.clone().digester(new);
+//! # let (old, record) = before.create(NewKey::new(Owner::organization("acme"))).await?.into_parts();
+//! # let grace = Grace::For(std::time::Duration::from_secs(60));
+//! # let (successor, _) = now.rotate(&record.id, Replacement::new(grace)).await?.into_parts();
+//! # let status = async |key: &str| {
+//! #     let request = Request::get("/whoami").header("x-api-key", key).body(Body::empty()).unwrap();
+//! #     app.clone().oneshot(request).await.unwrap().status()
+//! # };
+//! # assert_eq!(status(old.as_str()).await, 200);
+//! # assert_eq!(status(successor.as_str()).await, 200);
+//! # assert_eq!(status("nobody").await, 401);
+//! # before.revoke(&record.id, "replaced").await?;
+//! # assert_eq!(status(old.as_str()).await, 401);
+//! # assert_eq!(status(successor.as_str()).await, 200);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Scope layers behind it work as ever. Until the former authenticator is gone, what [`AuthenticateLayer`](crate::AuthenticateLayer) does
+//! besides is missing: answers over gRPC, headers that are marked as sensitive, and `Cache-Control` and `Vary` on responses. Each
+//! process is two nodes on the list, an unknown key costs two look-ups, and one under the former pepper one more than ever whenever the
+//! `negative_ttl` ends.

@@ -1,0 +1,109 @@
+//! The dashboard shows metrics that there are, and all of them.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+/// The metrics that an authenticator tells of itself.
+const METRICS: [&str; 11] = [
+    "tower_api_key_admissions_total",
+    "tower_api_key_cache_hits_total",
+    "tower_api_key_cache_misses_total",
+    "tower_api_key_feed_lag_seconds",
+    "tower_api_key_feed_listening",
+    "tower_api_key_lease_remaining_seconds",
+    "tower_api_key_look_ups",
+    "tower_api_key_refusals_total",
+    "tower_api_key_store_left_alone",
+    "tower_api_key_usage_backlog",
+    "tower_api_key_usage_lost_total",
+];
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+fn dashboard() -> Value {
+    serde_json::from_str(&read("docs/grafana.json")).unwrap()
+}
+
+/// The panels that show something, each with its expressions.
+fn panels(dashboard: &Value) -> Vec<(&Value, Vec<&str>)> {
+    let panels = dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row");
+    let expressions = |panel: &'_ Value| panel["targets"].as_array().map(Vec::len).unwrap_or_default();
+    panels
+        .inspect(|panel| assert!(expressions(panel) > 0, "{} shows nothing", panel["title"]))
+        .map(|panel| {
+            let targets = panel["targets"].as_array().unwrap().iter();
+            (panel, targets.map(|target| target["expr"].as_str().unwrap()).collect())
+        })
+        .collect()
+}
+
+/// The names of metrics in a text.
+fn metrics(text: &str) -> BTreeSet<&str> {
+    let name = regex::Regex::new("tower_api_key_[a-z_]+").unwrap();
+    name.find_iter(text).map(|found| found.as_str()).collect()
+}
+
+#[test]
+fn every_metric_is_shown_and_none_that_there_is_not() {
+    let dashboard = dashboard();
+    let expressions = panels(&dashboard).into_iter().flat_map(|(_, expressions)| expressions);
+    let shown: BTreeSet<_> = expressions.flat_map(metrics).collect();
+    assert_eq!(shown, METRICS.into());
+    let variables = dashboard["templating"].to_string();
+    assert!(metrics(&variables).is_subset(&METRICS.into()), "{variables}");
+}
+
+#[test]
+fn the_page_about_operations_names_every_metric_and_none_that_there_is_not() {
+    let page = read("src/guide/operations.rs");
+    // Tables of the stores begin alike.
+    let tables = ["change", "change_cut", "audit", "usage", "usage_writer", "node"];
+    let tables: BTreeSet<_> = tables.map(|table| format!("tower_api_key_{table}")).into();
+    let named: BTreeSet<_> = metrics(&page).into_iter().filter(|name| !tables.contains(*name)).collect();
+    assert_eq!(named, METRICS.into());
+}
+
+#[test]
+fn every_panel_follows_the_variables_of_the_dashboard() {
+    let dashboard = dashboard();
+    assert!(dashboard["schemaVersion"].as_u64().unwrap() >= 39);
+    let variables = dashboard["templating"]["list"].as_array().unwrap().iter();
+    let variables: Vec<_> = variables.map(|variable| variable["name"].as_str().unwrap()).collect();
+    assert_eq!(variables, ["datasource", "authenticator", "instance"]);
+    for (panel, expressions) in panels(&dashboard) {
+        assert_eq!(panel["datasource"]["uid"], "${datasource}", "{}", panel["title"]);
+        for expression in expressions {
+            let selected = r#"{authenticator=~"$authenticator", instance=~"$instance""#;
+            assert_eq!(expression.matches(selected).count(), expression.matches('{').count(), "{expression}");
+            for (open, close) in [('(', ')'), ('{', '}'), ('[', ']')] {
+                assert_eq!(
+                    expression.matches(open).count(),
+                    expression.matches(close).count(),
+                    "{expression}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn no_panel_lies_upon_another() {
+    let dashboard = dashboard();
+    let mut taken = BTreeSet::new();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        let side = |name: &str| panel["gridPos"][name].as_u64().unwrap();
+        assert!(side("x") + side("w") <= 24, "{}", panel["title"]);
+        for place in (side("x")..side("x") + side("w"))
+            .flat_map(|x| (side("y")..side("y") + side("h")).map(move |y| (x, y)))
+        {
+            assert!(taken.insert(place), "{} lies upon another panel", panel["title"]);
+        }
+    }
+}

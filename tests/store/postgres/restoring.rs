@@ -1,0 +1,44 @@
+//! A database that was restored from what another server had written, whose transactions had higher numbers.
+
+use std::time::Duration;
+
+use tower_api_key::backend::{Backend, Change, KeyStore};
+
+use super::is_absent;
+use crate::samples;
+
+/// What the guide says to do.
+const RESTORED: &str = include_str!("../../../src/guide/restored.sql");
+
+/// The log as a dump brings it along.
+const FROM_ELSEWHERE: &str =
+    "INSERT INTO tower_api_key_change (tx, kind) VALUES ('900000000000', 'everything');
+    UPDATE tower_api_key_change_cut SET tx = '900000000000'";
+
+#[tokio::test]
+async fn what_the_guide_says_to_do_after_a_restore_ends_that_every_poll_finds_everything_changed() {
+    if is_absent() {
+        return;
+    }
+    let (store, database) = super::open().await;
+    let pool = database.pool().await;
+    sqlx::raw_sql(FROM_ELSEWHERE).execute(&pool).await.unwrap();
+    let mut feed = store.feed().unwrap();
+    feed.lease(Duration::from_secs(5));
+    feed.poll().await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(feed.poll().await.unwrap(), [Change::Everything]);
+        feed.applied().await.unwrap();
+    }
+    assert!(!store.taken_in(Duration::from_millis(100)).await, "no node can ever have seen such a change");
+
+    sqlx::raw_sql(RESTORED).execute(&pool).await.unwrap();
+    let mut feed = store.feed().unwrap();
+    feed.lease(Duration::from_secs(5));
+    feed.poll().await.unwrap();
+    assert_eq!(feed.poll().await.unwrap(), []);
+    store.insert(samples::plain("key")).await.unwrap();
+    assert_eq!(feed.poll().await.unwrap(), [Change::Changed(samples::digest("key"))]);
+    feed.applied().await.unwrap();
+    assert!(store.taken_in(Duration::from_secs(10)).await);
+}
