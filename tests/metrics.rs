@@ -177,13 +177,13 @@ impl UsageStore for Down {
 async fn usage_that_waits_and_usage_that_is_lost_show() {
     let board = Board::default();
     let store = MemoryStore::new();
-    let usage = board.build(|| Usage::builder(Down).backlog(1).build().unwrap());
+    let usage = board.build(|| Usage::builder(Down).backlog(1).metrics_name("api").build().unwrap());
     let authenticator = board.authenticator(Authenticator::builder(store.clone()).usage(usage.clone()));
     for _ in 0..3 {
         let key = support::Key::mint().insert_into(&store).await;
         assert_eq!(present(&authenticator, &key).await, None);
     }
     usage.flush().await.unwrap_err();
-    assert_eq!(board.measure(&format!("{}{{}}", names::USAGE_BACKLOG)), 1.0);
-    assert_eq!(board.count(&format!("{}{{}}", names::USAGE_LOST)), 2);
+    assert_eq!(board.measure(&board.of(names::USAGE_BACKLOG)), 1.0);
+    assert_eq!(board.count(&board.of(names::USAGE_LOST)), 2);
 }

@@ -14,7 +14,7 @@ use crate::credential::{Source, Sources};
 use crate::digest::Digester;
 use crate::environment::Environment;
 use crate::error::{ConfigError, ConfigErrorKind};
-use crate::metrics::Metrics;
+use crate::metrics::{METRICS_NAME, Metrics};
 use crate::principal::Issuer;
 use crate::reject::{AnswersBuilder, Reason, Respond};
 use crate::scope::Scope;
@@ -64,7 +64,7 @@ impl AuthenticatorBuilder {
             clock: Arc::new(SystemClock::new()),
             passwords: Accepted::default(),
             usage: None,
-            metrics_name: "default".into(),
+            metrics_name: METRICS_NAME.into(),
         }
     }
 

@@ -34,7 +34,7 @@ impl Metrics {
 }
 
 impl UsageMetrics {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(_: &str) -> Self {
         Self
     }
 

@@ -102,17 +102,20 @@ impl Drop for LookUp {
     }
 }
 
-/// The metrics of a meter of usage.
+/// The metrics of a meter of usage, which goes by the name of its authenticator.
 pub(crate) struct UsageMetrics {
     backlog: Gauge,
     lost: Counter,
 }
 
 impl UsageMetrics {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         describe_gauge!(USAGE_BACKLOG, "Counts of usage that wait to be written.");
         describe_counter!(USAGE_LOST, "Requests whose counts of usage will never be written.");
-        Self { backlog: gauge!(USAGE_BACKLOG), lost: counter!(USAGE_LOST) }
+        Self {
+            backlog: gauge!(USAGE_BACKLOG, "authenticator" => name.to_owned()),
+            lost: counter!(USAGE_LOST, "authenticator" => name.to_owned()),
+        }
     }
 
     /// Shows how many counts wait, and how many requests were lost so far.

@@ -13,9 +13,12 @@
 //! | [`FEED_LISTENING`] | gauge | 1 while word of changes can arrive before a poll |
 //! | [`USAGE_BACKLOG`], [`USAGE_LOST`] | gauge, counter | counts of usage that wait to be written, and requests whose counts are lost |
 //!
-//! All but the last two have a label `authenticator`, which is `default` unless
-//! [`metrics_name`](crate::AuthenticatorBuilder::metrics_name) says otherwise. An authenticator finds its recorder when it is built,
-//! and a meter of usage likewise: install the recorder before.
+//! All have a label `authenticator`, which is `default` unless [`metrics_name`](crate::AuthenticatorBuilder::metrics_name) says
+//! otherwise, and [`UsageBuilder::metrics_name`](crate::usage::UsageBuilder::metrics_name) for the last two. An authenticator finds
+//! its recorder when it is built, and a meter of usage likewise: install the recorder before.
+
+/// The label of whoever is not given another.
+pub(crate) const METRICS_NAME: &str = "default";
 
 #[cfg(not(feature = "metrics"))]
 mod disabled;

@@ -13,7 +13,7 @@ use super::{Meter, Usage};
 use crate::cache::Uses;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, ConfigErrorKind};
-use crate::metrics::UsageMetrics;
+use crate::metrics::{METRICS_NAME, UsageMetrics};
 use crate::random::unique_name;
 
 /// Configures a [`Usage`].
@@ -35,11 +35,18 @@ pub struct UsageBuilder {
     interval: Duration,
     room: usize,
     clock: Arc<dyn Clock>,
+    metrics_name: Box<str>,
 }
 
 impl UsageBuilder {
     pub(super) fn new(store: Box<dyn ErasedUsageStore>) -> Self {
-        Self { store, interval: Duration::from_secs(10), room: 100_000, clock: Arc::new(SystemClock::new()) }
+        Self {
+            store,
+            interval: Duration::from_secs(10),
+            room: 100_000,
+            clock: Arc::new(SystemClock::new()),
+            metrics_name: METRICS_NAME.into(),
+        }
     }
 
     /// Sets how often counts are written, up to an hour. Default: every 10 s. It is also what a crash may lose.
@@ -52,6 +59,13 @@ impl UsageBuilder {
     /// that are admitted, and counted in [`Usage::lost`] only.
     pub fn backlog(mut self, counts: usize) -> Self {
         self.room = counts;
+        self
+    }
+
+    /// Sets the label `authenticator` of the [metrics](crate::metrics), where there are several meters. Default: `default`.
+    #[cfg(feature = "metrics")]
+    pub fn metrics_name(mut self, name: impl Into<Box<str>>) -> Self {
+        self.metrics_name = name.into();
         self
     }
 
@@ -89,7 +103,7 @@ impl UsageBuilder {
             turn: Arc::default(),
             has_flusher: AtomicBool::new(false),
             hurry: Arc::new(Notify::new()),
-            metrics: UsageMetrics::new(),
+            metrics: UsageMetrics::new(&self.metrics_name),
         })))
     }
 }
