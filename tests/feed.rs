@@ -34,6 +34,7 @@ struct State {
     let_go: Notify,
     reads: AtomicUsize,
     polls: AtomicUsize,
+    relied_for: Mutex<Duration>,
     is_down: Mutex<bool>,
 }
 
@@ -101,6 +102,10 @@ struct Log {
 }
 
 impl ChangeFeed for Log {
+    fn lease(&mut self, length: Duration) {
+        *self.shared.0.relied_for.lock().unwrap() = length;
+    }
+
     async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
         let state = Arc::clone(&self.shared.0);
         state.polls.fetch_add(1, SeqCst);
@@ -297,6 +302,43 @@ async fn nobody_polls_for_an_authenticator_that_is_gone() {
     let polls = store.polls();
     tokio::time::sleep(SECOND * 10).await;
     assert_eq!(store.polls(), polls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_up_that_is_answered_after_an_outage_brings_the_next_poll_forward() {
+    let node = Node::following().await;
+    node.store.feed_shall(Behaviour::Fail);
+    node.pass(SECOND * 6).await;
+    let (reads, polls) = (node.store.reads(), node.store.polls());
+    node.store.feed_shall(Behaviour::Behave);
+    assert_eq!(node.request().await, None);
+    // Less than to the next poll.
+    node.pass(Duration::from_millis(1)).await;
+    assert_eq!(node.request().await, None);
+    assert_eq!((node.store.reads(), node.store.polls()), (reads + 1, polls + 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_fails_while_look_ups_are_answered_is_not_polled_with_each_of_them() {
+    let node = Node::following().await;
+    node.store.feed_shall(Behaviour::Fail);
+    node.pass(SECOND * 6).await;
+    let polls = node.store.polls();
+    for _ in 0..10 {
+        assert_eq!(node.request().await, None);
+        node.pass(Duration::from_millis(1)).await;
+    }
+    assert_eq!(node.store.polls(), polls + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_is_told_for_how_long_it_is_relied_upon_at_the_most() {
+    for (grace, expected) in [(Duration::ZERO, 3 * SECOND), (60 * SECOND, 63 * SECOND)] {
+        let store = Shared::default();
+        let builder = Authenticator::builder(store.clone()).lease(3 * SECOND).stale_grace(grace);
+        builder.build().unwrap().start().await.unwrap();
+        assert_eq!(*store.0.relied_for.lock().unwrap(), expected);
+    }
 }
 
 #[test]

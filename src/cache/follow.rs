@@ -1,10 +1,13 @@
 //! Following a store that other processes change: a poll at intervals, and whenever the store sends word, which renews the
 //! lease.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use super::lease::Now;
-use super::sync::{Arc, Atomic, Ordering, Weak, spawn, timeout};
+use super::sync::{Arc, Atomic, Notify, Ordering, Weak, spawn, timeout};
 use super::{Cache, NoAnswer, attempt};
 use crate::backend::{Apply, BackendError, Change, Feed};
 use crate::clock::Moment;
@@ -13,6 +16,8 @@ use crate::clock::Moment;
 #[derive(Debug)]
 pub(super) struct Follower {
     is_there: Atomic,
+    /// Word that a look-up was answered while there was no lease.
+    store_is_back: Arc<Notify>,
     /// Only told, never acted upon.
     progress: Mutex<Progress>,
 }
@@ -26,7 +31,7 @@ struct Progress {
 
 impl Follower {
     pub(super) fn nobody() -> Self {
-        Self { is_there: Atomic::new(0), progress: Mutex::default() }
+        Self { is_there: Atomic::new(0), store_is_back: Arc::default(), progress: Mutex::default() }
     }
 
     /// Returns when the last poll began that was answered.
@@ -69,6 +74,8 @@ struct Post {
     place: Place,
     feed: Feed,
     has_polled: bool,
+    /// Whether a poll has come before its time, because the store was back, since the last one that was answered.
+    was_early: bool,
 }
 
 impl Cache {
@@ -77,6 +84,15 @@ impl Cache {
     pub(super) fn see_to_a_follower(self: &Arc<Self>) {
         if let Some(post) = self.take_post() {
             spawn(post.follow());
+        }
+    }
+
+    /// Takes note of an answer of the store. One that comes while there is no lease ends an outage, as like as not: until the next
+    /// poll, every request would ask the store.
+    pub(super) fn store_has_answered(&self) {
+        if self.has_feed && !self.lease.covers(self.clock.monotonic(), || self.clock.wall()) {
+            // Nobody waits for it while a poll is under way, which will do as well.
+            self.follower.store_is_back.notify_waiters();
         }
     }
 
@@ -101,8 +117,8 @@ impl Cache {
         }
         let place = Place(Arc::downgrade(self));
         let mut feed = self.backend.feed()?;
-        feed.lease(self.limits.lease);
-        Some(Post { place, feed, has_polled: false })
+        feed.lease(self.limits.lease.saturating_add(self.limits.stale_grace));
+        Some(Post { place, feed, has_polled: false, was_early: false })
     }
 }
 
@@ -117,7 +133,7 @@ impl Post {
         // Whatever was read before the first poll may have changed before it, and no poll would say so.
         let first = (!self.has_polled).then_some(Change::Everything);
         first.into_iter().chain(changes).for_each(|change| cache.apply(change));
-        self.has_polled = true;
+        (self.has_polled, self.was_early) = (true, false);
         // Compared with coarse readings, which may be late.
         cache.lease.renew(began, cache.limits.lease.saturating_sub(cache.clock.tick()));
         cache.follower.progress().polled = Some(began.monotonic);
@@ -136,8 +152,28 @@ impl Post {
                 return;
             }
             let interval = cache.limits.poll_interval;
+            let store_is_back = Arc::clone(&cache.follower.store_is_back);
             drop(cache);
-            let _ = timeout(interval, self.feed.pinged()).await;
+            let _ = timeout(interval, self.worthwhile(&store_is_back)).await;
         }
     }
+
+    /// Waits until a poll is worthwhile before its time. A feed that fails while look-ups are answered is not tried with each of
+    /// them.
+    async fn worthwhile(&mut self, store_is_back: &Notify) {
+        if self.was_early {
+            return self.feed.pinged().await;
+        }
+        self.was_early = is_first(store_is_back.notified(), self.feed.pinged()).await;
+    }
+}
+
+/// Waits for either of two, and tells whether it was this one.
+async fn is_first(this: impl Future<Output = ()>, other: impl Future<Output = ()>) -> bool {
+    let (mut this, mut other) = (pin!(this), pin!(other));
+    poll_fn(|context| match this.as_mut().poll(context) {
+        Poll::Ready(()) => Poll::Ready(true),
+        Poll::Pending => other.as_mut().poll(context).map(|()| false),
+    })
+    .await
 }
