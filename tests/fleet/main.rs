@@ -2,7 +2,8 @@
 //! taken for a bad one.
 //!
 //! `.ci/postgres cargo test --all-features --test fleet` runs every fault and prints a table; a word behind `--` runs those faults
-//! whose names it is in. With `FLEET=long`, a transaction stays open for a minute.
+//! whose names it is in. `figures` in its place prints how soon a revocation takes effect, what an idle node costs, and what an
+//! outage does to requests. With `FLEET=long`, both take as long as they need to mean something.
 //!
 //! It is a program of its own, rather than tests, so that all that is seen goes into one table.
 
@@ -13,6 +14,7 @@ mod clients;
 mod clock;
 mod database;
 mod faults;
+mod figures;
 mod keys;
 mod markdown;
 mod node;
@@ -43,5 +45,10 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let words: Vec<_> = env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    if runtime.block_on(faults::print(&words)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let holds = if words.first().is_some_and(|word| word == "figures") {
+        runtime.block_on(figures::print(&words[1..]))
+    } else {
+        runtime.block_on(faults::print(&words))
+    };
+    if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,6 +1,7 @@
 //! A node of a fleet: connections, store, authenticator and feed of its own, behind a proxy of its own.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::postgres::PgPoolOptions;
@@ -13,21 +14,40 @@ use crate::database::Database;
 use crate::keys;
 use crate::proxy::Proxy;
 
-/// A store whose announcements are not heard, as those of another process are not.
+/// A store whose announcements are not heard, as those of another process are not, and whose look-ups are counted.
 #[derive(Clone)]
-struct Deaf(PostgresStore);
+pub(crate) struct Deaf {
+    store: PostgresStore,
+    reads: Arc<Mutex<HashMap<Digest, u64>>>,
+}
+
+impl Deaf {
+    pub(crate) fn new(store: PostgresStore) -> Self {
+        Self { store, reads: Arc::default() }
+    }
+
+    /// Returns how often each key was looked up.
+    pub(crate) fn reads_by_key(&self) -> Vec<u64> {
+        self.reads.lock().unwrap().values().copied().collect()
+    }
+
+    pub(crate) fn forget_reads(&self) {
+        self.reads.lock().unwrap().clear();
+    }
+}
 
 impl Backend for Deaf {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        self.0.find(digest).await
+        *self.reads.lock().unwrap().entry(*digest).or_default() += 1;
+        self.store.find(digest).await
     }
 
     fn feed(&self) -> Option<Feed> {
-        self.0.feed()
+        self.store.feed()
     }
 
     async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
-        self.0.first_used(id, at).await
+        self.store.first_used(id, at).await
     }
 }
 
@@ -35,6 +55,7 @@ pub(crate) struct Node {
     pub(crate) proxy: Proxy,
     pub(crate) authenticator: Authenticator,
     pub(crate) clock: Arc<Stepped>,
+    pub(crate) backend: Deaf,
 }
 
 /// How a request was answered.
@@ -54,11 +75,11 @@ impl Node {
         let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(5));
         let pool = pool.connect(&database.url_by(proxy.port())).await.unwrap();
         let store = PostgresStore::with_pool(pool).await.unwrap();
-        let clock = Arc::new(Stepped::new());
-        let builder = Authenticator::builder(Deaf(store)).with_clock(Arc::clone(&clock));
+        let (backend, clock) = (Deaf::new(store), Arc::new(Stepped::new()));
+        let builder = Authenticator::builder(backend.clone()).with_clock(Arc::clone(&clock));
         let authenticator = configure(builder).build().unwrap();
         authenticator.start().await.unwrap();
-        Self { proxy, authenticator, clock }
+        Self { proxy, authenticator, clock, backend }
     }
 
     pub(crate) async fn present(&self, key: usize) -> Answer {
