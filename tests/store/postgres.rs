@@ -6,6 +6,7 @@
 mod fleet;
 mod metering;
 mod opening;
+mod taken_in;
 
 use std::env;
 

@@ -29,14 +29,14 @@ impl Backend for Deaf {
     }
 }
 
-struct Node {
-    store: PostgresStore,
+pub(super) struct Node {
+    pub(super) store: PostgresStore,
     authenticator: Authenticator,
 }
 
 impl Node {
     /// A node with connections, authenticator and feed of its own. Its caches are never too old by themselves.
-    async fn start(database: &Database) -> Self {
+    pub(super) async fn start(database: &Database) -> Self {
         let store = PostgresStore::with_pool(database.pool().await).await.unwrap();
         let authenticator = Authenticator::builder(Deaf(store.clone()))
             .positive_ttl(Duration::from_secs(3_600))
@@ -48,14 +48,14 @@ impl Node {
         Self { store, authenticator }
     }
 
-    async fn present(&self, name: &str) -> Option<Reason> {
+    pub(super) async fn present(&self, name: &str) -> Option<Reason> {
         let mut headers = HeaderMap::new();
         headers.insert("x-api-key", HeaderValue::try_from(samples::text(name)).unwrap());
         self.authenticator.authenticate(&headers).await.err().map(|rejection| rejection.reason().clone())
     }
 
     /// Presents a key until the answer is this one, for which nothing but a poll can be the cause.
-    async fn answers(&self, name: &str, expected: Option<Reason>) {
+    pub(super) async fn answers(&self, name: &str, expected: Option<Reason>) {
         let answered = async {
             while self.present(name).await != expected {
                 tokio::task::yield_now().await;
