@@ -110,6 +110,7 @@ pub mod password;
 mod password_hash;
 mod path;
 mod principal;
+mod race;
 mod random;
 mod record;
 pub mod reject;

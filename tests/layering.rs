@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The modules from the lowest to the highest. A module may import those before it.
 const ORDER: [&[&str]; 11] = [
     // Words: no async, no tower, no I/O.
-    &["ascii", "error", "health", "random"],
+    &["ascii", "error", "health", "race", "random"],
     &[
         "clock",
         "environment",

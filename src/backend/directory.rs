@@ -1,9 +1,7 @@
 //! Who owns keys, as the application knows it: the read side.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::Future;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use super::{Backend, BackendError, Change, ChangeFeed, Feed, Subscriber};
@@ -12,6 +10,7 @@ use crate::digest::Digest;
 use crate::key::KeyId;
 use crate::owner::{Organization, Owner, User};
 use crate::password_hash::PasswordHash;
+use crate::race::comes_first;
 use crate::record::Record;
 
 /// What is known of the owners of keys: for an application that has tables of its own for organizations and people.
@@ -192,12 +191,7 @@ impl ChangeFeed for Both {
     }
 
     async fn pinged(&mut self) {
-        let (mut keys, mut directory) = (pin!(self.keys.pinged()), pin!(self.directory.pinged()));
-        poll_fn(|context| match keys.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(()),
-            Poll::Pending => directory.as_mut().poll(context),
-        })
-        .await;
+        comes_first(self.keys.pinged(), self.directory.pinged()).await;
     }
 
     fn is_listening(&self) -> Option<bool> {

@@ -50,6 +50,9 @@ type Store = PostgresStore;
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
     pool: PgPool,
+    /// For polls: a flood of look-ups must not keep them waiting for a connection until the lease is over.
+    polling: PgPool,
+    is_polling_only: bool,
     changes: Changes,
     replica: Option<Replica>,
 }
@@ -86,12 +89,26 @@ impl PostgresStore {
     /// Uses the connections of an application, and adds tables of its own, whose names start with `tower_api_key`, to the
     /// first schema of the connections' search path.
     ///
+    /// To follow what other processes change, the store takes one connection more, made as the pool makes its own, and each
+    /// authenticator one to [listen](Self::polling_only) with.
+    ///
     /// # Errors
     ///
     /// As for [`open`](Self::open).
     pub async fn with_pool(pool: PgPool) -> Result<Self, BackendError> {
         each::migrate(&pool).await?;
-        Ok(Self { changes: changes_of(identity(&pool).await?), pool, replica: None })
+        let changes = changes_of(identity(&pool).await?);
+        let polling = polling_beside(&pool);
+        Ok(Self { pool, polling, is_polling_only: false, changes, replica: None })
+    }
+
+    /// Learns what other processes change by polling only, and does not listen for word of it: for connections by way of a
+    /// pooler that does not keep them with one session, such as PgBouncer when it pools transactions, where such word never
+    /// arrives. A change then takes effect with the next poll, see
+    /// [`poll_interval`](crate::AuthenticatorBuilder::poll_interval).
+    #[must_use]
+    pub fn polling_only(self) -> Self {
+        Self { is_polling_only: true, ..self }
     }
 
     /// Looks keys up on a replica (a hot standby that streams from this database) wherever it is not behind of what this process
@@ -111,12 +128,14 @@ impl PostgresStore {
 
     /// Closes all connections, after what is under way has ended.
     pub async fn close(&self) {
+        self.polling.close().await;
         self.pool.close().await;
     }
 
     fn log(&self) -> Feed {
         let horizon = self.replica.as_ref().map_or_else(Horizon::default, Replica::horizon);
-        Feed::new(poll::Log::new(self.pool.clone(), horizon))
+        let listens = !self.is_polling_only;
+        Feed::new(poll::Log::new(self.polling.clone(), horizon, listens))
     }
 
     async fn replica(&self) -> Option<Borrowed> {
@@ -126,6 +145,12 @@ impl PostgresStore {
     async fn known_to_all(&self, within: Duration) -> bool {
         node::taken_in(&self.pool, within).await
     }
+}
+
+/// Returns a pool of one connection that is made as those of another one.
+fn polling_beside(pool: &PgPool) -> PgPool {
+    let options = pool.options().clone().min_connections(0).max_connections(1);
+    options.connect_lazy_with(PgConnectOptions::clone(&pool.connect_options()))
 }
 
 /// Returns a name for the tables: a server has many, and its databases many schemas.

@@ -32,6 +32,7 @@ impl Cache {
         let answer = question.ask(&*self.backend).await;
         if answer.as_ref().err().is_none_or(|error| error.kind() != BackendErrorKind::Unavailable) {
             trial.answered();
+            self.store_has_answered();
         }
         match answer? {
             // A store that confuses digests would admit one caller as another.

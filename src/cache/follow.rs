@@ -4,15 +4,18 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::now::Now;
-use super::sync::{Arc, Atomic, Ordering, Weak, spawn, timeout};
+use super::sync::{Arc, Atomic, Notify, Ordering, Weak, spawn, timeout};
 use super::{Cache, NoAnswer, attempt};
 use crate::backend::{Apply, BackendError, Change, Feed};
 use crate::clock::Moment;
+use crate::race::comes_first;
 
 /// Whether someone follows the feed, and how that goes.
 #[derive(Debug)]
 pub(super) struct Follower {
     is_there: Atomic,
+    /// Word that a look-up was answered while there was no lease.
+    store_is_back: Arc<Notify>,
     /// Only told, never acted upon.
     progress: Mutex<Progress>,
 }
@@ -26,7 +29,7 @@ struct Progress {
 
 impl Follower {
     pub(super) fn nobody() -> Self {
-        Self { is_there: Atomic::new(0), progress: Mutex::default() }
+        Self { is_there: Atomic::new(0), store_is_back: Arc::default(), progress: Mutex::default() }
     }
 
     /// Returns when the last poll began that was answered.
@@ -69,6 +72,8 @@ struct Post {
     place: Place,
     feed: Feed,
     has_polled: bool,
+    /// Whether a poll has come before its time, because the store was back, since the last one that was answered.
+    was_early: bool,
 }
 
 impl Cache {
@@ -77,6 +82,15 @@ impl Cache {
     pub(super) fn see_to_a_follower(self: &Arc<Self>) {
         if let Some(post) = self.take_post() {
             spawn(post.follow());
+        }
+    }
+
+    /// Takes note of an answer of the store. One that comes while there is no lease ends an outage, as like as not: until the next
+    /// poll, every request would ask the store.
+    pub(super) fn store_has_answered(&self) {
+        if self.has_feed && !self.lease.covers(self.clock.monotonic(), || self.clock.wall()) {
+            // Nobody waits for it while a poll is under way, which will do as well.
+            self.follower.store_is_back.notify_waiters();
         }
     }
 
@@ -101,8 +115,8 @@ impl Cache {
         }
         let place = Place(Arc::downgrade(self));
         let mut feed = self.backend.feed()?;
-        feed.lease(self.limits.lease);
-        Some(Post { place, feed, has_polled: false })
+        feed.lease(self.limits.lease.saturating_add(self.limits.stale_grace));
+        Some(Post { place, feed, has_polled: false, was_early: false })
     }
 }
 
@@ -126,7 +140,7 @@ impl Post {
         // Whatever was read before the first poll may have changed before it, and no poll would say so.
         let first = (!self.has_polled).then_some(Change::Everything);
         first.into_iter().chain(changes).for_each(|change| cache.apply(change));
-        self.has_polled = true;
+        (self.has_polled, self.was_early) = (true, false);
         // Compared with coarse readings, which may be late.
         cache.lease.renew(began, cache.limits.lease.saturating_sub(cache.clock.tick()));
         cache.follower.progress().polled = Some(began.monotonic);
@@ -145,8 +159,18 @@ impl Post {
                 return;
             }
             let interval = cache.limits.poll_interval;
+            let store_is_back = Arc::clone(&cache.follower.store_is_back);
             drop(cache);
-            let _ = timeout(interval, self.feed.pinged()).await;
+            let _ = timeout(interval, self.worthwhile(&store_is_back)).await;
         }
+    }
+
+    /// Waits until a poll is worthwhile before its time. A feed that fails while look-ups are answered is not tried with each of
+    /// them.
+    async fn worthwhile(&mut self, store_is_back: &Notify) {
+        if self.was_early {
+            return self.feed.pinged().await;
+        }
+        self.was_early = comes_first(store_is_back.notified(), self.feed.pinged()).await;
     }
 }

@@ -25,7 +25,7 @@ pub(super) use weak_memory::Atomic;
 pub(super) use std::sync::atomic::Ordering;
 pub(super) use std::sync::{Arc, Weak};
 
-pub(super) use tokio::sync::{Semaphore, SemaphorePermit, watch};
+pub(super) use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 
 /// Locks a mutex, whoever may have panicked while holding it: nothing the cache keeps can be left half written.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

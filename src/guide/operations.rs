@@ -74,12 +74,11 @@
 //!
 //! `DELETE /keys/{id}?wait=fleet` (`KeyManager::revoke_everywhere`) answers when no node admits the key any more, and says how
 //! that is known: `Revocation-Reached: every-node` if all nodes on the list have acknowledged it, and `lease-end` if
-//! `KeyManager::lease` had to pass. A node that has ended stays on the list for up to a minute and a lease, so in that time after a
+//! `KeyManager::lease` had to pass. A node that has ended stays on the list for up to a minute, L and S, so in that time after a
 //! deployment, or a crash, the answer is `lease-end`. SQLite keeps no list: the answer is always `lease-end`.
 //!
-//! The list is kept by the lease and does not know of S. With a stale grace, a node that is cut off may be off the list before S
-//! has passed, and `every-node` then means every node that reaches the database. Whoever must know more waits for L and S after the
-//! answer.
+//! With a stale grace, a node that is cut off stays on the list for L and S, for which it may admit: until then the answer is
+//! `lease-end`.
 //!
 //! # Failover, and what it can lose
 //!
@@ -108,11 +107,12 @@
 //!
 //! # Connections and PgBouncer
 //!
-//! `PostgresStore::open` keeps up to 8 connections, and each authenticator that follows it one more, which listens. A process with
-//! one authenticator takes 9.
+//! `PostgresStore::open` keeps up to 8 connections and one for polls, and each authenticator that follows it one more, which listens.
+//! A process with one authenticator takes 10.
 //!
 //! `LISTEN` needs a connection that stays with its server session. Behind PgBouncer in transaction mode nothing arrives on it, though
-//! the node takes itself to be listening: news come with the polls then, which need no more than transactions. Statements are
+//! the node takes itself to be listening: news come with the polls then, which need no more than transactions. Say so
+//! (`PostgresStore::polling_only`), and the node does not listen in vain. Statements are
 //! prepared by name, which PgBouncer has to support (1.21 or later, `max_prepared_statements` above zero), or the pool has to do
 //! without (`statement_cache_capacity(0)` of sqlx). In session mode all is as without it.
 //!

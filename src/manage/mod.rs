@@ -118,7 +118,8 @@ impl<S: KeyStore> KeyManager<S> {
     }
 
     /// Sets how long other processes may go on with what they remember: the longest
-    /// [lease](crate::AuthenticatorBuilder::lease) of their authenticators. Default: 5 s, as theirs is.
+    /// [lease](crate::AuthenticatorBuilder::lease) of their authenticators, together with their
+    /// [stale grace](crate::AuthenticatorBuilder::stale_grace) if they have one. Default: 5 s, as theirs is.
     #[must_use]
     pub fn lease(self, lease: Duration) -> Self {
         Self { lease, ..self }

@@ -28,6 +28,7 @@ pub(crate) struct State {
     acknowledged: AtomicUsize,
     reads: AtomicUsize,
     polls: AtomicUsize,
+    relied_for: Mutex<Duration>,
     is_down: Mutex<bool>,
     hangs: Mutex<bool>,
 }
@@ -78,6 +79,11 @@ impl Shared {
         self.0.ping.notify_one();
     }
 
+    /// For how long the answers of polls are relied upon.
+    pub(crate) fn relied_for(&self) -> Duration {
+        *self.0.relied_for.lock().unwrap()
+    }
+
     pub(crate) fn acknowledged(&self) -> usize {
         self.0.acknowledged.load(SeqCst)
     }
@@ -115,6 +121,10 @@ struct Log {
 }
 
 impl ChangeFeed for Log {
+    fn lease(&mut self, length: Duration) {
+        *self.shared.0.relied_for.lock().unwrap() = length;
+    }
+
     async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
         let state = Arc::clone(&self.shared.0);
         state.polls.fetch_add(1, SeqCst);

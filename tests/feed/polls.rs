@@ -150,6 +150,43 @@ async fn nobody_polls_for_an_authenticator_that_is_gone() {
     assert_eq!(store.polls(), polls);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_look_up_that_is_answered_after_an_outage_brings_the_next_poll_forward() {
+    let node = Node::following().await;
+    node.store.feed_shall(Behaviour::Fail);
+    node.pass(SECOND * 6).await;
+    let (reads, polls) = (node.store.reads(), node.store.polls());
+    node.store.feed_shall(Behaviour::Behave);
+    assert_eq!(node.request().await, None);
+    // Less than to the next poll.
+    node.pass(Duration::from_millis(1)).await;
+    assert_eq!(node.request().await, None);
+    assert_eq!((node.store.reads(), node.store.polls()), (reads + 1, polls + 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_fails_while_look_ups_are_answered_is_not_polled_with_each_of_them() {
+    let node = Node::following().await;
+    node.store.feed_shall(Behaviour::Fail);
+    node.pass(SECOND * 6).await;
+    let polls = node.store.polls();
+    for _ in 0..10 {
+        assert_eq!(node.request().await, None);
+        node.pass(Duration::from_millis(1)).await;
+    }
+    assert_eq!(node.store.polls(), polls + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_is_told_for_how_long_it_is_relied_upon_at_the_most() {
+    for (grace, expected) in [(Duration::ZERO, 3 * SECOND), (60 * SECOND, 63 * SECOND)] {
+        let store = Shared::default();
+        let builder = Authenticator::builder(store.clone()).lease(3 * SECOND).stale_grace(grace);
+        builder.build().unwrap().start().await.unwrap();
+        assert_eq!(store.relied_for(), expected);
+    }
+}
+
 #[test]
 fn a_lease_that_would_end_between_two_polls_is_refused() {
     let refused = |configure: fn(AuthenticatorBuilder) -> AuthenticatorBuilder| {

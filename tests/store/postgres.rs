@@ -10,6 +10,7 @@ mod nodes;
 mod opening;
 mod restoring;
 mod rights;
+mod taken_in;
 
 #[path = "../support/postgres.rs"]
 mod server;

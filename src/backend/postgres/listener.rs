@@ -3,7 +3,6 @@
 //! Whatever goes wrong with the connection is taken for its loss: it is given up and replaced, and whoever waits polls. A
 //! connection that is gone without a word is found out by asking on it now and then.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use crate::race::comes_first;
 use crate::random::Jitter;
 
 /// What is listened to, see `AFTER_CHANGES`.
@@ -70,8 +70,7 @@ async fn keep_listening(pool: PgPool, heard: Arc<Heard>) {
             heard.is_listening.store(true, Ordering::Relaxed);
             // What was announced while nobody listened is still to be read.
             heard.ping.notify_one();
-            let closed = pool.close_event();
-            until_closed(closed, listen(&mut listener, &heard)).await;
+            comes_first(pool.close_event(), listen(&mut listener, &heard)).await;
             heard.is_listening.store(false, Ordering::Relaxed);
         }
         pause(pauses.next()).await;
@@ -107,17 +106,6 @@ async fn connect(options: &PgConnectOptions) -> Result<PgListener, Error> {
     listener.eager_reconnect(false);
     timeout(PATIENCE, listener.listen(CHANNEL)).await.map_err(|_| Error::PoolTimedOut)??;
     Ok(listener)
-}
-
-async fn until_closed(closed: impl Future<Output = ()>, listening: impl Future<Output = ()>) {
-    let (mut closed, mut listening) = (std::pin::pin!(closed), std::pin::pin!(listening));
-    std::future::poll_fn(|context| {
-        if closed.as_mut().poll(context).is_ready() {
-            return std::task::Poll::Ready(());
-        }
-        listening.as_mut().poll(context)
-    })
-    .await;
 }
 
 #[allow(

@@ -30,7 +30,8 @@ pub(super) struct Node {
 
 impl Node {
     pub(super) fn new(pool: PgPool) -> Self {
-        Self { pool, id: unique_name(), lease: Duration::ZERO, seen: None, is_news: false }
+        // What was changed between its listing and its first poll is in none of its polls, and still to be told.
+        Self { pool, id: unique_name(), lease: Duration::ZERO, seen: None, is_news: true }
     }
 
     pub(super) fn id(&self) -> &str {

@@ -1,6 +1,5 @@
 //! Reading what other processes have changed in the database.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use sqlx::postgres::PgRow;
@@ -16,13 +15,13 @@ use crate::backend::{BackendError, Change, ChangeFeed};
 /// Reads the rows of all transactions that may have committed since the last poll.
 ///
 /// A transaction that took its number early may commit late, so the rows that are new are not those with the highest
-/// numbers. All transactions below `low` had ended when the log was last read; of the others, all rows are looked at that were
-/// not read yet.
+/// numbers, but those of transactions that were not visible to the last poll. All below `low` were.
 pub(super) struct Log {
     pool: PgPool,
     node: Node,
     /// Up to where the log was read, once it was.
     cursor: Option<Cursor>,
+    listens: bool,
     listener: Option<Listener>,
     horizon: Horizon,
 }
@@ -33,8 +32,8 @@ struct Cursor {
     low: u64,
     /// The server, by when it was started. Another one, as after a failover, may never have had what this one had.
     server: String,
-    /// The rows that were read of transactions from `low` on, with these.
-    read: HashMap<i64, u64>,
+    /// What was visible.
+    snapshot: String,
 }
 
 /// A row of a poll: what was the case when it was answered, and a change if there is one.
@@ -51,10 +50,8 @@ struct PollRow {
     change: Option<ChangeRow>,
 }
 
-/// A change of a key: its number, the transaction that made it, the digest of the key, and what happened.
+/// A change of a key: the digest of the key, and what happened.
 struct ChangeRow {
-    seq: i64,
-    tx: u64,
     digest: Option<Vec<u8>>,
     kind: String,
 }
@@ -76,39 +73,38 @@ impl FromRow<'_, PgRow> for PollRow {
 
 impl ChangeRow {
     fn from_row(row: &PgRow) -> Result<Option<Self>, sqlx::Error> {
-        let Some(seq) = row.try_get("seq")? else { return Ok(None) };
-        let tx: String = row.try_get("tx")?;
-        let tx = tx.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-        Ok(Some(Self { seq, tx, digest: row.try_get("digest")?, kind: row.try_get("kind")? }))
+        let Some(kind) = row.try_get("kind")? else { return Ok(None) };
+        Ok(Some(Self { digest: row.try_get("digest")?, kind }))
     }
 }
 
-/// One statement, so that all of it is of one snapshot. Only a server that is not a standby knows where the log is written to.
+/// One statement, so that all of it is of one snapshot. Only a server that is not a standby knows where the log is written to. Of
+/// what was taken off the log, only the highest transaction is known: those from `low` on may have been new.
 const READ: &str = "SELECT pg_snapshot_xmin(now.snapshot)::TEXT AS low, now.snapshot::TEXT AS snapshot,
         pg_postmaster_start_time()::TEXT AS server, pg_is_in_recovery() AS is_standby,
-        coalesce((SELECT tx >= $1::TEXT::XID8 FROM tower_api_key_change_cut), FALSE) AS is_cut,
+        coalesce((SELECT tx >= pg_snapshot_xmin(last) FROM tower_api_key_change_cut), FALSE) AS is_cut,
         EXISTS (SELECT FROM tower_api_key_node WHERE node = $3
             AND listed_to >= (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $4) AS is_listed,
         CASE WHEN $5 AND NOT pg_is_in_recovery() THEN pg_current_wal_insert_lsn()::TEXT END AS written_to,
-        change.seq, change.tx::TEXT AS tx, change.digest, change.kind
-    FROM (SELECT pg_current_snapshot() AS snapshot) AS now LEFT JOIN tower_api_key_change AS change
-        ON change.tx >= coalesce($1::TEXT::XID8, pg_snapshot_xmin(now.snapshot)) AND change.seq <> ALL ($6)
+        change.digest, change.kind
+    FROM (SELECT pg_current_snapshot() AS snapshot, $1::TEXT::PG_SNAPSHOT AS last) AS now
+        LEFT JOIN tower_api_key_change AS change
+        ON change.tx >= pg_snapshot_xmin(last) AND NOT pg_visible_in_snapshot(change.tx, last)
     ORDER BY change.seq LIMIT $2";
 
 impl Log {
-    pub(super) fn new(pool: PgPool, horizon: Horizon) -> Self {
-        Self { node: Node::new(pool.clone()), pool, cursor: None, listener: None, horizon }
+    pub(super) fn new(pool: PgPool, horizon: Horizon, listens: bool) -> Self {
+        Self { node: Node::new(pool.clone()), pool, cursor: None, listens, listener: None, horizon }
     }
 
     async fn read(&self) -> Result<Vec<PollRow>, BackendError> {
         let mut connection = Borrowed::from(&self.pool).await?;
         let rows = sqlx::query_as(READ)
-            .bind(self.cursor.as_ref().map(|cursor| cursor.low.to_string()))
+            .bind(self.cursor.as_ref().map(|cursor| cursor.snapshot.as_str()))
             .bind((MOST + 1) as i64)
             .bind(self.node.id())
             .bind(self.node.lease_millis())
             .bind(self.horizon.is_watched())
-            .bind(self.cursor.iter().flat_map(|cursor| cursor.read.keys().copied()).collect::<Vec<_>>())
             .fetch_all(&mut *connection)
             .await;
         connection.give_back(rows.map_err(BackendError::unavailable))
@@ -121,7 +117,7 @@ impl ChangeFeed for Log {
     }
 
     async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
-        if self.listener.is_none() {
+        if self.listens && self.listener.is_none() {
             // Before the first poll, so that nothing is missed between them.
             self.listener = Some(Listener::start(&self.pool));
         }
@@ -143,12 +139,13 @@ impl ChangeFeed for Log {
             .as_ref()
             .is_none_or(|cursor| !first.is_cut && low >= cursor.low && first.server == cursor.server);
         let changes = if goes_on { changes_of(&rows) } else { vec![Change::Everything] };
-        self.horizon.advance(seen_by_horizon, first.written_to.clone());
+        if goes_on {
+            self.horizon.advance(seen_by_horizon, first.written_to.as_deref());
+        } else {
+            self.horizon.forget();
+        }
         self.node.has_read(first.snapshot.clone(), !changes.is_empty());
-        // The numbers of another server are others.
-        let read = self.cursor.take().filter(|_| goes_on).map(|cursor| cursor.read).unwrap_or_default();
-        let read = still_to_pass_over(read, &rows, low);
-        self.cursor = Some(Cursor { low, server: first.server.clone(), read });
+        self.cursor = Some(Cursor { low, snapshot: first.snapshot.clone(), server: first.server.clone() });
         Ok(changes)
     }
 
@@ -164,7 +161,7 @@ impl ChangeFeed for Log {
     }
 
     fn is_listening(&self) -> Option<bool> {
-        Some(self.listener.as_ref().is_some_and(Listener::is_listening))
+        self.listens.then(|| self.listener.as_ref().is_some_and(Listener::is_listening))
     }
 }
 
@@ -176,11 +173,4 @@ fn first_of(rows: &[PollRow]) -> Result<&PollRow, BackendError> {
 fn changes_of(rows: &[PollRow]) -> Vec<Change> {
     let written = rows.iter().filter_map(|row| row.change.as_ref());
     decode_changes(written.map(|change| (change.digest.as_deref(), &*change.kind)), rows.len() <= MOST)
-}
-
-/// Returns which rows the next poll would find again.
-fn still_to_pass_over(mut read: HashMap<i64, u64>, rows: &[PollRow], low: u64) -> HashMap<i64, u64> {
-    read.extend(rows.iter().filter_map(|row| row.change.as_ref()).map(|change| (change.seq, change.tx)));
-    read.retain(|_, tx| *tx >= low);
-    read
 }

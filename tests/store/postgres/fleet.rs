@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
-use tower_api_key::backend::{Backend, BackendError, Feed, Grace, KeyStore};
+use tower_api_key::backend::{Backend, BackendError, Change, Feed, Grace, KeyStore};
 use tower_api_key::digest::Digest;
 use tower_api_key::reject::Reason;
 use tower_api_key::{Authenticator, KeyId, PostgresStore, Record, Timestamp};
@@ -29,14 +29,14 @@ impl Backend for Deaf {
     }
 }
 
-struct Node {
-    store: PostgresStore,
+pub(super) struct Node {
+    pub(super) store: PostgresStore,
     authenticator: Authenticator,
 }
 
 impl Node {
     /// A node with connections, authenticator and feed of its own. Its caches are never too old by themselves.
-    async fn start(database: &Database) -> Self {
+    pub(super) async fn start(database: &Database) -> Self {
         let store = PostgresStore::with_pool(database.pool().await).await.unwrap();
         let authenticator = Authenticator::builder(Deaf(store.clone()))
             .positive_ttl(Duration::from_secs(3_600))
@@ -48,14 +48,14 @@ impl Node {
         Self { store, authenticator }
     }
 
-    async fn present(&self, name: &str) -> Option<Reason> {
+    pub(super) async fn present(&self, name: &str) -> Option<Reason> {
         let mut headers = HeaderMap::new();
         headers.insert("x-api-key", HeaderValue::try_from(samples::text(name)).unwrap());
         self.authenticator.authenticate(&headers).await.err().map(|rejection| rejection.reason().clone())
     }
 
     /// Presents a key until the answer is this one, for which nothing but a poll can be the cause.
-    async fn answers(&self, name: &str, expected: Option<Reason>) {
+    pub(super) async fn answers(&self, name: &str, expected: Option<Reason>) {
         let answered = async {
             while self.present(name).await != expected {
                 tokio::task::yield_now().await;
@@ -113,6 +113,31 @@ async fn a_transaction_that_commits_after_a_later_one_is_not_overlooked() {
 }
 
 #[tokio::test]
+async fn while_a_transaction_stays_open_each_change_is_told_once() {
+    if is_absent() {
+        return;
+    }
+    let database = Database::create().await;
+    let pool = database.pool().await;
+    let store = PostgresStore::with_pool(pool.clone()).await.unwrap();
+    let mut feed = store.feed().unwrap();
+    assert_eq!(feed.poll().await.unwrap(), []);
+    let mut open = pool.begin().await.unwrap();
+    sqlx::query("SELECT pg_current_xact_id()").execute(&mut *open).await.unwrap();
+    store.insert(samples::plain("key")).await.unwrap();
+    assert_eq!(feed.poll().await.unwrap(), [Change::Changed(samples::digest("key"))]);
+    assert_eq!(feed.poll().await.unwrap(), []);
+    // More than are told one by one.
+    let many = "INSERT INTO tower_api_key_change (digest, kind)
+        SELECT decode(repeat('00', 32), 'hex'), 'changed' FROM generate_series(1, 1500)";
+    sqlx::raw_sql(many).execute(&pool).await.unwrap();
+    assert_eq!(feed.poll().await.unwrap(), [Change::Everything]);
+    assert_eq!(feed.poll().await.unwrap(), []);
+    open.commit().await.unwrap();
+    assert_eq!(feed.poll().await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_poll_that_finds_too_much_takes_everything_to_be_changed() {
     if is_absent() {
         return;
@@ -128,6 +153,30 @@ async fn a_poll_that_finds_too_much_takes_everything_to_be_changed() {
         INSERT INTO tower_api_key_change (digest, kind) SELECT digest, 'revoked' FROM tower_api_key";
     sqlx::raw_sql(revoke).execute(&database.pool().await).await.unwrap();
     node.answers("key", Some(Reason::Revoked)).await;
+}
+
+#[tokio::test]
+async fn polls_do_not_wait_for_look_ups() {
+    if is_absent() {
+        return;
+    }
+    let database = Database::create().await;
+    let node = Node::start(&database).await;
+    node.store.insert(samples::plain("key")).await.unwrap();
+    node.answers("key", None).await;
+    let pool = database.pool().await;
+    let busy = PostgresStore::with_pool(pool.clone()).await.unwrap();
+    let mut feed = busy.feed().unwrap();
+    let mut taken = Vec::new();
+    while taken.len() < pool.options().get_max_connections() as usize {
+        taken.push(pool.acquire().await.unwrap());
+    }
+    feed.poll().await.unwrap();
+    node.store.revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap();
+    assert_eq!(feed.poll().await.unwrap(), [Change::Revoked(samples::digest("key"))]);
+    drop(taken);
+    busy.close().await;
+    feed.poll().await.unwrap_err();
 }
 
 #[tokio::test]

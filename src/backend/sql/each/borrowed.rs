@@ -1,11 +1,17 @@
 //! Connections for one question each.
 
+use std::future::Future;
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
+use tokio::time::timeout;
 
 use super::dialect::{Database, DatabaseConnection, Pool};
 use crate::backend::{BackendError, BackendErrorKind};
+
+/// How long whoever manages keys waits for an answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A connection of the pool, for one question. It is closed unless the question was answered: whoever asked may have given up
 /// on a server that is gone without a word, and the pool would wait for that server before it takes the connection back. SQLite
@@ -31,6 +37,14 @@ impl Borrowed {
         self.is_settled = !outcome.as_ref().is_err_and(is_lost);
         outcome
     }
+}
+
+/// Waits for an answer, and not until the operating system takes a server for gone that has not said so. Look-ups and polls have
+/// deadlines of their own.
+pub(in super::super) async fn in_time<T>(
+    answer: impl Future<Output = Result<T, BackendError>>,
+) -> Result<T, BackendError> {
+    timeout(PATIENCE, answer).await.map_err(BackendError::unavailable)?
 }
 
 impl Drop for Borrowed {

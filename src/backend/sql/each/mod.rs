@@ -10,7 +10,7 @@ mod store;
 mod usage;
 mod write;
 
-pub(super) use borrowed::Borrowed;
+pub(super) use borrowed::{Borrowed, in_time};
 pub(super) use migrate::migrate;
 
 use super::{Store, dialect};

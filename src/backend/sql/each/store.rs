@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Store;
 use super::write::{Write, Written, write};
-use super::{Borrowed, audit, owners, read};
+use super::{Borrowed, audit, in_time, owners, read};
 use crate::backend::edit::Edit;
 use crate::backend::sql::KeyRow;
 use crate::backend::{
@@ -112,7 +112,12 @@ impl KeyStore for Store {
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {
-        read::by_id(&self.pool, id).await
+        let reading = async {
+            let mut connection = Borrowed::from(&self.pool).await?;
+            let found = read::by_id(&mut *connection, id).await;
+            connection.give_back(found)
+        };
+        in_time(reading).await
     }
 
     async fn list(
@@ -121,7 +126,12 @@ impl KeyStore for Store {
         after: Option<&KeyId>,
         limit: usize,
     ) -> Result<Vec<Record>, BackendError> {
-        read::page(&self.pool, filter, after, limit).await
+        let reading = async {
+            let mut connection = Borrowed::from(&self.pool).await?;
+            let page = read::page(&mut *connection, filter, after, limit).await;
+            connection.give_back(page)
+        };
+        in_time(reading).await
     }
 
     async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, BackendError> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::{Connection, QueryBuilder};
 use tokio::time::timeout;
 
+use super::borrowed::PATIENCE;
 use super::dialect::{
     AFTER_CHANGES, BEGIN, Database, DatabaseConnection, DatabaseTransaction, KEEP_OWNERS, LOCK_OWNERS,
     LOCK_ROW, Pool, is_unfit,
@@ -37,9 +38,7 @@ const DIGEST_OF: &str = "SELECT digest FROM tower_api_key WHERE id = $1";
 /// So many rows are written with one statement that none has too many parameters.
 pub(super) const ROWS: usize = 500;
 
-/// How long a change of one key or owner may take, and how long one of many may. A server that is gone without a word would
-/// otherwise be waited for until the operating system gives up.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a change of many keys may take.
 const LONG_PATIENCE: Duration = Duration::from_secs(600);
 
 /// A change, to be made in one transaction.

@@ -1,0 +1,90 @@
+//! Databases for one fault each, and the ways to them.
+
+use std::env;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::str::FromStr;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tower_api_key::{KeyId, Timestamp};
+
+/// Where a server listens.
+#[derive(Debug, Clone)]
+pub(crate) enum Address {
+    Socket(PathBuf),
+    Port(String, u16),
+}
+
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Send> Stream for S {}
+
+impl Address {
+    pub(crate) async fn connect(&self) -> std::io::Result<Pin<Box<dyn Stream>>> {
+        Ok(match self {
+            Self::Socket(path) => Box::pin(UnixStream::connect(path).await?),
+            Self::Port(host, port) => Box::pin(TcpStream::connect((host.as_str(), *port)).await?),
+        })
+    }
+}
+
+/// A new database.
+#[derive(Debug, Clone)]
+pub(crate) struct Database {
+    server: String,
+    pub(crate) name: String,
+}
+
+impl Database {
+    /// Creates one in the server that the tests are given.
+    pub(crate) async fn create() -> Self {
+        Self::create_in(&env::var("TEST_POSTGRES_URL").unwrap()).await
+    }
+
+    pub(crate) async fn create_in(server: &str) -> Self {
+        let name = format!("fleet_{}", KeyId::generate(Timestamp::from_unix_millis(0)).unwrap());
+        let mut connection = PgConnection::connect(server).await.unwrap();
+        let command = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        sqlx::raw_sql(command).execute(&mut connection).await.unwrap();
+        Self { server: server.to_owned(), name }
+    }
+
+    pub(crate) fn address(&self) -> Address {
+        let options = PgConnectOptions::from_str(&self.server).unwrap();
+        let port = options.get_port();
+        match options.get_socket() {
+            Some(folder) => Address::Socket(folder.join(format!(".s.PGSQL.{port}"))),
+            None => Address::Port(options.get_host().to_owned(), port),
+        }
+    }
+
+    /// The URL of the database, without a detour.
+    pub(crate) fn url(&self) -> String {
+        let (before, _, settings) = self.parts();
+        format!("{before}/{}?{}", self.name, settings.join("&"))
+    }
+
+    /// The URL of the database by way of a port of this machine.
+    pub(crate) fn url_by(&self, port: u16) -> String {
+        let (_, login, settings) = self.parts();
+        let others = settings.into_iter().filter(|setting| !setting.starts_with("host"));
+        let settings = others.chain(["sslmode=disable"]).collect::<Vec<_>>().join("&");
+        format!("postgres://{login}127.0.0.1:{port}/{}?{settings}", self.name)
+    }
+
+    pub(crate) async fn pool(&self) -> PgPool {
+        PgPool::connect(&self.url()).await.unwrap()
+    }
+
+    /// What the server's URL says: all before the name of a database, who logs in (with an `@`), and the settings.
+    fn parts(&self) -> (&str, &str, Vec<&str>) {
+        let (address, settings) = self.server.split_once('?').unwrap_or((&self.server, ""));
+        let host = address.find("//").map_or(0, |slashes| slashes + 2);
+        let end = address[host..].find('/').map_or(address.len(), |slash| host + slash);
+        let login = address[host..end].rfind('@').map_or("", |at| &address[host..=host + at]);
+        (&address[..end], login, settings.split('&').filter(|setting| !setting.is_empty()).collect())
+    }
+}

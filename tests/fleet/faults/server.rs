@@ -1,0 +1,35 @@
+//! Faults of the server.
+
+use sqlx::PgPool;
+
+use crate::clients::pass;
+use crate::world::{LEASE, POLLS, World};
+
+/// As an administrator does it: all connections of the database, also those of whoever revokes.
+pub(super) async fn terminated(world: &mut World) {
+    let pool = world.database.pool().await;
+    for _ in 0..5 {
+        terminate(&pool).await;
+        world.revoke().await;
+        pass(POLLS + POLLS / 2).await;
+    }
+    world.is_healed();
+}
+
+async fn terminate(pool: &PgPool) {
+    let all = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    sqlx::query(all).execute(pool).await.unwrap();
+}
+
+pub(super) async fn restarted(world: &mut World) {
+    world.revoke().await;
+    let server = world.server.take().unwrap();
+    server.stop().await;
+    pass(LEASE + 2 * POLLS).await;
+    server.go_on().await;
+    world.is_healed();
+    world.server = Some(server);
+    world.revoke().await;
+    pass(LEASE + POLLS).await;
+}

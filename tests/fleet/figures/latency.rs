@@ -1,0 +1,84 @@
+//! How soon a revocation by one process takes effect in the others.
+
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::PgPoolOptions;
+use tokio::task::JoinSet;
+use tower_api_key::backend::KeyStore;
+use tower_api_key::{Authenticator, PostgresStore};
+
+use crate::clients::{now, pass};
+use crate::database::Database;
+use crate::markdown::{self, millis};
+use crate::node::{Answer, Deaf, present};
+use crate::{is_long, keys};
+
+const NODES: usize = 8;
+
+/// How long it may take of 99 in a hundred where word is sent.
+const SOON: Duration = Duration::from_millis(25);
+
+/// Prints how soon all nodes refuse a key, with word of changes and without, and tells whether it is within the bounds.
+pub(super) async fn print() -> bool {
+    let revocations = if is_long() { 1_000 } else { 30 };
+    let lease = Duration::from_secs(5);
+    let mut lines = Vec::new();
+    let mut holds = true;
+    for (name, is_polling_only, revocations) in
+        [("word and polls", false, revocations), ("polls only", true, revocations.min(100))]
+    {
+        let times = times(is_polling_only, revocations).await;
+        let [median, high, most] = [50, 99, 100].map(|percent| times[(times.len() - 1) * percent / 100]);
+        lines.push([name.into(), revocations.to_string(), millis(median), millis(high), millis(most)]);
+        holds &= most < lease && (is_polling_only || high < SOON);
+    }
+    println!(
+        "From an acknowledged revocation to the last of {NODES} nodes that refuses, in ms; lease 5 s, polls each second.\n"
+    );
+    markdown::print(["learned by", "revocations", "50 %", "99 %", "100 %"], &lines);
+    holds
+}
+
+/// Revokes keys one after the other, and returns how long each was admitted somewhere, sorted.
+async fn times(is_polling_only: bool, revocations: usize) -> Vec<Duration> {
+    let database = Database::create().await;
+    let outside = PostgresStore::open(&database.url()).await.unwrap();
+    let mut nodes = Vec::new();
+    for _ in 0..NODES {
+        let pool = PgPoolOptions::new().max_connections(2).connect(&database.url()).await.unwrap();
+        let store = PostgresStore::with_pool(pool).await.unwrap();
+        let store = if is_polling_only { store.polling_only() } else { store };
+        let authenticator = Authenticator::builder(Deaf::new(store)).build().unwrap();
+        authenticator.start().await.unwrap();
+        nodes.push(authenticator);
+    }
+    let mut times = Vec::new();
+    for key in 0..revocations {
+        outside.insert(keys::record(key)).await.unwrap();
+        for node in &nodes {
+            while present(node, key).await != Answer::Admitted {
+                pass(Duration::from_millis(1)).await;
+            }
+        }
+        // At no particular time between two polls.
+        pass(Duration::from_millis(if is_polling_only { key as u64 * 379 % 1_000 } else { 20 })).await;
+        outside.revoke(&keys::id(key), keys::revocation()).await.unwrap();
+        let revoked = now();
+        let mut refusing = JoinSet::new();
+        for node in nodes.clone() {
+            refusing.spawn(async move { refused(&node, key).await });
+        }
+        let last = refusing.join_all().await.into_iter().max().unwrap();
+        times.push(last.saturating_duration_since(revoked));
+    }
+    times.sort();
+    times
+}
+
+/// Presents a key until it is refused, and returns when that was.
+async fn refused(node: &Authenticator, key: usize) -> Instant {
+    while present(node, key).await != Answer::Refused {
+        pass(Duration::from_micros(500)).await;
+    }
+    now()
+}

@@ -1,0 +1,132 @@
+//! What requests are answered while the database is gone, and what it is asked when it is back.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tower_api_key::backend::KeyStore;
+use tower_api_key::{Authenticator, PostgresStore};
+
+use crate::clients::{now, pass};
+use crate::database::Database;
+use crate::node::{Answer, Node, is_well, present};
+use crate::{is_long, keys, markdown};
+
+const NODES: usize = 3;
+const KEYS: usize = 20;
+const LEASE: Duration = Duration::from_secs(5);
+
+/// Requests come in batches of ten, each hundredth of a second.
+const BATCH: usize = 10;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The phases of an outage: before it, in the lease, beyond the lease, and when the database is back.
+const PHASES: [&str; 4] = ["before", "within the lease", "beyond the lease", "afterwards"];
+
+/// How requests of one phase were answered: admitted, refused, and 503.
+type Answers = [AtomicUsize; 3];
+
+pub(super) async fn print() -> bool {
+    let down = Duration::from_secs(if is_long() { 30 } else { 8 });
+    println!(
+        "The database is gone for {down:?}; {NODES} nodes with {KEYS} keys and 1,000 requests a second each; lease {LEASE:?}.\n"
+    );
+    let mut lines = Vec::new();
+    let mut holds = true;
+    for is_silent in [false, true] {
+        for grace in [Duration::ZERO, Duration::from_secs(60)] {
+            holds &= outage(is_silent, grace, down, &mut lines).await;
+        }
+    }
+    let heads = ["outage", "admitted", "refused (401)", "503", "look-ups of a key by a node, at the most"];
+    markdown::print(heads, &lines);
+    holds
+}
+
+async fn outage(is_silent: bool, grace: Duration, down: Duration, lines: &mut Vec<[String; 5]>) -> bool {
+    let database = Database::create().await;
+    let outside = PostgresStore::open(&database.url()).await.unwrap();
+    for key in 0..KEYS {
+        outside.insert(keys::record(key)).await.unwrap();
+    }
+    let mut nodes = Vec::new();
+    for _ in 0..NODES {
+        nodes.push(Node::start(&database, |builder| builder.lease(LEASE).stale_grace(grace)).await);
+    }
+    for node in &nodes {
+        for key in 0..KEYS {
+            node.present(key).await;
+        }
+    }
+    let mut holds = true;
+    for (phase, says) in PHASES.iter().enumerate() {
+        let length = match phase {
+            1 => {
+                for node in &nodes {
+                    if is_silent { node.proxy.fall_silent() } else { node.proxy.refuse().await }
+                }
+                // The last poll may have begun an interval ago.
+                LEASE - Duration::from_millis(1_200)
+            }
+            2 => down - LEASE,
+            3 => {
+                for node in &nodes {
+                    node.proxy.heal().await;
+                }
+                Duration::from_secs(3)
+            }
+            _ => Duration::from_secs(1),
+        };
+        nodes.iter().for_each(|node| node.backend.forget_reads());
+        let answers = ask_all(&nodes, length).await;
+        let reads = nodes.iter().flat_map(|node| node.backend.reads_by_key()).max().unwrap_or(0);
+        let [admitted, refused, unavailable] = answers.map(AtomicUsize::into_inner);
+        holds &= refused == 0;
+        holds &= (grace.is_zero() && phase >= 2) || unavailable == 0;
+        holds &= phase != 2 || grace > Duration::ZERO || admitted < unavailable;
+        // The first that is answered brings a poll, and until that is answered there may be some more.
+        holds &= phase != 3 || reads <= 5;
+        let how = if is_silent { "silent" } else { "refused" };
+        let grace = grace.as_secs();
+        let figures = [admitted, refused, unavailable].map(|count| count.to_string());
+        let [admitted, refused, unavailable] = figures;
+        lines.push([
+            format!("{how}, grace {grace} s: {says}"),
+            admitted,
+            refused,
+            unavailable,
+            reads.to_string(),
+        ]);
+    }
+    holds && nodes.iter().all(|node| is_well(&node.authenticator))
+}
+
+/// Sends a thousand requests a second to each node, and returns how they were answered.
+async fn ask_all(nodes: &[Node], length: Duration) -> Answers {
+    let answers = std::sync::Arc::<Answers>::default();
+    let until = now() + length;
+    let mut asking = JoinSet::new();
+    let mut next = 0;
+    while now() < until {
+        for node in nodes {
+            for _ in 0..BATCH {
+                next += 1;
+                let (authenticator, answers) = (node.authenticator.clone(), answers.clone());
+                asking.spawn(async move { ask(&authenticator, next % KEYS, &answers).await });
+            }
+        }
+        while asking.try_join_next().is_some() {}
+        pass(PAUSE).await;
+    }
+    asking.join_all().await;
+    std::sync::Arc::into_inner(answers).unwrap()
+}
+
+async fn ask(authenticator: &Authenticator, key: usize, answers: &Answers) {
+    let answer = match present(authenticator, key).await {
+        Answer::Admitted => 0,
+        Answer::Refused => 1,
+        Answer::Unavailable => 2,
+    };
+    answers[answer].fetch_add(1, Relaxed);
+}

@@ -1,0 +1,33 @@
+//! Keys, each known by a number.
+
+use http::{HeaderMap, HeaderValue};
+use tower_api_key::digest::Digester;
+use tower_api_key::{KeyId, Owner, Record, Revocation, Timestamp};
+
+pub(crate) fn id(number: usize) -> KeyId {
+    KeyId::new(&format!("key_{number}")).unwrap()
+}
+
+pub(crate) fn record(number: usize) -> Record {
+    Record::imported(
+        id(number),
+        Digester::sha256().digest(text(number).as_bytes()),
+        Owner::organization("acme"),
+    )
+}
+
+pub(crate) fn revocation() -> Revocation {
+    Revocation::new(Timestamp::from_unix_millis(1), "lost")
+}
+
+/// The headers of a request with the key.
+pub(crate) fn headers(number: usize) -> HeaderMap {
+    HeaderMap::from_iter([(
+        http::HeaderName::from_static("x-api-key"),
+        HeaderValue::try_from(text(number)).unwrap(),
+    )])
+}
+
+fn text(number: usize) -> String {
+    format!("text-of-key-{number}")
+}

@@ -1,0 +1,101 @@
+//! A PostgreSQL server that a fault may stop.
+
+use std::env;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+pub(crate) struct Server {
+    folder: TempDir,
+    programs: PathBuf,
+    url: String,
+}
+
+impl Server {
+    /// Starts one, or returns `None` where there are no programs to do so. `CI` does not let it be passed over.
+    pub(crate) async fn start() -> Option<Self> {
+        let programs = programs();
+        assert!(programs.is_some() || env::var_os("CI").is_none(), "there is no initdb");
+        let (programs, folder) = (programs?, TempDir::new().unwrap());
+        if is_root(folder.path()) {
+            let (user, group) = owner();
+            chown(folder.path(), Some(user), Some(group)).unwrap();
+        }
+        let url = format!("postgres:///postgres?host={}&user=test", folder.path().display());
+        let server = Self { folder, programs, url };
+        let arguments =
+            ["--username=test", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"];
+        server.run("initdb", &arguments).await;
+        server.go_on().await;
+        Some(server)
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Stops at once, as a server does that is killed.
+    pub(crate) async fn stop(&self) {
+        self.run("pg_ctl", &["stop", "--silent", "--mode=immediate"]).await;
+    }
+
+    pub(crate) async fn go_on(&self) {
+        let folder = self.folder.path().display();
+        let settings = format!(
+            "--options=-c fsync=off -c listen_addresses= -c unix_socket_directories={folder} -c max_connections=300"
+        );
+        let log = format!("--log={folder}/log");
+        self.run("pg_ctl", &["start", "--silent", "--wait", &log, &settings]).await;
+    }
+
+    async fn run(&self, program: &str, arguments: &[&str]) {
+        let mut command = as_owner(&self.programs.join(program), self.folder.path());
+        command.args(arguments).arg("--pgdata").arg(self.folder.path().join("data"));
+        let status = tokio::task::spawn_blocking(move || command.status()).await.unwrap().unwrap();
+        assert!(status.success(), "{program}: {status}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let data = self.folder.path().join("data");
+        let mut command = as_owner(&self.programs.join("pg_ctl"), self.folder.path());
+        let _ = command.args(["stop", "--silent", "--mode=immediate", "--pgdata"]).arg(data).status();
+    }
+}
+
+/// A command that is run by whom the folder belongs to: a server refuses to run as root.
+fn as_owner(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    let folder = folder.metadata().unwrap();
+    command.uid(folder.uid()).gid(folder.gid()).current_dir("/");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+fn is_root(own: &Path) -> bool {
+    own.metadata().unwrap().uid() == 0
+}
+
+/// The user that packages of the server create, and its group.
+fn owner() -> (u32, u32) {
+    let number = |of: &str| {
+        let output = Command::new("id").args([of, "postgres"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().parse().expect("a user called postgres")
+    };
+    (number("--user"), number("--group"))
+}
+
+/// The folder of the server's programs: the newest where Debian's packages put them, or one of the path.
+fn programs() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let mut versions: Vec<_> = versions.filter_map(|version| Some(version.ok()?.path())).collect();
+    versions.sort_by_key(|version| version.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok()));
+    let packaged = versions.into_iter().rev().map(|version| version.join("bin"));
+    let path = env::var_os("PATH").unwrap_or_default();
+    let path: Vec<_> = env::split_paths(&path).collect();
+    packaged.chain(path).find(|folder| folder.join("initdb").is_file() && folder.join("pg_ctl").is_file())
+}

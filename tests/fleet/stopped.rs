@@ -1,0 +1,100 @@
+//! A node that is a process of its own, and can be stopped as a whole: this very program, started again.
+//!
+//! It presents keys to itself and prints each answer, with the wall-clock times at which the request began and ended.
+
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tower_api_key::{Authenticator, PostgresStore};
+
+use crate::clients::{Seen, now, pass};
+use crate::node::{Answer, present};
+use crate::world::{LEASE, POLLS};
+
+/// Names the database to the child.
+pub(crate) const DATABASE: &str = "TOWER_API_KEY_TEST_DATABASE";
+
+/// With so many keys, from the first on.
+const KEYS: usize = 3;
+
+const ANSWERS: [Answer; 3] = [Answer::Admitted, Answer::Refused, Answer::Unavailable];
+
+/// What the child does.
+pub(crate) async fn answer_until_killed(url: &str) -> ! {
+    let store = PostgresStore::open(url).await.unwrap();
+    let builder = Authenticator::builder(store).lease(LEASE).poll_interval(POLLS);
+    let authenticator = builder.positive_ttl(Duration::from_secs(3_600)).build().unwrap();
+    authenticator.start().await.unwrap();
+    for key in (0..KEYS).cycle() {
+        let began = micros();
+        let answer = present(&authenticator, key).await;
+        let answer = ANSWERS.iter().position(|other| *other == answer).unwrap();
+        println!("{began} {} {key} {answer}", micros());
+        pass(Duration::from_millis(2)).await;
+    }
+    unreachable!("the keys come again and again")
+}
+
+#[allow(clippy::disallowed_methods, reason = "processes have no other time in common")]
+fn micros() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64
+}
+
+/// A child, which does not outlive this.
+pub(crate) struct Process {
+    child: Child,
+    reading: Option<JoinHandle<Vec<Seen>>>,
+}
+
+impl Process {
+    pub(crate) fn start(url: &str) -> Self {
+        let mut child = Command::new(env::current_exe().unwrap())
+            .env(DATABASE, url)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let reading = std::thread::spawn(|| output.lines().filter_map(|line| parse(&line.ok()?)).collect());
+        Self { child, reading: Some(reading) }
+    }
+
+    /// Sends it a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Ends it, and returns what it has seen.
+    pub(crate) fn end(mut self) -> Vec<Seen> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.reading.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads a line of the child's. One that was cut off by its end does not count.
+fn parse(line: &str) -> Option<Seen> {
+    let numbers: Vec<u64> = line.split(' ').map(|number| number.parse().ok()).collect::<Option<_>>()?;
+    let [began, ended, key, answer] = numbers[..] else { return None };
+    Some(Seen {
+        key: key as usize,
+        began: instant(began),
+        ended: instant(ended),
+        answer: *ANSWERS.get(answer as usize)?,
+    })
+}
+
+/// The same time by the clock of this process.
+fn instant(at: u64) -> Instant {
+    now() - Duration::from_micros(micros().saturating_sub(at))
+}

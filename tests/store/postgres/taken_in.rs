@@ -1,0 +1,85 @@
+//! When a revocation is known to every node, and when it is not.
+
+use std::time::Duration;
+
+use tower_api_key::backend::{Backend, KeyStore};
+use tower_api_key::reject::Reason;
+
+use super::fleet::Node;
+use super::{Database, is_absent, open};
+use crate::samples;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+#[tokio::test]
+async fn a_change_that_all_nodes_have_taken_in_is_in_effect_at_all_of_them() {
+    if is_absent() {
+        return;
+    }
+    let database = Database::create().await;
+    let nodes = [Node::start(&database).await, Node::start(&database).await];
+    for name in ["one", "two", "three"] {
+        nodes[0].store.insert(samples::plain(name)).await.unwrap();
+        for node in &nodes {
+            node.answers(name, None).await;
+        }
+        nodes[0].store.revoke(&samples::id(name), samples::revocation(1, "lost")).await.unwrap();
+        assert!(nodes[0].store.taken_in(HOUR).await);
+        for node in &nodes {
+            assert_eq!(node.present(name).await, Some(Reason::Revoked));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_has_not_taken_a_change_in_is_waited_for_until_time_is_up() {
+    if is_absent() {
+        return;
+    }
+    let (store, _database) = open().await;
+    let mut feed = store.feed().unwrap();
+    feed.lease(HOUR);
+    feed.poll().await.unwrap();
+    feed.applied().await.unwrap();
+    assert!(store.taken_in(HOUR).await, "nothing has changed since");
+    store.insert(samples::plain("key")).await.unwrap();
+    let soon = Duration::from_millis(100);
+    assert!(!store.taken_in(soon).await, "no poll has told of it");
+    feed.poll().await.unwrap();
+    assert!(!store.taken_in(soon).await, "it was told, and not taken in");
+    feed.applied().await.unwrap();
+    assert!(store.taken_in(HOUR).await);
+}
+
+#[tokio::test]
+async fn a_new_node_tells_what_it_has_seen_though_its_first_poll_found_no_changes() {
+    if is_absent() {
+        return;
+    }
+    let (store, database) = open().await;
+    let mut feed = store.feed().unwrap();
+    feed.lease(HOUR);
+    feed.poll().await.unwrap();
+    // As if a change had come between its listing and the poll.
+    store.insert(samples::plain("key")).await.unwrap();
+    let mut new = store.feed().unwrap();
+    new.lease(HOUR);
+    new.poll().await.unwrap();
+    let earlier = "UPDATE tower_api_key_node SET seen = (SELECT seen FROM tower_api_key_node
+        ORDER BY pg_snapshot_xmax(seen) LIMIT 1)";
+    sqlx::raw_sql(earlier).execute(&database.pool().await).await.unwrap();
+    new.applied().await.unwrap();
+    feed.poll().await.unwrap();
+    feed.applied().await.unwrap();
+    assert!(store.taken_in(HOUR).await);
+}
+
+#[tokio::test]
+async fn nobody_is_waited_for_where_nobody_follows() {
+    if is_absent() {
+        return;
+    }
+    let (store, _database) = open().await;
+    store.insert(samples::plain("key")).await.unwrap();
+    assert!(store.taken_in(HOUR).await);
+}
