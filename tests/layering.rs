@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules from the lowest to the highest. A module may import those before it.
-const ORDER: [&[&str]; 11] = [
+const ORDER: [&[&str]; 12] = [
     // Words: no async, no tower, no I/O.
-    &["ascii", "error", "health", "race", "random"],
+    &["ascii", "error", "health", "random"],
     &[
         "clock",
         "environment",
@@ -21,6 +21,8 @@ const ORDER: [&[&str]; 11] = [
         "record",
         "principal",
     ],
+    // What is done while waiting.
+    &["race"],
     // What is told of keys, and to whom.
     &["audit"],
     // The seam: where keys are kept.
