@@ -19,6 +19,7 @@ mod keys;
 mod markdown;
 mod node;
 mod proxy;
+#[path = "../support/postgres_server.rs"]
 mod server;
 mod stopped;
 mod verdict;

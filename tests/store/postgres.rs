@@ -8,10 +8,13 @@ mod fleet;
 mod metering;
 mod nodes;
 mod opening;
+mod replicas;
 mod restoring;
 mod rights;
 mod taken_in;
 
+#[path = "../support/postgres_server.rs"]
+mod own_server;
 #[path = "../support/postgres.rs"]
 mod server;
 

@@ -1,10 +1,14 @@
-//! A PostgreSQL server that a fault may stop.
+//! A PostgreSQL server of a test's own, which it may stop, and of which it may have a standby.
+
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::env;
+use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -19,18 +23,36 @@ impl Server {
     pub(crate) async fn start() -> Option<Self> {
         let programs = programs();
         assert!(programs.is_some() || env::var_os("CI").is_none(), "there is no initdb");
-        let (programs, folder) = (programs?, TempDir::new().unwrap());
-        if is_root(folder.path()) {
-            let (user, group) = owner();
-            chown(folder.path(), Some(user), Some(group)).unwrap();
-        }
-        let url = format!("postgres:///postgres?host={}&user=test", folder.path().display());
-        let server = Self { folder, programs, url };
+        let server = Self::in_new_folder(programs?);
         let arguments =
             ["--username=test", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"];
         server.run("initdb", &arguments).await;
         server.go_on().await;
         Some(server)
+    }
+
+    /// Starts a standby that streams from this server, and applies a commit when it is so old.
+    pub(crate) async fn standby(&self, delay: Duration) -> Self {
+        let standby = Self::in_new_folder(self.programs.clone());
+        let source = format!("--dbname={}", self.url);
+        let arguments = [&*source, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"];
+        standby.run("pg_basebackup", &arguments).await;
+        let settings = standby.folder.path().join("data/postgresql.auto.conf");
+        let mut text = fs::read_to_string(&settings).unwrap();
+        text.push_str(&format!("recovery_min_apply_delay = '{}ms'\n", delay.as_millis()));
+        fs::write(&settings, text).unwrap();
+        standby.go_on().await;
+        standby
+    }
+
+    fn in_new_folder(programs: PathBuf) -> Self {
+        let folder = TempDir::new().unwrap();
+        if is_root(folder.path()) {
+            let (user, group) = owner();
+            chown(folder.path(), Some(user), Some(group)).unwrap();
+        }
+        let url = format!("postgres:///postgres?host={}&user=test", folder.path().display());
+        Self { folder, programs, url }
     }
 
     pub(crate) fn url(&self) -> &str {

@@ -1,0 +1,145 @@
+//! Look-ups on a standby: it is asked where it has what is known already, and only there.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue};
+use sqlx::PgPool;
+use tokio::time::{Instant, sleep, timeout};
+use tower_api_key::backend::{Backend, KeyStore};
+use tower_api_key::reject::Reason;
+use tower_api_key::{Authenticator, PostgresStore};
+
+use super::is_absent;
+use super::own_server::Server;
+use crate::samples;
+
+const LEASE: Duration = Duration::from_secs(1);
+
+/// A primary and its standby, and a store over both.
+struct World {
+    primary: Server,
+    standby: Server,
+    pool: PgPool,
+    store: PostgresStore,
+}
+
+impl World {
+    async fn with_delay(delay: Duration) -> Option<Self> {
+        let primary = Server::start().await?;
+        let pool = PgPool::connect(primary.url()).await.unwrap();
+        let store = PostgresStore::with_pool(pool.clone()).await.unwrap();
+        let standby = primary.standby(delay).await;
+        let store = store.with_replica(PgPool::connect(standby.url()).await.unwrap());
+        Some(Self { primary, standby, pool, store })
+    }
+
+    /// Waits until the standby has everything that the primary has.
+    async fn catch_up(&self) {
+        const PLACE: &str = "SELECT pg_current_wal_insert_lsn()::TEXT";
+        const HAS: &str = "SELECT pg_last_wal_replay_lsn() >= $1::TEXT::PG_LSN";
+        let place: String = sqlx::query_scalar(PLACE).fetch_one(&self.pool).await.unwrap();
+        let standby = PgPool::connect(self.standby.url()).await.unwrap();
+        let caught_up = async {
+            while !sqlx::query_scalar::<_, bool>(HAS).bind(&place).fetch_one(&standby).await.unwrap() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(30), caught_up).await.unwrap();
+    }
+
+    /// What another process does that shares nothing but the database.
+    async fn revoke_elsewhere(&self, name: &str) {
+        const REVOKE: [&str; 3] = [
+            "UPDATE tower_api_key SET revoked_at = 1, revoked_reason = 'elsewhere' WHERE id = $1",
+            "INSERT INTO tower_api_key_change (digest, kind) SELECT digest, 'revoked' FROM tower_api_key WHERE id = $1",
+            "SELECT pg_notify('tower_api_key', '') WHERE $1 <> ''",
+        ];
+        let mut transaction = self.pool.begin().await.unwrap();
+        for statement in REVOKE {
+            sqlx::query(statement).bind(name).execute(&mut *transaction).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+    }
+}
+
+async fn present(authenticator: &Authenticator, name: &str) -> Option<Reason> {
+    let mut headers = HeaderMap::new();
+    headers.insert("x-api-key", HeaderValue::try_from(samples::text(name)).unwrap());
+    authenticator.authenticate(&headers).await.err().map(|rejection| rejection.reason().clone())
+}
+
+#[tokio::test]
+async fn a_standby_that_has_what_the_last_poll_told_answers_look_ups() {
+    if is_absent() {
+        return;
+    }
+    let Some(world) = World::with_delay(Duration::ZERO).await else { return };
+    let (digest, store) = (samples::digest("key"), &world.store);
+    store.insert(samples::plain("key")).await.unwrap();
+    assert!(store.find(&digest).await.unwrap().is_some(), "the primary is asked for what is new");
+
+    let mut feed = store.feed().unwrap();
+    feed.lease(LEASE);
+    // Putting the node on the list is a change of the database as well.
+    feed.poll().await.unwrap();
+    feed.poll().await.unwrap();
+    world.catch_up().await;
+    assert_eq!(store.find(&samples::digest("nobody")).await.unwrap(), None);
+    world.pool.close().await;
+    assert!(store.find(&digest).await.unwrap().is_some(), "nobody else is left to answer");
+    store.find(&samples::digest("nobody")).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_standby_that_is_gone_is_passed_over() {
+    if is_absent() {
+        return;
+    }
+    let Some(world) = World::with_delay(Duration::ZERO).await else { return };
+    world.store.insert(samples::plain("key")).await.unwrap();
+    let mut feed = world.store.feed().unwrap();
+    feed.poll().await.unwrap();
+    world.catch_up().await;
+    world.standby.stop().await;
+    assert!(world.store.find(&samples::digest("key")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+#[allow(clippy::disallowed_methods, reason = "a standby takes the time that it takes")]
+async fn a_standby_that_is_seconds_behind_lets_no_revoked_key_in_and_calls_no_good_key_bad() {
+    if is_absent() {
+        return;
+    }
+    let Some(world) = World::with_delay(Duration::from_secs(3)).await else { return };
+    // Each request is a look-up, so that each one shows where it was answered from.
+    let node = Authenticator::builder(world.store.clone())
+        .positive_ttl(Duration::ZERO)
+        .negative_ttl(Duration::ZERO)
+        .poll_interval(LEASE / 5)
+        .lease(LEASE)
+        .deadline(Duration::from_secs(10))
+        .build()
+        .unwrap();
+    node.start().await.unwrap();
+    for name in ["good", "bad"] {
+        world.store.insert(samples::plain(name)).await.unwrap();
+        assert_eq!(present(&node, name).await, None, "a key that the standby does not have yet");
+    }
+    world.catch_up().await;
+
+    world.revoke_elsewhere("bad").await;
+    let revoked = Instant::now();
+    let mut answers = 0;
+    while revoked.elapsed() < Duration::from_secs(4) {
+        let asked = revoked.elapsed();
+        assert_eq!(present(&node, "good").await, None);
+        if present(&node, "bad").await.is_none() {
+            assert!(asked < LEASE, "admitted {asked:?} after the revocation");
+        }
+        answers += 1;
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert!(answers > 50, "{answers}");
+    assert_eq!(present(&node, "bad").await, Some(Reason::Revoked));
+    drop(world.primary);
+}
