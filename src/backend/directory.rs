@@ -180,9 +180,9 @@ impl ChangeFeed for Both {
         Ok(std::mem::take(&mut self.seen).into_iter().chain(of_owners).collect())
     }
 
-    fn lease(&mut self, length: Duration) {
-        self.keys.lease(length);
-        self.directory.lease(length);
+    fn lease(&mut self, length: Duration, grace: Duration) {
+        self.keys.lease(length, grace);
+        self.directory.lease(length, grace);
     }
 
     async fn applied(&mut self) -> Result<(), BackendError> {

@@ -12,11 +12,11 @@ use super::{BackendError, Change};
 /// What is cached of a store that has one counts only for a bounded time, the lease, after the last successful poll. So a
 /// change takes effect within the lease even where the news of it is lost.
 pub trait ChangeFeed: Send + 'static {
-    /// Told once, before the first poll: for how long after the start of a poll its answer is relied upon. A store that keeps a
-    /// list of those who follow it, as for [`KeyStore::taken_in`](super::KeyStore::taken_in), needs to know. The default ignores
-    /// it.
-    fn lease(&mut self, length: Duration) {
-        let _ = length;
+    /// Told once, before the first poll: for how long after the start of a poll its answer is relied upon, and for how much longer
+    /// in an outage. A store that keeps a list of those who follow it, as for [`KeyStore::taken_in`](super::KeyStore::taken_in), needs
+    /// to know. The default ignores it.
+    fn lease(&mut self, length: Duration, grace: Duration) {
+        let _ = (length, grace);
     }
 
     /// Returns all changes that were committed since the last poll was answered; the first poll returns none and remembers
@@ -82,8 +82,8 @@ impl Feed {
     }
 
     /// Says for how long an answer is relied upon, see [`ChangeFeed::lease`].
-    pub fn lease(&mut self, length: Duration) {
-        self.0.lease(length);
+    pub fn lease(&mut self, length: Duration, grace: Duration) {
+        self.0.lease(length, grace);
     }
 
     /// Waits until a poll is worthwhile before its time, as [`ChangeFeed::pinged`] does.
@@ -106,7 +106,7 @@ impl fmt::Debug for Feed {
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 trait ErasedFeed: Send {
-    fn lease(&mut self, length: Duration);
+    fn lease(&mut self, length: Duration, grace: Duration);
     fn poll(&mut self) -> Boxed<'_, Result<Vec<Change>, BackendError>>;
     fn applied(&mut self) -> Boxed<'_, Result<(), BackendError>>;
     fn pinged(&mut self) -> Boxed<'_, ()>;
@@ -114,8 +114,8 @@ trait ErasedFeed: Send {
 }
 
 impl<F: ChangeFeed> ErasedFeed for F {
-    fn lease(&mut self, length: Duration) {
-        ChangeFeed::lease(self, length);
+    fn lease(&mut self, length: Duration, grace: Duration) {
+        ChangeFeed::lease(self, length, grace);
     }
 
     fn poll(&mut self) -> Boxed<'_, Result<Vec<Change>, BackendError>> {

@@ -17,11 +17,12 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::time::timeout;
 
-use each::Borrowed;
 use replica::{Horizon, Replica};
 
 use super::sql::changes_of;
 use super::{BackendError, BackendErrorKind, Changes, Feed};
+use crate::digest::Digest;
+use crate::record::Record;
 
 /// How long to wait for a connection. A request that waits for it has a shorter deadline of its own.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -138,8 +139,8 @@ impl PostgresStore {
         Feed::new(poll::Log::new(self.polling.clone(), horizon, listens))
     }
 
-    async fn replica(&self) -> Option<Borrowed> {
-        self.replica.as_ref()?.up_to_date().await
+    async fn find_on_replica(&self, digest: &Digest) -> Option<Record> {
+        self.replica.as_ref()?.find(digest).await
     }
 
     async fn known_to_all(&self, within: Duration) -> bool {

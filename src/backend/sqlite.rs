@@ -10,12 +10,13 @@ mod each;
 
 use std::time::Duration;
 
-use each::Borrowed;
 use sqlx::SqlitePool;
 
 use super::keys::unknown_within;
 use super::sql::changes_of;
 use super::{BackendError, Changes, Feed};
+use crate::digest::Digest;
+use crate::record::Record;
 
 /// The store of this database, for the parts that are compiled once for each of them.
 type Store = SqliteStore;
@@ -97,7 +98,7 @@ impl SqliteStore {
     }
 
     /// A file has no replicas.
-    async fn replica(&self) -> Option<Borrowed> {
+    async fn find_on_replica(&self, _: &Digest) -> Option<Record> {
         None
     }
 

@@ -32,7 +32,8 @@ enum State {
     HalfOpen,
 }
 
-/// A look-up that the breaker has let through. Dropped without an answer, as by a deadline or a panic, it has failed.
+/// A look-up that the breaker has let through. Dropped without an answer, as by a deadline, it has failed. One that panics says
+/// nothing of the store: a record may be what makes it panic.
 pub(super) struct Trial<'b> {
     breaker: &'b Breaker,
     clock: &'b dyn Clock,
@@ -72,11 +73,12 @@ impl Breaker {
     }
 
     fn answered(&self) {
-        let before = std::mem::replace(&mut *self.lock(), State::Closed { failures: 0 });
-        if !matches!(before, State::Closed { .. }) {
+        let mut state = self.lock();
+        if !matches!(*state, State::Closed { .. }) {
             trace::resumed();
             self.metrics.left_alone(false);
         }
+        *state = State::Closed { failures: 0 };
     }
 
     fn failed(&self, now: Moment) {
@@ -113,7 +115,7 @@ impl Trial<'_> {
 
 impl Drop for Trial<'_> {
     fn drop(&mut self) {
-        if self.is_answered {
+        if self.is_answered || std::thread::panicking() {
             self.breaker.answered();
         } else {
             self.breaker.failed(self.clock.monotonic());

@@ -115,7 +115,7 @@ impl Cache {
         }
         let place = Place(Arc::downgrade(self));
         let mut feed = self.backend.feed()?;
-        feed.lease(self.limits.lease.saturating_add(self.limits.stale_grace));
+        feed.lease(self.limits.lease, self.limits.stale_grace);
         Some(Post { place, feed, has_polled: false, was_early: false })
     }
 }

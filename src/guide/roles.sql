@@ -7,6 +7,7 @@ GRANT SELECT ON tower_api_key_migration TO keys_node, keys_manager;
 GRANT SELECT ON tower_api_key, tower_api_key_organization, tower_api_key_membership,
     tower_api_key_change, tower_api_key_change_cut TO keys_node;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tower_api_key_node TO keys_node;
+GRANT SELECT, INSERT ON tower_api_key_era TO keys_node;
 
 -- Where usage is counted.
 GRANT SELECT, INSERT, UPDATE ON tower_api_key_usage TO keys_node;

@@ -28,7 +28,7 @@ pub(crate) struct State {
     acknowledged: AtomicUsize,
     reads: AtomicUsize,
     polls: AtomicUsize,
-    relied_for: Mutex<Duration>,
+    relied_for: Mutex<(Duration, Duration)>,
     is_down: Mutex<bool>,
     hangs: Mutex<bool>,
 }
@@ -79,8 +79,8 @@ impl Shared {
         self.0.ping.notify_one();
     }
 
-    /// For how long the answers of polls are relied upon.
-    pub(crate) fn relied_for(&self) -> Duration {
+    /// For how long the answers of polls are relied upon, and for how much longer in an outage.
+    pub(crate) fn relied_for(&self) -> (Duration, Duration) {
         *self.0.relied_for.lock().unwrap()
     }
 
@@ -121,8 +121,8 @@ struct Log {
 }
 
 impl ChangeFeed for Log {
-    fn lease(&mut self, length: Duration) {
-        *self.shared.0.relied_for.lock().unwrap() = length;
+    fn lease(&mut self, length: Duration, grace: Duration) {
+        *self.shared.0.relied_for.lock().unwrap() = (length, grace);
     }
 
     async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {

@@ -66,19 +66,18 @@ async fn keep_listening(pool: PgPool, heard: Arc<Heard>) {
     let mut pauses = Pauses::new();
     while !pool.is_closed() {
         if let Ok(mut listener) = connect(&pool.connect_options()).await {
-            pauses = Pauses::new();
             heard.is_listening.store(true, Ordering::Relaxed);
             // What was announced while nobody listened is still to be read.
             heard.ping.notify_one();
-            comes_first(pool.close_event(), listen(&mut listener, &heard)).await;
+            comes_first(pool.close_event(), listen(&mut listener, &heard, &mut pauses)).await;
             heard.is_listening.store(false, Ordering::Relaxed);
         }
         pause(pauses.next()).await;
     }
 }
 
-/// Passes on what it hears until something goes wrong.
-async fn listen(listener: &mut PgListener, heard: &Heard) {
+/// Passes on what it hears until something goes wrong. A connection that was of use is replaced without a long pause.
+async fn listen(listener: &mut PgListener, heard: &Heard, pauses: &mut Pauses) {
     loop {
         let alive = match timeout(SILENCE, listener.try_recv()).await {
             Ok(Ok(Some(_))) => {
@@ -91,6 +90,7 @@ async fn listen(listener: &mut PgListener, heard: &Heard) {
         if !alive {
             return;
         }
+        *pauses = Pauses::new();
     }
 }
 

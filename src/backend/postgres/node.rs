@@ -12,8 +12,11 @@ use super::each::Borrowed;
 use crate::backend::BackendError;
 use crate::random::unique_name;
 
-/// How much longer than its lease a node is listed. It is listed anew when no more than the lease is left.
+/// How much longer than it is relied upon a node is listed. It is listed anew when half of that is left.
 const AHEAD: Duration = Duration::from_secs(60);
+
+/// For how long a node is relied upon of which nobody has said.
+const LONGEST_LEASE: Duration = Duration::from_secs(60 * 60);
 
 /// How often it is looked whether all nodes have taken a change in.
 const LOOK: Duration = Duration::from_millis(10);
@@ -31,7 +34,7 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn new(pool: PgPool) -> Self {
         // What was changed between its listing and its first poll is in none of its polls, and still to be told.
-        Self { pool, id: unique_name(), lease: Duration::ZERO, seen: None, is_news: true }
+        Self { pool, id: unique_name(), lease: LONGEST_LEASE, seen: None, is_news: true }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -42,8 +45,9 @@ impl Node {
         self.lease = lease;
     }
 
-    pub(super) fn lease_millis(&self) -> i64 {
-        millis(self.lease)
+    /// For how long the node has to be listed at least. The clock of the database may be set ahead meanwhile, by up to the rest.
+    pub(super) fn least_ahead_millis(&self) -> i64 {
+        millis(self.lease + AHEAD / 2)
     }
 
     /// Puts the node on the list, with what it has taken in so far. One that is new has read nothing that could be old.
@@ -52,6 +56,7 @@ impl Node {
             VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $2,
                 coalesce($3::TEXT::PG_SNAPSHOT, pg_current_snapshot()))
             ON CONFLICT (node) DO UPDATE SET listed_to = excluded.listed_to";
+        const BEGIN_ERA: &str = "INSERT INTO tower_api_key_era DEFAULT VALUES ON CONFLICT DO NOTHING";
         const FORGET: &str = "DELETE FROM tower_api_key_node
             WHERE listed_to < (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT - 3600000";
         let mut connection = Borrowed::from(&self.pool).await?;
@@ -61,11 +66,13 @@ impl Node {
             .bind(&self.seen)
             .execute(&mut *connection)
             .await;
-        let forgotten = match listed {
-            Ok(_) => sqlx::query(FORGET).execute(&mut *connection).await,
-            error => error,
-        };
-        connection.give_back(forgotten.map(drop).map_err(BackendError::unavailable))
+        let mut outcome = listed;
+        for statement in [BEGIN_ERA, FORGET] {
+            if outcome.is_ok() {
+                outcome = sqlx::query(statement).execute(&mut *connection).await;
+            }
+        }
+        connection.give_back(outcome.map(drop).map_err(BackendError::unavailable))
     }
 
     /// Takes note of what a poll has read.
@@ -113,13 +120,15 @@ async fn newest(pool: &PgPool) -> Result<i64, BackendError> {
     connection.give_back(newest.map_err(BackendError::unavailable))
 }
 
-/// Tells whether every node on the list has seen all changes up to a number that are visible now.
+/// Tells whether every node on the list has seen all changes up to a number that are visible now. One that has not seen what was
+/// taken off the log, which may be a change, has not.
 async fn is_taken_in(pool: &PgPool, newest: i64) -> Result<bool, BackendError> {
     const BEHIND: &str = "SELECT NOT EXISTS (SELECT FROM tower_api_key_node AS node
         WHERE listed_to > (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT
-        AND EXISTS (SELECT FROM tower_api_key_change AS change
-            WHERE change.seq <= $1 AND change.tx >= pg_snapshot_xmin(node.seen)
-            AND NOT pg_visible_in_snapshot(change.tx, node.seen)))";
+        AND (EXISTS (SELECT FROM tower_api_key_change AS change
+                WHERE change.seq <= $1 AND change.tx >= pg_snapshot_xmin(node.seen)
+                AND NOT pg_visible_in_snapshot(change.tx, node.seen))
+            OR EXISTS (SELECT FROM tower_api_key_change_cut WHERE tx >= pg_snapshot_xmin(node.seen))))";
     let mut connection = Borrowed::from(pool).await?;
     let is_taken_in = sqlx::query_scalar(BEHIND).bind(newest).fetch_one(&mut *connection).await;
     connection.give_back(is_taken_in.map_err(BackendError::unavailable))

@@ -30,7 +30,8 @@ pub(super) struct Log {
 struct Cursor {
     /// The lowest transaction that was under way.
     low: u64,
-    /// The server, by when it was started. Another one, as after a failover, may never have had what this one had.
+    /// The server, by when it was started and by its era. Another one, as after a failover or a crash, may never have had what this
+    /// one had.
     server: String,
     /// What was visible.
     snapshot: String,
@@ -41,7 +42,6 @@ struct PollRow {
     low: String,
     snapshot: String,
     server: String,
-    is_standby: bool,
     /// Whether changes were taken off the log that may be new.
     is_cut: bool,
     /// Whether the node is listed for as long as the answer is relied upon.
@@ -62,7 +62,6 @@ impl FromRow<'_, PgRow> for PollRow {
             low: row.try_get("low")?,
             snapshot: row.try_get("snapshot")?,
             server: row.try_get("server")?,
-            is_standby: row.try_get("is_standby")?,
             is_cut: row.try_get("is_cut")?,
             is_listed: row.try_get("is_listed")?,
             written_to: row.try_get("written_to")?,
@@ -78,14 +77,15 @@ impl ChangeRow {
     }
 }
 
-/// One statement, so that all of it is of one snapshot. Only a server that is not a standby knows where the log is written to. Of
-/// what was taken off the log, only the highest transaction is known: those from `low` on may have been new.
+/// One statement, so that all of it is of one snapshot. A standby, which may be behind and would go on to tell that nothing has
+/// changed, answers it with an error, for the era. Of what was taken off the log, only the highest transaction is known: those from
+/// `low` on may have been new.
 const READ: &str = "SELECT pg_snapshot_xmin(now.snapshot)::TEXT AS low, now.snapshot::TEXT AS snapshot,
-        pg_postmaster_start_time()::TEXT AS server, pg_is_in_recovery() AS is_standby,
+        concat_ws(' ', pg_postmaster_start_time(), (SELECT era FROM tower_api_key_era)) AS server,
         coalesce((SELECT tx >= pg_snapshot_xmin(last) FROM tower_api_key_change_cut), FALSE) AS is_cut,
-        EXISTS (SELECT FROM tower_api_key_node WHERE node = $3
+        EXISTS (SELECT FROM tower_api_key_node, tower_api_key_era WHERE node = $3
             AND listed_to >= (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $4) AS is_listed,
-        CASE WHEN $5 AND NOT pg_is_in_recovery() THEN pg_current_wal_insert_lsn()::TEXT END AS written_to,
+        CASE WHEN $5 THEN pg_walfile_name(pg_current_wal_insert_lsn()) || ' ' || pg_current_wal_insert_lsn() END AS written_to,
         change.digest, change.kind
     FROM (SELECT pg_current_snapshot() AS snapshot, $1::TEXT::PG_SNAPSHOT AS last) AS now
         LEFT JOIN tower_api_key_change AS change
@@ -103,7 +103,7 @@ impl Log {
             .bind(self.cursor.as_ref().map(|cursor| cursor.snapshot.as_str()))
             .bind((MOST + 1) as i64)
             .bind(self.node.id())
-            .bind(self.node.lease_millis())
+            .bind(self.node.least_ahead_millis())
             .bind(self.horizon.is_watched())
             .fetch_all(&mut *connection)
             .await;
@@ -112,8 +112,9 @@ impl Log {
 }
 
 impl ChangeFeed for Log {
-    fn lease(&mut self, length: Duration) {
-        self.node.rely_for(length);
+    fn lease(&mut self, length: Duration, grace: Duration) {
+        self.node.rely_for(length.saturating_add(grace));
+        self.horizon.counts_for(length);
     }
 
     async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
@@ -121,7 +122,7 @@ impl ChangeFeed for Log {
             // Before the first poll, so that nothing is missed between them.
             self.listener = Some(Listener::start(&self.pool));
         }
-        let seen_by_horizon = self.horizon.look();
+        let sight = self.horizon.look();
         let mut rows = self.read().await?;
         if !first_of(&rows)?.is_listed {
             self.node.enlist().await?;
@@ -129,21 +130,13 @@ impl ChangeFeed for Log {
             rows = self.read().await?;
         }
         let first = first_of(&rows)?;
-        if first.is_standby {
-            // It may be behind, and would go on to tell that nothing has changed.
-            return Err(BackendError::unavailable("expected the primary of the database, found a standby"));
-        }
         let low = first.low.parse().map_err(BackendError::corrupt)?;
         let goes_on = self
             .cursor
             .as_ref()
             .is_none_or(|cursor| !first.is_cut && low >= cursor.low && first.server == cursor.server);
         let changes = if goes_on { changes_of(&rows) } else { vec![Change::Everything] };
-        if goes_on {
-            self.horizon.advance(seen_by_horizon, first.written_to.as_deref());
-        } else {
-            self.horizon.forget();
-        }
+        self.horizon.advance(sight, first.written_to.as_deref());
         self.node.has_read(first.snapshot.clone(), !changes.is_empty());
         self.cursor = Some(Cursor { low, snapshot: first.snapshot.clone(), server: first.server.clone() });
         Ok(changes)

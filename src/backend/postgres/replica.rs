@@ -2,18 +2,21 @@
 //!
 //! A replica answers for what the node knows already. Each poll of the primary notes how far the primary's log was written, and a
 //! replica that has not got as far is not asked. So a record is never older than what the last poll has told, and what the next
-//! one tells makes it inert as ever, however far the replica is behind.
+//! one tells makes it inert as ever, however far the replica is behind. As what a poll has told counts for the lease and no longer,
+//! a replica is asked no later than that: it could go on to answer for as long as the primary is out of reach.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use sqlx::PgPool;
 use tokio::time::timeout;
 
-use super::each::Borrowed;
+use super::each::{Borrowed, by_digest_anywhere};
 use crate::backend::{Apply, BackendError, Change, Changes, Subscriber};
+use crate::digest::Digest;
+use crate::record::Record;
 
-/// How long a replica is waited for before the primary is asked.
+/// How long the answer of a replica is waited for before the primary is asked.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// A replica for look-ups.
@@ -31,8 +34,38 @@ pub(super) struct Horizon(Option<Arc<Mutex<State>>>);
 struct State {
     /// How often this process has changed something.
     changes: u64,
-    /// A place in the primary's log. `None` if the last change of this process may be behind all that is known.
-    written_to: Option<Place>,
+    /// A place in the primary's log, and when the poll began that found it. `None` if the last change of this process may be behind
+    /// all that is known.
+    written_to: Option<(Place, Began)>,
+    /// For how long after the start of a poll its answer counts, where that was said.
+    lease: Option<Duration>,
+    /// The timeline of the primary. Places of two timelines cannot be compared.
+    timeline: Option<u32>,
+    /// Whether another server has become the primary. The replica may still be one of the server before.
+    is_abandoned: bool,
+}
+
+/// What a poll that begins now has to bring back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sight {
+    changes: u64,
+    began: Began,
+}
+
+/// When something began, by both clocks of the machine: the monotonic one may stand still while it is suspended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Began(Instant, SystemTime);
+
+#[allow(clippy::disallowed_methods, reason = "a store has no clock, and lets nothing in by these")]
+impl Began {
+    fn now() -> Self {
+        Self(Instant::now(), SystemTime::now())
+    }
+
+    fn age(self) -> Duration {
+        // A wall clock that was set back says nothing.
+        self.0.elapsed().max(self.1.elapsed().unwrap_or_default())
+    }
 }
 
 /// A place in a server's log, in bytes from its beginning.
@@ -56,28 +89,32 @@ impl Horizon {
         self.0.is_some()
     }
 
-    /// Returns what a poll that begins now has to bring back.
-    pub(super) fn look(&self) -> u64 {
-        self.state().map_or(0, |state| state.changes)
+    /// Takes note of the lease: of several, the shortest one.
+    pub(super) fn counts_for(&self, lease: Duration) {
+        if let Some(mut state) = self.state() {
+            state.lease = Some(state.lease.map_or(lease, |shortest| shortest.min(lease)));
+        }
+    }
+
+    pub(super) fn look(&self) -> Sight {
+        Sight { changes: self.state().map_or(0, |state| state.changes), began: Began::now() }
     }
 
     /// Takes note of what a poll has found, unless something was changed after it began. Several poll, and an answer that comes
     /// late takes nothing back of what another one has told.
-    pub(super) fn advance(&self, looked: u64, written_to: Option<&str>) {
-        if let Some(mut state) = self.state().filter(|state| state.changes == looked) {
-            state.written_to = state.written_to.max(written_to.and_then(place));
+    pub(super) fn advance(&self, sight: Sight, written_to: Option<&str>) {
+        if let Some(mut state) = self.state().filter(|state| state.changes == sight.changes) {
+            let Some((timeline, place)) = written_to.and_then(place) else { return };
+            state.is_abandoned |= *state.timeline.get_or_insert(timeline) != timeline;
+            state.written_to = state.written_to.max(Some((place, sight.began)));
         }
     }
 
-    /// Knows nothing any more, as of another server, whose log is another one.
-    pub(super) fn forget(&self) {
-        if let Some(mut state) = self.state() {
-            state.forget();
-        }
-    }
-
+    /// Returns how far a replica must have got to answer in time, if anything it answers would count.
     fn written_to(&self) -> Option<Place> {
-        self.state()?.written_to
+        let state = self.state().filter(|state| !state.is_abandoned)?;
+        let (place, began) = state.written_to?;
+        (began.age().saturating_add(PATIENCE) < state.lease?).then_some(place)
     }
 
     fn state(&self) -> Option<MutexGuard<'_, State>> {
@@ -100,11 +137,13 @@ impl State {
     }
 }
 
-/// Understands a place as PostgreSQL writes it: two numbers in base 16, the first of them counting 4 GiB.
-fn place(text: &str) -> Option<Place> {
-    let (high, low) = text.split_once('/')?;
-    let [high, low] = [high, low].map(|part| u32::from_str_radix(part, 16));
-    Some(Place::from(high.ok()?) << 32 | Place::from(low.ok()?))
+/// Understands a place: the name of the file that it is in, which begins with the timeline, and two numbers, of which the first one
+/// counts 4 GiB. All are of base 16.
+fn place(text: &str) -> Option<(u32, Place)> {
+    let (file, place) = text.split_once(' ')?;
+    let (high, low) = place.split_once('/')?;
+    let [timeline, high, low] = [file.get(..8)?, high, low].map(|part| u32::from_str_radix(part, 16));
+    Some((timeline.ok()?, Place::from(high.ok()?) << 32 | Place::from(low.ok()?)))
 }
 
 impl Replica {
@@ -116,15 +155,21 @@ impl Replica {
         self.horizon.clone()
     }
 
-    /// Returns a connection on which everything can be read that polls have told of so far, or `None` if there is none.
-    pub(super) async fn up_to_date(&self) -> Option<Borrowed> {
+    /// Returns a record, or `None` if the replica does not have it or may not be asked.
+    pub(super) async fn find(&self, digest: &Digest) -> Option<Record> {
         let written_to = self.horizon.written_to()?;
-        timeout(PATIENCE, self.connection(written_to)).await.ok()?.ok()?
+        let looking = async {
+            let mut connection = self.connection(written_to).await.ok()??;
+            let found = by_digest_anywhere(&mut *connection, digest).await;
+            connection.give_back(found).ok()?
+        };
+        timeout(PATIENCE, looking).await.ok()?
     }
 
     async fn connection(&self, written_to: Place) -> Result<Option<Borrowed>, BackendError> {
         // Of a server that is not a replica (any more) nobody knows what it has.
-        const HAS: &str = "SELECT coalesce(pg_last_wal_replay_lsn() - '0/0'::PG_LSN >= $1, FALSE)";
+        const HAS: &str =
+            "SELECT pg_is_in_recovery() AND coalesce(pg_last_wal_replay_lsn() - '0/0'::PG_LSN >= $1, FALSE)";
         let mut connection = Borrowed::from(&self.pool).await?;
         let has = sqlx::query_scalar(HAS).bind(written_to as i64).fetch_one(&mut *connection).await;
         if has.map_err(BackendError::unavailable)? {
@@ -138,36 +183,94 @@ impl Replica {
 mod tests {
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    fn horizon() -> Horizon {
+        let horizon = Horizon::watched();
+        horizon.counts_for(LONG);
+        horizon
+    }
+
+    /// What a poll finds.
+    fn found(timeline: u32, place: &str) -> Option<String> {
+        Some(format!("{timeline:08X}0000000000000001 {place}"))
+    }
+
     #[test]
     fn a_place_is_read_as_it_is_written() {
-        for (text, expected) in
-            [("0/0", Some(0)), ("0/16B3748", Some(0x16B_3748)), ("2A/1", Some(0x2A_0000_0001))]
-        {
-            assert_eq!(place(text), expected);
+        for (text, expected) in [("0/0", 0), ("0/16B3748", 0x16B_3748), ("2A/1", 0x2A_0000_0001)] {
+            assert_eq!(place(&found(0x1F, text).unwrap()), Some((0x1F, expected)));
         }
-        for text in ["", "/", "0", "0/G", "1/2/3"] {
+        for text in [
+            "",
+            "/",
+            "0",
+            "0/G",
+            "0/1",
+            "000000010000000000000001",
+            "0000 0/1",
+            "000000010000000000000001 1/2/3",
+        ] {
             assert_eq!(place(text), None, "{text}");
         }
     }
 
     #[test]
     fn an_answer_that_comes_late_takes_nothing_back() {
-        let horizon = Horizon::watched();
-        let looked = horizon.look();
-        horizon.advance(looked, Some("1/0"));
-        horizon.advance(looked, Some("0/FFFFFFFF"));
-        horizon.advance(looked, None);
-        assert_eq!(horizon.written_to(), place("1/0"));
+        let horizon = horizon();
+        let sight = horizon.look();
+        horizon.advance(sight, found(1, "1/0").as_deref());
+        horizon.advance(sight, found(1, "0/FFFFFFFF").as_deref());
+        horizon.advance(sight, None);
+        assert_eq!(horizon.written_to(), Some(1 << 32));
     }
 
     #[test]
-    fn what_a_poll_finds_that_began_before_a_change_or_with_another_server_does_not_count() {
-        let horizon = Horizon::watched();
-        let looked = horizon.look();
-        horizon.forget();
-        horizon.advance(looked, Some("1/0"));
+    fn what_a_poll_finds_that_began_before_a_change_does_not_count() {
+        let horizon = horizon();
+        let sight = horizon.look();
+        horizon.0.as_ref().unwrap().apply(Change::Everything);
+        horizon.advance(sight, found(1, "1/0").as_deref());
         assert_eq!(horizon.written_to(), None);
-        horizon.advance(horizon.look(), Some("0/1"));
-        assert_eq!(horizon.written_to(), place("0/1"));
+        horizon.advance(horizon.look(), found(1, "0/1").as_deref());
+        assert_eq!(horizon.written_to(), Some(1));
+    }
+
+    #[test]
+    fn what_a_poll_has_found_counts_for_the_shortest_lease_less_the_time_of_an_answer() {
+        let counts = |lease: Option<Duration>, age: Duration| {
+            let by = |began: fn(Began, Duration) -> Began| {
+                let horizon = Horizon::watched();
+                lease.into_iter().for_each(|lease| horizon.counts_for(lease));
+                let sight = horizon.look();
+                let sight = Sight { began: began(sight.began, age), ..sight };
+                horizon.advance(sight, found(1, "1/0").as_deref());
+                horizon.written_to().is_some()
+            };
+            let counts = by(|Began(monotonic, wall), age| Began(monotonic - age, wall));
+            assert_eq!(
+                by(|Began(monotonic, wall), age| Began(monotonic, wall - age)),
+                counts,
+                "either clock ends it"
+            );
+            counts
+        };
+        let second = Duration::from_secs(1);
+        assert!(counts(Some(second * 60), second * 59));
+        assert!(!counts(Some(second * 60), second * 60 - PATIENCE));
+        assert!(!counts(None, Duration::ZERO), "nobody has said for how long");
+        let horizon = horizon();
+        horizon.counts_for(PATIENCE);
+        horizon.counts_for(LONG);
+        horizon.advance(horizon.look(), found(1, "1/0").as_deref());
+        assert_eq!(horizon.written_to(), None);
+    }
+
+    #[test]
+    fn no_replica_is_asked_once_another_server_is_the_primary() {
+        let horizon = horizon();
+        horizon.advance(horizon.look(), found(1, "1/0").as_deref());
+        horizon.advance(horizon.look(), found(2, "2/0").as_deref());
+        assert_eq!(horizon.written_to(), None);
     }
 }

@@ -104,7 +104,7 @@ async fn a_node_that_is_taken_off_the_list_puts_itself_on_it_before_it_trusts_an
     }
     let world = World::new().await;
     let mut feed = world.store.feed().unwrap();
-    feed.lease(LEASE);
+    feed.lease(LEASE, Duration::ZERO);
     let listed = "SELECT count(*) FROM tower_api_key_node
         WHERE listed_to >= (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + 2000";
     for take_off in

@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
-use sqlx::PgPool;
+use sqlx::{Connection, PgConnection, PgPool};
 use tokio::time::{Instant, sleep, timeout};
 use tower_api_key::backend::{Backend, KeyStore};
 use tower_api_key::reject::Reason;
-use tower_api_key::{Authenticator, PostgresStore};
+use tower_api_key::{Authenticator, BackendErrorKind, PostgresStore};
 
 use super::is_absent;
 use super::own_server::Server;
 use crate::samples;
 
 const LEASE: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3_600);
 
 /// A primary and its standby, and a store over both.
 struct World {
@@ -79,7 +80,7 @@ async fn a_standby_that_has_what_the_last_poll_told_answers_look_ups() {
     assert!(store.find(&digest).await.unwrap().is_some(), "the primary is asked for what is new");
 
     let mut feed = store.feed().unwrap();
-    feed.lease(LEASE);
+    feed.lease(HOUR, Duration::ZERO);
     // Putting the node on the list is a change of the database as well.
     feed.poll().await.unwrap();
     feed.poll().await.unwrap();
@@ -91,6 +92,51 @@ async fn a_standby_that_has_what_the_last_poll_told_answers_look_ups() {
 }
 
 #[tokio::test]
+#[allow(clippy::disallowed_methods, reason = "a lease takes the time that it takes")]
+async fn a_standby_is_asked_no_longer_than_for_a_lease_after_the_last_poll() {
+    if is_absent() {
+        return;
+    }
+    let Some(world) = World::with_delay(Duration::ZERO).await else { return };
+    world.store.insert(samples::plain("key")).await.unwrap();
+    let mut feed = world.store.feed().unwrap();
+    feed.lease(LEASE, HOUR);
+    feed.poll().await.unwrap();
+    feed.poll().await.unwrap();
+    world.catch_up().await;
+    world.pool.close().await;
+    sleep(LEASE).await;
+    // Whoever revokes the key now tells the primary, which is out of reach.
+    world.store.find(&samples::digest("key")).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_standby_is_not_taken_for_the_primary() {
+    if is_absent() {
+        return;
+    }
+    const END_OTHERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    let Some(world) = World::with_delay(Duration::ZERO).await else { return };
+    let pool = PgPool::connect(world.primary.url()).await.unwrap();
+    let store = PostgresStore::with_pool(pool.clone()).await.unwrap();
+    store.insert(samples::plain("key")).await.unwrap();
+    world.catch_up().await;
+    // A name that leads to another server from now on.
+    pool.set_connect_options(world.standby.url().parse().unwrap());
+    sqlx::raw_sql(END_OTHERS)
+        .execute(&mut PgConnection::connect(world.primary.url()).await.unwrap())
+        .await
+        .unwrap();
+    for name in ["key", "nobody"] {
+        let error = store.find(&samples::digest(name)).await.unwrap_err();
+        assert_eq!(error.kind(), BackendErrorKind::Unavailable, "{error}");
+    }
+    assert!(store.get(&samples::id("key")).await.unwrap().is_some(), "it is another server that is asked");
+    store.find_user("ann@example.com").await.unwrap_err();
+}
+
+#[tokio::test]
 async fn a_standby_that_is_gone_is_passed_over() {
     if is_absent() {
         return;
@@ -98,6 +144,7 @@ async fn a_standby_that_is_gone_is_passed_over() {
     let Some(world) = World::with_delay(Duration::ZERO).await else { return };
     world.store.insert(samples::plain("key")).await.unwrap();
     let mut feed = world.store.feed().unwrap();
+    feed.lease(HOUR, Duration::ZERO);
     feed.poll().await.unwrap();
     world.catch_up().await;
     world.standby.stop().await;

@@ -24,7 +24,7 @@ async fn what_the_guide_says_to_do_after_a_restore_ends_that_every_poll_finds_ev
     let pool = database.pool().await;
     sqlx::raw_sql(FROM_ELSEWHERE).execute(&pool).await.unwrap();
     let mut feed = store.feed().unwrap();
-    feed.lease(Duration::from_secs(5));
+    feed.lease(Duration::from_secs(5), Duration::ZERO);
     feed.poll().await.unwrap();
     for _ in 0..3 {
         assert_eq!(feed.poll().await.unwrap(), [Change::Everything]);
@@ -34,7 +34,7 @@ async fn what_the_guide_says_to_do_after_a_restore_ends_that_every_poll_finds_ev
 
     sqlx::raw_sql(RESTORED).execute(&pool).await.unwrap();
     let mut feed = store.feed().unwrap();
-    feed.lease(Duration::from_secs(5));
+    feed.lease(Duration::from_secs(5), Duration::ZERO);
     feed.poll().await.unwrap();
     assert_eq!(feed.poll().await.unwrap(), []);
     store.insert(samples::plain("key")).await.unwrap();

@@ -38,7 +38,7 @@ async fn a_node_that_has_not_taken_a_change_in_is_waited_for_until_time_is_up() 
     }
     let (store, _database) = open().await;
     let mut feed = store.feed().unwrap();
-    feed.lease(HOUR);
+    feed.lease(HOUR, Duration::ZERO);
     feed.poll().await.unwrap();
     feed.applied().await.unwrap();
     assert!(store.taken_in(HOUR).await, "nothing has changed since");
@@ -58,12 +58,12 @@ async fn a_new_node_tells_what_it_has_seen_though_its_first_poll_found_no_change
     }
     let (store, database) = open().await;
     let mut feed = store.feed().unwrap();
-    feed.lease(HOUR);
+    feed.lease(HOUR, Duration::ZERO);
     feed.poll().await.unwrap();
     // As if a change had come between its listing and the poll.
     store.insert(samples::plain("key")).await.unwrap();
     let mut new = store.feed().unwrap();
-    new.lease(HOUR);
+    new.lease(HOUR, Duration::ZERO);
     new.poll().await.unwrap();
     let earlier = "UPDATE tower_api_key_node SET seen = (SELECT seen FROM tower_api_key_node
         ORDER BY pg_snapshot_xmax(seen) LIMIT 1)";

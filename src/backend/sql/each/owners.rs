@@ -2,7 +2,7 @@
 
 use sqlx::{Executor, QueryBuilder, Row as _};
 
-use super::dialect::{Database, DatabaseTransaction, Pool, memberships};
+use super::dialect::{Database, DatabaseTransaction, Pool, memberships, up_to_date};
 use super::read::understand;
 use super::write::{Written, all_of, refused, revoke_all};
 use crate::backend::sql::{decode_membership, decode_user};
@@ -151,7 +151,8 @@ pub(super) async fn user<'c>(
     const GET: &str = concat!(
         "SELECT password_hash, ",
         memberships!("tower_api_key_user.email"),
-        " AS memberships FROM tower_api_key_user WHERE email = $1"
+        " AS memberships FROM tower_api_key_user WHERE email = $1",
+        up_to_date!()
     );
     let row: Option<(Option<String>, Option<String>)> =
         sqlx::query_as(GET).bind(email).fetch_optional(database).await.map_err(understand)?;

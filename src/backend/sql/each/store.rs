@@ -32,12 +32,9 @@ impl Store {
 
 impl Backend for Store {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        if let Some(mut replica) = self.replica().await {
-            let found = read::by_digest(&mut *replica, digest).await;
-            // What a replica does not have may be new.
-            if let Ok(Some(record)) = replica.give_back(found) {
-                return Ok(Some(record));
-            }
+        // What a replica does not have may be new.
+        if let Some(record) = self.find_on_replica(digest).await {
+            return Ok(Some(record));
         }
         let mut connection = Borrowed::from(&self.pool).await?;
         let found = read::by_digest(&mut *connection, digest).await;
