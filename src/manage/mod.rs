@@ -28,6 +28,7 @@
 mod delegate;
 mod error;
 mod new_key;
+mod replace;
 #[cfg(feature = "axum")]
 mod routes;
 mod rules;
