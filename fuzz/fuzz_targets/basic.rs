@@ -28,7 +28,8 @@ fuzz_target!(|data: &[u8]| -> Corpus {
         let secret = String::from_utf8(secret).expect("UTF-8, whatever was sent");
         let pair = format!("{user}:{secret}");
         let latin1: Option<Vec<u8>> = pair.chars().map(|symbol| u8::try_from(symbol).ok()).collect();
-        let canonical = [Some(pair.into_bytes()), latin1].map(|pair| pair.map(|bytes| text(&base64::encode(&bytes))));
+        let canonical =
+            [Some(pair.into_bytes()), latin1].map(|pair| pair.map(|bytes| text(&base64::encode(&bytes))));
         // Blanks around a value do not count.
         let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
         let end = edited.iter().rposition(|byte| !blank(byte)).map_or(0, |last| last + 1);

@@ -105,7 +105,9 @@ async fn the_documented_commands_are_answered_as_documented() {
             .replace("AUTH", "\\\n  -H \"Authorization: Bearer $API_KEY\"")
     };
     let (status, body) = curl(&command("", " AUTH")).await;
-    assert_eq!((status, body["data"].as_array().unwrap().len()), (200, 2));
+    let listed = body["data"].as_array().unwrap();
+    assert_eq!((status, listed.len()), (200, 2));
+    assert!(listed.iter().all(|key| key["id"].as_str().unwrap().starts_with("key_")), "{body}");
 
     let with_type = r#" AUTH \
   -H "Content-Type: application/json" \

@@ -94,7 +94,7 @@ impl Server {
     }
 
     /// Waits for what the server says can be tried, and returns the lines of it.
-    pub(crate) async fn to_try(&mut self) -> Vec<String> {
+    pub(crate) async fn suggests(&mut self) -> Vec<String> {
         let whole = |said: &String| to_try_of(said).is_some();
         let said = timeout(PATIENCE, self.said.wait_for(whole)).await.expect("what to try in time").unwrap();
         to_try_of(&said).unwrap_or_default().lines().map(|line| line.trim().to_owned()).collect()

@@ -38,7 +38,7 @@ async fn every_command_that_a_service_suggests_does_what_it_says_it_does() {
     for (example, commands) in [("memfault", 6), ("memory_api", 6), ("memory_scope", 5), ("memsolus", 4)] {
         let folder = tempdir().unwrap();
         let mut server = Server::start(example, folder.path()).await;
-        let lines = server.to_try().await;
+        let lines = server.suggests().await;
         let (mut expected, mut ran) = (Vec::new(), 0);
         for line in &lines {
             if let Some(comment) = line.strip_prefix("# ") {
