@@ -76,21 +76,23 @@ async fn a_cached_admission_allocates_what_the_extensions_do() {
 
 #[tokio::test]
 async fn a_cached_admission_by_basic_allocates_no_more() {
-    let store = MemoryStore::new();
-    let owner = Owner::user("ann@example.com", []);
-    let key = Key::mint().with(|record| record.owner = owner).insert_into(&store).await;
-    let (authenticator, _clock) = build(Authenticator::builder(store).sources([Source::basic()]));
-    let pair = format!("ANN@example.com:{}", key.text);
-    let basic = || request("authorization", &format!("Basic {}", STANDARD.encode(&pair)));
-    let principal = authenticator.authenticate(basic().headers()).await.unwrap();
-    let mut service = AuthenticateLayer::new(authenticator).layer(Idle);
+    for email in ["ann@example.com", "\u{e4}nn@example.com"] {
+        let store = MemoryStore::new();
+        let owner = Owner::user(email, []);
+        let key = Key::mint().with(|record| record.owner = owner).insert_into(&store).await;
+        let (authenticator, _clock) = build(Authenticator::builder(store).sources([Source::basic()]));
+        let pair = format!("{}:{}", email.to_ascii_uppercase(), key.text);
+        let basic = || request("authorization", &format!("Basic {}", STANDARD.encode(&pair)));
+        let principal = authenticator.authenticate(basic().headers()).await.unwrap();
+        let mut service = AuthenticateLayer::new(authenticator).layer(Idle);
 
-    let mut by_hand = basic();
-    let expected = allocations(|| {
-        by_hand.extensions_mut().insert(principal.clone());
-    });
-    let request = basic();
-    assert_eq!(allocations(|| call(&mut service, request)), expected);
+        let mut by_hand = basic();
+        let expected = allocations(|| {
+            by_hand.extensions_mut().insert(principal.clone());
+        });
+        let request = basic();
+        assert_eq!(allocations(|| call(&mut service, request)), expected, "{email}");
+    }
 }
 
 #[tokio::test]

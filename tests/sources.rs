@@ -47,6 +47,28 @@ fn the_published_basic_pairs_are_understood() {
 }
 
 #[test]
+fn a_basic_pair_in_latin_1_is_the_same_as_in_utf_8() {
+    let basic =
+        |pair: &[u8]| extract(&[("authorization", format!("Basic {}", STANDARD.encode(pair)).as_bytes())]);
+    let expected = Ok(Some((Some("j\u{f6}rg".to_owned()), "p\u{e4}ssword\u{ff}".as_bytes().to_vec())));
+    assert_eq!(basic(b"j\xf6rg:p\xe4ssword\xff"), expected);
+    assert_eq!(basic("j\u{f6}rg:p\u{e4}ssword\u{ff}".as_bytes()), expected);
+    // The first and the last of the symbols, and the control characters around them.
+    for (byte, fits) in [(0x7f, false), (0x80, false), (0x9f, false), (0xa0, true), (0xff, true)] {
+        assert_eq!(basic(&[b"u:\xe4", &[byte][..]].concat()).is_ok(), fits, "{byte:#x}");
+    }
+    for incomplete in [&b"\xe4"[..], b"\xe4:", b":\xe4"] {
+        assert_eq!(basic(incomplete), MALFORMED, "{incomplete:?}");
+    }
+    // What is both is UTF-8.
+    assert_eq!(basic(b"u:\xc3\xa4"), Ok(Some((Some("u".to_owned()), "\u{e4}".as_bytes().to_vec()))));
+    let longest = [b"u:", &[0xe4; 382][..]].concat();
+    let secret = basic(&longest).unwrap().unwrap().1;
+    assert_eq!(secret, "\u{e4}".repeat(382).as_bytes());
+    assert_eq!(basic(&[&longest[..], b"\xe4"].concat()), MALFORMED);
+}
+
+#[test]
 fn several_credentials_are_ambiguous_even_if_they_are_equal_or_empty() {
     assert_eq!(extract(&[("authorization", b"Bearer a"), ("authorization", b"Bearer a")]), AMBIGUOUS);
     assert_eq!(extract(&[("authorization", b"Bearer a"), ("x-api-key", b"a")]), AMBIGUOUS);
@@ -92,7 +114,7 @@ fn what_is_not_of_its_grammar_is_malformed() {
         assert_eq!(extract(&[("x-api-key", value)]), MALFORMED, "{value:?}");
     }
     let basic = |pair: &[u8]| format!("Basic {}", STANDARD.encode(pair));
-    for pair in [&b"no colon"[..], b"user:", b":key", b"us\ner:key", b"user:k\x7fy", b"\xff:key"] {
+    for pair in [&b"no colon"[..], b"user:", b":key", b"us\ner:key", b"user:k\x7fy", b"us\x85er:k\xe9y"] {
         assert_eq!(extract(&[("authorization", basic(pair).as_bytes())]), MALFORMED, "{pair:?}");
     }
     // "u:k" is dTpr; "u:ke" is dTprZQ==, of which dTprZR== would be another spelling.

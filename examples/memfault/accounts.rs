@@ -13,14 +13,13 @@ use tower_api_key::{KeyState, Owner, Principal};
 
 use crate::access;
 use crate::app::App;
-use crate::cycle::cycle;
 use crate::refusal::{Body, Refusal};
 use crate::text::Text;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPassword {
-    password: Text,
+    password: Text<255, 8>,
 }
 
 /// Tells who is calling.
@@ -45,7 +44,7 @@ pub(crate) async fn show_key(State(app): State<App>, caller: Principal) -> Resul
 pub(crate) async fn cycle_key(State(app): State<App>, caller: Principal) -> Result<Response, Refusal> {
     let (email, manager) = (email(&caller)?, app.managers.user_keys.acting_as(caller.key_id().as_str()));
     let new = access::new_user_key(email)?;
-    let (text, record) = cycle(&manager, KeyFilter::of_user(email), new).await?.into_parts();
+    let (text, record) = manager.replace(&KeyFilter::of_user(email), new).await?.into_parts();
     let shown = json!({ "data": { "id": record.id.as_str(), "api_key": text.as_str() } });
     // Nobody on the way may keep the text.
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(shown)).into_response())

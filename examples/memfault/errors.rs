@@ -3,7 +3,6 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tower_api_key::backend::BackendErrorKind;
-use tower_api_key::manage::{ManageError, ManageErrorKind};
 use tower_api_key::password::PasswordError;
 use tower_api_key::{BackendError, ConfigError};
 
@@ -32,16 +31,6 @@ impl From<BackendError> for Refusal {
         match error.kind() {
             BackendErrorKind::NotFound => Self::not_found(),
             BackendErrorKind::Invalid => Self::bad("Expected values that can be kept, found others"),
-            _ => Self::unavailable(),
-        }
-    }
-}
-
-impl From<ManageError> for Refusal {
-    fn from(error: ManageError) -> Self {
-        match error.kind() {
-            ManageErrorKind::NotFound => Self::not_found(),
-            ManageErrorKind::Invalid => Self::bad(error.to_string()),
             _ => Self::unavailable(),
         }
     }

@@ -12,7 +12,6 @@
 mod access;
 mod accounts;
 mod app;
-mod cycle;
 mod deployments;
 mod errors;
 mod files;
@@ -73,7 +72,7 @@ async fn main() -> Result<(), Failure> {
   # 201: a further token, shown once
   curl -i {address}/api/v0/organizations/acme-inc/auth_tokens -u "ann@example.com:{user_key}" -d '{{"description": "nightly build"}}'
   # The client of the service, from PyPI
-  call memfault --url {address} --org-token {organization_token} --org acme-inc --project smart-sink deploy-release --release-version 1.0.0 --cohort default
+  memfault --url {address} --org-token {organization_token} --org acme-inc --project smart-sink deploy-release --release-version 1.0.0 --cohort default
 "#
     );
 

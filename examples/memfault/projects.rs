@@ -12,7 +12,6 @@ use tower_api_key::{KeyState, Principal};
 
 use crate::access::{self, Managers};
 use crate::app::App;
-use crate::cycle::cycle;
 use crate::place::{OfPath, Place};
 use crate::refusal::{At, Body, Refusal};
 use crate::words::Slug;
@@ -75,7 +74,7 @@ async fn new_key(managers: &Managers, caller: &Principal, place: &Place) -> Resu
     let manager = managers.project_keys.clone().acting_as(caller.key_id().as_str());
     let Place { organization, project } = place;
     let new = access::new_project_key(organization, project);
-    let created = cycle(&manager, KeyFilter::of_project(&**organization, &**project), new).await?;
+    let created = manager.replace(&KeyFilter::of_project(&**organization, &**project), new).await?;
     created.record().readable.clone().ok_or_else(Refusal::not_found)
 }
 

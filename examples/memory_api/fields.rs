@@ -39,11 +39,11 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
 fn unreadable() -> Refusal {
     Refusal::invalid(vec![WrongField::new(
         "body",
-        "expected a JSON object with each field once, found something else",
+        "expected a JSON object with each of its own fields once, found something else",
     )])
 }
 
-/// An object in which no field stands twice.
+/// An object in which no field of its own stands twice. Of those in an object within it, the last one counts.
 struct Once(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Once {
@@ -121,10 +121,10 @@ impl Fields {
 }
 
 /// What a name is.
-pub(crate) const A_NAME: &str = "a text of 1 to 255 characters without control characters";
+pub(crate) const A_NAME: &str = "a text of 1 to 255 characters, not blank and without control characters";
 
 pub(crate) fn name(value: &Value) -> Option<String> {
-    text(value, NAME, char::is_control)
+    text(value, NAME, char::is_control).filter(|name| !name.trim().is_empty())
 }
 
 /// Reads a text of 1 to `most` characters, none of which is odd.

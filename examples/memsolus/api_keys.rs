@@ -5,7 +5,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
-use axum::response::{ErrorResponse, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_api_key::backend::KeyFilter;
@@ -49,7 +49,7 @@ pub(crate) async fn create(
     State(manager): State<Manager>,
     caller: Principal,
     Body(wanted): Body<Wanted>,
-) -> Result<Response, ErrorResponse> {
+) -> Result<Response, Refusal> {
     let delegate = manager.on_behalf_of(&caller).across_environments();
     let mut new = delegate.new_key().name(wanted.name.as_ref()).scopes(permitted(wanted.permissions)?);
     new.environment = wanted.environment.as_deref().map_or(Ok(new.environment), environment)?;
@@ -64,7 +64,7 @@ pub(crate) async fn list(
     State(manager): State<Manager>,
     caller: Principal,
     page: Result<Query<Page>, QueryRejection>,
-) -> Result<Json<Value>, ErrorResponse> {
+) -> Result<Json<Value>, Refusal> {
     let unreadable = || Refusal::new(StatusCode::BAD_REQUEST, "Expected no parameter but after, an id");
     let Query(page) = page.map_err(|_| unreadable())?;
     let after = page.after.map(|id| KeyId::new(&id)).transpose().map_err(|_| unreadable())?;
@@ -77,7 +77,7 @@ pub(crate) async fn revoke(
     State(manager): State<Manager>,
     caller: Principal,
     At(id): At<String>,
-) -> Result<StatusCode, ErrorResponse> {
+) -> Result<StatusCode, Refusal> {
     let id = KeyId::new(&id).map_err(|_| Refusal::not_found())?;
     manager.on_behalf_of(&caller).across_environments().revoke(&id, "").await?;
     Ok(StatusCode::NO_CONTENT)

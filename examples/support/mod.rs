@@ -58,7 +58,7 @@ impl<'s> Keys<'s> {
         environment: Environment,
         scopes: &[&str],
     ) -> Result<Option<&mut Record>, Failure> {
-        let id = KeyId::new(&format!("{}-{}", self.example, name.strip_suffix("_key").unwrap_or(name)))?;
+        let id = KeyId::new(&format!("key_{}_{}", self.example, name.strip_suffix("_key").unwrap_or(name)))?;
         if self.store.get(&id).await?.is_some() {
             return Ok(None);
         }

@@ -6,11 +6,13 @@ use std::collections::HashMap;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
+use tower_api_key::manage::{ManageError, Refused};
 
 use crate::errors;
 
@@ -31,9 +33,24 @@ impl Refusal {
     }
 }
 
+impl From<ManageError> for Refusal {
+    fn from(error: ManageError) -> Self {
+        let refused = Refused::from(error);
+        match refused.status {
+            StatusCode::NOT_FOUND => Self::not_found(),
+            StatusCode::UNPROCESSABLE_ENTITY => Self::new(errors::WRONG_VALUES, refused.to_string()),
+            status => Self::new(status, refused.to_string()),
+        }
+    }
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.status, Json(errors::body(self.status, &self.message))).into_response()
+        let mut response = (self.status, Json(errors::body(self.status, &self.message))).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
     }
 }
 
@@ -55,7 +72,12 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         let bytes = Bytes::from_request(request, state).await;
-        bytes.map(Self).map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))
+        bytes.map(Self).map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large")
+            }
+            status => Refusal::new(status, "Expected a body, found only a part of one"),
+        })
     }
 }
 

@@ -43,11 +43,17 @@ pub fn basic(rest: &[u8]) -> Option<Pair> {
 
 /// Reads the bytes that a Basic credential encodes.
 pub fn pair(bytes: &[u8]) -> Option<Pair> {
-    let text = String::from_utf8(bytes.to_vec()).ok()?;
+    let text = String::from_utf8(bytes.to_vec()).ok().or_else(|| latin1(bytes))?;
     let colon = text.find(':')?;
     let has_control = text.chars().any(|c| c < ' ' || c == '\u{7f}');
     let (user, secret) = (text[..colon].to_owned(), text.as_bytes()[colon + 1..].to_vec());
     (!has_control && !secret.is_empty()).then_some(Pair { user: Some(user), secret })
+}
+
+/// Reads what is not UTF-8 as Latin-1, of which the control characters (ISO 8859-1 leaves them to ISO 6429) are no text.
+fn latin1(bytes: &[u8]) -> Option<String> {
+    let text: String = bytes.iter().map(|&byte| char::from(byte)).collect();
+    (!text.chars().any(|c| ('\u{80}'..'\u{a0}').contains(&c))).then_some(text)
 }
 
 /// Reads the value of a header that holds nothing but a key.

@@ -43,7 +43,8 @@ impl Source {
 
     /// Creates a source that reads `Authorization: Basic base64(email:KEY)`.
     ///
-    /// The key decides who is calling; the e-mail must then be its owner's.
+    /// The key decides who is calling; the e-mail must then be its owner's. Both are UTF-8, or else Latin-1, which some clients
+    /// send.
     pub fn basic() -> Self {
         Self::new(Scheme::Basic)
     }

@@ -51,7 +51,12 @@
 //!
 //! * A URL for an upload is itself a credential: 256 random bits, kept as a digest, for one file of a known length, for ten
 //!   minutes unless `UPLOAD_SECONDS` says otherwise. That route is outside the layers.
-//! * To cycle a key is to rotate it without a grace, so that the one before it is refused from the next request on. Where both
-//!   should work for a while, give `manage::KeyManager::rotate` a grace.
+//! * To cycle a key is `manage::KeyManager::replace`: one key is left, and the one before it is refused from the next request
+//!   on. Where both should work for a while, give `manage::KeyManager::rotate` a grace.
+//! * A member who is added has neither a key nor a password yet, and makes neither here without one: the first gets to the person
+//!   out of band, such as by a sign-in or a link in a message, which this service leaves out.
+//! * An admin may take the role of every admin, the own one included. Whoever takes the last one locks the organization: nobody
+//!   manages its members and tokens then, until someone who can write to the store appoints an admin.
+//! * A password has 8 to 255 characters. Some clients send Basic credentials in Latin-1, others in UTF-8: both are understood.
 //! * A user's key may do everything that the person may, but change the password: the scope for that is granted to
 //!   passwords alone.

@@ -1,4 +1,4 @@
-//! The life of a key: create, import, list, update, rotate, revoke, delete.
+//! The life of a key: create, import, list, update, rotate, replace, revoke, delete.
 //!
 //! [`KeyManager`] is for the code of an application that is trusted with all keys: a command line, a job, a page for
 //! administrators. What a customer does to its own keys goes through a [`Delegate`], which knows no other keys and grants
@@ -28,6 +28,7 @@
 mod delegate;
 mod error;
 mod new_key;
+mod replace;
 #[cfg(feature = "axum")]
 mod routes;
 mod rules;

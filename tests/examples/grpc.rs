@@ -25,8 +25,8 @@ async fn each_caller_gets_the_status_of_its_key() {
     let end = server.end().await;
     end.assert_clean(keys.values());
     for event in [
-        "admitted key_id=grpc-health",
-        "refused reason=\"missing_scope\" key_id=grpc-no_scope",
+        "admitted key_id=key_grpc_health",
+        "refused reason=\"missing_scope\" key_id=key_grpc_no_scope",
         "refused reason=\"unknown\"",
         "refused reason=\"missing\"",
     ] {

@@ -18,12 +18,12 @@ async fn the_greeting_names_the_key() {
     for version in [Version::HTTP_11, Version::HTTP_2] {
         let request = request(Method::GET, &server.url("/"), Some(server.key("key"))).version(version);
         let answer = send(request.body(Full::default()).unwrap()).await;
-        assert_eq!((answer.status, &*answer.body), (StatusCode::OK, &b"hello hyper-key\n"[..]));
+        assert_eq!((answer.status, &*answer.body), (StatusCode::OK, &b"hello key_hyper_key\n"[..]));
     }
     let keys = server.credentials().clone();
     let end = server.end().await;
     end.assert_clean(keys.values());
-    assert!(end.stderr.contains("admitted key_id=hyper-key"), "{}", end.stderr);
+    assert!(end.stderr.contains("admitted key_id=key_hyper_key"), "{}", end.stderr);
 }
 
 #[tokio::test]

@@ -25,4 +25,5 @@ mod python;
 mod quickstart;
 mod server;
 mod stranger;
+mod suggestions;
 mod traced;

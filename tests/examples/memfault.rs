@@ -8,6 +8,8 @@ mod reach;
 mod roles;
 mod uploads;
 
+pub(crate) use cli::PYTHON;
+
 use std::path::Path;
 
 use base64::Engine;
@@ -98,12 +100,16 @@ fn assert_error(answer: &Answer, status: u16) {
     assert!(error.len() == 2 && body.as_object().unwrap().len() == 1, "{body}");
 }
 
-/// Adds a person with a password to the database of an example, before it is started.
 async fn add_bob(folder: &Path) {
+    add_person(folder, BOB.0, BOB.1).await;
+}
+
+/// Adds a person with a password to the database of an example, before it is started.
+pub(crate) async fn add_person(folder: &Path, email: &str, password: &str) {
     let store = SqliteStore::open(&format!("sqlite:{}", folder.join("keys.db").display())).await.unwrap();
-    store.put_user(BOB.0).await.unwrap();
-    let hash = Passwords::new().unwrap().hash(BOB.1).await.unwrap();
-    store.set_password(BOB.0, Some(hash)).await.unwrap();
+    store.put_user(email).await.unwrap();
+    let hash = Passwords::new().unwrap().hash(password).await.unwrap();
+    store.set_password(email, Some(hash)).await.unwrap();
     store.close().await;
 }
 

@@ -105,7 +105,9 @@ async fn the_documented_commands_are_answered_as_documented() {
             .replace("AUTH", "\\\n  -H \"Authorization: Bearer $API_KEY\"")
     };
     let (status, body) = curl(&command("", " AUTH")).await;
-    assert_eq!((status, body["data"].as_array().unwrap().len()), (200, 2));
+    let listed = body["data"].as_array().unwrap();
+    assert_eq!((status, listed.len()), (200, 2));
+    assert!(listed.iter().all(|key| key["id"].as_str().unwrap().starts_with("key_")), "{body}");
 
     let with_type = r#" AUTH \
   -H "Content-Type: application/json" \
@@ -175,7 +177,7 @@ async fn every_request_but_health_and_sign_up_needs_a_key() {
             (Method::POST, "/v1/query"),
             (Method::GET, KEYS),
             (Method::POST, KEYS),
-            (Method::DELETE, "/v1/account/api-keys/memory_api-admin"),
+            (Method::DELETE, "/v1/account/api-keys/key_memory_api_admin"),
             (Method::GET, "/v1/usage"),
             (Method::GET, "/v1/usage/history"),
             (Method::GET, "/"),
@@ -261,9 +263,10 @@ async fn the_log_names_keys_by_their_ids_and_shows_none() {
     keys.extend([created.text, first.text]);
     let end = server.end().await;
     end.assert_clean(&keys);
-    for event in
-        ["refused reason=\"missing_scope\" key_id=memory_api-test", "admitted key_id=memory_api-admin"]
-    {
+    for event in [
+        "refused reason=\"missing_scope\" key_id=key_memory_api_test",
+        "admitted key_id=key_memory_api_admin",
+    ] {
         assert!(end.stderr.contains(event), "{event}\n{}", end.stderr);
     }
 }

@@ -36,7 +36,7 @@ async fn each_caller_is_answered_in_its_own_protocol() {
 async fn any_good_key_is_told_who_it_is() {
     let folder = tempdir().unwrap();
     let server = Server::start("mixed", folder.path()).await;
-    for (name, key_id) in [("key", "mixed-key"), ("no_scope_key", "mixed-no_scope")] {
+    for (name, key_id) in [("key", "key_mixed_key"), ("no_scope_key", "key_mixed_no_scope")] {
         let answer = get(&server.url("/v1/whoami"), Some(server.key(name))).await;
         assert_eq!(answer.json(), json!({ "key_id": key_id }));
     }

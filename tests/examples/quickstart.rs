@@ -17,8 +17,8 @@ async fn a_good_key_is_told_who_it_is() {
     let server = Server::start("quickstart", folder.path()).await;
 
     for (name, key_id, scopes) in [
-        ("reader_key", "quickstart-reader", json!(["notes.read"])),
-        ("writer_key", "quickstart-writer", json!(["notes.read", "notes.write"])),
+        ("reader_key", "key_quickstart_reader", json!(["notes.read"])),
+        ("writer_key", "key_quickstart_writer", json!(["notes.read", "notes.write"])),
     ] {
         let answer = get(&server.url("/v1/whoami"), Some(server.key(name))).await;
         assert_eq!(answer.status, StatusCode::OK);
@@ -49,7 +49,7 @@ async fn a_note_that_the_writer_adds_can_be_read_and_the_reader_adds_none() {
     let server = Server::start("quickstart", folder.path()).await;
     let (url, reader, writer) = (server.url("/v1/notes"), server.key("reader_key"), server.key("writer_key"));
     let hello = r#"{"text":"hello"}"#;
-    let note = json!({ "text": "hello", "key_id": "quickstart-writer" });
+    let note = json!({ "text": "hello", "key_id": "key_quickstart_writer" });
 
     post(&url, Some(reader), hello).await.assert_refused(StatusCode::FORBIDDEN, "Insufficient scope");
     assert_eq!(get(&url, Some(reader)).await.json(), json!([]));
@@ -88,8 +88,12 @@ async fn keys_outlive_the_process_and_are_shown_once() {
     let end = first.end().await;
     end.assert_clean(keys.values());
     assert!(end.stderr.contains("keys.db"));
-    assert!(end.stderr.contains("admitted key_id=quickstart-reader"), "{}", end.stderr);
-    assert!(end.stderr.contains("refused reason=\"expired\" key_id=quickstart-expired"), "{}", end.stderr);
+    assert!(end.stderr.contains("admitted key_id=key_quickstart_reader"), "{}", end.stderr);
+    assert!(
+        end.stderr.contains("refused reason=\"expired\" key_id=key_quickstart_expired"),
+        "{}",
+        end.stderr
+    );
 
     let second = Server::start("quickstart", folder.path()).await;
     assert!(second.credentials().is_empty());
@@ -109,7 +113,7 @@ async fn a_start_that_was_cut_short_is_made_up_for() {
     let store =
         SqliteStore::open(&format!("sqlite:{}", folder.path().join("keys.db").display())).await.unwrap();
     let key = KeyFormat::new("demo").unwrap().mint(Environment::Live).unwrap();
-    let id = KeyId::new("quickstart-reader").unwrap();
+    let id = KeyId::new("key_quickstart_reader").unwrap();
     store.insert(Record::new(id, &key, &Digester::sha256(), Owner::organization("acme"))).await.unwrap();
     store.close().await;
 

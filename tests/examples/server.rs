@@ -93,6 +93,13 @@ impl Server {
         drop(timeout(PATIENCE, said).await.expect("a word in time").expect("a word before the end"));
     }
 
+    /// Waits for what the server says can be tried, and returns the lines of it.
+    pub(crate) async fn suggests(&mut self) -> Vec<String> {
+        let whole = |said: &String| to_try_of(said).is_some();
+        let said = timeout(PATIENCE, self.said.wait_for(whole)).await.expect("what to try in time").unwrap();
+        to_try_of(&said).unwrap_or_default().lines().map(|line| line.trim().to_owned()).collect()
+    }
+
     /// Ends the server by SIGTERM.
     pub(crate) async fn end(self) -> End {
         self.terminate().await;
@@ -147,9 +154,15 @@ impl End {
     }
 }
 
+/// What stands between the words "To try it" and a blank line.
+fn to_try_of(said: &str) -> Option<&str> {
+    let (_, rest) = said.split_once("To try it:\n\n")?;
+    rest.split_once("\n\n").map(|(lines, _)| lines)
+}
+
 /// The commands that an example suggests on its first start hold the new keys.
 fn is_a_command_to_try(line: &str) -> bool {
-    ["  curl ", "  call "].iter().any(|start| line.starts_with(start))
+    ["  curl ", "  call ", "  memfault "].iter().any(|start| line.starts_with(start))
 }
 
 /// Runs an example that should not get as far as serving, and returns what it says.

@@ -9,6 +9,7 @@ mod loopholes;
 mod over_http;
 mod parsers;
 mod refused;
+mod replace;
 mod schema;
 mod settings;
 mod tenants;

@@ -4,10 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
+use http::{Method, StatusCode};
+use serde_json::json;
 use tempfile::{TempDir, tempdir};
 use tokio::process::Command;
 
-use super::{PROJECT, get, require_sso, token_of};
+use super::{PROJECT, basic, call, get, require_sso, token_of};
 use crate::python::Python;
 use crate::server::Server;
 
@@ -44,7 +46,7 @@ const OF_DEVICES: [(&str, &str); 4] = [
 ];
 
 /// The client itself.
-static PYTHON: Python = Python::with(&["memfault-cli==1.12.0"]);
+pub(crate) static PYTHON: Python = Python::with(&["memfault-cli==1.12.0"]);
 
 /// A server, and a folder with files to upload.
 struct World {
@@ -209,6 +211,25 @@ async fn the_client_is_served_with_an_e_mail_and_a_users_key_or_a_password() {
         let Some(world) = World::new().await else { return };
         let credential = ["--email", world.server.key("email"), "--password", world.server.key(secret)];
         world.serves(&credential).await;
+    }
+}
+
+#[tokio::test]
+async fn the_client_is_served_with_a_password_that_it_sends_as_latin_1() {
+    let Some(world) = World::new().await else { return };
+    let server = &world.server;
+    let email = server.key("email");
+    let change = json!({ "password": "pässwörd" }).to_string();
+    let old = basic(email, server.key("password"));
+    let changed = call(server, &old, Method::PUT, "/auth/password", change).await;
+    assert_eq!(changed.status, StatusCode::NO_CONTENT, "{:?}", changed.body);
+
+    let (command, _) = COMMANDS[6];
+    let ran = world.run_for_project(&["--email", email, "--password", "pässwörd"], command).await;
+    assert_eq!(ran.status, Some(0), "{}", ran.told);
+    for wrong in ["passwörd", "pässwörð", "p\u{e3}ssw\u{f6}rd"] {
+        let ran = world.run_for_project(&["--email", email, "--password", wrong], command).await;
+        ran.assert_refused(command, "401");
     }
 }
 

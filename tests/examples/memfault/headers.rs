@@ -5,7 +5,8 @@ use serde_json::json;
 use tempfile::tempdir;
 
 use super::{
-    Credential, PROJECT, ann_of, assert_error, basic, bearer, call, get, project_key, token_of, with_headers,
+    Credential, ORGANIZATION, PROJECT, ann_of, assert_error, basic, bearer, call, get, project_key, token_of,
+    with_headers,
 };
 use crate::server::Server;
 
@@ -109,4 +110,34 @@ async fn people_present_one_credential_and_a_basic_header_beside_a_project_key_d
     assert_error(&with_headers(&server, &twice, Method::POST, "/api/v0/chunks/device-1", "chunk").await, 400);
     let twice = [token_of(&server), ann_of(&server)];
     assert_error(&with_headers(&server, &twice, Method::GET, PROJECT, "").await, 400);
+}
+
+#[tokio::test]
+async fn an_outage_of_the_store_is_no_bad_credential() {
+    let folder = tempdir().unwrap();
+    let server = Server::start("memfault", folder.path()).await;
+    let (token, ann) = (token_of(&server), ann_of(&server));
+    let tokens = format!("{ORGANIZATION}/auth_tokens");
+    assert_eq!(get(&server, &ann, &tokens).await.status, StatusCode::OK);
+
+    let url = format!("sqlite:{}", folder.path().join("keys.db").display());
+    let database = sqlx::SqlitePool::connect(&url).await.unwrap();
+    sqlx::query("ALTER TABLE tower_api_key RENAME TO hidden").execute(&database).await.unwrap();
+    let device = project_key(server.key("project_key"));
+    let password = basic(server.key("email"), server.key("password"));
+    for (method, path, credential) in [
+        // These are not cached yet; the last one is, and what it asks for is not.
+        (Method::GET, PROJECT, &token),
+        (Method::GET, PROJECT, &password),
+        (Method::POST, "/api/v0/chunks/device-1", &device),
+        (Method::GET, &tokens, &ann),
+    ] {
+        let answer = call(&server, credential, method, path, "chunk").await;
+        assert_error(&answer, 503);
+        assert_eq!(answer.headers["retry-after"], "1", "{path}");
+    }
+    sqlx::query("ALTER TABLE hidden RENAME TO tower_api_key").execute(&database).await.unwrap();
+    database.close().await;
+    let chunk = call(&server, &device, Method::POST, "/api/v0/chunks/device-1", "chunk").await;
+    assert_eq!(chunk.status, StatusCode::ACCEPTED);
 }

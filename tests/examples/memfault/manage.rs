@@ -143,6 +143,7 @@ async fn bad_input_is_refused_and_nothing_is_kept() {
             bodies(&[
                 json!({ "description": 7 }),
                 json!({ "description": "" }),
+                json!({ "description": "  " }),
                 json!({ "description": long }),
                 json!({ "description": "a\u{0}b" }),
                 json!({ "description": "a", "scopes": ["*"] }),
@@ -187,7 +188,12 @@ async fn bad_input_is_refused_and_nothing_is_kept() {
         (
             Method::PUT,
             "/auth/password".to_owned(),
-            bodies(&[json!({ "password": "" }), json!({ "password": long })]),
+            bodies(&[
+                json!({ "password": "" }),
+                json!({ "password": "7 signs" }),
+                json!({ "password": " ".repeat(20) }),
+                json!({ "password": long }),
+            ]),
         ),
     ] {
         for body in bodies {

@@ -101,7 +101,7 @@ async fn a_revoked_key_is_listed_and_not_active() {
     assert_eq!(reads(&server, &key.text).await, StatusCode::UNAUTHORIZED);
     let keys = list(&server, admin).await;
     let active = |id: &str| keys.iter().find(|key| key["id"] == id).unwrap()["is_active"].clone();
-    assert_eq!((active(&key.id), active("memory_api-admin")), (json!(false), json!(true)));
+    assert_eq!((active(&key.id), active("key_memory_api_admin")), (json!(false), json!(true)));
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn a_live_key_manages_all_keys_and_a_test_key_knows_no_live_one() {
     let known = list(&server, &tester.text).await;
     assert!(known.len() == 2 && known.iter().all(|key| key["environment"] == "test"), "{known:?}");
 
-    let refused = revoke(&server, &tester.text, "memory_api-admin").await;
+    let refused = revoke(&server, &tester.text, "key_memory_api_admin").await;
     assert_refused(&refused, StatusCode::NOT_FOUND, "API_KEY_NOT_FOUND");
     // Live is also what is meant where nothing is said.
     for wanted in [json!({ "environment": "live" }), json!({ "environment": null }), json!({})] {
@@ -192,7 +192,7 @@ async fn the_keys_of_another_organization_are_not_there() {
     }
     assert_eq!(reads(&server, &other).await, StatusCode::OK);
     assert_refused(
-        &revoke(&server, &other, "memory_api-test").await,
+        &revoke(&server, &other, "key_memory_api_test").await,
         StatusCode::NOT_FOUND,
         "API_KEY_NOT_FOUND",
     );

@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use tempfile::tempdir;
 
-use super::{KEYS, assert_refused, call};
+use super::{KEYS, assert_invalid, assert_refused, call, data};
 use crate::client::ask;
 use crate::server::Server;
 
@@ -19,7 +19,7 @@ async fn all_fields_that_are_wrong_are_told_at_once_and_what_was_sent_is_not_rep
         json!({
             "field": "name",
             "errors": [
-                { "field": "name", "message": "expected a text of 1 to 255 characters without control characters, found something else" },
+                { "field": "name", "message": "expected a text of 1 to 255 characters, not blank and without control characters, found something else" },
                 { "field": "scopes", "message": "expected at least one of read, write, delete and admin, found something else" },
                 { "field": "environment", "message": "expected live or test, found something else" },
                 { "field": "expires_in_days", "message": "expected a whole number from 1 to 36500, or null, found something else" },
@@ -33,9 +33,35 @@ async fn all_fields_that_are_wrong_are_told_at_once_and_what_was_sent_is_not_rep
         json!({
             "field": "name",
             "errors": [
-                { "field": "name", "message": "expected a text of 1 to 255 characters without control characters, found nothing" },
+                { "field": "name", "message": "expected a text of 1 to 255 characters, not blank and without control characters, found nothing" },
                 { "field": "email", "message": "expected an e-mail such as ann@example.com, found nothing" },
             ],
         })
     );
+}
+
+#[tokio::test]
+async fn a_name_of_blanks_is_refused() {
+    let folder = tempdir().unwrap();
+    let server = Server::start("memory_api", folder.path()).await;
+    for name in ["  ", "\u{a0}", "\u{2003}\u{3000}"] {
+        let wanted = json!({ "name": name, "email": "you@example.com" });
+        let answer =
+            call(&server, server.key("admin_key"), Method::POST, KEYS, &json!({ "name": name })).await;
+        assert_invalid(&answer, "name");
+        let answer = ask(Method::POST, &server.url("/v1/signup"), None, &wanted.to_string()).await;
+        assert_invalid(&answer, "name");
+    }
+}
+
+#[tokio::test]
+async fn a_field_that_stands_twice_is_refused_and_within_metadata_the_last_one_counts() {
+    let folder = tempdir().unwrap();
+    let server = Server::start("memory_api", folder.path()).await;
+    let (url, key) = (server.url("/v1/memories"), server.key("admin_key"));
+    let twice = r#"{"text": "a", "metadata": {}, "metadata": {"by": "b"}}"#;
+    assert_invalid(&ask(Method::POST, &url, Some(key), twice).await, "body");
+    let within = r#"{"text": "a", "metadata": {"by": "a", "by": "b"}}"#;
+    let made = data(&ask(Method::POST, &url, Some(key), within).await, StatusCode::CREATED);
+    assert_eq!(made["metadata"], json!({ "by": "b" }));
 }

@@ -48,6 +48,7 @@ async fn every_bad_key_is_told_what_is_wrong_with_it() {
         ("not of the format", "nobody", "INVALID_API_KEY_FORMAT"),
         ("with a typing error", &good[..good.len() - 1], "INVALID_API_KEY_FORMAT"),
         ("of another service", &minted("sk", Environment::Live), "INVALID_API_KEY_FORMAT"),
+        ("two in one line", &format!("{good}, {good}"), "INVALID_API_KEY_FORMAT"),
         ("too long", &"x".repeat(5000), "INVALID_API_KEY_FORMAT"),
         ("unknown", &minted("mem", Environment::Live), "INVALID_API_KEY"),
         ("unknown, test", &minted("mem", Environment::Test), "INVALID_API_KEY"),

@@ -92,7 +92,7 @@ async fn a_key_that_was_made_in_the_console_does_not_open_it() {
         (Method::GET, "/console/keys".to_owned()),
         (Method::POST, "/console/keys".to_owned()),
         (Method::DELETE, format!("/console/keys/{}", key.id)),
-        (Method::POST, "/console/keys/memory_scope-test/rotate".to_owned()),
+        (Method::POST, "/console/keys/key_memory_scope_test/rotate".to_owned()),
     ] {
         let answer = ask(method, &server.url(&path), Some(&key.text), "").await;
         answer.assert_refused(StatusCode::FORBIDDEN, "Insufficient scope");

@@ -41,7 +41,7 @@ async fn usage_is_told_for_each_key_that_was_counted_until_the_end() {
 
     let server = Server::start("memory_scope", folder.path()).await;
     let by_key = usage(&server, &admin, "/console/usage?by=key").await;
-    assert_eq!((of_key(&by_key, &key.id), of_key(&by_key, "memory_scope-test")), (3, 1), "{by_key}");
+    assert_eq!((of_key(&by_key, &key.id), of_key(&by_key, "key_memory_scope_test")), (3, 1), "{by_key}");
     assert!(by_key.as_array().unwrap().iter().all(|line| line["key"] != "other"), "{by_key}");
     let total = usage(&server, &admin, "/console/usage").await;
     assert_eq!(

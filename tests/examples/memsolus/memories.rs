@@ -54,6 +54,9 @@ async fn bad_input_is_refused_and_not_kept() {
         let answer = ask(Method::POST, &url, key, &body).await;
         assert_eq!(answer.status.as_u16(), status, "{}", body.get(..50).unwrap_or(&body));
         answer.assert_detail();
+        if status == 413 {
+            assert_eq!(answer.json()["detail"], "The body is too large");
+        }
     }
     for (method, path, status) in [
         (Method::GET, "/v1/memories/mem_9", 404),
