@@ -29,8 +29,8 @@
 //! began may be missing in it, and the next poll brings it or the lease ends. It ends by whichever clock comes first, the
 //! monotonic one or the wall clock. When it has ended, every request asks the database, so a revocation is seen wherever there is
 //! an answer. S adds to that in an outage and in nothing else: a record that would count if it were S earlier is used where a
-//! look-up was not answered, be it by the database, within the deadline, because the circuit breaker is open, or because too many wait. Expiry is judged by
-//! the time that it is. To ride out a failover, prefer S to a longer L: a longer L is paid for also where the database answers.
+//! look-up was not answered, be it by the database, within the deadline, because the circuit breaker is open, because too many wait, or
+//! because what the database holds cannot be read. Expiry is judged by the time that it is. To ride out a failover, prefer S to a longer L: a longer L is paid for also where the database answers.
 //!
 //! A store of your own without a feed ([`Backend::feed`](crate::Backend::feed)) has no L. What others change is learned when
 //! `positive_ttl` ends, and S adds to that.
@@ -45,7 +45,7 @@
 //! |---|---|---|
 //! | `tower_api_key_feed_lag_seconds` | above half of L for a minute | polls are lost; the next one that is makes every request ask the database |
 //! | `tower_api_key_lease_remaining_seconds` | 0 for a minute | nothing that was read counts. The database carries every request, or none is answered |
-//! | `tower_api_key_feed_listening` | 0 for ten minutes | no harm yet: news take a poll interval. PgBouncer, a firewall, or connections that are used up |
+//! | `tower_api_key_feed_listening` | 0 for ten minutes | no harm yet: news take a poll interval. A firewall, or connections that are used up |
 //! | `tower_api_key_store_left_alone` | 1 again and again for a minute | the database gives no answer. Each pause ends with one look-up that tries |
 //! | `tower_api_key_refusals_total{reason="unavailable"}` | its rate above 1 % of all requests for five minutes | clients get 503, not 401 |
 //! | `tower_api_key_usage_backlog` | grows for ten minutes | counts are not written; at 100,000 ([`UsageBuilder::backlog`](crate::usage::UsageBuilder::backlog)) they begin to be lost |
@@ -78,13 +78,16 @@
 //! deployment, or a crash, the answer is `lease-end`. SQLite keeps no list: the answer is always `lease-end`.
 //!
 //! With a stale grace, a node that is cut off stays on the list for L and S, for which it may admit: until then the answer is
-//! `lease-end`.
+//! `lease-end`. Two things may still come after `every-node`. A look-up that was under way when the key was revoked may be
+//! answered by what was true before, on a node that has no lease, within the `deadline` at the latest. And if the clock of the
+//! database is set ahead by more than half a minute while a node is cut off, that node leaves the list so much too early.
 //!
 //! # Failover, and what it can lose
 //!
-//! A standby that is promoted answers with another start time of its server. Every node sees that with its next poll, takes
-//! everything to be changed, and reads each key again when it is next used. The same happens when transactions have lower numbers
-//! than before, and when a node has missed what was taken off the log of changes.
+//! A standby that is promoted answers with another start time of its server and in another era: a table without a log, which a
+//! promotion and a crash empty, has a name for each. Every node sees that with its next poll, takes everything to be changed, and
+//! reads each key again when it is next used. The same happens when transactions have lower numbers than before, and when a node
+//! has missed what was taken off the log of changes.
 //!
 //! A standby that streams *asynchronously* may not have the last changes that were acknowledged. A revocation among them is undone:
 //! once everything was read again, the key is admitted. Nothing in the database tells of it. So
@@ -94,15 +97,19 @@
 //! - log each change outside of the database as well (`KeyManager::audit`), and after a failover compare the last minutes with
 //!   [`AuditLog`](crate::backend::AuditLog). Revoking again what is missing is safe.
 //!
-//! A node that is pointed at a standby does not follow it: polls fail with "expected the primary of the database, found a
-//! standby", and nothing is trusted. Give the URL of whatever leads to the primary.
+//! A node that is pointed at a standby gets errors for polls and look-ups ("cannot access temporary or unlogged relations during
+//! recovery"), and answers 503. Give the URL of whatever leads to the primary.
+//!
+//! Shut the former primary off before another server is promoted (fencing). A node whose connections stay with a primary that
+//! lives on is told nothing of what is changed on the new one, and no lease helps against that.
 //!
 //! # Read replicas
 //!
 //! `PostgresStore::with_replica` sends look-ups of keys to a hot standby that streams from the primary, and nothing else. The replica
 //! has to have what the last poll of the primary saw, or the primary is asked: so it does not add to any bound above, however far it
 //! is behind. One that is always behind, or silent, costs each look-up the time to find that out, 200 ms at most. After a change that the process makes itself, look-ups
-//! go to the primary until the next poll. Keys that the replica does not have are looked up on the primary, so it is of no help
+//! go to the primary until the next poll; so they do from L after the last poll that was answered, and for good when the primary
+//! changes its timeline, as after a failover, until the process is started again. Keys that the replica does not have are looked up on the primary, so it is of no help
 //! against unknown keys. Each connection of its pool has to stay with one server: no balancer that moves sessions between replicas.
 //!
 //! # Connections and PgBouncer

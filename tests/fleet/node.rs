@@ -9,6 +9,7 @@ use tower_api_key::backend::{Backend, BackendError, Feed};
 use tower_api_key::digest::Digest;
 use tower_api_key::{Authenticator, AuthenticatorBuilder, KeyId, PostgresStore, Reason, Record, Timestamp};
 
+use crate::clients::pass;
 use crate::clock::Stepped;
 use crate::database::Database;
 use crate::keys;
