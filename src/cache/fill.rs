@@ -23,6 +23,9 @@ impl Cache {
             Ok(None) => Ok(self.keep_absence(*pilot.digest(), pilot.stamp(), started)),
             Err(_) => Err(Unanswered),
         };
+        if landing.is_ok() {
+            self.lease_to_come().await;
+        }
         pilot.land(landing);
     }
 
@@ -32,7 +35,6 @@ impl Cache {
         let answer = question.ask(&*self.backend).await;
         if answer.as_ref().err().is_none_or(|error| error.kind() != BackendErrorKind::Unavailable) {
             trial.answered();
-            self.store_has_answered();
         }
         match answer? {
             // A store that confuses digests would admit one caller as another.

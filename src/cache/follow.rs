@@ -1,7 +1,10 @@
 //! Following a store that other processes change: a poll at intervals, and whenever the store sends word, which renews the
 //! lease.
 
+use std::pin::pin;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::now::Now;
 use super::sync::{Arc, Atomic, Notify, Ordering, Weak, spawn, timeout};
@@ -10,12 +13,18 @@ use crate::backend::{Apply, BackendError, Change, Feed};
 use crate::clock::Moment;
 use crate::race::comes_first;
 
+/// How long an answered look-up waits for the poll that brings a lease.
+const SOON: Duration = Duration::from_millis(100);
+
 /// Whether someone follows the feed, and how that goes.
 #[derive(Debug)]
 pub(super) struct Follower {
     is_there: Atomic,
     /// Word that a look-up was answered while there was no lease.
     store_is_back: Arc<Notify>,
+    /// Word that a poll has ended, and whether one is to be expected when the store is back.
+    poll_ended: Notify,
+    is_hopeful: AtomicBool,
     /// Only told, never acted upon.
     progress: Mutex<Progress>,
 }
@@ -29,7 +38,13 @@ struct Progress {
 
 impl Follower {
     pub(super) fn nobody() -> Self {
-        Self { is_there: Atomic::new(0), store_is_back: Arc::default(), progress: Mutex::default() }
+        Self {
+            is_there: Atomic::new(0),
+            store_is_back: Arc::default(),
+            poll_ended: Notify::new(),
+            is_hopeful: AtomicBool::new(true),
+            progress: Mutex::default(),
+        }
     }
 
     /// Returns when the last poll began that was answered.
@@ -85,20 +100,29 @@ impl Cache {
         }
     }
 
-    /// Takes note of an answer of the store. One that comes while there is no lease ends an outage, as like as not: until the next
-    /// poll, every request would ask the store.
-    pub(super) fn store_has_answered(&self) {
-        if self.has_feed && !self.lease.covers(self.clock.monotonic(), || self.clock.wall()) {
+    /// Called when a look-up was answered. If there is no lease, as at the end of an outage, it has the store polled now and waits for
+    /// that, but not for long: whoever has the answer before the lease would have to ask again with the next request.
+    pub(super) async fn lease_to_come(&self) {
+        if !self.has_feed || self.has_lease() || !self.follower.is_hopeful.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut poll_ended = pin!(self.follower.poll_ended.notified());
+        poll_ended.as_mut().enable();
+        if !self.has_lease() {
             // Nobody waits for it while a poll is under way, which will do as well.
             self.follower.store_is_back.notify_waiters();
+            let _ = timeout(SOON.min(self.limits.deadline / 4), poll_ended).await;
         }
+    }
+
+    fn has_lease(&self) -> bool {
+        self.lease.covers(self.clock.monotonic(), || self.clock.wall())
     }
 
     /// Polls once and goes on to follow the feed, if there is one and nobody does.
     pub(crate) async fn start(self: &Arc<Self>) -> Result<(), BackendError> {
         let Some(mut post) = self.take_post() else {
-            let is_covered = self.lease.covers(self.clock.monotonic(), || self.clock.wall());
-            return if is_covered {
+            return if self.has_lease() {
                 Ok(())
             } else {
                 Err(BackendError::unavailable("no poll was answered yet"))
@@ -127,6 +151,8 @@ impl Post {
         if let Some(feed) = cache.feed_health(Now::exact(&*cache.clock)) {
             cache.metrics.polled(&feed);
         }
+        cache.follower.is_hopeful.store(!self.was_early, Ordering::Relaxed);
+        cache.follower.poll_ended.notify_waiters();
         outcome
     }
 

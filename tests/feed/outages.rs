@@ -245,3 +245,32 @@ async fn a_suspended_machine_gets_no_grace_for_the_time_that_it_slept() {
     node.clock.set_wall(START.saturating_add(SECOND * 3_600));
     assert_eq!(node.request().await, Some(Reason::Unavailable));
 }
+
+#[tokio::test(start_paused = true)]
+async fn when_an_outage_is_over_a_key_is_read_once() {
+    let node = out(Duration::ZERO).await;
+    node.pass(SECOND * 6).await;
+    assert_eq!(node.request().await, Some(Reason::Unavailable));
+    node.store.feed_shall(Behaviour::Behave);
+    node.store.go_down(false);
+    let (reads, polls) = (node.store.reads(), node.store.polls());
+    for _ in 0..10 {
+        assert_eq!(node.request().await, None);
+    }
+    assert_eq!((node.store.reads(), node.store.polls()), (reads + 1, polls + 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_stays_silent_keeps_look_ups_waiting_once_and_not_for_long() {
+    let node = out(Duration::ZERO).await;
+    node.pass(SECOND * 6).await;
+    node.store.feed_shall(Behaviour::Hang);
+    node.store.go_down(false);
+    let began = tokio::time::Instant::now();
+    for _ in 0..10 {
+        assert_eq!(node.request().await, None);
+        tokio::time::sleep(SECOND).await;
+    }
+    let waited = began.elapsed().saturating_sub(SECOND * 10);
+    assert!(waited <= Duration::from_millis(200), "{waited:?}");
+}
