@@ -28,6 +28,7 @@
 mod delegate;
 mod error;
 mod new_key;
+mod reached;
 mod replace;
 #[cfg(feature = "axum")]
 mod routes;
@@ -35,7 +36,8 @@ mod rules;
 
 pub use delegate::Delegate;
 pub use error::{FieldError, ManageError, ManageErrorKind};
-pub use new_key::{NewKey, Replacement};
+pub use new_key::{CreatedKey, NewKey, Replacement};
+pub use reached::Reached;
 #[cfg(feature = "axum")]
 pub use routes::{ManageSettings, OPENAPI, Refused, routes};
 
@@ -46,7 +48,7 @@ use crate::audit::{Action, Audit, AuditEvent, Hook};
 use crate::backend::{KeyFilter, KeyStore, KeyUpdate, Rotation, UsageLine, UsageQuery, UsageStore};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::digest::{Digest, Digester};
-use crate::key::{ApiKey, KeyId, Mint, ReadableKey};
+use crate::key::{KeyId, Mint, ReadableKey};
 use crate::principal::Principal;
 use crate::record::{KeyState, Record, Revocation};
 use rules::Findings;
@@ -67,22 +69,6 @@ pub struct KeyManager<S> {
     lease: Duration,
     by: Option<Box<str>>,
     names: bool,
-}
-
-/// How it is known that no process admits a key any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Reached {
-    /// Every process has acknowledged the revocation.
-    EveryNode,
-    /// The lease has passed. Whoever has not heard of the revocation by then does not trust what it remembers.
-    LeaseEnd,
-}
-
-/// A key that was just created, with its text: wiped when dropped, without a `Debug` text, taken once.
-pub struct CreatedKey {
-    key: ApiKey,
-    record: Record,
 }
 
 impl<S: KeyStore> KeyManager<S> {
@@ -314,24 +300,6 @@ impl<S: KeyStore> KeyManager<S> {
     /// characters.
     pub async fn revoke(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
         self.revoke_as(self.by.clone(), id, reason).await
-    }
-
-    /// Revokes a key for good, and returns when no process admits it any more, whatever was lost on the way to it: when all have
-    /// acknowledged it where the store keeps a list of them, and at the latest after the [lease](Self::lease), by which all have
-    /// heard of it or have stopped to trust what they remember.
-    ///
-    /// A call that is dropped before it returns has revoked the key all the same, once the store has acknowledged it.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`revoke`](Self::revoke).
-    pub async fn revoke_everywhere(&self, id: &KeyId, reason: &str) -> Result<Reached, ManageError> {
-        self.revoke(id, reason).await?;
-        Ok(self.reached().await)
-    }
-
-    async fn reached(&self) -> Reached {
-        if self.store.taken_in(self.lease).await { Reached::EveryNode } else { Reached::LeaseEnd }
     }
 
     async fn revoke_as(&self, by: Option<Box<str>>, id: &KeyId, reason: &str) -> Result<(), ManageError> {

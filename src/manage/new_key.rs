@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::CreatedKey;
 use crate::backend::Grace;
 use crate::clock::Timestamp;
 use crate::credential::Scheme;
@@ -120,6 +119,12 @@ impl Replacement {
     pub fn new(grace: Grace) -> Self {
         Self { grace, expires_at: None, by: None }
     }
+}
+
+/// A key that was just created, with its text: wiped when dropped, without a `Debug` text, taken once.
+pub struct CreatedKey {
+    key: ApiKey,
+    record: Record,
 }
 
 impl CreatedKey {
