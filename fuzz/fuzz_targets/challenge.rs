@@ -120,7 +120,7 @@ fn refuse(authenticator: &Authenticator, names: &[String], scopes: &str, realm: 
         check(forbidden, 403, realm, one, Some("insufficient_scope"), None);
         if let Ok(requirement) = &requirement {
             let lacking = Rejection::of(&principal, Reason::MissingScope(requirement.clone()));
-            check(lacking, 403, realm, one, Some("insufficient_scope"), Some(scopes));
+            check(lacking, 403, realm, one, Some("insufficient_scope"), Some(&each_once(scopes)));
         }
     }
 }
@@ -149,6 +149,17 @@ fn decide(
 
 fn rejection(authenticator: &Authenticator, lines: &[(HeaderName, HeaderValue)]) -> Rejection {
     decide(authenticator, lines).expect_err("a rejection")
+}
+
+/// A requirement names each of its scopes once, where it first stands.
+fn each_once(scopes: &str) -> String {
+    let mut named: Vec<_> = Vec::new();
+    for scope in scopes.split(' ') {
+        if !named.contains(&scope) {
+            named.push(scope);
+        }
+    }
+    named.join(" ")
 }
 
 /// Checks the answer to a rejection: one challenge for each of `names`, a line each, which say this and no more.
