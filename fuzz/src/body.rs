@@ -80,7 +80,8 @@ impl Said {
             ("expires_at", value) => self.expires_at = Some(Some(calendar::time(value.text()?)?)),
             ("metadata", value) => {
                 let Json::Object(fields) = value else { return None };
-                let entries = fields.iter().map(|(name, value)| Some((name.clone(), value.text()?.to_owned())));
+                let entries =
+                    fields.iter().map(|(name, value)| Some((name.clone(), value.text()?.to_owned())));
                 self.metadata = Some(entries.collect::<Option<_>>()?);
             }
             ("grace_seconds", Json::Number(number)) => {
