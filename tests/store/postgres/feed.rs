@@ -163,6 +163,18 @@ async fn a_feed_of_which_more_was_cut_than_was_read_makes_everything_changed() {
 }
 
 #[tokio::test]
+async fn a_server_that_has_crashed_makes_everything_changed() {
+    if is_absent() {
+        return;
+    }
+    let mut world = World::polled().await;
+    // What a crash does to a table that is not logged.
+    world.run("TRUNCATE tower_api_key_era").await;
+    assert_eq!(world.feed.poll().await.unwrap(), [Change::Everything]);
+    assert_eq!(world.feed.poll().await.unwrap(), [], "and goes on in another era");
+}
+
+#[tokio::test]
 async fn word_of_a_change_arrives_with_its_commit_and_not_before() {
     if is_absent() {
         return;

@@ -98,6 +98,27 @@ async fn a_node_that_does_not_acknowledge_is_waited_for_until_the_lease_ends() {
 }
 
 #[tokio::test]
+async fn a_node_that_may_have_missed_what_left_the_feed_is_waited_for() {
+    if is_absent() {
+        return;
+    }
+    let world = World::new().await;
+    world
+        .run(
+            "INSERT INTO tower_api_key_node (node, listed_to, seen) VALUES
+            ('silent', (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + 60000, pg_current_snapshot())",
+        )
+        .await;
+    world.store.insert(samples::plain("key")).await.unwrap();
+    world.store.revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap();
+    world.run("UPDATE tower_api_key_change_cut SET tx = (SELECT tx FROM tower_api_key_change ORDER BY seq DESC LIMIT 1)").await;
+    world.run("DELETE FROM tower_api_key_change").await;
+    // It was revoked before, so that there is no new change to acknowledge.
+    let reached = world.manager.revoke_everywhere(&samples::id("key"), "lost").await.unwrap();
+    assert_eq!(reached, Reached::LeaseEnd);
+}
+
+#[tokio::test]
 async fn a_node_that_is_taken_off_the_list_puts_itself_on_it_before_it_trusts_anything() {
     if is_absent() {
         return;
