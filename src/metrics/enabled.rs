@@ -1,17 +1,14 @@
 //! The twin that tells a recorder.
 
-#[path = "names.rs"]
-pub(super) mod names;
-
 use std::sync::Arc;
 
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
-use crate::health::FeedHealth;
-use names::{
+use super::names::{
     ADMISSIONS, CACHE_HITS, CACHE_MISSES, FEED_LAG, FEED_LISTENING, LEASE_REMAINING, LOOK_UPS, REFUSALS,
     STORE_LEFT_ALONE, USAGE_BACKLOG, USAGE_LOST,
 };
+use crate::health::FeedHealth;
 
 /// The metrics of one authenticator. To look a metric up by its name costs more than an admission, so it is done once.
 #[derive(Clone)]

@@ -24,6 +24,8 @@ pub(crate) const METRICS_NAME: &str = "default";
 mod disabled;
 #[cfg(feature = "metrics")]
 mod enabled;
+#[cfg(feature = "metrics")]
+mod names;
 
 #[cfg(not(feature = "metrics"))]
 pub(crate) use disabled::*;
@@ -31,4 +33,4 @@ pub(crate) use disabled::*;
 pub(crate) use enabled::*;
 
 #[cfg(feature = "metrics")]
-pub use enabled::names::*;
+pub use names::*;

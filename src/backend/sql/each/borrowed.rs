@@ -41,10 +41,11 @@ impl Borrowed {
 
 /// Waits for an answer, and not until the operating system takes a server for gone that has not said so. Look-ups and polls have
 /// deadlines of their own.
-pub(in super::super) async fn in_time<T>(
+pub(super) async fn in_time<T>(
+    patience: Duration,
     answer: impl Future<Output = Result<T, BackendError>>,
 ) -> Result<T, BackendError> {
-    timeout(PATIENCE, answer).await.map_err(BackendError::unavailable)?
+    timeout(patience, answer).await.map_err(BackendError::unavailable)?
 }
 
 impl Drop for Borrowed {

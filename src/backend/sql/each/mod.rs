@@ -10,7 +10,7 @@ mod store;
 mod usage;
 mod write;
 
-pub(super) use borrowed::{Borrowed, in_time};
+pub(super) use borrowed::Borrowed;
 pub(super) use migrate::migrate;
 #[allow(unused_imports, reason = "not every database has servers that may be behind")]
 pub(super) use read::by_digest_anywhere;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::Store;
+use super::borrowed::{PATIENCE, in_time};
 use super::write::{Write, Written, write};
-use super::{Borrowed, audit, in_time, owners, read};
+use super::{Borrowed, audit, owners, read};
 use crate::backend::edit::Edit;
 use crate::backend::sql::KeyRow;
 use crate::backend::{
@@ -114,7 +115,7 @@ impl KeyStore for Store {
             let found = read::by_id(&mut *connection, id).await;
             connection.give_back(found)
         };
-        in_time(reading).await
+        in_time(PATIENCE, reading).await
     }
 
     async fn list(
@@ -128,7 +129,7 @@ impl KeyStore for Store {
             let page = read::page(&mut *connection, filter, after, limit).await;
             connection.give_back(page)
         };
-        in_time(reading).await
+        in_time(PATIENCE, reading).await
     }
 
     async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, BackendError> {

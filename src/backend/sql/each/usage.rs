@@ -2,12 +2,11 @@
 
 use sqlx::{Connection, QueryBuilder};
 
-use super::Borrowed;
-use super::Store;
 use super::dialect::{BEGIN, Database, DatabaseConnection, DatabaseTransaction, PASS_LOCKED};
 use super::filter::restrict;
 use super::read::understand;
 use super::write::refused;
+use super::{Borrowed, Store};
 use crate::backend::filter::OwnerIds;
 use crate::backend::{BackendError, UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageStore};
 use crate::clock::Day;

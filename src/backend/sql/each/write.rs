@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use sqlx::{Connection, QueryBuilder};
-use tokio::time::timeout;
 
-use super::borrowed::PATIENCE;
+use super::borrowed::{PATIENCE, in_time};
 use super::dialect::{
     AFTER_CHANGES, BEGIN, Database, DatabaseConnection, DatabaseTransaction, KEEP_OWNERS, LOCK_OWNERS,
     LOCK_ROW, Pool, is_unfit,
@@ -104,7 +103,7 @@ pub(super) async fn write(
         let outcome = write_on(&mut connection, write, &mut announcement).await;
         connection.give_back(outcome)
     };
-    timeout(patience, writing).await.map_err(BackendError::unavailable)?
+    in_time(patience, writing).await
 }
 
 async fn write_on(
