@@ -159,5 +159,7 @@ async fn identity(pool: &PgPool) -> Result<String, BackendError> {
     const IDENTITY: &str =
         "SELECT concat_ws(' ', 'postgres', current_database(), 'tower_api_key'::REGCLASS::OID, applied_at)
         FROM tower_api_key_migration WHERE version = 1";
-    sqlx::query_scalar(IDENTITY).fetch_one(pool).await.map_err(BackendError::unavailable)
+    let mut connection = each::Borrowed::from(pool).await?;
+    let identity = sqlx::query_scalar(IDENTITY).fetch_one(&mut *connection).await;
+    connection.give_back(identity.map_err(BackendError::unavailable))
 }

@@ -10,6 +10,7 @@ mod nodes;
 mod opening;
 mod replicas;
 mod restoring;
+mod returning;
 mod rights;
 mod taken_in;
 

@@ -42,10 +42,13 @@ pub(super) async fn reset(world: &mut World) {
 
 /// Those that there are, for good. New ones are as they should be.
 pub(super) async fn lost(world: &mut World) {
-    world.nodes.iter().for_each(|node| node.proxy.lose());
+    for _ in 0..5 {
+        world.nodes.iter().for_each(|node| node.proxy.lose());
+        world.revoke().await;
+        // Sooner or later in what a poll does, from one time to the next.
+        pass(POLLS + POLLS / 7).await;
+    }
     world.is_healed();
-    world.revoke().await;
-    pass(LEASE + POLLS).await;
 }
 
 pub(super) async fn silent(world: &mut World) {

@@ -2,7 +2,7 @@
 
 use sqlx::QueryBuilder;
 
-use super::dialect::{Database, DatabaseTransaction, Pool};
+use super::dialect::{Database, DatabaseConnection, DatabaseTransaction};
 use super::filter::restrict_to;
 use super::write::{ROWS, refused};
 use crate::backend::sql::{AuditRow, decode_audit};
@@ -65,7 +65,7 @@ async fn note_all(
 }
 
 pub(super) async fn page(
-    pool: &Pool,
+    connection: &mut DatabaseConnection,
     key: Option<&KeyId>,
     after: Option<u64>,
     limit: usize,
@@ -79,19 +79,17 @@ pub(super) async fn page(
         query.push(" AND key_id = ").push_bind(key.as_str().to_owned());
     }
     query.push(" ORDER BY seq LIMIT ").push_bind(number(limit as u64));
-    let rows = query.build_query_as::<AuditRow>().fetch_all(pool).await;
+    let rows = query.build_query_as::<AuditRow>().fetch_all(connection).await;
     rows.map_err(BackendError::unavailable)?.into_iter().map(decode_audit).collect()
 }
 
-pub(super) async fn forget_before(pool: &Pool, end: Timestamp) -> Result<u64, BackendError> {
+/// Forgets a batch of what is older, and returns how much that was.
+pub(super) async fn forget_some_before(
+    connection: &mut DatabaseConnection,
+    end: Timestamp,
+) -> Result<u64, BackendError> {
     const FORGET: &str = "DELETE FROM tower_api_key_audit
         WHERE seq IN (SELECT seq FROM tower_api_key_audit WHERE at < $1 ORDER BY at LIMIT $2)";
-    let mut forgotten = 0;
-    loop {
-        let done = sqlx::query(FORGET).bind(end.unix_millis()).bind(BATCH).execute(pool).await;
-        match done.map_err(BackendError::unavailable)?.rows_affected() {
-            0 => return Ok(forgotten),
-            rows => forgotten += rows,
-        }
-    }
+    let done = sqlx::query(FORGET).bind(end.unix_millis()).bind(BATCH).execute(connection).await;
+    Ok(done.map_err(BackendError::unavailable)?.rows_affected())
 }

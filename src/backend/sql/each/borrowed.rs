@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
+use tokio::spawn;
 use tokio::time::timeout;
 
 use super::dialect::{Database, DatabaseConnection, Pool};
@@ -12,6 +13,13 @@ use crate::backend::{BackendError, BackendErrorKind};
 
 /// How long whoever manages keys waits for an answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The same where an answer is about many keys.
+pub(super) const LONG_PATIENCE: Duration = Duration::from_secs(600);
+
+/// How long a connection may take to go back to its pool. The pool tries it first, and would wait for a server that is gone without a
+/// word, with one connection less to give away all the while.
+const RETURN: Duration = Duration::from_secs(1);
 
 /// A connection of the pool, for one question. It is closed unless the question was answered: whoever asked may have given up
 /// on a server that is gone without a word, and the pool would wait for that server before it takes the connection back. SQLite
@@ -39,6 +47,20 @@ impl Borrowed {
     }
 }
 
+/// Asks one question on a connection of the pool. A function could not say of the question that it may be asked on any thread.
+macro_rules! ask {
+    ($pool:expr, |$connection:ident| $question:expr) => {
+        async {
+            let mut borrowed = Borrowed::from($pool).await?;
+            let $connection = &mut *borrowed;
+            let answer = $question.await;
+            borrowed.give_back(answer)
+        }
+    };
+}
+
+pub(super) use ask;
+
 /// Waits for an answer, and not until the operating system takes a server for gone that has not said so. Look-ups and polls have
 /// deadlines of their own.
 pub(super) async fn in_time<T>(
@@ -50,7 +72,9 @@ pub(super) async fn in_time<T>(
 
 impl Drop for Borrowed {
     fn drop(&mut self) {
-        if !self.is_settled {
+        if self.is_settled {
+            spawn(timeout(RETURN, self.connection.return_to_pool()));
+        } else {
             self.connection.close_on_drop();
         }
     }

@@ -2,7 +2,7 @@
 
 use sqlx::{Connection, Row as _};
 
-use super::Borrowed;
+use super::borrowed::{Borrowed, ask};
 use super::dialect::{BEGIN, DatabaseConnection, DatabaseTransaction, PREPARE, Pool, Row, SCHEMA};
 use crate::backend::BackendError;
 use crate::backend::sql::{Applied, Migration, check};
@@ -14,9 +14,7 @@ use crate::backend::sql::{Applied, Migration, check};
 ///
 /// When the database cannot be written, or its schema is not one that this version of the crate left behind.
 pub(in super::super) async fn migrate(pool: &Pool) -> Result<(), BackendError> {
-    let mut connection = Borrowed::from(pool).await?;
-    let outcome = migrate_on(&mut connection).await;
-    connection.give_back(outcome)
+    ask!(pool, |connection| migrate_on(connection)).await
 }
 
 async fn migrate_on(connection: &mut DatabaseConnection) -> Result<(), BackendError> {

@@ -10,9 +10,8 @@ mod store;
 mod usage;
 mod write;
 
-pub(super) use borrowed::Borrowed;
 pub(super) use migrate::migrate;
-#[allow(unused_imports, reason = "not every database has servers that may be behind")]
-pub(super) use read::by_digest_anywhere;
+#[allow(unused_imports, reason = "not every database is on a server, which may have replicas")]
+pub(super) use {borrowed::Borrowed, read::by_digest_anywhere};
 
 use super::{Store, dialect};

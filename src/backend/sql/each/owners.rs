@@ -2,7 +2,7 @@
 
 use sqlx::{Executor, QueryBuilder, Row as _};
 
-use super::dialect::{Database, DatabaseTransaction, Pool, memberships, up_to_date};
+use super::dialect::{Database, DatabaseConnection, DatabaseTransaction, memberships, up_to_date};
 use super::read::understand;
 use super::write::{Written, all_of, refused, revoke_all};
 use crate::backend::sql::{decode_membership, decode_user};
@@ -161,7 +161,7 @@ pub(super) async fn user<'c>(
 }
 
 pub(super) async fn members(
-    pool: &Pool,
+    connection: &mut DatabaseConnection,
     organization: &str,
     after: Option<&str>,
     limit: usize,
@@ -172,7 +172,7 @@ pub(super) async fn members(
     );
     query.push_bind(organization.to_owned());
     page(&mut query, "email", after, limit);
-    let rows = query.build().fetch_all(pool).await.map_err(understand)?;
+    let rows = query.build().fetch_all(connection).await.map_err(understand)?;
     let member = |row: &super::dialect::Row| {
         let own = Organization {
             disabled: row.try_get("disabled").map_err(understand)?,
@@ -187,21 +187,25 @@ pub(super) async fn members(
 }
 
 pub(super) async fn project(
-    pool: &Pool,
+    connection: &mut DatabaseConnection,
     organization: &str,
     id: &str,
 ) -> Result<Option<Project>, BackendError> {
     const GET: &str = "SELECT disabled, requires_sso FROM tower_api_key_project
         JOIN tower_api_key_organization USING (organization) WHERE organization = $1 AND project = $2";
-    let row: Option<(bool, bool)> =
-        sqlx::query_as(GET).bind(organization).bind(id).fetch_optional(pool).await.map_err(understand)?;
+    let row: Option<(bool, bool)> = sqlx::query_as(GET)
+        .bind(organization)
+        .bind(id)
+        .fetch_optional(connection)
+        .await
+        .map_err(understand)?;
     Ok(row.map(|(disabled, requires_sso)| {
         Project::new(Organization { disabled, requires_sso, ..Organization::new(organization) }, id)
     }))
 }
 
 pub(super) async fn projects(
-    pool: &Pool,
+    connection: &mut DatabaseConnection,
     organization: &str,
     after: Option<&str>,
     limit: usize,
@@ -212,7 +216,8 @@ pub(super) async fn projects(
     );
     query.push_bind(organization.to_owned());
     page(&mut query, "project", after, limit);
-    let rows: Vec<(String, bool, bool)> = query.build_query_as().fetch_all(pool).await.map_err(understand)?;
+    let rows: Vec<(String, bool, bool)> =
+        query.build_query_as().fetch_all(connection).await.map_err(understand)?;
     let project = |(id, disabled, requires_sso): (String, bool, bool)| {
         Project::new(Organization { disabled, requires_sso, ..Organization::new(organization) }, id)
     };

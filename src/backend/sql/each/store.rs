@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::Store;
-use super::borrowed::{PATIENCE, in_time};
+use super::borrowed::{Borrowed, PATIENCE, ask, in_time};
 use super::write::{Write, Written, write};
-use super::{Borrowed, audit, owners, read};
+use super::{audit, owners, read};
 use crate::backend::edit::Edit;
 use crate::backend::sql::KeyRow;
 use crate::backend::{
@@ -37,9 +37,7 @@ impl Backend for Store {
         if let Some(record) = self.find_on_replica(digest).await {
             return Ok(Some(record));
         }
-        let mut connection = Borrowed::from(&self.pool).await?;
-        let found = read::by_digest(&mut *connection, digest).await;
-        connection.give_back(found)
+        ask!(&self.pool, |connection| read::by_digest(connection, digest)).await
     }
 
     fn subscribe(&self, subscriber: Subscriber) {
@@ -55,9 +53,7 @@ impl Backend for Store {
     }
 
     async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
-        let mut connection = Borrowed::from(&self.pool).await?;
-        let found = owners::user(&mut *connection, email).await;
-        connection.give_back(found)
+        ask!(&self.pool, |connection| owners::user(connection, email)).await
     }
 
     async fn rehashed(
@@ -76,7 +72,7 @@ impl OwnerStore for Store {
     }
 
     async fn organization(&self, id: &str) -> Result<Option<Organization>, BackendError> {
-        owners::organization(&self.pool, id).await
+        in_time(PATIENCE, ask!(&self.pool, |connection| owners::organization(connection, id))).await
     }
 
     async fn members(
@@ -85,11 +81,12 @@ impl OwnerStore for Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<User>, BackendError> {
-        owners::members(&self.pool, organization, after, limit).await
+        let page = ask!(&self.pool, |connection| owners::members(connection, organization, after, limit));
+        in_time(PATIENCE, page).await
     }
 
     async fn project(&self, organization: &str, id: &str) -> Result<Option<Project>, BackendError> {
-        owners::project(&self.pool, organization, id).await
+        in_time(PATIENCE, ask!(&self.pool, |connection| owners::project(connection, organization, id))).await
     }
 
     async fn projects(
@@ -98,7 +95,8 @@ impl OwnerStore for Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Project>, BackendError> {
-        owners::projects(&self.pool, organization, after, limit).await
+        let page = ask!(&self.pool, |connection| owners::projects(connection, organization, after, limit));
+        in_time(PATIENCE, page).await
     }
 }
 
@@ -110,12 +108,7 @@ impl KeyStore for Store {
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {
-        let reading = async {
-            let mut connection = Borrowed::from(&self.pool).await?;
-            let found = read::by_id(&mut *connection, id).await;
-            connection.give_back(found)
-        };
-        in_time(PATIENCE, reading).await
+        in_time(PATIENCE, ask!(&self.pool, |connection| read::by_id(connection, id))).await
     }
 
     async fn list(
@@ -124,12 +117,7 @@ impl KeyStore for Store {
         after: Option<&KeyId>,
         limit: usize,
     ) -> Result<Vec<Record>, BackendError> {
-        let reading = async {
-            let mut connection = Borrowed::from(&self.pool).await?;
-            let page = read::page(&mut *connection, filter, after, limit).await;
-            connection.give_back(page)
-        };
-        in_time(PATIENCE, reading).await
+        in_time(PATIENCE, ask!(&self.pool, |connection| read::page(connection, filter, after, limit))).await
     }
 
     async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, BackendError> {
@@ -166,10 +154,17 @@ impl AuditLog for Store {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<AuditEntry>, BackendError> {
-        audit::page(&self.pool, key, after, limit).await
+        in_time(PATIENCE, ask!(&self.pool, |connection| audit::page(connection, key, after, limit))).await
     }
 
     async fn forget_before(&self, end: Timestamp) -> Result<u64, BackendError> {
-        audit::forget_before(&self.pool, end).await
+        let mut forgotten = 0;
+        loop {
+            let forgetting = ask!(&self.pool, |connection| audit::forget_some_before(connection, end));
+            match in_time(PATIENCE, forgetting).await? {
+                0 => return Ok(forgotten),
+                some => forgotten += some,
+            }
+        }
     }
 }

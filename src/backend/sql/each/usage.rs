@@ -2,11 +2,12 @@
 
 use sqlx::{Connection, QueryBuilder};
 
+use super::Store;
+use super::borrowed::{Borrowed, LONG_PATIENCE, ask, in_time};
 use super::dialect::{BEGIN, Database, DatabaseConnection, DatabaseTransaction, PASS_LOCKED};
 use super::filter::restrict;
 use super::read::understand;
 use super::write::refused;
-use super::{Borrowed, Store};
 use crate::backend::filter::OwnerIds;
 use crate::backend::{BackendError, UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageStore};
 use crate::clock::Day;
@@ -27,16 +28,21 @@ type UsageRow = (Option<String>, i64, String, i64);
 
 impl UsageStore for Store {
     async fn add_usage(&self, batch: &UsageBatch) -> Result<(), BackendError> {
-        let mut connection = Borrowed::from(&self.pool).await?;
-        let outcome = add(&mut connection, batch).await;
-        connection.give_back(outcome)
+        ask!(&self.pool, |connection| add(connection, batch)).await
     }
 
     async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, BackendError> {
-        let mut select = select(query);
-        let rows: Vec<UsageRow> = select.build_query_as().fetch_all(&self.pool).await.map_err(understand)?;
-        rows.into_iter().map(decode).collect()
+        in_time(LONG_PATIENCE, ask!(&self.pool, |connection| lines(connection, query))).await
     }
+}
+
+async fn lines(
+    connection: &mut DatabaseConnection,
+    query: &UsageQuery,
+) -> Result<Vec<UsageLine>, BackendError> {
+    let mut select = select(query);
+    let rows: Vec<UsageRow> = select.build_query_as().fetch_all(connection).await.map_err(understand)?;
+    rows.into_iter().map(decode).collect()
 }
 
 /// Adds a batch in one transaction, in which the first statement tells whether it was added before.

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use sqlx::{Connection, QueryBuilder};
 
-use super::borrowed::{PATIENCE, in_time};
+use super::borrowed::{Borrowed, LONG_PATIENCE, PATIENCE, ask, in_time};
 use super::dialect::{
     AFTER_CHANGES, BEGIN, Database, DatabaseConnection, DatabaseTransaction, KEEP_OWNERS, LOCK_OWNERS,
     LOCK_ROW, Pool, is_unfit,
 };
 use super::filter::{restrict, restrict_to};
 use super::read::by_id_to_change;
-use super::{Borrowed, audit, owners};
+use super::{audit, owners};
 use crate::backend::edit::{Consequence, Edit, change_of};
 use crate::backend::sql::{KeyRow, columns, decode_digest, encode_change};
 use crate::backend::{Announcement, BackendError, Change, KeyFilter, OwnerChange};
@@ -36,9 +36,6 @@ const DIGEST_OF: &str = "SELECT digest FROM tower_api_key WHERE id = $1";
 
 /// So many rows are written with one statement that none has too many parameters.
 pub(super) const ROWS: usize = 500;
-
-/// How long a change of many keys may take.
-const LONG_PATIENCE: Duration = Duration::from_secs(600);
 
 /// A change, to be made in one transaction.
 pub(super) enum Write {
@@ -98,12 +95,8 @@ pub(super) async fn write(
     mut announcement: Announcement,
 ) -> Result<Written, BackendError> {
     let patience = write.patience();
-    let writing = async {
-        let mut connection = Borrowed::from(&pool).await?;
-        let outcome = write_on(&mut connection, write, &mut announcement).await;
-        connection.give_back(outcome)
-    };
-    in_time(patience, writing).await
+    let announcement = &mut announcement;
+    in_time(patience, ask!(&pool, |connection| write_on(connection, write, announcement))).await
 }
 
 async fn write_on(
