@@ -120,7 +120,7 @@ impl Authenticator {
     ///
     /// # Errors
     ///
-    /// What kept the poll from being answered. Following is tried again by the next request that asks the store.
+    /// What kept the poll from being answered, and what to look at. Following is tried again by the next request that asks the store.
     ///
     /// # Panics
     ///

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use crate::record::KeyState;
 
@@ -45,6 +46,15 @@ impl BackendError {
     pub(crate) fn left_alone() -> Self {
         let message = "expected a key store that answers, found one that has not for a while";
         Self { kind: BackendErrorKind::Unavailable, message: message.into(), source: None }
+    }
+
+    /// Creates an error that says that the changes in a store cannot be followed, and what to look at.
+    pub(crate) fn not_followed(reason: Self, deadline: Duration) -> Self {
+        let message = format!(
+            "cannot follow the changes in the key store. See that its address is that of a server which can be reached and written to, \
+             that its user may read the tables of keys, and that it answers within the deadline of {deadline:?}"
+        );
+        Self { kind: reason.kind, message: message.into(), source: Some(Box::new(reason)) }
     }
 
     /// Creates an error that says that what the store holds cannot be understood.

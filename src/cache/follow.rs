@@ -121,14 +121,16 @@ impl Cache {
 
     /// Polls once and goes on to follow the feed, if there is one and nobody does.
     pub(crate) async fn start(self: &Arc<Self>) -> Result<(), BackendError> {
+        let deadline = self.limits.deadline;
+        let not_followed = |reason| BackendError::not_followed(reason, deadline);
         let Some(mut post) = self.take_post() else {
             return if self.has_lease() {
                 Ok(())
             } else {
-                Err(BackendError::unavailable("no poll was answered yet"))
+                Err(not_followed(BackendError::unavailable("no poll was answered yet")))
             };
         };
-        post.poll(self).await.map_err(|no_answer| no_answer.into_error(self.limits.deadline))?;
+        post.poll(self).await.map_err(|no_answer| not_followed(no_answer.into_error(deadline)))?;
         spawn(post.follow());
         Ok(())
     }

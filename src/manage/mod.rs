@@ -107,8 +107,13 @@ impl<S: KeyStore> KeyManager<S> {
     /// Sets how long other processes may go on with what they remember: the longest
     /// [lease](crate::AuthenticatorBuilder::lease) of their authenticators, together with their
     /// [stale grace](crate::AuthenticatorBuilder::stale_grace) if they have one. Default: 5 s, as theirs is.
+    ///
+    /// # Panics
+    ///
+    /// If `lease` is zero: no authenticator has such a lease.
     #[must_use]
     pub fn lease(self, lease: Duration) -> Self {
+        assert!(!lease.is_zero(), "expected a lease above zero, found zero");
         Self { lease, ..self }
     }
 

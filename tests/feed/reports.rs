@@ -27,18 +27,20 @@ async fn a_store_that_cannot_be_followed_is_noticed_at_the_start() {
     node.store.feed_shall(Behaviour::Fail);
     let error = node.authenticator.start().await.unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::Unavailable);
-    assert_eq!(error.to_string(), "expected an answer from the key store, found an error: told to fail");
+    assert_eq!(
+        error.to_string(),
+        "cannot follow the changes in the key store. See that its address is that of a server which can be reached and written to, \
+         that its user may read the tables of keys, and that it answers within the deadline of 500ms: \
+         expected an answer from the key store, found an error: told to fail"
+    );
 
     node.store.feed_shall(Behaviour::Hang);
     let error = node.authenticator.start().await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "expected an answer from the key store, found an error: it did not answer within 500ms"
-    );
+    assert!(error.to_string().ends_with("found an error: it did not answer within 500ms"), "{error}");
 
     node.store.feed_shall(Behaviour::Panic);
     let error = node.authenticator.start().await.unwrap_err();
-    assert_eq!(error.to_string(), "expected an answer from the key store, found an error: it panicked");
+    assert!(error.to_string().ends_with("found an error: it panicked"), "{error}");
 
     node.store.feed_shall(Behaviour::Behave);
     node.authenticator.start().await.unwrap();
@@ -61,10 +63,7 @@ async fn whoever_starts_what_has_no_answer_yet_is_told() {
     node.store.feed_shall(Behaviour::Hang);
     assert_eq!(node.request().await, None, "this follows");
     let error = node.authenticator.start().await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "expected an answer from the key store, found an error: no poll was answered yet"
-    );
+    assert!(error.to_string().ends_with("found an error: no poll was answered yet"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

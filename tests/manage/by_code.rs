@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tower_api_key::backend::{Grace, KeyFilter, KeyUpdate};
 use tower_api_key::digest::Digester;
-use tower_api_key::key::OpaqueFormat;
-use tower_api_key::manage::{ManageErrorKind, NewKey, Replacement};
-use tower_api_key::{KeyId, KeyState, Owner, Scopes};
+use tower_api_key::key::{KeyFormat, OpaqueFormat};
+use tower_api_key::manage::{KeyManager, ManageErrorKind, NewKey, Replacement};
+use tower_api_key::{KeyId, KeyState, MemoryStore, Owner, Scopes};
 
 use crate::world::{START, World};
 
@@ -34,6 +34,12 @@ async fn a_key_that_was_created_is_admitted_until_it_is_revoked() {
     let revoked = world.manager.get(&key.record.id).await.unwrap();
     assert_eq!(revoked.state(START), KeyState::Revoked);
     assert_eq!(&*revoked.revoked.unwrap().reason, "done");
+}
+
+#[test]
+#[should_panic = "expected a lease above zero, found zero"]
+fn a_manager_that_waits_for_no_lease_is_refused() {
+    let _ = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo").unwrap()).lease(Duration::ZERO);
 }
 
 #[tokio::test]
