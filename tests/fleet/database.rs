@@ -52,6 +52,11 @@ impl Database {
         Self { server: server.to_owned(), name }
     }
 
+    /// Returns the same database in another server, which has streamed it.
+    pub(crate) fn in_standby(&self, server: &str) -> Self {
+        Self { server: server.to_owned(), name: self.name.clone() }
+    }
+
     pub(crate) fn address(&self) -> Address {
         let options = PgConnectOptions::from_str(&self.server).unwrap();
         let port = options.get_port();

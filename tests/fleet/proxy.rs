@@ -17,7 +17,7 @@ use crate::database::Address;
 /// A port of this machine from which bytes go to the server.
 pub(crate) struct Proxy {
     address: SocketAddr,
-    server: Address,
+    server: watch::Sender<Address>,
     connections: Arc<AtomicU64>,
     state: watch::Sender<State>,
     accepting: Mutex<Option<JoinHandle<()>>>,
@@ -42,7 +42,7 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let proxy = Self {
             address: listener.local_addr().unwrap(),
-            server,
+            server: watch::Sender::new(server),
             connections: Arc::default(),
             state: watch::Sender::default(),
             accepting: Mutex::default(),
@@ -57,14 +57,20 @@ impl Proxy {
 
     async fn accept(&self, listener: TcpListener) {
         let (server, connections, state) =
-            (self.server.clone(), Arc::clone(&self.connections), self.state.subscribe());
+            (self.server.subscribe(), Arc::clone(&self.connections), self.state.subscribe());
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let number = connections.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(carry(client, server.clone(), number, state.clone()));
+                let server = server.borrow().clone();
+                tokio::spawn(carry(client, server, number, state.clone()));
             }
         });
         *self.accepting.lock().await = Some(accepting);
+    }
+
+    /// Leads to another server from the next connection on.
+    pub(crate) fn lead_to(&self, server: Address) {
+        self.server.send_replace(server);
     }
 
     /// Ends all connections in good order.

@@ -79,6 +79,14 @@ impl World {
         key
     }
 
+    /// Has everyone use another server from now on, where the same database is.
+    pub(crate) async fn move_to(&mut self, server: Server) {
+        self.database = self.database.in_standby(server.url());
+        self.outside = PostgresStore::open(&self.database.url()).await.unwrap();
+        self.nodes.iter().for_each(|node| node.proxy.lead_to(self.database.address()));
+        self.server = Some(server);
+    }
+
     /// Returns the key that is to be revoked next. At the beginning the answers may say so.
     pub(crate) fn next_key(&self) -> usize {
         let key = self.revoked.len();

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 pub(crate) struct Server {
     folder: TempDir,
@@ -71,6 +73,26 @@ impl Server {
         );
         let log = format!("--log={folder}/log");
         self.run("pg_ctl", &["start", "--silent", "--wait", &log, &settings]).await;
+    }
+
+    /// Waits until a standby has everything that its primary has.
+    pub(crate) async fn catch_up_with(&self, primary: &Self) {
+        const PLACE: &str = "SELECT pg_current_wal_insert_lsn()::TEXT";
+        const HAS: &str = "SELECT pg_last_wal_replay_lsn() >= $1::TEXT::PG_LSN";
+        let mut connection = PgConnection::connect(&primary.url).await.unwrap();
+        let place: String = sqlx::query_scalar(PLACE).fetch_one(&mut connection).await.unwrap();
+        let mut own = PgConnection::connect(&self.url).await.unwrap();
+        let caught_up = async {
+            while !sqlx::query_scalar::<_, bool>(HAS).bind(&place).fetch_one(&mut own).await.unwrap() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(30), caught_up).await.unwrap();
+    }
+
+    /// Makes a standby the primary.
+    pub(crate) async fn promote(&self) {
+        self.run("pg_ctl", &["promote", "--silent", "--wait"]).await;
     }
 
     async fn run(&self, program: &str, arguments: &[&str]) {

@@ -45,19 +45,20 @@ macro_rules! faults {
     };
 }
 
-const FAULTS: [Fault; 17] = faults! {
+const FAULTS: [Fault; 18] = faults! {
     "control: a silent network, a lease of an hour", LongLease: network::silent;
     "nothing", Nothing: network::none;
     "connections refused", Nothing: network::refused;
     "connections closed again and again", Nothing: network::closed;
     "connections reset again and again", Nothing: network::reset;
-    "connections lost (half-open)", Nothing: network::lost;
+    "connections lost (half-open) again and again", Nothing: network::lost;
     "a silent network", Nothing: network::silent;
     "a silent network at one node", Nothing: network::silent_at_one;
     "a network slower than the deadline", Nothing: network::slower_than_the_deadline;
     "a slow network and a flood of strangers", Nothing: network::slow_and_flooded;
     "connections terminated by the server", Nothing: server::terminated;
     "the server killed and started again", Server: server::restarted;
+    "the server replaced by its standby", Server: server::failed_over;
     "a transaction that stays open", Nothing: transactions::held_open;
     "transactions that commit in the other order", Nothing: transactions::in_the_other_order;
     "a node stopped for longer than the lease", Nothing: process::stopped;

@@ -1,5 +1,7 @@
 //! Faults of the server.
 
+use std::time::Duration;
+
 use sqlx::PgPool;
 
 use crate::clients::pass;
@@ -30,6 +32,24 @@ pub(super) async fn restarted(world: &mut World) {
     server.go_on().await;
     world.is_healed();
     world.server = Some(server);
+    world.revoke().await;
+    pass(LEASE + POLLS).await;
+}
+
+/// The primary is killed, and its standby takes its place. It has everything: it is a synchronous one for as long as that matters.
+pub(super) async fn failed_over(world: &mut World) {
+    let primary = world.server.take().unwrap();
+    let standby = primary.standby(Duration::ZERO).await;
+    for node in &world.nodes {
+        node.proxy.refuse().await;
+    }
+    world.revoke().await;
+    standby.catch_up_with(&primary).await;
+    primary.stop().await;
+    pass(LEASE).await;
+    standby.promote().await;
+    world.move_to(standby).await;
+    world.heal().await;
     world.revoke().await;
     pass(LEASE + POLLS).await;
 }

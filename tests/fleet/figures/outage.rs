@@ -16,9 +16,9 @@ const NODES: usize = 3;
 const KEYS: usize = 20;
 const LEASE: Duration = Duration::from_secs(5);
 
-/// Requests come in batches of ten, each hundredth of a second.
-const BATCH: usize = 10;
-const PAUSE: Duration = Duration::from_millis(10);
+/// How many requests each node gets in a second, and how often some of them are sent.
+const RATE: u32 = 1_000;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The phases of an outage: before it, in the lease, beyond the lease, and when the database is back.
 const PHASES: [&str; 4] = ["before", "within the lease", "beyond the lease", "afterwards"];
@@ -29,7 +29,7 @@ type Answers = [AtomicUsize; 3];
 pub(super) async fn print() -> bool {
     let down = Duration::from_secs(if is_long() { 30 } else { 8 });
     println!(
-        "The database is gone for {down:?}; {NODES} nodes with {KEYS} keys and 1,000 requests a second each; lease {LEASE:?}.\n"
+        "The database is gone for {down:?}; {NODES} nodes with {KEYS} keys and {RATE} requests a second each; lease {LEASE:?}.\n"
     );
     let mut lines = Vec::new();
     let mut holds = true;
@@ -102,22 +102,24 @@ async fn outage(is_silent: bool, grace: Duration, down: Duration, lines: &mut Ve
     holds && nodes.iter().all(|node| is_well(&node.authenticator))
 }
 
-/// Sends a thousand requests a second to each node, and returns how they were answered.
+/// Sends so many requests a second to each node, and returns how they were answered.
 async fn ask_all(nodes: &[Node], length: Duration) -> Answers {
     let answers = std::sync::Arc::<Answers>::default();
-    let until = now() + length;
+    let began = now();
     let mut asking = JoinSet::new();
-    let mut next = 0;
-    while now() < until {
-        for node in nodes {
-            for _ in 0..BATCH {
-                next += 1;
-                let (authenticator, answers) = (node.authenticator.clone(), answers.clone());
-                asking.spawn(async move { ask(&authenticator, next % KEYS, &answers).await });
-            }
+    for sent in 0.. {
+        // However late one of them is, the next ones are not.
+        while now().duration_since(began) < sent * Duration::from_secs(1) / RATE {
+            while asking.try_join_next().is_some() {}
+            pass(PAUSE).await;
         }
-        while asking.try_join_next().is_some() {}
-        pass(PAUSE).await;
+        if now().duration_since(began) >= length {
+            break;
+        }
+        for node in nodes {
+            let (authenticator, answers) = (node.authenticator.clone(), answers.clone());
+            asking.spawn(async move { ask(&authenticator, sent as usize % KEYS, &answers).await });
+        }
     }
     asking.join_all().await;
     std::sync::Arc::into_inner(answers).unwrap()

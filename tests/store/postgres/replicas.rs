@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 use sqlx::{Connection, PgConnection, PgPool};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tower_api_key::backend::{Backend, KeyStore};
 use tower_api_key::reject::Reason;
 use tower_api_key::{Authenticator, BackendErrorKind, PostgresStore};
@@ -34,18 +34,8 @@ impl World {
         Some(Self { primary, standby, pool, store })
     }
 
-    /// Waits until the standby has everything that the primary has.
     async fn catch_up(&self) {
-        const PLACE: &str = "SELECT pg_current_wal_insert_lsn()::TEXT";
-        const HAS: &str = "SELECT pg_last_wal_replay_lsn() >= $1::TEXT::PG_LSN";
-        let place: String = sqlx::query_scalar(PLACE).fetch_one(&self.pool).await.unwrap();
-        let standby = PgPool::connect(self.standby.url()).await.unwrap();
-        let caught_up = async {
-            while !sqlx::query_scalar::<_, bool>(HAS).bind(&place).fetch_one(&standby).await.unwrap() {
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(Duration::from_secs(30), caught_up).await.unwrap();
+        self.standby.catch_up_with(&self.primary).await;
     }
 
     /// What another process does that shares nothing but the database.
