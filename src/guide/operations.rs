@@ -107,7 +107,8 @@
 //!
 //! `PostgresStore::with_replica` sends look-ups of keys to a hot standby that streams from the primary, and nothing else. The replica
 //! has to have what the last poll of the primary saw, or the primary is asked: so it does not add to any bound above, however far it
-//! is behind. One that is always behind, or silent, costs each look-up the time to find that out, 200 ms at most. After a change that the process makes itself, look-ups
+//! is behind. One that is always behind costs each look-up the question whether it is; one that gives no answer
+//! within 200 ms is left alone for a second. After a change that the process makes itself, look-ups
 //! go to the primary until the next poll; so they do from L after the last poll that was answered, and for good when the primary
 //! changes its timeline, as after a failover, until the process is started again. Keys that the replica does not have are looked up on the primary, so it is of no help
 //! against unknown keys. Each connection of its pool has to stay with one server: no balancer that moves sessions between replicas.
@@ -238,7 +239,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Scope layers behind it work as ever. Until the former authenticator is gone, what [`AuthenticateLayer`](crate::AuthenticateLayer) does
+//! Scope layers behind it work as ever. With the feature `metrics`, give each authenticator a name (`metrics_name`). Until the former authenticator is gone, what [`AuthenticateLayer`](crate::AuthenticateLayer) does
 //! besides is missing: answers over gRPC, headers that are marked as sensitive, and `Cache-Control` and `Vary` on responses. Each
 //! process is two nodes on the list, an unknown key costs two look-ups, and one under the former pepper one more than ever whenever the
 //! `negative_ttl` ends.

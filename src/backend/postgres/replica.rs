@@ -12,18 +12,23 @@ use sqlx::PgPool;
 use tokio::time::timeout;
 
 use super::each::{Borrowed, by_digest_anywhere};
-use crate::backend::{Apply, BackendError, Change, Changes, Subscriber};
+use crate::backend::{Apply, BackendError, BackendErrorKind, Change, Changes, Subscriber};
 use crate::digest::Digest;
 use crate::record::Record;
 
 /// How long the answer of a replica is waited for before the primary is asked.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// How long a replica is left alone that has not answered: otherwise each look-up would wait for it.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// A replica for look-ups.
 #[derive(Debug, Clone)]
 pub(super) struct Replica {
     pool: PgPool,
     horizon: Horizon,
+    /// When it did not answer.
+    failed: Arc<Mutex<Option<Began>>>,
 }
 
 /// How far a replica must have got to be asked.
@@ -148,7 +153,7 @@ fn place(text: &str) -> Option<(u32, Place)> {
 
 impl Replica {
     pub(super) fn new(pool: PgPool, horizon: Horizon) -> Self {
-        Self { pool, horizon }
+        Self { pool, horizon, failed: Arc::default() }
     }
 
     pub(super) fn horizon(&self) -> Horizon {
@@ -157,13 +162,28 @@ impl Replica {
 
     /// Returns a record, or `None` if the replica does not have it or may not be asked.
     pub(super) async fn find(&self, digest: &Digest) -> Option<Record> {
+        if self.failed().is_some_and(|failed| failed.age() < PAUSE) {
+            return None;
+        }
         let written_to = self.horizon.written_to()?;
-        let looking = async {
-            let mut connection = self.connection(written_to).await.ok()??;
-            let found = by_digest_anywhere(&mut *connection, digest).await;
-            connection.give_back(found).ok()?
-        };
-        timeout(PATIENCE, looking).await.ok()?
+        match timeout(PATIENCE, self.find_at(written_to, digest)).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) if error.kind() == BackendErrorKind::Corrupt => None,
+            Ok(Err(_)) | Err(_) => {
+                *self.failed() = Some(Began::now());
+                None
+            }
+        }
+    }
+
+    fn failed(&self) -> MutexGuard<'_, Option<Began>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn find_at(&self, written_to: Place, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        let Some(mut connection) = self.connection(written_to).await? else { return Ok(None) };
+        let found = by_digest_anywhere(&mut *connection, digest).await;
+        connection.give_back(found)
     }
 
     async fn connection(&self, written_to: Place) -> Result<Option<Borrowed>, BackendError> {

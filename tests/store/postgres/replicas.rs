@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 use sqlx::{Connection, PgConnection, PgPool};
-use tokio::time::{Instant, sleep};
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep, timeout};
 use tower_api_key::backend::{Backend, KeyStore};
 use tower_api_key::reject::Reason;
 use tower_api_key::{Authenticator, BackendErrorKind, PostgresStore};
@@ -139,6 +140,30 @@ async fn a_standby_that_is_gone_is_passed_over() {
     world.catch_up().await;
     world.standby.stop().await;
     assert!(world.store.find(&samples::digest("key")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+#[allow(clippy::disallowed_methods, reason = "a pause takes the time that it takes")]
+async fn a_standby_that_says_nothing_is_tried_once_a_second() {
+    if is_absent() {
+        return;
+    }
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://test@{}/postgres", silent.local_addr().unwrap());
+    let (store, _database) = super::open().await;
+    let store = store.with_replica(PgPool::connect_lazy(&url).unwrap());
+    store.insert(samples::plain("key")).await.unwrap();
+    let mut feed = store.feed().unwrap();
+    feed.lease(HOUR, Duration::ZERO);
+    feed.poll().await.unwrap();
+    let tried = async || timeout(Duration::ZERO, silent.accept()).await.is_ok();
+    for _ in 0..2 {
+        for look_up in 0..10 {
+            assert!(store.find(&samples::digest("key")).await.unwrap().is_some());
+            assert_eq!(tried().await, look_up == 0);
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
 }
 
 #[tokio::test]
