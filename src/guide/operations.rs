@@ -70,6 +70,7 @@
 //! | a node cannot reach the database | is answered | that node admits the key until L (and S) have passed since its last poll began, then answers 503 |
 //! | a node hears nothing (`feed_listening` is 0) | is answered | the next poll, 1 s |
 //! | a node was suspended | is answered | it trusts nothing when it wakes up, if it slept for longer than L |
+//! | a process stands still, or is cut off, within a transaction that changes keys | is answered, unless it is about the same key: then after 5 s, when the server ends that transaction | as ever |
 //! | a node cannot write `tower_api_key_node` | is answered | it trusts nothing; every request asks the database |
 //!
 //! `DELETE /keys/{id}?wait=fleet` (`KeyManager::revoke_everywhere`) answers when no node admits the key any more, and says how

@@ -11,8 +11,10 @@ pub(super) type DatabaseConnection = sqlx::PgConnection;
 pub(super) type DatabaseTransaction<'t> = sqlx::Transaction<'t, Database>;
 
 /// Each statement sees what was committed before it, whatever the connections of an application default to: one that follows a
-/// lock must see what was done under it.
-pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+/// lock must see what was done under it. A process that stands still meanwhile, or is cut off, does not keep its locks for longer than
+/// others wait.
+pub(super) const BEGIN: &str =
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
 /// Keeps a row that was read as it is, until the transaction ends.
 pub(super) const LOCK_ROW: &str = " FOR UPDATE OF tower_api_key";
@@ -25,17 +27,19 @@ pub(super) const LOCK_OWNERS: &[&str] = &["SELECT pg_advisory_xact_lock(83900477
 
 /// What goes with the changes of a transaction: word to all who listen, with its commit, and changes that are an hour old leave
 /// the feed, of the oldest no more than a thousand at a time. What was not visible to everyone yet stays, however old: whoever
-/// polls must not find a gap because some transaction goes on for ever.
+/// polls must not find a gap because some transaction goes on for ever. While someone else is at it, nobody waits: the next change will do.
 pub(super) const AFTER_CHANGES: &[&str] = &[
     "SELECT pg_notify('tower_api_key', '')",
-    "WITH gone AS (
-        DELETE FROM tower_api_key_change WHERE seq IN (
-            SELECT seq FROM tower_api_key_change
-            WHERE seq < (SELECT min(seq) FROM tower_api_key_change) + 1000
-            AND at < (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT - 3600000
-            AND tx < pg_snapshot_xmin(pg_current_snapshot())
-            FOR UPDATE SKIP LOCKED
-        ) RETURNING tx
+    "WITH old AS (
+        SELECT seq FROM tower_api_key_change
+        WHERE seq < (SELECT min(seq) FROM tower_api_key_change) + 1000
+        AND at < (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT - 3600000
+        AND tx < pg_snapshot_xmin(pg_current_snapshot())
+    ), cut AS (
+        SELECT FROM tower_api_key_change_cut WHERE EXISTS (SELECT FROM old) FOR UPDATE SKIP LOCKED
+    ), gone AS (
+        DELETE FROM tower_api_key_change
+        WHERE seq IN (SELECT seq FROM old) AND EXISTS (SELECT FROM cut) RETURNING tx
     )
     UPDATE tower_api_key_change_cut SET tx = greatest(tx, (SELECT tx FROM gone ORDER BY tx DESC LIMIT 1))
     WHERE EXISTS (SELECT FROM gone)",

@@ -153,6 +153,49 @@ async fn several_who_write_at_once_cut_the_feed_without_waiting_for_each_other()
 }
 
 #[tokio::test]
+async fn a_revocation_does_not_wait_for_a_process_that_stands_still_while_it_cuts_the_feed() {
+    if is_absent() {
+        return;
+    }
+    let world = World::polled().await;
+    world.insert("old").await;
+    world.settle().await;
+    world.age(3_700_000).await;
+    let mut still = world.pool.begin().await.unwrap();
+    sqlx::raw_sql("UPDATE tower_api_key_change_cut SET tx = tx").execute(&mut *still).await.unwrap();
+    let id = samples::id("old");
+    let revoking = world.store.revoke(&id, samples::revocation(1, "lost"));
+    timeout(Duration::from_secs(5), revoking).await.unwrap().unwrap();
+    assert_eq!(world.changes().await, 2, "the feed is cut by whoever comes next");
+
+    still.rollback().await.unwrap();
+    world.insert("new").await;
+    assert_eq!(world.changes().await, 2);
+}
+
+#[tokio::test]
+async fn a_process_that_stands_still_while_it_changes_a_key_is_not_waited_for() {
+    if is_absent() {
+        return;
+    }
+    let world = World::polled().await;
+    world.run("CREATE TABLE seen (patience TEXT)").await;
+    world
+        .run(
+            "CREATE FUNCTION see() RETURNS TRIGGER AS $$ BEGIN
+            INSERT INTO seen VALUES (current_setting('idle_in_transaction_session_timeout')); RETURN NULL;
+            END $$ LANGUAGE plpgsql",
+        )
+        .await;
+    world
+        .run("CREATE TRIGGER see AFTER INSERT ON tower_api_key FOR EACH STATEMENT EXECUTE FUNCTION see()")
+        .await;
+    world.insert("key").await;
+    let seen: String = sqlx::query_scalar("SELECT patience FROM seen").fetch_one(&world.pool).await.unwrap();
+    assert_eq!(seen, "5s", "after which the server ends the transaction");
+}
+
+#[tokio::test]
 async fn a_feed_of_which_more_was_cut_than_was_read_makes_everything_changed() {
     if is_absent() {
         return;
