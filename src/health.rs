@@ -18,6 +18,9 @@ pub struct Health {
     /// Whether the store may be asked. `false` while it is left alone because it gave no answer, see
     /// [`circuit_breaker`](crate::AuthenticatorBuilder::circuit_breaker).
     pub is_store_asked: bool,
+    /// Whether the store answers, as far as is known: it is asked, and the last poll was answered, or else a look-up within the last
+    /// [lease](crate::AuthenticatorBuilder::lease).
+    pub is_store_answering: bool,
     /// Whether what was read before may be used without asking the store, be it within the
     /// [stale grace](crate::AuthenticatorBuilder::stale_grace) for outages.
     pub is_cache_trusted: bool,
@@ -42,10 +45,10 @@ pub struct FeedHealth {
 }
 
 impl Health {
-    /// Tells whether good keys can be admitted: the store is asked, or those that were read before are still trusted.
+    /// Tells whether good keys can be admitted: the store answers, or those that were read before are still trusted.
     ///
     /// An outage of the store makes all nodes that share it unready at about the same time, when neither is so any more.
     pub fn is_ready(&self) -> bool {
-        self.is_store_asked || self.is_cache_trusted
+        self.is_store_answering || self.is_cache_trusted
     }
 }

@@ -6,10 +6,18 @@ use std::task::Poll;
 
 /// Waits for either of two, of which the other one is dropped, and tells whether it was `this`.
 pub(crate) async fn comes_first(this: impl Future<Output = ()>, other: impl Future<Output = ()>) -> bool {
-    let (mut this, mut other) = (pin!(this), pin!(other));
-    poll_fn(|context| match this.as_mut().poll(context) {
-        Poll::Ready(()) => Poll::Ready(true),
-        Poll::Pending => other.as_mut().poll(context).map(|()| false),
+    unless(this, other).await.is_none()
+}
+
+/// Waits for an answer, or returns `None` when there is an interruption before it.
+pub(crate) async fn unless<T>(
+    interruption: impl Future<Output = ()>,
+    answer: impl Future<Output = T>,
+) -> Option<T> {
+    let (mut interruption, mut answer) = (pin!(interruption), pin!(answer));
+    poll_fn(|context| match interruption.as_mut().poll(context) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => answer.as_mut().poll(context).map(Some),
     })
     .await
 }

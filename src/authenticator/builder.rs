@@ -152,17 +152,20 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets how many look-ups may run at a time, up to 10,000. Default: 64.
+    /// Sets how many look-ups may run at a time, up to 10,000. Default: 64. There are no more than half of those that the store carries
+    /// out at a time ([`Backend::look_ups_at_once`](crate::Backend::look_ups_at_once)).
     ///
     /// Sixteen times as many may run or wait; past that the answer is 503, before they pile up. Keys that were good a short
-    /// while ago have as many places of their own, so that a flood of unknown keys does not keep them waiting.
+    /// while ago have as many places of their own, so that a flood of unknown keys does not keep them waiting. Whoever has waited for half of
+    /// the deadline is answered 503 as well: the rest is for the store.
     pub fn concurrent_fills(mut self, fills: usize) -> Self {
         self.limits.concurrent_fills = fills;
         self
     }
 
     /// Sets for how long cached records may be used after the start of the last successful poll for changes, up to an hour.
-    /// Default: 5 s. It has to be longer than the poll interval.
+    /// Default: 5 s. It has to be longer than the poll interval, by 10 ms at least. A poll that takes
+    /// longer than the lease is given up.
     ///
     /// This is the bound on a revocation by another process: it takes effect within the lease, whatever is lost on the way.
     /// When polls fail for longer, every request asks the store. Of no effect with a store that no other process changes.

@@ -151,6 +151,10 @@ impl<K: Backend, D: Directory> Backend for WithDirectory<K, D> {
         }
     }
 
+    fn look_ups_at_once(&self) -> usize {
+        self.keys.look_ups_at_once()
+    }
+
     async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
         self.keys.first_used(id, at).await
     }

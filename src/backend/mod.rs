@@ -99,6 +99,12 @@ pub trait Backend: Send + Sync + 'static {
         None
     }
 
+    /// Returns how many look-ups the store carries out at a time. More of them wait in the authenticator, where keys that were good a
+    /// short while ago do not wait behind unknown ones; in a queue of the store they would. The default says any number.
+    fn look_ups_at_once(&self) -> usize {
+        usize::MAX
+    }
+
     /// Takes note that a key whose record has a `first_use_grace` was used for the first time: the key that it replaced ends
     /// that much later, and the record has none from now on. The second call changes nothing.
     ///
@@ -156,6 +162,10 @@ impl<B: Backend> Backend for Arc<B> {
         (**self).feed()
     }
 
+    fn look_ups_at_once(&self) -> usize {
+        (**self).look_ups_at_once()
+    }
+
     fn first_used(&self, id: &KeyId, at: Timestamp) -> impl Future<Output = Result<(), BackendError>> + Send {
         (**self).first_used(id, at)
     }
@@ -179,6 +189,7 @@ pub(crate) trait ErasedBackend: Send + Sync {
     fn find<'a>(&'a self, digest: &'a Digest) -> Answer<'a, Option<Record>>;
     fn subscribe(&self, subscriber: Subscriber);
     fn feed(&self) -> Option<Feed>;
+    fn look_ups_at_once(&self) -> usize;
     fn first_used<'a>(&'a self, id: &'a KeyId, at: Timestamp) -> Answer<'a, ()>;
     #[cfg(feature = "password")]
     fn find_user<'a>(&'a self, email: &'a str) -> Answer<'a, Option<User>>;
@@ -200,6 +211,10 @@ impl<B: Backend> ErasedBackend for B {
 
     fn feed(&self) -> Option<Feed> {
         Backend::feed(self)
+    }
+
+    fn look_ups_at_once(&self) -> usize {
+        Backend::look_ups_at_once(self)
     }
 
     fn first_used<'a>(&'a self, id: &'a KeyId, at: Timestamp) -> Answer<'a, ()> {

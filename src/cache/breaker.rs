@@ -1,8 +1,8 @@
 //! The circuit breaker: a store that has given no answer several times in a row is left alone for a while.
 //!
 //! Without it, each request of an outage would wait for the deadline, and a store that comes back would be met by all of
-//! them at once. While it is open, requests are answered at once without the store. Then a single look-up tries: if it is
-//! answered, all may ask again, and if not, the store is left alone once more.
+//! them at once. While it is open, requests are answered at once without the store. Then a single look-up tries, after a poll
+//! if there is no lease: if it is answered, all may ask again, and if not, the store is left alone once more.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -37,6 +37,7 @@ enum State {
 pub(super) struct Trial<'b> {
     breaker: &'b Breaker,
     clock: &'b dyn Clock,
+    is_first: bool,
     is_answered: bool,
 }
 
@@ -64,12 +65,15 @@ impl Breaker {
     /// Lets a look-up through, or `None` if the store is left alone.
     pub(super) fn enter<'b>(&'b self, clock: &'b dyn Clock) -> Option<Trial<'b>> {
         let mut state = self.lock();
-        match *state {
-            State::Closed { .. } => {}
-            State::Open { until } if until <= clock.monotonic() => *state = State::HalfOpen,
+        let is_first = match *state {
+            State::Closed { .. } => false,
+            State::Open { until } if until <= clock.monotonic() => true,
             State::Open { .. } | State::HalfOpen => return None,
+        };
+        if is_first {
+            *state = State::HalfOpen;
         }
-        Some(Trial { breaker: self, clock, is_answered: false })
+        Some(Trial { breaker: self, clock, is_first, is_answered: false })
     }
 
     fn answered(&self) {
@@ -107,6 +111,11 @@ impl Breaker {
 }
 
 impl Trial<'_> {
+    /// Tells whether it is the one that tries after a pause.
+    pub(super) fn is_first(&self) -> bool {
+        self.is_first
+    }
+
     /// The store has answered, whatever it said.
     pub(super) fn answered(mut self) {
         self.is_answered = true;

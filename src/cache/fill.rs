@@ -3,13 +3,23 @@
 use std::time::Duration;
 
 use super::flight::Pilot;
+use super::lane::Lane;
 use super::stamp::Stamp;
-use super::sync::Arc;
+use super::sync::{Arc, Ordering, SemaphorePermit, timeout};
 use super::{Cache, Entry, Fact, Question, Unanswered, attempt};
 use crate::backend::{BackendError, BackendErrorKind};
 use crate::clock::Moment;
 use crate::digest::Digest;
 use crate::record::Record;
+
+/// What the store has said.
+#[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
+enum Reading {
+    Record(Record),
+    Absence,
+    /// It was not asked: something was changed since the stamp was taken.
+    Outdated,
+}
 
 impl Cache {
     /// Reads a record and publishes it. Nobody's departure stops it: it is bounded by its own deadline.
@@ -19,30 +29,45 @@ impl Cache {
         let _counted = self.metrics.look_up();
         let reading = self.read_store(&pilot, &question);
         let landing = match attempt("the key store", self.flights.patience(), reading).await {
-            Ok(Some(record)) => Ok(Fact::Known(self.keep(record, pilot.stamp(), started))),
-            Ok(None) => Ok(self.keep_absence(*pilot.digest(), pilot.stamp(), started)),
-            Err(_) => Err(Unanswered),
+            Ok(Reading::Record(record)) => Ok(Fact::Known(self.keep(record, pilot.stamp(), started))),
+            Ok(Reading::Absence) => Ok(self.keep_absence(*pilot.digest(), pilot.stamp(), started)),
+            // Whoever waits sees that the stamp is not current any more, and reads again.
+            Ok(Reading::Outdated) | Err(_) => Err(Unanswered),
         };
-        if landing.is_ok() {
-            self.lease_to_come().await;
-        }
         pilot.land(landing);
     }
 
-    async fn read_store(&self, pilot: &Pilot, question: &Question) -> Result<Option<Record>, BackendError> {
-        let _permit = self.permits.acquire(pilot.lane()).await?;
+    async fn read_store(&self, pilot: &Pilot, question: &Question) -> Result<Reading, BackendError> {
+        let _permit = self.turn(pilot.lane()).await?;
         let trial = self.breaker.enter(&*self.clock).ok_or_else(BackendError::left_alone)?;
+        if trial.is_first() && !self.has_lease() {
+            // An outage may be over. What a poll tells then would make everything inert that was read before it.
+            let is_over = self.poll_soon().await;
+            if is_over && self.stamps.current(pilot.digest()) != pilot.stamp() {
+                trial.answered();
+                return Ok(Reading::Outdated);
+            }
+        }
         let answer = question.ask(&*self.backend).await;
         if answer.as_ref().err().is_none_or(|error| error.kind() != BackendErrorKind::Unavailable) {
             trial.answered();
+            self.answered.store(self.clock.monotonic().nanos(), Ordering::Relaxed);
         }
         match answer? {
             // A store that confuses digests would admit one caller as another.
             Some(record) if record.digest != *pilot.digest() => {
                 Err(BackendError::corrupt("the record has another digest than the one that was looked up"))
             }
-            record => Ok(record),
+            Some(record) => Ok(Reading::Record(record)),
+            None => Ok(Reading::Absence),
         }
+    }
+
+    /// Waits for a place in a lane, for half of the time there is. A look-up that began later might be given up before the store
+    /// could answer, and a store that answers all the time would be taken for one that does not.
+    async fn turn(&self, lane: Lane) -> Result<SemaphorePermit<'_>, BackendError> {
+        let turn = timeout(self.flights.patience() / 2, self.permits.acquire(lane)).await;
+        turn.map_err(|_| BackendError::unavailable("too many look-ups wait for the store"))?
     }
 
     /// Keeps a record, unless its first use is still to be noted: it is read again until the store says that it was.

@@ -1,6 +1,7 @@
 //! Following a store that other processes change: a poll at intervals, and whenever the store sends word, which renews the
 //! lease.
 
+use std::future::pending;
 use std::pin::pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,20 +12,20 @@ use super::sync::{Arc, Atomic, Notify, Ordering, Weak, spawn, timeout};
 use super::{Cache, NoAnswer, attempt};
 use crate::backend::{Apply, BackendError, Change, Feed};
 use crate::clock::Moment;
-use crate::race::comes_first;
+use crate::race::{comes_first, unless};
 
-/// How long an answered look-up waits for the poll that brings a lease.
+/// How long a look-up waits for the poll that brings a lease.
 const SOON: Duration = Duration::from_millis(100);
 
 /// Whether someone follows the feed, and how that goes.
 #[derive(Debug)]
 pub(super) struct Follower {
     is_there: Atomic,
-    /// Word that a look-up was answered while there was no lease.
-    store_is_back: Arc<Notify>,
-    /// Word that a poll has ended, and whether one is to be expected when the store is back.
-    poll_ended: Notify,
-    is_hopeful: AtomicBool,
+    /// Word that someone waits for a poll, and that one has ended.
+    wanted: Arc<Notify>,
+    ended: Notify,
+    /// Whether the last poll went without an answer.
+    is_failing: AtomicBool,
     /// Only told, never acted upon.
     progress: Mutex<Progress>,
 }
@@ -40,9 +41,9 @@ impl Follower {
     pub(super) fn nobody() -> Self {
         Self {
             is_there: Atomic::new(0),
-            store_is_back: Arc::default(),
-            poll_ended: Notify::new(),
-            is_hopeful: AtomicBool::new(true),
+            wanted: Arc::default(),
+            ended: Notify::new(),
+            is_failing: AtomicBool::new(false),
             progress: Mutex::default(),
         }
     }
@@ -55,6 +56,11 @@ impl Follower {
     /// Tells whether word of changes can arrive before a poll, if it ever can.
     pub(super) fn is_listening(&self) -> Option<bool> {
         self.progress().is_listening
+    }
+
+    /// Tells whether the last poll went without an answer.
+    pub(super) fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Relaxed)
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
@@ -87,8 +93,6 @@ struct Post {
     place: Place,
     feed: Feed,
     has_polled: bool,
-    /// Whether a poll has come before its time, because the store was back, since the last one that was answered.
-    was_early: bool,
 }
 
 impl Cache {
@@ -100,35 +104,40 @@ impl Cache {
         }
     }
 
-    /// Called when a look-up was answered. If there is no lease, as at the end of an outage, it has the store polled now and waits for
-    /// that, but not for long: whoever has the answer before the lease would have to ask again with the next request.
+    /// Called before a look-up. If there is no lease, as after a start, it waits for the poll that brings one: whoever has the answer
+    /// before that has to ask again with the next request. Where polls fail, nobody waits for them.
     pub(super) async fn lease_to_come(&self) {
-        if !self.has_feed || self.has_lease() || !self.follower.is_hopeful.load(Ordering::Relaxed) {
-            return;
-        }
-        let mut poll_ended = pin!(self.follower.poll_ended.notified());
-        poll_ended.as_mut().enable();
-        if !self.has_lease() {
-            // Nobody waits for it while a poll is under way, which will do as well.
-            self.follower.store_is_back.notify_waiters();
-            let _ = timeout(SOON.min(self.limits.deadline / 4), poll_ended).await;
+        if self.has_feed && !self.has_lease() && !self.follower.is_failing() {
+            self.poll_soon().await;
         }
     }
 
-    fn has_lease(&self) -> bool {
+    /// Has the store polled now, waits for that, but not for long, and tells whether there is a lease.
+    pub(super) async fn poll_soon(&self) -> bool {
+        self.poll_within(SOON.min(self.flights.patience() / 4)).await
+    }
+
+    async fn poll_within(&self, patience: Duration) -> bool {
+        let mut ended = pin!(self.follower.ended.notified());
+        ended.as_mut().enable();
+        if !self.has_lease() {
+            self.follower.wanted.notify_waiters();
+            let _ = timeout(patience, ended).await;
+        }
+        self.has_lease()
+    }
+
+    pub(super) fn has_lease(&self) -> bool {
         self.lease.covers(self.clock.monotonic(), || self.clock.wall())
     }
 
     /// Polls once and goes on to follow the feed, if there is one and nobody does.
     pub(crate) async fn start(self: &Arc<Self>) -> Result<(), BackendError> {
-        let deadline = self.limits.deadline;
+        let deadline = self.flights.patience();
         let not_followed = |reason| BackendError::not_followed(reason, deadline);
         let Some(mut post) = self.take_post() else {
-            return if self.has_lease() {
-                Ok(())
-            } else {
-                Err(not_followed(BackendError::unavailable("no poll was answered yet")))
-            };
+            let unanswered = || not_followed(BackendError::unavailable("no poll was answered yet"));
+            return self.poll_within(deadline).await.then_some(()).ok_or_else(unanswered);
         };
         post.poll(self).await.map_err(|no_answer| not_followed(no_answer.into_error(deadline)))?;
         spawn(post.follow());
@@ -142,7 +151,7 @@ impl Cache {
         let place = Place(Arc::downgrade(self));
         let mut feed = self.backend.feed()?;
         feed.lease(self.limits.lease, self.limits.stale_grace);
-        Some(Post { place, feed, has_polled: false, was_early: false })
+        Some(Post { place, feed, has_polled: false })
     }
 }
 
@@ -153,30 +162,48 @@ impl Post {
         if let Some(feed) = cache.feed_health(Now::exact(&*cache.clock)) {
             cache.metrics.polled(&feed);
         }
-        cache.follower.is_hopeful.store(!self.was_early, Ordering::Relaxed);
-        cache.follower.poll_ended.notify_waiters();
-        outcome
-    }
-
-    /// Takes in what was changed, and renews the lease if there was an answer.
-    async fn take_in(&mut self, cache: &Cache) -> Result<(), NoAnswer> {
-        let began = Now::exact(&*cache.clock);
-        let polling = self.feed.poll();
-        let polled = attempt("the feed of changes to keys", cache.limits.deadline, polling).await;
-        cache.follower.progress().is_listening = self.feed.is_listening();
-        let changes = polled?;
-        // Whatever was read before the first poll may have changed before it, and no poll would say so.
-        let first = (!self.has_polled).then_some(Change::Everything);
-        first.into_iter().chain(changes).for_each(|change| cache.apply(change));
-        (self.has_polled, self.was_early) = (true, false);
-        // Compared with coarse readings, which may be late.
-        cache.lease.renew(began, cache.limits.lease.saturating_sub(cache.clock.tick()));
-        cache.follower.progress().polled = Some(began.monotonic);
-        match attempt("the list of nodes", cache.limits.deadline, self.feed.applied()).await {
+        cache.follower.is_failing.store(outcome.is_err(), Ordering::Relaxed);
+        cache.follower.ended.notify_waiters();
+        outcome?;
+        match attempt("the list of nodes", cache.flights.patience(), self.feed.applied()).await {
             // Whoever waits for this node waits for the lease then.
             Ok(()) | Err(NoAnswer::Error(_) | NoAnswer::Deadline) => Ok(()),
             Err(NoAnswer::Panic) => Err(NoAnswer::Panic),
         }
+    }
+
+    /// Takes in what was changed, and renews the lease if there was an answer.
+    async fn take_in(&mut self, cache: &Cache) -> Result<(), NoAnswer> {
+        let follower = &cache.follower;
+        // After a poll without an answer, this one may wait for a dead connection too, when the store is back already.
+        let wanted = async {
+            match follower.is_failing() {
+                true => follower.wanted.notified().await,
+                false => pending().await,
+            }
+        };
+        let answer = match unless(wanted, self.ask(cache)).await {
+            Some(answer) => answer,
+            None => self.ask(cache).await,
+        };
+        follower.progress().is_listening = self.feed.is_listening();
+        let (began, changes) = answer?;
+        // Whatever was read before the first poll may have changed before it, and no poll would say so.
+        let first = (!self.has_polled).then_some(Change::Everything);
+        first.into_iter().chain(changes).for_each(|change| cache.apply(change));
+        self.has_polled = true;
+        // Compared with coarse readings, which may be late.
+        cache.lease.renew(began, cache.limits.lease.saturating_sub(cache.clock.tick()));
+        follower.progress().polled = Some(began.monotonic);
+        Ok(())
+    }
+
+    /// Asks what was changed, and returns that with when it was asked.
+    async fn ask(&mut self, cache: &Cache) -> Result<(Now, Vec<Change>), NoAnswer> {
+        let began = Now::exact(&*cache.clock);
+        let polling = self.feed.poll();
+        let changes = attempt("the feed of changes to keys", cache.flights.patience(), polling).await?;
+        Ok((began, changes))
     }
 
     /// Polls for as long as there is a cache to tell.
@@ -187,18 +214,9 @@ impl Post {
                 return;
             }
             let interval = cache.limits.poll_interval;
-            let store_is_back = Arc::clone(&cache.follower.store_is_back);
+            let wanted = Arc::clone(&cache.follower.wanted);
             drop(cache);
-            let _ = timeout(interval, self.worthwhile(&store_is_back)).await;
+            let _ = timeout(interval, comes_first(wanted.notified(), self.feed.pinged())).await;
         }
-    }
-
-    /// Waits until a poll is worthwhile before its time. A feed that fails while look-ups are answered is not tried with each of
-    /// them.
-    async fn worthwhile(&mut self, store_is_back: &Notify) {
-        if self.was_early {
-            return self.feed.pinged().await;
-        }
-        self.was_early = comes_first(store_is_back.notified(), self.feed.pinged()).await;
     }
 }

@@ -1,7 +1,10 @@
 //! What the cache tells of itself.
 
+use std::time::Duration;
+
 use super::Cache;
 use super::now::Now;
+use super::sync::Ordering;
 use crate::health::{FeedHealth, Health};
 
 impl Cache {
@@ -10,11 +13,19 @@ impl Cache {
         let then = now.before(self.limits.stale_grace);
         Health {
             is_store_asked: !self.breaker.is_open(now.monotonic),
+            is_store_answering: !self.breaker.is_open(now.monotonic) && self.was_answered(now),
             is_cache_trusted: self.lease.covers(then.monotonic, || then.wall),
             feed: self.feed_health(now),
             look_ups: self.flights.len(),
             usage_backlog: None,
         }
+    }
+
+    /// Tells whether the last poll was answered, or a look-up for as long as a lease.
+    fn was_answered(&self, now: Now) -> bool {
+        let last = Duration::from_nanos(self.answered.load(Ordering::Relaxed));
+        let since = Duration::from_nanos(now.monotonic.nanos()).saturating_sub(last);
+        !self.follower.is_failing() || (!last.is_zero() && since < self.limits.lease)
     }
 
     pub(super) fn feed_health(&self, now: Now) -> Option<FeedHealth> {

@@ -19,7 +19,9 @@ pub(super) struct Permits {
 }
 
 impl Permits {
-    pub(super) fn new(each: usize) -> Self {
+    /// Each lane has so many places, or half of what the store carries out at a time: who waits there waits for whoever came before.
+    pub(super) fn new(each: usize, at_once: usize) -> Self {
+        let each = each.min((at_once / 2).max(1));
         Self { met: Semaphore::new(each), strangers: Semaphore::new(each) }
     }
 

@@ -42,6 +42,11 @@ impl Default for Limits {
     }
 }
 
+/// No store is asked more often, however short its answers.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+/// The least that is left of a lease for the next poll to be answered.
+const SHORTEST_POLL: Duration = Duration::from_millis(10);
+
 impl Limits {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let wrong = |message: String| Err(ConfigError::new(ConfigErrorKind::Limit, message));
@@ -53,13 +58,21 @@ impl Limits {
         if !(1..=10_000).contains(&fills) {
             return wrong(format!("expected room for 1 to 10,000 look-ups at a time, found {fills}"));
         }
-        if self.poll_interval.is_zero() {
-            return wrong("expected a poll interval above zero, found zero".into());
-        }
         let (lease, interval) = (self.lease, self.poll_interval);
-        if lease <= interval {
+        if interval < SHORTEST_INTERVAL {
             return wrong(format!(
-                "expected a lease longer than the poll interval of {interval:?}, found {lease:?}"
+                "expected a poll interval of at least {SHORTEST_INTERVAL:?}, found {interval:?}"
+            ));
+        }
+        if lease < interval.saturating_add(SHORTEST_POLL) {
+            return wrong(format!(
+                "expected a lease at least {SHORTEST_POLL:?} longer than the poll interval of {interval:?}, found {lease:?}"
+            ));
+        }
+        let grace = self.stale_grace;
+        if !grace.is_zero() && (self.positive_ttl.is_zero() || self.positive_capacity == 0) {
+            return wrong(format!(
+                "expected a positive time to live and capacity above zero, as records are kept for a stale grace of {grace:?}, found zero"
             ));
         }
         if self.breaker_failures == 0 {

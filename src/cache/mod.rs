@@ -59,7 +59,7 @@ use negative::Negative;
 use now::Now;
 use positive::Positive;
 use stamp::Stamps;
-use sync::{Arc, Weak, spawn, timeout};
+use sync::{Arc, Atomic, Weak, spawn, timeout};
 
 use crate::backend::{Apply, Change, ErasedBackend, Subscriber};
 use crate::clock::Clock;
@@ -97,6 +97,8 @@ pub(crate) struct Cache {
     flights: Arc<Flights>,
     permits: Permits,
     breaker: Breaker,
+    /// When the last look-up was answered.
+    answered: Atomic,
     metrics: Metrics,
 }
 
@@ -120,8 +122,9 @@ impl Cache {
             negative: Negative::new(limits.negative_ttl, limits.negative_capacity),
             dead: Dead::new(limits.dead_for()),
             flights: Arc::new(Flights::new(limits.pending_fills(), patience)),
-            permits: Permits::new(limits.concurrent_fills),
+            permits: Permits::new(limits.concurrent_fills, backend.look_ups_at_once()),
             breaker: Breaker::new(limits.breaker_failures, limits.breaker_pause, metrics.clone()),
+            answered: Atomic::new(0),
             backend,
             clock,
             issuer,
@@ -156,7 +159,11 @@ impl Cache {
         let answer = if self.breaker.is_open(self.clock.monotonic()) {
             Err(Unanswered)
         } else {
-            timeout(self.limits.deadline, self.read_until_settled(question)).await.unwrap_or(Err(Unanswered))
+            let reading = async {
+                self.lease_to_come().await;
+                self.read_until_settled(question).await
+            };
+            timeout(self.limits.deadline, reading).await.unwrap_or(Err(Unanswered))
         };
         answer.or_else(|Unanswered| self.last_known(&digest).ok_or(Unanswered))
     }

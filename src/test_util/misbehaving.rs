@@ -136,6 +136,10 @@ impl<B: Backend> Backend for Misbehaving<B> {
         self.inner.feed()
     }
 
+    fn look_ups_at_once(&self) -> usize {
+        self.inner.look_ups_at_once()
+    }
+
     async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
         self.inner.first_used(id, at).await
     }

@@ -64,6 +64,11 @@ impl Shared {
         self.0.let_go.notify_waiters();
     }
 
+    /// Another server takes the place of this one, with the same keys.
+    pub(crate) fn replace(&self) {
+        self.0.log.lock().unwrap().push(Change::Everything);
+    }
+
     /// Look-ups fail, or are answered again.
     pub(crate) fn go_down(&self, is_down: bool) {
         *self.0.is_down.lock().unwrap() = is_down;

@@ -229,6 +229,16 @@ fn a_grace_or_a_breaker_that_cannot_work_is_refused() {
         refused(|builder| builder.circuit_breaker(0, SECOND)),
         "expected a circuit breaker that opens after one failure or more, found zero"
     );
+    for configure in [
+        |builder: AuthenticatorBuilder| builder.positive_ttl(Duration::ZERO),
+        |builder: AuthenticatorBuilder| builder.positive_capacity(0),
+    ] {
+        let error = configure(Authenticator::builder(MemoryStore::new()).stale_grace(SECOND)).build();
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "expected a positive time to live and capacity above zero, as records are kept for a stale grace of 1s, found zero"
+        );
+    }
     assert_eq!(
         refused(|builder| builder.circuit_breaker(5, SECOND * 61)),
         "expected a pause of the circuit breaker of at most 60s, found 61s"
@@ -246,18 +256,48 @@ async fn a_suspended_machine_gets_no_grace_for_the_time_that_it_slept() {
     assert_eq!(node.request().await, Some(Reason::Unavailable));
 }
 
+/// A node in an outage, beyond the lease, that leaves the store alone, and may try it long before the next poll.
+async fn tired() -> Node {
+    let node = Node::following_with(|builder| builder.circuit_breaker(5, MOMENT)).await;
+    node.store.feed_shall(Behaviour::Fail);
+    node.store.go_down(true);
+    node.pass(SECOND * 6).await;
+    for _ in 0..5 {
+        assert_eq!(node.request().await, Some(Reason::Unavailable));
+    }
+    assert!(!node.authenticator.health().is_store_asked);
+    node
+}
+
 #[tokio::test(start_paused = true)]
 async fn when_an_outage_is_over_a_key_is_read_once() {
-    let node = out(Duration::ZERO).await;
-    node.pass(SECOND * 6).await;
-    assert_eq!(node.request().await, Some(Reason::Unavailable));
+    for was_replaced in [false, true] {
+        let node = tired().await;
+        if was_replaced {
+            node.store.replace();
+        }
+        node.store.feed_shall(Behaviour::Behave);
+        node.store.go_down(false);
+        node.pass(MOMENT).await;
+        let (reads, polls) = (node.store.reads(), node.store.polls());
+        for _ in 0..10 {
+            assert_eq!(node.request().await, None);
+        }
+        assert_eq!((node.store.reads(), node.store.polls()), (reads + 1, polls + 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_an_outage_is_over_a_poll_that_still_hangs_is_given_up() {
+    let node = tired().await;
+    node.store.feed_shall(Behaviour::Hang);
+    node.pass(SECOND).await;
+    let polls = node.store.polls();
     node.store.feed_shall(Behaviour::Behave);
     node.store.go_down(false);
-    let (reads, polls) = (node.store.reads(), node.store.polls());
-    for _ in 0..10 {
-        assert_eq!(node.request().await, None);
-    }
-    assert_eq!((node.store.reads(), node.store.polls()), (reads + 1, polls + 1));
+    assert_eq!(node.request().await, None);
+    assert_eq!(node.store.polls(), polls + 1);
+    assert!(node.authenticator.health().is_cache_trusted);
 }
 
 #[tokio::test(start_paused = true)]

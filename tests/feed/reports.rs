@@ -101,13 +101,47 @@ async fn a_node_is_ready_as_long_as_it_can_admit_good_keys() {
     for _ in 0..20 {
         let admitted = node.request().await.is_none();
         let health = node.authenticator.health();
-        assert_eq!(health.is_cache_trusted, admitted);
-        assert_eq!(health.is_ready(), health.is_store_asked || admitted);
+        assert_eq!((health.is_cache_trusted, health.is_ready()), (admitted, admitted));
         was_ready.push(health.is_ready());
         node.pass(SECOND).await;
     }
     assert!(was_ready[..15].iter().all(|ready| *ready), "{was_ready:?}");
     assert!(!was_ready[19], "{was_ready:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_in_an_outage_stays_unready_however_often_the_store_is_tried() {
+    for requests in [0, 1, 50] {
+        let node = Node::following().await;
+        node.store.feed_shall(Behaviour::Fail);
+        node.store.go_down(true);
+        node.pass(SECOND * 5).await;
+        for _ in 0..120 {
+            assert!(!node.authenticator.health().is_ready());
+            for _ in 0..requests {
+                assert_eq!(node.request().await, Some(Reason::Unavailable));
+            }
+            node.pass(Duration::from_millis(500)).await;
+        }
+        node.store.feed_shall(Behaviour::Behave);
+        node.store.go_down(false);
+        node.pass(SECOND).await;
+        assert!(node.authenticator.health().is_ready(), "the next poll finds out");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_asks_the_store_for_each_request_is_ready_while_it_is_answered() {
+    let node = Node::following().await;
+    node.store.feed_shall(Behaviour::Fail);
+    node.pass(SECOND * 6).await;
+    for _ in 0..20 {
+        assert_eq!(node.request().await, None);
+        node.pass(SECOND * 4).await;
+        assert!(node.authenticator.health().is_ready());
+    }
+    node.pass(SECOND).await;
+    assert!(!node.authenticator.health().is_ready(), "nothing was heard of the store for as long as a lease");
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,6 +47,10 @@ impl Backend for Deaf {
         self.store.feed()
     }
 
+    fn look_ups_at_once(&self) -> usize {
+        self.store.look_ups_at_once()
+    }
+
     async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
         self.store.first_used(id, at).await
     }

@@ -4,12 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tower_api_key::backend::KeyStore;
 use tower_api_key::{Authenticator, PostgresStore};
 
 use crate::clients::{now, pass};
 use crate::database::Database;
 use crate::node::{Answer, Node, is_well, present};
+use crate::server::Server;
 use crate::{is_long, keys, markdown};
 
 const NODES: usize = 3;
@@ -19,6 +21,20 @@ const LEASE: Duration = Duration::from_secs(5);
 /// How many requests each node gets in a second, and how often some of them are sent.
 const RATE: u32 = 1_000;
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// Longer than it takes until word of changes arrives again.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How the database is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outage {
+    /// Nobody accepts connections.
+    Refused,
+    /// Nobody says anything.
+    Silent,
+    /// The server was killed, and is started again.
+    Killed,
+}
 
 /// The phases of an outage: before it, in the lease, beyond the lease, and when the database is back.
 const PHASES: [&str; 4] = ["before", "within the lease", "beyond the lease", "afterwards"];
@@ -33,9 +49,9 @@ pub(super) async fn print() -> bool {
     );
     let mut lines = Vec::new();
     let mut holds = true;
-    for is_silent in [false, true] {
+    for kind in [Outage::Refused, Outage::Silent, Outage::Killed] {
         for grace in [Duration::ZERO, Duration::from_secs(60)] {
-            holds &= outage(is_silent, grace, down, &mut lines).await;
+            holds &= outage(kind, grace, down, &mut lines).await;
         }
     }
     let heads = ["outage", "admitted", "refused (401)", "503", "look-ups of a key by a node, at the most"];
@@ -43,8 +59,12 @@ pub(super) async fn print() -> bool {
     holds
 }
 
-async fn outage(is_silent: bool, grace: Duration, down: Duration, lines: &mut Vec<[String; 5]>) -> bool {
-    let database = Database::create().await;
+async fn outage(kind: Outage, grace: Duration, down: Duration, lines: &mut Vec<[String; 5]>) -> bool {
+    let server = if kind == Outage::Killed { Server::start().await } else { None };
+    let database = match &server {
+        Some(server) => Database::create_in(server.url()).await,
+        None => Database::create().await,
+    };
     let outside = PostgresStore::open(&database.url()).await.unwrap();
     for key in 0..KEYS {
         outside.insert(keys::record(key)).await.unwrap();
@@ -62,16 +82,18 @@ async fn outage(is_silent: bool, grace: Duration, down: Duration, lines: &mut Ve
     for (phase, says) in PHASES.iter().enumerate() {
         let length = match phase {
             1 => {
-                for node in &nodes {
-                    if is_silent { node.proxy.fall_silent() } else { node.proxy.refuse().await }
+                match &server {
+                    Some(server) => server.stop().await,
+                    None => fall(kind, &nodes).await,
                 }
                 // The last poll may have begun an interval ago.
                 LEASE - Duration::from_millis(1_200)
             }
             2 => down - LEASE,
             3 => {
-                for node in &nodes {
-                    node.proxy.heal().await;
+                match &server {
+                    Some(server) => server.go_on().await,
+                    None => rise(&nodes).await,
                 }
                 Duration::from_secs(3)
             }
@@ -84,22 +106,39 @@ async fn outage(is_silent: bool, grace: Duration, down: Duration, lines: &mut Ve
         holds &= refused == 0;
         holds &= (grace.is_zero() && phase >= 2) || unavailable == 0;
         holds &= phase != 2 || grace > Duration::ZERO || admitted < unavailable;
-        // The first that is answered brings a poll and waits for it, but not for long: a poll may be waiting for a connection that is
-        // dead.
-        holds &= phase != 3 || reads <= if is_silent { 2 } else { 1 };
-        let how = if is_silent { "silent" } else { "refused" };
+        holds &= phase != 3 || reads <= 1;
         let grace = grace.as_secs();
         let figures = [admitted, refused, unavailable].map(|count| count.to_string());
         let [admitted, refused, unavailable] = figures;
         lines.push([
-            format!("{how}, grace {grace} s: {says}"),
+            format!("{kind:?}, grace {grace} s: {says}"),
             admitted,
             refused,
             unavailable,
             reads.to_string(),
         ]);
     }
-    holds && nodes.iter().all(|node| is_well(&node.authenticator))
+    let well = async {
+        while !nodes.iter().all(|node| is_well(&node.authenticator)) {
+            pass(PAUSE).await;
+        }
+    };
+    timeout(PATIENCE, well).await.is_ok() && holds
+}
+
+async fn fall(kind: Outage, nodes: &[Node]) {
+    for node in nodes {
+        match kind {
+            Outage::Refused => node.proxy.refuse().await,
+            Outage::Silent | Outage::Killed => node.proxy.fall_silent(),
+        }
+    }
+}
+
+async fn rise(nodes: &[Node]) {
+    for node in nodes {
+        node.proxy.heal().await;
+    }
 }
 
 /// Sends so many requests a second to each node, and returns how they were answered.

@@ -24,6 +24,10 @@ impl Backend for Deaf {
         self.0.feed()
     }
 
+    fn look_ups_at_once(&self) -> usize {
+        self.0.look_ups_at_once()
+    }
+
     async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
         self.0.first_used(id, at).await
     }

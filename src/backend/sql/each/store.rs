@@ -48,6 +48,10 @@ impl Backend for Store {
         Some(self.log())
     }
 
+    fn look_ups_at_once(&self) -> usize {
+        self.pool.options().get_max_connections() as usize
+    }
+
     async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
         self.edit(id, Edit::FirstUse(at)).await.map(drop)
     }
