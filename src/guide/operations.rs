@@ -12,7 +12,7 @@
 //! | [`stale_grace`](crate::AuthenticatorBuilder::stale_grace) (S) | longer outages without 503 for keys that the node knows; as much longer for a revoked key on a node that gets no answer | zero | zero | 90 s |
 //! | [`positive_ttl`](crate::AuthenticatorBuilder::positive_ttl) | fewer look-ups; later news of what was changed past the crate, by hand | 60 s | 60 s | 60 s |
 //! | [`negative_ttl`](crate::AuthenticatorBuilder::negative_ttl) | fewer look-ups of bad keys; later news of keys that were added past the crate | 5 s | 5 s | 5 s |
-//! | [`deadline`](crate::AuthenticatorBuilder::deadline) | fewer 503 from a slow database; requests that wait for longer in an outage. Polls have it too: keep it well below L | 500 ms | 500 ms | 500 ms |
+//! | [`deadline`](crate::AuthenticatorBuilder::deadline) | fewer 503 from a slow database; requests that wait for longer in an outage. Polls have it too, or L if that is shorter: keep it well below L | 500 ms | 500 ms | 500 ms |
 //! | [`circuit_breaker`](crate::AuthenticatorBuilder::circuit_breaker) | a longer pause spares a database that comes back, and answers from it come later | 5, 1 s | 5, 1 s | 5, 1 s |
 //! | `KeyManager::lease` | `wait=fleet` waits for longer for nodes that say nothing | 5 s | 5 s | 95 s: L and S |
 //! | | **What follows** | | | |
@@ -56,11 +56,9 @@
 //!
 //! `tower_api_key_admissions_total` is the traffic that the rates are measured by.
 //!
-//! [`Health::is_ready`](crate::Health::is_ready) is for a readiness probe, with two things to know. An outage of the database makes
-//! all nodes unready at the same time, so let the balancer send requests to unready nodes where it has no others; they are
-//! answered 503 with `Retry-After`. And a node is ready again as soon as it may ask the database again, which is after each pause
-//! of the circuit breaker: the probe of a node that gets no answer changes between ready and unready. For what woke you, go by
-//! the lease.
+//! [`Health::is_ready`](crate::Health::is_ready) is for a readiness probe. An outage of the database makes all nodes unready when
+//! the lease (and S) has ended, at about the same time, so let the balancer send requests to unready nodes where it has no others; they are
+//! answered 503 with `Retry-After`. A node is ready again after the first poll that is answered, also if it gets no requests.
 //!
 //! # Revocations while something is broken
 //!

@@ -103,8 +103,8 @@ async fn a_node_that_has_lost_its_database_refuses_nobody_as_unknown_and_says_th
     database.command("DROP DATABASE", "WITH (FORCE)").await;
     let unready = async {
         loop {
-            let called = call().await;
             let health = get(&format!("{node}/health"), None).await;
+            let called = call().await;
             if health.status == StatusCode::SERVICE_UNAVAILABLE {
                 return (called, health.json());
             }
