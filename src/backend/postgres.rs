@@ -113,8 +113,9 @@ impl PostgresStore {
     }
 
     /// Looks keys up on a replica (a hot standby that streams from this database) wherever it is not behind of what this process
-    /// knows, up to the [lease](crate::AuthenticatorBuilder::lease) after the last poll of the primary. All else goes to the primary: changes, lists, polls, keys that
-    /// the replica does not have, and all look-ups while it is behind, or for a second when it has given no answer within 200 ms.
+    /// knows, up to the [lease](crate::AuthenticatorBuilder::lease) after the last poll of the primary. All else goes to the
+    /// primary: changes, lists, polls, keys that the replica does not have, and all look-ups while it is behind, or for a second
+    /// when it has given no answer within 200 ms.
     ///
     /// A revocation takes effect as it does without: each poll of the primary notes how far its log was written, and a replica
     /// that has not got as far is not asked. Each connection of the pool has to stay with one server. See

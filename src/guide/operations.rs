@@ -26,11 +26,12 @@
 //! should be no less than three times the poll interval and the deadline together, so that a poll that is lost costs nothing.
 //!
 //! L counts from when a poll *began*, because what it answers may be as old as that: a revocation that was committed after a poll
-//! began may be missing in it, and the next poll brings it or the lease ends. It ends by whichever clock comes first, the
-//! monotonic one or the wall clock. When it has ended, every request asks the database, so a revocation is seen wherever there is
-//! an answer. S adds to that in an outage and in nothing else: a record that would count if it were S earlier is used where a
-//! look-up was not answered, be it by the database, within the deadline, because the circuit breaker is open, because too many wait, or
-//! because what the database holds cannot be read. Expiry is judged by the time that it is. To ride out a failover, prefer S to a longer L: a longer L is paid for also where the database answers.
+//! began may be missing in it, and the next poll brings it or the lease ends. It ends by whichever clock comes first, the monotonic
+//! one or the wall clock. When it has ended, every request asks the database, so a revocation is seen wherever there is an answer.
+//! S adds to that in an outage and in nothing else: a record that would count if it were S earlier is used where a look-up was not
+//! answered, be it by the database, within the deadline, because the circuit breaker is open, because too many wait, or because
+//! what the database holds cannot be read. Expiry is judged by the time that it is. To ride out a failover, prefer S to a longer L:
+//! a longer L is paid for also where the database answers.
 //!
 //! A store of your own without a feed ([`Backend::feed`](crate::Backend::feed)) has no L. What others change is learned when
 //! `positive_ttl` ends, and S adds to that.
@@ -57,8 +58,9 @@
 //! `tower_api_key_admissions_total` is the traffic that the rates are measured by.
 //!
 //! [`Health::is_ready`](crate::Health::is_ready) is for a readiness probe. An outage of the database makes all nodes unready when
-//! the lease (and S) has ended, at about the same time, so let the balancer send requests to unready nodes where it has no others; they are
-//! answered 503 with `Retry-After`. A node is ready again after the first poll that is answered, also if it gets no requests.
+//! the lease (and S) has ended, at about the same time, so let the balancer send requests to unready nodes where it has no others;
+//! they are answered 503 with `Retry-After`. A node is ready again after the first poll that is answered, also if it gets no
+//! requests.
 //!
 //! # Revocations while something is broken
 //!
@@ -104,18 +106,20 @@
 //!
 //! # Read replicas
 //!
-//! `PostgresStore::with_replica` sends look-ups of keys to a hot standby that streams from the primary, and nothing else. The replica
-//! has to have what the last poll of the primary saw, or the primary is asked: so it does not add to any bound above, however far it
-//! is behind. One that is always behind costs each look-up the question whether it is; one that gives no answer
-//! within 200 ms is left alone for a second. After a change that the process makes itself, look-ups
-//! go to the primary until the next poll; so they do from L after the last poll that was answered, and for good when the primary
-//! changes its timeline, as after a failover, until the process is started again. Keys that the replica does not have are looked up on the primary, so it is of no help
-//! against unknown keys. Each connection of its pool has to stay with one server: no balancer that moves sessions between replicas.
+//! `PostgresStore::with_replica` sends look-ups of keys to a hot standby that streams from the primary, and nothing else. The
+//! replica has to have what the last poll of the primary saw, or the primary is asked: so it does not add to any bound above,
+//! however far it is behind. One that is always behind costs each look-up the question whether it is; one that gives no answer
+//! within 200 ms is left alone for a second. After a change that the process makes itself, look-ups go to the primary until the
+//! next poll; so they do from L after the last poll that was answered, and for good when the primary changes its timeline, as after
+//! a failover, until the process is started again. Keys that the replica does not have are looked up on the primary, so it is of no
+//! help against unknown keys. Each connection of its pool has to stay with one server: no balancer that moves sessions between
+//! replicas.
 //!
 //! # Connections and PgBouncer
 //!
 //! `PostgresStore::open` keeps up to 8 connections and one for polls, and each authenticator that follows it one more, which listens.
-//! A process with one authenticator takes 10.
+//! A process with one authenticator takes 10. Of the 8, four at the most look up keys that were not good a short while ago, so that a
+//! flood of those leaves room for the others; with a pool of your own, it is half of its connections.
 //!
 //! `LISTEN` needs a connection that stays with its server session. Behind PgBouncer in transaction mode nothing arrives on it, though
 //! the node takes itself to be listening: news come with the polls then, which need no more than transactions. Say so
@@ -158,9 +162,9 @@
 //! | `tower_api_key_usage_writer` | each process that counts | by itself, after a week of silence |
 //! | `tower_api_key_node` (PostgreSQL) | each process that follows | by itself, an hour after it has ended, with the next node that enlists |
 //!
-//! A transaction that has written something and stays open, in any database of the server, keeps changes from being trimmed, and has
-//! each poll pass over all rows since then: set `idle_in_transaction_session_timeout`. A change that concerns more than 1,000 keys is taken for a change of
-//! everything by the other nodes, which then read each key again when it is next used.
+//! A transaction that has written something and stays open, in any database of the server, keeps changes from being trimmed, and
+//! has each poll pass over all rows since then: set `idle_in_transaction_session_timeout`. A change that concerns more than 1,000
+//! keys is taken for a change of everything by the other nodes, which then read each key again when it is next used.
 //!
 //! # Backups
 //!
@@ -238,7 +242,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Scope layers behind it work as ever. With the feature `metrics`, give each authenticator a name (`metrics_name`). Until the former authenticator is gone, what [`AuthenticateLayer`](crate::AuthenticateLayer) does
-//! besides is missing: answers over gRPC, headers that are marked as sensitive, and `Cache-Control` and `Vary` on responses. Each
-//! process is two nodes on the list, an unknown key costs two look-ups, and one under the former pepper one more than ever whenever the
-//! `negative_ttl` ends.
+//! Scope layers behind it work as ever. With the feature `metrics`, give each authenticator a name (`metrics_name`). Until the
+//! former authenticator is gone, what [`AuthenticateLayer`](crate::AuthenticateLayer) does besides is missing: answers over gRPC,
+//! headers that are marked as sensitive, and `Cache-Control` and `Vary` on responses. Each process is two nodes on the list, an
+//! unknown key costs two look-ups, and one under the former pepper one more than ever whenever the `negative_ttl` ends.
