@@ -93,7 +93,7 @@ pub trait KeyStore: Backend {
     ) -> impl Future<Output = Result<u64, BackendError>> + Send;
 
     /// Waits until every process that follows this store has taken in the changes that were acknowledged before the call, at most
-    /// for `within`, and tells whether they have.
+    /// for `within`, or longer if the store knows that one of them relies on what it has read for longer. Tells whether they have.
     ///
     /// A store that keeps no list of those who follow it cannot know, waits for the whole time and returns `false`: so does the
     /// default.

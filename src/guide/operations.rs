@@ -14,7 +14,7 @@
 //! | [`negative_ttl`](crate::AuthenticatorBuilder::negative_ttl) | fewer look-ups of bad keys; later news of keys that were added past the crate | 5 s | 5 s | 5 s |
 //! | [`deadline`](crate::AuthenticatorBuilder::deadline) | fewer 503 from a slow database; requests that wait for longer in an outage. Polls have it too, or L if that is shorter: keep it well below L | 500 ms | 500 ms | 500 ms |
 //! | [`circuit_breaker`](crate::AuthenticatorBuilder::circuit_breaker) | a longer pause spares a database that comes back, and answers from it come later | 5, 1 s | 5, 1 s | 5, 1 s |
-//! | `KeyManager::lease` | `wait=fleet` waits for longer for nodes that say nothing | 5 s | 5 s | 95 s: L and S |
+//! | `KeyManager::lease` | `wait=fleet` waits for longer for nodes that say nothing. PostgreSQL knows how long its nodes take, and waits for that if it is longer | 5 s | 5 s | 95 s: L and S |
 //! | | **What follows** | | | |
 //! | revoked by the same process | | the next request | the next request | the next request |
 //! | revoked by another, nothing is broken | | the next poll: 1 s | word arrives within milliseconds, or the next poll: 1 s | the same |

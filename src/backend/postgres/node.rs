@@ -3,6 +3,7 @@
 //! It lets a revocation return before the lease has passed. Nobody may trust the list more than what is on it: a node that
 //! is not listed for the whole of a lease does not get that lease, so whoever is missing trusts nothing that it read before.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use sqlx::PgPool;
@@ -20,6 +21,9 @@ const LONGEST_LEASE: Duration = Duration::from_secs(60 * 60);
 
 /// How often it is looked whether all nodes have taken a change in.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// How long to wait for the list itself. If there is no answer, what whoever asks has said is all that is known.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One who follows the changes.
 pub(super) struct Node {
@@ -52,9 +56,9 @@ impl Node {
 
     /// Puts the node on the list, with what it has taken in so far. One that is new has read nothing that could be old.
     pub(super) async fn enlist(&self) -> Result<(), BackendError> {
-        const ENLIST: &str = "INSERT INTO tower_api_key_node (node, listed_to, seen)
+        const ENLIST: &str = "INSERT INTO tower_api_key_node (node, listed_to, seen, lease)
             VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $2,
-                coalesce($3::TEXT::PG_SNAPSHOT, pg_current_snapshot()))
+                coalesce($3::TEXT::PG_SNAPSHOT, pg_current_snapshot()), $4)
             ON CONFLICT (node) DO UPDATE SET listed_to = excluded.listed_to";
         const BEGIN_ERA: &str = "INSERT INTO tower_api_key_era DEFAULT VALUES ON CONFLICT DO NOTHING";
         const FORGET: &str = "DELETE FROM tower_api_key_node
@@ -64,6 +68,7 @@ impl Node {
             .bind(&self.id)
             .bind(millis(self.lease + AHEAD))
             .bind(&self.seen)
+            .bind(millis(self.lease))
             .execute(&mut *connection)
             .await;
         let mut outcome = listed;
@@ -96,7 +101,8 @@ impl Node {
     }
 }
 
-/// Waits until all nodes have taken in what is visible now, at most for so long, and tells whether they have.
+/// Waits until all nodes have taken in what is visible now, and tells whether they have: at most for so long, or for as long as any of
+/// them relies on what it has read.
 #[allow(clippy::disallowed_methods, reason = "other processes take the time that they take")]
 pub(super) async fn taken_in(pool: &PgPool, within: Duration) -> bool {
     let waiting = async {
@@ -110,7 +116,22 @@ pub(super) async fn taken_in(pool: &PgPool, within: Duration) -> bool {
             sleep(LOOK).await;
         }
     };
-    timeout(within, waiting).await.is_ok()
+    let mut waiting = pin!(waiting);
+    if timeout(within, &mut waiting).await.is_ok() {
+        return true;
+    }
+    let longest = timeout(PATIENCE, longest_lease(pool)).await;
+    let longer = longest.map_or(Duration::ZERO, Result::unwrap_or_default).saturating_sub(within);
+    timeout(longer, waiting).await.is_ok()
+}
+
+async fn longest_lease(pool: &PgPool) -> Result<Duration, BackendError> {
+    const LONGEST: &str = "SELECT coalesce(max(lease), 0) FROM tower_api_key_node
+        WHERE listed_to > (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT";
+    let mut connection = Borrowed::from(pool).await?;
+    let longest = sqlx::query_scalar(LONGEST).fetch_one(&mut *connection).await;
+    let longest: i64 = connection.give_back(longest.map_err(BackendError::unavailable))?;
+    Ok(Duration::from_millis(longest.unsigned_abs()))
 }
 
 async fn newest(pool: &PgPool) -> Result<i64, BackendError> {

@@ -83,8 +83,8 @@ async fn a_node_that_does_not_acknowledge_is_waited_for_until_the_lease_ends() {
     // A node that has stopped after its last poll.
     world
         .run(
-            "INSERT INTO tower_api_key_node (node, listed_to, seen) VALUES
-            ('silent', (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + 60000, pg_current_snapshot())",
+            "INSERT INTO tower_api_key_node (node, listed_to, seen, lease) VALUES
+            ('silent', (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + 60000, pg_current_snapshot(), 2000)",
         )
         .await;
     let (reached, took) = world.revoke("key").await;
@@ -105,8 +105,8 @@ async fn a_node_that_may_have_missed_what_left_the_feed_is_waited_for() {
     let world = World::new().await;
     world
         .run(
-            "INSERT INTO tower_api_key_node (node, listed_to, seen) VALUES
-            ('silent', (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + 60000, pg_current_snapshot())",
+            "INSERT INTO tower_api_key_node (node, listed_to, seen, lease) VALUES
+            ('silent', (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + 60000, pg_current_snapshot(), 2000)",
         )
         .await;
     world.store.insert(samples::plain("key")).await.unwrap();
@@ -158,7 +158,7 @@ async fn nodes_that_are_long_gone_are_forgotten() {
         return;
     }
     let world = World::new().await;
-    world.run("INSERT INTO tower_api_key_node (node, listed_to, seen) VALUES ('gone', 7, pg_current_snapshot())").await;
+    world.run("INSERT INTO tower_api_key_node (node, listed_to, seen, lease) VALUES ('gone', 7, pg_current_snapshot(), 2000)").await;
     let _node = world.node().await;
     let gone: i64 = sqlx::query_scalar("SELECT count(*) FROM tower_api_key_node WHERE node = 'gone'")
         .fetch_one(&world.pool)

@@ -1,6 +1,6 @@
 //! When a revocation is known to every node, and when it is not.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tower_api_key::backend::{Backend, KeyStore};
 use tower_api_key::reject::Reason;
@@ -38,17 +38,34 @@ async fn a_node_that_has_not_taken_a_change_in_is_waited_for_until_time_is_up() 
     }
     let (store, _database) = open().await;
     let mut feed = store.feed().unwrap();
-    feed.lease(HOUR, Duration::ZERO);
+    let soon = Duration::from_millis(100);
+    feed.lease(soon, Duration::ZERO);
     feed.poll().await.unwrap();
     feed.applied().await.unwrap();
     assert!(store.taken_in(HOUR).await, "nothing has changed since");
     store.insert(samples::plain("key")).await.unwrap();
-    let soon = Duration::from_millis(100);
     assert!(!store.taken_in(soon).await, "no poll has told of it");
     feed.poll().await.unwrap();
     assert!(!store.taken_in(soon).await, "it was told, and not taken in");
     feed.applied().await.unwrap();
     assert!(store.taken_in(HOUR).await);
+}
+
+#[tokio::test]
+#[allow(clippy::disallowed_methods, reason = "a lease takes the time that it takes")]
+async fn a_node_that_relies_on_what_it_has_read_for_longer_than_is_said_is_waited_for() {
+    if is_absent() {
+        return;
+    }
+    let (store, _database) = open().await;
+    let mut feed = store.feed().unwrap();
+    let (lease, grace) = (Duration::from_millis(700), Duration::from_millis(300));
+    feed.lease(lease, grace);
+    feed.poll().await.unwrap();
+    store.insert(samples::plain("key")).await.unwrap();
+    let began = Instant::now();
+    assert!(!store.taken_in(Duration::from_millis(10)).await);
+    assert!(began.elapsed() >= lease + grace, "{:?}", began.elapsed());
 }
 
 #[tokio::test]

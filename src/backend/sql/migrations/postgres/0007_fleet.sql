@@ -1,9 +1,11 @@
 -- The processes that follow the changes, each until a time (in milliseconds) by which it trusts nothing that it read before, unless
--- it puts that time off. What a process has seen is what was visible in the last snapshot whose changes it has taken in.
+-- it puts that time off. What a process has seen is what was visible in the last snapshot whose changes it has taken in; it relies on
+-- that for so many milliseconds.
 CREATE TABLE tower_api_key_node (
     node      TEXT COLLATE "C" PRIMARY KEY,
     listed_to BIGINT NOT NULL,
-    seen      PG_SNAPSHOT NOT NULL
+    seen      PG_SNAPSHOT NOT NULL,
+    lease     BIGINT NOT NULL
 );
 
 -- The highest transaction of which a change was taken off the feed, in one row: whoever was not told of all changes from there on
