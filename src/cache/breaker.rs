@@ -2,7 +2,7 @@
 //!
 //! Without it, each request of an outage would wait for the deadline, and a store that comes back would be met by all of
 //! them at once. While it is open, requests are answered at once without the store. Then a single look-up tries, after a poll
-//! if there is no lease: if it is answered, all may ask again, and if not, the store is left alone once more.
+//! if there is no lease: if either is answered, all may ask again, and if not, the store is left alone once more.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -76,7 +76,8 @@ impl Breaker {
         Some(Trial { breaker: self, clock, is_first, is_answered: false })
     }
 
-    fn answered(&self) {
+    /// Lets all ask: the store has answered.
+    pub(super) fn answered(&self) {
         let mut state = self.lock();
         if !matches!(*state, State::Closed { .. }) {
             trace::resumed();
@@ -116,8 +117,8 @@ impl Trial<'_> {
         self.is_first
     }
 
-    /// The store has answered, whatever it said.
-    pub(super) fn answered(mut self) {
+    /// The store has answered, whatever it said. It counts when the look-up ends.
+    pub(super) fn answered(&mut self) {
         self.is_answered = true;
     }
 }

@@ -39,7 +39,7 @@ impl Cache {
 
     async fn read_store(&self, pilot: &Pilot, question: &Question) -> Result<Reading, BackendError> {
         let _permit = self.turn(pilot.lane()).await?;
-        let trial = self.breaker.enter(&*self.clock).ok_or_else(BackendError::left_alone)?;
+        let mut trial = self.breaker.enter(&*self.clock).ok_or_else(BackendError::left_alone)?;
         if trial.is_first() && !self.has_lease() {
             // An outage may be over. What a poll tells then would make everything inert that was read before it.
             let is_over = self.poll_soon().await;
@@ -52,6 +52,10 @@ impl Cache {
         if answer.as_ref().err().is_none_or(|error| error.kind() != BackendErrorKind::Unavailable) {
             trial.answered();
             self.answered.store(self.clock.monotonic().nanos(), Ordering::Relaxed);
+            if trial.is_first() && !self.has_lease() {
+                // The others wait for the lease, or each of them would ask for itself.
+                self.poll_soon().await;
+            }
         }
         match answer? {
             // A store that confuses digests would admit one caller as another.

@@ -188,6 +188,10 @@ impl Post {
         };
         follower.progress().is_listening = self.feed.is_listening();
         let (began, changes) = answer?;
+        if follower.is_failing() {
+            // An outage is over. Whatever counted in it may not count any more, so nobody waits for a look-up to find out.
+            cache.breaker.answered();
+        }
         // Whatever was read before the first poll may have changed before it, and no poll would say so.
         let first = (!self.has_polled).then_some(Change::Everything);
         first.into_iter().chain(changes).for_each(|change| cache.apply(change));

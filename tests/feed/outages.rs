@@ -288,6 +288,25 @@ async fn when_an_outage_is_over_a_key_is_read_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_poll_that_is_answered_ends_an_outage_for_all() {
+    let minute = SECOND * 60;
+    let node = Node::following_with(|builder| builder.stale_grace(minute).circuit_breaker(5, minute)).await;
+    node.store.feed_shall(Behaviour::Fail);
+    node.store.go_down(true);
+    node.pass(SECOND * 6).await;
+    for _ in 0..6 {
+        assert_eq!(node.request().await, None, "by the grace");
+    }
+    assert!(!node.authenticator.health().is_store_asked);
+    // Then nothing that was read before counts any more, be it within the grace.
+    node.store.replace();
+    node.store.feed_shall(Behaviour::Behave);
+    node.store.go_down(false);
+    node.pass(SECOND).await;
+    assert_eq!(node.request().await, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn when_an_outage_is_over_a_poll_that_still_hangs_is_given_up() {
     let node = tired().await;
     node.store.feed_shall(Behaviour::Hang);
