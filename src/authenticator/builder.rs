@@ -164,8 +164,8 @@ impl AuthenticatorBuilder {
     }
 
     /// Sets for how long cached records may be used after the start of the last successful poll for changes, up to an hour.
-    /// Default: 5 s. It has to be longer than the poll interval, by 10 ms at least. A poll that takes
-    /// longer than the lease is given up.
+    /// Default: 5 s. It has to be longer than the poll interval, by 10 ms at least. A poll that takes longer than
+    /// the lease is given up.
     ///
     /// This is the bound on a revocation by another process: it takes effect within the lease, whatever is lost on the way.
     /// When polls fail for longer, every request asks the store. Of no effect with a store that no other process changes.

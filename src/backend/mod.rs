@@ -100,7 +100,8 @@ pub trait Backend: Send + Sync + 'static {
     }
 
     /// Returns how many look-ups the store carries out at a time. More of them wait in the authenticator, where keys that were good a
-    /// short while ago do not wait behind unknown ones; in a queue of the store they would. The default says any number; a backend that wraps another one passes it on.
+    /// short while ago do not wait behind unknown ones; in a queue of the store they would. The default says any number; a backend that
+    /// wraps another one passes it on.
     fn look_ups_at_once(&self) -> usize {
         usize::MAX
     }

@@ -13,10 +13,12 @@ mod each;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::query::QueryScalar;
+use sqlx::{Connection, FromRow, PgConnection, PgPool, Postgres};
 use tokio::time::timeout;
 
+use each::Borrowed;
 use replica::{Horizon, Replica};
 
 use super::sql::changes_of;
@@ -160,7 +162,19 @@ async fn identity(pool: &PgPool) -> Result<String, BackendError> {
     const IDENTITY: &str =
         "SELECT concat_ws(' ', 'postgres', current_database(), 'tower_api_key'::REGCLASS::OID, applied_at)
         FROM tower_api_key_migration WHERE version = 1";
-    let mut connection = each::Borrowed::from(pool).await?;
-    let identity = sqlx::query_scalar(IDENTITY).fetch_one(&mut *connection).await;
-    connection.give_back(identity.map_err(BackendError::unavailable))
+    ask_one(pool, sqlx::query_scalar(IDENTITY)).await
+}
+
+/// Asks a question that has one answer.
+async fn ask_one<T>(
+    pool: &PgPool,
+    question: QueryScalar<'_, Postgres, T, PgArguments>,
+) -> Result<T, BackendError>
+where
+    T: Send + Unpin,
+    (T,): for<'r> FromRow<'r, PgRow>,
+{
+    let mut connection = Borrowed::from(pool).await?;
+    let answer = question.fetch_one(&mut *connection).await;
+    connection.give_back(answer.map_err(BackendError::unavailable))
 }

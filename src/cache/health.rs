@@ -1,19 +1,19 @@
 //! What the cache tells of itself.
 
-use std::time::Duration;
-
 use super::Cache;
 use super::now::Now;
 use super::sync::Ordering;
+use crate::clock::Moment;
 use crate::health::{FeedHealth, Health};
 
 impl Cache {
     pub(crate) fn health(&self) -> Health {
         let now = Now::exact(&*self.clock);
         let then = now.before(self.limits.stale_grace);
+        let is_store_asked = !self.breaker.is_open(now.monotonic);
         Health {
-            is_store_asked: !self.breaker.is_open(now.monotonic),
-            is_store_answering: !self.breaker.is_open(now.monotonic) && self.was_answered(now),
+            is_store_asked,
+            is_store_answering: is_store_asked && self.was_answered(now),
             is_cache_trusted: self.lease.covers(then.monotonic, || then.wall),
             feed: self.feed_health(now),
             look_ups: self.flights.len(),
@@ -23,9 +23,9 @@ impl Cache {
 
     /// Tells whether the last poll was answered, or a look-up for as long as a lease.
     fn was_answered(&self, now: Now) -> bool {
-        let last = Duration::from_nanos(self.answered.load(Ordering::Relaxed));
-        let since = Duration::from_nanos(now.monotonic.nanos()).saturating_sub(last);
-        !self.follower.is_failing() || (!last.is_zero() && since < self.limits.lease)
+        let last = self.answered.load(Ordering::Relaxed);
+        let since = now.monotonic.saturating_since(Moment::from_nanos(last));
+        !self.follower.is_failing() || (last > 0 && since < self.limits.lease)
     }
 
     pub(super) fn feed_health(&self, now: Now) -> Option<FeedHealth> {

@@ -106,8 +106,8 @@ impl<S: KeyStore> KeyManager<S> {
 
     /// Sets how long other processes may go on with what they remember: the longest
     /// [lease](crate::AuthenticatorBuilder::lease) of their authenticators, together with their
-    /// [stale grace](crate::AuthenticatorBuilder::stale_grace) if they have one. Default: 5 s, as theirs is. A store that keeps a list of them with their leases
-    /// corrects what is too short.
+    /// [stale grace](crate::AuthenticatorBuilder::stale_grace) if they have one. Default: 5 s, as theirs is. A store
+    /// that keeps a list of them with their leases corrects what is too short.
     ///
     /// # Panics
     ///

@@ -9,7 +9,11 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tower_api_key::{KeyId, Timestamp};
+use tower_api_key::backend::KeyStore;
+use tower_api_key::{KeyId, PostgresStore, Timestamp};
+
+use crate::keys;
+use crate::server::Server;
 
 /// Where a server listens.
 #[derive(Debug, Clone)]
@@ -44,7 +48,20 @@ impl Database {
         Self::create_in(&env::var("TEST_POSTGRES_URL").unwrap()).await
     }
 
-    pub(crate) async fn create_in(server: &str) -> Self {
+    /// Creates one with so many keys, in a server of its own if there is one, and returns it with a store that no proxy lies before.
+    pub(crate) async fn with_keys(own: Option<&Server>, keys: usize) -> (Self, PostgresStore) {
+        let database = match own {
+            Some(server) => Self::create_in(server.url()).await,
+            None => Self::create().await,
+        };
+        let outside = PostgresStore::open(&database.url()).await.unwrap();
+        for key in 0..keys {
+            outside.insert(keys::record(key)).await.unwrap();
+        }
+        (database, outside)
+    }
+
+    async fn create_in(server: &str) -> Self {
         let name = format!("fleet_{}", KeyId::generate(Timestamp::from_unix_millis(0)).unwrap());
         let mut connection = PgConnection::connect(server).await.unwrap();
         let command = AssertSqlSafe(format!("CREATE DATABASE {name}"));

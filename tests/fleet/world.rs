@@ -48,14 +48,7 @@ fn usual(number: usize, builder: AuthenticatorBuilder) -> AuthenticatorBuilder {
 
 impl World {
     pub(crate) async fn start(server: Option<Server>, lease: Duration) -> Self {
-        let database = match &server {
-            Some(server) => Database::create_in(server.url()).await,
-            None => Database::create().await,
-        };
-        let outside = PostgresStore::open(&database.url()).await.unwrap();
-        for key in 0..KEYS {
-            outside.insert(keys::record(key)).await.unwrap();
-        }
+        let (database, outside) = Database::with_keys(server.as_ref(), KEYS).await;
         let mut nodes = Vec::new();
         for number in 0..2 {
             nodes.push(Node::start(&database, |builder| usual(number, builder).lease(lease)).await);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio::time::{sleep, timeout};
 
+use super::ask_one;
 use super::each::Borrowed;
 use crate::backend::BackendError;
 use crate::random::unique_name;
@@ -128,17 +129,13 @@ pub(super) async fn taken_in(pool: &PgPool, within: Duration) -> bool {
 async fn longest_lease(pool: &PgPool) -> Result<Duration, BackendError> {
     const LONGEST: &str = "SELECT coalesce(max(lease), 0) FROM tower_api_key_node
         WHERE listed_to > (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT";
-    let mut connection = Borrowed::from(pool).await?;
-    let longest = sqlx::query_scalar(LONGEST).fetch_one(&mut *connection).await;
-    let longest: i64 = connection.give_back(longest.map_err(BackendError::unavailable))?;
+    let longest: i64 = ask_one(pool, sqlx::query_scalar(LONGEST)).await?;
     Ok(Duration::from_millis(longest.unsigned_abs()))
 }
 
 async fn newest(pool: &PgPool) -> Result<i64, BackendError> {
     const NEWEST: &str = "SELECT coalesce(max(seq), 0) FROM tower_api_key_change";
-    let mut connection = Borrowed::from(pool).await?;
-    let newest = sqlx::query_scalar(NEWEST).fetch_one(&mut *connection).await;
-    connection.give_back(newest.map_err(BackendError::unavailable))
+    ask_one(pool, sqlx::query_scalar(NEWEST)).await
 }
 
 /// Tells whether every node on the list has seen all changes up to a number that are visible now. One that has not seen what was
@@ -150,9 +147,7 @@ async fn is_taken_in(pool: &PgPool, newest: i64) -> Result<bool, BackendError> {
                 WHERE change.seq <= $1 AND change.tx >= pg_snapshot_xmin(node.seen)
                 AND NOT pg_visible_in_snapshot(change.tx, node.seen))
             OR EXISTS (SELECT FROM tower_api_key_change_cut WHERE tx >= pg_snapshot_xmin(node.seen))))";
-    let mut connection = Borrowed::from(pool).await?;
-    let is_taken_in = sqlx::query_scalar(BEHIND).bind(newest).fetch_one(&mut *connection).await;
-    connection.give_back(is_taken_in.map_err(BackendError::unavailable))
+    ask_one(pool, sqlx::query_scalar(BEHIND).bind(newest)).await
 }
 
 fn millis(duration: Duration) -> i64 {

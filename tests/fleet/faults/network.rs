@@ -6,6 +6,7 @@ use tower_api_key::Authenticator;
 
 use crate::clients::{now, pass};
 use crate::node::present;
+use crate::proxy::Proxy;
 use crate::world::{LEASE, POLLS, World};
 
 /// No fault: what the others are compared with.
@@ -23,30 +24,25 @@ pub(super) async fn refused(world: &mut World) {
 }
 
 pub(super) async fn closed(world: &mut World) {
-    for _ in 0..5 {
-        world.nodes.iter().for_each(|node| node.proxy.close());
-        world.revoke().await;
-        pass(POLLS + POLLS / 2).await;
-    }
-    world.is_healed();
+    again_and_again(world, Proxy::close, POLLS + POLLS / 2).await;
 }
 
 pub(super) async fn reset(world: &mut World) {
-    for _ in 0..5 {
-        world.nodes.iter().for_each(|node| node.proxy.reset());
-        world.revoke().await;
-        pass(POLLS + POLLS / 2).await;
-    }
-    world.is_healed();
+    again_and_again(world, Proxy::reset, POLLS + POLLS / 2).await;
 }
 
 /// Those that there are, for good. New ones are as they should be.
 pub(super) async fn lost(world: &mut World) {
+    // Sooner or later in what a poll does, from one time to the next.
+    again_and_again(world, Proxy::lose, POLLS + POLLS / 7).await;
+}
+
+/// Does something to all connections, and revokes a key right after it, five times.
+async fn again_and_again(world: &mut World, happen: fn(&Proxy), pause: Duration) {
     for _ in 0..5 {
-        world.nodes.iter().for_each(|node| node.proxy.lose());
+        world.nodes.iter().for_each(|node| happen(&node.proxy));
         world.revoke().await;
-        // Sooner or later in what a poll does, from one time to the next.
-        pass(POLLS + POLLS / 7).await;
+        pass(pause).await;
     }
     world.is_healed();
 }

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tower_api_key::backend::KeyStore;
-use tower_api_key::{Authenticator, PostgresStore};
+use tower_api_key::Authenticator;
 
 use crate::clients::{now, pass};
 use crate::database::Database;
 use crate::node::{Answer, Node, is_well, present};
 use crate::server::Server;
-use crate::{is_long, keys, markdown};
+use crate::{is_long, markdown};
 
 const NODES: usize = 3;
 const KEYS: usize = 20;
@@ -61,14 +60,11 @@ pub(super) async fn print() -> bool {
 
 async fn outage(kind: Outage, grace: Duration, down: Duration, lines: &mut Vec<[String; 5]>) -> bool {
     let server = if kind == Outage::Killed { Server::start().await } else { None };
-    let database = match &server {
-        Some(server) => Database::create_in(server.url()).await,
-        None => Database::create().await,
-    };
-    let outside = PostgresStore::open(&database.url()).await.unwrap();
-    for key in 0..KEYS {
-        outside.insert(keys::record(key)).await.unwrap();
+    if kind == Outage::Killed && server.is_none() {
+        eprintln!("skipped: {kind:?} (there is no server to start)");
+        return true;
     }
+    let (database, _outside) = Database::with_keys(server.as_ref(), KEYS).await;
     let mut nodes = Vec::new();
     for _ in 0..NODES {
         nodes.push(Node::start(&database, |builder| builder.lease(LEASE).stale_grace(grace)).await);
@@ -82,19 +78,13 @@ async fn outage(kind: Outage, grace: Duration, down: Duration, lines: &mut Vec<[
     for (phase, says) in PHASES.iter().enumerate() {
         let length = match phase {
             1 => {
-                match &server {
-                    Some(server) => server.stop().await,
-                    None => fall(kind, &nodes).await,
-                }
+                fall(kind, &nodes, server.as_ref()).await;
                 // The last poll may have begun an interval ago.
                 LEASE - Duration::from_millis(1_200)
             }
             2 => down - LEASE,
             3 => {
-                match &server {
-                    Some(server) => server.go_on().await,
-                    None => rise(&nodes).await,
-                }
+                rise(&nodes, server.as_ref()).await;
                 Duration::from_secs(3)
             }
             _ => Duration::from_secs(1),
@@ -126,16 +116,19 @@ async fn outage(kind: Outage, grace: Duration, down: Duration, lines: &mut Vec<[
     timeout(PATIENCE, well).await.is_ok() && holds
 }
 
-async fn fall(kind: Outage, nodes: &[Node]) {
+async fn fall(kind: Outage, nodes: &[Node], own: Option<&Server>) {
+    if let Some(server) = own {
+        return server.stop().await;
+    }
     for node in nodes {
-        match kind {
-            Outage::Refused => node.proxy.refuse().await,
-            Outage::Silent | Outage::Killed => node.proxy.fall_silent(),
-        }
+        if kind == Outage::Silent { node.proxy.fall_silent() } else { node.proxy.refuse().await }
     }
 }
 
-async fn rise(nodes: &[Node]) {
+async fn rise(nodes: &[Node], own: Option<&Server>) {
+    if let Some(server) = own {
+        return server.go_on().await;
+    }
     for node in nodes {
         node.proxy.heal().await;
     }
