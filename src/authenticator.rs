@@ -2,6 +2,7 @@
 
 mod builder;
 mod password;
+mod recheck;
 
 pub use builder::AuthenticatorBuilder;
 

@@ -33,6 +33,11 @@ impl Digest {
         Self(Sha256::new().chain_update(b"account\0").chain_update(email).finalize().into())
     }
 
+    /// Returns what tells the passwords of a person apart that were set one after another. The hash cannot be had back from it.
+    pub(crate) fn of_password_hash(hash: &str) -> Self {
+        Self(Sha256::new().chain_update(b"password\0").chain_update(hash).finalize().into())
+    }
+
     /// Returns eight of the bytes as a number: uniformly distributed, for choosing shards.
     pub(crate) fn shard(&self) -> u64 {
         self.words()[0]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::digest::Digest;
 use crate::password_hash::PasswordHash;
 use crate::scope::Scopes;
 
@@ -49,6 +50,16 @@ impl Owner {
                 Self::project(Organization::new(own.organization.id.clone()), own.id.clone())
             }
             Self::User(own) => Self::user(own.email.clone(), []),
+        }
+    }
+
+    /// Returns whether the organization that owns the key, or has the project that does, is disabled. A person may belong to other
+    /// organizations; each is looked at when it is reached for.
+    pub(crate) fn is_disabled(&self) -> bool {
+        match self {
+            Self::Organization(own) => own.disabled,
+            Self::Project(own) => own.organization.disabled,
+            Self::User(_) => false,
         }
     }
 
@@ -101,8 +112,23 @@ pub struct User {
     pub email: Box<str>,
     /// The organizations that the person belongs to.
     pub memberships: Box<[Membership]>,
-    /// The hash of the password, where the person was looked up by it. No larger than a pointer, as every record has room for it.
-    password: Option<Box<PasswordHash>>,
+    /// The password, where the person was looked up by it. No larger than a pointer, as every record has room for it.
+    password: Option<Box<Password>>,
+}
+
+/// A password as a store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Password {
+    pub(crate) hash: PasswordHash,
+    /// Stays while hashes of the same password replace each other, and is another one for each password that is set.
+    pub(crate) version: Digest,
+}
+
+impl From<PasswordHash> for Password {
+    /// A password that was just set: its hash holds a random salt, so that no two have the same version.
+    fn from(hash: PasswordHash) -> Self {
+        Self { version: Digest::of_password_hash(hash.as_str()), hash }
+    }
 }
 
 impl User {
@@ -116,11 +142,15 @@ impl User {
     /// Sets the hash of the password by which the person may be known beside keys.
     #[must_use]
     pub fn with_password(self, hash: Option<PasswordHash>) -> Self {
-        Self { password: hash.map(Box::new), ..self }
+        self.with(hash.map(Into::into))
     }
 
-    /// Returns the hash of the password, if there is one and the person was looked up with it.
-    pub(crate) fn password(&self) -> Option<&PasswordHash> {
+    pub(crate) fn with(self, password: Option<Password>) -> Self {
+        Self { password: password.map(Box::new), ..self }
+    }
+
+    /// Returns the password, if there is one and the person was looked up with it.
+    pub(crate) fn password(&self) -> Option<&Password> {
         self.password.as_deref()
     }
 }

@@ -1,9 +1,14 @@
 //! Who is calling, as handlers see it.
 
+mod rights;
+
+pub(crate) use rights::Rights;
+
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use crate::clock::Clock;
 use crate::credential::Scheme;
 use crate::environment::Environment;
 use crate::key::KeyId;
@@ -33,8 +38,29 @@ pub(crate) struct Issuer {
     pub(crate) schemes: Box<[Scheme]>,
     /// The scope that implies all others.
     pub(crate) admin: Option<Scope>,
+    /// What a password grants beside the roles of the person.
+    pub(crate) password_scopes: Scopes,
     /// How to answer a refusal. The words know no outcomes, so the type is the outcomes' own.
     pub(crate) answers: Arc<dyn Any + Send + Sync>,
+    /// By what time it is judged.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The authenticator, which judges its principals again. `None` for those that tests make.
+    pub(crate) authenticator: Option<Weak<dyn Any + Send + Sync>>,
+}
+
+impl Issuer {
+    /// An issuer without an authenticator, whose answers are `answers`.
+    #[cfg(any(feature = "test-util", all(test, shuttle)))]
+    pub(crate) fn alone(schemes: Box<[Scheme]>, answers: Arc<dyn Any + Send + Sync>) -> Self {
+        Self {
+            schemes,
+            admin: None,
+            password_scopes: Scopes::default(),
+            answers,
+            clock: Arc::new(crate::clock::SystemClock::default()),
+            authenticator: None,
+        }
+    }
 }
 
 /// What a principal wants to act on.
@@ -73,7 +99,7 @@ impl Principal {
         Self { known, source }
     }
 
-    fn record(&self) -> &Record {
+    pub(crate) fn record(&self) -> &Record {
         self.known.record()
     }
 
@@ -130,22 +156,24 @@ impl Principal {
             .filter(move |organization| !(organization.disabled || by_key && organization.requires_sso))
     }
 
-    /// Returns what the application keeps with the key under `name`.
+    /// Returns what the application keeps with the key under `name`. The owner of the key cannot change it.
     pub fn metadata(&self, name: &str) -> Option<&str> {
         self.record().metadata.get(name).map(String::as_str)
     }
 
-    /// Tells whether the scopes of the key meet `requirement`, whatever it is about.
-    pub fn meets(&self, requirement: &Requirement) -> bool {
-        self.is_enough(self.scopes(), requirement)
+    /// Returns the label called `name`, which the owner of the key chose. Decide nothing by it: the owner can change it.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.record().labels.get(name).map(String::as_str)
     }
 
-    /// Tells whether the scopes of the key grant `scope`, be it by a wildcard or as the scope that implies all others.
+    /// Returns whether the scopes of the key meet `requirement`, whatever it is about.
+    pub fn meets(&self, requirement: &Requirement) -> bool {
+        self.rights().meet(requirement)
+    }
+
+    /// Returns whether the scopes of the key grant `scope`, be it by a wildcard or as the scope that implies all others.
     pub fn grants(&self, scope: &Scope) -> bool {
-        let implies_all = self.issuer().admin.as_ref() == Some(scope);
-        // A wildcard that happens to cover the scope that implies all others is less than that scope.
-        let covers = |granted: &Scope| granted.as_str() == "*" || (!implies_all && granted.covers(scope));
-        self.is_all_powerful(self.scopes()) || self.scopes().iter().any(covers)
+        self.rights().grant(scope)
     }
 
     /// Checks that the key may do what `requirement` names to `resource`.
@@ -156,49 +184,11 @@ impl Principal {
     ///
     /// When the resource is beyond the owner's reach, or a scope is missing.
     pub fn can(&self, requirement: &Requirement, resource: Resource<'_>) -> Result<(), Denial> {
-        let (organization, project) = match resource {
-            Resource::Organization(organization) => (organization, None),
-            Resource::Project { organization, project } => (organization, Some(project)),
-        };
-        let role = match self.owner() {
-            Owner::Organization(own) => reach(own, organization).map(|()| None)?,
-            Owner::Project(own) => {
-                reach(&own.organization, organization)?;
-                if project != Some(&*own.id) {
-                    return Err(Denial::Project);
-                }
-                None
-            }
-            Owner::User(user) => {
-                let mut memberships = user.memberships.iter();
-                let membership = memberships
-                    .find(|membership| *membership.organization.id == *organization)
-                    .ok_or(Denial::Organization)?;
-                reach(&membership.organization, organization)?;
-                if membership.organization.requires_sso {
-                    return Err(Denial::SsoRequired);
-                }
-                Some(&membership.scopes)
-            }
-        };
-        let enough = self.meets(requirement) && role.is_none_or(|scopes| self.is_enough(scopes, requirement));
-        if enough { Ok(()) } else { Err(Denial::MissingScope(requirement.clone())) }
+        self.rights().cover(requirement, resource)
     }
 
-    fn is_enough(&self, granted: &Scopes, requirement: &Requirement) -> bool {
-        self.is_all_powerful(granted) || requirement.is_met_by(granted)
-    }
-
-    fn is_all_powerful(&self, granted: &Scopes) -> bool {
-        self.issuer().admin.as_ref().is_some_and(|admin| granted.contains(admin))
-    }
-}
-
-fn reach(own: &Organization, wanted: &str) -> Result<(), Denial> {
-    match own {
-        own if *own.id != *wanted => Err(Denial::Organization),
-        own if own.disabled => Err(Denial::OrganizationDisabled),
-        _ => Ok(()),
+    fn rights(&self) -> Rights<'_> {
+        Rights::new(self.record(), self.issuer().admin.as_ref())
     }
 }
 

@@ -8,9 +8,7 @@ use crate::credential::Scheme;
 use crate::digest::{Digest, Digester};
 use crate::environment::Environment;
 use crate::key::{ApiKey, KeyId, ReadableKey};
-use crate::owner::Owner;
-#[cfg(feature = "password")]
-use crate::owner::{Organization, User};
+use crate::owner::{Organization, Owner, User};
 use crate::scope::Scopes;
 
 /// What a store knows of a key. The text of the key is not among it, unless it is no secret.
@@ -65,8 +63,10 @@ pub struct Record {
     pub first_use_grace: Option<Duration>,
     /// The text of the key, if it is no secret and may be read back. `None`, the default, for all others.
     pub readable: Option<ReadableKey>,
-    /// Whatever else the application wants to keep with the key.
+    /// What the application keeps with the key. The owner neither sees nor changes it.
     pub metadata: BTreeMap<String, String>,
+    /// What the owner of the key notes about it. Decide nothing by it.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// Whether a key is in force.
@@ -152,12 +152,12 @@ impl Record {
             first_use_grace: None,
             readable: None,
             metadata: BTreeMap::new(),
+            labels: BTreeMap::new(),
         }
     }
 
     /// Creates the record that stands for a person who is known by a password, with these scopes and those of all the roles in
     /// organizations that are reached by it: less would deny what a role may do.
-    #[cfg(feature = "password")]
     pub(crate) fn of_account(user: User, environment: Environment, scopes: &Scopes) -> Self {
         let digest = Digest::of_account(&user.email);
         let is_reached = |own: &Organization| !(own.disabled || own.requires_sso);

@@ -51,11 +51,8 @@ impl Known for Described {
     }
 
     fn issuer(&self) -> &Issuer {
-        static ISSUER: LazyLock<Issuer> = LazyLock::new(|| Issuer {
-            schemes: [Scheme::Bearer].into(),
-            admin: None,
-            answers: Answers::default_ones(),
-        });
+        static ISSUER: LazyLock<Issuer> =
+            LazyLock::new(|| Issuer::alone([Scheme::Bearer].into(), Answers::default_ones()));
         &ISSUER
     }
 }

@@ -86,7 +86,7 @@ fn target() -> Record {
     target.name = "target".into();
     target.environment = Environment::Live;
     target.scopes = Scopes::parse("a b").expect("scopes");
-    target.metadata.insert("team".to_owned(), "infra".to_owned());
+    target.labels.insert("team".to_owned(), "infra".to_owned());
     target
 }
 
@@ -110,7 +110,7 @@ fn refusal(status: u16, answer: &Json) -> Refused {
 }
 
 const NAMES: [&str; 7] =
-    ["body", "name", "scopes", "expires_at", "metadata", "grace_seconds", "grace_from_first_use"];
+    ["body", "name", "scopes", "expires_at", "labels", "grace_seconds", "grace_from_first_use"];
 
 /// Checks that a key is like another one, but for what was said.
 fn follows(key: &Record, said: Said, like: &Record) {
@@ -119,7 +119,7 @@ fn follows(key: &Record, said: Said, like: &Record) {
     assert_eq!(scopes(key), said.scopes.unwrap_or_else(|| scopes(like)));
     let end = said.expires_at.unwrap_or_else(|| like.expires_at.map(Timestamp::unix_millis));
     assert_eq!(key.expires_at.map(Timestamp::unix_millis), end);
-    assert_eq!(key.metadata, said.metadata.unwrap_or_else(|| like.metadata.clone()));
+    assert_eq!(key.labels, said.labels.unwrap_or_else(|| like.labels.clone()));
 }
 
 /// Checks that an answer says of a key what it is.
@@ -128,7 +128,7 @@ fn shows(answer: &Json, key: &Record) {
     assert_eq!(text("id"), Some(key.id.as_str()));
     assert_eq!(text("name"), Some(&*key.name));
     assert_eq!(text("expires_at").map(calendar::time), key.expires_at.map(|end| Some(end.unix_millis())));
-    assert_eq!(answer.get("metadata").and_then(Json::texts).as_ref(), Some(&key.metadata));
+    assert_eq!(answer.get("labels").and_then(Json::texts).as_ref(), Some(&key.labels));
     let scopes = answer.get("scopes").and_then(Json::items).expect("scopes");
     assert!(scopes.iter().map(Json::text).eq(key.scopes.iter().map(|scope| Some(scope.as_str()))));
 }

@@ -29,7 +29,7 @@ pub struct Said {
     pub scopes: Option<Vec<String>>,
     /// Milliseconds since 1970, or never.
     pub expires_at: Option<Option<i64>>,
-    pub metadata: Option<BTreeMap<String, String>>,
+    pub labels: Option<BTreeMap<String, String>>,
     pub grace_seconds: Option<u64>,
     pub grace_from_first_use: Option<bool>,
 }
@@ -44,7 +44,7 @@ pub fn read(wanted: Wanted, body: &[u8], now: i64) -> Result<Said, Refused> {
         return Err(Refused::Unreadable);
     }
     let known: &[&str] = match wanted {
-        Wanted::Key | Wanted::Update => &["name", "scopes", "expires_at", "metadata"],
+        Wanted::Key | Wanted::Update => &["name", "scopes", "expires_at", "labels"],
         Wanted::Rotation => &["grace_seconds", "grace_from_first_use", "expires_at"],
     };
     let (mut said, mut wrong) = (Said::default(), Vec::new());
@@ -78,11 +78,11 @@ impl Said {
             }
             ("expires_at", Json::Null) => self.expires_at = Some(None),
             ("expires_at", value) => self.expires_at = Some(Some(calendar::time(value.text()?)?)),
-            ("metadata", value) => {
+            ("labels", value) => {
                 let Json::Object(fields) = value else { return None };
                 let entries =
                     fields.iter().map(|(name, value)| Some((name.clone(), value.text()?.to_owned())));
-                self.metadata = Some(entries.collect::<Option<_>>()?);
+                self.labels = Some(entries.collect::<Option<_>>()?);
             }
             ("grace_seconds", Json::Number(number)) => {
                 self.grace_seconds = Some(number.parse().ok().or_else(|| whole(number.parse().ok()?))?);
@@ -102,12 +102,12 @@ impl Said {
         let entry = |(name, text): (&String, &String)| {
             !(1..=40).contains(&length(name)) || length(text) > 500 || has_null(name) || has_null(text)
         };
-        let metadata = self.metadata.clone().unwrap_or_default();
+        let labels = self.labels.clone().unwrap_or_default();
         [
             ("name", length(name) > 255 || name.contains(control)),
             ("scopes", scopes.len() > 100 || scopes.iter().any(|scope| scope.len() > 128)),
             ("expires_at", self.expires_at.flatten().is_some_and(|end| end <= now)),
-            ("metadata", metadata.len() > 50 || metadata.iter().any(entry)),
+            ("labels", labels.len() > 50 || labels.iter().any(entry)),
             ("grace_seconds", self.grace_seconds.is_some_and(|grace| grace > 4_294_967_295)),
         ]
         .into_iter()

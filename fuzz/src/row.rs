@@ -34,6 +34,7 @@ pub const COLUMNS: [&str; 23] = [
     "metadata",
     "revoked_by",
     "readable",
+    "labels",
 ];
 
 /// What SQLite keeps. Text need not be UTF-8 there.
@@ -47,7 +48,7 @@ pub enum Value {
 }
 
 #[derive(Debug)]
-pub struct Row([Value; 23]);
+pub struct Row([Value; 24]);
 
 impl Row {
     /// Reads a row from lines `COLUMN KIND VALUE`, where the kind is one of `null`, `integer`, `real`, `text`, `blob`, `hextext`
@@ -73,7 +74,7 @@ impl Row {
             "owner_kind" => text("organization"),
             "owner_organization" => text("acme"),
             "environment" => text("live"),
-            "metadata" => text("{}"),
+            "metadata" | "labels" => text("{}"),
             "hint" | "name" | "scopes" | "sources" => text(""),
             _ => Value::Null,
         }))
@@ -137,6 +138,7 @@ impl Row {
             _ => return None,
         };
         record.metadata = json::texts(self.text("metadata")?)?;
+        record.labels = json::texts(self.text("labels")?)?;
         Some(record)
     }
 

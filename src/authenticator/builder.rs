@@ -1,7 +1,7 @@
 //! The configuration of an authenticator.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::password::Accepted;
@@ -260,17 +260,26 @@ impl AuthenticatorBuilder {
         let admin = self.admin_scope.map(Scope::new).transpose()?;
         let metrics = Metrics::new(&self.metrics_name, &Reason::LABELS);
         let answers = Arc::new(self.answers.build(&sources, &self.clock, metrics.clone())?);
-        let issuer = Arc::new(Issuer { schemes, admin, answers: Arc::clone(&answers) as _ });
-        let cache = Cache::new(self.backend, Arc::clone(&self.clock), issuer, self.limits, metrics);
-        Ok(Authenticator(Arc::new(Inner {
-            sources,
-            digester: self.digester,
-            environment: self.environment,
-            clock: self.clock,
-            answers,
-            cache,
-            passwords: self.passwords,
-            usage: self.usage,
+        Ok(Authenticator(Arc::new_cyclic(|inner: &Weak<Inner>| {
+            let issuer = Issuer {
+                schemes,
+                admin,
+                password_scopes: super::password::granted(&self.passwords),
+                answers: Arc::clone(&answers) as _,
+                clock: Arc::clone(&self.clock),
+                authenticator: Some(inner.clone() as _),
+            };
+            let clock = Arc::clone(&self.clock);
+            Inner {
+                sources,
+                digester: self.digester,
+                environment: self.environment,
+                clock: self.clock,
+                answers,
+                cache: Cache::new(self.backend, clock, Arc::new(issuer), self.limits, metrics),
+                passwords: self.passwords,
+                usage: self.usage,
+            }
         })))
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::bounds::is_later;
 use super::{BackendError, Change};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -22,6 +23,8 @@ pub struct KeyUpdate {
     pub expires_at: Option<Option<Timestamp>>,
     /// What the application keeps with the key.
     pub metadata: Option<BTreeMap<String, String>>,
+    /// What the owner notes about the key.
+    pub labels: Option<BTreeMap<String, String>>,
     /// Who changes it, for the audit log. It is not kept with the key.
     pub by: Option<Box<str>>,
 }
@@ -38,7 +41,7 @@ pub enum Grace {
     FromFirstUse(Duration),
 }
 
-/// The replacement of a key by another one with the same owner, environment, scopes, sources, name and metadata.
+/// The replacement of a key by another one with the same owner, environment, scopes, sources, name, metadata and labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rotation {
@@ -52,8 +55,11 @@ pub struct Rotation {
     pub at: Timestamp,
     /// Who rotates it.
     pub by: Option<Box<str>>,
-    /// From when on the successor is refused; `None` lets it live as long as the old key was meant to.
+    /// From when on the successor is refused; `None` lets it live as long as `renews` says.
     pub expires_at: Option<Timestamp>,
+    /// Whether the successor lives as long from the rotation as the old key was meant to from its creation. Otherwise it ends when the
+    /// old key was to end. `true` by default.
+    pub renews: bool,
     /// How long the old key goes on.
     pub grace: Grace,
     /// The text of the successor, if it is no secret, as that of the old key was none.
@@ -70,6 +76,7 @@ impl Rotation {
             at,
             by: None,
             expires_at: None,
+            renews: true,
             grace: Grace::None,
             readable: None,
         }
@@ -80,7 +87,7 @@ impl Rotation {
 #[derive(Debug, Clone)]
 pub(super) enum Edit {
     Update(KeyUpdate),
-    Rotate(Rotation),
+    Rotate(Box<Rotation>),
     FirstUse(Timestamp),
 }
 
@@ -89,7 +96,7 @@ pub(super) enum Edit {
 pub(super) struct Consequence {
     /// A record that is new.
     pub(super) successor: Option<Record>,
-    /// Another key whose end comes so long after this time, unless it comes before.
+    /// The key that the edited one has replaced, which ends at this time, unless it does before or has another successor.
     pub(super) ends: Option<(KeyId, Timestamp)>,
 }
 
@@ -104,13 +111,25 @@ impl Edit {
         }
     }
 
-    /// Changes a record, or says why it cannot be changed.
-    pub(super) fn apply(self, record: &mut Record) -> Result<Consequence, BackendError> {
+    /// Returns the key without which the edit cannot be decided.
+    pub(super) fn depends_on(&self, record: &Record) -> Option<KeyId> {
+        match self {
+            Self::Rotate(_) => record.rotated_to.clone(),
+            Self::Update(_) | Self::FirstUse(_) => None,
+        }
+    }
+
+    /// Changes a record, or says why it cannot be changed. `former` is the key that the edit depends on, if it is there.
+    pub(super) fn apply(
+        self,
+        record: &mut Record,
+        former: Option<&Record>,
+    ) -> Result<Consequence, BackendError> {
         match self {
             Self::Update(update) => update.apply(record).map(|()| Consequence::default()),
             Self::Rotate(rotation) => {
                 let at = rotation.at;
-                let successor = Some(rotation.apply(record)?);
+                let successor = Some(rotation.apply(record, former)?);
                 // Whoever replaces a key has it: what was to begin with its first use begins now at the latest.
                 Ok(Consequence { successor, ends: first_use(record, at) })
             }
@@ -139,19 +158,27 @@ impl KeyUpdate {
         if let Some(metadata) = self.metadata {
             record.metadata = metadata;
         }
+        if let Some(labels) = self.labels {
+            record.labels = labels;
+        }
         Ok(())
     }
 }
 
 impl Rotation {
     /// Ends the old key, and returns the record of the new one.
-    fn apply(self, old: &mut Record) -> Result<Record, BackendError> {
+    ///
+    /// A key that was rotated is rotated again only if its successor has ended: a rotation whose answer was lost left one whose text
+    /// nobody has.
+    fn apply(self, old: &mut Record, former: Option<&Record>) -> Result<Record, BackendError> {
+        let is_free = former.is_none_or(|former| former.state(self.at) != KeyState::Active);
         match old.state(self.at) {
-            KeyState::Active if old.rotated_to.is_some() => return Err(BackendError::rotated()),
+            KeyState::Active if old.rotated_to.is_some() && !is_free => return Err(BackendError::rotated()),
             KeyState::Active => {}
             state => return Err(BackendError::not_in_force(state)),
         }
-        let successor = self.successor_of(old);
+        // The grace of the former rotation has brought the end of the old key forward. Its successor has the life that was meant.
+        let successor = self.successor_of(old, former.unwrap_or(old));
         old.rotated_to = Some(self.id);
         match self.grace {
             Grace::None => {
@@ -164,16 +191,23 @@ impl Rotation {
         Ok(successor)
     }
 
-    fn successor_of(&self, old: &Record) -> Record {
-        let life = old.created_at.zip(old.expires_at).map(|(from, to)| to.saturating_since(from));
-        let as_long = life.map(|life| self.at.saturating_add(life)).or(old.expires_at);
+    /// Returns when a successor ends for which no end is asked, by a key with the life that was meant.
+    pub(super) fn own_end(&self, meant: &Record) -> Option<Timestamp> {
+        if !self.renews {
+            return meant.expires_at;
+        }
+        let life = meant.created_at.zip(meant.expires_at).map(|(from, to)| to.saturating_since(from));
+        life.map(|life| self.at.saturating_add(life)).or(meant.expires_at)
+    }
+
+    fn successor_of(&self, old: &Record, meant: &Record) -> Record {
         Record {
             id: self.id.clone(),
             digest: self.digest,
             hint: self.hint.clone(),
             created_at: Some(self.at),
             created_by: self.by.clone(),
-            expires_at: self.expires_at.or(as_long),
+            expires_at: self.expires_at.or(self.own_end(meant)),
             rotated_from: Some(old.id.clone()),
             rotated_to: None,
             last_used_at: None,
@@ -204,8 +238,4 @@ pub(super) fn change_of(record: &Record) -> Change {
 /// Brings the end of a key forward.
 pub(super) fn end_by(record: &mut Record, end: Timestamp) {
     record.expires_at = Some(record.expires_at.map_or(end, |own| own.min(end)));
-}
-
-fn is_later(end: Option<Timestamp>, than: Option<Timestamp>) -> bool {
-    end.unwrap_or(Timestamp::NEVER) > than.unwrap_or(Timestamp::NEVER)
 }

@@ -13,6 +13,7 @@ use crate::record::KeyState;
 pub struct BackendError {
     kind: BackendErrorKind,
     message: Box<str>,
+    field: Option<&'static str>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -28,6 +29,8 @@ pub enum BackendErrorKind {
     Conflict,
     /// There is no such key, or no such owner of keys.
     NotFound,
+    /// The actor may not make the change, or not any more. Nothing was changed.
+    Forbidden,
     /// The store cannot keep what it was given.
     Invalid,
 }
@@ -45,7 +48,7 @@ impl BackendError {
     /// Creates an error that says that the store is not asked, because it has given no answer several times.
     pub(crate) fn left_alone() -> Self {
         let message = "expected a key store that answers, found one that has not for a while";
-        Self { kind: BackendErrorKind::Unavailable, message: message.into(), source: None }
+        Self { kind: BackendErrorKind::Unavailable, message: message.into(), field: None, source: None }
     }
 
     /// Creates an error that says that the changes in a store cannot be followed, and what to look at.
@@ -54,7 +57,7 @@ impl BackendError {
             "cannot follow the changes in the key store. See that its address is that of a server which can be reached and written to, \
              that its user may read the tables of keys, and that it answers within the deadline of {deadline:?}"
         );
-        Self { kind: reason.kind, message: message.into(), source: Some(Box::new(reason)) }
+        Self { kind: reason.kind, message: message.into(), field: None, source: Some(Box::new(reason)) }
     }
 
     /// Creates an error that says that what the store holds cannot be understood.
@@ -65,31 +68,47 @@ impl BackendError {
     /// Creates an error that says that there is such a key already.
     pub fn conflict() -> Self {
         let message = "expected a new key, found one with the same id or digest in the store";
-        Self { kind: BackendErrorKind::Conflict, message: message.into(), source: None }
+        Self { kind: BackendErrorKind::Conflict, message: message.into(), field: None, source: None }
     }
 
     /// Creates an error that says that a key is not in force any more.
     pub fn not_in_force(state: KeyState) -> Self {
         let message = format!("expected a key that is in force, found one that is {}", state.label());
-        Self { kind: BackendErrorKind::Conflict, message: message.into(), source: None }
+        Self { kind: BackendErrorKind::Conflict, message: message.into(), field: None, source: None }
     }
 
     /// Creates an error that says that a key was rotated before.
     pub fn rotated() -> Self {
         let message = "expected a key that was not rotated yet, found one that was";
-        Self { kind: BackendErrorKind::Conflict, message: message.into(), source: None }
+        Self { kind: BackendErrorKind::Conflict, message: message.into(), field: None, source: None }
     }
 
     /// Creates an error that says that there is no such key.
     pub fn not_found() -> Self {
         let message = "expected a key that is in the store, found none with this id";
-        Self { kind: BackendErrorKind::NotFound, message: message.into(), source: None }
+        Self { kind: BackendErrorKind::NotFound, message: message.into(), field: None, source: None }
     }
 
     /// Creates an error that says that there is no such organization, person, membership or project.
     pub fn no_owner() -> Self {
         let message = "expected an owner of keys that is in the store, found none with this id";
-        Self { kind: BackendErrorKind::NotFound, message: message.into(), source: None }
+        Self { kind: BackendErrorKind::NotFound, message: message.into(), field: None, source: None }
+    }
+
+    /// Creates an error that says that an owner with this id was deleted, and left a mark.
+    pub fn owner_deleted() -> Self {
+        let message = "an owner with this id was deleted: the id can be used again once that owner is purged";
+        Self { kind: BackendErrorKind::Conflict, message: message.into(), field: None, source: None }
+    }
+
+    /// Creates an error that says that the actor of a change is not in force any more.
+    pub fn actor_gone() -> Self {
+        Self::forbidden(None, "the actor of the change is not in force any more")
+    }
+
+    /// Creates an error that says that the actor may not make the change, and which field asks for too much.
+    pub(super) fn forbidden(field: Option<&'static str>, message: impl Into<Box<str>>) -> Self {
+        Self { kind: BackendErrorKind::Forbidden, message: message.into(), field, source: None }
     }
 
     /// Creates an error that says that the store cannot keep what it was given.
@@ -104,7 +123,7 @@ impl BackendError {
     /// Creates an error with a sentence of its own.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn new(kind: BackendErrorKind, message: impl Into<Box<str>>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), field: None, source: None }
     }
 
     fn caused(
@@ -112,7 +131,22 @@ impl BackendError {
         message: &str,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self { kind, message: message.into(), source: Some(source.into()) }
+        Self { kind, message: message.into(), field: None, source: Some(source.into()) }
+    }
+
+    /// Returns what a driver has said.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(super) fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.source.as_deref()
+    }
+
+    /// Returns the field that asks for more than the actor may grant.
+    pub fn field(&self) -> Option<&'static str> {
+        self.field
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     /// Returns what kept the store from doing what was asked.

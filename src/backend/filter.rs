@@ -61,6 +61,15 @@ impl KeyFilter {
         Self { user: Some(User::new(email, []).email), ..Self::default() }
     }
 
+    /// Keys of this owner, those of projects among them if it is an organization.
+    pub fn of_owner(owner: &Owner) -> Self {
+        match owner {
+            Owner::Organization(own) => Self::of_organization(own.id.clone()),
+            Owner::Project(own) => Self::of_project(own.organization.id.clone(), own.id.clone()),
+            Owner::User(own) => Self::of_user(own.email.clone()),
+        }
+    }
+
     /// Narrows the filter to one environment.
     #[must_use]
     pub fn environment(self, environment: Environment) -> Self {

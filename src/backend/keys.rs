@@ -3,10 +3,111 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::{Backend, BackendError, KeyFilter, KeyUpdate, Rotation};
+use super::bounds::Bounds;
+use super::{Actor, Backend, BackendError, KeyFilter, KeyUpdate, Rotation, Standing};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 use crate::record::{Record, Revocation};
+
+/// A change of keys, and who makes it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct KeyChange {
+    /// Who makes it.
+    pub actor: Actor,
+    /// What is done.
+    pub action: KeyAction,
+    bounds: Option<Bounds>,
+}
+
+/// What is done to keys.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum KeyAction {
+    /// See [`KeyStore::insert`].
+    Insert(Box<Record>),
+    /// See [`KeyStore::update`].
+    Update(KeyId, KeyUpdate),
+    /// See [`KeyStore::rotate`].
+    Rotate(KeyId, Box<Rotation>),
+    /// See [`KeyStore::replace`].
+    Replace(Box<Record>, KeyFilter, Revocation),
+    /// See [`KeyStore::revoke`].
+    Revoke(KeyId, Revocation),
+    /// See [`KeyStore::revoke_all`].
+    RevokeAll(KeyFilter, Revocation),
+    /// See [`KeyStore::delete_ended`].
+    DeleteEnded(Timestamp),
+}
+
+/// What came of a [`KeyChange`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Changed {
+    /// The key that was inserted or updated, or that replaces another one.
+    pub record: Option<Record>,
+    /// How many keys were revoked or deleted, where the change is about any number of them.
+    pub keys: u64,
+}
+
+impl KeyChange {
+    /// Creates a change by an actor.
+    pub fn new(actor: Actor, action: KeyAction) -> Self {
+        Self { actor, action, bounds: None }
+    }
+
+    /// Creates a change by the application itself.
+    pub fn by_system(action: KeyAction) -> Self {
+        Self::new(Actor::system(), action)
+    }
+
+    #[cfg(feature = "manage")]
+    pub(crate) fn within(self, bounds: Option<Bounds>) -> Self {
+        Self { bounds, ..self }
+    }
+
+    /// Completes a new key by what it takes from its maker. A store calls this before it inserts the key.
+    pub fn complete(&mut self, standing: Option<&Standing>) {
+        let Self { bounds: Some(bounds), action: KeyAction::Insert(child), .. } = self else { return };
+        if let Some(maker) = standing.or(bounds.given.as_ref()) {
+            Bounds::complete(maker.record(), child);
+        }
+    }
+
+    /// Checks that the actor may do this, by its `standing` and by the key that is changed, as it was before. A store calls this in
+    /// the transaction of the change, for each standing that it was given.
+    ///
+    /// # Errors
+    ///
+    /// [`Forbidden`](super::BackendErrorKind::Forbidden), or [`NotFound`](super::BackendErrorKind::NotFound) if the actor may not know of
+    /// the key.
+    pub fn check(&self, standing: Option<&Standing>, target: Option<&Record>) -> Result<(), BackendError> {
+        let Some(bounds) = &self.bounds else { return Ok(()) };
+        let standing = standing.or(bounds.given.as_ref()).ok_or_else(BackendError::actor_gone)?;
+        let caller = standing.rights();
+        match (&self.action, target) {
+            (KeyAction::Insert(child), _) => bounds.check_create(caller, child),
+            (KeyAction::Update(_, update), Some(target)) => bounds.check_update(caller, target, update),
+            (KeyAction::Rotate(_, rotation), Some(target)) => bounds.check_rotate(caller, target, rotation),
+            (KeyAction::Revoke(..), Some(target)) => bounds.check_end(caller, target),
+            // What is about any number of keys has no bounds.
+            _ => Err(BackendError::not_found()),
+        }
+    }
+
+    /// Returns whether the actor is to keep within bounds, so that [`check`](Self::check) needs the key that is changed.
+    pub fn has_bounds(&self) -> bool {
+        self.bounds.is_some()
+    }
+
+    /// Returns the key that the change is about, where it is about one that is there.
+    pub fn target(&self) -> Option<&KeyId> {
+        match &self.action {
+            KeyAction::Update(id, _) | KeyAction::Rotate(id, _) | KeyAction::Revoke(id, _) => Some(id),
+            _ => None,
+        }
+    }
+}
 
 /// A backend that also keeps keys.
 ///
@@ -16,13 +117,18 @@ use crate::record::{Record, Revocation};
 ///
 /// After [`Unavailable`](super::BackendErrorKind::Unavailable) a change may or may not have been made.
 pub trait KeyStore: Backend {
-    /// Adds a key.
+    /// Makes a change, if its actor may make it at that moment. The other methods that change keys make the same changes as the
+    /// application itself.
+    ///
+    /// A store reads the [subject](Actor::subject) of the actor in the transaction of the change, has it
+    /// [judged](Actor::judge), and [checks](KeyChange::check) the change by that. What the change itself does to its actor does not
+    /// count.
     ///
     /// # Errors
     ///
-    /// [`Conflict`](super::BackendErrorKind::Conflict) if there is one with the same id or digest;
-    /// [`Invalid`](super::BackendErrorKind::Invalid) if the store cannot keep the record as it is.
-    fn insert(&self, record: Record) -> impl Future<Output = Result<(), BackendError>> + Send;
+    /// [`Forbidden`](super::BackendErrorKind::Forbidden) if the actor may not make the change, or not any more: nothing was changed then.
+    /// And those of the method for each action.
+    fn change(&self, change: KeyChange) -> impl Future<Output = Result<Changed, BackendError>> + Send;
 
     /// Returns the key with this id.
     ///
@@ -44,6 +150,17 @@ pub trait KeyStore: Backend {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Record>, BackendError>> + Send;
 
+    /// Adds a key.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`](super::BackendErrorKind::Conflict) if there is one with the same id or digest, or if its owner was deleted;
+    /// [`Invalid`](super::BackendErrorKind::Invalid) if the store cannot keep the record as it is.
+    fn insert(&self, record: Record) -> impl Future<Output = Result<(), BackendError>> + Send {
+        let change = self.change(KeyChange::by_system(KeyAction::Insert(Box::new(record))));
+        async move { change.await.map(drop) }
+    }
+
     /// Changes what may be changed of a key, and returns its new record.
     ///
     /// # Errors
@@ -55,7 +172,9 @@ pub trait KeyStore: Backend {
         &self,
         id: &KeyId,
         update: KeyUpdate,
-    ) -> impl Future<Output = Result<Record, BackendError>> + Send;
+    ) -> impl Future<Output = Result<Record, BackendError>> + Send {
+        one(self.change(KeyChange::by_system(KeyAction::Update(id.clone(), update))))
+    }
 
     /// Replaces a key by a new one, and returns the new one's record.
     ///
@@ -63,12 +182,31 @@ pub trait KeyStore: Backend {
     ///
     /// [`NotFound`](super::BackendErrorKind::NotFound) if there is no such key;
     /// [`Conflict`](super::BackendErrorKind::Conflict) if it is not in force or was rotated before, as by someone else at
-    /// the same time, or if there is a key with the new id or digest already.
+    /// the same time, or if there is a key with the new id or digest already. A key whose successor has ended can be rotated
+    /// again.
     fn rotate(
         &self,
         id: &KeyId,
         rotation: Rotation,
-    ) -> impl Future<Output = Result<Record, BackendError>> + Send;
+    ) -> impl Future<Output = Result<Record, BackendError>> + Send {
+        one(self.change(KeyChange::by_system(KeyAction::Rotate(id.clone(), Box::new(rotation)))))
+    }
+
+    /// Adds a key and revokes all others that `filter` means and that are not revoked yet, at once. Of several calls at the same
+    /// time the key of one is left.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`insert`](Self::insert). Then nothing was changed.
+    fn replace(
+        &self,
+        record: Record,
+        filter: &KeyFilter,
+        revocation: Revocation,
+    ) -> impl Future<Output = Result<Record, BackendError>> + Send {
+        let action = KeyAction::Replace(Box::new(record), filter.clone(), revocation);
+        one(self.change(KeyChange::by_system(action)))
+    }
 
     /// Revokes a key. Revoking it again changes nothing: the first revocation stays.
     ///
@@ -79,7 +217,10 @@ pub trait KeyStore: Backend {
         &self,
         id: &KeyId,
         revocation: Revocation,
-    ) -> impl Future<Output = Result<(), BackendError>> + Send;
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
+        let change = self.change(KeyChange::by_system(KeyAction::Revoke(id.clone(), revocation)));
+        async move { change.await.map(drop) }
+    }
 
     /// Revokes all keys that `filter` means and that are not revoked yet, at once, and returns how many these were.
     ///
@@ -90,7 +231,10 @@ pub trait KeyStore: Backend {
         &self,
         filter: &KeyFilter,
         revocation: Revocation,
-    ) -> impl Future<Output = Result<u64, BackendError>> + Send;
+    ) -> impl Future<Output = Result<u64, BackendError>> + Send {
+        let change = self.change(KeyChange::by_system(KeyAction::RevokeAll(filter.clone(), revocation)));
+        async move { Ok(change.await?.keys) }
+    }
 
     /// Waits until every process that follows this store has taken in the changes that were acknowledged before the call, at most
     /// for `within`, or longer if the store knows that one of them relies on what it has read for longer. Tells whether they have.
@@ -105,14 +249,24 @@ pub trait KeyStore: Backend {
         unknown_within(within)
     }
 
-    /// Deletes all keys that had expired or were revoked by the time `before`, and returns how many these were.
+    /// Deletes all keys that had expired or were revoked by the time `before`, and returns how many these were. What was counted of
+    /// their use stays.
     ///
     /// A key that replaces one of them, or is replaced by it, keeps its id.
     ///
     /// # Errors
     ///
     /// When the store could not be asked. Then either all of them are deleted or none.
-    fn delete_ended(&self, before: Timestamp) -> impl Future<Output = Result<u64, BackendError>> + Send;
+    fn delete_ended(&self, before: Timestamp) -> impl Future<Output = Result<u64, BackendError>> + Send {
+        let change = self.change(KeyChange::by_system(KeyAction::DeleteEnded(before)));
+        async move { Ok(change.await?.keys) }
+    }
+}
+
+async fn one(
+    change: impl Future<Output = Result<Changed, BackendError>> + Send,
+) -> Result<Record, BackendError> {
+    change.await?.record.ok_or_else(BackendError::not_found)
 }
 
 #[allow(clippy::disallowed_methods, reason = "the leases of other processes run on clocks of their own")]

@@ -8,9 +8,10 @@ use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::edit::{Consequence, Edit, change_of, end_by};
+use super::mark::Mark;
 use super::{
-    Backend, BackendError, Change, Changes, KeyFilter, KeyStore, KeyUpdate, OwnerChange, OwnerStore,
-    Rotation, Subscriber,
+    Actor, Backend, BackendError, Change, Changed, Changes, Found, KeyAction, KeyChange, KeyFilter, KeyStore,
+    OwnerChange, OwnerStore, Standing, Subject, Subscriber,
 };
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -51,13 +52,6 @@ impl MemoryStore {
         self.keys.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes keys and tells everyone of it.
-    fn edit(&self, id: &KeyId, edit: Edit) -> Result<Record, BackendError> {
-        let (record, changes) = self.write().edit(id, edit)?;
-        self.announce(changes);
-        Ok(record)
-    }
-
     fn announce(&self, changes: impl IntoIterator<Item = Change>) {
         changes.into_iter().for_each(|change| self.changes.announce(change));
     }
@@ -68,26 +62,73 @@ impl Keys {
         self.records.get(self.digests.get(id)?)
     }
 
-    fn add(&mut self, record: Record) -> Result<Change, BackendError> {
+    /// Makes a change if its actor may make it now: whoever holds the keys is alone.
+    fn change(&mut self, mut change: KeyChange) -> Result<(Changed, Vec<Change>), BackendError> {
+        let standing = self.judge(&change.actor)?;
+        change.complete(standing.as_ref());
+        let target = change.target().map(|id| self.by_id(id).ok_or_else(BackendError::not_found));
+        change.check(standing.as_ref(), target.transpose()?)?;
+        let (record, changes) = match change.action {
+            KeyAction::Insert(record) => self.insert(*record)?,
+            KeyAction::Update(id, update) => self.edit(&id, Edit::Update(update))?,
+            KeyAction::Rotate(id, rotation) => self.edit(&id, Edit::Rotate(rotation))?,
+            KeyAction::Replace(record, filter, revocation) => {
+                self.refuse_to_insert(&record)?;
+                let (mut changed, mut changes) = several(self.revoke_all(&filter, &revocation));
+                let (record, inserted) = self.insert(*record)?;
+                changed.record = Some(record);
+                changes.extend(inserted);
+                return Ok((changed, changes));
+            }
+            KeyAction::Revoke(id, revocation) => {
+                return Ok((Changed::default(), vec![self.revoke(&id, revocation)?]));
+            }
+            KeyAction::RevokeAll(filter, revocation) => {
+                return Ok(several(self.revoke_all(&filter, &revocation)));
+            }
+            KeyAction::DeleteEnded(before) => return Ok(several(self.delete_ended(before))),
+        };
+        Ok((Changed { record: Some(record), ..Changed::default() }, changes))
+    }
+
+    fn judge(&self, actor: &Actor) -> Result<Option<Standing>, BackendError> {
+        let found = match actor.subject() {
+            None => Found::Nothing,
+            Some(Subject::Key(id)) => {
+                self.by_id(id).map_or(Found::Nothing, |own| Found::Key(self.owners.current(own)))
+            }
+            Some(Subject::Person(email)) => self.owners.user(email).map_or(Found::Nothing, Found::Person),
+        };
+        actor.judge(found)
+    }
+
+    fn insert(&mut self, record: Record) -> Result<(Record, Vec<Change>), BackendError> {
+        self.refuse_to_insert(&record)?;
+        let change = Change::Changed(record.digest);
+        self.digests.insert(record.id.clone(), record.digest);
+        self.records.insert(record.digest, record.clone());
+        Ok((record, vec![change]))
+    }
+
+    fn refuse_to_insert(&self, record: &Record) -> Result<(), BackendError> {
         if self.records.contains_key(&record.digest) || self.digests.contains_key(&record.id) {
             return Err(BackendError::conflict());
         }
-        let digest = record.digest;
-        self.digests.insert(record.id.clone(), digest);
-        self.records.insert(digest, record);
-        Ok(Change::Changed(digest))
+        Mark::against(&record.owner).iter().try_for_each(|mark| self.owners.is_free(mark))
     }
 
     /// Changes a key, and returns the record that the edit is about: the successor if there is one.
     fn edit(&mut self, id: &KeyId, edit: Edit) -> Result<(Record, Vec<Change>), BackendError> {
         let mut record = self.by_id(id).ok_or_else(BackendError::not_found)?.clone();
-        let Consequence { successor, ends } = edit.apply(&mut record)?;
+        let former = edit.depends_on(&record).and_then(|id| self.by_id(&id).cloned());
+        let Consequence { successor, ends } = edit.apply(&mut record, former.as_ref())?;
         let mut changes = vec![change_of(&record)];
         if let Some(successor) = &successor {
-            changes.push(self.add(successor.clone())?);
+            changes.extend(self.insert(successor.clone())?.1);
         }
         if let Some((id, end)) = ends
             && let Some(other) = self.by_id_mut(&id)
+            && other.rotated_to.as_ref() == Some(&record.id)
         {
             end_by(other, end);
             changes.push(change_of(other));
@@ -117,7 +158,11 @@ impl Keys {
             let revoked = record.revoked.as_ref().is_some_and(|revoked| revoked.at < before);
             revoked || record.expires_at.is_some_and(|end| end < before)
         };
-        let gone = self.records.extract_if(|_, record| has_ended(record));
+        self.delete(has_ended)
+    }
+
+    fn delete(&mut self, goes: impl Fn(&Record) -> bool) -> Vec<Change> {
+        let gone = self.records.extract_if(|_, record| goes(record));
         let forget = |(digest, record): (Digest, Record)| {
             self.digests.remove(&record.id);
             Change::Changed(digest)
@@ -145,7 +190,9 @@ impl Backend for MemoryStore {
     }
 
     async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
-        self.edit(id, Edit::FirstUse(at)).map(drop)
+        let (_, changes) = self.write().edit(id, Edit::FirstUse(at))?;
+        self.announce(changes);
+        Ok(())
     }
 
     async fn rehashed(
@@ -154,13 +201,18 @@ impl Backend for MemoryStore {
         from: &PasswordHash,
         to: &PasswordHash,
     ) -> Result<(), BackendError> {
-        self.change_owner(OwnerChange::Rehash(email.into(), from.clone(), to.clone())).await
+        let rehash = OwnerChange::Rehash(email.into(), from.clone(), to.clone());
+        self.change_owner(rehash, Actor::system()).await
     }
 }
 
 impl OwnerStore for MemoryStore {
-    async fn change_owner(&self, change: OwnerChange) -> Result<(), BackendError> {
-        let changes = self.write().change_owner(change)?;
+    async fn change_owner(&self, change: OwnerChange, actor: Actor) -> Result<(), BackendError> {
+        let changes = {
+            let mut keys = self.write();
+            keys.judge(&actor)?;
+            keys.change_owner(change)?
+        };
         self.announce(changes);
         Ok(())
     }
@@ -193,10 +245,10 @@ impl OwnerStore for MemoryStore {
 }
 
 impl KeyStore for MemoryStore {
-    async fn insert(&self, record: Record) -> Result<(), BackendError> {
-        let change = self.write().add(record)?;
-        self.changes.announce(change);
-        Ok(())
+    async fn change(&self, change: KeyChange) -> Result<Changed, BackendError> {
+        let (changed, changes) = self.write().change(change)?;
+        self.announce(changes);
+        Ok(changed)
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {
@@ -217,32 +269,8 @@ impl KeyStore for MemoryStore {
         let meant = records.filter(|record| filter.matches(record)).take(limit);
         Ok(meant.map(|record| keys.owners.current(record)).collect())
     }
+}
 
-    async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, BackendError> {
-        self.edit(id, Edit::Update(update))
-    }
-
-    async fn rotate(&self, id: &KeyId, rotation: Rotation) -> Result<Record, BackendError> {
-        self.edit(id, Edit::Rotate(rotation))
-    }
-
-    async fn revoke(&self, id: &KeyId, revocation: Revocation) -> Result<(), BackendError> {
-        let change = self.write().revoke(id, revocation)?;
-        self.announce([change]);
-        Ok(())
-    }
-
-    async fn revoke_all(&self, filter: &KeyFilter, revocation: Revocation) -> Result<u64, BackendError> {
-        let changes = self.write().revoke_all(filter, &revocation);
-        let revoked = changes.len() as u64;
-        self.announce(changes);
-        Ok(revoked)
-    }
-
-    async fn delete_ended(&self, before: Timestamp) -> Result<u64, BackendError> {
-        let changes = self.write().delete_ended(before);
-        let deleted = changes.len() as u64;
-        self.announce(changes);
-        Ok(deleted)
-    }
+fn several(changes: Vec<Change>) -> (Changed, Vec<Change>) {
+    (Changed { keys: changes.len() as u64, ..Changed::default() }, changes)
 }

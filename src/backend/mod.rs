@@ -3,7 +3,7 @@
 //! A [`Backend`] answers one question: which record has this digest? It has three answers, found, not found and could
 //! not ask, and only the first two are ever remembered. A backend that also keeps keys is a [`KeyStore`]; one that also keeps
 //! their owners is an [`OwnerStore`], and an application that keeps those itself has a [`Directory`]. How often keys are used is
-//! kept in a [`UsageStore`].
+//! kept in a [`UsageStore`]. Every change of keys and owners has an [`Actor`], who is judged in the transaction of the change.
 //!
 //! ```
 //! use tower_api_key::backend::{Backend, BackendError};
@@ -22,7 +22,9 @@
 //! }
 //! ```
 
+mod actor;
 mod audit;
+mod bounds;
 mod changes;
 mod directory;
 mod edit;
@@ -30,6 +32,7 @@ mod error;
 mod feed;
 mod filter;
 mod keys;
+mod mark;
 mod memory;
 mod owners;
 #[cfg(feature = "postgres")]
@@ -40,6 +43,7 @@ mod sql;
 mod sqlite;
 mod usage;
 
+pub use actor::{Actor, Found, KeyActor, PersonActor, Standing, Subject};
 pub use audit::{AuditEntry, AuditLog};
 pub use changes::{Announcement, Change, Changes, Subscriber};
 pub use directory::{Directory, WithDirectory};
@@ -47,7 +51,7 @@ pub use edit::{Grace, KeyUpdate, Rotation};
 pub use error::{BackendError, BackendErrorKind};
 pub use feed::{ChangeFeed, Feed};
 pub use filter::KeyFilter;
-pub use keys::KeyStore;
+pub use keys::{Changed, KeyAction, KeyChange, KeyStore};
 pub use memory::MemoryStore;
 pub use owners::{OwnerChange, OwnerStore};
 #[cfg(feature = "postgres")]
@@ -56,6 +60,8 @@ pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 pub use usage::{UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageStore};
 
+#[cfg(feature = "manage")]
+pub(crate) use bounds::Bounds;
 pub(crate) use changes::Apply;
 pub(crate) use usage::{Slot, merge};
 

@@ -3,8 +3,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use super::{Backend, BackendError};
-use crate::owner::{Membership, Organization, Project, User};
+use super::{Actor, Backend, BackendError};
+use crate::owner::{Membership, Organization, Owner, Project, User};
 use crate::password_hash::PasswordHash;
 use crate::record::Revocation;
 
@@ -34,15 +34,25 @@ use crate::record::Revocation;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait OwnerStore: Backend {
-    /// Makes a change.
+    /// Makes a change, if the actor may make it at that moment. The other methods that change owners make the same changes as the
+    /// application itself.
+    ///
+    /// A store reads the [subject](Actor::subject) of the actor in the transaction of the change, and has it [judged](Actor::judge).
+    /// What the change itself does to its actor does not count.
     ///
     /// # Errors
     ///
+    /// [`Forbidden`](super::BackendErrorKind::Forbidden) if the actor may not make the change, or not any more;
+    /// [`Conflict`](super::BackendErrorKind::Conflict) if an owner that is to be added was deleted, and not purged since;
     /// [`NotFound`](super::BackendErrorKind::NotFound) if the change is about, or refers to, an organization, a person, a membership
     /// or a project that is not there; [`Invalid`](super::BackendErrorKind::Invalid) if the store cannot keep the values;
     /// [`Unavailable`](super::BackendErrorKind::Unavailable) if it could not be asked. Nothing was changed then, except perhaps
     /// after the last one.
-    fn change_owner(&self, change: OwnerChange) -> impl Future<Output = Result<(), BackendError>> + Send;
+    fn change_owner(
+        &self,
+        change: OwnerChange,
+        actor: Actor,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send;
 
     /// Returns an organization.
     ///
@@ -72,7 +82,12 @@ pub trait OwnerStore: Backend {
         &self,
         email: &str,
     ) -> impl Future<Output = Result<Option<PasswordHash>, BackendError>> + Send {
-        async move { Ok(self.find_user(email).await?.and_then(|user| user.password().cloned())) }
+        async move {
+            Ok(self
+                .find_user(email)
+                .await?
+                .and_then(|user| user.password().map(|password| password.hash.clone())))
+        }
     }
 
     /// Returns the first `limit` members of an organization, in the order of the bytes of their e-mails, from behind `after` on.
@@ -120,10 +135,11 @@ pub trait OwnerStore: Backend {
         &self,
         organization: Organization,
     ) -> impl Future<Output = Result<(), BackendError>> + Send {
-        self.change_owner(OwnerChange::PutOrganization(organization))
+        self.change_owner(OwnerChange::put_organization(organization), Actor::system())
     }
 
-    /// Deletes an organization with its projects and memberships, and revokes the keys of both.
+    /// Deletes an organization with its projects and memberships, and revokes the keys of both. Its id cannot be used again until the
+    /// organization is [purged](Self::purge_owner): whoever got the id would get the keys and the usage with it.
     ///
     /// # Errors
     ///
@@ -133,7 +149,7 @@ pub trait OwnerStore: Backend {
         id: &str,
         revocation: Revocation,
     ) -> impl Future<Output = Result<(), BackendError>> + Send {
-        self.change_owner(OwnerChange::DeleteOrganization(id.into(), revocation))
+        self.change_owner(OwnerChange::delete_organization(id, revocation), Actor::system())
     }
 
     /// Adds a person without memberships and password. One who is there stays as it is.
@@ -142,7 +158,7 @@ pub trait OwnerStore: Backend {
     ///
     /// Those of [`change_owner`](Self::change_owner).
     fn put_user(&self, email: &str) -> impl Future<Output = Result<(), BackendError>> + Send {
-        self.change_owner(OwnerChange::PutUser(lower(email)))
+        self.change_owner(OwnerChange::put_user(email), Actor::system())
     }
 
     /// Sets the hash of a person's password, or takes it away. The former password is refused from then on.
@@ -155,10 +171,11 @@ pub trait OwnerStore: Backend {
         email: &str,
         hash: Option<PasswordHash>,
     ) -> impl Future<Output = Result<(), BackendError>> + Send {
-        self.change_owner(OwnerChange::SetPassword(lower(email), hash))
+        self.change_owner(OwnerChange::set_password(email, hash), Actor::system())
     }
 
-    /// Deletes a person with the memberships, and revokes the person's keys.
+    /// Deletes a person with the memberships, and revokes the person's keys. The address cannot be used again until the person is
+    /// [purged](Self::purge_owner). What is kept of it meanwhile is a digest.
     ///
     /// # Errors
     ///
@@ -168,7 +185,7 @@ pub trait OwnerStore: Backend {
         email: &str,
         revocation: Revocation,
     ) -> impl Future<Output = Result<(), BackendError>> + Send {
-        self.change_owner(OwnerChange::DeleteUser(lower(email), revocation))
+        self.change_owner(OwnerChange::delete_user(email, revocation), Actor::system())
     }
 
     /// Makes a person a member of an organization, or changes the role. What is kept of the organization is its id.
@@ -181,7 +198,7 @@ pub trait OwnerStore: Backend {
         email: &str,
         membership: Membership,
     ) -> impl Future<Output = Result<(), BackendError>> + Send {
-        self.change_owner(OwnerChange::PutMembership(lower(email), membership))
+        self.change_owner(OwnerChange::put_membership(email, membership), Actor::system())
     }
 
     /// Removes a person from an organization.
@@ -194,7 +211,7 @@ pub trait OwnerStore: Backend {
         email: &str,
         organization: &str,
     ) -> impl Future<Output = Result<(), BackendError>> + Send {
-        self.change_owner(OwnerChange::DeleteMembership(lower(email), organization.into()))
+        self.change_owner(OwnerChange::delete_membership(email, organization), Actor::system())
     }
 
     /// Adds a project to an organization. One that is there stays as it is.
@@ -207,10 +224,11 @@ pub trait OwnerStore: Backend {
         organization: &str,
         id: &str,
     ) -> impl Future<Output = Result<(), BackendError>> + Send {
-        self.change_owner(OwnerChange::PutProject(organization.into(), id.into()))
+        self.change_owner(OwnerChange::put_project(organization, id), Actor::system())
     }
 
-    /// Deletes a project, and revokes its keys.
+    /// Deletes a project, and revokes its keys. Its id cannot be used again in the organization until the project is
+    /// [purged](Self::purge_owner).
     ///
     /// # Errors
     ///
@@ -221,7 +239,20 @@ pub trait OwnerStore: Backend {
         id: &str,
         revocation: Revocation,
     ) -> impl Future<Output = Result<(), BackendError>> + Send {
-        self.change_owner(OwnerChange::DeleteProject(organization.into(), id.into(), revocation))
+        self.change_owner(OwnerChange::delete_project(organization, id, revocation), Actor::system())
+    }
+
+    /// Deletes what is left of an owner who was deleted: the keys, the usage, and the mark that keeps the id from being used again. With
+    /// an organization go its projects.
+    ///
+    /// Processes may still have counts of the former owner to write: wait for a flush interval of
+    /// [`Usage`](crate::Usage) and a lease before the id is given to somebody else.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](super::BackendErrorKind::NotFound) if no such owner was deleted; and those of [`change_owner`](Self::change_owner).
+    fn purge_owner(&self, owner: &Owner) -> impl Future<Output = Result<(), BackendError>> + Send {
+        self.change_owner(OwnerChange::PurgeOwner(owner.identity()), Actor::system())
     }
 }
 
@@ -251,6 +282,55 @@ pub enum OwnerChange {
     PutProject(Box<str>, Box<str>),
     /// See [`OwnerStore::delete_project`].
     DeleteProject(Box<str>, Box<str>, Revocation),
+    /// See [`OwnerStore::purge_owner`].
+    PurgeOwner(Owner),
+}
+
+impl OwnerChange {
+    /// See [`OwnerStore::put_organization`].
+    pub fn put_organization(organization: Organization) -> Self {
+        Self::PutOrganization(organization)
+    }
+
+    /// See [`OwnerStore::delete_organization`].
+    pub fn delete_organization(id: &str, revocation: Revocation) -> Self {
+        Self::DeleteOrganization(id.into(), revocation)
+    }
+
+    /// See [`OwnerStore::put_user`].
+    pub fn put_user(email: &str) -> Self {
+        Self::PutUser(lower(email))
+    }
+
+    /// See [`OwnerStore::set_password`].
+    pub fn set_password(email: &str, hash: Option<PasswordHash>) -> Self {
+        Self::SetPassword(lower(email), hash)
+    }
+
+    /// See [`OwnerStore::delete_user`].
+    pub fn delete_user(email: &str, revocation: Revocation) -> Self {
+        Self::DeleteUser(lower(email), revocation)
+    }
+
+    /// See [`OwnerStore::put_membership`].
+    pub fn put_membership(email: &str, membership: Membership) -> Self {
+        Self::PutMembership(lower(email), membership)
+    }
+
+    /// See [`OwnerStore::delete_membership`].
+    pub fn delete_membership(email: &str, organization: &str) -> Self {
+        Self::DeleteMembership(lower(email), organization.into())
+    }
+
+    /// See [`OwnerStore::put_project`].
+    pub fn put_project(organization: &str, id: &str) -> Self {
+        Self::PutProject(organization.into(), id.into())
+    }
+
+    /// See [`OwnerStore::delete_project`].
+    pub fn delete_project(organization: &str, id: &str, revocation: Revocation) -> Self {
+        Self::DeleteProject(organization.into(), id.into(), revocation)
+    }
 }
 
 fn lower(email: &str) -> Box<str> {
@@ -258,8 +338,12 @@ fn lower(email: &str) -> Box<str> {
 }
 
 impl<S: OwnerStore> OwnerStore for Arc<S> {
-    fn change_owner(&self, change: OwnerChange) -> impl Future<Output = Result<(), BackendError>> + Send {
-        (**self).change_owner(change)
+    fn change_owner(
+        &self,
+        change: OwnerChange,
+        actor: Actor,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
+        (**self).change_owner(change, actor)
     }
 
     fn organization(

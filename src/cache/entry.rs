@@ -5,7 +5,6 @@ use super::stamp::Stamp;
 use super::sync::Arc;
 use crate::clock::{Moment, Timestamp};
 use crate::environment::Environment;
-use crate::owner::Owner;
 use crate::principal::{Issuer, Known};
 use crate::record::Record;
 
@@ -57,12 +56,7 @@ impl Facts {
             expires_at: record.expires_at.unwrap_or(Timestamp::NEVER),
             environment: record.environment,
             is_revoked: record.revoked.is_some(),
-            is_disabled: match &record.owner {
-                Owner::Organization(organization) => organization.disabled,
-                Owner::Project(project) => project.organization.disabled,
-                // A person may belong to other organizations; each is looked at when it is reached for.
-                Owner::User(_) => false,
-            },
+            is_disabled: record.owner.is_disabled(),
             restricts_sources: !record.sources.is_empty(),
         }
     }

@@ -1,17 +1,45 @@
 //! The first use of a key, from which the grace of the key that it replaced may run.
 
-use super::sync::{Arc, spawn};
+use std::collections::HashSet;
+use std::future::pending;
+
+use super::sync::{Arc, Mutex, lock, spawn, timeout};
 use super::{Cache, attempt};
 use crate::key::KeyId;
 
+/// The keys whose first use is being noted, or was a short while ago. A thousand requests at once are one first use.
+pub(super) struct FirstUses(Mutex<HashSet<KeyId>>);
+
+impl FirstUses {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(HashSet::new()))
+    }
+
+    /// Returns whether nobody else is noting it.
+    fn begin(&self, id: &KeyId) -> bool {
+        lock(&self.0).insert(id.clone())
+    }
+
+    fn end(&self, id: &KeyId) {
+        lock(&self.0).remove(id);
+    }
+}
+
 impl Cache {
-    /// Has the store take note of the first use of a key. The request does not wait for it: if it fails, the key is not
-    /// remembered, and the next request tries again.
+    /// Has the store note the first use of a key. The request does not wait for it: if it fails, the key is not remembered, and the
+    /// next request tries again.
     pub(crate) fn note_first_use(self: &Arc<Self>, id: KeyId) {
+        if !self.first_uses.begin(&id) {
+            return;
+        }
         let (cache, at) = (Arc::clone(self), self.clock.wall());
         spawn(async move {
             let noting = cache.backend.first_used(&id, at);
-            let _ = attempt("the first use of a key", cache.limits.deadline, noting).await;
+            if attempt("the first use of a key", cache.limits.deadline, noting).await.is_ok() {
+                // A record that was read before this is judged within the deadline, and says that nothing is noted yet.
+                let _ = timeout(cache.limits.deadline, pending::<()>()).await;
+            }
+            cache.first_uses.end(&id);
         });
     }
 }

@@ -51,6 +51,7 @@ pub(crate) use uses::{Used, Uses};
 
 use breaker::Breaker;
 use dead::Dead;
+use first_use::FirstUses;
 use flight::{Boarding, Flights};
 use follow::Follower;
 use lane::{Lane, Permits};
@@ -96,6 +97,7 @@ pub(crate) struct Cache {
     dead: Dead,
     flights: Arc<Flights>,
     permits: Permits,
+    first_uses: FirstUses,
     breaker: Breaker,
     /// When the last look-up was answered.
     answered: Atomic,
@@ -122,6 +124,7 @@ impl Cache {
             negative: Negative::new(limits.negative_ttl, limits.negative_capacity),
             dead: Dead::new(limits.dead_for()),
             flights: Arc::new(Flights::new(limits.pending_fills(), patience)),
+            first_uses: FirstUses::new(),
             permits: Permits::new(limits.concurrent_fills, backend.look_ups_at_once()),
             breaker: Breaker::new(limits.breaker_failures, limits.breaker_pause, metrics.clone()),
             answered: Atomic::new(0),

@@ -124,7 +124,7 @@ impl World {
             if weather.stormy { Duration::from_millis(1) } else { Duration::from_secs(24 * 60 * 60) };
         let limits =
             Limits { deadline, concurrent_fills: 2, breaker_pause: Duration::ZERO, ..Limits::default() };
-        let issuer = Issuer { schemes: Box::default(), admin: None, answers: Arc::new(()) };
+        let issuer = Issuer::alone(Box::default(), Arc::new(()));
         let backend = Box::new(Store { state: Arc::clone(&stored), weather });
         let cache = Cache::new(
             backend,

@@ -20,7 +20,8 @@ GRANT SELECT ON tower_api_key_user TO keys_node;
 -- Whoever changes keys and owners, and asks who did what. A node that ends a rotated key with the first use of its successor, or
 -- makes the hash of a password stronger, does so as well.
 GRANT SELECT, INSERT, UPDATE, DELETE ON tower_api_key, tower_api_key_organization, tower_api_key_user,
-    tower_api_key_membership, tower_api_key_project, tower_api_key_change TO keys_manager;
+    tower_api_key_membership, tower_api_key_project, tower_api_key_deleted_owner, tower_api_key_change TO keys_manager;
 GRANT SELECT, UPDATE ON tower_api_key_change_cut TO keys_manager;
 GRANT SELECT, INSERT, DELETE ON tower_api_key_audit TO keys_manager;
-GRANT SELECT ON tower_api_key_node, tower_api_key_usage TO keys_manager;
+GRANT SELECT ON tower_api_key_node TO keys_manager;
+GRANT SELECT, DELETE ON tower_api_key_usage TO keys_manager;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::MintError;
 use crate::clock::Timestamp;
-#[cfg(feature = "password")]
 use crate::digest::Digest;
 use crate::error::{ConfigError, ConfigErrorKind};
 
@@ -49,7 +48,6 @@ impl KeyId {
     }
 
     /// Makes the id of a person who is known by a password: always the same for one e-mail, and without it.
-    #[cfg(feature = "password")]
     pub(crate) fn of_account(account: &Digest) -> Self {
         let half = std::array::from_fn(|byte| account.as_bytes()[byte]);
         Self(format!("user_{}", crockford(u128::from_be_bytes(half))).into())

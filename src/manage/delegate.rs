@@ -1,27 +1,36 @@
 //! What a caller may do to its own keys.
 
-use super::{CreatedKey, KeyManager, ManageError, NewKey, Reached, Replacement};
-use crate::backend::{KeyFilter, KeyStore, KeyUpdate, UsageLine, UsageQuery, UsageStore};
+use super::{Authority, CreatedKey, KeyManager, ManageError, NewKey, Reached, Replacement};
+use crate::backend::{
+    Actor, Bounds, KeyFilter, KeyStore, KeyUpdate, Standing, UsageLine, UsageQuery, UsageStore,
+};
 use crate::environment::Environment;
 use crate::key::KeyId;
-use crate::owner::Owner;
 use crate::principal::Principal;
 use crate::record::Record;
-use crate::scope::{Scope, Scopes};
+use crate::scope::Requirement;
 
 /// The keys that a caller may know of: those of its own organization, project or person, in its own environment. All other
-/// keys are not there. What it grants it must have itself, and it must have what a key may do to be shown its successor.
+/// keys are not there. What it grants it must have itself, and it must have what a key may do to be shown its successor, to change it or
+/// to end it.
+///
+/// All of that is judged in the transaction of each change, by the caller as it is then.
 #[derive(Debug)]
 pub struct Delegate<'m, S> {
     manager: &'m KeyManager<S>,
     caller: &'m Principal,
+    actor: Actor,
     /// Whether keys of other environments are the caller's as well.
     anywhere: bool,
 }
 
 impl<'m, S: KeyStore> Delegate<'m, S> {
-    pub(super) fn new(manager: &'m KeyManager<S>, caller: &'m Principal) -> Self {
-        Self { manager, caller, anywhere: false }
+    pub(super) fn new(manager: &'m KeyManager<S>, caller: &'m Principal, actor: Actor) -> Self {
+        Self { manager, caller, actor, anywhere: false }
+    }
+
+    pub(super) fn external(manager: &'m KeyManager<S>, caller: &'m Principal) -> Self {
+        Self::new(manager, caller, Actor::external(caller.key_id().as_str()))
     }
 
     /// Takes the keys of all environments for those of a caller who is live. A caller of another environment keeps to its own:
@@ -31,19 +40,27 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
         Self { anywhere: self.caller.environment() == Environment::Live, ..self }
     }
 
-    /// Returns a key to [`create`](Self::create): of the caller's owner and environment, without a name, scopes, restrictions
-    /// or an end.
+    /// Requires scopes of the caller at the moment of each change, beside those that the change grants. Of no effect on one whose key
+    /// another backend keeps.
+    #[must_use]
+    pub fn requiring(self, requirement: Requirement) -> Self {
+        Self { actor: self.actor.requires(requirement), ..self }
+    }
+
+    /// Returns a key to [`create`](Self::create): of the caller's owner and environment, without a name or scopes.
     pub fn new_key(&self) -> NewKey {
         NewKey::new(self.caller.owner().identity()).environment(self.caller.environment())
     }
 
     /// Creates a key of the caller's owner and of its environment, or of any where the delegate is one
-    /// [across environments](Self::across_environments). It is the doing of the caller, whatever `created_by` says.
+    /// [across environments](Self::across_environments). It is the doing of the caller, whatever `created_by` says. It ends no later than
+    /// the caller's key, and if it names no sources, it is presented in the same ways as that.
     ///
     /// # Errors
     ///
-    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller lacks one of the scopes, or asks for another owner or an
-    /// environment that is not its own: the [fields](ManageError::fields) say which. And those of [`KeyManager::create`].
+    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is not in force any more, lacks one of the scopes, or asks for a later
+    /// end, another owner or an environment that is not its own: the [fields](ManageError::fields) say which. And those of
+    /// [`KeyManager::create`].
     pub async fn create(&self, new: NewKey) -> Result<CreatedKey, ManageError> {
         let owner = self.caller.owner().identity();
         if new.owner.identity() != owner {
@@ -54,9 +71,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
                 format!("expected {}, as the caller is, found another one", self.caller.environment());
             return Err(ManageError::beyond("environment", message));
         }
-        self.has(&new.scopes)?;
-        let created = self.manager.create(NewKey { owner, created_by: self.by(), ..new }).await?;
-        self.outlives_no_caller(created).await
+        self.manager.create_by(&self.authority(), NewKey { owner, ..new }).await
     }
 
     /// Returns a key.
@@ -66,10 +81,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     /// [`NotFound`](super::ManageErrorKind::NotFound) if the caller may know of none with this id.
     pub async fn get(&self, id: &KeyId) -> Result<Record, ManageError> {
         let record = self.manager.get(id).await?;
-        match self.filter(KeyFilter::all()) {
-            Some(own) if own.matches(&record) => Ok(record),
-            _ => Err(ManageError::not_found()),
-        }
+        if self.own().matches(&record) { Ok(record) } else { Err(ManageError::not_found()) }
     }
 
     /// Returns the first `limit` of the caller's keys that a filter means, from behind `after` on.
@@ -93,38 +105,32 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     ///
     /// # Errors
     ///
-    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller lacks one of the new scopes or, where the key is given
-    /// another end, one of those that it has; and those of [`get`](Self::get) and [`KeyManager::update`].
+    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is not in force any more, lacks one of the scopes that the key has or
+    /// is to have, or puts the end of the key off beyond that of its own; and those of [`get`](Self::get) and
+    /// [`KeyManager::update`].
     pub async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, ManageError> {
-        let record = self.get(id).await?;
-        update.scopes.as_ref().map_or(Ok(()), |scopes| self.has(scopes))?;
-        if update.expires_at.is_some() {
-            // To put the end of a key off is to grant it once more.
-            self.has(update.scopes.as_ref().unwrap_or(&record.scopes))?;
-        }
-        self.manager.update(id, KeyUpdate { by: self.by(), ..update }).await
+        self.manager.update_by(&self.authority(), id, update).await
     }
 
-    /// Replaces a key by a new one that may do the same.
+    /// Replaces a key by a new one that may do the same. A caller may replace its own key.
     ///
     /// # Errors
     ///
-    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller lacks one of its scopes, and those of
-    /// [`get`](Self::get) and [`KeyManager::rotate`].
+    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is not in force any more, lacks one of its scopes, or asks for an end
+    /// that is later than that of its own key and than the one that a successor has by itself; and those of [`get`](Self::get) and
+    /// [`KeyManager::rotate`].
     pub async fn rotate(&self, id: &KeyId, replacement: Replacement) -> Result<CreatedKey, ManageError> {
-        self.has(&self.get(id).await?.scopes)?;
-        let created = self.manager.rotate(id, Replacement { by: self.by(), ..replacement }).await?;
-        self.outlives_no_caller(created).await
+        self.manager.rotate_by(&self.authority(), id, replacement).await
     }
 
-    /// Revokes a key for good.
+    /// Revokes a key for good. A caller may always revoke its own.
     ///
     /// # Errors
     ///
-    /// Those of [`get`](Self::get) and [`KeyManager::revoke`].
+    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is not in force any more, or lacks one of the scopes of the key; and
+    /// those of [`get`](Self::get) and [`KeyManager::revoke`].
     pub async fn revoke(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
-        self.get(id).await?;
-        self.manager.revoke_as(self.by(), id, reason).await
+        self.manager.revoke_by(&self.authority(), id, reason).await
     }
 
     /// Revokes a key for good, and returns when no process admits it any more, as [`KeyManager::revoke_everywhere`] does.
@@ -137,42 +143,31 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
         Ok(self.manager.reached().await)
     }
 
-    /// Whose doing the changes are: the id of the caller's key.
-    fn by(&self) -> Option<Box<str>> {
-        Some(self.caller.key_id().as_str().into())
+    /// What the store judges: the caller, and what it may do to which keys.
+    fn authority(&self) -> Authority {
+        let is_judged = self.actor.subject().is_some();
+        let bounds = Bounds {
+            keys: self.own(),
+            stronger_keys: self.manager.stronger_keys,
+            given: (!is_judged).then(|| Standing::of(self.caller)),
+        };
+        Authority { actor: self.actor.clone(), bounds: Some(bounds) }
     }
 
-    /// Takes a new key back whose maker has lost its own meanwhile, as when its owner was deleted: what was revoked then did not
-    /// include a key that was still to come.
-    async fn outlives_no_caller(&self, created: CreatedKey) -> Result<CreatedKey, ManageError> {
-        if self.manager.is_in_force(self.caller).await? {
-            return Ok(created);
-        }
-        self.manager.revoke_as(self.by(), &created.record().id, "made by a key that is gone").await?;
-        Err(ManageError::gone())
+    /// The keys that the caller may know of.
+    fn own(&self) -> KeyFilter {
+        let own = KeyFilter::of_owner(self.caller.owner());
+        if self.anywhere { own } else { own.environment(self.caller.environment()) }
     }
 
     /// Narrows a filter to the keys that the caller may know of. Returns `None` if these are other keys than are asked for.
     fn filter(&self, mut filter: KeyFilter) -> Option<KeyFilter> {
-        let environment = (!self.anywhere).then(|| self.caller.environment());
-        let (organization, project, user) = match self.caller.owner() {
-            Owner::Organization(own) => (Some(&own.id), None, None),
-            Owner::Project(own) => (Some(&own.organization.id), Some(&own.id), None),
-            Owner::User(own) => (None, None, Some(&own.email)),
-        };
-        let is_left = narrow(&mut filter.environment, environment.as_ref())
-            && narrow(&mut filter.organization, organization)
-            && narrow(&mut filter.project, project)
-            && narrow(&mut filter.user, user);
+        let own = self.own();
+        let is_left = narrow(&mut filter.environment, own.environment.as_ref())
+            && narrow(&mut filter.organization, own.organization.as_ref())
+            && narrow(&mut filter.project, own.project.as_ref())
+            && narrow(&mut filter.user, own.user.as_ref());
         is_left.then_some(filter)
-    }
-
-    fn has(&self, scopes: &Scopes) -> Result<(), ManageError> {
-        let lacks = |scope: &&Scope| !self.caller.grants(scope);
-        scopes.iter().find(lacks).map_or(Ok(()), |scope| {
-            let message = format!("expected scopes that the caller has itself, found `{scope}`");
-            Err(ManageError::beyond("scopes", message))
-        })
     }
 }
 

@@ -23,7 +23,7 @@ pub enum ManageErrorKind {
     Invalid,
     /// There is no such key, or none that the caller may know of.
     NotFound,
-    /// The caller may not make such a key: [`ManageError::fields`] says what is beyond it, where the caller is still there.
+    /// The caller may not make such a change, or not any more: [`ManageError::fields`] says what is beyond it, where that is a value.
     Forbidden,
     /// The key is not in a state in which it can be changed like this, or there is one already.
     Conflict,
@@ -56,11 +56,6 @@ impl ManageError {
         Self::of(ManageErrorKind::NotFound)
     }
 
-    /// Says that the caller has lost its key.
-    pub(super) fn gone() -> Self {
-        Self::of(ManageErrorKind::Forbidden)
-    }
-
     pub(super) fn invalid(fields: Vec<FieldError>) -> Self {
         Self { fields, ..Self::of(ManageErrorKind::Invalid) }
     }
@@ -87,8 +82,12 @@ impl From<BackendError> for ManageError {
             BackendErrorKind::NotFound => ManageErrorKind::NotFound,
             BackendErrorKind::Conflict => ManageErrorKind::Conflict,
             BackendErrorKind::Invalid => ManageErrorKind::Invalid,
+            BackendErrorKind::Forbidden => ManageErrorKind::Forbidden,
             BackendErrorKind::Unavailable | BackendErrorKind::Corrupt => ManageErrorKind::Unavailable,
         };
+        if let Some(field) = error.field() {
+            return Self { fields: vec![FieldError::new(field, error.message())], ..Self::of(kind) };
+        }
         Self { source: Some(error.into()), ..Self::of(kind) }
     }
 }
@@ -104,9 +103,7 @@ impl fmt::Display for ManageError {
         f.write_str(match self.kind {
             ManageErrorKind::Invalid => "expected values that a key can have, found others",
             ManageErrorKind::NotFound => "expected a key that is there, found none with this id",
-            ManageErrorKind::Forbidden => {
-                "expected a key that the caller may grant, found one that is beyond it"
-            }
+            ManageErrorKind::Forbidden => "the caller may not make this change, or not any more",
             ManageErrorKind::Conflict => {
                 "expected a key that can be changed like this, found one that cannot"
             }

@@ -2,7 +2,8 @@
 //!
 //! [`KeyManager`] is for the code of an application that is trusted with all keys: a command line, a job, a page for
 //! administrators. What a customer does to its own keys goes through a [`Delegate`], which knows no other keys and grants
-//! nothing that the caller does not have.
+//! nothing that the caller does not have. The store judges the caller once more in the transaction of each change: what was true when its
+//! request began does not count.
 #![cfg_attr(feature = "axum", doc = "[`routes`] serves a delegate over HTTP, as [`OPENAPI`] describes.")]
 //!
 //! ```
@@ -25,6 +26,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod changes;
 mod delegate;
 mod error;
 mod new_key;
@@ -44,14 +46,12 @@ pub use routes::{ManageSettings, OPENAPI, Refused, routes};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::audit::{Action, Audit, AuditEvent, Hook};
-use crate::backend::{KeyFilter, KeyStore, KeyUpdate, Rotation, UsageLine, UsageQuery, UsageStore};
-use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::digest::{Digest, Digester};
-use crate::key::{KeyId, Mint, ReadableKey};
+use crate::audit::{Audit, Hook};
+use crate::backend::{Actor, Bounds, KeyStore, UsageLine, UsageQuery, UsageStore};
+use crate::clock::{Clock, SystemClock};
+use crate::digest::Digester;
+use crate::key::Mint;
 use crate::principal::Principal;
-use crate::record::{KeyState, Record, Revocation};
-use rules::Findings;
 
 /// The lease of an authenticator that is not told otherwise.
 const LEASE: Duration = Duration::from_secs(5);
@@ -67,8 +67,25 @@ pub struct KeyManager<S> {
     clock: Arc<dyn Clock>,
     audit: Option<Hook>,
     lease: Duration,
-    by: Option<Box<str>>,
+    actor: Actor,
     names: bool,
+    stronger_keys: bool,
+    rotation_renews: bool,
+}
+
+/// Who makes a change, and within what bounds.
+#[derive(Debug, Clone)]
+struct Authority {
+    actor: Actor,
+    bounds: Option<Bounds>,
+}
+
+impl Authority {
+    /// Returns whose doing a change is: that of a caller whatever it says, and of the application as it says.
+    fn by(&self, said: Option<Box<str>>) -> Option<Box<str>> {
+        let own = self.actor.name().map(Into::into);
+        if matches!(self.actor, Actor::System { .. }) { said.or(own) } else { own }
+    }
 }
 
 impl<S: KeyStore> KeyManager<S> {
@@ -81,8 +98,10 @@ impl<S: KeyStore> KeyManager<S> {
             clock: Arc::new(SystemClock::default()),
             audit: None,
             lease: LEASE,
-            by: None,
+            actor: Actor::system(),
             names: false,
+            stronger_keys: false,
+            rotation_renews: true,
         }
     }
 
@@ -138,6 +157,20 @@ impl<S: KeyStore> KeyManager<S> {
         Self { names: true, ..self }
     }
 
+    /// Lets callers update and revoke keys with scopes that they lack. Without this, a caller changes and ends only keys that it could
+    /// have made, and its own. What grants scopes, or puts an end off, asks for them in any case.
+    #[must_use]
+    pub fn allow_stronger_keys(self) -> Self {
+        Self { stronger_keys: true, ..self }
+    }
+
+    /// Sets whether a rotation begins the life of a key anew. Default: `true`, so a key of 90 days is replaced by one of 90 days. With
+    /// `false`, the successor ends when the key was to end.
+    #[must_use]
+    pub fn rotation_renews(self, renews: bool) -> Self {
+        Self { rotation_renews: renews, ..self }
+    }
+
     /// Tells of each change, after the store has acknowledged it.
     ///
     /// A call that is dropped before it returns may leave its change made and not told. A revocation is told though the key
@@ -165,217 +198,30 @@ impl<S: KeyStore> KeyManager<S> {
     /// ```
     #[must_use]
     pub fn acting_as(self, by: impl Into<Box<str>>) -> Self {
-        Self { by: Some(by.into()), ..self }
+        Self { actor: Actor::named(by), ..self }
     }
 
-    /// Narrows the manager to what a caller may do.
+    /// Has an actor make all changes, whom the store judges in the transaction of each: for what an application lets a caller do beside
+    /// the keys of its own owner. What may be done is up to the application, and to what the actor
+    /// [requires](Actor::requires_for).
+    #[must_use]
+    pub fn acting_for(self, actor: Actor) -> Self {
+        Self { actor, ..self }
+    }
+
+    /// Narrows the manager to what a caller may do whose key is in this store. It is judged once more with each change.
     pub fn on_behalf_of<'m>(&'m self, caller: &'m Principal) -> Delegate<'m, S> {
-        Delegate::new(self, caller)
+        Delegate::new(self, caller, caller.actor())
     }
 
-    /// Creates a key.
-    ///
-    /// # Errors
-    ///
-    /// [`Invalid`](ManageErrorKind::Invalid) if the key cannot be like this;
-    /// [`Unavailable`](ManageErrorKind::Unavailable) if the store or the operating system's generator fails.
-    pub async fn create(&self, new: NewKey) -> Result<CreatedKey, ManageError> {
-        let now = self.clock.wall();
-        self.check(&new, now)?;
-        let key = self.format.mint(new.environment)?;
-        let mut record = Record::new(KeyId::generate(now)?, &key, &self.digester, new.owner.clone());
-        record.readable = new.readable.then(|| key.readable());
-        new.describe(&mut record, now);
-        Ok(CreatedKey::new(key, self.insert(record).await?))
+    /// Narrows the manager to what a caller may do whose key another backend keeps. The store cannot judge such a caller: it may do what
+    /// its key entitled it to when it was admitted, however long ago that was. Call [`Principal::recheck`] right before a change.
+    pub fn on_behalf_of_external<'m>(&'m self, caller: &'m Principal) -> Delegate<'m, S> {
+        Delegate::external(self, caller)
     }
 
-    /// Adds a key that was made elsewhere, of which nothing but its digest need be known.
-    ///
-    /// # Errors
-    ///
-    /// As for [`create`](Self::create); [`Conflict`](ManageErrorKind::Conflict) if the key is there already.
-    pub async fn import(&self, digest: Digest, new: NewKey) -> Result<Record, ManageError> {
-        Findings::default().no_text_to_keep(new.readable).verdict()?;
-        self.import_with(digest, None, new).await
-    }
-
-    /// Adds a key that was made elsewhere by its text, which is digested and forgotten, unless it is to be
-    /// [readable](NewKey::readable).
-    ///
-    /// # Errors
-    ///
-    /// As for [`import`](Self::import).
-    pub async fn import_text(&self, text: &str, new: NewKey) -> Result<Record, ManageError> {
-        Findings::default().key_text(text).verdict()?;
-        let readable = new.readable.then(|| ReadableKey::new(text));
-        self.import_with(self.digester.digest(text.as_bytes()), readable, new).await
-    }
-
-    async fn import_with(
-        &self,
-        digest: Digest,
-        readable: Option<ReadableKey>,
-        new: NewKey,
-    ) -> Result<Record, ManageError> {
-        let now = self.clock.wall();
-        self.check(&new, now)?;
-        let mut record = Record::imported(KeyId::generate(now)?, digest, new.owner.clone());
-        record.readable = readable;
-        new.describe(&mut record, now);
-        self.insert(record).await
-    }
-
-    /// Returns a key.
-    ///
-    /// # Errors
-    ///
-    /// [`NotFound`](ManageErrorKind::NotFound) if there is none with this id.
-    pub async fn get(&self, id: &KeyId) -> Result<Record, ManageError> {
-        self.store.get(id).await?.ok_or_else(ManageError::not_found)
-    }
-
-    /// Returns the first `limit` keys that a filter means, from behind `after` on, in the order of their ids.
-    ///
-    /// # Errors
-    ///
-    /// [`Unavailable`](ManageErrorKind::Unavailable) if the store fails.
-    pub async fn list(
-        &self,
-        filter: &KeyFilter,
-        after: Option<&KeyId>,
-        limit: usize,
-    ) -> Result<Vec<Record>, ManageError> {
-        Ok(self.store.list(filter, after, limit).await?)
-    }
-
-    /// Changes what may be changed of a key.
-    ///
-    /// # Errors
-    ///
-    /// [`Invalid`](ManageErrorKind::Invalid), [`NotFound`](ManageErrorKind::NotFound), or
-    /// [`Conflict`](ManageErrorKind::Conflict) if the key was revoked.
-    pub async fn update(&self, id: &KeyId, mut update: KeyUpdate) -> Result<Record, ManageError> {
-        let mut findings = Findings::default();
-        if let Some(name) = &update.name {
-            findings = findings.name(name, self.names);
-        }
-        if let Some(scopes) = &update.scopes {
-            findings = findings.scopes(scopes);
-        }
-        if let Some(metadata) = &update.metadata {
-            findings = findings.metadata(metadata);
-        }
-        findings.expires_at(update.expires_at.flatten(), self.clock.wall()).verdict()?;
-        update.by = self.or_own(update.by);
-        let by = update.by.clone();
-        let record = self.store.update(id, update).await?;
-        self.tell(Action::Updated, Some(id), by);
-        Ok(record)
-    }
-
-    /// Replaces a key by a new one that may do the same.
-    ///
-    /// # Errors
-    ///
-    /// [`NotFound`](ManageErrorKind::NotFound); [`Conflict`](ManageErrorKind::Conflict) if the key is not in force or was
-    /// rotated before, as by someone else at the same time; [`Invalid`](ManageErrorKind::Invalid) if the new key would have
-    /// expired, or the grace is longer than 4,294,967,295 seconds.
-    pub async fn rotate(&self, id: &KeyId, replacement: Replacement) -> Result<CreatedKey, ManageError> {
-        let now = self.clock.wall();
-        let Replacement { grace, expires_at, .. } = replacement;
-        Findings::default().grace(grace).expires_at(expires_at, now).verdict()?;
-        let old = self.get(id).await?;
-        let key = self.format.mint(old.environment)?;
-        let mut rotation = Rotation::new(KeyId::generate(now)?, key.digest(&self.digester), key.hint(), now);
-        rotation.grace = grace;
-        rotation.readable = old.readable.map(|_| key.readable());
-        rotation.expires_at = expires_at;
-        rotation.by = self.or_own(replacement.by);
-        let by = rotation.by.clone();
-        let record = self.store.rotate(id, rotation).await?;
-        self.tell(Action::Rotated { to: record.id.clone() }, Some(id), by.clone());
-        self.tell(Action::Created, Some(&record.id), by);
-        Ok(CreatedKey::new(key, record))
-    }
-
-    /// Revokes a key for good. Revoking it again changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`NotFound`](ManageErrorKind::NotFound); [`Invalid`](ManageErrorKind::Invalid) if the reason is longer than 255
-    /// characters.
-    pub async fn revoke(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
-        self.revoke_as(self.by.clone(), id, reason).await
-    }
-
-    async fn revoke_as(&self, by: Option<Box<str>>, id: &KeyId, reason: &str) -> Result<(), ManageError> {
-        let revocation = Revocation { by: by.clone(), ..self.revocation(reason)? };
-        self.store.revoke(id, revocation).await?;
-        self.tell(Action::Revoked, Some(id), by);
-        Ok(())
-    }
-
-    /// Revokes all keys that a filter means, at once, and returns how many were not revoked before.
-    ///
-    /// # Errors
-    ///
-    /// As for [`revoke`](Self::revoke); either all of them are revoked or none.
-    pub async fn revoke_all(&self, filter: &KeyFilter, reason: &str) -> Result<u64, ManageError> {
-        let revocation = Revocation { by: self.by.clone(), ..self.revocation(reason)? };
-        let keys = self.store.revoke_all(filter, revocation).await?;
-        self.tell(Action::RevokedAll { keys }, None, self.by.clone());
-        Ok(keys)
-    }
-
-    /// Deletes all keys that had expired or were revoked by the time `before`, and returns how many these were. A time that is
-    /// still to come stands for now: no key is deleted that is in force.
-    ///
-    /// # Errors
-    ///
-    /// [`Unavailable`](ManageErrorKind::Unavailable) if the store fails.
-    pub async fn delete_ended(&self, before: Timestamp) -> Result<u64, ManageError> {
-        let keys = self.store.delete_ended(before.min(self.clock.wall())).await?;
-        self.tell(Action::DeletedAll { keys }, None, self.by.clone());
-        Ok(keys)
-    }
-
-    fn check(&self, new: &NewKey, now: Timestamp) -> Result<(), ManageError> {
-        Findings::default()
-            .owner(&new.owner)
-            .name(&new.name, self.names)
-            .scopes(&new.scopes)
-            .expires_at(new.expires_at, now)
-            .metadata(&new.metadata)
-            .verdict()
-    }
-
-    async fn insert(&self, mut record: Record) -> Result<Record, ManageError> {
-        record.created_by = self.or_own(record.created_by);
-        self.store.insert(record.clone()).await?;
-        self.tell(Action::Created, Some(&record.id), record.created_by.clone());
-        Ok(record)
-    }
-
-    /// Tells whether a caller could still call. A key that is kept elsewhere is not for this store to judge.
-    async fn is_in_force(&self, caller: &Principal) -> Result<bool, ManageError> {
-        let own = self.store.get(caller.key_id()).await?;
-        Ok(own.is_none_or(|own| own.state(self.clock.wall()) == KeyState::Active))
-    }
-
-    fn revocation(&self, reason: &str) -> Result<Revocation, ManageError> {
-        Findings::default().reason(reason).verdict()?;
-        Ok(Revocation::new(self.clock.wall(), reason))
-    }
-
-    fn or_own(&self, by: Option<Box<str>>) -> Option<Box<str>> {
-        by.or_else(|| self.by.clone())
-    }
-
-    fn tell(&self, action: Action, key: Option<&KeyId>, by: Option<Box<str>>) {
-        if let Some(hook) = &self.audit {
-            let event = AuditEvent::new(self.clock.wall(), action).by(by);
-            hook.tell(&AuditEvent { key: key.cloned(), ..event });
-        }
+    fn authority(&self) -> Authority {
+        Authority { actor: self.actor.clone(), bounds: None }
     }
 }
 

@@ -32,8 +32,10 @@ pub struct NewKey {
     pub created_by: Option<Box<str>>,
     /// Whether its text is kept, for a key that is no secret.
     pub readable: bool,
-    /// Whatever else the application wants to keep with it: up to 50 texts.
+    /// What the application keeps with it, which its owner neither sees nor changes: up to 50 texts.
     pub metadata: BTreeMap<String, String>,
+    /// What its owner notes about it: up to 50 texts.
+    pub labels: BTreeMap<String, String>,
 }
 
 impl NewKey {
@@ -49,6 +51,7 @@ impl NewKey {
             created_by: None,
             readable: false,
             metadata: BTreeMap::new(),
+            labels: BTreeMap::new(),
         }
     }
 
@@ -99,6 +102,7 @@ impl NewKey {
         record.created_by = self.created_by;
         record.expires_at = self.expires_at;
         record.metadata = self.metadata;
+        record.labels = self.labels;
     }
 }
 
@@ -108,7 +112,7 @@ impl NewKey {
 pub struct Replacement {
     /// How long the old key goes on.
     pub grace: Grace,
-    /// From when on the new key is refused; `None` lets it live as long as the old one was meant to.
+    /// From when on the new key is refused; `None` lets it live as long as [`rotation_renews`](super::KeyManager::rotation_renews) says.
     pub expires_at: Option<Timestamp>,
     /// Who replaces it.
     pub by: Option<Box<str>>,

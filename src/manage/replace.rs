@@ -1,21 +1,20 @@
 //! One key at a time.
 
 use super::{CreatedKey, KeyManager, ManageError, NewKey};
-use crate::backend::{KeyFilter, KeyStore};
-use crate::key::KeyId;
-use crate::record::KeyState;
+use crate::audit::Action;
+use crate::backend::{Changed, KeyAction, KeyFilter, KeyStore};
+use crate::record::{KeyState, Revocation};
 
 impl<S: KeyStore> KeyManager<S> {
-    /// Creates a key, and revokes all others in force that a filter means: for an owner who has one key at a time. The filter has
+    /// Creates a key and revokes all others in force that a filter means, at once: for an owner who has one key at a time. The filter has
     /// to mean the new key as well.
     ///
-    /// The others go on until the new key is there. Of several calls at once each returns a key, and when they have all returned,
-    /// one of these is left.
+    /// Of several calls at the same time each returns a key, and one of these is left.
     ///
     /// # Errors
     ///
-    /// As for [`create`](Self::create). After [`Unavailable`](super::ManageErrorKind::Unavailable), as after a call that is
-    /// dropped, the keys before may be in force beside the new one; the next call ends them.
+    /// As for [`create`](Self::create). Then the keys before are as they were; after
+    /// [`Unavailable`](super::ManageErrorKind::Unavailable) they may have been replaced, and the next call replaces that key.
     ///
     /// # Examples
     ///
@@ -38,25 +37,16 @@ impl<S: KeyStore> KeyManager<S> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub async fn replace(&self, filter: &KeyFilter, new: NewKey) -> Result<CreatedKey, ManageError> {
-        loop {
-            let before = self.in_force(filter).await?;
-            let created = self.create(new.clone()).await?;
-            let own = &created.record().id;
-            let all = self.in_force(filter).await?;
-            // Of several new keys one goes on, the same one for whoever sees them all. Who made another tries again.
-            let last = all.iter().filter(|id| !before.contains(id)).max().unwrap_or(own);
-            for id in all.iter().filter(|id| *id != last) {
-                self.revoke(id, "replaced").await?;
-            }
-            if self.get(own).await?.state(self.clock.wall()) == KeyState::Active {
-                return Ok(created);
-            }
-        }
-    }
-
-    async fn in_force(&self, filter: &KeyFilter) -> Result<Vec<KeyId>, ManageError> {
-        let active = filter.clone().state(KeyState::Active, self.clock.wall());
-        let records = self.list(&active, None, usize::MAX).await?;
-        Ok(records.into_iter().map(|record| record.id).collect())
+        let by = self.authority();
+        let (key, record) = self.mint(&by, new)?;
+        let in_force = filter.clone().state(KeyState::Active, self.clock.wall());
+        let revocation = Revocation { by: record.created_by.clone(), ..self.revocation("replaced")? };
+        let told = record.created_by.clone();
+        let action = KeyAction::Replace(Box::new(record), in_force, revocation);
+        let Changed { record, keys } = self.change(&by, action).await?;
+        let record = record.ok_or_else(ManageError::not_found)?;
+        self.tell(Action::Created, Some(&record.id), told.clone());
+        self.tell(Action::RevokedAll { keys }, None, told);
+        Ok(CreatedKey::new(key, record))
     }
 }

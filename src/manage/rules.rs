@@ -16,8 +16,8 @@ const TEXT: usize = 255;
 const SCOPES: (usize, usize) = (100, 128);
 /// Seconds for which a replaced key goes on: what every store can keep, and more than anyone waits.
 const GRACE: u64 = u32::MAX as u64;
-/// Entries of the metadata, and characters of a name and a value.
-const METADATA: (usize, usize, usize) = (50, 40, 500);
+/// Entries of metadata or labels, and characters of a name and a value.
+const TEXTS: (usize, usize, usize) = (50, 40, 500);
 
 /// What was found to be wrong with the values of a key.
 #[derive(Default)]
@@ -101,15 +101,16 @@ impl Findings {
         self
     }
 
-    pub(super) fn metadata(mut self, metadata: &BTreeMap<String, String>) -> Self {
-        let (most, name, value) = METADATA;
-        if metadata.len() > most {
-            self.add("metadata", format!("expected at most {most} entries, found {}", metadata.len()));
+    /// Checks texts by name, such as metadata.
+    pub(super) fn texts(mut self, field: &'static str, texts: &BTreeMap<String, String>) -> Self {
+        let (most, name, value) = TEXTS;
+        if texts.len() > most {
+            self.add(field, format!("expected at most {most} entries, found {}", texts.len()));
         }
         let fits = |text: &str, most| text.chars().count() <= most && !text.contains('\0');
-        if !metadata.iter().all(|(key, text)| !key.is_empty() && fits(key, name) && fits(text, value)) {
+        if !texts.iter().all(|(key, text)| !key.is_empty() && fits(key, name) && fits(text, value)) {
             let expected = format!("expected names of 1 to {name} and values of up to {value} characters");
-            self.add("metadata", format!("{expected}, found others"));
+            self.add(field, format!("{expected}, found others"));
         }
         self
     }

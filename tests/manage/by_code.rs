@@ -119,6 +119,7 @@ async fn values_that_a_key_cannot_have_are_refused_by_name_and_nothing_is_writte
         ("scopes", owner().scopes(many(101))),
         ("scopes", with(|new| new.scopes = Scopes::new(["x".repeat(129)]).unwrap())),
         ("expires_at", owner().expires_at(START)),
+        ("labels", with(|new| new.labels = [(String::new(), "x".to_owned())].into())),
         ("metadata", with(|new| new.metadata = [(String::new(), "x".to_owned())].into())),
         ("metadata", with(|new| new.metadata = [("x".to_owned(), "x".repeat(501))].into())),
         ("metadata", with(|new| new.metadata = (0..51).map(|n| (n.to_string(), String::new())).collect())),

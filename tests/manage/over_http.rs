@@ -24,7 +24,7 @@ async fn a_key_is_created_shown_changed_rotated_and_revoked() {
         "name": "Build server",
         "scopes": ["notes.read"],
         "expires_at": "2027-02-15T08:00:00.250Z",
-        "metadata": { "team": "infra" },
+        "labels": { "team": "infra" },
     });
     let made = world.ask(&admin, Method::POST, "/admin/keys", &body.to_string()).await;
     assert_eq!(made.status, StatusCode::CREATED);
@@ -57,11 +57,11 @@ async fn a_key_is_created_shown_changed_rotated_and_revoked() {
             "rotated_from": null,
             "rotated_to": null,
             "last_used_at": null,
-            "metadata": { "team": "infra" },
+            "labels": { "team": "infra" },
         })
     );
 
-    let update = json!({ "name": "Old server", "scopes": [], "expires_at": null, "metadata": {} });
+    let update = json!({ "name": "Old server", "scopes": [], "expires_at": null, "labels": {} });
     let changed = world.ask(&admin, Method::PATCH, &path, &update.to_string()).await;
     assert_eq!(changed.status, StatusCode::OK);
     has_no_secret(&changed);
@@ -181,8 +181,8 @@ async fn a_body_that_cannot_be_read_is_refused_by_the_names_of_its_fields() {
         ("expires_at", json!(1_900_000_000)),
         ("expires_at", json!("tomorrow")),
         ("expires_at", json!("2020-01-01T00:00:00Z")),
-        ("metadata", json!({ "a": 1 })),
-        ("metadata", json!([])),
+        ("labels", json!({ "a": 1 })),
+        ("labels", json!([])),
         ("body", json!("another field")),
     ] {
         let body = json!({ field: value }).to_string();

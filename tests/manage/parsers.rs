@@ -39,7 +39,7 @@ proptest! {
     }
 
     #[test]
-    fn a_body_makes_a_key_or_is_refused(body in r#"[{\["]{0,2}("(name|scopes|expires_at|metadata|x)"[:,].{0,12}){0,2}[}\]"]{0,2}"#) {
+    fn a_body_makes_a_key_or_is_refused(body in r#"[{\["]{0,2}("(name|scopes|expires_at|labels|x)"[:,].{0,12}){0,2}[}\]"]{0,2}"#) {
         let (answer, made) = ask(&Method::POST, "/admin/keys", &body);
         match answer.status {
             StatusCode::CREATED => prop_assert_eq!(made, 1),
@@ -50,10 +50,10 @@ proptest! {
 
     #[test]
     fn a_name_and_texts_are_shown_as_they_were_sent(name in r"\PC{0,255}", text in r"\PC{0,100}") {
-        let body = json!({ "name": name, "metadata": { "text": text } }).to_string();
+        let body = json!({ "name": name, "labels": { "text": text } }).to_string();
         let (answer, _) = ask(&Method::POST, "/admin/keys", &body);
         prop_assert_eq!(&answer.body["name"], &Value::from(name));
-        prop_assert_eq!(&answer.body["metadata"]["text"], &Value::from(text));
+        prop_assert_eq!(&answer.body["labels"]["text"], &Value::from(text));
     }
 
     #[test]

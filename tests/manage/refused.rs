@@ -62,7 +62,7 @@ async fn errors_are_listed_where_there_are_some() {
     let world = World::new();
     let admin = world.admin().await;
     let own = format!("/keys/{}", admin.record.id);
-    world.manager.revoke(&world.customer("acme", "a").await.record.id, "").await.unwrap();
+    world.manager.revoke(&world.customer("acme", "notes.read").await.record.id, "").await.unwrap();
     let gone = world.all().await.into_iter().find(|record| record.revoked.is_some()).unwrap();
     for (method, path, status) in [
         (Method::GET, "/keys/key_nobody".to_owned(), StatusCode::NOT_FOUND),
@@ -75,7 +75,7 @@ async fn errors_are_listed_where_there_are_some() {
     let answer = refused(&world, &admin, Method::PATCH, &own, r#"{"name":1,"scopes":2,"x":3}"#).await;
     assert_eq!(answer.body["detail"], "Invalid values");
     assert_eq!(errors(&answer), (vec!["name", "scopes", "body"], "expected a text, found a number"));
-    let detail = "expected no fields but name, scopes, expires_at, metadata, found others";
+    let detail = "expected no fields but name, scopes, expires_at, labels, found others";
     assert_eq!(answer.body["errors"][2]["detail"], detail);
 }
 

@@ -35,7 +35,7 @@ fn world(change: impl FnOnce(KeyManager<MemoryStore>) -> KeyManager<MemoryStore>
 async fn errors_are_in_the_shape_that_the_application_gives_them_and_keep_status_and_headers() {
     let world = world(|manager| manager);
     let admin = world.admin().await;
-    let gone = world.customer("acme", "a").await;
+    let gone = world.customer("acme", "notes.read").await;
     world.manager.revoke(&gone.record.id, "").await.unwrap();
     let gone = format!("/keys/{}", gone.record.id);
     let large = json!({ "name": "x".repeat(70_000) }).to_string();

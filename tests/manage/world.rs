@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::routing::get;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
+use http_body_util::channel::Channel;
 use serde_json::Value;
 use tower::ServiceExt;
 use tower_api_key::backend::KeyFilter;
@@ -101,7 +102,19 @@ impl World {
     ) -> Answer {
         let request = Request::builder().method(method).uri(path);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
-        let request = request.body(Body::from(body.to_owned())).unwrap();
+        self.answer(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    /// Sends a request whose body does not end.
+    pub(crate) async fn send_half(&self, caller: &Customer, method: Method, path: &str) -> Answer {
+        let (mut rest, body) = Channel::<Bytes>::new(1);
+        rest.send_data("{".into()).await.unwrap();
+        let bearer = format!("Bearer {}", caller.text);
+        let request = Request::builder().method(method).uri(path).header("authorization", bearer);
+        self.answer(request.body(Body::new(body)).unwrap()).await
+    }
+
+    pub(crate) async fn answer(&self, request: Request<Body>) -> Answer {
         let response = self.app.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();

@@ -37,7 +37,8 @@ impl Service {
         }
         let needs = |scope: &str| Requirement::all_of([scope]).unwrap();
         let scopes = ManageSettings::new(needs("keys.read"), needs("keys.write"))
-            .permissions(Scopes::parse("keys.read keys.write notes.*").unwrap());
+            .permissions(Scopes::parse("keys.read keys.write notes.*").unwrap())
+            .external_callers();
         let app = Router::new()
             .nest(
                 "/admin",

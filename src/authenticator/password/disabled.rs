@@ -3,8 +3,10 @@
 use std::convert::Infallible;
 
 use super::super::Authenticator;
-use crate::cache::{Fact, Unanswered};
+use crate::cache::{Fact, Question, Unanswered};
 use crate::credential::Credential;
+use crate::record::Record;
+use crate::scope::Scopes;
 
 /// There is no password where none is accepted.
 pub(in super::super) enum Presented {}
@@ -12,7 +14,15 @@ pub(in super::super) enum Presented {}
 /// Nothing that could be configured.
 pub(in super::super) type Accepted = Option<Infallible>;
 
+pub(in super::super) fn granted(_: &Accepted) -> Scopes {
+    Scopes::default()
+}
+
 impl Authenticator {
+    pub(in super::super) fn question_about(&self, record: &Record) -> Question {
+        record.digest.into()
+    }
+
     pub(in super::super) fn password_in(&self, _: &Credential<'_>) -> Option<Presented> {
         None
     }

@@ -12,6 +12,7 @@ use crate::environment::Environment;
 use crate::owner::{Owner, User};
 use crate::password::Passwords;
 use crate::password_hash::PasswordHash;
+use crate::record::Record;
 use crate::scope::Scopes;
 use crate::trace;
 
@@ -30,7 +31,27 @@ pub(in super::super) struct Presented {
     secret: Zeroizing<Vec<u8>>,
 }
 
+pub(in super::super) fn granted(accepted: &Accepted) -> Scopes {
+    accepted.scopes.clone()
+}
+
 impl Authenticator {
+    /// Returns what to ask the store about a record that was found before.
+    pub(in super::super) fn question_about(&self, record: &Record) -> Question {
+        match &record.owner {
+            Owner::User(user) if record.digest == Digest::of_account(&user.email) => {
+                self.question_of(record.digest, (&*user.email).into())
+            }
+            _ => record.digest.into(),
+        }
+    }
+
+    fn question_of(&self, digest: Digest, email: Arc<str>) -> Question {
+        // A person has no environment: it is that of the deployment.
+        let environment = self.0.environment.unwrap_or(Environment::Live);
+        Question::Account { digest, email, environment, scopes: self.0.passwords.scopes.clone() }
+    }
+
     /// Returns what may be a password: a Basic credential that names a person.
     pub(in super::super) fn password_in(&self, credential: &Credential<'_>) -> Option<Presented> {
         self.0.passwords.verifier.as_ref()?;
@@ -61,13 +82,8 @@ impl Authenticator {
     /// the time tells nothing.
     pub(in super::super) async fn look_up_account(&self, presented: Presented) -> Result<Fact, Unanswered> {
         let Presented { account: digest, email, secret } = presented;
-        let Accepted { verifier, scopes } = &self.0.passwords;
-        let Some(passwords) = verifier else { return Ok(Fact::Absent) };
-        // A person has no environment: it is that of the deployment.
-        let environment = self.0.environment.unwrap_or(Environment::Live);
-        let question =
-            Question::Account { digest, email: Arc::clone(&email), environment, scopes: scopes.clone() };
-        let account = self.0.cache.read(question).await?;
+        let Some(passwords) = &self.0.passwords.verifier else { return Ok(Fact::Absent) };
+        let account = self.0.cache.read(self.question_of(digest, Arc::clone(&email))).await?;
         let hash = password_of(&account);
         match passwords.verify(&email, hash, secret.clone()).await {
             Ok(true) => {
@@ -108,7 +124,7 @@ impl Authenticator {
 fn password_of(account: &Fact) -> Option<&PasswordHash> {
     match account {
         Fact::Known(entry) => match &entry.record().owner {
-            Owner::User(user) => user.password(),
+            Owner::User(user) => user.password().map(|password| &password.hash),
             Owner::Organization(_) | Owner::Project(_) => None,
         },
         Fact::Absent | Fact::Dead => None,

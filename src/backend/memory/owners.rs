@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use super::Keys;
+use crate::backend::mark::Mark;
 use crate::backend::{BackendError, Change, KeyFilter, OwnerChange};
-use crate::owner::{Membership, Organization, Owner, Project, User};
-use crate::password_hash::PasswordHash;
+use crate::owner::{Membership, Organization, Owner, Password, Project, User};
 use crate::record::{Record, Revocation};
 
 #[derive(Debug, Default)]
 pub(super) struct Owners {
     organizations: BTreeMap<Box<str>, Organization>,
-    users: BTreeMap<Box<str>, Option<PasswordHash>>,
+    users: BTreeMap<Box<str>, Option<Password>>,
     /// The role and its scopes, by e-mail and organization.
     memberships: BTreeMap<(Box<str>, Box<str>), Membership>,
     projects: BTreeSet<(Box<str>, Box<str>)>,
+    deleted: BTreeSet<Mark>,
 }
 
 impl Owners {
@@ -23,11 +24,16 @@ impl Owners {
         self.organizations.get(id)
     }
 
+    /// Checks that no deleted owner has left this mark.
+    pub(super) fn is_free(&self, mark: &Mark) -> Result<(), BackendError> {
+        if self.deleted.contains(mark) { Err(BackendError::owner_deleted()) } else { Ok(()) }
+    }
+
     pub(super) fn user(&self, email: &str) -> Option<User> {
         let password = self.users.get(email)?.clone();
         let memberships = self.memberships.iter().filter(|((member, _), _)| **member == *email);
         let current = memberships.map(|(_, membership)| self.current_membership(membership));
-        Some(User::new(email, current).with_password(password))
+        Some(User::new(email, current).with(password))
     }
 
     pub(super) fn members(&self, organization: &str, after: Option<&str>, limit: usize) -> Vec<User> {
@@ -86,6 +92,7 @@ impl Keys {
         match change {
             OwnerChange::PutOrganization(organization) => {
                 let id = organization.id.clone();
+                owners.is_free(&Mark::of_organization(&id))?;
                 owners.organizations.insert(id.clone(), organization);
                 Ok(self.concerned_by_organization(&id))
             }
@@ -95,26 +102,31 @@ impl Keys {
                 self.owners.memberships.retain(|(_, of), _| *of != id);
                 self.owners.projects.retain(|(of, _)| *of != id);
                 self.owners.organizations.remove(&id);
+                self.owners.deleted.insert(Mark::of_organization(&id));
                 Ok(self.revoke_owned(concerned, &KeyFilter::of_organization(id), &revocation))
             }
             OwnerChange::PutUser(email) => {
+                owners.is_free(&Mark::of_user(&email))?;
                 owners.users.entry(email.clone()).or_default();
                 Ok(self.concerned_by_user(&email))
             }
             OwnerChange::SetPassword(email, hash) => {
-                *owners.users.get_mut(&email).ok_or_else(BackendError::no_owner)? = hash;
+                *owners.users.get_mut(&email).ok_or_else(BackendError::no_owner)? = hash.map(Into::into);
                 Ok(vec![Change::of_user(&email)])
             }
             OwnerChange::Rehash(email, from, to) => {
-                let hash = owners.users.get_mut(&email).ok_or_else(BackendError::no_owner)?;
-                if hash.as_ref() == Some(&from) {
-                    *hash = Some(to);
+                let password = owners.users.get_mut(&email).ok_or_else(BackendError::no_owner)?;
+                if let Some(password) = password
+                    && password.hash == from
+                {
+                    password.hash = to;
                 }
                 Ok(vec![Change::of_user(&email)])
             }
             OwnerChange::DeleteUser(email, revocation) => {
                 found(owners.users.remove(&email).is_some())?;
                 owners.memberships.retain(|(member, _), _| *member != email);
+                owners.deleted.insert(Mark::of_user(&email));
                 let concerned = vec![Change::of_user(&email)];
                 Ok(self.revoke_owned(concerned, &KeyFilter::of_user(email), &revocation))
             }
@@ -131,15 +143,28 @@ impl Keys {
             }
             OwnerChange::PutProject(organization, id) => {
                 found(owners.organizations.contains_key(&organization))?;
+                owners.is_free(&Mark::of_project(&organization, &id))?;
                 owners.projects.insert((organization, id));
                 Ok(Vec::new())
             }
             OwnerChange::DeleteProject(organization, id, revocation) => {
                 found(owners.projects.remove(&(organization.clone(), id.clone())))?;
+                owners.deleted.insert(Mark::of_project(&organization, &id));
                 let keys = KeyFilter::of_project(organization, id);
                 Ok(self.revoke_owned(Vec::new(), &keys, &revocation))
             }
+            OwnerChange::PurgeOwner(owner) => self.purge(&owner),
         }
+    }
+
+    fn purge(&mut self, owner: &Owner) -> Result<Vec<Change>, BackendError> {
+        found(self.owners.deleted.remove(&Mark::of(owner)))?;
+        if let Owner::Organization(own) = owner {
+            self.owners.deleted.retain(|mark| mark.organization != own.id);
+        }
+        let filter = KeyFilter::of_owner(owner);
+        self.usage.forget(&filter);
+        Ok(self.delete(|record| filter.matches(record)))
     }
 
     fn concerned_by_user(&self, email: &str) -> Vec<Change> {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::MemoryStore;
-use crate::backend::{BackendError, UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageStore};
+use crate::backend::{
+    BackendError, KeyFilter, UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageStore,
+};
 use crate::clock::Day;
 use crate::environment::Environment;
 use crate::key::KeyId;
@@ -35,6 +37,11 @@ impl Usage {
         let slot = (count.day, count.key.clone(), count.environment);
         let (_, requests) = self.counts.entry(slot).or_insert_with(|| (count.owner.clone(), 0));
         *requests += count.requests;
+    }
+
+    /// Forgets what was counted of the keys of an owner.
+    pub(super) fn forget(&mut self, filter: &KeyFilter) {
+        self.counts.retain(|(_, _, environment), (owner, _)| !filter.matches_owner(owner, *environment));
     }
 
     fn lines(&self, query: &UsageQuery) -> Vec<UsageLine> {

@@ -11,13 +11,28 @@ pub(super) type DatabaseConnection = sqlx::PgConnection;
 pub(super) type DatabaseTransaction<'t> = sqlx::Transaction<'t, Database>;
 
 /// Each statement sees what was committed before it, whatever the connections of an application default to: one that follows a
-/// lock must see what was done under it. A process that stands still meanwhile, or is cut off, does not keep its locks for longer than
-/// others wait.
+/// lock must see what was done under it. A process that stands still meanwhile, or is cut off, keeps its locks for a second: for no longer
+/// than that it keeps its actor from being revoked.
 pub(super) const BEGIN: &str =
-    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '5s'";
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '1s'";
 
 /// Keeps a row that was read as it is, until the transaction ends.
 pub(super) const LOCK_ROW: &str = " FOR UPDATE OF tower_api_key";
+
+/// Keeps the key of an actor as it is, and lets others do the same, until the transaction ends.
+pub(super) const SHARE_KEY: &str = " FOR SHARE OF tower_api_key";
+
+/// Keep what is known of the owner of an actor's key as it is, by its organization and its e-mail, of which one is NULL: for changes that
+/// do not hold off changes of owners as a whole.
+pub(super) const SHARE_OWNER: &[&str] = &[
+    "SELECT FROM tower_api_key_organization WHERE organization = $1 AND $2::TEXT IS NULL FOR SHARE",
+    "SELECT FROM tower_api_key_user WHERE email = $2 AND $1::TEXT IS NULL FOR SHARE",
+    "SELECT FROM tower_api_key_membership m JOIN tower_api_key_organization o ON o.organization = m.organization
+        WHERE m.email = $2 AND $1::TEXT IS NULL FOR SHARE",
+];
+
+/// Holds off the writers whose keys these are.
+pub(super) const LOCK_KEYS: &str = " FOR NO KEY UPDATE";
 
 /// Whoever adds a key holds off changes of owners, and whoever changes an owner holds off new keys: a key that is added unseen
 /// would be cached with its owner as it was. Changes of many keys hold off those that take the rows of two, in another order. The
@@ -86,7 +101,14 @@ pub(super) const SCHEMA: &[Migration] = &[
     },
     Migration { version: 6, name: "lists", sql: include_str!("../sql/migrations/postgres/0006_lists.sql") },
     Migration { version: 7, name: "fleet", sql: include_str!("../sql/migrations/postgres/0007_fleet.sql") },
+    Migration { version: 8, name: "actors", sql: include_str!("../sql/migrations/postgres/0008_actors.sql") },
 ];
+
+/// Returns whether a transaction failed because of others at the same time: they waited for each other (SQLSTATE 40P01), or a lock was
+/// not to be had in the time that is set for it (55P03). The next attempt finds them gone.
+pub(super) fn is_crossed(error: &dyn DatabaseError) -> bool {
+    matches!(error.code().as_deref(), Some("40P01" | "55P03"))
+}
 
 /// Tells whether the database cannot keep a value, whatever the time: a text with a zero byte (SQLSTATE 22021).
 pub(super) fn is_unfit(error: &dyn DatabaseError) -> bool {

@@ -1,8 +1,8 @@
 //! What a row says of the owner of a key, beside who it is.
 
-use super::row::unexpected;
+use super::row::{decode_digest, unexpected};
 use crate::backend::BackendError;
-use crate::owner::{Membership, Organization, Owner, User};
+use crate::owner::{Membership, Organization, Owner, Password, User};
 use crate::password_hash::PasswordHash;
 use crate::scope::Scopes;
 
@@ -39,10 +39,16 @@ impl OwnerFacts {
 pub(in crate::backend) fn decode_user(
     email: String,
     password_hash: Option<&str>,
+    password_version: Option<&[u8]>,
     memberships: Option<&str>,
 ) -> Result<User, BackendError> {
     let hash = password_hash.map(PasswordHash::new).transpose().map_err(BackendError::corrupt)?;
-    Ok(User::new(email, decode_memberships(memberships)?).with_password(hash))
+    let version = password_version.map(decode_digest).transpose()?;
+    let password = hash.map(Password::from).map(|password| match version {
+        Some(version) => Password { version, ..password },
+        None => password,
+    });
+    Ok(User::new(email, decode_memberships(memberships)?).with(password))
 }
 
 /// Reads one membership.

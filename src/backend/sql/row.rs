@@ -20,7 +20,7 @@ macro_rules! columns {
     () => {
         "id, digest, hint, name, owner_kind, owner_organization, owner_email, owner_project, environment, scopes, sources, \
          created_at, created_by, expires_at, revoked_at, revoked_reason, rotated_from, rotated_to, last_used_at, \
-         first_use_grace, metadata, revoked_by, readable"
+         first_use_grace, metadata, revoked_by, readable, labels"
     };
 }
 pub(in crate::backend) use columns;
@@ -51,6 +51,7 @@ pub(in crate::backend) struct KeyRow {
     pub(in crate::backend) metadata: String,
     pub(in crate::backend) revoked_by: Option<String>,
     pub(in crate::backend) readable: Option<String>,
+    pub(in crate::backend) labels: String,
 }
 
 impl KeyRow {
@@ -85,6 +86,7 @@ impl KeyRow {
             last_used_at: record.last_used_at.map(millis),
             first_use_grace: record.first_use_grace.map(encode_grace).transpose()?,
             metadata: serde_json::to_string(&record.metadata).map_err(BackendError::invalid)?,
+            labels: serde_json::to_string(&record.labels).map_err(BackendError::invalid)?,
             readable: record.readable.as_ref().map(|key| text(key.as_str())),
             revoked_by: record.revoked.as_ref().and_then(|revoked| revoked.by.as_deref()).map(text),
         })
@@ -131,6 +133,8 @@ impl KeyRow {
         // The error of the parser would show what it found.
         record.metadata = serde_json::from_str(&self.metadata)
             .map_err(|_| unexpected("metadata that are a JSON object of texts", "something else"))?;
+        record.labels = serde_json::from_str(&self.labels)
+            .map_err(|_| unexpected("labels that are a JSON object of texts", "something else"))?;
         Ok(record)
     }
 }
@@ -228,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_row_that_was_tampered_with_is_an_error() {
-        let tamper: [fn(&mut KeyRow); 14] = [
+        let tamper: [fn(&mut KeyRow); 15] = [
             |row| row.id = "a b".into(),
             |row| row.digest = vec![7; 31],
             |row| row.owner_kind = "nobody".into(),
@@ -242,6 +246,7 @@ mod tests {
             |row| row.rotated_to = Some(String::new()),
             |row| row.first_use_grace = Some(-1),
             |row| row.metadata = "[]".into(),
+            |row| row.labels = "[]".into(),
             |row| {
                 (row.revoked_at, row.revoked_reason, row.revoked_by) = (None, None, Some("someone".into()));
             },

@@ -17,6 +17,9 @@ pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 pub(super) const LOCK_ROW: &str = "";
 
 /// Nothing, for the same reason.
+pub(super) const SHARE_KEY: &str = "";
+pub(super) const SHARE_OWNER: &[&str] = &[];
+pub(super) const LOCK_KEYS: &str = "";
 pub(super) const PASS_LOCKED: &str = "";
 pub(super) const KEEP_OWNERS: &[&str] = &[];
 pub(super) const LOCK_OWNERS: &[&str] = &[];
@@ -61,7 +64,13 @@ pub(super) const SCHEMA: &[Migration] = &[
         sql: include_str!("../sql/migrations/sqlite/0006_readable.sql"),
     },
     Migration { version: 7, name: "lists", sql: include_str!("../sql/migrations/sqlite/0007_lists.sql") },
+    Migration { version: 8, name: "actors", sql: include_str!("../sql/migrations/sqlite/0008_actors.sql") },
 ];
+
+/// Returns whether a transaction failed because of others at the same time. Here it waits for them.
+pub(super) fn is_crossed(_: &dyn DatabaseError) -> bool {
+    false
+}
 
 /// Tells whether the database cannot keep a value, whatever the time. This one keeps all that it is given.
 pub(super) fn is_unfit(_: &dyn DatabaseError) -> bool {

@@ -9,7 +9,7 @@ use crate::cache::{Entry, Used};
 use crate::clock::Moment;
 
 fn entry() -> Arc<Entry> {
-    let issuer = Issuer { schemes: Box::default(), admin: None, answers: Arc::new(()) };
+    let issuer = Issuer::alone(Box::default(), Arc::new(()));
     let stamp = Stamps::new().current(&DIGEST);
     Arc::new(Entry::new(stamp, Moment::NEVER, record(VALID).expect("a record"), Arc::new(issuer)))
 }

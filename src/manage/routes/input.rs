@@ -1,26 +1,50 @@
 //! Reading what a client wants, field by field, so that an error names the field, and which key it means.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::Path;
 use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::{FromRequest, Path, Request};
 use serde_json::{Map, Value};
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
+use tokio::time::timeout;
 
 use super::super::{FieldError, ManageError};
+use super::Shared;
 use super::once::names_each_field_once;
 use super::refusal::Refusal;
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 use crate::scope::Scopes;
 
-pub(super) type Body = Result<Bytes, BytesRejection>;
+/// A body, or why there is none.
+pub(super) struct Body(Result<Bytes, Incomplete>);
+
+/// Why a body was not read to its end.
+pub(super) enum Incomplete {
+    /// It is cut off, or larger than any that is read.
+    Refused(BytesRejection),
+    /// It took longer than this.
+    Late(Duration),
+}
+
+impl<S: Send + Sync> FromRequest<Arc<Shared<S>>> for Body {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, shared: &Arc<Shared<S>>) -> Result<Self, Infallible> {
+        let most = shared.settings.body_timeout;
+        let body = timeout(most, Bytes::from_request(request, shared)).await;
+        Ok(Self(body.map_or(Err(Incomplete::Late(most)), |body| body.map_err(Incomplete::Refused))))
+    }
+}
+
 pub(super) type Id = Result<Path<String>, PathRejection>;
 
-pub(super) fn read(body: Body) -> Result<Fields, Refusal> {
+pub(super) fn read(Body(body): Body) -> Result<Fields, Refusal> {
     let wrong = |detail: &str| Refusal::Request(detail.to_owned());
     let body = body.map_err(Refusal::Body)?;
     let fields = Fields::parse(&body)

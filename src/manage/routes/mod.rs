@@ -61,7 +61,7 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 /// | `POST /keys` | 201, the key with its text, which is never shown again |
 /// | `GET /keys?limit&cursor&state` | 200, a page of keys, and `next_cursor` if there are more |
 /// | `GET /keys/{id}` | 200, a key |
-/// | `PATCH /keys/{id}` | 200, the key with a new `name`, `scopes`, `expires_at` or `metadata` |
+/// | `PATCH /keys/{id}` | 200, the key with a new `name`, `scopes`, `expires_at` or `labels` |
 /// | `POST /keys/{id}/rotate` | 201, the successor with its text; `grace_seconds`, `grace_from_first_use`, `expires_at` |
 /// | `DELETE /keys/{id}?reason&wait` | 204, though it was revoked before; with `wait=fleet` when no process admits it any more |
 /// | `GET /keys/{id}/usage?from&to` | 200, how often the key was used, by day |
@@ -71,8 +71,9 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 /// Days are in UTC, written like `2030-01-31`, and both included: at most 366, by default the last 30.
 ///
 /// Errors are JSON with a `detail`, and `errors` that name fields: 400 for a body or a query that cannot be read, 403 for scopes
-/// that the caller lacks, 404 for keys that are not the caller's, 405, 409 for a key that is not in a state for it, 413 for a body
-/// of more than 65,536 bytes, 422 for values that a key cannot have, 503. [`ManageSettings::respond`] gives them another shape. No
+/// that the caller lacks and for a caller who has lost its key or its scopes by the time of the change, 404 for keys that are not the
+/// caller's, 405, 408 for a body that takes more than 10 s, 409 for a key that is not in a state for it, 413 for a body of more than
+/// 65,536 bytes, 422 for values that a key cannot have, 503. [`ManageSettings::respond`] gives them another shape. No
 /// answer may be stored by caches (RFC 9111 §5.2.2.5). [`OPENAPI`] says all of this in detail.
 pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, settings: ManageSettings) -> Router {
     let shape = settings.shape.clone();
@@ -103,20 +104,29 @@ type Manager<S> = State<Arc<Shared<S>>>;
 
 impl<S: KeyStore> Shared<S> {
     fn to_read<'s>(&'s self, caller: &'s Principal) -> Result<Delegate<'s, S>, Refusal> {
-        self.delegate(caller, &self.settings.read)
+        self.check(caller, &self.settings.read)?;
+        if self.settings.external_callers {
+            return Ok(self.manager.on_behalf_of_external(caller));
+        }
+        Ok(self.manager.on_behalf_of(caller))
     }
 
-    fn to_write<'s>(&'s self, caller: &'s Principal) -> Result<Delegate<'s, S>, Refusal> {
-        self.delegate(caller, &self.settings.write)
+    /// Has the store judge the caller once more with the change, as its body may have arrived long after its head.
+    async fn to_write<'s>(&'s self, caller: &'s mut Principal) -> Result<Delegate<'s, S>, Refusal> {
+        let needed = &self.settings.write;
+        if self.settings.external_callers {
+            *caller = caller.recheck().await.map_err(|rejection| Refusal::Caller(Box::new(rejection)))?;
+        }
+        self.check(caller, needed)?;
+        if self.settings.external_callers {
+            return Ok(self.manager.on_behalf_of_external(caller));
+        }
+        Ok(self.manager.on_behalf_of(caller).requiring(needed.clone()))
     }
 
-    fn delegate<'s>(
-        &'s self,
-        caller: &'s Principal,
-        needed: &Requirement,
-    ) -> Result<Delegate<'s, S>, Refusal> {
+    fn check(&self, caller: &Principal, needed: &Requirement) -> Result<(), Refusal> {
         if caller.meets(needed) {
-            return Ok(self.manager.on_behalf_of(caller));
+            return Ok(());
         }
         Err(Refusal::Caller(Box::new(Rejection::of(caller, Reason::MissingScope(needed.clone())))))
     }
@@ -128,16 +138,16 @@ impl<S: KeyStore> Shared<S> {
 
 async fn create<S: KeyStore>(
     State(shared): Manager<S>,
-    caller: Principal,
+    mut caller: Principal,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let delegate = shared.to_write(&caller)?;
+    let delegate = shared.to_write(&mut caller).await?;
     let mut fields = read(body)?;
     let mut new = delegate.new_key();
     new.name = fields.text("name").unwrap_or_default();
     new.scopes = fields.scopes("scopes").unwrap_or_default();
     new.expires_at = fields.time("expires_at").flatten();
-    new.metadata = fields.texts("metadata").unwrap_or_default();
+    new.labels = fields.texts("labels").unwrap_or_default();
     fields.finish()?;
     let key = delegate.create(new).await?;
     Ok(answer(StatusCode::CREATED, &created(key, shared.now())))
@@ -172,18 +182,18 @@ async fn show<S: KeyStore>(
 
 async fn update<S: KeyStore>(
     State(shared): Manager<S>,
-    caller: Principal,
+    mut caller: Principal,
     id: Id,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let delegate = shared.to_write(&caller)?;
+    let delegate = shared.to_write(&mut caller).await?;
     let mut fields = read(body)?;
     let update = KeyUpdate {
         name: fields.text("name"),
         scopes: fields.scopes("scopes"),
         expires_at: fields.time("expires_at"),
-        metadata: fields.texts("metadata"),
-        by: None,
+        labels: fields.texts("labels"),
+        ..KeyUpdate::default()
     };
     fields.finish()?;
     let record = delegate.update(&key_id(id)?, update).await?;
@@ -192,11 +202,11 @@ async fn update<S: KeyStore>(
 
 async fn rotate<S: KeyStore>(
     State(shared): Manager<S>,
-    caller: Principal,
+    mut caller: Principal,
     id: Id,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let delegate = shared.to_write(&caller)?;
+    let delegate = shared.to_write(&mut caller).await?;
     let mut fields = read(body)?;
     let from_first_use = fields.truth("grace_from_first_use").unwrap_or(false);
     let seconds = fields.seconds("grace_seconds").unwrap_or_default();
@@ -214,11 +224,11 @@ async fn rotate<S: KeyStore>(
 
 async fn revoke<S: KeyStore>(
     State(shared): Manager<S>,
-    caller: Principal,
+    mut caller: Principal,
     id: Id,
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
-    let delegate = shared.to_write(&caller)?;
+    let delegate = shared.to_write(&mut caller).await?;
     let mut parameters = known(parameters, &["reason", "wait"])?;
     let everywhere = match parameters.remove("wait").as_deref() {
         Some("fleet") => true,

@@ -69,7 +69,7 @@ fn fields(record: &Record, now: Timestamp) -> impl Iterator<Item = (String, Valu
         ("rotated_from", json!(record.rotated_from.as_ref().map(KeyId::as_str))),
         ("rotated_to", json!(record.rotated_to.as_ref().map(KeyId::as_str))),
         ("last_used_at", time(record.last_used_at)),
-        ("metadata", json!(record.metadata)),
+        ("labels", json!(record.labels)),
     ];
     fields.into_iter().map(|(name, value)| (name.to_owned(), value))
 }

@@ -1,10 +1,10 @@
 //! What is answered instead of what was asked for.
 
-use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::super::ManageError;
+use super::input::Incomplete;
 use super::refused::Refused;
 use crate::reject::Rejection;
 
@@ -15,7 +15,7 @@ pub(super) enum Refusal {
     /// The request cannot be read, for this reason.
     Request(String),
     /// The body did not arrive, or is larger than any that is read.
-    Body(BytesRejection),
+    Body(Incomplete),
     /// The key cannot be made, changed or found.
     Key(ManageError),
 }
@@ -31,7 +31,12 @@ impl IntoResponse for Refusal {
         match self {
             Self::Caller(rejection) => rejection.into_response(),
             Self::Request(reason) => Refused::new(StatusCode::BAD_REQUEST, reason).into_response(),
-            Self::Body(rejection) => {
+            Self::Body(Incomplete::Late(most)) => {
+                let detail =
+                    format!("Expected a whole body within {} s, found a part of it", most.as_secs_f64());
+                Refused::new(StatusCode::REQUEST_TIMEOUT, detail).into_response()
+            }
+            Self::Body(Incomplete::Refused(rejection)) => {
                 let detail = match rejection.status() {
                     StatusCode::PAYLOAD_TOO_LARGE => {
                         "Expected a body of at most 65536 bytes, found a longer one"

@@ -2,10 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::refused::{Refused, Shape};
 use crate::reject::Payload;
 use crate::scope::{Requirement, Scopes};
+
+/// How long a body of a few kilobytes may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What callers need to manage their keys over HTTP, what keys can be granted, and what errors look like.
 #[derive(Clone)]
@@ -17,19 +21,42 @@ pub struct ManageSettings {
     pub write: Requirement,
     /// The scopes that `GET /permissions` lists.
     pub permissions: Scopes,
+    /// How long the body of a request may take to arrive. Default: 10 s.
+    pub body_timeout: Duration,
+    pub(super) external_callers: bool,
     pub(super) shape: Option<Shape>,
 }
 
 impl ManageSettings {
     /// Asks for these, lists no permissions, and writes errors as [`routes`](super::routes) says.
     pub fn new(read: Requirement, write: Requirement) -> Self {
-        Self { read, write, permissions: Scopes::default(), shape: None }
+        Self {
+            read,
+            write,
+            permissions: Scopes::default(),
+            body_timeout: BODY_TIMEOUT,
+            external_callers: false,
+            shape: None,
+        }
     }
 
     /// Sets the scopes that `GET /permissions` lists.
     #[must_use]
     pub fn permissions(self, permissions: Scopes) -> Self {
         Self { permissions, ..self }
+    }
+
+    /// Sets how long the body of a request may take to arrive. A later one is answered 408.
+    #[must_use]
+    pub fn body_timeout(self, timeout: Duration) -> Self {
+        Self { body_timeout: timeout, ..self }
+    }
+
+    /// Takes callers whose keys another backend keeps than the one that is managed. The store cannot judge them with a change: they are
+    /// [judged again](crate::Principal::recheck) right before it. Without this, such a caller is refused.
+    #[must_use]
+    pub fn external_callers(self) -> Self {
+        Self { external_callers: true, ..self }
     }
 
     /// Writes the bodies of errors, as [`Respond`](crate::reject::Respond) does for the refusals of an authenticator, among

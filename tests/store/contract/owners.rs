@@ -277,11 +277,20 @@ where
     assert_eq!(store.user(BOB).await.unwrap(), None);
     assert_eq!(store.organization("other").await.unwrap(), None);
     assert_eq!(caller.reach("anns").await.unwrap(), ["acme"]);
-    // Whoever comes later by the same name has nothing of what is gone.
+    // The name is not used again, until what is left is purged. Whoever comes later by it has nothing of what is gone.
+    let again = store.put_organization(Organization::new("other")).await.unwrap_err();
+    assert_eq!(again.kind(), BackendErrorKind::Conflict);
+    only(&store, &caller, &owners, &revoked).await;
+    store.purge_owner(&Owner::organization("other")).await.unwrap();
     store.put_organization(Organization::new("other")).await.unwrap();
     assert_eq!(store.projects("other", None, 9).await.unwrap(), []);
     assert_eq!(store.members("other", None, 9).await.unwrap(), []);
-    only(&store, &caller, &owners, &revoked).await;
+    let (gone, left): (Vec<_>, Vec<_>) = owners.into_iter().partition(|(name, _)| name.starts_with("other-"));
+    for (name, _) in gone {
+        assert_eq!(store.get(&samples::id(name)).await.unwrap(), None);
+        assert_eq!(caller.present(name).await, Err(Reason::Revoked), "it is remembered");
+    }
+    only(&store, &caller, &left, &revoked).await;
 }
 
 /// Checks that these keys are revoked, and all others are admitted.

@@ -192,7 +192,7 @@ async fn a_process_that_stands_still_while_it_changes_a_key_is_not_waited_for() 
         .await;
     world.insert("key").await;
     let seen: String = sqlx::query_scalar("SELECT patience FROM seen").fetch_one(&world.pool).await.unwrap();
-    assert_eq!(seen, "5s", "after which the server ends the transaction");
+    assert_eq!(seen, "1s", "after which the server ends the transaction");
 }
 
 #[tokio::test]

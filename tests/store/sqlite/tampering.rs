@@ -12,7 +12,7 @@ use crate::caller::Caller;
 use crate::samples;
 
 /// What the checks of the table let through.
-const GARBAGE: [&str; 20] = [
+const GARBAGE: [&str; 22] = [
     r#"scopes = 'a"b'"#,
     "scopes = 'a\tb'",
     "scopes = 'ä'",
@@ -20,6 +20,8 @@ const GARBAGE: [&str; 20] = [
     "sources = 'bearer,basic'",
     "sources = char(10)",
     "metadata = 'x'",
+    "labels = 'x'",
+    "labels = '[]'",
     "metadata = ''",
     "metadata = '[]'",
     "metadata = 'null'",
@@ -107,7 +109,8 @@ async fn a_column_without_a_value_is_not_one_that_is_empty() {
     // The same columns without the checks, as after a careless import.
     run(&pool, "CREATE TABLE loose AS SELECT * FROM tower_api_key").await;
     run(&pool, "DROP TABLE tower_api_key; ALTER TABLE loose RENAME TO tower_api_key").await;
-    for (index, column) in ["hint", "name", "scopes", "sources", "metadata"].into_iter().enumerate() {
+    for (index, column) in ["hint", "name", "scopes", "sources", "metadata", "labels"].into_iter().enumerate()
+    {
         let name = format!("key_{index}");
         store.insert(samples::plain(&name)).await.unwrap();
         let update = format!("UPDATE tower_api_key SET {column} = NULL WHERE id = '{name}'");

@@ -1,8 +1,10 @@
 //! What is done in the same way with each database.
 
+mod actor;
 mod audit;
 mod borrowed;
 mod filter;
+mod keys;
 mod migrate;
 mod owners;
 mod read;

@@ -2,21 +2,37 @@
 
 use sqlx::{Executor, QueryBuilder, Row as _};
 
-use super::dialect::{Database, DatabaseConnection, DatabaseTransaction, memberships, up_to_date};
+use super::dialect::{Database, DatabaseConnection, DatabaseTransaction, LOCK_KEYS, memberships, up_to_date};
+use super::filter::restrict;
+use super::keys::{all_of, delete_owned, revoke_all};
 use super::read::understand;
-use super::write::{Written, all_of, refused, revoke_all};
+use super::write::{Written, refused};
+use crate::backend::mark::Mark;
 use crate::backend::sql::{decode_membership, decode_user};
 use crate::backend::{BackendError, Change, KeyFilter, OwnerChange};
-use crate::owner::{Membership, Organization, Project, User};
+use crate::digest::Digest;
+use crate::owner::{Membership, Organization, Owner, Project, User};
 use crate::password_hash::PasswordHash;
 
 const PUT_ORGANIZATION: &str =
     "INSERT INTO tower_api_key_organization (organization, disabled, requires_sso) VALUES ($1, $2, $3)
     ON CONFLICT (organization) DO UPDATE SET disabled = excluded.disabled, requires_sso = excluded.requires_sso";
 const PUT_USER: &str = "INSERT INTO tower_api_key_user (email) VALUES ($1) ON CONFLICT (email) DO NOTHING";
-const SET_PASSWORD: &str = "UPDATE tower_api_key_user SET password_hash = $2 WHERE email = $1";
+const SET_PASSWORD: &str =
+    "UPDATE tower_api_key_user SET password_hash = $2, password_version = NULL WHERE email = $1";
+/// The version of the password is that of the hash which was set: it stays.
 const REHASH: &str =
-    "UPDATE tower_api_key_user SET password_hash = $3 WHERE email = $1 AND password_hash = $2";
+    "UPDATE tower_api_key_user SET password_hash = $3, password_version = coalesce(password_version, $4)
+    WHERE email = $1 AND password_hash = $2";
+const PUT_MARK: &str =
+    "INSERT INTO tower_api_key_deleted_owner (kind, organization, name) VALUES ($1, $2, $3)
+    ON CONFLICT (kind, organization, name) DO NOTHING";
+const FIND_MARK: &str =
+    "SELECT 1 FROM tower_api_key_deleted_owner WHERE kind = $1 AND organization = $2 AND name = $3";
+const DELETE_MARK: &str =
+    "DELETE FROM tower_api_key_deleted_owner WHERE kind = $1 AND organization = $2 AND name = $3";
+const DELETE_MARKS_OF_PROJECTS: &str =
+    "DELETE FROM tower_api_key_deleted_owner WHERE kind = 'project' AND organization = $1";
 /// Of what a membership refers to, nothing may be missing.
 const PUT_MEMBERSHIP: &str = "INSERT INTO tower_api_key_membership (email, organization, role, scopes)
     SELECT email, organization, $3, $4 FROM tower_api_key_user CROSS JOIN tower_api_key_organization
@@ -35,6 +51,10 @@ pub(super) async fn change(
 ) -> Result<Written, BackendError> {
     let changes = match change {
         OwnerChange::PutOrganization(Organization { id, disabled, requires_sso }) => {
+            refuse_marked(transaction, &Mark::of_organization(&id)).await?;
+            if organization(&mut **transaction, &id).await?.is_none() {
+                keep_writers_off(transaction, &id).await?;
+            }
             let put = sqlx::query(PUT_ORGANIZATION).bind(&*id).bind(disabled).bind(requires_sso);
             put.execute(&mut **transaction).await.map_err(refused)?;
             concerned_by_organization(transaction, &id).await?
@@ -46,10 +66,12 @@ pub(super) async fn change(
             execute(transaction, "DELETE FROM tower_api_key_project WHERE organization = $1", &[&id]).await?;
             let gone = "DELETE FROM tower_api_key_organization WHERE organization = $1";
             found(execute(transaction, gone, &[&id]).await?)?;
+            put_mark(transaction, &Mark::of_organization(&id)).await?;
             let revoked = revoke_all(transaction, &KeyFilter::of_organization(id), &revocation).await?;
             [concerned, revoked.changes].concat()
         }
         OwnerChange::PutUser(email) => {
+            refuse_marked(transaction, &Mark::of_user(&email)).await?;
             execute(transaction, PUT_USER, &[&email]).await?;
             concerned_by_user(transaction, &email).await?
         }
@@ -60,12 +82,16 @@ pub(super) async fn change(
             vec![Change::of_user(&email)]
         }
         OwnerChange::Rehash(email, from, to) => {
-            execute(transaction, REHASH, &[&email, from.as_str(), to.as_str()]).await?;
+            let version = Digest::of_password_hash(from.as_str());
+            let rehash = sqlx::query(REHASH).bind(&*email).bind(from.as_str()).bind(to.as_str());
+            let rehash = rehash.bind(&version.as_bytes()[..]);
+            rehash.execute(&mut **transaction).await.map_err(refused)?;
             vec![Change::of_user(&email)]
         }
         OwnerChange::DeleteUser(email, revocation) => {
             execute(transaction, "DELETE FROM tower_api_key_membership WHERE email = $1", &[&email]).await?;
             found(execute(transaction, "DELETE FROM tower_api_key_user WHERE email = $1", &[&email]).await?)?;
+            put_mark(transaction, &Mark::of_user(&email)).await?;
             let account = vec![Change::of_user(&email)];
             let revoked = revoke_all(transaction, &KeyFilter::of_user(email), &revocation).await?;
             [account, revoked.changes].concat()
@@ -80,16 +106,66 @@ pub(super) async fn change(
             concerned_by_user(transaction, &email).await?
         }
         OwnerChange::PutProject(organization, id) => {
+            refuse_marked(transaction, &Mark::of_project(&organization, &id)).await?;
             found(execute(transaction, PUT_PROJECT, &[&organization, &id]).await?)?;
             Vec::new()
         }
         OwnerChange::DeleteProject(organization, id, revocation) => {
             found(execute(transaction, DELETE_PROJECT, &[&organization, &id]).await?)?;
+            put_mark(transaction, &Mark::of_project(&organization, &id)).await?;
             let keys = KeyFilter::of_project(organization, id);
             revoke_all(transaction, &keys, &revocation).await?.changes
         }
+        OwnerChange::PurgeOwner(owner) => purge(transaction, &owner).await?,
     };
     Ok(Written::several(changes))
+}
+
+/// Deletes what is left of an owner who was deleted.
+async fn purge(
+    transaction: &mut DatabaseTransaction<'_>,
+    owner: &Owner,
+) -> Result<Vec<Change>, BackendError> {
+    let Mark { kind, organization, name } = Mark::of(owner);
+    found(execute(transaction, DELETE_MARK, &[kind, &organization, &name]).await?)?;
+    if let Owner::Organization(own) = owner {
+        execute(transaction, DELETE_MARKS_OF_PROJECTS, &[&own.id]).await?;
+    }
+    let filter = KeyFilter::of_owner(owner);
+    let mut forget = QueryBuilder::<Database>::new("DELETE FROM tower_api_key_usage WHERE TRUE");
+    restrict(&mut forget, &filter);
+    forget.build().execute(&mut **transaction).await.map_err(refused)?;
+    Ok(delete_owned(transaction, &filter).await?.changes)
+}
+
+/// Refuses a new key of an owner who was deleted.
+pub(super) async fn refuse_deleted(
+    transaction: &mut DatabaseTransaction<'_>,
+    owner: &Owner,
+) -> Result<(), BackendError> {
+    for mark in Mark::against(owner) {
+        refuse_marked(transaction, &mark).await?;
+    }
+    Ok(())
+}
+
+async fn refuse_marked(transaction: &mut DatabaseTransaction<'_>, mark: &Mark) -> Result<(), BackendError> {
+    let find = sqlx::query(FIND_MARK).bind(mark.kind).bind(&*mark.organization).bind(&*mark.name);
+    match find.fetch_optional(&mut **transaction).await.map_err(refused)? {
+        Some(_) => Err(BackendError::owner_deleted()),
+        None => Ok(()),
+    }
+}
+
+async fn put_mark(transaction: &mut DatabaseTransaction<'_>, mark: &Mark) -> Result<(), BackendError> {
+    execute(transaction, PUT_MARK, &[mark.kind, &mark.organization, &mark.name]).await.map(drop)
+}
+
+/// Waits for the writers whose keys an organization that is new here has. Until now they had no row of it to share.
+async fn keep_writers_off(transaction: &mut DatabaseTransaction<'_>, id: &str) -> Result<(), BackendError> {
+    let mut query = QueryBuilder::<Database>::new("SELECT id FROM tower_api_key WHERE owner_organization = ");
+    query.push_bind(id.to_owned()).push(LOCK_KEYS);
+    query.build().fetch_all(&mut **transaction).await.map(drop).map_err(refused)
 }
 
 /// Runs a statement about texts, and returns how many rows it was about.
@@ -149,15 +225,17 @@ pub(super) async fn user<'c>(
     email: &str,
 ) -> Result<Option<User>, BackendError> {
     const GET: &str = concat!(
-        "SELECT password_hash, ",
+        "SELECT password_hash, password_version, ",
         memberships!("tower_api_key_user.email"),
         " AS memberships FROM tower_api_key_user WHERE email = $1",
         up_to_date!()
     );
-    let row: Option<(Option<String>, Option<String>)> =
+    let row: Option<(Option<String>, Option<Vec<u8>>, Option<String>)> =
         sqlx::query_as(GET).bind(email).fetch_optional(database).await.map_err(understand)?;
-    row.map(|(hash, memberships)| decode_user(email.to_owned(), hash.as_deref(), memberships.as_deref()))
-        .transpose()
+    row.map(|(hash, version, memberships)| {
+        decode_user(email.to_owned(), hash.as_deref(), version.as_deref(), memberships.as_deref())
+    })
+    .transpose()
 }
 
 pub(super) async fn members(

@@ -6,28 +6,22 @@ use super::Store;
 use super::borrowed::{Borrowed, PATIENCE, ask, in_time};
 use super::write::{Write, Written, write};
 use super::{audit, owners, read};
-use crate::backend::edit::Edit;
 use crate::backend::sql::KeyRow;
 use crate::backend::{
-    AuditEntry, AuditLog, Backend, BackendError, Feed, KeyFilter, KeyStore, KeyUpdate, OwnerChange,
-    OwnerStore, Rotation, Subscriber,
+    Actor, AuditEntry, AuditLog, Backend, BackendError, Changed, Feed, KeyAction, KeyChange, KeyFilter,
+    KeyStore, OwnerChange, OwnerStore, Subscriber,
 };
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
 use crate::owner::{Organization, Project, User};
 use crate::password_hash::PasswordHash;
-use crate::record::{Record, Revocation};
+use crate::record::Record;
 
 impl Store {
     async fn write(&self, change: Write) -> Result<Written, BackendError> {
         let pool = self.pool.clone();
         self.changes.commit(move |announcement| write(pool, change, announcement)).await
-    }
-
-    async fn edit(&self, id: &KeyId, edit: Edit) -> Result<Record, BackendError> {
-        let written = self.write(Write::Edit(id.clone(), edit)).await?;
-        written.record.ok_or_else(BackendError::not_found)
     }
 }
 
@@ -53,7 +47,7 @@ impl Backend for Store {
     }
 
     async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
-        self.edit(id, Edit::FirstUse(at)).await.map(drop)
+        self.write(Write::FirstUse(id.clone(), at)).await.map(drop)
     }
 
     async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
@@ -66,13 +60,14 @@ impl Backend for Store {
         from: &PasswordHash,
         to: &PasswordHash,
     ) -> Result<(), BackendError> {
-        self.change_owner(OwnerChange::Rehash(email.into(), from.clone(), to.clone())).await
+        let rehash = OwnerChange::Rehash(email.into(), from.clone(), to.clone());
+        self.change_owner(rehash, Actor::system()).await
     }
 }
 
 impl OwnerStore for Store {
-    async fn change_owner(&self, change: OwnerChange) -> Result<(), BackendError> {
-        self.write(Write::Owner(change)).await.map(drop)
+    async fn change_owner(&self, change: OwnerChange, actor: Actor) -> Result<(), BackendError> {
+        self.write(Write::Owner(change, actor)).await.map(drop)
     }
 
     async fn organization(&self, id: &str) -> Result<Option<Organization>, BackendError> {
@@ -105,10 +100,13 @@ impl OwnerStore for Store {
 }
 
 impl KeyStore for Store {
-    async fn insert(&self, record: Record) -> Result<(), BackendError> {
-        // What cannot be written is told before there is a transaction.
-        let row = Box::new(KeyRow::encode(&record)?);
-        self.write(Write::Insert(row, record.digest)).await.map(drop)
+    async fn change(&self, change: KeyChange) -> Result<Changed, BackendError> {
+        if let KeyAction::Insert(record) | KeyAction::Replace(record, ..) = &change.action {
+            // What cannot be written is told before there is a transaction.
+            KeyRow::encode(record)?;
+        }
+        let Written { record, keys, .. } = self.write(Write::Keys(Box::new(change))).await?;
+        Ok(Changed { record, keys })
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {
@@ -124,30 +122,8 @@ impl KeyStore for Store {
         in_time(PATIENCE, ask!(&self.pool, |connection| read::page(connection, filter, after, limit))).await
     }
 
-    async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, BackendError> {
-        self.edit(id, Edit::Update(update)).await
-    }
-
-    async fn rotate(&self, id: &KeyId, rotation: Rotation) -> Result<Record, BackendError> {
-        self.edit(id, Edit::Rotate(rotation)).await
-    }
-
-    async fn revoke(&self, id: &KeyId, revocation: Revocation) -> Result<(), BackendError> {
-        self.write(Write::Revoke(id.clone(), revocation)).await.map(drop)
-    }
-
-    async fn revoke_all(&self, filter: &KeyFilter, revocation: Revocation) -> Result<u64, BackendError> {
-        let written = self.write(Write::RevokeAll(filter.clone(), revocation)).await?;
-        Ok(written.changes.len() as u64)
-    }
-
     async fn taken_in(&self, within: Duration) -> bool {
         self.known_to_all(within).await
-    }
-
-    async fn delete_ended(&self, before: Timestamp) -> Result<u64, BackendError> {
-        let written = self.write(Write::DeleteEnded(before)).await?;
-        Ok(written.changes.len() as u64)
     }
 }
 

@@ -1,0 +1,312 @@
+//! Who makes a change, and what that rests on.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::BackendError;
+use crate::clock::Clock;
+use crate::credential::Scheme;
+use crate::digest::Digest;
+use crate::environment::Environment;
+use crate::key::KeyId;
+use crate::owner::{Owner, User};
+use crate::principal::{Issuer, Principal, Resource, Rights};
+use crate::record::{KeyState, Record};
+use crate::scope::{Requirement, Scope, Scopes};
+
+/// Who makes a change, and what that rests on.
+///
+/// The store judges the actor in the transaction of the change: a key that was revoked, a person who was removed, or a scope that
+/// was taken away since the request began makes no change any more, however long the request took to arrive.
+///
+/// ```
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// use http::HeaderMap;
+/// use tower_api_key::backend::{BackendErrorKind, KeyAction, KeyChange, KeyStore};
+/// use tower_api_key::{Authenticator, Digester, Environment, KeyFormat, KeyId, MemoryStore, Owner, Record, Requirement};
+/// use tower_api_key::{Revocation, Scopes, Timestamp};
+///
+/// let (store, text) = (MemoryStore::new(), KeyFormat::new("demo")?.mint(Environment::Live)?);
+/// let mut own = Record::new(KeyId::new("key_1")?, &text, &Digester::sha256(), Owner::organization("acme"));
+/// own.scopes = Scopes::parse("keys.write")?;
+/// store.insert(own.clone()).await?;
+/// let mut headers = HeaderMap::new();
+/// headers.insert("x-api-key", text.reveal().as_str().parse()?);
+/// let caller = Authenticator::builder(store.clone()).build()?.authenticate(&headers).await?;
+///
+/// let lost = Revocation::new(Timestamp::from_unix_millis(0), "lost");
+/// let again = KeyAction::Revoke(own.id.clone(), lost.clone());
+/// let change = KeyChange::new(caller.actor().requires(Requirement::all_of(["keys.write"])?), again);
+/// store.revoke(&own.id, lost).await?;
+/// // The caller was admitted, and its key was revoked since.
+/// assert_eq!(store.change(change).await.unwrap_err().kind(), BackendErrorKind::Forbidden);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Actor {
+    /// The application itself, which may make every change.
+    #[non_exhaustive]
+    System {
+        /// What the audit log calls it.
+        by: Option<Box<str>>,
+    },
+    /// A caller whom another system knows. The store cannot judge it: the application answers for its authority.
+    #[non_exhaustive]
+    External {
+        /// What the audit log calls it.
+        id: Box<str>,
+    },
+    /// A key of this store.
+    Key(KeyActor),
+    /// A person of this store who presented a password.
+    Person(PersonActor),
+}
+
+/// A key that makes a change: it has to be in force, and to meet what the change requires.
+#[derive(Debug, Clone)]
+pub struct KeyActor {
+    id: KeyId,
+    digest: Digest,
+    basis: Basis,
+}
+
+/// A person who makes a change: the password has to be the one that was presented, and the person has to meet what the change
+/// requires.
+#[derive(Debug, Clone)]
+pub struct PersonActor {
+    id: KeyId,
+    email: Box<str>,
+    password: Digest,
+    environment: Environment,
+    /// What a password grants beside the roles.
+    scopes: Scopes,
+    basis: Basis,
+}
+
+/// What a key and a person have in common.
+#[derive(Clone)]
+struct Basis {
+    scheme: Scheme,
+    admin: Option<Scope>,
+    clock: Arc<dyn Clock>,
+    needs: Vec<Need>,
+}
+
+/// A requirement, and the organization or project that it is about, where it is about one.
+#[derive(Debug, Clone)]
+struct Need {
+    requirement: Requirement,
+    place: Option<(Box<str>, Option<Box<str>>)>,
+}
+
+/// What a store looks up to have an actor judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Subject<'a> {
+    /// The key with this id.
+    Key(&'a KeyId),
+    /// The person with this e-mail.
+    Person(&'a str),
+}
+
+/// What a store has found of a [`Subject`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
+pub enum Found {
+    /// The record of the key, with its owner as it is now.
+    Key(Record),
+    /// The person, with memberships and password.
+    Person(User),
+    /// Neither is in the store.
+    Nothing,
+}
+
+/// An actor at the moment at which it was judged.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    record: Record,
+    admin: Option<Scope>,
+}
+
+impl Principal {
+    /// Returns the caller as the actor of a change, which a store judges once more when it makes the change.
+    ///
+    /// A principal whose key another backend keeps is not known to the store that makes the change, which refuses it. Such a caller
+    /// acts as [`Actor::External`].
+    pub fn actor(&self) -> Actor {
+        let (record, issuer) = (self.record(), self.issuer());
+        let basis = Basis::of(self.scheme(), issuer);
+        match &record.owner {
+            Owner::User(user) if record.digest == Digest::of_account(&user.email) => {
+                Actor::Person(PersonActor {
+                    id: record.id.clone(),
+                    email: user.email.clone(),
+                    // A person without a password was not admitted by one; no password has this version.
+                    password: user.password().map_or(record.digest, |password| password.version),
+                    environment: record.environment,
+                    scopes: issuer.password_scopes.clone(),
+                    basis,
+                })
+            }
+            _ => Actor::Key(KeyActor { id: record.id.clone(), digest: record.digest, basis }),
+        }
+    }
+}
+
+impl Actor {
+    /// Returns the application itself, without a name.
+    pub const fn system() -> Self {
+        Self::System { by: None }
+    }
+
+    /// Returns the application itself, or a part of it, by the name that the audit log is to show.
+    pub fn named(by: impl Into<Box<str>>) -> Self {
+        Self::System { by: Some(by.into()) }
+    }
+
+    /// Returns a caller whom another system knows, by the name that the audit log is to show.
+    pub fn external(id: impl Into<Box<str>>) -> Self {
+        Self::External { id: id.into() }
+    }
+
+    /// Requires scopes of a key or a person at the moment of the change, whatever they are about. Of no effect on other actors.
+    #[must_use]
+    pub fn requires(self, requirement: Requirement) -> Self {
+        self.with(Need { requirement, place: None })
+    }
+
+    /// Requires that a key or a person [can](Principal::can) do what `requirement` names to `resource` at the moment of the change. Of
+    /// no effect on other actors.
+    #[must_use]
+    pub fn requires_for(self, requirement: Requirement, resource: Resource<'_>) -> Self {
+        let place = match resource {
+            Resource::Organization(organization) => (organization.into(), None),
+            Resource::Project { organization, project } => (organization.into(), Some(project.into())),
+        };
+        self.with(Need { requirement, place: Some(place) })
+    }
+
+    fn with(mut self, need: Need) -> Self {
+        match &mut self {
+            Self::Key(KeyActor { basis, .. }) | Self::Person(PersonActor { basis, .. }) => {
+                basis.needs.push(need);
+            }
+            Self::System { .. } | Self::External { .. } => {}
+        }
+        self
+    }
+
+    /// Returns what the audit log calls the actor: a key and a person by the [id](Principal::key_id) that they call with.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::System { by } => by.as_deref(),
+            Self::External { id } => Some(id),
+            Self::Key(KeyActor { id, .. }) | Self::Person(PersonActor { id, .. }) => Some(id.as_str()),
+        }
+    }
+
+    /// Returns what a store looks up to have the actor judged; `None` for an actor whom it does not judge.
+    pub fn subject(&self) -> Option<Subject<'_>> {
+        match self {
+            Self::System { .. } | Self::External { .. } => None,
+            Self::Key(KeyActor { id, .. }) => Some(Subject::Key(id)),
+            Self::Person(PersonActor { email, .. }) => Some(Subject::Person(email)),
+        }
+    }
+
+    /// Judges a key or a person by what the store has found, in the transaction of the change. Returns `None` for an actor whom no
+    /// store judges.
+    ///
+    /// # Errors
+    ///
+    /// [`Forbidden`](super::BackendErrorKind::Forbidden) if the actor may not make the change, or not any more.
+    pub fn judge(&self, found: Found) -> Result<Option<Standing>, BackendError> {
+        let (record, basis) = match (self, found) {
+            (Self::System { .. } | Self::External { .. }, _) => return Ok(None),
+            (Self::Key(own), Found::Key(record)) if record.digest == own.digest => (record, &own.basis),
+            (Self::Person(own), Found::Person(user)) if own.is(&user) => {
+                (Record::of_account(user, own.environment, &own.scopes), &own.basis)
+            }
+            // A missing key or person is not in force, nor is another one under the same name.
+            (Self::Key(_) | Self::Person(_), _) => return Err(BackendError::actor_gone()),
+        };
+        basis.judge(record).map(Some)
+    }
+}
+
+impl PersonActor {
+    fn is(&self, user: &User) -> bool {
+        let version = user.password().map(|password| password.version);
+        user.email == self.email && version == Some(self.password)
+    }
+}
+
+impl Basis {
+    fn of(scheme: &Scheme, issuer: &Issuer) -> Self {
+        Self {
+            scheme: scheme.clone(),
+            admin: issuer.admin.clone(),
+            clock: Arc::clone(&issuer.clock),
+            needs: Vec::new(),
+        }
+    }
+
+    fn judge(&self, record: Record) -> Result<Standing, BackendError> {
+        let is_in_force = record.state(self.clock.wall()) == KeyState::Active
+            && record.accepts(&self.scheme)
+            && !record.owner.is_disabled();
+        if !is_in_force {
+            return Err(BackendError::actor_gone());
+        }
+        let rights = Rights::new(&record, self.admin.as_ref());
+        if self.needs.iter().all(|need| need.is_met_by(rights)) {
+            Ok(Standing { record, admin: self.admin.clone() })
+        } else {
+            Err(BackendError::forbidden(None, "the actor lacks what the change requires"))
+        }
+    }
+}
+
+impl Need {
+    fn is_met_by(&self, rights: Rights<'_>) -> bool {
+        let resource = self.place.as_ref().map(|(organization, project)| match project {
+            Some(project) => Resource::Project { organization, project },
+            None => Resource::Organization(organization),
+        });
+        match resource {
+            Some(resource) => rights.cover(&self.requirement, resource).is_ok(),
+            None => rights.meet(&self.requirement),
+        }
+    }
+}
+
+impl Standing {
+    /// Takes a principal as it was when it was admitted, for a caller whom the store cannot judge.
+    #[cfg(feature = "manage")]
+    pub(crate) fn of(principal: &Principal) -> Self {
+        Self { record: principal.record().clone(), admin: principal.issuer().admin.clone() }
+    }
+
+    pub(super) fn rights(&self) -> Rights<'_> {
+        Rights::new(&self.record, self.admin.as_ref())
+    }
+
+    /// Returns the record of the actor.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+}
+
+impl fmt::Debug for Basis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Basis")
+            .field("scheme", &self.scheme)
+            .field("admin", &self.admin)
+            .field("needs", &self.needs)
+            .finish_non_exhaustive()
+    }
+}

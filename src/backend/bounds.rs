@@ -1,0 +1,110 @@
+//! What a caller may do to keys: the rules of a delegate, judged with the actor in the transaction of the change.
+
+use super::edit::{KeyUpdate, Rotation};
+use super::{BackendError, KeyFilter, Standing};
+use crate::clock::Timestamp;
+use crate::principal::Rights;
+use crate::record::Record;
+use crate::scope::{Scope, Scopes};
+
+/// The keys that a caller may know of, and what it may do to them.
+#[derive(Debug, Clone)]
+pub(crate) struct Bounds {
+    /// All other keys are not there.
+    pub(crate) keys: KeyFilter,
+    /// Whether the caller may also change and end keys with scopes that it lacks.
+    pub(crate) stronger_keys: bool,
+    /// What the caller may do, where the store cannot judge it.
+    pub(crate) given: Option<Standing>,
+}
+
+impl Bounds {
+    /// A child lives no longer than its maker, and is presented in no other way, unless it is asked to.
+    pub(super) fn complete(maker: &Record, child: &mut Record) {
+        if child.expires_at.is_none() {
+            child.expires_at = maker.expires_at;
+        }
+        if child.sources.is_empty() {
+            child.sources = maker.sources.clone();
+        }
+    }
+
+    pub(super) fn check_create(&self, caller: Rights<'_>, child: &Record) -> Result<(), BackendError> {
+        if !self.keys.matches_owner(&child.owner, child.environment) {
+            return Err(BackendError::forbidden(
+                Some("owner"),
+                "expected an owner and environment of the caller",
+            ));
+        }
+        grants(caller, &child.scopes)?;
+        ends_no_later_than(child.expires_at, caller.record().expires_at)
+    }
+
+    pub(super) fn check_update(
+        &self,
+        caller: Rights<'_>,
+        target: &Record,
+        update: &KeyUpdate,
+    ) -> Result<(), BackendError> {
+        self.check_end(caller, target)?;
+        update.scopes.as_ref().map_or(Ok(()), |scopes| grants(caller, scopes))?;
+        if let Some(end) = update.expires_at
+            && is_later(end, target.expires_at)
+        {
+            // To put the end of a key off is to grant it once more.
+            grants(caller, update.scopes.as_ref().unwrap_or(&target.scopes))?;
+            ends_no_later_than(end, caller.record().expires_at)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_rotate(
+        &self,
+        caller: Rights<'_>,
+        target: &Record,
+        rotation: &Rotation,
+    ) -> Result<(), BackendError> {
+        self.knows(target)?;
+        // The caller is shown the text of the successor.
+        grants(caller, &target.scopes)?;
+        match rotation.expires_at {
+            Some(end) if is_later(Some(end), rotation.own_end(target)) => {
+                ends_no_later_than(Some(end), caller.record().expires_at)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that the caller may change or end a key: its own, or one without scopes that the caller lacks.
+    pub(super) fn check_end(&self, caller: Rights<'_>, target: &Record) -> Result<(), BackendError> {
+        self.knows(target)?;
+        if self.stronger_keys || target.digest == caller.record().digest {
+            return Ok(());
+        }
+        grants(caller, &target.scopes)
+    }
+
+    fn knows(&self, target: &Record) -> Result<(), BackendError> {
+        if self.keys.matches(target) { Ok(()) } else { Err(BackendError::not_found()) }
+    }
+}
+
+fn grants(caller: Rights<'_>, scopes: &Scopes) -> Result<(), BackendError> {
+    let lacks = |scope: &&Scope| !caller.grant(scope);
+    scopes.iter().find(lacks).map_or(Ok(()), |scope| {
+        let message = format!("expected scopes that the caller has itself, found `{scope}`");
+        Err(BackendError::forbidden(Some("scopes"), message))
+    })
+}
+
+fn ends_no_later_than(end: Option<Timestamp>, caller: Option<Timestamp>) -> Result<(), BackendError> {
+    if is_later(end, caller) {
+        let message = "expected an end that is no later than that of the caller's key, found a later one";
+        return Err(BackendError::forbidden(Some("expires_at"), message));
+    }
+    Ok(())
+}
+
+pub(super) fn is_later(end: Option<Timestamp>, than: Option<Timestamp>) -> bool {
+    end.unwrap_or(Timestamp::NEVER) > than.unwrap_or(Timestamp::NEVER)
+}

@@ -1,0 +1,46 @@
+//! What a deleted owner leaves: a mark that keeps its id from being used again.
+
+use crate::digest::Digest;
+use crate::owner::Owner;
+
+/// The mark of a deleted owner. That of a person holds a digest in place of the address.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Mark {
+    pub(super) kind: &'static str,
+    /// The organization, or that of a project.
+    pub(super) organization: Box<str>,
+    /// The project or the person.
+    pub(super) name: Box<str>,
+}
+
+impl Mark {
+    pub(super) fn of_organization(id: &str) -> Self {
+        Self { kind: "organization", organization: id.into(), name: Box::default() }
+    }
+
+    pub(super) fn of_project(organization: &str, id: &str) -> Self {
+        Self { kind: "project", organization: organization.into(), name: id.into() }
+    }
+
+    pub(super) fn of_user(email: &str) -> Self {
+        let digest = Digest::of_account(email);
+        let name: String = digest.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { kind: "user", organization: Box::default(), name: name.into() }
+    }
+
+    pub(super) fn of(owner: &Owner) -> Self {
+        match owner {
+            Owner::Organization(own) => Self::of_organization(&own.id),
+            Owner::Project(own) => Self::of_project(&own.organization.id, &own.id),
+            Owner::User(own) => Self::of_user(&own.email),
+        }
+    }
+
+    /// Returns the marks that keep an owner from having new keys: its own, and that of its organization.
+    pub(super) fn against(owner: &Owner) -> Vec<Self> {
+        match owner {
+            Owner::Project(own) => vec![Self::of(owner), Self::of_organization(&own.organization.id)],
+            Owner::Organization(_) | Owner::User(_) => vec![Self::of(owner)],
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Changing keys, statement by statement, within the transaction of a change.
+
+use sqlx::QueryBuilder;
+
+use super::actor::{is_key, share_owner};
+use super::dialect::{Database, DatabaseTransaction, LOCK_ROW};
+use super::filter::{restrict, restrict_to};
+use super::read::by_id_to_change;
+use super::write::{ROWS, Written, refused};
+use super::{audit, owners};
+use crate::backend::edit::{Consequence, Edit, change_of};
+use crate::backend::sql::{KeyRow, columns, decode_digest};
+use crate::backend::{BackendError, Change, Found, KeyAction, KeyChange, KeyFilter, Standing};
+use crate::clock::Timestamp;
+use crate::digest::Digest;
+use crate::key::KeyId;
+use crate::record::{Record, Revocation};
+
+const INSERT: &str = concat!(
+    "INSERT INTO tower_api_key (",
+    columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
+     $22, $23, $24)"
+);
+const CHANGE: &str = "UPDATE tower_api_key SET name = $2, scopes = $3, expires_at = $4, revoked_at = $5,
+    revoked_reason = $6, rotated_to = $7, first_use_grace = $8, metadata = $9, revoked_by = $10, labels = $11 WHERE id = $1";
+const END: &str = "UPDATE tower_api_key SET expires_at = $2
+    WHERE id = $1 AND rotated_to = $3 AND (expires_at IS NULL OR expires_at > $2) RETURNING digest";
+const REVOKE: &str = "UPDATE tower_api_key SET revoked_at = $2, revoked_reason = $3, revoked_by = $4
+    WHERE id = $1 AND revoked_at IS NULL RETURNING digest";
+const DIGEST_OF: &str = "SELECT digest FROM tower_api_key WHERE id = $1";
+
+/// A change of keys that is not committed yet.
+pub(super) struct Made {
+    pub(super) written: Written,
+    /// The key that was changed, as it was before.
+    pub(super) target: Option<Record>,
+    /// Whether the actor has changed its own key. It was judged then by the key as it was before, which is locked since.
+    pub(super) is_own: bool,
+}
+
+impl From<Written> for Made {
+    fn from(written: Written) -> Self {
+        Self { written, target: None, is_own: false }
+    }
+}
+
+/// Makes a change of keys, if its actor may make it by what is known so far.
+pub(super) async fn make(
+    transaction: &mut DatabaseTransaction<'_>,
+    change: &KeyChange,
+    first: Option<&Standing>,
+) -> Result<Made, BackendError> {
+    let is_own = change.target().is_some_and(|id| is_key(&change.actor, id));
+    let check = |target: &Record| {
+        if is_own {
+            let own = change.actor.judge(Found::Key(target.clone()))?;
+            return change.check(own.as_ref(), Some(target));
+        }
+        change.check(first, Some(target))
+    };
+    let made = match change.action.clone() {
+        KeyAction::Insert(record) => {
+            change.check(first, None)?;
+            insert(transaction, &record).await?.into()
+        }
+        KeyAction::Update(id, update) => edit_one(transaction, &id, Edit::Update(update), check).await?,
+        KeyAction::Rotate(id, rotation) => edit_one(transaction, &id, Edit::Rotate(rotation), check).await?,
+        KeyAction::Replace(record, filter, revocation) => {
+            let revoked = revoke_all(transaction, &filter, &revocation).await?;
+            let inserted = insert(transaction, &record).await?;
+            let changes = [revoked.changes, inserted.changes].concat();
+            Written { record: inserted.record, keys: revoked.keys, ..Written::several(changes) }.into()
+        }
+        KeyAction::Revoke(id, revocation) => {
+            let target = match first {
+                Some(first) if is_own => {
+                    share_owner(transaction, &first.record().owner).await?;
+                    by_id_to_change(transaction, &id).await?
+                }
+                // A row that cannot be read must not keep a key alive, so nothing is read that need not be.
+                _ if change.has_bounds() => by_id_to_change(transaction, &id).await?,
+                _ => None,
+            };
+            if is_own || change.has_bounds() {
+                check(target.as_ref().ok_or_else(BackendError::not_found)?)?;
+            }
+            Made { target, ..revoke(transaction, &id, &revocation).await?.into() }
+        }
+        KeyAction::RevokeAll(filter, revocation) => {
+            revoke_all(transaction, &filter, &revocation).await?.into()
+        }
+        KeyAction::DeleteEnded(before) => delete_ended(transaction, before).await?.into(),
+    };
+    Ok(Made { is_own, ..made })
+}
+
+async fn insert(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> Result<Written, BackendError> {
+    owners::refuse_deleted(transaction, &record.owner).await?;
+    let row = row_of(record)?;
+    audit::note(transaction, "created", &row.id, None, row.created_by.as_deref()).await?;
+    sqlx::query(INSERT)
+        .bind(row.id)
+        .bind(row.digest)
+        .bind(row.hint)
+        .bind(row.name)
+        .bind(row.owner_kind)
+        .bind(row.owner_organization)
+        .bind(row.owner_email)
+        .bind(row.owner_project)
+        .bind(row.environment)
+        .bind(row.scopes)
+        .bind(row.sources)
+        .bind(row.created_at)
+        .bind(row.created_by)
+        .bind(row.expires_at)
+        .bind(row.revoked_at)
+        .bind(row.revoked_reason)
+        .bind(row.rotated_from)
+        .bind(row.rotated_to)
+        .bind(row.last_used_at)
+        .bind(row.first_use_grace)
+        .bind(row.metadata)
+        .bind(row.revoked_by)
+        .bind(row.readable)
+        .bind(row.labels)
+        .execute(&mut **transaction)
+        .await
+        .map_err(refused)?;
+    Ok(Written { record: Some(record.clone()), ..Written::one(Change::Changed(record.digest)) })
+}
+
+/// Changes a key, if `check` accepts it as it was before.
+pub(super) async fn edit_one(
+    transaction: &mut DatabaseTransaction<'_>,
+    id: &KeyId,
+    edit: Edit,
+    check: impl Fn(&Record) -> Result<(), BackendError>,
+) -> Result<Made, BackendError> {
+    let before = by_id_to_change(transaction, id).await?.ok_or_else(BackendError::not_found)?;
+    check(&before)?;
+    let former = match edit.depends_on(&before) {
+        Some(former) => by_id_to_change(transaction, &former).await?,
+        None => None,
+    };
+    let mut record = before.clone();
+    let by = edit.by().map(str::to_owned);
+    let Consequence { successor, ends } = edit.apply(&mut record, former.as_ref())?;
+    let mut changes = Vec::new();
+    if record != before {
+        changes.push(change(transaction, &record).await?);
+        let (action, to) = successor.as_ref().map_or(("updated", None), |new| ("rotated", Some(&new.id)));
+        audit::note(transaction, action, id.as_str(), to, by.as_deref()).await?;
+    }
+    if let Some(successor) = &successor {
+        changes.extend(insert(transaction, successor).await?.changes);
+    }
+    if let Some((old, end)) = ends {
+        let digest = sqlx::query_scalar(END)
+            .bind(old.as_str())
+            .bind(end.unix_millis())
+            .bind(id.as_str())
+            .fetch_optional(&mut **transaction)
+            .await;
+        if let Some(digest) = understand(digest)? {
+            audit::note(transaction, "updated", old.as_str(), None, None).await?;
+            changes.push(Change::Changed(digest));
+        }
+    }
+    let written = Written { record: Some(successor.unwrap_or(record)), ..Written::several(changes) };
+    Ok(Made { target: Some(before), ..written.into() })
+}
+
+async fn change(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> Result<Change, BackendError> {
+    let row = row_of(record)?;
+    sqlx::query(CHANGE)
+        .bind(row.id)
+        .bind(row.name)
+        .bind(row.scopes)
+        .bind(row.expires_at)
+        .bind(row.revoked_at)
+        .bind(row.revoked_reason)
+        .bind(row.rotated_to)
+        .bind(row.first_use_grace)
+        .bind(row.metadata)
+        .bind(row.revoked_by)
+        .bind(row.labels)
+        .execute(&mut **transaction)
+        .await
+        .map_err(refused)?;
+    Ok(change_of(record))
+}
+
+/// Writes a record that was read as a row. What is known of its owner stands elsewhere.
+fn row_of(record: &Record) -> Result<KeyRow, BackendError> {
+    KeyRow::encode(&Record { owner: record.owner.identity(), ..record.clone() })
+}
+
+/// Revokes a key, whatever else its row says: a row that cannot be read must not keep a key alive.
+async fn revoke(
+    transaction: &mut DatabaseTransaction<'_>,
+    id: &KeyId,
+    revocation: &Revocation,
+) -> Result<Written, BackendError> {
+    let newly = sqlx::query_scalar(REVOKE)
+        .bind(id.as_str())
+        .bind(revocation.at.unix_millis())
+        .bind(&*revocation.reason)
+        .bind(revocation.by.as_deref())
+        .fetch_optional(&mut **transaction)
+        .await;
+    if let Some(digest) = understand(newly)? {
+        audit::note(transaction, "revoked", id.as_str(), None, revocation.by.as_deref()).await?;
+        return Ok(Written::one(Change::Revoked(digest)));
+    }
+    let known = sqlx::query_scalar(DIGEST_OF).bind(id.as_str()).fetch_optional(&mut **transaction).await;
+    let digest = understand(known)?.ok_or_else(BackendError::not_found)?;
+    Ok(Written::before(Change::Revoked(digest)))
+}
+
+pub(super) async fn revoke_all(
+    transaction: &mut DatabaseTransaction<'_>,
+    filter: &KeyFilter,
+    revocation: &Revocation,
+) -> Result<Written, BackendError> {
+    let mut query = QueryBuilder::new("UPDATE tower_api_key SET revoked_at = ");
+    query.push_bind(revocation.at.unix_millis());
+    query.push(", revoked_reason = ").push_bind(revocation.reason.to_string());
+    query.push(", revoked_by = ").push_bind(revocation.by.as_deref().map(str::to_owned));
+    query.push(" WHERE revoked_at IS NULL");
+    restrict(&mut query, filter);
+    query.push(" RETURNING digest");
+    let digests = query.build_query_scalar().fetch_all(&mut **transaction).await;
+    let revoked = all_of(digests, Change::Revoked)?;
+    audit::note_revoked(transaction, &revoked, revocation.by.as_deref()).await?;
+    Ok(Written::counted(revoked))
+}
+
+async fn delete_ended(
+    transaction: &mut DatabaseTransaction<'_>,
+    before: Timestamp,
+) -> Result<Written, BackendError> {
+    let mut query = QueryBuilder::new("SELECT digest FROM tower_api_key WHERE revoked_at < ");
+    query.push_bind(before.unix_millis()).push(" OR expires_at < ").push_bind(before.unix_millis());
+    query.push(LOCK_ROW);
+    let digests = query.build_query_scalar().fetch_all(&mut **transaction).await;
+    delete_all(transaction, digests).await
+}
+
+/// Deletes the keys of an owner who was deleted, which were revoked then.
+pub(super) async fn delete_owned(
+    transaction: &mut DatabaseTransaction<'_>,
+    filter: &KeyFilter,
+) -> Result<Written, BackendError> {
+    let mut query = QueryBuilder::new("SELECT digest FROM tower_api_key WHERE revoked_at IS NOT NULL");
+    restrict(&mut query, filter);
+    query.push(LOCK_ROW);
+    let digests = query.build_query_scalar().fetch_all(&mut **transaction).await;
+    delete_all(transaction, digests).await
+}
+
+async fn delete_all(
+    transaction: &mut DatabaseTransaction<'_>,
+    digests: Result<Vec<Vec<u8>>, sqlx::Error>,
+) -> Result<Written, BackendError> {
+    let deleted = all_of(digests, Change::Changed)?;
+    audit::note_deleted(transaction, &deleted).await?;
+    delete(transaction, &deleted).await?;
+    Ok(Written::counted(deleted))
+}
+
+async fn delete(transaction: &mut DatabaseTransaction<'_>, changes: &[Change]) -> Result<(), BackendError> {
+    for changes in changes.chunks(ROWS) {
+        let mut query = QueryBuilder::<Database>::new("DELETE FROM tower_api_key WHERE ");
+        restrict_to(&mut query, changes);
+        query.build().execute(&mut **transaction).await.map_err(refused)?;
+    }
+    Ok(())
+}
+
+fn understand(found: Result<Option<Vec<u8>>, sqlx::Error>) -> Result<Option<Digest>, BackendError> {
+    found.map_err(refused)?.map(|bytes| decode_digest(&bytes)).transpose()
+}
+
+pub(super) fn all_of(
+    digests: Result<Vec<Vec<u8>>, sqlx::Error>,
+    change: impl Fn(Digest) -> Change,
+) -> Result<Vec<Change>, BackendError> {
+    let digests = digests.map_err(refused)?;
+    digests.iter().map(|digest| decode_digest(digest).map(&change)).collect()
+}

@@ -1,0 +1,262 @@
+//! What a manager does to keys.
+
+use super::rules::Findings;
+use super::{Authority, CreatedKey, KeyManager, ManageError, NewKey, Replacement};
+use crate::audit::{Action, AuditEvent};
+use crate::backend::{Changed, KeyAction, KeyChange, KeyFilter, KeyStore, KeyUpdate, Rotation};
+use crate::clock::Timestamp;
+use crate::digest::Digest;
+use crate::key::{ApiKey, KeyId, ReadableKey};
+use crate::record::{Record, Revocation};
+
+impl<S: KeyStore> KeyManager<S> {
+    /// Creates a key.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](ManageErrorKind::Invalid) if the key cannot be like this; [`Conflict`](ManageErrorKind::Conflict) if its owner was
+    /// deleted; [`Forbidden`](ManageErrorKind::Forbidden) if the [actor](Self::acting_for) may not make it;
+    /// [`Unavailable`](ManageErrorKind::Unavailable) if the store or the operating system's generator fails.
+    pub async fn create(&self, new: NewKey) -> Result<CreatedKey, ManageError> {
+        self.create_by(&self.authority(), new).await
+    }
+
+    pub(super) async fn create_by(&self, by: &Authority, new: NewKey) -> Result<CreatedKey, ManageError> {
+        let (key, record) = self.mint(by, new)?;
+        Ok(CreatedKey::new(key, self.insert(by, record).await?))
+    }
+
+    pub(super) fn mint(&self, by: &Authority, new: NewKey) -> Result<(ApiKey, Record), ManageError> {
+        let now = self.clock.wall();
+        self.check(&new, now)?;
+        let key = self.format.mint(new.environment)?;
+        let mut record = Record::new(KeyId::generate(now)?, &key, &self.digester, new.owner.clone());
+        record.readable = new.readable.then(|| key.readable());
+        new.describe(&mut record, now);
+        record.created_by = by.by(record.created_by);
+        Ok((key, record))
+    }
+
+    /// Adds a key that was made elsewhere, of which nothing but its digest need be known.
+    ///
+    /// # Errors
+    ///
+    /// As for [`create`](Self::create); [`Conflict`](ManageErrorKind::Conflict) if the key is there already.
+    pub async fn import(&self, digest: Digest, new: NewKey) -> Result<Record, ManageError> {
+        Findings::default().no_text_to_keep(new.readable).verdict()?;
+        self.import_with(digest, None, new).await
+    }
+
+    /// Adds a key that was made elsewhere by its text, which is digested and forgotten, unless it is to be
+    /// [readable](NewKey::readable).
+    ///
+    /// # Errors
+    ///
+    /// As for [`import`](Self::import).
+    pub async fn import_text(&self, text: &str, new: NewKey) -> Result<Record, ManageError> {
+        Findings::default().key_text(text).verdict()?;
+        let readable = new.readable.then(|| ReadableKey::new(text));
+        self.import_with(self.digester.digest(text.as_bytes()), readable, new).await
+    }
+
+    async fn import_with(
+        &self,
+        digest: Digest,
+        readable: Option<ReadableKey>,
+        new: NewKey,
+    ) -> Result<Record, ManageError> {
+        let now = self.clock.wall();
+        self.check(&new, now)?;
+        let mut record = Record::imported(KeyId::generate(now)?, digest, new.owner.clone());
+        record.readable = readable;
+        new.describe(&mut record, now);
+        let by = self.authority();
+        record.created_by = by.by(record.created_by);
+        self.insert(&by, record).await
+    }
+
+    /// Returns a key.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ManageErrorKind::NotFound) if there is none with this id.
+    pub async fn get(&self, id: &KeyId) -> Result<Record, ManageError> {
+        self.store.get(id).await?.ok_or_else(ManageError::not_found)
+    }
+
+    /// Returns the first `limit` keys that a filter means, from behind `after` on, in the order of their ids.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ManageErrorKind::Unavailable) if the store fails.
+    pub async fn list(
+        &self,
+        filter: &KeyFilter,
+        after: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<Vec<Record>, ManageError> {
+        Ok(self.store.list(filter, after, limit).await?)
+    }
+
+    /// Changes what may be changed of a key.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](ManageErrorKind::Invalid), [`NotFound`](ManageErrorKind::NotFound), or
+    /// [`Conflict`](ManageErrorKind::Conflict) if the key was revoked.
+    pub async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, ManageError> {
+        self.update_by(&self.authority(), id, update).await
+    }
+
+    pub(super) async fn update_by(
+        &self,
+        by: &Authority,
+        id: &KeyId,
+        mut update: KeyUpdate,
+    ) -> Result<Record, ManageError> {
+        let mut findings = Findings::default();
+        if let Some(name) = &update.name {
+            findings = findings.name(name, self.names);
+        }
+        if let Some(scopes) = &update.scopes {
+            findings = findings.scopes(scopes);
+        }
+        if let Some(metadata) = &update.metadata {
+            findings = findings.texts("metadata", metadata);
+        }
+        if let Some(labels) = &update.labels {
+            findings = findings.texts("labels", labels);
+        }
+        findings.expires_at(update.expires_at.flatten(), self.clock.wall()).verdict()?;
+        update.by = by.by(update.by);
+        let told = update.by.clone();
+        let record = self.change_one(by, KeyAction::Update(id.clone(), update)).await?;
+        self.tell(Action::Updated, Some(id), told);
+        Ok(record)
+    }
+
+    /// Replaces a key by a new one that may do the same.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ManageErrorKind::NotFound); [`Conflict`](ManageErrorKind::Conflict) if the key is not in force or was
+    /// rotated before, as by someone else at the same time; [`Invalid`](ManageErrorKind::Invalid) if the new key would have
+    /// expired, or the grace is longer than 4,294,967,295 seconds.
+    pub async fn rotate(&self, id: &KeyId, replacement: Replacement) -> Result<CreatedKey, ManageError> {
+        self.rotate_by(&self.authority(), id, replacement).await
+    }
+
+    pub(super) async fn rotate_by(
+        &self,
+        by: &Authority,
+        id: &KeyId,
+        replacement: Replacement,
+    ) -> Result<CreatedKey, ManageError> {
+        let now = self.clock.wall();
+        let Replacement { grace, expires_at, .. } = replacement;
+        Findings::default().grace(grace).expires_at(expires_at, now).verdict()?;
+        let old = self.get(id).await?;
+        let key = self.format.mint(old.environment)?;
+        let mut rotation = Rotation::new(KeyId::generate(now)?, key.digest(&self.digester), key.hint(), now);
+        rotation.grace = grace;
+        rotation.readable = old.readable.map(|_| key.readable());
+        rotation.expires_at = expires_at;
+        rotation.renews = self.rotation_renews;
+        rotation.by = by.by(replacement.by);
+        let told = rotation.by.clone();
+        // Nothing is read after this: what was committed is answered with the text of the successor.
+        let record = self.change_one(by, KeyAction::Rotate(id.clone(), Box::new(rotation))).await?;
+        self.tell(Action::Rotated { to: record.id.clone() }, Some(id), told.clone());
+        self.tell(Action::Created, Some(&record.id), told);
+        Ok(CreatedKey::new(key, record))
+    }
+
+    /// Revokes a key for good. Revoking it again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ManageErrorKind::NotFound); [`Invalid`](ManageErrorKind::Invalid) if the reason is longer than 255
+    /// characters.
+    pub async fn revoke(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
+        self.revoke_by(&self.authority(), id, reason).await
+    }
+
+    pub(super) async fn revoke_by(
+        &self,
+        by: &Authority,
+        id: &KeyId,
+        reason: &str,
+    ) -> Result<(), ManageError> {
+        let revocation = Revocation { by: by.by(None), ..self.revocation(reason)? };
+        let told = revocation.by.clone();
+        self.change(by, KeyAction::Revoke(id.clone(), revocation)).await?;
+        self.tell(Action::Revoked, Some(id), told);
+        Ok(())
+    }
+
+    /// Revokes all keys that a filter means, at once, and returns how many were not revoked before.
+    ///
+    /// # Errors
+    ///
+    /// As for [`revoke`](Self::revoke); either all of them are revoked or none.
+    pub async fn revoke_all(&self, filter: &KeyFilter, reason: &str) -> Result<u64, ManageError> {
+        let by = self.authority();
+        let revocation = Revocation { by: by.by(None), ..self.revocation(reason)? };
+        let told = revocation.by.clone();
+        let keys = self.change(&by, KeyAction::RevokeAll(filter.clone(), revocation)).await?.keys;
+        self.tell(Action::RevokedAll { keys }, None, told);
+        Ok(keys)
+    }
+
+    /// Deletes all keys that had expired or were revoked by the time `before`, and returns how many these were. A time that is
+    /// still to come stands for now: no key is deleted that is in force.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](ManageErrorKind::Unavailable) if the store fails.
+    pub async fn delete_ended(&self, before: Timestamp) -> Result<u64, ManageError> {
+        let by = self.authority();
+        let before = before.min(self.clock.wall());
+        let keys = self.change(&by, KeyAction::DeleteEnded(before)).await?.keys;
+        self.tell(Action::DeletedAll { keys }, None, by.by(None));
+        Ok(keys)
+    }
+
+    fn check(&self, new: &NewKey, now: Timestamp) -> Result<(), ManageError> {
+        Findings::default()
+            .owner(&new.owner)
+            .name(&new.name, self.names)
+            .scopes(&new.scopes)
+            .expires_at(new.expires_at, now)
+            .texts("metadata", &new.metadata)
+            .texts("labels", &new.labels)
+            .verdict()
+    }
+
+    async fn insert(&self, by: &Authority, record: Record) -> Result<Record, ManageError> {
+        let record = self.change_one(by, KeyAction::Insert(Box::new(record))).await?;
+        self.tell(Action::Created, Some(&record.id), record.created_by.clone());
+        Ok(record)
+    }
+
+    pub(super) fn revocation(&self, reason: &str) -> Result<Revocation, ManageError> {
+        Findings::default().reason(reason).verdict()?;
+        Ok(Revocation::new(self.clock.wall(), reason))
+    }
+
+    pub(super) fn tell(&self, action: Action, key: Option<&KeyId>, by: Option<Box<str>>) {
+        if let Some(hook) = &self.audit {
+            let event = AuditEvent::new(self.clock.wall(), action).by(by);
+            hook.tell(&AuditEvent { key: key.cloned(), ..event });
+        }
+    }
+
+    pub(super) async fn change(&self, by: &Authority, action: KeyAction) -> Result<Changed, ManageError> {
+        let change = KeyChange::new(by.actor.clone(), action).within(by.bounds.clone());
+        Ok(self.store.change(change).await?)
+    }
+
+    async fn change_one(&self, by: &Authority, action: KeyAction) -> Result<Record, ManageError> {
+        self.change(by, action).await?.record.ok_or_else(ManageError::not_found)
+    }
+}
