@@ -70,7 +70,7 @@
 //! | a node cannot reach the database | is answered | that node admits the key until L (and S) have passed since its last poll began, then answers 503 |
 //! | a node hears nothing (`feed_listening` is 0) | is answered | the next poll, 1 s |
 //! | a node was suspended | is answered | it trusts nothing when it wakes up, if it slept for longer than L |
-//! | a process stands still, or is cut off, within a transaction that changes keys | is answered, unless it is about the same key: then after 5 s, when the server ends that transaction | as ever |
+//! | a process stands still, or is cut off, within a transaction that changes keys | is answered, unless it is about the same key, or about the actor of that change: then after 1 s, when the server ends that transaction | as ever |
 //! | a node cannot write `tower_api_key_node` | is answered | it trusts nothing; every request asks the database |
 //!
 //! `DELETE /keys/{id}?wait=fleet` (`KeyManager::revoke_everywhere`) answers when no node admits the key any more, and says how
@@ -158,13 +158,44 @@
 //! | `tower_api_key` | each key, also revoked and expired ones | by `KeyManager::delete_ended`, called by a job of yours |
 //! | `tower_api_key_change` | each key that a change concerns | by itself: with each change, up to a thousand that are older than an hour, and that no open transaction can still hide. A database without changes keeps the last ones |
 //! | `tower_api_key_audit` | each key that a change concerns | by [`AuditLog::forget_before`](crate::backend::AuditLog::forget_before), called by a job of yours |
-//! | `tower_api_key_usage` | a key, a day and an environment | never: it outlives its keys. Delete days that were billed by a statement of your own |
+//! | `tower_api_key_usage` | a key, a day and an environment | with its owner, by [`OwnerStore::purge_owner`](crate::backend::OwnerStore::purge_owner); else never: it outlives its keys. Delete days that were billed by a statement of your own |
+//! | `tower_api_key_deleted_owner` | each organization, person and project that was deleted | by `purge_owner` |
 //! | `tower_api_key_usage_writer` | each process that counts | by itself, after a week of silence |
 //! | `tower_api_key_node` (PostgreSQL) | each process that follows | by itself, an hour after it has ended, with the next node that enlists |
 //!
 //! A transaction that has written something and stays open, in any database of the server, keeps changes from being trimmed, and
 //! has each poll pass over all rows since then: set `idle_in_transaction_session_timeout`. A change that concerns more than 1,000
 //! keys is taken for a change of everything by the other nodes, which then read each key again when it is next used.
+//!
+//! # Callers that change keys
+//!
+//! A [`Principal`](crate::Principal) is what a request was admitted by. When its body has arrived, the key may have been revoked. So changes
+//! carry their [`Actor`](crate::backend::Actor), and the store judges it in the transaction of the change:
+//!
+//! | Who changes keys or owners | By |
+//! |---|---|
+//! | a caller, its own keys | `KeyManager::on_behalf_of(&caller)`, and the routes |
+//! | a caller, what the application lets it do elsewhere, such as the tokens of an organization | `KeyManager::acting_for(caller.actor().requires_for(…))`, [`OwnerStore::change_owner`](crate::backend::OwnerStore::change_owner) |
+//! | a caller whose key *another* backend keeps | `KeyManager::on_behalf_of_external(&caller)`, `ManageSettings::external_callers`: the store cannot judge it. By `on_behalf_of` such a caller is refused, as is one whose key was deleted |
+//! | a person who is signed in elsewhere, by a session | [`Actor::external`](crate::backend::Actor::external): the application has to look the session up right before |
+//! | the application itself, a job | `KeyManager::acting_as("job:nightly")` |
+//!
+//! For a step of the application's own that cannot be undone, [`Principal::recheck`](crate::Principal::recheck) judges the caller once more. It
+//! is answered from the cache: by the next request in this process, within L for what others change. It is no transaction.
+//!
+//! A change is refused that its actor may not make any more (403), and nothing is changed. On PostgreSQL, roles that change keys need the right
+//! to lock the rows of actors, which `UPDATE` implies. A database-wide `lock_timeout` is respected: a change that runs into it, or into
+//! a deadlock with another one, is tried once more.
+//!
+//! # Owners that are deleted
+//!
+//! An organization, a person or a project that is deleted leaves its revoked keys, its usage and a mark. Until the owner is purged, its id is
+//! refused for a new one ([`Conflict`](crate::BackendErrorKind::Conflict)), and so are new keys of it: whoever got the id would see what its predecessor
+//! left. The mark of a person holds a digest of the address, not the address.
+//!
+//! [`purge_owner`](crate::backend::OwnerStore::purge_owner) deletes the keys, the usage and the mark for good, once the last bill is written.
+//! Call it no earlier than L and a flush interval of [`Usage`](crate::Usage) after the owner was deleted: a node may still have counts of the former
+//! owner to write. `KeyManager::delete_ended` deletes keys that ended long ago, whoever owns them, and leaves usage and marks alone.
 //!
 //! # Backups
 //!

@@ -45,27 +45,47 @@ impl From<Written> for Made {
     }
 }
 
+/// Judges a change before it is made, by what is known so far.
+struct Judge<'c> {
+    change: &'c KeyChange,
+    first: Option<&'c Standing>,
+}
+
+impl Judge<'_> {
+    fn is_actor(&self, id: &KeyId) -> bool {
+        is_key(&self.change.actor, id)
+    }
+
+    /// Checks a key that is about to be written. Where it is the actor's own, that is judged by it: the key is locked now.
+    fn check(&self, target: &Record) -> Result<(), BackendError> {
+        if self.is_actor(&target.id) {
+            return self.check_by(target, target);
+        }
+        self.change.check(self.first, Some(target))
+    }
+
+    fn check_by(&self, own: &Record, target: &Record) -> Result<(), BackendError> {
+        let standing = self.change.actor.judge(Found::Key(own.clone()))?;
+        self.change.check(standing.as_ref(), Some(target))
+    }
+}
+
 /// Makes a change of keys, if its actor may make it by what is known so far.
 pub(super) async fn make(
     transaction: &mut DatabaseTransaction<'_>,
     change: &KeyChange,
     first: Option<&Standing>,
 ) -> Result<Made, BackendError> {
-    let is_own = change.target().is_some_and(|id| is_key(&change.actor, id));
-    let check = |target: &Record| {
-        if is_own {
-            let own = change.actor.judge(Found::Key(target.clone()))?;
-            return change.check(own.as_ref(), Some(target));
-        }
-        change.check(first, Some(target))
-    };
-    let made = match change.action.clone() {
+    let judge = Judge { change, first };
+    Ok(match change.action.clone() {
         KeyAction::Insert(record) => {
             change.check(first, None)?;
             insert(transaction, &record).await?.into()
         }
-        KeyAction::Update(id, update) => edit_one(transaction, &id, Edit::Update(update), check).await?,
-        KeyAction::Rotate(id, rotation) => edit_one(transaction, &id, Edit::Rotate(rotation), check).await?,
+        KeyAction::Update(id, update) => edit(transaction, &id, Edit::Update(update), Some(&judge)).await?,
+        KeyAction::Rotate(id, rotation) => {
+            edit(transaction, &id, Edit::Rotate(rotation), Some(&judge)).await?
+        }
         KeyAction::Replace(record, filter, revocation) => {
             let revoked = revoke_all(transaction, &filter, &revocation).await?;
             let inserted = insert(transaction, &record).await?;
@@ -73,26 +93,34 @@ pub(super) async fn make(
             Written { record: inserted.record, keys: revoked.keys, ..Written::several(changes) }.into()
         }
         KeyAction::Revoke(id, revocation) => {
-            let target = match first {
-                Some(first) if is_own => {
-                    share_owner(transaction, &first.record().owner).await?;
-                    by_id_to_change(transaction, &id).await?
-                }
-                // A row that cannot be read must not keep a key alive, so nothing is read that need not be.
-                _ if change.has_bounds() => by_id_to_change(transaction, &id).await?,
-                _ => None,
-            };
-            if is_own || change.has_bounds() {
-                check(target.as_ref().ok_or_else(BackendError::not_found)?)?;
+            let is_own = judge.is_actor(&id);
+            if let Some(first) = first.filter(|_| is_own) {
+                share_owner(transaction, &first.record().owner).await?;
             }
-            Made { target, ..revoke(transaction, &id, &revocation).await?.into() }
+            // A row that cannot be read must not keep a key alive, so nothing is read that need not be.
+            let target = if is_own || change.has_bounds() {
+                let target = by_id_to_change(transaction, &id).await?.ok_or_else(BackendError::not_found)?;
+                judge.check(&target)?;
+                Some(target)
+            } else {
+                None
+            };
+            Made { written: revoke(transaction, &id, &revocation).await?, target, is_own }
         }
         KeyAction::RevokeAll(filter, revocation) => {
             revoke_all(transaction, &filter, &revocation).await?.into()
         }
         KeyAction::DeleteEnded(before) => delete_ended(transaction, before).await?.into(),
-    };
-    Ok(Made { is_own, ..made })
+    })
+}
+
+/// Notes the first use of a key.
+pub(super) async fn note_first_use(
+    transaction: &mut DatabaseTransaction<'_>,
+    id: &KeyId,
+    at: Timestamp,
+) -> Result<Written, BackendError> {
+    Ok(edit(transaction, id, Edit::FirstUse(at), None).await?.written)
 }
 
 async fn insert(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> Result<Written, BackendError> {
@@ -130,15 +158,16 @@ async fn insert(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> R
     Ok(Written { record: Some(record.clone()), ..Written::one(Change::Changed(record.digest)) })
 }
 
-/// Changes a key, if `check` accepts it as it was before.
-pub(super) async fn edit_one(
+/// Changes a key, if it may be changed as it was before.
+async fn edit(
     transaction: &mut DatabaseTransaction<'_>,
     id: &KeyId,
     edit: Edit,
-    check: impl Fn(&Record) -> Result<(), BackendError>,
+    judge: Option<&Judge<'_>>,
 ) -> Result<Made, BackendError> {
     let before = by_id_to_change(transaction, id).await?.ok_or_else(BackendError::not_found)?;
-    check(&before)?;
+    judge.map_or(Ok(()), |judge| judge.check(&before))?;
+    let mut is_own = judge.is_some_and(|judge| judge.is_actor(id));
     let former = match edit.depends_on(&before) {
         Some(former) => by_id_to_change(transaction, &former).await?,
         None => None,
@@ -156,6 +185,11 @@ pub(super) async fn edit_one(
         changes.extend(insert(transaction, successor).await?.changes);
     }
     if let Some((old, end)) = ends {
+        if let Some(judge) = judge.filter(|judge| judge.is_actor(&old)) {
+            let own = by_id_to_change(transaction, &old).await?.ok_or_else(BackendError::actor_gone)?;
+            judge.check_by(&own, &before)?;
+            is_own = true;
+        }
         let digest = sqlx::query_scalar(END)
             .bind(old.as_str())
             .bind(end.unix_millis())
@@ -168,7 +202,7 @@ pub(super) async fn edit_one(
         }
     }
     let written = Written { record: Some(successor.unwrap_or(record)), ..Written::several(changes) };
-    Ok(Made { target: Some(before), ..written.into() })
+    Ok(Made { written, target: Some(before), is_own })
 }
 
 async fn change(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> Result<Change, BackendError> {

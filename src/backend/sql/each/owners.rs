@@ -44,6 +44,9 @@ const PUT_PROJECT: &str = "INSERT INTO tower_api_key_project (organization, proj
     ON CONFLICT (organization, project) DO UPDATE SET project = excluded.project";
 const DELETE_PROJECT: &str = "DELETE FROM tower_api_key_project WHERE organization = $1 AND project = $2";
 
+/// The hash of a password, its version, and memberships as a JSON list.
+type PersonRow = (Option<String>, Option<Vec<u8>>, Option<String>);
+
 /// Makes a change of the owners, of which others have to be told as of changes of the keys that it concerns.
 pub(super) async fn change(
     transaction: &mut DatabaseTransaction<'_>,
@@ -230,7 +233,7 @@ pub(super) async fn user<'c>(
         " AS memberships FROM tower_api_key_user WHERE email = $1",
         up_to_date!()
     );
-    let row: Option<(Option<String>, Option<Vec<u8>>, Option<String>)> =
+    let row: Option<PersonRow> =
         sqlx::query_as(GET).bind(email).fetch_optional(database).await.map_err(understand)?;
     row.map(|(hash, version, memberships)| {
         decode_user(email.to_owned(), hash.as_deref(), version.as_deref(), memberships.as_deref())

@@ -10,9 +10,8 @@ use super::dialect::{
     AFTER_CHANGES, BEGIN, Database, DatabaseConnection, DatabaseTransaction, KEEP_OWNERS, LOCK_OWNERS, Pool,
     is_crossed, is_unfit,
 };
-use super::keys::{Made, edit_one, make};
+use super::keys::{Made, make, note_first_use};
 use super::owners;
-use crate::backend::edit::Edit;
 use crate::backend::sql::encode_change;
 use crate::backend::{Actor, Announcement, BackendError, Change, KeyAction, KeyChange, OwnerChange};
 use crate::clock::Timestamp;
@@ -27,7 +26,7 @@ pub(super) const ROWS: usize = 500;
 pub(super) enum Write {
     Keys(Box<KeyChange>),
     FirstUse(KeyId, Timestamp),
-    Owner(OwnerChange, Actor),
+    Owner(Box<(OwnerChange, Actor)>),
 }
 
 impl Write {
@@ -142,18 +141,19 @@ async fn write_on(
             let Made { written, target, is_own } = make(&mut transaction, &change, first.as_ref()).await?;
             log(&mut transaction, &written.changes[..written.new]).await?;
             if !is_own {
-                let last =
-                    confirm(&mut transaction, &change.actor, first.as_ref(), &written.changes, facts).await?;
+                let (actor, own) = (&change.actor, &written.changes);
+                let last = confirm(&mut transaction, actor, first.as_ref(), own, facts).await?;
                 change.check(last.as_ref(), target.as_ref())?;
             }
             written
         }
         Write::FirstUse(id, at) => {
-            let written = edit_one(&mut transaction, &id, Edit::FirstUse(at), |_| Ok(())).await?.written;
+            let written = note_first_use(&mut transaction, &id, at).await?;
             log(&mut transaction, &written.changes[..written.new]).await?;
             written
         }
-        Write::Owner(change, actor) => {
+        Write::Owner(change) => {
+            let (change, actor) = *change;
             let first = judge(&mut transaction, &actor).await?;
             let written = owners::change(&mut transaction, change).await?;
             log(&mut transaction, &written.changes[..written.new]).await?;
