@@ -168,8 +168,8 @@ impl KeyUpdate {
 impl Rotation {
     /// Ends the old key, and returns the record of the new one.
     ///
-    /// A key that was rotated is rotated again only if its successor has ended: a rotation whose answer was lost left one whose text
-    /// nobody has.
+    /// A key that was rotated is rotated again only if its successor has ended: a rotation whose answer was lost left a successor whose
+    /// text is lost as well.
     fn apply(self, old: &mut Record, former: Option<&Record>) -> Result<Record, BackendError> {
         let is_free = former.is_none_or(|former| former.state(self.at) != KeyState::Active);
         match old.state(self.at) {

@@ -62,7 +62,7 @@ impl Keys {
         self.records.get(self.digests.get(id)?)
     }
 
-    /// Makes a change if its actor may make it now: whoever holds the keys is alone.
+    /// Makes a change if its actor may make it now. The lock is held, so that the actor stays as it is.
     fn change(&mut self, mut change: KeyChange) -> Result<(Changed, Vec<Change>), BackendError> {
         let standing = self.judge(&change.actor)?;
         change.complete(standing.as_ref());

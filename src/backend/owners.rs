@@ -139,7 +139,7 @@ pub trait OwnerStore: Backend {
     }
 
     /// Deletes an organization with its projects and memberships, and revokes the keys of both. Its id cannot be used again until the
-    /// organization is [purged](Self::purge_owner): whoever got the id would get the keys and the usage with it.
+    /// organization is [purged](Self::purge_owner): the next owner of the id would get the keys and the usage with it.
     ///
     /// # Errors
     ///
@@ -246,7 +246,7 @@ pub trait OwnerStore: Backend {
     /// an organization go its projects.
     ///
     /// Processes may still have counts of the former owner to write: wait for a flush interval of
-    /// [`Usage`](crate::Usage) and a lease before the id is given to somebody else.
+    /// [`Usage`](crate::Usage) and a lease before the id is given to another owner.
     ///
     /// # Errors
     ///

@@ -15,7 +15,7 @@ impl FirstUses {
         Self(Mutex::new(HashSet::new()))
     }
 
-    /// Returns whether nobody else is noting it.
+    /// Returns whether the first use of a key is still to be noted.
     fn begin(&self, id: &KeyId) -> bool {
         lock(&self.0).insert(id.clone())
     }

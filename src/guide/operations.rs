@@ -190,12 +190,12 @@
 //! # Owners that are deleted
 //!
 //! An organization, a person or a project that is deleted leaves its revoked keys, its usage and a mark. Until the owner is purged, its id is
-//! refused for a new one ([`Conflict`](crate::BackendErrorKind::Conflict)), and so are new keys of it: whoever got the id would see what its predecessor
+//! refused for a new one ([`Conflict`](crate::BackendErrorKind::Conflict)), and so are new keys of it: the next owner of the id would see what its predecessor
 //! left. The mark of a person holds a digest of the address, not the address.
 //!
 //! [`purge_owner`](crate::backend::OwnerStore::purge_owner) deletes the keys, the usage and the mark for good, once the last bill is written.
 //! Call it no earlier than L and a flush interval of [`Usage`](crate::Usage) after the owner was deleted: a node may still have counts of the former
-//! owner to write. `KeyManager::delete_ended` deletes keys that ended long ago, whoever owns them, and leaves usage and marks alone.
+//! owner to write. `KeyManager::delete_ended` deletes keys of all owners that ended long ago, and leaves usage and marks alone.
 //!
 //! # Backups
 //!

@@ -140,7 +140,7 @@ impl<S: KeyStore> KeyManager<S> {
     /// # Errors
     ///
     /// [`NotFound`](super::ManageErrorKind::NotFound); [`Conflict`](super::ManageErrorKind::Conflict) if the key is not in force or was
-    /// rotated before, as by someone else at the same time; [`Invalid`](super::ManageErrorKind::Invalid) if the new key would have
+    /// rotated before, as by another caller at the same time, unless its successor has ended; [`Invalid`](super::ManageErrorKind::Invalid) if the new key would have
     /// expired, or the grace is longer than 4,294,967,295 seconds.
     pub async fn rotate(&self, id: &KeyId, replacement: Replacement) -> Result<CreatedKey, ManageError> {
         self.rotate_by(&self.authority(), id, replacement).await

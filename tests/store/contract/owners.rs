@@ -277,7 +277,7 @@ where
     assert_eq!(store.user(BOB).await.unwrap(), None);
     assert_eq!(store.organization("other").await.unwrap(), None);
     assert_eq!(caller.reach("anns").await.unwrap(), ["acme"]);
-    // The name is not used again, until what is left is purged. Whoever comes later by it has nothing of what is gone.
+    // The name is not used again until what is left is purged. The next owner of it has nothing of what is gone.
     let again = store.put_organization(Organization::new("other")).await.unwrap_err();
     assert_eq!(again.kind(), BackendErrorKind::Conflict);
     only(&store, &caller, &owners, &revoked).await;

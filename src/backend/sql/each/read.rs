@@ -64,7 +64,7 @@ pub(super) async fn by_id_to_change(
     by_id_locked(transaction, id, LOCK_ROW).await
 }
 
-/// Returns a key that others may read, and nobody changes, until the transaction ends.
+/// Returns a key that other transactions may read and share, and cannot change, until this one ends.
 pub(super) async fn by_id_to_share(
     transaction: &mut DatabaseTransaction<'_>,
     id: &KeyId,

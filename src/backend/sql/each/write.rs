@@ -30,8 +30,8 @@ pub(super) enum Write {
 }
 
 impl Write {
-    /// Returns the statements that come before all others, so that whoever adds a key and whoever changes its owner do not miss each
-    /// other, and whoever changes one or two keys and whoever changes many do not wait for each other.
+    /// Returns the statements that come before all others, so that a new key and a change of its owner do not miss each other, and
+    /// changes of one or two keys and changes of many do not wait for each other.
     fn locks(&self) -> &'static [&'static str] {
         match self {
             // One row, and what its actor rests on: a revocation waits for as little as it can.
