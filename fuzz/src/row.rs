@@ -10,7 +10,7 @@ use tower_api_key::{Environment, KeyId, Organization, Owner, Record, Revocation,
 
 use crate::json;
 
-pub const COLUMNS: [&str; 23] = [
+pub const COLUMNS: [&str; 24] = [
     "id",
     "digest",
     "hint",
