@@ -11,6 +11,7 @@
 
 mod access;
 mod accounts;
+mod again;
 mod app;
 mod deployments;
 mod errors;
