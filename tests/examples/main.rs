@@ -8,6 +8,7 @@ mod clients;
 mod curl;
 mod fleet;
 mod grpc;
+mod held;
 mod hyper;
 mod keys;
 mod lines;
