@@ -8,6 +8,8 @@
 #![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
 
 mod access;
+#[path = "../support/again.rs"]
+mod again;
 mod api_keys;
 mod app;
 #[path = "../support/detail.rs"]

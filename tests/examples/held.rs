@@ -24,7 +24,7 @@ impl Held {
         (name, value): (&str, &str),
         body: &str,
     ) -> Self {
-        let mut stream = connect(server).await;
+        let mut stream = connect(&server.url("")).await;
         let length = body.len();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: localhost\r\n{name}: {value}\r\ncontent-length: {length}\r\n\
@@ -56,15 +56,15 @@ impl Held {
 }
 
 /// Sends what is no whole head, and waits until the server ends the connection.
-pub(crate) async fn is_ended(server: &Server, sent: &[u8]) {
-    let mut stream = connect(server).await;
-    stream.write_all(sent).await.unwrap();
+pub(crate) async fn is_ended(address: String, sent: Vec<u8>) {
+    let mut stream = connect(&address).await;
+    stream.write_all(&sent).await.unwrap();
     // What comes before the end is of no interest, nor is whether the end is a reset.
     let _ = timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await.expect("an end in time");
 }
 
-async fn connect(server: &Server) -> TcpStream {
-    TcpStream::connect(server.url("").replace("http://", "")).await.unwrap()
+async fn connect(address: &str) -> TcpStream {
+    TcpStream::connect(address.replace("http://", "")).await.unwrap()
 }
 
 fn parse(answer: &[u8]) -> Answer {

@@ -25,6 +25,7 @@ mod postgres;
 mod python;
 mod quickstart;
 mod server;
+mod slow;
 mod stranger;
 mod suggestions;
 mod traced;
