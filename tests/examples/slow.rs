@@ -4,8 +4,10 @@ use http::Method;
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 use tokio::task::JoinSet;
+use tower_api_key::backend::{KeyFilter, KeyStore, KeyUpdate};
+use tower_api_key::{KeyId, Scopes, SqliteStore};
 
-use crate::client::{Answer, get};
+use crate::client::{Answer, ask, get};
 use crate::held::{Held, is_ended};
 use crate::server::{Server, run_in_vain};
 
@@ -134,10 +136,34 @@ async fn a_body_that_ends_too_late_for_its_key_writes_nothing() {
         let key = server.key(key);
         let held = Held::begin(&server, Method::POST, path, ("x-api-key", key), &body.to_string()).await;
         let own = format!("key_{example}_{}", if example == "memory_scope" { "test" } else { "admin" });
-        let revoked =
-            crate::client::ask(Method::DELETE, &server.url(&format!("{keys}/{own}")), Some(key), "").await;
+        let revoked = ask(Method::DELETE, &server.url(&format!("{keys}/{own}")), Some(key), "").await;
         assert!(revoked.status.is_success(), "{example}: {:?}", revoked.body);
         let answer = held.end().await;
         assert_eq!(answer.status.as_u16(), status, "{example} {path}: {:?}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_may_not_manage_keys_any_more_makes_none() {
+    for (example, keys, body, scopes) in [
+        ("memory_api", "/v1/account/api-keys", json!({ "scopes": ["read"] }), "read"),
+        ("memsolus", "/v1/api-keys", json!({ "name": "a", "permissions": ["memory.read"] }), "memory.*"),
+    ] {
+        let (server, folder) = start(example).await;
+        let admin = ("x-api-key", server.key("admin_key"));
+        let held = Held::begin(&server, Method::POST, keys, admin, &body.to_string()).await;
+
+        let url = format!("sqlite:{}", folder.path().join("keys.db").display());
+        let store = SqliteStore::open(&url).await.unwrap();
+        let id = KeyId::new(&format!("key_{example}_admin")).unwrap();
+        let mut update = KeyUpdate::default();
+        update.scopes = Some(Scopes::parse(scopes).unwrap());
+        store.update(&id, update).await.unwrap();
+        let count = async || store.list(&KeyFilter::all(), None, 100).await.unwrap().len();
+        let before = count().await;
+        // It still has what the new key would be granted.
+        assert_eq!(held.end().await.status, 403, "{example}");
+        assert_eq!(count().await, before, "{example}");
+        store.close().await;
     }
 }
