@@ -14,9 +14,9 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](ManageErrorKind::Invalid) if the key cannot be like this; [`Conflict`](ManageErrorKind::Conflict) if its owner was
-    /// deleted; [`Forbidden`](ManageErrorKind::Forbidden) if the [actor](Self::acting_for) may not make it;
-    /// [`Unavailable`](ManageErrorKind::Unavailable) if the store or the operating system's generator fails.
+    /// [`Invalid`](super::ManageErrorKind::Invalid) if the key cannot be like this; [`Conflict`](super::ManageErrorKind::Conflict) if its owner was
+    /// deleted; [`Forbidden`](super::ManageErrorKind::Forbidden) if the [actor](Self::acting_for) may not make it;
+    /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store or the operating system's generator fails.
     pub async fn create(&self, new: NewKey) -> Result<CreatedKey, ManageError> {
         self.create_by(&self.authority(), new).await
     }
@@ -41,7 +41,7 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// # Errors
     ///
-    /// As for [`create`](Self::create); [`Conflict`](ManageErrorKind::Conflict) if the key is there already.
+    /// As for [`create`](Self::create); [`Conflict`](super::ManageErrorKind::Conflict) if the key is there already.
     pub async fn import(&self, digest: Digest, new: NewKey) -> Result<Record, ManageError> {
         Findings::default().no_text_to_keep(new.readable).verdict()?;
         self.import_with(digest, None, new).await
@@ -79,7 +79,7 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](ManageErrorKind::NotFound) if there is none with this id.
+    /// [`NotFound`](super::ManageErrorKind::NotFound) if there is none with this id.
     pub async fn get(&self, id: &KeyId) -> Result<Record, ManageError> {
         self.store.get(id).await?.ok_or_else(ManageError::not_found)
     }
@@ -88,7 +88,7 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](ManageErrorKind::Unavailable) if the store fails.
+    /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails.
     pub async fn list(
         &self,
         filter: &KeyFilter,
@@ -102,8 +102,8 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](ManageErrorKind::Invalid), [`NotFound`](ManageErrorKind::NotFound), or
-    /// [`Conflict`](ManageErrorKind::Conflict) if the key was revoked.
+    /// [`Invalid`](super::ManageErrorKind::Invalid), [`NotFound`](super::ManageErrorKind::NotFound), or
+    /// [`Conflict`](super::ManageErrorKind::Conflict) if the key was revoked.
     pub async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, ManageError> {
         self.update_by(&self.authority(), id, update).await
     }
@@ -139,8 +139,8 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](ManageErrorKind::NotFound); [`Conflict`](ManageErrorKind::Conflict) if the key is not in force or was
-    /// rotated before, as by someone else at the same time; [`Invalid`](ManageErrorKind::Invalid) if the new key would have
+    /// [`NotFound`](super::ManageErrorKind::NotFound); [`Conflict`](super::ManageErrorKind::Conflict) if the key is not in force or was
+    /// rotated before, as by someone else at the same time; [`Invalid`](super::ManageErrorKind::Invalid) if the new key would have
     /// expired, or the grace is longer than 4,294,967,295 seconds.
     pub async fn rotate(&self, id: &KeyId, replacement: Replacement) -> Result<CreatedKey, ManageError> {
         self.rotate_by(&self.authority(), id, replacement).await
@@ -175,7 +175,7 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](ManageErrorKind::NotFound); [`Invalid`](ManageErrorKind::Invalid) if the reason is longer than 255
+    /// [`NotFound`](super::ManageErrorKind::NotFound); [`Invalid`](super::ManageErrorKind::Invalid) if the reason is longer than 255
     /// characters.
     pub async fn revoke(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
         self.revoke_by(&self.authority(), id, reason).await
@@ -213,7 +213,7 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](ManageErrorKind::Unavailable) if the store fails.
+    /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails.
     pub async fn delete_ended(&self, before: Timestamp) -> Result<u64, ManageError> {
         let by = self.authority();
         let before = before.min(self.clock.wall());

@@ -230,7 +230,9 @@ pub(super) async fn user<'c>(
         " AS memberships FROM tower_api_key_user WHERE email = $1",
         up_to_date!()
     );
-    let row: Option<(Option<String>, Option<Vec<u8>>, Option<String>)> =
+    // The hash of the password, its version, and the memberships.
+    type Columns = (Option<String>, Option<Vec<u8>>, Option<String>);
+    let row: Option<Columns> =
         sqlx::query_as(GET).bind(email).fetch_optional(database).await.map_err(understand)?;
     row.map(|(hash, version, memberships)| {
         decode_user(email.to_owned(), hash.as_deref(), version.as_deref(), memberships.as_deref())
