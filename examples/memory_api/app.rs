@@ -24,7 +24,7 @@ pub(crate) fn app(store: SqliteStore, meter: Usage, limits: Limits) -> Result<Ro
         .route(one, get(memories::show).route_layer(RequireScopeLayer::scope("read")?))
         .route(one, put(memories::update).route_layer(RequireScopeLayer::new(memories::WRITE.clone())))
         .route(one, delete(memories::forget).route_layer(RequireScopeLayer::scope("delete")?))
-        .route("/v1/query", post(memories::query).route_layer(RequireScopeLayer::scope("read")?))
+        .route("/v1/query", post(memories::query).route_layer(RequireScopeLayer::new(memories::READ.clone())))
         .with_state(memories::Memories::default());
 
     let keys = KeyManager::new(store.clone(), access::format()?);

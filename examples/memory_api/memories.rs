@@ -26,6 +26,7 @@ const MOST: usize = 1000;
 const FOUND: (u64, u64) = (5, 100);
 const A_TEXT: &str = "a text of 1 to 50000 characters without control characters but line breaks and tabs";
 
+pub(crate) static READ: Needed = LazyLock::new(|| scope("read"));
 pub(crate) static WRITE: Needed = LazyLock::new(|| scope("write"));
 
 /// The last memories, in memory.
@@ -148,6 +149,7 @@ pub(crate) async fn query(
     let wanted = |value: &Value| value.as_u64().filter(|wanted| (1..=most).contains(wanted));
     let wanted = fields.or("max_memories", usual).required("max_memories", "a number from 1 to 100", wanted);
     fields.finish()?;
+    let caller = again(&caller, &READ).await?;
 
     let (kept, context) = (memories.read().await, words(&context));
     let shared = |memory: &Memory| words(&memory.text).intersection(&context).count();

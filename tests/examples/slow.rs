@@ -110,9 +110,10 @@ async fn a_body_that_does_not_end_is_answered_in_the_shape_of_the_service() {
 }
 
 #[tokio::test]
-async fn a_body_that_ends_too_late_for_its_key_writes_nothing() {
+async fn a_body_that_ends_too_late_for_its_key_is_of_no_effect() {
     for (example, path, key, keys, body, status) in [
         ("memory_api", "/v1/memories", "admin_key", "/v1/account/api-keys", json!({ "text": "a" }), 401),
+        ("memory_api", "/v1/query", "admin_key", "/v1/account/api-keys", json!({ "context": "a" }), 401),
         ("memory_api", "/v1/account/api-keys", "admin_key", "/v1/account/api-keys", json!({}), 403),
         ("memsolus", "/v1/memories", "admin_key", "/v1/api-keys", json!({ "content": "a" }), 401),
         (

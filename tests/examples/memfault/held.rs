@@ -164,6 +164,11 @@ async fn nobody_acts_as_the_next_person_with_the_same_address() {
             are_refused(held).await;
         }
         assert_eq!(state(&server).await, before);
+        if !is_purged {
+            let member = format!("{ORGANIZATION}/members/{}", BOB.0);
+            let body = json!({ "role": "developer" }).to_string();
+            assert_error(&call(&server, &ann_of(&server), Method::PUT, &member, body).await, 409);
+        }
     }
 }
 
