@@ -200,6 +200,11 @@ async fn a_token_that_was_deleted_uploads_and_deploys_nothing() {
 
     let mut held = hold_upload(&server, &token).await;
     held.push(hold_deployment(&server, &token).await);
+    // A file on its way to the URL that the token was given.
+    let announcement = json!({ "kind": "MAR", "size": 6 });
+    let announced = post(&server, &token, &format!("{PROJECT}/upload"), &announcement).await.json();
+    let put = announced["data"]["upload_url"].as_str().unwrap().strip_prefix(&server.url("")).unwrap();
+    held.push(hold(&server, &("accept", "*/*".to_owned()), Method::PUT, put, &json!("file")).await);
     let path = format!("{tokens}/{}", made["data"]["id"].as_str().unwrap());
     let deleted = call(&server, &ann_of(&server), Method::DELETE, &path, "").await;
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
