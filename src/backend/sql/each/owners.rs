@@ -220,6 +220,9 @@ pub(super) async fn organization<'c>(
     Ok(row.map(|(disabled, requires_sso)| Organization { disabled, requires_sso, ..Organization::new(id) }))
 }
 
+/// The hash of a password, its version, and memberships.
+type UserRow = (Option<String>, Option<Vec<u8>>, Option<String>);
+
 pub(super) async fn user<'c>(
     database: impl Executor<'c, Database = Database>,
     email: &str,
@@ -230,7 +233,7 @@ pub(super) async fn user<'c>(
         " AS memberships FROM tower_api_key_user WHERE email = $1",
         up_to_date!()
     );
-    let row: Option<(Option<String>, Option<Vec<u8>>, Option<String>)> =
+    let row: Option<UserRow> =
         sqlx::query_as(GET).bind(email).fetch_optional(database).await.map_err(understand)?;
     row.map(|(hash, version, memberships)| {
         decode_user(email.to_owned(), hash.as_deref(), version.as_deref(), memberships.as_deref())

@@ -67,7 +67,7 @@ impl Backend for Store {
 
 impl OwnerStore for Store {
     async fn change_owner(&self, change: OwnerChange, actor: Actor) -> Result<(), BackendError> {
-        self.write(Write::Owner(change, actor)).await.map(drop)
+        self.write(Write::Owner(change, Box::new(actor))).await.map(drop)
     }
 
     async fn organization(&self, id: &str) -> Result<Option<Organization>, BackendError> {

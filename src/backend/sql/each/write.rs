@@ -27,7 +27,7 @@ pub(super) const ROWS: usize = 500;
 pub(super) enum Write {
     Keys(Box<KeyChange>),
     FirstUse(KeyId, Timestamp),
-    Owner(OwnerChange, Actor),
+    Owner(OwnerChange, Box<Actor>),
 }
 
 impl Write {
