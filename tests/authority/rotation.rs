@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::json;
-use tower_api_key::KeyState;
 use tower_api_key::backend::{Grace, KeyAction, KeyChange, KeyUpdate};
 use tower_api_key::manage::{ManageErrorKind, Replacement};
+use tower_api_key::{KeyId, KeyState};
 
 use crate::stores::Store;
 use crate::world::{DAY, START, World, of, scopes};
@@ -69,7 +69,7 @@ pub(crate) async fn a_key_is_rotated_again_once_its_unseen_successor_has_ended<S
     assert_eq!(again.status, StatusCode::CREATED, "{}", again.text);
     assert!(world.admits(again.body["key"].as_str().unwrap()).await);
     let stored = world.stored(old.id()).await;
-    assert_eq!(stored.rotated_to.as_ref().map(|id| id.as_str()), again.body["id"].as_str());
+    assert_eq!(stored.rotated_to.as_ref().map(KeyId::as_str), again.body["id"].as_str());
     assert_eq!(stored.expires_at, Some(world.now().saturating_add(grace)));
     // The grace has cut the life of the old key, and not that of the one that replaces it.
     let successor = world.stored(&stored.rotated_to.unwrap()).await;
