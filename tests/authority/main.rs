@@ -84,6 +84,7 @@ on_every_store! {
     rotation::a_key_rotates_itself,
     rotation::nothing_is_read_after_a_rotation_whose_answer_was_lost,
     rotation::a_key_is_rotated_again_once_its_unseen_successor_has_ended,
+    rotation::a_key_replaces_its_successor_and_ends_by_that,
     rotation::a_key_that_became_stronger_meanwhile_is_not_shown_to_a_weaker_caller,
     strength::a_weaker_caller_does_not_change_a_stronger_key,
     strength::a_key_changes_and_revokes_itself,

@@ -36,11 +36,12 @@ pub(super) enum OwnerFacts {
 /// Judges an actor once more when its change was made, and keeps it as it is until the commit: no later change of the actor comes
 /// before that. These are the last statements before the commit, so that a revocation of the actor waits for hardly more than that.
 ///
-/// What the change itself does to its actor does not count.
+/// What the change itself does to its actor does not count. `before` is the key of the actor as it was, where it is locked already.
 pub(super) async fn confirm(
     transaction: &mut DatabaseTransaction<'_>,
     actor: &Actor,
     first: Option<&Standing>,
+    before: Option<Record>,
     own: &[Change],
     facts: OwnerFacts,
 ) -> Result<Option<Standing>, BackendError> {
@@ -51,10 +52,13 @@ pub(super) async fn confirm(
     let found = match subject {
         Subject::Person(_) if facts == OwnerFacts::Held => return Ok(Some(first.clone())),
         Subject::Person(email) => find_person(transaction, email).await?,
-        Subject::Key(id) => match by_id_to_share(transaction, id).await? {
-            Some(key) => Found::Key(without_own_changes(key, first, own, facts)),
-            None => Found::Nothing,
-        },
+        Subject::Key(id) => {
+            let key = match before {
+                Some(before) => Some(before),
+                None => by_id_to_share(transaction, id).await?,
+            };
+            key.map_or(Found::Nothing, |key| Found::Key(without_own_changes(key, first, own, facts)))
+        }
     };
     actor.judge(found)
 }

@@ -10,7 +10,7 @@ use super::write::{ROWS, Written, refused};
 use super::{audit, owners};
 use crate::backend::edit::{Consequence, Edit, change_of};
 use crate::backend::sql::{KeyRow, columns, decode_digest};
-use crate::backend::{BackendError, Change, Found, KeyAction, KeyChange, KeyFilter, Standing};
+use crate::backend::{Actor, BackendError, Change, Found, KeyAction, KeyChange, KeyFilter, Standing};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
@@ -37,11 +37,13 @@ pub(super) struct Made {
     pub(super) target: Option<Record>,
     /// Whether the actor has changed its own key. It was judged then by the key as it was before, which is locked since.
     pub(super) is_own: bool,
+    /// The key of the actor as it was before, where the change has ended it beside its target. It is locked since.
+    pub(super) actor: Option<Record>,
 }
 
 impl From<Written> for Made {
     fn from(written: Written) -> Self {
-        Self { written, target: None, is_own: false }
+        Self { written, target: None, is_own: false, actor: None }
     }
 }
 
@@ -59,13 +61,18 @@ pub(super) async fn make(
         }
         change.check(first, Some(target))
     };
+    let actor = &change.actor;
     let made = match change.action.clone() {
         KeyAction::Insert(record) => {
             change.check(first, None)?;
             insert(transaction, &record).await?.into()
         }
-        KeyAction::Update(id, update) => edit_one(transaction, &id, Edit::Update(update), check).await?,
-        KeyAction::Rotate(id, rotation) => edit_one(transaction, &id, Edit::Rotate(rotation), check).await?,
+        KeyAction::Update(id, update) => {
+            edit_one(transaction, &id, Edit::Update(update), Some(actor), check).await?
+        }
+        KeyAction::Rotate(id, rotation) => {
+            edit_one(transaction, &id, Edit::Rotate(rotation), Some(actor), check).await?
+        }
         KeyAction::Replace(record, filter, revocation) => {
             let revoked = revoke_all(transaction, &filter, &revocation).await?;
             let inserted = insert(transaction, &record).await?;
@@ -135,6 +142,7 @@ pub(super) async fn edit_one(
     transaction: &mut DatabaseTransaction<'_>,
     id: &KeyId,
     edit: Edit,
+    actor: Option<&Actor>,
     check: impl Fn(&Record) -> Result<(), BackendError>,
 ) -> Result<Made, BackendError> {
     let before = by_id_to_change(transaction, id).await?.ok_or_else(BackendError::not_found)?;
@@ -146,7 +154,7 @@ pub(super) async fn edit_one(
     let mut record = before.clone();
     let by = edit.by().map(str::to_owned);
     let Consequence { successor, ends } = edit.apply(&mut record, former.as_ref())?;
-    let mut changes = Vec::new();
+    let (mut changes, mut actor_before) = (Vec::new(), None);
     if record != before {
         changes.push(change(transaction, &record).await?);
         let (action, to) = successor.as_ref().map_or(("updated", None), |new| ("rotated", Some(&new.id)));
@@ -156,6 +164,9 @@ pub(super) async fn edit_one(
         changes.extend(insert(transaction, successor).await?.changes);
     }
     if let Some((old, end)) = ends {
+        if actor.is_some_and(|actor| is_key(actor, &old)) {
+            actor_before = by_id_to_change(transaction, &old).await?;
+        }
         let digest = sqlx::query_scalar(END)
             .bind(old.as_str())
             .bind(end.unix_millis())
@@ -168,7 +179,7 @@ pub(super) async fn edit_one(
         }
     }
     let written = Written { record: Some(successor.unwrap_or(record)), ..Written::several(changes) };
-    Ok(Made { target: Some(before), ..written.into() })
+    Ok(Made { target: Some(before), actor: actor_before, ..written.into() })
 }
 
 async fn change(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> Result<Change, BackendError> {

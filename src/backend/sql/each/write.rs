@@ -139,17 +139,20 @@ async fn write_on(
             let mut change = *change;
             let first = judge(&mut transaction, &change.actor).await?;
             change.complete(first.as_ref());
-            let Made { written, target, is_own } = make(&mut transaction, &change, first.as_ref()).await?;
+            let Made { written, target, is_own, actor } =
+                make(&mut transaction, &change, first.as_ref()).await?;
             log(&mut transaction, &written.changes[..written.new]).await?;
             if !is_own {
                 let last =
-                    confirm(&mut transaction, &change.actor, first.as_ref(), &written.changes, facts).await?;
+                    confirm(&mut transaction, &change.actor, first.as_ref(), actor, &written.changes, facts)
+                        .await?;
                 change.check(last.as_ref(), target.as_ref())?;
             }
             written
         }
         Write::FirstUse(id, at) => {
-            let written = edit_one(&mut transaction, &id, Edit::FirstUse(at), |_| Ok(())).await?.written;
+            let written =
+                edit_one(&mut transaction, &id, Edit::FirstUse(at), None, |_| Ok(())).await?.written;
             log(&mut transaction, &written.changes[..written.new]).await?;
             written
         }
@@ -157,7 +160,7 @@ async fn write_on(
             let first = judge(&mut transaction, &actor).await?;
             let written = owners::change(&mut transaction, change).await?;
             log(&mut transaction, &written.changes[..written.new]).await?;
-            confirm(&mut transaction, &actor, first.as_ref(), &written.changes, facts).await?;
+            confirm(&mut transaction, &actor, first.as_ref(), None, &written.changes, facts).await?;
             written
         }
     };
