@@ -37,7 +37,9 @@ async fn wait_until(is_so: impl AsyncFn() -> bool) {
 
 pub(crate) async fn a_thousand_first_uses_at_once_are_one_write<S: Store>(world: World<S>) {
     let (old, successor) = rotated(&world).await;
-    for _ in 0..2 {
+    for is_held in [true, false] {
+        // All of them come before the first one is noted, and again all of them after that.
+        world.looked_up.hold_first_uses(is_held);
         let mut requests = JoinSet::new();
         for _ in 0..REQUESTS {
             let (authenticator, bearer) = (world.authenticator.clone(), successor.bearer());
@@ -50,6 +52,8 @@ pub(crate) async fn a_thousand_first_uses_at_once_are_one_write<S: Store>(world:
         let refused = requests.join_all().await.into_iter().filter_map(Result::err);
         let reasons: Vec<_> = refused.map(|rejection| rejection.reason().clone()).collect();
         assert_eq!(reasons, []);
+        assert_eq!(is_noted(&world, &successor).await, !is_held);
+        world.looked_up.hold_first_uses(false);
         wait_until(async || is_noted(&world, &successor).await).await;
     }
     assert_eq!(world.looked_up.first_uses(), 1);

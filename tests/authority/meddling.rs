@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::watch;
 use tower_api_key::backend::{
     Backend, BackendError, Changed, Feed, KeyChange, KeyFilter, KeyStore, Subscriber, UsageBatch, UsageLine,
     UsageQuery, UsageStore,
@@ -23,6 +24,7 @@ struct State {
     fails: AtomicBool,
     first_uses: AtomicU64,
     first_uses_fail: AtomicBool,
+    first_uses_wait: watch::Sender<bool>,
     loses_answers: AtomicBool,
     after_get: Mutex<Option<KeyChange>>,
     before_change: Mutex<Option<KeyChange>>,
@@ -51,6 +53,11 @@ impl<S: KeyStore> Meddling<S> {
     /// Sets whether the noting of first uses fails.
     pub(crate) fn fail_first_uses(&self, fails: bool) {
         self.state.first_uses_fail.store(fails, Ordering::SeqCst);
+    }
+
+    /// Sets whether the noting of first uses waits until this is set anew.
+    pub(crate) fn hold_first_uses(&self, waits: bool) {
+        self.state.first_uses_wait.send_replace(waits);
     }
 
     /// Sets whether the answers of changes that are made get lost.
@@ -109,6 +116,7 @@ impl<S: KeyStore> Backend for Meddling<S> {
         if self.state.first_uses_fail.load(Ordering::SeqCst) {
             return Err(BackendError::unavailable("told to fail"));
         }
+        self.state.first_uses_wait.subscribe().wait_for(|waits| !waits).await.unwrap();
         self.inner.first_used(id, at).await
     }
 
