@@ -163,6 +163,8 @@ pub(crate) async fn a_key_is_not_made_by_a_person_whose_password_was_changed_mea
     let (fine, late) = (hold().await, hold().await);
     let made = fine.finish().await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    // That passwords are presented in one way says nothing about keys.
+    assert!(world.admits(made.body["key"].as_str().unwrap()).await);
     Loss::Password.befall(&world).await;
     let before = world.snapshot().await;
     let answer = late.finish().await;
