@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 use tower_api_key::credential::Scheme;
-use tower_api_key::{KeyId, Source, Timestamp};
+use tower_api_key::{KeyId, Record, Source, Timestamp};
 
 use crate::console::Console;
 use crate::stores::Store;
@@ -21,7 +21,7 @@ async fn caller<S: Store>(world: &World<S>) -> Key {
     world.key(new).await
 }
 
-async fn made<S: Store>(world: &World<S>, body: &Value) -> tower_api_key::Record {
+async fn made<S: Store>(world: &World<S>, body: &Value) -> Record {
     world.stored(&KeyId::new(body["id"].as_str().unwrap()).unwrap()).await
 }
 

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use serde_json::json;
-use tower_api_key::backend::{BackendErrorKind, KeyUpdate};
+use tower_api_key::backend::{BackendErrorKind, Grace, KeyUpdate};
 use tower_api_key::manage::{ManageErrorKind, NewKey, Replacement};
 use tower_api_key::{Membership, Organization, Owner};
 
@@ -11,7 +11,7 @@ use crate::stores::Store;
 use crate::world::{ANN, World, revocation, scopes};
 
 pub(crate) async fn a_caller_who_is_not_in_force_makes_no_change_by_code<S: Store>(world: World<S>) {
-    for demotion in [Demotion::Deleted, Demotion::Revoked, Demotion::Expired] {
+    for demotion in [Demotion::Deleted, Demotion::Revoked, Demotion::Rotated, Demotion::Expired] {
         let (caller, other) = (world.grant("acme", "keys").await, world.grant("acme", "keys").await);
         let principal = world.admit(&caller).await;
         let delegate = world.manager.on_behalf_of(&principal);
@@ -19,14 +19,13 @@ pub(crate) async fn a_caller_who_is_not_in_force_makes_no_change_by_code<S: Stor
 
         demotion.befall(&world, &caller, "acme").await;
         let before = world.snapshot().await;
-        let grace = tower_api_key::backend::Grace::None;
         let mut update = KeyUpdate::default();
         update.name = Some("renamed".into());
         let refusals = [
             delegate.create(delegate.new_key()).await.map(drop),
             delegate.update(other.id(), update.clone()).await.map(drop),
             delegate.update(caller.id(), update).await.map(drop),
-            delegate.rotate(other.id(), Replacement::new(grace)).await.map(drop),
+            delegate.rotate(other.id(), Replacement::new(Grace::None)).await.map(drop),
             delegate.revoke(other.id(), "").await,
         ];
         for (number, refusal) in refusals.into_iter().enumerate() {

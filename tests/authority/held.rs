@@ -13,6 +13,7 @@ use crate::world::{DAY, Key, START, World, of, revocation, scopes};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Demotion {
     Revoked,
+    Rotated,
     Expired,
     Deleted,
     OrganizationDisabled,
@@ -20,12 +21,22 @@ pub(crate) enum Demotion {
 }
 
 impl Demotion {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Revoked, Self::Expired, Self::Deleted, Self::OrganizationDisabled, Self::OrganizationDeleted];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Revoked,
+        Self::Rotated,
+        Self::Expired,
+        Self::Deleted,
+        Self::OrganizationDisabled,
+        Self::OrganizationDeleted,
+    ];
 
     pub(crate) async fn befall<S: Store>(self, world: &World<S>, caller: &Key, organization: &str) {
         match self {
             Self::Revoked => world.revoke(caller).await,
+            Self::Rotated => {
+                let answer = world.ask(caller, "POST", &caller.path_to_rotate(), &json!({})).await;
+                assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
+            }
             Self::Expired => {
                 let end = world.now().saturating_add(Duration::from_secs(1));
                 world.update(caller.id(), |update| update.expires_at = Some(Some(end))).await;
@@ -131,7 +142,7 @@ pub(crate) async fn a_key_is_not_replaced_by_a_caller_who_is_not_in_force_any_mo
         let answer = held.finish().await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{demotion:?}: {}", answer.text);
         assert_eq!(world.snapshot().await, before, "{demotion:?}");
-        if matches!(demotion, Demotion::Revoked | Demotion::Expired | Demotion::Deleted) {
+        if !matches!(demotion, Demotion::OrganizationDisabled | Demotion::OrganizationDeleted) {
             let stored = world.stored(admin.id()).await;
             assert_eq!((stored.state(world.now()), stored.rotated_to), (KeyState::Active, None));
             assert!(world.admits(&admin.text).await, "{demotion:?}");

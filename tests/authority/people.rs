@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use serde_json::json;
-use tower_api_key::backend::{Actor, BackendErrorKind, OwnerChange};
+use tower_api_key::backend::{Actor, BackendErrorKind, KeyFilter, OwnerChange};
 use tower_api_key::manage::ManageErrorKind;
 use tower_api_key::{Membership, Organization, PasswordHash, Resource};
 
@@ -104,7 +104,7 @@ pub(crate) async fn a_person_who_lost_what_a_change_requires_changes_nothing<S: 
         for refused in [
             manager.create(of("acme")).await.map(drop),
             manager.revoke(key.id(), "by ann").await,
-            manager.revoke_all(&tower_api_key::backend::KeyFilter::all(), "by ann").await.map(drop),
+            manager.revoke_all(&KeyFilter::all(), "by ann").await.map(drop),
         ] {
             let refused = refused.unwrap_err();
             assert_eq!(refused.kind(), ManageErrorKind::Forbidden, "{loss:?}: {refused}");

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::task::yield_now;
 use tokio::time::timeout;
+use tower_api_key::reject::Forbidden;
 use tower_api_key::{KeyId, Membership, Organization, Reason, Requirement};
 
 use crate::held::Demotion;
@@ -13,9 +14,10 @@ use crate::world::{ANN, World, admit, basic, needs, scopes};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn a_caller_who_lost_its_key_is_refused<S: Store>(world: World<S>) {
-    let disabled = Reason::Forbidden(tower_api_key::reject::Forbidden::OrganizationDisabled);
+    let disabled = Reason::Forbidden(Forbidden::OrganizationDisabled);
     for (demotion, reason) in [
         (Demotion::Revoked, Reason::Revoked),
+        (Demotion::Rotated, Reason::Revoked),
         (Demotion::Expired, Reason::Expired),
         // It is remembered that it was revoked.
         (Demotion::Deleted, Reason::Revoked),

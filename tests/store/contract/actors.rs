@@ -5,7 +5,7 @@ use tower_api_key::backend::{
     OwnerChange, OwnerStore,
 };
 use tower_api_key::{
-    Membership, Organization, Owner, PasswordHash, Record, Requirement, Scopes, Timestamp, User,
+    Membership, Organization, Owner, PasswordHash, Record, Requirement, Resource, Scopes, Timestamp, User,
 };
 
 use crate::caller::Caller;
@@ -260,14 +260,18 @@ where
         assert_eq!(again.kind(), BackendErrorKind::Forbidden, "{name}: {again}");
     }
     let read = Requirement::all_of(["notes.read"]).unwrap();
-    let place = tower_api_key::Resource::Organization("acme");
+    let place = Resource::Organization("acme");
     let person = own("person", Owner::user(ANN, [])).await.requires_for(read, place);
     let whole = own("whole", Owner::organization("acme")).await;
+    let closing = own("closing", Owner::organization("theirs")).await;
+    let mut closed = Organization::new("theirs");
+    closed.disabled = true;
     let other = own("other", Owner::user(BOB, [])).await;
     let gone = || samples::revocation(1, "mine");
     for (actor, change) in [
         (person, OwnerChange::delete_membership(ANN, "acme")),
         (other, OwnerChange::delete_user(BOB, gone())),
+        (closing, OwnerChange::put_organization(closed)),
         (whole, OwnerChange::delete_organization("acme", gone())),
     ] {
         store.change_owner(change.clone(), actor.clone()).await.unwrap();
@@ -287,7 +291,7 @@ where
     strong(&store, "person", Owner::user(ANN, [])).await;
     let principal = caller.admit("person").await.unwrap();
     let in_acme = |scope: &str| {
-        let place = tower_api_key::Resource::Organization("acme");
+        let place = Resource::Organization("acme");
         principal.actor().requires_for(Requirement::all_of([scope]).unwrap(), place)
     };
     changes_nothing(&store, &in_acme("notes.write")).await;
