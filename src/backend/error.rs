@@ -145,6 +145,7 @@ impl BackendError {
         self.field
     }
 
+    #[cfg(feature = "manage")]
     pub(crate) fn message(&self) -> &str {
         &self.message
     }
