@@ -1,0 +1,14 @@
+//! That no change takes effect by an actor who may not make it at that moment, and that a refused change leaves everything as it
+//! was: whatever happens between any two steps of it.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod cast;
+mod changes;
+mod losses;
+mod memory;
+mod mutual;
+mod schedule;
+mod steps;
+#[path = "../support/mod.rs"]
+mod support;
