@@ -8,7 +8,12 @@ mod changes;
 mod losses;
 mod memory;
 mod mutual;
+mod postgres;
+mod proxy;
+mod scene;
 mod schedule;
+#[path = "../support/postgres.rs"]
+mod server;
 mod steps;
 #[path = "../support/mod.rs"]
 mod support;
