@@ -5,6 +5,7 @@
 
 mod cast;
 mod changes;
+mod crossing;
 mod losses;
 mod memory;
 mod mutual;
@@ -15,5 +16,6 @@ mod schedule;
 #[path = "../support/postgres.rs"]
 mod server;
 mod steps;
+mod stopped;
 #[path = "../support/mod.rs"]
 mod support;

@@ -18,6 +18,7 @@ pub(crate) enum Which {
     Number(usize),
     /// The first one that runs a statement with this in it.
     With(&'static str),
+    Commit,
 }
 
 /// What becomes of the message that is held, and of those behind it.
@@ -190,6 +191,7 @@ impl Requests {
         let is_awaited = match *self.awaited.lock().unwrap() {
             Some(Which::Number(awaited)) => number == awaited,
             Some(Which::With(part)) => statement.contains(part),
+            Some(Which::Commit) => statement == "COMMIT",
             None => false,
         };
         if is_awaited {

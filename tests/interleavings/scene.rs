@@ -119,6 +119,11 @@ impl Scene {
         waiting.fetch_one(&self.watcher).await.map(|number: i64| number > 0).unwrap()
     }
 
+    /// Opens one more store behind a proxy of its own.
+    pub(crate) async fn one_held(&self) -> Held {
+        Held::open(&self.database, "one").await
+    }
+
     pub(crate) async fn another_held(&self) -> Held {
         Held::open(&self.database, "another").await
     }
