@@ -153,7 +153,9 @@ impl Trio {
         Self {
             own: acting("own"),
             peer: acting("peer"),
-            target: key(&format!("{name}_target"), owner).scopes("notes.read").with(ends),
+            target: key(&format!("{name}_target"), owner)
+                .scopes("notes.read")
+                .with(|record| record.expires_at = Some(Timestamp::from_unix_millis(1_800_001_800_000))),
         }
     }
 

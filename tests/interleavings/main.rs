@@ -6,15 +6,18 @@
 mod cast;
 mod changes;
 mod crossing;
+mod file;
 mod losses;
 mod memory;
 mod mutual;
+mod pairs;
 mod postgres;
 mod proxy;
 mod scene;
 mod schedule;
 #[path = "../support/postgres.rs"]
 mod server;
+mod sqlite;
 mod steps;
 mod stopped;
 #[path = "../support/mod.rs"]

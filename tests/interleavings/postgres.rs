@@ -1,8 +1,5 @@
 //! On PostgreSQL, every statement of a change is held back while its actor loses what it rests on.
-//!
-//! `INTERLEAVINGS=long` tries all pairs of a change and a loss, and not only some with each of them.
 
-use std::env;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -12,6 +9,7 @@ use crate::cast::Who;
 use crate::changes::{Bounded, Change, Outcome, Wide};
 use crate::losses::Loss;
 use crate::memory::ALL;
+use crate::pairs::{is_tried, probe};
 use crate::proxy::Which;
 use crate::scene::Scene;
 use crate::server::is_absent;
@@ -133,28 +131,6 @@ fn may_cross(change: Change, loss: Loss) -> bool {
                 | Loss::OrganizationDeleted
                 | Loss::OrganizationGivenAway
         )
-}
-
-/// A change that an actor may not make after the loss.
-fn probe(who: Who, loss: Loss) -> Change {
-    if loss == Loss::GrantedScopeTaken && who != Who::Person {
-        return Change::Within(Bounded::Create);
-    }
-    Change::For(Wide::PutUser)
-}
-
-/// Whether a pair is tried in any case: each change with the loss of the key and of the membership, each loss with some changes.
-fn is_tried(who: Who, change: Change, loss: Loss) -> bool {
-    let some_losses = match who {
-        Who::Key => [Loss::Revoked, Loss::OrganizationDisabled],
-        Who::PersonsKey => [Loss::Revoked, Loss::Removed],
-        Who::Person => [Loss::PasswordChanged, Loss::Removed],
-    };
-    const CREATE: Change = Change::Within(Bounded::Create);
-    const REVOKE: Change = Change::Within(Bounded::RevokeAnother);
-    some_losses.contains(&loss)
-        || matches!(change, CREATE | REVOKE | Change::For(Wide::Revoke | Wide::PutMembership))
-        || env::var("INTERLEAVINGS").is_ok_and(|how| how == "long")
 }
 
 async fn check(who: Who) {
