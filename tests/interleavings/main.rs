@@ -3,9 +3,11 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod book;
 mod cast;
 mod changes;
 mod crossing;
+mod crowd;
 mod file;
 mod losses;
 mod memory;
@@ -22,3 +24,4 @@ mod steps;
 mod stopped;
 #[path = "../support/mod.rs"]
 mod support;
+mod threads;
