@@ -10,6 +10,7 @@ use tower_api_key::backend::BackendErrorKind;
 use crate::cast::{Cast, Who};
 use crate::changes::{Change, Node, Outcome};
 use crate::losses::Loss;
+use crate::pairs::{is_short, least};
 use crate::schedule::{every_schedule, run, run_both};
 use crate::steps::{Step, Stepping};
 
@@ -109,11 +110,12 @@ fn explore_all(whos: &[Who], strips: bool) -> (usize, usize, Vec<Violation>) {
 
 #[test]
 fn in_no_schedule_does_an_actor_make_a_change_that_it_may_not_make_any_more() {
-    let (pairs, schedules, violations) = explore_all(&ALL, false);
+    let whos = if is_short() { &ALL[..1] } else { &ALL };
+    let (pairs, schedules, violations) = explore_all(whos, false);
     // Past the capture of the test harness.
     writeln!(io::stdout(), "memory: {pairs} changes and losses, {schedules} schedules").unwrap();
     assert_eq!(violations, []);
-    assert!(pairs >= 1_100 && schedules >= 88_000, "{pairs} {schedules}");
+    assert!(pairs >= least(1_100) && schedules >= least(88_000), "{pairs} {schedules}");
 }
 
 #[test]
