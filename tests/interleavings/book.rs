@@ -71,6 +71,8 @@ pub(crate) struct Deed {
     pub(crate) began: Stamp,
     pub(crate) answered: Stamp,
     pub(crate) makes_key: bool,
+    /// How many entries of the audit log it may be.
+    pub(crate) entries: usize,
     pub(crate) outcome: Outcome,
 }
 
@@ -83,8 +85,10 @@ pub(crate) struct Tally {
     unknown: usize,
     /// Changes that were made although they began after it was acknowledged that their actor might not.
     pub(crate) late: usize,
-    /// Keys that an actor has made beside those that it was told of, or was told of and that are not there.
+    /// Keys and entries that an actor has made beside those that it was told of, and keys that it was told of and that are not there.
     pub(crate) astray: usize,
+    /// How many entries of the audit log each actor may have made.
+    entries: BTreeMap<String, usize>,
     /// Entries of the audit log by a key behind the one that ended it.
     pub(crate) posthumous: usize,
 }
@@ -96,6 +100,10 @@ impl Tally {
         let mut expected = vec![(0, 0); lives.len()];
         for deed in deeds {
             let (must, may) = &mut expected[deed.by];
+            let entries = tally.entries.entry(lives[deed.by].id().as_str().to_owned()).or_default();
+            if matches!(deed.outcome, Ok(()) | Err(BackendErrorKind::Unavailable)) {
+                *entries += deed.entries;
+            }
             match deed.outcome {
                 Ok(()) => {
                     tally.made += 1;
@@ -121,10 +129,21 @@ impl Tally {
         tally
     }
 
+    /// Looks in an audit log for what refused changes have left.
+    pub(crate) fn look_for_traces(&mut self, log: &[AuditEntry]) {
+        let mut made: BTreeMap<&str, usize> = BTreeMap::new();
+        for by in log.iter().filter_map(|entry| entry.event.by.as_deref()) {
+            *made.entry(by).or_default() += 1;
+        }
+        for (actor, may) in &self.entries {
+            self.astray += made.get(actor.as_str()).copied().unwrap_or_default().saturating_sub(*may);
+        }
+    }
+
     /// Looks through an audit log whose numbers are in the order of the commits.
-    pub(crate) fn look_through(&mut self, entries: &[AuditEntry]) {
+    pub(crate) fn look_for_the_dead(&mut self, log: &[AuditEntry]) {
         let mut ended: BTreeMap<&str, u64> = BTreeMap::new();
-        for AuditEntry { seq, event, .. } in entries {
+        for AuditEntry { seq, event, .. } in log {
             let ended_at = event.by.as_deref().and_then(|by| ended.get(by));
             // The successor of a key that has rotated itself is written behind the rotation, and with it.
             let is_own_successor =
@@ -141,9 +160,9 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { lives, made, refused, unknown, late, astray, posthumous } = self;
+        let Self { lives, made, refused, unknown, late, astray, posthumous, .. } = self;
         write!(f, "{lives} keys, {made} changes made, {refused} refused, {unknown} unknown")?;
-        write!(f, "; made after the acknowledgement: {late}, keys astray: {astray}")?;
+        write!(f, "; made after the acknowledgement: {late}, keys and entries astray: {astray}")?;
         write!(f, ", entries by a key that had ended: {posthumous}")
     }
 }

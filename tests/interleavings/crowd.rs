@@ -21,6 +21,9 @@ use crate::support::{Key, revocation};
 const ACTORS: usize = 6;
 const REAPERS: usize = 2;
 
+/// How many keys there are at least, however slow the machine is.
+const LIVES: usize = 24;
+
 /// How often a key tries on that has ended.
 const INSISTENCE: usize = 4;
 
@@ -51,11 +54,15 @@ impl<S: KeyStore + Clone> Crowd<S> {
     pub(crate) async fn run(self: Arc<Self>, duration: Duration) -> Tally {
         let clock = SystemClock::new();
         let end = clock.monotonic().saturating_add(duration);
+        let latest = end.saturating_add(Duration::from_secs(30));
         let mut tasks = JoinSet::new();
         for number in 0..ACTORS + REAPERS {
             let (crowd, clock) = (Arc::clone(&self), clock.clone());
             tasks.spawn(async move {
-                let goes_on = || clock.monotonic() < end;
+                let goes_on = || {
+                    let now = clock.monotonic();
+                    now < end || (crowd.lives.lock().unwrap().len() < LIVES && now < latest)
+                };
                 while goes_on() {
                     match number.checked_sub(ACTORS) {
                         None => crowd.live(number, goes_on).await,
@@ -93,45 +100,45 @@ impl<S: KeyStore + Clone> Crowd<S> {
         while too_late < INSISTENCE && goes_on() {
             too_late += usize::from(life.has_ended());
             let began = self.stamp();
-            let (makes_key, ends, outcome) = self.act(number, &life).await;
+            let (entries, makes_key, ends, outcome) = self.act(number, &life).await;
             let answered = self.stamp();
             if let (Some(victim), Ok(())) = (ends, outcome) {
                 victim.end(answered);
             }
-            self.deeds.lock().unwrap().push(Deed { by, began, answered, makes_key, outcome });
+            self.deeds.lock().unwrap().push(Deed { by, began, answered, makes_key, entries, outcome });
         }
     }
 
-    /// Makes some change. Returns whether it makes a key, and whom it ends.
-    async fn act(&self, number: usize, life: &Arc<Life>) -> (bool, Option<Arc<Life>>, Outcome) {
+    /// Makes some change. Returns how many entries it may be in the audit log, whether it makes a key, and whom it ends.
+    async fn act(&self, number: usize, life: &Arc<Life>) -> (usize, bool, Option<Arc<Life>>, Outcome) {
         let manager = self.manager(number);
         let delegate = manager.on_behalf_of(&life.caller).requiring(needs("keys.write"));
         // Itself, before there is anybody else.
         let victim = self.somebody().unwrap_or_else(|| Arc::clone(life));
-        let (makes_key, ends, done) = match below(24) {
-            0 => (false, true, delegate.revoke(victim.id(), "lost").await),
+        let (entries, makes_key, ends, done) = match below(24) {
+            0 => (1, false, true, delegate.revoke(victim.id(), "lost").await),
             1 => {
                 let replacement = Replacement::new(Grace::None);
-                (true, true, delegate.rotate(victim.id(), replacement).await.map(drop))
+                (2, true, true, delegate.rotate(victim.id(), replacement).await.map(drop))
             }
             2..6 => {
                 let mut update = KeyUpdate::default();
                 update.labels = Some([("stamp".to_owned(), self.stamp().to_string())].into());
-                (false, false, delegate.update(victim.id(), update).await.map(drop))
+                (1, false, false, delegate.update(victim.id(), update).await.map(drop))
             }
             6..10 => {
                 let project = Owner::project(Organization::new(ACME), number.to_string());
                 let for_caller =
                     manager.clone().acting_for(life.caller.actor().requires(needs("keys.write")));
                 let filter = KeyFilter::of_owner(&project);
-                (true, false, for_caller.replace(&filter, NewKey::new(project)).await.map(drop))
+                (2, true, false, for_caller.replace(&filter, NewKey::new(project)).await.map(drop))
             }
             _ => {
                 let new = delegate.new_key().scopes(scopes("notes.read"));
-                (true, false, delegate.create(new).await.map(drop))
+                (1, true, false, delegate.create(new).await.map(drop))
             }
         };
-        (makes_key, ends.then_some(victim), done.map_err(|error| kind_of(&error)))
+        (entries, makes_key, ends.then_some(victim), done.map_err(|error| kind_of(&error)))
     }
 
     /// Ends a key, or takes its scope for a while.

@@ -113,7 +113,8 @@ fn in_no_schedule_does_an_actor_make_a_change_that_it_may_not_make_any_more() {
     let whos = if is_short() { &ALL[..1] } else { &ALL };
     let (pairs, schedules, violations) = explore_all(whos, false);
     // Past the capture of the test harness.
-    writeln!(io::stdout(), "memory: {pairs} changes and losses, {schedules} schedules").unwrap();
+    writeln!(io::stdout(), "memory: {pairs} changes and losses, {schedules} schedules")
+        .expect("a place to print to");
     assert_eq!(violations, []);
     assert!(pairs >= least(1_100) && schedules >= least(88_000), "{pairs} {schedules}");
 }

@@ -81,6 +81,7 @@ fn of_two_keys_that_go_for_each_other_the_first_one_wins_in_every_schedule() {
             });
         }
     }
-    writeln!(io::stdout(), "memory: {schedules} schedules of keys that go for each other").unwrap();
+    writeln!(io::stdout(), "memory: {schedules} schedules of keys that go for each other")
+        .expect("a place to print to");
     assert!(schedules >= 900 && won[0] > 0 && won[1] > 0, "{schedules} {won:?}");
 }

@@ -156,7 +156,7 @@ async fn check(who: Who) {
         io::stdout(),
         "postgres, {who:?}: {pairs} changes and losses, {messages} messages held, {waits} losses waited"
     )
-    .unwrap();
+    .expect("a place to print to");
     assert!(pairs >= least(80) && messages >= 10 * pairs, "{pairs} {messages}");
 }
 

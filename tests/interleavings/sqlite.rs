@@ -111,6 +111,6 @@ async fn no_change_is_committed_after_the_loss_of_its_actor_on_sqlite() {
     let told = format!(
         "sqlite: {pairs} changes and losses, stopped at {rows} rows and {rows_of_losses} of the loss"
     );
-    writeln!(io::stdout(), "{told}").unwrap();
+    writeln!(io::stdout(), "{told}").expect("a place to print to");
     assert!(pairs >= least(280) && rows >= 3 * pairs && rows_of_losses >= 3 * pairs, "{told}");
 }

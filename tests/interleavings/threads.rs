@@ -32,7 +32,7 @@ fn on_threads<T>(work: impl Future<Output = T>) -> T {
 }
 
 fn check(name: &str, tally: &Tally) {
-    writeln!(io::stdout(), "{name}: {tally}").unwrap();
+    writeln!(io::stdout(), "{name}: {tally}").expect("a place to print to");
     assert!(tally.lives > 10 && tally.made > 0 && tally.refused > 0, "{tally}");
     assert_eq!((tally.late, tally.astray, tally.posthumous), (0, 0, 0), "{tally}");
 }
@@ -43,8 +43,10 @@ async fn try_file<S: KeyStore + Clone>(seconds: u64, take: impl Fn(SqliteStore) 
     let (one, other) = (SqliteStore::open(&url).await.unwrap(), SqliteStore::open(&url).await.unwrap());
     let stores = vec![take(one.clone()), take(other)];
     let mut tally = Crowd::new(stores).run(Duration::from_secs(seconds)).await;
+    let log = one.audit_log(None, None, 1_000_000).await.unwrap();
+    tally.look_for_traces(&log);
     // On SQLite, entries have their numbers in the order of the commits.
-    tally.look_through(&one.audit_log(None, None, 1_000_000).await.unwrap());
+    tally.look_for_the_dead(&log);
     tally
 }
 
@@ -67,7 +69,10 @@ fn on_postgres_no_change_is_made_after_the_acknowledgement_that_its_actor_may_no
     let tally = on_threads(async {
         let url = Database::create().await.url();
         let stores = vec![PostgresStore::open(&url).await.unwrap(), PostgresStore::open(&url).await.unwrap()];
-        Crowd::new(stores).run(Duration::from_secs(seconds())).await
+        let one = stores[0].clone();
+        let mut tally = Crowd::new(stores).run(Duration::from_secs(seconds())).await;
+        tally.look_for_traces(&one.audit_log(None, None, 1_000_000).await.unwrap());
+        tally
     });
     check("threads, postgres", &tally);
 }
