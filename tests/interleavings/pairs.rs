@@ -24,6 +24,16 @@ pub(crate) fn probe(who: Who, loss: Loss) -> Change {
     Change::For(Wide::PutUser)
 }
 
+/// Whether there may be nothing left for the change to be about, which is told in place of the loss.
+pub(crate) fn takes_target(change: Change, loss: Loss) -> bool {
+    let is_own = matches!(change, Change::Within(change) if change.is_own());
+    match loss {
+        Loss::OrganizationGivenAway | Loss::PersonGivenAway => true,
+        Loss::Purged | Loss::KeyGivenAway => is_own,
+        _ => false,
+    }
+}
+
 const CREATE: Change = Change::Within(Bounded::Create);
 const REVOKE: Change = Change::Within(Bounded::RevokeAnother);
 

@@ -9,7 +9,7 @@ use crate::cast::Who;
 use crate::changes::{Bounded, Change, Outcome, Wide};
 use crate::losses::Loss;
 use crate::memory::ALL;
-use crate::pairs::{is_tried, least, probe};
+use crate::pairs::{is_tried, least, probe, takes_target};
 use crate::proxy::Which;
 use crate::scene::Scene;
 use crate::server::is_absent;
@@ -72,7 +72,7 @@ impl Scene {
         if *was_lost {
             // A purge goes on behind the change.
             assert_eq!(seen.loss, Ok(()), "{told}");
-            let is_target_gone = matches!(loss, Loss::OrganizationGivenAway | Loss::PersonGivenAway)
+            let is_target_gone = takes_target(change, loss)
                 && matches!(seen.change, Err(BackendErrorKind::NotFound | BackendErrorKind::Conflict));
             assert!(is_target_gone || seen.change == Err(BackendErrorKind::Forbidden), "{told}");
             assert!(*waited || seen.after == seen.during, "{told}: {:?} {:?}", seen.during, seen.after);
