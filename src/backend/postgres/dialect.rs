@@ -23,12 +23,13 @@ pub(super) const LOCK_ROW: &str = " FOR UPDATE OF tower_api_key";
 pub(super) const SHARE_KEY: &str = " FOR SHARE OF tower_api_key";
 
 /// Keep what is known of the owner of an actor's key as it is, by its organization and its e-mail, of which one is NULL: for changes that
-/// do not hold off changes of owners as a whole.
+/// do not hold off changes of owners as a whole. Memberships come first, as where a person is deleted: in another order, the two could wait
+/// for each other again when the change is tried again.
 pub(super) const SHARE_OWNER: &[&str] = &[
     "SELECT FROM tower_api_key_organization WHERE organization = $1 AND $2::TEXT IS NULL FOR SHARE",
-    "SELECT FROM tower_api_key_user WHERE email = $2 AND $1::TEXT IS NULL FOR SHARE",
     "SELECT FROM tower_api_key_membership m JOIN tower_api_key_organization o ON o.organization = m.organization
         WHERE m.email = $2 AND $1::TEXT IS NULL FOR SHARE",
+    "SELECT FROM tower_api_key_user WHERE email = $2 AND $1::TEXT IS NULL FOR SHARE",
 ];
 
 /// Holds off the writers whose keys these are.

@@ -1,0 +1,168 @@
+//! What was done by whom, in the one order of everything that begins or is answered, and whether that may be.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+
+use tower_api_key::audit::Action;
+use tower_api_key::backend::{AuditEntry, BackendErrorKind};
+use tower_api_key::{KeyId, Principal, Record};
+
+use crate::changes::Outcome;
+
+/// A place in that order.
+pub(crate) type Stamp = u64;
+
+const NEVER: Stamp = Stamp::MAX;
+
+/// A key that acts, until it is revoked.
+pub(crate) struct Life {
+    pub(crate) caller: Principal,
+    /// When it was acknowledged that it was revoked or rotated.
+    ended: AtomicU64,
+    /// From when to when it was acknowledged not to have the scope that changes require.
+    disarmed: Mutex<Vec<(Stamp, Stamp)>>,
+    /// Whether somebody takes the scope and gives it back.
+    pub(crate) is_in_hand: AtomicBool,
+}
+
+impl Life {
+    pub(crate) fn new(caller: Principal) -> Self {
+        Self {
+            caller,
+            ended: AtomicU64::new(NEVER),
+            disarmed: Mutex::default(),
+            is_in_hand: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &KeyId {
+        self.caller.key_id()
+    }
+
+    pub(crate) fn end(&self, acknowledged: Stamp) {
+        self.ended.fetch_min(acknowledged, SeqCst);
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(SeqCst) != NEVER
+    }
+
+    pub(crate) fn disarm(&self, acknowledged: Stamp) {
+        self.disarmed.lock().unwrap().push((acknowledged, NEVER));
+    }
+
+    pub(crate) fn arm_again(&self, began: Stamp) {
+        self.disarmed.lock().unwrap().last_mut().unwrap().1 = began;
+    }
+
+    /// Whether something that was done in this time cannot have been done while the key might.
+    fn forbids(&self, began: Stamp, answered: Stamp) -> bool {
+        let disarmed = self.disarmed.lock().unwrap();
+        began > self.ended.load(SeqCst)
+            || disarmed.iter().any(|(taken, given)| began > *taken && answered < *given)
+    }
+}
+
+/// What a key has done, or was kept from doing.
+pub(crate) struct Deed {
+    pub(crate) by: usize,
+    pub(crate) began: Stamp,
+    pub(crate) answered: Stamp,
+    pub(crate) makes_key: bool,
+    /// How many entries of the audit log it may be.
+    pub(crate) entries: usize,
+    pub(crate) outcome: Outcome,
+}
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) lives: usize,
+    pub(crate) made: usize,
+    pub(crate) refused: usize,
+    unknown: usize,
+    /// Changes that were made although they began after it was acknowledged that their actor might not.
+    pub(crate) late: usize,
+    /// Keys and entries that an actor has made beside those that it was told of, and keys that it was told of and that are not there.
+    pub(crate) astray: usize,
+    /// How many entries of the audit log each actor may have made.
+    entries: BTreeMap<String, usize>,
+    /// Entries of the audit log by a key behind the one that ended it.
+    pub(crate) posthumous: usize,
+}
+
+impl Tally {
+    pub(crate) fn of(lives: &[Arc<Life>], deeds: &[Deed], keys: &[Record]) -> Self {
+        let mut tally = Self { lives: lives.len(), ..Self::default() };
+        // Per life, keys that must be there and keys that may be.
+        let mut expected = vec![(0, 0); lives.len()];
+        for deed in deeds {
+            let (must, may) = &mut expected[deed.by];
+            let entries = tally.entries.entry(lives[deed.by].id().as_str().to_owned()).or_default();
+            if matches!(deed.outcome, Ok(()) | Err(BackendErrorKind::Unavailable)) {
+                *entries += deed.entries;
+            }
+            match deed.outcome {
+                Ok(()) => {
+                    tally.made += 1;
+                    let is_late = lives[deed.by].forbids(deed.began, deed.answered);
+                    tally.late += usize::from(is_late);
+                    (*must, *may) = (*must + usize::from(deed.makes_key), *may + usize::from(deed.makes_key));
+                }
+                Err(BackendErrorKind::Unavailable) => {
+                    tally.unknown += 1;
+                    *may += usize::from(deed.makes_key);
+                }
+                Err(_) => tally.refused += 1,
+            }
+        }
+        let mut made_by: BTreeMap<&str, usize> = BTreeMap::new();
+        for maker in keys.iter().filter_map(|key| key.created_by.as_deref()) {
+            *made_by.entry(maker).or_default() += 1;
+        }
+        for (life, (must, may)) in lives.iter().zip(expected) {
+            let made = made_by.get(life.id().as_str()).copied().unwrap_or_default();
+            tally.astray += made.saturating_sub(may) + usize::saturating_sub(must, made);
+        }
+        tally
+    }
+
+    /// Looks in an audit log for what refused changes have left.
+    pub(crate) fn look_for_traces(&mut self, log: &[AuditEntry]) {
+        let mut made: BTreeMap<&str, usize> = BTreeMap::new();
+        for by in log.iter().filter_map(|entry| entry.event.by.as_deref()) {
+            *made.entry(by).or_default() += 1;
+        }
+        for (actor, may) in &self.entries {
+            self.astray += made.get(actor.as_str()).copied().unwrap_or_default().saturating_sub(*may);
+        }
+    }
+
+    /// Looks through an audit log whose numbers are in the order of the commits.
+    pub(crate) fn look_for_the_dead(&mut self, log: &[AuditEntry]) {
+        let mut ended: BTreeMap<&str, u64> = BTreeMap::new();
+        for AuditEntry { seq, event, .. } in log {
+            let ended_at = event.by.as_deref().and_then(|by| ended.get(by));
+            // The successor of a key that has rotated itself is written behind the rotation, and with it.
+            let is_own_successor =
+                event.action == Action::Created && ended_at.is_some_and(|ended| ended + 1 == *seq);
+            self.posthumous += usize::from(ended_at.is_some() && !is_own_successor);
+            if matches!(event.action, Action::Revoked | Action::Rotated { .. })
+                && let Some(key) = &event.key
+            {
+                ended.entry(key.as_str()).or_insert(*seq);
+            }
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lives, made, refused, unknown, late, astray, posthumous, .. } = self;
+        write!(f, "{lives} keys, {made} changes made, {refused} refused, {unknown} unknown")?;
+        write!(f, "; made after the acknowledgement: {late}, keys and entries astray: {astray}")?;
+        write!(f, ", entries by a key that had ended: {posthumous}")
+    }
+}

@@ -1,0 +1,197 @@
+//! Every way in which an actor loses what it rests on.
+
+use std::time::Duration;
+
+use tower_api_key::backend::{Grace, KeyUpdate};
+use tower_api_key::manage::Replacement;
+use tower_api_key::{Organization, Owner};
+
+use crate::cast::{ACME, ANN, Cast, END, SCOPES, Who, role, scopes};
+use crate::changes::{Change, Node, Outcome, kind_of};
+use crate::support::{Key, START, revocation};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    Revoked,
+    RevokedByPeer,
+    Expired,
+    AllScopesTaken,
+    RequiredScopeTaken,
+    /// A scope is taken away that nothing requires, but that the changes grant.
+    GrantedScopeTaken,
+    RotatedByItself,
+    RotatedByPeer,
+    RotatedByCode,
+    Purged,
+    KeyGivenAway,
+    OrganizationDisabled,
+    OrganizationDeleted,
+    OrganizationGivenAway,
+    SsoRequired,
+    Removed,
+    RoleReduced,
+    PasswordChanged,
+    PersonDeleted,
+    PersonGivenAway,
+}
+
+const LOSSES: [Loss; 20] = [
+    Loss::Revoked,
+    Loss::RevokedByPeer,
+    Loss::Expired,
+    Loss::AllScopesTaken,
+    Loss::RequiredScopeTaken,
+    Loss::GrantedScopeTaken,
+    Loss::RotatedByItself,
+    Loss::RotatedByPeer,
+    Loss::RotatedByCode,
+    Loss::Purged,
+    Loss::KeyGivenAway,
+    Loss::OrganizationDisabled,
+    Loss::OrganizationDeleted,
+    Loss::OrganizationGivenAway,
+    Loss::SsoRequired,
+    Loss::Removed,
+    Loss::RoleReduced,
+    Loss::PasswordChanged,
+    Loss::PersonDeleted,
+    Loss::PersonGivenAway,
+];
+
+impl Loss {
+    /// The losses by which this actor may not make this change any more.
+    pub(crate) fn of(who: Who, change: Change) -> impl Iterator<Item = Self> {
+        LOSSES.into_iter().filter(move |loss| loss.takes_from(who, change))
+    }
+
+    fn takes_from(self, who: Who, change: Change) -> bool {
+        match self {
+            Self::GrantedScopeTaken => {
+                who != Who::Person && matches!(change, Change::Within(change) if !change.is_own())
+            }
+            _ if self.is_of_keys() => who != Who::Person,
+            Self::OrganizationDisabled | Self::OrganizationDeleted | Self::OrganizationGivenAway => {
+                // Within the bounds of a person's delegate, the organizations do not count, but for a password, which has no scopes
+                // beside theirs.
+                who != Who::PersonsKey || matches!(change, Change::For(_))
+            }
+            Self::SsoRequired | Self::Removed | Self::RoleReduced => {
+                who == Who::Person || (who == Who::PersonsKey && matches!(change, Change::For(_)))
+            }
+            Self::PasswordChanged => who == Who::Person,
+            _ => who != Who::Key,
+        }
+    }
+
+    pub(crate) fn is_of_keys(self) -> bool {
+        !matches!(
+            self,
+            Self::OrganizationDisabled
+                | Self::OrganizationDeleted
+                | Self::OrganizationGivenAway
+                | Self::SsoRequired
+                | Self::Removed
+                | Self::RoleReduced
+                | Self::PasswordChanged
+                | Self::PersonDeleted
+                | Self::PersonGivenAway
+        )
+    }
+
+    /// Has the loss take place. Its first effect is the one that takes the authority; what follows must not give it back.
+    pub(crate) async fn take_place<S: Node>(self, store: &S, cast: &Cast, who: Who) -> Outcome {
+        match self {
+            Self::RevokedByPeer | Self::RotatedByItself | Self::RotatedByPeer | Self::RotatedByCode => {
+                self.by_manager(store, cast, who).await
+            }
+            _ if self.is_of_keys() => self.of_key(store, cast, who).await,
+            _ => self.of_owner(store, cast).await,
+        }
+    }
+
+    async fn by_manager<S: Node>(self, store: &S, cast: &Cast, who: Who) -> Outcome {
+        let manager = cast.manager(store.clone());
+        let own = cast.household(who).own.id();
+        let (by_itself, by_peer) = (cast.caller(who), cast.peer(who));
+        let done = match self {
+            Self::RevokedByPeer => manager.on_behalf_of(by_peer).revoke(own, "lost").await,
+            Self::RotatedByItself => {
+                let replacement = Replacement::new(Grace::None);
+                manager.on_behalf_of(by_itself).rotate(own, replacement).await.map(drop)
+            }
+            Self::RotatedByPeer => {
+                let replacement = Replacement::new(Grace::None);
+                manager.on_behalf_of(by_peer).rotate(own, replacement).await.map(drop)
+            }
+            _ => manager.rotate(own, Replacement::new(Grace::For(Duration::ZERO))).await.map(drop),
+        };
+        done.map_err(|error| kind_of(&error))
+    }
+
+    async fn of_key<S: Node>(self, store: &S, cast: &Cast, who: Who) -> Outcome {
+        let own = &cast.household(who).own;
+        let mut update = KeyUpdate::default();
+        update.scopes = match self {
+            Self::AllScopesTaken => Some(scopes("")),
+            Self::RequiredScopeTaken => Some(scopes("notes.read")),
+            Self::GrantedScopeTaken => Some(scopes("keys.write")),
+            _ => None,
+        };
+        let done = async {
+            match self {
+                Self::Expired => store.outside(|| cast.clock.set_wall(END)).await,
+                Self::Revoked => store.revoke(own.id(), revocation()).await?,
+                Self::Purged | Self::KeyGivenAway => {
+                    store.revoke(own.id(), revocation()).await?;
+                    store.delete_ended(START.saturating_add(Duration::from_millis(1))).await?;
+                    if self == Self::KeyGivenAway {
+                        store.insert(another_with_id_of(own)).await?;
+                    }
+                }
+                _ => drop(store.update(own.id(), update).await?),
+            }
+            Ok(())
+        };
+        done.await.map_err(|error: tower_api_key::BackendError| error.kind())
+    }
+
+    async fn of_owner<S: Node>(self, store: &S, cast: &Cast) -> Outcome {
+        let done = async {
+            match self {
+                Self::OrganizationDisabled | Self::SsoRequired => {
+                    let mut acme = Organization::new(ACME);
+                    acme.disabled = self == Self::OrganizationDisabled;
+                    acme.requires_sso = self == Self::SsoRequired;
+                    store.put_organization(acme).await?;
+                }
+                Self::OrganizationDeleted => store.delete_organization(ACME, revocation()).await?,
+                Self::OrganizationGivenAway => {
+                    store.delete_organization(ACME, revocation()).await?;
+                    store.purge_owner(&Owner::organization(ACME)).await?;
+                    store.put_organization(Organization::new(ACME)).await?;
+                }
+                Self::Removed => store.delete_membership(ANN, ACME).await?,
+                Self::RoleReduced => store.put_membership(ANN, role("notes.read")).await?,
+                Self::PasswordChanged => {
+                    store.set_password(ANN, Some(cast.other_password.clone())).await?;
+                }
+                Self::PersonDeleted => store.delete_user(ANN, revocation()).await?,
+                _ => {
+                    store.delete_user(ANN, revocation()).await?;
+                    store.purge_owner(&Owner::user(ANN, [])).await?;
+                    store.put_user(ANN).await?;
+                    store.put_membership(ANN, role(SCOPES)).await?;
+                    store.set_password(ANN, Some(cast.other_password.clone())).await?;
+                }
+            }
+            Ok(())
+        };
+        done.await.map_err(|error: tower_api_key::BackendError| error.kind())
+    }
+}
+
+fn another_with_id_of(key: &Key) -> tower_api_key::Record {
+    let owner = key.record.owner.clone();
+    let other = Key::mint().scopes(SCOPES);
+    other.with(|record| (record.id, record.owner) = (key.id().clone(), owner)).record
+}

@@ -1,0 +1,27 @@
+//! That no change takes effect by an actor who may not make it at that moment, and that a refused change leaves everything as it
+//! was: whatever happens between any two steps of it.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod book;
+mod cast;
+mod changes;
+mod crossing;
+mod crowd;
+mod file;
+mod losses;
+mod memory;
+mod mutual;
+mod pairs;
+mod postgres;
+mod proxy;
+mod scene;
+mod schedule;
+#[path = "../support/postgres.rs"]
+mod server;
+mod sqlite;
+mod steps;
+mod stopped;
+#[path = "../support/mod.rs"]
+mod support;
+mod threads;
