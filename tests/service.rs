@@ -345,10 +345,16 @@ async fn a_body_that_the_server_reads_away_leaves_the_connection_open() {
 }
 
 #[tokio::test]
-async fn a_call_is_refused_in_the_words_of_grpc() {
+async fn a_call_is_refused_in_the_words_of_grpc_where_that_is_asked_for() {
     let (layer, _) = layer_and_key().await;
-    let request = request("content-type", "application/grpc-web+proto");
-    let response = layer.layer(service_fn(ok)).oneshot(request).await.unwrap();
+    let call = || {
+        let mut call = request("content-type", "application/grpc-web+proto");
+        *call.method_mut() = http::Method::POST;
+        call
+    };
+    let response = layer.clone().layer(service_fn(ok)).oneshot(call()).await.unwrap();
+    assert_eq!((response.status().as_u16(), response.headers().contains_key("grpc-status")), (401, false));
+    let response = layer.grpc().layer(service_fn(ok)).oneshot(call()).await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "application/grpc-web");
     assert_eq!(response.headers()["grpc-status"], "16");

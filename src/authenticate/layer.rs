@@ -25,6 +25,7 @@ pub(super) struct Options {
     pub(super) preflight: bool,
     pub(super) optional: bool,
     pub(super) strip: bool,
+    pub(super) grpc: bool,
 }
 
 impl AuthenticateLayer {
@@ -36,6 +37,7 @@ impl AuthenticateLayer {
             preflight: false,
             optional: false,
             strip: false,
+            grpc: false,
         };
         Self { options: Arc::new(options) }
     }
@@ -79,6 +81,18 @@ impl AuthenticateLayer {
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.edit().optional = true;
+        self
+    }
+
+    /// Answers gRPC and gRPC-Web calls in their own protocol: with HTTP status 200, and the reason in `grpc-status`. A call is a `POST` with
+    /// gRPC's content type, over HTTP/2 unless it is gRPC-Web. Layers inside answer alike. Default: every refusal has the status
+    /// of HTTP.
+    ///
+    /// A client chooses the content type. So do not ask for this where something in front goes by the status, such as nginx's
+    /// `auth_request`: it would take a refusal for an admission.
+    #[must_use]
+    pub fn grpc(mut self) -> Self {
+        self.edit().grpc = true;
         self
     }
 

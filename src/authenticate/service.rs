@@ -12,7 +12,7 @@ use super::layer::Options;
 use crate::authenticator::{Decision, Inquiry};
 use crate::credential::Scheme;
 use crate::principal::Principal;
-use crate::reject::{Addressee, Anonymous, Reason, RefusalBody, Rejection};
+use crate::reject::{Addressee, Anonymous, Call, Reason, RefusalBody, Rejection};
 
 /// Middleware that admits requests with a good API key and answers all others.
 ///
@@ -62,6 +62,7 @@ where
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
 
+        self.options.note_call(&mut request);
         match self.options.admit(&mut request) {
             Admission::Forward(uncacheable) => ResponseFuture::forwarded(inner.call(request), uncacheable),
             Admission::Refuse(rejection) => {
@@ -83,6 +84,15 @@ enum Admission {
 }
 
 impl Options {
+    /// Notes for the answer, and for layers inside, that a request is a gRPC call.
+    fn note_call<B>(&self, request: &mut Request<B>) {
+        if self.grpc
+            && let Some(call) = Call::of(request)
+        {
+            request.extensions_mut().insert(call);
+        }
+    }
+
     fn admit<B>(&self, request: &mut Request<B>) -> Admission {
         if self.preflight && is_preflight(request) {
             return self.forward_anonymous(request, true);
