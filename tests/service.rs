@@ -291,30 +291,51 @@ async fn a_preflight_that_is_let_through_is_asked_for_no_scope() {
     assert_eq!(status(layer).await, 401);
 }
 
+fn vary(response: &Response<Body>) -> Vec<&str> {
+    response.headers().get_all("vary").iter().map(|line| line.to_str().unwrap()).collect()
+}
+
 #[tokio::test]
-async fn a_response_that_depends_on_another_header_than_authorization_is_private() {
+async fn a_response_to_a_caller_is_private_and_names_the_headers_that_it_depends_on() {
+    const BOTH: &str = "authorization, x-api-key";
     let (layer, key) = layer_and_key().await;
-    let response = layer.layer(service_fn(ok)).oneshot(key.x_api_key()).await.unwrap();
-    assert_eq!(response.headers()["cache-control"], "private");
-    assert_eq!(response.headers()["vary"], "x-api-key");
+    for request in [key.bearer(), key.x_api_key()] {
+        let response = layer.layer(service_fn(ok)).oneshot(request.clone()).await.unwrap();
+        assert_eq!(response.headers()["cache-control"], "private");
+        assert_eq!(vary(&response), [BOTH]);
 
-    let response = layer.layer(service_fn(ok)).oneshot(key.bearer()).await.unwrap();
-    assert!(response.headers().is_empty(), "shared caches know of `Authorization`: {:?}", response.headers());
+        // What a handler has decided stays, and what it depends on itself is named in the same line.
+        let decided = service_fn(|_: Request<Body>| async {
+            let response = Response::builder().header("cache-control", "public, max-age=60");
+            let response = response.header("vary", "accept").header("vary", "X-API-Key, Origin");
+            Ok::<_, Infallible>(response.body(Body::default()).unwrap())
+        });
+        let response = layer.layer(decided).oneshot(request.clone()).await.unwrap();
+        assert_eq!(response.headers()["cache-control"], "public, max-age=60");
+        assert_eq!(vary(&response), ["accept, X-API-Key, Origin, authorization"]);
 
-    let decided = service_fn(|_: Request<Body>| async {
-        let response =
-            Response::builder().header("cache-control", "public, max-age=60").body(Body::default());
-        Ok::<_, Infallible>(response.unwrap())
-    });
-    let response = layer.layer(decided).oneshot(key.x_api_key()).await.unwrap();
-    assert_eq!(response.headers()["cache-control"], "public, max-age=60");
+        let left_alone = layer.clone().leave_cache_headers().layer(service_fn(ok));
+        let response = left_alone.oneshot(request).await.unwrap();
+        assert!(response.headers().is_empty(), "{:?}", response.headers());
+    }
+}
 
-    let varies = service_fn(|_: Request<Body>| async {
-        Ok::<_, Infallible>(Response::builder().header("vary", "accept").body(Body::default()).unwrap())
-    });
-    let response = layer.layer(varies).oneshot(key.x_api_key()).await.unwrap();
-    let vary: Vec<_> = response.headers().get_all("vary").iter().collect();
-    assert_eq!(vary, ["accept", "x-api-key"]);
+#[tokio::test]
+async fn a_response_without_a_caller_names_the_headers_that_could_have_brought_one() {
+    let (layer, _) = layer_and_key().await;
+    let anonymous = layer.clone().optional().layer(service_fn(ok));
+    let response = anonymous.oneshot(Request::new(Body::default())).await.unwrap();
+    assert_eq!((response.status().as_u16(), vary(&response)), (200, vec!["authorization, x-api-key"]));
+    assert!(!response.headers().contains_key("cache-control"), "it is anyone's");
+
+    let refused = layer.clone().layer(service_fn(ok)).oneshot(Request::new(Body::default())).await.unwrap();
+    assert_eq!((refused.status().as_u16(), vary(&refused)), (401, vec!["authorization, x-api-key"]));
+    assert_eq!(refused.headers()["cache-control"], "no-store");
+
+    // No credential changes what a public path answers.
+    let public = layer.public("/").unwrap().layer(service_fn(ok));
+    let response = public.oneshot(Request::new(Body::default())).await.unwrap();
+    assert!(response.headers().is_empty(), "{:?}", response.headers());
 }
 
 #[tokio::test]

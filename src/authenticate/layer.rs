@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::Authenticate;
+use super::caching::CacheKey;
 use super::public::PublicPaths;
 use crate::authenticator::Authenticator;
 use crate::error::ConfigError;
@@ -26,12 +27,15 @@ pub(super) struct Options {
     pub(super) optional: bool,
     pub(super) strip: bool,
     pub(super) grpc: bool,
+    /// `None` where the application sees to caches itself.
+    pub(super) cache_key: Option<CacheKey>,
 }
 
 impl AuthenticateLayer {
     /// Creates a layer that protects everything inside it.
     pub fn new(authenticator: Authenticator) -> Self {
         let options = Options {
+            cache_key: Some(CacheKey::of(authenticator.sources())),
             authenticator,
             public: PublicPaths::default(),
             preflight: false,
@@ -93,6 +97,15 @@ impl AuthenticateLayer {
     #[must_use]
     pub fn grpc(mut self) -> Self {
         self.edit().grpc = true;
+        self
+    }
+
+    /// Leaves `Cache-Control` and `Vary` of responses to the application. By default, a response to a caller is `private` unless the handler
+    /// has set `Cache-Control`, and every response names the headers that sources read in one line of `Vary`, so that no shared
+    /// cache serves it to another caller (RFC 9111 §3.5, §4.1). Responses of public paths and to preflights are left as they are.
+    #[must_use]
+    pub fn leave_cache_headers(mut self) -> Self {
+        self.edit().cache_key = None;
         self
     }
 
