@@ -225,6 +225,31 @@ async fn credentials_are_marked_sensitive_and_stripped_on_request() {
 }
 
 #[tokio::test]
+async fn nothing_is_stripped_but_what_is_read_as_a_credential() {
+    const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=a/b, Signature=c";
+    let (layer, key) = layer_and_key().await;
+    let inner = service_fn(|request: Request<Body>| async move {
+        assert!(!request.headers().contains_key("x-api-key"));
+        assert_eq!(request.headers()["authorization"], SIGNED);
+        Ok::<_, Infallible>(Response::new(Body::default()))
+    });
+    let mut request = key.x_api_key();
+    request.headers_mut().insert("authorization", SIGNED.parse().unwrap());
+    assert_eq!(layer.clone().strip().layer(inner).oneshot(request).await.unwrap().status(), 200);
+
+    // On a public path as well, where two of them may stand.
+    let inner = service_fn(|request: Request<Body>| async move {
+        let lines: Vec<_> = request.headers().get_all("authorization").iter().collect();
+        assert_eq!(lines, [SIGNED]);
+        Ok::<_, Infallible>(Response::new(Body::default()))
+    });
+    let mut request = key.bearer();
+    request.headers_mut().append("authorization", SIGNED.parse().unwrap());
+    let public = layer.public("/").unwrap().strip();
+    assert_eq!(public.layer(inner).oneshot(request).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn a_credential_that_nobody_asked_for_is_marked_sensitive_as_well() {
     let (layer, key) = layer_and_key().await;
     let inner = service_fn(|request: Request<Body>| async move {
@@ -289,6 +314,35 @@ async fn a_preflight_that_is_let_through_is_asked_for_no_scope() {
     assert_eq!(status(layer.clone().allow_preflight()).await, 200);
     assert_eq!(status(layer.clone().optional()).await, 401);
     assert_eq!(status(layer).await, 401);
+}
+
+#[tokio::test]
+async fn an_optional_route_takes_no_broken_credential_for_none() {
+    let (layer, key) = layer_and_key().await;
+    for separator in ["\t", ",", ":", "/", ""] {
+        let request = request("authorization", &format!("Bearer{separator}{}", key.text));
+        let status = layer.clone().optional().layer(service_fn(ok)).oneshot(request).await.unwrap().status();
+        // Without any separator it is another scheme, of which nothing is known here.
+        assert_eq!(status, if separator.is_empty() { 200 } else { 401 }, "{separator:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_that_became_another_request_needs_the_scopes_of_that() {
+    let (layer, _) = layer_and_key().await;
+    let scope = RequireScopeLayer::scope("notes.delete").unwrap();
+    for (method, expected) in [("OPTIONS", 200), ("DELETE", 401)] {
+        let inner = scope.layer(service_fn(ok));
+        let overriding = service_fn(move |mut request: Request<Body>| {
+            *request.method_mut() = method.parse().unwrap();
+            inner.clone().oneshot(request)
+        });
+        let mut preflight = request("origin", "https://example.com");
+        *preflight.method_mut() = http::Method::OPTIONS;
+        preflight.headers_mut().insert("access-control-request-method", "GET".parse().unwrap());
+        let response = layer.clone().allow_preflight().layer(overriding).oneshot(preflight).await.unwrap();
+        assert_eq!(response.status(), expected, "{method}");
+    }
 }
 
 fn vary(response: &Response<Body>) -> Vec<&str> {

@@ -109,8 +109,8 @@ impl AuthenticateLayer {
         self
     }
 
-    /// Removes the headers that hold credentials before the inner service sees the request. Default: they are only marked
-    /// as sensitive.
+    /// Removes what is read as a credential before the inner service sees the request, such as `Authorization: Bearer`, but not
+    /// `Authorization` of a scheme that no source has. Default: it is only marked as sensitive.
     #[must_use]
     pub fn strip(mut self) -> Self {
         self.edit().strip = true;
