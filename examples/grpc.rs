@@ -15,7 +15,10 @@
 
 #![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
 
+#[allow(dead_code, unused_imports, reason = "tonic serves here")]
 mod support;
+
+use std::time::Duration;
 
 use support::{Failure, Keys};
 use tonic::transport::Server;
@@ -38,7 +41,10 @@ async fn main() -> Result<(), Failure> {
         ("/grpc.health.v1.Health/Watch", Requirement::all_of(["health.watch"])?),
     ])?;
     let (mut reporter, health) = tonic_health::server::health_reporter();
-    let server = Server::builder().layer(authenticate).layer(require_scope).add_service(health);
+    // A client that stops within a head answers no ping.
+    let pings = Some(Duration::from_secs(10));
+    let server = Server::builder().http2_keepalive_interval(pings).http2_keepalive_timeout(pings);
+    let server = server.layer(authenticate).layer(require_scope).add_service(health);
 
     let mut keys = Keys::new(&store, "grpc", KeyFormat::new("demo")?);
     keys.need("health_key", Environment::Live, &["health.read", "health.watch"]).await?;

@@ -3,7 +3,7 @@
 //! `cargo run --example mixed --features axum,tonic,sqlite,tracing`
 //!
 //! The address and the keys that were made go to stdout as one line of JSON, everything else to stderr. The environment
-//! sets `ADDR`, `DATABASE_URL` and `RUST_LOG`.
+//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG` and `HEAD_SECONDS` (how long the head of a request may take).
 
 #![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
 
@@ -59,7 +59,7 @@ async fn main() -> Result<(), Failure> {
         // Ends the streams of those who watch, which would otherwise keep the server from ending.
         reporter.clear_service_status("").await;
     };
-    axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
+    support::serve(listener, app, shutdown).await?;
     store.close().await;
     Ok(())
 }

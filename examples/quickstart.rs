@@ -3,7 +3,7 @@
 //! `cargo run --example quickstart --features axum,sqlite,tracing`
 //!
 //! The address and the keys that were made go to stdout as one line of JSON, everything else to stderr. The environment
-//! sets `ADDR`, `DATABASE_URL` and `RUST_LOG`.
+//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG` and `HEAD_SECONDS` (how long the head of a request may take).
 
 #![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
 
@@ -52,7 +52,7 @@ async fn main() -> Result<(), Failure> {
 "#
     );
 
-    axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
+    support::serve(listener, app, shutdown).await?;
     store.close().await;
     Ok(())
 }

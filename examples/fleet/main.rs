@@ -8,7 +8,8 @@
 //!
 //! The addresses and the keys go to stdout as one line of JSON, everything else to stderr, among it a table of when each node
 //! admitted the key for the last time and refused it for the first time. The environment sets `DATABASE_URL`, `ADDR` (of the first
-//! node; the others take the ports behind it), `RUST_LOG`, and `ONCE` (to anything) to end after the table.
+//! node; the others take the ports behind it), `RUST_LOG`, `HEAD_SECONDS` (how long the head of a request may take), and
+//! `ONCE` (to anything) to end after the table.
 
 #![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
 
@@ -20,6 +21,8 @@ mod node;
 #[path = "../support/process.rs"]
 mod process;
 mod report;
+#[path = "../support/serve.rs"]
+mod serve;
 mod watch;
 
 use std::error::Error;

@@ -15,6 +15,7 @@ use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, PostgresStore
 use crate::counted::{Counted, Reads};
 use crate::fleet::NAMES;
 use crate::process::{self, Failure};
+use crate::serve::serve;
 use crate::{keys, open_store};
 
 /// Serves until it is asked to end, or the process that has started it is gone.
@@ -37,7 +38,7 @@ pub(crate) async fn run(name: &str) -> Result<(), Failure> {
             _ = orphaned => {}
         }
     };
-    axum::serve(listener, app).with_graceful_shutdown(end).await?;
+    serve(listener, app, end).await?;
     store.close().await;
     Ok(())
 }

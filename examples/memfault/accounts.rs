@@ -7,11 +7,12 @@ use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower_api_key::backend::{KeyFilter, OwnerStore};
+use tower_api_key::backend::{KeyFilter, OwnerChange, OwnerStore};
 use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::{KeyState, Owner, Principal};
 
 use crate::access;
+use crate::again::{OWN_KEY, OWN_PASSWORD, of_own};
 use crate::app::App;
 use crate::refusal::{Body, Refusal};
 use crate::text::Text;
@@ -42,7 +43,7 @@ pub(crate) async fn show_key(State(app): State<App>, caller: Principal) -> Resul
 
 /// Makes the caller's key, in place of the one before it.
 pub(crate) async fn cycle_key(State(app): State<App>, caller: Principal) -> Result<Response, Refusal> {
-    let (email, manager) = (email(&caller)?, app.managers.user_keys.acting_as(caller.key_id().as_str()));
+    let (email, manager) = (email(&caller)?, app.managers.user_keys.acting_for(of_own(&caller, &OWN_KEY)));
     let new = access::new_user_key(email)?;
     let (text, record) = manager.replace(&KeyFilter::of_user(email), new).await?.into_parts();
     let shown = json!({ "data": { "id": record.id.as_str(), "api_key": text.as_str() } });
@@ -51,7 +52,7 @@ pub(crate) async fn cycle_key(State(app): State<App>, caller: Principal) -> Resu
 }
 
 pub(crate) async fn delete_key(State(app): State<App>, caller: Principal) -> Result<StatusCode, Refusal> {
-    let manager = app.managers.user_keys.acting_as(caller.key_id().as_str());
+    let manager = app.managers.user_keys.acting_for(of_own(&caller, &OWN_KEY));
     manager.revoke_all(&KeyFilter::of_user(email(&caller)?), "deleted").await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -62,7 +63,9 @@ pub(crate) async fn change_password(
     Body(NewPassword { password }): Body<NewPassword>,
 ) -> Result<StatusCode, Refusal> {
     let hash = app.passwords.hash(password.as_ref()).await?;
-    app.store.set_password(email(&caller)?, Some(hash)).await?;
+    // Whoever has the former password has lost it if the owner has set another one since.
+    let change = OwnerChange::set_password(email(&caller)?, Some(hash));
+    app.store.change_owner(change, of_own(&caller, &OWN_PASSWORD)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -8,6 +8,7 @@ use tower_api_key::password::Passwords;
 use tower_api_key::{ConfigError, RequireScopeLayer, SqliteStore};
 
 use crate::access::{self, Managers};
+use crate::again::{CYCLE_KEY, DEPLOY, MANAGE, OWN_KEY, OWN_PASSWORD, UPLOAD};
 use crate::deployments::{self, Deployments};
 use crate::files::{FILE, Files};
 use crate::place::{OfKey, OfPath};
@@ -53,10 +54,10 @@ fn own() -> Result<Router<App>, ConfigError> {
         .route("/api/v0/organizations", get(organizations::list))
         .route_layer(RequireScopeLayer::scope("project.read")?);
     let key = get(accounts::show_key).post(accounts::cycle_key).delete(accounts::delete_key);
-    let key = Router::new().route("/auth/api_key", key).route_layer(RequireScopeLayer::scope("account.key")?);
+    let key = Router::new().route("/auth/api_key", key).route_layer(RequireScopeLayer::new(OWN_KEY.clone()));
     let password = Router::new()
         .route("/auth/password", put(accounts::change_password))
-        .route_layer(RequireScopeLayer::scope("account.password")?);
+        .route_layer(RequireScopeLayer::new(OWN_PASSWORD.clone()));
     Ok(read.merge(key).merge(password))
 }
 
@@ -69,7 +70,7 @@ fn of_organizations() -> Result<Router<App>, ConfigError> {
         .route(&tokens, get(tokens::list).post(tokens::create))
         .route(&format!("{tokens}/{{id}}"), delete(tokens::delete))
         .route(&format!("{one}/projects"), post(projects::create))
-        .route_layer(ReachLayer::scope("organization.manage")?);
+        .route_layer(ReachLayer::new(MANAGE.clone()));
     let read = Router::new()
         .route(one, get(organizations::show))
         .route(&format!("{one}/projects"), get(projects::list))
@@ -96,9 +97,9 @@ fn of_projects() -> Result<Router<App>, ConfigError> {
     let cycle = Router::new().route(&format!("{one}/api_key"), post(projects::cycle_key));
     let deploy = Router::new().route(&format!("{one}/deployments"), post(deployments::create));
     Ok(read
-        .merge(upload.route_layer(ReachLayer::scope("project.upload")?))
-        .merge(cycle.route_layer(ReachLayer::scope("project.key")?))
-        .merge(deploy.route_layer(ReachLayer::scope("project.deploy")?)))
+        .merge(upload.route_layer(ReachLayer::new(UPLOAD.clone())))
+        .merge(cycle.route_layer(ReachLayer::new(CYCLE_KEY.clone())))
+        .merge(deploy.route_layer(ReachLayer::new(DEPLOY.clone()))))
 }
 
 /// What a project key is for.

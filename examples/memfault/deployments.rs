@@ -9,7 +9,9 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::RwLock;
+use tower_api_key::Principal;
 
+use crate::again::{DEPLOY, still_may};
 use crate::app::App;
 use crate::last::keep_last;
 use crate::place::{OfPath, Place};
@@ -53,12 +55,14 @@ fn everyone() -> u8 {
 
 pub(crate) async fn create(
     State(app): State<App>,
+    caller: Principal,
     OfPath(place): OfPath,
     Body(deployment): Body<Deployment>,
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
     if deployment.rollout_percent > 100 {
         return Err(Refusal::bad("Expected at most 100 percent, found more"));
     }
+    still_may(&caller, &DEPLOY, &place).await?;
     let shown = json!({ "data": deployment });
     let mut kept = app.deployments.write().await;
     keep_last(&mut kept, (place, deployment), MOST, |(one, _), (other, _)| one == other);

@@ -30,6 +30,10 @@ impl From<BackendError> for Refusal {
     fn from(error: BackendError) -> Self {
         match error.kind() {
             BackendErrorKind::NotFound => Self::not_found(),
+            BackendErrorKind::Forbidden => Self::new(StatusCode::FORBIDDEN, "Forbidden"),
+            BackendErrorKind::Conflict => {
+                Self::new(StatusCode::CONFLICT, "Expected a name that was not deleted, found one that was")
+            }
             BackendErrorKind::Invalid => Self::bad("Expected values that can be kept, found others"),
             _ => Self::unavailable(),
         }

@@ -8,8 +8,8 @@ use axum::body::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::sync::RwLock;
-use tower_api_key::Timestamp;
 use tower_api_key::digest::Digest;
+use tower_api_key::{Principal, Timestamp};
 
 use crate::last::keep_last;
 use crate::place::Place;
@@ -40,6 +40,8 @@ pub(crate) struct Prepared {
     pub(crate) kind: String,
     pub(crate) size: usize,
     pub(crate) until: Timestamp,
+    /// Who announced it.
+    pub(crate) by: Principal,
     pub(crate) bytes: Option<Bytes>,
 }
 

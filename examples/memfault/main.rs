@@ -4,13 +4,14 @@
 //! `cargo run --example memfault --features axum,sqlite,manage,password,tracing`
 //!
 //! The address and the credentials that were made go to stdout as one line of JSON, everything else to stderr. The environment
-//! sets `ADDR`, `DATABASE_URL` and `RUST_LOG`, `PUBLIC_URL` (where clients reach the service, if elsewhere) and `UPLOAD_SECONDS`
-//! (how long a URL for an upload is good for).
+//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG`, `HEAD_SECONDS` (how long the head of a request may take), `PUBLIC_URL` (where
+//! clients reach the service, if elsewhere) and `UPLOAD_SECONDS` (how long a URL for an upload is good for).
 
 #![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
 
 mod access;
 mod accounts;
+mod again;
 mod app;
 mod deployments;
 mod errors;
@@ -76,7 +77,7 @@ async fn main() -> Result<(), Failure> {
 "#
     );
 
-    axum::serve(listener, app.routes()?).with_graceful_shutdown(shutdown).await?;
+    support::serve(listener, app.routes()?, shutdown).await?;
     store.close().await;
     Ok(())
 }

@@ -5,10 +5,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower_api_key::backend::OwnerStore;
+use tower_api_key::backend::{OwnerChange, OwnerStore};
 use tower_api_key::{Membership, Organization, Principal, Scopes};
 
 use crate::access::ROLES;
+use crate::again::of_organization;
 use crate::app::App;
 use crate::refusal::{At, Body, Refusal};
 use crate::words::Email;
@@ -36,19 +37,22 @@ pub(crate) async fn show(State(app): State<App>, At(id): At<String>) -> Result<J
 
 pub(crate) async fn update(
     State(app): State<App>,
+    caller: Principal,
     At(id): At<String>,
     Body(Change { requires_sso }): Body<Change>,
 ) -> Result<Json<Value>, Refusal> {
     let mut changed = organization(&app, &id).await?;
     changed.requires_sso = requires_sso;
     let shown = shown(&changed);
-    app.store.put_organization(changed).await?;
+    let change = OwnerChange::put_organization(changed);
+    app.store.change_owner(change, of_organization(&caller, &id)).await?;
     Ok(Json(json!({ "data": shown })))
 }
 
 /// Adds a member, or changes the role of one.
 pub(crate) async fn put_member(
     State(app): State<App>,
+    caller: Principal,
     At((id, email)): At<(String, Email)>,
     Body(Wanted { role }): Body<Wanted>,
 ) -> Result<StatusCode, Refusal> {
@@ -56,16 +60,20 @@ pub(crate) async fn put_member(
     let (name, scopes) =
         known.ok_or_else(|| Refusal::bad("Expected a role that there is, found another one"))?;
     let membership = Membership::new(organization(&app, &id).await?, *name, Scopes::parse(scopes)?);
-    app.store.put_user(email.as_ref()).await?;
-    app.store.put_membership(email.as_ref(), membership).await?;
+    let (person, email) = (OwnerChange::put_user(email.as_ref()), email.as_ref());
+    app.store.change_owner(person, of_organization(&caller, &id)).await?;
+    let member = OwnerChange::put_membership(email, membership);
+    app.store.change_owner(member, of_organization(&caller, &id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(crate) async fn delete_member(
     State(app): State<App>,
+    caller: Principal,
     At((id, email)): At<(String, Email)>,
 ) -> Result<StatusCode, Refusal> {
-    app.store.delete_membership(email.as_ref(), &id).await?;
+    let change = OwnerChange::delete_membership(email.as_ref(), &id);
+    app.store.change_owner(change, of_organization(&caller, &id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use serde::Deserialize;
 use tower_api_key::backend::OwnerStore;
-use tower_api_key::{Owner, Principal};
+use tower_api_key::{Owner, Principal, Resource};
 
 use crate::app::App;
 use crate::refusal::{At, Refusal};
@@ -14,6 +14,12 @@ use crate::refusal::{At, Refusal};
 pub(crate) struct Place {
     pub(crate) organization: String,
     pub(crate) project: String,
+}
+
+impl Place {
+    pub(crate) fn resource(&self) -> Resource<'_> {
+        Resource::Project { organization: &self.organization, project: &self.project }
+    }
 }
 
 /// The project of the path, which is there. Whether the caller may go there was asked before.

@@ -5,12 +5,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower_api_key::backend::{KeyFilter, OwnerStore};
+use tower_api_key::backend::{Actor, KeyFilter, OwnerChange, OwnerStore};
 use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::key::ReadableKey;
 use tower_api_key::{KeyState, Principal};
 
 use crate::access::{self, Managers};
+use crate::again::{CYCLE_KEY, of_organization, of_project};
 use crate::app::App;
 use crate::place::{OfPath, Place};
 use crate::refusal::{At, Body, Refusal};
@@ -41,8 +42,10 @@ pub(crate) async fn create(
     if app.store.project(&place.organization, &place.project).await?.is_some() {
         return Err(Refusal::new(StatusCode::CONFLICT, "There is such a project"));
     }
-    app.store.put_project(&place.organization, &place.project).await?;
-    new_key(&app.managers, &caller, &place).await?;
+    let actor = of_organization(&caller, &place.organization);
+    let change = OwnerChange::put_project(&place.organization, &place.project);
+    app.store.change_owner(change, actor.clone()).await?;
+    new_key(&app.managers, actor, &place).await?;
     Ok((StatusCode::CREATED, Json(json!({ "data": shown(&place.project) }))))
 }
 
@@ -66,12 +69,12 @@ pub(crate) async fn cycle_key(
     caller: Principal,
     OfPath(place): OfPath,
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
-    let text = new_key(&app.managers, &caller, &place).await?;
+    let text = new_key(&app.managers, of_project(&caller, &CYCLE_KEY, &place), &place).await?;
     Ok((StatusCode::CREATED, Json(json!({ "data": { "api_key": text.as_str() } }))))
 }
 
-async fn new_key(managers: &Managers, caller: &Principal, place: &Place) -> Result<ReadableKey, Refusal> {
-    let manager = managers.project_keys.clone().acting_as(caller.key_id().as_str());
+async fn new_key(managers: &Managers, actor: Actor, place: &Place) -> Result<ReadableKey, Refusal> {
+    let manager = managers.project_keys.clone().acting_for(actor);
     let Place { organization, project } = place;
     let new = access::new_project_key(organization, project);
     let created = manager.replace(&KeyFilter::of_project(&**organization, &**project), new).await?;

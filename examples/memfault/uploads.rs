@@ -10,6 +10,7 @@ use tower_api_key::digest::{Digest, Digester};
 use tower_api_key::key::OpaqueFormat;
 use tower_api_key::{Environment, Principal};
 
+use crate::again::{UPLOAD, still_may};
 use crate::app::App;
 use crate::files::{FILE, File, Prepared};
 use crate::place::{OfKey, OfPath, Place};
@@ -26,6 +27,10 @@ pub(crate) const KINDS: [(&str, &str); 5] = [
 ];
 /// The same for devices.
 pub(crate) const KINDS_OF_DEVICES: [(&str, &str); 2] = [("coredump", "COREDUMP"), ("mar", "MAR")];
+
+/// How long a file may take to arrive, and a chunk from a device on a slow line.
+const FILE_SECONDS: u64 = 300;
+const CHUNK_SECONDS: u64 = 60;
 
 #[derive(Deserialize)]
 pub(crate) struct Announced {
@@ -49,6 +54,7 @@ struct Named {
 /// Answers with a URL that anyone may put the file to who knows it: so nobody can guess it, and it soon ends.
 pub(crate) async fn prepare<P: Into<Place>>(
     State(app): State<App>,
+    caller: Principal,
     place: P,
     Body(Announced { kind, size }): Body<Announced>,
 ) -> Result<Json<Value>, Refusal> {
@@ -60,16 +66,18 @@ pub(crate) async fn prepare<P: Into<Place>>(
             "Uploaded file is too big: expected at most {FILE} bytes, found {size}"
         )));
     }
-    let (url, token) = (secret()?, secret()?);
+    let (url, token, place) = (secret()?, secret()?, place.into());
+    still_may(&caller, &UPLOAD, &place).await?;
     let mut files = app.files.write().await;
     let until = SystemClock::new().wall().saturating_add(files.patience);
     files.prepare(Prepared {
         url: digest(&url),
         token: digest(&token),
-        place: place.into(),
+        place,
         kind: kind.as_ref().to_owned(),
         size,
         until,
+        by: caller,
         bytes: None,
     });
     Ok(Json(json!({ "data": { "upload_url": format!("{}/uploads/{url}", app.address), "token": token } })))
@@ -80,14 +88,21 @@ pub(crate) async fn put(
     At(url): At<String>,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
-    let (url, now) = (digest(&url), SystemClock::new().wall());
+    let (url, clock) = (digest(&url), SystemClock::new());
     // Strangers are refused before anything of theirs is read.
-    let size = app.files.write().await.expected_at(&url, now).ok_or_else(Refusal::not_found)?.size;
-    let Raw(bytes) = Raw::from_request(request, &app).await?;
+    let (size, by, place) = {
+        let mut files = app.files.write().await;
+        let expected = files.expected_at(&url, clock.wall()).ok_or_else(Refusal::not_found)?;
+        (expected.size, expected.by.clone(), expected.place.clone())
+    };
+    let Raw::<FILE_SECONDS>(bytes) = Raw::from_request(request, &app).await?;
     if bytes.len() != size {
         return Err(Refusal::bad(format!("Expected {size} bytes, found {}", bytes.len())));
     }
-    app.files.write().await.expected_at(&url, now).ok_or_else(Refusal::not_found)?.bytes = Some(bytes);
+    // The URL is good for as long as the caller who was given it may upload.
+    still_may(&by, &UPLOAD, &place).await?;
+    let mut files = app.files.write().await;
+    files.expected_at(&url, clock.wall()).ok_or_else(Refusal::not_found)?.bytes = Some(bytes);
     Ok(StatusCode::OK)
 }
 
@@ -99,6 +114,7 @@ pub(crate) async fn finish(
     place: Place,
     Body(Arrived { file: Named { token, name }, details }): Body<Arrived>,
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
+    still_may(&caller, &UPLOAD, &place).await?;
     let mut files = app.files.write().await;
     let has_arrived = |prepared: &Prepared| prepared.kind == kind && prepared.bytes.is_some();
     let prepared = files.take(&digest(&token), &place, has_arrived);
@@ -125,11 +141,12 @@ pub(crate) async fn chunk(
     OfKey(place): OfKey,
     At(serial): At<Text>,
     headers: HeaderMap,
-    Raw(bytes): Raw,
+    Raw(bytes): Raw<CHUNK_SECONDS>,
 ) -> Result<StatusCode, Refusal> {
     if bytes.is_empty() {
         return Err(Refusal::bad("Expected a chunk, found nothing"));
     }
+    still_may(&caller, &UPLOAD, &place).await?;
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     app.files.write().await.keep(File {
         id: String::new(),

@@ -1,5 +1,6 @@
 //! Listing, creating and revoking keys: for callers with the scope `admin`.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::Json;
@@ -16,6 +17,7 @@ use tower_api_key::manage::{CreatedKey, KeyManager};
 use tower_api_key::{Environment, KeyId, KeyState, Principal, Record, Scope, Scopes, SqliteStore};
 
 use crate::access::SCOPES;
+use crate::again::{Needed, scope};
 use crate::fields::{A_NAME, Fields, name};
 use crate::refusal::{Refusal, WrongField, success};
 use crate::time::written;
@@ -25,6 +27,9 @@ const PAGE: usize = 1000;
 /// A hundred years.
 const MOST_DAYS: u64 = 36_500;
 const SOME_SCOPES: &str = "at least one of read, write, delete and admin";
+
+/// What it takes to manage keys: the store asks for it once more with each change.
+pub(crate) static MANAGE: Needed = LazyLock::new(|| scope("admin"));
 
 pub(crate) type Manager = KeyManager<SqliteStore>;
 
@@ -59,7 +64,7 @@ pub(crate) async fn create(
     let lifetime = fields.optional("expires_in_days", "a whole number from 1 to 36500, or null", days);
     fields.finish()?;
 
-    let delegate = manager.on_behalf_of(&caller).across_environments();
+    let delegate = manager.on_behalf_of(&caller).across_environments().requiring(MANAGE.clone());
     // As documented, whoever asks. A test key has to ask for test, as it makes no live keys.
     let environment = environment.unwrap_or(Environment::Live);
     let mut new = delegate.new_key().name(name).environment(environment).scopes(scopes);
@@ -77,7 +82,8 @@ pub(crate) async fn revoke(
 ) -> Result<Json<Value>, Refusal> {
     let Path(id) = id.map_err(|_| Refusal::no_such_key())?;
     let id = KeyId::new(&id).map_err(|_| Refusal::no_such_key())?;
-    manager.on_behalf_of(&caller).across_environments().revoke(&id, "").await?;
+    let delegate = manager.on_behalf_of(&caller).across_environments().requiring(MANAGE.clone());
+    delegate.revoke(&id, "").await?;
     Ok(success(json!({ "id": id.as_str(), "is_active": false })))
 }
 

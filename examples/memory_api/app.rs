@@ -20,18 +20,18 @@ pub(crate) fn app(store: SqliteStore, meter: Usage, limits: Limits) -> Result<Ro
     let (all, one) = ("/v1/memories", "/v1/memories/{id}");
     let memories = Router::new()
         .route(all, get(memories::list).route_layer(RequireScopeLayer::scope("read")?))
-        .route(all, post(memories::create).route_layer(RequireScopeLayer::scope("write")?))
+        .route(all, post(memories::create).route_layer(RequireScopeLayer::new(memories::WRITE.clone())))
         .route(one, get(memories::show).route_layer(RequireScopeLayer::scope("read")?))
-        .route(one, put(memories::update).route_layer(RequireScopeLayer::scope("write")?))
+        .route(one, put(memories::update).route_layer(RequireScopeLayer::new(memories::WRITE.clone())))
         .route(one, delete(memories::forget).route_layer(RequireScopeLayer::scope("delete")?))
-        .route("/v1/query", post(memories::query).route_layer(RequireScopeLayer::scope("read")?))
+        .route("/v1/query", post(memories::query).route_layer(RequireScopeLayer::new(memories::READ.clone())))
         .with_state(memories::Memories::default());
 
     let keys = KeyManager::new(store.clone(), access::format()?);
     let account = Router::new()
         .route("/v1/account/api-keys", get(api_keys::list).post(api_keys::create))
         .route("/v1/account/api-keys/{id}", delete(api_keys::revoke))
-        .route_layer(RequireScopeLayer::scope("admin")?)
+        .route_layer(RequireScopeLayer::new(api_keys::MANAGE.clone()))
         .route("/v1/usage", get(usage::current).route_layer(RequireScopeLayer::scope("read")?))
         .route("/v1/usage/history", get(usage::history).route_layer(RequireScopeLayer::scope("read")?))
         .with_state(keys.clone());

@@ -1,15 +1,19 @@
 //! Reading a body field by field, so that an error names the field.
 
 use std::fmt;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use crate::refusal::{Refusal, WrongField};
 
+/// How long a body may take to arrive.
+const BODY: Duration = Duration::from_secs(10);
 /// How many characters a name has at most.
 const NAME: usize = 255;
 
@@ -24,13 +28,16 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let bytes =
-            Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => {
-                    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "The body is too large")
-                }
-                _ => unreadable(),
-            })?;
+        let late = |_| {
+            Refusal::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", "The body took too long to arrive")
+        };
+        let bytes = timeout(BODY, Bytes::from_request(request, state)).await.map_err(late)?;
+        let bytes = bytes.map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "The body is too large")
+            }
+            _ => unreadable(),
+        })?;
         let Once(values) = serde_json::from_slice(&bytes).map_err(|_| unreadable())?;
         Ok(Self { values, wrong: Vec::new() })
     }

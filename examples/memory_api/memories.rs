@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -14,6 +14,7 @@ use tokio::sync::RwLock;
 use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::{Environment, Principal};
 
+use crate::again::{Needed, again, scope};
 use crate::fields::{Fields, text};
 use crate::last::keep_last;
 use crate::refusal::{Refusal, success};
@@ -24,6 +25,9 @@ const MOST: usize = 1000;
 /// How many a query answers with: by default, and at most.
 const FOUND: (u64, u64) = (5, 100);
 const A_TEXT: &str = "a text of 1 to 50000 characters without control characters but line breaks and tabs";
+
+pub(crate) static READ: Needed = LazyLock::new(|| scope("read"));
+pub(crate) static WRITE: Needed = LazyLock::new(|| scope("write"));
 
 /// The last memories, in memory.
 pub(crate) type Memories = Arc<RwLock<Kept>>;
@@ -83,6 +87,7 @@ pub(crate) async fn create(
     let text = fields.required("text", A_TEXT, memory_text);
     let metadata = fields.optional("metadata", "an object", object).unwrap_or_default();
     fields.finish()?;
+    let caller = again(&caller, &WRITE).await?;
 
     let mut kept = memories.write().await;
     kept.made += 1;
@@ -111,6 +116,7 @@ pub(crate) async fn update(
     let text = fields.optional("text", A_TEXT, memory_text);
     let metadata = fields.optional("metadata", "an object", object);
     fields.finish()?;
+    let caller = again(&caller, &WRITE).await?;
 
     let mut kept = memories.write().await;
     let position = kept.position(id, &caller)?;
@@ -143,6 +149,7 @@ pub(crate) async fn query(
     let wanted = |value: &Value| value.as_u64().filter(|wanted| (1..=most).contains(wanted));
     let wanted = fields.or("max_memories", usual).required("max_memories", "a number from 1 to 100", wanted);
     fields.finish()?;
+    let caller = again(&caller, &READ).await?;
 
     let (kept, context) = (memories.read().await, words(&context));
     let shared = |memory: &Memory| words(&memory.text).intersection(&context).count();

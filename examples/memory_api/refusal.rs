@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tower_api_key::BackendError;
 use tower_api_key::manage::{ManageError, ManageErrorKind};
+use tower_api_key::reject::Rejection;
 
 /// What was asked for.
 pub(crate) fn success(data: impl Serialize) -> Json<Value> {
@@ -25,11 +26,11 @@ pub(crate) fn body(code: &str, message: &str, wrong: &[WrongField]) -> Value {
 
 /// What is answered instead of what was asked for.
 #[derive(Debug)]
-pub(crate) struct Refusal {
-    status: StatusCode,
-    code: &'static str,
-    message: &'static str,
-    wrong: Vec<WrongField>,
+pub(crate) enum Refusal {
+    /// The request cannot be followed.
+    Request { status: StatusCode, code: &'static str, message: &'static str, wrong: Vec<WrongField> },
+    /// The caller is not let in any more.
+    Caller(Box<Rejection>),
 }
 
 /// What is wrong with a field of a request.
@@ -41,11 +42,12 @@ pub(crate) struct WrongField {
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: &'static str) -> Self {
-        Self { status, code, message, wrong: Vec::new() }
+        Self::Request { status, code, message, wrong: Vec::new() }
     }
 
     pub(crate) fn invalid(wrong: Vec<WrongField>) -> Self {
-        Self { wrong, ..Self::new(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", "Invalid request data") }
+        let (code, message) = ("VALIDATION_ERROR", "Invalid request data");
+        Self::Request { status: StatusCode::BAD_REQUEST, code, message, wrong }
     }
 
     pub(crate) fn no_such_key() -> Self {
@@ -59,6 +61,12 @@ impl WrongField {
     }
 }
 
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self::Caller(Box::new(rejection))
+    }
+}
+
 impl From<ManageError> for Refusal {
     fn from(error: ManageError) -> Self {
         let wrong = error.fields().iter();
@@ -67,8 +75,12 @@ impl From<ManageError> for Refusal {
             ManageErrorKind::Invalid => Self::invalid(wrong),
             ManageErrorKind::NotFound => Self::no_such_key(),
             ManageErrorKind::Forbidden => {
-                let message = "The API key may not make such a key";
-                Self { wrong, ..Self::new(StatusCode::FORBIDDEN, "INSUFFICIENT_PERMISSIONS", message) }
+                let (code, message) = ("INSUFFICIENT_PERMISSIONS", "The API key may not make this change");
+                Self::Request { status: StatusCode::FORBIDDEN, code, message, wrong }
+            }
+            ManageErrorKind::Conflict => {
+                let message = "The change is not possible: what it is about was deleted or changed";
+                Self::new(StatusCode::CONFLICT, "CONFLICT", message)
             }
             // What the store says of it is for the log.
             _ => {
@@ -88,9 +100,13 @@ impl From<BackendError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let body = Json(body(self.code, self.message, &self.wrong));
-        let mut response = (self.status, body).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        let (status, body) = match self {
+            Self::Request { status, code, message, wrong } => (status, body(code, message, &wrong)),
+            // It is answered as the layer would have answered it, challenge and all.
+            Self::Caller(rejection) => return rejection.into_response(),
+        };
+        let mut response = (status, Json(body)).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

@@ -33,8 +33,8 @@ pub(crate) async fn sign_up(State(desk): State<Desk>, mut fields: Fields) -> Res
     // What people call an organization has no place with the owners of keys.
     first.metadata.insert("organization".to_owned(), name);
     // The key comes last: whoever has it has all the rest. What is left by a failure on the way is of no use to anyone.
-    desk.owners.put_organization(organization).await?;
     desk.owners.put_user(&email).await?;
+    desk.owners.put_organization(organization).await?;
     desk.owners.put_membership(&email, membership).await?;
     Ok(shown_once(desk.keys.create(first).await?, json!({})))
 }

@@ -3,8 +3,8 @@
 //! `cargo run --example memory_scope --features axum,sqlite,manage,tracing`
 //!
 //! The address and the keys that were made go to stdout as one line of JSON, everything else to stderr. The environment
-//! sets `ADDR`, `DATABASE_URL` and `RUST_LOG`, `ENVIRONMENT` (test or live: whose keys are admitted) and `RATE_LIMIT` (requests
-//! a minute for each key).
+//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG`, `HEAD_SECONDS` (how long the head of a request may take), `ENVIRONMENT` (test
+//! or live: whose keys are admitted) and `RATE_LIMIT` (requests a minute for each key).
 
 #![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
 
@@ -71,7 +71,7 @@ async fn main() -> Result<(), Failure> {
 "#
     );
 
-    axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
+    support::serve(listener, app, shutdown).await?;
     // What was counted since the last batch would be lost with the process.
     let written = usage.flush().await;
     store.close().await;

@@ -61,12 +61,14 @@ pub(crate) async fn remember(
     State(memories): State<Memories>,
     principal: Principal,
     Body(content): Body<NewMemory>,
-) -> (StatusCode, Json<Memory>) {
+) -> Result<(StatusCode, Json<Memory>), Refusal> {
+    // The body may have arrived long after the key was judged.
+    let principal = principal.recheck().await?;
     let mut kept = memories.write().await;
     kept.made += 1;
     let memory = Memory { id: format!("mem_{}", kept.made), owner: principal.owner().to_string(), content };
     keep_last(&mut kept.last, memory.clone(), MOST, |one, other| one.owner == other.owner);
-    (StatusCode::CREATED, Json(memory))
+    Ok((StatusCode::CREATED, Json(memory)))
 }
 
 /// Those of another organization are not found, as if there were none.

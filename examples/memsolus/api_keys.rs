@@ -1,5 +1,7 @@
 //! Creating, listing and revoking keys as the dashboard does: for callers with all permissions.
 
+use std::sync::LazyLock;
+
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -14,11 +16,15 @@ use tower_api_key::manage::KeyManager;
 use tower_api_key::{Environment, KeyId, Principal, Record, Scope, Scopes, SqliteStore};
 
 use crate::access::{self, PERMISSIONS};
+use crate::again::{Needed, scope};
 use crate::refusal::{At, Body, Refusal};
 use crate::text::Text;
 
 /// How many keys are on a page.
 const PAGE: usize = 100;
+
+/// What it takes to manage keys: the store asks for it once more with each change.
+pub(crate) static MANAGE: Needed = LazyLock::new(|| scope("*"));
 
 type Manager = KeyManager<SqliteStore>;
 
@@ -50,7 +56,7 @@ pub(crate) async fn create(
     caller: Principal,
     Body(wanted): Body<Wanted>,
 ) -> Result<Response, Refusal> {
-    let delegate = manager.on_behalf_of(&caller).across_environments();
+    let delegate = manager.on_behalf_of(&caller).across_environments().requiring(MANAGE.clone());
     let mut new = delegate.new_key().name(wanted.name.as_ref()).scopes(permitted(wanted.permissions)?);
     new.environment = wanted.environment.as_deref().map_or(Ok(new.environment), environment)?;
     let (text, record) = delegate.create(new).await?.into_parts();
@@ -79,7 +85,8 @@ pub(crate) async fn revoke(
     At(id): At<String>,
 ) -> Result<StatusCode, Refusal> {
     let id = KeyId::new(&id).map_err(|_| Refusal::not_found())?;
-    manager.on_behalf_of(&caller).across_environments().revoke(&id, "").await?;
+    let delegate = manager.on_behalf_of(&caller).across_environments().requiring(MANAGE.clone());
+    delegate.revoke(&id, "").await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -12,16 +12,16 @@ pub(crate) fn app(store: SqliteStore) -> Result<Router, ConfigError> {
     let (all, one) = ("/v1/memories", "/v1/memories/{id}");
     let memories = Router::new()
         .route(all, get(memories::list).route_layer(RequireScopeLayer::scope("memory.read")?))
-        .route(all, post(memories::create).route_layer(RequireScopeLayer::scope("memory.write")?))
+        .route(all, post(memories::create).route_layer(RequireScopeLayer::new(memories::WRITE.clone())))
         .route(one, get(memories::show).route_layer(RequireScopeLayer::scope("memory.read")?))
-        .route(one, put(memories::update).route_layer(RequireScopeLayer::scope("memory.write")?))
+        .route(one, put(memories::update).route_layer(RequireScopeLayer::new(memories::WRITE.clone())))
         .route(one, delete(memories::forget).route_layer(RequireScopeLayer::scope("memory.delete")?))
         .with_state(memories::Memories::default());
 
     let keys = Router::new()
         .route("/v1/api-keys", get(api_keys::list).post(api_keys::create))
         .route("/v1/api-keys/{id}", delete(api_keys::revoke))
-        .route_layer(RequireScopeLayer::scope("*")?)
+        .route_layer(RequireScopeLayer::new(api_keys::MANAGE.clone()))
         // Any good key may ask what there is to permit.
         .route("/v1/api-keys/permissions", get(api_keys::permissions))
         .with_state(KeyManager::new(store.clone(), access::format()?));

@@ -1,7 +1,7 @@
 //! What the service is about, as small as it can be: memories of an organization, live and test ones apart.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Json;
 use axum::extract::State;
@@ -11,11 +11,14 @@ use serde_json::{Value, json};
 use tokio::sync::RwLock;
 use tower_api_key::{Environment, Principal};
 
+use crate::again::{Needed, again, scope};
 use crate::last::keep_last;
 use crate::refusal::{At, Body, Refusal};
 
 /// How many memories of each owner are kept.
 const MOST: usize = 1000;
+
+pub(crate) static WRITE: Needed = LazyLock::new(|| scope("memory.write"));
 
 /// The last memories, in memory.
 pub(crate) type Memories = Arc<RwLock<Kept>>;
@@ -90,12 +93,13 @@ pub(crate) async fn create(
     State(memories): State<Memories>,
     principal: Principal,
     Body(content): Body<Content>,
-) -> (StatusCode, Json<Memory>) {
+) -> Result<(StatusCode, Json<Memory>), Refusal> {
+    let principal = again(&principal, &WRITE).await?;
     let mut kept = memories.write().await;
     kept.made += 1;
     let memory = Memory { id: format!("mem_{}", kept.made), space: Space::of(&principal), content };
     keep_last(&mut kept.last, memory.clone(), MOST, |one, other| one.space == other.space);
-    (StatusCode::CREATED, Json(memory))
+    Ok((StatusCode::CREATED, Json(memory)))
 }
 
 pub(crate) async fn show(
@@ -113,6 +117,7 @@ pub(crate) async fn update(
     At(id): At<String>,
     Body(content): Body<Content>,
 ) -> Result<Json<Memory>, Refusal> {
+    let principal = again(&principal, &WRITE).await?;
     let mut kept = memories.write().await;
     let memory = kept.find(&id, &Space::of(&principal))?;
     memory.content = content;

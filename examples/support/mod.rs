@@ -1,8 +1,10 @@
 //! What every example needs and none is about: where to listen, where to keep keys, what to log, when to end.
 
 mod process;
+mod serve;
 
 pub(crate) use process::{Failure, env_or, print_line, shutdown};
+pub(crate) use serve::serve;
 
 use process::log_by_default;
 use serde_json::{Map, Value, json};
@@ -20,6 +22,8 @@ pub(crate) fn log() -> Result<(), Failure> {
 
 /// Listens on `ADDR`. Port 0 stands for any free port.
 pub(crate) async fn listen() -> Result<TcpListener, Failure> {
+    // A wrong setting is named before anything is served.
+    serve::head()?;
     let address = env_or("ADDR", "127.0.0.1:3000")?;
     let listener = TcpListener::bind(&address).await;
     Ok(listener.map_err(|error| format!("ADDR: cannot listen on {address:?}: {error}"))?)

@@ -31,6 +31,15 @@ pub(crate) fn env_or(name: &str, default: &str) -> Result<String, Failure> {
     }
 }
 
+/// Returns a number of seconds that a variable of the environment sets.
+pub(crate) fn seconds_or(name: &str, default: u32) -> Result<Duration, Failure> {
+    let text = env_or(name, &default.to_string())?;
+    let seconds = text.parse::<u32>().ok().filter(|seconds| *seconds > 0);
+    let seconds =
+        seconds.ok_or_else(|| format!("{name}: expected a number of seconds above zero, found {text:?}"))?;
+    Ok(Duration::from_secs(seconds.into()))
+}
+
 /// Prints the one line that goes to stdout.
 pub(crate) fn print_line(line: &Value) -> io::Result<()> {
     let mut stdout = io::stdout().lock();

@@ -2,6 +2,7 @@
 //! is wrong with one is answered in that shape.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -12,24 +13,37 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
+use tokio::time::timeout;
 use tower_api_key::manage::{ManageError, Refused};
+use tower_api_key::reject::Rejection;
 
 use crate::errors;
 
+/// How long a body of a few kilobytes may take to arrive.
+const BODY_SECONDS: u64 = 10;
+
 /// What is answered instead of what was asked for.
 #[derive(Debug)]
-pub(crate) struct Refusal {
-    status: StatusCode,
-    message: String,
+pub(crate) enum Refusal {
+    /// The request cannot be followed.
+    Request(StatusCode, String),
+    /// The caller is not let in any more.
+    Caller(Box<Rejection>),
 }
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self::Request(status, message.into())
     }
 
     pub(crate) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "Not found")
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self::Caller(Box::new(rejection))
     }
 }
 
@@ -46,8 +60,13 @@ impl From<ManageError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(errors::body(self.status, &self.message))).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        let (status, message) = match self {
+            Self::Request(status, message) => (status, message),
+            // It is answered as the layer would have answered it, challenge and all.
+            Self::Caller(rejection) => return rejection.into_response(),
+        };
+        let mut response = (status, Json(errors::body(status, &message))).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
@@ -64,15 +83,16 @@ pub(crate) async fn method_not_allowed() -> Refusal {
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
 }
 
-/// A body of any bytes.
-pub(crate) struct Raw(pub(crate) Bytes);
+/// A body of any bytes, which arrives within `SECONDS`.
+pub(crate) struct Raw<const SECONDS: u64 = BODY_SECONDS>(pub(crate) Bytes);
 
-impl<S: Send + Sync> FromRequest<S> for Raw {
+impl<S: Send + Sync, const SECONDS: u64> FromRequest<S> for Raw<SECONDS> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let bytes = Bytes::from_request(request, state).await;
-        bytes.map(Self).map_err(|rejection| match rejection.status() {
+        let bytes = timeout(Duration::from_secs(SECONDS), Bytes::from_request(request, state)).await;
+        let late = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "The body took too long");
+        bytes.map_err(late)?.map(Self).map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
                 Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large")
             }
@@ -88,7 +108,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let Raw(bytes) = Raw::from_request(request, state).await?;
+        let Raw::<BODY_SECONDS>(bytes) = Raw::from_request(request, state).await?;
         // An object, as a list of the same values would be read as well. It is not read by way of one, which would forget which
         // of its fields stood there twice.
         let read = serde_json::from_slice::<HashMap<String, IgnoredAny>>(&bytes)

@@ -3,6 +3,8 @@
 use super::edit::{KeyUpdate, Rotation};
 use super::{BackendError, KeyFilter, Standing};
 use crate::clock::Timestamp;
+use crate::digest::Digest;
+use crate::owner::Owner;
 use crate::principal::Rights;
 use crate::record::Record;
 use crate::scope::{Scope, Scopes};
@@ -24,7 +26,7 @@ impl Bounds {
         if child.expires_at.is_none() {
             child.expires_at = maker.expires_at;
         }
-        if child.sources.is_empty() {
+        if child.sources.is_empty() && !is_account(maker) {
             child.sources = maker.sources.clone();
         }
     }
@@ -87,6 +89,11 @@ impl Bounds {
     fn knows(&self, target: &Record) -> Result<(), BackendError> {
         if self.keys.matches(target) { Ok(()) } else { Err(BackendError::not_found()) }
     }
+}
+
+/// Returns whether the maker is a person who called by a password. In which way passwords are presented says nothing about keys.
+fn is_account(maker: &Record) -> bool {
+    matches!(&maker.owner, Owner::User(own) if maker.digest == Digest::of_account(&own.email))
 }
 
 fn grants(caller: Rights<'_>, scopes: &Scopes) -> Result<(), BackendError> {

@@ -8,6 +8,7 @@
 //! | a token may do what a project manager may, a member what the role allows | scopes of the key, and of each [`Membership`](crate::Membership) |
 //! | organizations that require single sign-on refuse people with 403, who go on elsewhere | [`Organization::requires_sso`](crate::Organization::requires_sso) |
 //! | whatever is deleted, cycled, changed or removed is refused at once | [`KeyStore`](crate::KeyStore) and [`OwnerStore`](crate::backend::OwnerStore), which announce each change; a further process on the same file hears of it within its [lease](crate::AuthenticatorBuilder::lease) |
+//! | a caller who loses a role or a key while a request is under way changes nothing | `Actor::requires_for`, judged in the transaction of the change; [`Principal::recheck`](crate::Principal::recheck) for what is kept elsewhere |
 //! | a password may stand in for a user's key | `Passwords` (a feature) |
 //! | a project key is no secret: members read it back | `manage::NewKey::readable` |
 //! | errors that the command-line client can read | [`Respond`](crate::reject::Respond) |
@@ -31,6 +32,16 @@
 //!
 #![doc = concat!("```ignore\n", include_str!("../../examples/memfault/app.rs"), "```")]
 //!
+//! # A caller who loses its rights meanwhile
+//!
+//! `examples/memfault/again.rs`. A layer judges the head of a request, and the body may arrive seconds later. So each change of keys,
+//! members, projects and passwords carries its [`Actor`](crate::backend::Actor) with the requirement of its route, and the store
+//! judges both in the transaction of the change: a former password sets no other one, and a removed admin makes no token. Files and
+//! deployments are in no store of keys: their handlers call [`Principal::recheck`](crate::Principal::recheck) right before they keep
+//! them. That is no transaction, so it belongs behind everything that waits for the client.
+//!
+#![doc = concat!("```ignore\n", include_str!("../../examples/memfault/again.rs"), "```")]
+//!
 //! # Two credentials in one request
 //!
 //! The default is to refuse them, and for people it stays so. Devices are another matter: the client of the service looks the
@@ -42,15 +53,19 @@
 //! # Keys of the service, made by its members
 //!
 //! `examples/memfault/tokens.rs`. A token belongs to the organization and not to the admin who makes it, so a `manage::Delegate`,
-//! which makes the caller's own keys, is of no use here. The layer around these routes has asked for the role; the handlers take a
-//! `manage::KeyManager` that writes down whose doing it is, and look whose token it is before they delete one:
+//! which makes the caller's own keys, is of no use here. The handlers take a `manage::KeyManager` that
+//! acts for the caller (`acting_for`): the store judges the role once more with each change, and the record says whose doing it is. Whose
+//! token it is, they look up before they delete one; that never changes:
 //!
 #![doc = concat!("```ignore\n", include_str!("../../examples/memfault/tokens.rs"), "```")]
 //!
 //! # Other choices
 //!
 //! * A URL for an upload is itself a credential: 256 random bits, kept as a digest, for one file of a known length, for ten
-//!   minutes unless `UPLOAD_SECONDS` says otherwise. That route is outside the layers.
+//!   minutes unless `UPLOAD_SECONDS` says otherwise, and for as long as the caller who was given it may upload. That route is outside the
+//!   layers.
+//! * A head may take 10 s, as may a body; a chunk from a device a minute, a file five. `axum::serve` sets no bound on heads, so
+//!   `examples/support/serve.rs` drives hyper itself.
 //! * To cycle a key is `manage::KeyManager::replace`: one key is left, and the one before it is refused from the next request
 //!   on. Where both should work for a while, give `manage::KeyManager::rotate` a grace.
 //! * A member who is added has neither a key nor a password yet, and makes neither here without one: the first gets to the person

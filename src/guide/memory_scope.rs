@@ -28,6 +28,8 @@
 //!
 //! # Other choices
 //!
+//! * The body of a request may arrive long after its key was judged. The routes of the console have the store judge the key once more
+//!   with each change; the handler that keeps a memory calls [`Principal::recheck`](crate::Principal::recheck) first.
 //! * Whoever may open the console has the scope `console`; keys that are made there have none, unless they are given one. A
 //!   service whose console has sessions of its own calls `manage::KeyManager` instead of the routes.
 //! * A request is counted as usage when its key is admitted, also one that the limits then refuse with 429: whoever monitors keys

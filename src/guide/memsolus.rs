@@ -27,6 +27,8 @@
 //! `examples/memsolus/api_keys.rs`. The routes that come with `manage` have paths and bodies of their own; where documents
 //! promise others, handlers are written over a `manage::Delegate`, which keeps the rules: a caller knows the keys of its own
 //! organization, a test key the test keys among them, and each grants what it has itself. What contradicts that is refused by the
-//! name of the field. Which permissions there are, and that a key has one, is for the handlers to ask.
+//! name of the field. Which permissions there are, and that a key has one, is for the handlers to ask. The store judges the caller
+//! once more with each change; `requiring` adds the permission of the route. Memories are kept outside that store: their handlers call
+//! [`Principal::recheck`](crate::Principal::recheck) when the body is there.
 //!
 #![doc = concat!("```ignore\n", include_str!("../../examples/memsolus/api_keys.rs"), "```")]

@@ -48,6 +48,7 @@ fn the_lines_that_are_counted_are_those_about_keys() {
     let holds = |text: &str| lines.iter().any(|line| line.contains(text));
     assert!(holds("Authenticator::builder(store)") && holds(".layer(access::layer("), "{lines:?}");
     assert!(!holds("use ") && !holds("limiting") && !holds("DefaultBodyLimit"), "{lines:?}");
-    let asked = about_keys("memfault").iter().filter(|line| line.contains("ReachLayer::scope")).count();
+    let asked =
+        about_keys("memfault").iter().filter(|line| line.contains("route_layer(ReachLayer::")).count();
     assert_eq!(asked, 6);
 }

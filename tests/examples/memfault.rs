@@ -3,6 +3,7 @@
 mod cli;
 mod ends;
 mod headers;
+mod held;
 mod manage;
 mod reach;
 mod roles;

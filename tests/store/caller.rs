@@ -42,7 +42,8 @@ impl<S: Backend + Clone> Caller<S> {
         Ok(principal.organizations().map(|organization| organization.id.to_string()).collect())
     }
 
-    async fn admit(&self, name: &str) -> Result<Principal, Reason> {
+    /// Presents the key, and returns who calls.
+    pub(crate) async fn admit(&self, name: &str) -> Result<Principal, Reason> {
         let mut headers = HeaderMap::new();
         headers.insert("x-api-key", HeaderValue::try_from(samples::text(name)).unwrap());
         let admitted = self.authenticator.authenticate(&headers).await;

@@ -1,9 +1,11 @@
 //! What every store promises.
 
 pub(crate) mod abandonment;
+pub(crate) mod actors;
 pub(crate) mod audit;
 pub(crate) mod authentication;
 pub(crate) mod concurrency;
+pub(crate) mod deleted;
 pub(crate) mod owners;
 pub(crate) mod records;
 pub(crate) mod revocation;
@@ -56,12 +58,15 @@ macro_rules! keeps_the_contract {
             rotation::of_two_rotations_at_once_one_wins,
             rotation::a_rotation_is_in_effect_for_the_very_next_request,
             rotation::the_first_request_with_a_successor_begins_the_grace,
+            rotation::a_key_whose_successor_has_ended_is_rotated_again,
+            rotation::the_first_use_of_a_successor_that_was_replaced_ends_nothing,
             several::a_list_holds_what_its_filter_means_in_order,
             several::pages_join_into_the_whole_list,
             several::a_list_goes_on_behind_a_key_that_is_gone,
             several::all_keys_of_a_filter_are_revoked_at_once,
             several::more_keys_than_a_statement_has_parameters_are_revoked,
             several::keys_that_ended_before_a_time_are_deleted,
+            several::a_key_replaces_all_that_a_filter_means_at_once,
             concurrency::many_tasks_insert_and_revoke_keys_at_once,
             concurrency::of_many_revocations_at_once_one_stays,
             concurrency::of_many_insertions_of_one_key_one_succeeds,
@@ -78,6 +83,13 @@ macro_rules! keeps_the_contract {
             owners::a_removed_member_is_out_of_reach_from_the_next_request_on,
             owners::a_changed_organization_is_in_effect_for_the_very_next_request,
             owners::keys_of_an_owner_who_is_gone_are_revoked,
+            deleted::an_owner_who_was_deleted_is_not_put_again,
+            deleted::an_owner_who_was_deleted_has_no_new_keys,
+            deleted::a_purge_deletes_what_is_left_of_an_owner_and_nothing_else,
+            actors::each_change_is_made_by_an_actor_who_is_in_force,
+            actors::an_actor_who_is_not_in_force_changes_nothing,
+            actors::what_a_change_does_to_its_own_actor_does_not_count,
+            actors::what_an_actor_may_do_elsewhere_does_not_count,
             usage::usage_adds_up_by_key_and_in_total,
             usage::a_batch_that_is_sent_twice_counts_once,
             usage::a_batch_of_more_rows_than_a_statement_has_parameters_is_added,
@@ -113,6 +125,7 @@ macro_rules! keeps_an_audit_log {
             audit::every_change_of_a_key_has_its_entry,
             audit::each_key_that_a_filter_means_has_an_entry,
             audit::a_change_that_fails_has_no_entry,
+            actors::a_change_that_is_refused_has_no_entry,
             audit::a_change_that_is_abandoned_has_its_entries_or_was_not_made,
             audit::entries_are_read_by_page_and_by_key,
             audit::old_entries_are_forgotten_and_keys_are_not,

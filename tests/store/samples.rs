@@ -52,6 +52,8 @@ pub(crate) fn full(name: &str) -> Record {
     ]
     .map(|(key, value)| (key.into(), value.into()))
     .into();
+    record.labels =
+        [("team", "größer \"als\" 'x'"), ("", "")].map(|(key, value)| (key.into(), value.into())).into();
     record
 }
 

@@ -4,9 +4,9 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 use tower_api_key::backend::{KeyFilter, KeyStore, OwnerStore};
-use tower_api_key::{KeyId, Owner, SqliteStore};
+use tower_api_key::{KeyId, Owner, Revocation, SqliteStore, Timestamp};
 
-use super::{assert_invalid, call, create, data, list, sign_up};
+use super::{assert_invalid, assert_refused, call, create, data, list, sign_up};
 use crate::client::ask;
 use crate::curl::{curl, has_no_curl};
 use crate::server::Server;
@@ -40,6 +40,24 @@ async fn whoever_signs_up_gets_an_organization_and_its_first_key() {
     assert_eq!(you.memberships[0].organization, organization);
     assert_eq!(store.organization(&organization.id).await.unwrap(), Some(organization));
     assert_eq!(record.metadata["organization"], "My Company");
+}
+
+#[tokio::test]
+async fn the_address_of_a_person_who_was_deleted_signs_nobody_up_until_it_is_purged() {
+    let folder = tempdir().unwrap();
+    let server = Server::start("memory_api", folder.path()).await;
+    sign_up(&server, "My Company", "you@example.com").await;
+    let url = format!("sqlite:{}", folder.path().join("keys.db").display());
+    let store = SqliteStore::open(&url).await.unwrap();
+    let left = Revocation::new(Timestamp::from_unix_millis(0), "left");
+    store.delete_user("you@example.com", left).await.unwrap();
+
+    let body = r#"{"name": "Another", "email": "you@example.com"}"#;
+    let refused = ask(Method::POST, &server.url("/v1/signup"), None, body).await;
+    assert_refused(&refused, StatusCode::CONFLICT, "CONFLICT");
+    store.purge_owner(&Owner::user("you@example.com", [])).await.unwrap();
+    sign_up(&server, "Another", "you@example.com").await;
+    store.close().await;
 }
 
 #[tokio::test]

@@ -203,3 +203,51 @@ pub(crate) async fn the_first_request_with_a_successor_begins_the_grace<S: KeySt
     assert_eq!(old().await.expires_at, time(GRACE.as_millis() as i64));
     assert_eq!(old().await.state(Timestamp::from_unix_millis(0)), KeyState::Active);
 }
+
+pub(crate) async fn a_key_whose_successor_has_ended_is_rotated_again<S: KeyStore>(store: S) {
+    let (old, made) = (samples::id("old"), AT - 1_000_000);
+    let life = 100_000_000;
+    let mut record = in_force("old");
+    (record.created_at, record.expires_at) = (time(made), time(made + life));
+    store.insert(record).await.unwrap();
+    let rotate = async |name: &str, at: i64| {
+        store.rotate(&old, samples::rotation(name, at, Grace::For(Duration::from_secs(3_600)))).await
+    };
+    store
+        .rotate(&old, samples::rotation("unseen", AT, Grace::For(Duration::from_secs(3_600))))
+        .await
+        .unwrap();
+    assert_eq!(rotate("early", AT + 1).await.unwrap_err().kind(), BackendErrorKind::Conflict);
+    assert_eq!(store.get(&samples::id("early")).await.unwrap(), None);
+    store.revoke(&samples::id("unseen"), samples::revocation(AT + 2, "unseen")).await.unwrap();
+
+    let again = rotate("again", AT + 3).await.unwrap();
+    // The life is the one that was meant, which the grace has cut for the old key alone.
+    assert_eq!((again.created_at, again.expires_at), (time(AT + 3), time(AT + 3 + life)));
+    assert_eq!(again.rotated_from, Some(old.clone()));
+    let stored = store.get(&old).await.unwrap().unwrap();
+    assert_eq!((stored.rotated_to, stored.revoked), (Some(again.id), None));
+    assert_eq!(stored.expires_at, time(AT + 3_600_000), "a second rotation puts no end off");
+    // Once more it is the other successor that counts.
+    assert_eq!(rotate("once_more", AT + 4).await.unwrap_err().kind(), BackendErrorKind::Conflict);
+    store.revoke(&samples::id("again"), samples::revocation(AT + 5, "unseen")).await.unwrap();
+    store.delete_ended(Timestamp::from_unix_millis(AT + 6)).await.unwrap();
+    rotate("once_more", AT + 7).await.unwrap();
+    // What has ended itself is not rotated, whatever became of its successor.
+    store.revoke(&samples::id("once_more"), samples::revocation(AT + 8, "unseen")).await.unwrap();
+    store.revoke(&old, samples::revocation(AT + 9, "lost")).await.unwrap();
+    assert_eq!(rotate("late", AT + 10).await.unwrap_err().kind(), BackendErrorKind::Conflict);
+}
+
+pub(crate) async fn the_first_use_of_a_successor_that_was_replaced_ends_nothing<S: KeyStore>(store: S) {
+    let (old, grace) = (samples::id("old"), Grace::FromFirstUse(GRACE));
+    store.insert(samples::plain("old")).await.unwrap();
+    let end = async || store.get(&old).await.unwrap().unwrap().expires_at;
+    let unseen = store.rotate(&old, samples::rotation("unseen", AT, grace)).await.unwrap();
+    store.revoke(&unseen.id, samples::revocation(AT + 1, "unseen")).await.unwrap();
+    let seen = store.rotate(&old, samples::rotation("seen", AT + 2, grace)).await.unwrap();
+    store.first_used(&unseen.id, Timestamp::from_unix_millis(AT + 3)).await.unwrap();
+    assert_eq!(end().await, None);
+    store.first_used(&seen.id, Timestamp::from_unix_millis(AT + 4)).await.unwrap();
+    assert_eq!(end().await, time(AT + 4 + GRACE.as_millis() as i64));
+}

@@ -1,6 +1,6 @@
 //! Lists of keys, and changes of several at once.
 
-use tower_api_key::backend::{KeyFilter, KeyStore};
+use tower_api_key::backend::{BackendErrorKind, KeyFilter, KeyStore};
 use tower_api_key::reject::Reason;
 use tower_api_key::{Environment, KeyId, KeyState, Organization, Owner, Record, Timestamp};
 
@@ -179,4 +179,28 @@ pub(crate) async fn keys_that_ended_before_a_time_are_deleted<S: KeyStore + Clon
     assert_eq!(store.delete_ended(before).await.unwrap(), 0);
     // The id and the text may be given again.
     store.insert(samples::plain("k2-2")).await.unwrap();
+}
+
+pub(crate) async fn a_key_replaces_all_that_a_filter_means_at_once<S: KeyStore + Clone>(store: S) {
+    let caller = Caller::of(&store);
+    let mut records = store_various(&store).await;
+    assert_eq!(caller.warm("k0-0").await, Ok(samples::id("k0-0")));
+    let (filter, revocation) = (KeyFilter::of_organization("acme"), samples::revocation(7, "replaced"));
+    // What cannot be added replaces nothing.
+    let error = store.replace(samples::plain("k0-0"), &filter, revocation.clone()).await.unwrap_err();
+    assert_eq!(error.kind(), BackendErrorKind::Conflict, "{error}");
+    assert_eq!(store.list(&KeyFilter::all(), None, 100).await.unwrap(), records);
+    assert_eq!(caller.present("k0-0").await, Ok(samples::id("k0-0")));
+
+    assert_eq!(caller.warm("new").await, Err(Reason::Unknown));
+    let new = store.replace(samples::plain("new"), &filter, revocation.clone()).await.unwrap();
+    assert_eq!(new, samples::plain("new"));
+    assert_eq!(caller.present("k0-0").await, Err(Reason::Revoked));
+    assert_eq!(caller.present("new").await, Ok(samples::id("new")));
+    for record in records.iter_mut().filter(|record| filter.matches(record)) {
+        record.revoked.get_or_insert(revocation.clone());
+    }
+    records.push(new);
+    records.sort_by(|a, b| a.id.cmp(&b.id));
+    assert_eq!(store.list(&KeyFilter::all(), None, 100).await.unwrap(), records);
 }

@@ -23,6 +23,7 @@ pub(super) const ROWS: usize = 500;
 
 /// A change, to be made in one transaction.
 #[derive(Clone)]
+#[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Write {
     Keys(Box<KeyChange>),
     FirstUse(KeyId, Timestamp),

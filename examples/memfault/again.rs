@@ -1,0 +1,57 @@
+//! What routes ask of callers, and the changes behind them once more: the body of a request may arrive long after its head, and the
+//! caller may have lost its key or its role by then.
+
+use std::sync::LazyLock;
+
+use tower_api_key::backend::Actor;
+use tower_api_key::reject::Rejection;
+use tower_api_key::{Owner, Principal, Requirement, Resource};
+
+use crate::place::Place;
+
+/// A scope that the routes ask for by a layer, and the handlers with each change.
+pub(crate) type Needed = LazyLock<Requirement>;
+
+pub(crate) static OWN_KEY: Needed = LazyLock::new(|| scope("account.key"));
+pub(crate) static OWN_PASSWORD: Needed = LazyLock::new(|| scope("account.password"));
+pub(crate) static MANAGE: Needed = LazyLock::new(|| scope("organization.manage"));
+pub(crate) static UPLOAD: Needed = LazyLock::new(|| scope("project.upload"));
+pub(crate) static CYCLE_KEY: Needed = LazyLock::new(|| scope("project.key"));
+pub(crate) static DEPLOY: Needed = LazyLock::new(|| scope("project.deploy"));
+
+fn scope(scope: &str) -> Requirement {
+    // OK because these stand above, and are read when the routes are made.
+    Requirement::all_of([scope]).expect("a scope")
+}
+
+/// Returns the caller as the actor of a change that is about itself, which the store judges with the change.
+pub(crate) fn of_own(caller: &Principal, needed: &Requirement) -> Actor {
+    caller.actor().requires(needed.clone())
+}
+
+/// Returns the caller as the actor of a change that an organization's managers may make.
+pub(crate) fn of_organization(caller: &Principal, organization: &str) -> Actor {
+    caller.actor().requires_for(MANAGE.clone(), Resource::Organization(organization))
+}
+
+/// Returns the caller as the actor of a change that is about a project.
+pub(crate) fn of_project(caller: &Principal, needed: &Requirement, place: &Place) -> Actor {
+    caller.actor().requires_for(needed.clone(), place.resource())
+}
+
+/// Judges the caller once more, for what is kept outside the store of keys: right before it is kept, as no transaction holds the caller
+/// to it.
+pub(crate) async fn still_may(
+    caller: &Principal,
+    needed: &Requirement,
+    place: &Place,
+) -> Result<(), Rejection> {
+    let caller = caller.recheck().await?;
+    match caller.owner() {
+        // Devices are asked for no scope: the key of a project is for that project.
+        Owner::Project(own) if *own.organization.id == *place.organization && *own.id == *place.project => {
+            Ok(())
+        }
+        _ => caller.can(needed, place.resource()).map_err(|denial| Rejection::of(&caller, denial)),
+    }
+}

@@ -1,0 +1,91 @@
+//! Serving HTTP/1 and HTTP/2, with a bound on how long the head of a request may take: `axum::serve` has none.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hyper::body::{Body, Incoming};
+use hyper::service::{Service as _, service_fn};
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tower::Service;
+
+use super::process::{Failure, seconds_or};
+
+/// Returns how long the head of a request may take: `HEAD_SECONDS`, or 10 s.
+pub(crate) fn head() -> Result<Duration, Failure> {
+    seconds_or("HEAD_SECONDS", 10)
+}
+
+/// Serves until `shutdown`, and then what is under way. A connection is closed on which a head takes longer than [`head`], and so is
+/// one that is idle for longer.
+pub(crate) async fn serve<S, B>(
+    listener: TcpListener,
+    service: S,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Failure>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    let head = head()?;
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new()).header_read_timeout(head);
+    // A client that stops within a head answers no ping.
+    server.http2().timer(TokioTimer::new()).keep_alive_interval(head).keep_alive_timeout(head);
+    let (connections, service) = (GracefulShutdown::new(), TowerToHyperService::new(service));
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let stream = tokio::select! {
+            stream = accept(&listener) => stream,
+            () = &mut shutdown => break,
+        };
+        let (service, was_asked) = (service.clone(), Arc::new(AtomicBool::new(false)));
+        let note = Arc::clone(&was_asked);
+        let noting = service_fn(move |request| {
+            note.store(true, Ordering::Relaxed);
+            service.call(request)
+        });
+        let connection = server.serve_connection(TokioIo::new(stream), noting).into_owned();
+        let connection = connections.watch(connection);
+        tokio::spawn(async move {
+            let mut connection = pin!(connection);
+            // hyper bounds heads once it knows which HTTP the client speaks, and waits for that without a bound.
+            let ended = match timeout(head, &mut connection).await {
+                Err(_) if !was_asked.load(Ordering::Relaxed) => Err("no request in time".into()),
+                Err(_) => connection.await,
+                Ok(ended) => ended,
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection broke");
+            }
+        });
+    }
+    drop(listener);
+    connections.shutdown().await;
+    Ok(())
+}
+
+#[allow(clippy::disallowed_methods, reason = "a server may wait, tests may not")]
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            // One client, or too many of them, must not end the server.
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What a caller may do is judged when it takes effect, not when its request began: on each store, and where it is about requests over
+//! real sockets, with a body that stops after its first byte until the caller has lost its rights.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod bodies;
+mod console;
+mod elsewhere;
+mod ends;
+mod first_use;
+mod gone;
+mod held;
+mod meddling;
+mod owners;
+mod people;
+mod recheck;
+mod replace;
+mod rotation;
+#[path = "../support/postgres.rs"]
+mod server;
+mod stores;
+mod strength;
+mod texts;
+mod world;
+
+/// Makes a test of each function for each store.
+macro_rules! on_every_store {
+    ($($part:ident::$test:ident,)*) => {
+        on_every_store! { memory, crate::stores::memory, crate::stores::never => $($part::$test,)* }
+        on_every_store! { sqlite, crate::stores::sqlite, crate::stores::never => $($part::$test,)* }
+        on_every_store! { postgres, crate::stores::postgres, crate::server::is_absent => $($part::$test,)* }
+    };
+    ($module:ident, $open:path, $is_absent:path => $($part:ident::$test:ident,)*) => {
+        mod $module {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    if $is_absent() {
+                        return;
+                    }
+                    let (store, _lives_as_long) = $open().await;
+                    crate::$part::$test(crate::world::World::of(store).await).await;
+                }
+            )*
+        }
+    };
+}
+
+on_every_store! {
+    bodies::a_body_that_takes_too_long_is_answered_408_and_changes_nothing,
+    bodies::a_body_that_is_too_large_is_answered_413_and_changes_nothing,
+    elsewhere::a_caller_whose_key_another_backend_keeps_acts_only_where_it_is_said_so,
+    elsewhere::routes_take_such_callers_only_where_they_are_told_to,
+    elsewhere::such_a_caller_is_judged_again_when_its_body_has_arrived,
+    ends::a_child_has_the_end_and_the_sources_of_its_maker,
+    ends::no_end_is_put_off_beyond_that_of_the_caller,
+    ends::a_rotation_renews_the_life_that_was_meant,
+    ends::a_rotation_that_does_not_renew_keeps_the_end,
+    first_use::a_thousand_first_uses_at_once_are_one_write,
+    first_use::a_first_use_that_could_not_be_noted_is_noted_by_a_later_request,
+    gone::a_caller_who_is_not_in_force_makes_no_change_by_code,
+    gone::the_former_holder_of_an_address_makes_no_key_of_the_next_one,
+    held::an_update_by_a_caller_who_is_not_in_force_any_more_changes_nothing,
+    held::a_key_is_not_made_by_a_caller_who_is_not_in_force_any_more,
+    held::a_key_is_not_made_with_scopes_that_the_caller_has_lost,
+    held::a_key_is_not_replaced_by_a_caller_who_is_not_in_force_any_more,
+    owners::an_id_of_a_deleted_owner_is_not_used_again,
+    owners::no_key_is_made_for_an_owner_who_was_deleted,
+    owners::only_what_was_deleted_is_purged,
+    owners::the_next_owner_of_an_id_sees_nothing_of_the_former_one,
+    owners::deleted_keys_leave_their_usage,
+    people::a_person_who_lost_what_a_change_requires_changes_nothing,
+    people::a_person_whose_rights_are_as_they_were_changes_owners_and_keys,
+    people::a_hash_of_the_same_password_is_no_other_password,
+    people::a_key_is_not_made_by_a_person_whose_password_was_changed_meanwhile,
+    recheck::a_caller_who_lost_its_key_is_refused,
+    recheck::the_caller_is_returned_as_it_is_now,
+    recheck::a_person_with_another_password_is_refused,
+    recheck::a_store_that_fails_is_no_refusal_of_the_key,
+    recheck::what_is_cached_is_judged_without_the_store,
+    replace::of_many_replacements_at_once_each_makes_a_key_and_one_is_left,
+    replace::a_key_replaces_itself,
+    replace::an_actor_who_is_not_in_force_replaces_nothing,
+    rotation::a_key_rotates_itself,
+    rotation::nothing_is_read_after_a_rotation_whose_answer_was_lost,
+    rotation::a_key_is_rotated_again_once_its_unseen_successor_has_ended,
+    rotation::a_key_replaces_its_successor_and_ends_by_that,
+    rotation::a_key_that_became_stronger_meanwhile_is_not_shown_to_a_weaker_caller,
+    strength::a_weaker_caller_does_not_change_a_stronger_key,
+    strength::a_key_changes_and_revokes_itself,
+    strength::where_it_is_allowed_a_weaker_caller_restricts_a_stronger_key,
+    texts::customers_neither_see_nor_change_what_the_application_keeps,
+    texts::both_kinds_of_texts_are_told_apart_and_survive_a_rotation,
+}

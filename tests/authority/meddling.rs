@@ -1,0 +1,167 @@
+//! A store that fails, or is changed by somebody else, at a chosen moment.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+use tower_api_key::backend::{
+    Backend, BackendError, Changed, Feed, KeyChange, KeyFilter, KeyStore, Subscriber, UsageBatch, UsageLine,
+    UsageQuery, UsageStore,
+};
+use tower_api_key::digest::Digest;
+use tower_api_key::{KeyId, PasswordHash, Record, Timestamp, User};
+
+/// A store around another one. Clones share their state.
+#[derive(Clone)]
+pub(crate) struct Meddling<S> {
+    inner: S,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    reads: AtomicU64,
+    fails: AtomicBool,
+    first_uses: AtomicU64,
+    first_uses_fail: AtomicBool,
+    first_uses_wait: watch::Sender<bool>,
+    loses_answers: AtomicBool,
+    after_get: Mutex<Option<KeyChange>>,
+    before_change: Mutex<Option<KeyChange>>,
+}
+
+impl<S: KeyStore> Meddling<S> {
+    pub(crate) fn new(inner: S) -> Self {
+        Self { inner, state: Arc::default() }
+    }
+
+    /// Returns how often keys and people were read.
+    pub(crate) fn reads(&self) -> u64 {
+        self.state.reads.load(Ordering::SeqCst)
+    }
+
+    /// Sets whether all reads fail.
+    pub(crate) fn fail(&self, fails: bool) {
+        self.state.fails.store(fails, Ordering::SeqCst);
+    }
+
+    /// Returns how often a first use was to be noted.
+    pub(crate) fn first_uses(&self) -> u64 {
+        self.state.first_uses.load(Ordering::SeqCst)
+    }
+
+    /// Sets whether the noting of first uses fails.
+    pub(crate) fn fail_first_uses(&self, fails: bool) {
+        self.state.first_uses_fail.store(fails, Ordering::SeqCst);
+    }
+
+    /// Sets whether the noting of first uses waits until this is set anew.
+    pub(crate) fn hold_first_uses(&self, waits: bool) {
+        self.state.first_uses_wait.send_replace(waits);
+    }
+
+    /// Sets whether the answers of changes that are made get lost.
+    pub(crate) fn lose_answers(&self, loses: bool) {
+        self.state.loses_answers.store(loses, Ordering::SeqCst);
+    }
+
+    /// Makes a change right after the next key is read by its id.
+    pub(crate) fn meddle_after_get(&self, change: KeyChange) {
+        *self.state.after_get.lock().unwrap() = Some(change);
+    }
+
+    /// Makes a change right before the next one.
+    pub(crate) fn meddle_before_change(&self, change: KeyChange) {
+        *self.state.before_change.lock().unwrap() = Some(change);
+    }
+
+    async fn read<T>(
+        &self,
+        reading: impl Future<Output = Result<T, BackendError>>,
+    ) -> Result<T, BackendError> {
+        self.state.reads.fetch_add(1, Ordering::SeqCst);
+        if self.state.fails.load(Ordering::SeqCst) {
+            return Err(BackendError::unavailable("told to fail"));
+        }
+        reading.await
+    }
+
+    async fn meddle(&self, change: &Mutex<Option<KeyChange>>) {
+        let change = change.lock().unwrap().take();
+        if let Some(change) = change {
+            self.inner.change(change).await.unwrap();
+        }
+    }
+}
+
+impl<S: KeyStore> Backend for Meddling<S> {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        self.read(self.inner.find(digest)).await
+    }
+
+    async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
+        self.read(self.inner.find_user(email)).await
+    }
+
+    fn subscribe(&self, subscriber: Subscriber) {
+        self.inner.subscribe(subscriber);
+    }
+
+    fn feed(&self) -> Option<Feed> {
+        self.inner.feed()
+    }
+
+    async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
+        self.state.first_uses.fetch_add(1, Ordering::SeqCst);
+        if self.state.first_uses_fail.load(Ordering::SeqCst) {
+            return Err(BackendError::unavailable("told to fail"));
+        }
+        self.state.first_uses_wait.subscribe().wait_for(|waits| !waits).await.unwrap();
+        self.inner.first_used(id, at).await
+    }
+
+    async fn rehashed(
+        &self,
+        email: &str,
+        from: &PasswordHash,
+        to: &PasswordHash,
+    ) -> Result<(), BackendError> {
+        self.inner.rehashed(email, from, to).await
+    }
+}
+
+impl<S: KeyStore> KeyStore for Meddling<S> {
+    async fn change(&self, change: KeyChange) -> Result<Changed, BackendError> {
+        self.meddle(&self.state.before_change).await;
+        let changed = self.inner.change(change).await?;
+        if self.state.loses_answers.load(Ordering::SeqCst) {
+            return Err(BackendError::unavailable("the answer was lost"));
+        }
+        Ok(changed)
+    }
+
+    async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {
+        let found = self.read(self.inner.get(id)).await;
+        self.meddle(&self.state.after_get).await;
+        found
+    }
+
+    async fn list(
+        &self,
+        filter: &KeyFilter,
+        after: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<Vec<Record>, BackendError> {
+        self.read(self.inner.list(filter, after, limit)).await
+    }
+}
+
+impl<S: KeyStore + UsageStore> UsageStore for Meddling<S> {
+    async fn add_usage(&self, batch: &UsageBatch) -> Result<(), BackendError> {
+        self.inner.add_usage(batch).await
+    }
+
+    async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, BackendError> {
+        self.inner.usage(query).await
+    }
+}

@@ -1,0 +1,173 @@
+//! People who act by their password.
+
+use http::StatusCode;
+use serde_json::json;
+use tower_api_key::backend::{Actor, BackendErrorKind, KeyFilter, OwnerChange};
+use tower_api_key::manage::ManageErrorKind;
+use tower_api_key::{Membership, Organization, PasswordHash, Resource};
+
+use crate::stores::Store;
+use crate::world::{ANN, BOB, World, admit, basic, needs, of, revocation, scopes};
+
+const SECRET: &str = "correct horse";
+
+/// What happens to Ann between the head of her request and the effect.
+#[derive(Debug, Clone, Copy)]
+enum Loss {
+    Password,
+    NoPassword,
+    Membership,
+    Role,
+    OrganizationDisabled,
+    SingleSignOn,
+    Deletion,
+}
+
+impl Loss {
+    const ALL: [Self; 7] = [
+        Self::Password,
+        Self::NoPassword,
+        Self::Membership,
+        Self::Role,
+        Self::OrganizationDisabled,
+        Self::SingleSignOn,
+        // The address cannot be given to her again, so it comes last.
+        Self::Deletion,
+    ];
+
+    async fn befall<S: Store>(self, world: &World<S>) {
+        let store = &world.store;
+        match self {
+            Self::Password => store.set_password(ANN, Some(hash(world, "another").await)).await,
+            Self::NoPassword => store.set_password(ANN, None).await,
+            Self::Membership => store.delete_membership(ANN, "acme").await,
+            Self::Role => store.put_membership(ANN, role("keys")).await,
+            Self::OrganizationDisabled => {
+                let mut closed = Organization::new("acme");
+                closed.disabled = true;
+                store.put_organization(closed).await
+            }
+            Self::SingleSignOn => {
+                let mut closed = Organization::new("acme");
+                closed.requires_sso = true;
+                store.put_organization(closed).await
+            }
+            Self::Deletion => store.delete_user(ANN, revocation("left")).await,
+        }
+        .unwrap();
+    }
+}
+
+async fn hash<S: Store>(world: &World<S>, secret: &str) -> PasswordHash {
+    world.passwords.hash(secret).await.unwrap()
+}
+
+fn role(granted: &str) -> Membership {
+    Membership::new(Organization::new("acme"), "admin", scopes(granted))
+}
+
+/// Makes Ann an administrator with a password, beside Bob, and has her call. What she does requires a scope of her role.
+async fn ann<S: Store>(world: &World<S>) -> Actor {
+    world.store.put_organization(Organization::new("acme")).await.unwrap();
+    for email in [ANN, BOB] {
+        world.store.put_user(email).await.unwrap();
+    }
+    world.store.put_membership(ANN, role("keys members.write")).await.unwrap();
+    world.store.set_password(ANN, Some(hash(world, SECRET).await)).await.unwrap();
+    let caller = admit(&world.authenticator, &basic(ANN, SECRET)).await;
+    caller.actor().requires_for(needs("members.write"), Resource::Organization("acme"))
+}
+
+/// The changes of owners that Ann asks for.
+async fn changes<S: Store>(world: &World<S>) -> Vec<OwnerChange> {
+    vec![
+        OwnerChange::put_membership(BOB, role("keys")),
+        OwnerChange::put_project("acme", "smart-sink"),
+        OwnerChange::delete_membership(BOB, "acme"),
+        OwnerChange::delete_user(BOB, revocation("by ann")),
+        OwnerChange::set_password(ANN, Some(hash(world, "the attacker's").await)),
+    ]
+}
+
+pub(crate) async fn a_person_who_lost_what_a_change_requires_changes_nothing<S: Store>(world: World<S>) {
+    let key = world.grant("acme", "keys").await;
+    for loss in Loss::ALL {
+        let actor = ann(&world).await;
+        world.store.put_membership(BOB, role("keys")).await.unwrap();
+        loss.befall(&world).await;
+        let before = world.snapshot().await;
+        for change in changes(&world).await {
+            let refused = world.store.change_owner(change.clone(), actor.clone()).await.unwrap_err();
+            assert_eq!(refused.kind(), BackendErrorKind::Forbidden, "{loss:?} {change:?}: {refused}");
+        }
+        let manager = world.manager.clone().acting_for(actor);
+        for refused in [
+            manager.create(of("acme")).await.map(drop),
+            manager.revoke(key.id(), "by ann").await,
+            manager.revoke_all(&KeyFilter::all(), "by ann").await.map(drop),
+        ] {
+            let refused = refused.unwrap_err();
+            assert_eq!(refused.kind(), ManageErrorKind::Forbidden, "{loss:?}: {refused}");
+        }
+        assert_eq!(world.snapshot().await, before, "{loss:?}");
+    }
+}
+
+pub(crate) async fn a_person_whose_rights_are_as_they_were_changes_owners_and_keys<S: Store>(
+    world: World<S>,
+) {
+    let key = world.grant("acme", "keys").await;
+    let actor = ann(&world).await;
+    let manager = world.manager.clone().acting_for(actor.clone());
+    let made = manager.create(of("acme")).await.unwrap();
+    assert_eq!(made.record().created_by.as_deref(), actor.name());
+    manager.revoke(key.id(), "by ann").await.unwrap();
+    for change in changes(&world).await {
+        world.store.change_owner(change, actor.clone()).await.unwrap();
+    }
+    assert_eq!(world.store.user(BOB).await.unwrap(), None);
+    assert_eq!(world.store.projects("acme", None, 9).await.unwrap().len(), 1);
+    // She has set another password: what she began by the former one is over.
+    let again = OwnerChange::set_password(ANN, Some(hash(&world, "once more").await));
+    let refused = world.store.change_owner(again, actor).await.unwrap_err();
+    assert_eq!(refused.kind(), BackendErrorKind::Forbidden, "{refused}");
+    admit(&world.authenticator, &basic(ANN, "the attacker's")).await;
+}
+
+pub(crate) async fn a_hash_of_the_same_password_is_no_other_password<S: Store>(world: World<S>) {
+    let actor = ann(&world).await;
+    for _ in 0..2 {
+        let from = world.store.password_hash(ANN).await.unwrap().unwrap();
+        let renewed = hash(&world, SECRET).await;
+        world.store.rehashed(ANN, &from, &renewed).await.unwrap();
+        assert_eq!(world.store.password_hash(ANN).await.unwrap(), Some(renewed));
+        let change = OwnerChange::put_membership(BOB, role("keys"));
+        world.store.change_owner(change, actor.clone()).await.unwrap();
+        world.manager.clone().acting_for(actor.clone()).create(of("acme")).await.unwrap();
+    }
+    // Another one that is set is another one, also after that.
+    Loss::Password.befall(&world).await;
+    let from = world.store.password_hash(ANN).await.unwrap().unwrap();
+    world.store.rehashed(ANN, &from, &hash(&world, "another").await).await.unwrap();
+    let change = OwnerChange::put_membership(BOB, role("keys"));
+    let refused = world.store.change_owner(change, actor).await.unwrap_err();
+    assert_eq!(refused.kind(), BackendErrorKind::Forbidden, "{refused}");
+}
+
+pub(crate) async fn a_key_is_not_made_by_a_person_whose_password_was_changed_meanwhile<S: Store>(
+    world: World<S>,
+) {
+    ann(&world).await;
+    let body = json!({ "name": "child" }).to_string();
+    let hold = async || world.console.hold(&basic(ANN, SECRET), "POST", "/console/keys", &body).await;
+    let (fine, late) = (hold().await, hold().await);
+    let made = fine.finish().await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    // That passwords are presented in one way says nothing about keys.
+    assert!(world.admits(made.body["key"].as_str().unwrap()).await);
+    Loss::Password.befall(&world).await;
+    let before = world.snapshot().await;
+    let answer = late.finish().await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text);
+    assert_eq!(world.snapshot().await, before);
+}

@@ -1,0 +1,130 @@
+//! What is left of owners who were deleted, until it is purged.
+
+use tower_api_key::backend::{
+    BackendErrorKind, KeyFilter, KeyStore, OwnerStore, UsageBatch, UsageBy, UsageCount, UsageQuery,
+    UsageStore,
+};
+use tower_api_key::clock::Day;
+use tower_api_key::{Environment, Organization, Owner, Record, Timestamp};
+
+use crate::samples;
+
+const ANN: &str = "ann@example.com";
+const BOB: &str = "bob@example.com";
+
+fn project(organization: &str, id: &str) -> Owner {
+    Owner::project(Organization::new(organization), id)
+}
+
+/// Organizations, projects and people, of which some are deleted.
+async fn some_deleted<S: OwnerStore>(store: &S) {
+    for organization in ["acme", "other"] {
+        store.put_organization(Organization::new(organization)).await.unwrap();
+        store.put_project(organization, "smart-sink").await.unwrap();
+    }
+    store.put_user(ANN).await.unwrap();
+    store.put_user(BOB).await.unwrap();
+}
+
+async fn delete<S: OwnerStore>(store: &S) {
+    let gone = || samples::revocation(1, "gone");
+    store.delete_project("acme", "smart-sink", gone()).await.unwrap();
+    store.delete_organization("acme", gone()).await.unwrap();
+    store.delete_project("other", "smart-sink", gone()).await.unwrap();
+    store.delete_user(ANN, gone()).await.unwrap();
+}
+
+fn key(name: &str, owner: Owner) -> Record {
+    let mut record = samples::plain(name);
+    record.owner = owner;
+    record
+}
+
+pub(crate) async fn an_owner_who_was_deleted_is_not_put_again<S: OwnerStore>(store: S) {
+    some_deleted(&store).await;
+    delete(&store).await;
+    for again in [
+        store.put_organization(Organization::new("acme")).await,
+        store.put_project("other", "smart-sink").await,
+        store.put_user("ANN@example.com").await,
+    ] {
+        assert_eq!(again.unwrap_err().kind(), BackendErrorKind::Conflict);
+    }
+    assert_eq!(store.organization("acme").await.unwrap(), None);
+    assert_eq!(store.user(ANN).await.unwrap(), None);
+    store.put_user(BOB).await.unwrap();
+    store.put_organization(Organization::new("other")).await.unwrap();
+    store.put_project("other", "smart-lamp").await.unwrap();
+}
+
+pub(crate) async fn an_owner_who_was_deleted_has_no_new_keys<S: KeyStore + OwnerStore>(store: S) {
+    some_deleted(&store).await;
+    store.insert(key("kept", Owner::organization("other"))).await.unwrap();
+    delete(&store).await;
+    let before = store.list(&KeyFilter::all(), None, 9).await.unwrap();
+    let owners = [
+        Owner::organization("acme"),
+        project("acme", "smart-sink"),
+        project("acme", "smart-lamp"),
+        project("other", "smart-sink"),
+        Owner::user(ANN, []),
+    ];
+    for owner in owners {
+        let error = store.insert(key("new", owner.clone())).await.unwrap_err();
+        assert_eq!(error.kind(), BackendErrorKind::Conflict, "{owner}: {error}");
+        let revocation = samples::revocation(2, "replaced");
+        let replaced = store.replace(key("new", owner.clone()), &KeyFilter::all(), revocation).await;
+        assert_eq!(replaced.unwrap_err().kind(), BackendErrorKind::Conflict, "{owner}");
+    }
+    assert_eq!(store.list(&KeyFilter::all(), None, 9).await.unwrap(), before);
+}
+
+pub(crate) async fn a_purge_deletes_what_is_left_of_an_owner_and_nothing_else<S>(store: S)
+where
+    S: KeyStore + OwnerStore + UsageStore,
+{
+    some_deleted(&store).await;
+    let keys = [
+        key("whole", Owner::organization("acme")),
+        key("device", project("acme", "smart-sink")),
+        key("other-whole", Owner::organization("other")),
+        key("other-device", project("other", "smart-sink")),
+        key("anns", Owner::user(ANN, [])),
+        key("bobs", Owner::user(BOB, [])),
+    ];
+    let at = Timestamp::from_unix_millis(0);
+    let count = |key: &Record| UsageCount::new(key.id.clone(), Environment::Live, key.owner.clone(), 1, at);
+    for key in &keys {
+        store.insert(key.clone()).await.unwrap();
+    }
+    store.add_usage(&UsageBatch::new("one", 1, keys.iter().map(count))).await.unwrap();
+    delete(&store).await;
+    let left = async || {
+        let keys = store.list(&KeyFilter::all(), None, 9).await.unwrap();
+        let mut query = UsageQuery::new(Day::from(at), Day::from(at));
+        query.by = UsageBy::Key;
+        let used = store.usage(&query).await.unwrap();
+        let used: Vec<_> = used.into_iter().map(|line| line.key.unwrap()).collect();
+        assert_eq!(used, keys.iter().map(|key| key.id.clone()).collect::<Vec<_>>());
+        used.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(left().await.len(), keys.len());
+    for owner in [Owner::organization("other"), Owner::user(BOB, []), Owner::organization("nobody")] {
+        let error = store.purge_owner(&owner).await.unwrap_err();
+        assert_eq!(error.kind(), BackendErrorKind::NotFound, "{owner}: {error}");
+    }
+    store.purge_owner(&Owner::organization("acme")).await.unwrap();
+    assert_eq!(left().await, ["anns", "bobs", "other-device", "other-whole"]);
+    store.purge_owner(&project("other", "smart-sink")).await.unwrap();
+    assert_eq!(left().await, ["anns", "bobs", "other-whole"]);
+    store.purge_owner(&Owner::user(ANN, [])).await.unwrap();
+    assert_eq!(left().await, ["bobs", "other-whole"]);
+
+    // The ids are as good as new: those of an organization's projects go with it.
+    some_deleted(&store).await;
+    for owner in [Owner::organization("acme"), project("acme", "smart-sink"), Owner::user(ANN, [])] {
+        let error = store.purge_owner(&owner).await.unwrap_err();
+        assert_eq!(error.kind(), BackendErrorKind::NotFound, "{owner}: {error}");
+    }
+    store.insert(key("new", project("acme", "smart-sink"))).await.unwrap();
+}
