@@ -7,7 +7,7 @@ use crate::error::{ConfigError, ConfigErrorKind};
 
 /// An ordered set of places to look for a credential.
 ///
-/// The order is that of the challenges in a refusal. It gives no source precedence: a request that presents two
+/// The order is that of the challenges in a refusal, where Basic comes last. It gives no source precedence: a request that presents two
 /// credentials is refused (RFC 6750 §2).
 #[derive(Debug, Clone)]
 pub struct Sources {
