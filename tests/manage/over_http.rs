@@ -221,6 +221,46 @@ async fn a_name_may_hold_what_languages_need() {
 }
 
 #[tokio::test]
+async fn a_page_of_another_site_changes_nothing() {
+    let world = World::new();
+    let admin = world.admin().await;
+    let before = world.all().await;
+    let bearer = ("authorization", format!("Bearer {}", admin.text));
+    let says = |name: &'static str, value: &str| (name, value.to_owned());
+    let own = format!("/admin/keys/{}", admin.record.id);
+    for site in [
+        vec![says("origin", "https://elsewhere.example"), says("host", "api.example.com")],
+        vec![says("sec-fetch-site", "cross-site")],
+        vec![says("origin", "null")],
+    ] {
+        for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/json"] {
+            let headers = [&site[..], &[bearer.clone(), says("content-type", content_type)]].concat();
+            for (method, path) in
+                [(Method::POST, "/admin/keys"), (Method::DELETE, &own), (Method::PATCH, &own)]
+            {
+                let answer = world.send(&headers, method, path, "{}").await;
+                assert_eq!(answer.status, StatusCode::FORBIDDEN, "{headers:?}");
+                assert!(answer.body["detail"].as_str().unwrap().contains("another"));
+            }
+            // What is only read, the browser keeps from the page.
+            assert_eq!(world.send(&headers, Method::GET, &own, "").await.status, StatusCode::OK);
+        }
+    }
+    assert_eq!(world.all().await, before);
+    for own in [
+        vec![says("origin", "https://api.example.com"), says("host", "api.example.com")],
+        vec![says("sec-fetch-site", "same-origin")],
+        // curl, with or without a content type.
+        vec![],
+        vec![says("content-type", "application/x-www-form-urlencoded")],
+    ] {
+        let headers = [&own[..], std::slice::from_ref(&bearer)].concat();
+        let answer = world.send(&headers, Method::POST, "/admin/keys", "{}").await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{own:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_permissions_are_listed() {
     let world = World::new();
     let admin = world.admin().await;
