@@ -154,7 +154,7 @@ async fn create<S: KeyStore>(
     new.labels = fields.texts("labels").unwrap_or_default();
     fields.finish()?;
     let key = delegate.create(new).await?;
-    Ok(answer(StatusCode::CREATED, &created(key, shared.now())))
+    Ok(created(key, shared.now()))
 }
 
 async fn list<S: KeyStore>(
@@ -223,7 +223,7 @@ async fn rotate<S: KeyStore>(
     replacement.expires_at = fields.time("expires_at").flatten();
     fields.finish()?;
     let key = delegate.rotate(&key_id(id)?, replacement).await?;
-    Ok(answer(StatusCode::CREATED, &created(key, shared.now())))
+    Ok(created(key, shared.now()))
 }
 
 async fn revoke<S: KeyStore>(
