@@ -34,7 +34,7 @@ async fn main() -> Result<(), Failure> {
     let listener = support::listen().await?;
     let store = support::open_store("sqlite:grpc.db").await?;
 
-    let authenticate = AuthenticateLayer::new(Authenticator::builder(store.clone()).build()?);
+    let authenticate = AuthenticateLayer::new(Authenticator::builder(store.clone()).build()?).grpc();
     // A method that is not named here is forbidden to everyone.
     let require_scope = RequireScopeLayer::by_path([
         ("/grpc.health.v1.Health/Check", Requirement::all_of(["health.read"])?),

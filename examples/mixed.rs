@@ -35,7 +35,7 @@ async fn main() -> Result<(), Failure> {
     let app = Routes::from(rest)
         .add_service(may_read.layer(grpc))
         .into_axum_router()
-        .layer(AuthenticateLayer::new(authenticator));
+        .layer(AuthenticateLayer::new(authenticator).grpc());
 
     let mut keys = Keys::new(&store, "mixed", KeyFormat::new("demo")?);
     keys.need("key", Environment::Live, &["health.read"]).await?;

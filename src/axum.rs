@@ -28,7 +28,6 @@ pub use reach::ReachLayer;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Version};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
@@ -68,7 +67,7 @@ impl<S: Sync> FromRequestParts<S> for Principal {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         reject::principal(&parts.extensions).cloned().map_err(|rejection| PrincipalRejection {
             rejection,
-            to: Addressee::new(parts.version, &parts.headers),
+            to: Addressee::new(parts.version, &parts.headers, &parts.extensions),
         })
     }
 }
@@ -88,6 +87,6 @@ impl<S: Sync> OptionalFromRequestParts<S> for Principal {
 /// Answers over HTTP, as the authenticator that is responsible for the request is configured to.
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
-        self.answer(Addressee::new(Version::HTTP_11, &HeaderMap::new()))
+        self.answer(Addressee::http())
     }
 }

@@ -1,5 +1,8 @@
 //! For tonic: the principal of a call, rejections as statuses, and tonic's own body.
 //!
+//! Have the layer answer calls in their own protocol: `AuthenticateLayer::new(authenticator).grpc()`
+//! ([`AuthenticateLayer::grpc`](crate::AuthenticateLayer::grpc)). Otherwise a client sees an HTTP status, which it takes for `UNKNOWN`.
+//!
 //! ```
 //! use tonic::{Request, Response, Status};
 //!

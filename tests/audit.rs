@@ -65,7 +65,7 @@ fn wanted() -> NewKey {
 
 async fn answer(authenticator: Authenticator, request: Request<Full<Bytes>>) -> StatusCode {
     let scope = RequireScopeLayer::new(Requirement::all_of(["notes.read"]).unwrap());
-    let layer = AuthenticateLayer::new(authenticator).optional();
+    let layer = AuthenticateLayer::new(authenticator).optional().grpc();
     let service = layer.layer(scope.layer(service_fn(support::ok)));
     service.oneshot(request).await.unwrap().status()
 }
@@ -156,7 +156,8 @@ async fn every_refusal_is_told_once_and_admissions_are_not() {
         request
     };
     let mut to_grpc = revoked.bearer();
-    to_grpc.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+    to_grpc.headers_mut().insert("content-type", "application/grpc-web".parse().unwrap());
+    *to_grpc.method_mut() = http::Method::POST;
     for (request, action, key) in [
         (Request::new(Full::default()), refused("missing"), None),
         (Key::mint().bearer(), refused("unknown"), None),

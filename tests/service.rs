@@ -225,6 +225,31 @@ async fn credentials_are_marked_sensitive_and_stripped_on_request() {
 }
 
 #[tokio::test]
+async fn nothing_is_stripped_but_what_is_read_as_a_credential() {
+    const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=a/b, Signature=c";
+    let (layer, key) = layer_and_key().await;
+    let inner = service_fn(|request: Request<Body>| async move {
+        assert!(!request.headers().contains_key("x-api-key"));
+        assert_eq!(request.headers()["authorization"], SIGNED);
+        Ok::<_, Infallible>(Response::new(Body::default()))
+    });
+    let mut request = key.x_api_key();
+    request.headers_mut().insert("authorization", SIGNED.parse().unwrap());
+    assert_eq!(layer.clone().strip().layer(inner).oneshot(request).await.unwrap().status(), 200);
+
+    // On a public path as well, where two of them may stand.
+    let inner = service_fn(|request: Request<Body>| async move {
+        let lines: Vec<_> = request.headers().get_all("authorization").iter().collect();
+        assert_eq!(lines, [SIGNED]);
+        Ok::<_, Infallible>(Response::new(Body::default()))
+    });
+    let mut request = key.bearer();
+    request.headers_mut().append("authorization", SIGNED.parse().unwrap());
+    let public = layer.public("/").unwrap().strip();
+    assert_eq!(public.layer(inner).oneshot(request).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn a_credential_that_nobody_asked_for_is_marked_sensitive_as_well() {
     let (layer, key) = layer_and_key().await;
     let inner = service_fn(|request: Request<Body>| async move {
@@ -292,29 +317,79 @@ async fn a_preflight_that_is_let_through_is_asked_for_no_scope() {
 }
 
 #[tokio::test]
-async fn a_response_that_depends_on_another_header_than_authorization_is_private() {
+async fn an_optional_route_takes_no_broken_credential_for_none() {
     let (layer, key) = layer_and_key().await;
-    let response = layer.layer(service_fn(ok)).oneshot(key.x_api_key()).await.unwrap();
-    assert_eq!(response.headers()["cache-control"], "private");
-    assert_eq!(response.headers()["vary"], "x-api-key");
+    for separator in ["\t", ",", ":", "/", ""] {
+        let request = request("authorization", &format!("Bearer{separator}{}", key.text));
+        let status = layer.clone().optional().layer(service_fn(ok)).oneshot(request).await.unwrap().status();
+        // Without any separator it is another scheme, of which nothing is known here.
+        assert_eq!(status, if separator.is_empty() { 200 } else { 401 }, "{separator:?}");
+    }
+}
 
-    let response = layer.layer(service_fn(ok)).oneshot(key.bearer()).await.unwrap();
-    assert!(response.headers().is_empty(), "shared caches know of `Authorization`: {:?}", response.headers());
+#[tokio::test]
+async fn a_preflight_that_became_another_request_needs_the_scopes_of_that() {
+    let (layer, _) = layer_and_key().await;
+    let scope = RequireScopeLayer::scope("notes.delete").unwrap();
+    for (method, expected) in [("OPTIONS", 200), ("DELETE", 401)] {
+        let inner = scope.layer(service_fn(ok));
+        let overriding = service_fn(move |mut request: Request<Body>| {
+            *request.method_mut() = method.parse().unwrap();
+            inner.clone().oneshot(request)
+        });
+        let mut preflight = request("origin", "https://example.com");
+        *preflight.method_mut() = http::Method::OPTIONS;
+        preflight.headers_mut().insert("access-control-request-method", "GET".parse().unwrap());
+        let response = layer.clone().allow_preflight().layer(overriding).oneshot(preflight).await.unwrap();
+        assert_eq!(response.status(), expected, "{method}");
+    }
+}
 
-    let decided = service_fn(|_: Request<Body>| async {
-        let response =
-            Response::builder().header("cache-control", "public, max-age=60").body(Body::default());
-        Ok::<_, Infallible>(response.unwrap())
-    });
-    let response = layer.layer(decided).oneshot(key.x_api_key()).await.unwrap();
-    assert_eq!(response.headers()["cache-control"], "public, max-age=60");
+fn vary(response: &Response<Body>) -> Vec<&str> {
+    response.headers().get_all("vary").iter().map(|line| line.to_str().unwrap()).collect()
+}
 
-    let varies = service_fn(|_: Request<Body>| async {
-        Ok::<_, Infallible>(Response::builder().header("vary", "accept").body(Body::default()).unwrap())
-    });
-    let response = layer.layer(varies).oneshot(key.x_api_key()).await.unwrap();
-    let vary: Vec<_> = response.headers().get_all("vary").iter().collect();
-    assert_eq!(vary, ["accept", "x-api-key"]);
+#[tokio::test]
+async fn a_response_to_a_caller_is_private_and_names_the_headers_that_it_depends_on() {
+    const BOTH: &str = "authorization, x-api-key";
+    let (layer, key) = layer_and_key().await;
+    for request in [key.bearer(), key.x_api_key()] {
+        let response = layer.layer(service_fn(ok)).oneshot(request.clone()).await.unwrap();
+        assert_eq!(response.headers()["cache-control"], "private");
+        assert_eq!(vary(&response), [BOTH]);
+
+        // What a handler has decided stays, and what it depends on itself is named in the same line.
+        let decided = service_fn(|_: Request<Body>| async {
+            let response = Response::builder().header("cache-control", "public, max-age=60");
+            let response = response.header("vary", "accept").header("vary", "X-API-Key, Origin");
+            Ok::<_, Infallible>(response.body(Body::default()).unwrap())
+        });
+        let response = layer.layer(decided).oneshot(request.clone()).await.unwrap();
+        assert_eq!(response.headers()["cache-control"], "public, max-age=60");
+        assert_eq!(vary(&response), ["accept, X-API-Key, Origin, authorization"]);
+
+        let left_alone = layer.clone().leave_cache_headers().layer(service_fn(ok));
+        let response = left_alone.oneshot(request).await.unwrap();
+        assert!(response.headers().is_empty(), "{:?}", response.headers());
+    }
+}
+
+#[tokio::test]
+async fn a_response_without_a_caller_names_the_headers_that_could_have_brought_one() {
+    let (layer, _) = layer_and_key().await;
+    let anonymous = layer.clone().optional().layer(service_fn(ok));
+    let response = anonymous.oneshot(Request::new(Body::default())).await.unwrap();
+    assert_eq!((response.status().as_u16(), vary(&response)), (200, vec!["authorization, x-api-key"]));
+    assert!(!response.headers().contains_key("cache-control"), "it is anyone's");
+
+    let refused = layer.clone().layer(service_fn(ok)).oneshot(Request::new(Body::default())).await.unwrap();
+    assert_eq!((refused.status().as_u16(), vary(&refused)), (401, vec!["authorization, x-api-key"]));
+    assert_eq!(refused.headers()["cache-control"], "no-store");
+
+    // No credential changes what a public path answers.
+    let public = layer.public("/").unwrap().layer(service_fn(ok));
+    let response = public.oneshot(Request::new(Body::default())).await.unwrap();
+    assert!(response.headers().is_empty(), "{:?}", response.headers());
 }
 
 #[tokio::test]
@@ -345,10 +420,16 @@ async fn a_body_that_the_server_reads_away_leaves_the_connection_open() {
 }
 
 #[tokio::test]
-async fn a_call_is_refused_in_the_words_of_grpc() {
+async fn a_call_is_refused_in_the_words_of_grpc_where_that_is_asked_for() {
     let (layer, _) = layer_and_key().await;
-    let request = request("content-type", "application/grpc-web+proto");
-    let response = layer.layer(service_fn(ok)).oneshot(request).await.unwrap();
+    let call = || {
+        let mut call = request("content-type", "application/grpc-web+proto");
+        *call.method_mut() = http::Method::POST;
+        call
+    };
+    let response = layer.clone().layer(service_fn(ok)).oneshot(call()).await.unwrap();
+    assert_eq!((response.status().as_u16(), response.headers().contains_key("grpc-status")), (401, false));
+    let response = layer.grpc().layer(service_fn(ok)).oneshot(call()).await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "application/grpc-web");
     assert_eq!(response.headers()["grpc-status"], "16");

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_api_key::backend::{KeyFilter, OwnerChange, OwnerStore};
 use tower_api_key::clock::{Clock, SystemClock};
+use tower_api_key::credential::MAX_CREDENTIAL_BYTES;
 use tower_api_key::{KeyState, Owner, Principal};
 
 use crate::access;
@@ -62,9 +63,16 @@ pub(crate) async fn change_password(
     caller: Principal,
     Body(NewPassword { password }): Body<NewPassword>,
 ) -> Result<StatusCode, Refusal> {
-    let hash = app.passwords.hash(password.as_ref()).await?;
+    let (email, password) = (email(&caller)?, password.as_ref());
+    // The two are presented as base64 of `email:password`.
+    let most = (MAX_CREDENTIAL_BYTES / 4 * 3).saturating_sub(email.len() + 1);
+    if password.len() > most {
+        let found = password.len();
+        return Err(Refusal::bad(format!("Expected a password of at most {most} bytes, found {found}")));
+    }
+    let hash = app.passwords.hash(password).await?;
     // Whoever has the former password has lost it if the owner has set another one since.
-    let change = OwnerChange::set_password(email(&caller)?, Some(hash));
+    let change = OwnerChange::set_password(email, Some(hash));
     app.store.change_owner(change, of_own(&caller, &OWN_PASSWORD)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

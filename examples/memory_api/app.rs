@@ -48,6 +48,8 @@ pub(crate) fn app(store: SqliteStore, meter: Usage, limits: Limits) -> Result<Ro
     let open = Router::new()
         .route("/health", get(async || refusal::success("healthy")))
         .route("/v1/signup", post(sign_up))
+        // As the documentation has it.
+        .route("/signup", post(sign_up))
         .method_not_allowed_fallback(refusal::method_not_allowed)
         .with_state(desk);
     Ok(guarded.merge(open).layer(DefaultBodyLimit::max(BODY)))

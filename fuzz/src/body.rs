@@ -104,7 +104,10 @@ impl Said {
         };
         let labels = self.labels.clone().unwrap_or_default();
         [
-            ("name", length(name) > 255 || name.contains(control)),
+            (
+                "name",
+                length(name) > 255 || name.contains(control) || name.contains(is_turning) || is_blank(name),
+            ),
             ("scopes", scopes.len() > 100 || scopes.iter().any(|scope| scope.len() > 128)),
             ("expires_at", self.expires_at.flatten().is_some_and(|end| end <= now)),
             ("labels", labels.len() > 50 || labels.iter().any(entry)),
@@ -114,6 +117,40 @@ impl Said {
         .filter_map(|(name, is_wrong)| is_wrong.then_some(name))
         .collect()
     }
+}
+
+/// The explicit formatting characters of Unicode Standard Annex 9.
+fn is_turning(character: char) -> bool {
+    "\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}".contains(character)
+}
+
+/// Tells whether a text has characters, and none of them shows.
+fn is_blank(text: &str) -> bool {
+    const WITHOUT_WIDTH: [(u32, u32); 20] = [
+        (0xad, 0xad),
+        (0x34f, 0x34f),
+        (0x61c, 0x61c),
+        (0x115f, 0x1160),
+        (0x17b4, 0x17b5),
+        (0x180b, 0x180f),
+        (0x200b, 0x200f),
+        (0x202a, 0x202e),
+        (0x2060, 0x206f),
+        (0x2800, 0x2800),
+        (0x3164, 0x3164),
+        (0xfe00, 0xfe0f),
+        (0xfeff, 0xfeff),
+        (0xffa0, 0xffa0),
+        (0xfff0, 0xfff8),
+        (0x1d173, 0x1d17a),
+        (0xe0000, 0xe0fff),
+        (0, 0x1f),
+        (0x7f, 0x9f),
+        (0x20, 0x20),
+    ];
+    let within =
+        |character: char| WITHOUT_WIDTH.iter().any(|(from, to)| (*from..=*to).contains(&(character as u32)));
+    !text.is_empty() && text.chars().all(|character| character.is_whitespace() || within(character))
 }
 
 /// Reads a scope (RFC 6749 §3.3).

@@ -17,9 +17,14 @@ pub struct Pair {
 
 /// Returns the scheme in lower case, and what follows the spaces behind it.
 pub fn split(value: &[u8]) -> (Vec<u8>, &[u8]) {
-    let mut parts = trim(value).splitn(2, |&byte| byte == b' ');
-    let scheme = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let mut rest = parts.next().unwrap_or_default();
+    let value = trim(value);
+    let token = |byte: &&u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let (scheme, mut rest) = value.split_at(value.iter().take_while(token).count());
+    let scheme = scheme.to_ascii_lowercase();
+    if !rest.starts_with(b" ") {
+        // Nothing is a credential that no space leads on to.
+        return (scheme, b"");
+    }
     while let Some(shorter) = rest.strip_prefix(b" ") {
         rest = shorter;
     }

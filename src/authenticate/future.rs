@@ -6,14 +6,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{HeaderName, HeaderValue, Request, Response, header};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::caching::CacheHeaders;
 use super::layer::Options;
 use crate::authenticator::Inquiry;
 use crate::principal::Principal;
-use crate::reject::{Addressee, RefusalBody, Rejection};
+use crate::reject::{RefusalBody, Rejection};
 
 pin_project! {
     /// Response future for [`Authenticate`](super::Authenticate).
@@ -34,7 +35,7 @@ pin_project! {
     {
         Refused { response: Option<S::Response> },
         Asking { question: Pin<Box<dyn Future<Output = Result<Principal, Rejection>> + Send>>, held: Option<Box<Held<S, ReqBody>>> },
-        Forwarded { #[pin] response: S::Future, depends_on: Option<HeaderName> },
+        Forwarded { #[pin] response: S::Future, cache_headers: Option<CacheHeaders> },
     }
 }
 
@@ -53,8 +54,8 @@ where
         Self { state: State::Refused { response: Some(response) } }
     }
 
-    pub(super) fn forwarded(response: S::Future, depends_on: Option<HeaderName>) -> Self {
-        Self { state: State::Forwarded { response, depends_on } }
+    pub(super) fn forwarded(response: S::Future, cache_headers: Option<CacheHeaders>) -> Self {
+        Self { state: State::Forwarded { response, cache_headers } }
     }
 
     pub(super) fn asking(
@@ -82,11 +83,10 @@ where
                 StateProjection::Refused { response } => {
                     return Poll::Ready(Ok(response.take().expect(POLLED_AFTER_COMPLETION)));
                 }
-                StateProjection::Forwarded { response, depends_on: None } => return response.poll(context),
-                StateProjection::Forwarded { response, depends_on } => {
+                StateProjection::Forwarded { response, cache_headers } => {
                     let mut response = ready!(response.poll(context))?;
-                    if let Some(header) = depends_on.take() {
-                        keep_private(&mut response, header);
+                    if let Some(cache_headers) = cache_headers.take() {
+                        cache_headers.add_to(&mut response);
                     }
                     return Poll::Ready(Ok(response));
                 }
@@ -111,23 +111,14 @@ where
     fn go_on(mut self, outcome: Result<Principal, Rejection>) -> State<S, ReqBody> {
         match outcome {
             Ok(principal) => {
-                let depends_on = self.options.introduce(principal, &mut self.request);
-                State::Forwarded { response: self.inner.call(self.request), depends_on }
+                let cache_headers = self.options.introduce(principal, &mut self.request);
+                State::Forwarded { response: self.inner.call(self.request), cache_headers }
             }
             Err(rejection) => {
-                let response = rejection.answer(Addressee::of(&self.request));
+                let response = self.options.refuse(rejection, &self.request);
                 State::Refused { response: Some(response) }
             }
         }
-    }
-}
-
-/// Keeps shared caches from serving a response to others, unless the handler has decided for itself.
-fn keep_private<B>(response: &mut Response<B>, depends_on: HeaderName) {
-    let headers = response.headers_mut();
-    if !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
-        headers.append(header::VARY, depends_on.into());
     }
 }
 

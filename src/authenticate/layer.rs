@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::Authenticate;
+use super::caching::CacheKey;
 use super::public::PublicPaths;
 use crate::authenticator::Authenticator;
 use crate::error::ConfigError;
@@ -25,17 +26,22 @@ pub(super) struct Options {
     pub(super) preflight: bool,
     pub(super) optional: bool,
     pub(super) strip: bool,
+    pub(super) grpc: bool,
+    /// `None` where the application sees to caches itself.
+    pub(super) cache_key: Option<CacheKey>,
 }
 
 impl AuthenticateLayer {
     /// Creates a layer that protects everything inside it.
     pub fn new(authenticator: Authenticator) -> Self {
         let options = Options {
+            cache_key: Some(CacheKey::of(authenticator.sources())),
             authenticator,
             public: PublicPaths::default(),
             preflight: false,
             optional: false,
             strip: false,
+            grpc: false,
         };
         Self { options: Arc::new(options) }
     }
@@ -82,8 +88,29 @@ impl AuthenticateLayer {
         self
     }
 
-    /// Removes the headers that hold credentials before the inner service sees the request. Default: they are only marked
-    /// as sensitive.
+    /// Answers gRPC and gRPC-Web calls in their own protocol: with HTTP status 200, and the reason in `grpc-status`. A call is a `POST` with
+    /// gRPC's content type, over HTTP/2 unless it is gRPC-Web. Layers inside answer alike. Default: every refusal has the status
+    /// of HTTP.
+    ///
+    /// A client chooses the content type. So do not ask for this where something in front goes by the status, such as nginx's
+    /// `auth_request`: it would take a refusal for an admission.
+    #[must_use]
+    pub fn grpc(mut self) -> Self {
+        self.edit().grpc = true;
+        self
+    }
+
+    /// Leaves `Cache-Control` and `Vary` of responses to the application. By default, a response to a caller is `private` unless the handler
+    /// has set `Cache-Control`, and every response names the headers that sources read in one line of `Vary`, so that no shared
+    /// cache serves it to another caller (RFC 9111 §3.5, §4.1). Responses of public paths and to preflights are left as they are.
+    #[must_use]
+    pub fn leave_cache_headers(mut self) -> Self {
+        self.edit().cache_key = None;
+        self
+    }
+
+    /// Removes what is read as a credential before the inner service sees the request, such as `Authorization: Bearer`, but not
+    /// `Authorization` of a scheme that no source has. Default: it is only marked as sensitive.
     #[must_use]
     pub fn strip(mut self) -> Self {
         self.edit().strip = true;

@@ -51,6 +51,7 @@
 //! Put layers that limit concurrency *inside* this one: a request that is refused should not hold a place, and one that
 //! waits for the store holds the place of the inner service that was ready for it.
 
+mod caching;
 mod future;
 mod layer;
 mod public;

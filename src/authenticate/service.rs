@@ -4,15 +4,15 @@ use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderName, Method, Request, Response, header};
+use http::{Method, Request, Response, header};
 use tower_service::Service;
 
 use super::ResponseFuture;
+use super::caching::{CacheHeaders, CacheKey};
 use super::layer::Options;
 use crate::authenticator::{Decision, Inquiry};
-use crate::credential::Scheme;
 use crate::principal::Principal;
-use crate::reject::{Addressee, Anonymous, Reason, RefusalBody, Rejection};
+use crate::reject::{Addressee, Anonymous, Call, Reason, RefusalBody, Rejection};
 
 /// Middleware that admits requests with a good API key and answers all others.
 ///
@@ -62,11 +62,12 @@ where
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
 
+        self.options.note_call(&mut request);
         match self.options.admit(&mut request) {
-            Admission::Forward(uncacheable) => ResponseFuture::forwarded(inner.call(request), uncacheable),
-            Admission::Refuse(rejection) => {
-                ResponseFuture::refused(rejection.answer(Addressee::of(&request)))
+            Admission::Forward(cache_headers) => {
+                ResponseFuture::forwarded(inner.call(request), cache_headers)
             }
+            Admission::Refuse(rejection) => ResponseFuture::refused(self.options.refuse(rejection, &request)),
             Admission::Ask(inquiry) => {
                 ResponseFuture::asking(Arc::clone(&self.options), *inquiry, inner, request)
             }
@@ -76,31 +77,47 @@ where
 
 /// What becomes of a request, as far as its headers tell.
 enum Admission {
-    /// It goes on. A response that depends on this header must not be kept for others.
-    Forward(Option<HeaderName>),
+    /// It goes on, and this is added to the response.
+    Forward(Option<CacheHeaders>),
     Refuse(Rejection),
     Ask(Box<Inquiry>),
 }
 
 impl Options {
+    /// Notes for the answer, and for layers inside, that a request is a gRPC call.
+    fn note_call<B>(&self, request: &mut Request<B>) {
+        if self.grpc
+            && let Some(call) = Call::of(request)
+        {
+            request.extensions_mut().insert(call);
+        }
+    }
+
     fn admit<B>(&self, request: &mut Request<B>) -> Admission {
         if self.preflight && is_preflight(request) {
-            return self.forward_anonymous(request, true);
+            return self.forward_anonymous(request, true, None);
         }
         if self.public.contain(request) {
-            return self.forward_anonymous(request, false);
+            return self.forward_anonymous(request, false, None);
         }
         match self.authenticator.decide_and_mark(request.headers_mut()) {
             Decision::Made(Ok(principal)) => Admission::Forward(self.introduce(principal, request)),
             Decision::Made(Err(rejection)) if self.optional && *rejection.reason() == Reason::Missing => {
-                self.forward_anonymous(request, false)
+                // Whether a credential came decides who is calling here as well.
+                let cache_headers = self.cache_key.as_ref().map(CacheKey::for_anyone);
+                self.forward_anonymous(request, false, cache_headers)
             }
             Decision::Made(Err(rejection)) => Admission::Refuse(rejection),
             Decision::Pending(inquiry) => Admission::Ask(Box::new(inquiry)),
         }
     }
 
-    fn forward_anonymous<B>(&self, request: &mut Request<B>, preflight: bool) -> Admission {
+    fn forward_anonymous<B>(
+        &self,
+        request: &mut Request<B>,
+        preflight: bool,
+        cache_headers: Option<CacheHeaders>,
+    ) -> Admission {
         // A credential that nobody asked for is a secret all the same.
         self.authenticator.sources().mark(request.headers_mut());
         self.strip_if_asked(request);
@@ -108,19 +125,31 @@ impl Options {
         request.extensions_mut().remove::<Principal>();
         let answers = Arc::clone(self.authenticator.answers());
         request.extensions_mut().insert(Anonymous { answers, preflight });
-        Admission::Forward(None)
+        Admission::Forward(cache_headers)
     }
 
-    /// Puts the principal into the request, and returns the header on which the response depends: shared caches know of
-    /// `Authorization`, and of no other (RFC 9111 §3.5).
-    pub(super) fn introduce<B>(&self, principal: Principal, request: &mut Request<B>) -> Option<HeaderName> {
-        let depends_on = match self.authenticator.sources().scheme_at(principal.source()) {
-            Scheme::Bearer | Scheme::Basic => None,
-            Scheme::Header(name) => Some(name.clone()),
-        };
+    /// Puts the principal into the request, and returns what is added to the response.
+    pub(super) fn introduce<B>(
+        &self,
+        principal: Principal,
+        request: &mut Request<B>,
+    ) -> Option<CacheHeaders> {
         self.strip_if_asked(request);
         request.extensions_mut().insert(principal);
-        depends_on
+        self.cache_key.as_ref().map(CacheKey::for_caller)
+    }
+
+    /// Answers a request that is refused.
+    pub(super) fn refuse<B, R: RefusalBody>(
+        &self,
+        rejection: Rejection,
+        request: &Request<B>,
+    ) -> Response<R> {
+        let mut response = rejection.answer(Addressee::of(request));
+        if let Some(key) = &self.cache_key {
+            key.for_anyone().add_to(&mut response);
+        }
+        response
     }
 
     fn strip_if_asked<B>(&self, request: &mut Request<B>) {

@@ -151,12 +151,18 @@ fn trim(value: &[u8]) -> &[u8] {
     &value[start..end]
 }
 
-/// Splits `scheme 1*SP rest` (RFC 9110 §11.4). Without a space the rest is empty.
+/// Splits `scheme 1*SP rest` (RFC 9110 §11.4). The scheme is a token, and ends with it. Without a space behind it the rest is empty, which
+/// is no credential: what others may read as one must not be passed over as another scheme.
 fn split_scheme(value: &[u8]) -> (&[u8], &[u8]) {
-    let end = value.iter().position(|&byte| byte == b' ').unwrap_or(value.len());
+    let end = value.iter().position(|&byte| !is_token_symbol(byte)).unwrap_or(value.len());
     let (scheme, rest) = value.split_at(end);
     let start = rest.iter().position(|&byte| byte != b' ').unwrap_or(rest.len());
-    (scheme, &rest[start..])
+    (scheme, if start == 0 { &[] } else { &rest[start..] })
+}
+
+/// Returns whether a byte may stand in a token (RFC 9110 §5.6.2).
+fn is_token_symbol(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// Tells whether all of `text` is one token68 (RFC 9110 §11.2).
@@ -183,12 +189,23 @@ mod tests {
     }
 
     #[test]
-    fn only_spaces_separate_a_scheme_from_its_credential() {
-        assert_eq!(split_scheme(b"Bearer   k x"), (&b"Bearer"[..], &b"k x"[..]));
-        assert_eq!(split_scheme(b"Bearer\tk"), (&b"Bearer\tk"[..], &b""[..]));
-        assert_eq!(split_scheme(b""), (&b""[..], &b""[..]));
+    fn white_space_around_a_value_is_no_part_of_it() {
         assert_eq!(trim(b" \t a b \t"), b"a b");
         assert_eq!(trim(b" \t "), b"");
+    }
+
+    #[test]
+    fn only_spaces_separate_a_scheme_from_its_credential() {
+        for (value, scheme, rest) in [
+            (&b"Bearer  k"[..], &b"Bearer"[..], &b"k"[..]),
+            (b"Bearer", b"Bearer", b""),
+            (b"Bearer\tk", b"Bearer", b""),
+            (b"Bearer,k", b"Bearer", b""),
+            (b"AWS4-HMAC-SHA256 k", b"AWS4-HMAC-SHA256", b"k"),
+            (b"\xe9 k", b"", b""),
+        ] {
+            assert_eq!(split_scheme(value), (scheme, rest), "{value:?}");
+        }
     }
 
     #[test]

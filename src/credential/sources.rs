@@ -7,7 +7,7 @@ use crate::error::{ConfigError, ConfigErrorKind};
 
 /// An ordered set of places to look for a credential.
 ///
-/// The order is that of the challenges in a refusal. It gives no source precedence: a request that presents two
+/// The order is that of the challenges in a refusal, where Basic comes last. It gives no source precedence: a request that presents two
 /// credentials is refused (RFC 6750 §2).
 #[derive(Debug, Clone)]
 pub struct Sources {
@@ -80,10 +80,16 @@ impl Sources {
         }
     }
 
-    /// Removes the headers that were looked at.
+    /// Removes what is read as a credential. `Authorization` of a scheme that no source has is not ours.
     pub(crate) fn strip(&self, headers: &mut HeaderMap) {
-        if self.uses_authorization() {
+        let is_foreign = |value: &&HeaderValue| self.scheme(split_scheme(trim(value.as_bytes())).0).is_none();
+        let lines = headers.get_all(header::AUTHORIZATION);
+        if !lines.iter().all(|value| is_foreign(&value)) {
+            let foreign: Vec<_> = lines.iter().filter(is_foreign).cloned().collect();
             headers.remove(header::AUTHORIZATION);
+            for value in foreign {
+                headers.append(header::AUTHORIZATION, value);
+            }
         }
         for (name, _) in &self.named {
             headers.remove(name);

@@ -3,7 +3,7 @@
 //! | What its documents promise | What keeps it |
 //! |---|---|
 //! | `mem_live_…` or `mem_test_…`, by `Authorization: Bearer` or `X-API-Key` | two [`Source`](crate::Source)s with one [`KeyFormat`](crate::KeyFormat) |
-//! | every request needs a key but `/health` and `/v1/signup` | [`AuthenticateLayer`](crate::AuthenticateLayer) around all other routes and the fallback |
+//! | every request needs a key but `/health`, `/signup` and `/v1/signup` | [`AuthenticateLayer`](crate::AuthenticateLayer) around all other routes and the fallback |
 //! | `read`, `write`, `delete`, and `admin` for full access | [`RequireScopeLayer`](crate::RequireScopeLayer), and [`AuthenticatorBuilder::admin_scope`](crate::AuthenticatorBuilder::admin_scope) |
 //! | a code for each reason, such as `API_KEY_EXPIRED` or `API_KEY_DISABLED` | [`Respond`](crate::reject::Respond), which is told the [`Reason`](crate::Reason) |
 //! | 403 `ORGANIZATION_DISABLED` | [`OwnerStore::put_organization`](crate::backend::OwnerStore::put_organization); all keys of the organization are refused from then on |

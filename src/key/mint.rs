@@ -8,8 +8,11 @@ use super::format::{BASE62, CHECKSUM, KeyFormat, RANDOM, checksum};
 use super::{ApiKey, OpaqueFormat};
 use crate::environment::Environment;
 
-/// How many characters of the random part a hint shows.
+/// The most characters of the random part that a hint shows.
 const HINT: usize = 6;
+
+/// The bits that a hint leaves to guess (OWASP ASVS 5.0, 6.5.2). Hints are kept in the clear, and shown in lists and logs.
+const HIDDEN_BITS: f64 = 112.0;
 
 /// Trait for minting keys, each in a format of its own: a [`KeyFormat`], or an [`OpaqueFormat`].
 pub trait Mint: fmt::Debug + Send + Sync + 'static {
@@ -82,7 +85,13 @@ fn push_random(text: &mut String, length: usize, alphabet: &[u8]) -> Result<Box<
             text.push(char::from(alphabet[value % alphabet.len()]));
         }
     }
-    Ok([&text[..start + HINT], "..."].concat().into())
+    Ok([&text[..start + shown(length, alphabet)], "..."].concat().into())
+}
+
+/// Returns how many of the random characters a hint shows: none where those that it hides would be too few.
+fn shown(length: usize, alphabet: &[u8]) -> usize {
+    let needed = (HIDDEN_BITS / (alphabet.len() as f64).log2()).ceil() as usize;
+    length.saturating_sub(needed).min(HINT)
 }
 
 /// The operating system's generator failed, so no key was made.
@@ -118,6 +127,16 @@ mod tests {
         let error = MintError::new(getrandom::Error::UNSUPPORTED);
         assert_eq!(error.to_string(), "expected random bytes from the operating system, found an error");
         assert_eq!(error.source().unwrap().to_string(), getrandom::Error::UNSUPPORTED.to_string());
+    }
+
+    #[test]
+    fn a_hint_leaves_112_bits_to_guess() {
+        let hex = b"0123456789abcdef";
+        for (length, alphabet, expected) in
+            [(32, &hex[..], 4), (34, hex, 6), (28, hex, 0), (22, BASE62, 3), (RANDOM, BASE62, 6), (1, hex, 0)]
+        {
+            assert_eq!(shown(length, alphabet), expected, "{length} of {}", alphabet.len());
+        }
     }
 
     #[test]

@@ -40,8 +40,11 @@ impl Findings {
     }
 
     pub(super) fn name(mut self, name: &str, required: bool) -> Self {
-        if required && name.trim().is_empty() {
+        let is_blank = !name.chars().any(is_visible);
+        if is_blank && required {
             self.add("name", "expected a name, found none".to_owned());
+        } else if is_blank && !name.is_empty() {
+            self.add("name", "expected a visible character, found none".to_owned());
         }
         self.text("name", name);
         self
@@ -120,7 +123,7 @@ impl Findings {
         if length > TEXT {
             self.add(field, format!("expected at most {TEXT} characters, found {length}"));
         }
-        if text.chars().any(char::is_control) {
+        if text.chars().any(|character| character.is_control() || turns_text(character)) {
             self.add(field, "expected no control characters, found one".to_owned());
         }
     }
@@ -133,4 +136,23 @@ impl Findings {
     pub(super) fn verdict(self) -> Result<(), ManageError> {
         if self.0.is_empty() { Ok(()) } else { Err(ManageError::invalid(self.0)) }
     }
+}
+
+/// Returns whether a character changes the direction of those around it (Unicode Standard Annex 9, explicit formatting): a name with it
+/// would show as another one. The marks that languages need for a single character are left.
+fn turns_text(character: char) -> bool {
+    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Returns whether a character shows, be it by itself or with others: not white space, a joiner, a mark of direction, or another character
+/// without width.
+fn is_visible(character: char) -> bool {
+    let is_without_width = matches!(
+        character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    );
+    !(character.is_whitespace() || character.is_control() || is_without_width)
 }

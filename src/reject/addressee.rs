@@ -1,34 +1,38 @@
 //! Whom an answer is for: what has to be known of a request after it is gone.
 
-use http::{HeaderMap, HeaderValue, Request, Response, Version, header};
+use http::{Extensions, HeaderMap, HeaderValue, Request, Response, Version, header};
 
-use super::grpc::{Family, family_of};
+use super::grpc::Call;
 
 /// What has to be known of a request to answer it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Addressee {
-    /// The kind of gRPC that it speaks, if it does.
-    pub(super) grpc: Option<Family>,
+    /// The gRPC call that it is, if the application asked for answers to such.
+    pub(super) call: Option<Call>,
     close: bool,
 }
 
 impl Addressee {
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
-        Self::new(request.version(), request.headers())
+        Self::new(request.version(), request.headers(), request.extensions())
     }
 
     /// Goes through the headers once: to look each of them up by its name takes twice as long.
-    pub(crate) fn new(version: Version, headers: &HeaderMap) -> Self {
-        let (mut grpc, mut leaves_a_body) = (None, false);
+    pub(crate) fn new(version: Version, headers: &HeaderMap, extensions: &Extensions) -> Self {
+        let mut leaves_a_body = false;
         for (name, value) in headers {
             match *name {
-                header::CONTENT_TYPE => grpc = grpc.or(family_of(value)),
                 header::CONTENT_LENGTH => leaves_a_body |= exceeds_what_is_read_away(value),
                 header::TRANSFER_ENCODING => leaves_a_body = true,
                 _ => {}
             }
         }
-        Self { grpc, close: leaves_a_body && version <= Version::HTTP_11 }
+        Self { call: extensions.get().copied(), close: leaves_a_body && version <= Version::HTTP_11 }
+    }
+
+    /// An HTTP client of which nothing else is known.
+    pub(crate) fn http() -> Self {
+        Self { call: None, close: false }
     }
 
     /// Says that the connection ends where the server will not read the rest of the body (RFC 9112 §9.6).
@@ -39,7 +43,7 @@ impl Addressee {
     }
 }
 
-/// Tells whether a body of this length is more than a server would read away to go on with the connection.
+/// Returns whether a body of this length is more than a server would read away to go on with the connection.
 fn exceeds_what_is_read_away(length: &HeaderValue) -> bool {
     const READ_AWAY: u64 = 8 * 1024;
     let length = length.to_str().ok().and_then(|digits| digits.parse::<u64>().ok());

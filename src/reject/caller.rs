@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::Extensions;
+use http::{Extensions, Method, Request};
 
 use super::{Answers, Reason, Rejection};
 use crate::principal::Principal;
@@ -23,7 +23,9 @@ pub(crate) fn principal(extensions: &Extensions) -> Result<&Principal, Rejection
     })
 }
 
-/// Tells whether a request is a preflight that was let through on purpose.
-pub(crate) fn is_admitted_preflight(extensions: &Extensions) -> bool {
-    extensions.get::<Anonymous>().is_some_and(|anonymous| anonymous.preflight)
+/// Returns whether a request is a preflight that was let through on purpose. A layer in between may have given it another method: then it
+/// is one no longer.
+pub(crate) fn is_admitted_preflight<B>(request: &Request<B>) -> bool {
+    let mark = request.extensions().get::<Anonymous>();
+    *request.method() == Method::OPTIONS && mark.is_some_and(|anonymous| anonymous.preflight)
 }

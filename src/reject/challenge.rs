@@ -4,11 +4,13 @@ use http::HeaderValue;
 
 use super::{Challenge, Reason, Rejection};
 use crate::ascii::{all, describe_first_wrong};
-use crate::credential::{Scheme, Sources};
+use crate::credential::{Scheme, Source, Sources};
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::scope::Scopes;
 
-/// The challenges of every source. One line each: several on one line do not interoperate (RFC 9110 §11.6.1).
+/// The challenges of every source, in their order, Basic last. One line each: several on one line do not interoperate (RFC 9110 §11.6.1).
+///
+/// Some clients, such as wget, take the last scheme that they are offered, and give up where it is one that they do not know.
 pub(super) struct Challenges(Box<[Offer]>);
 
 /// The challenge of one source, alone and with each error of RFC 6750 §3.1.
@@ -34,7 +36,10 @@ impl Challenges {
             return Err(ConfigError::new(ConfigErrorKind::Realm, message));
         }
         let realm = quoted(realm);
-        sources.iter().map(|source| Offer::new(source.scheme(), &realm)).collect::<Result<_, _>>().map(Self)
+        let (basic, others): (Vec<_>, Vec<_>) =
+            sources.iter().map(Source::scheme).partition(|scheme| **scheme == Scheme::Basic);
+        let all = others.into_iter().chain(basic);
+        all.map(|scheme| Offer::new(scheme, &realm)).collect::<Result<_, _>>().map(Self)
     }
 
     /// Returns the challenges that go with a rejection.
@@ -109,7 +114,6 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::Source;
     use crate::scope::Requirement;
 
     fn lines(rejection: &Rejection) -> Vec<String> {
@@ -122,8 +126,8 @@ mod tests {
     fn without_a_credential_every_scheme_is_offered_without_an_error() {
         let expected = [
             r#"Bearer realm="a\"b\\c""#,
-            r#"Basic realm="a\"b\\c", charset="UTF-8""#,
             r#"ApiKey realm="a\"b\\c", header="x-api-key""#,
+            r#"Basic realm="a\"b\\c", charset="UTF-8""#,
         ];
         assert_eq!(lines(&Rejection::new(Reason::Missing)), expected);
     }

@@ -1,18 +1,34 @@
 //! The answer to a gRPC or gRPC-Web request: 200, the status in the headers, no body ("Trailers-Only").
 //!
-//! A plain HTTP 401 becomes `UNKNOWN` or `INTERNAL` in gRPC clients, so a call is answered in its own protocol.
+//! A plain HTTP 401 becomes `UNKNOWN` or `INTERNAL` in gRPC clients, so a call is answered in its own protocol. A proxy in front that
+//! goes by the status, as nginx's `auth_request` does, would take that answer for an admission. So it is given only where the application
+//! has asked for it, and to nothing but a call.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Version, header};
 
 use super::Rejection;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
+/// That a request is a gRPC call, of a layer that was told to answer such. It stands in the extensions of the request, so that layers
+/// inside answer alike.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call(Family);
+
+impl Call {
+    /// Returns the call that a request is, if it is one: by `POST`, and over HTTP/2 unless it is gRPC-Web (gRPC over HTTP2, Requests).
+    pub(crate) fn of<B>(request: &Request<B>) -> Option<Self> {
+        let family = family_of(request.headers().get(header::CONTENT_TYPE)?)?;
+        let is_carried = family != Family::Grpc || request.version() >= Version::HTTP_2;
+        (is_carried && *request.method() == Method::POST).then_some(Self(family))
+    }
+}
+
 /// The content types of gRPC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Family {
+enum Family {
     Grpc,
     Web,
     WebText,
@@ -28,13 +44,13 @@ impl Family {
     }
 }
 
-/// Tells which kind of gRPC a request speaks, if any, by the content type that gRPC requires of every call.
-pub(super) fn family_of(content_type: &HeaderValue) -> Option<Family> {
+/// Returns which kind of gRPC a request speaks, if any, by the content type that gRPC requires of every call.
+fn family_of(content_type: &HeaderValue) -> Option<Family> {
     let families = [Family::Grpc, Family::Web, Family::WebText];
     families.into_iter().find(|family| is_of(content_type.as_bytes(), family.content_type()))
 }
 
-/// Tells whether a content type is `base`, alone or with a message format or parameters behind it.
+/// Returns whether a content type is `base`, alone or with a message format or parameters behind it.
 fn is_of(found: &[u8], base: &str) -> bool {
     match found.split_at_checked(base.len()) {
         Some((start, rest)) => {
@@ -45,7 +61,7 @@ fn is_of(found: &[u8], base: &str) -> bool {
     }
 }
 
-pub(super) fn answer(rejection: &Rejection, family: Family) -> Response<Bytes> {
+pub(super) fn answer(rejection: &Rejection, Call(family): Call) -> Response<Bytes> {
     let row = rejection.reason.row();
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();

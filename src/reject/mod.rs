@@ -1,6 +1,7 @@
 //! Refusals: why a request is not let through, and what its sender is told.
 //!
-//! One table makes every answer:
+//! One table makes every answer. Those of gRPC are given to the calls behind a layer that was told to
+//! ([`AuthenticateLayer::grpc`](crate::AuthenticateLayer::grpc)), and those of HTTP to all other requests, whatever they claim:
 //!
 //! | [`Reason`] | HTTP | `WWW-Authenticate` | gRPC | text |
 //! |---|---|---|---|---|
@@ -36,6 +37,7 @@ pub use respond::{Detail, Payload, Respond};
 pub(crate) use addressee::Addressee;
 pub(crate) use answers::{Answers, AnswersBuilder};
 pub(crate) use caller::{Anonymous, is_admitted_preflight, principal};
+pub(crate) use grpc::Call;
 pub(crate) use told::Watch;
 
 use std::fmt;
@@ -173,7 +175,7 @@ impl Reason {
         Row { status, code, challenge, detail }
     }
 
-    /// Returns the HTTP status of the answer. Over gRPC the answer is 200 with a status of its own.
+    /// Returns the HTTP status of the answer. A gRPC call is answered 200 with a status of its own, where that is asked for.
     pub fn status(&self) -> StatusCode {
         self.row().status
     }
@@ -266,8 +268,8 @@ impl Rejection {
     /// Refuses a request: tells the reason and writes the answer. The rejection goes along in the response's extensions.
     pub(crate) fn answer<B: RefusalBody>(self, to: Addressee) -> Response<B> {
         self.tell();
-        let answer = match to.grpc {
-            Some(family) => grpc::answer(&self, family),
+        let answer = match to.call {
+            Some(call) => grpc::answer(&self, call),
             None => http::answer(&self),
         };
         let mut response = answer.map(B::from_bytes);

@@ -71,7 +71,7 @@ impl Rules {
         let principal = match reject::principal(request.extensions()) {
             Ok(principal) => principal,
             // Of two layers, the outer one may have let a preflight pass, and the inner one have found a principal.
-            Err(_) if reject::is_admitted_preflight(request.extensions()) => return Ok(()),
+            Err(_) if reject::is_admitted_preflight(request) => return Ok(()),
             Err(rejection) => return Err(rejection),
         };
         match self.objection(principal, || whole_path(request)) {

@@ -154,6 +154,7 @@ pub(crate) struct Config {
     pub(crate) max_credential_bytes: usize,
     pub(crate) allow_preflight: bool,
     pub(crate) strip: bool,
+    pub(crate) grpc: bool,
     pub(crate) deadline_ms: u64,
     pub(crate) retry_after_s: u64,
     #[serde(default = "yes")]

@@ -20,6 +20,7 @@ mod message;
 mod other_node;
 mod run;
 mod timing;
+mod variation;
 mod world;
 
 use std::collections::{BTreeMap, HashSet};
@@ -29,6 +30,7 @@ use std::time::Duration;
 use serde_norway::{Mapping, Value};
 
 use cases::{Case, Config, Table};
+use variation::Variation;
 use world::World;
 
 /// Cases that ask for what this crate does not have, and for what that is.
@@ -47,14 +49,16 @@ async fn every_case_of_the_table_holds() {
     let left_out: HashSet<&str> = LEFT_OUT.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
     assert!(left_out.is_subset(&ids), "a case is left out that does not exist");
 
-    let mut groups: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, Variation), (usize, usize)> = BTreeMap::new();
     let mut failures = Vec::new();
     for case in table.cases.iter().filter(|case| !left_out.contains(id(case))) {
-        let (passed, total) = groups.entry(&id(case)[..1]).or_default();
-        *total += 1;
-        match holds(case, &table.meta.default_config).await {
-            Ok(()) => *passed += 1,
-            Err(failure) => failures.push(failure),
+        for variation in Variation::of(&id(case)[..1]) {
+            let (passed, total) = groups.entry((&id(case)[..1], *variation)).or_default();
+            *total += 1;
+            match holds(case, *variation, &table.meta.default_config).await {
+                Ok(()) => *passed += 1,
+                Err(failure) => failures.push(failure),
+            }
         }
     }
 
@@ -63,11 +67,11 @@ async fn every_case_of_the_table_holds() {
 }
 
 /// Prints the counts past the capture of the test harness, so that a run that passes shows them as well.
-fn report(groups: &BTreeMap<&str, (usize, usize)>) -> io::Result<()> {
+fn report(groups: &BTreeMap<(&str, Variation), (usize, usize)>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "conformance, passed / total")?;
-    for (group, (passed, total)) in groups {
-        writeln!(out, "{group:>5} {passed:>4} / {total}")?;
+    for ((group, variation), (passed, total)) in groups {
+        writeln!(out, "{group:>5} {passed:>4} / {total} {variation}")?;
     }
     let sum = |counts: fn(&(usize, usize)) -> usize| groups.values().map(counts).sum::<usize>();
     writeln!(out, "  all {:>4} / {}", sum(|(passed, _)| *passed), sum(|(_, total)| *total))?;
@@ -81,10 +85,11 @@ fn id(case: &Value) -> &str {
     case["id"].as_str().expect("an id")
 }
 
-/// Tells whether a case holds, and if not, what came instead.
-async fn holds(value: &Value, defaults: &Mapping) -> Result<(), String> {
+/// Checks that a case holds, or says what came instead.
+async fn holds(value: &Value, variation: Variation, defaults: &Mapping) -> Result<(), String> {
     let case: Case = serde_norway::from_value(value.clone())
         .map_err(|error| format!("{}: not understood: {error}", id(value)))?;
+    let case = variation.apply(case);
     // A limit in milliseconds may be missed because others use the machine, though not again and again.
     let attempts = if case.expect.max_ms.is_some() { 3 } else { 1 };
     let mut outcome = Ok(());
@@ -94,7 +99,7 @@ async fn holds(value: &Value, defaults: &Mapping) -> Result<(), String> {
             break;
         }
     }
-    outcome.map_err(|failure| format!("{} ({}: {}): {failure}", case.id, case.clause, case.title))
+    outcome.map_err(|failure| format!("{} ({}: {}) {variation}: {failure}", case.id, case.clause, case.title))
 }
 
 /// Runs a case in a task, so that a failed assertion ends that case and no other.

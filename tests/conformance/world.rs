@@ -158,6 +158,9 @@ pub(crate) fn layer(
     if config.allow_preflight {
         layer = layer.allow_preflight();
     }
+    if config.grpc {
+        layer = layer.grpc();
+    }
     Ok(if config.strip { layer.strip() } else { layer })
 }
 

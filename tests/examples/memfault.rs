@@ -20,12 +20,14 @@ use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tempfile::tempdir;
+use tokio::process::Command;
 use tower_api_key::SqliteStore;
 use tower_api_key::backend::OwnerStore;
 use tower_api_key::password::Passwords;
 
 use crate::client::{Answer, send};
 use crate::curl::{curl, has_no_curl};
+use crate::outside::{is_absent, is_program};
 use crate::server::{Server, run_in_vain};
 
 const ORGANIZATION: &str = "/api/v0/organizations/acme-inc";
@@ -140,6 +142,29 @@ fn slugs(answer: &Answer) -> Vec<String> {
     assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
     let list = answer.json()["data"].as_array().unwrap().clone();
     list.iter().map(|item| item["slug"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn clients_that_wait_for_a_challenge_answer_it() {
+    if has_no_curl() || is_absent("wget", is_program("wget")) {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let server = Server::start("memfault", folder.path()).await;
+    let (url, email, password) = (server.url("/auth/me"), server.key("email"), server.key("password"));
+    let me = json!({ "data": { "type": "user", "email": email } });
+    let command = format!("curl --anyauth -u '{email}:{password}' {url}");
+    assert_eq!(curl(&command).await, (200, me.clone()));
+    for (password, succeeds) in [(password, true), ("wrong", false)] {
+        let mut wget = Command::new("wget");
+        wget.args(["--quiet", "--output-document=-", "--tries=1", "--no-config"]);
+        wget.args([&format!("--user={email}"), &format!("--password={password}"), &url]);
+        let output = wget.output().await.unwrap();
+        assert_eq!(output.status.success(), succeeds, "{output:?}");
+        if succeeds {
+            assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), me);
+        }
+    }
 }
 
 #[tokio::test]

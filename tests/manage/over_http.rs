@@ -175,6 +175,10 @@ async fn a_body_that_cannot_be_read_is_refused_by_the_names_of_its_fields() {
         ("name", json!(7)),
         ("name", json!("x".repeat(256))),
         ("name", json!("a\u{0}b")),
+        ("name", json!(" ")),
+        ("name", json!("\u{200b}\u{feff}")),
+        ("name", json!("\u{2067}a")),
+        ("name", json!("invoice\u{202e}fdp.exe")),
         ("scopes", json!("notes.read")),
         ("scopes", json!([7])),
         ("scopes", json!(["a b"])),
@@ -202,6 +206,58 @@ async fn a_body_that_cannot_be_read_is_refused_by_the_names_of_its_fields() {
     let answer = world.ask(&admin, Method::POST, "/admin/keys", &large).await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(world.all().await, before);
+}
+
+#[tokio::test]
+async fn a_name_may_hold_what_languages_need() {
+    let world = World::new();
+    let admin = world.admin().await;
+    // Joiners and marks of direction, between what shows.
+    for name in ["\u{645}\u{6cc}\u{200c}\u{62e}", "\u{1f469}\u{200d}\u{1f4bb}", "\u{200e}a\u{200f}", ""] {
+        let body = json!({ "name": name }).to_string();
+        let made = world.ask(&admin, Method::POST, "/admin/keys", &body).await;
+        assert_eq!((made.status, &made.body["name"]), (StatusCode::CREATED, &json!(name)));
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_changes_nothing() {
+    let world = World::new();
+    let admin = world.admin().await;
+    let before = world.all().await;
+    let bearer = ("authorization", format!("Bearer {}", admin.text));
+    let says = |name: &'static str, value: &str| (name, value.to_owned());
+    let own = format!("/admin/keys/{}", admin.record.id);
+    for site in [
+        vec![says("origin", "https://elsewhere.example"), says("host", "api.example.com")],
+        vec![says("sec-fetch-site", "cross-site")],
+        vec![says("origin", "null")],
+    ] {
+        for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/json"] {
+            let headers = [&site[..], &[bearer.clone(), says("content-type", content_type)]].concat();
+            for (method, path) in
+                [(Method::POST, "/admin/keys"), (Method::DELETE, &own), (Method::PATCH, &own)]
+            {
+                let answer = world.send(&headers, method, path, "{}").await;
+                assert_eq!(answer.status, StatusCode::FORBIDDEN, "{headers:?}");
+                assert!(answer.body["detail"].as_str().unwrap().contains("another"));
+            }
+            // What is only read, the browser keeps from the page.
+            assert_eq!(world.send(&headers, Method::GET, &own, "").await.status, StatusCode::OK);
+        }
+    }
+    assert_eq!(world.all().await, before);
+    for own in [
+        vec![says("origin", "https://api.example.com"), says("host", "api.example.com")],
+        vec![says("sec-fetch-site", "same-origin")],
+        // curl, with or without a content type.
+        vec![],
+        vec![says("content-type", "application/x-www-form-urlencoded")],
+    ] {
+        let headers = [&own[..], std::slice::from_ref(&bearer)].concat();
+        let answer = world.send(&headers, Method::POST, "/admin/keys", "{}").await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{own:?}");
+    }
 }
 
 #[tokio::test]

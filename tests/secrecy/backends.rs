@@ -33,7 +33,7 @@ async fn ask(transcript: &Transcript, keys: &Keys, backend: impl Backend) {
         .deadline(Duration::from_millis(1))
         .build()
         .unwrap();
-    let service = service::protect(transcript, &AuthenticateLayer::new(authenticator));
+    let service = service::protect(transcript, &AuthenticateLayer::new(authenticator).grpc());
     for content_type in ["application/json", "application/grpc"] {
         for presented in requests::presentations(keys) {
             service::send(transcript, &service, content_type, "/notes", &[presented]).await;

@@ -56,8 +56,9 @@ fn layers(store: &MemoryStore, keys: &Keys) -> Vec<AuthenticateLayer> {
             .audit(TracingAudit)
     };
     let tell_all = |rejection: &Rejection| Payload::json(format!("{rejection:?} {rejection}"));
-    let layer =
-        |builder: tower_api_key::AuthenticatorBuilder| AuthenticateLayer::new(builder.build().unwrap());
+    let layer = |builder: tower_api_key::AuthenticatorBuilder| {
+        AuthenticateLayer::new(builder.build().unwrap()).grpc()
+    };
     vec![
         layer(builder()),
         layer(builder().respond(Problem)).optional(),

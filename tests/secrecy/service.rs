@@ -74,6 +74,7 @@ pub(crate) async fn send(
 ) {
     let mut request = Request::post(path).body(Full::from("a body")).unwrap();
     request.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
+    *request.version_mut() = http::Version::HTTP_2;
     for (name, value) in presented {
         request.headers_mut().append(*name, value.clone());
     }

@@ -3,6 +3,7 @@
 mod cursor;
 mod input;
 mod once;
+mod origin;
 mod output;
 mod query;
 mod refusal;
@@ -19,7 +20,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
-use axum::middleware::map_response_with_state;
+use axum::middleware::{from_fn, map_response_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::json;
@@ -31,6 +32,7 @@ use crate::principal::Principal;
 use crate::reject::{Reason, Rejection};
 use crate::scope::{Requirement, Scope};
 use input::{Body, Id, key_id, read};
+use origin::refuse_cross_site;
 use output::{answer, created, done, done_everywhere, key};
 use query::{Page, Parameters, known, wrong};
 use refusal::{Refusal, method_not_allowed, not_found};
@@ -71,12 +73,13 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 /// Days are in UTC, written like `2030-01-31`, and both included: at most 366, by default the last 30.
 ///
 /// Errors are JSON with a `detail`, and `errors` that name fields: 400 for a body or a query that cannot be read, 403 for scopes
-/// that the caller lacks and for a caller who has lost its key or its scopes by the time of the change, 404 for keys that are not the
+/// that the caller lacks, for a caller who has lost its key or its scopes by the time of the change, and for a change that a browser sends
+/// from a page of another site, 404 for keys that are not the
 /// caller's, 405, 408 for a body that takes more than 10 s, 409 for a key that is not in a state for it, 413 for a body of more than
 /// 65,536 bytes, 422 for values that a key cannot have, 503. [`ManageSettings::respond`] gives them another shape. No
 /// answer may be stored by caches (RFC 9111 §5.2.2.5). [`OPENAPI`] says all of this in detail.
 pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, settings: ManageSettings) -> Router {
-    let shape = settings.shape.clone();
+    let (shape, allows_cross_site) = (settings.shape.clone(), settings.cross_site);
     let routes = Router::new()
         .route("/keys", get(list::<S>).post(create::<S>))
         .route("/keys/{id}", get(show::<S>).patch(update::<S>).delete(revoke::<S>))
@@ -88,6 +91,7 @@ pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, settings
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(Arc::new(Shared { manager, settings }));
+    let routes = if allows_cross_site { routes } else { routes.layer(from_fn(refuse_cross_site)) };
     match shape {
         Some(shape) => routes.layer(map_response_with_state(shape, reshape)),
         None => routes,
@@ -150,7 +154,7 @@ async fn create<S: KeyStore>(
     new.labels = fields.texts("labels").unwrap_or_default();
     fields.finish()?;
     let key = delegate.create(new).await?;
-    Ok(answer(StatusCode::CREATED, &created(key, shared.now())))
+    Ok(created(key, shared.now()))
 }
 
 async fn list<S: KeyStore>(
@@ -219,7 +223,7 @@ async fn rotate<S: KeyStore>(
     replacement.expires_at = fields.time("expires_at").flatten();
     fields.finish()?;
     let key = delegate.rotate(&key_id(id)?, replacement).await?;
-    Ok(answer(StatusCode::CREATED, &created(key, shared.now())))
+    Ok(created(key, shared.now()))
 }
 
 async fn revoke<S: KeyStore>(

@@ -24,6 +24,7 @@ pub struct ManageSettings {
     /// How long the body of a request may take to arrive. Default: 10 s.
     pub body_timeout: Duration,
     pub(super) external_callers: bool,
+    pub(super) cross_site: bool,
     pub(super) shape: Option<Shape>,
 }
 
@@ -36,6 +37,7 @@ impl ManageSettings {
             permissions: Scopes::default(),
             body_timeout: BODY_TIMEOUT,
             external_callers: false,
+            cross_site: false,
             shape: None,
         }
     }
@@ -57,6 +59,14 @@ impl ManageSettings {
     #[must_use]
     pub fn external_callers(self) -> Self {
         Self { external_callers: true, ..self }
+    }
+
+    /// Takes changes that a browser sends from pages of other sites, by `Sec-Fetch-Site`, or by an `Origin` other than the host that is asked.
+    /// Without this they are refused with 403, because a browser presents Basic credentials that it has kept whichever page asks. A page
+    /// that manages keys from another site needs this, beside CORS. Clients that are no browsers send neither header.
+    #[must_use]
+    pub fn allow_cross_site(self) -> Self {
+        Self { cross_site: true, ..self }
     }
 
     /// Writes the bodies of errors, as [`Respond`](crate::reject::Respond) does for the refusals of an authenticator, among

@@ -124,6 +124,27 @@ async fn a_password_that_was_changed_is_refused_and_the_new_one_is_not() {
 }
 
 #[tokio::test]
+async fn no_password_is_set_that_could_not_be_presented() {
+    let folder = tempdir().unwrap();
+    let server = Server::start("memfault", folder.path()).await;
+    let (email, old) = (server.key("email"), server.key("password"));
+    // As many bytes as fit into 512 of base64, beside the e-mail and a colon.
+    let most = 384 - email.len() - 1;
+    for (length, is_set) in [(200, false), (most / 2 + 1, false), (most / 2, true)] {
+        let password = "\u{e9}".repeat(length);
+        let change = json!({ "password": password }).to_string();
+        let answer = call(&server, &basic(email, old), Method::PUT, "/auth/password", change).await;
+        if is_set {
+            assert_eq!(answer.status, StatusCode::NO_CONTENT);
+            is_admitted(&server, &basic(email, &password), PROJECT).await;
+        } else {
+            assert_error(&answer, 400);
+            is_admitted(&server, &basic(email, old), PROJECT).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_project_key_that_was_cycled_is_refused_and_its_successor_is_not() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;

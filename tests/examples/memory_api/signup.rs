@@ -67,8 +67,14 @@ async fn the_documented_command_signs_up_whatever_the_content_type() {
     }
     let folder = tempdir().unwrap();
     let server = Server::start("memory_api", folder.path()).await;
-    let url = server.url("/v1/signup");
-    for header in ["-H \"Content-Type: application/json\"", "-H \"Content-Type: text/plain\"", ""] {
+    let json = "-H \"Content-Type: application/json\"";
+    for (path, header) in [
+        ("/signup", json),
+        ("/v1/signup", json),
+        ("/v1/signup", "-H \"Content-Type: text/plain\""),
+        ("/v1/signup", ""),
+    ] {
+        let url = server.url(path);
         let (status, body) = curl(&format!(
             "curl -X POST {url} {header} \\\n  -d '{{\n    \"name\": \"My Company\",\n    \"email\": \"you@example.com\"\n  }}'"
         ))

@@ -1,0 +1,129 @@
+//! Keeping shared caches from serving a response to other callers.
+
+use http::{HeaderMap, HeaderValue, Response, header};
+
+use crate::credential::{Scheme, Sources};
+
+/// The headers that decide who is calling, for layers of the usual sources. A copy of a static value costs nothing, and shares no
+/// count that all processors write to.
+const USUAL: [&str; 6] = [
+    "authorization",
+    "x-api-key",
+    "memfault-project-key",
+    "authorization, x-api-key",
+    "authorization, memfault-project-key",
+    "authorization, x-api-key, memfault-project-key",
+];
+
+/// Names the headers by which a response was chosen, for `Vary`.
+#[derive(Debug, Clone)]
+pub(super) struct CacheKey(HeaderValue);
+
+/// What is added to one response.
+#[derive(Debug, Clone)]
+pub(super) struct CacheHeaders {
+    key: CacheKey,
+    /// Whether the response was made for a caller, and is nobody else's.
+    is_private: bool,
+}
+
+impl CacheKey {
+    pub(super) fn of(sources: &Sources) -> Self {
+        let mut names: Vec<&str> = Vec::new();
+        for source in sources.iter() {
+            let name = match source.scheme() {
+                Scheme::Bearer | Scheme::Basic => header::AUTHORIZATION.as_str(),
+                Scheme::Header(name) => name.as_str(),
+            };
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let names = names.join(", ");
+        let usual = USUAL.into_iter().find(|usual| *usual == names).map(HeaderValue::from_static);
+        // OK because names of headers and commas make a value.
+        Self(usual.unwrap_or_else(|| HeaderValue::try_from(names).expect("the names of headers")))
+    }
+
+    /// For a response to a caller.
+    pub(super) fn for_caller(&self) -> CacheHeaders {
+        CacheHeaders { key: self.clone(), is_private: true }
+    }
+
+    /// For a response that anyone without a credential gets.
+    pub(super) fn for_anyone(&self) -> CacheHeaders {
+        CacheHeaders { key: self.clone(), is_private: false }
+    }
+}
+
+impl CacheHeaders {
+    /// Says for whom the response is, unless the handler has decided that, and by which headers it was chosen.
+    ///
+    /// Caches that do not go by `Vary` in several lines key on the last one, so there is one.
+    pub(super) fn add_to<B>(self, response: &mut Response<B>) {
+        let Self { key: CacheKey(names), is_private } = self;
+        let headers = response.headers_mut();
+        if is_private && !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+        }
+        let vary = if headers.contains_key(header::VARY) { merged(headers, &names) } else { names };
+        headers.insert(header::VARY, vary);
+    }
+}
+
+/// Joins the names that a handler has given with those of the layer. `*` stands for all headers, and for more than that (RFC 9110
+/// §12.5.5).
+fn merged(headers: &HeaderMap, own: &HeaderValue) -> HeaderValue {
+    let mut all: Vec<&[u8]> = Vec::new();
+    for line in headers.get_all(header::VARY).iter().chain([own]) {
+        for name in line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            if name == b"*" {
+                return HeaderValue::from_static("*");
+            }
+            if !name.is_empty() && !all.iter().any(|found| found.eq_ignore_ascii_case(name)) {
+                all.push(name);
+            }
+        }
+    }
+    // OK because all parts come from values of headers.
+    HeaderValue::from_bytes(&all.join(&b", "[..])).unwrap_or_else(|_| own.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credential::Source;
+
+    fn vary(of_handler: &[&str], sources: &Sources) -> String {
+        let mut response = Response::new(());
+        for line in of_handler {
+            response.headers_mut().append(header::VARY, HeaderValue::from_str(line).unwrap());
+        }
+        CacheKey::of(sources).for_anyone().add_to(&mut response);
+        let lines: Vec<_> = response.headers().get_all(header::VARY).iter().collect();
+        assert_eq!(lines.len(), 1);
+        lines[0].to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn one_line_names_every_header_once() {
+        let sources = Sources::default();
+        for (of_handler, expected) in [
+            (&[][..], "authorization, x-api-key"),
+            (&["accept"], "accept, authorization, x-api-key"),
+            (&["Accept, X-API-Key", "origin"], "Accept, X-API-Key, origin, authorization"),
+            (&["accept", " *"], "*"),
+            (&["", ","], "authorization, x-api-key"),
+        ] {
+            assert_eq!(vary(of_handler, &sources), expected);
+        }
+    }
+
+    #[test]
+    fn headers_of_every_source_are_named() {
+        let named = || Source::header("Device-Key").unwrap();
+        let sources = Sources::new([named(), Source::basic(), Source::bearer()]).unwrap();
+        assert_eq!(vary(&[], &sources), "device-key, authorization");
+        assert_eq!(vary(&[], &Sources::new([named()]).unwrap()), "device-key");
+    }
+}
