@@ -31,6 +31,7 @@ impl Addressee {
     }
 
     /// An HTTP client of which nothing else is known.
+    #[cfg(feature = "axum")]
     pub(crate) fn http() -> Self {
         Self { call: None, close: false }
     }
