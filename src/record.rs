@@ -63,7 +63,8 @@ pub struct Record {
     pub first_use_grace: Option<Duration>,
     /// The text of the key, if it is no secret and may be read back. `None`, the default, for all others.
     pub readable: Option<ReadableKey>,
-    /// What the application keeps with the key. The owner neither sees nor changes it.
+    /// What the application keeps with the key. The owner neither sees nor changes it by the routes, and gets a key with the same by
+    /// rotating one: what is to hold for an owner belongs to the owner.
     pub metadata: BTreeMap<String, String>,
     /// What the owner of the key notes about it. Decide nothing by it.
     pub labels: BTreeMap<String, String>,

@@ -238,6 +238,21 @@ impl Actor {
     }
 }
 
+impl Actor {
+    /// Judges an actor once more by the clock, right before the commit: the transaction may have waited for others.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(super) fn check_time(&self, standing: Option<&Standing>) -> Result<(), BackendError> {
+        match (self, standing) {
+            (Self::Key(KeyActor { basis, .. }), Some(standing))
+                if standing.record.has_expired(basis.clock.wall()) =>
+            {
+                Err(BackendError::actor_gone())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl PersonActor {
     fn is(&self, user: &User) -> bool {
         let version = user.password().map(|password| password.version);

@@ -31,6 +31,14 @@ impl Bounds {
         }
     }
 
+    /// A key that was replaced is in its grace. It hands nothing out that outlives it, be it the successor of its own successor: a
+    /// rotation of a key that has leaked would else renew what was to end.
+    pub(super) fn complete_rotation(caller: &Record, rotation: &mut Rotation) {
+        if caller.rotated_to.is_some() && rotation.expires_at.is_none() {
+            rotation.expires_at = caller.expires_at;
+        }
+    }
+
     pub(super) fn check_create(&self, caller: Rights<'_>, child: &Record) -> Result<(), BackendError> {
         if !self.keys.matches_owner(&child.owner, child.environment) {
             return Err(BackendError::forbidden(
@@ -56,6 +64,7 @@ impl Bounds {
             // To put the end of a key off is to grant it once more.
             grants(caller, update.scopes.as_ref().unwrap_or(&target.scopes))?;
             ends_no_later_than(end, caller.record().expires_at)?;
+            lives_no_longer_than(caller.record(), target, end)?;
         }
         Ok(())
     }
@@ -69,10 +78,11 @@ impl Bounds {
         self.knows(target)?;
         // The caller is shown the text of the successor.
         grants(caller, &target.scopes)?;
+        presents_no_wider(caller.record(), target)?;
+        let (own, limit) = (rotation.own_end(target), caller.record().expires_at);
+        let is_replaced = caller.record().rotated_to.is_some();
         match rotation.expires_at {
-            Some(end) if is_later(Some(end), rotation.own_end(target)) => {
-                ends_no_later_than(Some(end), caller.record().expires_at)
-            }
+            Some(end) if is_replaced || is_later(Some(end), own) => ends_no_later_than(Some(end), limit),
             _ => Ok(()),
         }
     }
@@ -86,9 +96,36 @@ impl Bounds {
         grants(caller, &target.scopes)
     }
 
-    fn knows(&self, target: &Record) -> Result<(), BackendError> {
+    pub(super) fn knows(&self, target: &Record) -> Result<(), BackendError> {
         if self.keys.matches(target) { Ok(()) } else { Err(BackendError::not_found()) }
     }
+}
+
+/// A rotation begins the life of a key anew. So a caller lengthens no life beyond its own, lest its children rotate each other for ever.
+fn lives_no_longer_than(
+    caller: &Record,
+    target: &Record,
+    end: Option<Timestamp>,
+) -> Result<(), BackendError> {
+    let life = |record: &Record, end: Option<Timestamp>| Some(end?.saturating_since(record.created_at?));
+    match (life(target, end), life(caller, caller.expires_at)) {
+        (Some(wanted), Some(own)) if wanted > own => {
+            let message = "expected a life no longer than that of the caller's key, found a longer one";
+            Err(BackendError::forbidden(Some("expires_at"), message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A caller that may be presented in some ways only is shown no key that may be presented in others.
+fn presents_no_wider(caller: &Record, target: &Record) -> Result<(), BackendError> {
+    let is_within =
+        || !target.sources.is_empty() && target.sources.iter().all(|source| caller.accepts(source));
+    if caller.sources.is_empty() || is_account(caller) || is_within() {
+        return Ok(());
+    }
+    let message = "expected a key that is presented in the ways of the caller's, found one with others";
+    Err(BackendError::forbidden(Some("sources"), message))
 }
 
 /// Returns whether the maker is a person who called by a password. In which way passwords are presented says nothing about keys.

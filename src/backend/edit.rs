@@ -115,7 +115,8 @@ impl Edit {
     pub(super) fn depends_on(&self, record: &Record) -> Option<KeyId> {
         match self {
             Self::Rotate(_) => record.rotated_to.clone(),
-            Self::Update(_) | Self::FirstUse(_) => None,
+            Self::Update(update) => record.rotated_from.clone().filter(|_| update.expires_at.is_some()),
+            Self::FirstUse(_) => None,
         }
     }
 
@@ -126,7 +127,7 @@ impl Edit {
         former: Option<&Record>,
     ) -> Result<Consequence, BackendError> {
         match self {
-            Self::Update(update) => update.apply(record).map(|()| Consequence::default()),
+            Self::Update(update) => update.apply(record, former).map(|()| Consequence::default()),
             Self::Rotate(rotation) => {
                 let at = rotation.at;
                 let successor = Some(rotation.apply(record, former)?);
@@ -139,12 +140,14 @@ impl Edit {
 }
 
 impl KeyUpdate {
-    fn apply(self, record: &mut Record) -> Result<(), BackendError> {
+    fn apply(self, record: &mut Record, predecessor: Option<&Record>) -> Result<(), BackendError> {
         if record.revoked.is_some() {
             return Err(BackendError::not_in_force(KeyState::Revoked));
         }
         if let Some(end) = self.expires_at {
-            if record.rotated_to.is_some() && is_later(end, record.expires_at) {
+            // The key that this one has replaced may have another successor since this one ended.
+            let has_rival = predecessor.is_some_and(|old| old.rotated_to.as_ref() != Some(&record.id));
+            if (record.rotated_to.is_some() || has_rival) && is_later(end, record.expires_at) {
                 return Err(BackendError::rotated());
             }
             record.expires_at = end;

@@ -66,11 +66,14 @@ impl KeyChange {
         Self { bounds, ..self }
     }
 
-    /// Completes a new key by what it takes from its maker. A store calls this before it inserts the key.
+    /// Completes a new key, or a successor, by what it takes from its maker. A store calls this before it makes the change.
     pub fn complete(&mut self, standing: Option<&Standing>) {
-        let Self { bounds: Some(bounds), action: KeyAction::Insert(child), .. } = self else { return };
-        if let Some(maker) = standing.or(bounds.given.as_ref()) {
-            Bounds::complete(maker.record(), child);
+        let Some(bounds) = &self.bounds else { return };
+        let Some(standing) = standing.or(bounds.given.as_ref()) else { return };
+        match &mut self.action {
+            KeyAction::Insert(child) => Bounds::complete(standing.record(), child),
+            KeyAction::Rotate(_, rotation) => Bounds::complete_rotation(standing.record(), rotation),
+            _ => {}
         }
     }
 
@@ -93,6 +96,23 @@ impl KeyChange {
             // What is about any number of keys has no bounds.
             _ => Err(BackendError::not_found()),
         }
+    }
+
+    /// Checks that the actor may end a key that ends as a consequence of the change, such as one whose grace begins with it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`check`](Self::check).
+    pub fn check_end(&self, standing: Option<&Standing>, ends: &Record) -> Result<(), BackendError> {
+        let Some(bounds) = &self.bounds else { return Ok(()) };
+        let standing = standing.or(bounds.given.as_ref()).ok_or_else(BackendError::actor_gone)?;
+        bounds.check_end(standing.rights(), ends)
+    }
+
+    /// Checks that the actor may know of a key at all.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(super) fn knows(&self, target: &Record) -> Result<(), BackendError> {
+        self.bounds.as_ref().map_or(Ok(()), |bounds| bounds.knows(target))
     }
 
     /// Returns whether the actor is to keep within bounds, so that [`check`](Self::check) needs the key that is changed.

@@ -70,8 +70,11 @@ impl Keys {
         change.check(standing.as_ref(), target.transpose()?)?;
         let (record, changes) = match change.action {
             KeyAction::Insert(record) => self.insert(*record)?,
-            KeyAction::Update(id, update) => self.edit(&id, Edit::Update(update))?,
-            KeyAction::Rotate(id, rotation) => self.edit(&id, Edit::Rotate(rotation))?,
+            KeyAction::Update(id, update) => self.edit(&id, Edit::Update(update), |_| Ok(()))?,
+            KeyAction::Rotate(ref id, ref rotation) => {
+                let may_end = |ends: &Record| change.check_end(standing.as_ref(), ends);
+                self.edit(id, Edit::Rotate(rotation.clone()), may_end)?
+            }
             KeyAction::Replace(record, filter, revocation) => {
                 self.refuse_to_insert(&record)?;
                 let (mut changed, mut changes) = several(self.revoke_all(&filter, &revocation));
@@ -117,11 +120,19 @@ impl Keys {
         Mark::against(&record.owner).iter().try_for_each(|mark| self.owners.is_free(mark))
     }
 
-    /// Changes a key, and returns the record that the edit is about: the successor if there is one.
-    fn edit(&mut self, id: &KeyId, edit: Edit) -> Result<(Record, Vec<Change>), BackendError> {
+    /// Changes a key, and returns the record that the edit is about: the successor if there is one. `may_end` checks the key that ends as
+    /// a consequence.
+    fn edit(
+        &mut self,
+        id: &KeyId,
+        edit: Edit,
+        may_end: impl Fn(&Record) -> Result<(), BackendError>,
+    ) -> Result<(Record, Vec<Change>), BackendError> {
         let mut record = self.by_id(id).ok_or_else(BackendError::not_found)?.clone();
         let former = edit.depends_on(&record).and_then(|id| self.by_id(&id).cloned());
         let Consequence { successor, ends } = edit.apply(&mut record, former.as_ref())?;
+        let ended = ends.as_ref().and_then(|(id, _)| self.by_id(id));
+        ended.map_or(Ok(()), may_end)?;
         let mut changes = vec![change_of(&record)];
         if let Some(successor) = &successor {
             changes.extend(self.insert(successor.clone())?.1);
@@ -190,7 +201,7 @@ impl Backend for MemoryStore {
     }
 
     async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
-        let (_, changes) = self.write().edit(id, Edit::FirstUse(at))?;
+        let (_, changes) = self.write().edit(id, Edit::FirstUse(at), |_| Ok(()))?;
         self.announce(changes);
         Ok(())
     }

@@ -209,7 +209,8 @@ impl<S: KeyStore> KeyManager<S> {
         Self { actor, ..self }
     }
 
-    /// Narrows the manager to what a caller may do whose key is in this store. It is judged once more with each change.
+    /// Narrows the manager to what a caller may do whose key is in this store. It is judged once more with each change, in place of the
+    /// actor of the manager and of what that requires.
     pub fn on_behalf_of<'m>(&'m self, caller: &'m Principal) -> Delegate<'m, S> {
         Delegate::new(self, caller, caller.actor())
     }

@@ -1,10 +1,14 @@
-//! On PostgreSQL, two keys that revoke each other, so that each holds what the other one waits for.
+//! On PostgreSQL, changes that get in each other's way.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, yield_now};
+use tokio::time::timeout;
 use tower_api_key::KeyState;
-use tower_api_key::backend::{BackendErrorKind, KeyStore};
+use tower_api_key::backend::{BackendErrorKind, Grace, KeyStore, Rotation};
+use tower_api_key::digest::Digester;
+use tower_api_key::{BackendError, KeyId};
 
 use crate::cast::Who;
 use crate::changes::Outcome;
@@ -12,16 +16,12 @@ use crate::mutual::Attack;
 use crate::proxy::Which;
 use crate::scene::{Held, Scene};
 use crate::server::is_absent;
-use crate::support::START;
+use crate::support::{START, revocation};
 
-/// The statement that keeps the actor as it is: the last one before the commit.
-const SHARE: &str = "FOR SHARE OF tower_api_key";
-
-/// Has the first key of the organization or the second one go for the other, up to where it waits for it.
-async fn begin(scene: &Scene, by: &Held, first: bool) -> JoinHandle<Outcome> {
-    by.proxy.hold(Which::With(SHARE));
+/// Has the first key of the organization or the second one go for the other.
+fn begin(scene: &Scene, by: &Held, first: bool) -> JoinHandle<Outcome> {
     let (cast, store) = (Arc::clone(&scene.cast), by.store.clone());
-    let attack = tokio::spawn(async move {
+    tokio::spawn(async move {
         let house = cast.household(Who::Key);
         let (caller, victim) = if first {
             (cast.caller(Who::Key), house.peer.id())
@@ -29,29 +29,11 @@ async fn begin(scene: &Scene, by: &Held, first: bool) -> JoinHandle<Outcome> {
             (cast.peer(Who::Key), house.own.id())
         };
         Attack::Revoke.make(&store, &cast, caller, victim).await
-    });
-    by.proxy.held().await;
-    attack
-}
-
-/// Checks that one revocation was made, and that the other one has found its actor revoked.
-async fn check(scene: &Scene, outcomes: [Outcome; 2]) {
-    let house = scene.cast.household(Who::Key);
-    let mut states = Vec::new();
-    for key in [&house.own, &house.peer] {
-        let record = scene.direct.get(key.id()).await.unwrap().unwrap();
-        states.push((record.state(START), scene.entries_by(key.id().as_str()).await));
-    }
-    let (winner, loser) = ((KeyState::Active, 1), (KeyState::Revoked, 0));
-    match outcomes {
-        [Ok(()), Err(BackendErrorKind::Forbidden)] => assert_eq!(states, [winner, loser]),
-        [Err(BackendErrorKind::Forbidden), Ok(())] => assert_eq!(states, [loser, winner]),
-        others => panic!("{others:?}"),
-    }
+    })
 }
 
 #[tokio::test]
-async fn of_two_keys_that_cross_the_one_that_the_server_ends_is_refused() {
+async fn of_two_keys_that_go_for_each_other_the_second_one_waits_and_is_refused() {
     if is_absent() {
         return;
     }
@@ -59,35 +41,101 @@ async fn of_two_keys_that_cross_the_one_that_the_server_ends_is_refused() {
     let another = scene.another_held().await;
     for first in [true, false] {
         scene.enter_anew().await;
-        let one = begin(&scene, &scene.held, first).await;
-        let other = begin(&scene, &another, !first).await;
+        scene.held.proxy.hold(Which::Commit);
+        let one = begin(&scene, &scene.held, first);
+        scene.held.proxy.held().await;
+        // It waits where it holds nothing that the first one wants: no one has to be ended for it.
+        let other = begin(&scene, &another, !first);
+        scene.until_waiting(&another, &scene.held, 0).await;
         scene.held.proxy.let_go();
-        scene.until_waiting(&scene.held, &another, 0).await;
-        another.proxy.let_go();
-        let (one, other) = (one.await.unwrap(), other.await.unwrap());
-        check(&scene, if first { [one, other] } else { [other, one] }).await;
+        assert_eq!(one.await.unwrap(), Ok(()));
+        assert_eq!(other.await.unwrap(), Err(BackendErrorKind::Forbidden));
+
+        let house = scene.cast.household(Who::Key);
+        let mut states = Vec::new();
+        for key in [&house.own, &house.peer] {
+            let record = scene.direct.get(key.id()).await.unwrap().unwrap();
+            states.push((record.state(START), scene.entries_by(key.id().as_str()).await));
+        }
+        let (winner, loser) = ((KeyState::Active, 1), (KeyState::Revoked, 0));
+        assert_eq!(states, if first { [winner, loser] } else { [loser, winner] });
     }
 }
 
+fn rotation(id: &str, grace: Grace) -> Rotation {
+    let digest = Digester::sha256().digest(id.as_bytes());
+    let mut rotation = Rotation::new(KeyId::new(id).unwrap(), digest, "", START);
+    rotation.grace = grace;
+    rotation
+}
+
+/// A transaction of the application itself, which locks rows in an order of its own.
+async fn lock(transaction: &mut sqlx::Transaction<'_, sqlx::Postgres>, id: &KeyId) {
+    const LOCK: &str = "SELECT FROM tower_api_key WHERE id = $1 FOR UPDATE";
+    sqlx::query(LOCK).bind(id.as_str()).execute(&mut **transaction).await.unwrap();
+}
+
 #[tokio::test]
-async fn of_two_keys_that_cross_the_one_that_may_not_wait_any_longer_is_refused() {
+async fn a_change_that_the_server_ends_for_another_one_is_tried_once_more() {
     if is_absent() {
         return;
     }
     let scene = Scene::open().await;
-    // Below the time after which the server looks for those who wait for each other.
-    scene.database.command("ALTER DATABASE", "SET lock_timeout = '600ms'").await;
-    let (held, another) = (scene.one_held().await, scene.another_held().await);
-    for first in [true, false] {
-        scene.enter_anew().await;
-        let one = begin(&scene, &held, first).await;
-        let other = begin(&scene, &another, !first).await;
-        held.proxy.let_go();
-        // The first one gives up well before the second one would.
-        scene.until_waiting(&held, &another, 200).await;
-        another.proxy.let_go();
-        let (one, other) = (one.await.unwrap(), other.await.unwrap());
-        assert_eq!((one, other), (Err(BackendErrorKind::Forbidden), Ok(())));
-        check(&scene, if first { [one, other] } else { [other, one] }).await;
+    let application = scene.application().await;
+    let old = scene.cast.household(Who::Key).own.id().clone();
+    let grace = Grace::For(Duration::from_secs(600));
+    let former = scene.direct.rotate(&old, rotation("former", grace)).await.unwrap().id;
+    scene.direct.revoke(&former, revocation()).await.unwrap();
+
+    let mut crossing = application.begin().await.unwrap();
+    if sqlx::query("SET LOCAL deadlock_timeout = '1min'").execute(&mut *crossing).await.is_err() {
+        eprintln!("skipped: a_change_that_the_server_ends… (the role may not choose who is ended)");
+        return;
     }
+    lock(&mut crossing, &former).await;
+    let (store, id) = (scene.held.store.clone(), old.clone());
+    let rotating = tokio::spawn(async move { store.rotate(&id, rotation("latter", grace)).await });
+    scene.until_waits_for_application(&scene.held).await;
+    // The store holds this one, and waits for the other.
+    lock(&mut crossing, &old).await;
+    crossing.rollback().await.unwrap();
+    assert_eq!(rotating.await.unwrap().unwrap().id.as_str(), "latter");
+    assert_eq!(
+        scene.direct.get(&old).await.unwrap().unwrap().rotated_to,
+        Some(KeyId::new("latter").unwrap())
+    );
+}
+
+#[tokio::test]
+async fn a_change_that_has_waited_for_as_long_as_it_may_is_tried_once_more() {
+    if is_absent() {
+        return;
+    }
+    let scene = Scene::open().await;
+    scene.database.command("ALTER DATABASE", "SET lock_timeout = '200ms'").await;
+    let (application, held) = (scene.application().await, scene.one_held().await);
+    let target = scene.cast.household(Who::Key).target.id().clone();
+    let revoke = || {
+        let (store, id) = (held.store.clone(), target.clone());
+        tokio::spawn(async move { store.revoke(&id, revocation()).await })
+    };
+    for gives_up in [true, false] {
+        let mut holding = application.begin().await.unwrap();
+        lock(&mut holding, &target).await;
+        let revoking: JoinHandle<Result<(), BackendError>> = revoke();
+        if gives_up {
+            let outcome = timeout(Duration::from_secs(30), revoking).await.unwrap().unwrap();
+            assert_eq!(outcome.unwrap_err().kind(), BackendErrorKind::Unavailable);
+            holding.rollback().await.unwrap();
+            continue;
+        }
+        let first = scene.until_waits_for_application(&held).await;
+        while scene.until_waits_for_application(&held).await == first {
+            yield_now().await;
+        }
+        holding.rollback().await.unwrap();
+        revoking.await.unwrap().unwrap();
+    }
+    let record = scene.direct.get(&target).await.unwrap().unwrap();
+    assert_eq!(record.revoked, Some(revocation()));
 }

@@ -29,6 +29,9 @@ const TABLES: [&str; 8] = [
 /// By what name the server knows a connection that goes to it at once.
 const DIRECT: &str = "direct";
 
+/// The same of an application.
+const APPLICATION: &str = "application";
+
 impl Node for PostgresStore {}
 
 pub(crate) struct Scene {
@@ -131,6 +134,26 @@ impl Scene {
             AND clock_timestamp() - a.query_start >= $3 * INTERVAL '1 millisecond'";
         let waiting = sqlx::query_scalar(WAITING).bind(name).bind(other).bind(millis);
         waiting.fetch_one(&self.watcher).await.map(|number: i64| number > 0).unwrap()
+    }
+
+    /// Opens connections of an application that works on the tables by itself.
+    pub(crate) async fn application(&self) -> PgPool {
+        pool(options(&self.database, APPLICATION)).await
+    }
+
+    /// Waits until a store waits for the application, and returns when the transaction began in which it does.
+    pub(crate) async fn until_waits_for_application(&self, store: &Held) -> String {
+        const BEGUN: &str = "SELECT a.xact_start::TEXT FROM pg_stat_activity a JOIN pg_stat_activity b
+            ON a.wait_event_type = 'Lock' AND b.pid = ANY (pg_blocking_pids(a.pid))
+            WHERE a.datname = current_database() AND a.application_name = $1
+            AND b.datname = current_database() AND b.application_name = $2";
+        loop {
+            let waiting = sqlx::query_scalar(BEGUN).bind(store.name).bind(APPLICATION);
+            if let Some(begun) = waiting.fetch_optional(&self.watcher).await.unwrap() {
+                return begun;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Opens one more store behind a proxy of its own.

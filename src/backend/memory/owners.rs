@@ -160,7 +160,8 @@ impl Keys {
     fn purge(&mut self, owner: &Owner) -> Result<Vec<Change>, BackendError> {
         found(self.owners.deleted.remove(&Mark::of(owner)))?;
         if let Owner::Organization(own) = owner {
-            self.owners.deleted.retain(|mark| mark.organization != own.id);
+            let is_project = |mark: &Mark| mark.kind == "project" && mark.organization == own.id;
+            self.owners.deleted.retain(|mark| !is_project(mark));
         }
         let filter = KeyFilter::of_owner(owner);
         self.usage.forget(&filter);

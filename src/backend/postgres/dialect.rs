@@ -19,21 +19,10 @@ pub(super) const BEGIN: &str =
 /// Keeps a row that was read as it is, until the transaction ends.
 pub(super) const LOCK_ROW: &str = " FOR UPDATE OF tower_api_key";
 
-/// Keeps the key of an actor as it is, and lets others do the same, until the transaction ends.
-pub(super) const SHARE_KEY: &str = " FOR SHARE OF tower_api_key";
-
-/// Keep what is known of the owner of an actor's key as it is, by its organization and its e-mail, of which one is NULL: for changes that
-/// do not hold off changes of owners as a whole. Memberships come first, as where a person is deleted: in another order, the two could wait
-/// for each other again when the change is tried again.
-pub(super) const SHARE_OWNER: &[&str] = &[
-    "SELECT FROM tower_api_key_organization WHERE organization = $1 AND $2::TEXT IS NULL FOR SHARE",
-    "SELECT FROM tower_api_key_membership m JOIN tower_api_key_organization o ON o.organization = m.organization
-        WHERE m.email = $2 AND $1::TEXT IS NULL FOR SHARE",
-    "SELECT FROM tower_api_key_user WHERE email = $2 AND $1::TEXT IS NULL FOR SHARE",
-];
-
-/// Holds off the writers whose keys these are.
-pub(super) const LOCK_KEYS: &str = " FOR NO KEY UPDATE";
+/// Locks a key by its number, alone or with others, until the transaction ends. Who waits comes before who asks later, whichever they ask
+/// for.
+pub(super) const KEY_LOCKS: Option<(&str, &str)> =
+    Some(("pg_advisory_xact_lock", "pg_advisory_xact_lock_shared"));
 
 /// Whoever adds a key holds off changes of owners, and whoever changes an owner holds off new keys: a key that is added unseen
 /// would be cached with its owner as it was. Changes of many keys hold off those that take the rows of two, in another order. The

@@ -17,9 +17,7 @@ pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 pub(super) const LOCK_ROW: &str = "";
 
 /// Nothing, for the same reason.
-pub(super) const SHARE_KEY: &str = "";
-pub(super) const SHARE_OWNER: &[&str] = &[];
-pub(super) const LOCK_KEYS: &str = "";
+pub(super) const KEY_LOCKS: Option<(&str, &str)> = None;
 pub(super) const PASS_LOCKED: &str = "";
 pub(super) const KEEP_OWNERS: &[&str] = &[];
 pub(super) const LOCK_OWNERS: &[&str] = &[];

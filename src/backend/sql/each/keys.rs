@@ -2,15 +2,16 @@
 
 use sqlx::QueryBuilder;
 
-use super::actor::{is_key, share_owner};
+use super::actor::judge;
 use super::dialect::{Database, DatabaseTransaction, LOCK_ROW};
 use super::filter::{restrict, restrict_to};
-use super::read::by_id_to_change;
+use super::locks::KeyLocks;
+use super::read::{by_id, by_id_to_change};
 use super::write::{ROWS, Written, refused};
 use super::{audit, owners};
 use crate::backend::edit::{Consequence, Edit, change_of};
 use crate::backend::sql::{KeyRow, columns, decode_digest};
-use crate::backend::{BackendError, Change, Found, KeyAction, KeyChange, KeyFilter, Standing};
+use crate::backend::{BackendError, Change, KeyAction, KeyChange, KeyFilter, Standing};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
@@ -30,97 +31,70 @@ const REVOKE: &str = "UPDATE tower_api_key SET revoked_at = $2, revoked_reason =
     WHERE id = $1 AND revoked_at IS NULL RETURNING digest";
 const DIGEST_OF: &str = "SELECT digest FROM tower_api_key WHERE id = $1";
 
-/// A change of keys that is not committed yet.
-pub(super) struct Made {
-    pub(super) written: Written,
-    /// The key that was changed, as it was before.
-    pub(super) target: Option<Record>,
-    /// Whether the actor has changed its own key. It was judged then by the key as it was before, which is locked since.
-    pub(super) is_own: bool,
+/// Returns the keys that a change writes or rests on. Of a key that the actor may not know of, nothing is locked.
+pub(super) async fn key_locks(
+    transaction: &mut DatabaseTransaction<'_>,
+    change: &KeyChange,
+) -> Result<KeyLocks, BackendError> {
+    let locks = KeyLocks::of(&change.actor);
+    let Some(id) = change.target() else { return Ok(locks) };
+    let is_rotation = matches!(change.action, KeyAction::Rotate(..));
+    if !is_rotation && !change.has_bounds() {
+        // A row that cannot be read must not keep a key alive, so nothing is read that need not be.
+        return Ok(locks.writing([id]));
+    }
+    let target = by_id(&mut **transaction, id).await?;
+    let Some(target) = target.filter(|target| change.knows(target).is_ok()) else {
+        // An actor that is not in force is told so first, whatever it asks for.
+        judge(transaction, &change.actor).await?;
+        return Err(BackendError::not_found());
+    };
+    let relatives = [&target.rotated_from, &target.rotated_to].into_iter().flatten();
+    Ok(locks.writing(relatives.filter(|_| is_rotation).chain([id])))
 }
 
-impl From<Written> for Made {
-    fn from(written: Written) -> Self {
-        Self { written, target: None, is_own: false }
-    }
-}
-
-/// Judges a change before it is made, by what is known so far.
-struct Judge<'c> {
-    change: &'c KeyChange,
-    first: Option<&'c Standing>,
-}
-
-impl Judge<'_> {
-    fn is_actor(&self, id: &KeyId) -> bool {
-        is_key(&self.change.actor, id)
-    }
-
-    /// Checks a key that is about to be written. Where it is the actor's own, that is judged by it: the key is locked now.
-    fn check(&self, target: &Record) -> Result<(), BackendError> {
-        if self.is_actor(&target.id) {
-            return self.check_by(target, target);
-        }
-        self.change.check(self.first, Some(target))
-    }
-
-    fn check_by(&self, own: &Record, target: &Record) -> Result<(), BackendError> {
-        let standing = self.change.actor.judge(Found::Key(own.clone()))?;
-        self.change.check(standing.as_ref(), Some(target))
-    }
-}
-
-/// Makes a change of keys, if its actor may make it by what is known so far.
+/// Makes a change of keys, if its actor may make it.
 pub(super) async fn make(
     transaction: &mut DatabaseTransaction<'_>,
     change: &KeyChange,
-    first: Option<&Standing>,
-) -> Result<Made, BackendError> {
-    let judge = Judge { change, first };
-    Ok(match change.action.clone() {
+    standing: Option<&Standing>,
+) -> Result<Written, BackendError> {
+    let by = Some((change, standing));
+    match change.action.clone() {
         KeyAction::Insert(record) => {
-            change.check(first, None)?;
-            insert(transaction, &record).await?.into()
+            change.check(standing, None)?;
+            insert(transaction, &record).await
         }
-        KeyAction::Update(id, update) => edit(transaction, &id, Edit::Update(update), Some(&judge)).await?,
-        KeyAction::Rotate(id, rotation) => {
-            edit(transaction, &id, Edit::Rotate(rotation), Some(&judge)).await?
-        }
+        KeyAction::Update(id, update) => edit(transaction, &id, Edit::Update(update), by).await,
+        KeyAction::Rotate(id, rotation) => edit(transaction, &id, Edit::Rotate(rotation), by).await,
         KeyAction::Replace(record, filter, revocation) => {
             let revoked = revoke_all(transaction, &filter, &revocation).await?;
             let inserted = insert(transaction, &record).await?;
             let changes = [revoked.changes, inserted.changes].concat();
-            Written { record: inserted.record, keys: revoked.keys, ..Written::several(changes) }.into()
+            Ok(Written { record: inserted.record, keys: revoked.keys, ..Written::several(changes) })
         }
         KeyAction::Revoke(id, revocation) => {
-            let is_own = judge.is_actor(&id);
-            if let Some(first) = first.filter(|_| is_own) {
-                share_owner(transaction, &first.record().owner).await?;
-            }
-            // A row that cannot be read must not keep a key alive, so nothing is read that need not be.
-            let target = if is_own || change.has_bounds() {
+            if change.has_bounds() {
                 let target = by_id_to_change(transaction, &id).await?.ok_or_else(BackendError::not_found)?;
-                judge.check(&target)?;
-                Some(target)
-            } else {
-                None
-            };
-            Made { written: revoke(transaction, &id, &revocation).await?, target, is_own }
+                change.check(standing, Some(&target))?;
+            }
+            revoke(transaction, &id, &revocation).await
         }
-        KeyAction::RevokeAll(filter, revocation) => {
-            revoke_all(transaction, &filter, &revocation).await?.into()
-        }
-        KeyAction::DeleteEnded(before) => delete_ended(transaction, before).await?.into(),
-    })
+        KeyAction::RevokeAll(filter, revocation) => revoke_all(transaction, &filter, &revocation).await,
+        KeyAction::DeleteEnded(before) => delete_ended(transaction, before).await,
+    }
 }
 
-/// Notes the first use of a key.
+/// Notes the first use of a key, which may end the one that it has replaced.
 pub(super) async fn note_first_use(
     transaction: &mut DatabaseTransaction<'_>,
     id: &KeyId,
     at: Timestamp,
 ) -> Result<Written, BackendError> {
-    Ok(edit(transaction, id, Edit::FirstUse(at), None).await?.written)
+    let used = by_id(&mut **transaction, id).await?.ok_or_else(BackendError::not_found)?;
+    let keys = used.rotated_from.iter().chain([id]);
+    KeyLocks::default().writing(keys).acquire(transaction).await?;
+    edit(transaction, id, Edit::FirstUse(at), None).await
 }
 
 async fn insert(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> Result<Written, BackendError> {
@@ -158,37 +132,36 @@ async fn insert(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> R
     Ok(Written { record: Some(record.clone()), ..Written::one(Change::Changed(record.digest)) })
 }
 
-/// Changes a key, if it may be changed as it was before.
+/// Changes a key, if whoever changes it may do so to the key as it was before.
 async fn edit(
     transaction: &mut DatabaseTransaction<'_>,
     id: &KeyId,
     edit: Edit,
-    judge: Option<&Judge<'_>>,
-) -> Result<Made, BackendError> {
+    by: Option<(&KeyChange, Option<&Standing>)>,
+) -> Result<Written, BackendError> {
     let before = by_id_to_change(transaction, id).await?.ok_or_else(BackendError::not_found)?;
-    judge.map_or(Ok(()), |judge| judge.check(&before))?;
-    let mut is_own = judge.is_some_and(|judge| judge.is_actor(id));
+    by.map_or(Ok(()), |(change, standing)| change.check(standing, Some(&before)))?;
     let former = match edit.depends_on(&before) {
         Some(former) => by_id_to_change(transaction, &former).await?,
         None => None,
     };
     let mut record = before.clone();
-    let by = edit.by().map(str::to_owned);
+    let by_name = edit.by().map(str::to_owned);
     let Consequence { successor, ends } = edit.apply(&mut record, former.as_ref())?;
     let mut changes = Vec::new();
     if record != before {
         changes.push(change(transaction, &record).await?);
         let (action, to) = successor.as_ref().map_or(("updated", None), |new| ("rotated", Some(&new.id)));
-        audit::note(transaction, action, id.as_str(), to, by.as_deref()).await?;
+        audit::note(transaction, action, id.as_str(), to, by_name.as_deref()).await?;
     }
     if let Some(successor) = &successor {
         changes.extend(insert(transaction, successor).await?.changes);
     }
     if let Some((old, end)) = ends {
-        if let Some(judge) = judge.filter(|judge| judge.is_actor(&old)) {
-            let own = by_id_to_change(transaction, &old).await?.ok_or_else(BackendError::actor_gone)?;
-            judge.check_by(&own, &before)?;
-            is_own = true;
+        if let Some((change, standing)) = by.filter(|(change, _)| change.has_bounds())
+            && let Some(old) = by_id_to_change(transaction, &old).await?
+        {
+            change.check_end(standing, &old)?;
         }
         let digest = sqlx::query_scalar(END)
             .bind(old.as_str())
@@ -197,12 +170,11 @@ async fn edit(
             .fetch_optional(&mut **transaction)
             .await;
         if let Some(digest) = understand(digest)? {
-            audit::note(transaction, "updated", old.as_str(), None, None).await?;
+            audit::note(transaction, "updated", old.as_str(), None, by_name.as_deref()).await?;
             changes.push(Change::Changed(digest));
         }
     }
-    let written = Written { record: Some(successor.unwrap_or(record)), ..Written::several(changes) };
-    Ok(Made { written, target: Some(before), is_own })
+    Ok(Written { record: Some(successor.unwrap_or(record)), ..Written::several(changes) })
 }
 
 async fn change(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> Result<Change, BackendError> {

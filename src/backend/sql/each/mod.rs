@@ -5,6 +5,7 @@ mod audit;
 mod borrowed;
 mod filter;
 mod keys;
+mod locks;
 mod migrate;
 mod owners;
 mod read;

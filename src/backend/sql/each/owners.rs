@@ -2,7 +2,7 @@
 
 use sqlx::{Executor, QueryBuilder, Row as _};
 
-use super::dialect::{Database, DatabaseConnection, DatabaseTransaction, LOCK_KEYS, memberships, up_to_date};
+use super::dialect::{Database, DatabaseConnection, DatabaseTransaction, memberships, up_to_date};
 use super::filter::restrict;
 use super::keys::{all_of, delete_owned, revoke_all};
 use super::read::understand;
@@ -55,9 +55,6 @@ pub(super) async fn change(
     let changes = match change {
         OwnerChange::PutOrganization(Organization { id, disabled, requires_sso }) => {
             refuse_marked(transaction, &Mark::of_organization(&id)).await?;
-            if organization(&mut **transaction, &id).await?.is_none() {
-                keep_writers_off(transaction, &id).await?;
-            }
             let put = sqlx::query(PUT_ORGANIZATION).bind(&*id).bind(disabled).bind(requires_sso);
             put.execute(&mut **transaction).await.map_err(refused)?;
             concerned_by_organization(transaction, &id).await?
@@ -162,13 +159,6 @@ async fn refuse_marked(transaction: &mut DatabaseTransaction<'_>, mark: &Mark) -
 
 async fn put_mark(transaction: &mut DatabaseTransaction<'_>, mark: &Mark) -> Result<(), BackendError> {
     execute(transaction, PUT_MARK, &[mark.kind, &mark.organization, &mark.name]).await.map(drop)
-}
-
-/// Waits for the writers whose keys an organization that is new here has. Until now they had no row of it to share.
-async fn keep_writers_off(transaction: &mut DatabaseTransaction<'_>, id: &str) -> Result<(), BackendError> {
-    let mut query = QueryBuilder::<Database>::new("SELECT id FROM tower_api_key WHERE owner_organization = ");
-    query.push_bind(id.to_owned()).push(LOCK_KEYS);
-    query.build().fetch_all(&mut **transaction).await.map(drop).map_err(refused)
 }
 
 /// Runs a statement about texts, and returns how many rows it was about.

@@ -3,7 +3,7 @@
 use sqlx::error::UnexpectedNullError;
 use sqlx::{Decode, Executor, FromRow, QueryBuilder, Row as _, Type};
 
-use super::dialect::{Database, DatabaseTransaction, LOCK_ROW, Row, SHARE_KEY, memberships, up_to_date};
+use super::dialect::{Database, DatabaseTransaction, LOCK_ROW, Row, memberships, up_to_date};
 use super::filter::restrict;
 use crate::backend::sql::{KeyRow, OwnerFacts, columns};
 use crate::backend::{BackendError, KeyFilter};
@@ -61,24 +61,8 @@ pub(super) async fn by_id_to_change(
     transaction: &mut DatabaseTransaction<'_>,
     id: &KeyId,
 ) -> Result<Option<Record>, BackendError> {
-    by_id_locked(transaction, id, LOCK_ROW).await
-}
-
-/// Returns a key that other transactions may read and share, and cannot change, until this one ends.
-pub(super) async fn by_id_to_share(
-    transaction: &mut DatabaseTransaction<'_>,
-    id: &KeyId,
-) -> Result<Option<Record>, BackendError> {
-    by_id_locked(transaction, id, SHARE_KEY).await
-}
-
-async fn by_id_locked(
-    transaction: &mut DatabaseTransaction<'_>,
-    id: &KeyId,
-    lock: &'static str,
-) -> Result<Option<Record>, BackendError> {
     let mut query = QueryBuilder::new(concat!(select_keys!(), " WHERE id = "));
-    query.push_bind(id.as_str()).push(lock);
+    query.push_bind(id.as_str()).push(LOCK_ROW);
     decode(query.build_query_as().fetch_optional(&mut **transaction).await)
 }
 

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use sqlx::{Connection, QueryBuilder};
 
-use super::actor::{OwnerFacts, confirm, judge};
+use super::actor::judge;
 use super::borrowed::{Borrowed, LONG_PATIENCE, PATIENCE, ask, in_time};
 use super::dialect::{
     AFTER_CHANGES, BEGIN, Database, DatabaseConnection, DatabaseTransaction, KEEP_OWNERS, LOCK_OWNERS, Pool,
     is_crossed, is_unfit,
 };
-use super::keys::{Made, make, note_first_use};
+use super::keys::{key_locks, make, note_first_use};
+use super::locks::KeyLocks;
 use super::owners;
 use crate::backend::sql::encode_change;
 use crate::backend::{Actor, Announcement, BackendError, Change, KeyAction, KeyChange, OwnerChange};
@@ -31,25 +32,22 @@ pub(super) enum Write {
 }
 
 impl Write {
-    /// Returns the statements that come before all others, so that a new key and a change of its owner do not miss each other, and
-    /// changes of one or two keys and changes of many do not wait for each other.
+    /// Returns the statements that come before all others, so that a new key and a change of its owner do not miss each other, changes of
+    /// one or two keys and changes of many do not wait for each other, and what an actor rests on stays as it is.
     fn locks(&self) -> &'static [&'static str] {
         match self {
-            // One row, and what its actor rests on: a revocation waits for as little as it can.
-            _ if self.owner_facts() == OwnerFacts::Free => &[],
             Self::FirstUse(..) => KEEP_OWNERS,
             Self::Keys(change) => match change.action {
-                KeyAction::Insert(_) | KeyAction::Update(..) | KeyAction::Rotate(..) => KEEP_OWNERS,
+                // The application itself rests on nothing: its revocation of one key waits for as little as it can.
+                KeyAction::Revoke(..) if change.actor.subject().is_none() => &[],
+                KeyAction::Insert(_)
+                | KeyAction::Update(..)
+                | KeyAction::Rotate(..)
+                | KeyAction::Revoke(..) => KEEP_OWNERS,
                 _ => LOCK_OWNERS,
             },
             Self::Owner(..) => LOCK_OWNERS,
         }
-    }
-
-    fn owner_facts(&self) -> OwnerFacts {
-        let is_revocation =
-            matches!(self, Self::Keys(change) if matches!(change.action, KeyAction::Revoke(..)));
-        if is_revocation { OwnerFacts::Free } else { OwnerFacts::Held }
     }
 
     fn patience(&self) -> Duration {
@@ -133,19 +131,15 @@ async fn write_on(
     for statement in write.locks() {
         sqlx::query(*statement).execute(&mut *transaction).await.map_err(BackendError::unavailable)?;
     }
-    let facts = write.owner_facts();
     let written = match write {
         Write::Keys(change) => {
             let mut change = *change;
-            let first = judge(&mut transaction, &change.actor).await?;
-            change.complete(first.as_ref());
-            let Made { written, target, is_own } = make(&mut transaction, &change, first.as_ref()).await?;
+            key_locks(&mut transaction, &change).await?.acquire(&mut transaction).await?;
+            let standing = judge(&mut transaction, &change.actor).await?;
+            change.complete(standing.as_ref());
+            let written = make(&mut transaction, &change, standing.as_ref()).await?;
             log(&mut transaction, &written.changes[..written.new]).await?;
-            if !is_own {
-                let (actor, own) = (&change.actor, &written.changes);
-                let last = confirm(&mut transaction, actor, first.as_ref(), own, facts).await?;
-                change.check(last.as_ref(), target.as_ref())?;
-            }
+            change.actor.check_time(standing.as_ref())?;
             written
         }
         Write::FirstUse(id, at) => {
@@ -155,10 +149,11 @@ async fn write_on(
         }
         Write::Owner(change) => {
             let (change, actor) = *change;
-            let first = judge(&mut transaction, &actor).await?;
+            KeyLocks::of(&actor).acquire(&mut transaction).await?;
+            let standing = judge(&mut transaction, &actor).await?;
             let written = owners::change(&mut transaction, change).await?;
             log(&mut transaction, &written.changes[..written.new]).await?;
-            confirm(&mut transaction, &actor, first.as_ref(), &written.changes, facts).await?;
+            actor.check_time(standing.as_ref())?;
             written
         }
     };

@@ -1,0 +1,61 @@
+//! Keeping keys as they are while a change is made.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
+use sqlx::QueryBuilder;
+
+use super::dialect::{Database, DatabaseTransaction, KEY_LOCKS};
+use crate::backend::{Actor, BackendError, Subject};
+use crate::key::KeyId;
+
+/// The keys that a change writes, and the one on whose authority it is made. They are locked in one order, so that two changes do not
+/// wait for each other, and in turn: a change of a key waits for those that rest on it now, and not for those that come later, as it would
+/// for the locks of rows that many share.
+#[derive(Debug, Default)]
+pub(super) struct KeyLocks(BTreeMap<i64, Mode>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Mode {
+    Rests,
+    Writes,
+}
+
+impl KeyLocks {
+    pub(super) fn of(actor: &Actor) -> Self {
+        let mut locks = Self::default();
+        if let Some(Subject::Key(id)) = actor.subject() {
+            locks.add(id, Mode::Rests);
+        }
+        locks
+    }
+
+    /// Adds keys that are written.
+    pub(super) fn writing<'k>(mut self, keys: impl IntoIterator<Item = &'k KeyId>) -> Self {
+        keys.into_iter().for_each(|id| self.add(id, Mode::Writes));
+        self
+    }
+
+    fn add(&mut self, id: &KeyId, mode: Mode) {
+        let held = self.0.entry(number_of(id)).or_insert(mode);
+        *held = mode.max(*held);
+    }
+
+    /// Waits for these locks, which last until the transaction ends.
+    pub(super) async fn acquire(self, transaction: &mut DatabaseTransaction<'_>) -> Result<(), BackendError> {
+        let Some((exclusive, shared)) = KEY_LOCKS.filter(|_| !self.0.is_empty()) else { return Ok(()) };
+        let mut query = QueryBuilder::<Database>::new("SELECT ");
+        for (index, (number, mode)) in self.0.into_iter().enumerate() {
+            query.push(if index == 0 { "" } else { ", " });
+            query.push(if mode == Mode::Writes { exclusive } else { shared });
+            query.push("(").push_bind(number).push(")");
+        }
+        query.build().execute(&mut **transaction).await.map(drop).map_err(BackendError::unavailable)
+    }
+}
+
+/// Returns the number by which a key is locked. Two keys with one number wait for each other without need, which is rare.
+fn number_of(id: &KeyId) -> i64 {
+    let digest = Sha256::new().chain_update(b"tower_api_key\0").chain_update(id.as_str()).finalize();
+    i64::from_be_bytes(std::array::from_fn(|index| digest[index]))
+}
