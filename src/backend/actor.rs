@@ -190,6 +190,17 @@ impl Actor {
         self.with(Need { requirement, place: Some(place) })
     }
 
+    /// Requires what another actor requires as well.
+    #[cfg(feature = "manage")]
+    pub(crate) fn requires_as(mut self, other: &Self) -> Self {
+        if let Self::Key(KeyActor { basis, .. }) | Self::Person(PersonActor { basis, .. }) = other {
+            for need in &basis.needs {
+                self = self.with(need.clone());
+            }
+        }
+        self
+    }
+
     fn with(mut self, need: Need) -> Self {
         match &mut self {
             Self::Key(KeyActor { basis, .. }) | Self::Person(PersonActor { basis, .. }) => {

@@ -81,6 +81,12 @@ impl Bounds {
         presents_no_wider(caller.record(), target)?;
         let (own, limit) = (rotation.own_end(target), caller.record().expires_at);
         let is_replaced = caller.record().rotated_to.is_some();
+        if is_replaced && target.rotated_from.as_ref() == Some(&caller.record().id) {
+            return Err(BackendError::forbidden(
+                None,
+                "a key does not replace the one that it was replaced by",
+            ));
+        }
         match rotation.expires_at {
             Some(end) if is_replaced || is_later(Some(end), own) => ends_no_later_than(Some(end), limit),
             _ => Ok(()),

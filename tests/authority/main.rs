@@ -9,6 +9,7 @@ mod elsewhere;
 mod ends;
 mod first_use;
 mod gone;
+mod graces;
 mod held;
 mod meddling;
 mod owners;
@@ -60,6 +61,13 @@ on_every_store! {
     first_use::a_first_use_that_could_not_be_noted_is_noted_by_a_later_request,
     gone::a_caller_who_is_not_in_force_makes_no_change_by_code,
     gone::the_former_holder_of_an_address_makes_no_key_of_the_next_one,
+    graces::a_key_in_its_grace_hands_nothing_out_that_outlives_it,
+    graces::a_rotated_key_has_one_successor_in_force,
+    graces::a_weak_caller_ends_no_stronger_key_by_way_of_its_successor,
+    graces::lives_do_not_grow_by_rotations,
+    graces::no_key_is_shown_that_is_presented_in_more_ways,
+    graces::what_a_manager_requires_is_required_of_its_delegates,
+    graces::a_purged_organization_leaves_the_marks_of_people,
     held::an_update_by_a_caller_who_is_not_in_force_any_more_changes_nothing,
     held::a_key_is_not_made_by_a_caller_who_is_not_in_force_any_more,
     held::a_key_is_not_made_with_scopes_that_the_caller_has_lost,
@@ -84,7 +92,7 @@ on_every_store! {
     rotation::a_key_rotates_itself,
     rotation::nothing_is_read_after_a_rotation_whose_answer_was_lost,
     rotation::a_key_is_rotated_again_once_its_unseen_successor_has_ended,
-    rotation::a_key_replaces_its_successor_and_ends_by_that,
+    rotation::a_key_does_not_replace_the_one_that_it_was_replaced_by,
     rotation::a_key_that_became_stronger_meanwhile_is_not_shown_to_a_weaker_caller,
     strength::a_weaker_caller_does_not_change_a_stronger_key,
     strength::a_key_changes_and_revokes_itself,

@@ -115,15 +115,6 @@ impl Change {
             Self::For(change) => change.make(store, cast, who).await,
         }
     }
-
-    /// Whether the change itself writes the row of the key that makes it.
-    pub(crate) fn writes_its_actor(self, who: Who) -> bool {
-        match self {
-            Self::Within(change) => change.is_own(),
-            Self::For(Wide::RevokeAll | Wide::DeleteOrganization) => who == Who::Key,
-            Self::For(_) => false,
-        }
-    }
 }
 
 impl Bounded {

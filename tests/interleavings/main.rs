@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod book;
+mod busy;
 mod cast;
 mod changes;
 mod crossing;

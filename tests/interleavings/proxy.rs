@@ -16,8 +16,6 @@ use tokio::time::timeout;
 pub(crate) enum Which {
     /// The one with this number in a transaction, of which `BEGIN` is number 0.
     Number(usize),
-    /// The first one that runs a statement with this in it.
-    With(&'static str),
     Commit,
 }
 
@@ -190,7 +188,6 @@ impl Requests {
         self.number = (!is_over).then_some(number + 1);
         let is_awaited = match *self.awaited.lock().unwrap() {
             Some(Which::Number(awaited)) => number == awaited,
-            Some(Which::With(part)) => statement.contains(part),
             Some(Which::Commit) => statement == "COMMIT",
             None => false,
         };

@@ -97,7 +97,7 @@ impl Scene {
         self.run(format!("CREATE SCHEMA start; {}", keep.concat())).await;
     }
 
-    async fn run(&self, statements: String) {
+    pub(crate) async fn run(&self, statements: String) {
         sqlx::raw_sql(AssertSqlSafe(statements)).execute(&self.watcher).await.unwrap();
     }
 
