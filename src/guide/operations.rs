@@ -183,9 +183,9 @@
 //! For a step of the application's own that cannot be undone, [`Principal::recheck`](crate::Principal::recheck) judges the caller once more. It
 //! is answered from the cache: by the next request in this process, within L for what others change. It is no transaction.
 //!
-//! A change is refused that its actor may not make any more (403), and nothing is changed. On PostgreSQL, roles that change keys need the right
-//! to lock the rows of actors, which `UPDATE` implies. A database-wide `lock_timeout` is respected: a change that runs into it, or into
-//! a deadlock with another one, is tried once more.
+//! A change is refused that its actor may not make any more (403), and nothing is changed. On PostgreSQL, a revocation by
+//! a caller waits while many keys or an owner are changed, and the application's own (`KeyManager::revoke`) does not. A database-wide
+//! `lock_timeout` is respected: a change that runs into it, or into a deadlock with a statement of yours, is tried once more.
 //!
 //! # Owners that are deleted
 //!
