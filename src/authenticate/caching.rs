@@ -23,7 +23,7 @@ pub(super) struct CacheKey(HeaderValue);
 #[derive(Debug, Clone)]
 pub(super) struct CacheHeaders {
     key: CacheKey,
-    /// Whether the response was made for a caller, and is nobody else's.
+    /// Whether the response was made for one caller alone.
     is_private: bool,
 }
 

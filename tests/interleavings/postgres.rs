@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tower_api_key::backend::BackendErrorKind;
 
 use crate::cast::Who;
-use crate::changes::{Bounded, Change, Outcome, Wide};
+use crate::changes::{Change, Outcome};
 use crate::losses::Loss;
 use crate::memory::ALL;
 use crate::pairs::{is_tried, least, probe, takes_target};
@@ -78,8 +78,6 @@ impl Scene {
             assert!(*waited || seen.after == seen.during, "{told}: {:?} {:?}", seen.during, seen.after);
             let entries = i64::from(loss == Loss::RotatedByItself) * 2;
             assert_eq!(self.entries_by(name).await, entries, "{told}");
-        } else if may_cross(change, loss) && seen.change == Err(BackendErrorKind::Forbidden) {
-            assert_eq!((seen.loss, self.entries_by(name).await), (Ok(()), 0), "{told}");
         } else {
             assert!(*waited, "{told}");
             assert_eq!(seen.change, Ok(()), "{told}");
@@ -117,20 +115,6 @@ impl Scene {
         }
         panic!("{who:?} {change:?} {loss:?}: no answer to message {number}");
     }
-}
-
-/// Whether the two may wait for each other, so that the server ends either: a revocation takes its key before what its actor rests on,
-/// so that it waits for as little as it can, and whoever deletes an owner takes the keys last.
-fn may_cross(change: Change, loss: Loss) -> bool {
-    const OF_ITS_OWNER: Change = Change::Within(Bounded::RevokeAnother);
-    matches!(change, OF_ITS_OWNER | Change::For(Wide::Revoke))
-        && matches!(
-            loss,
-            Loss::PersonDeleted
-                | Loss::PersonGivenAway
-                | Loss::OrganizationDeleted
-                | Loss::OrganizationGivenAway
-        )
 }
 
 async fn check(who: Who) {

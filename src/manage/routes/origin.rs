@@ -1,6 +1,6 @@
 //! Changes that a page of another site asks for.
 //!
-//! A browser presents Basic credentials that it has kept to whoever asks, so a page elsewhere could make a key by a form. What a page may
+//! A browser presents Basic credentials that it has kept to any page that asks, so a page elsewhere could make a key by a form. What a page may
 //! not read, it may still send.
 
 use axum::extract::Request;

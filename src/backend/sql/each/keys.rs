@@ -132,7 +132,7 @@ async fn insert(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> R
     Ok(Written { record: Some(record.clone()), ..Written::one(Change::Changed(record.digest)) })
 }
 
-/// Changes a key, if whoever changes it may do so to the key as it was before.
+/// Changes a key, if the actor may change it as it was before.
 async fn edit(
     transaction: &mut DatabaseTransaction<'_>,
     id: &KeyId,
