@@ -93,9 +93,12 @@ fn build(sources: &str, realm: &str) -> Result<Authenticator, ConfigError> {
 }
 
 fn refuse(authenticator: &Authenticator, names: &[String], scopes: &str, realm: &str) {
+    // For clients that take the last one, Basic is offered last.
+    let (basic, mut offered): (Vec<_>, Vec<_>) = names.iter().cloned().partition(|name| name == "basic");
+    offered.extend(basic);
     let missing = rejection(authenticator, &[]);
     assert_eq!(missing.reason(), &Reason::Missing);
-    check(missing, 401, realm, names, None, None);
+    check(missing, 401, realm, &offered, None, None);
 
     let requirement = Requirement::all_of(scopes.split(' '));
     let is_scope = |scope: &str| {
@@ -113,7 +116,7 @@ fn refuse(authenticator: &Authenticator, names: &[String], scopes: &str, realm: 
         let twice = [line(name, key), line(name, key)];
         let ambiguous = rejection(authenticator, &twice);
         assert_eq!(ambiguous.reason(), &Reason::Ambiguous);
-        check(ambiguous, 400, realm, names, Some("invalid_request"), None);
+        check(ambiguous, 400, realm, &offered, Some("invalid_request"), None);
 
         let principal = decide(authenticator, &twice[..1]).expect("a principal");
         let forbidden = Rejection::of(&principal, Reason::Forbidden(Forbidden::Project));

@@ -106,19 +106,20 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     /// # Errors
     ///
     /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is not in force any more, lacks one of the scopes that the key has or
-    /// is to have, or puts the end of the key off beyond that of its own; and those of [`get`](Self::get) and
+    /// is to have, or puts the end of the key off beyond that of its own, or for a longer life than its own has; and those of [`get`](Self::get) and
     /// [`KeyManager::update`].
     pub async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, ManageError> {
         self.manager.update_by(&self.authority(), id, update).await
     }
 
-    /// Replaces a key by a new one that may do the same. A caller may replace its own key.
+    /// Replaces a key by a new one that may do the same. A caller may replace its own key. One whose own key was replaced gets a successor
+    /// that ends with that, and does not replace the key by which it was.
     ///
     /// # Errors
     ///
-    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is not in force any more, lacks one of its scopes, or asks for an end
-    /// that is later than that of its own key and than the one that a successor has by itself; and those of [`get`](Self::get) and
-    /// [`KeyManager::rotate`].
+    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is not in force any more, lacks one of its scopes, may not be
+    /// presented in all the ways in which the key may, or asks for an end that is later than that of its own key and than the one that a
+    /// successor has by itself; and those of [`get`](Self::get) and [`KeyManager::rotate`].
     pub async fn rotate(&self, id: &KeyId, replacement: Replacement) -> Result<CreatedKey, ManageError> {
         self.manager.rotate_by(&self.authority(), id, replacement).await
     }
