@@ -16,7 +16,7 @@ use crate::json::Json;
 pub const NOW: i64 = 1_800_000_000_000;
 
 thread_local! {
-    static RUNTIME: Runtime = Builder::new_current_thread().build().expect("a runtime");
+    static RUNTIME: Runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
     static CALLER: Principal =
         test_util::principal(|record| record.scopes = Scopes::parse("*").expect("a scope"));
 }
@@ -24,7 +24,8 @@ thread_local! {
 /// Asks for a scope that the caller has.
 pub fn scopes() -> ManageSettings {
     let any = Requirement::all_of(["any"]).expect("a scope");
-    ManageSettings::new(any.clone(), any)
+    // The caller's key is in no store.
+    ManageSettings::new(any.clone(), any).external_callers()
 }
 
 /// Waits for an answer that nothing has to be waited for.
