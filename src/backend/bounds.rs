@@ -31,11 +31,10 @@ impl Bounds {
         }
     }
 
-    /// A key that was replaced is in its grace. It hands nothing out that outlives it, be it the successor of its own successor: a
-    /// rotation of a key that has leaked would else renew what was to end.
+    /// A key that was replaced is in its grace. It hands nothing out that outlives it: a rotation would else renew what was to end.
     pub(super) fn complete_rotation(caller: &Record, rotation: &mut Rotation) {
-        if caller.rotated_to.is_some() && rotation.expires_at.is_none() {
-            rotation.expires_at = caller.expires_at;
+        if caller.rotated_to.is_some() {
+            rotation.limit = caller.expires_at;
         }
     }
 

@@ -64,6 +64,8 @@ pub struct Rotation {
     pub grace: Grace,
     /// The text of the successor, if it is no secret, as that of the old key was none.
     pub readable: Option<ReadableKey>,
+    /// The latest end of a successor for which no end is asked.
+    pub(super) limit: Option<Timestamp>,
 }
 
 impl Rotation {
@@ -79,6 +81,7 @@ impl Rotation {
             renews: true,
             grace: Grace::None,
             readable: None,
+            limit: None,
         }
     }
 }
@@ -210,7 +213,7 @@ impl Rotation {
             hint: self.hint.clone(),
             created_at: Some(self.at),
             created_by: self.by.clone(),
-            expires_at: self.expires_at.or(self.own_end(meant)),
+            expires_at: self.expires_at.or(earlier(self.own_end(meant), self.limit)),
             rotated_from: Some(old.id.clone()),
             rotated_to: None,
             last_used_at: None,
@@ -236,6 +239,10 @@ pub(super) fn change_of(record: &Record) -> Change {
         Some(_) => Change::Revoked(record.digest),
         None => Change::Changed(record.digest),
     }
+}
+
+fn earlier(end: Option<Timestamp>, limit: Option<Timestamp>) -> Option<Timestamp> {
+    if is_later(end, limit) { limit } else { end }
 }
 
 /// Brings the end of a key forward.

@@ -106,6 +106,10 @@ impl KeyChange {
     pub fn check_end(&self, standing: Option<&Standing>, ends: &Record) -> Result<(), BackendError> {
         let Some(bounds) = &self.bounds else { return Ok(()) };
         let standing = standing.or(bounds.given.as_ref()).ok_or_else(BackendError::actor_gone)?;
+        // A key whose first request replaces it ends its predecessor by that request, whatever it asks for.
+        if ends.revoked.is_some() || self.target() == Some(&standing.record().id) {
+            return Ok(());
+        }
         bounds.check_end(standing.rights(), ends)
     }
 

@@ -184,7 +184,7 @@
 //! is answered from the cache: by the next request in this process, within L for what others change. It is no transaction.
 //!
 //! A change is refused that its actor may not make any more (403), and nothing is changed. On PostgreSQL, a revocation by
-//! a caller waits while many keys or an owner are changed, and the application's own (`KeyManager::revoke`) does not. A database-wide
+//! a caller waits while many keys or an owner are changed, and the application's own (`KeyManager::revoke`) does not, if it gets a connection. A database-wide
 //! `lock_timeout` is respected: a change that runs into it, or into a deadlock with a statement of yours, is tried once more.
 //!
 //! # Owners that are deleted

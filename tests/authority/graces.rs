@@ -41,8 +41,23 @@ pub(crate) async fn a_key_in_its_grace_hands_nothing_out_that_outlives_it<S: Sto
     long.expires_at = Some(START.saturating_add(2 * HOUR));
     let error = delegate.rotate(old.id(), long).await.unwrap_err();
     assert_eq!((error.kind(), error.fields()[0].field), (ManageErrorKind::Forbidden, "expires_at"));
+    // What it rotates ends no later than it, and no later than it would have.
+    let short = world.key(of("acme").expires_at(START.saturating_add(Duration::from_secs(60)))).await;
+    let rotated = delegate.rotate(short.id(), at_once()).await.unwrap();
+    assert_eq!(rotated.record().expires_at, short.record.expires_at);
     let again = delegate.rotate(old.id(), at_once()).await.unwrap();
     assert_eq!(again.record().expires_at, end);
+}
+
+pub(crate) async fn a_successor_that_was_narrowed_rotates_itself<S: Store>(world: World<S>) {
+    let old = world.grant("acme", "keys more").await;
+    let waiting = Replacement::new(Grace::FromFirstUse(HOUR));
+    let (text, successor) = world.manager.rotate(old.id(), waiting).await.unwrap().into_parts();
+    world.update(&successor.id, |update| update.scopes = Some(scopes("keys"))).await;
+    // By its first request, which ends the key before it as any other would.
+    let own = crate::world::Key::new(text.as_str(), successor);
+    let caller = world.admit(&own).await;
+    world.manager.on_behalf_of(&caller).rotate(own.id(), at_once()).await.unwrap();
 }
 
 pub(crate) async fn a_rotated_key_has_one_successor_in_force<S: Store>(world: World<S>) {

@@ -63,6 +63,7 @@ on_every_store! {
     gone::the_former_holder_of_an_address_makes_no_key_of_the_next_one,
     graces::a_key_in_its_grace_hands_nothing_out_that_outlives_it,
     graces::a_rotated_key_has_one_successor_in_force,
+    graces::a_successor_that_was_narrowed_rotates_itself,
     graces::a_weak_caller_ends_no_stronger_key_by_way_of_its_successor,
     graces::lives_do_not_grow_by_rotations,
     graces::no_key_is_shown_that_is_presented_in_more_ways,

@@ -83,9 +83,9 @@ async fn a_change_that_the_server_ends_for_another_one_is_tried_once_more() {
     let scene = Scene::open().await;
     let application = scene.application().await;
     let old = scene.cast.household(Who::Key).own.id().clone();
-    let grace = Grace::For(Duration::from_secs(600));
-    let former = scene.direct.rotate(&old, rotation("former", grace)).await.unwrap().id;
-    scene.direct.revoke(&former, revocation()).await.unwrap();
+    // To replace the successor ends the old key as well, whose grace waits for that.
+    let waiting = Grace::FromFirstUse(Duration::from_secs(600));
+    let successor = scene.direct.rotate(&old, rotation("successor", waiting)).await.unwrap().id;
 
     let mut crossing = application.begin().await.unwrap();
     if sqlx::query("SET LOCAL deadlock_timeout = '1min'").execute(&mut *crossing).await.is_err() {
@@ -95,16 +95,16 @@ async fn a_change_that_the_server_ends_for_another_one_is_tried_once_more() {
         }
         return;
     }
-    lock(&mut crossing, &former).await;
-    let (store, id) = (scene.held.store.clone(), old.clone());
-    let rotating = tokio::spawn(async move { store.rotate(&id, rotation("latter", grace)).await });
+    lock(&mut crossing, &old).await;
+    let (store, id) = (scene.held.store.clone(), successor.clone());
+    let rotating = tokio::spawn(async move { store.rotate(&id, rotation("latter", Grace::None)).await });
     scene.until_waits_for_application(&scene.held).await;
     // The store holds this one, and waits for the other.
-    lock(&mut crossing, &old).await;
+    lock(&mut crossing, &successor).await;
     crossing.rollback().await.unwrap();
     assert_eq!(rotating.await.unwrap().unwrap().id.as_str(), "latter");
     assert_eq!(
-        scene.direct.get(&old).await.unwrap().unwrap().rotated_to,
+        scene.direct.get(&successor).await.unwrap().unwrap().rotated_to,
         Some(KeyId::new("latter").unwrap())
     );
 }

@@ -38,8 +38,12 @@ pub(super) async fn key_locks(
 ) -> Result<KeyLocks, BackendError> {
     let locks = KeyLocks::of(&change.actor);
     let Some(id) = change.target() else { return Ok(locks) };
-    let is_rotation = matches!(change.action, KeyAction::Rotate(..));
-    if !is_rotation && !change.has_bounds() {
+    let reads_relatives = match &change.action {
+        KeyAction::Rotate(..) => true,
+        KeyAction::Update(_, update) => update.expires_at.is_some(),
+        _ => false,
+    };
+    if !reads_relatives && !change.has_bounds() {
         // A row that cannot be read must not keep a key alive, so nothing is read that need not be.
         return Ok(locks.writing([id]));
     }
@@ -50,7 +54,7 @@ pub(super) async fn key_locks(
         return Err(BackendError::not_found());
     };
     let relatives = [&target.rotated_from, &target.rotated_to].into_iter().flatten();
-    Ok(locks.writing(relatives.filter(|_| is_rotation).chain([id])))
+    Ok(locks.writing(relatives.filter(|_| reads_relatives).chain([id])))
 }
 
 /// Makes a change of keys, if its actor may make it.
@@ -142,7 +146,8 @@ async fn edit(
     let before = by_id_to_change(transaction, id).await?.ok_or_else(BackendError::not_found)?;
     by.map_or(Ok(()), |(change, standing)| change.check(standing, Some(&before)))?;
     let former = match edit.depends_on(&before) {
-        Some(former) => by_id_to_change(transaction, &former).await?,
+        // It is locked as a key, or was made by a rotation that came first. Its row is not: two rows are taken in no order.
+        Some(former) => by_id(&mut **transaction, &former).await?,
         None => None,
     };
     let mut record = before.clone();
