@@ -123,7 +123,7 @@ impl Edit {
         }
     }
 
-    /// Changes a record, or says why it cannot be changed. `former` is the key that the edit depends on, if it is there.
+    /// Changes a record, or says why it cannot be changed. `former` is the key that the edit depends on, if the store has it.
     pub(super) fn apply(
         self,
         record: &mut Record,

@@ -124,7 +124,7 @@ impl KeyChange {
         self.bounds.is_some()
     }
 
-    /// Returns the key that the change is about, where it is about one that is there.
+    /// Returns the id of the key that is updated, rotated or revoked.
     pub fn target(&self) -> Option<&KeyId> {
         match &self.action {
             KeyAction::Update(id, _) | KeyAction::Rotate(id, _) | KeyAction::Revoke(id, _) => Some(id),

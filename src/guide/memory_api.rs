@@ -48,7 +48,7 @@
 //!
 //! * The body of a request may arrive long after its key was judged. A `manage::Delegate` has the store judge the key once more with each
 //!   change, and `requiring` the scope of the route; memories are kept outside that store, so their handlers call
-//!   [`Principal::recheck`](crate::Principal::recheck) when the body is there, and ask for the scope again.
+//!   [`Principal::recheck`](crate::Principal::recheck) when the body has arrived, and ask for the scope again.
 //! * A live key manages all keys of its organization; a test key manages test keys, and is not told of live ones or of their
 //!   usage: `manage::Delegate::across_environments`. As a new key is live by default, a test key that does not ask for `test` is
 //!   refused with 403 `INSUFFICIENT_PERMISSIONS`, whose details name `environment`; a key of another environment than was

@@ -29,6 +29,6 @@
 //! organization, a test key the test keys among them, and each grants what it has itself. What contradicts that is refused by the
 //! name of the field. Which permissions there are, and that a key has one, is for the handlers to ask. The store judges the caller
 //! once more with each change; `requiring` adds the permission of the route. Memories are kept outside that store: their handlers call
-//! [`Principal::recheck`](crate::Principal::recheck) when the body is there.
+//! [`Principal::recheck`](crate::Principal::recheck) when the body has arrived.
 //!
 #![doc = concat!("```ignore\n", include_str!("../../examples/memsolus/api_keys.rs"), "```")]

@@ -41,7 +41,7 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// # Errors
     ///
-    /// As for [`create`](Self::create); [`Conflict`](super::ManageErrorKind::Conflict) if the key is there already.
+    /// As for [`create`](Self::create); [`Conflict`](super::ManageErrorKind::Conflict) if the store has the key already.
     pub async fn import(&self, digest: Digest, new: NewKey) -> Result<Record, ManageError> {
         Findings::default().no_text_to_keep(new.readable).verdict()?;
         self.import_with(digest, None, new).await

@@ -1,4 +1,4 @@
-//! A store that fails, or is changed by somebody else, at a chosen moment.
+//! A store that fails, or makes another change, at a chosen moment.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

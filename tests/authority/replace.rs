@@ -1,4 +1,4 @@
-//! One key at a time, whoever asks for how many at once.
+//! One key at a time, however many callers replace it at once.
 
 use tokio::task::JoinSet;
 use tower_api_key::audit::Action;

@@ -48,7 +48,7 @@ impl Database {
         Self::create_in(&env::var("TEST_POSTGRES_URL").unwrap()).await
     }
 
-    /// Creates one with so many keys, in a server of its own if there is one, and returns it with a store that no proxy lies before.
+    /// Creates one with `keys` keys, in a server of its own if there is one, and returns it with a store that no proxy lies before.
     pub(crate) async fn with_keys(own: Option<&Server>, keys: usize) -> (Self, PostgresStore) {
         let database = match own {
             Some(server) => Self::create_in(server.url()).await,

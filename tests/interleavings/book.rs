@@ -23,7 +23,7 @@ pub(crate) struct Life {
     ended: AtomicU64,
     /// From when to when it was acknowledged not to have the scope that changes require.
     disarmed: Mutex<Vec<(Stamp, Stamp)>>,
-    /// Whether somebody takes the scope and gives it back.
+    /// Whether another thread takes the scope and gives it back.
     pub(crate) is_in_hand: AtomicBool,
 }
 

@@ -10,6 +10,18 @@ use tower_api_key::{Organization, Owner};
 use crate::cast::{ACME, ANN, BOB, Cast, END, Who, needs, role, scopes};
 use crate::support::{START, revocation};
 
+/// The tables that a change may write. What others refer to comes first.
+pub(crate) const TABLES: [&str; 8] = [
+    "tower_api_key_organization",
+    "tower_api_key_user",
+    "tower_api_key_membership",
+    "tower_api_key_project",
+    "tower_api_key_deleted_owner",
+    "tower_api_key",
+    "tower_api_key_change",
+    "tower_api_key_audit",
+];
+
 /// What came of a change.
 pub(crate) type Outcome = Result<(), BackendErrorKind>;
 
@@ -25,7 +37,7 @@ pub(crate) trait Node: KeyStore + OwnerStore + Clone {
 pub(crate) enum Change {
     /// Within the bounds of a delegate.
     Within(Bounded),
-    /// By a manager or a store that acts for somebody.
+    /// By a manager or a store that acts for the actor.
     For(Wide),
 }
 

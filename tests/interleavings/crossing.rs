@@ -89,7 +89,7 @@ async fn a_change_that_the_server_ends_for_another_one_is_tried_once_more() {
 
     let mut crossing = application.begin().await.unwrap();
     if sqlx::query("SET LOCAL deadlock_timeout = '1min'").execute(&mut *crossing).await.is_err() {
-        #[allow(clippy::print_stderr, reason = "whoever runs the tests should know")]
+        #[allow(clippy::print_stderr, reason = "shown to the person who runs the tests")]
         {
             eprintln!("skipped: the role may not choose which of two transactions the server ends");
         }

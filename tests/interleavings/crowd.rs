@@ -114,7 +114,7 @@ impl<S: KeyStore + Clone> Crowd<S> {
         let manager = self.manager(number);
         let delegate = manager.on_behalf_of(&life.caller).requiring(needs("keys.write"));
         // Itself, before there is anybody else.
-        let victim = self.somebody().unwrap_or_else(|| Arc::clone(life));
+        let victim = self.any_life().unwrap_or_else(|| Arc::clone(life));
         let (entries, makes_key, ends, done) = match below(24) {
             0 => (1, false, true, delegate.revoke(victim.id(), "lost").await),
             1 => {
@@ -144,7 +144,7 @@ impl<S: KeyStore + Clone> Crowd<S> {
     /// Ends a key, or takes its scope for a while.
     async fn reap(&self, number: usize, goes_on: impl Fn() -> bool) {
         self.let_pass(below(12) as usize, &goes_on).await;
-        let Some(life) = self.somebody() else { return yield_now().await };
+        let Some(life) = self.any_life() else { return yield_now().await };
         let store = &self.stores[number % self.stores.len()];
         if below(3) == 0 {
             store.revoke(life.id(), revocation()).await.unwrap();
@@ -174,8 +174,8 @@ impl<S: KeyStore + Clone> Crowd<S> {
         }
     }
 
-    /// Returns the latest life of an actor, once there is one.
-    fn somebody(&self) -> Option<Arc<Life>> {
+    /// Returns the latest life of an actor drawn at random, if it has begun.
+    fn any_life(&self) -> Option<Arc<Life>> {
         self.present.lock().unwrap()[below(ACTORS as u64) as usize].clone()
     }
 }

@@ -13,20 +13,8 @@ use tokio::time::timeout;
 use tower_api_key::SqliteStore;
 
 use crate::cast::Cast;
-use crate::changes::Node;
+use crate::changes::{Node, TABLES};
 use crate::support::START;
-
-/// What others refer to comes first.
-const TABLES: [&str; 8] = [
-    "tower_api_key_organization",
-    "tower_api_key_user",
-    "tower_api_key_membership",
-    "tower_api_key_project",
-    "tower_api_key_deleted_owner",
-    "tower_api_key",
-    "tower_api_key_change",
-    "tower_api_key_audit",
-];
 
 const LONG: Duration = Duration::from_secs(30);
 

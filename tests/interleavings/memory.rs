@@ -81,7 +81,7 @@ fn explore(cast: &Cast, who: Who, change: Change, loss: Loss, strips: bool) -> (
         let steps = by_actor.steps.lock().unwrap();
         if let Some(violation) = judge(made, lost, &steps) {
             if !strips {
-                #[allow(clippy::print_stderr, reason = "for whoever looks into it")]
+                #[allow(clippy::print_stderr, reason = "for the search for the cause")]
                 {
                     eprintln!("{who:?} {change:?} {loss:?}: {violation:?} {made:?} {lost:?} {steps:?}");
                 }

@@ -52,7 +52,7 @@ pub(crate) fn is_tried(who: Who, change: Change, loss: Loss) -> bool {
     is_long() || is_usual || some_losses.contains(&loss)
 }
 
-/// The least number of pairs, where so many are tried unless the run is to be short.
+/// The least number of pairs that a run tries, unless it is to be short.
 pub(crate) fn least(usually: usize) -> usize {
     if is_short() { usually / 20 } else { usually }
 }

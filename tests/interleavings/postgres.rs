@@ -14,7 +14,7 @@ use crate::proxy::Which;
 use crate::scene::Scene;
 use crate::server::is_absent;
 
-/// Longer than this, and the server takes the one who holds still for dead.
+/// Longer than this, and the server ends the stopped connection.
 const ATTEMPTS: usize = 5;
 
 /// What was seen while a message of a change was held.
@@ -85,7 +85,7 @@ impl Scene {
             let probe = probe(who, loss).make(&self.direct, &self.cast, who).await;
             assert_eq!(probe, Err(BackendErrorKind::Forbidden), "{told}");
         }
-        // What comes before the locks of a change keeps nobody waiting.
+        // What comes before the locks of a change makes no other change wait.
         let is_before = ["BEGIN", "pg_advisory_xact_lock"].iter().any(|start| held.contains(start));
         assert!(!(*waited && is_before && loss == Loss::Revoked), "{told}: the revocation of a key waits");
     }

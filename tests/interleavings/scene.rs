@@ -9,22 +9,10 @@ use sqlx::{AssertSqlSafe, PgPool};
 use tower_api_key::PostgresStore;
 
 use crate::cast::Cast;
-use crate::changes::Node;
+use crate::changes::{Node, TABLES};
 use crate::proxy::{Address, Proxy};
 use crate::server::Database;
 use crate::support::START;
-
-/// What others refer to comes first.
-const TABLES: [&str; 8] = [
-    "tower_api_key_organization",
-    "tower_api_key_user",
-    "tower_api_key_membership",
-    "tower_api_key_project",
-    "tower_api_key_deleted_owner",
-    "tower_api_key",
-    "tower_api_key_change",
-    "tower_api_key_audit",
-];
 
 /// By what name the server knows a connection that goes to it at once.
 const DIRECT: &str = "direct";

@@ -15,7 +15,7 @@ use crate::scene::Scene;
 use crate::server::is_absent;
 use crate::support::{START, revocation};
 
-/// How long someone who is stopped may keep others from revoking.
+/// How long a stopped node may keep the other nodes from revoking.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Stops a node right before the commit of a change, has something done that the change is in the way of, and returns what came of the
@@ -132,7 +132,7 @@ async fn a_key_whose_rotation_was_not_answered_is_rotated_again_once_the_unseen_
 
     // It was made all the same, and the old key is in force for its grace.
     let old = record(&scene, Who::Key).await;
-    let unseen = old.rotated_to.clone().expect("a successor that nobody has seen");
+    let unseen = old.rotated_to.clone().expect("an unseen successor");
     assert_eq!(old.state(START), KeyState::Active);
     let manager = cast.manager(scene.direct.clone());
     let delegate = manager.on_behalf_of(cast.caller(Who::Key)).requiring(needs("keys.write"));

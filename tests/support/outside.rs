@@ -7,7 +7,7 @@ use std::env;
 pub(crate) fn is_absent(what: &str, there: bool) -> bool {
     assert!(there || env::var_os("CI").is_none(), "{}: there is no {what}", test());
     if !there {
-        #[allow(clippy::print_stderr, reason = "whoever runs the tests should know")]
+        #[allow(clippy::print_stderr, reason = "shown to the person who runs the tests")]
         {
             eprintln!("skipped: {} (there is no {what})", test());
         }
