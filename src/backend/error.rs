@@ -33,6 +33,8 @@ pub enum BackendErrorKind {
     Forbidden,
     /// The store cannot keep what it was given.
     Invalid,
+    /// The store has as many requests of management to answer as it takes. Nothing was changed.
+    Busy,
 }
 
 impl BackendError {
@@ -99,6 +101,12 @@ impl BackendError {
     pub fn owner_deleted() -> Self {
         let message = "an owner with this id was deleted: the id can be used again once that owner is purged";
         Self { kind: BackendErrorKind::Conflict, message: message.into(), field: None, source: None }
+    }
+
+    /// Creates an error that says that too many requests of management wait for the store.
+    pub fn busy() -> Self {
+        let message = "the store has too many lists and changes to make: try again in a second";
+        Self { kind: BackendErrorKind::Busy, message: message.into(), field: None, source: None }
     }
 
     /// Creates an error that says that the actor of a change is not in force any more.

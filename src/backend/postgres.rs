@@ -18,7 +18,7 @@ use sqlx::query::QueryScalar;
 use sqlx::{Connection, FromRow, PgConnection, PgPool, Postgres};
 use tokio::time::timeout;
 
-use each::Borrowed;
+use each::{Connections, Divided};
 use replica::{Horizon, Replica};
 
 use super::sql::changes_of;
@@ -52,9 +52,7 @@ type Store = PostgresStore;
 /// ```
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
-    pool: PgPool,
-    /// For polls: a flood of look-ups must not keep them waiting for a connection until the lease is over.
-    polling: PgPool,
+    connections: Divided,
     is_polling_only: bool,
     changes: Changes,
     replica: Option<Replica>,
@@ -84,9 +82,9 @@ impl PostgresStore {
         // A pool would try again and again, and in the end tell nothing but that time was up.
         let trial = timeout(PATIENCE, PgConnection::connect_with(&options)).await;
         drop(trial.map_err(BackendError::unavailable)?.map_err(BackendError::unavailable)?);
-        let pool =
-            PgPoolOptions::new().max_connections(8).acquire_timeout(PATIENCE).connect_lazy_with(options);
-        Self::with_pool(pool).await
+        // One of management's is kept, lest lookups take all that a server has to give.
+        let pool = PgPoolOptions::new().min_connections(1).max_connections(Divided::MANAGEMENT);
+        Self::with_pool(pool.acquire_timeout(PATIENCE).connect_lazy_with(options)).await
     }
 
     /// Uses the connections of an application, and adds tables of its own, whose names start with `tower_api_key`, to the
@@ -99,10 +97,10 @@ impl PostgresStore {
     ///
     /// As for [`open`](Self::open).
     pub async fn with_pool(pool: PgPool) -> Result<Self, BackendError> {
-        each::migrate(&pool).await?;
-        let changes = changes_of(identity(&pool).await?);
-        let polling = polling_beside(&pool);
-        Ok(Self { pool, polling, is_polling_only: false, changes, replica: None })
+        let connections = Divided::beside(pool);
+        each::migrate(&connections.writes).await?;
+        let changes = changes_of(identity(&connections.writes).await?);
+        Ok(Self { connections, is_polling_only: false, changes, replica: None })
     }
 
     /// Learns what other processes change by polling only, and does not listen for word of it: for connections by way of a
@@ -132,14 +130,13 @@ impl PostgresStore {
 
     /// Closes all connections, after what is under way has ended.
     pub async fn close(&self) {
-        self.polling.close().await;
-        self.pool.close().await;
+        self.connections.close().await;
     }
 
     fn log(&self) -> Feed {
         let horizon = self.replica.as_ref().map_or_else(Horizon::default, Replica::horizon);
         let listens = !self.is_polling_only;
-        Feed::new(poll::Log::new(self.polling.clone(), horizon, listens))
+        Feed::new(poll::Log::new(self.connections.polling.clone(), horizon, listens))
     }
 
     async fn find_on_replica(&self, digest: &Digest) -> Option<Record> {
@@ -147,34 +144,28 @@ impl PostgresStore {
     }
 
     async fn known_to_all(&self, within: Duration) -> bool {
-        node::taken_in(&self.pool, within).await
+        node::taken_in(&self.connections.background, within).await
     }
 }
 
-/// Returns a pool of one connection that is made as those of another one.
-fn polling_beside(pool: &PgPool) -> PgPool {
-    let options = pool.options().clone().min_connections(0).max_connections(1);
-    options.connect_lazy_with(PgConnectOptions::clone(&pool.connect_options()))
-}
-
 /// Returns a name for the tables: a server has many, and its databases many schemas.
-async fn identity(pool: &PgPool) -> Result<String, BackendError> {
+async fn identity(connections: &Connections) -> Result<String, BackendError> {
     const IDENTITY: &str =
         "SELECT concat_ws(' ', 'postgres', current_database(), 'tower_api_key'::REGCLASS::OID, applied_at)
         FROM tower_api_key_migration WHERE version = 1";
-    ask_one(pool, sqlx::query_scalar(IDENTITY)).await
+    ask_one(connections, sqlx::query_scalar(IDENTITY)).await
 }
 
 /// Asks a question that has one answer.
 async fn ask_one<T>(
-    pool: &PgPool,
+    connections: &Connections,
     question: QueryScalar<'_, Postgres, T, PgArguments>,
 ) -> Result<T, BackendError>
 where
     T: Send + Unpin,
     (T,): for<'r> FromRow<'r, PgRow>,
 {
-    let mut connection = Borrowed::from(pool).await?;
+    let mut connection = connections.acquire().await?;
     let answer = question.fetch_one(&mut *connection).await;
     connection.give_back(answer.map_err(BackendError::unavailable))
 }

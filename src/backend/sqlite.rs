@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use sqlx::SqlitePool;
 
+use each::Divided;
+
 use super::keys::unknown_within;
 use super::sql::changes_of;
 use super::{BackendError, Changes, Feed};
@@ -46,7 +48,7 @@ type Store = SqliteStore;
 /// ```
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
-    pool: SqlitePool,
+    connections: Divided,
     changes: Changes,
 }
 
@@ -62,7 +64,7 @@ impl SqliteStore {
     /// [`Unavailable`](super::BackendErrorKind::Unavailable) if the file cannot be opened or is no database,
     /// [`Corrupt`](super::BackendErrorKind::Corrupt) if its schema is not that of this version of the crate.
     pub async fn open(url: &str) -> Result<Self, BackendError> {
-        let pool = open::connect(url).await?;
+        let pool = open::connect(url, Divided::MANAGEMENT).await?;
         let store = Self::with_pool(pool.clone()).await?;
         // Only now, because a database that is refused is left as it was.
         open::switch_to_write_ahead_log(&pool).await?;
@@ -79,22 +81,26 @@ impl SqliteStore {
     ///
     /// As for [`open`](Self::open).
     pub async fn with_pool(pool: SqlitePool) -> Result<Self, BackendError> {
-        each::migrate(&pool).await?;
+        let shared = Divided::shared(pool.clone());
+        each::migrate(&shared.writes).await?;
         let name = pool.connect_options().get_filename().to_path_buf();
         // Names differ by links and by the working directory; a database in memory has no file, and its name is its own.
-        let identity = name.canonicalize().unwrap_or(name);
-        Ok(Self { changes: changes_of(format!("sqlite:{}", identity.display())), pool })
+        let (identity, connections) = match name.canonicalize() {
+            Ok(file) => (file, Divided::beside(pool)),
+            Err(_) => (name, shared),
+        };
+        Ok(Self { changes: changes_of(format!("sqlite:{}", identity.display())), connections })
     }
 
     /// Closes all connections, after what is under way has ended.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.connections.close().await;
     }
 }
 
 impl SqliteStore {
     fn log(&self) -> Feed {
-        Feed::new(poll::Log::new(self.pool.clone()))
+        Feed::new(poll::Log::new(self.connections.polling.clone()))
     }
 
     /// A file has no replicas.

@@ -27,6 +27,8 @@ pub enum ManageErrorKind {
     Forbidden,
     /// The key is not in a state in which it can be changed like this, or there is one already.
     Conflict,
+    /// The store has as much to do for management as it takes, and the change was not made. Try again after a second.
+    Busy,
     /// The store could not be asked, or holds what cannot be understood. Whether a change was made is unknown.
     Unavailable,
 }
@@ -83,6 +85,7 @@ impl From<BackendError> for ManageError {
             BackendErrorKind::Conflict => ManageErrorKind::Conflict,
             BackendErrorKind::Invalid => ManageErrorKind::Invalid,
             BackendErrorKind::Forbidden => ManageErrorKind::Forbidden,
+            BackendErrorKind::Busy => ManageErrorKind::Busy,
             BackendErrorKind::Unavailable | BackendErrorKind::Corrupt => ManageErrorKind::Unavailable,
         };
         if let Some(field) = error.field() {
@@ -107,6 +110,7 @@ impl fmt::Display for ManageError {
             ManageErrorKind::Conflict => {
                 "expected a key that can be changed like this, found one that cannot"
             }
+            ManageErrorKind::Busy => "the key store is busy with other changes: try again in a second",
             ManageErrorKind::Unavailable => "expected an answer from the key store, found an error",
         })?;
         for FieldError { field, message } in &self.fields {

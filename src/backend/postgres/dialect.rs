@@ -1,7 +1,11 @@
 //! What is particular to PostgreSQL.
 
+use std::time::Duration;
+
+use sqlx::Connection;
 use sqlx::error::DatabaseError;
 
+use crate::backend::BackendError;
 use crate::backend::sql::Migration;
 
 pub(super) type Database = sqlx::Postgres;
@@ -15,6 +19,26 @@ pub(super) type DatabaseTransaction<'t> = sqlx::Transaction<'t, Database>;
 /// than that it keeps its actor from being revoked.
 pub(super) const BEGIN: &str =
     "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '1s'";
+
+/// The same for changes, with a limit for each statement: one that no client waits for any more must not go on.
+pub(super) const BEGIN_CHANGE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+    SET LOCAL idle_in_transaction_session_timeout = '1s'; SET LOCAL statement_timeout = '10s'";
+pub(super) const BEGIN_MASS_CHANGE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+    SET LOCAL idle_in_transaction_session_timeout = '1s'; SET LOCAL statement_timeout = '600s'";
+
+/// Begins to read, with the same limit.
+pub(super) async fn begin_read(
+    connection: &mut DatabaseConnection,
+) -> Result<DatabaseTransaction<'_>, BackendError> {
+    const BEGIN_READ: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '10s'";
+    connection.begin_with(BEGIN_READ).await.map_err(BackendError::unavailable)
+}
+
+/// Connections for lookups: an answer takes less than a millisecond.
+pub(super) const LOOKUPS: u32 = 5;
+
+/// How long a connection may take to be closed. A server that is gone without a word must not cost the next lookups their turn.
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Keeps a row that was read as it is, until the transaction ends.
 pub(super) const LOCK_ROW: &str = " FOR UPDATE OF tower_api_key";

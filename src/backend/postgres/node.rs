@@ -6,11 +6,10 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use sqlx::PgPool;
 use tokio::time::{sleep, timeout};
 
 use super::ask_one;
-use super::each::Borrowed;
+use super::each::Connections;
 use crate::backend::BackendError;
 use crate::random::unique_name;
 
@@ -28,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One who follows the changes.
 pub(super) struct Node {
-    pool: PgPool,
+    connections: Connections,
     id: String,
     lease: Duration,
     /// What was visible to the last poll, and whether that is still to be told.
@@ -37,9 +36,9 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(pool: PgPool) -> Self {
+    pub(super) fn new(connections: Connections) -> Self {
         // What was changed between its listing and its first poll is in none of its polls, and still to be told.
-        Self { pool, id: unique_name(), lease: LONGEST_LEASE, seen: None, is_news: true }
+        Self { connections, id: unique_name(), lease: LONGEST_LEASE, seen: None, is_news: true }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -64,7 +63,7 @@ impl Node {
         const BEGIN_ERA: &str = "INSERT INTO tower_api_key_era DEFAULT VALUES ON CONFLICT DO NOTHING";
         const FORGET: &str = "DELETE FROM tower_api_key_node
             WHERE listed_to < (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT - 3600000";
-        let mut connection = Borrowed::from(&self.pool).await?;
+        let mut connection = self.connections.acquire().await?;
         let listed = sqlx::query(ENLIST)
             .bind(&self.id)
             .bind(millis(self.lease + AHEAD))
@@ -94,7 +93,7 @@ impl Node {
         if !self.is_news {
             return Ok(());
         }
-        let mut connection = Borrowed::from(&self.pool).await?;
+        let mut connection = self.connections.acquire().await?;
         let told = sqlx::query(ACKNOWLEDGE).bind(&self.id).bind(&self.seen).execute(&mut *connection).await;
         connection.give_back(told.map_err(BackendError::unavailable))?;
         self.is_news = false;
@@ -105,15 +104,15 @@ impl Node {
 /// Waits until all nodes have taken in what is visible now, and tells whether they have: at most for so long, or for as long as any of
 /// them relies on what it has read.
 #[allow(clippy::disallowed_methods, reason = "other processes take the time that they take")]
-pub(super) async fn taken_in(pool: &PgPool, within: Duration) -> bool {
+pub(super) async fn taken_in(connections: &Connections, within: Duration) -> bool {
     let waiting = async {
         let newest = loop {
-            match newest(pool).await {
+            match newest(connections).await {
                 Ok(newest) => break newest,
                 Err(_) => sleep(LOOK).await,
             }
         };
-        while !is_taken_in(pool, newest).await.unwrap_or(false) {
+        while !is_taken_in(connections, newest).await.unwrap_or(false) {
             sleep(LOOK).await;
         }
     };
@@ -121,33 +120,33 @@ pub(super) async fn taken_in(pool: &PgPool, within: Duration) -> bool {
     if timeout(within, &mut waiting).await.is_ok() {
         return true;
     }
-    let longest = timeout(PATIENCE, longest_lease(pool)).await;
+    let longest = timeout(PATIENCE, longest_lease(connections)).await;
     let longer = longest.map_or(Duration::ZERO, Result::unwrap_or_default).saturating_sub(within);
     timeout(longer, waiting).await.is_ok()
 }
 
-async fn longest_lease(pool: &PgPool) -> Result<Duration, BackendError> {
+async fn longest_lease(connections: &Connections) -> Result<Duration, BackendError> {
     const LONGEST: &str = "SELECT coalesce(max(lease), 0) FROM tower_api_key_node
         WHERE listed_to > (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT";
-    let longest: i64 = ask_one(pool, sqlx::query_scalar(LONGEST)).await?;
+    let longest: i64 = ask_one(connections, sqlx::query_scalar(LONGEST)).await?;
     Ok(Duration::from_millis(longest.unsigned_abs()))
 }
 
-async fn newest(pool: &PgPool) -> Result<i64, BackendError> {
+async fn newest(connections: &Connections) -> Result<i64, BackendError> {
     const NEWEST: &str = "SELECT coalesce(max(seq), 0) FROM tower_api_key_change";
-    ask_one(pool, sqlx::query_scalar(NEWEST)).await
+    ask_one(connections, sqlx::query_scalar(NEWEST)).await
 }
 
 /// Tells whether every node on the list has seen all changes up to a number that are visible now. One that has not seen what was
 /// taken off the log, which may be a change, has not.
-async fn is_taken_in(pool: &PgPool, newest: i64) -> Result<bool, BackendError> {
+async fn is_taken_in(connections: &Connections, newest: i64) -> Result<bool, BackendError> {
     const BEHIND: &str = "SELECT NOT EXISTS (SELECT FROM tower_api_key_node AS node
         WHERE listed_to > (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT
         AND (EXISTS (SELECT FROM tower_api_key_change AS change
                 WHERE change.seq <= $1 AND change.tx >= pg_snapshot_xmin(node.seen)
                 AND NOT pg_visible_in_snapshot(change.tx, node.seen))
             OR EXISTS (SELECT FROM tower_api_key_change_cut WHERE tx >= pg_snapshot_xmin(node.seen))))";
-    ask_one(pool, sqlx::query_scalar(BEHIND).bind(newest)).await
+    ask_one(connections, sqlx::query_scalar(BEHIND).bind(newest)).await
 }
 
 fn millis(duration: Duration) -> i64 {

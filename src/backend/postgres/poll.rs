@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgPool, Row as _};
+use sqlx::{FromRow, Row as _};
 
-use super::each::Borrowed;
+use super::each::Connections;
 use super::listener::Listener;
 use super::node::Node;
 use super::replica::Horizon;
@@ -17,7 +17,7 @@ use crate::backend::{BackendError, Change, ChangeFeed};
 /// A transaction that took its number early may commit late, so the rows that are new are not those with the highest
 /// numbers, but those of transactions that were not visible to the last poll. All below `low` were.
 pub(super) struct Log {
-    pool: PgPool,
+    connections: Connections,
     node: Node,
     /// Up to where the log was read, once it was.
     cursor: Option<Cursor>,
@@ -93,12 +93,12 @@ const READ: &str = "SELECT pg_snapshot_xmin(now.snapshot)::TEXT AS low, now.snap
     ORDER BY change.seq LIMIT $2";
 
 impl Log {
-    pub(super) fn new(pool: PgPool, horizon: Horizon, listens: bool) -> Self {
-        Self { node: Node::new(pool.clone()), pool, cursor: None, listens, listener: None, horizon }
+    pub(super) fn new(connections: Connections, horizon: Horizon, listens: bool) -> Self {
+        Self { node: Node::new(connections.clone()), connections, cursor: None, listens, listener: None, horizon }
     }
 
     async fn read(&self) -> Result<Vec<PollRow>, BackendError> {
-        let mut connection = Borrowed::from(&self.pool).await?;
+        let mut connection = self.connections.acquire().await?;
         let rows = sqlx::query_as(READ)
             .bind(self.cursor.as_ref().map(|cursor| cursor.snapshot.as_str()))
             .bind((MOST + 1) as i64)
@@ -120,7 +120,7 @@ impl ChangeFeed for Log {
     async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
         if self.listens && self.listener.is_none() {
             // Before the first poll, so that nothing is missed between them.
-            self.listener = Some(Listener::start(&self.pool));
+            self.listener = Some(Listener::start(self.connections.pool()));
         }
         let sight = self.horizon.look();
         let mut rows = self.read().await?;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use sqlx::PgPool;
 use tokio::time::timeout;
 
-use super::each::{Borrowed, by_digest_anywhere};
+use super::each::{Borrowed, Connections, by_digest_anywhere};
 use crate::backend::{Apply, BackendError, BackendErrorKind, Change, Changes, Subscriber};
 use crate::digest::Digest;
 use crate::record::Record;
@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A replica for look-ups.
 #[derive(Debug, Clone)]
 pub(super) struct Replica {
-    pool: PgPool,
+    connections: Connections,
     horizon: Horizon,
     /// When it did not answer.
     failed: Arc<Mutex<Option<Began>>>,
@@ -153,7 +153,7 @@ fn place(text: &str) -> Option<(u32, Place)> {
 
 impl Replica {
     pub(super) fn new(pool: PgPool, horizon: Horizon) -> Self {
-        Self { pool, horizon, failed: Arc::default() }
+        Self { connections: Connections::all_of(pool), horizon, failed: Arc::default() }
     }
 
     pub(super) fn horizon(&self) -> Horizon {
@@ -190,7 +190,7 @@ impl Replica {
         // Of a server that is not a replica (any more) nobody knows what it has.
         const HAS: &str =
             "SELECT pg_is_in_recovery() AND coalesce(pg_last_wal_replay_lsn() - '0/0'::PG_LSN >= $1, FALSE)";
-        let mut connection = Borrowed::from(&self.pool).await?;
+        let mut connection = self.connections.acquire().await?;
         let has = sqlx::query_scalar(HAS).bind(written_to as i64).fetch_one(&mut *connection).await;
         if has.map_err(BackendError::unavailable)? {
             return Ok(Some(connection));

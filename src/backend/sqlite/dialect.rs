@@ -1,7 +1,11 @@
 //! What is particular to SQLite.
 
+use std::time::{Duration, Instant};
+
+use sqlx::Connection;
 use sqlx::error::DatabaseError;
 
+use crate::backend::BackendError;
 use crate::backend::sql::Migration;
 
 pub(super) type Database = sqlx::Sqlite;
@@ -12,6 +16,31 @@ pub(super) type DatabaseTransaction<'t> = sqlx::Transaction<'t, Database>;
 
 /// A transaction that only turns into a writer half-way can fail where one that starts as a writer waits.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
+
+pub(super) const BEGIN_CHANGE: &str = BEGIN;
+pub(super) const BEGIN_MASS_CHANGE: &str = BEGIN;
+
+/// How long a statement for management may run.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Begins to read, with a limit: the thread of a connection would go on with a statement that no client waits for any more.
+#[allow(clippy::disallowed_methods, reason = "a store has no clock, and lets nothing in by this")]
+pub(super) async fn begin_read(
+    connection: &mut DatabaseConnection,
+) -> Result<DatabaseTransaction<'_>, BackendError> {
+    const STEPS: i32 = 10_000;
+    let end = Instant::now() + READ_TIMEOUT;
+    let mut handle = connection.lock_handle().await.map_err(BackendError::unavailable)?;
+    handle.set_progress_handler(STEPS, move || Instant::now() < end);
+    drop(handle);
+    connection.begin_with("BEGIN").await.map_err(BackendError::unavailable)
+}
+
+/// Connections for lookups.
+pub(super) const LOOKUPS: u32 = 4;
+
+/// How long a connection may take to be closed: it finishes its statement first.
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Nothing: whoever writes is alone, so that a row that was read stays as it is.
 pub(super) const LOCK_ROW: &str = "";

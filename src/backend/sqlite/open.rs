@@ -11,10 +11,10 @@ use crate::backend::{BackendError, BackendErrorKind};
 /// How long to wait for whoever else is writing.
 const BUSY: Duration = Duration::from_secs(5);
 
-pub(super) async fn connect(url: &str) -> Result<SqlitePool, BackendError> {
+pub(super) async fn connect(url: &str, connections: u32) -> Result<SqlitePool, BackendError> {
     let options = parse(url)?.create_if_missing(true).synchronous(SqliteSynchronous::Full).busy_timeout(BUSY);
     let file = options.get_filename().display().to_string();
-    let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await;
+    let pool = SqlitePoolOptions::new().max_connections(connections).connect_with(options).await;
     pool.map_err(|error| {
         let message =
             format!("expected to open the SQLite database {file}, found that it cannot be: {error}");

@@ -1,6 +1,6 @@
 //! Reading what other processes have changed in the file.
 
-use sqlx::SqlitePool;
+use super::each::Connections;
 
 use crate::backend::sql::{MOST, decode_changes};
 use crate::backend::{BackendError, Change, ChangeFeed};
@@ -11,26 +11,29 @@ type ChangeRow = (i64, Option<Vec<u8>>, String);
 /// Reads the rows behind the last one that was read. SQLite commits one transaction after another, so rows appear in the
 /// order of their numbers, and none appears behind one that was read.
 pub(super) struct Log {
-    pool: SqlitePool,
+    connections: Connections,
     /// The number of the last row that was read, once the end of the log has been looked up.
     last: Option<i64>,
 }
 
 impl Log {
-    pub(super) fn new(pool: SqlitePool) -> Self {
-        Self { pool, last: None }
+    pub(super) fn new(connections: Connections) -> Self {
+        Self { connections, last: None }
     }
 
     async fn end(&self) -> Result<i64, BackendError> {
         const END: &str = "SELECT coalesce(max(seq), 0) FROM tower_api_key_change";
-        sqlx::query_scalar(END).fetch_one(&self.pool).await.map_err(BackendError::unavailable)
+        let mut connection = self.connections.acquire().await?;
+        let end = sqlx::query_scalar(END).fetch_one(&mut *connection).await;
+        connection.give_back(end.map_err(BackendError::unavailable))
     }
 
     async fn read(&self, last: i64, end: i64) -> Result<Vec<ChangeRow>, BackendError> {
         const READ: &str =
             "SELECT seq, digest, kind FROM tower_api_key_change WHERE seq > ? AND seq <= ? ORDER BY seq";
-        let rows = sqlx::query_as(READ).bind(last).bind(end).fetch_all(&self.pool).await;
-        rows.map_err(BackendError::unavailable)
+        let mut connection = self.connections.acquire().await?;
+        let rows = sqlx::query_as(READ).bind(last).bind(end).fetch_all(&mut *connection).await;
+        connection.give_back(rows.map_err(BackendError::unavailable))
     }
 }
 

@@ -54,6 +54,7 @@ impl From<ManageError> for Refused {
             ManageErrorKind::NotFound => (StatusCode::NOT_FOUND, "No such key"),
             ManageErrorKind::Forbidden => (StatusCode::FORBIDDEN, "Beyond the caller"),
             ManageErrorKind::Conflict => (StatusCode::CONFLICT, "Not possible in the state of the key"),
+            ManageErrorKind::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Too many requests for keys at once"),
             ManageErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Keys temporarily unavailable"),
         };
         Self { errors: error.fields().to_vec(), ..Self::new(status, detail) }

@@ -2,8 +2,8 @@
 
 use sqlx::{Connection, Row as _};
 
-use super::borrowed::{Borrowed, ask};
-use super::dialect::{BEGIN, DatabaseConnection, DatabaseTransaction, PREPARE, Pool, Row, SCHEMA};
+use super::connections::{Connections, ask};
+use super::dialect::{BEGIN, DatabaseConnection, DatabaseTransaction, PREPARE, Row, SCHEMA};
 use crate::backend::BackendError;
 use crate::backend::sql::{Applied, Migration, check};
 
@@ -13,8 +13,8 @@ use crate::backend::sql::{Applied, Migration, check};
 /// # Errors
 ///
 /// When the database cannot be written, or its schema is not one that this version of the crate left behind.
-pub(in super::super) async fn migrate(pool: &Pool) -> Result<(), BackendError> {
-    ask!(pool, |connection| migrate_on(connection)).await
+pub(in super::super) async fn migrate(connections: &Connections) -> Result<(), BackendError> {
+    ask!(connections, |connection| migrate_on(connection)).await
 }
 
 async fn migrate_on(connection: &mut DatabaseConnection) -> Result<(), BackendError> {

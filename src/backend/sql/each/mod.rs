@@ -2,7 +2,7 @@
 
 mod actor;
 mod audit;
-mod borrowed;
+mod connections;
 mod filter;
 mod keys;
 mod locks;
@@ -13,8 +13,9 @@ mod store;
 mod usage;
 mod write;
 
+pub(super) use connections::Divided;
 pub(super) use migrate::migrate;
 #[allow(unused_imports, reason = "not every database is on a server, which may have replicas")]
-pub(super) use {borrowed::Borrowed, read::by_digest_anywhere};
+pub(super) use {connections::{Borrowed, Connections}, read::by_digest_anywhere};
 
 use super::{Store, dialect};

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::Store;
-use super::borrowed::{Borrowed, PATIENCE, ask, in_time};
+use super::connections::{Connections, PATIENCE, ask, in_time, limited};
+use super::dialect::begin_read;
 use super::write::{Write, Written, write};
 use super::{audit, owners, read};
 use crate::backend::sql::KeyRow;
@@ -19,9 +20,9 @@ use crate::password_hash::PasswordHash;
 use crate::record::Record;
 
 impl Store {
-    async fn write(&self, change: Write) -> Result<Written, BackendError> {
-        let pool = self.pool.clone();
-        self.changes.commit(move |announcement| write(pool, change, announcement)).await
+    async fn write(&self, connections: &Connections, change: Write) -> Result<Written, BackendError> {
+        let connections = connections.clone();
+        self.changes.commit(move |announcement| write(connections, change, announcement)).await
     }
 }
 
@@ -31,7 +32,7 @@ impl Backend for Store {
         if let Some(record) = self.find_on_replica(digest).await {
             return Ok(Some(record));
         }
-        ask!(&self.pool, |connection| read::by_digest(connection, digest)).await
+        ask!(self.connections.lookups, |connection| read::by_digest(connection, digest)).await
     }
 
     fn subscribe(&self, subscriber: Subscriber) {
@@ -43,15 +44,15 @@ impl Backend for Store {
     }
 
     fn look_ups_at_once(&self) -> usize {
-        self.pool.options().get_max_connections() as usize
+        self.connections.lookups.most()
     }
 
     async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
-        self.write(Write::FirstUse(id.clone(), at)).await.map(drop)
+        self.write(&self.connections.background, Write::FirstUse(id.clone(), at)).await.map(drop)
     }
 
     async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
-        ask!(&self.pool, |connection| owners::user(connection, email)).await
+        ask!(self.connections.lookups, |connection| owners::user(connection, email)).await
     }
 
     async fn rehashed(
@@ -61,17 +62,18 @@ impl Backend for Store {
         to: &PasswordHash,
     ) -> Result<(), BackendError> {
         let rehash = OwnerChange::Rehash(email.into(), from.clone(), to.clone());
-        self.change_owner(rehash, Actor::system()).await
+        let change = Write::Owner(Box::new((rehash, Actor::system())));
+        self.write(&self.connections.background, change).await.map(drop)
     }
 }
 
 impl OwnerStore for Store {
     async fn change_owner(&self, change: OwnerChange, actor: Actor) -> Result<(), BackendError> {
-        self.write(Write::Owner(Box::new((change, actor)))).await.map(drop)
+        self.write(&self.connections.writes, Write::Owner(Box::new((change, actor)))).await.map(drop)
     }
 
     async fn organization(&self, id: &str) -> Result<Option<Organization>, BackendError> {
-        in_time(PATIENCE, ask!(&self.pool, |connection| owners::organization(connection, id))).await
+        limited!(self.connections.reads, |connection| owners::organization(connection, id)).await
     }
 
     async fn members(
@@ -80,12 +82,12 @@ impl OwnerStore for Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<User>, BackendError> {
-        let page = ask!(&self.pool, |connection| owners::members(connection, organization, after, limit));
-        in_time(PATIENCE, page).await
+        let page = limited!(self.connections.reads, |connection| owners::members(connection, organization, after, limit));
+        page.await
     }
 
     async fn project(&self, organization: &str, id: &str) -> Result<Option<Project>, BackendError> {
-        in_time(PATIENCE, ask!(&self.pool, |connection| owners::project(connection, organization, id))).await
+        limited!(self.connections.reads, |connection| owners::project(connection, organization, id)).await
     }
 
     async fn projects(
@@ -94,8 +96,8 @@ impl OwnerStore for Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Project>, BackendError> {
-        let page = ask!(&self.pool, |connection| owners::projects(connection, organization, after, limit));
-        in_time(PATIENCE, page).await
+        let page = limited!(self.connections.reads, |connection| owners::projects(connection, organization, after, limit));
+        page.await
     }
 }
 
@@ -105,12 +107,12 @@ impl KeyStore for Store {
             // What cannot be written is told before there is a transaction.
             KeyRow::encode(record)?;
         }
-        let Written { record, keys, .. } = self.write(Write::Keys(Box::new(change))).await?;
+        let Written { record, keys, .. } = self.write(&self.connections.writes, Write::Keys(Box::new(change))).await?;
         Ok(Changed { record, keys })
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {
-        in_time(PATIENCE, ask!(&self.pool, |connection| read::by_id(connection, id))).await
+        limited!(self.connections.reads, |connection| read::by_id(connection, id)).await
     }
 
     async fn list(
@@ -119,7 +121,7 @@ impl KeyStore for Store {
         after: Option<&KeyId>,
         limit: usize,
     ) -> Result<Vec<Record>, BackendError> {
-        in_time(PATIENCE, ask!(&self.pool, |connection| read::page(connection, filter, after, limit))).await
+        limited!(self.connections.reads, |connection| read::page(connection, filter, after, limit)).await
     }
 
     async fn taken_in(&self, within: Duration) -> bool {
@@ -134,13 +136,13 @@ impl AuditLog for Store {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<AuditEntry>, BackendError> {
-        in_time(PATIENCE, ask!(&self.pool, |connection| audit::page(connection, key, after, limit))).await
+        limited!(self.connections.reads, |connection| audit::page(connection, key, after, limit)).await
     }
 
     async fn forget_before(&self, end: Timestamp) -> Result<u64, BackendError> {
         let mut forgotten = 0;
         loop {
-            let forgetting = ask!(&self.pool, |connection| audit::forget_some_before(connection, end));
+            let forgetting = ask!(self.connections.writes, |connection| audit::forget_some_before(connection, end));
             match in_time(PATIENCE, forgetting).await? {
                 0 => return Ok(forgotten),
                 some => forgotten += some,

@@ -3,8 +3,8 @@
 use sqlx::{Connection, QueryBuilder};
 
 use super::Store;
-use super::borrowed::{Borrowed, LONG_PATIENCE, ask, in_time};
-use super::dialect::{BEGIN, Database, DatabaseConnection, DatabaseTransaction, PASS_LOCKED};
+use super::connections::{PATIENCE, ask, in_time, limited};
+use super::dialect::{BEGIN, Database, DatabaseConnection, DatabaseTransaction, PASS_LOCKED, begin_read};
 use super::filter::restrict;
 use super::read::understand;
 use super::write::refused;
@@ -28,11 +28,11 @@ type UsageRow = (Option<String>, i64, String, i64);
 
 impl UsageStore for Store {
     async fn add_usage(&self, batch: &UsageBatch) -> Result<(), BackendError> {
-        ask!(&self.pool, |connection| add(connection, batch)).await
+        ask!(self.connections.background, |connection| add(connection, batch)).await
     }
 
     async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, BackendError> {
-        in_time(LONG_PATIENCE, ask!(&self.pool, |connection| lines(connection, query))).await
+        limited!(self.connections.reads, |connection| lines(connection, query)).await
     }
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use sqlx::{Connection, QueryBuilder};
 
 use super::actor::judge;
-use super::borrowed::{Borrowed, LONG_PATIENCE, PATIENCE, ask, in_time};
+use super::connections::{Connections, LONG_PATIENCE, PATIENCE, ask, in_time};
 use super::dialect::{
-    AFTER_CHANGES, BEGIN, Database, DatabaseConnection, DatabaseTransaction, KEEP_OWNERS, LOCK_OWNERS, Pool,
-    is_crossed, is_unfit,
+    AFTER_CHANGES, BEGIN_CHANGE, BEGIN_MASS_CHANGE, Database, DatabaseConnection, DatabaseTransaction, KEEP_OWNERS,
+    LOCK_OWNERS, is_crossed, is_unfit,
 };
 use super::keys::{key_locks, make, note_first_use};
 use super::locks::KeyLocks;
@@ -50,15 +50,22 @@ impl Write {
         }
     }
 
-    fn patience(&self) -> Duration {
-        let is_about_many = match self {
+    fn is_about_many(&self) -> bool {
+        match self {
             Self::FirstUse(..) => false,
             Self::Keys(change) => {
                 matches!(change.action, KeyAction::RevokeAll(..) | KeyAction::DeleteEnded(_))
             }
             Self::Owner(..) => true,
-        };
-        if is_about_many { LONG_PATIENCE } else { PATIENCE }
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        if self.is_about_many() { LONG_PATIENCE } else { PATIENCE }
+    }
+
+    fn begin(&self) -> &'static str {
+        if self.is_about_many() { BEGIN_MASS_CHANGE } else { BEGIN_CHANGE }
     }
 }
 
@@ -96,25 +103,25 @@ impl Written {
 
 /// Makes a change, and announces it.
 pub(super) async fn write(
-    pool: Pool,
+    connections: Connections,
     write: Write,
     mut announcement: Announcement,
 ) -> Result<Written, BackendError> {
     let announcement = &mut announcement;
-    match attempt(&pool, write.clone(), announcement).await {
+    match attempt(&connections, write.clone(), announcement).await {
         // Nothing was changed. Who was in the way has made its change, so one more attempt decides.
-        Err(error) if has_crossed(&error) => attempt(&pool, write, announcement).await,
+        Err(error) if has_crossed(&error) => attempt(&connections, write, announcement).await,
         outcome => outcome,
     }
 }
 
 async fn attempt(
-    pool: &Pool,
+    connections: &Connections,
     write: Write,
     announcement: &mut Announcement,
 ) -> Result<Written, BackendError> {
     let patience = write.patience();
-    in_time(patience, ask!(pool, |connection| write_on(connection, write, announcement))).await
+    in_time(patience, ask!(connections, |connection| write_on(connection, write, announcement))).await
 }
 
 fn has_crossed(error: &BackendError) -> bool {
@@ -127,7 +134,7 @@ async fn write_on(
     write: Write,
     announcement: &mut Announcement,
 ) -> Result<Written, BackendError> {
-    let mut transaction = connection.begin_with(BEGIN).await.map_err(BackendError::unavailable)?;
+    let mut transaction = connection.begin_with(write.begin()).await.map_err(BackendError::unavailable)?;
     for statement in write.locks() {
         sqlx::query(*statement).execute(&mut *transaction).await.map_err(BackendError::unavailable)?;
     }
