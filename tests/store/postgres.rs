@@ -5,6 +5,7 @@
 
 mod feed;
 mod fleet;
+mod many;
 mod metering;
 mod nodes;
 mod opening;

@@ -6,6 +6,7 @@ mod full_disk;
 mod killed;
 mod killed_metering;
 mod ledger;
+mod many;
 mod metering;
 mod opening;
 mod sharing;

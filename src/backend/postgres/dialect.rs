@@ -10,6 +10,7 @@ use crate::backend::sql::Migration;
 
 pub(super) type Database = sqlx::Postgres;
 pub(super) type Pool = sqlx::PgPool;
+pub(super) type ConnectOptions = sqlx::postgres::PgConnectOptions;
 pub(super) type Row = sqlx::postgres::PgRow;
 pub(super) type DatabaseConnection = sqlx::PgConnection;
 pub(super) type DatabaseTransaction<'t> = sqlx::Transaction<'t, Database>;

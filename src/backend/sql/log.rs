@@ -29,6 +29,7 @@ fn decode_change(digest: Option<&[u8]>, kind: &str) -> Option<Change> {
     match kind {
         "changed" => digest().map(Change::Changed),
         "revoked" => digest().map(Change::Revoked),
+        "everything" => Some(Change::Everything),
         _ => None,
     }
 }

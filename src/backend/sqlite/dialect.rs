@@ -10,6 +10,7 @@ use crate::backend::sql::Migration;
 
 pub(super) type Database = sqlx::Sqlite;
 pub(super) type Pool = sqlx::SqlitePool;
+pub(super) type ConnectOptions = sqlx::sqlite::SqliteConnectOptions;
 pub(super) type Row = sqlx::sqlite::SqliteRow;
 pub(super) type DatabaseConnection = sqlx::SqliteConnection;
 pub(super) type DatabaseTransaction<'t> = sqlx::Transaction<'t, Database>;

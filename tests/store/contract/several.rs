@@ -156,6 +156,23 @@ pub(crate) async fn more_keys_than_a_statement_has_parameters_are_revoked<S: Key
     assert_eq!(caller.present("key_1099").await, Err(Reason::Revoked));
 }
 
+pub(crate) async fn any_number_of_ended_keys_is_deleted<S: KeyStore + Clone>(store: S) {
+    const KEYS: usize = 1_100;
+    for number in 0..KEYS {
+        let mut record = samples::plain(&format!("key_{number:04}"));
+        record.revoked = (number % 2 == 1).then(|| samples::revocation(1, "ended"));
+        store.insert(record).await.unwrap();
+    }
+    let caller = Caller::of(&store);
+    assert_eq!(caller.warm("key_0000").await, Ok(samples::id("key_0000")));
+    assert_eq!(store.delete_ended(NOW).await.unwrap(), KEYS as u64 / 2);
+    let left = store.list(&KeyFilter::all(), None, KEYS).await.unwrap();
+    assert_eq!(left.len(), KEYS / 2);
+    assert!(left.iter().all(|record| record.revoked.is_none()));
+    assert_eq!(caller.present("key_0000").await, Ok(samples::id("key_0000")));
+    assert_eq!(caller.present("key_1099").await, Err(Reason::Unknown));
+}
+
 pub(crate) async fn keys_that_ended_before_a_time_are_deleted<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     let mut records = store_various(&store).await;

@@ -77,7 +77,7 @@ async fn a_standby_that_has_what_the_last_poll_told_answers_look_ups() {
     feed.poll().await.unwrap();
     world.catch_up().await;
     assert_eq!(store.find(&samples::digest("nobody")).await.unwrap(), None);
-    world.pool.close().await;
+    world.store.close().await;
     assert!(store.find(&digest).await.unwrap().is_some(), "nobody else is left to answer");
     store.find(&samples::digest("nobody")).await.unwrap_err();
 }
@@ -95,7 +95,7 @@ async fn a_standby_is_asked_no_longer_than_for_a_lease_after_the_last_poll() {
     feed.poll().await.unwrap();
     feed.poll().await.unwrap();
     world.catch_up().await;
-    world.pool.close().await;
+    world.store.close().await;
     sleep(LEASE).await;
     // Whoever revokes the key now tells the primary, which is out of reach.
     world.store.find(&samples::digest("key")).await.unwrap_err();

@@ -2,11 +2,11 @@
 
 use sqlx::QueryBuilder;
 
-use super::dialect::{Database, DatabaseConnection, DatabaseTransaction};
-use super::filter::restrict_to;
+use super::dialect::{Database, DatabaseConnection, DatabaseTransaction, LOCK_ROW};
+use super::filter::{restrict, restrict_to};
 use super::write::{ROWS, refused};
 use crate::backend::sql::{AuditRow, decode_audit};
-use crate::backend::{AuditEntry, BackendError, Change};
+use crate::backend::{AuditEntry, BackendError, Change, KeyFilter};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 
@@ -27,13 +27,20 @@ pub(super) async fn note(
     note.execute(&mut **transaction).await.map(drop).map_err(refused)
 }
 
-/// Writes that keys were revoked. Their ids are not read on the way: one that cannot be must not keep the others alive.
+/// Writes that the keys of a filter are about to be revoked, which stay as they are until then, and returns how many these are. Their
+/// ids are not read on the way: one that cannot be must not keep the others alive.
 pub(super) async fn note_revoked(
     transaction: &mut DatabaseTransaction<'_>,
-    revoked: &[Change],
+    filter: &KeyFilter,
     by: Option<&str>,
-) -> Result<(), BackendError> {
-    note_all(transaction, "'revoked'", revoked, by).await
+) -> Result<u64, BackendError> {
+    let mut query = QueryBuilder::<Database>::new(
+        "INSERT INTO tower_api_key_audit (action, key_id, made_by) SELECT 'revoked', id, ",
+    );
+    query.push_bind(by.map(str::to_owned)).push(" FROM tower_api_key WHERE revoked_at IS NULL");
+    restrict(&mut query, filter);
+    query.push(" ORDER BY id").push(LOCK_ROW);
+    Ok(query.build().execute(&mut **transaction).await.map_err(refused)?.rows_affected())
 }
 
 /// Writes that keys are about to be deleted, and why.
@@ -41,23 +48,12 @@ pub(super) async fn note_deleted(
     transaction: &mut DatabaseTransaction<'_>,
     deleted: &[Change],
 ) -> Result<(), BackendError> {
-    let action = "CASE WHEN revoked_at IS NULL THEN 'expired' ELSE 'deleted' END";
-    note_all(transaction, action, deleted, None).await
-}
-
-async fn note_all(
-    transaction: &mut DatabaseTransaction<'_>,
-    action: &'static str,
-    changes: &[Change],
-    by: Option<&str>,
-) -> Result<(), BackendError> {
-    for changes in changes.chunks(ROWS) {
+    for deleted in deleted.chunks(ROWS) {
         let mut query = QueryBuilder::<Database>::new(
-            "INSERT INTO tower_api_key_audit (action, key_id, made_by) SELECT ",
+            "INSERT INTO tower_api_key_audit (action, key_id)
+             SELECT CASE WHEN revoked_at IS NULL THEN 'expired' ELSE 'deleted' END, id FROM tower_api_key WHERE ",
         );
-        query.push(action).push(", id, ").push_bind(by.map(str::to_owned));
-        query.push(" FROM tower_api_key WHERE ");
-        restrict_to(&mut query, changes);
+        restrict_to(&mut query, deleted);
         query.push(" ORDER BY id");
         query.build().execute(&mut **transaction).await.map_err(refused)?;
     }

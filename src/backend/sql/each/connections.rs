@@ -3,16 +3,16 @@
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use tokio::spawn;
-use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use super::dialect::{CLOSE_TIMEOUT, Database, DatabaseConnection, LOOKUPS, Pool};
+use super::dialect::{CLOSE_TIMEOUT, ConnectOptions, Database, DatabaseConnection, LOOKUPS, Pool};
 use crate::backend::{BackendError, BackendErrorKind};
 use crate::race::unless;
 
@@ -60,27 +60,24 @@ impl Divided {
     /// Uses the connections of a pool for management. Lookups and polls have pools of their own, whose connections are made in the same
     /// way, so that nothing else can hold them.
     pub(in super::super) fn beside(pool: Pool) -> Self {
-        let own = |connections: u32| {
-            let options = pool.options().clone().min_connections(0).max_connections(connections);
-            options.connect_lazy_with((*pool.connect_options()).clone())
-        };
         let lookups = LOOKUPS.min(pool.options().get_max_connections());
         Self {
-            lookups: Connections::all_of(own(lookups)),
-            polling: Connections::all_of(own(1)),
+            lookups: Connections::like_those_of(&pool, lookups),
+            polling: Connections::like_those_of(&pool, 1),
             ..Self::shared(pool)
         }
     }
 
     /// Uses one pool for everything: the connections of a database in memory, which others would not find.
     pub(in super::super) fn shared(pool: Pool) -> Self {
-        let queued = |connections| Connections::new(pool.clone(), connections, Some(QUEUE_LENGTH));
+        let some = |connections| Connections::new(Pooled::of(pool.clone()), connections, None);
+        let queued = |connections| Connections::new(Pooled::of(pool.clone()), connections, Some(QUEUE_LENGTH));
         Self {
-            lookups: Connections::all_of(pool.clone()),
-            polling: Connections::new(pool.clone(), 1, None),
+            lookups: some(usize::MAX),
+            polling: some(1),
             reads: queued(READS),
             writes: queued(WRITES),
-            background: Connections::new(pool.clone(), BACKGROUND, None),
+            background: some(BACKGROUND),
         }
     }
 
@@ -102,7 +99,7 @@ pub(in super::super) struct Connections(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    pool: Pool,
+    pool: Pooled,
     permits: Arc<Semaphore>,
     /// Permits, used or not.
     had: AtomicUsize,
@@ -110,19 +107,25 @@ struct Shared {
     /// Places for those that wait, where they are limited.
     queue: Option<Semaphore>,
     /// Held while a connection is made. One is made at a time.
-    making: Arc<Mutex<()>>,
+    making: Arc<AsyncMutex<()>>,
     /// Word that a permit was given up.
     lost: Notify,
 }
 
 impl Connections {
     /// Uses all connections of a pool.
+    #[allow(dead_code, reason = "not every database has replicas")]
     pub(in super::super) fn all_of(pool: Pool) -> Self {
-        Self::new(pool, usize::MAX, None)
+        Self::new(Pooled::of(pool), usize::MAX, None)
     }
 
-    fn new(pool: Pool, most: usize, queue: Option<usize>) -> Self {
-        let most = most.min(pool.options().get_max_connections() as usize);
+    /// Makes connections of its own as another pool makes its own.
+    fn like_those_of(pool: &Pool, connections: u32) -> Self {
+        Self::new(Pooled::beside(pool, connections), usize::MAX, None)
+    }
+
+    fn new(pool: Pooled, most: usize, queue: Option<usize>) -> Self {
+        let most = most.min(pool.own.options().get_max_connections() as usize);
         Self(Arc::new(Shared {
             pool,
             permits: Arc::new(Semaphore::new(0)),
@@ -135,7 +138,7 @@ impl Connections {
     }
 
     pub(in super::super) fn pool(&self) -> &Pool {
-        &self.0.pool
+        &self.0.pool.own
     }
 
     /// Returns the most connections that are used at a time.
@@ -146,7 +149,7 @@ impl Connections {
     /// Takes a connection for one question.
     pub(in super::super) async fn acquire(&self) -> Result<Borrowed, BackendError> {
         let mut permit = Permit { permit: Some(self.queue().await?), shared: Arc::clone(&self.0) };
-        let connection = self.0.pool.acquire().await.map_err(BackendError::unavailable)?;
+        let connection = self.0.pool.acquire().await?;
         Ok(Borrowed { connection: Some(connection), permit: permit.permit.take(), is_settled: false })
     }
 
@@ -197,11 +200,7 @@ impl Connections {
 impl Shared {
     #[allow(clippy::disallowed_methods, reason = "a server takes the time that it takes")]
     async fn make(&self) -> Result<(), BackendError> {
-        let made = match timeout(CONNECT_TIMEOUT, self.pool.acquire()).await {
-            Ok(made) => made.map_err(BackendError::unavailable),
-            Err(late) => Err(BackendError::unavailable(late)),
-        };
-        match made {
+        match in_time(CONNECT_TIMEOUT, self.pool.acquire()).await {
             Ok(mut connection) => {
                 let _ = timeout(RETURN_TIMEOUT, connection.return_to_pool()).await;
                 self.had.fetch_add(1, Ordering::Relaxed);
@@ -214,6 +213,42 @@ impl Shared {
                 }
                 Err(error)
             }
+        }
+    }
+}
+
+/// A pool, and the one whose connections it imitates.
+#[derive(Debug)]
+struct Pooled {
+    own: Pool,
+    other: Option<Pool>,
+    options: Mutex<Arc<ConnectOptions>>,
+}
+
+impl Pooled {
+    fn of(pool: Pool) -> Self {
+        Self { options: Mutex::new(pool.connect_options()), own: pool, other: None }
+    }
+
+    fn beside(pool: &Pool, connections: u32) -> Self {
+        let options = pool.options().clone().min_connections(0).max_connections(connections);
+        let own = options.connect_lazy_with((*pool.connect_options()).clone());
+        Self { options: Mutex::new(pool.connect_options()), own, other: Some(pool.clone()) }
+    }
+
+    async fn acquire(&self) -> Result<PoolConnection<Database>, BackendError> {
+        self.follow();
+        self.own.acquire().await.map_err(BackendError::unavailable)
+    }
+
+    /// Takes over new options of the other pool, such as the next password of a role.
+    fn follow(&self) {
+        let Some(other) = &self.other else { return };
+        let theirs = other.connect_options();
+        let mut options = self.options.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&options, &theirs) {
+            self.own.set_connect_options((*theirs).clone());
+            *options = theirs;
         }
     }
 }

@@ -10,7 +10,7 @@ use super::read::{by_id, by_id_to_change};
 use super::write::{ROWS, Written, refused};
 use super::{audit, owners};
 use crate::backend::edit::{Consequence, Edit, change_of};
-use crate::backend::sql::{KeyRow, columns, decode_digest};
+use crate::backend::sql::{KeyRow, MOST, columns, decode_digest};
 use crate::backend::{BackendError, Change, KeyAction, KeyChange, KeyFilter, Standing};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -29,6 +29,8 @@ const END: &str = "UPDATE tower_api_key SET expires_at = $2
     WHERE id = $1 AND rotated_to = $3 AND (expires_at IS NULL OR expires_at > $2) RETURNING digest";
 const REVOKE: &str = "UPDATE tower_api_key SET revoked_at = $2, revoked_reason = $3, revoked_by = $4
     WHERE id = $1 AND revoked_at IS NULL RETURNING digest";
+/// Keys that are deleted with one transaction, where any number ended: others wait for it.
+const DELETED: usize = 500;
 const DIGEST_OF: &str = "SELECT digest FROM tower_api_key WHERE id = $1";
 
 /// Returns the keys that a change writes or rests on. Of a key that the actor may not know of, nothing is locked.
@@ -57,11 +59,12 @@ pub(super) async fn key_locks(
     Ok(locks.writing(relatives.filter(|_| reads_relatives).chain([id])))
 }
 
-/// Makes a change of keys, if its actor may make it.
+/// Makes a change of keys, if its actor may make it: a batch of it, of the keys `after` an id, where it is made in batches.
 pub(super) async fn make(
     transaction: &mut DatabaseTransaction<'_>,
     change: &KeyChange,
     standing: Option<&Standing>,
+    after: &str,
 ) -> Result<Written, BackendError> {
     let by = Some((change, standing));
     match change.action.clone() {
@@ -85,7 +88,7 @@ pub(super) async fn make(
             revoke(transaction, &id, &revocation).await
         }
         KeyAction::RevokeAll(filter, revocation) => revoke_all(transaction, &filter, &revocation).await,
-        KeyAction::DeleteEnded(before) => delete_ended(transaction, before).await,
+        KeyAction::DeleteEnded(before) => delete_ended(transaction, before, after).await,
     }
 }
 
@@ -234,28 +237,37 @@ pub(super) async fn revoke_all(
     filter: &KeyFilter,
     revocation: &Revocation,
 ) -> Result<Written, BackendError> {
+    let keys = audit::note_revoked(transaction, filter, revocation.by.as_deref()).await?;
     let mut query = QueryBuilder::new("UPDATE tower_api_key SET revoked_at = ");
     query.push_bind(revocation.at.unix_millis());
     query.push(", revoked_reason = ").push_bind(revocation.reason.to_string());
     query.push(", revoked_by = ").push_bind(revocation.by.as_deref().map(str::to_owned));
     query.push(" WHERE revoked_at IS NULL");
     restrict(&mut query, filter);
+    if keys > MOST as u64 {
+        query.build().execute(&mut **transaction).await.map_err(refused)?;
+        return Ok(Written { keys, ..Written::one(Change::Everything) });
+    }
     query.push(" RETURNING digest");
     let digests = query.build_query_scalar().fetch_all(&mut **transaction).await;
-    let revoked = all_of(digests, Change::Revoked)?;
-    audit::note_revoked(transaction, &revoked, revocation.by.as_deref()).await?;
-    Ok(Written::counted(revoked))
+    Ok(Written::counted(all_of(digests, Change::Revoked)?))
 }
 
+/// Deletes the next keys that ended before a time. Their ids need not be those of keys: they are only compared.
 async fn delete_ended(
     transaction: &mut DatabaseTransaction<'_>,
     before: Timestamp,
+    after: &str,
 ) -> Result<Written, BackendError> {
-    let mut query = QueryBuilder::new("SELECT digest FROM tower_api_key WHERE revoked_at < ");
-    query.push_bind(before.unix_millis()).push(" OR expires_at < ").push_bind(before.unix_millis());
-    query.push(LOCK_ROW);
-    let digests = query.build_query_scalar().fetch_all(&mut **transaction).await;
-    delete_all(transaction, digests).await
+    let before = before.unix_millis();
+    let mut query = QueryBuilder::<Database>::new("SELECT digest, id FROM tower_api_key WHERE id > ");
+    query.push_bind(after.to_owned());
+    query.push(" AND (revoked_at < ").push_bind(before).push(" OR expires_at < ").push_bind(before);
+    query.push(") ORDER BY id LIMIT ").push_bind(DELETED as i64).push(LOCK_ROW);
+    let found: Result<Vec<(Vec<u8>, String)>, _> = query.build_query_as().fetch_all(&mut **transaction).await;
+    let (digests, mut ids): (Vec<_>, Vec<_>) = found.map_err(refused)?.into_iter().unzip();
+    let last = if ids.len() < DELETED { None } else { ids.pop() };
+    Ok(Written { last, ..delete_all(transaction, Ok(digests)).await? })
 }
 
 /// Deletes the keys of an owner who was deleted, which were revoked then.

@@ -107,8 +107,14 @@ impl KeyStore for Store {
             // What cannot be written is told before there is a transaction.
             KeyRow::encode(record)?;
         }
-        let Written { record, keys, .. } = self.write(&self.connections.writes, Write::Keys(Box::new(change))).await?;
-        Ok(Changed { record, keys })
+        let (mut changed, mut after) = (Changed::default(), Some(String::new()));
+        // Other changes take their turn between batches.
+        while let Some(start) = after {
+            let write = Write::Keys(Box::new(change.clone()), start);
+            let Written { record, keys, last, .. } = self.write(&self.connections.writes, write).await?;
+            (changed.record, changed.keys, after) = (record, changed.keys + keys, last);
+        }
+        Ok(changed)
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {

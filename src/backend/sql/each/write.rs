@@ -13,7 +13,7 @@ use super::dialect::{
 use super::keys::{key_locks, make, note_first_use};
 use super::locks::KeyLocks;
 use super::owners;
-use crate::backend::sql::encode_change;
+use crate::backend::sql::{MOST, encode_change};
 use crate::backend::{Actor, Announcement, BackendError, Change, KeyAction, KeyChange, OwnerChange};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
@@ -26,7 +26,8 @@ pub(super) const ROWS: usize = 500;
 #[derive(Clone)]
 #[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Write {
-    Keys(Box<KeyChange>),
+    /// Where it is made in batches, of the keys behind this id.
+    Keys(Box<KeyChange>, String),
     FirstUse(KeyId, Timestamp),
     Owner(Box<(OwnerChange, Actor)>),
 }
@@ -37,7 +38,7 @@ impl Write {
     fn locks(&self) -> &'static [&'static str] {
         match self {
             Self::FirstUse(..) => KEEP_OWNERS,
-            Self::Keys(change) => match change.action {
+            Self::Keys(change, _) => match change.action {
                 // The application itself rests on nothing: its revocation of one key waits for as little as it can.
                 KeyAction::Revoke(..) if change.actor.subject().is_none() => &[],
                 KeyAction::Insert(_)
@@ -53,9 +54,7 @@ impl Write {
     fn is_about_many(&self) -> bool {
         match self {
             Self::FirstUse(..) => false,
-            Self::Keys(change) => {
-                matches!(change.action, KeyAction::RevokeAll(..) | KeyAction::DeleteEnded(_))
-            }
+            Self::Keys(change, _) => matches!(change.action, KeyAction::RevokeAll(..) | KeyAction::Replace(..)),
             Self::Owner(..) => true,
         }
     }
@@ -80,6 +79,8 @@ pub(super) struct Written {
     pub(super) changes: Vec<Change>,
     /// How many of the changes are new. Others were made before.
     pub(super) new: usize,
+    /// The last key of a batch, unless it was the last batch.
+    pub(super) last: Option<String>,
 }
 
 impl Written {
@@ -92,8 +93,10 @@ impl Written {
         Self { new: 0, ..Self::one(change) }
     }
 
+    /// Any number of changes. More than are applied one by one are told as one.
     pub(super) fn several(changes: Vec<Change>) -> Self {
-        Self { record: None, keys: 0, new: changes.len(), changes }
+        let changes = if changes.len() > MOST { vec![Change::Everything] } else { changes };
+        Self { new: changes.len(), changes, ..Self::default() }
     }
 
     pub(super) fn counted(changes: Vec<Change>) -> Self {
@@ -139,12 +142,12 @@ async fn write_on(
         sqlx::query(*statement).execute(&mut *transaction).await.map_err(BackendError::unavailable)?;
     }
     let written = match write {
-        Write::Keys(change) => {
+        Write::Keys(change, after) => {
             let mut change = *change;
             key_locks(&mut transaction, &change).await?.acquire(&mut transaction).await?;
             let standing = judge(&mut transaction, &change.actor).await?;
             change.complete(standing.as_ref());
-            let written = make(&mut transaction, &change, standing.as_ref()).await?;
+            let written = make(&mut transaction, &change, standing.as_ref(), &after).await?;
             log(&mut transaction, &written.changes[..written.new]).await?;
             change.actor.check_time(standing.as_ref())?;
             written
