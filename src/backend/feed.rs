@@ -13,7 +13,7 @@ use super::{BackendError, Change};
 /// change takes effect within the lease even where the news of it is lost.
 pub trait ChangeFeed: Send + 'static {
     /// Told once, before the first poll: for how long after the start of a poll its answer is relied upon, and for how much longer
-    /// in an outage. A store that keeps a list of those who follow it, as for [`KeyStore::taken_in`](super::KeyStore::taken_in), needs
+    /// in an outage. A store that keeps a list of those who follow it, as for [`KeyStore::wait_applied`](super::KeyStore::wait_applied), needs
     /// to know. The default ignores it.
     fn lease(&mut self, length: Duration, grace: Duration) {
         let _ = (length, grace);

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::bounds::Bounds;
-use super::{Actor, Backend, BackendError, KeyFilter, KeyUpdate, Rotation, Standing};
+use super::{Actor, Backend, BackendError, KeyFilter, KeyUpdate, Propagation, Rotation, Standing};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 use crate::record::{Record, Revocation};
@@ -261,17 +261,22 @@ pub trait KeyStore: Backend {
         async move { Ok(change.await?.keys) }
     }
 
-    /// Waits until every process that follows this store has taken in the changes that were acknowledged before the call, at most
-    /// for `within`, or longer if the store knows that one of them relies on what it has read for longer. Tells whether they have.
+    /// Returns whether the store keeps a list of the processes that follow it, by which [`wait_applied`](Self::wait_applied) can return
+    /// before their lease has passed. The default says no.
+    fn lists_nodes(&self) -> bool {
+        false
+    }
+
+    /// Waits until every process that follows this store has applied the changes that were acknowledged before the call: for `lease`, or
+    /// longer if the store knows that one of them has a longer lease, but no longer than `at_most`.
     ///
-    /// A store that keeps no list of those who follow it cannot know, waits for the whole time and returns `false`: so does the
-    /// default.
+    /// A store that keeps no list of them waits for the shorter time: so does the default.
     ///
     /// # Panics
     ///
     /// When polled outside a Tokio runtime.
-    fn taken_in(&self, within: Duration) -> impl Future<Output = bool> + Send {
-        unknown_within(within)
+    fn wait_applied(&self, lease: Duration, at_most: Duration) -> impl Future<Output = Propagation> + Send {
+        Propagation::after(lease, at_most)
     }
 
     /// Deletes all keys that had expired or were revoked by the time `before`, and returns how many these were. What was counted of
@@ -293,10 +298,4 @@ async fn one(
     change: impl Future<Output = Result<Changed, BackendError>> + Send,
 ) -> Result<Record, BackendError> {
     change.await?.record.ok_or_else(BackendError::not_found)
-}
-
-#[allow(clippy::disallowed_methods, reason = "the leases of other processes run on clocks of their own")]
-pub(super) async fn unknown_within(time: Duration) -> bool {
-    tokio::time::sleep(time).await;
-    false
 }

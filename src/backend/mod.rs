@@ -37,6 +37,7 @@ mod memory;
 mod owners;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod propagation;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 #[cfg(feature = "sqlite")]
@@ -56,6 +57,7 @@ pub use memory::MemoryStore;
 pub use owners::{OwnerChange, OwnerStore};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
+pub use propagation::Propagation;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 pub use usage::{UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageStore};

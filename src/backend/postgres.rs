@@ -1,6 +1,7 @@
 //! Keys kept in a PostgreSQL database, for several processes on several machines.
 
 mod dialect;
+mod fleet;
 mod listener;
 mod node;
 mod poll;
@@ -19,10 +20,11 @@ use sqlx::{Connection, FromRow, PgConnection, PgPool, Postgres};
 use tokio::time::timeout;
 
 use each::{Connections, Divided};
+use fleet::Fleet;
 use replica::{Horizon, Replica};
 
 use super::sql::changes_of;
-use super::{BackendError, BackendErrorKind, Changes, Feed};
+use super::{BackendError, BackendErrorKind, Changes, Feed, Propagation};
 use crate::digest::Digest;
 use crate::record::Record;
 
@@ -53,6 +55,8 @@ type Store = PostgresStore;
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
     connections: Divided,
+    fleet: Fleet,
+    node_name: Box<str>,
     is_polling_only: bool,
     changes: Changes,
     replica: Option<Replica>,
@@ -97,10 +101,24 @@ impl PostgresStore {
     ///
     /// As for [`open`](Self::open).
     pub async fn with_pool(pool: PgPool) -> Result<Self, BackendError> {
-        let connections = Divided::beside(pool);
+        let connections = Divided::beside(&pool);
         each::migrate(&connections.writes).await?;
         let changes = changes_of(identity(&connections.writes).await?);
-        Ok(Self { connections, is_polling_only: false, changes, replica: None })
+        Ok(Self {
+            fleet: Fleet::new(connections.background.clone()),
+            connections,
+            node_name: node::default_name(),
+            is_polling_only: false,
+            changes,
+            replica: None,
+        })
+    }
+
+    /// Names this process in the list of nodes, for [`Propagation::missing`](super::Propagation::missing). Default: the name of the machine
+    /// and the number of the process.
+    #[must_use]
+    pub fn node_name(self, name: impl Into<Box<str>>) -> Self {
+        Self { node_name: name.into(), ..self }
     }
 
     /// Learns what other processes change by polling only, and does not listen for word of it: for connections by way of a
@@ -136,15 +154,17 @@ impl PostgresStore {
     fn log(&self) -> Feed {
         let horizon = self.replica.as_ref().map_or_else(Horizon::default, Replica::horizon);
         let listens = !self.is_polling_only;
-        Feed::new(poll::Log::new(self.connections.polling.clone(), horizon, listens))
+        Feed::new(poll::Log::new(self.connections.polling.clone(), self.node_name.clone(), horizon, listens))
     }
 
     async fn find_on_replica(&self, digest: &Digest) -> Option<Record> {
         self.replica.as_ref()?.find(digest).await
     }
 
-    async fn known_to_all(&self, within: Duration) -> bool {
-        node::taken_in(&self.connections.background, within).await
+    const LISTS_NODES: bool = true;
+
+    async fn wait_for_nodes(&self, lease: Duration, at_most: Duration) -> Propagation {
+        self.fleet.wait(lease, at_most).await
     }
 }
 

@@ -14,9 +14,8 @@ use sqlx::SqlitePool;
 
 use each::Divided;
 
-use super::keys::unknown_within;
 use super::sql::changes_of;
-use super::{BackendError, Changes, Feed};
+use super::{BackendError, Changes, Feed, Propagation};
 use crate::digest::Digest;
 use crate::record::Record;
 
@@ -81,12 +80,12 @@ impl SqliteStore {
     ///
     /// As for [`open`](Self::open).
     pub async fn with_pool(pool: SqlitePool) -> Result<Self, BackendError> {
-        let shared = Divided::shared(pool.clone());
+        let shared = Divided::shared(&pool);
         each::migrate(&shared.writes).await?;
         let name = pool.connect_options().get_filename().to_path_buf();
         // Names differ by links and by the working directory; a database in memory has no file, and its name is its own.
         let (identity, connections) = match name.canonicalize() {
-            Ok(file) => (file, Divided::beside(pool)),
+            Ok(file) => (file, Divided::beside(&pool)),
             Err(_) => (name, shared),
         };
         Ok(Self { changes: changes_of(format!("sqlite:{}", identity.display())), connections })
@@ -108,8 +107,10 @@ impl SqliteStore {
         None
     }
 
-    /// A file keeps no list of those who follow it: whoever may only read it could not be on it.
-    async fn known_to_all(&self, within: Duration) -> bool {
-        unknown_within(within).await
+    /// A file keeps no list of the processes that follow it: one that may only read it could not be on it.
+    const LISTS_NODES: bool = false;
+
+    async fn wait_for_nodes(&self, lease: Duration, at_most: Duration) -> Propagation {
+        Propagation::after(lease, at_most).await
     }
 }

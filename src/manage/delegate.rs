@@ -1,8 +1,8 @@
 //! What a caller may do to its own keys.
 
-use super::{Authority, CreatedKey, KeyManager, ManageError, NewKey, Reached, Replacement};
+use super::{Authority, CreatedKey, KeyManager, ManageError, NewKey, Replacement, Wait};
 use crate::backend::{
-    Actor, Bounds, KeyFilter, KeyStore, KeyUpdate, Standing, UsageLine, UsageQuery, UsageStore,
+    Actor, Bounds, KeyFilter, KeyStore, KeyUpdate, Propagation, Standing, UsageLine, UsageQuery, UsageStore,
 };
 use crate::environment::Environment;
 use crate::key::KeyId;
@@ -139,9 +139,23 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     /// # Errors
     ///
     /// Those of [`revoke`](Self::revoke).
-    pub async fn revoke_everywhere(&self, id: &KeyId, reason: &str) -> Result<Reached, ManageError> {
+    pub async fn revoke_everywhere(&self, id: &KeyId, reason: &str) -> Result<Propagation, ManageError> {
+        self.revoke_and_wait(id, reason, Wait::new().until_lease()).await
+    }
+
+    /// Revokes a key for good, waits for other processes, and returns how far the revocation has got.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`revoke`](Self::revoke).
+    pub async fn revoke_and_wait(
+        &self,
+        id: &KeyId,
+        reason: &str,
+        wait: Wait,
+    ) -> Result<Propagation, ManageError> {
         self.revoke(id, reason).await?;
-        Ok(self.manager.reached().await)
+        Ok(self.manager.wait_applied(wait).await)
     }
 
     /// What the store judges: the caller, and what it may do to which keys.

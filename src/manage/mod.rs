@@ -30,18 +30,18 @@ mod changes;
 mod delegate;
 mod error;
 mod new_key;
-mod reached;
 mod replace;
 #[cfg(feature = "axum")]
 mod routes;
 mod rules;
+mod wait;
 
 pub use delegate::Delegate;
 pub use error::{FieldError, ManageError, ManageErrorKind};
 pub use new_key::{CreatedKey, NewKey, Replacement};
-pub use reached::Reached;
 #[cfg(feature = "axum")]
 pub use routes::{ManageSettings, OPENAPI, Refused, routes};
+pub use wait::Wait;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -12,6 +12,9 @@ pub(crate) fn refused(_: &'static str, _: Option<&KeyId>) {}
 
 pub(crate) fn failed(_: &'static str, _: &Failure<'_>) {}
 
+#[cfg(feature = "manage")]
+pub(crate) fn not_acknowledged(_: &[Box<str>]) {}
+
 pub(crate) fn lost(_: &'static str) {}
 
 pub(crate) fn paused(_: Duration) {}

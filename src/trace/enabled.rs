@@ -29,6 +29,11 @@ pub(crate) fn failed(what: &'static str, failure: &Failure<'_>) {
     }
 }
 
+#[cfg(feature = "manage")]
+pub(crate) fn not_acknowledged(nodes: &[Box<str>]) {
+    tracing::warn!(target: TARGET, ?nodes, "nodes have not acknowledged a revocation in time");
+}
+
 pub(crate) fn lost(why: &'static str) {
     tracing::error!(target: TARGET, "counts of usage are lost: {why}");
 }

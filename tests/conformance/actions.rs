@@ -48,8 +48,8 @@ impl Actor {
                     let node = OtherNode::remembering(world.fixtures.text("OF_TENANT"), store).await;
                     self.other_node = Some(node);
                 }
-                "DELETE /admin/keys/$ID?wait=fleet on node A -> 204" => {
-                    let message = Message::plain("DELETE", "/admin/keys/OF_TENANT?wait=fleet");
+                "DELETE /admin/keys/$ID?wait=fleet&until=lease on node A -> 204" => {
+                    let message = Message::plain("DELETE", "/admin/keys/OF_TENANT?wait=fleet&until=lease");
                     let answer = world.exchange(&message.bearer(world.fixtures.text("ADMIN"))).await;
                     assert_eq!(answer.status, 204);
                 }

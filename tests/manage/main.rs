@@ -14,4 +14,5 @@ mod schema;
 mod settings;
 mod tenants;
 mod usage;
+mod waiting;
 mod world;

@@ -112,8 +112,18 @@ async fn a_parameter_that_would_be_ignored_is_refused_by_its_name() {
         (Method::GET, "/keys?limit=1&limit=2".to_owned(), "limit: expected one value, found several"),
         (Method::GET, "/usage?by=key&by=key".to_owned(), "by: expected one value, found several"),
         (Method::DELETE, format!("{own}?reason=a&reason=b"), "reason: expected one value, found several"),
-        (Method::DELETE, format!("{own}?why=a"), "Expected no parameters but reason, wait, found others"),
+        (
+            Method::DELETE,
+            format!("{own}?why=a"),
+            "Expected no parameters but reason, wait, until, wait_seconds, found others",
+        ),
         (Method::DELETE, format!("{own}?wait=me"), "wait: expected fleet, found something else"),
+        (Method::DELETE, format!("{own}?until=me"), "until: expected lease, found something else"),
+        (
+            Method::DELETE,
+            format!("{own}?wait_seconds=61"),
+            "wait_seconds: expected a number from 0 to 60, found something else",
+        ),
     ] {
         let answer = refused(&world, &admin, method, &path, "").await;
         let found = (answer.status, answer.body);

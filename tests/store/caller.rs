@@ -50,6 +50,11 @@ impl<S: Backend + Clone> Caller<S> {
         admitted.map_err(|rejection| rejection.reason().clone())
     }
 
+    /// Returns the store.
+    pub(crate) fn store(&self) -> &S {
+        self.backend.get_ref()
+    }
+
     /// Returns how often the store was asked.
     pub(crate) fn reads(&self) -> u64 {
         self.backend.reads()

@@ -117,6 +117,7 @@ pub(super) const SCHEMA: &[Migration] = &[
     Migration { version: 6, name: "lists", sql: include_str!("../sql/migrations/postgres/0006_lists.sql") },
     Migration { version: 7, name: "fleet", sql: include_str!("../sql/migrations/postgres/0007_fleet.sql") },
     Migration { version: 8, name: "actors", sql: include_str!("../sql/migrations/postgres/0008_actors.sql") },
+    Migration { version: 9, name: "names", sql: include_str!("../sql/migrations/postgres/0009_names.sql") },
 ];
 
 /// Returns whether a transaction failed because of others at the same time: they waited for each other (SQLSTATE 40P01), or a lock was

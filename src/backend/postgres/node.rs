@@ -3,12 +3,8 @@
 //! It lets a revocation return before the lease has passed. Nobody may trust the list more than what is on it: a node that
 //! is not listed for the whole of a lease does not get that lease, so whoever is missing trusts nothing that it read before.
 
-use std::pin::pin;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
-
-use super::ask_one;
 use super::each::Connections;
 use crate::backend::BackendError;
 use crate::random::unique_name;
@@ -19,16 +15,12 @@ const AHEAD: Duration = Duration::from_secs(60);
 /// For how long a node is relied upon of which nobody has said.
 const LONGEST_LEASE: Duration = Duration::from_secs(60 * 60);
 
-/// How often it is looked whether all nodes have taken a change in.
-const LOOK: Duration = Duration::from_millis(10);
-
-/// How long to wait for the list itself. If there is no answer, what whoever asks has said is all that is known.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// One who follows the changes.
 pub(super) struct Node {
     connections: Connections,
     id: String,
+    /// What operators call it.
+    name: Box<str>,
     lease: Duration,
     /// What was visible to the last poll, and whether that is still to be told.
     seen: Option<String>,
@@ -36,9 +28,9 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(connections: Connections) -> Self {
+    pub(super) fn new(connections: Connections, name: Box<str>) -> Self {
         // What was changed between its listing and its first poll is in none of its polls, and still to be told.
-        Self { connections, id: unique_name(), lease: LONGEST_LEASE, seen: None, is_news: true }
+        Self { connections, id: unique_name(), name, lease: LONGEST_LEASE, seen: None, is_news: true }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -56,9 +48,9 @@ impl Node {
 
     /// Puts the node on the list, with what it has taken in so far. One that is new has read nothing that could be old.
     pub(super) async fn enlist(&self) -> Result<(), BackendError> {
-        const ENLIST: &str = "INSERT INTO tower_api_key_node (node, listed_to, seen, lease)
+        const ENLIST: &str = "INSERT INTO tower_api_key_node (node, listed_to, seen, lease, name)
             VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $2,
-                coalesce($3::TEXT::PG_SNAPSHOT, pg_current_snapshot()), $4)
+                coalesce($3::TEXT::PG_SNAPSHOT, pg_current_snapshot()), $4, $5)
             ON CONFLICT (node) DO UPDATE SET listed_to = excluded.listed_to";
         const BEGIN_ERA: &str = "INSERT INTO tower_api_key_era DEFAULT VALUES ON CONFLICT DO NOTHING";
         const FORGET: &str = "DELETE FROM tower_api_key_node
@@ -69,6 +61,7 @@ impl Node {
             .bind(millis(self.lease + AHEAD))
             .bind(&self.seen)
             .bind(millis(self.lease))
+            .bind(&*self.name)
             .execute(&mut *connection)
             .await;
         let mut outcome = listed;
@@ -101,52 +94,11 @@ impl Node {
     }
 }
 
-/// Waits until all nodes have taken in what is visible now, and tells whether they have: at most for so long, or for as long as any of
-/// them relies on what it has read.
-#[allow(clippy::disallowed_methods, reason = "other processes take the time that they take")]
-pub(super) async fn taken_in(connections: &Connections, within: Duration) -> bool {
-    let waiting = async {
-        let newest = loop {
-            match newest(connections).await {
-                Ok(newest) => break newest,
-                Err(_) => sleep(LOOK).await,
-            }
-        };
-        while !is_taken_in(connections, newest).await.unwrap_or(false) {
-            sleep(LOOK).await;
-        }
-    };
-    let mut waiting = pin!(waiting);
-    if timeout(within, &mut waiting).await.is_ok() {
-        return true;
-    }
-    let longest = timeout(PATIENCE, longest_lease(connections)).await;
-    let longer = longest.map_or(Duration::ZERO, Result::unwrap_or_default).saturating_sub(within);
-    timeout(longer, waiting).await.is_ok()
-}
-
-async fn longest_lease(connections: &Connections) -> Result<Duration, BackendError> {
-    const LONGEST: &str = "SELECT coalesce(max(lease), 0) FROM tower_api_key_node
-        WHERE listed_to > (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT";
-    let longest: i64 = ask_one(connections, sqlx::query_scalar(LONGEST)).await?;
-    Ok(Duration::from_millis(longest.unsigned_abs()))
-}
-
-async fn newest(connections: &Connections) -> Result<i64, BackendError> {
-    const NEWEST: &str = "SELECT coalesce(max(seq), 0) FROM tower_api_key_change";
-    ask_one(connections, sqlx::query_scalar(NEWEST)).await
-}
-
-/// Tells whether every node on the list has seen all changes up to a number that are visible now. One that has not seen what was
-/// taken off the log, which may be a change, has not.
-async fn is_taken_in(connections: &Connections, newest: i64) -> Result<bool, BackendError> {
-    const BEHIND: &str = "SELECT NOT EXISTS (SELECT FROM tower_api_key_node AS node
-        WHERE listed_to > (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT
-        AND (EXISTS (SELECT FROM tower_api_key_change AS change
-                WHERE change.seq <= $1 AND change.tx >= pg_snapshot_xmin(node.seen)
-                AND NOT pg_visible_in_snapshot(change.tx, node.seen))
-            OR EXISTS (SELECT FROM tower_api_key_change_cut WHERE tx >= pg_snapshot_xmin(node.seen))))";
-    ask_one(connections, sqlx::query_scalar(BEHIND).bind(newest)).await
+/// The name of this machine and the number of this process.
+pub(super) fn default_name() -> Box<str> {
+    let machine = std::env::var("HOSTNAME").or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"));
+    let machine = machine.unwrap_or_default();
+    format!("{}/{}", machine.trim(), std::process::id()).into()
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -93,8 +93,15 @@ const READ: &str = "SELECT pg_snapshot_xmin(now.snapshot)::TEXT AS low, now.snap
     ORDER BY change.seq LIMIT $2";
 
 impl Log {
-    pub(super) fn new(connections: Connections, horizon: Horizon, listens: bool) -> Self {
-        Self { node: Node::new(connections.clone()), connections, cursor: None, listens, listener: None, horizon }
+    pub(super) fn new(connections: Connections, name: Box<str>, horizon: Horizon, listens: bool) -> Self {
+        Self {
+            node: Node::new(connections.clone(), name),
+            connections,
+            cursor: None,
+            listens,
+            listener: None,
+            horizon,
+        }
     }
 
     async fn read(&self) -> Result<Vec<PollRow>, BackendError> {

@@ -33,8 +33,8 @@ use crate::reject::{Reason, Rejection};
 use crate::scope::{Requirement, Scope};
 use input::{Body, Id, key_id, read};
 use origin::refuse_cross_site;
-use output::{answer, created, done, done_everywhere, key};
-use query::{Page, Parameters, known, wrong};
+use output::{answer, created, done, done_and_applied, key};
+use query::{Page, Parameters, known, wait};
 use refusal::{Refusal, method_not_allowed, not_found};
 use refused::reshape;
 
@@ -65,10 +65,14 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 /// | `GET /keys/{id}` | 200, a key |
 /// | `PATCH /keys/{id}` | 200, the key with a new `name`, `scopes`, `expires_at` or `labels` |
 /// | `POST /keys/{id}/rotate` | 201, the successor with its text; `grace_seconds`, `grace_from_first_use`, `expires_at` |
-/// | `DELETE /keys/{id}?reason&wait` | 204, though it was revoked before; with `wait=fleet` when no process admits it any more |
+/// | `DELETE /keys/{id}?reason&wait&until&wait_seconds` | 204, though it was revoked before; with `wait=fleet` when all processes have applied it, see below |
 /// | `GET /keys/{id}/usage?from&to` | 200, how often the key was used, by day |
 /// | `GET /usage?from&to&by` | 200, how often all keys were used, by day, in total or `by=key` |
 /// | `GET /permissions` | 200, what keys can be granted |
+///
+/// `DELETE /keys/{id}?wait=fleet` answers when every process has applied the revocation, or their lease has passed, or `wait_seconds`,
+/// and says which in `Revocation-Reached`: `every-node`, `lease-end` or `this-process`. A store that keeps no list of processes, such as
+/// SQLite, answers `this-process` at once; with `until=lease`, `lease-end` after the lease. `until` and `wait_seconds` imply `wait`.
 ///
 /// Days are in UTC, written like `2030-01-31`, and both included: at most 366, by default the last 30.
 ///
@@ -233,18 +237,15 @@ async fn revoke<S: KeyStore>(
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
     let delegate = shared.to_write(&mut caller).await?;
-    let mut parameters = known(parameters, &["reason", "wait"])?;
-    let everywhere = match parameters.remove("wait").as_deref() {
-        Some("fleet") => true,
-        Some(_) => return Err(wrong("wait", "fleet, found something else")),
-        None => false,
-    };
+    let mut parameters = known(parameters, &["reason", "wait", "until", "wait_seconds"])?;
+    let wait = wait(&parameters)?;
     let (id, reason) = (key_id(id)?, parameters.remove("reason").unwrap_or_default());
-    if everywhere {
-        return Ok(done_everywhere(delegate.revoke_everywhere(&id, &reason).await?));
-    }
-    delegate.revoke(&id, &reason).await?;
-    Ok(done())
+    let Some(wait) = wait else {
+        delegate.revoke(&id, &reason).await?;
+        return Ok(done());
+    };
+    let propagation = delegate.revoke_and_wait(&id, &reason, wait).await?;
+    Ok(done_and_applied(&propagation, shared.settings.shows_nodes))
 }
 
 async fn permissions<S: KeyStore>(State(shared): Manager<S>, caller: Principal) -> Result<Response, Refusal> {

@@ -2,13 +2,14 @@
 
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::super::{CreatedKey, Reached};
+use super::super::CreatedKey;
+use crate::backend::Propagation;
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 use crate::owner::Owner;
@@ -35,13 +36,22 @@ pub(super) fn done() -> Response {
     response
 }
 
-/// As [`done`], and how it is known that it took effect everywhere.
-pub(super) fn done_everywhere(reached: Reached) -> Response {
-    let how = match reached {
-        Reached::EveryNode => "every-node",
-        Reached::LeaseEnd => "lease-end",
+/// As [`done`], and how far the change has got, with the names of the nodes that are behind if they are to be shown.
+pub(super) fn done_and_applied(propagation: &Propagation, shows_nodes: bool) -> Response {
+    let reached = match propagation {
+        Propagation::EveryNode => "every-node",
+        Propagation::LeaseEnd { .. } => "lease-end",
+        Propagation::ThisProcess { .. } => "this-process",
     };
-    ([(HeaderName::from_static("revocation-reached"), HeaderValue::from_static(how))], done()).into_response()
+    let mut response = done();
+    let headers = response.headers_mut();
+    headers.insert("revocation-reached", HeaderValue::from_static(reached));
+    // A name that no header can carry is left out: the log has it.
+    let shown = propagation.missing().iter().filter(|_| shows_nodes);
+    for node in shown.filter_map(|node| HeaderValue::from_str(node).ok()) {
+        headers.append("revocation-missing", node);
+    }
+    response
 }
 
 /// Answers with a key and its text, which is written here and nowhere else: once, into the body.

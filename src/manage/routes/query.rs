@@ -1,14 +1,19 @@
 //! Reading the parameters of a query, none of which is ignored.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 
+use super::super::Wait;
 use super::cursor;
 use super::refusal::Refusal;
 use crate::key::KeyId;
 use crate::record::KeyState;
+
+/// The longest time that a caller may ask a revocation to wait, in seconds.
+const LONGEST_WAIT: u64 = 60;
 
 /// Keys on a page: by default, and at most.
 const PAGE: (usize, usize) = (20, 100);
@@ -38,6 +43,27 @@ impl Page {
                 .ok_or_else(|| wrong("state", "active, expired or revoked, found something else"))?,
         })
     }
+}
+
+/// Reads how long a revocation waits for other processes, if it does.
+pub(super) fn wait(parameters: &Known) -> Result<Option<Wait>, Refusal> {
+    const NAMES: [&str; 3] = ["wait", "until", "wait_seconds"];
+    let only = |name, value| {
+        optional(parameters, name, |text| (text == value).then_some(()))
+            .ok_or_else(|| wrong(name, &format!("{value}, found something else")))
+    };
+    only("wait", "fleet")?;
+    let mut wait = Wait::new();
+    if only("until", "lease")?.is_some() {
+        wait = wait.until_lease();
+    }
+    let seconds = |text: &str| text.parse().ok().filter(|seconds| *seconds <= LONGEST_WAIT);
+    let seconds = optional(parameters, "wait_seconds", seconds)
+        .ok_or_else(|| wrong("wait_seconds", "a number from 0 to 60, found something else"))?;
+    if let Some(seconds) = seconds {
+        wait = wait.at_most(Duration::from_secs(seconds));
+    }
+    Ok(NAMES.iter().any(|name| parameters.contains_key(name)).then_some(wait))
 }
 
 /// Refuses parameters that would be ignored: other ones, and all but the last of those with the same name.

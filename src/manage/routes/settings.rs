@@ -25,6 +25,7 @@ pub struct ManageSettings {
     pub body_timeout: Duration,
     pub(super) external_callers: bool,
     pub(super) cross_site: bool,
+    pub(super) shows_nodes: bool,
     pub(super) shape: Option<Shape>,
 }
 
@@ -38,6 +39,7 @@ impl ManageSettings {
             body_timeout: BODY_TIMEOUT,
             external_callers: false,
             cross_site: false,
+            shows_nodes: false,
             shape: None,
         }
     }
@@ -67,6 +69,13 @@ impl ManageSettings {
     #[must_use]
     pub fn allow_cross_site(self) -> Self {
         Self { cross_site: true, ..self }
+    }
+
+    /// Names the nodes that have not acknowledged a revocation, each in a line `Revocation-Missing` of the answer to `wait=fleet`. Without
+    /// this, the log alone names them: callers need not know the machines of a service.
+    #[must_use]
+    pub fn show_nodes(self) -> Self {
+        Self { shows_nodes: true, ..self }
     }
 
     /// Writes the bodies of errors, as [`Respond`](crate::reject::Respond) does for the refusals of an authenticator, among

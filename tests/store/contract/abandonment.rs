@@ -219,6 +219,7 @@ async fn settle<S: KeyStore + Clone>(leftovers: Leftovers, caller: &Caller<S>, n
     let completed = leftovers.settle().await;
     // Each is another one: of whom it is known that there is none, the store is not asked again.
     wash(async |number| drop(caller.present(&format!("nobody-{}-{number}", names[0])).await)).await;
+    wash(async |_| drop(caller.store().get(&samples::id("nobody")).await)).await;
     completed
 }
 

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use http::Request;
 use sqlx::{AssertSqlSafe, PgPool};
-use tower_api_key::backend::{Backend, KeyStore};
-use tower_api_key::manage::{KeyManager, Reached};
-use tower_api_key::{Authenticator, KeyFormat, PostgresStore};
+use tower::ServiceExt;
+use tower_api_key::backend::{Backend, KeyStore, Propagation};
+use tower_api_key::manage::{KeyManager, ManageSettings, NewKey, Wait, routes};
+use tower_api_key::{AuthenticateLayer, Authenticator, KeyFormat, Owner, PostgresStore, Requirement, Scopes};
 
 use super::{Database, is_absent};
 use crate::samples;
@@ -42,7 +44,7 @@ impl World {
 
     /// Revokes a key everywhere, and returns how it was known to be done and how long that took.
     #[allow(clippy::disallowed_methods, reason = "how long another process really takes")]
-    async fn revoke(&self, name: &str) -> (Reached, Duration) {
+    async fn revoke(&self, name: &str) -> (Propagation, Duration) {
         self.store.insert(samples::plain(name)).await.unwrap();
         let began = Instant::now();
         (self.manager.revoke_everywhere(&samples::id(name), "lost").await.unwrap(), began.elapsed())
@@ -58,7 +60,7 @@ async fn a_revocation_returns_when_all_nodes_have_acknowledged_it() {
     let nodes = [world.node().await, world.node().await, world.node().await];
     for name in ["one", "two", "three"] {
         let (reached, took) = world.revoke(name).await;
-        assert_eq!(reached, Reached::EveryNode);
+        assert_eq!(reached, Propagation::EveryNode);
         assert!(took < LEASE, "{took:?}");
     }
     drop(nodes);
@@ -70,7 +72,7 @@ async fn where_nobody_follows_nobody_is_waited_for() {
         return;
     }
     let world = World::new().await;
-    assert_eq!(world.revoke("key").await.0, Reached::EveryNode);
+    assert_eq!(world.revoke("key").await.0, Propagation::EveryNode);
 }
 
 #[tokio::test]
@@ -88,12 +90,12 @@ async fn a_node_that_does_not_acknowledge_is_waited_for_until_the_lease_ends() {
         )
         .await;
     let (reached, took) = world.revoke("key").await;
-    assert_eq!(reached, Reached::LeaseEnd);
+    assert_eq!(reached, Propagation::LeaseEnd { missing: vec!["silent".into()] });
     assert!(took >= LEASE, "{took:?}");
 
     // It may not have trusted anything for longer than it was listed.
     world.run("UPDATE tower_api_key_node SET listed_to = 0 WHERE node = 'silent'").await;
-    assert_eq!(world.revoke("other").await.0, Reached::EveryNode);
+    assert_eq!(world.revoke("other").await.0, Propagation::EveryNode);
     drop(node);
 }
 
@@ -115,7 +117,7 @@ async fn a_node_that_may_have_missed_what_left_the_feed_is_waited_for() {
     world.run("DELETE FROM tower_api_key_change").await;
     // It was revoked before, so that there is no new change to acknowledge.
     let reached = world.manager.revoke_everywhere(&samples::id("key"), "lost").await.unwrap();
-    assert_eq!(reached, Reached::LeaseEnd);
+    assert_eq!(reached, Propagation::LeaseEnd { missing: vec!["silent".into()] });
 }
 
 #[tokio::test]
@@ -165,4 +167,87 @@ async fn nodes_that_are_long_gone_are_forgotten() {
         .await
         .unwrap();
     assert_eq!(gone, 0);
+}
+
+#[tokio::test]
+async fn a_caller_that_does_not_wait_for_the_lease_is_told_which_nodes_are_behind() {
+    if is_absent() {
+        return;
+    }
+    let world = World::new().await;
+    let mut feed =
+        PostgresStore::open(&world.database.url()).await.unwrap().node_name("reader 7").feed().unwrap();
+    feed.lease(Duration::from_secs(3_600), Duration::ZERO);
+    feed.poll().await.unwrap();
+    world.store.insert(samples::plain("key")).await.unwrap();
+    let wait = Wait::new().at_most(Duration::from_millis(50));
+    let reached = world.manager.revoke_and_wait(&samples::id("key"), "lost", wait).await.unwrap();
+    assert_eq!(reached, Propagation::ThisProcess { missing: vec!["reader 7".into()] });
+    feed.poll().await.unwrap();
+    feed.applied().await.unwrap();
+    let reached = world.manager.revoke_and_wait(&samples::id("key"), "lost", Wait::new()).await.unwrap();
+    assert_eq!(reached, Propagation::EveryNode);
+}
+
+#[tokio::test]
+async fn all_that_wait_for_a_silent_node_share_their_statements() {
+    if is_absent() {
+        return;
+    }
+    const WAITING: usize = 200;
+    let world = World::new().await;
+    world
+        .run(
+            "INSERT INTO tower_api_key_node (node, listed_to, seen, lease) VALUES
+            ('silent', (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + 60000, pg_current_snapshot(), 2000)",
+        )
+        .await;
+    world.store.insert(samples::plain("key")).await.unwrap();
+    const RUN: &str = "SELECT sum(xact_commit + xact_rollback)::BIGINT FROM pg_stat_database
+        WHERE datname = current_database()";
+    let transactions = async || {
+        sqlx::query("SELECT pg_stat_clear_snapshot()").execute(&world.pool).await.unwrap();
+        sqlx::query_scalar::<_, i64>(RUN).fetch_one(&world.pool).await.unwrap()
+    };
+    let before = transactions().await;
+    let waiting: Vec<_> = (0..WAITING)
+        .map(|_| {
+            let store = world.store.clone();
+            tokio::spawn(async move { store.wait_applied(LEASE, Duration::MAX).await })
+        })
+        .collect();
+    for wait in waiting {
+        let reached = wait.await.unwrap();
+        assert_eq!(reached, Propagation::LeaseEnd { missing: vec!["silent".into()] });
+    }
+    let made = transactions().await - before;
+    assert!(made < WAITING as i64, "{made} transactions");
+}
+
+#[tokio::test]
+async fn the_routes_name_the_nodes_that_are_behind_where_the_service_shows_them() {
+    if is_absent() {
+        return;
+    }
+    let world = World::new().await;
+    let mut feed =
+        PostgresStore::open(&world.database.url()).await.unwrap().node_name("reader 7").feed().unwrap();
+    feed.lease(Duration::from_secs(3_600), Duration::ZERO);
+    feed.poll().await.unwrap();
+    let needed = || Requirement::all_of(["keys"]).unwrap();
+    let new = || NewKey::new(Owner::organization("acme")).scopes(Scopes::parse("keys").unwrap());
+    let admin = world.manager.create(new()).await.unwrap().into_parts().0;
+    for (shows, named) in [(true, Some("reader 7")), (false, None)] {
+        let (_, record) = world.manager.create(new()).await.unwrap().into_parts();
+        let settings = ManageSettings::new(needed(), needed());
+        let settings = if shows { settings.show_nodes() } else { settings };
+        let authenticator = Authenticator::builder(world.store.clone()).build().unwrap();
+        let app = routes(world.manager.clone(), settings).layer(AuthenticateLayer::new(authenticator));
+        let request = Request::delete(format!("/keys/{}?wait_seconds=1", record.id));
+        let request = request.header("x-api-key", admin.as_str()).body(axum::body::Body::empty()).unwrap();
+        let answer = app.oneshot(request).await.unwrap();
+        assert_eq!(answer.headers()["revocation-reached"], "this-process");
+        let found = answer.headers().get("revocation-missing").map(|name| name.to_str().unwrap());
+        assert_eq!(found, named);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_api_key::backend::{Backend, Change, KeyStore};
+use tower_api_key::backend::{Backend, Change, KeyStore, Propagation};
 
 use super::is_absent;
 use crate::samples;
@@ -30,7 +30,11 @@ async fn what_the_guide_says_to_do_after_a_restore_ends_that_every_poll_finds_ev
         assert_eq!(feed.poll().await.unwrap(), [Change::Everything]);
         feed.applied().await.unwrap();
     }
-    assert!(!store.taken_in(Duration::from_millis(100)).await, "no node can ever have seen such a change");
+    assert_ne!(
+        store.wait_applied(Duration::from_millis(100), Duration::MAX).await,
+        Propagation::EveryNode,
+        "no node can ever have seen such a change"
+    );
 
     sqlx::raw_sql(RESTORED).execute(&pool).await.unwrap();
     let mut feed = store.feed().unwrap();
@@ -40,5 +44,5 @@ async fn what_the_guide_says_to_do_after_a_restore_ends_that_every_poll_finds_ev
     store.insert(samples::plain("key")).await.unwrap();
     assert_eq!(feed.poll().await.unwrap(), [Change::Changed(samples::digest("key"))]);
     feed.applied().await.unwrap();
-    assert!(store.taken_in(Duration::from_secs(10)).await);
+    assert_eq!(store.wait_applied(Duration::from_secs(10), Duration::MAX).await, Propagation::EveryNode);
 }

@@ -3,8 +3,8 @@
 use http::{HeaderMap, HeaderValue};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
-use tower_api_key::backend::{AuditLog, Grace, KeyFilter, KeyStore, OwnerStore};
-use tower_api_key::manage::{KeyManager, Reached};
+use tower_api_key::backend::{AuditLog, Grace, KeyFilter, KeyStore, OwnerStore, Propagation};
+use tower_api_key::manage::KeyManager;
 use tower_api_key::{
     Authenticator, BackendErrorKind, KeyFormat, Organization, PostgresStore, Timestamp, Usage,
 };
@@ -110,7 +110,7 @@ async fn whoever_manages_keys_can_do_so() {
     store.put_organization(Organization::new("acme")).await.unwrap();
     let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap());
     let reached = manager.revoke_everywhere(&samples::id("new"), "lost").await.unwrap();
-    assert_eq!(reached, Reached::EveryNode);
+    assert_eq!(reached, Propagation::EveryNode);
     assert_eq!(store.delete_ended(END_OF_TIME).await.unwrap(), 1);
     assert!(store.audit_log(None, None, 10).await.unwrap().len() > 3);
     assert!(store.forget_before(END_OF_TIME).await.unwrap() > 3);

@@ -2,7 +2,8 @@
 
 use sqlx::{Connection, Row as _};
 
-use super::connections::{Connections, ask};
+use super::borrowed::ask;
+use super::connections::Connections;
 use super::dialect::{BEGIN, DatabaseConnection, DatabaseTransaction, PREPARE, Row, SCHEMA};
 use crate::backend::BackendError;
 use crate::backend::sql::{Applied, Migration, check};

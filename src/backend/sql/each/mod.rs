@@ -2,20 +2,23 @@
 
 mod actor;
 mod audit;
+mod borrowed;
 mod connections;
+mod divided;
 mod filter;
 mod keys;
 mod locks;
 mod migrate;
 mod owners;
+mod pooled;
 mod read;
 mod store;
 mod usage;
 mod write;
 
-pub(super) use connections::Divided;
+pub(super) use divided::Divided;
 pub(super) use migrate::migrate;
 #[allow(unused_imports, reason = "not every database is on a server, which may have replicas")]
-pub(super) use {connections::{Borrowed, Connections}, read::by_digest_anywhere};
+pub(super) use {borrowed::Borrowed, connections::Connections, read::by_digest_anywhere};
 
 use super::{Store, dialect};

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use super::Store;
-use super::connections::{Connections, PATIENCE, ask, in_time, limited};
+use super::borrowed::{PATIENCE, ask, in_time, limited};
+use super::connections::Connections;
 use super::dialect::begin_read;
 use super::write::{Write, Written, write};
 use super::{audit, owners, read};
 use crate::backend::sql::KeyRow;
 use crate::backend::{
     Actor, AuditEntry, AuditLog, Backend, BackendError, Changed, Feed, KeyAction, KeyChange, KeyFilter,
-    KeyStore, OwnerChange, OwnerStore, Subscriber,
+    KeyStore, OwnerChange, OwnerStore, Propagation, Subscriber,
 };
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -82,7 +83,12 @@ impl OwnerStore for Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<User>, BackendError> {
-        let page = limited!(self.connections.reads, |connection| owners::members(connection, organization, after, limit));
+        let page = limited!(self.connections.reads, |connection| owners::members(
+            connection,
+            organization,
+            after,
+            limit
+        ));
         page.await
     }
 
@@ -96,7 +102,12 @@ impl OwnerStore for Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Project>, BackendError> {
-        let page = limited!(self.connections.reads, |connection| owners::projects(connection, organization, after, limit));
+        let page = limited!(self.connections.reads, |connection| owners::projects(
+            connection,
+            organization,
+            after,
+            limit
+        ));
         page.await
     }
 }
@@ -130,8 +141,12 @@ impl KeyStore for Store {
         limited!(self.connections.reads, |connection| read::page(connection, filter, after, limit)).await
     }
 
-    async fn taken_in(&self, within: Duration) -> bool {
-        self.known_to_all(within).await
+    fn lists_nodes(&self) -> bool {
+        Self::LISTS_NODES
+    }
+
+    async fn wait_applied(&self, lease: Duration, at_most: Duration) -> Propagation {
+        self.wait_for_nodes(lease, at_most).await
     }
 }
 
@@ -148,7 +163,8 @@ impl AuditLog for Store {
     async fn forget_before(&self, end: Timestamp) -> Result<u64, BackendError> {
         let mut forgotten = 0;
         loop {
-            let forgetting = ask!(self.connections.writes, |connection| audit::forget_some_before(connection, end));
+            let forgetting =
+                ask!(self.connections.writes, |connection| audit::forget_some_before(connection, end));
             match in_time(PATIENCE, forgetting).await? {
                 0 => return Ok(forgotten),
                 some => forgotten += some,

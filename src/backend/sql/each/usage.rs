@@ -3,7 +3,7 @@
 use sqlx::{Connection, QueryBuilder};
 
 use super::Store;
-use super::connections::{PATIENCE, ask, in_time, limited};
+use super::borrowed::{PATIENCE, ask, in_time, limited};
 use super::dialect::{BEGIN, Database, DatabaseConnection, DatabaseTransaction, PASS_LOCKED, begin_read};
 use super::filter::restrict;
 use super::read::understand;

@@ -5,10 +5,11 @@ use std::time::Duration;
 use sqlx::{Connection, QueryBuilder};
 
 use super::actor::judge;
-use super::connections::{Connections, LONG_PATIENCE, PATIENCE, ask, in_time};
+use super::borrowed::{LONG_PATIENCE, PATIENCE, ask, in_time};
+use super::connections::Connections;
 use super::dialect::{
-    AFTER_CHANGES, BEGIN_CHANGE, BEGIN_MASS_CHANGE, Database, DatabaseConnection, DatabaseTransaction, KEEP_OWNERS,
-    LOCK_OWNERS, is_crossed, is_unfit,
+    AFTER_CHANGES, BEGIN_CHANGE, BEGIN_MASS_CHANGE, Database, DatabaseConnection, DatabaseTransaction,
+    KEEP_OWNERS, LOCK_OWNERS, is_crossed, is_unfit,
 };
 use super::keys::{key_locks, make, note_first_use};
 use super::locks::KeyLocks;
@@ -54,7 +55,9 @@ impl Write {
     fn is_about_many(&self) -> bool {
         match self {
             Self::FirstUse(..) => false,
-            Self::Keys(change, _) => matches!(change.action, KeyAction::RevokeAll(..) | KeyAction::Replace(..)),
+            Self::Keys(change, _) => {
+                matches!(change.action, KeyAction::RevokeAll(..) | KeyAction::Replace(..))
+            }
             Self::Owner(..) => true,
         }
     }

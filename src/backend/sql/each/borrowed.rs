@@ -1,0 +1,123 @@
+//! Connections for one question each.
+
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use tokio::spawn;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use super::dialect::{CLOSE_TIMEOUT, Database, DatabaseConnection};
+use crate::backend::{BackendError, BackendErrorKind};
+
+/// How long whoever manages keys waits for an answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The same where an answer is about many keys.
+pub(super) const LONG_PATIENCE: Duration = Duration::from_secs(600);
+
+/// How long a connection may take to go back to its pool. The pool tries it first, and would wait for a server that is gone without a
+/// word, with one connection less to give away all the while.
+pub(super) const RETURN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A connection of the pool, for one question. It is closed unless the question was answered: whoever asked may have given up
+/// on a server that is gone without a word, and the pool would wait for that server before it takes the connection back. SQLite
+/// may have rolled back by itself, as on a full disk, and the driver would then take the connection to be within a transaction
+/// for ever.
+pub(in super::super) struct Borrowed {
+    /// Always there, until this is dropped.
+    connection: Option<PoolConnection<Database>>,
+    permit: Option<OwnedSemaphorePermit>,
+    is_settled: bool,
+}
+
+impl Borrowed {
+    pub(super) fn new(connection: PoolConnection<Database>, permit: Option<OwnedSemaphorePermit>) -> Self {
+        Self { connection: Some(connection), permit, is_settled: false }
+    }
+
+    /// Gives the connection back, if the outcome does not speak against it.
+    pub(in super::super) fn give_back<T>(
+        mut self,
+        outcome: Result<T, BackendError>,
+    ) -> Result<T, BackendError> {
+        let is_lost = |error: &BackendError| error.kind() == BackendErrorKind::Unavailable;
+        self.is_settled = !outcome.as_ref().is_err_and(is_lost);
+        outcome
+    }
+}
+
+/// Asks one question on a connection. A function could not say of the question that it may be asked on any thread.
+macro_rules! ask {
+    ($connections:expr, |$connection:ident| $question:expr) => {
+        async {
+            let mut borrowed = $connections.acquire().await?;
+            let $connection = &mut *borrowed;
+            let answer = $question.await;
+            borrowed.give_back(answer)
+        }
+    };
+}
+
+/// Reads for management, within a limit that the database keeps as well: a statement that nobody waits for any more must not go on.
+macro_rules! limited {
+    ($connections:expr, |$connection:ident| $question:expr) => {
+        in_time(
+            PATIENCE,
+            ask!($connections, |borrowed| async {
+                let mut transaction = begin_read(borrowed).await?;
+                let $connection = &mut *transaction;
+                let answer = $question.await?;
+                // It has changed nothing.
+                transaction.rollback().await.map_err(BackendError::unavailable)?;
+                Ok(answer)
+            }),
+        )
+    };
+}
+
+pub(super) use {ask, limited};
+
+/// Waits for an answer, and not until the operating system takes a server for gone that has not said so. Look-ups and polls have
+/// deadlines of their own.
+pub(super) async fn in_time<T>(
+    patience: Duration,
+    answer: impl Future<Output = Result<T, BackendError>>,
+) -> Result<T, BackendError> {
+    timeout(patience, answer).await.map_err(BackendError::unavailable)?
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        // The permit is free when the connection is.
+        let (Some(mut connection), permit) = (self.connection.take(), self.permit.take()) else { return };
+        if self.is_settled {
+            let returning = connection.return_to_pool();
+            spawn(async move {
+                let _ = timeout(RETURN_TIMEOUT, returning).await;
+                drop(permit);
+            });
+        } else {
+            spawn(async move {
+                let _ = timeout(CLOSE_TIMEOUT, connection.close()).await;
+                drop(permit);
+            });
+        }
+    }
+}
+
+impl Deref for Borrowed {
+    type Target = DatabaseConnection;
+
+    fn deref(&self) -> &DatabaseConnection {
+        self.connection.as_ref().expect("a connection")
+    }
+}
+
+impl DerefMut for Borrowed {
+    fn deref_mut(&mut self) -> &mut DatabaseConnection {
+        self.connection.as_mut().expect("a connection")
+    }
+}

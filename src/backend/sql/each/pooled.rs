@@ -1,0 +1,48 @@
+//! Pools that imitate another one.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sqlx::pool::PoolConnection;
+
+use super::dialect::{ConnectOptions, Database, Pool};
+use crate::backend::BackendError;
+
+/// A pool, and the one whose connections it imitates.
+#[derive(Debug)]
+pub(super) struct Pooled {
+    own: Pool,
+    other: Option<Pool>,
+    options: Mutex<Arc<ConnectOptions>>,
+}
+
+impl Pooled {
+    pub(super) fn of(pool: Pool) -> Self {
+        Self { options: Mutex::new(pool.connect_options()), own: pool, other: None }
+    }
+
+    pub(super) fn beside(pool: &Pool, connections: u32) -> Self {
+        let options = pool.options().clone().min_connections(0).max_connections(connections);
+        let own = options.connect_lazy_with((*pool.connect_options()).clone());
+        Self { options: Mutex::new(pool.connect_options()), own, other: Some(pool.clone()) }
+    }
+
+    pub(super) fn pool(&self) -> &Pool {
+        &self.own
+    }
+
+    pub(super) async fn acquire(&self) -> Result<PoolConnection<Database>, BackendError> {
+        self.follow();
+        self.own.acquire().await.map_err(BackendError::unavailable)
+    }
+
+    /// Takes over new options of the other pool, such as the next password of a role.
+    fn follow(&self) {
+        let Some(other) = &self.other else { return };
+        let theirs = other.connect_options();
+        let mut options = self.options.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&options, &theirs) {
+            self.own.set_connect_options((*theirs).clone());
+            *options = theirs;
+        }
+    }
+}
