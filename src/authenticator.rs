@@ -166,7 +166,7 @@ impl Authenticator {
         }
         let password = self.password_in(credential);
         let known = match &password {
-            Some(presented) => self.known_by(presented),
+            Some(presented) => self.known_by(presented, key.as_ref()),
             None => key,
         };
         match known {

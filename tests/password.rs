@@ -4,20 +4,25 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
+use http_body_util::BodyExt;
 use support::{Key, revocation};
 use tokio::task::JoinSet;
-use tower_api_key::backend::{Backend, KeyStore, OwnerStore};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_api_key::backend::{Backend, BackendError, KeyStore, OwnerStore, Subscriber};
 use tower_api_key::clock::ManualClock;
+use tower_api_key::digest::Digest;
 use tower_api_key::password::{PasswordErrorKind, PasswordLimits, Passwords};
 use tower_api_key::test_util::{Behaviour, Misbehaving};
 use tower_api_key::{
-    Authenticator, ConfigErrorKind, Environment, Membership, MemoryStore, Organization, Owner, PasswordHash,
-    Principal, Reason, Requirement, Resource, Scopes, Source,
+    AuthenticateLayer, Authenticator, ConfigErrorKind, Environment, Membership, MemoryStore, Organization,
+    Owner, PasswordHash, Principal, Reason, Record, Requirement, Resource, Scopes, Source, User,
 };
 
 const ANN: &str = "ann@example.com";
@@ -242,16 +247,233 @@ async fn an_outage_of_the_store_is_not_a_wrong_password() {
 async fn what_was_verified_asks_the_store_no_more() {
     let passwords = light_passwords();
     let backend = Misbehaving::new(store_with_ann(&passwords).await);
-    let authenticator = over(backend.clone(), passwords);
+    let authenticator = over(backend.clone(), passwords.clone());
     for secret in [SECRET, "wrong"] {
         present(&authenticator, ANN, secret).await.ok();
     }
-    let reads = backend.reads();
+    let (reads, hashes) = (backend.reads(), passwords.hashes());
     for _ in 0..10 {
         assert!(present(&authenticator, ANN, SECRET).await.is_ok());
         assert_eq!(refusal(&authenticator, ANN, "wrong").await, Reason::Unknown);
     }
-    assert_eq!(backend.reads(), reads);
+    assert_eq!((backend.reads(), passwords.hashes()), (reads, hashes));
+}
+
+/// Has no password.
+const BOB: &str = "bob@example.com";
+/// Has a hash that cannot be read.
+const EVE: &str = "eve@example.com";
+const NOBODY: &str = "nobody@example.com";
+
+/// For whom a wrong password is presented.
+const TARGETS: [&str; 4] = [ANN, BOB, EVE, NOBODY];
+
+/// A store that answers for keys and fails for people when it is told to, as one under load may.
+#[derive(Clone)]
+struct Torn {
+    store: Misbehaving<MemoryStore>,
+    is_torn: Arc<AtomicBool>,
+}
+
+impl Backend for Torn {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        self.store.find(digest).await
+    }
+
+    async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
+        if self.is_torn.load(Ordering::SeqCst) {
+            return Err(BackendError::unavailable("told to fail"));
+        }
+        self.store.find_user(email).await
+    }
+
+    fn subscribe(&self, subscriber: Subscriber) {
+        self.store.subscribe(subscriber);
+    }
+}
+
+/// Presents passwords for one of the [`TARGETS`], in a world of its own, and sees what that takes.
+struct Observer {
+    target: &'static str,
+    passwords: Passwords,
+    backend: Torn,
+    clock: Arc<ManualClock>,
+    authenticator: Authenticator,
+}
+
+/// All that a client can see of an answer, and what it cost.
+#[derive(Debug, Clone, PartialEq)]
+struct Seen {
+    status: u16,
+    answer: String,
+    reads: u64,
+    hashes: u64,
+}
+
+impl Observer {
+    async fn of(target: &'static str) -> Self {
+        let passwords = light_passwords();
+        let store = store_with_ann(&passwords).await;
+        store.put_user(BOB).await.unwrap();
+        store.put_user(EVE).await.unwrap();
+        store.set_password(EVE, Some(PasswordHash::new("$argon2id$v=19$m=8").unwrap())).await.unwrap();
+        let backend = Torn { store: Misbehaving::new(store), is_torn: Arc::default() };
+        let builder = Authenticator::builder(backend.clone()).sources([Source::basic()]);
+        let builder = builder.passwords(passwords.clone()).stale_grace(Duration::from_secs(3_600));
+        // The store is never left alone, so that each attempt shows what it asks.
+        let builder = builder.circuit_breaker(5, Duration::ZERO).deadline(Duration::from_secs(60));
+        let (authenticator, clock) = support::build(builder);
+        // Ann is remembered, as she would be in a process that runs for long.
+        assert!(present(&authenticator, ANN, SECRET).await.is_ok());
+        Self { target, passwords, backend, clock, authenticator }
+    }
+
+    async fn present(&self, secret: &str) -> Seen {
+        let (reads, hashes) = (self.backend.store.reads(), self.passwords.hashes());
+        let pair = STANDARD.encode(format!("{}:{secret}", self.target));
+        let request = support::request("authorization", &format!("Basic {pair}"));
+        let service = AuthenticateLayer::new(self.authenticator.clone()).layer(service_fn(support::ok));
+        let response = service.oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Seen {
+            status: head.status.as_u16(),
+            answer: format!("{:?} {body:?}", head.headers),
+            reads: self.backend.store.reads() - reads,
+            hashes: self.passwords.hashes() - hashes,
+        }
+    }
+
+    async fn present_in_an_outage(&self, secret: &str) -> Seen {
+        self.backend.store.set(Behaviour::Fail);
+        let seen = self.present(secret).await;
+        self.backend.store.set(Behaviour::Behave);
+        seen
+    }
+
+    async fn present_while_people_cannot_be_asked_for(&self, secret: &str) -> Seen {
+        self.backend.is_torn.store(true, Ordering::SeqCst);
+        let seen = self.present(secret).await;
+        self.backend.is_torn.store(false, Ordering::SeqCst);
+        seen
+    }
+
+    fn wait(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+}
+
+/// Has each of the targets observed in the same way, and returns what was seen of all of them.
+async fn of_all<T: PartialEq + std::fmt::Debug>(observe: impl AsyncFn(&Observer) -> T) -> T {
+    let mut seen = Vec::new();
+    for target in TARGETS {
+        seen.push(observe(&Observer::of(target).await).await);
+    }
+    for (target, of_target) in TARGETS.iter().zip(&seen) {
+        assert_eq!(of_target, &seen[0], "{target} and {}", TARGETS[0]);
+    }
+    seen.remove(0)
+}
+
+#[tokio::test]
+async fn a_wrong_password_asks_and_hashes_the_same_for_an_e_mail_that_no_person_has() {
+    let seen = of_all(async |by| {
+        let mut seen = vec![by.present("wrong").await];
+        for seconds in [0, 1, 5, 60, 600] {
+            by.wait(seconds);
+            seen.push(by.present("wrong").await);
+            seen.push(by.present(&format!("wrong {seconds}")).await);
+        }
+        seen
+    });
+    let costs: Vec<_> = seen.await.iter().map(|seen| (seen.status, seen.reads, seen.hashes)).collect();
+    // The first is read and hashed. The same is remembered for as long as a key that does not exist, and read then.
+    assert_eq!(costs[..5], [(401, 2, 1), (401, 0, 0), (401, 2, 1), (401, 0, 0), (401, 2, 1)]);
+    assert_eq!(costs[5], (401, 2, 0));
+}
+
+#[tokio::test]
+async fn an_outage_does_not_tell_which_e_mails_a_person_has() {
+    let seen = of_all(async |by| {
+        by.present("wrong").await;
+        let mut seen = Vec::new();
+        for seconds in [0, 4, 2, 60, 600] {
+            by.wait(seconds);
+            seen.push(by.present_in_an_outage("wrong").await);
+            seen.push(by.present_in_an_outage("another").await);
+        }
+        seen
+    });
+    let statuses: Vec<_> = seen.await.iter().map(|seen| seen.status).collect();
+    assert_eq!(statuses, [401, 503, 401, 503, 503, 503, 503, 503, 503, 503]);
+}
+
+#[tokio::test]
+async fn a_store_that_answers_for_keys_alone_does_not_tell_which_e_mails_a_person_has() {
+    let seen = of_all(async |by| {
+        by.present("wrong").await;
+        let mut seen = Vec::new();
+        for seconds in [0, 6, 60] {
+            by.wait(seconds);
+            seen.push(by.present_while_people_cannot_be_asked_for("wrong").await);
+            seen.push(by.present_while_people_cannot_be_asked_for("another").await);
+        }
+        seen
+    });
+    let statuses: Vec<_> = seen.await.iter().map(|seen| seen.status).collect();
+    assert_eq!(statuses, [401, 503, 503, 503, 503, 503]);
+}
+
+#[tokio::test]
+async fn a_password_that_was_refused_is_right_from_the_moment_it_is_set() {
+    let passwords = light_passwords();
+    let store = store_with_ann(&passwords).await;
+    store.put_user(BOB).await.unwrap();
+    let authenticator = over(store.clone(), passwords.clone());
+    for user in [ANN, BOB, NOBODY] {
+        for _ in 0..2 {
+            assert_eq!(refusal(&authenticator, user, "new secret").await, Reason::Unknown, "{user}");
+        }
+        store.put_user(user).await.unwrap();
+        store.set_password(user, Some(passwords.hash("new secret").await.unwrap())).await.unwrap();
+        assert!(present(&authenticator, user, "new secret").await.is_ok(), "{user}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_with_a_text_that_was_refused_as_a_password_is_admitted_from_the_moment_it_is_there() {
+    let passwords = light_passwords();
+    let store = store_with_ann(&passwords).await;
+    let authenticator = over(store.clone(), passwords);
+    let text = "0123456789abcdef0123456789abcdef";
+    for _ in 0..2 {
+        assert_eq!(refusal(&authenticator, ANN, text).await, Reason::Unknown);
+    }
+    let key = Key::foreign(text).with(|record| record.owner = Owner::user(ANN, []));
+    let key = key.insert_into(&store).await;
+    assert_eq!(present(&authenticator, ANN, text).await.unwrap().key_id(), key.id());
+}
+
+#[tokio::test]
+async fn a_flood_of_made_up_e_mails_pushes_out_nothing_that_is_good() {
+    let passwords = light_passwords();
+    let backend = Misbehaving::new(store_with_ann(&passwords).await);
+    let key = Key::mint().insert_into(backend.get_ref()).await;
+    let builder = Authenticator::builder(backend.clone()).sources([Source::basic(), Source::bearer()]);
+    let builder = builder.passwords(passwords.clone()).positive_capacity(4).negative_capacity(16);
+    let (authenticator, _clock) = support::build(builder.deadline(Duration::from_secs(60)));
+    let sign_in = async || {
+        assert!(present(&authenticator, ANN, SECRET).await.is_ok());
+        assert!(authenticator.authenticate(key.bearer().headers()).await.is_ok());
+    };
+    sign_in().await;
+    for number in 0..500 {
+        let email = format!("made-up-{number}@example.com");
+        assert_eq!(refusal(&authenticator, &email, &format!("guess {number}")).await, Reason::Unknown);
+    }
+    let (reads, hashes) = (backend.reads(), passwords.hashes());
+    sign_in().await;
+    assert_eq!((backend.reads(), passwords.hashes()), (reads, hashes));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

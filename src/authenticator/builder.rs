@@ -128,7 +128,8 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets for how long it is remembered that a key does not exist, up to 60 s. Default: 5 s. Zero: not at all.
+    /// Sets for how long it is remembered that a key does not exist, or that a password is wrong, up to 60 s. Default: 5 s. Zero: not at
+    /// all.
     pub fn negative_ttl(mut self, ttl: Duration) -> Self {
         self.limits.negative_ttl = ttl;
         self
@@ -140,7 +141,7 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets how many keys that do not exist are remembered. Default: 10,000. Zero: none.
+    /// Sets how many keys that do not exist and passwords that are wrong are remembered. Default: 10,000. Zero: none.
     pub fn negative_capacity(mut self, digests: u64) -> Self {
         self.limits.negative_capacity = digests;
         self

@@ -38,6 +38,8 @@ mod positive;
 mod question;
 #[cfg(feature = "password")]
 mod rehash;
+#[cfg(feature = "password")]
+mod sign_in;
 mod stamp;
 mod sync;
 mod uses;
@@ -156,19 +158,22 @@ impl Cache {
 
     /// Asks the store, together with everyone else who asks for the same key.
     pub(crate) async fn read(self: &Arc<Self>, question: impl Into<Question>) -> Result<Fact, Unanswered> {
-        self.see_to_a_follower();
         let question = question.into();
         let digest = question.digest();
-        let answer = if self.breaker.is_open(self.clock.monotonic()) {
-            Err(Unanswered)
-        } else {
-            let reading = async {
-                self.lease_to_come().await;
-                self.read_until_settled(question).await
-            };
-            timeout(self.limits.deadline, reading).await.unwrap_or(Err(Unanswered))
-        };
+        let answer = self.ask(question, self.lane_of(&digest)).await;
         answer.or_else(|Unanswered| self.last_known(&digest).ok_or(Unanswered))
+    }
+
+    async fn ask(self: &Arc<Self>, question: Question, lane: Lane) -> Result<Fact, Unanswered> {
+        self.see_to_a_follower();
+        if self.breaker.is_open(self.clock.monotonic()) {
+            return Err(Unanswered);
+        }
+        let reading = async {
+            self.lease_to_come().await;
+            self.read_until_settled(question, lane).await
+        };
+        timeout(self.limits.deadline, reading).await.unwrap_or(Err(Unanswered))
     }
 
     /// Returns a record that would count if it were earlier by the grace for outages, and of which no change is known.
@@ -185,12 +190,16 @@ impl Cache {
         counts.then_some(Fact::Known(entry))
     }
 
-    async fn read_until_settled(self: &Arc<Self>, question: Question) -> Result<Fact, Unanswered> {
+    async fn read_until_settled(
+        self: &Arc<Self>,
+        question: Question,
+        lane: Lane,
+    ) -> Result<Fact, Unanswered> {
         let digest = question.digest();
         for _ in 0..READS {
             let stamp = self.stamps.current(&digest);
             let now = Now::exact(&*self.clock);
-            let flight = match self.flights.board(digest, stamp, self.lane_of(&digest), now) {
+            let flight = match self.flights.board(digest, stamp, lane, now) {
                 Boarding::Joined(flight) => flight,
                 Boarding::Opened(flight, pilot) => {
                     spawn(Arc::clone(self).fill(pilot, question.clone()));

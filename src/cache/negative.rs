@@ -1,4 +1,4 @@
-//! What is remembered of keys that do not exist: little, shortly, and apart from the keys that do.
+//! What is remembered of keys that do not exist, and of passwords that are wrong: little, shortly, and apart from what is good.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::sync::Bounded;
 use crate::clock::Moment;
 use crate::digest::Digest;
 
-/// Digests that the store does not know. A flood of them can only push out one another.
+/// Digests that admit no caller. A flood of them can only push out one another.
 pub(super) struct Negative {
     ttl: Duration,
     absent: Bounded<Absence>,

@@ -42,6 +42,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::digest::Digest;
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::password_hash::PasswordHash;
 use hasher::Hasher;
@@ -130,12 +131,23 @@ impl Passwords {
         self.0.queue.run(move || passwords.0.hasher.hash(&secret)).await?
     }
 
-    /// Tells whether a password is known to be right or wrong without hashing it.
-    pub(crate) fn verdict(&self, email: &str, hash: &PasswordHash, secret: &[u8]) -> Option<bool> {
-        self.0.verdicts.get(&self.0.verdicts.wording(email, hash, secret))
+    /// Returns how often Argon2 has run, for a metric: it is what passwords cost.
+    pub fn hashes(&self) -> u64 {
+        self.0.hasher.runs()
     }
 
-    /// Tells whether a password is that of a person with this hash. Where there is none, it is wrong, and takes as long.
+    /// Returns whether a password is known to be right without hashing it.
+    pub(crate) fn is_known(&self, email: &str, hash: Option<&PasswordHash>, secret: &[u8]) -> bool {
+        let against = hash.unwrap_or(&self.0.nobody);
+        self.0.verdicts.get(&self.0.verdicts.wording(email, against, secret)) == Some(true)
+    }
+
+    /// Returns what stands for a secret that is presented for an e-mail, whether or not a person has it.
+    pub(crate) fn attempt(&self, email: &str, secret: &[u8]) -> Digest {
+        self.0.verdicts.attempt(email, secret)
+    }
+
+    /// Returns whether a password is that of a person with this hash. Where there is none, it is wrong, and takes as long.
     pub(crate) async fn verify(
         &self,
         email: &str,
@@ -155,7 +167,11 @@ impl Passwords {
     /// Runs in the queue. Of several who ask the same, one hashes.
     fn judge(&self, wording: Wording, against: &PasswordHash, secret: &[u8], is_somebody: bool) -> bool {
         self.0.verdicts.get(&wording).unwrap_or_else(|| {
-            let verdict = self.0.hasher.verify(against, secret) && is_somebody;
+            let hasher = &self.0.hasher;
+            // A hash that cannot be read takes no time, and would tell by that that a person has it.
+            let is_right =
+                hasher.verify(against, secret).or_else(|| hasher.verify(&self.0.nobody, secret).and(None));
+            let verdict = is_right.unwrap_or(false) && is_somebody;
             self.0.verdicts.insert(wording, verdict);
             verdict
         })

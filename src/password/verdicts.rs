@@ -39,8 +39,17 @@ impl Verdicts {
     /// Says in one digest who presents what against which hash. Each part says how long it is, so that no two questions
     /// read alike.
     pub(super) fn wording(&self, email: &str, hash: &PasswordHash, secret: &[u8]) -> Wording {
+        self.digest([email.as_bytes(), hash.as_str().as_bytes(), secret])
+    }
+
+    /// Says in one digest who presents what, as [`wording`](Self::wording) does where there is no hash: none is empty.
+    pub(super) fn attempt(&self, email: &str, secret: &[u8]) -> Digest {
+        self.digest([email.as_bytes(), b"", secret])
+    }
+
+    fn digest(&self, parts: [&[u8]; 3]) -> Digest {
         let mut mac = self.key.clone();
-        for part in [email.as_bytes(), hash.as_str().as_bytes(), secret] {
+        for part in parts {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }

@@ -27,7 +27,7 @@ impl Authenticator {
         None
     }
 
-    pub(in super::super) fn known_by(&self, presented: &Presented) -> Option<Fact> {
+    pub(in super::super) fn known_by(&self, presented: &Presented, _: Option<&Fact>) -> Option<Fact> {
         match *presented {}
     }
 

@@ -64,26 +64,28 @@ impl Authenticator {
         })
     }
 
-    /// Returns the person if both the account and the verdict on the password are remembered.
-    pub(in super::super) fn known_by(&self, presented: &Presented) -> Option<Fact> {
-        let account = self.0.cache.peek(&presented.account)?;
-        let verdict = self.0.passwords.verifier.as_ref()?.verdict(
-            &presented.email,
-            password_of(&account)?,
-            &presented.secret,
-        );
-        match verdict? {
-            true => Some(account),
-            false => Some(Fact::Absent),
+    /// Returns the person if both the account and the right password are remembered, or that the same was refused before. That no key has
+    /// the secret for its text has to be remembered as well: a key that was made since goes before the password.
+    ///
+    /// A wrong password is never answered by the account that is remembered: an e-mail that no person has could not be, and would be told
+    /// by that.
+    pub(in super::super) fn known_by(&self, presented: &Presented, key: Option<&Fact>) -> Option<Fact> {
+        let Presented { account, email, secret } = presented;
+        let (cache, passwords) = (&self.0.cache, self.0.passwords.verifier.as_ref()?);
+        if matches!(key, Some(Fact::Absent)) && cache.has_refused(&passwords.attempt(email, secret), account)
+        {
+            return Some(Fact::Absent);
         }
+        let account = cache.peek(account)?;
+        passwords.is_known(email, password_of(&account), secret).then_some(account)
     }
 
-    /// Looks the person up, and verifies the password. Whoever does not exist is verified against the hash of nobody, so that
-    /// the time tells nothing.
+    /// Looks the person up, and verifies the password. Where there is none, it is verified against a hash that no password has.
     pub(in super::super) async fn look_up_account(&self, presented: Presented) -> Result<Fact, Unanswered> {
         let Presented { account: digest, email, secret } = presented;
         let Some(passwords) = &self.0.passwords.verifier else { return Ok(Fact::Absent) };
-        let account = self.0.cache.read(self.question_of(digest, Arc::clone(&email))).await?;
+        let question = self.question_of(digest, Arc::clone(&email));
+        let (account, as_of) = self.0.cache.read_account(question).await?;
         let hash = password_of(&account);
         match passwords.verify(&email, hash, secret.clone()).await {
             Ok(true) => {
@@ -92,7 +94,10 @@ impl Authenticator {
                 }
                 Ok(account)
             }
-            Ok(false) => Ok(Fact::Absent),
+            Ok(false) => {
+                self.0.cache.refused(passwords.attempt(&email, &secret), &as_of);
+                Ok(Fact::Absent)
+            }
             Err(error) => {
                 trace::failed("the verification of a password", &trace::Failure::Password(&error));
                 Err(Unanswered)

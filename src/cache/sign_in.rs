@@ -1,0 +1,45 @@
+//! Sign-ins by e-mail and password that were refused: what is asked and remembered of them is the same for a person and for an e-mail
+//! that no person has.
+
+use super::lane::Lane;
+use super::stamp::Stamp;
+use super::sync::Arc;
+use super::{Cache, Fact, Question, Unanswered};
+use crate::clock::Moment;
+use crate::digest::Digest;
+
+/// The moment before an account was read. What is concluded from the answer is as old as that.
+pub(crate) struct AsOf {
+    account: Digest,
+    stamp: Stamp,
+    started: Moment,
+}
+
+impl Cache {
+    /// Asks the store for an account. An entry that this process has of it makes no difference: it neither goes before other callers
+    /// nor is it taken for an answer in an outage.
+    pub(crate) async fn read_account(
+        self: &Arc<Self>,
+        account: Question,
+    ) -> Result<(Fact, AsOf), Unanswered> {
+        let digest = account.digest();
+        let stamp = self.stamps.current(&digest);
+        let as_of = AsOf { account: digest, stamp, started: self.clock.monotonic() };
+        Ok((self.ask(account, Lane::Strangers).await?, as_of))
+    }
+
+    /// Remembers that a secret is not the password of an account, among the keys that do not exist and for as long as those.
+    /// `attempt` stands for both.
+    pub(crate) fn refused(&self, attempt: Digest, as_of: &AsOf) {
+        if self.stamps.current(&as_of.account) == as_of.stamp {
+            self.negative.insert(attempt, as_of.stamp, as_of.started);
+        }
+    }
+
+    /// Returns whether this attempt was refused before, and the account has not changed since.
+    pub(crate) fn has_refused(&self, attempt: &Digest, account: &Digest) -> bool {
+        let now = self.clock.coarse_monotonic();
+        self.lease.covers(now, || self.clock.coarse_wall())
+            && self.negative.contains(attempt, self.stamps.current(account), now)
+    }
+}
