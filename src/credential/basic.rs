@@ -40,9 +40,18 @@ impl Buffer {
         let bytes = &self.bytes[..self.used];
         let text = std::str::from_utf8(bytes).ok().or_else(|| read_latin1(bytes, &mut self.latin1))?;
         let (user, secret) = text.split_once(':')?;
-        let complete = !secret.is_empty() && all(text.as_bytes(), |byte| !byte.is_ascii_control());
-        complete.then_some((user, secret.as_bytes()))
+        (!secret.is_empty() && is_printable(text)).then_some((user, secret.as_bytes()))
     }
+}
+
+/// Returns whether a pair with this secret can be presented: as UTF-8, of a length that is looked at.
+#[cfg(feature = "manage")]
+pub(super) fn carries(user: &str, secret: &str) -> bool {
+    !secret.is_empty() && is_printable(secret) && user.len() + 1 + secret.len() <= CAPACITY
+}
+
+fn is_printable(text: &str) -> bool {
+    all(text.as_bytes(), |byte| !byte.is_ascii_control())
 }
 
 /// Reads each byte as the character that it stands for in Latin-1, where those from 0x80 to 0x9F are control characters.

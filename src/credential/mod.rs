@@ -53,6 +53,18 @@ pub enum Scheme {
     Header(HeaderName),
 }
 
+impl Scheme {
+    /// Returns whether a request can present `secret` in this way, in Basic beside `user`.
+    #[cfg(feature = "manage")]
+    pub(crate) fn carries(&self, user: &str, secret: &str) -> bool {
+        match self {
+            Self::Bearer => bearer::is_well_formed(secret.as_bytes()),
+            Self::Basic => basic::carries(user, secret),
+            Self::Header(_) => header::is_well_formed(secret.as_bytes()),
+        }
+    }
+}
+
 impl fmt::Display for Scheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -48,13 +48,14 @@ impl<S: KeyStore> KeyManager<S> {
     }
 
     /// Adds a key that was made elsewhere by its text, which is digested and forgotten, unless it is to be
-    /// [readable](NewKey::readable).
+    /// [readable](NewKey::readable). A text has 16 bytes or more, unless [`NewKey::allow_weak`] permits less, and one of the ways in which
+    /// the key may be presented can carry it.
     ///
     /// # Errors
     ///
     /// As for [`import`](Self::import).
     pub async fn import_text(&self, text: &str, new: NewKey) -> Result<Record, ManageError> {
-        Findings::default().key_text(text).verdict()?;
+        Findings::default().key_text(text, &new).verdict()?;
         let readable = new.readable.then(|| ReadableKey::new(text));
         self.import_with(self.digester.digest(text.as_bytes()), readable, new).await
     }

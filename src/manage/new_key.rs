@@ -32,6 +32,8 @@ pub struct NewKey {
     pub created_by: Option<Box<str>>,
     /// Whether its text is kept, for a key that is no secret.
     pub readable: bool,
+    /// Whether a text that is [imported](super::KeyManager::import_text) may be so short that it can be guessed.
+    pub allow_weak: bool,
     /// What the application keeps with it, which its owner neither sees nor changes: up to 50 texts.
     pub metadata: BTreeMap<String, String>,
     /// What its owner notes about it: up to 50 texts.
@@ -50,6 +52,7 @@ impl NewKey {
             expires_at: None,
             created_by: None,
             readable: false,
+            allow_weak: false,
             metadata: BTreeMap::new(),
             labels: BTreeMap::new(),
         }
@@ -78,6 +81,13 @@ impl NewKey {
     #[must_use]
     pub fn readable(self) -> Self {
         Self { readable: true, ..self }
+    }
+
+    /// Permits a text of fewer than 16 bytes where one is [imported](super::KeyManager::import_text): for keys that clients have already,
+    /// until they have others. Such a key can be guessed.
+    #[must_use]
+    pub fn allow_weak(self) -> Self {
+        Self { allow_weak: true, ..self }
     }
 
     /// Sets how the key may be presented: by these sources, or by these schemes.

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{FieldError, ManageError};
+use http::HeaderName;
+
+use super::{FieldError, ManageError, NewKey};
 use crate::backend::Grace;
 use crate::clock::Timestamp;
-use crate::credential::MAX_CREDENTIAL_BYTES;
+use crate::credential::{MAX_CREDENTIAL_BYTES, Scheme};
 use crate::owner::Owner;
 use crate::scope::Scopes;
 
@@ -16,6 +18,8 @@ const TEXT: usize = 255;
 const SCOPES: (usize, usize) = (100, 128);
 /// Seconds for which a replaced key goes on: what every store can keep, and more than anyone waits.
 const GRACE: u64 = u32::MAX as u64;
+/// Bytes of a key's text below which it can be guessed, whatever it consists of.
+const WEAK: usize = 16;
 /// Entries of metadata or labels, and characters of a name and a value.
 const TEXTS: (usize, usize, usize) = (50, 40, 500);
 
@@ -77,11 +81,22 @@ impl Findings {
         self
     }
 
-    /// Takes any text for a key, but for one that nobody can present.
-    pub(super) fn key_text(mut self, text: &str) -> Self {
+    /// Checks the text of a key that was made elsewhere. What no request can present is refused whatever is allowed: the key would stand in
+    /// lists as one in force and admit no caller. Such a text is a mistake, as of a script that reads the line feed with it.
+    pub(super) fn key_text(mut self, text: &str, new: &NewKey) -> Self {
+        let user = new.owner.email().unwrap_or_default();
+        let any = [Scheme::Bearer, Scheme::Basic, Scheme::Header(HeaderName::from_static("x-api-key"))];
+        let schemes = if new.sources.is_empty() { &any } else { &*new.sources };
         let (length, most) = (text.len(), MAX_CREDENTIAL_BYTES);
-        if !(1..=most).contains(&length) {
-            self.add("text", format!("expected a key of 1 to {most} bytes, found {length}"));
+        if length > most {
+            self.add("text", format!("a key has {most} bytes at most; found {length}"));
+        } else if length < WEAK && !new.allow_weak {
+            let rule = "unless `allow_weak` permits less";
+            self.add("text", format!("a key needs {WEAK} bytes, {rule}; found {length}"));
+        } else if !schemes.iter().any(|scheme| scheme.carries(user, text)) {
+            let rule = "Bearer takes letters, digits and `-._~+/`, with `=` at the end; a header takes visible ASCII without commas; Basic \
+                        takes no control characters, and 384 bytes with the user and the colon";
+            self.add("text", format!("no source of the key can carry this text: {rule}"));
         }
         self
     }

@@ -81,7 +81,7 @@ pub(crate) async fn no_key_is_made_for_an_owner_who_was_deleted<S: Store>(world:
         for refused in [
             world.manager.create(new()).await.map(drop),
             world.manager.import(digest, new()).await.map(drop),
-            world.manager.import_text("made elsewhere", new()).await.map(drop),
+            world.manager.import_text("a key made elsewhere", new()).await.map(drop),
             world.manager.replace(&filter, new()).await.map(drop),
         ] {
             assert_eq!(refused.unwrap_err().kind(), ManageErrorKind::Conflict, "{owner}");

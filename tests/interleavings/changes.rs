@@ -175,7 +175,7 @@ impl Wide {
         match self {
             Self::Create => manager.create(new()).await.map(drop),
             Self::Import => manager.import(Digester::sha256().digest(b"text"), new()).await.map(drop),
-            Self::ImportText => manager.import_text("text", new()).await.map(drop),
+            Self::ImportText => manager.import_text("a text made elsewhere", new()).await.map(drop),
             Self::Update => {
                 let mut update = KeyUpdate::default();
                 update.scopes = Some(scopes("*"));

@@ -5,6 +5,7 @@
 mod by_code;
 mod document;
 mod hanging_up;
+mod imports;
 mod loopholes;
 mod over_http;
 mod parsers;

@@ -175,7 +175,7 @@ pub(crate) async fn an_abandoned_manager_rotates_in_full_or_not_at_all<S: KeySto
         .audit(move |event: &AuditEvent| told.lock().unwrap().push(event.action.clone()));
     at_every_point(async |number, waits| {
         let name = format!("old_{number}");
-        let new = NewKey::new(Owner::organization("acme"));
+        let new = NewKey::new(Owner::organization("acme")).allow_weak();
         let id = manager.import_text(&samples::text(&name), new).await.unwrap().id;
         assert_eq!(caller.warm(&name).await, Ok(id.clone()));
         heard.lock().unwrap().clear();
