@@ -1,5 +1,7 @@
 //! What can be asked for.
 
+use std::path::PathBuf;
+
 use clap::builder::RangedU64ValueParser;
 use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
 use tower_api_key::clock::Day;
@@ -76,6 +78,15 @@ pub(crate) struct CreateArguments {
     /// After how many days it is refused.
     #[arg(long, allow_negative_numbers = true, value_parser = value_parser!(u32).range(1..=36_500))]
     pub(crate) expires_in_days: Option<u32>,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OutputArguments {
+    /// Write the text of the new key into this file, which must not exist, in place of stdout.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -102,6 +113,8 @@ pub(crate) struct RotateArguments {
     /// Let the grace begin with the first use of the new key.
     #[arg(long)]
     pub(crate) from_first_use: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]

@@ -2,12 +2,14 @@
 //!
 //! `cargo run --example keys --features sqlite,postgres,manage -- --url sqlite:keys.db create --organization acme`
 //!
-//! The text of a key that was made goes to stdout, and nothing else does beside it. The exit status says what went wrong: 2 a
-//! value, 3 no such key, 4 a key that is not in a state for it, 5 a database that could not be asked,
-//! or an answer that could not be written.
+//! The text of a key that was made goes to stdout, and nothing else does beside it, or with `--output` into a new file that only its owner
+//! reads. A key whose text would be lost is not made, and one whose text could not be written is revoked. The exit status says what went
+//! wrong: 2 a value, 3 no such key, 4 a key that is not in a state for it, 5 a database that could not be asked, or an answer that could
+//! not be written.
 
 mod arguments;
 mod database;
+mod destination;
 mod failure;
 mod output;
 mod table;
@@ -18,6 +20,7 @@ use std::time::{Duration, SystemTime};
 
 use arguments::{Arguments, Command, CreateArguments, OwnerArguments, RotateArguments};
 use clap::Parser;
+use destination::Destination;
 use failure::Failure;
 use serde_json::json;
 use tower_api_key::backend::{Grace, KeyFilter};
@@ -42,20 +45,25 @@ async fn open(arguments: Arguments) -> Result<(), Failure> {
     if let Command::Usage(wanted) = &arguments.command {
         usage::days(wanted, now())?;
     }
+    let destination = Destination::of(&arguments.command)?;
     if arguments.url.starts_with("sqlite:") {
         database::check_that_there_is_one(&arguments.url, &arguments.command)?;
         let store = SqliteStore::open(&arguments.url).await?;
-        run(store, arguments).await
+        run(store, arguments, destination).await
     } else if arguments.url.starts_with("postgres:") || arguments.url.starts_with("postgresql:") {
         let store = PostgresStore::open(&arguments.url).await?;
-        run(store, arguments).await
+        run(store, arguments, destination).await
     } else {
         // The value is not shown: it may hold a password.
         Err(Failure::value("expected `sqlite:` or `postgres:` at the start of --url, found something else"))
     }
 }
 
-async fn run<S: KeyStore + UsageStore + Clone>(store: S, arguments: Arguments) -> Result<(), Failure> {
+async fn run<S: KeyStore + UsageStore + Clone>(
+    store: S,
+    arguments: Arguments,
+    destination: Destination,
+) -> Result<(), Failure> {
     let manager = KeyManager::new(store, arguments.prefix);
     let json = arguments.json;
     match arguments.command {
@@ -63,20 +71,24 @@ async fn run<S: KeyStore + UsageStore + Clone>(store: S, arguments: Arguments) -
             output::tell("The database is ready.");
             Ok(())
         }
-        Command::Create(create) => show_created(manager.create(new_key(create)?).await?, json),
+        Command::Create(create) => {
+            let created = manager.create(new_key(create)?).await?;
+            hand_out(&manager, created, destination, json).await
+        }
         Command::List { owner, limit, after } => {
             let records = manager.list(&filter(owner), after.as_ref(), limit).await?;
             output::show(&table::of_keys(&records, json, now()))
         }
         Command::Show { id } => output::show(&table::of_keys(&[manager.get(&id).await?], json, now())),
-        Command::Rotate(RotateArguments { id, grace_seconds, from_first_use }) => {
+        Command::Rotate(RotateArguments { id, grace_seconds, from_first_use, .. }) => {
             let grace = Duration::from_secs(grace_seconds.into());
             let grace = match (grace_seconds, from_first_use) {
                 (_, true) => Grace::FromFirstUse(grace),
                 (0, false) => Grace::None,
                 (_, false) => Grace::For(grace),
             };
-            show_created(manager.rotate(&id, Replacement::new(grace)).await?, json)
+            let created = manager.rotate(&id, Replacement::new(grace)).await?;
+            hand_out(&manager, created, destination, json).await
         }
         Command::Revoke { id, reason } => {
             manager.revoke(&id, &reason).await?;
@@ -122,20 +134,30 @@ fn filter(OwnerArguments { organization, project, user }: OwnerArguments) -> Key
     filter
 }
 
-/// Prints the text of a key, once.
-fn show_created(created: CreatedKey, as_json: bool) -> Result<(), Failure> {
+/// Writes the text of a key, once. A key whose text did not arrive is of no use, and a part of it may lie somewhere: it is revoked.
+async fn hand_out<S: KeyStore>(
+    manager: &KeyManager<S>,
+    created: CreatedKey,
+    mut destination: Destination,
+    as_json: bool,
+) -> Result<(), Failure> {
     let (text, record) = created.into_parts();
     let id = &record.id;
-    let printed = if as_json {
-        output::print(&json!({ "id": id.as_str(), "key": text.as_str() }).to_string())
+    let written = if as_json {
+        destination.write(&json!({ "id": id.as_str(), "key": text.as_str() }).to_string())
     } else {
-        output::tell(&format!("{id} is ready. This is its text, which cannot be shown again:"));
-        output::print(text.as_str())
+        match destination.path() {
+            Some(path) => output::tell(&format!("{id} goes to {}.", path.display())),
+            None => output::tell(&format!("{id} is ready. This is its text, which cannot be shown again:")),
+        }
+        destination.write(text.as_str())
     };
-    printed.map_err(|error| {
-        let message = "expected to write the text of the new key, found that it cannot be";
-        Failure::outside(format!("{message}: {error}; nobody has the key {id}, so revoke it: `revoke {id}`"))
-    })
+    let Err(error) = written else { return Ok(()) };
+    let message = format!("cannot write the text of the new key: {error}");
+    Err(Failure::outside(match manager.revoke(id, "its text could not be written").await {
+        Ok(()) => format!("{message}; {id} is revoked"),
+        Err(failure) => format!("{message}; {id} could not be revoked: {failure}; run `revoke {id}`"),
+    }))
 }
 
 #[allow(clippy::disallowed_methods, reason = "a command line has the clock of the machine")]

@@ -257,21 +257,37 @@ async fn a_person_is_found_by_an_e_mail_in_any_case() {
 /// `/dev/full` takes nothing.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_key_whose_text_cannot_be_written_is_named_so_that_it_can_be_revoked() {
+async fn a_key_whose_text_cannot_be_written_is_revoked() {
     let keys = Keys::new();
     let first = keys.json("create --organization acme").await;
     let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
     let rotate = format!("rotate {} --grace-seconds 60", first["id"].as_str().unwrap());
-    let made = ["create --organization acme", "--json create --organization acme", &rotate];
-    for (number, arguments) in made.into_iter().enumerate() {
+    let made = [
+        "create --organization acme",
+        "--json create --organization acme",
+        "create --organization acme --output /dev/full",
+        &rotate,
+    ];
+    let mut count = 1;
+    for arguments in made {
         let ran = run_into(full().into(), &keys.url(), arguments.split(' ')).await;
         assert_eq!(ran.code, 5, "{arguments}: {}", ran.stderr);
         let listed = keys.json("list").await;
         let listed = listed.as_array().unwrap();
-        assert_eq!(listed.len(), number + 2);
-        let newest = listed[number + 1]["id"].as_str().unwrap();
-        assert!(ran.stderr.contains(&format!("`revoke {newest}`")), "{arguments}: {}", ran.stderr);
+        if arguments.contains("--output") {
+            assert!(ran.stderr.contains("cannot create --output /dev/full"), "{}", ran.stderr);
+        } else {
+            count += 1;
+            let newest = listed.last().unwrap();
+            assert_eq!(newest["state"], "revoked", "{arguments}");
+            let says = format!("{} is revoked", newest["id"].as_str().unwrap());
+            assert!(ran.stderr.contains("cannot write the text of the new key"), "{}", ran.stderr);
+            assert!(ran.stderr.contains(&says), "{arguments}: {}", ran.stderr);
+        }
+        assert_eq!(listed.len(), count, "{arguments}");
     }
+    // The key that was to be replaced goes on for its grace.
+    assert_eq!(keys.json("list").await[0]["state"], "active");
     for arguments in ["list", "--json list", "usage"] {
         let ran = run_into(full().into(), &keys.url(), arguments.split(' ')).await;
         assert_eq!(ran.code, 5, "{arguments}: {}", ran.stderr);
@@ -282,6 +298,95 @@ async fn a_key_whose_text_cannot_be_written_is_named_so_that_it_can_be_revoked()
     quiet.args(["--url", &keys.url(), "create", "--organization", "acme"]).stderr(full());
     let ran = quiet.output().await.unwrap();
     assert!(ran.status.success() && ran.stdout.starts_with(b"demo_live_"), "{ran:?}");
+}
+
+/// Runs a command whose stdout is what a shell makes of a redirection.
+#[cfg(unix)]
+async fn run_redirected(redirection: &str, url: &str, arguments: &str) -> Ran {
+    let mut command = Command::new("sh");
+    let script = format!("exec \"$0\" \"$@\" {redirection}");
+    command.args(["-c", &script]).arg(binary("keys")).args(["--url", url]).args(arguments.split(' '));
+    let Output { status, stdout, stderr } = command.output().await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ran { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn no_key_is_made_whose_text_would_go_nowhere() {
+    let keys = Keys::new();
+    let nowhere = [">&-", ">/dev/null", "<&- >&- 2>&-", ">/dev/null 2>/dev/null"];
+    for redirection in nowhere {
+        let ran = run_redirected(redirection, &keys.url(), "create --organization acme").await;
+        assert_eq!(ran.code, 5, "{redirection}: {}", ran.stderr);
+    }
+    assert_eq!(std::fs::read_dir(keys.0.path()).unwrap().count(), 0, "nor is a database");
+
+    let made = keys.json("create --organization acme").await;
+    let before = keys.json("list").await;
+    let rotate = format!("rotate {}", made["id"].as_str().unwrap());
+    for arguments in ["create --organization acme", "--json create --organization acme", &rotate] {
+        for redirection in [">&-", ">/dev/null"] {
+            let ran = run_redirected(redirection, &keys.url(), arguments).await;
+            assert_eq!(ran.code, 5, "{arguments} {redirection}: {}", ran.stderr);
+            assert!(ran.stderr.contains("--output"), "{arguments} {redirection}: {}", ran.stderr);
+        }
+    }
+    assert_eq!(keys.json("list").await, before);
+    // What can be asked for again may go nowhere.
+    for arguments in ["list", "--json list", "usage", "init"] {
+        assert_eq!(run_redirected(">/dev/null", &keys.url(), arguments).await.code, 0, "{arguments}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_text_of_a_key_goes_into_a_new_file_that_only_its_owner_reads() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let keys = Keys::new();
+    let file = |name: &str| keys.0.path().join(name);
+    let [plain, json, next] = ["plain", "json", "next"].map(file);
+    let create = "create --organization acme --output";
+    let read = |path: &Path| {
+        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::read_to_string(path).unwrap()
+    };
+    for redirection in ["", ">&-", ">/dev/null"] {
+        let path = file(&format!("plain{}", redirection.len()));
+        let ran = run_redirected(redirection, &keys.url(), &format!("{create} {}", path.display())).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{redirection}: {}", ran.stderr);
+        let text = read(&path);
+        assert!(text.starts_with("demo_live_") && text.lines().count() == 1, "{text}");
+        assert!(!ran.stderr.contains(text.trim_end()), "{}", ran.stderr);
+    }
+    let ran = keys.run(&format!("--json {create} {}", json.display())).await;
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""));
+    let made: Value = serde_json::from_str(&read(&json)).unwrap();
+    let id = made["id"].as_str().unwrap();
+    let ran = keys.run(&format!("rotate {id} --output {}", next.display())).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
+    assert!(read(&next).starts_with("demo_live_"));
+
+    // A file that is there is left as it is, and so is one that a link leads to.
+    let (before, missing) = (keys.json("list").await, file("missing"));
+    std::os::unix::fs::symlink(&missing, &plain).unwrap();
+    for taken in [&next, &plain] {
+        let text = std::fs::read_to_string(&next).unwrap();
+        let ran = keys.run(&format!("{create} {}", taken.display())).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (5, ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains("--output") && ran.stderr.contains("exists"), "{}", ran.stderr);
+        assert_eq!(std::fs::read_to_string(&next).unwrap(), text);
+    }
+    // A command that makes no key leaves no file.
+    for (arguments, code) in [("rotate key_nope", 3), (&format!("rotate {id}"), 4)] {
+        let ran = keys.run(&format!("{arguments} --output {}", missing.display())).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{}", ran.stderr);
+    }
+    let ran = keys.run(&format!("{create} {} --name a\nb", missing.display())).await;
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(!missing.exists());
+    assert_eq!(keys.json("list").await, before);
 }
 
 #[cfg(unix)]

@@ -1,0 +1,103 @@
+//! Where the text of a new key goes, which cannot be shown again: it is made sure of before the key is made.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::arguments::Command;
+use crate::failure::Failure;
+use crate::output;
+
+/// Where the text of a new key goes.
+pub(crate) enum Destination {
+    Stdout,
+    File(NewFile),
+}
+
+/// A file that only its owner reads. It is removed when it is dropped before a text is in it.
+pub(crate) struct NewFile {
+    file: File,
+    path: PathBuf,
+    has_text: bool,
+}
+
+impl Destination {
+    /// Opens the destination of the text that a command makes, if it makes one.
+    pub(crate) fn of(command: &Command) -> Result<Self, Failure> {
+        let output = match command {
+            Command::Create(create) => &create.output,
+            Command::Rotate(rotate) => &rotate.output,
+            _ => return Ok(Self::Stdout),
+        };
+        if let Some(path) = &output.output {
+            return NewFile::create(path).map(Self::File);
+        }
+        // A stdout that was closed looks the same: the runtime has opened the null device in its place.
+        match is_null_device(&io::stdout()) {
+            Ok(false) => Ok(Self::Stdout),
+            Ok(true) => Err(Failure::outside(
+                "cannot show the text of a new key: stdout is closed or the null device; name a file with --output",
+            )),
+            Err(error) => Err(Failure::outside(format!("cannot look at stdout: {error}"))),
+        }
+    }
+
+    /// Returns the file that the text goes to, if it is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Stdout => None,
+            Self::File(new) => Some(&new.path),
+        }
+    }
+
+    /// Writes the text of a key.
+    pub(crate) fn write(&mut self, text: &str) -> io::Result<()> {
+        match self {
+            Self::Stdout => output::print(text),
+            Self::File(new) => {
+                writeln!(new.file, "{text}")?;
+                new.file.sync_all()?;
+                new.has_text = true;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl NewFile {
+    fn create(path: &Path) -> Result<Self, Failure> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.open(path) {
+            Ok(file) => Ok(Self { file, path: path.to_owned(), has_text: false }),
+            Err(error) => {
+                Err(Failure::outside(format!("cannot create --output {}: {error}", path.display())))
+            }
+        }
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.has_text {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_null_device(stdout: &io::Stdout) -> io::Result<bool> {
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+
+    let own = File::from(stdout.as_fd().try_clone_to_owned()?).metadata()?;
+    let null = std::fs::metadata("/dev/null")?;
+    Ok(own.file_type().is_char_device() && own.rdev() == null.rdev())
+}
+
+#[cfg(not(unix))]
+fn is_null_device(_: &io::Stdout) -> io::Result<bool> {
+    Ok(false)
+}
