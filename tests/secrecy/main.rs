@@ -9,6 +9,8 @@ mod backends;
 mod configuration;
 mod database;
 mod keys;
+#[cfg(target_os = "linux")]
+mod memory;
 mod passing;
 mod requests;
 mod secrets;

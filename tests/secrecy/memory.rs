@@ -1,0 +1,98 @@
+//! The text of a new key is written once into the answer of the routes, and no copy of it is left on the heap, be it in memory that was
+//! freed.
+
+use std::fs::{File, read_to_string};
+use std::hint::black_box;
+use std::os::unix::fs::FileExt;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use http::{Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+use tower_api_key::manage::{KeyManager, ManageSettings, NewKey, routes};
+use tower_api_key::{
+    AuthenticateLayer, Authenticator, KeyFormat, KeyId, MemoryStore, Owner, Requirement, Scopes,
+};
+
+/// Characters of the end of a text: allocators write into the beginning of what was freed.
+const TAIL: usize = 24;
+
+/// Routes, and a key that may manage others.
+struct World {
+    app: Router,
+    admin: String,
+    id: KeyId,
+}
+
+impl World {
+    async fn new() -> Self {
+        let store = MemoryStore::new();
+        let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap());
+        let new = NewKey::new(Owner::organization("acme")).scopes(Scopes::parse("*").unwrap());
+        let (text, record) = manager.create(new).await.unwrap().into_parts();
+        let needs = || Requirement::all_of(["keys"]).unwrap();
+        let authenticator = Authenticator::builder(store).build().unwrap();
+        let app = routes(manager, ManageSettings::new(needs(), needs()));
+        let app = app.layer(AuthenticateLayer::new(authenticator));
+        Self { app, admin: text.as_str().to_owned(), id: record.id }
+    }
+
+    async fn post(&self, path: &str) -> Bytes {
+        let request = Request::builder().method(Method::POST).uri(path).header("x-api-key", &self.admin);
+        let response = self.app.clone().oneshot(request.body(Body::from("{}")).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::CREATED, "{path}");
+        response.into_body().collect().await.unwrap().to_bytes()
+    }
+}
+
+/// Returns the end of a key's text as it stands in an answer, which is the only copy that the test has.
+fn tail(body: &[u8]) -> &[u8] {
+    let start = br#"{"key":""#.len();
+    let length = body[start..].iter().position(|&byte| byte == b'"').unwrap();
+    &body[start + length - TAIL..start + length]
+}
+
+/// Returns where in the memory of this process a text stands, freed memory included, the stack of this thread aside: a hash leaves its
+/// input there until another call overwrites it.
+fn places_of(text: &[u8]) -> Vec<u64> {
+    const STEP: usize = 1 << 20;
+    let memory = File::open("/proc/self/mem").unwrap();
+    let mut room = vec![0; STEP + text.len()];
+    let own = room.as_ptr_range();
+    let own = own.start as u64..own.end as u64;
+    let stack = std::ptr::from_ref(&memory) as u64;
+    let mut places = Vec::new();
+    for line in read_to_string("/proc/self/maps").unwrap().lines() {
+        let (range, rest) = line.split_once(' ').unwrap();
+        let (start, end) = range.split_once('-').unwrap();
+        let [start, end] = [start, end].map(|address| u64::from_str_radix(address, 16).unwrap());
+        if !rest.starts_with("rw") || (start..end).contains(&stack) {
+            continue;
+        }
+        for at in (start..end).step_by(STEP) {
+            // What another thread has given back meanwhile cannot be read.
+            let wanted = room.len().min((end - at) as usize);
+            let Ok(length) = memory.read_at(&mut room[..wanted], at) else { continue };
+            let found = room[..length].windows(text.len()).enumerate().filter(|(_, window)| *window == text);
+            places.extend(found.map(|(offset, _)| at + offset as u64).filter(|place| !own.contains(place)));
+        }
+    }
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
+#[tokio::test]
+async fn the_text_of_a_new_key_stands_in_its_answer_and_nowhere_else_on_the_heap() {
+    let world = World::new().await;
+    for path in ["/keys".to_owned(), format!("/keys/{}/rotate", world.id)] {
+        let body = world.post(&path).await;
+        let text = tail(&body);
+        assert_eq!(places_of(text), [text.as_ptr() as u64], "{path}");
+
+        // The same search finds a copy that was freed, once there is one.
+        drop(black_box(String::from_utf8(body.to_vec()).unwrap()));
+        assert!(places_of(text).len() > 1, "{path}");
+    }
+}
