@@ -126,6 +126,9 @@ async fn a_question_that_cannot_be_read_is_refused_by_the_name_of_its_parameter(
         ("to=", "to: "),
         ("by=day", "by: "),
         ("by=", "by: "),
+        ("limit=0", "limit: "),
+        ("limit=10001", "limit: "),
+        ("cursor=x", "cursor: "),
         ("key=x", "no parameters but from, to"),
         ("organization=other", "no parameters but from, to"),
     ] {
@@ -133,7 +136,7 @@ async fn a_question_that_cannot_be_read_is_refused_by_the_name_of_its_parameter(
             let answer = world.ask(&admin, Method::GET, &format!("{path}?{query}"), "").await;
             assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}?{query}");
             let detail = answer.body["detail"].as_str().unwrap();
-            let is_unknown = query.starts_with("by") && path == own;
+            let is_unknown = !["from", "to"].iter().any(|name| query.starts_with(name)) && path == own;
             assert!(is_unknown || detail.contains(names), "{query}: {detail}");
         }
     }
@@ -148,4 +151,34 @@ async fn an_outage_of_the_key_store_is_no_answer_about_usage() {
     world.backend.set(Behaviour::Fail);
     let answer = world.ask(&admin, Method::GET, "/admin/usage", "").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn usage_comes_in_pages_where_a_client_asks_for_them() {
+    let world = World::new();
+    let admin = world.admin().await;
+    let others = [world.customer("acme", "a").await, world.customer("acme", "b").await];
+    for _ in 0..3 {
+        for caller in [&admin, &others[0], &others[1]] {
+            use_key(&world, caller, 1).await;
+        }
+        world.passes(DAY);
+    }
+    for (by, lines) in [("key", 9), ("total", 3)] {
+        let all = usage(&world, &admin, &format!("/usage?by={by}")).await;
+        assert_eq!(all.as_array().unwrap().len(), lines);
+        let (mut paged, mut path) = (Vec::new(), format!("/admin/usage?by={by}&limit=2"));
+        loop {
+            let page = world.ask(&admin, Method::GET, &path, "").await.body;
+            let found = page["usage"].as_array().unwrap();
+            assert!(found.len() <= 2 && !found.is_empty(), "{page}");
+            paged.extend(found.clone());
+            let Some(cursor) = page["next_cursor"].as_str() else { break };
+            path = format!("/admin/usage?by={by}&limit=2&cursor={cursor}");
+            let other =
+                format!("/admin/usage?by={}&cursor={cursor}", if by == "key" { "total" } else { "key" });
+            assert_eq!(world.ask(&admin, Method::GET, &other, "").await.status, StatusCode::BAD_REQUEST);
+        }
+        assert_eq!(json!(paged), all);
+    }
 }

@@ -66,6 +66,7 @@ macro_rules! keeps_the_contract {
             several::all_keys_of_a_filter_are_revoked_at_once,
             several::more_keys_than_a_statement_has_parameters_are_revoked,
             several::any_number_of_ended_keys_is_deleted,
+            several::keys_in_force_that_are_deleted_are_unknown_to_all_at_once,
             several::keys_that_ended_before_a_time_are_deleted,
             several::a_key_replaces_all_that_a_filter_means_at_once,
             concurrency::many_tasks_insert_and_revoke_keys_at_once,

@@ -5,6 +5,7 @@
 
 mod feed;
 mod fleet;
+mod limits;
 mod many;
 mod metering;
 mod nodes;

@@ -59,6 +59,9 @@ impl Usage {
                 *lines.entry((*day, key, *environment)).or_insert(0) += requests;
             }
         }
+        if let Some(after) = &query.after {
+            lines.retain(|place, _| *place > (after.day, after.key.clone(), after.environment));
+        }
         let line = |((day, key, environment), requests)| UsageLine::new(key, day, environment, requests);
         lines.into_iter().map(line).take(query.limit).collect()
     }

@@ -35,11 +35,19 @@ pub(super) async fn begin_read(
     connection.begin_with(BEGIN_READ).await.map_err(BackendError::unavailable)
 }
 
+/// Nothing: the limit is gone with the transaction.
+pub(super) async fn end_read(_: &mut DatabaseConnection) -> Result<(), BackendError> {
+    Ok(())
+}
+
 /// Connections for lookups: an answer takes less than a millisecond.
 pub(super) const LOOKUPS: u32 = 5;
 
 /// How long a connection may take to be closed. A server that is gone without a word must not cost the next lookups their turn.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The time, in milliseconds.
+pub(super) const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::BIGINT";
 
 /// Keeps a row that was read as it is, until the transaction ends.
 pub(super) const LOCK_ROW: &str = " FOR UPDATE OF tower_api_key";

@@ -9,7 +9,7 @@ use super::each::Connections;
 use super::listener::Listener;
 use super::node::Node;
 use super::replica::Horizon;
-use crate::backend::sql::{MOST, decode_changes};
+use crate::backend::sql::{POLLED, decode_changes};
 use crate::backend::{BackendError, Change, ChangeFeed};
 
 /// Reads the rows of all transactions that may have committed since the last poll.
@@ -108,7 +108,7 @@ impl Log {
         let mut connection = self.connections.acquire().await?;
         let rows = sqlx::query_as(READ)
             .bind(self.cursor.as_ref().map(|cursor| cursor.snapshot.as_str()))
-            .bind((MOST + 1) as i64)
+            .bind((POLLED + 1) as i64)
             .bind(self.node.id())
             .bind(self.node.least_ahead_millis())
             .bind(self.horizon.is_watched())
@@ -172,5 +172,5 @@ fn first_of(rows: &[PollRow]) -> Result<&PollRow, BackendError> {
 /// Understands all rows in which there is a change.
 fn changes_of(rows: &[PollRow]) -> Vec<Change> {
     let written = rows.iter().filter_map(|row| row.change.as_ref());
-    decode_changes(written.map(|change| (change.digest.as_deref(), &*change.kind)), rows.len() <= MOST)
+    decode_changes(written.map(|change| (change.digest.as_deref(), &*change.kind)), rows.len() <= POLLED)
 }

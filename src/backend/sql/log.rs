@@ -3,8 +3,11 @@
 use super::row::decode_digest;
 use crate::backend::Change;
 
-/// More changes than this are not applied one by one.
-pub(in crate::backend) const MOST: usize = 1_000;
+/// The changes that one transaction tells one by one. More are told as one.
+pub(in crate::backend) const TOLD: usize = 1_000;
+
+/// The changes of a poll that are applied one by one. More are taken to be of everything.
+pub(in crate::backend) const POLLED: usize = 10_000;
 
 /// Writes a change as the columns `digest` and `kind`.
 pub(in crate::backend) fn encode_change(change: &Change) -> (Option<Vec<u8>>, &'static str) {

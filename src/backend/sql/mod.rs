@@ -12,7 +12,7 @@ mod row;
 mod schema;
 
 pub(super) use audit::{AuditRow, decode_audit};
-pub(super) use log::{MOST, decode_changes, encode_change};
+pub(super) use log::{POLLED, TOLD, decode_changes, encode_change};
 pub(super) use owner::{OwnerFacts, decode_membership, decode_user};
 pub(super) use process::changes_of;
 pub(super) use row::{KeyRow, columns, decode_digest};

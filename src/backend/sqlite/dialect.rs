@@ -37,11 +37,20 @@ pub(super) async fn begin_read(
     connection.begin_with("BEGIN").await.map_err(BackendError::unavailable)
 }
 
+/// Takes the limit off the connection, which changes are made with as well.
+pub(super) async fn end_read(connection: &mut DatabaseConnection) -> Result<(), BackendError> {
+    connection.lock_handle().await.map_err(BackendError::unavailable)?.remove_progress_handler();
+    Ok(())
+}
+
 /// Connections for lookups.
 pub(super) const LOOKUPS: u32 = 4;
 
 /// How long a connection may take to be closed: it finishes its statement first.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The time, in milliseconds.
+pub(super) const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
 
 /// Nothing: whoever writes is alone, so that a row that was read stays as it is.
 pub(super) const LOCK_ROW: &str = "";

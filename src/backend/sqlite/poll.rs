@@ -2,7 +2,7 @@
 
 use super::each::Connections;
 
-use crate::backend::sql::{MOST, decode_changes};
+use crate::backend::sql::{POLLED, decode_changes};
 use crate::backend::{BackendError, Change, ChangeFeed};
 
 /// A row: its number, the digest of the key that it is about, and what happened.
@@ -44,7 +44,7 @@ impl ChangeFeed for Log {
             None => Vec::new(),
             Some(last) if last == end => Vec::new(),
             // A log that has become shorter is that of a copy which was put back.
-            Some(last) if end < last || end - last > MOST as i64 => vec![Change::Everything],
+            Some(last) if end < last || end - last > POLLED as i64 => vec![Change::Everything],
             Some(last) => changes_of(&self.read(last, end).await?, last, end),
         };
         self.last = Some(end);

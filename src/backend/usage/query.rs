@@ -34,6 +34,8 @@ pub struct UsageQuery {
     pub environment: Option<Environment>,
     /// What a line is about.
     pub by: UsageBy,
+    /// Lines behind this one, of which the requests do not matter.
+    pub after: Option<UsageLine>,
     /// The most lines to return.
     pub limit: usize,
 }
@@ -74,6 +76,7 @@ impl UsageQuery {
             user: None,
             environment: None,
             by: UsageBy::Total,
+            after: None,
             limit: usize::MAX,
         }
     }
@@ -100,6 +103,12 @@ impl UsageQuery {
     #[must_use]
     pub fn by(self, by: UsageBy) -> Self {
         Self { by, ..self }
+    }
+
+    /// Goes on behind a line, such as the last one of the page before.
+    #[must_use]
+    pub fn after(self, line: UsageLine) -> Self {
+        Self { after: Some(line), ..self }
     }
 
     /// Sets the most lines to return.

@@ -1,23 +1,49 @@
-//! Where a list goes on: the id of the last key, in a form that shows whether it was tampered with.
+//! Where a list goes on: its last line, in a form that shows whether it was tampered with.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::backend::UsageLine;
+use crate::clock::Day;
+use crate::environment::Environment;
 use crate::key::KeyId;
 
 /// Bytes of the checksum behind the id. It is no secret: whoever makes a cursor sees no other keys by it.
 const CHECKSUM: usize = 4;
 
+/// Of a list of keys, the id of the last one.
 pub(super) fn encode(id: &KeyId) -> String {
-    let id = id.as_str().as_bytes();
-    URL_SAFE_NO_PAD.encode([id, &crc32fast::hash(id).to_be_bytes()].concat())
+    seal(id.as_str())
 }
 
 pub(super) fn decode(cursor: &str) -> Option<KeyId> {
+    KeyId::new(&open(cursor)?).ok()
+}
+
+/// Of usage, the day, the environment and the key of the last line: with spaces between them, which no id of a key has.
+pub(super) fn encode_line(line: &UsageLine) -> String {
+    let key = line.key.as_ref().map_or("", KeyId::as_str);
+    seal(&format!("{} {} {key}", line.day, line.environment.label()))
+}
+
+pub(super) fn decode_line(cursor: &str) -> Option<UsageLine> {
+    let text = open(cursor)?;
+    let mut parts = text.split(' ');
+    let (day, environment) = (Day::parse(parts.next()?)?, Environment::from_label(parts.next()?)?);
+    let key = parts.next().filter(|key| !key.is_empty()).map(KeyId::new).transpose().ok()?;
+    Some(UsageLine::new(key, day, environment, 0))
+}
+
+fn seal(text: &str) -> String {
+    let text = text.as_bytes();
+    URL_SAFE_NO_PAD.encode([text, &crc32fast::hash(text).to_be_bytes()].concat())
+}
+
+fn open(cursor: &str) -> Option<String> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    let (id, checksum) = bytes.split_last_chunk::<CHECKSUM>()?;
-    let is_whole = crc32fast::hash(id).to_be_bytes() == *checksum;
-    KeyId::new(std::str::from_utf8(id).ok()?).ok().filter(|_| is_whole)
+    let (text, checksum) = bytes.split_last_chunk::<CHECKSUM>()?;
+    let is_whole = crc32fast::hash(text).to_be_bytes() == *checksum;
+    std::str::from_utf8(text).ok().filter(|_| is_whole).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -37,5 +63,17 @@ mod tests {
         assert_eq!(decode(&cursor[1..]), None);
         assert_eq!(decode("';DROP TABLE api_key;--"), None);
         assert_eq!(decode(""), None);
+    }
+
+    #[test]
+    fn a_cursor_of_usage_leads_back_to_its_line_and_is_none_of_a_list_of_keys() {
+        let key = KeyId::new("key_01hzy8m4q2").unwrap();
+        for key in [None, Some(key.clone())] {
+            let line = UsageLine::new(key, Day::from_unix_days(20_000), Environment::Test, 0);
+            let cursor = encode_line(&line);
+            assert_eq!(decode_line(&cursor), Some(line));
+            assert_eq!(decode(&cursor), None);
+        }
+        assert_eq!(decode_line(&encode(&key)), None);
     }
 }

@@ -67,7 +67,7 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 /// | `POST /keys/{id}/rotate` | 201, the successor with its text; `grace_seconds`, `grace_from_first_use`, `expires_at` |
 /// | `DELETE /keys/{id}?reason&wait&until&wait_seconds` | 204, though it was revoked before; with `wait=fleet` when all processes have applied it, see below |
 /// | `GET /keys/{id}/usage?from&to` | 200, how often the key was used, by day |
-/// | `GET /usage?from&to&by` | 200, how often all keys were used, by day, in total or `by=key` |
+/// | `GET /usage?from&to&by&limit&cursor` | 200, how often all keys were used, by day, in total or `by=key`, and `next_cursor` if there are more lines than `limit` |
 /// | `GET /permissions` | 200, what keys can be granted |
 ///
 /// `DELETE /keys/{id}?wait=fleet` answers when every process has applied the revocation, or their lease has passed, or `wait_seconds`,

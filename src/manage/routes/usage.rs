@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::Manager;
+use super::cursor;
 use super::input::{Id, key_id};
 use super::output::answer;
 use super::query::{Known, Parameters, known, optional, wrong};
@@ -25,13 +26,19 @@ pub(super) async fn of_all<S: KeyStore + UsageStore>(
     parameters: Parameters,
 ) -> Result<Response, Refusal> {
     let delegate = shared.to_read(&caller)?;
-    let parameters = known(parameters, &["from", "to", "by"])?;
-    let query = days(&parameters, shared.now())?.by(by(&parameters)?).limit(LINES + 1);
-    let lines = delegate.usage(query).await?;
-    if lines.len() > LINES {
+    let parameters = known(parameters, &["from", "to", "by", "limit", "cursor"])?;
+    let limit = limit(&parameters)?;
+    let query = days(&parameters, shared.now())?.by(by(&parameters)?).limit(limit + 1);
+    let after = after(&parameters, query.by)?;
+    let mut lines = delegate.usage(UsageQuery { after, ..query }).await?;
+    let more = lines.len() > limit;
+    if more && !["limit", "cursor"].iter().any(|name| parameters.contains_key(name)) {
+        // A client that does not ask for pages would take the first one for all there is.
         return Err(wrong("from", "days with at most 10,000 lines of usage in all, found more"));
     }
-    Ok(written(&lines))
+    lines.truncate(limit);
+    let next = lines.last().filter(|_| more).map(cursor::encode_line);
+    Ok(written(&lines, next.as_deref()))
 }
 
 pub(super) async fn of_key<S: KeyStore + UsageStore>(
@@ -43,7 +50,7 @@ pub(super) async fn of_key<S: KeyStore + UsageStore>(
     let delegate = shared.to_read(&caller)?;
     let query = days(&known(parameters, &["from", "to"])?, shared.now())?;
     let lines = delegate.usage(query.of_key(key_id(id)?).by(UsageBy::Key)).await;
-    Ok(written(&lines?))
+    Ok(written(&lines?, None))
 }
 
 /// Reads which days are meant.
@@ -71,7 +78,22 @@ fn by(parameters: &Known) -> Result<UsageBy, Refusal> {
     }
 }
 
-fn written(lines: &[UsageLine]) -> Response {
+fn limit(parameters: &Known) -> Result<usize, Refusal> {
+    let limit = |text: &str| text.parse().ok().filter(|limit| (1..=LINES).contains(limit));
+    let limit = optional(parameters, "limit", limit)
+        .ok_or_else(|| wrong("limit", "a number from 1 to 10000, found something else"))?;
+    Ok(limit.unwrap_or(LINES))
+}
+
+/// Reads where a page begins.
+fn after(parameters: &Known, by: UsageBy) -> Result<Option<UsageLine>, Refusal> {
+    let line =
+        |text: &str| cursor::decode_line(text).filter(|line| line.key.is_some() == (by == UsageBy::Key));
+    optional(parameters, "cursor", line)
+        .ok_or_else(|| wrong("cursor", "the next_cursor of a page of the same usage, found something else"))
+}
+
+fn written(lines: &[UsageLine], next: Option<&str>) -> Response {
     let line = |line: &UsageLine| {
         let mut fields = Map::new();
         if let Some(key) = &line.key {
@@ -83,5 +105,5 @@ fn written(lines: &[UsageLine]) -> Response {
         Value::Object(fields)
     };
     let lines: Vec<_> = lines.iter().map(line).collect();
-    answer(StatusCode::OK, &json!({ "usage": lines }))
+    answer(StatusCode::OK, &json!({ "usage": lines, "next_cursor": next }))
 }

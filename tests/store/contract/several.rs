@@ -198,6 +198,17 @@ pub(crate) async fn keys_that_ended_before_a_time_are_deleted<S: KeyStore + Clon
     store.insert(samples::plain("k2-2")).await.unwrap();
 }
 
+pub(crate) async fn keys_in_force_that_are_deleted_are_unknown_to_all_at_once<S: KeyStore + Clone>(store: S) {
+    let caller = Caller::of(&store);
+    let mut record = samples::plain("key");
+    // Its end is far away by every clock.
+    record.expires_at = Some(Timestamp::from_unix_millis(i64::from(u32::MAX) * 1_000));
+    store.insert(record).await.unwrap();
+    assert_eq!(caller.warm("key").await, Ok(samples::id("key")));
+    assert_eq!(store.delete_ended(Timestamp::from_unix_millis(i64::MAX / 2)).await.unwrap(), 1);
+    assert_eq!(caller.present("key").await, Err(Reason::Unknown));
+}
+
 pub(crate) async fn a_key_replaces_all_that_a_filter_means_at_once<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     let mut records = store_various(&store).await;

@@ -72,6 +72,12 @@ pub(crate) async fn usage_adds_up_by_key_and_in_total<S: UsageStore>(store: S) {
     assert_eq!(lines(&store, ever().by(UsageBy::Key)).await, by_key);
     assert_eq!(lines(&store, ever()).await, [total(20_000, 6), total(20_001, 4)]);
     assert_eq!(lines(&store, ever().by(UsageBy::Key).limit(2)).await, by_key[..2]);
+    let pages = store.usage(&ever().by(UsageBy::Key)).await.unwrap();
+    for (index, line) in pages.into_iter().enumerate() {
+        assert_eq!(lines(&store, ever().by(UsageBy::Key).after(line)).await, by_key[index + 1..]);
+    }
+    let first = store.usage(&ever().limit(1)).await.unwrap().remove(0);
+    assert_eq!(lines(&store, ever().after(first)).await, [total(20_001, 4)]);
     assert_eq!(lines(&store, ever().of_key(samples::id("b"))).await, [total(20_000, 5)]);
     assert_eq!(lines(&store, ever().of_key(samples::id("B"))).await, []);
 }

@@ -133,7 +133,7 @@ async fn while_a_transaction_stays_open_each_change_is_told_once() {
     assert_eq!(feed.poll().await.unwrap(), []);
     // More than are told one by one.
     let many = "INSERT INTO tower_api_key_change (digest, kind)
-        SELECT decode(repeat('00', 32), 'hex'), 'changed' FROM generate_series(1, 1500)";
+        SELECT decode(repeat('00', 32), 'hex'), 'changed' FROM generate_series(1, 15000)";
     sqlx::raw_sql(many).execute(&pool).await.unwrap();
     assert_eq!(feed.poll().await.unwrap(), [Change::Everything]);
     assert_eq!(feed.poll().await.unwrap(), []);
@@ -153,7 +153,7 @@ async fn a_poll_that_finds_too_much_takes_everything_to_be_changed() {
     // The row of the key itself lies behind more rows than are applied one by one.
     let revoke = "UPDATE tower_api_key SET revoked_at = 1, revoked_reason = 'elsewhere';
         INSERT INTO tower_api_key_change (digest, kind)
-            SELECT decode(repeat('00', 32), 'hex'), 'changed' FROM generate_series(1, 1500);
+            SELECT decode(repeat('00', 32), 'hex'), 'changed' FROM generate_series(1, 15000);
         INSERT INTO tower_api_key_change (digest, kind) SELECT digest, 'revoked' FROM tower_api_key";
     sqlx::raw_sql(revoke).execute(&database.pool().await).await.unwrap();
     node.answers("key", Some(Reason::Revoked)).await;

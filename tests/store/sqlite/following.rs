@@ -82,7 +82,7 @@ async fn a_log_that_has_become_shorter_makes_everything_that_was_read_inert() {
 #[tokio::test]
 async fn a_long_log_makes_everything_that_was_read_inert() {
     is_refused_after(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 15000)
          INSERT INTO tower_api_key_change (digest, kind, at) SELECT zeroblob(32), 'changed', 1 FROM n",
     )
     .await;

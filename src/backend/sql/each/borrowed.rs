@@ -67,12 +67,17 @@ macro_rules! limited {
         in_time(
             PATIENCE,
             ask!($connections, |borrowed| async {
-                let mut transaction = begin_read(borrowed).await?;
-                let $connection = &mut *transaction;
-                let answer = $question.await?;
-                // It has changed nothing.
-                transaction.rollback().await.map_err(BackendError::unavailable)?;
-                Ok(answer)
+                let answer = async {
+                    let mut transaction = begin_read(borrowed).await?;
+                    let $connection = &mut *transaction;
+                    let answer = $question.await?;
+                    // It has changed nothing.
+                    transaction.rollback().await.map_err(BackendError::unavailable)?;
+                    Ok(answer)
+                };
+                let answer = answer.await;
+                end_read(borrowed).await?;
+                answer
             }),
         )
     };

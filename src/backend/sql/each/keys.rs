@@ -3,14 +3,14 @@
 use sqlx::QueryBuilder;
 
 use super::actor::judge;
-use super::dialect::{Database, DatabaseTransaction, LOCK_ROW};
+use super::dialect::{Database, DatabaseTransaction, LOCK_ROW, NOW};
 use super::filter::{restrict, restrict_to};
 use super::locks::KeyLocks;
 use super::read::{by_id, by_id_to_change};
 use super::write::{ROWS, Written, refused};
 use super::{audit, owners};
 use crate::backend::edit::{Consequence, Edit, change_of};
-use crate::backend::sql::{KeyRow, MOST, columns, decode_digest};
+use crate::backend::sql::{KeyRow, TOLD, columns, decode_digest};
 use crate::backend::{BackendError, Change, KeyAction, KeyChange, KeyFilter, Standing};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -29,6 +29,13 @@ const END: &str = "UPDATE tower_api_key SET expires_at = $2
     WHERE id = $1 AND rotated_to = $3 AND (expires_at IS NULL OR expires_at > $2) RETURNING digest";
 const REVOKE: &str = "UPDATE tower_api_key SET revoked_at = $2, revoked_reason = $3, revoked_by = $4
     WHERE id = $1 AND revoked_at IS NULL RETURNING digest";
+/// For how long a key that has ended is told of when it is deleted, in milliseconds, by the clock of the database: an hour. Later no process
+/// takes it to be in force, whichever clock that has and whatever it remembers.
+const SETTLED: i64 = 60 * 60 * 1_000;
+
+/// A row: the digest of a key, its id, and whether it ended a short while ago.
+type EndedRow = (Vec<u8>, String, bool);
+
 /// Keys that are deleted with one transaction, where any number ended: others wait for it.
 const DELETED: usize = 500;
 const DIGEST_OF: &str = "SELECT digest FROM tower_api_key WHERE id = $1";
@@ -244,7 +251,7 @@ pub(super) async fn revoke_all(
     query.push(", revoked_by = ").push_bind(revocation.by.as_deref().map(str::to_owned));
     query.push(" WHERE revoked_at IS NULL");
     restrict(&mut query, filter);
-    if keys > MOST as u64 {
+    if keys > TOLD as u64 {
         query.build().execute(&mut **transaction).await.map_err(refused)?;
         return Ok(Written { keys, ..Written::one(Change::Everything) });
     }
@@ -260,14 +267,23 @@ async fn delete_ended(
     after: &str,
 ) -> Result<Written, BackendError> {
     let before = before.unix_millis();
-    let mut query = QueryBuilder::<Database>::new("SELECT digest, id FROM tower_api_key WHERE id > ");
-    query.push_bind(after.to_owned());
+    let mut query = QueryBuilder::<Database>::new("SELECT digest, id, coalesce(revoked_at, expires_at) >= ");
+    query
+        .push(NOW)
+        .push(" - ")
+        .push_bind(SETTLED)
+        .push(" FROM tower_api_key WHERE id > ")
+        .push_bind(after.to_owned());
     query.push(" AND (revoked_at < ").push_bind(before).push(" OR expires_at < ").push_bind(before);
     query.push(") ORDER BY id LIMIT ").push_bind(DELETED as i64).push(LOCK_ROW);
-    let found: Result<Vec<(Vec<u8>, String)>, _> = query.build_query_as().fetch_all(&mut **transaction).await;
-    let (digests, mut ids): (Vec<_>, Vec<_>) = found.map_err(refused)?.into_iter().unzip();
-    let last = if ids.len() < DELETED { None } else { ids.pop() };
-    Ok(Written { last, ..delete_all(transaction, Ok(digests)).await? })
+    let found: Result<Vec<EndedRow>, _> = query.build_query_as().fetch_all(&mut **transaction).await;
+    let found = found.map_err(refused)?;
+    let last = found.last().filter(|_| found.len() == DELETED).map(|(_, id, _)| id.clone());
+    let (recent, settled): (Vec<_>, Vec<_>) = found.into_iter().partition(|(.., is_recent)| *is_recent);
+    let digests = |rows: Vec<EndedRow>| Ok(rows.into_iter().map(|(digest, ..)| digest).collect());
+    let settled = delete_all(transaction, digests(settled)).await?.keys;
+    let recent = delete_all(transaction, digests(recent)).await?;
+    Ok(Written { keys: settled + recent.keys, last, ..recent })
 }
 
 /// Deletes the keys of an owner who was deleted, which were revoked then.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Store;
 use super::borrowed::{PATIENCE, ask, in_time, limited};
 use super::connections::Connections;
-use super::dialect::begin_read;
+use super::dialect::{begin_read, end_read};
 use super::write::{Write, Written, write};
 use super::{audit, owners, read};
 use crate::backend::sql::KeyRow;

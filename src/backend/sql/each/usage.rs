@@ -4,7 +4,9 @@ use sqlx::{Connection, QueryBuilder};
 
 use super::Store;
 use super::borrowed::{PATIENCE, ask, in_time, limited};
-use super::dialect::{BEGIN, Database, DatabaseConnection, DatabaseTransaction, PASS_LOCKED, begin_read};
+use super::dialect::{
+    BEGIN, Database, DatabaseConnection, DatabaseTransaction, PASS_LOCKED, begin_read, end_read,
+};
 use super::filter::restrict;
 use super::read::understand;
 use super::write::refused;
@@ -153,6 +155,13 @@ fn select(query: &UsageQuery) -> QueryBuilder<Database> {
     restrict(&mut select, &query.filter());
     if let Some(key) = &query.key {
         select.push(" AND key_id = ").push_bind(key.as_str().to_owned());
+    }
+    if let Some(UsageLine { day, key, environment, .. }) = &query.after {
+        select.push(" AND (").push(order).push(") > (").push_bind(day.unix_days());
+        if query.by == UsageBy::Key {
+            select.push(", ").push_bind(key.as_ref().map_or("", KeyId::as_str).to_owned());
+        }
+        select.push(", ").push_bind(environment.label()).push(")");
     }
     select.push(" GROUP BY ").push(order).push(" ORDER BY ").push(order);
     select.push(" LIMIT ").push_bind(i64::try_from(query.limit).unwrap_or(i64::MAX));

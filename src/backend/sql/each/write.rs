@@ -14,7 +14,7 @@ use super::dialect::{
 use super::keys::{key_locks, make, note_first_use};
 use super::locks::KeyLocks;
 use super::owners;
-use crate::backend::sql::{MOST, encode_change};
+use crate::backend::sql::{TOLD, encode_change};
 use crate::backend::{Actor, Announcement, BackendError, Change, KeyAction, KeyChange, OwnerChange};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
@@ -98,7 +98,7 @@ impl Written {
 
     /// Any number of changes. More than are applied one by one are told as one.
     pub(super) fn several(changes: Vec<Change>) -> Self {
-        let changes = if changes.len() > MOST { vec![Change::Everything] } else { changes };
+        let changes = if changes.len() > TOLD { vec![Change::Everything] } else { changes };
         Self { new: changes.len(), changes, ..Self::default() }
     }
 

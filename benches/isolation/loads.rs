@@ -1,0 +1,221 @@
+//! What tenants, strangers and managers do.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use http::Request;
+use http_body_util::BodyExt;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tower::ServiceExt;
+use tower_api_key::backend::{KeyFilter, KeyStore, UsageStore};
+use tower_api_key::clock::{Clock, SystemClock};
+use tower_api_key::manage::{KeyManager, NewKey, Wait};
+use tower_api_key::Owner;
+
+use crate::Size;
+use crate::service::{Service, TENANT};
+
+/// Owners of keys that are revoked, and of keys that have ended.
+pub(crate) const MANY: &str = "many";
+pub(crate) const ENDED: &str = "ended";
+
+/// Access to the tables beside the store, as another process has it.
+pub(crate) trait Database: Sync {
+    type Store: KeyStore + UsageStore + Clone;
+
+    const IS_FILE: bool;
+
+    /// Adds keys of an organization, of which all end at that time, in milliseconds, if they do.
+    fn add_keys(&self, owner: &str, number: usize, end: Option<i64>) -> impl Future<Output = ()> + Send;
+    /// Adds usage of the tenant's keys.
+    fn add_usage(&self, rows: usize) -> impl Future<Output = ()> + Send;
+    /// Keeps others from writing to a file.
+    fn lock(&self, length: Duration) -> impl Future<Output = ()> + Send + 'static;
+    /// Lists a node that does not acknowledge anything.
+    fn add_silent_node(&self) -> impl Future<Output = ()> + Send;
+    /// Returns a store with connections of its own.
+    fn another_store(&self) -> impl Future<Output = Self::Store> + Send;
+}
+
+/// A load: how much there is of what, and how many ask at a time.
+pub(crate) enum Load {
+    None,
+    Usage { rows: usize, at_a_time: usize },
+    ExpiredKeys { keys: usize, at_a_time: usize },
+    SignUps { at_a_time: usize },
+    LockedFile { creates: usize },
+    RevokeAll { keys: usize, creates: usize },
+    Purge { keys: usize, creates: usize },
+    WaitForFleet { at_a_time: usize },
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Usage { rows, at_a_time } => write!(f, "usage over {rows} rows, {at_a_time} at a time"),
+            Self::ExpiredKeys { keys, at_a_time } => {
+                write!(f, "lists of expired keys among {keys}, {at_a_time} at a time")
+            }
+            Self::SignUps { at_a_time } => write!(f, "sign-ups, {at_a_time} at a time"),
+            Self::LockedFile { creates } => write!(f, "file locked by another process, {creates} creates"),
+            Self::RevokeAll { keys, creates } => write!(f, "{keys} keys revoked at once, {creates} creates"),
+            Self::Purge { keys, creates } => write!(f, "{keys} keys deleted elsewhere, {creates} creates"),
+            Self::WaitForFleet { at_a_time } => {
+                write!(f, "revocations that wait for a silent node, {at_a_time} at a time")
+            }
+        }
+    }
+}
+
+/// A load that runs until it is told to end.
+pub(crate) struct Running {
+    tasks: JoinSet<()>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Running {
+    pub(crate) async fn end(self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.tasks.join_all().await;
+    }
+
+    /// Does something again and again, some at a time.
+    fn repeat<F: Future<Output = ()> + Send>(
+        &mut self,
+        at_a_time: usize,
+        once: impl Fn() -> F + Clone + Send + 'static,
+    ) {
+        for _ in 0..at_a_time {
+            let (once, is_over) = (once.clone(), Arc::clone(&self.is_over));
+            self.tasks.spawn(async move {
+                while !is_over.load(Ordering::Relaxed) {
+                    once().await;
+                }
+            });
+        }
+    }
+
+    fn create<S: KeyStore + Clone>(&mut self, at_a_time: usize, manager: &KeyManager<S>) {
+        let manager = manager.clone();
+        self.repeat(at_a_time, move || {
+            let manager = manager.clone();
+            async move {
+                if manager.create(NewKey::new(Owner::organization(TENANT))).await.is_err() {
+                    // A client is told to come back after a second.
+                    sleep(Duration::from_millis(100)).await;
+                }
+            }
+        });
+    }
+}
+
+impl Load {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        [
+            Self::None,
+            Self::Usage { rows: 108_000, at_a_time: 24 },
+            Self::Usage { rows: 108_000, at_a_time: 6 },
+            Self::Usage { rows: 360_000, at_a_time: 16 },
+            Self::ExpiredKeys { keys: 100_000, at_a_time: 12 },
+            Self::SignUps { at_a_time: 200 },
+            Self::LockedFile { creates: 8 },
+            Self::RevokeAll { keys: 200_000, creates: 6 },
+            Self::Purge { keys: 100_000, creates: 10 },
+            Self::WaitForFleet { at_a_time: 50 },
+            Self::WaitForFleet { at_a_time: 200 },
+        ]
+        .into_iter()
+    }
+
+    pub(crate) fn is_for<D: Database>(&self) -> bool {
+        match self {
+            Self::LockedFile { .. } => D::IS_FILE,
+            Self::WaitForFleet { .. } => !D::IS_FILE,
+            _ => true,
+        }
+    }
+
+    /// Starts the load on a service, after what it is about was put into the database.
+    pub(crate) async fn start<S, D>(&self, service: &Service<S>, database: &D, size: Size) -> Running
+    where
+        S: KeyStore + UsageStore + Clone,
+        D: Database,
+    {
+        let mut running = Running { tasks: JoinSet::new(), is_over: Arc::default() };
+        match *self {
+            Self::None => {}
+            Self::Usage { rows, at_a_time } => {
+                database.add_usage(size.of(rows)).await;
+                let from = tower_api_key::clock::Day::from(now()).plus(-360);
+                get(&mut running, service, at_a_time, format!("/admin/usage?from={from}")).await;
+            }
+            Self::ExpiredKeys { keys, at_a_time } => {
+                let later = now().unix_millis() + 3_600_000_000;
+                database.add_keys(TENANT, size.of(keys), Some(later)).await;
+                get(&mut running, service, at_a_time, "/admin/keys?state=expired".to_owned()).await;
+            }
+            Self::SignUps { at_a_time } => running.create(at_a_time, &service.manager),
+            Self::LockedFile { creates } => {
+                running.tasks.spawn(database.lock(size.phase));
+                running.create(creates, &service.manager);
+            }
+            Self::RevokeAll { keys, creates } => {
+                database.add_keys(MANY, size.of(keys), None).await;
+                let manager = service.manager.clone();
+                running.tasks.spawn(async move {
+                    manager.revoke_all(&KeyFilter::of_organization(MANY), "left").await.unwrap();
+                });
+                running.create(creates, &service.manager);
+            }
+            Self::Purge { keys, creates } => {
+                database.add_keys(ENDED, size.of(keys), Some(1)).await;
+                let store = database.another_store().await;
+                running.tasks.spawn(async move {
+                    store.delete_ended(now()).await.unwrap();
+                });
+                running.create(creates, &service.manager);
+            }
+            Self::WaitForFleet { at_a_time } => {
+                database.add_silent_node().await;
+                let new = NewKey::new(Owner::organization(TENANT));
+                let (_, record) = service.manager.create(new).await.unwrap().into_parts();
+                let manager = service.manager.clone();
+                running.repeat(at_a_time, move || {
+                    let (manager, id) = (manager.clone(), record.id.clone());
+                    async move { drop(manager.revoke_and_wait(&id, "lost", Wait::new()).await) }
+                });
+            }
+        }
+        running
+    }
+}
+
+/// Has the tenant ask for something again and again.
+async fn get<S: KeyStore + UsageStore + Clone>(
+    running: &mut Running,
+    service: &Service<S>,
+    at_a_time: usize,
+    path: String,
+) {
+    let (app, key) = (service.app().await, service.admin.clone());
+    running.repeat(at_a_time, move || {
+        let request = Request::get(&path).header("x-api-key", &key).body(Body::empty()).unwrap();
+        let app = app.clone();
+        async move {
+            let answer = app.oneshot(request).await.unwrap();
+            let status = answer.status();
+            drop(answer.into_body().collect().await.unwrap());
+            assert!(status.is_success() || status.is_server_error(), "{status}");
+        }
+    });
+}
+
+fn now() -> tower_api_key::Timestamp {
+    SystemClock::new().wall()
+}

@@ -1,0 +1,127 @@
+//! Good keys beside what a tenant, a stranger or a manager does to the same database.
+//!
+//! `cargo bench --manifest-path benches/Cargo.toml --bench isolation`; with PostgreSQL as well if `TEST_POSTGRES_URL` names a server, as
+//! `.ci/postgres` does for a command. `ISOLATION=short` makes the loads a tenth as large and the phases two seconds long.
+//!
+//! Each load runs beside 200 requests a second, half of them with keys that are cached and half with keys that are not: once on the
+//! database of these keys, and once on another one of the same machine. It fails if a good key was not admitted. How much longer an
+//! admission takes is printed and no reason to fail, as on a busy machine it says more of the machine.
+
+#![allow(clippy::print_stdout, reason = "it talks to the operator who started it")]
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on should stop")]
+
+mod clients;
+mod loads;
+mod postgres;
+mod service;
+mod sqlite;
+
+use std::env;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tower_api_key::backend::{KeyStore, UsageStore};
+use tower_api_key_benches::markdown::{self, thousands};
+use tower_api_key_benches::statistics::median;
+
+use clients::Admitted;
+use loads::{Database, Load};
+use service::Service;
+
+/// How large the loads are.
+#[derive(Clone, Copy)]
+struct Size {
+    /// The part of the whole number of rows.
+    part: f64,
+    phase: Duration,
+    rounds: usize,
+}
+
+impl Size {
+    fn of(self, rows: usize) -> usize {
+        (rows as f64 * self.part) as usize
+    }
+}
+
+fn main() -> ExitCode {
+    let size = if env::var("ISOLATION").is_ok_and(|size| size == "short") {
+        Size { part: 0.1, phase: Duration::from_secs(2), rounds: 1 }
+    } else {
+        Size { part: 1.0, phase: Duration::from_secs(9), rounds: 3 }
+    };
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (mut lines, mut refused) = (Vec::new(), 0);
+    runtime.block_on(async {
+        let files = [sqlite::open().await, sqlite::open().await];
+        refused += measure("SQLite", files, size, &mut lines).await;
+        match postgres::open().await {
+            Some(databases) => refused += measure("PostgreSQL", databases, size, &mut lines).await,
+            None => println!("PostgreSQL is left out: TEST_POSTGRES_URL is not set.\n"),
+        }
+    });
+    let heads = [
+        "store",
+        "load",
+        "requests",
+        "not admitted",
+        "cached, us",
+        "of elsewhere",
+        "not cached, us",
+        "of elsewhere",
+    ];
+    markdown::print(heads, 2, &lines);
+    if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs all loads on the first and on the second database, and returns how many good keys were not admitted.
+async fn measure<S, D>(
+    store: &str,
+    [here, there]: [(Service<S>, D); 2],
+    size: Size,
+    lines: &mut Vec<[String; 8]>,
+) -> usize
+where
+    S: KeyStore + UsageStore + Clone,
+    D: Database,
+{
+    let mut refused = 0;
+    for load in Load::all().filter(|load| load.is_for::<D>()) {
+        let (mut beside, mut elsewhere) = (Admitted::default(), Admitted::default());
+        for _ in 0..size.rounds {
+            beside.extend(phase(&load, &here.0, &here, size).await);
+            elsewhere.extend(phase(&load, &here.0, &there, size).await);
+        }
+        refused += beside.refused;
+        let times = |times: &[f64], others: &[f64]| {
+            let (time, other) = (median(times.iter().copied()), median(others.iter().copied()));
+            [thousands(time), format!("{:.2}", time / other)]
+        };
+        let [cached, of_cached] = times(&beside.cached, &elsewhere.cached);
+        let [uncached, of_uncached] = times(&beside.uncached, &elsewhere.uncached);
+        let requests = (beside.cached.len() + beside.uncached.len() + beside.refused) as f64;
+        lines.push([
+            store.to_owned(),
+            load.to_string(),
+            thousands(requests),
+            beside.refused.to_string(),
+            cached,
+            of_cached,
+            uncached,
+            of_uncached,
+        ]);
+    }
+    refused
+}
+
+/// Asks with good keys while a load runs.
+async fn phase<S, D>(load: &Load, good: &Service<S>, (loaded, database): &(Service<S>, D), size: Size) -> Admitted
+where
+    S: KeyStore + UsageStore + Clone,
+    D: Database,
+{
+    let running = load.start(loaded, database, size).await;
+    let admitted = clients::ask(good, size.phase).await;
+    running.end().await;
+    admitted
+}

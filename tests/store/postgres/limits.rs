@@ -1,0 +1,71 @@
+//! A role with fewer connections than a store would use.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, PgPool};
+use tokio::task::JoinSet;
+use tower_api_key::backend::KeyStore;
+use tower_api_key::{Authenticator, KeyId, PostgresStore, Timestamp};
+
+use super::{Database, is_absent};
+use crate::samples;
+
+const KEYS: usize = 200;
+const AT_A_TIME: usize = 20;
+
+#[tokio::test]
+async fn lookups_wait_for_the_connections_that_a_role_may_have() {
+    if is_absent() {
+        return;
+    }
+    let database = Database::create().await;
+    let owner = database.pool().await;
+    let all = PostgresStore::with_pool(owner.clone()).await.unwrap();
+    for number in 0..KEYS {
+        all.insert(samples::plain(&format!("key-{number}"))).await.unwrap();
+    }
+    let role = format!("limited_{}", KeyId::generate(Timestamp::from_unix_millis(0)).unwrap());
+    let run = async |statements: String| {
+        sqlx::raw_sql(AssertSqlSafe(statements)).execute(&owner).await.unwrap();
+    };
+    run(format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'limited' CONNECTION LIMIT 5;
+        GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}; GRANT ALL ON SCHEMA public TO {role};
+        GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}"
+    ))
+    .await;
+    let options = PgConnectOptions::clone(&owner.connect_options()).username(&role).password("limited");
+    let pool = PgPoolOptions::new().min_connections(1).connect_lazy_with(options);
+    let (refused, changed) = present_all(pool).await;
+    run(format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    assert_eq!(refused, 0, "of {KEYS}");
+    assert!(changed, "management has a connection as well");
+}
+
+/// Presents all keys, some at a time, and returns how many were not admitted, and whether a key can be added meanwhile.
+async fn present_all(pool: PgPool) -> (usize, bool) {
+    let store = PostgresStore::with_pool(pool).await.unwrap();
+    let node = Arc::new(Authenticator::builder(store.clone()).build().unwrap());
+    node.start().await.unwrap();
+    let mut clients = JoinSet::new();
+    for client in 0..AT_A_TIME {
+        let node = Arc::clone(&node);
+        clients.spawn(async move {
+            let mut refused = 0;
+            for number in (client..KEYS).step_by(AT_A_TIME) {
+                let mut headers = HeaderMap::new();
+                let text = samples::text(&format!("key-{number}"));
+                headers.insert("x-api-key", HeaderValue::try_from(text).unwrap());
+                refused += usize::from(node.authenticate(&headers).await.is_err());
+            }
+            refused
+        });
+    }
+    let changed = store.insert(samples::plain("new")).await.is_ok();
+    let refused = clients.join_all().await.into_iter().sum();
+    drop(node);
+    store.close().await;
+    (refused, changed)
+}
