@@ -63,7 +63,8 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects to the database at `url`, such as `postgres://user:password@host/database`, and brings the schema up to date.
+    /// Connects to the database at `url`, such as `postgres://user:password@host/database`, and brings the schema up to date. The
+    /// store keeps up to eleven connections, and each authenticator one more: [operations](crate::guide::operations#connections-and-pgbouncer) says for what.
     ///
     /// For connections by TLS, enable one of sqlx's features for it (`tls-rustls`, `tls-native-tls`) in your own manifest.
     ///
@@ -91,11 +92,12 @@ impl PostgresStore {
         Self::with_pool(pool.acquire_timeout(PATIENCE).connect_lazy_with(options)).await
     }
 
-    /// Uses the connections of an application, and adds tables of its own, whose names start with `tower_api_key`, to the
+    /// Uses the connections of an application for management, and adds tables of its own, whose names start with `tower_api_key`, to the
     /// first schema of the connections' search path.
     ///
-    /// To follow what other processes change, the store takes one connection more, made as the pool makes its own, and each
-    /// authenticator one to [listen](Self::polling_only) with.
+    /// Lists and changes, which take up to five connections of the pool, wait while the application holds all of them. Lookups and polls
+    /// do not: the store keeps up to five connections and one more for these, made as the pool makes its own, and each authenticator one to
+    /// [listen](Self::polling_only) with. New options of the pool, such as the next password of its role, are taken over.
     ///
     /// # Errors
     ///

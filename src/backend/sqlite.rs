@@ -70,8 +70,11 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Uses the connections of an application, and adds tables of its own, whose names start with `tower_api_key`, to the
-    /// application's database.
+    /// Uses the connections of an application for management, and adds tables of its own, whose names start with `tower_api_key`, to the
+    /// application's database. Lookups and polls have connections of their own, made as the pool makes its own, up to four and one.
+    ///
+    /// The connections to a database in memory cannot be divided, as others would not find it: there, lists, changes and the application
+    /// may keep good keys waiting.
     ///
     /// How durable an acknowledged change is depends on the pool: with `synchronous = NORMAL`, a power failure can undo
     /// the last revocations.

@@ -76,7 +76,12 @@
 //! `DELETE /keys/{id}?wait=fleet` (`KeyManager::revoke_everywhere`) answers when no node admits the key any more, and says how
 //! that is known: `Revocation-Reached: every-node` if all nodes on the list have acknowledged it, and `lease-end` if
 //! `KeyManager::lease` had to pass. A node that has ended stays on the list for up to a minute, L and S, so in that time after a
-//! deployment, or a crash, the answer is `lease-end`. SQLite keeps no list: the answer is always `lease-end`.
+//! deployment, or a crash, the answer is `lease-end`. The log names the nodes that have not acknowledged
+//! (`PostgresStore::node_name` sets the names), and so do the lines `Revocation-Missing` of the answer, with `ManageSettings::show_nodes`. With
+//! `wait_seconds`, the answer comes no later than that, and is `this-process` if other nodes may still admit the key.
+//!
+//! SQLite keeps no list: the answer is `this-process` at once. Where several processes share a file, `wait=fleet&until=lease` waits for L, and
+//! answers `lease-end`.
 //!
 //! With a stale grace, a node that is cut off stays on the list for L and S, for which it may admit: until then the answer is
 //! `lease-end`. Two things may still come after `every-node`. A look-up that was under way when the key was revoked may be
@@ -117,9 +122,25 @@
 //!
 //! # Connections and PgBouncer
 //!
-//! `PostgresStore::open` keeps up to 8 connections and one for polls, and each authenticator that follows it one more, which listens.
-//! A process with one authenticator takes 10. Of the 8, four at the most look up keys that were not good a short while ago, so that a
-//! flood of those leaves room for the others; with a pool of your own, it is half of its connections.
+//! Each kind of work has connections that nothing else can hold, made when they are first needed:
+//!
+//! | For | PostgreSQL | SQLite |
+//! |---|---|---|
+//! | lookups | 5 | 4 |
+//! | polls | 1 | 1 |
+//! | lists and usage, by management | 2 | 2 |
+//! | changes | 2 | 2 |
+//! | counts of usage, first uses, `wait=fleet` | 1 | 1 |
+//! | word of changes, for each authenticator | 1 | |
+//!
+//! So a process with one authenticator takes up to 12 connections of a PostgreSQL server, and a hundred of them 1,200: set `max_connections`, or
+//! the `CONNECTION LIMIT` of the role, by that. A server that gives fewer is made do with: five are enough for one that answers in a
+//! millisecond. The last three of the first five rows are connections of the pool where you hand one to `with_pool`; the others are made like
+//! those. An SQLite database in memory has one pool for everything. Of the lookups, half at the most are of keys that were not good a short
+//! while ago, so that a flood of those leaves room for the others.
+//!
+//! Lists and changes that find no connection wait for up to 5 s, 256 of each kind. More of them, and those that have waited, are answered 503
+//! with `Retry-After` ([`Busy`](crate::BackendErrorKind::Busy)): nothing was changed. A list is given up by the database after 10 s.
 //!
 //! `LISTEN` needs a connection that stays with its server session. Behind PgBouncer in transaction mode nothing arrives on it, though
 //! the node takes itself to be listening: news come with the polls then, which need no more than transactions. Say so
@@ -155,7 +176,7 @@
 //!
 //! | Table | By | Shrinks |
 //! |---|---|---|
-//! | `tower_api_key` | each key, also revoked and expired ones | by `KeyManager::delete_ended`, called by a job of yours |
+//! | `tower_api_key` | each key, also revoked and expired ones | by `KeyManager::delete_ended`, called by a job of yours, in batches of 500 |
 //! | `tower_api_key_change` | each key that a change concerns | by itself: with each change, up to a thousand that are older than an hour, and that no open transaction can still hide. A database without changes keeps the last ones |
 //! | `tower_api_key_audit` | each key that a change concerns | by [`AuditLog::forget_before`](crate::backend::AuditLog::forget_before), called by a job of yours |
 //! | `tower_api_key_usage` | a key, a day and an environment | with its owner, by [`OwnerStore::purge_owner`](crate::backend::OwnerStore::purge_owner); else never: it outlives its keys. Delete days that were billed by a statement of your own |
@@ -165,7 +186,7 @@
 //!
 //! A transaction that has written something and stays open, in any database of the server, keeps changes from being trimmed, and
 //! has each poll pass over all rows since then: set `idle_in_transaction_session_timeout`. A change that concerns more than 1,000
-//! keys is taken for a change of everything by the other nodes, which then read each key again when it is next used.
+//! keys, or more than 10,000 within a poll interval, is taken for a change of everything by the other nodes, which then read each key again when it is next used.
 //!
 //! # Callers that change keys
 //!

@@ -212,6 +212,8 @@ impl<S: KeyStore> KeyManager<S> {
     /// Deletes all keys that had expired or were revoked by the time `before`, and returns how many these were. A time that is
     /// still to come stands for now: no key is deleted that is in force.
     ///
+    /// They are deleted in batches, between which others make their changes. After an error, some of them may be deleted.
+    ///
     /// # Errors
     ///
     /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails.
