@@ -15,3 +15,4 @@ mod races;
 mod samples;
 mod sqlite;
 mod steps;
+mod waiting;

@@ -15,6 +15,7 @@ mod restoring;
 mod returning;
 mod rights;
 mod taken_in;
+mod waiting;
 
 #[path = "../support/postgres_server.rs"]
 mod own_server;

@@ -11,6 +11,7 @@ mod metering;
 mod opening;
 mod sharing;
 mod tampering;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

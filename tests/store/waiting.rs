@@ -1,0 +1,38 @@
+//! More changes at a time than a store makes, while something keeps it from making any.
+
+use tokio::task::JoinSet;
+use tower_api_key::backend::{BackendErrorKind, KeyFilter, KeyStore};
+use tower_api_key::reject::Reason;
+
+use crate::caller::Caller;
+use crate::samples;
+
+const CHANGES: usize = 300;
+
+/// Those that may wait, and those that a store makes at a time, of which some may wait until there is a connection.
+const QUEUE: usize = 256;
+const TAKEN: usize = QUEUE + 2;
+
+/// Asks for changes of a store that makes none until `release` is called.
+pub(crate) async fn changes_beyond_the_queue_are_refused_at_once<S: KeyStore + Clone>(
+    store: S,
+    release: impl AsyncFnOnce(),
+) {
+    let caller = Caller::of(&store);
+    let mut changes = JoinSet::new();
+    for number in 0..CHANGES {
+        let store = store.clone();
+        changes.spawn(async move { store.insert(samples::plain(&format!("key-{number:03}"))).await });
+    }
+    for _ in TAKEN..CHANGES {
+        let refused = changes.join_next().await.unwrap().unwrap().unwrap_err();
+        assert_eq!(refused.kind(), BackendErrorKind::Busy, "{refused}");
+    }
+    // Neither lookups nor lists wait for them.
+    assert_eq!(caller.present("key-000").await, Err(Reason::Unknown));
+    assert_eq!(store.list(&KeyFilter::all(), None, 1).await.unwrap(), []);
+    release().await;
+    let made: Vec<_> = changes.join_all().await.into_iter().filter(Result::is_ok).collect();
+    assert!((QUEUE..=TAKEN).contains(&made.len()), "{} of {CHANGES}", made.len());
+    assert_eq!(store.list(&KeyFilter::all(), None, CHANGES).await.unwrap().len(), made.len());
+}
