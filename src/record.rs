@@ -186,9 +186,9 @@ impl Record {
         }
     }
 
-    /// Tells whether the first use of the key ends another one, and is still to be noted.
+    /// Returns whether the first use of the key ends another one, and is still to be noted. A revoked key is not used any more.
     pub(crate) fn has_first_use_to_note(&self) -> bool {
-        self.first_use_grace.is_some()
+        self.first_use_grace.is_some() && self.revoked.is_none()
     }
 
     /// Tells whether the key has expired at `now`. It has at the very millisecond of its expiry.

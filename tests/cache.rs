@@ -12,7 +12,7 @@ use http::HeaderMap;
 use support::{Key, START, authenticator, build, revocation, store_with_key};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tower_api_key::backend::{Change, Changes, Subscriber};
+use tower_api_key::backend::{Change, Changes, KeyUpdate, Subscriber};
 use tower_api_key::clock::{Clock, ManualClock, Moment, Timestamp};
 use tower_api_key::digest::Digest;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
@@ -506,19 +506,65 @@ async fn a_read_that_ends_late_leaves_the_read_that_replaced_it_alone() {
     }
 }
 
-#[tokio::test]
-async fn a_record_is_read_again_when_its_key_expires() {
+/// An authenticator that remembers one key, over a store that answers no more.
+async fn remembering(
+    describe: impl FnOnce(&mut Record),
+) -> (Authenticator, Arc<ManualClock>, Misbehaving<MemoryStore>, Key) {
     let store = MemoryStore::new();
-    let expiring =
-        |record: &mut Record| record.expires_at = Some(START.saturating_add(Duration::from_secs(1)));
-    let key = Key::mint().with(expiring).insert_into(&store).await;
+    let key = Key::mint().with(describe).insert_into(&store).await;
     let backend = Misbehaving::new(store);
     let (authenticator, clock) = authenticator(backend.clone());
-    assert_eq!(reason_of(&authenticator, &key).await, None);
+    let _ = present(&authenticator, &key).await;
+    backend.set(Behaviour::Fail);
+    (authenticator, clock, backend, key)
+}
+
+#[tokio::test]
+async fn a_key_that_expires_while_it_is_remembered_is_refused_without_the_store() {
+    let end = START.saturating_add(Duration::from_secs(1));
+    let (authenticator, clock, backend, key) = remembering(|record| record.expires_at = Some(end)).await;
+    for _ in 0..3 {
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Expired));
+    }
+    assert_eq!(backend.reads(), 1);
+
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(
+        reason_of(&authenticator, &key).await,
+        Some(Reason::Unavailable),
+        "it is not remembered any more"
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_was_revoked_before_it_was_read_is_refused_without_the_store() {
+    for first_use_grace in [None, Some(Duration::from_secs(60))] {
+        let (authenticator, clock, backend, key) = remembering(|record| {
+            record.revoked = Some(revocation());
+            record.first_use_grace = first_use_grace;
+        })
+        .await;
+        for _ in 0..3 {
+            clock.advance(Duration::from_secs(1));
+            assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Revoked));
+        }
+        assert_eq!(backend.reads(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_key_whose_end_is_put_off_is_admitted_from_the_next_request_on() {
+    let store = MemoryStore::new();
+    let end = START.saturating_add(Duration::from_secs(1));
+    let key = Key::mint().with(|record| record.expires_at = Some(end)).insert_into(&store).await;
+    let (authenticator, clock) = authenticator(store.clone());
     clock.advance(Duration::from_secs(1));
-    // Its end may have been put off, and the store knows.
     assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Expired));
-    assert_eq!(backend.reads(), 2);
+    let mut update = KeyUpdate::default();
+    update.expires_at = Some(None);
+    store.update(key.id(), update).await.unwrap();
+    assert_eq!(reason_of(&authenticator, &key).await, None);
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ impl Cache {
     /// Keeps a record, unless its first use is still to be noted: it is read again until the store says that it was.
     fn keep(&self, record: Record, stamp: Stamp, started: Moment) -> Arc<Entry> {
         let digest = record.digest;
-        let lifetime = self.lifetime(&record);
+        let lifetime = self.lifetime(&digest);
         // Compared with coarse readings, which may be late.
         let until = started.saturating_add(lifetime).saturating_sub(self.clock.tick());
         let entry = Arc::new(Entry::new(stamp, until, record, Arc::clone(&self.issuer)));
@@ -100,16 +100,10 @@ impl Cache {
         self.stamps.current(digest) == stamp && !self.dead.contains(digest, self.clock.coarse_monotonic())
     }
 
-    /// How long a record may be used: the time to live less up to a tenth, so that keys that were read together are not
-    /// read together again, and no longer than the key itself lives.
-    fn lifetime(&self, record: &Record) -> Duration {
+    /// Returns how long a record may be used: the time to live less up to a tenth, so that keys that were read together are not read
+    /// together again. Whether a key has expired meanwhile is judged, not remembered: that it has can be said without the store.
+    fn lifetime(&self, digest: &Digest) -> Duration {
         let ttl = self.limits.positive_ttl;
-        let jitter = ttl.mul_f64((record.digest.shard() >> 32) as f64 / f64::from(u32::MAX) / 10.0);
-        let remaining = record.expires_at.map(|end| end.saturating_since(self.clock.wall()));
-        match remaining {
-            Some(remaining) if !remaining.is_zero() => remaining.min(ttl - jitter),
-            // Expired records are kept as well: whether a key has expired is judged, not remembered.
-            _ => ttl - jitter,
-        }
+        ttl - ttl.mul_f64((digest.shard() >> 32) as f64 / f64::from(u32::MAX) / 10.0)
     }
 }

@@ -10,7 +10,7 @@
 //! | [`lease`](crate::AuthenticatorBuilder::lease) (L) | polls may fail for longer before each request asks the database; a node that is cut off admits revoked keys for longer | 5 s | 5 s | 5 s |
 //! | [`poll_interval`](crate::AuthenticatorBuilder::poll_interval) | fewer statements; later news where no word of them arrives | 1 s | 1 s | 1 s |
 //! | [`stale_grace`](crate::AuthenticatorBuilder::stale_grace) (S) | longer outages without 503 for keys that the node knows; as much longer for a revoked key on a node that gets no answer | zero | zero | 90 s |
-//! | [`positive_ttl`](crate::AuthenticatorBuilder::positive_ttl) | fewer look-ups; later news of what was changed past the crate, by hand | 60 s | 60 s | 60 s |
+//! | [`positive_ttl`](crate::AuthenticatorBuilder::positive_ttl) | fewer look-ups; later news of what was changed past the crate, by hand. Each key has up to a tenth less, by its digest | 60 s | 60 s | 60 s |
 //! | [`negative_ttl`](crate::AuthenticatorBuilder::negative_ttl) | fewer look-ups of bad keys; later news of keys that were added past the crate | 5 s | 5 s | 5 s |
 //! | [`deadline`](crate::AuthenticatorBuilder::deadline) | fewer 503 from a slow database; requests that wait for longer in an outage. Polls have it too, or L if that is shorter: keep it well below L | 500 ms | 500 ms | 500 ms |
 //! | [`circuit_breaker`](crate::AuthenticatorBuilder::circuit_breaker) | a longer pause spares a database that comes back, and answers from it come later | 5, 1 s | 5, 1 s | 5, 1 s |

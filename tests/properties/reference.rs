@@ -41,8 +41,7 @@ impl Reference {
         let key = self.keys[*text].as_ref();
         let left = key.and_then(|key| key.end).map_or(i64::MAX, |end| end - self.wall);
         if self.monotonic >= self.known_until[*text] {
-            let lifetime = if left > 0 { RECORD.min(left) } else { RECORD };
-            let lifetime = if key.is_some() { lifetime } else { ABSENCE };
+            let lifetime = if key.is_some() { RECORD } else { ABSENCE };
             self.known_until[*text] = self.monotonic + if store_answers { lifetime } else { 0 };
         }
         match key {
