@@ -86,6 +86,8 @@ pub(crate) struct Inquiry {
     source: usize,
     user: Option<Box<str>>,
     password: Option<Presented>,
+    /// Who was admitted by a layer further out.
+    before: Option<Principal>,
 }
 
 impl Authenticator {
@@ -106,7 +108,7 @@ impl Authenticator {
     ///
     /// When polled outside a Tokio runtime and the store has to be asked.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Rejection> {
-        let decision = self.decide(self.0.sources.find(headers.iter(), &mut None));
+        let decision = self.decide(self.0.sources.find(headers.iter(), &mut None), None);
         match decision {
             Decision::Made(outcome) => outcome,
             Decision::Pending(inquiry) => inquiry.resolve().await,
@@ -135,9 +137,10 @@ impl Authenticator {
         Health { usage_backlog: self.0.usage.as_ref().map(Usage::backlog), ..self.0.cache.health() }
     }
 
-    /// Like [`Self::authenticate`], without waiting, and marks the headers that it looked at as sensitive.
-    pub(crate) fn decide_and_mark(&self, headers: &mut HeaderMap) -> Decision {
-        self.decide(self.0.sources.find(headers.iter_mut(), &mut None))
+    /// Like [`Self::authenticate`], without waiting, and marks the headers that it looked at as sensitive. `before` is who was admitted
+    /// by a layer further out: the same request is counted once.
+    pub(crate) fn decide_and_mark(&self, headers: &mut HeaderMap, before: Option<&Principal>) -> Decision {
+        self.decide(self.0.sources.find(headers.iter_mut(), &mut None), before)
     }
 
     pub(crate) fn sources(&self) -> &Sources {
@@ -148,21 +151,25 @@ impl Authenticator {
         &self.0.answers
     }
 
-    fn decide(&self, presented: Result<Option<Credential<'_>>, CredentialError>) -> Decision {
+    fn decide(
+        &self,
+        presented: Result<Option<Credential<'_>>, CredentialError>,
+        before: Option<&Principal>,
+    ) -> Decision {
         match presented {
-            Ok(Some(credential)) => self.look_up(&credential),
+            Ok(Some(credential)) => self.look_up(&credential, before),
             Ok(None) => Decision::Made(Err(self.reject(Reason::Missing))),
             Err(error) => Decision::Made(Err(self.unusable(&error))),
         }
     }
 
-    fn look_up(&self, credential: &Credential<'_>) -> Decision {
+    fn look_up(&self, credential: &Credential<'_>, before: Option<&Principal>) -> Decision {
         let digest = self.0.digester.digest(credential.expose_secret());
         let (source, user) = (credential.source(), credential.user());
         let key = self.0.cache.peek(&digest);
         if let Some(fact @ (Fact::Known(_) | Fact::Dead)) = key {
             self.0.answers.metrics.hit();
-            return Decision::Made(self.judge(fact, source, user));
+            return Decision::Made(self.judge(fact, source, user, before));
         }
         let password = self.password_in(credential);
         let known = match &password {
@@ -172,7 +179,7 @@ impl Authenticator {
         match known {
             Some(fact) => {
                 self.0.answers.metrics.hit();
-                Decision::Made(self.judge(fact, source, user))
+                Decision::Made(self.judge(fact, source, user, before))
             }
             None => Decision::Pending(Inquiry {
                 authenticator: self.clone(),
@@ -180,28 +187,42 @@ impl Authenticator {
                 source,
                 user: user.map(Into::into),
                 password,
+                before: before.cloned(),
             }),
         }
     }
 
-    fn judge(&self, fact: Fact, source: usize, user: Option<&str>) -> Result<Principal, Rejection> {
+    fn judge(
+        &self,
+        fact: Fact,
+        source: usize,
+        user: Option<&str>,
+        before: Option<&Principal>,
+    ) -> Result<Principal, Rejection> {
         match fact {
             Fact::Absent => Err(self.refuse(Reason::Unknown, source)),
             Fact::Dead => Err(self.refuse(Reason::Revoked, source)),
             Fact::Known(entry) => match self.objection(&entry, self.scheme(source), user) {
                 Some(reason) => Err(self.refuse(reason, source).key(entry.record().id.clone())),
                 None => {
-                    if let Some(usage) = &self.0.usage {
-                        usage.count(&entry);
+                    if !before.is_some_and(|before| before.is_of(&*entry)) {
+                        self.count(&entry);
                     }
                     // OK because the builder accepts no more than 255 sources.
                     let principal = Principal::new(entry, source as u8);
                     trace::admitted(&principal);
-                    self.0.answers.metrics.admitted();
                     Ok(principal)
                 }
             },
         }
+    }
+
+    /// Counts an admission.
+    fn count(&self, entry: &Arc<Entry>) {
+        if let Some(usage) = &self.0.usage {
+            usage.count(entry);
+        }
+        self.0.answers.metrics.admitted();
     }
 
     /// Says what speaks against a record. Asked for each request: the cache holds facts, and time goes on.
@@ -262,7 +283,7 @@ impl Authenticator {
 impl Inquiry {
     /// Asks the store.
     pub(crate) async fn resolve(self) -> Result<Principal, Rejection> {
-        let Self { authenticator, digest, source, user, password } = self;
+        let Self { authenticator, digest, source, user, password, before } = self;
         authenticator.0.answers.metrics.missed();
         let fact = match (authenticator.0.cache.read(digest).await, password) {
             (Ok(Fact::Absent), Some(presented)) => authenticator.look_up_account(presented).await,
@@ -270,7 +291,7 @@ impl Inquiry {
         };
         match fact {
             Ok(fact) => {
-                let outcome = authenticator.judge(fact, source, user.as_deref());
+                let outcome = authenticator.judge(fact, source, user.as_deref(), before.as_ref());
                 if let Ok(principal) = &outcome
                     && principal.has_first_use_to_note()
                 {

@@ -112,7 +112,12 @@ impl Principal {
         self.known.issuer()
     }
 
-    /// Tells whether the first use of the key ends another one, and is still to be noted.
+    /// Returns whether the authenticator that `known` belongs to has admitted this caller by the same key.
+    pub(crate) fn is_of(&self, known: &dyn Known) -> bool {
+        std::ptr::eq(self.issuer(), known.issuer()) && self.record().id == known.record().id
+    }
+
+    /// Returns whether the first use of the key ends another one, and is still to be noted.
     pub(crate) fn has_first_use_to_note(&self) -> bool {
         self.record().has_first_use_to_note()
     }

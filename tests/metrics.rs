@@ -112,6 +112,22 @@ async fn refusals_that_are_answered_are_counted_by_reason() {
 }
 
 #[tokio::test]
+async fn a_request_that_passes_two_layers_of_one_authenticator_is_one_admission() {
+    use tower::{ServiceBuilder, ServiceExt};
+
+    let board = Board::default();
+    let store = MemoryStore::new();
+    let key = support::Key::mint().insert_into(&store).await;
+    let authenticator = board.authenticator(Authenticator::builder(store));
+    let layer = tower_api_key::AuthenticateLayer::new(authenticator);
+    let service = ServiceBuilder::new().layer(layer.clone()).layer(layer).service_fn(support::ok);
+    for admissions in 1..=3 {
+        assert_eq!(service.clone().oneshot(key.bearer()).await.unwrap().status(), 200);
+        assert_eq!(board.count(&board.of(names::ADMISSIONS)), admissions);
+    }
+}
+
+#[tokio::test]
 async fn a_store_that_is_left_alone_shows() {
     let board = Board::default();
     let store = Misbehaving::new(MemoryStore::new());

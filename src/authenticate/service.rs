@@ -100,7 +100,7 @@ impl Options {
         if self.public.contain(request) {
             return self.forward_anonymous(request, false, None);
         }
-        match self.authenticator.decide_and_mark(request.headers_mut()) {
+        match self.decide(request) {
             Decision::Made(Ok(principal)) => Admission::Forward(self.introduce(principal, request)),
             Decision::Made(Err(rejection)) if self.optional && *rejection.reason() == Reason::Missing => {
                 // Whether a credential came decides who is calling here as well.
@@ -110,6 +110,12 @@ impl Options {
             Decision::Made(Err(rejection)) => Admission::Refuse(rejection),
             Decision::Pending(inquiry) => Admission::Ask(Box::new(inquiry)),
         }
+    }
+
+    fn decide<B>(&self, request: &mut Request<B>) -> Decision {
+        // Extensions and headers cannot be borrowed at once. Where no layer further out has admitted anyone, nothing is cloned.
+        let before = request.extensions().get::<Principal>().cloned();
+        self.authenticator.decide_and_mark(request.headers_mut(), before.as_ref())
     }
 
     fn forward_anonymous<B>(

@@ -8,6 +8,8 @@
 //! refuses or that a handler fails to answer was admitted. The layer knows nothing of what lies behind it, and a request whose
 //! client hangs up has no outcome. Whoever bills what was served counts that where it is served.
 //!
+//! A request that passes several layers of one authenticator with one key is counted by the first.
+//!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! use tower_api_key::backend::{UsageBy, UsageQuery, UsageStore};

@@ -12,12 +12,14 @@ mod world;
 use std::env;
 use std::time::Duration;
 
+use http::Request;
 use tokio::runtime::Handle;
+use tower::{ServiceBuilder, ServiceExt};
 use tower_api_key::backend::{KeyStore, KeyUpdate, UsageLine};
 use tower_api_key::clock::Day;
-use tower_api_key::{ConfigErrorKind, Environment, MemoryStore, Scopes, Usage};
+use tower_api_key::{AuthenticateLayer, ConfigErrorKind, Environment, MemoryStore, Scopes, Usage};
 
-use support::{Key, START, revocation};
+use support::{Body, Key, START, revocation};
 use world::World;
 
 #[tokio::test]
@@ -143,6 +145,33 @@ async fn a_meter_counts_for_several_authenticators() {
     assert!(second.authenticate(key.bearer().headers()).await.is_ok());
     world.usage.flush().await.unwrap();
     assert_eq!((world.books.total().await, other.books.total().await), (3, 0));
+}
+
+#[tokio::test]
+async fn a_request_that_passes_two_layers_of_one_authenticator_is_counted_once() {
+    let world = World::new();
+    let (key, other) = (world.key().await, world.key().await);
+    let layer = AuthenticateLayer::new(world.authenticator.clone());
+    let twice = ServiceBuilder::new().layer(layer.clone()).layer(layer.clone()).service_fn(support::ok);
+    // By the first, both layers wait for the store.
+    for _ in 0..3 {
+        assert_eq!(twice.clone().oneshot(key.bearer()).await.unwrap().status(), 200);
+    }
+    world.usage.flush().await.unwrap();
+    assert_eq!(world.books.of(key.id()).await, 3);
+
+    // What lies between the layers presents another key: that is a use of it.
+    let text = other.text.clone();
+    let exchanging =
+        ServiceBuilder::new().layer(layer.clone()).map_request(move |mut request: Request<Body>| {
+            let value = format!("Bearer {text}").parse().unwrap();
+            request.headers_mut().insert("authorization", value);
+            request
+        });
+    let exchanging = exchanging.layer(layer).service_fn(support::ok);
+    assert_eq!(exchanging.oneshot(key.bearer()).await.unwrap().status(), 200);
+    world.usage.flush().await.unwrap();
+    assert_eq!((world.books.of(key.id()).await, world.books.of(other.id()).await), (4, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
