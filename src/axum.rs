@@ -40,8 +40,8 @@ impl RefusalBody for Body {
     }
 }
 
-/// What an extractor answers when there is no principal: a 401 where the request came without a credential, a 500 that
-/// names the missing layer where no [`AuthenticateLayer`](crate::AuthenticateLayer) was passed.
+/// What an extractor answers when there is no principal: a 401 where the request came without a credential, a 500 where it passed no
+/// [`AuthenticateLayer`](crate::AuthenticateLayer), which is an error in the log (feature `tracing`).
 #[derive(Debug)]
 pub struct PrincipalRejection {
     rejection: Rejection,
@@ -61,11 +61,15 @@ impl IntoResponse for PrincipalRejection {
     }
 }
 
+/// What needs a principal that is extracted.
+const NEEDS: &str =
+    "the extractor of a `Principal` (in a handler, by `ReachLayer` or by the management routes)";
+
 impl<S: Sync> FromRequestParts<S> for Principal {
     type Rejection = PrincipalRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        reject::principal(&parts.extensions).cloned().map_err(|rejection| PrincipalRejection {
+        reject::principal(&parts.extensions, NEEDS).cloned().map_err(|rejection| PrincipalRejection {
             rejection,
             to: Addressee::new(parts.version, &parts.headers, &parts.extensions),
         })

@@ -11,7 +11,7 @@
 //!     Ok(Response::new(format!("hello {}", principal.key_id())))
 //! }
 //! # tokio::runtime::Runtime::new()?.block_on(async {
-//! // Without the layer there is no principal, and the status says so.
+//! // Without the layer there is no principal: an error of the service, which its log explains.
 //! assert_eq!(greet(Request::new(())).await.unwrap_err().code(), tonic::Code::Internal);
 //! # });
 //! # Ok::<(), std::io::Error>(())
@@ -36,7 +36,7 @@ use crate::require_scope::RequireScope;
 /// pass an [`AuthenticateLayer`](crate::AuthenticateLayer).
 #[allow(clippy::result_large_err, reason = "`Status` is what a tonic handler returns")]
 pub fn principal<T>(request: &Request<T>) -> Result<&Principal, Status> {
-    reject::principal(request.extensions()).map_err(Into::into)
+    reject::principal(request.extensions(), "`tower_api_key::tonic::principal`").map_err(Into::into)
 }
 
 impl From<Rejection> for Status {

@@ -81,11 +81,11 @@ async fn an_optional_layer_leaves_it_to_the_extractor() {
 }
 
 #[tokio::test]
-async fn without_the_layer_an_extractor_names_it() {
+async fn without_the_layer_an_extractor_tells_the_client_nothing_of_it() {
     for path in ["/whoami", "/maybe"] {
         let (status, body) = send(&routes(), path, None).await;
         assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
-        assert!(body.contains("AuthenticateLayer"), "{body}");
+        assert_eq!(body, r#"{"detail":"Internal server error"}"#);
     }
 }
 
@@ -192,7 +192,7 @@ fn a_call_knows_its_principal() {
     let mut call = tonic::Request::new(());
     let status = tower_api_key::tonic::principal(&call).unwrap_err();
     assert_eq!(status.code(), Code::Internal);
-    assert!(status.message().contains("AuthenticateLayer"), "{status}");
+    assert_eq!(status.message(), "Internal server error");
 
     let principal = test_util::principal(|_| {});
     call.extensions_mut().insert(principal.clone());

@@ -6,6 +6,7 @@ use http::{Extensions, Method, Request};
 
 use super::{Answers, Reason, Rejection};
 use crate::principal::Principal;
+use crate::trace;
 
 /// The mark of a request that passed the middleware without a principal.
 #[derive(Clone)]
@@ -15,11 +16,18 @@ pub(crate) struct Anonymous {
     pub(crate) preflight: bool,
 }
 
-/// Returns the principal, or why there is none.
-pub(crate) fn principal(extensions: &Extensions) -> Result<&Principal, Rejection> {
+/// Returns the principal, or why there is none. Where the request did not pass the middleware, the operator is told what `needs` it: a
+/// client can do nothing about that, and is told nothing of how the service is built.
+pub(crate) fn principal<'e>(
+    extensions: &'e Extensions,
+    needs: &'static str,
+) -> Result<&'e Principal, Rejection> {
     extensions.get::<Principal>().ok_or_else(|| match extensions.get::<Anonymous>() {
         Some(anonymous) => Rejection::by(Arc::clone(&anonymous.answers), Reason::Missing),
-        None => Rejection::new(Reason::NotAuthenticated),
+        None => {
+            trace::not_layered(needs);
+            Rejection::new(Reason::NotAuthenticated)
+        }
     })
 }
 

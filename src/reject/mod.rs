@@ -11,7 +11,7 @@
 //! | `MissingScope` | 403 | the scheme presented, `insufficient_scope` and the scopes | 7 | `Insufficient scope` |
 //! | `Forbidden` | 403 | the scheme presented, `insufficient_scope` | 7 | `Forbidden` |
 //! | `Unavailable` | 503 and `Retry-After` | none | 14 | `Authentication temporarily unavailable` |
-//! | `NotAuthenticated` | 500 | none | 13 | `Missing AuthenticateLayer` |
+//! | `NotAuthenticated` | 500 | none | 13 | `Internal server error` |
 //!
 //! The exact reason is for the operator: it goes into the log and into the extensions of the response, never to the client,
 //! who gets the same bytes for a key that never existed and for one that was revoked. The text stands in the default
@@ -89,7 +89,8 @@ pub enum Reason {
     Forbidden(Forbidden),
     /// The store could not be asked.
     Unavailable,
-    /// The request did not pass an [`AuthenticateLayer`](crate::AuthenticateLayer): a mistake in the service.
+    /// The request did not pass an [`AuthenticateLayer`](crate::AuthenticateLayer): a mistake in the service. An error in the log (feature
+    /// `tracing`) names the layer to add; the client is told nothing of it.
     NotAuthenticated,
 }
 
@@ -168,7 +169,7 @@ impl Reason {
             Self::MissingScope(_) => (403, 7, InsufficientScope, "Insufficient scope"),
             Self::Forbidden(_) => (403, 7, InsufficientScope, "Forbidden"),
             Self::Unavailable => (503, 14, No, "Authentication temporarily unavailable"),
-            Self::NotAuthenticated => (500, 13, No, "Missing AuthenticateLayer"),
+            Self::NotAuthenticated => (500, 13, No, "Internal server error"),
         };
         // OK because every number above is a status code, which a test goes through.
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -339,7 +340,7 @@ mod tests {
             ("missing_scope", 403, 7, "Insufficient scope"),
             ("forbidden", 403, 7, "Forbidden"),
             ("unavailable", 503, 14, "Authentication temporarily unavailable"),
-            ("not_authenticated", 500, 13, "Missing AuthenticateLayer"),
+            ("not_authenticated", 500, 13, "Internal server error"),
         ];
         assert_eq!(table, expected);
     }

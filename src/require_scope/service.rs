@@ -68,7 +68,7 @@ where
 
 impl Rules {
     fn admit<B>(&self, request: &Request<B>) -> Result<(), Rejection> {
-        let principal = match reject::principal(request.extensions()) {
+        let principal = match reject::principal(request.extensions(), "`RequireScopeLayer`") {
             Ok(principal) => principal,
             // Of two layers, the outer one may have let a preflight pass, and the inner one have found a principal.
             Err(_) if reject::is_admitted_preflight(request) => return Ok(()),

@@ -15,6 +15,8 @@ pub(crate) fn failed(_: &'static str, _: &Failure<'_>) {}
 #[cfg(feature = "manage")]
 pub(crate) fn not_acknowledged(_: &[Box<str>]) {}
 
+pub(crate) fn not_layered(_: &'static str) {}
+
 pub(crate) fn lost(_: &'static str) {}
 
 pub(crate) fn paused(_: Duration) {}

@@ -34,6 +34,14 @@ pub(crate) fn not_acknowledged(nodes: &[Box<str>]) {
     tracing::warn!(target: TARGET, ?nodes, "nodes have not acknowledged a revocation in time");
 }
 
+pub(crate) fn not_layered(needs: &'static str) {
+    tracing::error!(
+        target: TARGET,
+        "{needs} found no caller, because the request did not pass an `AuthenticateLayer`: add `AuthenticateLayer` outside of it, which is \
+         the last `.layer` of an axum router, and the first of a `ServiceBuilder`"
+    );
+}
+
 pub(crate) fn lost(why: &'static str) {
     tracing::error!(target: TARGET, "counts of usage are lost: {why}");
 }
