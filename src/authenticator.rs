@@ -202,6 +202,14 @@ impl Authenticator {
         match fact {
             Fact::Absent => Err(self.refuse(Reason::Unknown, source)),
             Fact::Dead => Err(self.refuse(Reason::Revoked, source)),
+            Fact::Stale(entry) => {
+                let is_counted = before.is_some_and(|before| before.is_of(&*entry));
+                let outcome = self.judge(Fact::Known(entry), source, user, before);
+                if outcome.is_ok() && !is_counted {
+                    self.0.answers.metrics.admitted_stale();
+                }
+                outcome
+            }
             Fact::Known(entry) => match self.objection(&entry, self.scheme(source), user) {
                 Some(reason) => Err(self.refuse(reason, source).key(entry.record().id.clone())),
                 None => {

@@ -4,19 +4,26 @@
 
 mod support;
 
+use std::future::pending;
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::routing::get;
 use http_body_util::BodyExt;
-use support::store_with_key;
+use support::{Key, store_with_key};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_api_key::axum::ReachLayer;
-use tower_api_key::manage::{KeyManager, ManageSettings, routes};
-use tower_api_key::{AuthenticateLayer, KeyFormat, MemoryStore, Principal, RequireScopeLayer, Requirement};
+use tower_api_key::backend::{Change, Changes, Subscriber};
+use tower_api_key::digest::Digest;
+use tower_api_key::manage::{KeyManager, ManageError, ManageSettings, routes};
+use tower_api_key::{
+    AuthenticateLayer, Authenticator, Backend, BackendError, KeyFormat, MemoryStore, Principal, Reason,
+    Record, RequireScopeLayer, Requirement,
+};
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -52,10 +59,15 @@ impl Log {
         (log.clone(), tracing::subscriber::set_default(subscriber))
     }
 
-    /// Returns the lines of a level so far, and forgets everything.
-    fn take(&self, level: &str) -> Vec<String> {
+    /// Returns the lines so far, and forgets them.
+    fn lines(&self) -> Vec<String> {
         let log = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
-        log.lines().map(str::trim).filter(|line| line.starts_with(level)).map(str::to_owned).collect()
+        log.lines().map(|line| line.trim().to_owned()).collect()
+    }
+
+    /// Returns the lines of a level so far, and forgets all lines.
+    fn take(&self, level: &str) -> Vec<String> {
+        self.lines().into_iter().filter(|line| line.starts_with(level)).collect()
     }
 }
 
@@ -64,6 +76,123 @@ async fn send(app: &Router, request: Request<Body>) -> (StatusCode, String) {
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+/// A store in which everything may go wrong, and is told to.
+#[derive(Clone, Default)]
+struct Ailing {
+    behaviour: Arc<Mutex<&'static str>>,
+    changes: Changes,
+}
+
+impl Ailing {
+    fn shall(&self, behaviour: &'static str) {
+        *self.behaviour.lock().unwrap() = behaviour;
+    }
+}
+
+impl Backend for Ailing {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        let behaviour = *self.behaviour.lock().unwrap();
+        match behaviour {
+            "be corrupt" => return Err(BackendError::corrupt("no such state")),
+            "be down" => return Err(BackendError::unavailable(io::Error::other("connection refused"))),
+            "hang" => pending().await,
+            "change" => self.changes.announce(Change::Changed(*digest)),
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn subscribe(&self, subscriber: Subscriber) {
+        self.changes.subscribe(subscriber);
+    }
+}
+
+async fn is_unavailable(authenticator: &Authenticator) -> bool {
+    let outcome = authenticator.authenticate(Key::mint().bearer().headers()).await;
+    outcome.is_err_and(|rejection| *rejection.reason() == Reason::Unavailable)
+}
+
+#[tokio::test]
+async fn an_outage_is_told_once_for_each_look_up_and_not_for_each_request() {
+    let (log, _guard) = Log::begin();
+    let store = Ailing::default();
+    let (authenticator, _clock) = support::authenticator(store.clone());
+    store.shall("be down");
+    for _ in 0..2_000 {
+        assert!(is_unavailable(&authenticator).await);
+    }
+    let lines = log.lines();
+    let warnings: Vec<_> = lines.iter().filter(|line| line.starts_with("WARN")).collect();
+    assert_eq!(lines.len(), warnings.len(), "{lines:?}");
+    assert_eq!(warnings.len(), 6, "five look-ups, and that the store is left alone: {warnings:?}");
+    assert!(warnings[0].contains("kind=\"unavailable\"") && warnings[0].contains("connection refused"));
+    assert!(warnings.iter().any(|line| line.contains("left alone")), "{warnings:?}");
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_understood_is_an_error_with_its_cause() {
+    let (log, _guard) = Log::begin();
+    let store = Ailing::default();
+    let (authenticator, _clock) = support::authenticator(store.clone());
+    store.shall("be corrupt");
+    assert!(is_unavailable(&authenticator).await);
+    let errors = log.take("ERROR");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains("kind=\"corrupt\"") && errors[0].contains("no such state"), "{}", errors[0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_find_too_many_before_them_are_told_once_a_second() {
+    let (log, _guard) = Log::begin();
+    let store = Ailing::default();
+    let builder = Authenticator::builder(store.clone()).concurrent_fills(1).deadline(Duration::from_secs(60));
+    let (authenticator, clock) = support::build(builder);
+    store.shall("hang");
+    for _ in 0..16 {
+        let authenticator = authenticator.clone();
+        tokio::spawn(async move { is_unavailable(&authenticator).await });
+    }
+    tokio::task::yield_now().await;
+    for lines in [1, 0, 1] {
+        for _ in 0..1_000 {
+            assert!(is_unavailable(&authenticator).await);
+        }
+        let warnings = log.take("WARN");
+        assert_eq!(warnings.len(), lines, "{warnings:?}");
+        assert!(warnings.iter().all(|line| line.contains("look_ups=16") && line.contains("too many wait")));
+        clock.advance(Duration::from_millis(500));
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_changes_during_each_look_up_is_told() {
+    let (log, _guard) = Log::begin();
+    let store = Ailing::default();
+    let (authenticator, _clock) = support::authenticator(store.clone());
+    store.shall("change");
+    assert!(is_unavailable(&authenticator).await);
+    let warnings = log.take("WARN");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("changed during each"), "{}", warnings[0]);
+}
+
+#[tokio::test]
+async fn management_that_fails_is_told_to_the_operator_with_its_cause_and_not_to_the_client() {
+    let (log, _guard) = Log::begin();
+    let error = ManageError::from(BackendError::unavailable(io::Error::other("connection refused")));
+    let response = axum::response::IntoResponse::into_response(error);
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, r#"{"detail":"Keys temporarily unavailable"}"#);
+    let warnings = log.take("WARN");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("connection refused"), "{}", warnings[0]);
+
+    let response = axum::response::IntoResponse::into_response(ManageError::from(BackendError::not_found()));
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    assert_eq!(log.take("WARN"), [""; 0], "what a client did wrong is no fault of the store");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit, with_local_recorder,
@@ -16,7 +17,8 @@ use tower_api_key::digest::Digest;
 use tower_api_key::metrics as names;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
 use tower_api_key::{
-    Authenticator, AuthenticatorBuilder, BackendError, MemoryStore, Reason, Record, Usage, UsageStore,
+    Authenticator, AuthenticatorBuilder, BackendError, KeyStore, MemoryStore, Reason, Record, Usage,
+    UsageStore,
 };
 
 /// Keeps the last value of each metric, by its name and labels.
@@ -174,6 +176,109 @@ async fn the_state_of_the_feed_is_shown_with_each_poll() {
     assert_eq!(board.measure(&board.of(names::FEED_LAG)), 0.0);
     assert_eq!(board.measure(&board.of(names::LEASE_REMAINING)), 5.0);
     assert_eq!(board.measure(&board.of(names::FEED_LISTENING)), 1.0);
+}
+
+/// A store in which everything may go wrong, and is told to.
+#[derive(Clone, Default)]
+struct Ailing(Arc<Mutex<Option<&'static str>>>);
+
+impl Ailing {
+    fn shall(&self, behaviour: &'static str) {
+        *self.0.lock().unwrap() = Some(behaviour);
+    }
+}
+
+impl Backend for Ailing {
+    async fn find(&self, _: &Digest) -> Result<Option<Record>, BackendError> {
+        let behaviour = *self.0.lock().unwrap();
+        match behaviour {
+            Some("corrupt") => Err(BackendError::corrupt("no such state")),
+            Some("unavailable") => Err(BackendError::unavailable("no connection")),
+            Some("panic") => panic!("told to panic"),
+            Some("deadline") => std::future::pending().await,
+            _ => Ok(None),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_gives_no_answer_is_counted_by_what_kept_it() {
+    let board = Board::default();
+    let store = Ailing::default();
+    let authenticator = board.authenticator(Authenticator::builder(store.clone()));
+    let kinds = ["corrupt", "unavailable", "panic", "deadline"];
+    let counts = || {
+        let count =
+            |kind| board.count(&format!("{}{{authenticator=api,kind={kind}}}", names::BACKEND_ERRORS));
+        kinds.map(count)
+    };
+    assert_eq!(counts(), [0; 4]);
+    for (number, kind) in kinds.into_iter().enumerate() {
+        store.shall(kind);
+        let before = counts();
+        assert_eq!(present(&authenticator, &support::Key::mint()).await, Some(Reason::Unavailable));
+        // The request and the look-up give up at the same moment.
+        tokio::task::yield_now().await;
+        let after = counts();
+        let grown: Vec<_> = (0..4).filter(|other| after[*other] > before[*other]).collect();
+        assert_eq!((grown, after[number]), (vec![number], 1), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn look_ups_that_the_circuit_breaker_keeps_from_the_store_are_no_errors_of_it() {
+    let board = Board::default();
+    let store = Ailing::default();
+    let authenticator = board.authenticator(Authenticator::builder(store.clone()));
+    store.shall("unavailable");
+    for _ in 0..20 {
+        assert_eq!(present(&authenticator, &support::Key::mint()).await, Some(Reason::Unavailable));
+    }
+    let errors = board.count(&format!("{}{{authenticator=api,kind=unavailable}}", names::BACKEND_ERRORS));
+    assert_eq!(errors, 5);
+}
+
+#[tokio::test]
+async fn admissions_in_the_stale_grace_are_counted_among_the_others() {
+    let board = Board::default();
+    let store = MemoryStore::new();
+    let key = support::Key::mint().insert_into(&store).await;
+    let revoked = support::Key::mint().with(|record| record.revoked = Some(support::revocation()));
+    let revoked = revoked.insert_into(&store).await;
+    let backend = Misbehaving::new(store);
+    let builder = Authenticator::builder(backend.clone()).stale_grace(Duration::from_secs(600));
+    let (authenticator, clock) = board.build(|| support::build(builder.metrics_name("api")));
+    let (admitted, refused) = (None, Some(Reason::Revoked));
+    assert_eq!(
+        (present(&authenticator, &key).await, present(&authenticator, &revoked).await),
+        (admitted, refused.clone())
+    );
+    assert_eq!(board.count(&board.of(names::STALE_ADMISSIONS)), 0);
+
+    backend.set(Behaviour::Fail);
+    clock.advance(Duration::from_secs(60));
+    for _ in 0..3 {
+        assert_eq!(present(&authenticator, &key).await, None);
+        assert_eq!(present(&authenticator, &revoked).await, refused);
+    }
+    assert_eq!(board.count(&board.of(names::STALE_ADMISSIONS)), 3);
+    assert_eq!(board.count(&board.of(names::ADMISSIONS)), 4);
+}
+
+#[tokio::test]
+async fn invalidations_are_counted_by_kind() {
+    let board = Board::default();
+    let store = MemoryStore::new();
+    let _authenticator = board.authenticator(Authenticator::builder(store.clone()));
+    let counts = || {
+        let count = |kind| board.count(&format!("{}{{authenticator=api,kind={kind}}}", names::INVALIDATIONS));
+        ["revoked", "changed", "everything"].map(count)
+    };
+    let key = support::Key::mint().insert_into(&store).await;
+    let [revoked, changed, everything] = counts();
+    assert_eq!((revoked, everything), (0, 0));
+    store.revoke(key.id(), support::revocation()).await.unwrap();
+    assert!(counts()[0] == 1 && counts()[1] >= changed && changed > 0);
 }
 
 /// A store of usage that takes nothing.

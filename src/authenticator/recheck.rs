@@ -7,6 +7,7 @@ use crate::owner::Owner;
 use crate::principal::Principal;
 use crate::record::Record;
 use crate::reject::{Reason, Rejection};
+use crate::trace;
 
 impl Principal {
     /// Judges the caller once more, and returns it as it is now, with the scopes and the reach that it has now: for a step that cannot be
@@ -52,7 +53,10 @@ impl Principal {
         let inner = authenticator.upgrade().and_then(|inner| inner.downcast::<Inner>().ok());
         match inner {
             Some(inner) => Authenticator(inner).judge_again(self).await,
-            None => Err(Rejection::of(self, Reason::Unavailable)),
+            None => {
+                trace::orphaned();
+                Err(Rejection::of(self, Reason::Unavailable))
+            }
         }
     }
 }
@@ -66,7 +70,7 @@ impl Authenticator {
             None => self.0.cache.read(self.question_about(principal.record())).await,
         };
         let reason = match fact {
-            Ok(Fact::Known(entry)) => match self.objection_again(principal, &entry) {
+            Ok(Fact::Known(entry) | Fact::Stale(entry)) => match self.objection_again(principal, &entry) {
                 // OK because the principal has its source from the same authenticator.
                 None => return Ok(Principal::new(entry, source as u8)),
                 Some(reason) => reason,

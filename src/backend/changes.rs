@@ -21,6 +21,19 @@ pub enum Change {
 }
 
 impl Change {
+    /// All labels that there are.
+    #[cfg(feature = "metrics")]
+    pub(crate) const LABELS: [&str; 3] = ["revoked", "changed", "everything"];
+
+    /// Returns a name for metrics, in snake case.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Revoked(_) => "revoked",
+            Self::Changed(_) => "changed",
+            Self::Everything => "everything",
+        }
+    }
+
     /// The person with this e-mail, the password included, is no longer as it was. The person's keys are changes of their own.
     pub fn of_user(email: &str) -> Self {
         Self::Changed(Digest::of_account(&User::new(email, []).email))

@@ -37,6 +37,25 @@ pub enum BackendErrorKind {
     Busy,
 }
 
+impl BackendErrorKind {
+    /// All labels that there are.
+    #[cfg(feature = "metrics")]
+    pub(crate) const LABELS: [&str; 6] =
+        ["unavailable", "corrupt", "conflict", "not_found", "forbidden", "invalid"];
+
+    /// Returns a name for logs and metrics, in snake case.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::Corrupt => "corrupt",
+            Self::Conflict => "conflict",
+            Self::NotFound => "not_found",
+            Self::Forbidden => "forbidden",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
 impl BackendError {
     /// Creates an error that says that the store could not be asked.
     pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -45,12 +64,6 @@ impl BackendError {
             "expected an answer from the key store, found an error",
             source,
         )
-    }
-
-    /// Creates an error that says that the store is not asked, because it has given no answer several times.
-    pub(crate) fn left_alone() -> Self {
-        let message = "expected a key store that answers, found one that has not for a while";
-        Self { kind: BackendErrorKind::Unavailable, message: message.into(), field: None, source: None }
     }
 
     /// Creates an error that says that the changes in a store cannot be followed, and what to look at.
@@ -142,9 +155,9 @@ impl BackendError {
         Self { kind, message: message.into(), field: None, source: Some(source.into()) }
     }
 
-    /// Returns what a driver has said.
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    pub(super) fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+    /// Returns what a driver has said, which is part of the text already.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "tracing"))]
+    pub(crate) fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.source.as_deref()
     }
 
@@ -175,3 +188,21 @@ impl fmt::Display for BackendError {
 }
 
 impl Error for BackendError {}
+
+#[cfg(all(test, feature = "metrics"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_label_is_among_those_that_there_are() {
+        let errors = [
+            BackendError::unavailable("x"),
+            BackendError::corrupt("x"),
+            BackendError::conflict(),
+            BackendError::not_found(),
+            BackendError::actor_gone(),
+            BackendError::invalid("x"),
+        ];
+        assert_eq!(errors.map(|error| error.kind().label()), BackendErrorKind::LABELS);
+    }
+}

@@ -19,6 +19,15 @@ pub(crate) enum NoAnswer {
 }
 
 impl NoAnswer {
+    /// Returns a name for metrics, in snake case.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::Error(error) => error.kind().label(),
+            Self::Panic => "panic",
+            Self::Deadline => "deadline",
+        }
+    }
+
     /// Says the same to whoever asked. `deadline` is how long it was waited for.
     pub(crate) fn into_error(self, deadline: Duration) -> BackendError {
         match self {

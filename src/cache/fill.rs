@@ -6,7 +6,7 @@ use super::flight::Pilot;
 use super::lane::Lane;
 use super::stamp::Stamp;
 use super::sync::{Arc, Ordering, SemaphorePermit, timeout};
-use super::{Cache, Entry, Fact, Question, Unanswered, attempt};
+use super::{Cache, Entry, Fact, Question, Unanswered};
 use crate::backend::{BackendError, BackendErrorKind};
 use crate::clock::Moment;
 use crate::digest::Digest;
@@ -19,6 +19,8 @@ enum Reading {
     Absence,
     /// It was not asked: something was changed since the stamp was taken.
     Outdated,
+    /// It was not asked: it has given no answer several times, which the operator knows.
+    LeftAlone,
 }
 
 impl Cache {
@@ -28,18 +30,18 @@ impl Cache {
         let started = self.clock.monotonic();
         let _counted = self.metrics.look_up();
         let reading = self.read_store(&pilot, &question);
-        let landing = match attempt("the key store", self.flights.patience(), reading).await {
+        let landing = match self.ask("the key store", self.flights.patience(), reading).await {
             Ok(Reading::Record(record)) => Ok(Fact::Known(self.keep(record, pilot.stamp(), started))),
             Ok(Reading::Absence) => Ok(self.keep_absence(*pilot.digest(), pilot.stamp(), started)),
             // Whoever waits sees that the stamp is not current any more, and reads again.
-            Ok(Reading::Outdated) | Err(_) => Err(Unanswered),
+            Ok(Reading::Outdated | Reading::LeftAlone) | Err(_) => Err(Unanswered),
         };
         pilot.land(landing);
     }
 
     async fn read_store(&self, pilot: &Pilot, question: &Question) -> Result<Reading, BackendError> {
         let _permit = self.turn(pilot.lane()).await?;
-        let mut trial = self.breaker.enter(&*self.clock).ok_or_else(BackendError::left_alone)?;
+        let Some(mut trial) = self.breaker.enter(&*self.clock) else { return Ok(Reading::LeftAlone) };
         if trial.is_first() && !self.has_lease() {
             // An outage may be over. What a poll tells then would make everything inert that was read before it.
             let is_over = self.poll_soon().await;

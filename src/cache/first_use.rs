@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::future::pending;
 
+use super::Cache;
 use super::sync::{Arc, Mutex, lock, spawn, timeout};
-use super::{Cache, attempt};
 use crate::key::KeyId;
 
 /// The keys whose first use is being noted, or was a short while ago. A thousand requests at once are one first use.
@@ -35,7 +35,7 @@ impl Cache {
         let (cache, at) = (Arc::clone(self), self.clock.wall());
         spawn(async move {
             let noting = cache.backend.first_used(&id, at);
-            if attempt("the first use of a key", cache.limits.deadline, noting).await.is_ok() {
+            if cache.ask("the first use of a key", cache.limits.deadline, noting).await.is_ok() {
                 // A record that was read before this is judged within the deadline, and says that nothing is noted yet.
                 let _ = timeout(cache.limits.deadline, pending::<()>()).await;
             }

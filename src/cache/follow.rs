@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::now::Now;
 use super::sync::{Arc, Atomic, Notify, Ordering, Weak, spawn, timeout};
-use super::{Cache, NoAnswer, attempt};
+use super::{Cache, NoAnswer};
 use crate::backend::{Apply, BackendError, Change, Feed};
 use crate::clock::Moment;
 use crate::race::{comes_first, unless};
@@ -165,7 +165,7 @@ impl Post {
         cache.follower.is_failing.store(outcome.is_err(), Ordering::Relaxed);
         cache.follower.ended.notify_waiters();
         outcome?;
-        match attempt("the list of nodes", cache.flights.patience(), self.feed.applied()).await {
+        match cache.ask("the list of nodes", cache.flights.patience(), self.feed.applied()).await {
             // Whoever waits for this node waits for the lease then.
             Ok(()) | Err(NoAnswer::Error(_) | NoAnswer::Deadline) => Ok(()),
             Err(NoAnswer::Panic) => Err(NoAnswer::Panic),
@@ -206,7 +206,7 @@ impl Post {
     async fn ask(&mut self, cache: &Cache) -> Result<(Now, Vec<Change>), NoAnswer> {
         let began = Now::exact(&*cache.clock);
         let polling = self.feed.poll();
-        let changes = attempt("the feed of changes to keys", cache.flights.patience(), polling).await?;
+        let changes = cache.ask("the feed of changes to keys", cache.flights.patience(), polling).await?;
         Ok((began, changes))
     }
 

@@ -62,22 +62,31 @@ use negative::Negative;
 use now::Now;
 use positive::Positive;
 use stamp::Stamps;
-use sync::{Arc, Atomic, Weak, spawn, timeout};
+use std::future::Future;
+use std::time::Duration;
 
-use crate::backend::{Apply, Change, ErasedBackend, Subscriber};
-use crate::clock::Clock;
+use sync::{Arc, Atomic, Ordering, Weak, spawn, timeout};
+
+use crate::backend::{Apply, BackendError, Change, ErasedBackend, Subscriber};
+use crate::clock::{Clock, Moment};
 use crate::digest::Digest;
 use crate::metrics::Metrics;
 use crate::principal::Issuer;
+use crate::trace;
 
 /// How often a request reads again because the key changed while it was reading.
 const READS: usize = 3;
+
+/// How long it takes until the operator is told again that too many wait.
+const COMPLAINTS: Duration = Duration::from_secs(1);
 
 /// What is known of a digest.
 #[derive(Clone)]
 pub(crate) enum Fact {
     /// The store has a record of it.
     Known(Arc<Entry>),
+    /// The store had this record of it, and gives no answer now: it counts for the grace for outages.
+    Stale(Arc<Entry>),
     /// The store has none.
     Absent,
     /// It was revoked a short while ago.
@@ -103,6 +112,8 @@ pub(crate) struct Cache {
     breaker: Breaker,
     /// When the last look-up was answered.
     answered: Atomic,
+    /// From when on the operator is told again that too many wait.
+    next_complaint: Atomic,
     metrics: Metrics,
 }
 
@@ -130,6 +141,7 @@ impl Cache {
             permits: Permits::new(limits.concurrent_fills, backend.look_ups_at_once()),
             breaker: Breaker::new(limits.breaker_failures, limits.breaker_pause, metrics.clone()),
             answered: Atomic::new(0),
+            next_complaint: Atomic::new(0),
             backend,
             clock,
             issuer,
@@ -187,7 +199,7 @@ impl Cache {
         let counts = self.lease.covers(then.monotonic, || then.wall)
             && entry.stamp == stamp
             && then.monotonic < entry.until;
-        counts.then_some(Fact::Known(entry))
+        counts.then_some(Fact::Stale(entry))
     }
 
     async fn read_until_settled(
@@ -205,7 +217,7 @@ impl Cache {
                     spawn(Arc::clone(self).fill(pilot, question.clone()));
                     flight
                 }
-                Boarding::Full => return Err(Unanswered),
+                Boarding::Full => return Err(self.turn_away(now.monotonic)),
             };
             let landing = flight.landed().await;
             if self.dead.contains(&digest, self.clock.coarse_monotonic()) {
@@ -216,7 +228,17 @@ impl Cache {
                 return landing;
             }
         }
+        trace::unsettled(READS);
         Err(Unanswered)
+    }
+
+    /// Says that too many wait, so often that the operator sees it, and not for each request of a flood.
+    fn turn_away(&self, now: Moment) -> Unanswered {
+        if now.nanos() >= self.next_complaint.load(Ordering::Relaxed) {
+            self.next_complaint.store(now.saturating_add(COMPLAINTS).nanos(), Ordering::Relaxed);
+            trace::turned_away(self.flights.len());
+        }
+        Unanswered
     }
 
     /// Strangers may be many, and most of them bad. A key that was good a short while ago does not wait behind them.
@@ -227,6 +249,7 @@ impl Cache {
 
 impl Apply for Cache {
     fn apply(&self, change: Change) {
+        self.metrics.invalidated(change.label());
         match change {
             Change::Revoked(digest) => {
                 self.dead.insert(digest, self.clock.monotonic());
@@ -239,6 +262,17 @@ impl Apply for Cache {
 }
 
 impl Cache {
+    /// Asks the store, see [`attempt`], and counts where it gives no answer.
+    async fn ask<T>(
+        &self,
+        what: &'static str,
+        deadline: Duration,
+        asking: impl Future<Output = Result<T, BackendError>>,
+    ) -> Result<T, NoAnswer> {
+        let answer = attempt(what, deadline, asking).await;
+        answer.inspect_err(|no_answer| self.metrics.failed(no_answer.label()))
+    }
+
     fn forget(&self, digest: &Digest) {
         self.stamps.bump(digest);
         // From here on everything read before is inert. The rest only frees memory and lets others read at once.

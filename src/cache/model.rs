@@ -168,7 +168,7 @@ impl World {
 
 fn check(fact: &Fact, acknowledged: usize) {
     let seen = match fact {
-        Fact::Known(entry) => entry.record().name.parse().expect("the name of a state"),
+        Fact::Known(entry) | Fact::Stale(entry) => entry.record().name.parse().expect("the name of a state"),
         Fact::Absent => ABSENT,
         Fact::Dead => REVOKED,
     };

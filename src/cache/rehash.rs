@@ -1,12 +1,12 @@
 //! A hash of a password that is replaced by one that was made with more work.
 
-use super::{Cache, attempt};
+use super::Cache;
 use crate::password_hash::PasswordHash;
 
 impl Cache {
     /// Has the store keep another hash of the same password. If it fails, the next verification tries again.
     pub(crate) async fn rehashed(&self, email: &str, from: &PasswordHash, to: &PasswordHash) {
         let keeping = self.backend.rehashed(email, from, to);
-        let _ = attempt("the store of a stronger hash", self.limits.deadline, keeping).await;
+        let _ = self.ask("the store of a stronger hash", self.limits.deadline, keeping).await;
     }
 }

@@ -47,6 +47,10 @@
 //! | `tower_api_key_feed_lag_seconds` | above half of L for a minute | polls are lost; the next one that is makes every request ask the database |
 //! | `tower_api_key_lease_remaining_seconds` | 0 for a minute | nothing that was read counts. The database carries every request, or none is answered |
 //! | `tower_api_key_feed_listening` | 0 for ten minutes | no harm yet: news take a poll interval. A firewall, or connections that are used up |
+//! | `tower_api_key_backend_errors_total{kind="corrupt"}` | rises at all | a row cannot be read, and its key gets 503 until it is mended: the log has the cause, as an error |
+//! | `tower_api_key_backend_errors_total`, other kinds | its rate above zero for a minute | look-ups or polls fail: `unavailable`, `deadline` for no answer in time, `panic`. Look-ups that the circuit breaker keeps from the database are not among them |
+//! | `tower_api_key_stale_admissions_total` | rises at all | requests are admitted within S by what was read before an outage |
+//! | `tower_api_key_invalidations_total{kind="everything"}` | more than once in ten minutes | nodes take everything to be changed, and read each key again: a failover, [backups](#backups), or changes of many keys |
 //! | `tower_api_key_store_left_alone` | 1 again and again for a minute | the database gives no answer. Each pause ends with one look-up that tries |
 //! | `tower_api_key_refusals_total{reason="unavailable"}` | its rate above 1 % of all requests for five minutes | clients get 503, not 401 |
 //! | `tower_api_key_usage_backlog` | grows for ten minutes | counts are not written; at 100,000 ([`UsageBuilder::backlog`](crate::usage::UsageBuilder::backlog)) they begin to be lost |
@@ -56,6 +60,22 @@
 //! | misses among `tower_api_key_cache_hits_total` and `tower_api_key_cache_misses_total` | ten times what is usual for ten minutes | everything is taken to be changed again and again: see [backups](#backups) |
 //!
 //! `tower_api_key_admissions_total` is the traffic that the rates are measured by.
+//!
+//! # What the log says
+//!
+//! With the feature `tracing`, under the target `tower_api_key`:
+//!
+//! | Level | What | How often |
+//! |---|---|---|
+//! | ERROR | a row that cannot be understood; a store that panicked | once for each look-up, poll or batch |
+//! | ERROR | counts of usage are lost | once, until the store takes counts again; and when a meter is dropped that was not flushed |
+//! | ERROR | a request did not pass an `AuthenticateLayer`: the layer to add, and where | each such request |
+//! | WARN | the store gave no answer, with all causes | once for each look-up, poll or batch, however many requests wait for it. The circuit breaker ends them: then once for each pause |
+//! | WARN | the store is left alone | once for each pause of the circuit breaker |
+//! | WARN | too many requests wait for the store | once a second at the most |
+//! | WARN | a change or a list of keys failed, with all causes | each request of the management routes that is answered 503 |
+//! | INFO | a request was refused, by reason | each |
+//! | DEBUG | a request was admitted | each |
 //!
 //! [`Health::is_ready`](crate::Health::is_ready) is for a readiness probe. An outage of the database makes all nodes unready when
 //! the lease (and S) has ended, at about the same time, so let the balancer send requests to unready nodes where it has no others;

@@ -18,6 +18,8 @@ impl Metrics {
 
     pub(crate) fn admitted(&self) {}
 
+    pub(crate) fn admitted_stale(&self) {}
+
     pub(crate) fn refused(&self, _: &'static str) {}
 
     pub(crate) fn hit(&self) {}
@@ -29,6 +31,10 @@ impl Metrics {
     }
 
     pub(crate) fn left_alone(&self, _: bool) {}
+
+    pub(crate) fn failed(&self, _: &'static str) {}
+
+    pub(crate) fn invalidated(&self, _: &'static str) {}
 
     pub(crate) fn polled(&self, _: &FeedHealth) {}
 }

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 use super::names::{
-    ADMISSIONS, CACHE_HITS, CACHE_MISSES, FEED_LAG, FEED_LISTENING, LEASE_REMAINING, LOOK_UPS, REFUSALS,
-    STORE_LEFT_ALONE, USAGE_BACKLOG, USAGE_LOST,
+    ADMISSIONS, BACKEND_ERRORS, CACHE_HITS, CACHE_MISSES, FEED_LAG, FEED_LISTENING, INVALIDATIONS,
+    LEASE_REMAINING, LOOK_UPS, REFUSALS, STALE_ADMISSIONS, STORE_LEFT_ALONE, USAGE_BACKLOG, USAGE_LOST,
 };
+use crate::backend::{BackendErrorKind, Change};
 use crate::health::FeedHealth;
+
+/// What a store may do instead of answering with an error.
+const NO_ANSWER: [&str; 2] = ["panic", "deadline"];
 
 /// The metrics of one authenticator. To look a metric up by its name costs more than an admission, so it is done once.
 #[derive(Clone)]
@@ -16,7 +20,10 @@ pub(crate) struct Metrics(Arc<Handles>);
 
 struct Handles {
     admissions: Counter,
-    refusals: Box<[(&'static str, Counter)]>,
+    stale_admissions: Counter,
+    refusals: ByLabel,
+    errors: ByLabel,
+    invalidations: ByLabel,
     hits: Counter,
     misses: Counter,
     look_ups: Gauge,
@@ -26,18 +33,34 @@ struct Handles {
     listening: Gauge,
 }
 
+/// A counter for each value of a label.
+struct ByLabel(Box<[(&'static str, Counter)]>);
+
+impl ByLabel {
+    fn increment(&self, value: &'static str) {
+        if let Some((_, counter)) = self.0.iter().find(|(other, _)| *other == value) {
+            counter.increment(1);
+        }
+    }
+}
+
 impl Metrics {
     /// Finds the metrics of an authenticator of this name, which refuses requests for these reasons.
     pub(crate) fn new(name: &str, reasons: &[&'static str]) -> Self {
         describe();
         let count = |metric: &'static str| counter!(metric, "authenticator" => name.to_owned());
         let measure = |metric: &'static str| gauge!(metric, "authenticator" => name.to_owned());
-        let refusals = reasons.iter().map(|reason| {
-            (*reason, counter!(REFUSALS, "authenticator" => name.to_owned(), "reason" => *reason))
-        });
+        let by = |metric: &'static str, label: &'static str, values: &[&'static str]| {
+            let counter =
+                |value: &'static str| counter!(metric, "authenticator" => name.to_owned(), label => value);
+            ByLabel(values.iter().map(|value| (*value, counter(value))).collect())
+        };
         Self(Arc::new(Handles {
             admissions: count(ADMISSIONS),
-            refusals: refusals.collect(),
+            stale_admissions: count(STALE_ADMISSIONS),
+            refusals: by(REFUSALS, "reason", reasons),
+            errors: by(BACKEND_ERRORS, "kind", &[&BackendErrorKind::LABELS[..], &NO_ANSWER].concat()),
+            invalidations: by(INVALIDATIONS, "kind", &Change::LABELS),
             hits: count(CACHE_HITS),
             misses: count(CACHE_MISSES),
             look_ups: measure(LOOK_UPS),
@@ -53,10 +76,21 @@ impl Metrics {
         self.0.admissions.increment(1);
     }
 
+    pub(crate) fn admitted_stale(&self) {
+        self.0.stale_admissions.increment(1);
+    }
+
     pub(crate) fn refused(&self, reason: &'static str) {
-        if let Some((_, refusals)) = self.0.refusals.iter().find(|(other, _)| *other == reason) {
-            refusals.increment(1);
-        }
+        self.0.refusals.increment(reason);
+    }
+
+    /// Counts that the store gave no answer.
+    pub(crate) fn failed(&self, kind: &'static str) {
+        self.0.errors.increment(kind);
+    }
+
+    pub(crate) fn invalidated(&self, kind: &'static str) {
+        self.0.invalidations.increment(kind);
     }
 
     #[inline]
@@ -131,6 +165,9 @@ fn describe() {
     describe_counter!(REFUSALS, "Requests that were refused, by reason.");
     describe_counter!(CACHE_HITS, "Keys that were answered without asking the store.");
     describe_counter!(CACHE_MISSES, "Keys for which the store was asked.");
+    describe_counter!(STALE_ADMISSIONS, "Requests that were admitted by a record in the stale grace.");
+    describe_counter!(BACKEND_ERRORS, "Look-ups and polls that the store gave no answer to, by kind.");
+    describe_counter!(INVALIDATIONS, "Changes that made cached records void, by kind.");
     describe_gauge!(LOOK_UPS, "Look-ups that run or wait to run.");
     describe_gauge!(STORE_LEFT_ALONE, "1 while the store is left alone because it gave no answer.");
     describe_gauge!(FEED_LAG, "Seconds since the last poll began that was answered.");

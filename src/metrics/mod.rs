@@ -11,6 +11,9 @@
 //! | [`FEED_LAG`] | gauge | seconds since the last answered poll began, as of the end of the last poll |
 //! | [`LEASE_REMAINING`] | gauge | seconds for which what is cached counts, as of the end of the last poll |
 //! | [`FEED_LISTENING`] | gauge | 1 while word of changes can arrive before a poll |
+//! | [`BACKEND_ERRORS`] | counter | look-ups and polls that the store gave no answer to, by `kind`: that of the error (see [`BackendErrorKind::label`](crate::BackendErrorKind::label)), `panic` or `deadline` |
+//! | [`STALE_ADMISSIONS`] | counter | requests that were admitted by a record in the [stale grace](crate::AuthenticatorBuilder::stale_grace), among the admissions |
+//! | [`INVALIDATIONS`] | counter | changes that made cached records void, by `kind`: `revoked` and `changed` for a key, `everything` |
 //! | [`USAGE_BACKLOG`], [`USAGE_LOST`] | gauge, counter | counts of usage that wait to be written, and requests whose counts are lost |
 //!
 //! All have a label `authenticator`, which is `default` unless [`metrics_name`](crate::AuthenticatorBuilder::metrics_name) says

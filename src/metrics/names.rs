@@ -18,6 +18,12 @@ pub const FEED_LAG: &str = "tower_api_key_feed_lag_seconds";
 pub const LEASE_REMAINING: &str = "tower_api_key_lease_remaining_seconds";
 /// Whether word of changes can arrive.
 pub const FEED_LISTENING: &str = "tower_api_key_feed_listening";
+/// Look-ups and polls that the store gave no answer to, by kind.
+pub const BACKEND_ERRORS: &str = "tower_api_key_backend_errors_total";
+/// Requests that were admitted by a record in the stale grace.
+pub const STALE_ADMISSIONS: &str = "tower_api_key_stale_admissions_total";
+/// Changes that made cached records void, by kind.
+pub const INVALIDATIONS: &str = "tower_api_key_invalidations_total";
 /// Counts of usage that wait to be written.
 pub const USAGE_BACKLOG: &str = "tower_api_key_usage_backlog";
 /// Requests whose counts will never be written.

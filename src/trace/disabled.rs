@@ -19,6 +19,12 @@ pub(crate) fn not_layered(_: &'static str) {}
 
 pub(crate) fn lost(_: &'static str) {}
 
+pub(crate) fn unsettled(_: usize) {}
+
+pub(crate) fn turned_away(_: usize) {}
+
+pub(crate) fn orphaned() {}
+
 pub(crate) fn paused(_: Duration) {}
 
 pub(crate) fn resumed() {}

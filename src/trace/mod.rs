@@ -10,6 +10,8 @@ pub(crate) use disabled::*;
 #[cfg(feature = "tracing")]
 pub(crate) use enabled::*;
 
+#[cfg(all(feature = "manage", feature = "axum"))]
+use std::error::Error;
 use std::time::Duration;
 
 use crate::backend::BackendError;
@@ -23,6 +25,9 @@ pub(crate) enum Failure<'f> {
     Error(&'f BackendError),
     Panic,
     Deadline(Duration),
+    /// What the management of keys came upon.
+    #[cfg(all(feature = "manage", feature = "axum"))]
+    Other(&'f (dyn Error + 'static)),
     #[cfg(feature = "password")]
     Password(&'f PasswordError),
 }

@@ -128,7 +128,7 @@ impl Authenticator {
 
 fn password_of(account: &Fact) -> Option<&PasswordHash> {
     match account {
-        Fact::Known(entry) => match &entry.record().owner {
+        Fact::Known(entry) | Fact::Stale(entry) => match &entry.record().owner {
             Owner::User(user) => user.password().map(|password| &password.hash),
             Owner::Organization(_) | Owner::Project(_) => None,
         },

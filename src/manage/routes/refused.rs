@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::super::{FieldError, ManageError, ManageErrorKind};
 use super::output::answer;
 use crate::reject::Payload;
+use crate::trace::{self, Failure};
 
 /// What a client is told whose request is not followed. Its text says all of it in one line: `Invalid values; name: expected a
 /// text, found a number`.
@@ -80,6 +81,10 @@ impl IntoResponse for Refused {
 /// Answers as [`Refused`] does.
 impl IntoResponse for ManageError {
     fn into_response(self) -> Response {
+        if self.kind() == ManageErrorKind::Unavailable {
+            // The client is told nothing of the cause.
+            trace::failed("a change or a list of keys", &Failure::Other(&self));
+        }
         Refused::from(self).into_response()
     }
 }
