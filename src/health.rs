@@ -42,6 +42,8 @@ pub struct FeedHealth {
     pub lease_remaining: Duration,
     /// Whether word of changes can arrive before the next poll. `None` if the store sends none.
     pub is_listening: Option<bool>,
+    /// How often the poller was restarted, with another feed, because the feed panicked. It pauses before, from 1 s up to 30 s.
+    pub restarts: u64,
 }
 
 impl Health {

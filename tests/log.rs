@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 use support::{Key, store_with_key};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_api_key::axum::ReachLayer;
-use tower_api_key::backend::{Change, Changes, Subscriber};
+use tower_api_key::backend::{Change, ChangeFeed, Changes, Feed, Subscriber};
 use tower_api_key::digest::Digest;
 use tower_api_key::manage::{KeyManager, ManageError, ManageSettings, routes};
 use tower_api_key::{
@@ -176,6 +176,56 @@ async fn a_key_that_changes_during_each_look_up_is_told() {
     let warnings = log.take("WARN");
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("changed during each"), "{}", warnings[0]);
+}
+
+/// A feed that panics, though it waits for word at times.
+struct Panicking;
+
+impl ChangeFeed for Panicking {
+    async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+        Ok(Vec::new())
+    }
+
+    async fn pinged(&mut self) {
+        panic!("told to panic");
+    }
+}
+
+/// A store with such a feed.
+struct Followed;
+
+impl Backend for Followed {
+    async fn find(&self, _: &Digest) -> Result<Option<Record>, BackendError> {
+        Ok(None)
+    }
+
+    fn feed(&self) -> Option<Feed> {
+        Some(Feed::new(Panicking))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_panicked_is_an_error_and_the_log_is_not_filled_with_it() {
+    let (log, _guard) = Log::begin();
+    let (authenticator, _clock) = support::authenticator(Followed);
+    authenticator.start().await.unwrap();
+    tokio::time::advance(Duration::from_millis(1)).await;
+    settle().await;
+    let errors = log.take("ERROR");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains("the feed of changes to keys panicked"), "{}", errors[0]);
+    assert!(errors[0].contains("pause=1s restarts=1"), "{}", errors[0]);
+    for _ in 0..60 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        settle().await;
+    }
+    assert!(log.take("ERROR").len() <= 60);
+}
+
+async fn settle() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -281,6 +281,42 @@ async fn invalidations_are_counted_by_kind() {
     assert!(counts()[0] == 1 && counts()[1] >= changed && changed > 0);
 }
 
+/// A store whose feed panics each time.
+struct Panicking;
+
+impl Backend for Panicking {
+    async fn find(&self, _: &Digest) -> Result<Option<Record>, BackendError> {
+        Ok(None)
+    }
+
+    fn feed(&self) -> Option<Feed> {
+        Some(Feed::new(Fuse(false)))
+    }
+}
+
+/// Answers once, then panics.
+struct Fuse(bool);
+
+impl ChangeFeed for Fuse {
+    async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+        assert!(!std::mem::replace(&mut self.0, true), "told to panic");
+        Ok(Vec::new())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn restarts_of_the_poller_are_counted() {
+    let board = Board::default();
+    let authenticator = board.authenticator(Authenticator::builder(Panicking));
+    authenticator.start().await.unwrap();
+    assert_eq!(board.count(&board.of(names::FEED_RESTARTS)), 0);
+    tokio::time::advance(Duration::from_secs(60)).await;
+    tokio::task::yield_now().await;
+    let restarts = board.count(&board.of(names::FEED_RESTARTS));
+    assert!(restarts > 0, "{restarts}");
+    assert_eq!(authenticator.health().feed.unwrap().restarts, restarts);
+}
+
 /// A store of usage that takes nothing.
 struct Down;
 

@@ -62,7 +62,7 @@ pub(crate) async fn attempt<T>(
 }
 
 /// Turns a panic into `None`.
-async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
+pub(super) async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(poll) => poll.map(Some),

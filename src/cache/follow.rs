@@ -1,5 +1,5 @@
 //! Following a store that other processes change: a poll at intervals, and whenever the store sends word, which renews the
-//! lease.
+//! lease. A feed that panics is replaced, by the same task.
 
 use std::future::pending;
 use std::pin::pin;
@@ -7,15 +7,21 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::attempt::catch_panic;
 use super::now::Now;
 use super::sync::{Arc, Atomic, Notify, Ordering, Weak, spawn, timeout};
 use super::{Cache, NoAnswer};
 use crate::backend::{Apply, BackendError, Change, Feed};
 use crate::clock::Moment;
 use crate::race::{comes_first, unless};
+use crate::trace;
 
 /// How long a look-up waits for the poll that brings a lease.
 const SOON: Duration = Duration::from_millis(100);
+
+/// How long the poller pauses after a panic: twice as long after each, until a poll is answered.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Whether someone follows the feed, and how that goes.
 #[derive(Debug)]
@@ -35,6 +41,8 @@ struct Progress {
     /// When the last poll began that was answered.
     polled: Option<Moment>,
     is_listening: Option<bool>,
+    /// How often the feed panicked and was replaced.
+    restarts: u64,
 }
 
 impl Follower {
@@ -58,6 +66,11 @@ impl Follower {
         self.progress().is_listening
     }
 
+    /// Returns how often the feed panicked and was replaced.
+    pub(super) fn restarts(&self) -> u64 {
+        self.progress().restarts
+    }
+
     /// Tells whether the last poll went without an answer.
     pub(super) fn is_failing(&self) -> bool {
         self.is_failing.load(Ordering::Relaxed)
@@ -65,6 +78,12 @@ impl Follower {
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how a poll went, for those who wait for one.
+    fn note_poll(&self, is_failing: bool) {
+        self.is_failing.store(is_failing, Ordering::Relaxed);
+        self.ended.notify_waiters();
     }
 
     /// Takes the place of the one who follows, if it is free.
@@ -88,9 +107,8 @@ impl Drop for Place {
     }
 }
 
-/// The one who follows, and where the store's news come from.
+/// Where the store's news come from.
 struct Post {
-    place: Place,
     feed: Feed,
     has_polled: bool,
 }
@@ -99,8 +117,8 @@ impl Cache {
     /// Sees to it that someone follows the feed, if there is one. Called where the store is asked, which is where every
     /// request ends up when the lease is not renewed.
     pub(super) fn see_to_a_follower(self: &Arc<Self>) {
-        if let Some(post) = self.take_post() {
-            spawn(post.follow());
+        if let Some(place) = self.take_place() {
+            spawn(place.keep(None));
         }
     }
 
@@ -135,35 +153,91 @@ impl Cache {
     pub(crate) async fn start(self: &Arc<Self>) -> Result<(), BackendError> {
         let deadline = self.flights.patience();
         let not_followed = |reason| BackendError::not_followed(reason, deadline);
-        let Some(mut post) = self.take_post() else {
+        let Some(place) = self.take_place() else {
             let unanswered = || not_followed(BackendError::unavailable("no poll was answered yet"));
             return self.poll_within(deadline).await.then_some(()).ok_or_else(unanswered);
         };
-        post.poll(self).await.map_err(|no_answer| not_followed(no_answer.into_error(deadline)))?;
-        spawn(post.follow());
+        let Some(mut post) = Post::of(self) else { return Ok(()) };
+        let polled = catch_panic(post.poll(self)).await.unwrap_or(Err(NoAnswer::Panic));
+        polled.map_err(|no_answer| not_followed(no_answer.into_error(deadline)))?;
+        spawn(place.keep(Some(post)));
         Ok(())
     }
 
-    fn take_post(self: &Arc<Self>) -> Option<Post> {
-        if !self.has_feed || !self.follower.take_place() {
-            return None;
-        }
-        let place = Place(Arc::downgrade(self));
-        let mut feed = self.backend.feed()?;
-        feed.lease(self.limits.lease, self.limits.stale_grace);
-        Some(Post { place, feed, has_polled: false })
+    fn take_place(self: &Arc<Self>) -> Option<Place> {
+        (self.has_feed && self.follower.take_place()).then(|| Place(Arc::downgrade(self)))
+    }
+
+    /// Says that the feed panicked, and that it is replaced after a pause.
+    fn restart(&self, pause: Duration) {
+        let restarts = {
+            let mut progress = self.follower.progress();
+            progress.restarts += 1;
+            progress.restarts
+        };
+        trace::restarted(pause, restarts);
+        self.metrics.restarted();
+        // Until a poll is answered, look-ups do not wait for one.
+        self.follower.note_poll(true);
     }
 }
 
+impl Place {
+    /// Follows for as long as there is a cache to tell, and goes on with another feed after one that panicked. It pauses before: a feed
+    /// that panics at once would leave no time for anything else.
+    async fn keep(self, mut post: Option<Post>) {
+        let mut pause = SHORTEST_PAUSE;
+        let mut polled = None;
+        while let Some(Panicked) = catch_panic(self.follow(post.take())).await.unwrap_or(Some(Panicked)) {
+            let Some(cache) = self.0.upgrade() else { return };
+            let last = cache.follower.polled();
+            if last != std::mem::replace(&mut polled, last) {
+                pause = SHORTEST_PAUSE;
+            }
+            cache.restart(pause);
+            drop(cache);
+            let _ = timeout(pause, pending::<()>()).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Polls for as long as there is a cache to tell, and the feed does not panic.
+    async fn follow(&self, post: Option<Post>) -> Option<Panicked> {
+        let mut post = match post {
+            Some(post) => post,
+            None => Post::of(&*self.0.upgrade()?)?,
+        };
+        while let Some(cache) = self.0.upgrade() {
+            if let Err(NoAnswer::Panic) = post.poll(&cache).await {
+                // It is not to be used any more.
+                return Some(Panicked);
+            }
+            let interval = cache.limits.poll_interval;
+            let wanted = Arc::clone(&cache.follower.wanted);
+            drop(cache);
+            let _ = timeout(interval, comes_first(wanted.notified(), post.feed.pinged())).await;
+        }
+        None
+    }
+}
+
+/// That a feed has panicked.
+struct Panicked;
+
 impl Post {
+    fn of(cache: &Cache) -> Option<Self> {
+        let mut feed = cache.backend.feed()?;
+        feed.lease(cache.limits.lease, cache.limits.stale_grace);
+        Some(Self { feed, has_polled: false })
+    }
+
     /// Polls once, and shows how it goes.
     async fn poll(&mut self, cache: &Cache) -> Result<(), NoAnswer> {
         let outcome = self.take_in(cache).await;
         if let Some(feed) = cache.feed_health(Now::exact(&*cache.clock)) {
             cache.metrics.polled(&feed);
         }
-        cache.follower.is_failing.store(outcome.is_err(), Ordering::Relaxed);
-        cache.follower.ended.notify_waiters();
+        cache.follower.note_poll(outcome.is_err());
         outcome?;
         match cache.ask("the list of nodes", cache.flights.patience(), self.feed.applied()).await {
             // Whoever waits for this node waits for the lease then.
@@ -208,19 +282,5 @@ impl Post {
         let polling = self.feed.poll();
         let changes = cache.ask("the feed of changes to keys", cache.flights.patience(), polling).await?;
         Ok((began, changes))
-    }
-
-    /// Polls for as long as there is a cache to tell.
-    async fn follow(mut self) {
-        while let Some(cache) = self.place.0.upgrade() {
-            if let Err(NoAnswer::Panic) = self.poll(&cache).await {
-                // It is not to be used any more. Whoever asks the store next brings a new one.
-                return;
-            }
-            let interval = cache.limits.poll_interval;
-            let wanted = Arc::clone(&cache.follower.wanted);
-            drop(cache);
-            let _ = timeout(interval, comes_first(wanted.notified(), self.feed.pinged())).await;
-        }
     }
 }

@@ -31,6 +31,7 @@ impl Cache {
     pub(super) fn feed_health(&self, now: Now) -> Option<FeedHealth> {
         let lease_remaining = self.lease.remaining(now)?;
         let lag = self.follower.polled().map(|polled| now.monotonic.saturating_since(polled));
-        Some(FeedHealth { lag, lease_remaining, is_listening: self.follower.is_listening() })
+        let (is_listening, restarts) = (self.follower.is_listening(), self.follower.restarts());
+        Some(FeedHealth { lag, lease_remaining, is_listening, restarts })
     }
 }

@@ -47,6 +47,7 @@
 //! | `tower_api_key_feed_lag_seconds` | above half of L for a minute | polls are lost; the next one that is makes every request ask the database |
 //! | `tower_api_key_lease_remaining_seconds` | 0 for a minute | nothing that was read counts. The database carries every request, or none is answered |
 //! | `tower_api_key_feed_listening` | 0 for ten minutes | no harm yet: news take a poll interval. A firewall, or connections that are used up |
+//! | `tower_api_key_feed_restarts_total` | rises at all | the feed of the store panicked: a fault of the store, see the log. Polls pause from 1 s up to 30 s, and every request asks the database when L has ended |
 //! | `tower_api_key_backend_errors_total{kind="corrupt"}` | rises at all | a row cannot be read, and its key gets 503 until it is mended: the log has the cause, as an error |
 //! | `tower_api_key_backend_errors_total`, other kinds | its rate above zero for a minute | look-ups or polls fail: `unavailable`, `deadline` for no answer in time, `panic`. Look-ups that the circuit breaker keeps from the database are not among them |
 //! | `tower_api_key_stale_admissions_total` | rises at all | requests are admitted within S by what was read before an outage |
@@ -68,6 +69,7 @@
 //! | Level | What | How often |
 //! |---|---|---|
 //! | ERROR | a row that cannot be understood; a store that panicked | once for each look-up, poll or batch |
+//! | ERROR | the feed panicked and is replaced | once for each time, with pauses of 1 s up to 30 s between them |
 //! | ERROR | counts of usage are lost | once, until the store takes counts again; and when a meter is dropped that was not flushed |
 //! | ERROR | a request did not pass an `AuthenticateLayer`: the layer to add, and where | each such request |
 //! | WARN | the store gave no answer, with all causes | once for each look-up, poll or batch, however many requests wait for it. The circuit breaker ends them: then once for each pause |

@@ -36,6 +36,8 @@ impl Metrics {
 
     pub(crate) fn invalidated(&self, _: &'static str) {}
 
+    pub(crate) fn restarted(&self) {}
+
     pub(crate) fn polled(&self, _: &FeedHealth) {}
 }
 

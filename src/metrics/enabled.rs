@@ -5,8 +5,9 @@ use std::sync::Arc;
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 use super::names::{
-    ADMISSIONS, BACKEND_ERRORS, CACHE_HITS, CACHE_MISSES, FEED_LAG, FEED_LISTENING, INVALIDATIONS,
-    LEASE_REMAINING, LOOK_UPS, REFUSALS, STALE_ADMISSIONS, STORE_LEFT_ALONE, USAGE_BACKLOG, USAGE_LOST,
+    ADMISSIONS, BACKEND_ERRORS, CACHE_HITS, CACHE_MISSES, FEED_LAG, FEED_LISTENING, FEED_RESTARTS,
+    INVALIDATIONS, LEASE_REMAINING, LOOK_UPS, REFUSALS, STALE_ADMISSIONS, STORE_LEFT_ALONE, USAGE_BACKLOG,
+    USAGE_LOST,
 };
 use crate::backend::{BackendErrorKind, Change};
 use crate::health::FeedHealth;
@@ -24,6 +25,7 @@ struct Handles {
     refusals: ByLabel,
     errors: ByLabel,
     invalidations: ByLabel,
+    restarts: Counter,
     hits: Counter,
     misses: Counter,
     look_ups: Gauge,
@@ -61,6 +63,7 @@ impl Metrics {
             refusals: by(REFUSALS, "reason", reasons),
             errors: by(BACKEND_ERRORS, "kind", &[&BackendErrorKind::LABELS[..], &NO_ANSWER].concat()),
             invalidations: by(INVALIDATIONS, "kind", &Change::LABELS),
+            restarts: count(FEED_RESTARTS),
             hits: count(CACHE_HITS),
             misses: count(CACHE_MISSES),
             look_ups: measure(LOOK_UPS),
@@ -91,6 +94,10 @@ impl Metrics {
 
     pub(crate) fn invalidated(&self, kind: &'static str) {
         self.0.invalidations.increment(kind);
+    }
+
+    pub(crate) fn restarted(&self) {
+        self.0.restarts.increment(1);
     }
 
     #[inline]
@@ -168,6 +175,7 @@ fn describe() {
     describe_counter!(STALE_ADMISSIONS, "Requests that were admitted by a record in the stale grace.");
     describe_counter!(BACKEND_ERRORS, "Look-ups and polls that the store gave no answer to, by kind.");
     describe_counter!(INVALIDATIONS, "Changes that made cached records void, by kind.");
+    describe_counter!(FEED_RESTARTS, "Restarts of the poller after its feed panicked.");
     describe_gauge!(LOOK_UPS, "Look-ups that run or wait to run.");
     describe_gauge!(STORE_LEFT_ALONE, "1 while the store is left alone because it gave no answer.");
     describe_gauge!(FEED_LAG, "Seconds since the last poll began that was answered.");

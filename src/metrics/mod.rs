@@ -11,6 +11,7 @@
 //! | [`FEED_LAG`] | gauge | seconds since the last answered poll began, as of the end of the last poll |
 //! | [`LEASE_REMAINING`] | gauge | seconds for which what is cached counts, as of the end of the last poll |
 //! | [`FEED_LISTENING`] | gauge | 1 while word of changes can arrive before a poll |
+//! | [`FEED_RESTARTS`] | counter | how often the poller was restarted after its feed panicked |
 //! | [`BACKEND_ERRORS`] | counter | look-ups and polls that the store gave no answer to, by `kind`: that of the error (see [`BackendErrorKind::label`](crate::BackendErrorKind::label)), `panic` or `deadline` |
 //! | [`STALE_ADMISSIONS`] | counter | requests that were admitted by a record in the [stale grace](crate::AuthenticatorBuilder::stale_grace), among the admissions |
 //! | [`INVALIDATIONS`] | counter | changes that made cached records void, by `kind`: `revoked` and `changed` for a key, `everything` |

@@ -24,6 +24,8 @@ pub const BACKEND_ERRORS: &str = "tower_api_key_backend_errors_total";
 pub const STALE_ADMISSIONS: &str = "tower_api_key_stale_admissions_total";
 /// Changes that made cached records void, by kind.
 pub const INVALIDATIONS: &str = "tower_api_key_invalidations_total";
+/// How often the poller was restarted after its feed panicked.
+pub const FEED_RESTARTS: &str = "tower_api_key_feed_restarts_total";
 /// Counts of usage that wait to be written.
 pub const USAGE_BACKLOG: &str = "tower_api_key_usage_backlog";
 /// Requests whose counts will never be written.

@@ -25,6 +25,8 @@ pub(crate) fn turned_away(_: usize) {}
 
 pub(crate) fn orphaned() {}
 
+pub(crate) fn restarted(_: Duration, _: u64) {}
+
 pub(crate) fn paused(_: Duration) {}
 
 pub(crate) fn resumed() {}

@@ -95,6 +95,10 @@ pub(crate) fn orphaned() {
     tracing::warn!(target: TARGET, "a caller cannot be judged again, because its authenticator was dropped");
 }
 
+pub(crate) fn restarted(pause: Duration, restarts: u64) {
+    tracing::error!(target: TARGET, ?pause, restarts, "the feed of changes to keys panicked, and is replaced after a pause");
+}
+
 pub(crate) fn paused(pause: Duration) {
     tracing::warn!(target: TARGET, ?pause, "the key store is left alone, after several attempts without an answer");
 }

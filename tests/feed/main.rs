@@ -6,6 +6,7 @@
 mod floods;
 mod node;
 mod outages;
+mod panics;
 mod polls;
 mod reports;
 #[path = "../support/mod.rs"]

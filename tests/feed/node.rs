@@ -42,6 +42,10 @@ pub(crate) enum Behaviour {
     /// Reads the log, and keeps what it found until it is let go.
     Hold,
     Panic,
+    /// Answers polls, and panics while it waits for word.
+    PanicBetweenPolls,
+    /// Cannot even be made.
+    PanicWhenMade,
 }
 
 impl Shared {
@@ -116,6 +120,8 @@ impl Backend for Shared {
     }
 
     fn feed(&self) -> Option<Feed> {
+        let behaviour = *self.0.feed.lock().unwrap();
+        assert!(!matches!(behaviour, Behaviour::PanicWhenMade), "told to panic");
         Some(Feed::new(Log { shared: self.clone(), read: None }))
     }
 }
@@ -138,7 +144,7 @@ impl ChangeFeed for Log {
             Behaviour::Fail => return Err(BackendError::unavailable("told to fail")),
             Behaviour::Hang => pending().await,
             Behaviour::Panic => panic!("told to panic"),
-            Behaviour::Behave | Behaviour::Hold => {}
+            _ => {}
         }
         let log = state.log.lock().unwrap().clone();
         if matches!(behaviour, Behaviour::Hold) {
@@ -154,6 +160,8 @@ impl ChangeFeed for Log {
     }
 
     async fn pinged(&mut self) {
+        let behaviour = *self.shared.0.feed.lock().unwrap();
+        assert!(!matches!(behaviour, Behaviour::PanicBetweenPolls), "told to panic");
         self.shared.0.ping.notified().await;
     }
 

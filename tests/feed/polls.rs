@@ -109,22 +109,6 @@ async fn a_poll_that_takes_long_does_not_make_the_lease_longer() {
     assert_eq!(node.request().await, Some(Reason::Revoked), "five seconds after it began");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_feed_that_panicked_is_replaced() {
-    let node = Node::following().await;
-    node.store.feed_shall(Behaviour::Panic);
-    node.pass(SECOND).await;
-    node.store.feed_shall(Behaviour::Behave);
-    node.pass(SECOND * 5).await;
-    let reads = node.store.reads();
-    assert_eq!(node.request().await, None, "a request that finds no lease starts the new one");
-    node.pass(Duration::from_millis(1)).await;
-    for _ in 0..3 {
-        assert_eq!(node.request().await, None);
-    }
-    assert_eq!(node.store.reads(), reads + 2);
-}
-
 #[test]
 fn an_authenticator_that_outlives_its_runtime_follows_in_the_next_one() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
