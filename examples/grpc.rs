@@ -72,7 +72,10 @@ async fn main() -> Result<(), Failure> {
         // Ends the streams of those who watch, which would otherwise keep the server from ending.
         reporter.clear_service_status("").await;
     };
-    server.serve_with_incoming_shutdown(TcpIncoming::from(listener), shutdown).await?;
+    tokio::select! {
+        served = server.serve_with_incoming_shutdown(TcpIncoming::from(listener), shutdown) => served?,
+        failure = support::process::overdue() => return Err(failure),
+    }
     store.close().await;
     Ok(())
 }

@@ -22,7 +22,7 @@ use tower_api_key::digest::Digest;
 use tower_api_key::manage::{KeyManager, ManageError, ManageSettings, routes};
 use tower_api_key::{
     AuthenticateLayer, Authenticator, Backend, BackendError, KeyFormat, MemoryStore, Principal, Reason,
-    Record, RequireScopeLayer, Requirement,
+    Record, RequireScopeLayer, Requirement, Usage,
 };
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
@@ -220,6 +220,27 @@ async fn a_feed_that_panicked_is_an_error_and_the_log_is_not_filled_with_it() {
         settle().await;
     }
     assert!(log.take("ERROR").len() <= 60);
+}
+
+#[tokio::test]
+async fn counts_that_were_not_written_before_the_meter_was_dropped_are_an_error() {
+    let (log, _guard) = Log::begin();
+    let (store, key) = store_with_key().await;
+    for flushes in [false, true] {
+        let usage = Usage::builder(store.clone()).build().unwrap();
+        let (authenticator, _clock) =
+            support::build(Authenticator::builder(store.clone()).usage(usage.clone()));
+        for _ in 0..21 {
+            authenticator.authenticate(key.bearer().headers()).await.unwrap();
+        }
+        if flushes {
+            usage.flush().await.unwrap();
+        }
+        drop((usage, authenticator));
+        let errors = log.take("ERROR");
+        assert_eq!(errors.len(), usize::from(!flushes), "{errors:?}");
+        assert!(errors.iter().all(|line| line.contains("requests=21") && line.contains("`Usage::flush`")));
+    }
 }
 
 async fn settle() {

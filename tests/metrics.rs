@@ -344,3 +344,24 @@ async fn usage_that_waits_and_usage_that_is_lost_show() {
     assert_eq!(board.measure(&board.of(names::USAGE_BACKLOG)), 1.0);
     assert_eq!(board.count(&board.of(names::USAGE_LOST)), 2);
 }
+
+#[tokio::test]
+async fn usage_that_was_not_flushed_is_lost_with_the_meter() {
+    for flushes in [false, true] {
+        let board = Board::default();
+        let store = MemoryStore::new();
+        let usage = board.build(|| Usage::builder(store.clone()).metrics_name("api").build().unwrap());
+        let authenticator = board.authenticator(Authenticator::builder(store.clone()).usage(usage.clone()));
+        let key = support::Key::mint().insert_into(&store).await;
+        for _ in 0..21 {
+            assert_eq!(present(&authenticator, &key).await, None);
+        }
+        if flushes {
+            usage.flush().await.unwrap();
+        }
+        drop(usage);
+        assert_eq!(board.count(&board.of(names::USAGE_LOST)), 0, "the authenticator still counts");
+        drop(authenticator);
+        assert_eq!(board.count(&board.of(names::USAGE_LOST)), if flushes { 0 } else { 21 });
+    }
+}

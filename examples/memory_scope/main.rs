@@ -71,9 +71,10 @@ async fn main() -> Result<(), Failure> {
 "#
     );
 
-    support::serve(listener, app, shutdown).await?;
-    // What was counted since the last batch would be lost with the process.
+    let served = support::serve(listener, app, shutdown).await;
+    // What was counted since the last batch would be lost with the process, also if requests are still open.
     let written = usage.flush().await;
+    served?;
     store.close().await;
     Ok(written?)
 }

@@ -1,6 +1,6 @@
 //! What every example needs and none is about: where to listen, where to keep keys, what to log, when to end.
 
-mod process;
+pub(crate) mod process;
 mod serve;
 
 pub(crate) use process::{Failure, env_or, print_line, shutdown};

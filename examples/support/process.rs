@@ -8,10 +8,15 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 
-/// How long requests may go on after the server was asked to end.
+/// How long requests may go on after the server was asked to end, and how long it may take after that to put its things in order.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// Word that open requests are not waited for any more. Signals are the process', and so is this.
+static OVERDUE: Notify = Notify::const_new();
 
 /// Writes logs to stderr: those that `RUST_LOG` names, or else these.
 pub(crate) fn log_by_default(filter: &str) -> Result<(), Failure> {
@@ -47,7 +52,8 @@ pub(crate) fn print_line(line: &Value) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Completes at ctrl-c or SIGTERM. What is under way then has ten seconds to end, or until the next signal.
+/// Completes at ctrl-c or SIGTERM. What is under way then has ten seconds to end, or until the next signal: see [`overdue`]. After ten
+/// more, or one signal more, the process ends wherever it is.
 pub(crate) fn shutdown() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     let mut signals = Signals::new()?;
     Ok(async move {
@@ -55,11 +61,19 @@ pub(crate) fn shutdown() -> Result<impl Future<Output = ()> + Send + 'static, Fa
         eprintln!("Ending as soon as open requests have ended");
         tokio::spawn(async move {
             // Whether by the signal or by the clock, it is time to go.
-            let _ = tokio::time::timeout(GRACE, signals.next()).await;
+            let _ = timeout(GRACE, signals.next()).await;
             eprintln!("Ending now, with requests still open");
+            OVERDUE.notify_one();
+            let _ = timeout(GRACE, signals.next()).await;
             std::process::exit(1);
         });
     })
+}
+
+/// Waits until open requests are not waited for any more. What was counted of them is still to be written then.
+pub(crate) async fn overdue() -> Failure {
+    OVERDUE.notified().await;
+    "requests were still open at the end".into()
 }
 
 #[cfg(unix)]

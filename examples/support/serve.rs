@@ -19,14 +19,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tower::Service;
 
-use super::process::{Failure, seconds_or};
+use super::process::{Failure, overdue, seconds_or};
 
 /// Returns how long the head of a request may take: `HEAD_SECONDS`, or 10 s.
 pub(crate) fn head() -> Result<Duration, Failure> {
     seconds_or("HEAD_SECONDS", 10)
 }
 
-/// Serves until `shutdown`, and then what is under way. A connection is closed on which a head takes longer than [`head`], and so is
+/// Serves until `shutdown`, and then what is under way, unless that takes too long, which is an error. A connection is closed on which a head takes longer than [`head`], and so is
 /// one that is idle for longer.
 pub(crate) async fn serve<S, B>(
     listener: TcpListener,
@@ -72,8 +72,10 @@ where
         });
     }
     drop(listener);
-    connections.shutdown().await;
-    Ok(())
+    tokio::select! {
+        () = connections.shutdown() => Ok(()),
+        failure = overdue() => Err(failure),
+    }
 }
 
 #[allow(clippy::disallowed_methods, reason = "a server may wait, tests may not")]

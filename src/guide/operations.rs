@@ -192,7 +192,9 @@
 //! older than the tables refuses to start.
 //!
 //! At the end: stop to accept, let open requests end, [`Usage::flush`](crate::Usage::flush), then `close` the store. Without the
-//! flush, what was counted within one interval, 10 s, is lost. A crash loses the same.
+//! flush, what was counted within one interval, 10 s, is lost, and an error in the log says how much that is. A crash loses the same, as
+//! does `std::process::exit`, without a word. So where you end with requests still open, as at a second signal, flush before the process
+//! ends: `examples/support/process.rs` shows how.
 //!
 //! # What grows
 //!

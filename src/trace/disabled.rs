@@ -17,7 +17,7 @@ pub(crate) fn not_acknowledged(_: &[Box<str>]) {}
 
 pub(crate) fn not_layered(_: &'static str) {}
 
-pub(crate) fn lost(_: &'static str) {}
+pub(crate) fn lost(_: u64, _: &'static str) {}
 
 pub(crate) fn unsettled(_: usize) {}
 

@@ -57,8 +57,8 @@ pub(crate) fn not_layered(needs: &'static str) {
     );
 }
 
-pub(crate) fn lost(why: &'static str) {
-    tracing::error!(target: TARGET, "counts of usage are lost: {why}");
+pub(crate) fn lost(requests: u64, why: &'static str) {
+    tracing::error!(target: TARGET, requests, "counts of usage are lost: {why}");
 }
 
 fn cause_of(error: &BackendError) -> Option<&(dyn Error + 'static)> {

@@ -65,8 +65,10 @@ const AT_ONCE: usize = 1_024;
 /// Counts the requests that are admitted with each key, whatever is answered to them. A clone is one `Arc` and shares the counts.
 ///
 /// Hand it to [`AuthenticatorBuilder::usage`](crate::AuthenticatorBuilder::usage), and [`flush`](Self::flush) it when the
-/// process ends: what was counted and not yet written is lost with the last clone. After a crash that is what was counted
-/// within one interval, or since the store last took anything.
+/// process ends, also when it ends with requests still open, which were counted when they were admitted. What was counted and not yet
+/// written is lost with the last clone: an error in the log (feature `tracing`) and `tower_api_key_usage_lost_total` (feature `metrics`) say
+/// how much that is. A process that ends by [`exit`](std::process::exit), or by a crash, drops nothing and says nothing: it loses what was
+/// counted within one interval, or since the store last took anything.
 ///
 /// Counts are written by a task that the first use of a key starts, on the Tokio runtime of that request.
 #[derive(Clone)]
@@ -156,6 +158,19 @@ impl Meter {
 
     fn pending(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Meter {
+    /// Says how much is lost with the last clone. It cannot be written any more: that takes time, and a runtime.
+    fn drop(&mut self) {
+        self.collect_at_most(usize::MAX);
+        let lost = {
+            let mut pending = self.pending();
+            pending.abandon();
+            pending.lost()
+        };
+        self.metrics.show(0, lost);
     }
 }
 

@@ -77,6 +77,19 @@ impl Pending {
         }
     }
 
+    /// Gives up all that waits. A batch that may have been written is among it.
+    pub(super) fn abandon(&mut self) {
+        let counts = std::mem::take(&mut self.counts);
+        let unsent = self.unsent.take();
+        let unsent = unsent.iter().flat_map(|batch| batch.counts());
+        let requests = counts.values().chain(unsent).map(|count| count.requests).sum();
+        if requests > 0 {
+            // Whatever was told before: this is another cause, and the last word.
+            self.has_told = false;
+            self.lose(requests, "they were not written before the meter was dropped. Call `Usage::flush` when the process ends");
+        }
+    }
+
     /// Returns how many counts wait.
     pub(super) fn len(&self) -> usize {
         self.counts.len() + self.unsent.as_ref().map_or(0, |batch| batch.counts().len())
@@ -89,7 +102,7 @@ impl Pending {
     fn lose(&mut self, requests: u64, why: &'static str) {
         self.lost = self.lost.saturating_add(requests);
         if !std::mem::replace(&mut self.has_told, true) {
-            trace::lost(why);
+            trace::lost(requests, why);
         }
     }
 }

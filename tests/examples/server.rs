@@ -106,6 +106,14 @@ impl Server {
         self.ended().await
     }
 
+    /// Ends the server by two signals: by the second one, while requests are still open.
+    pub(crate) async fn end_with_requests_open(mut self) -> End {
+        self.terminate().await;
+        self.says("Ending as soon as open requests have ended").await;
+        self.terminate().await;
+        self.ended().await
+    }
+
     /// Waits until the server has ended.
     pub(crate) async fn ended(mut self) -> End {
         let mut rest = String::new();

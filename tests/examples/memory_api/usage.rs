@@ -8,6 +8,7 @@ use tower_api_key::clock::Day;
 
 use super::{KEYS, assert_invalid, call, create, data, list};
 use crate::client::get;
+use crate::held::Held;
 use crate::server::Server;
 use crate::stranger;
 
@@ -22,6 +23,25 @@ fn sum(history: &Value, name: &str) -> Option<u64> {
 
 fn is_day(value: &Value) -> bool {
     value.as_str().is_some_and(|day| Day::parse(day).is_some())
+}
+
+#[tokio::test]
+async fn usage_is_written_though_the_process_ends_with_requests_open() {
+    let folder = tempdir().unwrap();
+    let server = Server::start("memory_api", folder.path()).await;
+    let admin = server.key("admin_key").to_owned();
+    for _ in 0..20 {
+        get(&server.url("/v1/memories"), Some(&admin)).await;
+    }
+    let body = r#"{"text": "The user likes pizza"}"#;
+    let held = Held::begin(&server, Method::POST, "/v1/memories", ("x-api-key", &admin), body).await;
+    let end = server.end_with_requests_open().await;
+    assert_eq!(end.status.code(), Some(1), "{}", end.stderr);
+    drop(held);
+
+    let server = Server::start("memory_api", folder.path()).await;
+    let history = usage(&server, &admin, "/v1/usage/history").await;
+    assert_eq!(sum(&history, "api_calls"), Some(21));
 }
 
 #[tokio::test]

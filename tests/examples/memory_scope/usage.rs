@@ -7,6 +7,7 @@ use tower_api_key::Environment;
 
 use super::{MEMORY, console};
 use crate::client::ask;
+use crate::held::Held;
 use crate::server::Server;
 use crate::stranger;
 
@@ -20,6 +21,25 @@ async fn usage(server: &Server, key: &str, path: &str) -> Value {
 fn of_key(usage: &Value, key: &str) -> u64 {
     let lines = usage.as_array().unwrap().iter().filter(|line| line["key"] == key);
     lines.map(|line| line["requests"].as_u64().unwrap()).sum()
+}
+
+#[tokio::test]
+async fn usage_is_written_though_the_process_ends_with_requests_open() {
+    let folder = tempdir().unwrap();
+    let server = Server::start("memory_scope", folder.path()).await;
+    let admin = server.key("test_key").to_owned();
+    for _ in 0..20 {
+        ask(Method::POST, &server.url("/memory"), Some(&admin), MEMORY).await;
+    }
+    let held = Held::begin(&server, Method::POST, "/memory", ("x-api-key", &admin), MEMORY).await;
+    let end = server.end_with_requests_open().await;
+    assert_eq!(end.status.code(), Some(1), "{}", end.stderr);
+    assert!(end.stderr.contains("requests were still open at the end"), "{}", end.stderr);
+    drop(held);
+
+    let server = Server::start("memory_scope", folder.path()).await;
+    let by_key = usage(&server, &admin, "/console/usage?by=key").await;
+    assert_eq!(of_key(&by_key, "key_memory_scope_test"), 21, "{by_key}");
 }
 
 #[tokio::test]
