@@ -180,7 +180,8 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets how often the store is asked for changes that other processes made. Default: every second.
+    /// Sets how often the store is asked for changes that other processes made. Default: every second. It is also asked before a look-up
+    /// of a key that this process has changed since the last poll, so that the change is not taken for another's afterwards.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.limits.poll_interval = interval;
         self

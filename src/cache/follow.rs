@@ -8,11 +8,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::attempt::catch_panic;
+use super::echo::Poll;
 use super::now::Now;
 use super::sync::{Arc, Atomic, Notify, Ordering, Weak, spawn, timeout};
 use super::{Cache, NoAnswer};
-use crate::backend::{Apply, BackendError, Change, Feed};
+use crate::backend::{BackendError, Change, Feed};
 use crate::clock::Moment;
+use crate::digest::Digest;
 use crate::race::{comes_first, unless};
 use crate::trace;
 
@@ -130,9 +132,35 @@ impl Cache {
         }
     }
 
+    /// Called before a look-up. If this process has changed the key, it waits for the poll that brings the [echo](super::echo) of that, but
+    /// not for long.
+    pub(super) async fn echo_to_come(&self, digest: &Digest) {
+        let is_to_come = || self.echoes.is_expected(digest) && !self.follower.is_failing();
+        if !self.has_feed || !is_to_come() {
+            return;
+        }
+        let echo = async {
+            loop {
+                let mut ended = pin!(self.follower.ended.notified());
+                ended.as_mut().enable();
+                if !is_to_come() {
+                    break;
+                }
+                // Kept where no poller waits for it yet, as while a poll that began before the change is under way.
+                self.follower.wanted.notify_one();
+                ended.await;
+            }
+        };
+        let _ = timeout(self.soon(), echo).await;
+    }
+
     /// Has the store polled now, waits for that, but not for long, and tells whether there is a lease.
     pub(super) async fn poll_soon(&self) -> bool {
-        self.poll_within(SOON.min(self.flights.patience() / 4)).await
+        self.poll_within(self.soon()).await
+    }
+
+    fn soon(&self) -> Duration {
+        SOON.min(self.flights.patience() / 4)
     }
 
     async fn poll_within(&self, patience: Duration) -> bool {
@@ -261,15 +289,16 @@ impl Post {
             None => self.ask(cache).await,
         };
         follower.progress().is_listening = self.feed.is_listening();
-        let (began, changes) = answer?;
+        let (began, poll, changes) = answer?;
         if follower.is_failing() {
             // An outage is over. Whatever counted in it may not count any more, so nobody waits for a look-up to find out.
             cache.breaker.answered();
         }
         // Whatever was read before the first poll may have changed before it, and no poll would say so.
         let first = (!self.has_polled).then_some(Change::Everything);
-        first.into_iter().chain(changes).for_each(|change| cache.apply(change));
+        first.into_iter().chain(changes).for_each(|change| cache.invalidate(change));
         self.has_polled = true;
+        cache.echoes.poll_is_applied(poll);
         // Compared with coarse readings, which may be late.
         cache.lease.renew(began, cache.limits.lease.saturating_sub(cache.clock.tick()));
         follower.progress().polled = Some(began.monotonic);
@@ -277,10 +306,10 @@ impl Post {
     }
 
     /// Asks what was changed, and returns that with when it was asked.
-    async fn ask(&mut self, cache: &Cache) -> Result<(Now, Vec<Change>), NoAnswer> {
-        let began = Now::exact(&*cache.clock);
+    async fn ask(&mut self, cache: &Cache) -> Result<(Now, Poll, Vec<Change>), NoAnswer> {
+        let (began, poll) = (Now::exact(&*cache.clock), cache.echoes.poll_begins());
         let polling = self.feed.poll();
         let changes = cache.ask("the feed of changes to keys", cache.flights.patience(), polling).await?;
-        Ok((began, changes))
+        Ok((began, poll, changes))
     }
 }

@@ -21,6 +21,7 @@ mod attempt;
 mod breaker;
 mod count;
 mod dead;
+mod echo;
 mod entry;
 mod fill;
 mod first_use;
@@ -53,6 +54,7 @@ pub(crate) use uses::{Used, Uses};
 
 use breaker::Breaker;
 use dead::Dead;
+use echo::Echoes;
 use first_use::FirstUses;
 use flight::{Boarding, Flights};
 use follow::Follower;
@@ -109,6 +111,7 @@ pub(crate) struct Cache {
     flights: Arc<Flights>,
     permits: Permits,
     first_uses: FirstUses,
+    echoes: Echoes,
     breaker: Breaker,
     /// When the last look-up was answered.
     answered: Atomic,
@@ -138,6 +141,7 @@ impl Cache {
             dead: Dead::new(limits.dead_for()),
             flights: Arc::new(Flights::new(limits.pending_fills(), patience)),
             first_uses: FirstUses::new(),
+            echoes: Echoes::default(),
             permits: Permits::new(limits.concurrent_fills, backend.look_ups_at_once()),
             breaker: Breaker::new(limits.breaker_failures, limits.breaker_pause, metrics.clone()),
             answered: Atomic::new(0),
@@ -181,8 +185,10 @@ impl Cache {
         if self.breaker.is_open(self.clock.monotonic()) {
             return Err(Unanswered);
         }
+        let digest = question.digest();
         let reading = async {
             self.lease_to_come().await;
+            self.echo_to_come(&digest).await;
             self.read_until_settled(question, lane).await
         };
         timeout(self.limits.deadline, reading).await.unwrap_or(Err(Unanswered))
@@ -249,6 +255,16 @@ impl Cache {
 
 impl Apply for Cache {
     fn apply(&self, change: Change) {
+        if let (true, Change::Changed(digest)) = (self.has_feed, change) {
+            self.echoes.expect(digest);
+        }
+        self.invalidate(change);
+    }
+}
+
+impl Cache {
+    /// Makes void what was read before a change.
+    fn invalidate(&self, change: Change) {
         self.metrics.invalidated(change.label());
         match change {
             Change::Revoked(digest) => {
@@ -259,9 +275,7 @@ impl Apply for Cache {
             Change::Everything => self.stamps.bump_all(),
         }
     }
-}
 
-impl Cache {
     /// Asks the store, see [`attempt`], and counts where it gives no answer.
     async fn ask<T>(
         &self,

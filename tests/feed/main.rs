@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 #![allow(clippy::disallowed_methods, reason = "the time of the runtime is paused, so nothing sleeps")]
 
+mod echoes;
 mod floods;
 mod node;
 mod outages;

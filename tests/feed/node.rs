@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tower_api_key::backend::{Change, ChangeFeed, Feed};
+use tower_api_key::backend::{Change, ChangeFeed, Changes, Feed, Subscriber};
 use tower_api_key::clock::ManualClock;
 use tower_api_key::digest::Digest;
 use tower_api_key::{Authenticator, AuthenticatorBuilder, Backend, BackendError, Reason, Record};
@@ -30,6 +30,7 @@ pub(crate) struct State {
     polls: AtomicUsize,
     relied_for: Mutex<(Duration, Duration)>,
     is_down: Mutex<bool>,
+    changes: Changes,
     hangs: Mutex<bool>,
 }
 
@@ -61,6 +62,12 @@ impl Shared {
     pub(crate) fn revoke(&self, key: &Key) {
         let key = key.clone().with(|record| record.revoked = Some(revocation()));
         self.put(&key.record, Change::Revoked(key.record.digest));
+    }
+
+    /// This process changes a key, and the log says so to all, itself included.
+    pub(crate) fn change_here(&self, key: &Key) {
+        self.add(key);
+        self.0.changes.announce(Change::Changed(key.record.digest));
     }
 
     pub(crate) fn feed_shall(&self, behaviour: Behaviour) {
@@ -117,6 +124,10 @@ impl Backend for Shared {
             return Err(BackendError::unavailable("told to be down"));
         }
         Ok(self.0.records.lock().unwrap().get(digest).cloned())
+    }
+
+    fn subscribe(&self, subscriber: Subscriber) {
+        self.0.changes.subscribe(subscriber);
     }
 
     fn feed(&self) -> Option<Feed> {

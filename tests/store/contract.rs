@@ -48,6 +48,7 @@ macro_rules! keeps_the_contract {
             updates::a_revoked_key_cannot_be_updated,
             updates::the_end_of_a_rotated_key_is_not_put_off,
             updates::an_update_is_in_effect_for_the_very_next_request,
+            authentication::a_key_that_was_updated_is_looked_up_once,
             rotation::a_successor_inherits_what_its_predecessor_may_do,
             rotation::a_successor_ends_when_it_is_told_to,
             rotation::a_grace_ends_with_the_key_at_the_latest,

@@ -1,7 +1,13 @@
 //! A change is in effect when it is acknowledged, whatever an authenticator remembers.
 
+use std::time::Duration;
+
+use http::HeaderMap;
+use tower_api_key::Authenticator;
 use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::KeyUpdate;
 use tower_api_key::reject::Reason;
+use tower_api_key::test_util::Misbehaving;
 
 use crate::caller::Caller;
 use crate::samples;
@@ -44,5 +50,40 @@ pub(crate) async fn a_new_key_is_admitted_by_the_very_next_request<S: KeyStore +
         assert_eq!(caller.warm(&name).await, Err(Reason::Unknown));
         store.insert(samples::plain(&name)).await.unwrap();
         assert_eq!(caller.present(&name).await, Ok(samples::id(&name)));
+    }
+}
+
+pub(crate) async fn a_key_that_was_updated_is_looked_up_once<S: KeyStore + Clone>(store: S) {
+    let backend = Misbehaving::new(store.clone());
+    let builder = Authenticator::builder(backend.clone()).deadline(Duration::from_secs(30));
+    let authenticator =
+        builder.lease(Duration::from_secs(60)).poll_interval(Duration::from_millis(10)).build().unwrap();
+    store.insert(samples::plain("key")).await.unwrap();
+    authenticator.start().await.unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert("x-api-key", samples::text("key").parse().unwrap());
+    for round in 0..10 {
+        let mut update = KeyUpdate::default();
+        update.name = Some(format!("round {round}").into());
+        store.update(&samples::id("key"), update).await.unwrap();
+        let reads = backend.reads();
+        for _ in 0..3 {
+            let principal = authenticator.authenticate(&headers).await.unwrap();
+            assert_eq!(principal.key_name(), format!("round {round}"));
+            next_poll(&authenticator).await;
+        }
+        assert_eq!(backend.reads(), reads + 1, "round {round}");
+    }
+}
+
+/// Waits until a poll has been answered that began later than the last one.
+async fn next_poll(authenticator: &Authenticator) {
+    let lag = || authenticator.health().feed.and_then(|feed| feed.lag);
+    let mut last = lag();
+    while let (Some(before), Some(now)) = (last, lag())
+        && before <= now
+    {
+        last = Some(now);
+        tokio::task::yield_now().await;
     }
 }
