@@ -87,7 +87,7 @@ pub(crate) struct Inquiry {
     user: Option<Box<str>>,
     password: Option<Presented>,
     /// Who was admitted by a layer further out.
-    before: Option<Principal>,
+    before: Option<Box<Principal>>,
 }
 
 impl Authenticator {
@@ -187,7 +187,7 @@ impl Authenticator {
                 source,
                 user: user.map(Into::into),
                 password,
-                before: before.cloned(),
+                before: before.cloned().map(Box::new),
             }),
         }
     }
@@ -199,38 +199,34 @@ impl Authenticator {
         user: Option<&str>,
         before: Option<&Principal>,
     ) -> Result<Principal, Rejection> {
-        match fact {
-            Fact::Absent => Err(self.refuse(Reason::Unknown, source)),
-            Fact::Dead => Err(self.refuse(Reason::Revoked, source)),
-            Fact::Stale(entry) => {
-                let is_counted = before.is_some_and(|before| before.is_of(&*entry));
-                let outcome = self.judge(Fact::Known(entry), source, user, before);
-                if outcome.is_ok() && !is_counted {
-                    self.0.answers.metrics.admitted_stale();
-                }
-                outcome
-            }
-            Fact::Known(entry) => match self.objection(&entry, self.scheme(source), user) {
-                Some(reason) => Err(self.refuse(reason, source).key(entry.record().id.clone())),
-                None => {
-                    if !before.is_some_and(|before| before.is_of(&*entry)) {
-                        self.count(&entry);
-                    }
-                    // OK because the builder accepts no more than 255 sources.
-                    let principal = Principal::new(entry, source as u8);
-                    trace::admitted(&principal);
-                    Ok(principal)
-                }
-            },
+        let (entry, is_stale) = match fact {
+            Fact::Known(entry) => (entry, false),
+            Fact::Stale(entry) => (entry, true),
+            Fact::Absent => return Err(self.refuse(Reason::Unknown, source)),
+            Fact::Dead => return Err(self.refuse(Reason::Revoked, source)),
+        };
+        if let Some(reason) = self.objection(&entry, self.scheme(source), user) {
+            return Err(self.refuse(reason, source).key(entry.record().id.clone()));
         }
+        if !before.is_some_and(|before| before.is_of(&*entry)) {
+            self.count(&entry, is_stale);
+        }
+        // OK because the builder accepts no more than 255 sources.
+        let principal = Principal::new(entry, source as u8);
+        trace::admitted(&principal);
+        Ok(principal)
     }
 
     /// Counts an admission.
-    fn count(&self, entry: &Arc<Entry>) {
+    #[inline]
+    fn count(&self, entry: &Arc<Entry>, is_stale: bool) {
         if let Some(usage) = &self.0.usage {
             usage.count(entry);
         }
         self.0.answers.metrics.admitted();
+        if is_stale {
+            self.0.answers.metrics.admitted_stale();
+        }
     }
 
     /// Says what speaks against a record. Asked for each request: the cache holds facts, and time goes on.
@@ -299,7 +295,7 @@ impl Inquiry {
         };
         match fact {
             Ok(fact) => {
-                let outcome = authenticator.judge(fact, source, user.as_deref(), before.as_ref());
+                let outcome = authenticator.judge(fact, source, user.as_deref(), before.as_deref());
                 if let Ok(principal) = &outcome
                     && principal.has_first_use_to_note()
                 {

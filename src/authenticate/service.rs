@@ -100,7 +100,14 @@ impl Options {
         if self.public.contain(request) {
             return self.forward_anonymous(request, false, None);
         }
-        match self.decide(request) {
+        let decision = match request.extensions().get::<Principal>() {
+            None => self.authenticator.decide_and_mark(request.headers_mut(), None),
+            Some(before) => {
+                let before = before.clone();
+                self.decide_again(request, &before)
+            }
+        };
+        match decision {
             Decision::Made(Ok(principal)) => Admission::Forward(self.introduce(principal, request)),
             Decision::Made(Err(rejection)) if self.optional && *rejection.reason() == Reason::Missing => {
                 // Whether a credential came decides who is calling here as well.
@@ -112,10 +119,10 @@ impl Options {
         }
     }
 
-    fn decide<B>(&self, request: &mut Request<B>) -> Decision {
-        // Extensions and headers cannot be borrowed at once. Where no layer further out has admitted anyone, nothing is cloned.
-        let before = request.extensions().get::<Principal>().cloned();
-        self.authenticator.decide_and_mark(request.headers_mut(), before.as_ref())
+    /// Decides behind a layer further out, which has admitted a caller.
+    #[cold]
+    fn decide_again<B>(&self, request: &mut Request<B>, before: &Principal) -> Decision {
+        self.authenticator.decide_and_mark(request.headers_mut(), Some(before))
     }
 
     fn forward_anonymous<B>(
