@@ -40,8 +40,8 @@ pub enum BackendErrorKind {
 impl BackendErrorKind {
     /// All labels that there are.
     #[cfg(feature = "metrics")]
-    pub(crate) const LABELS: [&str; 6] =
-        ["unavailable", "corrupt", "conflict", "not_found", "forbidden", "invalid"];
+    pub(crate) const LABELS: [&str; 7] =
+        ["unavailable", "corrupt", "conflict", "not_found", "forbidden", "invalid", "busy"];
 
     /// Returns a name for logs and metrics, in snake case.
     pub fn label(self) -> &'static str {
@@ -52,6 +52,7 @@ impl BackendErrorKind {
             Self::NotFound => "not_found",
             Self::Forbidden => "forbidden",
             Self::Invalid => "invalid",
+            Self::Busy => "busy",
         }
     }
 }
@@ -202,6 +203,7 @@ mod tests {
             BackendError::not_found(),
             BackendError::actor_gone(),
             BackendError::invalid("x"),
+            BackendError::busy(),
         ];
         assert_eq!(errors.map(|error| error.kind().label()), BackendErrorKind::LABELS);
     }

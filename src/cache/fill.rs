@@ -30,7 +30,7 @@ impl Cache {
         let started = self.clock.monotonic();
         let _counted = self.metrics.look_up();
         let reading = self.read_store(&pilot, &question);
-        let landing = match self.ask("the key store", self.flights.patience(), reading).await {
+        let landing = match self.guarded_call("the key store", self.flights.patience(), reading).await {
             Ok(Reading::Record(record)) => Ok(Fact::Known(self.keep(record, pilot.stamp(), started))),
             Ok(Reading::Absence) => Ok(self.keep_absence(*pilot.digest(), pilot.stamp(), started)),
             // Whoever waits sees that the stamp is not current any more, and reads again.

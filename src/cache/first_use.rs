@@ -35,7 +35,7 @@ impl Cache {
         let (cache, at) = (Arc::clone(self), self.clock.wall());
         spawn(async move {
             let noting = cache.backend.first_used(&id, at);
-            if cache.ask("the first use of a key", cache.limits.deadline, noting).await.is_ok() {
+            if cache.guarded_call("the first use of a key", cache.limits.deadline, noting).await.is_ok() {
                 // A record that was read before this is judged within the deadline, and says that nothing is noted yet.
                 let _ = timeout(cache.limits.deadline, pending::<()>()).await;
             }

@@ -267,7 +267,7 @@ impl Post {
         }
         cache.follower.note_poll(outcome.is_err());
         outcome?;
-        match cache.ask("the list of nodes", cache.flights.patience(), self.feed.applied()).await {
+        match cache.guarded_call("the list of nodes", cache.flights.patience(), self.feed.applied()).await {
             // Whoever waits for this node waits for the lease then.
             Ok(()) | Err(NoAnswer::Error(_) | NoAnswer::Deadline) => Ok(()),
             Err(NoAnswer::Panic) => Err(NoAnswer::Panic),
@@ -309,7 +309,8 @@ impl Post {
     async fn ask(&mut self, cache: &Cache) -> Result<(Now, Poll, Vec<Change>), NoAnswer> {
         let (began, poll) = (Now::exact(&*cache.clock), cache.echoes.poll_begins());
         let polling = self.feed.poll();
-        let changes = cache.ask("the feed of changes to keys", cache.flights.patience(), polling).await?;
+        let changes =
+            cache.guarded_call("the feed of changes to keys", cache.flights.patience(), polling).await?;
         Ok((began, poll, changes))
     }
 }

@@ -277,7 +277,7 @@ impl Cache {
     }
 
     /// Asks the store, see [`attempt`], and counts where it gives no answer.
-    async fn ask<T>(
+    async fn guarded_call<T>(
         &self,
         what: &'static str,
         deadline: Duration,

@@ -7,6 +7,6 @@ impl Cache {
     /// Has the store keep another hash of the same password. If it fails, the next verification tries again.
     pub(crate) async fn rehashed(&self, email: &str, from: &PasswordHash, to: &PasswordHash) {
         let keeping = self.backend.rehashed(email, from, to);
-        let _ = self.ask("the store of a stronger hash", self.limits.deadline, keeping).await;
+        let _ = self.guarded_call("the store of a stronger hash", self.limits.deadline, keeping).await;
     }
 }
