@@ -9,11 +9,15 @@ use tower_api_key::{ConfigError, RequireScopeLayer, SqliteStore};
 
 use crate::access::{self, Managers};
 use crate::again::{CYCLE_KEY, DEPLOY, MANAGE, OWN_KEY, OWN_PASSWORD, UPLOAD};
+use crate::budget::Budget;
 use crate::deployments::{self, Deployments};
-use crate::files::{FILE, Files};
+use crate::files::Files;
 use crate::place::{OfKey, OfPath};
 use crate::refusal::{self, method_not_allowed};
 use crate::{accounts, organizations, projects, tokens, uploads};
+
+/// Bytes of a body of JSON. Uploads have limits of their own.
+const BODY: usize = 16 * 1024;
 
 /// What the handlers work on.
 #[derive(Clone)]
@@ -22,6 +26,7 @@ pub(crate) struct App {
     pub(crate) managers: Managers,
     pub(crate) passwords: Passwords,
     pub(crate) files: Files,
+    pub(crate) budget: Budget,
     pub(crate) deployments: Deployments,
     /// Where clients reach this service.
     pub(crate) address: String,
@@ -41,9 +46,8 @@ impl App {
         // Whoever knows the URL may put its file there, and nothing else.
         let by_url = Router::new()
             .route("/uploads/{url}", put(uploads::put))
-            .method_not_allowed_fallback(method_not_allowed)
-            .layer(DefaultBodyLimit::max(FILE));
-        Ok(people.merge(devices).merge(by_url).with_state(self))
+            .method_not_allowed_fallback(method_not_allowed);
+        Ok(people.merge(devices).merge(by_url).layer(DefaultBodyLimit::max(BODY)).with_state(self))
     }
 }
 

@@ -5,12 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde::ser::Error;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use tokio::sync::RwLock;
+use tokio::time::interval;
+use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::digest::Digest;
 use tower_api_key::{Principal, Timestamp};
 
+use crate::budget::Room;
+use crate::heaviest::heaviest;
 use crate::last::keep_last;
 use crate::place::Place;
 
@@ -19,7 +24,11 @@ pub(crate) const FILE: usize = 16 * 1024 * 1024;
 /// Files of a project that are on their way at a time.
 const PREPARED: usize = 32;
 /// Files of a project that are kept, and their bytes.
-const KEPT: (usize, usize) = (1000, 256 * 1024 * 1024);
+const KEPT: (usize, usize) = (1000, 64 * 1024 * 1024);
+/// Bytes of the files of all projects.
+const KEPT_OF_ALL: usize = 128 * 1024 * 1024;
+/// How often what has not arrived or was not finished in time is dropped.
+const SWEEP: Duration = Duration::from_secs(1);
 
 pub(crate) type Files = Arc<RwLock<Kept>>;
 
@@ -42,7 +51,7 @@ pub(crate) struct Prepared {
     pub(crate) until: Timestamp,
     /// Who announced it.
     pub(crate) by: Principal,
-    pub(crate) bytes: Option<Bytes>,
+    pub(crate) arrived: Option<(Bytes, Room)>,
 }
 
 /// A file that has arrived.
@@ -51,14 +60,35 @@ pub(crate) struct File {
     pub(crate) id: String,
     pub(crate) kind: String,
     pub(crate) name: String,
-    /// What else was said of it.
-    pub(crate) details: Map<String, Value>,
+    /// What else was said of it, as the text of an object: parsed, it could take a hundred times the memory.
+    #[serde(serialize_with = "as_json")]
+    pub(crate) details: String,
     /// The id of the key that it came with.
     pub(crate) by: String,
     #[serde(skip)]
     pub(crate) place: Place,
     #[serde(skip)]
     pub(crate) bytes: Bytes,
+}
+
+impl File {
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.name.len() + self.details.len() + self.bytes.len()
+    }
+}
+
+fn as_json<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serde_json::from_str::<Value>(text).map_err(S::Error::custom)?.serialize(serializer)
+}
+
+/// Drops uploads once their deadline has passed, whether or not a request follows.
+pub(crate) async fn sweep(files: Files) {
+    let mut ticks = interval(SWEEP);
+    loop {
+        ticks.tick().await;
+        let now = SystemClock::new().wall();
+        files.write().await.prepared.retain(|prepared| now < prepared.until);
+    }
 }
 
 impl Kept {
@@ -88,7 +118,8 @@ impl Kept {
         self.prepared.remove(self.prepared.iter().position(is_it)?)
     }
 
-    /// Keeps a file under an id of its own. The oldest ones of the project give way.
+    /// Keeps a file under an id of its own. The oldest ones of the project give way, and past the bound of all projects the oldest
+    /// ones of the project that holds the most, in the organization that holds the most.
     pub(crate) fn keep(&mut self, file: File) -> String {
         self.made += 1;
         let id = format!("file_{}", self.made);
@@ -96,12 +127,28 @@ impl Kept {
         keep_last(&mut self.files, File { id: id.clone(), ..file }, KEPT.0, |one, other| {
             one.place == other.place
         });
-        while self.of(&place).map(|file| file.bytes.len()).sum::<usize>() > KEPT.1
-            && let Some(oldest) = self.files.iter().position(|file| file.place == place)
+        while self.of(&place).map(File::size).sum::<usize>() > KEPT.1 {
+            self.forget_oldest_of(&place);
+        }
+        while self.files.iter().map(File::size).sum::<usize>() > KEPT_OF_ALL
+            && let Some(place) = self.heaviest().cloned()
         {
-            self.files.remove(oldest);
+            self.forget_oldest_of(&place);
         }
         id
+    }
+
+    fn heaviest(&self) -> Option<&Place> {
+        let files = || self.files.iter();
+        let organization = heaviest(files().map(|file| (&file.place.organization, file.size())))?;
+        let own = files().filter(|file| file.place.organization == *organization);
+        heaviest(own.map(|file| (&file.place, file.size())))
+    }
+
+    fn forget_oldest_of(&mut self, place: &Place) {
+        if let Some(oldest) = self.files.iter().position(|file| file.place == *place) {
+            self.files.remove(oldest);
+        }
     }
 
     pub(crate) fn of<'k>(&'k self, place: &'k Place) -> impl Iterator<Item = &'k File> {

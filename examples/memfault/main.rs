@@ -13,9 +13,12 @@ mod access;
 mod accounts;
 mod again;
 mod app;
+mod budget;
 mod deployments;
 mod errors;
 mod files;
+#[path = "../support/heaviest.rs"]
+mod heaviest;
 #[path = "../support/last.rs"]
 mod last;
 mod organizations;
@@ -37,6 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::App;
+use budget::Budget;
 use files::Kept;
 use seed::Credentials;
 use support::Failure;
@@ -54,6 +58,7 @@ async fn main() -> Result<(), Failure> {
         managers: access::managers(store.clone())?,
         passwords: Passwords::new()?,
         files: Arc::new(RwLock::new(Kept::new(patience))),
+        budget: Budget::default(),
         deployments: Arc::default(),
         address: support::env_or("PUBLIC_URL", &format!("http://{}", listener.local_addr()?))?,
         store: store.clone(),
@@ -77,6 +82,7 @@ async fn main() -> Result<(), Failure> {
 "#
     );
 
+    tokio::spawn(files::sweep(Arc::clone(&app.files)));
     support::serve(listener, app.routes()?, shutdown).await?;
     store.close().await;
     Ok(())

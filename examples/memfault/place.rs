@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::refusal::{At, Refusal};
 
 /// A project of an organization.
-#[derive(Deserialize, Clone, PartialEq, Eq)]
+#[derive(Deserialize, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     pub(crate) organization: String,
     pub(crate) project: String,

@@ -1,7 +1,10 @@
 //! Files in three steps, as the client sends them: announce one, put it to a URL of its own, and say what it is.
 
+use std::time::Duration;
+
 use axum::Json;
-use axum::extract::{FromRequest, Request, State};
+use axum::body::{Body as Stream, Bytes, HttpBody};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -14,7 +17,7 @@ use crate::again::{UPLOAD, still_may};
 use crate::app::App;
 use crate::files::{FILE, File, Prepared};
 use crate::place::{OfKey, OfPath, Place};
-use crate::refusal::{At, Body, Raw, Refusal};
+use crate::refusal::{At, Body, Refusal};
 use crate::text::Text;
 
 /// Routes that end an upload, and the kind of file that they take.
@@ -29,8 +32,10 @@ pub(crate) const KINDS: [(&str, &str); 5] = [
 pub(crate) const KINDS_OF_DEVICES: [(&str, &str); 2] = [("coredump", "COREDUMP"), ("mar", "MAR")];
 
 /// How long a file may take to arrive, and a chunk from a device on a slow line.
-const FILE_SECONDS: u64 = 300;
-const CHUNK_SECONDS: u64 = 60;
+const FILE_TIME: Duration = Duration::from_secs(300);
+const CHUNK_TIME: Duration = Duration::from_secs(60);
+/// Bytes of one chunk, or of several in one message.
+const CHUNK: usize = 2 * 1024 * 1024;
 
 #[derive(Deserialize)]
 pub(crate) struct Announced {
@@ -78,7 +83,7 @@ pub(crate) async fn prepare<P: Into<Place>>(
         size,
         until,
         by: caller,
-        bytes: None,
+        arrived: None,
     });
     Ok(Json(json!({ "data": { "upload_url": format!("{}/uploads/{url}", app.address), "token": token } })))
 }
@@ -86,23 +91,27 @@ pub(crate) async fn prepare<P: Into<Place>>(
 pub(crate) async fn put(
     State(app): State<App>,
     At(url): At<String>,
-    request: Request,
+    body: Stream,
 ) -> Result<StatusCode, Refusal> {
     let (url, clock) = (digest(&url), SystemClock::new());
     // Strangers are refused before anything of theirs is read.
-    let (size, by, place) = {
+    let (size, by, place, until) = {
         let mut files = app.files.write().await;
         let expected = files.expected_at(&url, clock.wall()).ok_or_else(Refusal::not_found)?;
-        (expected.size, expected.by.clone(), expected.place.clone())
+        (expected.size, expected.by.clone(), expected.place.clone(), expected.until)
     };
-    let Raw::<FILE_SECONDS>(bytes) = Raw::from_request(request, &app).await?;
-    if bytes.len() != size {
-        return Err(Refusal::bad(format!("Expected {size} bytes, found {}", bytes.len())));
+    let room = app.budget.take(&place, size)?;
+    // What arrives after the deadline of the upload would be dropped.
+    let bytes = room.read(body, FILE_TIME.min(until.saturating_since(clock.wall()))).await?;
+    let found = |found: &str| Refusal::bad(format!("Expected {size} bytes, found {found}"));
+    let bytes = bytes.ok_or_else(|| found("more"))?;
+    if bytes.len() < size {
+        return Err(found(&bytes.len().to_string()));
     }
     // The URL is good for as long as the caller who was given it may upload.
     still_may(&by, &UPLOAD, &place).await?;
     let mut files = app.files.write().await;
-    files.expected_at(&url, clock.wall()).ok_or_else(Refusal::not_found)?.bytes = Some(bytes);
+    files.expected_at(&url, clock.wall()).ok_or_else(Refusal::not_found)?.arrived = Some((bytes, room));
     Ok(StatusCode::OK)
 }
 
@@ -116,17 +125,17 @@ pub(crate) async fn finish(
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
     still_may(&caller, &UPLOAD, &place).await?;
     let mut files = app.files.write().await;
-    let has_arrived = |prepared: &Prepared| prepared.kind == kind && prepared.bytes.is_some();
+    let has_arrived = |prepared: &Prepared| prepared.kind == kind && prepared.arrived.is_some();
     let prepared = files.take(&digest(&token), &place, has_arrived);
-    let bytes = prepared.and_then(|prepared| prepared.bytes);
-    let bytes = bytes.ok_or_else(|| {
+    let arrived = prepared.and_then(|prepared| prepared.arrived);
+    let (bytes, _room) = arrived.ok_or_else(|| {
         Refusal::bad("Expected the token of such a file that was uploaded, found another one")
     })?;
     let id = files.keep(File {
         id: String::new(),
         kind: kind.to_owned(),
         name: name.as_ref().to_owned(),
-        details,
+        details: Value::Object(details).to_string(),
         by: caller.key_id().to_string(),
         place,
         bytes,
@@ -141,8 +150,13 @@ pub(crate) async fn chunk(
     OfKey(place): OfKey,
     At(serial): At<Text>,
     headers: HeaderMap,
-    Raw(bytes): Raw<CHUNK_SECONDS>,
+    body: Stream,
 ) -> Result<StatusCode, Refusal> {
+    let too_large = || Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large");
+    let announced = body.size_hint().exact().map_or(Ok(CHUNK), usize::try_from);
+    let size = announced.ok().filter(|size| *size <= CHUNK).ok_or_else(too_large)?;
+    let room = app.budget.take(&place, size)?;
+    let bytes = room.read(body, CHUNK_TIME).await?.ok_or_else(too_large)?;
     if bytes.is_empty() {
         return Err(Refusal::bad("Expected a chunk, found nothing"));
     }
@@ -152,7 +166,7 @@ pub(crate) async fn chunk(
         id: String::new(),
         kind: "CHUNK".to_owned(),
         name: serial.as_ref().to_owned(),
-        details: Map::from_iter([("content_type".to_owned(), content_type.into())]),
+        details: json!({ "content_type": content_type }).to_string(),
         by: caller.key_id().to_string(),
         place,
         bytes,
@@ -174,10 +188,10 @@ pub(crate) async fn show(
     State(app): State<App>,
     OfPath(place): OfPath,
     At(OfFile { id }): At<OfFile>,
-) -> Result<Vec<u8>, Refusal> {
+) -> Result<Bytes, Refusal> {
     let files = app.files.read().await;
     let found = files.of(&place).find(|file| file.id == id);
-    found.map(|file| file.bytes.to_vec()).ok_or_else(Refusal::not_found)
+    found.map(|file| file.bytes.clone()).ok_or_else(Refusal::not_found)
 }
 
 /// Tells whether the symbols of a build are here, by its GNU build id, which stands in a note of the ELF file.

@@ -83,24 +83,6 @@ pub(crate) async fn method_not_allowed() -> Refusal {
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
 }
 
-/// A body of any bytes, which arrives within `SECONDS`.
-pub(crate) struct Raw<const SECONDS: u64 = BODY_SECONDS>(pub(crate) Bytes);
-
-impl<S: Send + Sync, const SECONDS: u64> FromRequest<S> for Raw<SECONDS> {
-    type Rejection = Refusal;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let bytes = timeout(Duration::from_secs(SECONDS), Bytes::from_request(request, state)).await;
-        let late = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "The body took too long");
-        bytes.map_err(late)?.map(Self).map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large")
-            }
-            status => Refusal::new(status, "Expected a body, found only a part of one"),
-        })
-    }
-}
-
 /// A body, read as JSON whatever its content type says.
 pub(crate) struct Body<T>(pub(crate) T);
 
@@ -108,7 +90,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let Raw::<BODY_SECONDS>(bytes) = Raw::from_request(request, state).await?;
+        let bytes = bytes_of(request, state).await?;
         // An object, as a list of the same values would be read as well. It is not read by way of one, which would forget which
         // of its fields stood there twice.
         let read = serde_json::from_slice::<HashMap<String, IgnoredAny>>(&bytes)
@@ -120,6 +102,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             }
         })
     }
+}
+
+async fn bytes_of<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refusal> {
+    let bytes = timeout(Duration::from_secs(BODY_SECONDS), Bytes::from_request(request, state)).await;
+    let late = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "The body took too long");
+    bytes.map_err(late)?.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
+        status => Refusal::new(status, "Expected a body, found only a part of one"),
+    })
 }
 
 /// The segments of a path. Nothing is called by what cannot be read.

@@ -55,6 +55,33 @@ impl Held {
     }
 }
 
+/// Sends the head of a request, and the body once the server asks for it.
+pub(crate) async fn expect(
+    address: &str,
+    method: &Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
+    let mut stream = connect(address).await;
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {length}\r\n\
+         expect: 100-continue\r\nconnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let mut answer = vec![0; go_on.len()];
+    timeout(PATIENCE, stream.read_exact(&mut answer)).await.expect("a word in time").unwrap();
+    if answer == go_on {
+        answer.clear();
+        stream.write_all(body).await.unwrap();
+    }
+    timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("an answer in time").unwrap();
+    parse(&answer)
+}
+
 /// Sends what is no whole head, and waits until the server ends the connection.
 pub(crate) async fn is_ended(address: String, sent: Vec<u8>) {
     let mut stream = connect(&address).await;

@@ -5,6 +5,7 @@ mod ends;
 mod headers;
 mod held;
 mod manage;
+mod memory;
 mod reach;
 mod roles;
 mod uploads;

@@ -139,8 +139,13 @@ impl Server {
         timeout(PATIENCE, end).await.expect("an end in time")
     }
 
+    /// Returns the id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("a running server")
+    }
+
     async fn terminate(&self) {
-        let pid = self.child.id().expect("a running server").to_string();
+        let pid = self.id().to_string();
         let kill = Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
         assert!(kill.success());
     }

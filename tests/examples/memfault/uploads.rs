@@ -12,12 +12,12 @@ use super::{
 use crate::server::Server;
 
 /// A file that was announced: the path of its URL, and its token.
-struct Announced {
-    path: String,
-    token: String,
+pub(super) struct Announced {
+    pub(super) path: String,
+    pub(super) token: String,
 }
 
-async fn announce(
+pub(super) async fn announce(
     server: &Server,
     credential: &Credential,
     route: &str,
@@ -40,7 +40,7 @@ async fn put(server: &Server, path: &str, bytes: &'static [u8]) -> u16 {
     answer.status.as_u16()
 }
 
-fn said(token: &str) -> Value {
+pub(super) fn said(token: &str) -> Value {
     json!({ "file": { "token": token, "md5": "0", "name": "file.bin" }, "device_serial": "device-1" })
 }
 
