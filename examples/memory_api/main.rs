@@ -14,6 +14,8 @@ mod again;
 mod api_keys;
 mod app;
 mod fields;
+#[path = "../support/heaviest.rs"]
+mod heaviest;
 #[path = "../support/last.rs"]
 mod last;
 mod limiting;

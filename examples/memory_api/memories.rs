@@ -8,20 +8,24 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde::ser::Error;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 use tokio::sync::RwLock;
 use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::{Environment, Principal};
 
 use crate::again::{Needed, again, scope};
 use crate::fields::{Fields, text};
+use crate::heaviest::heaviest;
 use crate::last::keep_last;
 use crate::refusal::{Refusal, success};
 use crate::time::written;
 
 /// How many memories of each owner are kept.
 const MOST: usize = 1000;
+/// Bytes of the memories of all owners: anyone can sign up.
+const BYTES: usize = 64 * 1024 * 1024;
 /// How many a query answers with: by default, and at most.
 const FOUND: (u64, u64) = (5, 100);
 const A_TEXT: &str = "a text of 1 to 50000 characters without control characters but line breaks and tabs";
@@ -45,13 +49,15 @@ struct Memory {
     #[serde(skip)]
     space: Space,
     text: String,
-    metadata: Map<String, Value>,
+    /// The text of an object: parsed, it could take a hundred times the memory.
+    #[serde(serialize_with = "as_json")]
+    metadata: String,
     created_at: Option<String>,
     updated_at: Option<String>,
 }
 
 /// Whose memories these are.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Space(String, Environment);
 
 impl Space {
@@ -60,7 +66,27 @@ impl Space {
     }
 }
 
+impl Memory {
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.text.len() + self.metadata.len()
+    }
+}
+
+fn as_json<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serde_json::from_str::<Value>(text).map_err(S::Error::custom)?.serialize(serializer)
+}
+
 impl Kept {
+    /// Forgets the oldest memories of the owner that holds the most, until all fit.
+    fn fit(&mut self) {
+        while self.last.iter().map(Memory::size).sum::<usize>() > BYTES
+            && let Some(space) = heaviest(self.last.iter().map(|memory| (&memory.space, memory.size())))
+            && let Some(oldest) = self.last.iter().position(|memory| memory.space == *space)
+        {
+            self.last.remove(oldest);
+        }
+    }
+
     fn of(&self, caller: &Principal) -> impl Iterator<Item = &Memory> {
         let space = Space::of(caller);
         self.last.iter().filter(move |memory| memory.space == space)
@@ -85,7 +111,7 @@ pub(crate) async fn create(
     mut fields: Fields,
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
     let text = fields.required("text", A_TEXT, memory_text);
-    let metadata = fields.optional("metadata", "an object", object).unwrap_or_default();
+    let metadata = fields.optional("metadata", "an object", object).unwrap_or_else(|| "{}".to_owned());
     fields.finish()?;
     let caller = again(&caller, &WRITE).await?;
 
@@ -95,6 +121,7 @@ pub(crate) async fn create(
     let memory =
         Memory { id, space: Space::of(&caller), text, metadata, created_at: now.clone(), updated_at: now };
     keep_last(&mut kept.last, memory.clone(), MOST, |one, other| one.space == other.space);
+    kept.fit();
     Ok((StatusCode::CREATED, success(memory)))
 }
 
@@ -124,7 +151,9 @@ pub(crate) async fn update(
     memory.text = text.unwrap_or_else(|| memory.text.clone());
     memory.metadata = metadata.unwrap_or_else(|| memory.metadata.clone());
     memory.updated_at = written(SystemClock::new().wall());
-    Ok(success(&*memory))
+    let changed = success(&*memory);
+    kept.fit();
+    Ok(changed)
 }
 
 pub(crate) async fn forget(
@@ -164,8 +193,8 @@ fn memory_text(value: &Value) -> Option<String> {
     text(value, 50_000, |symbol| symbol.is_control() && !matches!(symbol, '\n' | '\r' | '\t'))
 }
 
-fn object(value: &Value) -> Option<Map<String, Value>> {
-    value.as_object().cloned()
+fn object(value: &Value) -> Option<String> {
+    value.is_object().then(|| value.to_string())
 }
 
 fn words(text: &str) -> HashSet<String> {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 use tower_api_key::Environment;
 
-use super::{assert_invalid, assert_refused, call, create, data};
+use super::{assert_invalid, assert_refused, call, create, data, sign_up};
 use crate::client::ask;
 use crate::server::Server;
 use crate::stranger;
@@ -144,4 +144,24 @@ async fn memories_of_other_organizations_and_of_other_environments_are_not_there
         }
     }
     assert_eq!(data(&call(&server, own, Method::GET, one, &Value::Null).await, StatusCode::OK), made);
+}
+
+#[tokio::test]
+async fn the_oldest_memories_of_the_largest_owner_give_way() {
+    let folder = tempdir().unwrap();
+    let server = Server::start_with("memory_api", folder.path(), &[("RATE_LIMIT", "10000")]).await;
+    let remember = async |key: &str, body: &Value| {
+        data(&call(&server, key, Method::POST, ALL, body).await, StatusCode::CREATED);
+    };
+    let list =
+        async |key: &str| data(&call(&server, key, Method::GET, ALL, &Value::Null).await, StatusCode::OK);
+    let (small, large) = (server.key("admin_key"), sign_up(&server, "Large", "large@example.com").await);
+    remember(small, &json!({ "text": "The user likes pizza" })).await;
+    let wanted = json!({ "text": "a", "metadata": { "large": "a".repeat(255 * 1024) } });
+    for _ in 0..300 {
+        remember(&large.text, &wanted).await;
+    }
+    let kept = list(&large.text).await.as_array().unwrap().len();
+    assert!((250..=257).contains(&kept), "{kept} memories of 255 KiB, of 64 MiB in all");
+    assert_eq!(list(small).await[0]["text"], "The user likes pizza", "the oldest of all");
 }
