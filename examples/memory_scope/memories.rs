@@ -6,7 +6,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::ser::Error;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use tokio::sync::RwLock;
 use tower_api_key::Principal;
@@ -34,7 +35,24 @@ pub(crate) struct NewMemory {
     scope: Category,
     domain: Option<Text>,
     source: Text,
-    value_json: Map<String, Value>,
+    value_json: Object,
+}
+
+/// The text of an object: parsed, it could take a hundred times the memory.
+#[derive(Deserialize, Clone)]
+#[serde(from = "Map<String, Value>")]
+struct Object(String);
+
+impl From<Map<String, Value>> for Object {
+    fn from(object: Map<String, Value>) -> Self {
+        Self(Value::Object(object).to_string())
+    }
+}
+
+impl Serialize for Object {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<Value>(&self.0).map_err(S::Error::custom)?.serialize(serializer)
+    }
 }
 
 #[derive(Deserialize, Serialize, Clone, Copy)]

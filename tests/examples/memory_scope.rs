@@ -239,3 +239,21 @@ async fn a_wrong_setting_is_named() {
         assert!(end.stderr.contains(&format!("Error: {variable}: expected ")), "{}", end.stderr);
     }
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_kept_memory_takes_about_as_much_as_its_text() {
+    let folder = tempdir().unwrap();
+    let server = Server::start_with("memory_scope", folder.path(), &[("RATE_LIMIT", "10000")]).await;
+    let body = json!({
+        "user_id": "a", "scope": "schedule", "source": "a", "value_json": { "a": vec![json!({ "": 0 }); 7000] },
+    })
+    .to_string();
+    let idle = server.resident("VmRSS:");
+    for _ in 0..60 {
+        let kept = ask(Method::POST, &server.url("/memory"), Some(server.key("test_key")), &body).await;
+        assert_eq!(kept.status, StatusCode::CREATED, "{:?}", kept.body);
+    }
+    let more = server.resident("VmRSS:") - idle;
+    assert!(more < 64 * 1024 * 1024, "{more} bytes more for 60 times {}", body.len());
+}

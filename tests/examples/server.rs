@@ -1,6 +1,7 @@
 //! An example as a child process.
 
 use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -139,8 +140,14 @@ impl Server {
         timeout(PATIENCE, end).await.expect("an end in time")
     }
 
-    /// Returns the id of its process.
-    pub(crate) fn id(&self) -> u32 {
+    /// Returns the bytes of memory that the process has, by the name of a line in its `status` on Linux.
+    pub(crate) fn resident(&self, field: &str) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+        line.split_whitespace().next().unwrap().parse::<usize>().unwrap() * 1024
+    }
+
+    fn id(&self) -> u32 {
         self.child.id().expect("a running server")
     }
 

@@ -1,7 +1,5 @@
 //! How much memory uploads take: a project key is public, so anyone may send them.
 
-use std::fs;
-
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::tempdir;
@@ -39,18 +37,12 @@ async fn announce_to_other(server: &Server) -> Announced {
     announce(server, &other, &format!("{OTHER_PROJECT}/upload"), "MAR", FILE).await
 }
 
-fn resident(server: &Server, field: &str) -> usize {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
-    line.split_whitespace().next().unwrap().parse::<usize>().unwrap() * 1024
-}
-
 #[tokio::test]
 async fn many_large_uploads_with_one_project_key_take_bounded_memory_and_no_room_of_others() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let announced = announce_files(&server, 32).await;
-    let idle = cfg!(target_os = "linux").then(|| resident(&server, "VmRSS:"));
+    let idle = cfg!(target_os = "linux").then(|| server.resident("VmRSS:"));
 
     let mut uploads = JoinSet::new();
     for announced in announced {
@@ -60,7 +52,7 @@ async fn many_large_uploads_with_one_project_key_take_bounded_memory_and_no_room
     let (taken, refused): (Vec<_>, Vec<_>) =
         uploads.join_all().await.into_iter().partition(|answer| answer.status == StatusCode::OK);
     if let Some(idle) = idle {
-        let most = resident(&server, "VmHWM:") - idle;
+        let most = server.resident("VmHWM:") - idle;
         assert!(most < 160 * MIB, "{} MiB more than idle", most / MIB);
     }
     assert_eq!((taken.len(), refused.len()), (2, 30));
@@ -107,14 +99,14 @@ async fn uploads_are_gone_from_memory_once_their_deadline_has_passed() {
     }
     assert_error(&put_file(&server, &uploads[2]).await, 503);
 
-    let full = cfg!(target_os = "linux").then(|| resident(&server, "VmRSS:"));
+    let full = cfg!(target_os = "linux").then(|| server.resident("VmRSS:"));
 
     // It is announced last, so all have ended by its deadline.
     let held = Held::begin(&server, Method::PUT, &other.path, ("x-any", ""), &"7".repeat(FILE)).await;
     assert_error(&held.answer().await, 408);
     if let Some(full) = full {
         let is_freed = async {
-            while resident(&server, "VmRSS:") > full - 2 * FILE + MIB {
+            while server.resident("VmRSS:") > full - 2 * FILE + MIB {
                 yield_now().await;
             }
         };
