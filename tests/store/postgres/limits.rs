@@ -1,6 +1,7 @@
 //! A role with fewer connections than a store would use.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -14,6 +15,9 @@ use crate::samples;
 
 const KEYS: usize = 200;
 const AT_A_TIME: usize = 20;
+
+/// Long for a connection on a busy machine, and short for one that is refused.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[tokio::test]
 async fn lookups_wait_for_the_connections_that_a_role_may_have() {
@@ -47,7 +51,7 @@ async fn lookups_wait_for_the_connections_that_a_role_may_have() {
 /// Presents all keys, some at a time, and returns how many were not admitted, and whether a key can be added meanwhile.
 async fn present_all(pool: PgPool) -> (usize, bool) {
     let store = PostgresStore::with_pool(pool).await.unwrap();
-    let node = Arc::new(Authenticator::builder(store.clone()).build().unwrap());
+    let node = Arc::new(Authenticator::builder(store.clone()).deadline(PATIENCE).build().unwrap());
     node.start().await.unwrap();
     let mut clients = JoinSet::new();
     for client in 0..AT_A_TIME {
