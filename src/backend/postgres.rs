@@ -170,10 +170,12 @@ impl PostgresStore {
     }
 }
 
-/// Returns a name for the tables: a server has many, and its databases many schemas.
+/// Returns a name for the tables: a server has many, and its databases many schemas. It is the same in every session, so no time is a
+/// text: that would depend on the session's time zone.
 async fn identity(connections: &Connections) -> Result<String, BackendError> {
     const IDENTITY: &str =
-        "SELECT concat_ws(' ', 'postgres', current_database(), 'tower_api_key'::REGCLASS::OID, applied_at)
+        "SELECT concat_ws(' ', 'postgres', current_database(), 'tower_api_key'::REGCLASS::OID,
+            (extract(epoch FROM applied_at) * 1000000)::BIGINT)
         FROM tower_api_key_migration WHERE version = 1";
     ask_one(connections, sqlx::query_scalar(IDENTITY)).await
 }

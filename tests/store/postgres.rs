@@ -17,6 +17,7 @@ mod rights;
 mod taken_in;
 mod waiting;
 
+mod sessions;
 #[path = "../support/postgres_server.rs"]
 mod own_server;
 #[path = "../support/postgres.rs"]

@@ -81,7 +81,7 @@ impl ChangeRow {
 /// changed, answers it with an error, for the era. Of what was taken off the log, only the highest transaction is known: those from
 /// `low` on may have been new.
 const READ: &str = "SELECT pg_snapshot_xmin(now.snapshot)::TEXT AS low, now.snapshot::TEXT AS snapshot,
-        concat_ws(' ', pg_postmaster_start_time(), (SELECT era FROM tower_api_key_era)) AS server,
+        concat_ws(' ', (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::BIGINT, (SELECT era FROM tower_api_key_era)) AS server,
         coalesce((SELECT tx >= pg_snapshot_xmin(last) FROM tower_api_key_change_cut), FALSE) AS is_cut,
         EXISTS (SELECT FROM tower_api_key_node, tower_api_key_era WHERE node = $3
             AND listed_to >= (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $4) AS is_listed,
