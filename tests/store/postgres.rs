@@ -3,6 +3,7 @@
 //! `TEST_POSTGRES_URL` names a server in which databases may be created. Where there is none, these tests say that they are
 //! skipped; `.ci/run` starts one, and does not let them skip.
 
+mod encodings;
 mod feed;
 mod fleet;
 mod limits;
@@ -14,10 +15,10 @@ mod replicas;
 mod restoring;
 mod returning;
 mod rights;
+mod sessions;
 mod taken_in;
 mod waiting;
 
-mod sessions;
 #[path = "../support/postgres_server.rs"]
 mod own_server;
 #[path = "../support/postgres.rs"]

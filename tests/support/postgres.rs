@@ -27,11 +27,16 @@ pub(crate) fn is_absent() -> bool {
 
 impl Database {
     pub(crate) async fn create() -> Self {
+        Self::create_as("").await
+    }
+
+    /// Creates a database with settings of its own, as `CREATE DATABASE` has them behind the name.
+    pub(crate) async fn create_as(settings: &str) -> Self {
         let server = env::var("TEST_POSTGRES_URL").unwrap();
         let id = KeyId::generate(Timestamp::from_unix_millis(0)).unwrap();
         let name = format!("tower_api_{id}");
         let database = Self { server, name };
-        database.command("CREATE DATABASE", "").await;
+        database.command("CREATE DATABASE", settings).await;
         database
     }
 

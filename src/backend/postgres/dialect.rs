@@ -134,9 +134,10 @@ pub(super) fn is_crossed(error: &dyn DatabaseError) -> bool {
     matches!(error.code().as_deref(), Some("40P01" | "55P03"))
 }
 
-/// Tells whether the database cannot keep a value, whatever the time: a text with a zero byte (SQLSTATE 22021).
+/// Returns whether the database cannot hold a value, whatever the time: a text with a zero byte (SQLSTATE 22021), or with a character
+/// that the encoding of the database lacks (22P05).
 pub(super) fn is_unfit(error: &dyn DatabaseError) -> bool {
-    error.code().as_deref() == Some("22021")
+    matches!(error.code().as_deref(), Some("22021" | "22P05"))
 }
 
 /// A condition that is always met, and an error on a standby, which may be behind: what is unlogged cannot be read there.

@@ -5,7 +5,7 @@ use sqlx::{Executor, QueryBuilder, Row as _};
 use super::dialect::{Database, DatabaseConnection, DatabaseTransaction, memberships, up_to_date};
 use super::filter::restrict;
 use super::keys::{all_of, delete_owned, revoke_all};
-use super::read::understand;
+use super::read::{cannot_be_held, understand};
 use super::write::{Written, refused};
 use crate::backend::mark::Mark;
 use crate::backend::sql::{decode_membership, decode_user};
@@ -223,8 +223,11 @@ pub(super) async fn user<'c>(
         " AS memberships FROM tower_api_key_user WHERE email = $1",
         up_to_date!()
     );
-    let row: Option<PersonRow> =
-        sqlx::query_as(GET).bind(email).fetch_optional(database).await.map_err(understand)?;
+    let row: Option<PersonRow> = match sqlx::query_as(GET).bind(email).fetch_optional(database).await {
+        // A caller chooses the address of its credential. One that no person can have is unknown, and not an outage.
+        Err(error) if cannot_be_held(&error) => None,
+        row => row.map_err(understand)?,
+    };
     row.map(|(hash, version, memberships)| {
         decode_user(email.to_owned(), hash.as_deref(), version.as_deref(), memberships.as_deref())
     })

@@ -3,7 +3,7 @@
 use sqlx::error::UnexpectedNullError;
 use sqlx::{Decode, Executor, FromRow, QueryBuilder, Row as _, Type};
 
-use super::dialect::{Database, DatabaseTransaction, LOCK_ROW, Row, memberships, up_to_date};
+use super::dialect::{Database, DatabaseTransaction, LOCK_ROW, Row, is_unfit, memberships, up_to_date};
 use super::filter::restrict;
 use crate::backend::sql::{KeyRow, OwnerFacts, columns};
 use crate::backend::{BackendError, KeyFilter};
@@ -95,12 +95,18 @@ impl FoundKey {
     }
 }
 
-/// Tells a row that cannot be read from a store that cannot.
+/// Tells a row that cannot be read, and a value that cannot be asked for, from a store that cannot be read.
 pub(super) fn understand(error: sqlx::Error) -> BackendError {
     match error {
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => BackendError::corrupt(error),
+        error if cannot_be_held(&error) => BackendError::invalid(error),
         error => BackendError::unavailable(error),
     }
+}
+
+/// Returns whether a statement has a value that the database cannot hold, so that no row can have it.
+pub(super) fn cannot_be_held(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(is_unfit)
 }
 
 impl FromRow<'_, Row> for FoundKey {

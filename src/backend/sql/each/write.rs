@@ -9,11 +9,12 @@ use super::borrowed::{LONG_PATIENCE, PATIENCE, ask, in_time};
 use super::connections::Connections;
 use super::dialect::{
     AFTER_CHANGES, BEGIN_CHANGE, BEGIN_MASS_CHANGE, Database, DatabaseConnection, DatabaseTransaction,
-    KEEP_OWNERS, LOCK_OWNERS, is_crossed, is_unfit,
+    KEEP_OWNERS, LOCK_OWNERS, is_crossed,
 };
 use super::keys::{key_locks, make, note_first_use};
 use super::locks::KeyLocks;
 use super::owners;
+use super::read::cannot_be_held;
 use crate::backend::sql::{TOLD, encode_change};
 use crate::backend::{Actor, Announcement, BackendError, Change, KeyAction, KeyChange, OwnerChange};
 use crate::clock::Timestamp;
@@ -207,7 +208,7 @@ async fn log(transaction: &mut DatabaseTransaction<'_>, changes: &[Change]) -> R
 pub(super) fn refused(error: sqlx::Error) -> BackendError {
     match error {
         sqlx::Error::Database(error) if error.is_unique_violation() => BackendError::conflict(),
-        sqlx::Error::Database(error) if is_unfit(&*error) => BackendError::invalid(error),
+        error if cannot_be_held(&error) => BackendError::invalid(error),
         error => BackendError::unavailable(error),
     }
 }
