@@ -3,6 +3,7 @@
 //! `TEST_POSTGRES_URL` names a server in which databases may be created. Where there is none, these tests say that they are
 //! skipped; `.ci/run` starts one, and does not let them skip.
 
+mod altered;
 mod encodings;
 mod feed;
 mod fleet;

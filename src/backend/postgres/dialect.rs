@@ -140,6 +140,11 @@ pub(super) fn is_unfit(error: &dyn DatabaseError) -> bool {
     matches!(error.code().as_deref(), Some("22021" | "22P05"))
 }
 
+/// Returns whether a prepared statement has failed because its columns have other types by now (SQLSTATE 0A000).
+pub(super) fn is_outdated(error: &dyn DatabaseError) -> bool {
+    error.code().as_deref() == Some("0A000")
+}
+
 /// A condition that is always met, and an error on a standby, which may be behind: what is unlogged cannot be read there.
 macro_rules! up_to_date {
     () => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, Row as _};
+use sqlx::{FromRow, PgConnection, Row as _};
 
 use super::each::Connections;
 use super::listener::Listener;
@@ -106,15 +106,23 @@ impl Log {
 
     async fn read(&self) -> Result<Vec<PollRow>, BackendError> {
         let mut connection = self.connections.acquire().await?;
+        let mut rows = self.read_on(&mut connection).await;
+        if connection.asks_again(&rows).await {
+            rows = self.read_on(&mut connection).await;
+        }
+        connection.give_back(rows)
+    }
+
+    async fn read_on(&self, connection: &mut PgConnection) -> Result<Vec<PollRow>, BackendError> {
         let rows = sqlx::query_as(READ)
             .bind(self.cursor.as_ref().map(|cursor| cursor.snapshot.as_str()))
             .bind((POLLED + 1) as i64)
             .bind(self.node.id())
             .bind(self.node.least_ahead_millis())
             .bind(self.horizon.is_watched())
-            .fetch_all(&mut *connection)
+            .fetch_all(connection)
             .await;
-        connection.give_back(rows.map_err(BackendError::unavailable))
+        rows.map_err(BackendError::unavailable)
     }
 }
 

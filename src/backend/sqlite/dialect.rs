@@ -114,6 +114,11 @@ pub(super) fn is_unfit(_: &dyn DatabaseError) -> bool {
     false
 }
 
+/// Returns whether a prepared statement does not fit the tables any more. The driver prepares it anew by itself.
+pub(super) fn is_outdated(_: &dyn DatabaseError) -> bool {
+    false
+}
+
 /// Nothing: there is one file.
 macro_rules! up_to_date {
     () => {

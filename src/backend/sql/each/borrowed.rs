@@ -49,13 +49,18 @@ impl Borrowed {
     }
 }
 
-/// Asks one question on a connection. A function could not say of the question that it may be asked on any thread.
+/// Asks one question on a connection, twice where a prepared statement was outdated. A function could not say of the question that it may be
+/// asked on any thread.
 macro_rules! ask {
     ($connections:expr, |$connection:ident| $question:expr) => {
         async {
             let mut borrowed = $connections.acquire().await?;
             let $connection = &mut *borrowed;
-            let answer = $question.await;
+            let mut answer = $question.await;
+            if borrowed.asks_again(&answer).await {
+                let $connection = &mut *borrowed;
+                answer = $question.await;
+            }
             borrowed.give_back(answer)
         }
     };

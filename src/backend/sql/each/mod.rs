@@ -10,6 +10,7 @@ mod keys;
 mod locks;
 mod migrate;
 mod owners;
+mod plans;
 mod pooled;
 mod read;
 mod store;

@@ -14,6 +14,7 @@ use super::dialect::{
 use super::keys::{key_locks, make, note_first_use};
 use super::locks::KeyLocks;
 use super::owners;
+use super::plans::database_error;
 use super::read::cannot_be_held;
 use crate::backend::sql::{TOLD, encode_change};
 use crate::backend::{Actor, Announcement, BackendError, Change, KeyAction, KeyChange, OwnerChange};
@@ -128,12 +129,11 @@ async fn attempt(
     announcement: &mut Announcement,
 ) -> Result<Written, BackendError> {
     let patience = write.patience();
-    in_time(patience, ask!(connections, |connection| write_on(connection, write, announcement))).await
+    in_time(patience, ask!(connections, |connection| write_on(connection, write.clone(), announcement))).await
 }
 
 fn has_crossed(error: &BackendError) -> bool {
-    let database = error.cause().and_then(|cause| cause.downcast_ref::<sqlx::Error>()?.as_database_error());
-    database.is_some_and(is_crossed)
+    database_error(error).is_some_and(is_crossed)
 }
 
 async fn write_on(
