@@ -1,6 +1,7 @@
 //! Keys kept in an SQLite file.
 
 mod dialect;
+mod file;
 mod open;
 mod poll;
 
@@ -52,15 +53,17 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the database at `url`, such as `sqlite:keys.db`, and creates it if there is none.
+    /// Opens the database at `url`, such as `sqlite:keys.db`, and creates it if there is none, as a file that only its owner may read.
+    ///
+    /// The process has to be able to write the file and its folder, also where it only looks keys up.
     ///
     /// Every acknowledged change is on the disk, so that it survives the death of the process and of the machine: the
     /// write-ahead log is flushed with each transaction (`synchronous = FULL`).
     ///
     /// # Errors
     ///
-    /// [`Invalid`](super::BackendErrorKind::Invalid) if `url` is not the URL of an SQLite database in a file,
-    /// [`Unavailable`](super::BackendErrorKind::Unavailable) if the file cannot be opened or is no database,
+    /// [`Invalid`](super::BackendErrorKind::Invalid) if `url` is not the URL of an SQLite database in a file that may be written,
+    /// [`Unavailable`](super::BackendErrorKind::Unavailable) if the file cannot be opened or written, or is no database,
     /// [`Corrupt`](super::BackendErrorKind::Corrupt) if its schema is not that of this version of the crate.
     pub async fn open(url: &str) -> Result<Self, BackendError> {
         let pool = open::connect(url, Divided::MANAGEMENT).await?;
@@ -84,7 +87,7 @@ impl SqliteStore {
     /// As for [`open`](Self::open).
     pub async fn with_pool(pool: SqlitePool) -> Result<Self, BackendError> {
         let shared = Divided::shared(&pool);
-        each::migrate(&shared.writes).await?;
+        each::migrate(&shared.writes).await.map_err(|error| open::naming_file(&pool, error))?;
         let name = pool.connect_options().get_filename().to_path_buf();
         // Names differ by links and by the working directory; a database in memory has no file, and its name is its own.
         let (identity, connections) = match name.canonicalize() {
@@ -110,7 +113,7 @@ impl SqliteStore {
         None
     }
 
-    /// A file keeps no list of the processes that follow it: one that may only read it could not be on it.
+    /// A file keeps no list of the processes that follow it.
     const LISTS_NODES: bool = false;
 
     async fn wait_for_nodes(&self, lease: Duration, at_most: Duration) -> Propagation {

@@ -177,6 +177,11 @@
 //!
 #![doc = concat!("```sql\n", include_str!("roles.sql"), "```")]
 //!
+//! With SQLite, the process needs to be able to write the file and its folder, also where it only looks keys up. A file that the store
+//! creates may be read by its owner only (mode 0600), and so may SQLite's files beside it. The mode of a file that exists is left alone: one
+//! that was made under a umask of 022, by an earlier version or by hand, shows every user of the machine the hashes of passwords and the
+//! keys that can be read back, so `chmod 600 keys.db*` once.
+//!
 //! # Clocks
 //!
 //! Whether a key has expired is judged by the wall clock of the node that is asked: keep them in step (NTP), and think of the worst

@@ -9,6 +9,7 @@ mod ledger;
 mod many;
 mod metering;
 mod opening;
+mod rights;
 mod sharing;
 mod tampering;
 mod waiting;
@@ -63,10 +64,11 @@ fn bytes_in(folder: &Path) -> BTreeMap<OsString, Vec<u8>> {
     entries.map(|entry| (entry.file_name(), fs::read(entry.path()).unwrap())).collect()
 }
 
-/// Checks the kind of an error, and that it tells an operator what was expected and what was found.
+/// Checks the kind of an error, and that it tells an operator what cannot be done, or what was expected and what was found.
 fn says(error: &BackendError, kind: BackendErrorKind, found: &str) {
     let message = error.to_string();
     assert_eq!(error.kind(), kind, "{message}");
-    assert!(message.contains("expected") && message.contains("found"), "{message}");
+    let tells = message.starts_with("cannot ") || message.contains("expected") && message.contains("found");
+    assert!(tells, "{message}");
     assert!(message.contains(found), "`{found}` in: {message}");
 }

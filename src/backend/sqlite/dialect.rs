@@ -81,13 +81,17 @@ macro_rules! memberships {
 }
 pub(super) use memberships;
 
-/// Statements that come before the steps of the schema.
-pub(super) const PREPARE: &[&str] = &["CREATE TABLE IF NOT EXISTS tower_api_key_migration (
-    version    INTEGER PRIMARY KEY,
-    name       TEXT NOT NULL,
-    checksum   BLOB NOT NULL,
-    applied_at INTEGER NOT NULL DEFAULT (unixepoch() * 1000)
-) STRICT"];
+/// Statements that come before the steps of the schema. The last one changes nothing, and fails where nothing can be changed: SQLite opens
+/// a file for reading that it cannot open for writing, and says so when it is to write.
+pub(super) const PREPARE: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS tower_api_key_migration (
+        version    INTEGER PRIMARY KEY,
+        name       TEXT NOT NULL,
+        checksum   BLOB NOT NULL,
+        applied_at INTEGER NOT NULL DEFAULT (unixepoch() * 1000)
+    ) STRICT",
+    "DELETE FROM tower_api_key_migration WHERE FALSE",
+];
 
 pub(super) const SCHEMA: &[Migration] = &[
     Migration { version: 1, name: "keys", sql: include_str!("../sql/migrations/sqlite/0001_keys.sql") },

@@ -6,20 +6,29 @@ use std::time::Duration;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 
+use super::file::{cannot_open, create};
 use crate::backend::{BackendError, BackendErrorKind};
 
 /// How long to wait for whoever else is writing.
 const BUSY: Duration = Duration::from_secs(5);
 
 pub(super) async fn connect(url: &str, connections: u32) -> Result<SqlitePool, BackendError> {
-    let options = parse(url)?.create_if_missing(true).synchronous(SqliteSynchronous::Full).busy_timeout(BUSY);
-    let file = options.get_filename().display().to_string();
+    let options =
+        parse(url)?.create_if_missing(false).synchronous(SqliteSynchronous::Full).busy_timeout(BUSY);
+    let file = options.get_filename().to_path_buf();
+    create(&file)?;
     let pool = SqlitePoolOptions::new().max_connections(connections).connect_with(options).await;
-    pool.map_err(|error| {
-        let message =
-            format!("expected to open the SQLite database {file}, found that it cannot be: {error}");
-        BackendError::new(BackendErrorKind::Unavailable, message)
-    })
+    pool.map_err(|error| cannot_open(&file, &error))
+}
+
+/// Names the file in an error of a database that could not be asked.
+pub(super) fn naming_file(pool: &SqlitePool, error: BackendError) -> BackendError {
+    match (error.kind(), error.cause()) {
+        (BackendErrorKind::Unavailable, Some(cause)) => {
+            cannot_open(pool.connect_options().get_filename(), cause)
+        }
+        _ => error,
+    }
 }
 
 /// Reads the URL of a file. SQLite forgets the other kinds of database when a connection ends.
@@ -35,6 +44,11 @@ fn parse(url: &str) -> Result<SqliteConnectOptions, BackendError> {
     let (_, settings) = url.split_once('?').unwrap_or((url, ""));
     // A setting that is spelled in another way might mean the memory as well.
     let in_memory = settings.contains('%') || settings.split('&').any(|setting| setting == "mode=memory");
+    let is_read_only =
+        settings.split('&').any(|setting| matches!(setting, "mode=ro" | "immutable=true" | "immutable=1"));
+    if is_read_only {
+        return Err(wrong("one that may only be read: even lookups write SQLite's files beside it"));
+    }
     let options = SqliteConnectOptions::from_str(url).map_err(|error| wrong(&error.to_string()))?;
     let file = options.get_filename().to_string_lossy();
     if in_memory || file.is_empty() || file.starts_with("file:") || file.starts_with(":memory:") {
@@ -55,7 +69,10 @@ pub(super) async fn switch_to_write_ahead_log(pool: &SqlitePool) -> Result<(), B
                 tokio::time::sleep(PAUSE).await;
                 patience = patience.saturating_sub(PAUSE);
             }
-            other => return other.map(drop).map_err(BackendError::unavailable),
+            other => {
+                let switched = other.map(drop).map_err(BackendError::unavailable);
+                return switched.map_err(|error| naming_file(pool, error));
+            }
         }
     }
 }
