@@ -44,6 +44,8 @@ pub struct FeedHealth {
     pub is_listening: Option<bool>,
     /// How often the poller was restarted, with another feed, because the feed panicked. It pauses before, from 1 s up to 30 s.
     pub restarts: u64,
+    /// Why the last poll was not answered. `None` if it was, and before the first.
+    pub last_error: Option<Box<str>>,
 }
 
 impl Health {

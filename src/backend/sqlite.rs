@@ -14,6 +14,7 @@ use std::time::Duration;
 use sqlx::SqlitePool;
 
 use each::Divided;
+use file::File;
 
 use super::sql::changes_of;
 use super::{BackendError, Changes, Feed, Propagation};
@@ -49,13 +50,15 @@ type Store = SqliteStore;
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     connections: Divided,
+    file: File,
     changes: Changes,
 }
 
 impl SqliteStore {
     /// Opens the database at `url`, such as `sqlite:keys.db`, and creates it if there is none, as a file that only its owner may read.
     ///
-    /// The process has to be able to write the file and its folder, also where it only looks keys up.
+    /// The process has to be able to write the file and its folder, also where it only looks keys up. The file must not be replaced, moved or
+    /// deleted while it is open: everything is answered with an error then, until the process starts again.
     ///
     /// Every acknowledged change is on the disk, so that it survives the death of the process and of the machine: the
     /// write-ahead log is flushed with each transaction (`synchronous = FULL`).
@@ -88,13 +91,10 @@ impl SqliteStore {
     pub async fn with_pool(pool: SqlitePool) -> Result<Self, BackendError> {
         let shared = Divided::shared(&pool);
         each::migrate(&shared.writes).await.map_err(|error| open::naming_file(&pool, error))?;
-        let name = pool.connect_options().get_filename().to_path_buf();
-        // Names differ by links and by the working directory; a database in memory has no file, and its name is its own.
-        let (identity, connections) = match name.canonicalize() {
-            Ok(file) => (file, Divided::beside(&pool)),
-            Err(_) => (name, shared),
-        };
-        Ok(Self { changes: changes_of(format!("sqlite:{}", identity.display())), connections })
+        let file = File::of(&pool);
+        let changes = changes_of(format!("sqlite:{}", file.name().display()));
+        let connections = if file.is_in_memory() { shared } else { Divided::beside(&pool) };
+        Ok(Self { changes, connections, file })
     }
 
     /// Closes all connections, after what is under way has ended.
@@ -105,7 +105,11 @@ impl SqliteStore {
 
 impl SqliteStore {
     fn log(&self) -> Feed {
-        Feed::new(poll::Log::new(self.connections.polling.clone()))
+        Feed::new(poll::Log::new(self.connections.polling.clone(), self.file.clone()))
+    }
+
+    fn check_source(&self) -> Result<(), BackendError> {
+        self.file.check()
     }
 
     /// A file has no replicas.

@@ -32,8 +32,16 @@ impl NoAnswer {
     pub(crate) fn into_error(self, deadline: Duration) -> BackendError {
         match self {
             Self::Error(error) => error,
-            Self::Panic => BackendError::unavailable("it panicked"),
-            Self::Deadline => BackendError::unavailable(format!("it did not answer within {deadline:?}")),
+            other => BackendError::unavailable(other.message(deadline)),
+        }
+    }
+
+    /// Returns the cause as a text.
+    pub(super) fn message(&self, deadline: Duration) -> String {
+        match self {
+            Self::Error(error) => error.to_string(),
+            Self::Panic => "it panicked".to_owned(),
+            Self::Deadline => format!("it did not answer within {deadline:?}"),
         }
     }
 }

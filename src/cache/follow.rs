@@ -38,13 +38,14 @@ pub(super) struct Follower {
     progress: Mutex<Progress>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Progress {
     /// When the last poll began that was answered.
     polled: Option<Moment>,
     is_listening: Option<bool>,
     /// How often the feed panicked and was replaced.
     restarts: u64,
+    last_error: Option<Box<str>>,
 }
 
 impl Follower {
@@ -71,6 +72,11 @@ impl Follower {
     /// Returns how often the feed panicked and was replaced.
     pub(super) fn restarts(&self) -> u64 {
         self.progress().restarts
+    }
+
+    /// Returns why the last poll was not answered, if it was not.
+    pub(super) fn last_error(&self) -> Option<Box<str>> {
+        self.progress().last_error.clone()
     }
 
     /// Tells whether the last poll went without an answer.
@@ -262,6 +268,9 @@ impl Post {
     /// Polls once, and shows how it goes.
     async fn poll(&mut self, cache: &Cache) -> Result<(), NoAnswer> {
         let outcome = self.take_in(cache).await;
+        let error =
+            outcome.as_ref().err().map(|no_answer| no_answer.message(cache.flights.patience()).into());
+        cache.follower.progress().last_error = error;
         if let Some(feed) = cache.feed_health(Now::exact(&*cache.clock)) {
             cache.metrics.polled(&feed);
         }

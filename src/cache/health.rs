@@ -32,6 +32,7 @@ impl Cache {
         let lease_remaining = self.lease.remaining(now)?;
         let lag = self.follower.polled().map(|polled| now.monotonic.saturating_since(polled));
         let (is_listening, restarts) = (self.follower.is_listening(), self.follower.restarts());
-        Some(FeedHealth { lag, lease_remaining, is_listening, restarts })
+        let last_error = self.follower.last_error();
+        Some(FeedHealth { lag, lease_remaining, is_listening, restarts, last_error })
     }
 }

@@ -93,6 +93,7 @@
 //! | a node hears nothing (`feed_listening` is 0) | is answered | the next poll, 1 s |
 //! | a node was suspended | is answered | it trusts nothing when it wakes up, if it slept for longer than L |
 //! | a process stands still, or is cut off, within a transaction that changes keys | is answered, unless it is about the same key, or about the actor of that change: then after 1 s, when the server ends that transaction | as ever |
+//! | the file of SQLite was replaced or deleted while it was used | an error | the node admits keys that it knows until L (and S) have passed, then answers 503 until it is started again |
 //! | a node cannot write `tower_api_key_node` | is answered | it trusts nothing; every request asks the database |
 //!
 //! `DELETE /keys/{id}?wait=fleet` (`KeyManager::revoke_everywhere`) answers when no node admits the key any more, and says how
@@ -252,7 +253,10 @@
 //! What was revoked after the backup is in force again. Keep the log of changes outside of the database (`KeyManager::audit`), and
 //! revoke again what it says before you let requests in.
 //!
-//! - SQLite: copy with `VACUUM INTO` or `.backup`, not with `cp` while it is used. Stop the processes before a copy is put back.
+//! - SQLite: copy with `VACUUM INTO` or `.backup`, not with `cp` while it is used. Stop all processes before a copy is put back, and before a
+//!   file of the database is moved or deleted, `keys.db-wal` included: a process would go on with the file that it has opened. It notices
+//!   with the next poll, or with the next lookup or change, answers 503 from then on, and says so in its log and in
+//!   [`FeedHealth::last_error`](crate::FeedHealth::last_error). It has to be started again.
 //! - PostgreSQL, a physical backup or a point in time: the server starts anew, and all nodes read everything again.
 //! - PostgreSQL, `pg_dump`: numbers of transactions come from the old server. Where the new one is behind them, every poll takes
 //!   everything to be changed, and `wait=fleet` waits for the lease each time. Stop the nodes, restore, and before they start again:

@@ -9,6 +9,7 @@ mod ledger;
 mod many;
 mod metering;
 mod opening;
+mod replaced;
 mod rights;
 mod sharing;
 mod tampering;

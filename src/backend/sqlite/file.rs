@@ -1,10 +1,13 @@
-//! The file of a database: how it is created, and why it cannot be opened.
+//! The file of a database: how it is created, and whether it is still the one that was opened.
 
 use std::error::Error;
-use std::fs::OpenOptions;
-use std::io::ErrorKind;
-use std::path::Path;
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use sqlx::SqlitePool;
 use sqlx::error::DatabaseError;
 
 use crate::backend::{BackendError, BackendErrorKind};
@@ -37,4 +40,86 @@ pub(super) fn cannot_open(file: &Path, cause: &(dyn Error + 'static)) -> Backend
     };
     let message = format!("cannot open SQLite database {}: {cause}{what_to_change}", file.display());
     BackendError::new(BackendErrorKind::Unavailable, message)
+}
+
+/// The file that a store has opened. A name can lead to another file later, while SQLite goes on with the one that it has opened.
+#[derive(Debug, Clone)]
+pub(super) struct File {
+    path: PathBuf,
+    /// Unknown for a database in memory.
+    opened: Option<Identity>,
+    /// Whether the write-ahead log was deleted while it was in use.
+    has_lost_log: Arc<AtomicBool>,
+}
+
+/// The device and the number of a file.
+type Identity = (u64, u64);
+
+impl File {
+    /// Takes the file of an open database.
+    pub(super) fn of(pool: &SqlitePool) -> Self {
+        let name = pool.connect_options().get_filename().to_path_buf();
+        let opened = identity(&name).ok().flatten();
+        let path = match opened {
+            // The working directory may change.
+            Some(_) => std::path::absolute(&name).unwrap_or(name),
+            None => name,
+        };
+        Self { path, opened, has_lost_log: Arc::default() }
+    }
+
+    /// Returns whether the database is in memory, where only the connections of its pool find it.
+    pub(super) fn is_in_memory(&self) -> bool {
+        !self.path.exists()
+    }
+
+    /// Returns a name for the database that all its stores have in common: paths differ by links. A database in memory has a name of its own.
+    pub(super) fn name(&self) -> PathBuf {
+        self.path.canonicalize().unwrap_or_else(|_| self.path.clone())
+    }
+
+    /// Checks that the name still leads to the file that was opened.
+    ///
+    /// # Errors
+    ///
+    /// When it leads to another file, or to none: what this store reads and writes is not what others see.
+    pub(super) fn check(&self) -> Result<(), BackendError> {
+        let Some(opened) = self.opened else { return Ok(()) };
+        let cause = match identity(&self.path) {
+            _ if self.has_lost_log.load(Ordering::Relaxed) => "its write-ahead log was deleted".to_owned(),
+            Ok(Some(found)) if found != opened => "another file has taken its place".to_owned(),
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => "it was deleted or moved".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let file = self.path.display();
+        let message = format!(
+            "cannot use SQLite database {file} any more: {cause} while it was in use. Restart all processes that use it"
+        );
+        Err(BackendError::new(BackendErrorKind::Unavailable, message))
+    }
+
+    /// Returns whether the database has a write-ahead log, which it has for as long as a connection in that mode is open.
+    pub(super) fn has_log(&self) -> bool {
+        let mut log = self.name().into_os_string();
+        log.push("-wal");
+        self.opened.is_some() && Path::new(&log).exists()
+    }
+
+    /// Takes note that the write-ahead log was deleted while a connection was open. New connections would begin another one.
+    pub(super) fn lose_log(&self) {
+        self.has_lost_log.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(unix)]
+fn identity(file: &Path) -> io::Result<Option<Identity>> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(file).map(|metadata| Some((metadata.dev(), metadata.ino())))
+}
+
+/// Other systems do not let a file be replaced that is open.
+#[cfg(not(unix))]
+fn identity(file: &Path) -> io::Result<Option<Identity>> {
+    fs::metadata(file).map(|_| None)
 }

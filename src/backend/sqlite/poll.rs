@@ -1,7 +1,7 @@
 //! Reading what other processes have changed in the file.
 
 use super::each::Connections;
-
+use super::file::File;
 use crate::backend::sql::{POLLED, decode_changes};
 use crate::backend::{BackendError, Change, ChangeFeed};
 
@@ -12,19 +12,28 @@ type ChangeRow = (i64, Option<Vec<u8>>, String);
 /// order of their numbers, and none appears behind one that was read.
 pub(super) struct Log {
     connections: Connections,
+    file: File,
+    /// Whether the database had a write-ahead log while a connection was open.
+    had_log: bool,
     /// The number of the last row that was read, once the end of the log has been looked up.
     last: Option<i64>,
 }
 
 impl Log {
-    pub(super) fn new(connections: Connections) -> Self {
-        Self { connections, last: None }
+    pub(super) fn new(connections: Connections, file: File) -> Self {
+        Self { connections, file, had_log: false, last: None }
     }
 
-    async fn end(&self) -> Result<i64, BackendError> {
+    async fn end(&mut self) -> Result<i64, BackendError> {
         const END: &str = "SELECT coalesce(max(seq), 0) FROM tower_api_key_change";
         let mut connection = self.connections.acquire().await?;
         let end = sqlx::query_scalar(END).fetch_one(&mut *connection).await;
+        // The connection has read, so the log is there, and nothing but its deletion could have taken it away.
+        let has_log = self.file.has_log();
+        if self.had_log && !has_log {
+            self.file.lose_log();
+        }
+        self.had_log |= has_log;
         connection.give_back(end.map_err(BackendError::unavailable))
     }
 
@@ -39,7 +48,10 @@ impl Log {
 
 impl ChangeFeed for Log {
     async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+        self.file.check()?;
         let end = self.end().await?;
+        // What was read may be of a file that was replaced meanwhile.
+        self.file.check()?;
         let changes = match self.last {
             None => Vec::new(),
             Some(last) if last == end => Vec::new(),

@@ -22,6 +22,7 @@ use crate::record::Record;
 
 impl Store {
     async fn write(&self, connections: &Connections, change: Write) -> Result<Written, BackendError> {
+        self.check_source()?;
         let connections = connections.clone();
         self.changes.commit(move |announcement| write(connections, change, announcement)).await
     }
@@ -29,6 +30,7 @@ impl Store {
 
 impl Backend for Store {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        self.check_source()?;
         // What a replica does not have may be new.
         if let Some(record) = self.find_on_replica(digest).await {
             return Ok(Some(record));
@@ -53,6 +55,7 @@ impl Backend for Store {
     }
 
     async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
+        self.check_source()?;
         ask!(self.connections.lookups, |connection| owners::user(connection, email)).await
     }
 

@@ -1,0 +1,146 @@
+//! Files that are replaced or deleted while they are used.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use tempfile::TempDir;
+use tower_api_key::backend::BackendErrorKind::Unavailable;
+use tower_api_key::backend::{Backend, KeyStore};
+use tower_api_key::reject::Reason;
+use tower_api_key::{Authenticator, SqliteStore};
+
+use super::{application, run, url};
+use crate::samples;
+
+/// A node that has admitted a key, and the folder of its file.
+struct World {
+    folder: TempDir,
+    store: SqliteStore,
+    node: Authenticator,
+}
+
+impl World {
+    async fn new(name: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        symlink("keys.db", folder.path().join("link.db")).unwrap();
+        drop(SqliteStore::open(&url(&folder.path().join("keys.db"))).await.unwrap());
+        let store = SqliteStore::open(&url(&folder.path().join(name))).await.unwrap();
+        store.insert(samples::plain("key")).await.unwrap();
+        let node = Authenticator::builder(store.clone())
+            .poll_interval(Duration::from_millis(5))
+            .lease(Duration::from_millis(500))
+            .deadline(Duration::from_millis(400))
+            .build()
+            .unwrap();
+        node.start().await.unwrap();
+        let world = Self { folder, store, node };
+        assert_eq!(world.present().await, None);
+        world
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    async fn present(&self) -> Option<Reason> {
+        let value = HeaderValue::try_from(samples::text("key")).unwrap();
+        let headers = HeaderMap::from_iter([("x-api-key".parse().unwrap(), value)]);
+        self.node.authenticate(&headers).await.err().map(|rejection| rejection.reason().clone())
+    }
+
+    /// Makes a copy of the database in which the key is revoked.
+    async fn revoked_copy(&self) -> PathBuf {
+        let copy = self.file("copy.db");
+        let into = format!("VACUUM INTO '{}'", copy.display());
+        let pool = application(&self.file("keys.db")).await;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(into)).execute(&pool).await.unwrap();
+        pool.close().await;
+        let pool = application(&copy).await;
+        run(&pool, "UPDATE tower_api_key SET revoked_at = 1, revoked_reason = 'elsewhere'").await;
+        pool.close().await;
+        copy
+    }
+
+    /// Checks that no key is admitted any more, nothing is changed, and the operator is told why.
+    async fn is_given_up(&self, cause: &str) {
+        let given_up = async {
+            while self.node.health().is_ready() || self.present().await != Some(Reason::Unavailable) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), given_up).await.expect("the lease ends");
+        assert_eq!(self.present().await, Some(Reason::Unavailable));
+        let error = self.store.revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap_err();
+        assert_eq!(error.kind(), Unavailable);
+        assert_eq!(self.store.find(&samples::digest("key")).await.unwrap_err().kind(), Unavailable);
+        let told = self.node.health().feed.unwrap().last_error.unwrap();
+        for text in [error.to_string(), told.into()] {
+            assert!(text.contains(cause) && text.contains(self.folder.path().to_str().unwrap()), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_replaced_is_given_up() {
+    for name in ["keys.db", "link.db"] {
+        let world = World::new(name).await;
+        let copy = world.revoked_copy().await;
+        fs::rename(copy, world.file("keys.db")).unwrap();
+        world.is_given_up("another file has taken its place").await;
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_leads_to_another_file_is_given_up() {
+    let world = World::new("link.db").await;
+    let copy = world.revoked_copy().await;
+    symlink(copy, world.file("new-link")).unwrap();
+    fs::rename(world.file("new-link"), world.file("link.db")).unwrap();
+    world.is_given_up("another file has taken its place").await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_deleted_is_given_up() {
+    let world = World::new("keys.db").await;
+    fs::remove_file(world.file("keys.db")).unwrap();
+    world.is_given_up("deleted or moved").await;
+}
+
+#[tokio::test]
+async fn a_database_whose_write_ahead_log_is_deleted_is_given_up() {
+    let world = World::new("link.db").await;
+    fs::remove_file(world.file("keys.db-wal")).unwrap();
+    world.is_given_up("its write-ahead log was deleted").await;
+}
+
+#[tokio::test]
+async fn a_write_ahead_log_that_goes_with_the_last_connection_is_not_missed() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("keys.db");
+    let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+    let options = options.journal_mode(SqliteJournalMode::Wal);
+    // Each connection is closed when it was used.
+    let pool =
+        SqlitePoolOptions::new().max_connections(1).after_release(|_, _| Box::pin(async { Ok(false) }));
+    let store = SqliteStore::with_pool(pool.connect_with(options).await.unwrap()).await.unwrap();
+    store.insert(samples::plain("key")).await.unwrap();
+    let mut feed = store.feed().unwrap();
+    for _ in 0..5 {
+        feed.poll().await.unwrap();
+        gone(&folder.path().join("keys.db-wal")).await;
+    }
+    assert!(store.find(&samples::digest("key")).await.unwrap().is_some());
+}
+
+async fn gone(file: &Path) {
+    let gone = async {
+        while file.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone).await.unwrap();
+}
