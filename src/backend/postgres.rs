@@ -5,6 +5,7 @@ mod fleet;
 mod listener;
 mod node;
 mod poll;
+mod pooler;
 mod replica;
 
 #[path = "sql/each/mod.rs"]
@@ -70,7 +71,8 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](BackendErrorKind::Invalid) if `url` is not the URL of a PostgreSQL database,
+    /// [`Invalid`](BackendErrorKind::Invalid) if `url` is not the URL of a PostgreSQL database, or leads to a
+    /// [pooler](crate::guide::operations#connections-and-pgbouncer) that loses prepared statements,
     /// [`Unavailable`](BackendErrorKind::Unavailable) if there is no connection to be had,
     /// [`Corrupt`](BackendErrorKind::Corrupt) if its schema is not that of this version of the crate.
     pub async fn open(url: &str) -> Result<Self, BackendError> {
@@ -83,7 +85,8 @@ impl PostgresStore {
                 format!("{expected}, found that of something else"),
             ));
         }
-        let options = PgConnectOptions::from_str(url).map_err(BackendError::invalid)?;
+        // No number with a fraction is read, and PgBouncer does not know the setting for them.
+        let options = PgConnectOptions::from_str(url).map_err(BackendError::invalid)?.extra_float_digits(None);
         // A pool would try again and again, and in the end tell nothing but that time was up.
         let trial = timeout(PATIENCE, PgConnection::connect_with(&options)).await;
         drop(trial.map_err(BackendError::unavailable)?.map_err(BackendError::unavailable)?);
@@ -103,6 +106,7 @@ impl PostgresStore {
     ///
     /// As for [`open`](Self::open).
     pub async fn with_pool(pool: PgPool) -> Result<Self, BackendError> {
+        pooler::refuse(&pool.connect_options()).await?;
         let connections = Divided::beside(&pool);
         each::migrate(&connections.writes).await?;
         let changes = changes_of(identity(&connections.writes).await?);

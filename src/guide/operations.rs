@@ -165,11 +165,21 @@
 //! Lists and changes that find no connection wait for up to 5 s, 256 of each kind. More of them, and those that have waited, are answered 503
 //! with `Retry-After` ([`Busy`](crate::BackendErrorKind::Busy)): nothing was changed. A list is given up by the database after 10 s.
 //!
-//! `LISTEN` needs a connection that stays with its server session. Behind PgBouncer in transaction mode nothing arrives on it, though
-//! the node takes itself to be listening: news come with the polls then, which need no more than transactions. Say so
-//! (`PostgresStore::polling_only`), and the node does not listen in vain. Statements are
-//! prepared by name, which PgBouncer has to support (1.21 or later, `max_prepared_statements` above zero), or the pool has to do
-//! without (`statement_cache_capacity(0)` of sqlx). In session mode all is as without it.
+//! PgBouncer is of use in two ways, and a test holds it to both, with the version of Debian 12 (1.18) or a later one:
+//!
+//! - `pool_mode = session`: all is as without it. It needs a `default_pool_size` of no less than the connections of all processes.
+//! - `pool_mode = transaction`, from version 1.21 on, with `max_prepared_statements` above 0 (100, say; it is the default from 1.24 on):
+//!   statements are prepared in one transaction and executed in others. Where they get lost, as with earlier versions, the store refuses
+//!   the connections when it is opened. To do without a cache of statements (`statement_cache_capacity(0)` of sqlx) is of no help: each
+//!   statement is prepared in a transaction of its own all the same. When a column of the tables was altered, tell PgBouncer to `RECONNECT`.
+//!
+//! `LISTEN` needs a connection that stays with its server session: the address of the server itself, or a pooler of sessions. Behind one of
+//! transactions no word arrives, though the node takes itself to be listening: news come with the polls then. Say so
+//! (`PostgresStore::polling_only`), and the node does not listen in vain. For word of changes, give the store the address of the server and
+//! the rest of the application that of the pooler.
+//!
+//! PgBouncer refuses the parameter `extra_float_digits`, which sqlx sends. `PostgresStore::open` leaves it out; for a pool of your own, use
+//! `PgConnectOptions::extra_float_digits(None)`, or PgBouncer's `ignore_startup_parameters = extra_float_digits`.
 //!
 //! # Rights
 //!

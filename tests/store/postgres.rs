@@ -12,6 +12,7 @@ mod many;
 mod metering;
 mod nodes;
 mod opening;
+mod pooler;
 mod replicas;
 mod restoring;
 mod returning;
@@ -20,6 +21,8 @@ mod sessions;
 mod taken_in;
 mod waiting;
 
+#[path = "../support/outside.rs"]
+mod outside;
 #[path = "../support/postgres_server.rs"]
 mod own_server;
 #[path = "../support/postgres.rs"]

@@ -7,12 +7,15 @@ use std::env;
 pub(crate) fn is_absent(what: &str, there: bool) -> bool {
     assert!(there || env::var_os("CI").is_none(), "{}: there is no {what}", test());
     if !there {
-        #[allow(clippy::print_stderr, reason = "shown to the person who runs the tests")]
-        {
-            eprintln!("skipped: {} (there is no {what})", test());
-        }
+        skip(what);
     }
     !there
+}
+
+/// Says by the name of the test that it is skipped, for want of something that packages do not have everywhere.
+#[allow(clippy::print_stderr, reason = "shown to the person who runs the tests")]
+pub(crate) fn skip(what: &str) {
+    eprintln!("skipped: {} (there is no {what})", test());
 }
 
 fn test() -> String {

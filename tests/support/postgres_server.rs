@@ -125,7 +125,7 @@ fn is_root(own: &Path) -> bool {
 }
 
 /// The user that packages of the server create, and its group.
-fn owner() -> (u32, u32) {
+pub(crate) fn owner() -> (u32, u32) {
     let number = |of: &str| {
         let output = Command::new("id").args([of, "postgres"]).output().unwrap();
         String::from_utf8(output.stdout).unwrap().trim().parse().expect("a user called postgres")
