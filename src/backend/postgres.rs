@@ -3,6 +3,7 @@
 mod dialect;
 mod fleet;
 mod listener;
+mod namespace;
 mod node;
 mod poll;
 mod pooler;
@@ -22,6 +23,7 @@ use tokio::time::timeout;
 
 use each::{Connections, Divided};
 use fleet::Fleet;
+use namespace::Namespace;
 use replica::{Horizon, Replica};
 
 use super::sql::changes_of;
@@ -56,6 +58,7 @@ type Store = PostgresStore;
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
     connections: Divided,
+    namespace: Namespace,
     fleet: Fleet,
     node_name: Box<str>,
     is_polling_only: bool,
@@ -74,7 +77,8 @@ impl PostgresStore {
     /// [`Invalid`](BackendErrorKind::Invalid) if `url` is not the URL of a PostgreSQL database, or leads to a
     /// [pooler](crate::guide::operations#connections-and-pgbouncer) that loses prepared statements,
     /// [`Unavailable`](BackendErrorKind::Unavailable) if there is no connection to be had,
-    /// [`Corrupt`](BackendErrorKind::Corrupt) if its schema is not that of this version of the crate.
+    /// [`Corrupt`](BackendErrorKind::Corrupt) if its schema is not that of this version of the crate, or several schemas of the search
+    /// path have its tables.
     pub async fn open(url: &str) -> Result<Self, BackendError> {
         if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
             // The URL is not shown: it may hold a password.
@@ -86,7 +90,8 @@ impl PostgresStore {
             ));
         }
         // No number with a fraction is read, and PgBouncer does not know the setting for them.
-        let options = PgConnectOptions::from_str(url).map_err(BackendError::invalid)?.extra_float_digits(None);
+        let options =
+            PgConnectOptions::from_str(url).map_err(BackendError::invalid)?.extra_float_digits(None);
         // A pool would try again and again, and in the end tell nothing but that time was up.
         let trial = timeout(PATIENCE, PgConnection::connect_with(&options)).await;
         drop(trial.map_err(BackendError::unavailable)?.map_err(BackendError::unavailable)?);
@@ -96,7 +101,8 @@ impl PostgresStore {
     }
 
     /// Uses the connections of an application for management, and adds tables of its own, whose names start with `tower_api_key`, to the
-    /// first schema of the connections' search path.
+    /// first schema of the connections' search path, unless another schema of the path has them. From then on the store uses that schema,
+    /// whatever the path of a session.
     ///
     /// Lists and changes, which take up to five connections of the pool, wait while the application holds all of them. Lookups and polls
     /// do not: the store keeps up to five connections and one more for these, made as the pool makes its own, and each authenticator one to
@@ -108,11 +114,12 @@ impl PostgresStore {
     pub async fn with_pool(pool: PgPool) -> Result<Self, BackendError> {
         pooler::refuse(&pool.connect_options()).await?;
         let connections = Divided::beside(&pool);
-        each::migrate(&connections.writes).await?;
-        let changes = changes_of(identity(&connections.writes).await?);
+        let namespace = each::migrate(&connections.writes).await?;
+        let changes = changes_of(identity(&connections.writes, &namespace).await?);
         Ok(Self {
-            fleet: Fleet::new(connections.background.clone()),
+            fleet: Fleet::new(connections.background.clone(), namespace.clone()),
             connections,
+            namespace,
             node_name: node::default_name(),
             is_polling_only: false,
             changes,
@@ -149,7 +156,8 @@ impl PostgresStore {
         let horizon = Horizon::watched();
         // Before any authenticator over this store, so that none reads after a change what was true before it.
         horizon.subscribe_to(&self.changes);
-        Self { replica: Some(Replica::new(pool, horizon)), ..self }
+        let replica = Replica::new(pool, self.namespace.clone(), horizon);
+        Self { replica: Some(replica), ..self }
     }
 
     /// Closes all connections, after what is under way has ended.
@@ -160,7 +168,8 @@ impl PostgresStore {
     fn log(&self) -> Feed {
         let horizon = self.replica.as_ref().map_or_else(Horizon::default, Replica::horizon);
         let listens = !self.is_polling_only;
-        Feed::new(poll::Log::new(self.connections.polling.clone(), self.node_name.clone(), horizon, listens))
+        let (connections, namespace) = (self.connections.polling.clone(), self.namespace.clone());
+        Feed::new(poll::Log::new(connections, namespace, self.node_name.clone(), horizon, listens))
     }
 
     /// A server looks after its files.
@@ -181,12 +190,11 @@ impl PostgresStore {
 
 /// Returns a name for the tables: a server has many, and its databases many schemas. It is the same in every session, so no time is a
 /// text: that would depend on the session's time zone.
-async fn identity(connections: &Connections) -> Result<String, BackendError> {
-    const IDENTITY: &str =
-        "SELECT concat_ws(' ', 'postgres', current_database(), 'tower_api_key'::REGCLASS::OID,
+async fn identity(connections: &Connections, namespace: &Namespace) -> Result<String, BackendError> {
+    const IDENTITY: &str = "SELECT concat_ws(' ', 'postgres', current_database(), tableoid,
             (extract(epoch FROM applied_at) * 1000000)::BIGINT)
         FROM tower_api_key_migration WHERE version = 1";
-    ask_one(connections, sqlx::query_scalar(IDENTITY)).await
+    ask_one(connections, sqlx::query_scalar(namespace.qualify(IDENTITY))).await
 }
 
 /// Asks a question that has one answer.

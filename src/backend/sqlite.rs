@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use sqlx::SqlitePool;
 
+use dialect::Namespace;
 use each::Divided;
 use file::File;
 
@@ -50,6 +51,7 @@ type Store = SqliteStore;
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     connections: Divided,
+    namespace: Namespace,
     file: File,
     changes: Changes,
 }
@@ -90,11 +92,12 @@ impl SqliteStore {
     /// As for [`open`](Self::open).
     pub async fn with_pool(pool: SqlitePool) -> Result<Self, BackendError> {
         let shared = Divided::shared(&pool);
-        each::migrate(&shared.writes).await.map_err(|error| open::naming_file(&pool, error))?;
+        let migrated = each::migrate(&shared.writes).await;
+        let namespace = migrated.map_err(|error| open::naming_file(&pool, error))?;
         let file = File::of(&pool);
         let changes = changes_of(format!("sqlite:{}", file.name().display()));
         let connections = if file.is_in_memory() { shared } else { Divided::beside(&pool) };
-        Ok(Self { changes, connections, file })
+        Ok(Self { changes, connections, namespace, file })
     }
 
     /// Closes all connections, after what is under way has ended.

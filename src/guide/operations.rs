@@ -188,6 +188,10 @@
 //!
 #![doc = concat!("```sql\n", include_str!("roles.sql"), "```")]
 //!
+//! The store looks for its tables in all schemas of the search path when it is opened, creates them in the first one if none has them, and
+//! refuses to choose where several do. From then on it stays with that schema, also when another one that comes before it in the path gets
+//! tables of the same names, as with `"$user", public` and a schema that is called like the role.
+//!
 //! With SQLite, the process needs to be able to write the file and its folder, also where it only looks keys up. A file that the store
 //! creates may be read by its owner only (mode 0600), and so may SQLite's files beside it. The mode of a file that exists is left alone: one
 //! that was made under a umask of 022, by an earlier version or by hand, shows every user of the machine the hashes of passwords and the

@@ -17,6 +17,7 @@ mod replicas;
 mod restoring;
 mod returning;
 mod rights;
+mod schemas;
 mod sessions;
 mod taken_in;
 mod waiting;

@@ -8,6 +8,8 @@ use sqlx::error::DatabaseError;
 use crate::backend::BackendError;
 use crate::backend::sql::Migration;
 
+pub(super) use super::namespace::Namespace;
+
 pub(super) type Database = sqlx::Postgres;
 pub(super) type Pool = sqlx::PgPool;
 pub(super) type ConnectOptions = sqlx::postgres::PgConnectOptions;
@@ -28,11 +30,12 @@ pub(super) const BEGIN_MASS_CHANGE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED
     SET LOCAL idle_in_transaction_session_timeout = '1s'; SET LOCAL statement_timeout = '600s'";
 
 /// Begins to read, with the same limit.
-pub(super) async fn begin_read(
-    connection: &mut DatabaseConnection,
-) -> Result<DatabaseTransaction<'_>, BackendError> {
+pub(super) async fn begin_read<'c>(
+    connection: &'c mut DatabaseConnection,
+    namespace: &Namespace,
+) -> Result<DatabaseTransaction<'c>, BackendError> {
     const BEGIN_READ: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '10s'";
-    connection.begin_with(BEGIN_READ).await.map_err(BackendError::unavailable)
+    connection.begin_with(namespace.begin(BEGIN_READ)).await.map_err(BackendError::unavailable)
 }
 
 /// Nothing: the limit is gone with the transaction.
@@ -100,17 +103,13 @@ pub(super) use memberships;
 /// Passes over the rows of a query that someone else is changing, and keeps the others as they are.
 pub(super) const PASS_LOCKED: &str = " FOR NO KEY UPDATE SKIP LOCKED";
 
-/// Statements that come before the steps of the schema. Of several processes that start at once, one goes through them at a
-/// time; the number only has to be one that nobody else locks.
-pub(super) const PREPARE: &[&str] = &[
-    "SELECT pg_advisory_xact_lock(8390047731244621932)",
-    "CREATE TABLE IF NOT EXISTS tower_api_key_migration (
+/// Statements that come before the steps of the schema.
+pub(super) const PREPARE: &[&str] = &["CREATE TABLE IF NOT EXISTS tower_api_key_migration (
         version    BIGINT PRIMARY KEY,
         name       TEXT NOT NULL,
         checksum   BYTEA NOT NULL,
         applied_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
-    )",
-];
+    )"];
 
 pub(super) const SCHEMA: &[Migration] = &[
     Migration { version: 1, name: "keys", sql: include_str!("../sql/migrations/postgres/0001_keys.sql") },

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::each::Connections;
+use super::namespace::Namespace;
 use crate::backend::{BackendError, Propagation};
 
 /// The pause between two statements: at least, and where no more changes come to be waited for.
@@ -26,6 +27,7 @@ pub(super) struct Fleet(Arc<Watch>);
 #[derive(Debug)]
 struct Watch {
     connections: Connections,
+    namespace: Namespace,
     rounds: watch::Sender<Rounds>,
     /// Whether a task makes rounds.
     is_running: Mutex<bool>,
@@ -74,9 +76,10 @@ const ROUND: &str = "SELECT coalesce((SELECT max(seq) FROM tower_api_key_change)
     ) AS behind ON behind.first IS NOT NULL ORDER BY behind.name";
 
 impl Fleet {
-    pub(super) fn new(connections: Connections) -> Self {
+    pub(super) fn new(connections: Connections, namespace: Namespace) -> Self {
         Self(Arc::new(Watch {
             connections,
+            namespace,
             rounds: watch::Sender::default(),
             is_running: Mutex::new(false),
             joined: Notify::new(),
@@ -172,7 +175,7 @@ async fn make_rounds(running: Running) {
 impl Watch {
     async fn round(&self, number: u64) -> Result<Round, BackendError> {
         let mut connection = self.connections.acquire().await?;
-        let rows = sqlx::query_as(ROUND).fetch_all(&mut *connection).await;
+        let rows = sqlx::query_as(self.namespace.qualify(ROUND)).fetch_all(&mut *connection).await;
         let rows: Vec<RoundRow> = connection.give_back(rows.map_err(BackendError::unavailable))?;
         let first = rows.first().ok_or_else(|| BackendError::corrupt("a list of nodes without a row"))?;
         let longest_lease = Duration::from_millis(first.longest_lease.unsigned_abs());

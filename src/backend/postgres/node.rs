@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::each::Connections;
+use super::namespace::Namespace;
 use crate::backend::BackendError;
 use crate::random::unique_name;
 
@@ -18,6 +19,7 @@ const LONGEST_LEASE: Duration = Duration::from_secs(60 * 60);
 /// One who follows the changes.
 pub(super) struct Node {
     connections: Connections,
+    namespace: Namespace,
     id: String,
     /// What operators call it.
     name: Box<str>,
@@ -28,9 +30,17 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(connections: Connections, name: Box<str>) -> Self {
+    pub(super) fn new(connections: Connections, namespace: Namespace, name: Box<str>) -> Self {
         // What was changed between its listing and its first poll is in none of its polls, and still to be told.
-        Self { connections, id: unique_name(), name, lease: LONGEST_LEASE, seen: None, is_news: true }
+        Self {
+            connections,
+            namespace,
+            id: unique_name(),
+            name,
+            lease: LONGEST_LEASE,
+            seen: None,
+            is_news: true,
+        }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -56,7 +66,7 @@ impl Node {
         const FORGET: &str = "DELETE FROM tower_api_key_node
             WHERE listed_to < (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT - 3600000";
         let mut connection = self.connections.acquire().await?;
-        let listed = sqlx::query(ENLIST)
+        let listed = sqlx::query(self.namespace.qualify(ENLIST))
             .bind(&self.id)
             .bind(millis(self.lease + AHEAD))
             .bind(&self.seen)
@@ -67,7 +77,7 @@ impl Node {
         let mut outcome = listed;
         for statement in [BEGIN_ERA, FORGET] {
             if outcome.is_ok() {
-                outcome = sqlx::query(statement).execute(&mut *connection).await;
+                outcome = sqlx::query(self.namespace.qualify(statement)).execute(&mut *connection).await;
             }
         }
         connection.give_back(outcome.map(drop).map_err(BackendError::unavailable))
@@ -87,7 +97,11 @@ impl Node {
             return Ok(());
         }
         let mut connection = self.connections.acquire().await?;
-        let told = sqlx::query(ACKNOWLEDGE).bind(&self.id).bind(&self.seen).execute(&mut *connection).await;
+        let told = sqlx::query(self.namespace.qualify(ACKNOWLEDGE))
+            .bind(&self.id)
+            .bind(&self.seen)
+            .execute(&mut *connection)
+            .await;
         connection.give_back(told.map_err(BackendError::unavailable))?;
         self.is_news = false;
         Ok(())

@@ -7,6 +7,7 @@ use sqlx::{FromRow, PgConnection, Row as _};
 
 use super::each::Connections;
 use super::listener::Listener;
+use super::namespace::Namespace;
 use super::node::Node;
 use super::replica::Horizon;
 use crate::backend::sql::{POLLED, decode_changes};
@@ -18,6 +19,7 @@ use crate::backend::{BackendError, Change, ChangeFeed};
 /// numbers, but those of transactions that were not visible to the last poll. All below `low` were.
 pub(super) struct Log {
     connections: Connections,
+    namespace: Namespace,
     node: Node,
     /// Up to where the log was read, once it was.
     cursor: Option<Cursor>,
@@ -83,7 +85,7 @@ impl ChangeRow {
 const READ: &str = "SELECT pg_snapshot_xmin(now.snapshot)::TEXT AS low, now.snapshot::TEXT AS snapshot,
         concat_ws(' ', (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::BIGINT, (SELECT era FROM tower_api_key_era)) AS server,
         coalesce((SELECT tx >= pg_snapshot_xmin(last) FROM tower_api_key_change_cut), FALSE) AS is_cut,
-        EXISTS (SELECT FROM tower_api_key_node, tower_api_key_era WHERE node = $3
+        EXISTS (SELECT FROM tower_api_key_node CROSS JOIN tower_api_key_era WHERE node = $3
             AND listed_to >= (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $4) AS is_listed,
         CASE WHEN $5 THEN pg_walfile_name(pg_current_wal_insert_lsn()) || ' ' || pg_current_wal_insert_lsn() END AS written_to,
         change.digest, change.kind
@@ -93,15 +95,15 @@ const READ: &str = "SELECT pg_snapshot_xmin(now.snapshot)::TEXT AS low, now.snap
     ORDER BY change.seq LIMIT $2";
 
 impl Log {
-    pub(super) fn new(connections: Connections, name: Box<str>, horizon: Horizon, listens: bool) -> Self {
-        Self {
-            node: Node::new(connections.clone(), name),
-            connections,
-            cursor: None,
-            listens,
-            listener: None,
-            horizon,
-        }
+    pub(super) fn new(
+        connections: Connections,
+        namespace: Namespace,
+        name: Box<str>,
+        horizon: Horizon,
+        listens: bool,
+    ) -> Self {
+        let node = Node::new(connections.clone(), namespace.clone(), name);
+        Self { connections, namespace, node, cursor: None, listens, listener: None, horizon }
     }
 
     async fn read(&self) -> Result<Vec<PollRow>, BackendError> {
@@ -114,7 +116,7 @@ impl Log {
     }
 
     async fn read_on(&self, connection: &mut PgConnection) -> Result<Vec<PollRow>, BackendError> {
-        let rows = sqlx::query_as(READ)
+        let rows = sqlx::query_as(self.namespace.qualify(READ))
             .bind(self.cursor.as_ref().map(|cursor| cursor.snapshot.as_str()))
             .bind((POLLED + 1) as i64)
             .bind(self.node.id())

@@ -12,6 +12,7 @@ use sqlx::PgPool;
 use tokio::time::timeout;
 
 use super::each::{Borrowed, Connections, by_digest_anywhere};
+use super::namespace::Namespace;
 use crate::backend::{Apply, BackendError, BackendErrorKind, Change, Changes, Subscriber};
 use crate::digest::Digest;
 use crate::record::Record;
@@ -26,6 +27,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub(super) struct Replica {
     connections: Connections,
+    namespace: Namespace,
     horizon: Horizon,
     /// When it did not answer.
     failed: Arc<Mutex<Option<Began>>>,
@@ -152,8 +154,8 @@ fn place(text: &str) -> Option<(u32, Place)> {
 }
 
 impl Replica {
-    pub(super) fn new(pool: PgPool, horizon: Horizon) -> Self {
-        Self { connections: Connections::all_of(pool), horizon, failed: Arc::default() }
+    pub(super) fn new(pool: PgPool, namespace: Namespace, horizon: Horizon) -> Self {
+        Self { connections: Connections::all_of(pool), namespace, horizon, failed: Arc::default() }
     }
 
     pub(super) fn horizon(&self) -> Horizon {
@@ -182,7 +184,7 @@ impl Replica {
 
     async fn find_at(&self, written_to: Place, digest: &Digest) -> Result<Option<Record>, BackendError> {
         let Some(mut connection) = self.connection(written_to).await? else { return Ok(None) };
-        let found = by_digest_anywhere(&mut *connection, digest).await;
+        let found = by_digest_anywhere(&mut *connection, &self.namespace, digest).await;
         connection.give_back(found)
     }
 

@@ -26,9 +26,10 @@ const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Begins to read, with a limit: the thread of a connection would go on with a statement that no client waits for any more.
 #[allow(clippy::disallowed_methods, reason = "a store has no clock, and lets nothing in by this")]
-pub(super) async fn begin_read(
-    connection: &mut DatabaseConnection,
-) -> Result<DatabaseTransaction<'_>, BackendError> {
+pub(super) async fn begin_read<'c>(
+    connection: &'c mut DatabaseConnection,
+    _: &Namespace,
+) -> Result<DatabaseTransaction<'c>, BackendError> {
     const STEPS: i32 = 10_000;
     let end = Instant::now() + READ_TIMEOUT;
     let mut handle = connection.lock_handle().await.map_err(BackendError::unavailable)?;
@@ -54,6 +55,25 @@ pub(super) const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
 
 /// Nothing: whoever writes is alone, so that a row that was read stays as it is.
 pub(super) const LOCK_ROW: &str = "";
+
+/// Nothing: a file has one table of a name.
+#[derive(Debug, Clone)]
+pub(super) struct Namespace;
+
+#[allow(clippy::unused_self, reason = "other databases have several")]
+impl Namespace {
+    pub(super) async fn find(_: &mut DatabaseTransaction<'_>) -> Result<Self, BackendError> {
+        Ok(Self)
+    }
+
+    pub(super) fn begin(&self, begin: &'static str) -> &'static str {
+        begin
+    }
+
+    pub(super) fn qualify(&self, statement: &'static str) -> &'static str {
+        statement
+    }
+}
 
 /// Nothing, for the same reason.
 pub(super) const KEY_LOCKS: Option<(&str, &str)> = None;

@@ -13,9 +13,7 @@ pub(super) async fn judge(
     let found = match actor.subject() {
         None => Found::Nothing,
         Some(Subject::Key(id)) => by_id(&mut **transaction, id).await?.map_or(Found::Nothing, Found::Key),
-        Some(Subject::Person(email)) => {
-            user(&mut **transaction, email).await?.map_or(Found::Nothing, Found::Person)
-        }
+        Some(Subject::Person(email)) => user(transaction, email).await?.map_or(Found::Nothing, Found::Person),
     };
     actor.judge(found)
 }

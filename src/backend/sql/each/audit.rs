@@ -2,7 +2,7 @@
 
 use sqlx::QueryBuilder;
 
-use super::dialect::{Database, DatabaseConnection, DatabaseTransaction, LOCK_ROW};
+use super::dialect::{Database, DatabaseConnection, DatabaseTransaction, LOCK_ROW, Namespace};
 use super::filter::{restrict, restrict_to};
 use super::write::{ROWS, refused};
 use crate::backend::sql::{AuditRow, decode_audit};
@@ -82,10 +82,12 @@ pub(super) async fn page(
 /// Forgets a batch of what is older, and returns how much that was.
 pub(super) async fn forget_some_before(
     connection: &mut DatabaseConnection,
+    namespace: &Namespace,
     end: Timestamp,
 ) -> Result<u64, BackendError> {
     const FORGET: &str = "DELETE FROM tower_api_key_audit
         WHERE seq IN (SELECT seq FROM tower_api_key_audit WHERE at < $1 ORDER BY at LIMIT $2)";
-    let done = sqlx::query(FORGET).bind(end.unix_millis()).bind(BATCH).execute(connection).await;
+    let done =
+        sqlx::query(namespace.qualify(FORGET)).bind(end.unix_millis()).bind(BATCH).execute(connection).await;
     Ok(done.map_err(BackendError::unavailable)?.rows_affected())
 }

@@ -68,12 +68,12 @@ macro_rules! ask {
 
 /// Reads for management, within a limit that the database keeps as well: a statement that nobody waits for any more must not go on.
 macro_rules! limited {
-    ($connections:expr, |$connection:ident| $question:expr) => {
+    ($store:expr, |$connection:ident| $question:expr) => {
         in_time(
             PATIENCE,
-            ask!($connections, |borrowed| async {
+            ask!($store.connections.reads, |borrowed| async {
                 let answer = async {
-                    let mut transaction = begin_read(borrowed).await?;
+                    let mut transaction = begin_read(borrowed, &$store.namespace).await?;
                     let $connection = &mut *transaction;
                     let answer = $question.await?;
                     // It has changed nothing.

@@ -4,22 +4,23 @@ use sqlx::{Connection, Row as _};
 
 use super::borrowed::ask;
 use super::connections::Connections;
-use super::dialect::{BEGIN, DatabaseConnection, DatabaseTransaction, PREPARE, Row, SCHEMA};
+use super::dialect::{BEGIN, DatabaseConnection, DatabaseTransaction, Namespace, PREPARE, Row, SCHEMA};
 use crate::backend::BackendError;
 use crate::backend::sql::{Applied, Migration, check};
 
 /// Applies the steps that are missing, in one transaction: a process that is killed half-way leaves nothing behind, and of
-/// several that start at once one does the work.
+/// several that start at once one does the work. Returns where the tables are.
 ///
 /// # Errors
 ///
 /// When the database cannot be written, or its schema is not one that this version of the crate left behind.
-pub(in super::super) async fn migrate(connections: &Connections) -> Result<(), BackendError> {
+pub(in super::super) async fn migrate(connections: &Connections) -> Result<Namespace, BackendError> {
     ask!(connections, |connection| migrate_on(connection)).await
 }
 
-async fn migrate_on(connection: &mut DatabaseConnection) -> Result<(), BackendError> {
+async fn migrate_on(connection: &mut DatabaseConnection) -> Result<Namespace, BackendError> {
     let mut transaction = connection.begin_with(BEGIN).await.map_err(BackendError::unavailable)?;
+    let namespace = Namespace::find(&mut transaction).await?;
     for statement in PREPARE {
         sqlx::query(*statement).execute(&mut *transaction).await.map_err(BackendError::unavailable)?;
     }
@@ -27,7 +28,8 @@ async fn migrate_on(connection: &mut DatabaseConnection) -> Result<(), BackendEr
     for migration in check(SCHEMA, &applied)? {
         apply(&mut transaction, migration).await?;
     }
-    transaction.commit().await.map_err(BackendError::unavailable)
+    transaction.commit().await.map_err(BackendError::unavailable)?;
+    Ok(namespace)
 }
 
 /// Reads what was applied. The write lock is held, so that an error here is about a table of another shape.

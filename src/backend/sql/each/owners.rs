@@ -1,8 +1,8 @@
 //! The owners of keys: organizations, people, memberships and projects.
 
-use sqlx::{Executor, QueryBuilder, Row as _};
+use sqlx::{Executor, QueryBuilder, Row as _, SqlSafeStr};
 
-use super::dialect::{Database, DatabaseConnection, DatabaseTransaction, memberships, up_to_date};
+use super::dialect::{Database, DatabaseConnection, DatabaseTransaction, Namespace, memberships, up_to_date};
 use super::filter::restrict;
 use super::keys::{all_of, delete_owned, revoke_all};
 use super::read::{cannot_be_held, understand};
@@ -43,6 +43,13 @@ const PUT_PROJECT: &str = "INSERT INTO tower_api_key_project (organization, proj
     SELECT organization, $2 FROM tower_api_key_organization WHERE organization = $1
     ON CONFLICT (organization, project) DO UPDATE SET project = excluded.project";
 const DELETE_PROJECT: &str = "DELETE FROM tower_api_key_project WHERE organization = $1 AND project = $2";
+
+const FIND_USER: &str = concat!(
+    "SELECT password_hash, password_version, ",
+    memberships!("tower_api_key_user.email"),
+    " AS memberships FROM tower_api_key_user WHERE email = $1",
+    up_to_date!()
+);
 
 /// The hash of a password, its version, and memberships as a JSON list.
 type PersonRow = (Option<String>, Option<Vec<u8>>, Option<String>);
@@ -213,17 +220,29 @@ pub(super) async fn organization<'c>(
     Ok(row.map(|(disabled, requires_sso)| Organization { disabled, requires_sso, ..Organization::new(id) }))
 }
 
-pub(super) async fn user<'c>(
-    database: impl Executor<'c, Database = Database>,
+/// Returns a person, by a transaction.
+pub(super) async fn user(
+    transaction: &mut DatabaseTransaction<'_>,
     email: &str,
 ) -> Result<Option<User>, BackendError> {
-    const GET: &str = concat!(
-        "SELECT password_hash, password_version, ",
-        memberships!("tower_api_key_user.email"),
-        " AS memberships FROM tower_api_key_user WHERE email = $1",
-        up_to_date!()
-    );
-    let row: Option<PersonRow> = match sqlx::query_as(GET).bind(email).fetch_optional(database).await {
+    user_by(&mut **transaction, FIND_USER, email).await
+}
+
+/// Returns a person, outside a transaction.
+pub(super) async fn user_alone<'c>(
+    database: impl Executor<'c, Database = Database>,
+    namespace: &Namespace,
+    email: &str,
+) -> Result<Option<User>, BackendError> {
+    user_by(database, namespace.qualify(FIND_USER), email).await
+}
+
+async fn user_by<'c>(
+    database: impl Executor<'c, Database = Database>,
+    statement: impl SqlSafeStr,
+    email: &str,
+) -> Result<Option<User>, BackendError> {
+    let row: Option<PersonRow> = match sqlx::query_as(statement).bind(email).fetch_optional(database).await {
         // A caller chooses the address of its credential. One that no person can have is unknown, and not an outage.
         Err(error) if cannot_be_held(&error) => None,
         row => row.map_err(understand)?,

@@ -3,7 +3,9 @@
 use sqlx::error::UnexpectedNullError;
 use sqlx::{Decode, Executor, FromRow, QueryBuilder, Row as _, Type};
 
-use super::dialect::{Database, DatabaseTransaction, LOCK_ROW, Row, is_unfit, memberships, up_to_date};
+use super::dialect::{
+    Database, DatabaseTransaction, LOCK_ROW, Namespace, Row, is_unfit, memberships, up_to_date,
+};
 use super::filter::restrict;
 use crate::backend::sql::{KeyRow, OwnerFacts, columns};
 use crate::backend::{BackendError, KeyFilter};
@@ -32,20 +34,26 @@ struct FoundKey {
 
 pub(super) async fn by_digest<'c>(
     database: impl Executor<'c, Database = Database>,
+    namespace: &Namespace,
     digest: &Digest,
 ) -> Result<Option<Record>, BackendError> {
     const FIND: &str = concat!(select_keys!(), " WHERE digest = $1", up_to_date!());
-    decode(sqlx::query_as(FIND).bind(&digest.as_bytes()[..]).fetch_optional(database).await)
+    decode(
+        sqlx::query_as(namespace.qualify(FIND)).bind(&digest.as_bytes()[..]).fetch_optional(database).await,
+    )
 }
 
 /// As [`by_digest`], on a server that may be behind.
 #[allow(dead_code, reason = "not every database has such servers")]
 pub(in super::super) async fn by_digest_anywhere<'c>(
     database: impl Executor<'c, Database = Database>,
+    namespace: &Namespace,
     digest: &Digest,
 ) -> Result<Option<Record>, BackendError> {
     const FIND: &str = concat!(select_keys!(), " WHERE digest = $1");
-    decode(sqlx::query_as(FIND).bind(&digest.as_bytes()[..]).fetch_optional(database).await)
+    decode(
+        sqlx::query_as(namespace.qualify(FIND)).bind(&digest.as_bytes()[..]).fetch_optional(database).await,
+    )
 }
 
 pub(super) async fn by_id<'c>(

@@ -23,8 +23,8 @@ use crate::record::Record;
 impl Store {
     async fn write(&self, connections: &Connections, change: Write) -> Result<Written, BackendError> {
         self.check_source()?;
-        let connections = connections.clone();
-        self.changes.commit(move |announcement| write(connections, change, announcement)).await
+        let (connections, namespace) = (connections.clone(), self.namespace.clone());
+        self.changes.commit(move |announcement| write(connections, namespace, change, announcement)).await
     }
 }
 
@@ -35,7 +35,8 @@ impl Backend for Store {
         if let Some(record) = self.find_on_replica(digest).await {
             return Ok(Some(record));
         }
-        ask!(self.connections.lookups, |connection| read::by_digest(connection, digest)).await
+        ask!(self.connections.lookups, |connection| read::by_digest(connection, &self.namespace, digest))
+            .await
     }
 
     fn subscribe(&self, subscriber: Subscriber) {
@@ -56,7 +57,8 @@ impl Backend for Store {
 
     async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
         self.check_source()?;
-        ask!(self.connections.lookups, |connection| owners::user(connection, email)).await
+        ask!(self.connections.lookups, |connection| owners::user_alone(connection, &self.namespace, email))
+            .await
     }
 
     async fn rehashed(
@@ -77,7 +79,7 @@ impl OwnerStore for Store {
     }
 
     async fn organization(&self, id: &str) -> Result<Option<Organization>, BackendError> {
-        limited!(self.connections.reads, |connection| owners::organization(connection, id)).await
+        limited!(self, |connection| owners::organization(connection, id)).await
     }
 
     async fn members(
@@ -86,17 +88,12 @@ impl OwnerStore for Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<User>, BackendError> {
-        let page = limited!(self.connections.reads, |connection| owners::members(
-            connection,
-            organization,
-            after,
-            limit
-        ));
+        let page = limited!(self, |connection| owners::members(connection, organization, after, limit));
         page.await
     }
 
     async fn project(&self, organization: &str, id: &str) -> Result<Option<Project>, BackendError> {
-        limited!(self.connections.reads, |connection| owners::project(connection, organization, id)).await
+        limited!(self, |connection| owners::project(connection, organization, id)).await
     }
 
     async fn projects(
@@ -105,12 +102,7 @@ impl OwnerStore for Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Project>, BackendError> {
-        let page = limited!(self.connections.reads, |connection| owners::projects(
-            connection,
-            organization,
-            after,
-            limit
-        ));
+        let page = limited!(self, |connection| owners::projects(connection, organization, after, limit));
         page.await
     }
 }
@@ -132,7 +124,7 @@ impl KeyStore for Store {
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {
-        limited!(self.connections.reads, |connection| read::by_id(connection, id)).await
+        limited!(self, |connection| read::by_id(connection, id)).await
     }
 
     async fn list(
@@ -141,7 +133,7 @@ impl KeyStore for Store {
         after: Option<&KeyId>,
         limit: usize,
     ) -> Result<Vec<Record>, BackendError> {
-        limited!(self.connections.reads, |connection| read::page(connection, filter, after, limit)).await
+        limited!(self, |connection| read::page(connection, filter, after, limit)).await
     }
 
     fn lists_nodes(&self) -> bool {
@@ -160,14 +152,17 @@ impl AuditLog for Store {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<AuditEntry>, BackendError> {
-        limited!(self.connections.reads, |connection| audit::page(connection, key, after, limit)).await
+        limited!(self, |connection| audit::page(connection, key, after, limit)).await
     }
 
     async fn forget_before(&self, end: Timestamp) -> Result<u64, BackendError> {
         let mut forgotten = 0;
         loop {
-            let forgetting =
-                ask!(self.connections.writes, |connection| audit::forget_some_before(connection, end));
+            let forgetting = ask!(self.connections.writes, |connection| audit::forget_some_before(
+                connection,
+                &self.namespace,
+                end
+            ));
             match in_time(PATIENCE, forgetting).await? {
                 0 => return Ok(forgotten),
                 some => forgotten += some,

@@ -5,7 +5,7 @@ use sqlx::{Connection, QueryBuilder};
 use super::Store;
 use super::borrowed::{PATIENCE, ask, in_time, limited};
 use super::dialect::{
-    BEGIN, Database, DatabaseConnection, DatabaseTransaction, PASS_LOCKED, begin_read, end_read,
+    BEGIN, Database, DatabaseConnection, DatabaseTransaction, Namespace, PASS_LOCKED, begin_read, end_read,
 };
 use super::filter::restrict;
 use super::read::understand;
@@ -30,11 +30,11 @@ type UsageRow = (Option<String>, i64, String, i64);
 
 impl UsageStore for Store {
     async fn add_usage(&self, batch: &UsageBatch) -> Result<(), BackendError> {
-        ask!(self.connections.background, |connection| add(connection, batch)).await
+        ask!(self.connections.background, |connection| add(connection, &self.namespace, batch)).await
     }
 
     async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, BackendError> {
-        limited!(self.connections.reads, |connection| lines(connection, query)).await
+        limited!(self, |connection| lines(connection, query)).await
     }
 }
 
@@ -48,8 +48,13 @@ async fn lines(
 }
 
 /// Adds a batch in one transaction, in which the first statement tells whether it was added before.
-async fn add(connection: &mut DatabaseConnection, batch: &UsageBatch) -> Result<(), BackendError> {
-    let mut transaction = connection.begin_with(BEGIN).await.map_err(BackendError::unavailable)?;
+async fn add(
+    connection: &mut DatabaseConnection,
+    namespace: &Namespace,
+    batch: &UsageBatch,
+) -> Result<(), BackendError> {
+    let begun = connection.begin_with(namespace.begin(BEGIN)).await;
+    let mut transaction = begun.map_err(BackendError::unavailable)?;
     if note(&mut transaction, batch).await? {
         for counts in batch.counts().chunks(ROWS) {
             add_counts(&mut transaction, counts).await?;

@@ -9,7 +9,7 @@ use super::borrowed::{LONG_PATIENCE, PATIENCE, ask, in_time};
 use super::connections::Connections;
 use super::dialect::{
     AFTER_CHANGES, BEGIN_CHANGE, BEGIN_MASS_CHANGE, Database, DatabaseConnection, DatabaseTransaction,
-    KEEP_OWNERS, LOCK_OWNERS, is_crossed,
+    KEEP_OWNERS, LOCK_OWNERS, Namespace, is_crossed,
 };
 use super::keys::{key_locks, make, note_first_use};
 use super::locks::KeyLocks;
@@ -112,24 +112,28 @@ impl Written {
 /// Makes a change, and announces it.
 pub(super) async fn write(
     connections: Connections,
+    namespace: Namespace,
     write: Write,
     mut announcement: Announcement,
 ) -> Result<Written, BackendError> {
     let announcement = &mut announcement;
-    match attempt(&connections, write.clone(), announcement).await {
+    match attempt(&connections, &namespace, write.clone(), announcement).await {
         // Nothing was changed. Who was in the way has made its change, so one more attempt decides.
-        Err(error) if has_crossed(&error) => attempt(&connections, write, announcement).await,
+        Err(error) if has_crossed(&error) => attempt(&connections, &namespace, write, announcement).await,
         outcome => outcome,
     }
 }
 
 async fn attempt(
     connections: &Connections,
+    namespace: &Namespace,
     write: Write,
     announcement: &mut Announcement,
 ) -> Result<Written, BackendError> {
     let patience = write.patience();
-    in_time(patience, ask!(connections, |connection| write_on(connection, write.clone(), announcement))).await
+    let writing =
+        ask!(connections, |connection| write_on(connection, namespace, write.clone(), announcement));
+    in_time(patience, writing).await
 }
 
 fn has_crossed(error: &BackendError) -> bool {
@@ -138,10 +142,12 @@ fn has_crossed(error: &BackendError) -> bool {
 
 async fn write_on(
     connection: &mut DatabaseConnection,
+    namespace: &Namespace,
     write: Write,
     announcement: &mut Announcement,
 ) -> Result<Written, BackendError> {
-    let mut transaction = connection.begin_with(write.begin()).await.map_err(BackendError::unavailable)?;
+    let begun = connection.begin_with(namespace.begin(write.begin())).await;
+    let mut transaction = begun.map_err(BackendError::unavailable)?;
     for statement in write.locks() {
         sqlx::query(*statement).execute(&mut *transaction).await.map_err(BackendError::unavailable)?;
     }
