@@ -1,5 +1,7 @@
 //! Opening a database, alone or with others at the same time.
 
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 use tokio::task::JoinSet;
 use tower_api_key::PostgresStore;
 use tower_api_key::backend::{BackendErrorKind, KeyStore};
@@ -23,6 +25,18 @@ async fn what_is_no_url_of_postgresql_is_refused_without_showing_it() {
 async fn a_server_that_is_not_there_is_unavailable() {
     let error = PostgresStore::open("postgres://nobody@127.0.0.1:1/keys").await.unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::Unavailable, "{error}");
+}
+
+#[tokio::test]
+async fn a_store_does_not_show_its_password() {
+    if is_absent() {
+        return;
+    }
+    let database = Database::create().await;
+    let options = database.url().parse::<PgConnectOptions>().unwrap().password("hunter2");
+    let pool = PgPool::connect_with(options).await.unwrap();
+    let store = PostgresStore::with_pool(pool.clone()).await.unwrap().with_replica(pool);
+    assert!(!format!("{store:?}").contains("hunter2"));
 }
 
 #[tokio::test]

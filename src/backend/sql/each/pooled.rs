@@ -1,5 +1,6 @@
 //! Pools that imitate another one.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::pool::PoolConnection;
@@ -8,11 +9,17 @@ use super::dialect::{ConnectOptions, Database, Pool};
 use crate::backend::BackendError;
 
 /// A pool, and the one whose connections it imitates.
-#[derive(Debug)]
 pub(super) struct Pooled {
     own: Pool,
     other: Option<Pool>,
     options: Mutex<Arc<ConnectOptions>>,
+}
+
+/// Without the options, which show a password.
+impl fmt::Debug for Pooled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pooled").field("own", &self.own).finish_non_exhaustive()
+    }
 }
 
 impl Pooled {
