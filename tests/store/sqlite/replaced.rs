@@ -9,7 +9,8 @@ use http::{HeaderMap, HeaderValue};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use tempfile::TempDir;
 use tower_api_key::backend::BackendErrorKind::Unavailable;
-use tower_api_key::backend::{Backend, KeyStore};
+use tower_api_key::backend::{AuditLog, Backend, KeyStore, UsageBatch, UsageQuery, UsageStore};
+use tower_api_key::clock::Day;
 use tower_api_key::reject::Reason;
 use tower_api_key::{Authenticator, SqliteStore};
 
@@ -77,6 +78,12 @@ impl World {
         let error = self.store.revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap_err();
         assert_eq!(error.kind(), Unavailable);
         assert_eq!(self.store.find(&samples::digest("key")).await.unwrap_err().kind(), Unavailable);
+        assert_eq!(self.store.get(&samples::id("key")).await.unwrap_err().kind(), Unavailable);
+        assert_eq!(self.store.audit_log(None, None, 1).await.unwrap_err().kind(), Unavailable);
+        let day = Day::from_unix_days(0);
+        assert_eq!(self.store.usage(&UsageQuery::new(day, day)).await.unwrap_err().kind(), Unavailable);
+        let batch = UsageBatch::new("writer", 1, []);
+        assert_eq!(self.store.add_usage(&batch).await.unwrap_err().kind(), Unavailable);
         let told = self.node.health().feed.unwrap().last_error.unwrap();
         for text in [error.to_string(), told.into()] {
             assert!(text.contains(cause) && text.contains(self.folder.path().to_str().unwrap()), "{text}");

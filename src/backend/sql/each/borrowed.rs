@@ -69,9 +69,9 @@ macro_rules! ask {
 /// Reads for management, within a limit that the database keeps as well: a statement that nobody waits for any more must not go on.
 macro_rules! limited {
     ($store:expr, |$connection:ident| $question:expr) => {
-        in_time(
-            PATIENCE,
-            ask!($store.connections.reads, |borrowed| async {
+        in_time(PATIENCE, async {
+            $store.check_source()?;
+            let reading = ask!($store.connections.reads, |borrowed| async {
                 let answer = async {
                     let mut transaction = begin_read(borrowed, &$store.namespace).await?;
                     let $connection = &mut *transaction;
@@ -83,8 +83,9 @@ macro_rules! limited {
                 let answer = answer.await;
                 end_read(borrowed).await?;
                 answer
-            }),
-        )
+            });
+            reading.await
+        })
     };
 }
 

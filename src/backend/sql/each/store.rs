@@ -156,6 +156,7 @@ impl AuditLog for Store {
     }
 
     async fn forget_before(&self, end: Timestamp) -> Result<u64, BackendError> {
+        self.check_source()?;
         let mut forgotten = 0;
         loop {
             let forgetting = ask!(self.connections.writes, |connection| audit::forget_some_before(
