@@ -169,7 +169,7 @@ impl PostgresStore {
         let horizon = self.replica.as_ref().map_or_else(Horizon::default, Replica::horizon);
         let listens = !self.is_polling_only;
         let (connections, namespace) = (self.connections.polling.clone(), self.namespace.clone());
-        Feed::new(poll::Log::new(connections, namespace, self.node_name.clone(), horizon, listens))
+        Feed::new(poll::Log::new(connections, namespace, &self.node_name, horizon, listens))
     }
 
     /// A server looks after its files.

@@ -30,13 +30,13 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(connections: Connections, namespace: Namespace, name: Box<str>) -> Self {
+    pub(super) fn new(connections: Connections, namespace: Namespace, name: &str) -> Self {
         // What was changed between its listing and its first poll is in none of its polls, and still to be told.
         Self {
             connections,
             namespace,
             id: unique_name(),
-            name,
+            name: printable(name),
             lease: LONGEST_LEASE,
             seen: None,
             is_news: true,
@@ -113,6 +113,11 @@ pub(super) fn default_name() -> Box<str> {
     let machine = std::env::var("HOSTNAME").or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"));
     let machine = machine.unwrap_or_default();
     format!("{}/{}", machine.trim(), std::process::id()).into()
+}
+
+/// Replaces what the encoding of a database may lack.
+fn printable(name: &str) -> Box<str> {
+    name.chars().map(|letter| if letter.is_ascii_graphic() || letter == ' ' { letter } else { '?' }).collect()
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -98,7 +98,7 @@ impl Log {
     pub(super) fn new(
         connections: Connections,
         namespace: Namespace,
-        name: Box<str>,
+        name: &str,
         horizon: Horizon,
         listens: bool,
     ) -> Self {

@@ -100,3 +100,17 @@ async fn a_person_whose_address_the_encoding_lacks_is_unknown() {
     }
     assert_eq!(answer("x-api-key", &samples::text("key")).await, None);
 }
+
+#[tokio::test]
+async fn a_node_has_a_name_that_any_encoding_can_hold() {
+    if is_absent() {
+        return;
+    }
+    let (store, _database) = open_latin1().await;
+    let mut feed = store.clone().node_name(TYPOGRAPHIC).feed().unwrap();
+    feed.lease(std::time::Duration::from_secs(60), std::time::Duration::ZERO);
+    feed.poll().await.unwrap();
+    store.insert(samples::plain("other")).await.unwrap();
+    let (lease, at_most) = (std::time::Duration::from_secs(60), std::time::Duration::from_millis(100));
+    assert_eq!(&*store.wait_applied(lease, at_most).await.missing()[0], "it?s");
+}
