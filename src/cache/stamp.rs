@@ -7,8 +7,8 @@
 use super::sync::{Atomic, Ordering};
 use crate::digest::Digest;
 
-/// Keys share counters. A bump then costs the other keys of the counter one look-up each, and nothing else: with so many, a thousand
-/// changes a second reach a thirtieth of the keys in it. They take 256 KiB.
+/// Keys share counters. A bump then costs the other keys of the counter one look-up each, and nothing else: a thousand changes a
+/// second reach a thirtieth of the keys. The counters take 256 KiB.
 #[cfg(not(any(shuttle, weak_memory)))]
 const SLOTS: usize = 32_768;
 

@@ -23,7 +23,7 @@ impl Namespace {
     ///
     /// When several schemas of the search path have such tables, or the path has no schema.
     pub(super) async fn find(transaction: &mut DatabaseTransaction<'_>) -> Result<Self, BackendError> {
-        // The number only has to be one that nobody else locks.
+        // The number only has to be one that nothing else locks.
         const LOCK: &str = "SELECT pg_advisory_xact_lock(8390047731244621932)";
         const FOUND: &str = "SELECT nspname::TEXT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
             WHERE relname = 'tower_api_key_migration' AND nspname = ANY (current_schemas(FALSE)) ORDER BY nspname";

@@ -66,7 +66,7 @@ macro_rules! ask {
     };
 }
 
-/// Reads for management, within a limit that the database keeps as well: a statement that nobody waits for any more must not go on.
+/// Reads for management, within a limit that the database keeps as well: a statement that no client waits for any more must not go on.
 macro_rules! limited {
     ($store:expr, |$connection:ident| $question:expr) => {
         in_time(PATIENCE, async {
