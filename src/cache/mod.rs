@@ -11,7 +11,7 @@
 //!   miss: join the flight of this stamp      read the store                      dead (revoked only)
 //!   wait, at most for the deadline           keep the answer with the stamp      bump the stamp
 //!   stamp still current? judge               wake those who wait                 drop flight and entries
-//!   else read again, at most twice                                               acknowledge
+//!   else read again, at most four times                                               acknowledge
 //! ```
 //!
 //! What another process changes is learned by [polling](follow), and what is cached counts only while a [lease](lease)
@@ -76,8 +76,9 @@ use crate::metrics::Metrics;
 use crate::principal::Issuer;
 use crate::trace;
 
-/// How often a request reads again because the key changed while it was reading.
-const READS: usize = 3;
+/// How often a request reads a key that changes while it is read. A change by this process takes up to two of these, as it comes back with a
+/// poll, which another request may wake.
+const READS: usize = 5;
 
 /// How long it takes until the operator is told again that too many wait.
 const COMPLAINTS: Duration = Duration::from_secs(1);
