@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use tower_api_key::clock::{Clock, ManualClock, Moment, Timestamp};
 use tower_api_key::digest::Digest;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
 use tower_api_key::{
-    Authenticator, Backend, BackendError, KeyStore, MemoryStore, Principal, Reason, Record, Rejection,
+    Authenticator, Backend, BackendError, KeyId, KeyStore, MemoryStore, Principal, Reason, Record, Rejection,
 };
 
 type Outcome = Result<Principal, Rejection>;
@@ -184,6 +185,47 @@ async fn a_key_whose_first_use_is_still_to_be_noted_is_read_each_time() {
     let reads = backend.reads();
     assert_eq!(reason_of(&noting, &key).await, None);
     assert_eq!(backend.reads(), reads);
+}
+
+/// Notes first uses, unless it is told to wait with that.
+#[derive(Clone)]
+struct Hesitant(MemoryStore, Arc<AtomicBool>);
+
+impl Backend for Hesitant {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        self.0.find(digest).await
+    }
+
+    async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
+        if self.1.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        self.0.first_used(id, at).await
+    }
+}
+
+#[test]
+fn a_first_use_that_a_runtime_took_with_it_is_noted_in_the_next_one() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (store, waits) = (MemoryStore::new(), Arc::new(AtomicBool::new(true)));
+    let first = runtime();
+    let key = first.block_on(async {
+        let key = Key::mint().with(|record| record.first_use_grace = Some(Duration::ZERO));
+        key.insert_into(&store).await
+    });
+    let (authenticator, _clock) = authenticator(Hesitant(store.clone(), Arc::clone(&waits)));
+    first.block_on(async {
+        assert_eq!(reason_of(&authenticator, &key).await, None);
+        tokio::task::yield_now().await;
+    });
+    drop(first);
+    waits.store(false, Ordering::Relaxed);
+    runtime().block_on(async {
+        assert_eq!(reason_of(&authenticator, &key).await, None);
+        while store.find(&key.record.digest).await.unwrap().unwrap().first_use_grace.is_some() {
+            tokio::task::yield_now().await;
+        }
+    });
 }
 
 #[tokio::test]

@@ -314,3 +314,68 @@ async fn layers_in_the_wrong_order_are_told_to_the_operator() {
     assert!(errors[0].contains("`RequireScopeLayer` found no caller"), "{}", errors[0]);
     assert!(errors[0].contains("outside of it"), "{}", errors[0]);
 }
+
+/// Presents a key that no store has, and another one each time.
+async fn present_unknown(authenticator: &Authenticator, number: usize) -> Reason {
+    let mut headers = axum::http::HeaderMap::new();
+    headers.insert("x-api-key", format!("unknown-key-{number:020}").parse().unwrap());
+    authenticator.authenticate(&headers).await.unwrap_err().reason().clone()
+}
+
+#[tokio::test]
+async fn unknown_keys_that_wait_in_vain_are_no_errors_of_the_store_and_are_told_once_a_second() {
+    let (log, _guard) = Log::begin();
+    let store = Ailing::default();
+    let builder =
+        Authenticator::builder(store.clone()).concurrent_fills(2).deadline(Duration::from_millis(200));
+    let (authenticator, _clock) = support::build(builder);
+    store.shall("hang");
+    let waiting: Vec<_> = (0..20)
+        .map(|number| {
+            let authenticator = authenticator.clone();
+            tokio::spawn(async move { present_unknown(&authenticator, number).await })
+        })
+        .collect();
+    for waiting in waiting {
+        assert_eq!(waiting.await.unwrap(), Reason::Unavailable);
+    }
+    let warnings = log.take("WARN");
+    let says = |text: &str| warnings.iter().filter(|line| line.contains(text)).count();
+    assert_eq!(says("too many wait"), 1, "{warnings:?}");
+    // One look-up of an unknown key is made at a time here, and it alone had no answer.
+    assert!(says("did not answer in time") <= 2, "{warnings:?}");
+    assert_eq!(says("gave no answer"), 0, "{warnings:?}");
+}
+
+#[tokio::test]
+async fn passwords_that_find_a_full_queue_are_told_once_a_second() {
+    let (log, _guard) = Log::begin();
+    let mut limits = tower_api_key::password::PasswordLimits::default();
+    (limits.memory, limits.passes, limits.concurrent, limits.waiting) = (8_192, 2, 1, 0);
+    let passwords = tower_api_key::password::Passwords::with_limits(limits).unwrap();
+    let builder = Authenticator::builder(MemoryStore::new())
+        .sources([tower_api_key::Source::basic()])
+        .passwords(passwords)
+        .deadline(Duration::from_secs(60));
+    let (authenticator, _clock) = support::build(builder);
+    let waiting: Vec<_> = (0..20)
+        .map(|number| {
+            let authenticator = authenticator.clone();
+            tokio::spawn(async move {
+                let mut headers = axum::http::HeaderMap::new();
+                let pair = base64::Engine::encode(
+                    &base64::engine::general_purpose::STANDARD,
+                    format!("ann@example.com:wrong-{number}"),
+                );
+                headers.insert("authorization", format!("Basic {pair}").parse().unwrap());
+                authenticator.authenticate(&headers).await.unwrap_err().reason().clone()
+            })
+        })
+        .collect();
+    let mut refused = 0;
+    for waiting in waiting {
+        refused += usize::from(waiting.await.unwrap() == Reason::Unavailable);
+    }
+    assert!(refused > 2, "{refused}");
+    assert_eq!(log.take("WARN").len(), 1);
+}

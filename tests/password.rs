@@ -387,9 +387,33 @@ async fn a_wrong_password_asks_and_hashes_the_same_for_an_e_mail_that_no_person_
         seen
     });
     let costs: Vec<_> = seen.await.iter().map(|seen| (seen.status, seen.reads, seen.hashes)).collect();
-    // The first is read and hashed. The same is remembered for as long as a key that does not exist, and read then.
+    // The first is read and hashed. The same is remembered for as long as a key that does not exist, and read and hashed then.
     assert_eq!(costs[..5], [(401, 2, 1), (401, 0, 0), (401, 2, 1), (401, 0, 0), (401, 2, 1)]);
-    assert_eq!(costs[5], (401, 2, 0));
+    assert_eq!(costs[5], (401, 2, 1));
+}
+
+#[tokio::test]
+async fn a_password_that_was_changed_does_not_tell_that_a_person_has_the_e_mail() {
+    let passwords = light_passwords();
+    let store = store_with_ann(&passwords).await;
+    let clock = Arc::new(ManualClock::new(support::START));
+    let builder =
+        Authenticator::builder(store.clone()).sources([Source::basic()]).passwords(passwords.clone());
+    let authenticator = builder.with_clock(Arc::clone(&clock)).build().unwrap();
+    let mut hashes = Vec::new();
+    for round in 0..2 {
+        for user in [ANN, "nobody@example.com"] {
+            let before = passwords.hashes();
+            assert_eq!(refusal(&authenticator, user, "wrong").await, Reason::Unknown);
+            hashes.push(passwords.hashes() - before);
+        }
+        store
+            .set_password(ANN, Some(passwords.hash(&format!("{SECRET} {round}")).await.unwrap()))
+            .await
+            .unwrap();
+        clock.advance(Duration::from_secs(6));
+    }
+    assert_eq!(hashes, [1, 1, 1, 1]);
 }
 
 #[tokio::test]

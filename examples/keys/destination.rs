@@ -93,8 +93,9 @@ fn is_null_device(stdout: &io::Stdout) -> io::Result<bool> {
     use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
     let own = File::from(stdout.as_fd().try_clone_to_owned()?).metadata()?;
-    let null = std::fs::metadata("/dev/null")?;
-    Ok(own.file_type().is_char_device() && own.rdev() == null.rdev())
+    // Both take a text and keep nothing of it.
+    let is = |device| Ok::<_, io::Error>(own.rdev() == std::fs::metadata(device)?.rdev());
+    Ok(own.file_type().is_char_device() && (is("/dev/null")? || is("/dev/zero")?))
 }
 
 #[cfg(not(unix))]

@@ -153,7 +153,11 @@ async fn hand_out<S: KeyStore>(
         destination.write(text.as_str())
     };
     let Err(error) = written else { return Ok(()) };
-    let message = format!("cannot write the text of the new key: {error}");
+    let replaced = match &record.rotated_from {
+        Some(old) => format!("; {old}, which it replaces, ends as it was asked to"),
+        None => String::new(),
+    };
+    let message = format!("cannot write the text of the new key: {error}{replaced}");
     Err(Failure::outside(match manager.revoke(id, "its text could not be written").await {
         Ok(()) => format!("{message}; {id} is revoked"),
         Err(failure) => format!("{message}; {id} could not be revoked: {failure}; run `revoke {id}`"),

@@ -65,6 +65,7 @@ pub(crate) fn shutdown() -> Result<impl Future<Output = ()> + Send + 'static, Fa
             eprintln!("Ending now, with requests still open");
             OVERDUE.notify_one();
             let _ = timeout(GRACE, signals.next()).await;
+            eprintln!("Ended by force: what was counted and not written is lost");
             std::process::exit(1);
         });
     })

@@ -21,6 +21,8 @@ enum Reading {
     Outdated,
     /// It was not asked: it has given no answer several times, which the operator knows.
     LeftAlone,
+    /// It was not asked: too many others were before.
+    NoTurn,
 }
 
 impl Cache {
@@ -33,6 +35,7 @@ impl Cache {
         let landing = match self.guarded_call("the key store", self.flights.patience(), reading).await {
             Ok(Reading::Record(record)) => Ok(Fact::Known(self.keep(record, pilot.stamp(), started))),
             Ok(Reading::Absence) => Ok(self.keep_absence(*pilot.digest(), pilot.stamp(), started)),
+            Ok(Reading::NoTurn) => Err(self.turn_away(self.clock.monotonic())),
             // Whoever waits sees that the stamp is not current any more, and reads again.
             Ok(Reading::Outdated | Reading::LeftAlone) | Err(_) => Err(Unanswered),
         };
@@ -40,7 +43,7 @@ impl Cache {
     }
 
     async fn read_store(&self, pilot: &Pilot, question: &Question) -> Result<Reading, BackendError> {
-        let _permit = self.turn(pilot.lane()).await?;
+        let Some(_permit) = self.turn(pilot.lane()).await else { return Ok(Reading::NoTurn) };
         let Some(mut trial) = self.breaker.enter(&*self.clock) else { return Ok(Reading::LeftAlone) };
         if trial.is_first() && !self.has_lease() {
             // An outage may be over. What a poll tells then would make everything inert that was read before it.
@@ -71,9 +74,8 @@ impl Cache {
 
     /// Waits for a place in a lane, for half of the time there is. A look-up that began later might be given up before the store
     /// could answer, and a store that answers all the time would be taken for one that does not.
-    async fn turn(&self, lane: Lane) -> Result<SemaphorePermit<'_>, BackendError> {
-        let turn = timeout(self.flights.patience() / 2, self.permits.acquire(lane)).await;
-        turn.map_err(|_| BackendError::unavailable("too many look-ups wait for the store"))?
+    async fn turn(&self, lane: Lane) -> Option<SemaphorePermit<'_>> {
+        timeout(self.flights.patience() / 2, self.permits.acquire(lane)).await.ok()?.ok()
     }
 
     /// Keeps a record, unless its first use is still to be noted: it is read again until the store says that it was.

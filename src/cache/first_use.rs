@@ -25,6 +25,18 @@ impl FirstUses {
     }
 }
 
+/// A first use that is being noted. It may be noted again when this is dropped, be it with its runtime.
+struct Noting {
+    cache: Arc<Cache>,
+    id: KeyId,
+}
+
+impl Drop for Noting {
+    fn drop(&mut self) {
+        self.cache.first_uses.end(&self.id);
+    }
+}
+
 impl Cache {
     /// Has the store note the first use of a key. The request does not wait for it: if it fails, the key is not remembered, and the
     /// next request tries again.
@@ -32,14 +44,14 @@ impl Cache {
         if !self.first_uses.begin(&id) {
             return;
         }
-        let (cache, at) = (Arc::clone(self), self.clock.wall());
+        let (noting, at) = (Noting { cache: Arc::clone(self), id }, self.clock.wall());
         spawn(async move {
-            let noting = cache.backend.first_used(&id, at);
-            if cache.guarded_call("the first use of a key", cache.limits.deadline, noting).await.is_ok() {
+            let cache = &noting.cache;
+            let noted = cache.backend.first_used(&noting.id, at);
+            if cache.guarded_call("the first use of a key", cache.limits.deadline, noted).await.is_ok() {
                 // A record that was read before this is judged within the deadline, and says that nothing is noted yet.
                 let _ = timeout(cache.limits.deadline, pending::<()>()).await;
             }
-            cache.first_uses.end(&id);
         });
     }
 }

@@ -239,13 +239,26 @@ impl Cache {
         Err(Unanswered)
     }
 
-    /// Says that too many wait, so often that the operator sees it, and not for each request of a flood.
+    /// Says that too many wait.
     fn turn_away(&self, now: Moment) -> Unanswered {
-        if now.nanos() >= self.next_complaint.load(Ordering::Relaxed) {
-            self.next_complaint.store(now.saturating_add(COMPLAINTS).nanos(), Ordering::Relaxed);
+        if self.complains_at(now) {
             trace::turned_away(self.flights.len());
         }
         Unanswered
+    }
+
+    /// Returns whether the operator is told of a flood now: once a second, and not for each request of it.
+    #[cfg(feature = "password")]
+    pub(crate) fn complains(&self) -> bool {
+        self.complains_at(self.clock.monotonic())
+    }
+
+    fn complains_at(&self, now: Moment) -> bool {
+        let may = now.nanos() >= self.next_complaint.load(Ordering::Relaxed);
+        if may {
+            self.next_complaint.store(now.saturating_add(COMPLAINTS).nanos(), Ordering::Relaxed);
+        }
+        may
     }
 
     /// Strangers may be many, and most of them bad. A key that was good a short while ago does not wait behind them.

@@ -139,7 +139,7 @@ impl Passwords {
     /// Returns whether a password is known to be right without hashing it.
     pub(crate) fn is_known(&self, email: &str, hash: Option<&PasswordHash>, secret: &[u8]) -> bool {
         let against = hash.unwrap_or(&self.0.nobody);
-        self.0.verdicts.get(&self.0.verdicts.wording(email, against, secret)) == Some(true)
+        self.0.verdicts.is_right(&self.0.verdicts.wording(email, against, secret))
     }
 
     /// Returns what stands for a secret that is presented for an e-mail, whether or not a person has it.
@@ -156,25 +156,28 @@ impl Passwords {
     ) -> Result<bool, PasswordError> {
         let against = hash.unwrap_or(&self.0.nobody).clone();
         let wording = self.0.verdicts.wording(email, &against, &secret);
-        if let Some(verdict) = self.0.verdicts.get(&wording) {
-            return Ok(verdict);
+        if self.0.verdicts.is_right(&wording) {
+            return Ok(true);
         }
         let passwords = self.clone();
         let is_somebody = hash.is_some();
         self.0.queue.run(move || passwords.judge(wording, &against, &secret, is_somebody)).await
     }
 
-    /// Runs in the queue. Of several who ask the same, one hashes.
+    /// Runs in the queue. Of several that present the same right password, one hashes.
     fn judge(&self, wording: Wording, against: &PasswordHash, secret: &[u8], is_somebody: bool) -> bool {
-        self.0.verdicts.get(&wording).unwrap_or_else(|| {
-            let hasher = &self.0.hasher;
-            // A hash that cannot be read takes no time, and would tell by that that a person has it.
-            let is_right =
-                hasher.verify(against, secret).or_else(|| hasher.verify(&self.0.nobody, secret).and(None));
-            let verdict = is_right.unwrap_or(false) && is_somebody;
-            self.0.verdicts.insert(wording, verdict);
-            verdict
-        })
+        if self.0.verdicts.is_right(&wording) {
+            return true;
+        }
+        let hasher = &self.0.hasher;
+        // A hash that cannot be read takes no time, and would tell by that that a person has it.
+        let is_right =
+            hasher.verify(against, secret).or_else(|| hasher.verify(&self.0.nobody, secret).and(None));
+        let verdict = is_right.unwrap_or(false) && is_somebody;
+        if verdict {
+            self.0.verdicts.insert_right(wording);
+        }
+        verdict
     }
 
     /// Tells whether a hash was made with less work than is asked for now.

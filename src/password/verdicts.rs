@@ -10,20 +10,18 @@ use super::{PasswordError, PasswordErrorKind};
 use crate::digest::Digest;
 use crate::password_hash::PasswordHash;
 
-/// How many verdicts of each kind are remembered, and for how long. They do not become untrue, since a hash that was changed
-/// is another one; the time only bounds what a copy of the memory would hold.
+/// How many verdicts are remembered, and for how long. They do not become untrue, since a hash that was changed is another one; the time
+/// only bounds what a copy of the memory would hold.
 const MOST: u64 = 10_000;
 const RIGHT: Duration = Duration::from_secs(600);
-const WRONG: Duration = Duration::from_secs(60);
 
 /// A person, a hash and a secret, digested under a key that leaves this process as little as the secret does.
 pub(super) type Wording = Digest;
 
-/// Right and wrong ones are kept apart, so that guesses do not push out what is in use.
+/// The right ones: of a wrong one, the hash would tell that a person has it, by when it is made anew.
 pub(super) struct Verdicts {
     key: Hmac<Sha256>,
     right: Cache<Wording, ()>,
-    wrong: Cache<Wording, ()>,
 }
 
 impl Verdicts {
@@ -31,9 +29,9 @@ impl Verdicts {
         let failed = || PasswordError::new(PasswordErrorKind::Failed);
         let mut key = zeroize::Zeroizing::new([0; 32]);
         getrandom::fill(&mut *key).map_err(|_| failed())?;
-        let cache = |life| Cache::builder().max_capacity(MOST).time_to_live(life).build();
+        let right = Cache::builder().max_capacity(MOST).time_to_live(RIGHT).build();
         let key = Hmac::new_from_slice(&*key).map_err(|_| failed())?;
-        Ok(Self { key, right: cache(RIGHT), wrong: cache(WRONG) })
+        Ok(Self { key, right })
     }
 
     /// Says in one digest who presents what against which hash. Each part says how long it is, so that no two questions
@@ -56,15 +54,11 @@ impl Verdicts {
         Digest::from_bytes(mac.finalize().into_bytes().into())
     }
 
-    pub(super) fn get(&self, wording: &Wording) -> Option<bool> {
-        if self.right.get(wording).is_some() {
-            return Some(true);
-        }
-        self.wrong.get(wording).map(|()| false)
+    pub(super) fn is_right(&self, wording: &Wording) -> bool {
+        self.right.get(wording).is_some()
     }
 
-    pub(super) fn insert(&self, wording: Wording, verdict: bool) {
-        let side = if verdict { &self.right } else { &self.wrong };
-        side.insert(wording, ());
+    pub(super) fn insert_right(&self, wording: Wording) {
+        self.right.insert(wording, ());
     }
 }

@@ -306,7 +306,7 @@ async fn run_redirected(redirection: &str, url: &str, arguments: &str) -> Ran {
 #[tokio::test]
 async fn no_key_is_made_whose_text_would_go_nowhere() {
     let keys = Keys::new();
-    let nowhere = [">&-", ">/dev/null", "<&- >&- 2>&-", ">/dev/null 2>/dev/null"];
+    let nowhere = [">&-", ">/dev/null", ">/dev/zero", "<&- >&- 2>&-", ">/dev/null 2>/dev/null"];
     for redirection in nowhere {
         let ran = run_redirected(redirection, &keys.url(), "create --organization acme").await;
         assert_eq!(ran.code, 5, "{redirection}: {}", ran.stderr);

@@ -10,7 +10,7 @@ use crate::credential::{Credential, Scheme};
 use crate::digest::Digest;
 use crate::environment::Environment;
 use crate::owner::{Owner, User};
-use crate::password::Passwords;
+use crate::password::{PasswordErrorKind, Passwords};
 use crate::password_hash::PasswordHash;
 use crate::record::Record;
 use crate::scope::Scopes;
@@ -97,6 +97,10 @@ impl Authenticator {
             Ok(false) => {
                 self.0.cache.refused(passwords.attempt(&email, &secret), &as_of);
                 Ok(Fact::Absent)
+            }
+            // Strangers can fill the queue.
+            Err(error) if error.kind() == PasswordErrorKind::Busy && !self.0.cache.complains() => {
+                Err(Unanswered)
             }
             Err(error) => {
                 trace::failed("the verification of a password", &trace::Failure::Password(&error));
