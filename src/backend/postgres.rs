@@ -117,7 +117,7 @@ impl PostgresStore {
         let namespace = each::migrate(&connections.writes).await?;
         let changes = changes_of(identity(&connections.writes, &namespace).await?);
         Ok(Self {
-            fleet: Fleet::new(connections.background.clone(), namespace.clone()),
+            fleet: Fleet::new(connections.lookups.clone(), namespace.clone()),
             connections,
             namespace,
             node_name: node::default_name(),

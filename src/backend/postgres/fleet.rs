@@ -100,6 +100,10 @@ impl Fleet {
                 Some(end) => timeout_at(end, rounds.changed()).await.is_ok(),
                 None => rounds.changed().await.is_ok(),
             };
+            if !round && newest.is_none() {
+                // Without an answer, no lease of any node is known.
+                return Propagation::ThisProcess { missing };
+            }
             if !round {
                 return Propagation::at_end(lease, at_most, missing);
             }
@@ -120,7 +124,7 @@ impl Fleet {
         let mut is_running = self.0.is_running.lock().unwrap_or_else(PoisonError::into_inner);
         if !*is_running {
             *is_running = true;
-            spawn(make_rounds(Running(Arc::clone(&self.0))));
+            spawn(make_rounds(Running { watch: Arc::clone(&self.0), has_ended: false }));
         }
         self.0.joined.notify_one();
         receiver
@@ -134,26 +138,33 @@ impl Round {
 }
 
 /// The task that makes rounds. Another one may begin when this is gone, be it with its runtime.
-struct Running(Arc<Watch>);
+struct Running {
+    watch: Arc<Watch>,
+    has_ended: bool,
+}
 
 impl Running {
     /// Ends, unless a change is waited for.
-    fn end(&self) -> bool {
-        let mut is_running = self.0.is_running.lock().unwrap_or_else(PoisonError::into_inner);
-        *is_running = self.0.rounds.receiver_count() > 0;
-        !*is_running
+    fn end(&mut self) -> bool {
+        let mut is_running = self.watch.is_running.lock().unwrap_or_else(PoisonError::into_inner);
+        *is_running = self.watch.rounds.receiver_count() > 0;
+        self.has_ended = !*is_running;
+        self.has_ended
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        *self.0.is_running.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        // Another task may run by now.
+        if !self.has_ended {
+            *self.watch.is_running.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        }
     }
 }
 
 #[allow(clippy::disallowed_methods, reason = "other processes take the time that they take")]
-async fn make_rounds(running: Running) {
-    let watch = &*running.0;
+async fn make_rounds(mut running: Running) {
+    let watch = Arc::clone(&running.watch);
     let mut pause = PAUSE;
     while !running.end() {
         watch.rounds.send_if_modified(|rounds| {

@@ -54,42 +54,62 @@ impl Borrowed {
 macro_rules! ask {
     ($connections:expr, |$connection:ident| $question:expr) => {
         async {
-            let mut borrowed = $connections.acquire().await?;
-            let $connection = &mut *borrowed;
-            let mut answer = $question.await;
-            if borrowed.asks_again(&answer).await {
-                let $connection = &mut *borrowed;
-                answer = $question.await;
-            }
-            borrowed.give_back(answer)
+            let borrowed = $connections.acquire().await?;
+            ask_on!(borrowed, |$connection| $question)
         }
     };
 }
 
-/// Reads for management, within a limit that the database keeps as well: a statement that no client waits for any more must not go on.
-macro_rules! limited {
-    ($store:expr, |$connection:ident| $question:expr) => {
-        in_time(PATIENCE, async {
-            $store.check_source()?;
-            let reading = ask!($store.connections.reads, |borrowed| async {
-                let answer = async {
-                    let mut transaction = begin_read(borrowed, &$store.namespace).await?;
-                    let $connection = &mut *transaction;
-                    let answer = $question.await?;
-                    // It has changed nothing.
-                    transaction.rollback().await.map_err(BackendError::unavailable)?;
-                    Ok(answer)
-                };
-                let answer = answer.await;
-                end_read(borrowed).await?;
-                answer
-            });
-            reading.await
-        })
-    };
+/// Asks one question on this connection.
+macro_rules! ask_on {
+    ($borrowed:ident, |$connection:ident| $question:expr) => {{
+        let mut borrowed = $borrowed;
+        let $connection = &mut *borrowed;
+        let mut answer = $question.await;
+        if borrowed.asks_again(&answer).await {
+            let $connection = &mut *borrowed;
+            answer = $question.await;
+        }
+        borrowed.give_back(answer)
+    }};
 }
 
-pub(super) use {ask, limited};
+/// Reads for management, within a limit that the database keeps as well. Once it has a connection, it goes on in a task: a client that hangs up
+/// would leave its statement to the database, and the connection to the next one.
+macro_rules! limited {
+    ($store:expr, |$connection:ident| $question:expr) => {{
+        let store = $store.clone();
+        async move {
+            store.check_source()?;
+            let reading = store.connections.reads.acquire().await?;
+            let answer = async move {
+                ask_on!(reading, |borrowed| async {
+                    let answer = async {
+                        let mut transaction = begin_read(borrowed, &store.namespace).await?;
+                        let $connection = &mut *transaction;
+                        let answer = $question.await?;
+                        // It has changed nothing.
+                        transaction.rollback().await.map_err(BackendError::unavailable)?;
+                        Ok(answer)
+                    };
+                    let answer = answer.await;
+                    end_read(borrowed).await?;
+                    answer
+                })
+            };
+            to_its_end(in_time(PATIENCE, answer)).await
+        }
+    }};
+}
+
+pub(super) use {ask, ask_on, limited};
+
+/// Goes on with work when its client has hung up.
+pub(super) async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, BackendError>> + Send + 'static,
+) -> Result<T, BackendError> {
+    spawn(work).await.unwrap_or_else(|panic| Err(BackendError::unavailable(panic)))
+}
 
 /// Waits for an answer, and not until the operating system takes a server for gone that has not said so. Look-ups and polls have
 /// deadlines of their own.

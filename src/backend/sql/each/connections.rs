@@ -21,6 +21,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The pause after a connection that could not be made, where others were.
 const CONNECT_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a poll waits for its own connection before it takes one of lookups. A server may have given it to these.
+const OWN_TIMEOUT: Duration = Duration::from_millis(100);
+
 /// How long a request waits for a connection of management.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -42,21 +45,23 @@ struct Shared {
     making: Arc<Mutex<()>>,
     /// Word that a permit was given up.
     lost: Notify,
+    /// Those that are used where none of these can be had.
+    other: Option<Connections>,
 }
 
 impl Connections {
     /// Uses all connections of a pool.
     #[allow(dead_code, reason = "not every database has replicas")]
     pub(in super::super) fn all_of(pool: Pool) -> Self {
-        Self::new(Pooled::of(pool), usize::MAX, None)
+        Self::new(Pooled::of(pool), usize::MAX, None, None)
     }
 
     /// Makes connections of its own as another pool makes its own.
-    pub(super) fn like_those_of(pool: &Pool, connections: u32) -> Self {
-        Self::new(Pooled::beside(pool, connections), usize::MAX, None)
+    pub(super) fn like_those_of(pool: &Pool, connections: u32, other: Option<Self>) -> Self {
+        Self::new(Pooled::beside(pool, connections), usize::MAX, None, other)
     }
 
-    pub(super) fn new(pool: Pooled, most: usize, queue: Option<usize>) -> Self {
+    pub(super) fn new(pool: Pooled, most: usize, queue: Option<usize>, other: Option<Self>) -> Self {
         let most = most.min(pool.pool().options().get_max_connections() as usize);
         Self(Arc::new(Shared {
             pool,
@@ -66,6 +71,7 @@ impl Connections {
             queue: queue.map(Semaphore::new),
             making: Arc::default(),
             lost: Notify::new(),
+            other,
         }))
     }
 
@@ -80,9 +86,27 @@ impl Connections {
 
     /// Takes a connection for one question.
     pub(in super::super) async fn acquire(&self) -> Result<Borrowed, BackendError> {
-        let mut permit = Permit { permit: Some(self.queue().await?), shared: Arc::clone(&self.0) };
-        let connection = self.0.pool.acquire().await?;
-        Ok(Borrowed::new(connection, permit.permit.take()))
+        let Some(other) = &self.0.other else { return self.acquire_own().await };
+        match timeout(OWN_TIMEOUT, self.acquire_own()).await {
+            Ok(Ok(own)) => Ok(own),
+            _ => other.acquire_own().await,
+        }
+    }
+
+    async fn acquire_own(&self) -> Result<Borrowed, BackendError> {
+        loop {
+            let mut permit = Permit { permit: Some(self.queue().await?), shared: Arc::clone(&self.0) };
+            match self.0.pool.acquire().await {
+                Ok(connection) => return Ok(Borrowed::new(connection, permit.permit.take())),
+                Err(error) => {
+                    drop(permit);
+                    // Another permit may have a connection.
+                    if self.0.had.load(Ordering::Relaxed) == 0 {
+                        return Err(error);
+                    }
+                }
+            }
+        }
     }
 
     async fn queue(&self) -> Result<OwnedSemaphorePermit, BackendError> {

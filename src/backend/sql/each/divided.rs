@@ -4,9 +4,11 @@ use super::connections::Connections;
 use super::dialect::{LOOKUPS, Pool};
 use super::pooled::Pooled;
 
-/// Connections for lists, for changes, and for what a store notes by itself.
+/// Connections for each kind of work.
 const READS: usize = 2;
 const WRITES: usize = 2;
+const REVOCATIONS: usize = 1;
+const CLOSURES: usize = 1;
 const BACKGROUND: usize = 1;
 
 /// Requests that wait for a connection of management.
@@ -23,8 +25,12 @@ pub(in super::super) struct Divided {
     pub(super) reads: Connections,
     /// For changes, which management makes.
     pub(in super::super) writes: Connections,
+    /// For revocations of one key by the application, which wait for no other change.
+    pub(super) revocations: Connections,
+    /// For owners that are deleted or disabled.
+    pub(super) closures: Connections,
     /// For usage, first uses and hashes, which the store notes by itself.
-    pub(in super::super) background: Connections,
+    pub(super) background: Connections,
 }
 
 impl Divided {
@@ -32,29 +38,30 @@ impl Divided {
     /// way, so that nothing else can hold them.
     pub(in super::super) fn beside(pool: &Pool) -> Self {
         let lookups = LOOKUPS.min(pool.options().get_max_connections());
-        Self {
-            lookups: Connections::like_those_of(pool, lookups),
-            polling: Connections::like_those_of(pool, 1),
-            ..Self::shared(pool)
-        }
+        let lookups = Connections::like_those_of(pool, lookups, None);
+        let polling = Connections::like_those_of(pool, 1, Some(lookups.clone()));
+        Self { lookups, polling, ..Self::shared(pool) }
     }
 
     /// Uses one pool for everything: the connections of a database in memory, which others would not find.
     pub(in super::super) fn shared(pool: &Pool) -> Self {
-        let some = |connections| Connections::new(Pooled::of(pool.clone()), connections, None);
+        let some = |connections| Connections::new(Pooled::of(pool.clone()), connections, None, None);
         let queued =
-            |connections| Connections::new(Pooled::of(pool.clone()), connections, Some(QUEUE_LENGTH));
+            |connections| Connections::new(Pooled::of(pool.clone()), connections, Some(QUEUE_LENGTH), None);
         Self {
             lookups: some(usize::MAX),
             polling: some(1),
             reads: queued(READS),
             writes: queued(WRITES),
+            revocations: queued(REVOCATIONS),
+            closures: queued(CLOSURES),
             background: some(BACKGROUND),
         }
     }
 
     /// The connections of management's pool.
-    pub(in super::super) const MANAGEMENT: u32 = (READS + WRITES + BACKGROUND) as u32;
+    pub(in super::super) const MANAGEMENT: u32 =
+        (READS + WRITES + REVOCATIONS + CLOSURES + BACKGROUND) as u32;
 
     pub(in super::super) async fn close(&self) {
         // Those of management are of one pool.

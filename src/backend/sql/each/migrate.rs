@@ -2,7 +2,7 @@
 
 use sqlx::{Connection, Row as _};
 
-use super::borrowed::ask;
+use super::borrowed::{ask, ask_on};
 use super::connections::Connections;
 use super::dialect::{BEGIN, DatabaseConnection, DatabaseTransaction, Namespace, PREPARE, Row, SCHEMA};
 use crate::backend::BackendError;

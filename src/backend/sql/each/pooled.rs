@@ -28,7 +28,9 @@ impl Pooled {
     }
 
     pub(super) fn beside(pool: &Pool, connections: u32) -> Self {
+        // What is given up for its age may be had by nothing but another's end: a server gives no more than it has.
         let options = pool.options().clone().min_connections(0).max_connections(connections);
+        let options = options.idle_timeout(None).max_lifetime(None);
         let own = options.connect_lazy_with((*pool.connect_options()).clone());
         Self { options: Mutex::new(pool.connect_options()), own, other: Some(pool.clone()) }
     }

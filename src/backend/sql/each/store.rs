@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::Store;
-use super::borrowed::{PATIENCE, ask, in_time, limited};
-use super::connections::Connections;
+use super::borrowed::{PATIENCE, ask, ask_on, in_time, limited, to_its_end};
 use super::dialect::{begin_read, end_read};
 use super::write::{Write, Written, write};
 use super::{audit, owners, read};
@@ -21,9 +20,10 @@ use crate::password_hash::PasswordHash;
 use crate::record::Record;
 
 impl Store {
-    async fn write(&self, connections: &Connections, change: Write) -> Result<Written, BackendError> {
+    async fn write(&self, change: Write) -> Result<Written, BackendError> {
         self.check_source()?;
-        let (connections, namespace) = (connections.clone(), self.namespace.clone());
+        let (connections, namespace) =
+            (change.connections(&self.connections).clone(), self.namespace.clone());
         self.changes.commit(move |announcement| write(connections, namespace, change, announcement)).await
     }
 }
@@ -52,7 +52,7 @@ impl Backend for Store {
     }
 
     async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
-        self.write(&self.connections.background, Write::FirstUse(id.clone(), at)).await.map(drop)
+        self.write(Write::FirstUse(id.clone(), at)).await.map(drop)
     }
 
     async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
@@ -69,17 +69,18 @@ impl Backend for Store {
     ) -> Result<(), BackendError> {
         let rehash = OwnerChange::Rehash(email.into(), from.clone(), to.clone());
         let change = Write::Owner(Box::new((rehash, Actor::system())));
-        self.write(&self.connections.background, change).await.map(drop)
+        self.write(change).await.map(drop)
     }
 }
 
 impl OwnerStore for Store {
     async fn change_owner(&self, change: OwnerChange, actor: Actor) -> Result<(), BackendError> {
-        self.write(&self.connections.writes, Write::Owner(Box::new((change, actor)))).await.map(drop)
+        self.write(Write::Owner(Box::new((change, actor)))).await.map(drop)
     }
 
     async fn organization(&self, id: &str) -> Result<Option<Organization>, BackendError> {
-        limited!(self, |connection| owners::organization(connection, id)).await
+        let id = id.to_owned();
+        limited!(self, |connection| owners::organization(connection, &id)).await
     }
 
     async fn members(
@@ -88,12 +89,13 @@ impl OwnerStore for Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<User>, BackendError> {
-        let page = limited!(self, |connection| owners::members(connection, organization, after, limit));
-        page.await
+        let (organization, after) = (organization.to_owned(), after.map(str::to_owned));
+        limited!(self, |connection| owners::members(connection, &organization, after.as_deref(), limit)).await
     }
 
     async fn project(&self, organization: &str, id: &str) -> Result<Option<Project>, BackendError> {
-        limited!(self, |connection| owners::project(connection, organization, id)).await
+        let (organization, id) = (organization.to_owned(), id.to_owned());
+        limited!(self, |connection| owners::project(connection, &organization, &id)).await
     }
 
     async fn projects(
@@ -102,8 +104,9 @@ impl OwnerStore for Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Project>, BackendError> {
-        let page = limited!(self, |connection| owners::projects(connection, organization, after, limit));
-        page.await
+        let (organization, after) = (organization.to_owned(), after.map(str::to_owned));
+        limited!(self, |connection| owners::projects(connection, &organization, after.as_deref(), limit))
+            .await
     }
 }
 
@@ -117,14 +120,15 @@ impl KeyStore for Store {
         // Other changes take their turn between batches.
         while let Some(start) = after {
             let write = Write::Keys(Box::new(change.clone()), start);
-            let Written { record, keys, last, .. } = self.write(&self.connections.writes, write).await?;
+            let Written { record, keys, last, .. } = self.write(write).await?;
             (changed.record, changed.keys, after) = (record, changed.keys + keys, last);
         }
         Ok(changed)
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {
-        limited!(self, |connection| read::by_id(connection, id)).await
+        let id = id.clone();
+        limited!(self, |connection| read::by_id(connection, &id)).await
     }
 
     async fn list(
@@ -133,7 +137,8 @@ impl KeyStore for Store {
         after: Option<&KeyId>,
         limit: usize,
     ) -> Result<Vec<Record>, BackendError> {
-        limited!(self, |connection| read::page(connection, filter, after, limit)).await
+        let (filter, after) = (filter.clone(), after.cloned());
+        limited!(self, |connection| read::page(connection, &filter, after.as_ref(), limit)).await
     }
 
     fn lists_nodes(&self) -> bool {
@@ -152,7 +157,8 @@ impl AuditLog for Store {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<AuditEntry>, BackendError> {
-        limited!(self, |connection| audit::page(connection, key, after, limit)).await
+        let key = key.cloned();
+        limited!(self, |connection| audit::page(connection, key.as_ref(), after, limit)).await
     }
 
     async fn forget_before(&self, end: Timestamp) -> Result<u64, BackendError> {

@@ -3,7 +3,7 @@
 use sqlx::{Connection, QueryBuilder};
 
 use super::Store;
-use super::borrowed::{PATIENCE, ask, in_time, limited};
+use super::borrowed::{PATIENCE, ask, ask_on, in_time, limited, to_its_end};
 use super::dialect::{
     BEGIN, Database, DatabaseConnection, DatabaseTransaction, Namespace, PASS_LOCKED, begin_read, end_read,
 };
@@ -35,7 +35,8 @@ impl UsageStore for Store {
     }
 
     async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, BackendError> {
-        limited!(self, |connection| lines(connection, query)).await
+        let query = query.clone();
+        limited!(self, |connection| lines(connection, &query)).await
     }
 }
 

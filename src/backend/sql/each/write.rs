@@ -5,12 +5,13 @@ use std::time::Duration;
 use sqlx::{Connection, QueryBuilder};
 
 use super::actor::judge;
-use super::borrowed::{LONG_PATIENCE, PATIENCE, ask, in_time};
+use super::borrowed::{LONG_PATIENCE, PATIENCE, ask, ask_on, in_time};
 use super::connections::Connections;
 use super::dialect::{
     AFTER_CHANGES, BEGIN_CHANGE, BEGIN_MASS_CHANGE, Database, DatabaseConnection, DatabaseTransaction,
     KEEP_OWNERS, LOCK_OWNERS, Namespace, is_crossed,
 };
+use super::divided::Divided;
 use super::keys::{key_locks, make, note_first_use};
 use super::locks::KeyLocks;
 use super::owners;
@@ -54,13 +55,41 @@ impl Write {
         }
     }
 
+    /// Returns the connections that the change is made on. The last thing that an operator can do against a caller waits for none of what the
+    /// caller does.
+    pub(super) fn connections<'c>(&self, connections: &'c Divided) -> &'c Connections {
+        match self {
+            Self::FirstUse(..) => &connections.background,
+            Self::Keys(change, _) => match change.action {
+                KeyAction::Revoke(..) if change.actor.subject().is_none() => &connections.revocations,
+                _ => &connections.writes,
+            },
+            Self::Owner(change) => match &change.0 {
+                OwnerChange::Rehash(..) => &connections.background,
+                OwnerChange::DeleteOrganization(..)
+                | OwnerChange::DeleteUser(..)
+                | OwnerChange::DeleteMembership(..)
+                | OwnerChange::DeleteProject(..) => &connections.closures,
+                OwnerChange::PutOrganization(organization) if organization.disabled => &connections.closures,
+                _ => &connections.writes,
+            },
+        }
+    }
+
     fn is_about_many(&self) -> bool {
         match self {
             Self::FirstUse(..) => false,
             Self::Keys(change, _) => {
                 matches!(change.action, KeyAction::RevokeAll(..) | KeyAction::Replace(..))
             }
-            Self::Owner(..) => true,
+            Self::Owner(change) => !matches!(
+                change.0,
+                OwnerChange::PutUser(..)
+                    | OwnerChange::SetPassword(..)
+                    | OwnerChange::Rehash(..)
+                    | OwnerChange::PutMembership(..)
+                    | OwnerChange::PutProject(..)
+            ),
         }
     }
 
