@@ -116,6 +116,10 @@ impl PostgresStore {
         let connections = Divided::beside(&pool);
         let namespace = each::migrate(&connections.writes).await?;
         let changes = changes_of(identity(&connections.writes, &namespace).await?);
+        // Before management takes more than one: where a server has few, these are kept for good.
+        for kept in [&connections.lookups, &connections.polling] {
+            kept.acquire().await?.give_back(Ok(()))?;
+        }
         Ok(Self {
             fleet: Fleet::new(connections.lookups.clone(), namespace.clone()),
             connections,

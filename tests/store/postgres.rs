@@ -7,6 +7,7 @@ mod altered;
 mod encodings;
 mod feed;
 mod fleet;
+mod isolation;
 mod limits;
 mod many;
 mod metering;

@@ -1,0 +1,98 @@
+//! What one kind of work must not take from another.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use tokio::time::timeout;
+use tower_api_key::backend::{Backend, KeyStore, Propagation, UsageQuery, UsageStore};
+use tower_api_key::clock::Day;
+use tower_api_key::{KeyId, PostgresStore, Timestamp};
+
+use super::{Database, is_absent, open};
+use crate::samples;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+async fn run(pool: &PgPool, statements: String) {
+    sqlx::raw_sql(AssertSqlSafe(statements)).execute(pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn polls_whose_connection_was_taken_go_by_one_of_lookups() {
+    if is_absent() {
+        return;
+    }
+    let database = Database::create().await;
+    let owner = database.pool().await;
+    PostgresStore::with_pool(owner.clone()).await.unwrap();
+    let role = format!("polling_{}", KeyId::generate(Timestamp::from_unix_millis(0)).unwrap());
+    run(
+        &owner,
+        format!(
+            "CREATE ROLE {role} LOGIN PASSWORD 'limited' CONNECTION LIMIT 3;
+            GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}; GRANT ALL ON SCHEMA public TO {role};
+            GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}"
+        ),
+    )
+    .await;
+    let options = PgConnectOptions::clone(&owner.connect_options()).username(&role).password("limited");
+    let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
+    let store = PostgresStore::with_pool(pool).await.unwrap().polling_only();
+    let mut feed = store.feed().unwrap();
+    feed.lease(HOUR, Duration::ZERO);
+    feed.poll().await.unwrap();
+    store.find(&samples::digest("nobody")).await.unwrap();
+    // The server ends the connection of polls, and gives it to another process.
+    let end = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}' AND query LIKE '%pg_current_snapshot%'"
+    );
+    run(&owner, end).await;
+    let other = loop {
+        if let Ok(other) = PgConnection::connect_with(&options).await {
+            break other;
+        }
+    };
+    for _ in 0..2 {
+        timeout(Duration::from_secs(5), feed.poll()).await.expect("a poll in time").unwrap();
+    }
+    other.close().await.unwrap();
+    drop(feed);
+    store.close().await;
+    run(&owner, format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+}
+
+#[tokio::test]
+async fn clients_that_hang_up_leave_no_more_statements_than_those_that_stay() {
+    if is_absent() {
+        return;
+    }
+    let (store, database) = open().await;
+    let pool = database.pool().await;
+    let mut lock = pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE tower_api_key_usage IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
+    let day = Day::from_unix_days(20_000);
+    for _ in 0..20 {
+        let query = UsageQuery::new(day, day);
+        timeout(Duration::from_millis(20), store.usage(&query)).await.unwrap_err();
+    }
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%tower_api_key_usage%'";
+    let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&pool).await.unwrap();
+    assert!((1..=2).contains(&waiting), "{waiting}");
+    lock.rollback().await.unwrap();
+    store.usage(&UsageQuery::new(day, day)).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_a_list_of_nodes_nothing_is_said_of_other_processes() {
+    if is_absent() {
+        return;
+    }
+    let (store, database) = open().await;
+    let pool = database.pool().await;
+    let mut lock = pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE tower_api_key_node IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
+    let propagation = store.wait_applied(Duration::from_millis(100), Duration::MAX).await;
+    assert_eq!(propagation, Propagation::ThisProcess { missing: Vec::new() });
+}
