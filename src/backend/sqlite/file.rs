@@ -17,17 +17,31 @@ use crate::backend::{BackendError, BackendErrorKind};
 const READ_ONLY: &str = "8";
 const READ_ONLY_FOLDER: &str = "1544";
 
-/// Creates an empty file that only its owner may read, unless the file exists. SQLite gives its other files the same mode.
+/// Symbolic links that are followed to a new file.
+const LINKS: usize = 8;
+
+/// Creates an empty file that only its owner may read, unless the file exists. SQLite gives its other files the same mode. A symbolic link
+/// to a file that does not exist is followed.
 pub(super) fn create(file: &Path) -> Result<(), BackendError> {
     let mut options = OpenOptions::new();
     // A file that exists must not be opened here: closing it would release the locks that SQLite holds on it in this process.
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(file) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(cannot_open(file, &error)),
-        _ => Ok(()),
+    let mut target = file.to_path_buf();
+    for _ in 0..=LINKS {
+        match options.open(&target) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(cannot_open(file, &error)),
+            Ok(_) => return Ok(()),
+            // The call above follows no link.
+            Err(_) => match fs::read_link(&target) {
+                Ok(next) => target = target.parent().unwrap_or(Path::new("")).join(next),
+                Err(_) => return Ok(()),
+            },
+        }
     }
+    // SQLite says what is wrong with a link that leads to itself.
+    Ok(())
 }
 
 /// Creates an error that names the file and the cause.

@@ -27,6 +27,36 @@ async fn a_file_is_created_where_there_is_none_and_opened_where_there_is_one() {
     assert_eq!(store.get(&record.id).await.unwrap(), Some(record));
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn the_file_that_a_link_leads_to_is_created_for_its_owner_only() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("real")).unwrap();
+    symlink("real/second.db", path("first.db")).unwrap();
+    symlink("../real/new.db", path("real/second.db")).unwrap();
+    let store = SqliteStore::open(&url(&path("first.db"))).await.unwrap();
+    store.insert(samples::plain("key")).await.unwrap();
+    store.close().await;
+    let metadata = fs::symlink_metadata(path("real/new.db")).unwrap();
+    assert!(metadata.is_file());
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+
+    let store = SqliteStore::open(&url(&path("real/new.db"))).await.unwrap();
+    assert!(store.get(&samples::id("key")).await.unwrap().is_some());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_that_leads_to_itself_is_refused() {
+    let folder = TempDir::new().unwrap();
+    std::os::unix::fs::symlink("keys.db", folder.path().join("keys.db")).unwrap();
+    let error = SqliteStore::open(&url(&folder.path().join("keys.db"))).await.unwrap_err();
+    says(&error, Unavailable, "unable to open database file");
+}
+
 #[tokio::test]
 async fn an_empty_file_becomes_a_database() {
     let folder = TempDir::new().unwrap();
