@@ -177,7 +177,12 @@ impl PostgresStore {
     }
 
     /// A server looks after its files.
-    fn check_source(&self) -> Result<(), BackendError> {
+    async fn check_source(&self) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    #[allow(clippy::unused_self, reason = "an SQLite file may be replaced")]
+    fn last_check(&self) -> Result<(), BackendError> {
         Ok(())
     }
 

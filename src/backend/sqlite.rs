@@ -1,6 +1,7 @@
 //! Keys kept in an SQLite file.
 
 mod dialect;
+mod disk;
 mod file;
 mod open;
 mod poll;
@@ -60,7 +61,8 @@ impl SqliteStore {
     /// Opens the database at `url`, such as `sqlite:keys.db`, and creates it if there is none, as a file that only its owner may read.
     ///
     /// The process has to be able to write the file and its folder, also where it only looks keys up. The file must not be replaced, moved or
-    /// deleted while it is open: everything is answered with an error then, until the process starts again.
+    /// deleted while it is open: everything is answered with an error then, until the process starts again. Lookups may still be
+    /// answered until the next poll, change or list finds that out.
     ///
     /// Every acknowledged change is on the disk, so that it survives the death of the process and of the machine: the
     /// write-ahead log is flushed with each transaction (`synchronous = FULL`).
@@ -111,8 +113,12 @@ impl SqliteStore {
         Feed::new(poll::Log::new(self.connections.polling.clone(), self.file.clone()))
     }
 
-    fn check_source(&self) -> Result<(), BackendError> {
-        self.file.check()
+    async fn check_source(&self) -> Result<(), BackendError> {
+        self.file.check().await
+    }
+
+    fn last_check(&self) -> Result<(), BackendError> {
+        self.file.last_check()
     }
 
     /// A file has no replicas.

@@ -1,21 +1,24 @@
 //! The file of a database: how it is created, and whether it is still the one that was opened.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::SqlitePool;
 use sqlx::error::DatabaseError;
 
+use super::disk::{Disk, Identity, identity};
 use crate::backend::{BackendError, BackendErrorKind};
 
 /// SQLite's codes for a file that can only be read (`SQLITE_READONLY`), and for one beside which no other can be made
 /// (`SQLITE_READONLY_DIRECTORY`).
 const READ_ONLY: &str = "8";
 const READ_ONLY_FOLDER: &str = "1544";
+
+const LOST_LOG: &str = "its write-ahead log was deleted";
 
 /// Symbolic links that are followed to a new file.
 const LINKS: usize = 8;
@@ -62,12 +65,10 @@ pub(super) struct File {
     path: PathBuf,
     /// Unknown for a database in memory.
     opened: Option<Identity>,
-    /// Whether the write-ahead log was deleted while it was in use.
-    has_lost_log: Arc<AtomicBool>,
+    disk: Disk,
+    /// Why the file cannot be used, as the last check found.
+    fault: Arc<Mutex<Option<Cow<'static, str>>>>,
 }
-
-/// The device and the number of a file.
-type Identity = (u64, u64);
 
 impl File {
     /// Takes the file of an open database.
@@ -79,7 +80,7 @@ impl File {
             Some(_) => std::path::absolute(&name).unwrap_or(name),
             None => name,
         };
-        Self { path, opened, has_lost_log: Arc::default() }
+        Self { path, opened, disk: Disk::default(), fault: Arc::default() }
     }
 
     /// Returns whether the database is in memory, where only the connections of its pool find it.
@@ -97,20 +98,39 @@ impl File {
     /// # Errors
     ///
     /// When it leads to another file, or to none: what this store reads and writes is not what others see.
-    pub(super) fn check(&self) -> Result<(), BackendError> {
+    pub(super) async fn check(&self) -> Result<(), BackendError> {
         let Some(opened) = self.opened else { return Ok(()) };
-        let cause = match identity(&self.path) {
-            _ if self.has_lost_log.load(Ordering::Relaxed) => "its write-ahead log was deleted".to_owned(),
-            Ok(Some(found)) if found != opened => "another file has taken its place".to_owned(),
-            Ok(_) => return Ok(()),
-            Err(error) if error.kind() == ErrorKind::NotFound => "it was deleted or moved".to_owned(),
-            Err(error) => error.to_string(),
+        let found = match self.disk.identity(&self.path).await {
+            Ok(Some(found)) if found != opened => Some("another file has taken its place".into()),
+            Ok(_) => None,
+            Err(error) if error.kind() == ErrorKind::NotFound => Some("it was deleted or moved".into()),
+            Err(error) => Some(error.to_string().into()),
         };
+        let mut fault = self.fault();
+        // The file may come back, but not a log.
+        if fault.as_deref() != Some(LOST_LOG) {
+            *fault = found;
+        }
+        drop(fault);
+        self.last_check()
+    }
+
+    /// Returns what the last check found. Lookups rest on this, because the file system may take its time.
+    ///
+    /// # Errors
+    ///
+    /// As for [`check`](Self::check).
+    pub(super) fn last_check(&self) -> Result<(), BackendError> {
+        let Some(cause) = &*self.fault() else { return Ok(()) };
         let file = self.path.display();
         let message = format!(
             "cannot use SQLite database {file} any more: {cause} while it was in use. Restart all processes that use it"
         );
         Err(BackendError::new(BackendErrorKind::Unavailable, message))
+    }
+
+    fn fault(&self) -> MutexGuard<'_, Option<Cow<'static, str>>> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns whether the database has a write-ahead log, which it has for as long as a connection in that mode is open.
@@ -122,18 +142,6 @@ impl File {
 
     /// Takes note that the write-ahead log was deleted while a connection was open. New connections would begin another one.
     pub(super) fn lose_log(&self) {
-        self.has_lost_log.store(true, Ordering::Relaxed);
+        *self.fault() = Some(LOST_LOG.into());
     }
-}
-
-#[cfg(unix)]
-fn identity(file: &Path) -> io::Result<Option<Identity>> {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata(file).map(|metadata| Some((metadata.dev(), metadata.ino())))
-}
-
-/// Other systems do not let a file be replaced that is open.
-#[cfg(not(unix))]
-fn identity(file: &Path) -> io::Result<Option<Identity>> {
-    fs::metadata(file).map(|_| None)
 }

@@ -48,10 +48,10 @@ impl Log {
 
 impl ChangeFeed for Log {
     async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
-        self.file.check()?;
+        self.file.check().await?;
         let end = self.end().await?;
         // What was read may be of a file that was replaced meanwhile.
-        self.file.check()?;
+        self.file.check().await?;
         let changes = match self.last {
             None => Vec::new(),
             Some(last) if last == end => Vec::new(),

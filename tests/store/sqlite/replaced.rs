@@ -8,13 +8,14 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use tempfile::TempDir;
+use tokio::runtime::Builder;
 use tower_api_key::backend::BackendErrorKind::Unavailable;
 use tower_api_key::backend::{AuditLog, Backend, KeyStore, UsageBatch, UsageQuery, UsageStore};
 use tower_api_key::clock::Day;
 use tower_api_key::reject::Reason;
 use tower_api_key::{Authenticator, SqliteStore};
 
-use super::{application, run, url};
+use super::{application, run, says, url};
 use crate::samples;
 
 /// A node that has admitted a key, and the folder of its file.
@@ -122,6 +123,52 @@ async fn a_database_whose_write_ahead_log_is_deleted_is_given_up() {
     let world = World::new("link.db").await;
     fs::remove_file(world.file("keys.db-wal")).unwrap();
     world.is_given_up("its write-ahead log was deleted").await;
+}
+
+#[tokio::test]
+async fn a_look_up_rests_on_the_last_check_of_the_file() {
+    let (store, folder) = super::open().await;
+    store.insert(samples::plain("key")).await.unwrap();
+    let mut feed = store.feed().unwrap();
+    feed.poll().await.unwrap();
+    assert!(store.find(&samples::digest("key")).await.unwrap().is_some());
+    fs::rename(folder.path().join("keys.db"), folder.path().join("moved.db")).unwrap();
+    assert!(store.find(&samples::digest("key")).await.unwrap().is_some());
+    says(&feed.poll().await.unwrap_err(), Unavailable, "deleted or moved");
+    assert_eq!(store.find(&samples::digest("key")).await.unwrap_err().kind(), Unavailable);
+    assert_eq!(store.find_user("ada@example.com").await.unwrap_err().kind(), Unavailable);
+
+    fs::rename(folder.path().join("moved.db"), folder.path().join("keys.db")).unwrap();
+    feed.poll().await.unwrap();
+    assert!(store.find(&samples::digest("key")).await.unwrap().is_some());
+}
+
+/// As on a network file system that hangs. The one thread that may wait for it is busy here.
+#[test]
+fn a_file_system_that_hangs_holds_up_polls_and_management_but_no_look_up() {
+    let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let (store, _folder) = super::open().await;
+        store.insert(samples::plain("key")).await.unwrap();
+        let (end, hanging) = std::sync::mpsc::channel::<()>();
+        let hanging = tokio::task::spawn_blocking(move || hanging.recv());
+
+        let (mut feed, reader, writer) = (store.feed().unwrap(), store.clone(), store.clone());
+        let poll = tokio::spawn(async move { feed.poll().await.map(drop) });
+        let get = tokio::spawn(async move { reader.get(&samples::id("key")).await.map(drop) });
+        let insert = tokio::spawn(async move { writer.insert(samples::plain("other")).await });
+        for _ in 0..100 {
+            assert!(store.find(&samples::digest("key")).await.unwrap().is_some());
+        }
+        assert!(store.find(&samples::digest("other")).await.unwrap().is_none());
+        assert!(!poll.is_finished() && !get.is_finished() && !insert.is_finished());
+
+        end.send(()).unwrap();
+        hanging.await.unwrap().unwrap();
+        poll.await.unwrap().unwrap();
+        get.await.unwrap().unwrap();
+        insert.await.unwrap().unwrap();
+    });
 }
 
 #[tokio::test]

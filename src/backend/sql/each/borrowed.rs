@@ -80,7 +80,7 @@ macro_rules! limited {
     ($store:expr, |$connection:ident| $question:expr) => {{
         let store = $store.clone();
         async move {
-            store.check_source()?;
+            in_time(PATIENCE, store.check_source()).await?;
             let reading = store.connections.reads.acquire().await?;
             let answer = async move {
                 ask_on!(reading, |borrowed| async {

@@ -21,7 +21,7 @@ use crate::record::Record;
 
 impl Store {
     async fn write(&self, change: Write) -> Result<Written, BackendError> {
-        self.check_source()?;
+        in_time(PATIENCE, self.check_source()).await?;
         let (connections, namespace) =
             (change.connections(&self.connections).clone(), self.namespace.clone());
         self.changes.commit(move |announcement| write(connections, namespace, change, announcement)).await
@@ -30,7 +30,7 @@ impl Store {
 
 impl Backend for Store {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        self.check_source()?;
+        self.last_check()?;
         // What a replica does not have may be new.
         if let Some(record) = self.find_on_replica(digest).await {
             return Ok(Some(record));
@@ -56,7 +56,7 @@ impl Backend for Store {
     }
 
     async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
-        self.check_source()?;
+        self.last_check()?;
         ask!(self.connections.lookups, |connection| owners::user_alone(connection, &self.namespace, email))
             .await
     }
@@ -162,7 +162,7 @@ impl AuditLog for Store {
     }
 
     async fn forget_before(&self, end: Timestamp) -> Result<u64, BackendError> {
-        self.check_source()?;
+        in_time(PATIENCE, self.check_source()).await?;
         let mut forgotten = 0;
         loop {
             let forgetting = ask!(self.connections.writes, |connection| audit::forget_some_before(

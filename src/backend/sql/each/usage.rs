@@ -30,7 +30,7 @@ type UsageRow = (Option<String>, i64, String, i64);
 
 impl UsageStore for Store {
     async fn add_usage(&self, batch: &UsageBatch) -> Result<(), BackendError> {
-        self.check_source()?;
+        in_time(PATIENCE, self.check_source()).await?;
         ask!(self.connections.background, |connection| add(connection, &self.namespace, batch)).await
     }
 
