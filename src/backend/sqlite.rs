@@ -5,6 +5,7 @@ mod disk;
 mod file;
 mod open;
 mod poll;
+mod wal;
 
 #[path = "sql/each/mod.rs"]
 #[allow(clippy::duplicate_mod, reason = "compiled once for each database, see `sql`")]

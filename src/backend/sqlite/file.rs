@@ -7,10 +7,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sqlx::SqlitePool;
 use sqlx::error::DatabaseError;
+use sqlx::{SqliteConnection, SqlitePool};
 
 use super::disk::{Disk, Identity, identity};
+use super::wal::WriteAheadLog;
 use crate::backend::{BackendError, BackendErrorKind};
 
 /// SQLite's codes for a file that can only be read (`SQLITE_READONLY`), and for one beside which no other can be made
@@ -65,6 +66,7 @@ pub(super) struct File {
     path: PathBuf,
     /// Unknown for a database in memory.
     opened: Option<Identity>,
+    log: WriteAheadLog,
     disk: Disk,
     /// Why the file cannot be used, as the last check found.
     fault: Arc<Mutex<Option<Cow<'static, str>>>>,
@@ -80,7 +82,8 @@ impl File {
             Some(_) => std::path::absolute(&name).unwrap_or(name),
             None => name,
         };
-        Self { path, opened, disk: Disk::default(), fault: Arc::default() }
+        let log = WriteAheadLog::beside(path.canonicalize().unwrap_or_else(|_| path.clone()));
+        Self { path, opened, log, disk: Disk::default(), fault: Arc::default() }
     }
 
     /// Returns whether the database is in memory, where only the connections of its pool find it.
@@ -133,15 +136,18 @@ impl File {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether the database has a write-ahead log, which it has for as long as a connection in that mode is open.
-    pub(super) fn has_log(&self) -> bool {
-        let mut log = self.name().into_os_string();
-        log.push("-wal");
-        self.opened.is_some() && Path::new(&log).exists()
-    }
-
-    /// Takes note that the write-ahead log was deleted while a connection was open. New connections would begin another one.
-    pub(super) fn lose_log(&self) {
+    /// Checks that the write-ahead log which the polling connection has open is still there. The connection must have read.
+    ///
+    /// # Errors
+    ///
+    /// When it was deleted, from then on: new connections have another one.
+    pub(super) async fn check_log(&self, connection: &mut SqliteConnection) -> Result<(), BackendError> {
+        if self.opened.is_none() || self.log.is_there(connection, &self.disk).await? {
+            return Ok(());
+        }
+        // Both may have been moved, and come back.
+        self.check().await?;
         *self.fault() = Some(LOST_LOG.into());
+        self.last_check()
     }
 }

@@ -13,28 +13,24 @@ type ChangeRow = (i64, Option<Vec<u8>>, String);
 pub(super) struct Log {
     connections: Connections,
     file: File,
-    /// Whether the database had a write-ahead log while a connection was open.
-    had_log: bool,
     /// The number of the last row that was read, once the end of the log has been looked up.
     last: Option<i64>,
 }
 
 impl Log {
     pub(super) fn new(connections: Connections, file: File) -> Self {
-        Self { connections, file, had_log: false, last: None }
+        Self { connections, file, last: None }
     }
 
-    async fn end(&mut self) -> Result<i64, BackendError> {
+    async fn end(&self) -> Result<i64, BackendError> {
         const END: &str = "SELECT coalesce(max(seq), 0) FROM tower_api_key_change";
         let mut connection = self.connections.acquire().await?;
         let end = sqlx::query_scalar(END).fetch_one(&mut *connection).await;
-        // The connection has read, so the log is there, and nothing but its deletion could have taken it away.
-        let has_log = self.file.has_log();
-        if self.had_log && !has_log {
-            self.file.lose_log();
-        }
-        self.had_log |= has_log;
-        connection.give_back(end.map_err(BackendError::unavailable))
+        let end = match end {
+            Ok(end) => self.file.check_log(&mut connection).await.map(|()| end),
+            Err(error) => Err(BackendError::unavailable(error)),
+        };
+        connection.give_back(end)
     }
 
     async fn read(&self, last: i64, end: i64) -> Result<Vec<ChangeRow>, BackendError> {

@@ -125,6 +125,94 @@ async fn a_database_whose_write_ahead_log_is_deleted_is_given_up() {
     world.is_given_up("its write-ahead log was deleted").await;
 }
 
+/// As when another process opens the file before the next poll.
+#[tokio::test]
+async fn a_database_whose_write_ahead_log_is_deleted_and_made_anew_is_given_up() {
+    let world = World::new("link.db").await;
+    replace_log(&world.file("keys.db-wal"));
+    world.is_given_up("its write-ahead log was deleted").await;
+}
+
+#[tokio::test]
+async fn a_feed_that_begins_after_the_write_ahead_log_was_deleted_gives_the_database_up() {
+    let (store, folder) = super::open().await;
+    store.insert(samples::plain("key")).await.unwrap();
+    store.feed().unwrap().poll().await.unwrap();
+    replace_log(&folder.path().join("keys.db-wal"));
+    let error = store.feed().unwrap().poll().await.unwrap_err();
+    says(&error, Unavailable, "its write-ahead log was deleted");
+    assert_eq!(store.find(&samples::digest("key")).await.unwrap_err().kind(), Unavailable);
+}
+
+#[tokio::test]
+async fn a_deleted_write_ahead_log_is_noticed_where_the_pool_of_the_application_closes_its_connections() {
+    let soon = Duration::from_nanos(1);
+    let pools = [SqlitePoolOptions::new().max_lifetime(soon), SqlitePoolOptions::new().idle_timeout(soon)];
+    for pool in pools {
+        let folder = TempDir::new().unwrap();
+        let options =
+            SqliteConnectOptions::new().filename(folder.path().join("keys.db")).create_if_missing(true);
+        let pool = pool.connect_with(options.journal_mode(SqliteJournalMode::Wal)).await.unwrap();
+        let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
+        // The log stays where the store closes its connections.
+        let mut held = pool.acquire().await.unwrap();
+        sqlx::raw_sql("SELECT count(*) FROM tower_api_key").execute(&mut *held).await.unwrap();
+        let mut feed = store.feed().unwrap();
+        feed.poll().await.unwrap();
+        replace_log(&folder.path().join("keys.db-wal"));
+        says(&feed.poll().await.unwrap_err(), Unavailable, "its write-ahead log was deleted");
+    }
+}
+
+fn replace_log(log: &Path) {
+    fs::remove_file(log).unwrap();
+    fs::write(log, "").unwrap();
+}
+
+#[tokio::test]
+async fn a_write_ahead_log_that_is_emptied_or_opened_by_others_is_not_taken_for_a_deleted_one() {
+    let (store, folder) = super::open().await;
+    store.insert(samples::plain("key")).await.unwrap();
+    let mut feed = store.feed().unwrap();
+    feed.poll().await.unwrap();
+    let file = folder.path().join("keys.db");
+    let pool = application(&file).await;
+    for sql in ["PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(RESTART)"] {
+        run(&pool, sql).await;
+        feed.poll().await.unwrap();
+    }
+    pool.close().await;
+    for _ in 0..300 {
+        let pool = application(&file).await;
+        run(&pool, "UPDATE tower_api_key SET hint = hint").await;
+        pool.close().await;
+        feed.poll().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_application_may_change_the_journal_mode_where_no_log_is_open() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("keys.db");
+    let pool = application(&file).await;
+    let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
+    store.insert(samples::plain("key")).await.unwrap();
+    for mode in ["PRAGMA journal_mode = TRUNCATE", "PRAGMA journal_mode = WAL"] {
+        for _ in 0..3 {
+            let mut feed = store.feed().unwrap();
+            feed.poll().await.unwrap();
+            feed.poll().await.unwrap();
+            // Without a poll that has the log open, the log goes with its last connection.
+            run(&pool, mode).await;
+            run(&pool, "PRAGMA journal_mode = DELETE").await;
+        }
+        run(&pool, mode).await;
+        let mut feed = store.feed().unwrap();
+        feed.poll().await.unwrap();
+        feed.poll().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_look_up_rests_on_the_last_check_of_the_file() {
     let (store, folder) = super::open().await;
@@ -183,9 +271,11 @@ async fn a_write_ahead_log_that_goes_with_the_last_connection_is_not_missed() {
     let store = SqliteStore::with_pool(pool.connect_with(options).await.unwrap()).await.unwrap();
     store.insert(samples::plain("key")).await.unwrap();
     let mut feed = store.feed().unwrap();
-    for _ in 0..5 {
+    for round in 0..5 {
         feed.poll().await.unwrap();
         gone(&folder.path().join("keys.db-wal")).await;
+        // So that the next log does not get the number of this one.
+        fs::write(folder.path().join(format!("other-{round}")), "").unwrap();
     }
     assert!(store.find(&samples::digest("key")).await.unwrap().is_some());
 }
