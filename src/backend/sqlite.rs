@@ -63,7 +63,8 @@ impl SqliteStore {
     ///
     /// The process has to be able to write the file and its folder, also where it only looks keys up. The file must not be replaced, moved or
     /// deleted while it is open: everything is answered with an error then, until the process starts again. Lookups may still be
-    /// answered until the next poll, change or list finds that out.
+    /// answered until the next poll, change or list finds that out. A file that is overwritten in place is not noticed: stop all processes
+    /// before a [backup](crate::guide::operations#backups) is put back.
     ///
     /// Every acknowledged change is on the disk, so that it survives the death of the process and of the machine: the
     /// write-ahead log is flushed with each transaction (`synchronous = FULL`).
@@ -83,6 +84,7 @@ impl SqliteStore {
 
     /// Uses the connections of an application for management, and adds tables of its own, whose names start with `tower_api_key`, to the
     /// application's database. Lookups and polls have connections of their own, made as the pool makes its own, up to four and one.
+    /// The one for polls stays open, whatever the pool's limits of its life and of its idle time.
     ///
     /// The connections to a database in memory cannot be divided, as others would not find it: there, lists, changes and the application
     /// may keep good keys waiting.
