@@ -270,8 +270,9 @@
 //! - SQLite: copy with `VACUUM INTO` or `.backup`, not with `cp` while it is used. Stop all processes before a copy is put back, and before a
 //!   file of the database is moved or deleted, `keys.db-wal` included: a process would go on with the file that it has opened. It notices
 //!   that with the next poll, or with the next change or list, answers 503 from then on, and says so in its log and in
-//!   [`FeedHealth::last_error`](crate::FeedHealth::last_error). It has to be started again. No process notices a file that is overwritten in
-//!   place (`cp backup.db keys.db`), which SQLite forbids while the file is open: it can destroy the database.
+//!   [`FeedHealth::last_error`](crate::FeedHealth::last_error). It has to be started again. Where `keys.db-wal` was deleted, SQLite
+//!   may undo, when that process ends, what others changed meanwhile: compare with the log of changes. No process notices a file that is
+//!   overwritten in place (`cp backup.db keys.db`), which SQLite forbids while the file is open: it can destroy the database.
 //! - PostgreSQL, a physical backup or a point in time: the server starts anew, and all nodes read everything again.
 //! - PostgreSQL, `pg_dump`: numbers of transactions come from the old server. Where the new one is behind them, every poll takes
 //!   everything to be changed, and `wait=fleet` waits for the lease each time. Stop the nodes, restore, and before they start again:
