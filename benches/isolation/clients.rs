@@ -22,14 +22,6 @@ pub(crate) struct Admitted {
     pub(crate) refused: usize,
 }
 
-impl Admitted {
-    pub(crate) fn extend(&mut self, other: Self) {
-        self.cached.extend(other.cached);
-        self.uncached.extend(other.uncached);
-        self.refused += other.refused;
-    }
-}
-
 /// Asks for a while, in turn with one of the keys that are cached and with a key that was not presented before.
 pub(crate) async fn ask<S: KeyStore + UsageStore + Clone>(service: &Service<S>, length: Duration) -> Admitted {
     let app = service.app().await;

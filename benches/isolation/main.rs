@@ -35,7 +35,6 @@ struct Size {
     /// The part of the whole number of rows.
     part: f64,
     phase: Duration,
-    rounds: usize,
 }
 
 impl Size {
@@ -46,9 +45,9 @@ impl Size {
 
 fn main() -> ExitCode {
     let size = if env::var("ISOLATION").is_ok_and(|size| size == "short") {
-        Size { part: 0.1, phase: Duration::from_secs(2), rounds: 1 }
+        Size { part: 0.1, phase: Duration::from_secs(2) }
     } else {
-        Size { part: 1.0, phase: Duration::from_secs(9), rounds: 3 }
+        Size { part: 1.0, phase: Duration::from_secs(9) }
     };
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let (mut lines, mut refused) = (Vec::new(), 0);
@@ -87,11 +86,8 @@ where
 {
     let mut refused = 0;
     for load in Load::all().filter(|load| load.is_for::<D>()) {
-        let (mut beside, mut elsewhere) = (Admitted::default(), Admitted::default());
-        for _ in 0..size.rounds {
-            beside.extend(phase(&load, &here.0, &here, size).await);
-            elsewhere.extend(phase(&load, &here.0, &there, size).await);
-        }
+        let beside = phase(&load, &here.0, &here, size).await;
+        let elsewhere = phase(&load, &here.0, &there, size).await;
         refused += beside.refused;
         let times = |times: &[f64], others: &[f64]| {
             let (time, other) = (median(times.iter().copied()), median(others.iter().copied()));
@@ -115,7 +111,12 @@ where
 }
 
 /// Asks with good keys while a load runs.
-async fn phase<S, D>(load: &Load, good: &Service<S>, (loaded, database): &(Service<S>, D), size: Size) -> Admitted
+async fn phase<S, D>(
+    load: &Load,
+    good: &Service<S>,
+    (loaded, database): &(Service<S>, D),
+    size: Size,
+) -> Admitted
 where
     S: KeyStore + UsageStore + Clone,
     D: Database,

@@ -68,7 +68,7 @@ pub struct PostgresStore {
 
 impl PostgresStore {
     /// Connects to the database at `url`, such as `postgres://user:password@host/database`, and brings the schema up to date. The
-    /// store keeps up to eleven connections, and each authenticator one more: [operations](crate::guide::operations#connections-and-pgbouncer) says for what.
+    /// store keeps up to thirteen connections, and each authenticator one more: [operations](crate::guide::operations#connections-and-pgbouncer) says for what.
     ///
     /// For connections by TLS, enable one of sqlx's features for it (`tls-rustls`, `tls-native-tls`) in your own manifest.
     ///
@@ -104,7 +104,7 @@ impl PostgresStore {
     /// first schema of the connections' search path, unless another schema of the path has them. From then on the store uses that schema,
     /// whatever the path of a session.
     ///
-    /// Lists and changes, which take up to five connections of the pool, wait while the application holds all of them. Lookups and polls
+    /// Lists and changes, which take up to seven connections of the pool, wait while the application holds all of them. Lookups and polls
     /// do not: the store keeps up to five connections and one more for these, made as the pool makes its own, and each authenticator one to
     /// [listen](Self::polling_only) with. New options of the pool, such as the next password of its role, are taken over.
     ///

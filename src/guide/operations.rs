@@ -149,18 +149,24 @@
 //!
 //! | For | PostgreSQL | SQLite |
 //! |---|---|---|
-//! | lookups | 5 | 4 |
+//! | lookups, `wait=fleet` | 5 | 4 |
 //! | polls | 1 | 1 |
 //! | lists and usage, by management | 2 | 2 |
 //! | changes | 2 | 2 |
-//! | counts of usage, first uses, `wait=fleet` | 1 | 1 |
+//! | revocations of one key by the application | 1 | 1 |
+//! | owners that are deleted or disabled | 1 | 1 |
+//! | counts of usage, first uses | 1 | 1 |
 //! | word of changes, for each authenticator | 1 | |
 //!
-//! So a process with one authenticator takes up to 12 connections of a PostgreSQL server, and a hundred of them 1,200: set `max_connections`, or
+//! So a process with one authenticator takes up to 14 connections of a PostgreSQL server, and a hundred of them 1,400: set `max_connections`, or
 //! the `CONNECTION LIMIT` of the role, by that. A server that gives fewer is made do with: five are enough for one that answers in a
-//! millisecond. The last three of the first five rows are connections of the pool where you hand one to `with_pool`; the others are made like
-//! those. An SQLite database in memory has one pool for everything. Of the lookups, half at the most are of keys that were not good a short
-//! while ago, so that a flood of those leaves room for the others.
+//! millisecond. The connections for lookups and polls stay open, and one of each is made when the store is opened, so that nothing else takes
+//! them; a poll that finds its own taken goes by one of lookups. The others, up to seven, are connections of the pool where you hand one to
+//! `with_pool`; those for lookups and polls are made like these. An SQLite database in memory has one pool for everything. Of the lookups, half
+//! at the most are of keys that were not good a short while ago, so that a flood of those leaves room for the others.
+//!
+//! A statement whose client has given up goes on at the server until the server notices. While a table is locked, as by `ALTER TABLE`, each
+//! lookup that meets its deadline leaves one, with its connection: set `client_connection_check_interval` of PostgreSQL (14 or later) to a second.
 //!
 //! Lists and changes that find no connection wait for up to 5 s, 256 of each kind. More of them, and those that have waited, are answered 503
 //! with `Retry-After` ([`Busy`](crate::BackendErrorKind::Busy)): nothing was changed. A list is given up by the database after 10 s.
