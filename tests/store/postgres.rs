@@ -8,6 +8,7 @@ mod encodings;
 mod feed;
 mod fleet;
 mod isolation;
+mod limited;
 mod limits;
 mod many;
 mod metering;

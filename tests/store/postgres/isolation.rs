@@ -2,54 +2,41 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
+use tower_api_key::PostgresStore;
 use tower_api_key::backend::{Backend, KeyStore, Propagation, UsageQuery, UsageStore};
 use tower_api_key::clock::Day;
-use tower_api_key::{KeyId, PostgresStore, Timestamp};
 
-use super::{Database, is_absent, open};
+use super::limited::Limited;
+use super::{is_absent, open};
 use crate::samples;
 
 const HOUR: Duration = Duration::from_secs(3_600);
-
-async fn run(pool: &PgPool, statements: String) {
-    sqlx::raw_sql(AssertSqlSafe(statements)).execute(pool).await.unwrap();
-}
 
 #[tokio::test]
 async fn polls_whose_connection_was_taken_go_by_one_of_lookups() {
     if is_absent() {
         return;
     }
-    let database = Database::create().await;
-    let owner = database.pool().await;
-    PostgresStore::with_pool(owner.clone()).await.unwrap();
-    let role = format!("polling_{}", KeyId::generate(Timestamp::from_unix_millis(0)).unwrap());
-    run(
-        &owner,
-        format!(
-            "CREATE ROLE {role} LOGIN PASSWORD 'limited' CONNECTION LIMIT 3;
-            GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}; GRANT ALL ON SCHEMA public TO {role};
-            GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}"
-        ),
-    )
-    .await;
-    let options = PgConnectOptions::clone(&owner.connect_options()).username(&role).password("limited");
-    let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
+    let limited = Limited::to(3).await;
+    let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(limited.options());
     let store = PostgresStore::with_pool(pool).await.unwrap().polling_only();
     let mut feed = store.feed().unwrap();
     feed.lease(HOUR, Duration::ZERO);
     feed.poll().await.unwrap();
     store.find(&samples::digest("nobody")).await.unwrap();
     // The server ends the connection of polls, and gives it to another process.
-    let end = format!(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}' AND query LIKE '%pg_current_snapshot%'"
-    );
-    run(&owner, end).await;
+    limited
+        .run(format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE usename = '{}' AND query LIKE '%pg_current_snapshot%'",
+            limited.role
+        ))
+        .await;
     let other = loop {
-        if let Ok(other) = PgConnection::connect_with(&options).await {
+        if let Ok(other) = PgConnection::connect_with(&limited.options()).await {
             break other;
         }
     };
@@ -59,7 +46,7 @@ async fn polls_whose_connection_was_taken_go_by_one_of_lookups() {
     other.close().await.unwrap();
     drop(feed);
     store.close().await;
-    run(&owner, format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    limited.end().await;
 }
 
 #[tokio::test]

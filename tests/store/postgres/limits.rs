@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 use tokio::task::JoinSet;
 use tower_api_key::backend::KeyStore;
-use tower_api_key::{Authenticator, KeyId, PostgresStore, Timestamp};
+use tower_api_key::{Authenticator, PostgresStore};
 
-use super::{Database, is_absent};
+use super::is_absent;
+use super::limited::Limited;
 use crate::samples;
 
 const KEYS: usize = 200;
@@ -24,26 +25,14 @@ async fn lookups_wait_for_the_connections_that_a_role_may_have() {
     if is_absent() {
         return;
     }
-    let database = Database::create().await;
-    let owner = database.pool().await;
-    let all = PostgresStore::with_pool(owner.clone()).await.unwrap();
+    let limited = Limited::to(5).await;
+    let all = PostgresStore::with_pool(limited.owner.clone()).await.unwrap();
     for number in 0..KEYS {
         all.insert(samples::plain(&format!("key-{number}"))).await.unwrap();
     }
-    let role = format!("limited_{}", KeyId::generate(Timestamp::from_unix_millis(0)).unwrap());
-    let run = async |statements: String| {
-        sqlx::raw_sql(AssertSqlSafe(statements)).execute(&owner).await.unwrap();
-    };
-    run(format!(
-        "CREATE ROLE {role} LOGIN PASSWORD 'limited' CONNECTION LIMIT 5;
-        GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}; GRANT ALL ON SCHEMA public TO {role};
-        GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}"
-    ))
-    .await;
-    let options = PgConnectOptions::clone(&owner.connect_options()).username(&role).password("limited");
-    let pool = PgPoolOptions::new().min_connections(1).connect_lazy_with(options);
+    let pool = PgPoolOptions::new().min_connections(1).connect_lazy_with(limited.options());
     let (refused, changed) = present_all(pool).await;
-    run(format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    limited.end().await;
     assert_eq!(refused, 0, "of {KEYS}");
     assert!(changed, "management has a connection as well");
 }

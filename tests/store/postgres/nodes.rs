@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use http::Request;
 use sqlx::{AssertSqlSafe, PgPool};
 use tower::ServiceExt;
-use tower_api_key::backend::{Backend, KeyStore, Propagation};
+use tower_api_key::backend::{Backend, Feed, KeyStore, Propagation};
 use tower_api_key::manage::{KeyManager, ManageSettings, NewKey, Wait, routes};
 use tower_api_key::{AuthenticateLayer, Authenticator, KeyFormat, Owner, PostgresStore, Requirement, Scopes};
 
@@ -36,6 +36,15 @@ impl World {
         let node = Authenticator::builder(store).lease(LEASE).build().unwrap();
         node.start().await.unwrap();
         node
+    }
+
+    /// The feed of a node called "reader 7", which has polled once.
+    async fn reader(&self) -> Feed {
+        let store = PostgresStore::open(&self.database.url()).await.unwrap();
+        let mut feed = store.node_name("reader 7").feed().unwrap();
+        feed.lease(Duration::from_secs(3_600), Duration::ZERO);
+        feed.poll().await.unwrap();
+        feed
     }
 
     async fn run(&self, statement: &str) {
@@ -175,10 +184,7 @@ async fn a_caller_that_does_not_wait_for_the_lease_is_told_which_nodes_are_behin
         return;
     }
     let world = World::new().await;
-    let mut feed =
-        PostgresStore::open(&world.database.url()).await.unwrap().node_name("reader 7").feed().unwrap();
-    feed.lease(Duration::from_secs(3_600), Duration::ZERO);
-    feed.poll().await.unwrap();
+    let mut feed = world.reader().await;
     world.store.insert(samples::plain("key")).await.unwrap();
     let wait = Wait::new().at_most(Duration::from_millis(50));
     let reached = world.manager.revoke_and_wait(&samples::id("key"), "lost", wait).await.unwrap();
@@ -230,10 +236,7 @@ async fn the_routes_name_the_nodes_that_are_behind_where_the_service_shows_them(
         return;
     }
     let world = World::new().await;
-    let mut feed =
-        PostgresStore::open(&world.database.url()).await.unwrap().node_name("reader 7").feed().unwrap();
-    feed.lease(Duration::from_secs(3_600), Duration::ZERO);
-    feed.poll().await.unwrap();
+    let _feed = world.reader().await;
     let needed = || Requirement::all_of(["keys"]).unwrap();
     let new = || NewKey::new(Owner::organization("acme")).scopes(Scopes::parse("keys").unwrap());
     let admin = world.manager.create(new()).await.unwrap().into_parts().0;
