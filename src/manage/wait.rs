@@ -45,6 +45,9 @@ impl<S: KeyStore> KeyManager<S> {
     /// acknowledged it where the store keeps a list of them, and at the latest after the [lease](Self::lease), by which all have
     /// read of it or have stopped to trust what they remember. What a node was just looking up is answered within its deadline.
     ///
+    /// Where the list of processes cannot be read, as while the store is away, it returns [`Propagation::ThisProcess`] after the lease: others may
+    /// have a longer one.
+    ///
     /// A call that is dropped before it returns has revoked the key all the same, once the store has acknowledged it.
     ///
     /// # Errors
@@ -74,7 +77,7 @@ impl<S: KeyStore> KeyManager<S> {
             return Propagation::ThisProcess { missing: Vec::new() };
         }
         let propagation = self.store.wait_applied(self.lease, wait.at_most).await;
-        if !propagation.missing().is_empty() {
+        if self.store.lists_nodes() && propagation != Propagation::EveryNode {
             trace::not_acknowledged(propagation.missing());
         }
         propagation

@@ -46,7 +46,7 @@ pub(crate) fn failed(what: &'static str, failure: &Failure<'_>) {
 
 #[cfg(feature = "manage")]
 pub(crate) fn not_acknowledged(nodes: &[Box<str>]) {
-    tracing::warn!(target: TARGET, ?nodes, "nodes have not acknowledged a revocation in time");
+    tracing::warn!(target: TARGET, ?nodes, "these nodes have not acknowledged a revocation in time; if none is named, the list of nodes could not be read");
 }
 
 pub(crate) fn not_layered(needs: &'static str) {
