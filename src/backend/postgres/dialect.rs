@@ -46,6 +46,9 @@ pub(super) async fn end_read(_: &mut DatabaseConnection) -> Result<(), BackendEr
 /// Connections for lookups: an answer takes less than a millisecond.
 pub(super) const LOOKUPS: u32 = 5;
 
+/// A server may give the connection for polls to another process.
+pub(super) const POLLS_MAY_BORROW: bool = true;
+
 /// How long a connection may take to be closed. A server that is gone without a word must not cost the next lookups their turn.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 

@@ -47,6 +47,9 @@ pub(super) async fn end_read(connection: &mut DatabaseConnection) -> Result<(), 
 /// Connections for lookups.
 pub(super) const LOOKUPS: u32 = 4;
 
+/// A file has connections for all, and the one for polls watches over the write-ahead log that it has open.
+pub(super) const POLLS_MAY_BORROW: bool = false;
+
 /// How long a connection may take to be closed: it finishes its statement first.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 

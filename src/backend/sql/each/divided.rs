@@ -1,7 +1,7 @@
 //! The connections of a store, divided by what they are for: what waits for one kind of work holds none of another.
 
 use super::connections::Connections;
-use super::dialect::{LOOKUPS, Pool};
+use super::dialect::{LOOKUPS, POLLS_MAY_BORROW, Pool};
 use super::pooled::Pooled;
 
 /// Connections for each kind of work.
@@ -39,7 +39,7 @@ impl Divided {
     pub(in super::super) fn beside(pool: &Pool) -> Self {
         let lookups = LOOKUPS.min(pool.options().get_max_connections());
         let lookups = Connections::like_those_of(pool, lookups, None);
-        let polling = Connections::like_those_of(pool, 1, Some(lookups.clone()));
+        let polling = Connections::like_those_of(pool, 1, POLLS_MAY_BORROW.then(|| lookups.clone()));
         Self { lookups, polling, ..Self::shared(pool) }
     }
 
