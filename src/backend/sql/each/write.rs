@@ -43,8 +43,7 @@ impl Write {
         match self {
             Self::FirstUse(..) => KEEP_OWNERS,
             Self::Keys(change, _) => match change.action {
-                // The application itself rests on nothing: its revocation of one key waits for as little as it can.
-                KeyAction::Revoke(..) if change.actor.subject().is_none() => &[],
+                _ if is_last_resort(change) => &[],
                 KeyAction::Insert(_)
                 | KeyAction::Update(..)
                 | KeyAction::Rotate(..)
@@ -60,10 +59,8 @@ impl Write {
     pub(super) fn connections<'c>(&self, connections: &'c Divided) -> &'c Connections {
         match self {
             Self::FirstUse(..) => &connections.background,
-            Self::Keys(change, _) => match change.action {
-                KeyAction::Revoke(..) if change.actor.subject().is_none() => &connections.revocations,
-                _ => &connections.writes,
-            },
+            Self::Keys(change, _) if is_last_resort(change) => &connections.revocations,
+            Self::Keys(..) => &connections.writes,
             Self::Owner(change) => match &change.0 {
                 OwnerChange::Rehash(..) => &connections.background,
                 OwnerChange::DeleteOrganization(..)
@@ -100,6 +97,11 @@ impl Write {
     fn begin(&self) -> &'static str {
         if self.is_about_many() { BEGIN_MASS_CHANGE } else { BEGIN_CHANGE }
     }
+}
+
+/// Returns whether the application itself revokes one key. That rests on nothing, and waits for as little as it can.
+fn is_last_resort(change: &KeyChange) -> bool {
+    matches!(change.action, KeyAction::Revoke(..)) && change.actor.subject().is_none()
 }
 
 /// What was changed.
