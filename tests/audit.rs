@@ -2,15 +2,17 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "support/captured.rs"]
+mod captured;
 #[path = "support/mod.rs"]
 mod support;
 
-use std::io;
 use std::panic;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use captured::Log;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use support::{Key, START};
@@ -23,7 +25,6 @@ use tower_api_key::{
     AuthenticateLayer, Authenticator, AuthenticatorBuilder, KeyFormat, KeyId, KeyStore, MemoryStore, Owner,
     Principal, RequireScopeLayer, Requirement, Scopes,
 };
-use tracing_subscriber::fmt::MakeWriter;
 
 /// What must show nowhere: a name, an e-mail, and a reason in words.
 const CANARIES: [&str; 3] = ["Zebra server", "ada@example.com", "left on the train"];
@@ -210,29 +211,6 @@ async fn a_hook_that_panics_harms_neither_a_request_nor_a_change() {
     assert!(store.get(&made.id).await.unwrap().unwrap().revoked.is_some());
     let authenticator = build(Authenticator::builder(store).audit(panics));
     assert_eq!(answer(authenticator, Request::new(Full::default())).await, StatusCode::UNAUTHORIZED);
-}
-
-/// A log in memory.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'w> MakeWriter<'w> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'w self) -> Self {
-        self.clone()
-    }
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "support/captured.rs"]
+mod captured;
 mod support;
 
 use std::future::pending;
@@ -13,6 +15,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::routing::get;
+use captured::Log;
 use http_body_util::BodyExt;
 use support::{Key, store_with_key};
 use tower::{Layer, ServiceExt, service_fn};
@@ -25,30 +28,6 @@ use tower_api_key::{
     Record, RequireScopeLayer, Requirement, Usage,
 };
 use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::fmt::MakeWriter;
-
-/// What was logged by this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'w> MakeWriter<'w> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'w self) -> Self {
-        self.clone()
-    }
-}
 
 impl Log {
     /// Begins to log. Ends when the guard is dropped.

@@ -4,7 +4,7 @@
 //! kind, 200 if it is not set. It fails if the counts of reads or hashes differ. Times are printed and no reason to fail, as on a busy
 //! machine they say more of the machine.
 
-#![allow(clippy::print_stdout, reason = "it talks to whoever started it")]
+#![allow(clippy::print_stdout, reason = "it talks to the operator who started it")]
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on should stop")]
 
 use std::env;

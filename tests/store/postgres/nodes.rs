@@ -38,6 +38,15 @@ impl World {
         node
     }
 
+    /// Lists a node that has stopped after its last poll.
+    async fn add_silent_node(&self) {
+        self.run(
+            "INSERT INTO tower_api_key_node (node, listed_to, seen, lease) VALUES
+            ('silent', (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + 60000, pg_current_snapshot(), 2000)",
+        )
+        .await;
+    }
+
     /// The feed of a node called "reader 7", which has polled once.
     async fn reader(&self) -> Feed {
         let store = PostgresStore::open(&self.database.url()).await.unwrap();
@@ -91,13 +100,7 @@ async fn a_node_that_does_not_acknowledge_is_waited_for_until_the_lease_ends() {
     }
     let world = World::new().await;
     let node = world.node().await;
-    // A node that has stopped after its last poll.
-    world
-        .run(
-            "INSERT INTO tower_api_key_node (node, listed_to, seen, lease) VALUES
-            ('silent', (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + 60000, pg_current_snapshot(), 2000)",
-        )
-        .await;
+    world.add_silent_node().await;
     let (reached, took) = world.revoke("key").await;
     assert_eq!(reached, Propagation::LeaseEnd { missing: vec!["silent".into()] });
     assert!(took >= LEASE, "{took:?}");
@@ -114,12 +117,7 @@ async fn a_node_that_may_have_missed_what_left_the_feed_is_waited_for() {
         return;
     }
     let world = World::new().await;
-    world
-        .run(
-            "INSERT INTO tower_api_key_node (node, listed_to, seen, lease) VALUES
-            ('silent', (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + 60000, pg_current_snapshot(), 2000)",
-        )
-        .await;
+    world.add_silent_node().await;
     world.store.insert(samples::plain("key")).await.unwrap();
     world.store.revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap();
     world.run("UPDATE tower_api_key_change_cut SET tx = (SELECT tx FROM tower_api_key_change ORDER BY seq DESC LIMIT 1)").await;
@@ -202,12 +200,7 @@ async fn all_that_wait_for_a_silent_node_share_their_statements() {
     }
     const WAITING: usize = 200;
     let world = World::new().await;
-    world
-        .run(
-            "INSERT INTO tower_api_key_node (node, listed_to, seen, lease) VALUES
-            ('silent', (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + 60000, pg_current_snapshot(), 2000)",
-        )
-        .await;
+    world.add_silent_node().await;
     world.store.insert(samples::plain("key")).await.unwrap();
     const RUN: &str = "SELECT sum(xact_commit + xact_rollback)::BIGINT FROM pg_stat_database
         WHERE datname = current_database()";
