@@ -1,5 +1,6 @@
 //! Keys kept in a PostgreSQL database, for several processes on several machines.
 
+mod abandoned;
 mod dialect;
 mod fleet;
 mod listener;
@@ -113,7 +114,8 @@ impl PostgresStore {
     /// As for [`open`](Self::open).
     pub async fn with_pool(pool: PgPool) -> Result<Self, BackendError> {
         pooler::refuse(&pool.connect_options()).await?;
-        let connections = Divided::beside(&pool);
+        let adapt = abandoned::end_with_client(&pool.connect_options()).await;
+        let connections = Divided::beside(&pool, adapt);
         let namespace = each::migrate(&connections.writes).await?;
         let changes = changes_of(identity(&connections.writes, &namespace).await?);
         // Before management takes more than one: where a server has few, these are kept for good.

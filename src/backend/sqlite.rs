@@ -101,7 +101,7 @@ impl SqliteStore {
         let namespace = migrated.map_err(|error| open::naming_file(&pool, error))?;
         let file = File::of(&pool);
         let changes = changes_of(format!("sqlite:{}", file.name().display()));
-        let connections = if file.is_in_memory() { shared } else { Divided::beside(&pool) };
+        let connections = if file.is_in_memory() { shared } else { Divided::beside(&pool, |options| options) };
         Ok(Self { changes, connections, namespace, file })
     }
 

@@ -141,7 +141,8 @@
 //! next poll; so they do from L after the last poll that was answered, and for good when the primary changes its timeline, as after
 //! a failover, until the process is started again. Keys that the replica does not have are looked up on the primary, so it is of no
 //! help against unknown keys. Each connection of its pool has to stay with one server: no balancer that moves sessions between
-//! replicas.
+//! replicas. Give the pool's options `client_connection_check_interval` (PostgreSQL 14 or later), so that a look-up which is given up ends
+//! on the replica as well.
 //!
 //! # Connections and PgBouncer
 //!
@@ -166,7 +167,9 @@
 //! at the most are of keys that were not good a short while ago, so that a flood of those leaves room for the others.
 //!
 //! A statement whose client has given up goes on at the server until the server notices. While a table is locked, as by `ALTER TABLE`, each
-//! lookup that meets its deadline leaves one, with its connection: set `client_connection_check_interval` of PostgreSQL (14 or later) to a second.
+//! lookup and poll that meets its deadline leaves one, with its connection. So the connections for these have the server look for their
+//! client once a second (`client_connection_check_interval`), and a process leaves no more than two dozen. PostgreSQL 13 does not know the
+//! setting and PgBouncer does not pass it on: there, or before it, have migrations give up soon (`lock_timeout`).
 //!
 //! Lists and changes that find no connection wait for up to 5 s, 256 of each kind. More of them, and those that have waited, are answered 503
 //! with `Retry-After` ([`Busy`](crate::BackendErrorKind::Busy)): nothing was changed. A list is given up by the database after 10 s.

@@ -72,6 +72,30 @@ async fn clients_that_hang_up_leave_no_more_statements_than_those_that_stay() {
 }
 
 #[tokio::test]
+async fn lookups_that_are_given_up_while_a_table_is_locked_leave_a_bounded_number_of_connections() {
+    if is_absent() {
+        return;
+    }
+    let (store, database) = open().await;
+    let pool = database.pool().await;
+    let mut lock = pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE tower_api_key IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
+    let digest = samples::digest("nobody");
+    for _ in 0..30 {
+        let lookup = || timeout(Duration::from_millis(200), store.find(&digest));
+        let (first, ..) = tokio::join!(lookup(), lookup(), lookup(), lookup(), lookup());
+        first.unwrap_err();
+    }
+    let left = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let left: i64 = sqlx::query_scalar(left).fetch_one(&pool).await.unwrap();
+    // The five of a round, and those of the last second and a little more. All would be 150.
+    assert!((1..=60).contains(&left), "{left}");
+    lock.rollback().await.unwrap();
+    store.find(&digest).await.unwrap();
+}
+
+#[tokio::test]
 async fn without_a_list_of_nodes_nothing_is_said_of_other_processes() {
     if is_absent() {
         return;

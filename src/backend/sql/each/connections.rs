@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::borrowed::{Borrowed, RETURN_TIMEOUT, in_time};
 use super::dialect::Pool;
-use super::pooled::Pooled;
+use super::pooled::{Adapt, Pooled};
 use crate::backend::BackendError;
 use crate::race::unless;
 
@@ -57,8 +57,8 @@ impl Connections {
     }
 
     /// Makes connections of its own as another pool makes its own.
-    pub(super) fn like_those_of(pool: &Pool, connections: u32, other: Option<Self>) -> Self {
-        Self::new(Pooled::beside(pool, connections), usize::MAX, None, other)
+    pub(super) fn like_those_of(pool: &Pool, connections: u32, adapt: Adapt, other: Option<Self>) -> Self {
+        Self::new(Pooled::beside(pool, connections, adapt), usize::MAX, None, other)
     }
 
     pub(super) fn new(pool: Pooled, most: usize, queue: Option<usize>, other: Option<Self>) -> Self {

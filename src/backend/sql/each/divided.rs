@@ -2,7 +2,7 @@
 
 use super::connections::Connections;
 use super::dialect::{LOOKUPS, POLLS_MAY_BORROW, Pool};
-use super::pooled::Pooled;
+use super::pooled::{Adapt, Pooled};
 
 /// Connections for each kind of work.
 const READS: usize = 2;
@@ -36,10 +36,10 @@ pub(in super::super) struct Divided {
 impl Divided {
     /// Uses the connections of a pool for management. Lookups and polls have pools of their own, whose connections are made in the same
     /// way, so that nothing else can hold them.
-    pub(in super::super) fn beside(pool: &Pool) -> Self {
+    pub(in super::super) fn beside(pool: &Pool, adapt: Adapt) -> Self {
         let lookups = LOOKUPS.min(pool.options().get_max_connections());
-        let lookups = Connections::like_those_of(pool, lookups, None);
-        let polling = Connections::like_those_of(pool, 1, POLLS_MAY_BORROW.then(|| lookups.clone()));
+        let lookups = Connections::like_those_of(pool, lookups, adapt, None);
+        let polling = Connections::like_those_of(pool, 1, adapt, POLLS_MAY_BORROW.then(|| lookups.clone()));
         Self { lookups, polling, ..Self::shared(pool) }
     }
 

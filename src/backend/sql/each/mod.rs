@@ -20,6 +20,6 @@ mod write;
 pub(super) use divided::Divided;
 pub(super) use migrate::migrate;
 #[allow(unused_imports, reason = "not every database is on a server, which may have replicas")]
-pub(super) use {borrowed::Borrowed, connections::Connections, read::by_digest_anywhere};
+pub(super) use {borrowed::Borrowed, connections::Connections, pooled::Adapt, read::by_digest_anywhere};
 
 use super::{Store, dialect};

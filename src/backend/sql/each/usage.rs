@@ -5,7 +5,7 @@ use sqlx::{Connection, QueryBuilder};
 use super::Store;
 use super::borrowed::{PATIENCE, ask, ask_on, in_time, limited, to_its_end};
 use super::dialect::{
-    BEGIN, Database, DatabaseConnection, DatabaseTransaction, Namespace, PASS_LOCKED, begin_read, end_read,
+    BEGIN_CHANGE, Database, DatabaseConnection, DatabaseTransaction, Namespace, PASS_LOCKED, begin_read, end_read,
 };
 use super::filter::restrict;
 use super::read::understand;
@@ -55,7 +55,7 @@ async fn add(
     namespace: &Namespace,
     batch: &UsageBatch,
 ) -> Result<(), BackendError> {
-    let begun = connection.begin_with(namespace.begin(BEGIN)).await;
+    let begun = connection.begin_with(namespace.begin(BEGIN_CHANGE)).await;
     let mut transaction = begun.map_err(BackendError::unavailable)?;
     if note(&mut transaction, batch).await? {
         for counts in batch.counts().chunks(ROWS) {
