@@ -13,7 +13,7 @@ use http::HeaderMap;
 use subtle::ConstantTimeEq;
 
 use crate::backend::{Backend, BackendError};
-use crate::cache::{Cache, Entry, Fact, Unanswered};
+use crate::cache::{Cache, Entry, Fact, LookupError};
 use crate::clock::{Clock, Timestamp};
 use crate::credential::{Credential, CredentialError, CredentialErrorKind, Scheme, Sources};
 use crate::digest::{Digest, Digester};
@@ -21,7 +21,7 @@ use crate::environment::Environment;
 use crate::health::Health;
 use crate::owner::Owner;
 use crate::principal::Principal;
-use crate::reject::{Answers, Forbidden, Reason, Rejection};
+use crate::reject::{Forbidden, Reason, Rejection, ResponseConfig};
 use crate::trace;
 use crate::usage::Usage;
 use password::Presented;
@@ -65,7 +65,7 @@ struct Inner {
     digester: Digester,
     environment: Option<Environment>,
     clock: Arc<dyn Clock>,
-    answers: Arc<Answers>,
+    responses: Arc<ResponseConfig>,
     cache: Arc<Cache>,
     #[cfg_attr(not(feature = "password"), allow(dead_code, reason = "read by the enabled twin"))]
     passwords: password::Accepted,
@@ -76,11 +76,11 @@ struct Inner {
 pub(crate) enum Decision {
     Made(Result<Principal, Rejection>),
     /// The store has to be asked.
-    Pending(Inquiry),
+    Pending(PendingLookup),
 }
 
 /// A question to the store, free of the request that it was asked for.
-pub(crate) struct Inquiry {
+pub(crate) struct PendingLookup {
     authenticator: Authenticator,
     digest: Digest,
     source: usize,
@@ -147,8 +147,8 @@ impl Authenticator {
         &self.0.sources
     }
 
-    pub(crate) fn answers(&self) -> &Arc<Answers> {
-        &self.0.answers
+    pub(crate) fn responses(&self) -> &Arc<ResponseConfig> {
+        &self.0.responses
     }
 
     fn decide(
@@ -167,8 +167,8 @@ impl Authenticator {
         let digest = self.0.digester.digest(credential.expose_secret());
         let (source, user) = (credential.source(), credential.user());
         let key = self.0.cache.peek(&digest);
-        if let Some(fact @ (Fact::Known(_) | Fact::Dead)) = key {
-            self.0.answers.metrics.hit();
+        if let Some(fact @ (Fact::Known(_) | Fact::Revoked)) = key {
+            self.0.responses.metrics.hit();
             return Decision::Made(self.judge(fact, source, user, before));
         }
         let password = self.password_in(credential);
@@ -178,10 +178,10 @@ impl Authenticator {
         };
         match known {
             Some(fact) => {
-                self.0.answers.metrics.hit();
+                self.0.responses.metrics.hit();
                 Decision::Made(self.judge(fact, source, user, before))
             }
-            None => Decision::Pending(Inquiry {
+            None => Decision::Pending(PendingLookup {
                 authenticator: self.clone(),
                 digest,
                 source,
@@ -203,9 +203,9 @@ impl Authenticator {
             Fact::Known(entry) => (entry, false),
             Fact::Stale(entry) => (entry, true),
             Fact::Absent => return Err(self.refuse(Reason::Unknown, source)),
-            Fact::Dead => return Err(self.refuse(Reason::Revoked, source)),
+            Fact::Revoked => return Err(self.refuse(Reason::Revoked, source)),
         };
-        if let Some(reason) = self.objection(&entry, self.scheme(source), user) {
+        if let Some(reason) = self.check_entry(&entry, self.scheme(source), user) {
             return Err(self.refuse(reason, source).key(entry.record().id.clone()));
         }
         if !before.is_some_and(|before| before.is_of(&*entry)) {
@@ -223,14 +223,14 @@ impl Authenticator {
         if let Some(usage) = &self.0.usage {
             usage.count(entry);
         }
-        self.0.answers.metrics.admitted();
+        self.0.responses.metrics.admitted();
         if is_stale {
-            self.0.answers.metrics.admitted_stale();
+            self.0.responses.metrics.admitted_stale();
         }
     }
 
     /// Says what speaks against a record. Asked for each request: the cache holds facts, and time goes on.
-    fn objection(&self, entry: &Entry, scheme: &Scheme, user: Option<&str>) -> Option<Reason> {
+    fn check_entry(&self, entry: &Entry, scheme: &Scheme, user: Option<&str>) -> Option<Reason> {
         let facts = entry.facts();
         if facts.is_revoked {
             Some(Reason::Revoked)
@@ -276,7 +276,7 @@ impl Authenticator {
     }
 
     fn reject(&self, reason: Reason) -> Rejection {
-        Rejection::by(Arc::clone(&self.0.answers), reason)
+        Rejection::by(Arc::clone(&self.0.responses), reason)
     }
 
     fn scheme(&self, source: usize) -> &Scheme {
@@ -284,11 +284,11 @@ impl Authenticator {
     }
 }
 
-impl Inquiry {
+impl PendingLookup {
     /// Asks the store.
     pub(crate) async fn resolve(self) -> Result<Principal, Rejection> {
         let Self { authenticator, digest, source, user, password, before } = self;
-        authenticator.0.answers.metrics.missed();
+        authenticator.0.responses.metrics.missed();
         let fact = match (authenticator.0.cache.read(digest).await, password) {
             (Ok(Fact::Absent), Some(presented)) => authenticator.look_up_account(presented).await,
             (fact, _) => fact,
@@ -303,7 +303,7 @@ impl Inquiry {
                 }
                 outcome
             }
-            Err(Unanswered) => Err(authenticator.refuse(Reason::Unavailable, source)),
+            Err(LookupError) => Err(authenticator.refuse(Reason::Unavailable, source)),
         }
     }
 }

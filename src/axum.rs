@@ -19,11 +19,11 @@
 //! A layer covers the routes that were added *before* it, and no others: add routes first, then the layer. To have unknown
 //! paths answered with 404 instead of 401, use `route_layer`.
 //!
-//! Where the path of a route names an organization or a project, [`ReachLayer`] asks whether the caller may go there.
+//! Where the path of a route names an organization or a project, [`RequireResourceLayer`] asks whether the caller may go there.
 
-mod reach;
+mod require_resource;
 
-pub use reach::ReachLayer;
+pub use require_resource::RequireResourceLayer;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
@@ -32,7 +32,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
 use crate::principal::Principal;
-use crate::reject::{self, Addressee, Reason, RefusalBody, Rejection};
+use crate::reject::{self, Reason, RefusalBody, Rejection, RequestProtocol};
 
 impl RefusalBody for Body {
     fn from_bytes(bytes: Bytes) -> Self {
@@ -45,7 +45,7 @@ impl RefusalBody for Body {
 #[derive(Debug)]
 pub struct PrincipalRejection {
     rejection: Rejection,
-    to: Addressee,
+    to: RequestProtocol,
 }
 
 impl PrincipalRejection {
@@ -63,7 +63,7 @@ impl IntoResponse for PrincipalRejection {
 
 /// What needs a principal that is extracted.
 const NEEDS: &str =
-    "the extractor of a `Principal` (in a handler, by `ReachLayer` or by the management routes)";
+    "the extractor of a `Principal` (in a handler, by `RequireResourceLayer` or by the management routes)";
 
 impl<S: Sync> FromRequestParts<S> for Principal {
     type Rejection = PrincipalRejection;
@@ -71,7 +71,7 @@ impl<S: Sync> FromRequestParts<S> for Principal {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         reject::principal(&parts.extensions, NEEDS).cloned().map_err(|rejection| PrincipalRejection {
             rejection,
-            to: Addressee::new(parts.version, &parts.headers, &parts.extensions),
+            to: RequestProtocol::new(parts.version, &parts.headers, &parts.extensions),
         })
     }
 }
@@ -91,6 +91,6 @@ impl<S: Sync> OptionalFromRequestParts<S> for Principal {
 /// Answers over HTTP, as the authenticator that is responsible for the request is configured to.
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
-        self.answer(Addressee::http())
+        self.answer(RequestProtocol::http())
     }
 }

@@ -50,7 +50,7 @@ impl Digest {
 
 impl PartialEq for Digest {
     fn eq(&self, other: &Self) -> bool {
-        // Word by word: byte by byte takes four times as long, on every look-up.
+        // Word by word: byte by byte takes four times as long, on every lookup.
         let differs = self.words().iter().zip(other.words()).fold(0, |differs, (a, b)| differs | (a ^ b));
         differs.ct_eq(&0).into()
     }

@@ -18,7 +18,7 @@ pub struct Health {
     /// Whether the store may be asked. `false` while it is left alone because it gave no answer, see
     /// [`circuit_breaker`](crate::AuthenticatorBuilder::circuit_breaker).
     pub is_store_asked: bool,
-    /// Whether the store answers, as far as is known: it is asked, and the last poll was answered, or else a look-up within the last
+    /// Whether the store answers, as far as is known: it is asked, and the last poll was answered, or else a lookup within the last
     /// [lease](crate::AuthenticatorBuilder::lease).
     pub is_store_answering: bool,
     /// Whether what was read before may be used without asking the store, be it within the
@@ -26,8 +26,8 @@ pub struct Health {
     pub is_cache_trusted: bool,
     /// How it goes with following what other processes change, or `None` where none can.
     pub feed: Option<FeedHealth>,
-    /// How many look-ups run or wait to run.
-    pub look_ups: usize,
+    /// How many lookups run or wait to run.
+    pub lookups: usize,
     /// How many counts of usage wait to be written, see [`Usage::backlog`](crate::Usage::backlog). `None` where none are made.
     pub usage_backlog: Option<usize>,
 }

@@ -80,7 +80,7 @@
 //!
 //! # Runtime
 //!
-//! A look-up runs in a task of its own, so the crate needs a Tokio runtime with its timer enabled.
+//! A lookup runs in a task of its own, so the crate needs a Tokio runtime with its timer enabled.
 
 mod ascii;
 pub mod audit;

@@ -41,7 +41,7 @@ pub(crate) struct Issuer {
     /// What a password grants beside the roles of the person.
     pub(crate) password_scopes: Scopes,
     /// How to answer a refusal. The words know no outcomes, so the type is the outcomes' own.
-    pub(crate) answers: Arc<dyn Any + Send + Sync>,
+    pub(crate) responses: Arc<dyn Any + Send + Sync>,
     /// By what time it is judged.
     pub(crate) clock: Arc<dyn Clock>,
     /// The authenticator, which judges its principals again. `None` for those that tests make.
@@ -51,12 +51,12 @@ pub(crate) struct Issuer {
 impl Issuer {
     /// An issuer without an authenticator, whose answers are `answers`.
     #[cfg(any(feature = "test-util", all(test, shuttle)))]
-    pub(crate) fn alone(schemes: Box<[Scheme]>, answers: Arc<dyn Any + Send + Sync>) -> Self {
+    pub(crate) fn alone(schemes: Box<[Scheme]>, responses: Arc<dyn Any + Send + Sync>) -> Self {
         Self {
             schemes,
             admin: None,
             password_scopes: Scopes::default(),
-            answers,
+            responses,
             clock: Arc::new(crate::clock::SystemClock::default()),
             authenticator: None,
         }
@@ -188,7 +188,7 @@ impl Principal {
     /// # Errors
     ///
     /// When the resource is beyond the owner's reach, or a scope is missing.
-    pub fn can(&self, requirement: &Requirement, resource: Resource<'_>) -> Result<(), Denial> {
+    pub fn authorize(&self, requirement: &Requirement, resource: Resource<'_>) -> Result<(), Denial> {
         self.rights().cover(requirement, resource)
     }
 

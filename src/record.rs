@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::digest::{Digest, Digester};
 use crate::environment::Environment;
-use crate::key::{ApiKey, KeyId, ReadableKey};
+use crate::key::{ApiKey, KeyId, RetrievableKey};
 use crate::owner::{Organization, Owner, User};
 use crate::scope::Scopes;
 
@@ -62,7 +62,7 @@ pub struct Record {
     /// How long the key that this one replaced goes on from the first use of this one; `None` once that has begun.
     pub first_use_grace: Option<Duration>,
     /// The text of the key, if it is no secret and may be read back. `None`, the default, for all others.
-    pub readable: Option<ReadableKey>,
+    pub retrievable: Option<RetrievableKey>,
     /// What the application keeps with the key. The owner neither sees nor changes it by the routes, and gets a key with the same by
     /// rotating one: what is to hold for an owner belongs to the owner.
     pub metadata: BTreeMap<String, String>,
@@ -151,7 +151,7 @@ impl Record {
             rotated_to: None,
             last_used_at: None,
             first_use_grace: None,
-            readable: None,
+            retrievable: None,
             metadata: BTreeMap::new(),
             labels: BTreeMap::new(),
         }

@@ -28,7 +28,7 @@ use crate::key::KeyId;
 use crate::owner::Owner;
 use crate::principal::{Issuer, Known, Principal};
 use crate::record::Record;
-use crate::reject::Answers;
+use crate::reject::ResponseConfig;
 
 /// Creates a principal whose record `describe` has completed: a Bearer key of the organization `test` without scopes.
 ///
@@ -52,7 +52,7 @@ impl Known for Described {
 
     fn issuer(&self) -> &Issuer {
         static ISSUER: LazyLock<Issuer> =
-            LazyLock::new(|| Issuer::alone([Scheme::Bearer].into(), Answers::default_ones()));
+            LazyLock::new(|| Issuer::alone([Scheme::Bearer].into(), ResponseConfig::default_ones()));
         &ISSUER
     }
 }

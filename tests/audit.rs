@@ -20,7 +20,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_api_key::audit::{Action, Audit, AuditEvent, TracingAudit};
 use tower_api_key::backend::{Grace, KeyFilter, KeyUpdate};
 use tower_api_key::clock::ManualClock;
-use tower_api_key::manage::{KeyManager, NewKey, Replacement};
+use tower_api_key::manage::{KeyManager, NewKey, RotateOptions};
 use tower_api_key::{
     AuthenticateLayer, Authenticator, AuthenticatorBuilder, KeyFormat, KeyId, KeyStore, MemoryStore, Owner,
     Principal, RequireScopeLayer, Requirement, Scopes,
@@ -86,12 +86,12 @@ async fn every_change_that_a_manager_makes_is_told_with_ids_and_whose_doing_it_w
     let mut update = KeyUpdate::default();
     (update.name, update.by) = (Some("x".into()), Some("admin-1".into()));
     manager.update(&made.id, update).await.unwrap();
-    let (_, new) = manager.rotate(&made.id, Replacement::new(Grace::None)).await.unwrap().into_parts();
+    let (_, new) = manager.rotate(&made.id, RotateOptions::new(Grace::None)).await.unwrap().into_parts();
     manager.revoke(&new.id, CANARIES[2]).await.unwrap();
     manager.revoke_all(&KeyFilter::all(), CANARIES[2]).await.unwrap();
     let later = START.saturating_add(Duration::from_secs(1));
     clock.advance(Duration::from_secs(1));
-    manager.delete_ended(later).await.unwrap();
+    manager.purge_ended(later).await.unwrap();
     let job = Some("job-1");
     let expected = [
         event(Action::Created, Some(&made.id), job),
@@ -113,7 +113,7 @@ async fn a_change_that_is_not_made_is_not_told() {
     let nobody = KeyId::new("key_nobody").unwrap();
     manager.create(wanted().expires_at(START)).await.unwrap_err();
     manager.update(&nobody, KeyUpdate::default()).await.unwrap_err();
-    manager.rotate(&nobody, Replacement::new(Grace::None)).await.unwrap_err();
+    manager.rotate(&nobody, RotateOptions::new(Grace::None)).await.unwrap_err();
     manager.revoke(&nobody, "").await.unwrap_err();
     assert_eq!(heard.take(), []);
 }
@@ -132,7 +132,7 @@ async fn what_a_caller_does_is_told_with_the_id_of_the_key_it_was_done_by() {
     let delegate = manager.on_behalf_of(&caller);
     let (_, made) = delegate.create(wanted()).await.unwrap().into_parts();
     delegate.update(&made.id, KeyUpdate::default()).await.unwrap();
-    let (_, new) = delegate.rotate(&made.id, Replacement::new(Grace::None)).await.unwrap().into_parts();
+    let (_, new) = delegate.rotate(&made.id, RotateOptions::new(Grace::None)).await.unwrap().into_parts();
     delegate.revoke(&new.id, "").await.unwrap();
     let told = heard.take();
     assert_eq!(told.len(), 5);
@@ -229,7 +229,7 @@ async fn the_log_names_actions_and_ids_and_nothing_that_people_wrote() {
     };
     let manager = manager(store.clone()).audit(both).acting_as("job-1");
     let (text, made) = manager.create(wanted()).await.unwrap().into_parts();
-    let (_, new) = manager.rotate(&made.id, Replacement::new(Grace::None)).await.unwrap().into_parts();
+    let (_, new) = manager.rotate(&made.id, RotateOptions::new(Grace::None)).await.unwrap().into_parts();
     manager.revoke(&new.id, CANARIES[2]).await.unwrap();
     manager.revoke_all(&KeyFilter::all(), CANARIES[2]).await.unwrap();
     let authenticator = build(Authenticator::builder(store).audit(TracingAudit));

@@ -13,7 +13,7 @@ use http::HeaderMap;
 use support::{Key, START, authenticator, build, revocation, store_with_key};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tower_api_key::backend::{Change, Changes, KeyUpdate, Subscriber};
+use tower_api_key::backend::{Change, Invalidator, KeyUpdate, Subscriber};
 use tower_api_key::clock::{Clock, ManualClock, Moment, Timestamp};
 use tower_api_key::digest::Digest;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
@@ -196,11 +196,11 @@ impl Backend for Hesitant {
         self.0.find(digest).await
     }
 
-    async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
+    async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
         if self.1.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
-        self.0.first_used(id, at).await
+        self.0.record_first_use(id, at).await
     }
 }
 
@@ -291,12 +291,12 @@ async fn a_read_from_before_a_revocation_admits_nobody() {
 #[tokio::test]
 async fn nobody_joins_a_read_from_before_a_change() {
     let (store, key) = store_with_key().await;
-    let backend = Feed::over(Misbehaving::new(store));
+    let backend = WithFeed::over(Misbehaving::new(store));
     let (authenticator, _clock) = authenticator(backend.clone());
 
     backend.inner.set(Behaviour::Hold);
     let early = start_presenting(&authenticator, &key, &backend.inner).await;
-    backend.changes.announce(Change::Changed(key.record.digest));
+    backend.changes.invalidate(Change::Changed(key.record.digest));
     let late = start_presenting(&authenticator, &key, &backend.inner).await;
     assert_eq!(backend.inner.reads(), 2);
 
@@ -308,11 +308,11 @@ async fn nobody_joins_a_read_from_before_a_change() {
 #[tokio::test]
 async fn a_replica_that_lags_behind_a_revocation_admits_nobody() {
     let (replica, key) = store_with_key().await;
-    let backend = Feed::over(replica);
+    let backend = WithFeed::over(replica);
     let (authenticator, _clock) = authenticator(backend.clone());
     assert_eq!(reason_of(&authenticator, &key).await, None);
 
-    backend.changes.announce(Change::Revoked(key.record.digest));
+    backend.changes.invalidate(Change::Revoked(key.record.digest));
     for _ in 0..2 {
         assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Revoked));
     }
@@ -334,9 +334,9 @@ async fn a_key_that_is_known_to_be_dead_costs_no_read_and_waits_for_no_store() {
 #[tokio::test]
 async fn the_dead_are_forgotten_after_a_while_and_the_store_decides_again() {
     let (store, key) = store_with_key().await;
-    let backend = Feed::over(store);
+    let backend = WithFeed::over(store);
     let (authenticator, clock) = authenticator(backend.clone());
-    backend.changes.announce(Change::Revoked(key.record.digest));
+    backend.changes.invalidate(Change::Revoked(key.record.digest));
     assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Revoked));
     clock.advance(Duration::from_secs(10));
     assert_eq!(reason_of(&authenticator, &key).await, None);
@@ -345,7 +345,7 @@ async fn the_dead_are_forgotten_after_a_while_and_the_store_decides_again() {
 #[tokio::test]
 async fn after_a_change_of_everything_everything_is_read_again() {
     let (store, key) = store_with_key().await;
-    let backend = Feed::over(Misbehaving::new(store));
+    let backend = WithFeed::over(Misbehaving::new(store));
     let (authenticator, _clock) = authenticator(backend.clone());
     let unknown = Key::mint();
     for _ in 0..2 {
@@ -353,7 +353,7 @@ async fn after_a_change_of_everything_everything_is_read_again() {
         assert_eq!(reason_of(&authenticator, &unknown).await, Some(Reason::Unknown));
     }
     assert_eq!(backend.inner.reads(), 2);
-    backend.changes.announce(Change::Everything);
+    backend.changes.invalidate(Change::Everything);
     assert_eq!(reason_of(&authenticator, &key).await, None);
     assert_eq!(reason_of(&authenticator, &unknown).await, Some(Reason::Unknown));
     assert_eq!(backend.inner.reads(), 4);
@@ -450,7 +450,7 @@ async fn whoever_stood_still_during_a_read_reads_again() {
 #[tokio::test]
 async fn a_key_that_changes_during_every_read_is_unavailable_rather_than_guessed() {
     let (store, key) = store_with_key().await;
-    let backend = Restless { store, changes: Changes::new() };
+    let backend = Restless { store, changes: Invalidator::new() };
     let (authenticator, _clock) = authenticator(backend);
     assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Unavailable));
 }
@@ -466,7 +466,7 @@ async fn a_record_of_another_key_is_an_outage_and_not_an_admission() {
 async fn a_crowd_of_unknown_keys_is_turned_away_before_it_piles_up() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store);
-    let (authenticator, _clock) = build(Authenticator::builder(backend.clone()).concurrent_fills(1));
+    let (authenticator, _clock) = build(Authenticator::builder(backend.clone()).max_concurrent_lookups(1));
     assert_eq!(reason_of(&authenticator, &key).await, None);
 
     backend.set(Behaviour::Hold);
@@ -487,7 +487,7 @@ async fn a_crowd_of_unknown_keys_is_turned_away_before_it_piles_up() {
 async fn a_crowd_of_unknown_keys_does_not_keep_a_key_waiting_that_was_good_a_short_while_ago() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store);
-    let (authenticator, clock) = build(Authenticator::builder(backend.clone()).concurrent_fills(1));
+    let (authenticator, clock) = build(Authenticator::builder(backend.clone()).max_concurrent_lookups(1));
     assert_eq!(reason_of(&authenticator, &key).await, None);
 
     backend.set(Behaviour::Hold);
@@ -530,7 +530,7 @@ async fn a_read_that_ends_late_leaves_the_read_that_replaced_it_alone() {
     let ask = || spawn_presenting(&authenticator, &key);
     let first = ask();
     settle().await;
-    backend.changes.announce(Change::Changed(key.record.digest));
+    backend.changes.invalidate(Change::Changed(key.record.digest));
     let second = ask();
     settle().await;
     assert_eq!(backend.reads(), 2);
@@ -696,7 +696,7 @@ async fn a_store_outlives_the_authenticators_that_listen_to_it() {
 #[tokio::test]
 async fn a_change_is_announced_though_whoever_made_it_has_gone_or_panicked() {
     let (store, key) = store_with_key().await;
-    let backend = Feed::over(Misbehaving::new(store));
+    let backend = WithFeed::over(Misbehaving::new(store));
     let (authenticator, _clock) = authenticator(backend.clone());
     let digest = key.record.digest;
     let revoke = |ending: Ending| {
@@ -704,10 +704,10 @@ async fn a_change_is_announced_though_whoever_made_it_has_gone_or_panicked() {
         async move {
             changes
                 .commit(move |mut announcement| async move {
-                    announcement.arm(Change::Changed(digest));
+                    announcement.set(Change::Changed(digest));
                     tokio::task::yield_now().await;
                     match ending {
-                        Ending::Commits => announcement.arm(Change::Revoked(digest)),
+                        Ending::Commits => announcement.set(Change::Revoked(digest)),
                         Ending::LosesItsConnection => {
                             return Err(BackendError::unavailable("connection lost"));
                         }
@@ -761,18 +761,18 @@ async fn nothing_is_looked_up_for_a_text_that_cannot_be_a_key() {
 
 /// A backend whose changes the test announces.
 #[derive(Clone)]
-struct Feed<B> {
+struct WithFeed<B> {
     inner: B,
-    changes: Changes,
+    changes: Invalidator,
 }
 
-impl<B> Feed<B> {
+impl<B> WithFeed<B> {
     fn over(inner: B) -> Self {
-        Self { inner, changes: Changes::new() }
+        Self { inner, changes: Invalidator::new() }
     }
 }
 
-impl<B: Backend> Backend for Feed<B> {
+impl<B: Backend> Backend for WithFeed<B> {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
         self.inner.find(digest).await
     }
@@ -786,13 +786,13 @@ impl<B: Backend> Backend for Feed<B> {
 #[derive(Clone)]
 struct Gated {
     store: MemoryStore,
-    changes: Changes,
+    changes: Invalidator,
     gates: Arc<Mutex<Vec<Arc<Semaphore>>>>,
 }
 
 impl Gated {
     fn over(store: MemoryStore) -> Self {
-        Self { store, changes: Changes::new(), gates: Arc::default() }
+        Self { store, changes: Invalidator::new(), gates: Arc::default() }
     }
 
     fn reads(&self) -> usize {
@@ -857,13 +857,13 @@ impl Clock for Late {
 /// A backend in which a key changes whenever it is read.
 struct Restless {
     store: MemoryStore,
-    changes: Changes,
+    changes: Invalidator,
 }
 
 impl Backend for Restless {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
         let record = self.store.find(digest).await;
-        self.changes.announce(Change::Changed(*digest));
+        self.changes.invalidate(Change::Changed(*digest));
         record
     }
 

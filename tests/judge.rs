@@ -167,28 +167,32 @@ async fn what_a_principal_can_reach_follows_from_its_owner() {
     let project = |organization, project| Resource::Project { organization, project };
 
     let user = principal(Owner::user("a@example.com", memberships), "notes.*").await;
-    assert_eq!(user.can(&read, in_organization("acme")), Ok(()));
-    assert_eq!(user.can(&write, in_organization("acme")), Err(Denial::MissingScope(write.clone())));
-    assert_eq!(user.can(&write, project("beta", "any")), Ok(()));
-    assert_eq!(user.can(&read, in_organization("sso")), Err(Denial::SsoRequired));
-    assert_eq!(user.can(&read, in_organization("closed")), Err(Denial::OrganizationDisabled));
-    assert_eq!(user.can(&read, in_organization("other")), Err(Denial::Organization));
+    assert_eq!(user.authorize(&read, in_organization("acme")), Ok(()));
+    assert_eq!(user.authorize(&write, in_organization("acme")), Err(Denial::MissingScope(write.clone())));
+    assert_eq!(user.authorize(&write, project("beta", "any")), Ok(()));
+    assert_eq!(user.authorize(&read, in_organization("sso")), Err(Denial::SsoRequired));
+    assert_eq!(user.authorize(&read, in_organization("closed")), Err(Denial::OrganizationDisabled));
+    assert_eq!(user.authorize(&read, in_organization("other")), Err(Denial::Organization));
     let reached: Vec<_> = user.organizations().map(|organization| &*organization.id).collect();
     assert_eq!(reached, ["acme", "beta"]);
     let other = Requirement::all_of(["export.read"]).unwrap();
     let denied = Err(Denial::MissingScope(other.clone()));
-    assert_eq!(user.can(&other, in_organization("beta")), denied, "the key limits what the role grants");
+    assert_eq!(
+        user.authorize(&other, in_organization("beta")),
+        denied,
+        "the key limits what the role grants"
+    );
 
     let token = principal(Owner::organization("acme"), "notes.read").await;
-    assert_eq!(token.can(&read, project("acme", "any")), Ok(()));
-    assert_eq!(token.can(&read, in_organization("beta")), Err(Denial::Organization));
-    assert_eq!(token.can(&write, in_organization("acme")), Err(Denial::MissingScope(write)));
+    assert_eq!(token.authorize(&read, project("acme", "any")), Ok(()));
+    assert_eq!(token.authorize(&read, in_organization("beta")), Err(Denial::Organization));
+    assert_eq!(token.authorize(&write, in_organization("acme")), Err(Denial::MissingScope(write)));
 
     let device = principal(Owner::project(organization("acme"), "smart-sink"), "notes.read").await;
-    assert_eq!(device.can(&read, project("acme", "smart-sink")), Ok(()));
-    assert_eq!(device.can(&read, project("acme", "other")), Err(Denial::Project));
-    assert_eq!(device.can(&read, in_organization("acme")), Err(Denial::Project));
-    assert_eq!(device.can(&read, project("beta", "smart-sink")), Err(Denial::Organization));
+    assert_eq!(device.authorize(&read, project("acme", "smart-sink")), Ok(()));
+    assert_eq!(device.authorize(&read, project("acme", "other")), Err(Denial::Project));
+    assert_eq!(device.authorize(&read, in_organization("acme")), Err(Denial::Project));
+    assert_eq!(device.authorize(&read, project("beta", "smart-sink")), Err(Denial::Organization));
 }
 
 #[tokio::test]
@@ -225,8 +229,8 @@ fn a_configuration_that_cannot_work_is_refused_when_it_is_built() {
     assert_eq!(kind(builder().realm("caf\u{e9}")), Realm);
     assert_eq!(kind(builder().admin_scope("two words")), Scope);
     assert_eq!(kind(builder().deadline(Duration::ZERO)), Limit);
-    assert_eq!(kind(builder().concurrent_fills(0)), Limit);
-    assert_eq!(kind(builder().concurrent_fills(usize::MAX)), Limit);
+    assert_eq!(kind(builder().max_concurrent_lookups(0)), Limit);
+    assert_eq!(kind(builder().max_concurrent_lookups(usize::MAX)), Limit);
     assert_eq!(kind(builder().negative_ttl(Duration::from_secs(61))), Limit);
     assert_eq!(kind(builder().positive_ttl(Duration::MAX)), Limit);
     assert_eq!(kind(builder().deadline(Duration::MAX)), Limit);

@@ -19,8 +19,8 @@ use captured::Log;
 use http_body_util::BodyExt;
 use support::{Key, store_with_key};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_api_key::axum::ReachLayer;
-use tower_api_key::backend::{Change, ChangeFeed, Changes, Feed, Subscriber};
+use tower_api_key::axum::RequireResourceLayer;
+use tower_api_key::backend::{BoxedChangeFeed, Change, ChangeFeed, Invalidator, Subscriber};
 use tower_api_key::digest::Digest;
 use tower_api_key::manage::{KeyManager, ManageError, ManageSettings, routes};
 use tower_api_key::{
@@ -61,7 +61,7 @@ async fn send(app: &Router, request: Request<Body>) -> (StatusCode, String) {
 #[derive(Clone, Default)]
 struct Ailing {
     behaviour: Arc<Mutex<&'static str>>,
-    changes: Changes,
+    changes: Invalidator,
 }
 
 impl Ailing {
@@ -77,7 +77,7 @@ impl Backend for Ailing {
             "be corrupt" => return Err(BackendError::corrupt("no such state")),
             "be down" => return Err(BackendError::unavailable(io::Error::other("connection refused"))),
             "hang" => pending().await,
-            "change" => self.changes.announce(Change::Changed(*digest)),
+            "change" => self.changes.invalidate(Change::Changed(*digest)),
             _ => {}
         }
         Ok(None)
@@ -105,7 +105,7 @@ async fn an_outage_is_told_once_for_each_look_up_and_not_for_each_request() {
     let lines = log.lines();
     let warnings: Vec<_> = lines.iter().filter(|line| line.starts_with("WARN")).collect();
     assert_eq!(lines.len(), warnings.len(), "{lines:?}");
-    assert_eq!(warnings.len(), 6, "five look-ups, and that the store is left alone: {warnings:?}");
+    assert_eq!(warnings.len(), 6, "five lookups, and that the store is left alone: {warnings:?}");
     assert!(warnings[0].contains("kind=\"unavailable\"") && warnings[0].contains("connection refused"));
     assert!(warnings.iter().any(|line| line.contains("left alone")), "{warnings:?}");
 }
@@ -126,7 +126,8 @@ async fn a_record_that_cannot_be_understood_is_an_error_with_its_cause() {
 async fn requests_that_find_too_many_before_them_are_told_once_a_second() {
     let (log, _guard) = Log::begin();
     let store = Ailing::default();
-    let builder = Authenticator::builder(store.clone()).concurrent_fills(1).deadline(Duration::from_secs(60));
+    let builder =
+        Authenticator::builder(store.clone()).max_concurrent_lookups(1).deadline(Duration::from_secs(60));
     let (authenticator, clock) = support::build(builder);
     store.shall("hang");
     for _ in 0..16 {
@@ -140,7 +141,7 @@ async fn requests_that_find_too_many_before_them_are_told_once_a_second() {
         }
         let warnings = log.take("WARN");
         assert_eq!(warnings.len(), lines, "{warnings:?}");
-        assert!(warnings.iter().all(|line| line.contains("look_ups=16") && line.contains("too many wait")));
+        assert!(warnings.iter().all(|line| line.contains("lookups=16") && line.contains("too many wait")));
         clock.advance(Duration::from_millis(500));
     }
 }
@@ -165,7 +166,7 @@ impl ChangeFeed for Panicking {
         Ok(Vec::new())
     }
 
-    async fn pinged(&mut self) {
+    async fn changed(&mut self) {
         panic!("told to panic");
     }
 }
@@ -178,8 +179,8 @@ impl Backend for Followed {
         Ok(None)
     }
 
-    fn feed(&self) -> Option<Feed> {
-        Some(Feed::new(Panicking))
+    fn feed(&self) -> Option<BoxedChangeFeed> {
+        Some(BoxedChangeFeed::new(Panicking))
     }
 }
 
@@ -256,12 +257,12 @@ async fn a_layer_that_is_missing_is_named_to_the_operator_and_not_to_the_client(
     let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo").unwrap());
     let app = Router::new()
         .route("/extracted", get(whoami))
-        .route("/reached/{organization}", get("here").route_layer(ReachLayer::new(needed.clone())))
+        .route("/reached/{organization}", get("here").route_layer(RequireResourceLayer::new(needed.clone())))
         .route("/scoped", get("here").route_layer(RequireScopeLayer::new(needed.clone())))
         .nest("/admin", routes(manager, ManageSettings::new(needed.clone(), needed)));
     for (path, needs) in [
         ("/extracted", "a `Principal`"),
-        ("/reached/acme", "`ReachLayer`"),
+        ("/reached/acme", "`RequireResourceLayer`"),
         ("/scoped", "`RequireScopeLayer`"),
         ("/admin/keys", "the management routes"),
     ] {
@@ -306,7 +307,7 @@ async fn unknown_keys_that_wait_in_vain_are_no_errors_of_the_store_and_are_told_
     let (log, _guard) = Log::begin();
     let store = Ailing::default();
     let builder =
-        Authenticator::builder(store.clone()).concurrent_fills(2).deadline(Duration::from_millis(200));
+        Authenticator::builder(store.clone()).max_concurrent_lookups(2).deadline(Duration::from_millis(200));
     let (authenticator, _clock) = support::build(builder);
     store.shall("hang");
     let waiting: Vec<_> = (0..20)
@@ -321,7 +322,7 @@ async fn unknown_keys_that_wait_in_vain_are_no_errors_of_the_store_and_are_told_
     let warnings = log.take("WARN");
     let says = |text: &str| warnings.iter().filter(|line| line.contains(text)).count();
     assert_eq!(says("too many wait"), 1, "{warnings:?}");
-    // One look-up of an unknown key is made at a time here, and it alone had no answer.
+    // One lookup of an unknown key is made at a time here, and it alone had no answer.
     assert!(says("did not answer in time") <= 2, "{warnings:?}");
     assert_eq!(says("gave no answer"), 0, "{warnings:?}");
 }

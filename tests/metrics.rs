@@ -12,7 +12,9 @@ use std::time::Duration;
 use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit, with_local_recorder,
 };
-use tower_api_key::backend::{Backend, Change, ChangeFeed, Feed, UsageBatch, UsageLine, UsageQuery};
+use tower_api_key::backend::{
+    Backend, BoxedChangeFeed, Change, ChangeFeed, UsageBatch, UsageLine, UsageQuery,
+};
 use tower_api_key::digest::Digest;
 use tower_api_key::metrics as names;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
@@ -151,8 +153,8 @@ impl Backend for Followed {
         Ok(None)
     }
 
-    fn feed(&self) -> Option<Feed> {
-        Some(Feed::new(Quiet))
+    fn feed(&self) -> Option<BoxedChangeFeed> {
+        Some(BoxedChangeFeed::new(Quiet))
     }
 }
 
@@ -217,7 +219,7 @@ async fn a_store_that_gives_no_answer_is_counted_by_what_kept_it() {
         store.shall(kind);
         let before = counts();
         assert_eq!(present(&authenticator, &support::Key::mint()).await, Some(Reason::Unavailable));
-        // The request and the look-up give up at the same moment.
+        // The request and the lookup give up at the same moment.
         tokio::task::yield_now().await;
         let after = counts();
         let grown: Vec<_> = (0..4).filter(|other| after[*other] > before[*other]).collect();
@@ -289,8 +291,8 @@ impl Backend for Panicking {
         Ok(None)
     }
 
-    fn feed(&self) -> Option<Feed> {
-        Some(Feed::new(Fuse(false)))
+    fn feed(&self) -> Option<BoxedChangeFeed> {
+        Some(BoxedChangeFeed::new(Fuse(false)))
     }
 }
 

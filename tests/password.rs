@@ -83,9 +83,9 @@ async fn a_person_is_known_by_the_right_password_and_reaches_what_the_role_may()
         assert!(!ann.key_id().as_str().contains("ann"));
         let read = Requirement::all_of(["notes.read"]).unwrap();
         let write = Requirement::all_of(["notes.write"]).unwrap();
-        assert!(ann.can(&read, Resource::Organization("acme")).is_ok());
-        assert!(ann.can(&write, Resource::Organization("acme")).is_err());
-        assert!(ann.can(&read, Resource::Organization("other")).is_err());
+        assert!(ann.authorize(&read, Resource::Organization("acme")).is_ok());
+        assert!(ann.authorize(&write, Resource::Organization("acme")).is_err());
+        assert!(ann.authorize(&read, Resource::Organization("other")).is_err());
         assert!(!format!("{ann:?}").contains("argon2"), "{ann:?}");
     }
 }
@@ -114,7 +114,7 @@ async fn a_password_grants_what_the_roles_do_and_what_is_declared_for_it_and_not
     );
     let account = Requirement::all_of(["account.password"]).unwrap();
     assert!(
-        ann.can(&account, Resource::Organization("acme")).is_err(),
+        ann.authorize(&account, Resource::Organization("acme")).is_err(),
         "it is not the organization's to grant"
     );
 
@@ -577,7 +577,7 @@ async fn a_hash_is_replaced_only_by_one_of_the_same_password() {
     let first = hash_of(&store).await;
     let (first, other) = (PasswordHash::new(&first).unwrap(), passwords.hash("other").await.unwrap());
     store.set_password(ANN, Some(other.clone())).await.unwrap();
-    store.rehashed(ANN, &first, &passwords.hash(SECRET).await.unwrap()).await.unwrap();
+    store.replace_password_hash(ANN, &first, &passwords.hash(SECRET).await.unwrap()).await.unwrap();
     assert_eq!(hash_of(&store).await, other.as_str());
 }
 

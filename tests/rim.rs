@@ -15,7 +15,7 @@ use support::{Key, authenticator, store_with_key};
 use tonic::Code;
 use tonic::server::NamedService;
 use tower::{Layer, ServiceExt};
-use tower_api_key::axum::ReachLayer;
+use tower_api_key::axum::RequireResourceLayer;
 use tower_api_key::reject::{Forbidden, Payload};
 use tower_api_key::{
     AuthenticateLayer, Authenticator, MemoryStore, Organization, Owner, Principal, Reason, Rejection,
@@ -114,7 +114,7 @@ async fn a_handler_can_refuse_with_a_rejection() {
     async fn notes(principal: Principal) -> Result<Json<[u8; 0]>, Rejection> {
         let read = Requirement::all_of(["notes.read"]).unwrap();
         principal
-            .can(&read, Resource::Organization("other"))
+            .authorize(&read, Resource::Organization("other"))
             .map_err(|denial| Rejection::of(&principal, denial))?;
         Ok(Json([]))
     }
@@ -138,7 +138,7 @@ async fn a_caller_reaches_what_the_path_names_or_is_refused_by_its_own_authentic
         .route("/of/{organization}", get(whoami))
         .route("/of/{organization}/{project}/notes", get(whoami))
         .route("/elsewhere/{id}", get(whoami))
-        .route_layer(ReachLayer::scope("notes.read").unwrap())
+        .route_layer(RequireResourceLayer::scope("notes.read").unwrap())
         .layer(AuthenticateLayer::new(builder.build().unwrap()));
 
     for (key, path, reason) in [

@@ -8,7 +8,7 @@ const BOUND: u64 = UNKNOWN_KEYS * 512 + PENDING * 8_192 + (16 << 20);
 /// How many unknown keys are remembered, by default.
 const UNKNOWN_KEYS: u64 = 10_000;
 
-/// How many look-ups may run or wait, by default.
+/// How many lookups may run or wait, by default.
 const PENDING: u64 = 64 * 16;
 
 /// Bytes of this process in the machine's memory.

@@ -177,7 +177,7 @@ impl Load {
                 database.add_keys(ENDED, size.of(keys), Some(1)).await;
                 let store = database.another_store().await;
                 running.tasks.spawn(async move {
-                    store.delete_ended(now()).await.unwrap();
+                    store.purge_ended(now()).await.unwrap();
                 });
                 running.create(creates, &service.manager);
             }

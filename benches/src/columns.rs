@@ -3,7 +3,7 @@
 /// Finds a key by its digest.
 pub const FIND: &str = "SELECT id, digest, hint, name, owner_kind, owner_organization, owner_email, owner_project, environment,
     scopes, sources, created_at, created_by, expires_at, revoked_at, revoked_reason, rotated_from, rotated_to, last_used_at,
-    first_use_grace, metadata, revoked_by, readable, labels FROM tower_api_key WHERE digest = $1";
+    first_use_grace, metadata, revoked_by, retrievable, labels FROM tower_api_key WHERE digest = $1";
 
 /// The columns of texts.
 pub const TEXTS: [&str; 18] = [
@@ -23,7 +23,7 @@ pub const TEXTS: [&str; 18] = [
     "rotated_to",
     "metadata",
     "revoked_by",
-    "readable",
+    "retrievable",
     "labels",
 ];
 

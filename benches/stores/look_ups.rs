@@ -9,7 +9,7 @@ use tower_api_key_benches::statistics::median;
 
 use crate::rows;
 
-/// Look-ups of either kind. They take turns, each pair for the same key, and every other pair the other way round.
+/// Lookups of either kind. They take turns, each pair for the same key, and every other pair the other way round.
 const PAIRS: usize = 20_000;
 
 /// Measures both, and returns a line of the table.

@@ -1,4 +1,4 @@
-//! A store of a million keys: what a look-up costs beside its bare query, and whether a page costs the same anywhere in a list.
+//! A store of a million keys: what a lookup costs beside its bare query, and whether a page costs the same anywhere in a list.
 //!
 //! `cargo bench --manifest-path benches/Cargo.toml --bench stores`; with PostgreSQL as well if `TEST_POSTGRES_URL` names a
 //! server, as `.ci/postgres` does for a command. `STORE_KEYS` says how many keys, 1,000,000 if it is not set.
@@ -6,7 +6,7 @@
 #![allow(clippy::print_stdout, reason = "it talks to whoever started it")]
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on should stop")]
 
-mod look_ups;
+mod lookups;
 mod pages;
 mod postgres;
 mod rows;
@@ -20,9 +20,9 @@ fn main() {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let folder = TempDir::new().unwrap();
-        let mut look_ups = vec![sqlite::measure(&folder.path().join("keys.db")).await];
-        look_ups.extend(postgres::measure().await);
+        let mut lookups = vec![sqlite::measure(&folder.path().join("keys.db")).await];
+        lookups.extend(postgres::measure().await);
         let heads = ["store", "bare query, us", "`Backend::find`, us", "of the bare query"];
-        markdown::print(heads, 1, &look_ups);
+        markdown::print(heads, 1, &lookups);
     });
 }

@@ -9,7 +9,7 @@ use std::env;
 use sqlx::postgres::PgPoolOptions;
 use tower_api_key::PostgresStore;
 
-use crate::{look_ups, pages};
+use crate::{lookups, pages};
 
 type Database = sqlx::Postgres;
 type Pool = sqlx::PgPool;
@@ -19,7 +19,7 @@ type Row = sqlx::postgres::PgRow;
 const SCHEMA: [&str; 2] =
     ["CREATE SCHEMA tower_api_key_bench", "DROP SCHEMA IF EXISTS tower_api_key_bench CASCADE"];
 
-/// Fills the database, prints the times of its pages, and returns the line of its look-ups; nothing if there is no server.
+/// Fills the database, prints the times of its pages, and returns the line of its lookups; nothing if there is no server.
 pub(crate) async fn measure() -> Option<[String; 4]> {
     let Ok(url) = env::var("TEST_POSTGRES_URL") else {
         println!("PostgreSQL is left out: TEST_POSTGRES_URL is not set.\n");
@@ -40,7 +40,7 @@ pub(crate) async fn measure() -> Option<[String; 4]> {
     // As the server does by itself after a while.
     sqlx::query("VACUUM ANALYZE tower_api_key").execute(&pool).await.unwrap();
     pages::measure("PostgreSQL", &store).await;
-    let line = look_ups::measure("PostgreSQL", &store, async |digest| each::bare(&pool, digest).await).await;
+    let line = lookups::measure("PostgreSQL", &store, async |digest| each::bare(&pool, digest).await).await;
     sqlx::query(drop).execute(&pool).await.unwrap();
     Some(line)
 }

@@ -9,17 +9,17 @@ use std::path::Path;
 use tower_api_key::SqliteStore;
 use tower_api_key_benches::stacks::sqlite;
 
-use crate::{look_ups, pages};
+use crate::{lookups, pages};
 
 type Database = sqlx::Sqlite;
 type Pool = sqlx::SqlitePool;
 type Row = sqlx::sqlite::SqliteRow;
 
-/// Fills the file, prints the times of its pages, and returns the line of its look-ups.
+/// Fills the file, prints the times of its pages, and returns the line of its lookups.
 pub(crate) async fn measure(file: &Path) -> [String; 4] {
     let pool = sqlite::pool(file).await;
     let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
     each::fill(&pool).await;
     pages::measure("SQLite", &store).await;
-    look_ups::measure("SQLite", &store, async |digest| each::bare(&pool, digest).await).await
+    lookups::measure("SQLite", &store, async |digest| each::bare(&pool, digest).await).await
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tower_api_key::backend::{Backend, BackendError, Feed, Subscriber};
+use tower_api_key::backend::{Backend, BackendError, BoxedChangeFeed, Subscriber};
 use tower_api_key::digest::Digest;
 use tower_api_key::{KeyId, PostgresStore, Record, Timestamp};
 
@@ -39,15 +39,15 @@ impl Backend for Counted {
         self.store.subscribe(subscriber);
     }
 
-    fn feed(&self) -> Option<Feed> {
+    fn feed(&self) -> Option<BoxedChangeFeed> {
         self.store.feed()
     }
 
-    fn look_ups_at_once(&self) -> usize {
-        self.store.look_ups_at_once()
+    fn max_concurrent_lookups(&self) -> usize {
+        self.store.max_concurrent_lookups()
     }
 
-    async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
-        self.store.first_used(id, at).await
+    async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
+        self.store.record_first_use(id, at).await
     }
 }

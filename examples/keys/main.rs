@@ -24,7 +24,7 @@ use destination::Destination;
 use failure::Failure;
 use serde_json::json;
 use tower_api_key::backend::{Grace, KeyFilter};
-use tower_api_key::manage::{CreatedKey, KeyManager, NewKey, Replacement};
+use tower_api_key::manage::{CreatedKey, KeyManager, NewKey, RotateOptions};
 use tower_api_key::{
     Environment, KeyStore, Organization, Owner, PostgresStore, SqliteStore, Timestamp, UsageStore,
 };
@@ -87,7 +87,7 @@ async fn run<S: KeyStore + UsageStore + Clone>(
                 (0, false) => Grace::None,
                 (_, false) => Grace::For(grace),
             };
-            let created = manager.rotate(&id, Replacement::new(grace)).await?;
+            let created = manager.rotate(&id, RotateOptions::new(grace)).await?;
             hand_out(&manager, created, destination, json).await
         }
         Command::Revoke { id, reason } => {

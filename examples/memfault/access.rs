@@ -58,8 +58,8 @@ pub(crate) struct Managers {
 
 pub(crate) fn managers(store: SqliteStore) -> Result<Managers, ConfigError> {
     let tokens = KeyManager::new(store, OpaqueFormat::base62(32)?.prefix("oat_")?);
-    let user_keys = tokens.clone().minting(OpaqueFormat::hex(32)?);
-    Ok(Managers { project_keys: tokens.clone().minting(OpaqueFormat::base62(32)?), tokens, user_keys })
+    let user_keys = tokens.clone().with_format(OpaqueFormat::hex(32)?);
+    Ok(Managers { project_keys: tokens.clone().with_format(OpaqueFormat::base62(32)?), tokens, user_keys })
 }
 
 pub(crate) fn new_token(organization: &str) -> Result<NewKey, ConfigError> {
@@ -74,5 +74,5 @@ pub(crate) fn new_user_key(email: &str) -> Result<NewKey, ConfigError> {
 
 pub(crate) fn new_project_key(organization: &str, project: &str) -> NewKey {
     let owner = Owner::project(Organization::new(organization), project);
-    NewKey::new(owner).sources([Source::memfault_project_key()]).readable()
+    NewKey::new(owner).sources([Source::memfault_project_key()]).retrievable()
 }

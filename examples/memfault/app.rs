@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::{delete, get, patch, post, put};
-use tower_api_key::axum::ReachLayer;
+use tower_api_key::axum::RequireResourceLayer;
 use tower_api_key::password::Passwords;
 use tower_api_key::{ConfigError, RequireScopeLayer, SqliteStore};
 
@@ -74,11 +74,11 @@ fn of_organizations() -> Result<Router<App>, ConfigError> {
         .route(&tokens, get(tokens::list).post(tokens::create))
         .route(&format!("{tokens}/{{id}}"), delete(tokens::delete))
         .route(&format!("{one}/projects"), post(projects::create))
-        .route_layer(ReachLayer::new(MANAGE.clone()));
+        .route_layer(RequireResourceLayer::new(MANAGE.clone()));
     let read = Router::new()
         .route(one, get(organizations::show))
         .route(&format!("{one}/projects"), get(projects::list))
-        .route_layer(ReachLayer::scope("project.read")?);
+        .route_layer(RequireResourceLayer::scope("project.read")?);
     Ok(manage.merge(read))
 }
 
@@ -91,7 +91,7 @@ fn of_projects() -> Result<Router<App>, ConfigError> {
         .route(&format!("{one}/files"), get(uploads::list))
         .route(&format!("{one}/files/{{id}}"), get(uploads::show))
         .route(&format!("{one}/symbols-by-gnu-build-id/{{id}}"), get(uploads::find_symbols))
-        .route_layer(ReachLayer::scope("project.read")?);
+        .route_layer(RequireResourceLayer::scope("project.read")?);
     let mut upload = Router::new().route(&format!("{one}/upload"), post(uploads::prepare::<OfPath>));
     for (path, kind) in uploads::KINDS {
         let finish =
@@ -101,9 +101,9 @@ fn of_projects() -> Result<Router<App>, ConfigError> {
     let cycle = Router::new().route(&format!("{one}/api_key"), post(projects::cycle_key));
     let deploy = Router::new().route(&format!("{one}/deployments"), post(deployments::create));
     Ok(read
-        .merge(upload.route_layer(ReachLayer::new(UPLOAD.clone())))
-        .merge(cycle.route_layer(ReachLayer::new(CYCLE_KEY.clone())))
-        .merge(deploy.route_layer(ReachLayer::new(DEPLOY.clone()))))
+        .merge(upload.route_layer(RequireResourceLayer::new(UPLOAD.clone())))
+        .merge(cycle.route_layer(RequireResourceLayer::new(CYCLE_KEY.clone())))
+        .merge(deploy.route_layer(RequireResourceLayer::new(DEPLOY.clone()))))
 }
 
 /// What a project key is for.

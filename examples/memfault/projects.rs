@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_api_key::backend::{Actor, KeyFilter, OwnerChange, OwnerStore};
 use tower_api_key::clock::{Clock, SystemClock};
-use tower_api_key::key::ReadableKey;
+use tower_api_key::key::RetrievableKey;
 use tower_api_key::{KeyState, Principal};
 
 use crate::access::{self, Managers};
@@ -59,7 +59,7 @@ pub(crate) async fn show_key(State(app): State<App>, OfPath(place): OfPath) -> R
     let of_project = KeyFilter::of_project(place.organization, place.project);
     let active = of_project.state(KeyState::Active, SystemClock::new().wall());
     let keys = app.managers.project_keys.list(&active, None, 1).await?;
-    let text = keys.first().and_then(|key| key.readable.as_ref()).ok_or_else(Refusal::not_found)?;
+    let text = keys.first().and_then(|key| key.retrievable.as_ref()).ok_or_else(Refusal::not_found)?;
     Ok(Json(json!({ "data": { "api_key": text.as_str() } })))
 }
 
@@ -73,12 +73,12 @@ pub(crate) async fn cycle_key(
     Ok((StatusCode::CREATED, Json(json!({ "data": { "api_key": text.as_str() } }))))
 }
 
-async fn new_key(managers: &Managers, actor: Actor, place: &Place) -> Result<ReadableKey, Refusal> {
+async fn new_key(managers: &Managers, actor: Actor, place: &Place) -> Result<RetrievableKey, Refusal> {
     let manager = managers.project_keys.clone().acting_for(actor);
     let Place { organization, project } = place;
     let new = access::new_project_key(organization, project);
     let created = manager.replace(&KeyFilter::of_project(&**organization, &**project), new).await?;
-    created.record().readable.clone().ok_or_else(Refusal::not_found)
+    created.record().retrievable.clone().ok_or_else(Refusal::not_found)
 }
 
 fn shown(id: &str) -> Value {

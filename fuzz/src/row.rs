@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tower_api_key::credential::Scheme;
 use tower_api_key::digest::Digest;
-use tower_api_key::key::ReadableKey;
+use tower_api_key::key::RetrievableKey;
 use tower_api_key::{Environment, KeyId, Organization, Owner, Record, Revocation, Scopes, Timestamp};
 
 use crate::json;
@@ -130,7 +130,7 @@ impl Row {
         };
         record.rotated_from = self.link("rotated_from")?;
         record.rotated_to = self.link("rotated_to")?;
-        record.readable = self.optional("readable")?.map(ReadableKey::new);
+        record.readable = self.optional("readable")?.map(RetrievableKey::new);
         record.last_used_at = self.time("last_used_at")?;
         record.first_use_grace = match self.at("first_use_grace") {
             Value::Null => None,

@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use super::caching::CacheHeaders;
 use super::layer::Options;
-use crate::authenticator::Inquiry;
+use crate::authenticator::PendingLookup;
 use crate::principal::Principal;
 use crate::reject::{RefusalBody, Rejection};
 
@@ -60,7 +60,7 @@ where
 
     pub(super) fn asking(
         options: Arc<Options>,
-        inquiry: Inquiry,
+        inquiry: PendingLookup,
         inner: S,
         request: Request<ReqBody>,
     ) -> Self {

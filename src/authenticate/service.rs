@@ -10,9 +10,9 @@ use tower_service::Service;
 use super::ResponseFuture;
 use super::caching::{CacheHeaders, CacheKey};
 use super::layer::Options;
-use crate::authenticator::{Decision, Inquiry};
+use crate::authenticator::{Decision, PendingLookup};
 use crate::principal::Principal;
-use crate::reject::{Addressee, Anonymous, Call, Reason, RefusalBody, Rejection};
+use crate::reject::{Anonymous, Call, Reason, RefusalBody, Rejection, RequestProtocol};
 
 /// Middleware that admits requests with a good API key and answers all others.
 ///
@@ -80,7 +80,7 @@ enum Admission {
     /// It goes on, and this is added to the response.
     Forward(Option<CacheHeaders>),
     Refuse(Rejection),
-    Ask(Box<Inquiry>),
+    Ask(Box<PendingLookup>),
 }
 
 impl Options {
@@ -136,8 +136,8 @@ impl Options {
         self.strip_if_asked(request);
         // Nothing upstream may say who is calling. Where we say it ourselves, that takes the place of what was there.
         request.extensions_mut().remove::<Principal>();
-        let answers = Arc::clone(self.authenticator.answers());
-        request.extensions_mut().insert(Anonymous { answers, preflight });
+        let responses = Arc::clone(self.authenticator.responses());
+        request.extensions_mut().insert(Anonymous { responses, preflight });
         Admission::Forward(cache_headers)
     }
 
@@ -158,7 +158,7 @@ impl Options {
         rejection: Rejection,
         request: &Request<B>,
     ) -> Response<R> {
-        let mut response = rejection.answer(Addressee::of(request));
+        let mut response = rejection.answer(RequestProtocol::of(request));
         if let Some(key) = &self.cache_key {
             key.for_anyone().add_to(&mut response);
         }

@@ -16,7 +16,7 @@ use crate::environment::Environment;
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::metrics::{METRICS_NAME, Metrics};
 use crate::principal::Issuer;
-use crate::reject::{AnswersBuilder, Reason, Respond};
+use crate::reject::{Reason, Respond, ResponseConfigBuilder};
 use crate::scope::Scope;
 use crate::usage::Usage;
 
@@ -43,7 +43,7 @@ pub struct AuthenticatorBuilder {
     digester: Digester,
     environment: Option<Environment>,
     admin_scope: Option<Box<str>>,
-    answers: AnswersBuilder,
+    responses: ResponseConfigBuilder,
     limits: Limits,
     clock: Arc<dyn Clock>,
     passwords: Accepted,
@@ -59,7 +59,7 @@ impl AuthenticatorBuilder {
             digester: Digester::default(),
             environment: None,
             admin_scope: None,
-            answers: AnswersBuilder::default(),
+            responses: ResponseConfigBuilder::default(),
             limits: Limits::default(),
             clock: Arc::new(SystemClock::new()),
             passwords: Accepted::default(),
@@ -94,19 +94,19 @@ impl AuthenticatorBuilder {
 
     /// Sets the realm of the challenges. Default: `api`.
     pub fn realm(mut self, realm: impl Into<Box<str>>) -> Self {
-        self.answers.realm = realm.into();
+        self.responses.realm = realm.into();
         self
     }
 
     /// Sets how the bodies of refusals are written. Default: [`Detail`](crate::reject::Detail).
     pub fn respond(mut self, respond: impl Respond) -> Self {
-        self.answers.respond = Box::new(respond);
+        self.responses.respond = Box::new(respond);
         self
     }
 
     /// Sets after how many seconds a client may try again when the store gives no answer. Default: 1. Zero: no advice.
     pub fn retry_after(mut self, delay: Duration) -> Self {
-        self.answers.retry_after = delay;
+        self.responses.retry_after = delay;
         self
     }
 
@@ -115,7 +115,7 @@ impl AuthenticatorBuilder {
     ///
     /// What [`Authenticator::authenticate`] returns to its caller is answered by that caller, and not told.
     pub fn audit(mut self, audit: impl Audit) -> Self {
-        self.answers.audit = Some(Hook::new(audit));
+        self.responses.audit = Some(Hook::new(audit));
         self
     }
 
@@ -157,14 +157,14 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets how many look-ups may run at a time, up to 10,000. Default: 64. There are no more than half of those that the store carries
-    /// out at a time ([`Backend::look_ups_at_once`](crate::Backend::look_ups_at_once)).
+    /// Sets how many lookups may run at a time, up to 10,000. Default: 64. There are no more than half of those that the store carries
+    /// out at a time ([`Backend::max_concurrent_lookups`](crate::Backend::max_concurrent_lookups)).
     ///
     /// Sixteen times as many may run or wait; past that the answer is 503, before they pile up. Keys that were good a short
     /// while ago have as many places of their own, so that a flood of unknown keys does not keep them waiting. Whoever has waited for half of
     /// the deadline is answered 503 as well: the rest is for the store.
-    pub fn concurrent_fills(mut self, fills: usize) -> Self {
-        self.limits.concurrent_fills = fills;
+    pub fn max_concurrent_lookups(mut self, fills: usize) -> Self {
+        self.limits.max_concurrent_lookups = fills;
         self
     }
 
@@ -180,7 +180,7 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets how often the store is asked for changes that other processes made. Default: every second. It is also asked before a look-up
+    /// Sets how often the store is asked for changes that other processes made. Default: every second. It is also asked before a lookup
     /// of a key that this process has changed since the last poll, so that the change is not taken for another's afterwards.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.limits.poll_interval = interval;
@@ -198,11 +198,11 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets after how many look-ups in a row without an answer the store is left alone, and for how long, up to 60 s. Default:
+    /// Sets after how many lookups in a row without an answer the store is left alone, and for how long, up to 60 s. Default:
     /// after 5, for 1 s. A pause of zero: never.
     ///
     /// While it is left alone, requests that need it are answered at once, with 503 or within the
-    /// [stale grace](Self::stale_grace). Then one look-up tries whether it answers again. The pause is shortened at random by
+    /// [stale grace](Self::stale_grace). Then one lookup tries whether it answers again. The pause is shortened at random by
     /// up to half, so that the nodes of a fleet do not try at the same moment.
     pub fn circuit_breaker(mut self, failures: u32, pause: Duration) -> Self {
         self.limits.breaker_failures = failures;
@@ -265,13 +265,13 @@ impl AuthenticatorBuilder {
         self.limits.check()?;
         let admin = self.admin_scope.map(Scope::new).transpose()?;
         let metrics = Metrics::new(&self.metrics_name, &Reason::LABELS);
-        let answers = Arc::new(self.answers.build(&sources, &self.clock, metrics.clone())?);
+        let responses = Arc::new(self.responses.build(&sources, &self.clock, metrics.clone())?);
         Ok(Authenticator(Arc::new_cyclic(|inner: &Weak<Inner>| {
             let issuer = Issuer {
                 schemes,
                 admin,
                 password_scopes: super::password::granted(&self.passwords),
-                answers: Arc::clone(&answers) as _,
+                responses: Arc::clone(&responses) as _,
                 clock: Arc::clone(&self.clock),
                 authenticator: Some(inner.clone() as _),
             };
@@ -281,7 +281,7 @@ impl AuthenticatorBuilder {
                 digester: self.digester,
                 environment: self.environment,
                 clock: self.clock,
-                answers,
+                responses,
                 cache: Cache::new(self.backend, clock, Arc::new(issuer), self.limits, metrics),
                 passwords: self.passwords,
                 usage: self.usage,

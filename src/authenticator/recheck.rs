@@ -1,7 +1,7 @@
 //! Judging a principal once more, long after it was admitted.
 
 use super::{Authenticator, Inner};
-use crate::cache::{Entry, Fact, Unanswered};
+use crate::cache::{Entry, Fact, LookupError};
 use crate::digest::Digest;
 use crate::owner::Owner;
 use crate::principal::Principal;
@@ -67,27 +67,27 @@ impl Authenticator {
         let digest = principal.record().digest;
         let fact = match self.0.cache.peek(&digest) {
             Some(fact) => Ok(fact),
-            None => self.0.cache.read(self.question_about(principal.record())).await,
+            None => self.0.cache.read(self.lookup_key_of(principal.record())).await,
         };
         let reason = match fact {
-            Ok(Fact::Known(entry) | Fact::Stale(entry)) => match self.objection_again(principal, &entry) {
+            Ok(Fact::Known(entry) | Fact::Stale(entry)) => match self.check_again(principal, &entry) {
                 // OK because the principal has its source from the same authenticator.
                 None => return Ok(Principal::new(entry, source as u8)),
                 Some(reason) => reason,
             },
             Ok(Fact::Absent) => Reason::Unknown,
-            Ok(Fact::Dead) => Reason::Revoked,
-            Err(Unanswered) => Reason::Unavailable,
+            Ok(Fact::Revoked) => Reason::Revoked,
+            Err(LookupError) => Reason::Unavailable,
         };
         Err(self.refuse(reason, source).key(principal.key_id().clone()))
     }
 
-    fn objection_again(&self, principal: &Principal, entry: &Entry) -> Option<Reason> {
+    fn check_again(&self, principal: &Principal, entry: &Entry) -> Option<Reason> {
         let (before, now) = (principal.record(), entry.record());
         if before.id != now.id || password_of(before) != password_of(now) {
             return Some(Reason::Unknown);
         }
-        self.objection(entry, principal.scheme(), None)
+        self.check_entry(entry, principal.scheme(), None)
     }
 }
 

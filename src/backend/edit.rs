@@ -7,7 +7,7 @@ use super::bounds::is_later;
 use super::{BackendError, Change};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
-use crate::key::{KeyId, ReadableKey};
+use crate::key::{KeyId, RetrievableKey};
 use crate::record::{KeyState, Record, Revocation};
 use crate::scope::Scopes;
 
@@ -63,7 +63,7 @@ pub struct Rotation {
     /// How long the old key goes on.
     pub grace: Grace,
     /// The text of the successor, if it is no secret, as that of the old key was none.
-    pub readable: Option<ReadableKey>,
+    pub retrievable: Option<RetrievableKey>,
     /// The latest end of a successor for which no end is asked.
     pub(super) limit: Option<Timestamp>,
 }
@@ -80,7 +80,7 @@ impl Rotation {
             expires_at: None,
             renews: true,
             grace: Grace::None,
-            readable: None,
+            retrievable: None,
             limit: None,
         }
     }
@@ -217,7 +217,7 @@ impl Rotation {
             rotated_from: Some(old.id.clone()),
             rotated_to: None,
             last_used_at: None,
-            readable: self.readable.clone(),
+            retrievable: self.retrievable.clone(),
             first_use_grace: match self.grace {
                 Grace::FromFirstUse(grace) => Some(grace),
                 Grace::None | Grace::For(_) => None,

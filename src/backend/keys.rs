@@ -36,8 +36,8 @@ pub enum KeyAction {
     Revoke(KeyId, Revocation),
     /// See [`KeyStore::revoke_all`].
     RevokeAll(KeyFilter, Revocation),
-    /// See [`KeyStore::delete_ended`].
-    DeleteEnded(Timestamp),
+    /// See [`KeyStore::purge_ended`].
+    PurgeEnded(Timestamp),
 }
 
 /// What came of a [`KeyChange`].
@@ -138,7 +138,7 @@ impl KeyChange {
 /// When a call returns, the change is durable, and every authenticator of this process has taken it in: a key whose
 /// revocation was acknowledged is refused by the next request. Whoever calls may go away before it returns: the change is
 /// then made in full, or not at all.
-/// [`delete_ended`](Self::delete_ended) alone may stop half-way.
+/// [`purge_ended`](Self::purge_ended) alone may stop half-way.
 ///
 /// After [`Unavailable`](super::BackendErrorKind::Unavailable) a change may or may not have been made.
 pub trait KeyStore: Backend {
@@ -288,8 +288,8 @@ pub trait KeyStore: Backend {
     ///
     /// When the store could not be asked. Some of them may be deleted then: a store deletes them in batches, between which it makes
     /// other changes.
-    fn delete_ended(&self, before: Timestamp) -> impl Future<Output = Result<u64, BackendError>> + Send {
-        let change = self.change(KeyChange::by_system(KeyAction::DeleteEnded(before)));
+    fn purge_ended(&self, before: Timestamp) -> impl Future<Output = Result<u64, BackendError>> + Send {
+        let change = self.change(KeyChange::by_system(KeyAction::PurgeEnded(before)));
         async move { Ok(change.await?.keys) }
     }
 }

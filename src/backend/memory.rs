@@ -10,8 +10,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::edit::{Consequence, Edit, change_of, end_by};
 use super::mark::Mark;
 use super::{
-    Actor, Backend, BackendError, Change, Changed, Changes, Found, KeyAction, KeyChange, KeyFilter, KeyStore,
-    OwnerChange, OwnerStore, Standing, Subject, Subscriber,
+    Actor, Backend, BackendError, Change, Changed, Found, Invalidator, KeyAction, KeyChange, KeyFilter,
+    KeyStore, OwnerChange, OwnerStore, Standing, Subject, Subscriber,
 };
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -27,7 +27,7 @@ use owners::Owners;
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     keys: Arc<RwLock<Keys>>,
-    changes: Changes,
+    changes: Invalidator,
 }
 
 #[derive(Debug, Default)]
@@ -52,8 +52,8 @@ impl MemoryStore {
         self.keys.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn announce(&self, changes: impl IntoIterator<Item = Change>) {
-        changes.into_iter().for_each(|change| self.changes.announce(change));
+    fn invalidate(&self, changes: impl IntoIterator<Item = Change>) {
+        changes.into_iter().for_each(|change| self.changes.invalidate(change));
     }
 }
 
@@ -89,7 +89,7 @@ impl Keys {
             KeyAction::RevokeAll(filter, revocation) => {
                 return Ok(several(self.revoke_all(&filter, &revocation)));
             }
-            KeyAction::DeleteEnded(before) => return Ok(several(self.delete_ended(before))),
+            KeyAction::PurgeEnded(before) => return Ok(several(self.purge_ended(before))),
         };
         Ok((Changed { record: Some(record), ..Changed::default() }, changes))
     }
@@ -164,7 +164,7 @@ impl Keys {
         meant.map(revoke).collect()
     }
 
-    fn delete_ended(&mut self, before: Timestamp) -> Vec<Change> {
+    fn purge_ended(&mut self, before: Timestamp) -> Vec<Change> {
         let has_ended = |record: &Record| {
             let revoked = record.revoked.as_ref().is_some_and(|revoked| revoked.at < before);
             revoked || record.expires_at.is_some_and(|end| end < before)
@@ -200,13 +200,13 @@ impl Backend for MemoryStore {
         self.changes.subscribe(subscriber);
     }
 
-    async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
+    async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
         let (_, changes) = self.write().edit(id, Edit::FirstUse(at), |_| Ok(()))?;
-        self.announce(changes);
+        self.invalidate(changes);
         Ok(())
     }
 
-    async fn rehashed(
+    async fn replace_password_hash(
         &self,
         email: &str,
         from: &PasswordHash,
@@ -224,7 +224,7 @@ impl OwnerStore for MemoryStore {
             keys.judge(&actor)?;
             keys.change_owner(change)?
         };
-        self.announce(changes);
+        self.invalidate(changes);
         Ok(())
     }
 
@@ -258,7 +258,7 @@ impl OwnerStore for MemoryStore {
 impl KeyStore for MemoryStore {
     async fn change(&self, change: KeyChange) -> Result<Changed, BackendError> {
         let (changed, changes) = self.write().change(change)?;
-        self.announce(changes);
+        self.invalidate(changes);
         Ok(changed)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A [`Backend`] answers one question: which record has this digest? It has three answers, found, not found and could
 //! not ask, and only the first two are ever remembered. A backend that also keeps keys is a [`KeyStore`]; one that also keeps
-//! their owners is an [`OwnerStore`], and an application that keeps those itself has a [`Directory`]. How often keys are used is
+//! their owners is an [`OwnerStore`], and an application that keeps those itself has a [`OwnerResolver`]. How often keys are used is
 //! kept in a [`UsageStore`]. Every change of keys and owners has an [`Actor`], who is judged in the transaction of the change.
 //!
 //! ```
@@ -25,15 +25,15 @@
 mod actor;
 mod audit;
 mod bounds;
-mod changes;
-mod directory;
+mod change_feed;
 mod edit;
 mod error;
-mod feed;
 mod filter;
+mod invalidation;
 mod keys;
 mod mark;
 mod memory;
+mod owner_resolver;
 mod owners;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -46,14 +46,14 @@ mod usage;
 
 pub use actor::{Actor, Found, KeyActor, PersonActor, Standing, Subject};
 pub use audit::{AuditEntry, AuditLog};
-pub use changes::{Announcement, Change, Changes, Subscriber};
-pub use directory::{Directory, WithDirectory};
+pub use change_feed::{BoxedChangeFeed, ChangeFeed};
 pub use edit::{Grace, KeyUpdate, Rotation};
 pub use error::{BackendError, BackendErrorKind};
-pub use feed::{ChangeFeed, Feed};
 pub use filter::KeyFilter;
+pub use invalidation::{Change, Invalidator, PendingInvalidation, Subscriber};
 pub use keys::{Changed, KeyAction, KeyChange, KeyStore};
 pub use memory::MemoryStore;
+pub use owner_resolver::{OwnerResolver, WithOwnerResolver};
 pub use owners::{OwnerChange, OwnerStore};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
@@ -64,7 +64,7 @@ pub use usage::{UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageSto
 
 #[cfg(feature = "manage")]
 pub(crate) use bounds::Bounds;
-pub(crate) use changes::Apply;
+pub(crate) use invalidation::Apply;
 pub(crate) use usage::{Slot, merge};
 
 use std::future::Future;
@@ -92,7 +92,7 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Takes the one who wants to hear of changes, before they are acknowledged to whoever made them.
     ///
-    /// Called once for each authenticator, when it is built. A store keeps the subscriber in its [`Changes`]. The
+    /// Called once for each authenticator, when it is built. A store keeps the subscriber in its [`Invalidator`]. The
     /// default ignores it: without news of changes, a record may be used for the whole time to live of the cache after
     /// the key was revoked.
     fn subscribe(&self, subscriber: Subscriber) {
@@ -103,14 +103,14 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// The default says that there are none, as is right for a store that no other process can change. A store that others
     /// do change should have one, lest a revocation by another process wait for the time to live of the cache.
-    fn feed(&self) -> Option<Feed> {
+    fn feed(&self) -> Option<BoxedChangeFeed> {
         None
     }
 
-    /// Returns how many look-ups the store carries out at a time. More of them wait in the authenticator, where keys that were good a
+    /// Returns how many lookups the store carries out at a time. More of them wait in the authenticator, where keys that were good a
     /// short while ago do not wait behind unknown ones; in a queue of the store they would. The default says any number; a backend that
     /// wraps another one passes it on.
-    fn look_ups_at_once(&self) -> usize {
+    fn max_concurrent_lookups(&self) -> usize {
         usize::MAX
     }
 
@@ -123,7 +123,11 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     ///
     /// When that could not be written down.
-    fn first_used(&self, id: &KeyId, at: Timestamp) -> impl Future<Output = Result<(), BackendError>> + Send {
+    fn record_first_use(
+        &self,
+        id: &KeyId,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
         let _ = (id, at);
         std::future::ready(Ok(()))
     }
@@ -147,7 +151,7 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     ///
     /// When that could not be written down. It is tried again the next time that the password is verified.
-    fn rehashed(
+    fn replace_password_hash(
         &self,
         email: &str,
         from: &PasswordHash,
@@ -167,29 +171,33 @@ impl<B: Backend> Backend for Arc<B> {
         (**self).subscribe(subscriber);
     }
 
-    fn feed(&self) -> Option<Feed> {
+    fn feed(&self) -> Option<BoxedChangeFeed> {
         (**self).feed()
     }
 
-    fn look_ups_at_once(&self) -> usize {
-        (**self).look_ups_at_once()
+    fn max_concurrent_lookups(&self) -> usize {
+        (**self).max_concurrent_lookups()
     }
 
-    fn first_used(&self, id: &KeyId, at: Timestamp) -> impl Future<Output = Result<(), BackendError>> + Send {
-        (**self).first_used(id, at)
+    fn record_first_use(
+        &self,
+        id: &KeyId,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
+        (**self).record_first_use(id, at)
     }
 
     fn find_user(&self, email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send {
         (**self).find_user(email)
     }
 
-    fn rehashed(
+    fn replace_password_hash(
         &self,
         email: &str,
         from: &PasswordHash,
         to: &PasswordHash,
     ) -> impl Future<Output = Result<(), BackendError>> + Send {
-        (**self).rehashed(email, from, to)
+        (**self).replace_password_hash(email, from, to)
     }
 }
 
@@ -197,14 +205,18 @@ impl<B: Backend> Backend for Arc<B> {
 pub(crate) trait ErasedBackend: Send + Sync {
     fn find<'a>(&'a self, digest: &'a Digest) -> Answer<'a, Option<Record>>;
     fn subscribe(&self, subscriber: Subscriber);
-    fn feed(&self) -> Option<Feed>;
-    fn look_ups_at_once(&self) -> usize;
-    fn first_used<'a>(&'a self, id: &'a KeyId, at: Timestamp) -> Answer<'a, ()>;
+    fn feed(&self) -> Option<BoxedChangeFeed>;
+    fn max_concurrent_lookups(&self) -> usize;
+    fn record_first_use<'a>(&'a self, id: &'a KeyId, at: Timestamp) -> Answer<'a, ()>;
     #[cfg(feature = "password")]
     fn find_user<'a>(&'a self, email: &'a str) -> Answer<'a, Option<User>>;
     #[cfg(feature = "password")]
-    fn rehashed<'a>(&'a self, email: &'a str, from: &'a PasswordHash, to: &'a PasswordHash)
-    -> Answer<'a, ()>;
+    fn replace_password_hash<'a>(
+        &'a self,
+        email: &'a str,
+        from: &'a PasswordHash,
+        to: &'a PasswordHash,
+    ) -> Answer<'a, ()>;
 }
 
 pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
@@ -218,16 +230,16 @@ impl<B: Backend> ErasedBackend for B {
         Backend::subscribe(self, subscriber);
     }
 
-    fn feed(&self) -> Option<Feed> {
+    fn feed(&self) -> Option<BoxedChangeFeed> {
         Backend::feed(self)
     }
 
-    fn look_ups_at_once(&self) -> usize {
-        Backend::look_ups_at_once(self)
+    fn max_concurrent_lookups(&self) -> usize {
+        Backend::max_concurrent_lookups(self)
     }
 
-    fn first_used<'a>(&'a self, id: &'a KeyId, at: Timestamp) -> Answer<'a, ()> {
-        Box::pin(Backend::first_used(self, id, at))
+    fn record_first_use<'a>(&'a self, id: &'a KeyId, at: Timestamp) -> Answer<'a, ()> {
+        Box::pin(Backend::record_first_use(self, id, at))
     }
 
     #[cfg(feature = "password")]
@@ -236,12 +248,12 @@ impl<B: Backend> ErasedBackend for B {
     }
 
     #[cfg(feature = "password")]
-    fn rehashed<'a>(
+    fn replace_password_hash<'a>(
         &'a self,
         email: &'a str,
         from: &'a PasswordHash,
         to: &'a PasswordHash,
     ) -> Answer<'a, ()> {
-        Box::pin(Backend::rehashed(self, email, from, to))
+        Box::pin(Backend::replace_password_hash(self, email, from, to))
     }
 }

@@ -10,9 +10,9 @@ mod poll;
 mod pooler;
 mod replica;
 
-#[path = "sql/each/mod.rs"]
+#[path = "sql/statements/mod.rs"]
 #[allow(clippy::duplicate_mod, reason = "compiled once for each database, see `sql`")]
-mod each;
+mod statements;
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -22,13 +22,13 @@ use sqlx::query::QueryScalar;
 use sqlx::{Connection, FromRow, PgConnection, PgPool, Postgres};
 use tokio::time::timeout;
 
-use each::{Connections, Divided};
 use fleet::Fleet;
 use namespace::Namespace;
-use replica::{Horizon, Replica};
+use replica::{MinLsn, Replica};
+use statements::{Connections, Pools};
 
 use super::sql::changes_of;
-use super::{BackendError, BackendErrorKind, Changes, Feed, Propagation};
+use super::{BackendError, BackendErrorKind, BoxedChangeFeed, Invalidator, Propagation};
 use crate::digest::Digest;
 use crate::record::Record;
 
@@ -58,12 +58,12 @@ type Store = PostgresStore;
 /// ```
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
-    connections: Divided,
+    connections: Pools,
     namespace: Namespace,
     fleet: Fleet,
     node_name: Box<str>,
     is_polling_only: bool,
-    changes: Changes,
+    changes: Invalidator,
     replica: Option<Replica>,
 }
 
@@ -97,7 +97,7 @@ impl PostgresStore {
         let trial = timeout(PATIENCE, PgConnection::connect_with(&options)).await;
         drop(trial.map_err(BackendError::unavailable)?.map_err(BackendError::unavailable)?);
         // One of management's is kept, lest lookups take all that a server has to give.
-        let pool = PgPoolOptions::new().min_connections(1).max_connections(Divided::MANAGEMENT);
+        let pool = PgPoolOptions::new().min_connections(1).max_connections(Pools::MANAGEMENT);
         Self::with_pool(pool.acquire_timeout(PATIENCE).connect_lazy_with(options)).await
     }
 
@@ -115,8 +115,8 @@ impl PostgresStore {
     pub async fn with_pool(pool: PgPool) -> Result<Self, BackendError> {
         pooler::refuse(&pool.connect_options()).await?;
         let adapt = abandoned::end_with_client(&pool.connect_options()).await;
-        let connections = Divided::beside(&pool, adapt);
-        let namespace = each::migrate(&connections.writes).await?;
+        let connections = Pools::beside(&pool, adapt);
+        let namespace = statements::migrate(&connections.writes).await?;
         let changes = changes_of(identity(&connections.writes, &namespace).await?);
         // Before management takes more than one: where a server has few, these are kept for good.
         for kept in [&connections.lookups, &connections.polling] {
@@ -151,7 +151,7 @@ impl PostgresStore {
 
     /// Looks keys up on a replica (a hot standby that streams from this database) wherever it is not behind of what this process
     /// knows, up to the [lease](crate::AuthenticatorBuilder::lease) after the last poll of the primary. All else goes to the
-    /// primary: changes, lists, polls, keys that the replica does not have, and all look-ups while it is behind, or for a second
+    /// primary: changes, lists, polls, keys that the replica does not have, and all lookups while it is behind, or for a second
     /// when it has given no answer within 200 ms.
     ///
     /// A revocation takes effect as it does without: each poll of the primary notes how far its log was written, and a replica
@@ -159,7 +159,7 @@ impl PostgresStore {
     /// [operations](crate::guide::operations#read-replicas).
     #[must_use]
     pub fn with_replica(self, pool: PgPool) -> Self {
-        let horizon = Horizon::watched();
+        let horizon = MinLsn::watched();
         // Before any authenticator over this store, so that none reads after a change what was true before it.
         horizon.subscribe_to(&self.changes);
         let replica = Replica::new(pool, self.namespace.clone(), horizon);
@@ -171,11 +171,11 @@ impl PostgresStore {
         self.connections.close().await;
     }
 
-    fn log(&self) -> Feed {
-        let horizon = self.replica.as_ref().map_or_else(Horizon::default, Replica::horizon);
+    fn change_feed(&self) -> BoxedChangeFeed {
+        let horizon = self.replica.as_ref().map_or_else(MinLsn::default, Replica::horizon);
         let listens = !self.is_polling_only;
         let (connections, namespace) = (self.connections.polling.clone(), self.namespace.clone());
-        Feed::new(poll::Log::new(connections, namespace, &self.node_name, horizon, listens))
+        BoxedChangeFeed::new(poll::ChangeLog::new(connections, namespace, &self.node_name, horizon, listens))
     }
 
     /// A server looks after its files.

@@ -7,20 +7,20 @@ mod open;
 mod poll;
 mod wal;
 
-#[path = "sql/each/mod.rs"]
+#[path = "sql/statements/mod.rs"]
 #[allow(clippy::duplicate_mod, reason = "compiled once for each database, see `sql`")]
-mod each;
+mod statements;
 
 use std::time::Duration;
 
 use sqlx::SqlitePool;
 
 use dialect::Namespace;
-use each::Divided;
 use file::File;
+use statements::Pools;
 
 use super::sql::changes_of;
-use super::{BackendError, Changes, Feed, Propagation};
+use super::{BackendError, BoxedChangeFeed, Invalidator, Propagation};
 use crate::digest::Digest;
 use crate::record::Record;
 
@@ -52,10 +52,10 @@ type Store = SqliteStore;
 /// ```
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
-    connections: Divided,
+    connections: Pools,
     namespace: Namespace,
     file: File,
-    changes: Changes,
+    changes: Invalidator,
 }
 
 impl SqliteStore {
@@ -75,7 +75,7 @@ impl SqliteStore {
     /// [`Unavailable`](super::BackendErrorKind::Unavailable) if the file cannot be opened or written, or is no database,
     /// [`Corrupt`](super::BackendErrorKind::Corrupt) if its schema is not that of this version of the crate.
     pub async fn open(url: &str) -> Result<Self, BackendError> {
-        let pool = open::connect(url, Divided::MANAGEMENT).await?;
+        let pool = open::connect(url, Pools::MANAGEMENT).await?;
         let store = Self::with_pool(pool.clone()).await?;
         // Only now, because a database that is refused is left as it was.
         open::switch_to_write_ahead_log(&pool).await?;
@@ -96,12 +96,12 @@ impl SqliteStore {
     ///
     /// As for [`open`](Self::open).
     pub async fn with_pool(pool: SqlitePool) -> Result<Self, BackendError> {
-        let shared = Divided::shared(&pool);
-        let migrated = each::migrate(&shared.writes).await;
+        let shared = Pools::shared(&pool);
+        let migrated = statements::migrate(&shared.writes).await;
         let namespace = migrated.map_err(|error| open::naming_file(&pool, error))?;
         let file = File::of(&pool);
         let changes = changes_of(format!("sqlite:{}", file.name().display()));
-        let connections = if file.is_in_memory() { shared } else { Divided::beside(&pool, |options| options) };
+        let connections = if file.is_in_memory() { shared } else { Pools::beside(&pool, |options| options) };
         Ok(Self { changes, connections, namespace, file })
     }
 
@@ -112,8 +112,8 @@ impl SqliteStore {
 }
 
 impl SqliteStore {
-    fn log(&self) -> Feed {
-        Feed::new(poll::Log::new(self.connections.polling.clone(), self.file.clone()))
+    fn change_feed(&self) -> BoxedChangeFeed {
+        BoxedChangeFeed::new(poll::ChangeLog::new(self.connections.polling.clone(), self.file.clone()))
     }
 
     async fn check_source(&self) -> Result<(), BackendError> {

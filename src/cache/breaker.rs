@@ -1,7 +1,7 @@
 //! The circuit breaker: a store that has given no answer several times in a row is left alone for a while.
 //!
 //! Without it, each request of an outage would wait for the deadline, and a store that comes back would be met by all of
-//! them at once. While it is open, requests are answered at once without the store. Then a single look-up tries, after a poll
+//! them at once. While it is open, requests are answered at once without the store. Then a single lookup tries, after a poll
 //! if there is no lease: if either is answered, all may ask again, and if not, the store is left alone once more.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,11 +28,11 @@ enum State {
     Closed { failures: u32 },
     /// Nobody asks before this moment.
     Open { until: Moment },
-    /// One look-up tries.
+    /// One lookup tries.
     HalfOpen,
 }
 
-/// A look-up that the breaker has let through. Dropped without an answer, as by a deadline, it has failed. One that panics says
+/// A lookup that the breaker has let through. Dropped without an answer, as by a deadline, it has failed. One that panics says
 /// nothing of the store: a record may be what makes it panic.
 pub(super) struct Trial<'b> {
     breaker: &'b Breaker,
@@ -62,7 +62,7 @@ impl Breaker {
         }
     }
 
-    /// Lets a look-up through, or `None` if the store is left alone.
+    /// Lets a lookup through, or `None` if the store is left alone.
     pub(super) fn enter<'b>(&'b self, clock: &'b dyn Clock) -> Option<Trial<'b>> {
         let mut state = self.lock();
         let is_first = match *state {
@@ -93,7 +93,7 @@ impl Breaker {
         let mut state = self.lock();
         let failures = match *state {
             State::Closed { failures } => failures + 1,
-            // Look-ups that began before it opened have no more to say.
+            // Lookups that began before it opened have no more to say.
             State::Open { .. } => return,
             State::HalfOpen => self.failures,
         };
@@ -117,7 +117,7 @@ impl Trial<'_> {
         self.is_first
     }
 
-    /// The store has answered, whatever it said. It counts when the look-up ends.
+    /// The store has answered, whatever it said. It counts when the lookup ends.
     pub(super) fn answered(&mut self) {
         self.is_answered = true;
     }

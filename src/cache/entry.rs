@@ -1,7 +1,7 @@
 //! What is remembered of a key that was found.
 
-use super::count::Count;
-use super::stamp::Stamp;
+use super::counters::Counters;
+use super::generation::Stamp;
 use super::sync::Arc;
 use crate::clock::{Moment, Timestamp};
 use crate::environment::Environment;
@@ -15,10 +15,10 @@ use crate::record::Record;
 /// fetched are most of its cost.
 #[repr(C)]
 pub(crate) struct Entry {
-    pub(super) stamp: Stamp,
+    pub(super) generation: Stamp,
     pub(super) until: Moment,
     /// How often it was found and used.
-    pub(super) count: Count,
+    pub(super) counters: Counters,
     facts: Facts,
     pub(super) issuer: Arc<Issuer>,
     record: Record,
@@ -37,8 +37,8 @@ pub(crate) struct Facts {
 }
 
 impl Entry {
-    pub(super) fn new(stamp: Stamp, until: Moment, record: Record, issuer: Arc<Issuer>) -> Self {
-        Self { stamp, until, count: Count::zero(), facts: Facts::of(&record), issuer, record }
+    pub(super) fn new(generation: Stamp, until: Moment, record: Record, issuer: Arc<Issuer>) -> Self {
+        Self { generation, until, counters: Counters::zero(), facts: Facts::of(&record), issuer, record }
     }
 
     pub(crate) fn facts(&self) -> Facts {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::flight::Pilot;
-use super::lane::Lane;
-use super::stamp::Stamp;
+use super::bulkhead::Class;
+use super::generation::Stamp;
+use super::single_flight::Leader;
 use super::sync::{Arc, Ordering, SemaphorePermit, timeout};
-use super::{Cache, Entry, Fact, Question, Unanswered};
+use super::{Cache, Entry, Fact, LookupError, LookupKey};
 use crate::backend::{BackendError, BackendErrorKind};
 use crate::clock::Moment;
 use crate::digest::Digest;
@@ -27,33 +27,33 @@ enum Reading {
 
 impl Cache {
     /// Reads a record and publishes it. Nobody's departure stops it: it is bounded by its own deadline.
-    pub(super) async fn fill(self: Arc<Self>, pilot: Pilot, question: Question) {
+    pub(super) async fn fill(self: Arc<Self>, leader: Leader, lookup_key: LookupKey) {
         // What is read may be as old as the moment before the read, so its time to live counts from there.
         let started = self.clock.monotonic();
         let _counted = self.metrics.look_up();
-        let reading = self.read_store(&pilot, &question);
-        let landing = match self.guarded_call("the key store", self.flights.patience(), reading).await {
-            Ok(Reading::Record(record)) => Ok(Fact::Known(self.keep(record, pilot.stamp(), started))),
-            Ok(Reading::Absence) => Ok(self.keep_absence(*pilot.digest(), pilot.stamp(), started)),
+        let reading = self.read_store(&leader, &lookup_key);
+        let outcome = match self.guarded_call("the key store", self.flights.patience(), reading).await {
+            Ok(Reading::Record(record)) => Ok(Fact::Known(self.keep(record, leader.generation(), started))),
+            Ok(Reading::Absence) => Ok(self.keep_absence(*leader.digest(), leader.generation(), started)),
             Ok(Reading::NoTurn) => Err(self.turn_away(self.clock.monotonic())),
             // Whoever waits sees that the stamp is not current any more, and reads again.
-            Ok(Reading::Outdated | Reading::LeftAlone) | Err(_) => Err(Unanswered),
+            Ok(Reading::Outdated | Reading::LeftAlone) | Err(_) => Err(LookupError),
         };
-        pilot.land(landing);
+        leader.complete(outcome);
     }
 
-    async fn read_store(&self, pilot: &Pilot, question: &Question) -> Result<Reading, BackendError> {
-        let Some(_permit) = self.turn(pilot.lane()).await else { return Ok(Reading::NoTurn) };
+    async fn read_store(&self, leader: &Leader, lookup_key: &LookupKey) -> Result<Reading, BackendError> {
+        let Some(_permit) = self.turn(leader.class()).await else { return Ok(Reading::NoTurn) };
         let Some(mut trial) = self.breaker.enter(&*self.clock) else { return Ok(Reading::LeftAlone) };
         if trial.is_first() && !self.has_lease() {
             // An outage may be over. What a poll tells then would make everything inert that was read before it.
             let is_over = self.poll_soon().await;
-            if is_over && self.stamps.current(pilot.digest()) != pilot.stamp() {
+            if is_over && self.generations.current(leader.digest()) != leader.generation() {
                 trial.answered();
                 return Ok(Reading::Outdated);
             }
         }
-        let answer = question.ask(&*self.backend).await;
+        let answer = lookup_key.ask(&*self.backend).await;
         if answer.as_ref().err().is_none_or(|error| error.kind() != BackendErrorKind::Unavailable) {
             trial.answered();
             self.answered.store(self.clock.monotonic().nanos(), Ordering::Relaxed);
@@ -64,7 +64,7 @@ impl Cache {
         }
         match answer? {
             // A store that confuses digests would admit one caller as another.
-            Some(record) if record.digest != *pilot.digest() => {
+            Some(record) if record.digest != *leader.digest() => {
                 Err(BackendError::corrupt("the record has another digest than the one that was looked up"))
             }
             Some(record) => Ok(Reading::Record(record)),
@@ -72,36 +72,39 @@ impl Cache {
         }
     }
 
-    /// Waits for a place in a lane, for half of the time there is. A look-up that began later might be given up before the store
+    /// Waits for a place in a lane, for half of the time there is. A lookup that began later might be given up before the store
     /// could answer, and a store that answers all the time would be taken for one that does not.
-    async fn turn(&self, lane: Lane) -> Option<SemaphorePermit<'_>> {
-        timeout(self.flights.patience() / 2, self.permits.acquire(lane)).await.ok()?.ok()
+    async fn turn(&self, class: Class) -> Option<SemaphorePermit<'_>> {
+        timeout(self.flights.patience() / 2, self.permits.acquire(class)).await.ok()?.ok()
     }
 
     /// Keeps a record, unless its first use is still to be noted: it is read again until the store says that it was.
-    fn keep(&self, record: Record, stamp: Stamp, started: Moment) -> Arc<Entry> {
+    fn keep(&self, record: Record, generation: Stamp, started: Moment) -> Arc<Entry> {
         let digest = record.digest;
         let lifetime = self.lifetime(&digest);
         // Compared with coarse readings, which may be late.
         let until = started.saturating_add(lifetime).saturating_sub(self.clock.tick());
-        let entry = Arc::new(Entry::new(stamp, until, record, Arc::clone(&self.issuer)));
-        if !lifetime.is_zero() && !entry.record().has_first_use_to_note() && self.may_publish(&digest, stamp)
+        let entry = Arc::new(Entry::new(generation, until, record, Arc::clone(&self.issuer)));
+        if !lifetime.is_zero()
+            && !entry.record().has_first_use_to_note()
+            && self.may_publish(&digest, generation)
         {
             self.positive.insert(digest, &entry);
         }
         entry
     }
 
-    fn keep_absence(&self, digest: Digest, stamp: Stamp, started: Moment) -> Fact {
-        if self.may_publish(&digest, stamp) {
-            self.negative.insert(digest, stamp, started);
+    fn keep_absence(&self, digest: Digest, generation: Stamp, started: Moment) -> Fact {
+        if self.may_publish(&digest, generation) {
+            self.negative.insert(digest, generation, started);
         }
         Fact::Absent
     }
 
     /// An entry with an old stamp would be inert anyway; it must not take the place of a newer one.
-    fn may_publish(&self, digest: &Digest, stamp: Stamp) -> bool {
-        self.stamps.current(digest) == stamp && !self.dead.contains(digest, self.clock.coarse_monotonic())
+    fn may_publish(&self, digest: &Digest, generation: Stamp) -> bool {
+        self.generations.current(digest) == generation
+            && !self.tombstones.contains(digest, self.clock.coarse_monotonic())
     }
 
     /// Returns how long a record may be used: the time to live less up to a tenth, so that keys that were read together are not read

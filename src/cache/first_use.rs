@@ -47,7 +47,7 @@ impl Cache {
         let (noting, at) = (Noting { cache: Arc::clone(self), id }, self.clock.wall());
         spawn(async move {
             let cache = &noting.cache;
-            let noted = cache.backend.first_used(&noting.id, at);
+            let noted = cache.backend.record_first_use(&noting.id, at);
             if cache.guarded_call("the first use of a key", cache.limits.deadline, noted).await.is_ok() {
                 // A record that was read before this is judged within the deadline, and says that nothing is noted yet.
                 let _ = timeout(cache.limits.deadline, pending::<()>()).await;

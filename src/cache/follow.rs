@@ -7,18 +7,18 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::attempt::catch_panic;
-use super::echo::Poll;
-use super::now::Now;
+use super::dual_instant::DualInstant;
+use super::guarded_call::catch_panic;
+use super::own_changes::Poll;
 use super::sync::{Arc, Atomic, Notify, Ordering, Weak, spawn, timeout};
-use super::{Cache, NoAnswer};
-use crate::backend::{BackendError, Change, Feed};
+use super::{Cache, CallError};
+use crate::backend::{BackendError, BoxedChangeFeed, Change};
 use crate::clock::Moment;
 use crate::digest::Digest;
 use crate::race::{comes_first, unless};
 use crate::trace;
 
-/// How long a look-up waits for the poll that brings a lease.
+/// How long a lookup waits for the poll that brings a lease.
 const SOON: Duration = Duration::from_millis(100);
 
 /// How long the poller pauses after a panic: twice as long after each, until a poll is answered.
@@ -117,20 +117,20 @@ impl Drop for Place {
 
 /// Where the store's news come from.
 struct Post {
-    feed: Feed,
+    feed: BoxedChangeFeed,
     has_polled: bool,
 }
 
 impl Cache {
     /// Sees to it that someone follows the feed, if there is one. Called where the store is asked, which is where every
     /// request ends up when the lease is not renewed.
-    pub(super) fn see_to_a_follower(self: &Arc<Self>) {
+    pub(super) fn ensure_poller(self: &Arc<Self>) {
         if let Some(place) = self.take_place() {
             spawn(place.keep(None));
         }
     }
 
-    /// Called before a look-up. If there is no lease, as after a start, it waits for the poll that brings one: whoever has the answer
+    /// Called before a lookup. If there is no lease, as after a start, it waits for the poll that brings one: whoever has the answer
     /// before that has to ask again with the next request. Where polls fail, nobody waits for them.
     pub(super) async fn lease_to_come(&self) {
         if self.has_feed && !self.has_lease() && !self.follower.is_failing() {
@@ -138,10 +138,10 @@ impl Cache {
         }
     }
 
-    /// Called before a look-up. If this process has changed the key, it waits for the poll that brings the [echo](super::echo) of that, but
+    /// Called before a lookup. If this process has changed the key, it waits for the poll that brings the [echo](super::own_changes) of that, but
     /// not for long.
     pub(super) async fn echo_to_come(&self, digest: &Digest) {
-        let is_to_come = || self.echoes.is_expected(digest) && !self.follower.is_failing();
+        let is_to_come = || self.own_changes.is_expected(digest) && !self.follower.is_failing();
         if !self.has_feed || !is_to_come() {
             return;
         }
@@ -192,7 +192,7 @@ impl Cache {
             return self.poll_within(deadline).await.then_some(()).ok_or_else(unanswered);
         };
         let Some(mut post) = Post::of(self) else { return Ok(()) };
-        let polled = catch_panic(post.poll(self)).await.unwrap_or(Err(NoAnswer::Panic));
+        let polled = catch_panic(post.poll(self)).await.unwrap_or(Err(CallError::Panic));
         polled.map_err(|no_answer| not_followed(no_answer.into_error(deadline)))?;
         spawn(place.keep(Some(post)));
         Ok(())
@@ -211,7 +211,7 @@ impl Cache {
         };
         trace::restarted(pause, restarts);
         self.metrics.restarted();
-        // Until a poll is answered, look-ups do not wait for one.
+        // Until a poll is answered, lookups do not wait for one.
         self.follower.note_poll(true);
     }
 }
@@ -242,14 +242,14 @@ impl Place {
             None => Post::of(&*self.0.upgrade()?)?,
         };
         while let Some(cache) = self.0.upgrade() {
-            if let Err(NoAnswer::Panic) = post.poll(&cache).await {
+            if let Err(CallError::Panic) = post.poll(&cache).await {
                 // It is not to be used any more.
                 return Some(Panicked);
             }
             let interval = cache.limits.poll_interval;
             let wanted = Arc::clone(&cache.follower.wanted);
             drop(cache);
-            let _ = timeout(interval, comes_first(wanted.notified(), post.feed.pinged())).await;
+            let _ = timeout(interval, comes_first(wanted.notified(), post.feed.changed())).await;
         }
         None
     }
@@ -266,25 +266,25 @@ impl Post {
     }
 
     /// Polls once, and shows how it goes.
-    async fn poll(&mut self, cache: &Cache) -> Result<(), NoAnswer> {
+    async fn poll(&mut self, cache: &Cache) -> Result<(), CallError> {
         let outcome = self.take_in(cache).await;
         let error =
             outcome.as_ref().err().map(|no_answer| no_answer.message(cache.flights.patience()).into());
         cache.follower.progress().last_error = error;
-        if let Some(feed) = cache.feed_health(Now::exact(&*cache.clock)) {
+        if let Some(feed) = cache.feed_health(DualInstant::exact(&*cache.clock)) {
             cache.metrics.polled(&feed);
         }
         cache.follower.note_poll(outcome.is_err());
         outcome?;
-        match cache.guarded_call("the list of nodes", cache.flights.patience(), self.feed.applied()).await {
+        match cache.guarded_call("the list of nodes", cache.flights.patience(), self.feed.ack()).await {
             // Whoever waits for this node waits for the lease then.
-            Ok(()) | Err(NoAnswer::Error(_) | NoAnswer::Deadline) => Ok(()),
-            Err(NoAnswer::Panic) => Err(NoAnswer::Panic),
+            Ok(()) | Err(CallError::Error(_) | CallError::Deadline) => Ok(()),
+            Err(CallError::Panic) => Err(CallError::Panic),
         }
     }
 
     /// Takes in what was changed, and renews the lease if there was an answer.
-    async fn take_in(&mut self, cache: &Cache) -> Result<(), NoAnswer> {
+    async fn take_in(&mut self, cache: &Cache) -> Result<(), CallError> {
         let follower = &cache.follower;
         // After a poll without an answer, this one may wait for a dead connection too, when the store is back already.
         let wanted = async {
@@ -300,14 +300,14 @@ impl Post {
         follower.progress().is_listening = self.feed.is_listening();
         let (began, poll, changes) = answer?;
         if follower.is_failing() {
-            // An outage is over. Whatever counted in it may not count any more, so nobody waits for a look-up to find out.
+            // An outage is over. Whatever counted in it may not count any more, so nobody waits for a lookup to find out.
             cache.breaker.answered();
         }
         // Whatever was read before the first poll may have changed before it, and no poll would say so.
         let first = (!self.has_polled).then_some(Change::Everything);
         first.into_iter().chain(changes).for_each(|change| cache.invalidate(change));
         self.has_polled = true;
-        cache.echoes.poll_is_applied(poll);
+        cache.own_changes.poll_is_applied(poll);
         // Compared with coarse readings, which may be late.
         cache.lease.renew(began, cache.limits.lease.saturating_sub(cache.clock.tick()));
         follower.progress().polled = Some(began.monotonic);
@@ -315,8 +315,8 @@ impl Post {
     }
 
     /// Asks what was changed, and returns that with when it was asked.
-    async fn ask(&mut self, cache: &Cache) -> Result<(Now, Poll, Vec<Change>), NoAnswer> {
-        let (began, poll) = (Now::exact(&*cache.clock), cache.echoes.poll_begins());
+    async fn ask(&mut self, cache: &Cache) -> Result<(DualInstant, Poll, Vec<Change>), CallError> {
+        let (began, poll) = (DualInstant::exact(&*cache.clock), cache.own_changes.poll_begins());
         let polling = self.feed.poll();
         let changes =
             cache.guarded_call("the feed of changes to keys", cache.flights.patience(), polling).await?;

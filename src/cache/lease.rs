@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use super::now::Now;
+use super::dual_instant::DualInstant;
 use super::sync::{Atomic, Ordering};
 use crate::clock::{Moment, Timestamp};
 
@@ -36,7 +36,7 @@ impl Lease {
     }
 
     /// Lets cached records count for `length` from when a poll began.
-    pub(super) fn renew(&self, poll_began: Now, length: Duration) {
+    pub(super) fn renew(&self, poll_began: DualInstant, length: Duration) {
         // Where the wall clock was set back meanwhile, the earlier end would be too late.
         self.until_wall.store(millis(poll_began.wall.saturating_add(length)), Ordering::SeqCst);
         self.until.fetch_max(poll_began.monotonic.saturating_add(length).nanos(), Ordering::SeqCst);
@@ -51,7 +51,7 @@ impl Lease {
     }
 
     /// Returns how long the lease still runs, or `None` if it has no end.
-    pub(super) fn remaining(&self, now: Now) -> Option<Duration> {
+    pub(super) fn remaining(&self, now: DualInstant) -> Option<Duration> {
         let until = self.until.load(Ordering::SeqCst);
         let left = Duration::from_nanos(until.saturating_sub(now.monotonic.nanos()));
         let left_by_wall = self.until_wall.load(Ordering::SeqCst).saturating_sub(millis(now.wall));

@@ -13,7 +13,7 @@ pub(crate) struct Limits {
     pub(crate) negative_capacity: u64,
     /// How long a request waits for the store.
     pub(crate) deadline: Duration,
-    pub(crate) concurrent_fills: usize,
+    pub(crate) max_concurrent_lookups: usize,
     /// For how long what is cached counts after the start of a poll of the feed.
     pub(crate) lease: Duration,
     pub(crate) poll_interval: Duration,
@@ -32,7 +32,7 @@ impl Default for Limits {
             negative_ttl: Duration::from_secs(5),
             negative_capacity: 10_000,
             deadline: Duration::from_millis(500),
-            concurrent_fills: 64,
+            max_concurrent_lookups: 64,
             lease: Duration::from_secs(5),
             poll_interval: Duration::from_secs(1),
             stale_grace: Duration::ZERO,
@@ -54,9 +54,9 @@ impl Limits {
             // Zero means off, and a request that waits for ever is worse than any deadline.
             return wrong("expected a backend deadline above zero, found zero".into());
         }
-        let fills = self.concurrent_fills;
+        let fills = self.max_concurrent_lookups;
         if !(1..=10_000).contains(&fills) {
-            return wrong(format!("expected room for 1 to 10,000 look-ups at a time, found {fills}"));
+            return wrong(format!("expected room for 1 to 10,000 lookups at a time, found {fills}"));
         }
         let (lease, interval) = (self.lease, self.poll_interval);
         if interval < SHORTEST_INTERVAL {
@@ -96,13 +96,13 @@ impl Limits {
         }
     }
 
-    /// How many look-ups may run or wait to run. A flood of unknown keys is refused past that, before it piles up.
+    /// How many lookups may run or wait to run. A flood of unknown keys is refused past that, before it piles up.
     pub(super) fn pending_fills(&self) -> u64 {
-        self.concurrent_fills as u64 * 16
+        self.max_concurrent_lookups as u64 * 16
     }
 
     /// How long a revoked key is remembered as dead: longer than a read that started before the revocation can take.
-    pub(super) fn dead_for(&self) -> Duration {
+    pub(super) fn tombstone_ttl(&self) -> Duration {
         self.deadline.saturating_mul(2).max(Duration::from_secs(10))
     }
 }

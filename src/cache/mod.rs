@@ -17,55 +17,55 @@
 //! What another process changes is learned by [polling](follow), and what is cached counts only while a [lease](lease)
 //! runs that each poll renews. So a change takes effect within the lease, whatever is lost on the way.
 
-mod attempt;
 mod breaker;
-mod count;
-mod dead;
-mod echo;
+mod bulkhead;
+mod counters;
+mod dirty_list;
+mod dual_instant;
 mod entry;
 mod fill;
 mod first_use;
-mod flight;
 mod follow;
+mod generation;
+mod guarded_call;
 mod health;
-mod lane;
 mod lease;
 mod limits;
+mod lookup_key;
 #[cfg(all(test, shuttle))]
 mod model;
 mod negative;
-mod now;
+mod own_changes;
 mod positive;
-mod question;
 #[cfg(feature = "password")]
 mod rehash;
 #[cfg(feature = "password")]
 mod sign_in;
-mod stamp;
+mod single_flight;
 mod sync;
-mod uses;
+mod tombstones;
 
-pub(crate) use attempt::{NoAnswer, attempt};
+pub(crate) use dirty_list::{DirtyList, EntryUses};
 pub(crate) use entry::Entry;
-pub(crate) use flight::Unanswered;
+pub(crate) use guarded_call::{CallError, guarded_call};
 pub(crate) use limits::Limits;
-pub(crate) use question::Question;
-pub(crate) use uses::{Used, Uses};
+pub(crate) use lookup_key::LookupKey;
+pub(crate) use single_flight::LookupError;
 
 use breaker::Breaker;
-use dead::Dead;
-use echo::Echoes;
+use bulkhead::{Class, Permits};
+use dual_instant::DualInstant;
 use first_use::FirstUses;
-use flight::{Boarding, Flights};
 use follow::Follower;
-use lane::{Lane, Permits};
+use generation::Stamps;
 use lease::Lease;
 use negative::Negative;
-use now::Now;
+use own_changes::OwnChanges;
 use positive::Positive;
-use stamp::Stamps;
+use single_flight::{Flights, Join};
 use std::future::Future;
 use std::time::Duration;
+use tombstones::Tombstones;
 
 use sync::{Arc, Atomic, Ordering, Weak, spawn, timeout};
 
@@ -93,7 +93,7 @@ pub(crate) enum Fact {
     /// The store has none.
     Absent,
     /// It was revoked a short while ago.
-    Dead,
+    Revoked,
 }
 
 /// The cache of one authenticator.
@@ -102,19 +102,19 @@ pub(crate) struct Cache {
     clock: Arc<dyn Clock>,
     issuer: Arc<Issuer>,
     limits: Limits,
-    stamps: Stamps,
+    generations: Stamps,
     lease: Lease,
     has_feed: bool,
     follower: Follower,
     positive: Positive,
     negative: Negative,
-    dead: Dead,
+    tombstones: Tombstones,
     flights: Arc<Flights>,
     permits: Permits,
     first_uses: FirstUses,
-    echoes: Echoes,
+    own_changes: OwnChanges,
     breaker: Breaker,
-    /// When the last look-up was answered.
+    /// When the last lookup was answered.
     answered: Atomic,
     /// From when on the operator is told again that too many wait.
     next_complaint: Atomic,
@@ -133,17 +133,17 @@ impl Cache {
         // What a read brings is as old as its start, and counts no longer than what is cached.
         let patience = if has_feed { limits.deadline.min(limits.lease) } else { limits.deadline };
         let cache = Arc::new(Self {
-            stamps: Stamps::new(),
+            generations: Stamps::new(),
             lease: if has_feed { Lease::not_yet() } else { Lease::endless() },
             has_feed,
             follower: Follower::nobody(),
             positive: Positive::new(limits.positive_capacity, limits.positive_ttl + limits.stale_grace),
             negative: Negative::new(limits.negative_ttl, limits.negative_capacity),
-            dead: Dead::new(limits.dead_for()),
+            tombstones: Tombstones::new(limits.tombstone_ttl()),
             flights: Arc::new(Flights::new(limits.pending_fills(), patience)),
             first_uses: FirstUses::new(),
-            echoes: Echoes::default(),
-            permits: Permits::new(limits.concurrent_fills, backend.look_ups_at_once()),
+            own_changes: OwnChanges::default(),
+            permits: Permits::new(limits.max_concurrent_lookups, backend.max_concurrent_lookups()),
             breaker: Breaker::new(limits.breaker_failures, limits.breaker_pause, metrics.clone()),
             answered: Atomic::new(0),
             next_complaint: Atomic::new(0),
@@ -164,35 +164,38 @@ impl Cache {
         if !self.lease.covers(now, || self.clock.coarse_wall()) {
             return None;
         }
-        let stamp = self.stamps.current(digest);
+        let generation = self.generations.current(digest);
         match self.positive.get(digest) {
-            Some(entry) if entry.stamp == stamp && now < entry.until => Some(Fact::Known(entry)),
-            _ if self.negative.contains(digest, stamp, now) => Some(Fact::Absent),
-            _ if self.dead.contains(digest, now) => Some(Fact::Dead),
+            Some(entry) if entry.generation == generation && now < entry.until => Some(Fact::Known(entry)),
+            _ if self.negative.contains(digest, generation, now) => Some(Fact::Absent),
+            _ if self.tombstones.contains(digest, now) => Some(Fact::Revoked),
             _ => None,
         }
     }
 
     /// Asks the store, together with everyone else who asks for the same key.
-    pub(crate) async fn read(self: &Arc<Self>, question: impl Into<Question>) -> Result<Fact, Unanswered> {
-        let question = question.into();
-        let digest = question.digest();
-        let answer = self.ask(question, self.lane_of(&digest)).await;
-        answer.or_else(|Unanswered| self.last_known(&digest).ok_or(Unanswered))
+    pub(crate) async fn read(
+        self: &Arc<Self>,
+        lookup_key: impl Into<LookupKey>,
+    ) -> Result<Fact, LookupError> {
+        let lookup_key = lookup_key.into();
+        let digest = lookup_key.digest();
+        let answer = self.ask(lookup_key, self.class_of(&digest)).await;
+        answer.or_else(|LookupError| self.last_known(&digest).ok_or(LookupError))
     }
 
-    async fn ask(self: &Arc<Self>, question: Question, lane: Lane) -> Result<Fact, Unanswered> {
-        self.see_to_a_follower();
+    async fn ask(self: &Arc<Self>, lookup_key: LookupKey, class: Class) -> Result<Fact, LookupError> {
+        self.ensure_poller();
         if self.breaker.is_open(self.clock.monotonic()) {
-            return Err(Unanswered);
+            return Err(LookupError);
         }
-        let digest = question.digest();
+        let digest = lookup_key.digest();
         let reading = async {
             self.lease_to_come().await;
             self.echo_to_come(&digest).await;
-            self.read_until_settled(question, lane).await
+            self.read_until_settled(lookup_key, class).await
         };
-        timeout(self.limits.deadline, reading).await.unwrap_or(Err(Unanswered))
+        timeout(self.limits.deadline, reading).await.unwrap_or(Err(LookupError))
     }
 
     /// Returns a record that would count if it were earlier by the grace for outages, and of which no change is known.
@@ -200,51 +203,53 @@ impl Cache {
         if self.limits.stale_grace.is_zero() {
             return None;
         }
-        let then = Now::exact(&*self.clock).before(self.limits.stale_grace);
-        let stamp = self.stamps.current(digest);
+        let then = DualInstant::exact(&*self.clock).before(self.limits.stale_grace);
+        let generation = self.generations.current(digest);
         let entry = self.positive.get(digest)?;
         let counts = self.lease.covers(then.monotonic, || then.wall)
-            && entry.stamp == stamp
+            && entry.generation == generation
             && then.monotonic < entry.until;
         counts.then_some(Fact::Stale(entry))
     }
 
     async fn read_until_settled(
         self: &Arc<Self>,
-        question: Question,
-        lane: Lane,
-    ) -> Result<Fact, Unanswered> {
-        let digest = question.digest();
+        lookup_key: LookupKey,
+        class: Class,
+    ) -> Result<Fact, LookupError> {
+        let digest = lookup_key.digest();
         for _ in 0..READS {
-            let stamp = self.stamps.current(&digest);
-            let now = Now::exact(&*self.clock);
-            let flight = match self.flights.board(digest, stamp, lane, now) {
-                Boarding::Joined(flight) => flight,
-                Boarding::Opened(flight, pilot) => {
-                    spawn(Arc::clone(self).fill(pilot, question.clone()));
+            let generation = self.generations.current(&digest);
+            let now = DualInstant::exact(&*self.clock);
+            let flight = match self.flights.join(digest, generation, class, now) {
+                Join::Waiter(flight) => flight,
+                Join::Leader(flight, leader) => {
+                    spawn(Arc::clone(self).fill(leader, lookup_key.clone()));
                     flight
                 }
-                Boarding::Full => return Err(self.turn_away(now.monotonic)),
+                Join::Full => return Err(self.turn_away(now.monotonic)),
             };
-            let landing = flight.landed().await;
-            if self.dead.contains(&digest, self.clock.coarse_monotonic()) {
-                return Ok(Fact::Dead);
+            let outcome = flight.wait().await;
+            if self.tombstones.contains(&digest, self.clock.coarse_monotonic()) {
+                return Ok(Fact::Revoked);
             }
             // One who stood still while the read went on holds what was true then.
-            if self.stamps.current(&digest) == flight.stamp && !flight.is_overdue(Now::exact(&*self.clock)) {
-                return landing;
+            if self.generations.current(&digest) == flight.generation
+                && !flight.is_overdue(DualInstant::exact(&*self.clock))
+            {
+                return outcome;
             }
         }
         trace::unsettled(READS);
-        Err(Unanswered)
+        Err(LookupError)
     }
 
     /// Says that too many wait.
-    fn turn_away(&self, now: Moment) -> Unanswered {
+    fn turn_away(&self, now: Moment) -> LookupError {
         if self.complains_at(now) {
             trace::turned_away(self.flights.len());
         }
-        Unanswered
+        LookupError
     }
 
     /// Returns whether the operator is told of a flood now: once a second, and not for each request of it.
@@ -262,15 +267,15 @@ impl Cache {
     }
 
     /// Strangers may be many, and most of them bad. A key that was good a short while ago does not wait behind them.
-    fn lane_of(&self, digest: &Digest) -> Lane {
-        if self.positive.has_met(digest) { Lane::Met } else { Lane::Strangers }
+    fn class_of(&self, digest: &Digest) -> Class {
+        if self.positive.is_warm(digest) { Class::Warm } else { Class::Cold }
     }
 }
 
 impl Apply for Cache {
     fn apply(&self, change: Change) {
         if let (true, Change::Changed(digest)) = (self.has_feed, change) {
-            self.echoes.expect(digest);
+            self.own_changes.expect(digest);
         }
         self.invalidate(change);
     }
@@ -282,11 +287,11 @@ impl Cache {
         self.metrics.invalidated(change.label());
         match change {
             Change::Revoked(digest) => {
-                self.dead.insert(digest, self.clock.monotonic());
+                self.tombstones.insert(digest, self.clock.monotonic());
                 self.forget(&digest);
             }
             Change::Changed(digest) => self.forget(&digest),
-            Change::Everything => self.stamps.bump_all(),
+            Change::Everything => self.generations.bump_all(),
         }
     }
 
@@ -296,13 +301,13 @@ impl Cache {
         what: &'static str,
         deadline: Duration,
         asking: impl Future<Output = Result<T, BackendError>>,
-    ) -> Result<T, NoAnswer> {
-        let answer = attempt(what, deadline, asking).await;
+    ) -> Result<T, CallError> {
+        let answer = guarded_call(what, deadline, asking).await;
         answer.inspect_err(|no_answer| self.metrics.failed(no_answer.label()))
     }
 
     fn forget(&self, digest: &Digest) {
-        self.stamps.bump(digest);
+        self.generations.bump(digest);
         // From here on everything read before is inert. The rest only frees memory and lets others read at once.
         self.flights.remove(digest);
         self.positive.remove(digest);

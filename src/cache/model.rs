@@ -5,9 +5,9 @@
 //! all its schedules run is run under [all of them](exhaustive).
 
 mod chance;
+mod dirty_list;
 mod exhaustive;
 mod preemptions;
-mod uses;
 
 use std::future::pending;
 use std::io::{self, Write};
@@ -122,8 +122,12 @@ impl World {
         // A deadline of a day never passes in a model.
         let deadline =
             if weather.stormy { Duration::from_millis(1) } else { Duration::from_secs(24 * 60 * 60) };
-        let limits =
-            Limits { deadline, concurrent_fills: 2, breaker_pause: Duration::ZERO, ..Limits::default() };
+        let limits = Limits {
+            deadline,
+            max_concurrent_lookups: 2,
+            breaker_pause: Duration::ZERO,
+            ..Limits::default()
+        };
         let issuer = Issuer::alone(Box::default(), Arc::new(()));
         let backend = Box::new(Store { state: Arc::clone(&stored), weather });
         let cache = Cache::new(
@@ -170,7 +174,7 @@ fn check(fact: &Fact, acknowledged: usize) {
     let seen = match fact {
         Fact::Known(entry) | Fact::Stale(entry) => entry.record().name.parse().expect("the name of a state"),
         Fact::Absent => ABSENT,
-        Fact::Dead => REVOKED,
+        Fact::Revoked => REVOKED,
     };
     assert!(
         seen >= acknowledged,

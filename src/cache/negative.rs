@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::stamp::Stamp;
+use super::generation::Stamp;
 use super::sync::Bounded;
 use crate::clock::Moment;
 use crate::digest::Digest;
@@ -15,7 +15,7 @@ pub(super) struct Negative {
 
 #[derive(Clone, Copy)]
 struct Absence {
-    stamp: Stamp,
+    generation: Stamp,
     until: Moment,
 }
 
@@ -24,14 +24,14 @@ impl Negative {
         Self { ttl, absent: Bounded::new(capacity, ttl) }
     }
 
-    pub(super) fn insert(&self, digest: Digest, stamp: Stamp, started: Moment) {
+    pub(super) fn insert(&self, digest: Digest, generation: Stamp, started: Moment) {
         if !self.ttl.is_zero() {
-            self.absent.insert(digest, Absence { stamp, until: started.saturating_add(self.ttl) });
+            self.absent.insert(digest, Absence { generation, until: started.saturating_add(self.ttl) });
         }
     }
 
-    pub(super) fn contains(&self, digest: &Digest, stamp: Stamp, now: Moment) -> bool {
-        self.absent.get(digest).is_some_and(|absence| absence.stamp == stamp && now < absence.until)
+    pub(super) fn contains(&self, digest: &Digest, generation: Stamp, now: Moment) -> bool {
+        self.absent.get(digest).is_some_and(|absence| absence.generation == generation && now < absence.until)
     }
 
     pub(super) fn remove(&self, digest: &Digest) {

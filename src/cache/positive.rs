@@ -33,14 +33,14 @@ impl Positive {
 
     pub(super) fn get(&self, digest: &Digest) -> Option<Arc<Entry>> {
         let entry = self.entries.get(digest)?;
-        if entry.count.read(HEARD) {
+        if entry.counters.read(HEARD) {
             self.policy.get(digest);
         }
         Some(entry)
     }
 
     /// Tells whether there is an entry of this key, though it may no longer count.
-    pub(super) fn has_met(&self, digest: &Digest) -> bool {
+    pub(super) fn is_warm(&self, digest: &Digest) -> bool {
         self.entries.get(digest).is_some()
     }
 

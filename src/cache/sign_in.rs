@@ -1,17 +1,17 @@
 //! Sign-ins by e-mail and password that were refused: what is asked and remembered of them is the same for a person and for an e-mail
 //! that no person has.
 
-use super::lane::Lane;
-use super::stamp::Stamp;
+use super::bulkhead::Class;
+use super::generation::Stamp;
 use super::sync::Arc;
-use super::{Cache, Fact, Question, Unanswered};
+use super::{Cache, Fact, LookupError, LookupKey};
 use crate::clock::Moment;
 use crate::digest::Digest;
 
 /// The moment before an account was read. What is concluded from the answer is as old as that.
 pub(crate) struct AsOf {
     account: Digest,
-    stamp: Stamp,
+    generation: Stamp,
     started: Moment,
 }
 
@@ -20,19 +20,19 @@ impl Cache {
     /// nor is it taken for an answer in an outage.
     pub(crate) async fn read_account(
         self: &Arc<Self>,
-        account: Question,
-    ) -> Result<(Fact, AsOf), Unanswered> {
+        account: LookupKey,
+    ) -> Result<(Fact, AsOf), LookupError> {
         let digest = account.digest();
-        let stamp = self.stamps.current(&digest);
-        let as_of = AsOf { account: digest, stamp, started: self.clock.monotonic() };
-        Ok((self.ask(account, Lane::Strangers).await?, as_of))
+        let generation = self.generations.current(&digest);
+        let as_of = AsOf { account: digest, generation, started: self.clock.monotonic() };
+        Ok((self.ask(account, Class::Cold).await?, as_of))
     }
 
     /// Remembers that a secret is not the password of an account, among the keys that do not exist and for as long as those.
     /// `attempt` stands for both.
     pub(crate) fn refused(&self, attempt: Digest, as_of: &AsOf) {
-        if self.stamps.current(&as_of.account) == as_of.stamp {
-            self.negative.insert(attempt, as_of.stamp, as_of.started);
+        if self.generations.current(&as_of.account) == as_of.generation {
+            self.negative.insert(attempt, as_of.generation, as_of.started);
         }
     }
 
@@ -40,6 +40,6 @@ impl Cache {
     pub(crate) fn has_refused(&self, attempt: &Digest, account: &Digest) -> bool {
         let now = self.clock.coarse_monotonic();
         self.lease.covers(now, || self.clock.coarse_wall())
-            && self.negative.contains(attempt, self.stamps.current(account), now)
+            && self.negative.contains(attempt, self.generations.current(account), now)
     }
 }

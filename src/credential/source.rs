@@ -15,7 +15,7 @@ use crate::key::{KeyFormat, ParseKeyError};
 /// use tower_api_key::credential::Source;
 /// use tower_api_key::key::KeyFormat;
 ///
-/// // Only keys that were minted as `mem_live_…` and `mem_test_…`: typing errors cost no look-up.
+/// // Only keys that were minted as `mem_live_…` and `mem_test_…`: typing errors cost no lookup.
 /// let bearer = Source::bearer().format(KeyFormat::new("mem")?);
 /// // Keys from elsewhere, in a header of their own.
 /// let device = Source::header("Device-Key")?;
@@ -91,7 +91,7 @@ impl Source {
 
     /// Accepts keys of this format. May be called again for further formats.
     ///
-    /// Texts of no format are refused from now on, without a look-up, unless [`Source::foreign`] is called after it.
+    /// Texts of no format are refused from now on, without a lookup, unless [`Source::foreign`] is called after it.
     #[must_use]
     pub fn format(mut self, format: KeyFormat) -> Self {
         self.formats.push(format);

@@ -25,7 +25,7 @@
 //!
 //! # Where each may go
 //!
-//! `examples/memfault/app.rs`. Where the organization and the project stand in the path, `axum::ReachLayer` asks whether the caller
+//! `examples/memfault/app.rs`. Where the organization and the project stand in the path, `axum::RequireResourceLayer` asks whether the caller
 //! may do there what the routes are for, before any handler is called. It covers the routes that it is put around: whoever adds
 //! one elsewhere has to ask there. What is the caller's own has no place in the path, and asks for scopes only. Devices are not asked
 //! for any: the project is that of their key.

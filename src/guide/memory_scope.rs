@@ -2,7 +2,7 @@
 //!
 //! | What its documents promise | What keeps it |
 //! |---|---|
-//! | `X-API-Key: sk_test_…` or `sk_live_…`, and no other way | [`Source::x_api_key`](crate::Source::x_api_key) with a [`KeyFormat`](crate::KeyFormat), so that typing errors cost no look-up |
+//! | `X-API-Key: sk_test_…` or `sk_live_…`, and no other way | [`Source::x_api_key`](crate::Source::x_api_key) with a [`KeyFormat`](crate::KeyFormat), so that typing errors cost no lookup |
 //! | a test key is refused where live is required, and the other way round | [`AuthenticatorBuilder::environment`](crate::AuthenticatorBuilder::environment) |
 //! | 401 `{"detail": "Invalid API key"}`, whether the key is missing, malformed, unknown, expired or deleted | [`Respond`](crate::reject::Respond), for the one text that differs from the default |
 //! | keys are created with a name and perhaps an end, shown once, viewed, rotated, deleted | the routes of `manage` (a feature), nested, and `manage::KeyManager::require_names` |

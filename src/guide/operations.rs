@@ -10,8 +10,8 @@
 //! | [`lease`](crate::AuthenticatorBuilder::lease) (L) | polls may fail for longer before each request asks the database; a node that is cut off admits revoked keys for longer | 5 s | 5 s | 5 s |
 //! | [`poll_interval`](crate::AuthenticatorBuilder::poll_interval) | fewer statements; later news where no word of them arrives | 1 s | 1 s | 1 s |
 //! | [`stale_grace`](crate::AuthenticatorBuilder::stale_grace) (S) | longer outages without 503 for keys that the node knows; as much longer for a revoked key on a node that gets no answer | zero | zero | 90 s |
-//! | [`positive_ttl`](crate::AuthenticatorBuilder::positive_ttl) | fewer look-ups; later news of what was changed past the crate, by hand. Each key has up to a tenth less, by its digest | 60 s | 60 s | 60 s |
-//! | [`negative_ttl`](crate::AuthenticatorBuilder::negative_ttl) | fewer look-ups of bad keys; later news of keys that were added past the crate | 5 s | 5 s | 5 s |
+//! | [`positive_ttl`](crate::AuthenticatorBuilder::positive_ttl) | fewer lookups; later news of what was changed past the crate, by hand. Each key has up to a tenth less, by its digest | 60 s | 60 s | 60 s |
+//! | [`negative_ttl`](crate::AuthenticatorBuilder::negative_ttl) | fewer lookups of bad keys; later news of keys that were added past the crate | 5 s | 5 s | 5 s |
 //! | [`deadline`](crate::AuthenticatorBuilder::deadline) | fewer 503 from a slow database; requests that wait for longer in an outage. Polls have it too, or L if that is shorter: keep it well below L | 500 ms | 500 ms | 500 ms |
 //! | [`circuit_breaker`](crate::AuthenticatorBuilder::circuit_breaker) | a longer pause spares a database that comes back, and answers from it come later | 5, 1 s | 5, 1 s | 5, 1 s |
 //! | `KeyManager::lease` | `wait=fleet` waits for longer for nodes that say nothing. PostgreSQL knows how long its nodes take, and waits for that if it is longer | 5 s | 5 s | 95 s: L and S |
@@ -28,7 +28,7 @@
 //! L counts from when a poll *began*, because what it answers may be as old as that: a revocation that was committed after a poll
 //! began may be missing in it, and the next poll brings it or the lease ends. It ends by whichever clock comes first, the monotonic
 //! one or the wall clock. When it has ended, every request asks the database, so a revocation is seen wherever there is an answer.
-//! S adds to that in an outage and in nothing else: a record that would count if it were S earlier is used where a look-up was not
+//! S adds to that in an outage and in nothing else: a record that would count if it were S earlier is used where a lookup was not
 //! answered, be it by the database, within the deadline, because the circuit breaker is open, because too many wait, or because
 //! what the database holds cannot be read. Expiry is judged by the time that it is. To ride out a failover, prefer S to a longer L:
 //! a longer L is paid for also where the database answers.
@@ -49,14 +49,14 @@
 //! | `tower_api_key_feed_listening` | 0 for ten minutes | no harm yet: news take a poll interval. A firewall, or connections that are used up |
 //! | `tower_api_key_feed_restarts_total` | rises at all | the feed of the store panicked: a fault of the store, see the log. Polls pause from 1 s up to 30 s, and every request asks the database when L has ended |
 //! | `tower_api_key_backend_errors_total{kind="corrupt"}` | rises at all | a row cannot be read, and its key gets 503 until it is mended: the log has the cause, as an error |
-//! | `tower_api_key_backend_errors_total`, other kinds | its rate above zero for a minute | look-ups or polls fail: `unavailable`, `deadline` for no answer in time, `panic`. Look-ups that the circuit breaker keeps from the database are not among them |
+//! | `tower_api_key_backend_errors_total`, other kinds | its rate above zero for a minute | lookups or polls fail: `unavailable`, `deadline` for no answer in time, `panic`. Lookups that the circuit breaker keeps from the database are not among them |
 //! | `tower_api_key_stale_admissions_total` | rises at all | requests are admitted within S by what was read before an outage |
 //! | `tower_api_key_invalidations_total{kind="everything"}` | more than once in ten minutes | nodes take everything to be changed, and read each key again: a failover, [backups](#backups), or changes of many keys |
-//! | `tower_api_key_store_left_alone` | 1 again and again for a minute | the database gives no answer. Each pause ends with one look-up that tries |
+//! | `tower_api_key_store_left_alone` | 1 again and again for a minute | the database gives no answer. Each pause ends with one lookup that tries |
 //! | `tower_api_key_refusals_total{reason="unavailable"}` | its rate above 1 % of all requests for five minutes | clients get 503, not 401 |
 //! | `tower_api_key_usage_backlog` | grows for ten minutes | counts are not written; at 100,000 ([`UsageBuilder::backlog`](crate::usage::UsageBuilder::backlog)) they begin to be lost |
 //! | `tower_api_key_usage_lost_total` | rises at all | requests were admitted that no bill will show |
-//! | `tower_api_key_look_ups` | near 1,024, or sixteen times [`concurrent_fills`](crate::AuthenticatorBuilder::concurrent_fills) | a flood of unknown keys, or a slow database. Past it, the answer is 503 |
+//! | `tower_api_key_look_ups` | near 1,024, or sixteen times [`max_concurrent_lookups`](crate::AuthenticatorBuilder::max_concurrent_lookups) | a flood of unknown keys, or a slow database. Past it, the answer is 503 |
 //! | `tower_api_key_refusals_total{reason="unknown"}` | ten times what is usual | somebody guesses, or a client has lost its key |
 //! | misses among `tower_api_key_cache_hits_total` and `tower_api_key_cache_misses_total` | ten times what is usual for ten minutes | everything is taken to be changed again and again: see [backups](#backups) |
 //!
@@ -68,11 +68,11 @@
 //!
 //! | Level | What | How often |
 //! |---|---|---|
-//! | ERROR | a row that cannot be understood; a store that panicked | once for each look-up, poll or batch |
+//! | ERROR | a row that cannot be understood; a store that panicked | once for each lookup, poll or batch |
 //! | ERROR | the feed panicked and is replaced | once for each time, with pauses of 1 s up to 30 s between them |
 //! | ERROR | counts of usage are lost | once, until the store takes counts again; and when a meter is dropped that was not flushed |
 //! | ERROR | a request did not pass an `AuthenticateLayer`: the layer to add, and where | each such request |
-//! | WARN | the store gave no answer, with all causes | once for each look-up, poll or batch, however many requests wait for it. The circuit breaker ends them: then once for each pause |
+//! | WARN | the store gave no answer, with all causes | once for each lookup, poll or batch, however many requests wait for it. The circuit breaker ends them: then once for each pause |
 //! | WARN | the store is left alone | once for each pause of the circuit breaker |
 //! | WARN | too many requests wait for the store | once a second at the most |
 //! | WARN | a change or a list of keys failed, with all causes | each request of the management routes that is answered 503 |
@@ -107,7 +107,7 @@
 //! answers `lease-end`.
 //!
 //! With a stale grace, a node that is cut off stays on the list for L and S, for which it may admit: until then the answer is
-//! `lease-end`. Two things may still come after `every-node`. A look-up that was under way when the key was revoked may be
+//! `lease-end`. Two things may still come after `every-node`. A lookup that was under way when the key was revoked may be
 //! answered by what was true before, on a node that has no lease, within the `deadline` at the latest. And if the clock of the
 //! database is set ahead by more than half a minute while a node is cut off, that node leaves the list so much too early.
 //!
@@ -126,7 +126,7 @@
 //! - log each change outside of the database as well (`KeyManager::audit`), and after a failover compare the last minutes with
 //!   [`AuditLog`](crate::backend::AuditLog). Revoking again what is missing is safe.
 //!
-//! A node that is pointed at a standby gets errors for polls and look-ups ("cannot access temporary or unlogged relations during
+//! A node that is pointed at a standby gets errors for polls and lookups ("cannot access temporary or unlogged relations during
 //! recovery"), and answers 503. Give the URL of whatever leads to the primary.
 //!
 //! Shut the former primary off before another server is promoted (fencing). A node whose connections stay with a primary that
@@ -134,14 +134,14 @@
 //!
 //! # Read replicas
 //!
-//! `PostgresStore::with_replica` sends look-ups of keys to a hot standby that streams from the primary, and nothing else. The
+//! `PostgresStore::with_replica` sends lookups of keys to a hot standby that streams from the primary, and nothing else. The
 //! replica has to have what the last poll of the primary saw, or the primary is asked: so it does not add to any bound above,
-//! however far it is behind. One that is always behind costs each look-up the question whether it is; one that gives no answer
-//! within 200 ms is left alone for a second. After a change that the process makes itself, look-ups go to the primary until the
+//! however far it is behind. One that is always behind costs each lookup the question whether it is; one that gives no answer
+//! within 200 ms is left alone for a second. After a change that the process makes itself, lookups go to the primary until the
 //! next poll; so they do from L after the last poll that was answered, and for good when the primary changes its timeline, as after
 //! a failover, until the process is started again. Keys that the replica does not have are looked up on the primary, so it is of no
 //! help against unknown keys. Each connection of its pool has to stay with one server: no balancer that moves sessions between
-//! replicas. Give the pool's options `client_connection_check_interval` (PostgreSQL 14 or later), so that a look-up which is given up ends
+//! replicas. Give the pool's options `client_connection_check_interval` (PostgreSQL 14 or later), so that a lookup which is given up ends
 //! on the replica as well.
 //!
 //! # Connections and PgBouncer
@@ -229,7 +229,7 @@
 //!
 //! | Table | By | Shrinks |
 //! |---|---|---|
-//! | `tower_api_key` | each key, also revoked and expired ones | by `KeyManager::delete_ended`, called by a job of yours, in batches of 500 |
+//! | `tower_api_key` | each key, also revoked and expired ones | by `KeyManager::purge_ended`, called by a job of yours, in batches of 500 |
 //! | `tower_api_key_change` | each key that a change concerns | by itself: with each change, up to a thousand that are older than an hour, and that no open transaction can still hide. A database without changes keeps the last ones |
 //! | `tower_api_key_audit` | each key that a change concerns | by [`AuditLog::forget_before`](crate::backend::AuditLog::forget_before), called by a job of yours |
 //! | `tower_api_key_usage` | a key, a day and an environment | with its owner, by [`OwnerStore::purge_owner`](crate::backend::OwnerStore::purge_owner); else never: it outlives its keys. Delete days that were billed by a statement of your own |
@@ -269,7 +269,7 @@
 //!
 //! [`purge_owner`](crate::backend::OwnerStore::purge_owner) deletes the keys, the usage and the mark for good, once the last bill is written.
 //! Call it no earlier than L and a flush interval of [`Usage`](crate::Usage) after the owner was deleted: a node may still have counts of the former
-//! owner to write. `KeyManager::delete_ended` deletes keys of all owners that ended long ago, and leaves usage and marks alone.
+//! owner to write. `KeyManager::purge_ended` deletes keys of all owners that ended long ago, and leaves usage and marks alone.
 //!
 //! # Backups
 //!
@@ -304,7 +304,7 @@
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! # use tower::ServiceExt;
 //! # use tower_api_key::backend::Grace;
-//! # use tower_api_key::manage::{KeyManager, NewKey, Replacement};
+//! # use tower_api_key::manage::{KeyManager, NewKey, RotateOptions};
 //! # use tower_api_key::{Digester, KeyFormat, MemoryStore, Owner};
 //! use axum::extract::{Request, State};
 //! use axum::middleware::{Next, from_fn_with_state};
@@ -336,7 +336,7 @@
 //! # let now = before.clone().digester(new);
 //! # let (old, record) = before.create(NewKey::new(Owner::organization("acme"))).await?.into_parts();
 //! # let grace = Grace::For(std::time::Duration::from_secs(60));
-//! # let (successor, _) = now.rotate(&record.id, Replacement::new(grace)).await?.into_parts();
+//! # let (successor, _) = now.rotate(&record.id, RotateOptions::new(grace)).await?.into_parts();
 //! # let status = async |key: &str| {
 //! #     let request = Request::get("/whoami").header("x-api-key", key).body(Body::empty()).unwrap();
 //! #     app.clone().oneshot(request).await.unwrap().status()
@@ -355,4 +355,4 @@
 //! Scope layers behind it work as ever. With the feature `metrics`, give each authenticator a name (`metrics_name`). Until the
 //! former authenticator is gone, what [`AuthenticateLayer`](crate::AuthenticateLayer) does besides is missing: answers over gRPC,
 //! headers that are marked as sensitive, and `Cache-Control` and `Vary` on responses. Each process is two nodes on the list, an
-//! unknown key costs two look-ups, and one under the former pepper one more than ever whenever the `negative_ttl` ends.
+//! unknown key costs two lookups, and one under the former pepper one more than ever whenever the `negative_ttl` ends.

@@ -1,2 +1,2 @@
 TRUNCATE tower_api_key_change, tower_api_key_node;
-UPDATE tower_api_key_change_cut SET tx = '0';
+UPDATE tower_api_key_change_trim SET tx = '0';

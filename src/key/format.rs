@@ -17,7 +17,7 @@ pub(super) const CHECKSUM: usize = 6;
 
 /// The format of the keys of one kind, told apart by its prefix.
 ///
-/// The checksum refuses typing errors and random noise without a look-up, and lets a secret scanner confirm a find. It
+/// The checksum refuses typing errors and random noise without a lookup, and lets a secret scanner confirm a find. It
 /// is a CRC-32 and no secret: anyone can make a text that passes it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyFormat {

@@ -14,7 +14,7 @@ const HINT: usize = 6;
 /// The bits that a hint leaves to guess (OWASP ASVS 5.0, 6.5.2). Hints are kept in the clear, and shown in lists and logs.
 const HIDDEN_BITS: f64 = 112.0;
 
-/// Trait for minting keys, each in a format of its own: a [`KeyFormat`], or an [`OpaqueFormat`].
+/// Trait for with_format keys, each in a format of its own: a [`KeyFormat`], or an [`OpaqueFormat`].
 pub trait Mint: fmt::Debug + Send + Sync + 'static {
     /// Mints a key.
     ///

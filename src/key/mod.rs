@@ -54,8 +54,8 @@ impl ApiKey {
 
     /// Returns a copy of the text to keep, for a key that is no secret.
     #[cfg(feature = "manage")]
-    pub(crate) fn readable(&self) -> ReadableKey {
-        ReadableKey::new(self.text.as_str())
+    pub(crate) fn retrievable(&self) -> RetrievableKey {
+        RetrievableKey::new(self.text.as_str())
     }
 
     /// Returns the environment in the text.
@@ -78,9 +78,9 @@ impl fmt::Debug for ApiKey {
 /// The text of a key that is no secret, such as one that devices carry to say which project they belong to. It is kept
 /// beside its digest, so that it can be read back, and has no `Debug` text all the same.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ReadableKey(Box<str>);
+pub struct RetrievableKey(Box<str>);
 
-impl ReadableKey {
+impl RetrievableKey {
     /// Takes the text of a key for one that is no secret.
     pub fn new(text: impl Into<Box<str>>) -> Self {
         Self(text.into())
@@ -92,9 +92,9 @@ impl ReadableKey {
     }
 }
 
-impl fmt::Debug for ReadableKey {
+impl fmt::Debug for RetrievableKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ReadableKey(..)")
+        f.write_str("RetrievableKey(..)")
     }
 }
 

@@ -12,7 +12,7 @@ const MOST: usize = 128;
 
 /// The format of keys whose text says nothing: neither an environment nor a checksum.
 ///
-/// For clients that expect the keys of another service. A typing error costs a look-up, so prefer a
+/// For clients that expect the keys of another service. A typing error costs a lookup, so prefer a
 /// [`KeyFormat`](super::KeyFormat) where the choice is yours. A [`Source`](crate::Source) without a format accepts them.
 ///
 /// ```

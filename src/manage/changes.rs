@@ -1,12 +1,12 @@
 //! What a manager does to keys.
 
 use super::rules::Findings;
-use super::{Authority, CreatedKey, KeyManager, ManageError, NewKey, Replacement};
+use super::{Authority, CreatedKey, KeyManager, ManageError, NewKey, RotateOptions};
 use crate::audit::{Action, AuditEvent};
 use crate::backend::{Changed, KeyAction, KeyChange, KeyFilter, KeyStore, KeyUpdate, Rotation};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
-use crate::key::{ApiKey, KeyId, ReadableKey};
+use crate::key::{ApiKey, KeyId, RetrievableKey};
 use crate::record::{Record, Revocation};
 
 impl<S: KeyStore> KeyManager<S> {
@@ -31,7 +31,7 @@ impl<S: KeyStore> KeyManager<S> {
         self.check(&new, now)?;
         let key = self.format.mint(new.environment)?;
         let mut record = Record::new(KeyId::generate(now)?, &key, &self.digester, new.owner.clone());
-        record.readable = new.readable.then(|| key.readable());
+        record.retrievable = new.retrievable.then(|| key.retrievable());
         new.describe(&mut record, now);
         record.created_by = by.by(record.created_by);
         Ok((key, record))
@@ -43,7 +43,7 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// As for [`create`](Self::create); [`Conflict`](super::ManageErrorKind::Conflict) if the store has the key already.
     pub async fn import(&self, digest: Digest, new: NewKey) -> Result<Record, ManageError> {
-        Findings::default().no_text_to_keep(new.readable).verdict()?;
+        Findings::default().no_text_to_keep(new.retrievable).verdict()?;
         self.import_with(digest, None, new).await
     }
 
@@ -56,20 +56,20 @@ impl<S: KeyStore> KeyManager<S> {
     /// As for [`import`](Self::import).
     pub async fn import_text(&self, text: &str, new: NewKey) -> Result<Record, ManageError> {
         Findings::default().key_text(text, &new).verdict()?;
-        let readable = new.readable.then(|| ReadableKey::new(text));
-        self.import_with(self.digester.digest(text.as_bytes()), readable, new).await
+        let retrievable = new.retrievable.then(|| RetrievableKey::new(text));
+        self.import_with(self.digester.digest(text.as_bytes()), retrievable, new).await
     }
 
     async fn import_with(
         &self,
         digest: Digest,
-        readable: Option<ReadableKey>,
+        retrievable: Option<RetrievableKey>,
         new: NewKey,
     ) -> Result<Record, ManageError> {
         let now = self.clock.wall();
         self.check(&new, now)?;
         let mut record = Record::imported(KeyId::generate(now)?, digest, new.owner.clone());
-        record.readable = readable;
+        record.retrievable = retrievable;
         new.describe(&mut record, now);
         let by = self.authority();
         record.created_by = by.by(record.created_by);
@@ -143,27 +143,27 @@ impl<S: KeyStore> KeyManager<S> {
     /// [`NotFound`](super::ManageErrorKind::NotFound); [`Conflict`](super::ManageErrorKind::Conflict) if the key is not in force or was
     /// rotated before, as by another caller at the same time, unless its successor has ended; [`Invalid`](super::ManageErrorKind::Invalid) if the new key would have
     /// expired, or the grace is longer than 4,294,967,295 seconds.
-    pub async fn rotate(&self, id: &KeyId, replacement: Replacement) -> Result<CreatedKey, ManageError> {
-        self.rotate_by(&self.authority(), id, replacement).await
+    pub async fn rotate(&self, id: &KeyId, options: RotateOptions) -> Result<CreatedKey, ManageError> {
+        self.rotate_by(&self.authority(), id, options).await
     }
 
     pub(super) async fn rotate_by(
         &self,
         by: &Authority,
         id: &KeyId,
-        replacement: Replacement,
+        options: RotateOptions,
     ) -> Result<CreatedKey, ManageError> {
         let now = self.clock.wall();
-        let Replacement { grace, expires_at, .. } = replacement;
+        let RotateOptions { grace, expires_at, .. } = options;
         Findings::default().grace(grace).expires_at(expires_at, now).verdict()?;
         let old = self.get(id).await?;
         let key = self.format.mint(old.environment)?;
         let mut rotation = Rotation::new(KeyId::generate(now)?, key.digest(&self.digester), key.hint(), now);
         rotation.grace = grace;
-        rotation.readable = old.readable.map(|_| key.readable());
+        rotation.retrievable = old.retrievable.map(|_| key.retrievable());
         rotation.expires_at = expires_at;
         rotation.renews = self.rotation_renews;
-        rotation.by = by.by(replacement.by);
+        rotation.by = by.by(options.by);
         let told = rotation.by.clone();
         // Nothing is read after this: what was committed is answered with the text of the successor.
         let record = self.change_one(by, KeyAction::Rotate(id.clone(), Box::new(rotation))).await?;
@@ -217,10 +217,10 @@ impl<S: KeyStore> KeyManager<S> {
     /// # Errors
     ///
     /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails.
-    pub async fn delete_ended(&self, before: Timestamp) -> Result<u64, ManageError> {
+    pub async fn purge_ended(&self, before: Timestamp) -> Result<u64, ManageError> {
         let by = self.authority();
         let before = before.min(self.clock.wall());
-        let keys = self.change(&by, KeyAction::DeleteEnded(before)).await?.keys;
+        let keys = self.change(&by, KeyAction::PurgeEnded(before)).await?.keys;
         self.tell(Action::DeletedAll { keys }, None, by.by(None));
         Ok(keys)
     }

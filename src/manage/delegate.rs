@@ -1,6 +1,6 @@
 //! What a caller may do to its own keys.
 
-use super::{Authority, CreatedKey, KeyManager, ManageError, NewKey, Replacement, Wait};
+use super::{Authority, CreatedKey, KeyManager, ManageError, NewKey, RotateOptions, Wait};
 use crate::backend::{
     Actor, Bounds, KeyFilter, KeyStore, KeyUpdate, Propagation, Standing, UsageLine, UsageQuery, UsageStore,
 };
@@ -120,8 +120,8 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is not in force any more, lacks one of its scopes, may not be
     /// presented in all the ways in which the key may, or asks for an end that is later than that of its own key and than the one that a
     /// successor has by itself; and those of [`get`](Self::get) and [`KeyManager::rotate`].
-    pub async fn rotate(&self, id: &KeyId, replacement: Replacement) -> Result<CreatedKey, ManageError> {
-        self.manager.rotate_by(&self.authority(), id, replacement).await
+    pub async fn rotate(&self, id: &KeyId, options: RotateOptions) -> Result<CreatedKey, ManageError> {
+        self.manager.rotate_by(&self.authority(), id, options).await
     }
 
     /// Revokes a key for good. A caller may always revoke its own.

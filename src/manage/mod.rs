@@ -9,7 +9,7 @@
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! use tower_api_key::backend::{Grace, KeyFilter};
-//! use tower_api_key::manage::{KeyManager, NewKey, Replacement};
+//! use tower_api_key::manage::{KeyManager, NewKey, RotateOptions};
 //! use tower_api_key::{KeyFormat, MemoryStore, Owner, Scopes};
 //!
 //! let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo")?);
@@ -17,7 +17,7 @@
 //! let (text, record) = manager.create(wanted).await?.into_parts();
 //! assert!(text.as_str().starts_with("demo_live_")); // shown once, here
 //!
-//! let (_, successor) = manager.rotate(&record.id, Replacement::new(Grace::None)).await?.into_parts();
+//! let (_, successor) = manager.rotate(&record.id, RotateOptions::new(Grace::None)).await?.into_parts();
 //! assert_eq!(successor.rotated_from, Some(record.id));
 //! manager.revoke(&successor.id, "the server is gone").await?;
 //! assert_eq!(manager.list(&KeyFilter::of_organization("acme"), None, 10).await?.len(), 2);
@@ -38,7 +38,7 @@ mod wait;
 
 pub use delegate::Delegate;
 pub use error::{FieldError, ManageError, ManageErrorKind};
-pub use new_key::{CreatedKey, NewKey, Replacement};
+pub use new_key::{CreatedKey, NewKey, RotateOptions};
 #[cfg(feature = "axum")]
 pub use routes::{ManageSettings, OPENAPI, Refused, routes};
 pub use wait::Wait;
@@ -107,7 +107,7 @@ impl<S: KeyStore> KeyManager<S> {
 
     /// Sets the format of the keys that are minted from now on, for a service with keys of several kinds.
     #[must_use]
-    pub fn minting(self, format: impl Mint) -> Self {
+    pub fn with_format(self, format: impl Mint) -> Self {
         Self { format: Arc::new(format), ..self }
     }
 

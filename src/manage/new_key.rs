@@ -31,7 +31,7 @@ pub struct NewKey {
     /// Who makes it.
     pub created_by: Option<Box<str>>,
     /// Whether its text is kept, for a key that is no secret.
-    pub readable: bool,
+    pub retrievable: bool,
     /// Whether a text that is [imported](super::KeyManager::import_text) may be so short that it can be guessed.
     pub allow_weak: bool,
     /// What the application keeps with it, which its owner neither sees nor changes: up to 50 texts.
@@ -51,7 +51,7 @@ impl NewKey {
             sources: Box::default(),
             expires_at: None,
             created_by: None,
-            readable: false,
+            retrievable: false,
             allow_weak: false,
             metadata: BTreeMap::new(),
             labels: BTreeMap::new(),
@@ -79,8 +79,8 @@ impl NewKey {
     /// Has the text of the key kept, so that it can be read back: for keys that are no secret, such as those that devices
     /// carry to say which project they belong to. A key that replaces it is kept as well.
     #[must_use]
-    pub fn readable(self) -> Self {
-        Self { readable: true, ..self }
+    pub fn retrievable(self) -> Self {
+        Self { retrievable: true, ..self }
     }
 
     /// Permits a text of fewer than 16 bytes where one is [imported](super::KeyManager::import_text): for keys that clients have already,
@@ -119,7 +119,7 @@ impl NewKey {
 /// How a key is to be replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Replacement {
+pub struct RotateOptions {
     /// How long the old key goes on.
     pub grace: Grace,
     /// From when on the new key is refused; `None` lets it live as long as [`rotation_renews`](super::KeyManager::rotation_renews) says.
@@ -128,7 +128,7 @@ pub struct Replacement {
     pub by: Option<Box<str>>,
 }
 
-impl Replacement {
+impl RotateOptions {
     /// A replacement after which the old key goes on for this long.
     pub fn new(grace: Grace) -> Self {
         Self { grace, expires_at: None, by: None }

@@ -101,11 +101,11 @@ impl Findings {
         self
     }
 
-    pub(super) fn no_text_to_keep(mut self, readable: bool) -> Self {
-        if readable {
+    pub(super) fn no_text_to_keep(mut self, retrievable: bool) -> Self {
+        if retrievable {
             self.add(
-                "readable",
-                "expected the text of a key that is to be readable, found a digest".to_owned(),
+                "retrievable",
+                "expected the text of a key that is to be retrievable, found a digest".to_owned(),
             );
         }
         self

@@ -5,8 +5,8 @@ use crate::health::FeedHealth;
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics;
 
-/// A look-up that nobody counts.
-pub(crate) struct LookUp;
+/// A lookup that nobody counts.
+pub(crate) struct Lookup;
 
 #[derive(Debug)]
 pub(crate) struct UsageMetrics;
@@ -26,8 +26,8 @@ impl Metrics {
 
     pub(crate) fn missed(&self) {}
 
-    pub(crate) fn look_up(&self) -> LookUp {
-        LookUp
+    pub(crate) fn look_up(&self) -> Lookup {
+        Lookup
     }
 
     pub(crate) fn left_alone(&self, _: bool) {}

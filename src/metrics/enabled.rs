@@ -28,7 +28,7 @@ struct Handles {
     restarts: Counter,
     hits: Counter,
     misses: Counter,
-    look_ups: Gauge,
+    lookups: Gauge,
     left_alone: Gauge,
     lag: Gauge,
     lease: Gauge,
@@ -66,7 +66,7 @@ impl Metrics {
             restarts: count(FEED_RESTARTS),
             hits: count(CACHE_HITS),
             misses: count(CACHE_MISSES),
-            look_ups: measure(LOOK_UPS),
+            lookups: measure(LOOK_UPS),
             left_alone: measure(STORE_LEFT_ALONE),
             lag: measure(FEED_LAG),
             lease: measure(LEASE_REMAINING),
@@ -109,10 +109,10 @@ impl Metrics {
         self.0.misses.increment(1);
     }
 
-    /// Counts a look-up for as long as what is returned lives.
-    pub(crate) fn look_up(&self) -> LookUp {
-        self.0.look_ups.increment(1.0);
-        LookUp(self.clone())
+    /// Counts a lookup for as long as what is returned lives.
+    pub(crate) fn look_up(&self) -> Lookup {
+        self.0.lookups.increment(1.0);
+        Lookup(self.clone())
     }
 
     pub(crate) fn left_alone(&self, is_left_alone: bool) {
@@ -131,12 +131,12 @@ impl Metrics {
     }
 }
 
-/// A look-up that is under way.
-pub(crate) struct LookUp(Metrics);
+/// A lookup that is under way.
+pub(crate) struct Lookup(Metrics);
 
-impl Drop for LookUp {
+impl Drop for Lookup {
     fn drop(&mut self) {
-        self.0.0.look_ups.decrement(1.0);
+        self.0.0.lookups.decrement(1.0);
     }
 }
 
@@ -173,10 +173,10 @@ fn describe() {
     describe_counter!(CACHE_HITS, "Keys that were answered without asking the store.");
     describe_counter!(CACHE_MISSES, "Keys for which the store was asked.");
     describe_counter!(STALE_ADMISSIONS, "Requests that were admitted by a record in the stale grace.");
-    describe_counter!(BACKEND_ERRORS, "Look-ups and polls that the store gave no answer to, by kind.");
+    describe_counter!(BACKEND_ERRORS, "Lookups and polls that the store gave no answer to, by kind.");
     describe_counter!(INVALIDATIONS, "Changes that made cached records void, by kind.");
     describe_counter!(FEED_RESTARTS, "Restarts of the poller after its feed panicked.");
-    describe_gauge!(LOOK_UPS, "Look-ups that run or wait to run.");
+    describe_gauge!(LOOK_UPS, "Lookups that run or wait to run.");
     describe_gauge!(STORE_LEFT_ALONE, "1 while the store is left alone because it gave no answer.");
     describe_gauge!(FEED_LAG, "Seconds since the last poll began that was answered.");
     describe_gauge!(LEASE_REMAINING, "Seconds for which what is cached counts without another poll.");

@@ -8,7 +8,7 @@ pub const REFUSALS: &str = "tower_api_key_refusals_total";
 pub const CACHE_HITS: &str = "tower_api_key_cache_hits_total";
 /// Keys for which the store was asked.
 pub const CACHE_MISSES: &str = "tower_api_key_cache_misses_total";
-/// Look-ups that run or wait to run.
+/// Lookups that run or wait to run.
 pub const LOOK_UPS: &str = "tower_api_key_look_ups";
 /// Whether the store is left alone.
 pub const STORE_LEFT_ALONE: &str = "tower_api_key_store_left_alone";
@@ -18,7 +18,7 @@ pub const FEED_LAG: &str = "tower_api_key_feed_lag_seconds";
 pub const LEASE_REMAINING: &str = "tower_api_key_lease_remaining_seconds";
 /// Whether word of changes can arrive.
 pub const FEED_LISTENING: &str = "tower_api_key_feed_listening";
-/// Look-ups and polls that the store gave no answer to, by kind.
+/// Lookups and polls that the store gave no answer to, by kind.
 pub const BACKEND_ERRORS: &str = "tower_api_key_backend_errors_total";
 /// Requests that were admitted by a record in the stale grace.
 pub const STALE_ADMISSIONS: &str = "tower_api_key_stale_admissions_total";

@@ -32,7 +32,7 @@
 mod error;
 mod hasher;
 mod queue;
-mod verdicts;
+mod verification_cache;
 
 pub use error::{PasswordError, PasswordErrorKind};
 
@@ -47,7 +47,7 @@ use crate::error::{ConfigError, ConfigErrorKind};
 use crate::password_hash::PasswordHash;
 use hasher::Hasher;
 use queue::Queue;
-use verdicts::{Verdicts, Wording};
+use verification_cache::{VerificationCache, VerificationKey};
 
 /// Makes and verifies the hashes of passwords. A clone shares the places and what was verified before.
 ///
@@ -59,7 +59,7 @@ pub struct Passwords(Arc<Inner>);
 struct Inner {
     hasher: Hasher,
     queue: Queue,
-    verdicts: Verdicts,
+    verification_cache: VerificationCache,
     /// The hash of no password, verified for people who do not exist, so that they take as long as those who do.
     nobody: PasswordHash,
 }
@@ -109,7 +109,12 @@ impl Passwords {
         let hasher = Hasher::new(limits.memory, limits.passes).map_err(wrong)?;
         let nobody = hasher.hash(b"").map_err(wrong)?;
         let queue = Queue::new(limits.concurrent, limits.waiting, limits.patience);
-        Ok(Self(Arc::new(Inner { hasher, queue, verdicts: Verdicts::new().map_err(wrong)?, nobody })))
+        Ok(Self(Arc::new(Inner {
+            hasher,
+            queue,
+            verification_cache: VerificationCache::new().map_err(wrong)?,
+            nobody,
+        })))
     }
 
     /// Makes the hash of a new password, for an [`OwnerStore`](crate::backend::OwnerStore) to keep.
@@ -139,12 +144,14 @@ impl Passwords {
     /// Returns whether a password is known to be right without hashing it.
     pub(crate) fn is_known(&self, email: &str, hash: Option<&PasswordHash>, secret: &[u8]) -> bool {
         let against = hash.unwrap_or(&self.0.nobody);
-        self.0.verdicts.is_right(&self.0.verdicts.wording(email, against, secret))
+        self.0
+            .verification_cache
+            .is_right(&self.0.verification_cache.verification_key(email, against, secret))
     }
 
     /// Returns what stands for a secret that is presented for an e-mail, whether or not a person has it.
     pub(crate) fn attempt(&self, email: &str, secret: &[u8]) -> Digest {
-        self.0.verdicts.attempt(email, secret)
+        self.0.verification_cache.attempt(email, secret)
     }
 
     /// Returns whether a password is that of a person with this hash. Where there is none, it is wrong, and takes as long.
@@ -155,18 +162,24 @@ impl Passwords {
         secret: Zeroizing<Vec<u8>>,
     ) -> Result<bool, PasswordError> {
         let against = hash.unwrap_or(&self.0.nobody).clone();
-        let wording = self.0.verdicts.wording(email, &against, &secret);
-        if self.0.verdicts.is_right(&wording) {
+        let verification_key = self.0.verification_cache.verification_key(email, &against, &secret);
+        if self.0.verification_cache.is_right(&verification_key) {
             return Ok(true);
         }
         let passwords = self.clone();
         let is_somebody = hash.is_some();
-        self.0.queue.run(move || passwords.judge(wording, &against, &secret, is_somebody)).await
+        self.0.queue.run(move || passwords.judge(verification_key, &against, &secret, is_somebody)).await
     }
 
     /// Runs in the queue. Of several that present the same right password, one hashes.
-    fn judge(&self, wording: Wording, against: &PasswordHash, secret: &[u8], is_somebody: bool) -> bool {
-        if self.0.verdicts.is_right(&wording) {
+    fn judge(
+        &self,
+        verification_key: VerificationKey,
+        against: &PasswordHash,
+        secret: &[u8],
+        is_somebody: bool,
+    ) -> bool {
+        if self.0.verification_cache.is_right(&verification_key) {
             return true;
         }
         let hasher = &self.0.hasher;
@@ -175,7 +188,7 @@ impl Passwords {
             hasher.verify(against, secret).or_else(|| hasher.verify(&self.0.nobody, secret).and(None));
         let verdict = is_right.unwrap_or(false) && is_somebody;
         if verdict {
-            self.0.verdicts.insert_right(wording);
+            self.0.verification_cache.insert_right(verification_key);
         }
         verdict
     }

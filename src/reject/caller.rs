@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use http::{Extensions, Method, Request};
 
-use super::{Answers, Reason, Rejection};
+use super::{Reason, Rejection, ResponseConfig};
 use crate::principal::Principal;
 use crate::trace;
 
 /// The mark of a request that passed the middleware without a principal.
 #[derive(Clone)]
 pub(crate) struct Anonymous {
-    pub(crate) answers: Arc<Answers>,
+    pub(crate) responses: Arc<ResponseConfig>,
     /// Whether it is a preflight that was let through on purpose: it is answered by the service, whatever that requires.
     pub(crate) preflight: bool,
 }
@@ -23,7 +23,7 @@ pub(crate) fn principal<'e>(
     needs: &'static str,
 ) -> Result<&'e Principal, Rejection> {
     extensions.get::<Principal>().ok_or_else(|| match extensions.get::<Anonymous>() {
-        Some(anonymous) => Rejection::by(Arc::clone(&anonymous.answers), Reason::Missing),
+        Some(anonymous) => Rejection::by(Arc::clone(&anonymous.responses), Reason::Missing),
         None => {
             trace::not_layered(needs);
             Rejection::new(Reason::NotAuthenticated)

@@ -17,28 +17,28 @@
 //! who gets the same bytes for a key that never existed and for one that was revoked. The text stands in the default
 //! body, `{"detail":"…"}`; [`Respond`] writes another.
 
-mod addressee;
-mod answers;
 mod body;
 mod caller;
 mod challenge;
+mod config;
 mod grpc;
 mod http;
+mod observe;
 #[cfg(feature = "problem")]
 mod problem;
+mod protocol;
 mod respond;
-mod told;
 
 pub use body::RefusalBody;
 #[cfg(feature = "problem")]
 pub use problem::Problem;
 pub use respond::{Detail, Payload, Respond};
 
-pub(crate) use addressee::Addressee;
-pub(crate) use answers::{Answers, AnswersBuilder};
 pub(crate) use caller::{Anonymous, is_admitted_preflight, principal};
+pub(crate) use config::{ResponseConfig, ResponseConfigBuilder};
 pub(crate) use grpc::Call;
-pub(crate) use told::Watch;
+pub(crate) use observe::AuditSink;
+pub(crate) use protocol::RequestProtocol;
 
 use std::fmt;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ pub struct Rejection {
     reason: Reason,
     scheme: Option<Scheme>,
     key_id: Option<KeyId>,
-    answers: Arc<Answers>,
+    responses: Arc<ResponseConfig>,
 }
 
 /// Why a request is not let through.
@@ -226,19 +226,19 @@ impl From<Denial> for Reason {
 impl Rejection {
     /// Creates a rejection that knows neither the credential nor the authenticator, and is answered in the default form.
     pub fn new(reason: Reason) -> Self {
-        Self::by(Answers::default_ones(), reason)
+        Self::by(ResponseConfig::default_ones(), reason)
     }
 
     /// Creates a rejection of a caller who is known, such as a [`Denial`] of what it wanted to do. It is answered as the
     /// authenticator that admitted the caller is configured to.
     pub fn of(principal: &Principal, reason: impl Into<Reason>) -> Self {
-        Self::by(Answers::of(principal), reason.into())
+        Self::by(ResponseConfig::of(principal), reason.into())
             .presented(principal.scheme().clone())
             .key(principal.key_id().clone())
     }
 
-    pub(crate) fn by(answers: Arc<Answers>, reason: Reason) -> Self {
-        Self { reason, scheme: None, key_id: None, answers }
+    pub(crate) fn by(responses: Arc<ResponseConfig>, reason: Reason) -> Self {
+        Self { reason, scheme: None, key_id: None, responses }
     }
 
     pub(crate) fn presented(mut self, scheme: Scheme) -> Self {
@@ -267,7 +267,7 @@ impl Rejection {
     }
 
     /// Refuses a request: tells the reason and writes the answer. The rejection goes along in the response's extensions.
-    pub(crate) fn answer<B: RefusalBody>(self, to: Addressee) -> Response<B> {
+    pub(crate) fn answer<B: RefusalBody>(self, to: RequestProtocol) -> Response<B> {
         self.tell();
         let answer = match to.call {
             Some(call) => grpc::answer(&self, call),

@@ -36,7 +36,7 @@ impl Rules {
     }
 
     /// Says what speaks against letting `principal` call `path`.
-    pub(super) fn objection<'p>(
+    pub(super) fn check_entry<'p>(
         &self,
         principal: &Principal,
         path: impl FnOnce() -> &'p str,

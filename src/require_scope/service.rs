@@ -9,7 +9,7 @@ use tower_service::Service;
 use super::ResponseFuture;
 use super::rules::Rules;
 use crate::path::whole_path;
-use crate::reject::{self, Addressee, RefusalBody, Rejection};
+use crate::reject::{self, RefusalBody, Rejection, RequestProtocol};
 
 /// Middleware that lets a request pass only if its principal has the scopes that are asked for.
 ///
@@ -60,7 +60,7 @@ where
             Err(rejection) => {
                 // What the inner service has set aside for this request, such as a place under a limit, is given back.
                 self.inner = self.inner.clone();
-                ResponseFuture::refused(rejection.answer(Addressee::of(&request)))
+                ResponseFuture::refused(rejection.answer(RequestProtocol::of(&request)))
             }
         }
     }
@@ -74,7 +74,7 @@ impl Rules {
             Err(_) if reject::is_admitted_preflight(request) => return Ok(()),
             Err(rejection) => return Err(rejection),
         };
-        match self.objection(principal, || whole_path(request)) {
+        match self.check_entry(principal, || whole_path(request)) {
             None => Ok(()),
             Some(reason) => Err(Rejection::of(principal, reason)),
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::backend::{Backend, BackendError, Feed, Subscriber};
+use crate::backend::{Backend, BackendError, BoxedChangeFeed, Subscriber};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
@@ -132,24 +132,24 @@ impl<B: Backend> Backend for Misbehaving<B> {
         self.inner.subscribe(subscriber);
     }
 
-    fn feed(&self) -> Option<Feed> {
+    fn feed(&self) -> Option<BoxedChangeFeed> {
         self.inner.feed()
     }
 
-    fn look_ups_at_once(&self) -> usize {
-        self.inner.look_ups_at_once()
+    fn max_concurrent_lookups(&self) -> usize {
+        self.inner.max_concurrent_lookups()
     }
 
-    async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
-        self.inner.first_used(id, at).await
+    async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
+        self.inner.record_first_use(id, at).await
     }
 
-    async fn rehashed(
+    async fn replace_password_hash(
         &self,
         email: &str,
         from: &PasswordHash,
         to: &PasswordHash,
     ) -> Result<(), BackendError> {
-        self.inner.rehashed(email, from, to).await
+        self.inner.replace_password_hash(email, from, to).await
     }
 }

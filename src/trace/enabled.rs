@@ -80,13 +80,13 @@ fn causes(error: &dyn Error, mut cause: Option<&(dyn Error + 'static)>) -> Strin
 }
 
 pub(crate) fn unsettled(reads: usize) {
-    tracing::warn!(target: TARGET, reads, "a key was changed during each of several look-ups of it, so that none counts");
+    tracing::warn!(target: TARGET, reads, "a key was changed during each of several lookups of it, so that none counts");
 }
 
-pub(crate) fn turned_away(look_ups: usize) {
+pub(crate) fn turned_away(lookups: usize) {
     tracing::warn!(
         target: TARGET,
-        look_ups,
+        lookups,
         "requests are refused because too many wait for the key store; said once a second at the most"
     );
 }
@@ -104,7 +104,7 @@ pub(crate) fn paused(pause: Duration) {
 }
 
 pub(crate) fn resumed() {
-    tracing::info!(target: TARGET, "the key store answers again");
+    tracing::info!(target: TARGET, "the key store responses again");
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::pending::Pending;
 use super::write::ErasedUsageStore;
 use super::{Meter, Usage};
-use crate::cache::Uses;
+use crate::cache::DirtyList;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::metrics::{METRICS_NAME, UsageMetrics};
@@ -98,7 +98,7 @@ impl UsageBuilder {
             clock: self.clock,
             interval: self.interval,
             room: self.room,
-            uses: Uses::default(),
+            uses: DirtyList::default(),
             pending: Mutex::new(Pending::new(unique_name().into(), self.room)),
             turn: Arc::default(),
             has_flusher: AtomicBool::new(false),

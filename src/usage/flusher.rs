@@ -29,7 +29,7 @@ impl Meter {
     /// Takes note that an entry was put on the list, which is now so long.
     #[cold]
     pub(super) fn touched(self: &Arc<Self>, entries: usize) {
-        if !self.see_to_a_flusher() {
+        if !self.ensure_flusher() {
             self.collect_at_most(usize::MAX);
         } else if entries.is_multiple_of(self.room) {
             // Entries that were evicted or replaced are kept by the list alone.
@@ -38,7 +38,7 @@ impl Meter {
     }
 
     /// Sees to it that there is a flusher, and tells whether there is one: without a runtime there cannot be.
-    fn see_to_a_flusher(self: &Arc<Self>) -> bool {
+    fn ensure_flusher(self: &Arc<Self>) -> bool {
         if self.has_flusher.load(Ordering::SeqCst) {
             return true;
         }

@@ -53,7 +53,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::backend::{BackendError, UsageStore};
-use crate::cache::{Entry, Uses};
+use crate::cache::{DirtyList, Entry};
 use crate::clock::Clock;
 use crate::metrics::UsageMetrics;
 use pending::Pending;
@@ -81,7 +81,7 @@ struct Meter {
     interval: Duration,
     /// Counts to keep, and entries to go through at the latest.
     room: usize,
-    uses: Uses,
+    uses: DirtyList,
     pending: Mutex<Pending>,
     /// Held by whoever writes: batches go to the store one after the other.
     turn: Arc<tokio::sync::Mutex<()>>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::backend::{Slot, UsageBatch, UsageCount, merge};
-use crate::cache::Used;
+use crate::cache::EntryUses;
 use crate::trace;
 
 /// Counts of one batch: a statement that adds so many is no burden for a database.
@@ -31,7 +31,7 @@ impl Pending {
     }
 
     /// Adds what was counted in an entry, if there is room for it.
-    pub(super) fn add(&mut self, used: &Used) {
+    pub(super) fn add(&mut self, used: &EntryUses) {
         let record = used.entry.record();
         let count = UsageCount::new(
             record.id.clone(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Meter;
 use crate::backend::{BackendError, BackendErrorKind, UsageBatch, UsageStore};
-use crate::cache::{NoAnswer, attempt};
+use crate::cache::{CallError, guarded_call};
 
 /// How long a store may take for a batch.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -74,11 +74,11 @@ impl Meter {
             let message = format!("expected that the store adds usage, found {found}");
             BackendError::unavailable(message)
         };
-        let added = attempt("the store of usage", DEADLINE, self.store.add(batch)).await;
+        let added = guarded_call("the store of usage", DEADLINE, self.store.add(batch)).await;
         added.map_err(|no_answer| match no_answer {
-            NoAnswer::Error(error) => error,
-            NoAnswer::Panic => unanswered("a panic"),
-            NoAnswer::Deadline => unanswered("none in time"),
+            CallError::Error(error) => error,
+            CallError::Panic => unanswered("a panic"),
+            CallError::Deadline => unanswered("none in time"),
         })
     }
 }

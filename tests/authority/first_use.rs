@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 use tower_api_key::backend::Grace;
-use tower_api_key::manage::Replacement;
+use tower_api_key::manage::RotateOptions;
 
 use crate::stores::Store;
 use crate::world::{Key, World};
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A key, and the one that replaces it and was not used yet.
 async fn rotated<S: Store>(world: &World<S>) -> (Key, Key) {
     let old = world.grant("acme", "keys").await;
-    let replacement = Replacement::new(Grace::FromFirstUse(GRACE));
+    let replacement = RotateOptions::new(Grace::FromFirstUse(GRACE));
     let (text, record) = world.manager.rotate(old.id(), replacement).await.unwrap().into_parts();
     (old, Key::new(text.as_str(), record))
 }

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::json;
 use tower_api_key::backend::{BackendErrorKind, Grace, KeyUpdate};
-use tower_api_key::manage::{ManageErrorKind, NewKey, Replacement};
+use tower_api_key::manage::{ManageErrorKind, NewKey, RotateOptions};
 use tower_api_key::{Membership, Organization, Owner};
 
 use crate::held::Demotion;
@@ -25,7 +25,7 @@ pub(crate) async fn a_caller_who_is_not_in_force_makes_no_change_by_code<S: Stor
             delegate.create(delegate.new_key()).await.map(drop),
             delegate.update(other.id(), update.clone()).await.map(drop),
             delegate.update(caller.id(), update).await.map(drop),
-            delegate.rotate(other.id(), Replacement::new(Grace::None)).await.map(drop),
+            delegate.rotate(other.id(), RotateOptions::new(Grace::None)).await.map(drop),
             delegate.revoke(other.id(), "").await,
         ];
         for (number, refusal) in refusals.into_iter().enumerate() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tower_api_key::backend::{Grace, KeyUpdate};
 use tower_api_key::credential::Scheme;
-use tower_api_key::manage::{ManageErrorKind, Replacement};
+use tower_api_key::manage::{ManageErrorKind, RotateOptions};
 use tower_api_key::{KeyState, Owner};
 
 use crate::stores::Store;
@@ -12,12 +12,12 @@ use crate::world::{START, World, needs, of, revocation, scopes};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-fn in_an_hour() -> Replacement {
-    Replacement::new(Grace::For(HOUR))
+fn in_an_hour() -> RotateOptions {
+    RotateOptions::new(Grace::For(HOUR))
 }
 
-fn at_once() -> Replacement {
-    Replacement::new(Grace::None)
+fn at_once() -> RotateOptions {
+    RotateOptions::new(Grace::None)
 }
 
 pub(crate) async fn a_key_in_its_grace_hands_nothing_out_that_outlives_it<S: Store>(world: World<S>) {
@@ -51,7 +51,7 @@ pub(crate) async fn a_key_in_its_grace_hands_nothing_out_that_outlives_it<S: Sto
 
 pub(crate) async fn a_successor_that_was_narrowed_rotates_itself<S: Store>(world: World<S>) {
     let old = world.grant("acme", "keys more").await;
-    let waiting = Replacement::new(Grace::FromFirstUse(HOUR));
+    let waiting = RotateOptions::new(Grace::FromFirstUse(HOUR));
     let (text, successor) = world.manager.rotate(old.id(), waiting).await.unwrap().into_parts();
     world.update(&successor.id, |update| update.scopes = Some(scopes("keys"))).await;
     // By its first request, which ends the key before it as any other would.
@@ -64,11 +64,11 @@ pub(crate) async fn a_rotated_key_has_one_successor_in_force<S: Store>(world: Wo
     let old = world.grant("acme", "keys").await;
     let caller = world.admit(&old).await;
     let delegate = world.manager.on_behalf_of(&caller);
-    let mut short = Replacement::new(Grace::For(24 * HOUR));
+    let mut short = RotateOptions::new(Grace::For(24 * HOUR));
     short.expires_at = Some(START.saturating_add(Duration::from_secs(1)));
     let (_, first) = delegate.rotate(old.id(), short).await.unwrap().into_parts();
     world.clock.advance(Duration::from_secs(2));
-    let again = world.manager.rotate(old.id(), Replacement::new(Grace::For(24 * HOUR))).await.unwrap();
+    let again = world.manager.rotate(old.id(), RotateOptions::new(Grace::For(24 * HOUR))).await.unwrap();
     // The first one has ended, and does not come back beside the second.
     let mut off = KeyUpdate::default();
     off.expires_at = Some(None);
@@ -80,7 +80,7 @@ pub(crate) async fn a_rotated_key_has_one_successor_in_force<S: Store>(world: Wo
 
 pub(crate) async fn a_weak_caller_ends_no_stronger_key_by_way_of_its_successor<S: Store>(world: World<S>) {
     let (weak, admin) = (world.grant("acme", "keys").await, world.grant("acme", "*").await);
-    let waiting = Replacement::new(Grace::FromFirstUse(Duration::ZERO));
+    let waiting = RotateOptions::new(Grace::FromFirstUse(Duration::ZERO));
     let (_, successor) = world.manager.rotate(admin.id(), waiting).await.unwrap().into_parts();
     world.update(&successor.id, |update| update.scopes = Some(scopes(""))).await;
     let before = world.keys().await;

@@ -45,7 +45,7 @@ impl Demotion {
             Self::Deleted => {
                 world.revoke(caller).await;
                 world.clock.advance(Duration::from_secs(1));
-                assert!(world.manager.delete_ended(world.now()).await.unwrap() > 0);
+                assert!(world.manager.purge_ended(world.now()).await.unwrap() > 0);
                 assert_eq!(world.store.get(caller.id()).await.unwrap(), None);
             }
             Self::OrganizationDisabled => {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 use tower_api_key::backend::{
-    Backend, BackendError, Changed, Feed, KeyChange, KeyFilter, KeyStore, Subscriber, UsageBatch, UsageLine,
-    UsageQuery, UsageStore,
+    Backend, BackendError, BoxedChangeFeed, Changed, KeyChange, KeyFilter, KeyStore, Subscriber, UsageBatch,
+    UsageLine, UsageQuery, UsageStore,
 };
 use tower_api_key::digest::Digest;
 use tower_api_key::{KeyId, PasswordHash, Record, Timestamp, User};
@@ -107,26 +107,26 @@ impl<S: KeyStore> Backend for Meddling<S> {
         self.inner.subscribe(subscriber);
     }
 
-    fn feed(&self) -> Option<Feed> {
+    fn feed(&self) -> Option<BoxedChangeFeed> {
         self.inner.feed()
     }
 
-    async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
+    async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
         self.state.first_uses.fetch_add(1, Ordering::SeqCst);
         if self.state.first_uses_fail.load(Ordering::SeqCst) {
             return Err(BackendError::unavailable("told to fail"));
         }
         self.state.first_uses_wait.subscribe().wait_for(|waits| !waits).await.unwrap();
-        self.inner.first_used(id, at).await
+        self.inner.record_first_use(id, at).await
     }
 
-    async fn rehashed(
+    async fn replace_password_hash(
         &self,
         email: &str,
         from: &PasswordHash,
         to: &PasswordHash,
     ) -> Result<(), BackendError> {
-        self.inner.rehashed(email, from, to).await
+        self.inner.replace_password_hash(email, from, to).await
     }
 }
 

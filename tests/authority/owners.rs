@@ -157,7 +157,7 @@ pub(crate) async fn deleted_keys_leave_their_usage<S: Store>(world: World<S>) {
     count(&world, 1, &key).await;
     world.revoke(&key).await;
     world.clock.advance(Duration::from_secs(1));
-    assert_eq!(world.manager.delete_ended(world.now()).await.unwrap(), 1);
+    assert_eq!(world.manager.purge_ended(world.now()).await.unwrap(), 1);
     let lines = world.manager.usage(&query(|_| {})).await.unwrap();
     assert_eq!(lines.iter().map(|line| line.requests).collect::<Vec<_>>(), [10]);
 }

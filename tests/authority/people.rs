@@ -139,7 +139,7 @@ pub(crate) async fn a_hash_of_the_same_password_is_no_other_password<S: Store>(w
     for _ in 0..2 {
         let from = world.store.password_hash(ANN).await.unwrap().unwrap();
         let renewed = hash(&world, SECRET).await;
-        world.store.rehashed(ANN, &from, &renewed).await.unwrap();
+        world.store.replace_password_hash(ANN, &from, &renewed).await.unwrap();
         assert_eq!(world.store.password_hash(ANN).await.unwrap(), Some(renewed));
         let change = OwnerChange::put_membership(BOB, role("keys"));
         world.store.change_owner(change, actor.clone()).await.unwrap();
@@ -148,7 +148,7 @@ pub(crate) async fn a_hash_of_the_same_password_is_no_other_password<S: Store>(w
     // Another one that is set is another one, also after that.
     Loss::Password.befall(&world).await;
     let from = world.store.password_hash(ANN).await.unwrap().unwrap();
-    world.store.rehashed(ANN, &from, &hash(&world, "another").await).await.unwrap();
+    world.store.replace_password_hash(ANN, &from, &hash(&world, "another").await).await.unwrap();
     let change = OwnerChange::put_membership(BOB, role("keys"));
     let refused = world.store.change_owner(change, actor).await.unwrap_err();
     assert_eq!(refused.kind(), BackendErrorKind::Forbidden, "{refused}");

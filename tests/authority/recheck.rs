@@ -75,7 +75,7 @@ pub(crate) async fn a_store_that_fails_is_no_refusal_of_the_key<S: Store>(world:
     world.looked_up.fail(true);
     assert_eq!(caller.recheck().await.unwrap_err().reason(), &Reason::Unavailable);
     world.looked_up.fail(false);
-    // The look-up that failed may be under way for a moment yet, and another caller joins it.
+    // The lookup that failed may be under way for a moment yet, and another caller joins it.
     let answered = async {
         loop {
             match caller.recheck().await {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::json;
 use tower_api_key::backend::{Grace, KeyAction, KeyChange, KeyUpdate};
-use tower_api_key::manage::{ManageErrorKind, Replacement};
+use tower_api_key::manage::{ManageErrorKind, RotateOptions};
 use tower_api_key::{KeyId, KeyState};
 
 use crate::stores::Store;
@@ -83,7 +83,7 @@ pub(crate) async fn a_key_that_became_stronger_meanwhile_is_not_shown_to_a_weake
     let caller = world.grant("acme", "keys console").await;
     let principal = world.admit(&caller).await;
     let delegate = world.manager.on_behalf_of(&principal);
-    let rotation = || Replacement::new(Grace::None);
+    let rotation = || RotateOptions::new(Grace::None);
     let plain = world.grant("acme", "console").await;
     delegate.rotate(plain.id(), rotation()).await.unwrap();
     for is_late in [false, true] {

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::json;
 use tower_api_key::backend::Grace;
-use tower_api_key::manage::Replacement;
+use tower_api_key::manage::RotateOptions;
 
 use crate::stores::Store;
 use crate::world::{Key, World, of, scopes};
@@ -54,7 +54,7 @@ pub(crate) async fn both_kinds_of_texts_are_told_apart_and_survive_a_rotation<S:
     let rotated = world.ask(&own, "POST", &own.path_to_rotate(), &json!({ "grace_seconds": 60 })).await;
     let record = world.keys().await.into_iter().find(|key| key.rotated_from.as_ref() == Some(own.id()));
     let successor = Key::new(rotated.body["key"].as_str().unwrap(), record.unwrap());
-    let replacement = Replacement::new(Grace::None);
+    let replacement = RotateOptions::new(Grace::None);
     let (text, record) = world.manager.rotate(successor.id(), replacement).await.unwrap().into_parts();
     for key in [&own, &Key::new(text.as_str(), record)] {
         let principal = world.admit(key).await;

@@ -6,7 +6,7 @@ use http::HeaderMap;
 use regex::Regex;
 use tokio::task::{JoinHandle, JoinSet};
 use tower_api_key::backend::Grace;
-use tower_api_key::manage::Replacement;
+use tower_api_key::manage::RotateOptions;
 use tower_api_key::reject::Reason;
 use tower_api_key::test_util::Behaviour;
 use tower_api_key::{Authenticator, Environment, KeyId};
@@ -80,7 +80,7 @@ impl Actor {
 /// Replaces `$OLD` by `$NEW`. Whoever tries so at the same time comes too late.
 async fn rotate(world: &World, grace: Duration) {
     let id = KeyId::new("OLD").unwrap();
-    let rotate = || world.manager.rotate(&id, Replacement::new(Grace::For(grace)));
+    let rotate = || world.manager.rotate(&id, RotateOptions::new(Grace::For(grace)));
     let (one, other) = tokio::join!(rotate(), rotate());
     let mut successors = [one, other].into_iter().filter_map(Result::ok);
     let (text, _) = successors.next().expect("a successor").into_parts();

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tower_api_key::backend::{Backend, Change, ChangeFeed, Feed};
+use tower_api_key::backend::{Backend, BoxedChangeFeed, Change, ChangeFeed};
 use tower_api_key::digest::Digest;
 use tower_api_key::{AuthenticateLayer, Authenticator, BackendError, MemoryStore, Record};
 
@@ -72,8 +72,8 @@ impl Backend for Deaf {
         self.store.find(digest).await
     }
 
-    fn feed(&self) -> Option<Feed> {
-        Some(Feed::new(Once(false)))
+    fn feed(&self) -> Option<BoxedChangeFeed> {
+        Some(BoxedChangeFeed::new(Once(false)))
     }
 }
 

@@ -11,8 +11,14 @@ use std::path::Path;
 const MOST: usize = 60;
 
 /// What a line of `app.rs` holds that is about keys.
-const ABOUT_KEYS: [&str; 6] =
-    ["access::", "AuthenticateLayer", "RequireScopeLayer", "ReachLayer", "Requirement", "KeyManager"];
+const ABOUT_KEYS: [&str; 6] = [
+    "access::",
+    "AuthenticateLayer",
+    "RequireScopeLayer",
+    "RequireResourceLayer",
+    "Requirement",
+    "KeyManager",
+];
 
 /// The lines of a file without blank ones, comments and imports.
 fn code(example: &str, file: &str) -> Vec<String> {
@@ -48,7 +54,9 @@ fn the_lines_that_are_counted_are_those_about_keys() {
     let holds = |text: &str| lines.iter().any(|line| line.contains(text));
     assert!(holds("Authenticator::builder(store)") && holds(".layer(access::layer("), "{lines:?}");
     assert!(!holds("use ") && !holds("limiting") && !holds("DefaultBodyLimit"), "{lines:?}");
-    let asked =
-        about_keys("memfault").iter().filter(|line| line.contains("route_layer(ReachLayer::")).count();
+    let asked = about_keys("memfault")
+        .iter()
+        .filter(|line| line.contains("route_layer(RequireResourceLayer::"))
+        .count();
     assert_eq!(asked, 6);
 }

@@ -1,4 +1,4 @@
-//! A change that a process makes itself comes back with a poll, and costs one look-up all the same.
+//! A change that a process makes itself comes back with a poll, and costs one lookup all the same.
 
 use std::time::Duration;
 

@@ -29,7 +29,7 @@ impl Backend for Pooled {
         Ok((*digest == self.record.digest).then(|| self.record.clone()))
     }
 
-    fn look_ups_at_once(&self) -> usize {
+    fn max_concurrent_lookups(&self) -> usize {
         if self.says_so { CONNECTIONS } else { usize::MAX }
     }
 }
@@ -38,7 +38,7 @@ impl Backend for Pooled {
 async fn beside_a_flood(fills: usize, connections: usize, says_so: bool) -> (usize, usize) {
     let key = Key::mint();
     let store = Pooled { record: key.record.clone(), connections: Semaphore::new(connections), says_so };
-    let builder = Authenticator::builder(store).concurrent_fills(fills).positive_ttl(SECOND);
+    let builder = Authenticator::builder(store).max_concurrent_lookups(fills).positive_ttl(SECOND);
     let (authenticator, clock) = build(builder);
     let ticking = Arc::clone(&clock);
     tokio::spawn(async move {
@@ -81,6 +81,6 @@ async fn a_flood_of_unknown_keys_does_not_keep_a_good_one_from_a_store_that_answ
     {
         let (admitted, unavailable) = beside_a_flood(fills, connections, says_so).await;
         assert!(admitted > 100, "{admitted}");
-        assert_eq!(unavailable, 0, "{fills} look-ups at a time on {connections} connections");
+        assert_eq!(unavailable, 0, "{fills} lookups at a time on {connections} connections");
     }
 }

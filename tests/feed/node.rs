@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tower_api_key::backend::{Change, ChangeFeed, Changes, Feed, Subscriber};
+use tower_api_key::backend::{BoxedChangeFeed, Change, ChangeFeed, Invalidator, Subscriber};
 use tower_api_key::clock::ManualClock;
 use tower_api_key::digest::Digest;
 use tower_api_key::{Authenticator, AuthenticatorBuilder, Backend, BackendError, Reason, Record};
@@ -30,7 +30,7 @@ pub(crate) struct State {
     polls: AtomicUsize,
     relied_for: Mutex<(Duration, Duration)>,
     is_down: Mutex<bool>,
-    changes: Changes,
+    changes: Invalidator,
     hangs: Mutex<bool>,
 }
 
@@ -67,7 +67,7 @@ impl Shared {
     /// This process changes a key, and the log says so to all, itself included.
     pub(crate) fn change_here(&self, key: &Key) {
         self.add(key);
-        self.0.changes.announce(Change::Changed(key.record.digest));
+        self.0.changes.invalidate(Change::Changed(key.record.digest));
     }
 
     pub(crate) fn feed_shall(&self, behaviour: Behaviour) {
@@ -80,12 +80,12 @@ impl Shared {
         self.0.log.lock().unwrap().push(Change::Everything);
     }
 
-    /// Look-ups fail, or are answered again.
+    /// Lookups fail, or are answered again.
     pub(crate) fn go_down(&self, is_down: bool) {
         *self.0.is_down.lock().unwrap() = is_down;
     }
 
-    /// Look-ups are not answered any more.
+    /// Lookups are not answered any more.
     pub(crate) fn hang_look_ups(&self) {
         *self.0.hangs.lock().unwrap() = true;
     }
@@ -130,10 +130,10 @@ impl Backend for Shared {
         self.0.changes.subscribe(subscriber);
     }
 
-    fn feed(&self) -> Option<Feed> {
+    fn feed(&self) -> Option<BoxedChangeFeed> {
         let behaviour = *self.0.feed.lock().unwrap();
         assert!(!matches!(behaviour, Behaviour::PanicWhenMade), "told to panic");
-        Some(Feed::new(Log { shared: self.clone(), read: None }))
+        Some(BoxedChangeFeed::new(Log { shared: self.clone(), read: None }))
     }
 }
 
@@ -165,12 +165,12 @@ impl ChangeFeed for Log {
         Ok(log[read..].to_vec())
     }
 
-    async fn applied(&mut self) -> Result<(), BackendError> {
+    async fn ack(&mut self) -> Result<(), BackendError> {
         self.shared.0.acknowledged.fetch_add(1, SeqCst);
         Err(BackendError::unavailable("nobody is there to tell"))
     }
 
-    async fn pinged(&mut self) {
+    async fn changed(&mut self) {
         let behaviour = *self.shared.0.feed.lock().unwrap();
         assert!(!matches!(behaviour, Behaviour::PanicBetweenPolls), "told to panic");
         self.shared.0.ping.notified().await;

@@ -35,7 +35,7 @@ async fn a_store_that_has_given_no_answer_five_times_is_left_alone_for_a_second(
     assert_eq!(node.store.reads(), 5);
     node.pass(SECOND).await;
     assert_eq!(node.request().await, Some(Reason::Unavailable));
-    assert_eq!(node.store.reads(), 6, "one look-up has tried");
+    assert_eq!(node.store.reads(), 6, "one lookup has tried");
     assert_eq!(node.request().await, Some(Reason::Unavailable));
     assert_eq!(node.store.reads(), 6);
 }

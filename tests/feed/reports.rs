@@ -153,8 +153,8 @@ async fn health_counts_the_look_ups_that_are_under_way() {
         async move { authenticator.authenticate(request.headers()).await.is_ok() }
     });
     tokio::time::sleep(MOMENT).await;
-    assert_eq!(node.authenticator.health().look_ups, 1);
+    assert_eq!(node.authenticator.health().lookups, 1);
     assert!(!waiting.await.unwrap());
     tokio::time::sleep(MOMENT).await;
-    assert_eq!(node.authenticator.health().look_ups, 0);
+    assert_eq!(node.authenticator.health().lookups, 0);
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::postgres::PgPoolOptions;
-use tower_api_key::backend::{Backend, BackendError, Feed};
+use tower_api_key::backend::{Backend, BackendError, BoxedChangeFeed};
 use tower_api_key::digest::Digest;
 use tower_api_key::{Authenticator, AuthenticatorBuilder, KeyId, PostgresStore, Reason, Record, Timestamp};
 
@@ -15,7 +15,7 @@ use crate::database::Database;
 use crate::keys;
 use crate::proxy::Proxy;
 
-/// A store whose announcements are not heard, as those of another process are not, and whose look-ups are counted.
+/// A store whose announcements are not heard, as those of another process are not, and whose lookups are counted.
 #[derive(Clone)]
 pub(crate) struct Deaf {
     store: PostgresStore,
@@ -43,16 +43,16 @@ impl Backend for Deaf {
         self.store.find(digest).await
     }
 
-    fn feed(&self) -> Option<Feed> {
+    fn feed(&self) -> Option<BoxedChangeFeed> {
         self.store.feed()
     }
 
-    fn look_ups_at_once(&self) -> usize {
-        self.store.look_ups_at_once()
+    fn max_concurrent_lookups(&self) -> usize {
+        self.store.max_concurrent_lookups()
     }
 
-    async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
-        self.store.first_used(id, at).await
+    async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
+        self.store.record_first_use(id, at).await
     }
 }
 

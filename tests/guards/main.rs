@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 
 use support::{Key, authenticator, revocation, store_with_key};
 use tokio::sync::Notify;
-use tower_api_key::backend::{Change, Changes, Subscriber};
+use tower_api_key::backend::{Change, Invalidator, Subscriber};
 use tower_api_key::clock::{Clock, ManualClock, Moment};
 use tower_api_key::digest::Digest;
 use tower_api_key::{Authenticator, Backend, BackendError, KeyStore, MemoryStore, Reason, Record, Timestamp};
@@ -24,7 +24,7 @@ use tower_api_key::{Authenticator, Backend, BackendError, KeyStore, MemoryStore,
 #[derive(Clone, Default)]
 struct Announced {
     store: MemoryStore,
-    changes: Changes,
+    changes: Invalidator,
 }
 
 impl Backend for Announced {
@@ -55,7 +55,7 @@ async fn what_is_read_between_arming_and_commit_does_not_count_after_the_commit(
             let changes = backend.changes.clone();
             changes
                 .commit(async move |mut announcement| {
-                    announcement.arm(Change::Changed(record.digest));
+                    announcement.set(Change::Changed(record.digest));
                     armed.notify_one();
                     read.notified().await;
                     backend.store.insert(record).await

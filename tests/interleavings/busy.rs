@@ -8,7 +8,7 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 use tower_api_key::PostgresStore;
 use tower_api_key::backend::{Grace, KeyStore, KeyUpdate, OwnerStore};
-use tower_api_key::manage::{ManageErrorKind, Replacement};
+use tower_api_key::manage::{ManageErrorKind, RotateOptions};
 use tower_api_key::{Organization, Owner, Scopes};
 
 use crate::cast::Who;
@@ -103,7 +103,7 @@ async fn a_key_whose_end_comes_while_it_waits_is_not_replaced() {
         tokio::spawn(async move {
             let manager = cast.manager(store);
             let delegate = manager.on_behalf_of(cast.caller(Who::Key));
-            delegate.rotate(&old, Replacement::new(Grace::None)).await.map(drop)
+            delegate.rotate(&old, RotateOptions::new(Grace::None)).await.map(drop)
         })
     };
     scene.until_waits_for_application(&scene.held).await;

@@ -4,7 +4,7 @@ use tower_api_key::backend::{
     BackendErrorKind, Grace, KeyFilter, KeyStore, KeyUpdate, OwnerChange, OwnerStore,
 };
 use tower_api_key::digest::Digester;
-use tower_api_key::manage::{Delegate, ManageError, ManageErrorKind, NewKey, Replacement};
+use tower_api_key::manage::{Delegate, ManageError, ManageErrorKind, NewKey, RotateOptions};
 use tower_api_key::{Organization, Owner};
 
 use crate::cast::{ACME, ANN, BOB, Cast, END, Who, needs, role, scopes};
@@ -63,7 +63,7 @@ pub(crate) enum Wide {
     Replace,
     Revoke,
     RevokeAll,
-    DeleteEnded,
+    PurgeEnded,
     PutOrganization,
     DisableOrganization,
     DeleteOrganization,
@@ -98,7 +98,7 @@ const WIDE: [Wide; 21] = [
     Wide::Replace,
     Wide::Revoke,
     Wide::RevokeAll,
-    Wide::DeleteEnded,
+    Wide::PurgeEnded,
     Wide::PutOrganization,
     Wide::DisableOrganization,
     Wide::DeleteOrganization,
@@ -148,7 +148,7 @@ impl Bounded {
             Self::Rescope => update.scopes = Some(scopes(crate::cast::SCOPES)),
             Self::Postpone => update.expires_at = Some(Some(END)),
             Self::RotateAnother | Self::RotateItself => {
-                return delegate.rotate(id, Replacement::new(Grace::None)).await.map(drop);
+                return delegate.rotate(id, RotateOptions::new(Grace::None)).await.map(drop);
             }
             Self::RevokeAnother | Self::RevokeItself => return delegate.revoke(id, "lost").await,
         }
@@ -181,14 +181,14 @@ impl Wide {
                 update.scopes = Some(scopes("*"));
                 manager.update(target, update).await.map(drop)
             }
-            Self::Rotate => manager.rotate(target, Replacement::new(Grace::None)).await.map(drop),
+            Self::Rotate => manager.rotate(target, RotateOptions::new(Grace::None)).await.map(drop),
             Self::Replace => {
                 let owner = Owner::project(Organization::new(ACME), "sink");
                 manager.replace(&KeyFilter::of_owner(&owner), NewKey::new(owner)).await.map(drop)
             }
             Self::Revoke => manager.revoke(target, "lost").await,
             Self::RevokeAll => manager.revoke_all(&KeyFilter::of_organization(ACME), "lost").await.map(drop),
-            _ => manager.delete_ended(START).await.map(drop),
+            _ => manager.purge_ended(START).await.map(drop),
         }
     }
 

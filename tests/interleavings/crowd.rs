@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::{JoinSet, yield_now};
 use tower_api_key::backend::{Grace, KeyFilter, KeyStore, KeyUpdate};
 use tower_api_key::clock::{Clock, SystemClock};
-use tower_api_key::manage::{KeyManager, NewKey, Replacement};
+use tower_api_key::manage::{KeyManager, NewKey, RotateOptions};
 use tower_api_key::{Authenticator, KeyFormat, Organization, Owner};
 
 use crate::book::{Deed, Life, Stamp, Tally};
@@ -118,7 +118,7 @@ impl<S: KeyStore + Clone> Crowd<S> {
         let (entries, makes_key, ends, done) = match below(24) {
             0 => (1, false, true, delegate.revoke(victim.id(), "lost").await),
             1 => {
-                let replacement = Replacement::new(Grace::None);
+                let replacement = RotateOptions::new(Grace::None);
                 (2, true, true, delegate.rotate(victim.id(), replacement).await.map(drop))
             }
             2..6 => {

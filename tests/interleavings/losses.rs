@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tower_api_key::backend::{Grace, KeyUpdate};
-use tower_api_key::manage::Replacement;
+use tower_api_key::manage::RotateOptions;
 use tower_api_key::{Organization, Owner};
 
 use crate::cast::{ACME, ANN, Cast, END, SCOPES, Who, role, scopes};
@@ -116,14 +116,14 @@ impl Loss {
         let done = match self {
             Self::RevokedByPeer => manager.on_behalf_of(by_peer).revoke(own, "lost").await,
             Self::RotatedByItself => {
-                let replacement = Replacement::new(Grace::None);
+                let replacement = RotateOptions::new(Grace::None);
                 manager.on_behalf_of(by_itself).rotate(own, replacement).await.map(drop)
             }
             Self::RotatedByPeer => {
-                let replacement = Replacement::new(Grace::None);
+                let replacement = RotateOptions::new(Grace::None);
                 manager.on_behalf_of(by_peer).rotate(own, replacement).await.map(drop)
             }
-            _ => manager.rotate(own, Replacement::new(Grace::For(Duration::ZERO))).await.map(drop),
+            _ => manager.rotate(own, RotateOptions::new(Grace::For(Duration::ZERO))).await.map(drop),
         };
         done.map_err(|error| kind_of(&error))
     }
@@ -143,7 +143,7 @@ impl Loss {
                 Self::Revoked => store.revoke(own.id(), revocation()).await?,
                 Self::Purged | Self::KeyGivenAway => {
                     store.revoke(own.id(), revocation()).await?;
-                    store.delete_ended(START.saturating_add(Duration::from_millis(1))).await?;
+                    store.purge_ended(START.saturating_add(Duration::from_millis(1))).await?;
                     if self == Self::KeyGivenAway {
                         store.insert(another_with_id_of(own)).await?;
                     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Runtime;
 use tower_api_key::backend::{BackendErrorKind, Grace, KeyUpdate};
-use tower_api_key::manage::Replacement;
+use tower_api_key::manage::RotateOptions;
 use tower_api_key::{KeyId, MemoryStore, Principal};
 
 use crate::cast::{Cast, Who};
@@ -36,7 +36,7 @@ impl Attack {
         let delegate = manager.on_behalf_of(by).requiring(crate::cast::needs("keys.write"));
         let done = match self {
             Self::Revoke => delegate.revoke(victim, "lost").await,
-            Self::Rotate => delegate.rotate(victim, Replacement::new(Grace::None)).await.map(drop),
+            Self::Rotate => delegate.rotate(victim, RotateOptions::new(Grace::None)).await.map(drop),
             Self::Disarm => {
                 let mut update = KeyUpdate::default();
                 update.scopes = Some(crate::cast::scopes("notes.read"));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use tower_api_key::backend::{BackendErrorKind, Grace, KeyStore, OwnerStore};
-use tower_api_key::manage::{ManageErrorKind, Replacement};
+use tower_api_key::manage::{ManageErrorKind, RotateOptions};
 use tower_api_key::{KeyState, Record};
 
 use crate::cast::{ACME, ANN, Who, needs};
@@ -115,7 +115,7 @@ async fn a_key_whose_rotation_was_not_answered_is_rotated_again_once_the_unseen_
     let scene = Scene::open().await;
     let cast = &scene.cast;
     let own = cast.household(Who::Key).own.id().clone();
-    let replacement = || Replacement::new(Grace::For(Duration::from_secs(600)));
+    let replacement = || RotateOptions::new(Grace::For(Duration::from_secs(600)));
     scene.held.proxy.hold(Which::Commit);
     let rotating = {
         let (cast, store, own) = (Arc::clone(cast), scene.held.store.clone(), own.clone());

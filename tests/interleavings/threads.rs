@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 use tower_api_key::backend::{
-    AuditLog, Backend, BackendError, Changed, Feed, KeyChange, KeyFilter, KeyStore, Subscriber,
+    AuditLog, Backend, BackendError, BoxedChangeFeed, Changed, KeyChange, KeyFilter, KeyStore, Subscriber,
 };
 use tower_api_key::digest::Digest;
 use tower_api_key::{KeyId, MemoryStore, PostgresStore, Record, SqliteStore};
@@ -90,7 +90,7 @@ impl<S: KeyStore> Backend for Credulous<S> {
         self.0.subscribe(subscriber);
     }
 
-    fn feed(&self) -> Option<Feed> {
+    fn feed(&self) -> Option<BoxedChangeFeed> {
         self.0.feed()
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tower_api_key::backend::{Grace, KeyFilter, KeyUpdate};
 use tower_api_key::digest::Digester;
 use tower_api_key::key::{KeyFormat, OpaqueFormat};
-use tower_api_key::manage::{KeyManager, ManageErrorKind, NewKey, Replacement};
+use tower_api_key::manage::{KeyManager, ManageErrorKind, NewKey, RotateOptions};
 use tower_api_key::{KeyId, KeyState, MemoryStore, Owner, Scopes};
 
 use crate::world::{START, World};
@@ -58,14 +58,14 @@ async fn a_key_from_elsewhere_is_admitted_by_its_own_text() {
 #[tokio::test]
 async fn a_key_in_the_manner_of_another_service_is_created_and_replaced_as_any_other() {
     let world = World::new();
-    let manager = world.manager.clone().minting(OpaqueFormat::hex(32).unwrap().prefix("oat_").unwrap());
+    let manager = world.manager.clone().with_format(OpaqueFormat::hex(32).unwrap().prefix("oat_").unwrap());
     let is_token = |text: &str| text.strip_prefix("oat_").is_some_and(|random| random.len() == 32);
     let created = manager.create(NewKey::new(Owner::organization("acme"))).await.unwrap();
     let (old, record) = created.into_parts();
     assert!(is_token(old.as_str()) && world.admits(old.as_str()).await);
     assert!(record.hint.starts_with("oat_"), "{}", record.hint);
 
-    let (new, _) = manager.rotate(&record.id, Replacement::new(Grace::None)).await.unwrap().into_parts();
+    let (new, _) = manager.rotate(&record.id, RotateOptions::new(Grace::None)).await.unwrap().into_parts();
     assert!(is_token(new.as_str()) && world.admits(new.as_str()).await);
     assert!(!world.admits(old.as_str()).await);
 }
@@ -74,7 +74,7 @@ async fn a_key_in_the_manner_of_another_service_is_created_and_replaced_as_any_o
 async fn both_keys_work_during_the_grace_and_the_new_one_after_it() {
     let world = World::new();
     let old = world.admin().await;
-    let replacement = Replacement::new(Grace::For(HOUR));
+    let replacement = RotateOptions::new(Grace::For(HOUR));
     let (text, _) = world.manager.rotate(&old.record.id, replacement).await.unwrap().into_parts();
     assert!(world.admits(&old.text).await && world.admits(text.as_str()).await);
     world.passes(HOUR);
@@ -86,7 +86,7 @@ async fn both_keys_work_during_the_grace_and_the_new_one_after_it() {
 async fn a_grace_from_the_first_use_begins_with_the_first_admitted_request() {
     let world = World::new();
     let old = world.admin().await;
-    let replacement = Replacement::new(Grace::FromFirstUse(HOUR));
+    let replacement = RotateOptions::new(Grace::FromFirstUse(HOUR));
     let (text, new) = world.manager.rotate(&old.record.id, replacement).await.unwrap().into_parts();
     world.passes(HOUR * 24);
     assert!(world.admits(&old.text).await);
@@ -151,7 +151,7 @@ async fn what_is_not_there_is_not_found() {
     let errors = [
         manager.get(&id).await.unwrap_err(),
         manager.update(&id, KeyUpdate::default()).await.unwrap_err(),
-        manager.rotate(&id, Replacement::new(Grace::None)).await.unwrap_err(),
+        manager.rotate(&id, RotateOptions::new(Grace::None)).await.unwrap_err(),
         manager.revoke(&id, "").await.unwrap_err(),
     ];
     assert!(errors.iter().all(|error| error.kind() == ManageErrorKind::NotFound), "{errors:?}");
@@ -166,8 +166,8 @@ async fn keys_are_revoked_by_a_filter_and_deleted_when_they_have_ended() {
     assert!(!world.admits(&own.text).await);
     assert!(world.admits(&other.text).await);
     world.passes(HOUR);
-    assert_eq!(world.manager.delete_ended(START).await.unwrap(), 0);
-    assert_eq!(world.manager.delete_ended(START.saturating_add(HOUR)).await.unwrap(), 1);
+    assert_eq!(world.manager.purge_ended(START).await.unwrap(), 0);
+    assert_eq!(world.manager.purge_ended(START.saturating_add(HOUR)).await.unwrap(), 1);
     assert_eq!(world.all().await, [other.record]);
 }
 
@@ -186,16 +186,17 @@ async fn a_created_key_shows_its_text_once_and_nowhere_else() {
 #[tokio::test]
 async fn a_key_that_is_no_secret_can_be_read_back_and_so_can_its_successor() {
     let world = World::new();
-    let (text, record) = world.manager.create(acme().readable()).await.unwrap().into_parts();
+    let (text, record) = world.manager.create(acme().retrievable()).await.unwrap().into_parts();
     assert!(!format!("{record:?}").contains(text.as_str()));
-    let kept = world.manager.get(&record.id).await.unwrap().readable.unwrap();
+    let kept = world.manager.get(&record.id).await.unwrap().retrievable.unwrap();
     assert_eq!(kept.as_str(), text.as_str());
 
-    let replacement = Replacement::new(Grace::None);
+    let replacement = RotateOptions::new(Grace::None);
     let (text, successor) = world.manager.rotate(&record.id, replacement).await.unwrap().into_parts();
-    assert_eq!(successor.readable.unwrap().as_str(), text.as_str());
-    let imported = world.manager.import_text("device-key-1", acme().readable().allow_weak()).await.unwrap();
-    assert_eq!(imported.readable.unwrap().as_str(), "device-key-1");
+    assert_eq!(successor.retrievable.unwrap().as_str(), text.as_str());
+    let imported =
+        world.manager.import_text("device-key-1", acme().retrievable().allow_weak()).await.unwrap();
+    assert_eq!(imported.retrievable.unwrap().as_str(), "device-key-1");
     assert!(world.admits("device-key-1").await);
 }
 
@@ -203,14 +204,14 @@ async fn a_key_that_is_no_secret_can_be_read_back_and_so_can_its_successor() {
 async fn no_key_can_be_read_back_that_was_not_made_so() {
     let world = World::new();
     let key = world.key(acme()).await;
-    assert_eq!(world.manager.get(&key.record.id).await.unwrap().readable, None);
-    let successor = world.manager.rotate(&key.record.id, Replacement::new(Grace::None)).await.unwrap();
-    assert_eq!(successor.record().readable, None);
-    assert_eq!(world.manager.import_text("a-secret-of-a-client", acme()).await.unwrap().readable, None);
+    assert_eq!(world.manager.get(&key.record.id).await.unwrap().retrievable, None);
+    let successor = world.manager.rotate(&key.record.id, RotateOptions::new(Grace::None)).await.unwrap();
+    assert_eq!(successor.record().retrievable, None);
+    assert_eq!(world.manager.import_text("a-secret-of-a-client", acme()).await.unwrap().retrievable, None);
 
     let before = world.all().await;
     let digest = Digester::sha256().digest(b"text");
-    let error = world.manager.import(digest, acme().readable()).await.unwrap_err();
-    assert_eq!(error.fields()[0].field, "readable");
+    let error = world.manager.import(digest, acme().retrievable()).await.unwrap_err();
+    assert_eq!(error.fields()[0].field, "retrievable");
     assert_eq!(world.all().await, before);
 }

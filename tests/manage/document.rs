@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use regex::Regex;
 use serde_json::{Value, json};
 use tower_api_key::backend::Grace;
-use tower_api_key::manage::{OPENAPI, Replacement};
+use tower_api_key::manage::{OPENAPI, RotateOptions};
 use tower_api_key::test_util::Behaviour;
 
 use crate::schema::Schema;
@@ -118,7 +118,7 @@ async fn ask_for(operation: Operation<'_>, status: &str) -> Answer {
     let world = World::new();
     let (admin, other) = (world.admin().await, world.customer("acme", "notes.read").await);
     let replaced = world.customer("acme", "notes.read").await.record.id;
-    world.manager.rotate(&replaced, Replacement::new(Grace::None)).await.unwrap();
+    world.manager.rotate(&replaced, RotateOptions::new(Grace::None)).await.unwrap();
     assert!(world.admits(&admin.text).await && world.admits(&other.text).await);
     world.usage.flush().await.unwrap();
     let send = async |caller: &Customer, uri: &str, body: &str| {

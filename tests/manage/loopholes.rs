@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use tower_api_key::backend::{Grace, KeyFilter, OwnerStore, UsageBy, UsageQuery};
 use tower_api_key::clock::Day;
-use tower_api_key::manage::{ManageErrorKind, NewKey, Replacement};
+use tower_api_key::manage::{ManageErrorKind, NewKey, RotateOptions};
 use tower_api_key::{
     Authenticator, Environment, KeyState, Organization, Owner, Principal, Revocation, Scopes,
 };
@@ -75,7 +75,7 @@ async fn no_key_outlives_the_owner_or_the_key_that_made_it() {
     store.delete_organization("other", Revocation::new(START, "gone")).await.unwrap();
 
     let acme = world.manager.on_behalf_of(&caller);
-    let rotated = acme.rotate(&old.record.id, Replacement::new(Grace::None)).await.unwrap_err();
+    let rotated = acme.rotate(&old.record.id, RotateOptions::new(Grace::None)).await.unwrap_err();
     let created = acme.create(NewKey::new(Owner::organization("acme"))).await.unwrap_err();
     let orphaned = world.manager.on_behalf_of(&other).create(acme_of("other")).await.unwrap_err();
     for error in [rotated, created, orphaned] {
@@ -94,10 +94,10 @@ fn acme_of(organization: &str) -> NewKey {
 async fn a_grace_that_waits_for_a_first_use_begins_with_the_next_rotation_at_the_latest() {
     let world = World::new();
     let first = world.admin().await;
-    let replaced = Replacement::new(Grace::FromFirstUse(HOUR));
+    let replaced = RotateOptions::new(Grace::FromFirstUse(HOUR));
     let lost = world.manager.rotate(&first.record.id, replaced).await.unwrap();
     let lost = lost.record().id.clone();
-    world.manager.rotate(&lost, Replacement::new(Grace::None)).await.unwrap();
+    world.manager.rotate(&lost, RotateOptions::new(Grace::None)).await.unwrap();
     assert!(world.admits(&first.text).await);
     world.passes(HOUR);
     assert!(!world.admits(&first.text).await);
@@ -107,7 +107,7 @@ async fn a_grace_that_waits_for_a_first_use_begins_with_the_next_rotation_at_the
 async fn keys_in_force_are_not_deleted_whatever_the_time_that_is_given() {
     let world = World::new();
     let key = world.key(acme().expires_at(START.saturating_add(HOUR))).await;
-    assert_eq!(world.manager.delete_ended(START.saturating_add(10 * HOUR)).await.unwrap(), 0);
+    assert_eq!(world.manager.purge_ended(START.saturating_add(10 * HOUR)).await.unwrap(), 0);
     assert!(world.admits(&key.text).await);
 }
 

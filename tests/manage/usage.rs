@@ -106,7 +106,7 @@ async fn the_usage_of_a_deleted_key_stays_in_the_total() {
     use_key(&world, &gone, 3).await;
     world.manager.revoke(&gone.record.id, "").await.unwrap();
     world.passes(Duration::from_secs(1));
-    assert_eq!(world.manager.delete_ended(crate::world::START.saturating_add(DAY)).await.unwrap(), 1);
+    assert_eq!(world.manager.purge_ended(crate::world::START.saturating_add(DAY)).await.unwrap(), 1);
     assert_eq!(usage(&world, &admin, "/usage").await[0]["requests"], 3);
     let path = format!("/admin/keys/{}/usage", gone.record.id);
     assert_eq!(world.ask(&admin, Method::GET, &path, "").await.status, StatusCode::NOT_FOUND);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_api_key::backend::{Backend, BackendError, Change, Changes};
+use tower_api_key::backend::{Backend, BackendError, Change, Invalidator};
 use tower_api_key::digest::Digest;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
 use tower_api_key::{AuthenticateLayer, Authenticator, MemoryStore, Record};
@@ -52,13 +52,13 @@ impl Backend for Chatty {
 
 /// A store that fails and panics with all it knows.
 async fn commit(transcript: &Transcript, keys: &Keys) {
-    let changes = Changes::new();
+    let changes = Invalidator::new();
     for panics in [false, true] {
         let record = keys.good.record.clone();
         let heard = transcript.clone();
         let outcome: Result<(), _> = changes
             .commit(move |mut announcement| async move {
-                announcement.arm(Change::Changed(record.digest));
+                announcement.set(Change::Changed(record.digest));
                 heard.debug("announcement", &announcement);
                 assert!(!panics, "{PLANNED} over {record:?}");
                 Err(BackendError::invalid(format!("cannot write {record:?}")))

@@ -1,7 +1,7 @@
 //! The texts of the values that see a secret or stand near one.
 
 use http::{HeaderMap, HeaderValue};
-use tower_api_key::backend::{Change, Changes};
+use tower_api_key::backend::{Change, Invalidator};
 use tower_api_key::credential::Sources;
 use tower_api_key::key::KeyFormat;
 use tower_api_key::{AuthenticateLayer, Authenticator, MemoryStore, RequireScopeLayer, Requirement};
@@ -28,7 +28,7 @@ fn show_keys(transcript: &Transcript, keys: &Keys) {
     transcript.note("key id", &record.id);
     transcript.debug("change", &Change::Revoked(record.digest));
     transcript.debug("change", &Change::Changed(record.digest));
-    transcript.debug("changes", &Changes::new());
+    transcript.debug("changes", &Invalidator::new());
 }
 
 fn show_credentials(transcript: &Transcript, keys: &Keys) {

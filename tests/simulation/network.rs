@@ -14,7 +14,7 @@ pub(crate) const CALM: Duration = Duration::from_millis(8);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Traffic {
     Poll,
-    LookUp,
+    Lookup,
     Change,
 }
 

@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::advance;
 use tower_api_key::Authenticator;
-use tower_api_key::backend::Changes;
+use tower_api_key::backend::Invalidator;
 
 use crate::clock::NodeClock;
 use crate::feed::Cursor;
@@ -76,7 +76,7 @@ impl Node {
             stopwatch,
             cursor,
             rng: Mutex::new(Rng::with_seed(plan.seed ^ (node as u64 + 1) << 32)),
-            changes: Changes::new(),
+            changes: Invalidator::new(),
             polls: AtomicU64::new(0),
             old_polls: AtomicU64::new(0),
         });

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use tokio::time::timeout;
-use tower_api_key::backend::{Announcement, Change, Changes, Feed, Subscriber};
+use tower_api_key::backend::{BoxedChangeFeed, Change, Invalidator, PendingInvalidation, Subscriber};
 use tower_api_key::digest::Digest;
 use tower_api_key::{Backend, BackendError, Record};
 
@@ -23,7 +23,7 @@ pub(crate) struct Connection {
     pub(crate) stopwatch: Stopwatch,
     pub(crate) cursor: Cursor,
     pub(crate) rng: Mutex<Rng>,
-    pub(crate) changes: Changes,
+    pub(crate) changes: Invalidator,
     pub(crate) polls: AtomicU64,
     /// Polls whose answer was on its way for longer than it is where nothing is wrong.
     pub(crate) old_polls: AtomicU64,
@@ -67,11 +67,11 @@ impl Connection {
         let key = &self.plan.history.keys[errand.key];
         let (digest, change, end) = (key.digest, key.change_to(errand.version), errand.end);
         let connection = Arc::clone(self);
-        let work = async move |mut announcement: Announcement| {
-            announcement.arm(Change::Changed(digest));
+        let work = async move |mut announcement: PendingInvalidation| {
+            announcement.set(Change::Changed(digest));
             let patience = connection.plan.settings.deadline * 4;
             timeout(patience, connection.hear(end)).await.map_err(BackendError::unavailable)??;
-            announcement.arm(change);
+            announcement.set(change);
             Ok(())
         };
         self.changes.commit(work).await
@@ -83,7 +83,7 @@ pub(crate) struct Store(pub(crate) Arc<Connection>);
 
 impl Backend for Store {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        let at = self.0.ask(Traffic::LookUp).await?;
+        let at = self.0.ask(Traffic::Lookup).await?;
         let key = self.0.plan.history.keys.iter().find(|key| key.digest == *digest);
         Ok(key.and_then(|key| key.record(at)))
     }
@@ -92,7 +92,7 @@ impl Backend for Store {
         self.0.changes.subscribe(subscriber);
     }
 
-    fn feed(&self) -> Option<Feed> {
-        Some(Feed::new(Log { connection: Arc::clone(&self.0), cursor: self.0.cursor, next: None }))
+    fn feed(&self) -> Option<BoxedChangeFeed> {
+        Some(BoxedChangeFeed::new(Log { connection: Arc::clone(&self.0), cursor: self.0.cursor, next: None }))
     }
 }

@@ -114,7 +114,7 @@ impl Tally {
     }
 
     fn count_admission(&mut self, plan: &Plan, answer: &Answer) {
-        let trouble = plan.faults[answer.node].trouble(answer.ended, Traffic::LookUp);
+        let trouble = plan.faults[answer.node].trouble(answer.ended, Traffic::Lookup);
         let is_cut_off = matches!(trouble, Some(Trouble::Cut | Trouble::Refuse));
         self.admitted += 1;
         self.cached += u64::from(answer.is_cached);

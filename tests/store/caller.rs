@@ -11,7 +11,7 @@ use tower_api_key::{Authenticator, KeyId, Principal, Timestamp};
 
 use crate::samples;
 
-/// An authenticator over a store, with the look-ups counted. Its clock stands still, so nothing runs out by itself. It polls once,
+/// An authenticator over a store, with the lookups counted. Its clock stands still, so nothing runs out by itself. It polls once,
 /// and before it looks up what the store has announced as changed, so that all further news is what the store announces.
 pub(crate) struct Caller<S> {
     backend: Misbehaving<S>,

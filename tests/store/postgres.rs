@@ -3,6 +3,7 @@
 //! `TEST_POSTGRES_URL` names a server in which databases may be created. Where there is none, these tests say that they are
 //! skipped; `.ci/run` starts one, and does not let them skip.
 
+mod acknowledged;
 mod altered;
 mod encodings;
 mod feed;
@@ -21,7 +22,6 @@ mod returning;
 mod rights;
 mod schemas;
 mod sessions;
-mod taken_in;
 mod waiting;
 
 #[path = "../support/outside.rs"]

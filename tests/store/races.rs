@@ -134,7 +134,7 @@ pub(crate) async fn let_first_uses_and_changes_of_all_keys_through<S: KeyStore +
                 let (store, used, successors) = (one.clone(), Arc::clone(&used), successors.to_vec());
                 tokio::spawn(async move {
                     for id in successors.iter().rev() {
-                        match store.first_used(id, Timestamp::from_unix_millis(2)).await {
+                        match store.record_first_use(id, Timestamp::from_unix_millis(2)).await {
                             Err(error) => assert_eq!(error.kind(), BackendErrorKind::NotFound, "{error}"),
                             Ok(()) => used.add_permits(1),
                         }
@@ -145,7 +145,7 @@ pub(crate) async fn let_first_uses_and_changes_of_all_keys_through<S: KeyStore +
         // In the midst of them.
         let _some = used.acquire_many(KEYS as u32 / 10).await.unwrap();
         let changed = if deletes {
-            other.delete_ended(Timestamp::from_unix_millis(20_000)).await
+            other.purge_ended(Timestamp::from_unix_millis(20_000)).await
         } else {
             other.revoke_all(&KeyFilter::all(), samples::revocation(1, "all")).await
         };

@@ -6,7 +6,7 @@ use http::HeaderName;
 use tower_api_key::backend::{Grace, Rotation};
 use tower_api_key::credential::Scheme;
 use tower_api_key::digest::{Digest, Digester};
-use tower_api_key::key::ReadableKey;
+use tower_api_key::key::RetrievableKey;
 use tower_api_key::{Environment, KeyId, Owner, Record, Revocation, Scopes, Timestamp};
 
 pub(crate) fn id(text: &str) -> KeyId {
@@ -42,7 +42,7 @@ pub(crate) fn full(name: &str) -> Record {
     record.rotated_from = Some(id("key_before"));
     record.rotated_to = Some(id("key_after"));
     record.last_used_at = Some(Timestamp::from_unix_millis(1_840_000_000_000));
-    record.readable = Some(ReadableKey::new(text(name)));
+    record.retrievable = Some(RetrievableKey::new(text(name)));
     record.metadata = [
         ("plan", "pro"),
         ("größe", "naïve \u{1f511} \u{202e}"),

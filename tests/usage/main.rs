@@ -129,7 +129,7 @@ async fn uses_of_a_key_that_was_deleted_meanwhile_count_and_bring_nothing_back()
     let key = world.key().await;
     world.requests(&key, 2).await;
     world.keys.revoke(key.id(), revocation()).await.unwrap();
-    world.keys.delete_ended(START.saturating_add(Duration::from_secs(1))).await.unwrap();
+    world.keys.purge_ended(START.saturating_add(Duration::from_secs(1))).await.unwrap();
     world.usage.flush().await.unwrap();
     assert_eq!(world.books.of(key.id()).await, 2);
     assert_eq!(world.keys.get(key.id()).await.unwrap(), None);

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use super::super::Authenticator;
-use crate::cache::{Fact, Question, Unanswered};
+use crate::cache::{Fact, LookupError, LookupKey};
 use crate::credential::Credential;
 use crate::record::Record;
 use crate::scope::Scopes;
@@ -19,7 +19,7 @@ pub(in super::super) fn granted(_: &Accepted) -> Scopes {
 }
 
 impl Authenticator {
-    pub(in super::super) fn question_about(&self, record: &Record) -> Question {
+    pub(in super::super) fn lookup_key_of(&self, record: &Record) -> LookupKey {
         record.digest.into()
     }
 
@@ -31,7 +31,7 @@ impl Authenticator {
         match *presented {}
     }
 
-    pub(in super::super) async fn look_up_account(&self, presented: Presented) -> Result<Fact, Unanswered> {
+    pub(in super::super) async fn look_up_account(&self, presented: Presented) -> Result<Fact, LookupError> {
         match presented {}
     }
 }

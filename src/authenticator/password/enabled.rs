@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::super::Authenticator;
-use crate::cache::{Fact, Question, Unanswered};
+use crate::cache::{Fact, LookupError, LookupKey};
 use crate::credential::{Credential, Scheme};
 use crate::digest::Digest;
 use crate::environment::Environment;
@@ -37,19 +37,19 @@ pub(in super::super) fn granted(accepted: &Accepted) -> Scopes {
 
 impl Authenticator {
     /// Returns what to ask the store about a record that was found before.
-    pub(in super::super) fn question_about(&self, record: &Record) -> Question {
+    pub(in super::super) fn lookup_key_of(&self, record: &Record) -> LookupKey {
         match &record.owner {
             Owner::User(user) if record.digest == Digest::of_account(&user.email) => {
-                self.question_of(record.digest, (&*user.email).into())
+                self.account_key(record.digest, (&*user.email).into())
             }
             _ => record.digest.into(),
         }
     }
 
-    fn question_of(&self, digest: Digest, email: Arc<str>) -> Question {
+    fn account_key(&self, digest: Digest, email: Arc<str>) -> LookupKey {
         // A person has no environment: it is that of the deployment.
         let environment = self.0.environment.unwrap_or(Environment::Live);
-        Question::Account { digest, email, environment, scopes: self.0.passwords.scopes.clone() }
+        LookupKey::Account { digest, email, environment, scopes: self.0.passwords.scopes.clone() }
     }
 
     /// Returns what may be a password: a Basic credential that names a person.
@@ -81,10 +81,10 @@ impl Authenticator {
     }
 
     /// Looks the person up, and verifies the password. Where there is none, it is verified against a hash that no password has.
-    pub(in super::super) async fn look_up_account(&self, presented: Presented) -> Result<Fact, Unanswered> {
+    pub(in super::super) async fn look_up_account(&self, presented: Presented) -> Result<Fact, LookupError> {
         let Presented { account: digest, email, secret } = presented;
         let Some(passwords) = &self.0.passwords.verifier else { return Ok(Fact::Absent) };
-        let question = self.question_of(digest, Arc::clone(&email));
+        let question = self.account_key(digest, Arc::clone(&email));
         let (account, as_of) = self.0.cache.read_account(question).await?;
         let hash = password_of(&account);
         match passwords.verify(&email, hash, secret.clone()).await {
@@ -100,11 +100,11 @@ impl Authenticator {
             }
             // Strangers can fill the queue.
             Err(error) if error.kind() == PasswordErrorKind::Busy && !self.0.cache.complains() => {
-                Err(Unanswered)
+                Err(LookupError)
             }
             Err(error) => {
                 trace::failed("the verification of a password", &trace::Failure::Password(&error));
-                Err(Unanswered)
+                Err(LookupError)
             }
         }
     }
@@ -124,7 +124,7 @@ impl Authenticator {
             (Arc::clone(&self.0.cache), passwords.clone(), Arc::clone(email), hash.clone());
         tokio::spawn(async move {
             if let Some(renewed) = passwords.renewed(secret).await {
-                cache.rehashed(&email, &hash, &renewed).await;
+                cache.replace_password_hash(&email, &hash, &renewed).await;
             }
         });
     }
@@ -136,6 +136,6 @@ fn password_of(account: &Fact) -> Option<&PasswordHash> {
             Owner::User(user) => user.password().map(|password| &password.hash),
             Owner::Organization(_) | Owner::Project(_) => None,
         },
-        Fact::Absent | Fact::Dead => None,
+        Fact::Absent | Fact::Revoked => None,
     }
 }

@@ -6,7 +6,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
-use super::each::Adapt;
+use super::statements::Adapt;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -80,12 +80,12 @@ pub(super) const AFTER_CHANGES: &[&str] = &[
         AND at < (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT - 3600000
         AND tx < pg_snapshot_xmin(pg_current_snapshot())
     ), cut AS (
-        SELECT FROM tower_api_key_change_cut WHERE EXISTS (SELECT FROM old) FOR UPDATE SKIP LOCKED
+        SELECT FROM tower_api_key_change_trim WHERE EXISTS (SELECT FROM old) FOR UPDATE SKIP LOCKED
     ), gone AS (
         DELETE FROM tower_api_key_change
         WHERE seq IN (SELECT seq FROM old) AND EXISTS (SELECT FROM cut) RETURNING tx
     )
-    UPDATE tower_api_key_change_cut SET tx = greatest(tx, (SELECT tx FROM gone ORDER BY tx DESC LIMIT 1))
+    UPDATE tower_api_key_change_trim SET tx = greatest(tx, (SELECT tx FROM gone ORDER BY tx DESC LIMIT 1))
     WHERE EXISTS (SELECT FROM gone)",
 ];
 
@@ -121,7 +121,7 @@ pub(super) const SCHEMA: &[Migration] = &[
     Migration { version: 4, name: "usage", sql: include_str!("../sql/migrations/postgres/0004_usage.sql") },
     Migration {
         version: 5,
-        name: "readable",
+        name: "retrievable",
         sql: include_str!("../sql/migrations/postgres/0005_readable.sql"),
     },
     Migration { version: 6, name: "lists", sql: include_str!("../sql/migrations/postgres/0006_lists.sql") },
@@ -150,7 +150,7 @@ pub(super) fn is_outdated(error: &dyn DatabaseError) -> bool {
 /// A condition that is always met, and an error on a standby, which may be behind: what is unlogged cannot be read there.
 macro_rules! up_to_date {
     () => {
-        " AND (SELECT count(*) FROM tower_api_key_era) >= 0"
+        " AND (SELECT count(*) FROM tower_api_key_epoch) >= 0"
     };
 }
 pub(super) use up_to_date;

@@ -9,8 +9,8 @@ use tokio::spawn;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::each::Connections;
 use super::namespace::Namespace;
+use super::statements::Connections;
 use crate::backend::{BackendError, Propagation};
 
 /// The pause between two statements: at least, and where no more changes come to be waited for.
@@ -67,7 +67,7 @@ const ROUND: &str = "SELECT coalesce((SELECT max(seq) FROM tower_api_key_change)
         behind.name, behind.first
     FROM (SELECT) AS one LEFT JOIN (
         SELECT coalesce(name, node) AS name,
-            CASE WHEN NOT EXISTS (SELECT FROM tower_api_key_change_cut WHERE tx >= pg_snapshot_xmin(node.seen))
+            CASE WHEN NOT EXISTS (SELECT FROM tower_api_key_change_trim WHERE tx >= pg_snapshot_xmin(node.seen))
                 THEN (SELECT min(seq) FROM tower_api_key_change AS change
                     WHERE change.tx >= pg_snapshot_xmin(node.seen) AND NOT pg_visible_in_snapshot(change.tx, node.seen))
                 ELSE -1 END AS first

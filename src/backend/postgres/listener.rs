@@ -47,7 +47,7 @@ impl Listener {
     }
 
     /// Waits for word of a change, or that some may have been missed.
-    pub(super) async fn pinged(&self) {
+    pub(super) async fn changed(&self) {
         self.heard.ping.notified().await;
     }
 
@@ -85,7 +85,7 @@ async fn listen(listener: &mut PgListener, heard: &Heard, pauses: &mut Pauses) {
                 true
             }
             Ok(_) => false,
-            Err(_) => answers(listener).await,
+            Err(_) => responses(listener).await,
         };
         if !alive {
             return;
@@ -94,7 +94,7 @@ async fn listen(listener: &mut PgListener, heard: &Heard, pauses: &mut Pauses) {
     }
 }
 
-async fn answers(listener: &mut PgListener) -> bool {
+async fn responses(listener: &mut PgListener) -> bool {
     matches!(timeout(PATIENCE, sqlx::query("SELECT 1").execute(listener)).await, Ok(Ok(_)))
 }
 

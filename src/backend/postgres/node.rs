@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use super::each::Connections;
 use super::namespace::Namespace;
+use super::statements::Connections;
 use crate::backend::BackendError;
 use crate::random::unique_name;
 
@@ -62,7 +62,7 @@ impl Node {
             VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $2,
                 coalesce($3::TEXT::PG_SNAPSHOT, pg_current_snapshot()), $4, $5)
             ON CONFLICT (node) DO UPDATE SET listed_to = excluded.listed_to";
-        const BEGIN_ERA: &str = "INSERT INTO tower_api_key_era DEFAULT VALUES ON CONFLICT DO NOTHING";
+        const BEGIN_EPOCH: &str = "INSERT INTO tower_api_key_epoch DEFAULT VALUES ON CONFLICT DO NOTHING";
         const FORGET: &str = "DELETE FROM tower_api_key_node
             WHERE listed_to < (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT - 3600000";
         let mut connection = self.connections.acquire().await?;
@@ -75,7 +75,7 @@ impl Node {
             .execute(&mut *connection)
             .await;
         let mut outcome = listed;
-        for statement in [BEGIN_ERA, FORGET] {
+        for statement in [BEGIN_EPOCH, FORGET] {
             if outcome.is_ok() {
                 outcome = sqlx::query(self.namespace.qualify(statement)).execute(&mut *connection).await;
             }

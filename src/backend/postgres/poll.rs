@@ -5,11 +5,11 @@ use std::time::Duration;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, Row as _};
 
-use super::each::Connections;
 use super::listener::Listener;
 use super::namespace::Namespace;
 use super::node::Node;
-use super::replica::Horizon;
+use super::replica::MinLsn;
+use super::statements::Connections;
 use crate::backend::sql::{POLLED, decode_changes};
 use crate::backend::{BackendError, Change, ChangeFeed};
 
@@ -17,7 +17,7 @@ use crate::backend::{BackendError, Change, ChangeFeed};
 ///
 /// A transaction that took its number early may commit late, so the rows that are new are not those with the highest
 /// numbers, but those of transactions that were not visible to the last poll. All below `low` were.
-pub(super) struct Log {
+pub(super) struct ChangeLog {
     connections: Connections,
     namespace: Namespace,
     node: Node,
@@ -25,7 +25,7 @@ pub(super) struct Log {
     cursor: Option<Cursor>,
     listens: bool,
     listener: Option<Listener>,
-    horizon: Horizon,
+    horizon: MinLsn,
 }
 
 /// Up to where a log was read.
@@ -45,7 +45,7 @@ struct PollRow {
     snapshot: String,
     server: String,
     /// Whether changes were taken off the log that may be new.
-    is_cut: bool,
+    is_trimmed: bool,
     /// Whether the node is listed for as long as the answer is relied upon.
     is_listed: bool,
     written_to: Option<String>,
@@ -64,7 +64,7 @@ impl FromRow<'_, PgRow> for PollRow {
             low: row.try_get("low")?,
             snapshot: row.try_get("snapshot")?,
             server: row.try_get("server")?,
-            is_cut: row.try_get("is_cut")?,
+            is_trimmed: row.try_get("is_trimmed")?,
             is_listed: row.try_get("is_listed")?,
             written_to: row.try_get("written_to")?,
             change: ChangeRow::from_row(row)?,
@@ -83,9 +83,9 @@ impl ChangeRow {
 /// changed, answers it with an error, for the era. Of what was taken off the log, only the highest transaction is known: those from
 /// `low` on may have been new.
 const READ: &str = "SELECT pg_snapshot_xmin(now.snapshot)::TEXT AS low, now.snapshot::TEXT AS snapshot,
-        concat_ws(' ', (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::BIGINT, (SELECT era FROM tower_api_key_era)) AS server,
-        coalesce((SELECT tx >= pg_snapshot_xmin(last) FROM tower_api_key_change_cut), FALSE) AS is_cut,
-        EXISTS (SELECT FROM tower_api_key_node CROSS JOIN tower_api_key_era WHERE node = $3
+        concat_ws(' ', (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::BIGINT, (SELECT era FROM tower_api_key_epoch)) AS server,
+        coalesce((SELECT tx >= pg_snapshot_xmin(last) FROM tower_api_key_change_trim), FALSE) AS is_trimmed,
+        EXISTS (SELECT FROM tower_api_key_node CROSS JOIN tower_api_key_epoch WHERE node = $3
             AND listed_to >= (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $4) AS is_listed,
         CASE WHEN $5 THEN pg_walfile_name(pg_current_wal_insert_lsn()) || ' ' || pg_current_wal_insert_lsn() END AS written_to,
         change.digest, change.kind
@@ -94,12 +94,12 @@ const READ: &str = "SELECT pg_snapshot_xmin(now.snapshot)::TEXT AS low, now.snap
         ON change.tx >= pg_snapshot_xmin(last) AND NOT pg_visible_in_snapshot(change.tx, last)
     ORDER BY change.seq LIMIT $2";
 
-impl Log {
+impl ChangeLog {
     pub(super) fn new(
         connections: Connections,
         namespace: Namespace,
         name: &str,
-        horizon: Horizon,
+        horizon: MinLsn,
         listens: bool,
     ) -> Self {
         let node = Node::new(connections.clone(), namespace.clone(), name);
@@ -128,7 +128,7 @@ impl Log {
     }
 }
 
-impl ChangeFeed for Log {
+impl ChangeFeed for ChangeLog {
     fn lease(&mut self, length: Duration, grace: Duration) {
         self.node.rely_for(length.saturating_add(grace));
         self.horizon.counts_for(length);
@@ -151,7 +151,7 @@ impl ChangeFeed for Log {
         let goes_on = self
             .cursor
             .as_ref()
-            .is_none_or(|cursor| !first.is_cut && low >= cursor.low && first.server == cursor.server);
+            .is_none_or(|cursor| !first.is_trimmed && low >= cursor.low && first.server == cursor.server);
         let changes = if goes_on { changes_of(&rows) } else { vec![Change::Everything] };
         self.horizon.advance(sight, first.written_to.as_deref());
         self.node.has_read(first.snapshot.clone(), !changes.is_empty());
@@ -159,13 +159,13 @@ impl ChangeFeed for Log {
         Ok(changes)
     }
 
-    async fn applied(&mut self) -> Result<(), BackendError> {
+    async fn ack(&mut self) -> Result<(), BackendError> {
         self.node.acknowledge().await
     }
 
-    async fn pinged(&mut self) {
+    async fn changed(&mut self) {
         match &self.listener {
-            Some(listener) => listener.pinged().await,
+            Some(listener) => listener.changed().await,
             None => std::future::pending().await,
         }
     }

@@ -1,4 +1,4 @@
-//! Look-ups on a replica that may be behind.
+//! Lookups on a replica that may be behind.
 //!
 //! A replica answers for what the node knows already. Each poll of the primary notes how far the primary's log was written, and a
 //! replica that has not got as far is not asked. So a record is never older than what the last poll has told, and what the next
@@ -11,31 +11,31 @@ use std::time::{Duration, Instant, SystemTime};
 use sqlx::PgPool;
 use tokio::time::timeout;
 
-use super::each::{Borrowed, Connections, by_digest_anywhere};
 use super::namespace::Namespace;
-use crate::backend::{Apply, BackendError, BackendErrorKind, Change, Changes, Subscriber};
+use super::statements::{Connections, PooledConnection, by_digest_anywhere};
+use crate::backend::{Apply, BackendError, BackendErrorKind, Change, Invalidator, Subscriber};
 use crate::digest::Digest;
 use crate::record::Record;
 
 /// How long the answer of a replica is waited for before the primary is asked.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// How long a replica is left alone that has not answered: otherwise each look-up would wait for it.
+/// How long a replica is left alone that has not answered: otherwise each lookup would wait for it.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A replica for look-ups.
+/// A replica for lookups.
 #[derive(Debug, Clone)]
 pub(super) struct Replica {
     connections: Connections,
     namespace: Namespace,
-    horizon: Horizon,
+    horizon: MinLsn,
     /// When it did not answer.
     failed: Arc<Mutex<Option<Began>>>,
 }
 
 /// How far a replica must have got to be asked.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Horizon(Option<Arc<Mutex<State>>>);
+pub(super) struct MinLsn(Option<Arc<Mutex<State>>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -54,7 +54,7 @@ struct State {
 
 /// What a poll that begins now has to bring back.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sight {
+pub(super) struct LsnSnapshot {
     changes: u64,
     began: Began,
 }
@@ -78,13 +78,13 @@ impl Began {
 /// A place in a server's log, in bytes from its beginning.
 type Place = u64;
 
-impl Horizon {
+impl MinLsn {
     pub(super) fn watched() -> Self {
         Self(Some(Arc::default()))
     }
 
     /// Hears of each change that this process makes.
-    pub(super) fn subscribe_to(&self, changes: &Changes) {
+    pub(super) fn subscribe_to(&self, changes: &Invalidator) {
         if let Self(Some(state)) = self {
             let target: Weak<Mutex<State>> = Arc::downgrade(state);
             changes.subscribe(Subscriber::new(target));
@@ -103,13 +103,13 @@ impl Horizon {
         }
     }
 
-    pub(super) fn look(&self) -> Sight {
-        Sight { changes: self.state().map_or(0, |state| state.changes), began: Began::now() }
+    pub(super) fn look(&self) -> LsnSnapshot {
+        LsnSnapshot { changes: self.state().map_or(0, |state| state.changes), began: Began::now() }
     }
 
     /// Takes note of what a poll has found, unless something was changed after it began. Several poll, and an answer that comes
     /// late takes nothing back of what another one has told.
-    pub(super) fn advance(&self, sight: Sight, written_to: Option<&str>) {
+    pub(super) fn advance(&self, sight: LsnSnapshot, written_to: Option<&str>) {
         if let Some(mut state) = self.state().filter(|state| state.changes == sight.changes) {
             let Some((timeline, place)) = written_to.and_then(place) else { return };
             state.is_abandoned |= *state.timeline.get_or_insert(timeline) != timeline;
@@ -154,11 +154,11 @@ fn place(text: &str) -> Option<(u32, Place)> {
 }
 
 impl Replica {
-    pub(super) fn new(pool: PgPool, namespace: Namespace, horizon: Horizon) -> Self {
+    pub(super) fn new(pool: PgPool, namespace: Namespace, horizon: MinLsn) -> Self {
         Self { connections: Connections::all_of(pool), namespace, horizon, failed: Arc::default() }
     }
 
-    pub(super) fn horizon(&self) -> Horizon {
+    pub(super) fn horizon(&self) -> MinLsn {
         self.horizon.clone()
     }
 
@@ -188,7 +188,7 @@ impl Replica {
         connection.give_back(found)
     }
 
-    async fn connection(&self, written_to: Place) -> Result<Option<Borrowed>, BackendError> {
+    async fn connection(&self, written_to: Place) -> Result<Option<PooledConnection>, BackendError> {
         // Of a server that is not a replica (any more) nobody knows what it has.
         const HAS: &str =
             "SELECT pg_is_in_recovery() AND coalesce(pg_last_wal_replay_lsn() - '0/0'::PG_LSN >= $1, FALSE)";
@@ -207,8 +207,8 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(3_600);
 
-    fn horizon() -> Horizon {
-        let horizon = Horizon::watched();
+    fn horizon() -> MinLsn {
+        let horizon = MinLsn::watched();
         horizon.counts_for(LONG);
         horizon
     }
@@ -262,10 +262,10 @@ mod tests {
     fn what_a_poll_has_found_counts_for_the_shortest_lease_less_the_time_of_an_answer() {
         let counts = |lease: Option<Duration>, age: Duration| {
             let by = |began: fn(Began, Duration) -> Began| {
-                let horizon = Horizon::watched();
+                let horizon = MinLsn::watched();
                 lease.into_iter().for_each(|lease| horizon.counts_for(lease));
                 let sight = horizon.look();
-                let sight = Sight { began: began(sight.began, age), ..sight };
+                let sight = LsnSnapshot { began: began(sight.began, age), ..sight };
                 horizon.advance(sight, found(1, "1/0").as_deref());
                 horizon.written_to().is_some()
             };

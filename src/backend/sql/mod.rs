@@ -5,14 +5,14 @@
 //! database.
 
 mod audit;
-mod log;
+mod change_codec;
 mod owner;
 mod process;
 mod row;
 mod schema;
 
 pub(super) use audit::{AuditRow, decode_audit};
-pub(super) use log::{POLLED, TOLD, decode_changes, encode_change};
+pub(super) use change_codec::{POLLED, TOLD, decode_changes, encode_change};
 pub(super) use owner::{OwnerFacts, decode_membership, decode_user};
 pub(super) use process::changes_of;
 pub(super) use row::{KeyRow, columns, decode_digest};

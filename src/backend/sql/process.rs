@@ -6,19 +6,19 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use crate::backend::Changes;
-use crate::backend::changes::WeakChanges;
+use crate::backend::Invalidator;
+use crate::backend::invalidation::WeakInvalidator;
 
-static FEEDS: LazyLock<Mutex<HashMap<String, WeakChanges>>> = LazyLock::new(Mutex::default);
+static FEEDS: LazyLock<Mutex<HashMap<String, WeakInvalidator>>> = LazyLock::new(Mutex::default);
 
 /// Returns the feed of the database that is known by this name.
-pub(in crate::backend) fn changes_of(database: String) -> Changes {
+pub(in crate::backend) fn changes_of(database: String) -> Invalidator {
     let mut feeds = FEEDS.lock().unwrap_or_else(PoisonError::into_inner);
     feeds.retain(|_, feed| feed.upgrade().is_some());
-    if let Some(changes) = feeds.get(&database).and_then(WeakChanges::upgrade) {
+    if let Some(changes) = feeds.get(&database).and_then(WeakInvalidator::upgrade) {
         return changes;
     }
-    let changes = Changes::new();
+    let changes = Invalidator::new();
     feeds.insert(database, changes.downgrade());
     changes
 }

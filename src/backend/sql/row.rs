@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::digest::Digest;
 use crate::environment::Environment;
-use crate::key::{KeyId, ReadableKey};
+use crate::key::{KeyId, RetrievableKey};
 use crate::owner::{Organization, Owner};
 use crate::record::{Record, Revocation};
 use crate::scope::Scopes;
@@ -20,7 +20,7 @@ macro_rules! columns {
     () => {
         "id, digest, hint, name, owner_kind, owner_organization, owner_email, owner_project, environment, scopes, sources, \
          created_at, created_by, expires_at, revoked_at, revoked_reason, rotated_from, rotated_to, last_used_at, \
-         first_use_grace, metadata, revoked_by, readable, labels"
+         first_use_grace, metadata, revoked_by, retrievable, labels"
     };
 }
 pub(in crate::backend) use columns;
@@ -50,7 +50,7 @@ pub(in crate::backend) struct KeyRow {
     pub(in crate::backend) first_use_grace: Option<i64>,
     pub(in crate::backend) metadata: String,
     pub(in crate::backend) revoked_by: Option<String>,
-    pub(in crate::backend) readable: Option<String>,
+    pub(in crate::backend) retrievable: Option<String>,
     pub(in crate::backend) labels: String,
 }
 
@@ -87,7 +87,7 @@ impl KeyRow {
             first_use_grace: record.first_use_grace.map(encode_grace).transpose()?,
             metadata: serde_json::to_string(&record.metadata).map_err(BackendError::invalid)?,
             labels: serde_json::to_string(&record.labels).map_err(BackendError::invalid)?,
-            readable: record.readable.as_ref().map(|key| text(key.as_str())),
+            retrievable: record.retrievable.as_ref().map(|key| text(key.as_str())),
             revoked_by: record.revoked.as_ref().and_then(|revoked| revoked.by.as_deref()).map(text),
         })
     }
@@ -128,7 +128,7 @@ impl KeyRow {
         record.rotated_from = linked(self.rotated_from).map_err(BackendError::corrupt)?;
         record.rotated_to = linked(self.rotated_to).map_err(BackendError::corrupt)?;
         record.last_used_at = self.last_used_at.map(time);
-        record.readable = self.readable.map(ReadableKey::new);
+        record.retrievable = self.retrievable.map(RetrievableKey::new);
         record.first_use_grace = self.first_use_grace.map(decode_grace).transpose()?;
         // The error of the parser would show what it found.
         record.metadata = serde_json::from_str(&self.metadata)

@@ -124,7 +124,7 @@ pub(super) const SCHEMA: &[Migration] = &[
     Migration { version: 5, name: "usage", sql: include_str!("../sql/migrations/sqlite/0005_usage.sql") },
     Migration {
         version: 6,
-        name: "readable",
+        name: "retrievable",
         sql: include_str!("../sql/migrations/sqlite/0006_readable.sql"),
     },
     Migration { version: 7, name: "lists", sql: include_str!("../sql/migrations/sqlite/0007_lists.sql") },

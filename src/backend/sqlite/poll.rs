@@ -1,7 +1,7 @@
 //! Reading what other processes have changed in the file.
 
-use super::each::Connections;
 use super::file::File;
+use super::statements::Connections;
 use crate::backend::sql::{POLLED, decode_changes};
 use crate::backend::{BackendError, Change, ChangeFeed};
 
@@ -10,14 +10,14 @@ type ChangeRow = (i64, Option<Vec<u8>>, String);
 
 /// Reads the rows behind the last one that was read. SQLite commits one transaction after another, so rows appear in the
 /// order of their numbers, and none appears behind one that was read.
-pub(super) struct Log {
+pub(super) struct ChangeLog {
     connections: Connections,
     file: File,
     /// The number of the last row that was read, once the end of the log has been looked up.
     last: Option<i64>,
 }
 
-impl Log {
+impl ChangeLog {
     pub(super) fn new(connections: Connections, file: File) -> Self {
         Self { connections, file, last: None }
     }
@@ -42,7 +42,7 @@ impl Log {
     }
 }
 
-impl ChangeFeed for Log {
+impl ChangeFeed for ChangeLog {
     async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
         self.file.check().await?;
         let end = self.end().await?;

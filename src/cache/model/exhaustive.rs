@@ -7,8 +7,8 @@ use shuttle::future::block_on;
 use shuttle::scheduler::DfsScheduler;
 
 use super::*;
-use crate::cache::flight::{Boarding, Flight, Pilot};
-use crate::cache::now::Now;
+use crate::cache::dual_instant::DualInstant;
+use crate::cache::single_flight::{Flight, Join, Leader};
 
 /// Runs a scenario under all its schedules.
 fn exhaust(scenario: impl Fn() + Send + Sync + 'static) {
@@ -20,35 +20,35 @@ fn exhaust(scenario: impl Fn() + Send + Sync + 'static) {
 
 impl World {
     /// Boards a flight under the current stamp. Whoever opens it gets its pilot.
-    fn board(&self) -> (Arc<Flight>, Option<Pilot>) {
-        let stamp = self.cache.stamps.current(&DIGEST);
-        let (lane, now) = (self.cache.lane_of(&DIGEST), Now::exact(&*self.cache.clock));
-        let (flight, pilot) = match self.cache.flights.board(DIGEST, stamp, lane, now) {
-            Boarding::Joined(flight) => (flight, None),
-            Boarding::Opened(flight, pilot) => (flight, Some(pilot)),
-            Boarding::Full => panic!("there is room for more"),
+    fn join(&self) -> (Arc<Flight>, Option<Leader>) {
+        let generation = self.cache.generations.current(&DIGEST);
+        let (class, now) = (self.cache.class_of(&DIGEST), DualInstant::exact(&*self.cache.clock));
+        let (flight, leader) = match self.cache.flights.join(DIGEST, generation, class, now) {
+            Join::Waiter(flight) => (flight, None),
+            Join::Leader(flight, leader) => (flight, Some(leader)),
+            Join::Full => panic!("there is room for more"),
         };
-        assert_eq!(flight.stamp, stamp, "boarded a read of another stamp");
-        (flight, pilot)
+        assert_eq!(flight.generation, generation, "boarded a read of another generation");
+        (flight, leader)
     }
 
     /// Opens a flight, reads the store and publishes the answer.
     fn fill(&self) {
-        let pilot = self.board().1.expect("nobody else boards");
-        self.fly(pilot);
+        let leader = self.join().1.expect("nobody else joins");
+        self.fly(leader);
     }
 
-    fn fly(&self, pilot: Pilot) {
-        block_on(Arc::clone(&self.cache).fill(pilot, DIGEST.into()));
+    fn fly(&self, leader: Leader) {
+        block_on(Arc::clone(&self.cache).fill(leader, DIGEST.into()));
     }
 }
 
 /// A fill whose stamp was taken before the change; the change may come at any moment of the rest.
 fn fly_during(before: usize, after: usize, change: Change) {
     let world = World::new(before, STILL);
-    let pilot = world.board().1.expect("nobody else boards");
+    let leader = world.join().1.expect("nobody else joins");
     let changer = world.change_meanwhile(after, change);
-    world.fly(pilot);
+    world.fly(leader);
     changer.join().expect("a change");
     world.glance();
 }
@@ -81,10 +81,10 @@ fn what_a_replica_says_of_a_dead_key_is_believed_at_no_moment_of_a_fill() {
     exhaust(|| {
         let world = World::new(VALID, Weather { lag: Lag::Always, ..STILL });
         world.change(REVOKED, Change::Revoked(DIGEST));
-        let pilot = world.board().1.expect("nobody else boards");
+        let leader = world.join().1.expect("nobody else joins");
         let filler = shuttle::thread::spawn({
             let world = world.clone();
-            move || world.fly(pilot)
+            move || world.fly(leader)
         });
         world.glance();
         filler.join().expect("a fill");
@@ -117,12 +117,12 @@ fn of_two_who_board_at_once_one_opens_the_flight_and_the_other_joins_it() {
         let world = World::new(VALID, STILL);
         let other = shuttle::thread::spawn({
             let world = world.clone();
-            move || world.board()
+            move || world.join()
         });
-        let (flight, pilot) = world.board();
+        let (flight, leader) = world.join();
         let (same, copilot) = other.join().expect("a boarding");
         assert!(Arc::ptr_eq(&flight, &same), "two reads of one key");
-        assert!(pilot.is_some() != copilot.is_some());
+        assert!(leader.is_some() != copilot.is_some());
     });
 }
 
@@ -130,10 +130,10 @@ fn of_two_who_board_at_once_one_opens_the_flight_and_the_other_joins_it() {
 fn nobody_who_boards_after_a_change_joins_a_flight_from_before() {
     exhaust(|| {
         let world = World::new(VALID, STILL);
-        let (old, _pilot) = world.board();
+        let (old, _pilot) = world.join();
         let changer = world.change_meanwhile(RENAMED, Change::Changed(DIGEST));
         let acknowledged = world.acknowledged.load(Ordering::SeqCst);
-        let (flight, _pilot) = world.board();
+        let (flight, _pilot) = world.join();
         assert!(acknowledged == VALID || !Arc::ptr_eq(&flight, &old), "joined a read from before the change");
         changer.join().expect("a change");
     });
@@ -143,12 +143,12 @@ fn nobody_who_boards_after_a_change_joins_a_flight_from_before() {
 fn a_flight_that_lands_late_leaves_the_one_that_took_its_place() {
     exhaust(|| {
         let world = World::new(VALID, STILL);
-        let pilot = world.board().1;
-        let landing = shuttle::thread::spawn(move || drop(pilot));
+        let leader = world.join().1;
+        let outcome = shuttle::thread::spawn(move || drop(leader));
         world.cache.apply(Change::Changed(DIGEST));
-        let (flight, _pilot) = world.board();
-        landing.join().expect("a landing");
-        let (same, _) = world.board();
+        let (flight, _pilot) = world.join();
+        outcome.join().expect("a outcome");
+        let (same, _) = world.join();
         assert!(Arc::ptr_eq(&flight, &same), "two reads of one key");
     });
 }

@@ -1,17 +1,17 @@
 //! Key management over HTTP, as an axum router.
 
 mod cursor;
+mod error;
 mod input;
 mod once;
 mod origin;
 mod output;
 mod query;
 mod refusal;
-mod refused;
 mod settings;
 mod usage;
 
-pub use refused::Refused;
+pub use error::Refused;
 pub use settings::ManageSettings;
 
 use std::sync::Arc;
@@ -25,18 +25,18 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::json;
 
-use super::{Delegate, KeyManager, Replacement};
+use super::{Delegate, KeyManager, RotateOptions};
 use crate::backend::{Grace, KeyFilter, KeyStore, KeyUpdate, UsageStore};
 use crate::clock::Timestamp;
 use crate::principal::Principal;
 use crate::reject::{Reason, Rejection};
 use crate::scope::{Requirement, Scope};
+use error::reshape;
 use input::{Body, Id, key_id, read};
 use origin::refuse_cross_site;
 use output::{answer, created, done, done_and_applied, key};
 use query::{Page, Parameters, known, wait};
 use refusal::{Refusal, method_not_allowed, not_found};
-use refused::reshape;
 
 /// Bytes of a request body: more than the longest key takes.
 const BODY: usize = 64 * 1024;
@@ -223,10 +223,10 @@ async fn rotate<S: KeyStore>(
         Duration::ZERO => Grace::None,
         seconds => Grace::For(seconds),
     };
-    let mut replacement = Replacement::new(grace);
-    replacement.expires_at = fields.time("expires_at").flatten();
+    let mut options = RotateOptions::new(grace);
+    options.expires_at = fields.time("expires_at").flatten();
     fields.finish()?;
-    let key = delegate.rotate(&key_id(id)?, replacement).await?;
+    let key = delegate.rotate(&key_id(id)?, options).await?;
     Ok(created(key, shared.now()))
 }
 

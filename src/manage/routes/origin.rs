@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::refused::Refused;
+use super::error::Refused;
 
 /// Refuses changes that come from another site.
 pub(super) async fn refuse_cross_site(request: Request, next: Next) -> Response {

@@ -4,8 +4,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::super::ManageError;
+use super::error::Refused;
 use super::input::Incomplete;
-use super::refused::Refused;
 use crate::reject::Rejection;
 
 /// Why a request is not followed.

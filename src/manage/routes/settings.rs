@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::refused::{Refused, Shape};
+use super::error::{Refused, Shape};
 use crate::reject::Payload;
 use crate::scope::{Requirement, Scopes};
 

@@ -62,7 +62,7 @@ pub(super) async fn slower_than_the_deadline(world: &mut World) {
     during_a_revocation(world).await;
 }
 
-/// Look-ups of keys that do not exist take as long as the others, and there is no end of them.
+/// Lookups of keys that do not exist take as long as the others, and there is no end of them.
 pub(super) async fn slow_and_flooded(world: &mut World) {
     world.nodes.iter().for_each(|node| node.proxy.delay(Duration::from_millis(10)));
     let until = now() + 2 * LEASE;

@@ -50,7 +50,7 @@ async fn node(database: &Database) -> Authenticator {
     let store = PostgresStore::with_pool(pool.clone()).await.unwrap();
     let authenticator = Authenticator::builder(Deaf::new(store)).build().unwrap();
     authenticator.start().await.unwrap();
-    // The connection for look-ups, of which there are none.
+    // The connection for lookups, of which there are none.
     pool.acquire().await.unwrap().close().await.unwrap();
     authenticator
 }

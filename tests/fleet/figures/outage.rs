@@ -53,7 +53,7 @@ pub(super) async fn print() -> bool {
             holds &= outage(kind, grace, down, &mut lines).await;
         }
     }
-    let heads = ["outage", "admitted", "refused (401)", "503", "look-ups of a key by a node, at the most"];
+    let heads = ["outage", "admitted", "refused (401)", "503", "lookups of a key by a node, at the most"];
     markdown::print(heads, &lines);
     holds
 }

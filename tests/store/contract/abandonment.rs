@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tower_api_key::audit::{Action, AuditEvent};
 use tower_api_key::backend::{Grace, KeyFilter, KeyStore, KeyUpdate};
-use tower_api_key::manage::{KeyManager, NewKey, Replacement};
+use tower_api_key::manage::{KeyManager, NewKey, RotateOptions};
 use tower_api_key::reject::Reason;
 use tower_api_key::{KeyFormat, KeyId, Owner, Record, Scopes, Timestamp};
 
@@ -153,7 +153,7 @@ pub(crate) async fn an_abandoned_deletion_is_made_of_all_or_none<S: KeyStore + C
         assert_eq!(answers().await, before);
 
         let (asked, end) = (store.clone(), Timestamp::from_unix_millis(-1));
-        let leftovers = abandon(async move { asked.delete_ended(end).await }, waits).await;
+        let leftovers = abandon(async move { asked.purge_ended(end).await }, waits).await;
         let completed = settle(leftovers, &caller, &[&expired, &revoked]).await;
 
         let is_there = async |name: &str| store.get(&samples::id(name)).await.unwrap().is_some();
@@ -187,7 +187,7 @@ pub(crate) async fn an_abandoned_manager_rotates_in_full_or_not_at_all<S: KeySto
         heard.lock().unwrap().clear();
 
         let asked = (manager.clone(), id.clone());
-        let rotation = async move { asked.0.rotate(&asked.1, Replacement::new(Grace::None)).await };
+        let rotation = async move { asked.0.rotate(&asked.1, RotateOptions::new(Grace::None)).await };
         let completed = settle(abandon(rotation, waits).await, &caller, &[&name]).await;
 
         let heard = heard.lock().unwrap().clone();

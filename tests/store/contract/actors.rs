@@ -66,7 +66,7 @@ fn key_actions() -> Vec<KeyAction> {
         KeyAction::Replace(Box::new(samples::plain("replaced")), KeyFilter::all(), revocation()),
         KeyAction::Revoke(id("target"), revocation()),
         KeyAction::RevokeAll(KeyFilter::all(), revocation()),
-        KeyAction::DeleteEnded(LATER),
+        KeyAction::PurgeEnded(LATER),
     ]
 }
 
@@ -147,7 +147,7 @@ where
         for record in store.list(&KeyFilter::all(), None, usize::MAX).await.unwrap() {
             store.revoke(&record.id, samples::revocation(0, "before")).await.unwrap();
         }
-        store.delete_ended(LATER).await.unwrap();
+        store.purge_ended(LATER).await.unwrap();
         targets(&store).await;
         // An actor of another organization, whose key no filter here spares.
         let name = format!("actor_{number}");
@@ -197,7 +197,7 @@ where
 
     let (key, deleted) = own("deleted", theirs()).await;
     store.revoke(&key.id, samples::revocation(1, "lost")).await.unwrap();
-    store.delete_ended(Timestamp::from_unix_millis(2)).await.unwrap();
+    store.purge_ended(Timestamp::from_unix_millis(2)).await.unwrap();
     changes_nothing(&store, &deleted).await;
     // Another key with the same id is another key.
     let mut other = samples::plain("deleted");

@@ -46,12 +46,12 @@ pub(crate) async fn every_change_of_a_key_has_its_entry<S: KeyStore + AuditLog>(
     rotation.by = Some("admin-3".into());
     store.rotate(&old, rotation).await.unwrap();
     for _ in 0..2 {
-        store.first_used(&new, Timestamp::from_unix_millis(AT)).await.unwrap();
+        store.record_first_use(&new, Timestamp::from_unix_millis(AT)).await.unwrap();
     }
     for by in ["admin-4", "admin-5"] {
         store.revoke(&new, samples::revocation(AT, "lost").by(by)).await.unwrap();
     }
-    assert_eq!(store.delete_ended(Timestamp::from_unix_millis(AT + 60_000)).await.unwrap(), 2);
+    assert_eq!(store.purge_ended(Timestamp::from_unix_millis(AT + 60_000)).await.unwrap(), 2);
     says(
         &store,
         &[

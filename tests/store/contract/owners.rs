@@ -121,14 +121,14 @@ pub(crate) async fn a_password_hash_is_replaced_only_while_it_is_the_one_that_wa
     assert_eq!(store.password_hash(BOB).await.unwrap(), None);
     assert_eq!(store.password_hash("nobody@example.com").await.unwrap(), None);
 
-    store.rehashed(ANN, &hash("one"), &hash("two")).await.unwrap();
+    store.replace_password_hash(ANN, &hash("one"), &hash("two")).await.unwrap();
     assert_eq!(store.password_hash(ANN).await.unwrap(), Some(hash("two")));
-    store.rehashed(ANN, &hash("one"), &hash("three")).await.unwrap();
+    store.replace_password_hash(ANN, &hash("one"), &hash("three")).await.unwrap();
     assert_eq!(store.password_hash(ANN).await.unwrap(), Some(hash("two")));
     store.put_user(ANN).await.unwrap();
     assert_eq!(store.password_hash(ANN).await.unwrap(), Some(hash("two")), "put again, she stays as she is");
     store.set_password(ANN, None).await.unwrap();
-    store.rehashed(ANN, &hash("two"), &hash("three")).await.unwrap();
+    store.replace_password_hash(ANN, &hash("two"), &hash("three")).await.unwrap();
     assert_eq!(store.password_hash(ANN).await.unwrap(), None);
 }
 

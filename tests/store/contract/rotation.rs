@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tower_api_key::backend::{BackendErrorKind, Grace, KeyStore};
-use tower_api_key::key::ReadableKey;
+use tower_api_key::key::RetrievableKey;
 use tower_api_key::reject::Reason;
 use tower_api_key::{KeyState, Record, Timestamp};
 
@@ -29,7 +29,7 @@ pub(crate) async fn a_successor_inherits_what_its_predecessor_may_do<S: KeyStore
     store.insert(old.clone()).await.unwrap();
     let mut rotation = samples::rotation("new", AT, Grace::None);
     rotation.by = Some("grace@example.com".into());
-    rotation.readable = Some(ReadableKey::new(samples::text("new")));
+    rotation.retrievable = Some(RetrievableKey::new(samples::text("new")));
     let new = store.rotate(&old.id, rotation).await.unwrap();
 
     let mut expected = old.clone();
@@ -42,7 +42,7 @@ pub(crate) async fn a_successor_inherits_what_its_predecessor_may_do<S: KeyStore
     expected.expires_at = time(AT + 100_000_000_000);
     expected.rotated_from = Some(old.id.clone());
     expected.last_used_at = None;
-    expected.readable = Some(ReadableKey::new(samples::text("new")));
+    expected.retrievable = Some(RetrievableKey::new(samples::text("new")));
     assert_eq!(new, expected);
     assert_eq!(store.find(&expected.digest).await.unwrap(), Some(expected.clone()));
 
@@ -85,13 +85,13 @@ pub(crate) async fn a_grace_from_the_first_use_begins_once<S: KeyStore>(store: S
 
     let used = AT + 5_000;
     for at in [used, used - 1, used + 1] {
-        store.first_used(&new.id, Timestamp::from_unix_millis(at)).await.unwrap();
+        store.record_first_use(&new.id, Timestamp::from_unix_millis(at)).await.unwrap();
         assert_eq!(old().await.expires_at, time(used + GRACE.as_millis() as i64));
         assert_eq!(store.get(&new.id).await.unwrap().unwrap().first_use_grace, None);
     }
     // A key that replaced none ends none.
     store.insert(in_force("other")).await.unwrap();
-    store.first_used(&samples::id("other"), Timestamp::from_unix_millis(AT)).await.unwrap();
+    store.record_first_use(&samples::id("other"), Timestamp::from_unix_millis(AT)).await.unwrap();
     assert_eq!(store.get(&samples::id("other")).await.unwrap(), Some(in_force("other")));
 }
 
@@ -231,7 +231,7 @@ pub(crate) async fn a_key_whose_successor_has_ended_is_rotated_again<S: KeyStore
     // Once more it is the other successor that counts.
     assert_eq!(rotate("once_more", AT + 4).await.unwrap_err().kind(), BackendErrorKind::Conflict);
     store.revoke(&samples::id("again"), samples::revocation(AT + 5, "unseen")).await.unwrap();
-    store.delete_ended(Timestamp::from_unix_millis(AT + 6)).await.unwrap();
+    store.purge_ended(Timestamp::from_unix_millis(AT + 6)).await.unwrap();
     rotate("once_more", AT + 7).await.unwrap();
     // What has ended itself is not rotated, whatever became of its successor.
     store.revoke(&samples::id("once_more"), samples::revocation(AT + 8, "unseen")).await.unwrap();
@@ -246,8 +246,8 @@ pub(crate) async fn the_first_use_of_a_successor_that_was_replaced_ends_nothing<
     let unseen = store.rotate(&old, samples::rotation("unseen", AT, grace)).await.unwrap();
     store.revoke(&unseen.id, samples::revocation(AT + 1, "unseen")).await.unwrap();
     let seen = store.rotate(&old, samples::rotation("seen", AT + 2, grace)).await.unwrap();
-    store.first_used(&unseen.id, Timestamp::from_unix_millis(AT + 3)).await.unwrap();
+    store.record_first_use(&unseen.id, Timestamp::from_unix_millis(AT + 3)).await.unwrap();
     assert_eq!(end().await, None);
-    store.first_used(&seen.id, Timestamp::from_unix_millis(AT + 4)).await.unwrap();
+    store.record_first_use(&seen.id, Timestamp::from_unix_millis(AT + 4)).await.unwrap();
     assert_eq!(end().await, time(AT + 4 + GRACE.as_millis() as i64));
 }

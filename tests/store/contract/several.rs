@@ -165,7 +165,7 @@ pub(crate) async fn any_number_of_ended_keys_is_deleted<S: KeyStore + Clone>(sto
     }
     let caller = Caller::of(&store);
     assert_eq!(caller.warm("key_0000").await, Ok(samples::id("key_0000")));
-    assert_eq!(store.delete_ended(NOW).await.unwrap(), KEYS as u64 / 2);
+    assert_eq!(store.purge_ended(NOW).await.unwrap(), KEYS as u64 / 2);
     let left = store.list(&KeyFilter::all(), None, KEYS).await.unwrap();
     assert_eq!(left.len(), KEYS / 2);
     assert!(left.iter().all(|record| record.revoked.is_none()));
@@ -185,7 +185,7 @@ pub(crate) async fn keys_that_ended_before_a_time_are_deleted<S: KeyStore + Clon
     let gone: Vec<KeyId> =
         records.iter().filter(|record| has_ended(record)).map(|record| record.id.clone()).collect();
     assert_eq!(gone.len(), 9);
-    assert_eq!(store.delete_ended(before).await.unwrap(), 9);
+    assert_eq!(store.purge_ended(before).await.unwrap(), 9);
     records.retain(|record| !has_ended(record));
     assert_eq!(store.list(&KeyFilter::all(), None, 100).await.unwrap(), records);
     for id in gone {
@@ -193,7 +193,7 @@ pub(crate) async fn keys_that_ended_before_a_time_are_deleted<S: KeyStore + Clon
         assert_eq!(store.get(&id).await.unwrap(), None);
     }
     assert!(caller.present("k2-2").await.is_err());
-    assert_eq!(store.delete_ended(before).await.unwrap(), 0);
+    assert_eq!(store.purge_ended(before).await.unwrap(), 0);
     // The id and the text may be given again.
     store.insert(samples::plain("k2-2")).await.unwrap();
 }
@@ -205,7 +205,7 @@ pub(crate) async fn keys_in_force_that_are_deleted_are_unknown_to_all_at_once<S:
     record.expires_at = Some(Timestamp::from_unix_millis(i64::from(u32::MAX) * 1_000));
     store.insert(record).await.unwrap();
     assert_eq!(caller.warm("key").await, Ok(samples::id("key")));
-    assert_eq!(store.delete_ended(Timestamp::from_unix_millis(i64::MAX / 2)).await.unwrap(), 1);
+    assert_eq!(store.purge_ended(Timestamp::from_unix_millis(i64::MAX / 2)).await.unwrap(), 1);
     assert_eq!(caller.present("key").await, Err(Reason::Unknown));
 }
 

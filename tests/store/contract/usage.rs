@@ -140,7 +140,7 @@ pub(crate) async fn usage_brings_no_key_back<S: KeyStore + UsageStore + Clone>(s
     for record in [&expired, &revoked, &deleted] {
         store.insert(record.clone()).await.unwrap();
     }
-    assert_eq!(store.delete_ended(Timestamp::from_unix_millis(-5)).await.unwrap(), 1);
+    assert_eq!(store.purge_ended(Timestamp::from_unix_millis(-5)).await.unwrap(), 1);
 
     let names = ["deleted", "revoked", "expired", "never-there"];
     add(&store, "w", 1, names.map(|name| count(name, 1, 20_000, 7))).await;
@@ -159,7 +159,7 @@ pub(crate) async fn the_usage_of_a_key_outlives_it<S: KeyStore + UsageStore>(sto
     store.insert(samples::plain("key")).await.unwrap();
     add(&store, "w", 1, [count("key", 3, 20_000, 0)]).await;
     store.revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap();
-    assert_eq!(store.delete_ended(Timestamp::from_unix_millis(2)).await.unwrap(), 1);
+    assert_eq!(store.purge_ended(Timestamp::from_unix_millis(2)).await.unwrap(), 1);
     // What was under way when the key was deleted.
     add(&store, "w", 2, [count("key", 4, 20_000, 0)]).await;
     assert_eq!(store.get(&samples::id("key")).await.unwrap(), None);

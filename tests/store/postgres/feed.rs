@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::time::timeout;
 use tower_api_key::PostgresStore;
-use tower_api_key::backend::{Backend, Change, Feed, KeyStore};
+use tower_api_key::backend::{Backend, BoxedChangeFeed, Change, KeyStore};
 
 use super::{Database, is_absent};
 use crate::samples;
@@ -13,7 +13,7 @@ use crate::samples;
 /// A store, a feed that has polled once, and connections to do what other processes do.
 struct World {
     store: PostgresStore,
-    feed: Feed,
+    feed: BoxedChangeFeed,
     pool: PgPool,
     _database: Database,
 }
@@ -162,7 +162,7 @@ async fn a_revocation_does_not_wait_for_a_process_that_stands_still_while_it_cut
     world.settle().await;
     world.age(3_700_000).await;
     let mut still = world.pool.begin().await.unwrap();
-    sqlx::raw_sql("UPDATE tower_api_key_change_cut SET tx = tx").execute(&mut *still).await.unwrap();
+    sqlx::raw_sql("UPDATE tower_api_key_change_trim SET tx = tx").execute(&mut *still).await.unwrap();
     let id = samples::id("old");
     let revoking = world.store.revoke(&id, samples::revocation(1, "lost"));
     timeout(Duration::from_secs(5), revoking).await.unwrap().unwrap();
@@ -201,7 +201,7 @@ async fn a_feed_of_which_more_was_cut_than_was_read_makes_everything_changed() {
         return;
     }
     let mut world = World::polled().await;
-    world.run("UPDATE tower_api_key_change_cut SET tx = pg_current_xact_id()").await;
+    world.run("UPDATE tower_api_key_change_trim SET tx = pg_current_xact_id()").await;
     assert_eq!(world.feed.poll().await.unwrap(), [Change::Everything]);
 }
 
@@ -212,7 +212,7 @@ async fn a_server_that_has_crashed_makes_everything_changed() {
     }
     let mut world = World::polled().await;
     // What a crash does to a table that is not logged.
-    world.run("TRUNCATE tower_api_key_era").await;
+    world.run("TRUNCATE tower_api_key_epoch").await;
     assert_eq!(world.feed.poll().await.unwrap(), [Change::Everything]);
     assert_eq!(world.feed.poll().await.unwrap(), [], "and goes on in another era");
 }
@@ -224,10 +224,10 @@ async fn word_of_a_change_arrives_with_its_commit_and_not_before() {
     }
     let mut world = World::polled().await;
     listening(&mut world.feed).await;
-    let nothing = timeout(Duration::from_millis(200), world.feed.pinged()).await;
+    let nothing = timeout(Duration::from_millis(200), world.feed.changed()).await;
     assert!(nothing.is_err(), "nothing was changed");
     world.insert("key").await;
-    timeout(Duration::from_secs(10), world.feed.pinged()).await.unwrap();
+    timeout(Duration::from_secs(10), world.feed.changed()).await.unwrap();
     assert_eq!(world.feed.poll().await.unwrap(), [changed("key")]);
 }
 
@@ -243,22 +243,22 @@ async fn a_listener_whose_connection_is_ended_brings_a_poll_and_comes_back() {
         listening(&mut world.feed).await;
         assert_eq!(world.run(END).await, 1);
         // What was changed while nobody listened is read when someone does again.
-        timeout(Duration::from_secs(10), world.feed.pinged()).await.unwrap();
+        timeout(Duration::from_secs(10), world.feed.changed()).await.unwrap();
         world.insert(&format!("key-{round}")).await;
         listening(&mut world.feed).await;
         world.insert(&format!("later-{round}")).await;
-        timeout(Duration::from_secs(10), world.feed.pinged()).await.unwrap();
+        timeout(Duration::from_secs(10), world.feed.changed()).await.unwrap();
         assert!(!world.feed.poll().await.unwrap().is_empty());
     }
 }
 
 /// Waits until word of changes can arrive, and takes that which a new connection brings.
-async fn listening(feed: &mut Feed) {
+async fn listening(feed: &mut BoxedChangeFeed) {
     let waiting = async {
         while feed.is_listening() != Some(true) {
             tokio::task::yield_now().await;
         }
     };
     timeout(Duration::from_secs(10), waiting).await.unwrap();
-    while timeout(Duration::from_millis(50), feed.pinged()).await.is_ok() {}
+    while timeout(Duration::from_millis(50), feed.changed()).await.is_ok() {}
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
-use tower_api_key::backend::{Backend, BackendError, Change, Feed, Grace, KeyStore};
+use tower_api_key::backend::{Backend, BackendError, BoxedChangeFeed, Change, Grace, KeyStore};
 use tower_api_key::digest::Digest;
 use tower_api_key::reject::Reason;
 use tower_api_key::{Authenticator, KeyId, PostgresStore, Record, Timestamp};
@@ -20,16 +20,16 @@ impl Backend for Deaf {
         self.0.find(digest).await
     }
 
-    fn feed(&self) -> Option<Feed> {
+    fn feed(&self) -> Option<BoxedChangeFeed> {
         self.0.feed()
     }
 
-    fn look_ups_at_once(&self) -> usize {
-        self.0.look_ups_at_once()
+    fn max_concurrent_lookups(&self) -> usize {
+        self.0.max_concurrent_lookups()
     }
 
-    async fn first_used(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
-        self.0.first_used(id, at).await
+    async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
+        self.0.record_first_use(id, at).await
     }
 }
 

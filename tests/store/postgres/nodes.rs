@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use http::Request;
 use sqlx::{AssertSqlSafe, PgPool};
 use tower::ServiceExt;
-use tower_api_key::backend::{Backend, Feed, KeyStore, Propagation};
+use tower_api_key::backend::{Backend, BoxedChangeFeed, KeyStore, Propagation};
 use tower_api_key::manage::{KeyManager, ManageSettings, NewKey, Wait, routes};
 use tower_api_key::{AuthenticateLayer, Authenticator, KeyFormat, Owner, PostgresStore, Requirement, Scopes};
 
@@ -48,7 +48,7 @@ impl World {
     }
 
     /// The feed of a node called "reader 7", which has polled once.
-    async fn reader(&self) -> Feed {
+    async fn reader(&self) -> BoxedChangeFeed {
         let store = PostgresStore::open(&self.database.url()).await.unwrap();
         let mut feed = store.node_name("reader 7").feed().unwrap();
         feed.lease(Duration::from_secs(3_600), Duration::ZERO);
@@ -120,7 +120,7 @@ async fn a_node_that_may_have_missed_what_left_the_feed_is_waited_for() {
     world.add_silent_node().await;
     world.store.insert(samples::plain("key")).await.unwrap();
     world.store.revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap();
-    world.run("UPDATE tower_api_key_change_cut SET tx = (SELECT tx FROM tower_api_key_change ORDER BY seq DESC LIMIT 1)").await;
+    world.run("UPDATE tower_api_key_change_trim SET tx = (SELECT tx FROM tower_api_key_change ORDER BY seq DESC LIMIT 1)").await;
     world.run("DELETE FROM tower_api_key_change").await;
     // It was revoked before, so that there is no new change to acknowledge.
     let reached = world.manager.revoke_everywhere(&samples::id("key"), "lost").await.unwrap();
@@ -188,7 +188,7 @@ async fn a_caller_that_does_not_wait_for_the_lease_is_told_which_nodes_are_behin
     let reached = world.manager.revoke_and_wait(&samples::id("key"), "lost", wait).await.unwrap();
     assert_eq!(reached, Propagation::ThisProcess { missing: vec!["reader 7".into()] });
     feed.poll().await.unwrap();
-    feed.applied().await.unwrap();
+    feed.ack().await.unwrap();
     let reached = world.manager.revoke_and_wait(&samples::id("key"), "lost", Wait::new()).await.unwrap();
     assert_eq!(reached, Propagation::EveryNode);
 }

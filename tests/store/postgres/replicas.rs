@@ -1,4 +1,4 @@
-//! Look-ups on a standby: it is asked where it has what is known already, and only there.
+//! Lookups on a standby: it is asked where it has what is known already, and only there.
 
 use std::time::Duration;
 
@@ -173,7 +173,7 @@ async fn a_standby_that_is_seconds_behind_lets_no_revoked_key_in_and_calls_no_go
         return;
     }
     let Some(world) = World::with_delay(Duration::from_secs(3)).await else { return };
-    // Each request is a look-up, so that each one shows where it was answered from.
+    // Each request is a lookup, so that each one shows where it was answered from.
     let node = Authenticator::builder(world.store.clone())
         .positive_ttl(Duration::ZERO)
         .negative_ttl(Duration::ZERO)

@@ -13,7 +13,7 @@ const RESTORED: &str = include_str!("../../../src/guide/restored.sql");
 /// The log as a dump brings it along.
 const FROM_ELSEWHERE: &str =
     "INSERT INTO tower_api_key_change (tx, kind) VALUES ('900000000000', 'everything');
-    UPDATE tower_api_key_change_cut SET tx = '900000000000'";
+    UPDATE tower_api_key_change_trim SET tx = '900000000000'";
 
 #[tokio::test]
 async fn what_the_guide_says_to_do_after_a_restore_ends_that_every_poll_finds_everything_changed() {
@@ -28,7 +28,7 @@ async fn what_the_guide_says_to_do_after_a_restore_ends_that_every_poll_finds_ev
     feed.poll().await.unwrap();
     for _ in 0..3 {
         assert_eq!(feed.poll().await.unwrap(), [Change::Everything]);
-        feed.applied().await.unwrap();
+        feed.ack().await.unwrap();
     }
     assert_ne!(
         store.wait_applied(Duration::from_millis(100), Duration::MAX).await,
@@ -43,6 +43,6 @@ async fn what_the_guide_says_to_do_after_a_restore_ends_that_every_poll_finds_ev
     assert_eq!(feed.poll().await.unwrap(), []);
     store.insert(samples::plain("key")).await.unwrap();
     assert_eq!(feed.poll().await.unwrap(), [Change::Changed(samples::digest("key"))]);
-    feed.applied().await.unwrap();
+    feed.ack().await.unwrap();
     assert_eq!(store.wait_applied(Duration::from_secs(10), Duration::MAX).await, Propagation::EveryNode);
 }

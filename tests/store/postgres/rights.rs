@@ -111,7 +111,7 @@ async fn whoever_manages_keys_can_do_so() {
     let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap());
     let reached = manager.revoke_everywhere(&samples::id("new"), "lost").await.unwrap();
     assert_eq!(reached, Propagation::EveryNode);
-    assert_eq!(store.delete_ended(END_OF_TIME).await.unwrap(), 1);
+    assert_eq!(store.purge_ended(END_OF_TIME).await.unwrap(), 1);
     assert!(store.audit_log(None, None, 10).await.unwrap().len() > 3);
     assert!(store.forget_before(END_OF_TIME).await.unwrap() > 3);
     // More changes than one, so that an old one is taken off the log.

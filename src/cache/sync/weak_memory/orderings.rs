@@ -16,9 +16,9 @@ use loom::sync::{Arc, Mutex};
 use loom::thread;
 
 use super::INSTEAD;
+use crate::cache::dual_instant::DualInstant;
+use crate::cache::generation::{Stamp, Stamps};
 use crate::cache::lease::Lease;
-use crate::cache::now::Now;
-use crate::cache::stamp::{Stamp, Stamps};
 use crate::cache::sync::Ordering::{self, Acquire, Relaxed, Release};
 use crate::clock::{Moment, Timestamp};
 use crate::digest::Digest;
@@ -111,8 +111,8 @@ fn the_model_notices_stamps_that_are_bumped_without_order() {
 }
 
 /// A moment, by a wall clock that never ends the lease.
-fn at(nanos: u64) -> Now {
-    Now { monotonic: Moment::from_nanos(nanos), wall: Timestamp::from_unix_millis(1) }
+fn at(nanos: u64) -> DualInstant {
+    DualInstant { monotonic: Moment::from_nanos(nanos), wall: Timestamp::from_unix_millis(1) }
 }
 
 /// A poll that brings a change and renews the lease, and a request after the end of the lease before.

@@ -10,12 +10,12 @@ CREATE TABLE tower_api_key_node (
 
 -- The highest transaction of which a change was taken off the feed, in one row: whoever was not told of all changes from there on
 -- cannot tell what has changed.
-CREATE TABLE tower_api_key_change_cut (tx XID8 NOT NULL);
-INSERT INTO tower_api_key_change_cut (tx) VALUES ('0');
+CREATE TABLE tower_api_key_change_trim (tx XID8 NOT NULL);
+INSERT INTO tower_api_key_change_trim (tx) VALUES ('0');
 
 -- What a server calls its time: emptied by itself when a server has crashed or is promoted, as what is unlogged does, and then given
 -- another name. Whoever reads it is told an error by a standby, which may be behind.
-CREATE UNLOGGED TABLE tower_api_key_era (
+CREATE UNLOGGED TABLE tower_api_key_epoch (
     is_only BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (is_only),
-    era     TEXT NOT NULL DEFAULT gen_random_uuid()::TEXT
+    epoch     TEXT NOT NULL DEFAULT gen_random_uuid()::TEXT
 );

@@ -1,2 +1,2 @@
 -- The text of a key that is no secret.
-ALTER TABLE tower_api_key ADD COLUMN readable TEXT;
+ALTER TABLE tower_api_key ADD COLUMN retrievable TEXT;

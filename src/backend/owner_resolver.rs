@@ -1,0 +1,239 @@
+//! Who owns keys, as the application knows it: the read side.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Backend, BackendError, BoxedChangeFeed, Change, ChangeFeed, Subscriber};
+use crate::clock::Timestamp;
+use crate::digest::Digest;
+use crate::key::KeyId;
+use crate::owner::{Organization, Owner, User};
+use crate::password_hash::PasswordHash;
+use crate::race::comes_first;
+use crate::record::Record;
+
+/// What is known of the owners of keys: for an application that has tables of its own for organizations and people.
+///
+/// [`WithOwnerResolver`] puts it beside a store of keys. An application without such tables uses those of an
+/// [`OwnerStore`](super::OwnerStore).
+pub trait OwnerResolver: Send + Sync + 'static {
+    /// Returns the organization with this id, or `None` if there is none. Keys of an organization that does not exist are
+    /// unknown.
+    ///
+    /// # Errors
+    ///
+    /// When the question could not be answered. Never report an outage as `None`.
+    fn organization(
+        &self,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<Organization>, BackendError>> + Send;
+
+    /// Returns the person with this e-mail (its ASCII letters are in lower case), the memberships included, or `None` if there
+    /// is none. Keys of a person who does not exist are unknown.
+    ///
+    /// # Errors
+    ///
+    /// As for [`organization`](Self::organization).
+    fn user(&self, email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send;
+
+    /// Takes the one who wants to hear of changes, as [`Backend::subscribe`] does: of [`Change::Everything`] when an organization
+    /// has changed, and of [`Change::of_user`] and the digests of the person's keys, or of everything, when a person has. The
+    /// default ignores it: changes then wait for the time to live of the cache.
+    fn subscribe(&self, subscriber: Subscriber) {
+        drop(subscriber);
+    }
+
+    /// Returns a reader of the changes that other processes make, as [`Backend::feed`] does.
+    fn feed(&self) -> Option<BoxedChangeFeed> {
+        None
+    }
+
+    /// Replaces the hash of a person's password by one of the same password with other parameters, unless the hash has
+    /// changed meanwhile. The default does nothing.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be written down. It is tried again the next time that the password is verified.
+    fn replace_password_hash(
+        &self,
+        email: &str,
+        from: &PasswordHash,
+        to: &PasswordHash,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
+        let _ = (email, from, to);
+        std::future::ready(Ok(()))
+    }
+}
+
+/// A store of keys whose owners are known to someone else.
+///
+/// ```
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// use tower_api_key::backend::{Backend, BackendError, OwnerResolver, KeyStore, WithOwnerResolver};
+/// use tower_api_key::{Digester, KeyId, Membership, MemoryStore, Organization, Owner, Record, Scopes, User};
+///
+/// /// A company in which everyone may read.
+/// struct Company;
+///
+/// impl OwnerResolver for Company {
+///     async fn organization(&self, id: &str) -> Result<Option<Organization>, BackendError> {
+///         Ok((id == "acme").then(|| Organization::new(id)))
+///     }
+///
+///     async fn user(&self, email: &str) -> Result<Option<User>, BackendError> {
+///         let scopes = Scopes::parse("notes.read").map_err(BackendError::corrupt)?;
+///         let reader = Membership::new(Organization::new("acme"), "reader", scopes);
+///         Ok(email.ends_with("@example.com").then(|| User::new(email, [reader])))
+///     }
+/// }
+///
+/// let keys = MemoryStore::new();
+/// for (id, email) in [("key_1", "ann@example.com"), ("key_2", "ann@example.org")] {
+///     let digest = Digester::sha256().digest(id.as_bytes());
+///     keys.insert(Record::imported(KeyId::new(id)?, digest, Owner::user(email, []))).await?;
+/// }
+/// let backend = WithOwnerResolver::new(keys, Company);
+/// let found = backend.find(&Digester::sha256().digest(b"key_1")).await?.expect("the key");
+/// assert_eq!(&*found.owner.organizations().next().expect("a membership").id, "acme");
+/// assert!(backend.find(&Digester::sha256().digest(b"key_2")).await?.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct WithOwnerResolver<K, D> {
+    keys: K,
+    directory: D,
+}
+
+impl<K: Backend, D: OwnerResolver> WithOwnerResolver<K, D> {
+    /// Puts a directory beside a store of keys.
+    pub fn new(keys: K, directory: D) -> Self {
+        Self { keys, directory }
+    }
+
+    /// Returns the owner as the directory knows it.
+    async fn current(&self, owner: &Owner) -> Result<Option<Owner>, BackendError> {
+        Ok(match owner {
+            Owner::Organization(own) => self.directory.organization(&own.id).await?.map(Owner::Organization),
+            Owner::Project(own) => {
+                let organization = self.directory.organization(&own.organization.id).await?;
+                organization.map(|organization| Owner::project(organization, own.id.clone()))
+            }
+            Owner::User(own) => {
+                self.directory.user(&own.email).await?.map(|user| Owner::User(user.with_password(None)))
+            }
+        })
+    }
+}
+
+impl<K: Backend, D: OwnerResolver> Backend for WithOwnerResolver<K, D> {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        let Some(record) = self.keys.find(digest).await? else { return Ok(None) };
+        let owner = self.current(&record.owner).await?;
+        Ok(owner.map(|owner| Record { owner, ..record }))
+    }
+
+    async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
+        self.directory.user(email).await
+    }
+
+    fn subscribe(&self, subscriber: Subscriber) {
+        self.keys.subscribe(subscriber.clone());
+        self.directory.subscribe(subscriber);
+    }
+
+    fn feed(&self) -> Option<BoxedChangeFeed> {
+        match (self.keys.feed(), self.directory.feed()) {
+            (Some(keys), Some(directory)) => {
+                Some(BoxedChangeFeed::new(Both { keys, directory, seen: Vec::new() }))
+            }
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn max_concurrent_lookups(&self) -> usize {
+        self.keys.max_concurrent_lookups()
+    }
+
+    async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
+        self.keys.record_first_use(id, at).await
+    }
+
+    async fn replace_password_hash(
+        &self,
+        email: &str,
+        from: &PasswordHash,
+        to: &PasswordHash,
+    ) -> Result<(), BackendError> {
+        self.directory.replace_password_hash(email, from, to).await
+    }
+}
+
+/// The changes of keys and of owners.
+struct Both {
+    keys: BoxedChangeFeed,
+    directory: BoxedChangeFeed,
+    /// Changes of keys, while those of the directory are still to be read: a poll that fails half-way loses nothing.
+    seen: Vec<Change>,
+}
+
+impl ChangeFeed for Both {
+    async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+        self.seen.extend(self.keys.poll().await?);
+        let of_owners = self.directory.poll().await?;
+        Ok(std::mem::take(&mut self.seen).into_iter().chain(of_owners).collect())
+    }
+
+    fn lease(&mut self, length: Duration, grace: Duration) {
+        self.keys.lease(length, grace);
+        self.directory.lease(length, grace);
+    }
+
+    async fn ack(&mut self) -> Result<(), BackendError> {
+        self.keys.ack().await?;
+        self.directory.ack().await
+    }
+
+    async fn changed(&mut self) {
+        comes_first(self.keys.changed(), self.directory.changed()).await;
+    }
+
+    fn is_listening(&self) -> Option<bool> {
+        match (self.keys.is_listening(), self.directory.is_listening()) {
+            (Some(keys), Some(directory)) => Some(keys && directory),
+            (one, other) => one.or(other),
+        }
+    }
+}
+
+impl<D: OwnerResolver> OwnerResolver for Arc<D> {
+    fn organization(
+        &self,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<Organization>, BackendError>> + Send {
+        (**self).organization(id)
+    }
+
+    fn user(&self, email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send {
+        (**self).user(email)
+    }
+
+    fn subscribe(&self, subscriber: Subscriber) {
+        (**self).subscribe(subscriber);
+    }
+
+    fn feed(&self) -> Option<BoxedChangeFeed> {
+        (**self).feed()
+    }
+
+    fn replace_password_hash(
+        &self,
+        email: &str,
+        from: &PasswordHash,
+        to: &PasswordHash,
+    ) -> impl Future<Output = Result<(), BackendError>> + Send {
+        (**self).replace_password_hash(email, from, to)
+    }
+}

@@ -1,0 +1,191 @@
+//! Connections of one kind, each for one question at a time.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::spawn;
+use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+
+use super::derived_pool::{Adapt, DerivedPool};
+use super::dialect::Pool;
+use super::pooled_connection::{PooledConnection, RETURN_TIMEOUT, in_time};
+use crate::backend::BackendError;
+use crate::race::unless;
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The pause after a connection that could not be made, where others were.
+const CONNECT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a poll waits for its own connection before it takes one of lookups. A server may have given it to these.
+const OWN_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// How long a request waits for a connection of management.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections of one kind. There is a permit for each connection that was had: where a server has fewer connections to give than a
+/// pool may have, lookups wait for those that are there, and not for one that is refused.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Connections(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    pool: DerivedPool,
+    permits: Arc<Semaphore>,
+    /// Permits, used or not.
+    had: AtomicUsize,
+    most: usize,
+    /// Places for those that wait, where they are limited.
+    queue: Option<Semaphore>,
+    /// Held while a connection is made. One is made at a time.
+    making: Arc<Mutex<()>>,
+    /// Word that a permit was given up.
+    lost: Notify,
+    /// Those that are used where none of these can be had.
+    other: Option<Connections>,
+}
+
+impl Connections {
+    /// Uses all connections of a pool.
+    #[allow(dead_code, reason = "not every database has replicas")]
+    pub(in super::super) fn all_of(pool: Pool) -> Self {
+        Self::new(DerivedPool::of(pool), usize::MAX, None, None)
+    }
+
+    /// Makes connections of its own as another pool makes its own.
+    pub(super) fn like_those_of(pool: &Pool, connections: u32, adapt: Adapt, other: Option<Self>) -> Self {
+        Self::new(DerivedPool::beside(pool, connections, adapt), usize::MAX, None, other)
+    }
+
+    pub(super) fn new(pool: DerivedPool, most: usize, queue: Option<usize>, other: Option<Self>) -> Self {
+        let most = most.min(pool.pool().options().get_max_connections() as usize);
+        Self(Arc::new(Shared {
+            pool,
+            permits: Arc::new(Semaphore::new(0)),
+            had: AtomicUsize::new(0),
+            most,
+            queue: queue.map(Semaphore::new),
+            making: Arc::default(),
+            lost: Notify::new(),
+            other,
+        }))
+    }
+
+    pub(in super::super) fn pool(&self) -> &Pool {
+        self.0.pool.pool()
+    }
+
+    /// Returns the most connections that are used at a time.
+    pub(super) fn most(&self) -> usize {
+        self.0.most
+    }
+
+    /// Takes a connection for one question.
+    pub(in super::super) async fn acquire(&self) -> Result<PooledConnection, BackendError> {
+        let Some(other) = &self.0.other else { return self.acquire_own().await };
+        match timeout(OWN_TIMEOUT, self.acquire_own()).await {
+            Ok(Ok(own)) => Ok(own),
+            _ => other.acquire_own().await,
+        }
+    }
+
+    async fn acquire_own(&self) -> Result<PooledConnection, BackendError> {
+        loop {
+            let mut permit = Permit { permit: Some(self.queue().await?), shared: Arc::clone(&self.0) };
+            match self.0.pool.acquire().await {
+                Ok(connection) => return Ok(PooledConnection::new(connection, permit.permit.take())),
+                Err(error) => {
+                    drop(permit);
+                    // Another permit may have a connection.
+                    if self.0.had.load(Ordering::Relaxed) == 0 {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn queue(&self) -> Result<OwnedSemaphorePermit, BackendError> {
+        let Some(queue) = &self.0.queue else { return self.permit().await };
+        let _place = queue.try_acquire().map_err(|_| BackendError::busy())?;
+        timeout(QUEUE_TIMEOUT, self.permit()).await.map_err(|_| BackendError::busy())?
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, BackendError> {
+        let Shared { permits, had, .. } = &*self.0;
+        if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+            return Ok(permit);
+        }
+        let mut permit = pin!(Arc::clone(permits).acquire_owned());
+        loop {
+            let mut taken = None;
+            let taking = async { taken = Some(permit.as_mut().await) };
+            match unless(taking, self.make_one()).await {
+                Some(Err(error)) if had.load(Ordering::Relaxed) == 0 => return Err(error),
+                Some(_) => {}
+                None => return taken.expect("a permit").map_err(BackendError::unavailable),
+            }
+        }
+    }
+
+    /// Makes a connection, or waits until one may be made.
+    async fn make_one(&self) -> Result<(), BackendError> {
+        let turn = Arc::clone(&self.0.making).lock_owned().await;
+        let mut lost = pin!(self.0.lost.notified());
+        lost.as_mut().enable();
+        if self.0.had.load(Ordering::Relaxed) >= self.0.most {
+            drop(turn);
+            lost.await;
+            return Ok(());
+        }
+        let shared = Arc::clone(&self.0);
+        // A task, because a waiter that is served meanwhile, or gives up, must not waste a connection that is half made.
+        let making = spawn(async move {
+            let made = shared.make().await;
+            drop(turn);
+            made
+        });
+        making.await.unwrap_or_else(|panic| Err(BackendError::unavailable(panic)))
+    }
+}
+
+impl Shared {
+    #[allow(clippy::disallowed_methods, reason = "a server takes the time that it takes")]
+    async fn make(&self) -> Result<(), BackendError> {
+        match in_time(CONNECT_TIMEOUT, self.pool.acquire()).await {
+            Ok(mut connection) => {
+                let _ = timeout(RETURN_TIMEOUT, connection.return_to_pool()).await;
+                self.had.fetch_add(1, Ordering::Relaxed);
+                self.permits.add_permits(1);
+                Ok(())
+            }
+            Err(error) => {
+                if self.had.load(Ordering::Relaxed) > 0 {
+                    sleep(CONNECT_PAUSE).await;
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A permit, which is given up if no connection comes of it.
+#[derive(Debug)]
+struct Permit {
+    permit: Option<OwnedSemaphorePermit>,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(permit) = self.permit.take() {
+            permit.forget();
+            self.shared.had.fetch_sub(1, Ordering::Relaxed);
+            self.shared.lost.notify_waiters();
+        }
+    }
+}

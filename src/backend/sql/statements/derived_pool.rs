@@ -1,0 +1,60 @@
+//! Pools that imitate another one.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sqlx::pool::PoolConnection;
+
+use super::dialect::{ConnectOptions, Database, Pool};
+use crate::backend::BackendError;
+
+/// Changes the options of another pool for connections that an application does not use.
+pub(in super::super) type Adapt = fn(ConnectOptions) -> ConnectOptions;
+
+/// A pool, and the one whose connections it imitates.
+pub(super) struct DerivedPool {
+    own: Pool,
+    other: Option<(Pool, Adapt)>,
+    options: Mutex<Arc<ConnectOptions>>,
+}
+
+/// Without the options, which show a password.
+impl fmt::Debug for DerivedPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DerivedPool").field("own", &self.own).finish_non_exhaustive()
+    }
+}
+
+impl DerivedPool {
+    pub(super) fn of(pool: Pool) -> Self {
+        Self { options: Mutex::new(pool.connect_options()), own: pool, other: None }
+    }
+
+    pub(super) fn beside(pool: &Pool, connections: u32, adapt: Adapt) -> Self {
+        // What is given up for its age may be had by nothing but another's end: a server gives no more than it has.
+        let options = pool.options().clone().min_connections(0).max_connections(connections);
+        let options = options.idle_timeout(None).max_lifetime(None);
+        let own = options.connect_lazy_with(adapt((*pool.connect_options()).clone()));
+        Self { options: Mutex::new(pool.connect_options()), own, other: Some((pool.clone(), adapt)) }
+    }
+
+    pub(super) fn pool(&self) -> &Pool {
+        &self.own
+    }
+
+    pub(super) async fn acquire(&self) -> Result<PoolConnection<Database>, BackendError> {
+        self.follow();
+        self.own.acquire().await.map_err(BackendError::unavailable)
+    }
+
+    /// Takes over new options of the other pool, such as the next password of a role.
+    fn follow(&self) {
+        let Some((other, adapt)) = &self.other else { return };
+        let theirs = other.connect_options();
+        let mut options = self.options.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&options, &theirs) {
+            self.own.set_connect_options(adapt((*theirs).clone()));
+            *options = theirs;
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Bringing a database up to date.
+
+use sqlx::{Connection, Row as _};
+
+use super::connections::Connections;
+use super::dialect::{BEGIN, DatabaseConnection, DatabaseTransaction, Namespace, PREPARE, Row, SCHEMA};
+use super::pooled_connection::{ask, ask_on};
+use crate::backend::BackendError;
+use crate::backend::sql::{Applied, Migration, check};
+
+/// Applies the steps that are missing, in one transaction: a process that is killed half-way leaves nothing behind, and of
+/// several that start at once one does the work. Returns where the tables are.
+///
+/// # Errors
+///
+/// When the database cannot be written, or its schema is not one that this version of the crate left behind.
+pub(in super::super) async fn migrate(connections: &Connections) -> Result<Namespace, BackendError> {
+    ask!(connections, |connection| migrate_on(connection)).await
+}
+
+async fn migrate_on(connection: &mut DatabaseConnection) -> Result<Namespace, BackendError> {
+    let mut transaction = connection.begin_with(BEGIN).await.map_err(BackendError::unavailable)?;
+    let namespace = Namespace::find(&mut transaction).await?;
+    for statement in PREPARE {
+        sqlx::query(*statement).execute(&mut *transaction).await.map_err(BackendError::unavailable)?;
+    }
+    let applied = ledger(&mut transaction).await?;
+    for migration in check(SCHEMA, &applied)? {
+        apply(&mut transaction, migration).await?;
+    }
+    transaction.commit().await.map_err(BackendError::unavailable)?;
+    Ok(namespace)
+}
+
+/// Reads what was applied. The write lock is held, so that an error here is about a table of another shape.
+async fn ledger(transaction: &mut DatabaseTransaction<'_>) -> Result<Vec<Applied>, BackendError> {
+    let rows = sqlx::query("SELECT version, checksum FROM tower_api_key_migration ORDER BY version")
+        .fetch_all(&mut **transaction)
+        .await
+        .map_err(BackendError::corrupt)?;
+    let read = |row: &Row| Ok((row.try_get("version")?, row.try_get("checksum")?));
+    rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(BackendError::corrupt)
+}
+
+async fn apply(transaction: &mut DatabaseTransaction<'_>, migration: &Migration) -> Result<(), BackendError> {
+    let Migration { version, name, sql } = migration;
+    sqlx::raw_sql(*sql).execute(&mut **transaction).await.map_err(|error| {
+        BackendError::corrupt(format!("version {version} ({name}) of the schema cannot be applied: {error}"))
+    })?;
+    sqlx::query("INSERT INTO tower_api_key_migration (version, name, checksum) VALUES ($1, $2, $3)")
+        .bind(version)
+        .bind(name)
+        .bind(&migration.checksum()[..])
+        .execute(&mut **transaction)
+        .await
+        .map_err(BackendError::unavailable)?;
+    Ok(())
+}

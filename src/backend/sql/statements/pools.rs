@@ -1,0 +1,73 @@
+//! The connections of a store, divided by what they are for: what waits for one kind of work holds none of another.
+
+use super::connections::Connections;
+use super::derived_pool::{Adapt, DerivedPool};
+use super::dialect::{LOOKUPS, POLLS_MAY_BORROW, Pool};
+
+/// Connections for each kind of work.
+const READS: usize = 2;
+const WRITES: usize = 2;
+const REVOCATIONS: usize = 1;
+const CLOSURES: usize = 1;
+const BACKGROUND: usize = 1;
+
+/// Requests that wait for a connection of management.
+const QUEUE_LENGTH: usize = 256;
+
+/// The connections of a store.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Pools {
+    /// For the records of credentials.
+    pub(in super::super) lookups: Connections,
+    /// For the change feed.
+    pub(in super::super) polling: Connections,
+    /// For lists and usage, which management asks for.
+    pub(super) reads: Connections,
+    /// For changes, which management makes.
+    pub(in super::super) writes: Connections,
+    /// For revocations of one key by the application, which wait for no other change.
+    pub(super) revocations: Connections,
+    /// For owners that are deleted or disabled.
+    pub(super) closures: Connections,
+    /// For usage, first uses and hashes, which the store notes by itself.
+    pub(super) background: Connections,
+}
+
+impl Pools {
+    /// Uses the connections of a pool for management. Lookups and polls have pools of their own, whose connections are made in the same
+    /// way, so that nothing else can hold them.
+    pub(in super::super) fn beside(pool: &Pool, adapt: Adapt) -> Self {
+        let lookups = LOOKUPS.min(pool.options().get_max_connections());
+        let lookups = Connections::like_those_of(pool, lookups, adapt, None);
+        let polling = Connections::like_those_of(pool, 1, adapt, POLLS_MAY_BORROW.then(|| lookups.clone()));
+        Self { lookups, polling, ..Self::shared(pool) }
+    }
+
+    /// Uses one pool for everything: the connections of a database in memory, which others would not find.
+    pub(in super::super) fn shared(pool: &Pool) -> Self {
+        let some = |connections| Connections::new(DerivedPool::of(pool.clone()), connections, None, None);
+        let queued = |connections| {
+            Connections::new(DerivedPool::of(pool.clone()), connections, Some(QUEUE_LENGTH), None)
+        };
+        Self {
+            lookups: some(usize::MAX),
+            polling: some(1),
+            reads: queued(READS),
+            writes: queued(WRITES),
+            revocations: queued(REVOCATIONS),
+            closures: queued(CLOSURES),
+            background: some(BACKGROUND),
+        }
+    }
+
+    /// The connections of management's pool.
+    pub(in super::super) const MANAGEMENT: u32 =
+        (READS + WRITES + REVOCATIONS + CLOSURES + BACKGROUND) as u32;
+
+    pub(in super::super) async fn close(&self) {
+        // Those of management are of one pool.
+        for connections in [&self.lookups, &self.polling, &self.writes] {
+            connections.pool().close().await;
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Looking keys up.
+
+use sqlx::error::UnexpectedNullError;
+use sqlx::{Decode, Executor, FromRow, QueryBuilder, Row as _, Type};
+
+use super::dialect::{
+    Database, DatabaseTransaction, LOCK_ROW, Namespace, Row, is_unfit, memberships, up_to_date,
+};
+use super::filter::restrict;
+use crate::backend::sql::{KeyRow, OwnerFacts, columns};
+use crate::backend::{BackendError, KeyFilter};
+use crate::digest::Digest;
+use crate::key::KeyId;
+use crate::record::Record;
+
+/// Reads keys, with what is known of their owners: in one statement, so that both are as of one moment.
+macro_rules! select_keys {
+    () => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            ", disabled, requires_sso, CASE WHEN owner_email IS NOT NULL THEN ",
+            memberships!("owner_email"),
+            " END AS memberships FROM tower_api_key LEFT JOIN tower_api_key_organization ON organization = owner_organization"
+        )
+    };
+}
+
+/// A key, and what is known of its owner.
+struct FoundKey {
+    key: KeyRow,
+    facts: OwnerFacts,
+}
+
+pub(super) async fn by_digest<'c>(
+    database: impl Executor<'c, Database = Database>,
+    namespace: &Namespace,
+    digest: &Digest,
+) -> Result<Option<Record>, BackendError> {
+    const FIND: &str = concat!(select_keys!(), " WHERE digest = $1", up_to_date!());
+    decode(
+        sqlx::query_as(namespace.qualify(FIND)).bind(&digest.as_bytes()[..]).fetch_optional(database).await,
+    )
+}
+
+/// As [`by_digest`], on a server that may be behind.
+#[allow(dead_code, reason = "not every database has such servers")]
+pub(in super::super) async fn by_digest_anywhere<'c>(
+    database: impl Executor<'c, Database = Database>,
+    namespace: &Namespace,
+    digest: &Digest,
+) -> Result<Option<Record>, BackendError> {
+    const FIND: &str = concat!(select_keys!(), " WHERE digest = $1");
+    decode(
+        sqlx::query_as(namespace.qualify(FIND)).bind(&digest.as_bytes()[..]).fetch_optional(database).await,
+    )
+}
+
+pub(super) async fn by_id<'c>(
+    database: impl Executor<'c, Database = Database>,
+    id: &KeyId,
+) -> Result<Option<Record>, BackendError> {
+    const GET: &str = concat!(select_keys!(), " WHERE id = $1");
+    decode(sqlx::query_as(GET).bind(id.as_str()).fetch_optional(database).await)
+}
+
+/// Returns a key that stays as it is until the transaction ends.
+pub(super) async fn by_id_to_change(
+    transaction: &mut DatabaseTransaction<'_>,
+    id: &KeyId,
+) -> Result<Option<Record>, BackendError> {
+    let mut query = QueryBuilder::new(concat!(select_keys!(), " WHERE id = "));
+    query.push_bind(id.as_str()).push(LOCK_ROW);
+    decode(query.build_query_as().fetch_optional(&mut **transaction).await)
+}
+
+/// Returns the first `limit` keys that a filter means, behind one of them.
+pub(super) async fn page<'c>(
+    database: impl Executor<'c, Database = Database>,
+    filter: &KeyFilter,
+    after: Option<&KeyId>,
+    limit: usize,
+) -> Result<Vec<Record>, BackendError> {
+    let mut query = QueryBuilder::new(concat!(select_keys!(), " WHERE TRUE"));
+    restrict(&mut query, filter);
+    if let Some(after) = after {
+        query.push(" AND id > ").push_bind(after.as_str());
+    }
+    query.push(" ORDER BY id LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    let rows: Vec<FoundKey> = query.build_query_as().fetch_all(database).await.map_err(understand)?;
+    rows.into_iter().map(FoundKey::decode).collect()
+}
+
+fn decode(row: Result<Option<FoundKey>, sqlx::Error>) -> Result<Option<Record>, BackendError> {
+    row.map_err(understand)?.map(FoundKey::decode).transpose()
+}
+
+impl FoundKey {
+    fn decode(self) -> Result<Record, BackendError> {
+        let mut record = self.key.decode()?;
+        self.facts.complete(&mut record.owner)?;
+        Ok(record)
+    }
+}
+
+/// Tells a row that cannot be read, and a value that cannot be asked for, from a store that cannot be read.
+pub(super) fn understand(error: sqlx::Error) -> BackendError {
+    match error {
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => BackendError::corrupt(error),
+        error if cannot_be_held(&error) => BackendError::invalid(error),
+        error => BackendError::unavailable(error),
+    }
+}
+
+/// Returns whether a statement has a value that the database cannot hold, so that no row can have it.
+pub(super) fn cannot_be_held(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(is_unfit)
+}
+
+impl FromRow<'_, Row> for FoundKey {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        let facts = OwnerFacts {
+            disabled: row.try_get("disabled")?,
+            requires_sso: row.try_get("requires_sso")?,
+            memberships: row.try_get("memberships")?,
+        };
+        Ok(Self { key: KeyRow::from_row(row)?, facts })
+    }
+}
+
+impl FromRow<'_, Row> for KeyRow {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: required(row, "id")?,
+            digest: required(row, "digest")?,
+            hint: required(row, "hint")?,
+            name: required(row, "name")?,
+            owner_kind: required(row, "owner_kind")?,
+            owner_organization: row.try_get("owner_organization")?,
+            owner_email: row.try_get("owner_email")?,
+            owner_project: row.try_get("owner_project")?,
+            environment: required(row, "environment")?,
+            scopes: required(row, "scopes")?,
+            sources: required(row, "sources")?,
+            created_at: row.try_get("created_at")?,
+            created_by: row.try_get("created_by")?,
+            expires_at: row.try_get("expires_at")?,
+            revoked_at: row.try_get("revoked_at")?,
+            revoked_reason: row.try_get("revoked_reason")?,
+            rotated_from: row.try_get("rotated_from")?,
+            rotated_to: row.try_get("rotated_to")?,
+            last_used_at: row.try_get("last_used_at")?,
+            first_use_grace: row.try_get("first_use_grace")?,
+            metadata: required(row, "metadata")?,
+            revoked_by: row.try_get("revoked_by")?,
+            retrievable: row.try_get("retrievable")?,
+            labels: required(row, "labels")?,
+        })
+    }
+}
+
+/// Reads a column that is never empty. By itself, sqlx takes an SQL `NULL` for a text without characters.
+fn required<'r, T>(row: &'r Row, column: &str) -> Result<T, sqlx::Error>
+where
+    T: Decode<'r, Database> + Type<Database>,
+{
+    row.try_get::<Option<T>, _>(column)?.ok_or_else(|| sqlx::Error::ColumnDecode {
+        index: column.to_owned(),
+        source: UnexpectedNullError.into(),
+    })
+}

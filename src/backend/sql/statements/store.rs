@@ -1,0 +1,179 @@
+//! The store as others see it.
+
+use std::time::Duration;
+
+use super::Store;
+use super::dialect::{begin_read, end_read};
+use super::pooled_connection::{PATIENCE, ask, ask_on, in_time, limited, to_its_end};
+use super::write::{Write, Written, write};
+use super::{audit, owners, read};
+use crate::backend::sql::KeyRow;
+use crate::backend::{
+    Actor, AuditEntry, AuditLog, Backend, BackendError, BoxedChangeFeed, Changed, KeyAction, KeyChange,
+    KeyFilter, KeyStore, OwnerChange, OwnerStore, Propagation, Subscriber,
+};
+use crate::clock::Timestamp;
+use crate::digest::Digest;
+use crate::key::KeyId;
+use crate::owner::{Organization, Project, User};
+use crate::password_hash::PasswordHash;
+use crate::record::Record;
+
+impl Store {
+    async fn write(&self, change: Write) -> Result<Written, BackendError> {
+        in_time(PATIENCE, self.check_source()).await?;
+        let (connections, namespace) =
+            (change.connections(&self.connections).clone(), self.namespace.clone());
+        self.changes.commit(move |pending| write(connections, namespace, change, pending)).await
+    }
+}
+
+impl Backend for Store {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        self.last_check()?;
+        // What a replica does not have may be new.
+        if let Some(record) = self.find_on_replica(digest).await {
+            return Ok(Some(record));
+        }
+        ask!(self.connections.lookups, |connection| read::by_digest(connection, &self.namespace, digest))
+            .await
+    }
+
+    fn subscribe(&self, subscriber: Subscriber) {
+        self.changes.subscribe(subscriber);
+    }
+
+    fn feed(&self) -> Option<BoxedChangeFeed> {
+        Some(self.change_feed())
+    }
+
+    fn max_concurrent_lookups(&self) -> usize {
+        self.connections.lookups.most()
+    }
+
+    async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
+        self.write(Write::FirstUse(id.clone(), at)).await.map(drop)
+    }
+
+    async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
+        self.last_check()?;
+        ask!(self.connections.lookups, |connection| owners::user_alone(connection, &self.namespace, email))
+            .await
+    }
+
+    async fn replace_password_hash(
+        &self,
+        email: &str,
+        from: &PasswordHash,
+        to: &PasswordHash,
+    ) -> Result<(), BackendError> {
+        let rehash = OwnerChange::Rehash(email.into(), from.clone(), to.clone());
+        let change = Write::Owner(Box::new((rehash, Actor::system())));
+        self.write(change).await.map(drop)
+    }
+}
+
+impl OwnerStore for Store {
+    async fn change_owner(&self, change: OwnerChange, actor: Actor) -> Result<(), BackendError> {
+        self.write(Write::Owner(Box::new((change, actor)))).await.map(drop)
+    }
+
+    async fn organization(&self, id: &str) -> Result<Option<Organization>, BackendError> {
+        let id = id.to_owned();
+        limited!(self, |connection| owners::organization(connection, &id)).await
+    }
+
+    async fn members(
+        &self,
+        organization: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<User>, BackendError> {
+        let (organization, after) = (organization.to_owned(), after.map(str::to_owned));
+        limited!(self, |connection| owners::members(connection, &organization, after.as_deref(), limit)).await
+    }
+
+    async fn project(&self, organization: &str, id: &str) -> Result<Option<Project>, BackendError> {
+        let (organization, id) = (organization.to_owned(), id.to_owned());
+        limited!(self, |connection| owners::project(connection, &organization, &id)).await
+    }
+
+    async fn projects(
+        &self,
+        organization: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Project>, BackendError> {
+        let (organization, after) = (organization.to_owned(), after.map(str::to_owned));
+        limited!(self, |connection| owners::projects(connection, &organization, after.as_deref(), limit))
+            .await
+    }
+}
+
+impl KeyStore for Store {
+    async fn change(&self, change: KeyChange) -> Result<Changed, BackendError> {
+        if let KeyAction::Insert(record) | KeyAction::Replace(record, ..) = &change.action {
+            // What cannot be written is told before there is a transaction.
+            KeyRow::encode(record)?;
+        }
+        let (mut changed, mut after) = (Changed::default(), Some(String::new()));
+        // Other changes take their turn between batches.
+        while let Some(start) = after {
+            let write = Write::Keys(Box::new(change.clone()), start);
+            let Written { record, keys, last, .. } = self.write(write).await?;
+            (changed.record, changed.keys, after) = (record, changed.keys + keys, last);
+        }
+        Ok(changed)
+    }
+
+    async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {
+        let id = id.clone();
+        limited!(self, |connection| read::by_id(connection, &id)).await
+    }
+
+    async fn list(
+        &self,
+        filter: &KeyFilter,
+        after: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<Vec<Record>, BackendError> {
+        let (filter, after) = (filter.clone(), after.cloned());
+        limited!(self, |connection| read::page(connection, &filter, after.as_ref(), limit)).await
+    }
+
+    fn lists_nodes(&self) -> bool {
+        Self::LISTS_NODES
+    }
+
+    async fn wait_applied(&self, lease: Duration, at_most: Duration) -> Propagation {
+        self.wait_for_nodes(lease, at_most).await
+    }
+}
+
+impl AuditLog for Store {
+    async fn audit_log(
+        &self,
+        key: Option<&KeyId>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<AuditEntry>, BackendError> {
+        let key = key.cloned();
+        limited!(self, |connection| audit::page(connection, key.as_ref(), after, limit)).await
+    }
+
+    async fn forget_before(&self, end: Timestamp) -> Result<u64, BackendError> {
+        in_time(PATIENCE, self.check_source()).await?;
+        let mut forgotten = 0;
+        loop {
+            let forgetting = ask!(self.connections.writes, |connection| audit::forget_some_before(
+                connection,
+                &self.namespace,
+                end
+            ));
+            match in_time(PATIENCE, forgetting).await? {
+                0 => return Ok(forgotten),
+                some => forgotten += some,
+            }
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Changing keys. Each change is one transaction, which also writes the rows of the change feed.
+
+use std::time::Duration;
+
+use sqlx::{Connection, QueryBuilder};
+
+use super::actor::judge;
+use super::connections::Connections;
+use super::dialect::{
+    AFTER_CHANGES, BEGIN_CHANGE, BEGIN_MASS_CHANGE, Database, DatabaseConnection, DatabaseTransaction,
+    KEEP_OWNERS, LOCK_OWNERS, Namespace, is_crossed,
+};
+use super::keys::{key_locks, make, note_first_use};
+use super::locks::KeyLocks;
+use super::owners;
+use super::plans::database_error;
+use super::pooled_connection::{LONG_PATIENCE, PATIENCE, ask, ask_on, in_time};
+use super::pools::Pools;
+use super::read::cannot_be_held;
+use crate::backend::sql::{TOLD, encode_change};
+use crate::backend::{Actor, BackendError, Change, KeyAction, KeyChange, OwnerChange, PendingInvalidation};
+use crate::clock::Timestamp;
+use crate::key::KeyId;
+use crate::record::Record;
+
+/// So many rows are written with one statement that none has too many parameters.
+pub(super) const ROWS: usize = 500;
+
+/// A change, to be made in one transaction.
+#[derive(Clone)]
+#[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
+pub(super) enum Write {
+    /// Where it is made in batches, of the keys behind this id.
+    Keys(Box<KeyChange>, String),
+    FirstUse(KeyId, Timestamp),
+    Owner(Box<(OwnerChange, Actor)>),
+}
+
+impl Write {
+    /// Returns the statements that come before all others, so that a new key and a change of its owner do not miss each other, changes of
+    /// one or two keys and changes of many do not wait for each other, and what an actor rests on stays as it is.
+    fn locks(&self) -> &'static [&'static str] {
+        match self {
+            Self::FirstUse(..) => KEEP_OWNERS,
+            Self::Keys(change, _) => match change.action {
+                _ if is_last_resort(change) => &[],
+                KeyAction::Insert(_)
+                | KeyAction::Update(..)
+                | KeyAction::Rotate(..)
+                | KeyAction::Revoke(..) => KEEP_OWNERS,
+                _ => LOCK_OWNERS,
+            },
+            Self::Owner(..) => LOCK_OWNERS,
+        }
+    }
+
+    /// Returns the connections that the change is made on. The last thing that an operator can do against a caller waits for none of what the
+    /// caller does.
+    pub(super) fn connections<'c>(&self, connections: &'c Pools) -> &'c Connections {
+        match self {
+            Self::FirstUse(..) => &connections.background,
+            Self::Keys(change, _) if is_last_resort(change) => &connections.revocations,
+            Self::Keys(..) => &connections.writes,
+            Self::Owner(change) => match &change.0 {
+                OwnerChange::Rehash(..) => &connections.background,
+                OwnerChange::DeleteOrganization(..)
+                | OwnerChange::DeleteUser(..)
+                | OwnerChange::DeleteMembership(..)
+                | OwnerChange::DeleteProject(..) => &connections.closures,
+                OwnerChange::PutOrganization(organization) if organization.disabled => &connections.closures,
+                _ => &connections.writes,
+            },
+        }
+    }
+
+    fn is_about_many(&self) -> bool {
+        match self {
+            Self::FirstUse(..) => false,
+            Self::Keys(change, _) => {
+                matches!(change.action, KeyAction::RevokeAll(..) | KeyAction::Replace(..))
+            }
+            Self::Owner(change) => !matches!(
+                change.0,
+                OwnerChange::PutUser(..)
+                    | OwnerChange::SetPassword(..)
+                    | OwnerChange::Rehash(..)
+                    | OwnerChange::PutMembership(..)
+                    | OwnerChange::PutProject(..)
+            ),
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        if self.is_about_many() { LONG_PATIENCE } else { PATIENCE }
+    }
+
+    fn begin(&self) -> &'static str {
+        if self.is_about_many() { BEGIN_MASS_CHANGE } else { BEGIN_CHANGE }
+    }
+}
+
+/// Returns whether the application itself revokes one key. That rests on nothing, and waits for as little as it can.
+fn is_last_resort(change: &KeyChange) -> bool {
+    matches!(change.action, KeyAction::Revoke(..)) && change.actor.subject().is_none()
+}
+
+/// What was changed.
+#[derive(Default)]
+pub(super) struct Written {
+    /// The record that the change was about, where it was about one.
+    pub(super) record: Option<Record>,
+    /// How many keys were revoked or deleted, where any number of them may have been.
+    pub(super) keys: u64,
+    /// What others have to be told.
+    pub(super) changes: Vec<Change>,
+    /// How many of the changes are new. Others were made before.
+    pub(super) new: usize,
+    /// The last key of a batch, unless it was the last batch.
+    pub(super) last: Option<String>,
+}
+
+impl Written {
+    pub(super) fn one(change: Change) -> Self {
+        Self::several(vec![change])
+    }
+
+    /// A change that was made before.
+    pub(super) fn before(change: Change) -> Self {
+        Self { new: 0, ..Self::one(change) }
+    }
+
+    /// Any number of changes. More than are applied one by one are told as one.
+    pub(super) fn several(changes: Vec<Change>) -> Self {
+        let changes = if changes.len() > TOLD { vec![Change::Everything] } else { changes };
+        Self { new: changes.len(), changes, ..Self::default() }
+    }
+
+    pub(super) fn counted(changes: Vec<Change>) -> Self {
+        Self { keys: changes.len() as u64, ..Self::several(changes) }
+    }
+}
+
+/// Makes a change, and announces it.
+pub(super) async fn write(
+    connections: Connections,
+    namespace: Namespace,
+    write: Write,
+    mut pending: PendingInvalidation,
+) -> Result<Written, BackendError> {
+    let pending = &mut pending;
+    match attempt(&connections, &namespace, write.clone(), pending).await {
+        // Nothing was changed. Who was in the way has made its change, so one more attempt decides.
+        Err(error) if has_crossed(&error) => attempt(&connections, &namespace, write, pending).await,
+        outcome => outcome,
+    }
+}
+
+async fn attempt(
+    connections: &Connections,
+    namespace: &Namespace,
+    write: Write,
+    pending: &mut PendingInvalidation,
+) -> Result<Written, BackendError> {
+    let patience = write.patience();
+    let writing = ask!(connections, |connection| write_on(connection, namespace, write.clone(), pending));
+    in_time(patience, writing).await
+}
+
+fn has_crossed(error: &BackendError) -> bool {
+    database_error(error).is_some_and(is_crossed)
+}
+
+async fn write_on(
+    connection: &mut DatabaseConnection,
+    namespace: &Namespace,
+    write: Write,
+    pending: &mut PendingInvalidation,
+) -> Result<Written, BackendError> {
+    let begun = connection.begin_with(namespace.begin(write.begin())).await;
+    let mut transaction = begun.map_err(BackendError::unavailable)?;
+    for statement in write.locks() {
+        sqlx::query(*statement).execute(&mut *transaction).await.map_err(BackendError::unavailable)?;
+    }
+    let written = match write {
+        Write::Keys(change, after) => {
+            let mut change = *change;
+            key_locks(&mut transaction, &change).await?.acquire(&mut transaction).await?;
+            let standing = judge(&mut transaction, &change.actor).await?;
+            change.complete(standing.as_ref());
+            let written = make(&mut transaction, &change, standing.as_ref(), &after).await?;
+            log(&mut transaction, &written.changes[..written.new]).await?;
+            change.actor.check_time(standing.as_ref())?;
+            written
+        }
+        Write::FirstUse(id, at) => {
+            let written = note_first_use(&mut transaction, &id, at).await?;
+            log(&mut transaction, &written.changes[..written.new]).await?;
+            written
+        }
+        Write::Owner(change) => {
+            let (change, actor) = *change;
+            KeyLocks::of(&actor).acquire(&mut transaction).await?;
+            let standing = judge(&mut transaction, &actor).await?;
+            let written = owners::change(&mut transaction, change).await?;
+            log(&mut transaction, &written.changes[..written.new]).await?;
+            actor.check_time(standing.as_ref())?;
+            written
+        }
+    };
+    // From here on the commit may succeed without our hearing of it.
+    pending.set_all(written.changes.iter().map(|change| without_finality(*change)));
+    transaction.commit().await.map_err(BackendError::unavailable)?;
+    pending.set_all(written.changes.iter().copied());
+    Ok(written)
+}
+
+/// What can be said of a change that may not have come about: a key that is not revoked must not be taken for dead.
+fn without_finality(change: Change) -> Change {
+    match change {
+        Change::Revoked(digest) => Change::Changed(digest),
+        other => other,
+    }
+}
+
+/// Writes the rows of the change feed.
+async fn log(transaction: &mut DatabaseTransaction<'_>, changes: &[Change]) -> Result<(), BackendError> {
+    for changes in changes.chunks(ROWS) {
+        let mut query = QueryBuilder::<Database>::new("INSERT INTO tower_api_key_change (digest, kind) ");
+        query.push_values(changes, |mut row, change| {
+            let (digest, kind) = encode_change(change);
+            row.push_bind(digest).push_bind(kind);
+        });
+        query.build().execute(&mut **transaction).await.map_err(BackendError::unavailable)?;
+    }
+    if !changes.is_empty() {
+        for statement in AFTER_CHANGES {
+            sqlx::query(*statement).execute(&mut **transaction).await.map_err(BackendError::unavailable)?;
+        }
+    }
+    Ok(())
+}
+
+/// Says why a row was not written.
+pub(super) fn refused(error: sqlx::Error) -> BackendError {
+    match error {
+        sqlx::Error::Database(error) if error.is_unique_violation() => BackendError::conflict(),
+        error if cannot_be_held(&error) => BackendError::invalid(error),
+        error => BackendError::unavailable(error),
+    }
+}

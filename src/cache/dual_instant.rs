@@ -1,0 +1,32 @@
+//! A time by both clocks: the monotonic one may stand still while the machine is suspended, and the wall clock may be set back.
+
+use std::time::Duration;
+
+use crate::clock::{Clock, Moment, Timestamp};
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DualInstant {
+    pub(super) monotonic: Moment,
+    pub(super) wall: Timestamp,
+}
+
+impl DualInstant {
+    pub(super) fn exact(clock: &dyn Clock) -> Self {
+        Self { monotonic: clock.monotonic(), wall: clock.wall() }
+    }
+
+    /// Returns the time that lies so far back.
+    pub(super) fn before(self, by: Duration) -> Self {
+        Self { monotonic: self.monotonic.saturating_sub(by), wall: self.wall.saturating_sub(by) }
+    }
+
+    /// Returns the time that lies so far ahead.
+    pub(super) fn after(self, by: Duration) -> Self {
+        Self { monotonic: self.monotonic.saturating_add(by), wall: self.wall.saturating_add(by) }
+    }
+
+    /// Tells whether an end has been reached, by either clock.
+    pub(super) fn is_past(self, end: Self) -> bool {
+        self.monotonic >= end.monotonic || self.wall >= end.wall
+    }
+}

@@ -1,0 +1,80 @@
+//! Asking a store that may fail, hang or panic.
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::sync::timeout;
+use crate::backend::BackendError;
+use crate::trace::{self, Failure};
+
+/// A store that gave no answer. The operator has been told.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    Error(BackendError),
+    Panic,
+    Deadline,
+}
+
+impl CallError {
+    /// Returns a name for metrics, in snake case.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::Error(error) => error.kind().label(),
+            Self::Panic => "panic",
+            Self::Deadline => "deadline",
+        }
+    }
+
+    /// Says the same to whoever asked. `deadline` is how long it was waited for.
+    pub(crate) fn into_error(self, deadline: Duration) -> BackendError {
+        match self {
+            Self::Error(error) => error,
+            other => BackendError::unavailable(other.message(deadline)),
+        }
+    }
+
+    /// Returns the cause as a text.
+    pub(super) fn message(&self, deadline: Duration) -> String {
+        match self {
+            Self::Error(error) => error.to_string(),
+            Self::Panic => "it panicked".to_owned(),
+            Self::Deadline => format!("it did not answer within {deadline:?}"),
+        }
+    }
+}
+
+/// Asks for an answer, at most for so long. If there is none, it says so in the log, as an answer of `what`.
+pub(crate) async fn guarded_call<T>(
+    what: &'static str,
+    deadline: Duration,
+    asking: impl Future<Output = Result<T, BackendError>>,
+) -> Result<T, CallError> {
+    match timeout(deadline, catch_panic(asking)).await {
+        Ok(Some(Ok(answer))) => Ok(answer),
+        Ok(Some(Err(error))) => {
+            trace::failed(what, &Failure::Error(&error));
+            Err(CallError::Error(error))
+        }
+        Ok(None) => {
+            trace::failed(what, &Failure::Panic);
+            Err(CallError::Panic)
+        }
+        Err(_) => {
+            trace::failed(what, &Failure::Deadline(deadline));
+            Err(CallError::Deadline)
+        }
+    }
+}
+
+/// Turns a panic into `None`.
+pub(super) async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
+}

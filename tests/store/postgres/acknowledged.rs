@@ -1,0 +1,107 @@
+//! When a revocation is known to every node, and when it is not.
+
+use std::time::{Duration, Instant};
+
+use tower_api_key::PostgresStore;
+use tower_api_key::backend::{Backend, KeyStore, Propagation};
+use tower_api_key::reject::Reason;
+
+use super::fleet::Node;
+use super::{Database, is_absent, open};
+use crate::samples;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+async fn is_applied(store: &PostgresStore, lease: Duration) -> bool {
+    store.wait_applied(lease, Duration::MAX).await == Propagation::EveryNode
+}
+
+#[tokio::test]
+async fn a_change_that_all_nodes_have_taken_in_is_in_effect_at_all_of_them() {
+    if is_absent() {
+        return;
+    }
+    let database = Database::create().await;
+    let nodes = [Node::start(&database).await, Node::start(&database).await];
+    for name in ["one", "two", "three"] {
+        nodes[0].store.insert(samples::plain(name)).await.unwrap();
+        for node in &nodes {
+            node.answers(name, None).await;
+        }
+        nodes[0].store.revoke(&samples::id(name), samples::revocation(1, "lost")).await.unwrap();
+        assert!(is_applied(&nodes[0].store, HOUR).await);
+        for node in &nodes {
+            assert_eq!(node.present(name).await, Some(Reason::Revoked));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_has_not_taken_a_change_in_is_waited_for_until_time_is_up() {
+    if is_absent() {
+        return;
+    }
+    let (store, _database) = open().await;
+    let mut feed = store.feed().unwrap();
+    let soon = Duration::from_millis(100);
+    feed.lease(soon, Duration::ZERO);
+    feed.poll().await.unwrap();
+    feed.ack().await.unwrap();
+    assert!(is_applied(&store, HOUR).await, "nothing has changed since");
+    store.insert(samples::plain("key")).await.unwrap();
+    assert!(!is_applied(&store, soon).await, "no poll has told of it");
+    feed.poll().await.unwrap();
+    assert!(!is_applied(&store, soon).await, "it was told, and not taken in");
+    feed.ack().await.unwrap();
+    assert!(is_applied(&store, HOUR).await);
+}
+
+#[tokio::test]
+#[allow(clippy::disallowed_methods, reason = "a lease takes the time that it takes")]
+async fn a_node_that_relies_on_what_it_has_read_for_longer_than_is_said_is_waited_for() {
+    if is_absent() {
+        return;
+    }
+    let (store, _database) = open().await;
+    let mut feed = store.feed().unwrap();
+    let (lease, grace) = (Duration::from_millis(700), Duration::from_millis(300));
+    feed.lease(lease, grace);
+    feed.poll().await.unwrap();
+    store.insert(samples::plain("key")).await.unwrap();
+    let began = Instant::now();
+    assert!(!is_applied(&store, Duration::from_millis(10)).await);
+    assert!(began.elapsed() >= lease + grace, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_new_node_tells_what_it_has_seen_though_its_first_poll_found_no_changes() {
+    if is_absent() {
+        return;
+    }
+    let (store, database) = open().await;
+    let mut feed = store.feed().unwrap();
+    feed.lease(HOUR, Duration::ZERO);
+    feed.poll().await.unwrap();
+    // As if a change had come between its listing and the poll.
+    store.insert(samples::plain("key")).await.unwrap();
+    let mut new = store.feed().unwrap();
+    new.lease(HOUR, Duration::ZERO);
+    new.poll().await.unwrap();
+    let earlier = "UPDATE tower_api_key_node SET seen = (SELECT seen FROM tower_api_key_node
+        ORDER BY pg_snapshot_xmax(seen) LIMIT 1)";
+    sqlx::raw_sql(earlier).execute(&database.pool().await).await.unwrap();
+    new.ack().await.unwrap();
+    feed.poll().await.unwrap();
+    feed.ack().await.unwrap();
+    assert!(is_applied(&store, HOUR).await);
+}
+
+#[tokio::test]
+async fn nobody_is_waited_for_where_nobody_follows() {
+    if is_absent() {
+        return;
+    }
+    let (store, _database) = open().await;
+    store.insert(samples::plain("key")).await.unwrap();
+    assert!(is_applied(&store, HOUR).await);
+}
