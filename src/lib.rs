@@ -57,8 +57,8 @@
 //! | who is calling, what they can reach | [`Principal`], [`Owner`], [`Requirement`] |
 //! | what a refused client is told | [`reject`] |
 //! | who did what to which key | [`audit`], [`backend::AuditLog`] |
-//! | how to build an API like one that you know | [`guide`] |
-//! | how to operate it: settings, alerts, failover, backups | [`guide::operations`] |
+//! | how to build an API like one that you know | [`_guide`] |
+//! | how to operate it: settings, alerts, failover, backups | [`_guide::operations`] |
 //!
 //! # Features
 //!
@@ -82,6 +82,7 @@
 //!
 //! A lookup runs in a task of its own, so the crate needs a Tokio runtime with its timer enabled.
 
+pub mod _guide;
 mod ascii;
 pub mod audit;
 pub mod authenticate;
@@ -95,7 +96,6 @@ pub mod credential;
 pub mod digest;
 mod environment;
 mod error;
-pub mod guide;
 mod health;
 pub mod key;
 #[cfg(feature = "manage")]

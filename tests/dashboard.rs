@@ -56,7 +56,7 @@ fn every_metric_is_shown_and_none_that_there_is_not() {
 
 #[test]
 fn the_page_about_operations_names_every_metric_and_none_that_there_is_not() {
-    let page = read("src/guide/operations.rs");
+    let page = read("src/_guide/operations.rs");
     // Tables of the stores begin alike.
     let tables = ["change", "change_cut", "audit", "usage", "usage_writer", "node", "deleted_owner"];
     let tables: BTreeSet<_> = tables.map(|table| format!("tower_api_key_{table}")).into();

@@ -35,7 +35,7 @@ const ORDER: [&[&str]; 12] = [
     &["reject"],
     &["authenticator", "authenticate", "require_scope"],
     // The rim: knows frameworks, and nothing imports it.
-    &["axum", "manage", "tonic", "test_util", "guide"],
+    &["axum", "manage", "tonic", "test_util", "_guide"],
 ];
 
 const WORDS: std::ops::Range<usize> = 0..2;

@@ -174,7 +174,7 @@ impl AuthenticatorBuilder {
     ///
     /// This is the bound on a revocation by another process: it takes effect within the lease, whatever is lost on the way.
     /// When polls fail for longer, every request asks the store. Of no effect with a store that no other process changes.
-    /// What it trades is one of the settings of [`operations`](crate::guide::operations#settings).
+    /// What it trades is one of the settings of [`operations`](crate::_guide::operations#settings).
     pub fn lease(mut self, length: Duration) -> Self {
         self.limits.lease = length;
         self
@@ -191,7 +191,7 @@ impl AuthenticatorBuilder {
     ///
     /// A request that would be refused with 503 is then admitted by a record that was read before the outage, counted when the
     /// outage began, and of which no change is known. During an outage a revocation by another process takes effect within the
-    /// [lease](Self::lease) and this grace together; expiry is judged as ever. [Operations](crate::guide::operations#settings) says
+    /// [lease](Self::lease) and this grace together; expiry is judged as ever. [Operations](crate::_guide::operations#settings) says
     /// when to use it.
     pub fn stale_grace(mut self, grace: Duration) -> Self {
         self.limits.stale_grace = grace;

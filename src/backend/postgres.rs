@@ -43,7 +43,7 @@ type Store = PostgresStore;
 ///
 /// It tells the authenticators of its process of each change before it acknowledges it, also those over another store in
 /// the same database. Changes that another process makes take effect with the next poll, and within the
-/// [lease](crate::AuthenticatorBuilder::lease) in any case. [Operations](crate::guide::operations) says what becomes of them in a
+/// [lease](crate::AuthenticatorBuilder::lease) in any case. [Operations](crate::_guide::operations) says what becomes of them in a
 /// failover, which rights a role needs, and what PgBouncer has to do.
 ///
 /// ```no_run
@@ -69,14 +69,14 @@ pub struct PostgresStore {
 
 impl PostgresStore {
     /// Connects to the database at `url`, such as `postgres://user:password@host/database`, and brings the schema up to date. The
-    /// store keeps up to thirteen connections, and each authenticator one more: [operations](crate::guide::operations#connections-and-pgbouncer) says for what.
+    /// store keeps up to thirteen connections, and each authenticator one more: [operations](crate::_guide::operations#connections-and-pgbouncer) says for what.
     ///
     /// For connections by TLS, enable one of sqlx's features for it (`tls-rustls`, `tls-native-tls`) in your own manifest.
     ///
     /// # Errors
     ///
     /// [`Invalid`](BackendErrorKind::Invalid) if `url` is not the URL of a PostgreSQL database, or leads to a
-    /// [pooler](crate::guide::operations#connections-and-pgbouncer) that loses prepared statements,
+    /// [pooler](crate::_guide::operations#connections-and-pgbouncer) that loses prepared statements,
     /// [`Unavailable`](BackendErrorKind::Unavailable) if there is no connection to be had,
     /// [`Corrupt`](BackendErrorKind::Corrupt) if its schema is not that of this version of the crate, or several schemas of the search
     /// path have its tables.
@@ -156,7 +156,7 @@ impl PostgresStore {
     ///
     /// A revocation takes effect as it does without: each poll of the primary notes how far its log was written, and a replica
     /// that has not got as far is not asked. Each connection of the pool has to stay with one server. See
-    /// [operations](crate::guide::operations#read-replicas).
+    /// [operations](crate::_guide::operations#read-replicas).
     #[must_use]
     pub fn with_replica(self, pool: PgPool) -> Self {
         let horizon = MinLsn::watched();

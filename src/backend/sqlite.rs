@@ -64,7 +64,7 @@ impl SqliteStore {
     /// The process has to be able to write the file and its folder, also where it only looks keys up. The file must not be replaced, moved or
     /// deleted while it is open: everything is answered with an error then, until the process starts again. Lookups may still be
     /// answered until the next poll, change or list finds that out. A file that is overwritten in place is not noticed: stop all processes
-    /// before a [backup](crate::guide::operations#backups) is put back.
+    /// before a [backup](crate::_guide::operations#backups) is put back.
     ///
     /// Every acknowledged change is on the disk, so that it survives the death of the process and of the machine: the
     /// write-ahead log is flushed with each transaction (`synchronous = FULL`).

@@ -8,7 +8,7 @@ use super::is_absent;
 use crate::samples;
 
 /// What the guide says to do.
-const RESTORED: &str = include_str!("../../../src/guide/restored.sql");
+const RESTORED: &str = include_str!("../../../src/_guide/restored.sql");
 
 /// The log as a dump brings it along.
 const FROM_ELSEWHERE: &str =
