@@ -1,0 +1,3 @@
+//! [SECURITY.md]: crate::_guide::security
+//!
+#![doc = include_str!("../../DESIGN.md")]
