@@ -1,0 +1,3 @@
+//! [operations]: crate::_guide::operations
+//!
+#![doc = include_str!("../../SECURITY.md")]
