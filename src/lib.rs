@@ -1,8 +1,8 @@
-//! API keys for Tower: who is calling, and what may they do?
+//! API keys for Tower: authenticates the caller of each request and checks its scopes.
 //!
-//! [`AuthenticateLayer`] finds the one credential of a request, looks its digest up in a cached store, judges what the
-//! store knows of the key, and puts a [`Principal`] into the request's extensions. Requests without a good key are answered
-//! in their own protocol, HTTP or gRPC, and go no further. [`RequireScopeLayer`] then asks for scopes, route by route.
+//! [`AuthenticateLayer`] finds the credential of a request, looks up its digest in a cached store, checks the key's record, and
+//! puts a [`Principal`] into the request's extensions. It rejects requests without a good key over HTTP, or over gRPC where it is
+//! [told to](AuthenticateLayer::grpc). [`RequireScopeLayer`] then asks for scopes, route by route.
 //!
 //! ```
 //! # #[cfg(feature = "axum")]
@@ -16,7 +16,7 @@
 //!     RequireScopeLayer, Requirement, Scopes,
 //! };
 //!
-//! // A key, shown once; what the store keeps of it; and the store.
+//! // A key, its record, and a store that keeps the record.
 //! let key = KeyFormat::new("demo")?.mint(Environment::Live)?;
 //! let mut record = Record::new(KeyId::new("first")?, &key, &Digester::sha256(), Owner::organization("acme"));
 //! record.scopes = Scopes::parse("notes.read")?;
@@ -38,7 +38,7 @@
 //!     Ok::<_, axum::http::Error>(app.clone().oneshot(request).await.unwrap().status())
 //! };
 //! assert_eq!(status("/whoami", &bearer).await?, 200);
-//! assert_eq!(status("/whoami", "Bearer a-key-that-nobody-has").await?, 401);
+//! assert_eq!(status("/whoami", "Bearer an-unknown-key").await?, 401);
 //! assert_eq!(status("/notes", &bearer).await?, 403);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
@@ -50,15 +50,18 @@
 //! | For | See |
 //! |---|---|
 //! | the middleware and its options | [`authenticate`], [`require_scope`] |
-//! | where keys are looked for, how long they are remembered | [`AuthenticatorBuilder`] |
+//! | the sources of a request, how long the cache keeps keys | [`AuthenticatorBuilder`] |
 //! | places in a request, kinds of key | [`credential::Source`], [`key::KeyFormat`] |
-//! | where keys and their owners are kept | [`backend`] |
+//! | stores of keys and their owners | [`backend`] |
 //! | how often each key is used | [`usage`] |
-//! | who is calling, what they can reach | [`Principal`], [`Owner`], [`Requirement`] |
-//! | what a refused client is told | [`reject`] |
+//! | the caller and its reach | [`Principal`], [`Owner`], [`Requirement`] |
+//! | the response to a rejected client | [`reject`] |
 //! | who did what to which key | [`audit`], [`backend::AuditLog`] |
 //! | how to build an API like one that you know | [`_guide`] |
-//! | how to operate it: settings, alerts, failover, backups | [`_guide::operations`] |
+//! | operation: settings, alerts, failover, backups | [`_guide::operations`] |
+//! | promises and their limits | [`_guide::security`] |
+//! | rationale | [`_guide::design`] |
+//! | the words of this crate | [`_guide::glossary`] |
 //!
 //! # Features
 //!
@@ -70,11 +73,11 @@
 //! | `tonic` | the principal of a call, rejections as statuses, tonic's body |
 //! | `sqlite` | keys in an SQLite file, alone or in an application's own database |
 //! | `postgres` | keys in a PostgreSQL database, alone or among the tables of an application |
-//! | `manage` | the life of a key: `manage::KeyManager`, and with `axum` its routes |
+//! | `manage` | the life of a key (create, import, list, update, rotate, replace, revoke) by `manage::KeyManager`, and with `axum` its routes |
 //! | `password` | passwords of people beside keys, by Argon2id |
-//! | `problem` | `application/problem+json` refusals (RFC 9457) |
-//! | `metrics` | counts and gauges for Prometheus and others, by the `metrics` facade |
-//! | `tracing` | events for admissions, refusals and what is audited, by key id |
+//! | `problem` | `application/problem+json` rejections (RFC 9457) |
+//! | `metrics` | counters and gauges for Prometheus and others, by the `metrics` facade |
+//! | `tracing` | events for admissions, rejections, failed lookups and audited changes, by key id |
 //! | `test-util` | principals and misbehaving backends for the tests of applications |
 //! | `full` | all of them |
 //!
@@ -146,7 +149,7 @@ pub use require_scope::{RequireScope, RequireScopeLayer};
 pub use scope::{Requirement, Scope, Scopes};
 pub use usage::Usage;
 
-/// The front page of the project, so that its example is run.
+/// Runs the example of the README.
 #[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

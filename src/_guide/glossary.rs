@@ -1,0 +1,32 @@
+//! Glossary: the words of this crate, one for each concept.
+//!
+//! | Term | Meaning |
+//! |---|---|
+//! | credential | What a request presents: a key, or an e-mail with a key or a password. |
+//! | scheme, source | How a credential is presented, such as Bearer or Basic, and a [place](crate::Source) in the request where the layer looks for one. |
+//! | API key | A secret text that identifies its owner, made by this crate ([minted](crate::KeyFormat)) or imported. |
+//! | digest | The [hash](crate::Digester) of a key, by which a store finds its record. |
+//! | record | The data that a store keeps for a key: a [`Record`](crate::Record). |
+//! | principal | The authenticated caller of a request: a [`Principal`](crate::Principal). |
+//! | scope, requirement | A [permission](crate::Scope), and the scopes that a route [asks for](crate::Requirement). |
+//! | environment | Live or test: an [`Environment`](crate::Environment) accepts only its own keys. |
+//! | actor | The caller that makes a change, and the rights that the change rests on: an [`Actor`](crate::backend::Actor). |
+//! | owner | The [organization, person or project](crate::Owner) that a key belongs to. |
+//! | membership | A person's role in an organization: a [`Membership`](crate::Membership). |
+//! | backend, store | A [`Backend`](crate::Backend) resolves digests; a [`KeyStore`](crate::KeyStore) is a backend that also keeps keys. |
+//! | cache entry | The result of a lookup, kept in memory. The negative cache holds the entries of unknown keys. |
+//! | tombstone | A digest that is known to be revoked. |
+//! | generation | A number that an entry and a lookup carry; a change invalidates all that were read under an older one. |
+//! | single flight | One lookup for all concurrent requests for a key: the leader starts it, waiters share its outcome. |
+//! | bulkhead | Separate permits for lookups of known (warm) and unknown (cold) keys, so that neither starves the other. |
+//! | circuit breaker | Stops lookups for a pause after repeated failures of the store. |
+//! | change feed | The [log of changes](crate::backend::ChangeFeed) that other processes write, as a node reads it. |
+//! | invalidation | The effect of a change on the cache of this process. |
+//! | poller, lease | The task that reads the change feed, and the time for which the cache may be trusted after a poll began. |
+//! | stale grace | The time by which an outage may extend the validity of an entry. |
+//! | node | A process with an authenticator; the nodes on one store are a fleet. |
+//! | epoch | One run of a database server; a crash or a promotion begins another. |
+//! | rejection | The reason why a request is not admitted: a [`Rejection`](crate::Rejection). |
+//! | challenge | The `WWW-Authenticate` header of a rejection: the schemes to use. |
+//! | usage | The number of requests admitted with a key, by [day and environment](crate::usage). |
+//! | audit event | A change or a rejection, as the [audit](crate::audit) hook receives it. |
