@@ -4,13 +4,13 @@
 //! |---|---|
 //! | organization tokens as Bearer, or as Basic without a user; users' keys as Basic with the e-mail; project keys in a header of their own | a [`Source`](crate::Source) for each, and [`Record::sources`](crate::Record::sources): a key is refused in the header of another kind |
 //! | keys without a shape: 32 hexadecimal digits, random characters, or random characters behind `oat_` | [`OpaqueFormat`](crate::key::OpaqueFormat), and sources without a format |
-//! | a token reaches its organization, a person every organization the person belongs to, a project key one project | [`Owner`](crate::Owner), and [`Principal::can`](crate::Principal::can) |
+//! | a token reaches its organization, a person every organization the person belongs to, a project key one project | [`Owner`](crate::Owner), and [`Principal::authorize`](crate::Principal::authorize) |
 //! | a token may do what a project manager may, a member what the role allows | scopes of the key, and of each [`Membership`](crate::Membership) |
 //! | organizations that require single sign-on refuse people with 403, who go on elsewhere | [`Organization::requires_sso`](crate::Organization::requires_sso) |
 //! | whatever is deleted, cycled, changed or removed is refused at once | [`KeyStore`](crate::KeyStore) and [`OwnerStore`](crate::backend::OwnerStore), which announce each change; a further process on the same file hears of it within its [lease](crate::AuthenticatorBuilder::lease) |
 //! | a caller who loses a role or a key while a request is under way changes nothing | `Actor::requires_for`, judged in the transaction of the change; [`Principal::recheck`](crate::Principal::recheck) for what is kept elsewhere |
 //! | a password may stand in for a user's key | `Passwords` (a feature) |
-//! | a project key is no secret: members read it back | `manage::NewKey::readable` |
+//! | a project key is no secret: members read it back | `manage::NewKey::retrievable` |
 //! | errors that the command-line client can read | [`Respond`](crate::reject::Respond) |
 //!
 //! Run it with `cargo run --example memfault --all-features`: it prints credentials, and commands to try, one of them for

@@ -222,7 +222,7 @@ impl AuthenticatorBuilder {
     /// person's own and no organization's, such as to change the password. Default: nothing.
     ///
     /// In an organization, a person may do what the role there grants as well, and nothing more; see
-    /// [`Principal::can`](crate::Principal::can).
+    /// [`Principal::authorize`](crate::Principal::authorize).
     #[cfg(feature = "password")]
     pub fn password_scopes(mut self, scopes: crate::scope::Scopes) -> Self {
         self.passwords.scopes = scopes;

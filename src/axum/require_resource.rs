@@ -13,7 +13,7 @@ use crate::principal::{Principal, Resource};
 use crate::reject::{Forbidden, Reason, Rejection, RequestProtocol};
 use crate::scope::Requirement;
 
-/// Layer that lets a caller pass who [may do](Principal::can) what is required to the organization of the path, or to its
+/// Layer that lets a caller pass who [may do](Principal::authorize) what is required to the organization of the path, or to its
 /// project if it names one: to the segments that are called `{organization}` and `{project}`.
 ///
 /// It belongs around routes, by `route_layer`, as the segments are not known before. Whether there is such a project is for the

@@ -179,7 +179,7 @@ impl Actor {
         self.with(Need { requirement, place: None })
     }
 
-    /// Requires that a key or a person [can](Principal::can) do what `requirement` names to `resource` at the moment of the change. Of
+    /// Requires that a key or a person [can](Principal::authorize) do what `requirement` names to `resource` at the moment of the change. Of
     /// no effect on other actors.
     #[must_use]
     pub fn requires_for(self, requirement: Requirement, resource: Resource<'_>) -> Self {

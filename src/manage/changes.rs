@@ -48,7 +48,7 @@ impl<S: KeyStore> KeyManager<S> {
     }
 
     /// Adds a key that was made elsewhere by its text, which is digested and forgotten, unless it is to be
-    /// [readable](NewKey::readable). A text has 16 bytes or more, unless [`NewKey::allow_weak`] permits less, and one of the ways in which
+    /// [retrievable](NewKey::retrievable). A text has 16 bytes or more, unless [`NewKey::allow_weak`] permits less, and one of the ways in which
     /// the key may be presented can carry it.
     ///
     /// # Errors
