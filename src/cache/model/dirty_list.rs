@@ -3,8 +3,8 @@
 use shuttle::scheduler::DfsScheduler;
 
 use super::*;
-use crate::cache::generation::Stamps;
 use crate::cache::dirty_list::DirtyList;
+use crate::cache::generation::Stamps;
 use crate::cache::{Entry, EntryUses};
 use crate::clock::Moment;
 
