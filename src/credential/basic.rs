@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::MAX_CREDENTIAL_BYTES;
+use super::grammar::MAX_CREDENTIAL_BYTES;
 use crate::ascii::all;
 
 /// Bytes that base64 of the greatest length decodes to.

@@ -1,8 +1,8 @@
 //! `Bearer KEY` (RFC 6750 §2.1).
 
-use super::{MAX_CREDENTIAL_BYTES, is_token68};
+use super::grammar::{MAX_CREDENTIAL_BYTES, is_token68};
 
-/// Tells whether what follows the scheme is one token, all of it.
+/// Returns whether what follows the scheme is one token, all of it.
 pub(super) fn is_well_formed(rest: &[u8]) -> bool {
     rest.len() <= MAX_CREDENTIAL_BYTES && is_token68(rest)
 }

@@ -23,10 +23,12 @@
 
 mod basic;
 mod bearer;
+mod grammar;
 mod header;
 mod source;
 mod sources;
 
+pub use grammar::MAX_CREDENTIAL_BYTES;
 pub use source::Source;
 pub use sources::Sources;
 
@@ -35,11 +37,6 @@ pub(crate) use basic::Buffer;
 use std::fmt;
 
 use http::HeaderName;
-
-use crate::ascii::all;
-
-/// The longest credential that is looked at, in bytes: the token behind the scheme, or the value of a named header.
-pub const MAX_CREDENTIAL_BYTES: usize = 512;
 
 /// How a credential is presented.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -155,70 +152,9 @@ impl fmt::Display for CredentialError {
 
 impl std::error::Error for CredentialError {}
 
-/// Removes the optional white space around a field value (RFC 9110 §5.5). HTTP/1 parsers do, HTTP/2 does not.
-fn trim(value: &[u8]) -> &[u8] {
-    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = value.iter().position(|byte| !is_blank(byte)).unwrap_or(value.len());
-    let end = value.iter().rposition(|byte| !is_blank(byte)).map_or(start, |last| last + 1);
-    &value[start..end]
-}
-
-/// Splits `scheme 1*SP rest` (RFC 9110 §11.4). The scheme is a token, and ends with it. Without a space behind it the rest is empty, which
-/// is no credential: what others may read as one must not be passed over as another scheme.
-fn split_scheme(value: &[u8]) -> (&[u8], &[u8]) {
-    let end = value.iter().position(|&byte| !is_token_symbol(byte)).unwrap_or(value.len());
-    let (scheme, rest) = value.split_at(end);
-    let start = rest.iter().position(|&byte| byte != b' ').unwrap_or(rest.len());
-    (scheme, if start == 0 { &[] } else { &rest[start..] })
-}
-
-/// Returns whether a byte may stand in a token (RFC 9110 §5.6.2).
-fn is_token_symbol(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-/// Tells whether all of `text` is one token68 (RFC 9110 §11.2).
-fn is_token68(text: &[u8]) -> bool {
-    let padding = text.iter().rev().take_while(|&&byte| byte == b'=').count();
-    let body = &text[..text.len() - padding];
-    let is_symbol =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
-    !body.is_empty() && all(body, is_symbol)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_token68_is_not_empty_and_pads_only_at_its_end() {
-        for good in ["a", "a=", "a==", "-._~+/09AZaz="] {
-            assert!(is_token68(good.as_bytes()), "{good:?}");
-        }
-        for bad in ["", "=", "a=b", "a b", "a,b", "a\tb", "a\u{e9}", "a\"", "a!"] {
-            assert!(!is_token68(bad.as_bytes()), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn white_space_around_a_value_is_no_part_of_it() {
-        assert_eq!(trim(b" \t a b \t"), b"a b");
-        assert_eq!(trim(b" \t "), b"");
-    }
-
-    #[test]
-    fn only_spaces_separate_a_scheme_from_its_credential() {
-        for (value, scheme, rest) in [
-            (&b"Bearer  k"[..], &b"Bearer"[..], &b"k"[..]),
-            (b"Bearer", b"Bearer", b""),
-            (b"Bearer\tk", b"Bearer", b""),
-            (b"Bearer,k", b"Bearer", b""),
-            (b"AWS4-HMAC-SHA256 k", b"AWS4-HMAC-SHA256", b"k"),
-            (b"\xe9 k", b"", b""),
-        ] {
-            assert_eq!(split_scheme(value), (scheme, rest), "{value:?}");
-        }
-    }
 
     #[test]
     fn an_error_knows_the_source_that_it_came_from() {

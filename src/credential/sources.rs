@@ -2,7 +2,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{Buffer, Credential, CredentialError, Scheme, Source, split_scheme, trim};
+use super::grammar::{split_scheme, trim};
+use super::{Buffer, Credential, CredentialError, Scheme, Source};
 use crate::error::{ConfigError, ConfigErrorKind};
 
 /// An ordered set of places to look for a credential.
