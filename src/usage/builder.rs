@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::Usage;
+use super::erased_store::ErasedUsageStore;
+use super::meter::Meter;
 use super::pending::Pending;
-use super::write::ErasedUsageStore;
-use super::{Meter, Usage};
+use crate::backend::UsageStore;
 use crate::cache::DirtyList;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, ConfigErrorKind};
@@ -38,17 +40,20 @@ pub struct UsageBuilder {
     metrics_name: Box<str>,
 }
 
-impl UsageBuilder {
-    pub(super) fn new(store: Box<dyn ErasedUsageStore>) -> Self {
-        Self {
-            store,
+impl Usage {
+    /// Starts to configure a meter that writes to `store`.
+    pub fn builder(store: impl UsageStore) -> UsageBuilder {
+        UsageBuilder {
+            store: Box::new(store),
             interval: Duration::from_secs(10),
             room: 100_000,
             clock: Arc::new(SystemClock::new()),
             metrics_name: METRICS_NAME.into(),
         }
     }
+}
 
+impl UsageBuilder {
     /// Sets how often counts are written, up to an hour. Default: every 10 s. It is also what a crash may lose.
     pub fn flush_interval(mut self, interval: Duration) -> Self {
         self.interval = interval;

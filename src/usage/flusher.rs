@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::Meter;
+use super::meter::Meter;
 use crate::clock::Day;
 
 /// The place of the flusher. It is free again when the task ends, be it with its runtime.
@@ -26,7 +26,7 @@ impl Drop for Place {
 }
 
 impl Meter {
-    /// Takes note that an entry was put on the list, which is now so long.
+    /// Notes that an entry was put on the list, which now has this many.
     #[cold]
     pub(super) fn touched(self: &Arc<Self>, entries: usize) {
         if !self.ensure_flusher() {
@@ -37,7 +37,7 @@ impl Meter {
         }
     }
 
-    /// Sees to it that there is a flusher, and tells whether there is one: without a runtime there cannot be.
+    /// Starts a flusher if none runs, and returns whether one does: without a runtime none can.
     fn ensure_flusher(self: &Arc<Self>) -> bool {
         if self.has_flusher.load(Ordering::SeqCst) {
             return true;

@@ -1,7 +1,7 @@
 //! How often each key is used, by day: counted in the cache, and written in batches.
 //!
 //! A request that is admitted adds one to a counter in the cached record of its key, and waits for nothing. At intervals, and
-//! at midnight, what was counted is taken out of the cache and written to a [`UsageStore`], with the time of each key's last
+//! at midnight, what was counted is taken out of the cache and written to a [store](crate::backend::UsageStore), with the time of each key's last
 //! use. While the store cannot be asked, counts are kept, up to a bound.
 //!
 //! To be admitted is to be counted, whatever becomes of the request behind the layer: one that lacks a scope, that a rate limiter
@@ -39,28 +39,20 @@
 //! ```
 
 mod builder;
+mod erased_store;
 mod flusher;
+mod meter;
 mod pending;
 mod write;
 
 pub use builder::UsageBuilder;
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use tokio::sync::Notify;
-
-use crate::backend::{BackendError, UsageStore};
-use crate::cache::{DirtyList, Entry};
-use crate::clock::Clock;
-use crate::metrics::UsageMetrics;
-use pending::Pending;
-use write::ErasedUsageStore;
-
-/// Entries that are gone through at a time, so that no thread is kept from its requests for long.
-const AT_ONCE: usize = 1_024;
+use crate::backend::BackendError;
+use crate::cache::Entry;
+use meter::Meter;
 
 /// Counts the requests that are admitted with each key, whatever is answered to them. A clone is one `Arc` and shares the counts.
 ///
@@ -74,28 +66,7 @@ const AT_ONCE: usize = 1_024;
 #[derive(Clone)]
 pub struct Usage(Arc<Meter>);
 
-/// What all clones share.
-struct Meter {
-    store: Box<dyn ErasedUsageStore>,
-    clock: Arc<dyn Clock>,
-    interval: Duration,
-    /// Counts to keep, and entries to go through at the latest.
-    room: usize,
-    uses: DirtyList,
-    pending: Mutex<Pending>,
-    /// Held by whoever writes: batches go to the store one after the other.
-    turn: Arc<tokio::sync::Mutex<()>>,
-    has_flusher: AtomicBool,
-    hurry: Arc<Notify>,
-    metrics: UsageMetrics,
-}
-
 impl Usage {
-    /// Starts to configure a meter that writes to `store`.
-    pub fn builder(store: impl UsageStore) -> UsageBuilder {
-        UsageBuilder::new(Box::new(store))
-    }
-
     /// Writes everything that was counted before, and returns when the store has it.
     ///
     /// Called when a process ends, after its last request.
@@ -131,46 +102,6 @@ impl Usage {
         if let Some(entries) = self.0.uses.count(entry, || self.0.clock.wall()) {
             self.0.touched(entries);
         }
-    }
-}
-
-impl Meter {
-    /// Takes what was counted out of the cache.
-    async fn collect(&self) {
-        // Whoever is put on the list from now on is for the next time.
-        let mut left = self.uses.len();
-        while left > 0 {
-            let most = left.min(AT_ONCE);
-            self.collect_at_most(most);
-            left -= most;
-            tokio::task::yield_now().await;
-        }
-    }
-
-    fn collect_at_most(&self, entries: usize) {
-        let mut pending = self.pending();
-        // Not before the lock: what is in neither place would be missed by whoever flushes now, and thinks that this is all.
-        let used = self.uses.take(entries);
-        used.iter().for_each(|used| pending.add(used));
-        // Entries that left the cache end here, which nobody has to wait for.
-        drop(pending);
-    }
-
-    fn pending(&self) -> MutexGuard<'_, Pending> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Meter {
-    /// Says how much is lost with the last clone. It cannot be written any more: that takes time, and a runtime.
-    fn drop(&mut self) {
-        self.collect_at_most(usize::MAX);
-        let lost = {
-            let mut pending = self.pending();
-            pending.abandon();
-            pending.lost()
-        };
-        self.metrics.show(0, lost);
     }
 }
 

@@ -1,32 +1,17 @@
 //! Writing what was counted, batch by batch.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Meter;
-use crate::backend::{BackendError, BackendErrorKind, UsageBatch, UsageStore};
+use super::meter::Meter;
+use crate::backend::{BackendError, BackendErrorKind, UsageBatch};
 use crate::cache::{CallError, guarded_call};
 
 /// How long a store may take for a batch.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// A store of usage without its type.
-pub(super) trait ErasedUsageStore: Send + Sync {
-    fn add<'a>(&'a self, batch: &'a UsageBatch) -> Adding<'a>;
-}
-
-pub(super) type Adding<'a> = Pin<Box<dyn Future<Output = Result<(), BackendError>> + Send + 'a>>;
-
-impl<S: UsageStore> ErasedUsageStore for S {
-    fn add<'a>(&'a self, batch: &'a UsageBatch) -> Adding<'a> {
-        Box::pin(self.add_usage(batch))
-    }
-}
-
 impl Meter {
-    /// Writes all that is pending, unless someone else does so.
+    /// Writes all that is pending, unless another task does so.
     pub(super) fn write_meanwhile(self: &Arc<Self>) {
         if let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() {
             let meter = Arc::clone(self);
@@ -38,7 +23,7 @@ impl Meter {
         }
     }
 
-    /// Writes all that is pending, and shows what is left. Whoever calls it holds the turn.
+    /// Writes all that is pending, and shows what is left. The caller holds the turn.
     pub(super) async fn write(&self) -> Result<(), BackendError> {
         let outcome = self.write_all().await;
         let (backlog, lost) = {

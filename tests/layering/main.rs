@@ -36,9 +36,6 @@ const CIRCULAR: &[(&str, &str)] = &[
     ("cache/follow.rs", "cache/mod.rs"),
     ("cache/health.rs", "cache/mod.rs"),
     ("cache/single_flight.rs", "cache/mod.rs"),
-    ("credential/basic.rs", "credential/mod.rs"),
-    ("credential/bearer.rs", "credential/mod.rs"),
-    ("credential/header.rs", "credential/mod.rs"),
     ("manage/mod.rs", "manage/delegate.rs"),
     ("manage/routes/input.rs", "manage/routes/mod.rs"),
     ("manage/routes/refusal.rs", "manage/routes/input.rs"),
@@ -51,9 +48,6 @@ const CIRCULAR: &[(&str, &str)] = &[
     ("reject/http.rs", "reject/mod.rs"),
     ("reject/observe.rs", "reject/mod.rs"),
     ("reject/respond.rs", "reject/mod.rs"),
-    ("usage/builder.rs", "usage/mod.rs"),
-    ("usage/flusher.rs", "usage/mod.rs"),
-    ("usage/write.rs", "usage/mod.rs"),
 ];
 
 /// Methods of types of other modules, from the file of the impl to that of the type. To be emptied.
