@@ -6,7 +6,9 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Expr, ImplItem, Item, ItemImpl, ItemUse};
 
-use crate::tree::{Id, Target, Tree, attributes, imports, is_reexport, is_test, segments, type_path};
+use crate::tree::{
+    Id, Target, Tree, attributes, imports, is_of_crate, is_reexport, is_test, segments, type_path,
+};
 
 /// The arrows between files, each with the names that cause it.
 pub(crate) type Arrows = BTreeMap<(String, String), BTreeSet<String>>;
@@ -89,31 +91,41 @@ pub(crate) fn split_impls(tree: &Tree) -> BTreeSet<SplitImpl> {
 
 /// Returns the arrows between all files of a tree.
 pub(crate) fn arrows(tree: &Tree) -> Arrows {
+    read(tree).arrows
+}
+
+/// Returns the paths into the crate of which it is not seen where they lead.
+pub(crate) fn unresolved(tree: &Tree) -> BTreeSet<String> {
+    read(tree).unresolved
+}
+
+/// What is read of all files.
+#[derive(Default)]
+struct Found {
+    arrows: Arrows,
+    /// The methods that are called on values whose type is not written there, by file.
+    calls: BTreeSet<(String, String)>,
+    unresolved: BTreeSet<String>,
+}
+
+fn read(tree: &Tree) -> Found {
     let methods = Methods::read(tree);
-    let mut arrows = Arrows::new();
-    let mut calls = Vec::new();
+    let mut found = Found::default();
     for module in 0..tree.modules.len() {
-        let mut reader = Reader {
-            tree,
-            module,
-            methods: &methods,
-            own: Vec::new(),
-            arrows: &mut arrows,
-            calls: &mut calls,
-        };
+        let mut reader = Reader { tree, module, methods: &methods, own: Vec::new(), found: &mut found };
         tree.modules[module].items.iter().for_each(|item| reader.visit_item(item));
     }
-    for (from, method) in calls {
+    let named = found.arrows.clone();
+    for (from, method) in &found.calls {
         // Whose method it is shows where one type only, of those that the file names, has such a method.
-        let is_known =
-            |(file, _): &Named| from == *file || arrows.contains_key(&(from.clone(), file.clone()));
-        if let Some(named) = methods.only_owner(&method, is_known) {
-            for to in methods.files(named, &method) {
-                add(&mut arrows, &from, to, format!("{}::{method}", named.1));
+        let is_known = |(file, _): &Named| from == file || named.contains_key(&(from.clone(), file.clone()));
+        if let Some(of) = methods.only_owner(method, is_known) {
+            for to in methods.files(of, method) {
+                add(&mut found.arrows, from, to, format!("{}::{method}", of.1));
             }
         }
     }
-    arrows
+    found
 }
 
 fn add(arrows: &mut Arrows, from: &str, to: &str, name: String) {
@@ -129,9 +141,7 @@ struct Reader<'t> {
     methods: &'t Methods,
     /// What `Self` is.
     own: Vec<Named>,
-    arrows: &'t mut Arrows,
-    /// Methods that are called on values of types that stand nowhere, by file.
-    calls: &'t mut Vec<(String, String)>,
+    found: &'t mut Found,
 }
 
 impl Reader<'_> {
@@ -146,15 +156,19 @@ impl Reader<'_> {
             }
             return;
         }
-        for target in self.tree.resolve(self.module, path) {
+        let targets = self.tree.resolve(self.module, path);
+        if targets.is_empty() && is_of_crate(path) {
+            self.found.unresolved.insert(format!("{}: {}", self.file(), path.join("::")));
+        }
+        for target in targets {
             let Target::Item(id, name, member) = target else { continue };
             let file = self.file();
-            add(self.arrows, &file, &self.tree.modules[id].file, name.clone());
+            add(&mut self.found.arrows, &file, &self.tree.modules[id].file, name.clone());
             let Some(member) = member else { continue };
             for of in self.tree.types(id, &[name]) {
                 let named = named(self.tree, of);
                 for to in self.methods.files(&named, &member) {
-                    add(self.arrows, &file, to, format!("{}::{member}", named.1));
+                    add(&mut self.found.arrows, &file, to, format!("{}::{member}", named.1));
                 }
             }
         }
@@ -164,7 +178,12 @@ impl Reader<'_> {
     fn add_own(&mut self, method: &str) {
         for named in &self.own {
             for to in self.methods.files(named, method) {
-                add(self.arrows, &self.tree.modules[self.module].file, to, format!("{}::{method}", named.1));
+                add(
+                    &mut self.found.arrows,
+                    &self.tree.modules[self.module].file,
+                    to,
+                    format!("{}::{method}", named.1),
+                );
             }
         }
     }
@@ -173,7 +192,7 @@ impl Reader<'_> {
         if is_own {
             self.add_own(&method);
         } else {
-            self.calls.push((self.file(), method));
+            self.found.calls.insert((self.file(), method));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::arrows::{SplitImpl, arrows, split_impls};
+use crate::arrows::{SplitImpl, arrows, split_impls, unresolved};
 use crate::rules::{Layers, circles, describe, foreign_impls, misplaced, upward};
 use crate::tree::{Sources, Tree};
 
@@ -81,6 +81,22 @@ fn a_name_leads_to_the_file_that_defines_it() {
     }
     assert_eq!(from_a("fn f() { crate::b::deep(); }"), ["a.rs → b/child.rs: deep"]);
     assert_eq!(from_a("fn f() { crate::b::child::shout!(); }"), ["a.rs → b/child.rs: shout"]);
+}
+
+#[test]
+fn an_item_inside_a_macro_is_one_of_its_file() {
+    let macros = "pin_project! { pub struct Pinned { #[pin] own: crate::a::A } }";
+    let files =
+        [("lib.rs", "mod a; mod b;"), ("a.rs", "pub struct A; use crate::b::Pinned;"), ("b.rs", macros)];
+    assert_eq!(found(&files), ["a.rs → b.rs: Pinned", "b.rs → a.rs: A"]);
+}
+
+#[test]
+fn a_path_that_leads_nowhere_is_found() {
+    let lost = |text: &str| unresolved(&tree(&[("lib.rs", "mod a; pub use std::sync;"), ("a.rs", text)]));
+    assert_eq!(lost("use crate::sync::Arc; use super::sync; use std::fmt; fn f() { sync::g(); }"), set(&[]));
+    assert_eq!(lost("use crate::gone;"), set(&["a.rs: crate::gone"]));
+    assert_eq!(lost("fn f() { super::a::gone(); }"), set(&["a.rs: super::a::gone"]));
 }
 
 #[test]

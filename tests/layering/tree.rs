@@ -18,6 +18,8 @@ pub(crate) enum Target {
     Module(Id),
     /// An item in a module, and the segment of the path behind it, such as the name of a method.
     Item(Id, String, Option<String>),
+    /// Something of another crate.
+    Outside,
 }
 
 /// A name that a `use` brings into a module.
@@ -64,7 +66,8 @@ impl Tree {
         items: Vec<Item>,
     ) -> Id {
         let id = self.modules.len();
-        let compiled = items.into_iter().filter(|item| !is_test(attributes(item)));
+        let items = items.into_iter().flat_map(items_of_macro);
+        let compiled = items.filter(|item| !is_test(attributes(item)));
         let (below, items): (Vec<_>, Vec<_>) = compiled.partition(|item| matches!(item, Item::Mod(_)));
         let mut names = Names::default();
         items.iter().for_each(|item| names.visit_item(item));
@@ -102,7 +105,7 @@ impl Tree {
         self.modules[module].parent.is_some_and(|parent| parent == other || self.is_below(parent, other))
     }
 
-    /// Returns what a path in a module leads to; nothing if that is outside the crate.
+    /// Returns what a path in a module leads to; nothing if its first name is none of the module.
     pub(crate) fn resolve(&self, module: Id, path: &[String]) -> BTreeSet<Target> {
         self.walk(module, path, &mut Vec::new())
     }
@@ -117,6 +120,7 @@ impl Tree {
             let is_path_of_modules = found.iter().any(|target| matches!(target, Target::Module(_)));
             let next = found.into_iter().flat_map(|target| match target {
                 Target::Module(id) => self.step(id, segment, pending),
+                Target::Outside => BTreeSet::from([Target::Outside]),
                 Target::Item(..) if is_path_of_modules => BTreeSet::new(),
                 Target::Item(id, name, member) => {
                     BTreeSet::from([Target::Item(id, name, member.or_else(|| Some(segment.clone())))])
@@ -150,6 +154,9 @@ impl Tree {
         let children = module.children.iter().filter(|(child, _)| child == name);
         found.extend(children.map(|(_, child)| Target::Module(*child)));
         for import in module.imports.iter().filter(|import| import.name == name) {
+            let is_outside =
+                !is_of_crate(&import.path) && self.lookup(id, &import.path[0], pending).is_empty();
+            found.extend(is_outside.then_some(Target::Outside));
             found.extend(self.walk(id, &import.path, pending));
         }
         if found.is_empty() {
@@ -230,6 +237,11 @@ pub(crate) fn imports(item: &ItemUse) -> Vec<Import> {
     found
 }
 
+/// Returns whether a path says that it leads to something of this crate.
+pub(crate) fn is_of_crate(path: &[String]) -> bool {
+    ["crate", "self", "super"].contains(&path[0].as_str())
+}
+
 /// Returns whether a `use` shows what it brings in to other modules.
 pub(crate) fn is_reexport(item: &ItemUse) -> bool {
     !matches!(item.vis, Visibility::Inherited)
@@ -245,6 +257,17 @@ pub(crate) fn type_path(named: &Type) -> Option<Vec<String>> {
     match named {
         Type::Path(named) if named.qself.is_none() => Some(segments(&named.path)),
         _ => None,
+    }
+}
+
+/// Returns the items that a macro such as `pin_project!` is given, in its place. Any other item stays as it is.
+fn items_of_macro(item: Item) -> Vec<Item> {
+    match &item {
+        Item::Macro(called) if called.ident.is_none() => match called.mac.parse_body::<syn::File>() {
+            Ok(given) if !given.items.is_empty() => given.items,
+            _ => vec![item],
+        },
+        _ => vec![item],
     }
 }
 
