@@ -112,7 +112,14 @@ fn read(tree: &Tree) -> Found {
     let methods = Methods::read(tree);
     let mut found = Found::default();
     for module in 0..tree.modules.len() {
-        let mut reader = Reader { tree, module, methods: &methods, own: Vec::new(), found: &mut found };
+        let mut reader = Reader {
+            tree,
+            module,
+            methods: &methods,
+            own: Vec::new(),
+            variables: BTreeSet::new(),
+            found: &mut found,
+        };
         tree.modules[module].items.iter().for_each(|item| reader.visit_item(item));
     }
     let named = found.arrows.clone();
@@ -120,7 +127,8 @@ fn read(tree: &Tree) -> Found {
         // Whose method it is shows where one type only, of those that the file names, has such a method.
         let is_known = |(file, _): &Named| from == file || named.contains_key(&(from.clone(), file.clone()));
         if let Some(of) = methods.only_owner(method, is_known) {
-            for to in methods.files(of, method) {
+            // The file of the type is named anyhow.
+            for to in methods.files(of, method).filter(|to| **to != of.0) {
                 add(&mut found.arrows, from, to, format!("{}::{method}", of.1));
             }
         }
@@ -141,7 +149,26 @@ struct Reader<'t> {
     methods: &'t Methods,
     /// What `Self` is.
     own: Vec<Named>,
+    /// The variables of the function that is read.
+    variables: BTreeSet<String>,
     found: &'t mut Found,
+}
+
+/// The names that patterns bind.
+#[derive(Default)]
+struct Variables(BTreeSet<String>);
+
+fn variables(read: impl FnOnce(&mut Variables)) -> BTreeSet<String> {
+    let mut variables = Variables::default();
+    read(&mut variables);
+    variables.0
+}
+
+impl<'a> Visit<'a> for Variables {
+    fn visit_pat_ident(&mut self, pattern: &'a syn::PatIdent) {
+        self.0.insert(pattern.ident.to_string());
+        visit::visit_pat_ident(self, pattern);
+    }
 }
 
 impl Reader<'_> {
@@ -150,6 +177,9 @@ impl Reader<'_> {
     }
 
     fn add_path(&mut self, path: &[String]) {
+        if path.len() == 1 && self.variables.contains(&path[0]) {
+            return;
+        }
         if path[0] == "Self" {
             if let Some(method) = path.get(1) {
                 self.add_own(method);
@@ -265,9 +295,18 @@ impl<'a> Visit<'a> for Reader<'_> {
         self.own = outer;
     }
 
+    fn visit_item_fn(&mut self, item: &'a syn::ItemFn) {
+        let outer = self.variables.clone();
+        self.variables.extend(variables(|reader| reader.visit_item_fn(item)));
+        visit::visit_item_fn(self, item);
+        self.variables = outer;
+    }
+
     fn visit_impl_item_fn(&mut self, item: &'a syn::ImplItemFn) {
         if !is_test(&item.attrs) {
+            self.variables = variables(|reader| reader.visit_impl_item_fn(item));
             visit::visit_impl_item_fn(self, item);
+            self.variables.clear();
         }
     }
 

@@ -80,6 +80,7 @@ fn a_name_leads_to_the_file_that_defines_it() {
         assert_eq!(from_a(text), ["a.rs → b/child.rs: Deep"], "{text}");
     }
     assert_eq!(from_a("fn f() { crate::b::deep(); }"), ["a.rs → b/child.rs: deep"]);
+    assert_eq!(from_a("pub use crate::b::deep; fn f() { deep(); }"), ["a.rs → b/child.rs: deep"]);
     assert_eq!(from_a("fn f() { crate::b::child::shout!(); }"), ["a.rs → b/child.rs: shout"]);
 }
 
@@ -114,6 +115,8 @@ fn tests_docs_and_reexports_are_no_arrows() {
         "use ::b::Thing;",
         "use std::fmt::Debug as Thing; fn f(_: &dyn Thing) {}",
         "fn f(b: u8) { println!(\"{}\", b.Thing); }",
+        "pub use crate::b::deep; fn f(deep: fn()) { deep(); }",
+        "pub use crate::b::deep; struct A; impl A { fn f() { let deep = 1; println!(\"{}\", deep); } }",
         "pub(in crate::b) struct A;",
     ] {
         assert_eq!(from_a(text), Vec::<String>::new(), "{text}");

@@ -43,7 +43,6 @@ const CIRCULAR: &[(&str, &str)] = &[
     ("manage/routes/refusal.rs", "manage/routes/input.rs"),
     ("manage/routes/usage.rs", "manage/routes/mod.rs"),
     ("principal/rights.rs", "principal.rs"),
-    ("reject/caller.rs", "reject/mod.rs"),
     ("reject/challenge.rs", "reject/mod.rs"),
     ("reject/config.rs", "reject/mod.rs"),
     ("reject/grpc.rs", "reject/mod.rs"),
