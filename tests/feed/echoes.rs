@@ -1,4 +1,4 @@
-//! A change that a process makes itself comes back with a poll, and costs one lookup all the same.
+//! A change made by this process also comes back through the change feed; it costs one lookup all the same.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn a_key_that_this_process_has_changed_is_looked_up_once() {
         for _ in 0..5 {
             assert_eq!(node.request().await, None);
         }
-        assert!(before.elapsed() <= MOMENT, "no interval is waited for");
+        assert!(before.elapsed() <= MOMENT, "does not wait for an interval");
         node.pass(SECOND * 2).await;
         assert_eq!(node.request().await, None);
         assert_eq!(node.store.reads(), reads + 1);
@@ -30,7 +30,7 @@ async fn a_change_during_a_poll_waits_for_the_next_one() {
     node.store.feed_shall(Behaviour::Hold);
     node.pass(SECOND).await;
     let (reads, polls) = (node.store.reads(), node.store.polls());
-    // The poll has read the log, and is on its way back.
+    // The poll has read the log, but has not returned yet.
     node.store.change_here(&node.key);
     let request = tokio::spawn({
         let (authenticator, request) = (node.authenticator.clone(), node.key.x_api_key());
@@ -46,7 +46,7 @@ async fn a_change_during_a_poll_waits_for_the_next_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_look_up_waits_long_for_an_echo() {
+async fn no_lookup_waits_long_for_an_echo() {
     for (behaviour, longest) in [(Behaviour::Hang, Duration::from_millis(101)), (Behaviour::Fail, MOMENT)] {
         let node = Node::following().await;
         node.store.feed_shall(behaviour);

@@ -1,4 +1,4 @@
-//! More unknown keys than a store can look up, beside a good one.
+//! More unknown keys than a store can look up, beside a known one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use tower_api_key::{Authenticator, Backend, BackendError, Reason, Record};
 use crate::support::{Key, build};
 use crate::{MOMENT, SECOND};
 
-/// How many questions the store answers at a time, and how long each takes.
+/// Connections of the store, and the duration of a lookup.
 const CONNECTIONS: usize = 8;
 const ANSWER: Duration = Duration::from_millis(100);
 
-/// A store that answers each question, as soon as there is a connection for it.
+/// A store whose lookups wait for a connection.
 struct Pooled {
     record: Record,
     connections: Semaphore,
-    says_so: bool,
+    declares_limit: bool,
 }
 
 impl Backend for Pooled {
@@ -30,14 +30,15 @@ impl Backend for Pooled {
     }
 
     fn max_concurrent_lookups(&self) -> usize {
-        if self.says_so { CONNECTIONS } else { usize::MAX }
+        if self.declares_limit { CONNECTIONS } else { usize::MAX }
     }
 }
 
-/// Returns how often a good key was admitted in four seconds, and how often it was not, while two hundred strangers ask again and again.
-async fn beside_a_flood(fills: usize, connections: usize, says_so: bool) -> (usize, usize) {
+/// Counts admissions and rejections of a known key in four seconds, while 200 clients send unknown keys.
+async fn beside_a_flood(fills: usize, connections: usize, declares_limit: bool) -> (usize, usize) {
     let key = Key::mint();
-    let store = Pooled { record: key.record.clone(), connections: Semaphore::new(connections), says_so };
+    let store =
+        Pooled { record: key.record.clone(), connections: Semaphore::new(connections), declares_limit };
     let builder = Authenticator::builder(store).max_concurrent_lookups(fills).positive_ttl(SECOND);
     let (authenticator, clock) = build(builder);
     let ticking = Arc::clone(&clock);
@@ -49,12 +50,12 @@ async fn beside_a_flood(fills: usize, connections: usize, says_so: bool) -> (usi
     });
     assert!(authenticator.authenticate(key.x_api_key().headers()).await.is_ok());
     let until = Instant::now() + 4 * SECOND;
-    for stranger in 0..200 {
+    for client in 0..200 {
         let authenticator = authenticator.clone();
         tokio::spawn(async move {
             for number in 0.. {
-                let stranger = Key::foreign(&format!("stranger-{stranger}-{number}"));
-                let _ = authenticator.authenticate(stranger.x_api_key().headers()).await;
+                let unknown = Key::foreign(&format!("unknown-{client}-{number}"));
+                let _ = authenticator.authenticate(unknown.x_api_key().headers()).await;
                 sleep(50 * MOMENT).await;
             }
         });
@@ -75,11 +76,11 @@ async fn beside_a_flood(fills: usize, connections: usize, says_so: bool) -> (usi
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_unknown_keys_does_not_keep_a_good_one_from_a_store_that_answers() {
-    for (fills, connections, says_so) in
+async fn a_flood_of_unknown_keys_does_not_starve_a_known_key() {
+    for (fills, connections, declares_limit) in
         [(64, CONNECTIONS, true), (4, CONNECTIONS, false), (64, 1_000, false)]
     {
-        let (admitted, unavailable) = beside_a_flood(fills, connections, says_so).await;
+        let (admitted, unavailable) = beside_a_flood(fills, connections, declares_limit).await;
         assert!(admitted > 100, "{admitted}");
         assert_eq!(unavailable, 0, "{fills} lookups at a time on {connections} connections");
     }

@@ -1,7 +1,7 @@
-//! What an authenticator makes of changes that other processes make to its store, and of a store that gives no answer.
+//! An authenticator over a store that other processes change, or that does not answer.
 
 #![allow(clippy::unwrap_used, missing_docs)]
-#![allow(clippy::disallowed_methods, reason = "the time of the runtime is paused, so nothing sleeps")]
+#![allow(clippy::disallowed_methods, reason = "the runtime's time is paused, so sleeping takes no time")]
 
 mod echoes;
 mod floods;

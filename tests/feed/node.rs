@@ -1,4 +1,4 @@
-//! A node over a store that is changed by others.
+//! A node over a store that other processes change.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -14,7 +14,7 @@ use tower_api_key::{Authenticator, AuthenticatorBuilder, Backend, BackendError, 
 
 use crate::support::{Key, build, revocation};
 
-/// A store that is changed by others, who tell nobody.
+/// A store that other processes change. They notify no subscriber.
 #[derive(Clone, Default)]
 pub(crate) struct Shared(Arc<State>);
 
@@ -23,12 +23,12 @@ pub(crate) struct State {
     records: Mutex<HashMap<Digest, Record>>,
     log: Mutex<Vec<Change>>,
     feed: Mutex<Behaviour>,
-    let_go: Notify,
+    release: Notify,
     ping: Notify,
     acknowledged: AtomicUsize,
     reads: AtomicUsize,
     polls: AtomicUsize,
-    relied_for: Mutex<(Duration, Duration)>,
+    lease: Mutex<(Duration, Duration)>,
     is_down: Mutex<bool>,
     changes: Invalidator,
     hangs: Mutex<bool>,
@@ -40,12 +40,12 @@ pub(crate) enum Behaviour {
     Behave,
     Fail,
     Hang,
-    /// Reads the log, and keeps what it found until it is let go.
+    /// Reads the log, and returns it only once released.
     Hold,
     Panic,
-    /// Answers polls, and panics while it waits for word.
+    /// Answers polls, and panics while it waits for a notification.
     PanicBetweenPolls,
-    /// Cannot even be made.
+    /// Panics when it is created.
     PanicWhenMade,
 }
 
@@ -64,7 +64,7 @@ impl Shared {
         self.put(&key.record, Change::Revoked(key.record.digest));
     }
 
-    /// This process changes a key, and the log says so to all, itself included.
+    /// Changes a key in this process; the log reports it to every node, this one included.
     pub(crate) fn change_here(&self, key: &Key) {
         self.add(key);
         self.0.changes.invalidate(Change::Changed(key.record.digest));
@@ -72,32 +72,32 @@ impl Shared {
 
     pub(crate) fn feed_shall(&self, behaviour: Behaviour) {
         *self.0.feed.lock().unwrap() = behaviour;
-        self.0.let_go.notify_waiters();
+        self.0.release.notify_waiters();
     }
 
-    /// Another server takes the place of this one, with the same keys.
+    /// Replaces the server by another one with the same keys.
     pub(crate) fn replace(&self) {
         self.0.log.lock().unwrap().push(Change::Everything);
     }
 
-    /// Lookups fail, or are answered again.
+    /// Makes lookups fail, or succeed again.
     pub(crate) fn go_down(&self, is_down: bool) {
         *self.0.is_down.lock().unwrap() = is_down;
     }
 
-    /// Lookups are not answered any more.
-    pub(crate) fn hang_look_ups(&self) {
+    /// Makes lookups hang.
+    pub(crate) fn hang_lookups(&self) {
         *self.0.hangs.lock().unwrap() = true;
     }
 
-    /// Sends word that something was changed.
+    /// Notifies the feed of a change.
     pub(crate) fn ping(&self) {
         self.0.ping.notify_one();
     }
 
-    /// For how long the answers of polls are relied upon, and for how much longer in an outage.
-    pub(crate) fn relied_for(&self) -> (Duration, Duration) {
-        *self.0.relied_for.lock().unwrap()
+    /// Returns the lease, and the stale grace, that the feed was given.
+    pub(crate) fn lease(&self) -> (Duration, Duration) {
+        *self.0.lease.lock().unwrap()
     }
 
     pub(crate) fn acknowledged(&self) -> usize {
@@ -144,7 +144,7 @@ struct Log {
 
 impl ChangeFeed for Log {
     fn lease(&mut self, length: Duration, grace: Duration) {
-        *self.shared.0.relied_for.lock().unwrap() = (length, grace);
+        *self.shared.0.lease.lock().unwrap() = (length, grace);
     }
 
     async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
@@ -159,7 +159,7 @@ impl ChangeFeed for Log {
         }
         let log = state.log.lock().unwrap().clone();
         if matches!(behaviour, Behaviour::Hold) {
-            state.let_go.notified().await;
+            state.release.notified().await;
         }
         let read = self.read.replace(log.len()).unwrap_or(log.len());
         Ok(log[read..].to_vec())
@@ -167,7 +167,7 @@ impl ChangeFeed for Log {
 
     async fn ack(&mut self) -> Result<(), BackendError> {
         self.shared.0.acknowledged.fetch_add(1, SeqCst);
-        Err(BackendError::unavailable("nobody is there to tell"))
+        Err(BackendError::unavailable("cannot acknowledge"))
     }
 
     async fn changed(&mut self) {
@@ -181,7 +181,7 @@ impl ChangeFeed for Log {
     }
 }
 
-/// An authenticator over a store with one key, and its clock.
+/// An authenticator over a store with one key, with its clock.
 pub(crate) struct Node {
     pub(crate) authenticator: Authenticator,
     pub(crate) clock: Arc<ManualClock>,
@@ -197,7 +197,7 @@ impl Node {
         Self { authenticator, clock, store, key }
     }
 
-    /// A node that has polled once and has read the key.
+    /// Creates a node that has polled once and has read the key.
     pub(crate) async fn following() -> Self {
         Self::following_with(|builder| builder).await
     }
@@ -217,7 +217,7 @@ impl Node {
         outcome.err().map(|rejection| rejection.reason().clone())
     }
 
-    /// Lets time pass, for the clock of the authenticator and for the runtime.
+    /// Advances the clock of the authenticator and the time of the runtime.
     pub(crate) async fn pass(&self, time: Duration) {
         self.clock.advance(time);
         tokio::time::sleep(time).await;

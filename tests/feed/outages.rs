@@ -1,4 +1,4 @@
-//! A store that gives no answer: it is left alone for a while, and what is known may count for longer.
+//! A store that does not answer: the circuit opens, and cached entries may be used for the stale grace.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use crate::node::{Behaviour, Node};
 use crate::support::{Key, START, revocation};
 use crate::{MOMENT, SECOND};
 
-/// A node that asks the store for each request.
-async fn forgetful() -> Node {
+/// A node without a cache: it asks the store for each request.
+async fn uncached_node() -> Node {
     let node = Node::new(|builder| builder.positive_ttl(Duration::ZERO).negative_ttl(Duration::ZERO));
     node.authenticator.start().await.unwrap();
     node
 }
 
-/// A node whose store has failed so often that it is left alone.
-async fn left_alone() -> Node {
-    let node = forgetful().await;
+/// A node whose store has failed often enough to open the circuit.
+async fn circuit_open_node() -> Node {
+    let node = uncached_node().await;
     node.store.go_down(true);
     for reads in 1..=5 {
         assert_eq!(node.request().await, Some(Reason::Unavailable));
@@ -27,22 +27,22 @@ async fn left_alone() -> Node {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_has_given_no_answer_five_times_is_left_alone_for_a_second() {
-    let node = left_alone().await;
+async fn five_failures_in_a_row_open_the_circuit_for_a_second() {
+    let node = circuit_open_node().await;
     for _ in 0..100 {
         assert_eq!(node.request().await, Some(Reason::Unavailable));
     }
     assert_eq!(node.store.reads(), 5);
     node.pass(SECOND).await;
     assert_eq!(node.request().await, Some(Reason::Unavailable));
-    assert_eq!(node.store.reads(), 6, "one lookup has tried");
+    assert_eq!(node.store.reads(), 6, "one lookup probes the store");
     assert_eq!(node.request().await, Some(Reason::Unavailable));
     assert_eq!(node.store.reads(), 6);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_answers_the_one_who_tries_is_asked_by_all() {
-    let node = left_alone().await;
+async fn a_successful_probe_closes_the_circuit() {
+    let node = circuit_open_node().await;
     node.store.go_down(false);
     assert_eq!(node.request().await, Some(Reason::Unavailable));
     node.pass(SECOND).await;
@@ -53,10 +53,10 @@ async fn a_store_that_answers_the_one_who_tries_is_asked_by_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_is_left_alone_is_tried_between_half_of_the_pause_and_all_of_it() {
+async fn an_open_circuit_is_probed_after_half_of_the_pause_to_all_of_it() {
     let mut pauses = Vec::new();
     for _ in 0..20 {
-        let node = left_alone().await;
+        let node = circuit_open_node().await;
         let mut paused = Duration::ZERO;
         while node.store.reads() == 5 {
             assert_eq!(node.request().await, Some(Reason::Unavailable));
@@ -68,12 +68,12 @@ async fn a_store_that_is_left_alone_is_tried_between_half_of_the_pause_and_all_o
     }
     pauses.sort();
     pauses.dedup();
-    assert!(pauses.len() > 3, "nodes try at different times: {pauses:?}");
+    assert!(pauses.len() > 3, "nodes probe at different times: {pauses:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_between_failures_keep_the_store_from_being_left_alone() {
-    let node = forgetful().await;
+async fn answers_between_failures_keep_the_circuit_closed() {
+    let node = uncached_node().await;
     for reads in 0..100 {
         node.store.go_down(reads % 5 != 0);
         node.request().await;
@@ -82,7 +82,7 @@ async fn answers_between_failures_keep_the_store_from_being_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_is_never_left_alone_if_that_is_asked_for() {
+async fn a_pause_of_zero_disables_the_circuit_breaker() {
     let node = Node::new(|builder| builder.positive_ttl(Duration::ZERO).circuit_breaker(1, Duration::ZERO));
     node.authenticator.start().await.unwrap();
     node.store.go_down(true);
@@ -93,7 +93,7 @@ async fn a_store_is_never_left_alone_if_that_is_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_cached_is_admitted_while_the_store_is_left_alone() {
+async fn a_cached_key_is_admitted_while_the_circuit_is_open() {
     let node = Node::following().await;
     node.store.go_down(true);
     let other = Key::mint();
@@ -106,7 +106,7 @@ async fn what_is_cached_is_admitted_while_the_store_is_left_alone() {
 }
 
 /// A node in an outage that began just after its last poll.
-async fn out(grace: Duration) -> Node {
+async fn node_in_outage(grace: Duration) -> Node {
     let node = Node::following_with(|builder| builder.stale_grace(grace)).await;
     node.store.feed_shall(Behaviour::Fail);
     node.store.go_down(true);
@@ -115,7 +115,7 @@ async fn out(grace: Duration) -> Node {
 
 #[tokio::test(start_paused = true)]
 async fn in_an_outage_a_record_counts_for_the_grace_after_the_lease() {
-    let node = out(SECOND * 60).await;
+    let node = node_in_outage(SECOND * 60).await;
     for _ in 0..64 {
         assert_eq!(node.request().await, None);
         node.pass(SECOND).await;
@@ -125,8 +125,8 @@ async fn in_an_outage_a_record_counts_for_the_grace_after_the_lease() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_grace_a_record_counts_for_the_lease_and_no_longer() {
-    let node = out(Duration::ZERO).await;
+async fn without_a_grace_a_record_counts_only_for_the_lease() {
+    let node = node_in_outage(Duration::ZERO).await;
     node.pass(SECOND * 4).await;
     assert_eq!(node.request().await, None);
     node.pass(SECOND).await;
@@ -145,7 +145,7 @@ async fn the_grace_outlasts_the_time_to_live_of_a_record() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_store_answers_the_grace_is_of_no_effect() {
+async fn the_grace_has_no_effect_while_the_store_answers() {
     let node = Node::following_with(|builder| builder.stale_grace(SECOND * 60)).await;
     node.store.feed_shall(Behaviour::Fail);
     node.store.revoke(&node.key);
@@ -173,7 +173,7 @@ async fn a_key_that_expires_in_an_outage_is_refused_within_the_grace() {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_that_was_never_read_gets_no_grace() {
-    let node = out(SECOND * 60).await;
+    let node = node_in_outage(SECOND * 60).await;
     let other = Key::mint();
     node.store.add(&other);
     let outcome = node.authenticator.authenticate(other.x_api_key().headers()).await;
@@ -181,7 +181,7 @@ async fn a_key_that_was_never_read_gets_no_grace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_was_unknown_before_an_outage_is_not_called_unknown_in_it() {
+async fn an_unknown_key_is_not_called_unknown_in_an_outage() {
     let mut node = Node::following_with(|builder| builder.stale_grace(SECOND * 60)).await;
     node.key = Key::mint();
     assert_eq!(node.request().await, Some(Reason::Unknown));
@@ -192,19 +192,19 @@ async fn a_key_that_was_unknown_before_an_outage_is_not_called_unknown_in_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_of_which_a_change_is_known_gets_no_grace() {
+async fn an_invalidated_key_gets_no_grace() {
     let node = Node::following_with(|builder| builder.stale_grace(SECOND * 60)).await;
     node.store.go_down(true);
     node.store.revoke(&node.key);
-    node.pass(SECOND).await; // and the poll has told
-    assert_eq!(node.request().await, Some(Reason::Revoked), "it is known to be dead");
+    node.pass(SECOND).await; // and the poll has reported the revocation
+    assert_eq!(node.request().await, Some(Reason::Revoked), "it is known to be revoked");
     node.store.feed_shall(Behaviour::Fail);
     node.pass(SECOND * 20).await;
-    assert_eq!(node.request().await, Some(Reason::Unavailable), "and is not admitted when that is forgotten");
+    assert_eq!(node.request().await, Some(Reason::Unavailable), "it is not admitted once that is forgotten");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_revoked_record_is_as_revoked_within_the_grace() {
+async fn a_revoked_record_stays_revoked_within_the_grace() {
     let mut node = Node::new(|builder| builder.stale_grace(SECOND * 60));
     node.key = Key::mint().with(|record| record.revoked = Some(revocation()));
     node.store.add(&node.key);
@@ -219,7 +219,7 @@ async fn a_revoked_record_is_as_revoked_within_the_grace() {
 }
 
 #[test]
-fn a_grace_or_a_breaker_that_cannot_work_is_refused() {
+fn an_invalid_grace_or_circuit_breaker_is_refused() {
     let refused = |configure: fn(AuthenticatorBuilder) -> AuthenticatorBuilder| {
         let error = configure(Authenticator::builder(MemoryStore::new())).build().unwrap_err();
         assert_eq!(error.kind(), ConfigErrorKind::Limit);
@@ -250,14 +250,14 @@ fn a_grace_or_a_breaker_that_cannot_work_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_suspended_machine_gets_no_grace_for_the_time_that_it_slept() {
-    let node = out(SECOND * 60).await;
+async fn a_suspended_machine_gets_no_grace_for_the_time_it_was_suspended() {
+    let node = node_in_outage(SECOND * 60).await;
     node.clock.set_wall(START.saturating_add(SECOND * 3_600));
     assert_eq!(node.request().await, Some(Reason::Unavailable));
 }
 
-/// A node in an outage, beyond the lease, that leaves the store alone, and may try it long before the next poll.
-async fn tired() -> Node {
+/// A node in an outage, beyond its lease, with an open circuit that it may probe long before the next poll.
+async fn circuit_open_beyond_lease() -> Node {
     let node = Node::following_with(|builder| builder.circuit_breaker(5, MOMENT)).await;
     node.store.feed_shall(Behaviour::Fail);
     node.store.go_down(true);
@@ -272,7 +272,7 @@ async fn tired() -> Node {
 #[tokio::test(start_paused = true)]
 async fn when_an_outage_is_over_a_key_is_read_once() {
     for was_replaced in [false, true] {
-        let node = tired().await;
+        let node = circuit_open_beyond_lease().await;
         if was_replaced {
             node.store.replace();
         }
@@ -288,17 +288,17 @@ async fn when_an_outage_is_over_a_key_is_read_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poll_that_is_answered_ends_an_outage_for_all() {
+async fn an_answered_poll_closes_the_circuit() {
     let minute = SECOND * 60;
     let node = Node::following_with(|builder| builder.stale_grace(minute).circuit_breaker(5, minute)).await;
     node.store.feed_shall(Behaviour::Fail);
     node.store.go_down(true);
     node.pass(SECOND * 6).await;
     for _ in 0..6 {
-        assert_eq!(node.request().await, None, "by the grace");
+        assert_eq!(node.request().await, None, "within the grace");
     }
     assert!(!node.authenticator.health().is_store_asked);
-    // Then nothing that was read before counts any more, be it within the grace.
+    // Now no entry read before is valid, not even within the grace.
     node.store.replace();
     node.store.feed_shall(Behaviour::Behave);
     node.store.go_down(false);
@@ -308,7 +308,7 @@ async fn a_poll_that_is_answered_ends_an_outage_for_all() {
 
 #[tokio::test(start_paused = true)]
 async fn when_an_outage_is_over_a_poll_that_still_hangs_is_given_up() {
-    let node = tired().await;
+    let node = circuit_open_beyond_lease().await;
     node.store.feed_shall(Behaviour::Hang);
     node.pass(SECOND).await;
     let polls = node.store.polls();
@@ -320,8 +320,8 @@ async fn when_an_outage_is_over_a_poll_that_still_hangs_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_feed_that_stays_silent_keeps_look_ups_waiting_once_and_not_for_long() {
-    let node = out(Duration::ZERO).await;
+async fn a_feed_that_hangs_delays_lookups_once_and_briefly() {
+    let node = node_in_outage(Duration::ZERO).await;
     node.pass(SECOND * 6).await;
     node.store.feed_shall(Behaviour::Hang);
     node.store.go_down(false);

@@ -1,4 +1,4 @@
-//! A feed that panics is replaced, whether requests come or not.
+//! A feed that panics is replaced, with or without requests.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn restarts(node: &Node) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_feed_that_panicked_is_replaced_though_no_request_comes() {
+async fn a_feed_that_panicked_is_replaced_without_any_request() {
     for behaviour in [Behaviour::Panic, Behaviour::PanicBetweenPolls] {
         let node = Node::following().await;
         assert_eq!(restarts(&node), 0);
@@ -27,7 +27,7 @@ async fn a_feed_that_panicked_is_replaced_though_no_request_comes() {
         assert!(health.is_store_answering && health.is_cache_trusted);
         assert!(health.feed.unwrap().lag.unwrap() <= SECOND);
 
-        // The lease goes on, so the key is looked up once and then remembered.
+        // The lease still holds, so the key is looked up once and then cached.
         let reads = node.store.reads();
         for _ in 0..3 {
             assert_eq!(node.request().await, Some(Reason::Revoked));
@@ -39,7 +39,7 @@ async fn a_feed_that_panicked_is_replaced_though_no_request_comes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_feed_that_panics_each_time_is_tried_less_and_less_often() {
+async fn a_feed_that_keeps_panicking_is_restarted_after_growing_pauses() {
     let node = Node::following().await;
     node.store.feed_shall(Behaviour::Panic);
     node.pass(SECOND).await;
@@ -58,11 +58,11 @@ async fn a_feed_that_panics_each_time_is_tried_less_and_less_often() {
     node.pass(SECOND).await;
     let polls = node.store.polls();
     node.pass(SECOND + MOMENT).await;
-    assert_eq!(node.store.polls(), polls + 1, "it begins with a short pause again");
+    assert_eq!(node.store.polls(), polls + 1, "the pauses start short again");
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_neither_fail_nor_poll_while_a_feed_that_panicked_is_not_replaced_yet() {
+async fn requests_neither_fail_nor_poll_until_a_panicked_feed_is_replaced() {
     let node = Node::following().await;
     node.store.feed_shall(Behaviour::Panic);
     node.pass(SECOND).await;

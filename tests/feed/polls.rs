@@ -1,4 +1,4 @@
-//! Polls, and the lease that they renew.
+//! Polls, and the lease that each renews.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::node::{Behaviour, Node, Shared};
 use crate::support::{Key, START};
 
 #[tokio::test(start_paused = true)]
-async fn however_many_ask_one_polls() {
+async fn any_number_of_requests_share_one_poll() {
     let node = Node::new(|builder| builder.positive_ttl(Duration::ZERO).negative_ttl(Duration::ZERO));
     for _ in 0..10 {
         assert_eq!(node.request().await, None);
@@ -28,7 +28,7 @@ async fn a_key_that_another_process_revoked_is_refused_after_the_next_poll() {
     let node = Node::following().await;
     let reads = node.store.reads();
     node.store.revoke(&node.key);
-    assert_eq!(node.request().await, None, "no news yet");
+    assert_eq!(node.request().await, None, "not polled yet");
     assert_eq!(node.store.reads(), reads);
     node.pass(SECOND).await;
     assert_eq!(node.request().await, Some(Reason::Revoked));
@@ -45,7 +45,7 @@ async fn a_key_that_another_process_created_is_admitted_after_the_next_poll() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_remembered_before_the_first_poll_is_answered() {
+async fn nothing_is_cached_before_the_first_poll_is_answered() {
     let node = Node::new(|builder| builder);
     node.store.feed_shall(Behaviour::Hang);
     for reads in 1..=3 {
@@ -55,11 +55,11 @@ async fn nothing_is_remembered_before_the_first_poll_is_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_read_before_the_first_poll_is_read_again_after_it() {
+async fn an_entry_read_before_the_first_poll_is_read_again_after_it() {
     let node = Node::new(|builder| builder);
     node.store.feed_shall(Behaviour::Fail);
     assert_eq!(node.request().await, None);
-    // The first poll begins behind the revocation, so no poll will ever name it.
+    // The first poll starts after the revocation, so no poll will ever report it.
     node.store.revoke(&node.key);
     node.store.feed_shall(Behaviour::Behave);
     node.pass(SECOND).await;
@@ -80,7 +80,7 @@ async fn while_polls_fail_records_count_until_the_lease_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_lease_and_a_store_nobody_is_admitted_and_nobody_is_called_unknown() {
+async fn without_a_lease_or_a_store_a_key_is_neither_admitted_nor_called_unknown() {
     let node = Node::following().await;
     node.store.feed_shall(Behaviour::Fail);
     node.store.go_down(true);
@@ -91,26 +91,26 @@ async fn without_a_lease_and_a_store_nobody_is_admitted_and_nobody_is_called_unk
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poll_that_takes_long_does_not_make_the_lease_longer() {
+async fn a_slow_poll_does_not_extend_the_lease() {
     let node = Node::new(|builder| builder.deadline(SECOND * 4));
     assert_eq!(node.request().await, None);
     node.pass(Duration::from_millis(1)).await;
     node.store.feed_shall(Behaviour::Hold);
     node.pass(SECOND).await;
     let began = node.store.polls();
-    // The poll has read the log and is on its way back when the key is revoked.
+    // The poll has read the log, but has not returned yet, when the key is revoked.
     node.store.revoke(&node.key);
     node.pass(SECOND * 3).await;
     assert_eq!(node.store.polls(), began, "it is still the same poll");
     node.store.feed_shall(Behaviour::Hang);
     node.pass(Duration::from_millis(1)).await;
-    assert_eq!(node.request().await, None, "its answer has renewed the lease");
+    assert_eq!(node.request().await, None, "the poll has renewed the lease");
     node.pass(SECOND * 2).await;
     assert_eq!(node.request().await, Some(Reason::Revoked), "five seconds after it began");
 }
 
 #[test]
-fn an_authenticator_that_outlives_its_runtime_follows_in_the_next_one() {
+fn an_authenticator_that_outlives_its_runtime_polls_in_the_next_one() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     let node = runtime().unwrap().block_on(Node::following());
     runtime().unwrap().block_on(async {
@@ -125,7 +125,7 @@ fn an_authenticator_that_outlives_its_runtime_follows_in_the_next_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_polls_for_an_authenticator_that_is_gone() {
+async fn a_dropped_authenticator_stops_polling() {
     let Node { authenticator, store, .. } = Node::following().await;
     drop(authenticator);
     tokio::time::sleep(SECOND).await;
@@ -135,7 +135,7 @@ async fn nobody_polls_for_an_authenticator_that_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_comes_first_waits_for_the_first_poll_and_reads_once() {
+async fn the_first_request_waits_for_the_first_poll_and_reads_once() {
     let node = Node::new(|builder| builder);
     for _ in 0..10 {
         assert_eq!(node.request().await, None);
@@ -144,7 +144,7 @@ async fn whoever_comes_first_waits_for_the_first_poll_and_reads_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_feed_that_fails_while_look_ups_are_answered_is_not_polled_with_each_of_them() {
+async fn a_failing_feed_is_not_polled_with_each_lookup() {
     let node = Node::following().await;
     node.store.feed_shall(Behaviour::Fail);
     node.pass(SECOND * 6).await;
@@ -157,12 +157,12 @@ async fn a_feed_that_fails_while_look_ups_are_answered_is_not_polled_with_each_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_feed_is_told_for_how_long_it_is_relied_upon_at_the_most() {
+async fn a_feed_is_given_the_lease_and_the_stale_grace() {
     for grace in [Duration::ZERO, 60 * SECOND] {
         let store = Shared::default();
         let builder = Authenticator::builder(store.clone()).lease(3 * SECOND).stale_grace(grace);
         builder.build().unwrap().start().await.unwrap();
-        assert_eq!(store.relied_for(), (3 * SECOND, grace));
+        assert_eq!(store.lease(), (3 * SECOND, grace));
     }
 }
 
@@ -192,7 +192,7 @@ fn a_lease_that_would_end_between_two_polls_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn word_of_a_change_brings_the_poll_forward() {
+async fn a_notification_brings_the_poll_forward() {
     let node = Node::following().await;
     node.store.revoke(&node.key);
     node.store.ping();
@@ -201,12 +201,12 @@ async fn word_of_a_change_brings_the_poll_forward() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_poll_has_brought_is_acknowledged_when_it_has_taken_effect() {
+async fn the_changes_of_a_poll_are_acknowledged_once_applied() {
     let node = Node::following().await;
     let before = node.store.acknowledged();
     assert!(before > 0);
     node.pass(SECOND).await;
-    // That it cannot be told harms nobody here.
+    // The acknowledgement fails, without consequences here.
     assert_eq!(node.store.acknowledged(), before + 1);
     assert_eq!(node.request().await, None);
 }
@@ -224,7 +224,7 @@ async fn a_wall_clock_that_runs_ahead_ends_the_lease() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wall_clock_that_is_set_back_makes_the_lease_no_longer() {
+async fn a_wall_clock_that_is_set_back_does_not_extend_the_lease() {
     let node = Node::new(|builder| builder);
     node.clock.set_wall(START.saturating_add(SECOND * 3_600));
     assert_eq!(node.request().await, None);

@@ -1,4 +1,4 @@
-//! What an authenticator tells of itself, and how it starts.
+//! The health of an authenticator, and its start.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::support::build;
 use crate::{MOMENT, SECOND};
 
 #[tokio::test(start_paused = true)]
-async fn an_authenticator_that_was_started_answers_the_second_request_for_a_key_from_its_cache() {
+async fn a_started_authenticator_caches_the_first_lookup() {
     let node = Node::new(|builder| builder);
     node.authenticator.start().await.unwrap();
     for _ in 0..3 {
@@ -18,11 +18,11 @@ async fn an_authenticator_that_was_started_answers_the_second_request_for_a_key_
     assert_eq!(node.store.reads(), 1);
     node.store.revoke(&node.key);
     node.pass(SECOND + MOMENT).await;
-    assert_eq!(node.request().await, Some(Reason::Revoked), "and goes on to poll");
+    assert_eq!(node.request().await, Some(Reason::Revoked), "it keeps polling");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_cannot_be_followed_is_noticed_at_the_start() {
+async fn a_feed_that_cannot_be_polled_fails_the_start() {
     let node = Node::new(|builder| builder);
     node.store.feed_shall(Behaviour::Fail);
     let error = node.authenticator.start().await.unwrap_err();
@@ -47,7 +47,7 @@ async fn a_store_that_cannot_be_followed_is_noticed_at_the_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn to_start_twice_changes_nothing() {
+async fn starting_twice_changes_nothing() {
     let node = Node::new(|builder| builder);
     node.authenticator.start().await.unwrap();
     node.pass(MOMENT).await;
@@ -58,16 +58,16 @@ async fn to_start_twice_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_starts_what_has_no_answer_yet_is_told() {
+async fn starting_fails_while_the_first_poll_is_unanswered() {
     let node = Node::new(|builder| builder);
     node.store.feed_shall(Behaviour::Hang);
-    assert_eq!(node.request().await, None, "this follows");
+    assert_eq!(node.request().await, None, "this starts the poller");
     let error = node.authenticator.start().await.unwrap_err();
     assert!(error.to_string().ends_with("found an error: no poll was answered yet"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_no_other_process_changes_has_nothing_to_start() {
+async fn a_store_without_a_change_feed_has_nothing_to_start() {
     let (authenticator, _) = build(Authenticator::builder(MemoryStore::new()));
     authenticator.start().await.unwrap();
     let health = authenticator.health();
@@ -75,7 +75,7 @@ async fn a_store_that_no_other_process_changes_has_nothing_to_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn health_tells_how_it_goes_with_polls_and_the_lease() {
+async fn health_reports_the_polls_and_the_lease() {
     let node = Node::new(|builder| builder);
     let health = node.authenticator.health();
     let feed = health.feed.clone().unwrap();
@@ -93,7 +93,7 @@ async fn health_tells_how_it_goes_with_polls_and_the_lease() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_is_ready_as_long_as_it_can_admit_good_keys() {
+async fn a_node_is_ready_while_it_can_admit_valid_keys() {
     let node = Node::following_with(|builder| builder.stale_grace(SECOND * 10)).await;
     node.store.feed_shall(Behaviour::Fail);
     node.store.go_down(true);
@@ -110,7 +110,7 @@ async fn a_node_is_ready_as_long_as_it_can_admit_good_keys() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_in_an_outage_stays_unready_however_often_the_store_is_tried() {
+async fn a_node_in_an_outage_stays_unready_however_often_the_store_is_probed() {
     for requests in [0, 1, 50] {
         let node = Node::following().await;
         node.store.feed_shall(Behaviour::Fail);
@@ -126,12 +126,12 @@ async fn a_node_in_an_outage_stays_unready_however_often_the_store_is_tried() {
         node.store.feed_shall(Behaviour::Behave);
         node.store.go_down(false);
         node.pass(SECOND).await;
-        assert!(node.authenticator.health().is_ready(), "the next poll finds out");
+        assert!(node.authenticator.health().is_ready(), "the next poll ends the outage");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_asks_the_store_for_each_request_is_ready_while_it_is_answered() {
+async fn an_uncached_node_is_ready_while_the_store_answers() {
     let node = Node::following().await;
     node.store.feed_shall(Behaviour::Fail);
     node.pass(SECOND * 6).await;
@@ -141,13 +141,13 @@ async fn a_node_that_asks_the_store_for_each_request_is_ready_while_it_is_answer
         assert!(node.authenticator.health().is_ready());
     }
     node.pass(SECOND).await;
-    assert!(!node.authenticator.health().is_ready(), "nothing was heard of the store for as long as a lease");
+    assert!(!node.authenticator.health().is_ready(), "the store has not answered for the length of a lease");
 }
 
 #[tokio::test(start_paused = true)]
-async fn health_counts_the_look_ups_that_are_under_way() {
+async fn health_counts_pending_lookups() {
     let node = Node::new(|builder| builder);
-    node.store.hang_look_ups();
+    node.store.hang_lookups();
     let waiting = tokio::spawn({
         let (authenticator, request) = (node.authenticator.clone(), node.key.x_api_key());
         async move { authenticator.authenticate(request.headers()).await.is_ok() }
