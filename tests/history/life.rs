@@ -1,4 +1,4 @@
-//! The life of one key: what was acknowledged of it, and what its requests were answered.
+//! The life of one key: its acknowledged changes, and the answers to its requests.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,25 +10,25 @@ use tower_api_key::{Principal, Reason, Record, Rejection};
 
 use crate::support::Key;
 
-/// A place in the one order of everything that begins or is acknowledged.
-pub(crate) type Stamp = u64;
+/// A position in the total order of all starts and acknowledgements.
+pub(crate) type Position = u64;
 
-const NEVER: Stamp = Stamp::MAX;
+const NEVER: Position = Position::MAX;
 
 pub(crate) struct Life {
     pub(crate) record: Record,
     pub(crate) headers: HeaderMap,
     pub(crate) is_over: AtomicBool,
     requests: AtomicU64,
-    /// The number of requests that someone waits for.
+    /// The number of requests that the manager waits for.
     awaited: AtomicU64,
-    reached: Notify,
+    progressed: Notify,
     admitted: AtomicU64,
     unanswered: AtomicU64,
-    /// When it was acknowledged.
+    /// The positions of the acknowledgements.
     inserted: AtomicU64,
     revoked: AtomicU64,
-    /// When the last request began that was admitted, or was told that there is no such key.
+    /// The start of the last request that was admitted, and of the last that was answered with "unknown".
     last_admitted: AtomicU64,
     last_unknown: AtomicU64,
     tally: Arc<Tally>,
@@ -43,7 +43,7 @@ impl Life {
             is_over: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             awaited: AtomicU64::new(NEVER),
-            reached: Notify::new(),
+            progressed: Notify::new(),
             admitted: AtomicU64::new(0),
             unanswered: AtomicU64::new(0),
             inserted: AtomicU64::new(NEVER),
@@ -56,29 +56,29 @@ impl Life {
 
     pub(crate) fn count_request(&self) {
         if self.requests.fetch_add(1, SeqCst) + 1 >= self.awaited.load(SeqCst) {
-            self.reached.notify_one();
+            self.progressed.notify_one();
         }
     }
 
-    /// Lets the life go on until so many more requests were made.
-    pub(crate) async fn go_on(&self, requests: u64) {
+    /// Waits until this number of further requests was made.
+    pub(crate) async fn wait_for_requests(&self, requests: u64) {
         let awaited = self.requests.load(SeqCst) + requests;
         self.awaited.store(awaited, SeqCst);
         while self.requests.load(SeqCst) < awaited {
-            self.reached.notified().await;
+            self.progressed.notified().await;
         }
         self.awaited.store(NEVER, SeqCst);
     }
 
-    pub(crate) fn acknowledge_insertion(&self, at: Stamp) {
+    pub(crate) fn acknowledge_insertion(&self, at: Position) {
         self.inserted.store(at, SeqCst);
     }
 
-    pub(crate) fn acknowledge_revocation(&self, at: Stamp) {
+    pub(crate) fn acknowledge_revocation(&self, at: Position) {
         self.revoked.store(at, SeqCst);
     }
 
-    pub(crate) fn note(&self, began: Stamp, outcome: &Result<Principal, Rejection>) {
+    pub(crate) fn note(&self, began: Position, outcome: &Result<Principal, Rejection>) {
         match outcome.as_ref().map_err(Rejection::reason) {
             Ok(_) => {
                 self.admitted.fetch_add(1, SeqCst);
@@ -91,13 +91,13 @@ impl Life {
                 self.unanswered.fetch_add(1, SeqCst);
             }
             Err(Reason::Revoked) => {}
-            Err(other) => panic!("refused for a reason that nobody gave: {other:?}"),
+            Err(other) => panic!("expected an unknown, revoked or unavailable key, got {other:?}"),
         }
     }
 }
 
 impl Drop for Life {
-    /// Judges, now that no request and no acknowledgement can be under way any more.
+    /// Judges the life: no request and no acknowledgement can be pending any more.
     fn drop(&mut self) {
         let late = |last: &AtomicU64, acknowledged: &AtomicU64| {
             u64::from(last.load(SeqCst) > acknowledged.load(SeqCst))
@@ -111,7 +111,7 @@ impl Drop for Life {
     }
 }
 
-/// What was seen in all lives that have been judged. What came late is counted once for each key.
+/// The counts over all judged lives. A late answer counts once per key.
 #[derive(Default)]
 pub(crate) struct Tally {
     histories: AtomicU64,

@@ -1,12 +1,12 @@
-//! That no key admits a request that began after its revocation was acknowledged: on threads of the operating system, over
-//! a file, by the clock of the machine.
+//! Verifies that no key admits a request that began after its revocation was acknowledged: with operating system threads,
+//! a database file and the machine's clock.
 //!
-//! The model of the cache explores interleavings of its own making. Here the machine makes them, and nothing in between is
-//! replaced. A history is the life of one key: asked for by several at once, created, revoked, asked for again. All that
-//! begins or is acknowledged draws a number from one counter, so that what came first is known without a clock.
+//! The model of the cache explores interleavings of its own making. Here the machine makes them, and no component is
+//! replaced. A history is the life of one key: requested by several clients at once, created, revoked, requested again. Each
+//! start and each acknowledgement draws a number from one counter, so their order is known without a clock.
 //!
-//! `HISTORY_SECONDS` sets how long each configuration is tried. A build that is not optimised notices more: a thread spends
-//! longer between two steps.
+//! `HISTORY_SECONDS` sets the duration of each configuration. An unoptimised build finds more: a thread spends longer
+//! between two steps.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -30,14 +30,14 @@ use tower_api_key::digest::Digest;
 use tower_api_key::{Authenticator, AuthenticatorBuilder, Backend, BackendError, Record, SqliteStore};
 use world::World;
 
-/// So many that on a small machine a thread stops in the middle of anything while others go on.
+/// Enough for a small machine to preempt a thread between any two steps.
 const THREADS: usize = 4;
 
 fn seconds() -> u64 {
     env::var("HISTORY_SECONDS").ok().and_then(|number| number.parse().ok()).unwrap_or(3)
 }
 
-/// Runs keys through their lives, on threads for those who ask and on others for those who manage the keys.
+/// Runs keys through their lives, with separate threads for the clients and for the managers of the keys.
 fn run<F>(seconds: u64, configure: F) -> Arc<Tally>
 where
     F: FnOnce(SqliteStore) -> AuthenticatorBuilder,
@@ -55,20 +55,20 @@ where
 
 fn check(name: &str, configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder) {
     let tally = run(seconds(), |store| configure(Authenticator::builder(store)));
-    // Past the capture of the test harness.
+    // Bypasses the capture of the test harness.
     writeln!(io::stdout(), "{name}: {tally}").expect("a place to print to");
     assert!(tally.admitted.load(SeqCst) > 0);
     assert_eq!((tally.admitted_late.load(SeqCst), tally.unknown_late.load(SeqCst)), (0, 0));
 }
 
 #[test]
-fn with_default_limits_nobody_is_admitted_after_the_acknowledgement() {
+fn with_default_limits_no_request_is_admitted_after_the_acknowledgement() {
     check("default limits", |builder| builder);
 }
 
 #[test]
-fn with_a_cache_that_forgets_all_the_time_nobody_is_admitted_after_the_acknowledgement() {
-    // A record counts for a tick less than its time to live.
+fn with_tiny_limits_no_request_is_admitted_after_the_acknowledgement() {
+    // A record is valid for a tick less than its time to live.
     let shortly = Duration::from_millis(2);
     let records = SystemClock::new().tick() + shortly;
     check("tiny limits", |builder| {
@@ -76,7 +76,7 @@ fn with_a_cache_that_forgets_all_the_time_nobody_is_admitted_after_the_acknowled
     });
 }
 
-/// A store whose authenticators hear of no change.
+/// A store that notifies its subscribers of no change.
 struct Mute(SqliteStore);
 
 impl Backend for Mute {
@@ -88,7 +88,7 @@ impl Backend for Mute {
 }
 
 #[test]
-fn the_check_notices_a_store_that_keeps_its_changes_to_itself() {
+fn the_check_notices_a_store_that_does_not_invalidate() {
     let ttl = Duration::from_millis(20);
     let tally = run(1, |store| Authenticator::builder(Mute(store)).negative_ttl(ttl));
     assert!(tally.admitted_late.load(SeqCst) > 0 && tally.unknown_late.load(SeqCst) > 0, "{tally}");

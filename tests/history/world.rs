@@ -1,4 +1,4 @@
-//! Keys that live and die, and many who ask for them.
+//! Keys that are created and revoked, and clients that use them meanwhile.
 
 use std::future::{Future, poll_fn};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -13,21 +13,21 @@ use tokio::task::{JoinSet, yield_now};
 use tower_api_key::clock::{Clock, Moment, SystemClock};
 use tower_api_key::{Authenticator, KeyStore, SqliteStore};
 
-use crate::life::{Life, Stamp, Tally};
+use crate::life::{Life, Position, Tally};
 use crate::support::revocation;
 
-/// How many keys live at a time, and how many ask for each of them.
+/// Keys that live at a time, and clients of each of them.
 const LIVES: usize = 8;
 const CROWD: usize = 3;
 
-/// How many keys are asked for again long after they were revoked.
+/// Revoked keys that clients keep using.
 const REMEMBERED: usize = 4096;
 
 pub(crate) struct World {
     authenticator: Authenticator,
     store: SqliteStore,
     crowd: Handle,
-    stamps: AtomicU64,
+    positions: AtomicU64,
     past: Mutex<Vec<Arc<Life>>>,
     tally: Arc<Tally>,
 }
@@ -38,7 +38,7 @@ impl World {
             authenticator,
             store,
             crowd,
-            stamps: AtomicU64::new(1),
+            positions: AtomicU64::new(1),
             past: Mutex::default(),
             tally: Arc::default(),
         })
@@ -69,25 +69,25 @@ impl World {
     }
 
     async fn live(&self, life: &Life) {
-        life.go_on(some()).await;
+        life.wait_for_requests(few_or_many()).await;
         self.store.insert(life.record.clone()).await.unwrap();
-        life.acknowledge_insertion(self.stamp());
-        life.go_on(some()).await;
+        life.acknowledge_insertion(self.next_position());
+        life.wait_for_requests(few_or_many()).await;
         while one_in(3) {
-            // Whether it is revoked or not, nobody was told.
-            leave_after(below(8), self.store.revoke(&life.record.id, revocation())).await;
-            life.go_on(some()).await;
+            // An abandoned revocation may or may not have happened.
+            abandon_after(below(8), self.store.revoke(&life.record.id, revocation())).await;
+            life.wait_for_requests(few_or_many()).await;
         }
         self.store.revoke(&life.record.id, revocation()).await.unwrap();
-        life.acknowledge_revocation(self.stamp());
-        life.go_on(some()).await;
+        life.acknowledge_revocation(self.next_position());
+        life.wait_for_requests(few_or_many()).await;
     }
 
     async fn ask_until_over(self: Arc<Self>, life: Arc<Life>) {
         while !life.is_over.load(SeqCst) {
             self.ask(&life).await;
             if one_in(16)
-                && let Some(past) = self.someone_of_the_past()
+                && let Some(past) = self.past_life()
             {
                 self.ask(&past).await;
             }
@@ -97,19 +97,19 @@ impl World {
 
     async fn ask(&self, life: &Life) {
         life.count_request();
-        let began = self.stamp();
+        let began = self.next_position();
         let answer = self.authenticator.authenticate(&life.headers);
-        let outcome = if one_in(8) { leave_after(below(4), answer).await } else { Some(answer.await) };
+        let outcome = if one_in(8) { abandon_after(below(4), answer).await } else { Some(answer.await) };
         if let Some(outcome) = outcome {
             life.note(began, &outcome);
         }
     }
 
-    fn stamp(&self) -> Stamp {
-        self.stamps.fetch_add(1, SeqCst)
+    fn next_position(&self) -> Position {
+        self.positions.fetch_add(1, SeqCst)
     }
 
-    fn someone_of_the_past(&self) -> Option<Arc<Life>> {
+    fn past_life(&self) -> Option<Arc<Life>> {
         let past = self.past.lock().unwrap();
         (!past.is_empty()).then(|| Arc::clone(&past[below(past.len() as u64) as usize]))
     }
@@ -124,13 +124,13 @@ impl World {
     }
 }
 
-/// Mostly few, sometimes many.
-fn some() -> u64 {
+/// Returns a number that is mostly small, sometimes large.
+fn few_or_many() -> u64 {
     below(1 << below(10))
 }
 
-/// Polls a future some times and drops it, as a server does when its client hangs up.
-async fn leave_after<F: Future>(polls: u64, future: F) -> Option<F::Output> {
+/// Polls a future a few times and drops it, as a server does when its client hangs up.
+async fn abandon_after<F: Future>(polls: u64, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     for _ in 0..polls {
         if let Poll::Ready(output) = poll(future.as_mut()).await {
