@@ -1,4 +1,4 @@
-//! What a request presents, and where it is looked for.
+//! The credentials of a request, and the sources they are read from.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,20 +13,20 @@ pub(crate) enum Way {
     Bearer,
     Basic,
     ApiKey,
-    /// A header of our own, which takes minted keys only.
+    /// A custom header that accepts minted keys only.
     Device,
 }
 
 pub(crate) const WAYS: [Way; 4] = [Way::Bearer, Way::Basic, Way::ApiKey, Way::Device];
 
-/// The texts that keys are issued with, and the ways in which they can be presented at all. Their digests were chosen to
-/// share no counter of the cache, so that the change of one key has no effect on the others.
+/// The texts of the keys, and the ways in which each can be presented. Their digests were chosen to share no counter of
+/// the cache, so that a change of one key does not affect the others.
 pub(crate) const TEXTS: [(&str, &[Way]); 6] = [
     ("demo_live_8aspm4G7VmSUfOoD6V1vrORcmn0iSHkp18kSAU", &WAYS),
     ("demo_test_Eby6vK111fY0yuOhDRk1XEmSyVZEMEhE1qlRcw", &WAYS),
     ("0123456789abcdef0123456789abcdef", &[Way::Bearer, Way::Basic, Way::ApiKey]),
     ("oat_organization", &[Way::Bearer, Way::Basic, Way::ApiKey]),
-    // The first one with a wrong checksum, which only a source without formats does not notice.
+    // The first one with a wrong checksum, which only a source without formats accepts.
     ("demo_live_8aspm4G7VmSUfOoD6V1vrORcmn0iSHkp18kSA0", &[Way::ApiKey]),
     // A comma joins header lines; within base64 it is a character like any other.
     ("key,with,commas", &[Way::Basic]),
@@ -36,11 +36,11 @@ pub(crate) const TEXTS: [(&str, &[Way]); 6] = [
 pub(crate) struct Credential {
     pub(crate) way: Way,
     pub(crate) text: usize,
-    /// The user beside the key, where the way has one.
+    /// The user beside the key, for ways that have one.
     pub(crate) user: &'static str,
 }
 
-/// All that one request presents.
+/// The credentials of one request.
 pub(crate) type Presented = Vec<Credential>;
 
 pub(crate) fn sources() -> [Source; 4] {

@@ -1,7 +1,7 @@
-//! Keys, clocks and a store that changes, fails and hangs, in any order: each request is answered as a reference of a few
-//! lines says, which knows no cache.
+//! Keys, clocks and a store that changes, fails and hangs, in any order: each request is answered as a reference without a
+//! cache answers it.
 //!
-//! `PROPTEST_CASES` sets how many histories are tried.
+//! `PROPTEST_CASES` sets the number of histories.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -27,13 +27,13 @@ fn config() -> ProptestConfig {
     if env::var_os("PROPTEST_CASES").is_none() {
         config.cases = 2_000;
     }
-    // What fails is printed, and then belongs among the tests of the cache, with a name.
+    // A failing history is printed, and becomes a named test of the cache.
     config.failure_persistence = None;
     config
 }
 
 fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {
-    // On a paused clock, whoever waits for a store that hangs has waited long enough as soon as nothing else happens.
+    // With a paused clock, a request that waits for a hanging store times out as soon as no other task can run.
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let mut world = World::new();
@@ -49,7 +49,7 @@ fn every_request_is_answered_as_the_reference_says() {
     let config = config();
     let cases = config.cases;
     let outcome = TestRunner::new(config).run(&steps(), play);
-    // Past the capture of the test harness, so that a run that passes shows it as well.
+    // Bypasses the capture of the test harness, so that a passing run prints it as well.
     writeln!(io::stdout().lock(), "cases: {cases}, violations: {}", u8::from(outcome.is_err())).unwrap();
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
 }

@@ -1,4 +1,4 @@
-//! What each request has to be answered, by someone who knows the promises and no cache. Times are in seconds.
+//! The expected answer to each request, computed from the promises, without a cache. Times are in seconds.
 
 use tower_api_key::Reason;
 use tower_api_key::reject::Forbidden::OrganizationDisabled;
@@ -6,7 +6,7 @@ use tower_api_key::reject::Forbidden::OrganizationDisabled;
 use crate::credentials::{Credential, TEXTS, Way};
 use crate::steps::Facts;
 
-/// How long it counts without asking the store again that a key is there, is not there, is revoked.
+/// The times to live of a record, of an absence, and of a revocation.
 const RECORD: i64 = 8;
 const ABSENCE: i64 = 5;
 const REVOCATION: i64 = 10;
@@ -30,7 +30,7 @@ impl Reference {
         self.known_until[text] = self.monotonic + REVOCATION;
     }
 
-    /// Returns which key is admitted, or why none is.
+    /// Returns the key that is admitted, or the reason for the rejection.
     pub(crate) fn answer(&mut self, presented: &[Credential], store_answers: bool) -> Result<usize, Reason> {
         let Credential { way, text, user } = match presented {
             [] => return Err(Reason::Missing),

@@ -1,4 +1,4 @@
-//! What can happen to keys, clocks and the store, and how much of it happens.
+//! The steps of a history, with their probabilities.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use tower_api_key::test_util::Behaviour;
 
 use crate::credentials::{Credential, Presented, TEXTS, WAYS, Way};
 
-/// One thing that happens.
+/// One step.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Change(usize, Change),
@@ -19,7 +19,7 @@ pub(crate) enum Step {
         monotonic: i64,
         wall: i64,
     },
-    /// The wall clock comes to this long before the end of a key.
+    /// Sets the wall clock to this long before the expiry of a key.
     Approach {
         text: usize,
         seconds: i64,
@@ -34,21 +34,21 @@ pub(crate) enum Change {
     Revoke,
 }
 
-/// What is known of a key.
+/// The properties of a key.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
     /// The second of its expiry; while it is only planned, counted from its issue.
     pub(crate) end: Option<i64>,
     pub(crate) for_tests: bool,
-    /// How it may be presented; empty means in any way.
+    /// The ways it may be presented in; empty allows any way.
     pub(crate) ways: Vec<Way>,
-    /// That of its owner, or empty if it is an organization, which may be closed.
+    /// The email of its owner; empty for an organization, which may be closed.
     pub(crate) email: &'static str,
     pub(crate) closed: bool,
     pub(crate) revoked: bool,
 }
 
-/// Some keys, and then anything.
+/// A few keys, followed by any steps.
 pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let keys = vec((text(), issue()).prop_map(|(text, issue)| Step::Change(text, issue)), 0..6);
     (keys, vec(step(), 1..50)).prop_map(|(keys, steps)| [keys, steps].concat())
@@ -71,7 +71,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Mostly one of those that can be presented in most ways.
+/// Mostly a text that can be presented in most ways.
 fn text() -> impl Strategy<Value = usize> {
     prop_oneof![9 => 0..4_usize, 1 => 0..TEXTS.len()]
 }

@@ -1,4 +1,4 @@
-//! An authenticator with its clock and store, beside the reference.
+//! An authenticator with its clock and store, and the reference.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,13 +31,13 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Whole seconds pass, and times to live are cut by up to a tenth: of eight seconds, less than one. So it is never
-    /// in doubt whether something is remembered.
+    /// Whole seconds pass, and a jitter shortens a time to live by less than a tenth: of eight seconds, by less than one.
+    /// So the reference knows at each second whether an entry is still valid.
     pub(crate) fn new() -> Self {
         let store = MemoryStore::new();
         let backend = Misbehaving::new(store.clone());
         let builder = Authenticator::builder(backend.clone())
-            // The reference asks the store for each request, and knows no pauses.
+            // The reference asks the store for each request and has no circuit breaker.
             .circuit_breaker(1, Duration::ZERO)
             .sources(sources())
             .environment(Environment::Live)
@@ -106,12 +106,12 @@ impl World {
     async fn request(&mut self, presented: &Presented) -> Checked {
         let outcome = self.authenticator.authenticate(&headers(presented)).await;
         prop_assert_eq!(answer(outcome), self.reference.answer(presented, self.store_answers()));
-        // A read outlives the request that waited for it in vain.
+        // A lookup outlives a request that timed out waiting for it.
         settle().await;
         Ok(())
     }
 
-    /// What is decided while a key changes may be decided as before the change or as after it.
+    /// A request during which its key changes may see the key before or after the change.
     async fn request_overtaken_by(&mut self, credential: Credential, change: Change) -> Checked {
         let text = credential.text;
         let presented = vec![credential];
@@ -133,7 +133,7 @@ impl World {
     }
 }
 
-/// The text of the key that was admitted, or why none was.
+/// Returns the text of the admitted key, or the reason for the rejection.
 fn answer(outcome: Result<Principal, Rejection>) -> Result<usize, Reason> {
     match outcome {
         Ok(principal) => Ok(principal.key_id().as_str().parse().unwrap()),
@@ -164,7 +164,7 @@ fn record(text: usize, facts: &Facts) -> Record {
     record
 }
 
-/// Lets all tasks go on until they wait for the clock or for the store.
+/// Runs all tasks until each waits for the clock or for the store.
 async fn settle() {
     for _ in 0..20 {
         yield_now().await;
