@@ -1,4 +1,4 @@
-//! Backends that fail, hang and panic while they look a key up.
+//! Backends that fail, hang and panic during a lookup.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) async fn misbehave(transcript: &Transcript, keys: &Keys) {
     let backend = Misbehaving::new(store);
     for behaviour in [Behaviour::Fail, Behaviour::Panic, Behaviour::Hang] {
         backend.set(behaviour);
-        // So that nobody waits for the deadline.
+        // Skips the wait for the deadline.
         tokio::time::pause();
         ask(transcript, keys, backend.clone()).await;
         tokio::time::resume();
@@ -41,7 +41,7 @@ async fn ask(transcript: &Transcript, keys: &Keys, backend: impl Backend) {
     }
 }
 
-/// A backend that writes all it is told into its errors.
+/// A backend that writes its arguments into its errors.
 struct Chatty;
 
 impl Backend for Chatty {
@@ -50,16 +50,16 @@ impl Backend for Chatty {
     }
 }
 
-/// A store that fails and panics with all it knows.
+/// A store that fails and panics with a record in its message.
 async fn commit(transcript: &Transcript, keys: &Keys) {
     let changes = Invalidator::new();
     for panics in [false, true] {
         let record = keys.good.record.clone();
-        let heard = transcript.clone();
+        let noted = transcript.clone();
         let outcome: Result<(), _> = changes
-            .commit(move |mut announcement| async move {
-                announcement.set(Change::Changed(record.digest));
-                heard.debug("announcement", &announcement);
+            .commit(move |mut pending| async move {
+                pending.set(Change::Changed(record.digest));
+                noted.debug("pending invalidation", &pending);
                 assert!(!panics, "{PLANNED} over {record:?}");
                 Err(BackendError::invalid(format!("cannot write {record:?}")))
             })

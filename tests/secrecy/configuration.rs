@@ -1,6 +1,6 @@
-//! Keys that were pasted where a setting belongs.
+//! Keys pasted in place of a setting.
 //!
-//! The commonest mistake is the line break that a file ends with, then the scheme or the header's name before the key.
+//! The commonest mistake is a line break at the end of a file, then the scheme or the header's name before the key.
 
 use tower_api_key::credential::Source;
 use tower_api_key::digest::Digester;
@@ -11,7 +11,7 @@ use tower_api_key::{MemoryStore, RequireScopeLayer};
 
 use crate::secrets::Secrets;
 
-/// Puts a text where a setting belongs, and returns what is said about that.
+/// Uses a text as a setting, and returns the error.
 type Setting = fn(&str) -> Option<ConfigError>;
 
 const SETTINGS: [(&str, Setting); 13] = [
@@ -30,12 +30,12 @@ const SETTINGS: [(&str, Setting); 13] = [
         let requirement = Requirement::all_of(["notes.read"]).ok()?;
         RequireScopeLayer::by_path([(text, requirement)]).err()
     }),
-    // Fifteen bytes are too few for a pepper.
+    // Fifteen bytes: too short for a pepper.
     ("Digester::hmac_sha256", |text| Digester::hmac_sha256(&text.as_bytes()[text.len() - 15..]).err()),
 ];
 
 #[test]
-fn a_key_that_was_pasted_as_a_setting_does_not_show_in_the_error() {
+fn a_key_pasted_as_a_setting_does_not_show_in_the_error() {
     let key = KeyFormat::new("demo").unwrap().mint(Environment::Live).unwrap().reveal();
     let (_, secret) = key.as_str().rsplit_once('_').unwrap();
     let mut secrets = Secrets::default();
@@ -50,7 +50,7 @@ fn a_key_that_was_pasted_as_a_setting_does_not_show_in_the_error() {
             }
         }
     }
-    assert_eq!(echoing, [""; 0], "these show what they were given");
+    assert_eq!(echoing, [""; 0], "these errors show the rejected text");
 }
 
 fn pasted(key: &str) -> [String; 7] {

@@ -1,4 +1,4 @@
-//! What an SQLite store says when it cannot do what it is asked.
+//! The errors of an SQLite store.
 
 use std::fs;
 
@@ -35,7 +35,7 @@ pub(crate) async fn misbehave(transcript: &Transcript, keys: &Keys) {
     refuse_to_open(transcript, &folder).await;
 }
 
-/// Presents keys to an authenticator that has nothing cached, and asks the store directly.
+/// Presents keys to an authenticator with an empty cache, and asks the store directly.
 async fn ask(transcript: &Transcript, keys: &Keys, store: &SqliteStore) {
     let authenticator =
         Authenticator::builder(store.clone()).digester(keys.digester.clone()).build().unwrap();
@@ -62,7 +62,7 @@ async fn refuse_records(transcript: &Transcript, keys: &Keys, store: &SqliteStor
         transcript.error("error of a store", &store.insert(record).await.unwrap_err());
     }
     let revocation = Revocation::new(Timestamp::from_unix_millis(1), "lost");
-    let unknown = KeyId::new("key_nobody").unwrap();
+    let unknown = KeyId::new("key_missing").unwrap();
     transcript.error("error of a store", &store.revoke(&unknown, revocation).await.unwrap_err());
 }
 

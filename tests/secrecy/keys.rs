@@ -1,4 +1,4 @@
-//! The secrets, and the records of the keys among them.
+//! The secrets, and the records of the keys.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,26 +11,26 @@ use tower_api_key::{Environment, KeyId, Owner, Record, Revocation, Scopes, Times
 use crate::secrets::Secrets;
 use crate::transcript::Transcript;
 
-/// A key that was made elsewhere, without a prefix or a checksum.
+/// A key issued elsewhere, without a prefix or a checksum.
 pub(crate) const FOREIGN: &str = "Zq8vT3mK9xWb2LpR7cYd5Nf0Hs4JgU6e";
 
-/// A key made elsewhere that the store has never heard of.
+/// A key issued elsewhere that no store has.
 pub(crate) const STRAY: &str = "aX71nGhw0PzYtQ3kVfLs8dRmBc5Ju2Eo";
 
-/// The user whom someone else's key is presented for. What a client sends is not written down either.
+/// A user that presents another user's key. The values that a client sends must not be written either.
 pub(crate) const INTRUDER: &str = "wq0xv7zk3y@intruder.example";
 
-/// What a client sends in headers that are none of this crate's business.
+/// The value of headers that this crate does not read.
 pub(crate) const SESSION: &str = "5uPqLz0Xw8Jt1Rk6Vn3Yc9Gb";
 
-/// In the URL of another kind of database.
+/// The password in the URL of another kind of database.
 pub(crate) const PASSWORD: &str = "Tn6Wd1Xr9Qk4Hz7Lb2Gv8Mf3";
 
 pub(crate) const EMAIL: &str = "ada@example.com";
 
 const PEPPER: &str = "m4Tz9Kq2Xc7Vw1Hb6Rf8Ns3Jd5Lg0Py";
 
-/// A key that was minted, with its record.
+/// A minted key with its record.
 pub(crate) struct Minted {
     pub(crate) text: RevealedKey,
     pub(crate) record: Record,
@@ -40,17 +40,17 @@ pub(crate) struct Keys {
     pub(crate) secrets: Secrets,
     pub(crate) digester: Digester,
     pub(crate) good: Minted,
-    /// Good, and without a scope.
+    /// Valid, but without a scope.
     pub(crate) powerless: Minted,
-    /// Good, and of a person.
+    /// Valid, and owned by a person.
     pub(crate) personal: Minted,
     pub(crate) expired: Minted,
     pub(crate) revoked: Minted,
-    /// Of the other environment.
+    /// Of the test environment.
     pub(crate) test: Minted,
-    /// To be presented as Basic only.
+    /// Accepted as Basic only.
     pub(crate) basic_only: Minted,
-    /// Not in any store.
+    /// In no store.
     pub(crate) unknown: Minted,
     pub(crate) foreign: Record,
 }
@@ -109,7 +109,7 @@ impl Keys {
         }
     }
 
-    /// Puts every key but the unknown ones into a store.
+    /// Inserts all keys but the unknown ones into a store.
     pub(crate) async fn store_in<S: KeyStore>(&self, store: S) -> S {
         let minted = [
             &self.good,
@@ -141,7 +141,7 @@ fn mint(
     record.scopes = Scopes::new(["notes.read"]).unwrap();
     let text = key.reveal();
 
-    // What stands before the random part says which kind of key it is, and is no secret.
+    // The part before the random one names the kind of key and is no secret.
     let (_, secret) = text.as_str().rsplit_once('_').unwrap();
     secrets.keep("a minted key", secret);
     keep_digests(secrets, digester, text.as_str());

@@ -1,13 +1,14 @@
-//! No secret shows in anything that the crate writes: texts for debugging, errors, log lines, answers and panics.
+//! No secret shows in anything that the crate writes: debug output, errors, log lines, answers and panics.
 //!
-//! Everything is driven with known secrets and noted in one [`Transcript`], which is then searched for any eight
-//! characters in a row of any of them.
+//! The tests use known secrets and note all output in one [`Transcript`], which is then searched for any eight consecutive
+//! characters of any secret.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod backends;
 mod configuration;
 mod database;
+mod debug_output;
 mod keys;
 #[cfg(target_os = "linux")]
 mod memory;
@@ -16,23 +17,22 @@ mod requests;
 mod secrets;
 mod service;
 mod transcript;
-mod words;
 
 use keys::Keys;
 use secrets::Secrets;
 use transcript::{PLANNED, Transcript};
 
 #[tokio::test]
-async fn no_secret_shows_in_anything_that_is_written() {
+async fn no_secret_shows_in_any_output() {
     let transcript = Transcript::of_logs_and_panics();
     let keys = Keys::mint(&transcript);
 
-    words::show(&transcript, &keys);
+    debug_output::show(&transcript, &keys);
     requests::send(&transcript, &keys).await;
     backends::misbehave(&transcript, &keys).await;
     database::misbehave(&transcript, &keys).await;
 
-    // What is not written cannot hold a secret: these have to be there for the search to mean something.
+    // A search of missing output proves nothing: each of these must be present.
     for (place, expected) in [
         ("log", "admitted"),
         ("log", "refused"),
@@ -54,7 +54,7 @@ async fn no_secret_shows_in_anything_that_is_written() {
     }
     assert_eq!(transcript.leaks(&keys.secrets), Vec::<String>::new());
 
-    // The same search finds a secret in each of the places, once it is there.
+    // The same search finds a planted secret in each place.
     let secret = keys.good.text.as_str();
     tracing::trace!("planted: {}", &secret[secret.len() - 8..]);
     std::panic::catch_unwind(|| panic!("{PLANNED}, and planted: {secret}")).unwrap_err();

@@ -1,5 +1,4 @@
-//! The text of a new key is written once into the answer of the routes, and no copy of it is left on the heap, be it in memory that was
-//! freed.
+//! The routes write the text of a new key once, into their answer, and leave no copy on the heap, not even in freed memory.
 
 use std::fs::{File, read_to_string};
 use std::hint::black_box;
@@ -15,10 +14,10 @@ use tower_api_key::{
     AuthenticateLayer, Authenticator, KeyFormat, KeyId, MemoryStore, Owner, Requirement, Scopes,
 };
 
-/// Characters of the end of a text: allocators write into the beginning of what was freed.
+/// Length of the end of a text that is searched for: allocators overwrite the beginning of freed memory.
 const TAIL: usize = 24;
 
-/// Routes, and a key that may manage others.
+/// Routes, and a key that may manage keys.
 struct World {
     app: Router,
     admin: String,
@@ -46,16 +45,16 @@ impl World {
     }
 }
 
-/// Returns the end of a key's text as it stands in an answer, which is the only copy that the test has.
+/// Returns the end of a key's text within an answer, the only copy that the test has.
 fn tail(body: &[u8]) -> &[u8] {
     let start = br#"{"key":""#.len();
     let length = body[start..].iter().position(|&byte| byte == b'"').unwrap();
     &body[start + length - TAIL..start + length]
 }
 
-/// Returns where in the memory of this process a text stands, freed memory included, the stack of this thread aside: a hash leaves its
-/// input there until another call overwrites it.
-fn places_of(text: &[u8]) -> Vec<u64> {
+/// Returns the addresses of a text in the memory of this process, including freed memory, but not the stack of this thread: a hash leaves
+/// its input there until another call overwrites it.
+fn addresses_of(text: &[u8]) -> Vec<u64> {
     const STEP: usize = 1 << 20;
     let memory = File::open("/proc/self/mem").unwrap();
     let mut room = vec![0; STEP + text.len()];
@@ -71,7 +70,7 @@ fn places_of(text: &[u8]) -> Vec<u64> {
             continue;
         }
         for at in (start..end).step_by(STEP) {
-            // What another thread has given back meanwhile cannot be read.
+            // Memory that another thread has unmapped meanwhile cannot be read.
             let wanted = room.len().min((end - at) as usize);
             let Ok(length) = memory.read_at(&mut room[..wanted], at) else { continue };
             let found = room[..length].windows(text.len()).enumerate().filter(|(_, window)| *window == text);
@@ -84,15 +83,15 @@ fn places_of(text: &[u8]) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn the_text_of_a_new_key_stands_in_its_answer_and_nowhere_else_on_the_heap() {
+async fn the_text_of_a_new_key_is_on_the_heap_only_in_its_answer() {
     let world = World::new().await;
     for path in ["/keys".to_owned(), format!("/keys/{}/rotate", world.id)] {
         let body = world.post(&path).await;
         let text = tail(&body);
-        assert_eq!(places_of(text), [text.as_ptr() as u64], "{path}");
+        assert_eq!(addresses_of(text), [text.as_ptr() as u64], "{path}");
 
-        // The same search finds a copy that was freed, once there is one.
+        // The same search finds a freed copy.
         drop(black_box(String::from_utf8(body.to_vec()).unwrap()));
-        assert!(places_of(text).len() > 1, "{path}");
+        assert!(addresses_of(text).len() > 1, "{path}");
     }
 }

@@ -1,4 +1,4 @@
-//! Requests that pass without being asked for a key, and carry one all the same.
+//! Requests that pass without authentication, but carry a key.
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -11,7 +11,7 @@ use crate::service::Handler;
 use crate::transcript::Transcript;
 
 #[tokio::test]
-async fn a_key_does_not_show_where_none_was_asked_for() {
+async fn a_key_does_not_show_on_paths_without_authentication() {
     let transcript = Transcript::default();
     let keys = Keys::mint(&transcript);
     let authenticator = Authenticator::builder(MemoryStore::new()).build().unwrap();
@@ -29,7 +29,7 @@ async fn a_key_does_not_show_where_none_was_asked_for() {
             for (name, value) in headers {
                 request.headers_mut().insert(name, value.parse().unwrap());
             }
-            let response = layer.layer(Handler::that_notes_in(&transcript)).oneshot(request).await.unwrap();
+            let response = layer.layer(Handler::noting_in(&transcript)).oneshot(request).await.unwrap();
             assert_eq!(response.status(), 200);
         }
     }

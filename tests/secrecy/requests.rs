@@ -46,7 +46,7 @@ pub(crate) async fn send(transcript: &Transcript, keys: &Keys) {
     answer_by_hand(transcript);
 }
 
-/// One layer for each way to answer and to pass requests on.
+/// Layers that cover each way to respond and to forward requests.
 fn layers(store: &MemoryStore, keys: &Keys) -> Vec<AuthenticateLayer> {
     let builder = || {
         Authenticator::builder(store.clone())
@@ -55,14 +55,14 @@ fn layers(store: &MemoryStore, keys: &Keys) -> Vec<AuthenticateLayer> {
             .sources(sources())
             .audit(TracingAudit)
     };
-    let tell_all = |rejection: &Rejection| Payload::json(format!("{rejection:?} {rejection}"));
+    let write_all = |rejection: &Rejection| Payload::json(format!("{rejection:?} {rejection}"));
     let layer = |builder: tower_api_key::AuthenticatorBuilder| {
         AuthenticateLayer::new(builder.build().unwrap()).grpc()
     };
     vec![
         layer(builder()),
         layer(builder().respond(Problem)).optional(),
-        layer(builder().respond(tell_all)).strip().allow_preflight(),
+        layer(builder().respond(write_all)).strip().allow_preflight(),
     ]
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn sources() -> [Source; 4] {
     ]
 }
 
-/// Every way to present one credential, good and bad.
+/// Every way to present one credential, valid and invalid.
 pub(crate) fn presentations(keys: &Keys) -> Vec<Presentation> {
     let good = keys.good.text.as_str();
     let all = [
@@ -134,7 +134,7 @@ pub(crate) fn presentations(keys: &Keys) -> Vec<Presentation> {
     presentations
 }
 
-/// Credentials that are too many, and headers that are not looked at.
+/// Several credentials at once, and headers that are not read.
 fn ambiguous(keys: &Keys) -> Vec<Vec<Presentation>> {
     let good = keys.good.text.as_str();
     vec![
@@ -160,7 +160,7 @@ fn named(name: &'static str, value: &str) -> Presentation {
     (name, HeaderValue::from_str(value).unwrap())
 }
 
-/// The answers that frameworks make of a rejection.
+/// The responses that frameworks create from a rejection.
 fn answer_by_hand(transcript: &Transcript) {
     use axum::extract::FromRequestParts;
     use axum::response::IntoResponse;
@@ -184,6 +184,6 @@ fn output_of<F: Future>(future: F) -> F::Output {
 
     match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
-        Poll::Pending => unreachable!("it only looks into the extensions"),
+        Poll::Pending => unreachable!("it only reads the extensions"),
     }
 }

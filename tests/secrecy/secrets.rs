@@ -1,4 +1,4 @@
-//! What must not show, in whatever spelling.
+//! The secrets to search for, in all spellings.
 
 use std::collections::HashMap;
 
@@ -6,28 +6,28 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use tower_api_key::digest::Digest;
 
-/// A hint shows six random characters of a key. More than seven in a row are a leak.
+/// A hint shows six random characters of a key. Eight in a row are a leak.
 const WINDOW: usize = 8;
 
-/// The least number of characters of a list of so many bytes.
+/// The least number of characters of a list of `WINDOW` bytes.
 const LIST: usize = WINDOW * 3 - 2;
 
-/// Parts of secrets as they may be spelled, in lower case, with the names of the secrets.
+/// Parts of secrets in their possible spellings, in lower case, with the names of the secrets.
 #[derive(Default)]
 pub(crate) struct Secrets {
-    /// By their length, so that a text can be searched for all of them at once.
+    /// Grouped by length, so that one pass over a text searches for all parts of a length.
     parts: HashMap<usize, HashMap<Vec<u8>, &'static str>>,
 }
 
 impl Secrets {
-    /// Takes a secret that may show neither as it is nor as base64, hexadecimal digits or a list of bytes.
+    /// Adds a secret that must not show as text, base64, hexadecimal digits or a list of bytes.
     pub(crate) fn keep(&mut self, name: &'static str, text: &str) {
         assert!(text.len() >= WINDOW, "{name} is long enough to be recognised");
         self.keep_windows(name, text, WINDOW);
         self.keep_bytes(name, text.as_bytes());
     }
 
-    /// Takes a digest. It is no secret, but whoever sees it in a log can tell which key it belongs to.
+    /// Adds a digest. It is no secret, but a digest in a log identifies its key.
     pub(crate) fn keep_digest(&mut self, name: &'static str, digest: &Digest) {
         self.keep_bytes(name, digest.as_bytes());
     }
@@ -39,7 +39,7 @@ impl Secrets {
             let list = format!("{window:?}");
             self.keep_windows(name, &list[1..1 + LIST], LIST);
         }
-        // Whatever stands before a secret in the same base64 text shifts it by none, one or two bytes.
+        // The bytes before a secret in the same base64 text shift it by none, one or two bytes.
         for shift in 0..3 {
             let shifted = [&vec![0; shift], bytes].concat();
             let encoded = STANDARD_NO_PAD.encode(shifted);

@@ -1,4 +1,4 @@
-//! A service behind the middlewares, whose handler writes down all that it sees.
+//! A service behind the middlewares, whose handler notes each request in full.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -14,7 +14,7 @@ use tower_api_key::{
 
 use crate::transcript::{PLANNED, Transcript};
 
-/// What a client presents.
+/// A header that presents a credential.
 pub(crate) type Presentation = (&'static str, HeaderValue);
 
 pub(crate) type Protected = Authenticate<RequireScope<Handler>>;
@@ -26,7 +26,7 @@ pub(crate) const PANIC: &str = "/panic";
 pub(crate) struct Handler(Transcript);
 
 impl Handler {
-    pub(crate) fn that_notes_in(transcript: &Transcript) -> Self {
+    pub(crate) fn noting_in(transcript: &Transcript) -> Self {
         Self(transcript.clone())
     }
 }
@@ -59,12 +59,12 @@ impl Service<Request<Full<Bytes>>> for Handler {
 
 pub(crate) fn protect(transcript: &Transcript, layer: &AuthenticateLayer) -> Protected {
     let requirement = Requirement::all_of(["notes.read"]).unwrap();
-    let service = layer.layer(RequireScopeLayer::new(requirement).layer(Handler::that_notes_in(transcript)));
+    let service = layer.layer(RequireScopeLayer::new(requirement).layer(Handler::noting_in(transcript)));
     transcript.debug("service", &service);
     service
 }
 
-/// Sends a request that presents these credentials, and notes all of the answer.
+/// Sends a request that presents these credentials, and notes the response in full.
 pub(crate) async fn send(
     transcript: &Transcript,
     service: &Protected,
@@ -79,7 +79,7 @@ pub(crate) async fn send(
         request.headers_mut().append(*name, value.clone());
     }
     let (mut service, noted) = (service.clone(), transcript.clone());
-    // In a task of its own, as a server would run it, so that a panic ends there.
+    // In a task of its own, as in a server, so that a panic ends there.
     let task = tokio::spawn(async move {
         let call = service.ready().await.unwrap().call(request);
         noted.debug("future", &call);

@@ -1,4 +1,4 @@
-//! Everything that was written, and where.
+//! All output, with its place.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -11,15 +11,15 @@ use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::secrets::Secrets;
 
-/// What a panic says that is part of the test, as that of a misbehaving backend does.
+/// The message of panics that the test causes.
 pub(crate) const PLANNED: &str = "told to panic";
 
-/// Everything that was written, with the place that it was written to. Clones share it.
+/// All output, with the place it was written to. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Transcript(Arc<Mutex<Vec<(String, String)>>>);
 
 impl Transcript {
-    /// Starts a transcript that takes in every log line and every panic of this process.
+    /// Creates a transcript that records every log line and every panic of this process.
     pub(crate) fn of_logs_and_panics() -> Self {
         let transcript = Self::default();
         let log = transcript.clone();
@@ -46,12 +46,12 @@ impl Transcript {
         entries.push((place.to_owned(), text.to_string()));
     }
 
-    /// Notes the texts of a value for debugging.
+    /// Notes the debug output of a value.
     pub(crate) fn debug(&self, place: &str, value: &dyn Debug) {
         self.note(place, format!("{value:?}\n{value:#?}"));
     }
 
-    /// Notes all that can be read from an error and from its causes.
+    /// Notes the messages and debug output of an error and of its causes.
     pub(crate) fn error(&self, place: &str, error: &dyn Error) {
         let mut cause = Some(error);
         while let Some(error) = cause {
@@ -61,16 +61,16 @@ impl Transcript {
         }
     }
 
-    /// Tells whether `text` was written to `place`.
+    /// Returns whether `text` was written to `place`.
     pub(crate) fn has(&self, place: &str, text: &str) -> bool {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         entries.iter().any(|(noted, written)| noted == place && written.contains(text))
     }
 
-    /// Returns what shows a part of a secret.
+    /// Returns the entries that show a part of a secret.
     pub(crate) fn leaks(&self, secrets: &Secrets) -> Vec<String> {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Most of what is written is written again and again.
+        // Most entries repeat.
         let different: BTreeSet<_> = entries.iter().collect();
         let leak = |(place, text): &(String, String)| {
             secrets.found_in(text).map(|name| format!("{name} shows ({place}): {text}"))
@@ -79,7 +79,7 @@ impl Transcript {
     }
 }
 
-/// Takes one log line at a time.
+/// Records one log line at a time.
 struct Log(Transcript);
 
 impl io::Write for Log {

@@ -1,4 +1,4 @@
-//! The texts of the values that see a secret or stand near one.
+//! The debug output of values that hold a secret or are derived from one.
 
 use http::{HeaderMap, HeaderValue};
 use tower_api_key::backend::{Change, Invalidator};
@@ -48,7 +48,7 @@ fn show_credentials(transcript: &Transcript, keys: &Keys) {
     }
 }
 
-/// Texts that are almost keys, each wrong in another part.
+/// Texts that are almost keys, each with another invalid part.
 fn show_near_misses(transcript: &Transcript, keys: &Keys) {
     let good = keys.good.text.as_str();
     let (body, checksum) = good.split_at(good.len() - 6);
