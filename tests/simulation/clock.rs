@@ -1,4 +1,4 @@
-//! The clocks of one node: the runtime's time, and a wall clock that is set forth and back.
+//! The clocks of one node: the runtime's time, and a wall clock that jumps.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ impl NodeClock {
         Timestamp::from_unix_millis(START.unix_millis() + self.plan.faults[self.node].wall(at))
     }
 
-    /// Each node's monotonic clock has an origin of its own.
+    /// Each node's monotonic clock starts at another origin.
     fn moment_at(&self, at: At) -> Moment {
         Moment::from_nanos(self.node as u64 * 1_000_000).saturating_add(at)
     }

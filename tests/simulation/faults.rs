@@ -1,4 +1,4 @@
-//! What goes wrong with one node: its way to the store, its process, its wall clock.
+//! The faults of one node: of its network, its process, and its wall clock.
 
 use std::time::Duration;
 
@@ -8,43 +8,43 @@ use crate::network::Traffic;
 use crate::settings::Settings;
 use crate::time::{At, Span, between, millis, one_in};
 
-/// What is wrong with the way to the store.
+/// A fault of the network between a node and the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum NetworkFault {
     /// Connections are refused.
     Refuse,
-    /// Whatever is sent is lost, and nobody says so.
+    /// Messages are lost without an error.
     Cut,
-    /// Some of what is sent is lost.
+    /// Half of the messages are lost.
     Lose,
-    /// Both ways take long.
+    /// Both directions are slow.
     Slow,
-    /// The store answers at once, and the answer takes long: it is old when it arrives.
+    /// The store answers at once, but the answer arrives late and outdated.
     SlowBack,
 }
 
-impl Trouble {
+impl NetworkFault {
     pub(crate) const ALL: [Self; 5] = [Self::Refuse, Self::Cut, Self::Lose, Self::Slow, Self::SlowBack];
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Window {
     pub(crate) span: Span,
-    pub(crate) trouble: Trouble,
+    pub(crate) network_fault: NetworkFault,
     pub(crate) polls_only: bool,
 }
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Faults {
     pub(crate) windows: Vec<Window>,
-    /// When the process stands still while its clocks go on.
+    /// The times at which the process is suspended while its clocks run.
     pub(crate) stops: Vec<Span>,
-    /// By how many milliseconds the wall clock is wrong, from when on.
+    /// The errors of the wall clock in milliseconds, each with its start.
     wall: Vec<(At, i64)>,
 }
 
 impl Faults {
-    /// Draws what goes wrong with a node, beside the outages of the store, which all nodes have in common.
+    /// Draws the faults of a node, in addition to the outages of the store, which all nodes share.
     pub(crate) fn draw(rng: &mut Rng, settings: &Settings, outages: &[Window]) -> Self {
         let windows = spans(rng, settings).into_iter().map(|span| window(rng, span));
         let windows = outages.iter().cloned().chain(windows.collect::<Vec<_>>()).collect();
@@ -53,33 +53,33 @@ impl Faults {
         Self { windows, stops, wall: steps.collect() }
     }
 
-    /// Draws the times at which no node reaches the store.
+    /// Draws the times at which no node can reach the store.
     pub(crate) fn outages(rng: &mut Rng, settings: &Settings) -> Vec<Window> {
         let spans = spans(rng, settings).into_iter().take(1);
         spans.map(|span| Window { polls_only: false, ..window(rng, span) }).collect()
     }
 
-    pub(crate) fn trouble(&self, at: At, traffic: Traffic) -> Option<Trouble> {
+    pub(crate) fn network_fault(&self, at: At, traffic: Traffic) -> Option<NetworkFault> {
         let concerned = |window: &&Window| traffic == Traffic::Poll || !window.polls_only;
         let window = self.windows.iter().filter(concerned).find(|window| window.span.contains(at));
-        window.map(|window| window.trouble)
+        window.map(|window| window.network_fault)
     }
 
-    /// Tells whether a request in this time may be without an answer.
-    pub(crate) fn excuse(&self, from: At, to: At) -> bool {
-        let on_the_way = self.windows.iter().filter(|window| !window.polls_only).map(|window| &window.span);
-        on_the_way.chain(&self.stops).any(|span| span.meets(from, to))
+    /// Returns whether a request in this time may stay unanswered.
+    pub(crate) fn excuses(&self, from: At, to: At) -> bool {
+        let network = self.windows.iter().filter(|window| !window.polls_only).map(|window| &window.span);
+        network.chain(&self.stops).any(|span| span.meets(from, to))
     }
 
-    /// Tells whether the process stood still at some time in between.
-    pub(crate) fn stood_still(&self, from: At, to: At) -> bool {
+    /// Returns whether a suspension of the process lies in this time.
+    pub(crate) fn was_suspended(&self, from: At, to: At) -> bool {
         self.stops.iter().any(|stop| stop.is_within(from, to))
     }
 
-    /// Returns what the wall clock shows, in milliseconds since the run began.
+    /// Returns the wall clock's time, in milliseconds since the run began.
     pub(crate) fn wall(&self, at: At) -> i64 {
-        let wrong = self.wall.iter().rev().find(|(from, _)| *from <= at).map_or(0, |(_, by)| *by);
-        millis(at) as i64 + wrong
+        let error = self.wall.iter().rev().find(|(from, _)| *from <= at).map_or(0, |(_, by)| *by);
+        millis(at) as i64 + error
     }
 
     pub(crate) fn wall_steps(&self) -> usize {
@@ -87,7 +87,7 @@ impl Faults {
     }
 }
 
-/// Draws some whiles between the beginning and the end, mostly shorter than the lease and sometimes longer.
+/// Draws spans between the beginning and the end, most of them shorter than the lease.
 fn spans(rng: &mut Rng, settings: &Settings) -> Vec<Span> {
     let (lease, end) = (settings.lease, settings.end);
     let mut spans = Vec::new();
@@ -102,11 +102,11 @@ fn spans(rng: &mut Rng, settings: &Settings) -> Vec<Span> {
 }
 
 fn window(rng: &mut Rng, span: Span) -> Window {
-    let trouble = Trouble::ALL[rng.usize(..Trouble::ALL.len())];
-    Window { span, trouble, polls_only: one_in(rng, 3) }
+    let network_fault = NetworkFault::ALL[rng.usize(..NetworkFault::ALL.len())];
+    Window { span, network_fault, polls_only: one_in(rng, 3) }
 }
 
-/// Draws seconds or hours, in either direction.
+/// Draws a jump by seconds or hours, in either direction.
 fn step(rng: &mut Rng) -> i64 {
     let most = if rng.bool() { 20_000 } else { 10_000_000 };
     rng.i64(-most..=most)

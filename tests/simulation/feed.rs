@@ -1,4 +1,4 @@
-//! What a poll returns: by the cursor of PostgreSQL's log, and by one that looks right and is not.
+//! The change feed of a node: with the cursor of PostgreSQL's log, and with a plausible but wrong one.
 
 use std::sync::Arc;
 
@@ -9,29 +9,29 @@ use crate::history::Row;
 use crate::network::Traffic;
 use crate::store::Connection;
 
-/// How a reader of the log knows what it has not read yet.
+/// How a reader of the log finds the rows that it has not read yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cursor {
-    /// What was written by a transaction that was under way at the last poll, or began since.
+    /// By transaction: reads rows of transactions that were open at the last poll, or began since.
     Transaction,
-    /// What has a higher number than the last row that was read. A transaction that commits late is lost.
+    /// By sequence: reads rows with a higher number than the last one read. It misses transactions that commit late.
     Sequence,
 }
 
 pub(crate) struct Log {
     pub(crate) connection: Arc<Connection>,
     pub(crate) cursor: Cursor,
-    /// Where to read on, once there was a poll.
+    /// The position to read from, after the first poll.
     pub(crate) next: Option<u64>,
 }
 
 impl Log {
     fn is_new(&self, row: &Row) -> bool {
-        let place = match self.cursor {
+        let position = match self.cursor {
             Cursor::Transaction => row.number,
             Cursor::Sequence => row.sequence,
         };
-        self.next.is_some_and(|next| place >= next)
+        self.next.is_some_and(|next| position >= next)
     }
 }
 

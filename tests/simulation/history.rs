@@ -1,24 +1,24 @@
-//! All that happens to the store in a run: transactions, the keys that they change, and the log that they write.
+//! The history of the store in one run: transactions, the keys that they change, and the log that they write.
 //!
-//! No read changes the store, and nodes do not speak to each other. So what happens to the store is written down first, and
-//! each node is then played against it by itself: what a read sees is what was committed when it arrived.
+//! No read changes the store, and nodes do not communicate. So the history is created first, and each node is then run against it
+//! separately: a read sees what was committed when it arrived.
 
 use tower_api_key::backend::Change;
 
 use crate::keys::{Key, Version};
 use crate::time::At;
 
-/// A transaction that changes one key, or none, as others in the same database do.
+/// A transaction that changes one key, or none, like other transactions in the same database.
 #[derive(Debug, Clone)]
 pub(crate) struct Transaction {
-    /// Given out when it begins.
+    /// Assigned when it begins.
     pub(crate) number: u64,
-    /// Given out when it writes its row into the log.
+    /// Assigned when it writes its row into the log.
     pub(crate) sequence: u64,
     pub(crate) began: At,
     pub(crate) wrote: At,
     pub(crate) ended: At,
-    /// The key that it changed, and what the key is from then on, if it was committed.
+    /// The changed key with its new version, if it was committed.
     pub(crate) change: Option<(usize, Version)>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Row {
 }
 
 impl History {
-    /// Gives out numbers in the order in which transactions began, and sequence numbers in that in which they wrote.
+    /// Assigns numbers in the order of the beginnings, and sequence numbers in the order of the writes.
     pub(crate) fn new(keys: Vec<Key>, mut transactions: Vec<Transaction>) -> Self {
         transactions.sort_by_key(|transaction| transaction.wrote);
         (1..).zip(&mut transactions).for_each(|(sequence, transaction)| transaction.sequence = sequence);
@@ -60,14 +60,14 @@ impl History {
         history
     }
 
-    /// Returns the lowest number of a transaction that is under way, or the next one to be given out.
+    /// Returns the lowest number of an open transaction, or the next number to be assigned.
     pub(crate) fn lowest_under_way(&self, at: At) -> u64 {
         let begun = self.transactions.iter().take_while(|transaction| transaction.began <= at);
         let lowest = begun.clone().find(|transaction| transaction.is_under_way(at));
         lowest.map_or(begun.count() as u64 + 1, |transaction| transaction.number)
     }
 
-    /// Returns the rows that are committed, in the order of their sequence numbers.
+    /// Returns the committed rows, ordered by sequence number.
     pub(crate) fn rows(&self, at: At) -> Vec<Row> {
         let committed = self.transactions.iter().filter(|transaction| transaction.ended <= at);
         let mut rows: Vec<_> = committed.filter_map(|transaction| self.row(transaction)).collect();
@@ -82,7 +82,7 @@ impl History {
     }
 
     /// Counts the pairs of neighbours in the log that were committed in the other order.
-    pub(crate) fn overtakings(&self) -> usize {
+    pub(crate) fn reorderings(&self) -> usize {
         let mut rows: Vec<_> =
             self.transactions.iter().filter(|transaction| transaction.change.is_some()).collect();
         rows.sort_by_key(|transaction| transaction.sequence);

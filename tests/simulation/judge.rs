@@ -1,4 +1,4 @@
-//! What an answer may be, given what happened.
+//! The answers that are allowed, given the history and the faults.
 
 use std::time::Duration;
 
@@ -8,27 +8,27 @@ use crate::plan::Plan;
 use crate::settings::Settings;
 use crate::time::At;
 
-/// What a node answered to a request.
+/// A node's answer to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Answer {
-    /// The number of the request, in the order in which they came.
+    /// The number of the request, in the order of arrival.
     pub(crate) request: u64,
     pub(crate) node: usize,
     pub(crate) key: usize,
     pub(crate) began: At,
     pub(crate) ended: At,
-    /// When the node was asked for this key for the first time.
+    /// When this node received its first request with the key.
     pub(crate) asked_first: At,
-    /// The last version of the key that this very node had acknowledged when the request began.
+    /// The last version of the key that this node had acknowledged when the request began.
     pub(crate) acknowledged: Option<Version>,
-    /// Whether it was answered without a wait.
+    /// Whether the answer came at once, without a wait.
     pub(crate) is_cached: bool,
     pub(crate) outcome: Outcome,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// With the scopes that bear this number.
+    /// With the scope of this number.
     Admitted(u32),
     Unknown,
     Revoked,
@@ -37,7 +37,7 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// Returns what is due to a key that has not expired.
+    /// Returns the outcome for a key that has not expired.
     pub(crate) fn of(version: Version) -> Self {
         match version {
             Version::InForce(scopes) => Self::Admitted(scopes),
@@ -49,29 +49,29 @@ impl Outcome {
 /// A rule that an answer breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Breach {
-    /// The key was revoked for longer than a change may go unnoticed.
+    /// The key had been revoked for longer than a change may go unnoticed.
     AdmittedRevoked,
-    /// With what the key had been for longer than a change may go unnoticed.
-    AdmittedAsItWas,
-    /// With what the key was not yet.
+    /// The version had been superseded for longer than a change may go unnoticed.
+    AdmittedOutdated,
+    /// The version was not committed yet.
     AdmittedTooEarly,
-    /// What this node had acknowledged does not count there.
-    AgainstItsWord,
-    /// The key was created, and nobody had asked for it before, or so long ago that it should be known.
+    /// The answer contradicts a version that this node had acknowledged.
+    AgainstAcknowledgement,
+    /// The key existed, and the node could not have cached its absence.
     CalledUnknown,
     /// The key was not revoked.
     CalledRevoked,
-    /// The wall clock of the node says otherwise.
+    /// The outcome contradicts the wall clock of the node.
     Expiry,
-    /// Nothing was wrong.
+    /// No fault explains the answer.
     CalledUnavailable,
     /// It took longer than the deadline.
     Late,
-    /// The faults have ended, and the node is still not right, or asks the store each time.
+    /// The faults have ended, but the node is still wrong, or still does not cache.
     NotRecovered,
 }
 
-/// Says which rule an answer breaks, if it does.
+/// Returns the rule that an answer breaks.
 pub(crate) fn judge(plan: &Plan, answer: &Answer) -> Option<Breach> {
     let case = Case::new(plan, answer);
     let breach = match answer.outcome {
@@ -86,20 +86,20 @@ pub(crate) fn judge(plan: &Plan, answer: &Answer) -> Option<Breach> {
     breach.or_else(|| case.is_late().then_some(Breach::Late))
 }
 
-/// Says whether an answer is not the one that is due when nothing was wrong and nothing has changed for long enough. The second
-/// of two is due at once.
-pub(crate) fn judge_in_the_end(plan: &Plan, answer: &Answer, is_second: bool) -> Option<Breach> {
+/// Returns a breach unless an answer is correct once no fault and no change has happened for long enough. The second of two
+/// answers must come from the cache.
+pub(crate) fn judge_recovered(plan: &Plan, answer: &Answer, is_second: bool) -> Option<Breach> {
     let case = Case::new(plan, answer);
-    let due = match case.key.at(answer.began) {
+    let expected = match case.key.at(answer.began) {
         None => Outcome::Unknown,
         Some(Version::InForce(_)) if case.may_be_expired() => Outcome::Expired,
         Some(version) => Outcome::of(version),
     };
     let is_slow = is_second && !answer.is_cached && case.key.expires.is_none();
-    (answer.outcome != due || is_slow).then_some(Breach::NotRecovered)
+    (answer.outcome != expected || is_slow).then_some(Breach::NotRecovered)
 }
 
-/// For how long a key had been revoked when it was admitted, if it had.
+/// Returns for how long a key had been revoked when it was admitted.
 pub(crate) fn unnoticed(plan: &Plan, answer: &Answer) -> Option<Duration> {
     let case = Case::new(plan, answer);
     let is_admission = matches!(answer.outcome, Outcome::Admitted(_));
@@ -111,30 +111,30 @@ struct Case<'a> {
     faults: &'a Faults,
     key: &'a Key,
     answer: &'a Answer,
-    /// When the answer counts as given. A process that stands still cannot look at its clock, so what it had been asked before
-    /// counts as answered before.
+    /// The time at which the answer was decided. A suspended process cannot read its clock, so requests that it had received before
+    /// count as answered before.
     decided: At,
 }
 
 impl<'a> Case<'a> {
     fn new(plan: &'a Plan, answer: &'a Answer) -> Self {
         let faults = &plan.faults[answer.node];
-        let stood_still = faults.stood_still(answer.began, answer.ended);
-        let decided = if stood_still { answer.began } else { answer.ended };
+        let was_suspended = faults.was_suspended(answer.began, answer.ended);
+        let decided = if was_suspended { answer.began } else { answer.ended };
         Self { settings: &plan.settings, faults, key: &plan.history.keys[answer.key], answer, decided }
     }
 
     fn of_admission(&self, version: Version) -> Option<Breach> {
-        let has_gone_unnoticed =
+        let is_overdue =
             |since: Option<At>| since.is_some_and(|since| self.decided >= since + self.settings.unnoticed());
-        if has_gone_unnoticed(self.key.revoked()) {
+        if is_overdue(self.key.revoked()) {
             Some(Breach::AdmittedRevoked)
-        } else if has_gone_unnoticed(self.key.superseded(version)) {
-            Some(Breach::AdmittedAsItWas)
+        } else if is_overdue(self.key.superseded(version)) {
+            Some(Breach::AdmittedOutdated)
         } else if self.key.committed(version).is_none_or(|committed| self.answer.ended < committed) {
             Some(Breach::AdmittedTooEarly)
         } else if self.answer.acknowledged > Some(version) {
-            Some(Breach::AgainstItsWord)
+            Some(Breach::AgainstAcknowledgement)
         } else if !self.may_be_in_force() {
             Some(Breach::Expiry)
         } else {
@@ -142,18 +142,18 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// A key may be called unknown until it is created; and, where someone asked for it before that, a while longer.
+    /// A key may be called unknown until it is created, and somewhat longer on a node that cached its absence.
     fn of_unknown(&self) -> Option<Breach> {
         let created = self.key.created()?;
         if self.answer.acknowledged.is_some() {
-            return Some(Breach::AgainstItsWord);
+            return Some(Breach::AgainstAcknowledgement);
         }
         let was_asked = self.answer.asked_first < created;
         let may_be = was_asked && self.decided < created + self.settings.unknown();
         (!may_be).then_some(Breach::CalledUnknown)
     }
 
-    /// By the wall clock of the node, or by its coarse reading.
+    /// By the precise or the coarse reading of the node's wall clock.
     fn may_be_expired(&self) -> bool {
         self.readings().any(|wall| self.key.expires.is_some_and(|expires| expires <= wall))
     }
@@ -169,7 +169,7 @@ impl<'a> Case<'a> {
 
     fn is_excused(&self) -> bool {
         let from = self.answer.began.saturating_sub(self.settings.aftermath());
-        self.faults.excuse(from, self.answer.ended)
+        self.faults.excuses(from, self.answer.ended)
     }
 
     fn is_late(&self) -> bool {

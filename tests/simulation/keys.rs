@@ -1,4 +1,4 @@
-//! Keys, and what was true of them when.
+//! Keys, with the times of their versions.
 
 use http::{HeaderMap, HeaderValue};
 use tower_api_key::backend::Change;
@@ -9,21 +9,21 @@ use tower_api_key::{Owner, Record, Scopes, Timestamp};
 use crate::support::{START, revocation};
 use crate::time::At;
 
-/// What a key is from a commit on.
+/// The state of a key after a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Version {
-    /// In force, with scopes that bear a number.
+    /// Valid, with the scope of this number.
     InForce(u32),
     Revoked,
 }
 
-/// A key. Its text depends on its number and on nothing else, so that a run can be repeated.
+/// A key. Its text depends only on its number, so that a run can be repeated.
 #[derive(Debug, Clone)]
 pub(crate) struct Key {
     pub(crate) headers: HeaderMap,
     pub(crate) digest: Digest,
     id: KeyId,
-    /// When it expires, in milliseconds since the run began.
+    /// The time of its expiry, in milliseconds since the run began.
     pub(crate) expires: Option<i64>,
     pub(crate) versions: Vec<(At, Version)>,
 }
@@ -42,7 +42,7 @@ impl Key {
         }
     }
 
-    /// Returns what the key is, if it was created.
+    /// Returns the version of the key, if it was created.
     pub(crate) fn at(&self, at: At) -> Option<Version> {
         let committed = self.versions.iter().rev().find(|(committed, _)| *committed <= at);
         committed.map(|(_, version)| *version)
@@ -79,7 +79,7 @@ impl Key {
         self.versions.iter().find(|(_, other)| *other == version).map(|(committed, _)| *committed)
     }
 
-    /// Returns when the version that follows was committed.
+    /// Returns when the next version was committed.
     pub(crate) fn superseded(&self, version: Version) -> Option<At> {
         let mut later = self.versions.iter().skip_while(|(_, other)| *other != version);
         later.nth(1).map(|(committed, _)| *committed)

@@ -1,11 +1,11 @@
-//! A fleet of nodes on one store, over a network that loses, delays and cuts off: whatever happens, a change takes effect
-//! within the lease, no good key is called bad, and when all faults have ended every node is right again.
+//! A fleet of nodes on one store, over a network that loses, delays and cuts off messages: a change always takes effect within the
+//! lease, no valid key is called invalid, and every node recovers once all faults have ended.
 //!
-//! What happens to the store is written down first (`history.rs`), as no read changes it and nodes do not speak to each other. Each
-//! node is then played by itself, on a runtime of its own, so that its process can stand still while its clocks go on.
+//! The history of the store is created first (`history.rs`), as no read changes it and nodes do not communicate. Each node then runs
+//! on a runtime of its own, so that its process can be suspended while its clocks run.
 //!
-//! Everything is drawn from a seed, and time is that of the paused runtime, so a run can be repeated. `SIMULATION_SEEDS` sets how
-//! many seeds are tried, `SIMULATION_SEED` tries one and shows its answers.
+//! Each run is drawn from a seed and uses the paused runtime's time, so it can be repeated. `SIMULATION_SEEDS` sets the number of
+//! seeds, `SIMULATION_SEED` runs a single one and shows its answers.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -35,16 +35,16 @@ use judge::Breach;
 use run::Run;
 use seeds::number;
 
-/// How many seeds are tried where nobody says how many. So many see all there is to see.
+/// The default number of seeds, enough to cover every line of the tally.
 const SEEDS: u64 = 200;
 
-/// Past the capture of the test harness, so that a run that passes shows it as well.
+/// Prints past the capture of the test harness, so that a passing run shows it as well.
 fn show(text: &str) {
     writeln!(io::stdout().lock(), "{text}").unwrap();
 }
 
 #[test]
-fn a_fleet_keeps_its_promises_whatever_goes_wrong() {
+fn a_fleet_keeps_its_promises_under_any_faults() {
     if let Some(seed) = number("SIMULATION_SEED") {
         let run = Run::new(seed, Cursor::Transaction);
         run.nodes.iter().flat_map(|node| &node.answers).for_each(|answer| show(&format!("{answer:?}")));
@@ -60,13 +60,13 @@ fn a_fleet_keeps_its_promises_whatever_goes_wrong() {
     show(&format!("{tally}\n  no rule was broken"));
     if tally.runs >= SEEDS {
         assert_eq!(tally.missing(), Vec::<&str>::new());
-        assert!(tally.closest >= 800, "the bound is not put to the test");
+        assert!(tally.closest >= 800, "no run comes close to the bound");
     }
 }
 
 #[test]
 fn the_same_seed_gives_the_same_run() {
-    // How long the store is left alone is up to chance, as two nodes would otherwise try it at the same moment.
+    // The pause of the circuit breaker is jittered, so that two nodes do not probe at the same moment.
     let repeatable = |run: &Run| run.plan.settings.pause.is_zero();
     for first in (0..20).map(|seed| Run::new(seed, Cursor::Transaction)).filter(repeatable) {
         let seed = first.plan.seed;
@@ -78,8 +78,8 @@ fn the_same_seed_gives_the_same_run() {
 }
 
 #[test]
-fn a_feed_that_reads_behind_the_highest_number_is_found_out() {
+fn a_feed_that_reads_past_the_highest_number_is_detected() {
     let (_, found) = seeds::play(SEEDS, Cursor::Sequence, |run| run.breaks(Breach::AdmittedRevoked));
     let seed = found.expect("a run in which such a feed loses a revocation").plan.seed;
-    show(&format!("a revocation that such a feed loses is found by seed {seed}"));
+    show(&format!("seed {seed} finds a revocation that such a feed loses"));
 }

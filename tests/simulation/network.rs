@@ -1,16 +1,16 @@
-//! The way between one node and the store.
+//! The network between one node and the store.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::faults::{Faults, Trouble};
+use crate::faults::{Faults, NetworkFault};
 use crate::time::{At, between, one_in};
 
-/// How long a way takes at most, there and back, where nothing is wrong.
-pub(crate) const CALM: Duration = Duration::from_millis(8);
+/// The longest round trip without a fault.
+pub(crate) const MAX_ROUND_TRIP: Duration = Duration::from_millis(8);
 
-/// What is sent.
+/// The kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Traffic {
     Poll,
@@ -19,20 +19,20 @@ pub(crate) enum Traffic {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    There,
-    Back,
+enum Direction {
+    Request,
+    Response,
 }
 
-/// What becomes of a question.
+/// The course of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Trip {
-    /// When it arrived at the store, if it did.
+pub(crate) struct RoundTrip {
+    /// When it arrived at the store, if it was not lost.
     pub(crate) arrived: Option<At>,
     pub(crate) end: End,
 }
 
-/// What becomes of it where it was asked.
+/// The result that its sender sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Answer(At),
@@ -40,8 +40,8 @@ pub(crate) enum End {
     Silence,
 }
 
-/// The way of one node at a time of the run. What is sent is decided when it is sent: the store goes on while the node stands
-/// still, and its answers wait for the node.
+/// The network of one node. The course of a request is decided when it is sent: the store continues while the node is suspended,
+/// and its answers wait for the node.
 pub(crate) struct Link<'a> {
     pub(crate) faults: &'a Faults,
     pub(crate) deadline: Duration,
@@ -49,26 +49,27 @@ pub(crate) struct Link<'a> {
 }
 
 impl Link<'_> {
-    /// Sends a question that the store works on for `work`.
-    pub(crate) fn ask(&mut self, sent: At, traffic: Traffic, work: Duration) -> Trip {
-        match self.leg(sent, traffic, Way::There) {
-            End::Answer(arrived) => {
-                Trip { arrived: Some(arrived), end: self.leg(arrived + work, traffic, Way::Back) }
-            }
-            end => Trip { arrived: None, end },
+    /// Sends a request that takes the store `work`.
+    pub(crate) fn ask(&mut self, sent: At, traffic: Traffic, work: Duration) -> RoundTrip {
+        match self.leg(sent, traffic, Direction::Request) {
+            End::Answer(arrived) => RoundTrip {
+                arrived: Some(arrived),
+                end: self.leg(arrived + work, traffic, Direction::Response),
+            },
+            end => RoundTrip { arrived: None, end },
         }
     }
 
-    fn leg(&mut self, sent: At, traffic: Traffic, way: Way) -> End {
-        let soon = sent + between(self.rng, Duration::ZERO, CALM / 2);
+    fn leg(&mut self, sent: At, traffic: Traffic, direction: Direction) -> End {
+        let soon = sent + between(self.rng, Duration::ZERO, MAX_ROUND_TRIP / 2);
         let late = sent + between(self.rng, Duration::ZERO, self.deadline);
-        match self.faults.trouble(sent, traffic) {
-            Some(Trouble::Refuse) => End::Error(soon),
-            Some(Trouble::Cut) => End::Silence,
-            Some(Trouble::Lose) if one_in(self.rng, 2) => End::Silence,
-            Some(Trouble::Slow) => End::Answer(late),
-            Some(Trouble::SlowBack) if way == Way::Back => End::Answer(late),
-            None | Some(Trouble::Lose | Trouble::SlowBack) => End::Answer(soon),
+        match self.faults.network_fault(sent, traffic) {
+            Some(NetworkFault::Refuse) => End::Error(soon),
+            Some(NetworkFault::Cut) => End::Silence,
+            Some(NetworkFault::Lose) if one_in(self.rng, 2) => End::Silence,
+            Some(NetworkFault::Slow) => End::Answer(late),
+            Some(NetworkFault::SlowBack) if direction == Direction::Response => End::Answer(late),
+            None | Some(NetworkFault::Lose | NetworkFault::SlowBack) => End::Answer(soon),
         }
     }
 }

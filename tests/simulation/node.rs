@@ -1,4 +1,4 @@
-//! One node, played from the beginning to the end of a run.
+//! One node, run from the beginning to the end of a history.
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -15,50 +15,50 @@ use crate::clock::NodeClock;
 use crate::feed::Cursor;
 use crate::judge::Answer;
 use crate::keys::Version;
-use crate::plan::{Errand, Plan};
+use crate::plan::{ChangeRequest, Plan};
 use crate::store::{Connection, Store};
 use crate::time::{At, Span, Stopwatch, between};
 
-/// What came of it.
+/// The results of one node.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Played {
+pub(crate) struct NodeReport {
     pub(crate) answers: Vec<Answer>,
-    /// What was answered when all faults had ended: for each key in turn, twice.
-    pub(crate) in_the_end: Vec<Answer>,
-    /// Requests that nobody waited for.
-    pub(crate) left: u64,
+    /// The answers after all faults had ended, two for each key.
+    pub(crate) after_faults: Vec<Answer>,
+    /// The number of requests whose clients hung up.
+    pub(crate) abandoned: u64,
     pub(crate) polls: u64,
-    pub(crate) old_polls: u64,
+    pub(crate) outdated_polls: u64,
 }
 
-/// Plays a node on a runtime of its own, whose time stands still while anyone has something to do.
-pub(crate) fn play(plan: &Arc<Plan>, node: usize, cursor: Cursor) -> Played {
+/// Runs a node on a runtime of its own, whose time advances only while no task can run.
+pub(crate) fn play(plan: &Arc<Plan>, node: usize, cursor: Cursor) -> NodeReport {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let node = Arc::new(Node::start(plan, node, cursor));
-        let mut others = JoinSet::new();
-        for errand in plan.errands.iter().filter(|errand| errand.node == node.connection.node) {
-            others.spawn(Arc::clone(&node).run(errand.clone()));
+        let mut tasks = JoinSet::new();
+        for change in plan.change_requests.iter().filter(|change| change.node == node.connection.node) {
+            tasks.spawn(Arc::clone(&node).run(change.clone()));
         }
         for stop in &plan.faults[node.connection.node].stops {
-            others.spawn(Arc::clone(&node).stand_still(*stop));
+            tasks.spawn(Arc::clone(&node).suspend(*stop));
         }
-        others.spawn(Arc::clone(&node).receive());
+        tasks.spawn(Arc::clone(&node).receive());
         node.connection.stopwatch.reach(plan.settings.end + plan.settings.recovery()).await;
-        let in_the_end = node.ask_in_the_end().await;
-        others.join_all().await;
-        node.report(in_the_end)
+        let after_faults = node.ask_after_faults().await;
+        tasks.join_all().await;
+        node.report(after_faults)
     })
 }
 
 pub(crate) struct Node {
     pub(crate) connection: Arc<Connection>,
     pub(crate) authenticator: Authenticator,
-    /// What is known of each key here.
+    /// The known facts of each key on this node.
     pub(crate) known: Mutex<Vec<Known>>,
     pub(crate) answers: Mutex<Vec<Answer>>,
     pub(crate) requests: AtomicU64,
-    pub(crate) left: AtomicU64,
+    pub(crate) abandoned: AtomicU64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -78,14 +78,14 @@ impl Node {
             rng: Mutex::new(Rng::with_seed(plan.seed ^ (node as u64 + 1) << 32)),
             changes: Invalidator::new(),
             polls: AtomicU64::new(0),
-            old_polls: AtomicU64::new(0),
+            outdated_polls: AtomicU64::new(0),
         });
         let builder = Authenticator::builder(Store(Arc::clone(&connection)));
         let clock = NodeClock { plan: Arc::clone(plan), node, stopwatch };
         let authenticator = plan.settings.configure(builder).with_clock(clock).build().unwrap();
         let known = Mutex::new(vec![Known::default(); plan.history.keys.len()]);
-        let (requests, left) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { connection, authenticator, known, answers: Mutex::default(), requests, left }
+        let (requests, abandoned) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { connection, authenticator, known, answers: Mutex::default(), requests, abandoned }
     }
 
     pub(crate) fn draw<T>(&self, draw: impl FnOnce(&mut Rng) -> T) -> T {
@@ -96,25 +96,25 @@ impl Node {
         self.connection.stopwatch.now()
     }
 
-    /// Makes a change, and tries the key before and after. What is acknowledged here has to count from then on.
-    async fn run(self: Arc<Self>, errand: Errand) {
-        self.connection.stopwatch.reach(errand.sent).await;
+    /// Makes a change, with requests before and after it. An acknowledged change must take effect at once on this node.
+    async fn run(self: Arc<Self>, change: ChangeRequest) {
+        self.connection.stopwatch.reach(change.sent).await;
         let mut requests = JoinSet::new();
-        self.send(&mut requests, 3, Some(errand.key));
-        if self.connection.run(&errand).await.is_ok() {
-            self.acknowledge(&errand);
-            self.send(&mut requests, 3, Some(errand.key));
+        self.send(&mut requests, 3, Some(change.key));
+        if self.connection.run(&change).await.is_ok() {
+            self.acknowledge(&change);
+            self.send(&mut requests, 3, Some(change.key));
         }
         requests.join_all().await;
     }
 
-    fn acknowledge(&self, errand: &Errand) {
-        let known = &mut self.known.lock().unwrap()[errand.key];
-        known.acknowledged = known.acknowledged.max(Some(errand.version));
+    fn acknowledge(&self, change: &ChangeRequest) {
+        let known = &mut self.known.lock().unwrap()[change.key];
+        known.acknowledged = known.acknowledged.max(Some(change.version));
     }
 
-    /// Lets time pass without anyone noticing. When the node goes on, requests are there already, before its timers are looked at.
-    async fn stand_still(self: Arc<Self>, stop: Span) {
+    /// Suspends the node. Requests are waiting when it resumes, before its timers fire.
+    async fn suspend(self: Arc<Self>, stop: Span) {
         self.connection.stopwatch.reach(stop.from).await;
         let mut requests = JoinSet::new();
         self.send(&mut requests, 6, None);
@@ -134,7 +134,7 @@ impl Node {
         requests.join_all().await;
     }
 
-    async fn ask_in_the_end(&self) -> Vec<Answer> {
+    async fn ask_after_faults(&self) -> Vec<Answer> {
         let mut answers = Vec::new();
         for key in 0..self.connection.plan.history.keys.len() {
             for request in 0..2 {
@@ -144,16 +144,16 @@ impl Node {
         answers
     }
 
-    fn report(&self, in_the_end: Vec<Answer>) -> Played {
+    fn report(&self, after_faults: Vec<Answer>) -> NodeReport {
         let mut answers = self.answers.lock().unwrap().clone();
-        // Those who wait for the same read are woken in an order that the runtime draws by itself.
+        // The runtime wakes the waiters of one lookup in an order of its own.
         answers.sort_by_key(|answer| answer.request);
-        Played {
+        NodeReport {
             answers,
-            in_the_end,
-            left: self.left.load(SeqCst),
+            after_faults,
+            abandoned: self.abandoned.load(SeqCst),
             polls: self.connection.polls.load(SeqCst),
-            old_polls: self.connection.old_polls.load(SeqCst),
+            outdated_polls: self.connection.outdated_polls.load(SeqCst),
         }
     }
 }

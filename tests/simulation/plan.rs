@@ -1,4 +1,4 @@
-//! What happens in one run, drawn from its seed: to the store, on the ways to it, to the nodes, and to the keys.
+//! The events of one run, drawn from its seed: in the store, the network, the nodes, and the keys.
 
 use std::time::Duration;
 
@@ -18,17 +18,17 @@ pub(crate) struct Plan {
     pub(crate) outages: Vec<Window>,
     pub(crate) history: History,
     pub(crate) faults: Vec<Faults>,
-    pub(crate) errands: Vec<Errand>,
+    pub(crate) change_requests: Vec<ChangeRequest>,
 }
 
 /// A change that is made through a node.
 #[derive(Debug, Clone)]
-pub(crate) struct Errand {
+pub(crate) struct ChangeRequest {
     pub(crate) node: usize,
     pub(crate) sent: At,
     pub(crate) key: usize,
     pub(crate) version: Version,
-    /// What the node hears of it. The change may be made all the same.
+    /// The result that the node sees. The change may be made regardless.
     pub(crate) end: End,
 }
 
@@ -39,25 +39,26 @@ impl Plan {
         let outages = Faults::outages(&mut rng, &settings);
         let faults: Vec<_> =
             (0..settings.nodes).map(|_| Faults::draw(&mut rng, &settings, &outages)).collect();
-        let mut author = Author { rng, settings, faults, transactions: Vec::new(), errands: Vec::new() };
-        let keys = (0..author.settings.keys).map(|number| author.live(number)).collect();
-        author.others();
-        let Author { settings, faults, transactions, errands, .. } = author;
-        Self { seed, settings, outages, history: History::new(keys, transactions), faults, errands }
+        let mut planner =
+            Planner { rng, settings, faults, transactions: Vec::new(), change_requests: Vec::new() };
+        let keys = (0..planner.settings.keys).map(|number| planner.live(number)).collect();
+        planner.unrelated_transactions();
+        let Planner { settings, faults, transactions, change_requests, .. } = planner;
+        Self { seed, settings, outages, history: History::new(keys, transactions), faults, change_requests }
     }
 }
 
-struct Author {
+struct Planner {
     rng: Rng,
     settings: Settings,
     faults: Vec<Faults>,
     transactions: Vec<Transaction>,
-    errands: Vec<Errand>,
+    change_requests: Vec<ChangeRequest>,
 }
 
-impl Author {
-    /// Draws the life of a key. It is changed by one transaction at a time, as the store locks its row. Some keys are never
-    /// created, and are asked for all the same.
+impl Planner {
+    /// Draws the life of a key. One transaction at a time changes it, as the store locks its row. Some keys are never created,
+    /// but used regardless.
     fn live(&mut self, number: usize) -> Key {
         let expires =
             one_in(&mut self.rng, 4).then(|| self.rng.i64(0..2 * self.settings.end.as_millis() as i64));
@@ -92,8 +93,8 @@ impl Author {
         at + between(&mut self.rng, Duration::from_millis(1), self.settings.lease * 2)
     }
 
-    /// Makes a change from outside or through a node, and returns when it was committed. There is none if it would be committed
-    /// after the end, or if it was lost on the way.
+    /// Makes a change directly or through a node, and returns when it was committed: never, if it was lost on the way or would be
+    /// committed after the end.
     fn change(&mut self, key: usize, version: Version, at: At) -> Option<At> {
         let lasts = self.lasts();
         let began = if self.rng.bool() { at } else { self.send(key, version, at, lasts)? };
@@ -104,7 +105,7 @@ impl Author {
         })
     }
 
-    /// Sends a change through some node, and returns when it arrived at the store.
+    /// Sends a change through a random node, and returns when it arrived at the store.
     fn send(&mut self, key: usize, version: Version, sent: At, lasts: Duration) -> Option<At> {
         let node = self.rng.usize(..self.settings.nodes);
         let faults = &self.faults[node];
@@ -114,19 +115,19 @@ impl Author {
         let mut link = Link { faults, deadline: self.settings.deadline, rng: &mut self.rng };
         let trip = link.ask(sent, Traffic::Change, lasts);
         if trip.arrived.is_none_or(|arrived| arrived + lasts <= self.settings.end) {
-            self.errands.push(Errand { node, sent, key, version, end: trip.end });
+            self.change_requests.push(ChangeRequest { node, sent, key, version, end: trip.end });
         }
         trip.arrived
     }
 
-    /// Most transactions are short, and some are not.
+    /// Draws the duration of a transaction, mostly a short one.
     fn lasts(&mut self) -> Duration {
         let most = if one_in(&mut self.rng, 3) { self.settings.lease } else { Duration::from_millis(20) };
         between(&mut self.rng, Duration::ZERO, most)
     }
 
-    /// Draws transactions that change no key, or that are rolled back.
-    fn others(&mut self) {
+    /// Draws transactions that change no key or are rolled back.
+    fn unrelated_transactions(&mut self) {
         for _ in 0..self.settings.keys {
             let began = between(&mut self.rng, Duration::ZERO, self.settings.end);
             let ended = (began + self.lasts()).min(self.settings.end);

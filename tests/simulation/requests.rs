@@ -1,4 +1,4 @@
-//! Requests to a node, and what it answers.
+//! Requests to a node, and its answers.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -16,11 +16,11 @@ use crate::judge::{Answer, Outcome};
 use crate::node::Node;
 use crate::time::{between, one_in};
 
-/// A request for some key, from someone who may not wait for the answer.
+/// A request with some key, whose client may hang up before the answer.
 struct Request {
     number: u64,
     key: usize,
-    patience: Option<Duration>,
+    hangs_up_after: Option<Duration>,
 }
 
 impl Node {
@@ -36,20 +36,20 @@ impl Node {
         Request {
             number: self.requests.fetch_add(1, SeqCst),
             key: key.unwrap_or_else(|| rng.usize(..plan.history.keys.len())),
-            patience: one_in(rng, 16).then(|| between(rng, Duration::ZERO, plan.settings.deadline)),
+            hangs_up_after: one_in(rng, 16).then(|| between(rng, Duration::ZERO, plan.settings.deadline)),
         }
     }
 
     async fn serve(self: Arc<Self>, request: Request) {
         let asking = self.ask(request.number, request.key);
-        let answer = match request.patience {
-            Some(patience) => timeout(patience, asking).await.ok(),
+        let answer = match request.hangs_up_after {
+            Some(hangs_up_after) => timeout(hangs_up_after, asking).await.ok(),
             None => Some(asking.await),
         };
         match answer {
             Some(answer) => self.answers.lock().unwrap().push(answer),
             None => {
-                self.left.fetch_add(1, SeqCst);
+                self.abandoned.fetch_add(1, SeqCst);
             }
         }
     }
@@ -93,6 +93,6 @@ fn outcome_of(outcome: &Result<Principal, Rejection>) -> Outcome {
         Err(Reason::Revoked) => Outcome::Revoked,
         Err(Reason::Expired) => Outcome::Expired,
         Err(Reason::Unavailable) => Outcome::Unavailable,
-        Err(other) => panic!("refused for a reason that nobody gave: {other:?}"),
+        Err(other) => panic!("expected an unknown, revoked, expired or unavailable key, got {other:?}"),
     }
 }

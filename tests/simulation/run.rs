@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::feed::Cursor;
-use crate::judge::{Answer, Breach, judge, judge_in_the_end};
-use crate::node::{Played, play};
+use crate::judge::{Answer, Breach, judge, judge_recovered};
+use crate::node::{NodeReport, play};
 use crate::plan::Plan;
 use crate::tally::Tally;
 
 pub(crate) struct Run {
     pub(crate) plan: Arc<Plan>,
-    pub(crate) nodes: Vec<Played>,
+    pub(crate) nodes: Vec<NodeReport>,
     pub(crate) tally: Tally,
     pub(crate) breaches: Vec<(Breach, Answer)>,
 }
@@ -22,14 +22,14 @@ impl Run {
         let nodes: Vec<_> = (0..plan.settings.nodes).map(|node| play(&plan, node, cursor)).collect();
         let mut tally = Tally::of_plan(&plan);
         let mut breaches = Vec::new();
-        for played in &nodes {
-            tally.count(&plan, played);
-            let answers = played.answers.iter().map(|answer| (judge(&plan, answer), answer));
-            let in_the_end = played.in_the_end.iter().zip([false, true].into_iter().cycle());
-            let in_the_end =
-                in_the_end.map(|(answer, is_second)| (judge_in_the_end(&plan, answer, is_second), answer));
+        for report in &nodes {
+            tally.count(&plan, report);
+            let answers = report.answers.iter().map(|answer| (judge(&plan, answer), answer));
+            let after_faults = report.after_faults.iter().zip([false, true].into_iter().cycle());
+            let after_faults =
+                after_faults.map(|(answer, is_second)| (judge_recovered(&plan, answer, is_second), answer));
             breaches
-                .extend(answers.chain(in_the_end).filter_map(|(breach, answer)| Some((breach?, *answer))));
+                .extend(answers.chain(after_faults).filter_map(|(breach, answer)| Some((breach?, *answer))));
         }
         Self { plan, nodes, tally, breaches }
     }
@@ -39,7 +39,7 @@ impl Run {
     }
 }
 
-/// What went wrong, and how to have it again.
+/// The broken rules, with the command that repeats the run.
 impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seed = self.plan.seed;

@@ -1,4 +1,4 @@
-//! Runs from many seeds, on as many threads as the machine has processors.
+//! Runs of many seeds, with a thread for each processor of the machine.
 
 use std::env;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -8,12 +8,12 @@ use crate::feed::Cursor;
 use crate::run::Run;
 use crate::tally::Tally;
 
-/// Returns the number that a variable of the environment holds.
+/// Returns the number in an environment variable.
 pub(crate) fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().and_then(|number| number.parse().ok())
 }
 
-/// Plays the seeds up to `count`, and returns what was seen, and the first run that is `wanted`. Once there is one, no later seed
+/// Runs the seeds below `count`, and returns their tally and the first run that is `wanted`. Once such a run is found, no later seed
 /// is tried.
 pub(crate) fn play(count: u64, cursor: Cursor, wanted: impl Fn(&Run) -> bool + Sync) -> (Tally, Option<Run>) {
     let (next, end) = (AtomicU64::new(0), AtomicU64::new(count));

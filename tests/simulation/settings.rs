@@ -1,15 +1,15 @@
-//! The numbers of one run, and the bounds that follow from them.
+//! The settings of one run, and the bounds that follow from them.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 use tower_api_key::AuthenticatorBuilder;
 
-use crate::network::CALM;
+use crate::network::MAX_ROUND_TRIP;
 use crate::time::{At, between, millis};
 
-/// How far requests to a node are apart, at most.
-const SILENCE: Duration = Duration::from_secs(2);
+/// The longest time between two requests to a node.
+const MAX_REQUEST_GAP: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -17,22 +17,22 @@ pub(crate) struct Settings {
     pub(crate) keys: usize,
     pub(crate) poll: Duration,
     pub(crate) lease: Duration,
-    /// For how long a record may be used after the lease where the store gives no answer.
+    /// The stale grace.
     pub(crate) grace: Duration,
-    /// For how long the store is left alone that has given no answer five times.
+    /// The pause of the circuit breaker, after five failures.
     pub(crate) pause: Duration,
     pub(crate) deadline: Duration,
     positive_ttl: Duration,
     negative_ttl: Duration,
-    /// By how much the coarse readings of the clocks are late.
+    /// The largest delay of the coarse clock readings.
     pub(crate) tick: Duration,
-    /// When the last fault has ended and the last change is made.
+    /// When the last fault has ended and the last change was made.
     pub(crate) end: At,
 }
 
 impl Settings {
-    /// Draws the defaults of the crate for every other run. The times to live are long enough for the maps behind the cache, which
-    /// collect their garbage by the clock of the machine, to have none in a run.
+    /// Draws the defaults of the crate for every other run. The times to live are so long that the maps behind the cache, which
+    /// collect their garbage by the clock of the machine, collect none in a run.
     pub(crate) fn draw(rng: &mut Rng) -> Self {
         let ms = Duration::from_millis;
         let (poll, lease, deadline) = if rng.bool() {
@@ -57,30 +57,34 @@ impl Settings {
         }
     }
 
-    /// For how long a node may go by what was true before a change, counted from its commit: what the crate promises.
+    /// How long after a commit a node may use the previous version: the bound that the crate promises.
     pub(crate) fn unnoticed(&self) -> Duration {
         self.lease + self.grace
     }
 
-    /// For how long a node may call a key unknown that was created after someone had asked for it there: what a read of the store
-    /// found may be remembered, and others may wait for the same read.
+    /// How long a node may call a key unknown after its creation, if it received a request with it before: it may cache the
+    /// absence, and further requests may wait for the same lookup.
     pub(crate) fn unknown(&self) -> Duration {
         (self.negative_ttl + self.tick).max(self.deadline).min(self.lease)
     }
 
-    /// For how long after trouble on the way to the store a request may be without an answer: it may join a read that was lost, or
-    /// come while the store is left alone after that read, or while the first request that comes later tries again.
+    /// How long after a fault of the network a request may stay unanswered: it may join a lookup that was lost, or find the circuit
+    /// open after that lookup, or wait while a later request probes.
     pub(crate) fn aftermath(&self) -> Duration {
-        if self.pause.is_zero() { self.deadline } else { self.deadline + self.pause + SILENCE + CALM }
+        if self.pause.is_zero() {
+            self.deadline
+        } else {
+            self.deadline + self.pause + MAX_REQUEST_GAP + MAX_ROUND_TRIP
+        }
     }
 
-    /// How long it takes a node to be right again when all faults have ended: a poll that was lost has to be given up, and the
-    /// next one to be answered.
+    /// How long a node takes to recover once all faults have ended: a lost poll has to time out, and the next one has to be
+    /// answered.
     pub(crate) fn recovery(&self) -> Duration {
-        self.aftermath() + self.poll + CALM * 2
+        self.aftermath() + self.poll + MAX_ROUND_TRIP * 2
     }
 
-    /// Returns when the coarse clocks were set last.
+    /// Returns when the coarse clocks were last updated.
     pub(crate) fn last_tick(&self, at: At) -> At {
         let tick = millis(self.tick).max(1);
         Duration::from_millis(millis(at) / tick * tick)

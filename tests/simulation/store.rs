@@ -1,4 +1,4 @@
-//! The store as a node sees it: through its link, and through what it makes of changes that go through itself.
+//! The store from the view of a node: through its network, and with its own changes.
 
 use std::future::pending;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -12,8 +12,8 @@ use tower_api_key::digest::Digest;
 use tower_api_key::{Backend, BackendError, Record};
 
 use crate::feed::{Cursor, Log};
-use crate::network::{CALM, End, Link, Traffic};
-use crate::plan::{Errand, Plan};
+use crate::network::{End, Link, MAX_ROUND_TRIP, Traffic};
+use crate::plan::{ChangeRequest, Plan};
 use crate::time::{At, Stopwatch};
 
 /// The connection of one node.
@@ -25,30 +25,30 @@ pub(crate) struct Connection {
     pub(crate) rng: Mutex<Rng>,
     pub(crate) changes: Invalidator,
     pub(crate) polls: AtomicU64,
-    /// Polls whose answer was on its way for longer than it is where nothing is wrong.
-    pub(crate) old_polls: AtomicU64,
+    /// Polls whose answer took longer than the longest round trip without a fault.
+    pub(crate) outdated_polls: AtomicU64,
 }
 
 impl Connection {
-    /// Asks the store, and returns what time it was there: the answer is what was true then.
+    /// Asks the store, and returns the time of the answer: the store's state at that time.
     pub(crate) async fn ask(&self, traffic: Traffic) -> Result<At, BackendError> {
         let faults = &self.plan.faults[self.node];
         let deadline = self.plan.settings.deadline;
         let mut rng = self.rng.lock().unwrap().fork();
         let trip =
             Link { faults, deadline, rng: &mut rng }.ask(self.stopwatch.now(), traffic, Duration::ZERO);
-        self.hear(trip.end).await?;
+        self.wait_for(trip.end).await?;
         let arrived =
-            trip.arrived.ok_or_else(|| BackendError::unavailable("answered without being asked"))?;
+            trip.arrived.ok_or_else(|| BackendError::unavailable("answered a request that was lost"))?;
         if traffic == Traffic::Poll {
             self.polls.fetch_add(1, SeqCst);
             let age = self.stopwatch.now() - arrived;
-            self.old_polls.fetch_add(u64::from(age > CALM), SeqCst);
+            self.outdated_polls.fetch_add(u64::from(age > MAX_ROUND_TRIP), SeqCst);
         }
         Ok(arrived)
     }
 
-    async fn hear(&self, end: End) -> Result<(), BackendError> {
+    async fn wait_for(&self, end: End) -> Result<(), BackendError> {
         match end {
             End::Answer(at) => {
                 self.stopwatch.reach(at).await;
@@ -63,22 +63,22 @@ impl Connection {
     }
 
     /// Makes a change through this node, as a store of the crate does, and returns when it is acknowledged.
-    pub(crate) async fn run(self: &Arc<Self>, errand: &Errand) -> Result<(), BackendError> {
-        let key = &self.plan.history.keys[errand.key];
-        let (digest, change, end) = (key.digest, key.change_to(errand.version), errand.end);
+    pub(crate) async fn run(self: &Arc<Self>, change: &ChangeRequest) -> Result<(), BackendError> {
+        let key = &self.plan.history.keys[change.key];
+        let (digest, change, end) = (key.digest, key.change_to(change.version), change.end);
         let connection = Arc::clone(self);
-        let work = async move |mut announcement: PendingInvalidation| {
-            announcement.set(Change::Changed(digest));
-            let patience = connection.plan.settings.deadline * 4;
-            timeout(patience, connection.hear(end)).await.map_err(BackendError::unavailable)??;
-            announcement.set(change);
+        let work = async move |mut pending: PendingInvalidation| {
+            pending.set(Change::Changed(digest));
+            let deadline = connection.plan.settings.deadline * 4;
+            timeout(deadline, connection.wait_for(end)).await.map_err(BackendError::unavailable)??;
+            pending.set(change);
             Ok(())
         };
         self.changes.commit(work).await
     }
 }
 
-/// What the authenticator of a node is built over.
+/// The backend of a node's authenticator.
 pub(crate) struct Store(pub(crate) Arc<Connection>);
 
 impl Backend for Store {

@@ -1,11 +1,11 @@
-//! What was seen in many runs, so that it can be told from nothing.
+//! The counts over many runs, which show that each case was covered.
 
 use std::fmt;
 
-use crate::faults::Trouble;
+use crate::faults::NetworkFault;
 use crate::judge::{Answer, Outcome, unnoticed};
 use crate::network::Traffic;
-use crate::node::Played;
+use crate::node::NodeReport;
 use crate::plan::Plan;
 
 macro_rules! tally {
@@ -13,7 +13,7 @@ macro_rules! tally {
         #[derive(Debug, Default, Clone)]
         pub(crate) struct Tally {
             $(pub(crate) $name: u64,)*
-            /// The longest that a revocation went unnoticed, in thousandths of what is allowed.
+            /// The longest time that a revocation went unnoticed, in thousandths of the bound.
             pub(crate) closest: u64,
         }
 
@@ -23,7 +23,7 @@ macro_rules! tally {
                 self.closest = self.closest.max(other.closest);
             }
 
-            /// Returns what was never seen.
+            /// Returns the cases that were never covered.
             pub(crate) fn missing(&self) -> Vec<&'static str> {
                 let counts = [$((self.$name, $what)),*];
                 counts.into_iter().filter(|(count, _)| *count == 0).map(|(_, what)| what).collect()
@@ -44,27 +44,27 @@ tally! {
     nodes: "nodes",
     changes: "changes of keys",
     revocations: "revocations among them",
-    errands: "changes sent through a node",
-    overtakings: "neighbours in the log that were committed in the other order",
+    change_requests: "changes sent through a node",
+    reorderings: "neighbours in the log that were committed in the other order",
     outages: "outages of the store",
-    windows: "troubles of single nodes with the way to the store",
+    windows: "network faults of single nodes",
     stops: "processes that stood still for longer than the lease",
     wall_steps: "steps of wall clocks",
     polls: "polls",
-    old_polls: "of them answers that were old when they arrived",
+    outdated_polls: "of them answers that were outdated when they arrived",
     requests: "requests",
-    left: "requests that nobody waited for",
+    abandoned: "requests whose clients hung up",
     admitted: "admissions",
     cached: "of them from the cache",
     cut_off: "of them while the node was cut off",
-    behind: "admissions by what was changed already",
+    outdated: "admissions by an outdated version",
     unnoticed: "admissions of keys that were revoked already",
     revoked: "refusals as revoked",
     unknown: "refusals as unknown",
     expired: "refusals as expired",
     unavailable: "unavailable",
-    stood_still: "requests that a stop came in between",
-    in_the_end: "answers when all faults had ended",
+    was_suspended: "requests during which the process was suspended",
+    after_faults: "answers when all faults had ended",
 }
 
 impl Tally {
@@ -77,8 +77,8 @@ impl Tally {
             nodes: count(plan.faults.len()),
             changes: count(plan.history.transactions.iter().filter(|t| t.change.is_some()).count()),
             revocations: count(plan.history.keys.iter().filter(|key| key.revoked().is_some()).count()),
-            errands: count(plan.errands.len()),
-            overtakings: count(plan.history.overtakings()),
+            change_requests: count(plan.change_requests.len()),
+            reorderings: count(plan.history.reorderings()),
             outages: count(plan.outages.len()),
             windows: plan.faults.iter().map(|faults| single(faults.windows.len())).sum(),
             stops: {
@@ -90,12 +90,12 @@ impl Tally {
         }
     }
 
-    pub(crate) fn count(&mut self, plan: &Plan, played: &Played) {
-        self.polls += played.polls;
-        self.old_polls += played.old_polls;
-        self.left += played.left;
-        self.in_the_end += played.in_the_end.len() as u64;
-        for answer in &played.answers {
+    pub(crate) fn count(&mut self, plan: &Plan, report: &NodeReport) {
+        self.polls += report.polls;
+        self.outdated_polls += report.outdated_polls;
+        self.abandoned += report.abandoned;
+        self.after_faults += report.after_faults.len() as u64;
+        for answer in &report.answers {
             self.count_answer(plan, answer);
         }
     }
@@ -103,7 +103,7 @@ impl Tally {
     fn count_answer(&mut self, plan: &Plan, answer: &Answer) {
         let faults = &plan.faults[answer.node];
         self.requests += 1;
-        self.stood_still += u64::from(faults.stood_still(answer.began, answer.ended));
+        self.was_suspended += u64::from(faults.was_suspended(answer.began, answer.ended));
         match answer.outcome {
             Outcome::Admitted(_) => self.count_admission(plan, answer),
             Outcome::Unknown => self.unknown += 1,
@@ -114,12 +114,12 @@ impl Tally {
     }
 
     fn count_admission(&mut self, plan: &Plan, answer: &Answer) {
-        let trouble = plan.faults[answer.node].trouble(answer.ended, Traffic::Lookup);
-        let is_cut_off = matches!(trouble, Some(Trouble::Cut | Trouble::Refuse));
+        let network_fault = plan.faults[answer.node].network_fault(answer.ended, Traffic::Lookup);
+        let is_cut_off = matches!(network_fault, Some(NetworkFault::Cut | NetworkFault::Refuse));
         self.admitted += 1;
         self.cached += u64::from(answer.is_cached);
         self.cut_off += u64::from(answer.is_cached && is_cut_off);
-        self.behind += u64::from(is_behind(plan, answer));
+        self.outdated += u64::from(is_outdated(plan, answer));
         if let Some(unnoticed) = unnoticed(plan, answer) {
             let share = unnoticed.as_millis() * 1_000 / plan.settings.unnoticed().as_millis();
             self.unnoticed += 1;
@@ -128,8 +128,8 @@ impl Tally {
     }
 }
 
-/// Tells whether the key was something else already when it was admitted.
-fn is_behind(plan: &Plan, answer: &Answer) -> bool {
+/// Returns whether a later version of the key existed when it was admitted.
+fn is_outdated(plan: &Plan, answer: &Answer) -> bool {
     let now = plan.history.keys[answer.key].at(answer.began);
     now.is_some_and(|now| Outcome::of(now) != answer.outcome)
 }

@@ -1,14 +1,14 @@
-//! Time in a run: whole milliseconds since it began, which is the grain of the runtime's timers.
+//! Time in a run: whole milliseconds since its start, the resolution of the runtime's timers.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 use tokio::time::Instant;
 
-/// A time, as what has passed since the run began.
+/// A point in time, as the duration since the start of the run.
 pub(crate) type At = Duration;
 
-/// A while.
+/// An interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) from: At,
@@ -20,18 +20,18 @@ impl Span {
         self.from <= at && at < self.to
     }
 
-    /// Tells whether a part of it lies in the time from `from` up to and with `to`.
+    /// Returns whether it overlaps the time from `from` to `to`, both included.
     pub(crate) fn meets(&self, from: At, to: At) -> bool {
         self.from <= to && from <= self.to
     }
 
-    /// Tells whether all of it does.
+    /// Returns whether it lies within that time.
     pub(crate) fn is_within(&self, from: At, to: At) -> bool {
         from <= self.from && self.to <= to
     }
 }
 
-/// The runtime's clock, which stands still while anyone has something to do.
+/// The runtime's clock, which advances only while no task can run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stopwatch(Instant);
 
@@ -49,7 +49,7 @@ impl Stopwatch {
     }
 }
 
-/// Draws a while of whole milliseconds.
+/// Draws a duration in whole milliseconds.
 pub(crate) fn between(rng: &mut Rng, least: Duration, most: Duration) -> Duration {
     Duration::from_millis(rng.u64(millis(least)..=millis(most)))
 }
