@@ -1,4 +1,4 @@
-//! When counts are written, and by whom.
+//! The times at which counts are written, and the task that writes them.
 
 use std::time::Duration;
 
@@ -22,9 +22,9 @@ async fn counts_are_written_at_intervals() {
     for round in 1..=3 {
         world.requests(&key, 2).await;
         world.passes(INTERVAL - Duration::from_millis(1)).await;
-        assert_eq!(world.books.total().await, 2 * (round - 1), "before the interval is over");
+        assert_eq!(world.usage_store.total().await, 2 * (round - 1), "before the interval is over");
         world.passes(Duration::from_millis(2)).await;
-        assert_eq!(world.books.total().await, 2 * round);
+        assert_eq!(world.usage_store.total().await, 2 * round);
     }
 }
 
@@ -40,21 +40,21 @@ async fn a_count_belongs_to_the_day_on_which_it_was_made() {
     world.requests(&key, 3).await;
     world.passes(Duration::from_secs(1)).await;
     assert_eq!(world.clock.wall(), midnight);
-    // Five of one day are written, long before the interval is over.
-    assert_eq!(world.books.total().await, 5);
+    // The five of one day are written long before the interval is over.
+    assert_eq!(world.usage_store.total().await, 5);
     world.requests(&key, 7).await;
     world.usage.flush().await.unwrap();
-    let days: Vec<_> = world.books.all().await.iter().map(|line| (line.day, line.requests)).collect();
+    let days: Vec<_> = world.usage_store.all().await.iter().map(|line| (line.day, line.requests)).collect();
     assert_eq!(days, [(today, 5), (today.plus(1), 7)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn there_is_a_flusher_for_as_long_as_there_is_something_to_count() {
+async fn a_flusher_runs_only_while_a_meter_has_something_to_count() {
     let tasks = || Handle::current().metrics().num_alive_tasks();
     let world = world();
     let key = world.key().await;
-    let silent = Authenticator::builder(world.keys.clone()).build().unwrap();
-    assert!(silent.authenticate(key.bearer().headers()).await.is_ok());
+    let unmetered = Authenticator::builder(world.keys.clone()).build().unwrap();
+    assert!(unmetered.authenticate(key.bearer().headers()).await.is_ok());
     settle().await;
     assert_eq!(tasks(), 0, "without a meter");
     world.requests(&key, 3).await;
@@ -80,7 +80,7 @@ fn counts_survive_the_end_of_a_runtime_and_the_lack_of_one() {
         key
     });
     drop(first);
-    // What is cached is admitted without a runtime.
+    // A cached key is admitted without a runtime.
     let headers = key.bearer().headers().clone();
     for _ in 0..3 {
         let mut admission = std::pin::pin!(world.authenticator.authenticate(&headers));
@@ -90,12 +90,12 @@ fn counts_survive_the_end_of_a_runtime_and_the_lack_of_one() {
     runtime().block_on(async {
         world.requests(&key, 4).await;
         world.passes(INTERVAL).await;
-        assert_eq!(world.books.total().await, 9, "the flusher is there again");
+        assert_eq!(world.usage_store.total().await, 9, "the flusher runs again");
     });
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_entries_than_there_is_room_for_are_gone_through_early() {
+async fn a_full_backlog_is_flushed_early() {
     let world = World::with(
         |usage| usage.flush_interval(INTERVAL).backlog(8),
         |authenticator| authenticator.positive_capacity(0),
@@ -103,7 +103,7 @@ async fn more_entries_than_there_is_room_for_are_gone_through_early() {
     let key = world.key().await;
     world.requests(&key, 8).await;
     settle().await;
-    assert_eq!(world.books.total().await, 8);
+    assert_eq!(world.usage_store.total().await, 8);
     assert_eq!(world.usage.lost(), 0);
 }
 
@@ -116,5 +116,5 @@ async fn a_clock_that_is_set_back_loses_nothing() {
     world.passes(INTERVAL).await;
     world.requests(&key, 2).await;
     world.usage.flush().await.unwrap();
-    assert_eq!(world.books.total().await, 4);
+    assert_eq!(world.usage_store.total().await, 4);
 }

@@ -1,8 +1,8 @@
-//! Every admitted request is counted once, whatever becomes of the cache and of the store meanwhile.
+//! Every admitted request is counted once, whatever happens to the cache and the store meanwhile.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod books;
+mod faulty_store;
 mod flushing;
 mod outages;
 #[path = "../support/mod.rs"]
@@ -40,12 +40,12 @@ async fn admitted_requests_are_counted_by_key_and_environment() {
     };
     let mut expected = [line(&live, Environment::Live, 3), line(&test, Environment::Test, 2)];
     expected.sort_by(|one, other| one.key.cmp(&other.key));
-    assert_eq!(world.books.all().await, expected);
+    assert_eq!(world.usage_store.all().await, expected);
     assert_eq!((world.usage.backlog(), world.usage.lost()), (0, 0));
 }
 
 #[tokio::test]
-async fn the_last_use_of_a_key_rides_along() {
+async fn a_flush_writes_the_last_use_of_a_key() {
     let world = World::new();
     let key = world.key().await;
     world.requests(&key, 2).await;
@@ -64,7 +64,7 @@ async fn every_request_of_several_threads_is_counted_while_others_flush() {
     tokio::task::block_in_place(|| {
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..THREADS)
-                .map(|_| scope.spawn(|| runtime.block_on(some_requests(&world, &keys, REQUESTS))))
+                .map(|_| scope.spawn(|| runtime.block_on(spread_requests(&world, &keys, REQUESTS))))
                 .collect();
             while threads.iter().any(|thread| !thread.is_finished()) {
                 runtime.block_on(world.usage.flush()).unwrap();
@@ -73,18 +73,18 @@ async fn every_request_of_several_threads_is_counted_while_others_flush() {
     });
     world.usage.flush().await.unwrap();
     for key in &keys {
-        assert_eq!(world.books.of(key.id()).await, (THREADS * REQUESTS / 2) as u64);
+        assert_eq!(world.usage_store.requests_of(key.id()).await, (THREADS * REQUESTS / 2) as u64);
     }
 }
 
-async fn some_requests(world: &World, keys: &[Key], count: usize) {
+async fn spread_requests(world: &World, keys: &[Key], count: usize) {
     for number in 0..count {
         world.requests(&keys[number % keys.len()], 1).await;
     }
 }
 
 #[tokio::test]
-async fn uses_of_entries_that_were_evicted_count() {
+async fn uses_of_evicted_entries_count() {
     for capacity in [0, 1] {
         let world = World::with(
             |usage| usage.flush_interval(Duration::from_secs(3_600)),
@@ -98,13 +98,13 @@ async fn uses_of_entries_that_were_evicted_count() {
         }
         world.usage.flush().await.unwrap();
         for key in &keys {
-            assert_eq!(world.books.of(key.id()).await, 3);
+            assert_eq!(world.usage_store.requests_of(key.id()).await, 3);
         }
     }
 }
 
 #[tokio::test]
-async fn uses_of_entries_that_were_replaced_or_revoked_count() {
+async fn uses_of_replaced_or_revoked_entries_count() {
     let world = World::new();
     let key = world.key().await;
     for scopes in ["a", "b", "c"] {
@@ -117,21 +117,21 @@ async fn uses_of_entries_that_were_replaced_or_revoked_count() {
     world.keys.revoke(key.id(), revocation()).await.unwrap();
     assert!(!world.request(&key).await);
     world.usage.flush().await.unwrap();
-    assert_eq!(world.books.total().await, 7);
-    // The write-back has not brought it back.
+    assert_eq!(world.usage_store.total().await, 7);
+    // The flush has not restored the key.
     assert!(!world.request(&key).await);
     assert_eq!(world.keys.get(key.id()).await.unwrap().unwrap().revoked, Some(revocation()));
 }
 
 #[tokio::test]
-async fn uses_of_a_key_that_was_deleted_meanwhile_count_and_bring_nothing_back() {
+async fn uses_of_a_deleted_key_count_and_do_not_restore_it() {
     let world = World::new();
     let key = world.key().await;
     world.requests(&key, 2).await;
     world.keys.revoke(key.id(), revocation()).await.unwrap();
     world.keys.purge_ended(START.saturating_add(Duration::from_secs(1))).await.unwrap();
     world.usage.flush().await.unwrap();
-    assert_eq!(world.books.of(key.id()).await, 2);
+    assert_eq!(world.usage_store.requests_of(key.id()).await, 2);
     assert_eq!(world.keys.get(key.id()).await.unwrap(), None);
 }
 
@@ -144,7 +144,7 @@ async fn a_meter_counts_for_several_authenticators() {
     world.requests(&key, 2).await;
     assert!(second.authenticate(key.bearer().headers()).await.is_ok());
     world.usage.flush().await.unwrap();
-    assert_eq!((world.books.total().await, other.books.total().await), (3, 0));
+    assert_eq!((world.usage_store.total().await, other.usage_store.total().await), (3, 0));
 }
 
 #[tokio::test]
@@ -153,14 +153,14 @@ async fn a_request_that_passes_two_layers_of_one_authenticator_is_counted_once()
     let (key, other) = (world.key().await, world.key().await);
     let layer = AuthenticateLayer::new(world.authenticator.clone());
     let twice = ServiceBuilder::new().layer(layer.clone()).layer(layer.clone()).service_fn(support::ok);
-    // By the first, both layers wait for the store.
+    // During the first request, both layers wait for the store.
     for _ in 0..3 {
         assert_eq!(twice.clone().oneshot(key.bearer()).await.unwrap().status(), 200);
     }
     world.usage.flush().await.unwrap();
-    assert_eq!(world.books.of(key.id()).await, 3);
+    assert_eq!(world.usage_store.requests_of(key.id()).await, 3);
 
-    // What lies between the layers presents another key: that is a use of it.
+    // A middleware between the layers presents another key, which counts as a use of that key.
     let text = other.text.clone();
     let exchanging =
         ServiceBuilder::new().layer(layer.clone()).map_request(move |mut request: Request<Body>| {
@@ -171,7 +171,10 @@ async fn a_request_that_passes_two_layers_of_one_authenticator_is_counted_once()
     let exchanging = exchanging.layer(layer).service_fn(support::ok);
     assert_eq!(exchanging.oneshot(key.bearer()).await.unwrap().status(), 200);
     world.usage.flush().await.unwrap();
-    assert_eq!((world.books.of(key.id()).await, world.books.of(other.id()).await), (4, 1));
+    assert_eq!(
+        (world.usage_store.requests_of(key.id()).await, world.usage_store.requests_of(other.id()).await),
+        (4, 1)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -186,16 +189,16 @@ async fn a_million_requests_count_exactly_after_an_orderly_shutdown() {
         assert!(admitted.is_ok());
     }
     world.usage.flush().await.unwrap();
-    let lines = world.books.all().await;
+    let lines = world.usage_store.all().await;
     assert_eq!(lines.len(), KEYS.min(requests));
     for (number, key) in keys.iter().enumerate() {
         let expected = requests / KEYS + usize::from(number < requests % KEYS);
-        assert_eq!(world.books.of(key.id()).await, expected as u64);
+        assert_eq!(world.usage_store.requests_of(key.id()).await, expected as u64);
     }
 }
 
 #[test]
-fn what_cannot_work_is_refused_when_it_is_built() {
+fn an_invalid_configuration_is_refused_when_it_is_built() {
     let build = |interval, room| {
         let builder = Usage::builder(MemoryStore::new()).flush_interval(interval).backlog(room);
         builder.build().map(drop).map_err(|error| error.kind())

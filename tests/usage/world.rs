@@ -1,4 +1,4 @@
-//! An authenticator that counts, and a clock that stands still.
+//! An authenticator with a usage meter, and a manual clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,19 +7,19 @@ use tower_api_key::clock::ManualClock;
 use tower_api_key::usage::UsageBuilder;
 use tower_api_key::{Authenticator, AuthenticatorBuilder, MemoryStore, Usage};
 
-use crate::books::Books;
+use crate::faulty_store::FaultyStore;
 use crate::support::{Key, START};
 
 pub(crate) struct World {
     pub(crate) keys: MemoryStore,
-    pub(crate) books: Books,
+    pub(crate) usage_store: FaultyStore,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) usage: Usage,
     pub(crate) authenticator: Authenticator,
 }
 
 impl World {
-    /// A world whose meter writes when it is flushed, or after an hour.
+    /// Creates a world whose meter writes when it is flushed, or after an hour.
     pub(crate) fn new() -> Self {
         Self::with(|usage| usage.flush_interval(Duration::from_secs(3_600)), |authenticator| authenticator)
     }
@@ -29,12 +29,13 @@ impl World {
         configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder,
     ) -> Self {
         let keys = MemoryStore::new();
-        let books = Books::new(&keys);
+        let usage_store = FaultyStore::new(&keys);
         let clock = Arc::new(ManualClock::new(START));
-        let usage = meter(Usage::builder(books.clone())).with_clock(Arc::clone(&clock)).build().unwrap();
+        let usage =
+            meter(Usage::builder(usage_store.clone())).with_clock(Arc::clone(&clock)).build().unwrap();
         let builder = configure(Authenticator::builder(keys.clone()));
         let authenticator = builder.usage(usage.clone()).with_clock(Arc::clone(&clock)).build().unwrap();
-        Self { keys, books, clock, usage, authenticator }
+        Self { keys, usage_store, clock, usage, authenticator }
     }
 
     pub(crate) async fn key(&self) -> Key {
@@ -49,7 +50,7 @@ impl World {
         keys
     }
 
-    /// Makes a request, and tells whether it was admitted.
+    /// Makes a request, and returns whether it was admitted.
     pub(crate) async fn request(&self, key: &Key) -> bool {
         self.authenticator.authenticate(key.bearer().headers()).await.is_ok()
     }
@@ -61,7 +62,7 @@ impl World {
         }
     }
 
-    /// Lets time go on, both that of the clock and that of the runtime.
+    /// Advances the clock and the time of the runtime.
     pub(crate) async fn passes(&self, time: Duration) {
         settle().await;
         self.clock.advance(time);
@@ -70,7 +71,7 @@ impl World {
     }
 }
 
-/// Lets every task go on that can.
+/// Runs every task that can run.
 pub(crate) async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;

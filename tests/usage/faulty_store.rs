@@ -1,4 +1,4 @@
-//! A store of usage that misbehaves when it is told to.
+//! A usage store that fails on demand.
 
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -7,66 +7,66 @@ use tower_api_key::backend::{BackendError, UsageBatch, UsageBy, UsageLine, Usage
 use tower_api_key::clock::Day;
 use tower_api_key::{KeyId, MemoryStore};
 
-/// What the store does with a batch.
+/// How the store treats a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mood {
-    Take,
+pub(crate) enum Behaviour {
+    Add,
     Fail,
-    /// Adds it, and says that it may not have.
-    TakeAndFail,
+    /// Adds it, and reports a failure.
+    AddAndFail,
     Hang,
     Panic,
-    /// Refuses it, whatever the time.
+    /// Rejects it as invalid.
     Refuse,
 }
 
-/// A store in memory, with a mood. Clones share both.
+/// A store in memory with a behaviour. Clones share both.
 #[derive(Debug, Clone)]
-pub(crate) struct Books {
+pub(crate) struct FaultyStore {
     pub(crate) keys: MemoryStore,
-    mood: Arc<Mutex<Mood>>,
+    behaviour: Arc<Mutex<Behaviour>>,
 }
 
-impl Books {
+impl FaultyStore {
     pub(crate) fn new(keys: &MemoryStore) -> Self {
-        Self { keys: keys.clone(), mood: Arc::new(Mutex::new(Mood::Take)) }
+        Self { keys: keys.clone(), behaviour: Arc::new(Mutex::new(Behaviour::Add)) }
     }
 
-    pub(crate) fn set(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
+    pub(crate) fn set(&self, behaviour: Behaviour) {
+        *self.behaviour.lock().unwrap() = behaviour;
     }
 
-    /// All that was counted, in the order of days and keys.
+    /// Returns all counts, ordered by day and key.
     pub(crate) async fn all(&self) -> Vec<UsageLine> {
         let ever = UsageQuery::new(Day::from_unix_days(-1_000_000), Day::from_unix_days(1_000_000));
         self.keys.usage(&ever.by(UsageBy::Key)).await.unwrap()
     }
 
-    /// How many requests were counted.
+    /// Returns the number of counted requests.
     pub(crate) async fn total(&self) -> u64 {
         self.all().await.iter().map(|line| line.requests).sum()
     }
 
-    /// How many requests with one key were counted.
-    pub(crate) async fn of(&self, key: &KeyId) -> u64 {
+    /// Returns the number of counted requests with one key.
+    pub(crate) async fn requests_of(&self, key: &KeyId) -> u64 {
         let lines = self.all().await;
         lines.iter().filter(|line| line.key.as_ref() == Some(key)).map(|line| line.requests).sum()
     }
 }
 
-impl UsageStore for Books {
+impl UsageStore for FaultyStore {
     async fn add_usage(&self, batch: &UsageBatch) -> Result<(), BackendError> {
-        let mood = *self.mood.lock().unwrap();
-        match mood {
-            Mood::Take => self.keys.add_usage(batch).await,
-            Mood::Fail => Err(BackendError::unavailable("told to fail")),
-            Mood::TakeAndFail => {
+        let behaviour = *self.behaviour.lock().unwrap();
+        match behaviour {
+            Behaviour::Add => self.keys.add_usage(batch).await,
+            Behaviour::Fail => Err(BackendError::unavailable("told to fail")),
+            Behaviour::AddAndFail => {
                 self.keys.add_usage(batch).await?;
                 Err(BackendError::unavailable("told to fail after the commit"))
             }
-            Mood::Hang => pending().await,
-            Mood::Panic => panic!("told to panic"),
-            Mood::Refuse => Err(BackendError::invalid("told to refuse")),
+            Behaviour::Hang => pending().await,
+            Behaviour::Panic => panic!("told to panic"),
+            Behaviour::Refuse => Err(BackendError::invalid("told to refuse")),
         }
     }
 
