@@ -1,4 +1,4 @@
-//! Clients that present a key all the time, and what they are answered.
+//! Clients that present keys continuously, and the answers they receive.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,53 +9,53 @@ use tower_api_key::Authenticator;
 
 use crate::node::{Answer, present};
 
-/// A request: when it began and ended, with which key, and how it was answered.
+/// A request with its times, its key, and its answer.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Seen {
+pub(crate) struct Observation {
     pub(crate) key: usize,
     pub(crate) began: Instant,
     pub(crate) ended: Instant,
     pub(crate) answer: Answer,
 }
 
-/// How long a client waits between two requests.
+/// The pause of a client between two requests.
 const PAUSE: Duration = Duration::from_millis(10);
 
 #[derive(Default)]
 pub(crate) struct Clients {
     over: Arc<AtomicBool>,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    seen: Arc<Mutex<Vec<Observation>>>,
     tasks: JoinSet<()>,
 }
 
 impl Clients {
-    /// Lets a client come for a key at a node.
-    pub(crate) fn come(&mut self, authenticator: Authenticator, key: usize) {
+    /// Starts a client that presents a key to a node.
+    pub(crate) fn spawn_client(&mut self, authenticator: Authenticator, key: usize) {
         let (over, seen) = (Arc::clone(&self.over), Arc::clone(&self.seen));
         self.tasks.spawn(async move {
             while !over.load(Ordering::SeqCst) {
                 let began = now();
                 let answer = present(&authenticator, key).await;
-                seen.lock().unwrap().push(Seen { key, began, ended: now(), answer });
+                seen.lock().unwrap().push(Observation { key, began, ended: now(), answer });
                 pass(PAUSE).await;
             }
         });
     }
 
-    /// Sends all clients away, and returns what they saw.
-    pub(crate) async fn leave(self) -> Vec<Seen> {
+    /// Stops all clients, and returns their observations.
+    pub(crate) async fn stop(self) -> Vec<Observation> {
         self.over.store(true, Ordering::SeqCst);
         self.tasks.join_all().await;
         std::mem::take(&mut *self.seen.lock().unwrap())
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "servers and networks have a time of their own")]
+#[allow(clippy::disallowed_methods, reason = "servers and networks run in real time")]
 pub(crate) async fn pass(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
-#[allow(clippy::disallowed_methods, reason = "servers and networks have a time of their own")]
+#[allow(clippy::disallowed_methods, reason = "servers and networks run in real time")]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }

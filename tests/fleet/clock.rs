@@ -1,4 +1,4 @@
-//! The clock of the machine, as someone sets it who has the wrong time.
+//! The machine's clock, with an adjustable wall clock.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -7,13 +7,13 @@ use tower_api_key::Timestamp;
 use tower_api_key::clock::{Clock, Moment, SystemClock};
 
 #[derive(Debug)]
-pub(crate) struct Stepped {
+pub(crate) struct SteppedClock {
     machine: SystemClock,
-    /// By how many milliseconds the wall clock is ahead.
+    /// The milliseconds by which the wall clock is ahead.
     ahead: AtomicI64,
 }
 
-impl Stepped {
+impl SteppedClock {
     pub(crate) fn new() -> Self {
         Self { machine: SystemClock::new(), ahead: AtomicI64::new(0) }
     }
@@ -22,14 +22,14 @@ impl Stepped {
         self.ahead.fetch_add(millis, Ordering::SeqCst);
     }
 
-    fn stepped(&self, wall: Timestamp) -> Timestamp {
+    fn adjusted(&self, wall: Timestamp) -> Timestamp {
         Timestamp::from_unix_millis(wall.unix_millis() + self.ahead.load(Ordering::SeqCst))
     }
 }
 
-impl Clock for Stepped {
+impl Clock for SteppedClock {
     fn wall(&self) -> Timestamp {
-        self.stepped(self.machine.wall())
+        self.adjusted(self.machine.wall())
     }
 
     fn monotonic(&self) -> Moment {
@@ -37,7 +37,7 @@ impl Clock for Stepped {
     }
 
     fn coarse_wall(&self) -> Timestamp {
-        self.stepped(self.machine.coarse_wall())
+        self.adjusted(self.machine.coarse_wall())
     }
 
     fn coarse_monotonic(&self) -> Moment {

@@ -1,4 +1,4 @@
-//! Databases for one fault each, and the ways to them.
+//! A database for each fault, with its URLs.
 
 use std::env;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use tower_api_key::{KeyId, PostgresStore, Timestamp};
 use crate::keys;
 use crate::server::Server;
 
-/// Where a server listens.
+/// The address of a server.
 #[derive(Debug, Clone)]
 pub(crate) enum Address {
     Socket(PathBuf),
@@ -43,12 +43,12 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Creates one in the server that the tests are given.
+    /// Creates a database in the server that the tests are given.
     pub(crate) async fn create() -> Self {
         Self::create_in(&env::var("TEST_POSTGRES_URL").unwrap()).await
     }
 
-    /// Creates one with `keys` keys, in a server of its own if there is one, and returns it with a store that no proxy lies before.
+    /// Creates a database with `keys` keys, in the given server if any, and returns it with a store that uses no proxy.
     pub(crate) async fn with_keys(own: Option<&Server>, keys: usize) -> (Self, PostgresStore) {
         let database = match own {
             Some(server) => Self::create_in(server.url()).await,
@@ -69,7 +69,7 @@ impl Database {
         Self { server: server.to_owned(), name }
     }
 
-    /// Returns the same database in another server, which has streamed it.
+    /// Returns the same database in a standby, which has replicated it.
     pub(crate) fn in_standby(&self, server: &str) -> Self {
         Self { server: server.to_owned(), name: self.name.clone() }
     }
@@ -83,17 +83,17 @@ impl Database {
         }
     }
 
-    /// The URL of the database, without a detour.
+    /// Returns the URL of the database without a proxy.
     pub(crate) fn url(&self) -> String {
         let (before, _, settings) = self.parts();
         format!("{before}/{}?{}", self.name, settings.join("&"))
     }
 
-    /// The URL of the database by way of a port of this machine.
+    /// Returns the URL of the database by way of a proxy at a local port.
     pub(crate) fn url_by(&self, port: u16) -> String {
         let (_, login, settings) = self.parts();
-        let others = settings.into_iter().filter(|setting| !setting.starts_with("host"));
-        let settings = others.chain(["sslmode=disable"]).collect::<Vec<_>>().join("&");
+        let kept = settings.into_iter().filter(|setting| !setting.starts_with("host"));
+        let settings = kept.chain(["sslmode=disable"]).collect::<Vec<_>>().join("&");
         format!("postgres://{login}127.0.0.1:{port}/{}?{settings}", self.name)
     }
 
@@ -101,7 +101,7 @@ impl Database {
         PgPool::connect(&self.url()).await.unwrap()
     }
 
-    /// What the server's URL says: all before the name of a database, who logs in (with an `@`), and the settings.
+    /// Splits the server's URL: the part before the name of a database, the login (with an `@`), and the settings.
     fn parts(&self) -> (&str, &str, Vec<&str>) {
         let (address, settings) = self.server.split_once('?').unwrap_or((&self.server, ""));
         let host = address.find("//").map_or(0, |slashes| slashes + 2);

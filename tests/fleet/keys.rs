@@ -1,4 +1,4 @@
-//! Keys, each known by a number.
+//! Keys, each identified by a number.
 
 use http::{HeaderMap, HeaderValue};
 use tower_api_key::digest::Digester;
@@ -20,7 +20,7 @@ pub(crate) fn revocation() -> Revocation {
     Revocation::new(Timestamp::from_unix_millis(1), "lost")
 }
 
-/// The headers of a request with the key.
+/// Returns the headers of a request with the key.
 pub(crate) fn headers(number: usize) -> HeaderMap {
     HeaderMap::from_iter([(
         http::HeaderName::from_static("x-api-key"),

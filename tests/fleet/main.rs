@@ -1,15 +1,15 @@
-//! What a fleet on PostgreSQL does while something is broken: a revocation takes effect within the lease, and no good key is
-//! taken for a bad one.
+//! A fleet on PostgreSQL under faults: a revocation takes effect within the lease, and no valid key is refused.
 //!
-//! `.ci/postgres cargo test --all-features --test fleet` runs every fault and prints a table; a word behind `--` runs those faults
-//! whose names it is in. `figures` in its place prints how soon a revocation takes effect, what an idle node costs, and what an
-//! outage does to requests. With `FLEET=long`, both take as long as they need to mean something.
+//! `.ci/postgres cargo test --all-features --test fleet` runs every fault and prints a table; words behind `--` select the faults
+//! whose names contain them. `figures` in place of a word prints the latency of revocations, the load of idle nodes, and the
+//! effect of an outage on requests. `FLEET=long` makes both run long enough for meaningful figures.
 //!
-//! It is a program of its own, rather than tests, so that all that is seen goes into one table.
+//! It is a program rather than tests, so that all results go into one table.
 
 #![allow(clippy::unwrap_used, missing_docs)]
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to whoever started it")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it prints to the terminal")]
 
+mod child;
 mod clients;
 mod clock;
 mod database;
@@ -21,7 +21,6 @@ mod node;
 mod proxy;
 #[path = "../support/postgres_server.rs"]
 mod server;
-mod stopped;
 mod verdict;
 mod world;
 
@@ -30,15 +29,15 @@ use std::process::ExitCode;
 
 use tokio::runtime::Builder;
 
-/// Tells whether it may take long.
+/// Returns whether long runs are enabled.
 pub(crate) fn is_long() -> bool {
     env::var("FLEET").is_ok_and(|length| length == "long")
 }
 
 fn main() -> ExitCode {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    if let Ok(url) = env::var(stopped::DATABASE) {
-        runtime.block_on(stopped::answer_until_killed(&url));
+    if let Ok(url) = env::var(child::DATABASE) {
+        runtime.block_on(child::answer_until_killed(&url));
     }
     if env::var_os("TEST_POSTGRES_URL").is_none() {
         assert!(env::var_os("CI").is_none(), "TEST_POSTGRES_URL is not set");

@@ -21,7 +21,7 @@ pub(crate) fn print<const N: usize>(heads: [&str; N], lines: &[[String; N]]) {
     println!();
 }
 
-/// Milliseconds, with two decimals below ten.
+/// Formats milliseconds, with two decimals below ten.
 pub(crate) fn millis(time: std::time::Duration) -> String {
     let millis = time.as_secs_f64() * 1e3;
     if millis < 10.0 { format!("{millis:.2}") } else { format!("{millis:.0}") }

@@ -10,24 +10,24 @@ use tower_api_key::digest::Digest;
 use tower_api_key::{Authenticator, AuthenticatorBuilder, KeyId, PostgresStore, Reason, Record, Timestamp};
 
 use crate::clients::pass;
-use crate::clock::Stepped;
+use crate::clock::SteppedClock;
 use crate::database::Database;
 use crate::keys;
 use crate::proxy::Proxy;
 
-/// A store whose announcements are not heard, as those of another process are not, and whose lookups are counted.
+/// A store without notifications within the process, as in a process that makes no changes. It counts lookups.
 #[derive(Clone)]
-pub(crate) struct Deaf {
+pub(crate) struct FeedOnly {
     store: PostgresStore,
     reads: Arc<Mutex<HashMap<Digest, u64>>>,
 }
 
-impl Deaf {
+impl FeedOnly {
     pub(crate) fn new(store: PostgresStore) -> Self {
         Self { store, reads: Arc::default() }
     }
 
-    /// Returns how often each key was looked up.
+    /// Returns the number of lookups of each key.
     pub(crate) fn reads_by_key(&self) -> Vec<u64> {
         self.reads.lock().unwrap().values().copied().collect()
     }
@@ -37,7 +37,7 @@ impl Deaf {
     }
 }
 
-impl Backend for Deaf {
+impl Backend for FeedOnly {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
         *self.reads.lock().unwrap().entry(*digest).or_default() += 1;
         self.store.find(digest).await
@@ -59,11 +59,11 @@ impl Backend for Deaf {
 pub(crate) struct Node {
     pub(crate) proxy: Proxy,
     pub(crate) authenticator: Authenticator,
-    pub(crate) clock: Arc<Stepped>,
-    pub(crate) backend: Deaf,
+    pub(crate) clock: Arc<SteppedClock>,
+    pub(crate) backend: FeedOnly,
 }
 
-/// How a request was answered.
+/// The answer to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     Admitted,
@@ -80,10 +80,10 @@ impl Node {
         let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(5));
         let pool = pool.connect(&database.url_by(proxy.port())).await.unwrap();
         let store = PostgresStore::with_pool(pool).await.unwrap();
-        let (backend, clock) = (Deaf::new(store), Arc::new(Stepped::new()));
+        let (backend, clock) = (FeedOnly::new(store), Arc::new(SteppedClock::new()));
         let builder = Authenticator::builder(backend.clone()).with_clock(Arc::clone(&clock));
         let authenticator = configure(builder).build().unwrap();
-        // On a busy machine, a connection may take longer than the short deadlines of this suite.
+        // On a busy machine, a connection may take longer than the short deadlines of these nodes.
         while authenticator.start().await.is_err() {
             pass(Duration::from_millis(10)).await;
         }
@@ -95,8 +95,8 @@ impl Node {
     }
 }
 
-/// Tells whether a node is as well as it ever is: within its lease, and hearing of changes.
-pub(crate) fn is_well(authenticator: &Authenticator) -> bool {
+/// Returns whether a node is fully healthy: within its lease, with a closed circuit, and listening for notifications.
+pub(crate) fn is_healthy(authenticator: &Authenticator) -> bool {
     let health = authenticator.health();
     let feed = health.feed.unwrap();
     health.is_store_asked && !feed.lease_remaining.is_zero() && feed.is_listening != Some(false)

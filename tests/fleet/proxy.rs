@@ -1,4 +1,4 @@
-//! A way to a server that can be broken: refused, cut, reset, slow, or silent.
+//! A proxy before a server that can refuse, close, reset, delay or swallow connections.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::clients::pass;
 use crate::database::Address;
 
-/// A port of this machine from which bytes go to the server.
+/// A local port that forwards to the server.
 pub(crate) struct Proxy {
     address: SocketAddr,
     server: watch::Sender<Address>,
@@ -23,16 +23,16 @@ pub(crate) struct Proxy {
     accepting: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What becomes of bytes and connections. Connections are known by their numbers.
+/// The treatment of bytes and connections. Connections are numbered.
 #[derive(Debug, Clone, Copy, Default)]
 struct State {
-    /// How long each piece is kept back.
+    /// The delay of each chunk.
     delay: Duration,
-    /// Nothing goes through, and nobody is told.
+    /// Nothing passes, without an error.
     is_silent: bool,
-    /// Nothing goes through any more on connections below this one, and nobody is told.
+    /// Nothing passes any more on connections below this number, without an error.
     lost: u64,
-    /// Connections below these end: in good order, or with a reset.
+    /// Connections below these numbers are closed, or reset.
     closed: u64,
     reset: u64,
 }
@@ -62,37 +62,37 @@ impl Proxy {
             while let Ok((client, _)) = listener.accept().await {
                 let number = connections.fetch_add(1, Ordering::SeqCst);
                 let server = server.borrow().clone();
-                tokio::spawn(carry(client, server, number, state.clone()));
+                tokio::spawn(relay(client, server, number, state.clone()));
             }
         });
         *self.accepting.lock().await = Some(accepting);
     }
 
-    /// Leads to another server from the next connection on.
-    pub(crate) fn lead_to(&self, server: Address) {
+    /// Forwards to another server from the next connection on.
+    pub(crate) fn redirect(&self, server: Address) {
         self.server.send_replace(server);
     }
 
-    /// Ends all connections in good order.
+    /// Closes all connections.
     pub(crate) fn close(&self) {
         let all = self.connections.load(Ordering::SeqCst);
         self.state.send_modify(|state| state.closed = all);
     }
 
-    /// Ends all connections with a reset.
+    /// Resets all connections.
     pub(crate) fn reset(&self) {
         let all = self.connections.load(Ordering::SeqCst);
         self.state.send_modify(|state| state.reset = all);
     }
 
-    /// Lets all connections go on without ever carrying a byte again, as a firewall does that has forgotten them.
+    /// Keeps all connections open but forwards nothing on them any more, like a firewall that has dropped their state.
     pub(crate) fn lose(&self) {
         let all = self.connections.load(Ordering::SeqCst);
         self.state.send_modify(|state| state.lost = all);
     }
 
-    /// Carries nothing, and says nothing, until it is [healed](Self::heal).
-    pub(crate) fn fall_silent(&self) {
+    /// Swallows all bytes until it is [healed](Self::heal).
+    pub(crate) fn silence(&self) {
         self.state.send_modify(|state| state.is_silent = true);
     }
 
@@ -100,24 +100,24 @@ impl Proxy {
         self.state.send_modify(|state| state.delay = by);
     }
 
-    /// Accepts no connections until it is [healed](Self::heal), and ends those that there are.
+    /// Refuses connections until it is [healed](Self::heal), and closes the existing ones.
     pub(crate) async fn refuse(&self) {
         if let Some(accepting) = self.accepting.lock().await.take() {
             accepting.abort();
-            // The listener is gone when the task is.
+            // The listener is closed when the task has ended.
             let _ = accepting.await;
         }
         self.close();
     }
 
-    /// Is as good as new to connections that come from now on, and to those that were not ended or lost.
+    /// Ends all faults, for new connections and for those that were not closed or lost.
     pub(crate) async fn heal(&self) {
         self.state.send_modify(|state| (state.delay, state.is_silent) = (Duration::ZERO, false));
         if self.accepting.lock().await.is_none() {
             let listener = loop {
                 match TcpListener::bind(self.address).await {
                     Ok(listener) => break listener,
-                    // Someone may have the port for a connection of theirs.
+                    // Another connection of this machine may use the port.
                     Err(_) => pass(Duration::from_millis(5)).await,
                 }
             };
@@ -126,10 +126,10 @@ impl Proxy {
     }
 }
 
-/// Carries bytes in both directions until one of the two, or the proxy, ends the connection.
-async fn carry(mut client: TcpStream, server: Address, number: u64, mut state: watch::Receiver<State>) {
-    // A silent network does not open connections either.
-    if through(&mut state, number).await.is_none() {
+/// Forwards bytes in both directions until either end or the proxy closes the connection.
+async fn relay(mut client: TcpStream, server: Address, number: u64, mut state: watch::Receiver<State>) {
+    // A silent network opens no connections either.
+    if wait_to_pass(&mut state, number).await.is_none() {
         return;
     }
     let Ok(server) = server.connect().await else { return };
@@ -156,22 +156,22 @@ async fn forward(
     number: u64,
     mut state: watch::Receiver<State>,
 ) -> io::Result<()> {
-    let mut piece = vec![0; 16 * 1024];
+    let mut chunk = vec![0; 16 * 1024];
     loop {
-        let length = from.read(&mut piece).await?;
-        let Some(delay) = through(&mut state, number).await else { return Ok(()) };
+        let length = from.read(&mut chunk).await?;
+        let Some(delay) = wait_to_pass(&mut state, number).await else { return Ok(()) };
         if length == 0 {
             return to.shutdown().await;
         }
         if !delay.is_zero() {
             pass(delay).await;
         }
-        to.write_all(&piece[..length]).await?;
+        to.write_all(&chunk[..length]).await?;
     }
 }
 
-/// Waits until a piece may go through, and returns how long it is kept back; `None` when the proxy is gone.
-async fn through(state: &mut watch::Receiver<State>, number: u64) -> Option<Duration> {
+/// Waits until a chunk may pass, and returns its delay; `None` when the proxy was dropped.
+async fn wait_to_pass(state: &mut watch::Receiver<State>, number: u64) -> Option<Duration> {
     let goes = state.wait_for(|state| !state.is_silent && number >= state.lost).await;
     goes.ok().map(|state| state.delay)
 }

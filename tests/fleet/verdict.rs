@@ -1,12 +1,12 @@
-//! What is to be said of the answers that were given during a fault.
+//! The judgement of the answers during a fault.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::clients::Seen;
+use crate::clients::Observation;
 use crate::node::Answer;
 
-/// When a revocation was asked for, and when it was acknowledged.
+/// The times at which a revocation was requested and acknowledged.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Revoked {
     pub(crate) asked: Instant,
@@ -18,26 +18,26 @@ pub(crate) struct Verdict {
     pub(crate) requests: usize,
     /// Admissions that began later than the lease after the key was revoked.
     pub(crate) late: usize,
-    /// Good keys that were taken for bad ones.
-    pub(crate) wronged: usize,
+    /// Valid keys that were refused.
+    pub(crate) refused_valid: usize,
     pub(crate) unavailable: usize,
-    /// How long after its revocation a key was admitted at the most.
+    /// The longest time after its revocation at which a key was admitted.
     pub(crate) longest: Duration,
-    /// How long after the fault had ended a request was answered with 503.
+    /// The time from the end of the fault to the last answer with 503.
     pub(crate) answering_after: Duration,
-    /// How long after the fault had ended a node was without a lease, or did not hear of changes.
-    pub(crate) well_after: Duration,
+    /// The time from the end of the fault until all nodes had a lease and received notifications.
+    pub(crate) healthy_after: Duration,
 }
 
 impl Verdict {
     pub(crate) fn of(
-        seen: &[Seen],
+        seen: &[Observation],
         revoked: &HashMap<usize, Revoked>,
         lease: Duration,
         healed: Option<Instant>,
     ) -> Self {
         let mut verdict = Self { requests: seen.len(), ..Self::default() };
-        for Seen { key, began, ended, answer } in seen {
+        for Observation { key, began, ended, answer } in seen {
             let revoked = revoked.get(key);
             match answer {
                 Answer::Admitted => {
@@ -46,7 +46,8 @@ impl Verdict {
                     verdict.longest = verdict.longest.max(since.unwrap_or_default());
                 }
                 Answer::Refused => {
-                    verdict.wronged += usize::from(revoked.is_none_or(|revoked| *ended < revoked.asked));
+                    verdict.refused_valid +=
+                        usize::from(revoked.is_none_or(|revoked| *ended < revoked.asked));
                 }
                 Answer::Unavailable => {
                     verdict.unavailable += 1;

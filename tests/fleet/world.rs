@@ -1,4 +1,4 @@
-//! A fleet on a database of its own, with clients at every node, and someone who revokes keys past all proxies.
+//! A fleet on a database of its own, with clients at every node, and a store without a proxy that revokes keys.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use tokio::time::timeout;
 use tower_api_key::backend::KeyStore;
 use tower_api_key::{AuthenticatorBuilder, PostgresStore};
 
-use crate::clients::{Clients, Seen, now, pass};
+use crate::clients::{Clients, Observation, now, pass};
 use crate::database::Database;
 use crate::keys;
-use crate::node::{Answer, Node, is_well};
+use crate::node::{Answer, Node, is_healthy};
 use crate::server::Server;
 use crate::verdict::{Revoked, Verdict};
 
@@ -19,29 +19,29 @@ pub(crate) const LEASE: Duration = Duration::from_secs(1);
 pub(crate) const POLLS: Duration = Duration::from_millis(200);
 const DEADLINE: Duration = Duration::from_millis(250);
 
-/// Longer than any fault keeps a node from being well after it has ended.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than any node needs to become healthy after a fault.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 const KEYS: usize = 8;
 
 pub(crate) struct World {
     pub(crate) database: Database,
-    /// A server that is there for this world only.
+    /// A server of its own, if the fault needs one.
     pub(crate) server: Option<Server>,
     pub(crate) nodes: Vec<Node>,
-    /// What was seen by others than the clients.
-    pub(crate) seen: Vec<Seen>,
-    /// A store that no proxy lies before.
+    /// Observations of others than the clients.
+    pub(crate) seen: Vec<Observation>,
+    /// A store that uses no proxy.
     outside: PostgresStore,
     clients: Clients,
     revoked: HashMap<usize, Revoked>,
     healed: Option<Instant>,
-    /// When a node was last not well, from the end of the fault on.
-    unwell: watch::Receiver<Option<Instant>>,
+    /// When a node was last unhealthy after the end of the fault.
+    unhealthy_at: watch::Receiver<Option<Instant>>,
 }
 
-/// What a node is in a world: it trusts nothing for longer than the lease, and the second one reads its keys all the time.
-fn usual(number: usize, builder: AuthenticatorBuilder) -> AuthenticatorBuilder {
+/// Configures a node of a world: it trusts nothing for longer than the lease, and the second one reads its keys all the time.
+fn configure(number: usize, builder: AuthenticatorBuilder) -> AuthenticatorBuilder {
     let ttl = if number == 0 { Duration::from_secs(3_600) } else { Duration::from_millis(200) };
     builder.lease(LEASE).poll_interval(POLLS).deadline(DEADLINE).positive_ttl(ttl)
 }
@@ -51,17 +51,17 @@ impl World {
         let (database, outside) = Database::with_keys(server.as_ref(), KEYS).await;
         let mut nodes = Vec::new();
         for number in 0..2 {
-            nodes.push(Node::start(&database, |builder| usual(number, builder).lease(lease)).await);
+            nodes.push(Node::start(&database, |builder| configure(number, builder).lease(lease)).await);
         }
         let mut clients = Clients::default();
         for node in &nodes {
-            (0..KEYS).for_each(|key| clients.come(node.authenticator.clone(), key));
+            (0..KEYS).for_each(|key| clients.spawn_client(node.authenticator.clone(), key));
         }
-        let (seen, revoked, unwell) = (Vec::new(), HashMap::new(), watch::channel(None).1);
-        Self { database, server, nodes, seen, outside, clients, revoked, healed: None, unwell }
+        let (seen, revoked, unhealthy_at) = (Vec::new(), HashMap::new(), watch::channel(None).1);
+        Self { database, server, nodes, seen, outside, clients, revoked, healed: None, unhealthy_at }
     }
 
-    /// Revokes a key that was not revoked yet, from outside. A server that is down is asked again.
+    /// Revokes the next key, without a proxy. Retries while the server is down.
     pub(crate) async fn revoke(&mut self) -> usize {
         let key = self.next_key();
         let asked = now();
@@ -72,35 +72,35 @@ impl World {
         key
     }
 
-    /// Has everyone use another server from now on, where the same database is.
+    /// Makes all nodes use another server with the same database.
     pub(crate) async fn move_to(&mut self, server: Server) {
         self.database = self.database.in_standby(server.url());
         self.outside = PostgresStore::open(&self.database.url()).await.unwrap();
-        self.nodes.iter().for_each(|node| node.proxy.lead_to(self.database.address()));
+        self.nodes.iter().for_each(|node| node.proxy.redirect(self.database.address()));
         self.server = Some(server);
     }
 
-    /// Returns the key that is to be revoked next. At the beginning the answers may say so.
+    /// Returns the next key to revoke. Answers may already show its revocation.
     pub(crate) fn next_key(&self) -> usize {
         let key = self.revoked.len();
         assert!(key + 1 < KEYS, "one key has to be left");
         key
     }
 
-    /// Notes that a key was revoked by now.
+    /// Records that a key was revoked.
     pub(crate) fn was_revoked(&mut self, key: usize, asked: Instant) {
         self.revoked.insert(key, Revoked { asked, acknowledged: now() });
     }
 
-    /// Notes that what was broken is no longer so, and looks after the nodes from then on.
+    /// Records the end of the fault, and watches the health of the nodes from then on.
     pub(crate) fn is_healed(&mut self) {
         self.healed = Some(now());
         let authenticators: Vec<_> = self.nodes.iter().map(|node| node.authenticator.clone()).collect();
-        let (sender, unwell) = watch::channel(Some(now()));
-        self.unwell = unwell;
+        let (sender, unhealthy_at) = watch::channel(Some(now()));
+        self.unhealthy_at = unhealthy_at;
         tokio::spawn(async move {
             while !sender.is_closed() {
-                if !authenticators.iter().all(is_well) {
+                if !authenticators.iter().all(is_healthy) {
                     sender.send_replace(Some(now()));
                 }
                 pass(Duration::from_millis(5)).await;
@@ -115,17 +115,17 @@ impl World {
         self.is_healed();
     }
 
-    /// Waits until all nodes are well, and tells whether they ever are.
+    /// Waits until all nodes are healthy, and returns whether they become so in time.
     pub(crate) async fn recover(&self) -> bool {
-        let well = async {
-            while !self.nodes.iter().all(|node| is_well(&node.authenticator)) {
+        let healthy = async {
+            while !self.nodes.iter().all(|node| is_healthy(&node.authenticator)) {
                 pass(Duration::from_millis(5)).await;
             }
         };
-        timeout(PATIENCE, well).await.is_ok()
+        timeout(RECOVERY_TIMEOUT, healthy).await.is_ok()
     }
 
-    /// Returns what is to be said of the answers, and what is wrong in the end.
+    /// Returns the verdict on the answers, and the wrong answers at the end.
     pub(crate) async fn end(mut self) -> (Verdict, Vec<String>) {
         let mut wrong = Vec::new();
         for (number, node) in self.nodes.iter().enumerate() {
@@ -138,9 +138,10 @@ impl World {
                 }
             }
         }
-        self.seen.extend(self.clients.leave().await);
+        self.seen.extend(self.clients.stop().await);
         let verdict = Verdict::of(&self.seen, &self.revoked, LEASE, self.healed);
-        let well_after = self.healed.zip(*self.unwell.borrow()).map(|(healed, unwell)| unwell - healed);
-        (Verdict { well_after: well_after.unwrap_or_default(), ..verdict }, wrong)
+        let healthy_after =
+            self.healed.zip(*self.unhealthy_at.borrow()).map(|(healed, unhealthy_at)| unhealthy_at - healed);
+        (Verdict { healthy_after: healthy_after.unwrap_or_default(), ..verdict }, wrong)
     }
 }

@@ -5,10 +5,10 @@ use crate::world::{LEASE, POLLS, World};
 
 const HOUR: i64 = 3_600_000;
 
-/// While no poll is answered, so that a lease which went by the wall clock would go on for an hour.
+/// No poll is answered meanwhile, so a lease by the wall clock would last for an hour.
 pub(super) async fn back(world: &mut World) {
     for node in &world.nodes {
-        node.proxy.fall_silent();
+        node.proxy.silence();
         node.clock.step(-HOUR);
     }
     world.revoke().await;

@@ -9,7 +9,7 @@ use crate::node::present;
 use crate::proxy::Proxy;
 use crate::world::{LEASE, POLLS, World};
 
-/// No fault: what the others are compared with.
+/// No fault, for comparison.
 pub(super) async fn none(world: &mut World) {
     world.revoke().await;
     pass(LEASE).await;
@@ -31,16 +31,16 @@ pub(super) async fn reset(world: &mut World) {
     again_and_again(world, Proxy::reset, POLLS + POLLS / 2).await;
 }
 
-/// Those that there are, for good. New ones are as they should be.
+/// Existing connections are lost permanently; new ones work.
 pub(super) async fn lost(world: &mut World) {
-    // Sooner or later in what a poll does, from one time to the next.
+    // The pause is no multiple of the interval, so that each loss hits another step of a poll.
     again_and_again(world, Proxy::lose, POLLS + POLLS / 7).await;
 }
 
-/// Does something to all connections, and revokes a key right after it, five times.
-async fn again_and_again(world: &mut World, happen: fn(&Proxy), pause: Duration) {
+/// Breaks all connections and revokes a key right after it, five times.
+async fn again_and_again(world: &mut World, inject: fn(&Proxy), pause: Duration) {
     for _ in 0..5 {
-        world.nodes.iter().for_each(|node| happen(&node.proxy));
+        world.nodes.iter().for_each(|node| inject(&node.proxy));
         world.revoke().await;
         pass(pause).await;
     }
@@ -48,12 +48,12 @@ async fn again_and_again(world: &mut World, happen: fn(&Proxy), pause: Duration)
 }
 
 pub(super) async fn silent(world: &mut World) {
-    world.nodes.iter().for_each(|node| node.proxy.fall_silent());
+    world.nodes.iter().for_each(|node| node.proxy.silence());
     during_a_revocation(world).await;
 }
 
 pub(super) async fn silent_at_one(world: &mut World) {
-    world.nodes[0].proxy.fall_silent();
+    world.nodes[0].proxy.silence();
     during_a_revocation(world).await;
 }
 
@@ -62,23 +62,23 @@ pub(super) async fn slower_than_the_deadline(world: &mut World) {
     during_a_revocation(world).await;
 }
 
-/// Lookups of keys that do not exist take as long as the others, and there is no end of them.
+/// Floods the nodes with unknown keys, whose lookups are as slow as any.
 pub(super) async fn slow_and_flooded(world: &mut World) {
     world.nodes.iter().for_each(|node| node.proxy.delay(Duration::from_millis(10)));
     let until = now() + 2 * LEASE;
-    let strangers = |authenticator: Authenticator, number: usize| async move {
+    let flood = |authenticator: Authenticator, number: usize| async move {
         for other in 0.. {
             if now() >= until {
                 return;
             }
             present(&authenticator, 1_000_000 * number + other).await;
-            // Where the answer is at hand, nobody else would ever get a turn.
+            // Without a pause, answers from the cache would starve all other tasks.
             pass(Duration::from_millis(1)).await;
         }
     };
     for node in &world.nodes {
         for number in 1..=100 {
-            tokio::spawn(strangers(node.authenticator.clone(), number));
+            tokio::spawn(flood(node.authenticator.clone(), number));
         }
     }
     world.revoke().await;
@@ -86,7 +86,7 @@ pub(super) async fn slow_and_flooded(world: &mut World) {
     world.heal().await;
 }
 
-/// Revokes a key, and ends the fault only when the lease is over by far.
+/// Revokes a key, and ends the fault long after the lease.
 async fn during_a_revocation(world: &mut World) {
     pass(POLLS / 2).await;
     world.revoke().await;

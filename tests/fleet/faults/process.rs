@@ -1,12 +1,12 @@
 //! Faults of a node.
 
+use crate::child::Process;
 use crate::clients::pass;
 use crate::node::Answer;
-use crate::stopped::Process;
 use crate::world::{LEASE, POLLS, World};
 
-/// As a machine that swaps, or is moved to another one: it does not know that time has passed.
-pub(super) async fn stopped(world: &mut World) {
+/// Like a machine that swaps or is migrated: the process does not know that time has passed.
+pub(super) async fn suspended(world: &mut World) {
     let process = Process::start(&world.database.url());
     pass(LEASE).await;
     process.signal("STOP");
@@ -19,7 +19,7 @@ pub(super) async fn stopped(world: &mut World) {
     let seen = process.end();
     for (answer, least) in [(Answer::Admitted, 10), (Answer::Refused, 10)] {
         let found = seen.iter().filter(|seen| seen.answer == answer).count();
-        assert!(found >= least, "expected a node of {least} times {answer:?} or more, found {found}");
+        assert!(found >= least, "expected {least} or more times {answer:?}, got {found}");
     }
     world.seen.extend(seen);
     world.is_healed();

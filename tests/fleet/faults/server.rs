@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use crate::clients::pass;
 use crate::world::{LEASE, POLLS, World};
 
-/// As an administrator does it: all connections of the database, also those of whoever revokes.
+/// Terminates all connections of the database, including those of the revoking store.
 pub(super) async fn terminated(world: &mut World) {
     let pool = world.database.pool().await;
     for _ in 0..5 {
@@ -29,14 +29,14 @@ pub(super) async fn restarted(world: &mut World) {
     let server = world.server.take().unwrap();
     server.stop().await;
     pass(LEASE + 2 * POLLS).await;
-    server.go_on().await;
+    server.launch().await;
     world.is_healed();
     world.server = Some(server);
     world.revoke().await;
     pass(LEASE + POLLS).await;
 }
 
-/// The primary is killed, and its standby takes its place. It has everything: it is a synchronous one for as long as that matters.
+/// The primary is killed and its synchronous standby, which has all changes, takes over.
 pub(super) async fn failed_over(world: &mut World) {
     let primary = world.server.take().unwrap();
     let standby = primary.standby(Duration::ZERO).await;

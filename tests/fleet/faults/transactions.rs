@@ -1,4 +1,4 @@
-//! Transactions that do not end as they began.
+//! Long transactions, and transactions that commit out of order.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use crate::clients::{now, pass};
 use crate::is_long;
 use crate::world::{LEASE, World};
 
-/// As one of another application in the same server, while keys are revoked: for a minute, or some seconds.
+/// An unrelated transaction stays open for a minute, or for some seconds, while keys are revoked.
 pub(super) async fn held_open(world: &mut World) {
     let third = Duration::from_secs(if is_long() { 20 } else { 1 });
     let pool = world.database.pool().await;
     let mut open = pool.begin().await.unwrap();
-    // With a number of its own: one that only reads holds nothing up.
+    // Assigns a transaction number: a transaction that only reads does not delay the log.
     sqlx::query("SELECT pg_current_xact_id()").execute(&mut *open).await.unwrap();
     for _ in 0..3 {
         world.revoke().await;
@@ -23,7 +23,7 @@ pub(super) async fn held_open(world: &mut World) {
     world.is_healed();
 }
 
-/// The one that took its number first, and wrote first, commits last.
+/// The transaction with the lower number, which wrote first, commits last.
 pub(super) async fn in_the_other_order(world: &mut World) {
     let pool = world.database.pool().await;
     let early = world.next_key();
@@ -31,7 +31,7 @@ pub(super) async fn in_the_other_order(world: &mut World) {
     let asked = now();
     revoke_in(&mut open, early).await;
     let mut later = pool.begin().await.unwrap();
-    // Not the next key: that one is revoked already, though nobody can see it yet.
+    // Not the next key: its revocation is written, but not visible yet.
     let late = early + 1;
     revoke_in(&mut later, late).await;
     later.commit().await.unwrap();
@@ -42,7 +42,7 @@ pub(super) async fn in_the_other_order(world: &mut World) {
     world.is_healed();
 }
 
-/// Does what a store does when it revokes, without a word to those who listen.
+/// Writes the rows of a revocation, but sends no notification.
 async fn revoke_in(transaction: &mut Transaction<'_, Postgres>, key: usize) {
     let id = crate::keys::id(key);
     for statement in [

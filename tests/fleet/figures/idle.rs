@@ -1,4 +1,4 @@
-//! What nodes cost a server while nothing happens.
+//! The load of idle nodes on a server.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::clients::{now, pass};
 use crate::database::Database;
 use crate::is_long;
 use crate::markdown;
-use crate::node::Deaf;
+use crate::node::FeedOnly;
 
-/// Prints the statements and the processor time of nodes that do nothing, with all defaults.
+/// Prints the statements and the processor time of idle nodes with all defaults.
 pub(super) async fn print() {
     let length = Duration::from_secs(if is_long() { 60 } else { 10 });
     let database = Database::create().await;
@@ -24,11 +24,11 @@ pub(super) async fn print() {
         while nodes.len() < count {
             nodes.push(node(&database).await);
         }
-        // Until all listen.
+        // Waits until all listen.
         pass(Duration::from_secs(2)).await;
-        let (before, began) = (Taken::read(&pool).await, now());
+        let (before, began) = (ServerUsage::read(&pool).await, now());
         pass(length).await;
-        let (after, seconds) = (Taken::read(&pool).await, began.elapsed().as_secs_f64());
+        let (after, seconds) = (ServerUsage::read(&pool).await, began.elapsed().as_secs_f64());
         let statements = (after.statements - before.statements) as f64 / seconds;
         let processor = after.processor.zip(before.processor).map(|(after, before)| after - before);
         lines.push([
@@ -41,30 +41,30 @@ pub(super) async fn print() {
             ),
         ]);
     }
-    println!("Nodes that do nothing, for {length:?}, with all defaults (polls each second).\n");
-    markdown::print(["nodes", "statements a second", "of each node", "processor of the server"], &lines);
+    println!("Idle nodes, for {length:?}, with all defaults (polls each second).\n");
+    markdown::print(["nodes", "statements a second", "per node", "processor of the server"], &lines);
 }
 
 async fn node(database: &Database) -> Authenticator {
     let pool = PgPoolOptions::new().max_connections(1).connect(&database.url()).await.unwrap();
     let store = PostgresStore::with_pool(pool.clone()).await.unwrap();
-    let authenticator = Authenticator::builder(Deaf::new(store)).build().unwrap();
+    let authenticator = Authenticator::builder(FeedOnly::new(store)).build().unwrap();
     authenticator.start().await.unwrap();
-    // The connection for lookups, of which there are none.
+    // Closes the connection for lookups; an idle node makes none.
     pool.acquire().await.unwrap().close().await.unwrap();
     authenticator
 }
 
-/// What a server has done so far.
-struct Taken {
-    /// In this database; each statement of ours is a transaction.
+/// The work of a server since its start.
+struct ServerUsage {
+    /// In this database; each statement of the store is a transaction.
     statements: i64,
     processor: Option<Duration>,
 }
 
-impl Taken {
+impl ServerUsage {
     async fn read(pool: &PgPool) -> Self {
-        // What sessions have counted is passed on within a second, or when they are idle for ten.
+        // Sessions report their counts within a second, or after ten idle seconds.
         let count = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
         let statements = sqlx::query_scalar(count).fetch_one(pool).await.unwrap();
         let own: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(pool).await.unwrap();

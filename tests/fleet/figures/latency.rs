@@ -1,4 +1,4 @@
-//! How soon a revocation by one process takes effect in the others.
+//! The time until a revocation by one process takes effect in all others.
 
 use std::time::{Duration, Instant};
 
@@ -10,25 +10,25 @@ use tower_api_key::{Authenticator, PostgresStore};
 use crate::clients::{now, pass};
 use crate::database::Database;
 use crate::markdown::{self, millis};
-use crate::node::{Answer, Deaf, present};
+use crate::node::{Answer, FeedOnly, present};
 use crate::{is_long, keys};
 
 const NODES: usize = 8;
 
-/// How long it may take of 99 in a hundred where word is sent.
-const SOON: Duration = Duration::from_millis(25);
+/// The bound for 99 % of the revocations with notifications.
+const FAST: Duration = Duration::from_millis(25);
 
-/// Prints how soon all nodes refuse a key, with word of changes and without, and tells whether it is within the bounds.
+/// Prints the times until all nodes refuse a key, with and without notifications, and returns whether they are within the bounds.
 pub(super) async fn print() -> bool {
     let revocations = if is_long() { 1_000 } else { 30 };
     let lease = Duration::from_secs(5);
     let mut lines = Vec::new();
     let mut holds = true;
-    for (name, is_polling_only) in [("word and polls", false), ("polls only", true)] {
+    for (name, is_polling_only) in [("notifications and polls", false), ("polls only", true)] {
         let times = times(is_polling_only, revocations).await;
         let [median, high, most] = [50, 99, 100].map(|percent| times[(times.len() - 1) * percent / 100]);
         lines.push([name.into(), revocations.to_string(), millis(median), millis(high), millis(most)]);
-        holds &= most < lease && (is_polling_only || high < SOON);
+        holds &= most < lease && (is_polling_only || high < FAST);
     }
     println!(
         "From an acknowledged revocation to the last of {NODES} nodes that refuses, in ms; lease 5 s, polls each second.\n"
@@ -37,7 +37,7 @@ pub(super) async fn print() -> bool {
     holds
 }
 
-/// Revokes keys one after the other, and returns how long each was admitted somewhere, sorted.
+/// Revokes keys one after the other, and returns the times until the last node refused each, sorted.
 async fn times(is_polling_only: bool, revocations: usize) -> Vec<Duration> {
     let database = Database::create().await;
     let outside = PostgresStore::open(&database.url()).await.unwrap();
@@ -46,7 +46,7 @@ async fn times(is_polling_only: bool, revocations: usize) -> Vec<Duration> {
         let pool = PgPoolOptions::new().max_connections(2).connect(&database.url()).await.unwrap();
         let store = PostgresStore::with_pool(pool).await.unwrap();
         let store = if is_polling_only { store.polling_only() } else { store };
-        let authenticator = Authenticator::builder(Deaf::new(store)).build().unwrap();
+        let authenticator = Authenticator::builder(FeedOnly::new(store)).build().unwrap();
         authenticator.start().await.unwrap();
         nodes.push(authenticator);
     }
@@ -58,7 +58,7 @@ async fn times(is_polling_only: bool, revocations: usize) -> Vec<Duration> {
                 pass(Duration::from_millis(1)).await;
             }
         }
-        // At no particular time between two polls.
+        // Spreads the revocations over the interval between two polls.
         pass(Duration::from_millis(if is_polling_only { key as u64 * 379 % 1_000 } else { 20 })).await;
         outside.revoke(&keys::id(key), keys::revocation()).await.unwrap();
         let revoked = now();

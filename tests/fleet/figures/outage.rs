@@ -1,4 +1,4 @@
-//! What requests are answered while the database is gone, and what it is asked when it is back.
+//! The answers to requests during an outage of the database, and the lookups when it is over.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tower_api_key::Authenticator;
 
 use crate::clients::{now, pass};
 use crate::database::Database;
-use crate::node::{Answer, Node, is_well, present};
+use crate::node::{Answer, Node, is_healthy, present};
 use crate::server::Server;
 use crate::{is_long, markdown};
 
@@ -17,28 +17,28 @@ const NODES: usize = 3;
 const KEYS: usize = 20;
 const LEASE: Duration = Duration::from_secs(5);
 
-/// How many requests each node gets in a second, and how often some of them are sent.
+/// Requests to each node a second, and the pause between two batches.
 const RATE: u32 = 1_000;
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Longer than it takes until word of changes arrives again.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than nodes need until they receive notifications again.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How the database is gone.
+/// The kind of outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outage {
-    /// Nobody accepts connections.
+    /// Connections are refused.
     Refused,
-    /// Nobody says anything.
+    /// The network swallows everything.
     Silent,
-    /// The server was killed, and is started again.
+    /// The server is killed, and restarted.
     Killed,
 }
 
 /// The phases of an outage: before it, in the lease, beyond the lease, and when the database is back.
 const PHASES: [&str; 4] = ["before", "within the lease", "beyond the lease", "afterwards"];
 
-/// How requests of one phase were answered: admitted, refused, and 503.
+/// The numbers of requests of one phase: admitted, refused, and 503.
 type Answers = [AtomicUsize; 3];
 
 pub(super) async fn print() -> bool {
@@ -61,7 +61,7 @@ pub(super) async fn print() -> bool {
 async fn outage(kind: Outage, grace: Duration, down: Duration, lines: &mut Vec<[String; 5]>) -> bool {
     let server = if kind == Outage::Killed { Server::start().await } else { None };
     if kind == Outage::Killed && server.is_none() {
-        eprintln!("skipped: {kind:?} (there is no server to start)");
+        eprintln!("skipped: {kind:?} (no PostgreSQL server to start)");
         return true;
     }
     let (database, _outside) = Database::with_keys(server.as_ref(), KEYS).await;
@@ -75,16 +75,16 @@ async fn outage(kind: Outage, grace: Duration, down: Duration, lines: &mut Vec<[
         }
     }
     let mut holds = true;
-    for (phase, says) in PHASES.iter().enumerate() {
+    for (phase, phase_name) in PHASES.iter().enumerate() {
         let length = match phase {
             1 => {
-                fall(kind, &nodes, server.as_ref()).await;
+                break_all(kind, &nodes, server.as_ref()).await;
                 // The last poll may have begun an interval ago.
                 LEASE - Duration::from_millis(1_200)
             }
             2 => down - LEASE,
             3 => {
-                rise(&nodes, server.as_ref()).await;
+                heal_all(&nodes, server.as_ref()).await;
                 Duration::from_secs(3)
             }
             _ => Duration::from_secs(1),
@@ -101,46 +101,46 @@ async fn outage(kind: Outage, grace: Duration, down: Duration, lines: &mut Vec<[
         let figures = [admitted, refused, unavailable].map(|count| count.to_string());
         let [admitted, refused, unavailable] = figures;
         lines.push([
-            format!("{kind:?}, grace {grace} s: {says}"),
+            format!("{kind:?}, grace {grace} s: {phase_name}"),
             admitted,
             refused,
             unavailable,
             reads.to_string(),
         ]);
     }
-    let well = async {
-        while !nodes.iter().all(|node| is_well(&node.authenticator)) {
+    let healthy = async {
+        while !nodes.iter().all(|node| is_healthy(&node.authenticator)) {
             pass(PAUSE).await;
         }
     };
-    timeout(PATIENCE, well).await.is_ok() && holds
+    timeout(RECOVERY_TIMEOUT, healthy).await.is_ok() && holds
 }
 
-async fn fall(kind: Outage, nodes: &[Node], own: Option<&Server>) {
+async fn break_all(kind: Outage, nodes: &[Node], own: Option<&Server>) {
     if let Some(server) = own {
         return server.stop().await;
     }
     for node in nodes {
-        if kind == Outage::Silent { node.proxy.fall_silent() } else { node.proxy.refuse().await }
+        if kind == Outage::Silent { node.proxy.silence() } else { node.proxy.refuse().await }
     }
 }
 
-async fn rise(nodes: &[Node], own: Option<&Server>) {
+async fn heal_all(nodes: &[Node], own: Option<&Server>) {
     if let Some(server) = own {
-        return server.go_on().await;
+        return server.launch().await;
     }
     for node in nodes {
         node.proxy.heal().await;
     }
 }
 
-/// Sends so many requests a second to each node, and returns how they were answered.
+/// Sends `RATE` requests a second to each node, and returns the numbers of answers.
 async fn ask_all(nodes: &[Node], length: Duration) -> Answers {
     let answers = std::sync::Arc::<Answers>::default();
     let began = now();
     let mut asking = JoinSet::new();
     for sent in 0.. {
-        // However late one of them is, the next ones are not.
+        // A delay of one batch does not delay the next ones.
         while now().duration_since(began) < sent * Duration::from_secs(1) / RATE {
             while asking.try_join_next().is_some() {}
             pass(PAUSE).await;

@@ -1,9 +1,9 @@
-//! The processor time that a server has taken.
+//! The processor time of a server.
 
 use std::fs;
 use std::time::Duration;
 
-/// Returns the processor time of a process of this machine and of all that it has started, by what Linux tells of them.
+/// Returns the processor time of a local process and of its children, from `/proc`.
 pub(super) fn time_of(process: u32) -> Option<Duration> {
     let numbers =
         fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
@@ -12,7 +12,7 @@ pub(super) fn time_of(process: u32) -> Option<Duration> {
     Some(Duration::from_millis(own.map(|other| other.ticks).sum::<u64>() * 10))
 }
 
-/// Returns the process that has started another one.
+/// Returns the parent of a process.
 pub(super) fn parent_of(process: u32) -> Option<u32> {
     Some(Process::read(process)?.parent)
 }
@@ -27,11 +27,11 @@ struct Process {
 impl Process {
     fn read(number: u32) -> Option<Self> {
         let text = fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
-        // Behind the name, which may hold anything.
+        // The fields follow the name, which may contain any character.
         let (_, fields) = text.rsplit_once(')')?;
         let field = |index| fields.split_whitespace().nth(index);
         let time = |index| field(index)?.parse::<u64>().ok();
-        // Also of those it started that are gone.
+        // Includes children that have ended.
         let ticks = [11, 12, 13, 14].into_iter().map(time).sum::<Option<u64>>()?;
         Some(Self { number, parent: field(1)?.parse().ok()?, ticks })
     }

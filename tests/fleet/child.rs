@@ -1,6 +1,6 @@
-//! A node that is a process of its own, and can be stopped as a whole: this very program, started again.
+//! A node in a process of its own that can be suspended: this program, started again as a child.
 //!
-//! It presents keys to itself and prints each answer, with the wall-clock times at which the request began and ended.
+//! The child presents keys to its node and prints each answer, with the wall-clock times of the request.
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -10,19 +10,19 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tower_api_key::{Authenticator, PostgresStore};
 
-use crate::clients::{Seen, now, pass};
+use crate::clients::{Observation, now, pass};
 use crate::node::{Answer, present};
 use crate::world::{LEASE, POLLS};
 
-/// Names the database to the child.
+/// The environment variable with the URL of the child's database.
 pub(crate) const DATABASE: &str = "TOWER_API_KEY_TEST_DATABASE";
 
-/// With so many keys, from the first on.
+/// The number of keys that the child presents.
 const KEYS: usize = 3;
 
 const ANSWERS: [Answer; 3] = [Answer::Admitted, Answer::Refused, Answer::Unavailable];
 
-/// What the child does.
+/// Runs the child.
 pub(crate) async fn answer_until_killed(url: &str) -> ! {
     let store = PostgresStore::open(url).await.unwrap();
     let builder = Authenticator::builder(store).lease(LEASE).poll_interval(POLLS);
@@ -35,18 +35,18 @@ pub(crate) async fn answer_until_killed(url: &str) -> ! {
         println!("{began} {} {key} {answer}", micros());
         pass(Duration::from_millis(2)).await;
     }
-    unreachable!("the keys come again and again")
+    unreachable!("the keys are cycled endlessly")
 }
 
-#[allow(clippy::disallowed_methods, reason = "processes have no other time in common")]
+#[allow(clippy::disallowed_methods, reason = "processes share no other time")]
 fn micros() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64
 }
 
-/// A child, which does not outlive this.
+/// A child, which is killed when this is dropped.
 pub(crate) struct Process {
     child: Child,
-    reading: Option<JoinHandle<Vec<Seen>>>,
+    reading: Option<JoinHandle<Vec<Observation>>>,
 }
 
 impl Process {
@@ -61,14 +61,14 @@ impl Process {
         Self { child, reading: Some(reading) }
     }
 
-    /// Sends it a signal by its name.
+    /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(status.unwrap().success());
     }
 
-    /// Ends it, and returns what it has seen.
-    pub(crate) fn end(mut self) -> Vec<Seen> {
+    /// Kills the child, and returns its observations.
+    pub(crate) fn end(mut self) -> Vec<Observation> {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.reading.take().unwrap().join().unwrap()
@@ -82,11 +82,11 @@ impl Drop for Process {
     }
 }
 
-/// Reads a line of the child's. One that was cut off by its end does not count.
-fn parse(line: &str) -> Option<Seen> {
+/// Parses a line of the child. An incomplete last line is ignored.
+fn parse(line: &str) -> Option<Observation> {
     let numbers: Vec<u64> = line.split(' ').map(|number| number.parse().ok()).collect::<Option<_>>()?;
     let [began, ended, key, answer] = numbers[..] else { return None };
-    Some(Seen {
+    Some(Observation {
         key: key as usize,
         began: instant(began),
         ended: instant(ended),
@@ -94,7 +94,7 @@ fn parse(line: &str) -> Option<Seen> {
     })
 }
 
-/// The same time by the clock of this process.
+/// Converts a wall-clock time to this process' monotonic clock.
 fn instant(at: u64) -> Instant {
     now() - Duration::from_micros(micros().saturating_sub(at))
 }
