@@ -1,4 +1,4 @@
-//! Keys, stores and requests that the tests have in common.
+//! Keys, stores and requests shared by the tests.
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
@@ -17,10 +17,10 @@ use tower_api_key::{
 
 pub type Body = Full<Bytes>;
 
-/// The wall-clock time at which the tests begin.
+/// The wall-clock time at the start of the tests.
 pub const START: Timestamp = Timestamp::from_unix_millis(1_800_000_000_000);
 
-/// The text of a key and what the store knows of it.
+/// The text of a key and its record.
 #[derive(Clone)]
 pub struct Key {
     pub text: String,
@@ -36,7 +36,7 @@ impl Key {
         Self { text: key.reveal().as_str().to_owned(), record }
     }
 
-    /// Takes a text from elsewhere as a key.
+    /// Creates a key from a text issued elsewhere.
     pub fn foreign(text: &str) -> Self {
         let id = KeyId::generate(START).unwrap();
         let digest = Digester::sha256().digest(text.as_bytes());
@@ -78,7 +78,7 @@ pub fn revocation() -> Revocation {
     Revocation::new(START, "lost")
 }
 
-/// An authenticator over `backend` with a clock that stands still.
+/// Creates an authenticator over `backend` with a manual clock.
 pub fn authenticator(backend: impl Backend) -> (Authenticator, Arc<ManualClock>) {
     build(Authenticator::builder(backend))
 }
@@ -88,14 +88,14 @@ pub fn build(builder: AuthenticatorBuilder) -> (Authenticator, Arc<ManualClock>)
     (builder.with_clock(Arc::clone(&clock)).build().unwrap(), clock)
 }
 
-/// A memory store with one key in it.
+/// Creates a memory store with one key in it.
 pub async fn store_with_key() -> (MemoryStore, Key) {
     let store = MemoryStore::new();
     let key = Key::mint().insert_into(&store).await;
     (store, key)
 }
 
-/// An inner service that answers 200.
+/// A service that answers 200.
 pub async fn ok(_: Request<Body>) -> Result<Response<Body>, std::convert::Infallible> {
     Ok(Response::new(Body::default()))
 }

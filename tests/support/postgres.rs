@@ -1,4 +1,4 @@
-//! Databases of a PostgreSQL server that the one who runs the tests has named.
+//! Databases in the PostgreSQL server that `TEST_POSTGRES_URL` names.
 
 use std::env;
 
@@ -11,13 +11,13 @@ pub(crate) struct Database {
     name: String,
 }
 
-/// Tells whether there is no server, and says so by the name of the test.
+/// Returns whether no server is configured, and prints the skipped test's name.
 pub(crate) fn is_absent() -> bool {
     let absent = env::var_os("TEST_POSTGRES_URL").is_none();
     let name = std::thread::current().name().unwrap_or("a test of PostgreSQL").to_owned();
     assert!(!absent || env::var_os("CI").is_none(), "{name}: TEST_POSTGRES_URL is not set");
     if absent {
-        #[allow(clippy::print_stderr, reason = "whoever runs the tests should know")]
+        #[allow(clippy::print_stderr, reason = "shown to the person who runs the tests")]
         {
             eprintln!("skipped: {name} (TEST_POSTGRES_URL is not set)");
         }
@@ -30,7 +30,7 @@ impl Database {
         Self::create_as("").await
     }
 
-    /// Creates a database with settings of its own, as `CREATE DATABASE` has them behind the name.
+    /// Creates a database with settings, which follow its name in `CREATE DATABASE`.
     pub(crate) async fn create_as(settings: &str) -> Self {
         let server = env::var("TEST_POSTGRES_URL").unwrap();
         let id = KeyId::generate(Timestamp::from_unix_millis(0)).unwrap();
@@ -40,7 +40,7 @@ impl Database {
         database
     }
 
-    /// Runs a command about the database, outside of it. The name of the database stands between these.
+    /// Runs a command about the database from another one: `before`, its name, `behind`.
     pub(crate) async fn command(&self, before: &str, behind: &str) {
         let mut connection = PgConnection::connect(&self.server).await.unwrap();
         let command = format!("{before} {} {behind}", self.name);
@@ -49,7 +49,7 @@ impl Database {
 
     pub(crate) fn url(&self) -> String {
         let (address, settings) = self.server.split_once('?').unwrap_or((&self.server, ""));
-        // Behind the user and the host, the first path segment is the database.
+        // The first path segment after the host is the database.
         let host = address.find("//").map_or(0, |slashes| slashes + 2);
         let end = address[host..].find('/').map_or(address.len(), |slash| host + slash);
         format!("{}/{}?{settings}", &address[..end], self.name)

@@ -1,4 +1,4 @@
-//! A PostgreSQL server of a test's own, which it may stop, and of which it may have a standby.
+//! A PostgreSQL server of a test's own, which can be stopped, with an optional standby.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
@@ -21,19 +21,19 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts one, or returns `None` where there are no programs to do so. `CI` does not let it be passed over.
+    /// Starts a server. Returns `None` if its programs are missing; with `CI` set, panics instead.
     pub(crate) async fn start() -> Option<Self> {
         let programs = programs();
-        assert!(programs.is_some() || env::var_os("CI").is_none(), "there is no initdb");
+        assert!(programs.is_some() || env::var_os("CI").is_none(), "initdb is missing");
         let server = Self::in_new_folder(programs?);
         let arguments =
             ["--username=test", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"];
         server.run("initdb", &arguments).await;
-        server.go_on().await;
+        server.launch().await;
         Some(server)
     }
 
-    /// Starts a standby that streams from this server, and applies a commit when it is so old.
+    /// Starts a standby that replicates this server and applies each commit after `delay`.
     pub(crate) async fn standby(&self, delay: Duration) -> Self {
         let standby = Self::in_new_folder(self.programs.clone());
         let source = format!("--dbname={}", self.url);
@@ -43,7 +43,7 @@ impl Server {
         let mut text = fs::read_to_string(&settings).unwrap();
         text.push_str(&format!("recovery_min_apply_delay = '{}ms'\n", delay.as_millis()));
         fs::write(&settings, text).unwrap();
-        standby.go_on().await;
+        standby.launch().await;
         standby
     }
 
@@ -61,12 +61,12 @@ impl Server {
         &self.url
     }
 
-    /// Stops at once, as a server does that is killed.
+    /// Kills the server.
     pub(crate) async fn stop(&self) {
         self.run("pg_ctl", &["stop", "--silent", "--mode=immediate"]).await;
     }
 
-    pub(crate) async fn go_on(&self) {
+    pub(crate) async fn launch(&self) {
         let folder = self.folder.path().display();
         let settings = format!(
             "--options=-c fsync=off -c listen_addresses= -c unix_socket_directories={folder} -c max_connections=300"
@@ -75,22 +75,22 @@ impl Server {
         self.run("pg_ctl", &["start", "--silent", "--wait", &log, &settings]).await;
     }
 
-    /// Waits until a standby has everything that its primary has.
+    /// Waits until a standby has replayed all changes of its primary.
     pub(crate) async fn catch_up_with(&self, primary: &Self) {
-        const PLACE: &str = "SELECT pg_current_wal_insert_lsn()::TEXT";
+        const POSITION: &str = "SELECT pg_current_wal_insert_lsn()::TEXT";
         const HAS: &str = "SELECT pg_last_wal_replay_lsn() >= $1::TEXT::PG_LSN";
         let mut connection = PgConnection::connect(&primary.url).await.unwrap();
-        let place: String = sqlx::query_scalar(PLACE).fetch_one(&mut connection).await.unwrap();
+        let position: String = sqlx::query_scalar(POSITION).fetch_one(&mut connection).await.unwrap();
         let mut own = PgConnection::connect(&self.url).await.unwrap();
         let caught_up = async {
-            while !sqlx::query_scalar::<_, bool>(HAS).bind(&place).fetch_one(&mut own).await.unwrap() {
+            while !sqlx::query_scalar::<_, bool>(HAS).bind(&position).fetch_one(&mut own).await.unwrap() {
                 tokio::task::yield_now().await;
             }
         };
         timeout(Duration::from_secs(30), caught_up).await.unwrap();
     }
 
-    /// Makes a standby the primary.
+    /// Promotes a standby to the primary.
     pub(crate) async fn promote(&self) {
         self.run("pg_ctl", &["promote", "--silent", "--wait"]).await;
     }
@@ -111,7 +111,7 @@ impl Drop for Server {
     }
 }
 
-/// A command that is run by whom the folder belongs to: a server refuses to run as root.
+/// Returns a command that runs as the owner of the folder: a server refuses to run as root.
 fn as_owner(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);
     let folder = folder.metadata().unwrap();
@@ -124,7 +124,7 @@ fn is_root(own: &Path) -> bool {
     own.metadata().unwrap().uid() == 0
 }
 
-/// The user that packages of the server create, and its group.
+/// Returns the user that packages of the server create, and its group.
 pub(crate) fn owner() -> (u32, u32) {
     let number = |of: &str| {
         let output = Command::new("id").args([of, "postgres"]).output().unwrap();
@@ -133,7 +133,7 @@ pub(crate) fn owner() -> (u32, u32) {
     (number("--user"), number("--group"))
 }
 
-/// The folder of the server's programs: the newest where Debian's packages put them, or one of the path.
+/// Returns the folder of the server's programs: the newest of Debian's packages, or one in the path.
 fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let mut versions: Vec<_> = versions.filter_map(|version| Some(version.ok()?.path())).collect();

@@ -1,4 +1,4 @@
-//! Python with packages from PyPI, in a folder under `target` that later runs find again.
+//! Python with packages from PyPI, in a folder under `target` that later runs reuse.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use crate::outside::{is_absent, is_program};
 
-/// A Python that has packages, which are installed when it is looked for.
+/// A Python with packages, which are installed on first use.
 pub(crate) struct Python {
     packages: &'static [&'static str],
     found: OnceLock<Option<PathBuf>>,
@@ -18,7 +18,7 @@ impl Python {
         Self { packages, found: OnceLock::new() }
     }
 
-    /// Returns where it is. Where there is none, says that the test is skipped.
+    /// Returns its path, or prints that the test is skipped.
     pub(crate) fn find(&self) -> Option<&Path> {
         let python = self.found.get_or_init(|| install(self.packages)).as_deref();
         if is_absent("Python with packages from PyPI", python.is_some()) { None } else { python }
@@ -30,7 +30,7 @@ fn install(packages: &[&str]) -> Option<PathBuf> {
     let (ready, fresh) = (home.join(packages.join("+")), home.join(format!("python.{}", std::process::id())));
     let python = |folder: &Path| folder.join("bin/python");
     if !ready.is_dir() {
-        // Nothing is compiled, so that it takes seconds or fails.
+        // Installs no package that needs a compiler, so this takes seconds or fails.
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"];
         let is_complete = is_program("python3")
             && is_done(Command::new("python3").args(["-m", "venv"]).arg(&fresh))
@@ -38,7 +38,7 @@ fn install(packages: &[&str]) -> Option<PathBuf> {
                 Command::new(python(&fresh)).args(pip).args(["--retries=1", "--timeout=15"]).args(packages),
             );
         if is_complete {
-            // Another process may have been first, and its folder is as good.
+            // Another process may have installed them first; its folder is equivalent.
             let _ = fs::rename(&fresh, &ready);
         }
         let _ = fs::remove_dir_all(&fresh);
