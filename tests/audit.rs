@@ -1,4 +1,4 @@
-//! The audit hook hears of every change and every refusal, by ids, and of nothing else.
+//! The audit hook receives every change and every refusal, with ids and no other data.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -26,17 +26,17 @@ use tower_api_key::{
     Principal, RequireScopeLayer, Requirement, Scopes,
 };
 
-/// What must show nowhere: a name, an e-mail, and a reason in words.
+/// Texts that must not show: a name, an email address, and a reason.
 const CANARIES: [&str; 3] = ["Zebra server", "ada@example.com", "left on the train"];
 
-/// A hook that remembers.
+/// A hook that records its events.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<AuditEvent>>>);
+struct RecordingHook(Arc<Mutex<Vec<AuditEvent>>>);
 
-impl Heard {
+impl RecordingHook {
     fn hook(&self) -> impl Audit + use<> {
-        let heard = self.clone();
-        move |event: &AuditEvent| heard.0.lock().unwrap().push(event.clone())
+        let recorded = self.clone();
+        move |event: &AuditEvent| recorded.0.lock().unwrap().push(event.clone())
     }
 
     fn take(&self) -> Vec<AuditEvent> {
@@ -58,7 +58,7 @@ fn manager(store: MemoryStore) -> KeyManager<MemoryStore> {
     KeyManager::new(store, KeyFormat::new("demo").unwrap()).with_clock(ManualClock::new(START))
 }
 
-fn wanted() -> NewKey {
+fn new_key() -> NewKey {
     NewKey::new(Owner::user(CANARIES[1], []))
         .name(CANARIES[0])
         .scopes(Scopes::parse("keys.write notes.read").unwrap())
@@ -76,13 +76,13 @@ fn build(builder: AuthenticatorBuilder) -> Authenticator {
 }
 
 #[tokio::test]
-async fn every_change_that_a_manager_makes_is_told_with_ids_and_whose_doing_it_was() {
-    let heard = Heard::default();
+async fn every_change_is_reported_with_ids_and_its_actor() {
+    let recorded = RecordingHook::default();
     let clock = Arc::new(ManualClock::new(START));
     let manager = manager(MemoryStore::new()).with_clock(Arc::clone(&clock));
-    let manager = manager.audit(heard.hook()).acting_as("job-1");
-    let (_, made) = manager.create(wanted()).await.unwrap().into_parts();
-    let imported = manager.import_text("legacy-key-0123456789", wanted()).await.unwrap();
+    let manager = manager.audit(recorded.hook()).acting_as("job-1");
+    let (_, made) = manager.create(new_key()).await.unwrap().into_parts();
+    let imported = manager.import_text("legacy-key-0123456789", new_key()).await.unwrap();
     let mut update = KeyUpdate::default();
     (update.name, update.by) = (Some("x".into()), Some("admin-1".into()));
     manager.update(&made.id, update).await.unwrap();
@@ -103,54 +103,54 @@ async fn every_change_that_a_manager_makes_is_told_with_ids_and_whose_doing_it_w
         event(Action::RevokedAll { keys: 1 }, None, job),
         AuditEvent::new(later, Action::DeletedAll { keys: 3 }).by(job.map(Into::into)),
     ];
-    assert_eq!(heard.take(), expected);
+    assert_eq!(recorded.take(), expected);
 }
 
 #[tokio::test]
-async fn a_change_that_is_not_made_is_not_told() {
-    let heard = Heard::default();
-    let manager = manager(MemoryStore::new()).audit(heard.hook());
-    let nobody = KeyId::new("key_nobody").unwrap();
-    manager.create(wanted().expires_at(START)).await.unwrap_err();
-    manager.update(&nobody, KeyUpdate::default()).await.unwrap_err();
-    manager.rotate(&nobody, RotateOptions::new(Grace::None)).await.unwrap_err();
-    manager.revoke(&nobody, "").await.unwrap_err();
-    assert_eq!(heard.take(), []);
+async fn a_failed_change_is_not_reported() {
+    let recorded = RecordingHook::default();
+    let manager = manager(MemoryStore::new()).audit(recorded.hook());
+    let missing = KeyId::new("key_missing").unwrap();
+    manager.create(new_key().expires_at(START)).await.unwrap_err();
+    manager.update(&missing, KeyUpdate::default()).await.unwrap_err();
+    manager.rotate(&missing, RotateOptions::new(Grace::None)).await.unwrap_err();
+    manager.revoke(&missing, "").await.unwrap_err();
+    assert_eq!(recorded.take(), []);
 }
 
 #[tokio::test]
-async fn what_a_caller_does_is_told_with_the_id_of_the_key_it_was_done_by() {
-    let (heard, store) = (Heard::default(), MemoryStore::new());
+async fn a_change_by_a_caller_is_reported_with_the_id_of_its_key() {
+    let (recorded, store) = (RecordingHook::default(), MemoryStore::new());
     let manager = manager(store.clone()).acting_as("service");
-    let (text, own) = manager.create(wanted()).await.unwrap().into_parts();
+    let (text, own) = manager.create(new_key()).await.unwrap().into_parts();
     let mut headers = http::HeaderMap::new();
     headers.insert("x-api-key", text.as_str().parse().unwrap());
     let authenticator = build(Authenticator::builder(store));
     let caller: Principal = authenticator.authenticate(&headers).await.unwrap();
 
-    let manager = manager.audit(heard.hook());
+    let manager = manager.audit(recorded.hook());
     let delegate = manager.on_behalf_of(&caller);
-    let (_, made) = delegate.create(wanted()).await.unwrap().into_parts();
+    let (_, made) = delegate.create(new_key()).await.unwrap().into_parts();
     delegate.update(&made.id, KeyUpdate::default()).await.unwrap();
     let (_, new) = delegate.rotate(&made.id, RotateOptions::new(Grace::None)).await.unwrap().into_parts();
     delegate.revoke(&new.id, "").await.unwrap();
-    let told = heard.take();
-    assert_eq!(told.len(), 5);
-    assert!(told.iter().all(|event| event.by.as_deref() == Some(own.id.as_str())), "{told:?}");
+    let events = recorded.take();
+    assert_eq!(events.len(), 5);
+    assert!(events.iter().all(|event| event.by.as_deref() == Some(own.id.as_str())), "{events:?}");
     let by = async |id| manager.get(id).await.unwrap().revoked.unwrap().by;
     assert_eq!(by(&made.id).await.as_deref(), Some(own.id.as_str()));
     assert_eq!(by(&new.id).await.as_deref(), Some(own.id.as_str()));
 }
 
 #[tokio::test]
-async fn every_refusal_is_told_once_and_admissions_are_not() {
-    let (heard, store) = (Heard::default(), MemoryStore::new());
+async fn every_refusal_is_reported_once_and_admissions_are_not() {
+    let (recorded, store) = (RecordingHook::default(), MemoryStore::new());
     let good = Key::mint().scopes("notes.read").insert_into(&store).await;
     let powerless = Key::mint().insert_into(&store).await;
     let expired = Key::mint().with(|record| record.expires_at = Some(START)).insert_into(&store).await;
     let revoked = Key::mint().with(|record| record.revoked = Some(support::revocation()));
     let revoked = revoked.insert_into(&store).await;
-    let authenticator = build(Authenticator::builder(store).audit(heard.hook()));
+    let authenticator = build(Authenticator::builder(store).audit(recorded.hook()));
     let twice = {
         let mut request = good.bearer();
         request.headers_mut().insert("x-api-key", good.text.parse().unwrap());
@@ -173,29 +173,29 @@ async fn every_refusal_is_told_once_and_admissions_are_not() {
         for _ in 0..2 {
             let (parts, body) = request.clone().into_parts();
             answer(authenticator.clone(), Request::from_parts(parts, body)).await;
-            assert_eq!(heard.take(), [event(action.clone(), key, None)]);
+            assert_eq!(recorded.take(), [event(action.clone(), key, None)]);
         }
     }
     for _ in 0..3 {
         assert_eq!(answer(authenticator.clone(), good.bearer()).await, StatusCode::OK);
     }
-    assert_eq!(heard.take(), []);
+    assert_eq!(recorded.take(), []);
 }
 
 #[tokio::test]
-async fn a_rejection_that_becomes_a_status_of_a_call_is_told() {
-    let (heard, store) = (Heard::default(), MemoryStore::new());
+async fn a_rejection_that_becomes_a_tonic_status_is_reported() {
+    let (recorded, store) = (RecordingHook::default(), MemoryStore::new());
     let key = Key::mint().insert_into(&store).await;
-    let authenticator = build(Authenticator::builder(store).audit(heard.hook()));
+    let authenticator = build(Authenticator::builder(store).audit(recorded.hook()));
     let caller = authenticator.authenticate(key.bearer().headers()).await.unwrap();
     let reason = tower_api_key::Denial::Project;
     let status = tonic::Status::from(tower_api_key::Rejection::of(&caller, reason));
     assert_eq!(status.code(), tonic::Code::PermissionDenied);
-    assert_eq!(heard.take(), [event(refused("forbidden"), Some(key.id()), None)]);
+    assert_eq!(recorded.take(), [event(refused("forbidden"), Some(key.id()), None)]);
 }
 
 #[tokio::test]
-async fn a_hook_that_panics_harms_neither_a_request_nor_a_change() {
+async fn a_panicking_hook_affects_neither_a_request_nor_a_change() {
     const PLANNED: &str = "told to panic";
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
@@ -206,7 +206,7 @@ async fn a_hook_that_panics_harms_neither_a_request_nor_a_change() {
     let panics = |_: &AuditEvent| panic!("{}", PLANNED);
     let store = MemoryStore::new();
     let manager = manager(store.clone()).audit(panics);
-    let (_, made) = manager.create(wanted()).await.unwrap().into_parts();
+    let (_, made) = manager.create(new_key()).await.unwrap().into_parts();
     manager.revoke(&made.id, "").await.unwrap();
     assert!(store.get(&made.id).await.unwrap().unwrap().revoked.is_some());
     let authenticator = build(Authenticator::builder(store).audit(panics));
@@ -214,21 +214,21 @@ async fn a_hook_that_panics_harms_neither_a_request_nor_a_change() {
 }
 
 #[tokio::test]
-async fn the_log_names_actions_and_ids_and_nothing_that_people_wrote() {
+async fn the_log_holds_actions_and_ids_but_no_free_text() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
     let guard = tracing::subscriber::set_default(subscriber);
-    let heard = Heard::default();
+    let recorded = RecordingHook::default();
     let store = MemoryStore::new();
     let both = {
-        let remember = heard.hook();
+        let remember = recorded.hook();
         move |event: &AuditEvent| {
             TracingAudit.record(event);
             remember.record(event);
         }
     };
     let manager = manager(store.clone()).audit(both).acting_as("job-1");
-    let (text, made) = manager.create(wanted()).await.unwrap().into_parts();
+    let (text, made) = manager.create(new_key()).await.unwrap().into_parts();
     let (_, new) = manager.rotate(&made.id, RotateOptions::new(Grace::None)).await.unwrap().into_parts();
     manager.revoke(&new.id, CANARIES[2]).await.unwrap();
     manager.revoke_all(&KeyFilter::all(), CANARIES[2]).await.unwrap();
@@ -249,9 +249,9 @@ async fn the_log_names_actions_and_ids_and_nothing_that_people_wrote() {
     ] {
         assert!(log.contains(&line), "`{line}` in:\n{log}");
     }
-    let told = format!("{log}{:?}", heard.take());
+    let output = format!("{log}{:?}", recorded.take());
     let secret = &text.as_str()[text.as_str().len() - 20..];
     for canary in CANARIES.into_iter().chain([secret, "what-a-client-sent"]) {
-        assert!(!told.contains(canary), "`{canary}` in:\n{told}");
+        assert!(!output.contains(canary), "`{canary}` in:\n{output}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the log of an operator says, and how often.
+//! The lines in the log of an operator, and their rate.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -30,7 +30,7 @@ use tower_api_key::{
 use tracing::subscriber::DefaultGuard;
 
 impl Log {
-    /// Begins to log. Ends when the guard is dropped.
+    /// Captures the log until the guard is dropped.
     fn begin() -> (Self, DefaultGuard) {
         let log = Self::default();
         let subscriber =
@@ -38,13 +38,13 @@ impl Log {
         (log.clone(), tracing::subscriber::set_default(subscriber))
     }
 
-    /// Returns the lines so far, and forgets them.
+    /// Returns the lines logged since the last call.
     fn lines(&self) -> Vec<String> {
         let log = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
         log.lines().map(|line| line.trim().to_owned()).collect()
     }
 
-    /// Returns the lines of a level so far, and forgets all lines.
+    /// Returns the lines of a level logged since the last call.
     fn take(&self, level: &str) -> Vec<String> {
         self.lines().into_iter().filter(|line| line.starts_with(level)).collect()
     }
@@ -57,20 +57,20 @@ async fn send(app: &Router, request: Request<Body>) -> (StatusCode, String) {
     (status, String::from_utf8(body.to_vec()).unwrap())
 }
 
-/// A store in which everything may go wrong, and is told to.
+/// A store that fails on demand.
 #[derive(Clone, Default)]
-struct Ailing {
+struct FaultyStore {
     behaviour: Arc<Mutex<&'static str>>,
     changes: Invalidator,
 }
 
-impl Ailing {
-    fn shall(&self, behaviour: &'static str) {
+impl FaultyStore {
+    fn set(&self, behaviour: &'static str) {
         *self.behaviour.lock().unwrap() = behaviour;
     }
 }
 
-impl Backend for Ailing {
+impl Backend for FaultyStore {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
         let behaviour = *self.behaviour.lock().unwrap();
         match behaviour {
@@ -94,28 +94,28 @@ async fn is_unavailable(authenticator: &Authenticator) -> bool {
 }
 
 #[tokio::test]
-async fn an_outage_is_told_once_for_each_look_up_and_not_for_each_request() {
+async fn an_outage_is_logged_once_for_each_lookup() {
     let (log, _guard) = Log::begin();
-    let store = Ailing::default();
+    let store = FaultyStore::default();
     let (authenticator, _clock) = support::authenticator(store.clone());
-    store.shall("be down");
+    store.set("be down");
     for _ in 0..2_000 {
         assert!(is_unavailable(&authenticator).await);
     }
     let lines = log.lines();
     let warnings: Vec<_> = lines.iter().filter(|line| line.starts_with("WARN")).collect();
     assert_eq!(lines.len(), warnings.len(), "{lines:?}");
-    assert_eq!(warnings.len(), 6, "five lookups, and that the store is left alone: {warnings:?}");
+    assert_eq!(warnings.len(), 6, "five lookups and the opened circuit: {warnings:?}");
     assert!(warnings[0].contains("kind=\"unavailable\"") && warnings[0].contains("connection refused"));
     assert!(warnings.iter().any(|line| line.contains("left alone")), "{warnings:?}");
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_understood_is_an_error_with_its_cause() {
+async fn a_corrupt_record_is_an_error_with_its_cause() {
     let (log, _guard) = Log::begin();
-    let store = Ailing::default();
+    let store = FaultyStore::default();
     let (authenticator, _clock) = support::authenticator(store.clone());
-    store.shall("be corrupt");
+    store.set("be corrupt");
     assert!(is_unavailable(&authenticator).await);
     let errors = log.take("ERROR");
     assert_eq!(errors.len(), 1, "{errors:?}");
@@ -123,13 +123,13 @@ async fn a_record_that_cannot_be_understood_is_an_error_with_its_cause() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_find_too_many_before_them_are_told_once_a_second() {
+async fn requests_beyond_the_waiting_limit_are_logged_once_a_second() {
     let (log, _guard) = Log::begin();
-    let store = Ailing::default();
+    let store = FaultyStore::default();
     let builder =
         Authenticator::builder(store.clone()).max_concurrent_lookups(1).deadline(Duration::from_secs(60));
     let (authenticator, clock) = support::build(builder);
-    store.shall("hang");
+    store.set("hang");
     for _ in 0..16 {
         let authenticator = authenticator.clone();
         tokio::spawn(async move { is_unavailable(&authenticator).await });
@@ -147,18 +147,18 @@ async fn requests_that_find_too_many_before_them_are_told_once_a_second() {
 }
 
 #[tokio::test]
-async fn a_key_that_changes_during_each_look_up_is_told() {
+async fn a_key_that_changes_during_each_lookup_is_logged() {
     let (log, _guard) = Log::begin();
-    let store = Ailing::default();
+    let store = FaultyStore::default();
     let (authenticator, _clock) = support::authenticator(store.clone());
-    store.shall("change");
+    store.set("change");
     assert!(is_unavailable(&authenticator).await);
     let warnings = log.take("WARN");
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("changed during each"), "{}", warnings[0]);
 }
 
-/// A feed that panics, though it waits for word at times.
+/// A feed that panics while it waits for a notification.
 struct Panicking;
 
 impl ChangeFeed for Panicking {
@@ -171,10 +171,10 @@ impl ChangeFeed for Panicking {
     }
 }
 
-/// A store with such a feed.
-struct Followed;
+/// A store with a panicking feed.
+struct StoreWithPanickingFeed;
 
-impl Backend for Followed {
+impl Backend for StoreWithPanickingFeed {
     async fn find(&self, _: &Digest) -> Result<Option<Record>, BackendError> {
         Ok(None)
     }
@@ -185,9 +185,9 @@ impl Backend for Followed {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_feed_that_panicked_is_an_error_and_the_log_is_not_filled_with_it() {
+async fn a_feed_that_panicked_is_an_error_and_does_not_flood_the_log() {
     let (log, _guard) = Log::begin();
-    let (authenticator, _clock) = support::authenticator(Followed);
+    let (authenticator, _clock) = support::authenticator(StoreWithPanickingFeed);
     authenticator.start().await.unwrap();
     tokio::time::advance(Duration::from_millis(1)).await;
     settle().await;
@@ -203,7 +203,7 @@ async fn a_feed_that_panicked_is_an_error_and_the_log_is_not_filled_with_it() {
 }
 
 #[tokio::test]
-async fn counts_that_were_not_written_before_the_meter_was_dropped_are_an_error() {
+async fn counts_that_are_dropped_unwritten_are_an_error() {
     let (log, _guard) = Log::begin();
     let (store, key) = store_with_key().await;
     for flushes in [false, true] {
@@ -230,7 +230,7 @@ async fn settle() {
 }
 
 #[tokio::test]
-async fn management_that_fails_is_told_to_the_operator_with_its_cause_and_not_to_the_client() {
+async fn a_failed_management_request_is_logged_with_a_cause_that_the_client_does_not_see() {
     let (log, _guard) = Log::begin();
     let error = ManageError::from(BackendError::unavailable(io::Error::other("connection refused")));
     let response = axum::response::IntoResponse::into_response(error);
@@ -243,11 +243,11 @@ async fn management_that_fails_is_told_to_the_operator_with_its_cause_and_not_to
 
     let response = axum::response::IntoResponse::into_response(ManageError::from(BackendError::not_found()));
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
-    assert_eq!(log.take("WARN"), [""; 0], "what a client did wrong is no fault of the store");
+    assert_eq!(log.take("WARN"), [""; 0], "an error of a client is no fault of the store");
 }
 
 #[tokio::test]
-async fn a_layer_that_is_missing_is_named_to_the_operator_and_not_to_the_client() {
+async fn a_missing_layer_is_logged_but_not_shown_to_the_client() {
     async fn whoami(principal: Principal) -> String {
         principal.key_id().to_string()
     }
@@ -281,7 +281,7 @@ async fn a_layer_that_is_missing_is_named_to_the_operator_and_not_to_the_client(
 }
 
 #[tokio::test]
-async fn layers_in_the_wrong_order_are_told_to_the_operator() {
+async fn layers_in_the_wrong_order_are_logged() {
     let (log, _guard) = Log::begin();
     let (store, key) = store_with_key().await;
     let key = key.scopes("a");
@@ -295,7 +295,7 @@ async fn layers_in_the_wrong_order_are_told_to_the_operator() {
     assert!(errors[0].contains("outside of it"), "{}", errors[0]);
 }
 
-/// Presents a key that no store has, and another one each time.
+/// Presents an unknown key, another one for each number.
 async fn present_unknown(authenticator: &Authenticator, number: usize) -> Reason {
     let mut headers = axum::http::HeaderMap::new();
     headers.insert("x-api-key", format!("unknown-key-{number:020}").parse().unwrap());
@@ -303,13 +303,13 @@ async fn present_unknown(authenticator: &Authenticator, number: usize) -> Reason
 }
 
 #[tokio::test]
-async fn unknown_keys_that_wait_in_vain_are_no_errors_of_the_store_and_are_told_once_a_second() {
+async fn unknown_keys_that_time_out_are_no_errors_of_the_store_and_are_logged_once_a_second() {
     let (log, _guard) = Log::begin();
-    let store = Ailing::default();
+    let store = FaultyStore::default();
     let builder =
         Authenticator::builder(store.clone()).max_concurrent_lookups(2).deadline(Duration::from_millis(200));
     let (authenticator, _clock) = support::build(builder);
-    store.shall("hang");
+    store.set("hang");
     let waiting: Vec<_> = (0..20)
         .map(|number| {
             let authenticator = authenticator.clone();
@@ -320,15 +320,15 @@ async fn unknown_keys_that_wait_in_vain_are_no_errors_of_the_store_and_are_told_
         assert_eq!(waiting.await.unwrap(), Reason::Unavailable);
     }
     let warnings = log.take("WARN");
-    let says = |text: &str| warnings.iter().filter(|line| line.contains(text)).count();
-    assert_eq!(says("too many wait"), 1, "{warnings:?}");
-    // One lookup of an unknown key is made at a time here, and it alone had no answer.
-    assert!(says("did not answer in time") <= 2, "{warnings:?}");
-    assert_eq!(says("gave no answer"), 0, "{warnings:?}");
+    let count_of = |text: &str| warnings.iter().filter(|line| line.contains(text)).count();
+    assert_eq!(count_of("too many wait"), 1, "{warnings:?}");
+    // The limits let one unknown key be looked up at a time, and only that lookup had no answer.
+    assert!(count_of("did not answer in time") <= 2, "{warnings:?}");
+    assert_eq!(count_of("gave no answer"), 0, "{warnings:?}");
 }
 
 #[tokio::test]
-async fn passwords_that_find_a_full_queue_are_told_once_a_second() {
+async fn passwords_beyond_the_queue_are_logged_once_a_second() {
     let (log, _guard) = Log::begin();
     let mut limits = tower_api_key::password::PasswordLimits::default();
     (limits.memory, limits.passes, limits.concurrent, limits.waiting) = (8_192, 2, 1, 0);

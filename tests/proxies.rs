@@ -1,4 +1,4 @@
-//! What nginx makes of our answers: as a cache that many callers share, and where it asks us whom to admit.
+//! nginx before the service: as a shared cache, and with its `auth_request`.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -24,14 +24,14 @@ use tokio::task::yield_now;
 use tokio::time::timeout;
 use tower_api_key::{AuthenticateLayer, MemoryStore, Principal};
 
-/// nginx in front of a service, on a socket in a folder of its own.
-struct Front {
+/// nginx before a service, on a socket in a temporary folder.
+struct Proxy {
     folder: TempDir,
     _nginx: Child,
     keys: [Key; 2],
 }
 
-/// What came back.
+/// A response of nginx.
 struct Answer {
     status: u16,
     text: String,
@@ -73,8 +73,8 @@ http {
 }
 ";
 
-impl Front {
-    /// Starts both, with two keys in memory and a layer that `configure` has changed.
+impl Proxy {
+    /// Starts a service with two keys in memory and a layer changed by `configure`, and nginx before it.
     async fn start(configure: impl FnOnce(AuthenticateLayer) -> AuthenticateLayer) -> Self {
         let store = MemoryStore::new();
         let keys = [Key::mint().insert_into(&store).await, Key::mint().insert_into(&store).await];
@@ -84,7 +84,7 @@ impl Front {
         let configuration = CONFIGURATION
             .replace("FOLDER", folder.path().to_str().unwrap())
             .replace("SERVICE", &service)
-            // Of no effect but for root, whose other user would not reach the folder.
+            // Has an effect for root alone, whose default worker user could not reach the folder.
             .replace("USER", "user root;");
         let (file, errors) = (folder.path().join("nginx.conf"), folder.path().join("errors"));
         fs::write(&file, configuration).unwrap();
@@ -97,22 +97,22 @@ impl Front {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        let front = Self { _nginx: nginx.kill_on_drop(true).spawn().unwrap(), folder, keys };
-        let is_up = async {
-            while front.connect().await.is_none() {
+        let proxy = Self { _nginx: nginx.kill_on_drop(true).spawn().unwrap(), folder, keys };
+        let started = async {
+            while proxy.connect().await.is_none() {
                 yield_now().await;
             }
         };
-        let waited = timeout(Duration::from_secs(30), is_up).await;
+        let waited = timeout(Duration::from_secs(30), started).await;
         assert!(waited.is_ok(), "{}", fs::read_to_string(errors).unwrap_or_default());
-        front
+        proxy
     }
 
     async fn connect(&self) -> Option<UnixStream> {
         UnixStream::connect(self.folder.path().join("socket")).await.ok()
     }
 
-    /// Asks for a path, with these headers.
+    /// Sends a request with these headers.
     async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut connection = self.connect().await.unwrap();
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: front\r\nConnection: close\r\n");
@@ -126,7 +126,7 @@ impl Front {
         Answer { status, text }
     }
 
-    /// Asks for what nginx may have kept, with a key or without one.
+    /// Requests a cacheable path, with a key or without one.
     async fn shared(&self, path: &str, key: Option<&Key>) -> Answer {
         let bearer = key.map(|key| format!("Bearer {}", key.text));
         let headers: Vec<_> = bearer.iter().map(|bearer| ("Authorization", bearer.as_str())).collect();
@@ -135,12 +135,12 @@ impl Front {
 }
 
 impl Answer {
-    fn was_kept(&self) -> bool {
+    fn was_cached(&self) -> bool {
         self.text.contains("X-Cache: HIT")
     }
 }
 
-/// Serves a handler behind a layer, and another one that stands open. Returns the address.
+/// Serves handlers behind a layer and an open one beside it. Returns the address.
 async fn serve(layer: AuthenticateLayer) -> String {
     let app = Router::new()
         .route("/kept", any(async |caller: Option<Principal>| ([(CACHE_CONTROL, "max-age=60")], id(caller))))
@@ -158,73 +158,73 @@ fn id(caller: Option<Principal>) -> String {
 }
 
 fn program() -> Option<&'static str> {
-    // Its folder is not in the path of every user.
+    // Its folder is not in every user's path.
     ["nginx", "/usr/sbin/nginx"].into_iter().find(|name| is_program(name) || Path::new(name).is_file())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_shared_cache_serves_no_caller_what_was_made_for_another() {
+async fn a_shared_cache_serves_no_caller_the_response_to_another() {
     if is_absent("nginx", program().is_some()) {
         return;
     }
-    let front = Front::start(|layer| layer).await;
-    let [one, other] = &front.keys;
+    let proxy = Proxy::start(|layer| layer).await;
+    let [one, other] = &proxy.keys;
     for path in ["kept", "private"] {
-        let first = front.shared(path, Some(one)).await;
+        let first = proxy.shared(path, Some(one)).await;
         assert!(first.status == 200 && first.text.contains(one.id().as_str()));
-        // What a handler lets caches keep is kept for the caller it was made for.
-        let again = front.shared(path, Some(one)).await;
+        // A response that the handler declares cacheable is cached for its caller alone.
+        let again = proxy.shared(path, Some(one)).await;
         assert!(again.text.contains(one.id().as_str()));
-        assert_eq!(again.was_kept(), path == "kept", "{}", again.text);
-        let foreign = front.shared(path, Some(other)).await;
-        assert!(foreign.text.contains(other.id().as_str()) && !foreign.was_kept(), "{}", foreign.text);
-        assert_eq!(front.shared(path, None).await.status, 401, "{path}");
+        assert_eq!(again.was_cached(), path == "kept", "{}", again.text);
+        let foreign = proxy.shared(path, Some(other)).await;
+        assert!(foreign.text.contains(other.id().as_str()) && !foreign.was_cached(), "{}", foreign.text);
+        assert_eq!(proxy.shared(path, None).await.status, 401, "{path}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_headers_a_shared_cache_serves_everyone() {
+async fn without_the_cache_headers_a_shared_cache_serves_any_client() {
     if is_absent("nginx", program().is_some()) {
         return;
     }
-    let front = Front::start(AuthenticateLayer::leave_cache_headers).await;
-    let [one, _] = &front.keys;
-    front.shared("kept", Some(one)).await;
-    let anonymous = front.shared("kept", None).await;
-    assert!(anonymous.status == 200 && anonymous.was_kept(), "as nginx does: {}", anonymous.text);
+    let proxy = Proxy::start(AuthenticateLayer::leave_cache_headers).await;
+    let [one, _] = &proxy.keys;
+    proxy.shared("kept", Some(one)).await;
+    let anonymous = proxy.shared("kept", None).await;
+    assert!(anonymous.status == 200 && anonymous.was_cached(), "nginx served: {}", anonymous.text);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_optional_route_is_kept_apart_for_callers_and_others() {
+async fn an_optional_route_is_cached_separately_for_callers_and_anonymous_clients() {
     if is_absent("nginx", program().is_some()) {
         return;
     }
-    let front = Front::start(AuthenticateLayer::optional).await;
-    let [one, other] = &front.keys;
-    let anonymous = front.shared("kept", None).await;
+    let proxy = Proxy::start(AuthenticateLayer::optional).await;
+    let [one, other] = &proxy.keys;
+    let anonymous = proxy.shared("kept", None).await;
     assert_eq!(anonymous.status, 200);
-    assert!(front.shared("kept", None).await.was_kept());
+    assert!(proxy.shared("kept", None).await.was_cached());
     for key in [one, other] {
-        let answer = front.shared("kept", Some(key)).await;
+        let answer = proxy.shared("kept", Some(key)).await;
         assert!(answer.text.contains(key.id().as_str()), "{}", answer.text);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_asks_us_whom_to_admit_is_told_by_the_status_whatever_a_client_claims() {
+async fn auth_request_gets_a_status_whatever_protocol_a_client_claims() {
     if is_absent("nginx", program().is_some()) {
         return;
     }
-    for front in [Front::start(|layer| layer).await, Front::start(AuthenticateLayer::grpc).await] {
-        let bearer = format!("Bearer {}", front.keys[0].text);
-        let admitted = front.ask("GET", "/guarded/", &[("Authorization", &bearer)]).await;
+    for proxy in [Proxy::start(|layer| layer).await, Proxy::start(AuthenticateLayer::grpc).await] {
+        let bearer = format!("Bearer {}", proxy.keys[0].text);
+        let admitted = proxy.ask("GET", "/guarded/", &[("Authorization", &bearer)]).await;
         assert!(admitted.status == 200 && admitted.text.ends_with("behind the guard"));
         for content_type in
             ["text/plain", "application/grpc", "application/grpc-web", "application/grpc-web-text"]
         {
             for method in ["GET", "POST", "PUT"] {
                 let claims = [("Content-Type", content_type), ("TE", "trailers")];
-                let answer = front.ask(method, "/guarded/", &claims).await;
+                let answer = proxy.ask(method, "/guarded/", &claims).await;
                 assert_eq!(answer.status, 401, "{method} {content_type}: {}", answer.text);
             }
         }

@@ -25,7 +25,7 @@ fn headers(lines: &[(&str, &[u8])]) -> HeaderMap {
     headers
 }
 
-/// The user and the secret, nothing, or why not.
+/// The user and the secret, `None`, or the kind of error.
 type Extracted = Result<Option<(Option<String>, Vec<u8>)>, CredentialErrorKind>;
 
 fn extract(lines: &[(&str, &[u8])]) -> Extracted {
@@ -39,7 +39,7 @@ const AMBIGUOUS: Extracted = Err(CredentialErrorKind::Ambiguous);
 const MALFORMED: Extracted = Err(CredentialErrorKind::Malformed);
 
 #[test]
-fn the_published_basic_pairs_are_understood() {
+fn the_published_basic_pairs_are_decoded() {
     let pair = |user: &str, secret: &str| Ok(Some((Some(user.to_owned()), secret.as_bytes().to_vec())));
     let aladdin = extract(&[("authorization", b"Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")]);
     assert_eq!(aladdin, pair("Aladdin", "open sesame"));
@@ -53,14 +53,14 @@ fn a_basic_pair_in_latin_1_is_the_same_as_in_utf_8() {
     let expected = Ok(Some((Some("j\u{f6}rg".to_owned()), "p\u{e4}ssword\u{ff}".as_bytes().to_vec())));
     assert_eq!(basic(b"j\xf6rg:p\xe4ssword\xff"), expected);
     assert_eq!(basic("j\u{f6}rg:p\u{e4}ssword\u{ff}".as_bytes()), expected);
-    // The first and the last of the symbols, and the control characters around them.
+    // The first and the last symbol of Latin-1, and the control characters next to them.
     for (byte, fits) in [(0x7f, false), (0x80, false), (0x9f, false), (0xa0, true), (0xff, true)] {
         assert_eq!(basic(&[b"u:\xe4", &[byte][..]].concat()).is_ok(), fits, "{byte:#x}");
     }
     for incomplete in [&b"\xe4"[..], b"\xe4:", b":\xe4"] {
         assert_eq!(basic(incomplete), MALFORMED, "{incomplete:?}");
     }
-    // What is both is UTF-8.
+    // A pair that is valid in both encodings is read as UTF-8.
     assert_eq!(basic(b"u:\xc3\xa4"), Ok(Some((Some("u".to_owned()), "\u{e4}".as_bytes().to_vec()))));
     let longest = [b"u:", &[0xe4; 382][..]].concat();
     let secret = basic(&longest).unwrap().unwrap().1;
@@ -79,7 +79,7 @@ fn several_credentials_are_ambiguous_even_if_they_are_equal_or_empty() {
 }
 
 #[test]
-fn what_is_not_for_us_is_nothing() {
+fn a_foreign_header_is_no_credential() {
     assert_eq!(extract(&[]), Ok(None));
     assert_eq!(extract(&[("authorization", b"Digest username=\"x\"")]), Ok(None));
     assert_eq!(extract(&[("authorization", b"sk_live_abc")]), Ok(None));
@@ -89,7 +89,7 @@ fn what_is_not_for_us_is_nothing() {
 }
 
 #[test]
-fn a_scheme_that_is_not_enabled_takes_no_part() {
+fn a_scheme_that_is_not_enabled_is_ignored() {
     let only = Sources::new([Source::x_api_key()]).unwrap();
     let both = headers(&[("authorization", b"Basic eDp5"), ("x-api-key", b"a")]);
     let secret = |credential: Credential<'_>| credential.expose_secret().to_vec();
@@ -97,7 +97,7 @@ fn a_scheme_that_is_not_enabled_takes_no_part() {
 }
 
 #[test]
-fn two_lines_of_a_header_that_no_source_reads_are_not_looked_at() {
+fn a_repeated_header_that_no_source_reads_is_ignored() {
     let only = Sources::new([Source::x_api_key()]).unwrap();
     let lines =
         headers(&[("authorization", b"Digest x"), ("authorization", b"Digest y"), ("x-api-key", b"a")]);
@@ -105,7 +105,7 @@ fn two_lines_of_a_header_that_no_source_reads_are_not_looked_at() {
 }
 
 #[test]
-fn what_is_not_of_its_grammar_is_malformed() {
+fn a_credential_outside_its_grammar_is_malformed() {
     for value in [
         "Bearer",
         "Bearer ",
@@ -114,7 +114,7 @@ fn what_is_not_of_its_grammar_is_malformed() {
         "Bearer a\tb",
         "Bearer a!",
         "Bearer =",
-        // A scheme ends with its token, and only spaces lead on to the credential.
+        // A scheme ends with its token, and only spaces separate it from the credential.
         "Bearer\tabc",
         "Bearer \tabc",
         "Bearer,abc",
@@ -142,7 +142,7 @@ fn what_is_not_of_its_grammar_is_malformed() {
 }
 
 #[test]
-fn of_two_formats_one_may_start_like_the_other() {
+fn one_format_may_start_like_the_other() {
     let formats = ["mem", "mem_pool"].map(|prefix| KeyFormat::new(prefix).unwrap());
     let texts = formats.each_ref().map(|format| format.mint(Environment::Live).unwrap().reveal());
     for order in [[0, 1], [1, 0]] {
@@ -190,7 +190,7 @@ proptest! {
     }
 
     #[test]
-    fn no_header_makes_the_extraction_panic_and_no_secret_is_made_up(
+    fn no_header_makes_the_extraction_panic_or_invent_a_secret(
         name in prop_oneof![Just("authorization"), Just("x-api-key"), Just("accept")],
         start in prop_oneof![Just(""), Just("Bearer "), Just("Basic ")],
         rest in proptest::collection::vec(prop_oneof![Just(b'\t'), 0x20_u8..0x7f, 0x80_u8..=0xff], 0..600),
