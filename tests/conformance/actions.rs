@@ -1,4 +1,4 @@
-//! Steps that are not requests, as the table words them.
+//! Steps of a case that are no requests, described in words.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::message::Message;
 use crate::other_node::OtherNode;
 use crate::world::World;
 
-/// Carries out actions, and remembers what it has started.
+/// Performs actions, and keeps the state that they start.
 #[derive(Default)]
 pub(crate) struct Actor {
     held: Option<JoinHandle<Answer>>,
@@ -45,7 +45,7 @@ impl Actor {
                 }
                 "node B has the key cached, NOTIFY blocked" => {
                     let store = world.backend.get_ref().store.clone();
-                    let node = OtherNode::remembering(world.fixtures.text("OF_TENANT"), store).await;
+                    let node = OtherNode::caching(world.fixtures.text("OF_TENANT"), store).await;
                     self.other_node = Some(node);
                 }
                 "DELETE /admin/keys/$ID?wait=fleet&until=lease on node A -> 204" => {
@@ -57,7 +57,7 @@ impl Actor {
                 "release backend" => {
                     world.backend.set(Behaviour::Behave);
                     let held = self.held.take().expect("a request that waits");
-                    assert_eq!(held.await.unwrap().status, 401, "the record was revoked while it was read");
+                    assert_eq!(held.await.unwrap().status, 401, "the record was revoked during the lookup");
                 }
                 other => panic!("no action {other:?}"),
             }
@@ -77,7 +77,7 @@ impl Actor {
     }
 }
 
-/// Replaces `$OLD` by `$NEW`. Whoever tries so at the same time comes too late.
+/// Rotates `$OLD` to `$NEW` twice at once. One rotation succeeds, the other fails.
 async fn rotate(world: &World, grace: Duration) {
     let id = KeyId::new("OLD").unwrap();
     let rotate = || world.manager.rotate(&id, RotateOptions::new(Grace::For(grace)));
@@ -88,10 +88,10 @@ async fn rotate(world: &World, grace: Duration) {
     world.fixtures.set_new(text.as_str());
 }
 
-/// Presents one good key, and then many that are well formed and unknown. In process, since that is as good.
+/// Presents a valid key, followed by many well-formed unknown keys, without a socket.
 async fn flood_beside_hot_key(world: &World, count: usize) {
     const SENDERS: usize = 8;
-    authenticate(&world.authenticator, world.fixtures.text("VALID")).await.expect("a good key");
+    authenticate(&world.authenticator, world.fixtures.text("VALID")).await.expect("a valid key");
     let mut senders = JoinSet::new();
     for _ in 0..SENDERS {
         senders.spawn(present_unknown_keys(world.authenticator.clone(), count / SENDERS));
@@ -116,9 +116,9 @@ async fn authenticate(authenticator: &Authenticator, key: &str) -> Result<(), Re
     outcome.map(drop).map_err(|rejection| rejection.reason().clone())
 }
 
-/// Waits for something that is about to happen.
-pub(crate) async fn until(is_so: impl Fn() -> bool) {
-    while !is_so() {
+/// Waits until a condition holds.
+pub(crate) async fn until(holds: impl Fn() -> bool) {
+    while !holds() {
         tokio::task::yield_now().await;
     }
 }

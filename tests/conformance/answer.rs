@@ -1,4 +1,4 @@
-//! What came back over the wire.
+//! A response as received.
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use http::{HeaderMap, header};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
-    /// The statuses of the 1xx responses before it.
+    /// The statuses of preceding 1xx responses.
     pub(crate) interim: Vec<u16>,
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// Whether the response ended with its headers. Only HTTP/2 says so.
+    /// Whether the response ended with its headers. HTTP/2 only.
     pub(crate) end_stream_on_headers: Option<bool>,
     /// From the first byte of the request to the last of the response.
     pub(crate) took: Duration,
 }
 
 impl Answer {
-    /// Returns the id of the key that the handler was called with.
+    /// Returns the key id that the handler received.
     pub(crate) fn key_id(&self) -> Option<&str> {
         let admitted = self.status == 200 && !self.body.is_empty();
         admitted.then(|| std::str::from_utf8(&self.body).expect("a key id"))
     }
 
-    /// Returns the lines of a field.
+    /// Returns the values of a header.
     pub(crate) fn lines(&self, name: &str) -> Vec<String> {
         let values = self.headers.get_all(name).iter();
         values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
@@ -39,7 +39,7 @@ impl Answer {
         serde_json::from_slice(&self.body).expect("a JSON body")
     }
 
-    /// All that a client can compare, which the time of day is not.
+    /// Returns the parts to compare: everything but the date.
     pub(crate) fn comparable(&self) -> (u16, HeaderMap, Bytes) {
         let mut headers = self.headers.clone();
         headers.remove(header::DATE);

@@ -1,4 +1,4 @@
-//! The table as it is written. A key that is not named here fails the case that uses it.
+//! The table of cases. A field that is not declared here fails the case that uses it.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde_norway::{Mapping, Value};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Table {
     pub(crate) meta: Meta,
-    /// Read one by one, because cases that are left out may hold what nobody here understands.
+    /// Parsed one by one, because skipped cases may have unsupported fields.
     pub(crate) cases: Vec<Value>,
 }
 
@@ -42,13 +42,13 @@ pub(crate) struct Case {
     _level: IgnoredAny,
     #[serde(default, rename = "rfc_permits")]
     _rfc_permits: Option<IgnoredAny>,
-    /// Says in words what the server of every case requires anyway.
+    /// Repeats in words a property of every case's server.
     #[serde(default, rename = "scope")]
     _scope: Option<IgnoredAny>,
 }
 
 impl Case {
-    /// The steps, of which a lone request is one.
+    /// Returns the steps; a single request is one step.
     pub(crate) fn steps(&self) -> Vec<Step> {
         let lone = self.request.clone().map(Step::Request);
         lone.into_iter().chain(self.steps.clone()).collect()
@@ -59,7 +59,7 @@ impl Case {
 #[serde(untagged)]
 pub(crate) enum Step {
     Request(Request),
-    /// Something else that happens, in words.
+    /// An action, in words.
     Action(String),
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct Request {
     pub(crate) headers: Vec<(String, String)>,
     #[serde(default)]
     pub(crate) proto: Proto,
-    /// Always so over HTTP/1.1: the client here writes bytes and normalises nothing.
+    /// Always the case over HTTP/1.1: the client writes bytes and normalises nothing.
     #[serde(default)]
     pub(crate) raw_http1: bool,
     #[serde(default)]
@@ -118,7 +118,7 @@ pub(crate) struct Expect {
     pub(crate) inner_headers_absent: Vec<String>,
     pub(crate) backend_calls: Option<u64>,
     pub(crate) backend_calls_for_valid: Option<u64>,
-    /// `Some(None)` is an expectation too: that there is none.
+    /// `Some(None)` expects that no principal was found.
     #[serde(deserialize_with = "present")]
     pub(crate) principal: Option<Option<String>>,
     pub(crate) principals: Option<Vec<Option<String>>>,
@@ -126,7 +126,7 @@ pub(crate) struct Expect {
     pub(crate) build_error: Option<bool>,
     pub(crate) check: Option<String>,
     pub(crate) invariant: Option<String>,
-    /// For people.
+    /// For readers.
     pub(crate) note: Option<String>,
 }
 
@@ -137,12 +137,12 @@ pub(crate) enum StatusAny {
     ByStep(Vec<Vec<u16>>),
 }
 
-/// Tells a key whose value is null from one that is not there.
+/// Distinguishes a null value from an absent field.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
-/// How the layer of a case is configured: the defaults of the table, overridden by the case.
+/// The configuration of a case's layer: the defaults of the table, overridden by the case.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
@@ -168,7 +168,7 @@ impl Config {
     pub(crate) fn new(defaults: &Mapping, case: &Case) -> Self {
         let mut merged = defaults.clone();
         merged.extend(case.config.clone());
-        serde_norway::from_value(Value::Mapping(merged)).expect("a configuration that is understood")
+        serde_norway::from_value(Value::Mapping(merged)).expect("a valid configuration")
     }
 }
 

@@ -1,10 +1,10 @@
-//! Challenges taken apart (RFC 9110 §11.6.1), one a line.
+//! Parses challenges (RFC 9110 §11.6.1), one a line.
 
 use regex::Regex;
 
 use crate::answer::Answer;
 
-/// The parameters of a challenge, names in lower case.
+/// The parameters of a challenge, with names in lower case.
 pub(crate) type Params = Vec<(String, String)>;
 
 /// Returns the parameters of every challenge.

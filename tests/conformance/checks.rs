@@ -1,4 +1,4 @@
-//! Expectations that the table puts into words.
+//! Expectations that the table describes in words.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -20,8 +20,8 @@ pub(crate) async fn check(words: &str, outcome: &Outcome) {
             params_are_unique(outcome);
         }
         "no second response is produced from body bytes; connection closed or body fully drained" => {
-            // Exactly one response is what each exchange sees to.
-            assert!(outcome.answers.iter().all(announces_close), "the connection goes on");
+            // Each exchange verifies that it receives exactly one response.
+            assert!(outcome.answers.iter().all(announces_close), "the connection stays open");
         }
         "scope charset" => scopes_keep_to_their_charset(outcome),
         "charset; body and headers do not contain $UNKNOWN nor its prefix beyond the public id" => {
@@ -59,9 +59,9 @@ pub(crate) async fn check(words: &str, outcome: &Outcome) {
         "never: row revoked in the DB but still admitted on this node after 100 ms" => {
             for _ in 0..10 {
                 let record = outcome.world.manager.get(&KeyId::new("OF_TENANT").unwrap()).await.unwrap();
-                // Asked after the look at the row, by a request that begins after it.
+                // The request begins after the record was read.
                 let status = present(&outcome.world, "OF_TENANT").await;
-                assert!(record.revoked.is_none() || status == 401, "revoked, and answered with {status}");
+                assert!(record.revoked.is_none() || status == 401, "revoked, but answered with {status}");
                 pause(Duration::from_millis(20)).await;
             }
         }
@@ -69,7 +69,7 @@ pub(crate) async fn check(words: &str, outcome: &Outcome) {
     }
 }
 
-/// Returns the status of the answer to a key.
+/// Presents a key, and returns the status of the answer.
 async fn present(world: &World, name: &str) -> u16 {
     let message = Message::plain("GET", "/v1/things").bearer(world.fixtures.text(name));
     world.exchange(&message).await.status
@@ -103,20 +103,20 @@ fn params_are_unique(outcome: &Outcome) {
 
 fn scopes_keep_to_their_charset(outcome: &Outcome) {
     let scopes: Vec<_> = outcome.answers.iter().flat_map(|answer| values(answer, "scope")).collect();
-    assert!(!scopes.is_empty(), "no scope to look at");
+    assert!(!scopes.is_empty(), "no scope to check");
     let is_allowed = |byte| matches!(byte, b' ' | 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
     assert!(scopes.iter().all(|scope| scope.bytes().all(is_allowed)), "{scopes:?}");
 }
 
 fn nothing_of_the_key_comes_back(outcome: &Outcome) {
-    // The prefix, the environment, and as much of the random part as could be a coincidence.
+    // The prefix, the environment, and too much of the random part for a coincidence.
     let recognisable = &outcome.world.fixtures.text("UNKNOWN")[..14];
     let is_allowed = |byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
     for answer in &outcome.answers {
         let descriptions = values(answer, "error_description");
         assert!(descriptions.iter().all(|text| text.bytes().all(is_allowed)), "{descriptions:?}");
         let shown = format!("{:?} {}", answer.headers, answer.text());
-        assert!(!shown.contains(recognisable), "the start of the key came back");
+        assert!(!shown.contains(recognisable), "the response holds the start of the key");
     }
 }
 

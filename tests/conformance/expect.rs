@@ -1,4 +1,4 @@
-//! Judges an outcome by every expectation that the table states.
+//! Judges an outcome by all expectations of its case.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use crate::checks;
 use crate::run::Outcome;
 use crate::world::World;
 
-/// Judges a configuration that was refused.
+/// Judges a configuration error.
 pub(crate) fn judge_build_error(case: &Case, error: &ConfigError) {
-    let only_that = Expect { build_error: Some(true), ..Expect::default() };
-    assert_eq!(case.expect, only_that, "the layer could not be built: {error}");
+    let only_error = Expect { build_error: Some(true), ..Expect::default() };
+    assert_eq!(case.expect, only_error, "cannot build the layer: {error}");
     assert_eq!(error.kind(), ConfigErrorKind::Realm);
 }
 
 pub(crate) async fn judge(case: &Case, outcome: &Outcome) {
     let Outcome { world, answers, .. } = outcome;
-    // Taken apart, so that an expectation that is added cannot be forgotten here.
+    // Destructured, so that the compiler reports an expectation that is not judged.
     let Expect {
         status,
         status_any,
@@ -64,7 +64,7 @@ pub(crate) async fn judge(case: &Case, outcome: &Outcome) {
             StatusAny::ByStep(allowed) => allowed,
         }),
     ];
-    wanted.iter().flatten().for_each(|wanted| are_of(&found, wanted));
+    wanted.iter().flatten().for_each(|wanted| assert_statuses(&found, wanted));
     if let Some(status) = last_status {
         assert_eq!(found.last(), Some(&status), "last status");
     }
@@ -97,25 +97,25 @@ pub(crate) async fn judge(case: &Case, outcome: &Outcome) {
             let limit = duration(limit, world);
             assert!(answer.took <= limit, "took {:?}, more than {limit:?}", answer.took);
         }
-        same("body length", body_length, &answer.body.len());
-        same("interim responses", interim_responses.clone(), &answer.interim);
+        assert_if_expected("body length", body_length, &answer.body.len());
+        assert_if_expected("interim responses", interim_responses.clone(), &answer.interim);
         if end_stream_on_headers.is_some() {
             assert_eq!(answer.end_stream_on_headers, end_stream_on_headers, "end of stream on headers");
         }
-        keeps_secrets(world, answer);
+        assert_no_secrets(world, answer);
     }
 
-    same("inner calls", inner_calls, &visits.len());
-    same("inner calls of authenticated routes", inner_calls_authenticated_route, &visits.len());
-    same("backend calls", backend_calls, &world.backend.reads());
-    same("backend calls for $VALID", backend_calls_for_valid, &world.reads_of("VALID"));
+    assert_if_expected("inner calls", inner_calls, &visits.len());
+    assert_if_expected("inner calls of authenticated routes", inner_calls_authenticated_route, &visits.len());
+    assert_if_expected("backend calls", backend_calls, &world.backend.reads());
+    assert_if_expected("backend calls for $VALID", backend_calls_for_valid, &world.reads_of("VALID"));
     for headers in &visits {
         for name in &inner_headers_absent {
             assert!(!headers.contains_key(name.as_str()), "{name} reached the inner service");
         }
-        marks_credentials(world, headers);
+        assert_sensitive(world, headers);
     }
-    assert!(inner_headers_absent.is_empty() || !visits.is_empty(), "the inner service was to be reached");
+    assert!(inner_headers_absent.is_empty() || !visits.is_empty(), "no request reached the inner service");
 
     let ids: Vec<_> = answers.iter().map(Answer::key_id).collect();
     for names in [principal.map(|name| vec![name]), principals].into_iter().flatten() {
@@ -133,14 +133,14 @@ pub(crate) async fn judge(case: &Case, outcome: &Outcome) {
     }
 }
 
-/// Checks each status against those that are allowed at its place.
-fn are_of(found: &[u16], wanted: &[Vec<u16>]) {
+/// Checks each status against those allowed at its position.
+fn assert_statuses(found: &[u16], wanted: &[Vec<u16>]) {
     assert_eq!(wanted.len(), found.len(), "one answer for each status");
     let allowed = wanted.iter().zip(found).all(|(allowed, status)| allowed.contains(status));
-    assert!(allowed, "statuses {found:?} are not of {wanted:?}");
+    assert!(allowed, "expected statuses {wanted:?}, got {found:?}");
 }
 
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, wanted: Option<T>, found: &T) {
+fn assert_if_expected<T: PartialEq + std::fmt::Debug>(what: &str, wanted: Option<T>, found: &T) {
     if let Some(wanted) = wanted {
         assert_eq!(*found, wanted, "{what}");
     }
@@ -160,20 +160,20 @@ fn duration(words: &str, world: &World) -> Duration {
     Duration::from_millis(world.config.deadline_ms + margin.parse::<u64>().unwrap())
 }
 
-/// Reads `$VALID` and `principal($VALID)`. The id of a fixture is its name.
+/// Parses `$VALID` and `principal($VALID)`. The id of a fixture is its name.
 fn fixture(words: &str) -> &str {
     let name = words.strip_prefix("principal(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(words);
     name.strip_prefix('$').expect("the name of a fixture")
 }
 
-/// No answer shows the text of a key, whatever the case is about.
-fn keeps_secrets(world: &World, answer: &Answer) {
+/// Asserts that an answer shows no text of a key, in every case.
+fn assert_no_secrets(world: &World, answer: &Answer) {
     let shown = format!("{:?} {}", answer.headers, answer.text());
-    assert!(world.fixtures.secrets().all(|secret| !shown.contains(secret)), "a key came back");
+    assert!(world.fixtures.secrets().all(|secret| !shown.contains(secret)), "the response holds a key");
 }
 
-/// No credential reaches a handler that could log it by mistake, whatever the case is about.
-fn marks_credentials(world: &World, headers: &HeaderMap) {
+/// Asserts that a handler receives keys in sensitive headers only, in every case.
+fn assert_sensitive(world: &World, headers: &HeaderMap) {
     for value in headers.values() {
         let text = String::from_utf8_lossy(value.as_bytes());
         let holds_key = world.fixtures.secrets().any(|secret| text.contains(secret));

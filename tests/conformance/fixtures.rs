@@ -1,4 +1,4 @@
-//! The keys that the table names, and the text in which it names them.
+//! The keys that the table names, and the expansion of their names in texts.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -14,20 +14,20 @@ use tower_api_key::{Environment, Membership, Organization, Owner, Record, Revoca
 /// The prefix of every minted key.
 pub(crate) const PREFIX: &str = "demo";
 
-/// When the clock of every case starts.
+/// The start of every case's clock.
 pub(crate) const NOW: Timestamp = Timestamp::from_unix_millis(1_800_000_000_000);
 
 pub(crate) fn format() -> KeyFormat {
     KeyFormat::new(PREFIX).unwrap()
 }
 
-/// The keys of one case. The store gets their records, and only this their texts.
+/// The keys of one case. The store has their records; only the fixtures have their texts.
 #[derive(Default)]
 pub(crate) struct Fixtures {
     texts: BTreeMap<&'static str, String>,
-    /// Ids of keys, by the names that the table has for them.
+    /// Ids of keys, by their names in the table.
     ids: BTreeMap<&'static str, &'static str>,
-    /// The text of a key that was made while the case ran.
+    /// The text of a key created by the case.
     new: OnceLock<String>,
     pub(crate) records: Vec<Record>,
 }
@@ -85,7 +85,7 @@ impl Fixtures {
         self.texts.insert(name, key.reveal().as_str().to_owned());
     }
 
-    /// The text of the key called `name`. Its id is the name.
+    /// Returns the text of the key called `name`. Its id is the name.
     pub(crate) fn text(&self, name: &str) -> &str {
         let text = match name {
             "NEW" => self.new.get(),
@@ -94,7 +94,7 @@ impl Fixtures {
         text.unwrap_or_else(|| panic!("no fixture ${name}"))
     }
 
-    /// Takes the text of `$NEW`.
+    /// Sets the text of `$NEW`.
     pub(crate) fn set_new(&self, text: &str) {
         self.new.set(text.to_owned()).expect("one new key");
     }
@@ -103,12 +103,12 @@ impl Fixtures {
         digest(self.text(name))
     }
 
-    /// Every text that must not be seen again.
+    /// Returns all texts that no response may show.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
         self.texts.values().chain(self.new.get()).map(String::as_str)
     }
 
-    /// Writes out escapes, then fixtures, then macros. A character stands for the byte of its number.
+    /// Expands escapes, then fixtures, then macros. A character stands for the byte of its number.
     pub(crate) fn expand(&self, text: &str, escape: bool) -> Vec<u8> {
         let text = if escape { unescaped(text) } else { text.to_owned() };
         let named = Regex::new(r"\$([A-Z][A-Z0-9_]*)(\(?)").unwrap();
@@ -146,7 +146,7 @@ fn encoded(name: &str, text: &str) -> String {
     }
 }
 
-/// Sets the lowest of the unused bits in the last symbol.
+/// Sets the lowest unused bit of the last symbol.
 fn with_trailing_bits(padded: &str) -> String {
     const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let symbols = padded.trim_end_matches('=');
@@ -157,7 +157,7 @@ fn with_trailing_bits(padded: &str) -> String {
     format!("{rest}{}{padding}", &ALPHABET[next..=next])
 }
 
-/// Writes out `\t`, `\n`, `\r` and `\xHH`.
+/// Expands `\t`, `\n`, `\r` and `\xHH`.
 pub(crate) fn unescaped(text: &str) -> String {
     let escape = Regex::new(r"\\(?:x([0-9a-fA-F]{2})|(.))").unwrap();
     let written = escape.replace_all(text, |found: &Captures<'_>| match found.get(1) {

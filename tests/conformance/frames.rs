@@ -1,4 +1,4 @@
-//! HTTP/2 frames by hand, for requests that no client would send.
+//! HTTP/2 frames by hand, for requests that no client library would send.
 
 use std::net::SocketAddr;
 
@@ -7,12 +7,12 @@ use tokio::net::TcpStream;
 
 use crate::message::Message;
 
-/// How a server took a request.
+/// A server's reaction to a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
-    /// It reset the stream or ended the connection.
+    /// It reset the stream or closed the connection.
     Refused,
-    /// It answered with a status whose first digit is this.
+    /// It answered with a status of this first digit.
     Answered(u8),
 }
 
@@ -74,7 +74,7 @@ fn field_block(message: &Message) -> Vec<u8> {
     block
 }
 
-/// Reads as much of `:status`, the first field, as is needed to tell a refusal (RFC 7541 §6.1, §6.2 and appendices).
+/// Reads the first digit of `:status`, the first field (RFC 7541 §6.1, §6.2 and appendices).
 fn first_digit_of_status(block: &[u8]) -> u8 {
     const HUFFMAN: u8 = 0x80;
     match *block {

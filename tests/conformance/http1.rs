@@ -1,4 +1,4 @@
-//! HTTP/1.1 as bytes on a socket, so that nothing is normalised on the way.
+//! HTTP/1.1 as bytes on a socket, without normalisation.
 
 use std::net::SocketAddr;
 
@@ -25,35 +25,35 @@ impl Connection {
         let start = Instant::now();
         let bytes = encoded(message);
         let (mut reader, mut writer) = self.stream.split();
-        // At once, because a server may answer and close before it has read everything.
+        // Concurrently, because a server may answer and close before it has read everything.
         let (sent, answer) =
             tokio::join!(writer.write_all(&bytes), read_answer(&mut reader, &mut self.unread, message));
         drop(sent);
         Answer { took: start.elapsed(), ..answer }
     }
 
-    /// Reads until the server ends the connection. Waits for it where it has promised to, and asks for it elsewhere.
+    /// Reads until the server closes the connection. Closes the sending half unless the server has announced its close.
     pub(crate) async fn end(mut self, answer: &Answer) -> Vec<u8> {
         if !announces_close(answer) {
-            // Fails when the server was faster, which is as good.
+            // Fails if the server has closed already, to the same effect.
             self.stream.shutdown().await.ok();
         }
-        // A reset is an end too.
+        // A reset ends the connection as well.
         self.stream.read_to_end(&mut self.unread).await.ok();
         self.unread
     }
 }
 
-/// Makes one exchange on a connection of its own, and sees to it that exactly one response comes back.
+/// Makes one exchange on a connection of its own, and asserts that exactly one response follows.
 pub(crate) async fn exchange(address: SocketAddr, message: &Message) -> Answer {
     let mut connection = Connection::open(address).await;
     let answer = connection.exchange(message).await;
     let rest = connection.end(&answer).await;
     if message.method == "HEAD" {
-        // Whatever follows the head is content that must not be there.
+        // Any bytes after the head are content that must not exist.
         return Answer { body: rest.into(), ..answer };
     }
-    assert!(rest.is_empty(), "more came after the response: {:?}", String::from_utf8_lossy(&rest));
+    assert!(rest.is_empty(), "bytes after the response: {:?}", String::from_utf8_lossy(&rest));
     answer
 }
 

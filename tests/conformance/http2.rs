@@ -21,7 +21,7 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
-        // Small frames in both directions would wait for one another.
+        // Nagle's algorithm would delay small frames in both directions.
         stream.set_nodelay(true).unwrap();
         let (sender, connection) = h2::client::handshake(stream).await.unwrap();
         tokio::spawn(connection);

@@ -1,4 +1,4 @@
-//! Cases that no exchange over a socket could show.
+//! Cases that need no socket, or cannot use one.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -67,14 +67,14 @@ fn encoded(message: &Message) -> Request<Body> {
     request
 }
 
-/// Puts a principal into a request, as a layer further out might.
+/// Adds a principal to a request, as an outer layer might.
 fn forged(mut request: Request<Body>) -> Request<Body> {
     let principal = test_util::principal(|record| record.id = KeyId::new("forged").unwrap());
     request.extensions_mut().insert(principal);
     request
 }
 
-/// Passes a request through the layer to a service that insists on being asked whether it is ready.
+/// Passes a request through the layer to a service that requires `poll_ready`.
 async fn serve(world: &World, request: Request<Body>) -> Answer {
     let inner = ReadyChecked { visits: world.visits.clone(), is_ready: false };
     let layer = layer(&world.authenticator, &world.config).unwrap();
@@ -90,13 +90,13 @@ async fn serve(world: &World, request: Request<Body>) -> Answer {
     }
 }
 
-/// A service that panics when it is called before it was ready, and answers with the id of the key.
+/// A service that panics when it is called without being ready, and answers with the id of the key.
 struct ReadyChecked {
     visits: Visits,
     is_ready: bool,
 }
 
-/// Readiness belongs to the one that was polled.
+/// Only the polled instance is ready.
 impl Clone for ReadyChecked {
     fn clone(&self) -> Self {
         Self { visits: self.visits.clone(), is_ready: false }

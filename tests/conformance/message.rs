@@ -1,4 +1,4 @@
-//! A request of the table, written out.
+//! A request of the table with its fixtures expanded.
 
 use crate::cases::{Proto, Request};
 use crate::fixtures::{Fixtures, unescaped};
@@ -30,12 +30,12 @@ impl Message {
             message.body = repeated(words, message.declared_length());
         }
         if let Some(send_body) = request.send_body {
-            assert!(!send_body && message.body.is_empty(), "a body that is announced and not sent");
+            assert!(!send_body && message.body.is_empty(), "a body that is declared but not sent");
         }
         message
     }
 
-    /// A request without headers.
+    /// Creates a request without headers.
     pub(crate) fn plain(method: &str, path: &str) -> Self {
         let (method, path) = (method.to_owned(), path.as_bytes().to_vec());
         Self { proto: Proto::Http1, method, path, headers: Vec::new(), body: Vec::new() }
@@ -61,7 +61,7 @@ impl Message {
     }
 }
 
-/// Fills a body with whole requests, which start as `words` say.
+/// Fills a body with whole requests that start with `words`.
 fn repeated(words: &str, length: usize) -> Vec<u8> {
     let start = words.strip_suffix("... repeated").expect("a body that repeats something");
     let request = format!("{}Host: localhost\r\n\r\n", unescaped(start));

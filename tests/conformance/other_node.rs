@@ -1,4 +1,4 @@
-//! Another node, which hears of nothing: no news of changes reach it, and no poll is answered but the first.
+//! A second node that receives no changes: no notification arrives, and only its first poll is answered.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::answer::Answer;
 use crate::http1;
 use crate::message::Message;
 
-/// How long a node trusts what it remembers.
+/// The lease of the node.
 pub(crate) const LEASE: Duration = Duration::from_millis(400);
 
 pub(crate) struct OtherNode {
@@ -29,10 +29,10 @@ pub(crate) struct OtherNode {
 }
 
 impl OtherNode {
-    /// Starts a node over the same store, and has it remember a key.
-    pub(crate) async fn remembering(key: &str, store: MemoryStore) -> Self {
+    /// Starts a node over the same store, and makes it cache a key.
+    pub(crate) async fn caching(key: &str, store: MemoryStore) -> Self {
         let reads = Arc::new(AtomicU64::new(0));
-        let backend = Deaf { store, reads: Arc::clone(&reads) };
+        let backend = FeedOnly { store, reads: Arc::clone(&reads) };
         let authenticator = Authenticator::builder(backend).lease(LEASE).poll_interval(LEASE / 4);
         let layer = AuthenticateLayer::new(authenticator.build().unwrap());
         let app = Router::new().route("/v1/things", get(|| async { StatusCode::OK })).layer(layer);
@@ -61,25 +61,25 @@ impl Drop for OtherNode {
     }
 }
 
-struct Deaf {
+struct FeedOnly {
     store: MemoryStore,
     reads: Arc<AtomicU64>,
 }
 
-impl Backend for Deaf {
+impl Backend for FeedOnly {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.store.find(digest).await
     }
 
     fn feed(&self) -> Option<BoxedChangeFeed> {
-        Some(BoxedChangeFeed::new(Once(false)))
+        Some(BoxedChangeFeed::new(OnePoll(false)))
     }
 }
 
-struct Once(bool);
+struct OnePoll(bool);
 
-impl ChangeFeed for Once {
+impl ChangeFeed for OnePoll {
     async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
         if std::mem::replace(&mut self.0, true) {
             std::future::pending::<()>().await;

@@ -1,4 +1,4 @@
-//! Goes through the steps of a case.
+//! Runs the steps of a case.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::in_process;
 use crate::message::Message;
 use crate::world::World;
 
-/// What came of a case.
+/// The results of a case.
 pub(crate) struct Outcome {
     pub(crate) world: World,
     /// One answer for each request, in order.
@@ -36,7 +36,7 @@ pub(crate) async fn run(case: &Case, world: World) -> Outcome {
     if case.unit {
         return in_process::run(case, world).await;
     }
-    assert!(world.config.inner.is_none(), "only a case in process has another inner service");
+    assert!(world.config.inner.is_none(), "only a case without a socket can replace the inner service");
     match &case.request {
         Some(request) if request.concurrency.is_some() => at_once(request, world).await,
         Some(request) if request.proto == Proto::Http2Frames => {
@@ -44,13 +44,13 @@ pub(crate) async fn run(case: &Case, world: World) -> Outcome {
             let reply = Some(frames::exchange(world.address, &message).await);
             Outcome { reply, ..Outcome::of(world, Vec::new()) }
         }
-        Some(request) if request.drop_after_ms.is_some() => given_up(request, world).await,
-        _ => in_turn(case, world).await,
+        Some(request) if request.drop_after_ms.is_some() => dropped(request, world).await,
+        _ => in_order(case, world).await,
     }
 }
 
-/// Sends a request, and goes away without waiting for the answer.
-async fn given_up(request: &Request, world: World) -> Outcome {
+/// Sends a request, and hangs up before the answer.
+async fn dropped(request: &Request, world: World) -> Outcome {
     let message = Message::new(request, &world.fixtures);
     let address = world.address;
     let exchange = tokio::spawn(async move { http1::exchange(address, &message).await });
@@ -59,7 +59,7 @@ async fn given_up(request: &Request, world: World) -> Outcome {
     Outcome::of(world, Vec::new())
 }
 
-async fn in_turn(case: &Case, world: World) -> Outcome {
+async fn in_order(case: &Case, world: World) -> Outcome {
     let mut shared =
         if case.same_connection { Some(http1::Connection::open(world.address).await) } else { None };
     let mut actor = Actor::default();
@@ -99,12 +99,12 @@ async fn at_once(request: &Request, world: World) -> Outcome {
     Outcome::of(world, answers)
 }
 
-/// Sends a request on each of `count` connections; the first, which leads the read of the store, goes away.
+/// Sends a request on each of `count` connections; the first, which leads the lookup, hangs up.
 async fn without_the_first(
     world: &World,
     message: &Message,
     count: usize,
-    patience: Duration,
+    drop_after: Duration,
 ) -> Vec<Answer> {
     let exchange = || {
         let (address, message) = (world.address, message.clone());
@@ -113,9 +113,9 @@ async fn without_the_first(
     let first = exchange();
     until(|| world.backend.reads() == 1).await;
     let others: Vec<_> = (1..count).map(|_| exchange()).collect();
-    pause(patience).await;
+    pause(drop_after).await;
     first.abort();
-    assert!(first.await.unwrap_err().is_cancelled(), "the first was to be dropped before its answer");
+    assert!(first.await.unwrap_err().is_cancelled(), "the first request was answered before it hung up");
     let mut answers = Vec::new();
     for other in others {
         answers.push(other.await.unwrap());
@@ -123,7 +123,7 @@ async fn without_the_first(
     answers
 }
 
-/// Sends `count` requests on one connection: every other one as it stands, the rest with a second key.
+/// Sends `count` requests on one connection, with two keys alternately.
 async fn streams_of_two_keys(world: &World, message: &Message, count: usize) -> Vec<Answer> {
     assert!(message.proto == Proto::Http2, "streams share a connection");
     let second = Message { headers: Vec::new(), ..message.clone() }.bearer(world.fixtures.text("VALID2"));

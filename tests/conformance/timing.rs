@@ -1,4 +1,4 @@
-//! Whether two refusals can be told apart by how long they take.
+//! A test for a timing difference between two refusals.
 
 use std::time::Instant;
 
@@ -12,11 +12,11 @@ use crate::world::World;
 
 const SAMPLES: usize = 20_000;
 
-/// A machine that others use as well may favour one side for a while, and so may the place in memory where a header lies. So a
-/// difference has to show in every round, on the same side, while the two change places from one round to the next.
+/// Other load on the machine, or the memory location of a header, may favour one side for a while. So a difference counts only if it
+/// appears in every round on the same side, while the two swap their memory between rounds.
 const ROUNDS: usize = 6;
 
-/// A known and an unknown user, whose names are of one length, present the same unknown key (dudect's measure: Welch's |t| below 5).
+/// Compares a known and an unknown user with names of one length and the same unknown key (as in dudect: Welch's |t| below 5).
 pub(crate) async fn users_make_no_difference(world: &World) {
     let key = world.fixtures.text("UNKNOWN");
     let mut headers = ["user", "none"].map(|user| basic(&format!("{user}@example.com:{key}")));
@@ -36,10 +36,10 @@ pub(crate) async fn users_make_no_difference(world: &World) {
         measured.push(t);
         swap_contents(&mut headers);
     }
-    panic!("users can be told apart: t = {measured:?}");
+    panic!("known and unknown users differ in timing: t = {measured:?}");
 }
 
-/// Gives each of two headers what the other one holds.
+/// Swaps the contents of two headers in place.
 fn swap_contents(headers: &mut [HeaderMap; 2]) {
     let [first, second] = [0, 1].map(|index| headers[index]["authorization"].as_bytes().to_vec());
     for (header, value) in headers.iter_mut().zip([second, first]) {
@@ -53,7 +53,7 @@ fn basic(pair: &str) -> HeaderMap {
     headers
 }
 
-/// Returns how many nanoseconds it takes to refuse.
+/// Returns the duration of a refusal in nanoseconds.
 #[allow(clippy::disallowed_methods, reason = "this measures the machine")]
 async fn refusal(authenticator: &Authenticator, headers: &HeaderMap) -> f64 {
     let start = Instant::now();
@@ -63,14 +63,14 @@ async fn refusal(authenticator: &Authenticator, headers: &HeaderMap) -> f64 {
     elapsed.as_nanos() as f64
 }
 
-/// Leaves out the slowest tenth: interruptions, which say nothing about the code.
+/// Drops the slowest tenth: interruptions by other processes.
 fn cropped(mut samples: Vec<f64>) -> Vec<f64> {
     samples.sort_by(f64::total_cmp);
     samples.truncate(samples.len() * 9 / 10);
     samples
 }
 
-/// Welch's statistic: the difference of the means in units of its standard error.
+/// Computes Welch's statistic: the difference of the means in units of its standard error.
 fn welch_t(first: &[f64], second: &[f64]) -> f64 {
     let moments = |samples: &[f64]| {
         let count = samples.len() as f64;

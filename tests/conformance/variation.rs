@@ -1,21 +1,21 @@
-//! Cases that hold in several ways: whatever a client claims to speak, and whatever else a layer answers.
+//! Variations of cases: with the protocol that a client claims, and with the protocols that a layer answers.
 
 use std::fmt;
 
 use crate::cases::{Case, Proto, Request, Step};
 
-/// In which way a case is run.
+/// A variation of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Variation {
     AsWritten,
-    /// Each request claims to be a gRPC call, to a layer that was not told to answer such.
+    /// Each request claims to be a gRPC call, to a layer without gRPC answers.
     ClaimsGrpc,
-    /// The layer was told to answer gRPC calls, of which there is none.
+    /// The layer has gRPC answers enabled, but receives no gRPC call.
     AnswersGrpc,
 }
 
 impl Variation {
-    /// Returns the ways in which the cases of a group are run.
+    /// Returns the variations of the cases of a group.
     pub(crate) fn of(group: &str) -> &'static [Self] {
         match group {
             "G" => &[Self::AsWritten],
@@ -43,8 +43,8 @@ impl Variation {
 }
 
 fn claim(request: &mut Request) {
-    let says = |name: &str| request.headers.iter().any(|(found, _)| found.eq_ignore_ascii_case(name));
-    if !says("content-type") && request.proto != Proto::Http2Frames {
+    let has_header = |name: &str| request.headers.iter().any(|(found, _)| found.eq_ignore_ascii_case(name));
+    if !has_header("content-type") && request.proto != Proto::Http2Frames {
         request.headers.push(("Content-Type".to_owned(), "application/grpc".to_owned()));
     }
 }

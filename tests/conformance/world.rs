@@ -1,4 +1,4 @@
-//! What stands around one case: keys, a store, a clock, and a server on a socket of its own.
+//! The environment of one case: keys, a store, a clock, and a server on a socket of its own.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -25,7 +25,7 @@ use tower_api_key::{
 };
 
 use crate::answer::Answer;
-use crate::backend::{Watched, described};
+use crate::backend::{CountingStore, described};
 use crate::cases::{Case, Config, Proto};
 use crate::fixtures::{Fixtures, NOW, format};
 use crate::http1;
@@ -36,7 +36,7 @@ use crate::other_node::LEASE;
 pub(crate) struct World {
     pub(crate) fixtures: Fixtures,
     pub(crate) manager: KeyManager<MemoryStore>,
-    pub(crate) backend: Misbehaving<Watched>,
+    pub(crate) backend: Misbehaving<CountingStore>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) config: Config,
     pub(crate) authenticator: Authenticator,
@@ -60,9 +60,9 @@ impl World {
         let clock = Arc::new(ManualClock::new(NOW));
 
         let builder = || configured(Authenticator::builder(backend.clone()), &config, &clock);
-        let speaks_problem = case.id.starts_with('J');
+        let uses_problem = case.id.starts_with('J');
         let authenticator =
-            if speaks_problem { builder().respond(Problem).build()? } else { builder().build()? };
+            if uses_problem { builder().respond(Problem).build()? } else { builder().build()? };
         let other = configured(Authenticator::builder(MemoryStore::new()), &config, &clock).build()?;
 
         let needs = |scope: &str| Requirement::all_of([scope]).unwrap();
@@ -97,7 +97,7 @@ impl World {
         }
     }
 
-    /// Returns how often the store was asked for the key called `name`.
+    /// Returns the number of lookups of the key called `name`.
     pub(crate) fn reads_of(&self, name: &str) -> u64 {
         let reads = self.backend.get_ref().reads();
         reads.get(&self.fixtures.digest(name)).copied().unwrap_or_default()
@@ -125,9 +125,9 @@ fn configured(
     config: &Config,
     clock: &Arc<ManualClock>,
 ) -> AuthenticatorBuilder {
-    assert_eq!(config.on_multiple, "reject_400", "there is no other way");
-    assert_eq!(config.max_credential_bytes, MAX_CREDENTIAL_BYTES, "there is no other limit");
-    assert!(config.private_by_default, "there is no other way");
+    assert_eq!(config.on_multiple, "reject_400", "the only supported value");
+    assert_eq!(config.max_credential_bytes, MAX_CREDENTIAL_BYTES, "the only supported limit");
+    assert!(config.private_by_default, "the only supported value");
     builder
         .sources(config.sources.iter().map(|name| source(name).format(format()).foreign()))
         .environment(Environment::from_label(&config.environment).unwrap())
@@ -178,7 +178,7 @@ fn protected(visits: &Visits, layer: AuthenticateLayer, nested: bool) -> Router 
     if nested { Router::new().nest("/api", router) } else { router }
 }
 
-/// Answers with the id of the key, or nothing without one.
+/// Answers with the id of the key, or with an empty body.
 async fn whoami(State(visits): State<Visits>, principal: Option<Principal>, headers: HeaderMap) -> String {
     visits.note(headers);
     principal.map(|principal| principal.key_id().to_string()).unwrap_or_default()
@@ -189,8 +189,8 @@ async fn cacheable(State(visits): State<Visits>, headers: HeaderMap) -> impl Int
     [(header::CACHE_CONTROL, "public, max-age=60")]
 }
 
-/// Revokes a key. Outside the layer, since the store may be held while a case revokes.
+/// Revokes a key. A route without the layer, since a case may hold the store meanwhile.
 async fn revoke(State(store): State<MemoryStore>, Path(id): Path<String>) -> StatusCode {
-    store.revoke(&KeyId::new(&id).unwrap(), Revocation::new(NOW, "asked to")).await.unwrap();
+    store.revoke(&KeyId::new(&id).unwrap(), Revocation::new(NOW, "requested")).await.unwrap();
     StatusCode::NO_CONTENT
 }
