@@ -1,4 +1,4 @@
-//! What a cached admission allocates: what the extensions of a request allocate to hold the principal, and nothing else.
+//! The allocations of a cached admission: those of the request's extensions for the principal, and of the response's cache headers.
 
 #![allow(clippy::unwrap_used)]
 
@@ -51,13 +51,13 @@ where
     assert!(matches!(answer, Poll::Ready(Ok(response)) if response.status() == 200));
 }
 
-/// A request that holds an extension already, as every request in axum does.
-fn used(mut request: Request<Body>) -> Request<Body> {
+/// Adds an extension to a request, as every request in axum has one.
+fn with_extension(mut request: Request<Body>) -> Request<Body> {
     request.extensions_mut().insert("something");
     request
 }
 
-/// What the headers of a response take that had none.
+/// Counts the allocations of the cache headers in a response without headers.
 fn headers_of_a_response() -> u64 {
     allocations(|| {
         let mut response: Response<Body> = Response::default();
@@ -67,7 +67,7 @@ fn headers_of_a_response() -> u64 {
 }
 
 #[tokio::test]
-async fn a_cached_admission_allocates_what_the_extensions_and_the_headers_of_the_response_do() {
+async fn a_cached_admission_allocates_only_for_the_extensions_and_the_cache_headers() {
     let (store, key) = store_with_key().await;
     let (authenticator, _clock) = authenticator(store);
     let principal = authenticator.authenticate(key.bearer().headers()).await.unwrap();
@@ -75,7 +75,7 @@ async fn a_cached_admission_allocates_what_the_extensions_and_the_headers_of_the
     let mut without = layer.clone().leave_cache_headers().layer(Idle);
     let mut service = layer.layer(Idle);
 
-    for request in [key.bearer(), used(key.bearer()), key.x_api_key()] {
+    for request in [key.bearer(), with_extension(key.bearer()), key.x_api_key()] {
         let mut by_hand = request.clone();
         let expected = allocations(|| {
             by_hand.extensions_mut().insert(principal.clone());

@@ -1,4 +1,4 @@
-//! The dashboard shows metrics that there are, and all of them.
+//! The dashboard shows every metric of the crate, and no other.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,7 +16,7 @@ fn dashboard() -> Value {
     serde_json::from_str(&read("docs/grafana.json")).unwrap()
 }
 
-/// The panels that show something, each with its expressions.
+/// Returns the panels that are no rows, each with its expressions.
 fn panels(dashboard: &Value) -> Vec<(&Value, Vec<&str>)> {
     let panels = dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row");
     let expressions = |panel: &'_ Value| panel["targets"].as_array().map(Vec::len).unwrap_or_default();
@@ -29,8 +29,8 @@ fn panels(dashboard: &Value) -> Vec<(&Value, Vec<&str>)> {
         .collect()
 }
 
-/// The metrics that the crate tells a recorder.
-fn told() -> BTreeSet<String> {
+/// Returns the metrics that the crate records.
+fn recorded() -> BTreeSet<String> {
     owned(metrics(&read("src/metrics/names.rs")))
 }
 
@@ -38,30 +38,30 @@ fn owned(names: BTreeSet<&str>) -> BTreeSet<String> {
     names.into_iter().map(str::to_owned).collect()
 }
 
-/// The names of metrics in a text.
+/// Returns the names of metrics in a text.
 fn metrics(text: &str) -> BTreeSet<&str> {
     let name = regex::Regex::new("tower_api_key_[a-z_]+").unwrap();
     name.find_iter(text).map(|found| found.as_str()).collect()
 }
 
 #[test]
-fn every_metric_is_shown_and_none_that_there_is_not() {
+fn the_dashboard_shows_every_metric_and_no_other() {
     let dashboard = dashboard();
     let expressions = panels(&dashboard).into_iter().flat_map(|(_, expressions)| expressions);
     let shown: BTreeSet<_> = expressions.flat_map(metrics).collect();
-    assert_eq!(owned(shown), told());
+    assert_eq!(owned(shown), recorded());
     let variables = dashboard["templating"].to_string();
-    assert!(owned(metrics(&variables)).is_subset(&told()), "{variables}");
+    assert!(owned(metrics(&variables)).is_subset(&recorded()), "{variables}");
 }
 
 #[test]
-fn the_page_about_operations_names_every_metric_and_none_that_there_is_not() {
+fn the_page_about_operations_names_every_metric_and_no_other() {
     let page = read("src/_guide/operations.rs");
-    // Tables of the stores begin alike.
-    let tables = ["change", "change_cut", "audit", "usage", "usage_writer", "node", "deleted_owner"];
+    // Tables of the stores have the same prefix.
+    let tables = ["change", "change_trim", "audit", "usage", "usage_writer", "node", "deleted_owner"];
     let tables: BTreeSet<_> = tables.map(|table| format!("tower_api_key_{table}")).into();
     let named: BTreeSet<_> = metrics(&page).into_iter().filter(|name| !tables.contains(*name)).collect();
-    assert_eq!(owned(named), told());
+    assert_eq!(owned(named), recorded());
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn every_panel_follows_the_variables_of_the_dashboard() {
 }
 
 #[test]
-fn no_panel_lies_upon_another() {
+fn no_panel_overlaps_another() {
     let dashboard = dashboard();
     let mut taken = BTreeSet::new();
     for panel in dashboard["panels"].as_array().unwrap() {
@@ -97,7 +97,7 @@ fn no_panel_lies_upon_another() {
         for place in (side("x")..side("x") + side("w"))
             .flat_map(|x| (side("y")..side("y") + side("h")).map(move |y| (x, y)))
         {
-            assert!(taken.insert(place), "{} lies upon another panel", panel["title"]);
+            assert!(taken.insert(place), "{} overlaps another panel", panel["title"]);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The text of keys: minted, parsed, mistyped.
+//! The texts of keys: minting, parsing, mistyped keys.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,12 +17,12 @@ fn mint(environment: Environment) -> String {
 }
 
 #[test]
-fn a_minted_key_is_of_its_format() {
+fn a_minted_key_has_its_format() {
     for environment in [Environment::Live, Environment::Test] {
         let text = mint(environment);
         assert_eq!(text.len(), "demo_live_".len() + 38);
         assert_eq!(format().parse(text.as_bytes()).unwrap(), environment);
-        assert!(text.len() <= 55, "one block of SHA-256 holds it");
+        assert!(text.len() <= 55, "it fits one block of SHA-256");
     }
 }
 

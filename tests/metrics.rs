@@ -1,4 +1,4 @@
-//! What the graphs of an operator are made of.
+//! The metrics that an authenticator and a usage meter record.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -23,11 +23,11 @@ use tower_api_key::{
     UsageStore,
 };
 
-/// Keeps the last value of each metric, by its name and labels.
+/// A recorder that keeps the last value of each metric, by name and labels.
 #[derive(Clone, Default)]
-struct Board(Arc<Mutex<BTreeMap<String, Arc<AtomicU64>>>>);
+struct TestRecorder(Arc<Mutex<BTreeMap<String, Arc<AtomicU64>>>>);
 
-impl Board {
+impl TestRecorder {
     fn cell(&self, key: &Key) -> Arc<AtomicU64> {
         let labels: Vec<_> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
         Arc::clone(
@@ -43,11 +43,11 @@ impl Board {
         f64::from_bits(self.count(name))
     }
 
-    fn of(&self, metric: &str) -> String {
+    fn metric(&self, metric: &str) -> String {
         format!("{metric}{{authenticator=api}}")
     }
 
-    /// Builds something that finds this board.
+    /// Builds with this recorder.
     fn build<T>(&self, build: impl FnOnce() -> T) -> T {
         with_local_recorder(self, build)
     }
@@ -57,7 +57,7 @@ impl Board {
     }
 }
 
-impl Recorder for Board {
+impl Recorder for TestRecorder {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
@@ -82,25 +82,25 @@ async fn present(authenticator: &Authenticator, key: &support::Key) -> Option<Re
 
 #[tokio::test]
 async fn admissions_hits_and_misses_are_counted() {
-    let board = Board::default();
+    let recorder = TestRecorder::default();
     let store = MemoryStore::new();
     let key = support::Key::mint().insert_into(&store).await;
-    let authenticator = board.authenticator(Authenticator::builder(store));
+    let authenticator = recorder.authenticator(Authenticator::builder(store));
     for _ in 0..5 {
         assert_eq!(present(&authenticator, &key).await, None);
     }
-    assert_eq!(board.count(&board.of(names::ADMISSIONS)), 5);
-    assert_eq!(board.count(&board.of(names::CACHE_MISSES)), 1);
-    assert_eq!(board.count(&board.of(names::CACHE_HITS)), 4);
-    assert_eq!(board.measure(&board.of(names::LOOK_UPS)), 0.0);
+    assert_eq!(recorder.count(&recorder.metric(names::ADMISSIONS)), 5);
+    assert_eq!(recorder.count(&recorder.metric(names::CACHE_MISSES)), 1);
+    assert_eq!(recorder.count(&recorder.metric(names::CACHE_HITS)), 4);
+    assert_eq!(recorder.measure(&recorder.metric(names::LOOK_UPS)), 0.0);
 }
 
 #[tokio::test]
-async fn refusals_that_are_answered_are_counted_by_reason() {
+async fn refusals_are_counted_by_reason() {
     use tower::{Layer, ServiceExt, service_fn};
 
-    let board = Board::default();
-    let authenticator = board.authenticator(Authenticator::builder(MemoryStore::new()));
+    let recorder = TestRecorder::default();
+    let authenticator = recorder.authenticator(Authenticator::builder(MemoryStore::new()));
     let layer = tower_api_key::AuthenticateLayer::new(authenticator);
     let inner = service_fn(|_: http::Request<support::Body>| async {
         Ok::<_, std::convert::Infallible>(http::Response::new(support::Body::default()))
@@ -110,57 +110,57 @@ async fn refusals_that_are_answered_are_counted_by_reason() {
         layer.layer(inner).oneshot(request).await.unwrap();
     }
     let refused =
-        |reason: &str| board.count(&format!("{}{{authenticator=api,reason={reason}}}", names::REFUSALS));
+        |reason: &str| recorder.count(&format!("{}{{authenticator=api,reason={reason}}}", names::REFUSALS));
     assert_eq!((refused("unknown"), refused("missing"), refused("revoked")), (2, 1, 0));
-    assert_eq!(board.count(&board.of(names::ADMISSIONS)), 0);
+    assert_eq!(recorder.count(&recorder.metric(names::ADMISSIONS)), 0);
 }
 
 #[tokio::test]
 async fn a_request_that_passes_two_layers_of_one_authenticator_is_one_admission() {
     use tower::{ServiceBuilder, ServiceExt};
 
-    let board = Board::default();
+    let recorder = TestRecorder::default();
     let store = MemoryStore::new();
     let key = support::Key::mint().insert_into(&store).await;
-    let authenticator = board.authenticator(Authenticator::builder(store));
+    let authenticator = recorder.authenticator(Authenticator::builder(store));
     let layer = tower_api_key::AuthenticateLayer::new(authenticator);
     let service = ServiceBuilder::new().layer(layer.clone()).layer(layer).service_fn(support::ok);
     for admissions in 1..=3 {
         assert_eq!(service.clone().oneshot(key.bearer()).await.unwrap().status(), 200);
-        assert_eq!(board.count(&board.of(names::ADMISSIONS)), admissions);
+        assert_eq!(recorder.count(&recorder.metric(names::ADMISSIONS)), admissions);
     }
 }
 
 #[tokio::test]
-async fn a_store_that_is_left_alone_shows() {
-    let board = Board::default();
+async fn an_open_circuit_is_shown() {
+    let recorder = TestRecorder::default();
     let store = Misbehaving::new(MemoryStore::new());
     store.set(Behaviour::Fail);
-    let authenticator = board.authenticator(Authenticator::builder(store));
-    assert_eq!(board.measure(&board.of(names::STORE_LEFT_ALONE)), 0.0);
+    let authenticator = recorder.authenticator(Authenticator::builder(store));
+    assert_eq!(recorder.measure(&recorder.metric(names::STORE_LEFT_ALONE)), 0.0);
     for _ in 0..5 {
         assert_eq!(present(&authenticator, &support::Key::mint()).await, Some(Reason::Unavailable));
     }
-    assert_eq!(board.measure(&board.of(names::STORE_LEFT_ALONE)), 1.0);
-    assert_eq!(board.count(&board.of(names::CACHE_MISSES)), 5);
+    assert_eq!(recorder.measure(&recorder.metric(names::STORE_LEFT_ALONE)), 1.0);
+    assert_eq!(recorder.count(&recorder.metric(names::CACHE_MISSES)), 5);
 }
 
-/// A store that others may change, and nobody does.
-struct Followed;
+/// A store with a change feed that never reports a change.
+struct StoreWithFeed;
 
-impl Backend for Followed {
+impl Backend for StoreWithFeed {
     async fn find(&self, _: &Digest) -> Result<Option<Record>, BackendError> {
         Ok(None)
     }
 
     fn feed(&self) -> Option<BoxedChangeFeed> {
-        Some(BoxedChangeFeed::new(Quiet))
+        Some(BoxedChangeFeed::new(QuietFeed))
     }
 }
 
-struct Quiet;
+struct QuietFeed;
 
-impl ChangeFeed for Quiet {
+impl ChangeFeed for QuietFeed {
     async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
         Ok(Vec::new())
     }
@@ -172,25 +172,25 @@ impl ChangeFeed for Quiet {
 
 #[tokio::test]
 async fn the_state_of_the_feed_is_shown_with_each_poll() {
-    let board = Board::default();
-    let authenticator = board.authenticator(Authenticator::builder(Followed));
+    let recorder = TestRecorder::default();
+    let authenticator = recorder.authenticator(Authenticator::builder(StoreWithFeed));
     authenticator.start().await.unwrap();
-    assert_eq!(board.measure(&board.of(names::FEED_LAG)), 0.0);
-    assert_eq!(board.measure(&board.of(names::LEASE_REMAINING)), 5.0);
-    assert_eq!(board.measure(&board.of(names::FEED_LISTENING)), 1.0);
+    assert_eq!(recorder.measure(&recorder.metric(names::FEED_LAG)), 0.0);
+    assert_eq!(recorder.measure(&recorder.metric(names::LEASE_REMAINING)), 5.0);
+    assert_eq!(recorder.measure(&recorder.metric(names::FEED_LISTENING)), 1.0);
 }
 
-/// A store in which everything may go wrong, and is told to.
+/// A store that fails on demand.
 #[derive(Clone, Default)]
-struct Ailing(Arc<Mutex<Option<&'static str>>>);
+struct FaultyStore(Arc<Mutex<Option<&'static str>>>);
 
-impl Ailing {
-    fn shall(&self, behaviour: &'static str) {
+impl FaultyStore {
+    fn set(&self, behaviour: &'static str) {
         *self.0.lock().unwrap() = Some(behaviour);
     }
 }
 
-impl Backend for Ailing {
+impl Backend for FaultyStore {
     async fn find(&self, _: &Digest) -> Result<Option<Record>, BackendError> {
         let behaviour = *self.0.lock().unwrap();
         match behaviour {
@@ -204,22 +204,22 @@ impl Backend for Ailing {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_gives_no_answer_is_counted_by_what_kept_it() {
-    let board = Board::default();
-    let store = Ailing::default();
-    let authenticator = board.authenticator(Authenticator::builder(store.clone()));
+async fn failed_lookups_are_counted_by_kind() {
+    let recorder = TestRecorder::default();
+    let store = FaultyStore::default();
+    let authenticator = recorder.authenticator(Authenticator::builder(store.clone()));
     let kinds = ["corrupt", "unavailable", "panic", "deadline"];
     let counts = || {
         let count =
-            |kind| board.count(&format!("{}{{authenticator=api,kind={kind}}}", names::BACKEND_ERRORS));
+            |kind| recorder.count(&format!("{}{{authenticator=api,kind={kind}}}", names::BACKEND_ERRORS));
         kinds.map(count)
     };
     assert_eq!(counts(), [0; 4]);
     for (number, kind) in kinds.into_iter().enumerate() {
-        store.shall(kind);
+        store.set(kind);
         let before = counts();
         assert_eq!(present(&authenticator, &support::Key::mint()).await, Some(Reason::Unavailable));
-        // The request and the lookup give up at the same moment.
+        // The request and the lookup time out at the same moment.
         tokio::task::yield_now().await;
         let after = counts();
         let grown: Vec<_> = (0..4).filter(|other| after[*other] > before[*other]).collect();
@@ -228,34 +228,34 @@ async fn a_store_that_gives_no_answer_is_counted_by_what_kept_it() {
 }
 
 #[tokio::test]
-async fn look_ups_that_the_circuit_breaker_keeps_from_the_store_are_no_errors_of_it() {
-    let board = Board::default();
-    let store = Ailing::default();
-    let authenticator = board.authenticator(Authenticator::builder(store.clone()));
-    store.shall("unavailable");
+async fn lookups_that_an_open_circuit_rejects_are_no_errors_of_the_store() {
+    let recorder = TestRecorder::default();
+    let store = FaultyStore::default();
+    let authenticator = recorder.authenticator(Authenticator::builder(store.clone()));
+    store.set("unavailable");
     for _ in 0..20 {
         assert_eq!(present(&authenticator, &support::Key::mint()).await, Some(Reason::Unavailable));
     }
-    let errors = board.count(&format!("{}{{authenticator=api,kind=unavailable}}", names::BACKEND_ERRORS));
+    let errors = recorder.count(&format!("{}{{authenticator=api,kind=unavailable}}", names::BACKEND_ERRORS));
     assert_eq!(errors, 5);
 }
 
 #[tokio::test]
-async fn admissions_in_the_stale_grace_are_counted_among_the_others() {
-    let board = Board::default();
+async fn admissions_in_the_stale_grace_are_counted_in_both_counters() {
+    let recorder = TestRecorder::default();
     let store = MemoryStore::new();
     let key = support::Key::mint().insert_into(&store).await;
     let revoked = support::Key::mint().with(|record| record.revoked = Some(support::revocation()));
     let revoked = revoked.insert_into(&store).await;
     let backend = Misbehaving::new(store);
     let builder = Authenticator::builder(backend.clone()).stale_grace(Duration::from_secs(600));
-    let (authenticator, clock) = board.build(|| support::build(builder.metrics_name("api")));
+    let (authenticator, clock) = recorder.build(|| support::build(builder.metrics_name("api")));
     let (admitted, refused) = (None, Some(Reason::Revoked));
     assert_eq!(
         (present(&authenticator, &key).await, present(&authenticator, &revoked).await),
         (admitted, refused.clone())
     );
-    assert_eq!(board.count(&board.of(names::STALE_ADMISSIONS)), 0);
+    assert_eq!(recorder.count(&recorder.metric(names::STALE_ADMISSIONS)), 0);
 
     backend.set(Behaviour::Fail);
     clock.advance(Duration::from_secs(60));
@@ -263,17 +263,18 @@ async fn admissions_in_the_stale_grace_are_counted_among_the_others() {
         assert_eq!(present(&authenticator, &key).await, None);
         assert_eq!(present(&authenticator, &revoked).await, refused);
     }
-    assert_eq!(board.count(&board.of(names::STALE_ADMISSIONS)), 3);
-    assert_eq!(board.count(&board.of(names::ADMISSIONS)), 4);
+    assert_eq!(recorder.count(&recorder.metric(names::STALE_ADMISSIONS)), 3);
+    assert_eq!(recorder.count(&recorder.metric(names::ADMISSIONS)), 4);
 }
 
 #[tokio::test]
 async fn invalidations_are_counted_by_kind() {
-    let board = Board::default();
+    let recorder = TestRecorder::default();
     let store = MemoryStore::new();
-    let _authenticator = board.authenticator(Authenticator::builder(store.clone()));
+    let _authenticator = recorder.authenticator(Authenticator::builder(store.clone()));
     let counts = || {
-        let count = |kind| board.count(&format!("{}{{authenticator=api,kind={kind}}}", names::INVALIDATIONS));
+        let count =
+            |kind| recorder.count(&format!("{}{{authenticator=api,kind={kind}}}", names::INVALIDATIONS));
         ["revoked", "changed", "everything"].map(count)
     };
     let key = support::Key::mint().insert_into(&store).await;
@@ -283,23 +284,23 @@ async fn invalidations_are_counted_by_kind() {
     assert!(counts()[0] == 1 && counts()[1] >= changed && changed > 0);
 }
 
-/// A store whose feed panics each time.
-struct Panicking;
+/// A store whose feed panics repeatedly.
+struct StoreWithPanickingFeed;
 
-impl Backend for Panicking {
+impl Backend for StoreWithPanickingFeed {
     async fn find(&self, _: &Digest) -> Result<Option<Record>, BackendError> {
         Ok(None)
     }
 
     fn feed(&self) -> Option<BoxedChangeFeed> {
-        Some(BoxedChangeFeed::new(Fuse(false)))
+        Some(BoxedChangeFeed::new(PanickingFeed(false)))
     }
 }
 
-/// Answers once, then panics.
-struct Fuse(bool);
+/// Answers one poll, then panics.
+struct PanickingFeed(bool);
 
-impl ChangeFeed for Fuse {
+impl ChangeFeed for PanickingFeed {
     async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
         assert!(!std::mem::replace(&mut self.0, true), "told to panic");
         Ok(Vec::new())
@@ -308,21 +309,21 @@ impl ChangeFeed for Fuse {
 
 #[tokio::test(start_paused = true)]
 async fn restarts_of_the_poller_are_counted() {
-    let board = Board::default();
-    let authenticator = board.authenticator(Authenticator::builder(Panicking));
+    let recorder = TestRecorder::default();
+    let authenticator = recorder.authenticator(Authenticator::builder(StoreWithPanickingFeed));
     authenticator.start().await.unwrap();
-    assert_eq!(board.count(&board.of(names::FEED_RESTARTS)), 0);
+    assert_eq!(recorder.count(&recorder.metric(names::FEED_RESTARTS)), 0);
     tokio::time::advance(Duration::from_secs(60)).await;
     tokio::task::yield_now().await;
-    let restarts = board.count(&board.of(names::FEED_RESTARTS));
+    let restarts = recorder.count(&recorder.metric(names::FEED_RESTARTS));
     assert!(restarts > 0, "{restarts}");
     assert_eq!(authenticator.health().feed.unwrap().restarts, restarts);
 }
 
-/// A store of usage that takes nothing.
-struct Down;
+/// A usage store that always fails.
+struct FailingUsageStore;
 
-impl UsageStore for Down {
+impl UsageStore for FailingUsageStore {
     async fn add_usage(&self, _: &UsageBatch) -> Result<(), BackendError> {
         Err(BackendError::unavailable("told to be down"))
     }
@@ -333,27 +334,29 @@ impl UsageStore for Down {
 }
 
 #[tokio::test]
-async fn usage_that_waits_and_usage_that_is_lost_show() {
-    let board = Board::default();
+async fn pending_and_lost_usage_are_shown() {
+    let recorder = TestRecorder::default();
     let store = MemoryStore::new();
-    let usage = board.build(|| Usage::builder(Down).backlog(1).metrics_name("api").build().unwrap());
-    let authenticator = board.authenticator(Authenticator::builder(store.clone()).usage(usage.clone()));
+    let usage =
+        recorder.build(|| Usage::builder(FailingUsageStore).backlog(1).metrics_name("api").build().unwrap());
+    let authenticator = recorder.authenticator(Authenticator::builder(store.clone()).usage(usage.clone()));
     for _ in 0..3 {
         let key = support::Key::mint().insert_into(&store).await;
         assert_eq!(present(&authenticator, &key).await, None);
     }
     usage.flush().await.unwrap_err();
-    assert_eq!(board.measure(&board.of(names::USAGE_BACKLOG)), 1.0);
-    assert_eq!(board.count(&board.of(names::USAGE_LOST)), 2);
+    assert_eq!(recorder.measure(&recorder.metric(names::USAGE_BACKLOG)), 1.0);
+    assert_eq!(recorder.count(&recorder.metric(names::USAGE_LOST)), 2);
 }
 
 #[tokio::test]
-async fn usage_that_was_not_flushed_is_lost_with_the_meter() {
+async fn unflushed_usage_is_lost_with_the_meter() {
     for flushes in [false, true] {
-        let board = Board::default();
+        let recorder = TestRecorder::default();
         let store = MemoryStore::new();
-        let usage = board.build(|| Usage::builder(store.clone()).metrics_name("api").build().unwrap());
-        let authenticator = board.authenticator(Authenticator::builder(store.clone()).usage(usage.clone()));
+        let usage = recorder.build(|| Usage::builder(store.clone()).metrics_name("api").build().unwrap());
+        let authenticator =
+            recorder.authenticator(Authenticator::builder(store.clone()).usage(usage.clone()));
         let key = support::Key::mint().insert_into(&store).await;
         for _ in 0..21 {
             assert_eq!(present(&authenticator, &key).await, None);
@@ -362,8 +365,8 @@ async fn usage_that_was_not_flushed_is_lost_with_the_meter() {
             usage.flush().await.unwrap();
         }
         drop(usage);
-        assert_eq!(board.count(&board.of(names::USAGE_LOST)), 0, "the authenticator still counts");
+        assert_eq!(recorder.count(&recorder.metric(names::USAGE_LOST)), 0, "the authenticator still counts");
         drop(authenticator);
-        assert_eq!(board.count(&board.of(names::USAGE_LOST)), if flushes { 0 } else { 21 });
+        assert_eq!(recorder.count(&recorder.metric(names::USAGE_LOST)), if flushes { 0 } else { 21 });
     }
 }
