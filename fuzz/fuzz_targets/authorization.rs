@@ -1,4 +1,4 @@
-//! One `Authorization` value, understood by the crate as by the grammar.
+//! One `Authorization` value: the crate and the grammar read it equally.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! `Basic`: what may be said in it, and that each pair has one spelling in each encoding and no other.
+//! `Basic`: the content of pairs, and the single spelling of each pair in each encoding.
 
 #![no_main]
 
@@ -30,7 +30,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
         let latin1: Option<Vec<u8>> = pair.chars().map(|symbol| u8::try_from(symbol).ok()).collect();
         let canonical =
             [Some(pair.into_bytes()), latin1].map(|pair| pair.map(|bytes| text(&base64::encode(&bytes))));
-        // Blanks around a value do not count.
+        // Whitespace around a value is ignored.
         let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
         let end = edited.iter().rposition(|byte| !blank(byte)).map_or(0, |last| last + 1);
         let start = edited.iter().position(|&byte| byte != b' ').unwrap_or(end);
@@ -39,7 +39,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     Corpus::Keep
 });
 
-/// Spellings that lenient decoders take for the same bytes.
+/// Returns spellings that lenient decoders accept for the same bytes.
 fn other_spellings(spelling: &[u8]) -> Vec<Vec<u8>> {
     let mut others = base64::with_stray_bits(spelling);
     others.extend([&b"="[..], b"===="].map(|more| [spelling, more].concat()));

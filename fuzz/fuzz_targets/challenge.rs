@@ -1,5 +1,5 @@
-//! Realms, header names and scopes from anywhere: what cannot stand in a challenge is refused when the authenticator is built, and
-//! the rest is read back from the challenges as it was.
+//! Arbitrary realms, header names and scopes: those that a challenge cannot hold are refused when the authenticator is built; all
+//! others are read back unchanged from the challenges.
 
 #![no_main]
 
@@ -14,11 +14,11 @@ use tower_api_key::{
     Authenticator, Backend, BackendError, ConfigError, ConfigErrorKind, KeyId, Owner, Record, Rejection,
     Requirement,
 };
-use tower_api_key_fuzz::challenge::{Challenge, parse, try_the_parser};
+use tower_api_key_fuzz::challenge::{Challenge, parse, test_parser};
 
 const KEY: &str = "key";
 
-/// Headers that have another meaning already.
+/// Headers with another meaning.
 const TAKEN: [&str; 11] = [
     "authorization",
     "proxy-authorization",
@@ -33,7 +33,7 @@ const TAKEN: [&str; 11] = [
     "upgrade",
 ];
 
-/// A backend that knows one key.
+/// A backend with one key.
 struct OneKey;
 
 impl Backend for OneKey {
@@ -50,7 +50,7 @@ thread_local! {
 
 // The input is a line of sources, separated by commas; a line of scopes, separated by spaces; and a realm, of any number of
 // lines.
-fuzz_target!(init: try_the_parser(), |data: &[u8]| -> Corpus {
+fuzz_target!(init: test_parser(), |data: &[u8]| -> Corpus {
     let Ok(text) = std::str::from_utf8(data) else { return Corpus::Reject };
     let mut parts = text.splitn(3, '\n');
     let (Some(sources), Some(scopes), Some(realm)) = (parts.next(), parts.next(), parts.next()) else {
@@ -87,13 +87,13 @@ fn build(sources: &str, realm: &str) -> Result<Authenticator, ConfigError> {
         _ => Source::header(name),
     };
     let sources: Vec<Source> = sources.split(',').map(source).collect::<Result<_, _>>()?;
-    // A cache of no size is built in no time, and a machine that is busy is no finding.
+    // A cache without capacity is quick to build; the long deadline keeps a busy machine from causing findings.
     let builder = Authenticator::builder(OneKey).positive_capacity(0).negative_capacity(0);
     builder.deadline(std::time::Duration::from_secs(60)).sources(sources).realm(realm).build()
 }
 
 fn refuse(authenticator: &Authenticator, names: &[String], scopes: &str, realm: &str) {
-    // For clients that take the last one, Basic is offered last.
+    // Basic is offered last, for clients that take the last challenge.
     let (basic, mut offered): (Vec<_>, Vec<_>) = names.iter().cloned().partition(|name| name == "basic");
     offered.extend(basic);
     let missing = rejection(authenticator, &[]);
@@ -128,7 +128,7 @@ fn refuse(authenticator: &Authenticator, names: &[String], scopes: &str, realm: 
     }
 }
 
-/// A field line that presents `key` in this way.
+/// Returns a header that presents `key` in this way.
 fn line(name: &str, key: &str) -> (HeaderName, HeaderValue) {
     let (field, value) = match name {
         "bearer" => ("authorization", format!("Bearer {key}")),
@@ -154,7 +154,7 @@ fn rejection(authenticator: &Authenticator, lines: &[(HeaderName, HeaderValue)])
     decide(authenticator, lines).expect_err("a rejection")
 }
 
-/// A requirement names each of its scopes once, where it first stands.
+/// Returns the scopes as a requirement has them: each once, in the order of first occurrences.
 fn each_once(scopes: &str) -> String {
     let mut named: Vec<_> = Vec::new();
     for scope in scopes.split(' ') {
@@ -165,7 +165,7 @@ fn each_once(scopes: &str) -> String {
     named.join(" ")
 }
 
-/// Checks the answer to a rejection: one challenge for each of `names`, a line each, which say this and no more.
+/// Checks the answer to a rejection: one challenge for each of `names`, a line each, with exactly these parameters.
 fn check(
     rejection: Rejection,
     status: u16,
@@ -193,11 +193,11 @@ fn check(
             error.map(|error| ("error", error)),
             scope.map(|scope| ("scope", scope)),
         ];
-        says(&challenge, &said.into_iter().flatten().collect::<Vec<_>>());
+        assert_params(&challenge, &said.into_iter().flatten().collect::<Vec<_>>());
     }
 }
 
-fn says(challenge: &Challenge, expected: &[(&str, &str)]) {
+fn assert_params(challenge: &Challenge, expected: &[(&str, &str)]) {
     let params =
         challenge.params.iter().map(|(name, _)| (&**name, challenge.quoted(name).expect("a quoted string")));
     assert_eq!(params.collect::<Vec<_>>(), expected);

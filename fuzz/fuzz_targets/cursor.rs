@@ -1,4 +1,4 @@
-//! Cursors: each id has one that leads behind it, and nothing else leads anywhere.
+//! Cursors: each id has exactly one, and no other text is a cursor.
 
 #![no_main]
 
@@ -9,7 +9,7 @@ use tower_api_key::backend::KeyStore;
 use tower_api_key::digest::Digest;
 use tower_api_key::manage::{KeyManager, routes};
 use tower_api_key::{KeyFormat, KeyId, MemoryStore, Owner, Record};
-use tower_api_key_fuzz::ask::{ask, now, percent, scopes};
+use tower_api_key_fuzz::ask::{ask, percent, run_now, scopes};
 use tower_api_key_fuzz::cursor;
 use tower_api_key_fuzz::edit::Edit;
 use tower_api_key_fuzz::json::Json;
@@ -52,7 +52,7 @@ fn router() -> Router {
     for (number, id) in (0..).zip(IDS) {
         let id = KeyId::new(id).expect("an id");
         let key = Record::imported(id, Digest::from_bytes([number; 32]), Owner::organization("test"));
-        now(store.insert(key)).expect("a new key");
+        run_now(store.insert(key)).expect("a new key");
     }
     routes(KeyManager::new(store, KeyFormat::new("demo").expect("a prefix")), scopes())
 }

@@ -1,5 +1,4 @@
-//! Questions about days: what is no day is refused by the name of its parameter, and of the days that are meant none is left
-//! out.
+//! Queries of days: an invalid day is refused by the name of its parameter, and an answer holds all days of the range.
 
 #![no_main]
 
@@ -12,7 +11,7 @@ use tower_api_key::backend::{UsageBatch, UsageCount, UsageStore};
 use tower_api_key::clock::{Day, ManualClock, Timestamp};
 use tower_api_key::manage::{KeyManager, routes};
 use tower_api_key::{Environment, KeyFormat, KeyId, MemoryStore, Owner};
-use tower_api_key_fuzz::ask::{NOW, ask, now, percent, scopes};
+use tower_api_key_fuzz::ask::{NOW, ask, percent, run_now, scopes};
 use tower_api_key_fuzz::calendar;
 use tower_api_key_fuzz::json::Json;
 use tower_api_key_fuzz::question::{Question, read};
@@ -66,7 +65,7 @@ fn router() -> Router {
         let at = Timestamp::from_unix_millis(NOW + day * calendar::DAY);
         UsageCount::new(id, Environment::Live, Owner::organization("test"), 1, at)
     });
-    now(store.add_usage(&UsageBatch::new("fuzz", 1, counts))).expect("usage");
+    run_now(store.add_usage(&UsageBatch::new("fuzz", 1, counts))).expect("usage");
     let clock = Arc::new(ManualClock::new(Timestamp::from_unix_millis(NOW)));
     let manager = KeyManager::new(store, KeyFormat::new("demo").expect("a prefix")).with_clock(clock);
     routes(manager, scopes())

@@ -1,4 +1,4 @@
-//! The text of keys: arbitrary ones, and ones that are keys but for one change.
+//! The texts of keys: arbitrary ones, and keys with one change.
 
 #![no_main]
 
@@ -10,7 +10,7 @@ use tower_api_key::key::KeyFormat;
 use tower_api_key_fuzz::edit::Edit;
 use tower_api_key_fuzz::key::{claims, judge, make};
 
-/// Prefixes, of which some begin like others or read like the parts that follow them.
+/// Prefixes, some of which start like others or resemble the parts that follow a prefix.
 const PREFIXES: [&str; 6] =
     ["demo", "demo_live", "demo_live_test", "d", "0_0", "a_prefix_of_32_characters_in_all"];
 
@@ -39,7 +39,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
 
     let edited = edit.apply(&key);
     check(&edited);
-    // A cyclic redundancy check notices each change of a single byte.
+    // A cyclic redundancy check detects every change of a single byte.
     assert!(edited == key || format.parse(&edited).is_err(), "{}", edited.escape_ascii());
     for end in 0..key.len() {
         assert!(format.parse(&key[..end]).is_err());

@@ -1,5 +1,5 @@
-//! Bodies that make, change or replace a key: what is good is done, what is not is refused by the names of its fields, and
-//! then nothing is changed.
+//! Bodies that create, change or rotate a key: a valid body is applied, an invalid one is refused by the names of its fields and
+//! changes nothing.
 
 #![no_main]
 
@@ -13,53 +13,57 @@ use tower_api_key::clock::{ManualClock, Timestamp};
 use tower_api_key::digest::Digest;
 use tower_api_key::manage::{KeyManager, routes};
 use tower_api_key::{Environment, KeyFormat, KeyId, MemoryStore, Owner, Record, Scopes};
-use tower_api_key_fuzz::ask::{NOW, ask, now, scopes};
-use tower_api_key_fuzz::body::{Refused, Said, Wanted, read};
+use tower_api_key_fuzz::ask::{NOW, ask, run_now, scopes};
+use tower_api_key_fuzz::body::{BodyFields, BodyKind, Refused, read};
 use tower_api_key_fuzz::calendar;
 use tower_api_key_fuzz::json::Json;
 
-/// The key that is changed or replaced.
+/// The key that is changed or rotated.
 const TARGET: &str = "key_target";
 
 fuzz_target!(|data: &[u8]| -> Corpus {
     let Some((kind, body)) = data.split_first() else { return Corpus::Reject };
-    let (wanted, method, uri) = match kind {
-        b'k' => (Wanted::Key, Method::POST, "/keys"),
-        b'u' => (Wanted::Update, Method::PATCH, "/keys/key_target"),
-        b'r' => (Wanted::Rotation, Method::POST, "/keys/key_target/rotate"),
+    let (kind, method, uri) = match kind {
+        b'k' => (BodyKind::Key, Method::POST, "/keys"),
+        b'u' => (BodyKind::Update, Method::PATCH, "/keys/key_target"),
+        b'r' => (BodyKind::Rotation, Method::POST, "/keys/key_target/rotate"),
         _ => return Corpus::Reject,
     };
     let store = MemoryStore::new();
     let before = target();
-    now(store.insert(before.clone())).expect("a new key");
+    run_now(store.insert(before.clone())).expect("a new key");
     let clock = Arc::new(ManualClock::new(at(NOW)));
     let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").expect("a prefix")).with_clock(clock);
     let (status, answer) = ask(routes(manager, scopes()), method, uri, body);
-    let keys = now(store.list(&KeyFilter::all(), None, usize::MAX)).expect("keys");
+    let keys = run_now(store.list(&KeyFilter::all(), None, usize::MAX)).expect("keys");
     let changed = keys.iter().find(|key| key.id == before.id).expect("the target");
     let made = keys.iter().find(|key| key.id != before.id);
 
-    match (read(wanted, body, NOW), wanted) {
+    match (read(kind, body, NOW), kind) {
         (Err(refused), _) => {
             assert_eq!(refusal(status, &answer), refused);
             assert_eq!((changed, made), (&before, None));
         }
-        (Ok(said), Wanted::Key) => {
+        (Ok(said), BodyKind::Key) => {
             assert_eq!((status, changed), (201, &before), "{answer:?}");
-            follows(made.expect("a key"), said, &Record::imported(before.id.clone(), before.digest, own()));
-            shows(&answer, made.expect("a key"));
+            assert_fields(
+                made.expect("a key"),
+                said,
+                &Record::imported(before.id.clone(), before.digest, own()),
+            );
+            assert_shown(&answer, made.expect("a key"));
         }
-        (Ok(said), Wanted::Update) => {
+        (Ok(said), BodyKind::Update) => {
             assert_eq!((status, made), (200, None), "{answer:?}");
-            follows(changed, said, &before);
-            shows(&answer, changed);
+            assert_fields(changed, said, &before);
+            assert_shown(&answer, changed);
         }
-        (Ok(said), Wanted::Rotation) => {
+        (Ok(said), BodyKind::Rotation) => {
             assert_eq!(status, 201, "{answer:?}");
             let made = made.expect("a key");
-            let end = Said { expires_at: said.expires_at, ..Said::default() };
-            follows(made, end, &before);
-            shows(&answer, made);
+            let end = BodyFields { expires_at: said.expires_at, ..BodyFields::default() };
+            assert_fields(made, end, &before);
+            assert_shown(&answer, made);
             let grace = said.grace_seconds.map(Duration::from_secs);
             let from_first_use = grace.filter(|_| said.grace_from_first_use == Some(true));
             let from_now = grace.filter(|grace| from_first_use.is_none() && !grace.is_zero());
@@ -90,7 +94,7 @@ fn target() -> Record {
     target
 }
 
-/// Reads why a body was refused.
+/// Reads the reason for a refusal.
 fn refusal(status: u16, answer: &Json) -> Refused {
     match status {
         400 => Refused::Unreadable,
@@ -112,8 +116,8 @@ fn refusal(status: u16, answer: &Json) -> Refused {
 const NAMES: [&str; 7] =
     ["body", "name", "scopes", "expires_at", "labels", "grace_seconds", "grace_from_first_use"];
 
-/// Checks that a key is like another one, but for what was said.
-fn follows(key: &Record, said: Said, like: &Record) {
+/// Checks that a key has the properties of a body, and otherwise those of another key.
+fn assert_fields(key: &Record, said: BodyFields, like: &Record) {
     let scopes = |key: &Record| key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect::<Vec<_>>();
     assert_eq!(*key.name, *said.name.unwrap_or_else(|| like.name.to_string()));
     assert_eq!(scopes(key), said.scopes.unwrap_or_else(|| scopes(like)));
@@ -122,8 +126,8 @@ fn follows(key: &Record, said: Said, like: &Record) {
     assert_eq!(key.labels, said.labels.unwrap_or_else(|| like.labels.clone()));
 }
 
-/// Checks that an answer says of a key what it is.
-fn shows(answer: &Json, key: &Record) {
+/// Checks that an answer describes a key.
+fn assert_shown(answer: &Json, key: &Record) {
     let text = |name| answer.get(name).and_then(Json::text);
     assert_eq!(text("id"), Some(key.id.as_str()));
     assert_eq!(text("name"), Some(&*key.name));

@@ -1,5 +1,5 @@
-//! Which paths the layer opens, against what axum's router makes of them: without a key, a request never reaches a handler
-//! that is not declared public, wherever the layer stands.
+//! The paths that the layer opens, compared with axum's routing: without a key, a request never reaches a handler that is not
+//! declared public, wherever the layer is applied.
 
 #![no_main]
 
@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, Service, ServiceExt};
 use tower_api_key::{Authenticate, AuthenticateLayer, Authenticator, MemoryStore};
 
-/// What is declared public. Each has a route of its own below; everything else is protected.
+/// The paths declared public. Each has a route of its own below; all other routes are protected.
 const EXACT: [&str; 5] = ["/", "/health", "/files/readme", "/api/health", "/api/v2/status"];
 const PREFIXES: [&str; 3] = ["/docs", "/static", "/api/open"];
 
@@ -25,7 +25,7 @@ enum Area {
     Protected,
 }
 
-/// The places where a layer can stand.
+/// The positions of a layer.
 struct Apps {
     around: Authenticate<Router>,
     inside: Router,
@@ -80,7 +80,7 @@ fn v2() -> Router {
     routes(Area::Public, &["/status"]).merge(routes(Area::Protected, &["/", "/{*rest}"]))
 }
 
-/// Routes that read like public ones to whoever sees only what is left of the path.
+/// Routes that look public in the remaining path alone.
 fn inner() -> Router {
     let decoys =
         ["/", "/health", "/docs", "/docs/{*rest}", "/files/readme", "/api/health", "/api/open/{*rest}"];
@@ -138,7 +138,7 @@ where
     area
 }
 
-/// Tells whether a path is one of those that are declared public, and has no part that could be read in another way.
+/// Returns whether a path is declared public and has no part with an ambiguous reading.
 fn is_declared(path: &str) -> bool {
     let suspicious = |byte: u8| !(b'!'..=b'~').contains(&byte) || b"%;\\?#".contains(&byte);
     let Some(segments) = path.strip_prefix('/') else { return false };
@@ -151,7 +151,7 @@ fn is_declared(path: &str) -> bool {
         || PREFIXES.iter().any(|prefix| path == *prefix || path.starts_with(&format!("{prefix}/")))
 }
 
-/// Returns what a server makes of a path that decodes it, drops parameters, takes `\` for `/`, and resolves `.`, `..` and `//`.
+/// Returns the path as a server reads it that decodes it, drops parameters, takes `\` for `/`, and resolves `.`, `..` and `//`.
 fn cleaned(path: &str) -> String {
     let mut bytes = path.as_bytes().to_vec();
     while let Some(place) = bytes.windows(3).position(|three| hex(three).is_some()) {
@@ -170,7 +170,7 @@ fn cleaned(path: &str) -> String {
     names.iter().map(|name| format!("/{name}")).collect()
 }
 
-/// Reads `%` and two hexadecimal digits.
+/// Decodes `%` and two hexadecimal digits.
 fn hex(three: &[u8]) -> Option<u8> {
     let digits = three.strip_prefix(b"%").and_then(|digits| std::str::from_utf8(digits).ok())?;
     digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u8::from_str_radix(digits, 16).ok())?

@@ -1,4 +1,4 @@
-//! Rows that anyone may have written: each is read as the key that it says, or is an error, and is never overlooked.
+//! Arbitrary rows: each is read as its key or as an error, and is never reported absent.
 
 #![no_main]
 
@@ -11,7 +11,7 @@ use tower_api_key::digest::Digest;
 use tower_api_key::{BackendError, Record, SqliteStore};
 use tower_api_key_fuzz::row::{COLUMNS, Row, Value};
 
-/// A store over a table that takes whatever it is given.
+/// A store over a table without types.
 struct Database {
     runtime: Runtime,
     pool: SqlitePool,
@@ -33,7 +33,7 @@ impl Database {
     fn open() -> Self {
         let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
         let (pool, store) = runtime.block_on(async {
-            // SQLite forgets what is in memory when the connection ends.
+            // A database in memory lasts as long as its connection.
             let lasting = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
             let options = SqliteConnectOptions::new().in_memory(true);
             let pool = lasting.connect_with(options).await.expect("a database in memory");
@@ -51,7 +51,7 @@ impl Database {
 
     async fn check(&self, row: &Row) {
         self.replace(row).await;
-        let expected = row.meaning();
+        let expected = row.record();
         let (digest, id) = (row.digest(), row.id());
         let asked = digest.unwrap_or([0; 32]);
         let found = self.store.find(&Digest::from_bytes(asked)).await;
@@ -64,7 +64,7 @@ impl Database {
     async fn replace(&self, row: &Row) {
         let mut query = sqlx::query(sqlx::AssertSqlSafe(self.replace.as_str()));
         for value in row.values() {
-            // Text is bound as bytes, so that it need not be text.
+            // Text is bound as bytes, so that it may be invalid UTF-8.
             let text = match value {
                 Value::Text(bytes) => Some(bytes.as_slice()),
                 _ => None,
@@ -81,7 +81,7 @@ impl Database {
     }
 }
 
-/// Checks what came of looking for a row that is there or not, and says this or nothing that makes sense.
+/// Checks the result of a lookup of a row that exists or not, with the record that it holds if it is valid.
 fn compare(found: Result<Option<Record>, BackendError>, is_there: bool, expected: Option<&Record>) {
     match (found, expected) {
         (Ok(None), _) => assert!(!is_there, "the row was overlooked"),

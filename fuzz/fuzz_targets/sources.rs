@@ -1,4 +1,4 @@
-//! A whole header map against several sets of sources: one credential, none, or several, in whatever order the lines came.
+//! Header maps against several sets of sources: no credential, one, or several, in any order of lines.
 
 #![no_main]
 
@@ -19,7 +19,7 @@ const BEARER: Place = Place::any(At::Bearer);
 const BASIC: Place = Place::any(At::Basic);
 const X_API_KEY: Place = Place::any(At::Header("x-api-key"));
 
-/// The input begins with the number of one of these.
+/// The sets of sources. The input begins with the number of one.
 const SETS: [&[Place]; 7] = [
     &[BEARER, X_API_KEY],
     &[BEARER, BASIC, X_API_KEY, Place::any(At::Header("memfault-project-key"))],
@@ -30,7 +30,7 @@ const SETS: [&[Place]; 7] = [
     &[Place { formats: &["mem", "mem_pool"], foreign: false, ..BEARER }],
 ];
 
-/// One set of sources, by itself and within a layer.
+/// One set of sources, alone and in a layer.
 struct World {
     places: &'static [Place],
     sources: Sources,
@@ -38,7 +38,7 @@ struct World {
     stripping: AuthenticateLayer,
 }
 
-/// The headers that the inner service was called with.
+/// The headers that the inner service received.
 #[derive(Clone)]
 struct Seen(HeaderMap);
 
@@ -55,7 +55,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     Corpus::Keep
 });
 
-/// Reads `name:value`.
+/// Parses `name:value`.
 fn line(text: &[u8]) -> Option<Line> {
     let colon = text.iter().position(|&byte| byte == b':')?;
     let name = HeaderName::from_bytes(&text[..colon]).ok()?;
@@ -77,7 +77,7 @@ impl World {
         let sources = || places.iter().map(Place::source);
         let authenticator =
             Authenticator::builder(MemoryStore::new()).sources(sources()).negative_capacity(0);
-        // A machine that is busy is no finding.
+        // The long deadline keeps a busy machine from causing findings.
         let authenticator = authenticator.deadline(std::time::Duration::from_secs(60)).build();
         let layer = AuthenticateLayer::new(authenticator.expect("an authenticator"));
         let layer = layer.public("/public").expect("a public path").optional();
@@ -111,7 +111,7 @@ impl World {
         assert_eq!(found, expected);
     }
 
-    /// The middleware comes to the same conclusion, and answers the source that was used. It knows no key.
+    /// Checks that the middleware agrees, and answers to the source that was used. Its store is empty.
     fn decides(&self, headers: &HeaderMap, expected: &Presented) {
         let response = call(&self.layer, "/", headers);
         let rejection = response.extensions().get::<Rejection>();
@@ -132,7 +132,7 @@ impl World {
         assert!(self.places[*position].has_scheme(scheme), "{scheme}");
     }
 
-    /// What may be a credential is marked as sensitive, and nothing is changed.
+    /// Checks that possible credentials are marked as sensitive, and otherwise unchanged.
     fn marks(&self, sent: &HeaderMap) {
         let seen = seen(&self.layer, sent);
         assert_eq!(&seen, sent);
@@ -141,7 +141,7 @@ impl World {
         }
     }
 
-    /// What is read as a credential is gone, and nothing else.
+    /// Checks that credentials are removed, and all other headers kept.
     fn strips(&self, sent: &HeaderMap) {
         let reads = |value: &&HeaderValue| match &split(value.as_bytes()).0[..] {
             b"bearer" => self.places.iter().any(|place| place.at == At::Bearer),
@@ -164,7 +164,7 @@ impl World {
     }
 }
 
-/// Returns the headers that the inner service gets to see on a public path.
+/// Returns the headers that the inner service receives on a public path.
 fn seen(layer: &AuthenticateLayer, sent: &HeaderMap) -> HeaderMap {
     let response = call(layer, "/public", sent);
     response.extensions().get::<Seen>().expect("an answer of the inner service").0.clone()

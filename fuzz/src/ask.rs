@@ -1,4 +1,4 @@
-//! Asking a router in this process, as a caller who may do all.
+//! Requests to a router in this process, as a caller with all rights.
 
 use axum::Router;
 use axum::body::Body;
@@ -12,7 +12,7 @@ use tower_api_key::{Principal, test_util};
 
 use crate::json::Json;
 
-/// Milliseconds since 1970 at which everything happens.
+/// The time of all requests, in milliseconds since 1970.
 pub const NOW: i64 = 1_800_000_000_000;
 
 thread_local! {
@@ -21,15 +21,15 @@ thread_local! {
         test_util::principal(|record| record.scopes = Scopes::parse("*").expect("a scope"));
 }
 
-/// Asks for a scope that the caller has.
+/// Returns settings that require a scope that the caller has.
 pub fn scopes() -> ManageSettings {
     let any = Requirement::all_of(["any"]).expect("a scope");
     // The caller's key is in no store.
     ManageSettings::new(any.clone(), any).external_callers()
 }
 
-/// Waits for an answer that nothing has to be waited for.
-pub fn now<T>(answer: impl Future<Output = T>) -> T {
+/// Runs a future that waits for nothing external.
+pub fn run_now<T>(answer: impl Future<Output = T>) -> T {
     RUNTIME.with(|runtime| runtime.block_on(answer))
 }
 
@@ -38,7 +38,7 @@ pub fn ask(router: Router, method: Method, uri: &str, body: &[u8]) -> (u16, Json
     let mut request =
         Request::builder().method(method).uri(uri).body(Body::from(body.to_vec())).expect("a request");
     request.extensions_mut().insert(CALLER.with(Principal::clone));
-    now(async {
+    run_now(async {
         let Ok(response) = router.oneshot(request).await;
         let status = response.status().as_u16();
         let bytes = response.into_body().collect().await.expect("a body").to_bytes();
@@ -47,7 +47,7 @@ pub fn ask(router: Router, method: Method, uri: &str, body: &[u8]) -> (u16, Json
     })
 }
 
-/// Spells every byte of a query by its number.
+/// Percent-encodes every byte.
 pub fn percent(text: &[u8]) -> String {
     text.iter().map(|byte| format!("%{byte:02X}")).collect()
 }

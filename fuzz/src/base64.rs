@@ -1,8 +1,8 @@
-//! Base64 with padding (RFC 4648 §4), of which each sequence of bytes has exactly one spelling.
+//! Base64 with padding (RFC 4648 §4), in which each sequence of bytes has exactly one spelling.
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Returns the one spelling of `bytes`.
+/// Returns the spelling of `bytes`.
 pub fn encode(bytes: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();
     for chunk in bytes.chunks(3) {
@@ -15,7 +15,7 @@ pub fn encode(bytes: &[u8]) -> Vec<u8> {
     text
 }
 
-/// Returns the bytes that have this spelling, if there are any.
+/// Returns the bytes with this spelling.
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut bits = Vec::new();
     for symbol in text.iter().filter(|&&symbol| symbol != b'=') {
@@ -24,11 +24,11 @@ pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     }
     let bytes: Vec<u8> =
         bits.chunks_exact(8).map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | *bit as u8)).collect();
-    // Padding elsewhere, missing padding and stray bits all give other spellings.
+    // Other padding, missing padding and stray bits all give other spellings.
     (encode(&bytes) == text).then_some(bytes)
 }
 
-/// Returns the spellings that differ from the one by bits that its padding leaves unused.
+/// Returns the variants of a spelling that differ in the bits left unused by its padding.
 pub fn with_stray_bits(spelling: &[u8]) -> Vec<Vec<u8>> {
     let padding = spelling.iter().filter(|&&symbol| symbol == b'=').count();
     let (body, padding) = spelling.split_at(spelling.len() - padding);

@@ -1,30 +1,30 @@
-//! The bodies of requests that make, change or replace a key, read by their OpenAPI document.
+//! The bodies of requests that create, change or rotate a key, read by their OpenAPI document.
 
 use std::collections::BTreeMap;
 
 use crate::calendar;
 use crate::json::Json;
 
-/// Whose body it is.
+/// The kind of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub enum BodyKind {
     Key,
     Update,
     Rotation,
 }
 
-/// Why a body is refused.
+/// The reason for the refusal of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
     /// It is not an object, or names a field twice.
     Unreadable,
-    /// These fields are wrong.
+    /// These fields are invalid.
     Fields(Vec<&'static str>),
 }
 
-/// What a body says. What it does not say is `None`.
+/// The fields of a body. A missing one is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct BodyFields {
     pub name: Option<String>,
     pub scopes: Option<Vec<String>>,
     /// Milliseconds since 1970, or never.
@@ -34,8 +34,8 @@ pub struct Said {
     pub grace_from_first_use: Option<bool>,
 }
 
-/// Reads a body at this time.
-pub fn read(wanted: Wanted, body: &[u8], now: i64) -> Result<Said, Refused> {
+/// Reads a body at the time `now`.
+pub fn read(kind: BodyKind, body: &[u8], now: i64) -> Result<BodyFields, Refused> {
     let text = std::str::from_utf8(body).map_err(|_| Refused::Unreadable)?;
     let empty = || Json::Object(Vec::new());
     let json = if body.is_empty() { empty() } else { Json::read(text).ok_or(Refused::Unreadable)? };
@@ -43,11 +43,11 @@ pub fn read(wanted: Wanted, body: &[u8], now: i64) -> Result<Said, Refused> {
     if !json.names_each_field_once() {
         return Err(Refused::Unreadable);
     }
-    let known: &[&str] = match wanted {
-        Wanted::Key | Wanted::Update => &["name", "scopes", "expires_at", "labels"],
-        Wanted::Rotation => &["grace_seconds", "grace_from_first_use", "expires_at"],
+    let known: &[&str] = match kind {
+        BodyKind::Key | BodyKind::Update => &["name", "scopes", "expires_at", "labels"],
+        BodyKind::Rotation => &["grace_seconds", "grace_from_first_use", "expires_at"],
     };
-    let (mut said, mut wrong) = (Said::default(), Vec::new());
+    let (mut said, mut wrong) = (BodyFields::default(), Vec::new());
     for &name in known {
         if let Some(value) = json.get(name) {
             wrong.extend(said.read(name, value).is_none().then_some(name));
@@ -63,7 +63,7 @@ pub fn read(wanted: Wanted, body: &[u8], now: i64) -> Result<Said, Refused> {
     if wrong.is_empty() { Ok(said) } else { Err(Refused::Fields(wrong)) }
 }
 
-impl Said {
+impl BodyFields {
     fn read(&mut self, name: &str, value: &Json) -> Option<()> {
         match (name, value) {
             ("name", value) => self.name = Some(value.text()?.to_owned()),
@@ -106,7 +106,10 @@ impl Said {
         [
             (
                 "name",
-                length(name) > 255 || name.contains(control) || name.contains(is_turning) || is_blank(name),
+                length(name) > 255
+                    || name.contains(control)
+                    || name.contains(is_bidi_control)
+                    || is_blank(name),
             ),
             ("scopes", scopes.len() > 100 || scopes.iter().any(|scope| scope.len() > 128)),
             ("expires_at", self.expires_at.flatten().is_some_and(|end| end <= now)),
@@ -120,11 +123,11 @@ impl Said {
 }
 
 /// The explicit formatting characters of Unicode Standard Annex 9.
-fn is_turning(character: char) -> bool {
+fn is_bidi_control(character: char) -> bool {
     "\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}".contains(character)
 }
 
-/// Tells whether a text has characters, and none of them shows.
+/// Returns whether a text is not empty but has no visible character.
 fn is_blank(text: &str) -> bool {
     const WITHOUT_WIDTH: [(u32, u32); 20] = [
         (0xad, 0xad),
@@ -160,7 +163,7 @@ fn scope(value: &Json) -> Option<String> {
     (!text.is_empty() && text.chars().all(is_token)).then(|| text.to_owned())
 }
 
-/// Reads a number that is written with a fraction or an exponent, and has none.
+/// Parses a number written with a fraction or an exponent that has an integer value.
 fn whole(number: f64) -> Option<u64> {
     let beyond = 2_f64.powi(64);
     ((0.0..beyond).contains(&number) && number.fract() == 0.0).then_some(number as u64)

@@ -1,9 +1,9 @@
-//! Days and times of the calendar (RFC 3339), counted one by one.
+//! Days and times of the calendar (RFC 3339), by simple counting.
 
-/// Milliseconds of a day.
+/// The milliseconds of a day.
 pub const DAY: i64 = 24 * 60 * 60 * 1_000;
 
-/// Returns how many days after 1970-01-01 the day comes that is written `YYYY-MM-DD`.
+/// Parses `YYYY-MM-DD` into the number of days since 1970-01-01.
 pub fn day(text: &str) -> Option<i64> {
     let [year, month, day] = numbers(text, "####-##-##")?[..] else { return None };
     let before = (1..month).map(|month| length(year, month)).sum::<i64>();
@@ -11,8 +11,8 @@ pub fn day(text: &str) -> Option<i64> {
         .then(|| days_before(year) - days_before(1970) + before + day - 1)
 }
 
-/// Returns how many milliseconds after 1970 the time comes that is written like `2030-01-31T12:00:00.5+01:00`, if it lies in
-/// the years up to 9999 by UTC. A leap second is taken for the end of the one before it.
+/// Parses a time like `2030-01-31T12:00:00.5+01:00` into milliseconds since 1970, if it lies in the years 0 to 9999 by UTC. A leap
+/// second is read as the end of the second before it.
 pub fn time(text: &str) -> Option<i64> {
     let (date, rest) = text.split_at_checked(10)?;
     let (clock, rest) = rest.strip_prefix(['T', 't'])?.split_at_checked(8)?;
@@ -42,7 +42,7 @@ pub fn time(text: &str) -> Option<i64> {
     Some(minutes * 60_000 + within).filter(|time| is_time && years.contains(time))
 }
 
-/// Reads numbers where the pattern has `#`, of which each has its digits. All else stands there as it is.
+/// Parses the numbers at the `#`s of a pattern, one digit for each. All other characters must be those of the pattern.
 fn numbers(text: &str, pattern: &str) -> Option<Vec<i64>> {
     let fits = |(byte, sign): (u8, u8)| if sign == b'#' { byte.is_ascii_digit() } else { byte == sign };
     let is_written = text.len() == pattern.len() && text.bytes().zip(pattern.bytes()).all(fits);
@@ -54,7 +54,7 @@ fn minutes(offset: &str) -> Option<i64> {
     (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
 }
 
-/// Tells whether a minute, counted from 1970, is the last of a month by UTC.
+/// Returns whether a minute, counted from 1970, is the last of a month by UTC.
 fn is_last_of_a_month(minutes: i64) -> bool {
     let next = (minutes + 1).div_euclid(24 * 60);
     let first_of_a_month = |year: i64| {
@@ -67,7 +67,7 @@ fn is_last_of_a_month(minutes: i64) -> bool {
 }
 
 fn days_before(year: i64) -> i64 {
-    // There were as many leap days as these rules make.
+    // The rules of leap years apply to all years before as well.
     let leaps = |year: i64| year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
     year * 365 + leaps(year - 1)
 }

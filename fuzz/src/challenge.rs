@@ -1,4 +1,4 @@
-//! One challenge, taken apart (RFC 9110 §11.2, §11.3, §5.6).
+//! Parses one challenge (RFC 9110 §11.2, §11.3, §5.6).
 
 /// A challenge: its scheme and its parameters, names in lower case, in order.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Param {
 }
 
 impl Challenge {
-    /// Returns the value of a parameter that is written as a quoted string.
+    /// Returns the value of a parameter written as a quoted string.
     pub fn quoted(&self, name: &str) -> Option<&str> {
         match self.params.iter().find(|(found, _)| found == name)? {
             (_, Param::Quoted(value)) => Some(value),
@@ -24,8 +24,8 @@ impl Challenge {
     }
 }
 
-/// Reads `auth-scheme 1*SP auth-param *( OWS "," OWS auth-param )`, and nothing behind it: neither another challenge nor a
-/// parameter that was there before.
+/// Parses `auth-scheme 1*SP auth-param *( OWS "," OWS auth-param )` up to the end of the line. Refuses a second challenge and a repeated
+/// parameter.
 pub fn parse(line: &[u8]) -> Option<Challenge> {
     let (scheme, rest) = token(line)?;
     let mut rest = rest.strip_prefix(b" ")?.trim_ascii_start();
@@ -58,7 +58,7 @@ fn value(text: &[u8]) -> Option<(Param, &[u8])> {
             [plain, more @ ..] => (plain, more),
             [] => return None,
         };
-        // Bytes above ASCII have no agreed meaning there.
+        // Bytes beyond ASCII have no defined meaning.
         if !matches!(byte, b'\t' | b' '..=b'~') {
             return None;
         }
@@ -81,12 +81,12 @@ fn blank(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Tries the parser. One that took everything would find nothing.
+/// Tests the parser: a lenient one would find nothing.
 ///
 /// # Panics
 ///
-/// When it takes what is not one challenge, or misreads one.
-pub fn try_the_parser() {
+/// Panics if it accepts a line that is not one challenge, or misreads one.
+pub fn test_parser() {
     let challenge = parse(br#"Basic realm="a \"b\\", Charset = UTF-8"#).expect("one challenge");
     assert_eq!(challenge.quoted("realm"), Some(r#"a "b\"#));
     assert_eq!(challenge.params[1], ("charset".to_owned(), Param::Token("UTF-8".to_owned())));

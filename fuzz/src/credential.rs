@@ -2,27 +2,27 @@
 
 use crate::base64;
 
-/// The longest text that may be a credential.
+/// The length of the longest credential.
 const LONGEST: usize = 512;
 
-/// The symbols to which `token68` owes its name.
+/// The symbols of `token68`.
 const TOKEN68: &[u8; 68] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/";
 
-/// What a well-formed credential says: who, unless it has no place for that, and the key.
+/// A well-formed credential: the user, for schemes with one, and the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pair {
     pub user: Option<String>,
     pub secret: Vec<u8>,
 }
 
-/// Returns the scheme in lower case, and what follows the spaces behind it.
+/// Returns the scheme in lower case, and the rest after the following spaces.
 pub fn split(value: &[u8]) -> (Vec<u8>, &[u8]) {
     let value = trim(value);
     let token = |byte: &&u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     let (scheme, mut rest) = value.split_at(value.iter().take_while(token).count());
     let scheme = scheme.to_ascii_lowercase();
     if !rest.starts_with(b" ") {
-        // Nothing is a credential that no space leads on to.
+        // A credential is separated by spaces alone.
         return (scheme, b"");
     }
     while let Some(shorter) = rest.strip_prefix(b" ") {
@@ -31,14 +31,14 @@ pub fn split(value: &[u8]) -> (Vec<u8>, &[u8]) {
     (scheme, rest)
 }
 
-/// Reads what follows `Bearer`.
+/// Parses the rest of `Bearer`.
 pub fn bearer(rest: &[u8]) -> Option<Pair> {
     let symbols = rest.iter().take_while(|byte| TOKEN68.contains(byte)).count();
     let padding_only = rest[symbols..].iter().all(|&byte| byte == b'=');
     (symbols > 0 && padding_only && rest.len() <= LONGEST).then(|| Pair { user: None, secret: rest.to_vec() })
 }
 
-/// Reads what follows `Basic`.
+/// Parses the rest of `Basic`.
 pub fn basic(rest: &[u8]) -> Option<Pair> {
     if rest.len() > LONGEST {
         return None;
@@ -46,7 +46,7 @@ pub fn basic(rest: &[u8]) -> Option<Pair> {
     pair(&base64::decode(rest)?)
 }
 
-/// Reads the bytes that a Basic credential encodes.
+/// Parses the decoded bytes of a Basic credential.
 pub fn pair(bytes: &[u8]) -> Option<Pair> {
     let text = String::from_utf8(bytes.to_vec()).ok().or_else(|| latin1(bytes))?;
     let colon = text.find(':')?;
@@ -55,13 +55,13 @@ pub fn pair(bytes: &[u8]) -> Option<Pair> {
     (!has_control && !secret.is_empty()).then_some(Pair { user: Some(user), secret })
 }
 
-/// Reads what is not UTF-8 as Latin-1, of which the control characters (ISO 8859-1 leaves them to ISO 6429) are no text.
+/// Decodes bytes that are not UTF-8 as Latin-1, without its control characters (which ISO 8859-1 leaves to ISO 6429).
 fn latin1(bytes: &[u8]) -> Option<String> {
     let text: String = bytes.iter().map(|&byte| char::from(byte)).collect();
     (!text.chars().any(|c| ('\u{80}'..'\u{a0}').contains(&c))).then_some(text)
 }
 
-/// Reads the value of a header that holds nothing but a key.
+/// Parses the value of a header that holds a key alone.
 pub fn named(value: &[u8]) -> Option<Pair> {
     let value = trim(value);
     let visible = value.iter().all(|byte| (0x21..=0x7e).contains(byte) && *byte != b',');

@@ -2,14 +2,14 @@
 
 use crate::base64;
 
-/// Returns the one cursor behind an id.
+/// Returns the cursor after an id.
 pub fn encode(id: &[u8]) -> Vec<u8> {
     let standard = base64::encode(&[id, &crc32(id).to_be_bytes()].concat());
     let symbols = standard.into_iter().filter(|&symbol| symbol != b'=');
     symbols.map(|symbol| exchange(symbol, [b'+', b'/'], [b'-', b'_'])).collect()
 }
 
-/// Returns the id that a cursor leads to.
+/// Returns the id of a cursor.
 pub fn decode(cursor: &[u8]) -> Option<Vec<u8>> {
     if cursor.iter().any(|symbol| matches!(symbol, b'+' | b'/' | b'=')) {
         return None;
@@ -30,7 +30,7 @@ fn exchange(symbol: u8, these: [u8; 2], those: [u8; 2]) -> u8 {
     these.iter().position(|&this| this == symbol).map_or(symbol, |position| those[position])
 }
 
-/// CRC-32 of ISO 3309, bit by bit.
+/// Computes the CRC-32 of ISO 3309, bit by bit.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |sum, byte| {
         (0..8).fold(

@@ -1,6 +1,6 @@
-//! One small change of a text, chosen by three bytes of the input.
+//! One small change of a text, encoded in three bytes of the input.
 
-/// What to do, where, and with which byte.
+/// The operation, its position, and its byte.
 #[derive(Debug, Clone, Copy)]
 pub struct Edit {
     verb: u8,
@@ -9,8 +9,8 @@ pub struct Edit {
 }
 
 impl Edit {
-    /// Takes an edit from the front of the input: `s0x` sets the byte at a place to `x`, `i0x` inserts it, `d0x` deletes one,
-    /// `c0x` cuts the text off there, and everything else leaves the text as it is. The place is the second byte, modulo
+    /// Takes an edit from the front of the input: `s0x` sets the byte at a position to `x`, `i0x` inserts it, `d0x` deletes a byte,
+    /// `c0x` truncates the text there, and any other one leaves the text unchanged. The position is the second byte, modulo
     /// the length.
     pub fn take(data: &[u8]) -> Option<(Self, &[u8])> {
         let (&[verb, place, byte], rest) = data.split_first_chunk()?;

@@ -2,36 +2,36 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Lists and objects within each other, at most.
+/// The greatest depth of nested lists and objects.
 const DEPTH: usize = 127;
 
-/// What a JSON text says.
+/// A JSON value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Json {
     Null,
     Truth(bool),
-    /// As it is written.
+    /// As written.
     Number(String),
     Text(String),
     List(Vec<Json>),
-    /// With names that stand there twice.
+    /// Including repeated names.
     Object(Vec<(String, Json)>),
 }
 
 impl Json {
-    /// Reads a text.
+    /// Parses a text.
     pub fn read(json: &str) -> Option<Self> {
         let (value, rest) = value(blank(json), 0)?;
         blank(rest).is_empty().then_some(value)
     }
 
-    /// Returns the field of an object that counts, the last one.
+    /// Returns a field of an object. The last of a repeated name counts.
     pub fn get(&self, name: &str) -> Option<&Self> {
         let Self::Object(fields) = self else { return None };
         fields.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value)
     }
 
-    /// Tells whether no object, wherever in this, has a name twice.
+    /// Returns whether no object in this value repeats a name.
     pub fn names_each_field_once(&self) -> bool {
         match self {
             Self::List(items) => items.iter().all(Self::names_each_field_once),
@@ -58,14 +58,14 @@ impl Json {
         }
     }
 
-    /// Returns an object whose values are all strings, also those that do not count.
+    /// Returns an object whose values are all strings, including those of repeated names.
     pub fn texts(&self) -> Option<BTreeMap<String, String>> {
         let Self::Object(fields) = self else { return None };
         fields.iter().map(|(name, value)| Some((name.clone(), value.text()?.to_owned()))).collect()
     }
 }
 
-/// Reads an object whose values are all strings. Of a name that stands there twice, the last value counts.
+/// Parses an object whose values are all strings. The last value of a repeated name counts.
 pub fn texts(json: &str) -> Option<BTreeMap<String, String>> {
     Json::read(json)?.texts()
 }
@@ -115,7 +115,7 @@ fn members<T>(
     }
 }
 
-/// Reads a number that is not beyond all that can be counted.
+/// Parses a number that is finite as `f64`.
 fn number(json: &str) -> Option<(Json, &str)> {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let mut end = usize::from(json.starts_with('-'));

@@ -5,7 +5,7 @@ use tower_api_key::key::ParseKeyErrorKind;
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Says what a text is to the format with this prefix: a key, or wrong in this part first.
+/// Returns the environment of a key of the format with this prefix, or the first invalid part of a text.
 pub fn judge(prefix: &str, text: &[u8]) -> Result<Environment, ParseKeyErrorKind> {
     let start = format!("{prefix}_");
     let Some(rest) = text.strip_prefix(start.as_bytes()) else { return Err(ParseKeyErrorKind::Prefix) };
@@ -24,12 +24,12 @@ pub fn judge(prefix: &str, text: &[u8]) -> Result<Environment, ParseKeyErrorKind
     if text[body.len()..] == checksum(body) { Ok(environment) } else { Err(ParseKeyErrorKind::Checksum) }
 }
 
-/// Tells whether a text starts like a key of the format with this prefix.
+/// Returns whether a text starts like a key of the format with this prefix.
 pub fn claims(prefix: &str, text: &[u8]) -> bool {
     judge(prefix, text) != Err(ParseKeyErrorKind::Prefix)
 }
 
-/// Makes a key whose random part comes from `noise`.
+/// Creates a key whose random part comes from `noise`.
 pub fn make(prefix: &str, environment: Environment, noise: &[u8]) -> Vec<u8> {
     let random: Vec<u8> =
         noise.iter().chain([&0; 32]).take(32).map(|&byte| BASE62[usize::from(byte) % 62]).collect();
@@ -37,7 +37,7 @@ pub fn make(prefix: &str, environment: Environment, noise: &[u8]) -> Vec<u8> {
     [&body[..], &checksum(&body)].concat()
 }
 
-/// The CRC-32 of the body as six digits.
+/// Returns the CRC-32 of the body as six digits.
 fn checksum(body: &[u8]) -> [u8; 6] {
     let value = u64::from(crc32fast::hash(body));
     [5, 4, 3, 2, 1, 0].map(|place| BASE62[(value / 62_u64.pow(place) % 62) as usize])

@@ -1,7 +1,7 @@
-//! What the targets compare the crate with: its rules, written a second time from the standards and the documentation, as
-//! plainly as can be and with nothing of the crate's own code.
+//! The references of the fuzz targets: the crate's rules, implemented a second time from the standards and the documentation, as
+//! plainly as possible and without the crate's own code.
 //!
-//! A rule that stands here is slow and short. Where the two differ, one of them is wrong, and the target says so.
+//! A reference is slow and short. Where it differs from the crate, one of them is wrong, and the target fails.
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,8 @@
-//! Which days of usage are asked for.
+//! The query of usage: its days and its grouping.
 
 use crate::calendar;
 
-/// What a query says: days since 1970, and whether keys are told apart.
+/// The range in days since 1970, and whether the answer lists keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Question {
     pub from: i64,
@@ -10,7 +10,7 @@ pub struct Question {
     pub by_key: bool,
 }
 
-/// Reads the parameters `from`, `to` and `by`, or names the one that is wrong.
+/// Parses the parameters `from`, `to` and `by`, or returns the name of the invalid one.
 pub fn read([from, to, by]: [Option<&str>; 3], today: i64) -> Result<Question, &'static str> {
     let day = |text: Option<&str>, usual| text.map_or(Some(usual), calendar::day);
     let to = day(to, today).ok_or("to")?;

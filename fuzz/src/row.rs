@@ -1,4 +1,4 @@
-//! A row of the table of keys with a value of any type in each column, and the key that it says, if it says one.
+//! A row of the table of keys with a value of any type in each column, and its record if it is valid.
 
 use http::HeaderName;
 use std::time::Duration;
@@ -33,11 +33,11 @@ pub const COLUMNS: [&str; 24] = [
     "first_use_grace",
     "metadata",
     "revoked_by",
-    "readable",
+    "retrievable",
     "labels",
 ];
 
-/// What SQLite keeps. Text need not be UTF-8 there.
+/// A value of SQLite. Text may be invalid UTF-8.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     Null,
@@ -51,8 +51,8 @@ pub enum Value {
 pub struct Row([Value; 24]);
 
 impl Row {
-    /// Reads a row from lines `COLUMN KIND VALUE`, where the kind is one of `null`, `integer`, `real`, `text`, `blob`, `hextext`
-    /// and `hexblob`. Other lines are left out. Columns without a line are those of a plain key.
+    /// Parses a row from lines `COLUMN KIND VALUE`, where the kind is one of `null`, `integer`, `real`, `text`, `blob`, `hextext`
+    /// and `hexblob`. Other lines are ignored. Columns without a line have the values of a plain key.
     pub fn parse(data: &[u8]) -> Self {
         let mut row = Self::plain();
         for line in data.split(|&byte| byte == b'\n') {
@@ -85,7 +85,7 @@ impl Row {
         &self.0
     }
 
-    /// Returns the digest by which the row is found, if it is one.
+    /// Returns the digest to look the row up by, if it is valid.
     pub fn digest(&self) -> Option<[u8; 32]> {
         match self.at("digest") {
             Value::Blob(bytes) => bytes.as_slice().try_into().ok(),
@@ -93,15 +93,15 @@ impl Row {
         }
     }
 
-    /// Returns the id by which the row is found, if it is one.
+    /// Returns the id to look the row up by, if it is valid.
     pub fn id(&self) -> Option<KeyId> {
         id(self.text("id")?)
     }
 
-    /// Returns the record that the row says, if all of it is as the store writes it.
-    pub fn meaning(&self) -> Option<Record> {
+    /// Returns the record of the row, if all columns are as the store writes them.
+    pub fn record(&self) -> Option<Record> {
         let digest = match self.at("digest") {
-            // A text that was put there is found by the id of its row alone, and is as good as bytes.
+            // A digest stored as text is found by the row's id alone, and read like bytes.
             Value::Blob(bytes) | Value::Text(bytes) => bytes.as_slice().try_into().ok()?,
             _ => return None,
         };
@@ -130,7 +130,7 @@ impl Row {
         };
         record.rotated_from = self.link("rotated_from")?;
         record.rotated_to = self.link("rotated_to")?;
-        record.readable = self.optional("readable")?.map(RetrievableKey::new);
+        record.retrievable = self.optional("retrievable")?.map(RetrievableKey::new);
         record.last_used_at = self.time("last_used_at")?;
         record.first_use_grace = match self.at("first_use_grace") {
             Value::Null => None,
@@ -192,7 +192,7 @@ fn read(kind: &[u8], value: &[u8]) -> Option<Value> {
     match kind {
         b"null" => Some(Value::Null),
         b"integer" => text()?.parse().ok().map(Value::Integer),
-        // SQLite takes what is no number for nothing.
+        // SQLite stores a NaN as NULL.
         b"real" => {
             text()?.parse().ok().map(|real: f64| if real.is_nan() { Value::Null } else { Value::Real(real) })
         }

@@ -1,4 +1,4 @@
-//! Which credential a request presents, counted line by line.
+//! The credential that a request presents, found line by line.
 
 use tower_api_key::credential::{Scheme, Source};
 use tower_api_key::key::KeyFormat;
@@ -6,13 +6,13 @@ use tower_api_key::key::KeyFormat;
 use crate::credential::{self, Pair};
 use crate::key;
 
-/// A place where credentials are looked for, and what is accepted there.
+/// A source of credentials, with the keys that it accepts.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
     pub at: At,
     /// The prefixes of the formats.
     pub formats: &'static [&'static str],
-    /// Whether keys of no format are accepted beside those of the formats.
+    /// Whether keys of no format are accepted in addition to those of the formats.
     pub foreign: bool,
     pub empty_user: bool,
 }
@@ -24,7 +24,7 @@ pub enum At {
     Header(&'static str),
 }
 
-/// What a request presents. Numbers are positions among the places.
+/// The credential of a request. Numbers are positions among the places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Presented {
     Nothing,
@@ -37,12 +37,12 @@ pub enum Presented {
 pub type Line = (String, Vec<u8>);
 
 impl Place {
-    /// A place that accepts keys of any text.
+    /// Creates a place that accepts keys of any text.
     pub const fn any(at: At) -> Self {
         Self { at, formats: &[], foreign: true, empty_user: false }
     }
 
-    /// Returns the crate's own description of the place.
+    /// Returns the crate's source for the place.
     pub fn source(&self) -> Source {
         let mut source = match self.at {
             At::Bearer => Source::bearer(),
@@ -60,7 +60,7 @@ impl Place {
         if self.empty_user { source.empty_user() } else { source }
     }
 
-    /// Tells whether the scheme is that of this place.
+    /// Returns whether the scheme is that of this place.
     pub fn has_scheme(&self, scheme: &Scheme) -> bool {
         match (self.at, scheme) {
             (At::Bearer, Scheme::Bearer) | (At::Basic, Scheme::Basic) => true,
@@ -77,7 +77,7 @@ impl Place {
     }
 }
 
-/// Says what the lines present.
+/// Returns the credential that the lines present.
 pub fn presented(places: &[Place], lines: &[Line]) -> Presented {
     let mut found = Vec::new();
     for (name, value) in lines {
@@ -98,7 +98,7 @@ pub fn presented(places: &[Place], lines: &[Line]) -> Presented {
     let reads_authorization = places.iter().any(|place| matches!(place.at, At::Bearer | At::Basic));
     let authorizations = lines.iter().filter(|(name, _)| name == "authorization").count();
     match &found[..] {
-        // `Authorization` is a single field (RFC 9110 §5.3), whatever its lines say.
+        // `Authorization` is a single field (RFC 9110 §5.3), so a second line makes it ambiguous.
         _ if reads_authorization && authorizations > 1 => Presented::Several,
         [] => Presented::Nothing,
         [(position, Some(pair))] if places[*position].accepts(pair) => {
