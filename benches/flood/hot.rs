@@ -1,4 +1,4 @@
-//! The good key, at a steady pace.
+//! The client with a valid key, at a steady pace.
 
 use std::hint::spin_loop;
 use std::time::{Duration, Instant};
@@ -13,26 +13,26 @@ use tower_api_key_benches::statistics::quantile;
 /// Time between two requests.
 const PACE: Duration = Duration::from_micros(100);
 
-/// Requests between two looks at the memory.
+/// Requests between two readings of the memory.
 const LOOK_EVERY: usize = 500;
 
-/// Someone who has a good key and asks ten thousand times a second.
+/// A client with a valid key that sends ten thousand requests a second.
 pub(crate) struct Hot<S> {
     stack: S,
     requests: Requests,
-    /// Nanoseconds of each request. It has grown to its full size before the memory is first looked at.
+    /// Nanoseconds of each request. Allocated in full before the memory is first read.
     latencies: Vec<f64>,
 }
 
-/// How long requests took, in nanoseconds.
+/// Latencies of requests, in nanoseconds.
 pub(crate) struct Latencies {
     pub(crate) median: f64,
-    /// One in a thousand took longer.
+    /// The 99.9th percentile.
     pub(crate) high: f64,
 }
 
 impl<S: Stack<Body>> Hot<S> {
-    /// Asks once, so that the key is known.
+    /// Creates the client, and sends one request, so that the key is cached.
     pub(crate) fn new(mut stack: S, texts: &[String], seconds: f64) -> Self {
         let requests = Requests::bearer(texts, Order::InTurn);
         warm(&mut stack, &requests, StatusCode::OK);
@@ -40,8 +40,8 @@ impl<S: Stack<Body>> Hot<S> {
         Self { stack, requests, latencies: vec![1.0; most] }
     }
 
-    /// Asks for a while, and calls `look` now and then. Panics if the answer is not there at once.
-    pub(crate) fn ask(&mut self, length: Duration, mut look: impl FnMut()) -> Latencies {
+    /// Sends requests for a while, and calls `look` regularly. Panics unless each answer is ready at once.
+    pub(crate) fn ask(&mut self, length: Duration, mut sample: impl FnMut()) -> Latencies {
         self.latencies.clear();
         let end = Instant::now() + length;
         let mut due = Instant::now();
@@ -56,12 +56,12 @@ impl<S: Stack<Body>> Hot<S> {
             assert_eq!(response.status(), StatusCode::OK);
             self.latencies.push(took.as_nanos() as f64);
             if self.latencies.len().is_multiple_of(LOOK_EVERY) {
-                look();
+                sample();
             }
-            // Who was kept waiting by the machine does not catch up.
+            // A request that the machine has delayed does not delay the next ones further.
             due = (due + PACE).max(Instant::now());
         }
-        look();
+        sample();
         let quantile = |part| quantile(self.latencies.iter().copied(), part);
         Latencies { median: quantile(0.5), high: quantile(0.999) }
     }

@@ -1,16 +1,15 @@
-//! One good key among as many bad ones as the machine can make.
+//! One valid key during a flood of unknown and malformed keys.
 //!
-//! `cargo bench --manifest-path benches/Cargo.toml --bench flood`; `FLOOD_SECONDS` says how long
-//! each phase takes in all, 30 if it is not set.
-//! It fails if the good key was read again, was not admitted, or if the flood fills the memory. What the flood does to
-//! the time of a request is printed and no reason to fail, as on a busy machine it says more of the machine.
+//! `cargo bench --manifest-path benches/Cargo.toml --bench flood`; `FLOOD_SECONDS` sets the duration of each phase, 30 by default.
+//! It fails if the valid key was read again, was not admitted, or if the flood fills the memory. The effect of the flood on
+//! latencies is printed but no reason to fail, as it depends mostly on the machine's other load.
 
-#![allow(clippy::print_stdout, reason = "it talks to whoever started it")]
-#![allow(clippy::unwrap_used, reason = "a bench that cannot go on should stop")]
+#![allow(clippy::print_stdout, reason = "it prints to the terminal")]
+#![allow(clippy::unwrap_used, reason = "a bench that cannot continue should stop")]
 
 mod hot;
 mod memory;
-mod strangers;
+mod unknown;
 
 use std::env;
 use std::process::ExitCode;
@@ -20,7 +19,6 @@ use std::time::Duration;
 
 use hot::{Hot, Latencies};
 use memory::Memory;
-use strangers::{Answers, Kind};
 use tower::Layer;
 use tower_api_key::AuthenticateLayer;
 use tower_api_key_benches::counting::Counting;
@@ -29,32 +27,33 @@ use tower_api_key_benches::keys;
 use tower_api_key_benches::markdown::{self, thousands};
 use tower_api_key_benches::stacks::{Body, Stack, inner, layer};
 use tower_api_key_benches::statistics::median;
+use unknown::{Answers, Kind};
 
-/// A part of the run.
+/// A phase of the run.
 struct Phase {
-    says: &'static str,
+    name: &'static str,
     threads: usize,
     kind: Kind,
 }
 
-/// By how much the median of the good key may grow while there is a processor for each thread.
+/// The allowed growth of the valid key's median while each thread has a processor.
 const GROWTH: f64 = 1.25;
 
-/// The phases take turns so often, and are compared within a round: machines are faster at one time than at another.
+/// The number of rounds. Phases alternate and are compared within a round, as the speed of a machine varies.
 const ROUNDS: u32 = 15;
 
 /// The phase without a flood.
 const QUIET: usize = 0;
 
-/// The phase that says what it costs a thread that others have work to do as well.
+/// The phase that measures the cost of a busy second thread alone.
 const CONTROL: usize = 1;
 
-/// What was seen of a phase.
+/// The measurements of a phase.
 #[derive(Default)]
-struct Seen {
+struct Measurements {
     medians: Vec<f64>,
     high: Vec<f64>,
-    /// The median as a part of those of the first two phases in the same round.
+    /// The median relative to those of the first two phases in the same round.
     of_quiet: Vec<f64>,
     of_control: Vec<f64>,
     answers: Vec<Answers>,
@@ -64,11 +63,11 @@ fn main() -> ExitCode {
     let seconds: f64 = env::var("FLOOD_SECONDS").map_or(30.0, |seconds| seconds.parse().unwrap());
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let phases = [
-        Phase { says: "quiet", threads: 0, kind: Kind::OnlyMade },
-        Phase { says: "control: strangers are made, and not sent", threads: 1, kind: Kind::OnlyMade },
-        Phase { says: "good checksums", threads: 1, kind: Kind::GoodChecksum },
-        Phase { says: "bad checksums", threads: 1, kind: Kind::BadChecksum },
-        Phase { says: "good checksums, too few processors", threads: processors, kind: Kind::GoodChecksum },
+        Phase { name: "quiet", threads: 0, kind: Kind::OnlyMade },
+        Phase { name: "control: unknown keys are made, and not sent", threads: 1, kind: Kind::OnlyMade },
+        Phase { name: "good checksums", threads: 1, kind: Kind::GoodChecksum },
+        Phase { name: "bad checksums", threads: 1, kind: Kind::BadChecksum },
+        Phase { name: "good checksums, too few processors", threads: processors, kind: Kind::GoodChecksum },
     ];
 
     let texts = keys::texts(1);
@@ -76,14 +75,14 @@ fn main() -> ExitCode {
     let store = Counting::new(store, keys::record(0, &texts[0]).digest);
     let authenticator = layer::builder(store.clone()).build().unwrap();
     let stack = AuthenticateLayer::new(authenticator).layer(inner::<Body>());
-    // So that a read of the good key is told as such, rather than that there is no runtime to read it on.
+    // Without a runtime, a lookup of the valid key would panic before it is counted.
     let runtime = runtime();
     let _entered = runtime.enter();
     let mut hot = Hot::new(stack.clone(), &texts, seconds);
     let mut memory = Memory::before();
 
     let length = Duration::from_secs_f64(seconds) / ROUNDS;
-    let mut seen: Vec<Seen> = phases.iter().map(|_| Seen::default()).collect();
+    let mut seen: Vec<Measurements> = phases.iter().map(|_| Measurements::default()).collect();
     for _ in 0..ROUNDS {
         for (phase, seen) in phases.iter().zip(&mut seen) {
             let (latencies, answers) = run(phase, length, &stack, &mut hot, &mut memory);
@@ -104,7 +103,7 @@ fn main() -> ExitCode {
         let answers: Answers = seen.answers.into_iter().sum();
         let of_control = median(seen.of_control);
         lines.push([
-            phase.says.to_owned(),
+            phase.name.to_owned(),
             phase.threads.to_string(),
             thousands(answers.all() as f64 / (length * ROUNDS).as_secs_f64()),
             thousands(answers.unavailable as f64),
@@ -114,14 +113,14 @@ fn main() -> ExitCode {
             format!("{of_control:.2}"),
         ]);
         if phase.threads == 1 && of_control > GROWTH {
-            println!("The median grew by more than a quarter: {}.\n", phase.says);
+            println!("The median grew by more than a quarter: {}.\n", phase.name);
         }
     }
 
     let heads = [
         "phase",
         "flooding threads",
-        "strangers a second",
+        "unknown keys a second",
         "503s",
         "good key, median ns",
         "99.9 %",
@@ -134,7 +133,7 @@ fn main() -> ExitCode {
     if store.reads() == 1 && memory.is_within_bound() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Asks with the good key, here, while other threads ask with bad ones.
+/// Sends requests with the valid key on this thread, while other threads flood.
 fn run(
     phase: &Phase,
     length: Duration,
@@ -149,17 +148,17 @@ fn run(
         let flood = |_| {
             let (stack, over) = (stack.clone(), &over);
             let number = FLOODS.fetch_add(1, Ordering::Relaxed);
-            scope.spawn(move || strangers::flood(stack, phase.kind, number, over))
+            scope.spawn(move || unknown::flood(stack, phase.kind, number, over))
         };
         let floods: Vec<_> = (0..phase.threads).map(flood).collect();
-        let latencies = hot.ask(length, || memory.look());
+        let latencies = hot.ask(length, || memory.sample());
         drop(end);
         let answers = floods.into_iter().map(|flood| flood.join().unwrap()).sum();
         (latencies, answers)
     })
 }
 
-/// Ends the flood when it is dropped: also when the good key is not admitted, which panics.
+/// Ends the flood when it is dropped, also by a panic because the valid key was not admitted.
 struct End<'a>(&'a AtomicBool);
 
 impl Drop for End<'_> {

@@ -1,34 +1,34 @@
-//! What the flood may take of the memory.
+//! The memory that the flood may use.
 
 use std::fmt;
 
-/// Bytes that the flood may take: what the limits of the cache come to, generously, and something for the allocator.
+/// The bytes that the flood may use: a generous estimate of the cache's limits, and overhead of the allocator.
 const BOUND: u64 = UNKNOWN_KEYS * 512 + PENDING * 8_192 + (16 << 20);
 
-/// How many unknown keys are remembered, by default.
+/// The default capacity of the negative cache.
 const UNKNOWN_KEYS: u64 = 10_000;
 
-/// How many lookups may run or wait, by default.
+/// The default limit of running and waiting lookups.
 const PENDING: u64 = 64 * 16;
 
-/// Bytes of this process in the machine's memory.
+/// The resident memory of this process, in bytes.
 pub(crate) struct Memory {
     before: u64,
     most: u64,
 }
 
 impl Memory {
-    /// Looks for the first time.
+    /// Reads the memory for the first time.
     pub(crate) fn before() -> Self {
         Self { before: resident(), most: 0 }
     }
 
-    /// Looks again.
-    pub(crate) fn look(&mut self) {
+    /// Reads the memory again.
+    pub(crate) fn sample(&mut self) {
         self.most = self.most.max(resident());
     }
 
-    /// Tells whether it never took more than it may.
+    /// Returns whether it never exceeded the bound.
     pub(crate) fn is_within_bound(&self) -> bool {
         self.most > 0 && self.most < self.before + BOUND
     }

@@ -1,4 +1,4 @@
-//! Clients with good keys, at a steady pace.
+//! Clients with valid keys, at a steady pace.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::service::Service;
 /// Time between two requests.
 const PACE: Duration = Duration::from_millis(5);
 
-/// How long admissions took, in microseconds, and how many requests were not admitted.
+/// The durations of admissions, in microseconds, and the number of requests that were not admitted.
 #[derive(Default)]
 pub(crate) struct Admitted {
     pub(crate) cached: Vec<f64>,
@@ -22,8 +22,11 @@ pub(crate) struct Admitted {
     pub(crate) refused: usize,
 }
 
-/// Asks for a while, in turn with one of the keys that are cached and with a key that was not presented before.
-pub(crate) async fn ask<S: KeyStore + UsageStore + Clone>(service: &Service<S>, length: Duration) -> Admitted {
+/// Sends requests for a while, alternately with a cached key and with a key that was not presented before.
+pub(crate) async fn ask<S: KeyStore + UsageStore + Clone>(
+    service: &Service<S>,
+    length: Duration,
+) -> Admitted {
     let app = service.app().await;
     for key in &service.cached {
         assert_eq!(app.clone().oneshot(request(key)).await.unwrap().status(), StatusCode::OK);
@@ -35,7 +38,7 @@ pub(crate) async fn ask<S: KeyStore + UsageStore + Clone>(service: &Service<S>, 
         ticks.tick().await;
         let is_cached = number.is_multiple_of(2);
         let keys = if is_cached { &service.cached } else { &service.uncached };
-        // Once per phase, so that no key is cached by the time that it is presented.
+        // Each uncached key is presented once per phase.
         let key = if is_cached { keys.get(number / 2 % keys.len()) } else { keys.get(number / 2) };
         let (app, request) = (app.clone(), request(key.unwrap()));
         requests.spawn(async move {

@@ -1,4 +1,4 @@
-//! What tenants, strangers and managers do.
+//! The loads: requests and changes of a tenant, other clients and managers.
 
 use std::fmt;
 use std::future::Future;
@@ -12,10 +12,10 @@ use http_body_util::BodyExt;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tower::ServiceExt;
+use tower_api_key::Owner;
 use tower_api_key::backend::{KeyFilter, KeyStore, UsageStore};
 use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::manage::{KeyManager, NewKey, Wait};
-use tower_api_key::Owner;
 
 use crate::Size;
 use crate::service::{Service, TENANT};
@@ -24,25 +24,25 @@ use crate::service::{Service, TENANT};
 pub(crate) const MANY: &str = "many";
 pub(crate) const ENDED: &str = "ended";
 
-/// Access to the tables beside the store, as another process has it.
+/// Direct access to the tables, as another process has it.
 pub(crate) trait Database: Sync {
     type Store: KeyStore + UsageStore + Clone;
 
     const IS_FILE: bool;
 
-    /// Adds keys of an organization, of which all end at that time, in milliseconds, if they do.
+    /// Adds keys of an organization, with an optional expiry in milliseconds.
     fn add_keys(&self, owner: &str, number: usize, end: Option<i64>) -> impl Future<Output = ()> + Send;
     /// Adds usage of the tenant's keys.
     fn add_usage(&self, rows: usize) -> impl Future<Output = ()> + Send;
-    /// Keeps others from writing to a file.
+    /// Locks a file against writes of others.
     fn lock(&self, length: Duration) -> impl Future<Output = ()> + Send + 'static;
-    /// Lists a node that does not acknowledge anything.
+    /// Lists a node that acknowledges nothing.
     fn add_silent_node(&self) -> impl Future<Output = ()> + Send;
     /// Returns a store with connections of its own.
     fn another_store(&self) -> impl Future<Output = Self::Store> + Send;
 }
 
-/// A load: how much there is of what, and how many ask at a time.
+/// A load, with its size and its concurrency.
 pub(crate) enum Load {
     None,
     Usage { rows: usize, at_a_time: usize },
@@ -73,7 +73,7 @@ impl fmt::Display for Load {
     }
 }
 
-/// A load that runs until it is told to end.
+/// A load that runs until it is ended.
 pub(crate) struct Running {
     tasks: JoinSet<()>,
     is_over: Arc<AtomicBool>,
@@ -85,7 +85,7 @@ impl Running {
         self.tasks.join_all().await;
     }
 
-    /// Does something again and again, some at a time.
+    /// Repeats an operation, with `at_a_time` concurrent tasks.
     fn repeat<F: Future<Output = ()> + Send>(
         &mut self,
         at_a_time: usize,
@@ -107,7 +107,7 @@ impl Running {
             let manager = manager.clone();
             async move {
                 if manager.create(NewKey::new(Owner::organization(TENANT))).await.is_err() {
-                    // A client is told to come back after a second.
+                    // Well before the second after which clients are asked to retry.
                     sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -141,7 +141,7 @@ impl Load {
         }
     }
 
-    /// Starts the load on a service, after what it is about was put into the database.
+    /// Prepares the database, and starts the load on a service.
     pub(crate) async fn start<S, D>(&self, service: &Service<S>, database: &D, size: Size) -> Running
     where
         S: KeyStore + UsageStore + Clone,
@@ -196,7 +196,7 @@ impl Load {
     }
 }
 
-/// Has the tenant ask for something again and again.
+/// Repeats a request of the tenant.
 async fn get<S: KeyStore + UsageStore + Clone>(
     running: &mut Running,
     service: &Service<S>,

@@ -1,14 +1,14 @@
-//! Good keys beside what a tenant, a stranger or a manager does to the same database.
+//! Valid keys beside the load of a tenant, other clients or a manager on the same database.
 //!
 //! `cargo bench --manifest-path benches/Cargo.toml --bench isolation`; with PostgreSQL as well if `TEST_POSTGRES_URL` names a server, as
 //! `.ci/postgres` does for a command. `ISOLATION=short` makes the loads a tenth as large and the phases two seconds long.
 //!
-//! Each load runs beside 200 requests a second, half of them with keys that are cached and half with keys that are not: once on the
-//! database of these keys, and once on another one of the same machine. It fails if a good key was not admitted. How much longer an
-//! admission takes is printed and no reason to fail, as on a busy machine it says more of the machine.
+//! Each load runs beside 200 requests a second, half of them with cached keys: once on the database of these keys, and once on
+//! another one of the same machine. It fails if a valid key was not admitted. The longer durations of admissions are printed but no
+//! reason to fail, as they depend mostly on the machine's other load.
 
-#![allow(clippy::print_stdout, reason = "it talks to the operator who started it")]
-#![allow(clippy::unwrap_used, reason = "a bench that cannot go on should stop")]
+#![allow(clippy::print_stdout, reason = "it prints to the terminal")]
+#![allow(clippy::unwrap_used, reason = "a bench that cannot continue should stop")]
 
 mod clients;
 mod loads;
@@ -29,10 +29,10 @@ use clients::Admitted;
 use loads::{Database, Load};
 use service::Service;
 
-/// How large the loads are.
+/// The size of the loads.
 #[derive(Clone, Copy)]
 struct Size {
-    /// The part of the whole number of rows.
+    /// The fraction of the full number of rows.
     part: f64,
     phase: Duration,
 }
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
         refused += measure("SQLite", files, size, &mut lines).await;
         match postgres::open().await {
             Some(databases) => refused += measure("PostgreSQL", databases, size, &mut lines).await,
-            None => println!("PostgreSQL is left out: TEST_POSTGRES_URL is not set.\n"),
+            None => println!("PostgreSQL is skipped: TEST_POSTGRES_URL is not set.\n"),
         }
     });
     let heads = [
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
     if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs all loads on the first and on the second database, and returns how many good keys were not admitted.
+/// Runs all loads on the first and on the second database, and returns the number of requests that were not admitted.
 async fn measure<S, D>(
     store: &str,
     [here, there]: [(Service<S>, D); 2],
@@ -110,7 +110,7 @@ where
     refused
 }
 
-/// Asks with good keys while a load runs.
+/// Sends requests with valid keys while a load runs.
 async fn phase<S, D>(
     load: &Load,
     good: &Service<S>,

@@ -17,14 +17,17 @@ pub(crate) struct Database {
     options: PgConnectOptions,
 }
 
-/// Opens two services over databases of their own, unless no server was named.
+/// Opens two services over databases of their own, or returns `None` without a server.
 pub(crate) async fn open() -> Option<[(Service<PostgresStore>, Database); 2]> {
     let url = env::var("TEST_POSTGRES_URL").ok()?;
     let options = PgConnectOptions::from_str(&url).unwrap();
-    Some([one(&options, "tower_api_key_here").await, one(&options, "tower_api_key_elsewhere").await])
+    Some([
+        open_one(&options, "tower_api_key_here").await,
+        open_one(&options, "tower_api_key_elsewhere").await,
+    ])
 }
 
-async fn one(server: &PgConnectOptions, name: &str) -> (Service<PostgresStore>, Database) {
+async fn open_one(server: &PgConnectOptions, name: &str) -> (Service<PostgresStore>, Database) {
     let mut connection = PgConnection::connect_with(server).await.unwrap();
     for statement in ["DROP DATABASE IF EXISTS", "CREATE DATABASE"] {
         let statement = format!("{statement} {name}");

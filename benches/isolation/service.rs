@@ -6,10 +6,10 @@ use tower_api_key::backend::{KeyStore, UsageStore};
 use tower_api_key::manage::{KeyManager, ManageSettings, NewKey, routes};
 use tower_api_key::{AuthenticateLayer, Authenticator, KeyFormat, Owner, Requirement, Scopes};
 
-/// The tenant that makes the load.
+/// The tenant that causes the load.
 pub(crate) const TENANT: &str = "tenant";
 
-/// Good keys of others: those that are cached, and those that are presented once in a phase.
+/// Keys of another organization: cached ones, and ones that are presented once in a phase.
 const KEYS: (usize, usize) = (50, 900);
 
 pub(crate) struct Service<S> {

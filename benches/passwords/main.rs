@@ -1,11 +1,11 @@
-//! A wrong password: what it takes for a person, and for an e-mail that no person has.
+//! The cost of a wrong password, for an existing user and for an unknown e-mail.
 //!
-//! `cargo bench --manifest-path benches/Cargo.toml --features password --bench passwords`; `PASSWORD_ROUNDS` says how many attempts of each
-//! kind, 200 if it is not set. It fails if the counts of reads or hashes differ. Times are printed and no reason to fail, as on a busy
-//! machine they say more of the machine.
+//! `cargo bench --manifest-path benches/Cargo.toml --features password --bench passwords`; `PASSWORD_ROUNDS` sets the number of attempts
+//! of each kind, 200 by default. It fails if the counts of reads or hashes differ. Times are printed but no reason to fail, as they depend
+//! mostly on the machine's other load.
 
-#![allow(clippy::print_stdout, reason = "it talks to the operator who started it")]
-#![allow(clippy::unwrap_used, reason = "a bench that cannot go on should stop")]
+#![allow(clippy::print_stdout, reason = "it prints to the terminal")]
+#![allow(clippy::unwrap_used, reason = "a bench that cannot continue should stop")]
 
 use std::env;
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ use tower_api_key::{Authenticator, Reason, Source, SqliteStore};
 use tower_api_key_benches::markdown::{self, thousands};
 use tower_api_key_benches::statistics::median;
 
-/// What is presented in turn, and whether the store answers.
+/// The attempts in order, with the behaviour of the store.
 const ATTEMPTS: [(&str, Behaviour); 4] = [
     ("first", Behaviour::Behave),
     ("the same again", Behaviour::Behave),
@@ -34,12 +34,12 @@ const ATTEMPTS: [(&str, Behaviour); 4] = [
 const TARGETS: [(&str, &str); 3] = [
     ("a person", "ann@example.com"),
     ("a person without a password", "bob@example.com"),
-    ("an e-mail that no person has", "nobody@example.com"),
+    ("an e-mail that no person has", "missing@example.com"),
 ];
 
-/// What was seen of attempts of one kind.
+/// The measurements of attempts of one kind.
 #[derive(Default)]
-struct Seen {
+struct Measurements {
     micros: Vec<f64>,
     reads: u64,
     hashes: u64,
@@ -64,13 +64,13 @@ fn main() -> ExitCode {
         }
     }
     markdown::print(["wrong password", "presented for", "median us", "reads", "hashes", "503s"], 2, &lines);
-    let counts = |seen: &Seen| (seen.reads, seen.hashes, seen.unavailable);
+    let counts = |seen: &Measurements| (seen.reads, seen.hashes, seen.unavailable);
     let is_equal =
-        |of_targets: &[Seen; 3]| of_targets.iter().all(|seen| counts(seen) == counts(&of_targets[0]));
+        |of_targets: &[Measurements; 3]| of_targets.iter().all(|seen| counts(seen) == counts(&of_targets[0]));
     if seen.iter().all(is_equal) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-async fn measure(rounds: usize) -> [[Seen; 3]; 4] {
+async fn measure(rounds: usize) -> [[Measurements; 3]; 4] {
     let folder = TempDir::new().unwrap();
     let store =
         SqliteStore::open(&format!("sqlite:{}", folder.path().join("keys.db").display())).await.unwrap();
@@ -82,18 +82,18 @@ async fn measure(rounds: usize) -> [[Seen; 3]; 4] {
     let backend = Misbehaving::new(store);
     let authenticator =
         Authenticator::builder(backend.clone()).sources([Source::basic()]).passwords(passwords.clone());
-    // The store is asked in every outage, and what is remembered lasts longer than the attempts take.
+    // Without a circuit breaker, and with a lease longer than the attempts take.
     let authenticator = authenticator.circuit_breaker(1, Duration::ZERO).lease(Duration::from_secs(60));
     let authenticator = authenticator.build().unwrap();
     authenticator.start().await.unwrap();
 
-    let mut seen: [[Seen; 3]; 4] = Default::default();
+    let mut seen: [[Measurements; 3]; 4] = Default::default();
     for round in 0..rounds {
         for place in 0..TARGETS.len() {
-            // None of them is always the first.
+            // The targets take turns in being first.
             let target = (round + place) % TARGETS.len();
-            for (attempt, (says, behaviour)) in ATTEMPTS.iter().enumerate() {
-                let secret = if says.starts_with("another") { "other" } else { "guess" };
+            for (attempt, (name, behaviour)) in ATTEMPTS.iter().enumerate() {
+                let secret = if name.starts_with("another") { "other" } else { "guess" };
                 let headers = basic(TARGETS[target].1, &format!("{secret} {round} {target}"));
                 backend.set(*behaviour);
                 let (reads, hashes, began) = (backend.reads(), passwords.hashes(), Instant::now());

@@ -1,4 +1,4 @@
-//! The row of a key, as the stores read it: what the bare queries ask for, and take out.
+//! The columns of a key's row, for the bare queries.
 
 /// Finds a key by its digest.
 pub const FIND: &str = "SELECT id, digest, hint, name, owner_kind, owner_organization, owner_email, owner_project, environment,

@@ -1,4 +1,4 @@
-//! A store that counts how often it is asked.
+//! A store that counts lookups.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use tower_api_key::backend::Subscriber;
 use tower_api_key::digest::Digest;
 use tower_api_key::{Backend, BackendError, MemoryStore, Record};
 
-/// A store in memory that counts how often it is asked for one of its keys.
+/// A store in memory that counts the lookups of one of its keys.
 #[derive(Debug, Clone)]
 pub struct Counting {
     store: MemoryStore,
@@ -16,12 +16,12 @@ pub struct Counting {
 }
 
 impl Counting {
-    /// Counts how often `store` is asked for `watched`.
+    /// Counts the lookups of `watched` in `store`.
     pub fn new(store: MemoryStore, watched: Digest) -> Self {
         Self { store, watched, reads: Arc::default() }
     }
 
-    /// Returns how often it was asked.
+    /// Returns the number of lookups.
     pub fn reads(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Doing requests, one after the other.
+//! Runs requests, one after the other.
 
 use std::future::poll_fn;
 use std::hint::black_box;
@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::requests::Requests;
 use crate::stacks::{Body, Stack};
 
-/// Does as many requests as it is told to.
+/// Runs the given number of requests.
 pub type Run = Box<dyn FnMut(u64) + Send>;
 
 /// The runtime on which caches are warmed and misses are measured.
@@ -19,7 +19,7 @@ pub fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Warms a stack with each key, and then does requests that nobody has to wait for.
+/// Warms a stack with each key, and then runs requests whose answers are ready at once.
 pub fn at_once<S, B, R>(mut stack: S, mut requests: Requests, status: StatusCode) -> Run
 where
     S: Stack<B, R>,
@@ -34,7 +34,7 @@ where
     })
 }
 
-/// Does requests that wait for a store, on the runtime on which `stack` was made.
+/// Runs requests that wait for a store, on the runtime that `stack` was created on.
 pub fn waiting<S: Stack<Body>>(
     stack: impl Future<Output = S>,
     mut requests: Requests,
@@ -51,7 +51,7 @@ pub fn waiting<S: Stack<Body>>(
     })
 }
 
-/// Does requests where tasks can be started, though none of them gets a turn meanwhile.
+/// Runs requests within a runtime, whose tasks get no time meanwhile.
 pub fn within_a_runtime(mut run: Run) -> Run {
     let runtime = runtime();
     Box::new(move |times| {
@@ -60,7 +60,7 @@ pub fn within_a_runtime(mut run: Run) -> Run {
     })
 }
 
-/// Does requests in several threads at once, each of them as many as told.
+/// Runs requests in several threads at once, the given number in each.
 pub fn threads(mut runs: Vec<Run>) -> Run {
     Box::new(move |times| {
         let runtime = Handle::try_current().ok();
@@ -76,7 +76,7 @@ pub fn threads(mut runs: Vec<Run>) -> Run {
     })
 }
 
-/// Lets each key come once.
+/// Presents each key once.
 pub fn warm<S: Stack<B, R>, B: Default, R>(stack: &mut S, requests: &Requests, status: StatusCode) {
     runtime().block_on(async {
         for request in requests.each_once() {
@@ -90,13 +90,13 @@ async fn call<S: Stack<B, R>, B, R>(stack: &mut S, request: Request<B>) -> Respo
     stack.call(request).await.unwrap()
 }
 
-/// Does a request that nobody has to wait for.
+/// Sends a request whose answer must be ready at once.
 pub fn answer<S: Stack<B, R>, B, R>(stack: &mut S, request: Request<B>) -> Response<R> {
     let mut context = Context::from_waker(Waker::noop());
-    assert!(stack.poll_ready(&mut context).is_ready(), "expected a stack that is always ready");
+    assert!(stack.poll_ready(&mut context).is_ready(), "the stack is not ready");
     match pin!(stack.call(request)).poll(&mut context) {
         Poll::Ready(response) => response.unwrap(),
-        Poll::Pending => panic!("expected an answer at once, found a stack that waits"),
+        Poll::Pending => panic!("the answer is not ready at once"),
     }
 }
 

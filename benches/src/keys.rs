@@ -1,11 +1,11 @@
-//! Keys that are the same in every run and every process, so that figures can be repeated.
+//! Keys that are the same in every run and process, so that figures are reproducible.
 
 use tower_api_key::digest::Digester;
 use tower_api_key::{KeyFormat, KeyId, KeyStore, MemoryStore, Owner, Record, Scopes};
 
 use crate::numbers::Numbers;
 
-/// What the keys start with. A whole key has 51 characters.
+/// The prefix of the keys. A whole key has 51 characters.
 pub const PREFIX: &str = "example";
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -14,15 +14,15 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 pub const SCOPES: &str = "bill.read bill.write export.read file.read file.write member.read member.write notes.read \
                           notes.write project.read project.write report.read webhook.read webhook.write";
 
-/// Whom the keys belong to.
+/// The owner of the keys.
 pub const EMAIL: &str = "owner@example.com";
 
-/// The grammar of the keys.
+/// The format of the keys.
 pub fn format() -> KeyFormat {
     KeyFormat::new(PREFIX).unwrap()
 }
 
-/// Makes the text of a key as the crate mints it, but from `numbers`.
+/// Creates the text of a key as the crate mints it, but from `numbers`.
 pub fn text(numbers: &mut Numbers) -> String {
     let mut text = format!("{PREFIX}_live_");
     for _ in 0..4 {
@@ -33,7 +33,7 @@ pub fn text(numbers: &mut Numbers) -> String {
     text
 }
 
-/// Spoils the checksum of a key.
+/// Changes the checksum of a key.
 pub fn spoilt(mut text: String) -> String {
     let last = text.pop();
     text.push(if last == Some('0') { '1' } else { '0' });
@@ -49,13 +49,13 @@ fn push_digits(text: &mut String, mut value: u64, digits: usize) {
     text.extend(spelled[..digits].iter().copied().map(char::from));
 }
 
-/// Makes this many keys.
+/// Creates the texts of this many keys.
 pub fn texts(keys: usize) -> Vec<String> {
     let mut numbers = Numbers::new(1);
     (0..keys).map(|_| text(&mut numbers)).collect()
 }
 
-/// The record of a key, with what a store usually knows.
+/// Creates the record of a key, with typical fields.
 pub fn record(number: usize, text: &str) -> Record {
     let id = KeyId::new(&format!("key_{number:07}")).unwrap();
     let digest = Digester::sha256().digest(text.as_bytes());
@@ -66,14 +66,14 @@ pub fn record(number: usize, text: &str) -> Record {
     record
 }
 
-/// Puts the keys into a store.
+/// Inserts the keys into a store.
 pub async fn fill(store: &impl KeyStore, texts: &[String]) {
     for (number, text) in texts.iter().enumerate() {
         store.insert(record(number, text)).await.unwrap();
     }
 }
 
-/// A store in memory with these keys.
+/// Creates a store in memory with these keys.
 pub async fn store(texts: &[String]) -> MemoryStore {
     let store = MemoryStore::new();
     fill(&store, texts).await;

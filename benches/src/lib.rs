@@ -1,6 +1,6 @@
-//! What a request pays for its authentication: the stacks, the keys and the requests that the benches share.
+//! The stacks, keys and requests shared by the benches, which measure the cost of authentication for a request.
 
-#![allow(clippy::unwrap_used, reason = "a bench that cannot go on should stop")]
+#![allow(clippy::unwrap_used, reason = "a bench that cannot continue should stop")]
 
 pub mod columns;
 pub mod counting;
@@ -14,5 +14,5 @@ pub mod requests;
 pub mod stacks;
 pub mod statistics;
 
-/// Names the bytes that a cached key keeps beyond its record, where the other figures have the name of a group.
+/// The name of the bytes that a cached key takes beyond its record, in place of a group's name.
 pub const KEPT: &str = "bytes per cached key";

@@ -1,6 +1,6 @@
 //! Tables in Markdown.
 
-#![allow(clippy::print_stdout, reason = "they are for people to read")]
+#![allow(clippy::print_stdout, reason = "it prints to the terminal")]
 
 /// Prints a table. The first `texts` columns are text, the others figures.
 pub fn print<const N: usize>(heads: [&str; N], texts: usize, lines: &[[String; N]]) {
@@ -26,7 +26,7 @@ pub fn print<const N: usize>(heads: [&str; N], texts: usize, lines: &[[String; N
     println!();
 }
 
-/// Writes a figure without a fraction, its digits in groups of three.
+/// Formats a figure without a fraction, with its digits in groups of three.
 pub fn thousands(figure: f64) -> String {
     let digits = format!("{:.0}", figure.abs());
     let mut text = String::from(if figure <= -0.5 { "-" } else { "" });

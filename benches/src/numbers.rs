@@ -1,6 +1,6 @@
-//! Numbers that look random and are the same in every run.
+//! Pseudo-random numbers that are the same in every run.
 
-/// A sequence of numbers that look random: SplitMix64.
+/// A pseudo-random sequence: SplitMix64.
 #[derive(Debug, Clone)]
 pub struct Numbers(u64);
 

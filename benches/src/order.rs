@@ -1,22 +1,22 @@
-//! In which order keys are presented.
+//! The order in which keys are presented.
 
 use std::sync::Arc;
 
 use crate::numbers::Numbers;
 
-/// In which order keys are presented.
+/// The order in which keys are presented.
 #[derive(Debug, Clone, Copy)]
 pub enum Order {
     /// One after the other.
     InTurn,
-    /// Each as likely as any other.
+    /// With equal probabilities.
     Uniform,
-    /// The n-th key n times less often than the first, as in Zipf's law with s = 1.
+    /// The n-th key n times less often than the first (Zipf's law with s = 1).
     Zipf,
 }
 
 impl Order {
-    /// Draws enough indexes of `keys` keys to go round.
+    /// Draws a cycle of indexes into `keys` keys.
     pub fn draw(self, keys: usize) -> Arc<[u32]> {
         const DRAWN: usize = 1 << 21;
         let mut numbers = Numbers::new(2);

@@ -1,4 +1,4 @@
-//! Requests, made afresh each time as a server makes them.
+//! Requests, each created anew as in a server.
 
 use std::sync::Arc;
 
@@ -20,9 +20,9 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Requests that present these values in this header.
+    /// Creates requests that present these values in this header.
     pub fn new(header: &'static str, values: impl IntoIterator<Item = String>, order: Order) -> Self {
-        // Values that are shared between threads would make even a service without a layer slow.
+        // `Bytes` shared between threads would slow down even a service without a layer.
         let value = |text: String| HeaderValue::try_from(text).unwrap();
         let values: Arc<[_]> = values.into_iter().map(value).collect();
         let order = order.draw(values.len());
@@ -30,39 +30,39 @@ impl Requests {
         Self { credential, values, order, next: 0, principal: None, has_used_extensions: false }
     }
 
-    /// Requests that present `Bearer` keys.
+    /// Creates requests that present `Bearer` keys.
     pub fn bearer(texts: &[String], order: Order) -> Self {
         Self::new("authorization", texts.iter().map(|text| format!("Bearer {text}")), order)
     }
 
-    /// Requests without a credential.
+    /// Creates requests without a credential.
     pub fn anonymous() -> Self {
         Self { credential: None, ..Self::bearer(&[String::new()], Order::InTurn) }
     }
 
-    /// Puts a principal into each request, as if it had been admitted.
+    /// Adds a principal to each request, as after an admission.
     pub fn of(mut self, principal: Principal) -> Self {
         self.principal = Some(principal);
         self
     }
 
-    /// Puts something into the extensions of each request, as axum does.
+    /// Adds an extension to each request, as axum does.
     pub fn with_used_extensions(self) -> Self {
         Self { has_used_extensions: true, ..self }
     }
 
-    /// Goes `requests` ahead in the order.
+    /// Skips this many requests of the order.
     pub fn skip(mut self, requests: usize) -> Self {
         self.next = requests % self.order.len();
         self
     }
 
-    /// Lets each key come once and in turn, to warm a cache.
+    /// Returns one request for each key in turn, to warm a cache.
     pub fn each_once<B: Default>(&self) -> impl Iterator<Item = Request<B>> {
         (0..self.values.len()).map(|key| self.request(key))
     }
 
-    /// Makes the next request.
+    /// Creates the next request.
     pub fn make<B: Default>(&mut self) -> Request<B> {
         let key = self.order[self.next];
         self.next = if self.next + 1 == self.order.len() { 0 } else { self.next + 1 };

@@ -1,4 +1,4 @@
-//! What is done in the same way with each database, and compiled once for each: the types of the driver differ.
+//! Operations that are the same for each database, but compiled once for each: the types of the driver differ.
 
 use sqlx::{QueryBuilder, Row as _};
 use tower_api_key::KeyState;
@@ -8,12 +8,12 @@ use tower_api_key_benches::keys::SCOPES;
 use super::{Database, Pool, Row};
 use crate::rows::{self, NOW};
 
-/// Keys that are written in one transaction, and with one statement.
+/// The number of keys per transaction, and per statement.
 const BATCH: (usize, usize) = (100_000, 1_000);
 
 const HOUR: i64 = 3_600_000;
 
-/// Writes all keys, in large pieces.
+/// Inserts all keys in large batches.
 pub(super) async fn fill(pool: &Pool) {
     let keys = rows::count();
     let (commit, statement) = BATCH;
@@ -54,7 +54,7 @@ pub(super) async fn fill(pool: &Pool) {
     }
 }
 
-/// Looks a row up by the query of the store, takes every column out of it, and returns the id.
+/// Looks a row up by the store's query, reads all columns, and returns the id.
 pub(super) async fn bare(pool: &Pool, digest: [u8; 32]) -> String {
     let row = sqlx::query(FIND).bind(&digest[..]).fetch_one(pool).await.unwrap();
     std::hint::black_box(columns(&row));

@@ -1,10 +1,10 @@
-//! A store of a million keys: what a lookup costs beside its bare query, and whether a page costs the same anywhere in a list.
+//! A store of a million keys: the cost of a lookup beside its bare query, and of a page at several positions of a list.
 //!
 //! `cargo bench --manifest-path benches/Cargo.toml --bench stores`; with PostgreSQL as well if `TEST_POSTGRES_URL` names a
-//! server, as `.ci/postgres` does for a command. `STORE_KEYS` says how many keys, 1,000,000 if it is not set.
+//! server, as `.ci/postgres` does for a command. `STORE_KEYS` sets the number of keys, 1,000,000 by default.
 
-#![allow(clippy::print_stdout, reason = "it talks to whoever started it")]
-#![allow(clippy::unwrap_used, reason = "a bench that cannot go on should stop")]
+#![allow(clippy::print_stdout, reason = "it prints to the terminal")]
+#![allow(clippy::unwrap_used, reason = "a bench that cannot continue should stop")]
 
 mod lookups;
 mod pages;

@@ -11,7 +11,7 @@ use crate::rows::{self, LARGE, NOW, PROJECT};
 
 const PAGE: usize = 100;
 
-/// So often a page is read, unless that takes longer than this.
+/// The number of reads of a page, and the time after which they end early.
 const READS: (usize, Duration) = (200, Duration::from_secs(3));
 
 /// Measures the pages of some lists, and prints them.
@@ -33,10 +33,10 @@ pub(crate) async fn measure(name: &str, store: &impl KeyStore) {
         ("of a project of the large one with a thousandth", project),
     ];
     let mut lines = Vec::new();
-    for (says, filter) in lists {
-        let mut line = vec![says.to_owned()];
-        for place in places(&filter) {
-            line.push(read(store, &filter, place).await);
+    for (title, filter) in lists {
+        let mut line = vec![title.to_owned()];
+        for start in starts(&filter) {
+            line.push(read(store, &filter, start).await);
         }
         lines.push(<[String; 4]>::try_from(line).unwrap());
     }
@@ -44,26 +44,26 @@ pub(crate) async fn measure(name: &str, store: &impl KeyStore) {
     markdown::print([&title, "first page", "in the middle", "last page"], 1, &lines);
 }
 
-/// The numbers behind which the first page begins, one in the middle, and the last.
-fn places(filter: &KeyFilter) -> [Option<usize>; 3] {
+/// Returns the numbers of the keys before the first page, one in the middle, and the last.
+fn starts(filter: &KeyFilter) -> [Option<usize>; 3] {
     let keys = rows::count();
-    let is_meant = |number: &usize| {
+    let matches = |number: &usize| {
         let organization = filter.organization.as_deref();
         organization.is_none_or(|wanted| rows::organization(*number) == wanted)
             && filter.project.as_deref().is_none_or(|wanted| rows::project(*number) == Some(wanted))
             && filter.state.is_none_or(|(wanted, _)| rows::state(*number) == wanted)
     };
-    let last = (0..keys).rev().filter(is_meant).nth(PAGE);
+    let last = (0..keys).rev().filter(matches).nth(PAGE);
     [None, Some(keys / 2), last]
 }
 
-async fn read(store: &impl KeyStore, filter: &KeyFilter, place: Option<usize>) -> String {
-    let (most, patience) = READS;
-    let after = place.map(rows::id);
+async fn read(store: &impl KeyStore, filter: &KeyFilter, start: Option<usize>) -> String {
+    let (most, limit) = READS;
+    let after = start.map(rows::id);
     let began = Instant::now();
     let mut times = Vec::new();
     let mut keys = 0;
-    while times.len() < most && began.elapsed() < patience {
+    while times.len() < most && began.elapsed() < limit {
         let began = Instant::now();
         keys = store.list(filter, after.as_ref(), PAGE).await.unwrap().len();
         times.push(began.elapsed().as_secs_f64() * 1e6);

@@ -15,14 +15,14 @@ type Database = sqlx::Postgres;
 type Pool = sqlx::PgPool;
 type Row = sqlx::postgres::PgRow;
 
-/// The keys are in a schema of their own, which is gone in the end.
+/// The statements that create and drop a schema for the keys.
 const SCHEMA: [&str; 2] =
     ["CREATE SCHEMA tower_api_key_bench", "DROP SCHEMA IF EXISTS tower_api_key_bench CASCADE"];
 
-/// Fills the database, prints the times of its pages, and returns the line of its lookups; nothing if there is no server.
+/// Fills the database, prints the times of its pages, and returns the line of its lookups; `None` without a server.
 pub(crate) async fn measure() -> Option<[String; 4]> {
     let Ok(url) = env::var("TEST_POSTGRES_URL") else {
-        println!("PostgreSQL is left out: TEST_POSTGRES_URL is not set.\n");
+        println!("PostgreSQL is skipped: TEST_POSTGRES_URL is not set.\n");
         return None;
     };
     let options = PgPoolOptions::new().max_connections(8).after_connect(|connection, _| {
@@ -37,7 +37,7 @@ pub(crate) async fn measure() -> Option<[String; 4]> {
     }
     let store = PostgresStore::with_pool(pool.clone()).await.unwrap();
     each::fill(&pool).await;
-    // As the server does by itself after a while.
+    // As autovacuum does after a while.
     sqlx::query("VACUUM ANALYZE tower_api_key").execute(&pool).await.unwrap();
     pages::measure("PostgreSQL", &store).await;
     let line = lookups::measure("PostgreSQL", &store, async |digest| each::bare(&pool, digest).await).await;

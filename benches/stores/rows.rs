@@ -1,4 +1,4 @@
-//! The keys that are in the store, by their numbers.
+//! The keys in the store, by their numbers.
 
 use std::env;
 
@@ -6,13 +6,13 @@ use sha2::{Digest as _, Sha256};
 use tower_api_key::{KeyId, KeyState, Timestamp};
 use tower_api_key_benches::numbers::Numbers;
 
-/// The time at which the lists are asked for.
+/// The time of the lists.
 pub(crate) const NOW: Timestamp = Timestamp::from_unix_millis(1_800_000_000_000);
 
-/// The organization that owns a tenth of the keys. A thousand others share the rest.
+/// The organization that owns a tenth of the keys. A thousand other organizations share the rest.
 pub(crate) const LARGE: &str = "large";
 
-/// How many keys there are.
+/// Returns the number of keys.
 pub(crate) fn count() -> usize {
     env::var("STORE_KEYS").map_or(1_000_000, |keys| keys.parse().unwrap())
 }
@@ -36,8 +36,8 @@ pub(crate) fn project(number: usize) -> Option<&'static str> {
     (number.is_multiple_of(10) && draw(number) / 100 % 1_000 == 0).then_some(PROJECT)
 }
 
-/// Of all keys, one in a hundred is revoked. Of the oldest tenth, one in ten has expired, and of the others none: that is
-/// what time does to keys, and the worst for whoever looks for them further on.
+/// Returns the state of a key. One in a hundred is revoked. Of the oldest tenth one in ten has expired, of all others none: a realistic
+/// distribution, and the worst case for a search for expired keys that starts later.
 pub(crate) fn state(number: usize) -> KeyState {
     match draw(number) % 100 {
         0 => KeyState::Revoked,

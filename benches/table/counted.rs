@@ -1,4 +1,4 @@
-//! What the binary `counted` counts: allocations of a request, and bytes that a cached key keeps.
+//! The counts of the binary `counted`: allocations of a request, and bytes of a cached key.
 
 use std::process::Command;
 
@@ -11,12 +11,12 @@ use crate::output;
 pub(crate) struct Counted(String);
 
 impl Counted {
-    /// Lets the binary count.
+    /// Runs the binary.
     pub(crate) fn take() -> Self {
         Self(output(&mut Command::new(env!("CARGO_BIN_EXE_counted"))))
     }
 
-    /// Returns what was counted for a stack of a group.
+    /// Returns the count for a stack of a group.
     pub(crate) fn get(&self, group: &str, subject: &str) -> Option<f64> {
         let line = self.0.lines().find_map(|line| line.strip_prefix(&format!("{group}\t{subject}\t")))?;
         Some(line.parse().unwrap())

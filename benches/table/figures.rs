@@ -4,13 +4,13 @@ use tower_api_key_benches::groups::{BY_HAND, FLOOR};
 use tower_api_key_benches::markdown::thousands;
 use tower_api_key_benches::statistics::median;
 
-/// What was measured of the stacks of a group.
+/// The measurements of a group.
 pub(crate) struct Section {
     pub(crate) name: &'static str,
     pub(crate) rows: Vec<Row>,
 }
 
-/// What was measured of one stack.
+/// The measurements of one stack.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) threads: usize,
@@ -26,12 +26,12 @@ impl Section {
         self.rows.iter().find(|row| row.name == name && row.threads == threads)
     }
 
-    /// Returns what the others of as many threads are compared with.
+    /// Returns the baseline: the first row with as many threads.
     pub(crate) fn first<'f>(&'f self, row: &'f Row) -> &'f Row {
         self.rows.iter().find(|first| first.threads == row.threads).unwrap_or(row)
     }
 
-    /// Nanoseconds over the first.
+    /// Returns the nanoseconds over the baseline.
     pub(crate) fn over(&self, row: &Row) -> f64 {
         median(self.over_by_round(row))
     }
@@ -40,7 +40,7 @@ impl Section {
         row.rounds.iter().zip(&self.first(row).rounds).map(|(own, first)| own - first).collect()
     }
 
-    /// Nanoseconds over the first, as a part of what another stack adds.
+    /// Returns the nanoseconds over the baseline, relative to those of another stack.
     pub(crate) fn part_of(&self, row: &Row, other: &str) -> Option<f64> {
         let other = self.row(other, row.threads)?;
         Some(median(
@@ -48,17 +48,17 @@ impl Section {
         ))
     }
 
-    /// Instructions over the first.
+    /// Returns the instructions over the baseline.
     pub(crate) fn instructions(&self, row: &Row) -> Option<f64> {
         Some(row.instructions? - self.first(row).instructions?)
     }
 
-    /// Allocations over the first.
+    /// Returns the allocations over the baseline.
     pub(crate) fn allocations(&self, row: &Row) -> Option<f64> {
         Some(row.allocations? - self.first(row).allocations?)
     }
 
-    /// The section as a part of the table.
+    /// Returns the lines of the section in the table.
     pub(crate) fn lines(&self) -> Vec<[String; 8]> {
         let line = |(number, row): (usize, &Row)| {
             let threads = if row.threads > 1 { format!(", {} threads", row.threads) } else { String::new() };

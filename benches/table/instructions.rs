@@ -1,7 +1,7 @@
-//! Instructions of a request: no machine is too busy to count them.
+//! Instructions of a request, which do not depend on the machine's other load.
 //!
-//! Valgrind's callgrind counts those of a processor without SHA instructions and without the kernel's clocks in user
-//! space. A debugger's single steps are those of this processor, and take far longer; they are for one figure.
+//! Valgrind's callgrind emulates a processor without SHA instructions and without the kernel's clocks in user space.
+//! Single steps under ptrace count the instructions of this processor, but take far longer; they are for one figure.
 
 use std::io::{BufRead, BufReader, Write, stdin, stdout};
 use std::process::{Command, Stdio};
@@ -13,12 +13,12 @@ use tower_api_key_benches::groups::Group;
 
 use crate::{myself, output};
 
-/// Requests before anything is counted, so that caches have settled.
+/// Requests before the count, so that caches have settled.
 const SETTLE: u64 = 2_000;
 
-/// Returns the instructions of a request as callgrind counts them, or `None` if there is no valgrind.
+/// Returns the instructions of a request as callgrind counts them, or `None` without valgrind.
 pub(crate) fn by_callgrind(group: &Group, subject: &str, quick: bool) -> Option<f64> {
-    // Caches do some of their work once in so many requests, such as 64 for a key.
+    // Caches do some work once in many requests, such as 64 for a key.
     let requests: u64 = if quick || group.keys() > 1_000 { 6_400 } else { 64_000 };
     if !has_valgrind() {
         return None;
@@ -28,7 +28,7 @@ pub(crate) fn by_callgrind(group: &Group, subject: &str, quick: bool) -> Option<
     Some((many - few) / requests as f64)
 }
 
-/// Tells whether there is a valgrind.
+/// Returns whether valgrind is installed.
 pub(crate) fn has_valgrind() -> bool {
     Command::new("valgrind").arg("--version").stdout(Stdio::null()).status().is_ok()
 }
@@ -43,7 +43,7 @@ fn collected(group: &Group, subject: &str, requests: u64) -> f64 {
     collected.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// Does requests, for callgrind to count.
+/// Runs requests under callgrind.
 pub(crate) fn repeat(group: &Group, subject: &str, requests: u64) {
     group.build(group.find(subject).unwrap())(SETTLE + requests);
 }
@@ -79,13 +79,13 @@ fn steps(group: &Group, subject: &str, requests: u64) -> Option<u64> {
             }
         }
     });
-    // Untraced, it goes on as soon as nobody can write to it.
+    // An untraced process continues once its standard input is closed.
     drop(child.stdin.take());
     let _ = child.wait();
     counted
 }
 
-/// Does requests after a line on standard input, for someone who steps through them.
+/// Runs requests after a line on standard input, for a tracer.
 pub(crate) fn wait(group: &Group, subject: &str, requests: u64) {
     let mut run = group.build(group.find(subject).unwrap());
     run(SETTLE);

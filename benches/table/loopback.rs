@@ -1,6 +1,6 @@
-//! A server on the loopback interface, and what a request costs its processor.
+//! The processor time of a request in a server on the loopback interface.
 //!
-//! One process serves, this one asks. The time on the processor is the kernel's account of the server's only thread.
+//! One process serves, this one sends requests. The kernel accounts the time of the server's only thread.
 
 use std::io::{BufRead, BufReader, Write, stdout};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -36,7 +36,7 @@ const ROOM: u64 = 100_000;
 /// Connections that the client keeps open.
 const CONNECTIONS: usize = 8;
 
-/// Measures nanoseconds on the processor for each request. Returns those of each stack in each round.
+/// Measures the nanoseconds of processor time per request, for each stack in each round.
 pub(crate) fn measure(quick: bool) -> Vec<Vec<f64>> {
     let (rounds, requests) = if quick { (1, 4_000) } else { (9, 20_000) };
     let runtime = runtime();
@@ -50,7 +50,7 @@ pub(crate) fn measure(quick: bool) -> Vec<Vec<f64>> {
     figures
 }
 
-/// Returns the time of each stack as a part of the time without a layer.
+/// Returns the time of each stack relative to that without a layer.
 pub(crate) fn parts_of_bare(figures: &[Vec<f64>]) -> Vec<f64> {
     let part = |own: &Vec<f64>| median(own.iter().zip(&figures[0]).map(|(own, bare)| own / bare));
     figures.iter().map(part).collect()
@@ -65,7 +65,7 @@ pub(crate) fn print(figures: &[Vec<f64>]) {
     markdown::print(["server on loopback", "processor, ns a request", "of bare"], 1, &lines);
 }
 
-/// A process that serves, and the connections to it.
+/// A serving process with the connections to it.
 struct Server {
     process: Child,
     connections: Vec<(SendRequest<Body>, Requests)>,
@@ -87,7 +87,7 @@ impl Server {
         server
     }
 
-    /// Asks, and returns the nanoseconds on the processor for each request.
+    /// Sends requests, and returns the nanoseconds of processor time per request.
     async fn load(&mut self, requests: usize) -> f64 {
         let before = self.time_on_processor();
         let each = requests / CONNECTIONS;
@@ -128,7 +128,7 @@ async fn ask(connection: &mut SendRequest<Body>, requests: &mut Requests, times:
     }
 }
 
-/// Serves one of the stacks until the process is ended.
+/// Serves one of the stacks until the process is killed.
 pub(crate) fn serve(stack: &str) {
     runtime().block_on(async {
         let texts = keys::texts(KEYS);
@@ -142,7 +142,7 @@ pub(crate) fn serve(stack: &str) {
                 let records = texts.iter().enumerate().map(|(number, text)| keys::record(number, text));
                 listen(Floor::new(inner(), records, bearer)).await;
             }
-            other => panic!("expected a stack that is served, found {other}"),
+            other => panic!("no stack {other}"),
         }
     });
 }

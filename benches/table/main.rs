@@ -1,11 +1,11 @@
-//! Prints what a request pays for its authentication, as Markdown.
+//! Prints the cost of authentication for a request, as Markdown.
 //!
-//! `cargo bench --manifest-path benches/Cargo.toml` measures everything; `-- --quick` only shows that everything runs,
-//! and `-- basic` measures the cases with that in their names.
-//! The binary starts itself again for each measurement, so that one does not disturb another.
+//! `cargo bench --manifest-path benches/Cargo.toml` measures everything; `-- --quick` only verifies that everything runs,
+//! and `-- basic` measures the cases whose names contain that.
+//! The binary starts itself again for each measurement, so that they do not disturb one another.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to whoever started it")]
-#![allow(clippy::unwrap_used, reason = "a bench that cannot go on should stop")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it prints to the terminal")]
+#![allow(clippy::unwrap_used, reason = "a bench that cannot continue should stop")]
 
 mod counted;
 mod figures;
@@ -48,12 +48,12 @@ fn main() {
     }
 }
 
-/// This binary, told to do something else.
+/// Returns a command that runs this binary.
 fn myself() -> Command {
     Command::new(env::current_exe().unwrap())
 }
 
-/// Returns what a command writes, to standard output and to the other one, and stops if it fails.
+/// Returns the standard output and standard error of a command, and panics if it fails.
 fn output(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
@@ -64,15 +64,15 @@ fn output(command: &mut Command) -> String {
 fn report(quick: bool, wanted: Option<&str>) {
     println!("{}\n", machine::describe());
     if quick {
-        println!("A quick run: everything works, and the times mean nothing.\n");
+        println!("A quick run: it only verifies that everything runs.\n");
     }
     if !instructions::has_valgrind() {
-        println!("There is no valgrind here to count instructions.\n");
+        println!("Instructions are not counted: valgrind is not installed.\n");
     }
     let counted = Counted::take();
     let is_wanted = |group: &Group| match wanted {
         Some(wanted) => group.name.to_lowercase().contains(&wanted.to_lowercase()),
-        // A million keys take a minute to set up.
+        // A million keys take a minute to create.
         None => !quick || group.keys() < 100_000,
     };
     let chosen = groups::all().into_iter().filter(is_wanted);

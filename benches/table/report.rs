@@ -1,4 +1,4 @@
-//! Everything that was measured, as tables.
+//! All measurements, as tables.
 
 use tower_api_key_benches::markdown;
 
@@ -7,7 +7,7 @@ use crate::figures::Section;
 use crate::whole::Whole;
 use crate::{loopback, targets};
 
-/// Everything that was measured.
+/// All measurements.
 pub(crate) struct Figures {
     pub(crate) sections: Vec<Section>,
     pub(crate) counted: Counted,

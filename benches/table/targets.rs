@@ -1,4 +1,4 @@
-//! The targets, and what became of them.
+//! The targets, with the measurements.
 
 use tower_api_key_benches::KEPT;
 use tower_api_key_benches::groups::admissions::{
@@ -17,7 +17,7 @@ use crate::{loopback, waiters};
 
 type Line = [String; 3];
 
-/// Prints each target, what was measured, and whether it was kept.
+/// Prints each target with its measurement, and whether it was met.
 pub(crate) fn print(figures: &Figures) {
     let lines = [
         figures.headline(),
@@ -50,7 +50,7 @@ impl Figures {
     }
 
     fn among_many_keys(&self) -> Vec<Line> {
-        let line = |says, group| at_most(says, self.part(group, 1), 0.5, part);
+        let line = |target, group| at_most(target, self.part(group, 1), 0.5, part);
         vec![
             line("10,000 keys by Zipf, ≤ 0.5 of by hand", ZIPF),
             line("10,000 keys uniformly, ≤ 0.5 of by hand", UNIFORM),
@@ -69,7 +69,7 @@ impl Figures {
         ]
     }
 
-    /// What the machine itself loses with two threads shows in the bare service, so that stands beside.
+    /// The throughput of the bare service is shown beside, as the machine itself scales imperfectly with two threads.
     fn threads(&self) -> Vec<Line> {
         let throughput = |name| {
             let section = self.section(THREADS)?;
@@ -79,14 +79,14 @@ impl Figures {
         let latency = self.section(THREADS_ONE_KEY).and_then(|section| {
             Some(section.over(section.row(CRATE, 2)?) / section.over(section.row(CRATE, 1)?))
         });
-        let says = match throughput(BARE) {
+        let target = match throughput(BARE) {
             Some(bare) => {
                 format!("two threads, 1,000 keys, ≥ 1.8 of one thread's throughput (bare: {bare:.2})")
             }
             None => "two threads, 1,000 keys, ≥ 1.8 of one thread's throughput".into(),
         };
         vec![
-            at_least(&says, throughput(CRATE), 1.8, part),
+            at_least(&target, throughput(CRATE), 1.8, part),
             at_most("two threads, one key, ≤ 2 of what one thread adds", latency, 2.0, part),
         ]
     }
@@ -114,11 +114,11 @@ impl Figures {
         });
         let loopback = self.whole.as_ref().map(|whole| loopback::parts_of_bare(&whole.loopback)[1]);
         let reads = self.whole.as_ref().map(|whole| whole.reads as f64);
-        let says = format!("one read, however many wait ({} here)", thousands(waiters::WAITERS as f64));
+        let target = format!("one read, however many wait ({} here)", thousands(waiters::WAITERS as f64));
         vec![
             at_most("over loopback, server's processor, ≤ 1.06 of no layer", loopback, 1.06, part),
             at_most("miss on SQLite, ≤ 1.3 of the bare query", sqlite, 1.3, part),
-            at_most(&says, reads, 1.0, thousands),
+            at_most(&target, reads, 1.0, thousands),
             at_most(
                 "≤ 400 bytes per cached key beyond the record",
                 self.counted.get(KEPT, CRATE),
@@ -137,7 +137,7 @@ impl Figures {
         Some(section.over(section.row(name, 1)?))
     }
 
-    /// What the crate adds, as a part of what is added by hand.
+    /// Returns the time that the crate adds, relative to the hand-written layer.
     fn part(&self, group: &str, threads: usize) -> Option<f64> {
         let section = self.section(group)?;
         section.part_of(section.row(CRATE, threads)?, BY_HAND)
@@ -152,19 +152,19 @@ fn part(figure: f64) -> String {
     format!("{figure:.2}")
 }
 
-fn at_most(says: &str, measured: Option<f64>, most: f64, write: fn(f64) -> String) -> Line {
-    line(says, measured.map(|figure| (write(figure), figure <= most)))
+fn at_most(target: &str, measured: Option<f64>, most: f64, write: fn(f64) -> String) -> Line {
+    line(target, measured.map(|figure| (write(figure), figure <= most)))
 }
 
-fn at_least(says: &str, measured: Option<f64>, least: f64, write: fn(f64) -> String) -> Line {
-    line(says, measured.map(|figure| (write(figure), figure >= least)))
+fn at_least(target: &str, measured: Option<f64>, least: f64, write: fn(f64) -> String) -> Line {
+    line(target, measured.map(|figure| (write(figure), figure >= least)))
 }
 
-fn line(says: &str, measured: Option<(String, bool)>) -> Line {
+fn line(target: &str, measured: Option<(String, bool)>) -> Line {
     let (figure, kept) = match measured {
         Some((figure, true)) => (figure, "yes"),
         Some((figure, false)) => (figure, "**no**"),
         None => ("not measured".into(), "·"),
     };
-    [says.into(), figure, kept.into()]
+    [target.into(), figure, kept.into()]
 }

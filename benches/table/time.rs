@@ -1,8 +1,8 @@
 //! Time, by criterion.
 //!
-//! Other processes come and go, and clock rates change. So the stacks of a group take turns, in several rounds, and
-//! only figures of the same round are compared with each other. Where one thread does all the work, its time on the
-//! processor is taken, from which what other processes do is left out; elsewhere it is the time on the wall.
+//! The load and the clock rate of a machine vary. So the stacks of a group alternate in several rounds, and only figures of the
+//! same round are compared. With one thread, its processor time is measured, which excludes other processes; with several threads
+//! it is the elapsed time.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(crate) fn of(group: &Group, quick: bool) -> Vec<Vec<f64>> {
     subjects.map(|subject| (0..rounds(quick)).map(|round| median(subject, round)).collect()).collect()
 }
 
-/// Measures a group here, and leaves the figures where criterion writes them.
+/// Measures a group in this process; criterion writes the figures to files.
 pub(crate) fn take(group: &Group, quick: bool) {
     let mut runs: Vec<_> = group.subjects.iter().map(|subject| group.build(subject)).collect();
     let (warm_up, measurement) = if quick { (5, 20) } else { (100, 400) };
@@ -58,7 +58,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/criterion")
 }
 
-/// Names a measurement so that criterion has nothing to replace in the name of its folder.
+/// Returns the name of a measurement, without characters that criterion would replace in a folder's name.
 fn id(group: &Group, subject: usize, round: usize) -> String {
     let name: String = group.name.chars().filter(char::is_ascii_alphanumeric).collect();
     format!("{name}-{subject}-{round}")

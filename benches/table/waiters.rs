@@ -1,4 +1,4 @@
-//! How often the store is asked when many wait for the same key.
+//! The number of lookups when many requests wait for the same key.
 
 use futures_util::future::join_all;
 use tower_api_key_benches::counting::Counting;
@@ -8,10 +8,10 @@ use tower_api_key_benches::order::Order;
 use tower_api_key_benches::requests::Requests;
 use tower_api_key_benches::stacks::{Body, layer};
 
-/// How many wait.
+/// The number of waiting requests.
 pub(crate) const WAITERS: usize = 1_000;
 
-/// Lets them ask at once, and returns how often the store was asked.
+/// Sends the requests at once, and returns the number of lookups.
 pub(crate) fn reads() -> u64 {
     runtime().block_on(async {
         let texts = keys::texts(1);

@@ -1,4 +1,4 @@
-//! Counts what a request allocates, and what a cached key keeps. Prints lines of group, subject and number.
+//! Counts the allocations of a request, and the bytes of a cached key. Prints lines of group, subject and number.
 
 #![allow(clippy::print_stdout, reason = "the table reads it")]
 
@@ -28,10 +28,10 @@ fn count_allocations(group: &Group) {
     }
 }
 
-/// What is alive after a cache was filled, less what is alive where there is no cache, less the records.
+/// Prints the live bytes of a full cache, less those without a cache, less the records, per key.
 fn count_bytes(group: &Group) {
     let keep = |subject: usize| alive(|| group.build(&group.subjects[subject]));
-    // The first one also makes the keys and the store.
+    // The first call also creates the keys and the store.
     keep(0);
     let without = keep(0);
     for (index, subject) in group.subjects.iter().enumerate().skip(1) {
@@ -45,7 +45,7 @@ fn bytes_of_record() -> f64 {
     (alive(|| record.clone()) as usize + size_of::<Record>()) as f64
 }
 
-/// Returns how many bytes on the heap `make` leaves behind, as long as what it returns is kept.
+/// Returns the bytes on the heap that the result of `make` keeps alive.
 fn alive<T>(make: impl Fn() -> T) -> i64 {
     let mut kept = None;
     let bytes = measure(|| kept = Some(black_box(make()))).bytes_current;

@@ -1,4 +1,4 @@
-//! Requests with good keys that the caches know.
+//! Requests with cached, valid keys.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -14,23 +14,23 @@ use crate::stacks::by_hand::{self, OverFuture, OverSync};
 use crate::stacks::floor::Floor;
 use crate::stacks::{Body, Stack, bearer, in_axum, inner, layer, x_api_key};
 
-/// The group that most targets are about.
+/// The group of most targets.
 pub const THOUSAND: &str = "Bearer, 1,000 keys in turn";
-/// The same where the extensions of a request hold something already.
+/// The same with an extension in each request.
 pub const USED: &str = "the same, extensions in use";
-/// Keys in `Basic`.
+/// Keys as `Basic`.
 pub const BASIC: &str = "Basic, 1,000 keys in turn";
-/// Few keys come often, many seldom.
+/// Keys with frequencies by Zipf's law.
 pub const ZIPF: &str = "Bearer, 10,000 keys by Zipf";
-/// More keys than fit into the nearest caches of a processor.
+/// More keys than the first caches of a processor hold.
 pub const UNIFORM: &str = "Bearer, 10,000 keys uniformly";
 /// Ten times as many.
 pub const HUNDRED_THOUSAND: &str = "Bearer, 100,000 keys uniformly";
 /// Ten times as many again.
 pub const MILLION: &str = "Bearer, 1,000,000 keys uniformly";
-/// Threads that have different keys at hand.
+/// Threads with different keys.
 pub const THREADS: &str = "1,000 keys in turn, one and two threads";
-/// Threads that meet at one key.
+/// Threads with the same key.
 pub const THREADS_ONE_KEY: &str = "one key, one and two threads";
 
 pub(super) fn all() -> Vec<Group> {
@@ -53,11 +53,11 @@ pub(super) fn all() -> Vec<Group> {
     ]
 }
 
-/// How Bearer keys are presented.
+/// The presentation of Bearer keys.
 #[derive(Clone, Copy)]
 struct Presented {
     order: Order,
-    /// Whether the extensions of a request hold something already, as they do in axum.
+    /// Whether each request has an extension already, as in axum.
     into_used: bool,
 }
 

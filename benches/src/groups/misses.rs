@@ -1,7 +1,7 @@
-//! Requests for which the store has to be asked.
+//! Requests that need a lookup.
 //!
-//! The caches have room for a twentieth of the keys. As these come in turn, nearly each of them has been forgotten when
-//! it comes again, and takes the place of something else.
+//! The caches hold a twentieth of the keys. As these come in turn, nearly each of them has been evicted when it comes again, and
+//! evicts another entry.
 
 use http::StatusCode;
 use sqlx::SqlitePool;
@@ -16,7 +16,7 @@ use crate::requests::Requests;
 use crate::stacks::by_hand::{self, OverFuture};
 use crate::stacks::{Body, Stack, bearer, inner, layer, sqlite};
 
-/// Misses that ask a file.
+/// Misses in an SQLite file.
 pub const SQLITE: &str = "miss, store in SQLite";
 
 pub(super) fn all() -> Vec<Group> {
@@ -45,7 +45,7 @@ fn unknown() -> Group {
         .subject(BY_HAND, |fixture| run(fixture, by_hand(fixture, MemoryStore::new()), REFUSED))
 }
 
-/// The connections work in threads of their own, so only time can be measured.
+/// The connections run in threads of their own, so only time can be measured.
 fn in_sqlite() -> Group {
     Group::new(SQLITE, 2_000)
         .in_several_threads()
@@ -53,7 +53,7 @@ fn in_sqlite() -> Group {
         .subject(CRATE, |fixture| on_file(fixture, async |_, store| layered(fixture, store)))
 }
 
-/// Runs what `make` makes of a file with the keys: of its connections, or of the store that uses them.
+/// Runs the stack that `make` builds from a file with the keys: from its connections, or from a store over them.
 fn on_file<S: Stack<Body>>(fixture: &Fixture, make: impl AsyncFnOnce(SqlitePool, SqliteStore) -> S) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let stack = async {

@@ -1,4 +1,4 @@
-//! What is compared with what.
+//! The groups of stacks that are compared.
 
 pub mod admissions;
 pub mod misses;
@@ -12,9 +12,9 @@ use tower_api_key::MemoryStore;
 use crate::drive::{Run, runtime};
 use crate::keys;
 
-/// Stacks that are measured side by side. The first of them is what the others are compared with.
+/// Stacks that are measured together. The first one is the baseline of the others.
 pub struct Group {
-    /// What is asked of them.
+    /// The requests they get.
     pub name: &'static str,
     /// Whether one thread does all the work.
     pub is_one_thread: bool,
@@ -38,13 +38,13 @@ pub const BARE: &str = "bare";
 pub const CRATE: &str = "this crate";
 /// The layer of this crate, counting usage.
 pub const METERED: &str = "this crate, with usage";
-/// What a user writes today.
+/// The common hand-written layer.
 pub const BY_HAND: &str = "by hand";
 /// The same over moka's synchronous half.
 pub const BY_HAND_SYNC: &str = "by hand, `moka::sync`";
 /// The least that a layer can do.
 pub const FLOOR: &str = "floor";
-/// The query that a miss comes down to.
+/// The query of a miss.
 pub const QUERY: &str = "bare sqlx query";
 /// A refusal without the decision.
 pub const ANSWER: &str = "its answer alone";
@@ -73,7 +73,7 @@ impl Group {
         self
     }
 
-    /// Sets a subject up, with its caches warm.
+    /// Builds a subject, with warm caches.
     pub fn build(&self, subject: &Subject) -> Run {
         (subject.build)(&self.fixture)
     }
@@ -83,18 +83,18 @@ impl Group {
         self.subjects.iter().find(|subject| subject.name == name)
     }
 
-    /// Tells whether instructions and allocations can be counted: in one thread, and without setting up for minutes.
+    /// Returns whether instructions and allocations can be counted: with one thread, and without minutes of setup.
     pub fn is_countable(&self) -> bool {
         self.is_one_thread && self.keys() <= 2_000
     }
 
-    /// Tells how many keys there are.
+    /// Returns the number of keys.
     pub fn keys(&self) -> usize {
         self.fixture.keys
     }
 }
 
-/// All groups, in the order of the table.
+/// Returns all groups, in the order of the table.
 pub fn all() -> Vec<Group> {
     let groups = [admissions::all(), refusals::all(), misses::all(), parts::all()];
     groups.into_iter().flatten().collect()
@@ -105,7 +105,7 @@ pub fn find(name: &str) -> Option<Group> {
     all().into_iter().find(|group| group.name == name)
 }
 
-/// The keys of a group and a store that has them, made when they are first asked for.
+/// The keys of a group and a store with them, created on first use.
 struct Fixture {
     keys: usize,
     made: OnceCell<(Vec<String>, MemoryStore)>,
@@ -128,7 +128,7 @@ impl Fixture {
         self.made().1.clone()
     }
 
-    /// How many keys a cache must have room for so that nothing has to go.
+    /// Returns a capacity that holds all keys without evictions.
     fn room(&self) -> u64 {
         100_000.max(self.keys as u64)
     }

@@ -1,4 +1,4 @@
-//! What stands beside the layer, and the largest part within it.
+//! The layer for scopes, and the largest part of an admission.
 
 use std::hint::black_box;
 
@@ -13,15 +13,15 @@ use crate::order::Order;
 use crate::requests::Requests;
 use crate::stacks::{Body, Stack, inner, layer};
 
-/// Doing nothing with a key.
+/// The baseline of the hash.
 pub const NOTHING: &str = "nothing";
-/// The hash by itself.
+/// The hash alone.
 pub const SHA256: &str = "SHA-256";
 
-/// The layer that asks for a scope.
+/// The layer that requires a scope.
 pub const SCOPES: &str = "`require_scope`, the last of 14 scopes";
 
-/// What an admission cannot do without.
+/// The hash of each admission.
 pub const HASH: &str = "SHA-256 of a key of 51 characters";
 
 pub(super) fn all() -> Vec<Group> {

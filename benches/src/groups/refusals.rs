@@ -1,4 +1,4 @@
-//! Requests that go no further, and for which nobody asks the store.
+//! Requests that are refused without a lookup.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::requests::Requests;
 use crate::stacks::by_hand::{self, OverFuture};
 use crate::stacks::{Body, Stack, bearer, inner, layer, refusal};
 
-/// Keys with a typing error.
+/// Mistyped keys.
 pub const CHECKSUM: &str = "refusal: a bad checksum";
 
 pub(super) fn all() -> Vec<Group> {
@@ -33,7 +33,7 @@ pub(super) fn all() -> Vec<Group> {
 const REFUSED: StatusCode = StatusCode::UNAUTHORIZED;
 
 fn group(name: &'static str, requests: fn(&Fixture) -> Requests) -> Group {
-    // What is unknown is forgotten after a minute at most, so a long measurement may ask the store again.
+    // A negative entry lives for a minute at most, so a long measurement may look it up again.
     Group::new(name, 1_000)
         .subject(BARE, move |fixture| waiting(async { inner() }, requests(fixture), StatusCode::OK))
         .subject(CRATE, move |fixture| waiting(async { layered() }, requests(fixture), REFUSED))
@@ -47,7 +47,7 @@ fn group(name: &'static str, requests: fn(&Fixture) -> Requests) -> Group {
         })
 }
 
-/// Knows no key, and remembers that for as long as the crate lets it.
+/// Creates a layer over an empty store, with the longest negative time to live.
 fn layered() -> impl Stack<Body> {
     let builder = layer::builder(MemoryStore::new()).negative_ttl(Duration::from_secs(60));
     AuthenticateLayer::new(builder.build().unwrap()).layer(inner())

@@ -1,4 +1,4 @@
-//! What a user writes today: tower-http's layer, SHA-256 and moka. It has none of the duties beyond finding the record.
+//! The common hand-written layer: tower-http's layer, SHA-256 and moka. It does nothing but find the record.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use tower_api_key::digest::Digest;
 use tower_api_key::{Backend, MemoryStore, Record};
 use tower_http::auth::AsyncRequireAuthorizationLayer;
 
-use super::{Place, Stack, TTL, digest, inner, unauthorized};
+use super::{Extract, Stack, TTL, digest, inner, unauthorized};
 
-/// What is known of a key: its record, or that there is none.
+/// A cached answer: a record, or `None` for an unknown key.
 pub type Known = Option<Arc<Record>>;
 
 /// A cache over a store.
 pub trait Keys: Clone + Send + Sync + 'static {
-    /// Returns what is known of the key with this digest.
+    /// Returns the record of the key with this digest.
     fn find(&self, digest: [u8; 32]) -> impl Future<Output = Known> + Send;
 }
 
@@ -71,17 +71,17 @@ impl Keys for OverSync {
     }
 }
 
-/// Asks the store.
+/// Reads the store.
 pub(super) async fn read(store: &MemoryStore, digest: [u8; 32]) -> Known {
     store.find(&Digest::from_bytes(digest)).await.unwrap().map(Arc::new)
 }
 
-/// The layer around the inner service.
-pub fn service<B: Send + 'static>(keys: impl Keys, place: Place) -> impl Stack<B> {
+/// Creates the layer around the inner service.
+pub fn service<B: Send + 'static>(keys: impl Keys, extract: Extract) -> impl Stack<B> {
     let authorize = move |mut request: Request<B>| {
         let keys = keys.clone();
         async move {
-            let Some(digest) = digest(place, request.headers()) else { return Err(unauthorized()) };
+            let Some(digest) = digest(extract, request.headers()) else { return Err(unauthorized()) };
             match keys.find(digest).await {
                 Some(record) => {
                     request.extensions_mut().insert(record);

@@ -1,6 +1,6 @@
 //! The least that a layer can do: SHA-256, a plain concurrent map, and the record in the extensions.
 //!
-//! Nothing is ever removed from the map, so it is no layer that anyone should run.
+//! The map never evicts, so this layer is unfit for production.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -12,25 +12,25 @@ use http::{Request, Response};
 use tower::Service;
 use tower_api_key::Record;
 
-use super::{Body, Place, digest, unauthorized};
+use super::{Body, Extract, digest, unauthorized};
 
 /// Records by digest.
 pub type Map = papaya::HashMap<[u8; 32], Arc<Record>>;
 
-/// The layer and the service inside.
+/// The layer with its inner service.
 #[derive(Clone)]
 pub struct Floor<S> {
     inner: S,
     records: Arc<Map>,
-    place: Place,
+    extract: Extract,
 }
 
 impl<S> Floor<S> {
-    /// Puts the layer around a service. All records are in the map from the start.
-    pub fn new(inner: S, records: impl IntoIterator<Item = Record>, place: Place) -> Self {
+    /// Wraps a service. All records are in the map from the start.
+    pub fn new(inner: S, records: impl IntoIterator<Item = Record>, extract: Extract) -> Self {
         let records =
             records.into_iter().map(|record| (*record.digest.as_bytes(), Arc::new(record))).collect();
-        Self { inner, records: Arc::new(records), place }
+        Self { inner, records: Arc::new(records), extract }
     }
 
     fn find(&self, digest: &[u8; 32]) -> Option<Arc<Record>> {
@@ -51,7 +51,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let found = digest(self.place, request.headers()).and_then(|digest| self.find(&digest));
+        let found = digest(self.extract, request.headers()).and_then(|digest| self.find(&digest));
         match found {
             Some(record) => {
                 request.extensions_mut().insert(record);

@@ -1,4 +1,4 @@
-//! The same inside axum, whose router clones and boxes what it routes to.
+//! The stacks inside axum, whose router clones and boxes its services.
 
 use axum::Router;
 use axum::body::Body;
@@ -10,12 +10,12 @@ use axum::routing::get;
 use super::by_hand::{Keys, OverFuture};
 use super::{bearer, digest, unauthorized};
 
-/// A router without a layer.
+/// Creates a router without a layer.
 pub fn router() -> Router {
     Router::new().route("/", get(async || ()))
 }
 
-/// A router with the middleware that a user writes today.
+/// Creates a router with the common hand-written middleware.
 pub fn by_hand(keys: OverFuture) -> Router {
     router().layer(from_fn_with_state(keys, authorize))
 }

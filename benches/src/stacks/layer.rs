@@ -1,4 +1,4 @@
-//! This crate: three sources, a key format, an environment, and everything else as it comes.
+//! This crate: three sources, a key format, an environment, and otherwise defaults.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use tower_api_key::{
 use super::TTL;
 use crate::keys;
 
-/// The configuration that all measurements share.
+/// Returns the configuration of all measurements.
 pub fn builder(backend: impl Backend) -> AuthenticatorBuilder {
     Authenticator::builder(backend)
         .sources([Source::bearer().format(keys::format()), Source::basic(), Source::x_api_key()])
         .environment(Environment::Live)
         .positive_ttl(TTL)
-        // Under an emulator the store takes its time.
+        // Under an emulator, the store is slow.
         .deadline(Duration::from_secs(30))
 }
 
-/// A layer that remembers this many keys.
+/// Creates a layer whose cache holds this many keys.
 pub fn new(backend: impl Backend, capacity: u64) -> AuthenticateLayer {
     AuthenticateLayer::new(builder(backend).positive_capacity(capacity).build().unwrap())
 }
 
-/// A layer that also counts usage.
+/// Creates a layer that also counts usage.
 pub fn metered(store: MemoryStore, capacity: u64) -> AuthenticateLayer {
     let usage = Usage::builder(store.clone()).build().unwrap();
     let builder = builder(store).positive_capacity(capacity).usage(usage);

@@ -1,4 +1,4 @@
-//! The stacks that are compared, all around the same inner service.
+//! The compared stacks, all around the same inner service.
 
 pub mod by_hand;
 pub mod floor;
@@ -20,7 +20,7 @@ use tower::{Service, service_fn};
 /// The body of requests and responses.
 pub type Body = Full<Bytes>;
 
-/// How long the caches remember: longer than any measurement takes.
+/// The time to live in the caches: longer than any measurement takes.
 pub const TTL: Duration = Duration::from_secs(3600);
 
 /// A service from requests with the body `B` to responses with the body `R`.
@@ -34,7 +34,7 @@ impl<S, B, R> Stack<B, R> for S where
 {
 }
 
-/// The service inside: it answers 200 with an empty body.
+/// Creates the inner service: it answers 200 with an empty body.
 pub fn inner<B: Send + 'static>() -> impl Stack<B> {
     service_fn(async |request: Request<B>| {
         black_box(&request);
@@ -42,8 +42,8 @@ pub fn inner<B: Send + 'static>() -> impl Stack<B> {
     })
 }
 
-/// Where a stack written by hand finds the key: in one place.
-pub type Place = fn(&HeaderMap) -> Option<&[u8]>;
+/// Extracts the key in a hand-written stack: from a single header.
+pub type Extract = fn(&HeaderMap) -> Option<&[u8]>;
 
 /// Returns the key in `Authorization: Bearer`.
 pub fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
@@ -55,12 +55,12 @@ pub fn x_api_key(headers: &HeaderMap) -> Option<&[u8]> {
     Some(headers.get("x-api-key")?.as_bytes())
 }
 
-/// Returns the digest of the key that a request presents.
-fn digest(place: Place, headers: &HeaderMap) -> Option<[u8; 32]> {
-    place(headers).map(|text| Sha256::digest(text).into())
+/// Returns the digest of the key in a request.
+fn digest(extract: Extract, headers: &HeaderMap) -> Option<[u8; 32]> {
+    extract(headers).map(|text| Sha256::digest(text).into())
 }
 
-/// The answer of the stacks written by hand to everyone else.
+/// Creates the refusal of the hand-written stacks.
 fn unauthorized<B: Default>() -> Response<B> {
     let mut response = Response::new(B::default());
     *response.status_mut() = StatusCode::UNAUTHORIZED;

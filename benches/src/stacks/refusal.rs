@@ -1,4 +1,4 @@
-//! A refusal without a decision: the same answer, made by a service that knows it from the start.
+//! A refusal without a decision: the same answer from a service that has it from the start.
 
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -7,7 +7,7 @@ use tower_api_key::Rejection;
 
 use super::{Body, Stack};
 
-/// Learns the answer of `stack` to a request, and gives it to everyone.
+/// Creates a service that gives the answer of `stack` to a request to all requests.
 pub async fn alone(mut stack: impl Stack<Body>, request: Request<Body>) -> impl Stack<Body> {
     let (answer, body) = stack.ready().await.unwrap().call(request).await.unwrap().into_parts();
     let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();

@@ -1,4 +1,4 @@
-//! Keys in an SQLite file: the pool that is measured, and the query by itself.
+//! Keys in an SQLite file: a pool like the store's, and the bare query.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use tower::service_fn;
 use super::{Body, Stack, bearer, digest};
 use crate::columns::{FIND, TEXTS, TIMES};
 
-/// Opens a file with as many connections as `SqliteStore::open` does.
+/// Opens a file with as many connections as `SqliteStore::open`.
 pub async fn pool(file: &Path) -> SqlitePool {
     let options = SqliteConnectOptions::new()
         .filename(file)
@@ -19,7 +19,7 @@ pub async fn pool(file: &Path) -> SqlitePool {
     SqlitePoolOptions::new().max_connections(4).connect_with(options).await.unwrap()
 }
 
-/// A service that fetches the row of a key, takes every column out of it, and does nothing with them.
+/// Creates a service that fetches the row of a key, reads all columns, and drops them.
 pub fn query(pool: SqlitePool) -> impl Stack<Body> {
     service_fn(move |request: Request<Body>| {
         let pool = pool.clone();
@@ -32,7 +32,7 @@ pub fn query(pool: SqlitePool) -> impl Stack<Body> {
     })
 }
 
-/// The columns as the store reads them, before it makes a record of them.
+/// Reads the columns as the store does before it builds a record.
 fn columns(row: &SqliteRow) -> (Vec<u8>, Vec<Option<String>>, Vec<Option<i64>>) {
     (
         row.get("digest"),

@@ -1,4 +1,4 @@
-//! The flood: keys that nobody has, each of them once, many at a time.
+//! The flood: keys that no store has, each sent once, many at a time.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -15,21 +15,21 @@ use tower_api_key_benches::keys::{spoilt, text};
 use tower_api_key_benches::numbers::Numbers;
 use tower_api_key_benches::stacks::{Body, Stack};
 
-/// Requests that a thread has under way at a time. The store is asked for 64 at a time.
+/// Concurrent requests of a thread. The store accepts 64 lookups at a time.
 const AT_A_TIME: usize = 200;
 
-/// What the keys are like.
+/// The kind of keys.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// They are made and thrown away.
+    /// Keys that are created but not sent.
     OnlyMade,
-    /// Nothing but the store can tell that they are bad.
+    /// Unknown keys: only the store can refuse them.
     GoodChecksum,
-    /// They can be refused as they are.
+    /// Malformed keys: refused without a lookup.
     BadChecksum,
 }
 
-/// How strangers were answered.
+/// The numbers of answers to the flood.
 #[derive(Default)]
 pub(crate) struct Answers {
     pub(crate) refused: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    /// Returns how many there were.
+    /// Returns the number of all answers.
     pub(crate) fn all(&self) -> u64 {
         self.refused + self.unavailable
     }
@@ -52,11 +52,11 @@ impl Sum for Answers {
     }
 }
 
-/// Floods `stack` until it is `over`. The keys of each `number` are others.
+/// Floods `stack` until it is `over`. Each `number` has other keys.
 pub(crate) fn flood(stack: impl Stack<Body>, kind: Kind, number: u64, over: &AtomicBool) -> Answers {
     runtime().block_on(async {
         let ask = |task: usize| {
-            // So far apart that no two of them make the same keys.
+            // The seeds are so far apart that no two tasks create the same keys.
             let numbers = Numbers::new((number + 1) << 48 | (task as u64) << 40);
             ask(stack.clone(), kind, numbers, over)
         };
@@ -82,9 +82,9 @@ async fn ask(stack: impl Stack<Body>, kind: Kind, mut numbers: Numbers, over: &A
         match response.status() {
             StatusCode::UNAUTHORIZED => answers.refused += 1,
             StatusCode::SERVICE_UNAVAILABLE => answers.unavailable += 1,
-            other => panic!("expected a refusal, found {other}"),
+            other => panic!("expected 401 or 503, got {other}"),
         }
-        // An answer that is ready at once would let nobody else in.
+        // Answers that are ready at once would starve the other tasks.
         yield_now().await;
     }
     answers

@@ -1,4 +1,4 @@
-//! One key, by its digest: through the store, and by a query that makes nothing of what it finds.
+//! Lookups by digest: through the store, and by the bare query.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use tower_api_key_benches::statistics::median;
 
 use crate::rows;
 
-/// Lookups of either kind. They take turns, each pair for the same key, and every other pair the other way round.
+/// The number of lookups of each kind. They alternate in pairs for the same key, every other pair in reverse order.
 const PAIRS: usize = 20_000;
 
 /// Measures both, and returns a line of the table.
