@@ -25,7 +25,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     let edited = edit.apply(&spelling);
     if let Some(Pair { user, secret }) = extract(&edited) {
         let user = user.expect("a user, if only an empty one");
-        let secret = String::from_utf8(secret).expect("UTF-8, whatever was sent");
+        let secret = String::from_utf8(secret).expect("UTF-8");
         let pair = format!("{user}:{secret}");
         let latin1: Option<Vec<u8>> = pair.chars().map(|symbol| u8::try_from(symbol).ok()).collect();
         let canonical =
