@@ -299,7 +299,7 @@ impl PendingLookup {
                 if let Ok(principal) = &outcome
                     && principal.has_first_use_to_note()
                 {
-                    authenticator.0.cache.note_first_use(principal.key_id().clone());
+                    authenticator.0.cache.record_first_use(principal.key_id().clone());
                 }
                 outcome
             }

@@ -1,8 +1,8 @@
-//! How an authenticator is doing, for whoever operates it.
+//! The health of an authenticator, for its operator.
 
 use std::time::Duration;
 
-/// How an authenticator is doing: for a readiness probe, and for a page that an operator reads.
+/// The health of an authenticator, for a readiness probe and for an operator's dashboard.
 ///
 /// ```
 /// use tower_api_key::{Authenticator, MemoryStore};
@@ -15,43 +15,42 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Health {
-    /// Whether the store may be asked. `false` while it is left alone because it gave no answer, see
-    /// [`circuit_breaker`](crate::AuthenticatorBuilder::circuit_breaker).
-    pub is_store_asked: bool,
-    /// Whether the store answers, as far as is known: it is asked, and the last poll was answered, or else a lookup within the last
+    /// Whether the store is not read because it gave no answer, see [`circuit_breaker`](crate::AuthenticatorBuilder::circuit_breaker).
+    pub is_circuit_open: bool,
+    /// Whether the store answers: the circuit is closed, and the last poll was answered, or else a lookup within the last
     /// [lease](crate::AuthenticatorBuilder::lease).
     pub is_store_answering: bool,
-    /// Whether what was read before may be used without asking the store, be it within the
-    /// [stale grace](crate::AuthenticatorBuilder::stale_grace) for outages.
+    /// Whether cached entries may be used without reading the store, also within the
+    /// [stale grace](crate::AuthenticatorBuilder::stale_grace).
     pub is_cache_trusted: bool,
-    /// How it goes with following what other processes change, or `None` where none can.
+    /// State of the change feed, or `None` if no other process can change the store.
     pub feed: Option<FeedHealth>,
-    /// How many lookups run or wait to run.
+    /// Number of lookups that run or wait to run.
     pub lookups: usize,
-    /// How many counts of usage wait to be written, see [`Usage::backlog`](crate::Usage::backlog). `None` where none are made.
+    /// Number of usage counts that wait to be written, see [`Usage::backlog`](crate::Usage::backlog). `None` without a usage meter.
     pub usage_backlog: Option<usize>,
 }
 
-/// How it goes with following what other processes change.
+/// State of the change feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FeedHealth {
-    /// How long ago the last poll began that was answered. `None` before the first.
+    /// Time since the last answered poll began. `None` before the first.
     pub lag: Option<Duration>,
-    /// For how long what is cached counts if no further poll is answered.
+    /// How long cached entries stay valid if no further poll is answered.
     pub lease_remaining: Duration,
-    /// Whether word of changes can arrive before the next poll. `None` if the store sends none.
+    /// Whether notifications of changes can arrive between polls. `None` if the store sends none.
     pub is_listening: Option<bool>,
-    /// How often the poller was restarted, with another feed, because the feed panicked. It pauses before, from 1 s up to 30 s.
+    /// How often the poller was restarted with a new feed, because the feed panicked. It pauses before, from 1 s up to 30 s.
     pub restarts: u64,
-    /// Why the last poll was not answered. `None` if it was, and before the first.
+    /// Why the last poll was not answered. `None` if it was answered, and before the first.
     pub last_error: Option<Box<str>>,
 }
 
 impl Health {
-    /// Tells whether good keys can be admitted: the store answers, or those that were read before are still trusted.
+    /// Returns whether valid keys can be admitted: the store answers, or cached entries are still trusted.
     ///
-    /// An outage of the store makes all nodes that share it unready at about the same time, when neither is so any more.
+    /// An outage of the store makes all nodes that share it unready at about the same time, once their cached entries are not trusted any more.
     pub fn is_ready(&self) -> bool {
         self.is_store_answering || self.is_cache_trusted
     }

@@ -113,12 +113,12 @@ pub mod password;
 mod password_hash;
 mod path;
 mod principal;
-mod race;
 mod random;
 mod record;
 pub mod reject;
 pub mod require_scope;
 pub mod scope;
+mod select;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 #[cfg(feature = "tonic")]

@@ -92,7 +92,7 @@ async fn admissions_hits_and_misses_are_counted() {
     assert_eq!(recorder.count(&recorder.metric(names::ADMISSIONS)), 5);
     assert_eq!(recorder.count(&recorder.metric(names::CACHE_MISSES)), 1);
     assert_eq!(recorder.count(&recorder.metric(names::CACHE_HITS)), 4);
-    assert_eq!(recorder.measure(&recorder.metric(names::LOOK_UPS)), 0.0);
+    assert_eq!(recorder.measure(&recorder.metric(names::LOOKUPS)), 0.0);
 }
 
 #[tokio::test]
@@ -137,11 +137,11 @@ async fn an_open_circuit_is_shown() {
     let store = Misbehaving::new(MemoryStore::new());
     store.set(Behaviour::Fail);
     let authenticator = recorder.authenticator(Authenticator::builder(store));
-    assert_eq!(recorder.measure(&recorder.metric(names::STORE_LEFT_ALONE)), 0.0);
+    assert_eq!(recorder.measure(&recorder.metric(names::CIRCUIT_OPEN)), 0.0);
     for _ in 0..5 {
         assert_eq!(present(&authenticator, &support::Key::mint()).await, Some(Reason::Unavailable));
     }
-    assert_eq!(recorder.measure(&recorder.metric(names::STORE_LEFT_ALONE)), 1.0);
+    assert_eq!(recorder.measure(&recorder.metric(names::CIRCUIT_OPEN)), 1.0);
     assert_eq!(recorder.count(&recorder.metric(names::CACHE_MISSES)), 5);
 }
 

@@ -80,7 +80,7 @@ async fn health(State(node): State<Node>) -> (StatusCode, Json<Value>) {
     });
     let body = json!({
         "node": node.name,
-        "is_store_asked": health.is_store_asked,
+        "is_circuit_open": health.is_circuit_open,
         "is_store_answering": health.is_store_answering,
         "is_cache_trusted": health.is_cache_trusted,
         "feed": feed,

@@ -52,11 +52,11 @@
 //! | `tower_api_key_backend_errors_total`, other kinds | its rate above zero for a minute | lookups or polls fail: `unavailable`, `deadline` for no answer in time, `panic`. Lookups that the circuit breaker keeps from the database are not among them |
 //! | `tower_api_key_stale_admissions_total` | rises at all | requests are admitted within S by what was read before an outage |
 //! | `tower_api_key_invalidations_total{kind="everything"}` | more than once in ten minutes | nodes take everything to be changed, and read each key again: a failover, [backups](#backups), or changes of many keys |
-//! | `tower_api_key_store_left_alone` | 1 again and again for a minute | the database gives no answer. Each pause ends with one lookup that tries |
+//! | `tower_api_key_circuit_open` | 1 again and again for a minute | the database gives no answer. Each pause ends with one lookup that tries |
 //! | `tower_api_key_refusals_total{reason="unavailable"}` | its rate above 1 % of all requests for five minutes | clients get 503, not 401 |
 //! | `tower_api_key_usage_backlog` | grows for ten minutes | counts are not written; at 100,000 ([`UsageBuilder::backlog`](crate::usage::UsageBuilder::backlog)) they begin to be lost |
 //! | `tower_api_key_usage_lost_total` | rises at all | requests were admitted that no bill will show |
-//! | `tower_api_key_look_ups` | near 1,024, or sixteen times [`max_concurrent_lookups`](crate::AuthenticatorBuilder::max_concurrent_lookups) | a flood of unknown keys, or a slow database. Past it, the answer is 503 |
+//! | `tower_api_key_lookups` | near 1,024, or sixteen times [`max_concurrent_lookups`](crate::AuthenticatorBuilder::max_concurrent_lookups) | a flood of unknown keys, or a slow database. Past it, the answer is 503 |
 //! | `tower_api_key_refusals_total{reason="unknown"}` | ten times what is usual | somebody guesses, or a client has lost its key |
 //! | misses among `tower_api_key_cache_hits_total` and `tower_api_key_cache_misses_total` | ten times what is usual for ten minutes | everything is taken to be changed again and again: see [backups](#backups) |
 //!

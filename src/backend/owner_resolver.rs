@@ -10,8 +10,8 @@ use crate::digest::Digest;
 use crate::key::KeyId;
 use crate::owner::{Organization, Owner, User};
 use crate::password_hash::PasswordHash;
-use crate::race::comes_first;
 use crate::record::Record;
+use crate::select::select;
 
 /// What is known of the owners of keys: for an application that has tables of its own for organizations and people.
 ///
@@ -197,7 +197,7 @@ impl ChangeFeed for Both {
     }
 
     async fn changed(&mut self) {
-        comes_first(self.keys.changed(), self.directory.changed()).await;
+        select(self.keys.changed(), self.directory.changed()).await;
     }
 
     fn is_listening(&self) -> Option<bool> {

@@ -1,4 +1,4 @@
-//! A time by both clocks: the monotonic one may stand still while the machine is suspended, and the wall clock may be set back.
+//! An instant on both clocks: the monotonic one may stop while the machine is suspended, and the wall clock may be set back.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ impl DualInstant {
         Self { monotonic: clock.monotonic(), wall: clock.wall() }
     }
 
-    /// Returns the time that lies so far back.
+    /// Returns the instant `by` earlier.
     pub(super) fn before(self, by: Duration) -> Self {
         Self { monotonic: self.monotonic.saturating_sub(by), wall: self.wall.saturating_sub(by) }
     }
 
-    /// Returns the time that lies so far ahead.
+    /// Returns the instant `by` later.
     pub(super) fn after(self, by: Duration) -> Self {
         Self { monotonic: self.monotonic.saturating_add(by), wall: self.wall.saturating_add(by) }
     }
 
-    /// Tells whether an end has been reached, by either clock.
+    /// Returns whether `end` has been reached on either clock.
     pub(super) fn is_past(self, end: Self) -> bool {
         self.monotonic >= end.monotonic || self.wall >= end.wall
     }

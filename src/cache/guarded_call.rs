@@ -1,4 +1,4 @@
-//! Asking a store that may fail, hang or panic.
+//! Calls of a store that may fail, hang or panic.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use super::sync::timeout;
 use crate::backend::BackendError;
+use crate::metrics::Metrics;
 use crate::trace::{self, Failure};
 
-/// A store that gave no answer. The operator has been told.
+/// Why a call got no answer. It has been logged.
 #[derive(Debug)]
 pub(crate) enum CallError {
     Error(BackendError),
@@ -28,7 +29,7 @@ impl CallError {
         }
     }
 
-    /// Says the same to whoever asked. `deadline` is how long it was waited for.
+    /// Converts to the error of the call, which had this `deadline`.
     pub(crate) fn into_error(self, deadline: Duration) -> BackendError {
         match self {
             Self::Error(error) => error,
@@ -46,13 +47,13 @@ impl CallError {
     }
 }
 
-/// Asks for an answer, at most for so long. If there is none, it says so in the log, as an answer of `what`.
+/// Waits for a call of the store, at most until the deadline. Logs a failure, in which `what` was called.
 pub(crate) async fn guarded_call<T>(
     what: &'static str,
     deadline: Duration,
-    asking: impl Future<Output = Result<T, BackendError>>,
+    call: impl Future<Output = Result<T, BackendError>>,
 ) -> Result<T, CallError> {
-    match timeout(deadline, catch_panic(asking)).await {
+    match timeout(deadline, catch_panic(call)).await {
         Ok(Some(Ok(answer))) => Ok(answer),
         Ok(Some(Err(error))) => {
             trace::failed(what, &Failure::Error(&error));
@@ -69,7 +70,17 @@ pub(crate) async fn guarded_call<T>(
     }
 }
 
-/// Turns a panic into `None`.
+/// Makes a [guarded call](guarded_call), and counts a failure.
+pub(super) async fn counted_call<T>(
+    metrics: &Metrics,
+    what: &'static str,
+    deadline: Duration,
+    call: impl Future<Output = Result<T, BackendError>>,
+) -> Result<T, CallError> {
+    guarded_call(what, deadline, call).await.inspect_err(|error| metrics.failed(error.label()))
+}
+
+/// Returns `None` if the future panics.
 pub(super) async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {

@@ -1,45 +1,40 @@
-//! Sign-ins by e-mail and password that were refused: what is asked and remembered of them is the same for a person and for an e-mail
-//! that no person has.
+//! Refused sign-ins by e-mail and password. The same is read and kept for a known e-mail as for an unknown one.
 
-use super::bulkhead::Class;
-use super::generation::Stamp;
+use super::entries::generation::Generation;
 use super::sync::Arc;
-use super::{Cache, Fact, LookupError, LookupKey};
+use super::{Cache, Class, Fact, LookupError, LookupKey};
 use crate::clock::Moment;
 use crate::digest::Digest;
 
-/// The moment before an account was read. What is concluded from the answer is as old as that.
+/// The moment before an account was read. Conclusions from the answer are as old as that.
 pub(crate) struct AsOf {
     account: Digest,
-    generation: Stamp,
+    generation: Generation,
     started: Moment,
 }
 
 impl Cache {
-    /// Asks the store for an account. An entry that this process has of it makes no difference: it neither goes before other callers
-    /// nor is it taken for an answer in an outage.
+    /// Reads an account from the store. An entry of the account makes no difference: it neither gives precedence over other lookups nor
+    /// serves as a stale entry in an outage.
     pub(crate) async fn read_account(
         self: &Arc<Self>,
         account: LookupKey,
     ) -> Result<(Fact, AsOf), LookupError> {
         let digest = account.digest();
-        let generation = self.generations.current(&digest);
+        let generation = self.entries.generation(&digest);
         let as_of = AsOf { account: digest, generation, started: self.clock.monotonic() };
-        Ok((self.ask(account, Class::Cold).await?, as_of))
+        Ok((self.read_store(account, Class::Cold).await?, as_of))
     }
 
-    /// Remembers that a secret is not the password of an account, among the keys that do not exist and for as long as those.
-    /// `attempt` stands for both.
+    /// Keeps in the negative cache that a secret is not the password of an account. `attempt` is the digest of both.
     pub(crate) fn refused(&self, attempt: Digest, as_of: &AsOf) {
-        if self.generations.current(&as_of.account) == as_of.generation {
-            self.negative.insert(attempt, as_of.generation, as_of.started);
-        }
+        self.entries.keep_refusal(attempt, &as_of.account, as_of.generation, as_of.started);
     }
 
     /// Returns whether this attempt was refused before, and the account has not changed since.
     pub(crate) fn has_refused(&self, attempt: &Digest, account: &Digest) -> bool {
         let now = self.clock.coarse_monotonic();
-        self.lease.covers(now, || self.clock.coarse_wall())
-            && self.negative.contains(attempt, self.generations.current(account), now)
+        self.poller.lease().covers(now, || self.clock.coarse_wall())
+            && self.entries.has_refusal(attempt, account, now)
     }
 }

@@ -1,11 +1,11 @@
-//! The twin that counts nothing.
+//! The implementation without a recorder.
 
 use crate::health::FeedHealth;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics;
 
-/// A lookup that nobody counts.
+/// A lookup that is not counted.
 pub(crate) struct Lookup;
 
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Metrics {
         Lookup
     }
 
-    pub(crate) fn left_alone(&self, _: bool) {}
+    pub(crate) fn circuit_open(&self, _: bool) {}
 
     pub(crate) fn failed(&self, _: &'static str) {}
 

@@ -1,21 +1,21 @@
-//! The twin that tells a recorder.
+//! The implementation with a recorder.
 
 use std::sync::Arc;
 
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 use super::names::{
-    ADMISSIONS, BACKEND_ERRORS, CACHE_HITS, CACHE_MISSES, FEED_LAG, FEED_LISTENING, FEED_RESTARTS,
-    INVALIDATIONS, LEASE_REMAINING, LOOK_UPS, REFUSALS, STALE_ADMISSIONS, STORE_LEFT_ALONE, USAGE_BACKLOG,
+    ADMISSIONS, BACKEND_ERRORS, CACHE_HITS, CACHE_MISSES, CIRCUIT_OPEN, FEED_LAG, FEED_LISTENING,
+    FEED_RESTARTS, INVALIDATIONS, LEASE_REMAINING, LOOKUPS, REFUSALS, STALE_ADMISSIONS, USAGE_BACKLOG,
     USAGE_LOST,
 };
 use crate::backend::{BackendErrorKind, Change};
 use crate::health::FeedHealth;
 
-/// What a store may do instead of answering with an error.
+/// The kinds of failure without an error of the store.
 const NO_ANSWER: [&str; 2] = ["panic", "deadline"];
 
-/// The metrics of one authenticator. To look a metric up by its name costs more than an admission, so it is done once.
+/// The metrics of one authenticator. Finding a metric by its name costs more than an admission, so it is done once.
 #[derive(Clone)]
 pub(crate) struct Metrics(Arc<Handles>);
 
@@ -29,7 +29,7 @@ struct Handles {
     hits: Counter,
     misses: Counter,
     lookups: Gauge,
-    left_alone: Gauge,
+    circuit_open: Gauge,
     lag: Gauge,
     lease: Gauge,
     listening: Gauge,
@@ -47,7 +47,7 @@ impl ByLabel {
 }
 
 impl Metrics {
-    /// Finds the metrics of an authenticator of this name, which refuses requests for these reasons.
+    /// Finds the metrics of the authenticator `name`, which rejects requests for `reasons`.
     pub(crate) fn new(name: &str, reasons: &[&'static str]) -> Self {
         describe();
         let count = |metric: &'static str| counter!(metric, "authenticator" => name.to_owned());
@@ -66,8 +66,8 @@ impl Metrics {
             restarts: count(FEED_RESTARTS),
             hits: count(CACHE_HITS),
             misses: count(CACHE_MISSES),
-            lookups: measure(LOOK_UPS),
-            left_alone: measure(STORE_LEFT_ALONE),
+            lookups: measure(LOOKUPS),
+            circuit_open: measure(CIRCUIT_OPEN),
             lag: measure(FEED_LAG),
             lease: measure(LEASE_REMAINING),
             listening: measure(FEED_LISTENING),
@@ -87,7 +87,7 @@ impl Metrics {
         self.0.refusals.increment(reason);
     }
 
-    /// Counts that the store gave no answer.
+    /// Counts a call that the store did not answer.
     pub(crate) fn failed(&self, kind: &'static str) {
         self.0.errors.increment(kind);
     }
@@ -109,18 +109,18 @@ impl Metrics {
         self.0.misses.increment(1);
     }
 
-    /// Counts a lookup for as long as what is returned lives.
+    /// Counts a lookup until the returned guard is dropped.
     pub(crate) fn look_up(&self) -> Lookup {
         self.0.lookups.increment(1.0);
         Lookup(self.clone())
     }
 
-    pub(crate) fn left_alone(&self, is_left_alone: bool) {
-        self.0.left_alone.set(number(is_left_alone));
+    pub(crate) fn circuit_open(&self, is_open: bool) {
+        self.0.circuit_open.set(number(is_open));
     }
 
     pub(crate) fn polled(&self, feed: &FeedHealth) {
-        // Before the first answer there is no lag to tell.
+        // No lag is known before the first answer.
         if let Some(lag) = feed.lag {
             self.0.lag.set(lag.as_secs_f64());
         }
@@ -131,7 +131,7 @@ impl Metrics {
     }
 }
 
-/// A lookup that is under way.
+/// A lookup in progress.
 pub(crate) struct Lookup(Metrics);
 
 impl Drop for Lookup {
@@ -140,7 +140,7 @@ impl Drop for Lookup {
     }
 }
 
-/// The metrics of a meter of usage, which goes by the name of its authenticator.
+/// The metrics of a usage meter, under the name of its authenticator.
 pub(crate) struct UsageMetrics {
     backlog: Gauge,
     lost: Counter,
@@ -156,29 +156,29 @@ impl UsageMetrics {
         }
     }
 
-    /// Shows how many counts wait, and how many requests were lost so far.
+    /// Sets the number of waiting counts, and of requests lost until now.
     pub(crate) fn show(&self, backlog: usize, lost: u64) {
         self.backlog.set(backlog as f64);
         self.lost.absolute(lost);
     }
 }
 
-fn number(is_so: bool) -> f64 {
-    if is_so { 1.0 } else { 0.0 }
+fn number(flag: bool) -> f64 {
+    if flag { 1.0 } else { 0.0 }
 }
 
 fn describe() {
     describe_counter!(ADMISSIONS, "Requests that were admitted.");
     describe_counter!(REFUSALS, "Requests that were refused, by reason.");
-    describe_counter!(CACHE_HITS, "Keys that were answered without asking the store.");
-    describe_counter!(CACHE_MISSES, "Keys for which the store was asked.");
-    describe_counter!(STALE_ADMISSIONS, "Requests that were admitted by a record in the stale grace.");
-    describe_counter!(BACKEND_ERRORS, "Lookups and polls that the store gave no answer to, by kind.");
-    describe_counter!(INVALIDATIONS, "Changes that made cached records void, by kind.");
+    describe_counter!(CACHE_HITS, "Keys that were found without reading the store.");
+    describe_counter!(CACHE_MISSES, "Keys for which the store was read.");
+    describe_counter!(STALE_ADMISSIONS, "Requests that were admitted by a stale entry.");
+    describe_counter!(BACKEND_ERRORS, "Lookups and polls that the store did not answer, by kind.");
+    describe_counter!(INVALIDATIONS, "Changes that invalidated cached entries, by kind.");
     describe_counter!(FEED_RESTARTS, "Restarts of the poller after its feed panicked.");
-    describe_gauge!(LOOK_UPS, "Lookups that run or wait to run.");
-    describe_gauge!(STORE_LEFT_ALONE, "1 while the store is left alone because it gave no answer.");
-    describe_gauge!(FEED_LAG, "Seconds since the last poll began that was answered.");
-    describe_gauge!(LEASE_REMAINING, "Seconds for which what is cached counts without another poll.");
-    describe_gauge!(FEED_LISTENING, "1 while word of changes can arrive before a poll.");
+    describe_gauge!(LOOKUPS, "Lookups that run or wait to run.");
+    describe_gauge!(CIRCUIT_OPEN, "1 while the circuit to the store is open because it gave no answer.");
+    describe_gauge!(FEED_LAG, "Seconds since the last answered poll began.");
+    describe_gauge!(LEASE_REMAINING, "Seconds for which cached entries are valid without another poll.");
+    describe_gauge!(FEED_LISTENING, "1 while notifications of changes can arrive between polls.");
 }

@@ -1,27 +1,27 @@
-//! What the operator's graphs show, by way of the [`metrics`](https://docs.rs/metrics) facade, whose recorder the application
+//! Metrics for the operator's graphs, through the [`metrics`](https://docs.rs/metrics) facade, whose recorder the application
 //! chooses.
 //!
 //! | Name | Kind | |
 //! |---|---|---|
 //! | [`ADMISSIONS`] | counter | requests that were admitted |
 //! | [`REFUSALS`] | counter | requests that were refused, by `reason` (see [`Reason::label`](crate::Reason::label)) |
-//! | [`CACHE_HITS`], [`CACHE_MISSES`] | counters | keys that were answered without the store, and with it |
-//! | [`LOOK_UPS`] | gauge | lookups that run or wait to run |
-//! | [`STORE_LEFT_ALONE`] | gauge | 1 while the store is left alone because it gave no answer |
+//! | [`CACHE_HITS`], [`CACHE_MISSES`] | counters | keys that were found without reading the store, and those for which it was read |
+//! | [`LOOKUPS`] | gauge | lookups that run or wait to run |
+//! | [`CIRCUIT_OPEN`] | gauge | 1 while the [circuit](crate::AuthenticatorBuilder::circuit_breaker) to the store is open, because it gave no answer |
 //! | [`FEED_LAG`] | gauge | seconds since the last answered poll began, as of the end of the last poll |
-//! | [`LEASE_REMAINING`] | gauge | seconds for which what is cached counts, as of the end of the last poll |
-//! | [`FEED_LISTENING`] | gauge | 1 while word of changes can arrive before a poll |
+//! | [`LEASE_REMAINING`] | gauge | seconds for which cached entries are valid, as of the end of the last poll |
+//! | [`FEED_LISTENING`] | gauge | 1 while notifications of changes can arrive between polls |
 //! | [`FEED_RESTARTS`] | counter | how often the poller was restarted after its feed panicked |
-//! | [`BACKEND_ERRORS`] | counter | lookups and polls that the store gave no answer to, by `kind`: that of the error (see [`BackendErrorKind::label`](crate::BackendErrorKind::label)), `panic` or `deadline` |
-//! | [`STALE_ADMISSIONS`] | counter | requests that were admitted by a record in the [stale grace](crate::AuthenticatorBuilder::stale_grace), among the admissions |
-//! | [`INVALIDATIONS`] | counter | changes that made cached records void, by `kind`: `revoked` and `changed` for a key, `everything` |
+//! | [`BACKEND_ERRORS`] | counter | lookups and polls that the store did not answer, by `kind`: that of the error (see [`BackendErrorKind::label`](crate::BackendErrorKind::label)), `panic` or `deadline` |
+//! | [`STALE_ADMISSIONS`] | counter | requests that were admitted by a stale entry (see [`stale_grace`](crate::AuthenticatorBuilder::stale_grace)), among the admissions |
+//! | [`INVALIDATIONS`] | counter | changes that invalidated cached entries, by `kind`: `revoked` and `changed` for a key, `everything` |
 //! | [`USAGE_BACKLOG`], [`USAGE_LOST`] | gauge, counter | counts of usage that wait to be written, and requests whose counts are lost |
 //!
-//! All have a label `authenticator`, which is `default` unless [`metrics_name`](crate::AuthenticatorBuilder::metrics_name) says
-//! otherwise, and [`UsageBuilder::metrics_name`](crate::usage::UsageBuilder::metrics_name) for the last two. An authenticator finds
-//! its recorder when it is built, and a meter of usage likewise: install the recorder before.
+//! All have a label `authenticator`, which is `default` unless it is set by [`metrics_name`](crate::AuthenticatorBuilder::metrics_name),
+//! and by [`UsageBuilder::metrics_name`](crate::usage::UsageBuilder::metrics_name) for the last two. An authenticator finds its recorder
+//! when it is built, and so does a usage meter: install the recorder before.
 
-/// The label of whoever is not given another.
+/// The default of the label `authenticator`.
 pub(crate) const METRICS_NAME: &str = "default";
 
 #[cfg(not(feature = "metrics"))]

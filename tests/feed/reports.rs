@@ -80,7 +80,7 @@ async fn health_reports_the_polls_and_the_lease() {
     let health = node.authenticator.health();
     let feed = health.feed.clone().unwrap();
     assert_eq!((feed.lag, feed.lease_remaining), (None, Duration::ZERO));
-    assert!(health.is_store_asked && !health.is_cache_trusted && health.is_ready());
+    assert!(!health.is_circuit_open && !health.is_cache_trusted && health.is_ready());
 
     node.authenticator.start().await.unwrap();
     node.pass(MOMENT).await;

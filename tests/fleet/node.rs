@@ -99,7 +99,7 @@ impl Node {
 pub(crate) fn is_healthy(authenticator: &Authenticator) -> bool {
     let health = authenticator.health();
     let feed = health.feed.unwrap();
-    health.is_store_asked && !feed.lease_remaining.is_zero() && feed.is_listening != Some(false)
+    !health.is_circuit_open && !feed.lease_remaining.is_zero() && feed.is_listening != Some(false)
 }
 
 pub(crate) async fn present(authenticator: &Authenticator, key: usize) -> Answer {

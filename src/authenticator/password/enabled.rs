@@ -99,7 +99,7 @@ impl Authenticator {
                 Ok(Fact::Absent)
             }
             // Strangers can fill the queue.
-            Err(error) if error.kind() == PasswordErrorKind::Busy && !self.0.cache.complains() => {
+            Err(error) if error.kind() == PasswordErrorKind::Busy && !self.0.cache.may_log_flood() => {
                 Err(LookupError)
             }
             Err(error) => {

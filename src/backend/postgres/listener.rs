@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::race::comes_first;
 use crate::random::Jitter;
+use crate::select::select;
 
 /// What is listened to, see `AFTER_CHANGES`.
 const CHANNEL: &str = "tower_api_key";
@@ -69,7 +69,7 @@ async fn keep_listening(pool: PgPool, heard: Arc<Heard>) {
             heard.is_listening.store(true, Ordering::Relaxed);
             // What was announced while nobody listened is still to be read.
             heard.ping.notify_one();
-            comes_first(pool.close_event(), listen(&mut listener, &heard, &mut pauses)).await;
+            select(pool.close_event(), listen(&mut listener, &heard, &mut pauses)).await;
             heard.is_listening.store(false, Ordering::Relaxed);
         }
         pause(pauses.next()).await;

@@ -1,4 +1,4 @@
-//! The primitives of a model, in which a scheduler decides who goes on at each of their uses.
+//! The primitives of a model, in which a scheduler chooses the next task at each of their uses.
 
 pub(in crate::cache) use shuttle::future::spawn;
 pub(in crate::cache) use shuttle::sync::{Mutex, MutexGuard};
@@ -16,8 +16,8 @@ use shuttle::sync::atomic::{AtomicU64, Ordering};
 
 use crate::digest::Digest;
 
-/// A counter that comes into being when it is first used. The cache has thousands, of which a scenario uses a few, and to
-/// make all of them for each schedule would take longer than the schedule itself.
+/// A counter that is created when it is first used. The cache has thousands, of which a scenario uses a few, and creating all of them for
+/// each schedule would take longer than the schedule itself.
 #[derive(Debug)]
 pub(in crate::cache) struct Atomic {
     initial: u64,
@@ -38,9 +38,9 @@ impl Deref for Atomic {
     }
 }
 
-/// A deadline that passes whenever the scheduler likes, and at last.
+/// A timeout that passes at any poll, chosen by the scheduler.
 ///
-/// One of an hour or more never passes, for scenarios in which nobody gives up.
+/// One of an hour or more never passes, for scenarios in which no client gives up.
 pub(in crate::cache) async fn timeout<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
     const MOST_POLLS: u32 = 12;
     if limit >= Duration::from_secs(60 * 60) {
@@ -56,7 +56,7 @@ pub(in crate::cache) async fn timeout<F: Future>(limit: Duration, future: F) -> 
         if left == 0 {
             return Poll::Ready(Err(Elapsed));
         }
-        // Time goes on though nothing happens.
+        // Time passes even if nothing happens.
         context.waker().wake_by_ref();
         Poll::Pending
     })
@@ -66,7 +66,7 @@ pub(in crate::cache) async fn timeout<F: Future>(limit: Duration, future: F) -> 
 #[derive(Debug)]
 pub(in crate::cache) struct Elapsed;
 
-/// A map each of whose operations is one step.
+/// A map whose operations are one step each.
 pub(in crate::cache) struct Map<V> {
     step: AtomicU64,
     values: std::sync::Mutex<HashMap<Digest, V>>,
@@ -85,9 +85,9 @@ impl<V: Clone> Map<V> {
         self.replace(digest, value);
     }
 
-    pub(in crate::cache) fn remove_if(&self, digest: &Digest, goes: impl Fn(&V) -> bool) {
+    pub(in crate::cache) fn remove_if(&self, digest: &Digest, condition: impl Fn(&V) -> bool) {
         let mut values = self.take_step();
-        if values.get(digest).is_some_and(goes) {
+        if values.get(digest).is_some_and(condition) {
             values.remove(digest);
         }
     }
@@ -100,30 +100,30 @@ impl<V: Clone> Map<V> {
         self.take_step().remove(digest)
     }
 
-    /// Lets others go on before an operation, and nobody during it: a lock of the model would let them twice.
+    /// Lets other tasks run before an operation, but not during it: a lock of the model would let them run twice.
     fn take_step(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, V>> {
         self.step.load(Ordering::SeqCst);
         self.values.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
-/// A map that has room for everything: what is evicted is only read again.
+/// A map without a limit: an evicted value would only be read again.
 pub(in crate::cache) struct Bounded<V> {
     values: Map<V>,
-    gone: Box<dyn Fn(&Digest, &V) + Send + Sync>,
+    on_remove: Box<dyn Fn(&Digest, &V) + Send + Sync>,
 }
 
 impl<V: Clone + Send + Sync + 'static> Bounded<V> {
     pub(in crate::cache) fn new(capacity: u64, ttl: Duration) -> Self {
-        Self::telling(capacity, ttl, |_, _| ())
+        Self::with_listener(capacity, ttl, |_, _| ())
     }
 
-    pub(in crate::cache) fn telling(
+    pub(in crate::cache) fn with_listener(
         _: u64,
         _: Duration,
-        gone: impl Fn(&Digest, &V) + Send + Sync + 'static,
+        on_remove: impl Fn(&Digest, &V) + Send + Sync + 'static,
     ) -> Self {
-        Self { values: Map::new(), gone: Box::new(gone) }
+        Self { values: Map::new(), on_remove: Box::new(on_remove) }
     }
 
     pub(in crate::cache) fn get(&self, digest: &Digest) -> Option<V> {
@@ -132,17 +132,17 @@ impl<V: Clone + Send + Sync + 'static> Bounded<V> {
 
     pub(in crate::cache) fn insert(&self, digest: Digest, value: V) {
         let replaced = self.values.replace(digest, value);
-        self.tell(&digest, replaced);
+        self.notify(&digest, replaced);
     }
 
     pub(in crate::cache) fn remove(&self, digest: &Digest) {
         let removed = self.values.remove(digest);
-        self.tell(digest, removed);
+        self.notify(digest, removed);
     }
 
-    fn tell(&self, digest: &Digest, gone: Option<V>) {
-        if let Some(value) = gone {
-            (self.gone)(digest, &value);
+    fn notify(&self, digest: &Digest, removed: Option<V>) {
+        if let Some(value) = removed {
+            (self.on_remove)(digest, &value);
         }
     }
 }

@@ -18,8 +18,8 @@ pub(in crate::cache) struct Map<V>(papaya::HashMap<Digest, V, Keyed>);
 
 impl<V: Clone> Map<V> {
     pub(in crate::cache) fn new() -> Self {
-        // While the map grows, a read may have to look in two tables. A few thousand entries moved by each insertion end
-        // that soon, and take a tenth of a millisecond.
+        // While the map grows, a read may have to look in two tables. Each insertion moves a few thousand entries, which ends that soon and
+        // takes a tenth of a millisecond.
         let growth = papaya::ResizeMode::Incremental(4096);
         Self(papaya::HashMap::builder().hasher(Keyed::default()).resize_mode(growth).build())
     }
@@ -32,15 +32,15 @@ impl<V: Clone> Map<V> {
         self.0.pin().insert(digest, value);
     }
 
-    pub(in crate::cache) fn remove_if(&self, digest: &Digest, goes: impl Fn(&V) -> bool) {
+    pub(in crate::cache) fn remove_if(&self, digest: &Digest, condition: impl Fn(&V) -> bool) {
         self.0.pin().compute(*digest, |found| match found {
-            Some((_, value)) if goes(value) => papaya::Operation::Remove,
+            Some((_, value)) if condition(value) => papaya::Operation::Remove,
             _ => papaya::Operation::<V, ()>::Abort(()),
         });
     }
 }
 
-/// A map of limited size that decides by itself what has to go.
+/// A map of limited size that chooses what it evicts.
 pub(in crate::cache) struct Bounded<V>(Cache<Digest, V>)
 where
     V: Clone + Send + Sync + 'static;
@@ -48,23 +48,23 @@ where
 impl<V: Clone + Send + Sync + 'static> Bounded<V> {
     /// Creates a map for `capacity` values.
     ///
-    /// To forget what is idle for twice its time to live only collects garbage: what counts is the deadline in each value.
+    /// Removing values that are idle for twice their time to live only collects garbage: the end of validity is in each value.
     pub(in crate::cache) fn new(capacity: u64, ttl: Duration) -> Self {
         Self(Self::builder(capacity, ttl).build())
     }
 
-    /// Creates a map that calls `gone` with each value that it lets go of, which costs it a lock for each key.
-    pub(in crate::cache) fn telling(
+    /// Creates a map that calls `on_remove` with each value that it removes, which costs a lock for each key.
+    pub(in crate::cache) fn with_listener(
         capacity: u64,
         ttl: Duration,
-        gone: impl Fn(&Digest, &V) + Send + Sync + 'static,
+        on_remove: impl Fn(&Digest, &V) + Send + Sync + 'static,
     ) -> Self {
-        let listener = move |digest: Arc<Digest>, value, _| gone(&digest, &value);
+        let listener = move |digest: Arc<Digest>, value, _| on_remove(&digest, &value);
         Self(Self::builder(capacity, ttl).eviction_listener(listener).build())
     }
 
     fn builder(capacity: u64, ttl: Duration) -> CacheBuilder<Digest, V, Cache<Digest, V>> {
-        // By idleness, because the order of access has to be kept anyway; that of age would take its room for each value.
+        // By idleness, because the order of access is kept anyway; the order of age would take memory for each value.
         Cache::builder().max_capacity(capacity).time_to_idle(ttl.max(Duration::from_millis(1)) * 2)
     }
 
@@ -81,8 +81,8 @@ impl<V: Clone + Send + Sync + 'static> Bounded<V> {
     }
 }
 
-/// Mixes a digest, which is evenly distributed already, with a secret of this process: whoever imports keys could choose
-/// digests that meet in one place of the map.
+/// Mixes a digest, which is evenly distributed already, with a secret of this process: a client that imports keys could choose digests that
+/// collide in the map.
 #[derive(Clone)]
 struct Keyed {
     mask: u64,
@@ -132,7 +132,7 @@ mod tests {
 
     use super::*;
 
-    /// What a word is mixed into.
+    /// Returns the hash of some words.
     fn mixed(keyed: &Keyed, words: &[u64]) -> u64 {
         let mut mixer = keyed.build_hasher();
         words.iter().for_each(|word| mixer.write_u64(*word));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_differ_little_are_mixed_into_hashes_that_differ_much() {
+    fn similar_words_have_different_hashes() {
         let keyed = Keyed::default();
         // In the lowest bits, and in those that a multiplication carries out of the word.
         for step in [1, 1 << 52] {
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn every_map_mixes_in_its_own_way() {
+    fn each_map_has_hashes_of_its_own() {
         let hashes: HashSet<_> = (0..64).map(|_| mixed(&Keyed::default(), &[7])).collect();
         assert_eq!(hashes.len(), 64);
     }

@@ -13,7 +13,7 @@ use super::derived_pool::{Adapt, DerivedPool};
 use super::dialect::Pool;
 use super::pooled_connection::{PooledConnection, RETURN_TIMEOUT, in_time};
 use crate::backend::BackendError;
-use crate::race::unless;
+use crate::select::{Either, select};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -124,10 +124,10 @@ impl Connections {
         loop {
             let mut taken = None;
             let taking = async { taken = Some(permit.as_mut().await) };
-            match unless(taking, self.make_one()).await {
-                Some(Err(error)) if had.load(Ordering::Relaxed) == 0 => return Err(error),
-                Some(_) => {}
-                None => return taken.expect("a permit").map_err(BackendError::unavailable),
+            match select(taking, self.make_one()).await {
+                Either::Right(Err(error)) if had.load(Ordering::Relaxed) == 0 => return Err(error),
+                Either::Right(_) => {}
+                Either::Left(()) => return taken.expect("a permit").map_err(BackendError::unavailable),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What the store is asked: for a key, or for a person who presents a password.
+//! The key of a lookup: the digest of an API key, or the e-mail of a person who presents a password.
 
 use crate::backend::{BackendError, ErasedBackend};
 use crate::digest::Digest;
@@ -12,14 +12,14 @@ use crate::scope::Scopes;
 pub(crate) enum LookupKey {
     /// The key with this digest.
     Key(Digest),
-    /// The person with this e-mail, who acts in this environment and may do this beside what the roles grant.
+    /// The person with this e-mail, who acts in this environment and has these scopes beside those of their roles.
     #[cfg(feature = "password")]
-    Account { digest: Digest, email: super::sync::Arc<str>, environment: Environment, scopes: Scopes },
+    Account { digest: Digest, email: std::sync::Arc<str>, environment: Environment, scopes: Scopes },
 }
 
 impl LookupKey {
-    /// Returns what stands for the answer in the cache.
-    pub(super) fn digest(&self) -> Digest {
+    /// Returns the digest under which the cache keeps the answer.
+    pub(in crate::cache) fn digest(&self) -> Digest {
         match self {
             Self::Key(digest) => *digest,
             #[cfg(feature = "password")]
@@ -27,7 +27,7 @@ impl LookupKey {
         }
     }
 
-    pub(super) async fn ask(&self, backend: &dyn ErasedBackend) -> Result<Option<Record>, BackendError> {
+    pub(super) async fn find(&self, backend: &dyn ErasedBackend) -> Result<Option<Record>, BackendError> {
         match self {
             Self::Key(digest) => backend.find(digest).await,
             #[cfg(feature = "password")]

@@ -1,45 +1,45 @@
-//! The dead: digests that are known to be revoked, whatever a store that lags behind may say of them.
+//! Tombstones: digests that are known to be revoked, even if a lagging replica returns their records as valid.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use super::sync::{Mutex, lock};
+use crate::cache::sync::{Mutex, lock};
 use crate::clock::Moment;
 use crate::digest::Digest;
 
-/// Digests revoked a short while ago.
+/// Digests that were revoked a short while ago.
 pub(super) struct Tombstones {
-    keep: Duration,
-    known: Mutex<Known>,
+    ttl: Duration,
+    state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct Known {
+struct State {
     until: HashMap<Digest, Moment>,
     by_age: VecDeque<Digest>,
 }
 
 impl Tombstones {
-    /// Creates an empty set that keeps a digest for `keep`: longer than any read of the store takes.
-    pub(super) fn new(keep: Duration) -> Self {
-        Self { keep, known: Mutex::new(Known::default()) }
+    /// Creates an empty set that keeps a digest for `ttl`: longer than any read of the store takes.
+    pub(super) fn new(ttl: Duration) -> Self {
+        Self { ttl, state: Mutex::default() }
     }
 
     pub(super) fn insert(&self, digest: Digest, now: Moment) {
-        let mut known = lock(&self.known);
-        known.forget_the_old(now);
-        if known.until.insert(digest, now.saturating_add(self.keep)).is_none() {
-            known.by_age.push_back(digest);
+        let mut state = lock(&self.state);
+        state.remove_expired(now);
+        if state.until.insert(digest, now.saturating_add(self.ttl)).is_none() {
+            state.by_age.push_back(digest);
         }
     }
 
     pub(super) fn contains(&self, digest: &Digest, now: Moment) -> bool {
-        lock(&self.known).until.get(digest).is_some_and(|until| now < *until)
+        lock(&self.state).until.get(digest).is_some_and(|until| now < *until)
     }
 }
 
-impl Known {
-    fn forget_the_old(&mut self, now: Moment) {
+impl State {
+    fn remove_expired(&mut self, now: Moment) {
         while let Some(oldest) = self.by_age.front() {
             if self.until.get(oldest).is_some_and(|until| now < *until) {
                 break;
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_dead_are_forgotten_when_their_time_is_over_and_not_before() {
+    fn a_tombstone_is_kept_for_its_time_to_live() {
         let tombstones = Tombstones::new(Duration::from_nanos(10));
         let at = Moment::from_nanos;
         let digest = |byte| Digest::from_bytes([byte; 32]);
@@ -64,9 +64,9 @@ mod tests {
         assert!(tombstones.contains(&digest(1), at(9)) && !tombstones.contains(&digest(1), at(10)));
 
         tombstones.insert(digest(3), at(10));
-        let known = lock(&tombstones.known);
-        assert!(!known.until.contains_key(&digest(1)), "its time is over");
-        assert!(known.until.contains_key(&digest(2)), "its time is not over");
-        assert_eq!(known.until.len(), known.by_age.len());
+        let state = lock(&tombstones.state);
+        assert!(!state.until.contains_key(&digest(1)), "expired");
+        assert!(state.until.contains_key(&digest(2)), "not expired yet");
+        assert_eq!(state.until.len(), state.by_age.len());
     }
 }

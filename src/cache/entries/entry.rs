@@ -1,43 +1,47 @@
-//! What is remembered of a key that was found.
+//! The cache entry of a key that was found.
 
 use super::counters::Counters;
-use super::generation::Stamp;
-use super::sync::Arc;
+use super::generation::Generation;
+use crate::cache::sync::Arc;
 use crate::clock::{Moment, Timestamp};
 use crate::environment::Environment;
 use crate::principal::{Issuer, Known};
 use crate::record::Record;
 
-/// A record, with the stamp it was read under and the moment until which it counts. Facts only: whether the key is
-/// admitted is decided for each request.
+/// A record, with the generation it was read under and the end of its time to live. Facts only: whether the key is admitted is decided for
+/// each request.
 ///
-/// What an admission reads comes first and fits into one line of memory: with many keys in use, the lines that have to be
-/// fetched are most of its cost.
+/// The fields that an admission reads come first and fit into one cache line of memory: with many keys in use, fetching cache lines is most
+/// of its cost.
 #[repr(C)]
 pub(crate) struct Entry {
-    pub(super) generation: Stamp,
+    pub(super) generation: Generation,
     pub(super) until: Moment,
-    /// How often it was found and used.
     pub(super) counters: Counters,
     facts: Facts,
     pub(super) issuer: Arc<Issuer>,
     record: Record,
 }
 
-/// What of a record is judged for each request.
+/// The parts of a record that are checked for each request.
 #[derive(Clone, Copy)]
 pub(crate) struct Facts {
-    /// A time that no clock reaches where the key has no end.
+    /// [`Timestamp::NEVER`] if the key does not expire.
     pub(crate) expires_at: Timestamp,
     pub(crate) environment: Environment,
     pub(crate) is_revoked: bool,
     pub(crate) is_disabled: bool,
-    /// Whether the record names sources. Which ones is up to [`Record::accepts`].
+    /// Whether the record names sources, see [`Record::accepts`].
     pub(crate) restricts_sources: bool,
 }
 
 impl Entry {
-    pub(super) fn new(generation: Stamp, until: Moment, record: Record, issuer: Arc<Issuer>) -> Self {
+    pub(in crate::cache) fn new(
+        generation: Generation,
+        until: Moment,
+        record: Record,
+        issuer: Arc<Issuer>,
+    ) -> Self {
         Self { generation, until, counters: Counters::zero(), facts: Facts::of(&record), issuer, record }
     }
 

@@ -1,42 +1,42 @@
-//! Flights: one read of the store for all who wait for the same key.
+//! Single flight: one read of the store for all concurrent lookups of the same key.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::Fact;
 use super::bulkhead::Class;
-use super::dual_instant::DualInstant;
-use super::generation::Stamp;
-use super::sync::{Arc, Atomic, Mutex, Ordering, lock, watch};
+use crate::cache::Fact;
+use crate::cache::dual_instant::DualInstant;
+use crate::cache::entries::generation::Generation;
+use crate::cache::sync::{Arc, Atomic, Mutex, Ordering, lock, watch};
 use crate::digest::Digest;
 
 const SHARDS: usize = 16;
 
-/// How many may wait for one key. Past that the store is so slow that waiting helps nobody.
-const WAITERS: usize = 4096;
+/// Most waiters of one flight. With more, the store is too slow for waiting to help.
+const MAX_WAITERS: usize = 4096;
 
-/// A read of the store that is under way.
-pub(super) struct Flight {
-    pub(super) generation: Stamp,
-    /// When it is overdue. What it brings is as old as its start, and a process that stood still notices late.
+/// A read of the store in progress.
+pub(in crate::cache) struct Flight {
+    pub(in crate::cache) generation: Generation,
+    /// When it is overdue. Its result is as old as its start, and a suspended process notices late that a timeout has passed.
     due: DualInstant,
-    outcome: watch::Sender<Option<Landing>>,
+    outcome: watch::Sender<Option<Outcome>>,
 }
 
-/// How a flight ended: with a fact, or without an answer.
-pub(super) type Landing = Result<Fact, LookupError>;
+/// The outcome of a flight: a fact, or no answer.
+type Outcome = Result<Fact, LookupError>;
 
-/// The store could not be asked, or did not answer in time.
+/// The store could not be read, or did not answer in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LookupError;
 
 impl Flight {
-    fn new(generation: Stamp, due: DualInstant) -> Arc<Self> {
+    fn new(generation: Generation, due: DualInstant) -> Arc<Self> {
         Arc::new(Self { generation, due, outcome: watch::Sender::new(None) })
     }
 
-    /// Waits until the read has ended. Whoever waits may go away: the read belongs to none of them.
-    pub(super) async fn wait(&self) -> Landing {
+    /// Waits until the read has ended. Waiters may be dropped: the read belongs to none of them.
+    pub(super) async fn wait(&self) -> Outcome {
         let mut outcome = self.outcome.subscribe();
         match outcome.wait_for(Option::is_some).await {
             Ok(outcome) => outcome.clone().unwrap_or(Err(LookupError)),
@@ -50,48 +50,43 @@ impl Flight {
     }
 
     fn is_full(&self) -> bool {
-        self.outcome.receiver_count() >= WAITERS
+        self.outcome.receiver_count() >= MAX_WAITERS
     }
 }
 
-/// The reads that are under way.
-pub(super) struct Flights {
+/// The reads in progress.
+pub(in crate::cache) struct Flights {
     shards: [Mutex<HashMap<Digest, Arc<Flight>>>; SHARDS],
-    /// How many of them are reads of strangers, and how many may be.
+    /// Number of cold reads, and their maximum.
     cold: Atomic,
     limit: u64,
-    patience: Duration,
+    timeout: Duration,
 }
 
-/// A place on a flight.
-pub(super) enum Join {
-    /// Someone has started the read.
+/// The result of joining a flight.
+pub(in crate::cache) enum Join {
+    /// The read has been started.
     Waiter(Arc<Flight>),
-    /// Whoever gets this has to start the read.
+    /// The caller has to start the read.
     Leader(Arc<Flight>, Leader),
-    /// Too many are waiting.
+    /// Too many lookups are waiting.
     Full,
 }
 
 impl Flights {
-    /// Creates an empty set that holds `limit` reads of strangers at once. Keys that were met before are bounded by what
-    /// the cache remembers. A read may take as long as `patience`.
-    pub(super) fn new(limit: u64, patience: Duration) -> Self {
+    /// Creates an empty set that holds up to `limit` cold reads. Warm reads are bounded by the number of entries. A read takes at most
+    /// `timeout`.
+    pub(super) fn new(limit: u64, timeout: Duration) -> Self {
         let shards = std::array::from_fn(|_| Mutex::new(HashMap::new()));
-        Self { shards, cold: Atomic::new(0), limit, patience }
+        Self { shards, cold: Atomic::new(0), limit, timeout }
     }
 
-    pub(super) fn patience(&self) -> Duration {
-        self.patience
-    }
-
-    /// Joins the read of a key that carries this very stamp and is not overdue. An older read may have seen what has changed
-    /// since, so a new one takes its place; those who wait for the older one keep waiting for it, and look at its stamp when
-    /// it ends.
-    pub(super) fn join(
+    /// Joins the read of a key that has this generation and is not overdue. An older read may have seen the state before a change, so a new
+    /// one replaces it; the waiters of the older one keep waiting for it, and check its generation when it ends.
+    pub(in crate::cache) fn join(
         self: &Arc<Self>,
         digest: Digest,
-        generation: Stamp,
+        generation: Generation,
         class: Class,
         now: DualInstant,
     ) -> Join {
@@ -105,25 +100,25 @@ impl Flights {
             self.cold.fetch_sub(1, Ordering::SeqCst);
             return Join::Full;
         }
-        let flight = Flight::new(generation, now.after(self.patience));
+        let flight = Flight::new(generation, now.after(self.timeout));
         shard.insert(digest, Arc::clone(&flight));
         let leader = Leader { flights: Arc::clone(self), digest, flight: Arc::clone(&flight), class };
         Join::Leader(flight, leader)
     }
 
-    /// Forgets the read of a key, so that nobody joins it any more.
+    /// Removes the read of a key, so that no later lookup joins it.
     pub(super) fn remove(&self, digest: &Digest) {
         lock(self.shard(digest)).remove(digest);
     }
 
-    /// Returns how many reads are under way.
+    /// Returns the number of reads in progress.
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
     }
 
     fn remove_own(&self, digest: &Digest, own: &Arc<Flight>) {
         let mut shard = lock(self.shard(digest));
-        // A later read may have taken the place: only the very same flight may be removed.
+        // A later read may have replaced it: only this very flight may be removed.
         if shard.get(digest).is_some_and(|flight| Arc::ptr_eq(flight, own)) {
             shard.remove(digest);
         }
@@ -134,8 +129,8 @@ impl Flights {
     }
 }
 
-/// The duty to land a flight. Dropped without landing, as by a panic or at shutdown, it lands without an answer.
-pub(super) struct Leader {
+/// Completes a flight. Dropped before, as by a panic or at shutdown, it completes the flight without an answer.
+pub(in crate::cache) struct Leader {
     flights: Arc<Flights>,
     digest: Digest,
     flight: Arc<Flight>,
@@ -147,7 +142,7 @@ impl Leader {
         &self.digest
     }
 
-    pub(super) fn generation(&self) -> Stamp {
+    pub(super) fn generation(&self) -> Generation {
         self.flight.generation
     }
 
@@ -155,8 +150,8 @@ impl Leader {
         self.class
     }
 
-    /// Tells everyone who waits how the read ended.
-    pub(super) fn complete(self, outcome: Landing) {
+    /// Passes the outcome of the read to all waiters.
+    pub(super) fn complete(self, outcome: Outcome) {
         self.flight.outcome.send_replace(Some(outcome));
     }
 }

@@ -1,8 +1,8 @@
-//! The circuit breaker: a store that has given no answer several times in a row is left alone for a while.
+//! The circuit breaker: after several consecutive lookups without an answer, the store is not read for a while.
 //!
-//! Without it, each request of an outage would wait for the deadline, and a store that comes back would be met by all of
-//! them at once. While it is open, requests are answered at once without the store. Then a single lookup tries, after a poll
-//! if there is no lease: if either is answered, all may ask again, and if not, the store is left alone once more.
+//! Without it, each request of an outage would wait for the deadline, and all of them would reach a recovering store at once. While the
+//! circuit is open, requests are answered at once without the store. Then a single lookup tries, after a poll if the lease is not valid: if
+//! either is answered, the circuit closes, and if not, it opens again.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,9 +12,8 @@ use crate::metrics::Metrics;
 use crate::random::Jitter;
 use crate::trace;
 
-/// Whether the store may be asked.
+/// Opens after `failures` consecutive lookups without an answer, for about `pause`.
 pub(super) struct Breaker {
-    /// After how many attempts without an answer the store is left alone.
     failures: u32,
     pause: Duration,
     state: Mutex<State>,
@@ -24,16 +23,16 @@ pub(super) struct Breaker {
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    /// The store may be asked. So many attempts in a row went without an answer.
+    /// Lookups pass. The last `failures` of them went without an answer.
     Closed { failures: u32 },
-    /// Nobody asks before this moment.
+    /// No lookup passes before this moment.
     Open { until: Moment },
     /// One lookup tries.
     HalfOpen,
 }
 
-/// A lookup that the breaker has let through. Dropped without an answer, as by a deadline, it has failed. One that panics says
-/// nothing of the store: a record may be what makes it panic.
+/// A lookup that the breaker has let through. Dropped without an answer, as by a deadline, it counts as a failure. A panic does not: a
+/// record may have caused it.
 pub(super) struct Trial<'b> {
     breaker: &'b Breaker,
     clock: &'b dyn Clock,
@@ -42,7 +41,7 @@ pub(super) struct Trial<'b> {
 }
 
 impl Breaker {
-    /// Creates a closed breaker. With a pause of zero it never opens.
+    /// Creates a closed breaker. It never opens if `pause` is zero.
     pub(super) fn new(failures: u32, pause: Duration, metrics: Metrics) -> Self {
         Self {
             failures,
@@ -53,7 +52,7 @@ impl Breaker {
         }
     }
 
-    /// Tells whether the store is left alone at `now`.
+    /// Returns whether lookups are rejected at `now`.
     pub(super) fn is_open(&self, now: Moment) -> bool {
         match *self.lock() {
             State::Closed { .. } => false,
@@ -62,7 +61,7 @@ impl Breaker {
         }
     }
 
-    /// Lets a lookup through, or `None` if the store is left alone.
+    /// Lets a lookup through, or returns `None` if the circuit is open.
     pub(super) fn enter<'b>(&'b self, clock: &'b dyn Clock) -> Option<Trial<'b>> {
         let mut state = self.lock();
         let is_first = match *state {
@@ -76,12 +75,12 @@ impl Breaker {
         Some(Trial { breaker: self, clock, is_first, is_answered: false })
     }
 
-    /// Lets all ask: the store has answered.
+    /// Closes the circuit, because the store has answered.
     pub(super) fn answered(&self) {
         let mut state = self.lock();
         if !matches!(*state, State::Closed { .. }) {
             trace::resumed();
-            self.metrics.left_alone(false);
+            self.metrics.circuit_open(false);
         }
         *state = State::Closed { failures: 0 };
     }
@@ -93,7 +92,7 @@ impl Breaker {
         let mut state = self.lock();
         let failures = match *state {
             State::Closed { failures } => failures + 1,
-            // Lookups that began before it opened have no more to say.
+            // Lookups that began before it opened do not count.
             State::Open { .. } => return,
             State::HalfOpen => self.failures,
         };
@@ -101,7 +100,7 @@ impl Breaker {
             State::Closed { failures }
         } else {
             trace::paused(self.pause);
-            self.metrics.left_alone(true);
+            self.metrics.circuit_open(true);
             State::Open { until: now.saturating_add(self.jitter.shorten(self.pause, now.nanos())) }
         };
     }
@@ -112,12 +111,12 @@ impl Breaker {
 }
 
 impl Trial<'_> {
-    /// Tells whether it is the one that tries after a pause.
+    /// Returns whether it is the first after a pause.
     pub(super) fn is_first(&self) -> bool {
         self.is_first
     }
 
-    /// The store has answered, whatever it said. It counts when the lookup ends.
+    /// Notes that the store has answered, even with an error. It counts when the lookup ends.
     pub(super) fn answered(&mut self) {
         self.is_answered = true;
     }

@@ -1,51 +1,51 @@
-//! What is remembered of keys that exist.
+//! The entries of keys that exist.
 //!
-//! A cached admission reads a concurrent map, which takes no lock and writes nothing but one counter. The bounded map
-//! beside it holds the same entries and decides which of them have to go. To be asked about every read would cost it more
-//! than all the rest of an admission, so it hears of every so many.
+//! A cached admission reads a concurrent map, which takes no lock and writes only one counter. A bounded map beside it holds the same entries
+//! and chooses which of them are evicted. Recording every read there would cost more than the rest of an admission, so only a sample of the
+//! reads is recorded.
 
 use std::time::Duration;
 
 use super::Entry;
-use super::sync::{Arc, Bounded, Map};
+use crate::cache::sync::{Arc, Bounded, Map};
 use crate::digest::Digest;
 
-/// Of how many reads of an entry the eviction policy hears one.
-const HEARD: u64 = 64;
+/// One in this number of reads of an entry is recorded by the eviction policy.
+const SAMPLE_INTERVAL: u64 = 64;
 
 /// Records by digest.
 pub(super) struct Positive {
     entries: Arc<Map<Arc<Entry>>>,
     policy: Bounded<Arc<Entry>>,
-    /// Whether there is room for anything: a bounded map without room lets go of nothing, as it takes nothing in.
-    has_room: bool,
+    /// Whether the capacity is above zero. A bounded map without capacity keeps no entry, and so never reports an eviction.
+    has_capacity: bool,
 }
 
 impl Positive {
     pub(super) fn new(capacity: u64, ttl: Duration) -> Self {
         let entries = Arc::new(Map::new());
         let kept = Arc::clone(&entries);
-        // A newer entry of the same key may have taken the place of the one that goes, and stays.
-        let gone =
+        // A newer entry of the same key may have replaced the removed one, and stays.
+        let on_remove =
             move |digest: &Digest, own: &Arc<Entry>| kept.remove_if(digest, |entry| Arc::ptr_eq(entry, own));
-        Self { entries, policy: Bounded::telling(capacity, ttl, gone), has_room: capacity > 0 }
+        Self { entries, policy: Bounded::with_listener(capacity, ttl, on_remove), has_capacity: capacity > 0 }
     }
 
     pub(super) fn get(&self, digest: &Digest) -> Option<Arc<Entry>> {
         let entry = self.entries.get(digest)?;
-        if entry.counters.read(HEARD) {
+        if entry.counters.read(SAMPLE_INTERVAL) {
             self.policy.get(digest);
         }
         Some(entry)
     }
 
-    /// Tells whether there is an entry of this key, though it may no longer count.
+    /// Returns whether an entry of this key exists, even if it is no longer valid.
     pub(super) fn is_warm(&self, digest: &Digest) -> bool {
         self.entries.get(digest).is_some()
     }
 
     pub(super) fn insert(&self, digest: Digest, entry: &Arc<Entry>) {
-        if !self.has_room {
+        if !self.has_capacity {
             return;
         }
         self.entries.insert(digest, Arc::clone(entry));

@@ -1,26 +1,26 @@
-//! OwnChanges: what this process has changed itself comes back with a poll, like the changes of all others.
+//! Own changes: a poll returns the changes of this process too.
 //!
-//! By then the key may have been read again, and the echo makes that void: one change would cost two reads. To pass over echoes would be
-//! wrong where one of them is another's change, and to tell them apart is up to each store. So a read of a key that was changed here has
-//! a poll go first, and waits for it, but not for long. Nothing depends on it but the second read.
+//! By then the key may have been read again, and the poll invalidates that: one change would cost two reads. Ignoring the returned change
+//! would be wrong if it was made by another process, which only the store could tell. So a lookup of a key that was changed here first
+//! triggers a poll and waits briefly for it. Only the second read depends on it.
 
 use std::collections::HashMap;
 
-use super::sync::{Mutex, lock};
+use crate::cache::sync::{Mutex, lock};
 use crate::digest::Digest;
 
-/// OwnChanges that are remembered. Keys past that are read twice.
-const MOST: usize = 10_000;
+/// Most keys that are kept. Further keys are read twice.
+const CAPACITY: usize = 10_000;
 
-/// The keys whose echo is still to come.
+/// The keys that were changed here, and that no poll has returned yet.
 #[derive(Debug, Default)]
 pub(super) struct OwnChanges(Mutex<Expected>);
 
 #[derive(Debug, Default)]
 struct Expected {
-    /// How many polls have begun.
+    /// Number of polls that have begun.
     polls: u64,
-    /// By digest, how many polls had begun when the key was changed: one that began later brings the echo.
+    /// By digest, the number of polls that had begun when the key was changed: one that begins later returns the change.
     since: HashMap<Digest, u64>,
 }
 
@@ -29,27 +29,28 @@ struct Expected {
 pub(super) struct Poll(u64);
 
 impl OwnChanges {
-    /// Notes that this process has changed a key, and has committed that.
+    /// Adds a key that this process has changed, after the commit.
     pub(super) fn expect(&self, digest: Digest) {
         let mut expected = lock(&self.0);
         let polls = expected.polls;
-        if expected.since.len() < MOST || expected.since.contains_key(&digest) {
+        if expected.since.len() < CAPACITY || expected.since.contains_key(&digest) {
             expected.since.insert(digest, polls);
         }
     }
 
-    /// Returns whether the echo of a change is still to come.
+    /// Returns whether no poll has returned the change of this key yet.
     pub(super) fn is_expected(&self, digest: &Digest) -> bool {
         lock(&self.0).since.contains_key(digest)
     }
 
+    /// Counts a poll that begins.
     pub(super) fn poll_begins(&self) -> Poll {
         let mut expected = lock(&self.0);
         expected.polls += 1;
         Poll(expected.polls)
     }
 
-    /// Forgets the echoes that a poll has brought.
+    /// Removes the keys whose changes a poll has returned.
     pub(super) fn poll_is_applied(&self, poll: Poll) {
         lock(&self.0).since.retain(|_, polls| *polls >= poll.0);
     }
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_poll_brings_the_echoes_of_what_was_changed_before_it_began() {
+    fn a_poll_returns_the_changes_from_before_it_began() {
         let own_changes = OwnChanges::default();
         let [before, within] = [1, 2].map(|byte| Digest::from_bytes([byte; 32]));
         own_changes.expect(before);
@@ -75,13 +76,13 @@ mod tests {
     }
 
     #[test]
-    fn no_more_echoes_are_remembered_than_there_is_room_for() {
+    fn no_more_keys_are_kept_than_the_capacity() {
         let own_changes = OwnChanges::default();
-        for number in 0..=MOST as u64 {
+        for number in 0..=CAPACITY as u64 {
             let mut bytes = [0; 32];
             bytes[..8].copy_from_slice(&number.to_le_bytes());
             own_changes.expect(Digest::from_bytes(bytes));
         }
-        assert_eq!(lock(&own_changes.0).since.len(), MOST);
+        assert_eq!(lock(&own_changes.0).since.len(), CAPACITY);
     }
 }

@@ -1,23 +1,23 @@
-//! The entries that were used since someone last asked.
+//! The entries with uses that were not taken yet.
 //!
-//! A use is counted in the entry. The first one since the count was taken also puts the entry on a list, and whoever goes
-//! through the list takes the counts. So a count is found though its entry was evicted or replaced meanwhile, keys that
-//! nobody uses cost nothing, and each entry is on the list once.
+//! A use is counted in the entry. The first one since the count was taken also puts the entry on the list, and the usage flusher takes the
+//! counts of the entries on the list. So a count is found even if its entry was evicted or replaced in the meantime, unused keys cost
+//! nothing, and each entry is on the list once.
 
 use std::collections::VecDeque;
 
 use super::Entry;
-use super::sync::{Arc, Mutex, lock};
+use crate::cache::sync::{Arc, Mutex, lock};
 use crate::clock::Timestamp;
 
 /// Entries with uses that were not taken yet, in the order of their first use.
 #[derive(Default)]
 pub(crate) struct DirtyList(Mutex<VecDeque<(Arc<Entry>, Timestamp)>>);
 
-/// How often an entry was used since someone last asked.
+/// The uses of an entry since they were last taken.
 pub(crate) struct EntryUses {
     pub(crate) entry: Arc<Entry>,
-    /// When it was used for the first of these times.
+    /// The time of the first of these uses.
     pub(crate) since: Timestamp,
     pub(crate) requests: u64,
 }
@@ -36,19 +36,19 @@ impl DirtyList {
         entries.len()
     }
 
-    /// Returns how many entries have uses to take.
+    /// Returns the number of entries with uses to take.
     pub(crate) fn len(&self) -> usize {
         lock(&self.0).len()
     }
 
-    /// Takes the uses of at most so many entries, those that were used first before the others.
-    pub(crate) fn take(&self, most: usize) -> Vec<EntryUses> {
+    /// Takes the uses of at most `limit` entries, in the order of their first use.
+    pub(crate) fn take(&self, limit: usize) -> Vec<EntryUses> {
         let entries: Vec<_> = {
             let mut entries = lock(&self.0);
-            let most = most.min(entries.len());
-            entries.drain(..most).collect()
+            let limit = limit.min(entries.len());
+            entries.drain(..limit).collect()
         };
-        // Only now, when they are off the list: the next use of each puts it on again.
+        // Taken only after the entries have left the list: the next use of each puts it on the list again.
         let used = |(entry, since): (Arc<Entry>, Timestamp)| {
             let requests = entry.counters.take_uses();
             EntryUses { entry, since, requests }

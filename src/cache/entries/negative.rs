@@ -1,13 +1,13 @@
-//! What is remembered of keys that do not exist, and of passwords that are wrong: little, shortly, and apart from what is good.
+//! The negative cache: keys that do not exist and passwords that are wrong. It is small, short-lived and separate from the positive entries.
 
 use std::time::Duration;
 
-use super::generation::Stamp;
-use super::sync::Bounded;
+use super::generation::Generation;
+use crate::cache::sync::Bounded;
 use crate::clock::Moment;
 use crate::digest::Digest;
 
-/// Digests that admit no caller. A flood of them can only push out one another.
+/// Digests that admit no caller. A flood of them can only evict each other.
 pub(super) struct Negative {
     ttl: Duration,
     absent: Bounded<Absence>,
@@ -15,7 +15,7 @@ pub(super) struct Negative {
 
 #[derive(Clone, Copy)]
 struct Absence {
-    generation: Stamp,
+    generation: Generation,
     until: Moment,
 }
 
@@ -24,13 +24,13 @@ impl Negative {
         Self { ttl, absent: Bounded::new(capacity, ttl) }
     }
 
-    pub(super) fn insert(&self, digest: Digest, generation: Stamp, started: Moment) {
+    pub(super) fn insert(&self, digest: Digest, generation: Generation, started: Moment) {
         if !self.ttl.is_zero() {
             self.absent.insert(digest, Absence { generation, until: started.saturating_add(self.ttl) });
         }
     }
 
-    pub(super) fn contains(&self, digest: &Digest, generation: Stamp, now: Moment) -> bool {
+    pub(super) fn contains(&self, digest: &Digest, generation: Generation, now: Moment) -> bool {
         self.absent.get(digest).is_some_and(|absence| absence.generation == generation && now < absence.until)
     }
 

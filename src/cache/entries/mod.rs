@@ -1,0 +1,170 @@
+//! The entries of the cache: the facts that were read from the store, each under a [generation].
+
+mod counters;
+mod dirty_list;
+mod entry;
+pub(super) mod generation;
+mod negative;
+mod positive;
+mod tombstones;
+
+pub(crate) use dirty_list::{DirtyList, EntryUses};
+pub(crate) use entry::Entry;
+
+use std::time::Duration;
+
+use super::Limits;
+use super::sync::Arc;
+use crate::clock::{Clock, Moment};
+use crate::digest::Digest;
+use crate::principal::Issuer;
+use crate::record::Record;
+use generation::{Generation, Generations};
+use negative::Negative;
+use positive::Positive;
+use tombstones::Tombstones;
+
+/// What is known of a digest.
+#[derive(Clone)]
+pub(crate) enum Fact {
+    /// The store has this record of it.
+    Known(Arc<Entry>),
+    /// The store had this record of it, and gives no answer now: it counts for the stale grace.
+    Stale(Arc<Entry>),
+    /// The store has no record of it.
+    Absent,
+    /// It was revoked a short while ago.
+    Revoked,
+}
+
+/// Facts by digest.
+pub(super) struct Entries {
+    generations: Generations,
+    positive: Positive,
+    negative: Negative,
+    tombstones: Tombstones,
+    positive_ttl: Duration,
+    clock: Arc<dyn Clock>,
+    issuer: Arc<Issuer>,
+}
+
+impl Entries {
+    pub(super) fn new(clock: Arc<dyn Clock>, issuer: Arc<Issuer>, limits: &Limits) -> Self {
+        Self {
+            generations: Generations::new(),
+            positive: Positive::new(limits.positive_capacity, limits.positive_ttl + limits.stale_grace),
+            negative: Negative::new(limits.negative_ttl, limits.negative_capacity),
+            tombstones: Tombstones::new(limits.tombstone_ttl()),
+            positive_ttl: limits.positive_ttl,
+            clock,
+            issuer,
+        }
+    }
+
+    /// Returns the fact that is valid at `now`, the reading of a coarse clock.
+    #[inline]
+    pub(super) fn get(&self, digest: &Digest, now: Moment) -> Option<Fact> {
+        let generation = self.generations.current(digest);
+        match self.positive.get(digest) {
+            Some(entry) if entry.generation == generation && now < entry.until => Some(Fact::Known(entry)),
+            _ if self.negative.contains(digest, generation, now) => Some(Fact::Absent),
+            _ if self.tombstones.contains(digest, now) => Some(Fact::Revoked),
+            _ => None,
+        }
+    }
+
+    /// Returns an entry that was not invalidated, if its time to live had not ended at `then`.
+    pub(super) fn valid_at(&self, digest: &Digest, then: Moment) -> Option<Arc<Entry>> {
+        let generation = self.generations.current(digest);
+        self.positive.get(digest).filter(|entry| entry.generation == generation && then < entry.until)
+    }
+
+    /// Returns the generation for a read of this key that starts now.
+    pub(super) fn generation(&self, digest: &Digest) -> Generation {
+        self.generations.current(digest)
+    }
+
+    /// Returns whether an entry of this key exists, even if it is no longer valid.
+    pub(super) fn is_warm(&self, digest: &Digest) -> bool {
+        self.positive.is_warm(digest)
+    }
+
+    /// Returns whether a key was revoked a short while ago.
+    pub(super) fn has_tombstone(&self, digest: &Digest) -> bool {
+        self.tombstones.contains(digest, self.clock.coarse_monotonic())
+    }
+
+    /// Keeps a record that was read under `generation`, unless its first use has not been recorded: then it is read again with the next
+    /// request.
+    pub(super) fn keep(&self, record: Record, generation: Generation, started: Moment) -> Arc<Entry> {
+        let digest = record.digest;
+        let ttl = self.ttl(&digest);
+        // Compared with coarse readings, which may be late.
+        let until = started.saturating_add(ttl).saturating_sub(self.clock.tick());
+        let entry = Arc::new(Entry::new(generation, until, record, Arc::clone(&self.issuer)));
+        if !ttl.is_zero() && !entry.record().has_first_use_to_note() && self.may_keep(&digest, generation) {
+            self.positive.insert(digest, &entry);
+        }
+        entry
+    }
+
+    /// Keeps the absence of a key that was read under `generation`.
+    pub(super) fn keep_absence(&self, digest: Digest, generation: Generation, started: Moment) {
+        if self.may_keep(&digest, generation) {
+            self.negative.insert(digest, generation, started);
+        }
+    }
+
+    /// An entry of an old generation would be inert anyway, but it must not replace a newer one.
+    fn may_keep(&self, digest: &Digest, generation: Generation) -> bool {
+        self.generations.current(digest) == generation && !self.has_tombstone(digest)
+    }
+
+    /// Keeps the refusal of an attempt to sign in to an account that was read under `generation`.
+    #[cfg(feature = "password")]
+    pub(super) fn keep_refusal(
+        &self,
+        attempt: Digest,
+        account: &Digest,
+        generation: Generation,
+        started: Moment,
+    ) {
+        if self.generations.current(account) == generation {
+            self.negative.insert(attempt, generation, started);
+        }
+    }
+
+    /// Returns whether an attempt was refused before, and the account has not changed since.
+    #[cfg(feature = "password")]
+    pub(super) fn has_refusal(&self, attempt: &Digest, account: &Digest, now: Moment) -> bool {
+        self.negative.contains(attempt, self.generations.current(account), now)
+    }
+
+    /// Records that a key was revoked.
+    pub(super) fn add_tombstone(&self, digest: Digest, now: Moment) {
+        self.tombstones.insert(digest, now);
+    }
+
+    /// Invalidates everything that was read of this key.
+    pub(super) fn bump(&self, digest: &Digest) {
+        self.generations.bump(digest);
+    }
+
+    /// Invalidates everything that was read of any key.
+    pub(super) fn bump_all(&self) {
+        self.generations.bump_all();
+    }
+
+    /// Frees the memory of an invalidated entry.
+    pub(super) fn remove(&self, digest: &Digest) {
+        self.positive.remove(digest);
+        self.negative.remove(digest);
+    }
+
+    /// Returns how long a record is valid: the time to live less up to a tenth, so that keys that were read together are not read together
+    /// again. Expiry of the key itself is checked for each request, because an expired key is rejected without the store.
+    fn ttl(&self, digest: &Digest) -> Duration {
+        let ttl = self.positive_ttl;
+        ttl - ttl.mul_f64((digest.shard() >> 32) as f64 / f64::from(u32::MAX) / 10.0)
+    }
+}

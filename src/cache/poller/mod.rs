@@ -1,0 +1,153 @@
+//! The poller: learns what other processes change in the store, and keeps the [lease](lease) of the cached entries.
+//!
+//! It polls at intervals, and whenever the store sends a notification or a lookup needs a poll.
+
+pub(super) mod lease;
+mod own_changes;
+mod state;
+mod task;
+
+pub(super) use task::PollerTask;
+
+use std::pin::pin;
+use std::time::Duration;
+
+use super::Limits;
+use super::dual_instant::DualInstant;
+use super::sync::{Arc, timeout};
+use crate::backend::ErasedBackend;
+use crate::clock::Clock;
+use crate::digest::Digest;
+use crate::health::FeedHealth;
+use crate::metrics::Metrics;
+use lease::Lease;
+use own_changes::OwnChanges;
+use state::PollerState;
+
+/// The longest wait of a lookup for a poll.
+const MAX_WAIT: Duration = Duration::from_millis(100);
+
+/// The lease, and the state of the poller that renews it.
+pub(super) struct Poller {
+    backend: Arc<dyn ErasedBackend>,
+    clock: Arc<dyn Clock>,
+    has_feed: bool,
+    lease: Lease,
+    own_changes: OwnChanges,
+    state: PollerState,
+    limits: Limits,
+    call_timeout: Duration,
+    metrics: Metrics,
+}
+
+impl Poller {
+    pub(super) fn new(
+        backend: Arc<dyn ErasedBackend>,
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+        metrics: Metrics,
+    ) -> Self {
+        let has_feed = backend.feed().is_some();
+        // The result of a read is as old as its start, and is valid no longer than a cached entry.
+        let call_timeout = if has_feed { limits.deadline.min(limits.lease) } else { limits.deadline };
+        Self {
+            backend,
+            clock,
+            has_feed,
+            lease: if has_feed { Lease::not_yet() } else { Lease::endless() },
+            own_changes: OwnChanges::default(),
+            state: PollerState::default(),
+            limits,
+            call_timeout,
+            metrics,
+        }
+    }
+
+    #[inline]
+    pub(super) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// Returns the longest duration of a call of the store.
+    pub(super) fn call_timeout(&self) -> Duration {
+        self.call_timeout
+    }
+
+    pub(super) fn has_lease(&self) -> bool {
+        self.lease.covers(self.clock.monotonic(), || self.clock.wall())
+    }
+
+    /// Returns whether the last poll was not answered.
+    pub(super) fn is_failing(&self) -> bool {
+        self.state.is_failing()
+    }
+
+    /// Notes that this process has changed a key.
+    pub(super) fn expect_own_change(&self, digest: Digest) {
+        if self.has_feed {
+            self.own_changes.expect(digest);
+        }
+    }
+
+    /// Waits for the poll that renews the lease, if it is not valid, as after a start: the result of a lookup before that would not be kept.
+    /// Does not wait while polls fail.
+    pub(super) async fn wait_for_lease(&self) {
+        if self.has_feed && !self.has_lease() && !self.is_failing() {
+            self.poll_soon().await;
+        }
+    }
+
+    /// Waits briefly for the poll that returns this process's [own change](own_changes) of a key, if it made one.
+    pub(super) async fn wait_for_own_change(&self, digest: &Digest) {
+        let is_expected = || self.own_changes.is_expected(digest) && !self.is_failing();
+        if !self.has_feed || !is_expected() {
+            return;
+        }
+        let returned = async {
+            loop {
+                let mut ended = pin!(self.state.ended.notified());
+                ended.as_mut().enable();
+                if !is_expected() {
+                    break;
+                }
+                // Stored if no poller waits for it yet, as during a poll that began before the change.
+                self.state.wanted.notify_one();
+                ended.await;
+            }
+        };
+        let _ = timeout(self.max_wait(), returned).await;
+    }
+
+    /// Triggers a poll, waits briefly, and returns whether the lease is valid.
+    pub(super) async fn poll_soon(&self) -> bool {
+        self.poll_within(self.max_wait()).await
+    }
+
+    /// Triggers a poll, waits at most `max_wait`, and returns whether the lease is valid.
+    pub(super) async fn poll_within(&self, max_wait: Duration) -> bool {
+        let mut ended = pin!(self.state.ended.notified());
+        ended.as_mut().enable();
+        if !self.has_lease() {
+            self.state.wanted.notify_waiters();
+            let _ = timeout(max_wait, ended).await;
+        }
+        self.has_lease()
+    }
+
+    fn max_wait(&self) -> Duration {
+        MAX_WAIT.min(self.call_timeout / 4)
+    }
+
+    /// Returns the state of the change feed, or `None` if the store has none.
+    pub(super) fn health(&self, now: DualInstant) -> Option<FeedHealth> {
+        let lease_remaining = self.lease.remaining(now)?;
+        let progress = self.state.progress().clone();
+        Some(FeedHealth {
+            lag: progress.polled.map(|polled| now.monotonic.saturating_since(polled)),
+            lease_remaining,
+            is_listening: progress.is_listening,
+            restarts: progress.restarts,
+            last_error: progress.last_error,
+        })
+    }
+}

@@ -1,0 +1,201 @@
+//! The task of the poller.
+
+use std::future::pending;
+use std::time::Duration;
+
+use super::Poller;
+use super::own_changes::Poll;
+use crate::backend::{BackendError, BoxedChangeFeed, Change};
+use crate::cache::dual_instant::DualInstant;
+use crate::cache::guarded_call::{catch_panic, counted_call};
+use crate::cache::sync::{Arc, Weak, spawn, timeout};
+use crate::cache::{Cache, CallError};
+use crate::select::{Either, select};
+use crate::trace;
+
+/// The pauses after a panic of the feed: doubled after each panic, until a poll is answered.
+const MIN_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+
+/// Polls a change feed until the cache is dropped. Another task may be [claimed](Self::claim) once this one is dropped, be it with its
+/// runtime.
+pub(in crate::cache) struct PollerTask {
+    cache: Weak<Cache>,
+    /// `None` before the first poll, and after a panic.
+    feed: Option<BoxedChangeFeed>,
+    /// Whether a poll of this feed was answered.
+    has_polled: bool,
+    /// The pause after the next panic.
+    pause: Duration,
+}
+
+impl PollerTask {
+    /// Creates the task, if the store has a change feed and no other task polls it.
+    pub(in crate::cache) fn claim(cache: &Arc<Cache>) -> Option<Self> {
+        let is_claimed = cache.poller.has_feed && cache.poller.state.claim();
+        is_claimed.then(|| Self {
+            cache: Arc::downgrade(cache),
+            feed: None,
+            has_polled: false,
+            pause: MIN_PAUSE,
+        })
+    }
+
+    /// Polls once, and spawns the task if the poll was answered.
+    pub(in crate::cache) async fn start(mut self, cache: &Cache) -> Result<(), CallError> {
+        self.poll(cache).await?;
+        spawn(self.run());
+        Ok(())
+    }
+
+    /// Polls at intervals and when triggered. Replaces a feed that panics after a pause: one that panics at once would otherwise occupy the
+    /// runtime.
+    pub(in crate::cache) async fn run(mut self) {
+        while let Some(cache) = self.cache.upgrade() {
+            let polled = self.poll(&cache).await;
+            let (interval, wanted) =
+                (cache.poller.limits.poll_interval, Arc::clone(&cache.poller.state.wanted));
+            drop(cache);
+            let has_panicked = match (polled, &mut self.feed) {
+                (Ok(()) | Err(CallError::Error(_) | CallError::Deadline), Some(feed)) => {
+                    let triggered = select(wanted.notified(), feed.changed());
+                    catch_panic(timeout(interval, triggered)).await.is_none()
+                }
+                (Err(CallError::Panic), _) => true,
+                // The store has no feed any more.
+                (_, None) => return,
+            };
+            if has_panicked {
+                self.restart().await;
+            }
+        }
+    }
+
+    /// Discards the feed, and pauses before the next is opened.
+    async fn restart(&mut self) {
+        self.feed = None;
+        if std::mem::take(&mut self.has_polled) {
+            self.pause = MIN_PAUSE;
+        }
+        let Some(cache) = self.cache.upgrade() else { return };
+        cache.poller.note_restart(self.pause);
+        drop(cache);
+        let _ = timeout(self.pause, pending::<()>()).await;
+        self.pause = (self.pause * 2).min(MAX_PAUSE);
+    }
+
+    /// Polls once, and publishes the outcome. Does nothing if the store has no feed any more.
+    async fn poll(&mut self, cache: &Cache) -> Result<(), CallError> {
+        catch_panic(self.poll_and_ack(cache)).await.unwrap_or(Err(CallError::Panic))
+    }
+
+    async fn poll_and_ack(&mut self, cache: &Cache) -> Result<(), CallError> {
+        let poller = &*cache.poller;
+        if self.feed.is_none() {
+            self.feed = poller.open_feed();
+        }
+        let Some(feed) = &mut self.feed else { return Ok(()) };
+        let answer = poller.poll(feed).await;
+        poller.state.progress().is_listening = feed.is_listening();
+        let outcome = answer.map(|answer| {
+            apply(cache, answer, !self.has_polled);
+            self.has_polled = true;
+        });
+        poller.publish(&outcome);
+        outcome?;
+        match poller.call("the list of nodes", feed.ack()).await {
+            // Nodes that wait for this one wait until its lease ends then.
+            Ok(()) | Err(CallError::Error(_) | CallError::Deadline) => Ok(()),
+            Err(CallError::Panic) => Err(CallError::Panic),
+        }
+    }
+}
+
+impl Drop for PollerTask {
+    fn drop(&mut self) {
+        if let Some(cache) = self.cache.upgrade() {
+            cache.poller.state.release();
+        }
+    }
+}
+
+/// The answer to a poll.
+struct Answer {
+    began: DualInstant,
+    poll: Poll,
+    changes: Vec<Change>,
+}
+
+/// Applies the changes that a poll returned, and renews the lease.
+fn apply(cache: &Cache, Answer { began, poll, changes }: Answer, is_first: bool) {
+    let poller = &*cache.poller;
+    if poller.is_failing() {
+        // An outage is over. Stale entries may have changed in it, so no request waits for a lookup to find that out.
+        cache.loader.close_circuit();
+    }
+    // What was read before the first poll may have changed before it, and no poll would return that.
+    let first = is_first.then_some(Change::Everything);
+    first.into_iter().chain(changes).for_each(|change| cache.invalidate(change));
+    poller.own_changes.poll_is_applied(poll);
+    // Compared with coarse readings, which may be late.
+    poller.lease.renew(began, poller.limits.lease.saturating_sub(poller.clock.tick()));
+    poller.state.progress().polled = Some(began.monotonic);
+}
+
+impl Poller {
+    fn open_feed(&self) -> Option<BoxedChangeFeed> {
+        let mut feed = self.backend.feed()?;
+        feed.lease(self.limits.lease, self.limits.stale_grace);
+        Some(feed)
+    }
+
+    /// Polls a feed. If the last poll failed, this one may wait for a dead connection although the store is back, so a trigger repeats it.
+    async fn poll(&self, feed: &mut BoxedChangeFeed) -> Result<Answer, CallError> {
+        let triggered = async {
+            match self.is_failing() {
+                true => self.state.wanted.notified().await,
+                false => pending().await,
+            }
+        };
+        match select(triggered, self.poll_once(feed)).await {
+            Either::Left(()) => self.poll_once(feed).await,
+            Either::Right(answer) => answer,
+        }
+    }
+
+    async fn poll_once(&self, feed: &mut BoxedChangeFeed) -> Result<Answer, CallError> {
+        let (began, poll) = (DualInstant::exact(&*self.clock), self.own_changes.poll_begins());
+        let changes = self.call("the feed of changes to keys", feed.poll()).await?;
+        Ok(Answer { began, poll, changes })
+    }
+
+    async fn call<T>(
+        &self,
+        what: &'static str,
+        call: impl Future<Output = Result<T, BackendError>>,
+    ) -> Result<T, CallError> {
+        counted_call(&self.metrics, what, self.call_timeout, call).await
+    }
+
+    /// Publishes the outcome of a poll to health, metrics and waiting lookups.
+    fn publish(&self, outcome: &Result<(), CallError>) {
+        let error = outcome.as_ref().err().map(|error| error.message(self.call_timeout).into());
+        self.state.progress().last_error = error;
+        if let Some(feed) = self.health(DualInstant::exact(&*self.clock)) {
+            self.metrics.polled(&feed);
+        }
+        self.state.end_poll(outcome.is_err());
+    }
+
+    /// Logs and counts a restart. Until a poll is answered, lookups do not wait for one.
+    fn note_restart(&self, pause: Duration) {
+        let restarts = {
+            let mut progress = self.state.progress();
+            progress.restarts += 1;
+            progress.restarts
+        };
+        trace::restarted(pause, restarts);
+        self.metrics.restarted();
+        self.state.end_poll(true);
+    }
+}
