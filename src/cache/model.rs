@@ -1,8 +1,7 @@
-//! A model of the cache: its own code, run under a scheduler that chooses who goes on at each step.
+//! A model of the cache: its own code, run under a scheduler that chooses the next task at each step.
 //!
-//! `RUSTFLAGS="--cfg shuttle" cargo test --lib --release model` runs whole requests and changes under schedules that are
-//! chosen [by chance](chance), and under every schedule with [few preemptions](preemptions). What is small enough to have
-//! all its schedules run is run under [all of them](exhaustive).
+//! `RUSTFLAGS="--cfg shuttle" cargo test --lib --release model` runs whole requests and changes under [random](chance) schedules, and
+//! under every schedule with [few preemptions](preemptions). Smaller parts are run under [all schedules](exhaustive).
 
 mod chance;
 mod dirty_list;
@@ -34,23 +33,23 @@ use crate::record::{Record, Revocation};
 const DIGEST: Digest = Digest::from_bytes([7; 32]);
 const NOW: Timestamp = Timestamp::from_unix_millis(0);
 
-/// What the store says of the one key. Each change leads to the next state.
+/// The states of the one key in the store. Each change leads to the next state.
 const ABSENT: usize = 0;
 const VALID: usize = 1;
 const RENAMED: usize = 2;
 const REVOKED: usize = 3;
 
-/// A store, and what can go wrong with it.
+/// The failures of the store.
 #[derive(Clone, Copy)]
 struct Weather {
-    /// It lets others go on while it reads.
+    /// It yields to other tasks while it reads.
     slow: bool,
-    /// It may fail, hang or panic, and those who wait may give up at any time.
+    /// It may fail, hang or panic, and timeouts may pass at any time.
     stormy: bool,
     lag: Lag,
 }
 
-/// Whether the store answers from a replica that has not heard of the changes yet.
+/// Whether the store answers from a replica that has not received the changes yet.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lag {
     Never,
@@ -58,7 +57,7 @@ enum Lag {
     Always,
 }
 
-/// Nothing is left to chance, so that all schedules can be taken.
+/// Without random choices, so that all schedules can be run.
 const STILL: Weather = Weather { slow: false, stormy: false, lag: Lag::Never };
 
 struct Store {
@@ -108,7 +107,7 @@ fn record(state: usize) -> Option<Record> {
     (state != ABSENT).then_some(record)
 }
 
-/// The cache, its store, and what has been acknowledged to whoever changed the key.
+/// The cache, its store, and the last state that was acknowledged to the client that changed the key.
 #[derive(Clone)]
 struct World {
     cache: Arc<Cache>,
@@ -140,30 +139,30 @@ impl World {
         Self { cache, state: stored, acknowledged: Arc::new(AtomicUsize::new(state)) }
     }
 
-    /// Changes the key in the order that the change feed keeps: commit, apply, acknowledge.
+    /// Changes the key in the order that stores keep: commit, apply, acknowledge.
     fn change(&self, state: usize, change: Change) {
         self.state.store(state, Ordering::SeqCst);
         self.cache.apply(change);
         self.acknowledged.store(state, Ordering::SeqCst);
     }
 
-    /// Makes a change at the same time as whatever its caller does next.
+    /// Makes a change concurrently with the next steps of the caller.
     fn change_meanwhile(&self, state: usize, change: Change) -> JoinHandle<()> {
         let world = self.clone();
         shuttle::thread::spawn(move || world.change(state, change))
     }
 
-    /// Makes a request, and checks that it is decided by nothing older than what was acknowledged when it began.
+    /// Makes a request, and checks that it is decided by no state older than the one that was acknowledged when it began.
     async fn request(&self) {
         let acknowledged = self.acknowledged.load(Ordering::SeqCst);
         match self.cache.peek(&DIGEST) {
             Some(fact) => check(&fact, acknowledged),
-            // To say that nobody knows is never wrong.
+            // An error is never wrong.
             None => _ = self.cache.read(DIGEST).await.map(|fact| check(&fact, acknowledged)),
         }
     }
 
-    /// Makes a request that gives up when nothing is cached.
+    /// Looks up the key in the cache only.
     fn glance(&self) {
         let acknowledged = self.acknowledged.load(Ordering::SeqCst);
         self.cache.peek(&DIGEST).inspect(|fact| check(fact, acknowledged));
@@ -182,12 +181,12 @@ fn check(fact: &Fact, acknowledged: usize) {
     );
 }
 
-/// Runs a scenario under the schedules of a scheduler, and returns how many there were.
+/// Runs a scenario under the schedules of a scheduler, and returns their number.
 fn run(scheduler: impl Scheduler + 'static, scenario: impl Fn() + Send + Sync + 'static) -> usize {
     Runner::new(scheduler, Config::default()).run(scenario)
 }
 
 /// Prints past the capture of the test harness.
 fn report(schedules: usize, which: &str) {
-    writeln!(io::stdout(), "{schedules} schedules, {which}: no violation").expect("a place to print to");
+    writeln!(io::stdout(), "{schedules} schedules, {which}: no violation").expect("stdout is writable");
 }

@@ -1,9 +1,8 @@
-//! Every primitive that the cache synchronises through, in one place, so that the same code runs under a scheduler that
-//! explores its interleavings (`--cfg shuttle`), and its counters in a memory model in which a reading may be late
-//! (`--cfg weak_memory`).
+//! Every synchronisation primitive of the cache, in one place, so that the same code runs under a scheduler that explores its interleavings
+//! (`--cfg shuttle`), and its counters in a memory model in which a load may be late (`--cfg weak_memory`).
 //!
-//! The scheduler interrupts at the counters, maps, locks, timeouts and spawned tasks. References, the news of a landing and the
-//! permits are those of the running service there too: what they order, it sees as one step.
+//! The scheduler interrupts at counters, maps, locks, timeouts and spawned tasks. References, the outcomes of flights and permits are those
+//! of the running service there too: the scheduler sees the steps that they order as one.
 
 #[cfg(shuttle)]
 mod explored;
@@ -27,7 +26,7 @@ pub(super) use std::sync::{Arc, Weak};
 
 pub(super) use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 
-/// Locks a mutex, whoever may have panicked while holding it: nothing the cache keeps can be left half written.
+/// Locks a mutex even if it is poisoned: no panic leaves the state of the cache half written.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
-//! Many requests, clients that hang up, and a store in all weathers, under schedules that are chosen by chance.
+//! Many requests, clients that hang up, and a store that fails, hangs or lags, under random schedules.
 //!
-//! `MODEL_SCHEDULES` sets how many.
+//! `MODEL_SCHEDULES` sets their number.
 
 use std::env;
 use std::future::{Future, poll_fn};
@@ -26,7 +26,7 @@ async fn request_and_leave(world: &World) {
     .await;
 }
 
-/// Several requests at once, one after another in each task, while someone changes the key.
+/// Two consecutive requests in each of several concurrent tasks, while the key changes.
 fn requests_during(world: &World, changes: impl FnOnce(&World) + Send + 'static) {
     let changer = shuttle::thread::spawn({
         let world = world.clone();
@@ -54,7 +54,7 @@ fn requests_during(world: &World, changes: impl FnOnce(&World) + Send + 'static)
     changer.join().expect("a change");
 }
 
-/// Explores a scenario by chance alone, and by a few preemptions at places chosen by chance.
+/// Runs a scenario under random schedules, and with a few preemptions at random places.
 fn explore(scenario: impl Fn() + Clone + Send + Sync + 'static) {
     let wanted = env::var("MODEL_SCHEDULES").ok().and_then(|number| number.parse().ok());
     let schedules = wanted.unwrap_or(2_000);
@@ -95,7 +95,7 @@ fn a_change_of_everything_reaches_every_later_request() {
 }
 
 #[test]
-fn a_replica_that_lags_behind_a_revocation_admits_nobody() {
+fn a_replica_that_lags_behind_a_revocation_admits_no_request() {
     explore(|| {
         requests_during(&World::new(VALID, LAGGING), |world| world.change(REVOKED, Change::Revoked(DIGEST)));
     });

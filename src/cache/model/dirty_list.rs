@@ -1,16 +1,15 @@
-//! Every schedule of two uses of a key while someone takes them.
+//! Every schedule of two uses of a key while another task takes them.
 
 use shuttle::scheduler::DfsScheduler;
 
 use super::*;
-use crate::cache::dirty_list::DirtyList;
-use crate::cache::generation::Stamps;
-use crate::cache::{Entry, EntryUses};
+use crate::cache::entries::generation::Generations;
+use crate::cache::{DirtyList, Entry, EntryUses};
 use crate::clock::Moment;
 
 fn entry() -> Arc<Entry> {
     let issuer = Issuer::alone(Box::default(), Arc::new(()));
-    let generation = Stamps::new().current(&DIGEST);
+    let generation = Generations::new().current(&DIGEST);
     Arc::new(Entry::new(generation, Moment::NEVER, record(VALID).expect("a record"), Arc::new(issuer)))
 }
 
@@ -19,7 +18,7 @@ fn sum(used: Vec<EntryUses>) -> u64 {
 }
 
 #[test]
-fn every_use_is_taken_once_whoever_takes_them_meanwhile() {
+fn every_use_is_taken_once() {
     let schedules = run(DfsScheduler::new(None, false), || {
         let (uses, entry) = (Arc::new(DirtyList::default()), entry());
         let users: Vec<_> = (0..2)
@@ -36,5 +35,5 @@ fn every_use_is_taken_once_whoever_takes_them_meanwhile() {
         assert_eq!(during + sum(uses.take(8)), 2);
         assert_eq!(uses.len(), 0);
     });
-    report(schedules, "all there are");
+    report(schedules, "exhaustive");
 }

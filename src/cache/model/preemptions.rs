@@ -1,7 +1,7 @@
-//! Every schedule of whole requests with few preemptions: moments at which a task that could go on has to wait for others.
+//! Every schedule of whole requests with few preemptions: moments at which a task that could continue has to wait for another.
 //!
-//! All schedules of a whole request and a change are too many to be run. But what breaks under some schedule nearly always
-//! breaks under one with two preemptions, and of those there are thousands, not billions.
+//! A whole request and a change have too many schedules to run all of them. But a fault under some schedule nearly always occurs under one
+//! with two preemptions, and those are thousands, not billions.
 
 use std::env;
 
@@ -10,13 +10,13 @@ use shuttle::scheduler::{DfsScheduler, Schedule, Task, TaskId};
 
 use super::*;
 
-/// Takes every schedule with at most `most` preemptions, each once.
+/// Runs every schedule with at most `most` preemptions, each once.
 #[derive(Debug)]
 pub(super) struct FewPreemptions {
     most: usize,
-    /// The choices that lead to the schedule under way: which was taken, of how many.
+    /// The choices of the current schedule: the index of the choice, and the number of options.
     choices: Vec<(usize, usize)>,
-    /// How many of them have been made again.
+    /// Number of choices made again in this run.
     made: usize,
     preemptions: usize,
     begun: bool,
@@ -52,8 +52,8 @@ impl Scheduler for FewPreemptions {
 
     fn next_task(&mut self, runnable: &[&Task], current: Option<TaskId>, yields: bool) -> Option<TaskId> {
         let mut options: Vec<TaskId> = runnable.iter().map(|task| task.id()).collect();
-        let may_go_on = current.and_then(|current| options.iter().position(|id| *id == current));
-        let Some(current) = may_go_on.filter(|_| !yields) else {
+        let may_continue = current.and_then(|current| options.iter().position(|id| *id == current));
+        let Some(current) = may_continue.filter(|_| !yields) else {
             return Some(options[self.choose(options.len())]);
         };
         options.swap(0, current);
@@ -64,22 +64,22 @@ impl Scheduler for FewPreemptions {
     }
 
     fn next_u64(&mut self) -> u64 {
-        panic!("a scenario that is explored in full leaves nothing to chance")
+        panic!("an exhaustive scenario uses no random numbers")
     }
 }
 
-/// Runs a scenario under every schedule with few preemptions: one, or two if one client is alone, or `MODEL_PREEMPTIONS`.
+/// Runs a scenario under every schedule with few preemptions: one, two with a single client, or `MODEL_PREEMPTIONS`.
 fn explore(state: usize, weather: Weather, next: usize, change: Change) {
     let wanted = env::var("MODEL_PREEMPTIONS").ok().and_then(|number| number.parse().ok());
     for clients in [1, 2] {
         let most = wanted.unwrap_or(3 - clients);
         let scenario = move || requests_during(&World::new(state, weather), clients, next, change);
-        let which = format!("{clients} at a time, all with up to {most} preemptions");
+        let which = format!("{clients} clients, all with up to {most} preemptions");
         report(run(FewPreemptions::new(most), scenario), &which);
     }
 }
 
-/// Requests of a few clients at once, while someone changes the key.
+/// Concurrent requests of a few clients, while the key changes.
 fn requests_during(world: &World, clients: usize, next: usize, change: Change) {
     let changer = world.change_meanwhile(next, change);
     let others: Vec<_> = (1..clients)
@@ -110,7 +110,7 @@ fn requests_during_a_revocation_are_decided_by_nothing_older() {
 }
 
 #[test]
-fn requests_during_a_revocation_of_which_a_replica_never_hears_are_decided_by_nothing_older() {
+fn requests_during_a_revocation_that_a_replica_never_receives_are_decided_by_nothing_older() {
     explore(VALID, Weather { lag: Lag::Always, ..STILL }, REVOKED, Change::Revoked(DIGEST));
 }
 

@@ -1,4 +1,4 @@
-//! The counters of a memory model in which a reading may be late, as far as the orderings allow it.
+//! The counters of a memory model in which a load may be late, as far as the orderings allow it.
 
 #[cfg(test)]
 mod orderings;
@@ -12,11 +12,11 @@ use loom::sync::atomic::AtomicU64;
 use super::Ordering;
 
 thread_local! {
-    /// The orderings of readings and of changes, in place of those that the code asks for.
+    /// The orderings of loads and of changes, in place of those in the code.
     static INSTEAD: Cell<Option<(Ordering, Ordering)>> = const { Cell::new(None) };
 }
 
-/// A counter whose orderings a test can weaken, and which comes into being when it is first used: the cache has thousands.
+/// A counter whose orderings a test can weaken. It is created when it is first used: the cache has thousands.
 #[derive(Debug)]
 pub(in crate::cache) struct Atomic {
     initial: u64,
@@ -29,7 +29,7 @@ impl Atomic {
     }
 
     pub(in crate::cache) fn load(&self, order: Ordering) -> u64 {
-        (**self).load(INSTEAD.get().map_or(order, |(reading, _)| reading))
+        (**self).load(INSTEAD.get().map_or(order, |(load, _)| load))
     }
 
     pub(in crate::cache) fn fetch_add(&self, by: u64, order: Ordering) -> u64 {
@@ -41,7 +41,7 @@ impl Atomic {
     }
 }
 
-/// Whatever else the cache does with its counters.
+/// For the other operations of the cache.
 impl Deref for Atomic {
     type Target = AtomicU64;
 
