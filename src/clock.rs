@@ -1,7 +1,7 @@
-//! Time as the crate sees it: a wall clock that can be set, and a monotonic clock that cannot.
+//! Clocks: a wall clock that can be set, and a monotonic clock that cannot.
 //!
-//! Whether a key has expired is a question for the wall clock. How long a cached record may be used is a question for
-//! the monotonic one. Everything that depends on time asks a [`Clock`], so a test moves time instead of waiting for it.
+//! The wall clock decides whether a key has expired, the monotonic clock how long a cache entry may be used. Everything that depends on time
+//! reads a [`Clock`], so a test moves time instead of waiting for it.
 
 mod day;
 mod system;
@@ -52,7 +52,7 @@ impl Timestamp {
         Self(self.0.saturating_sub(millis(by)))
     }
 
-    /// Returns how long ago `earlier` was, zero if it lies ahead.
+    /// Returns the time since `earlier`, zero if it lies ahead.
     pub fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0).max(0).unsigned_abs())
     }
@@ -80,7 +80,7 @@ impl From<Timestamp> for SystemTime {
 
 /// A point in monotonic time: nanoseconds since an origin that each [`Clock`] chooses.
 ///
-/// Moments of different clocks have nothing to do with each other.
+/// Moments of different clocks cannot be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(u64);
 
@@ -104,7 +104,7 @@ impl Moment {
         Self(self.0.saturating_add(nanos(by)))
     }
 
-    /// Returns how long ago `earlier` was, zero if it lies ahead.
+    /// Returns the time since `earlier`, zero if it lies ahead.
     pub fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
@@ -128,17 +128,17 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Returns the monotonic time. It never goes back.
     fn monotonic(&self) -> Moment;
 
-    /// Returns the wall-clock time as it was at most one [`tick`](Self::tick) ago, where that costs less.
+    /// Returns the wall-clock time as of at most one [`tick`](Self::tick) ago, if that is cheaper.
     fn coarse_wall(&self) -> Timestamp {
         self.wall()
     }
 
-    /// Returns the monotonic time as it was at most one [`tick`](Self::tick) ago, where that costs less.
+    /// Returns the monotonic time as of at most one [`tick`](Self::tick) ago, if that is cheaper.
     fn coarse_monotonic(&self) -> Moment {
         self.monotonic()
     }
 
-    /// Returns by how much the coarse readings may be late.
+    /// Returns the longest delay of the coarse readings.
     fn tick(&self) -> Duration {
         Duration::ZERO
     }
@@ -166,7 +166,7 @@ impl<C: Clock> Clock for std::sync::Arc<C> {
     }
 }
 
-/// A clock that moves only when it is told to.
+/// A clock that moves only when a test moves it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -177,7 +177,7 @@ impl<C: Clock> Clock for std::sync::Arc<C> {
 /// assert_eq!(clock.wall(), Timestamp::from_unix_millis(1_500));
 ///
 /// let before = clock.monotonic();
-/// clock.set_wall(Timestamp::from_unix_millis(0)); // someone set the wall clock back
+/// clock.set_wall(Timestamp::from_unix_millis(0)); // the wall clock was set back
 /// assert_eq!(clock.monotonic(), before);
 /// ```
 #[derive(Debug)]
@@ -187,7 +187,7 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// Creates a clock that stands at `wall`.
+    /// Creates a clock whose wall-clock time is `wall`.
     pub fn new(wall: Timestamp) -> Self {
         Self { wall: AtomicI64::new(wall.0), monotonic: AtomicU64::new(0) }
     }
@@ -198,12 +198,12 @@ impl ManualClock {
         self.advance_monotonic(by);
     }
 
-    /// Moves the monotonic clock forward and leaves the wall clock where it is.
+    /// Moves only the monotonic clock forward.
     pub fn advance_monotonic(&self, by: Duration) {
         self.monotonic.fetch_add(nanos(by), Ordering::SeqCst);
     }
 
-    /// Sets the wall clock, in either direction, and leaves the monotonic clock where it is.
+    /// Sets only the wall clock, in either direction.
     pub fn set_wall(&self, wall: Timestamp) {
         self.wall.store(wall.0, Ordering::SeqCst);
     }

@@ -1,4 +1,4 @@
-//! What the cache remembers, and what it must not.
+//! Facts that the cache keeps, and facts that it must not keep.
 
 #![allow(clippy::unwrap_used)]
 #![cfg(feature = "test-util")]
@@ -41,13 +41,13 @@ fn spawn_presenting(authenticator: &Authenticator, key: &Key) -> JoinHandle<Outc
     tokio::spawn(async move { present(&authenticator, &key).await })
 }
 
-/// Presents 200 keys at once that nobody knows.
-fn spawn_a_crowd_of_strangers(authenticator: &Authenticator) -> Vec<JoinHandle<Outcome>> {
-    let stranger = |index| Key::foreign(&format!("unknown-{index}"));
-    (0..200).map(|index| spawn_presenting(authenticator, &stranger(index))).collect()
+/// Presents 200 unknown keys at once.
+fn spawn_a_flood(authenticator: &Authenticator) -> Vec<JoinHandle<Outcome>> {
+    let unknown = |index| Key::foreign(&format!("unknown-{index}"));
+    (0..200).map(|index| spawn_presenting(authenticator, &unknown(index))).collect()
 }
 
-/// Starts to present a key, and waits until the store is asked for it.
+/// Starts to present a key, and waits until the store is read.
 async fn start_presenting<B: Backend>(
     authenticator: &Authenticator,
     key: &Key,
@@ -68,7 +68,7 @@ async fn settle() {
 }
 
 #[tokio::test]
-async fn a_record_is_read_once_and_then_remembered_for_its_time_to_live() {
+async fn a_record_is_read_once_and_kept_for_its_time_to_live() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store);
     let (authenticator, clock) = authenticator(backend.clone());
@@ -101,7 +101,7 @@ async fn a_record_is_as_old_as_the_start_of_its_read() {
 }
 
 #[tokio::test]
-async fn no_more_records_are_remembered_than_there_is_room_for() {
+async fn no_more_records_are_kept_than_the_capacity() {
     const KEYS: u64 = 2_000;
     let store = MemoryStore::new();
     let mut keys = Vec::new();
@@ -135,7 +135,7 @@ async fn a_capacity_of_zero_turns_the_cache_off() {
 }
 
 #[tokio::test]
-async fn a_record_is_remembered_for_nine_tenths_of_its_time_to_live_and_never_longer_than_it() {
+async fn a_record_is_kept_for_nine_tenths_of_its_time_to_live_and_never_longer_than_it() {
     const KEYS: u64 = 200;
     let store = MemoryStore::new();
     let backend = Misbehaving::new(store.clone());
@@ -143,7 +143,7 @@ async fn a_record_is_remembered_for_nine_tenths_of_its_time_to_live_and_never_lo
         build(Authenticator::builder(backend.clone()).positive_ttl(Duration::from_secs(60)));
     let mut keys = Vec::new();
     for number in 0..KEYS {
-        // Whether or not they have an end that lies ahead.
+        // With and without an expiry in the future.
         let end = (number % 2 == 0).then_some(START.saturating_add(Duration::from_secs(86_400)));
         keys.push(Key::mint().with(|record| record.expires_at = end).insert_into(&store).await);
     }
@@ -156,7 +156,7 @@ async fn a_record_is_remembered_for_nine_tenths_of_its_time_to_live_and_never_lo
     }
 }
 
-/// A store that never takes note of a first use.
+/// A store that never records a first use.
 struct Forgetful(Misbehaving<MemoryStore>);
 
 impl Backend for Forgetful {
@@ -166,7 +166,7 @@ impl Backend for Forgetful {
 }
 
 #[tokio::test]
-async fn a_key_whose_first_use_is_still_to_be_noted_is_read_each_time() {
+async fn a_key_whose_first_use_is_not_recorded_is_read_each_time() {
     let store = MemoryStore::new();
     let key = Key::mint().with(|record| record.first_use_grace = Some(Duration::ZERO));
     let key = key.insert_into(&store).await;
@@ -187,7 +187,7 @@ async fn a_key_whose_first_use_is_still_to_be_noted_is_read_each_time() {
     assert_eq!(backend.reads(), reads);
 }
 
-/// Notes first uses, unless it is told to wait with that.
+/// A store that records first uses, and can be made to wait with that.
 #[derive(Clone)]
 struct Hesitant(MemoryStore, Arc<AtomicBool>);
 
@@ -205,7 +205,7 @@ impl Backend for Hesitant {
 }
 
 #[test]
-fn a_first_use_that_a_runtime_took_with_it_is_noted_in_the_next_one() {
+fn a_first_use_that_ended_with_its_runtime_is_recorded_in_the_next_one() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (store, waits) = (MemoryStore::new(), Arc::new(AtomicBool::new(true)));
     let first = runtime();
@@ -246,7 +246,7 @@ async fn a_time_to_live_of_zero_turns_the_cache_off() {
 }
 
 #[tokio::test]
-async fn that_a_key_is_unknown_is_remembered_shortly() {
+async fn an_unknown_key_is_kept_shortly() {
     let store = MemoryStore::new();
     let backend = Misbehaving::new(store.clone());
     let (authenticator, clock) = authenticator(backend.clone());
@@ -274,7 +274,7 @@ async fn a_key_that_was_revoked_is_refused_from_the_next_request_on() {
 }
 
 #[tokio::test]
-async fn a_read_from_before_a_revocation_admits_nobody() {
+async fn a_read_from_before_a_revocation_admits_no_request() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store.clone());
     let (authenticator, _clock) = authenticator(backend.clone());
@@ -289,7 +289,7 @@ async fn a_read_from_before_a_revocation_admits_nobody() {
 }
 
 #[tokio::test]
-async fn nobody_joins_a_read_from_before_a_change() {
+async fn no_request_joins_a_read_from_before_a_change() {
     let (store, key) = store_with_key().await;
     let backend = WithFeed::over(Misbehaving::new(store));
     let (authenticator, _clock) = authenticator(backend.clone());
@@ -306,7 +306,7 @@ async fn nobody_joins_a_read_from_before_a_change() {
 }
 
 #[tokio::test]
-async fn a_replica_that_lags_behind_a_revocation_admits_nobody() {
+async fn a_replica_that_lags_behind_a_revocation_admits_no_request() {
     let (replica, key) = store_with_key().await;
     let backend = WithFeed::over(replica);
     let (authenticator, _clock) = authenticator(backend.clone());
@@ -319,7 +319,7 @@ async fn a_replica_that_lags_behind_a_revocation_admits_nobody() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_known_to_be_dead_costs_no_read_and_waits_for_no_store() {
+async fn a_key_with_a_tombstone_is_refused_without_the_store() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store.clone());
     let (authenticator, _clock) = authenticator(backend.clone());
@@ -332,7 +332,7 @@ async fn a_key_that_is_known_to_be_dead_costs_no_read_and_waits_for_no_store() {
 }
 
 #[tokio::test]
-async fn the_dead_are_forgotten_after_a_while_and_the_store_decides_again() {
+async fn the_store_decides_again_after_a_tombstone_has_expired() {
     let (store, key) = store_with_key().await;
     let backend = WithFeed::over(store);
     let (authenticator, clock) = authenticator(backend.clone());
@@ -360,7 +360,7 @@ async fn after_a_change_of_everything_everything_is_read_again() {
 }
 
 #[tokio::test]
-async fn an_outage_is_unavailable_and_is_not_remembered() {
+async fn an_outage_is_unavailable_and_is_not_kept() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store);
     let (authenticator, _clock) = authenticator(backend.clone());
@@ -387,7 +387,7 @@ async fn a_store_that_hangs_is_waited_for_until_the_deadline_and_no_longer() {
 }
 
 #[tokio::test]
-async fn everyone_who_waits_for_a_key_shares_one_read_and_the_first_may_leave() {
+async fn all_waiters_of_a_key_share_one_read_and_the_first_may_leave() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store);
     let (authenticator, _clock) = authenticator(backend.clone());
@@ -405,7 +405,7 @@ async fn everyone_who_waits_for_a_key_shares_one_read_and_the_first_may_leave() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_joins_a_read_that_is_overdue() {
+async fn no_request_joins_a_read_that_is_overdue() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store);
     let (authenticator, clock) = authenticator(backend.clone());
@@ -415,7 +415,7 @@ async fn nobody_joins_a_read_that_is_overdue() {
     readers.push(spawn_presenting(&authenticator, &key));
     settle().await;
     assert_eq!(backend.reads(), 1);
-    // As in a process that stood still: the clock has gone on, and no timer has been looked at.
+    // As after a suspension of the process: the clock has advanced, and no timer has fired.
     clock.advance(Duration::from_millis(1));
     readers.push(spawn_presenting(&authenticator, &key));
     settle().await;
@@ -428,7 +428,7 @@ async fn nobody_joins_a_read_that_is_overdue() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_stood_still_during_a_read_reads_again() {
+async fn a_request_that_was_suspended_during_a_read_reads_again() {
     for suspended in [false, true] {
         let (store, key) = store_with_key().await;
         let backend = Misbehaving::new(store);
@@ -436,7 +436,7 @@ async fn whoever_stood_still_during_a_read_reads_again() {
         backend.set(Behaviour::Hold);
         let reader = start_presenting(&authenticator, &key, &backend).await;
         if suspended {
-            // The monotonic clock may not have gone on.
+            // The monotonic clock may have stopped.
             clock.set_wall(support::START.saturating_add(Duration::from_secs(60)));
         } else {
             clock.advance_monotonic(Duration::from_secs(60));
@@ -463,67 +463,67 @@ async fn a_record_of_another_key_is_an_outage_and_not_an_admission() {
 }
 
 #[tokio::test]
-async fn a_crowd_of_unknown_keys_is_turned_away_before_it_piles_up() {
+async fn a_flood_of_unknown_keys_is_refused_before_it_piles_up() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store);
     let (authenticator, _clock) = build(Authenticator::builder(backend.clone()).max_concurrent_lookups(1));
     assert_eq!(reason_of(&authenticator, &key).await, None);
 
     backend.set(Behaviour::Hold);
-    let crowd = spawn_a_crowd_of_strangers(&authenticator);
+    let flood = spawn_a_flood(&authenticator);
     settle().await;
-    assert_eq!(backend.reads(), 2, "one read for the good key, one for the first of the crowd");
-    let turned_away = crowd.iter().filter(|task| task.is_finished()).count();
+    assert_eq!(backend.reads(), 2, "one read for the good key, one for the first of the flood");
+    let turned_away = flood.iter().filter(|task| task.is_finished()).count();
     assert!(turned_away >= 200 - 32, "{turned_away} turned away");
 
-    assert_eq!(reason_of(&authenticator, &key).await, None, "the good key is not in the crowd's way");
+    assert_eq!(reason_of(&authenticator, &key).await, None, "the good key does not wait for the flood");
     backend.set(Behaviour::Behave);
-    for task in crowd {
+    for task in flood {
         assert!(matches!(reason(task.await.unwrap()), Some(Reason::Unavailable | Reason::Unknown)));
     }
 }
 
 #[tokio::test]
-async fn a_crowd_of_unknown_keys_does_not_keep_a_key_waiting_that_was_good_a_short_while_ago() {
+async fn a_flood_of_unknown_keys_does_not_delay_a_key_that_was_good_a_short_while_ago() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store);
     let (authenticator, clock) = build(Authenticator::builder(backend.clone()).max_concurrent_lookups(1));
     assert_eq!(reason_of(&authenticator, &key).await, None);
 
     backend.set(Behaviour::Hold);
-    let crowd = spawn_a_crowd_of_strangers(&authenticator);
+    let flood = spawn_a_flood(&authenticator);
     settle().await;
 
     clock.advance(Duration::from_secs(60));
     let again = start_presenting(&authenticator, &key, &backend).await;
     backend.set(Behaviour::Behave);
     assert_eq!(reason(again.await.unwrap()), None);
-    for task in crowd {
+    for task in flood {
         assert!(task.await.unwrap().is_err());
     }
 }
 
 #[tokio::test]
-async fn no_more_than_a_bounded_crowd_waits_for_one_key() {
+async fn the_waiters_of_one_key_are_bounded() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store);
-    // Nobody gives up while the crowd gathers, however slow the machine.
+    // No request times out while the others start, even on a slow machine.
     let patient = Authenticator::builder(backend.clone()).deadline(Duration::from_secs(60));
     let (authenticator, _clock) = build(patient);
     backend.set(Behaviour::Hold);
-    let crowd: Vec<_> = (0..5_000).map(|_| spawn_presenting(&authenticator, &key)).collect();
+    let flood: Vec<_> = (0..5_000).map(|_| spawn_presenting(&authenticator, &key)).collect();
     settle().await;
-    let turned_away = crowd.iter().filter(|task| task.is_finished()).count();
+    let turned_away = flood.iter().filter(|task| task.is_finished()).count();
     assert_eq!(turned_away, 5_000 - 4_096);
     backend.set(Behaviour::Behave);
-    for task in crowd {
+    for task in flood {
         assert!(matches!(reason(task.await.unwrap()), None | Some(Reason::Unavailable)));
     }
     assert_eq!(backend.reads(), 1);
 }
 
 #[tokio::test]
-async fn a_read_that_ends_late_leaves_the_read_that_replaced_it_alone() {
+async fn a_read_that_ends_late_does_not_remove_the_read_that_replaced_it() {
     let (store, key) = store_with_key().await;
     let backend = Gated::over(store);
     let (authenticator, _clock) = authenticator(backend.clone());
@@ -537,7 +537,7 @@ async fn a_read_that_ends_late_leaves_the_read_that_replaced_it_alone() {
 
     backend.open(0);
     settle().await;
-    // The first has ended and joined the second; whoever comes now joins it as well.
+    // The first has ended and joined the second; later requests join it as well.
     let third = ask();
     settle().await;
     assert_eq!(backend.reads(), 2);
@@ -548,8 +548,8 @@ async fn a_read_that_ends_late_leaves_the_read_that_replaced_it_alone() {
     }
 }
 
-/// An authenticator that remembers one key, over a store that answers no more.
-async fn remembering(
+/// An authenticator with one cached key, over a store that does not answer any more.
+async fn with_cached_key(
     describe: impl FnOnce(&mut Record),
 ) -> (Authenticator, Arc<ManualClock>, Misbehaving<MemoryStore>, Key) {
     let store = MemoryStore::new();
@@ -562,9 +562,9 @@ async fn remembering(
 }
 
 #[tokio::test]
-async fn a_key_that_expires_while_it_is_remembered_is_refused_without_the_store() {
+async fn a_key_that_expires_while_it_is_cached_is_refused_without_the_store() {
     let end = START.saturating_add(Duration::from_secs(1));
-    let (authenticator, clock, backend, key) = remembering(|record| record.expires_at = Some(end)).await;
+    let (authenticator, clock, backend, key) = with_cached_key(|record| record.expires_at = Some(end)).await;
     for _ in 0..3 {
         clock.advance(Duration::from_secs(1));
         assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Expired));
@@ -572,17 +572,13 @@ async fn a_key_that_expires_while_it_is_remembered_is_refused_without_the_store(
     assert_eq!(backend.reads(), 1);
 
     clock.advance(Duration::from_secs(60));
-    assert_eq!(
-        reason_of(&authenticator, &key).await,
-        Some(Reason::Unavailable),
-        "it is not remembered any more"
-    );
+    assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Unavailable), "it is not cached any more");
 }
 
 #[tokio::test]
 async fn a_key_that_was_revoked_before_it_was_read_is_refused_without_the_store() {
     for first_use_grace in [None, Some(Duration::from_secs(60))] {
-        let (authenticator, clock, backend, key) = remembering(|record| {
+        let (authenticator, clock, backend, key) = with_cached_key(|record| {
             record.revoked = Some(revocation());
             record.first_use_grace = first_use_grace;
         })
@@ -596,7 +592,7 @@ async fn a_key_that_was_revoked_before_it_was_read_is_refused_without_the_store(
 }
 
 #[tokio::test]
-async fn a_key_whose_end_is_put_off_is_admitted_from_the_next_request_on() {
+async fn a_key_whose_expiry_is_postponed_is_admitted_from_the_next_request_on() {
     let store = MemoryStore::new();
     let end = START.saturating_add(Duration::from_secs(1));
     let key = Key::mint().with(|record| record.expires_at = Some(end)).insert_into(&store).await;
@@ -661,7 +657,7 @@ async fn expiry_is_honoured_to_the_millisecond_within_the_time_to_live() {
 }
 
 #[tokio::test]
-async fn whether_a_key_has_expired_follows_the_wall_clock_and_is_not_remembered() {
+async fn expiry_follows_the_wall_clock_and_is_not_cached() {
     let store = MemoryStore::new();
     let key = Key::mint().with(|record| record.expires_at = Some(START)).insert_into(&store).await;
     let backend = Misbehaving::new(store);
@@ -675,7 +671,7 @@ async fn whether_a_key_has_expired_follows_the_wall_clock_and_is_not_remembered(
 }
 
 #[tokio::test]
-async fn authenticators_do_not_share_what_they_remember() {
+async fn authenticators_do_not_share_their_entries() {
     let (a, key) = store_with_key().await;
     let (over_a, _clock) = authenticator(a);
     let (over_b, _clock) = authenticator(MemoryStore::new());
@@ -685,7 +681,7 @@ async fn authenticators_do_not_share_what_they_remember() {
 }
 
 #[tokio::test]
-async fn a_store_outlives_the_authenticators_that_listen_to_it() {
+async fn a_store_outlives_the_authenticators_that_subscribe_to_it() {
     let (store, key) = store_with_key().await;
     drop(authenticator(store.clone()));
     store.revoke(key.id(), revocation()).await.unwrap();
@@ -694,7 +690,7 @@ async fn a_store_outlives_the_authenticators_that_listen_to_it() {
 }
 
 #[tokio::test]
-async fn a_change_is_announced_though_whoever_made_it_has_gone_or_panicked() {
+async fn a_change_invalidates_even_if_its_client_has_gone_or_panicked() {
     let (store, key) = store_with_key().await;
     let backend = WithFeed::over(Misbehaving::new(store));
     let (authenticator, _clock) = authenticator(backend.clone());
@@ -759,7 +755,7 @@ async fn nothing_is_looked_up_for_a_text_that_cannot_be_a_key() {
     assert_eq!(backend.reads(), 0);
 }
 
-/// A backend whose changes the test announces.
+/// A backend whose invalidations the test sends.
 #[derive(Clone)]
 struct WithFeed<B> {
     inner: B,
@@ -782,7 +778,7 @@ impl<B: Backend> Backend for WithFeed<B> {
     }
 }
 
-/// A backend whose reads end one by one, when the test lets them.
+/// A backend whose reads end one by one, when the test releases them.
 #[derive(Clone)]
 struct Gated {
     store: MemoryStore,
@@ -817,7 +813,7 @@ impl Backend for Gated {
     }
 }
 
-/// A clock whose coarse readings are late by so much, and may be late by a tick.
+/// A clock whose coarse readings are late by a given duration, and may be late by a tick.
 #[derive(Debug)]
 struct Late {
     clock: ManualClock,
@@ -872,7 +868,7 @@ impl Backend for Restless {
     }
 }
 
-/// A backend that answers every question with the same record.
+/// A backend that returns the same record for every digest.
 struct Confused {
     store: MemoryStore,
     always: Digest,
@@ -885,7 +881,7 @@ impl Backend for Confused {
 }
 
 #[test]
-fn what_is_shared_between_threads_may_be() {
+fn shared_types_are_send_and_sync() {
     fn shared<T: Send + Sync + 'static>() {}
     shared::<Authenticator>();
     shared::<Principal>();

@@ -1,25 +1,25 @@
-//! The numbers of a cache, and their defaults.
+//! The limits of a cache, and their defaults.
 
 use std::time::Duration;
 
 use crate::error::{ConfigError, ConfigErrorKind};
 
-/// The numbers of a cache. A time to live of zero turns that part of the cache off.
+/// The limits of a cache. A time to live of zero turns that part of the cache off.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
     pub(crate) positive_ttl: Duration,
     pub(crate) positive_capacity: u64,
     pub(crate) negative_ttl: Duration,
     pub(crate) negative_capacity: u64,
-    /// How long a request waits for the store.
+    /// Longest wait of a request for the store.
     pub(crate) deadline: Duration,
     pub(crate) max_concurrent_lookups: usize,
-    /// For how long what is cached counts after the start of a poll of the feed.
+    /// How long cached entries are valid after the start of a poll.
     pub(crate) lease: Duration,
     pub(crate) poll_interval: Duration,
-    /// For how much longer records count while the store gives no answer.
+    /// How much longer entries may be used while the store gives no answer.
     pub(crate) stale_grace: Duration,
-    /// After how many attempts without an answer the store is left alone, and for how long.
+    /// Number of consecutive lookups without an answer that open the circuit, and how long it stays open.
     pub(crate) breaker_failures: u32,
     pub(crate) breaker_pause: Duration,
 }
@@ -42,66 +42,62 @@ impl Default for Limits {
     }
 }
 
-/// No store is asked more often, however short its answers.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
-/// The least that is left of a lease for the next poll to be answered.
-const SHORTEST_POLL: Duration = Duration::from_millis(10);
+/// Shortest poll interval, so that no store is overloaded.
+const MIN_INTERVAL: Duration = Duration::from_millis(1);
+/// Least time between the next poll and the end of the lease, for the poll to be answered.
+const MIN_MARGIN: Duration = Duration::from_millis(10);
 
 impl Limits {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let wrong = |message: String| Err(ConfigError::new(ConfigErrorKind::Limit, message));
         if self.deadline.is_zero() {
-            // Zero means off, and a request that waits for ever is worse than any deadline.
-            return wrong("expected a backend deadline above zero, found zero".into());
+            // Zero would mean no deadline, and a request that waits forever is worse than any deadline.
+            return wrong("the backend deadline must be above zero, got zero".into());
         }
-        let fills = self.max_concurrent_lookups;
-        if !(1..=10_000).contains(&fills) {
-            return wrong(format!("expected room for 1 to 10,000 lookups at a time, found {fills}"));
-        }
-        let (lease, interval) = (self.lease, self.poll_interval);
-        if interval < SHORTEST_INTERVAL {
+        let lookups = self.max_concurrent_lookups;
+        if !(1..=10_000).contains(&lookups) {
             return wrong(format!(
-                "expected a poll interval of at least {SHORTEST_INTERVAL:?}, found {interval:?}"
+                "the maximum of concurrent lookups must be from 1 to 10,000, got {lookups}"
             ));
         }
-        if lease < interval.saturating_add(SHORTEST_POLL) {
+        let (lease, interval) = (self.lease, self.poll_interval);
+        if interval < MIN_INTERVAL {
+            return wrong(format!("the poll interval must be at least {MIN_INTERVAL:?}, got {interval:?}"));
+        }
+        if lease < interval.saturating_add(MIN_MARGIN) {
             return wrong(format!(
-                "expected a lease at least {SHORTEST_POLL:?} longer than the poll interval of {interval:?}, found {lease:?}"
+                "the lease must be at least {MIN_MARGIN:?} longer than the poll interval of {interval:?}, got {lease:?}"
             ));
         }
         let grace = self.stale_grace;
         if !grace.is_zero() && (self.positive_ttl.is_zero() || self.positive_capacity == 0) {
             return wrong(format!(
-                "expected a positive time to live and capacity above zero, as records are kept for a stale grace of {grace:?}, found zero"
+                "the positive time to live and capacity must be above zero with a stale grace of {grace:?}, got zero"
             ));
         }
         if self.breaker_failures == 0 {
-            return wrong(
-                "expected a circuit breaker that opens after one failure or more, found zero".into(),
-            );
+            return wrong("the circuit breaker must open after one failure or more, got zero".into());
         }
         let longest = [
-            ("a lease", self.lease, Duration::from_secs(60 * 60)),
-            ("a positive time to live", self.positive_ttl, Duration::from_secs(24 * 60 * 60)),
-            ("a negative time to live", self.negative_ttl, Duration::from_secs(60)),
-            ("a backend deadline", self.deadline, Duration::from_secs(60)),
-            ("a stale grace", self.stale_grace, Duration::from_secs(24 * 60 * 60)),
-            ("a pause of the circuit breaker", self.breaker_pause, Duration::from_secs(60)),
+            ("lease", self.lease, Duration::from_secs(60 * 60)),
+            ("positive time to live", self.positive_ttl, Duration::from_secs(24 * 60 * 60)),
+            ("negative time to live", self.negative_ttl, Duration::from_secs(60)),
+            ("backend deadline", self.deadline, Duration::from_secs(60)),
+            ("stale grace", self.stale_grace, Duration::from_secs(24 * 60 * 60)),
+            ("pause of the circuit breaker", self.breaker_pause, Duration::from_secs(60)),
         ];
         match longest.into_iter().find(|(_, found, most)| found > most) {
-            Some((what, found, most)) => {
-                wrong(format!("expected {what} of at most {most:?}, found {found:?}"))
-            }
+            Some((what, found, most)) => wrong(format!("the {what} must be at most {most:?}, got {found:?}")),
             None => Ok(()),
         }
     }
 
-    /// How many lookups may run or wait to run. A flood of unknown keys is refused past that, before it piles up.
+    /// Returns the most lookups that may run or wait to run. A flood of unknown keys is rejected beyond that, before it piles up.
     pub(super) fn pending_fills(&self) -> u64 {
         self.max_concurrent_lookups as u64 * 16
     }
 
-    /// How long a revoked key is remembered as dead: longer than a read that started before the revocation can take.
+    /// Returns how long a tombstone is kept: longer than a read that started before the revocation can take.
     pub(super) fn tombstone_ttl(&self) -> Duration {
         self.deadline.saturating_mul(2).max(Duration::from_secs(10))
     }
@@ -112,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_that_is_allowed_is_allowed_and_no_more() {
+    fn maxima_are_inclusive() {
         let hour = Duration::from_secs(3_600);
         type Part = fn(&mut Limits) -> &mut Duration;
         let longest: [(Part, Duration); 6] = [
@@ -133,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_look_ups_may_wait_by_default() {
+    fn a_thousand_lookups_may_wait_by_default() {
         assert_eq!(Limits::default().pending_fills(), 1_024);
     }
 }

@@ -25,7 +25,7 @@ const CYCLE: i64 = 146_097;
 const EPOCH: i64 = 719_468;
 
 impl Day {
-    /// Creates the day that comes so many days after 1970-01-01, or the nearest one in which a [`Timestamp`] can lie.
+    /// Creates the day `days` after 1970-01-01, or the nearest one in which a [`Timestamp`] can lie.
     pub const fn from_unix_days(days: i64) -> Self {
         let (first, last) = (i64::MIN.div_euclid(MILLIS), i64::MAX.div_euclid(MILLIS));
         if days < first {
@@ -37,43 +37,43 @@ impl Day {
         }
     }
 
-    /// Returns how many days after 1970-01-01 it comes.
+    /// Returns the number of days since 1970-01-01.
     pub const fn unix_days(self) -> i64 {
         self.0
     }
 
-    /// Returns the day that comes so many days later, or earlier where that is negative.
+    /// Returns the day `days` later, or earlier if `days` is negative.
     #[must_use]
     pub const fn plus(self, days: i64) -> Self {
         Self::from_unix_days(self.0.saturating_add(days))
     }
 
-    /// Returns the midnight with which it begins.
+    /// Returns the midnight at which it begins.
     pub const fn start(self) -> Timestamp {
         Timestamp::from_unix_millis(self.0.saturating_mul(MILLIS))
     }
 
-    /// Reads a day in the form `YYYY-MM-DD`. Returns `None` if that is no day.
+    /// Parses a day of the form `YYYY-MM-DD`. Returns `None` if `text` is not a day.
     pub fn parse(text: &str) -> Option<Self> {
         let number = |range: Range<usize>| text.get(range)?.parse::<u16>().ok().map(i64::from);
         let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
         let found = Self::of_date(year, month, day);
-        // What is not a day, or is not written like one, is written in another way.
+        // Formatted again, anything that is not a valid day in this form differs.
         (found.to_string() == text).then_some(found)
     }
 
     fn of_date(year: i64, month: i64, day: i64) -> Self {
-        // The year begins in March, so that the day that some years lack is its last.
+        // The year begins in March, so that the leap day is its last.
         let year = year - i64::from(month <= 2);
         let (cycle, year) = (year.div_euclid(400), year.rem_euclid(400));
         let days_of_years = year * 365 + year / 4 - year / 100;
         Self(cycle * CYCLE + days_of_years + days_before(month_from_march(month)) + day - 1 - EPOCH)
     }
 
-    /// The year, the month and the day of the month.
+    /// Returns the year, the month and the day of the month.
     fn date(self) -> (i64, i64, i64) {
         let (cycle, day) = ((self.0 + EPOCH).div_euclid(CYCLE), (self.0 + EPOCH).rem_euclid(CYCLE));
-        // Of the days before it, those that only leap years have.
+        // The leap days before it.
         let leap_days = day / 1_460 - day / 36_524 + day / (CYCLE - 1);
         let year = (day - leap_days) / 365;
         let day = day - (year * 365 + year / 4 - year / 100);
@@ -83,12 +83,12 @@ impl Day {
     }
 }
 
-/// Counts months from March on.
+/// Returns the month counted from March.
 fn month_from_march(month: i64) -> i64 {
     (month + 9) % 12
 }
 
-/// Returns the days of the months before this one, counted from March: of five in a row, they have 153.
+/// Returns the days of the months before this one, counted from March: five consecutive months have 153.
 fn days_before(month: i64) -> i64 {
     (153 * month + 2) / 5
 }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_day_is_not_read() {
+    fn invalid_days_are_not_parsed() {
         for text in [
             "",
             "2027",

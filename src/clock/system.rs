@@ -1,4 +1,4 @@
-//! The clock of the machine.
+//! The system clock.
 
 #[cfg(target_os = "linux")]
 mod linux;

@@ -1,4 +1,4 @@
-//! The configuration of a meter.
+//! The configuration of a usage meter.
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -35,7 +35,7 @@ use crate::random::unique_name;
 pub struct UsageBuilder {
     store: Box<dyn ErasedUsageStore>,
     interval: Duration,
-    room: usize,
+    capacity: usize,
     clock: Arc<dyn Clock>,
     metrics_name: Box<str>,
 }
@@ -46,7 +46,7 @@ impl Usage {
         UsageBuilder {
             store: Box::new(store),
             interval: Duration::from_secs(10),
-            room: 100_000,
+            capacity: 100_000,
             clock: Arc::new(SystemClock::new()),
             metrics_name: METRICS_NAME.into(),
         }
@@ -54,27 +54,27 @@ impl Usage {
 }
 
 impl UsageBuilder {
-    /// Sets how often counts are written, up to an hour. Default: every 10 s. It is also what a crash may lose.
+    /// Sets the interval at which counts are written, up to an hour. Default: 10 s. A crash may lose the counts of one interval.
     pub fn flush_interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
-    /// Sets how many counts of a key and a day are kept while the store does not take them. Default: 100,000. Requests beyond
-    /// that are admitted, and counted in [`Usage::lost`] only.
+    /// Sets how many counts of a key and a day are kept while the store does not accept them. Default: 100,000. Requests beyond that are
+    /// admitted, and counted only in [`Usage::lost`].
     pub fn backlog(mut self, counts: usize) -> Self {
-        self.room = counts;
+        self.capacity = counts;
         self
     }
 
-    /// Sets the label `authenticator` of the [metrics](crate::metrics), where there are several meters. Default: `default`.
+    /// Sets the label `authenticator` of the [metrics](crate::metrics), to tell several meters apart. Default: `default`.
     #[cfg(feature = "metrics")]
     pub fn metrics_name(mut self, name: impl Into<Box<str>>) -> Self {
         self.metrics_name = name.into();
         self
     }
 
-    /// Replaces the clock of the machine, for tests. It tells the days; intervals are those of the runtime.
+    /// Replaces the system clock, for tests. It determines the days; intervals are those of the runtime.
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
@@ -84,30 +84,30 @@ impl UsageBuilder {
     ///
     /// # Errors
     ///
-    /// When an interval is zero or longer than an hour, or there is no room for any count.
+    /// When the interval is zero or longer than an hour, or the backlog is zero.
     pub fn build(self) -> Result<Usage, ConfigError> {
-        const LONGEST: Duration = Duration::from_secs(60 * 60);
+        const MAX_INTERVAL: Duration = Duration::from_secs(60 * 60);
         let wrong = |message: String| Err(ConfigError::new(ConfigErrorKind::Limit, message));
         if self.interval.is_zero() {
-            return wrong("expected a flush interval above zero, found zero".into());
+            return wrong("the flush interval must be above zero, got zero".into());
         }
-        if self.interval > LONGEST {
-            let found = self.interval;
-            return wrong(format!("expected a flush interval of at most {LONGEST:?}, found {found:?}"));
+        if self.interval > MAX_INTERVAL {
+            let interval = self.interval;
+            return wrong(format!("the flush interval must be at most {MAX_INTERVAL:?}, got {interval:?}"));
         }
-        if self.room == 0 {
-            return wrong("expected room for one count or more, found room for none".into());
+        if self.capacity == 0 {
+            return wrong("the backlog must be one count or more, got zero".into());
         }
         Ok(Usage(Arc::new(Meter {
             store: self.store,
             clock: self.clock,
             interval: self.interval,
-            room: self.room,
+            capacity: self.capacity,
             uses: DirtyList::default(),
-            pending: Mutex::new(Pending::new(unique_name().into(), self.room)),
-            turn: Arc::default(),
+            pending: Mutex::new(Pending::new(unique_name().into(), self.capacity)),
+            writing: Arc::default(),
             has_flusher: AtomicBool::new(false),
-            hurry: Arc::new(Notify::new()),
+            wake: Arc::new(Notify::new()),
             metrics: UsageMetrics::new(&self.metrics_name),
         })))
     }
@@ -117,7 +117,7 @@ impl fmt::Debug for UsageBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UsageBuilder")
             .field("flush_interval", &self.interval)
-            .field("backlog", &self.room)
+            .field("backlog", &self.capacity)
             .finish_non_exhaustive()
     }
 }

@@ -12,44 +12,45 @@ use crate::cache::DirtyList;
 use crate::clock::Clock;
 use crate::metrics::UsageMetrics;
 
-/// Entries that are collected between two yields, so that no thread is kept from its requests for long.
-const AT_ONCE: usize = 1_024;
+/// Entries that are collected without yielding, so that requests of the same thread wait only briefly.
+const CHUNK: usize = 1_024;
 
-/// The counts that all clones of a [`Usage`](super::Usage) share.
+/// The state that all clones of a [`Usage`](super::Usage) share.
 pub(super) struct Meter {
     pub(super) store: Box<dyn ErasedUsageStore>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) interval: Duration,
-    /// Counts to keep, and entries to go through at the latest.
-    pub(super) room: usize,
+    /// Most counts that are kept, and number of dirty entries that triggers a flush.
+    pub(super) capacity: usize,
     pub(super) uses: DirtyList,
     pub(super) pending: Mutex<Pending>,
-    /// Held while a batch is written: batches go to the store one after the other.
-    pub(super) turn: Arc<tokio::sync::Mutex<()>>,
+    /// Held while writing: batches go to the store one after the other.
+    pub(super) writing: Arc<tokio::sync::Mutex<()>>,
     pub(super) has_flusher: AtomicBool,
-    pub(super) hurry: Arc<Notify>,
+    /// Wakes the flusher before the interval has passed.
+    pub(super) wake: Arc<Notify>,
     pub(super) metrics: UsageMetrics,
 }
 
 impl Meter {
-    /// Takes what was counted out of the cache.
+    /// Takes the counts from the cache.
     pub(super) async fn collect(&self) {
-        // Entries that are put on the list from now on are for the next call.
+        // Entries that are added from now on are left for the next time.
         let mut left = self.uses.len();
         while left > 0 {
-            let most = left.min(AT_ONCE);
-            self.collect_at_most(most);
-            left -= most;
+            let limit = left.min(CHUNK);
+            self.collect_at_most(limit);
+            left -= limit;
             tokio::task::yield_now().await;
         }
     }
 
     pub(super) fn collect_at_most(&self, entries: usize) {
         let mut pending = self.pending();
-        // Not before the lock: a flush at this moment would miss counts that are in neither place.
+        // After locking: a concurrent flush would miss counts that are neither on the list nor pending.
         let used = self.uses.take(entries);
         used.iter().for_each(|used| pending.add(used));
-        // Entries that left the cache are freed after the lock is released.
+        // Entries that left the cache are freed after unlocking.
         drop(pending);
     }
 
@@ -59,7 +60,7 @@ impl Meter {
 }
 
 impl Drop for Meter {
-    /// Reports how much is lost with the last clone. It cannot be written any more: that takes time, and a runtime.
+    /// Reports the counts that are lost with the last clone. They cannot be written any more: that takes time, and a runtime.
     fn drop(&mut self) {
         self.collect_at_most(usize::MAX);
         let lost = {

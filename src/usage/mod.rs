@@ -1,12 +1,12 @@
-//! How often each key is used, by day: counted in the cache, and written in batches.
+//! Usage of each key by day, counted in the cache and written in batches.
 //!
-//! A request that is admitted adds one to a counter in the cached record of its key, and waits for nothing. At intervals, and
-//! at midnight, what was counted is taken out of the cache and written to a [store](crate::backend::UsageStore), with the time of each key's last
-//! use. While the store cannot be asked, counts are kept, up to a bound.
+//! An admitted request adds one to a counter in the cache entry of its key, and waits for nothing. At intervals, and at midnight, the counts
+//! are taken from the cache and written to a [`UsageStore`], with the time of each key's last use. While the store cannot be reached, counts
+//! are kept, up to a bound.
 //!
-//! To be admitted is to be counted, whatever becomes of the request behind the layer: one that lacks a scope, that a rate limiter
-//! refuses or that a handler fails to answer was admitted. The layer knows nothing of what lies behind it, and a request whose
-//! client hangs up has no outcome. Whoever bills what was served counts that where it is served.
+//! Every admitted request is counted, whatever its outcome behind the layer: one that lacks a scope, that a rate limiter refuses or that a
+//! handler fails to answer was admitted. The layer does not see what lies behind it, and a request whose client hangs up has no outcome. To
+//! bill served requests, count them where they are served.
 //!
 //! A request that passes several layers of one authenticator with one key is counted by the first.
 //!
@@ -54,44 +54,44 @@ use crate::backend::BackendError;
 use crate::cache::Entry;
 use meter::Meter;
 
-/// Counts the requests that are admitted with each key, whatever is answered to them. A clone is one `Arc` and shares the counts.
+/// Counts the requests that are admitted with each key. A clone is one `Arc` and shares the counts.
 ///
-/// Hand it to [`AuthenticatorBuilder::usage`](crate::AuthenticatorBuilder::usage), and [`flush`](Self::flush) it when the
-/// process ends, also when it ends with requests still open, which were counted when they were admitted. What was counted and not yet
-/// written is lost with the last clone: an error in the log (feature `tracing`) and `tower_api_key_usage_lost_total` (feature `metrics`) say
-/// how much that is. A process that ends by [`exit`](std::process::exit), or by a crash, drops nothing and says nothing: it loses what was
-/// counted within one interval, or since the store last took anything.
+/// Pass it to [`AuthenticatorBuilder::usage`](crate::AuthenticatorBuilder::usage), and [`flush`](Self::flush) it when the process ends, also
+/// when it ends with requests still open, which were counted when they were admitted. Counts that are not yet written are lost with the last
+/// clone: an error in the log (feature `tracing`) and `tower_api_key_usage_lost_total` (feature `metrics`) report their number. A process that
+/// ends by [`exit`](std::process::exit), or by a crash, drops and reports nothing: it loses the counts of one interval, or those since the store
+/// last accepted a batch.
 ///
-/// Counts are written by a task that the first use of a key starts, on the Tokio runtime of that request.
+/// A task writes the counts. The first use of a key spawns it, on the Tokio runtime of that request.
 #[derive(Clone)]
 pub struct Usage(Arc<Meter>);
 
 impl Usage {
-    /// Writes everything that was counted before, and returns when the store has it.
+    /// Writes all counts of earlier requests, and returns when the store has them.
     ///
-    /// Called when a process ends, after its last request.
+    /// Call it when the process ends, after its last request.
     ///
     /// # Errors
     ///
-    /// When the store did not take everything, be it that it did not answer within 5 s. What it did not take is kept, and is
-    /// written by the next flush.
+    /// When the store did not accept all counts, for example because it did not answer within 5 s. The rest is kept, and the next flush writes
+    /// it.
     ///
     /// # Panics
     ///
     /// When polled outside a Tokio runtime.
     pub async fn flush(&self) -> Result<(), BackendError> {
         self.0.collect().await;
-        let _turn = self.0.turn.lock().await;
+        let _guard = self.0.writing.lock().await;
         self.0.write().await
     }
 
-    /// Returns how many counts of a key, a day and an environment wait to be written, besides what was counted since the last
-    /// interval began. A number that grows tells of a store that does not take them.
+    /// Returns the number of counts of a key, a day and an environment that wait to be written, without those of the current interval. It grows
+    /// while the store does not accept them.
     pub fn backlog(&self) -> usize {
         self.0.pending().len()
     }
 
-    /// Returns how many requests will never be written, because there was no room for their counts.
+    /// Returns the number of requests whose counts will never be written, because the backlog was full.
     pub fn lost(&self) -> u64 {
         self.0.pending().lost()
     }

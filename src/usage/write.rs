@@ -1,29 +1,29 @@
-//! Writing what was counted, batch by batch.
+//! Writing counts to the store, batch by batch.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::meter::Meter;
 use crate::backend::{BackendError, BackendErrorKind, UsageBatch};
-use crate::cache::{CallError, guarded_call};
+use crate::cache::guarded_call;
 
-/// How long a store may take for a batch.
+/// Longest wait for the store to add a batch.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 impl Meter {
-    /// Writes all that is pending, unless another task does so.
-    pub(super) fn write_meanwhile(self: &Arc<Self>) {
-        if let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() {
+    /// Spawns a task that writes all pending counts, unless another task is writing.
+    pub(super) fn spawn_write(self: &Arc<Self>) {
+        if let Ok(guard) = Arc::clone(&self.writing).try_lock_owned() {
             let meter = Arc::clone(self);
             tokio::spawn(async move {
-                let _turn = turn;
-                // It was written to the log, and is tried again.
+                let _guard = guard;
+                // A failure was logged, and the next flush retries.
                 let _ = meter.write().await;
             });
         }
     }
 
-    /// Writes all that is pending, and shows what is left. The caller holds the turn.
+    /// Writes all pending counts, and updates the metrics. The caller holds the lock `writing`.
     pub(super) async fn write(&self) -> Result<(), BackendError> {
         let outcome = self.write_all().await;
         let (backlog, lost) = {
@@ -34,14 +34,14 @@ impl Meter {
         outcome
     }
 
-    /// Ends with the first batch that may be taken later. One that never will be is given up, and the others go on.
+    /// Stops at the first batch that the store may accept later. A batch that it never will is discarded, and the next one written.
     async fn write_all(&self) -> Result<(), BackendError> {
         let mut outcome = Ok(());
         while let Some(batch) = self.next_batch() {
             match self.write_batch(&batch).await {
                 Ok(()) => self.pending().written(),
                 Err(error) if error.kind() == BackendErrorKind::Invalid => {
-                    self.pending().refused();
+                    self.pending().rejected();
                     outcome = Err(error);
                 }
                 Err(error) => return Err(error),
@@ -55,15 +55,7 @@ impl Meter {
     }
 
     async fn write_batch(&self, batch: &UsageBatch) -> Result<(), BackendError> {
-        let unanswered = |found| {
-            let message = format!("expected that the store adds usage, found {found}");
-            BackendError::unavailable(message)
-        };
         let added = guarded_call("the store of usage", DEADLINE, self.store.add(batch)).await;
-        added.map_err(|no_answer| match no_answer {
-            CallError::Error(error) => error,
-            CallError::Panic => unanswered("a panic"),
-            CallError::Deadline => unanswered("none in time"),
-        })
+        added.map_err(|error| error.into_error(DEADLINE))
     }
 }

@@ -227,7 +227,7 @@ fn an_invalid_grace_or_circuit_breaker_is_refused() {
     };
     assert_eq!(
         refused(|builder| builder.circuit_breaker(0, SECOND)),
-        "expected a circuit breaker that opens after one failure or more, found zero"
+        "the circuit breaker must open after one failure or more, got zero"
     );
     for configure in [
         |builder: AuthenticatorBuilder| builder.positive_ttl(Duration::ZERO),
@@ -236,16 +236,16 @@ fn an_invalid_grace_or_circuit_breaker_is_refused() {
         let error = configure(Authenticator::builder(MemoryStore::new()).stale_grace(SECOND)).build();
         assert_eq!(
             error.unwrap_err().to_string(),
-            "expected a positive time to live and capacity above zero, as records are kept for a stale grace of 1s, found zero"
+            "the positive time to live and capacity must be above zero with a stale grace of 1s, got zero"
         );
     }
     assert_eq!(
         refused(|builder| builder.circuit_breaker(5, SECOND * 61)),
-        "expected a pause of the circuit breaker of at most 60s, found 61s"
+        "the pause of the circuit breaker must be at most 60s, got 61s"
     );
     assert_eq!(
         refused(|builder| builder.stale_grace(SECOND * 86_401)),
-        "expected a stale grace of at most 86400s, found 86401s"
+        "the stale grace must be at most 86400s, got 86401s"
     );
 }
 

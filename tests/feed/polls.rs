@@ -175,20 +175,17 @@ fn a_lease_that_would_end_between_two_polls_is_refused() {
     };
     assert_eq!(
         refused(|builder| builder.lease(SECOND)),
-        "expected a lease at least 10ms longer than the poll interval of 1s, found 1s"
+        "the lease must be at least 10ms longer than the poll interval of 1s, got 1s"
     );
     assert_eq!(
         refused(|builder| builder.lease(Duration::ZERO)),
-        "expected a lease at least 10ms longer than the poll interval of 1s, found 0ns"
+        "the lease must be at least 10ms longer than the poll interval of 1s, got 0ns"
     );
     assert_eq!(
         refused(|builder| builder.poll_interval(Duration::ZERO)),
-        "expected a poll interval of at least 1ms, found 0ns"
+        "the poll interval must be at least 1ms, got 0ns"
     );
-    assert_eq!(
-        refused(|builder| builder.lease(SECOND * 3601)),
-        "expected a lease of at most 3600s, found 3601s"
-    );
+    assert_eq!(refused(|builder| builder.lease(SECOND * 3601)), "the lease must be at most 3600s, got 3601s");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Linux keeps coarse clocks beside the exact ones: they are as old as the last tick, and cost a sixth.
+//! Linux has coarse clocks beside the exact ones: they are as old as the last tick, and cost a sixth.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
 
 use crate::clock::{Clock, Moment, Timestamp};
 
-/// The clock of the machine.
+/// The system clock.
 #[derive(Debug, Clone)]
 pub struct SystemClock {
     tick: Duration,
 }
 
 impl SystemClock {
-    /// Creates a clock whose monotonic origin is the start of the machine.
+    /// Creates a clock whose monotonic origin is the boot of the machine.
     pub fn new() -> Self {
         let (wall, monotonic) =
             (clock_getres(ClockId::RealtimeCoarse), clock_getres(ClockId::MonotonicCoarse));
         let tick = since_origin(wall).max(since_origin(monotonic));
-        // Wall-clock time counts in milliseconds, so a tick does.
+        // In whole milliseconds, like wall-clock time.
         Self { tick: Duration::from_millis(tick.as_micros().div_ceil(1_000) as u64) }
     }
 }

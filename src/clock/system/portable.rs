@@ -1,10 +1,10 @@
-//! Where there are no coarse clocks, every reading is exact.
+//! Without coarse clocks, every reading is exact.
 
 use std::time::{Instant, SystemTime};
 
 use crate::clock::{Clock, Moment, Timestamp};
 
-/// The clock of the machine.
+/// The system clock.
 #[derive(Debug, Clone)]
 pub struct SystemClock {
     origin: Instant,
