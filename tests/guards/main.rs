@@ -1,7 +1,7 @@
-//! That a change is announced after it is made, and not before: whoever reads in between would remember what was before the
-//! change under a stamp from after it.
+//! An invalidation is sent after its change is made, and not before: a read in between would keep the state from before the change under a
+//! generation from after it.
 //!
-//! Beside this test lie the guards that `.ci/guards` takes out, each as a patch.
+//! The patches beside this test remove one guard each, for `.ci/guards`.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -20,7 +20,7 @@ use tower_api_key::clock::{Clock, ManualClock, Moment};
 use tower_api_key::digest::Digest;
 use tower_api_key::{Authenticator, Backend, BackendError, KeyStore, MemoryStore, Reason, Record, Timestamp};
 
-/// Keys whose changes the test announces.
+/// A store whose invalidations the test sends.
 #[derive(Clone, Default)]
 struct Announced {
     store: MemoryStore,
@@ -43,7 +43,7 @@ async fn reason_of(authenticator: &Authenticator, key: &Key) -> Option<Reason> {
 }
 
 #[tokio::test]
-async fn what_is_read_between_arming_and_commit_does_not_count_after_the_commit() {
+async fn a_read_between_setting_and_committing_a_change_does_not_count_after_the_commit() {
     let backend = Announced::default();
     let (authenticator, _clock) = authenticator(backend.clone());
     let key = Key::mint();
@@ -70,7 +70,7 @@ async fn what_is_read_between_arming_and_commit_does_not_count_after_the_commit(
     assert_eq!(reason_of(&authenticator, &key).await, None);
 }
 
-/// A clock that looks into the store whenever it is asked for the time, as it is while a revocation is announced.
+/// A clock that reads the store whenever it is read, as it is during an invalidation.
 #[derive(Debug)]
 struct Witness {
     clock: ManualClock,
@@ -88,7 +88,7 @@ impl Clock for Witness {
         let Poll::Ready(found) =
             pin!(self.store.find(&self.digest)).poll(&mut Context::from_waker(Waker::noop()))
         else {
-            panic!("the memory is always there");
+            panic!("a store in memory answers at once");
         };
         self.was_revoked.lock().unwrap().push(found.unwrap().unwrap().revoked.is_some());
         self.clock.monotonic()
@@ -96,7 +96,7 @@ impl Clock for Witness {
 }
 
 #[tokio::test]
-async fn the_store_in_memory_is_changed_before_anyone_hears_of_it() {
+async fn the_store_in_memory_is_changed_before_the_invalidation() {
     let (store, key) = store_with_key().await;
     let witness = Arc::new(Witness {
         clock: ManualClock::new(support::START),
