@@ -71,7 +71,7 @@ impl BackendError {
     pub(crate) fn not_followed(reason: Self, deadline: Duration) -> Self {
         let message = format!(
             "cannot follow the changes in the key store. See that its address is that of a server which can be reached and written to, \
-             that its user may read the tables of keys, and that it responses within the deadline of {deadline:?}"
+             that its user may read the tables of keys, and that it answers within the deadline of {deadline:?}"
         );
         Self { kind: reason.kind, message: message.into(), field: None, source: Some(Box::new(reason)) }
     }

@@ -104,7 +104,7 @@ pub(crate) fn paused(pause: Duration) {
 }
 
 pub(crate) fn resumed() {
-    tracing::info!(target: TARGET, "the key store responses again");
+    tracing::info!(target: TARGET, "the key store answers again");
 }
 
 #[cfg(test)]
