@@ -146,7 +146,7 @@ impl Cache {
         started.map_err(|reason| BackendError::not_followed(reason, call_timeout))
     }
 
-    /// Invalidates what was read before a change.
+    /// Applies a change that is committed: invalidates everything that was read before it.
     fn invalidate(&self, change: Change) {
         self.metrics.invalidated(change.label());
         match change {

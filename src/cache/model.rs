@@ -68,8 +68,8 @@ struct Store {
 impl Backend for Store {
     async fn find(&self, _: &Digest) -> Result<Option<Record>, BackendError> {
         match self.weather.stormy.then(|| thread_rng().gen_range(0..12)) {
-            Some(0) => return Err(BackendError::unavailable("told to fail")),
-            Some(1) => panic!("told to panic"),
+            Some(0) => return Err(BackendError::unavailable("simulated failure")),
+            Some(1) => panic!("simulated panic"),
             Some(2) => pending().await,
             _ => {}
         }

@@ -24,7 +24,7 @@ use negative::Negative;
 use positive::Positive;
 use tombstones::Tombstones;
 
-/// What is known of a digest.
+/// A fact about a digest.
 #[derive(Clone)]
 pub(crate) enum Fact {
     /// The store has this record of it.

@@ -104,7 +104,7 @@ impl PollerTask {
         poller.publish(&outcome);
         outcome?;
         match poller.call("the list of nodes", feed.ack()).await {
-            // Nodes that wait for this one wait until its lease ends then.
+            // A store that waits for this node then waits until its lease ends.
             Ok(()) | Err(CallError::Error(_) | CallError::Deadline) => Ok(()),
             Err(CallError::Panic) => Err(CallError::Panic),
         }
@@ -133,7 +133,7 @@ fn apply(cache: &Cache, Answer { began, poll, changes }: Answer, is_first: bool)
         // An outage is over. Stale entries may have changed in it, so no request waits for a lookup to find that out.
         cache.loader.close_circuit();
     }
-    // What was read before the first poll may have changed before it, and no poll would return that.
+    // Changes between earlier reads and the first poll are returned by no poll.
     let first = is_first.then_some(Change::Everything);
     first.into_iter().chain(changes).for_each(|change| cache.invalidate(change));
     poller.own_changes.poll_is_applied(poll);
@@ -149,7 +149,7 @@ impl Poller {
         Some(feed)
     }
 
-    /// Polls a feed. If the last poll failed, this one may wait for a dead connection although the store is back, so a trigger repeats it.
+    /// Polls a feed. If the last poll failed, this one may hang on a broken connection although the store is back, so a trigger repeats it.
     async fn poll(&self, feed: &mut BoxedChangeFeed) -> Result<Answer, CallError> {
         let triggered = async {
             match self.is_failing() {
