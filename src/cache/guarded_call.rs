@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::sync::timeout;
 use crate::backend::BackendError;
-use crate::metrics::Metrics;
 use crate::trace::{self, Failure};
 
 /// Why a call got no answer. It has been logged.
@@ -68,16 +67,6 @@ pub(crate) async fn guarded_call<T>(
             Err(CallError::Deadline)
         }
     }
-}
-
-/// Makes a [guarded call](guarded_call), and counts a failure.
-pub(super) async fn counted_call<T>(
-    metrics: &Metrics,
-    what: &'static str,
-    deadline: Duration,
-    call: impl Future<Output = Result<T, BackendError>>,
-) -> Result<T, CallError> {
-    guarded_call(what, deadline, call).await.inspect_err(|error| metrics.failed(error.label()))
 }
 
 /// Returns `None` if the future panics.

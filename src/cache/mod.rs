@@ -17,6 +17,7 @@
 //! The [poller] learns what other processes change. Cached entries count only while its lease is valid, and each poll renews the lease. So
 //! a change takes effect within the lease, even if its notification is lost.
 
+mod context;
 mod dual_instant;
 mod entries;
 mod guarded_call;
@@ -34,7 +35,7 @@ pub(crate) use guarded_call::{CallError, guarded_call};
 pub(crate) use limits::Limits;
 pub(crate) use loader::{LookupError, LookupKey};
 
-use dual_instant::DualInstant;
+use context::Context;
 use entries::Entries;
 use loader::{Class, Loader};
 use poller::{Poller, PollerTask};
@@ -55,9 +56,7 @@ pub(crate) struct Cache {
     entries: Arc<Entries>,
     loader: Arc<Loader>,
     poller: Arc<Poller>,
-    clock: Arc<dyn Clock>,
-    limits: Limits,
-    metrics: Metrics,
+    context: Arc<Context>,
 }
 
 impl Cache {
@@ -68,28 +67,20 @@ impl Cache {
         limits: Limits,
         metrics: Metrics,
     ) -> Arc<Self> {
-        let backend: Arc<dyn ErasedBackend> = backend.into();
-        let entries = Arc::new(Entries::new(Arc::clone(&clock), issuer, &limits));
-        let poller =
-            Arc::new(Poller::new(Arc::clone(&backend), Arc::clone(&clock), limits.clone(), metrics.clone()));
-        let loader = Arc::new(Loader::new(
-            Arc::clone(&backend),
-            Arc::clone(&clock),
-            Arc::clone(&entries),
-            Arc::clone(&poller),
-            &limits,
-            metrics.clone(),
-        ));
-        let cache = Arc::new(Self { entries, loader, poller, clock, limits, metrics });
+        let context = Arc::new(Context { backend, clock, limits, metrics });
+        let entries = Arc::new(Entries::new(Arc::clone(&context), issuer));
+        let poller = Arc::new(Poller::new(Arc::clone(&context)));
+        let loader = Loader::new(Arc::clone(&context), Arc::clone(&entries), Arc::clone(&poller));
+        let cache = Arc::new(Self { entries, loader: Arc::new(loader), poller, context });
         let target: Weak<Self> = Arc::downgrade(&cache);
-        backend.subscribe(Subscriber::new(target));
+        cache.context.backend.subscribe(Subscriber::new(target));
         cache
     }
 
     /// Returns the fact that the cache has of a digest, without reading the store.
     pub(crate) fn peek(&self, digest: &Digest) -> Option<Fact> {
-        let now = self.clock.coarse_monotonic();
-        if !self.poller.lease().covers(now, || self.clock.coarse_wall()) {
+        let now = self.context.clock.coarse_monotonic();
+        if !self.poller.lease().covers(now, || self.context.clock.coarse_wall()) {
             return None;
         }
         self.entries.get(digest, now)
@@ -113,7 +104,7 @@ impl Cache {
         if let Some(task) = PollerTask::claim(self) {
             spawn(task.run());
         }
-        if self.loader.is_circuit_open(self.clock.monotonic()) {
+        if self.loader.is_circuit_open(self.context.clock.monotonic()) {
             return Err(LookupError);
         }
         let digest = lookup_key.digest();
@@ -122,15 +113,15 @@ impl Cache {
             self.poller.wait_for_own_change(&digest).await;
             self.loader.load(lookup_key, class).await
         };
-        timeout(self.limits.deadline, reading).await.unwrap_or(Err(LookupError))
+        timeout(self.context.limits.deadline, reading).await.unwrap_or(Err(LookupError))
     }
 
     /// Returns a stale entry that was still valid `stale_grace` ago and was not invalidated.
     fn stale(&self, digest: &Digest) -> Option<Fact> {
-        if self.limits.stale_grace.is_zero() {
+        if self.context.limits.stale_grace.is_zero() {
             return None;
         }
-        let then = DualInstant::exact(&*self.clock).before(self.limits.stale_grace);
+        let then = self.context.now().before(self.context.limits.stale_grace);
         let entry = self.entries.valid_at(digest, then.monotonic)?;
         self.poller.lease().covers(then.monotonic, || then.wall).then_some(Fact::Stale(entry))
     }
@@ -148,10 +139,10 @@ impl Cache {
 
     /// Applies a change that is committed: invalidates everything that was read before it.
     fn invalidate(&self, change: Change) {
-        self.metrics.invalidated(change.label());
+        self.context.metrics.invalidated(change.label());
         match change {
             Change::Revoked(digest) => {
-                self.entries.add_tombstone(digest, self.clock.monotonic());
+                self.entries.add_tombstone(digest, self.context.clock.monotonic());
                 self.forget(&digest);
             }
             Change::Changed(digest) => self.forget(&digest),
@@ -180,15 +171,17 @@ impl Cache {
     /// Returns whether a flood is to be logged now: once a second, not for each request.
     #[cfg(feature = "password")]
     pub(crate) fn may_log_flood(&self) -> bool {
-        self.loader.may_log_flood(self.clock.monotonic())
+        self.loader.may_log_flood(self.context.clock.monotonic())
     }
 
     pub(crate) fn health(&self) -> Health {
-        let now = DualInstant::exact(&*self.clock);
-        let then = now.before(self.limits.stale_grace);
+        let now = self.context.now();
+        let then = now.before(self.context.limits.stale_grace);
         let is_circuit_open = self.loader.is_circuit_open(now.monotonic);
-        let is_answering =
-            || !self.poller.is_failing() || self.loader.was_answered_within(self.limits.lease, now.monotonic);
+        let is_answering = || {
+            !self.poller.is_failing()
+                || self.loader.was_answered_within(self.context.limits.lease, now.monotonic)
+        };
         Health {
             is_circuit_open,
             is_store_answering: !is_circuit_open && is_answering(),

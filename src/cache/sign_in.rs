@@ -22,7 +22,7 @@ impl Cache {
     ) -> Result<(Fact, AsOf), LookupError> {
         let digest = account.digest();
         let generation = self.entries.generation(&digest);
-        let as_of = AsOf { account: digest, generation, started: self.clock.monotonic() };
+        let as_of = AsOf { account: digest, generation, started: self.context.clock.monotonic() };
         Ok((self.read_store(account, Class::Cold).await?, as_of))
     }
 
@@ -33,8 +33,8 @@ impl Cache {
 
     /// Returns whether this attempt was refused before, and the account has not changed since.
     pub(crate) fn has_refused(&self, attempt: &Digest, account: &Digest) -> bool {
-        let now = self.clock.coarse_monotonic();
-        self.poller.lease().covers(now, || self.clock.coarse_wall())
+        let now = self.context.clock.coarse_monotonic();
+        self.poller.lease().covers(now, || self.context.clock.coarse_wall())
             && self.entries.has_refusal(attempt, account, now)
     }
 }

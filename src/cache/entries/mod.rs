@@ -13,9 +13,9 @@ pub(crate) use entry::Entry;
 
 use std::time::Duration;
 
-use super::Limits;
+use super::context::Context;
 use super::sync::Arc;
-use crate::clock::{Clock, Moment};
+use crate::clock::Moment;
 use crate::digest::Digest;
 use crate::principal::Issuer;
 use crate::record::Record;
@@ -43,21 +43,20 @@ pub(super) struct Entries {
     positive: Positive,
     negative: Negative,
     tombstones: Tombstones,
-    positive_ttl: Duration,
-    clock: Arc<dyn Clock>,
     issuer: Arc<Issuer>,
+    context: Arc<Context>,
 }
 
 impl Entries {
-    pub(super) fn new(clock: Arc<dyn Clock>, issuer: Arc<Issuer>, limits: &Limits) -> Self {
+    pub(super) fn new(context: Arc<Context>, issuer: Arc<Issuer>) -> Self {
+        let limits = &context.limits;
         Self {
             generations: Generations::new(),
             positive: Positive::new(limits.positive_capacity, limits.positive_ttl + limits.stale_grace),
             negative: Negative::new(limits.negative_ttl, limits.negative_capacity),
             tombstones: Tombstones::new(limits.tombstone_ttl()),
-            positive_ttl: limits.positive_ttl,
-            clock,
             issuer,
+            context,
         }
     }
 
@@ -91,7 +90,7 @@ impl Entries {
 
     /// Returns whether a key was revoked a short while ago.
     pub(super) fn has_tombstone(&self, digest: &Digest) -> bool {
-        self.tombstones.contains(digest, self.clock.coarse_monotonic())
+        self.tombstones.contains(digest, self.context.clock.coarse_monotonic())
     }
 
     /// Keeps a record that was read under `generation`, unless its first use has not been recorded: then it is read again with the next
@@ -100,7 +99,7 @@ impl Entries {
         let digest = record.digest;
         let ttl = self.ttl(&digest);
         // Compared with coarse readings, which may be late.
-        let until = started.saturating_add(ttl).saturating_sub(self.clock.tick());
+        let until = started.saturating_add(ttl).saturating_sub(self.context.clock.tick());
         let entry = Arc::new(Entry::new(generation, until, record, Arc::clone(&self.issuer)));
         if !ttl.is_zero() && !entry.record().has_first_use_to_note() && self.may_keep(&digest, generation) {
             self.positive.insert(digest, &entry);
@@ -164,7 +163,7 @@ impl Entries {
     /// Returns how long a record is valid: the time to live less up to a tenth, so that keys that were read together are not read together
     /// again. Expiry of the key itself is checked for each request, because an expired key is rejected without the store.
     fn ttl(&self, digest: &Digest) -> Duration {
-        let ttl = self.positive_ttl;
+        let ttl = self.context.limits.positive_ttl;
         ttl - ttl.mul_f64((digest.shard() >> 32) as f64 / f64::from(u32::MAX) / 10.0)
     }
 }

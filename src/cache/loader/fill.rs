@@ -24,10 +24,10 @@ impl Loader {
     /// Reads a record and publishes it. It does not stop when its waiters are gone: its own deadline bounds it.
     pub(in crate::cache) async fn fill(self: Arc<Self>, leader: Leader, lookup_key: LookupKey) {
         // The result may be as old as the moment before the read, so its time to live starts there.
-        let started = self.clock.monotonic();
-        let _counted = self.metrics.look_up();
+        let started = self.context.clock.monotonic();
+        let _counted = self.context.metrics.look_up();
         let reading = self.read_store(&leader, &lookup_key);
-        let outcome = match self.call("the key store", self.call_timeout, reading).await {
+        let outcome = match self.context.call("the key store", self.poller.call_timeout(), reading).await {
             Ok(Reading::Record(record)) => {
                 Ok(Fact::Known(self.entries.keep(record, leader.generation(), started)))
             }
@@ -35,7 +35,7 @@ impl Loader {
                 self.entries.keep_absence(*leader.digest(), leader.generation(), started);
                 Ok(Fact::Absent)
             }
-            Ok(Reading::NoPermit) => Err(self.reject_excess(self.clock.monotonic())),
+            Ok(Reading::NoPermit) => Err(self.reject_excess(self.context.clock.monotonic())),
             // Waiters see that the generation is not current any more, and read again.
             Ok(Reading::Outdated | Reading::CircuitOpen) | Err(_) => Err(LookupError),
         };
@@ -44,7 +44,9 @@ impl Loader {
 
     async fn read_store(&self, leader: &Leader, lookup_key: &LookupKey) -> Result<Reading, BackendError> {
         let Some(_permit) = self.permit(leader.class()).await else { return Ok(Reading::NoPermit) };
-        let Some(mut trial) = self.breaker.enter(&*self.clock) else { return Ok(Reading::CircuitOpen) };
+        let Some(mut trial) = self.breaker.enter(&*self.context.clock) else {
+            return Ok(Reading::CircuitOpen);
+        };
         if trial.is_first() && !self.poller.has_lease() {
             // An outage may be over. The changes of a poll would then make everything inert that was read before it.
             let is_over = self.poller.poll_soon().await;
@@ -53,10 +55,10 @@ impl Loader {
                 return Ok(Reading::Outdated);
             }
         }
-        let answer = lookup_key.find(&*self.backend).await;
+        let answer = lookup_key.find(&*self.context.backend).await;
         if answer.as_ref().err().is_none_or(|error| error.kind() != BackendErrorKind::Unavailable) {
             trial.answered();
-            self.answered.store(self.clock.monotonic().nanos(), Ordering::Relaxed);
+            self.answered.store(self.context.clock.monotonic().nanos(), Ordering::Relaxed);
             if trial.is_first() && !self.poller.has_lease() {
                 // Without the lease, each of the other lookups would read for itself. They wait for it.
                 self.poller.poll_soon().await;
@@ -75,6 +77,6 @@ impl Loader {
     /// Waits for a permit, for at most half of the call timeout. A lookup that began later could be given up before the store can answer, and
     /// would then count as a failure of a store that answers all the time.
     async fn permit(&self, class: Class) -> Option<SemaphorePermit<'_>> {
-        timeout(self.call_timeout / 2, self.bulkhead.acquire(class)).await.ok()?.ok()
+        timeout(self.poller.call_timeout() / 2, self.bulkhead.acquire(class)).await.ok()?.ok()
     }
 }

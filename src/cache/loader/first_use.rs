@@ -30,13 +30,13 @@ impl Loader {
         if !lock(&self.first_uses.0).insert(id.clone()) {
             return;
         }
-        let (recording, at) = (Recording { loader: Arc::clone(self), id }, self.clock.wall());
+        let (recording, at) = (Recording { loader: Arc::clone(self), id }, self.context.clock.wall());
         spawn(async move {
-            let loader = &recording.loader;
-            let recorded = loader.backend.record_first_use(&recording.id, at);
-            if loader.call("the first use of a key", loader.deadline, recorded).await.is_ok() {
+            let context = &recording.loader.context;
+            let recorded = context.backend.record_first_use(&recording.id, at);
+            if context.call("the first use of a key", context.limits.deadline, recorded).await.is_ok() {
                 // Within the deadline, requests may still be decided by a record that was read before this and lacks the first use.
-                let _ = timeout(loader.deadline, pending::<()>()).await;
+                let _ = timeout(context.limits.deadline, pending::<()>()).await;
             }
         });
     }

@@ -13,16 +13,12 @@ pub(crate) use single_flight::LookupError;
 
 use std::time::Duration;
 
-use super::dual_instant::DualInstant;
+use super::context::Context;
 use super::entries::{Entries, Fact};
-use super::guarded_call::counted_call;
 use super::poller::Poller;
 use super::sync::{Arc, Atomic, Ordering, spawn};
-use super::{CallError, Limits};
-use crate::backend::{BackendError, ErasedBackend};
-use crate::clock::{Clock, Moment};
+use crate::clock::Moment;
 use crate::digest::Digest;
-use crate::metrics::Metrics;
 #[cfg(feature = "password")]
 use crate::password_hash::PasswordHash;
 use crate::trace;
@@ -40,10 +36,6 @@ const FLOOD_LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Reads the store into the entries.
 pub(super) struct Loader {
-    backend: Arc<dyn ErasedBackend>,
-    clock: Arc<dyn Clock>,
-    entries: Arc<Entries>,
-    poller: Arc<Poller>,
     flights: Arc<Flights>,
     bulkhead: Bulkhead,
     breaker: Breaker,
@@ -52,35 +44,24 @@ pub(super) struct Loader {
     answered: Atomic,
     /// From when on a flood may be logged again.
     next_flood_log: Atomic,
-    deadline: Duration,
-    call_timeout: Duration,
-    metrics: Metrics,
+    entries: Arc<Entries>,
+    poller: Arc<Poller>,
+    context: Arc<Context>,
 }
 
 impl Loader {
-    pub(super) fn new(
-        backend: Arc<dyn ErasedBackend>,
-        clock: Arc<dyn Clock>,
-        entries: Arc<Entries>,
-        poller: Arc<Poller>,
-        limits: &Limits,
-        metrics: Metrics,
-    ) -> Self {
-        let call_timeout = poller.call_timeout();
+    pub(super) fn new(context: Arc<Context>, entries: Arc<Entries>, poller: Arc<Poller>) -> Self {
+        let Context { backend, limits, metrics, .. } = &*context;
         Self {
-            flights: Arc::new(Flights::new(limits.pending_fills(), call_timeout)),
+            flights: Arc::new(Flights::new(limits.pending_fills(), poller.call_timeout())),
             bulkhead: Bulkhead::new(limits.max_concurrent_lookups, backend.max_concurrent_lookups()),
             breaker: Breaker::new(limits.breaker_failures, limits.breaker_pause, metrics.clone()),
             first_uses: FirstUses::default(),
             answered: Atomic::new(0),
             next_flood_log: Atomic::new(0),
-            deadline: limits.deadline,
-            call_timeout,
-            backend,
-            clock,
             entries,
             poller,
-            metrics,
+            context,
         }
     }
 
@@ -93,7 +74,7 @@ impl Loader {
         let digest = lookup_key.digest();
         for _ in 0..READS {
             let generation = self.entries.generation(&digest);
-            let now = DualInstant::exact(&*self.clock);
+            let now = self.context.now();
             let flight = match self.flights.join(digest, generation, class, now) {
                 Join::Waiter(flight) => flight,
                 Join::Leader(flight, leader) => {
@@ -107,8 +88,7 @@ impl Loader {
                 return Ok(Fact::Revoked);
             }
             // If this process was suspended during the read, its result may be stale.
-            if self.entries.generation(&digest) == flight.generation
-                && !flight.is_overdue(DualInstant::exact(&*self.clock))
+            if self.entries.generation(&digest) == flight.generation && !flight.is_overdue(self.context.now())
             {
                 return outcome;
             }
@@ -162,17 +142,9 @@ impl Loader {
     /// Replaces a password hash in the store by one of the same password. If that fails, the next verification tries again.
     #[cfg(feature = "password")]
     pub(super) async fn replace_password_hash(&self, email: &str, from: &PasswordHash, to: &PasswordHash) {
-        let replacing = self.backend.replace_password_hash(email, from, to);
-        let _ = self.call("the store of a stronger hash", self.deadline, replacing).await;
-    }
-
-    async fn call<T>(
-        &self,
-        what: &'static str,
-        deadline: Duration,
-        call: impl Future<Output = Result<T, BackendError>>,
-    ) -> Result<T, CallError> {
-        counted_call(&self.metrics, what, deadline, call).await
+        let Context { backend, limits, .. } = &*self.context;
+        let replacing = backend.replace_password_hash(email, from, to);
+        let _ = self.context.call("the store of a stronger hash", limits.deadline, replacing).await;
     }
 
     /// Returns the reads in flight, for the model.

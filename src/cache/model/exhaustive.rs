@@ -6,7 +6,6 @@ use shuttle::future::block_on;
 use shuttle::scheduler::DfsScheduler;
 
 use super::*;
-use crate::cache::dual_instant::DualInstant;
 use crate::cache::loader::Class;
 use crate::cache::loader::single_flight::{Flight, Join, Leader};
 
@@ -23,7 +22,7 @@ impl World {
     fn join(&self) -> (Arc<Flight>, Option<Leader>) {
         let generation = self.cache.entries.generation(&DIGEST);
         let class = if self.cache.entries.is_warm(&DIGEST) { Class::Warm } else { Class::Cold };
-        let now = DualInstant::exact(&*self.cache.clock);
+        let now = self.cache.context.now();
         let (flight, leader) = match self.cache.loader.flights().join(DIGEST, generation, class, now) {
             Join::Waiter(flight) => (flight, None),
             Join::Leader(flight, leader) => (flight, Some(leader)),

@@ -13,13 +13,11 @@ use std::pin::pin;
 use std::time::Duration;
 
 use super::Limits;
+use super::context::Context;
 use super::dual_instant::DualInstant;
 use super::sync::{Arc, timeout};
-use crate::backend::ErasedBackend;
-use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::health::FeedHealth;
-use crate::metrics::Metrics;
 use lease::Lease;
 use own_changes::OwnChanges;
 use state::PollerState;
@@ -29,37 +27,26 @@ const MAX_WAIT: Duration = Duration::from_millis(100);
 
 /// The lease, and the state of the poller that renews it.
 pub(super) struct Poller {
-    backend: Arc<dyn ErasedBackend>,
-    clock: Arc<dyn Clock>,
     has_feed: bool,
+    call_timeout: Duration,
     lease: Lease,
     own_changes: OwnChanges,
     state: PollerState,
-    limits: Limits,
-    call_timeout: Duration,
-    metrics: Metrics,
+    context: Arc<Context>,
 }
 
 impl Poller {
-    pub(super) fn new(
-        backend: Arc<dyn ErasedBackend>,
-        clock: Arc<dyn Clock>,
-        limits: Limits,
-        metrics: Metrics,
-    ) -> Self {
-        let has_feed = backend.feed().is_some();
-        // The result of a read is as old as its start, and is valid no longer than a cached entry.
-        let call_timeout = if has_feed { limits.deadline.min(limits.lease) } else { limits.deadline };
+    pub(super) fn new(context: Arc<Context>) -> Self {
+        let Limits { deadline, lease, .. } = context.limits;
+        let has_feed = context.backend.feed().is_some();
         Self {
-            backend,
-            clock,
             has_feed,
+            // The result of a read is as old as its start, and is valid no longer than a cached entry.
+            call_timeout: if has_feed { deadline.min(lease) } else { deadline },
             lease: if has_feed { Lease::not_yet() } else { Lease::endless() },
             own_changes: OwnChanges::default(),
             state: PollerState::default(),
-            limits,
-            call_timeout,
-            metrics,
+            context,
         }
     }
 
@@ -74,7 +61,8 @@ impl Poller {
     }
 
     pub(super) fn has_lease(&self) -> bool {
-        self.lease.covers(self.clock.monotonic(), || self.clock.wall())
+        let clock = &self.context.clock;
+        self.lease.covers(clock.monotonic(), || clock.wall())
     }
 
     /// Returns whether the last poll was not answered.

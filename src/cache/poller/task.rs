@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::Poller;
 use super::own_changes::Poll;
-use crate::backend::{BackendError, BoxedChangeFeed, Change};
+use crate::backend::{BoxedChangeFeed, Change};
+use crate::cache::context::Context;
 use crate::cache::dual_instant::DualInstant;
-use crate::cache::guarded_call::{catch_panic, counted_call};
+use crate::cache::guarded_call::catch_panic;
 use crate::cache::sync::{Arc, Weak, spawn, timeout};
 use crate::cache::{Cache, CallError};
 use crate::select::{Either, select};
@@ -53,8 +54,8 @@ impl PollerTask {
     pub(in crate::cache) async fn run(mut self) {
         while let Some(cache) = self.cache.upgrade() {
             let polled = self.poll(&cache).await;
-            let (interval, wanted) =
-                (cache.poller.limits.poll_interval, Arc::clone(&cache.poller.state.wanted));
+            let interval = cache.context.limits.poll_interval;
+            let wanted = Arc::clone(&cache.poller.state.wanted);
             drop(cache);
             let has_panicked = match (polled, &mut self.feed) {
                 (Ok(()) | Err(CallError::Error(_) | CallError::Deadline), Some(feed)) => {
@@ -103,7 +104,7 @@ impl PollerTask {
         });
         poller.publish(&outcome);
         outcome?;
-        match poller.call("the list of nodes", feed.ack()).await {
+        match poller.context.call("the list of nodes", poller.call_timeout, feed.ack()).await {
             // A store that waits for this node then waits until its lease ends.
             Ok(()) | Err(CallError::Error(_) | CallError::Deadline) => Ok(()),
             Err(CallError::Panic) => Err(CallError::Panic),
@@ -138,14 +139,15 @@ fn apply(cache: &Cache, Answer { began, poll, changes }: Answer, is_first: bool)
     first.into_iter().chain(changes).for_each(|change| cache.invalidate(change));
     poller.own_changes.poll_is_applied(poll);
     // Compared with coarse readings, which may be late.
-    poller.lease.renew(began, poller.limits.lease.saturating_sub(poller.clock.tick()));
+    let Context { limits, clock, .. } = &*poller.context;
+    poller.lease.renew(began, limits.lease.saturating_sub(clock.tick()));
     poller.state.progress().polled = Some(began.monotonic);
 }
 
 impl Poller {
     fn open_feed(&self) -> Option<BoxedChangeFeed> {
-        let mut feed = self.backend.feed()?;
-        feed.lease(self.limits.lease, self.limits.stale_grace);
+        let mut feed = self.context.backend.feed()?;
+        feed.lease(self.context.limits.lease, self.context.limits.stale_grace);
         Some(feed)
     }
 
@@ -164,25 +166,18 @@ impl Poller {
     }
 
     async fn poll_once(&self, feed: &mut BoxedChangeFeed) -> Result<Answer, CallError> {
-        let (began, poll) = (DualInstant::exact(&*self.clock), self.own_changes.poll_begins());
-        let changes = self.call("the feed of changes to keys", feed.poll()).await?;
+        let (began, poll) = (self.context.now(), self.own_changes.poll_begins());
+        let polling = feed.poll();
+        let changes = self.context.call("the feed of changes to keys", self.call_timeout, polling).await?;
         Ok(Answer { began, poll, changes })
-    }
-
-    async fn call<T>(
-        &self,
-        what: &'static str,
-        call: impl Future<Output = Result<T, BackendError>>,
-    ) -> Result<T, CallError> {
-        counted_call(&self.metrics, what, self.call_timeout, call).await
     }
 
     /// Publishes the outcome of a poll to health, metrics and waiting lookups.
     fn publish(&self, outcome: &Result<(), CallError>) {
         let error = outcome.as_ref().err().map(|error| error.message(self.call_timeout).into());
         self.state.progress().last_error = error;
-        if let Some(feed) = self.health(DualInstant::exact(&*self.clock)) {
-            self.metrics.polled(&feed);
+        if let Some(feed) = self.health(self.context.now()) {
+            self.context.metrics.polled(&feed);
         }
         self.state.end_poll(outcome.is_err());
     }
@@ -195,7 +190,7 @@ impl Poller {
             progress.restarts
         };
         trace::restarted(pause, restarts);
-        self.metrics.restarted();
+        self.context.metrics.restarted();
         self.state.end_poll(true);
     }
 }

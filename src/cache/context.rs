@@ -1,0 +1,35 @@
+//! The surroundings of the cache, which all of its parts use.
+
+use std::future::Future;
+use std::time::Duration;
+
+use super::dual_instant::DualInstant;
+use super::sync::Arc;
+use super::{CallError, Limits, guarded_call};
+use crate::backend::{BackendError, ErasedBackend};
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+
+pub(super) struct Context {
+    pub(super) backend: Box<dyn ErasedBackend>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) limits: Limits,
+    pub(super) metrics: Metrics,
+}
+
+impl Context {
+    /// Returns the exact time.
+    pub(super) fn now(&self) -> DualInstant {
+        DualInstant::exact(&*self.clock)
+    }
+
+    /// Makes a [guarded call](guarded_call), and counts a failure.
+    pub(super) async fn call<T>(
+        &self,
+        what: &'static str,
+        deadline: Duration,
+        call: impl Future<Output = Result<T, BackendError>>,
+    ) -> Result<T, CallError> {
+        guarded_call(what, deadline, call).await.inspect_err(|error| self.metrics.failed(error.label()))
+    }
+}
