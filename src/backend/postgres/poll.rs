@@ -83,7 +83,7 @@ impl ChangeRow {
 /// changed, answers it with an error, for the era. Of what was taken off the log, only the highest transaction is known: those from
 /// `low` on may have been new.
 const READ: &str = "SELECT pg_snapshot_xmin(now.snapshot)::TEXT AS low, now.snapshot::TEXT AS snapshot,
-        concat_ws(' ', (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::BIGINT, (SELECT era FROM tower_api_key_epoch)) AS server,
+        concat_ws(' ', (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::BIGINT, (SELECT epoch FROM tower_api_key_epoch)) AS server,
         coalesce((SELECT tx >= pg_snapshot_xmin(last) FROM tower_api_key_change_trim), FALSE) AS is_trimmed,
         EXISTS (SELECT FROM tower_api_key_node CROSS JOIN tower_api_key_epoch WHERE node = $3
             AND listed_to >= (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $4) AS is_listed,
