@@ -74,9 +74,9 @@ impl loads::Database for Database {
 
     async fn add_silent_node(&self) {
         self.run(
-            "INSERT INTO tower_api_key_node (node, listed_to, seen, lease)
+            "INSERT INTO tower_api_key_node (node, expires_at, applied, lease)
             VALUES ('silent', (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + 3600000, pg_current_snapshot(), 5000)
-            ON CONFLICT (node) DO UPDATE SET listed_to = excluded.listed_to"
+            ON CONFLICT (node) DO UPDATE SET expires_at = excluded.expires_at"
                 .to_owned(),
         )
         .await;

@@ -231,7 +231,7 @@
 //! |---|---|---|
 //! | `tower_api_key` | each key, also revoked and expired ones | by `KeyManager::purge_ended`, called by a job of yours, in batches of 500 |
 //! | `tower_api_key_change` | each key that a change concerns | by itself: with each change, up to a thousand that are older than an hour, and that no open transaction can still hide. A database without changes keeps the last ones |
-//! | `tower_api_key_audit` | each key that a change concerns | by [`AuditLog::forget_before`](crate::backend::AuditLog::forget_before), called by a job of yours |
+//! | `tower_api_key_audit` | each key that a change concerns | by [`AuditLog::purge_before`](crate::backend::AuditLog::purge_before), called by a job of yours |
 //! | `tower_api_key_usage` | a key, a day and an environment | with its owner, by [`OwnerStore::purge_owner`](crate::backend::OwnerStore::purge_owner); else never: it outlives its keys. Delete days that were billed by a statement of your own |
 //! | `tower_api_key_deleted_owner` | each organization, person and project that was deleted | by `purge_owner` |
 //! | `tower_api_key_usage_writer` | each process that counts | by itself, after a week of silence |

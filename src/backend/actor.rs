@@ -70,7 +70,7 @@ pub enum Actor {
 pub struct KeyActor {
     id: KeyId,
     digest: Digest,
-    basis: Basis,
+    context: AuthContext,
 }
 
 /// A person who makes a change: the password has to be the one that was presented, and the person has to meet what the change
@@ -83,21 +83,21 @@ pub struct PersonActor {
     environment: Environment,
     /// What a password grants beside the roles.
     scopes: Scopes,
-    basis: Basis,
+    context: AuthContext,
 }
 
 /// What a key and a person have in common.
 #[derive(Clone)]
-struct Basis {
+struct AuthContext {
     scheme: Scheme,
     admin: Option<Scope>,
     clock: Arc<dyn Clock>,
-    needs: Vec<Need>,
+    requirements: Vec<ActorRequirement>,
 }
 
 /// A requirement, and the organization or project that it is about, where it is about one.
 #[derive(Debug, Clone)]
-struct Need {
+struct ActorRequirement {
     requirement: Requirement,
     place: Option<(Box<str>, Option<Box<str>>)>,
 }
@@ -116,18 +116,18 @@ pub enum Subject<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
-pub enum Found {
+pub enum ResolvedSubject {
     /// The record of the key, with its owner as it is now.
     Key(Record),
     /// The person, with memberships and password.
     Person(User),
     /// Neither is in the store.
-    Nothing,
+    Missing,
 }
 
 /// An actor at the moment at which it was judged.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct AuthorizedActor {
     record: Record,
     admin: Option<Scope>,
 }
@@ -139,7 +139,7 @@ impl Principal {
     /// acts as [`Actor::External`].
     pub fn actor(&self) -> Actor {
         let (record, issuer) = (self.record(), self.issuer());
-        let basis = Basis::of(self.scheme(), issuer);
+        let context = AuthContext::of(self.scheme(), issuer);
         match &record.owner {
             Owner::User(user) if record.digest == Digest::of_account(&user.email) => {
                 Actor::Person(PersonActor {
@@ -149,10 +149,10 @@ impl Principal {
                     password: user.password().map_or(record.digest, |password| password.version),
                     environment: record.environment,
                     scopes: issuer.password_scopes.clone(),
-                    basis,
+                    context,
                 })
             }
-            _ => Actor::Key(KeyActor { id: record.id.clone(), digest: record.digest, basis }),
+            _ => Actor::Key(KeyActor { id: record.id.clone(), digest: record.digest, context }),
         }
     }
 }
@@ -176,7 +176,7 @@ impl Actor {
     /// Requires scopes of a key or a person at the moment of the change, whatever they are about. Of no effect on other actors.
     #[must_use]
     pub fn requires(self, requirement: Requirement) -> Self {
-        self.with(Need { requirement, place: None })
+        self.with(ActorRequirement { requirement, place: None })
     }
 
     /// Requires that a key or a person [can](Principal::authorize) do what `requirement` names to `resource` at the moment of the change. Of
@@ -187,24 +187,24 @@ impl Actor {
             Resource::Organization(organization) => (organization.into(), None),
             Resource::Project { organization, project } => (organization.into(), Some(project.into())),
         };
-        self.with(Need { requirement, place: Some(place) })
+        self.with(ActorRequirement { requirement, place: Some(place) })
     }
 
     /// Requires what another actor requires as well.
     #[cfg(feature = "manage")]
-    pub(crate) fn requires_as(mut self, other: &Self) -> Self {
-        if let Self::Key(KeyActor { basis, .. }) | Self::Person(PersonActor { basis, .. }) = other {
-            for need in &basis.needs {
+    pub(crate) fn requires_same_as(mut self, other: &Self) -> Self {
+        if let Self::Key(KeyActor { context, .. }) | Self::Person(PersonActor { context, .. }) = other {
+            for need in &context.requirements {
                 self = self.with(need.clone());
             }
         }
         self
     }
 
-    fn with(mut self, need: Need) -> Self {
+    fn with(mut self, need: ActorRequirement) -> Self {
         match &mut self {
-            Self::Key(KeyActor { basis, .. }) | Self::Person(PersonActor { basis, .. }) => {
-                basis.needs.push(need);
+            Self::Key(KeyActor { context, .. }) | Self::Person(PersonActor { context, .. }) => {
+                context.requirements.push(need);
             }
             Self::System { .. } | Self::External { .. } => {}
         }
@@ -235,27 +235,27 @@ impl Actor {
     /// # Errors
     ///
     /// [`Forbidden`](super::BackendErrorKind::Forbidden) if the actor may not make the change, or not any more.
-    pub fn judge(&self, found: Found) -> Result<Option<Standing>, BackendError> {
-        let (record, basis) = match (self, found) {
+    pub fn authorize(&self, found: ResolvedSubject) -> Result<Option<AuthorizedActor>, BackendError> {
+        let (record, context) = match (self, found) {
             (Self::System { .. } | Self::External { .. }, _) => return Ok(None),
-            (Self::Key(own), Found::Key(record)) if record.digest == own.digest => (record, &own.basis),
-            (Self::Person(own), Found::Person(user)) if own.is(&user) => {
-                (Record::of_account(user, own.environment, &own.scopes), &own.basis)
+            (Self::Key(own), ResolvedSubject::Key(record)) if record.digest == own.digest => (record, &own.context),
+            (Self::Person(own), ResolvedSubject::Person(user)) if own.is(&user) => {
+                (Record::of_account(user, own.environment, &own.scopes), &own.context)
             }
             // A missing key or person is not in force, nor is another one under the same name.
             (Self::Key(_) | Self::Person(_), _) => return Err(BackendError::actor_gone()),
         };
-        basis.judge(record).map(Some)
+        context.authorize(record).map(Some)
     }
 }
 
 impl Actor {
     /// Judges an actor once more by the clock, right before the commit: the transaction may have waited for others.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    pub(super) fn check_time(&self, standing: Option<&Standing>) -> Result<(), BackendError> {
-        match (self, standing) {
-            (Self::Key(KeyActor { basis, .. }), Some(standing))
-                if standing.record.has_expired(basis.clock.wall()) =>
+    pub(super) fn check_time(&self, authorized: Option<&AuthorizedActor>) -> Result<(), BackendError> {
+        match (self, authorized) {
+            (Self::Key(KeyActor { context, .. }), Some(authorized))
+                if authorized.record.has_expired(context.clock.wall()) =>
             {
                 Err(BackendError::actor_gone())
             }
@@ -271,17 +271,17 @@ impl PersonActor {
     }
 }
 
-impl Basis {
+impl AuthContext {
     fn of(scheme: &Scheme, issuer: &Issuer) -> Self {
         Self {
             scheme: scheme.clone(),
             admin: issuer.admin.clone(),
             clock: Arc::clone(&issuer.clock),
-            needs: Vec::new(),
+            requirements: Vec::new(),
         }
     }
 
-    fn judge(&self, record: Record) -> Result<Standing, BackendError> {
+    fn authorize(&self, record: Record) -> Result<AuthorizedActor, BackendError> {
         let is_in_force = record.state(self.clock.wall()) == KeyState::Active
             && record.accepts(&self.scheme)
             && !record.owner.is_disabled();
@@ -289,15 +289,15 @@ impl Basis {
             return Err(BackendError::actor_gone());
         }
         let rights = Rights::new(&record, self.admin.as_ref());
-        if self.needs.iter().all(|need| need.is_met_by(rights)) {
-            Ok(Standing { record, admin: self.admin.clone() })
+        if self.requirements.iter().all(|need| need.is_met_by(rights)) {
+            Ok(AuthorizedActor { record, admin: self.admin.clone() })
         } else {
             Err(BackendError::forbidden(None, "the actor lacks what the change requires"))
         }
     }
 }
 
-impl Need {
+impl ActorRequirement {
     fn is_met_by(&self, rights: Rights<'_>) -> bool {
         let resource = self.place.as_ref().map(|(organization, project)| match project {
             Some(project) => Resource::Project { organization, project },
@@ -310,7 +310,7 @@ impl Need {
     }
 }
 
-impl Standing {
+impl AuthorizedActor {
     /// Takes a principal as it was when it was admitted, for a caller whom the store cannot judge.
     #[cfg(feature = "manage")]
     pub(crate) fn of(principal: &Principal) -> Self {
@@ -327,12 +327,12 @@ impl Standing {
     }
 }
 
-impl fmt::Debug for Basis {
+impl fmt::Debug for AuthContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Basis")
+        f.debug_struct("AuthContext")
             .field("scheme", &self.scheme)
             .field("admin", &self.admin)
-            .field("needs", &self.needs)
+            .field("requirements", &self.requirements)
             .finish_non_exhaustive()
     }
 }

@@ -77,5 +77,5 @@ pub trait AuditLog: Send + Sync + 'static {
     /// # Errors
     ///
     /// When the store could not be asked.
-    fn forget_before(&self, end: Timestamp) -> impl Future<Output = Result<u64, BackendError>> + Send;
+    fn purge_before(&self, end: Timestamp) -> impl Future<Output = Result<u64, BackendError>> + Send;
 }

@@ -1,7 +1,7 @@
 //! What a caller may do to keys: the rules of a delegate, judged with the actor in the transaction of the change.
 
-use super::edit::{KeyUpdate, Rotation};
-use super::{BackendError, KeyFilter, Standing};
+use super::key_edit::{KeyUpdate, Rotation};
+use super::{BackendError, KeyFilter, AuthorizedActor};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::owner::Owner;
@@ -17,7 +17,7 @@ pub(crate) struct Bounds {
     /// Whether the caller may also change and end keys with scopes that it lacks.
     pub(crate) stronger_keys: bool,
     /// What the caller may do, where the store cannot judge it.
-    pub(crate) given: Option<Standing>,
+    pub(crate) unjudged: Option<AuthorizedActor>,
 }
 
 impl Bounds {
@@ -45,8 +45,8 @@ impl Bounds {
                 "expected an owner and environment of the caller",
             ));
         }
-        grants(caller, &child.scopes)?;
-        ends_no_later_than(child.expires_at, caller.record().expires_at)
+        check_grants(caller, &child.scopes)?;
+        check_end_limit(child.expires_at, caller.record().expires_at)
     }
 
     pub(super) fn check_update(
@@ -56,14 +56,14 @@ impl Bounds {
         update: &KeyUpdate,
     ) -> Result<(), BackendError> {
         self.check_end(caller, target)?;
-        update.scopes.as_ref().map_or(Ok(()), |scopes| grants(caller, scopes))?;
+        update.scopes.as_ref().map_or(Ok(()), |scopes| check_grants(caller, scopes))?;
         if let Some(end) = update.expires_at
             && is_later(end, target.expires_at)
         {
             // To put the end of a key off is to grant it once more.
-            grants(caller, update.scopes.as_ref().unwrap_or(&target.scopes))?;
-            ends_no_later_than(end, caller.record().expires_at)?;
-            lives_no_longer_than(caller.record(), target, end)?;
+            check_grants(caller, update.scopes.as_ref().unwrap_or(&target.scopes))?;
+            check_end_limit(end, caller.record().expires_at)?;
+            check_lifetime(caller.record(), target, end)?;
         }
         Ok(())
     }
@@ -74,10 +74,10 @@ impl Bounds {
         target: &Record,
         rotation: &Rotation,
     ) -> Result<(), BackendError> {
-        self.knows(target)?;
+        self.check_visible(target)?;
         // The caller is shown the text of the successor.
-        grants(caller, &target.scopes)?;
-        presents_no_wider(caller.record(), target)?;
+        check_grants(caller, &target.scopes)?;
+        check_sources(caller.record(), target)?;
         let (own, limit) = (rotation.own_end(target), caller.record().expires_at);
         let is_replaced = caller.record().rotated_to.is_some();
         if is_replaced && target.rotated_from.as_ref() == Some(&caller.record().id) {
@@ -87,27 +87,27 @@ impl Bounds {
             ));
         }
         match rotation.expires_at {
-            Some(end) if is_replaced || is_later(Some(end), own) => ends_no_later_than(Some(end), limit),
+            Some(end) if is_replaced || is_later(Some(end), own) => check_end_limit(Some(end), limit),
             _ => Ok(()),
         }
     }
 
     /// Checks that the caller may change or end a key: its own, or one without scopes that the caller lacks.
     pub(super) fn check_end(&self, caller: Rights<'_>, target: &Record) -> Result<(), BackendError> {
-        self.knows(target)?;
+        self.check_visible(target)?;
         if self.stronger_keys || target.digest == caller.record().digest {
             return Ok(());
         }
-        grants(caller, &target.scopes)
+        check_grants(caller, &target.scopes)
     }
 
-    pub(super) fn knows(&self, target: &Record) -> Result<(), BackendError> {
+    pub(super) fn check_visible(&self, target: &Record) -> Result<(), BackendError> {
         if self.keys.matches(target) { Ok(()) } else { Err(BackendError::not_found()) }
     }
 }
 
 /// A rotation begins the life of a key anew. So a caller lengthens no life beyond its own, lest its children rotate each other for ever.
-fn lives_no_longer_than(
+fn check_lifetime(
     caller: &Record,
     target: &Record,
     end: Option<Timestamp>,
@@ -123,7 +123,7 @@ fn lives_no_longer_than(
 }
 
 /// A caller that may be presented in some ways only is shown no key that may be presented in others.
-fn presents_no_wider(caller: &Record, target: &Record) -> Result<(), BackendError> {
+fn check_sources(caller: &Record, target: &Record) -> Result<(), BackendError> {
     let is_within =
         || !target.sources.is_empty() && target.sources.iter().all(|source| caller.accepts(source));
     if caller.sources.is_empty() || is_account(caller) || is_within() {
@@ -138,7 +138,7 @@ fn is_account(maker: &Record) -> bool {
     matches!(&maker.owner, Owner::User(own) if maker.digest == Digest::of_account(&own.email))
 }
 
-fn grants(caller: Rights<'_>, scopes: &Scopes) -> Result<(), BackendError> {
+fn check_grants(caller: Rights<'_>, scopes: &Scopes) -> Result<(), BackendError> {
     let lacks = |scope: &&Scope| !caller.grant(scope);
     scopes.iter().find(lacks).map_or(Ok(()), |scope| {
         let message = format!("expected scopes that the caller has itself, found `{scope}`");
@@ -146,7 +146,7 @@ fn grants(caller: Rights<'_>, scopes: &Scopes) -> Result<(), BackendError> {
     })
 }
 
-fn ends_no_later_than(end: Option<Timestamp>, caller: Option<Timestamp>) -> Result<(), BackendError> {
+fn check_end_limit(end: Option<Timestamp>, caller: Option<Timestamp>) -> Result<(), BackendError> {
     if is_later(end, caller) {
         let message = "expected an end that is no later than that of the caller's key, found a later one";
         return Err(BackendError::forbidden(Some("expires_at"), message));

@@ -55,7 +55,7 @@ pub trait ChangeFeed: Send + 'static {
 }
 
 /// Any [`ChangeFeed`].
-pub struct BoxedChangeFeed(Box<dyn ErasedFeed>);
+pub struct BoxedChangeFeed(Box<dyn ErasedChangeFeed>);
 
 impl BoxedChangeFeed {
     /// Takes a feed, whatever its type.
@@ -72,7 +72,7 @@ impl BoxedChangeFeed {
         self.0.poll().await
     }
 
-    /// Says that the changes of the last poll have been taken in, see [`ChangeFeed::applied`].
+    /// Says that the changes of the last poll have been taken in, see [`ChangeFeed::ack`].
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl BoxedChangeFeed {
         self.0.lease(length, grace);
     }
 
-    /// Waits until a poll is worthwhile before its time, as [`ChangeFeed::pinged`] does.
+    /// Waits until a poll is worthwhile before its time, as [`ChangeFeed::changed`] does.
     pub async fn changed(&mut self) {
         self.0.changed().await;
     }
@@ -99,34 +99,34 @@ impl BoxedChangeFeed {
 
 impl fmt::Debug for BoxedChangeFeed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Feed(..)")
+        f.write_str("BoxedChangeFeed(..)")
     }
 }
 
-type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-trait ErasedFeed: Send {
+trait ErasedChangeFeed: Send {
     fn lease(&mut self, length: Duration, grace: Duration);
-    fn poll(&mut self) -> Boxed<'_, Result<Vec<Change>, BackendError>>;
-    fn ack(&mut self) -> Boxed<'_, Result<(), BackendError>>;
-    fn changed(&mut self) -> Boxed<'_, ()>;
+    fn poll(&mut self) -> BoxFuture<'_, Result<Vec<Change>, BackendError>>;
+    fn ack(&mut self) -> BoxFuture<'_, Result<(), BackendError>>;
+    fn changed(&mut self) -> BoxFuture<'_, ()>;
     fn is_listening(&self) -> Option<bool>;
 }
 
-impl<F: ChangeFeed> ErasedFeed for F {
+impl<F: ChangeFeed> ErasedChangeFeed for F {
     fn lease(&mut self, length: Duration, grace: Duration) {
         ChangeFeed::lease(self, length, grace);
     }
 
-    fn poll(&mut self) -> Boxed<'_, Result<Vec<Change>, BackendError>> {
+    fn poll(&mut self) -> BoxFuture<'_, Result<Vec<Change>, BackendError>> {
         Box::pin(ChangeFeed::poll(self))
     }
 
-    fn ack(&mut self) -> Boxed<'_, Result<(), BackendError>> {
+    fn ack(&mut self) -> BoxFuture<'_, Result<(), BackendError>> {
         Box::pin(ChangeFeed::ack(self))
     }
 
-    fn changed(&mut self) -> Boxed<'_, ()> {
+    fn changed(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(ChangeFeed::changed(self))
     }
 

@@ -140,7 +140,7 @@ impl Invalidator {
         F: Future<Output = Result<T, BackendError>> + Send + 'static,
         T: Send + 'static,
     {
-        let pending = PendingInvalidation { changes: self.clone(), armed: Vec::new() };
+        let pending = PendingInvalidation { invalidator: self.clone(), pending: Vec::new() };
         let task = tokio::spawn(work(pending));
         task.await.unwrap_or_else(|panic| Err(BackendError::unavailable(panic)))
     }
@@ -160,8 +160,8 @@ impl WeakInvalidator {
 /// Changes that will be announced when this is dropped, however that comes about.
 #[derive(Debug)]
 pub struct PendingInvalidation {
-    changes: Invalidator,
-    armed: Vec<Change>,
+    invalidator: Invalidator,
+    pending: Vec<Change>,
 }
 
 impl PendingInvalidation {
@@ -172,15 +172,15 @@ impl PendingInvalidation {
 
     /// Sets the changes to announce, in place of those that were set before.
     pub fn set_all(&mut self, changes: impl IntoIterator<Item = Change>) {
-        self.armed.clear();
-        self.armed.extend(changes);
+        self.pending.clear();
+        self.pending.extend(changes);
     }
 }
 
 impl Drop for PendingInvalidation {
     fn drop(&mut self) {
-        for change in self.armed.drain(..) {
-            self.changes.invalidate(change);
+        for change in self.pending.drain(..) {
+            self.invalidator.invalidate(change);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::bounds::Bounds;
-use super::{Actor, Backend, BackendError, KeyFilter, KeyUpdate, Propagation, Rotation, Standing};
+use super::{Actor, Backend, BackendError, KeyFilter, KeyUpdate, Propagation, Rotation, AuthorizedActor};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 use crate::record::{Record, Revocation};
@@ -43,7 +43,7 @@ pub enum KeyAction {
 /// What came of a [`KeyChange`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Changed {
+pub struct ChangeOutcome {
     /// The key that was inserted or updated, or that replaces another one.
     pub record: Option<Record>,
     /// How many keys were revoked or deleted, where the change is about any number of them.
@@ -67,27 +67,27 @@ impl KeyChange {
     }
 
     /// Completes a new key, or a successor, by what it takes from its maker. A store calls this before it makes the change.
-    pub fn complete(&mut self, standing: Option<&Standing>) {
+    pub fn complete(&mut self, authorized: Option<&AuthorizedActor>) {
         let Some(bounds) = &self.bounds else { return };
-        let Some(standing) = standing.or(bounds.given.as_ref()) else { return };
+        let Some(authorized) = authorized.or(bounds.unjudged.as_ref()) else { return };
         match &mut self.action {
-            KeyAction::Insert(child) => Bounds::complete(standing.record(), child),
-            KeyAction::Rotate(_, rotation) => Bounds::complete_rotation(standing.record(), rotation),
+            KeyAction::Insert(child) => Bounds::complete(authorized.record(), child),
+            KeyAction::Rotate(_, rotation) => Bounds::complete_rotation(authorized.record(), rotation),
             _ => {}
         }
     }
 
-    /// Checks that the actor may do this, by its `standing` and by the key that is changed, as it was before. A store calls this in
-    /// the transaction of the change, for each standing that it was given.
+    /// Checks that the actor may do this, by its `authorized` and by the key that is changed, as it was before. A store calls this in
+    /// the transaction of the change, for each authorized that it was given.
     ///
     /// # Errors
     ///
     /// [`Forbidden`](super::BackendErrorKind::Forbidden), or [`NotFound`](super::BackendErrorKind::NotFound) if the actor may not know of
     /// the key.
-    pub fn check(&self, standing: Option<&Standing>, target: Option<&Record>) -> Result<(), BackendError> {
+    pub fn check(&self, authorized: Option<&AuthorizedActor>, target: Option<&Record>) -> Result<(), BackendError> {
         let Some(bounds) = &self.bounds else { return Ok(()) };
-        let standing = standing.or(bounds.given.as_ref()).ok_or_else(BackendError::actor_gone)?;
-        let caller = standing.rights();
+        let authorized = authorized.or(bounds.unjudged.as_ref()).ok_or_else(BackendError::actor_gone)?;
+        let caller = authorized.rights();
         match (&self.action, target) {
             (KeyAction::Insert(child), _) => bounds.check_create(caller, child),
             (KeyAction::Update(_, update), Some(target)) => bounds.check_update(caller, target, update),
@@ -103,20 +103,20 @@ impl KeyChange {
     /// # Errors
     ///
     /// As for [`check`](Self::check).
-    pub fn check_end(&self, standing: Option<&Standing>, ends: &Record) -> Result<(), BackendError> {
+    pub fn check_end(&self, authorized: Option<&AuthorizedActor>, ends: &Record) -> Result<(), BackendError> {
         let Some(bounds) = &self.bounds else { return Ok(()) };
-        let standing = standing.or(bounds.given.as_ref()).ok_or_else(BackendError::actor_gone)?;
+        let authorized = authorized.or(bounds.unjudged.as_ref()).ok_or_else(BackendError::actor_gone)?;
         // A key whose first request replaces it ends its predecessor by that request, whatever it asks for.
-        if ends.revoked.is_some() || self.target() == Some(&standing.record().id) {
+        if ends.revoked.is_some() || self.target() == Some(&authorized.record().id) {
             return Ok(());
         }
-        bounds.check_end(standing.rights(), ends)
+        bounds.check_end(authorized.rights(), ends)
     }
 
     /// Checks that the actor may know of a key at all.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    pub(super) fn knows(&self, target: &Record) -> Result<(), BackendError> {
-        self.bounds.as_ref().map_or(Ok(()), |bounds| bounds.knows(target))
+    pub(super) fn check_visible(&self, target: &Record) -> Result<(), BackendError> {
+        self.bounds.as_ref().map_or(Ok(()), |bounds| bounds.check_visible(target))
     }
 
     /// Returns whether the actor is to keep within bounds, so that [`check`](Self::check) needs the key that is changed.
@@ -146,14 +146,14 @@ pub trait KeyStore: Backend {
     /// application itself.
     ///
     /// A store reads the [subject](Actor::subject) of the actor in the transaction of the change, has it
-    /// [judged](Actor::judge), and [checks](KeyChange::check) the change by that. What the change itself does to its actor does not
+    /// [judged](Actor::authorize), and [checks](KeyChange::check) the change by that. What the change itself does to its actor does not
     /// count.
     ///
     /// # Errors
     ///
     /// [`Forbidden`](super::BackendErrorKind::Forbidden) if the actor may not make the change, or not any more: nothing was changed then.
     /// And those of the method for each action.
-    fn change(&self, change: KeyChange) -> impl Future<Output = Result<Changed, BackendError>> + Send;
+    fn change(&self, change: KeyChange) -> impl Future<Output = Result<ChangeOutcome, BackendError>> + Send;
 
     /// Returns the key with this id.
     ///
@@ -295,7 +295,7 @@ pub trait KeyStore: Backend {
 }
 
 async fn one(
-    change: impl Future<Output = Result<Changed, BackendError>> + Send,
+    change: impl Future<Output = Result<ChangeOutcome, BackendError>> + Send,
 ) -> Result<Record, BackendError> {
     change.await?.record.ok_or_else(BackendError::not_found)
 }

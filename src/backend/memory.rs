@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::edit::{Consequence, Edit, change_of, end_by};
-use super::mark::Mark;
+use super::key_edit::{EditOutcome, KeyEdit, change_of, end_by};
+use super::deleted_owner::DeletedOwner;
 use super::{
-    Actor, Backend, BackendError, Change, Changed, Found, Invalidator, KeyAction, KeyChange, KeyFilter,
-    KeyStore, OwnerChange, OwnerStore, Standing, Subject, Subscriber,
+    Actor, Backend, BackendError, Change, ChangeOutcome, ResolvedSubject, Invalidator, KeyAction, KeyChange, KeyFilter,
+    KeyStore, OwnerChange, OwnerStore, AuthorizedActor, Subject, Subscriber,
 };
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -63,20 +63,20 @@ impl Keys {
     }
 
     /// Makes a change if its actor may make it now. The lock is held, so that the actor stays as it is.
-    fn change(&mut self, mut change: KeyChange) -> Result<(Changed, Vec<Change>), BackendError> {
-        let standing = self.judge(&change.actor)?;
-        change.complete(standing.as_ref());
+    fn change(&mut self, mut change: KeyChange) -> Result<(ChangeOutcome, Vec<Change>), BackendError> {
+        let authorized = self.authorize(&change.actor)?;
+        change.complete(authorized.as_ref());
         let target = change.target().map(|id| self.by_id(id).ok_or_else(BackendError::not_found));
-        change.check(standing.as_ref(), target.transpose()?)?;
+        change.check(authorized.as_ref(), target.transpose()?)?;
         let (record, changes) = match change.action {
             KeyAction::Insert(record) => self.insert(*record)?,
-            KeyAction::Update(id, update) => self.edit(&id, Edit::Update(update), |_| Ok(()))?,
+            KeyAction::Update(id, update) => self.edit(&id, KeyEdit::Update(update), |_| Ok(()))?,
             KeyAction::Rotate(ref id, ref rotation) => {
-                let may_end = |ends: &Record| change.check_end(standing.as_ref(), ends);
-                self.edit(id, Edit::Rotate(rotation.clone()), may_end)?
+                let may_end = |ends: &Record| change.check_end(authorized.as_ref(), ends);
+                self.edit(id, KeyEdit::Rotate(rotation.clone()), may_end)?
             }
             KeyAction::Replace(record, filter, revocation) => {
-                self.refuse_to_insert(&record)?;
+                self.check_insert(&record)?;
                 let (mut changed, mut changes) = several(self.revoke_all(&filter, &revocation));
                 let (record, inserted) = self.insert(*record)?;
                 changed.record = Some(record);
@@ -84,40 +84,40 @@ impl Keys {
                 return Ok((changed, changes));
             }
             KeyAction::Revoke(id, revocation) => {
-                return Ok((Changed::default(), vec![self.revoke(&id, revocation)?]));
+                return Ok((ChangeOutcome::default(), vec![self.revoke(&id, revocation)?]));
             }
             KeyAction::RevokeAll(filter, revocation) => {
                 return Ok(several(self.revoke_all(&filter, &revocation)));
             }
             KeyAction::PurgeEnded(before) => return Ok(several(self.purge_ended(before))),
         };
-        Ok((Changed { record: Some(record), ..Changed::default() }, changes))
+        Ok((ChangeOutcome { record: Some(record), ..ChangeOutcome::default() }, changes))
     }
 
-    fn judge(&self, actor: &Actor) -> Result<Option<Standing>, BackendError> {
+    fn authorize(&self, actor: &Actor) -> Result<Option<AuthorizedActor>, BackendError> {
         let found = match actor.subject() {
-            None => Found::Nothing,
+            None => ResolvedSubject::Missing,
             Some(Subject::Key(id)) => {
-                self.by_id(id).map_or(Found::Nothing, |own| Found::Key(self.owners.current(own)))
+                self.by_id(id).map_or(ResolvedSubject::Missing, |own| ResolvedSubject::Key(self.owners.current(own)))
             }
-            Some(Subject::Person(email)) => self.owners.user(email).map_or(Found::Nothing, Found::Person),
+            Some(Subject::Person(email)) => self.owners.user(email).map_or(ResolvedSubject::Missing, ResolvedSubject::Person),
         };
-        actor.judge(found)
+        actor.authorize(found)
     }
 
     fn insert(&mut self, record: Record) -> Result<(Record, Vec<Change>), BackendError> {
-        self.refuse_to_insert(&record)?;
+        self.check_insert(&record)?;
         let change = Change::Changed(record.digest);
         self.digests.insert(record.id.clone(), record.digest);
         self.records.insert(record.digest, record.clone());
         Ok((record, vec![change]))
     }
 
-    fn refuse_to_insert(&self, record: &Record) -> Result<(), BackendError> {
+    fn check_insert(&self, record: &Record) -> Result<(), BackendError> {
         if self.records.contains_key(&record.digest) || self.digests.contains_key(&record.id) {
             return Err(BackendError::conflict());
         }
-        Mark::against(&record.owner).iter().try_for_each(|mark| self.owners.is_free(mark))
+        DeletedOwner::blocking(&record.owner).iter().try_for_each(|deleted| self.owners.check_not_deleted(deleted))
     }
 
     /// Changes a key, and returns the record that the edit is about: the successor if there is one. `may_end` checks the key that ends as
@@ -125,12 +125,12 @@ impl Keys {
     fn edit(
         &mut self,
         id: &KeyId,
-        edit: Edit,
+        edit: KeyEdit,
         may_end: impl Fn(&Record) -> Result<(), BackendError>,
     ) -> Result<(Record, Vec<Change>), BackendError> {
         let mut record = self.by_id(id).ok_or_else(BackendError::not_found)?.clone();
         let former = edit.depends_on(&record).and_then(|id| self.by_id(&id).cloned());
-        let Consequence { successor, ends } = edit.apply(&mut record, former.as_ref())?;
+        let EditOutcome { successor, ends } = edit.apply(&mut record, former.as_ref())?;
         let ended = ends.as_ref().and_then(|(id, _)| self.by_id(id));
         ended.map_or(Ok(()), may_end)?;
         let mut changes = vec![change_of(&record)];
@@ -201,7 +201,7 @@ impl Backend for MemoryStore {
     }
 
     async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
-        let (_, changes) = self.write().edit(id, Edit::FirstUse(at), |_| Ok(()))?;
+        let (_, changes) = self.write().edit(id, KeyEdit::FirstUse(at), |_| Ok(()))?;
         self.invalidate(changes);
         Ok(())
     }
@@ -221,7 +221,7 @@ impl OwnerStore for MemoryStore {
     async fn change_owner(&self, change: OwnerChange, actor: Actor) -> Result<(), BackendError> {
         let changes = {
             let mut keys = self.write();
-            keys.judge(&actor)?;
+            keys.authorize(&actor)?;
             keys.change_owner(change)?
         };
         self.invalidate(changes);
@@ -256,7 +256,7 @@ impl OwnerStore for MemoryStore {
 }
 
 impl KeyStore for MemoryStore {
-    async fn change(&self, change: KeyChange) -> Result<Changed, BackendError> {
+    async fn change(&self, change: KeyChange) -> Result<ChangeOutcome, BackendError> {
         let (changed, changes) = self.write().change(change)?;
         self.invalidate(changes);
         Ok(changed)
@@ -282,6 +282,6 @@ impl KeyStore for MemoryStore {
     }
 }
 
-fn several(changes: Vec<Change>) -> (Changed, Vec<Change>) {
-    (Changed { keys: changes.len() as u64, ..Changed::default() }, changes)
+fn several(changes: Vec<Change>) -> (ChangeOutcome, Vec<Change>) {
+    (ChangeOutcome { keys: changes.len() as u64, ..ChangeOutcome::default() }, changes)
 }

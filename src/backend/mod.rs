@@ -26,12 +26,12 @@ mod actor;
 mod audit;
 mod bounds;
 mod change_feed;
-mod edit;
+mod key_edit;
 mod error;
 mod filter;
 mod invalidation;
 mod keys;
-mod mark;
+mod deleted_owner;
 mod memory;
 mod owner_resolver;
 mod owners;
@@ -44,14 +44,14 @@ mod sql;
 mod sqlite;
 mod usage;
 
-pub use actor::{Actor, Found, KeyActor, PersonActor, Standing, Subject};
+pub use actor::{Actor, ResolvedSubject, KeyActor, PersonActor, AuthorizedActor, Subject};
 pub use audit::{AuditEntry, AuditLog};
 pub use change_feed::{BoxedChangeFeed, ChangeFeed};
-pub use edit::{Grace, KeyUpdate, Rotation};
+pub use key_edit::{Grace, KeyUpdate, Rotation};
 pub use error::{BackendError, BackendErrorKind};
 pub use filter::KeyFilter;
 pub use invalidation::{Change, Invalidator, PendingInvalidation, Subscriber};
-pub use keys::{Changed, KeyAction, KeyChange, KeyStore};
+pub use keys::{ChangeOutcome, KeyAction, KeyChange, KeyStore};
 pub use memory::MemoryStore;
 pub use owner_resolver::{OwnerResolver, WithOwnerResolver};
 pub use owners::{OwnerChange, OwnerStore};
@@ -203,26 +203,26 @@ impl<B: Backend> Backend for Arc<B> {
 
 /// A backend without its type. It is only called on a miss, where a box does not matter.
 pub(crate) trait ErasedBackend: Send + Sync {
-    fn find<'a>(&'a self, digest: &'a Digest) -> Answer<'a, Option<Record>>;
+    fn find<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Option<Record>>;
     fn subscribe(&self, subscriber: Subscriber);
     fn feed(&self) -> Option<BoxedChangeFeed>;
     fn max_concurrent_lookups(&self) -> usize;
-    fn record_first_use<'a>(&'a self, id: &'a KeyId, at: Timestamp) -> Answer<'a, ()>;
+    fn record_first_use<'a>(&'a self, id: &'a KeyId, at: Timestamp) -> BoxFuture<'a, ()>;
     #[cfg(feature = "password")]
-    fn find_user<'a>(&'a self, email: &'a str) -> Answer<'a, Option<User>>;
+    fn find_user<'a>(&'a self, email: &'a str) -> BoxFuture<'a, Option<User>>;
     #[cfg(feature = "password")]
     fn replace_password_hash<'a>(
         &'a self,
         email: &'a str,
         from: &'a PasswordHash,
         to: &'a PasswordHash,
-    ) -> Answer<'a, ()>;
+    ) -> BoxFuture<'a, ()>;
 }
 
-pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
 
 impl<B: Backend> ErasedBackend for B {
-    fn find<'a>(&'a self, digest: &'a Digest) -> Answer<'a, Option<Record>> {
+    fn find<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Option<Record>> {
         Box::pin(Backend::find(self, digest))
     }
 
@@ -238,12 +238,12 @@ impl<B: Backend> ErasedBackend for B {
         Backend::max_concurrent_lookups(self)
     }
 
-    fn record_first_use<'a>(&'a self, id: &'a KeyId, at: Timestamp) -> Answer<'a, ()> {
+    fn record_first_use<'a>(&'a self, id: &'a KeyId, at: Timestamp) -> BoxFuture<'a, ()> {
         Box::pin(Backend::record_first_use(self, id, at))
     }
 
     #[cfg(feature = "password")]
-    fn find_user<'a>(&'a self, email: &'a str) -> Answer<'a, Option<User>> {
+    fn find_user<'a>(&'a self, email: &'a str) -> BoxFuture<'a, Option<User>> {
         Box::pin(Backend::find_user(self, email))
     }
 
@@ -253,7 +253,7 @@ impl<B: Backend> ErasedBackend for B {
         email: &'a str,
         from: &'a PasswordHash,
         to: &'a PasswordHash,
-    ) -> Answer<'a, ()> {
+    ) -> BoxFuture<'a, ()> {
         Box::pin(Backend::replace_password_hash(self, email, from, to))
     }
 }

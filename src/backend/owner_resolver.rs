@@ -102,33 +102,33 @@ pub trait OwnerResolver: Send + Sync + 'static {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct WithOwnerResolver<K, D> {
+pub struct WithOwnerResolver<K, R> {
     keys: K,
-    directory: D,
+    owners: R,
 }
 
-impl<K: Backend, D: OwnerResolver> WithOwnerResolver<K, D> {
+impl<K: Backend, R: OwnerResolver> WithOwnerResolver<K, R> {
     /// Puts a directory beside a store of keys.
-    pub fn new(keys: K, directory: D) -> Self {
-        Self { keys, directory }
+    pub fn new(keys: K, owners: R) -> Self {
+        Self { keys, owners }
     }
 
     /// Returns the owner as the directory knows it.
     async fn current(&self, owner: &Owner) -> Result<Option<Owner>, BackendError> {
         Ok(match owner {
-            Owner::Organization(own) => self.directory.organization(&own.id).await?.map(Owner::Organization),
+            Owner::Organization(own) => self.owners.organization(&own.id).await?.map(Owner::Organization),
             Owner::Project(own) => {
-                let organization = self.directory.organization(&own.organization.id).await?;
+                let organization = self.owners.organization(&own.organization.id).await?;
                 organization.map(|organization| Owner::project(organization, own.id.clone()))
             }
             Owner::User(own) => {
-                self.directory.user(&own.email).await?.map(|user| Owner::User(user.with_password(None)))
+                self.owners.user(&own.email).await?.map(|user| Owner::User(user.with_password(None)))
             }
         })
     }
 }
 
-impl<K: Backend, D: OwnerResolver> Backend for WithOwnerResolver<K, D> {
+impl<K: Backend, R: OwnerResolver> Backend for WithOwnerResolver<K, R> {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
         let Some(record) = self.keys.find(digest).await? else { return Ok(None) };
         let owner = self.current(&record.owner).await?;
@@ -136,18 +136,18 @@ impl<K: Backend, D: OwnerResolver> Backend for WithOwnerResolver<K, D> {
     }
 
     async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
-        self.directory.user(email).await
+        self.owners.user(email).await
     }
 
     fn subscribe(&self, subscriber: Subscriber) {
         self.keys.subscribe(subscriber.clone());
-        self.directory.subscribe(subscriber);
+        self.owners.subscribe(subscriber);
     }
 
     fn feed(&self) -> Option<BoxedChangeFeed> {
-        match (self.keys.feed(), self.directory.feed()) {
-            (Some(keys), Some(directory)) => {
-                Some(BoxedChangeFeed::new(Both { keys, directory, seen: Vec::new() }))
+        match (self.keys.feed(), self.owners.feed()) {
+            (Some(keys), Some(owners)) => {
+                Some(BoxedChangeFeed::new(MergedFeed { keys, owners, pending: Vec::new() }))
             }
             (one, other) => one.or(other),
         }
@@ -167,48 +167,48 @@ impl<K: Backend, D: OwnerResolver> Backend for WithOwnerResolver<K, D> {
         from: &PasswordHash,
         to: &PasswordHash,
     ) -> Result<(), BackendError> {
-        self.directory.replace_password_hash(email, from, to).await
+        self.owners.replace_password_hash(email, from, to).await
     }
 }
 
 /// The changes of keys and of owners.
-struct Both {
+struct MergedFeed {
     keys: BoxedChangeFeed,
-    directory: BoxedChangeFeed,
+    owners: BoxedChangeFeed,
     /// Changes of keys, while those of the directory are still to be read: a poll that fails half-way loses nothing.
-    seen: Vec<Change>,
+    pending: Vec<Change>,
 }
 
-impl ChangeFeed for Both {
+impl ChangeFeed for MergedFeed {
     async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
-        self.seen.extend(self.keys.poll().await?);
-        let of_owners = self.directory.poll().await?;
-        Ok(std::mem::take(&mut self.seen).into_iter().chain(of_owners).collect())
+        self.pending.extend(self.keys.poll().await?);
+        let of_owners = self.owners.poll().await?;
+        Ok(std::mem::take(&mut self.pending).into_iter().chain(of_owners).collect())
     }
 
     fn lease(&mut self, length: Duration, grace: Duration) {
         self.keys.lease(length, grace);
-        self.directory.lease(length, grace);
+        self.owners.lease(length, grace);
     }
 
     async fn ack(&mut self) -> Result<(), BackendError> {
         self.keys.ack().await?;
-        self.directory.ack().await
+        self.owners.ack().await
     }
 
     async fn changed(&mut self) {
-        select(self.keys.changed(), self.directory.changed()).await;
+        select(self.keys.changed(), self.owners.changed()).await;
     }
 
     fn is_listening(&self) -> Option<bool> {
-        match (self.keys.is_listening(), self.directory.is_listening()) {
-            (Some(keys), Some(directory)) => Some(keys && directory),
+        match (self.keys.is_listening(), self.owners.is_listening()) {
+            (Some(keys), Some(owners)) => Some(keys && owners),
             (one, other) => one.or(other),
         }
     }
 }
 
-impl<D: OwnerResolver> OwnerResolver for Arc<D> {
+impl<R: OwnerResolver> OwnerResolver for Arc<R> {
     fn organization(
         &self,
         id: &str,

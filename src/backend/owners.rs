@@ -37,7 +37,7 @@ pub trait OwnerStore: Backend {
     /// Makes a change, if the actor may make it at that moment. The other methods that change owners make the same changes as the
     /// application itself.
     ///
-    /// A store reads the [subject](Actor::subject) of the actor in the transaction of the change, and has it [judged](Actor::judge).
+    /// A store reads the [subject](Actor::subject) of the actor in the transaction of the change, and has it [judged](Actor::authorize).
     /// What the change itself does to its actor does not count.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Keys kept in a PostgreSQL database, for several processes on several machines.
 
-mod abandoned;
+mod client_check;
 mod dialect;
 mod fleet;
 mod listener;
@@ -27,13 +27,13 @@ use namespace::Namespace;
 use replica::{MinLsn, Replica};
 use statements::{Connections, Pools};
 
-use super::sql::changes_of;
+use super::sql::invalidator_of;
 use super::{BackendError, BackendErrorKind, BoxedChangeFeed, Invalidator, Propagation};
 use crate::digest::Digest;
 use crate::record::Record;
 
 /// How long to wait for a connection. A request that waits for it has a shorter deadline of its own.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The store of this database, for the parts that are compiled once for each of them.
 type Store = PostgresStore;
@@ -94,11 +94,11 @@ impl PostgresStore {
         let options =
             PgConnectOptions::from_str(url).map_err(BackendError::invalid)?.extra_float_digits(None);
         // A pool would try again and again, and in the end tell nothing but that time was up.
-        let trial = timeout(PATIENCE, PgConnection::connect_with(&options)).await;
+        let trial = timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await;
         drop(trial.map_err(BackendError::unavailable)?.map_err(BackendError::unavailable)?);
         // One of management's is kept, lest lookups take all that a server has to give.
         let pool = PgPoolOptions::new().min_connections(1).max_connections(Pools::MANAGEMENT);
-        Self::with_pool(pool.acquire_timeout(PATIENCE).connect_lazy_with(options)).await
+        Self::with_pool(pool.acquire_timeout(CONNECT_TIMEOUT).connect_lazy_with(options)).await
     }
 
     /// Uses the connections of an application for management, and adds tables of its own, whose names start with `tower_api_key`, to the
@@ -113,14 +113,14 @@ impl PostgresStore {
     ///
     /// As for [`open`](Self::open).
     pub async fn with_pool(pool: PgPool) -> Result<Self, BackendError> {
-        pooler::refuse(&pool.connect_options()).await?;
-        let adapt = abandoned::end_with_client(&pool.connect_options()).await;
-        let connections = Pools::beside(&pool, adapt);
+        pooler::check(&pool.connect_options()).await?;
+        let adapt = client_check::end_statements_with_client(&pool.connect_options()).await;
+        let connections = Pools::derived_from(&pool, adapt);
         let namespace = statements::migrate(&connections.writes).await?;
-        let changes = changes_of(identity(&connections.writes, &namespace).await?);
+        let changes = invalidator_of(identity(&connections.writes, &namespace).await?);
         // Before management takes more than one: where a server has few, these are kept for good.
         for kept in [&connections.lookups, &connections.polling] {
-            kept.acquire().await?.give_back(Ok(()))?;
+            kept.acquire().await?.release(Ok(()))?;
         }
         Ok(Self {
             fleet: Fleet::new(connections.lookups.clone(), namespace.clone()),
@@ -159,10 +159,10 @@ impl PostgresStore {
     /// [operations](crate::_guide::operations#read-replicas).
     #[must_use]
     pub fn with_replica(self, pool: PgPool) -> Self {
-        let horizon = MinLsn::watched();
+        let min_lsn = MinLsn::tracked();
         // Before any authenticator over this store, so that none reads after a change what was true before it.
-        horizon.subscribe_to(&self.changes);
-        let replica = Replica::new(pool, self.namespace.clone(), horizon);
+        min_lsn.subscribe_to(&self.changes);
+        let replica = Replica::new(pool, self.namespace.clone(), min_lsn);
         Self { replica: Some(replica), ..self }
     }
 
@@ -172,10 +172,10 @@ impl PostgresStore {
     }
 
     fn change_feed(&self) -> BoxedChangeFeed {
-        let horizon = self.replica.as_ref().map_or_else(MinLsn::default, Replica::horizon);
+        let min_lsn = self.replica.as_ref().map_or_else(MinLsn::default, Replica::min_lsn);
         let listens = !self.is_polling_only;
         let (connections, namespace) = (self.connections.polling.clone(), self.namespace.clone());
-        BoxedChangeFeed::new(poll::ChangeLog::new(connections, namespace, &self.node_name, horizon, listens))
+        BoxedChangeFeed::new(poll::ChangeLog::new(connections, namespace, &self.node_name, min_lsn, listens))
     }
 
     /// A server looks after its files.
@@ -205,11 +205,11 @@ async fn identity(connections: &Connections, namespace: &Namespace) -> Result<St
     const IDENTITY: &str = "SELECT concat_ws(' ', 'postgres', current_database(), tableoid,
             (extract(epoch FROM applied_at) * 1000000)::BIGINT)
         FROM tower_api_key_migration WHERE version = 1";
-    ask_one(connections, sqlx::query_scalar(namespace.qualify(IDENTITY))).await
+    fetch_scalar(connections, sqlx::query_scalar(namespace.qualify(IDENTITY))).await
 }
 
 /// Asks a question that has one answer.
-async fn ask_one<T>(
+async fn fetch_scalar<T>(
     connections: &Connections,
     question: QueryScalar<'_, Postgres, T, PgArguments>,
 ) -> Result<T, BackendError>
@@ -219,5 +219,5 @@ where
 {
     let mut connection = connections.acquire().await?;
     let answer = question.fetch_one(&mut *connection).await;
-    connection.give_back(answer.map_err(BackendError::unavailable))
+    connection.release(answer.map_err(BackendError::unavailable))
 }

@@ -19,7 +19,7 @@ use dialect::Namespace;
 use file::File;
 use statements::Pools;
 
-use super::sql::changes_of;
+use super::sql::invalidator_of;
 use super::{BackendError, BoxedChangeFeed, Invalidator, Propagation};
 use crate::digest::Digest;
 use crate::record::Record;
@@ -98,10 +98,10 @@ impl SqliteStore {
     pub async fn with_pool(pool: SqlitePool) -> Result<Self, BackendError> {
         let shared = Pools::shared(&pool);
         let migrated = statements::migrate(&shared.writes).await;
-        let namespace = migrated.map_err(|error| open::naming_file(&pool, error))?;
+        let namespace = migrated.map_err(|error| open::with_file_name(&pool, error))?;
         let file = File::of(&pool);
-        let changes = changes_of(format!("sqlite:{}", file.name().display()));
-        let connections = if file.is_in_memory() { shared } else { Pools::beside(&pool, |options| options) };
+        let changes = invalidator_of(format!("sqlite:{}", file.name().display()));
+        let connections = if file.is_in_memory() { shared } else { Pools::derived_from(&pool, |options| options) };
         Ok(Self { changes, connections, namespace, file })
     }
 

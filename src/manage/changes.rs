@@ -3,7 +3,7 @@
 use super::rules::Findings;
 use super::{Authority, CreatedKey, KeyManager, ManageError, NewKey, RotateOptions};
 use crate::audit::{Action, AuditEvent};
-use crate::backend::{Changed, KeyAction, KeyChange, KeyFilter, KeyStore, KeyUpdate, Rotation};
+use crate::backend::{ChangeOutcome, KeyAction, KeyChange, KeyFilter, KeyStore, KeyUpdate, Rotation};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::{ApiKey, KeyId, RetrievableKey};
@@ -254,7 +254,7 @@ impl<S: KeyStore> KeyManager<S> {
         }
     }
 
-    pub(super) async fn change(&self, by: &Authority, action: KeyAction) -> Result<Changed, ManageError> {
+    pub(super) async fn change(&self, by: &Authority, action: KeyAction) -> Result<ChangeOutcome, ManageError> {
         let change = KeyChange::new(by.actor.clone(), action).within(by.bounds.clone());
         Ok(self.store.change(change).await?)
     }

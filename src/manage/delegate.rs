@@ -2,7 +2,7 @@
 
 use super::{Authority, CreatedKey, KeyManager, ManageError, NewKey, RotateOptions, Wait};
 use crate::backend::{
-    Actor, Bounds, KeyFilter, KeyStore, KeyUpdate, Propagation, Standing, UsageLine, UsageQuery, UsageStore,
+    Actor, Bounds, KeyFilter, KeyStore, KeyUpdate, Propagation, AuthorizedActor, UsageLine, UsageQuery, UsageStore,
 };
 use crate::environment::Environment;
 use crate::key::KeyId;
@@ -164,7 +164,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
         let bounds = Bounds {
             keys: self.own(),
             stronger_keys: self.manager.stronger_keys,
-            given: (!is_judged).then(|| Standing::of(self.caller)),
+            unjudged: (!is_judged).then(|| AuthorizedActor::of(self.caller)),
         };
         Authority { actor: self.actor.clone(), bounds: Some(bounds) }
     }

@@ -212,7 +212,7 @@ impl<S: KeyStore> KeyManager<S> {
     /// Narrows the manager to what a caller may do whose key is in this store. It is judged once more with each change, in place of the
     /// actor of the manager, and has to meet what that requires.
     pub fn on_behalf_of<'m>(&'m self, caller: &'m Principal) -> Delegate<'m, S> {
-        Delegate::new(self, caller, caller.actor().requires_as(&self.actor))
+        Delegate::new(self, caller, caller.actor().requires_same_as(&self.actor))
     }
 
     /// Narrows the manager to what a caller may do whose key another backend keeps. The store cannot judge such a caller: it may do what

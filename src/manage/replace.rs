@@ -2,7 +2,7 @@
 
 use super::{CreatedKey, KeyManager, ManageError, NewKey};
 use crate::audit::Action;
-use crate::backend::{Changed, KeyAction, KeyFilter, KeyStore};
+use crate::backend::{ChangeOutcome, KeyAction, KeyFilter, KeyStore};
 use crate::record::{KeyState, Revocation};
 
 impl<S: KeyStore> KeyManager<S> {
@@ -43,7 +43,7 @@ impl<S: KeyStore> KeyManager<S> {
         let revocation = Revocation { by: record.created_by.clone(), ..self.revocation("replaced")? };
         let told = record.created_by.clone();
         let action = KeyAction::Replace(Box::new(record), in_force, revocation);
-        let Changed { record, keys } = self.change(&by, action).await?;
+        let ChangeOutcome { record, keys } = self.change(&by, action).await?;
         let record = record.ok_or_else(ManageError::not_found)?;
         self.tell(Action::Created, Some(&record.id), told.clone());
         self.tell(Action::RevokedAll { keys }, None, told);

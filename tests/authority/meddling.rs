@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 use tower_api_key::backend::{
-    Backend, BackendError, BoxedChangeFeed, Changed, KeyChange, KeyFilter, KeyStore, Subscriber, UsageBatch,
+    Backend, BackendError, BoxedChangeFeed, ChangeOutcome, KeyChange, KeyFilter, KeyStore, Subscriber, UsageBatch,
     UsageLine, UsageQuery, UsageStore,
 };
 use tower_api_key::digest::Digest;
@@ -131,7 +131,7 @@ impl<S: KeyStore> Backend for Meddling<S> {
 }
 
 impl<S: KeyStore> KeyStore for Meddling<S> {
-    async fn change(&self, change: KeyChange) -> Result<Changed, BackendError> {
+    async fn change(&self, change: KeyChange) -> Result<ChangeOutcome, BackendError> {
         self.meddle(&self.state.before_change).await;
         let changed = self.inner.change(change).await?;
         if self.state.loses_answers.load(Ordering::SeqCst) {

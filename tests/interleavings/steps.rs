@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use tower_api_key::backend::{
-    Actor, Backend, BackendError, Changed, KeyChange, KeyFilter, KeyStore, OwnerChange, OwnerStore,
+    Actor, Backend, BackendError, ChangeOutcome, KeyChange, KeyFilter, KeyStore, OwnerChange, OwnerStore,
     Subscriber,
 };
 use tower_api_key::digest::Digest;
@@ -87,7 +87,7 @@ impl<P: Copy + Send + Sync + 'static> Backend for Stepping<P> {
 }
 
 impl<P: Copy + Send + Sync + 'static> KeyStore for Stepping<P> {
-    async fn change(&self, change: KeyChange) -> Result<Changed, BackendError> {
+    async fn change(&self, change: KeyChange) -> Result<ChangeOutcome, BackendError> {
         let change = if self.strips { KeyChange::by_system(change.action) } else { change };
         self.effect(self.store.change(change)).await
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 use tower_api_key::backend::{
-    AuditLog, Backend, BackendError, BoxedChangeFeed, Changed, KeyChange, KeyFilter, KeyStore, Subscriber,
+    AuditLog, Backend, BackendError, BoxedChangeFeed, ChangeOutcome, KeyChange, KeyFilter, KeyStore, Subscriber,
 };
 use tower_api_key::digest::Digest;
 use tower_api_key::{KeyId, MemoryStore, PostgresStore, Record, SqliteStore};
@@ -96,7 +96,7 @@ impl<S: KeyStore> Backend for Credulous<S> {
 }
 
 impl<S: KeyStore> KeyStore for Credulous<S> {
-    async fn change(&self, change: KeyChange) -> Result<Changed, BackendError> {
+    async fn change(&self, change: KeyChange) -> Result<ChangeOutcome, BackendError> {
         self.0.change(KeyChange::by_system(change.action)).await
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use super::Keys;
-use crate::backend::mark::Mark;
+use crate::backend::deleted_owner::DeletedOwner;
 use crate::backend::{BackendError, Change, KeyFilter, OwnerChange};
 use crate::owner::{Membership, Organization, Owner, Password, Project, User};
 use crate::record::{Record, Revocation};
@@ -16,7 +16,7 @@ pub(super) struct Owners {
     /// The role and its scopes, by e-mail and organization.
     memberships: BTreeMap<(Box<str>, Box<str>), Membership>,
     projects: BTreeSet<(Box<str>, Box<str>)>,
-    deleted: BTreeSet<Mark>,
+    deleted: BTreeSet<DeletedOwner>,
 }
 
 impl Owners {
@@ -25,8 +25,8 @@ impl Owners {
     }
 
     /// Checks that no deleted owner has left this mark.
-    pub(super) fn is_free(&self, mark: &Mark) -> Result<(), BackendError> {
-        if self.deleted.contains(mark) { Err(BackendError::owner_deleted()) } else { Ok(()) }
+    pub(super) fn check_not_deleted(&self, deleted: &DeletedOwner) -> Result<(), BackendError> {
+        if self.deleted.contains(deleted) { Err(BackendError::owner_deleted()) } else { Ok(()) }
     }
 
     pub(super) fn user(&self, email: &str) -> Option<User> {
@@ -92,23 +92,23 @@ impl Keys {
         match change {
             OwnerChange::PutOrganization(organization) => {
                 let id = organization.id.clone();
-                owners.is_free(&Mark::of_organization(&id))?;
+                owners.check_not_deleted(&DeletedOwner::of_organization(&id))?;
                 owners.organizations.insert(id.clone(), organization);
-                Ok(self.concerned_by_organization(&id))
+                Ok(self.affected_by_organization(&id))
             }
             OwnerChange::DeleteOrganization(id, revocation) => {
                 found(owners.organizations.contains_key(&id))?;
-                let concerned = self.concerned_by_organization(&id);
+                let affected = self.affected_by_organization(&id);
                 self.owners.memberships.retain(|(_, of), _| *of != id);
                 self.owners.projects.retain(|(of, _)| *of != id);
                 self.owners.organizations.remove(&id);
-                self.owners.deleted.insert(Mark::of_organization(&id));
-                Ok(self.revoke_owned(concerned, &KeyFilter::of_organization(id), &revocation))
+                self.owners.deleted.insert(DeletedOwner::of_organization(&id));
+                Ok(self.revoke_owned(affected, &KeyFilter::of_organization(id), &revocation))
             }
             OwnerChange::PutUser(email) => {
-                owners.is_free(&Mark::of_user(&email))?;
+                owners.check_not_deleted(&DeletedOwner::of_user(&email))?;
                 owners.users.entry(email.clone()).or_default();
-                Ok(self.concerned_by_user(&email))
+                Ok(self.affected_by_user(&email))
             }
             OwnerChange::SetPassword(email, hash) => {
                 *owners.users.get_mut(&email).ok_or_else(BackendError::no_owner)? = hash.map(Into::into);
@@ -126,30 +126,30 @@ impl Keys {
             OwnerChange::DeleteUser(email, revocation) => {
                 found(owners.users.remove(&email).is_some())?;
                 owners.memberships.retain(|(member, _), _| *member != email);
-                owners.deleted.insert(Mark::of_user(&email));
-                let concerned = vec![Change::of_user(&email)];
-                Ok(self.revoke_owned(concerned, &KeyFilter::of_user(email), &revocation))
+                owners.deleted.insert(DeletedOwner::of_user(&email));
+                let affected = vec![Change::of_user(&email)];
+                Ok(self.revoke_owned(affected, &KeyFilter::of_user(email), &revocation))
             }
             OwnerChange::PutMembership(email, membership) => {
                 let organization = membership.organization.id.clone();
                 let known = owners.organizations.contains_key(&organization);
                 found(known && owners.users.contains_key(&email))?;
                 owners.memberships.insert((email.clone(), organization), membership);
-                Ok(self.concerned_by_user(&email))
+                Ok(self.affected_by_user(&email))
             }
             OwnerChange::DeleteMembership(email, organization) => {
                 found(owners.memberships.remove(&(email.clone(), organization)).is_some())?;
-                Ok(self.concerned_by_user(&email))
+                Ok(self.affected_by_user(&email))
             }
             OwnerChange::PutProject(organization, id) => {
                 found(owners.organizations.contains_key(&organization))?;
-                owners.is_free(&Mark::of_project(&organization, &id))?;
+                owners.check_not_deleted(&DeletedOwner::of_project(&organization, &id))?;
                 owners.projects.insert((organization, id));
                 Ok(Vec::new())
             }
             OwnerChange::DeleteProject(organization, id, revocation) => {
                 found(owners.projects.remove(&(organization.clone(), id.clone())))?;
-                owners.deleted.insert(Mark::of_project(&organization, &id));
+                owners.deleted.insert(DeletedOwner::of_project(&organization, &id));
                 let keys = KeyFilter::of_project(organization, id);
                 Ok(self.revoke_owned(Vec::new(), &keys, &revocation))
             }
@@ -158,23 +158,23 @@ impl Keys {
     }
 
     fn purge(&mut self, owner: &Owner) -> Result<Vec<Change>, BackendError> {
-        found(self.owners.deleted.remove(&Mark::of(owner)))?;
+        found(self.owners.deleted.remove(&DeletedOwner::of(owner)))?;
         if let Owner::Organization(own) = owner {
-            let is_project = |mark: &Mark| mark.kind == "project" && mark.organization == own.id;
-            self.owners.deleted.retain(|mark| !is_project(mark));
+            let is_project = |deleted: &DeletedOwner| deleted.kind == "project" && deleted.organization == own.id;
+            self.owners.deleted.retain(|deleted| !is_project(deleted));
         }
         let filter = KeyFilter::of_owner(owner);
         self.usage.forget(&filter);
         Ok(self.delete(|record| filter.matches(record)))
     }
 
-    fn concerned_by_user(&self, email: &str) -> Vec<Change> {
+    fn affected_by_user(&self, email: &str) -> Vec<Change> {
         self.keys_of(KeyFilter::of_user(email)).chain([Change::of_user(email)]).collect()
     }
 
-    fn concerned_by_organization(&self, id: &str) -> Vec<Change> {
+    fn affected_by_organization(&self, id: &str) -> Vec<Change> {
         let members = self.owners.emails_of(id);
-        let of_members = members.iter().flat_map(|email| self.concerned_by_user(email));
+        let of_members = members.iter().flat_map(|email| self.affected_by_user(email));
         self.keys_of(KeyFilter::of_organization(id)).chain(of_members).collect()
     }
 
@@ -186,14 +186,14 @@ impl Keys {
     /// Revokes the keys of an owner who is gone, beside what has changed already.
     fn revoke_owned(
         &mut self,
-        concerned: Vec<Change>,
+        affected: Vec<Change>,
         filter: &KeyFilter,
         revocation: &Revocation,
     ) -> Vec<Change> {
-        concerned.into_iter().chain(self.revoke_all(filter, revocation)).collect()
+        affected.into_iter().chain(self.revoke_all(filter, revocation)).collect()
     }
 }
 
-fn found(is_there: bool) -> Result<(), BackendError> {
-    if is_there { Ok(()) } else { Err(BackendError::no_owner()) }
+fn found(exists: bool) -> Result<(), BackendError> {
+    if exists { Ok(()) } else { Err(BackendError::no_owner()) }
 }

@@ -22,7 +22,7 @@ pub(super) struct Usage {
 
 impl Usage {
     /// Takes note of a batch, and tells whether it is new.
-    fn note(&mut self, batch: &UsageBatch) -> bool {
+    fn accept(&mut self, batch: &UsageBatch) -> bool {
         let last = self.batches.insert(batch.writer().into(), batch.number());
         match last.filter(|last| *last >= batch.number()) {
             Some(last) => {
@@ -70,7 +70,7 @@ impl Usage {
 impl UsageStore for MemoryStore {
     async fn add_usage(&self, batch: &UsageBatch) -> Result<(), BackendError> {
         let mut keys = self.write();
-        if !keys.usage.note(batch) {
+        if !keys.usage.accept(batch) {
             return Ok(());
         }
         batch.counts().iter().for_each(|count| keys.usage.add(count));

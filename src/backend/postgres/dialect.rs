@@ -44,10 +44,10 @@ pub(super) async fn end_read(_: &mut DatabaseConnection) -> Result<(), BackendEr
 }
 
 /// Connections for lookups: an answer takes less than a millisecond.
-pub(super) const LOOKUPS: u32 = 5;
+pub(super) const LOOKUP_CONNECTIONS: u32 = 5;
 
 /// A server may give the connection for polls to another process.
-pub(super) const POLLS_MAY_BORROW: bool = true;
+pub(super) const POLLS_FALL_BACK: bool = true;
 
 /// How long a connection may take to be closed. A server that is gone without a word must not cost the next lookups their turn.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -66,8 +66,8 @@ pub(super) const KEY_LOCKS: Option<(&str, &str)> =
 /// Whoever adds a key holds off changes of owners, and whoever changes an owner holds off new keys: a key that is added unseen
 /// would be cached with its owner as it was. Changes of many keys hold off those that take the rows of two, in another order. The
 /// number only has to be one that nobody else locks.
-pub(super) const KEEP_OWNERS: &[&str] = &["SELECT pg_advisory_xact_lock_shared(8390047731244621933)"];
-pub(super) const LOCK_OWNERS: &[&str] = &["SELECT pg_advisory_xact_lock(8390047731244621933)"];
+pub(super) const LOCK_OWNERS_SHARED: &[&str] = &["SELECT pg_advisory_xact_lock_shared(8390047731244621933)"];
+pub(super) const LOCK_OWNERS_EXCLUSIVE: &[&str] = &["SELECT pg_advisory_xact_lock(8390047731244621933)"];
 
 /// What goes with the changes of a transaction: word to all who listen, with its commit, and changes that are an hour old leave
 /// the feed, of the oldest no more than a thousand at a time. What was not visible to everyone yet stays, however old: whoever
@@ -104,7 +104,7 @@ macro_rules! memberships {
 pub(super) use memberships;
 
 /// Passes over the rows of a query that someone else is changing, and keeps the others as they are.
-pub(super) const PASS_LOCKED: &str = " FOR NO KEY UPDATE SKIP LOCKED";
+pub(super) const SKIP_LOCKED: &str = " FOR NO KEY UPDATE SKIP LOCKED";
 
 /// Statements that come before the steps of the schema.
 pub(super) const PREPARE: &[&str] = &["CREATE TABLE IF NOT EXISTS tower_api_key_migration (
@@ -122,7 +122,7 @@ pub(super) const SCHEMA: &[Migration] = &[
     Migration {
         version: 5,
         name: "retrievable",
-        sql: include_str!("../sql/migrations/postgres/0005_readable.sql"),
+        sql: include_str!("../sql/migrations/postgres/0005_retrievable.sql"),
     },
     Migration { version: 6, name: "lists", sql: include_str!("../sql/migrations/postgres/0006_lists.sql") },
     Migration { version: 7, name: "fleet", sql: include_str!("../sql/migrations/postgres/0007_fleet.sql") },
@@ -132,25 +132,25 @@ pub(super) const SCHEMA: &[Migration] = &[
 
 /// Returns whether a transaction failed because of others at the same time: they waited for each other (SQLSTATE 40P01), or a lock was
 /// not to be had in the time that is set for it (55P03). The next attempt finds them gone.
-pub(super) fn is_crossed(error: &dyn DatabaseError) -> bool {
+pub(super) fn is_lock_conflict(error: &dyn DatabaseError) -> bool {
     matches!(error.code().as_deref(), Some("40P01" | "55P03"))
 }
 
 /// Returns whether the database cannot hold a value, whatever the time: a text with a zero byte (SQLSTATE 22021), or with a character
 /// that the encoding of the database lacks (22P05).
-pub(super) fn is_unfit(error: &dyn DatabaseError) -> bool {
+pub(super) fn is_unrepresentable(error: &dyn DatabaseError) -> bool {
     matches!(error.code().as_deref(), Some("22021" | "22P05"))
 }
 
 /// Returns whether a prepared statement has failed because its columns have other types by now (SQLSTATE 0A000).
-pub(super) fn is_outdated(error: &dyn DatabaseError) -> bool {
+pub(super) fn is_stale_plan(error: &dyn DatabaseError) -> bool {
     error.code().as_deref() == Some("0A000")
 }
 
 /// A condition that is always met, and an error on a standby, which may be behind: what is unlogged cannot be read there.
-macro_rules! up_to_date {
+macro_rules! primary_only {
     () => {
         " AND (SELECT count(*) FROM tower_api_key_epoch) >= 0"
     };
 }
-pub(super) use up_to_date;
+pub(super) use primary_only;

@@ -14,46 +14,46 @@ use super::statements::Connections;
 use crate::backend::{BackendError, Propagation};
 
 /// The pause between two statements: at least, and where no more changes come to be waited for.
-const PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+const MIN_PAUSE: Duration = Duration::from_millis(10);
+const MAX_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a statement may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
+const POLL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The nodes that follow a store, as those see them who wait for all of them.
 #[derive(Debug, Clone)]
-pub(super) struct Fleet(Arc<Watch>);
+pub(super) struct Fleet(Arc<Shared>);
 
 #[derive(Debug)]
-struct Watch {
+struct Shared {
     connections: Connections,
     namespace: Namespace,
-    rounds: watch::Sender<Rounds>,
-    /// Whether a task makes rounds.
+    polls: watch::Sender<Polls>,
+    /// Whether a task makes polls.
     is_running: Mutex<bool>,
     /// Word that one more waits.
     joined: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Rounds {
-    /// How many were begun.
-    begun: u64,
-    last: Option<Round>,
+struct Polls {
+    /// How many were started.
+    started: u64,
+    last: Option<NodePoll>,
 }
 
 /// What one statement has found.
 #[derive(Debug)]
-struct Round {
+struct NodePoll {
     number: u64,
     newest: i64,
     longest_lease: Duration,
-    behind: Vec<NodeBehind>,
+    behind: Vec<LaggingNode>,
 }
 
 /// A node that has not acknowledged all changes.
 #[derive(Debug)]
-struct NodeBehind {
+struct LaggingNode {
     name: Box<str>,
     /// The first change that it has not acknowledged. `None` if one is missing of which only the transaction is known.
     first: Option<i64>,
@@ -61,26 +61,26 @@ struct NodeBehind {
 
 /// What there is to wait for, and the nodes that are behind, one a row. One that has not seen what was taken off the log, which may be
 /// any change, is behind all of them.
-const ROUND: &str = "SELECT coalesce((SELECT max(seq) FROM tower_api_key_change), 0) AS newest,
+const POLL: &str = "SELECT coalesce((SELECT max(seq) FROM tower_api_key_change), 0) AS newest,
         coalesce((SELECT max(lease) FROM tower_api_key_node
-            WHERE listed_to > (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT), 0) AS longest_lease,
+            WHERE expires_at > (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT), 0) AS longest_lease,
         behind.name, behind.first
     FROM (SELECT) AS one LEFT JOIN (
         SELECT coalesce(name, node) AS name,
-            CASE WHEN NOT EXISTS (SELECT FROM tower_api_key_change_trim WHERE tx >= pg_snapshot_xmin(node.seen))
+            CASE WHEN NOT EXISTS (SELECT FROM tower_api_key_change_trim WHERE tx >= pg_snapshot_xmin(node.applied))
                 THEN (SELECT min(seq) FROM tower_api_key_change AS change
-                    WHERE change.tx >= pg_snapshot_xmin(node.seen) AND NOT pg_visible_in_snapshot(change.tx, node.seen))
+                    WHERE change.tx >= pg_snapshot_xmin(node.applied) AND NOT pg_visible_in_snapshot(change.tx, node.applied))
                 ELSE -1 END AS first
         FROM tower_api_key_node AS node
-        WHERE listed_to > (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT
+        WHERE expires_at > (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT
     ) AS behind ON behind.first IS NOT NULL ORDER BY behind.name";
 
 impl Fleet {
     pub(super) fn new(connections: Connections, namespace: Namespace) -> Self {
-        Self(Arc::new(Watch {
+        Self(Arc::new(Shared {
             connections,
             namespace,
-            rounds: watch::Sender::default(),
+            polls: watch::Sender::default(),
             is_running: Mutex::new(false),
             joined: Notify::new(),
         }))
@@ -90,123 +90,123 @@ impl Fleet {
     /// no longer than `at_most`.
     pub(super) async fn wait(&self, lease: Duration, at_most: Duration) -> Propagation {
         let began = Instant::now();
-        let mut rounds = self.join();
-        let begun = rounds.borrow_and_update().begun;
+        let mut polls = self.join();
+        let started = polls.borrow_and_update().started;
         let (mut newest, mut lease, mut missing) = (None, lease, Vec::new());
         loop {
             // A node that does not answer may rely on what it has read for longer than was said.
             let end = began.checked_add(lease.min(at_most));
-            let round = match end {
-                Some(end) => timeout_at(end, rounds.changed()).await.is_ok(),
-                None => rounds.changed().await.is_ok(),
+            let poll = match end {
+                Some(end) => timeout_at(end, polls.changed()).await.is_ok(),
+                None => polls.changed().await.is_ok(),
             };
-            if !round && newest.is_none() {
+            if !poll && newest.is_none() {
                 // Without an answer, no lease of any node is known.
                 return Propagation::ThisProcess { missing };
             }
-            if !round {
+            if !poll {
                 return Propagation::at_end(lease, at_most, missing);
             }
-            let rounds = rounds.borrow_and_update();
-            let Some(round) = rounds.last.as_ref().filter(|round| round.number > begun) else { continue };
-            let newest = *newest.get_or_insert(round.newest);
-            lease = lease.max(round.longest_lease);
-            missing = round.behind(newest).map(|node| node.name.clone()).collect();
+            let polls = polls.borrow_and_update();
+            let Some(poll) = polls.last.as_ref().filter(|poll| poll.number > started) else { continue };
+            let newest = *newest.get_or_insert(poll.newest);
+            lease = lease.max(poll.longest_lease);
+            missing = poll.behind(newest).map(|node| node.name.clone()).collect();
             if missing.is_empty() {
                 return Propagation::EveryNode;
             }
         }
     }
 
-    /// Sees to it that rounds are made for as long as the receiver lives.
-    fn join(&self) -> watch::Receiver<Rounds> {
-        let receiver = self.0.rounds.subscribe();
+    /// Sees to it that polls are made for as long as the receiver lives.
+    fn join(&self) -> watch::Receiver<Polls> {
+        let receiver = self.0.polls.subscribe();
         let mut is_running = self.0.is_running.lock().unwrap_or_else(PoisonError::into_inner);
         if !*is_running {
             *is_running = true;
-            spawn(make_rounds(Running { watch: Arc::clone(&self.0), has_ended: false }));
+            spawn(keep_polling(PollTask { shared: Arc::clone(&self.0), has_ended: false }));
         }
         self.0.joined.notify_one();
         receiver
     }
 }
 
-impl Round {
-    fn behind(&self, newest: i64) -> impl Iterator<Item = &NodeBehind> {
+impl NodePoll {
+    fn behind(&self, newest: i64) -> impl Iterator<Item = &LaggingNode> {
         self.behind.iter().filter(move |node| node.first.is_none_or(|first| first <= newest))
     }
 }
 
-/// The task that makes rounds. Another one may begin when this is gone, be it with its runtime.
-struct Running {
-    watch: Arc<Watch>,
+/// The task that makes polls. Another one may begin when this is gone, be it with its runtime.
+struct PollTask {
+    shared: Arc<Shared>,
     has_ended: bool,
 }
 
-impl Running {
+impl PollTask {
     /// Ends, unless a change is waited for.
     fn end(&mut self) -> bool {
-        let mut is_running = self.watch.is_running.lock().unwrap_or_else(PoisonError::into_inner);
-        *is_running = self.watch.rounds.receiver_count() > 0;
+        let mut is_running = self.shared.is_running.lock().unwrap_or_else(PoisonError::into_inner);
+        *is_running = self.shared.polls.receiver_count() > 0;
         self.has_ended = !*is_running;
         self.has_ended
     }
 }
 
-impl Drop for Running {
+impl Drop for PollTask {
     fn drop(&mut self) {
         // Another task may run by now.
         if !self.has_ended {
-            *self.watch.is_running.lock().unwrap_or_else(PoisonError::into_inner) = false;
+            *self.shared.is_running.lock().unwrap_or_else(PoisonError::into_inner) = false;
         }
     }
 }
 
 #[allow(clippy::disallowed_methods, reason = "other processes take the time that they take")]
-async fn make_rounds(mut running: Running) {
-    let watch = Arc::clone(&running.watch);
-    let mut pause = PAUSE;
+async fn keep_polling(mut running: PollTask) {
+    let shared = Arc::clone(&running.shared);
+    let mut pause = MIN_PAUSE;
     while !running.end() {
-        watch.rounds.send_if_modified(|rounds| {
-            rounds.begun += 1;
+        shared.polls.send_if_modified(|polls| {
+            polls.started += 1;
             false
         });
-        let number = watch.rounds.borrow().begun;
-        if let Ok(Ok(round)) = timeout(TIMEOUT, watch.round(number)).await {
-            watch.rounds.send_modify(|rounds| rounds.last = Some(round));
+        let number = shared.polls.borrow().started;
+        if let Ok(Ok(poll)) = timeout(POLL_TIMEOUT, shared.poll(number)).await {
+            shared.polls.send_modify(|polls| polls.last = Some(poll));
         }
-        sleep(PAUSE).await;
-        pause = match timeout(pause - PAUSE, watch.joined.notified()).await {
-            Ok(()) => PAUSE,
-            Err(_) => (pause * 2).min(LONGEST_PAUSE),
+        sleep(MIN_PAUSE).await;
+        pause = match timeout(pause - MIN_PAUSE, shared.joined.notified()).await {
+            Ok(()) => MIN_PAUSE,
+            Err(_) => (pause * 2).min(MAX_PAUSE),
         };
     }
 }
 
-impl Watch {
-    async fn round(&self, number: u64) -> Result<Round, BackendError> {
+impl Shared {
+    async fn poll(&self, number: u64) -> Result<NodePoll, BackendError> {
         let mut connection = self.connections.acquire().await?;
-        let rows = sqlx::query_as(self.namespace.qualify(ROUND)).fetch_all(&mut *connection).await;
-        let rows: Vec<RoundRow> = connection.give_back(rows.map_err(BackendError::unavailable))?;
+        let rows = sqlx::query_as(self.namespace.qualify(POLL)).fetch_all(&mut *connection).await;
+        let rows: Vec<NodePollRow> = connection.release(rows.map_err(BackendError::unavailable))?;
         let first = rows.first().ok_or_else(|| BackendError::corrupt("a list of nodes without a row"))?;
         let longest_lease = Duration::from_millis(first.longest_lease.unsigned_abs());
         let (newest, behind) = (first.newest, rows.into_iter().filter_map(|row| row.behind).collect());
-        Ok(Round { number, newest, longest_lease, behind })
+        Ok(NodePoll { number, newest, longest_lease, behind })
     }
 }
 
-struct RoundRow {
+struct NodePollRow {
     newest: i64,
     longest_lease: i64,
-    behind: Option<NodeBehind>,
+    behind: Option<LaggingNode>,
 }
 
-impl FromRow<'_, PgRow> for RoundRow {
+impl FromRow<'_, PgRow> for NodePollRow {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         let name: Option<String> = row.try_get("name")?;
         let first: Option<i64> = row.try_get("first")?;
         let behind =
-            name.map(|name| NodeBehind { name: name.into(), first: first.filter(|first| *first >= 0) });
+            name.map(|name| LaggingNode { name: name.into(), first: first.filter(|first| *first >= 0) });
         Ok(Self { newest: row.try_get("newest")?, longest_lease: row.try_get("longest_lease")?, behind })
     }
 }

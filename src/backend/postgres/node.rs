@@ -11,10 +11,10 @@ use crate::backend::BackendError;
 use crate::random::unique_name;
 
 /// How much longer than it is relied upon a node is listed. It is listed anew when half of that is left.
-const AHEAD: Duration = Duration::from_secs(60);
+const REGISTRATION_MARGIN: Duration = Duration::from_secs(60);
 
 /// For how long a node is relied upon of which nobody has said.
-const LONGEST_LEASE: Duration = Duration::from_secs(60 * 60);
+const DEFAULT_LEASE: Duration = Duration::from_secs(60 * 60);
 
 /// One who follows the changes.
 pub(super) struct Node {
@@ -25,8 +25,8 @@ pub(super) struct Node {
     name: Box<str>,
     lease: Duration,
     /// What was visible to the last poll, and whether that is still to be told.
-    seen: Option<String>,
-    is_news: bool,
+    applied: Option<String>,
+    is_ack_due: bool,
 }
 
 impl Node {
@@ -37,9 +37,9 @@ impl Node {
             namespace,
             id: unique_name(),
             name: printable(name),
-            lease: LONGEST_LEASE,
-            seen: None,
-            is_news: true,
+            lease: DEFAULT_LEASE,
+            applied: None,
+            is_ack_due: true,
         }
     }
 
@@ -47,63 +47,63 @@ impl Node {
         &self.id
     }
 
-    pub(super) fn rely_for(&mut self, lease: Duration) {
+    pub(super) fn set_lease(&mut self, lease: Duration) {
         self.lease = lease;
     }
 
     /// For how long the node has to be listed at least. The clock of the database may be set ahead meanwhile, by up to the rest.
-    pub(super) fn least_ahead_millis(&self) -> i64 {
-        millis(self.lease + AHEAD / 2)
+    pub(super) fn min_remaining_millis(&self) -> i64 {
+        millis(self.lease + REGISTRATION_MARGIN / 2)
     }
 
     /// Puts the node on the list, with what it has taken in so far. One that is new has read nothing that could be old.
-    pub(super) async fn enlist(&self) -> Result<(), BackendError> {
-        const ENLIST: &str = "INSERT INTO tower_api_key_node (node, listed_to, seen, lease, name)
+    pub(super) async fn register(&self) -> Result<(), BackendError> {
+        const REGISTER: &str = "INSERT INTO tower_api_key_node (node, expires_at, applied, lease, name)
             VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $2,
                 coalesce($3::TEXT::PG_SNAPSHOT, pg_current_snapshot()), $4, $5)
-            ON CONFLICT (node) DO UPDATE SET listed_to = excluded.listed_to";
+            ON CONFLICT (node) DO UPDATE SET expires_at = excluded.expires_at";
         const BEGIN_EPOCH: &str = "INSERT INTO tower_api_key_epoch DEFAULT VALUES ON CONFLICT DO NOTHING";
-        const FORGET: &str = "DELETE FROM tower_api_key_node
-            WHERE listed_to < (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT - 3600000";
+        const DELETE_EXPIRED: &str = "DELETE FROM tower_api_key_node
+            WHERE expires_at < (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT - 3600000";
         let mut connection = self.connections.acquire().await?;
-        let listed = sqlx::query(self.namespace.qualify(ENLIST))
+        let registered = sqlx::query(self.namespace.qualify(REGISTER))
             .bind(&self.id)
-            .bind(millis(self.lease + AHEAD))
-            .bind(&self.seen)
+            .bind(millis(self.lease + REGISTRATION_MARGIN))
+            .bind(&self.applied)
             .bind(millis(self.lease))
             .bind(&*self.name)
             .execute(&mut *connection)
             .await;
-        let mut outcome = listed;
-        for statement in [BEGIN_EPOCH, FORGET] {
+        let mut outcome = registered;
+        for statement in [BEGIN_EPOCH, DELETE_EXPIRED] {
             if outcome.is_ok() {
                 outcome = sqlx::query(self.namespace.qualify(statement)).execute(&mut *connection).await;
             }
         }
-        connection.give_back(outcome.map(drop).map_err(BackendError::unavailable))
+        connection.release(outcome.map(drop).map_err(BackendError::unavailable))
     }
 
     /// Takes note of what a poll has read.
-    pub(super) fn has_read(&mut self, snapshot: String, has_changes: bool) {
-        self.seen = Some(snapshot);
-        self.is_news |= has_changes;
+    pub(super) fn polled(&mut self, snapshot: String, has_changes: bool) {
+        self.applied = Some(snapshot);
+        self.is_ack_due |= has_changes;
     }
 
     /// Tells that what was read is taken in. Where nothing was changed there is nothing to tell.
     pub(super) async fn acknowledge(&mut self) -> Result<(), BackendError> {
         const ACKNOWLEDGE: &str =
-            "UPDATE tower_api_key_node SET seen = $2::TEXT::PG_SNAPSHOT WHERE node = $1";
-        if !self.is_news {
+            "UPDATE tower_api_key_node SET applied = $2::TEXT::PG_SNAPSHOT WHERE node = $1";
+        if !self.is_ack_due {
             return Ok(());
         }
         let mut connection = self.connections.acquire().await?;
-        let told = sqlx::query(self.namespace.qualify(ACKNOWLEDGE))
+        let updated = sqlx::query(self.namespace.qualify(ACKNOWLEDGE))
             .bind(&self.id)
-            .bind(&self.seen)
+            .bind(&self.applied)
             .execute(&mut *connection)
             .await;
-        connection.give_back(told.map_err(BackendError::unavailable))?;
-        self.is_news = false;
+        connection.release(updated.map_err(BackendError::unavailable))?;
+        self.is_ack_due = false;
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use super::namespace::Namespace;
 use super::node::Node;
 use super::replica::MinLsn;
 use super::statements::Connections;
-use crate::backend::sql::{POLLED, decode_changes};
+use crate::backend::sql::{MAX_POLLED_CHANGES, decode_changes};
 use crate::backend::{BackendError, Change, ChangeFeed};
 
 /// Reads the rows of all transactions that may have committed since the last poll.
@@ -25,7 +25,7 @@ pub(super) struct ChangeLog {
     cursor: Option<Cursor>,
     listens: bool,
     listener: Option<Listener>,
-    horizon: MinLsn,
+    min_lsn: MinLsn,
 }
 
 /// Up to where a log was read.
@@ -47,8 +47,8 @@ struct PollRow {
     /// Whether changes were taken off the log that may be new.
     is_trimmed: bool,
     /// Whether the node is listed for as long as the answer is relied upon.
-    is_listed: bool,
-    written_to: Option<String>,
+    is_registered: bool,
+    lsn: Option<String>,
     change: Option<ChangeRow>,
 }
 
@@ -65,8 +65,8 @@ impl FromRow<'_, PgRow> for PollRow {
             snapshot: row.try_get("snapshot")?,
             server: row.try_get("server")?,
             is_trimmed: row.try_get("is_trimmed")?,
-            is_listed: row.try_get("is_listed")?,
-            written_to: row.try_get("written_to")?,
+            is_registered: row.try_get("is_registered")?,
+            lsn: row.try_get("lsn")?,
             change: ChangeRow::from_row(row)?,
         })
     }
@@ -86,8 +86,8 @@ const READ: &str = "SELECT pg_snapshot_xmin(now.snapshot)::TEXT AS low, now.snap
         concat_ws(' ', (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::BIGINT, (SELECT epoch FROM tower_api_key_epoch)) AS server,
         coalesce((SELECT tx >= pg_snapshot_xmin(last) FROM tower_api_key_change_trim), FALSE) AS is_trimmed,
         EXISTS (SELECT FROM tower_api_key_node CROSS JOIN tower_api_key_epoch WHERE node = $3
-            AND listed_to >= (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $4) AS is_listed,
-        CASE WHEN $5 THEN pg_walfile_name(pg_current_wal_insert_lsn()) || ' ' || pg_current_wal_insert_lsn() END AS written_to,
+            AND expires_at >= (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $4) AS is_registered,
+        CASE WHEN $5 THEN pg_walfile_name(pg_current_wal_insert_lsn()) || ' ' || pg_current_wal_insert_lsn() END AS lsn,
         change.digest, change.kind
     FROM (SELECT pg_current_snapshot() AS snapshot, $1::TEXT::PG_SNAPSHOT AS last) AS now
         LEFT JOIN tower_api_key_change AS change
@@ -99,29 +99,29 @@ impl ChangeLog {
         connections: Connections,
         namespace: Namespace,
         name: &str,
-        horizon: MinLsn,
+        min_lsn: MinLsn,
         listens: bool,
     ) -> Self {
         let node = Node::new(connections.clone(), namespace.clone(), name);
-        Self { connections, namespace, node, cursor: None, listens, listener: None, horizon }
+        Self { connections, namespace, node, cursor: None, listens, listener: None, min_lsn }
     }
 
     async fn read(&self) -> Result<Vec<PollRow>, BackendError> {
         let mut connection = self.connections.acquire().await?;
         let mut rows = self.read_on(&mut connection).await;
-        if connection.asks_again(&rows).await {
+        if connection.clear_stale_plans(&rows).await {
             rows = self.read_on(&mut connection).await;
         }
-        connection.give_back(rows)
+        connection.release(rows)
     }
 
     async fn read_on(&self, connection: &mut PgConnection) -> Result<Vec<PollRow>, BackendError> {
         let rows = sqlx::query_as(self.namespace.qualify(READ))
             .bind(self.cursor.as_ref().map(|cursor| cursor.snapshot.as_str()))
-            .bind((POLLED + 1) as i64)
+            .bind((MAX_POLLED_CHANGES + 1) as i64)
             .bind(self.node.id())
-            .bind(self.node.least_ahead_millis())
-            .bind(self.horizon.is_watched())
+            .bind(self.node.min_remaining_millis())
+            .bind(self.min_lsn.is_tracked())
             .fetch_all(connection)
             .await;
         rows.map_err(BackendError::unavailable)
@@ -130,8 +130,8 @@ impl ChangeLog {
 
 impl ChangeFeed for ChangeLog {
     fn lease(&mut self, length: Duration, grace: Duration) {
-        self.node.rely_for(length.saturating_add(grace));
-        self.horizon.counts_for(length);
+        self.node.set_lease(length.saturating_add(grace));
+        self.min_lsn.set_lease(length);
     }
 
     async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
@@ -139,22 +139,22 @@ impl ChangeFeed for ChangeLog {
             // Before the first poll, so that nothing is missed between them.
             self.listener = Some(Listener::start(self.connections.pool()));
         }
-        let sight = self.horizon.look();
+        let before = self.min_lsn.snapshot();
         let mut rows = self.read().await?;
-        if !first_of(&rows)?.is_listed {
-            self.node.enlist().await?;
+        if !first_of(&rows)?.is_registered {
+            self.node.register().await?;
             // What was committed in between was committed without this node on the list.
             rows = self.read().await?;
         }
         let first = first_of(&rows)?;
         let low = first.low.parse().map_err(BackendError::corrupt)?;
-        let goes_on = self
+        let is_continuous = self
             .cursor
             .as_ref()
             .is_none_or(|cursor| !first.is_trimmed && low >= cursor.low && first.server == cursor.server);
-        let changes = if goes_on { changes_of(&rows) } else { vec![Change::Everything] };
-        self.horizon.advance(sight, first.written_to.as_deref());
-        self.node.has_read(first.snapshot.clone(), !changes.is_empty());
+        let changes = if is_continuous { changes_of(&rows) } else { vec![Change::Everything] };
+        self.min_lsn.advance(before, first.lsn.as_deref());
+        self.node.polled(first.snapshot.clone(), !changes.is_empty());
         self.cursor = Some(Cursor { low, snapshot: first.snapshot.clone(), server: first.server.clone() });
         Ok(changes)
     }
@@ -182,5 +182,5 @@ fn first_of(rows: &[PollRow]) -> Result<&PollRow, BackendError> {
 /// Understands all rows in which there is a change.
 fn changes_of(rows: &[PollRow]) -> Vec<Change> {
     let written = rows.iter().filter_map(|row| row.change.as_ref());
-    decode_changes(written.map(|change| (change.digest.as_deref(), &*change.kind)), rows.len() <= POLLED)
+    decode_changes(written.map(|change| (change.digest.as_deref(), &*change.kind)), rows.len() <= MAX_POLLED_CHANGES)
 }

@@ -10,17 +10,17 @@ use crate::backend::{BackendError, BackendErrorKind};
 use crate::random::unique_name;
 
 /// How long all of it may take, and how long one answer, for which a pooler may wait for a session that is in use.
-const PATIENCE: Duration = Duration::from_secs(5);
-const ANSWER: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+const PROBE_QUERY_TIMEOUT: Duration = Duration::from_secs(1);
 
-const SESSION: &str = "SELECT pg_backend_pid()";
+const SESSION_ID: &str = "SELECT pg_backend_pid()";
 
 /// Refuses connections by way of a pooler that loses prepared statements. What cannot be found out is not refused: a server that gives out no
 /// second connection is no such pooler.
-pub(super) async fn refuse(options: &PgConnectOptions) -> Result<(), BackendError> {
+pub(super) async fn check(options: &PgConnectOptions) -> Result<(), BackendError> {
     // Whatever an application has set: without its cache, the driver prepares a statement and executes it in two transactions all the same.
     let options = options.clone().statement_cache_capacity(1);
-    match timeout(PATIENCE, loses_statements(&options)).await {
+    match timeout(PROBE_TIMEOUT, loses_prepared_statements(&options)).await {
         Ok(Ok(true)) => Err(BackendError::new(
             BackendErrorKind::Invalid,
             "the connections lead to a pooler that gives each transaction another session and loses prepared statements, such as PgBouncer in \
@@ -32,16 +32,16 @@ pub(super) async fn refuse(options: &PgConnectOptions) -> Result<(), BackendErro
 }
 
 /// Prepares a statement, has the pooler give its session to another connection, and executes the statement again.
-async fn loses_statements(options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
+async fn loses_prepared_statements(options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
     let mut first = PgConnection::connect_with(options).await?;
     let mut second = PgConnection::connect_with(options).await?;
     // Statements of earlier connections may be left in a session, under the same names.
     let token = unique_name();
-    let Some(session) = prepared(&mut first, &token).await? else { return Ok(true) };
+    let Some(session) = run_prepared(&mut first, &token).await? else { return Ok(true) };
     // A pooler gives the session that was used last to the next transaction.
     let mut transaction = second.begin().await?;
-    let lent: i32 = sqlx::raw_sql(SESSION).fetch_one(&mut *transaction).await?.try_get(0)?;
-    let is_lost = match timeout(ANSWER, prepared(&mut first, &token)).await {
+    let lent: i32 = sqlx::raw_sql(SESSION_ID).fetch_one(&mut *transaction).await?.try_get(0)?;
+    let is_lost = match timeout(PROBE_QUERY_TIMEOUT, run_prepared(&mut first, &token)).await {
         Ok(again) => again?.is_none(),
         // The pooler has one session.
         Err(_) => lent == session,
@@ -55,8 +55,8 @@ async fn loses_statements(options: &PgConnectOptions) -> Result<bool, sqlx::Erro
 
 /// Returns the number of the session in which a prepared statement is executed, or `None` if the statement is not there, or that of another
 /// connection is.
-async fn prepared(connection: &mut PgConnection, token: &str) -> Result<Option<i32>, sqlx::Error> {
-    let statement = AssertSqlSafe(format!("{SESSION}, '{token}'"));
+async fn run_prepared(connection: &mut PgConnection, token: &str) -> Result<Option<i32>, sqlx::Error> {
+    let statement = AssertSqlSafe(format!("{SESSION_ID}, '{token}'"));
     match sqlx::query_as::<_, (i32, String)>(statement).fetch_one(connection).await {
         Ok((session, found)) => Ok((found == token).then_some(session)),
         Err(error) if is_lost(&error) => Ok(None),

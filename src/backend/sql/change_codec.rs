@@ -4,10 +4,10 @@ use super::row::decode_digest;
 use crate::backend::Change;
 
 /// The changes that one transaction tells one by one. More are told as one.
-pub(in crate::backend) const TOLD: usize = 1_000;
+pub(in crate::backend) const MAX_LOGGED_CHANGES: usize = 1_000;
 
 /// The changes of a poll that are applied one by one. More are taken to be of everything.
-pub(in crate::backend) const POLLED: usize = 10_000;
+pub(in crate::backend) const MAX_POLLED_CHANGES: usize = 10_000;
 
 /// Writes a change as the columns `digest` and `kind`.
 pub(in crate::backend) fn encode_change(change: &Change) -> (Option<Vec<u8>>, &'static str) {

@@ -12,8 +12,8 @@ mod row;
 mod schema;
 
 pub(super) use audit::{AuditRow, decode_audit};
-pub(super) use change_codec::{POLLED, TOLD, decode_changes, encode_change};
+pub(super) use change_codec::{MAX_POLLED_CHANGES, MAX_LOGGED_CHANGES, decode_changes, encode_change};
 pub(super) use owner::{OwnerFacts, decode_membership, decode_user};
-pub(super) use process::changes_of;
+pub(super) use process::invalidator_of;
 pub(super) use row::{KeyRow, columns, decode_digest};
 pub(super) use schema::{Applied, Migration, check};

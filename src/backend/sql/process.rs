@@ -9,16 +9,16 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use crate::backend::Invalidator;
 use crate::backend::invalidation::WeakInvalidator;
 
-static FEEDS: LazyLock<Mutex<HashMap<String, WeakInvalidator>>> = LazyLock::new(Mutex::default);
+static INVALIDATORS: LazyLock<Mutex<HashMap<String, WeakInvalidator>>> = LazyLock::new(Mutex::default);
 
 /// Returns the feed of the database that is known by this name.
-pub(in crate::backend) fn changes_of(database: String) -> Invalidator {
-    let mut feeds = FEEDS.lock().unwrap_or_else(PoisonError::into_inner);
-    feeds.retain(|_, feed| feed.upgrade().is_some());
-    if let Some(changes) = feeds.get(&database).and_then(WeakInvalidator::upgrade) {
+pub(in crate::backend) fn invalidator_of(database: String) -> Invalidator {
+    let mut invalidators = INVALIDATORS.lock().unwrap_or_else(PoisonError::into_inner);
+    invalidators.retain(|_, invalidator| invalidator.upgrade().is_some());
+    if let Some(changes) = invalidators.get(&database).and_then(WeakInvalidator::upgrade) {
         return changes;
     }
     let changes = Invalidator::new();
-    feeds.insert(database, changes.downgrade());
+    invalidators.insert(database, changes.downgrade());
     changes
 }

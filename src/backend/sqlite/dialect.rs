@@ -45,10 +45,10 @@ pub(super) async fn end_read(connection: &mut DatabaseConnection) -> Result<(), 
 }
 
 /// Connections for lookups.
-pub(super) const LOOKUPS: u32 = 4;
+pub(super) const LOOKUP_CONNECTIONS: u32 = 4;
 
 /// A file has connections for all, and the one for polls watches over the write-ahead log that it has open.
-pub(super) const POLLS_MAY_BORROW: bool = false;
+pub(super) const POLLS_FALL_BACK: bool = false;
 
 /// How long a connection may take to be closed: it finishes its statement first.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -80,9 +80,9 @@ impl Namespace {
 
 /// Nothing, for the same reason.
 pub(super) const KEY_LOCKS: Option<(&str, &str)> = None;
-pub(super) const PASS_LOCKED: &str = "";
-pub(super) const KEEP_OWNERS: &[&str] = &[];
-pub(super) const LOCK_OWNERS: &[&str] = &[];
+pub(super) const SKIP_LOCKED: &str = "";
+pub(super) const LOCK_OWNERS_SHARED: &[&str] = &[];
+pub(super) const LOCK_OWNERS_EXCLUSIVE: &[&str] = &[];
 
 /// What goes with the changes of a transaction: those that are an hour old leave the feed. Whoever has not read them by then
 /// finds a gap. Of the oldest, no more than a thousand at a time.
@@ -125,31 +125,31 @@ pub(super) const SCHEMA: &[Migration] = &[
     Migration {
         version: 6,
         name: "retrievable",
-        sql: include_str!("../sql/migrations/sqlite/0006_readable.sql"),
+        sql: include_str!("../sql/migrations/sqlite/0006_retrievable.sql"),
     },
     Migration { version: 7, name: "lists", sql: include_str!("../sql/migrations/sqlite/0007_lists.sql") },
     Migration { version: 8, name: "actors", sql: include_str!("../sql/migrations/sqlite/0008_actors.sql") },
 ];
 
 /// Returns whether a transaction failed because of others at the same time. Here it waits for them.
-pub(super) fn is_crossed(_: &dyn DatabaseError) -> bool {
+pub(super) fn is_lock_conflict(_: &dyn DatabaseError) -> bool {
     false
 }
 
 /// Tells whether the database cannot keep a value, whatever the time. This one keeps all that it is given.
-pub(super) fn is_unfit(_: &dyn DatabaseError) -> bool {
+pub(super) fn is_unrepresentable(_: &dyn DatabaseError) -> bool {
     false
 }
 
 /// Returns whether a prepared statement does not fit the tables any more. The driver prepares it anew by itself.
-pub(super) fn is_outdated(_: &dyn DatabaseError) -> bool {
+pub(super) fn is_stale_plan(_: &dyn DatabaseError) -> bool {
     false
 }
 
 /// Nothing: there is one file.
-macro_rules! up_to_date {
+macro_rules! primary_only {
     () => {
         ""
     };
 }
-pub(super) use up_to_date;
+pub(super) use primary_only;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sqlx::error::DatabaseError;
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::disk::{Disk, Identity, identity};
+use super::disk::{Disk, FileId, file_id};
 use super::wal::WriteAheadLog;
 use crate::backend::{BackendError, BackendErrorKind};
 
@@ -19,10 +19,10 @@ use crate::backend::{BackendError, BackendErrorKind};
 const READ_ONLY: &str = "8";
 const READ_ONLY_FOLDER: &str = "1544";
 
-const LOST_LOG: &str = "its write-ahead log was deleted";
+const WAL_DELETED: &str = "its write-ahead log was deleted";
 
 /// Symbolic links that are followed to a new file.
-const LINKS: usize = 8;
+const MAX_LINKS: usize = 8;
 
 /// Creates an empty file that only its owner may read, unless the file exists. SQLite gives its other files the same mode. A symbolic link
 /// to a file that does not exist is followed.
@@ -33,7 +33,7 @@ pub(super) fn create(file: &Path) -> Result<(), BackendError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut target = file.to_path_buf();
-    for _ in 0..=LINKS {
+    for _ in 0..=MAX_LINKS {
         match options.open(&target) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(cannot_open(file, &error)),
             Ok(_) => return Ok(()),
@@ -65,7 +65,7 @@ pub(super) fn cannot_open(file: &Path, cause: &(dyn Error + 'static)) -> Backend
 pub(super) struct File {
     path: PathBuf,
     /// Unknown for a database in memory.
-    opened: Option<Identity>,
+    opened: Option<FileId>,
     log: WriteAheadLog,
     disk: Disk,
     /// Why the file cannot be used, as the last check found.
@@ -76,7 +76,7 @@ impl File {
     /// Takes the file of an open database.
     pub(super) fn of(pool: &SqlitePool) -> Self {
         let name = pool.connect_options().get_filename().to_path_buf();
-        let opened = identity(&name).ok().flatten();
+        let opened = file_id(&name).ok().flatten();
         let path = match opened {
             // The working directory may change.
             Some(_) => std::path::absolute(&name).unwrap_or(name),
@@ -103,7 +103,7 @@ impl File {
     /// When it leads to another file, or to none: what this store reads and writes is not what others see.
     pub(super) async fn check(&self) -> Result<(), BackendError> {
         let Some(opened) = self.opened else { return Ok(()) };
-        let found = match self.disk.identity(&self.path).await {
+        let found = match self.disk.file_id(&self.path).await {
             Ok(Some(found)) if found != opened => Some("another file has taken its place".into()),
             Ok(_) => None,
             Err(error) if error.kind() == ErrorKind::NotFound => Some("it was deleted or moved".into()),
@@ -111,7 +111,7 @@ impl File {
         };
         let mut fault = self.fault();
         // The file may come back, but not a log.
-        if fault.as_deref() != Some(LOST_LOG) {
+        if fault.as_deref() != Some(WAL_DELETED) {
             *fault = found;
         }
         drop(fault);
@@ -141,13 +141,13 @@ impl File {
     /// # Errors
     ///
     /// When it was deleted, from then on: new connections have another one.
-    pub(super) async fn check_log(&self, connection: &mut SqliteConnection) -> Result<(), BackendError> {
-        if self.opened.is_none() || self.log.is_there(connection, &self.disk).await? {
+    pub(super) async fn check_wal(&self, connection: &mut SqliteConnection) -> Result<(), BackendError> {
+        if self.opened.is_none() || self.log.is_present(connection, &self.disk).await? {
             return Ok(());
         }
         // Both may have been moved, and come back.
         self.check().await?;
-        *self.fault() = Some(LOST_LOG.into());
+        *self.fault() = Some(WAL_DELETED.into());
         self.last_check()
     }
 }

@@ -10,11 +10,11 @@ use super::file::{cannot_open, create};
 use crate::backend::{BackendError, BackendErrorKind};
 
 /// How long to wait for whoever else is writing.
-const BUSY: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn connect(url: &str, connections: u32) -> Result<SqlitePool, BackendError> {
     let options =
-        parse(url)?.create_if_missing(false).synchronous(SqliteSynchronous::Full).busy_timeout(BUSY);
+        parse(url)?.create_if_missing(false).synchronous(SqliteSynchronous::Full).busy_timeout(BUSY_TIMEOUT);
     let file = options.get_filename().to_path_buf();
     create(&file)?;
     let pool = SqlitePoolOptions::new().max_connections(connections).connect_with(options).await;
@@ -22,7 +22,7 @@ pub(super) async fn connect(url: &str, connections: u32) -> Result<SqlitePool, B
 }
 
 /// Names the file in an error of a database that could not be asked.
-pub(super) fn naming_file(pool: &SqlitePool, error: BackendError) -> BackendError {
+pub(super) fn with_file_name(pool: &SqlitePool, error: BackendError) -> BackendError {
     match (error.kind(), error.cause()) {
         (BackendErrorKind::Unavailable, Some(cause)) => {
             cannot_open(pool.connect_options().get_filename(), cause)
@@ -61,17 +61,17 @@ fn parse(url: &str) -> Result<SqliteConnectOptions, BackendError> {
 #[allow(clippy::disallowed_methods, reason = "SQLite does not wait by itself when it switches the mode")]
 pub(super) async fn switch_to_write_ahead_log(pool: &SqlitePool) -> Result<(), BackendError> {
     const PAUSE: Duration = Duration::from_millis(10);
-    let mut patience = BUSY;
+    let mut remaining = BUSY_TIMEOUT;
     loop {
         let switched = sqlx::query("PRAGMA journal_mode = WAL").execute(pool).await;
         match switched {
-            Err(error) if is_busy(&error) && !patience.is_zero() => {
+            Err(error) if is_busy(&error) && !remaining.is_zero() => {
                 tokio::time::sleep(PAUSE).await;
-                patience = patience.saturating_sub(PAUSE);
+                remaining = remaining.saturating_sub(PAUSE);
             }
             other => {
                 let switched = other.map(drop).map_err(BackendError::unavailable);
-                return switched.map_err(|error| naming_file(pool, error));
+                return switched.map_err(|error| with_file_name(pool, error));
             }
         }
     }

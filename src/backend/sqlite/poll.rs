@@ -2,7 +2,7 @@
 
 use super::file::File;
 use super::statements::Connections;
-use crate::backend::sql::{POLLED, decode_changes};
+use crate::backend::sql::{MAX_POLLED_CHANGES, decode_changes};
 use crate::backend::{BackendError, Change, ChangeFeed};
 
 /// A row: its number, the digest of the key that it is about, and what happened.
@@ -27,10 +27,10 @@ impl ChangeLog {
         let mut connection = self.connections.acquire().await?;
         let end = sqlx::query_scalar(END).fetch_one(&mut *connection).await;
         let end = match end {
-            Ok(end) => self.file.check_log(&mut connection).await.map(|()| end),
+            Ok(end) => self.file.check_wal(&mut connection).await.map(|()| end),
             Err(error) => Err(BackendError::unavailable(error)),
         };
-        connection.give_back(end)
+        connection.release(end)
     }
 
     async fn read(&self, last: i64, end: i64) -> Result<Vec<ChangeRow>, BackendError> {
@@ -38,7 +38,7 @@ impl ChangeLog {
             "SELECT seq, digest, kind FROM tower_api_key_change WHERE seq > ? AND seq <= ? ORDER BY seq";
         let mut connection = self.connections.acquire().await?;
         let rows = sqlx::query_as(READ).bind(last).bind(end).fetch_all(&mut *connection).await;
-        connection.give_back(rows.map_err(BackendError::unavailable))
+        connection.release(rows.map_err(BackendError::unavailable))
     }
 }
 
@@ -52,7 +52,7 @@ impl ChangeFeed for ChangeLog {
             None => Vec::new(),
             Some(last) if last == end => Vec::new(),
             // A log that has become shorter is that of a copy which was put back.
-            Some(last) if end < last || end - last > POLLED as i64 => vec![Change::Everything],
+            Some(last) if end < last || end - last > MAX_POLLED_CHANGES as i64 => vec![Change::Everything],
             Some(last) => changes_of(&self.read(last, end).await?, last, end),
         };
         self.last = Some(end);

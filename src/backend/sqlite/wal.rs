@@ -6,20 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::SqliteConnection;
 
-use super::disk::{Disk, Identity};
+use super::disk::{Disk, FileId};
 use crate::backend::BackendError;
 
 /// A number that each connection has of its own, 0 at first. It is another one where the connection watches the log.
-const MARK: &str = "PRAGMA temp.user_version";
-const WATCHES: i64 = 0x77_61_6c;
-const WATCH: &str = "PRAGMA temp.user_version = 0x77616c";
+const READ_TAG: &str = "PRAGMA temp.user_version";
+const TAG: i64 = 0x77_61_6c;
+const WRITE_TAG: &str = "PRAGMA temp.user_version = 0x77616c";
 
 /// The log beside a database.
 #[derive(Debug, Clone)]
 pub(super) struct WriteAheadLog {
     path: PathBuf,
     /// The log that the connection which watches has open.
-    opened: Arc<Mutex<Option<Identity>>>,
+    opened: Arc<Mutex<Option<FileId>>>,
 }
 
 impl WriteAheadLog {
@@ -32,13 +32,13 @@ impl WriteAheadLog {
 
     /// Returns whether the log that a connection has open is still there. The connection must have read. One that takes the place of
     /// another begins to watch anew, as the log may have gone with the other.
-    pub(super) async fn is_there(
+    pub(super) async fn is_present(
         &self,
         connection: &mut SqliteConnection,
         disk: &Disk,
     ) -> Result<bool, BackendError> {
-        let mark: i64 = scalar(connection, MARK).await?;
-        if mark == WATCHES {
+        let tag: i64 = scalar(connection, READ_TAG).await?;
+        if tag == TAG {
             let opened = *self.opened.lock().unwrap_or_else(PoisonError::into_inner);
             return Ok(self.find(disk).await? == opened);
         }
@@ -48,13 +48,13 @@ impl WriteAheadLog {
             && let Some(found) = self.find(disk).await?
         {
             *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-            sqlx::query(WATCH).execute(connection).await.map_err(BackendError::unavailable)?;
+            sqlx::query(WRITE_TAG).execute(connection).await.map_err(BackendError::unavailable)?;
         }
         Ok(true)
     }
 
-    async fn find(&self, disk: &Disk) -> Result<Option<Identity>, BackendError> {
-        match disk.identity(&self.path).await {
+    async fn find(&self, disk: &Disk) -> Result<Option<FileId>, BackendError> {
+        match disk.file_id(&self.path).await {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             found => found.map_err(BackendError::unavailable),
         }

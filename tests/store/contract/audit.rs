@@ -211,14 +211,14 @@ pub(crate) async fn old_entries_are_forgotten_and_keys_are_not<S: KeyStore + Aud
     let whole = entries(&store).await;
     let end = whole.last().unwrap().event.at;
     assert_eq!(
-        store.forget_before(whole[0].event.at.saturating_sub(Duration::from_millis(1))).await.unwrap(),
+        store.purge_before(whole[0].event.at.saturating_sub(Duration::from_millis(1))).await.unwrap(),
         0
     );
     let (old, new): (Vec<_>, Vec<_>) = whole.into_iter().partition(|entry| entry.event.at < end);
-    assert_eq!(store.forget_before(end).await.unwrap(), old.len() as u64);
+    assert_eq!(store.purge_before(end).await.unwrap(), old.len() as u64);
     assert_eq!(entries(&store).await, new);
     let later = end.saturating_add(Duration::from_millis(1));
-    assert_eq!(store.forget_before(later).await.unwrap(), new.len() as u64);
+    assert_eq!(store.purge_before(later).await.unwrap(), new.len() as u64);
     assert_eq!(entries(&store).await, []);
     assert_eq!(store.list(&KeyFilter::all(), None, usize::MAX).await.unwrap().len(), KEYS);
     // Numbers are not given again.

@@ -87,8 +87,8 @@ async fn a_new_node_tells_what_it_has_seen_though_its_first_poll_found_no_change
     let mut new = store.feed().unwrap();
     new.lease(HOUR, Duration::ZERO);
     new.poll().await.unwrap();
-    let earlier = "UPDATE tower_api_key_node SET seen = (SELECT seen FROM tower_api_key_node
-        ORDER BY pg_snapshot_xmax(seen) LIMIT 1)";
+    let earlier = "UPDATE tower_api_key_node SET applied = (SELECT applied FROM tower_api_key_node
+        ORDER BY pg_snapshot_xmax(applied) LIMIT 1)";
     sqlx::raw_sql(earlier).execute(&database.pool().await).await.unwrap();
     new.ack().await.unwrap();
     feed.poll().await.unwrap();

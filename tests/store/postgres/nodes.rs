@@ -41,7 +41,7 @@ impl World {
     /// Lists a node that has stopped after its last poll.
     async fn add_silent_node(&self) {
         self.run(
-            "INSERT INTO tower_api_key_node (node, listed_to, seen, lease) VALUES
+            "INSERT INTO tower_api_key_node (node, expires_at, applied, lease) VALUES
             ('silent', (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + 60000, pg_current_snapshot(), 2000)",
         )
         .await;
@@ -106,7 +106,7 @@ async fn a_node_that_does_not_acknowledge_is_waited_for_until_the_lease_ends() {
     assert!(took >= LEASE, "{took:?}");
 
     // It may not have trusted anything for longer than it was listed.
-    world.run("UPDATE tower_api_key_node SET listed_to = 0 WHERE node = 'silent'").await;
+    world.run("UPDATE tower_api_key_node SET expires_at = 0 WHERE node = 'silent'").await;
     assert_eq!(world.revoke("other").await.0, Propagation::EveryNode);
     drop(node);
 }
@@ -136,9 +136,9 @@ async fn a_node_that_is_taken_off_the_list_puts_itself_on_it_before_it_trusts_an
     let mut feed = world.store.feed().unwrap();
     feed.lease(LEASE, Duration::ZERO);
     let listed = "SELECT count(*) FROM tower_api_key_node
-        WHERE listed_to >= (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + 2000";
+        WHERE expires_at >= (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + 2000";
     for take_off in
-        ["SELECT", "DELETE FROM tower_api_key_node", "UPDATE tower_api_key_node SET listed_to = 7"]
+        ["SELECT", "DELETE FROM tower_api_key_node", "UPDATE tower_api_key_node SET expires_at = 7"]
     {
         world.run(take_off).await;
         feed.poll().await.unwrap();
@@ -167,7 +167,7 @@ async fn nodes_that_are_long_gone_are_forgotten() {
         return;
     }
     let world = World::new().await;
-    world.run("INSERT INTO tower_api_key_node (node, listed_to, seen, lease) VALUES ('gone', 7, pg_current_snapshot(), 2000)").await;
+    world.run("INSERT INTO tower_api_key_node (node, expires_at, applied, lease) VALUES ('gone', 7, pg_current_snapshot(), 2000)").await;
     let _node = world.node().await;
     let gone: i64 = sqlx::query_scalar("SELECT count(*) FROM tower_api_key_node WHERE node = 'gone'")
         .fetch_one(&world.pool)

@@ -113,7 +113,7 @@ async fn whoever_manages_keys_can_do_so() {
     assert_eq!(reached, Propagation::EveryNode);
     assert_eq!(store.purge_ended(END_OF_TIME).await.unwrap(), 1);
     assert!(store.audit_log(None, None, 10).await.unwrap().len() > 3);
-    assert!(store.forget_before(END_OF_TIME).await.unwrap() > 3);
+    assert!(store.purge_before(END_OF_TIME).await.unwrap() > 3);
     // More changes than one, so that an old one is taken off the log.
     world.run("UPDATE tower_api_key_change SET at = 0").await;
     store.insert(samples::plain("newer")).await.unwrap();

@@ -62,7 +62,7 @@ async fn is_of_use(store: &PostgresStore) {
     let reached = manager.revoke_everywhere(&samples::id("next"), "lost").await.unwrap();
     assert_eq!(reached, Propagation::EveryNode);
     let noted = store.audit_log(None, None, 10).await.unwrap().len() as u64;
-    assert_eq!(store.forget_before(Timestamp::from_unix_millis(i64::MAX)).await.unwrap(), noted);
+    assert_eq!(store.purge_before(Timestamp::from_unix_millis(i64::MAX)).await.unwrap(), noted);
 }
 
 #[tokio::test]

@@ -4,32 +4,32 @@ use sqlx::QueryBuilder;
 
 use super::dialect::{Database, DatabaseConnection, DatabaseTransaction, LOCK_ROW, Namespace};
 use super::filter::{restrict, restrict_to};
-use super::write::{ROWS, refused};
+use super::write::{ROWS_PER_STATEMENT, write_error};
 use crate::backend::sql::{AuditRow, decode_audit};
 use crate::backend::{AuditEntry, BackendError, Change, KeyFilter};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 
 /// Rows that are deleted at a time.
-const BATCH: i64 = 1_000;
+const PURGE_BATCH: i64 = 1_000;
 
 /// Writes that something was done to a key, whose id stands as it is in its row.
-pub(super) async fn note(
+pub(super) async fn record(
     transaction: &mut DatabaseTransaction<'_>,
     action: &'static str,
     key: &str,
     successor: Option<&KeyId>,
     by: Option<&str>,
 ) -> Result<(), BackendError> {
-    const NOTE: &str = "INSERT INTO tower_api_key_audit (action, key_id, related_key_id, made_by)
+    const INSERT: &str = "INSERT INTO tower_api_key_audit (action, key_id, related_key_id, made_by)
         VALUES ($1, $2, $3, $4)";
-    let note = sqlx::query(NOTE).bind(action).bind(key).bind(successor.map(KeyId::as_str)).bind(by);
-    note.execute(&mut **transaction).await.map(drop).map_err(refused)
+    let insert = sqlx::query(INSERT).bind(action).bind(key).bind(successor.map(KeyId::as_str)).bind(by);
+    insert.execute(&mut **transaction).await.map(drop).map_err(write_error)
 }
 
 /// Writes that the keys of a filter are about to be revoked, which stay as they are until then, and returns how many these are. Their
 /// ids are not read on the way: one that cannot be must not keep the others alive.
-pub(super) async fn note_revoked(
+pub(super) async fn record_revoked(
     transaction: &mut DatabaseTransaction<'_>,
     filter: &KeyFilter,
     by: Option<&str>,
@@ -40,22 +40,22 @@ pub(super) async fn note_revoked(
     query.push_bind(by.map(str::to_owned)).push(" FROM tower_api_key WHERE revoked_at IS NULL");
     restrict(&mut query, filter);
     query.push(" ORDER BY id").push(LOCK_ROW);
-    Ok(query.build().execute(&mut **transaction).await.map_err(refused)?.rows_affected())
+    Ok(query.build().execute(&mut **transaction).await.map_err(write_error)?.rows_affected())
 }
 
 /// Writes that keys are about to be deleted, and why.
-pub(super) async fn note_deleted(
+pub(super) async fn record_deleted(
     transaction: &mut DatabaseTransaction<'_>,
     deleted: &[Change],
 ) -> Result<(), BackendError> {
-    for deleted in deleted.chunks(ROWS) {
+    for deleted in deleted.chunks(ROWS_PER_STATEMENT) {
         let mut query = QueryBuilder::<Database>::new(
             "INSERT INTO tower_api_key_audit (action, key_id)
              SELECT CASE WHEN revoked_at IS NULL THEN 'expired' ELSE 'deleted' END, id FROM tower_api_key WHERE ",
         );
         restrict_to(&mut query, deleted);
         query.push(" ORDER BY id");
-        query.build().execute(&mut **transaction).await.map_err(refused)?;
+        query.build().execute(&mut **transaction).await.map_err(write_error)?;
     }
     Ok(())
 }
@@ -80,14 +80,14 @@ pub(super) async fn page(
 }
 
 /// Forgets a batch of what is older, and returns how much that was.
-pub(super) async fn forget_some_before(
+pub(super) async fn purge_batch_before(
     connection: &mut DatabaseConnection,
     namespace: &Namespace,
     end: Timestamp,
 ) -> Result<u64, BackendError> {
-    const FORGET: &str = "DELETE FROM tower_api_key_audit
+    const PURGE: &str = "DELETE FROM tower_api_key_audit
         WHERE seq IN (SELECT seq FROM tower_api_key_audit WHERE at < $1 ORDER BY at LIMIT $2)";
     let done =
-        sqlx::query(namespace.qualify(FORGET)).bind(end.unix_millis()).bind(BATCH).execute(connection).await;
+        sqlx::query(namespace.qualify(PURGE)).bind(end.unix_millis()).bind(PURGE_BATCH).execute(connection).await;
     Ok(done.map_err(BackendError::unavailable)?.rows_affected())
 }

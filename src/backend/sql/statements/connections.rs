@@ -9,9 +9,9 @@ use tokio::spawn;
 use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use super::derived_pool::{Adapt, DerivedPool};
+use super::derived_pool::{AdaptOptions, DerivedPool};
 use super::dialect::Pool;
-use super::pooled_connection::{PooledConnection, RETURN_TIMEOUT, in_time};
+use super::pooled_connection::{PooledConnection, RETURN_TIMEOUT, with_timeout};
 use crate::backend::BackendError;
 use crate::select::{Either, select};
 
@@ -22,7 +22,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const CONNECT_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a poll waits for its own connection before it takes one of lookups. A server may have given it to these.
-const OWN_TIMEOUT: Duration = Duration::from_millis(100);
+const FALLBACK_AFTER: Duration = Duration::from_millis(100);
 
 /// How long a request waits for a connection of management.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,41 +37,41 @@ struct Shared {
     pool: DerivedPool,
     permits: Arc<Semaphore>,
     /// Permits, used or not.
-    had: AtomicUsize,
-    most: usize,
-    /// Places for those that wait, where they are limited.
+    established: AtomicUsize,
+    max: usize,
+    /// Places for those that wait, where they are read_bounded.
     queue: Option<Semaphore>,
     /// Held while a connection is made. One is made at a time.
-    making: Arc<Mutex<()>>,
+    connecting: Arc<Mutex<()>>,
     /// Word that a permit was given up.
-    lost: Notify,
+    permit_lost: Notify,
     /// Those that are used where none of these can be had.
-    other: Option<Connections>,
+    fallback: Option<Connections>,
 }
 
 impl Connections {
     /// Uses all connections of a pool.
     #[allow(dead_code, reason = "not every database has replicas")]
-    pub(in super::super) fn all_of(pool: Pool) -> Self {
+    pub(in super::super) fn of_pool(pool: Pool) -> Self {
         Self::new(DerivedPool::of(pool), usize::MAX, None, None)
     }
 
     /// Makes connections of its own as another pool makes its own.
-    pub(super) fn like_those_of(pool: &Pool, connections: u32, adapt: Adapt, other: Option<Self>) -> Self {
-        Self::new(DerivedPool::beside(pool, connections, adapt), usize::MAX, None, other)
+    pub(super) fn derived_from(pool: &Pool, connections: u32, adapt: AdaptOptions, fallback: Option<Self>) -> Self {
+        Self::new(DerivedPool::from_pool(pool, connections, adapt), usize::MAX, None, fallback)
     }
 
-    pub(super) fn new(pool: DerivedPool, most: usize, queue: Option<usize>, other: Option<Self>) -> Self {
-        let most = most.min(pool.pool().options().get_max_connections() as usize);
+    pub(super) fn new(pool: DerivedPool, max: usize, queue: Option<usize>, fallback: Option<Self>) -> Self {
+        let max = max.min(pool.pool().options().get_max_connections() as usize);
         Self(Arc::new(Shared {
             pool,
             permits: Arc::new(Semaphore::new(0)),
-            had: AtomicUsize::new(0),
-            most,
+            established: AtomicUsize::new(0),
+            max,
             queue: queue.map(Semaphore::new),
-            making: Arc::default(),
-            lost: Notify::new(),
-            other,
+            connecting: Arc::default(),
+            permit_lost: Notify::new(),
+            fallback,
         }))
     }
 
@@ -80,16 +80,16 @@ impl Connections {
     }
 
     /// Returns the most connections that are used at a time.
-    pub(super) fn most(&self) -> usize {
-        self.0.most
+    pub(super) fn max(&self) -> usize {
+        self.0.max
     }
 
     /// Takes a connection for one question.
     pub(in super::super) async fn acquire(&self) -> Result<PooledConnection, BackendError> {
-        let Some(other) = &self.0.other else { return self.acquire_own().await };
-        match timeout(OWN_TIMEOUT, self.acquire_own()).await {
+        let Some(fallback) = &self.0.fallback else { return self.acquire_own().await };
+        match timeout(FALLBACK_AFTER, self.acquire_own()).await {
             Ok(Ok(own)) => Ok(own),
-            _ => other.acquire_own().await,
+            _ => fallback.acquire_own().await,
         }
     }
 
@@ -101,7 +101,7 @@ impl Connections {
                 Err(error) => {
                     drop(permit);
                     // Another permit may have a connection.
-                    if self.0.had.load(Ordering::Relaxed) == 0 {
+                    if self.0.established.load(Ordering::Relaxed) == 0 {
                         return Err(error);
                     }
                 }
@@ -116,7 +116,7 @@ impl Connections {
     }
 
     async fn permit(&self) -> Result<OwnedSemaphorePermit, BackendError> {
-        let Shared { permits, had, .. } = &*self.0;
+        let Shared { permits, established, .. } = &*self.0;
         if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
             return Ok(permit);
         }
@@ -124,8 +124,8 @@ impl Connections {
         loop {
             let mut taken = None;
             let taking = async { taken = Some(permit.as_mut().await) };
-            match select(taking, self.make_one()).await {
-                Either::Right(Err(error)) if had.load(Ordering::Relaxed) == 0 => return Err(error),
+            match select(taking, self.grow()).await {
+                Either::Right(Err(error)) if established.load(Ordering::Relaxed) == 0 => return Err(error),
                 Either::Right(_) => {}
                 Either::Left(()) => return taken.expect("a permit").map_err(BackendError::unavailable),
             }
@@ -133,38 +133,38 @@ impl Connections {
     }
 
     /// Makes a connection, or waits until one may be made.
-    async fn make_one(&self) -> Result<(), BackendError> {
-        let turn = Arc::clone(&self.0.making).lock_owned().await;
-        let mut lost = pin!(self.0.lost.notified());
+    async fn grow(&self) -> Result<(), BackendError> {
+        let turn = Arc::clone(&self.0.connecting).lock_owned().await;
+        let mut lost = pin!(self.0.permit_lost.notified());
         lost.as_mut().enable();
-        if self.0.had.load(Ordering::Relaxed) >= self.0.most {
+        if self.0.established.load(Ordering::Relaxed) >= self.0.max {
             drop(turn);
             lost.await;
             return Ok(());
         }
         let shared = Arc::clone(&self.0);
         // A task, because a waiter that is served meanwhile, or gives up, must not waste a connection that is half made.
-        let making = spawn(async move {
-            let made = shared.make().await;
+        let connecting = spawn(async move {
+            let connected = shared.connect().await;
             drop(turn);
-            made
+            connected
         });
-        making.await.unwrap_or_else(|panic| Err(BackendError::unavailable(panic)))
+        connecting.await.unwrap_or_else(|panic| Err(BackendError::unavailable(panic)))
     }
 }
 
 impl Shared {
     #[allow(clippy::disallowed_methods, reason = "a server takes the time that it takes")]
-    async fn make(&self) -> Result<(), BackendError> {
-        match in_time(CONNECT_TIMEOUT, self.pool.acquire()).await {
+    async fn connect(&self) -> Result<(), BackendError> {
+        match with_timeout(CONNECT_TIMEOUT, self.pool.acquire()).await {
             Ok(mut connection) => {
                 let _ = timeout(RETURN_TIMEOUT, connection.return_to_pool()).await;
-                self.had.fetch_add(1, Ordering::Relaxed);
+                self.established.fetch_add(1, Ordering::Relaxed);
                 self.permits.add_permits(1);
                 Ok(())
             }
             Err(error) => {
-                if self.had.load(Ordering::Relaxed) > 0 {
+                if self.established.load(Ordering::Relaxed) > 0 {
                     sleep(CONNECT_PAUSE).await;
                 }
                 Err(error)
@@ -184,8 +184,8 @@ impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(permit) = self.permit.take() {
             permit.forget();
-            self.shared.had.fetch_sub(1, Ordering::Relaxed);
-            self.shared.lost.notify_waiters();
+            self.shared.established.fetch_sub(1, Ordering::Relaxed);
+            self.shared.permit_lost.notify_waiters();
         }
     }
 }

@@ -9,12 +9,12 @@ use super::dialect::{ConnectOptions, Database, Pool};
 use crate::backend::BackendError;
 
 /// Changes the options of another pool for connections that an application does not use.
-pub(in super::super) type Adapt = fn(ConnectOptions) -> ConnectOptions;
+pub(in super::super) type AdaptOptions = fn(ConnectOptions) -> ConnectOptions;
 
 /// A pool, and the one whose connections it imitates.
 pub(super) struct DerivedPool {
     own: Pool,
-    other: Option<(Pool, Adapt)>,
+    source: Option<(Pool, AdaptOptions)>,
     options: Mutex<Arc<ConnectOptions>>,
 }
 
@@ -27,15 +27,15 @@ impl fmt::Debug for DerivedPool {
 
 impl DerivedPool {
     pub(super) fn of(pool: Pool) -> Self {
-        Self { options: Mutex::new(pool.connect_options()), own: pool, other: None }
+        Self { options: Mutex::new(pool.connect_options()), own: pool, source: None }
     }
 
-    pub(super) fn beside(pool: &Pool, connections: u32, adapt: Adapt) -> Self {
+    pub(super) fn from_pool(pool: &Pool, connections: u32, adapt: AdaptOptions) -> Self {
         // What is given up for its age may be had by nothing but another's end: a server gives no more than it has.
         let options = pool.options().clone().min_connections(0).max_connections(connections);
         let options = options.idle_timeout(None).max_lifetime(None);
         let own = options.connect_lazy_with(adapt((*pool.connect_options()).clone()));
-        Self { options: Mutex::new(pool.connect_options()), own, other: Some((pool.clone(), adapt)) }
+        Self { options: Mutex::new(pool.connect_options()), own, source: Some((pool.clone(), adapt)) }
     }
 
     pub(super) fn pool(&self) -> &Pool {
@@ -43,18 +43,18 @@ impl DerivedPool {
     }
 
     pub(super) async fn acquire(&self) -> Result<PoolConnection<Database>, BackendError> {
-        self.follow();
+        self.sync_options();
         self.own.acquire().await.map_err(BackendError::unavailable)
     }
 
     /// Takes over new options of the other pool, such as the next password of a role.
-    fn follow(&self) {
-        let Some((other, adapt)) = &self.other else { return };
-        let theirs = other.connect_options();
+    fn sync_options(&self) {
+        let Some((source, adapt)) = &self.source else { return };
+        let current = source.connect_options();
         let mut options = self.options.lock().unwrap_or_else(PoisonError::into_inner);
-        if !Arc::ptr_eq(&options, &theirs) {
-            self.own.set_connect_options(adapt((*theirs).clone()));
-            *options = theirs;
+        if !Arc::ptr_eq(&options, &current) {
+            self.own.set_connect_options(adapt((*current).clone()));
+            *options = current;
         }
     }
 }

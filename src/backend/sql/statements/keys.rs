@@ -2,16 +2,16 @@
 
 use sqlx::QueryBuilder;
 
-use super::actor::judge;
+use super::actor::authorize;
 use super::dialect::{Database, DatabaseTransaction, LOCK_ROW, NOW};
 use super::filter::{restrict, restrict_to};
 use super::locks::KeyLocks;
-use super::read::{by_id, by_id_to_change};
-use super::write::{ROWS, Written, refused};
+use super::read::{by_id, by_id_for_update};
+use super::write::{ROWS_PER_STATEMENT, Written, write_error};
 use super::{audit, owners};
-use crate::backend::edit::{Consequence, Edit, change_of};
-use crate::backend::sql::{KeyRow, TOLD, columns, decode_digest};
-use crate::backend::{BackendError, Change, KeyAction, KeyChange, KeyFilter, Standing};
+use crate::backend::key_edit::{EditOutcome, KeyEdit, change_of};
+use crate::backend::sql::{KeyRow, MAX_LOGGED_CHANGES, columns, decode_digest};
+use crate::backend::{BackendError, Change, KeyAction, KeyChange, KeyFilter, AuthorizedActor};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
@@ -31,13 +31,13 @@ const REVOKE: &str = "UPDATE tower_api_key SET revoked_at = $2, revoked_reason =
     WHERE id = $1 AND revoked_at IS NULL RETURNING digest";
 /// For how long a key that has ended is told of when it is deleted, in milliseconds, by the clock of the database: an hour. Later no process
 /// takes it to be in force, whichever clock that has and whatever it remembers.
-const SETTLED: i64 = 60 * 60 * 1_000;
+const NOTIFY_WINDOW: i64 = 60 * 60 * 1_000;
 
 /// A row: the digest of a key, its id, and whether it ended a short while ago.
 type EndedRow = (Vec<u8>, String, bool);
 
 /// Keys that are deleted with one transaction, where any number ended: others wait for it.
-const DELETED: usize = 500;
+const PURGE_BATCH: usize = 500;
 const DIGEST_OF: &str = "SELECT digest FROM tower_api_key WHERE id = $1";
 
 /// Returns the keys that a change writes or rests on. Of a key that the actor may not know of, nothing is locked.
@@ -57,9 +57,9 @@ pub(super) async fn key_locks(
         return Ok(locks.writing([id]));
     }
     let target = by_id(&mut **transaction, id).await?;
-    let Some(target) = target.filter(|target| change.knows(target).is_ok()) else {
+    let Some(target) = target.filter(|target| change.check_visible(target).is_ok()) else {
         // An actor that is not in force is told so first, whatever it asks for.
-        judge(transaction, &change.actor).await?;
+        authorize(transaction, &change.actor).await?;
         return Err(BackendError::not_found());
     };
     let relatives = [&target.rotated_from, &target.rotated_to].into_iter().flatten();
@@ -67,20 +67,20 @@ pub(super) async fn key_locks(
 }
 
 /// Makes a change of keys, if its actor may make it: a batch of it, of the keys `after` an id, where it is made in batches.
-pub(super) async fn make(
+pub(super) async fn apply(
     transaction: &mut DatabaseTransaction<'_>,
     change: &KeyChange,
-    standing: Option<&Standing>,
+    authorized: Option<&AuthorizedActor>,
     after: &str,
 ) -> Result<Written, BackendError> {
-    let by = Some((change, standing));
+    let by = Some((change, authorized));
     match change.action.clone() {
         KeyAction::Insert(record) => {
-            change.check(standing, None)?;
+            change.check(authorized, None)?;
             insert(transaction, &record).await
         }
-        KeyAction::Update(id, update) => edit(transaction, &id, Edit::Update(update), by).await,
-        KeyAction::Rotate(id, rotation) => edit(transaction, &id, Edit::Rotate(rotation), by).await,
+        KeyAction::Update(id, update) => edit(transaction, &id, KeyEdit::Update(update), by).await,
+        KeyAction::Rotate(id, rotation) => edit(transaction, &id, KeyEdit::Rotate(rotation), by).await,
         KeyAction::Replace(record, filter, revocation) => {
             let revoked = revoke_all(transaction, &filter, &revocation).await?;
             let inserted = insert(transaction, &record).await?;
@@ -89,8 +89,8 @@ pub(super) async fn make(
         }
         KeyAction::Revoke(id, revocation) => {
             if change.has_bounds() {
-                let target = by_id_to_change(transaction, &id).await?.ok_or_else(BackendError::not_found)?;
-                change.check(standing, Some(&target))?;
+                let target = by_id_for_update(transaction, &id).await?.ok_or_else(BackendError::not_found)?;
+                change.check(authorized, Some(&target))?;
             }
             revoke(transaction, &id, &revocation).await
         }
@@ -100,7 +100,7 @@ pub(super) async fn make(
 }
 
 /// Notes the first use of a key, which may end the one that it has replaced.
-pub(super) async fn note_first_use(
+pub(super) async fn record_first_use(
     transaction: &mut DatabaseTransaction<'_>,
     id: &KeyId,
     at: Timestamp,
@@ -108,13 +108,13 @@ pub(super) async fn note_first_use(
     let used = by_id(&mut **transaction, id).await?.ok_or_else(BackendError::not_found)?;
     let keys = used.rotated_from.iter().chain([id]);
     KeyLocks::default().writing(keys).acquire(transaction).await?;
-    edit(transaction, id, Edit::FirstUse(at), None).await
+    edit(transaction, id, KeyEdit::FirstUse(at), None).await
 }
 
 async fn insert(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> Result<Written, BackendError> {
-    owners::refuse_deleted(transaction, &record.owner).await?;
-    let row = row_of(record)?;
-    audit::note(transaction, "created", &row.id, None, row.created_by.as_deref()).await?;
+    owners::check_owner_not_deleted(transaction, &record.owner).await?;
+    let row = encode_row(record)?;
+    audit::record(transaction, "created", &row.id, None, row.created_by.as_deref()).await?;
     sqlx::query(INSERT)
         .bind(row.id)
         .bind(row.digest)
@@ -142,7 +142,7 @@ async fn insert(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> R
         .bind(row.labels)
         .execute(&mut **transaction)
         .await
-        .map_err(refused)?;
+        .map_err(write_error)?;
     Ok(Written { record: Some(record.clone()), ..Written::one(Change::Changed(record.digest)) })
 }
 
@@ -150,11 +150,11 @@ async fn insert(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> R
 async fn edit(
     transaction: &mut DatabaseTransaction<'_>,
     id: &KeyId,
-    edit: Edit,
-    by: Option<(&KeyChange, Option<&Standing>)>,
+    edit: KeyEdit,
+    by: Option<(&KeyChange, Option<&AuthorizedActor>)>,
 ) -> Result<Written, BackendError> {
-    let before = by_id_to_change(transaction, id).await?.ok_or_else(BackendError::not_found)?;
-    by.map_or(Ok(()), |(change, standing)| change.check(standing, Some(&before)))?;
+    let before = by_id_for_update(transaction, id).await?.ok_or_else(BackendError::not_found)?;
+    by.map_or(Ok(()), |(change, authorized)| change.check(authorized, Some(&before)))?;
     let former = match edit.depends_on(&before) {
         // It is locked as a key, or was made by a rotation that came first. Its row is not: two rows are taken in no order.
         Some(former) => by_id(&mut **transaction, &former).await?,
@@ -162,21 +162,21 @@ async fn edit(
     };
     let mut record = before.clone();
     let by_name = edit.by().map(str::to_owned);
-    let Consequence { successor, ends } = edit.apply(&mut record, former.as_ref())?;
+    let EditOutcome { successor, ends } = edit.apply(&mut record, former.as_ref())?;
     let mut changes = Vec::new();
     if record != before {
         changes.push(change(transaction, &record).await?);
         let (action, to) = successor.as_ref().map_or(("updated", None), |new| ("rotated", Some(&new.id)));
-        audit::note(transaction, action, id.as_str(), to, by_name.as_deref()).await?;
+        audit::record(transaction, action, id.as_str(), to, by_name.as_deref()).await?;
     }
     if let Some(successor) = &successor {
         changes.extend(insert(transaction, successor).await?.changes);
     }
     if let Some((old, end)) = ends {
-        if let Some((change, standing)) = by.filter(|(change, _)| change.has_bounds())
-            && let Some(old) = by_id_to_change(transaction, &old).await?
+        if let Some((change, authorized)) = by.filter(|(change, _)| change.has_bounds())
+            && let Some(old) = by_id_for_update(transaction, &old).await?
         {
-            change.check_end(standing, &old)?;
+            change.check_end(authorized, &old)?;
         }
         let digest = sqlx::query_scalar(END)
             .bind(old.as_str())
@@ -184,8 +184,8 @@ async fn edit(
             .bind(id.as_str())
             .fetch_optional(&mut **transaction)
             .await;
-        if let Some(digest) = understand(digest)? {
-            audit::note(transaction, "updated", old.as_str(), None, by_name.as_deref()).await?;
+        if let Some(digest) = decode_optional(digest)? {
+            audit::record(transaction, "updated", old.as_str(), None, by_name.as_deref()).await?;
             changes.push(Change::Changed(digest));
         }
     }
@@ -193,7 +193,7 @@ async fn edit(
 }
 
 async fn change(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> Result<Change, BackendError> {
-    let row = row_of(record)?;
+    let row = encode_row(record)?;
     sqlx::query(CHANGE)
         .bind(row.id)
         .bind(row.name)
@@ -208,12 +208,12 @@ async fn change(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> R
         .bind(row.labels)
         .execute(&mut **transaction)
         .await
-        .map_err(refused)?;
+        .map_err(write_error)?;
     Ok(change_of(record))
 }
 
 /// Writes a record that was read as a row. What is known of its owner stands elsewhere.
-fn row_of(record: &Record) -> Result<KeyRow, BackendError> {
+fn encode_row(record: &Record) -> Result<KeyRow, BackendError> {
     KeyRow::encode(&Record { owner: record.owner.identity(), ..record.clone() })
 }
 
@@ -230,13 +230,13 @@ async fn revoke(
         .bind(revocation.by.as_deref())
         .fetch_optional(&mut **transaction)
         .await;
-    if let Some(digest) = understand(newly)? {
-        audit::note(transaction, "revoked", id.as_str(), None, revocation.by.as_deref()).await?;
+    if let Some(digest) = decode_optional(newly)? {
+        audit::record(transaction, "revoked", id.as_str(), None, revocation.by.as_deref()).await?;
         return Ok(Written::one(Change::Revoked(digest)));
     }
     let known = sqlx::query_scalar(DIGEST_OF).bind(id.as_str()).fetch_optional(&mut **transaction).await;
-    let digest = understand(known)?.ok_or_else(BackendError::not_found)?;
-    Ok(Written::before(Change::Revoked(digest)))
+    let digest = decode_optional(known)?.ok_or_else(BackendError::not_found)?;
+    Ok(Written::unchanged(Change::Revoked(digest)))
 }
 
 pub(super) async fn revoke_all(
@@ -244,20 +244,20 @@ pub(super) async fn revoke_all(
     filter: &KeyFilter,
     revocation: &Revocation,
 ) -> Result<Written, BackendError> {
-    let keys = audit::note_revoked(transaction, filter, revocation.by.as_deref()).await?;
+    let keys = audit::record_revoked(transaction, filter, revocation.by.as_deref()).await?;
     let mut query = QueryBuilder::new("UPDATE tower_api_key SET revoked_at = ");
     query.push_bind(revocation.at.unix_millis());
     query.push(", revoked_reason = ").push_bind(revocation.reason.to_string());
     query.push(", revoked_by = ").push_bind(revocation.by.as_deref().map(str::to_owned));
     query.push(" WHERE revoked_at IS NULL");
     restrict(&mut query, filter);
-    if keys > TOLD as u64 {
-        query.build().execute(&mut **transaction).await.map_err(refused)?;
+    if keys > MAX_LOGGED_CHANGES as u64 {
+        query.build().execute(&mut **transaction).await.map_err(write_error)?;
         return Ok(Written { keys, ..Written::one(Change::Everything) });
     }
     query.push(" RETURNING digest");
     let digests = query.build_query_scalar().fetch_all(&mut **transaction).await;
-    Ok(Written::counted(all_of(digests, Change::Revoked)?))
+    Ok(Written::counted(changes_from(digests, Change::Revoked)?))
 }
 
 /// Deletes the next keys that ended before a time. Their ids need not be those of keys: they are only compared.
@@ -271,14 +271,14 @@ async fn purge_ended(
     query
         .push(NOW)
         .push(" - ")
-        .push_bind(SETTLED)
+        .push_bind(NOTIFY_WINDOW)
         .push(" FROM tower_api_key WHERE id > ")
         .push_bind(after.to_owned());
     query.push(" AND (revoked_at < ").push_bind(before).push(" OR expires_at < ").push_bind(before);
-    query.push(") ORDER BY id LIMIT ").push_bind(DELETED as i64).push(LOCK_ROW);
+    query.push(") ORDER BY id LIMIT ").push_bind(PURGE_BATCH as i64).push(LOCK_ROW);
     let found: Result<Vec<EndedRow>, _> = query.build_query_as().fetch_all(&mut **transaction).await;
-    let found = found.map_err(refused)?;
-    let last = found.last().filter(|_| found.len() == DELETED).map(|(_, id, _)| id.clone());
+    let found = found.map_err(write_error)?;
+    let last = found.last().filter(|_| found.len() == PURGE_BATCH).map(|(_, id, _)| id.clone());
     let (recent, settled): (Vec<_>, Vec<_>) = found.into_iter().partition(|(.., is_recent)| *is_recent);
     let digests = |rows: Vec<EndedRow>| Ok(rows.into_iter().map(|(digest, ..)| digest).collect());
     let settled = delete_all(transaction, digests(settled)).await?.keys;
@@ -302,29 +302,29 @@ async fn delete_all(
     transaction: &mut DatabaseTransaction<'_>,
     digests: Result<Vec<Vec<u8>>, sqlx::Error>,
 ) -> Result<Written, BackendError> {
-    let deleted = all_of(digests, Change::Changed)?;
-    audit::note_deleted(transaction, &deleted).await?;
+    let deleted = changes_from(digests, Change::Changed)?;
+    audit::record_deleted(transaction, &deleted).await?;
     delete(transaction, &deleted).await?;
     Ok(Written::counted(deleted))
 }
 
 async fn delete(transaction: &mut DatabaseTransaction<'_>, changes: &[Change]) -> Result<(), BackendError> {
-    for changes in changes.chunks(ROWS) {
+    for changes in changes.chunks(ROWS_PER_STATEMENT) {
         let mut query = QueryBuilder::<Database>::new("DELETE FROM tower_api_key WHERE ");
         restrict_to(&mut query, changes);
-        query.build().execute(&mut **transaction).await.map_err(refused)?;
+        query.build().execute(&mut **transaction).await.map_err(write_error)?;
     }
     Ok(())
 }
 
-fn understand(found: Result<Option<Vec<u8>>, sqlx::Error>) -> Result<Option<Digest>, BackendError> {
-    found.map_err(refused)?.map(|bytes| decode_digest(&bytes)).transpose()
+fn decode_optional(found: Result<Option<Vec<u8>>, sqlx::Error>) -> Result<Option<Digest>, BackendError> {
+    found.map_err(write_error)?.map(|bytes| decode_digest(&bytes)).transpose()
 }
 
-pub(super) fn all_of(
+pub(super) fn changes_from(
     digests: Result<Vec<Vec<u8>>, sqlx::Error>,
     change: impl Fn(Digest) -> Change,
 ) -> Result<Vec<Change>, BackendError> {
-    let digests = digests.map_err(refused)?;
+    let digests = digests.map_err(write_error)?;
     digests.iter().map(|digest| decode_digest(digest).map(&change)).collect()
 }

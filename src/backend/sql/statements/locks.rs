@@ -17,27 +17,27 @@ pub(super) struct KeyLocks(BTreeMap<i64, Mode>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Mode {
-    Rests,
-    Writes,
+    Shared,
+    Exclusive,
 }
 
 impl KeyLocks {
     pub(super) fn of(actor: &Actor) -> Self {
         let mut locks = Self::default();
         if let Some(Subject::Key(id)) = actor.subject() {
-            locks.add(id, Mode::Rests);
+            locks.add(id, Mode::Shared);
         }
         locks
     }
 
     /// Adds keys that are written.
     pub(super) fn writing<'k>(mut self, keys: impl IntoIterator<Item = &'k KeyId>) -> Self {
-        keys.into_iter().for_each(|id| self.add(id, Mode::Writes));
+        keys.into_iter().for_each(|id| self.add(id, Mode::Exclusive));
         self
     }
 
     fn add(&mut self, id: &KeyId, mode: Mode) {
-        let held = self.0.entry(number_of(id)).or_insert(mode);
+        let held = self.0.entry(lock_id(id)).or_insert(mode);
         *held = mode.max(*held);
     }
 
@@ -47,7 +47,7 @@ impl KeyLocks {
         let mut query = QueryBuilder::<Database>::new("SELECT ");
         for (index, (number, mode)) in self.0.into_iter().enumerate() {
             query.push(if index == 0 { "" } else { ", " });
-            query.push(if mode == Mode::Writes { exclusive } else { shared });
+            query.push(if mode == Mode::Exclusive { exclusive } else { shared });
             query.push("(").push_bind(number).push(")");
         }
         query.build().execute(&mut **transaction).await.map(drop).map_err(BackendError::unavailable)
@@ -55,7 +55,7 @@ impl KeyLocks {
 }
 
 /// Returns the number by which a key is locked. Two keys with one number wait for each other without need, which is rare.
-fn number_of(id: &KeyId) -> i64 {
+fn lock_id(id: &KeyId) -> i64 {
     let digest = Sha256::new().chain_update(b"tower_api_key\0").chain_update(id.as_str()).finalize();
     i64::from_be_bytes(std::array::from_fn(|index| digest[index]))
 }

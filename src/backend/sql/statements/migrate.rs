@@ -4,7 +4,7 @@ use sqlx::{Connection, Row as _};
 
 use super::connections::Connections;
 use super::dialect::{BEGIN, DatabaseConnection, DatabaseTransaction, Namespace, PREPARE, Row, SCHEMA};
-use super::pooled_connection::{ask, ask_on};
+use super::pooled_connection::{run, run_on};
 use crate::backend::BackendError;
 use crate::backend::sql::{Applied, Migration, check};
 
@@ -15,7 +15,7 @@ use crate::backend::sql::{Applied, Migration, check};
 ///
 /// When the database cannot be written, or its schema is not one that this version of the crate left behind.
 pub(in super::super) async fn migrate(connections: &Connections) -> Result<Namespace, BackendError> {
-    ask!(connections, |connection| migrate_on(connection)).await
+    run!(connections, |connection| migrate_on(connection)).await
 }
 
 async fn migrate_on(connection: &mut DatabaseConnection) -> Result<Namespace, BackendError> {

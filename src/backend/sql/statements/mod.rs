@@ -9,7 +9,7 @@ mod keys;
 mod locks;
 mod migrate;
 mod owners;
-mod plans;
+mod stale_plans;
 mod pooled_connection;
 mod pools;
 mod read;
@@ -21,8 +21,8 @@ pub(super) use migrate::migrate;
 pub(super) use pools::Pools;
 #[allow(unused_imports, reason = "not every database is on a server, which may have replicas")]
 pub(super) use {
-    connections::Connections, derived_pool::Adapt, pooled_connection::PooledConnection,
-    read::by_digest_anywhere,
+    connections::Connections, derived_pool::AdaptOptions, pooled_connection::PooledConnection,
+    read::by_digest_on_replica,
 };
 
 use super::{Store, dialect};

@@ -2,12 +2,12 @@
 
 use sqlx::{Executor, QueryBuilder, Row as _, SqlSafeStr};
 
-use super::dialect::{Database, DatabaseConnection, DatabaseTransaction, Namespace, memberships, up_to_date};
+use super::dialect::{Database, DatabaseConnection, DatabaseTransaction, Namespace, memberships, primary_only};
 use super::filter::restrict;
-use super::keys::{all_of, delete_owned, revoke_all};
-use super::read::{cannot_be_held, understand};
-use super::write::{Written, refused};
-use crate::backend::mark::Mark;
+use super::keys::{changes_from, delete_owned, revoke_all};
+use super::read::{has_unrepresentable_value, read_error};
+use super::write::{Written, write_error};
+use crate::backend::deleted_owner::DeletedOwner;
 use crate::backend::sql::{decode_membership, decode_user};
 use crate::backend::{BackendError, Change, KeyFilter, OwnerChange};
 use crate::digest::Digest;
@@ -24,14 +24,14 @@ const SET_PASSWORD: &str =
 const REHASH: &str =
     "UPDATE tower_api_key_user SET password_hash = $3, password_version = coalesce(password_version, $4)
     WHERE email = $1 AND password_hash = $2";
-const PUT_MARK: &str =
+const INSERT_DELETED: &str =
     "INSERT INTO tower_api_key_deleted_owner (kind, organization, name) VALUES ($1, $2, $3)
     ON CONFLICT (kind, organization, name) DO NOTHING";
-const FIND_MARK: &str =
+const FIND_DELETED: &str =
     "SELECT 1 FROM tower_api_key_deleted_owner WHERE kind = $1 AND organization = $2 AND name = $3";
-const DELETE_MARK: &str =
+const PURGE_DELETED: &str =
     "DELETE FROM tower_api_key_deleted_owner WHERE kind = $1 AND organization = $2 AND name = $3";
-const DELETE_MARKS_OF_PROJECTS: &str =
+const PURGE_DELETED_PROJECTS: &str =
     "DELETE FROM tower_api_key_deleted_owner WHERE kind = 'project' AND organization = $1";
 /// Of what a membership refers to, nothing may be missing.
 const PUT_MEMBERSHIP: &str = "INSERT INTO tower_api_key_membership (email, organization, role, scopes)
@@ -48,7 +48,7 @@ const FIND_USER: &str = concat!(
     "SELECT password_hash, password_version, ",
     memberships!("tower_api_key_user.email"),
     " AS memberships FROM tower_api_key_user WHERE email = $1",
-    up_to_date!()
+    primary_only!()
 );
 
 /// The hash of a password, its version, and memberships as a JSON list.
@@ -61,44 +61,44 @@ pub(super) async fn change(
 ) -> Result<Written, BackendError> {
     let changes = match change {
         OwnerChange::PutOrganization(Organization { id, disabled, requires_sso }) => {
-            refuse_marked(transaction, &Mark::of_organization(&id)).await?;
+            check_not_deleted(transaction, &DeletedOwner::of_organization(&id)).await?;
             let put = sqlx::query(PUT_ORGANIZATION).bind(&*id).bind(disabled).bind(requires_sso);
-            put.execute(&mut **transaction).await.map_err(refused)?;
-            concerned_by_organization(transaction, &id).await?
+            put.execute(&mut **transaction).await.map_err(write_error)?;
+            affected_by_organization(transaction, &id).await?
         }
         OwnerChange::DeleteOrganization(id, revocation) => {
-            let concerned = concerned_by_organization(transaction, &id).await?;
+            let affected = affected_by_organization(transaction, &id).await?;
             execute(transaction, "DELETE FROM tower_api_key_membership WHERE organization = $1", &[&id])
                 .await?;
             execute(transaction, "DELETE FROM tower_api_key_project WHERE organization = $1", &[&id]).await?;
             let gone = "DELETE FROM tower_api_key_organization WHERE organization = $1";
             found(execute(transaction, gone, &[&id]).await?)?;
-            put_mark(transaction, &Mark::of_organization(&id)).await?;
+            record_deleted(transaction, &DeletedOwner::of_organization(&id)).await?;
             let revoked = revoke_all(transaction, &KeyFilter::of_organization(id), &revocation).await?;
-            [concerned, revoked.changes].concat()
+            [affected, revoked.changes].concat()
         }
         OwnerChange::PutUser(email) => {
-            refuse_marked(transaction, &Mark::of_user(&email)).await?;
+            check_not_deleted(transaction, &DeletedOwner::of_user(&email)).await?;
             execute(transaction, PUT_USER, &[&email]).await?;
-            concerned_by_user(transaction, &email).await?
+            affected_by_user(transaction, &email).await?
         }
         OwnerChange::SetPassword(email, hash) => {
             let hash = hash.as_ref().map(PasswordHash::as_str);
             let set = sqlx::query(SET_PASSWORD).bind(&*email).bind(hash);
-            found(set.execute(&mut **transaction).await.map_err(refused)?.rows_affected())?;
+            found(set.execute(&mut **transaction).await.map_err(write_error)?.rows_affected())?;
             vec![Change::of_user(&email)]
         }
         OwnerChange::Rehash(email, from, to) => {
             let version = Digest::of_password_hash(from.as_str());
             let rehash = sqlx::query(REHASH).bind(&*email).bind(from.as_str()).bind(to.as_str());
             let rehash = rehash.bind(&version.as_bytes()[..]);
-            rehash.execute(&mut **transaction).await.map_err(refused)?;
+            rehash.execute(&mut **transaction).await.map_err(write_error)?;
             vec![Change::of_user(&email)]
         }
         OwnerChange::DeleteUser(email, revocation) => {
             execute(transaction, "DELETE FROM tower_api_key_membership WHERE email = $1", &[&email]).await?;
             found(execute(transaction, "DELETE FROM tower_api_key_user WHERE email = $1", &[&email]).await?)?;
-            put_mark(transaction, &Mark::of_user(&email)).await?;
+            record_deleted(transaction, &DeletedOwner::of_user(&email)).await?;
             let account = vec![Change::of_user(&email)];
             let revoked = revoke_all(transaction, &KeyFilter::of_user(email), &revocation).await?;
             [account, revoked.changes].concat()
@@ -106,20 +106,20 @@ pub(super) async fn change(
         OwnerChange::PutMembership(email, Membership { organization, role, scopes }) => {
             let scopes = scopes.to_string();
             found(execute(transaction, PUT_MEMBERSHIP, &[&email, &organization.id, &role, &scopes]).await?)?;
-            concerned_by_user(transaction, &email).await?
+            affected_by_user(transaction, &email).await?
         }
         OwnerChange::DeleteMembership(email, organization) => {
             found(execute(transaction, DELETE_MEMBERSHIP, &[&email, &organization]).await?)?;
-            concerned_by_user(transaction, &email).await?
+            affected_by_user(transaction, &email).await?
         }
         OwnerChange::PutProject(organization, id) => {
-            refuse_marked(transaction, &Mark::of_project(&organization, &id)).await?;
+            check_not_deleted(transaction, &DeletedOwner::of_project(&organization, &id)).await?;
             found(execute(transaction, PUT_PROJECT, &[&organization, &id]).await?)?;
             Vec::new()
         }
         OwnerChange::DeleteProject(organization, id, revocation) => {
             found(execute(transaction, DELETE_PROJECT, &[&organization, &id]).await?)?;
-            put_mark(transaction, &Mark::of_project(&organization, &id)).await?;
+            record_deleted(transaction, &DeletedOwner::of_project(&organization, &id)).await?;
             let keys = KeyFilter::of_project(organization, id);
             revoke_all(transaction, &keys, &revocation).await?.changes
         }
@@ -133,39 +133,39 @@ async fn purge(
     transaction: &mut DatabaseTransaction<'_>,
     owner: &Owner,
 ) -> Result<Vec<Change>, BackendError> {
-    let Mark { kind, organization, name } = Mark::of(owner);
-    found(execute(transaction, DELETE_MARK, &[kind, &organization, &name]).await?)?;
+    let DeletedOwner { kind, organization, name } = DeletedOwner::of(owner);
+    found(execute(transaction, PURGE_DELETED, &[kind, &organization, &name]).await?)?;
     if let Owner::Organization(own) = owner {
-        execute(transaction, DELETE_MARKS_OF_PROJECTS, &[&own.id]).await?;
+        execute(transaction, PURGE_DELETED_PROJECTS, &[&own.id]).await?;
     }
     let filter = KeyFilter::of_owner(owner);
     let mut forget = QueryBuilder::<Database>::new("DELETE FROM tower_api_key_usage WHERE TRUE");
     restrict(&mut forget, &filter);
-    forget.build().execute(&mut **transaction).await.map_err(refused)?;
+    forget.build().execute(&mut **transaction).await.map_err(write_error)?;
     Ok(delete_owned(transaction, &filter).await?.changes)
 }
 
 /// Refuses a new key of an owner who was deleted.
-pub(super) async fn refuse_deleted(
+pub(super) async fn check_owner_not_deleted(
     transaction: &mut DatabaseTransaction<'_>,
     owner: &Owner,
 ) -> Result<(), BackendError> {
-    for mark in Mark::against(owner) {
-        refuse_marked(transaction, &mark).await?;
+    for deleted in DeletedOwner::blocking(owner) {
+        check_not_deleted(transaction, &deleted).await?;
     }
     Ok(())
 }
 
-async fn refuse_marked(transaction: &mut DatabaseTransaction<'_>, mark: &Mark) -> Result<(), BackendError> {
-    let find = sqlx::query(FIND_MARK).bind(mark.kind).bind(&*mark.organization).bind(&*mark.name);
-    match find.fetch_optional(&mut **transaction).await.map_err(refused)? {
+async fn check_not_deleted(transaction: &mut DatabaseTransaction<'_>, deleted: &DeletedOwner) -> Result<(), BackendError> {
+    let find = sqlx::query(FIND_DELETED).bind(deleted.kind).bind(&*deleted.organization).bind(&*deleted.name);
+    match find.fetch_optional(&mut **transaction).await.map_err(write_error)? {
         Some(_) => Err(BackendError::owner_deleted()),
         None => Ok(()),
     }
 }
 
-async fn put_mark(transaction: &mut DatabaseTransaction<'_>, mark: &Mark) -> Result<(), BackendError> {
-    execute(transaction, PUT_MARK, &[mark.kind, &mark.organization, &mark.name]).await.map(drop)
+async fn record_deleted(transaction: &mut DatabaseTransaction<'_>, deleted: &DeletedOwner) -> Result<(), BackendError> {
+    execute(transaction, INSERT_DELETED, &[deleted.kind, &deleted.organization, &deleted.name]).await.map(drop)
 }
 
 /// Runs a statement about texts, and returns how many rows it was about.
@@ -175,26 +175,26 @@ async fn execute(
     texts: &[&str],
 ) -> Result<u64, BackendError> {
     let query = texts.iter().fold(sqlx::query(statement), |query, text| query.bind((*text).to_owned()));
-    Ok(query.execute(&mut **transaction).await.map_err(refused)?.rows_affected())
+    Ok(query.execute(&mut **transaction).await.map_err(write_error)?.rows_affected())
 }
 
 fn found(rows: u64) -> Result<(), BackendError> {
     if rows == 0 { Err(BackendError::no_owner()) } else { Ok(()) }
 }
 
-async fn concerned_by_user(
+async fn affected_by_user(
     transaction: &mut DatabaseTransaction<'_>,
     email: &str,
 ) -> Result<Vec<Change>, BackendError> {
     const KEYS: &str = "SELECT digest FROM tower_api_key WHERE owner_email = $1";
     let digests = sqlx::query_scalar(KEYS).bind(email).fetch_all(&mut **transaction).await;
-    let mut changes = all_of(digests, Change::Changed)?;
+    let mut changes = changes_from(digests, Change::Changed)?;
     changes.push(Change::of_user(email));
     Ok(changes)
 }
 
 /// The keys of an organization and of its members, and the members themselves.
-async fn concerned_by_organization(
+async fn affected_by_organization(
     transaction: &mut DatabaseTransaction<'_>,
     id: &str,
 ) -> Result<Vec<Change>, BackendError> {
@@ -203,9 +203,9 @@ async fn concerned_by_organization(
         WHERE organization = $1";
     const MEMBERS: &str = "SELECT email FROM tower_api_key_membership WHERE organization = $1";
     let digests = sqlx::query_scalar(KEYS).bind(id).fetch_all(&mut **transaction).await;
-    let mut changes = all_of(digests, Change::Changed)?;
+    let mut changes = changes_from(digests, Change::Changed)?;
     let members: Vec<String> =
-        sqlx::query_scalar(MEMBERS).bind(id).fetch_all(&mut **transaction).await.map_err(refused)?;
+        sqlx::query_scalar(MEMBERS).bind(id).fetch_all(&mut **transaction).await.map_err(write_error)?;
     changes.extend(members.iter().map(|email| Change::of_user(email)));
     Ok(changes)
 }
@@ -216,7 +216,7 @@ pub(super) async fn organization<'c>(
 ) -> Result<Option<Organization>, BackendError> {
     const GET: &str = "SELECT disabled, requires_sso FROM tower_api_key_organization WHERE organization = $1";
     let row: Option<(bool, bool)> =
-        sqlx::query_as(GET).bind(id).fetch_optional(database).await.map_err(understand)?;
+        sqlx::query_as(GET).bind(id).fetch_optional(database).await.map_err(read_error)?;
     Ok(row.map(|(disabled, requires_sso)| Organization { disabled, requires_sso, ..Organization::new(id) }))
 }
 
@@ -229,7 +229,7 @@ pub(super) async fn user(
 }
 
 /// Returns a person, outside a transaction.
-pub(super) async fn user_alone<'c>(
+pub(super) async fn user_without_transaction<'c>(
     database: impl Executor<'c, Database = Database>,
     namespace: &Namespace,
     email: &str,
@@ -244,8 +244,8 @@ async fn user_by<'c>(
 ) -> Result<Option<User>, BackendError> {
     let row: Option<PersonRow> = match sqlx::query_as(statement).bind(email).fetch_optional(database).await {
         // A caller chooses the address of its credential. One that no person can have is unknown, and not an outage.
-        Err(error) if cannot_be_held(&error) => None,
-        row => row.map_err(understand)?,
+        Err(error) if has_unrepresentable_value(&error) => None,
+        row => row.map_err(read_error)?,
     };
     row.map(|(hash, version, memberships)| {
         decode_user(email.to_owned(), hash.as_deref(), version.as_deref(), memberships.as_deref())
@@ -265,16 +265,16 @@ pub(super) async fn members(
     );
     query.push_bind(organization.to_owned());
     page(&mut query, "email", after, limit);
-    let rows = query.build().fetch_all(connection).await.map_err(understand)?;
+    let rows = query.build().fetch_all(connection).await.map_err(read_error)?;
     let member = |row: &super::dialect::Row| {
         let own = Organization {
-            disabled: row.try_get("disabled").map_err(understand)?,
-            requires_sso: row.try_get("requires_sso").map_err(understand)?,
+            disabled: row.try_get("disabled").map_err(read_error)?,
+            requires_sso: row.try_get("requires_sso").map_err(read_error)?,
             ..Organization::new(organization)
         };
-        let scopes: String = row.try_get("scopes").map_err(understand)?;
-        let membership = decode_membership(own, row.try_get("role").map_err(understand)?, &scopes)?;
-        Ok(User::new(row.try_get::<String, _>("email").map_err(understand)?, [membership]))
+        let scopes: String = row.try_get("scopes").map_err(read_error)?;
+        let membership = decode_membership(own, row.try_get("role").map_err(read_error)?, &scopes)?;
+        Ok(User::new(row.try_get::<String, _>("email").map_err(read_error)?, [membership]))
     };
     rows.iter().map(member).collect()
 }
@@ -291,7 +291,7 @@ pub(super) async fn project(
         .bind(id)
         .fetch_optional(connection)
         .await
-        .map_err(understand)?;
+        .map_err(read_error)?;
     Ok(row.map(|(disabled, requires_sso)| {
         Project::new(Organization { disabled, requires_sso, ..Organization::new(organization) }, id)
     }))
@@ -310,7 +310,7 @@ pub(super) async fn projects(
     query.push_bind(organization.to_owned());
     page(&mut query, "project", after, limit);
     let rows: Vec<(String, bool, bool)> =
-        query.build_query_as().fetch_all(connection).await.map_err(understand)?;
+        query.build_query_as().fetch_all(connection).await.map_err(read_error)?;
     let project = |(id, disabled, requires_sso): (String, bool, bool)| {
         Project::new(Organization { disabled, requires_sso, ..Organization::new(organization) }, id)
     };

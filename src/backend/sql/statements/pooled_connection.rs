@@ -13,10 +13,10 @@ use super::dialect::{CLOSE_TIMEOUT, Database, DatabaseConnection};
 use crate::backend::{BackendError, BackendErrorKind};
 
 /// How long whoever manages keys waits for an answer.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const ADMIN_QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The same where an answer is about many keys.
-pub(super) const LONG_PATIENCE: Duration = Duration::from_secs(600);
+pub(super) const MASS_CHANGE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// How long a connection may take to go back to its pool. The pool tries it first, and would wait for a server that is gone without a
 /// word, with one connection less to give away all the while.
@@ -39,7 +39,7 @@ impl PooledConnection {
     }
 
     /// Gives the connection back, if the outcome does not speak against it.
-    pub(in super::super) fn give_back<T>(
+    pub(in super::super) fn release<T>(
         mut self,
         outcome: Result<T, BackendError>,
     ) -> Result<T, BackendError> {
@@ -51,41 +51,41 @@ impl PooledConnection {
 
 /// Asks one question on a connection, twice where a prepared statement was outdated. A function could not say of the question that it may be
 /// asked on any thread.
-macro_rules! ask {
+macro_rules! run {
     ($connections:expr, |$connection:ident| $question:expr) => {
         async {
-            let borrowed = $connections.acquire().await?;
-            ask_on!(borrowed, |$connection| $question)
+            let pooled = $connections.acquire().await?;
+            run_on!(pooled, |$connection| $question)
         }
     };
 }
 
 /// Asks one question on this connection.
-macro_rules! ask_on {
-    ($borrowed:ident, |$connection:ident| $question:expr) => {{
-        let mut borrowed = $borrowed;
-        let $connection = &mut *borrowed;
+macro_rules! run_on {
+    ($pooled:ident, |$connection:ident| $question:expr) => {{
+        let mut pooled = $pooled;
+        let $connection = &mut *pooled;
         let mut answer = $question.await;
-        if borrowed.asks_again(&answer).await {
-            let $connection = &mut *borrowed;
+        if pooled.clear_stale_plans(&answer).await {
+            let $connection = &mut *pooled;
             answer = $question.await;
         }
-        borrowed.give_back(answer)
+        pooled.release(answer)
     }};
 }
 
 /// Reads for management, within a limit that the database keeps as well. Once it has a connection, it goes on in a task: a client that hangs up
 /// would leave its statement to the database, and the connection to the next one.
-macro_rules! limited {
+macro_rules! read_bounded {
     ($store:expr, |$connection:ident| $question:expr) => {{
         let store = $store.clone();
         async move {
-            in_time(PATIENCE, store.check_source()).await?;
+            with_timeout(ADMIN_QUERY_TIMEOUT, store.check_source()).await?;
             let reading = store.connections.reads.acquire().await?;
             let answer = async move {
-                ask_on!(reading, |borrowed| async {
+                run_on!(reading, |pooled| async {
                     let answer = async {
-                        let mut transaction = begin_read(borrowed, &store.namespace).await?;
+                        let mut transaction = begin_read(pooled, &store.namespace).await?;
                         let $connection = &mut *transaction;
                         let answer = $question.await?;
                         // It has changed nothing.
@@ -93,19 +93,19 @@ macro_rules! limited {
                         Ok(answer)
                     };
                     let answer = answer.await;
-                    end_read(borrowed).await?;
+                    end_read(pooled).await?;
                     answer
                 })
             };
-            to_its_end(in_time(PATIENCE, answer)).await
+            detached(with_timeout(ADMIN_QUERY_TIMEOUT, answer)).await
         }
     }};
 }
 
-pub(super) use {ask, ask_on, limited};
+pub(super) use {run, run_on, read_bounded};
 
 /// Goes on with work when its client has hung up.
-pub(super) async fn to_its_end<T: Send + 'static>(
+pub(super) async fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, BackendError>> + Send + 'static,
 ) -> Result<T, BackendError> {
     spawn(work).await.unwrap_or_else(|panic| Err(BackendError::unavailable(panic)))
@@ -113,11 +113,11 @@ pub(super) async fn to_its_end<T: Send + 'static>(
 
 /// Waits for an answer, and not until the operating system takes a server for gone that has not said so. Lookups and polls have
 /// deadlines of their own.
-pub(super) async fn in_time<T>(
-    patience: Duration,
+pub(super) async fn with_timeout<T>(
+    limit: Duration,
     answer: impl Future<Output = Result<T, BackendError>>,
 ) -> Result<T, BackendError> {
-    timeout(patience, answer).await.map_err(BackendError::unavailable)?
+    timeout(limit, answer).await.map_err(BackendError::unavailable)?
 }
 
 impl Drop for PooledConnection {

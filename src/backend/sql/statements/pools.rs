@@ -1,8 +1,8 @@
 //! The connections of a store, divided by what they are for: what waits for one kind of work holds none of another.
 
 use super::connections::Connections;
-use super::derived_pool::{Adapt, DerivedPool};
-use super::dialect::{LOOKUPS, POLLS_MAY_BORROW, Pool};
+use super::derived_pool::{AdaptOptions, DerivedPool};
+use super::dialect::{LOOKUP_CONNECTIONS, POLLS_FALL_BACK, Pool};
 
 /// Connections for each kind of work.
 const READS: usize = 2;
@@ -36,10 +36,10 @@ pub(in super::super) struct Pools {
 impl Pools {
     /// Uses the connections of a pool for management. Lookups and polls have pools of their own, whose connections are made in the same
     /// way, so that nothing else can hold them.
-    pub(in super::super) fn beside(pool: &Pool, adapt: Adapt) -> Self {
-        let lookups = LOOKUPS.min(pool.options().get_max_connections());
-        let lookups = Connections::like_those_of(pool, lookups, adapt, None);
-        let polling = Connections::like_those_of(pool, 1, adapt, POLLS_MAY_BORROW.then(|| lookups.clone()));
+    pub(in super::super) fn derived_from(pool: &Pool, adapt: AdaptOptions) -> Self {
+        let lookups = LOOKUP_CONNECTIONS.min(pool.options().get_max_connections());
+        let lookups = Connections::derived_from(pool, lookups, adapt, None);
+        let polling = Connections::derived_from(pool, 1, adapt, POLLS_FALL_BACK.then(|| lookups.clone()));
         Self { lookups, polling, ..Self::shared(pool) }
     }
 

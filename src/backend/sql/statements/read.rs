@@ -4,7 +4,7 @@ use sqlx::error::UnexpectedNullError;
 use sqlx::{Decode, Executor, FromRow, QueryBuilder, Row as _, Type};
 
 use super::dialect::{
-    Database, DatabaseTransaction, LOCK_ROW, Namespace, Row, is_unfit, memberships, up_to_date,
+    Database, DatabaseTransaction, LOCK_ROW, Namespace, Row, is_unrepresentable, memberships, primary_only,
 };
 use super::filter::restrict;
 use crate::backend::sql::{KeyRow, OwnerFacts, columns};
@@ -37,7 +37,7 @@ pub(super) async fn by_digest<'c>(
     namespace: &Namespace,
     digest: &Digest,
 ) -> Result<Option<Record>, BackendError> {
-    const FIND: &str = concat!(select_keys!(), " WHERE digest = $1", up_to_date!());
+    const FIND: &str = concat!(select_keys!(), " WHERE digest = $1", primary_only!());
     decode(
         sqlx::query_as(namespace.qualify(FIND)).bind(&digest.as_bytes()[..]).fetch_optional(database).await,
     )
@@ -45,7 +45,7 @@ pub(super) async fn by_digest<'c>(
 
 /// As [`by_digest`], on a server that may be behind.
 #[allow(dead_code, reason = "not every database has such servers")]
-pub(in super::super) async fn by_digest_anywhere<'c>(
+pub(in super::super) async fn by_digest_on_replica<'c>(
     database: impl Executor<'c, Database = Database>,
     namespace: &Namespace,
     digest: &Digest,
@@ -65,7 +65,7 @@ pub(super) async fn by_id<'c>(
 }
 
 /// Returns a key that stays as it is until the transaction ends.
-pub(super) async fn by_id_to_change(
+pub(super) async fn by_id_for_update(
     transaction: &mut DatabaseTransaction<'_>,
     id: &KeyId,
 ) -> Result<Option<Record>, BackendError> {
@@ -87,12 +87,12 @@ pub(super) async fn page<'c>(
         query.push(" AND id > ").push_bind(after.as_str());
     }
     query.push(" ORDER BY id LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows: Vec<FoundKey> = query.build_query_as().fetch_all(database).await.map_err(understand)?;
+    let rows: Vec<FoundKey> = query.build_query_as().fetch_all(database).await.map_err(read_error)?;
     rows.into_iter().map(FoundKey::decode).collect()
 }
 
 fn decode(row: Result<Option<FoundKey>, sqlx::Error>) -> Result<Option<Record>, BackendError> {
-    row.map_err(understand)?.map(FoundKey::decode).transpose()
+    row.map_err(read_error)?.map(FoundKey::decode).transpose()
 }
 
 impl FoundKey {
@@ -104,17 +104,17 @@ impl FoundKey {
 }
 
 /// Tells a row that cannot be read, and a value that cannot be asked for, from a store that cannot be read.
-pub(super) fn understand(error: sqlx::Error) -> BackendError {
+pub(super) fn read_error(error: sqlx::Error) -> BackendError {
     match error {
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => BackendError::corrupt(error),
-        error if cannot_be_held(&error) => BackendError::invalid(error),
+        error if has_unrepresentable_value(&error) => BackendError::invalid(error),
         error => BackendError::unavailable(error),
     }
 }
 
 /// Returns whether a statement has a value that the database cannot hold, so that no row can have it.
-pub(super) fn cannot_be_held(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(is_unfit)
+pub(super) fn has_unrepresentable_value(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(is_unrepresentable)
 }
 
 impl FromRow<'_, Row> for FoundKey {

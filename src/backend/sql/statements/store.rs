@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::Store;
 use super::dialect::{begin_read, end_read};
-use super::pooled_connection::{PATIENCE, ask, ask_on, in_time, limited, to_its_end};
+use super::pooled_connection::{ADMIN_QUERY_TIMEOUT, run, run_on, with_timeout, read_bounded, detached};
 use super::write::{Write, Written, write};
 use super::{audit, owners, read};
 use crate::backend::sql::KeyRow;
 use crate::backend::{
-    Actor, AuditEntry, AuditLog, Backend, BackendError, BoxedChangeFeed, Changed, KeyAction, KeyChange,
+    Actor, AuditEntry, AuditLog, Backend, BackendError, BoxedChangeFeed, ChangeOutcome, KeyAction, KeyChange,
     KeyFilter, KeyStore, OwnerChange, OwnerStore, Propagation, Subscriber,
 };
 use crate::clock::Timestamp;
@@ -21,7 +21,7 @@ use crate::record::Record;
 
 impl Store {
     async fn write(&self, change: Write) -> Result<Written, BackendError> {
-        in_time(PATIENCE, self.check_source()).await?;
+        with_timeout(ADMIN_QUERY_TIMEOUT, self.check_source()).await?;
         let (connections, namespace) =
             (change.connections(&self.connections).clone(), self.namespace.clone());
         self.changes.commit(move |pending| write(connections, namespace, change, pending)).await
@@ -35,7 +35,7 @@ impl Backend for Store {
         if let Some(record) = self.find_on_replica(digest).await {
             return Ok(Some(record));
         }
-        ask!(self.connections.lookups, |connection| read::by_digest(connection, &self.namespace, digest))
+        run!(self.connections.lookups, |connection| read::by_digest(connection, &self.namespace, digest))
             .await
     }
 
@@ -48,7 +48,7 @@ impl Backend for Store {
     }
 
     fn max_concurrent_lookups(&self) -> usize {
-        self.connections.lookups.most()
+        self.connections.lookups.max()
     }
 
     async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
@@ -57,7 +57,7 @@ impl Backend for Store {
 
     async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
         self.last_check()?;
-        ask!(self.connections.lookups, |connection| owners::user_alone(connection, &self.namespace, email))
+        run!(self.connections.lookups, |connection| owners::user_without_transaction(connection, &self.namespace, email))
             .await
     }
 
@@ -80,7 +80,7 @@ impl OwnerStore for Store {
 
     async fn organization(&self, id: &str) -> Result<Option<Organization>, BackendError> {
         let id = id.to_owned();
-        limited!(self, |connection| owners::organization(connection, &id)).await
+        read_bounded!(self, |connection| owners::organization(connection, &id)).await
     }
 
     async fn members(
@@ -90,12 +90,12 @@ impl OwnerStore for Store {
         limit: usize,
     ) -> Result<Vec<User>, BackendError> {
         let (organization, after) = (organization.to_owned(), after.map(str::to_owned));
-        limited!(self, |connection| owners::members(connection, &organization, after.as_deref(), limit)).await
+        read_bounded!(self, |connection| owners::members(connection, &organization, after.as_deref(), limit)).await
     }
 
     async fn project(&self, organization: &str, id: &str) -> Result<Option<Project>, BackendError> {
         let (organization, id) = (organization.to_owned(), id.to_owned());
-        limited!(self, |connection| owners::project(connection, &organization, &id)).await
+        read_bounded!(self, |connection| owners::project(connection, &organization, &id)).await
     }
 
     async fn projects(
@@ -105,18 +105,18 @@ impl OwnerStore for Store {
         limit: usize,
     ) -> Result<Vec<Project>, BackendError> {
         let (organization, after) = (organization.to_owned(), after.map(str::to_owned));
-        limited!(self, |connection| owners::projects(connection, &organization, after.as_deref(), limit))
+        read_bounded!(self, |connection| owners::projects(connection, &organization, after.as_deref(), limit))
             .await
     }
 }
 
 impl KeyStore for Store {
-    async fn change(&self, change: KeyChange) -> Result<Changed, BackendError> {
+    async fn change(&self, change: KeyChange) -> Result<ChangeOutcome, BackendError> {
         if let KeyAction::Insert(record) | KeyAction::Replace(record, ..) = &change.action {
             // What cannot be written is told before there is a transaction.
             KeyRow::encode(record)?;
         }
-        let (mut changed, mut after) = (Changed::default(), Some(String::new()));
+        let (mut changed, mut after) = (ChangeOutcome::default(), Some(String::new()));
         // Other changes take their turn between batches.
         while let Some(start) = after {
             let write = Write::Keys(Box::new(change.clone()), start);
@@ -128,7 +128,7 @@ impl KeyStore for Store {
 
     async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {
         let id = id.clone();
-        limited!(self, |connection| read::by_id(connection, &id)).await
+        read_bounded!(self, |connection| read::by_id(connection, &id)).await
     }
 
     async fn list(
@@ -138,7 +138,7 @@ impl KeyStore for Store {
         limit: usize,
     ) -> Result<Vec<Record>, BackendError> {
         let (filter, after) = (filter.clone(), after.cloned());
-        limited!(self, |connection| read::page(connection, &filter, after.as_ref(), limit)).await
+        read_bounded!(self, |connection| read::page(connection, &filter, after.as_ref(), limit)).await
     }
 
     fn lists_nodes(&self) -> bool {
@@ -158,19 +158,19 @@ impl AuditLog for Store {
         limit: usize,
     ) -> Result<Vec<AuditEntry>, BackendError> {
         let key = key.cloned();
-        limited!(self, |connection| audit::page(connection, key.as_ref(), after, limit)).await
+        read_bounded!(self, |connection| audit::page(connection, key.as_ref(), after, limit)).await
     }
 
-    async fn forget_before(&self, end: Timestamp) -> Result<u64, BackendError> {
-        in_time(PATIENCE, self.check_source()).await?;
+    async fn purge_before(&self, end: Timestamp) -> Result<u64, BackendError> {
+        with_timeout(ADMIN_QUERY_TIMEOUT, self.check_source()).await?;
         let mut forgotten = 0;
         loop {
-            let forgetting = ask!(self.connections.writes, |connection| audit::forget_some_before(
+            let forgetting = run!(self.connections.writes, |connection| audit::purge_batch_before(
                 connection,
                 &self.namespace,
                 end
             ));
-            match in_time(PATIENCE, forgetting).await? {
+            match with_timeout(ADMIN_QUERY_TIMEOUT, forgetting).await? {
                 0 => return Ok(forgotten),
                 some => forgotten += some,
             }

@@ -4,13 +4,13 @@ use sqlx::{Connection, QueryBuilder};
 
 use super::Store;
 use super::dialect::{
-    BEGIN_CHANGE, Database, DatabaseConnection, DatabaseTransaction, Namespace, PASS_LOCKED, begin_read,
+    BEGIN_CHANGE, Database, DatabaseConnection, DatabaseTransaction, Namespace, SKIP_LOCKED, begin_read,
     end_read,
 };
 use super::filter::restrict;
-use super::pooled_connection::{PATIENCE, ask, ask_on, in_time, limited, to_its_end};
-use super::read::understand;
-use super::write::refused;
+use super::pooled_connection::{ADMIN_QUERY_TIMEOUT, run, run_on, with_timeout, read_bounded, detached};
+use super::read::read_error;
+use super::write::write_error;
 use crate::backend::filter::OwnerIds;
 use crate::backend::{BackendError, UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageStore};
 use crate::clock::Day;
@@ -18,26 +18,26 @@ use crate::environment::Environment;
 use crate::key::KeyId;
 
 /// Changes nothing if this batch, or a later one, was noted before.
-const NOTE: &str = "INSERT INTO tower_api_key_usage_writer (writer, batch) VALUES ($1, $2)
+const RECORD_BATCH: &str = "INSERT INTO tower_api_key_usage_writer (writer, batch) VALUES ($1, $2)
     ON CONFLICT (writer) DO UPDATE SET batch = excluded.batch, at = excluded.at
     WHERE tower_api_key_usage_writer.batch < excluded.batch";
 /// Rows of one statement: databases bound how many parameters it has.
-const ROWS: usize = 500;
+const ROWS_PER_STATEMENT: usize = 500;
 /// How long a writer may be silent before its last batch is forgotten, in milliseconds: a week.
-const SILENCE: i64 = 7 * 24 * 60 * 60 * 1_000;
+const WRITER_RETENTION: i64 = 7 * 24 * 60 * 60 * 1_000;
 
 /// A row: the key if it is about one, the day, the environment, and how many requests there were.
 type UsageRow = (Option<String>, i64, String, i64);
 
 impl UsageStore for Store {
     async fn add_usage(&self, batch: &UsageBatch) -> Result<(), BackendError> {
-        in_time(PATIENCE, self.check_source()).await?;
-        ask!(self.connections.background, |connection| add(connection, &self.namespace, batch)).await
+        with_timeout(ADMIN_QUERY_TIMEOUT, self.check_source()).await?;
+        run!(self.connections.background, |connection| add(connection, &self.namespace, batch)).await
     }
 
     async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, BackendError> {
         let query = query.clone();
-        limited!(self, |connection| lines(connection, &query)).await
+        read_bounded!(self, |connection| lines(connection, &query)).await
     }
 }
 
@@ -46,7 +46,7 @@ async fn lines(
     query: &UsageQuery,
 ) -> Result<Vec<UsageLine>, BackendError> {
     let mut select = select(query);
-    let rows: Vec<UsageRow> = select.build_query_as().fetch_all(connection).await.map_err(understand)?;
+    let rows: Vec<UsageRow> = select.build_query_as().fetch_all(connection).await.map_err(read_error)?;
     rows.into_iter().map(decode).collect()
 }
 
@@ -58,28 +58,28 @@ async fn add(
 ) -> Result<(), BackendError> {
     let begun = connection.begin_with(namespace.begin(BEGIN_CHANGE)).await;
     let mut transaction = begun.map_err(BackendError::unavailable)?;
-    if note(&mut transaction, batch).await? {
-        for counts in batch.counts().chunks(ROWS) {
+    if record_batch(&mut transaction, batch).await? {
+        for counts in batch.counts().chunks(ROWS_PER_STATEMENT) {
             add_counts(&mut transaction, counts).await?;
         }
         // The last, because from here on keys are locked: whoever changes them waits for nothing but the commit.
-        note_last_uses(&mut transaction, batch).await?;
+        update_last_uses(&mut transaction, batch).await?;
     }
     transaction.commit().await.map_err(BackendError::unavailable)
 }
 
-async fn note(transaction: &mut DatabaseTransaction<'_>, batch: &UsageBatch) -> Result<bool, BackendError> {
+async fn record_batch(transaction: &mut DatabaseTransaction<'_>, batch: &UsageBatch) -> Result<bool, BackendError> {
     let number = i64::try_from(batch.number()).map_err(BackendError::invalid)?;
-    let noted = sqlx::query(NOTE).bind(batch.writer()).bind(number).execute(&mut **transaction).await;
-    let is_new = noted.map_err(refused)?.rows_affected() > 0;
+    let noted = sqlx::query(RECORD_BATCH).bind(batch.writer()).bind(number).execute(&mut **transaction).await;
+    let is_new = noted.map_err(write_error)?.rows_affected() > 0;
     if is_new {
-        forget_silent_writers(transaction, batch.writer()).await?;
+        delete_idle_writers(transaction, batch.writer()).await?;
     }
     Ok(is_new)
 }
 
 /// Time is that of the database, which is the same for all writers.
-async fn forget_silent_writers(
+async fn delete_idle_writers(
     transaction: &mut DatabaseTransaction<'_>,
     writer: &str,
 ) -> Result<(), BackendError> {
@@ -87,7 +87,7 @@ async fn forget_silent_writers(
         "DELETE FROM tower_api_key_usage_writer WHERE writer IN (SELECT writer FROM tower_api_key_usage_writer
          WHERE at < (SELECT at FROM tower_api_key_usage_writer WHERE writer = ",
     );
-    query.push_bind(writer.to_owned()).push(") - ").push_bind(SILENCE).push(PASS_LOCKED).push(")");
+    query.push_bind(writer.to_owned()).push(") - ").push_bind(WRITER_RETENTION).push(SKIP_LOCKED).push(")");
     query.build().execute(&mut **transaction).await.map(drop).map_err(BackendError::unavailable)
 }
 
@@ -119,18 +119,18 @@ async fn add_counts(
         " ON CONFLICT (key_id, day, environment)
          DO UPDATE SET requests = tower_api_key_usage.requests + excluded.requests",
     );
-    query.build().persistent(false).execute(&mut **transaction).await.map(drop).map_err(refused)
+    query.build().persistent(false).execute(&mut **transaction).await.map(drop).map_err(write_error)
 }
 
 /// Writes down when keys were used last, and nothing else of them, where they are there and this is news. A key that
 /// someone else is changing is passed over, which its next use makes up for: that change must not have to wait, or even to
 /// fail, because two transactions wait for each other.
-async fn note_last_uses(
+async fn update_last_uses(
     transaction: &mut DatabaseTransaction<'_>,
     batch: &UsageBatch,
 ) -> Result<(), BackendError> {
     let uses: Vec<_> = batch.last_uses().into_iter().collect();
-    for uses in uses.chunks(ROWS) {
+    for uses in uses.chunks(ROWS_PER_STATEMENT) {
         let mut query = QueryBuilder::<Database>::new(
             "UPDATE tower_api_key SET last_used_at = used.at
              FROM (SELECT tower_api_key.id AS id, news.column2 AS at FROM (",
@@ -142,7 +142,7 @@ async fn note_last_uses(
             ") AS news JOIN tower_api_key ON tower_api_key.id = news.column1
              WHERE tower_api_key.last_used_at IS NULL OR tower_api_key.last_used_at < news.column2",
         );
-        query.push(PASS_LOCKED).push(") AS used WHERE tower_api_key.id = used.id");
+        query.push(SKIP_LOCKED).push(") AS used WHERE tower_api_key.id = used.id");
         let written = query.build().persistent(false).execute(&mut **transaction).await;
         written.map_err(BackendError::unavailable)?;
     }

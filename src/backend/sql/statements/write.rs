@@ -4,27 +4,27 @@ use std::time::Duration;
 
 use sqlx::{Connection, QueryBuilder};
 
-use super::actor::judge;
+use super::actor::authorize;
 use super::connections::Connections;
 use super::dialect::{
     AFTER_CHANGES, BEGIN_CHANGE, BEGIN_MASS_CHANGE, Database, DatabaseConnection, DatabaseTransaction,
-    KEEP_OWNERS, LOCK_OWNERS, Namespace, is_crossed,
+    LOCK_OWNERS_SHARED, LOCK_OWNERS_EXCLUSIVE, Namespace, is_lock_conflict,
 };
-use super::keys::{key_locks, make, note_first_use};
+use super::keys::{apply, key_locks, record_first_use};
 use super::locks::KeyLocks;
 use super::owners;
-use super::plans::database_error;
-use super::pooled_connection::{LONG_PATIENCE, PATIENCE, ask, ask_on, in_time};
+use super::stale_plans::database_error;
+use super::pooled_connection::{MASS_CHANGE_TIMEOUT, ADMIN_QUERY_TIMEOUT, run, run_on, with_timeout};
 use super::pools::Pools;
-use super::read::cannot_be_held;
-use crate::backend::sql::{TOLD, encode_change};
+use super::read::has_unrepresentable_value;
+use crate::backend::sql::{MAX_LOGGED_CHANGES, encode_change};
 use crate::backend::{Actor, BackendError, Change, KeyAction, KeyChange, OwnerChange, PendingInvalidation};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 use crate::record::Record;
 
 /// So many rows are written with one statement that none has too many parameters.
-pub(super) const ROWS: usize = 500;
+pub(super) const ROWS_PER_STATEMENT: usize = 500;
 
 /// A change, to be made in one transaction.
 #[derive(Clone)]
@@ -41,16 +41,16 @@ impl Write {
     /// one or two keys and changes of many do not wait for each other, and what an actor rests on stays as it is.
     fn locks(&self) -> &'static [&'static str] {
         match self {
-            Self::FirstUse(..) => KEEP_OWNERS,
+            Self::FirstUse(..) => LOCK_OWNERS_SHARED,
             Self::Keys(change, _) => match change.action {
-                _ if is_last_resort(change) => &[],
+                _ if is_system_revocation(change) => &[],
                 KeyAction::Insert(_)
                 | KeyAction::Update(..)
                 | KeyAction::Rotate(..)
-                | KeyAction::Revoke(..) => KEEP_OWNERS,
-                _ => LOCK_OWNERS,
+                | KeyAction::Revoke(..) => LOCK_OWNERS_SHARED,
+                _ => LOCK_OWNERS_EXCLUSIVE,
             },
-            Self::Owner(..) => LOCK_OWNERS,
+            Self::Owner(..) => LOCK_OWNERS_EXCLUSIVE,
         }
     }
 
@@ -59,7 +59,7 @@ impl Write {
     pub(super) fn connections<'c>(&self, connections: &'c Pools) -> &'c Connections {
         match self {
             Self::FirstUse(..) => &connections.background,
-            Self::Keys(change, _) if is_last_resort(change) => &connections.revocations,
+            Self::Keys(change, _) if is_system_revocation(change) => &connections.revocations,
             Self::Keys(..) => &connections.writes,
             Self::Owner(change) => match &change.0 {
                 OwnerChange::Rehash(..) => &connections.background,
@@ -73,7 +73,7 @@ impl Write {
         }
     }
 
-    fn is_about_many(&self) -> bool {
+    fn is_mass_change(&self) -> bool {
         match self {
             Self::FirstUse(..) => false,
             Self::Keys(change, _) => {
@@ -90,17 +90,17 @@ impl Write {
         }
     }
 
-    fn patience(&self) -> Duration {
-        if self.is_about_many() { LONG_PATIENCE } else { PATIENCE }
+    fn timeout(&self) -> Duration {
+        if self.is_mass_change() { MASS_CHANGE_TIMEOUT } else { ADMIN_QUERY_TIMEOUT }
     }
 
     fn begin(&self) -> &'static str {
-        if self.is_about_many() { BEGIN_MASS_CHANGE } else { BEGIN_CHANGE }
+        if self.is_mass_change() { BEGIN_MASS_CHANGE } else { BEGIN_CHANGE }
     }
 }
 
 /// Returns whether the application itself revokes one key. That rests on nothing, and waits for as little as it can.
-fn is_last_resort(change: &KeyChange) -> bool {
+fn is_system_revocation(change: &KeyChange) -> bool {
     matches!(change.action, KeyAction::Revoke(..)) && change.actor.subject().is_none()
 }
 
@@ -125,13 +125,13 @@ impl Written {
     }
 
     /// A change that was made before.
-    pub(super) fn before(change: Change) -> Self {
+    pub(super) fn unchanged(change: Change) -> Self {
         Self { new: 0, ..Self::one(change) }
     }
 
     /// Any number of changes. More than are applied one by one are told as one.
     pub(super) fn several(changes: Vec<Change>) -> Self {
-        let changes = if changes.len() > TOLD { vec![Change::Everything] } else { changes };
+        let changes = if changes.len() > MAX_LOGGED_CHANGES { vec![Change::Everything] } else { changes };
         Self { new: changes.len(), changes, ..Self::default() }
     }
 
@@ -148,26 +148,26 @@ pub(super) async fn write(
     mut pending: PendingInvalidation,
 ) -> Result<Written, BackendError> {
     let pending = &mut pending;
-    match attempt(&connections, &namespace, write.clone(), pending).await {
+    match try_write(&connections, &namespace, write.clone(), pending).await {
         // Nothing was changed. Who was in the way has made its change, so one more attempt decides.
-        Err(error) if has_crossed(&error) => attempt(&connections, &namespace, write, pending).await,
+        Err(error) if hit_lock_conflict(&error) => try_write(&connections, &namespace, write, pending).await,
         outcome => outcome,
     }
 }
 
-async fn attempt(
+async fn try_write(
     connections: &Connections,
     namespace: &Namespace,
     write: Write,
     pending: &mut PendingInvalidation,
 ) -> Result<Written, BackendError> {
-    let patience = write.patience();
-    let writing = ask!(connections, |connection| write_on(connection, namespace, write.clone(), pending));
-    in_time(patience, writing).await
+    let limit = write.timeout();
+    let writing = run!(connections, |connection| write_on(connection, namespace, write.clone(), pending));
+    with_timeout(limit, writing).await
 }
 
-fn has_crossed(error: &BackendError) -> bool {
-    database_error(error).is_some_and(is_crossed)
+fn hit_lock_conflict(error: &BackendError) -> bool {
+    database_error(error).is_some_and(is_lock_conflict)
 }
 
 async fn write_on(
@@ -185,37 +185,37 @@ async fn write_on(
         Write::Keys(change, after) => {
             let mut change = *change;
             key_locks(&mut transaction, &change).await?.acquire(&mut transaction).await?;
-            let standing = judge(&mut transaction, &change.actor).await?;
-            change.complete(standing.as_ref());
-            let written = make(&mut transaction, &change, standing.as_ref(), &after).await?;
-            log(&mut transaction, &written.changes[..written.new]).await?;
-            change.actor.check_time(standing.as_ref())?;
+            let authorized = authorize(&mut transaction, &change.actor).await?;
+            change.complete(authorized.as_ref());
+            let written = apply(&mut transaction, &change, authorized.as_ref(), &after).await?;
+            append_changes(&mut transaction, &written.changes[..written.new]).await?;
+            change.actor.check_time(authorized.as_ref())?;
             written
         }
         Write::FirstUse(id, at) => {
-            let written = note_first_use(&mut transaction, &id, at).await?;
-            log(&mut transaction, &written.changes[..written.new]).await?;
+            let written = record_first_use(&mut transaction, &id, at).await?;
+            append_changes(&mut transaction, &written.changes[..written.new]).await?;
             written
         }
         Write::Owner(change) => {
             let (change, actor) = *change;
             KeyLocks::of(&actor).acquire(&mut transaction).await?;
-            let standing = judge(&mut transaction, &actor).await?;
+            let authorized = authorize(&mut transaction, &actor).await?;
             let written = owners::change(&mut transaction, change).await?;
-            log(&mut transaction, &written.changes[..written.new]).await?;
-            actor.check_time(standing.as_ref())?;
+            append_changes(&mut transaction, &written.changes[..written.new]).await?;
+            actor.check_time(authorized.as_ref())?;
             written
         }
     };
     // From here on the commit may succeed without our hearing of it.
-    pending.set_all(written.changes.iter().map(|change| without_finality(*change)));
+    pending.set_all(written.changes.iter().map(|change| unconfirmed(*change)));
     transaction.commit().await.map_err(BackendError::unavailable)?;
     pending.set_all(written.changes.iter().copied());
     Ok(written)
 }
 
 /// What can be said of a change that may not have come about: a key that is not revoked must not be taken for dead.
-fn without_finality(change: Change) -> Change {
+fn unconfirmed(change: Change) -> Change {
     match change {
         Change::Revoked(digest) => Change::Changed(digest),
         other => other,
@@ -223,8 +223,8 @@ fn without_finality(change: Change) -> Change {
 }
 
 /// Writes the rows of the change feed.
-async fn log(transaction: &mut DatabaseTransaction<'_>, changes: &[Change]) -> Result<(), BackendError> {
-    for changes in changes.chunks(ROWS) {
+async fn append_changes(transaction: &mut DatabaseTransaction<'_>, changes: &[Change]) -> Result<(), BackendError> {
+    for changes in changes.chunks(ROWS_PER_STATEMENT) {
         let mut query = QueryBuilder::<Database>::new("INSERT INTO tower_api_key_change (digest, kind) ");
         query.push_values(changes, |mut row, change| {
             let (digest, kind) = encode_change(change);
@@ -241,10 +241,10 @@ async fn log(transaction: &mut DatabaseTransaction<'_>, changes: &[Change]) -> R
 }
 
 /// Says why a row was not written.
-pub(super) fn refused(error: sqlx::Error) -> BackendError {
+pub(super) fn write_error(error: sqlx::Error) -> BackendError {
     match error {
         sqlx::Error::Database(error) if error.is_unique_violation() => BackendError::conflict(),
-        error if cannot_be_held(&error) => BackendError::invalid(error),
+        error if has_unrepresentable_value(&error) => BackendError::invalid(error),
         error => BackendError::unavailable(error),
     }
 }

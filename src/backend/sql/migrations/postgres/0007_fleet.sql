@@ -3,8 +3,8 @@
 -- that for so many milliseconds.
 CREATE TABLE tower_api_key_node (
     node      TEXT COLLATE "C" PRIMARY KEY,
-    listed_to BIGINT NOT NULL,
-    seen      PG_SNAPSHOT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    applied    PG_SNAPSHOT NOT NULL,
     lease     BIGINT NOT NULL
 );
 

@@ -3,16 +3,16 @@
 use sqlx::Connection;
 use sqlx::error::DatabaseError;
 
-use super::dialect::is_outdated;
+use super::dialect::is_stale_plan;
 use super::pooled_connection::PooledConnection;
 use crate::backend::BackendError;
 
 impl PooledConnection {
     /// Returns whether the question has to be asked again: a prepared statement was refused because a table has changed its columns since.
     /// The connection forgets its prepared statements then.
-    pub(in super::super) async fn asks_again<T>(&mut self, answer: &Result<T, BackendError>) -> bool {
+    pub(in super::super) async fn clear_stale_plans<T>(&mut self, answer: &Result<T, BackendError>) -> bool {
         let error = answer.as_ref().err().and_then(database_error);
-        error.is_some_and(is_outdated) && self.clear_cached_statements().await.is_ok()
+        error.is_some_and(is_stale_plan) && self.clear_cached_statements().await.is_ok()
     }
 }
 

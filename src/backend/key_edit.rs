@@ -88,7 +88,7 @@ impl Rotation {
 
 /// A change of one key. Revocations are not among them: they must be possible whatever else is wrong with a record.
 #[derive(Debug, Clone)]
-pub(super) enum Edit {
+pub(super) enum KeyEdit {
     Update(KeyUpdate),
     Rotate(Box<Rotation>),
     FirstUse(Timestamp),
@@ -96,14 +96,14 @@ pub(super) enum Edit {
 
 /// What follows from an edit, beside the edited record.
 #[derive(Debug, Default)]
-pub(super) struct Consequence {
+pub(super) struct EditOutcome {
     /// A record that is new.
     pub(super) successor: Option<Record>,
     /// The key that the edited one has replaced, which ends at this time, unless it does before or has another successor.
     pub(super) ends: Option<(KeyId, Timestamp)>,
 }
 
-impl Edit {
+impl KeyEdit {
     /// Returns who makes the edit, where it is someone's doing.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn by(&self) -> Option<&str> {
@@ -128,16 +128,16 @@ impl Edit {
         self,
         record: &mut Record,
         former: Option<&Record>,
-    ) -> Result<Consequence, BackendError> {
+    ) -> Result<EditOutcome, BackendError> {
         match self {
-            Self::Update(update) => update.apply(record, former).map(|()| Consequence::default()),
+            Self::Update(update) => update.apply(record, former).map(|()| EditOutcome::default()),
             Self::Rotate(rotation) => {
                 let at = rotation.at;
                 let successor = Some(rotation.apply(record, former)?);
                 // Whoever replaces a key has it: what was to begin with its first use begins now at the latest.
-                Ok(Consequence { successor, ends: first_use(record, at) })
+                Ok(EditOutcome { successor, ends: first_use(record, at) })
             }
-            Self::FirstUse(at) => Ok(Consequence { ends: first_use(record, at), ..Consequence::default() }),
+            Self::FirstUse(at) => Ok(EditOutcome { ends: first_use(record, at), ..EditOutcome::default() }),
         }
     }
 }

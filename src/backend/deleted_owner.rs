@@ -5,7 +5,7 @@ use crate::owner::Owner;
 
 /// The mark of a deleted owner. That of a person holds a digest in place of the address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Mark {
+pub(super) struct DeletedOwner {
     pub(super) kind: &'static str,
     /// The organization, or that of a project.
     pub(super) organization: Box<str>,
@@ -13,7 +13,7 @@ pub(super) struct Mark {
     pub(super) name: Box<str>,
 }
 
-impl Mark {
+impl DeletedOwner {
     pub(super) fn of_organization(id: &str) -> Self {
         Self { kind: "organization", organization: id.into(), name: Box::default() }
     }
@@ -37,7 +37,7 @@ impl Mark {
     }
 
     /// Returns the marks that keep an owner from having new keys: its own, and that of its organization.
-    pub(super) fn against(owner: &Owner) -> Vec<Self> {
+    pub(super) fn blocking(owner: &Owner) -> Vec<Self> {
         match owner {
             Owner::Project(own) => vec![Self::of(owner), Self::of_organization(&own.organization.id)],
             Owner::Organization(_) | Owner::User(_) => vec![Self::of(owner)],

@@ -6,7 +6,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
-use super::statements::Adapt;
+use super::statements::AdaptOptions;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -15,7 +15,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// PostgreSQL before version 14, a server on a system that cannot do it and PgBouncer refuse a connection with this setting. There the
 /// options stay as they are.
-pub(super) async fn end_with_client(options: &PgConnectOptions) -> Adapt {
+pub(super) async fn end_statements_with_client(options: &PgConnectOptions) -> AdaptOptions {
     let checking = check_client(options.clone());
     match timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&checking)).await {
         Ok(Ok(connection)) => {
