@@ -1,4 +1,4 @@
-//! Who makes a change, and what that rests on.
+//! The actor of a change, which is authorized in the transaction of the change.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,10 @@ use crate::principal::{Issuer, Principal, Resource, Rights};
 use crate::record::{KeyState, Record};
 use crate::scope::{Requirement, Scope, Scopes};
 
-/// Who makes a change, and what that rests on.
+/// The actor of a change.
+///
+/// The store authorizes the actor in the transaction of the change. A key that was revoked, a person who was removed, or a scope
+/// that was withdrawn since the request began changes nothing, however long the body of the request took to arrive.
 ///
 /// The store judges the actor in the transaction of the change: a key that was revoked, a person who was removed, or a scope that
 /// was taken away since the request began makes no change any more, however long the request took to arrive.
@@ -50,13 +53,13 @@ pub enum Actor {
     /// The application itself, which may make every change.
     #[non_exhaustive]
     System {
-        /// What the audit log calls it.
+        /// Its name in the audit log.
         by: Option<Box<str>>,
     },
-    /// A caller whom another system knows. The store cannot judge it: the application answers for its authority.
+    /// A caller that another system has authenticated. The store cannot authorize it: the application is responsible.
     #[non_exhaustive]
     External {
-        /// What the audit log calls it.
+        /// Its name in the audit log.
         id: Box<str>,
     },
     /// A key of this store.
@@ -65,7 +68,7 @@ pub enum Actor {
     Person(PersonActor),
 }
 
-/// A key that makes a change: it has to be in force, and to meet what the change requires.
+/// A key as an actor. It has to be in force, and to meet the requirements of the change.
 #[derive(Debug, Clone)]
 pub struct KeyActor {
     id: KeyId,
@@ -73,20 +76,20 @@ pub struct KeyActor {
     context: AuthContext,
 }
 
-/// A person who makes a change: the password has to be the one that was presented, and the person has to meet what the change
-/// requires.
+/// A person as an actor. The password has to be the one that was presented, and the person has to meet the requirements of the
+/// change.
 #[derive(Debug, Clone)]
 pub struct PersonActor {
     id: KeyId,
     email: Box<str>,
     password: Digest,
     environment: Environment,
-    /// What a password grants beside the roles.
+    /// The scopes that a password grants beside the roles.
     scopes: Scopes,
     context: AuthContext,
 }
 
-/// What a key and a person have in common.
+/// The parts that [`KeyActor`] and [`PersonActor`] have in common.
 #[derive(Clone)]
 struct AuthContext {
     scheme: Scheme,
@@ -95,14 +98,14 @@ struct AuthContext {
     requirements: Vec<ActorRequirement>,
 }
 
-/// A requirement, and the organization or project that it is about, where it is about one.
+/// A requirement, and the organization or project that it applies to, if any.
 #[derive(Debug, Clone)]
 struct ActorRequirement {
     requirement: Requirement,
-    place: Option<(Box<str>, Option<Box<str>>)>,
+    resource: Option<(Box<str>, Option<Box<str>>)>,
 }
 
-/// What a store looks up to have an actor judged.
+/// What a store looks up to authorize an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Subject<'a> {
@@ -112,20 +115,20 @@ pub enum Subject<'a> {
     Person(&'a str),
 }
 
-/// What a store has found of a [`Subject`].
+/// The result of looking up a [`Subject`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub enum ResolvedSubject {
-    /// The record of the key, with its owner as it is now.
+    /// The record of the key, with its current owner.
     Key(Record),
     /// The person, with memberships and password.
     Person(User),
-    /// Neither is in the store.
+    /// The store has no such key or person.
     Missing,
 }
 
-/// An actor at the moment at which it was judged.
+/// An actor that was authorized, as of that moment.
 #[derive(Debug, Clone)]
 pub struct AuthorizedActor {
     record: Record,
@@ -133,7 +136,9 @@ pub struct AuthorizedActor {
 }
 
 impl Principal {
-    /// Returns the caller as the actor of a change, which a store judges once more when it makes the change.
+    /// Returns the caller as the actor of a change, which a store authorizes again in the transaction of the change.
+    ///
+    /// A store refuses a principal whose key is in another backend. Such a caller acts as [`Actor::External`].
     ///
     /// A principal whose key another backend keeps is not known to the store that makes the change, which refuses it. Such a caller
     /// acts as [`Actor::External`].
@@ -158,39 +163,39 @@ impl Principal {
 }
 
 impl Actor {
-    /// Returns the application itself, without a name.
+    /// Returns the application as an actor, without a name.
     pub const fn system() -> Self {
         Self::System { by: None }
     }
 
-    /// Returns the application itself, or a part of it, by the name that the audit log is to show.
+    /// Returns the application, or a part of it, as an actor with this name in the audit log.
     pub fn named(by: impl Into<Box<str>>) -> Self {
         Self::System { by: Some(by.into()) }
     }
 
-    /// Returns a caller whom another system knows, by the name that the audit log is to show.
+    /// Returns a caller that another system has authenticated, with this name in the audit log.
     pub fn external(id: impl Into<Box<str>>) -> Self {
         Self::External { id: id.into() }
     }
 
-    /// Requires scopes of a key or a person at the moment of the change, whatever they are about. Of no effect on other actors.
+    /// Requires scopes of a key or a person at the time of the change, for any resource. Ignored for other actors.
     #[must_use]
     pub fn requires(self, requirement: Requirement) -> Self {
-        self.with(ActorRequirement { requirement, place: None })
+        self.with(ActorRequirement { requirement, resource: None })
     }
 
-    /// Requires that a key or a person [can](Principal::authorize) do what `requirement` names to `resource` at the moment of the change. Of
-    /// no effect on other actors.
+    /// Requires that a key or a person [can](Principal::authorize) do what `requirement` names to `resource` at the time of the change.
+    /// Ignored for other actors.
     #[must_use]
     pub fn requires_for(self, requirement: Requirement, resource: Resource<'_>) -> Self {
-        let place = match resource {
+        let resource = match resource {
             Resource::Organization(organization) => (organization.into(), None),
             Resource::Project { organization, project } => (organization.into(), Some(project.into())),
         };
-        self.with(ActorRequirement { requirement, place: Some(place) })
+        self.with(ActorRequirement { requirement, resource: Some(resource) })
     }
 
-    /// Requires what another actor requires as well.
+    /// Adds the requirements of another actor.
     #[cfg(feature = "manage")]
     pub(crate) fn requires_same_as(mut self, other: &Self) -> Self {
         if let Self::Key(KeyActor { context, .. }) | Self::Person(PersonActor { context, .. }) = other {
@@ -211,7 +216,8 @@ impl Actor {
         self
     }
 
-    /// Returns what the audit log calls the actor: a key and a person by the [id](Principal::key_id) that they call with.
+    /// Returns the name of the actor in the audit log. For a key and a person it is the [id](Principal::key_id) that they
+    /// authenticated with.
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::System { by } => by.as_deref(),
@@ -220,7 +226,7 @@ impl Actor {
         }
     }
 
-    /// Returns what a store looks up to have the actor judged; `None` for an actor whom it does not judge.
+    /// Returns what a store looks up to authorize the actor; `None` for an actor that it does not authorize.
     pub fn subject(&self) -> Option<Subject<'_>> {
         match self {
             Self::System { .. } | Self::External { .. } => None,
@@ -229,20 +235,22 @@ impl Actor {
         }
     }
 
-    /// Judges a key or a person by what the store has found, in the transaction of the change. Returns `None` for an actor whom no
-    /// store judges.
+    /// Authorizes a key or a person by what the store has found, in the transaction of the change. Returns `None` for an actor
+    /// that no store authorizes.
     ///
     /// # Errors
     ///
-    /// [`Forbidden`](super::BackendErrorKind::Forbidden) if the actor may not make the change, or not any more.
+    /// [`Forbidden`](super::BackendErrorKind::Forbidden) if the actor may not make the change, or no longer.
     pub fn authorize(&self, found: ResolvedSubject) -> Result<Option<AuthorizedActor>, BackendError> {
         let (record, context) = match (self, found) {
             (Self::System { .. } | Self::External { .. }, _) => return Ok(None),
-            (Self::Key(own), ResolvedSubject::Key(record)) if record.digest == own.digest => (record, &own.context),
+            (Self::Key(own), ResolvedSubject::Key(record)) if record.digest == own.digest => {
+                (record, &own.context)
+            }
             (Self::Person(own), ResolvedSubject::Person(user)) if own.is(&user) => {
                 (Record::of_account(user, own.environment, &own.scopes), &own.context)
             }
-            // A missing key or person is not in force, nor is another one under the same name.
+            // A missing key or person is not in force, nor is another one with the same name.
             (Self::Key(_) | Self::Person(_), _) => return Err(BackendError::actor_gone()),
         };
         context.authorize(record).map(Some)
@@ -250,7 +258,7 @@ impl Actor {
 }
 
 impl Actor {
-    /// Judges an actor once more by the clock, right before the commit: the transaction may have waited for others.
+    /// Checks the expiry of an actor again right before the commit: the transaction may have waited for others.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn check_time(&self, authorized: Option<&AuthorizedActor>) -> Result<(), BackendError> {
         match (self, authorized) {
@@ -299,7 +307,7 @@ impl AuthContext {
 
 impl ActorRequirement {
     fn is_met_by(&self, rights: Rights<'_>) -> bool {
-        let resource = self.place.as_ref().map(|(organization, project)| match project {
+        let resource = self.resource.as_ref().map(|(organization, project)| match project {
             Some(project) => Resource::Project { organization, project },
             None => Resource::Organization(organization),
         });
@@ -311,7 +319,7 @@ impl ActorRequirement {
 }
 
 impl AuthorizedActor {
-    /// Takes a principal as it was when it was admitted, for a caller whom the store cannot judge.
+    /// Uses a principal as it was admitted, for a caller that the store cannot authorize.
     #[cfg(feature = "manage")]
     pub(crate) fn of(principal: &Principal) -> Self {
         Self { record: principal.record().clone(), admin: principal.issuer().admin.clone() }

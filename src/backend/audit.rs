@@ -1,4 +1,4 @@
-//! The audit log of a store: what was done to keys, written in the transaction of each change.
+//! The audit log of a store, written in the transaction of each change.
 
 use std::future::Future;
 
@@ -11,9 +11,9 @@ use crate::key::KeyId;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AuditEntry {
-    /// The number of the entry. Later ones have higher numbers; some numbers are left out.
+    /// The number of the entry. Numbers increase, with gaps.
     pub seq: u64,
-    /// What was done to which key, at the time of the database, and by whom.
+    /// The action, its key, the time of the database, and the actor.
     pub event: AuditEvent,
 }
 
@@ -24,10 +24,10 @@ impl AuditEntry {
     }
 }
 
-/// A store that writes down each change of a key in the transaction of that change: both are there, or neither is.
+/// A store that writes an audit entry in the transaction of each change of a key.
 ///
 /// Each key that is created, updated, rotated, revoked or deleted has an entry of its own, and so has the successor of a
-/// rotation. Refusals and changes that change nothing have none.
+/// rotation. Refused changes and changes without effect have none.
 ///
 #[cfg_attr(feature = "sqlite", doc = "```")]
 #[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
@@ -53,14 +53,14 @@ impl AuditEntry {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait AuditLog: Send + Sync + 'static {
-    /// Returns the first `limit` entries in the order of their numbers, from behind `after` on: those of one key, or all.
+    /// Returns the first `limit` entries after `after`, in the order of their numbers: those of one key, or all.
     ///
-    /// In PostgreSQL, transactions take their numbers before they commit. An entry may so turn up in front of one that was
-    /// there a moment ago, and whoever follows the log to its end reads again what is a few minutes old.
+    /// In PostgreSQL, transactions take their numbers before they commit. So an entry may appear before one that was returned
+    /// earlier: a reader that follows the log reads the last few minutes again.
     ///
     /// # Errors
     ///
-    /// When the store could not be asked, or an entry cannot be understood.
+    /// If the store is unavailable, or an entry cannot be decoded.
     fn audit_log(
         &self,
         key: Option<&KeyId>,
@@ -68,14 +68,13 @@ pub trait AuditLog: Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<AuditEntry>, BackendError>> + Send;
 
-    /// Deletes all entries that were written before this time, and returns how many these were. Nothing else ever deletes
-    /// one.
+    /// Deletes all entries that were written before this time, and returns their number. Nothing else deletes entries.
     ///
-    /// Many are deleted some at a time, so that changes of keys do not wait for them: if it fails, or whoever asked goes away,
-    /// some may be deleted and others not.
+    /// Entries are deleted in batches, so that changes of keys do not wait: if it fails, or is dropped, some of them may be
+    /// deleted.
     ///
     /// # Errors
     ///
-    /// When the store could not be asked.
+    /// If the store is unavailable.
     fn purge_before(&self, end: Timestamp) -> impl Future<Output = Result<u64, BackendError>> + Send;
 }

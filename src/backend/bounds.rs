@@ -1,7 +1,7 @@
-//! What a caller may do to keys: the rules of a delegate, judged with the actor in the transaction of the change.
+//! What a delegate may do to keys: rules that are checked with the actor in the transaction of the change.
 
 use super::key_edit::{KeyUpdate, Rotation};
-use super::{BackendError, KeyFilter, AuthorizedActor};
+use super::{AuthorizedActor, BackendError, KeyFilter};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::owner::Owner;
@@ -9,19 +9,19 @@ use crate::principal::Rights;
 use crate::record::Record;
 use crate::scope::{Scope, Scopes};
 
-/// The keys that a caller may know of, and what it may do to them.
+/// The keys that a caller may access, and what it may do to them.
 #[derive(Debug, Clone)]
 pub(crate) struct Bounds {
-    /// All other keys are not there.
+    /// Accessible keys. The caller gets "not found" for all others.
     pub(crate) keys: KeyFilter,
-    /// Whether the caller may also change and end keys with scopes that it lacks.
+    /// Whether the caller may also change and revoke keys with scopes that it lacks.
     pub(crate) stronger_keys: bool,
-    /// What the caller may do, where the store cannot judge it.
+    /// The caller, where the store cannot authorize it.
     pub(crate) unjudged: Option<AuthorizedActor>,
 }
 
 impl Bounds {
-    /// A child lives no longer than its maker, and is presented in no other way, unless it is asked to.
+    /// Sets the defaults of a new key: it expires with the key of its creator, and has the same sources.
     pub(super) fn complete(maker: &Record, child: &mut Record) {
         if child.expires_at.is_none() {
             child.expires_at = maker.expires_at;
@@ -31,7 +31,7 @@ impl Bounds {
         }
     }
 
-    /// A key that was replaced is in its grace. It hands nothing out that outlives it: a rotation would else renew what was to end.
+    /// Limits what a rotated caller creates to its own expiry. A rotation would otherwise renew a key that is about to end.
     pub(super) fn complete_rotation(caller: &Record, rotation: &mut Rotation) {
         if caller.rotated_to.is_some() {
             rotation.limit = caller.expires_at;
@@ -42,7 +42,7 @@ impl Bounds {
         if !self.keys.matches_owner(&child.owner, child.environment) {
             return Err(BackendError::forbidden(
                 Some("owner"),
-                "expected an owner and environment of the caller",
+                "the owner and environment must be those of the caller",
             ));
         }
         check_grants(caller, &child.scopes)?;
@@ -60,7 +60,7 @@ impl Bounds {
         if let Some(end) = update.expires_at
             && is_later(end, target.expires_at)
         {
-            // To put the end of a key off is to grant it once more.
+            // A later expiry grants the scopes again.
             check_grants(caller, update.scopes.as_ref().unwrap_or(&target.scopes))?;
             check_end_limit(end, caller.record().expires_at)?;
             check_lifetime(caller.record(), target, end)?;
@@ -81,10 +81,7 @@ impl Bounds {
         let (own, limit) = (rotation.own_end(target), caller.record().expires_at);
         let is_replaced = caller.record().rotated_to.is_some();
         if is_replaced && target.rotated_from.as_ref() == Some(&caller.record().id) {
-            return Err(BackendError::forbidden(
-                None,
-                "a key does not replace the one that it was replaced by",
-            ));
+            return Err(BackendError::forbidden(None, "a key cannot rotate its own successor"));
         }
         match rotation.expires_at {
             Some(end) if is_replaced || is_later(Some(end), own) => check_end_limit(Some(end), limit),
@@ -92,7 +89,7 @@ impl Bounds {
         }
     }
 
-    /// Checks that the caller may change or end a key: its own, or one without scopes that the caller lacks.
+    /// Checks that the caller may change or revoke a key: its own, or one without scopes that the caller lacks.
     pub(super) fn check_end(&self, caller: Rights<'_>, target: &Record) -> Result<(), BackendError> {
         self.check_visible(target)?;
         if self.stronger_keys || target.digest == caller.record().digest {
@@ -106,34 +103,31 @@ impl Bounds {
     }
 }
 
-/// A rotation begins the life of a key anew. So a caller lengthens no life beyond its own, lest its children rotate each other for ever.
-fn check_lifetime(
-    caller: &Record,
-    target: &Record,
-    end: Option<Timestamp>,
-) -> Result<(), BackendError> {
+/// A rotation renews the lifetime of a key. So a caller sets no lifetime beyond its own, or its keys could rotate each other for
+/// ever.
+fn check_lifetime(caller: &Record, target: &Record, end: Option<Timestamp>) -> Result<(), BackendError> {
     let life = |record: &Record, end: Option<Timestamp>| Some(end?.saturating_since(record.created_at?));
     match (life(target, end), life(caller, caller.expires_at)) {
         (Some(wanted), Some(own)) if wanted > own => {
-            let message = "expected a life no longer than that of the caller's key, found a longer one";
+            let message = "the key must not live longer than the caller's key";
             Err(BackendError::forbidden(Some("expires_at"), message))
         }
         _ => Ok(()),
     }
 }
 
-/// A caller that may be presented in some ways only is shown no key that may be presented in others.
+/// A caller with restricted sources is shown no key with others.
 fn check_sources(caller: &Record, target: &Record) -> Result<(), BackendError> {
     let is_within =
         || !target.sources.is_empty() && target.sources.iter().all(|source| caller.accepts(source));
     if caller.sources.is_empty() || is_account(caller) || is_within() {
         return Ok(());
     }
-    let message = "expected a key that is presented in the ways of the caller's, found one with others";
+    let message = "the key has sources that the caller's key lacks";
     Err(BackendError::forbidden(Some("sources"), message))
 }
 
-/// Returns whether the maker is a person who called by a password. In which way passwords are presented says nothing about keys.
+/// Returns whether the caller is a person who presented a password. The source of a password says nothing about keys.
 fn is_account(maker: &Record) -> bool {
     matches!(&maker.owner, Owner::User(own) if maker.digest == Digest::of_account(&own.email))
 }
@@ -141,14 +135,14 @@ fn is_account(maker: &Record) -> bool {
 fn check_grants(caller: Rights<'_>, scopes: &Scopes) -> Result<(), BackendError> {
     let lacks = |scope: &&Scope| !caller.grant(scope);
     scopes.iter().find(lacks).map_or(Ok(()), |scope| {
-        let message = format!("expected scopes that the caller has itself, found `{scope}`");
+        let message = format!("the caller lacks the scope `{scope}`");
         Err(BackendError::forbidden(Some("scopes"), message))
     })
 }
 
 fn check_end_limit(end: Option<Timestamp>, caller: Option<Timestamp>) -> Result<(), BackendError> {
     if is_later(end, caller) {
-        let message = "expected an end that is no later than that of the caller's key, found a later one";
+        let message = "the key must not expire later than the caller's key";
         return Err(BackendError::forbidden(Some("expires_at"), message));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What other processes change: a log of changes that a store keeps, read at intervals.
+//! The change feed: a log of changes that a store keeps, polled by the other processes.
 
 use std::fmt;
 use std::future::Future;
@@ -7,63 +7,62 @@ use std::time::Duration;
 
 use super::{BackendError, Change};
 
-/// A reader of the changes that are made to a store, by whichever process.
+/// A reader of the changes that any process makes to a store.
 ///
-/// What is cached of a store that has one counts only for a bounded time, the lease, after the last successful poll. So a
-/// change takes effect within the lease even where the news of it is lost.
+/// Entries that were read from a store with a feed are trusted for a bounded time, the lease, after the last successful poll. So
+/// a change takes effect within the lease even if its notification is lost.
 pub trait ChangeFeed: Send + 'static {
-    /// Told once, before the first poll: for how long after the start of a poll its answer is relied upon, and for how much longer
-    /// in an outage. A store that keeps a list of those who follow it, as for [`KeyStore::wait_applied`](super::KeyStore::wait_applied), needs
-    /// to know. The default ignores it.
+    /// Sets how long after the start of a poll its result is relied upon, and how much longer in an outage. Called once, before
+    /// the first poll. A store that keeps a list of nodes, as for [`KeyStore::wait_applied`](super::KeyStore::wait_applied),
+    /// needs it. The default ignores it.
     fn lease(&mut self, length: Duration, grace: Duration) {
         let _ = (length, grace);
     }
 
-    /// Returns all changes that were committed since the last poll was answered; the first poll returns none and remembers
-    /// where the log ends. Whoever cannot tell what was changed returns [`Change::Everything`].
+    /// Returns all changes that were committed since the last successful poll. The first poll returns none and remembers the end
+    /// of the log. A feed that cannot determine what was changed returns [`Change::Everything`].
     ///
-    /// The poll may be dropped before it is answered. The next one then returns its changes as well.
+    /// The future may be dropped. The next poll then returns its changes as well.
     ///
     /// # Errors
     ///
-    /// When the log cannot be read. The next poll then returns what this one would have.
+    /// If the log cannot be read. The next poll then returns what this one would have.
     fn poll(&mut self) -> impl Future<Output = Result<Vec<Change>, BackendError>> + Send;
 
-    /// Called when the changes of the last poll have been taken in. An error is tried again after the next poll. The default does
+    /// Acknowledges that the changes of the last poll were applied. An error is retried after the next poll. The default does
     /// nothing.
     ///
     /// # Errors
     ///
-    /// When that could not be told to those who wait for it.
+    /// If the acknowledgement cannot be written.
     fn ack(&mut self) -> impl Future<Output = Result<(), BackendError>> + Send {
         std::future::ready(Ok(()))
     }
 
-    /// Waits until a poll is worthwhile before its time, as when the store has sent word of a change. The wait may be dropped,
-    /// and must not miss what comes between two waits.
+    /// Waits until an early poll is worthwhile, such as when the store has notified this process of a change. The future may be
+    /// dropped, and must not miss notifications between two calls.
     ///
-    /// Polls come at intervals all the same, so nothing depends on it but how soon a change takes effect. The default waits for
-    /// ever.
+    /// Polls come at intervals anyway, so this only decides how soon a change takes effect. The default waits for ever.
     fn changed(&mut self) -> impl Future<Output = ()> + Send {
         std::future::pending()
     }
 
-    /// Tells whether word of changes can arrive at the moment, or `None` if this feed never has any.
+    /// Returns whether notifications can arrive at the moment, or `None` if this feed has none.
     fn is_listening(&self) -> Option<bool> {
         None
     }
 }
 
-/// Any [`ChangeFeed`].
+/// A type-erased [`ChangeFeed`].
 pub struct BoxedChangeFeed(Box<dyn ErasedChangeFeed>);
 
 impl BoxedChangeFeed {
-    /// Takes a feed, whatever its type.
+    /// Boxes a feed.
     pub fn new(feed: impl ChangeFeed) -> Self {
         Self(Box::new(feed))
     }
 
-    /// Returns what was changed since the last poll, as [`ChangeFeed::poll`] does.
+    /// Returns the changes since the last poll, see [`ChangeFeed::poll`].
     ///
     /// # Errors
     ///
@@ -72,7 +71,7 @@ impl BoxedChangeFeed {
         self.0.poll().await
     }
 
-    /// Says that the changes of the last poll have been taken in, see [`ChangeFeed::ack`].
+    /// Acknowledges the changes of the last poll, see [`ChangeFeed::ack`].
     ///
     /// # Errors
     ///
@@ -81,17 +80,17 @@ impl BoxedChangeFeed {
         self.0.ack().await
     }
 
-    /// Says for how long an answer is relied upon, see [`ChangeFeed::lease`].
+    /// Sets how long a result is relied upon, see [`ChangeFeed::lease`].
     pub fn lease(&mut self, length: Duration, grace: Duration) {
         self.0.lease(length, grace);
     }
 
-    /// Waits until a poll is worthwhile before its time, as [`ChangeFeed::changed`] does.
+    /// Waits until an early poll is worthwhile, see [`ChangeFeed::changed`].
     pub async fn changed(&mut self) {
         self.0.changed().await;
     }
 
-    /// Tells whether word of changes can arrive, see [`ChangeFeed::is_listening`].
+    /// Returns whether notifications can arrive, see [`ChangeFeed::is_listening`].
     pub fn is_listening(&self) -> Option<bool> {
         self.0.is_listening()
     }

@@ -1,13 +1,13 @@
-//! What a deleted owner leaves: a mark that keeps its id from being used again.
+//! Deleted owners, whose ids cannot be used again until they are purged.
 
 use crate::digest::Digest;
 use crate::owner::Owner;
 
-/// The mark of a deleted owner. That of a person holds a digest in place of the address.
+/// The identity of a deleted owner. For a person, the name is a digest of the address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct DeletedOwner {
     pub(super) kind: &'static str,
-    /// The organization, or that of a project.
+    /// The organization, or the organization of a project.
     pub(super) organization: Box<str>,
     /// The project or the person.
     pub(super) name: Box<str>,
@@ -36,7 +36,7 @@ impl DeletedOwner {
         }
     }
 
-    /// Returns the marks that keep an owner from having new keys: its own, and that of its organization.
+    /// Returns the deleted owners that prevent an owner from having new keys: the owner itself, and its organization.
     pub(super) fn blocking(owner: &Owner) -> Vec<Self> {
         match owner {
             Owner::Project(own) => vec![Self::of(owner), Self::of_organization(&own.organization.id)],

@@ -1,4 +1,4 @@
-//! A store that could not do what was asked of it.
+//! Errors of backends and stores.
 
 use std::error::Error;
 use std::fmt;
@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::record::KeyState;
 
-/// A store that could not do what was asked of it.
+/// An error of a backend or store.
 ///
-/// It goes to logs and to the code that manages keys, never to a client.
+/// For logs and for code that manages keys. It is never shown to a client that authenticates.
 #[derive(Debug)]
 pub struct BackendError {
     kind: BackendErrorKind,
@@ -17,28 +17,28 @@ pub struct BackendError {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What kept a store from doing what was asked of it.
+/// The cause of a [`BackendError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BackendErrorKind {
-    /// The store could not be reached, or did not answer. Whether a change was made is unknown.
+    /// The store cannot be reached, or did not answer. Whether a change was made is unknown.
     Unavailable,
-    /// What the store holds cannot be understood.
+    /// The contents of the store cannot be decoded.
     Corrupt,
-    /// There is such a key already, or the key is not in a state in which it can be changed like this.
+    /// The key exists already, or its state does not allow the change.
     Conflict,
-    /// There is no such key, or no such owner of keys.
+    /// The key or owner does not exist.
     NotFound,
-    /// The actor may not make the change, or not any more. Nothing was changed.
+    /// The actor may not make the change, or no longer. Nothing was changed.
     Forbidden,
-    /// The store cannot keep what it was given.
+    /// The store cannot keep the values.
     Invalid,
-    /// The store has as many requests of management to answer as it takes. Nothing was changed.
+    /// Too many management requests are waiting for the store. Nothing was changed.
     Busy,
 }
 
 impl BackendErrorKind {
-    /// All labels that there are.
+    /// All labels.
     #[cfg(feature = "metrics")]
     pub(crate) const LABELS: [&str; 7] =
         ["unavailable", "corrupt", "conflict", "not_found", "forbidden", "invalid", "busy"];
@@ -58,91 +58,83 @@ impl BackendErrorKind {
 }
 
 impl BackendError {
-    /// Creates an error that says that the store could not be asked.
+    /// Creates an error for a store that cannot be reached, or did not answer.
     pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::caused(
-            BackendErrorKind::Unavailable,
-            "expected an answer from the key store, found an error",
-            source,
-        )
+        Self::caused(BackendErrorKind::Unavailable, "the key store is unavailable", source)
     }
 
-    /// Creates an error that says that the changes in a store cannot be followed, and what to look at.
+    /// Creates an error for a change feed that cannot be read, with what to check.
     pub(crate) fn not_followed(reason: Self, deadline: Duration) -> Self {
         let message = format!(
-            "cannot follow the changes in the key store. See that its address is that of a server which can be reached and written to, \
-             that its user may read the tables of keys, and that it answers within the deadline of {deadline:?}"
+            "cannot poll the changes of the key store. Check that its address leads to a server that is reachable and writable, that its \
+             user may read the tables of keys, and that it answers within {deadline:?}"
         );
         Self { kind: reason.kind, message: message.into(), field: None, source: Some(Box::new(reason)) }
     }
 
-    /// Creates an error that says that what the store holds cannot be understood.
+    /// Creates an error for contents of a store that cannot be decoded.
     pub fn corrupt(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::caused(BackendErrorKind::Corrupt, "expected a readable key store, found something else", source)
+        Self::caused(BackendErrorKind::Corrupt, "cannot read the key store", source)
     }
 
-    /// Creates an error that says that there is such a key already.
+    /// Creates an error for a key that exists already.
     pub fn conflict() -> Self {
-        let message = "expected a new key, found one with the same id or digest in the store";
+        let message = "a key with this id or digest exists already";
         Self { kind: BackendErrorKind::Conflict, message: message.into(), field: None, source: None }
     }
 
-    /// Creates an error that says that a key is not in force any more.
+    /// Creates an error for a key that is not in force.
     pub fn not_in_force(state: KeyState) -> Self {
-        let message = format!("expected a key that is in force, found one that is {}", state.label());
+        let message = format!("the key is {}", state.label());
         Self { kind: BackendErrorKind::Conflict, message: message.into(), field: None, source: None }
     }
 
-    /// Creates an error that says that a key was rotated before.
+    /// Creates an error for a key that was already rotated.
     pub fn rotated() -> Self {
-        let message = "expected a key that was not rotated yet, found one that was";
+        let message = "the key was already rotated";
         Self { kind: BackendErrorKind::Conflict, message: message.into(), field: None, source: None }
     }
 
-    /// Creates an error that says that there is no such key.
+    /// Creates an error for a key that does not exist.
     pub fn not_found() -> Self {
-        let message = "expected a key that is in the store, found none with this id";
+        let message = "no key with this id";
         Self { kind: BackendErrorKind::NotFound, message: message.into(), field: None, source: None }
     }
 
-    /// Creates an error that says that there is no such organization, person, membership or project.
+    /// Creates an error for an organization, person, membership or project that does not exist.
     pub fn no_owner() -> Self {
-        let message = "expected an owner of keys that is in the store, found none with this id";
+        let message = "no owner with this id";
         Self { kind: BackendErrorKind::NotFound, message: message.into(), field: None, source: None }
     }
 
-    /// Creates an error that says that an owner with this id was deleted, and left a mark.
+    /// Creates an error for an owner whose id was deleted and not purged.
     pub fn owner_deleted() -> Self {
-        let message = "an owner with this id was deleted: the id can be used again once that owner is purged";
+        let message = "an owner with this id was deleted: purge it to use the id again";
         Self { kind: BackendErrorKind::Conflict, message: message.into(), field: None, source: None }
     }
 
-    /// Creates an error that says that too many requests of management wait for the store.
+    /// Creates an error for a store for which too many management requests are waiting.
     pub fn busy() -> Self {
-        let message = "the store has too many lists and changes to make: try again in a second";
+        let message = "too many management requests are waiting for the store: retry in a second";
         Self { kind: BackendErrorKind::Busy, message: message.into(), field: None, source: None }
     }
 
-    /// Creates an error that says that the actor of a change is not in force any more.
+    /// Creates an error for an actor that is not in force any more.
     pub fn actor_gone() -> Self {
         Self::forbidden(None, "the actor of the change is not in force any more")
     }
 
-    /// Creates an error that says that the actor may not make the change, and which field asks for too much.
+    /// Creates an error for an actor that may not make the change, with the field that asks for too much.
     pub(super) fn forbidden(field: Option<&'static str>, message: impl Into<Box<str>>) -> Self {
         Self { kind: BackendErrorKind::Forbidden, message: message.into(), field, source: None }
     }
 
-    /// Creates an error that says that the store cannot keep what it was given.
+    /// Creates an error for values that the store cannot keep.
     pub fn invalid(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::caused(
-            BackendErrorKind::Invalid,
-            "expected a record that the store can keep, found another",
-            source,
-        )
+        Self::caused(BackendErrorKind::Invalid, "the store cannot keep these values", source)
     }
 
-    /// Creates an error with a sentence of its own.
+    /// Creates an error with this message.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn new(kind: BackendErrorKind, message: impl Into<Box<str>>) -> Self {
         Self { kind, message: message.into(), field: None, source: None }
@@ -156,7 +148,7 @@ impl BackendError {
         Self { kind, message: message.into(), field: None, source: Some(source.into()) }
     }
 
-    /// Returns what a driver has said, which is part of the text already.
+    /// Returns the error of the driver. It is part of the message already.
     #[cfg(any(feature = "sqlite", feature = "postgres", feature = "tracing"))]
     pub(crate) fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.source.as_deref()
@@ -172,7 +164,7 @@ impl BackendError {
         &self.message
     }
 
-    /// Returns what kept the store from doing what was asked.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> BackendErrorKind {
         self.kind
     }
@@ -195,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_label_is_among_those_that_there_are() {
+    fn every_label_is_listed() {
         let errors = [
             BackendError::unavailable("x"),
             BackendError::corrupt("x"),

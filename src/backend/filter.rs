@@ -1,11 +1,11 @@
-//! Which keys are meant, where several are.
+//! Selecting keys by owner, environment, state and age.
 
 use crate::clock::Timestamp;
 use crate::environment::Environment;
 use crate::owner::{Owner, User};
 use crate::record::{KeyState, Record};
 
-/// Which keys are meant: those that fit everything that is not `None`. The default means all of them.
+/// Selects the keys that match every field which is not `None`. The default selects all keys.
 ///
 /// ```
 /// use tower_api_key::backend::KeyFilter;
@@ -34,9 +34,9 @@ pub struct KeyFilter {
     pub environment: Option<Environment>,
     /// Keys that are in this state at this time.
     pub state: Option<(KeyState, Timestamp)>,
-    /// Keys that are known to have been made before this time.
+    /// Keys that were created before this time. A key without a creation time does not match.
     pub created_before: Option<Timestamp>,
-    /// Keys whose text is known to start like this.
+    /// Keys whose hint starts with this text.
     pub starts_with: Option<Box<str>>,
 }
 
@@ -46,22 +46,22 @@ impl KeyFilter {
         Self::default()
     }
 
-    /// Keys of this organization and of its projects.
+    /// Selects the keys of this organization and of its projects.
     pub fn of_organization(id: impl Into<Box<str>>) -> Self {
         Self { organization: Some(id.into()), ..Self::default() }
     }
 
-    /// Keys of this project of an organization.
+    /// Selects the keys of this project of an organization.
     pub fn of_project(organization: impl Into<Box<str>>, id: impl Into<Box<str>>) -> Self {
         Self { project: Some(id.into()), ..Self::of_organization(organization) }
     }
 
-    /// Keys of the person with this e-mail.
+    /// Selects the keys of the person with this e-mail.
     pub fn of_user(email: impl Into<Box<str>>) -> Self {
         Self { user: Some(User::new(email, []).email), ..Self::default() }
     }
 
-    /// Keys of this owner, those of projects among them if it is an organization.
+    /// Selects the keys of this owner. For an organization, they include those of its projects.
     pub fn of_owner(owner: &Owner) -> Self {
         match owner {
             Owner::Organization(own) => Self::of_organization(own.id.clone()),
@@ -82,7 +82,7 @@ impl KeyFilter {
         Self { state: Some((state, now)), ..self }
     }
 
-    /// Tells whether a key is meant.
+    /// Returns whether the filter selects a key.
     pub fn matches(&self, record: &Record) -> bool {
         self.matches_owner(&record.owner, record.environment)
             && self.state.is_none_or(|(wanted, now)| wanted == record.state(now))
@@ -90,7 +90,7 @@ impl KeyFilter {
             && self.starts_with.as_ref().is_none_or(|start| record.hint.starts_with(&**start))
     }
 
-    /// Tells whether keys of this owner and this environment are meant, as far as the two decide that.
+    /// Returns whether owner and environment match. Ignores the other fields.
     pub(super) fn matches_owner(&self, owner: &Owner, own_environment: Environment) -> bool {
         let OwnerIds { organization, project, user } = OwnerIds::of(owner);
         fits(&self.organization, organization)
@@ -101,7 +101,7 @@ impl KeyFilter {
     }
 }
 
-/// What an owner is found by.
+/// The columns that identify an owner.
 pub(super) struct OwnerIds<'o> {
     pub(super) organization: Option<&'o str>,
     pub(super) project: Option<&'o str>,

@@ -1,4 +1,4 @@
-//! The change feed: whoever changes a key tells every authenticator of the process before the change is acknowledged.
+//! Invalidations in this process: a store invalidates every cache of its process before it acknowledges a change.
 
 use std::fmt;
 use std::future::Future;
@@ -8,20 +8,20 @@ use super::BackendError;
 use crate::digest::Digest;
 use crate::owner::User;
 
-/// What has changed in a store.
+/// A change in a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
-    /// The key with this digest was revoked, for good.
+    /// The key with this digest was revoked. A revocation is final.
     Revoked(Digest),
-    /// The key with this digest is new, or is no longer as it was.
+    /// The key with this digest is new or was changed.
     Changed(Digest),
     /// Anything may have changed.
     Everything,
 }
 
 impl Change {
-    /// All labels that there are.
+    /// All labels.
     #[cfg(feature = "metrics")]
     pub(crate) const LABELS: [&str; 3] = ["revoked", "changed", "everything"];
 
@@ -34,17 +34,17 @@ impl Change {
         }
     }
 
-    /// The person with this e-mail, the password included, is no longer as it was. The person's keys are changes of their own.
+    /// Returns the change of the person with this e-mail, including the password. The person's keys are separate changes.
     pub fn of_user(email: &str) -> Self {
         Self::Changed(Digest::of_account(&User::new(email, []).email))
     }
 }
 
-/// Someone who wants to hear of changes. It holds on to nothing: it falls silent when its authenticator is gone.
+/// A weak handle that receives invalidations. It does nothing once its authenticator is dropped.
 #[derive(Clone)]
 pub struct Subscriber(Weak<dyn Apply>);
 
-/// Makes a change effective: when `apply` returns, nothing that was read before it will be trusted again.
+/// Applies a change: when `apply` returns, no cached entry that was read before it is trusted any more.
 pub(crate) trait Apply: Send + Sync {
     fn apply(&self, change: Change);
 }
@@ -71,7 +71,7 @@ impl fmt::Debug for Subscriber {
     }
 }
 
-/// The subscribers of a store, and the only right order in which to change a key: commit, tell them, acknowledge.
+/// The subscribers of a store. Enforces the order in which a key is changed: commit, invalidate, acknowledge.
 ///
 /// ```
 /// # async fn revoke(changes: tower_api_key::backend::Invalidator, digest: tower_api_key::digest::Digest)
@@ -96,12 +96,12 @@ pub struct Invalidator {
 }
 
 impl Invalidator {
-    /// Creates a feed that nobody listens to yet.
+    /// Creates an invalidator without subscribers.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns a handle that does not keep the feed alive.
+    /// Returns a handle that does not keep the subscribers alive.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn downgrade(&self) -> WeakInvalidator {
         WeakInvalidator(Arc::downgrade(&self.subscribers))
@@ -114,7 +114,7 @@ impl Invalidator {
         subscribers.push(subscriber);
     }
 
-    /// Tells every subscriber of a change that is already committed, and returns when they have taken it in.
+    /// Applies a committed change to every subscriber, and returns when all have applied it.
     pub fn invalidate(&self, change: Change) {
         let subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for subscriber in subscribers {
@@ -122,10 +122,10 @@ impl Invalidator {
         }
     }
 
-    /// Runs `work`, which commits a change, and returns its answer after every subscriber has been told.
+    /// Runs `work`, which commits a change, and returns its result after every subscriber was invalidated.
     ///
-    /// The work runs in a task of its own. Whoever waits for it may go away, as the handler of a closed connection does:
-    /// the work goes on, and what it armed is announced when it ends, be it by an error or by a panic.
+    /// The work runs in a task of its own. If the caller is dropped, as the handler of a closed connection is, the work
+    /// continues, and its pending changes are invalidated when it ends, even by an error or a panic.
     ///
     /// # Errors
     ///
@@ -146,7 +146,7 @@ impl Invalidator {
     }
 }
 
-/// A handle on a feed that does not keep it alive.
+/// A weak handle on an [`Invalidator`].
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(super) struct WeakInvalidator(Weak<Mutex<Vec<Subscriber>>>);
 
@@ -157,7 +157,7 @@ impl WeakInvalidator {
     }
 }
 
-/// Changes that will be announced when this is dropped, however that comes about.
+/// Changes that are invalidated when this is dropped.
 #[derive(Debug)]
 pub struct PendingInvalidation {
     invalidator: Invalidator,
@@ -165,12 +165,12 @@ pub struct PendingInvalidation {
 }
 
 impl PendingInvalidation {
-    /// Sets the change to announce, in place of what was set before. Do so before the commit is sent.
+    /// Sets the change to invalidate, and replaces the former ones. Call it before the commit is sent.
     pub fn set(&mut self, change: Change) {
         self.set_all([change]);
     }
 
-    /// Sets the changes to announce, in place of those that were set before.
+    /// Sets the changes to invalidate, and replaces the former ones.
     pub fn set_all(&mut self, changes: impl IntoIterator<Item = Change>) {
         self.pending.clear();
         self.pending.extend(changes);

@@ -1,4 +1,4 @@
-//! What becomes of a key that is changed: the rules, wherever it is kept.
+//! Rules of changes to one key, shared by all stores.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::key::{KeyId, RetrievableKey};
 use crate::record::{KeyState, Record, Revocation};
 use crate::scope::Scopes;
 
-/// New values for what may be changed of a key. What is `None` stays as it is.
+/// New values for the fields of a key that can be updated. A field that is `None` stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyUpdate {
@@ -19,29 +19,29 @@ pub struct KeyUpdate {
     pub name: Option<Box<str>>,
     /// The scopes.
     pub scopes: Option<Scopes>,
-    /// From when on the key is refused; `Some(None)` takes its end away.
+    /// The expiry; `Some(None)` removes it.
     pub expires_at: Option<Option<Timestamp>>,
-    /// What the application keeps with the key.
+    /// The metadata, which the application keeps with the key.
     pub metadata: Option<BTreeMap<String, String>>,
-    /// What the owner notes about the key.
+    /// The labels, which the owner keeps with the key.
     pub labels: Option<BTreeMap<String, String>>,
-    /// Who changes it, for the audit log. It is not kept with the key.
+    /// The author of the change, for the audit log. Not stored with the key.
     pub by: Option<Box<str>>,
 }
 
-/// How long a key goes on after it was replaced, though never beyond its own end.
+/// How long a rotated key stays valid, though never beyond its own expiry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Grace {
-    /// Not at all: it is revoked.
+    /// The key is revoked at once.
     None,
-    /// So long from the rotation.
+    /// For this long after the rotation.
     For(Duration),
-    /// So long from the first use of its successor.
+    /// For this long after the first use of its successor.
     FromFirstUse(Duration),
 }
 
-/// The replacement of a key by another one with the same owner, environment, scopes, sources, name, metadata and labels.
+/// The replacement of a key by a successor with the same owner, environment, scopes, sources, name, metadata and labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rotation {
@@ -51,25 +51,25 @@ pub struct Rotation {
     pub digest: Digest,
     /// The first characters of the successor's text.
     pub hint: Box<str>,
-    /// When the key is rotated.
+    /// The time of the rotation.
     pub at: Timestamp,
-    /// Who rotates it.
+    /// The author of the rotation.
     pub by: Option<Box<str>>,
-    /// From when on the successor is refused; `None` lets it live as long as `renews` says.
+    /// The expiry of the successor. With `None`, `renews` decides.
     pub expires_at: Option<Timestamp>,
-    /// Whether the successor lives as long from the rotation as the old key was meant to from its creation. Otherwise it ends when the
-    /// old key was to end. `true` by default.
+    /// Whether the successor gets the lifetime of the old key, counted from the rotation. Otherwise it expires when the old key
+    /// was to expire. `true` by default.
     pub renews: bool,
-    /// How long the old key goes on.
+    /// How long the old key stays valid.
     pub grace: Grace,
-    /// The text of the successor, if it is no secret, as that of the old key was none.
+    /// The text of the successor, if the key is retrievable. Set only if that of the old key was.
     pub retrievable: Option<RetrievableKey>,
-    /// The latest end of a successor for which no end is asked.
+    /// The latest expiry of a successor for which none was requested.
     pub(super) limit: Option<Timestamp>,
 }
 
 impl Rotation {
-    /// Creates a rotation after which the old key is refused at once.
+    /// Creates a rotation that revokes the old key at once.
     pub fn new(id: KeyId, digest: Digest, hint: impl Into<Box<str>>, at: Timestamp) -> Self {
         Self {
             id,
@@ -86,7 +86,7 @@ impl Rotation {
     }
 }
 
-/// A change of one key. Revocations are not among them: they must be possible whatever else is wrong with a record.
+/// A change of one key. Revocations are not included: they must succeed even if the rest of a record is unreadable.
 #[derive(Debug, Clone)]
 pub(super) enum KeyEdit {
     Update(KeyUpdate),
@@ -94,17 +94,17 @@ pub(super) enum KeyEdit {
     FirstUse(Timestamp),
 }
 
-/// What follows from an edit, beside the edited record.
+/// The effects of an edit, apart from the edited record.
 #[derive(Debug, Default)]
 pub(super) struct EditOutcome {
-    /// A record that is new.
+    /// The successor that a rotation creates.
     pub(super) successor: Option<Record>,
-    /// The key that the edited one has replaced, which ends at this time, unless it does before or has another successor.
+    /// The predecessor of the edited key, and its new expiry. Not applied if it expires earlier or has another successor.
     pub(super) ends: Option<(KeyId, Timestamp)>,
 }
 
 impl KeyEdit {
-    /// Returns who makes the edit, where it is someone's doing.
+    /// Returns the author of the edit, if it has one.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn by(&self) -> Option<&str> {
         match self {
@@ -114,7 +114,7 @@ impl KeyEdit {
         }
     }
 
-    /// Returns the key without which the edit cannot be decided.
+    /// Returns the id of another key that the edit needs to read.
     pub(super) fn depends_on(&self, record: &Record) -> Option<KeyId> {
         match self {
             Self::Rotate(_) => record.rotated_to.clone(),
@@ -123,7 +123,7 @@ impl KeyEdit {
         }
     }
 
-    /// Changes a record, or says why it cannot be changed. `former` is the key that the edit depends on, if the store has it.
+    /// Applies the edit to a record. `former` is the key that the edit [depends on](Self::depends_on), if the store has it.
     pub(super) fn apply(
         self,
         record: &mut Record,
@@ -134,7 +134,7 @@ impl KeyEdit {
             Self::Rotate(rotation) => {
                 let at = rotation.at;
                 let successor = Some(rotation.apply(record, former)?);
-                // Whoever replaces a key has it: what was to begin with its first use begins now at the latest.
+                // A client that rotates a key has its text, so this counts as the first use.
                 Ok(EditOutcome { successor, ends: first_use(record, at) })
             }
             Self::FirstUse(at) => Ok(EditOutcome { ends: first_use(record, at), ..EditOutcome::default() }),
@@ -148,7 +148,7 @@ impl KeyUpdate {
             return Err(BackendError::not_in_force(KeyState::Revoked));
         }
         if let Some(end) = self.expires_at {
-            // The key that this one has replaced may have another successor since this one ended.
+            // After this key expired, its predecessor may have been rotated again.
             let has_rival = predecessor.is_some_and(|old| old.rotated_to.as_ref() != Some(&record.id));
             if (record.rotated_to.is_some() || has_rival) && is_later(end, record.expires_at) {
                 return Err(BackendError::rotated());
@@ -172,10 +172,10 @@ impl KeyUpdate {
 }
 
 impl Rotation {
-    /// Ends the old key, and returns the record of the new one.
+    /// Ends the old key, and returns the record of the successor.
     ///
-    /// A key that was rotated is rotated again only if its successor has ended: a rotation whose answer was lost left a successor whose
-    /// text is lost as well.
+    /// A rotated key can be rotated again only once its successor has ended: if the response of a rotation is lost, so is the
+    /// text of the successor.
     fn apply(self, old: &mut Record, former: Option<&Record>) -> Result<Record, BackendError> {
         let is_free = former.is_none_or(|former| former.state(self.at) != KeyState::Active);
         match old.state(self.at) {
@@ -183,7 +183,7 @@ impl Rotation {
             KeyState::Active => {}
             state => return Err(BackendError::not_in_force(state)),
         }
-        // The grace of the former rotation has brought the end of the old key forward. Its successor has the life that was meant.
+        // The grace of the former rotation has shortened the life of the old key. Its successor has the intended one.
         let successor = self.successor_of(old, former.unwrap_or(old));
         old.rotated_to = Some(self.id);
         match self.grace {
@@ -197,7 +197,7 @@ impl Rotation {
         Ok(successor)
     }
 
-    /// Returns when a successor ends for which no end is asked, by a key with the life that was meant.
+    /// Returns the expiry of a successor for which none was requested. `meant` is the key with the intended lifetime.
     pub(super) fn own_end(&self, meant: &Record) -> Option<Timestamp> {
         if !self.renews {
             return meant.expires_at;
@@ -227,13 +227,13 @@ impl Rotation {
     }
 }
 
-/// Returns the key that a successor ends by its first use, and when. The second use ends nothing.
+/// Returns the predecessor that the first use of a successor ends, and when. Later uses end nothing.
 fn first_use(successor: &mut Record, at: Timestamp) -> Option<(KeyId, Timestamp)> {
     let grace = successor.first_use_grace.take()?;
     Some((successor.rotated_from.clone()?, at.saturating_add(grace)))
 }
 
-/// What others have to be told of a record that was changed.
+/// Returns the invalidation for a record that was changed.
 pub(super) fn change_of(record: &Record) -> Change {
     match record.revoked {
         Some(_) => Change::Revoked(record.digest),
@@ -245,7 +245,7 @@ fn earlier(end: Option<Timestamp>, limit: Option<Timestamp>) -> Option<Timestamp
     if is_later(end, limit) { limit } else { end }
 }
 
-/// Brings the end of a key forward.
+/// Sets the expiry of a key, unless it expires earlier.
 pub(super) fn end_by(record: &mut Record, end: Timestamp) {
     record.expires_at = Some(record.expires_at.map_or(end, |own| own.min(end)));
 }

@@ -4,23 +4,23 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::bounds::Bounds;
-use super::{Actor, Backend, BackendError, KeyFilter, KeyUpdate, Propagation, Rotation, AuthorizedActor};
+use super::{Actor, AuthorizedActor, Backend, BackendError, KeyFilter, KeyUpdate, Propagation, Rotation};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 use crate::record::{Record, Revocation};
 
-/// A change of keys, and who makes it.
+/// A change of keys, and its actor.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct KeyChange {
-    /// Who makes it.
+    /// The actor.
     pub actor: Actor,
-    /// What is done.
+    /// The action.
     pub action: KeyAction,
     bounds: Option<Bounds>,
 }
 
-/// What is done to keys.
+/// An action on keys.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum KeyAction {
@@ -40,13 +40,13 @@ pub enum KeyAction {
     PurgeEnded(Timestamp),
 }
 
-/// What came of a [`KeyChange`].
+/// The outcome of a [`KeyChange`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChangeOutcome {
-    /// The key that was inserted or updated, or that replaces another one.
+    /// The key that was inserted or updated, or the successor of a rotation.
     pub record: Option<Record>,
-    /// How many keys were revoked or deleted, where the change is about any number of them.
+    /// The number of keys that were revoked or deleted, for actions on any number of them.
     pub keys: u64,
 }
 
@@ -66,7 +66,8 @@ impl KeyChange {
         Self { bounds, ..self }
     }
 
-    /// Completes a new key, or a successor, by what it takes from its maker. A store calls this before it makes the change.
+    /// Completes a new key or a successor with defaults that depend on its creator. A store calls this before it makes the
+    /// change.
     pub fn complete(&mut self, authorized: Option<&AuthorizedActor>) {
         let Some(bounds) = &self.bounds else { return };
         let Some(authorized) = authorized.or(bounds.unjudged.as_ref()) else { return };
@@ -77,14 +78,18 @@ impl KeyChange {
         }
     }
 
-    /// Checks that the actor may do this, by its `authorized` and by the key that is changed, as it was before. A store calls this in
-    /// the transaction of the change, for each authorized that it was given.
+    /// Checks that the actor may make the change, given the key as it was before. A store calls this in the transaction of the
+    /// change, with the result of [`Actor::authorize`].
     ///
     /// # Errors
     ///
-    /// [`Forbidden`](super::BackendErrorKind::Forbidden), or [`NotFound`](super::BackendErrorKind::NotFound) if the actor may not know of
-    /// the key.
-    pub fn check(&self, authorized: Option<&AuthorizedActor>, target: Option<&Record>) -> Result<(), BackendError> {
+    /// [`Forbidden`](super::BackendErrorKind::Forbidden), or [`NotFound`](super::BackendErrorKind::NotFound) if the actor may not
+    /// access the key.
+    pub fn check(
+        &self,
+        authorized: Option<&AuthorizedActor>,
+        target: Option<&Record>,
+    ) -> Result<(), BackendError> {
         let Some(bounds) = &self.bounds else { return Ok(()) };
         let authorized = authorized.or(bounds.unjudged.as_ref()).ok_or_else(BackendError::actor_gone)?;
         let caller = authorized.rights();
@@ -93,12 +98,12 @@ impl KeyChange {
             (KeyAction::Update(_, update), Some(target)) => bounds.check_update(caller, target, update),
             (KeyAction::Rotate(_, rotation), Some(target)) => bounds.check_rotate(caller, target, rotation),
             (KeyAction::Revoke(..), Some(target)) => bounds.check_end(caller, target),
-            // What is about any number of keys has no bounds.
+            // Actions on any number of keys have no bounds.
             _ => Err(BackendError::not_found()),
         }
     }
 
-    /// Checks that the actor may end a key that ends as a consequence of the change, such as one whose grace begins with it.
+    /// Checks that the actor may end a key that the change ends as a side effect, such as a predecessor whose grace begins.
     ///
     /// # Errors
     ///
@@ -106,20 +111,20 @@ impl KeyChange {
     pub fn check_end(&self, authorized: Option<&AuthorizedActor>, ends: &Record) -> Result<(), BackendError> {
         let Some(bounds) = &self.bounds else { return Ok(()) };
         let authorized = authorized.or(bounds.unjudged.as_ref()).ok_or_else(BackendError::actor_gone)?;
-        // A key whose first request replaces it ends its predecessor by that request, whatever it asks for.
+        // A successor ends its predecessor by its first request, whatever that asks for.
         if ends.revoked.is_some() || self.target() == Some(&authorized.record().id) {
             return Ok(());
         }
         bounds.check_end(authorized.rights(), ends)
     }
 
-    /// Checks that the actor may know of a key at all.
+    /// Checks that the actor may access a key at all.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn check_visible(&self, target: &Record) -> Result<(), BackendError> {
         self.bounds.as_ref().map_or(Ok(()), |bounds| bounds.check_visible(target))
     }
 
-    /// Returns whether the actor is to keep within bounds, so that [`check`](Self::check) needs the key that is changed.
+    /// Returns whether the change has bounds, so that [`check`](Self::check) needs the key.
     pub fn has_bounds(&self) -> bool {
         self.bounds.is_some()
     }
@@ -135,39 +140,38 @@ impl KeyChange {
 
 /// A backend that also keeps keys.
 ///
-/// When a call returns, the change is durable, and every authenticator of this process has taken it in: a key whose
-/// revocation was acknowledged is refused by the next request. Whoever calls may go away before it returns: the change is
-/// then made in full, or not at all.
-/// [`purge_ended`](Self::purge_ended) alone may stop half-way.
+/// When a call returns, the change is durable, and every authenticator of this process has applied it: once a revocation is
+/// acknowledged, the next request with the key is refused. If the caller drops the call before it returns, the change is made in
+/// full, or not at all. [`purge_ended`](Self::purge_ended) alone may stop half-way.
 ///
 /// After [`Unavailable`](super::BackendErrorKind::Unavailable) a change may or may not have been made.
 pub trait KeyStore: Backend {
     /// Makes a change, if its actor may make it at that moment. The other methods that change keys make the same changes as the
     /// application itself.
     ///
-    /// A store reads the [subject](Actor::subject) of the actor in the transaction of the change, has it
-    /// [judged](Actor::authorize), and [checks](KeyChange::check) the change by that. What the change itself does to its actor does not
-    /// count.
+    /// A store looks up the [subject](Actor::subject) of the actor in the transaction of the change,
+    /// [authorizes](Actor::authorize) it, and [checks](KeyChange::check) the change. Effects of the change on its own actor do
+    /// not count.
     ///
     /// # Errors
     ///
-    /// [`Forbidden`](super::BackendErrorKind::Forbidden) if the actor may not make the change, or not any more: nothing was changed then.
-    /// And those of the method for each action.
+    /// [`Forbidden`](super::BackendErrorKind::Forbidden) if the actor may not make the change, or no longer: nothing was changed
+    /// then. And those of the method for each action.
     fn change(&self, change: KeyChange) -> impl Future<Output = Result<ChangeOutcome, BackendError>> + Send;
 
     /// Returns the key with this id.
     ///
     /// # Errors
     ///
-    /// When the store could not be asked.
+    /// If the store is unavailable.
     fn get(&self, id: &KeyId) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send;
 
-    /// Returns the first `limit` of the keys that `filter` means, in the order of the bytes of their ids, from behind
-    /// `after` on. As generated ids sort by time, this is the order in which keys were made.
+    /// Returns the first `limit` keys that match `filter` after `after`, in the byte order of their ids. As generated ids sort by
+    /// time, this is the order in which keys were created.
     ///
     /// # Errors
     ///
-    /// When the store could not be asked.
+    /// If the store is unavailable.
     fn list(
         &self,
         filter: &KeyFilter,
@@ -179,20 +183,20 @@ pub trait KeyStore: Backend {
     ///
     /// # Errors
     ///
-    /// [`Conflict`](super::BackendErrorKind::Conflict) if there is one with the same id or digest, or if its owner was deleted;
+    /// [`Conflict`](super::BackendErrorKind::Conflict) if a key with the same id or digest exists, or if its owner was deleted;
     /// [`Invalid`](super::BackendErrorKind::Invalid) if the store cannot keep the record as it is.
     fn insert(&self, record: Record) -> impl Future<Output = Result<(), BackendError>> + Send {
         let change = self.change(KeyChange::by_system(KeyAction::Insert(Box::new(record))));
         async move { change.await.map(drop) }
     }
 
-    /// Changes what may be changed of a key, and returns its new record.
+    /// Updates a key, and returns its new record.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](super::BackendErrorKind::NotFound) if there is no such key;
-    /// [`Conflict`](super::BackendErrorKind::Conflict) if it was revoked, or if the end of a key that was rotated would be
-    /// put off; [`Invalid`](super::BackendErrorKind::Invalid) if the store cannot keep the values.
+    /// [`NotFound`](super::BackendErrorKind::NotFound) if the key does not exist; [`Conflict`](super::BackendErrorKind::Conflict)
+    /// if it was revoked, or if the update would extend a rotated key; [`Invalid`](super::BackendErrorKind::Invalid) if the store
+    /// cannot keep the values.
     fn update(
         &self,
         id: &KeyId,
@@ -201,14 +205,13 @@ pub trait KeyStore: Backend {
         one(self.change(KeyChange::by_system(KeyAction::Update(id.clone(), update))))
     }
 
-    /// Replaces a key by a new one, and returns the new one's record.
+    /// Replaces a key by a successor, and returns the successor's record.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](super::BackendErrorKind::NotFound) if there is no such key;
-    /// [`Conflict`](super::BackendErrorKind::Conflict) if it is not in force or was rotated before, as by someone else at
-    /// the same time, or if there is a key with the new id or digest already. A key whose successor has ended can be rotated
-    /// again.
+    /// [`NotFound`](super::BackendErrorKind::NotFound) if the key does not exist; [`Conflict`](super::BackendErrorKind::Conflict)
+    /// if it is not in force or was already rotated, such as by a concurrent call, or if a key with the new id or digest exists.
+    /// A key whose successor has ended can be rotated again.
     fn rotate(
         &self,
         id: &KeyId,
@@ -217,12 +220,11 @@ pub trait KeyStore: Backend {
         one(self.change(KeyChange::by_system(KeyAction::Rotate(id.clone(), Box::new(rotation)))))
     }
 
-    /// Adds a key and revokes all others that `filter` means and that are not revoked yet, at once. Of several calls at the same
-    /// time the key of one is left.
+    /// Adds a key and revokes all other keys that match `filter`, atomically. Of concurrent calls, the key of one is left.
     ///
     /// # Errors
     ///
-    /// Those of [`insert`](Self::insert). Then nothing was changed.
+    /// Those of [`insert`](Self::insert). Nothing was changed then.
     fn replace(
         &self,
         record: Record,
@@ -237,7 +239,7 @@ pub trait KeyStore: Backend {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](super::BackendErrorKind::NotFound) if there is no such key.
+    /// [`NotFound`](super::BackendErrorKind::NotFound) if the key does not exist.
     fn revoke(
         &self,
         id: &KeyId,
@@ -247,11 +249,11 @@ pub trait KeyStore: Backend {
         async move { change.await.map(drop) }
     }
 
-    /// Revokes all keys that `filter` means and that are not revoked yet, at once, and returns how many these were.
+    /// Revokes all keys that match `filter` and are not revoked yet, atomically, and returns their number.
     ///
     /// # Errors
     ///
-    /// When the store could not be asked. Then either all of them are revoked or none.
+    /// If the store is unavailable. Either all of the keys are revoked then, or none.
     fn revoke_all(
         &self,
         filter: &KeyFilter,
@@ -261,16 +263,16 @@ pub trait KeyStore: Backend {
         async move { Ok(change.await?.keys) }
     }
 
-    /// Returns whether the store keeps a list of the processes that follow it, by which [`wait_applied`](Self::wait_applied) can return
-    /// before their lease has passed. The default says no.
+    /// Returns whether the store keeps a list of nodes, so that [`wait_applied`](Self::wait_applied) can return before their
+    /// lease has passed. The default returns `false`.
     fn lists_nodes(&self) -> bool {
         false
     }
 
-    /// Waits until every process that follows this store has applied the changes that were acknowledged before the call: for `lease`, or
-    /// longer if the store knows that one of them has a longer lease, but no longer than `at_most`.
+    /// Waits until every process that follows this store has applied the changes that were acknowledged before the call: for
+    /// `lease`, or longer if the store knows that one of them has a longer lease, but no longer than `at_most`.
     ///
-    /// A store that keeps no list of them waits for the shorter time: so does the default.
+    /// A store without a list of nodes waits for the shorter time, and so does the default.
     ///
     /// # Panics
     ///
@@ -279,14 +281,13 @@ pub trait KeyStore: Backend {
         Propagation::after(lease, at_most)
     }
 
-    /// Deletes all keys that had expired or were revoked by the time `before`, and returns how many these were. What was counted of
-    /// their use stays.
+    /// Deletes all keys that had expired or were revoked by the time `before`, and returns their number. Their usage stays.
     ///
-    /// A key that replaces one of them, or is replaced by it, keeps its id.
+    /// Predecessors and successors of a deleted key keep its id.
     ///
     /// # Errors
     ///
-    /// When the store could not be asked. Some of them may be deleted then: a store deletes them in batches, between which it makes
+    /// If the store is unavailable. Some of the keys may be deleted then: a store deletes them in batches, between which it makes
     /// other changes.
     fn purge_ended(&self, before: Timestamp) -> impl Future<Output = Result<u64, BackendError>> + Send {
         let change = self.change(KeyChange::by_system(KeyAction::PurgeEnded(before)));

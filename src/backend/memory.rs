@@ -1,4 +1,4 @@
-//! Keys kept in memory, for tests and for services whose keys stand in their configuration.
+//! A store in memory, for tests and for services with keys in their configuration.
 
 mod owners;
 mod usage;
@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::key_edit::{EditOutcome, KeyEdit, change_of, end_by};
 use super::deleted_owner::DeletedOwner;
+use super::key_edit::{EditOutcome, KeyEdit, change_of, end_by};
 use super::{
-    Actor, Backend, BackendError, Change, ChangeOutcome, ResolvedSubject, Invalidator, KeyAction, KeyChange, KeyFilter,
-    KeyStore, OwnerChange, OwnerStore, AuthorizedActor, Subject, Subscriber,
+    Actor, AuthorizedActor, Backend, BackendError, Change, ChangeOutcome, Invalidator, KeyAction, KeyChange,
+    KeyFilter, KeyStore, OwnerChange, OwnerStore, ResolvedSubject, Subject, Subscriber,
 };
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -23,7 +23,7 @@ use owners::Owners;
 
 /// A store in memory. Clones share their keys.
 ///
-/// It is exact: it tells its authenticators of each change before it acknowledges it.
+/// It invalidates its authenticators before it acknowledges a change.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     keys: Arc<RwLock<Keys>>,
@@ -62,7 +62,7 @@ impl Keys {
         self.records.get(self.digests.get(id)?)
     }
 
-    /// Makes a change if its actor may make it now. The lock is held, so that the actor stays as it is.
+    /// Makes a change if its actor may make it. The caller holds the write lock, so the actor stays as it is.
     fn change(&mut self, mut change: KeyChange) -> Result<(ChangeOutcome, Vec<Change>), BackendError> {
         let authorized = self.authorize(&change.actor)?;
         change.complete(authorized.as_ref());
@@ -97,10 +97,12 @@ impl Keys {
     fn authorize(&self, actor: &Actor) -> Result<Option<AuthorizedActor>, BackendError> {
         let found = match actor.subject() {
             None => ResolvedSubject::Missing,
-            Some(Subject::Key(id)) => {
-                self.by_id(id).map_or(ResolvedSubject::Missing, |own| ResolvedSubject::Key(self.owners.current(own)))
+            Some(Subject::Key(id)) => self
+                .by_id(id)
+                .map_or(ResolvedSubject::Missing, |own| ResolvedSubject::Key(self.owners.current(own))),
+            Some(Subject::Person(email)) => {
+                self.owners.user(email).map_or(ResolvedSubject::Missing, ResolvedSubject::Person)
             }
-            Some(Subject::Person(email)) => self.owners.user(email).map_or(ResolvedSubject::Missing, ResolvedSubject::Person),
         };
         actor.authorize(found)
     }
@@ -117,11 +119,13 @@ impl Keys {
         if self.records.contains_key(&record.digest) || self.digests.contains_key(&record.id) {
             return Err(BackendError::conflict());
         }
-        DeletedOwner::blocking(&record.owner).iter().try_for_each(|deleted| self.owners.check_not_deleted(deleted))
+        DeletedOwner::blocking(&record.owner)
+            .iter()
+            .try_for_each(|deleted| self.owners.check_not_deleted(deleted))
     }
 
-    /// Changes a key, and returns the record that the edit is about: the successor if there is one. `may_end` checks the key that ends as
-    /// a consequence.
+    /// Edits a key, and returns the successor if the edit creates one, or the key. `may_end` checks the predecessor that ends as
+    /// a side effect.
     fn edit(
         &mut self,
         id: &KeyId,

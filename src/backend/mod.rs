@@ -1,9 +1,9 @@
-//! Where keys are kept: one trait to look them up, and what implements it.
+//! Backends that look keys up, and stores that keep them.
 //!
-//! A [`Backend`] answers one question: which record has this digest? It has three answers, found, not found and could
-//! not ask, and only the first two are ever remembered. A backend that also keeps keys is a [`KeyStore`]; one that also keeps
-//! their owners is an [`OwnerStore`], and an application that keeps those itself has a [`OwnerResolver`]. How often keys are used is
-//! kept in a [`UsageStore`]. Every change of keys and owners has an [`Actor`], who is judged in the transaction of the change.
+//! A [`Backend`] looks a record up by its digest. The result is a record, `None` or an error, and only the first two are ever
+//! cached. A backend that also keeps keys is a [`KeyStore`]; one that also keeps their owners is an [`OwnerStore`], and an
+//! application that keeps those itself implements [`OwnerResolver`]. A [`UsageStore`] counts how often keys are used. Every
+//! change of keys and owners has an [`Actor`], which is authorized in the transaction of the change.
 //!
 //! ```
 //! use tower_api_key::backend::{Backend, BackendError};
@@ -26,12 +26,12 @@ mod actor;
 mod audit;
 mod bounds;
 mod change_feed;
-mod key_edit;
+mod deleted_owner;
 mod error;
 mod filter;
 mod invalidation;
+mod key_edit;
 mod keys;
-mod deleted_owner;
 mod memory;
 mod owner_resolver;
 mod owners;
@@ -44,13 +44,13 @@ mod sql;
 mod sqlite;
 mod usage;
 
-pub use actor::{Actor, ResolvedSubject, KeyActor, PersonActor, AuthorizedActor, Subject};
+pub use actor::{Actor, AuthorizedActor, KeyActor, PersonActor, ResolvedSubject, Subject};
 pub use audit::{AuditEntry, AuditLog};
 pub use change_feed::{BoxedChangeFeed, ChangeFeed};
-pub use key_edit::{Grace, KeyUpdate, Rotation};
 pub use error::{BackendError, BackendErrorKind};
 pub use filter::KeyFilter;
 pub use invalidation::{Change, Invalidator, PendingInvalidation, Subscriber};
+pub use key_edit::{Grace, KeyUpdate, Rotation};
 pub use keys::{ChangeOutcome, KeyAction, KeyChange, KeyStore};
 pub use memory::MemoryStore;
 pub use owner_resolver::{OwnerResolver, WithOwnerResolver};
@@ -78,51 +78,50 @@ use crate::owner::User;
 use crate::password_hash::PasswordHash;
 use crate::record::Record;
 
-/// A place to look keys up by their digest.
+/// Looks records up by their digest.
 pub trait Backend: Send + Sync + 'static {
-    /// Returns the record with this digest, or `None` if there is none.
+    /// Returns the record with this digest, or `None` if it does not exist.
     ///
-    /// A revoked or expired key has a record; the record says so.
+    /// Revoked and expired keys have records too.
     ///
     /// # Errors
     ///
-    /// When the question could not be answered. The request is then refused with 503, and nothing is remembered. Never
-    /// report an outage as `None`: that would tell the owner of a good key that it is bad.
+    /// If the lookup failed. The request is then refused with 503, and nothing is cached. Never report an outage as `None`: a
+    /// client with a good key would be told that it is invalid.
     fn find(&self, digest: &Digest) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send;
 
-    /// Takes the one who wants to hear of changes, before they are acknowledged to whoever made them.
+    /// Adds a subscriber, which receives changes before they are acknowledged.
     ///
-    /// Called once for each authenticator, when it is built. A store keeps the subscriber in its [`Invalidator`]. The
-    /// default ignores it: without news of changes, a record may be used for the whole time to live of the cache after
-    /// the key was revoked.
+    /// Called once for each authenticator, when it is built. A store keeps the subscriber in its [`Invalidator`]. The default
+    /// ignores it: without invalidations, a revoked key may be accepted for the time to live of the cache.
     fn subscribe(&self, subscriber: Subscriber) {
         drop(subscriber);
     }
 
-    /// Returns a reader of the changes that other processes make. An authenticator follows it for as long as it lives.
+    /// Returns a change feed of other processes. An authenticator follows it for its whole life.
     ///
-    /// The default says that there are none, as is right for a store that no other process can change. A store that others
-    /// do change should have one, lest a revocation by another process wait for the time to live of the cache.
+    /// The default returns `None`, for a store that no other process can change. A store that other processes change should have
+    /// a feed: otherwise a revocation by another process takes effect only after the time to live of the cache.
     fn feed(&self) -> Option<BoxedChangeFeed> {
         None
     }
 
-    /// Returns how many lookups the store carries out at a time. More of them wait in the authenticator, where keys that were good a
-    /// short while ago do not wait behind unknown ones; in a queue of the store they would. The default says any number; a backend that
-    /// wraps another one passes it on.
+    /// Returns how many lookups the store performs concurrently. The authenticator queues further ones, with known keys ahead of
+    /// unknown ones, which a queue of the store could not tell apart. The default is unlimited; a backend that wraps another one
+    /// forwards it.
     fn max_concurrent_lookups(&self) -> usize {
         usize::MAX
     }
 
-    /// Takes note that a key whose record has a `first_use_grace` was used for the first time: the key that it replaced ends
-    /// that much later, and the record has none from now on. The second call changes nothing.
+    /// Records the first use of a key whose record has a `first_use_grace`: its predecessor expires after that grace, and the
+    /// record loses it. A second call changes nothing.
     ///
-    /// Called in a task of its own; a request does not wait for it, and an error is tried again by the next request. The
-    /// default does nothing, as is right for a backend whose records have no such grace.
+    /// Called in a task of its own: a request does not wait for it, and the next request retries after an error. The default does
+    /// nothing, for backends whose records have no such grace.
     ///
     /// # Errors
     ///
-    /// When that could not be written down.
+    /// If it cannot be written.
     fn record_first_use(
         &self,
         id: &KeyId,
@@ -132,10 +131,10 @@ pub trait Backend: Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
-    /// Returns the person with this e-mail (its ASCII letters are in lower case), with the memberships and the hash of the
-    /// password, or `None` if there is none. Asked only where passwords are accepted beside keys.
+    /// Returns the person with this e-mail (its ASCII letters are in lower case), the memberships and the password hash, or
+    /// `None` if the person does not exist. Called only where passwords are accepted beside keys.
     ///
-    /// The default knows nobody.
+    /// The default returns `None`.
     ///
     /// # Errors
     ///
@@ -145,12 +144,12 @@ pub trait Backend: Send + Sync + 'static {
         std::future::ready(Ok(None))
     }
 
-    /// Replaces the hash of a person's password by one of the same password with other parameters, unless the hash has
-    /// changed meanwhile. The default does nothing.
+    /// Replaces the hash of a person's password by another hash of the same password, unless it was changed meanwhile. The
+    /// default does nothing.
     ///
     /// # Errors
     ///
-    /// When that could not be written down. It is tried again the next time that the password is verified.
+    /// If the hash cannot be written. It is retried the next time that the password is verified.
     fn replace_password_hash(
         &self,
         email: &str,
@@ -201,7 +200,7 @@ impl<B: Backend> Backend for Arc<B> {
     }
 }
 
-/// A backend without its type. It is only called on a miss, where a box does not matter.
+/// A type-erased backend. It is called only on a cache miss, where a box does not matter.
 pub(crate) trait ErasedBackend: Send + Sync {
     fn find<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Option<Record>>;
     fn subscribe(&self, subscriber: Subscriber);

@@ -1,4 +1,4 @@
-//! Who owns keys, as the application knows it: the read side.
+//! Owners of keys that the application keeps: the read side.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,48 +13,48 @@ use crate::password_hash::PasswordHash;
 use crate::record::Record;
 use crate::select::select;
 
-/// What is known of the owners of keys: for an application that has tables of its own for organizations and people.
+/// Resolves the owners of keys, for an application with its own tables of organizations and people.
 ///
-/// [`WithOwnerResolver`] puts it beside a store of keys. An application without such tables uses those of an
+/// [`WithOwnerResolver`] combines it with a store of keys. An application without such tables uses those of an
 /// [`OwnerStore`](super::OwnerStore).
 pub trait OwnerResolver: Send + Sync + 'static {
-    /// Returns the organization with this id, or `None` if there is none. Keys of an organization that does not exist are
+    /// Returns the organization with this id, or `None` if it does not exist. Keys of an organization that does not exist are
     /// unknown.
     ///
     /// # Errors
     ///
-    /// When the question could not be answered. Never report an outage as `None`.
+    /// If the lookup failed. Never report an outage as `None`.
     fn organization(
         &self,
         id: &str,
     ) -> impl Future<Output = Result<Option<Organization>, BackendError>> + Send;
 
-    /// Returns the person with this e-mail (its ASCII letters are in lower case), the memberships included, or `None` if there
-    /// is none. Keys of a person who does not exist are unknown.
+    /// Returns the person with this e-mail (its ASCII letters are in lower case) and the memberships, or `None` if the person
+    /// does not exist. Keys of a person who does not exist are unknown.
     ///
     /// # Errors
     ///
     /// As for [`organization`](Self::organization).
     fn user(&self, email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send;
 
-    /// Takes the one who wants to hear of changes, as [`Backend::subscribe`] does: of [`Change::Everything`] when an organization
-    /// has changed, and of [`Change::of_user`] and the digests of the person's keys, or of everything, when a person has. The
-    /// default ignores it: changes then wait for the time to live of the cache.
+    /// Adds a subscriber, as [`Backend::subscribe`] does. When an organization changes, invalidate [`Change::Everything`]. When a
+    /// person changes, invalidate [`Change::of_user`] and the digests of the person's keys, or everything. The default ignores
+    /// the subscriber: changes then take effect after the time to live of the cache.
     fn subscribe(&self, subscriber: Subscriber) {
         drop(subscriber);
     }
 
-    /// Returns a reader of the changes that other processes make, as [`Backend::feed`] does.
+    /// Returns a change feed of other processes, as [`Backend::feed`] does.
     fn feed(&self) -> Option<BoxedChangeFeed> {
         None
     }
 
-    /// Replaces the hash of a person's password by one of the same password with other parameters, unless the hash has
-    /// changed meanwhile. The default does nothing.
+    /// Replaces the hash of a person's password by another hash of the same password, unless it was changed meanwhile. The
+    /// default does nothing.
     ///
     /// # Errors
     ///
-    /// When it could not be written down. It is tried again the next time that the password is verified.
+    /// If the hash cannot be written. It is retried the next time that the password is verified.
     fn replace_password_hash(
         &self,
         email: &str,
@@ -66,15 +66,14 @@ pub trait OwnerResolver: Send + Sync + 'static {
     }
 }
 
-/// A store of keys whose owners are known to someone else.
+/// A store of keys, combined with a resolver of their owners.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new()?.block_on(async {
 /// use tower_api_key::backend::{Backend, BackendError, OwnerResolver, KeyStore, WithOwnerResolver};
 /// use tower_api_key::{Digester, KeyId, Membership, MemoryStore, Organization, Owner, Record, Scopes, User};
 ///
-/// /// A company in which everyone may read.
-/// struct Company;
+/// A company whose members may all read.
 ///
 /// impl OwnerResolver for Company {
 ///     async fn organization(&self, id: &str) -> Result<Option<Organization>, BackendError> {
@@ -108,12 +107,12 @@ pub struct WithOwnerResolver<K, R> {
 }
 
 impl<K: Backend, R: OwnerResolver> WithOwnerResolver<K, R> {
-    /// Puts a directory beside a store of keys.
+    /// Combines a store of keys with a resolver of their owners.
     pub fn new(keys: K, owners: R) -> Self {
         Self { keys, owners }
     }
 
-    /// Returns the owner as the directory knows it.
+    /// Returns the current owner.
     async fn current(&self, owner: &Owner) -> Result<Option<Owner>, BackendError> {
         Ok(match owner {
             Owner::Organization(own) => self.owners.organization(&own.id).await?.map(Owner::Organization),
@@ -171,11 +170,11 @@ impl<K: Backend, R: OwnerResolver> Backend for WithOwnerResolver<K, R> {
     }
 }
 
-/// The changes of keys and of owners.
+/// The merged changes of keys and of owners.
 struct MergedFeed {
     keys: BoxedChangeFeed,
     owners: BoxedChangeFeed,
-    /// Changes of keys, while those of the directory are still to be read: a poll that fails half-way loses nothing.
+    /// Changes of keys while those of owners are still to be read: a poll that fails half-way loses nothing.
     pending: Vec<Change>,
 }
 

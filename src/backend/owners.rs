@@ -1,4 +1,4 @@
-//! Who owns keys: the write side of organizations, people, memberships and projects.
+//! Owners of keys: the write side of organizations, people, memberships and projects.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use crate::record::Revocation;
 
 /// A store that keeps the owners of keys beside the keys.
 ///
-/// What a person reaches is computed from the memberships when a request is judged. So whoever is removed from an
-/// organization is refused there from the next request on, as is a key that is revoked: every change of an owner is a change
-/// of all keys that it concerns, and an acknowledged change is in effect in this process.
+/// The rights of a person are computed from the memberships when a request is authorized. So a person who is removed from an
+/// organization is refused there from the next request on, as is a revoked key: a change of an owner invalidates all its keys,
+/// and an acknowledged change is in effect in this process.
 ///
-/// Keys may belong to organizations that the store does not know; these are open and do not require single sign-on.
+/// Keys may belong to organizations that the store does not know; these are enabled and do not require single sign-on.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new()?.block_on(async {
@@ -37,17 +37,17 @@ pub trait OwnerStore: Backend {
     /// Makes a change, if the actor may make it at that moment. The other methods that change owners make the same changes as the
     /// application itself.
     ///
-    /// A store reads the [subject](Actor::subject) of the actor in the transaction of the change, and has it [judged](Actor::authorize).
-    /// What the change itself does to its actor does not count.
+    /// A store looks up the [subject](Actor::subject) of the actor in the transaction of the change, and
+    /// [authorizes](Actor::authorize) it. Effects of the change on its own actor do not count.
     ///
     /// # Errors
     ///
-    /// [`Forbidden`](super::BackendErrorKind::Forbidden) if the actor may not make the change, or not any more;
-    /// [`Conflict`](super::BackendErrorKind::Conflict) if an owner that is to be added was deleted, and not purged since;
-    /// [`NotFound`](super::BackendErrorKind::NotFound) if the change is about, or refers to, an organization, a person, a membership
-    /// or a project that is not there; [`Invalid`](super::BackendErrorKind::Invalid) if the store cannot keep the values;
-    /// [`Unavailable`](super::BackendErrorKind::Unavailable) if it could not be asked. Nothing was changed then, except perhaps
-    /// after the last one.
+    /// [`Forbidden`](super::BackendErrorKind::Forbidden) if the actor may not make the change, or no longer;
+    /// [`Conflict`](super::BackendErrorKind::Conflict) if an owner with this id was deleted, and not purged since;
+    /// [`NotFound`](super::BackendErrorKind::NotFound) if the change is about, or refers to, an organization, a person, a
+    /// membership or a project that does not exist; [`Invalid`](super::BackendErrorKind::Invalid) if the store cannot keep the
+    /// values; [`Unavailable`](super::BackendErrorKind::Unavailable) if the store is unavailable. Nothing was changed then,
+    /// except perhaps after the last one.
     fn change_owner(
         &self,
         change: OwnerChange,
@@ -58,26 +58,26 @@ pub trait OwnerStore: Backend {
     ///
     /// # Errors
     ///
-    /// When the store could not be asked.
+    /// If the store is unavailable.
     fn organization(
         &self,
         id: &str,
     ) -> impl Future<Output = Result<Option<Organization>, BackendError>> + Send;
 
-    /// Returns a person with the memberships, by the order of their organizations.
+    /// Returns a person with the memberships, in the order of their organizations.
     ///
     /// # Errors
     ///
-    /// When the store could not be asked.
+    /// If the store is unavailable.
     fn user(&self, email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send {
         self.find_user(email)
     }
 
-    /// Returns the hash of a person's password, if there is one: for whoever moves people to another store.
+    /// Returns the hash of a person's password, if one is set. Useful to move people to another store.
     ///
     /// # Errors
     ///
-    /// When the store could not be asked.
+    /// If the store is unavailable.
     fn password_hash(
         &self,
         email: &str,
@@ -90,12 +90,12 @@ pub trait OwnerStore: Backend {
         }
     }
 
-    /// Returns the first `limit` members of an organization, in the order of the bytes of their e-mails, from behind `after` on.
-    /// Each has the membership in that organization alone.
+    /// Returns the first `limit` members of an organization after `after`, in the byte order of their e-mails. Each has the
+    /// membership in that organization alone.
     ///
     /// # Errors
     ///
-    /// When the store could not be asked.
+    /// If the store is unavailable.
     fn members(
         &self,
         organization: &str,
@@ -107,18 +107,18 @@ pub trait OwnerStore: Backend {
     ///
     /// # Errors
     ///
-    /// When the store could not be asked.
+    /// If the store is unavailable.
     fn project(
         &self,
         organization: &str,
         id: &str,
     ) -> impl Future<Output = Result<Option<Project>, BackendError>> + Send;
 
-    /// Returns the first `limit` projects of an organization, in the order of the bytes of their ids, from behind `after` on.
+    /// Returns the first `limit` projects of an organization after `after`, in the byte order of their ids.
     ///
     /// # Errors
     ///
-    /// When the store could not be asked.
+    /// If the store is unavailable.
     fn projects(
         &self,
         organization: &str,
@@ -130,7 +130,7 @@ pub trait OwnerStore: Backend {
     ///
     /// # Errors
     ///
-    /// Those of [`change_owner`](Self::change_owner), as for all that follow.
+    /// Those of [`change_owner`](Self::change_owner), as for all methods that follow.
     fn put_organization(
         &self,
         organization: Organization,
@@ -138,8 +138,8 @@ pub trait OwnerStore: Backend {
         self.change_owner(OwnerChange::put_organization(organization), Actor::system())
     }
 
-    /// Deletes an organization with its projects and memberships, and revokes the keys of both. Its id cannot be used again until the
-    /// organization is [purged](Self::purge_owner): the next owner of the id would get the keys and the usage with it.
+    /// Deletes an organization with its projects and memberships, and revokes the keys of both. Its id cannot be used again until
+    /// the organization is [purged](Self::purge_owner): the next owner with the id would get its keys and usage.
     ///
     /// # Errors
     ///
@@ -152,7 +152,7 @@ pub trait OwnerStore: Backend {
         self.change_owner(OwnerChange::delete_organization(id, revocation), Actor::system())
     }
 
-    /// Adds a person without memberships and password. One who is there stays as it is.
+    /// Adds a person without memberships and password. An existing person stays as it is.
     ///
     /// # Errors
     ///
@@ -161,7 +161,7 @@ pub trait OwnerStore: Backend {
         self.change_owner(OwnerChange::put_user(email), Actor::system())
     }
 
-    /// Sets the hash of a person's password, or takes it away. The former password is refused from then on.
+    /// Sets or removes the hash of a person's password. The former password is refused from then on.
     ///
     /// # Errors
     ///
@@ -175,7 +175,7 @@ pub trait OwnerStore: Backend {
     }
 
     /// Deletes a person with the memberships, and revokes the person's keys. The address cannot be used again until the person is
-    /// [purged](Self::purge_owner). What is kept of it meanwhile is a digest.
+    /// [purged](Self::purge_owner). Until then the store keeps a digest of it.
     ///
     /// # Errors
     ///
@@ -188,7 +188,7 @@ pub trait OwnerStore: Backend {
         self.change_owner(OwnerChange::delete_user(email, revocation), Actor::system())
     }
 
-    /// Makes a person a member of an organization, or changes the role. What is kept of the organization is its id.
+    /// Adds a person to an organization, or changes the role. Of the organization, the store keeps the id alone.
     ///
     /// # Errors
     ///
@@ -214,7 +214,7 @@ pub trait OwnerStore: Backend {
         self.change_owner(OwnerChange::delete_membership(email, organization), Actor::system())
     }
 
-    /// Adds a project to an organization. One that is there stays as it is.
+    /// Adds a project to an organization. An existing project stays as it is.
     ///
     /// # Errors
     ///
@@ -242,23 +242,23 @@ pub trait OwnerStore: Backend {
         self.change_owner(OwnerChange::delete_project(organization, id, revocation), Actor::system())
     }
 
-    /// Deletes what is left of an owner who was deleted: the keys, the usage, and the mark that keeps the id from being used again. With
-    /// an organization go its projects.
+    /// Purges a deleted owner: deletes its keys and usage, and releases its id. With an organization, its projects are purged.
     ///
-    /// Processes may still have counts of the former owner to write: wait for a flush interval of
-    /// [`Usage`](crate::Usage) and a lease before the id is given to another owner.
+    /// Processes may still have usage of the former owner to write: before you give the id to another owner, wait for a flush
+    /// interval of [`Usage`](crate::Usage) and a lease.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](super::BackendErrorKind::NotFound) if no such owner was deleted; and those of [`change_owner`](Self::change_owner).
+    /// [`NotFound`](super::BackendErrorKind::NotFound) if no such owner was deleted; and those of
+    /// [`change_owner`](Self::change_owner).
     fn purge_owner(&self, owner: &Owner) -> impl Future<Output = Result<(), BackendError>> + Send {
         self.change_owner(OwnerChange::PurgeOwner(owner.identity()), Actor::system())
     }
 }
 
-/// A change of the owners of keys. Each has a method of [`OwnerStore`], which says what it does.
+/// A change of the owners of keys, with one variant for each method of [`OwnerStore`].
 ///
-/// Ids are as they are; the ASCII letters of e-mails are in lower case.
+/// Ids are kept as they are; the ASCII letters of e-mails are in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OwnerChange {
@@ -270,7 +270,7 @@ pub enum OwnerChange {
     PutUser(Box<str>),
     /// See [`OwnerStore::set_password`].
     SetPassword(Box<str>, Option<PasswordHash>),
-    /// Replaces the hash of a password by another one of the same password, unless it is not the first one any more.
+    /// Replaces the hash of a password by another hash of the same password, unless it was changed meanwhile.
     Rehash(Box<str>, PasswordHash, PasswordHash),
     /// See [`OwnerStore::delete_user`].
     DeleteUser(Box<str>, Revocation),

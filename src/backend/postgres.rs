@@ -1,4 +1,4 @@
-//! Keys kept in a PostgreSQL database, for several processes on several machines.
+//! A store in a PostgreSQL database, for several processes on several machines.
 
 mod client_check;
 mod dialect;
@@ -14,6 +14,7 @@ mod replica;
 #[allow(clippy::duplicate_mod, reason = "compiled once for each database, see `sql`")]
 mod statements;
 
+use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -32,19 +33,18 @@ use super::{BackendError, BackendErrorKind, BoxedChangeFeed, Invalidator, Propag
 use crate::digest::Digest;
 use crate::record::Record;
 
-/// How long to wait for a connection. A request that waits for it has a shorter deadline of its own.
+/// How long to wait for a connection. A request that waits for one has a shorter deadline of its own.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The store of this database, for the parts that are compiled once for each of them.
+/// The store type, for the modules that are compiled once for each database.
 type Store = PostgresStore;
 
-/// A store in a PostgreSQL database (13 or later), by itself or among the tables of an application. Clones share the
-/// connections.
+/// A store in a PostgreSQL database (13 or later), by itself or among the tables of an application. Clones share the connections.
 ///
-/// It tells the authenticators of its process of each change before it acknowledges it, also those over another store in
-/// the same database. Changes that another process makes take effect with the next poll, and within the
-/// [lease](crate::AuthenticatorBuilder::lease) in any case. [Operations](crate::_guide::operations) says what becomes of them in a
-/// failover, which rights a role needs, and what PgBouncer has to do.
+/// It invalidates the authenticators of its process before it acknowledges a change, including those over another store in the
+/// same database. Changes by another process take effect with the next poll, and within the
+/// [lease](crate::AuthenticatorBuilder::lease) in any case. For failover, the rights of roles and PgBouncer, see
+/// [operations](crate::_guide::operations).
 ///
 /// ```no_run
 /// # tokio::runtime::Runtime::new()?.block_on(async {
@@ -68,46 +68,41 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects to the database at `url`, such as `postgres://user:password@host/database`, and brings the schema up to date. The
-    /// store keeps up to thirteen connections, and each authenticator one more: [operations](crate::_guide::operations#connections-and-pgbouncer) says for what.
+    /// Connects to the database at `url`, such as `postgres://user:password@host/database`, and migrates the schema. The store
+    /// keeps up to thirteen connections, and each authenticator one more, see
+    /// [operations](crate::_guide::operations#connections-and-pgbouncer).
     ///
-    /// For connections by TLS, enable one of sqlx's features for it (`tls-rustls`, `tls-native-tls`) in your own manifest.
+    /// For TLS connections, enable one of sqlx's TLS features (`tls-rustls`, `tls-native-tls`) in your own manifest.
     ///
     /// # Errors
     ///
     /// [`Invalid`](BackendErrorKind::Invalid) if `url` is not the URL of a PostgreSQL database, or leads to a
     /// [pooler](crate::_guide::operations#connections-and-pgbouncer) that loses prepared statements,
-    /// [`Unavailable`](BackendErrorKind::Unavailable) if there is no connection to be had,
-    /// [`Corrupt`](BackendErrorKind::Corrupt) if its schema is not that of this version of the crate, or several schemas of the search
-    /// path have its tables.
+    /// [`Unavailable`](BackendErrorKind::Unavailable) if no connection can be made, [`Corrupt`](BackendErrorKind::Corrupt) if its
+    /// schema is not that of this version of the crate, or several schemas of the search path have its tables.
     pub async fn open(url: &str) -> Result<Self, BackendError> {
         if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
-            // The URL is not shown: it may hold a password.
-            let expected =
-                "expected the URL of a PostgreSQL database, such as `postgres://user@host/database`";
-            return Err(BackendError::new(
-                BackendErrorKind::Invalid,
-                format!("{expected}, found that of something else"),
-            ));
+            // The URL is not shown: it may contain a password.
+            return Err(invalid_url("it does not start with `postgres://`"));
         }
-        // No number with a fraction is read, and PgBouncer does not know the setting for them.
-        let options =
-            PgConnectOptions::from_str(url).map_err(BackendError::invalid)?.extra_float_digits(None);
-        // A pool would try again and again, and in the end tell nothing but that time was up.
+        // No number with a fraction is read, and PgBouncer does not support the setting.
+        let options = PgConnectOptions::from_str(url).map_err(invalid_url)?.extra_float_digits(None);
+        // A pool would retry, and finally report only a timeout.
         let trial = timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await;
-        drop(trial.map_err(BackendError::unavailable)?.map_err(BackendError::unavailable)?);
-        // One of management's is kept, lest lookups take all that a server has to give.
+        drop(trial.map_err(cannot_connect)?.map_err(cannot_connect)?);
+        // Management keeps one connection, so that lookups cannot use up those of the server.
         let pool = PgPoolOptions::new().min_connections(1).max_connections(Pools::MANAGEMENT);
         Self::with_pool(pool.acquire_timeout(CONNECT_TIMEOUT).connect_lazy_with(options)).await
     }
 
-    /// Uses the connections of an application for management, and adds tables of its own, whose names start with `tower_api_key`, to the
-    /// first schema of the connections' search path, unless another schema of the path has them. From then on the store uses that schema,
-    /// whatever the path of a session.
+    /// Uses the pool of an application for management, and creates tables whose names start with `tower_api_key` in the first
+    /// schema of the search path, unless another schema of the path has them. From then on the store uses that schema, whatever
+    /// the search path of a session.
     ///
-    /// Lists and changes, which take up to seven connections of the pool, wait while the application holds all of them. Lookups and polls
-    /// do not: the store keeps up to five connections and one more for these, made as the pool makes its own, and each authenticator one to
-    /// [listen](Self::polling_only) with. New options of the pool, such as the next password of its role, are taken over.
+    /// Lists and changes use up to seven connections of the pool, and wait while the application holds all of them. Lookups and
+    /// polls do not: the store keeps up to five connections and one more for these, made with the options of the pool, and each
+    /// authenticator one to [listen](Self::polling_only) on. When the options of the pool change, such as the password of its
+    /// role, new connections use the new ones.
     ///
     /// # Errors
     ///
@@ -118,7 +113,7 @@ impl PostgresStore {
         let connections = Pools::derived_from(&pool, adapt);
         let namespace = statements::migrate(&connections.writes).await?;
         let changes = invalidator_of(identity(&connections.writes, &namespace).await?);
-        // Before management takes more than one: where a server has few, these are kept for good.
+        // Before management takes more than one: if the server has few connections, these are reserved.
         for kept in [&connections.lookups, &connections.polling] {
             kept.acquire().await?.release(Ok(()))?;
         }
@@ -133,40 +128,39 @@ impl PostgresStore {
         })
     }
 
-    /// Names this process in the list of nodes, for [`Propagation::missing`](super::Propagation::missing). Default: the name of the machine
-    /// and the number of the process.
+    /// Sets the name of this process in the list of nodes, for [`Propagation::missing`](super::Propagation::missing). Default:
+    /// the host name and the process id.
     #[must_use]
     pub fn node_name(self, name: impl Into<Box<str>>) -> Self {
         Self { node_name: name.into(), ..self }
     }
 
-    /// Learns what other processes change by polling only, and does not listen for word of it: for connections by way of a
-    /// pooler that does not keep them with one session, such as PgBouncer when it pools transactions, where such word never
-    /// arrives. A change then takes effect with the next poll, see
-    /// [`poll_interval`](crate::AuthenticatorBuilder::poll_interval).
+    /// Disables notifications, so that changes by other processes are found by polling alone. For poolers that do not keep a
+    /// connection with one session, such as PgBouncer in transaction mode, where notifications do not arrive. A change then takes
+    /// effect with the next poll, see [`poll_interval`](crate::AuthenticatorBuilder::poll_interval).
     #[must_use]
     pub fn polling_only(self) -> Self {
         Self { is_polling_only: true, ..self }
     }
 
-    /// Looks keys up on a replica (a hot standby that streams from this database) wherever it is not behind of what this process
-    /// knows, up to the [lease](crate::AuthenticatorBuilder::lease) after the last poll of the primary. All else goes to the
-    /// primary: changes, lists, polls, keys that the replica does not have, and all lookups while it is behind, or for a second
-    /// when it has given no answer within 200 ms.
+    /// Looks keys up on a replica (a hot standby that streams from this database) unless it is behind what this process knows, up
+    /// to the [lease](crate::AuthenticatorBuilder::lease) after the last poll of the primary. The primary serves everything else:
+    /// changes, lists, polls, keys that the replica does not have, and all lookups while the replica is behind, or for a second
+    /// after it gave no answer within 200 ms.
     ///
-    /// A revocation takes effect as it does without: each poll of the primary notes how far its log was written, and a replica
-    /// that has not got as far is not asked. Each connection of the pool has to stay with one server. See
+    /// Revocations take effect as without a replica: each poll reads the write position of the primary's log, and a replica that
+    /// has not replayed that much is not used. Each connection of the pool has to stay with one server. See
     /// [operations](crate::_guide::operations#read-replicas).
     #[must_use]
     pub fn with_replica(self, pool: PgPool) -> Self {
         let min_lsn = MinLsn::tracked();
-        // Before any authenticator over this store, so that none reads after a change what was true before it.
+        // Before any authenticator over this store, so that none reads stale data after a change.
         min_lsn.subscribe_to(&self.changes);
         let replica = Replica::new(pool, self.namespace.clone(), min_lsn);
         Self { replica: Some(replica), ..self }
     }
 
-    /// Closes all connections, after what is under way has ended.
+    /// Closes all connections, once the work in progress has ended.
     pub async fn close(&self) {
         self.connections.close().await;
     }
@@ -199,8 +193,20 @@ impl PostgresStore {
     }
 }
 
-/// Returns a name for the tables: a server has many, and its databases many schemas. It is the same in every session, so no time is a
-/// text: that would depend on the session's time zone.
+fn invalid_url(cause: impl Display) -> BackendError {
+    let message = format!(
+        "cannot open PostgreSQL database: the URL is invalid: {cause}. Use a URL such as `postgres://user@host/database`"
+    );
+    BackendError::new(BackendErrorKind::Invalid, message)
+}
+
+fn cannot_connect(cause: impl Display) -> BackendError {
+    let message = format!("cannot connect to the PostgreSQL database: {cause}");
+    BackendError::new(BackendErrorKind::Unavailable, message)
+}
+
+/// Returns a name that identifies the tables: a server has many databases, and these many schemas. It is the same in every
+/// session, so it contains no time as text, which depends on the session's time zone.
 async fn identity(connections: &Connections, namespace: &Namespace) -> Result<String, BackendError> {
     const IDENTITY: &str = "SELECT concat_ws(' ', 'postgres', current_database(), tableoid,
             (extract(epoch FROM applied_at) * 1000000)::BIGINT)
@@ -208,16 +214,16 @@ async fn identity(connections: &Connections, namespace: &Namespace) -> Result<St
     fetch_scalar(connections, sqlx::query_scalar(namespace.qualify(IDENTITY))).await
 }
 
-/// Asks a question that has one answer.
+/// Fetches a single value.
 async fn fetch_scalar<T>(
     connections: &Connections,
-    question: QueryScalar<'_, Postgres, T, PgArguments>,
+    query: QueryScalar<'_, Postgres, T, PgArguments>,
 ) -> Result<T, BackendError>
 where
     T: Send + Unpin,
     (T,): for<'r> FromRow<'r, PgRow>,
 {
     let mut connection = connections.acquire().await?;
-    let answer = question.fetch_one(&mut *connection).await;
-    connection.release(answer.map_err(BackendError::unavailable))
+    let value = query.fetch_one(&mut *connection).await;
+    connection.release(value.map_err(BackendError::unavailable))
 }

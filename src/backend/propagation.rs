@@ -1,14 +1,14 @@
-//! How far a change has got in a fleet.
+//! How far a change has propagated in a fleet.
 
 use std::time::Duration;
 
-/// How far an acknowledged change has got, and how that is known.
+/// How far an acknowledged change has propagated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Propagation {
-    /// Every process has acknowledged the change.
+    /// Every node has acknowledged the change.
     EveryNode,
-    /// The lease of every process has passed: one that has not read the change by then does not trust what it remembers.
+    /// The lease of every node has passed: a node that has not read the change by then does not trust its cache.
     LeaseEnd {
         /// The nodes that did not acknowledge the change, by name, where the store keeps a list of them.
         missing: Vec<Box<str>>,
@@ -29,14 +29,14 @@ impl Propagation {
         }
     }
 
-    /// Waits for a lease, or for less, where no list says who has applied a change.
+    /// Waits for the lease, or for `at_most` if that is shorter. For stores that keep no list of nodes.
     #[allow(clippy::disallowed_methods, reason = "the leases of other processes run on clocks of their own")]
     pub(super) async fn after(lease: Duration, at_most: Duration) -> Self {
         tokio::time::sleep(lease.min(at_most)).await;
         Self::at_end(lease, at_most, Vec::new())
     }
 
-    /// What is known when the shorter of both has passed.
+    /// Returns what is known when the shorter of both has passed.
     pub(super) fn at_end(lease: Duration, at_most: Duration, missing: Vec<Box<str>>) -> Self {
         if at_most < lease { Self::ThisProcess { missing } } else { Self::LeaseEnd { missing } }
     }

@@ -1,4 +1,4 @@
-//! Keys kept in an SQLite file.
+//! A store in an SQLite file.
 
 mod dialect;
 mod disk;
@@ -24,13 +24,13 @@ use super::{BackendError, BoxedChangeFeed, Invalidator, Propagation};
 use crate::digest::Digest;
 use crate::record::Record;
 
-/// The store of this database, for the parts that are compiled once for each of them.
+/// The store type, for the modules that are compiled once for each database.
 type Store = SqliteStore;
 
 /// A store in an SQLite file, by itself or among the tables of an application. Clones share the connections.
 ///
-/// It tells the authenticators of its process of each change before it acknowledges it, also those over another store on
-/// the same file. Changes that another process makes to the file take effect with the next poll, and within the
+/// It invalidates the authenticators of its process before it acknowledges a change, including those over another store on the
+/// same file. Changes by another process take effect with the next poll, and within the
 /// [lease](crate::AuthenticatorBuilder::lease) in any case.
 ///
 /// ```
@@ -59,38 +59,38 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the database at `url`, such as `sqlite:keys.db`, and creates it if there is none, as a file that only its owner may read.
+    /// Opens the database at `url`, such as `sqlite:keys.db`. Creates it if the file does not exist, readable by its owner alone.
     ///
-    /// The process has to be able to write the file and its folder, also where it only looks keys up. The file must not be replaced, moved or
-    /// deleted while it is open: everything is answered with an error then, until the process starts again. Lookups may still be
-    /// answered until the next poll, change or list finds that out. A file that is overwritten in place is not noticed: stop all processes
-    /// before a [backup](crate::_guide::operations#backups) is put back.
+    /// The process must be able to write the file and its folder, even if it only looks keys up. The file must not be replaced,
+    /// moved or deleted while it is open: all operations fail then, until the process restarts. Lookups may still succeed until
+    /// the next poll, change or list detects that. Overwriting the file in place is not detected: stop all processes before you
+    /// restore a [backup](crate::_guide::operations#backups).
     ///
-    /// Every acknowledged change is on the disk, so that it survives the death of the process and of the machine: the
-    /// write-ahead log is flushed with each transaction (`synchronous = FULL`).
+    /// Acknowledged changes survive a crash of the process and of the machine: the write-ahead log is flushed with each
+    /// transaction (`synchronous = FULL`).
     ///
     /// # Errors
     ///
-    /// [`Invalid`](super::BackendErrorKind::Invalid) if `url` is not the URL of an SQLite database in a file that may be written,
+    /// [`Invalid`](super::BackendErrorKind::Invalid) if `url` is not the URL of a writable SQLite database in a file,
     /// [`Unavailable`](super::BackendErrorKind::Unavailable) if the file cannot be opened or written, or is no database,
     /// [`Corrupt`](super::BackendErrorKind::Corrupt) if its schema is not that of this version of the crate.
     pub async fn open(url: &str) -> Result<Self, BackendError> {
         let pool = open::connect(url, Pools::MANAGEMENT).await?;
         let store = Self::with_pool(pool.clone()).await?;
-        // Only now, because a database that is refused is left as it was.
+        // Last, because a database that is refused must stay as it was.
         open::switch_to_write_ahead_log(&pool).await?;
         Ok(store)
     }
 
-    /// Uses the connections of an application for management, and adds tables of its own, whose names start with `tower_api_key`, to the
-    /// application's database. Lookups and polls have connections of their own, made as the pool makes its own, up to four and one.
-    /// The one for polls stays open, whatever the pool's limits of its life and of its idle time.
+    /// Uses the pool of an application for management, and creates tables whose names start with `tower_api_key` in its database.
+    /// Lookups and polls have connections of their own, made with the options of the pool: up to four, and one. That for polls
+    /// stays open, whatever the pool's limits of lifetime and idle time.
     ///
-    /// The connections to a database in memory cannot be divided, as others would not find it: there, lists, changes and the application
-    /// may keep good keys waiting.
+    /// A database in memory is visible to its pool alone, so its connections cannot be divided: lists, changes and the
+    /// application may delay lookups of good keys.
     ///
-    /// How durable an acknowledged change is depends on the pool: with `synchronous = NORMAL`, a power failure can undo
-    /// the last revocations.
+    /// The durability of an acknowledged change depends on the pool: with `synchronous = NORMAL`, a power failure can undo the
+    /// last revocations.
     ///
     /// # Errors
     ///
@@ -101,11 +101,12 @@ impl SqliteStore {
         let namespace = migrated.map_err(|error| open::with_file_name(&pool, error))?;
         let file = File::of(&pool);
         let changes = invalidator_of(format!("sqlite:{}", file.name().display()));
-        let connections = if file.is_in_memory() { shared } else { Pools::derived_from(&pool, |options| options) };
+        let connections =
+            if file.is_in_memory() { shared } else { Pools::derived_from(&pool, |options| options) };
         Ok(Self { changes, connections, namespace, file })
     }
 
-    /// Closes all connections, after what is under way has ended.
+    /// Closes all connections, once the work in progress has ended.
     pub async fn close(&self) {
         self.connections.close().await;
     }
@@ -129,7 +130,7 @@ impl SqliteStore {
         None
     }
 
-    /// A file keeps no list of the processes that follow it.
+    /// A file has no list of nodes.
     const LISTS_NODES: bool = false;
 
     async fn wait_for_nodes(&self, lease: Duration, at_most: Duration) -> Propagation {

@@ -1,4 +1,4 @@
-//! The usage of keys: where it is kept, and the batches in which it is written.
+//! Usage of keys: its store, and the batches in which it is written.
 
 mod query;
 
@@ -14,28 +14,27 @@ use crate::environment::Environment;
 use crate::key::KeyId;
 use crate::owner::Owner;
 
-/// A store that keeps how often keys are used.
+/// A store that counts how often keys are used.
 ///
-/// What is written of usage never makes a key, brings one back or changes what it may do, and is no change that
-/// authenticators hear of.
+/// Writing usage never creates, restores or changes a key, and invalidates nothing.
 pub trait UsageStore: Send + Sync + 'static {
-    /// Adds the counts of a batch, and notes when its keys were used last, which never goes back.
+    /// Adds the counts of a batch, and updates when its keys were last used, which never goes back.
     ///
-    /// Either all of the batch is added or nothing. A writer numbers its batches upwards, and sends one again if it does not
-    /// know whether it was added: a batch of a number that was added already, or of a lower one, adds nothing.
+    /// A batch is added in full, or not at all. A writer numbers its batches in ascending order, and sends a batch again if it
+    /// does not know whether it was added: a batch with the same or a lower number adds nothing.
     ///
     /// # Errors
     ///
     /// [`Unavailable`](super::BackendErrorKind::Unavailable) if the batch may or may not have been added;
-    /// [`Invalid`](super::BackendErrorKind::Invalid) if the store cannot keep it, whatever the time.
+    /// [`Invalid`](super::BackendErrorKind::Invalid) if the store can never keep it.
     fn add_usage(&self, batch: &UsageBatch) -> impl Future<Output = Result<(), BackendError>> + Send;
 
-    /// Returns how often the keys that a query means were used, in the order of days, then of key ids, then of environments.
-    /// What there is no usage of has no line. Keys that were deleted since are among them.
+    /// Returns how often the keys that match a query were used, in the order of days, then of key ids, then of environments.
+    /// Lines without usage are omitted. Keys that were deleted since are included.
     ///
     /// # Errors
     ///
-    /// When the store could not be asked.
+    /// If the store is unavailable.
     fn usage(&self, query: &UsageQuery) -> impl Future<Output = Result<Vec<UsageLine>, BackendError>> + Send;
 }
 
@@ -61,9 +60,9 @@ pub struct UsageCount {
     pub environment: Environment,
     /// The owner of the key, without memberships. It is kept with the count, so that totals outlive the key.
     pub owner: Owner,
-    /// How many requests were admitted with it.
+    /// The number of requests that were admitted with it.
     pub requests: u64,
-    /// When it was used, at the latest that is known.
+    /// The time of its last use, as far as known.
     pub last_used_at: Timestamp,
 }
 
@@ -84,10 +83,10 @@ impl UsageCount {
     }
 }
 
-/// What there is one count of.
+/// The key of a count: each has one count.
 pub(crate) type Slot = (KeyId, Day, Environment);
 
-/// Counts to be added at once: one for each key, day and environment, in this order.
+/// Counts that are added atomically: one for each key, day and environment, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageBatch {
     writer: Arc<str>,
@@ -96,7 +95,7 @@ pub struct UsageBatch {
 }
 
 impl UsageBatch {
-    /// Creates a batch of a writer. Counts of the same key, day and environment are added up.
+    /// Creates a batch of a writer. Counts of the same key, day and environment are summed.
     pub fn new(
         writer: impl Into<Arc<str>>,
         number: u64,
@@ -107,12 +106,12 @@ impl UsageBatch {
         Self { writer: writer.into(), number, counts: slots.into_values().collect() }
     }
 
-    /// Returns who counts: a name that no other process and no other meter has.
+    /// Returns the writer, a name that no other process and no other meter has.
     pub fn writer(&self) -> &str {
         &self.writer
     }
 
-    /// Returns the number of the batch among those of its writer.
+    /// Returns the number of the batch, in ascending order for each writer.
     pub fn number(&self) -> u64 {
         self.number
     }
@@ -122,7 +121,7 @@ impl UsageBatch {
         &self.counts
     }
 
-    /// Returns when each key was used last.
+    /// Returns the time of the last use of each key.
     pub fn last_uses(&self) -> BTreeMap<&KeyId, Timestamp> {
         let mut last = BTreeMap::new();
         for count in &self.counts {

@@ -254,7 +254,11 @@ impl<S: KeyStore> KeyManager<S> {
         }
     }
 
-    pub(super) async fn change(&self, by: &Authority, action: KeyAction) -> Result<ChangeOutcome, ManageError> {
+    pub(super) async fn change(
+        &self,
+        by: &Authority,
+        action: KeyAction,
+    ) -> Result<ChangeOutcome, ManageError> {
         let change = KeyChange::new(by.actor.clone(), action).within(by.bounds.clone());
         Ok(self.store.change(change).await?)
     }

@@ -2,7 +2,8 @@
 
 use super::{Authority, CreatedKey, KeyManager, ManageError, NewKey, RotateOptions, Wait};
 use crate::backend::{
-    Actor, Bounds, KeyFilter, KeyStore, KeyUpdate, Propagation, AuthorizedActor, UsageLine, UsageQuery, UsageStore,
+    Actor, AuthorizedActor, Bounds, KeyFilter, KeyStore, KeyUpdate, Propagation, UsageLine, UsageQuery,
+    UsageStore,
 };
 use crate::environment::Environment;
 use crate::key::KeyId;

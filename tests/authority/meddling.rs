@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 use tower_api_key::backend::{
-    Backend, BackendError, BoxedChangeFeed, ChangeOutcome, KeyChange, KeyFilter, KeyStore, Subscriber, UsageBatch,
-    UsageLine, UsageQuery, UsageStore,
+    Backend, BackendError, BoxedChangeFeed, ChangeOutcome, KeyChange, KeyFilter, KeyStore, Subscriber,
+    UsageBatch, UsageLine, UsageQuery, UsageStore,
 };
 use tower_api_key::digest::Digest;
 use tower_api_key::{KeyId, PasswordHash, Record, Timestamp, User};

@@ -11,7 +11,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 use tower_api_key::backend::{
-    AuditLog, Backend, BackendError, BoxedChangeFeed, ChangeOutcome, KeyChange, KeyFilter, KeyStore, Subscriber,
+    AuditLog, Backend, BackendError, BoxedChangeFeed, ChangeOutcome, KeyChange, KeyFilter, KeyStore,
+    Subscriber,
 };
 use tower_api_key::digest::Digest;
 use tower_api_key::{KeyId, MemoryStore, PostgresStore, Record, SqliteStore};

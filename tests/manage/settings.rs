@@ -65,7 +65,7 @@ async fn errors_are_in_the_shape_that_the_application_gives_them_and_keep_status
             "/keys",
             r#"{"scopes":["*"]}"#,
             403,
-            "Beyond the caller; scopes: expected scopes that the caller has itself, found `*`",
+            "Beyond the caller; scopes: the caller lacks the scope `*`",
         ),
     ] {
         let answer = world.ask(&admin, method, &format!("/admin{path}"), body).await;

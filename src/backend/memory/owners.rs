@@ -24,7 +24,7 @@ impl Owners {
         self.organizations.get(id)
     }
 
-    /// Checks that no deleted owner has left this mark.
+    /// Checks that an owner was not deleted.
     pub(super) fn check_not_deleted(&self, deleted: &DeletedOwner) -> Result<(), BackendError> {
         if self.deleted.contains(deleted) { Err(BackendError::owner_deleted()) } else { Ok(()) }
     }
@@ -59,7 +59,7 @@ impl Owners {
         own_projects.take(limit).map(|(_, id)| Project::new(own.clone(), id.clone())).collect()
     }
 
-    /// Returns a record whose owner is as it is now. An owner who is not known here is as the record says.
+    /// Returns a record with its current owner. An owner that the store does not know stays as in the record.
     pub(super) fn current(&self, record: &Record) -> Record {
         let organization = |own: &Organization| self.organization(&own.id).unwrap_or(own).clone();
         let owner = match &record.owner {
@@ -86,7 +86,7 @@ impl Owners {
 }
 
 impl Keys {
-    /// Changes the owners, and returns what others have to be told.
+    /// Applies an owner change, and returns the keys to invalidate.
     pub(super) fn change_owner(&mut self, change: OwnerChange) -> Result<Vec<Change>, BackendError> {
         let owners = &mut self.owners;
         match change {
@@ -160,7 +160,8 @@ impl Keys {
     fn purge(&mut self, owner: &Owner) -> Result<Vec<Change>, BackendError> {
         found(self.owners.deleted.remove(&DeletedOwner::of(owner)))?;
         if let Owner::Organization(own) = owner {
-            let is_project = |deleted: &DeletedOwner| deleted.kind == "project" && deleted.organization == own.id;
+            let is_project =
+                |deleted: &DeletedOwner| deleted.kind == "project" && deleted.organization == own.id;
             self.owners.deleted.retain(|deleted| !is_project(deleted));
         }
         let filter = KeyFilter::of_owner(owner);
@@ -183,7 +184,7 @@ impl Keys {
         records.map(|record| Change::Changed(record.digest))
     }
 
-    /// Revokes the keys of an owner who is gone, beside what has changed already.
+    /// Revokes the keys of a deleted owner, and adds their changes.
     fn revoke_owned(
         &mut self,
         affected: Vec<Change>,

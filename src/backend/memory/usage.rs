@@ -1,4 +1,4 @@
-//! Usage kept in memory.
+//! The usage of a store in memory.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,17 +11,16 @@ use crate::environment::Environment;
 use crate::key::KeyId;
 use crate::owner::Owner;
 
-/// What has been counted.
 #[derive(Debug, Default)]
 pub(super) struct Usage {
-    /// In the order in which it is listed.
+    /// In the order of the lines of a query.
     counts: BTreeMap<(Day, KeyId, Environment), (Owner, u64)>,
     /// The last batch of each writer.
     batches: HashMap<Box<str>, u64>,
 }
 
 impl Usage {
-    /// Takes note of a batch, and tells whether it is new.
+    /// Records a batch, and returns whether it is new.
     fn accept(&mut self, batch: &UsageBatch) -> bool {
         let last = self.batches.insert(batch.writer().into(), batch.number());
         match last.filter(|last| *last >= batch.number()) {
@@ -39,7 +38,7 @@ impl Usage {
         *requests += count.requests;
     }
 
-    /// Forgets what was counted of the keys of an owner.
+    /// Deletes the usage of the keys of an owner.
     pub(super) fn forget(&mut self, filter: &KeyFilter) {
         self.counts.retain(|(_, _, environment), (owner, _)| !filter.matches_owner(owner, *environment));
     }

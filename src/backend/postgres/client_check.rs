@@ -1,4 +1,4 @@
-//! Statements that a client no longer waits for, and that the server would go on with.
+//! Statements that continue on the server after their client has closed the connection.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use super::statements::AdaptOptions;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Returns how to connect such that the server ends a statement within a second after its client has closed the connection. A lookup that
-/// meets its deadline closes one, so while a table is locked each would leave a connection of the server until the lock is released.
+/// Returns options by which the server ends a statement within a second after its client has closed the connection. A lookup that
+/// times out closes its connection: without this, each would occupy a connection of the server for as long as a table is locked.
 ///
-/// PostgreSQL before version 14, a server on a system that cannot do it and PgBouncer refuse a connection with this setting. There the
-/// options stay as they are.
+/// PostgreSQL before version 14, servers on some operating systems and PgBouncer refuse a connection with this setting. The
+/// options stay unchanged there.
 pub(super) async fn end_statements_with_client(options: &PgConnectOptions) -> AdaptOptions {
     let checking = check_client(options.clone());
     match timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&checking)).await {

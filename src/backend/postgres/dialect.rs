@@ -1,4 +1,4 @@
-//! What is particular to PostgreSQL.
+//! The parts of the store that are specific to PostgreSQL.
 
 use std::time::Duration;
 
@@ -17,19 +17,19 @@ pub(super) type Row = sqlx::postgres::PgRow;
 pub(super) type DatabaseConnection = sqlx::PgConnection;
 pub(super) type DatabaseTransaction<'t> = sqlx::Transaction<'t, Database>;
 
-/// Each statement sees what was committed before it, whatever the connections of an application default to: one that follows a
-/// lock must see what was done under it. A process that stands still meanwhile, or is cut off, keeps its locks for a second: for no longer
-/// than that it keeps its actor from being revoked.
+/// Each statement sees what was committed before it, whatever the default of an application's connections: a statement after a
+/// lock must see what was done under it. The server ends the transaction of a suspended or disconnected process after a second,
+/// so its locks keep an actor from being revoked no longer than that.
 pub(super) const BEGIN: &str =
     "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '1s'";
 
-/// The same for changes, with a limit for each statement: one that no client waits for any more must not go on.
+/// The same with a statement timeout: a statement must not continue without a client.
 pub(super) const BEGIN_CHANGE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
     SET LOCAL idle_in_transaction_session_timeout = '1s'; SET LOCAL statement_timeout = '10s'";
 pub(super) const BEGIN_MASS_CHANGE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
     SET LOCAL idle_in_transaction_session_timeout = '1s'; SET LOCAL statement_timeout = '600s'";
 
-/// Begins to read, with the same limit.
+/// Begins a read-only transaction with the same statement timeout.
 pub(super) async fn begin_read<'c>(
     connection: &'c mut DatabaseConnection,
     namespace: &Namespace,
@@ -38,40 +38,40 @@ pub(super) async fn begin_read<'c>(
     connection.begin_with(namespace.begin(BEGIN_READ)).await.map_err(BackendError::unavailable)
 }
 
-/// Nothing: the limit is gone with the transaction.
+/// Nothing: the timeout ends with the transaction.
 pub(super) async fn end_read(_: &mut DatabaseConnection) -> Result<(), BackendError> {
     Ok(())
 }
 
-/// Connections for lookups: an answer takes less than a millisecond.
+/// Connections for lookups, which take less than a millisecond each.
 pub(super) const LOOKUP_CONNECTIONS: u32 = 5;
 
-/// A server may give the connection for polls to another process.
+/// The server may have given the connection for polls to another process.
 pub(super) const POLLS_FALL_BACK: bool = true;
 
-/// How long a connection may take to be closed. A server that is gone without a word must not cost the next lookups their turn.
+/// How long closing a connection may take. An unreachable server must not delay the next lookups.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The time, in milliseconds.
 pub(super) const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::BIGINT";
 
-/// Keeps a row that was read as it is, until the transaction ends.
+/// Locks the rows that are read until the transaction ends.
 pub(super) const LOCK_ROW: &str = " FOR UPDATE OF tower_api_key";
 
-/// Locks a key by its number, alone or with others, until the transaction ends. Who waits comes before who asks later, whichever they ask
-/// for.
+/// Lock a key by its number, exclusively or shared, until the transaction ends. Waiters are served in the order of their
+/// requests, in either mode.
 pub(super) const KEY_LOCKS: Option<(&str, &str)> =
     Some(("pg_advisory_xact_lock", "pg_advisory_xact_lock_shared"));
 
-/// Whoever adds a key holds off changes of owners, and whoever changes an owner holds off new keys: a key that is added unseen
-/// would be cached with its owner as it was. Changes of many keys hold off those that take the rows of two, in another order. The
-/// number only has to be one that nobody else locks.
+/// A transaction that adds a key blocks changes of owners, and one that changes an owner blocks new keys: otherwise a key that is
+/// added concurrently would be cached with its former owner. Changes of many keys block those that lock the rows of two in
+/// another order. The number is arbitrary.
 pub(super) const LOCK_OWNERS_SHARED: &[&str] = &["SELECT pg_advisory_xact_lock_shared(8390047731244621933)"];
 pub(super) const LOCK_OWNERS_EXCLUSIVE: &[&str] = &["SELECT pg_advisory_xact_lock(8390047731244621933)"];
 
-/// What goes with the changes of a transaction: word to all who listen, with its commit, and changes that are an hour old leave
-/// the feed, of the oldest no more than a thousand at a time. What was not visible to everyone yet stays, however old: whoever
-/// polls must not find a gap because some transaction goes on for ever. While someone else is at it, nobody waits: the next change will do.
+/// Run after the changes of a transaction were logged. Notifies the listeners at the commit, and trims changes that are an hour
+/// old from the log, up to a thousand of the oldest. Changes that are not visible to all transactions stay, however old: a poller
+/// must not miss one because of a long transaction. If another transaction is trimming, this one skips it.
 pub(super) const AFTER_CHANGES: &[&str] = &[
     "SELECT pg_notify('tower_api_key', '')",
     "WITH old AS (
@@ -89,7 +89,7 @@ pub(super) const AFTER_CHANGES: &[&str] = &[
     WHERE EXISTS (SELECT FROM gone)",
 ];
 
-/// The memberships of a person as a JSON list, for a statement that names the column of the e-mail.
+/// The memberships of a person as a JSON list. The argument is the column of the e-mail.
 macro_rules! memberships {
     ($email:literal) => {
         concat!(
@@ -103,10 +103,10 @@ macro_rules! memberships {
 }
 pub(super) use memberships;
 
-/// Passes over the rows of a query that someone else is changing, and keeps the others as they are.
+/// Skips rows that another transaction is changing, and locks the remaining ones.
 pub(super) const SKIP_LOCKED: &str = " FOR NO KEY UPDATE SKIP LOCKED";
 
-/// Statements that come before the steps of the schema.
+/// Statements that run before the migrations.
 pub(super) const PREPARE: &[&str] = &["CREATE TABLE IF NOT EXISTS tower_api_key_migration (
         version    BIGINT PRIMARY KEY,
         name       TEXT NOT NULL,
@@ -130,24 +130,24 @@ pub(super) const SCHEMA: &[Migration] = &[
     Migration { version: 9, name: "names", sql: include_str!("../sql/migrations/postgres/0009_names.sql") },
 ];
 
-/// Returns whether a transaction failed because of others at the same time: they waited for each other (SQLSTATE 40P01), or a lock was
-/// not to be had in the time that is set for it (55P03). The next attempt finds them gone.
+/// Returns whether a transaction failed because of concurrent ones: a deadlock (SQLSTATE 40P01), or a lock that was not available
+/// in time (55P03). A retry finds them gone.
 pub(super) fn is_lock_conflict(error: &dyn DatabaseError) -> bool {
     matches!(error.code().as_deref(), Some("40P01" | "55P03"))
 }
 
-/// Returns whether the database cannot hold a value, whatever the time: a text with a zero byte (SQLSTATE 22021), or with a character
-/// that the encoding of the database lacks (22P05).
+/// Returns whether the database can never hold a value: a text with a zero byte (SQLSTATE 22021), or with a character that the
+/// encoding of the database lacks (22P05).
 pub(super) fn is_unrepresentable(error: &dyn DatabaseError) -> bool {
     matches!(error.code().as_deref(), Some("22021" | "22P05"))
 }
 
-/// Returns whether a prepared statement has failed because its columns have other types by now (SQLSTATE 0A000).
+/// Returns whether a prepared statement failed because the types of its columns have changed (SQLSTATE 0A000).
 pub(super) fn is_stale_plan(error: &dyn DatabaseError) -> bool {
     error.code().as_deref() == Some("0A000")
 }
 
-/// A condition that is always met, and an error on a standby, which may be behind: what is unlogged cannot be read there.
+/// True on the primary; an error on a standby, which may be behind and cannot read unlogged tables.
 macro_rules! primary_only {
     () => {
         " AND (SELECT count(*) FROM tower_api_key_epoch) >= 0"

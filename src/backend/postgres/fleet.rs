@@ -1,4 +1,4 @@
-//! Waiting until all nodes have applied a change. All that wait share one statement at a time.
+//! Waiting until all nodes have applied a change. All waiters share one poll of the list of nodes at a time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,14 +13,14 @@ use super::namespace::Namespace;
 use super::statements::Connections;
 use crate::backend::{BackendError, Propagation};
 
-/// The pause between two statements: at least, and where no more changes come to be waited for.
+/// The pause between two polls: at least this, and at most this while no more waiters join.
 const MIN_PAUSE: Duration = Duration::from_millis(10);
 const MAX_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a statement may take.
+/// How long a poll may take.
 const POLL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The nodes that follow a store, as those see them who wait for all of them.
+/// The nodes that follow a store.
 #[derive(Debug, Clone)]
 pub(super) struct Fleet(Arc<Shared>);
 
@@ -29,20 +29,20 @@ struct Shared {
     connections: Connections,
     namespace: Namespace,
     polls: watch::Sender<Polls>,
-    /// Whether a task makes polls.
+    /// Whether a task is polling.
     is_running: Mutex<bool>,
-    /// Word that one more waits.
+    /// Notified when a waiter joins.
     joined: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Polls {
-    /// How many were started.
+    /// The number of polls that were started.
     started: u64,
     last: Option<NodePoll>,
 }
 
-/// What one statement has found.
+/// The result of one poll.
 #[derive(Debug)]
 struct NodePoll {
     number: u64,
@@ -55,12 +55,12 @@ struct NodePoll {
 #[derive(Debug)]
 struct LaggingNode {
     name: Box<str>,
-    /// The first change that it has not acknowledged. `None` if one is missing of which only the transaction is known.
+    /// The first change that it has not acknowledged. `None` if that change was trimmed, so that only its transaction is known.
     first: Option<i64>,
 }
 
-/// What there is to wait for, and the nodes that are behind, one a row. One that has not seen what was taken off the log, which may be
-/// any change, is behind all of them.
+/// Reads the newest change, and the nodes that are behind, one a row. A node that has not applied the trimmed changes, which may
+/// be any, is behind all of them.
 const POLL: &str = "SELECT coalesce((SELECT max(seq) FROM tower_api_key_change), 0) AS newest,
         coalesce((SELECT max(lease) FROM tower_api_key_node
             WHERE expires_at > (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT), 0) AS longest_lease,
@@ -86,25 +86,25 @@ impl Fleet {
         }))
     }
 
-    /// Waits until all nodes have applied what is visible now: for their longest lease, and for `lease` if that is longer, but
-    /// no longer than `at_most`.
+    /// Waits until all nodes have applied what is visible now: for their longest lease, and for `lease` if that is longer, but no
+    /// longer than `at_most`.
     pub(super) async fn wait(&self, lease: Duration, at_most: Duration) -> Propagation {
         let began = Instant::now();
         let mut polls = self.join();
         let started = polls.borrow_and_update().started;
         let (mut newest, mut lease, mut missing) = (None, lease, Vec::new());
         loop {
-            // A node that does not answer may rely on what it has read for longer than was said.
+            // A node that does not respond may rely on its cache for longer than `lease`.
             let end = began.checked_add(lease.min(at_most));
-            let poll = match end {
+            let has_polled = match end {
                 Some(end) => timeout_at(end, polls.changed()).await.is_ok(),
                 None => polls.changed().await.is_ok(),
             };
-            if !poll && newest.is_none() {
-                // Without an answer, no lease of any node is known.
+            if !has_polled && newest.is_none() {
+                // Without a poll, the leases of the nodes are unknown.
                 return Propagation::ThisProcess { missing };
             }
-            if !poll {
+            if !has_polled {
                 return Propagation::at_end(lease, at_most, missing);
             }
             let polls = polls.borrow_and_update();
@@ -118,7 +118,7 @@ impl Fleet {
         }
     }
 
-    /// Sees to it that polls are made for as long as the receiver lives.
+    /// Starts the polling task unless it is running. It runs for as long as the receiver exists.
     fn join(&self) -> watch::Receiver<Polls> {
         let receiver = self.0.polls.subscribe();
         let mut is_running = self.0.is_running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,14 +137,14 @@ impl NodePoll {
     }
 }
 
-/// The task that makes polls. Another one may begin when this is gone, be it with its runtime.
+/// The polling task. Another one may start once this is dropped, even with its runtime.
 struct PollTask {
     shared: Arc<Shared>,
     has_ended: bool,
 }
 
 impl PollTask {
-    /// Ends, unless a change is waited for.
+    /// Ends the task, unless there are waiters.
     fn end(&mut self) -> bool {
         let mut is_running = self.shared.is_running.lock().unwrap_or_else(PoisonError::into_inner);
         *is_running = self.shared.polls.receiver_count() > 0;
@@ -155,7 +155,7 @@ impl PollTask {
 
 impl Drop for PollTask {
     fn drop(&mut self) {
-        // Another task may run by now.
+        // Another task may be running by now.
         if !self.has_ended {
             *self.shared.is_running.lock().unwrap_or_else(PoisonError::into_inner) = false;
         }
@@ -163,10 +163,10 @@ impl Drop for PollTask {
 }
 
 #[allow(clippy::disallowed_methods, reason = "other processes take the time that they take")]
-async fn keep_polling(mut running: PollTask) {
-    let shared = Arc::clone(&running.shared);
+async fn keep_polling(mut task: PollTask) {
+    let shared = Arc::clone(&task.shared);
     let mut pause = MIN_PAUSE;
-    while !running.end() {
+    while !task.end() {
         shared.polls.send_if_modified(|polls| {
             polls.started += 1;
             false

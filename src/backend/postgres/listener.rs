@@ -1,7 +1,7 @@
-//! Word that something was changed. It only brings a poll forward, so it may be lost, and come twice.
+//! Notifications of changes. They only bring a poll forward, so they may be lost or duplicated.
 //!
-//! Whatever goes wrong with the connection is taken for its loss: it is given up and replaced, and whoever waits polls. A
-//! connection that is gone without a word is found out by asking on it now and then.
+//! Any error is treated as a lost connection: the connection is replaced, and a poll is triggered. An idle connection is checked
+//! at intervals, since a server may vanish without closing it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,18 +16,21 @@ use tokio::time::{sleep, timeout};
 use crate::random::Jitter;
 use crate::select::select;
 
-/// What is listened to, see `AFTER_CHANGES`.
+/// The channel to listen on, see `AFTER_CHANGES`.
 const CHANNEL: &str = "tower_api_key";
 
-/// After how long a silence the connection is tried, and how long it may take to answer.
+/// When an idle connection is checked, and how long the check may take.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to wait before the connection is replaced: at first, and at most.
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The pause before a connection is replaced: at first, and at most.
 const MIN_BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(5);
 
-/// A task that listens for as long as this lives.
+/// A task that listens until this is dropped.
 pub(super) struct Listener {
     state: Arc<State>,
     task: JoinHandle<()>,
@@ -40,13 +43,13 @@ struct State {
 }
 
 impl Listener {
-    /// Listens on a connection of its own: one of the pool could not be given back.
+    /// Starts to listen on a connection outside the pool, which could not be returned to it.
     pub(super) fn start(pool: &PgPool) -> Self {
         let state = Arc::new(State::default());
         Self { task: tokio::spawn(keep_listening(pool.clone(), Arc::clone(&state))), state }
     }
 
-    /// Waits for word of a change, or that some may have been missed.
+    /// Waits until a change was notified, or notifications may have been missed.
     pub(super) async fn changed(&self) {
         self.state.changed.notified().await;
     }
@@ -67,7 +70,7 @@ async fn keep_listening(pool: PgPool, state: Arc<State>) {
     while !pool.is_closed() {
         if let Ok(mut listener) = connect(&pool.connect_options()).await {
             state.is_listening.store(true, Ordering::Relaxed);
-            // What was announced while nobody listened is still to be read.
+            // Changes that were notified before are still to be polled.
             state.changed.notify_one();
             select(pool.close_event(), listen(&mut listener, &state, &mut backoff)).await;
             state.is_listening.store(false, Ordering::Relaxed);
@@ -76,7 +79,7 @@ async fn keep_listening(pool: PgPool, state: Arc<State>) {
     }
 }
 
-/// Passes on what it hears until something goes wrong. A connection that was of use is replaced without a long pause.
+/// Forwards notifications until the connection fails. A connection that has worked resets the backoff.
 async fn listen(listener: &mut PgListener, state: &State, backoff: &mut Backoff) {
     loop {
         let alive = match timeout(KEEPALIVE_INTERVAL, listener.try_recv()).await {
@@ -100,11 +103,11 @@ async fn is_alive(listener: &mut PgListener) -> bool {
 
 async fn connect(options: &PgConnectOptions) -> Result<PgListener, Error> {
     let own = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
-    let own = own.acquire_timeout(KEEPALIVE_TIMEOUT).connect_lazy_with(options.clone());
+    let own = own.acquire_timeout(CONNECT_TIMEOUT).connect_lazy_with(options.clone());
     let mut listener = PgListener::connect_with(&own).await?;
-    // Otherwise it would connect anew by itself, and say nothing of what it missed.
+    // Otherwise it would reconnect silently, and lose notifications.
     listener.eager_reconnect(false);
-    timeout(KEEPALIVE_TIMEOUT, listener.listen(CHANNEL)).await.map_err(|_| Error::PoolTimedOut)??;
+    timeout(CONNECT_TIMEOUT, listener.listen(CHANNEL)).await.map_err(|_| Error::PoolTimedOut)??;
     Ok(listener)
 }
 
@@ -116,8 +119,7 @@ async fn pause(length: Duration) {
     sleep(length).await;
 }
 
-/// The backoff between attempts: twice as long each time, less up to half at random, so that the nodes of a fleet do not come back
-/// to a server all at once.
+/// Exponential backoff with random jitter of up to half, so that the nodes of a fleet do not reconnect to a server all at once.
 struct Backoff {
     next: Duration,
     jitter: Jitter,

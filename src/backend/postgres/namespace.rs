@@ -1,7 +1,7 @@
-//! The schema that the tables are in, whatever the search path of a session.
+//! The schema of the tables, whatever the search path of a session.
 //!
-//! A name without a schema means the first table of that name in the search path. With `"$user", public`, that is another one as soon as the
-//! role has a schema of its own with such tables, and a session of an application may have any path.
+//! An unqualified name means the first table of that name in the search path. With `"$user", public`, that changes once the role
+//! has a schema of its own with such tables, and a session of an application may have any search path.
 
 use sqlx::AssertSqlSafe;
 
@@ -11,19 +11,19 @@ use crate::backend::{BackendError, BackendErrorKind};
 /// The schema of the tables.
 #[derive(Debug, Clone)]
 pub(super) struct Namespace {
-    /// Its name, quoted as an identifier.
+    /// The name, quoted as an identifier.
     quoted: Box<str>,
 }
 
 impl Namespace {
-    /// Finds the schema in which the tables are, or are to be created, and stays in it for the transaction. Of several processes that start at
-    /// once, one goes on at a time.
+    /// Finds the schema that has the tables, or is to have them, and sets it for the transaction. Serializes processes that start
+    /// at once.
     ///
     /// # Errors
     ///
-    /// When several schemas of the search path have such tables, or the path has no schema.
+    /// If several schemas of the search path have such tables, or the path has no schema.
     pub(super) async fn find(transaction: &mut DatabaseTransaction<'_>) -> Result<Self, BackendError> {
-        // The number only has to be one that nothing else locks.
+        // The number is arbitrary.
         const LOCK: &str = "SELECT pg_advisory_xact_lock(8390047731244621932)";
         const FOUND: &str = "SELECT nspname::TEXT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
             WHERE relname = 'tower_api_key_migration' AND nspname = ANY (current_schemas(FALSE)) ORDER BY nspname";
@@ -51,7 +51,7 @@ impl Namespace {
         Self { quoted: format!("\"{}\"", name.replace('"', "\"\"")).into() }
     }
 
-    /// Begins a transaction that stays in the schema. What else the search path has comes behind it: triggers of an application may need it.
+    /// Begins a transaction in the schema. The rest of the search path follows it: triggers of an application may need it.
     pub(super) fn begin(&self, begin: &str) -> AssertSqlSafe<String> {
         AssertSqlSafe(format!("{begin}; {}", self.stay()))
     }
@@ -63,7 +63,7 @@ impl Namespace {
         )
     }
 
-    /// Names the schema before each table of a statement that is no part of such a transaction.
+    /// Qualifies the tables of a statement that runs outside such a transaction.
     pub(super) fn qualify(&self, statement: &str) -> AssertSqlSafe<String> {
         const BEFORE: [&str; 4] = ["FROM ", "JOIN ", "INTO ", "UPDATE "];
         let mut qualified = String::with_capacity(statement.len() + 8 * (self.quoted.len() + 1));
@@ -84,15 +84,14 @@ fn ambiguous(schemas: &[String]) -> BackendError {
     BackendError::new(
         BackendErrorKind::Corrupt,
         format!(
-            "several schemas of the search path have tables of keys: {schemas}. Set `search_path` to the one that is meant, such as by \
-             `ALTER ROLE … SET search_path`, or drop the tables of the others"
+            "cannot choose a schema: several schemas of the search path have tables of keys: {schemas}. Set `search_path` to the one to \
+             use, such as by `ALTER ROLE … SET search_path`, or drop the tables in the rest"
         ),
     )
 }
 
 fn nowhere() -> BackendError {
-    let message =
-        "the search path has no schema that exists, so tables of keys cannot be created: set `search_path`";
+    let message = "cannot create tables of keys: no schema of the search path exists. Set `search_path`";
     BackendError::new(BackendErrorKind::Invalid, message)
 }
 

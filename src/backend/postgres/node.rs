@@ -1,7 +1,7 @@
-//! The list of those who follow the changes, and what each of them has taken in.
+//! This process in the list of nodes, with the changes that it has applied.
 //!
-//! It lets a revocation return before the lease has passed. Nobody may trust the list more than what is on it: a node that
-//! is not listed for the whole of a lease does not get that lease, so whoever is missing trusts nothing that it read before.
+//! The list lets a revocation return before the lease has passed. A node that is not on the list for the whole of a lease does
+//! not get that lease, so a node that is missing from it trusts nothing that it read before.
 
 use std::time::Duration;
 
@@ -10,28 +10,28 @@ use super::statements::Connections;
 use crate::backend::BackendError;
 use crate::random::unique_name;
 
-/// How much longer than it is relied upon a node is listed. It is listed anew when half of that is left.
+/// How much longer than its lease a node is registered. It is registered again when half of that is left.
 const REGISTRATION_MARGIN: Duration = Duration::from_secs(60);
 
-/// For how long a node is relied upon of which nobody has said.
+/// The lease of a node before it was set.
 const DEFAULT_LEASE: Duration = Duration::from_secs(60 * 60);
 
-/// One who follows the changes.
+/// A node that follows the changes.
 pub(super) struct Node {
     connections: Connections,
     namespace: Namespace,
     id: String,
-    /// What operators call it.
+    /// The name for operators.
     name: Box<str>,
     lease: Duration,
-    /// What was visible to the last poll, and whether that is still to be told.
+    /// What was visible to the last poll, and whether that is still to be acknowledged.
     applied: Option<String>,
     is_ack_due: bool,
 }
 
 impl Node {
     pub(super) fn new(connections: Connections, namespace: Namespace, name: &str) -> Self {
-        // What was changed between its listing and its first poll is in none of its polls, and still to be told.
+        // A change between its registration and its first poll is in no poll, and still to be acknowledged.
         Self {
             connections,
             namespace,
@@ -51,12 +51,12 @@ impl Node {
         self.lease = lease;
     }
 
-    /// For how long the node has to be listed at least. The clock of the database may be set ahead meanwhile, by up to the rest.
+    /// Returns how long the registration has to last at least. The rest is for a clock of the database that is set forward.
     pub(super) fn min_remaining_millis(&self) -> i64 {
         millis(self.lease + REGISTRATION_MARGIN / 2)
     }
 
-    /// Puts the node on the list, with what it has taken in so far. One that is new has read nothing that could be old.
+    /// Registers the node, with the changes that it has applied. A new node has read nothing that could be stale.
     pub(super) async fn register(&self) -> Result<(), BackendError> {
         const REGISTER: &str = "INSERT INTO tower_api_key_node (node, expires_at, applied, lease, name)
             VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $2,
@@ -83,13 +83,13 @@ impl Node {
         connection.release(outcome.map(drop).map_err(BackendError::unavailable))
     }
 
-    /// Takes note of what a poll has read.
+    /// Records what a poll has read.
     pub(super) fn polled(&mut self, snapshot: String, has_changes: bool) {
         self.applied = Some(snapshot);
         self.is_ack_due |= has_changes;
     }
 
-    /// Tells that what was read is taken in. Where nothing was changed there is nothing to tell.
+    /// Acknowledges that the changes of the last poll were applied. Does nothing without changes.
     pub(super) async fn acknowledge(&mut self) -> Result<(), BackendError> {
         const ACKNOWLEDGE: &str =
             "UPDATE tower_api_key_node SET applied = $2::TEXT::PG_SNAPSHOT WHERE node = $1";
@@ -108,14 +108,14 @@ impl Node {
     }
 }
 
-/// The name of this machine and the number of this process.
+/// Returns the host name and the process id.
 pub(super) fn default_name() -> Box<str> {
     let machine = std::env::var("HOSTNAME").or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"));
     let machine = machine.unwrap_or_default();
     format!("{}/{}", machine.trim(), std::process::id()).into()
 }
 
-/// Replaces what the encoding of a database may lack.
+/// Replaces characters that the encoding of a database may lack.
 fn printable(name: &str) -> Box<str> {
     name.chars().map(|letter| if letter.is_ascii_graphic() || letter == ' ' { letter } else { '?' }).collect()
 }

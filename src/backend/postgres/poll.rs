@@ -1,4 +1,4 @@
-//! Reading what other processes have changed in the database.
+//! The change feed of a PostgreSQL database.
 
 use std::time::Duration;
 
@@ -13,46 +13,46 @@ use super::statements::Connections;
 use crate::backend::sql::{MAX_POLLED_CHANGES, decode_changes};
 use crate::backend::{BackendError, Change, ChangeFeed};
 
-/// Reads the rows of all transactions that may have committed since the last poll.
+/// Reads the changes of all transactions that may have committed since the last poll.
 ///
-/// A transaction that took its number early may commit late, so the rows that are new are not those with the highest
-/// numbers, but those of transactions that were not visible to the last poll. All below `low` were.
+/// A transaction may take its number early and commit late. So the new changes are not those with the highest numbers, but those
+/// of transactions that were not visible to the last poll. All transactions below `low` were.
 pub(super) struct ChangeLog {
     connections: Connections,
     namespace: Namespace,
     node: Node,
-    /// Up to where the log was read, once it was.
+    /// The position of the last poll.
     cursor: Option<Cursor>,
     listens: bool,
     listener: Option<Listener>,
     min_lsn: MinLsn,
 }
 
-/// Up to where a log was read.
+/// A position in the log.
 struct Cursor {
-    /// The lowest transaction that was under way.
+    /// The lowest transaction that was in progress.
     low: u64,
-    /// The server, by when it was started and by its era. Another one, as after a failover or a crash, may never have had what this
-    /// one had.
+    /// The server, by its start time and its epoch. Another server, as after a failover or a crash, may lack changes of the
+    /// former one.
     server: String,
-    /// What was visible.
+    /// The snapshot of the poll.
     snapshot: String,
 }
 
-/// A row of a poll: what was the case when it was answered, and a change if there is one.
+/// A row of a poll: its snapshot, and a change if there was one.
 struct PollRow {
     low: String,
     snapshot: String,
     server: String,
-    /// Whether changes were taken off the log that may be new.
+    /// Whether changes were trimmed that may be new.
     is_trimmed: bool,
-    /// Whether the node is listed for as long as the answer is relied upon.
+    /// Whether the node is registered for as long as the poll is relied upon.
     is_registered: bool,
     lsn: Option<String>,
     change: Option<ChangeRow>,
 }
 
-/// A change of a key: the digest of the key, and what happened.
+/// A change of a key: the digest of the key, and the kind.
 struct ChangeRow {
     digest: Option<Vec<u8>>,
     kind: String,
@@ -79,9 +79,8 @@ impl ChangeRow {
     }
 }
 
-/// One statement, so that all of it is of one snapshot. A standby, which may be behind and would go on to tell that nothing has
-/// changed, answers it with an error, for the era. Of what was taken off the log, only the highest transaction is known: those from
-/// `low` on may have been new.
+/// A single statement, so that all of it is of one snapshot. A standby, which may be behind and would report no changes, returns
+/// an error because of the epoch. Of the trimmed changes, only the highest transaction is known: those from `low` on may be new.
 const READ: &str = "SELECT pg_snapshot_xmin(now.snapshot)::TEXT AS low, now.snapshot::TEXT AS snapshot,
         concat_ws(' ', (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::BIGINT, (SELECT epoch FROM tower_api_key_epoch)) AS server,
         coalesce((SELECT tx >= pg_snapshot_xmin(last) FROM tower_api_key_change_trim), FALSE) AS is_trimmed,
@@ -136,14 +135,14 @@ impl ChangeFeed for ChangeLog {
 
     async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
         if self.listens && self.listener.is_none() {
-            // Before the first poll, so that nothing is missed between them.
+            // Before the first poll, so that no notification is missed.
             self.listener = Some(Listener::start(self.connections.pool()));
         }
         let before = self.min_lsn.snapshot();
         let mut rows = self.read().await?;
         if !first_of(&rows)?.is_registered {
             self.node.register().await?;
-            // What was committed in between was committed without this node on the list.
+            // Changes committed before the registration did not wait for this node.
             rows = self.read().await?;
         }
         let first = first_of(&rows)?;
@@ -179,8 +178,11 @@ fn first_of(rows: &[PollRow]) -> Result<&PollRow, BackendError> {
     rows.first().ok_or_else(|| BackendError::corrupt("a poll without a snapshot"))
 }
 
-/// Understands all rows in which there is a change.
+/// Decodes the rows that have a change.
 fn changes_of(rows: &[PollRow]) -> Vec<Change> {
     let written = rows.iter().filter_map(|row| row.change.as_ref());
-    decode_changes(written.map(|change| (change.digest.as_deref(), &*change.kind)), rows.len() <= MAX_POLLED_CHANGES)
+    decode_changes(
+        written.map(|change| (change.digest.as_deref(), &*change.kind)),
+        rows.len() <= MAX_POLLED_CHANGES,
+    )
 }

@@ -1,4 +1,4 @@
-//! Poolers that give each transaction another session, and lose prepared statements with it.
+//! Detects poolers that give each transaction another session, and lose prepared statements.
 
 use std::time::Duration;
 
@@ -9,23 +9,24 @@ use tokio::time::timeout;
 use crate::backend::{BackendError, BackendErrorKind};
 use crate::random::unique_name;
 
-/// How long all of it may take, and how long one answer, for which a pooler may wait for a session that is in use.
+/// How long the probe may take, and how long one of its queries, for which a pooler may wait for a session.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 const PROBE_QUERY_TIMEOUT: Duration = Duration::from_secs(1);
 
 const SESSION_ID: &str = "SELECT pg_backend_pid()";
 
-/// Refuses connections by way of a pooler that loses prepared statements. What cannot be found out is not refused: a server that gives out no
-/// second connection is no such pooler.
+/// Refuses connections through a pooler that loses prepared statements. If the probe fails, the connections are accepted: a
+/// server without a second connection is no such pooler.
 pub(super) async fn check(options: &PgConnectOptions) -> Result<(), BackendError> {
-    // Whatever an application has set: without its cache, the driver prepares a statement and executes it in two transactions all the same.
+    // Without its cache, the driver prepares and executes a statement in two transactions anyway, so the option of an application
+    // does not matter.
     let options = options.clone().statement_cache_capacity(1);
     match timeout(PROBE_TIMEOUT, loses_prepared_statements(&options)).await {
         Ok(Ok(true)) => Err(BackendError::new(
             BackendErrorKind::Invalid,
-            "the connections lead to a pooler that gives each transaction another session and loses prepared statements, such as PgBouncer in \
-             transaction mode before version 1.21, or with `max_prepared_statements` 0: use PgBouncer 1.21 or later with \
-             `max_prepared_statements` above 0, or `pool_mode = session`, or the address of the server",
+            "cannot use a pooler that loses prepared statements between transactions, such as PgBouncer in transaction mode before \
+             version 1.21, or with `max_prepared_statements = 0`. Use PgBouncer 1.21 or later with `max_prepared_statements` above 0, \
+             `pool_mode = session`, or a direct connection to the server",
         )),
         _ => Ok(()),
     }
@@ -35,10 +36,10 @@ pub(super) async fn check(options: &PgConnectOptions) -> Result<(), BackendError
 async fn loses_prepared_statements(options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
     let mut first = PgConnection::connect_with(options).await?;
     let mut second = PgConnection::connect_with(options).await?;
-    // Statements of earlier connections may be left in a session, under the same names.
+    // A session may still have statements of earlier connections, under the same names.
     let token = unique_name();
     let Some(session) = run_prepared(&mut first, &token).await? else { return Ok(true) };
-    // A pooler gives the session that was used last to the next transaction.
+    // A pooler gives the last used session to the next transaction.
     let mut transaction = second.begin().await?;
     let lent: i32 = sqlx::raw_sql(SESSION_ID).fetch_one(&mut *transaction).await?.try_get(0)?;
     let is_lost = match timeout(PROBE_QUERY_TIMEOUT, run_prepared(&mut first, &token)).await {
@@ -53,8 +54,8 @@ async fn loses_prepared_statements(options: &PgConnectOptions) -> Result<bool, s
     Ok(is_lost)
 }
 
-/// Returns the number of the session in which a prepared statement is executed, or `None` if the statement is not there, or that of another
-/// connection is.
+/// Returns the session that executes a prepared statement, or `None` if it does not have the statement, or has that of another
+/// connection.
 async fn run_prepared(connection: &mut PgConnection, token: &str) -> Result<Option<i32>, sqlx::Error> {
     let statement = AssertSqlSafe(format!("{SESSION_ID}, '{token}'"));
     match sqlx::query_as::<_, (i32, String)>(statement).fetch_one(connection).await {
@@ -64,8 +65,8 @@ async fn run_prepared(connection: &mut PgConnection, token: &str) -> Result<Opti
     }
 }
 
-/// Returns whether a statement has failed that any session can execute: it is not there (SQLSTATE 26000), another one has its name (42P05) or
-/// was executed in its place. A server that is shut down (57P01) or out of reach says nothing.
+/// Returns whether a statement has failed that any session can execute: it is missing (SQLSTATE 26000), or another statement has
+/// its name (42P05) or was executed instead. A server that shuts down (57P01) or is unreachable proves nothing.
 fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) => false,

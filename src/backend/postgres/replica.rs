@@ -1,9 +1,9 @@
 //! Lookups on a replica that may be behind.
 //!
-//! A replica answers for what the node knows already. Each poll of the primary notes how far the primary's log was written, and a
-//! replica that has not got as far is not asked. So a record is never older than what the last poll has told, and what the next
-//! one tells makes it inert as ever, however far the replica is behind. As what a poll has told counts for the lease and no longer,
-//! a replica is asked no later than that: it could go on to answer for as long as the primary is out of reach.
+//! Each poll of the primary reads the write position (LSN) of its log, and a replica that has not replayed that much is not used.
+//! So a record is never older than the last poll, and the changes of the next poll invalidate it as usual, however far the
+//! replica is behind. The result of a poll is valid for the lease, and so is the use of a replica: it would otherwise continue
+//! while the primary is unreachable.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
@@ -17,10 +17,10 @@ use crate::backend::{Apply, BackendError, BackendErrorKind, Change, Invalidator,
 use crate::digest::Digest;
 use crate::record::Record;
 
-/// How long the answer of a replica is waited for before the primary is asked.
+/// How long to wait for the replica before the primary is used.
 const REPLICA_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// How long a replica is left alone that has not answered: otherwise each lookup would wait for it.
+/// How long a replica that has failed is not used: otherwise each lookup would wait for it.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A replica for lookups.
@@ -29,37 +29,37 @@ pub(super) struct Replica {
     connections: Connections,
     namespace: Namespace,
     min_lsn: MinLsn,
-    /// When it did not answer.
+    /// The time of the last failure.
     failed: Arc<Mutex<Option<DualInstant>>>,
 }
 
-/// How far a replica must have got to be asked.
+/// The log position that a replica must have replayed to be used.
 #[derive(Debug, Clone, Default)]
 pub(super) struct MinLsn(Option<Arc<Mutex<State>>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// How often this process has changed something.
+    /// The number of changes by this process.
     changes: u64,
-    /// A place in the primary's log, and when the poll began that found it. `None` if the last change of this process may be behind
-    /// all that is known.
+    /// The write position of the primary, and the start of the poll that read it. `None` if the last change of this process may
+    /// be later.
     lsn: Option<(Lsn, DualInstant)>,
-    /// For how long after the start of a poll its answer counts, where that was said.
+    /// How long after the start of a poll its result is valid, once set.
     lease: Option<Duration>,
-    /// The timeline of the primary. Places of two timelines cannot be compared.
+    /// The timeline of the primary. Positions of two timelines cannot be compared.
     timeline: Option<u32>,
-    /// Whether another server has become the primary. The replica may still be one of the server before.
+    /// Whether another server has become the primary. The replica may still follow the former one.
     has_failed_over: bool,
 }
 
-/// What a poll that begins now has to bring back.
+/// The state at the start of a poll.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LsnSnapshot {
     changes: u64,
     began: DualInstant,
 }
 
-/// When something began, by both clocks of the machine: the monotonic one may stand still while it is suspended.
+/// A time by the monotonic and the wall clock: the monotonic one may stop while the machine is suspended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct DualInstant(Instant, SystemTime);
 
@@ -70,12 +70,12 @@ impl DualInstant {
     }
 
     fn age(self) -> Duration {
-        // A wall clock that was set back says nothing.
+        // A wall clock that was set back is ignored.
         self.0.elapsed().max(self.1.elapsed().unwrap_or_default())
     }
 }
 
-/// A place in a server's log, in bytes from its beginning.
+/// A log sequence number: a position in a server's log, in bytes.
 type Lsn = u64;
 
 impl MinLsn {
@@ -83,7 +83,7 @@ impl MinLsn {
         Self(Some(Arc::default()))
     }
 
-    /// Hears of each change that this process makes.
+    /// Subscribes to the changes of this process.
     pub(super) fn subscribe_to(&self, changes: &Invalidator) {
         if let Self(Some(state)) = self {
             let target: Weak<Mutex<State>> = Arc::downgrade(state);
@@ -91,12 +91,12 @@ impl MinLsn {
         }
     }
 
-    /// Tells whether there is a replica for which it matters.
+    /// Returns whether a replica is in use.
     pub(super) fn is_tracked(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Takes note of the lease: of several, the shortest one.
+    /// Sets the lease. Of several, the shortest applies.
     pub(super) fn set_lease(&self, lease: Duration) {
         if let Some(mut state) = self.state() {
             state.lease = Some(state.lease.map_or(lease, |shortest| shortest.min(lease)));
@@ -107,8 +107,8 @@ impl MinLsn {
         LsnSnapshot { changes: self.state().map_or(0, |state| state.changes), began: DualInstant::now() }
     }
 
-    /// Takes note of what a poll has found, unless something was changed after it began. Several poll, and an answer that comes
-    /// late takes nothing back of what another one has told.
+    /// Records the result of a poll, unless this process changed something after it began. Several pollers may run, and a late
+    /// result does not move the position back.
     pub(super) fn advance(&self, snapshot: LsnSnapshot, lsn: Option<&str>) {
         if let Some(mut state) = self.state().filter(|state| state.changes == snapshot.changes) {
             let Some((timeline, lsn)) = lsn.and_then(parse_lsn) else { return };
@@ -117,7 +117,7 @@ impl MinLsn {
         }
     }
 
-    /// Returns how far a replica must have got to answer in time, if anything it answers would count.
+    /// Returns the position that a replica must have replayed, if its result would still be valid.
     fn lsn(&self) -> Option<Lsn> {
         let state = self.state().filter(|state| !state.has_failed_over)?;
         let (lsn, began) = state.lsn?;
@@ -129,7 +129,7 @@ impl MinLsn {
     }
 }
 
-/// After a change that this process has made, no replica is asked until a poll has begun and was answered.
+/// After a change of this process, no replica is used until a later poll has completed.
 impl Apply for Mutex<State> {
     fn apply(&self, _: Change) {
         self.lock().unwrap_or_else(PoisonError::into_inner).invalidate();
@@ -137,15 +137,15 @@ impl Apply for Mutex<State> {
 }
 
 impl State {
-    /// What was known is not enough, and neither is what polls bring back that have begun.
+    /// Discards the known position, and the results of polls in progress.
     fn invalidate(&mut self) {
         self.changes += 1;
         self.lsn = None;
     }
 }
 
-/// Understands a place: the name of the file that it is in, which begins with the timeline, and two numbers, of which the first one
-/// counts 4 GiB. All are of base 16.
+/// Parses the name of a log file, which begins with the timeline, and an LSN: two hexadecimal numbers, of which the first counts
+/// 4 GiB.
 fn parse_lsn(text: &str) -> Option<(u32, Lsn)> {
     let (file, lsn) = text.split_once(' ')?;
     let (high, low) = lsn.split_once('/')?;
@@ -162,7 +162,7 @@ impl Replica {
         self.min_lsn.clone()
     }
 
-    /// Returns a record, or `None` if the replica does not have it or may not be asked.
+    /// Returns a record, or `None` if the replica does not have it or may not be used.
     pub(super) async fn find(&self, digest: &Digest) -> Option<Record> {
         if self.failed().is_some_and(|failed| failed.age() < RETRY_AFTER) {
             return None;
@@ -189,7 +189,7 @@ impl Replica {
     }
 
     async fn connection(&self, lsn: Lsn) -> Result<Option<PooledConnection>, BackendError> {
-        // Of a server that is not a replica (any more) nobody knows what it has.
+        // A server that is no replica (any more) has an unknown state.
         const HAS: &str =
             "SELECT pg_is_in_recovery() AND coalesce(pg_last_wal_replay_lsn() - '0/0'::PG_LSN >= $1, FALSE)";
         let mut connection = self.connections.acquire().await?;
@@ -213,7 +213,7 @@ mod tests {
         min_lsn
     }
 
-    /// What a poll finds.
+    /// The result of a poll.
     fn found(timeline: u32, lsn: &str) -> Option<String> {
         Some(format!("{timeline:08X}0000000000000001 {lsn}"))
     }
@@ -280,7 +280,7 @@ mod tests {
         let second = Duration::from_secs(1);
         assert!(counts(Some(second * 60), second * 59));
         assert!(!counts(Some(second * 60), second * 60 - REPLICA_TIMEOUT));
-        assert!(!counts(None, Duration::ZERO), "nobody has said for how long");
+        assert!(!counts(None, Duration::ZERO), "no lease was set");
         let min_lsn = min_lsn();
         min_lsn.set_lease(REPLICA_TIMEOUT);
         min_lsn.set_lease(LONG);

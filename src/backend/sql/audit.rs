@@ -1,18 +1,18 @@
-//! The rows of the audit log: what is written of a change, and what is understood of it.
+//! Decodes the rows of the audit log.
 
 use crate::audit::{Action, AuditEvent};
 use crate::backend::{AuditEntry, BackendError};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 
-/// A row as it is read: its number, its time, the action, the key, the successor of a rotation, and whose doing it was.
+/// A row: its number, its time, the action, the key, the successor of a rotation, and the actor.
 pub(in crate::backend) type AuditRow = (i64, i64, String, String, Option<String>, Option<String>);
 
-/// Reads a row as an entry.
+/// Decodes a row.
 ///
 /// # Errors
 ///
-/// When a column holds what this crate would not have written.
+/// If a column has an unexpected value.
 pub(in crate::backend) fn decode_audit(row: AuditRow) -> Result<AuditEntry, BackendError> {
     let (seq, at, action, key, related, by) = row;
     let id = |text: &str| KeyId::new(text).map_err(BackendError::corrupt);
@@ -23,7 +23,7 @@ pub(in crate::backend) fn decode_audit(row: AuditRow) -> Result<AuditEntry, Back
         ("revoked", None) => Action::Revoked,
         ("expired", None) => Action::Expired,
         ("deleted", None) => Action::Deleted,
-        _ => return Err(BackendError::corrupt("expected an action of the audit log, found another")),
+        _ => return Err(BackendError::corrupt("unknown action in the audit log")),
     };
     let event = AuditEvent::new(Timestamp::from_unix_millis(at), action).key(id(&key)?);
     let seq = u64::try_from(seq).map_err(BackendError::corrupt)?;

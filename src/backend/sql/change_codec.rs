@@ -1,15 +1,15 @@
-//! The rows of the change feed: what is written of a change, and what is understood of it.
+//! Encodes and decodes the rows of the change feed.
 
 use super::row::decode_digest;
 use crate::backend::Change;
 
-/// The changes that one transaction tells one by one. More are told as one.
+/// The maximum number of changes that one transaction logs one by one. More are logged as a change of everything.
 pub(in crate::backend) const MAX_LOGGED_CHANGES: usize = 1_000;
 
-/// The changes of a poll that are applied one by one. More are taken to be of everything.
+/// The maximum number of changes that a poll applies one by one. More are applied as a change of everything.
 pub(in crate::backend) const MAX_POLLED_CHANGES: usize = 10_000;
 
-/// Writes a change as the columns `digest` and `kind`.
+/// Encodes a change as the columns `digest` and `kind`.
 pub(in crate::backend) fn encode_change(change: &Change) -> (Option<Vec<u8>>, &'static str) {
     match change {
         Change::Revoked(digest) => (Some(digest.as_bytes().to_vec()), "revoked"),
@@ -18,7 +18,7 @@ pub(in crate::backend) fn encode_change(change: &Change) -> (Option<Vec<u8>>, &'
     }
 }
 
-/// Understands all rows of a poll, or takes everything to be changed: also if they are not the whole of what was written.
+/// Decodes the rows of a poll, or returns [`Change::Everything`] if one is unreadable or missing.
 pub(in crate::backend) fn decode_changes<'r>(
     rows: impl Iterator<Item = (Option<&'r [u8]>, &'r str)>,
     is_whole: bool,

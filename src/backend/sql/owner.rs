@@ -1,4 +1,4 @@
-//! What a row says of the owner of a key, beside who it is.
+//! The state of the owner of a key, read with its row.
 
 use super::row::{decode_digest, unexpected};
 use crate::backend::BackendError;
@@ -6,20 +6,20 @@ use crate::owner::{Membership, Organization, Owner, Password, User};
 use crate::password_hash::PasswordHash;
 use crate::scope::Scopes;
 
-/// What the tables of owners say of the owner of a key. All is `None` where the owner stands in none of them.
+/// The state of an owner. All fields are `None` for an owner that the store does not know.
 #[derive(Debug, Default)]
 pub(in crate::backend) struct OwnerFacts {
     pub(in crate::backend) disabled: Option<bool>,
     pub(in crate::backend) requires_sso: Option<bool>,
-    /// A JSON list of lists: organization, whether it is disabled, whether it requires single sign-on, role, scopes.
+    /// A JSON list of lists: organization, disabled, requires single sign-on, role, scopes.
     pub(in crate::backend) memberships: Option<String>,
 }
 
-/// A membership as it stands in the JSON list of a row. SQLite has no truth values in JSON, only numbers.
+/// A membership in the JSON list of a row. SQLite has no booleans in JSON, only numbers.
 type MembershipColumns = (String, u8, u8, String, String);
 
 impl OwnerFacts {
-    /// Adds to an owner what is known of it.
+    /// Adds the state to an owner.
     pub(in crate::backend) fn complete(self, owner: &mut Owner) -> Result<(), BackendError> {
         match owner {
             Owner::Organization(own) => self.describe(own),
@@ -35,7 +35,7 @@ impl OwnerFacts {
     }
 }
 
-/// Reads a person.
+/// Decodes a person.
 pub(in crate::backend) fn decode_user(
     email: String,
     password_hash: Option<&str>,
@@ -51,7 +51,7 @@ pub(in crate::backend) fn decode_user(
     Ok(User::new(email, decode_memberships(memberships)?).with(password))
 }
 
-/// Reads one membership.
+/// Decodes a membership.
 pub(in crate::backend) fn decode_membership(
     organization: Organization,
     role: String,
@@ -61,7 +61,7 @@ pub(in crate::backend) fn decode_membership(
 }
 
 fn decode_memberships(list: Option<&str>) -> Result<Vec<Membership>, BackendError> {
-    // The error of the parser would show what it found.
+    // The parser's error would show the contents.
     let wrong = |_| unexpected("memberships that are a JSON list of lists", "something else");
     let rows: Vec<MembershipColumns> = serde_json::from_str(list.unwrap_or("[]")).map_err(wrong)?;
     let membership = |(id, disabled, requires_sso, role, scopes): MembershipColumns| {

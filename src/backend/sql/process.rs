@@ -1,7 +1,7 @@
-//! One change feed for each database of a process, however often it was opened.
+//! One invalidator for each database of a process, however often it was opened.
 //!
-//! A store that is opened twice, once for the middleware and once for whoever manages the keys, is one store. If each had
-//! a feed of its own, the middleware would not hear of a revocation.
+//! Stores that are opened twice, for the middleware and for management, must share it: otherwise the middleware would miss
+//! revocations by the other store.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use crate::backend::invalidation::WeakInvalidator;
 
 static INVALIDATORS: LazyLock<Mutex<HashMap<String, WeakInvalidator>>> = LazyLock::new(Mutex::default);
 
-/// Returns the feed of the database that is known by this name.
+/// Returns the invalidator of the database with this name.
 pub(in crate::backend) fn invalidator_of(database: String) -> Invalidator {
     let mut invalidators = INVALIDATORS.lock().unwrap_or_else(PoisonError::into_inner);
     invalidators.retain(|_, invalidator| invalidator.upgrade().is_some());

@@ -1,4 +1,4 @@
-//! A key as a row of a table, and back. A row that cannot be understood is an error, never a guess.
+//! A key as a row of a table. A row that cannot be decoded is an error, never a guess.
 
 use std::time::Duration;
 
@@ -14,8 +14,7 @@ use crate::owner::{Organization, Owner};
 use crate::record::{Record, Revocation};
 use crate::scope::Scopes;
 
-/// The names of the columns of a key. They are always named, as a connection that prepared `SELECT *` fails once another
-/// process has added a column.
+/// The columns of a key. They are always named: a prepared `SELECT *` fails once another process has added a column.
 macro_rules! columns {
     () => {
         "id, digest, hint, name, owner_kind, owner_organization, owner_email, owner_project, environment, scopes, sources, \
@@ -25,7 +24,7 @@ macro_rules! columns {
 }
 pub(in crate::backend) use columns;
 
-/// The columns of a key, in the order in which they are written.
+/// The columns of a key, in the order of their names above.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::backend) struct KeyRow {
     pub(in crate::backend) id: String,
@@ -55,11 +54,11 @@ pub(in crate::backend) struct KeyRow {
 }
 
 impl KeyRow {
-    /// Writes a record as a row.
+    /// Encodes a record.
     ///
     /// # Errors
     ///
-    /// When the record says something that has no column, rather than to forget it.
+    /// If the record has a value without a column, rather than to lose it.
     pub(in crate::backend) fn encode(record: &Record) -> Result<Self, BackendError> {
         let owner = OwnerColumns::encode(&record.owner)?;
         let text = |text: &str| text.to_owned();
@@ -92,11 +91,11 @@ impl KeyRow {
         })
     }
 
-    /// Reads a row as a record.
+    /// Decodes a record.
     ///
     /// # Errors
     ///
-    /// When a column holds what this crate would not have written.
+    /// If a column has an unexpected value.
     pub(in crate::backend) fn decode(self) -> Result<Record, BackendError> {
         let time = Timestamp::from_unix_millis;
         let id = KeyId::new(&self.id).map_err(BackendError::corrupt)?;
@@ -130,7 +129,7 @@ impl KeyRow {
         record.last_used_at = self.last_used_at.map(time);
         record.retrievable = self.retrievable.map(RetrievableKey::new);
         record.first_use_grace = self.first_use_grace.map(decode_grace).transpose()?;
-        // The error of the parser would show what it found.
+        // The parser's error would show the contents.
         record.metadata = serde_json::from_str(&self.metadata)
             .map_err(|_| unexpected("metadata that are a JSON object of texts", "something else"))?;
         record.labels = serde_json::from_str(&self.labels)
@@ -235,7 +234,7 @@ mod tests {
         let tamper: [fn(&mut KeyRow); 15] = [
             |row| row.id = "a b".into(),
             |row| row.digest = vec![7; 31],
-            |row| row.owner_kind = "nobody".into(),
+            |row| row.owner_kind = "unknown".into(),
             |row| row.owner_organization = None,
             |row| row.owner_email = Some("a@example.com".into()),
             |row| row.environment = "LIVE".into(),
@@ -248,7 +247,7 @@ mod tests {
             |row| row.metadata = "[]".into(),
             |row| row.labels = "[]".into(),
             |row| {
-                (row.revoked_at, row.revoked_reason, row.revoked_by) = (None, None, Some("someone".into()));
+                (row.revoked_at, row.revoked_reason, row.revoked_by) = (None, None, Some("admin-7".into()));
             },
         ];
         for (index, tamper) in tamper.iter().enumerate() {

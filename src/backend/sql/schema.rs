@@ -1,20 +1,20 @@
-//! The schema of a database, step by step.
+//! The migrations of a database.
 //!
-//! The steps that were applied stand in a ledger of our own, so that a store can share the database of an application
-//! that keeps a ledger itself.
+//! Applied migrations are recorded in a table of this crate, so that a store can share the database of an application with its
+//! own migrations.
 
 use sha2::{Digest, Sha256};
 
 use crate::backend::BackendError;
 
-/// One step of a schema. A step that was released never changes.
+/// A migration. Released migrations never change.
 pub(in crate::backend) struct Migration {
     pub(in crate::backend) version: i64,
     pub(in crate::backend) name: &'static str,
     pub(in crate::backend) sql: &'static str,
 }
 
-/// A step that the ledger says was applied: its version and the checksum of its text.
+/// A recorded migration: its version and the checksum of its text.
 pub(in crate::backend) type Applied = (i64, Vec<u8>);
 
 impl Migration {
@@ -23,11 +23,11 @@ impl Migration {
     }
 }
 
-/// Checks that what was applied is how the known steps begin, and returns those that are still to apply.
+/// Checks that the applied migrations are the first of the known ones, and returns those that are still to apply.
 ///
 /// # Errors
 ///
-/// When the schema is newer than this version of the crate, or another one.
+/// If the schema is newer than this version of the crate, or another one.
 pub(in crate::backend) fn check<'m>(
     known: &'m [Migration],
     applied: &[Applied],
@@ -36,13 +36,13 @@ pub(in crate::backend) fn check<'m>(
         let Some(migration) = known.get(index) else {
             let newest = known.len();
             return Err(BackendError::corrupt(format!(
-                "the schema has version {version}, this version of the crate knows {newest}: update the crate"
+                "its schema has version {version}, this version of the crate supports up to {newest}: update the crate"
             )));
         };
         if migration.version != *version || migration.checksum() != **checksum {
             let Migration { version, name, .. } = migration;
             return Err(BackendError::corrupt(format!(
-                "version {version} ({name}) of the schema is not the one that this crate applies"
+                "version {version} ({name}) of its schema is not that of this crate"
             )));
         }
     }

@@ -1,4 +1,4 @@
-//! What is particular to SQLite.
+//! The parts of the store that are specific to SQLite.
 
 use std::time::{Duration, Instant};
 
@@ -15,16 +15,16 @@ pub(super) type Row = sqlx::sqlite::SqliteRow;
 pub(super) type DatabaseConnection = sqlx::SqliteConnection;
 pub(super) type DatabaseTransaction<'t> = sqlx::Transaction<'t, Database>;
 
-/// A transaction that only turns into a writer half-way can fail where one that starts as a writer waits.
+/// A transaction that starts as a reader can fail to become a writer. One that starts as a writer waits.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
 pub(super) const BEGIN_CHANGE: &str = BEGIN;
 pub(super) const BEGIN_MASS_CHANGE: &str = BEGIN;
 
-/// How long a statement for management may run.
+/// How long a management query may run.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Begins to read, with a limit: the thread of a connection would go on with a statement that no client waits for any more.
+/// Begins a read-only transaction with a timeout: the thread of a connection would otherwise continue a query without a client.
 #[allow(clippy::disallowed_methods, reason = "a store has no clock, and lets nothing in by this")]
 pub(super) async fn begin_read<'c>(
     connection: &'c mut DatabaseConnection,
@@ -38,7 +38,7 @@ pub(super) async fn begin_read<'c>(
     connection.begin_with("BEGIN").await.map_err(BackendError::unavailable)
 }
 
-/// Takes the limit off the connection, which changes are made with as well.
+/// Removes the timeout from the connection, which also makes changes.
 pub(super) async fn end_read(connection: &mut DatabaseConnection) -> Result<(), BackendError> {
     connection.lock_handle().await.map_err(BackendError::unavailable)?.remove_progress_handler();
     Ok(())
@@ -47,19 +47,19 @@ pub(super) async fn end_read(connection: &mut DatabaseConnection) -> Result<(), 
 /// Connections for lookups.
 pub(super) const LOOKUP_CONNECTIONS: u32 = 4;
 
-/// A file has connections for all, and the one for polls watches over the write-ahead log that it has open.
+/// A file has connections for all, and the one for polls watches its write-ahead log.
 pub(super) const POLLS_FALL_BACK: bool = false;
 
-/// How long a connection may take to be closed: it finishes its statement first.
+/// How long closing a connection may take: it finishes its statement first.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The time, in milliseconds.
 pub(super) const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
 
-/// Nothing: whoever writes is alone, so that a row that was read stays as it is.
+/// Nothing: a transaction that writes excludes all others.
 pub(super) const LOCK_ROW: &str = "";
 
-/// Nothing: a file has one table of a name.
+/// Nothing: table names are unique in a file.
 #[derive(Debug, Clone)]
 pub(super) struct Namespace;
 
@@ -84,13 +84,13 @@ pub(super) const SKIP_LOCKED: &str = "";
 pub(super) const LOCK_OWNERS_SHARED: &[&str] = &[];
 pub(super) const LOCK_OWNERS_EXCLUSIVE: &[&str] = &[];
 
-/// What goes with the changes of a transaction: those that are an hour old leave the feed. Whoever has not read them by then
-/// finds a gap. Of the oldest, no more than a thousand at a time.
+/// Run after the changes of a transaction were logged: trims changes that are an hour old from the log, up to a thousand of the
+/// oldest. A poller that has not read them finds a gap.
 pub(super) const AFTER_CHANGES: &[&str] = &["DELETE FROM tower_api_key_change
     WHERE seq < (SELECT min(seq) FROM tower_api_key_change) + 1000
     AND at < CAST(unixepoch('subsec') * 1000 AS INTEGER) - 3600000"];
 
-/// The memberships of a person as a JSON list, for a statement that names the column of the e-mail.
+/// The memberships of a person as a JSON list. The argument is the column of the e-mail.
 macro_rules! memberships {
     ($email:literal) => {
         concat!(
@@ -104,8 +104,8 @@ macro_rules! memberships {
 }
 pub(super) use memberships;
 
-/// Statements that come before the steps of the schema. The last one changes nothing, and fails where nothing can be changed: SQLite opens
-/// a file for reading that it cannot open for writing, and says so when it is to write.
+/// Statements that run before the migrations. The last one changes nothing, and fails if the file cannot be written: SQLite then
+/// opens it for reading, and reports an error at the first write.
 pub(super) const PREPARE: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS tower_api_key_migration (
         version    INTEGER PRIMARY KEY,
@@ -131,17 +131,17 @@ pub(super) const SCHEMA: &[Migration] = &[
     Migration { version: 8, name: "actors", sql: include_str!("../sql/migrations/sqlite/0008_actors.sql") },
 ];
 
-/// Returns whether a transaction failed because of others at the same time. Here it waits for them.
+/// Returns whether a transaction failed because of concurrent ones. In SQLite it waits for them.
 pub(super) fn is_lock_conflict(_: &dyn DatabaseError) -> bool {
     false
 }
 
-/// Tells whether the database cannot keep a value, whatever the time. This one keeps all that it is given.
+/// Returns whether the database can never hold a value. SQLite holds any.
 pub(super) fn is_unrepresentable(_: &dyn DatabaseError) -> bool {
     false
 }
 
-/// Returns whether a prepared statement does not fit the tables any more. The driver prepares it anew by itself.
+/// Returns whether a prepared statement no longer fits the tables. The driver prepares it again by itself.
 pub(super) fn is_stale_plan(_: &dyn DatabaseError) -> bool {
     false
 }

@@ -1,4 +1,4 @@
-//! Questions to the file system, which may hang: the file may lie on a network.
+//! File system queries, which may hang: the file may be on a network.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,24 +7,24 @@ use std::{fs, io};
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
-/// The device and the number of a file.
+/// The device and inode of a file.
 pub(super) type FileId = (u64, u64);
 
-/// Asks the file system on a thread that may wait for it, one question at a time: a file system that hangs must not take one thread for
-/// each question.
+/// Queries the file system on a blocking thread, one query at a time: a file system that hangs must not occupy one thread for
+/// each query.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Disk(Arc<Mutex<()>>);
 
 impl Disk {
-    /// Returns the file_id of the file that a name leads to, as [`file_id`] does.
+    /// Returns the id of the file at a path, see [`file_id`].
     pub(super) async fn file_id(&self, file: &Path) -> io::Result<Option<FileId>> {
         let (turn, file) = (Arc::clone(&self.0).lock_owned().await, file.to_path_buf());
-        let asking = spawn_blocking(move || {
-            // A caller that gives up does not end the question.
+        let query = spawn_blocking(move || {
+            // The query continues if the caller is dropped.
             let _turn = turn;
             file_id(&file)
         });
-        asking.await.unwrap_or_else(|error| Err(error.into()))
+        query.await.unwrap_or_else(|error| Err(error.into()))
     }
 }
 
@@ -34,7 +34,7 @@ pub(super) fn file_id(file: &Path) -> io::Result<Option<FileId>> {
     fs::metadata(file).map(|metadata| Some((metadata.dev(), metadata.ino())))
 }
 
-/// Other systems do not let a file be replaced that is open.
+/// Other systems do not let an open file be replaced.
 #[cfg(not(unix))]
 pub(super) fn file_id(file: &Path) -> io::Result<Option<FileId>> {
     fs::metadata(file).map(|_| None)

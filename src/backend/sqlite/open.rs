@@ -1,4 +1,4 @@
-//! Opening a file.
+//! Opening a database file.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use super::file::{cannot_open, create};
 use crate::backend::{BackendError, BackendErrorKind};
 
-/// How long to wait for whoever else is writing.
+/// How long a statement waits for another writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn connect(url: &str, connections: u32) -> Result<SqlitePool, BackendError> {
@@ -21,7 +21,7 @@ pub(super) async fn connect(url: &str, connections: u32) -> Result<SqlitePool, B
     pool.map_err(|error| cannot_open(&file, &error))
 }
 
-/// Names the file in an error of a database that could not be asked.
+/// Adds the name of the file to an error of an unavailable database.
 pub(super) fn with_file_name(pool: &SqlitePool, error: BackendError) -> BackendError {
     match (error.kind(), error.cause()) {
         (BackendErrorKind::Unavailable, Some(cause)) => {
@@ -31,33 +31,35 @@ pub(super) fn with_file_name(pool: &SqlitePool, error: BackendError) -> BackendE
     }
 }
 
-/// Reads the URL of a file. SQLite forgets the other kinds of database when a connection ends.
+/// Parses the URL of a file. Databases in memory are refused: SQLite deletes them when a connection ends.
 fn parse(url: &str) -> Result<SqliteConnectOptions, BackendError> {
-    let wrong = |found: &str| {
-        let expected = "expected the URL of an SQLite database in a file, such as `sqlite:keys.db`";
-        BackendError::new(BackendErrorKind::Invalid, format!("{expected}, found {found}"))
+    let invalid = |cause: &str| {
+        let message = format!("cannot open SQLite database: {cause}. Use a URL such as `sqlite:keys.db`");
+        BackendError::new(BackendErrorKind::Invalid, message)
     };
     if !url.starts_with("sqlite:") {
-        // The URL is not shown: those of other databases hold passwords.
-        return Err(wrong("that of something else"));
+        // The URL is not shown: it may contain the password of another database.
+        return Err(invalid("the URL does not start with `sqlite:`"));
     }
     let (_, settings) = url.split_once('?').unwrap_or((url, ""));
-    // A setting that is spelled in another way might mean the memory as well.
+    // A percent-encoded setting might select memory as well.
     let in_memory = settings.contains('%') || settings.split('&').any(|setting| setting == "mode=memory");
     let is_read_only =
         settings.split('&').any(|setting| matches!(setting, "mode=ro" | "immutable=true" | "immutable=1"));
     if is_read_only {
-        return Err(wrong("one that may only be read: even lookups write SQLite's files beside it"));
+        return Err(invalid(
+            "the URL selects a read-only mode, but even lookups write files beside the database",
+        ));
     }
-    let options = SqliteConnectOptions::from_str(url).map_err(|error| wrong(&error.to_string()))?;
+    let options = SqliteConnectOptions::from_str(url).map_err(|error| invalid(&error.to_string()))?;
     let file = options.get_filename().to_string_lossy();
     if in_memory || file.is_empty() || file.starts_with("file:") || file.starts_with(":memory:") {
-        return Err(wrong("one that names no file"));
+        return Err(invalid("the URL names no file"));
     }
     Ok(options)
 }
 
-/// Lets readers read while someone writes. The mode stays with the file.
+/// Lets readers and a writer work at the same time. The mode is stored in the file.
 #[allow(clippy::disallowed_methods, reason = "SQLite does not wait by itself when it switches the mode")]
 pub(super) async fn switch_to_write_ahead_log(pool: &SqlitePool) -> Result<(), BackendError> {
     const PAUSE: Duration = Duration::from_millis(10);
@@ -77,7 +79,7 @@ pub(super) async fn switch_to_write_ahead_log(pool: &SqlitePool) -> Result<(), B
     }
 }
 
-/// Tells whether someone else holds the file, by SQLite's code for that (`SQLITE_BUSY`, 5).
+/// Returns whether another connection has locked the file (`SQLITE_BUSY`, 5).
 fn is_busy(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("5"))
 }

@@ -1,19 +1,19 @@
-//! Reading what other processes have changed in the file.
+//! The change feed of a database file.
 
 use super::file::File;
 use super::statements::Connections;
 use crate::backend::sql::{MAX_POLLED_CHANGES, decode_changes};
 use crate::backend::{BackendError, Change, ChangeFeed};
 
-/// A row: its number, the digest of the key that it is about, and what happened.
+/// A row: its number, the digest of the key, and the kind of change.
 type ChangeRow = (i64, Option<Vec<u8>>, String);
 
-/// Reads the rows behind the last one that was read. SQLite commits one transaction after another, so rows appear in the
-/// order of their numbers, and none appears behind one that was read.
+/// Reads the rows after the last one that was read. SQLite commits one transaction after another, so rows appear in the order of
+/// their numbers.
 pub(super) struct ChangeLog {
     connections: Connections,
     file: File,
-    /// The number of the last row that was read, once the end of the log has been looked up.
+    /// The number of the last row that was read. `None` before the first poll.
     last: Option<i64>,
 }
 
@@ -46,12 +46,12 @@ impl ChangeFeed for ChangeLog {
     async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
         self.file.check().await?;
         let end = self.end().await?;
-        // What was read may be of a file that was replaced meanwhile.
+        // The file may have been replaced during the read.
         self.file.check().await?;
         let changes = match self.last {
             None => Vec::new(),
             Some(last) if last == end => Vec::new(),
-            // A log that has become shorter is that of a copy which was put back.
+            // A log that has become shorter is that of a restored copy.
             Some(last) if end < last || end - last > MAX_POLLED_CHANGES as i64 => vec![Change::Everything],
             Some(last) => changes_of(&self.read(last, end).await?, last, end),
         };
@@ -60,7 +60,7 @@ impl ChangeFeed for ChangeLog {
     }
 }
 
-/// Understands all rows from `last` to `end`.
+/// Decodes the rows from `last` to `end`.
 fn changes_of(rows: &[ChangeRow], last: i64, end: i64) -> Vec<Change> {
     let is_whole = rows.iter().map(|(number, ..)| *number).eq(last + 1..=end);
     decode_changes(rows.iter().map(|(_, digest, kind)| (digest.as_deref(), kind.as_str())), is_whole)

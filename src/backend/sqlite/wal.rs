@@ -1,4 +1,4 @@
-//! The write-ahead log, which has to stay for as long as a connection has it open: only the last connection that is closed deletes it.
+//! The write-ahead log. It must exist for as long as a connection has it open: SQLite deletes it with the last connection.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -9,29 +9,29 @@ use sqlx::SqliteConnection;
 use super::disk::{Disk, FileId};
 use crate::backend::BackendError;
 
-/// A number that each connection has of its own, 0 at first. It is another one where the connection watches the log.
+/// A number that each connection stores for itself, initially 0. The tag marks the connection that watches the log.
 const READ_TAG: &str = "PRAGMA temp.user_version";
 const TAG: i64 = 0x77_61_6c;
 const WRITE_TAG: &str = "PRAGMA temp.user_version = 0x77616c";
 
-/// The log beside a database.
+/// The log of a database.
 #[derive(Debug, Clone)]
 pub(super) struct WriteAheadLog {
     path: PathBuf,
-    /// The log that the connection which watches has open.
+    /// The log that the watching connection has open.
     opened: Arc<Mutex<Option<FileId>>>,
 }
 
 impl WriteAheadLog {
-    /// Takes the log beside a file, to which no link leads: SQLite follows links first.
+    /// Returns the log of a file. `file` must not be a link: SQLite resolves links first.
     pub(super) fn beside(file: PathBuf) -> Self {
         let mut path = file.into_os_string();
         path.push("-wal");
         Self { path: path.into(), opened: Arc::default() }
     }
 
-    /// Returns whether the log that a connection has open is still there. The connection must have read. One that takes the place of
-    /// another begins to watch anew, as the log may have gone with the other.
+    /// Returns whether the log that a connection has open still exists. The connection must have read before. A new connection
+    /// starts to watch anew, as the log may have been deleted with the former connection.
     pub(super) async fn is_present(
         &self,
         connection: &mut SqliteConnection,
@@ -42,7 +42,7 @@ impl WriteAheadLog {
             let opened = *self.opened.lock().unwrap_or_else(PoisonError::into_inner);
             return Ok(self.find(disk).await? == opened);
         }
-        // In the other modes, the connection does not hold what another one has.
+        // In other journal modes, the connection keeps no log open.
         let mode: String = scalar(connection, "PRAGMA journal_mode").await?;
         if mode == "wal"
             && let Some(found) = self.find(disk).await?
@@ -61,9 +61,9 @@ impl WriteAheadLog {
     }
 }
 
-async fn scalar<T>(connection: &mut SqliteConnection, question: &'static str) -> Result<T, BackendError>
+async fn scalar<T>(connection: &mut SqliteConnection, pragma: &'static str) -> Result<T, BackendError>
 where
     T: for<'r> sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite> + Send + Unpin,
 {
-    sqlx::query_scalar(question).fetch_one(connection).await.map_err(BackendError::unavailable)
+    sqlx::query_scalar(pragma).fetch_one(connection).await.map_err(BackendError::unavailable)
 }

@@ -1,11 +1,11 @@
-//! Questions about usage, and their answers.
+//! Queries of usage, and their results.
 
 use crate::backend::KeyFilter;
 use crate::clock::Day;
 use crate::environment::Environment;
 use crate::key::KeyId;
 
-/// Which usage is meant: that of the days from `from` to `to`, of everything that fits whatever is not `None`.
+/// Selects the usage from the day `from` to the day `to` that matches every field which is not `None`.
 ///
 /// ```
 /// use tower_api_key::backend::{UsageBy, UsageQuery};
@@ -32,40 +32,40 @@ pub struct UsageQuery {
     pub user: Option<Box<str>>,
     /// Usage of keys of this environment.
     pub environment: Option<Environment>,
-    /// What a line is about.
+    /// What the lines group by.
     pub by: UsageBy,
-    /// Lines behind this one, of which the requests do not matter.
+    /// Returns lines after this one. Its requests are ignored.
     pub after: Option<UsageLine>,
-    /// The most lines to return.
+    /// The maximum number of lines.
     pub limit: usize,
 }
 
-/// What a line of usage is about, beside its day and its environment.
+/// What the lines of a query group by, beside the day and the environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UsageBy {
     /// One key.
     Key,
-    /// All keys that are meant.
+    /// All selected keys.
     Total,
 }
 
-/// How often keys of an environment were used on a day.
+/// The number of requests in an environment on a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UsageLine {
-    /// The key, unless the line is about all of them.
+    /// The key, unless the line is a total.
     pub key: Option<KeyId>,
     /// The day.
     pub day: Day,
     /// The environment.
     pub environment: Environment,
-    /// How many requests were admitted.
+    /// The number of requests that were admitted.
     pub requests: u64,
 }
 
 impl UsageQuery {
-    /// All usage of these days, both included, in total.
+    /// Selects all usage of these days, both included, in total.
     pub fn new(from: Day, to: Day) -> Self {
         Self {
             from,
@@ -99,25 +99,25 @@ impl UsageQuery {
         Self { environment: Some(environment), ..self }
     }
 
-    /// Sets what a line is about.
+    /// Sets what the lines group by.
     #[must_use]
     pub fn by(self, by: UsageBy) -> Self {
         Self { by, ..self }
     }
 
-    /// Goes on behind a line, such as the last one of the page before.
+    /// Continues after a line, such as the last one of the previous page.
     #[must_use]
     pub fn after(self, line: UsageLine) -> Self {
         Self { after: Some(line), ..self }
     }
 
-    /// Sets the most lines to return.
+    /// Sets the maximum number of lines.
     #[must_use]
     pub fn limit(self, lines: usize) -> Self {
         Self { limit: lines, ..self }
     }
 
-    /// The keys whose usage is meant, as far as usage knows of keys.
+    /// Returns the filter of keys that corresponds to the query.
     pub(in crate::backend) fn filter(&self) -> KeyFilter {
         KeyFilter {
             organization: self.organization.clone(),

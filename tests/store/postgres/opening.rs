@@ -16,7 +16,7 @@ async fn what_is_no_url_of_postgresql_is_refused_without_showing_it() {
     {
         let error = PostgresStore::open(url).await.unwrap_err();
         assert_eq!(error.kind(), BackendErrorKind::Invalid, "{error}");
-        assert!(error.to_string().contains("expected"), "{error}");
+        assert!(error.to_string().contains("cannot open PostgreSQL database"), "{error}");
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 }

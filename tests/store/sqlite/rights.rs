@@ -61,7 +61,7 @@ async fn a_url_of_a_database_that_may_only_be_read_is_invalid() {
         let url = url(&folder.path().join("keys.db")) + "?" + setting;
         let error = SqliteStore::open(&url).await.unwrap_err();
         assert_eq!(error.kind(), Invalid, "{setting}: {error}");
-        assert!(error.to_string().contains("may only be read"), "{error}");
+        assert!(error.to_string().contains("read-only"), "{error}");
     }
 }
 
@@ -85,7 +85,7 @@ async fn a_file_that_the_process_may_not_write_is_refused() {
     let file = folder.path().join("keys.db");
     set_mode(&file, 0o444);
     set_mode(folder.path(), 0o777);
-    is_refused(&file, "has to be able to write the file");
+    is_refused(&file, "must be able to write the file");
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn a_file_in_a_folder_that_the_process_may_not_write_is_refused() {
     let file = folder.path().join("keys.db");
     set_mode(&file, 0o666);
     set_mode(folder.path(), 0o555);
-    is_refused(&file, "has to be able to write the folder of the file");
+    is_refused(&file, "must be able to write the folder of the file");
     is_refused(&folder.path().join("new.db"), "Permission denied");
     set_mode(folder.path(), 0o700);
 }

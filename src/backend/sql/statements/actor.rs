@@ -1,19 +1,23 @@
-//! Judging who makes a change, in the transaction of the change.
+//! Authorizes the actor of a change, in the transaction of the change.
 
 use super::dialect::DatabaseTransaction;
 use super::owners::user;
 use super::read::by_id;
-use crate::backend::{Actor, BackendError, ResolvedSubject, AuthorizedActor, Subject};
+use crate::backend::{Actor, AuthorizedActor, BackendError, ResolvedSubject, Subject};
 
-/// Judges an actor, which stays as it is until the transaction ends: its key is locked, and changes of owners are held off.
+/// Authorizes an actor. Its state is locked until the transaction ends: the key by its lock, and owners by theirs.
 pub(super) async fn authorize(
     transaction: &mut DatabaseTransaction<'_>,
     actor: &Actor,
 ) -> Result<Option<AuthorizedActor>, BackendError> {
     let found = match actor.subject() {
         None => ResolvedSubject::Missing,
-        Some(Subject::Key(id)) => by_id(&mut **transaction, id).await?.map_or(ResolvedSubject::Missing, ResolvedSubject::Key),
-        Some(Subject::Person(email)) => user(transaction, email).await?.map_or(ResolvedSubject::Missing, ResolvedSubject::Person),
+        Some(Subject::Key(id)) => {
+            by_id(&mut **transaction, id).await?.map_or(ResolvedSubject::Missing, ResolvedSubject::Key)
+        }
+        Some(Subject::Person(email)) => {
+            user(transaction, email).await?.map_or(ResolvedSubject::Missing, ResolvedSubject::Person)
+        }
     };
     actor.authorize(found)
 }

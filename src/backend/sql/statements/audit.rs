@@ -1,4 +1,4 @@
-//! The audit log: rows that are written with each change, read by page, and deleted when they are old.
+//! The audit log: rows that are written with each change, read by page, and purged when they are old.
 
 use sqlx::QueryBuilder;
 
@@ -10,10 +10,10 @@ use crate::backend::{AuditEntry, BackendError, Change, KeyFilter};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 
-/// Rows that are deleted at a time.
+/// Rows that one statement deletes.
 const PURGE_BATCH: i64 = 1_000;
 
-/// Writes that something was done to a key, whose id stands as it is in its row.
+/// Writes the entry of an action on a key. `key` is the id as stored.
 pub(super) async fn record(
     transaction: &mut DatabaseTransaction<'_>,
     action: &'static str,
@@ -27,8 +27,8 @@ pub(super) async fn record(
     insert.execute(&mut **transaction).await.map(drop).map_err(write_error)
 }
 
-/// Writes that the keys of a filter are about to be revoked, which stay as they are until then, and returns how many these are. Their
-/// ids are not read on the way: one that cannot be must not keep the others alive.
+/// Writes entries for the keys of a filter that are about to be revoked, locks the keys, and returns their number. Ids are not
+/// decoded: an undecodable one must not keep the other keys alive.
 pub(super) async fn record_revoked(
     transaction: &mut DatabaseTransaction<'_>,
     filter: &KeyFilter,
@@ -43,7 +43,7 @@ pub(super) async fn record_revoked(
     Ok(query.build().execute(&mut **transaction).await.map_err(write_error)?.rows_affected())
 }
 
-/// Writes that keys are about to be deleted, and why.
+/// Writes entries for keys that are about to be deleted.
 pub(super) async fn record_deleted(
     transaction: &mut DatabaseTransaction<'_>,
     deleted: &[Change],
@@ -79,7 +79,7 @@ pub(super) async fn page(
     rows.map_err(BackendError::unavailable)?.into_iter().map(decode_audit).collect()
 }
 
-/// Forgets a batch of what is older, and returns how much that was.
+/// Deletes a batch of entries that are older than `end`, and returns their number.
 pub(super) async fn purge_batch_before(
     connection: &mut DatabaseConnection,
     namespace: &Namespace,
@@ -87,7 +87,10 @@ pub(super) async fn purge_batch_before(
 ) -> Result<u64, BackendError> {
     const PURGE: &str = "DELETE FROM tower_api_key_audit
         WHERE seq IN (SELECT seq FROM tower_api_key_audit WHERE at < $1 ORDER BY at LIMIT $2)";
-    let done =
-        sqlx::query(namespace.qualify(PURGE)).bind(end.unix_millis()).bind(PURGE_BATCH).execute(connection).await;
+    let done = sqlx::query(namespace.qualify(PURGE))
+        .bind(end.unix_millis())
+        .bind(PURGE_BATCH)
+        .execute(connection)
+        .await;
     Ok(done.map_err(BackendError::unavailable)?.rows_affected())
 }

@@ -1,4 +1,4 @@
-//! Connections of one kind, each for one question at a time.
+//! A set of connections for one kind of work.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,20 +15,20 @@ use super::pooled_connection::{PooledConnection, RETURN_TIMEOUT, with_timeout};
 use crate::backend::BackendError;
 use crate::select::{Either, select};
 
-/// How long a connection may take to be made.
+/// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The pause after a connection that could not be made, where others were.
+/// The pause after a failed connection attempt while other connections exist.
 const CONNECT_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a poll waits for its own connection before it takes one of lookups. A server may have given it to these.
+/// How long a poll waits for its own connection before it uses one of the lookups. The server may have given it to these.
 const FALLBACK_AFTER: Duration = Duration::from_millis(100);
 
-/// How long a request waits for a connection of management.
+/// How long a request waits for a management connection.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Connections of one kind. There is a permit for each connection that was had: where a server has fewer connections to give than a
-/// pool may have, lookups wait for those that are there, and not for one that is refused.
+/// Connections for one kind of work. There is one permit for each established connection: if the server has fewer connections
+/// than the pool may open, lookups wait for the established ones instead of failing.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Connections(Arc<Shared>);
 
@@ -36,16 +36,16 @@ pub(in super::super) struct Connections(Arc<Shared>);
 struct Shared {
     pool: DerivedPool,
     permits: Arc<Semaphore>,
-    /// Permits, used or not.
+    /// The number of permits, in use or free.
     established: AtomicUsize,
     max: usize,
-    /// Places for those that wait, where they are read_bounded.
+    /// Permits to wait, if the queue is bounded.
     queue: Option<Semaphore>,
-    /// Held while a connection is made. One is made at a time.
+    /// Held while connecting: one connection is made at a time.
     connecting: Arc<Mutex<()>>,
-    /// Word that a permit was given up.
+    /// Notified when a permit is given up.
     permit_lost: Notify,
-    /// Those that are used where none of these can be had.
+    /// Used if none of these connections is available.
     fallback: Option<Connections>,
 }
 
@@ -56,8 +56,13 @@ impl Connections {
         Self::new(DerivedPool::of(pool), usize::MAX, None, None)
     }
 
-    /// Makes connections of its own as another pool makes its own.
-    pub(super) fn derived_from(pool: &Pool, connections: u32, adapt: AdaptOptions, fallback: Option<Self>) -> Self {
+    /// Uses a pool of its own, derived from another one.
+    pub(super) fn derived_from(
+        pool: &Pool,
+        connections: u32,
+        adapt: AdaptOptions,
+        fallback: Option<Self>,
+    ) -> Self {
         Self::new(DerivedPool::from_pool(pool, connections, adapt), usize::MAX, None, fallback)
     }
 
@@ -79,12 +84,12 @@ impl Connections {
         self.0.pool.pool()
     }
 
-    /// Returns the most connections that are used at a time.
+    /// Returns the maximum number of connections.
     pub(super) fn max(&self) -> usize {
         self.0.max
     }
 
-    /// Takes a connection for one question.
+    /// Acquires a connection for one operation.
     pub(in super::super) async fn acquire(&self) -> Result<PooledConnection, BackendError> {
         let Some(fallback) = &self.0.fallback else { return self.acquire_own().await };
         match timeout(FALLBACK_AFTER, self.acquire_own()).await {
@@ -132,7 +137,7 @@ impl Connections {
         }
     }
 
-    /// Makes a connection, or waits until one may be made.
+    /// Adds a connection, or waits until one may be added.
     async fn grow(&self) -> Result<(), BackendError> {
         let turn = Arc::clone(&self.0.connecting).lock_owned().await;
         let mut lost = pin!(self.0.permit_lost.notified());
@@ -143,7 +148,7 @@ impl Connections {
             return Ok(());
         }
         let shared = Arc::clone(&self.0);
-        // A task, because a waiter that is served meanwhile, or gives up, must not waste a connection that is half made.
+        // A task, so that a waiter that is served or dropped meanwhile does not waste a half-made connection.
         let connecting = spawn(async move {
             let connected = shared.connect().await;
             drop(turn);
@@ -173,7 +178,7 @@ impl Shared {
     }
 }
 
-/// A permit, which is given up if no connection comes of it.
+/// A permit that is given up unless it gets a connection.
 #[derive(Debug)]
 struct Permit {
     permit: Option<OwnedSemaphorePermit>,

@@ -1,4 +1,4 @@
-//! Pools that imitate another one.
+//! Pools that connect with the options of another pool.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,17 +8,17 @@ use sqlx::pool::PoolConnection;
 use super::dialect::{ConnectOptions, Database, Pool};
 use crate::backend::BackendError;
 
-/// Changes the options of another pool for connections that an application does not use.
+/// Adapts the options of a pool for connections that the application does not use.
 pub(in super::super) type AdaptOptions = fn(ConnectOptions) -> ConnectOptions;
 
-/// A pool, and the one whose connections it imitates.
+/// A pool, and the pool whose options it uses.
 pub(super) struct DerivedPool {
     own: Pool,
     source: Option<(Pool, AdaptOptions)>,
     options: Mutex<Arc<ConnectOptions>>,
 }
 
-/// Without the options, which show a password.
+/// Omits the options, which contain a password.
 impl fmt::Debug for DerivedPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DerivedPool").field("own", &self.own).finish_non_exhaustive()
@@ -31,7 +31,7 @@ impl DerivedPool {
     }
 
     pub(super) fn from_pool(pool: &Pool, connections: u32, adapt: AdaptOptions) -> Self {
-        // What is given up for its age may be had by nothing but another's end: a server gives no more than it has.
+        // Connections do not expire: the server might not give another one.
         let options = pool.options().clone().min_connections(0).max_connections(connections);
         let options = options.idle_timeout(None).max_lifetime(None);
         let own = options.connect_lazy_with(adapt((*pool.connect_options()).clone()));
@@ -47,7 +47,7 @@ impl DerivedPool {
         self.own.acquire().await.map_err(BackendError::unavailable)
     }
 
-    /// Takes over new options of the other pool, such as the next password of a role.
+    /// Applies changed options of the other pool, such as a new password.
     fn sync_options(&self) {
         let Some((source, adapt)) = &self.source else { return };
         let current = source.connect_options();

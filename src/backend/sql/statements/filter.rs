@@ -1,4 +1,4 @@
-//! Which keys are meant, as conditions of a statement.
+//! Key filters as SQL conditions.
 
 use sqlx::QueryBuilder;
 
@@ -7,7 +7,7 @@ use crate::backend::{Change, KeyFilter};
 use crate::environment::Environment;
 use crate::record::KeyState;
 
-/// Adds the conditions of a filter to a statement that has one already. Values are bound, and never become a part of it.
+/// Adds the conditions of a filter to a statement with a `WHERE`. Values are bound, and never become part of the statement.
 pub(super) fn restrict(query: &mut QueryBuilder<Database>, filter: &KeyFilter) {
     let texts = [
         (" AND owner_organization = ", filter.organization.as_deref()),

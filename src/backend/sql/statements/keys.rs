@@ -1,4 +1,4 @@
-//! Changing keys, statement by statement, within the transaction of a change.
+//! Changes of keys, as statements within the transaction of a change.
 
 use sqlx::QueryBuilder;
 
@@ -11,7 +11,7 @@ use super::write::{ROWS_PER_STATEMENT, Written, write_error};
 use super::{audit, owners};
 use crate::backend::key_edit::{EditOutcome, KeyEdit, change_of};
 use crate::backend::sql::{KeyRow, MAX_LOGGED_CHANGES, columns, decode_digest};
-use crate::backend::{BackendError, Change, KeyAction, KeyChange, KeyFilter, AuthorizedActor};
+use crate::backend::{AuthorizedActor, BackendError, Change, KeyAction, KeyChange, KeyFilter};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
@@ -29,18 +29,18 @@ const END: &str = "UPDATE tower_api_key SET expires_at = $2
     WHERE id = $1 AND rotated_to = $3 AND (expires_at IS NULL OR expires_at > $2) RETURNING digest";
 const REVOKE: &str = "UPDATE tower_api_key SET revoked_at = $2, revoked_reason = $3, revoked_by = $4
     WHERE id = $1 AND revoked_at IS NULL RETURNING digest";
-/// For how long a key that has ended is told of when it is deleted, in milliseconds, by the clock of the database: an hour. Later no process
-/// takes it to be in force, whichever clock that has and whatever it remembers.
+/// How long a key that has ended is announced when it is deleted, in milliseconds by the clock of the database. After an hour no
+/// process takes it to be in force, whatever its clock and its cache.
 const NOTIFY_WINDOW: i64 = 60 * 60 * 1_000;
 
-/// A row: the digest of a key, its id, and whether it ended a short while ago.
+/// A row: the digest of a key, its id, and whether it ended recently.
 type EndedRow = (Vec<u8>, String, bool);
 
-/// Keys that are deleted with one transaction, where any number ended: others wait for it.
+/// Keys that one transaction of a purge deletes: other changes wait for it.
 const PURGE_BATCH: usize = 500;
 const DIGEST_OF: &str = "SELECT digest FROM tower_api_key WHERE id = $1";
 
-/// Returns the keys that a change writes or rests on. Of a key that the actor may not know of, nothing is locked.
+/// Returns the locks of the keys that a change writes or depends on. Locks nothing for a key that the actor may not access.
 pub(super) async fn key_locks(
     transaction: &mut DatabaseTransaction<'_>,
     change: &KeyChange,
@@ -53,12 +53,12 @@ pub(super) async fn key_locks(
         _ => false,
     };
     if !reads_relatives && !change.has_bounds() {
-        // A row that cannot be read must not keep a key alive, so nothing is read that need not be.
+        // An undecodable row must not keep a key alive, so only necessary rows are read.
         return Ok(locks.writing([id]));
     }
     let target = by_id(&mut **transaction, id).await?;
     let Some(target) = target.filter(|target| change.check_visible(target).is_ok()) else {
-        // An actor that is not in force is told so first, whatever it asks for.
+        // An actor that is not in force is refused first, whatever it asks for.
         authorize(transaction, &change.actor).await?;
         return Err(BackendError::not_found());
     };
@@ -66,7 +66,7 @@ pub(super) async fn key_locks(
     Ok(locks.writing(relatives.filter(|_| reads_relatives).chain([id])))
 }
 
-/// Makes a change of keys, if its actor may make it: a batch of it, of the keys `after` an id, where it is made in batches.
+/// Makes a change of keys, if its actor may make it. For a purge: the batch of keys `after` an id.
 pub(super) async fn apply(
     transaction: &mut DatabaseTransaction<'_>,
     change: &KeyChange,
@@ -99,7 +99,7 @@ pub(super) async fn apply(
     }
 }
 
-/// Notes the first use of a key, which may end the one that it has replaced.
+/// Records the first use of a key, which may end its predecessor.
 pub(super) async fn record_first_use(
     transaction: &mut DatabaseTransaction<'_>,
     id: &KeyId,
@@ -146,7 +146,7 @@ async fn insert(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> R
     Ok(Written { record: Some(record.clone()), ..Written::one(Change::Changed(record.digest)) })
 }
 
-/// Changes a key, if the actor may change it as it was before.
+/// Edits a key, if the actor may edit it as it was before.
 async fn edit(
     transaction: &mut DatabaseTransaction<'_>,
     id: &KeyId,
@@ -156,7 +156,7 @@ async fn edit(
     let before = by_id_for_update(transaction, id).await?.ok_or_else(BackendError::not_found)?;
     by.map_or(Ok(()), |(change, authorized)| change.check(authorized, Some(&before)))?;
     let former = match edit.depends_on(&before) {
-        // It is locked as a key, or was made by a rotation that came first. Its row is not: two rows are taken in no order.
+        // Its key lock is held, or a rotation that came first created it. Its row is not locked: two rows are locked in no order.
         Some(former) => by_id(&mut **transaction, &former).await?,
         None => None,
     };
@@ -212,12 +212,12 @@ async fn change(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> R
     Ok(change_of(record))
 }
 
-/// Writes a record that was read as a row. What is known of its owner stands elsewhere.
+/// Encodes a record, without the state of its owner, which is stored elsewhere.
 fn encode_row(record: &Record) -> Result<KeyRow, BackendError> {
     KeyRow::encode(&Record { owner: record.owner.identity(), ..record.clone() })
 }
 
-/// Revokes a key, whatever else its row says: a row that cannot be read must not keep a key alive.
+/// Revokes a key without decoding its row: an undecodable one must not keep a key alive.
 async fn revoke(
     transaction: &mut DatabaseTransaction<'_>,
     id: &KeyId,
@@ -260,7 +260,7 @@ pub(super) async fn revoke_all(
     Ok(Written::counted(changes_from(digests, Change::Revoked)?))
 }
 
-/// Deletes the next keys that ended before a time. Their ids need not be those of keys: they are only compared.
+/// Deletes a batch of keys that ended before a time. Their ids are only compared, so they need not be valid.
 async fn purge_ended(
     transaction: &mut DatabaseTransaction<'_>,
     before: Timestamp,
@@ -286,7 +286,7 @@ async fn purge_ended(
     Ok(Written { keys: settled + recent.keys, last, ..recent })
 }
 
-/// Deletes the keys of an owner who was deleted, which were revoked then.
+/// Deletes the keys of a deleted owner, which were revoked with it.
 pub(super) async fn delete_owned(
     transaction: &mut DatabaseTransaction<'_>,
     filter: &KeyFilter,

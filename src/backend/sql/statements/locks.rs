@@ -1,4 +1,4 @@
-//! Keeping keys as they are while a change is made.
+//! Locks of keys while a change is made.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ use super::dialect::{Database, DatabaseTransaction, KEY_LOCKS};
 use crate::backend::{Actor, BackendError, Subject};
 use crate::key::KeyId;
 
-/// The keys that a change writes, and the one on whose authority it is made. They are locked in one order, so that two changes do not
-/// wait for each other, and in turn: a change of a key waits for those that rest on it now, and not for those that come later, as it would
-/// for the locks of rows that many share.
+/// The locks of the keys that a change writes, and of the key of its actor. They are acquired in one order, so that two changes
+/// do not deadlock, and granted in the order of the requests: a change of a key waits only for changes that depend on it already,
+/// unlike with shared row locks.
 #[derive(Debug, Default)]
 pub(super) struct KeyLocks(BTreeMap<i64, Mode>);
 
@@ -41,7 +41,7 @@ impl KeyLocks {
         *held = mode.max(*held);
     }
 
-    /// Waits for these locks, which last until the transaction ends.
+    /// Acquires the locks, which last until the transaction ends.
     pub(super) async fn acquire(self, transaction: &mut DatabaseTransaction<'_>) -> Result<(), BackendError> {
         let Some((exclusive, shared)) = KEY_LOCKS.filter(|_| !self.0.is_empty()) else { return Ok(()) };
         let mut query = QueryBuilder::<Database>::new("SELECT ");
@@ -54,7 +54,7 @@ impl KeyLocks {
     }
 }
 
-/// Returns the number by which a key is locked. Two keys with one number wait for each other without need, which is rare.
+/// Returns the number by which a key is locked. Two keys with the same number wait for each other, which is rare.
 fn lock_id(id: &KeyId) -> i64 {
     let digest = Sha256::new().chain_update(b"tower_api_key\0").chain_update(id.as_str()).finalize();
     i64::from_be_bytes(std::array::from_fn(|index| digest[index]))

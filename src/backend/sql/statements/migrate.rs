@@ -1,4 +1,4 @@
-//! Bringing a database up to date.
+//! Applying migrations.
 
 use sqlx::{Connection, Row as _};
 
@@ -8,12 +8,12 @@ use super::pooled_connection::{run, run_on};
 use crate::backend::BackendError;
 use crate::backend::sql::{Applied, Migration, check};
 
-/// Applies the steps that are missing, in one transaction: a process that is killed half-way leaves nothing behind, and of
-/// several that start at once one does the work. Returns where the tables are.
+/// Applies the missing migrations in one transaction, so that a killed process leaves nothing behind, and of several that start
+/// at once one does the work. Returns the schema of the tables.
 ///
 /// # Errors
 ///
-/// When the database cannot be written, or its schema is not one that this version of the crate left behind.
+/// If the database cannot be written, or its schema is not of this version of the crate or an earlier one.
 pub(in super::super) async fn migrate(connections: &Connections) -> Result<Namespace, BackendError> {
     run!(connections, |connection| migrate_on(connection)).await
 }
@@ -32,7 +32,7 @@ async fn migrate_on(connection: &mut DatabaseConnection) -> Result<Namespace, Ba
     Ok(namespace)
 }
 
-/// Reads what was applied. The write lock is held, so that an error here is about a table of another shape.
+/// Reads the applied migrations. The write lock is held, so an error here means that the table has another shape.
 async fn ledger(transaction: &mut DatabaseTransaction<'_>) -> Result<Vec<Applied>, BackendError> {
     let rows = sqlx::query("SELECT version, checksum FROM tower_api_key_migration ORDER BY version")
         .fetch_all(&mut **transaction)
@@ -45,7 +45,7 @@ async fn ledger(transaction: &mut DatabaseTransaction<'_>) -> Result<Vec<Applied
 async fn apply(transaction: &mut DatabaseTransaction<'_>, migration: &Migration) -> Result<(), BackendError> {
     let Migration { version, name, sql } = migration;
     sqlx::raw_sql(*sql).execute(&mut **transaction).await.map_err(|error| {
-        BackendError::corrupt(format!("version {version} ({name}) of the schema cannot be applied: {error}"))
+        BackendError::corrupt(format!("cannot apply version {version} ({name}) of its schema: {error}"))
     })?;
     sqlx::query("INSERT INTO tower_api_key_migration (version, name, checksum) VALUES ($1, $2, $3)")
         .bind(version)

@@ -1,4 +1,4 @@
-//! What is done in the same way with each database.
+//! Statements that are the same for each database.
 
 mod actor;
 mod audit;
@@ -9,10 +9,10 @@ mod keys;
 mod locks;
 mod migrate;
 mod owners;
-mod stale_plans;
 mod pooled_connection;
 mod pools;
 mod read;
+mod stale_plans;
 mod store;
 mod usage;
 mod write;

@@ -1,8 +1,10 @@
-//! The owners of keys: organizations, people, memberships and projects.
+//! Owners of keys: organizations, people, memberships and projects.
 
 use sqlx::{Executor, QueryBuilder, Row as _, SqlSafeStr};
 
-use super::dialect::{Database, DatabaseConnection, DatabaseTransaction, Namespace, memberships, primary_only};
+use super::dialect::{
+    Database, DatabaseConnection, DatabaseTransaction, Namespace, memberships, primary_only,
+};
 use super::filter::restrict;
 use super::keys::{changes_from, delete_owned, revoke_all};
 use super::read::{has_unrepresentable_value, read_error};
@@ -20,7 +22,7 @@ const PUT_ORGANIZATION: &str =
 const PUT_USER: &str = "INSERT INTO tower_api_key_user (email) VALUES ($1) ON CONFLICT (email) DO NOTHING";
 const SET_PASSWORD: &str =
     "UPDATE tower_api_key_user SET password_hash = $2, password_version = NULL WHERE email = $1";
-/// The version of the password is that of the hash which was set: it stays.
+/// Keeps the version of the password: that of the hash which was set first.
 const REHASH: &str =
     "UPDATE tower_api_key_user SET password_hash = $3, password_version = coalesce(password_version, $4)
     WHERE email = $1 AND password_hash = $2";
@@ -33,7 +35,7 @@ const PURGE_DELETED: &str =
     "DELETE FROM tower_api_key_deleted_owner WHERE kind = $1 AND organization = $2 AND name = $3";
 const PURGE_DELETED_PROJECTS: &str =
     "DELETE FROM tower_api_key_deleted_owner WHERE kind = 'project' AND organization = $1";
-/// Of what a membership refers to, nothing may be missing.
+/// Inserts nothing unless both the person and the organization exist.
 const PUT_MEMBERSHIP: &str = "INSERT INTO tower_api_key_membership (email, organization, role, scopes)
     SELECT email, organization, $3, $4 FROM tower_api_key_user CROSS JOIN tower_api_key_organization
         WHERE email = $1 AND organization = $2
@@ -54,7 +56,7 @@ const FIND_USER: &str = concat!(
 /// The hash of a password, its version, and memberships as a JSON list.
 type PersonRow = (Option<String>, Option<Vec<u8>>, Option<String>);
 
-/// Makes a change of the owners, of which others have to be told as of changes of the keys that it concerns.
+/// Applies an owner change, and returns the keys to invalidate.
 pub(super) async fn change(
     transaction: &mut DatabaseTransaction<'_>,
     change: OwnerChange,
@@ -128,7 +130,7 @@ pub(super) async fn change(
     Ok(Written::several(changes))
 }
 
-/// Deletes what is left of an owner who was deleted.
+/// Purges a deleted owner.
 async fn purge(
     transaction: &mut DatabaseTransaction<'_>,
     owner: &Owner,
@@ -145,7 +147,7 @@ async fn purge(
     Ok(delete_owned(transaction, &filter).await?.changes)
 }
 
-/// Refuses a new key of an owner who was deleted.
+/// Refuses a new key of a deleted owner.
 pub(super) async fn check_owner_not_deleted(
     transaction: &mut DatabaseTransaction<'_>,
     owner: &Owner,
@@ -156,7 +158,10 @@ pub(super) async fn check_owner_not_deleted(
     Ok(())
 }
 
-async fn check_not_deleted(transaction: &mut DatabaseTransaction<'_>, deleted: &DeletedOwner) -> Result<(), BackendError> {
+async fn check_not_deleted(
+    transaction: &mut DatabaseTransaction<'_>,
+    deleted: &DeletedOwner,
+) -> Result<(), BackendError> {
     let find = sqlx::query(FIND_DELETED).bind(deleted.kind).bind(&*deleted.organization).bind(&*deleted.name);
     match find.fetch_optional(&mut **transaction).await.map_err(write_error)? {
         Some(_) => Err(BackendError::owner_deleted()),
@@ -164,11 +169,16 @@ async fn check_not_deleted(transaction: &mut DatabaseTransaction<'_>, deleted: &
     }
 }
 
-async fn record_deleted(transaction: &mut DatabaseTransaction<'_>, deleted: &DeletedOwner) -> Result<(), BackendError> {
-    execute(transaction, INSERT_DELETED, &[deleted.kind, &deleted.organization, &deleted.name]).await.map(drop)
+async fn record_deleted(
+    transaction: &mut DatabaseTransaction<'_>,
+    deleted: &DeletedOwner,
+) -> Result<(), BackendError> {
+    execute(transaction, INSERT_DELETED, &[deleted.kind, &deleted.organization, &deleted.name])
+        .await
+        .map(drop)
 }
 
-/// Runs a statement about texts, and returns how many rows it was about.
+/// Executes a statement with text parameters, and returns the number of affected rows.
 async fn execute(
     transaction: &mut DatabaseTransaction<'_>,
     statement: &'static str,
@@ -193,7 +203,7 @@ async fn affected_by_user(
     Ok(changes)
 }
 
-/// The keys of an organization and of its members, and the members themselves.
+/// Returns the changes of the keys of an organization and its members, and of the members themselves.
 async fn affected_by_organization(
     transaction: &mut DatabaseTransaction<'_>,
     id: &str,
@@ -220,7 +230,7 @@ pub(super) async fn organization<'c>(
     Ok(row.map(|(disabled, requires_sso)| Organization { disabled, requires_sso, ..Organization::new(id) }))
 }
 
-/// Returns a person, by a transaction.
+/// Returns a person, within a transaction.
 pub(super) async fn user(
     transaction: &mut DatabaseTransaction<'_>,
     email: &str,
@@ -243,7 +253,7 @@ async fn user_by<'c>(
     email: &str,
 ) -> Result<Option<User>, BackendError> {
     let row: Option<PersonRow> = match sqlx::query_as(statement).bind(email).fetch_optional(database).await {
-        // A caller chooses the address of its credential. One that no person can have is unknown, and not an outage.
+        // A client chooses the address of its credential. An address that no person can have is unknown, not an outage.
         Err(error) if has_unrepresentable_value(&error) => None,
         row => row.map_err(read_error)?,
     };

@@ -1,4 +1,4 @@
-//! Connections for one question each.
+//! Pooled connections, each for one operation.
 
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
@@ -12,22 +12,21 @@ use tokio::time::timeout;
 use super::dialect::{CLOSE_TIMEOUT, Database, DatabaseConnection};
 use crate::backend::{BackendError, BackendErrorKind};
 
-/// How long whoever manages keys waits for an answer.
+/// How long a management operation may take.
 pub(super) const ADMIN_QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The same where an answer is about many keys.
+/// The same for a change of many keys.
 pub(super) const MASS_CHANGE_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// How long a connection may take to go back to its pool. The pool tries it first, and would wait for a server that is gone without a
-/// word, with one connection less to give away all the while.
+/// How long returning a connection to its pool may take. The pool tests the connection first, and would wait for an unreachable
+/// server with one connection less.
 pub(super) const RETURN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A connection of the pool, for one question. It is closed unless the question was answered: whoever asked may have given up
-/// on a server that is gone without a word, and the pool would wait for that server before it takes the connection back. SQLite
-/// may have rolled back by itself, as on a full disk, and the driver would then take the connection to be within a transaction
-/// for ever.
+/// A connection of the pool, for one operation. It is closed unless the operation completed: the caller may have timed out on an
+/// unreachable server, for which the pool would wait. SQLite may have rolled back by itself, as on a full disk, and the driver
+/// would then consider the connection to be in a transaction for ever.
 pub(in super::super) struct PooledConnection {
-    /// Always there, until this is dropped.
+    /// `Some` until this is dropped.
     connection: Option<PoolConnection<Database>>,
     permit: Option<OwnedSemaphorePermit>,
     is_settled: bool,
@@ -38,7 +37,7 @@ impl PooledConnection {
         Self { connection: Some(connection), permit, is_settled: false }
     }
 
-    /// Gives the connection back, if the outcome does not speak against it.
+    /// Returns the connection to the pool unless the operation failed.
     pub(in super::super) fn release<T>(
         mut self,
         outcome: Result<T, BackendError>,
@@ -49,80 +48,80 @@ impl PooledConnection {
     }
 }
 
-/// Asks one question on a connection, twice where a prepared statement was outdated. A function could not say of the question that it may be
-/// asked on any thread.
+/// Runs an operation on a connection, twice if a prepared statement was stale. A function could not declare that the future of
+/// the operation is `Send`.
 macro_rules! run {
-    ($connections:expr, |$connection:ident| $question:expr) => {
+    ($connections:expr, |$connection:ident| $operation:expr) => {
         async {
             let pooled = $connections.acquire().await?;
-            run_on!(pooled, |$connection| $question)
+            run_on!(pooled, |$connection| $operation)
         }
     };
 }
 
-/// Asks one question on this connection.
+/// Runs an operation on this connection.
 macro_rules! run_on {
-    ($pooled:ident, |$connection:ident| $question:expr) => {{
+    ($pooled:ident, |$connection:ident| $operation:expr) => {{
         let mut pooled = $pooled;
         let $connection = &mut *pooled;
-        let mut answer = $question.await;
-        if pooled.clear_stale_plans(&answer).await {
+        let mut result = $operation.await;
+        if pooled.clear_stale_plans(&result).await {
             let $connection = &mut *pooled;
-            answer = $question.await;
+            result = $operation.await;
         }
-        pooled.release(answer)
+        pooled.release(result)
     }};
 }
 
-/// Reads for management, within a limit that the database keeps as well. Once it has a connection, it goes on in a task: a client that hangs up
-/// would leave its statement to the database, and the connection to the next one.
+/// Runs a management query in a read-only transaction, with a timeout that the database enforces as well. Once it has a
+/// connection, it runs in a task: if the client disconnects, the query would keep the connection busy otherwise.
 macro_rules! read_bounded {
-    ($store:expr, |$connection:ident| $question:expr) => {{
+    ($store:expr, |$connection:ident| $operation:expr) => {{
         let store = $store.clone();
         async move {
             with_timeout(ADMIN_QUERY_TIMEOUT, store.check_source()).await?;
             let reading = store.connections.reads.acquire().await?;
-            let answer = async move {
+            let result = async move {
                 run_on!(reading, |pooled| async {
-                    let answer = async {
+                    let result = async {
                         let mut transaction = begin_read(pooled, &store.namespace).await?;
                         let $connection = &mut *transaction;
-                        let answer = $question.await?;
-                        // It has changed nothing.
+                        let result = $operation.await?;
+                        // Nothing was changed.
                         transaction.rollback().await.map_err(BackendError::unavailable)?;
-                        Ok(answer)
+                        Ok(result)
                     };
-                    let answer = answer.await;
+                    let result = result.await;
                     end_read(pooled).await?;
-                    answer
+                    result
                 })
             };
-            detached(with_timeout(ADMIN_QUERY_TIMEOUT, answer)).await
+            detached(with_timeout(ADMIN_QUERY_TIMEOUT, result)).await
         }
     }};
 }
 
-pub(super) use {run, run_on, read_bounded};
+pub(super) use {read_bounded, run, run_on};
 
-/// Goes on with work when its client has hung up.
+/// Runs work in a task, so that it completes even if the client disconnects.
 pub(super) async fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, BackendError>> + Send + 'static,
 ) -> Result<T, BackendError> {
     spawn(work).await.unwrap_or_else(|panic| Err(BackendError::unavailable(panic)))
 }
 
-/// Waits for an answer, and not until the operating system takes a server for gone that has not said so. Lookups and polls have
-/// deadlines of their own.
+/// Limits an operation, which would wait until the operating system gives up on an unreachable server. Lookups and polls have
+/// timeouts of their own.
 pub(super) async fn with_timeout<T>(
     limit: Duration,
-    answer: impl Future<Output = Result<T, BackendError>>,
+    result: impl Future<Output = Result<T, BackendError>>,
 ) -> Result<T, BackendError> {
-    timeout(limit, answer).await.map_err(BackendError::unavailable)?
+    timeout(limit, result).await.map_err(BackendError::unavailable)?
 }
 
 impl Drop for PooledConnection {
     fn drop(&mut self) {
-        // The permit is free when the connection is.
+        // The permit is released after the connection.
         let (Some(mut connection), permit) = (self.connection.take(), self.permit.take()) else { return };
         if self.is_settled {
             let returning = connection.return_to_pool();

@@ -1,41 +1,41 @@
-//! The connections of a store, divided by what they are for: what waits for one kind of work holds none of another.
+//! The connections of a store, divided by purpose, so that one kind of work never waits for another.
 
 use super::connections::Connections;
 use super::derived_pool::{AdaptOptions, DerivedPool};
 use super::dialect::{LOOKUP_CONNECTIONS, POLLS_FALL_BACK, Pool};
 
-/// Connections for each kind of work.
+/// The number of connections for each purpose.
 const READS: usize = 2;
 const WRITES: usize = 2;
 const REVOCATIONS: usize = 1;
 const CLOSURES: usize = 1;
 const BACKGROUND: usize = 1;
 
-/// Requests that wait for a connection of management.
+/// The maximum number of requests that wait for a management connection.
 const QUEUE_LENGTH: usize = 256;
 
 /// The connections of a store.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Pools {
-    /// For the records of credentials.
+    /// For lookups of keys and users.
     pub(in super::super) lookups: Connections,
     /// For the change feed.
     pub(in super::super) polling: Connections,
-    /// For lists and usage, which management asks for.
+    /// For lists and usage of management.
     pub(super) reads: Connections,
-    /// For changes, which management makes.
+    /// For changes by management.
     pub(in super::super) writes: Connections,
     /// For revocations of one key by the application, which wait for no other change.
     pub(super) revocations: Connections,
-    /// For owners that are deleted or disabled.
+    /// For deleting and disabling owners.
     pub(super) closures: Connections,
-    /// For usage, first uses and hashes, which the store notes by itself.
+    /// For usage, first uses and rehashes, which the authenticator writes by itself.
     pub(super) background: Connections,
 }
 
 impl Pools {
-    /// Uses the connections of a pool for management. Lookups and polls have pools of their own, whose connections are made in the same
-    /// way, so that nothing else can hold them.
+    /// Uses a pool for management. Lookups and polls have pools of their own, derived from it, so that nothing else can exhaust
+    /// them.
     pub(in super::super) fn derived_from(pool: &Pool, adapt: AdaptOptions) -> Self {
         let lookups = LOOKUP_CONNECTIONS.min(pool.options().get_max_connections());
         let lookups = Connections::derived_from(pool, lookups, adapt, None);
@@ -43,7 +43,7 @@ impl Pools {
         Self { lookups, polling, ..Self::shared(pool) }
     }
 
-    /// Uses one pool for everything: the connections of a database in memory, which others would not find.
+    /// Uses one pool for everything: only its connections see a database in memory.
     pub(in super::super) fn shared(pool: &Pool) -> Self {
         let some = |connections| Connections::new(DerivedPool::of(pool.clone()), connections, None, None);
         let queued = |connections| {
@@ -60,12 +60,12 @@ impl Pools {
         }
     }
 
-    /// The connections of management's pool.
+    /// The number of connections in the management pool.
     pub(in super::super) const MANAGEMENT: u32 =
         (READS + WRITES + REVOCATIONS + CLOSURES + BACKGROUND) as u32;
 
     pub(in super::super) async fn close(&self) {
-        // Those of management are of one pool.
+        // The management connections are of one pool.
         for connections in [&self.lookups, &self.polling, &self.writes] {
             connections.pool().close().await;
         }

@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::key::KeyId;
 use crate::record::Record;
 
-/// Reads keys, with what is known of their owners: in one statement, so that both are as of one moment.
+/// Selects keys with the state of their owners: in one statement, so that both are of one snapshot.
 macro_rules! select_keys {
     () => {
         concat!(
@@ -26,7 +26,7 @@ macro_rules! select_keys {
     };
 }
 
-/// A key, and what is known of its owner.
+/// A key, and the state of its owner.
 struct FoundKey {
     key: KeyRow,
     facts: OwnerFacts,
@@ -43,7 +43,7 @@ pub(super) async fn by_digest<'c>(
     )
 }
 
-/// As [`by_digest`], on a server that may be behind.
+/// Like [`by_digest`], on a replica.
 #[allow(dead_code, reason = "not every database has such servers")]
 pub(in super::super) async fn by_digest_on_replica<'c>(
     database: impl Executor<'c, Database = Database>,
@@ -64,7 +64,7 @@ pub(super) async fn by_id<'c>(
     decode(sqlx::query_as(GET).bind(id.as_str()).fetch_optional(database).await)
 }
 
-/// Returns a key that stays as it is until the transaction ends.
+/// Returns a key, and locks its row until the transaction ends.
 pub(super) async fn by_id_for_update(
     transaction: &mut DatabaseTransaction<'_>,
     id: &KeyId,
@@ -74,7 +74,7 @@ pub(super) async fn by_id_for_update(
     decode(query.build_query_as().fetch_optional(&mut **transaction).await)
 }
 
-/// Returns the first `limit` keys that a filter means, behind one of them.
+/// Returns the first `limit` keys that match a filter after `after`.
 pub(super) async fn page<'c>(
     database: impl Executor<'c, Database = Database>,
     filter: &KeyFilter,
@@ -103,7 +103,7 @@ impl FoundKey {
     }
 }
 
-/// Tells a row that cannot be read, and a value that cannot be asked for, from a store that cannot be read.
+/// Converts an error: an undecodable row, an invalid parameter, or an unavailable store.
 pub(super) fn read_error(error: sqlx::Error) -> BackendError {
     match error {
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => BackendError::corrupt(error),
@@ -112,7 +112,7 @@ pub(super) fn read_error(error: sqlx::Error) -> BackendError {
     }
 }
 
-/// Returns whether a statement has a value that the database cannot hold, so that no row can have it.
+/// Returns whether a parameter is a value that the database can never hold, so that no row can match it.
 pub(super) fn has_unrepresentable_value(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(is_unrepresentable)
 }
@@ -159,7 +159,7 @@ impl FromRow<'_, Row> for KeyRow {
     }
 }
 
-/// Reads a column that is never empty. By itself, sqlx takes an SQL `NULL` for a text without characters.
+/// Reads a column that is never `NULL`. By itself, sqlx decodes an SQL `NULL` as an empty text.
 fn required<'r, T>(row: &'r Row, column: &str) -> Result<T, sqlx::Error>
 where
     T: Decode<'r, Database> + Type<Database>,

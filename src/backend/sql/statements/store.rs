@@ -1,10 +1,10 @@
-//! The store as others see it.
+//! The traits that a store implements.
 
 use std::time::Duration;
 
 use super::Store;
 use super::dialect::{begin_read, end_read};
-use super::pooled_connection::{ADMIN_QUERY_TIMEOUT, run, run_on, with_timeout, read_bounded, detached};
+use super::pooled_connection::{ADMIN_QUERY_TIMEOUT, detached, read_bounded, run, run_on, with_timeout};
 use super::write::{Write, Written, write};
 use super::{audit, owners, read};
 use crate::backend::sql::KeyRow;
@@ -31,7 +31,7 @@ impl Store {
 impl Backend for Store {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
         self.last_check()?;
-        // What a replica does not have may be new.
+        // A key that the replica lacks may be new.
         if let Some(record) = self.find_on_replica(digest).await {
             return Ok(Some(record));
         }
@@ -57,8 +57,12 @@ impl Backend for Store {
 
     async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
         self.last_check()?;
-        run!(self.connections.lookups, |connection| owners::user_without_transaction(connection, &self.namespace, email))
-            .await
+        run!(self.connections.lookups, |connection| owners::user_without_transaction(
+            connection,
+            &self.namespace,
+            email
+        ))
+        .await
     }
 
     async fn replace_password_hash(
@@ -90,7 +94,8 @@ impl OwnerStore for Store {
         limit: usize,
     ) -> Result<Vec<User>, BackendError> {
         let (organization, after) = (organization.to_owned(), after.map(str::to_owned));
-        read_bounded!(self, |connection| owners::members(connection, &organization, after.as_deref(), limit)).await
+        read_bounded!(self, |connection| owners::members(connection, &organization, after.as_deref(), limit))
+            .await
     }
 
     async fn project(&self, organization: &str, id: &str) -> Result<Option<Project>, BackendError> {
@@ -113,11 +118,11 @@ impl OwnerStore for Store {
 impl KeyStore for Store {
     async fn change(&self, change: KeyChange) -> Result<ChangeOutcome, BackendError> {
         if let KeyAction::Insert(record) | KeyAction::Replace(record, ..) = &change.action {
-            // What cannot be written is told before there is a transaction.
+            // Records that cannot be encoded are refused before the transaction.
             KeyRow::encode(record)?;
         }
         let (mut changed, mut after) = (ChangeOutcome::default(), Some(String::new()));
-        // Other changes take their turn between batches.
+        // Between batches, other changes are made.
         while let Some(start) = after {
             let write = Write::Keys(Box::new(change.clone()), start);
             let Written { record, keys, last, .. } = self.write(write).await?;

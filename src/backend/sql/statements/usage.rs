@@ -1,4 +1,4 @@
-//! Adding usage, and asking for it.
+//! Writing and querying usage.
 
 use sqlx::{Connection, QueryBuilder};
 
@@ -8,7 +8,7 @@ use super::dialect::{
     end_read,
 };
 use super::filter::restrict;
-use super::pooled_connection::{ADMIN_QUERY_TIMEOUT, run, run_on, with_timeout, read_bounded, detached};
+use super::pooled_connection::{ADMIN_QUERY_TIMEOUT, detached, read_bounded, run, run_on, with_timeout};
 use super::read::read_error;
 use super::write::write_error;
 use crate::backend::filter::OwnerIds;
@@ -17,16 +17,16 @@ use crate::clock::Day;
 use crate::environment::Environment;
 use crate::key::KeyId;
 
-/// Changes nothing if this batch, or a later one, was noted before.
+/// Changes nothing if this batch, or a later one, was recorded before.
 const RECORD_BATCH: &str = "INSERT INTO tower_api_key_usage_writer (writer, batch) VALUES ($1, $2)
     ON CONFLICT (writer) DO UPDATE SET batch = excluded.batch, at = excluded.at
     WHERE tower_api_key_usage_writer.batch < excluded.batch";
-/// Rows of one statement: databases bound how many parameters it has.
+/// Rows per statement, below the database's limit of bound parameters.
 const ROWS_PER_STATEMENT: usize = 500;
-/// How long a writer may be silent before its last batch is forgotten, in milliseconds: a week.
+/// How long the last batch of an idle writer is kept, in milliseconds: a week.
 const WRITER_RETENTION: i64 = 7 * 24 * 60 * 60 * 1_000;
 
-/// A row: the key if it is about one, the day, the environment, and how many requests there were.
+/// A row: the key unless it is a total, the day, the environment, and the number of requests.
 type UsageRow = (Option<String>, i64, String, i64);
 
 impl UsageStore for Store {
@@ -50,7 +50,7 @@ async fn lines(
     rows.into_iter().map(decode).collect()
 }
 
-/// Adds a batch in one transaction, in which the first statement tells whether it was added before.
+/// Adds a batch in one transaction, whose first statement returns whether the batch is new.
 async fn add(
     connection: &mut DatabaseConnection,
     namespace: &Namespace,
@@ -62,13 +62,16 @@ async fn add(
         for counts in batch.counts().chunks(ROWS_PER_STATEMENT) {
             add_counts(&mut transaction, counts).await?;
         }
-        // The last, because from here on keys are locked: whoever changes them waits for nothing but the commit.
+        // Last, because this locks keys: other changes of them wait only for the commit.
         update_last_uses(&mut transaction, batch).await?;
     }
     transaction.commit().await.map_err(BackendError::unavailable)
 }
 
-async fn record_batch(transaction: &mut DatabaseTransaction<'_>, batch: &UsageBatch) -> Result<bool, BackendError> {
+async fn record_batch(
+    transaction: &mut DatabaseTransaction<'_>,
+    batch: &UsageBatch,
+) -> Result<bool, BackendError> {
     let number = i64::try_from(batch.number()).map_err(BackendError::invalid)?;
     let noted = sqlx::query(RECORD_BATCH).bind(batch.writer()).bind(number).execute(&mut **transaction).await;
     let is_new = noted.map_err(write_error)?.rows_affected() > 0;
@@ -78,7 +81,7 @@ async fn record_batch(transaction: &mut DatabaseTransaction<'_>, batch: &UsageBa
     Ok(is_new)
 }
 
-/// Time is that of the database, which is the same for all writers.
+/// Uses the time of the database, which is the same for all writers.
 async fn delete_idle_writers(
     transaction: &mut DatabaseTransaction<'_>,
     writer: &str,
@@ -91,8 +94,7 @@ async fn delete_idle_writers(
     query.build().execute(&mut **transaction).await.map(drop).map_err(BackendError::unavailable)
 }
 
-/// Adds up. The rows are in the order of the batch, so that of two transactions that add to the same rows none waits for the
-/// other while the other waits for it.
+/// Adds the counts. The rows are in the order of the batch, so that concurrent transactions lock them in the same order.
 async fn add_counts(
     transaction: &mut DatabaseTransaction<'_>,
     counts: &[UsageCount],
@@ -122,9 +124,8 @@ async fn add_counts(
     query.build().persistent(false).execute(&mut **transaction).await.map(drop).map_err(write_error)
 }
 
-/// Writes down when keys were used last, and nothing else of them, where they are there and this is news. A key that
-/// someone else is changing is passed over, which its next use makes up for: that change must not have to wait, or even to
-/// fail, because two transactions wait for each other.
+/// Updates when existing keys were last used, where this is later. Skips keys that another transaction is changing, which their
+/// next use corrects: that change must not wait, or fail with a deadlock.
 async fn update_last_uses(
     transaction: &mut DatabaseTransaction<'_>,
     batch: &UsageBatch,
@@ -133,14 +134,14 @@ async fn update_last_uses(
     for uses in uses.chunks(ROWS_PER_STATEMENT) {
         let mut query = QueryBuilder::<Database>::new(
             "UPDATE tower_api_key SET last_used_at = used.at
-             FROM (SELECT tower_api_key.id AS id, news.column2 AS at FROM (",
+             FROM (SELECT tower_api_key.id AS id, uses.column2 AS at FROM (",
         );
         query.push_values(uses, |mut row, (id, at)| {
             row.push_bind(id.as_str().to_owned()).push_bind(at.unix_millis());
         });
         query.push(
-            ") AS news JOIN tower_api_key ON tower_api_key.id = news.column1
-             WHERE tower_api_key.last_used_at IS NULL OR tower_api_key.last_used_at < news.column2",
+            ") AS uses JOIN tower_api_key ON tower_api_key.id = uses.column1
+             WHERE tower_api_key.last_used_at IS NULL OR tower_api_key.last_used_at < uses.column2",
         );
         query.push(SKIP_LOCKED).push(") AS used WHERE tower_api_key.id = used.id");
         let written = query.build().persistent(false).execute(&mut **transaction).await;

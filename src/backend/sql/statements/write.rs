@@ -1,4 +1,4 @@
-//! Changing keys. Each change is one transaction, which also writes the rows of the change feed.
+//! Changes of keys and owners. Each change is one transaction, which also writes the change feed.
 
 use std::time::Duration;
 
@@ -8,37 +8,37 @@ use super::actor::authorize;
 use super::connections::Connections;
 use super::dialect::{
     AFTER_CHANGES, BEGIN_CHANGE, BEGIN_MASS_CHANGE, Database, DatabaseConnection, DatabaseTransaction,
-    LOCK_OWNERS_SHARED, LOCK_OWNERS_EXCLUSIVE, Namespace, is_lock_conflict,
+    LOCK_OWNERS_EXCLUSIVE, LOCK_OWNERS_SHARED, Namespace, is_lock_conflict,
 };
 use super::keys::{apply, key_locks, record_first_use};
 use super::locks::KeyLocks;
 use super::owners;
-use super::stale_plans::database_error;
-use super::pooled_connection::{MASS_CHANGE_TIMEOUT, ADMIN_QUERY_TIMEOUT, run, run_on, with_timeout};
+use super::pooled_connection::{ADMIN_QUERY_TIMEOUT, MASS_CHANGE_TIMEOUT, run, run_on, with_timeout};
 use super::pools::Pools;
 use super::read::has_unrepresentable_value;
+use super::stale_plans::database_error;
 use crate::backend::sql::{MAX_LOGGED_CHANGES, encode_change};
 use crate::backend::{Actor, BackendError, Change, KeyAction, KeyChange, OwnerChange, PendingInvalidation};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 use crate::record::Record;
 
-/// So many rows are written with one statement that none has too many parameters.
+/// Rows per statement, below the database's limit of bound parameters.
 pub(super) const ROWS_PER_STATEMENT: usize = 500;
 
-/// A change, to be made in one transaction.
+/// A change that is made in one transaction.
 #[derive(Clone)]
 #[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Write {
-    /// Where it is made in batches, of the keys behind this id.
+    /// With the id after which the batch starts, if the change is made in batches.
     Keys(Box<KeyChange>, String),
     FirstUse(KeyId, Timestamp),
     Owner(Box<(OwnerChange, Actor)>),
 }
 
 impl Write {
-    /// Returns the statements that come before all others, so that a new key and a change of its owner do not miss each other, changes of
-    /// one or two keys and changes of many do not wait for each other, and what an actor rests on stays as it is.
+    /// Returns the statements that lock owners: so that new keys and changes of their owner are not concurrent, changes of few
+    /// and of many keys do not deadlock, and the owner of an actor stays as it is.
     fn locks(&self) -> &'static [&'static str] {
         match self {
             Self::FirstUse(..) => LOCK_OWNERS_SHARED,
@@ -54,8 +54,7 @@ impl Write {
         }
     }
 
-    /// Returns the connections that the change is made on. The last thing that an operator can do against a caller waits for none of what the
-    /// caller does.
+    /// Returns the connections for the change. A revocation by the application waits for no work of other callers.
     pub(super) fn connections<'c>(&self, connections: &'c Pools) -> &'c Connections {
         match self {
             Self::FirstUse(..) => &connections.background,
@@ -99,21 +98,21 @@ impl Write {
     }
 }
 
-/// Returns whether the application itself revokes one key. That rests on nothing, and waits for as little as it can.
+/// Returns whether the application itself revokes one key. That depends on nothing else, and waits for as little as possible.
 fn is_system_revocation(change: &KeyChange) -> bool {
     matches!(change.action, KeyAction::Revoke(..)) && change.actor.subject().is_none()
 }
 
-/// What was changed.
+/// The outcome of a change.
 #[derive(Default)]
 pub(super) struct Written {
-    /// The record that the change was about, where it was about one.
+    /// The record that was written, if the change is about one key.
     pub(super) record: Option<Record>,
-    /// How many keys were revoked or deleted, where any number of them may have been.
+    /// The number of keys that were revoked or deleted, if the change is about any number of them.
     pub(super) keys: u64,
-    /// What others have to be told.
+    /// The changes to invalidate.
     pub(super) changes: Vec<Change>,
-    /// How many of the changes are new. Others were made before.
+    /// The number of new changes, which come first. The rest were made before.
     pub(super) new: usize,
     /// The last key of a batch, unless it was the last batch.
     pub(super) last: Option<String>,
@@ -124,12 +123,12 @@ impl Written {
         Self::several(vec![change])
     }
 
-    /// A change that was made before.
+    /// A change that was already made before.
     pub(super) fn unchanged(change: Change) -> Self {
         Self { new: 0, ..Self::one(change) }
     }
 
-    /// Any number of changes. More than are applied one by one are told as one.
+    /// Several changes, replaced by [`Change::Everything`] above a limit.
     pub(super) fn several(changes: Vec<Change>) -> Self {
         let changes = if changes.len() > MAX_LOGGED_CHANGES { vec![Change::Everything] } else { changes };
         Self { new: changes.len(), changes, ..Self::default() }
@@ -140,7 +139,7 @@ impl Written {
     }
 }
 
-/// Makes a change, and announces it.
+/// Makes a change, and invalidates it.
 pub(super) async fn write(
     connections: Connections,
     namespace: Namespace,
@@ -149,7 +148,7 @@ pub(super) async fn write(
 ) -> Result<Written, BackendError> {
     let pending = &mut pending;
     match try_write(&connections, &namespace, write.clone(), pending).await {
-        // Nothing was changed. Who was in the way has made its change, so one more attempt decides.
+        // Nothing was changed. The other transaction has ended, so one retry decides.
         Err(error) if hit_lock_conflict(&error) => try_write(&connections, &namespace, write, pending).await,
         outcome => outcome,
     }
@@ -207,14 +206,14 @@ async fn write_on(
             written
         }
     };
-    // From here on the commit may succeed without our hearing of it.
+    // From here on the commit may succeed even if it returns an error.
     pending.set_all(written.changes.iter().map(|change| unconfirmed(*change)));
     transaction.commit().await.map_err(BackendError::unavailable)?;
     pending.set_all(written.changes.iter().copied());
     Ok(written)
 }
 
-/// What can be said of a change that may not have come about: a key that is not revoked must not be taken for dead.
+/// Returns the invalidation of a change that may not have been committed: a key that is not revoked must get no tombstone.
 fn unconfirmed(change: Change) -> Change {
     match change {
         Change::Revoked(digest) => Change::Changed(digest),
@@ -223,7 +222,10 @@ fn unconfirmed(change: Change) -> Change {
 }
 
 /// Writes the rows of the change feed.
-async fn append_changes(transaction: &mut DatabaseTransaction<'_>, changes: &[Change]) -> Result<(), BackendError> {
+async fn append_changes(
+    transaction: &mut DatabaseTransaction<'_>,
+    changes: &[Change],
+) -> Result<(), BackendError> {
     for changes in changes.chunks(ROWS_PER_STATEMENT) {
         let mut query = QueryBuilder::<Database>::new("INSERT INTO tower_api_key_change (digest, kind) ");
         query.push_values(changes, |mut row, change| {
@@ -240,7 +242,7 @@ async fn append_changes(transaction: &mut DatabaseTransaction<'_>, changes: &[Ch
     Ok(())
 }
 
-/// Says why a row was not written.
+/// Converts the error of a statement that writes rows.
 pub(super) fn write_error(error: sqlx::Error) -> BackendError {
     match error {
         sqlx::Error::Database(error) if error.is_unique_violation() => BackendError::conflict(),

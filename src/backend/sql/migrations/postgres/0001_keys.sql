@@ -1,5 +1,5 @@
--- Times are milliseconds since the Unix epoch. Digests are bytes, so no collation can make two of them equal, and ids sort
--- by their bytes.
+-- Times are milliseconds since the Unix epoch. Digests are bytes, so no collation can make two of them equal, and ids sort by
+-- their bytes.
 CREATE TABLE tower_api_key (
     id                 TEXT COLLATE "C" PRIMARY KEY,
     digest             BYTEA NOT NULL UNIQUE CHECK (octet_length(digest) = 32),
@@ -30,8 +30,8 @@ CREATE INDEX tower_api_key_by_organization ON tower_api_key (owner_organization,
     WHERE owner_organization IS NOT NULL;
 CREATE INDEX tower_api_key_by_email ON tower_api_key (owner_email, id) WHERE owner_email IS NOT NULL;
 
--- One row for each change of a key, written in the transaction of the change. Rows become visible when their transactions
--- commit, which is not the order of their numbers: whoever reads the log goes by the transactions.
+-- One row for each change of a key, written in the transaction of the change. Rows become visible when their transactions commit,
+-- which is not the order of their numbers: readers of the log go by the transactions.
 CREATE TABLE tower_api_key_change (
     seq    BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tx     XID8 NOT NULL DEFAULT pg_current_xact_id(),

@@ -1,4 +1,4 @@
--- Who owns keys. The ASCII letters of e-mails are in lower case, those of keys as well.
+-- Owners of keys. The ASCII letters of e-mails are in lower case, also in keys.
 UPDATE tower_api_key SET owner_email = lower(owner_email) WHERE owner_email <> lower(owner_email);
 
 CREATE TABLE tower_api_key_organization (

@@ -1,4 +1,4 @@
--- How often keys were used, by day (days since the Unix epoch, in UTC). The owner stands here as well: usage outlives its key.
+-- Requests by key and day (days since the Unix epoch, in UTC). The owner is stored as well: usage outlives its key.
 CREATE TABLE tower_api_key_usage (
     key_id             TEXT COLLATE "C" NOT NULL,
     day                BIGINT NOT NULL,
@@ -14,7 +14,7 @@ CREATE INDEX tower_api_key_usage_by_organization ON tower_api_key_usage (owner_o
     WHERE owner_organization IS NOT NULL;
 CREATE INDEX tower_api_key_usage_by_email ON tower_api_key_usage (owner_email, day) WHERE owner_email IS NOT NULL;
 
--- The last batch of each process that counts, so that a batch that is sent twice is added once.
+-- The last batch of each writer, so that a batch that is sent twice is added once.
 CREATE TABLE tower_api_key_usage_writer (
     writer TEXT COLLATE "C" PRIMARY KEY,
     batch  BIGINT NOT NULL,

@@ -5,7 +5,7 @@ CREATE INDEX tower_api_key_by_organization ON tower_api_key (owner_organization,
     WHERE owner_organization IS NOT NULL;
 CREATE INDEX tower_api_key_by_email ON tower_api_key (owner_email, id) WHERE owner_email IS NOT NULL;
 
--- Changes that are about everything, and a time that each row is given by itself. The numbers go on.
+-- Changes of everything, and a default for the time. The numbers continue.
 ALTER TABLE tower_api_key_change RENAME TO tower_api_key_change_1;
 CREATE TABLE tower_api_key_change (
     seq    INTEGER PRIMARY KEY AUTOINCREMENT,

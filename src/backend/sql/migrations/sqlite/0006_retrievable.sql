@@ -1,2 +1,2 @@
--- The text of a key that is no secret.
+-- The text of a retrievable key.
 ALTER TABLE tower_api_key ADD COLUMN retrievable TEXT;

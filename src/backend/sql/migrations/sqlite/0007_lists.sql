@@ -1,4 +1,4 @@
--- Pages of the keys in one state. Those that are not in it are passed over within an index, without a look at their rows.
+-- Pages of the keys in one state. Keys in other states are skipped within an index, without reading their rows.
 CREATE INDEX tower_api_key_revoked ON tower_api_key (id) WHERE revoked_at IS NOT NULL;
 CREATE INDEX tower_api_key_ending ON tower_api_key (id, expires_at)
     WHERE revoked_at IS NULL AND expires_at IS NOT NULL;

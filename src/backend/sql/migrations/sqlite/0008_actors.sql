@@ -1,10 +1,11 @@
--- What the owner of a key notes about it, apart from what the application keeps with it.
+-- Labels, which the owner of a key sets, apart from the application's metadata.
 ALTER TABLE tower_api_key ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';
 
--- What tells a password from the one before it, while hashes of the same password replace each other. Without one, the hash itself does.
+-- The version of a password, which stays while hashes of the same password replace each other. If it is null, it follows from the
+-- hash.
 ALTER TABLE tower_api_key_user ADD COLUMN password_version BLOB CHECK (length(password_version) = 32);
 
--- Owners that were deleted. Their ids are not used again before they are purged. Of a person, the name is a digest of the address.
+-- Deleted owners. Their ids are not used again before they are purged. For a person, the name is a digest of the address.
 CREATE TABLE tower_api_key_deleted_owner (
     kind         TEXT NOT NULL CHECK (kind IN ('organization', 'user', 'project')),
     organization TEXT NOT NULL,
