@@ -15,7 +15,7 @@ use tower_api_key::{Membership, MemoryStore, Organization, Owner, Principal, Rea
 
 const ANN: &str = "ann@example.com";
 
-/// The tables of an application: which organizations there are, and where Ann belongs.
+/// The tables of an application: its organizations, and Ann's memberships.
 #[derive(Clone, Default)]
 struct Tables {
     organizations: Arc<Mutex<Vec<Organization>>>,
@@ -69,7 +69,7 @@ async fn world(tables: &Tables, owner: Owner) -> (impl AsyncFn() -> Result<Princ
 }
 
 #[tokio::test]
-async fn the_owner_of_a_key_is_as_the_directory_says() {
+async fn the_owner_of_a_key_is_that_of_the_resolver() {
     let tables = Tables::new(&["acme"], &["acme", "other"]);
     let (present, _) = world(&tables, Owner::user("ANN@example.com", [])).await;
     assert_eq!(present().await.unwrap().organizations().count(), 2);
@@ -78,7 +78,7 @@ async fn the_owner_of_a_key_is_as_the_directory_says() {
 }
 
 #[tokio::test]
-async fn a_key_whose_owner_the_directory_does_not_know_is_unknown() {
+async fn a_key_whose_owner_the_resolver_does_not_know_is_unknown() {
     let tables = Tables::new(&["acme"], &[]);
     for owner in [
         Owner::organization("other"),
@@ -91,7 +91,7 @@ async fn a_key_whose_owner_the_directory_does_not_know_is_unknown() {
 }
 
 #[tokio::test]
-async fn a_directory_that_is_down_makes_no_key_bad() {
+async fn a_resolver_that_is_down_invalidates_no_key() {
     let tables = Tables::new(&["acme"], &[]);
     let (present, _) = world(&tables, Owner::organization("acme")).await;
     *tables.is_down.lock().unwrap() = true;
@@ -101,7 +101,7 @@ async fn a_directory_that_is_down_makes_no_key_bad() {
 }
 
 #[tokio::test]
-async fn what_the_directory_announces_is_in_effect_for_the_very_next_request() {
+async fn a_change_by_the_resolver_is_in_effect_for_the_next_request() {
     let tables = Tables::new(&["acme"], &["acme", "other"]);
     let (present, _) = world(&tables, Owner::user(ANN, [])).await;
     assert_eq!(present().await.unwrap().organizations().count(), 2);
@@ -114,7 +114,7 @@ async fn what_the_directory_announces_is_in_effect_for_the_very_next_request() {
     assert_eq!(present().await.unwrap_err(), Reason::Unknown);
 }
 
-/// A feed of one change, which fails before it is told the second time.
+/// A feed of one change, which fails before it is polled the second time.
 struct Once(Vec<Result<Vec<Change>, BackendError>>);
 
 impl ChangeFeed for Once {

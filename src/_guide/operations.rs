@@ -113,7 +113,7 @@
 //!
 //! # Failover, and what it can lose
 //!
-//! A standby that is promoted answers with another start time of its server and in another era: a table without a log, which a
+//! A standby that is promoted answers with another start time of its server and in another epoch: a table without a log, which a
 //! promotion and a crash empty, has a name for each. Every node sees that with its next poll, takes everything to be changed, and
 //! reads each key again when it is next used. The same happens when transactions have lower numbers than before, and when a node
 //! has missed what was taken off the log of changes.

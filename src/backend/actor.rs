@@ -184,7 +184,7 @@ impl Actor {
         self.with(ActorRequirement { requirement, resource: None })
     }
 
-    /// Requires that a key or a person [can](Principal::authorize) do what `requirement` names to `resource` at the time of the change.
+    /// Requires that a key or a person [may do](Principal::authorize) what `requirement` names to `resource` at the time of the change.
     /// Ignored for other actors.
     #[must_use]
     pub fn requires_for(self, requirement: Requirement, resource: Resource<'_>) -> Self {

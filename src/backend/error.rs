@@ -60,7 +60,7 @@ impl BackendErrorKind {
 impl BackendError {
     /// Creates an error for a store that cannot be reached, or did not answer.
     pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::caused(BackendErrorKind::Unavailable, "the key store is unavailable", source)
+        Self::caused(BackendErrorKind::Unavailable, "cannot access the key store", source)
     }
 
     /// Creates an error for a change feed that cannot be read, with what to check.

@@ -30,16 +30,19 @@ async fn a_feed_that_cannot_be_polled_fails_the_start() {
     assert_eq!(
         error.to_string(),
         "cannot poll the changes of the key store. Check that its address leads to a server that is reachable and writable, that its \
-         user may read the tables of keys, and that it answers within 500ms: the key store is unavailable: told to fail"
+         user may read the tables of keys, and that it answers within 500ms: cannot access the key store: told to fail"
     );
 
     node.store.feed_shall(Behaviour::Hang);
     let error = node.authenticator.start().await.unwrap_err();
-    assert!(error.to_string().ends_with("unavailable: it did not answer within 500ms"), "{error}");
+    assert!(
+        error.to_string().ends_with("cannot access the key store: it did not answer within 500ms"),
+        "{error}"
+    );
 
     node.store.feed_shall(Behaviour::Panic);
     let error = node.authenticator.start().await.unwrap_err();
-    assert!(error.to_string().ends_with("unavailable: it panicked"), "{error}");
+    assert!(error.to_string().ends_with("cannot access the key store: it panicked"), "{error}");
 
     node.store.feed_shall(Behaviour::Behave);
     node.authenticator.start().await.unwrap();
@@ -62,7 +65,7 @@ async fn starting_fails_while_the_first_poll_is_unanswered() {
     node.store.feed_shall(Behaviour::Hang);
     assert_eq!(node.request().await, None, "this starts the poller");
     let error = node.authenticator.start().await.unwrap_err();
-    assert!(error.to_string().ends_with("unavailable: no poll was answered yet"), "{error}");
+    assert!(error.to_string().ends_with("cannot access the key store: no poll was answered yet"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! What was done by whom, in the one order of everything that begins or is answered, and whether that may be.
+//! The deeds of each actor, in the total order of all calls and responses, and whether that order is allowed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -85,7 +85,7 @@ pub(crate) struct Tally {
     unknown: usize,
     /// Changes that were made although they began after it was acknowledged that their actor might not.
     pub(crate) late: usize,
-    /// Keys and entries that an actor has made beside those that it was told of, and keys that it was told of and that are not there.
+    /// Keys and entries that an actor has made without an acknowledgement, and acknowledged keys that are missing.
     pub(crate) astray: usize,
     /// How many entries of the audit log each actor may have made.
     entries: BTreeMap<String, usize>,

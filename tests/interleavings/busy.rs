@@ -25,7 +25,7 @@ const SLOW: &str = "CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql
     CREATE CONSTRAINT TRIGGER take_time AFTER INSERT ON tower_api_key_audit DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW EXECUTE FUNCTION take_time()";
 
-/// Has one caller create keys by many requests at a time, until it may not, or is told to stop.
+/// Has one caller create keys by many concurrent requests, until it may not, or is stopped.
 fn create_keys(scene: &Scene, store: &PostgresStore, stop: &Arc<AtomicBool>) -> JoinSet<()> {
     (0..16)
         .map(|_| {

@@ -21,7 +21,7 @@ use crate::support::{Key, revocation};
 const ACTORS: usize = 6;
 const REAPERS: usize = 2;
 
-/// How many keys there are at least, however slow the machine is.
+/// The least number of keys, however slow the machine is.
 const LIVES: usize = 24;
 
 /// How often a key tries on that has ended.
@@ -109,11 +109,11 @@ impl<S: KeyStore + Clone> Crowd<S> {
         }
     }
 
-    /// Makes some change. Returns how many entries it may be in the audit log, whether it makes a key, and whom it ends.
+    /// Makes some change. Returns the possible numbers of entries in the audit log, whether it makes a key, and which actor it ends.
     async fn act(&self, number: usize, life: &Arc<Life>) -> (usize, bool, Option<Arc<Life>>, Outcome) {
         let manager = self.manager(number);
         let delegate = manager.on_behalf_of(&life.caller).requiring(needs("keys.write"));
-        // Itself, before there is anybody else.
+        // Itself, before any other exists.
         let victim = self.any_life().unwrap_or_else(|| Arc::clone(life));
         let (entries, makes_key, ends, done) = match below(24) {
             0 => (1, false, true, delegate.revoke(victim.id(), "lost").await),

@@ -120,7 +120,7 @@ fn in_no_schedule_does_an_actor_make_a_change_that_it_may_not_make_any_more() {
 }
 
 #[test]
-fn the_search_finds_changes_that_are_not_judged() {
+fn the_search_finds_changes_that_are_not_authorized() {
     let (pairs, _, violations) = explore_all(&[Who::Person], true);
     let late = violations.iter().filter(|violation| **violation == Violation::Late).count();
     assert!(late >= pairs, "{late} of {pairs}");

@@ -1,6 +1,6 @@
 //! Which pairs of a change and a loss are tried where each takes time.
 //!
-//! `INTERLEAVINGS=long` tries all of them, and `INTERLEAVINGS=short` only enough to notice what is missing altogether.
+//! `INTERLEAVINGS=long` tries all of them, and `INTERLEAVINGS=short` only enough to notice a guard that is missing altogether.
 
 use std::env;
 
@@ -24,7 +24,7 @@ pub(crate) fn probe(who: Who, loss: Loss) -> Change {
     Change::For(Wide::PutUser)
 }
 
-/// Whether there may be nothing left for the change to be about, which is told in place of the loss.
+/// Whether the target of the change may be gone, which is reported instead of the loss.
 pub(crate) fn takes_target(change: Change, loss: Loss) -> bool {
     let is_own = matches!(change, Change::Within(change) if change.is_own());
     match loss {

@@ -17,7 +17,7 @@ use crate::server::is_absent;
 /// Longer than this, and the server ends the stopped connection.
 const ATTEMPTS: usize = 5;
 
-/// What was seen while a message of a change was held.
+/// The observations while a message of a change was held.
 struct Seen {
     /// The statement that was held.
     held: String,
@@ -26,7 +26,7 @@ struct Seen {
     was_lost: bool,
     change: Outcome,
     loss: Outcome,
-    /// What was committed when the change went on, and in the end.
+    /// What was committed when the change continued, and in the end.
     during: Vec<String>,
     after: Vec<String>,
 }
@@ -68,29 +68,29 @@ impl Scene {
     async fn judge(&self, who: Who, change: Change, loss: Loss, seen: &Seen) {
         let Seen { held, waited, was_lost, .. } = seen;
         let name = self.cast.caller(who).key_id().as_str();
-        let told = format!("{who:?} {change:?} {loss:?} at `{held}`: {:?} {:?}", seen.change, seen.loss);
+        let trace = format!("{who:?} {change:?} {loss:?} at `{held}`: {:?} {:?}", seen.change, seen.loss);
         if *was_lost {
-            // A purge goes on behind the change.
-            assert_eq!(seen.loss, Ok(()), "{told}");
+            // A purge continues after the change.
+            assert_eq!(seen.loss, Ok(()), "{trace}");
             let is_target_gone = takes_target(change, loss)
                 && matches!(seen.change, Err(BackendErrorKind::NotFound | BackendErrorKind::Conflict));
-            assert!(is_target_gone || seen.change == Err(BackendErrorKind::Forbidden), "{told}");
-            assert!(*waited || seen.after == seen.during, "{told}: {:?} {:?}", seen.during, seen.after);
+            assert!(is_target_gone || seen.change == Err(BackendErrorKind::Forbidden), "{trace}");
+            assert!(*waited || seen.after == seen.during, "{trace}: {:?} {:?}", seen.during, seen.after);
             let entries = i64::from(loss == Loss::RotatedByItself) * 2;
-            assert_eq!(self.entries_by(name).await, entries, "{told}");
+            assert_eq!(self.entries_by(name).await, entries, "{trace}");
         } else {
-            assert!(*waited, "{told}");
-            assert_eq!(seen.change, Ok(()), "{told}");
-            assert_ne!(seen.loss, Err(BackendErrorKind::Unavailable), "{told}");
+            assert!(*waited, "{trace}");
+            assert_eq!(seen.change, Ok(()), "{trace}");
+            assert_ne!(seen.loss, Err(BackendErrorKind::Unavailable), "{trace}");
             let probe = probe(who, loss).make(&self.direct, &self.cast, who).await;
-            assert_eq!(probe, Err(BackendErrorKind::Forbidden), "{told}");
+            assert_eq!(probe, Err(BackendErrorKind::Forbidden), "{trace}");
         }
         // What comes before the locks of a change makes no other change wait.
         let is_before = ["BEGIN", "pg_advisory_xact_lock"].iter().any(|start| held.contains(start));
-        assert!(!(*waited && is_before && loss == Loss::Revoked), "{told}: the revocation of a key waits");
+        assert!(!(*waited && is_before && loss == Loss::Revoked), "{trace}: the revocation of a key waits");
     }
 
-    /// Tries all messages of a change, and returns how many there are.
+    /// Tries all messages of a change, and returns their number.
     async fn try_all(&self, who: Who, change: Change, loss: Loss) -> (usize, usize) {
         let (mut number, mut waited) = (0, 0);
         loop {

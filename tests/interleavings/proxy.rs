@@ -87,13 +87,13 @@ impl Proxy {
         }
     }
 
-    /// Lets the message that is held go on, and holds none.
+    /// Lets the held message continue, and holds none.
     pub(crate) fn let_go(&self) {
         *self.awaited.lock().unwrap() = None;
         self.gate.send_replace(Gate::Open);
     }
 
-    /// Lets the message that is held go on, and loses the answer together with the connection.
+    /// Lets the held message continue, and loses the answer together with the connection.
     pub(crate) fn lose_answer(&self) {
         self.gate.send_replace(Gate::Lost);
     }
@@ -178,7 +178,7 @@ impl Requests {
         }
     }
 
-    /// Returns when the next message may go on.
+    /// Returns when the next message may continue.
     async fn pass(&mut self, statement: &str) {
         if statement.starts_with("BEGIN") {
             self.number = Some(0);

@@ -42,7 +42,7 @@ impl Scene {
         Self::open_in(Database::create().await).await
     }
 
-    /// Opens one whose server soon looks for those who wait for each other, where it may be told to.
+    /// Opens one whose server detects deadlocks soon, where that can be set.
     pub(crate) async fn open_hurried() -> Self {
         const MAY: &str = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user";
         let database = Database::create().await;
@@ -79,7 +79,7 @@ impl Scene {
         self.run(again + "COMMIT").await;
     }
 
-    /// Keeps what is in the database as the start.
+    /// Keeps the contents of the database as the start.
     async fn keep_start(&self) {
         let keep = TABLES.map(|table| format!("CREATE TABLE start.{table} AS TABLE {table};"));
         self.run(format!("CREATE SCHEMA start; {}", keep.concat())).await;

@@ -1,10 +1,10 @@
-//! Two futures, polled by hand in every order that there is.
+//! Two futures, polled by hand in every possible order.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-/// Which of the two futures goes on, each time that both can.
+/// Which of the two futures continues, each time that both can.
 #[derive(Default)]
 pub(crate) struct Choices {
     /// Whether the second one did, from the start.
@@ -21,7 +21,7 @@ impl Choices {
         self.made[self.next - 1]
     }
 
-    /// Goes on to the next sequence of choices, by depth; `false` after the last one.
+    /// Advances to the next sequence of choices, by depth; `false` after the last one.
     fn advance(&mut self) -> bool {
         while self.made.pop_if(|second| *second).is_some() {}
         self.next = 0;
@@ -82,7 +82,7 @@ fn poll<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
     }
 }
 
-/// Lets the other future go on, if it is chosen to.
+/// Lets the other future continue, if it is chosen to.
 pub(crate) async fn step_aside() {
     let mut has = false;
     std::future::poll_fn(|_| if std::mem::replace(&mut has, true) { Poll::Ready(()) } else { Poll::Pending })

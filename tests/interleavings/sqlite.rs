@@ -62,11 +62,11 @@ impl File {
     async fn try_change_first(&self, who: Who, change: Change, loss: Loss) -> usize {
         let mut row = 0;
         while let Some((made, lost)) = self.stop(who, Deed::Change(change), Deed::Loss(loss), row).await {
-            let told = format!("{who:?} {change:?} {loss:?} {row}: {lost:?}");
-            assert_eq!(made, Ok(()), "{told}");
-            assert_ne!(lost, Err(BackendErrorKind::Unavailable), "{told}");
+            let trace = format!("{who:?} {change:?} {loss:?} {row}: {lost:?}");
+            assert_eq!(made, Ok(()), "{trace}");
+            assert_ne!(lost, Err(BackendErrorKind::Unavailable), "{trace}");
             let probe = probe(who, loss).make(&self.patient, &self.cast, who).await;
-            assert_eq!(probe, Err(BackendErrorKind::Forbidden), "{told}");
+            assert_eq!(probe, Err(BackendErrorKind::Forbidden), "{trace}");
             row += 1;
         }
         row
@@ -77,17 +77,17 @@ impl File {
         let name = self.cast.caller(who).key_id().as_str();
         let mut row = 0;
         while let Some((lost, made)) = self.stop(who, Deed::Loss(loss), Deed::Change(change), row).await {
-            let told = format!("{who:?} {change:?} {loss:?} {row}: {made:?}");
-            assert_eq!(lost, Ok(()), "{told}");
+            let trace = format!("{who:?} {change:?} {loss:?} {row}: {made:?}");
+            assert_eq!(lost, Ok(()), "{trace}");
             let is_target_gone = takes_target(change, loss)
                 && matches!(made, Err(BackendErrorKind::NotFound | BackendErrorKind::Conflict));
-            assert!(is_target_gone || made == Err(BackendErrorKind::Forbidden), "{told}");
+            assert!(is_target_gone || made == Err(BackendErrorKind::Forbidden), "{trace}");
             let entries = i64::from(loss == Loss::RotatedByItself) * 2;
-            assert_eq!(self.entries_by(name).await, entries, "{told}");
+            assert_eq!(self.entries_by(name).await, entries, "{trace}");
             // And once more, where nothing else is under way that may change a row.
             let before = self.rows().await;
-            assert!(change.make(&self.hooked, &self.cast, who).await.is_err(), "{told}");
-            assert_eq!(self.rows().await, before, "{told}");
+            assert!(change.make(&self.hooked, &self.cast, who).await.is_err(), "{trace}");
+            assert_eq!(self.rows().await, before, "{trace}");
             row += 1;
         }
         row
@@ -112,9 +112,9 @@ async fn no_change_is_committed_after_the_loss_of_its_actor_on_sqlite() {
             }
         }
     }
-    let told = format!(
+    let trace = format!(
         "sqlite: {pairs} changes and losses, stopped at {rows} rows and {rows_of_losses} of the loss"
     );
-    writeln!(io::stdout(), "{told}").expect("a place to print to");
-    assert!(pairs >= least(280) && rows >= 3 * pairs && rows_of_losses >= 3 * pairs, "{told}");
+    writeln!(io::stdout(), "{trace}").expect("a place to print to");
+    assert!(pairs >= least(280) && rows >= 3 * pairs && rows_of_losses >= 3 * pairs, "{trace}");
 }

@@ -1,4 +1,4 @@
-//! A store in memory in which others may go on before and after each call, and which notes what took effect, and when.
+//! A store in memory that yields to other tasks before and after each call, and records what took effect, and when.
 
 use std::sync::{Arc, Mutex};
 

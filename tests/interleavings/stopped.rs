@@ -58,7 +58,7 @@ async fn a_node_that_is_stopped_before_its_commit_keeps_no_key_from_being_revoke
             let made = stop_before_commit(&scene, who, change, revoke).await;
             assert_eq!(made, Err(BackendErrorKind::Unavailable), "{change:?}");
             assert_eq!(record(&scene, who).await.state(START), KeyState::Revoked);
-            // Of the change itself there is nothing.
+            // The change itself has left nothing.
             assert_eq!(scene.direct.list(&Default::default(), None, 99).await.unwrap().len(), keys);
             let target = scene.direct.get(house.target.id()).await.unwrap().unwrap();
             assert_eq!((target.revoked, target.rotated_to), (None, None), "{change:?}");
@@ -68,7 +68,7 @@ async fn a_node_that_is_stopped_before_its_commit_keeps_no_key_from_being_revoke
 }
 
 #[tokio::test]
-async fn a_node_that_is_stopped_before_its_commit_keeps_nobody_from_being_removed() {
+async fn a_node_that_is_stopped_before_its_commit_keeps_no_person_from_being_removed() {
     if is_absent() {
         return;
     }
@@ -138,7 +138,7 @@ async fn a_key_whose_rotation_was_not_answered_is_rotated_again_once_the_unseen_
     let delegate = manager.on_behalf_of(cast.caller(Who::Key)).requiring(needs("keys.write"));
     let too_early = delegate.rotate(&own, replacement()).await.unwrap_err();
     assert_eq!(too_early.kind(), ManageErrorKind::Conflict);
-    delegate.revoke(&unseen, "nobody has its text").await.unwrap();
+    delegate.revoke(&unseen, "no client has its text").await.unwrap();
     let (_, successor) = delegate.rotate(&own, replacement()).await.unwrap().into_parts();
     assert_eq!(record(&scene, Who::Key).await.rotated_to, Some(successor.id.clone()));
     assert_eq!((successor.state(START), successor.scopes), (KeyState::Active, old.scopes));

@@ -21,7 +21,7 @@ use crate::book::Tally;
 use crate::crowd::Crowd;
 use crate::server::{Database, is_absent};
 
-/// More than there are processors, so that a thread stops in the middle of anything while others go on.
+/// More than the processors, so that a thread stops anywhere while other threads continue.
 const THREADS: usize = 4;
 
 fn seconds() -> u64 {
@@ -116,7 +116,7 @@ impl<S: KeyStore> KeyStore for Credulous<S> {
 }
 
 #[test]
-fn the_histories_show_changes_that_are_not_judged() {
+fn the_histories_show_changes_that_are_not_authorized() {
     let tally = on_threads(try_file(1, Credulous));
     assert!(tally.late > 0 && tally.posthumous > 0, "{tally}");
 }

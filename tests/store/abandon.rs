@@ -1,4 +1,4 @@
-//! Going away at every point at which someone who asks for a change has to wait.
+//! Dropping a change at every point at which its caller has to wait.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::task::{spawn_blocking, yield_now};
 /// More waits than any change takes.
 const WAITS: usize = 200;
 
-/// An answer may be there before anyone has to wait for it, so that a point is left out. It is not each time.
+/// An answer may be ready before the caller has to wait for it, so that a point is skipped, though not each time.
 const ROUNDS: usize = 4;
 
 /// Makes an attempt, which has a number, that goes away after no wait, after one, after two, until one has been completed.
@@ -32,7 +32,7 @@ pub(crate) struct Leftovers {
     completed: bool,
 }
 
-/// Drops a future once it and all that it has set going have had to wait so many times for something from outside: for an
+/// Drops a future once it and all its tasks have had to wait this many times for something from outside: for an
 /// answer of the database.
 pub(crate) async fn abandon<F: Future + Send + 'static>(future: F, waits: usize) -> Leftovers {
     let work = spawn_blocking(move || {
@@ -62,7 +62,7 @@ pub(crate) async fn abandon<F: Future + Send + 'static>(future: F, waits: usize)
 }
 
 impl Leftovers {
-    /// Waits until all of it has come to its end, and tells whether the future had been completed before it was dropped.
+    /// Waits until all of it has ended, and returns whether the future had been completed before it was dropped.
     pub(crate) async fn settle(self) -> bool {
         let work = spawn_blocking(move || {
             self.runtime.block_on(async {

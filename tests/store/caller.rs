@@ -12,7 +12,7 @@ use tower_api_key::{Authenticator, KeyId, Principal, Timestamp};
 use crate::samples;
 
 /// An authenticator over a store, with the lookups counted. Its clock stands still, so nothing runs out by itself. It polls once,
-/// and before it looks up what the store has announced as changed, so that all further news is what the store announces.
+/// and before it looks up what the store has invalidated, so that all further changes come from the store.
 pub(crate) struct Caller<S> {
     backend: Misbehaving<S>,
     authenticator: Authenticator,

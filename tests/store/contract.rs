@@ -20,7 +20,7 @@ pub(crate) fn never() -> bool {
 }
 
 /// Makes a test of each promise for one store. `$open` is an async function without arguments that returns an empty
-/// store, and whatever has to live as long as the store does. `$is_absent` tells that there is no server to test against.
+/// store, and all that has to live as long as the store. `$is_absent` is true without a server to test against.
 macro_rules! keeps_the_contract {
     ($open:path) => {
         keeps_the_contract!($open, unless crate::contract::never);

@@ -114,7 +114,7 @@ pub(crate) async fn end_with_a_revoked_key<S: KeyStore + Clone>(one: S, other: S
             assert_eq!(caller.present(&new).await, admitted, "round {round}");
         }
     }
-    #[allow(clippy::print_stderr, reason = "whoever runs a long check wants to know what was seen")]
+    #[allow(clippy::print_stderr, reason = "the operator of a long check wants to know what was seen")]
     {
         eprintln!("{rotations} of {rounds} rotations came before the revocation");
     }

@@ -72,7 +72,7 @@ fn every_scheme() -> Box<[Scheme]> {
     .into()
 }
 
-/// How long a key goes on after it was rotated.
+/// How long a key stays valid after it was rotated.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
 /// The replacement of a key by the one called `name`.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-/// The steps of a database, as `0001_keys`, by the files that there are.
+/// The migrations of a database, such as `0001_keys`, by the existing files.
 pub(crate) fn of(database: &str) -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/backend/sql/migrations").join(database);
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());

@@ -9,7 +9,7 @@ use crate::samples;
 
 const CHANGES: usize = 300;
 
-/// Those that may wait, and those that a store makes at a time, of which some may wait until there is a connection.
+/// The changes that may wait, and those that a store makes concurrently, some of which may wait for a connection.
 const QUEUE: usize = 256;
 const TAKEN: usize = QUEUE + 2;
 

@@ -163,7 +163,7 @@ pub(crate) async fn an_abandoned_deletion_is_made_of_all_or_none<S: KeyStore + C
         let new = Caller::of(&store);
         let found = (new.present(&expired).await, new.present(&revoked).await);
         assert_eq!(found, if there { before.clone() } else { gone }, "{waits} waits");
-        // A process may go on to remember keys that ended long ago: it refuses them either way.
+        // A process may still cache keys that ended long ago: it refuses them either way.
         let remembered = answers().await;
         let is_refused = remembered.0.is_err() && remembered.1.is_err();
         assert!(if there { remembered == before } else { is_refused }, "{waits} waits: {remembered:?}");
@@ -172,7 +172,7 @@ pub(crate) async fn an_abandoned_deletion_is_made_of_all_or_none<S: KeyStore + C
     .await;
 }
 
-/// The handler that rotates a key is dropped: nobody has seen the text of the successor, if there is one.
+/// The handler that rotates a key is dropped: no client has the text of the successor, if one was created.
 pub(crate) async fn an_abandoned_manager_rotates_in_full_or_not_at_all<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     let heard = Arc::new(Mutex::new(Vec::new()));
@@ -199,7 +199,7 @@ pub(crate) async fn an_abandoned_manager_rotates_in_full_or_not_at_all<S: KeySto
             Some(to) => {
                 assert_eq!(caller.present(&name).await, Err(Reason::Revoked), "{waits} waits");
                 let all = [Action::Rotated { to }, Action::Created];
-                // Whoever goes away may not be told of what was made all the same.
+                // A dropped caller may miss a change that was made.
                 assert!(heard == all || (heard.is_empty() && !completed), "{waits} waits: {heard:?}");
             }
         }
@@ -216,14 +216,14 @@ async fn insert<S: KeyStore + Clone>(store: &S, caller: &Caller<S>, name: &str) 
     record
 }
 
-/// Waits for what an abandoned change has set going, and tells whether it had been completed before.
+/// Waits for the tasks of an abandoned change, and returns whether it had been completed before.
 async fn settle<S: KeyStore + Clone>(leftovers: Leftovers, caller: &Caller<S>, names: &[&str]) -> bool {
     for name in names {
         // Whatever is remembered of this answer may be out of date a moment later.
         caller.present(name).await.ok();
     }
     let completed = leftovers.settle().await;
-    // Each is another one: of whom it is known that there is none, the store is not asked again.
+    // Each is another one: an address that is known to be absent is not looked up again.
     wash(async |number| drop(caller.present(&format!("nobody-{}-{number}", names[0])).await)).await;
     wash(async |_| drop(caller.store().get(&samples::id("nobody")).await)).await;
     completed

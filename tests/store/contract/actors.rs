@@ -115,7 +115,7 @@ async fn everything<S: KeyStore + OwnerStore>(store: &S) -> Everything {
     }
 }
 
-/// Checks that an actor may make none of the changes, and that there is nothing to see of them.
+/// Checks that an actor may make none of the changes, and that they leave no trace.
 async fn changes_nothing<S: KeyStore + OwnerStore>(store: &S, actor: &Actor) {
     let before = everything(store).await;
     for action in key_actions() {

@@ -1,4 +1,4 @@
-//! What is left of owners who were deleted, until it is purged.
+//! Deleted owners, until they are purged.
 
 use tower_api_key::backend::{
     BackendErrorKind, KeyFilter, KeyStore, OwnerStore, UsageBatch, UsageBy, UsageCount, UsageQuery,

@@ -277,7 +277,7 @@ where
     assert_eq!(store.user(BOB).await.unwrap(), None);
     assert_eq!(store.organization("other").await.unwrap(), None);
     assert_eq!(caller.reach("anns").await.unwrap(), ["acme"]);
-    // The name is not used again until what is left is purged. The next owner of it has nothing of what is gone.
+    // The id is not used again until the owner is purged. The next owner of the id gets nothing of the former one.
     let again = store.put_organization(Organization::new("other")).await.unwrap_err();
     assert_eq!(again.kind(), BackendErrorKind::Conflict);
     only(&store, &caller, &owners, &revoked).await;

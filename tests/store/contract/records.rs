@@ -1,4 +1,4 @@
-//! What is inserted reads back, and nothing else does.
+//! Inserted records read back, and nothing else does.
 
 use tower_api_key::backend::{BackendErrorKind, KeyStore};
 use tower_api_key::digest::Digest;

@@ -233,7 +233,7 @@ pub(crate) async fn a_key_whose_successor_has_ended_is_rotated_again<S: KeyStore
     store.revoke(&samples::id("again"), samples::revocation(AT + 5, "unseen")).await.unwrap();
     store.purge_ended(Timestamp::from_unix_millis(AT + 6)).await.unwrap();
     rotate("once_more", AT + 7).await.unwrap();
-    // What has ended itself is not rotated, whatever became of its successor.
+    // A key that has ended is not rotated, whatever the state of its successor.
     store.revoke(&samples::id("once_more"), samples::revocation(AT + 8, "unseen")).await.unwrap();
     store.revoke(&old, samples::revocation(AT + 9, "lost")).await.unwrap();
     assert_eq!(rotate("late", AT + 10).await.unwrap_err().kind(), BackendErrorKind::Conflict);

@@ -160,7 +160,7 @@ pub(crate) async fn the_usage_of_a_key_outlives_it<S: KeyStore + UsageStore>(sto
     add(&store, "w", 1, [count("key", 3, 20_000, 0)]).await;
     store.revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap();
     assert_eq!(store.purge_ended(Timestamp::from_unix_millis(2)).await.unwrap(), 1);
-    // What was under way when the key was deleted.
+    // Usage in progress when the key was deleted.
     add(&store, "w", 2, [count("key", 4, 20_000, 0)]).await;
     assert_eq!(store.get(&samples::id("key")).await.unwrap(), None);
     assert_eq!(store.find(&samples::digest("key")).await.unwrap(), None);

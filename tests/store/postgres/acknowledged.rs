@@ -17,7 +17,7 @@ async fn is_applied(store: &PostgresStore, lease: Duration) -> bool {
 }
 
 #[tokio::test]
-async fn a_change_that_all_nodes_have_taken_in_is_in_effect_at_all_of_them() {
+async fn a_change_that_all_nodes_have_acknowledged_is_in_effect_at_all_of_them() {
     if is_absent() {
         return;
     }
@@ -37,7 +37,7 @@ async fn a_change_that_all_nodes_have_taken_in_is_in_effect_at_all_of_them() {
 }
 
 #[tokio::test]
-async fn a_node_that_has_not_taken_a_change_in_is_waited_for_until_time_is_up() {
+async fn a_node_that_has_not_applied_a_change_is_waited_for_until_the_timeout() {
     if is_absent() {
         return;
     }
@@ -49,16 +49,16 @@ async fn a_node_that_has_not_taken_a_change_in_is_waited_for_until_time_is_up() 
     feed.ack().await.unwrap();
     assert!(is_applied(&store, HOUR).await, "nothing has changed since");
     store.insert(samples::plain("key")).await.unwrap();
-    assert!(!is_applied(&store, soon).await, "no poll has told of it");
+    assert!(!is_applied(&store, soon).await, "no poll has read it");
     feed.poll().await.unwrap();
-    assert!(!is_applied(&store, soon).await, "it was told, and not taken in");
+    assert!(!is_applied(&store, soon).await, "it was read, and not acknowledged");
     feed.ack().await.unwrap();
     assert!(is_applied(&store, HOUR).await);
 }
 
 #[tokio::test]
 #[allow(clippy::disallowed_methods, reason = "a lease takes the time that it takes")]
-async fn a_node_that_relies_on_what_it_has_read_for_longer_than_is_said_is_waited_for() {
+async fn a_node_with_a_longer_lease_than_the_callers_is_waited_for() {
     if is_absent() {
         return;
     }
@@ -74,7 +74,7 @@ async fn a_node_that_relies_on_what_it_has_read_for_longer_than_is_said_is_waite
 }
 
 #[tokio::test]
-async fn a_new_node_tells_what_it_has_seen_though_its_first_poll_found_no_changes() {
+async fn a_new_node_acknowledges_a_first_poll_without_changes() {
     if is_absent() {
         return;
     }
@@ -97,7 +97,7 @@ async fn a_new_node_tells_what_it_has_seen_though_its_first_poll_found_no_change
 }
 
 #[tokio::test]
-async fn nobody_is_waited_for_where_nobody_follows() {
+async fn without_nodes_nothing_is_waited_for() {
     if is_absent() {
         return;
     }

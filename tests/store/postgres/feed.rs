@@ -37,7 +37,7 @@ impl World {
         self.store.insert(samples::plain(name)).await.unwrap();
     }
 
-    /// Makes all changes so many milliseconds older.
+    /// Makes all changes older by this many milliseconds.
     async fn age(&self, millis: i64) {
         self.run(&format!("UPDATE tower_api_key_change SET at = at - {millis}")).await;
     }
@@ -61,7 +61,7 @@ fn changed(name: &str) -> Change {
 }
 
 #[tokio::test]
-async fn each_change_is_told_once_though_an_old_transaction_goes_on() {
+async fn each_change_is_polled_once_during_an_old_transaction() {
     if is_absent() {
         return;
     }
@@ -94,12 +94,12 @@ async fn changes_that_are_an_hour_old_leave_the_feed_with_the_next_change() {
     world.age(20_000).await;
     world.insert("four").await;
     assert_eq!(world.changes().await, 2, "three and four");
-    // Whoever has read them before misses nothing.
+    // A poller that has read them before misses nothing.
     assert_eq!(world.feed.poll().await.unwrap(), [changed("three"), changed("four")]);
 }
 
 #[tokio::test]
-async fn whoever_has_not_read_what_left_the_feed_takes_everything_to_be_changed() {
+async fn a_poller_that_missed_trimmed_changes_invalidates_everything() {
     if is_absent() {
         return;
     }
@@ -110,13 +110,13 @@ async fn whoever_has_not_read_what_left_the_feed_takes_everything_to_be_changed(
     world.insert("two").await;
     assert_eq!(world.changes().await, 1);
     assert_eq!(world.feed.poll().await.unwrap(), [Change::Everything]);
-    assert_eq!(world.feed.poll().await.unwrap(), [], "and goes on from there");
+    assert_eq!(world.feed.poll().await.unwrap(), [], "and continues from there");
     world.insert("three").await;
     assert_eq!(world.feed.poll().await.unwrap(), [changed("three")]);
 }
 
 #[tokio::test]
-async fn what_is_not_visible_to_everyone_stays_however_old_it_is() {
+async fn changes_that_are_not_visible_to_all_transactions_are_not_trimmed() {
     if is_absent() {
         return;
     }
@@ -132,7 +132,7 @@ async fn what_is_not_visible_to_everyone_stays_however_old_it_is() {
 }
 
 #[tokio::test]
-async fn several_who_write_at_once_cut_the_feed_without_waiting_for_each_other() {
+async fn concurrent_writers_trim_the_feed_without_waiting_for_each_other() {
     if is_absent() {
         return;
     }
@@ -153,7 +153,7 @@ async fn several_who_write_at_once_cut_the_feed_without_waiting_for_each_other()
 }
 
 #[tokio::test]
-async fn a_revocation_does_not_wait_for_a_process_that_stands_still_while_it_cuts_the_feed() {
+async fn a_revocation_does_not_wait_for_a_process_that_is_suspended_while_it_trims_the_feed() {
     if is_absent() {
         return;
     }
@@ -166,7 +166,7 @@ async fn a_revocation_does_not_wait_for_a_process_that_stands_still_while_it_cut
     let id = samples::id("old");
     let revoking = world.store.revoke(&id, samples::revocation(1, "lost"));
     timeout(Duration::from_secs(5), revoking).await.unwrap().unwrap();
-    assert_eq!(world.changes().await, 2, "the feed is cut by whoever comes next");
+    assert_eq!(world.changes().await, 2, "the next change trims the feed");
 
     still.rollback().await.unwrap();
     world.insert("new").await;
@@ -174,7 +174,7 @@ async fn a_revocation_does_not_wait_for_a_process_that_stands_still_while_it_cut
 }
 
 #[tokio::test]
-async fn a_process_that_stands_still_while_it_changes_a_key_is_not_waited_for() {
+async fn a_process_that_is_suspended_while_it_changes_a_key_is_not_waited_for() {
     if is_absent() {
         return;
     }
@@ -196,7 +196,7 @@ async fn a_process_that_stands_still_while_it_changes_a_key_is_not_waited_for() 
 }
 
 #[tokio::test]
-async fn a_feed_of_which_more_was_cut_than_was_read_makes_everything_changed() {
+async fn a_feed_with_more_trimmed_than_was_read_invalidates_everything() {
     if is_absent() {
         return;
     }
@@ -206,7 +206,7 @@ async fn a_feed_of_which_more_was_cut_than_was_read_makes_everything_changed() {
 }
 
 #[tokio::test]
-async fn a_server_that_has_crashed_makes_everything_changed() {
+async fn a_server_that_has_crashed_invalidates_everything() {
     if is_absent() {
         return;
     }
@@ -214,11 +214,11 @@ async fn a_server_that_has_crashed_makes_everything_changed() {
     // What a crash does to a table that is not logged.
     world.run("TRUNCATE tower_api_key_epoch").await;
     assert_eq!(world.feed.poll().await.unwrap(), [Change::Everything]);
-    assert_eq!(world.feed.poll().await.unwrap(), [], "and goes on in another era");
+    assert_eq!(world.feed.poll().await.unwrap(), [], "and continues in another epoch");
 }
 
 #[tokio::test]
-async fn word_of_a_change_arrives_with_its_commit_and_not_before() {
+async fn a_notification_arrives_with_the_commit_and_not_before() {
     if is_absent() {
         return;
     }
@@ -242,7 +242,7 @@ async fn a_listener_whose_connection_is_ended_brings_a_poll_and_comes_back() {
     for round in 0..3 {
         listening(&mut world.feed).await;
         assert_eq!(world.run(END).await, 1);
-        // What was changed while nobody listened is read when someone does again.
+        // Changes without a listener are read when one is back.
         timeout(Duration::from_secs(10), world.feed.changed()).await.unwrap();
         world.insert(&format!("key-{round}")).await;
         listening(&mut world.feed).await;
@@ -252,7 +252,7 @@ async fn a_listener_whose_connection_is_ended_brings_a_poll_and_comes_back() {
     }
 }
 
-/// Waits until word of changes can arrive, and takes that which a new connection brings.
+/// Waits until notifications can arrive, and consumes the one of the new connection.
 async fn listening(feed: &mut BoxedChangeFeed) {
     let waiting = async {
         while feed.is_listening() != Some(true) {

@@ -71,7 +71,7 @@ impl Node {
 }
 
 #[tokio::test]
-async fn what_one_node_changes_the_others_learn_by_polling() {
+async fn nodes_learn_changes_of_each_other_by_polling() {
     if is_absent() {
         return;
     }
@@ -117,7 +117,7 @@ async fn a_transaction_that_commits_after_a_later_one_is_not_overlooked() {
 }
 
 #[tokio::test]
-async fn while_a_transaction_stays_open_each_change_is_told_once() {
+async fn while_a_transaction_stays_open_each_change_is_polled_once() {
     if is_absent() {
         return;
     }
@@ -131,7 +131,7 @@ async fn while_a_transaction_stays_open_each_change_is_told_once() {
     store.insert(samples::plain("key")).await.unwrap();
     assert_eq!(feed.poll().await.unwrap(), [Change::Changed(samples::digest("key"))]);
     assert_eq!(feed.poll().await.unwrap(), []);
-    // More than are told one by one.
+    // More than are logged one by one.
     let many = "INSERT INTO tower_api_key_change (digest, kind)
         SELECT decode(repeat('00', 32), 'hex'), 'changed' FROM generate_series(1, 15000)";
     sqlx::raw_sql(many).execute(&pool).await.unwrap();
@@ -142,7 +142,7 @@ async fn while_a_transaction_stays_open_each_change_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_poll_that_finds_too_much_takes_everything_to_be_changed() {
+async fn a_poll_with_too_many_changes_invalidates_everything() {
     if is_absent() {
         return;
     }
@@ -160,7 +160,7 @@ async fn a_poll_that_finds_too_much_takes_everything_to_be_changed() {
 }
 
 #[tokio::test]
-async fn polls_do_not_wait_for_look_ups() {
+async fn polls_do_not_wait_for_lookups() {
     if is_absent() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Revocations of more keys than are told one by one.
+//! Revocations of more keys than are logged one by one.
 
 use tower_api_key::backend::{AuditLog, Backend, Change, KeyFilter, KeyStore};
 
@@ -6,7 +6,7 @@ use super::{is_absent, open};
 use crate::samples;
 
 #[tokio::test]
-async fn a_revocation_of_more_than_a_thousand_keys_is_told_as_one_change_with_an_entry_for_each_key() {
+async fn a_revocation_of_more_than_a_thousand_keys_is_logged_as_one_change_with_an_entry_for_each_key() {
     if is_absent() {
         return;
     }

@@ -18,7 +18,7 @@ fn batch(number: u64) -> UsageBatch {
 }
 
 #[tokio::test]
-async fn a_key_that_someone_is_changing_is_passed_over_until_its_next_use() {
+async fn a_key_that_is_being_changed_is_skipped_until_its_next_use() {
     if is_absent() {
         return;
     }

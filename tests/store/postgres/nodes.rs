@@ -85,7 +85,7 @@ async fn a_revocation_returns_when_all_nodes_have_acknowledged_it() {
 }
 
 #[tokio::test]
-async fn where_nobody_follows_nobody_is_waited_for() {
+async fn without_nodes_a_revocation_returns_at_once() {
     if is_absent() {
         return;
     }
@@ -112,7 +112,7 @@ async fn a_node_that_does_not_acknowledge_is_waited_for_until_the_lease_ends() {
 }
 
 #[tokio::test]
-async fn a_node_that_may_have_missed_what_left_the_feed_is_waited_for() {
+async fn a_node_that_may_have_missed_trimmed_changes_is_waited_for() {
     if is_absent() {
         return;
     }
@@ -122,7 +122,7 @@ async fn a_node_that_may_have_missed_what_left_the_feed_is_waited_for() {
     world.store.revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap();
     world.run("UPDATE tower_api_key_change_trim SET tx = (SELECT tx FROM tower_api_key_change ORDER BY seq DESC LIMIT 1)").await;
     world.run("DELETE FROM tower_api_key_change").await;
-    // It was revoked before, so that there is no new change to acknowledge.
+    // It was revoked before, so no new change is to be acknowledged.
     let reached = world.manager.revoke_everywhere(&samples::id("key"), "lost").await.unwrap();
     assert_eq!(reached, Propagation::LeaseEnd { missing: vec!["silent".into()] });
 }
@@ -162,7 +162,7 @@ async fn a_node_that_cannot_be_listed_trusts_nothing() {
 }
 
 #[tokio::test]
-async fn nodes_that_are_long_gone_are_forgotten() {
+async fn long_expired_nodes_are_deleted() {
     if is_absent() {
         return;
     }
@@ -177,7 +177,7 @@ async fn nodes_that_are_long_gone_are_forgotten() {
 }
 
 #[tokio::test]
-async fn a_caller_that_does_not_wait_for_the_lease_is_told_which_nodes_are_behind() {
+async fn a_caller_that_does_not_wait_for_the_lease_gets_the_nodes_that_are_behind() {
     if is_absent() {
         return;
     }

@@ -10,7 +10,7 @@ use super::{Database, is_absent};
 use crate::{samples, steps};
 
 #[tokio::test]
-async fn what_is_no_url_of_postgresql_is_refused_without_showing_it() {
+async fn an_invalid_url_is_refused_without_showing_it() {
     for url in
         ["sqlite:keys.db", "host=localhost password=hunter2", "mysql://root:hunter2@localhost/keys", ""]
     {
@@ -22,7 +22,7 @@ async fn what_is_no_url_of_postgresql_is_refused_without_showing_it() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_unavailable() {
+async fn an_unreachable_server_is_unavailable() {
     let error = PostgresStore::open("postgres://nobody@127.0.0.1:1/keys").await.unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::Unavailable, "{error}");
 }
@@ -40,7 +40,7 @@ async fn a_store_does_not_show_its_password() {
 }
 
 #[tokio::test]
-async fn of_several_that_start_at_once_one_applies_the_schema() {
+async fn of_concurrent_starts_one_applies_the_schema() {
     if is_absent() {
         return;
     }
@@ -113,7 +113,7 @@ async fn a_text_that_the_database_cannot_keep_is_refused_and_nothing_is_kept() {
 }
 
 #[tokio::test]
-async fn a_column_that_a_newer_process_adds_disturbs_nobody() {
+async fn a_column_that_a_newer_process_adds_is_ignored() {
     if is_absent() {
         return;
     }

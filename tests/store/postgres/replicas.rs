@@ -1,4 +1,4 @@
-//! Lookups on a standby: it is asked where it has what is known already, and only there.
+//! Lookups on a standby, which is used only if it is up to date with the last poll.
 
 use std::time::Duration;
 
@@ -61,14 +61,14 @@ async fn present(authenticator: &Authenticator, name: &str) -> Option<Reason> {
 }
 
 #[tokio::test]
-async fn a_standby_that_has_what_the_last_poll_told_answers_look_ups() {
+async fn a_standby_that_has_replayed_the_last_poll_answers_lookups() {
     if is_absent() {
         return;
     }
     let Some(world) = World::with_delay(Duration::ZERO).await else { return };
     let (digest, store) = (samples::digest("key"), &world.store);
     store.insert(samples::plain("key")).await.unwrap();
-    assert!(store.find(&digest).await.unwrap().is_some(), "the primary is asked for what is new");
+    assert!(store.find(&digest).await.unwrap().is_some(), "the primary has the new key");
 
     let mut feed = store.feed().unwrap();
     feed.lease(HOUR, Duration::ZERO);
@@ -78,7 +78,7 @@ async fn a_standby_that_has_what_the_last_poll_told_answers_look_ups() {
     world.catch_up().await;
     assert_eq!(store.find(&samples::digest("nobody")).await.unwrap(), None);
     world.store.close().await;
-    assert!(store.find(&digest).await.unwrap().is_some(), "nobody else is left to answer");
+    assert!(store.find(&digest).await.unwrap().is_some(), "from the standby alone");
     store.find(&samples::digest("nobody")).await.unwrap_err();
 }
 
@@ -97,7 +97,7 @@ async fn a_standby_is_asked_no_longer_than_for_a_lease_after_the_last_poll() {
     world.catch_up().await;
     world.store.close().await;
     sleep(LEASE).await;
-    // Whoever revokes the key now tells the primary, which is out of reach.
+    // A revocation would now need the primary, which is unreachable.
     world.store.find(&samples::digest("key")).await.unwrap_err();
 }
 

@@ -16,7 +16,7 @@ const FROM_ELSEWHERE: &str =
     UPDATE tower_api_key_change_trim SET tx = '900000000000'";
 
 #[tokio::test]
-async fn what_the_guide_says_to_do_after_a_restore_ends_that_every_poll_finds_everything_changed() {
+async fn the_guides_steps_after_a_restore_keep_polls_from_invalidating_everything() {
     if is_absent() {
         return;
     }

@@ -1,4 +1,4 @@
-//! The rights that the guide names are enough, and keep what they should from whoever only answers requests.
+//! The rights in the guide suffice, and withhold management from a role that only authenticates.
 
 use http::{HeaderMap, HeaderValue};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -60,7 +60,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn whoever_answers_requests_can_do_so_and_change_no_key() {
+async fn the_role_that_authenticates_can_do_so_and_change_no_key() {
     if is_absent() {
         return;
     }
@@ -95,7 +95,7 @@ async fn whoever_answers_requests_can_do_so_and_change_no_key() {
 }
 
 #[tokio::test]
-async fn whoever_manages_keys_can_do_so() {
+async fn the_role_that_manages_keys_can_do_so() {
     if is_absent() {
         return;
     }

@@ -79,7 +79,7 @@ async fn keys_are_found_in_their_schema_when_a_role_gets_one_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_store_stays_with_its_tables_when_others_come_before_them_in_the_search_path() {
+async fn a_store_keeps_its_tables_when_the_search_path_has_new_ones_before_them() {
     if is_absent() {
         return;
     }

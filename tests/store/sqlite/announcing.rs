@@ -1,4 +1,4 @@
-//! Who hears of a change to a file, and when.
+//! Which authenticators receive a change to a file, and when.
 
 use std::os::unix::fs::symlink;
 

@@ -11,7 +11,7 @@ use tower_api_key::{Authenticator, SqliteStore};
 use super::{application, run, url};
 use crate::samples;
 
-/// Another process, as far as the store can tell: it writes what this crate would, and announces it to nobody here.
+/// Another process, as far as the store can tell: it writes what this crate would, and invalidates nothing here.
 struct Other(sqlx::SqlitePool);
 
 impl Other {
@@ -54,11 +54,11 @@ async fn is_refused_after(others_log: &'static str) {
     Other(application(&file).await).revokes(others_log).await;
     let refused = async {
         while present(&authenticator).await != Some(Reason::Revoked) {
-            // Answers from the cache come without a pause in which anyone could poll.
+            // Answers from the cache come without a pause for the poller.
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), refused).await.expect("the poll brings the news");
+    tokio::time::timeout(Duration::from_secs(30), refused).await.expect("the poll reads the revocation");
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn a_key_that_another_process_revokes_is_refused() {
 }
 
 #[tokio::test]
-async fn a_log_with_a_gap_makes_everything_that_was_read_inert() {
+async fn a_log_with_a_gap_invalidates_everything() {
     is_refused_after(
         "INSERT INTO tower_api_key_change (seq, digest, kind, at) SELECT max(seq) + 7, digest, 'changed', 1 FROM tower_api_key_change",
     )
@@ -75,12 +75,12 @@ async fn a_log_with_a_gap_makes_everything_that_was_read_inert() {
 }
 
 #[tokio::test]
-async fn a_log_that_has_become_shorter_makes_everything_that_was_read_inert() {
+async fn a_log_that_has_become_shorter_invalidates_everything() {
     is_refused_after("DELETE FROM tower_api_key_change").await;
 }
 
 #[tokio::test]
-async fn a_long_log_makes_everything_that_was_read_inert() {
+async fn a_long_log_invalidates_everything() {
     is_refused_after(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 15000)
          INSERT INTO tower_api_key_change (digest, kind, at) SELECT zeroblob(32), 'changed', 1 FROM n",

@@ -1,4 +1,4 @@
-//! What was acknowledged is there after the process was killed, at whatever moment.
+//! Acknowledged changes survive the death of the process at any moment.
 //!
 //! The test starts this very program again, as a child that writes keys and prints each step once it is acknowledged,
 //! and kills it. `KILLS` says how often.
@@ -57,7 +57,7 @@ async fn survives_kills(life: &str) {
         hold(&file, &acknowledged, &if last { "key_".to_owned() } else { format!("key_{round}_") }).await;
     }
     assert!(acknowledged.len() > kills);
-    #[allow(clippy::print_stderr, reason = "whoever runs a long check wants to know how long it was")]
+    #[allow(clippy::print_stderr, reason = "the operator of a long check wants to know how long it was")]
     {
         eprintln!("{life}: {kills} kills, {} acknowledged steps held", acknowledged.len());
     }
@@ -141,7 +141,7 @@ fn start(file: &Path, life: &str, round: usize) -> Child {
         .unwrap()
 }
 
-/// This program, told to run one test.
+/// This program, to run one test.
 pub(super) fn child(test: &str) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture"]);

@@ -23,9 +23,9 @@ use crate::samples;
 const DATABASE: &str = "TOWER_API_KEY_TEST_METERED_DATABASE";
 /// How often the child writes what it has counted.
 const INTERVAL: Duration = Duration::from_millis(300);
-/// What a busy machine may take for a write, which counts go on during.
+/// How long a write may take on a busy machine, while counting continues.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// For how long the children live, in turn: from before the first flush to behind the third.
+/// How long the children live, one after another: from before the first flush to after the third.
 const LIVES: [u64; 5] = [200, 450, 700, 950, 300];
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn a_killed_process_loses_at_most_an_interval_of_counts() {
         (before, made, worst) = (after, made + answered.len(), worst.max(since));
     }
     assert!(before > 0, "some were written");
-    #[allow(clippy::print_stderr, reason = "whoever runs a long check wants to know how long it was")]
+    #[allow(clippy::print_stderr, reason = "the operator of a long check wants to know how long it was")]
     {
         eprintln!("{lives} kills, {made} requests, {before} counted, lost those of {worst:?} at most");
     }
@@ -73,7 +73,7 @@ async fn the_child_counts_until_it_is_killed() {
     }
 }
 
-/// Starts a child, kills it when it has answered for so long, and returns when it answered each request.
+/// Starts a child, kills it after it has answered for `life`, and returns the time of each answer.
 fn answered_until_killed(file: &Path, life: Duration) -> Vec<Duration> {
     let (_, module) = module_path!().split_once("::").unwrap();
     let mut command = child(&format!("{module}::the_child_counts_until_it_is_killed"));

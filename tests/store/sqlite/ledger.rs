@@ -12,7 +12,7 @@ use super::{application, run, says, url};
 use crate::{samples, steps};
 
 #[tokio::test]
-async fn every_step_that_there_is_a_file_of_is_applied() {
+async fn every_migration_file_is_applied() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("keys.db");
     SqliteStore::open(&url(&file)).await.unwrap().close().await;
@@ -78,7 +78,7 @@ async fn a_file_that_open_refuses_stays_as_it_was() {
 /// A file with a folder of its own.
 type File = (PathBuf, TempDir);
 
-/// A store that was closed, and then changed by someone else.
+/// A store that was closed, and then changed by another program.
 async fn a_store_after(change: &'static str) -> File {
     let (store, folder) = super::open().await;
     store.insert(samples::full("key")).await.unwrap();

@@ -1,4 +1,4 @@
-//! Revocations of more keys than are told one by one.
+//! Revocations of more keys than are logged one by one.
 
 use tempfile::TempDir;
 use tower_api_key::SqliteStore;
@@ -8,7 +8,7 @@ use super::{application, number, url};
 use crate::samples;
 
 #[tokio::test]
-async fn a_revocation_of_more_than_a_thousand_keys_is_told_as_one_change_with_an_entry_for_each_key() {
+async fn a_revocation_of_more_than_a_thousand_keys_is_logged_as_one_change_with_an_entry_for_each_key() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("keys.db");
     let store = SqliteStore::open(&url(&file)).await.unwrap();

@@ -13,7 +13,7 @@ use super::{application, bytes_in, is_sound, number, says, url};
 use crate::samples;
 
 #[tokio::test]
-async fn a_file_is_created_where_there_is_none_and_opened_where_there_is_one() {
+async fn a_missing_file_is_created_and_an_existing_one_opened() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("keys with spaces and ümlauts.db");
     let record = samples::full("key");
@@ -125,7 +125,7 @@ async fn a_file_in_a_folder_that_does_not_exist_is_refused() {
     is_refused(&url(&file), Unavailable, "No such file or directory", folder.path()).await;
 }
 
-/// Nobody may create files in `/proc`, not even the superuser whom permissions do not stop.
+/// No user may create files in `/proc`, not even the superuser, who ignores permissions.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_file_in_a_folder_that_cannot_be_written_is_refused() {
@@ -159,7 +159,7 @@ async fn a_url_that_names_no_file_is_invalid() {
 }
 
 #[tokio::test]
-async fn the_url_of_something_else_is_invalid() {
+async fn the_url_of_another_database_is_invalid() {
     let folder = TempDir::new().unwrap();
     for url in ["postgres://localhost/keys", "https://example.com/keys.db", "mysql://localhost/keys"] {
         is_refused(url, Invalid, "URL", folder.path()).await;

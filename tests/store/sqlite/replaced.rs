@@ -67,7 +67,7 @@ impl World {
         copy
     }
 
-    /// Checks that no key is admitted any more, nothing is changed, and the operator is told why.
+    /// Checks that no key is admitted any more, nothing is changed, and the errors name the cause.
     async fn is_given_up(&self, cause: &str) {
         let given_up = async {
             while self.node.health().is_ready() || self.present().await != Some(Reason::Unavailable) {
@@ -170,7 +170,7 @@ fn replace_log(log: &Path) {
 }
 
 #[tokio::test]
-async fn a_write_ahead_log_that_is_emptied_or_opened_by_others_is_not_taken_for_a_deleted_one() {
+async fn a_write_ahead_log_that_is_emptied_or_opened_by_another_process_is_not_taken_for_a_deleted_one() {
     let (store, folder) = super::open().await;
     store.insert(samples::plain("key")).await.unwrap();
     let mut feed = store.feed().unwrap();
@@ -214,7 +214,7 @@ async fn an_application_may_change_the_journal_mode_where_no_log_is_open() {
 }
 
 #[tokio::test]
-async fn a_look_up_rests_on_the_last_check_of_the_file() {
+async fn a_lookup_uses_the_last_check_of_the_file() {
     let (store, folder) = super::open().await;
     store.insert(samples::plain("key")).await.unwrap();
     let mut feed = store.feed().unwrap();
@@ -233,7 +233,7 @@ async fn a_look_up_rests_on_the_last_check_of_the_file() {
 
 /// As on a network file system that hangs. The one thread that may wait for it is busy here.
 #[test]
-fn a_file_system_that_hangs_holds_up_polls_and_management_but_no_look_up() {
+fn a_file_system_that_hangs_blocks_polls_and_management_but_no_lookup() {
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
     runtime.block_on(async {
         let (store, _folder) = super::open().await;

@@ -111,7 +111,7 @@ async fn the_child_opens_a_file() {
     writeln!(stdout(), "\n{outcome}").unwrap();
 }
 
-/// Checks that a process that is not above the modes of files cannot open a file, and is told which file and why.
+/// Checks that a process without superuser rights cannot open a file, and that the error names the file and the cause.
 fn is_refused(file: &Path, cause: &str) {
     // The superuser is above modes. Another user may not reach this program where it is.
     let folder = TempDir::new().unwrap();

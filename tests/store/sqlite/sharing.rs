@@ -39,7 +39,7 @@ async fn the_tables_of_the_application_are_left_alone() {
 }
 
 #[tokio::test]
-async fn the_application_may_go_on_to_migrate_and_write() {
+async fn the_application_may_still_migrate_and_write() {
     let folder = TempDir::new().unwrap();
     let pool = application(&folder.path().join("app.db")).await;
     let store = SqliteStore::with_pool(pool.clone()).await.unwrap();

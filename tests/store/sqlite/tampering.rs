@@ -1,4 +1,4 @@
-//! A row that nobody of ours has written is an outage, never a decision.
+//! A row that this crate did not write is an outage, never a decision.
 
 use http::StatusCode;
 use tempfile::TempDir;
@@ -75,7 +75,7 @@ async fn a_row_whose_id_is_garbage_is_an_outage() {
 }
 
 #[tokio::test]
-async fn a_row_whose_id_is_no_text_is_revoked_with_all_others() {
+async fn a_row_whose_id_is_no_text_is_revoked_with_the_rest() {
     let (store, folder) = super::open().await;
     let pool = application(&folder.path().join("keys.db")).await;
     for name in ["good", "garbage"] {
