@@ -11,19 +11,19 @@ use tower_api_key::{KeyId, Principal, Record};
 
 use crate::changes::Outcome;
 
-/// A place in that order.
-pub(crate) type Stamp = u64;
+/// A position in that order.
+pub(crate) type Tick = u64;
 
-const NEVER: Stamp = Stamp::MAX;
+const NEVER: Tick = Tick::MAX;
 
 /// A key that acts, until it is revoked.
 pub(crate) struct Life {
     pub(crate) caller: Principal,
-    /// When it was acknowledged that it was revoked or rotated.
+    /// When its revocation or rotation was acknowledged.
     ended: AtomicU64,
-    /// From when to when it was acknowledged not to have the scope that changes require.
-    disarmed: Mutex<Vec<(Stamp, Stamp)>>,
-    /// Whether another thread takes the scope and gives it back.
+    /// The periods in which it was acknowledged not to have the scope that changes require.
+    disarmed: Mutex<Vec<(Tick, Tick)>>,
+    /// Whether another thread withdraws and restores the scope.
     pub(crate) is_in_hand: AtomicBool,
 }
 
@@ -41,7 +41,7 @@ impl Life {
         self.caller.key_id()
     }
 
-    pub(crate) fn end(&self, acknowledged: Stamp) {
+    pub(crate) fn end(&self, acknowledged: Tick) {
         self.ended.fetch_min(acknowledged, SeqCst);
     }
 
@@ -49,54 +49,54 @@ impl Life {
         self.ended.load(SeqCst) != NEVER
     }
 
-    pub(crate) fn disarm(&self, acknowledged: Stamp) {
+    pub(crate) fn disarm(&self, acknowledged: Tick) {
         self.disarmed.lock().unwrap().push((acknowledged, NEVER));
     }
 
-    pub(crate) fn arm_again(&self, began: Stamp) {
+    pub(crate) fn arm_again(&self, began: Tick) {
         self.disarmed.lock().unwrap().last_mut().unwrap().1 = began;
     }
 
-    /// Whether something that was done in this time cannot have been done while the key might.
-    fn forbids(&self, began: Stamp, answered: Stamp) -> bool {
+    /// Returns whether the key had no authority during the whole of this period.
+    fn forbids(&self, began: Tick, answered: Tick) -> bool {
         let disarmed = self.disarmed.lock().unwrap();
         began > self.ended.load(SeqCst)
             || disarmed.iter().any(|(taken, given)| began > *taken && answered < *given)
     }
 }
 
-/// What a key has done, or was kept from doing.
+/// An attempt of a key, made or refused.
 pub(crate) struct Deed {
     pub(crate) by: usize,
-    pub(crate) began: Stamp,
-    pub(crate) answered: Stamp,
+    pub(crate) began: Tick,
+    pub(crate) answered: Tick,
     pub(crate) makes_key: bool,
-    /// How many entries of the audit log it may be.
+    /// The possible numbers of audit entries.
     pub(crate) entries: usize,
     pub(crate) outcome: Outcome,
 }
 
-/// What was seen.
+/// The observations.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) lives: usize,
     pub(crate) made: usize,
     pub(crate) refused: usize,
     unknown: usize,
-    /// Changes that were made although they began after it was acknowledged that their actor might not.
+    /// Changes that were made although they began after the loss of their actor's authority was acknowledged.
     pub(crate) late: usize,
     /// Keys and entries that an actor has made without an acknowledgement, and acknowledged keys that are missing.
     pub(crate) astray: usize,
-    /// How many entries of the audit log each actor may have made.
+    /// The possible numbers of audit entries of each actor.
     entries: BTreeMap<String, usize>,
-    /// Entries of the audit log by a key behind the one that ended it.
+    /// Audit entries of a key after the one that ended it.
     pub(crate) posthumous: usize,
 }
 
 impl Tally {
     pub(crate) fn of(lives: &[Arc<Life>], deeds: &[Deed], keys: &[Record]) -> Self {
         let mut tally = Self { lives: lives.len(), ..Self::default() };
-        // Per life, keys that must be there and keys that may be.
+        // For each life, keys that must exist and keys that may.
         let mut expected = vec![(0, 0); lives.len()];
         for deed in deeds {
             let (must, may) = &mut expected[deed.by];
@@ -129,7 +129,7 @@ impl Tally {
         tally
     }
 
-    /// Looks in an audit log for what refused changes have left.
+    /// Searches an audit log for traces of refused changes.
     pub(crate) fn look_for_traces(&mut self, log: &[AuditEntry]) {
         let mut made: BTreeMap<&str, usize> = BTreeMap::new();
         for by in log.iter().filter_map(|entry| entry.event.by.as_deref()) {
@@ -140,12 +140,12 @@ impl Tally {
         }
     }
 
-    /// Looks through an audit log whose numbers are in the order of the commits.
+    /// Searches an audit log whose numbers are in the order of the commits.
     pub(crate) fn look_for_the_dead(&mut self, log: &[AuditEntry]) {
         let mut ended: BTreeMap<&str, u64> = BTreeMap::new();
         for AuditEntry { seq, event, .. } in log {
             let ended_at = event.by.as_deref().and_then(|by| ended.get(by));
-            // The successor of a key that has rotated itself is written behind the rotation, and with it.
+            // The entry of a successor of a key that rotated itself follows the rotation, in the same transaction.
             let is_own_successor =
                 event.action == Action::Created && ended_at.is_some_and(|ended| ended + 1 == *seq);
             self.posthumous += usize::from(ended_at.is_some() && !is_own_successor);

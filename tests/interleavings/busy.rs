@@ -1,4 +1,4 @@
-//! On PostgreSQL, what callers that are busy keep others from: nothing.
+//! On PostgreSQL, busy callers block no other caller.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,10 +16,10 @@ use crate::scene::Scene;
 use crate::server::is_absent;
 use crate::support::{Key, START, revocation};
 
-/// Of the second that is promised, and as much for a machine that is busy itself.
+/// Of the promised second, and as much for a busy machine.
 const SOON: Duration = Duration::from_secs(3);
 
-/// Has a commit take its time, as one does that waits for a synchronous standby.
+/// Delays commits, as a synchronous standby does.
 const SLOW: &str = "CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql
         AS $$ BEGIN PERFORM pg_sleep(0.05); RETURN NULL; END $$;
     CREATE CONSTRAINT TRIGGER take_time AFTER INSERT ON tower_api_key_audit DEFERRABLE INITIALLY DEFERRED

@@ -1,4 +1,4 @@
-//! Who acts, and on what: the same keys, people and organizations in every store.
+//! The actors and their targets: the same keys, people and organizations in every store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(crate) const SCOPES: &str = "keys.write notes.read";
 /// When the actors' keys expire.
 pub(crate) const END: Timestamp = Timestamp::from_unix_millis(1_800_003_600_000);
 
-/// What kind of actor makes a change, or loses what it rests on.
+/// The kind of actor that makes a change, or loses its authority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Who {
     /// The key of an organization.
@@ -36,13 +36,13 @@ pub(crate) enum Who {
     Person,
 }
 
-/// Keys of one owner: the actor's, another one that may do the same, and one that neither acts with.
+/// Keys of one owner: the actor's, another one with the same scopes, and a target.
 pub(crate) struct Household {
     pub(crate) own: Key,
     pub(crate) peer: Key,
     pub(crate) target: Key,
     caller: Principal,
-    /// Who is admitted by the other key.
+    /// The principal of the other key.
     peer_caller: Principal,
 }
 
@@ -92,7 +92,7 @@ impl Cast {
         }
     }
 
-    /// Puts everyone into a new store, and the clock back.
+    /// Puts the cast into a new store, and resets the clock.
     pub(crate) async fn enter(&self, store: &(impl KeyStore + OwnerStore)) {
         self.clock.set_wall(START);
         put_owners(store, &self.password).await;

@@ -10,7 +10,7 @@ use tower_api_key::{Organization, Owner};
 use crate::cast::{ACME, ANN, BOB, Cast, END, Who, needs, role, scopes};
 use crate::support::{START, revocation};
 
-/// The tables that a change may write. What others refer to comes first.
+/// The tables that a change may write. Referenced tables come first.
 pub(crate) const TABLES: [&str; 8] = [
     "tower_api_key_organization",
     "tower_api_key_user",
@@ -22,12 +22,12 @@ pub(crate) const TABLES: [&str; 8] = [
     "tower_api_key_audit",
 ];
 
-/// What came of a change.
+/// The outcome of a change.
 pub(crate) type Outcome = Result<(), BackendErrorKind>;
 
-/// A store, and a place for effects that take place outside of it.
+/// A store, and a place for effects outside of it.
 pub(crate) trait Node: KeyStore + OwnerStore + Clone {
-    /// Has something take effect that is no change of the store.
+    /// Makes an effect that is no change of the store.
     async fn outside(&self, effect: impl FnOnce()) {
         effect();
     }

@@ -1,4 +1,4 @@
-//! On PostgreSQL, changes that get in each other's way.
+//! On PostgreSQL, changes that conflict with each other.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +44,7 @@ async fn of_two_keys_that_go_for_each_other_the_second_one_waits_and_is_refused(
         scene.held.proxy.hold(Which::Commit);
         let one = begin(&scene, &scene.held, first);
         scene.held.proxy.held().await;
-        // It waits where it holds nothing that the first one wants: no one has to be ended for it.
+        // It waits while it holds nothing that the first one needs, so there is no deadlock.
         let other = begin(&scene, &another, !first);
         scene.until_waiting(&another, &scene.held, 0).await;
         scene.held.proxy.let_go();
@@ -83,7 +83,7 @@ async fn a_change_that_the_server_ends_for_another_one_is_tried_once_more() {
     let scene = Scene::open().await;
     let application = scene.application().await;
     let old = scene.cast.household(Who::Key).own.id().clone();
-    // To replace the successor ends the old key as well, whose grace waits for that.
+    // Replacing the successor ends the old key as well, whose grace waits for that.
     let waiting = Grace::FromFirstUse(Duration::from_secs(600));
     let successor = scene.direct.rotate(&old, rotation("successor", waiting)).await.unwrap().id;
 

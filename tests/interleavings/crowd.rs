@@ -1,5 +1,5 @@
-//! Keys of one organization that make changes through delegates and go for each other, while their scopes are taken and given back, and
-//! while they are revoked.
+//! Keys of one organization that make changes through delegates and revoke each other, while their scopes are withdrawn and
+//! restored.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -12,26 +12,26 @@ use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::manage::{KeyManager, NewKey, RotateOptions};
 use tower_api_key::{Authenticator, KeyFormat, Organization, Owner};
 
-use crate::book::{Deed, Life, Stamp, Tally};
+use crate::book::{Deed, Life, Tally, Tick};
 use crate::cast::{ACME, SCOPES, needs, scopes};
 use crate::changes::{Outcome, kind_of};
 use crate::support::{Key, revocation};
 
-/// How many keys act at a time, and how many take authority away.
+/// The number of keys that act concurrently, and of threads that withdraw authority.
 const ACTORS: usize = 6;
 const REAPERS: usize = 2;
 
 /// The least number of keys, however slow the machine is.
 const LIVES: usize = 24;
 
-/// How often a key tries on that has ended.
+/// How often a key that has ended retries.
 const INSISTENCE: usize = 4;
 
 pub(crate) struct Crowd<S> {
-    /// Of as many nodes.
+    /// One for each node.
     stores: Vec<S>,
     authenticator: Authenticator,
-    stamps: AtomicU64,
+    ticks: AtomicU64,
     /// The latest life of each actor.
     present: Mutex<Vec<Option<Arc<Life>>>>,
     lives: Mutex<Vec<Arc<Life>>>,
@@ -44,7 +44,7 @@ impl<S: KeyStore + Clone> Crowd<S> {
         Arc::new(Self {
             stores,
             authenticator,
-            stamps: AtomicU64::new(1),
+            ticks: AtomicU64::new(1),
             present: Mutex::new(vec![None; ACTORS]),
             lives: Mutex::default(),
             deeds: Mutex::default(),
@@ -76,8 +76,8 @@ impl<S: KeyStore + Clone> Crowd<S> {
         Tally::of(&self.lives.lock().unwrap(), &self.deeds.lock().unwrap(), &keys)
     }
 
-    fn stamp(&self) -> Stamp {
-        self.stamps.fetch_add(1, SeqCst)
+    fn tick(&self) -> Tick {
+        self.ticks.fetch_add(1, SeqCst)
     }
 
     fn manager(&self, number: usize) -> KeyManager<S> {
@@ -99,9 +99,9 @@ impl<S: KeyStore + Clone> Crowd<S> {
         let mut too_late = 0;
         while too_late < INSISTENCE && goes_on() {
             too_late += usize::from(life.has_ended());
-            let began = self.stamp();
+            let began = self.tick();
             let (entries, makes_key, ends, outcome) = self.act(number, &life).await;
-            let answered = self.stamp();
+            let answered = self.tick();
             if let (Some(victim), Ok(())) = (ends, outcome) {
                 victim.end(answered);
             }
@@ -109,7 +109,8 @@ impl<S: KeyStore + Clone> Crowd<S> {
         }
     }
 
-    /// Makes some change. Returns the possible numbers of entries in the audit log, whether it makes a key, and which actor it ends.
+    /// Makes a random change. Returns the possible numbers of entries in the audit log, whether it makes a key, and which actor
+    /// it ends.
     async fn act(&self, number: usize, life: &Arc<Life>) -> (usize, bool, Option<Arc<Life>>, Outcome) {
         let manager = self.manager(number);
         let delegate = manager.on_behalf_of(&life.caller).requiring(needs("keys.write"));
@@ -123,7 +124,7 @@ impl<S: KeyStore + Clone> Crowd<S> {
             }
             2..6 => {
                 let mut update = KeyUpdate::default();
-                update.labels = Some([("stamp".to_owned(), self.stamp().to_string())].into());
+                update.labels = Some([("tick".to_owned(), self.tick().to_string())].into());
                 (1, false, false, delegate.update(victim.id(), update).await.map(drop))
             }
             6..10 => {
@@ -141,25 +142,25 @@ impl<S: KeyStore + Clone> Crowd<S> {
         (entries, makes_key, ends.then_some(victim), done.map_err(|error| kind_of(&error)))
     }
 
-    /// Ends a key, or takes its scope for a while.
+    /// Ends a key, or withdraws its scope for a while.
     async fn reap(&self, number: usize, goes_on: impl Fn() -> bool) {
         self.let_pass(below(12) as usize, &goes_on).await;
         let Some(life) = self.any_life() else { return yield_now().await };
         let store = &self.stores[number % self.stores.len()];
         if below(3) == 0 {
             store.revoke(life.id(), revocation()).await.unwrap();
-            life.end(self.stamp());
+            life.end(self.tick());
         } else if !life.is_in_hand.swap(true, SeqCst) {
             let with = |text: &str| {
                 let mut update = KeyUpdate::default();
                 update.scopes = Some(scopes(text));
                 update
             };
-            // A key that has ended has no scopes to take.
+            // A key that has ended has no scopes to withdraw.
             if store.update(life.id(), with("notes.read")).await.is_ok() {
-                life.disarm(self.stamp());
+                life.disarm(self.tick());
                 self.let_pass(below(12) as usize, &goes_on).await;
-                life.arm_again(self.stamp());
+                life.arm_again(self.tick());
                 let _ = store.update(life.id(), with(SCOPES)).await;
             }
             life.is_in_hand.store(false, SeqCst);

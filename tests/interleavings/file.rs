@@ -1,5 +1,5 @@
-//! An SQLite file that is opened several times: by one whose worker can be stopped at each row that it changes, by one that waits for
-//! others, and by one that does not.
+//! An SQLite file that is opened several times: by a store whose worker can be stopped at each row that it changes, by one that
+//! waits for locks, and by one that does not.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -74,7 +74,7 @@ impl File {
         file
     }
 
-    /// Puts everyone into the file as it was at the start.
+    /// Resets the file to the initial cast.
     pub(crate) async fn enter_anew(&self) {
         self.cast.clock.set_wall(START);
         let gone = TABLES.map(|table| format!("DELETE FROM {table};"));
@@ -92,7 +92,7 @@ impl File {
         sqlx::query_scalar(AssertSqlSafe(self.all_rows.clone())).fetch_all(&self.watcher).await.unwrap()
     }
 
-    /// Returns how many entries of the audit log are the doing of an actor.
+    /// Returns the number of audit entries of an actor.
     pub(crate) async fn entries_by(&self, actor: &str) -> i64 {
         const COUNT: &str = "SELECT count(*) FROM tower_api_key_audit WHERE made_by = $1";
         sqlx::query_scalar(COUNT).bind(actor).fetch_one(&self.watcher).await.unwrap()
@@ -111,19 +111,19 @@ async fn all_rows(pool: &SqlitePool) -> String {
     format!("{} ORDER BY 1", queries.join(" UNION ALL "))
 }
 
-/// Stops a connection in the midst of a transaction.
+/// Stops a connection in the middle of a transaction.
 #[derive(Clone, Default)]
 pub(crate) struct Hook(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    /// How many more rows may pass, and what the one behind them waits for.
+    /// The number of rows that may still pass, and what the next one waits for.
     awaited: Mutex<Option<(usize, Receiver<()>)>>,
     held: Notify,
 }
 
 impl Hook {
-    /// Stops at this row, or at the commit behind the last one, until the sender is used or dropped.
+    /// Stops at this row, or at the commit after the last one, until the sender is used or dropped.
     pub(crate) fn hold(&self, row: usize) -> Sender<()> {
         let (go_on, waits) = channel();
         *self.0.awaited.lock().unwrap() = Some((row, waits));

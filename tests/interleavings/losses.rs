@@ -1,4 +1,4 @@
-//! Every way in which an actor loses what it rests on.
+//! Every way in which an actor loses its authority.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) enum Loss {
     Expired,
     AllScopesTaken,
     RequiredScopeTaken,
-    /// A scope is taken away that nothing requires, but that the changes grant.
+    /// A scope is withdrawn that nothing requires, but that the changes grant.
     GrantedScopeTaken,
     RotatedByItself,
     RotatedByPeer,
@@ -59,7 +59,7 @@ const LOSSES: [Loss; 20] = [
 ];
 
 impl Loss {
-    /// The losses by which this actor may not make this change any more.
+    /// The losses after which this actor may not make this change any more.
     pub(crate) fn of(who: Who, change: Change) -> impl Iterator<Item = Self> {
         LOSSES.into_iter().filter(move |loss| loss.takes_from(who, change))
     }
@@ -71,8 +71,8 @@ impl Loss {
             }
             _ if self.is_of_keys() => who != Who::Person,
             Self::OrganizationDisabled | Self::OrganizationDeleted | Self::OrganizationGivenAway => {
-                // Within the bounds of a person's delegate, the organizations do not count, but for a password, which has no scopes
-                // beside theirs.
+                // Within the bounds of a person's delegate, organizations do not count, except for a password, which has no
+                // scopes of its own.
                 who != Who::PersonsKey || matches!(change, Change::For(_))
             }
             Self::SsoRequired | Self::Removed | Self::RoleReduced => {
@@ -98,7 +98,7 @@ impl Loss {
         )
     }
 
-    /// Has the loss take place. Its first effect is the one that takes the authority; what follows must not give it back.
+    /// Performs the loss. Its first effect withdraws the authority; later ones must not restore it.
     pub(crate) async fn take_place<S: Node>(self, store: &S, cast: &Cast, who: Who) -> Outcome {
         match self {
             Self::RevokedByPeer | Self::RotatedByItself | Self::RotatedByPeer | Self::RotatedByCode => {

@@ -1,5 +1,5 @@
-//! That no change takes effect by an actor who may not make it at that moment, and that a refused change leaves everything as it
-//! was: whatever happens between any two steps of it.
+//! No change takes effect by an actor who may not make it at that moment, and a refused change leaves no trace, whatever happens
+//! between any two of its steps.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 

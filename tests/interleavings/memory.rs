@@ -1,4 +1,4 @@
-//! In memory, every schedule of a change and of the loss of what its actor rests on.
+//! In memory, every schedule of a change and of a loss of its actor's authority.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -28,18 +28,18 @@ impl<P: Copy + Send + Sync + 'static> Node for Stepping<P> {
     }
 }
 
-/// What a schedule shows that must not be.
+/// Violations in a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Violation {
-    /// The change took effect when its actor might not make it any more.
+    /// The change took effect when its actor was not allowed to make it any more.
     Late,
-    /// The change was refused when its actor might make it, or for another reason than that it might not.
+    /// The change was refused when its actor was allowed to make it, or for another reason.
     Refused,
     /// A refused change left something.
     Trace,
 }
 
-/// Judges what came of a change by the order of effects.
+/// Checks the outcome of a change against the order of effects.
 fn judge(outcome: Outcome, loss: Outcome, steps: &[Step<Party>]) -> Option<Violation> {
     let of = |party| steps.iter().position(|step| step.party == party);
     let (made, lost) = (of(Party::Actor), of(Party::Loss));
@@ -70,7 +70,7 @@ fn new_world(cast: &Cast, strips: bool) -> impl Fn(Party) -> Stepping<Party> {
     }
 }
 
-/// Tries every schedule of a change and a loss, and returns how many these were, and what they showed.
+/// Tries every schedule of a change and a loss, and returns their number, and the violations.
 fn explore(cast: &Cast, who: Who, change: Change, loss: Loss, strips: bool) -> (usize, Vec<Violation>) {
     let mut violations = Vec::new();
     let schedules = every_schedule(|choices| {
@@ -112,7 +112,7 @@ fn explore_all(whos: &[Who], strips: bool) -> (usize, usize, Vec<Violation>) {
 fn in_no_schedule_does_an_actor_make_a_change_that_it_may_not_make_any_more() {
     let whos = if is_short() { &ALL[..1] } else { &ALL };
     let (pairs, schedules, violations) = explore_all(whos, false);
-    // Past the capture of the test harness.
+    // Not captured by the test harness.
     writeln!(io::stdout(), "memory: {pairs} changes and losses, {schedules} schedules")
         .expect("a place to print to");
     assert_eq!(violations, []);

@@ -1,5 +1,5 @@
-//! Two keys, each of which takes away what the other one acts by. The search is that of one actor and one loss, only that each is
-//! the other's loss.
+//! Two keys that remove each other's authority. The search is that of one actor and one loss, except that each is the loss of the
+//! other.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};

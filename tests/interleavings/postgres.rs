@@ -1,4 +1,4 @@
-//! On PostgreSQL, every statement of a change is held back while its actor loses what it rests on.
+//! On PostgreSQL, every statement of a change is held back while its actor loses its authority.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::proxy::Which;
 use crate::scene::Scene;
 use crate::server::is_absent;
 
-/// Longer than this, and the server ends the stopped connection.
+/// Beyond this, the server ends the stopped connection.
 const ATTEMPTS: usize = 5;
 
 /// The observations while a message of a change was held.
 struct Seen {
     /// The statement that was held.
     held: String,
-    /// Whether the loss waited for the change, and whether it had taken effect by the time at which the change went on.
+    /// Whether the loss waited for the change, and whether it had taken effect when the change continued.
     waited: bool,
     was_lost: bool,
     change: Outcome,
@@ -85,7 +85,7 @@ impl Scene {
             let probe = probe(who, loss).make(&self.direct, &self.cast, who).await;
             assert_eq!(probe, Err(BackendErrorKind::Forbidden), "{trace}");
         }
-        // What comes before the locks of a change makes no other change wait.
+        // Statements before the locks of a change block no other change.
         let is_before = ["BEGIN", "pg_advisory_xact_lock"].iter().any(|start| held.contains(start));
         assert!(!(*waited && is_before && loss == Loss::Revoked), "{trace}: the revocation of a key waits");
     }
@@ -104,8 +104,8 @@ impl Scene {
         }
     }
 
-    /// Holds a message for less than the second after which the server ends the transaction: on a machine that is busy, not at the
-    /// first attempt.
+    /// Holds a message for less than the second after which the server ends the transaction: on a busy machine, not at the first
+    /// attempt.
     async fn hold_shortly(&self, who: Who, change: Change, loss: Loss, number: usize) -> Option<Seen> {
         for _ in 0..ATTEMPTS {
             let seen = self.hold(who, change, loss, number).await?;
@@ -127,7 +127,7 @@ async fn check(who: Who) {
         // The time at which a key expires comes without a transaction.
         let by_transaction = Loss::of(who, change).filter(|loss| *loss != Loss::Expired);
         for loss in by_transaction.filter(|loss| is_tried(who, change, *loss)) {
-            // The driver knows all statements then, and sends one message for each.
+            // The driver has prepared all statements then, and sends one message for each.
             if pairs == 0 || loss == Loss::Revoked {
                 scene.enter_anew().await;
                 change.make(&scene.held.store, &scene.cast, who).await.unwrap();

@@ -1,4 +1,4 @@
-//! A way to a PostgreSQL server on which one message of a transaction can be held back, or its answer lost.
+//! A proxy to a PostgreSQL server that can hold back one message of a transaction, or lose its answer.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -14,18 +14,18 @@ use tokio::time::timeout;
 /// Which message is held.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Which {
-    /// The one with this number in a transaction, of which `BEGIN` is number 0.
+    /// The message with this number in a transaction, of which `BEGIN` is number 0.
     Number(usize),
     Commit,
 }
 
-/// What becomes of the message that is held, and of those behind it.
+/// The state of the held message, and of later ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Gate {
     Open,
-    /// It is held: the statement that it runs.
+    /// It is held: its statement.
     Held(String),
-    /// It went on, and the answer to it ends the connection.
+    /// It has continued, and its answer ends the connection.
     Lost,
 }
 
@@ -49,7 +49,7 @@ impl Address {
     }
 }
 
-/// A port of this machine that leads to the server.
+/// A local port that leads to the server.
 pub(crate) struct Proxy {
     pub(crate) port: u16,
     gate: watch::Sender<Gate>,
@@ -72,12 +72,12 @@ impl Proxy {
         proxy
     }
 
-    /// Holds the next message that is like this.
+    /// Holds the next matching message.
     pub(crate) fn hold(&self, which: Which) {
         *self.awaited.lock().unwrap() = Some(which);
     }
 
-    /// Waits until the message is held, and returns the statement that it runs.
+    /// Waits until the message is held, and returns its statement.
     pub(crate) async fn held(&self) -> String {
         let mut gate = self.gate.subscribe();
         let held = gate.wait_for(|gate| matches!(gate, Gate::Held(_)));
@@ -99,7 +99,7 @@ impl Proxy {
     }
 }
 
-/// Carries messages in both directions until a side ends the connection.
+/// Forwards messages in both directions until a side ends the connection.
 async fn carry(
     client: TcpStream,
     server: Pin<Box<dyn Stream>>,
@@ -131,7 +131,7 @@ async fn answers(
     }
 }
 
-/// What a client asks on one connection.
+/// The requests of a client on one connection.
 struct Requests {
     /// The texts of statements by the names that the client gave them.
     statements: HashMap<Vec<u8>, String>,
@@ -142,7 +142,7 @@ struct Requests {
 }
 
 impl Requests {
-    /// Forwards all that is answered at once as one message.
+    /// Forwards messages that are answered together as one.
     async fn forward(
         mut self,
         mut from: impl AsyncRead + Unpin,

@@ -1,4 +1,4 @@
-//! A PostgreSQL database that is reached in two ways: at once, and through a proxy that can hold messages back.
+//! A PostgreSQL database with direct connections, and with a proxy that can hold messages back.
 
 use std::fmt::Write;
 use std::str::FromStr;
@@ -14,10 +14,10 @@ use crate::proxy::{Address, Proxy};
 use crate::server::Database;
 use crate::support::START;
 
-/// By what name the server knows a connection that goes to it at once.
+/// The application name of direct connections.
 const DIRECT: &str = "direct";
 
-/// The same of an application.
+/// The application name of an application's connections.
 const APPLICATION: &str = "application";
 
 impl Node for PostgresStore {}
@@ -65,7 +65,7 @@ impl Scene {
         scene
     }
 
-    /// Puts everyone into the database as it was at the start.
+    /// Resets the database to the initial cast.
     pub(crate) async fn enter_anew(&self) {
         self.cast.clock.set_wall(START);
         let mut again = String::from("BEGIN;");
@@ -96,13 +96,13 @@ impl Scene {
         sqlx::query_scalar(AssertSqlSafe(all)).fetch_all(&self.watcher).await.unwrap()
     }
 
-    /// Returns how many entries of the audit log are the doing of an actor.
+    /// Returns the number of audit entries of an actor.
     pub(crate) async fn entries_by(&self, actor: &str) -> i64 {
         const COUNT: &str = "SELECT count(*) FROM tower_api_key_audit WHERE made_by = $1";
         sqlx::query_scalar(COUNT).bind(actor).fetch_one(&self.watcher).await.unwrap()
     }
 
-    /// Returns whether the direct store waits for the one whose message is held.
+    /// Returns whether the direct store waits for the store whose message is held.
     pub(crate) async fn is_direct_waiting(&self) -> bool {
         self.waits(DIRECT, self.held.name, 0).await
     }
@@ -129,7 +129,7 @@ impl Scene {
         pool(options(&self.database, APPLICATION)).await
     }
 
-    /// Waits until a store waits for the application, and returns when the transaction began in which it does.
+    /// Waits until a store waits for the application, and returns the start of its transaction.
     pub(crate) async fn until_waits_for_application(&self, store: &Held) -> String {
         const BEGUN: &str = "SELECT a.xact_start::TEXT FROM pg_stat_activity a JOIN pg_stat_activity b
             ON a.wait_event_type = 'Lock' AND b.pid = ANY (pg_blocking_pids(a.pid))

@@ -29,7 +29,7 @@ impl Choices {
     }
 }
 
-/// Runs `trial` once for each sequence of choices, and returns how many these were.
+/// Runs `trial` once for each sequence of choices, and returns their number.
 pub(crate) fn every_schedule(mut trial: impl FnMut(&mut Choices)) -> usize {
     let (mut choices, mut schedules) = (Choices::default(), 0);
     loop {
@@ -42,7 +42,7 @@ pub(crate) fn every_schedule(mut trial: impl FnMut(&mut Choices)) -> usize {
     }
 }
 
-/// Polls both futures to their ends.
+/// Polls both futures until they end.
 pub(crate) fn run_both<A, B>(
     choices: &mut Choices,
     first: impl Future<Output = A>,
@@ -65,7 +65,7 @@ pub(crate) fn run_both<A, B>(
     }
 }
 
-/// Polls a future that waits for nothing to its end.
+/// Polls a future that never waits until it ends.
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     loop {

@@ -1,5 +1,4 @@
-//! On SQLite, a change is stopped at each row that it writes while its actor is about to lose what it rests on, and the other way
-//! round.
+//! On SQLite, a change is stopped at each row that it writes while its actor is about to lose its authority, and vice versa.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use crate::losses::Loss;
 use crate::memory::ALL;
 use crate::pairs::{is_tried, least, probe, takes_target};
 
-/// What one of the two does.
+/// The action of one of the two.
 #[derive(Debug, Clone, Copy)]
 enum Deed {
     Change(Change),
@@ -31,7 +30,8 @@ impl Deed {
 }
 
 impl File {
-    /// Stops the first one at a row, where the second one has to wait for it. Returns `None` if the first one writes no such row.
+    /// Stops the first action at a row, where the second one has to wait for it. Returns `None` if the first one writes no such
+    /// row.
     async fn stop(&self, who: Who, first: Deed, second: Deed, row: usize) -> Option<(Outcome, Outcome)> {
         let deed = |deed: Deed, by: &SqliteStore| deed.done(by.clone(), Arc::clone(&self.cast), who);
         self.enter_anew().await;
@@ -47,7 +47,7 @@ impl File {
         }
         let held = self.rows().await;
         let turned_away = deed(second, &self.impatient).await;
-        // A key that is gone is missed before the change begins.
+        // A missing key is noticed before the change begins.
         let is_gone = turned_away == Err(BackendErrorKind::NotFound)
             && matches!((first, second), (Deed::Loss(loss), Deed::Change(change)) if takes_target(change, loss));
         let is_busy = turned_away == Err(BackendErrorKind::Unavailable);
@@ -84,7 +84,7 @@ impl File {
             assert!(is_target_gone || made == Err(BackendErrorKind::Forbidden), "{trace}");
             let entries = i64::from(loss == Loss::RotatedByItself) * 2;
             assert_eq!(self.entries_by(name).await, entries, "{trace}");
-            // And once more, where nothing else is under way that may change a row.
+            // And once more, without concurrent changes of rows.
             let before = self.rows().await;
             assert!(change.make(&self.hooked, &self.cast, who).await.is_err(), "{trace}");
             assert_eq!(self.rows().await, before, "{trace}");

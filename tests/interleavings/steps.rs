@@ -16,7 +16,7 @@ use crate::schedule::{run, step_aside};
 #[derive(Debug)]
 pub(crate) struct Step<P> {
     pub(crate) party: P,
-    /// Whether the change was refused, and the store the same before and afterwards, with all that it holds.
+    /// Whether the change was refused, and left the store unchanged.
     pub(crate) left_all: bool,
 }
 
@@ -26,14 +26,14 @@ pub(crate) struct Stepping<P> {
     pub(crate) store: MemoryStore,
     pub(crate) steps: Arc<Mutex<Vec<Step<P>>>>,
     pub(crate) party: P,
-    /// Takes every change for one by the application itself.
+    /// Treats every change as one by the application itself.
     pub(crate) strips: bool,
-    /// Whether it is looked at what refused changes leave.
+    /// Whether refused changes are checked for traces.
     pub(crate) is_watched: bool,
 }
 
 impl<P: Copy> Stepping<P> {
-    /// Notes something that takes effect elsewhere.
+    /// Records an effect outside the store.
     pub(crate) async fn note(&self, effect: impl FnOnce()) {
         step_aside().await;
         effect();
@@ -66,7 +66,7 @@ impl<P: Copy> Stepping<P> {
     }
 }
 
-/// Everything that a store holds. Its debug text has all but the passwords.
+/// The whole state of a store. Its debug text has all but the passwords.
 fn whole(store: &MemoryStore) -> String {
     let hash = |email| run(store.password_hash(email)).unwrap().map(|hash| hash.as_str().to_owned());
     format!("{store:?} {:?} {:?}", hash(ANN), hash(BOB))

@@ -1,4 +1,4 @@
-//! On PostgreSQL, a node that stops inside its transaction, and one that does not hear what came of its commit.
+//! On PostgreSQL, a node that stops inside its transaction, and one that does not receive the outcome of its commit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::scene::Scene;
 use crate::server::is_absent;
 use crate::support::{START, revocation};
 
-/// How long a stopped node may keep the other nodes from revoking.
+/// How long a stopped node may delay revocations by other nodes.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Stops a node right before the commit of a change, has something done that the change is in the way of, and returns what came of the
+/// Stops a node right before the commit of a change, performs an action that the change blocks, and returns the outcome of the
 /// change.
 async fn stop_before_commit(
     scene: &Scene,

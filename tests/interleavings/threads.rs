@@ -1,5 +1,5 @@
-//! Histories of threads of the operating system: no change is made that began after it was acknowledged that its actor might not make
-//! it, and none that was refused leaves anything.
+//! Histories of operating system threads: no change is made that began after the loss of its actor's authority was acknowledged,
+//! and refused changes leave no trace.
 //!
 //! `AUTHORITY_SECONDS` sets how long each store is tried.
 
@@ -78,7 +78,7 @@ fn on_postgres_no_change_is_made_after_the_acknowledgement_that_its_actor_may_no
     check("threads, postgres", &tally);
 }
 
-/// A store that takes every change for one by the application itself.
+/// A store that treats every change as one by the application itself.
 #[derive(Clone)]
 struct Credulous<S>(S);
 

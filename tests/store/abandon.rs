@@ -13,7 +13,7 @@ const WAITS: usize = 200;
 /// An answer may be ready before the caller has to wait for it, so that a point is skipped, though not each time.
 const ROUNDS: usize = 4;
 
-/// Makes an attempt, which has a number, that goes away after no wait, after one, after two, until one has been completed.
+/// Makes numbered attempts that are dropped after no wait, after one, after two, until one completes.
 pub(crate) async fn at_every_point(mut attempt: impl AsyncFnMut(usize, usize) -> bool) {
     let mut number = 0;
     for _ in 0..ROUNDS {
@@ -26,7 +26,7 @@ pub(crate) async fn at_every_point(mut attempt: impl AsyncFnMut(usize, usize) ->
     }
 }
 
-/// What a dropped future has set going. It stands still until it is settled.
+/// The tasks of a dropped future. They are suspended until settled.
 pub(crate) struct Leftovers {
     runtime: Runtime,
     completed: bool,
@@ -76,8 +76,7 @@ impl Leftovers {
     }
 }
 
-/// Asks so often that every connection of a pool is used. Those that were opened on a runtime that is gone fail, and are not
-/// used again.
+/// Makes enough requests to use every connection of a pool. Those of an ended runtime fail, and are not used again.
 pub(crate) async fn wash(ask: impl AsyncFn(usize)) {
     for number in 0..16 {
         ask(number).await;

@@ -11,8 +11,8 @@ use tower_api_key::{Authenticator, KeyId, Principal, Timestamp};
 
 use crate::samples;
 
-/// An authenticator over a store, with the lookups counted. Its clock stands still, so nothing runs out by itself. It polls once,
-/// and before it looks up what the store has invalidated, so that all further changes come from the store.
+/// An authenticator over a store that counts lookups. Its clock stands still, so nothing expires by itself. It polls once, before
+/// it looks up what the store has invalidated, so that all further changes come from the store.
 pub(crate) struct Caller<S> {
     backend: Misbehaving<S>,
     authenticator: Authenticator,
@@ -36,13 +36,13 @@ impl<S: Backend + Clone> Caller<S> {
         self.admit(name).await.map(|principal| principal.key_id().clone())
     }
 
-    /// Presents the key, and returns the organizations that it reaches.
+    /// Presents the key, and returns its organizations.
     pub(crate) async fn reach(&self, name: &str) -> Result<Vec<String>, Reason> {
         let principal = self.admit(name).await?;
         Ok(principal.organizations().map(|organization| organization.id.to_string()).collect())
     }
 
-    /// Presents the key, and returns who calls.
+    /// Presents the key, and returns the principal.
     pub(crate) async fn admit(&self, name: &str) -> Result<Principal, Reason> {
         let mut headers = HeaderMap::new();
         headers.insert("x-api-key", HeaderValue::try_from(samples::text(name)).unwrap());
@@ -55,12 +55,12 @@ impl<S: Backend + Clone> Caller<S> {
         self.backend.get_ref()
     }
 
-    /// Returns how often the store was asked.
+    /// Returns the number of lookups.
     pub(crate) fn reads(&self) -> u64 {
         self.backend.reads()
     }
 
-    /// Presents the key once the store is followed, so that the next answer comes from the cache, and returns that answer.
+    /// Presents the key once the store was polled, so that the next answer comes from the cache, and returns that answer.
     pub(crate) async fn warm(&self, name: &str) -> Result<KeyId, Reason> {
         let followed = async {
             while self.authenticator.start().await.is_err() {

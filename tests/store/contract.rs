@@ -1,4 +1,4 @@
-//! What every store promises.
+//! The guarantees of every store.
 
 pub(crate) mod abandonment;
 pub(crate) mod actors;
@@ -19,8 +19,8 @@ pub(crate) fn never() -> bool {
     false
 }
 
-/// Makes a test of each promise for one store. `$open` is an async function without arguments that returns an empty
-/// store, and all that has to live as long as the store. `$is_absent` is true without a server to test against.
+/// Generates a test of each guarantee for one store. `$open` is an async function without arguments that returns an empty store,
+/// and all that has to live as long as the store. `$is_absent` is true without a server to test against.
 macro_rules! keeps_the_contract {
     ($open:path) => {
         keeps_the_contract!($open, unless crate::contract::never);
@@ -118,7 +118,7 @@ macro_rules! keeps_the_contract {
     };
 }
 
-/// Makes a test of each promise for one store that keeps an audit log, as `keeps_the_contract!` does.
+/// Generates a test of each guarantee of a store with an audit log, as `keeps_the_contract!` does.
 macro_rules! keeps_an_audit_log {
     ($open:path) => {
         keeps_an_audit_log!($open, unless crate::contract::never);

@@ -1,7 +1,6 @@
-//! What every store of keys promises, and what each of them promises beyond that.
+//! The guarantees of all stores, and of each store.
 //!
-//! The promises of all stores stand in `contract`. A further store is one more module that opens it and calls
-//! `keeps_the_contract!`.
+//! Those of all stores are in `contract`. A further store needs one more module, which opens it and calls `keeps_the_contract!`.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 

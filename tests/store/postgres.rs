@@ -1,7 +1,7 @@
 //! The store in a PostgreSQL database.
 //!
-//! `TEST_POSTGRES_URL` names a server in which databases may be created. Where there is none, these tests say that they are
-//! skipped; `.ci/run` starts one, and does not let them skip.
+//! `TEST_POSTGRES_URL` names a server in which databases may be created. Without it, these tests report that they are skipped;
+//! `.ci/run` starts a server, and does not let them skip.
 
 mod acknowledged;
 mod altered;

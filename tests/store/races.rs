@@ -1,4 +1,4 @@
-//! Two stores on one database, as two processes have them, and keys that both of them change at once.
+//! Two stores on one database, as of two processes, that change the same keys concurrently.
 //!
 //! `ROTATIONS` sets how often.
 
@@ -17,7 +17,7 @@ fn rounds() -> usize {
     env::var("ROTATIONS").map_or(50, |rounds| rounds.parse().unwrap())
 }
 
-/// Lets two stores rotate one key at the same moment, and revoke it at the same moment, again and again.
+/// Lets two stores rotate one key at the same time, and revoke it at the same time, repeatedly.
 pub(crate) async fn have_one_winner<S: KeyStore + Clone>(one: S, other: S) {
     let rounds = rounds();
     for round in 0..rounds {
@@ -57,7 +57,7 @@ pub(crate) async fn have_one_winner<S: KeyStore + Clone>(one: S, other: S) {
     assert_eq!(one.list(&KeyFilter::all(), None, usize::MAX).await.unwrap().len(), 2 * rounds);
 }
 
-/// Lets one store rotate a key at the moment at which the other one revokes it, again and again.
+/// Lets one store rotate a key while the other one revokes it, repeatedly.
 pub(crate) async fn end_with_a_revoked_key<S: KeyStore + Clone>(one: S, other: S) {
     let callers = Arc::new([Caller::of(&one), Caller::of(&other)]);
     let (rounds, mut rotations) = (rounds(), 0);
@@ -120,10 +120,10 @@ pub(crate) async fn end_with_a_revoked_key<S: KeyStore + Clone>(one: S, other: S
     }
 }
 
-/// How many keys are rotated before all of them are changed at once.
+/// The number of keys that are rotated before all of them are changed at once.
 const KEYS: usize = 300;
 
-/// Lets many successors be used for the first time, each of which changes two keys, while all keys are revoked or deleted.
+/// Uses many successors for the first time, each of which changes two keys, while all keys are revoked or deleted.
 pub(crate) async fn let_first_uses_and_changes_of_all_keys_through<S: KeyStore + Clone>(one: S, other: S) {
     for (round, deletes) in [false, true, false, true].into_iter().enumerate() {
         let successors = successors(&one, round).await;
@@ -142,7 +142,7 @@ pub(crate) async fn let_first_uses_and_changes_of_all_keys_through<S: KeyStore +
                 })
             })
             .collect();
-        // In the midst of them.
+        // In the middle of them.
         let _some = used.acquire_many(KEYS as u32 / 10).await.unwrap();
         let changed = if deletes {
             other.purge_ended(Timestamp::from_unix_millis(20_000)).await
@@ -156,7 +156,7 @@ pub(crate) async fn let_first_uses_and_changes_of_all_keys_through<S: KeyStore +
     }
 }
 
-/// Rotates many keys that end, and returns the ids of those that replace them and were not used yet.
+/// Rotates many keys with an expiry, and returns the ids of the unused successors.
 async fn successors<S: KeyStore + Clone>(store: &S, round: usize) -> Vec<KeyId> {
     let mut successors = Vec::new();
     for number in 0..KEYS {

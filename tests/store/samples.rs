@@ -1,4 +1,4 @@
-//! Records to keep.
+//! Sample records.
 
 use std::time::Duration;
 
@@ -22,12 +22,12 @@ pub(crate) fn digest(name: &str) -> Digest {
     Digester::sha256().digest(text(name).as_bytes())
 }
 
-/// A record of which nothing is known but what must be.
+/// A record with the required fields only.
 pub(crate) fn plain(name: &str) -> Record {
     Record::imported(id(name), digest(name), Owner::organization("acme"))
 }
 
-/// A record with something in every field.
+/// A record with a value in every field.
 pub(crate) fn full(name: &str) -> Record {
     let mut record = plain(name);
     record.hint = "demo_test_a1b2c3...".into();
@@ -57,7 +57,7 @@ pub(crate) fn full(name: &str) -> Record {
     record
 }
 
-/// Every kind of source, and headers whose names are easily confused with something else.
+/// Every kind of source, and headers whose names resemble schemes.
 fn every_scheme() -> Box<[Scheme]> {
     let header = |name| Scheme::Header(HeaderName::from_static(name));
     [
@@ -75,7 +75,7 @@ fn every_scheme() -> Box<[Scheme]> {
 /// How long a key stays valid after it was rotated.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
-/// The replacement of a key by the one called `name`.
+/// The rotation to the key called `name`.
 pub(crate) fn rotation(name: &str, millis: i64, grace: Grace) -> Rotation {
     let at = Timestamp::from_unix_millis(millis);
     let mut rotation = Rotation::new(id(name), digest(name), format!("hint of {name}"), at);

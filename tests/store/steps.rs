@@ -1,4 +1,4 @@
-//! The steps of the schema, as files and as they were applied.
+//! The migrations, as files and as applied.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ pub(crate) fn of(database: &str) -> Vec<String> {
     names
 }
 
-/// The same by a ledger.
+/// The migrations in the table of applied ones.
 pub(crate) fn applied(ledger: Vec<(i64, String)>) -> Vec<String> {
     ledger.into_iter().map(|(version, name)| format!("{version:04}_{name}")).collect()
 }

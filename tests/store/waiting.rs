@@ -1,4 +1,4 @@
-//! More changes at a time than a store makes, while something keeps it from making any.
+//! More concurrent changes than a store makes, while they are blocked.
 
 use tokio::task::JoinSet;
 use tower_api_key::backend::{BackendErrorKind, KeyFilter, KeyStore};
@@ -13,7 +13,7 @@ const CHANGES: usize = 300;
 const QUEUE: usize = 256;
 const TAKEN: usize = QUEUE + 2;
 
-/// Asks for changes of a store that makes none until `release` is called.
+/// Requests changes of a store that makes none until `release` is called.
 pub(crate) async fn changes_beyond_the_queue_are_refused_at_once<S: KeyStore + Clone>(
     store: S,
     release: impl AsyncFnOnce(),

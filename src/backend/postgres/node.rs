@@ -62,11 +62,11 @@ impl Node {
             VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + $2,
                 coalesce($3::TEXT::PG_SNAPSHOT, pg_current_snapshot()), $4, $5)
             ON CONFLICT (node) DO UPDATE SET expires_at = excluded.expires_at";
-        const BEGIN_EPOCH: &str = "INSERT INTO tower_api_key_epoch DEFAULT VALUES ON CONFLICT DO NOTHING";
+        const CREATE_EPOCH: &str = "INSERT INTO tower_api_key_epoch DEFAULT VALUES ON CONFLICT DO NOTHING";
         const DELETE_EXPIRED: &str = "DELETE FROM tower_api_key_node
             WHERE expires_at < (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT - 3600000";
         let mut connection = self.connections.acquire().await?;
-        let registered = sqlx::query(self.namespace.qualify(REGISTER))
+        let mut outcome = sqlx::query(self.namespace.qualify(REGISTER))
             .bind(&self.id)
             .bind(millis(self.lease + REGISTRATION_MARGIN))
             .bind(&self.applied)
@@ -74,8 +74,7 @@ impl Node {
             .bind(&*self.name)
             .execute(&mut *connection)
             .await;
-        let mut outcome = registered;
-        for statement in [BEGIN_EPOCH, DELETE_EXPIRED] {
+        for statement in [CREATE_EPOCH, DELETE_EXPIRED] {
             if outcome.is_ok() {
                 outcome = sqlx::query(self.namespace.qualify(statement)).execute(&mut *connection).await;
             }

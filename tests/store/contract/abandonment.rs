@@ -1,5 +1,5 @@
-//! Whoever asks for a change may go away at any point, as the handler of a closed connection does. The change is then
-//! made in full, authenticators included, or not at all.
+//! The caller of a change may be dropped at any point, as the handler of a closed connection is. The change is then made in full,
+//! authenticators included, or not at all.
 
 use std::sync::{Arc, Mutex};
 
@@ -45,7 +45,7 @@ pub(crate) async fn an_abandoned_update_is_made_in_full_or_not_at_all<S: KeyStor
         let mut update = KeyUpdate::default();
         update.name = Some("another".into());
         update.scopes = Some(Scopes::parse("another").unwrap());
-        // The clock of the caller has come to it.
+        // The clock of the caller has reached it.
         update.expires_at = Some(Some(Timestamp::from_unix_millis(0)));
         let mut after = before.clone();
         (after.name, after.scopes) = ("another".into(), Scopes::parse("another").unwrap());
@@ -208,7 +208,7 @@ pub(crate) async fn an_abandoned_manager_rotates_in_full_or_not_at_all<S: KeySto
     .await;
 }
 
-/// Puts the key called `name` into a store, and lets the caller remember it.
+/// Puts the key called `name` into a store, and lets the caller cache it.
 async fn insert<S: KeyStore + Clone>(store: &S, caller: &Caller<S>, name: &str) -> Record {
     let record = samples::plain(name);
     store.insert(record.clone()).await.unwrap();
@@ -219,7 +219,7 @@ async fn insert<S: KeyStore + Clone>(store: &S, caller: &Caller<S>, name: &str) 
 /// Waits for the tasks of an abandoned change, and returns whether it had been completed before.
 async fn settle<S: KeyStore + Clone>(leftovers: Leftovers, caller: &Caller<S>, names: &[&str]) -> bool {
     for name in names {
-        // Whatever is remembered of this answer may be out of date a moment later.
+        // The cached result may be out of date a moment later.
         caller.present(name).await.ok();
     }
     let completed = leftovers.settle().await;
@@ -229,7 +229,7 @@ async fn settle<S: KeyStore + Clone>(leftovers: Leftovers, caller: &Caller<S>, n
     completed
 }
 
-/// Returns the successor of a key, after checking that both know of each other, or neither of anything.
+/// Returns the successor of a key, after checking that both refer to each other, or neither to the other.
 async fn rotated<S: KeyStore>(store: &S, old: &KeyId) -> Option<KeyId> {
     let record = store.get(old).await.unwrap().unwrap();
     assert_eq!(record.revoked.is_some(), record.rotated_to.is_some());

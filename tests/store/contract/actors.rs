@@ -1,4 +1,4 @@
-//! A change is made by an actor who may make it at that moment, or not at all.
+//! A change is made only if its actor may make it at that moment.
 
 use tower_api_key::backend::{
     Actor, AuditLog, BackendErrorKind, Grace, KeyAction, KeyChange, KeyFilter, KeyStore, KeyUpdate,
@@ -43,7 +43,7 @@ async fn acme<S: OwnerStore>(store: &S) {
     store.set_password(ANN, Some(hash("first"))).await.unwrap();
 }
 
-/// A key of an owner that may do everything.
+/// A key with all scopes.
 async fn strong<S: KeyStore>(store: &S, name: &str, owner: Owner) -> Record {
     let mut record = samples::plain(name);
     (record.owner, record.scopes) = (owner, Scopes::parse("*").unwrap());
@@ -51,7 +51,7 @@ async fn strong<S: KeyStore>(store: &S, name: &str, owner: Owner) -> Record {
     record
 }
 
-/// A change of each kind, which changes something: what it is called, and what it does to the key `target`.
+/// A change of each kind that has an effect: its name, and its effect on the key `target`.
 fn key_actions() -> Vec<KeyAction> {
     let mut update = KeyUpdate::default();
     update.name = Some("renamed".into());
@@ -89,7 +89,7 @@ fn owner_changes() -> Vec<OwnerChange> {
     ]
 }
 
-/// Everything that a change may change.
+/// All state that a change may affect.
 #[derive(Debug, PartialEq)]
 struct Everything {
     keys: Vec<Record>,
@@ -129,7 +129,7 @@ async fn changes_nothing<S: KeyStore + OwnerStore>(store: &S, actor: &Actor) {
     assert_eq!(everything(store).await, before);
 }
 
-/// Makes keys that are changed: one in force, and one that has ended.
+/// Creates the keys to change: one in force, and one that has ended.
 async fn targets<S: KeyStore>(store: &S) {
     store.insert(samples::plain("target")).await.unwrap();
     let mut ended = samples::plain("ended");
@@ -149,7 +149,7 @@ where
         }
         store.purge_ended(LATER).await.unwrap();
         targets(&store).await;
-        // An actor of another organization, whose key no filter here spares.
+        // An actor of another organization, whose key matches all filters here.
         let name = format!("actor_{number}");
         strong(&store, &name, Owner::organization("theirs")).await;
         let actor = caller.admit(&name).await.unwrap().actor();
@@ -199,7 +199,7 @@ where
     store.revoke(&key.id, samples::revocation(1, "lost")).await.unwrap();
     store.purge_ended(Timestamp::from_unix_millis(2)).await.unwrap();
     changes_nothing(&store, &deleted).await;
-    // Another key with the same id is another key.
+    // Another key with the same id is not the actor.
     let mut other = samples::plain("deleted");
     other.digest = samples::digest("another");
     store.insert(other).await.unwrap();
@@ -255,7 +255,7 @@ where
         let actor = own(name, Owner::organization("own")).await;
         let change = || KeyChange::new(actor.clone(), action.clone());
         store.change(change()).await.unwrap();
-        // What it has done counts from then on.
+        // The effects count from then on.
         let again = store.change(change()).await.unwrap_err();
         assert_eq!(again.kind(), BackendErrorKind::Forbidden, "{name}: {again}");
     }

@@ -1,4 +1,4 @@
-//! Each change of a key is written down in the transaction of the change, by ids only.
+//! Each change of a key has an audit entry, written in its transaction, with ids only.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::samples;
 
 const AT: i64 = 1_820_000_000_000;
 
-/// What an entry says, without its number and time: the action, the key, and whose doing it was.
+/// An entry without its number and time: the action, the key, and the actor.
 type Line = (Action, &'static str, Option<&'static str>);
 
 async fn entries<S: AuditLog>(store: &S) -> Vec<AuditEntry> {
     store.audit_log(None, None, usize::MAX).await.unwrap()
 }
 
-/// Checks that these are the entries, and no others.
+/// Checks the whole list of entries.
 async fn says<S: AuditLog>(store: &S, expected: &[Line]) {
     let entries = entries(store).await;
     let found: Vec<_> = entries
@@ -40,7 +40,7 @@ pub(crate) async fn every_change_of_a_key_has_its_entry<S: KeyStore + AuditLog>(
     let mut update = KeyUpdate::default();
     (update.name, update.by) = (Some("another".into()), Some("admin-2".into()));
     store.update(&old, update.clone()).await.unwrap();
-    // What changes nothing is no change.
+    // An update without effect is no change.
     store.update(&old, update).await.unwrap();
     let mut rotation = samples::rotation("new", AT, Grace::FromFirstUse(Duration::from_secs(1)));
     rotation.by = Some("admin-3".into());
@@ -203,7 +203,7 @@ pub(crate) async fn entries_are_read_by_page_and_by_key<S: KeyStore + AuditLog>(
 }
 
 pub(crate) async fn old_entries_are_forgotten_and_keys_are_not<S: KeyStore + AuditLog>(store: S) {
-    // More than are deleted at a time.
+    // More than one batch deletes.
     const KEYS: usize = 1_100;
     for number in 0..KEYS {
         store.insert(samples::plain(&format!("key_{number}"))).await.unwrap();
@@ -221,7 +221,7 @@ pub(crate) async fn old_entries_are_forgotten_and_keys_are_not<S: KeyStore + Aud
     assert_eq!(store.purge_before(later).await.unwrap(), new.len() as u64);
     assert_eq!(entries(&store).await, []);
     assert_eq!(store.list(&KeyFilter::all(), None, usize::MAX).await.unwrap().len(), KEYS);
-    // Numbers are not given again.
+    // Numbers are not reused.
     store.insert(samples::plain("later")).await.unwrap();
     assert!(entries(&store).await[0].seq > KEYS as u64);
 }

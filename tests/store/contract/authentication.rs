@@ -1,4 +1,4 @@
-//! A change is in effect when it is acknowledged, whatever an authenticator remembers.
+//! A change is in effect when it is acknowledged, whatever an authenticator has cached.
 
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ pub(crate) async fn a_key_that_was_updated_is_looked_up_once<S: KeyStore + Clone
     }
 }
 
-/// Waits until a poll has been answered that began later than the last one.
+/// Waits until a poll has completed that began after the last one.
 async fn next_poll(authenticator: &Authenticator) {
     let lag = || authenticator.health().feed.and_then(|feed| feed.lag);
     let mut last = lag();

@@ -1,4 +1,4 @@
-//! Many who change keys at once wait for one another, and agree on the outcome.
+//! Concurrent changes of keys wait for each other, and agree on the outcome.
 
 use std::future::Future;
 
@@ -56,7 +56,7 @@ pub(crate) async fn of_many_insertions_of_one_key_one_succeeds<S: KeyStore + Clo
     assert_eq!(kept, [store.get(&samples::id("key")).await.unwrap().unwrap()]);
 }
 
-/// Runs one task for each number, and returns what became of them.
+/// Runs one task for each number, and returns the outcomes.
 async fn at_once<S, T, W, F>(store: &S, work: W) -> Vec<Result<T, BackendError>>
 where
     S: KeyStore + Clone,

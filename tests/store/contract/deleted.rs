@@ -120,7 +120,7 @@ where
     store.purge_owner(&Owner::user(ANN, [])).await.unwrap();
     assert_eq!(left().await, ["bobs", "other-whole"]);
 
-    // The ids are as good as new: those of an organization's projects go with it.
+    // The ids can be used again, with those of an organization's projects.
     some_deleted(&store).await;
     for owner in [Owner::organization("acme"), project("acme", "smart-sink"), Owner::user(ANN, [])] {
         let error = store.purge_owner(&owner).await.unwrap_err();

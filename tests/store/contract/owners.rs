@@ -1,4 +1,4 @@
-//! Who owns keys, and what follows for the keys when that changes.
+//! Owners of keys, and the effects of their changes on keys.
 
 use tower_api_key::backend::{BackendErrorKind, Grace, KeyFilter, KeyStore, KeyUpdate, OwnerStore};
 use tower_api_key::reject::{Forbidden, Reason};
@@ -12,7 +12,7 @@ use crate::samples;
 const ANN: &str = "ann@example.com";
 const BOB: &str = "bob@example.com";
 
-/// Both organizations, two people, of whom Ann belongs to both, and a project of each organization.
+/// Both organizations, two people, one project for each organization. Ann is a member of both.
 async fn people<S: OwnerStore>(store: &S) {
     for organization in ["acme", "other"] {
         store.put_organization(Organization::new(organization)).await.unwrap();
@@ -293,7 +293,7 @@ where
     only(&store, &caller, &left, &revoked).await;
 }
 
-/// Checks that these keys are revoked, and all others are admitted.
+/// Checks that these keys are revoked, and all remaining ones admitted.
 async fn only<S>(store: &S, caller: &Caller<S>, owners: &[(&str, Owner)], revoked: &[&str])
 where
     S: KeyStore + OwnerStore + Clone,

@@ -45,7 +45,7 @@ pub(crate) async fn every_kind_of_owner_reads_back<S: KeyStore>(store: S) {
     }
 }
 
-/// A store may lack a place for something. It then says so, and does not keep the rest.
+/// A store may be unable to keep a value. It then returns an error, and does not keep the rest.
 pub(crate) async fn what_cannot_be_kept_is_refused_and_never_forgotten<S: KeyStore>(store: S) {
     let mut disabled = Organization::new("acme");
     disabled.disabled = true;

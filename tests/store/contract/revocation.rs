@@ -54,7 +54,7 @@ pub(crate) async fn a_revocation_changes_one_key_and_nothing_else_of_it<S: KeySt
     assert_eq!(store.get(&other.id).await.unwrap(), Some(other));
 }
 
-/// Checks that the store knows the record as it was, with this revocation.
+/// Checks that the store has the record as it was, with this revocation.
 async fn shows<S: KeyStore>(store: &S, record: &Record, revocation: &Revocation) {
     let mut expected = record.clone();
     expected.revoked = Some(revocation.clone());

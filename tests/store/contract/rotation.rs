@@ -16,7 +16,7 @@ fn time(millis: i64) -> Option<Timestamp> {
     Some(Timestamp::from_unix_millis(millis))
 }
 
-/// A record with something in every field that is in force.
+/// A record in force with a value in every field.
 fn in_force(name: &str) -> Record {
     let mut record = samples::full(name);
     record.revoked = None;
@@ -38,7 +38,7 @@ pub(crate) async fn a_successor_inherits_what_its_predecessor_may_do<S: KeyStore
     expected.hint = "hint of new".into();
     expected.created_at = time(AT);
     expected.created_by = Some("grace@example.com".into());
-    // The old one was made to live for 100,000,000 seconds.
+    // The old key had a lifetime of 100,000,000 seconds.
     expected.expires_at = time(AT + 100_000_000_000);
     expected.rotated_from = Some(old.id.clone());
     expected.last_used_at = None;
@@ -89,7 +89,7 @@ pub(crate) async fn a_grace_from_the_first_use_begins_once<S: KeyStore>(store: S
         assert_eq!(old().await.expires_at, time(used + GRACE.as_millis() as i64));
         assert_eq!(store.get(&new.id).await.unwrap().unwrap().first_use_grace, None);
     }
-    // A key that replaced none ends none.
+    // A key without a predecessor ends none.
     store.insert(in_force("other")).await.unwrap();
     store.record_first_use(&samples::id("other"), Timestamp::from_unix_millis(AT)).await.unwrap();
     assert_eq!(store.get(&samples::id("other")).await.unwrap(), Some(in_force("other")));
@@ -104,7 +104,7 @@ pub(crate) async fn a_key_is_rotated_once<S: KeyStore>(store: S) {
     assert_eq!(error.kind(), BackendErrorKind::Conflict, "{error}");
     assert_eq!(store.get(&samples::id("newer")).await.unwrap(), None);
     assert_eq!(store.get(&samples::id("old")).await.unwrap(), before);
-    // The successor can be.
+    // The successor can be rotated.
     store.rotate(&samples::id("new"), samples::rotation("newer", AT, grace)).await.unwrap();
 }
 
@@ -172,7 +172,7 @@ pub(crate) async fn a_rotation_is_in_effect_for_the_very_next_request<S: KeyStor
     assert_eq!(caller.present("old").await, Err(Reason::Revoked));
     assert_eq!(caller.present("new").await, Ok(samples::id("new")));
 
-    // With a grace both work until it is over: here, the clock of the caller stands at its end.
+    // With a grace, both are accepted until it ends: the clock of the caller stands at its end here.
     store.rotate(&samples::id("new"), samples::rotation("newer", -1_000, Grace::For(GRACE))).await.unwrap();
     assert_eq!(caller.present("new").await, Ok(samples::id("new")));
     assert_eq!(caller.present("newer").await, Ok(samples::id("newer")));
@@ -196,7 +196,7 @@ pub(crate) async fn the_first_request_with_a_successor_begins_the_grace<S: KeySt
     assert_eq!(old().await.expires_at, None);
 
     assert_eq!(caller.present("new").await, Ok(samples::id("new")));
-    // That it was used is noted beside the request.
+    // The first use is recorded beside the request.
     while store.get(&samples::id("new")).await.unwrap().unwrap().first_use_grace.is_some() {
         tokio::task::yield_now().await;
     }
@@ -222,13 +222,13 @@ pub(crate) async fn a_key_whose_successor_has_ended_is_rotated_again<S: KeyStore
     store.revoke(&samples::id("unseen"), samples::revocation(AT + 2, "unseen")).await.unwrap();
 
     let again = rotate("again", AT + 3).await.unwrap();
-    // The life is the one that was meant, which the grace has cut for the old key alone.
+    // The lifetime is the intended one, which the grace has shortened for the old key alone.
     assert_eq!((again.created_at, again.expires_at), (time(AT + 3), time(AT + 3 + life)));
     assert_eq!(again.rotated_from, Some(old.clone()));
     let stored = store.get(&old).await.unwrap().unwrap();
     assert_eq!((stored.rotated_to, stored.revoked), (Some(again.id), None));
     assert_eq!(stored.expires_at, time(AT + 3_600_000), "a second rotation puts no end off");
-    // Once more it is the other successor that counts.
+    // When it is rotated again, the new successor counts.
     assert_eq!(rotate("once_more", AT + 4).await.unwrap_err().kind(), BackendErrorKind::Conflict);
     store.revoke(&samples::id("again"), samples::revocation(AT + 5, "unseen")).await.unwrap();
     store.purge_ended(Timestamp::from_unix_millis(AT + 6)).await.unwrap();

@@ -9,7 +9,7 @@ use crate::samples;
 
 const NOW: Timestamp = Timestamp::from_unix_millis(1_000);
 
-/// Keys of which no two are alike, so that each filter means others.
+/// Keys that all differ, so that each filter matches others.
 fn various() -> Vec<Record> {
     let owners = [
         Owner::organization("acme"),
@@ -68,7 +68,7 @@ fn filters() -> Vec<KeyFilter> {
 
 async fn store_various<S: KeyStore>(store: &S) -> Vec<Record> {
     let mut records = various();
-    // The order of a list is not that in which the keys came.
+    // A list is not in the order of insertion.
     for record in records.iter().rev() {
         store.insert(record.clone()).await.unwrap();
     }
@@ -194,14 +194,14 @@ pub(crate) async fn keys_that_ended_before_a_time_are_deleted<S: KeyStore + Clon
     }
     assert!(caller.present("k2-2").await.is_err());
     assert_eq!(store.purge_ended(before).await.unwrap(), 0);
-    // The id and the text may be given again.
+    // The id and the text can be used again.
     store.insert(samples::plain("k2-2")).await.unwrap();
 }
 
 pub(crate) async fn keys_in_force_that_are_deleted_are_unknown_to_all_at_once<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     let mut record = samples::plain("key");
-    // Its end is far away by every clock.
+    // Its expiry is far away by every clock.
     record.expires_at = Some(Timestamp::from_unix_millis(i64::from(u32::MAX) * 1_000));
     store.insert(record).await.unwrap();
     assert_eq!(caller.warm("key").await, Ok(samples::id("key")));
@@ -214,7 +214,7 @@ pub(crate) async fn a_key_replaces_all_that_a_filter_means_at_once<S: KeyStore +
     let mut records = store_various(&store).await;
     assert_eq!(caller.warm("k0-0").await, Ok(samples::id("k0-0")));
     let (filter, revocation) = (KeyFilter::of_organization("acme"), samples::revocation(7, "replaced"));
-    // What cannot be added replaces nothing.
+    // A key that cannot be added replaces nothing.
     let error = store.replace(samples::plain("k0-0"), &filter, revocation.clone()).await.unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::Conflict, "{error}");
     assert_eq!(store.list(&KeyFilter::all(), None, 100).await.unwrap(), records);

@@ -1,4 +1,4 @@
-//! What may be changed of a key, and when.
+//! Which fields of a key can be updated, and when.
 
 use tower_api_key::backend::{BackendErrorKind, Grace, KeyStore, KeyUpdate};
 use tower_api_key::reject::Reason;

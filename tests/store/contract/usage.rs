@@ -1,4 +1,4 @@
-//! Usage adds up, exactly, and changes nothing of a key but when it was used last.
+//! Usage is exact, and changes nothing of a key except its last use.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ fn at(day: i64, millis: i64) -> Timestamp {
     Timestamp::from_unix_millis(Day::from_unix_days(day).start().unix_millis() + millis)
 }
 
-/// All days on which anything was counted.
+/// All days with usage.
 fn ever() -> UsageQuery {
     UsageQuery::new(Day::from_unix_days(-1_000_000), Day::from_unix_days(1_000_000))
 }
@@ -87,7 +87,7 @@ pub(crate) async fn a_batch_that_is_sent_twice_counts_once<S: KeyStore + UsageSt
     for (number, requests) in [(1, 1), (1, 1), (2, 10), (1, 1), (2, 10), (5, 100), (4, 7), (5, 100)] {
         add(&store, "w", number, [count("key", requests, 20_000, number as i64)]).await;
     }
-    // Another one counts for itself.
+    // Another writer has its own numbers.
     add(&store, "v", 1, [count("key", 1_000, 20_000, 0)]).await;
     assert_eq!(lines(&store, ever()).await, [total(20_000, 1_111)]);
     let last = store.get(&samples::id("key")).await.unwrap().unwrap().last_used_at;
@@ -229,7 +229,7 @@ pub(crate) async fn a_batch_that_cannot_be_kept_leaves_no_trace<S: KeyStore + Us
     let expected = if store.add_usage(&too_many).await.is_ok() { 3 } else { 1 };
     assert_eq!(lines(&store, ever().by(UsageBy::Key)).await.len(), expected);
     if expected == 1 {
-        // It was not noted either: the number is still free.
+        // It was not recorded either: the number is still unused.
         add(&store, "w", 2, [count("key", 1, 20_000, 9)]).await;
         assert_eq!(lines(&store, ever()).await, [total(20_000, 2)]);
     }
@@ -246,7 +246,7 @@ pub(crate) async fn many_writers_at_once_lose_nothing<S: KeyStore + UsageStore +
         let store = store.clone();
         tasks.spawn(async move {
             for number in 1..=BATCHES {
-                // The same keys for all of them, and days that lie apart.
+                // The same keys for all writers, on different days.
                 let day = 20_000 + (writer as i64 + number as i64) % 3;
                 let counts = (0..40).map(|key| count(&format!("key_{key}"), 1, day, number as i64));
                 let batch = UsageBatch::new(format!("writer {writer}"), number, counts);
@@ -279,7 +279,7 @@ pub(crate) async fn an_abandoned_batch_that_is_sent_again_counts_once<S: UsageSt
         let batch = UsageBatch::new("w", number, [count("key", 1, 20_000, 0)]);
         let asked = (store.clone(), batch.clone());
         let leftovers = abandon(async move { asked.0.add_usage(&asked.1).await }, waits).await;
-        // A transaction that is still open would be waited for.
+        // An open transaction would be waited for.
         let completed = leftovers.settle().await;
         wash(async |_| drop(store.usage(&ever()).await)).await;
         store.add_usage(&batch).await.unwrap();

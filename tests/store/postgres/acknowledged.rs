@@ -1,4 +1,4 @@
-//! When a revocation is known to every node, and when it is not.
+//! When a revocation is known to every node.
 
 use std::time::{Duration, Instant};
 
@@ -82,7 +82,7 @@ async fn a_new_node_acknowledges_a_first_poll_without_changes() {
     let mut feed = store.feed().unwrap();
     feed.lease(HOUR, Duration::ZERO);
     feed.poll().await.unwrap();
-    // As if a change had come between its listing and the poll.
+    // As if a change had been made between its registration and the poll.
     store.insert(samples::plain("key")).await.unwrap();
     let mut new = store.feed().unwrap();
     new.lease(HOUR, Duration::ZERO);

@@ -1,4 +1,4 @@
-//! Tables whose columns are altered while they are used.
+//! Tables whose columns are altered while they are in use.
 
 use http::{HeaderMap, HeaderValue};
 use tower_api_key::backend::{Backend, Change, Grace, KeyFilter, KeyStore};
@@ -7,7 +7,7 @@ use tower_api_key::{Authenticator, PostgresStore};
 use super::{Database, is_absent};
 use crate::samples;
 
-/// Statements that alter what the prepared statements of a store return.
+/// Statements that alter the result types of the prepared statements of a store.
 const WIDER: &str = "ALTER TABLE tower_api_key ALTER COLUMN name TYPE VARCHAR(1000);
     ALTER TABLE tower_api_key_change ALTER COLUMN kind TYPE VARCHAR(1000)";
 const BACK: &str = "ALTER TABLE tower_api_key ALTER COLUMN name TYPE TEXT;
@@ -64,7 +64,7 @@ async fn an_altered_column_costs_no_answer_and_no_poll() {
     feed.poll().await.unwrap();
     let authenticator = Authenticator::builder(store.clone()).build().unwrap();
     let pool = database.pool().await;
-    // Each of them is one without an answer less before the circuit breaker opens.
+    // Each failed one would count towards opening the circuit breaker.
     for (round, altering) in [WIDER, BACK].repeat(4).into_iter().enumerate() {
         sqlx::raw_sql(altering).execute(&pool).await.unwrap();
         let other = format!("key_{round}");

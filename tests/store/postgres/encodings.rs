@@ -92,7 +92,7 @@ async fn a_person_whose_address_the_encoding_lacks_is_unknown() {
         let headers = HeaderMap::from_iter([(name.parse().unwrap(), HeaderValue::try_from(value).unwrap())]);
         authenticator.authenticate(&headers).await.err().map(|rejection| rejection.reason().clone())
     };
-    // More often than the circuit breaker lets pass.
+    // More often than the circuit breaker allows failures.
     for number in 0..12 {
         let pair = format!("{number}{TYPOGRAPHIC}@example.com:wrong");
         let refused = answer("authorization", &format!("Basic {}", STANDARD.encode(pair))).await;

@@ -1,4 +1,4 @@
-//! The feed of changes by itself: what it brings, what it leaves out, and when it cannot tell.
+//! The change feed: what it returns, and when it invalidates everything.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tower_api_key::backend::{Backend, BoxedChangeFeed, Change, KeyStore};
 use super::{Database, is_absent};
 use crate::samples;
 
-/// A store, a feed that has polled once, and connections to do what other processes do.
+/// A store, a feed that has polled once, and connections to act as other processes.
 struct World {
     store: PostgresStore,
     feed: BoxedChangeFeed,
@@ -42,7 +42,7 @@ impl World {
         self.run(&format!("UPDATE tower_api_key_change SET at = at - {millis}")).await;
     }
 
-    /// Waits until all changes are visible to everyone: other tests have transactions on this server as well.
+    /// Waits until all changes are visible: other tests have transactions on this server as well.
     async fn settle(&self) {
         const SETTLED: &str = "SELECT coalesce(bool_and(tx < pg_snapshot_xmin(pg_current_snapshot())), TRUE)
             FROM tower_api_key_change";
@@ -211,7 +211,7 @@ async fn a_server_that_has_crashed_invalidates_everything() {
         return;
     }
     let mut world = World::polled().await;
-    // What a crash does to a table that is not logged.
+    // The effect of a crash on an unlogged table.
     world.run("TRUNCATE tower_api_key_epoch").await;
     assert_eq!(world.feed.poll().await.unwrap(), [Change::Everything]);
     assert_eq!(world.feed.poll().await.unwrap(), [], "and continues in another epoch");

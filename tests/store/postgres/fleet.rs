@@ -11,7 +11,7 @@ use tower_api_key::{Authenticator, KeyId, PostgresStore, Record, Timestamp};
 use super::{Database, is_absent};
 use crate::{races, samples};
 
-/// A store whose announcements are not heard, as those of another process are not.
+/// A store without notifications in this process, like that of another process.
 #[derive(Clone)]
 struct Deaf(PostgresStore);
 
@@ -39,7 +39,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// A node with connections, authenticator and feed of its own. Its caches are never too old by themselves.
+    /// A node with its own connections, authenticator and feed. Its cache entries do not expire by themselves.
     pub(super) async fn start(database: &Database) -> Self {
         let store = PostgresStore::with_pool(database.pool().await).await.unwrap();
         let authenticator = Authenticator::builder(Deaf(store.clone()))
@@ -58,7 +58,7 @@ impl Node {
         self.authenticator.authenticate(&headers).await.err().map(|rejection| rejection.reason().clone())
     }
 
-    /// Presents a key until the answer is this one, for which nothing but a poll can be the cause.
+    /// Presents a key until the answer is this one, which only a poll can cause.
     pub(super) async fn answers(&self, name: &str, expected: Option<Reason>) {
         let answered = async {
             while self.present(name).await != expected {
@@ -108,7 +108,7 @@ async fn a_transaction_that_commits_after_a_later_one_is_not_overlooked() {
     ] {
         sqlx::query(statement).execute(&mut *early).await.unwrap();
     }
-    // A later transaction, with a higher number in the log, is committed and read while the other one is under way.
+    // A later transaction, with a higher number in the log, is committed and read while the first one is in progress.
     node.store.revoke(&samples::id("late"), samples::revocation(1, "lost")).await.unwrap();
     node.answers("late", Some(Reason::Revoked)).await;
     assert_eq!(node.present("early").await, None);
@@ -150,7 +150,7 @@ async fn a_poll_with_too_many_changes_invalidates_everything() {
     let node = Node::start(&database).await;
     node.store.insert(samples::plain("key")).await.unwrap();
     node.answers("key", None).await;
-    // The row of the key itself lies behind more rows than are applied one by one.
+    // The row of the key itself is behind more rows than are applied one by one.
     let revoke = "UPDATE tower_api_key SET revoked_at = 1, revoked_reason = 'elsewhere';
         INSERT INTO tower_api_key_change (digest, kind)
             SELECT decode(repeat('00', 32), 'hex'), 'changed' FROM generate_series(1, 15000);

@@ -1,4 +1,4 @@
-//! What one kind of work must not take from another.
+//! Isolation of each kind of work from the connections of another.
 
 use std::time::Duration;
 
@@ -89,7 +89,7 @@ async fn lookups_that_are_given_up_while_a_table_is_locked_leave_a_bounded_numbe
     let left = "SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let left: i64 = sqlx::query_scalar(left).fetch_one(&pool).await.unwrap();
-    // The five of a round, and those of the last second and a little more. All would be 150.
+    // The five of a round, and those of little more than the last second. All would be 150.
     assert!((1..=60).contains(&left), "{left}");
     lock.rollback().await.unwrap();
     store.find(&digest).await.unwrap();

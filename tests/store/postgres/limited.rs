@@ -1,4 +1,4 @@
-//! A role that may have few connections.
+//! A role with few connections.
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, PgPool};
@@ -39,7 +39,7 @@ impl Limited {
         PgConnectOptions::clone(&self.owner.connect_options()).username(&self.role).password("limited")
     }
 
-    /// Takes the role off the server, which outlives the database.
+    /// Drops the role, which the server keeps beyond the database.
     pub(super) async fn end(self) {
         self.run(format!("DROP OWNED BY {role}; DROP ROLE {role}", role = self.role)).await;
     }

@@ -37,7 +37,7 @@ async fn lookups_wait_for_the_connections_that_a_role_may_have() {
     assert!(changed, "management has a connection as well");
 }
 
-/// Presents all keys, some at a time, and returns how many were not admitted, and whether a key can be added meanwhile.
+/// Presents all keys, some concurrently. Returns the number of keys that were not admitted, and whether a key could be added.
 async fn present_all(pool: PgPool) -> (usize, bool) {
     let store = PostgresStore::with_pool(pool).await.unwrap();
     let node = Arc::new(Authenticator::builder(store.clone()).deadline(PATIENCE).build().unwrap());

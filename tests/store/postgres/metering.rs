@@ -1,4 +1,4 @@
-//! Writing usage never stands in the way of changing keys.
+//! Writing usage never blocks changes of keys.
 
 use std::time::Duration;
 

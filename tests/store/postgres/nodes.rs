@@ -1,4 +1,4 @@
-//! The list of nodes, by which a revocation that waits for all of them returns before the lease has passed.
+//! The list of nodes, which lets a revocation return before the lease has passed.
 
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ impl World {
         node
     }
 
-    /// Lists a node that has stopped after its last poll.
+    /// Registers a node that has stopped after its last poll.
     async fn add_silent_node(&self) {
         self.run(
             "INSERT INTO tower_api_key_node (node, expires_at, applied, lease) VALUES
@@ -60,7 +60,7 @@ impl World {
         sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&self.pool).await.unwrap();
     }
 
-    /// Revokes a key everywhere, and returns how it was known to be done and how long that took.
+    /// Revokes a key everywhere, and returns the propagation and its duration.
     #[allow(clippy::disallowed_methods, reason = "how long another process really takes")]
     async fn revoke(&self, name: &str) -> (Propagation, Duration) {
         self.store.insert(samples::plain(name)).await.unwrap();
@@ -105,7 +105,7 @@ async fn a_node_that_does_not_acknowledge_is_waited_for_until_the_lease_ends() {
     assert_eq!(reached, Propagation::LeaseEnd { missing: vec!["silent".into()] });
     assert!(took >= LEASE, "{took:?}");
 
-    // It may not have trusted anything for longer than it was listed.
+    // It may not have trusted anything for longer than it was registered.
     world.run("UPDATE tower_api_key_node SET expires_at = 0 WHERE node = 'silent'").await;
     assert_eq!(world.revoke("other").await.0, Propagation::EveryNode);
     drop(node);

@@ -1,4 +1,4 @@
-//! Opening a database, alone or with others at the same time.
+//! Opening a database, alone or concurrently.
 
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;

@@ -19,7 +19,7 @@ use super::own_server::owner;
 use super::{Database, is_absent};
 use crate::samples;
 
-/// The version from which on PgBouncer keeps prepared statements for its clients.
+/// The first version of PgBouncer that keeps prepared statements for its clients.
 const KEEPS_STATEMENTS: (u32, u32) = (1, 21);
 
 /// PgBouncer in front of a database, on a socket in a folder of its own.
@@ -30,7 +30,7 @@ struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts it with its default settings, but for those that follow.
+    /// Starts it with its default settings, except for these.
     async fn start(settings: &str) -> Self {
         let database = Database::create().await;
         let server: PgConnectOptions = database.url().parse().unwrap();

@@ -39,7 +39,7 @@ impl World {
         self.standby.catch_up_with(&self.primary).await;
     }
 
-    /// What another process does that shares nothing but the database.
+    /// A change by another process, which shares only the database.
     async fn revoke_elsewhere(&self, name: &str) {
         const REVOKE: [&str; 3] = [
             "UPDATE tower_api_key SET revoked_at = 1, revoked_reason = 'elsewhere' WHERE id = $1",
@@ -72,7 +72,7 @@ async fn a_standby_that_has_replayed_the_last_poll_answers_lookups() {
 
     let mut feed = store.feed().unwrap();
     feed.lease(HOUR, Duration::ZERO);
-    // Putting the node on the list is a change of the database as well.
+    // Registering the node is a change of the database as well.
     feed.poll().await.unwrap();
     feed.poll().await.unwrap();
     world.catch_up().await;
@@ -113,7 +113,7 @@ async fn a_standby_is_not_taken_for_the_primary() {
     let store = PostgresStore::with_pool(pool.clone()).await.unwrap();
     store.insert(samples::plain("key")).await.unwrap();
     world.catch_up().await;
-    // A name that leads to another server from now on.
+    // A host name that leads to another server from now on.
     pool.set_connect_options(world.standby.url().parse().unwrap());
     sqlx::raw_sql(END_OTHERS)
         .execute(&mut PgConnection::connect(world.primary.url()).await.unwrap())
@@ -173,7 +173,7 @@ async fn a_standby_that_is_seconds_behind_lets_no_revoked_key_in_and_calls_no_go
         return;
     }
     let Some(world) = World::with_delay(Duration::from_secs(3)).await else { return };
-    // Each request is a lookup, so that each one shows where it was answered from.
+    // Each request is a lookup, so that each one shows which server answered it.
     let node = Authenticator::builder(world.store.clone())
         .positive_ttl(Duration::ZERO)
         .negative_ttl(Duration::ZERO)

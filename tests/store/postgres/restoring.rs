@@ -1,4 +1,4 @@
-//! A database that was restored from what another server had written, whose transactions had higher numbers.
+//! A database that was restored from a server whose transactions had higher numbers.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tower_api_key::backend::{Backend, Change, KeyStore, Propagation};
 use super::is_absent;
 use crate::samples;
 
-/// What the guide says to do.
-const RESTORED: &str = include_str!("../../../src/_guide/restored.sql");
+/// The steps of the guide.
+const RESTORED: &str = include_str!("../../../src/guide/restored.sql");
 
-/// The log as a dump brings it along.
+/// The log of a dump.
 const FROM_ELSEWHERE: &str =
     "INSERT INTO tower_api_key_change (tx, kind) VALUES ('900000000000', 'everything');
     UPDATE tower_api_key_change_trim SET tx = '900000000000'";

@@ -1,4 +1,4 @@
-//! Connections on their way back to the pool, on which the server says nothing any more.
+//! Returning connections to the pool when the server does not respond any more.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -35,8 +35,8 @@ async fn a_connection_that_does_not_get_back_to_its_pool_makes_room_for_another_
     store.insert(samples::full("other")).await.unwrap();
 }
 
-/// Opens a store with one connection for each purpose, none of which gets back to its pool once the network is lost. A pool tries
-/// each connection first; this one has to do something before, and waits there.
+/// Opens a store with one connection for each purpose, none of which returns to its pool once the network is lost. A pool tests
+/// each connection first; this one has to run a statement before, and waits for it.
 async fn one_connection(database: &Database) -> (PostgresStore, Arc<AtomicBool>) {
     let is_lost = Arc::new(AtomicBool::new(false));
     let released = Arc::clone(&is_lost);

@@ -44,14 +44,14 @@ impl World {
         sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(&self.owner).await.unwrap();
     }
 
-    /// A store that may do what a role may.
+    /// A store with the rights of a role.
     async fn store(&self, role: &str) -> PostgresStore {
         let options: PgConnectOptions = self.database.url().parse().unwrap();
         let pool = PgPoolOptions::new().connect_with(options.options([("role", role)])).await.unwrap();
         PostgresStore::with_pool(pool).await.unwrap()
     }
 
-    /// Takes the roles off the server, which outlives the database.
+    /// Drops the roles, which the server keeps beyond the database.
     async fn end(self) {
         for role in [&self.node, &self.manager] {
             self.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
@@ -114,7 +114,7 @@ async fn the_role_that_manages_keys_can_do_so() {
     assert_eq!(store.purge_ended(END_OF_TIME).await.unwrap(), 1);
     assert!(store.audit_log(None, None, 10).await.unwrap().len() > 3);
     assert!(store.purge_before(END_OF_TIME).await.unwrap() > 3);
-    // More changes than one, so that an old one is taken off the log.
+    // Several changes, so that an old one is trimmed.
     world.run("UPDATE tower_api_key_change SET at = 0").await;
     store.insert(samples::plain("newer")).await.unwrap();
     world.end().await;

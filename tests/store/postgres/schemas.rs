@@ -1,4 +1,4 @@
-//! Schemas of one database, and which of them a store uses.
+//! The schemas of a database, and the choice of one.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::{Database, is_absent};
 use crate::samples;
 
 impl Database {
-    /// Connections that are used once each, so that all are made after what happened before.
+    /// Connections that are used once each, so that each is made after the preceding statements.
     async fn single_use(&self) -> PgPool {
         let options = PgPoolOptions::new().after_release(|_, _| Box::pin(async { Ok(false) }));
         options.acquire_timeout(Duration::from_secs(5)).connect(&self.url()).await.unwrap()
@@ -39,7 +39,7 @@ impl Database {
 
 const SETS_OF_TABLES: &str = "SELECT count(*) FROM pg_class WHERE relname = 'tower_api_key'";
 
-/// Asks a store for all that it can do.
+/// Uses every method of a store.
 async fn is_of_use(store: &PostgresStore) {
     let node = Authenticator::builder(store.clone()).build().unwrap();
     node.start().await.unwrap();

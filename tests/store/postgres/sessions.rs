@@ -1,4 +1,4 @@
-//! Sessions of one database that an application has set up in different ways.
+//! Sessions with different settings of an application.
 
 use std::time::Duration;
 

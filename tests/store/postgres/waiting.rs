@@ -6,7 +6,7 @@ use super::{is_absent, open};
 use crate::samples;
 use crate::waiting::changes_beyond_the_queue_are_refused_at_once;
 
-/// What changes of many keys hold, and all that add a key wait for.
+/// The lock of changes of many keys, for which new keys wait.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(8390047731244621933)";
 
 #[tokio::test]

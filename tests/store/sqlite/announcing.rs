@@ -59,7 +59,7 @@ async fn a_commit_whose_outcome_is_an_error_is_treated_as_if_it_had_been_made() 
     let caller = Caller::of(&store);
     caller.warm("key").await.unwrap();
 
-    // What the trigger writes is only found wrong by the commit.
+    // Only the commit detects the row of the trigger.
     let pool = application(&file).await;
     run(
         &pool,

@@ -1,4 +1,4 @@
-//! Changes that another process makes to the file.
+//! Changes of the file by another process.
 
 use std::time::Duration;
 
@@ -34,8 +34,8 @@ async fn present(authenticator: &Authenticator) -> Option<Reason> {
     authenticator.authenticate(&headers).await.err().map(|rejection| rejection.reason().clone())
 }
 
-/// Opens a store with one key, lets another process revoke it in this way, and waits until it is refused: for as long as
-/// nothing but a poll can be the cause.
+/// Opens a store with one key, revokes the key as another process does, and waits until the key is refused, which only a poll can
+/// cause.
 async fn is_refused_after(others_log: &'static str) {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("keys.db");

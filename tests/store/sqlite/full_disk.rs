@@ -1,4 +1,4 @@
-//! When the disk is full, new keys are refused and the old ones stay.
+//! A full disk: new keys are refused, and existing ones stay.
 
 use sqlx::SqlitePool;
 use tempfile::TempDir;
@@ -10,7 +10,7 @@ use super::{application, is_sound, number, run, says};
 use crate::caller::Caller;
 use crate::samples;
 
-/// Sizes of keys that meet the end of the disk in different statements of the transaction.
+/// Sizes of keys for which different statements of the transaction hit the end of the disk.
 const SIZES: [usize; 5] = [0, 100, 1_000, 10_000, 100_000];
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Acknowledged changes survive the death of the process at any moment.
 //!
-//! The test starts this very program again, as a child that writes keys and prints each step once it is acknowledged,
-//! and kills it. `KILLS` says how often.
+//! The test starts this program again, as a child that writes keys and prints each acknowledged step, and kills it. `KILLS` sets
+//! how often.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -43,14 +43,14 @@ async fn rotations_and_revocations_among_each_other_survive_a_kill() {
     survives_kills("create rotate revoke").await;
 }
 
-/// Kills children that lead the keys through a life, in the same file.
+/// Kills children that create, rotate and revoke keys in the same file.
 async fn survives_kills(life: &str) {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("keys.db");
     let kills = env::var("KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
     let mut acknowledged = Vec::new();
     for round in 0..kills {
-        // From none, where the file itself is being made, to many, and after each of the steps.
+        // From none, while the file itself is created, to many, and after each kind of step.
         let steps = steps_until_killed(&file, life, round, round * 7 % 40);
         acknowledged.extend(steps);
         let last = round + 1 == kills;
@@ -98,14 +98,14 @@ fn successor_of(name: &str) -> String {
 /// A step that the child has acknowledged, and the id of the key.
 type Step = (&'static str, String);
 
-/// Reads a line of the child's. One that was cut off by the kill does not count.
+/// Reads a line of the child. An incomplete one does not count.
 fn parse(line: &str) -> Option<Step> {
     let (step, id) = line.strip_suffix('\n')?.split_once(' ')?;
     let step = ["create", "rotate", "revoke"].into_iter().find(|known| *known == step)?;
     Some((step, id.to_owned()))
 }
 
-/// Starts a child, kills it after that many steps and a while, and returns all that it has acknowledged.
+/// Starts a child, kills it after this many steps and a delay, and returns all acknowledged steps.
 fn steps_until_killed(file: &Path, life: &str, round: usize, count: usize) -> Vec<Step> {
     let mut child = Killed(start(file, life, round));
     let mut output = BufReader::new(child.0.stdout.take().unwrap());
@@ -118,7 +118,7 @@ fn steps_until_killed(file: &Path, life: &str, round: usize, count: usize) -> Ve
         steps.extend(parse(&line));
         line.clear();
         if steps.len() == count {
-            // Into the midst of the next step, or of one behind it.
+            // In the middle of the next step, or of a later one.
             for _ in 0..round * 89 % 500 {
                 std::thread::yield_now();
             }
@@ -165,8 +165,8 @@ impl Drop for Killed {
     }
 }
 
-/// Checks that every step holds, that no step was made by half, and that of the keys whose ids start like this those are
-/// admitted that are in force.
+/// Checks that every step holds, that no step was made by half, and that the keys in force whose ids start like this are
+/// admitted.
 async fn hold(file: &Path, acknowledged: &[Step], presented: &str) {
     let store = SqliteStore::open(&url(file)).await.unwrap();
     let records = store.list(&KeyFilter::all(), None, usize::MAX).await.unwrap();
@@ -193,7 +193,7 @@ async fn hold(file: &Path, acknowledged: &[Step], presented: &str) {
     is_logged(file).await;
 }
 
-/// Checks that a key is as it was written, and that it and its successor know of each other.
+/// Checks that a key is as it was written, and that it and its successor refer to each other.
 fn is_whole(found: &Record, by_id: &BTreeMap<&str, &Record>) {
     let id = found.id.as_str();
     match id.strip_suffix("_next") {
@@ -213,7 +213,7 @@ fn is_whole(found: &Record, by_id: &BTreeMap<&str, &Record>) {
     }
 }
 
-/// Checks that the file is sound, and that each change is in both logs.
+/// Checks that the file is intact, and that each change is in both logs.
 async fn is_logged(file: &Path) {
     let pool = application(file).await;
     is_sound(&pool).await;
@@ -236,7 +236,7 @@ async fn count(pool: &sqlx::SqlitePool, of: &str) -> i64 {
     sqlx::query_scalar(count).fetch_one(pool).await.unwrap()
 }
 
-/// What the child writes: something in every field, and in force.
+/// The record that the child writes: a value in every field, and in force.
 fn record(id: &str) -> Record {
     let mut record = samples::full(id);
     (record.revoked, record.rotated_from, record.rotated_to) = (None, None, None);

@@ -1,8 +1,7 @@
-//! A process that is killed while it counts has lost what it counted within the last interval, at most, and nothing was
-//! counted twice.
+//! A process that is killed loses the counts of the last interval at most, and no request is counted twice.
 //!
-//! The test starts this very program again, as a child that makes requests and prints how many of them were answered and
-//! when, and kills it. `LIVES` says how often.
+//! The test starts this program again, as a child that makes requests and prints the number and time of the answers, and kills
+//! it. `LIVES` sets how often.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write, stdout};
@@ -21,7 +20,7 @@ use super::url;
 use crate::samples;
 
 const DATABASE: &str = "TOWER_API_KEY_TEST_METERED_DATABASE";
-/// How often the child writes what it has counted.
+/// The flush interval of the child.
 const INTERVAL: Duration = Duration::from_millis(300);
 /// How long a write may take on a busy machine, while counting continues.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -40,7 +39,7 @@ async fn a_killed_process_loses_at_most_an_interval_of_counts() {
         let answered = answered_until_killed(&file, Duration::from_millis(life));
         let after = total(&store).await;
         let written = usize::try_from(after - before).unwrap();
-        // The last line may have been cut off, and its request was counted all the same.
+        // The last line may be incomplete although its request was counted.
         assert!(written <= answered.len() + 1, "{written} of {}", answered.len());
         let lost = answered.get(written).zip(answered.last());
         let since = lost.map_or(Duration::ZERO, |(first, last)| last.saturating_sub(*first));
@@ -96,7 +95,7 @@ fn answered_until_killed(file: &Path, life: Duration) -> Vec<Duration> {
     answered
 }
 
-/// Reads a line of the child's. One that was cut off by the kill does not count.
+/// Reads a line of the child. An incomplete one does not count.
 fn parse(line: &str) -> Option<Duration> {
     let nanos = line.strip_suffix('\n')?.strip_prefix("answered ")?;
     nanos.parse().ok().map(Duration::from_nanos)

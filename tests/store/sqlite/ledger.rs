@@ -1,4 +1,4 @@
-//! A schema that is not the one this crate left behind is refused before anything is changed.
+//! Schemas that this crate did not create, which are refused before anything is changed.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! What usage leaves in the file beside its counts.
+//! Rows of the file that writing usage changes beside the counts.
 
 use tempfile::TempDir;
 use tower_api_key::SqliteStore;
@@ -31,7 +31,7 @@ async fn writers_that_have_been_silent_for_a_week_are_forgotten() {
     let known = "SELECT count(*) FROM tower_api_key_usage_writer WHERE writer IN ('quiet', 'busy')";
     assert_eq!(number(&pool, known).await, 2);
     assert_eq!(number(&pool, "SELECT count(*) FROM tower_api_key_usage_writer").await, 2);
-    // What the quiet one had sent is still known.
+    // The last batch of the idle writer is still known.
     add(&store, "quiet", 7).await;
     assert_eq!(number(&pool, "SELECT sum(requests) FROM tower_api_key_usage").await, 3);
 }

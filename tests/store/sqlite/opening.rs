@@ -1,4 +1,4 @@
-//! What `open` makes of a URL.
+//! URLs and files that `open` accepts and refuses.
 
 use std::fs;
 use std::path::Path;
@@ -68,7 +68,7 @@ async fn an_empty_file_becomes_a_database() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eight_that_open_a_new_file_at_once_all_succeed() {
-    // Often, as who comes first is a matter of chance.
+    // Often, as the order is a matter of chance.
     for _ in 0..30 {
         let folder = TempDir::new().unwrap();
         let file = folder.path().join("keys.db");
@@ -98,7 +98,7 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
     let texts = [
         ("not a database", "not a database"),
         (&long, "not a database"),
-        // The magic string alone does not make a database.
+        // The magic string alone makes no database.
         ("SQLite format 3\0\u{10}\0\u{1}\u{1}\0@  ", "malformed"),
     ];
     for (text, found) in texts {
@@ -142,7 +142,7 @@ async fn a_url_with_an_unknown_option_is_invalid() {
     is_refused(&format!("{url}%ff"), Invalid, "utf-8", folder.path()).await;
 }
 
-/// Such a database is forgotten when the last connection to it ends.
+/// Such a database is deleted with the last connection to it.
 #[tokio::test]
 async fn a_url_that_names_no_file_is_invalid() {
     let folder = TempDir::new().unwrap();

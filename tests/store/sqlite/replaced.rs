@@ -1,4 +1,4 @@
-//! Files that are replaced or deleted while they are used.
+//! Files that are replaced or deleted while they are open.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -54,7 +54,7 @@ impl World {
         self.node.authenticate(&headers).await.err().map(|rejection| rejection.reason().clone())
     }
 
-    /// Makes a copy of the database in which the key is revoked.
+    /// Copies the database, and revokes the key in the copy.
     async fn revoked_copy(&self) -> PathBuf {
         let copy = self.file("copy.db");
         let into = format!("VACUUM INTO '{}'", copy.display());
@@ -125,7 +125,7 @@ async fn a_database_whose_write_ahead_log_is_deleted_is_given_up() {
     world.is_given_up("its write-ahead log was deleted").await;
 }
 
-/// As when another process opens the file before the next poll.
+/// As if another process opened the file before the next poll.
 #[tokio::test]
 async fn a_database_whose_write_ahead_log_is_deleted_and_made_anew_is_given_up() {
     let world = World::new("link.db").await;
@@ -154,7 +154,7 @@ async fn a_deleted_write_ahead_log_is_noticed_where_the_pool_of_the_application_
             SqliteConnectOptions::new().filename(folder.path().join("keys.db")).create_if_missing(true);
         let pool = pool.connect_with(options.journal_mode(SqliteJournalMode::Wal)).await.unwrap();
         let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
-        // The log stays where the store closes its connections.
+        // The log stays if the store closes its connections.
         let mut held = pool.acquire().await.unwrap();
         sqlx::raw_sql("SELECT count(*) FROM tower_api_key").execute(&mut *held).await.unwrap();
         let mut feed = store.feed().unwrap();
@@ -202,7 +202,7 @@ async fn an_application_may_change_the_journal_mode_where_no_log_is_open() {
             let mut feed = store.feed().unwrap();
             feed.poll().await.unwrap();
             feed.poll().await.unwrap();
-            // Without a poll that has the log open, the log goes with its last connection.
+            // Without a poll that has the log open, SQLite deletes the log with its last connection.
             run(&pool, mode).await;
             run(&pool, "PRAGMA journal_mode = DELETE").await;
         }
@@ -265,7 +265,7 @@ async fn a_write_ahead_log_that_goes_with_the_last_connection_is_not_missed() {
     let file = folder.path().join("keys.db");
     let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
     let options = options.journal_mode(SqliteJournalMode::Wal);
-    // Each connection is closed when it was used.
+    // Each connection is closed after its use.
     let pool =
         SqlitePoolOptions::new().max_connections(1).after_release(|_, _| Box::pin(async { Ok(false) }));
     let store = SqliteStore::with_pool(pool.connect_with(options).await.unwrap()).await.unwrap();
@@ -274,7 +274,7 @@ async fn a_write_ahead_log_that_goes_with_the_last_connection_is_not_missed() {
     for round in 0..5 {
         feed.poll().await.unwrap();
         gone(&folder.path().join("keys.db-wal")).await;
-        // So that the next log does not get the number of this one.
+        // So that the next log does not get the inode of this one.
         fs::write(folder.path().join(format!("other-{round}")), "").unwrap();
     }
     assert!(store.find(&samples::digest("key")).await.unwrap().is_some());

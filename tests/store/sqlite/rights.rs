@@ -1,4 +1,4 @@
-//! Which rights files are given, and which are asked for.
+//! The mode of new files, and the rights that a process needs.
 
 use std::env;
 use std::fs::{self, Permissions};
@@ -18,7 +18,7 @@ use crate::samples;
 
 const DATABASE: &str = "TOWER_API_KEY_TEST_OPENED";
 
-/// A user without rights of its own, whatever it is called.
+/// A user without special rights.
 const OTHER_USER: u32 = 65_534;
 
 fn mode(file: &Path) -> u32 {
@@ -113,7 +113,7 @@ async fn the_child_opens_a_file() {
 
 /// Checks that a process without superuser rights cannot open a file, and that the error names the file and the cause.
 fn is_refused(file: &Path, cause: &str) {
-    // The superuser is above modes. Another user may not reach this program where it is.
+    // The superuser ignores modes. Another user may not be able to read this program at its place.
     let folder = TempDir::new().unwrap();
     set_mode(folder.path(), 0o755);
     let program = folder.path().join("tests");

@@ -11,7 +11,7 @@ use super::{application, number, run, says};
 use crate::caller::Caller;
 use crate::samples;
 
-/// What the checks of the table let through.
+/// Values that the checks of the table accept.
 const GARBAGE: [&str; 22] = [
     r#"scopes = 'a"b'"#,
     "scopes = 'a\tb'",
@@ -53,7 +53,7 @@ async fn a_row_of_garbage_is_an_outage() {
         says(&found.expect_err(garbage), Corrupt, "");
         says(&store.get(&samples::id(&name)).await.expect_err(garbage), Corrupt, "");
 
-        // Nothing is remembered, so the answer is the same again.
+        // Nothing is cached, so the answer is the same again.
         let caller = Caller::of(&store);
         for _ in 0..2 {
             let reason = caller.present(&name).await.expect_err(garbage);

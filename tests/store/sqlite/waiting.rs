@@ -1,4 +1,4 @@
-//! A file that another process keeps from being written.
+//! A file that another process locks for writing.
 
 use tempfile::TempDir;
 use tower_api_key::SqliteStore;

@@ -21,7 +21,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The pause after a failed connection attempt while other connections exist.
 const CONNECT_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a poll waits for its own connection before it uses one of the lookups. The server may have given it to these.
+/// How long a poll waits for its own connection before it uses one for lookups. The server may have given its own to another process.
 const FALLBACK_AFTER: Duration = Duration::from_millis(100);
 
 /// How long a request waits for a management connection.

@@ -114,9 +114,9 @@ pub(super) async fn detached<T: Send + 'static>(
 /// timeouts of their own.
 pub(super) async fn with_timeout<T>(
     limit: Duration,
-    result: impl Future<Output = Result<T, BackendError>>,
+    operation: impl Future<Output = Result<T, BackendError>>,
 ) -> Result<T, BackendError> {
-    timeout(limit, result).await.map_err(BackendError::unavailable)?
+    timeout(limit, operation).await.map_err(BackendError::unavailable)?
 }
 
 impl Drop for PooledConnection {
