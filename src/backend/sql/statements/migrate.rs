@@ -5,8 +5,8 @@ use sqlx::{Connection, Row as _};
 use super::connections::Connections;
 use super::dialect::{BEGIN, DatabaseConnection, DatabaseTransaction, Namespace, PREPARE, Row, SCHEMA};
 use super::pooled_connection::{run, run_on};
-use crate::backend::BackendError;
 use crate::backend::sql::{Applied, Migration, check};
+use crate::backend::{BackendError, BackendErrorKind};
 
 /// Applies the missing migrations in one transaction, so that a killed process leaves nothing behind, and of several that start
 /// at once one does the work. Returns the schema of the tables.
@@ -45,7 +45,8 @@ async fn ledger(transaction: &mut DatabaseTransaction<'_>) -> Result<Vec<Applied
 async fn apply(transaction: &mut DatabaseTransaction<'_>, migration: &Migration) -> Result<(), BackendError> {
     let Migration { version, name, sql } = migration;
     sqlx::raw_sql(*sql).execute(&mut **transaction).await.map_err(|error| {
-        BackendError::corrupt(format!("cannot apply version {version} ({name}) of its schema: {error}"))
+        let message = format!("cannot apply version {version} ({name}) of the key store's schema: {error}");
+        BackendError::new(BackendErrorKind::Corrupt, message)
     })?;
     sqlx::query("INSERT INTO tower_api_key_migration (version, name, checksum) VALUES ($1, $2, $3)")
         .bind(version)
