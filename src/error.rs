@@ -1,14 +1,16 @@
-//! What is wrong with a configuration, found before the first request.
+//! Errors of a configuration and of a single value.
 
+use std::error::Error;
 use std::fmt;
 
-/// A configuration that cannot work, found while it was being built.
+/// A configuration that cannot work, found while it is built: by a builder, a layer, a key format or a source.
 ///
-/// The message says what was expected and what was found; it never holds a key.
+/// The message never holds a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     kind: ConfigErrorKind,
     message: String,
+    source: Option<InvalidValue>,
 }
 
 /// The part of a configuration that a [`ConfigError`] is about.
@@ -17,27 +19,25 @@ pub struct ConfigError {
 pub enum ConfigErrorKind {
     /// The sources of credentials.
     Sources,
-    /// The prefix of a key format.
+    /// The format of keys.
     KeyFormat,
-    /// The id of a key.
-    KeyId,
     /// The pepper of a digester.
     Pepper,
-    /// A scope or a requirement.
-    Scope,
     /// The realm of the challenges.
     Realm,
     /// A public path or a path with a requirement.
     Path,
     /// A limit: a duration, a capacity or a count.
     Limit,
-    /// The hash of a password, or the parameters of one.
+    /// The parameters of password hashes.
     PasswordHash,
+    /// A value that cannot be parsed. The [source](Error::source) of the error is its [`InvalidValue`].
+    Value,
 }
 
 impl ConfigError {
     pub(crate) fn new(kind: ConfigErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), source: None }
     }
 
     /// Returns the part of the configuration that is wrong.
@@ -52,4 +52,64 @@ impl fmt::Display for ConfigError {
     }
 }
 
-impl std::error::Error for ConfigError {}
+impl Error for ConfigError {
+    /// Returns the [`InvalidValue`] of an error of the kind [`ConfigErrorKind::Value`]. Its text is that of this error.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| source as _)
+    }
+}
+
+impl From<InvalidValue> for ConfigError {
+    fn from(value: InvalidValue) -> Self {
+        Self { kind: ConfigErrorKind::Value, message: value.to_string(), source: Some(value) }
+    }
+}
+
+/// A text that cannot be parsed as a value of its type.
+///
+/// The message never holds the text, which may be a key that was pasted by mistake.
+///
+/// ```
+/// use std::error::Error;
+/// use tower_api_key::{ConfigErrorKind, InvalidValue, RequireScopeLayer};
+///
+/// let error = RequireScopeLayer::scope("two words").unwrap_err();
+/// assert_eq!(error.kind(), ConfigErrorKind::Value);
+/// assert!(error.source().is_some_and(|source| source.is::<InvalidValue>()));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidValue {
+    kind: InvalidValueKind,
+    message: String,
+}
+
+/// The type of value that an [`InvalidValue`] is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InvalidValueKind {
+    /// The id of a key.
+    KeyId,
+    /// A scope or a requirement.
+    Scope,
+    /// The hash of a password.
+    PasswordHash,
+}
+
+impl InvalidValue {
+    pub(crate) fn new(kind: InvalidValueKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// Returns the type of value that was expected.
+    pub fn kind(&self) -> InvalidValueKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for InvalidValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for InvalidValue {}

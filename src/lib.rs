@@ -137,7 +137,7 @@ pub use clock::Timestamp;
 pub use credential::Source;
 pub use digest::Digester;
 pub use environment::Environment;
-pub use error::{ConfigError, ConfigErrorKind};
+pub use error::{ConfigError, ConfigErrorKind, InvalidValue, InvalidValueKind};
 pub use health::{FeedHealth, Health};
 pub use key::{KeyFormat, KeyId};
 pub use owner::{Membership, Organization, Owner, Project, User};

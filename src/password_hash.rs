@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::{ConfigError, ConfigErrorKind};
+use crate::error::{InvalidValue, InvalidValueKind};
 
 /// The most characters of a hash that is kept.
 const LONGEST: usize = 255;
@@ -25,14 +25,14 @@ impl PasswordHash {
     /// # Errors
     ///
     /// When `text` is not a hash by Argon2id in the PHC string format, of at most 255 characters.
-    pub fn new(text: &str) -> Result<Self, ConfigError> {
+    pub fn new(text: &str) -> Result<Self, InvalidValue> {
         let is_hash = text.starts_with("$argon2id$") && text.bytes().all(|byte| byte.is_ascii_graphic());
         if is_hash && text.len() <= LONGEST {
             return Ok(Self(text.into()));
         }
         // It may be a password, so it is not shown.
-        let expected = "expected a hash by Argon2id in the PHC string format, found something else";
-        Err(ConfigError::new(ConfigErrorKind::PasswordHash, expected))
+        let message = "password hash is invalid: must be an Argon2id hash in the PHC string format";
+        Err(InvalidValue::new(InvalidValueKind::PasswordHash, message))
     }
 
     /// Returns the text of the hash, for a store to keep.

@@ -11,14 +11,14 @@
 //! assert!(Requirement::all_of(["memory.read", "export.read"])?.is_met_by(&granted));
 //! assert!(!Requirement::all_of(["memory.read", "webhook.write"])?.is_met_by(&granted));
 //! assert!(Requirement::any_of(["memory.read", "webhook.write"])?.is_met_by(&granted));
-//! # Ok::<(), tower_api_key::ConfigError>(())
+//! # Ok::<(), tower_api_key::InvalidValue>(())
 //! ```
 
 use std::collections::HashSet;
 use std::fmt;
 
 use crate::ascii::{all, describe_first_wrong};
-use crate::error::{ConfigError, ConfigErrorKind};
+use crate::error::{InvalidValue, InvalidValueKind};
 
 /// A scope token (RFC 6749 §3.3): visible ASCII without `"` and `\`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,16 +30,15 @@ impl Scope {
     /// # Errors
     ///
     /// When `text` is empty or holds anything but `%x21 / %x23-5B / %x5D-7E`.
-    pub fn new(text: impl Into<Box<str>>) -> Result<Self, ConfigError> {
+    pub fn new(text: impl Into<Box<str>>) -> Result<Self, InvalidValue> {
         let text = text.into();
         let is_token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
         if !text.is_empty() && all(text.as_bytes(), is_token) {
             return Ok(Self(text));
         }
         let found = describe_first_wrong(text.as_bytes(), is_token);
-        let message =
-            format!("expected a scope of visible ASCII without quotes and backslashes, found {found}");
-        Err(ConfigError::new(ConfigErrorKind::Scope, message))
+        let message = format!("scope must be visible ASCII without quotes and backslashes, got {found}");
+        Err(InvalidValue::new(InvalidValueKind::Scope, message))
     }
 
     /// Returns the text of the scope.
@@ -77,7 +76,7 @@ impl Scopes {
     /// # Errors
     ///
     /// When one of them is not a scope token.
-    pub fn new<I>(scopes: I) -> Result<Self, ConfigError>
+    pub fn new<I>(scopes: I) -> Result<Self, InvalidValue>
     where
         I: IntoIterator<Item: Into<Box<str>>>,
     {
@@ -89,7 +88,7 @@ impl Scopes {
     /// # Errors
     ///
     /// When one of them is not a scope token.
-    pub fn parse(list: &str) -> Result<Self, ConfigError> {
+    pub fn parse(list: &str) -> Result<Self, InvalidValue> {
         Self::new(list.split(' ').filter(|scope| !scope.is_empty()))
     }
 
@@ -165,7 +164,7 @@ impl Requirement {
     /// # Errors
     ///
     /// When there is none, or one of them is not a scope token.
-    pub fn all_of<I>(scopes: I) -> Result<Self, ConfigError>
+    pub fn all_of<I>(scopes: I) -> Result<Self, InvalidValue>
     where
         I: IntoIterator<Item: Into<Box<str>>>,
     {
@@ -177,17 +176,20 @@ impl Requirement {
     /// # Errors
     ///
     /// When there is none, or one of them is not a scope token.
-    pub fn any_of<I>(scopes: I) -> Result<Self, ConfigError>
+    pub fn any_of<I>(scopes: I) -> Result<Self, InvalidValue>
     where
         I: IntoIterator<Item: Into<Box<str>>>,
     {
         Self::new(Scopes::new(scopes)?, Quantity::Any)
     }
 
-    fn new(scopes: Scopes, quantity: Quantity) -> Result<Self, ConfigError> {
+    fn new(scopes: Scopes, quantity: Quantity) -> Result<Self, InvalidValue> {
         // An empty "all" would let everyone pass, an empty "any" no one: neither is what its author meant.
         if scopes.is_empty() {
-            return Err(ConfigError::new(ConfigErrorKind::Scope, "expected at least one scope, found none"));
+            return Err(InvalidValue::new(
+                InvalidValueKind::Scope,
+                "requirement must have at least one scope, got none",
+            ));
         }
         Ok(Self { scopes, quantity })
     }
@@ -247,8 +249,8 @@ mod tests {
 
     #[test]
     fn a_requirement_of_nothing_is_refused() {
-        assert_eq!(Requirement::all_of([""; 0]).unwrap_err().kind(), ConfigErrorKind::Scope);
-        assert_eq!(Requirement::any_of([""; 0]).unwrap_err().kind(), ConfigErrorKind::Scope);
+        assert_eq!(Requirement::all_of([""; 0]).unwrap_err().kind(), InvalidValueKind::Scope);
+        assert_eq!(Requirement::any_of([""; 0]).unwrap_err().kind(), InvalidValueKind::Scope);
     }
 
     #[test]

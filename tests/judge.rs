@@ -219,7 +219,7 @@ async fn there_may_be_255_sources_and_the_last_one_is_one_of_them() {
 #[test]
 fn a_configuration_that_cannot_work_is_refused_when_it_is_built() {
     use std::time::Duration;
-    use tower_api_key::ConfigErrorKind::{Limit, Realm, Scope, Sources};
+    use tower_api_key::ConfigErrorKind::{Limit, Realm, Sources, Value};
 
     let builder = || Authenticator::builder(MemoryStore::new());
     let kind = |builder: AuthenticatorBuilder| builder.build().map(drop).unwrap_err().kind();
@@ -227,7 +227,7 @@ fn a_configuration_that_cannot_work_is_refused_when_it_is_built() {
     assert_eq!(kind(builder().sources([Source::bearer(), Source::bearer()])), Sources);
     assert_eq!(kind(builder().sources([Source::x_api_key(), Source::header("X-Api-Key").unwrap()])), Sources);
     assert_eq!(kind(builder().realm("caf\u{e9}")), Realm);
-    assert_eq!(kind(builder().admin_scope("two words")), Scope);
+    assert_eq!(kind(builder().admin_scope("two words")), Value);
     assert_eq!(kind(builder().deadline(Duration::ZERO)), Limit);
     assert_eq!(kind(builder().max_concurrent_lookups(0)), Limit);
     assert_eq!(kind(builder().max_concurrent_lookups(usize::MAX)), Limit);

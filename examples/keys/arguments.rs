@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::RangedU64ValueParser;
 use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
 use tower_api_key::clock::Day;
-use tower_api_key::{ConfigError, KeyFormat, KeyId, Scope};
+use tower_api_key::{ConfigError, InvalidValue, KeyFormat, KeyId, Scope};
 
 /// Manage the API keys in a database.
 #[derive(Debug, Parser)]
@@ -139,7 +139,7 @@ fn format(prefix: &str) -> Result<KeyFormat, ConfigError> {
     KeyFormat::new(prefix)
 }
 
-fn scope(text: &str) -> Result<Scope, ConfigError> {
+fn scope(text: &str) -> Result<Scope, InvalidValue> {
     Scope::new(text)
 }
 

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_api_key::backend::{OwnerChange, OwnerStore};
-use tower_api_key::{Membership, Organization, Principal, Scopes};
+use tower_api_key::{ConfigError, Membership, Organization, Principal, Scopes};
 
 use crate::access::ROLES;
 use crate::again::of_organization;
@@ -59,7 +59,8 @@ pub(crate) async fn put_member(
     let known = ROLES.iter().find(|(name, _)| *name == role);
     let (name, scopes) =
         known.ok_or_else(|| Refusal::bad("Expected a role that there is, found another one"))?;
-    let membership = Membership::new(organization(&app, &id).await?, *name, Scopes::parse(scopes)?);
+    let scopes = Scopes::parse(scopes).map_err(ConfigError::from)?;
+    let membership = Membership::new(organization(&app, &id).await?, *name, scopes);
     let (person, email) = (OwnerChange::put_user(email.as_ref()), email.as_ref());
     app.store.change_owner(person, of_organization(&caller, &id)).await?;
     let member = OwnerChange::put_membership(email, membership);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::MintError;
 use crate::clock::Timestamp;
 use crate::digest::Digest;
-use crate::error::{ConfigError, ConfigErrorKind};
+use crate::error::{InvalidValue, InvalidValueKind};
 
 /// The public id of a key: safe to log, to show and to put into URLs.
 ///
@@ -21,15 +21,14 @@ impl KeyId {
     /// # Errors
     ///
     /// When `text` is not 1 to 64 letters, digits, `-`, `_`, `.` and `:`.
-    pub fn new(text: &str) -> Result<Self, ConfigError> {
+    pub fn new(text: &str) -> Result<Self, InvalidValue> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
         if (1..=64).contains(&text.len()) && text.bytes().all(is_plain) {
             return Ok(Self(text.into()));
         }
         // The text may be anything, a key pasted by mistake included, so it is not shown.
-        let expected =
-            "expected a key id of 1 to 64 letters, digits, `-`, `_`, `.` and `:`, found something else";
-        Err(ConfigError::new(ConfigErrorKind::KeyId, expected))
+        let message = "key id is invalid: must be 1 to 64 letters, digits, `-`, `_`, `.` and `:`";
+        Err(InvalidValue::new(InvalidValueKind::KeyId, message))
     }
 
     /// Makes a new id from the time and 74 random bits.

@@ -15,13 +15,13 @@ use crate::secrets::Secrets;
 type Setting = fn(&str) -> Option<ConfigError>;
 
 const SETTINGS: [(&str, Setting); 13] = [
-    ("KeyId::new", |text| KeyId::new(text).err()),
+    ("KeyId::new", |text| KeyId::new(text).err().map(Into::into)),
     ("KeyFormat::new", |text| KeyFormat::new(text).err()),
     ("Source::header", |text| Source::header(text).err()),
-    ("Scope::new", |text| Scope::new(text).err()),
-    ("Scopes::new", |text| Scopes::new([text]).err()),
-    ("Scopes::parse", |text| Scopes::parse(text).err()),
-    ("Requirement::all_of", |text| Requirement::all_of([text]).err()),
+    ("Scope::new", |text| Scope::new(text).err().map(Into::into)),
+    ("Scopes::new", |text| Scopes::new([text]).err().map(Into::into)),
+    ("Scopes::parse", |text| Scopes::parse(text).err().map(Into::into)),
+    ("Requirement::all_of", |text| Requirement::all_of([text]).err().map(Into::into)),
     ("realm", |text| built(|builder| builder.realm(text))),
     ("admin_scope", |text| built(|builder| builder.admin_scope(text))),
     ("public", |text| layer().public(text).err()),
