@@ -107,7 +107,7 @@ async fn an_outage_is_logged_once_for_each_lookup() {
     assert_eq!(lines.len(), warnings.len(), "{lines:?}");
     assert_eq!(warnings.len(), 6, "five lookups and the opened circuit: {warnings:?}");
     assert!(warnings[0].contains("kind=\"unavailable\"") && warnings[0].contains("connection refused"));
-    assert!(warnings.iter().any(|line| line.contains("left alone")), "{warnings:?}");
+    assert!(warnings.iter().any(|line| line.contains("circuit breaker opened")), "{warnings:?}");
 }
 
 #[tokio::test]
@@ -141,7 +141,9 @@ async fn requests_beyond_the_waiting_limit_are_logged_once_a_second() {
         }
         let warnings = log.take("WARN");
         assert_eq!(warnings.len(), lines, "{warnings:?}");
-        assert!(warnings.iter().all(|line| line.contains("lookups=16") && line.contains("too many wait")));
+        assert!(
+            warnings.iter().all(|line| line.contains("lookups=16") && line.contains("too many key lookups"))
+        );
         clock.advance(Duration::from_millis(500));
     }
 }
@@ -193,7 +195,7 @@ async fn a_feed_that_panicked_is_an_error_and_does_not_flood_the_log() {
     settle().await;
     let errors = log.take("ERROR");
     assert_eq!(errors.len(), 1, "{errors:?}");
-    assert!(errors[0].contains("the feed of changes to keys panicked"), "{}", errors[0]);
+    assert!(errors[0].contains("change feed panicked"), "{}", errors[0]);
     assert!(errors[0].contains("pause=1s restarts=1"), "{}", errors[0]);
     for _ in 0..60 {
         tokio::time::advance(Duration::from_secs(1)).await;
@@ -321,10 +323,10 @@ async fn unknown_keys_that_time_out_are_no_errors_of_the_store_and_are_logged_on
     }
     let warnings = log.take("WARN");
     let count_of = |text: &str| warnings.iter().filter(|line| line.contains(text)).count();
-    assert_eq!(count_of("too many wait"), 1, "{warnings:?}");
+    assert_eq!(count_of("too many key lookups"), 1, "{warnings:?}");
     // The limits let one unknown key be looked up at a time, and only that lookup had no answer.
-    assert!(count_of("did not answer in time") <= 2, "{warnings:?}");
-    assert_eq!(count_of("gave no answer"), 0, "{warnings:?}");
+    assert!(count_of("timed out") <= 2, "{warnings:?}");
+    assert_eq!(count_of("key lookup failed"), 0, "{warnings:?}");
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ impl Principal {
         match inner {
             Some(inner) => Authenticator(inner).judge_again(self).await,
             None => {
-                trace::orphaned();
+                trace::authenticator_dropped();
                 Err(Rejection::of(self, Reason::Unavailable))
             }
         }

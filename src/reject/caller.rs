@@ -25,7 +25,7 @@ pub(crate) fn principal<'e>(
     extensions.get::<Principal>().ok_or_else(|| match extensions.get::<Anonymous>() {
         Some(anonymous) => Rejection::by(Arc::clone(&anonymous.responses), Reason::Missing),
         None => {
-            trace::not_layered(needs);
+            trace::missing_layer(needs);
             Rejection::new(Reason::NotAuthenticated)
         }
     })

@@ -17,7 +17,7 @@ impl Rejection {
     /// Tells of a refusal that is about to be answered. Only here: a rejection may also be made and left aside, as where a
     /// credential is optional.
     pub(crate) fn tell(&self) {
-        trace::refused(self.reason.label(), self.key_id.as_ref());
+        trace::rejected(self.reason.label(), self.key_id.as_ref());
         self.responses.metrics.refused(self.reason.label());
         if let Some(AuditSink { hook, clock }) = &self.responses.audit {
             let action = match &self.reason {

@@ -1,4 +1,4 @@
-//! The twin that writes nothing.
+//! Empty versions of the log functions, for builds without the feature `tracing`.
 
 use std::time::Duration;
 
@@ -8,25 +8,25 @@ use crate::principal::Principal;
 
 pub(crate) fn admitted(_: &Principal) {}
 
-pub(crate) fn refused(_: &'static str, _: Option<&KeyId>) {}
+pub(crate) fn rejected(_: &'static str, _: Option<&KeyId>) {}
 
 pub(crate) fn failed(_: &'static str, _: &Failure<'_>) {}
 
 #[cfg(feature = "manage")]
 pub(crate) fn not_acknowledged(_: &[Box<str>]) {}
 
-pub(crate) fn not_layered(_: &'static str) {}
+pub(crate) fn missing_layer(_: &'static str) {}
 
-pub(crate) fn lost(_: u64, _: &'static str) {}
+pub(crate) fn usage_lost(_: u64, _: &'static str) {}
 
-pub(crate) fn unsettled(_: usize) {}
+pub(crate) fn lookup_retries_exhausted(_: usize) {}
 
-pub(crate) fn turned_away(_: usize) {}
+pub(crate) fn too_many_lookups(_: usize) {}
 
-pub(crate) fn orphaned() {}
+pub(crate) fn authenticator_dropped() {}
 
-pub(crate) fn restarted(_: Duration, _: u64) {}
+pub(crate) fn feed_panicked(_: Duration, _: u64) {}
 
-pub(crate) fn paused(_: Duration) {}
+pub(crate) fn circuit_opened(_: Duration) {}
 
-pub(crate) fn resumed() {}
+pub(crate) fn circuit_closed() {}

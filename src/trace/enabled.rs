@@ -1,4 +1,4 @@
-//! The twin that writes `tracing` events.
+//! Writes the log as `tracing` events.
 
 use std::error::Error;
 use std::time::Duration;
@@ -8,103 +8,101 @@ use crate::backend::{BackendError, BackendErrorKind};
 use crate::key::KeyId;
 use crate::principal::Principal;
 
-/// What filters name. The modules of this crate are its own business.
+/// The target that filters name, whichever module of this crate writes the event.
 const TARGET: &str = "tower_api_key";
 
 pub(crate) fn admitted(principal: &Principal) {
-    tracing::debug!(target: TARGET, key_id = %principal.key_id(), scheme = %principal.scheme(), "admitted");
+    tracing::debug!(target: TARGET, key_id = %principal.key_id(), scheme = %principal.scheme(), "request admitted");
 }
 
-pub(crate) fn refused(reason: &'static str, key_id: Option<&KeyId>) {
-    tracing::info!(target: TARGET, reason, key_id = key_id.map(tracing::field::display), "refused");
+pub(crate) fn rejected(reason: &'static str, key_id: Option<&KeyId>) {
+    tracing::info!(target: TARGET, reason, key_id = key_id.map(tracing::field::display), "request rejected");
 }
 
-pub(crate) fn failed(what: &'static str, failure: &Failure<'_>) {
+pub(crate) fn failed(operation: &'static str, failure: &Failure<'_>) {
     match failure {
         Failure::Error(error) => {
             let (kind, causes) = (error.kind().label(), causes(error, cause_of(error)));
             match error.kind() {
-                // It stays so until the row is mended.
+                // Repeats until the row is repaired.
                 BackendErrorKind::Corrupt => {
-                    tracing::error!(target: TARGET, kind, error = causes, "{what} cannot be understood");
+                    tracing::error!(target: TARGET, kind, error = causes, "{operation} returned corrupt data");
                 }
-                _ => tracing::warn!(target: TARGET, kind, error = causes, "{what} gave no answer"),
+                _ => tracing::warn!(target: TARGET, kind, error = causes, "{operation} failed"),
             }
         }
-        Failure::Panic => tracing::error!(target: TARGET, "{what} panicked"),
-        Failure::Deadline(after) => {
-            tracing::warn!(target: TARGET, ?after, "{what} did not answer in time");
-        }
+        Failure::Panic => tracing::error!(target: TARGET, "{operation} panicked"),
+        Failure::Deadline(after) => tracing::warn!(target: TARGET, ?after, "{operation} timed out"),
         #[cfg(all(feature = "manage", feature = "axum"))]
         Failure::Other(error) => {
-            tracing::warn!(target: TARGET, error = causes(*error, error.source()), "{what} failed");
+            tracing::warn!(target: TARGET, error = causes(*error, error.source()), "{operation} failed");
         }
         #[cfg(feature = "password")]
-        Failure::Password(error) => tracing::warn!(target: TARGET, %error, "{what} was not done"),
+        Failure::Password(error) => tracing::warn!(target: TARGET, %error, "{operation} failed"),
     }
 }
 
 #[cfg(feature = "manage")]
 pub(crate) fn not_acknowledged(nodes: &[Box<str>]) {
-    tracing::warn!(target: TARGET, ?nodes, "these nodes have not acknowledged a revocation in time; if none is named, the list of nodes could not be read");
-}
-
-pub(crate) fn not_layered(needs: &'static str) {
-    tracing::error!(
+    tracing::warn!(
         target: TARGET,
-        "{needs} found no caller, because the request did not pass an `AuthenticateLayer`: add `AuthenticateLayer` outside of it, which is \
-         the last `.layer` of an axum router, and the first of a `ServiceBuilder`"
+        ?nodes,
+        "nodes have not acknowledged a revocation in time; an empty list means that the nodes could not be listed"
     );
 }
 
-pub(crate) fn lost(requests: u64, why: &'static str) {
-    tracing::error!(target: TARGET, requests, "counts of usage are lost: {why}");
+pub(crate) fn missing_layer(needs: &'static str) {
+    tracing::error!(
+        target: TARGET,
+        "{needs} found no caller because the request did not pass an `AuthenticateLayer`: add `AuthenticateLayer` outside of it, as the \
+         last `.layer` of an axum router or the first of a `ServiceBuilder`"
+    );
+}
+
+pub(crate) fn usage_lost(requests: u64, why: &'static str) {
+    tracing::error!(target: TARGET, requests, "usage counts lost: {why}");
+}
+
+pub(crate) fn lookup_retries_exhausted(reads: usize) {
+    tracing::warn!(target: TARGET, reads, "key lookup failed: the key changed during each read");
+}
+
+pub(crate) fn too_many_lookups(lookups: usize) {
+    tracing::warn!(target: TARGET, lookups, "requests rejected: too many key lookups in progress (logged at most once a second)");
+}
+
+pub(crate) fn authenticator_dropped() {
+    tracing::warn!(target: TARGET, "cannot check a caller again: its authenticator was dropped");
+}
+
+pub(crate) fn feed_panicked(pause: Duration, restarts: u64) {
+    tracing::error!(target: TARGET, ?pause, restarts, "change feed panicked: it restarts after a pause");
+}
+
+pub(crate) fn circuit_opened(pause: Duration) {
+    tracing::warn!(target: TARGET, ?pause, "circuit breaker opened: several calls of the key store failed in a row");
+}
+
+pub(crate) fn circuit_closed() {
+    tracing::info!(target: TARGET, "circuit breaker closed: the key store responds again");
 }
 
 fn cause_of(error: &BackendError) -> Option<&(dyn Error + 'static)> {
     error.cause().map(|cause| cause as _)
 }
 
-/// Returns an error with all that caused it. Many errors say their cause themselves: that is not repeated.
+/// Returns the text of an error with those of its causes. A cause whose text is already included is not repeated.
 fn causes(error: &dyn Error, mut cause: Option<&(dyn Error + 'static)>) -> String {
-    let mut said = error.to_string();
+    let mut text = error.to_string();
     while let Some(error) = cause {
-        let text = error.to_string();
-        if !said.contains(&text) {
-            said.push_str(": ");
-            said.push_str(&text);
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
         }
         cause = error.source();
     }
-    said
-}
-
-pub(crate) fn unsettled(reads: usize) {
-    tracing::warn!(target: TARGET, reads, "a key was changed during each of several lookups of it, so that none counts");
-}
-
-pub(crate) fn turned_away(lookups: usize) {
-    tracing::warn!(
-        target: TARGET,
-        lookups,
-        "requests are refused because too many wait for the key store; said once a second at the most"
-    );
-}
-
-pub(crate) fn orphaned() {
-    tracing::warn!(target: TARGET, "a caller cannot be judged again, because its authenticator was dropped");
-}
-
-pub(crate) fn restarted(pause: Duration, restarts: u64) {
-    tracing::error!(target: TARGET, ?pause, restarts, "the feed of changes to keys panicked, and is replaced after a pause");
-}
-
-pub(crate) fn paused(pause: Duration) {
-    tracing::warn!(target: TARGET, ?pause, "the key store is left alone, after several attempts without an answer");
-}
-
-pub(crate) fn resumed() {
-    tracing::info!(target: TARGET, "the key store answers again");
+    text
 }
 
 #[cfg(test)]
@@ -113,7 +111,7 @@ mod tests {
 
     use super::*;
 
-    /// An error of a driver, which may say its cause itself.
+    /// An error of a driver, whose text may include its cause.
     #[derive(Debug)]
     struct Driver(&'static str, Option<Box<Driver>>);
 
@@ -130,11 +128,11 @@ mod tests {
     }
 
     #[test]
-    fn every_cause_is_said_once() {
+    fn every_cause_is_written_once() {
         let refused = Driver("connection refused", None);
         let io = Driver("no connection: connection refused", Some(Box::new(refused)));
         let error = BackendError::corrupt(Driver("no row", Some(Box::new(io))));
-        let said = causes(&error, cause_of(&error));
-        assert!(said.ends_with(": no row: no connection: connection refused"), "{said}");
+        let text = causes(&error, cause_of(&error));
+        assert!(text.ends_with(": no row: no connection: connection refused"), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the operator's log shows. Keys appear by their id; what a client sent does not appear at all.
+//! Lines of the operator's log. A key appears by its id only; nothing that a client sent appears.
 
 #[cfg(not(feature = "tracing"))]
 mod disabled;
@@ -18,14 +18,14 @@ use crate::backend::BackendError;
 #[cfg(feature = "password")]
 use crate::password::PasswordError;
 
-/// Why the store gave no answer.
+/// The reason why an operation failed.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "read by the enabled twin"))]
+#[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "read by `enabled`"))]
 pub(crate) enum Failure<'f> {
     Error(&'f BackendError),
     Panic,
     Deadline(Duration),
-    /// What the management of keys came upon.
+    /// An error of the key management.
     #[cfg(all(feature = "manage", feature = "axum"))]
     Other(&'f (dyn Error + 'static)),
     #[cfg(feature = "password")]

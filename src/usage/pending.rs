@@ -110,7 +110,7 @@ impl Pending {
     fn lose(&mut self, requests: u64, why: &'static str) {
         self.lost = self.lost.saturating_add(requests);
         if !std::mem::replace(&mut self.has_logged_loss, true) {
-            trace::lost(requests, why);
+            trace::usage_lost(requests, why);
         }
     }
 }

@@ -55,7 +55,7 @@ impl Meter {
     }
 
     async fn write_batch(&self, batch: &UsageBatch) -> Result<(), BackendError> {
-        let added = guarded_call("the store of usage", DEADLINE, self.store.add(batch)).await;
+        let added = guarded_call("usage flush", DEADLINE, self.store.add(batch)).await;
         added.map_err(|error| error.into_error(DEADLINE))
     }
 }

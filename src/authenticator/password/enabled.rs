@@ -103,7 +103,7 @@ impl Authenticator {
                 Err(LookupError)
             }
             Err(error) => {
-                trace::failed("the verification of a password", &trace::Failure::Password(&error));
+                trace::failed("password verification", &trace::Failure::Password(&error));
                 Err(LookupError)
             }
         }

@@ -79,7 +79,7 @@ impl Breaker {
     pub(super) fn answered(&self) {
         let mut state = self.lock();
         if !matches!(*state, State::Closed { .. }) {
-            trace::resumed();
+            trace::circuit_closed();
             self.metrics.circuit_open(false);
         }
         *state = State::Closed { failures: 0 };
@@ -99,7 +99,7 @@ impl Breaker {
         *state = if failures < self.failures {
             State::Closed { failures }
         } else {
-            trace::paused(self.pause);
+            trace::circuit_opened(self.pause);
             self.metrics.circuit_open(true);
             State::Open { until: now.saturating_add(self.jitter.shorten(self.pause, now.nanos())) }
         };

@@ -27,7 +27,7 @@ impl Loader {
         let started = self.context.clock.monotonic();
         let _counted = self.context.metrics.look_up();
         let reading = self.read_store(&leader, &lookup_key);
-        let outcome = match self.context.call("the key store", self.poller.call_timeout(), reading).await {
+        let outcome = match self.context.call("key lookup", self.poller.call_timeout(), reading).await {
             Ok(Reading::Record(record)) => {
                 Ok(Fact::Known(self.entries.keep(record, leader.generation(), started)))
             }

@@ -93,14 +93,14 @@ impl Loader {
                 return outcome;
             }
         }
-        trace::unsettled(READS);
+        trace::lookup_retries_exhausted(READS);
         Err(LookupError)
     }
 
     /// Logs that too many lookups wait.
     fn reject_excess(&self, now: Moment) -> LookupError {
         if self.may_log_flood(now) {
-            trace::turned_away(self.flights.len());
+            trace::too_many_lookups(self.flights.len());
         }
         LookupError
     }

@@ -104,7 +104,7 @@ impl PollerTask {
         });
         poller.publish(&outcome);
         outcome?;
-        match poller.context.call("the list of nodes", poller.call_timeout, feed.ack()).await {
+        match poller.context.call("change feed acknowledgement", poller.call_timeout, feed.ack()).await {
             // A store that waits for this node then waits until its lease ends.
             Ok(()) | Err(CallError::Error(_) | CallError::Deadline) => Ok(()),
             Err(CallError::Panic) => Err(CallError::Panic),
@@ -168,7 +168,7 @@ impl Poller {
     async fn poll_once(&self, feed: &mut BoxedChangeFeed) -> Result<Answer, CallError> {
         let (began, poll) = (self.context.now(), self.own_changes.poll_begins());
         let polling = feed.poll();
-        let changes = self.context.call("the feed of changes to keys", self.call_timeout, polling).await?;
+        let changes = self.context.call("change feed poll", self.call_timeout, polling).await?;
         Ok(Answer { began, poll, changes })
     }
 
@@ -189,7 +189,7 @@ impl Poller {
             progress.restarts += 1;
             progress.restarts
         };
-        trace::restarted(pause, restarts);
+        trace::feed_panicked(pause, restarts);
         self.context.metrics.restarted();
         self.state.end_poll(true);
     }

@@ -83,7 +83,7 @@ impl IntoResponse for ManageError {
     fn into_response(self) -> Response {
         if self.kind() == ManageErrorKind::Unavailable {
             // The client is told nothing of the cause.
-            trace::failed("a change or a list of keys", &Failure::Other(&self));
+            trace::failed("key management request", &Failure::Other(&self));
         }
         Refused::from(self).into_response()
     }
