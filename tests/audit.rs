@@ -45,7 +45,7 @@ impl RecordingHook {
 }
 
 fn refused(reason: &'static str) -> Action {
-    Action::Refused { reason }
+    Action::Rejected { reason }
 }
 
 fn event(action: Action, key: Option<&KeyId>, by: Option<&str>) -> AuditEvent {
@@ -244,8 +244,8 @@ async fn the_log_holds_actions_and_ids_but_no_free_text() {
         format!("tower_api_key::audit: audit action=\"rotated\" key_id={made} by=\"job-1\" to={new}"),
         format!("tower_api_key::audit: audit action=\"revoked\" key_id={new} by=\"job-1\""),
         "tower_api_key::audit: audit action=\"revoked_all\" by=\"job-1\" keys=0".to_owned(),
-        format!("tower_api_key::audit: audit action=\"refused\" key_id={made} reason=\"revoked\""),
-        "tower_api_key::audit: audit action=\"refused\" reason=\"unknown\"".to_owned(),
+        format!("tower_api_key::audit: audit action=\"rejected\" key_id={made} reason=\"revoked\""),
+        "tower_api_key::audit: audit action=\"rejected\" reason=\"unknown\"".to_owned(),
     ] {
         assert!(log.contains(&line), "`{line}` in:\n{log}");
     }

@@ -1,74 +1,74 @@
-//! What is told: an action, the key that it was about, and whose doing it was.
+//! Audit events: an action, its key and its actor.
 
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 
-/// What was done to a key, or refused to whoever presented it.
+/// A change of a key, or a rejected request.
 ///
-/// It holds ids and nothing else of a key: no text, no name, no e-mail, no reason in words, nothing that a client sent.
+/// An event holds the id of the key, but never its text, its name, an e-mail, a written reason or anything else that a client sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AuditEvent {
-    /// When.
+    /// The time of the event.
     pub at: Timestamp,
-    /// What was done.
+    /// The action.
     pub action: Action,
-    /// The id of the key that it was done to; `None` where several are meant or none is known.
+    /// The id of the key; `None` if the event concerns several keys or no known one.
     pub key: Option<KeyId>,
-    /// Who did it, as far as whoever asked for the change said so. For a change through a `manage::Delegate` it is the id of
-    /// the caller's key.
+    /// The actor, if the caller of the change named one. For a change through a `manage::Delegate` it is the id of the caller's
+    /// key.
     pub by: Option<Box<str>>,
 }
 
-/// What was done to a key.
+/// The action of an audit event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
-    /// It was created or imported, or came to be as the successor of another one.
+    /// The key was created, imported, or created as the successor of another one.
     Created,
-    /// Some of its values were changed.
+    /// Values of the key were changed.
     Updated,
-    /// It was replaced.
+    /// The key was rotated.
     Rotated {
-        /// The id of its successor.
+        /// The id of the successor.
         to: KeyId,
     },
-    /// It was revoked.
+    /// The key was revoked.
     Revoked,
-    /// All keys that a filter means were revoked.
+    /// All keys that match a filter were revoked.
     RevokedAll {
-        /// How many these were.
+        /// The number of these keys.
         keys: u64,
     },
-    /// It was refused because its end had come or, in the log of a store, deleted after that.
+    /// The key was rejected because it had expired or, in the log of a store, it was deleted after it had expired.
     Expired,
-    /// It was deleted after it had been revoked.
+    /// The key was deleted after it had been revoked.
     Deleted,
-    /// All keys that had ended by some time were deleted.
+    /// All keys that had ended by a given time were deleted.
     DeletedAll {
-        /// How many these were.
+        /// The number of these keys.
         keys: u64,
     },
-    /// A request was refused.
-    Refused {
-        /// Why, as [`Reason::label`](crate::Reason::label) names it.
+    /// A request was rejected.
+    Rejected {
+        /// The [label of the reason](crate::Reason::label).
         reason: &'static str,
     },
 }
 
 impl AuditEvent {
-    /// Creates an event that is about no key in particular, and nobody's doing.
+    /// Creates an event without a key and without an actor.
     pub fn new(at: Timestamp, action: Action) -> Self {
         Self { at, action, key: None, by: None }
     }
 
-    /// Sets the key that the event is about.
+    /// Sets the id of the key.
     #[must_use]
     pub fn key(self, id: KeyId) -> Self {
         Self { key: Some(id), ..self }
     }
 
-    /// Sets whose doing it was.
+    /// Sets the actor.
     #[must_use]
     pub fn by(self, by: Option<Box<str>>) -> Self {
         Self { by, ..self }
@@ -76,7 +76,7 @@ impl AuditEvent {
 }
 
 impl Action {
-    /// Returns a name for logs, in snake case.
+    /// Returns the name of the action for logs, in snake case.
     pub const fn label(&self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -87,7 +87,7 @@ impl Action {
             Self::Expired => "expired",
             Self::Deleted => "deleted",
             Self::DeletedAll { .. } => "deleted_all",
-            Self::Refused { .. } => "refused",
+            Self::Rejected { .. } => "rejected",
         }
     }
 }

@@ -1,10 +1,9 @@
-//! Who did what to which key, and when: a hook that is told, by ids only.
+//! A hook that receives audit events: changes of keys and rejected requests, with ids only.
 //!
-//! `manage::KeyManager::audit` tells of changes after the store has acknowledged them, and
-//! [`AuthenticatorBuilder::audit`](crate::AuthenticatorBuilder::audit) of refusals as they are answered. Admissions are not
-//! told. If whoever asked for a change goes away before it is acknowledged, the change may be made without the hook hearing
-//! of it: what is exact is the log that the SQL stores write in the transaction of each change, see
-//! [`AuditLog`](crate::backend::AuditLog).
+//! `manage::KeyManager::audit` reports changes after the store has acknowledged them, and
+//! [`AuthenticatorBuilder::audit`](crate::AuthenticatorBuilder::audit) reports rejections when they are answered. Admissions are not
+//! reported. If the caller of a change is cancelled before the store acknowledges it, the change may be made without an event. The exact
+//! record is the [`AuditLog`](crate::backend::AuditLog), which the SQL stores write in the transaction of each change.
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -14,9 +13,9 @@
 //! use tower_api_key::audit::{Action, AuditEvent};
 //! use tower_api_key::{Authenticator, MemoryStore};
 //!
-//! let (told, heard) = mpsc::channel();
+//! let (sender, events) = mpsc::channel();
 //! let authenticator = Authenticator::builder(MemoryStore::new())
-//!     .audit(move |event: &AuditEvent| told.send(event.clone()).unwrap_or_default())
+//!     .audit(move |event: &AuditEvent| sender.send(event.clone()).unwrap_or_default())
 //!     .build()?;
 //! # use tower::{Layer, Service, ServiceExt, service_fn};
 //! # let layer = tower_api_key::AuthenticateLayer::new(authenticator);
@@ -26,7 +25,7 @@
 //! # service.ready().await?.call(http::Request::new(())).await?;
 //!
 //! // After a request without a key:
-//! assert_eq!(heard.try_recv()?.action, Action::Refused { reason: "missing" });
+//! assert_eq!(events.try_recv()?.action, Action::Rejected { reason: "missing" });
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
 //! # Ok::<(), std::io::Error>(())
@@ -44,12 +43,12 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Trait for whoever is told what is done to keys, and with them. A closure will do.
+/// Trait for receivers of audit events. Closures implement it.
 ///
 /// It is called on the thread that answers the request or makes the change, so it must not block: to write to a file or to
-/// another service, send the event to a task. A panic in it harms neither the request nor the change.
+/// another service, send the event to a task. A panic in it affects neither the request nor the change.
 pub trait Audit: Send + Sync + 'static {
-    /// Takes note of an event.
+    /// Records an event.
     fn record(&self, event: &AuditEvent);
 }
 
@@ -62,7 +61,7 @@ where
     }
 }
 
-/// Someone's hook, kept from doing harm.
+/// A shared [`Audit`] whose panics are caught.
 #[derive(Clone)]
 pub(crate) struct Hook(Arc<dyn Audit>);
 
@@ -71,8 +70,8 @@ impl Hook {
         Self(Arc::new(audit))
     }
 
-    pub(crate) fn tell(&self, event: &AuditEvent) {
-        // What there is to say of a panic, the panic hook of the process has said.
+    pub(crate) fn record(&self, event: &AuditEvent) {
+        // The panic hook of the process has reported the panic already.
         let _ = catch_unwind(AssertUnwindSafe(|| self.0.record(event)));
     }
 }

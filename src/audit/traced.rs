@@ -1,11 +1,11 @@
-//! The hook that writes `tracing` events.
+//! An audit hook that writes `tracing` events.
 
 use tracing::field::display;
 
 use super::{Action, Audit, AuditEvent};
 
-/// Writes each event as a `tracing` event of the level `INFO` and the target `tower_api_key::audit`, with the fields `action`,
-/// `key_id`, `by`, `to` (the successor), `reason` (of a refusal) and `keys` (how many), each where there is one.
+/// Writes each audit event as a `tracing` event of the level `INFO` and the target `tower_api_key::audit`, with the fields `action`,
+/// `key_id`, `by`, `to` (the successor), `reason` (of a rejection) and `keys` (their number), as far as they apply.
 ///
 /// ```
 /// use tower_api_key::audit::TracingAudit;
@@ -18,7 +18,7 @@ use super::{Action, Audit, AuditEvent};
 #[allow(clippy::exhaustive_structs, reason = "a unit struct that is used as a value")]
 pub struct TracingAudit;
 
-/// A part of the target of all other events, so that a filter for those covers these.
+/// Starts with the target of all other events, so that a filter for those also covers these.
 const TARGET: &str = "tower_api_key::audit";
 
 impl Audit for TracingAudit {
@@ -26,7 +26,7 @@ impl Audit for TracingAudit {
         let AuditEvent { action, key, by, .. } = event;
         let (to, reason, keys) = match action {
             Action::Rotated { to } => (Some(display(to)), None, None),
-            Action::Refused { reason } => (None, Some(*reason), None),
+            Action::Rejected { reason } => (None, Some(*reason), None),
             Action::RevokedAll { keys } | Action::DeletedAll { keys } => (None, None, Some(*keys)),
             _ => (None, None, None),
         };

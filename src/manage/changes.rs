@@ -250,7 +250,7 @@ impl<S: KeyStore> KeyManager<S> {
     pub(super) fn tell(&self, action: Action, key: Option<&KeyId>, by: Option<Box<str>>) {
         if let Some(hook) = &self.audit {
             let event = AuditEvent::new(self.clock.wall(), action).by(by);
-            hook.tell(&AuditEvent { key: key.cloned(), ..event });
+            hook.record(&AuditEvent { key: key.cloned(), ..event });
         }
     }
 

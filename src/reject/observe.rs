@@ -22,10 +22,10 @@ impl Rejection {
         if let Some(AuditSink { hook, clock }) = &self.responses.audit {
             let action = match &self.reason {
                 Reason::Expired => Action::Expired,
-                reason => Action::Refused { reason: reason.label() },
+                reason => Action::Rejected { reason: reason.label() },
             };
             let event = AuditEvent::new(clock.wall(), action);
-            hook.tell(&AuditEvent { key: self.key_id.clone(), ..event });
+            hook.record(&AuditEvent { key: self.key_id.clone(), ..event });
         }
     }
 }
