@@ -7,14 +7,14 @@ use zeroize::{Zeroize, Zeroizing};
 use super::grammar::MAX_CREDENTIAL_BYTES;
 use crate::ascii::all;
 
-/// Bytes that base64 of the greatest length decodes to.
+/// The size of the longest decoded credential.
 const CAPACITY: usize = MAX_CREDENTIAL_BYTES / 4 * 3;
 
-/// Room on the stack for a decoded pair. What was decoded is wiped when it is dropped.
+/// A buffer on the stack for the decoded pair, wiped when dropped.
 pub(crate) struct Buffer {
     bytes: [u8; CAPACITY],
     used: usize,
-    /// What was decoded, if it had to be read as Latin-1. Otherwise nothing is allocated.
+    /// The pair in UTF-8, if it was sent in Latin-1. Otherwise nothing is allocated.
     latin1: Zeroizing<String>,
 }
 
@@ -23,28 +23,28 @@ impl Buffer {
         Self { bytes: [0; CAPACITY], used: 0, latin1: Zeroizing::default() }
     }
 
-    /// Decodes what follows the scheme into a user and a secret: canonical base64 with padding, of a text without control
-    /// characters (CTL of RFC 5234, Appendix B.1), whose first colon ends the user and leaves a secret behind it.
+    /// Decodes the text behind the scheme into a user and a secret: canonical base64 with padding, of a text without control
+    /// characters (CTL of RFC 5234, Appendix B.1), whose first colon ends the user. The secret must not be empty.
     ///
-    /// The text is UTF-8, or else Latin-1: which of them clients send is not laid down (RFC 7617 §2.1), and some take the
-    /// second whatever the challenge asks for. A secret is returned in UTF-8, so that it is the same one in both.
+    /// The text is UTF-8, or else Latin-1: RFC 7617 §2.1 prescribes neither, and some clients send Latin-1 whatever the challenge
+    /// asks for. The secret is returned in UTF-8, so that both encodings yield the same secret.
     ///
-    /// One pair has one encoding: missing padding and stray bits are refused, as they would be other names for one key.
+    /// A pair has one encoding: missing padding and stray bits are rejected, as they would be aliases of one key.
     pub(super) fn parse(&mut self, rest: &[u8]) -> Option<(&str, &[u8])> {
         if rest.len() > MAX_CREDENTIAL_BYTES {
             return None;
         }
-        // Decoding may fail half-way, and leave something to wipe.
+        // Decoding may fail half-way and leave bytes to wipe.
         self.used = CAPACITY;
         self.used = STANDARD.decode_slice(rest, &mut self.bytes).ok()?;
         let bytes = &self.bytes[..self.used];
-        let text = std::str::from_utf8(bytes).ok().or_else(|| read_latin1(bytes, &mut self.latin1))?;
+        let text = std::str::from_utf8(bytes).ok().or_else(|| decode_latin1(bytes, &mut self.latin1))?;
         let (user, secret) = text.split_once(':')?;
         (!secret.is_empty() && is_printable(text)).then_some((user, secret.as_bytes()))
     }
 }
 
-/// Returns whether a pair with this secret can be presented: as UTF-8, of a length that is looked at.
+/// Returns whether a request can present this pair: in UTF-8 and within the size limit.
 #[cfg(feature = "manage")]
 pub(super) fn carries(user: &str, secret: &str) -> bool {
     !secret.is_empty() && is_printable(secret) && user.len() + 1 + secret.len() <= CAPACITY
@@ -54,12 +54,12 @@ fn is_printable(text: &str) -> bool {
     all(text.as_bytes(), |byte| !byte.is_ascii_control())
 }
 
-/// Reads each byte as the character that it stands for in Latin-1, where those from 0x80 to 0x9F are control characters.
-fn read_latin1<'t>(bytes: &[u8], text: &'t mut Zeroizing<String>) -> Option<&'t str> {
+/// Decodes Latin-1. Bytes from 0x80 to 0x9F are rejected, as they are control characters.
+fn decode_latin1<'t>(bytes: &[u8], text: &'t mut Zeroizing<String>) -> Option<&'t str> {
     if !all(bytes, |byte| !matches!(byte, 0x80..=0x9f)) {
         return None;
     }
-    // With room for the whole, as a text that has to move leaves a copy behind.
+    // The capacity is enough: a string that grows leaves unwiped copies behind.
     **text = String::with_capacity(2 * bytes.len());
     text.extend(bytes.iter().copied().map(char::from));
     Some(text)

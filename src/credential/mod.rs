@@ -1,8 +1,7 @@
-//! What a request presents: a scheme and a secret, found in one of the places that were configured.
+//! Extraction of the credential of a request from the configured sources.
 //!
-//! [`Sources`] goes through the headers of a request once and has three answers: nothing was presented, one well-formed
-//! [`Credential`] was, or what was presented cannot be used ([`CredentialError`]). Two credentials are never a choice,
-//! because the next proxy or handler may choose the other one.
+//! [`Sources`] reads the headers of a request once and has three results: no credential, one well-formed [`Credential`], or an
+//! error ([`CredentialError`]). Of two credentials none is chosen, because the next proxy or handler may choose the other one.
 //!
 //! ```
 //! use http::HeaderMap;
@@ -38,7 +37,7 @@ use std::fmt;
 
 use http::HeaderName;
 
-/// How a credential is presented.
+/// The scheme by which a credential is presented.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheme {
@@ -51,7 +50,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// Returns whether a request can present `secret` in this way, in Basic beside `user`.
+    /// Returns whether a request can present `secret` by this scheme, with Basic beside `user`.
     #[cfg(feature = "manage")]
     pub(crate) fn carries(&self, user: &str, secret: &str) -> bool {
         match self {
@@ -72,7 +71,7 @@ impl fmt::Display for Scheme {
     }
 }
 
-/// A well-formed credential, lent for as long as it takes to look at it. It has no `Debug` text of its secret.
+/// A well-formed credential, borrowed from the request. Its `Debug` text does not show the secret.
 pub struct Credential<'c> {
     source: usize,
     user: Option<&'c str>,
@@ -80,17 +79,17 @@ pub struct Credential<'c> {
 }
 
 impl<'c> Credential<'c> {
-    /// Returns the secret: the bytes of the key.
+    /// Returns the bytes of the key, a secret.
     pub fn expose_secret(&self) -> &'c [u8] {
         self.secret
     }
 
-    /// Returns the user of a Basic credential, empty if it left the user out.
+    /// Returns the user of a Basic credential, which may be empty.
     pub fn user(&self) -> Option<&'c str> {
         self.user
     }
 
-    /// Returns the position of the source that found it.
+    /// Returns the index of the source that found it.
     pub(crate) fn source(&self) -> usize {
         self.source
     }
@@ -102,20 +101,20 @@ impl fmt::Debug for Credential<'_> {
     }
 }
 
-/// Something was presented that cannot be used.
+/// A request whose credentials cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialError {
     kind: CredentialErrorKind,
     source: Option<usize>,
 }
 
-/// Why what was presented cannot be used.
+/// The reason why the credentials of a request cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CredentialErrorKind {
-    /// Two credentials or more, even if they are equal.
+    /// The request presents several credentials, even if they are equal.
     Ambiguous,
-    /// A credential that is empty, too long, or not of its grammar.
+    /// The credential is empty, too long, or does not match its grammar.
     Malformed,
 }
 
@@ -128,12 +127,12 @@ impl CredentialError {
         Self { kind: CredentialErrorKind::Ambiguous, source: None }
     }
 
-    /// Returns why it cannot be used.
+    /// Returns the reason.
     pub fn kind(&self) -> CredentialErrorKind {
         self.kind
     }
 
-    /// Returns the position of the source that it came from, if it was one.
+    /// Returns the index of the source of a malformed credential.
     pub(crate) fn source_index(&self) -> Option<usize> {
         self.source
     }
@@ -143,9 +142,7 @@ impl fmt::Display for CredentialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             CredentialErrorKind::Ambiguous => "expected one credential, found several",
-            CredentialErrorKind::Malformed => {
-                "expected a credential of its scheme's grammar, found something else"
-            }
+            CredentialErrorKind::Malformed => "credential is invalid: must match the grammar of its scheme",
         })
     }
 }
@@ -157,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_knows_the_source_that_it_came_from() {
+    fn an_error_holds_the_index_of_its_source() {
         let sources = Sources::new([Source::basic(), Source::bearer()]).unwrap();
         let error = |value: &'static str| {
             let mut headers = http::HeaderMap::new();
@@ -174,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scheme_is_written_as_clients_write_it() {
+    fn a_scheme_displays_as_clients_write_it() {
         assert_eq!(Scheme::Bearer.to_string(), "Bearer");
         assert_eq!(Scheme::Basic.to_string(), "Basic");
         assert_eq!(Source::x_api_key().scheme().to_string(), "x-api-key");

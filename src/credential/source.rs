@@ -1,4 +1,4 @@
-//! One place to look for a credential, with the kinds of key it accepts.
+//! A source of credentials and the key formats that it accepts.
 
 use http::HeaderName;
 use http::header as field;
@@ -7,17 +7,17 @@ use super::{Buffer, Scheme, bearer, header};
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::key::{KeyFormat, ParseKeyError};
 
-/// A place to look for a credential.
+/// A source of credentials: a scheme of `Authorization`, or a header.
 ///
-/// A source accepts keys of any text, unless [`Source::format`] names the formats that it accepts.
+/// A source accepts keys of any text, unless [`Source::format`] restricts it to key formats.
 ///
 /// ```
 /// use tower_api_key::credential::Source;
 /// use tower_api_key::key::KeyFormat;
 ///
-/// // Only keys that were minted as `mem_live_…` and `mem_test_…`: typing errors cost no lookup.
+/// // Only keys such as `mem_live_…` and `mem_test_…`: mistyped keys cost no lookup.
 /// let bearer = Source::bearer().format(KeyFormat::new("mem")?);
-/// // Keys from elsewhere, in a header of their own.
+/// // Keys of any text, in a header of their own.
 /// let device = Source::header("Device-Key")?;
 /// # Ok::<(), tower_api_key::ConfigError>(())
 /// ```
@@ -43,7 +43,7 @@ impl Source {
 
     /// Creates a source that reads `Authorization: Basic base64(email:KEY)`.
     ///
-    /// The key decides who is calling; the e-mail must then be its owner's. Both are UTF-8, or else Latin-1, which some clients
+    /// The key identifies the caller; the e-mail must be that of its owner. Both are UTF-8, or else Latin-1, which some clients
     /// send.
     pub fn basic() -> Self {
         Self::new(Scheme::Basic)
@@ -59,14 +59,13 @@ impl Source {
         Self::new(Scheme::Header(HeaderName::from_static("memfault-project-key")))
     }
 
-    /// Creates a source that reads a key from the header called `name`, in upper or lower case.
+    /// Creates a source that reads a key from the header `name`, in upper or lower case.
     ///
     /// # Errors
     ///
-    /// When `name` is no header name, or names one that credentials, framing or routing already use, such as `Cookie`.
+    /// When `name` is no header name, or is a header that credentials, framing or routing already use, such as `Cookie`.
     pub fn header(name: &str) -> Result<Self, ConfigError> {
-        let expected = "expected the name of a header that holds nothing but a key";
-        let taken = [
+        let reserved = [
             field::AUTHORIZATION,
             field::PROXY_AUTHORIZATION,
             field::COOKIE,
@@ -80,8 +79,12 @@ impl Source {
             field::UPGRADE,
         ];
         match HeaderName::from_bytes(name.as_bytes()) {
-            Ok(name) if !taken.contains(&name) => Ok(Self::new(Scheme::Header(name))),
-            _ => Err(ConfigError::new(ConfigErrorKind::Sources, format!("{expected}, found something else"))),
+            Ok(name) if !reserved.contains(&name) => Ok(Self::new(Scheme::Header(name))),
+            // A whole key may have been passed by mistake, so the name is not shown.
+            _ => Err(ConfigError::new(
+                ConfigErrorKind::Sources,
+                "header name is invalid: must name a header that holds only a key",
+            )),
         }
     }
 
@@ -89,9 +92,9 @@ impl Source {
         Self { scheme, formats: Vec::new(), foreign: true, empty_user: false }
     }
 
-    /// Accepts keys of this format. May be called again for further formats.
+    /// Accepts keys of this format. Can be called several times.
     ///
-    /// Texts of no format are refused from now on, without a lookup, unless [`Source::foreign`] is called after it.
+    /// Texts of no accepted format are then rejected without a lookup, unless [`Source::foreign`] is called afterwards.
     #[must_use]
     pub fn format(mut self, format: KeyFormat) -> Self {
         self.formats.push(format);
@@ -99,7 +102,7 @@ impl Source {
         self
     }
 
-    /// Accepts keys of any text beside those of the formats. A text that starts like a format must still satisfy it.
+    /// Accepts keys of any text beside those of the formats. A text with the prefix of a format must still match that format.
     #[must_use]
     pub fn foreign(mut self) -> Self {
         self.foreign = true;
@@ -113,40 +116,41 @@ impl Source {
         self
     }
 
-    /// Returns how the source expects a credential to be presented.
+    /// Returns the scheme by which the source expects credentials.
     pub fn scheme(&self) -> &Scheme {
         &self.scheme
     }
 
-    /// Takes what was presented here apart, if it is of the source's grammar and formats. A pair is decoded into `room`.
+    /// Splits a presented text into user and secret, if it matches the grammar and the formats of the source. A Basic pair is decoded
+    /// into `buffer`.
     pub(super) fn parse<'c>(
         &self,
         text: &'c [u8],
-        room: &'c mut Option<Buffer>,
+        buffer: &'c mut Option<Buffer>,
     ) -> Option<(Option<&'c str>, &'c [u8])> {
         let (user, secret) = match self.scheme {
             Scheme::Basic => {
-                let (user, secret) = room.insert(Buffer::new()).parse(text)?;
+                let (user, secret) = buffer.insert(Buffer::new()).parse(text)?;
                 (Some(user), secret)
             }
             Scheme::Bearer | Scheme::Header(_) => (None, text),
         };
-        let named = self.empty_user || user.is_none_or(|user| !user.is_empty());
-        let verdicts = self.formats.iter().map(|format| format.parse(secret));
-        // The prefix of one format may start like that of another: `mem` and `mem_pool`.
-        let right = match verdicts.filter(|verdict| *verdict != Err(ParseKeyError::PREFIX)).reduce(Result::or)
-        {
-            // Whatever is of a format is of every grammar as well.
-            Some(verdict) => verdict.is_ok(),
-            None => self.foreign && self.is_well_formed(secret),
-        };
-        (named && right).then_some((user, secret))
+        let user_fits = self.empty_user || user.is_none_or(|user| !user.is_empty());
+        let parsed = self.formats.iter().map(|format| format.parse(secret));
+        // A text may have the prefixes of several formats: `mem` and `mem_pool`.
+        let secret_fits =
+            match parsed.filter(|parsed| *parsed != Err(ParseKeyError::PREFIX)).reduce(Result::or) {
+                // A key of any format matches every grammar as well.
+                Some(parsed) => parsed.is_ok(),
+                None => self.foreign && self.is_well_formed(secret),
+            };
+        (user_fits && secret_fits).then_some((user, secret))
     }
 
     fn is_well_formed(&self, secret: &[u8]) -> bool {
         match self.scheme {
             Scheme::Bearer => bearer::is_well_formed(secret),
-            // The grammar is that of the pair, which was looked at when it was decoded.
+            // The grammar is that of the pair, which was checked when it was decoded.
             Scheme::Basic => true,
             Scheme::Header(_) => header::is_well_formed(secret),
         }

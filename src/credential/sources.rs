@@ -1,4 +1,4 @@
-//! All the places to look, gone through once for each request.
+//! The set of all sources, and the extraction of a credential from headers.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -6,10 +6,10 @@ use super::grammar::{split_scheme, trim};
 use super::{Buffer, Credential, CredentialError, Scheme, Source};
 use crate::error::{ConfigError, ConfigErrorKind};
 
-/// An ordered set of places to look for a credential.
+/// An ordered set of sources.
 ///
-/// The order is that of the challenges in a refusal, where Basic comes last. It gives no source precedence: a request that presents two
-/// credentials is refused (RFC 6750 §2).
+/// The order is that of the challenges in a rejection, where Basic comes last. It gives no source precedence: a request that presents two
+/// credentials is rejected (RFC 6750 §2).
 #[derive(Debug, Clone)]
 pub struct Sources {
     list: Box<[Source]>,
@@ -23,20 +23,20 @@ impl Sources {
     ///
     /// # Errors
     ///
-    /// When there is none, or two of them look at the same place.
+    /// When `sources` is empty, or two of them read the same header or scheme.
     pub fn new(sources: impl IntoIterator<Item = Source>) -> Result<Self, ConfigError> {
         let list: Box<[Source]> = sources.into_iter().collect();
         if list.is_empty() {
             return Err(ConfigError::new(
                 ConfigErrorKind::Sources,
-                "expected at least one source, found none",
+                "sources are invalid: at least one is required",
             ));
         }
         let (mut bearer, mut basic, mut named) = (None, None, Vec::new());
         for (index, source) in list.iter().enumerate() {
             let scheme = source.scheme();
             if list[..index].iter().any(|earlier| earlier.scheme() == scheme) {
-                let message = format!("expected each source once, found {scheme} twice");
+                let message = format!("sources are invalid: {scheme} occurs twice");
                 return Err(ConfigError::new(ConfigErrorKind::Sources, message));
             }
             match scheme {
@@ -57,31 +57,31 @@ impl Sources {
         self.list[index].scheme()
     }
 
-    /// Finds the one credential among `headers` and lends it to `read`, so that no copy of the secret outlives the call.
-    /// Returns `None` if there is no credential.
+    /// Calls `read` with the credential in `headers`, so that no copy of the secret outlives the call. Returns `None` without a
+    /// credential.
     ///
     /// # Errors
     ///
-    /// When there are several, or the one is not well formed.
+    /// When `headers` hold several credentials, or a malformed one.
     pub fn extract<R>(
         &self,
         headers: &HeaderMap,
         read: impl FnOnce(Credential<'_>) -> R,
     ) -> Result<Option<R>, CredentialError> {
-        let mut room = None;
-        Ok(self.find(headers.iter(), &mut room)?.map(read))
+        let mut buffer = None;
+        Ok(self.find(headers.iter(), &mut buffer)?.map(read))
     }
 
-    /// Marks every line that would be looked at as sensitive.
+    /// Marks every header that may hold a credential as sensitive.
     pub(crate) fn mark(&self, headers: &mut HeaderMap) {
         for (name, value) in headers.iter_mut() {
-            if self.place(name).is_some() {
+            if self.field(name).is_some() {
                 value.set_sensitive(true);
             }
         }
     }
 
-    /// Removes what is read as a credential. `Authorization` of a scheme that no source has is not ours.
+    /// Removes the headers that hold credentials. `Authorization` with a scheme of no source stays.
     pub(crate) fn strip(&self, headers: &mut HeaderMap) {
         let is_foreign = |value: &&HeaderValue| self.scheme(split_scheme(trim(value.as_bytes())).0).is_none();
         let lines = headers.get_all(header::AUTHORIZATION);
@@ -97,54 +97,54 @@ impl Sources {
         }
     }
 
-    /// Finds the one credential among `lines`, and marks those that it looks at where they can be changed. A secret that
-    /// has to be decoded is put into `room`.
+    /// Finds the credential among `lines`, and marks the lines that it reads as sensitive where they are mutable. A Basic pair is
+    /// decoded into `buffer`.
     ///
-    /// Goes through all lines before it judges one: a second line decides as much as the first.
-    pub(crate) fn find<'h, L: Line<'h>>(
+    /// Reads all lines before it parses one, because a second credential makes the first one ambiguous.
+    pub(crate) fn find<'h, L: FieldLine<'h>>(
         &self,
         lines: impl Iterator<Item = (&'h HeaderName, L)>,
-        room: &'h mut Option<Buffer>,
+        buffer: &'h mut Option<Buffer>,
     ) -> Result<Option<Credential<'h>>, CredentialError> {
         let (mut found, mut credentials, mut authorization_lines) = (None, 0, 0);
         for (name, line) in lines {
-            let Some(place) = self.place(name) else { continue };
-            let value = trim(line.take());
-            let presented = match place {
-                Place::Named(source) => Some(Found { source, text: value }),
-                Place::Authorization => {
+            let Some(field) = self.field(name) else { continue };
+            let value = trim(line.read());
+            let presented = match field {
+                Field::Named(source) => Some(Candidate { source, text: value }),
+                Field::Authorization => {
                     authorization_lines += 1;
                     let (scheme, text) = split_scheme(value);
-                    self.scheme(scheme).map(|source| Found { source, text })
+                    self.scheme(scheme).map(|source| Candidate { source, text })
                 }
             };
             credentials += usize::from(presented.is_some());
             found = presented.or(found);
         }
-        // `Authorization` is a single field (RFC 9110 §5.3): a second line of it is wrong whatever it says.
+        // `Authorization` is a singleton field (RFC 9110 §5.3), so a second line of any scheme is an error.
         if credentials > 1 || (authorization_lines > 1 && self.uses_authorization()) {
             return Err(CredentialError::ambiguous());
         }
-        found.map(|found| self.parse(found, room)).transpose()
+        found.map(|found| self.parse(found, buffer)).transpose()
     }
 
     fn parse<'h>(
         &self,
-        Found { source, text }: Found<'h>,
-        room: &'h mut Option<Buffer>,
+        Candidate { source, text }: Candidate<'h>,
+        buffer: &'h mut Option<Buffer>,
     ) -> Result<Credential<'h>, CredentialError> {
-        match self.list[source].parse(text, room) {
+        match self.list[source].parse(text, buffer) {
             Some((user, secret)) => Ok(Credential { source, user, secret }),
             None => Err(CredentialError::malformed(source)),
         }
     }
 
-    fn place(&self, name: &HeaderName) -> Option<Place> {
-        // Also where no source uses it: what is in there is a secret, and is marked as one.
+    fn field(&self, name: &HeaderName) -> Option<Field> {
+        // Also if no source uses it: its value is a secret, and is marked as sensitive.
         if *name == header::AUTHORIZATION {
-            return Some(Place::Authorization);
+            return Some(Field::Authorization);
         }
-        self.named.iter().find(|(named, _)| named == name).map(|(_, index)| Place::Named(*index))
+        self.named.iter().find(|(named, _)| named == name).map(|(_, index)| Field::Named(*index))
     }
 
     fn scheme(&self, scheme: &[u8]) -> Option<usize> {
@@ -171,33 +171,35 @@ impl Default for Sources {
     }
 }
 
-/// What a source has found: the text behind the scheme, or the value of a named header.
+/// An unparsed credential: the text behind the scheme, or the value of a named header.
 #[derive(Clone, Copy)]
-struct Found<'h> {
+struct Candidate<'h> {
     source: usize,
     text: &'h [u8],
 }
 
+/// A header field that may hold a credential.
 #[derive(Clone, Copy)]
-enum Place {
+enum Field {
     Authorization,
+    /// The field of the source with this index.
     Named(usize),
 }
 
-/// A field line that may be looked at.
-pub(crate) trait Line<'h> {
-    /// Returns its bytes, and marks it as sensitive where it can be changed.
-    fn take(self) -> &'h [u8];
+/// A field line (RFC 9110 §5.2).
+pub(crate) trait FieldLine<'h> {
+    /// Returns the value, and marks a mutable one as sensitive.
+    fn read(self) -> &'h [u8];
 }
 
-impl<'h> Line<'h> for &'h HeaderValue {
-    fn take(self) -> &'h [u8] {
+impl<'h> FieldLine<'h> for &'h HeaderValue {
+    fn read(self) -> &'h [u8] {
         self.as_bytes()
     }
 }
 
-impl<'h> Line<'h> for &'h mut HeaderValue {
-    fn take(self) -> &'h [u8] {
+impl<'h> FieldLine<'h> for &'h mut HeaderValue {
+    fn read(self) -> &'h [u8] {
         self.set_sensitive(true);
         self.as_bytes()
     }
