@@ -1,7 +1,7 @@
-//! The last place that sees a secret: it turns the text of a key into a digest.
+//! Digests of keys. This is the last module that handles the text of a key.
 //!
-//! Stores keep digests and look keys up by the whole 32 bytes. A fast hash is right for a secret of 190 random bits: no
-//! one can guess it, so slowing a guess down buys nothing (OWASP ASVS 5.0, 6.5.2 asks for 112 bits).
+//! Stores keep digests and look keys up by all 32 bytes. A fast hash suffices for a secret of 190 random bits: it
+//! cannot be guessed, so a slow hash adds nothing (OWASP ASVS 5.0, 6.5.2 asks for 112 bits).
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -12,33 +12,33 @@ use subtle::ConstantTimeEq;
 
 use crate::error::{ConfigError, ConfigErrorKind};
 
-/// The digest of a key's text, 32 bytes. Compared in constant time.
+/// The digest of a key: 32 bytes, compared in constant time.
 #[derive(Clone, Copy)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// Takes the bytes of a digest that was made elsewhere.
+    /// Creates a digest from its bytes.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// Returns the bytes, for a store to keep.
+    /// Returns the bytes to store.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Returns what stands for a person who is looked up by e-mail, in place of the digest of a key. No key has it: its text
-    /// would hold a zero byte, which no credential does.
+    /// Returns the digest by which a person is looked up by e-mail. No key has this digest: its text would hold a zero byte, and
+    /// no credential does.
     pub(crate) fn of_account(email: &str) -> Self {
         Self(Sha256::new().chain_update(b"account\0").chain_update(email).finalize().into())
     }
 
-    /// Returns what tells the passwords of a person apart that were set one after another. The hash cannot be had back from it.
+    /// Returns the version of a password that was set with this hash. The hash cannot be derived from it.
     pub(crate) fn of_password_hash(hash: &str) -> Self {
         Self(Sha256::new().chain_update(b"password\0").chain_update(hash).finalize().into())
     }
 
-    /// Returns eight of the bytes as a number: uniformly distributed, for choosing shards.
+    /// Returns eight of the bytes as a uniformly distributed number, from which a shard is chosen.
     pub(crate) fn shard(&self) -> u64 {
         self.words()[0]
     }
@@ -50,7 +50,7 @@ impl Digest {
 
 impl PartialEq for Digest {
     fn eq(&self, other: &Self) -> bool {
-        // Word by word: byte by byte takes four times as long, on every lookup.
+        // By words, as comparing by bytes takes four times as long on every lookup.
         let differs = self.words().iter().zip(other.words()).fold(0, |differs, (a, b)| differs | (a ^ b));
         differs.ct_eq(&0).into()
     }
@@ -59,7 +59,7 @@ impl PartialEq for Digest {
 impl Eq for Digest {}
 
 impl Hash for Digest {
-    /// A quarter of a digest is as evenly distributed as the whole.
+    /// Hashes a quarter of the digest, which is as uniformly distributed as the whole.
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.shard());
     }
@@ -71,10 +71,10 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// How the text of a key becomes its digest: SHA-256, or HMAC-SHA-256 under a pepper.
+/// The algorithm that computes the digest of a key: SHA-256, or HMAC-SHA-256 under a pepper.
 ///
-/// With a pepper, a copy of the store is useless to whoever lacks the pepper, even for keys that are weak. Keys that
-/// were stored under one digester are unknown to another.
+/// A copy of the store is useless to an attacker without the pepper, even if keys are weak. Keys that
+/// were stored under one digester are unknown under another.
 ///
 /// ```
 /// use tower_api_key::digest::Digester;
@@ -92,7 +92,7 @@ pub struct Digester(Algorithm);
 enum Algorithm {
     #[default]
     Sha256,
-    /// The state after the pepper was absorbed, so that a request hashes its key alone.
+    /// The state after absorbing the pepper, so that each request hashes only its key.
     HmacSha256(Hmac<Sha256>),
 }
 
@@ -108,20 +108,17 @@ impl Digester {
     ///
     /// When the pepper is shorter than 16 bytes.
     pub fn hmac_sha256(pepper: &[u8]) -> Result<Self, ConfigError> {
-        let expected = "expected a pepper of at least 16 bytes";
+        let rule = "pepper must be at least 16 bytes";
         if pepper.len() < 16 {
-            return Err(ConfigError::new(
-                ConfigErrorKind::Pepper,
-                format!("{expected}, found {} bytes", pepper.len()),
-            ));
+            return Err(ConfigError::new(ConfigErrorKind::Pepper, format!("{rule}, got {}", pepper.len())));
         }
         match Hmac::new_from_slice(pepper) {
             Ok(state) => Ok(Self(Algorithm::HmacSha256(state))),
-            Err(_) => Err(ConfigError::new(ConfigErrorKind::Pepper, expected)),
+            Err(_) => Err(ConfigError::new(ConfigErrorKind::Pepper, rule)),
         }
     }
 
-    /// Returns the digest of a key's text.
+    /// Returns the digest of the text of a key.
     pub fn digest(&self, text: &[u8]) -> Digest {
         Digest(match &self.0 {
             Algorithm::Sha256 => Sha256::digest(text).into(),
@@ -162,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn digests_are_equal_if_all_their_bits_are() {
+    fn digests_are_equal_only_if_all_bits_are() {
         let digest = Digest::from_bytes(std::array::from_fn(|byte| byte as u8));
         assert_eq!(digest, Digest::from_bytes(*digest.as_bytes()));
         for bit in 0..256 {
@@ -172,13 +169,13 @@ mod tests {
                 Digest::from_bytes(bytes)
             };
             assert_ne!(flipped(&[bit]), digest, "bit {bit}");
-            // The same bit of another word does not make up for it.
+            // A difference in the same bit of another word does not cancel it.
             assert_ne!(flipped(&[bit, (bit + 64) % 256]), digest, "bit {bit} and its neighbour");
         }
     }
 
     #[test]
-    fn digests_are_told_apart_by_hash_and_shard() {
+    fn different_digests_have_different_hashes_and_shards() {
         use std::collections::HashSet;
         use std::hash::BuildHasher;
 
@@ -191,14 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn a_pepper_of_sixteen_bytes_is_long_enough() {
+    fn a_pepper_of_sixteen_bytes_is_accepted() {
         assert!(Digester::hmac_sha256(b"sixteen bytes!!!").is_ok());
     }
 
     #[test]
-    fn a_short_pepper_is_refused_without_showing_it() {
+    fn a_short_pepper_is_rejected_without_showing_it() {
         let error = Digester::hmac_sha256(b"fifteen bytes!!").unwrap_err();
         assert_eq!(error.kind(), ConfigErrorKind::Pepper);
-        assert_eq!(error.to_string(), "expected a pepper of at least 16 bytes, found 15 bytes");
+        assert_eq!(error.to_string(), "pepper must be at least 16 bytes, got 15");
     }
 }

@@ -1,21 +1,21 @@
-//! The two worlds a key can belong to.
+//! The environments of keys.
 
 use std::fmt;
 
 /// The environment of a key: live or test.
 ///
-/// The environment in a key's text only helps people to tell keys apart; the record of the key decides.
+/// The record of a key decides. The environment in its text only helps people to tell keys apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Environment {
-    /// Real data and real bills.
+    /// The production environment.
     Live,
-    /// For trying things out.
+    /// The environment for tests.
     Test,
 }
 
 impl Environment {
-    /// Returns the label that stands in a key's text and in stores: `live` or `test`.
+    /// Returns the label in the texts of keys and in stores: `live` or `test`.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Live => "live",

@@ -6,19 +6,19 @@ use crate::ascii::all;
 use crate::environment::Environment;
 use crate::error::{ConfigError, ConfigErrorKind};
 
-/// The alphabet of base62, in the order in which its characters count.
+/// The digits of base62 in ascending order.
 pub(super) const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Characters of the random part: 190 bits.
-pub(super) const RANDOM: usize = 32;
+/// Length of the random part: 190 bits.
+pub(super) const RANDOM_LEN: usize = 32;
 
-/// Characters of the checksum: 62^6 exceeds 2^32.
-pub(super) const CHECKSUM: usize = 6;
+/// Length of the checksum: 62^6 exceeds 2^32.
+pub(super) const CHECKSUM_LEN: usize = 6;
 
-/// The format of the keys of one kind, told apart by its prefix.
+/// A key format, identified by its prefix.
 ///
-/// The checksum refuses typing errors and random noise without a lookup, and lets a secret scanner confirm a find. It
-/// is a CRC-32 and no secret: anyone can make a text that passes it.
+/// The checksum rejects mistyped keys and random texts without a lookup, and lets a secret scanner confirm a match. It
+/// is a CRC-32 and no secret: any client can make a text with a valid checksum.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyFormat {
     prefix: Box<str>,
@@ -34,14 +34,14 @@ impl KeyFormat {
     /// When the prefix is not 1 to 32 lower-case letters, digits and underscores, or ends with an underscore.
     pub fn new(prefix: impl Into<Box<str>>) -> Result<Self, ConfigError> {
         let prefix = prefix.into();
-        let spelled = prefix.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
-        if spelled && (1..=32).contains(&prefix.len()) && !prefix.ends_with('_') {
+        let is_plain = prefix.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+        if is_plain && (1..=32).contains(&prefix.len()) && !prefix.ends_with('_') {
             return Ok(Self { prefix });
         }
         Err(ConfigError::new(
             ConfigErrorKind::KeyFormat,
             // A whole key may have been passed by mistake, so the text is not shown.
-            "expected a key prefix of 1 to 32 characters a-z, 0-9 and inner underscores, found something else",
+            "key prefix is invalid: must be 1 to 32 characters a-z, 0-9 and inner underscores",
         ))
     }
 
@@ -50,31 +50,31 @@ impl KeyFormat {
         &self.prefix
     }
 
-    /// Tells whether `text` starts like a key of this format, whether or not the rest is right.
+    /// Returns whether `text` has the prefix of this format, whether or not the rest is valid.
     pub fn claims(&self, text: &[u8]) -> bool {
         self.strip_prefix(text).is_some()
     }
 
-    /// Checks a whole text against the grammar and its checksum, and returns the environment that it names.
+    /// Checks the grammar and the checksum of a text, and returns its environment.
     ///
     /// # Errors
     ///
-    /// When the text is not a key of this format. The error names the part and never shows the text.
+    /// When the text is not a key of this format. The error names the invalid part and never shows the text.
     pub fn parse(&self, text: &[u8]) -> Result<Environment, ParseKeyError> {
         use ParseKeyErrorKind::{Alphabet, Checksum, Length, Prefix};
 
         let rest = self.strip_prefix(text).ok_or(ParseKeyError(Prefix))?;
         let (environment, rest) =
             split_environment(rest).ok_or(ParseKeyError(ParseKeyErrorKind::Environment))?;
-        let (random, found) = rest.split_first_chunk::<RANDOM>().ok_or(ParseKeyError(Length))?;
-        if found.len() != CHECKSUM {
+        let (random, found_checksum) = rest.split_first_chunk::<RANDOM_LEN>().ok_or(ParseKeyError(Length))?;
+        if found_checksum.len() != CHECKSUM_LEN {
             return Err(ParseKeyError(Length));
         }
         if !all(random, |byte| byte.is_ascii_alphanumeric()) {
             return Err(ParseKeyError(Alphabet));
         }
-        let body = &text[..text.len() - CHECKSUM];
-        if *found == checksum(body) { Ok(environment) } else { Err(ParseKeyError(Checksum)) }
+        let body = &text[..text.len() - CHECKSUM_LEN];
+        if *found_checksum == checksum(body) { Ok(environment) } else { Err(ParseKeyError(Checksum)) }
     }
 
     fn strip_prefix<'t>(&self, text: &'t [u8]) -> Option<&'t [u8]> {
@@ -89,10 +89,10 @@ fn split_environment(text: &[u8]) -> Option<(Environment, &[u8])> {
     })
 }
 
-/// The CRC-32 (ISO-HDLC) of everything before it, in base62, most significant character first.
-pub(super) fn checksum(body: &[u8]) -> [u8; CHECKSUM] {
+/// Returns the CRC-32 (ISO-HDLC) of `body` in base62, most significant digit first.
+pub(super) fn checksum(body: &[u8]) -> [u8; CHECKSUM_LEN] {
     let mut value = crc32fast::hash(body) as usize;
-    let mut digits = [0; CHECKSUM];
+    let mut digits = [0; CHECKSUM_LEN];
     for digit in digits.iter_mut().rev() {
         *digit = BASE62[value % BASE62.len()];
         value /= BASE62.len();
@@ -104,27 +104,27 @@ pub(super) fn checksum(body: &[u8]) -> [u8; CHECKSUM] {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParseKeyError(ParseKeyErrorKind);
 
-/// The first part of a text that a [`KeyFormat`] did not accept.
+/// The first invalid part of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ParseKeyErrorKind {
-    /// The prefix is another one.
+    /// The text does not start with the prefix.
     Prefix,
-    /// Neither `live` nor `test` follows the prefix.
+    /// The environment behind the prefix is neither `live` nor `test`.
     Environment,
-    /// The rest is too long or too short.
+    /// The part behind the environment is too long or too short.
     Length,
-    /// The random part has a character outside base62.
+    /// The random part has a character that is not base62.
     Alphabet,
-    /// The checksum does not fit.
+    /// The checksum does not match.
     Checksum,
 }
 
 impl ParseKeyError {
-    /// The text is of another format.
+    /// The error of a text with another prefix.
     pub(crate) const PREFIX: Self = Self(ParseKeyErrorKind::Prefix);
 
-    /// Returns which part was not accepted.
+    /// Returns the invalid part.
     pub fn kind(&self) -> ParseKeyErrorKind {
         self.0
     }
@@ -159,14 +159,14 @@ mod tests {
     }
 
     #[test]
-    fn a_format_claims_what_starts_like_it() {
+    fn a_format_claims_texts_with_its_prefix() {
         let format = KeyFormat::new("demo").unwrap();
         assert!(format.claims(b"demo_live_x") && format.claims(b"demo_"));
         assert!(!format.claims(b"demo") && !format.claims(b"demolive_x") && !format.claims(b"other_live_x"));
     }
 
     #[test]
-    fn each_error_says_what_was_expected() {
+    fn each_error_names_the_expected_part() {
         let format = KeyFormat::new("demo").unwrap();
         for (text, part) in [
             (&b"other"[..], "prefix"),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_that_could_not_be_told_apart_is_refused() {
+    fn an_invalid_prefix_is_rejected() {
         for prefix in ["", "Demo", "de mo", "demo_", "dé", &"a".repeat(33)] {
             assert_eq!(KeyFormat::new(prefix).unwrap_err().kind(), ConfigErrorKind::KeyFormat, "{prefix:?}");
         }

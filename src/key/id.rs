@@ -1,4 +1,4 @@
-//! The public name of a key.
+//! The public id of a key.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,15 +8,15 @@ use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::error::{InvalidValue, InvalidValueKind};
 
-/// The public id of a key: safe to log, to show and to put into URLs.
+/// The public id of a key, safe to log, to show and to put into URLs.
 ///
-/// Generated ids read `key_` and 26 characters of Crockford's base32, the 128 bits of a UUIDv7 (RFC 9562 §5.7), so they
-/// sort by the time of their creation. An application with ids of its own may use those.
+/// A generated id is `key_` and 26 characters of Crockford's base32, the 128 bits of a UUIDv7 (RFC 9562 §5.7), so ids
+/// sort by the time of their creation. An application may use ids of its own.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyId(Arc<str>);
 
 impl KeyId {
-    /// Takes an id that was made elsewhere.
+    /// Creates an id from its text.
     ///
     /// # Errors
     ///
@@ -26,12 +26,12 @@ impl KeyId {
         if (1..=64).contains(&text.len()) && text.bytes().all(is_plain) {
             return Ok(Self(text.into()));
         }
-        // The text may be anything, a key pasted by mistake included, so it is not shown.
+        // A whole key may have been passed by mistake, so the text is not shown.
         let message = "key id is invalid: must be 1 to 64 letters, digits, `-`, `_`, `.` and `:`";
         Err(InvalidValue::new(InvalidValueKind::KeyId, message))
     }
 
-    /// Makes a new id from the time and 74 random bits.
+    /// Generates an id from the time and 74 random bits.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ impl KeyId {
         Ok(Self(format!("key_{}", crockford(u128::from_be_bytes(bytes))).into()))
     }
 
-    /// Makes the id of a person who is known by a password: always the same for one e-mail, and without it.
+    /// Derives the id of a person who signs in with a password: constant for an e-mail, without revealing it.
     pub(crate) fn of_account(account: &Digest) -> Self {
         let half = std::array::from_fn(|byte| account.as_bytes()[byte]);
         Self(format!("user_{}", crockford(u128::from_be_bytes(half))).into())
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_could_break_a_log_line_or_a_url_is_refused() {
+    fn an_id_that_could_break_a_log_line_or_a_url_is_rejected() {
         for text in ["", "a b", "a/b", "a\n", "é", &"x".repeat(65)] {
             assert!(KeyId::new(text).is_err(), "{text:?}");
         }

@@ -1,26 +1,26 @@
-//! New keys from the operating system's generator.
+//! Minting of keys from the random generator of the operating system.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::format::{BASE62, CHECKSUM, KeyFormat, RANDOM, checksum};
+use super::format::{BASE62, CHECKSUM_LEN, KeyFormat, RANDOM_LEN, checksum};
 use super::{ApiKey, OpaqueFormat};
 use crate::environment::Environment;
 
-/// The most characters of the random part that a hint shows.
-const HINT: usize = 6;
+/// The most random characters in a hint.
+const MAX_HINT_LEN: usize = 6;
 
-/// The bits that a hint leaves to guess (OWASP ASVS 5.0, 6.5.2). Hints are kept in the clear, and shown in lists and logs.
+/// The entropy that a hint leaves hidden (OWASP ASVS 5.0, 6.5.2). Hints are stored in the clear, and shown in lists and logs.
 const HIDDEN_BITS: f64 = 112.0;
 
-/// Trait for with_format keys, each in a format of its own: a [`KeyFormat`], or an [`OpaqueFormat`].
+/// Trait for formats that can mint keys: [`KeyFormat`] and [`OpaqueFormat`].
 pub trait Mint: fmt::Debug + Send + Sync + 'static {
     /// Mints a key.
     ///
     /// # Errors
     ///
-    /// When the operating system's generator fails.
+    /// When the random generator of the operating system fails.
     fn mint(&self, environment: Environment) -> Result<ApiKey, MintError>;
 }
 
@@ -41,16 +41,16 @@ impl KeyFormat {
     ///
     /// # Errors
     ///
-    /// When the operating system's generator fails.
+    /// When the random generator of the operating system fails.
     pub fn mint(&self, environment: Environment) -> Result<ApiKey, MintError> {
         let label = environment.label();
         // The capacity is exact: a string that grows leaves unwiped copies of itself behind.
-        let capacity = self.prefix().len() + label.len() + 2 + RANDOM + CHECKSUM;
+        let capacity = self.prefix().len() + label.len() + 2 + RANDOM_LEN + CHECKSUM_LEN;
         let mut text = Zeroizing::new(String::with_capacity(capacity));
         for part in [self.prefix(), "_", label, "_"] {
             text.push_str(part);
         }
-        let hint = push_random(&mut text, RANDOM, BASE62)?;
+        let hint = push_random(&mut text, RANDOM_LEN, BASE62)?;
         for digit in checksum(text.as_bytes()) {
             text.push(char::from(digit));
         }
@@ -59,11 +59,11 @@ impl KeyFormat {
 }
 
 impl OpaqueFormat {
-    /// Mints a key, which works in this environment without its text saying so.
+    /// Mints a key for this environment. The text does not name the environment.
     ///
     /// # Errors
     ///
-    /// When the operating system's generator fails.
+    /// When the random generator of the operating system fails.
     pub fn mint(&self, environment: Environment) -> Result<ApiKey, MintError> {
         let mut text = Zeroizing::new(String::with_capacity(self.prefix.len() + self.length));
         text.push_str(&self.prefix);
@@ -72,8 +72,8 @@ impl OpaqueFormat {
     }
 }
 
-/// Appends random characters, and returns the hint: what was there before, and the first of them. Bytes that would favour some
-/// characters are thrown away.
+/// Appends random characters, and returns the hint: the previous text and the first random characters. Bytes that would bias the
+/// choice are discarded.
 fn push_random(text: &mut String, length: usize, alphabet: &[u8]) -> Result<Box<str>, MintError> {
     let limit = 256 - 256 % alphabet.len();
     let (start, full) = (text.len(), text.len() + length);
@@ -85,16 +85,16 @@ fn push_random(text: &mut String, length: usize, alphabet: &[u8]) -> Result<Box<
             text.push(char::from(alphabet[value % alphabet.len()]));
         }
     }
-    Ok([&text[..start + shown(length, alphabet)], "..."].concat().into())
+    Ok([&text[..start + hint_len(length, alphabet)], "..."].concat().into())
 }
 
-/// Returns how many of the random characters a hint shows: none where those that it hides would be too few.
-fn shown(length: usize, alphabet: &[u8]) -> usize {
+/// Returns the number of random characters in a hint, so that the rest has [`HIDDEN_BITS`].
+fn hint_len(length: usize, alphabet: &[u8]) -> usize {
     let needed = (HIDDEN_BITS / (alphabet.len() as f64).log2()).ceil() as usize;
-    length.saturating_sub(needed).min(HINT)
+    length.saturating_sub(needed).min(MAX_HINT_LEN)
 }
 
-/// The operating system's generator failed, so no key was made.
+/// A failure of the random generator of the operating system. No key was minted.
 #[derive(Debug)]
 pub struct MintError(getrandom::Error);
 
@@ -106,7 +106,7 @@ impl MintError {
 
 impl fmt::Display for MintError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected random bytes from the operating system, found an error")
+        f.write_str("cannot read random bytes from the operating system")
     }
 }
 
@@ -121,26 +121,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_generator_that_fails_is_named_as_the_cause() {
+    fn a_failure_of_the_generator_is_the_source_of_the_error() {
         use std::error::Error;
 
         let error = MintError::new(getrandom::Error::UNSUPPORTED);
-        assert_eq!(error.to_string(), "expected random bytes from the operating system, found an error");
+        assert_eq!(error.to_string(), "cannot read random bytes from the operating system");
         assert_eq!(error.source().unwrap().to_string(), getrandom::Error::UNSUPPORTED.to_string());
     }
 
     #[test]
-    fn a_hint_leaves_112_bits_to_guess() {
+    fn a_hint_hides_112_bits() {
         let hex = b"0123456789abcdef";
-        for (length, alphabet, expected) in
-            [(32, &hex[..], 4), (34, hex, 6), (28, hex, 0), (22, BASE62, 3), (RANDOM, BASE62, 6), (1, hex, 0)]
-        {
-            assert_eq!(shown(length, alphabet), expected, "{length} of {}", alphabet.len());
+        for (length, alphabet, expected) in [
+            (32, &hex[..], 4),
+            (34, hex, 6),
+            (28, hex, 0),
+            (22, BASE62, 3),
+            (RANDOM_LEN, BASE62, 6),
+            (1, hex, 0),
+        ] {
+            assert_eq!(hint_len(length, alphabet), expected, "{length} of {}", alphabet.len());
         }
     }
 
     #[test]
-    fn the_text_of_a_key_never_grew_and_left_copies_behind() {
+    fn the_text_of_a_key_never_grows() {
         for (prefix, environment) in [("m", Environment::Live), ("mem_pool", Environment::Test)] {
             let key = KeyFormat::new(prefix).unwrap().mint(environment).unwrap();
             assert_eq!(key.text.capacity(), key.text.len());

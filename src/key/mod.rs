@@ -1,7 +1,7 @@
-//! The text of a key and its public id.
+//! Key formats, minting, and public ids of keys.
 //!
-//! A minted key reads `{prefix}_{environment}_{32 base62 characters}{6 characters of checksum}`. It is shown once, by
-//! [`ApiKey::reveal`]; what remains is a [`Digest`], a [`KeyId`] and a hint of a few characters.
+//! The text of a minted key is `{prefix}_{environment}_{32 base62 characters}{6 characters of checksum}`. It is shown once, by
+//! [`ApiKey::reveal`]; a store keeps a [`Digest`], a [`KeyId`] and a hint of a few characters.
 //!
 //! ```
 //! use tower_api_key::Environment;
@@ -33,7 +33,7 @@ use zeroize::Zeroizing;
 use crate::digest::{Digest, Digester};
 use crate::environment::Environment;
 
-/// A key that was just minted: wiped when dropped, without a `Debug` text, shown once.
+/// A newly minted key. Its text is shown once, wiped when dropped, and absent from the `Debug` text.
 pub struct ApiKey {
     text: Zeroizing<String>,
     environment: Environment,
@@ -41,8 +41,8 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    /// Gives up the text. This is the only way to it, so it can be shown once.
-    #[must_use = "the text cannot be had again"]
+    /// Returns the text. No other method returns it, so it can be shown only once.
+    #[must_use = "the text cannot be retrieved again"]
     pub fn reveal(self) -> RevealedKey {
         RevealedKey(self.text)
     }
@@ -52,18 +52,18 @@ impl ApiKey {
         digester.digest(self.text.as_bytes())
     }
 
-    /// Returns a copy of the text to keep, for a key that is no secret.
+    /// Returns a copy of the text to store, for a key that is no secret.
     #[cfg(feature = "manage")]
     pub(crate) fn retrievable(&self) -> RetrievableKey {
         RetrievableKey::new(self.text.as_str())
     }
 
-    /// Returns the environment in the text.
+    /// Returns the environment of the key.
     pub fn environment(&self) -> Environment {
         self.environment
     }
 
-    /// Returns the part that may be shown later, so that people recognise the key: `demo_live_a1b2c3...`.
+    /// Returns the part of the text that identifies the key to people: `demo_live_a1b2c3...`.
     pub fn hint(&self) -> &str {
         &self.hint
     }
@@ -75,13 +75,13 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// The text of a key that is no secret, such as one that devices carry to say which project they belong to. It is kept
-/// beside its digest, so that it can be read back, and has no `Debug` text all the same.
+/// The text of a key that is no secret, such as one by which devices name their project. It is stored
+/// beside the digest, so that it can be retrieved. Its `Debug` text does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RetrievableKey(Box<str>);
 
 impl RetrievableKey {
-    /// Takes the text of a key for one that is no secret.
+    /// Creates a retrievable key from its text.
     pub fn new(text: impl Into<Box<str>>) -> Self {
         Self(text.into())
     }
@@ -98,11 +98,11 @@ impl fmt::Debug for RetrievableKey {
     }
 }
 
-/// The text of a key on its way to its owner. Wiped when dropped.
+/// The text of a key to show to its owner. Wiped when dropped.
 pub struct RevealedKey(Zeroizing<String>);
 
 impl RevealedKey {
-    /// Returns the text, a secret.
+    /// Returns the text, which is a secret.
     pub fn as_str(&self) -> &str {
         &self.0
     }

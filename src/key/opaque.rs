@@ -1,4 +1,4 @@
-//! Keys as other services make them: random characters, perhaps behind a prefix.
+//! A key format of random characters with an optional prefix.
 
 use super::format::BASE62;
 use crate::ascii::all;
@@ -8,12 +8,12 @@ use crate::error::{ConfigError, ConfigErrorKind};
 const HEX: &[u8] = b"0123456789abcdef";
 
 /// The most random characters of a key.
-const MOST: usize = 128;
+const MAX_LENGTH: usize = 128;
 
-/// The format of keys whose text says nothing: neither an environment nor a checksum.
+/// A key format without environment and checksum.
 ///
-/// For clients that expect the keys of another service. A typing error costs a lookup, so prefer a
-/// [`KeyFormat`](super::KeyFormat) where the choice is yours. A [`Source`](crate::Source) without a format accepts them.
+/// For clients that expect the keys of another service. A mistyped key costs a lookup, so prefer
+/// [`KeyFormat`](super::KeyFormat) for new keys. A [`Source`](crate::Source) without a format accepts opaque keys.
 ///
 /// ```
 /// use tower_api_key::Environment;
@@ -28,12 +28,12 @@ const MOST: usize = 128;
 pub struct OpaqueFormat {
     pub(super) prefix: Box<str>,
     pub(super) alphabet: &'static [u8],
-    /// How many random characters there are.
+    /// The number of random characters.
     pub(super) length: usize,
 }
 
 impl OpaqueFormat {
-    /// Keys of so many lower-case hexadecimal digits, of 4 bits each.
+    /// Creates a format of `length` lower-case hexadecimal digits, of 4 bits each.
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ impl OpaqueFormat {
         Self::new(HEX, 32, length)
     }
 
-    /// Keys of so many letters and digits, of almost 6 bits each.
+    /// Creates a format of `length` letters and digits, of almost 6 bits each.
     ///
     /// # Errors
     ///
@@ -51,7 +51,7 @@ impl OpaqueFormat {
         Self::new(BASE62, 22, length)
     }
 
-    /// Sets what stands before the random characters.
+    /// Sets the text before the random characters.
     ///
     /// # Errors
     ///
@@ -63,17 +63,16 @@ impl OpaqueFormat {
             return Ok(Self { prefix, ..self });
         }
         // A whole key may have been passed by mistake, so the text is not shown.
-        let expected =
-            "expected a key prefix of 1 to 32 letters, digits, `-`, `_` and `.`, found something else";
-        Err(ConfigError::new(ConfigErrorKind::KeyFormat, expected))
+        let message = "key prefix is invalid: must be 1 to 32 letters, digits, `-`, `_` and `.`";
+        Err(ConfigError::new(ConfigErrorKind::KeyFormat, message))
     }
 
-    /// The least length makes 128 bits, which nobody guesses.
-    fn new(alphabet: &'static [u8], least: usize, length: usize) -> Result<Self, ConfigError> {
-        if (least..=MOST).contains(&length) {
+    /// Creates a format of at least `min_length` characters, which hold 128 bits.
+    fn new(alphabet: &'static [u8], min_length: usize, length: usize) -> Result<Self, ConfigError> {
+        if (min_length..=MAX_LENGTH).contains(&length) {
             return Ok(Self { prefix: Box::default(), alphabet, length });
         }
-        let message = format!("expected {least} to {MOST} random characters in a key, found {length}");
+        let message = format!("length of an opaque key must be {min_length} to {MAX_LENGTH}, got {length}");
         Err(ConfigError::new(ConfigErrorKind::KeyFormat, message))
     }
 }
@@ -85,7 +84,7 @@ mod tests {
     use crate::key::RevealedKey;
 
     #[test]
-    fn a_key_is_its_prefix_and_as_many_characters_of_the_alphabet() {
+    fn a_key_is_its_prefix_and_random_characters_of_the_alphabet() {
         for (format, prefix, length, shown) in [
             (OpaqueFormat::hex(32).unwrap(), "", 32, 4),
             (OpaqueFormat::hex(128).unwrap().prefix("a.b-c_").unwrap(), "a.b-c_", 128, 6),
@@ -103,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn every_character_of_the_alphabet_is_used_and_no_key_is_made_twice() {
+    fn every_character_of_the_alphabet_is_used_and_no_key_repeats() {
         let format = OpaqueFormat::hex(32).unwrap();
         let keys: Vec<_> = (0..64).map(|_| format.mint(Environment::Live).unwrap().reveal()).collect();
         let used = |symbol: &u8| keys.iter().any(|key| key.as_str().as_bytes().contains(symbol));
@@ -113,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_format_whose_keys_could_be_guessed_or_not_be_presented_is_refused() {
+    fn a_format_of_guessable_or_malformed_keys_is_rejected() {
         for wrong in [
             OpaqueFormat::hex(31),
             OpaqueFormat::hex(129),
@@ -125,7 +124,7 @@ mod tests {
         ] {
             let error = wrong.unwrap_err();
             assert_eq!(error.kind(), ConfigErrorKind::KeyFormat);
-            assert!(error.to_string().starts_with("expected "), "{error}");
+            assert!(error.to_string().contains(" must be "), "{error}");
         }
     }
 }
