@@ -1,4 +1,4 @@
-//! Whom a key belongs to, and with it what it can reach.
+//! Owners of keys, which decide the resources that a key can reach.
 
 use std::fmt;
 
@@ -10,26 +10,26 @@ use crate::scope::Scopes;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Owner {
-    /// An organization: reaches that organization and every project in it.
+    /// An organization. Its keys reach it and all its projects.
     Organization(Organization),
-    /// A person: reaches the organizations that the memberships name.
+    /// A person. Their keys reach the organizations of their memberships.
     User(User),
-    /// A project: reaches that project only.
+    /// A project. Its keys reach it alone.
     Project(Project),
 }
 
 impl Owner {
-    /// Creates an owner that is the organization called `id`.
+    /// Creates an owner from the id of an organization.
     pub fn organization(id: impl Into<Box<str>>) -> Self {
         Self::Organization(Organization::new(id))
     }
 
-    /// Creates an owner that is the person with this e-mail, whose ASCII letters are taken in lower case.
+    /// Creates an owner from the e-mail of a person, whose ASCII letters are converted to lower case.
     pub fn user(email: impl Into<Box<str>>, memberships: impl IntoIterator<Item = Membership>) -> Self {
         Self::User(User::new(email, memberships))
     }
 
-    /// Creates an owner that is the project called `id` of an organization.
+    /// Creates an owner from the id of a project.
     pub fn project(organization: Organization, id: impl Into<Box<str>>) -> Self {
         Self::Project(Project::new(organization, id))
     }
@@ -42,7 +42,7 @@ impl Owner {
         }
     }
 
-    /// Returns the owner without what changes about it: who it is, not what it may reach.
+    /// Returns the owner with its ids only, without roles and settings.
     pub(crate) fn identity(&self) -> Self {
         match self {
             Self::Organization(own) => Self::organization(own.id.clone()),
@@ -53,8 +53,8 @@ impl Owner {
         }
     }
 
-    /// Returns whether the organization that owns the key, or has the project that does, is disabled. A person may belong to other
-    /// organizations; each is looked at when it is reached for.
+    /// Returns whether the organization is disabled that owns the key or its project. The organizations of a person are checked when
+    /// a request reaches one.
     pub(crate) fn is_disabled(&self) -> bool {
         match self {
             Self::Organization(own) => own.disabled,
@@ -63,7 +63,7 @@ impl Owner {
         }
     }
 
-    /// Returns the organizations that the owner belongs to.
+    /// Returns the organizations of the owner.
     pub fn organizations(&self) -> impl Iterator<Item = &Organization> {
         let (own, memberships) = match self {
             Self::Organization(organization) => (Some(organization), &[][..]),
@@ -89,11 +89,11 @@ impl fmt::Display for Owner {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Organization {
-    /// Its id, as it stands in paths and tables.
+    /// The id in paths and tables.
     pub id: Box<str>,
-    /// Whether it is closed to everyone.
+    /// Whether the organization is closed to all callers.
     pub disabled: bool,
-    /// Whether people reach it by single sign-on only, so that keys of users do not.
+    /// Whether people must use single sign-on, so that keys of users do not reach it.
     pub requires_sso: bool,
 }
 
@@ -108,38 +108,38 @@ impl Organization {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct User {
-    /// The e-mail that a Basic credential presents beside the key. Its ASCII letters are in lower case.
+    /// The e-mail that a Basic credential presents beside the key, with ASCII letters in lower case.
     pub email: Box<str>,
-    /// The organizations that the person belongs to.
+    /// The memberships in organizations.
     pub memberships: Box<[Membership]>,
-    /// The password, where the person was looked up by it. No larger than a pointer, as every record has room for it.
+    /// The password, if the person was looked up for a sign-in. Boxed, as every record holds this field.
     password: Option<Box<Password>>,
 }
 
-/// A password as a store keeps it.
+/// The stored password of a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Password {
     pub(crate) hash: PasswordHash,
-    /// Stays while hashes of the same password replace each other, and is another one for each password that is set.
+    /// Changes with each password that is set, but not when the same password is hashed again.
     pub(crate) version: Digest,
 }
 
 impl From<PasswordHash> for Password {
-    /// A password that was just set: its hash holds a random salt, so that no two have the same version.
+    /// Creates a newly set password. Its hash holds a random salt, so its version is unique.
     fn from(hash: PasswordHash) -> Self {
         Self { version: Digest::of_password_hash(hash.as_str()), hash }
     }
 }
 
 impl User {
-    /// Creates a person without a password. The ASCII letters of the e-mail are taken in lower case.
+    /// Creates a person without a password. The ASCII letters of the e-mail are converted to lower case.
     pub fn new(email: impl Into<Box<str>>, memberships: impl IntoIterator<Item = Membership>) -> Self {
         let mut email = email.into();
         email.make_ascii_lowercase();
         Self { email, memberships: memberships.into_iter().collect(), password: None }
     }
 
-    /// Sets the hash of the password by which the person may be known beside keys.
+    /// Sets the hash of the password with which the person can sign in.
     #[must_use]
     pub fn with_password(self, hash: Option<PasswordHash>) -> Self {
         self.with(hash.map(Into::into))
@@ -149,21 +149,21 @@ impl User {
         Self { password: password.map(Box::new), ..self }
     }
 
-    /// Returns the password, if there is one and the person was looked up with it.
+    /// Returns the password, if the person has one and was looked up for a sign-in.
     pub(crate) fn password(&self) -> Option<&Password> {
         self.password.as_deref()
     }
 }
 
-/// The place of a person in an organization.
+/// The membership of a person in an organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Membership {
     /// The organization.
     pub organization: Organization,
-    /// The name of the role held there.
+    /// The name of the role.
     pub role: Box<str>,
-    /// What the role may do.
+    /// The scopes of the role.
     pub scopes: Scopes,
 }
 
@@ -178,9 +178,9 @@ impl Membership {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Project {
-    /// The organization that it belongs to.
+    /// The organization of the project.
     pub organization: Organization,
-    /// Its id, unique within the organization.
+    /// The id, unique within the organization.
     pub id: Box<str>,
 }
 

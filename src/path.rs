@@ -2,7 +2,7 @@
 
 use http::Request;
 
-/// Returns the whole path. A nested axum router sees less of it, and keeps the whole one aside.
+/// Returns the whole path, which a nested axum router keeps in an extension.
 #[cfg(feature = "axum")]
 pub(crate) fn whole_path<B>(request: &Request<B>) -> &str {
     match request.extensions().get::<axum::extract::OriginalUri>() {

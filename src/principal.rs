@@ -119,7 +119,7 @@ impl Principal {
 
     /// Returns whether the first use of the key ends another one, and is still to be noted.
     pub(crate) fn has_first_use_to_note(&self) -> bool {
-        self.record().has_first_use_to_note()
+        self.record().has_pending_first_use()
     }
 
     /// Returns the id of the key that was presented.

@@ -1,22 +1,22 @@
-//! Randomness that need not be hard to guess.
+//! Random values that need not be unpredictable.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
-/// Makes a name that nobody else has, out of 128 random bits.
+/// Returns a unique name of 128 random bits.
 pub(crate) fn unique_name() -> String {
     let random = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", random(), random())
 }
 
-/// Pauses that differ from one process to the next, so that those who wait for the same do not all come back at one moment.
+/// Jitter that differs between processes, so that their retries do not coincide.
 #[derive(Debug, Default)]
 pub(crate) struct Jitter(RandomState);
 
 impl Jitter {
-    /// Returns the duration, less up to half of it: in another way for each turn.
-    pub(crate) fn shorten(&self, duration: Duration, turn: u64) -> Duration {
-        let part = (self.0.hash_one(turn) >> 32) as f64 / f64::from(u32::MAX);
+    /// Returns the duration, shortened by up to half of it. Each attempt differs.
+    pub(crate) fn shorten(&self, duration: Duration, attempt: u64) -> Duration {
+        let part = (self.0.hash_one(attempt) >> 32) as f64 / f64::from(u32::MAX);
         duration.mul_f64(1.0 - part / 2.0)
     }
 }
@@ -26,9 +26,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn jitter_leaves_half_of_a_duration_and_adds_nothing() {
+    fn jitter_keeps_half_of_a_duration_and_adds_nothing() {
         let (second, jitter) = (Duration::from_secs(1), Jitter::default());
-        let mut pauses: Vec<_> = (0..1_000).map(|turn| jitter.shorten(second, turn)).collect();
+        let mut pauses: Vec<_> = (0..1_000).map(|attempt| jitter.shorten(second, attempt)).collect();
         pauses.sort();
         assert!(pauses[0] >= second / 2 && pauses[999] <= second);
         assert!(pauses[0] < second * 11 / 20 && pauses[999] > second * 19 / 20, "they are spread");

@@ -1,4 +1,4 @@
-//! What a store knows of a key: facts, never decisions.
+//! Records of keys: facts, never decisions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::key::{ApiKey, KeyId, RetrievableKey};
 use crate::owner::{Organization, Owner, User};
 use crate::scope::Scopes;
 
-/// What a store knows of a key. The text of the key is not among it, unless it is no secret.
+/// The record of a key in a store. It does not hold the text of the key, unless that is no secret.
 ///
 /// ```
 /// use tower_api_key::key::{KeyFormat, KeyId};
@@ -31,54 +31,54 @@ use crate::scope::Scopes;
 pub struct Record {
     /// The public id.
     pub id: KeyId,
-    /// The digest of the text, by which the key is looked up.
+    /// The digest by which the key is looked up.
     pub digest: Digest,
-    /// The first characters of the text, for people to recognise the key.
+    /// The first characters of the text, by which people recognise the key.
     pub hint: Box<str>,
-    /// A name that its owner chose.
+    /// The name chosen by the owner.
     pub name: Box<str>,
-    /// Whom the key belongs to.
+    /// The owner of the key.
     pub owner: Owner,
-    /// The environment that the key works in.
+    /// The environment of the key.
     pub environment: Environment,
-    /// What the key may do.
+    /// The scopes granted to the key.
     pub scopes: Scopes,
-    /// How the key may be presented; empty means in any way.
+    /// The schemes by which the key may be presented; empty for any.
     pub sources: Box<[Scheme]>,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Option<Timestamp>,
-    /// Who made it.
+    /// The creator.
     pub created_by: Option<Box<str>>,
-    /// From when on it is refused.
+    /// The time from which the key is rejected.
     pub expires_at: Option<Timestamp>,
-    /// That it was revoked, which is final.
+    /// The revocation, which is final.
     pub revoked: Option<Revocation>,
     /// The key that this one replaced.
     pub rotated_from: Option<KeyId>,
     /// The key that replaces this one.
     pub rotated_to: Option<KeyId>,
-    /// When it was used last, as far as that was written down.
+    /// The time of the last recorded use.
     pub last_used_at: Option<Timestamp>,
-    /// How long the key that this one replaced goes on from the first use of this one; `None` once that has begun.
+    /// The time for which the replaced key stays valid after the first use of this one; `None` once that time has begun.
     pub first_use_grace: Option<Duration>,
-    /// The text of the key, if it is no secret and may be read back. `None`, the default, for all others.
+    /// The text of the key, if it is no secret and may be retrieved. `None` by default.
     pub retrievable: Option<RetrievableKey>,
-    /// What the application keeps with the key. The owner neither sees nor changes it by the routes, and gets a key with the same by
-    /// rotating one: what is to hold for an owner belongs to the owner.
+    /// Values of the application. The owner can neither read nor change them by the routes, but gets a key with the same values by
+    /// rotating a key: keep settings of an owner with the owner.
     pub metadata: BTreeMap<String, String>,
-    /// What the owner of the key notes about it. Decide nothing by it.
+    /// Notes of the owner. Base no decision on them.
     pub labels: BTreeMap<String, String>,
 }
 
-/// Whether a key is in force.
+/// The state of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyState {
-    /// It is neither revoked nor expired.
+    /// The key is neither revoked nor expired.
     Active,
-    /// Its end has come, and it was not revoked.
+    /// The key has expired, and was not revoked.
     Expired,
-    /// It was revoked, be it before or after its end.
+    /// The key was revoked, before or after it expired.
     Revoked,
 }
 
@@ -92,31 +92,31 @@ impl KeyState {
         }
     }
 
-    /// Returns the state called `label`.
+    /// Returns the state with this label.
     pub fn from_label(label: &str) -> Option<Self> {
         [Self::Active, Self::Expired, Self::Revoked].into_iter().find(|state| state.label() == label)
     }
 }
 
-/// That a key was revoked.
+/// The revocation of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Revocation {
-    /// When.
+    /// The time of the revocation.
     pub at: Timestamp,
-    /// Why, in words.
+    /// The reason, as text.
     pub reason: Box<str>,
-    /// Who revoked it.
+    /// The actor.
     pub by: Option<Box<str>>,
 }
 
 impl Revocation {
-    /// Creates a revocation by nobody in particular.
+    /// Creates a revocation without an actor.
     pub fn new(at: Timestamp, reason: impl Into<Box<str>>) -> Self {
         Self { at, reason: reason.into(), by: None }
     }
 
-    /// Sets who revokes.
+    /// Sets the actor.
     #[must_use]
     pub fn by(self, by: impl Into<Box<str>>) -> Self {
         Self { by: Some(by.into()), ..self }
@@ -124,7 +124,7 @@ impl Revocation {
 }
 
 impl Record {
-    /// Creates the record of a key that was just minted, without scopes, restrictions or an end.
+    /// Creates the record of a newly minted key, without scopes, restrictions or expiry.
     pub fn new(id: KeyId, key: &ApiKey, digester: &Digester, owner: Owner) -> Self {
         let mut record = Self::imported(id, key.digest(digester), owner);
         record.environment = key.environment();
@@ -132,7 +132,7 @@ impl Record {
         record
     }
 
-    /// Creates the record of a key that was made elsewhere, of which nothing but its digest need be known.
+    /// Creates the record of a key that was made elsewhere, from its digest.
     pub fn imported(id: KeyId, digest: Digest, owner: Owner) -> Self {
         Self {
             id,
@@ -157,12 +157,12 @@ impl Record {
         }
     }
 
-    /// Creates the record that stands for a person who is known by a password, with these scopes and those of all the roles in
-    /// organizations that are reached by it: less would deny what a role may do.
+    /// Creates the record of a person who signs in with a password. It holds `scopes` and those of all roles in organizations that a
+    /// password can reach, so that it denies no action of a role.
     pub(crate) fn of_account(user: User, environment: Environment, scopes: &Scopes) -> Self {
         let digest = Digest::of_account(&user.email);
-        let is_reached = |own: &Organization| !(own.disabled || own.requires_sso);
-        let roles = user.memberships.iter().filter(|membership| is_reached(&membership.organization));
+        let is_reachable = |own: &Organization| !(own.disabled || own.requires_sso);
+        let roles = user.memberships.iter().filter(|membership| is_reachable(&membership.organization));
         let scopes =
             roles.flat_map(|membership| membership.scopes.iter()).chain(scopes.iter()).cloned().collect();
         let mut record = Self::imported(KeyId::of_account(&digest), digest, Owner::User(user));
@@ -172,12 +172,12 @@ impl Record {
         record
     }
 
-    /// Tells whether the key may be presented in this way.
+    /// Returns whether the key may be presented by this scheme.
     pub fn accepts(&self, scheme: &Scheme) -> bool {
         self.sources.is_empty() || self.sources.contains(scheme)
     }
 
-    /// Returns whether the key is in force at `now`.
+    /// Returns the state of the key at `now`.
     pub fn state(&self, now: Timestamp) -> KeyState {
         match &self.revoked {
             Some(_) => KeyState::Revoked,
@@ -186,12 +186,12 @@ impl Record {
         }
     }
 
-    /// Returns whether the first use of the key ends another one, and is still to be noted. A revoked key is not used any more.
-    pub(crate) fn has_first_use_to_note(&self) -> bool {
+    /// Returns whether the first use of the key, which ends the replaced one, is still to be recorded. A revoked key is not used.
+    pub(crate) fn has_pending_first_use(&self) -> bool {
         self.first_use_grace.is_some() && self.revoked.is_none()
     }
 
-    /// Tells whether the key has expired at `now`. It has at the very millisecond of its expiry.
+    /// Returns whether the key has expired at `now`, which includes the millisecond of its expiry.
     pub fn has_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }

@@ -17,7 +17,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use crate::ascii::{all, describe_first_wrong};
+use crate::ascii::{all, describe_first_invalid};
 use crate::error::{InvalidValue, InvalidValueKind};
 
 /// A scope token (RFC 6749 §3.3): visible ASCII without `"` and `\`.
@@ -36,7 +36,7 @@ impl Scope {
         if !text.is_empty() && all(text.as_bytes(), is_token) {
             return Ok(Self(text));
         }
-        let found = describe_first_wrong(text.as_bytes(), is_token);
+        let found = describe_first_invalid(text.as_bytes(), is_token);
         let message = format!("scope must be visible ASCII without quotes and backslashes, got {found}");
         Err(InvalidValue::new(InvalidValueKind::Scope, message))
     }

@@ -2,7 +2,7 @@
 
 use http::Request;
 
-use crate::ascii::{all, describe_first_wrong};
+use crate::ascii::{all, describe_first_invalid};
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::path::whole_path;
 
@@ -56,7 +56,7 @@ fn checked(path: &str) -> Result<&str, ConfigError> {
         "expected a public path that starts with `/` and has no `%`, `//`, `/.`, `;`, `\\`, `?` or `#`";
     let found = match path.bytes().next() {
         Some(b'/') if all(path.as_bytes(), is_plain_byte) => "`//` or `/.`".to_owned(),
-        Some(b'/') => describe_first_wrong(path.as_bytes(), is_plain_byte),
+        Some(b'/') => describe_first_invalid(path.as_bytes(), is_plain_byte),
         _ => "another start".to_owned(),
     };
     Err(ConfigError::new(ConfigErrorKind::Path, format!("{expected}, found {found}")))

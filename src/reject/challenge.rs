@@ -3,7 +3,7 @@
 use http::HeaderValue;
 
 use super::{Challenge, Reason, Rejection};
-use crate::ascii::{all, describe_first_wrong};
+use crate::ascii::{all, describe_first_invalid};
 use crate::credential::{Scheme, Source, Sources};
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::scope::Scopes;
@@ -31,7 +31,7 @@ impl Challenges {
     pub(super) fn new(sources: &Sources, realm: &str) -> Result<Self, ConfigError> {
         let is_text = |byte: u8| matches!(byte, b' '..=b'~');
         if !all(realm.as_bytes(), is_text) {
-            let found = describe_first_wrong(realm.as_bytes(), is_text);
+            let found = describe_first_invalid(realm.as_bytes(), is_text);
             let message = format!("expected a realm of visible ASCII and spaces, found {found}");
             return Err(ConfigError::new(ConfigErrorKind::Realm, message));
         }

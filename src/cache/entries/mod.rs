@@ -101,7 +101,7 @@ impl Entries {
         // Compared with coarse readings, which may be late.
         let until = started.saturating_add(ttl).saturating_sub(self.context.clock.tick());
         let entry = Arc::new(Entry::new(generation, until, record, Arc::clone(&self.issuer)));
-        if !ttl.is_zero() && !entry.record().has_first_use_to_note() && self.may_keep(&digest, generation) {
+        if !ttl.is_zero() && !entry.record().has_pending_first_use() && self.may_keep(&digest, generation) {
             self.positive.insert(digest, &entry);
         }
         entry

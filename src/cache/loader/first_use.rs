@@ -34,7 +34,7 @@ impl Loader {
         spawn(async move {
             let context = &recording.loader.context;
             let recorded = context.backend.record_first_use(&recording.id, at);
-            if context.call("the first use of a key", context.limits.deadline, recorded).await.is_ok() {
+            if context.call("first use record", context.limits.deadline, recorded).await.is_ok() {
                 // Within the deadline, requests may still be decided by a record that was read before this and lacks the first use.
                 let _ = timeout(context.limits.deadline, pending::<()>()).await;
             }

@@ -144,7 +144,7 @@ impl Loader {
     pub(super) async fn replace_password_hash(&self, email: &str, from: &PasswordHash, to: &PasswordHash) {
         let Context { backend, limits, .. } = &*self.context;
         let replacing = backend.replace_password_hash(email, from, to);
-        let _ = self.context.call("the store of a stronger hash", limits.deadline, replacing).await;
+        let _ = self.context.call("password rehash", limits.deadline, replacing).await;
     }
 
     /// Returns the reads in flight, for the model.
