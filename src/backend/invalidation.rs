@@ -81,7 +81,7 @@ impl fmt::Debug for Subscriber {
 ///
 /// changes
 ///     .commit(move |mut pending| async move {
-///         // From here on the change may be made without our hearing of it: a lost connection, a panic.
+///         // From here on the change may be committed even if it returns an error: a lost connection, a panic.
 ///         pending.set(Change::Changed(digest));
 ///         update_and_commit().await?;
 ///         pending.set(Change::Revoked(digest));

@@ -73,7 +73,8 @@ pub trait OwnerResolver: Send + Sync + 'static {
 /// use tower_api_key::backend::{Backend, BackendError, OwnerResolver, KeyStore, WithOwnerResolver};
 /// use tower_api_key::{Digester, KeyId, Membership, MemoryStore, Organization, Owner, Record, Scopes, User};
 ///
-/// A company whose members may all read.
+/// /// A company whose members may all read.
+/// struct Company;
 ///
 /// impl OwnerResolver for Company {
 ///     async fn organization(&self, id: &str) -> Result<Option<Organization>, BackendError> {
