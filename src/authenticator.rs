@@ -1,4 +1,4 @@
-//! The decision: from the headers of a request to a principal or a rejection.
+//! The authenticator: from the headers of a request to a principal or a rejection.
 
 mod builder;
 mod password;
@@ -12,25 +12,25 @@ use std::sync::Arc;
 use http::HeaderMap;
 use subtle::ConstantTimeEq;
 
-use crate::backend::{Backend, BackendError};
-use crate::cache::{Cache, Entry, Fact, LookupError};
+use crate::backend::BackendError;
+use crate::cache::{Cache, Entry, Fact};
 use crate::clock::{Clock, Timestamp};
 use crate::credential::{Credential, CredentialError, CredentialErrorKind, Scheme, Sources};
 use crate::digest::{Digest, Digester};
 use crate::environment::Environment;
 use crate::health::Health;
+use crate::metrics::Metrics;
 use crate::owner::Owner;
 use crate::principal::Principal;
 use crate::reject::{Forbidden, Reason, Rejection, ResponseConfig};
 use crate::trace;
 use crate::usage::Usage;
-use password::Presented;
+use password::{PasswordAuth, PresentedPassword};
 
-/// Decides who is calling: extracts a credential, resolves it through the cache, and judges its record.
+/// Authenticates requests: extracts the credential, looks it up through the cache, and checks its record.
 ///
-/// A clone is one `Arc` and shares the cache. Middleware and handlers use it through
-/// [`AuthenticateLayer`](crate::AuthenticateLayer); where there is no Tower at hand, as when a websocket is upgraded, call
-/// [`authenticate`](Self::authenticate).
+/// A clone is one `Arc` and shares the cache. Tower services use it through [`AuthenticateLayer`](crate::AuthenticateLayer); without Tower,
+/// as in the upgrade of a websocket, call [`authenticate`](Self::authenticate).
 ///
 /// ```
 /// # tokio::runtime::Runtime::new()?.block_on(async {
@@ -67,63 +67,56 @@ struct Inner {
     clock: Arc<dyn Clock>,
     responses: Arc<ResponseConfig>,
     cache: Arc<Cache>,
-    #[cfg_attr(not(feature = "password"), allow(dead_code, reason = "read by the enabled twin"))]
-    passwords: password::Accepted,
+    metrics: Metrics,
+    passwords: PasswordAuth,
     usage: Option<Usage>,
 }
 
-/// A decision, or the promise of one.
+/// The decision about a request, or the lookup that it depends on.
 pub(crate) enum Decision {
     Made(Result<Principal, Rejection>),
-    /// The store has to be asked.
     Pending(PendingLookup),
 }
 
-/// A question to the store, free of the request that it was asked for.
+/// A lookup in the store for a request, which it does not borrow from.
 pub(crate) struct PendingLookup {
     authenticator: Authenticator,
     digest: Digest,
     source: usize,
     user: Option<Box<str>>,
-    password: Option<Presented>,
-    /// Who was admitted by a layer further out.
+    password: Option<PresentedPassword>,
+    /// The caller that an outer layer admitted.
     before: Option<Box<Principal>>,
 }
 
 impl Authenticator {
-    /// Starts to configure an authenticator over `backend`.
-    pub fn builder(backend: impl Backend) -> AuthenticatorBuilder {
-        AuthenticatorBuilder::new(backend)
-    }
-
-    /// Decides who sent a request with these headers. The headers stay as they are; the middleware also marks those that
-    /// hold credentials as sensitive.
+    /// Authenticates a request with these headers. The headers stay as they are; the middleware also marks those with
+    /// credentials as sensitive.
     ///
     /// # Errors
     ///
-    /// When no one is admitted. The rejection says why, for the log, which is left to the caller here; what the client may
-    /// know is [`Reason::detail`](crate::reject::Reason::detail).
+    /// When no caller is admitted. The rejection has the reason, for the log, which this method does not write; the client may be told
+    /// [`Reason::detail`](crate::reject::Reason::detail).
     ///
     /// # Panics
     ///
-    /// When polled outside a Tokio runtime and the store has to be asked.
+    /// When polled outside a Tokio runtime and a lookup in the store is necessary.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Rejection> {
         let decision = self.decide(self.0.sources.find(headers.iter(), &mut None), None);
         match decision {
             Decision::Made(outcome) => outcome,
-            Decision::Pending(inquiry) => inquiry.resolve().await,
+            Decision::Pending(lookup) => lookup.resolve().await,
         }
     }
 
-    /// Begins to follow what other processes change in the store, and returns when the first poll was answered.
+    /// Starts the poller for changes by other processes, and waits until the store has answered the first poll.
     ///
-    /// Without it, that begins with the first request, and the first requests all ask the store. Call it before the server
-    /// accepts connections, so that a store which cannot be followed is noticed then. With a store that no other process
-    /// changes there is nothing to begin.
+    /// Without it, the first request starts the poller, and the first requests all look up their keys in the store. Call it before the server
+    /// accepts connections, to notice a store that cannot be polled. It does nothing with a store that no other process changes.
     ///
     /// # Errors
     ///
-    /// What kept the poll from being answered, and what to look at. Following is tried again by the next request that asks the store.
+    /// When the store did not answer the poll. The next request that needs a lookup starts the poller again.
     ///
     /// # Panics
     ///
@@ -132,13 +125,13 @@ impl Authenticator {
         self.0.cache.start().await
     }
 
-    /// Returns how this authenticator is doing. Asks nobody, so a probe may call it as often as it likes.
+    /// Returns the health of this authenticator. Reads memory only, so a probe may call it at any rate.
     pub fn health(&self) -> Health {
         Health { usage_backlog: self.0.usage.as_ref().map(Usage::backlog), ..self.0.cache.health() }
     }
 
-    /// Like [`Self::authenticate`], without waiting, and marks the headers that it looked at as sensitive. `before` is who was admitted
-    /// by a layer further out: the same request is counted once.
+    /// Decides without waiting, and marks the headers with credentials as sensitive. `before` is the caller that an outer layer
+    /// admitted: the same request is counted once.
     pub(crate) fn decide_and_mark(&self, headers: &mut HeaderMap, before: Option<&Principal>) -> Decision {
         self.decide(self.0.sources.find(headers.iter_mut(), &mut None), before)
     }
@@ -159,28 +152,25 @@ impl Authenticator {
         match presented {
             Ok(Some(credential)) => self.look_up(&credential, before),
             Ok(None) => Decision::Made(Err(self.reject(Reason::Missing))),
-            Err(error) => Decision::Made(Err(self.unusable(&error))),
+            Err(error) => Decision::Made(Err(self.reject_credential(&error))),
         }
     }
 
     fn look_up(&self, credential: &Credential<'_>, before: Option<&Principal>) -> Decision {
-        let digest = self.0.digester.digest(credential.expose_secret());
+        let Inner { digester, cache, passwords, .. } = &*self.0;
+        let digest = digester.digest(credential.expose_secret());
         let (source, user) = (credential.source(), credential.user());
-        let key = self.0.cache.peek(&digest);
+        let key = cache.peek(&digest);
         if let Some(fact @ (Fact::Known(_) | Fact::Revoked)) = key {
-            self.0.responses.metrics.hit();
-            return Decision::Made(self.judge(fact, source, user, before));
+            return self.hit(fact, source, user, before);
         }
-        let password = self.password_in(credential);
-        let known = match &password {
-            Some(presented) => self.known_by(presented, key.as_ref()),
+        let password = passwords.presented(credential, self.scheme(source), self.0.environment);
+        let cached = match &password {
+            Some(password) => passwords.peek(cache, password, key.as_ref()),
             None => key,
         };
-        match known {
-            Some(fact) => {
-                self.0.responses.metrics.hit();
-                Decision::Made(self.judge(fact, source, user, before))
-            }
+        match cached {
+            Some(fact) => self.hit(fact, source, user, before),
             None => Decision::Pending(PendingLookup {
                 authenticator: self.clone(),
                 digest,
@@ -192,7 +182,12 @@ impl Authenticator {
         }
     }
 
-    fn judge(
+    fn hit(&self, fact: Fact, source: usize, user: Option<&str>, before: Option<&Principal>) -> Decision {
+        self.0.metrics.hit();
+        Decision::Made(self.admit(fact, source, user, before))
+    }
+
+    fn admit(
         &self,
         fact: Fact,
         source: usize,
@@ -202,19 +197,18 @@ impl Authenticator {
         let (entry, is_stale) = match fact {
             Fact::Known(entry) => (entry, false),
             Fact::Stale(entry) => (entry, true),
-            Fact::Absent => return Err(self.refuse(Reason::Unknown, source)),
-            Fact::Revoked => return Err(self.refuse(Reason::Revoked, source)),
+            Fact::Absent => return Err(self.reject_presented(Reason::Unknown, source)),
+            Fact::Revoked => return Err(self.reject_presented(Reason::Revoked, source)),
         };
-        if let Some(reason) = self.check_entry(&entry, self.scheme(source), user) {
-            return Err(self.refuse(reason, source).key(entry.record().id.clone()));
+        if let Some(reason) = self.check_entry(&entry, source, user) {
+            return Err(self.reject_presented(reason, source).key(entry.record().id.clone()));
         }
-        if !before.is_some_and(|before| before.is_of(&*entry)) {
+        if !before.is_some_and(|before| before.is_of(&entry)) {
             self.count(&entry, is_stale);
         }
+        trace::admitted(&entry.record().id, self.scheme(source));
         // OK because the builder accepts no more than 255 sources.
-        let principal = Principal::new(entry, source as u8);
-        trace::admitted(&principal);
-        Ok(principal)
+        Ok(Principal::new(entry, source as u8))
     }
 
     /// Counts an admission.
@@ -223,14 +217,14 @@ impl Authenticator {
         if let Some(usage) = &self.0.usage {
             usage.count(entry);
         }
-        self.0.responses.metrics.admitted();
+        self.0.metrics.admitted();
         if is_stale {
-            self.0.responses.metrics.admitted_stale();
+            self.0.metrics.admitted_stale();
         }
     }
 
-    /// Says what speaks against a record. Asked for each request: the cache holds facts, and time goes on.
-    fn check_entry(&self, entry: &Entry, scheme: &Scheme, user: Option<&str>) -> Option<Reason> {
+    /// Returns why a caller with this entry is not admitted. Checked for each request: the cache holds facts, and time passes.
+    fn check_entry(&self, entry: &Entry, source: usize, user: Option<&str>) -> Option<Reason> {
         let facts = entry.facts();
         if facts.is_revoked {
             Some(Reason::Revoked)
@@ -238,7 +232,7 @@ impl Authenticator {
             Some(Reason::Expired)
         } else if self.0.environment.is_some_and(|environment| environment != facts.environment) {
             Some(Reason::WrongEnvironment)
-        } else if facts.restricts_sources && !entry.record().accepts(scheme) {
+        } else if facts.restricts_sources && !entry.record().accepts(self.scheme(source)) {
             Some(Reason::WrongSource)
         } else if !user.is_none_or(|user| is_email_of(user, &entry.record().owner)) {
             Some(Reason::WrongOwner)
@@ -249,7 +243,7 @@ impl Authenticator {
         }
     }
 
-    /// Reads the exact clock only where the coarse one leaves a doubt, and no clock where the key has no end.
+    /// Reads the exact clock only if the coarse one leaves a doubt, and no clock if the key does not expire.
     fn has_expired(&self, end: Timestamp) -> bool {
         if end == Timestamp::NEVER {
             return false;
@@ -260,18 +254,18 @@ impl Authenticator {
         end <= coarse || (in_doubt() && end <= clock.wall())
     }
 
-    fn unusable(&self, error: &CredentialError) -> Rejection {
+    fn reject_credential(&self, error: &CredentialError) -> Rejection {
         let reason = match error.kind() {
             CredentialErrorKind::Ambiguous => Reason::Ambiguous,
             CredentialErrorKind::Malformed => Reason::Malformed,
         };
         match error.source_index() {
-            Some(source) => self.refuse(reason, source),
+            Some(source) => self.reject_presented(reason, source),
             None => self.reject(reason),
         }
     }
 
-    fn refuse(&self, reason: Reason, source: usize) -> Rejection {
+    fn reject_presented(&self, reason: Reason, source: usize) -> Rejection {
         self.reject(reason).presented(self.scheme(source).clone())
     }
 
@@ -285,31 +279,26 @@ impl Authenticator {
 }
 
 impl PendingLookup {
-    /// Asks the store.
+    /// Looks the credential up in the store, and decides.
     pub(crate) async fn resolve(self) -> Result<Principal, Rejection> {
         let Self { authenticator, digest, source, user, password, before } = self;
-        authenticator.0.responses.metrics.missed();
-        let fact = match (authenticator.0.cache.read(digest).await, password) {
-            (Ok(Fact::Absent), Some(presented)) => authenticator.look_up_account(presented).await,
+        let Inner { cache, passwords, metrics, .. } = &*authenticator.0;
+        metrics.missed();
+        let fact = match (cache.read(digest).await, password) {
+            (Ok(Fact::Absent), Some(password)) => passwords.look_up(cache, password).await,
             (fact, _) => fact,
         };
-        match fact {
-            Ok(fact) => {
-                let outcome = authenticator.judge(fact, source, user.as_deref(), before.as_deref());
-                if let Ok(principal) = &outcome
-                    && principal.has_first_use_to_note()
-                {
-                    authenticator.0.cache.record_first_use(principal.key_id().clone());
-                }
-                outcome
-            }
-            Err(LookupError) => Err(authenticator.refuse(Reason::Unavailable, source)),
+        let Ok(fact) = fact else { return Err(authenticator.reject_presented(Reason::Unavailable, source)) };
+        let principal = authenticator.admit(fact, source, user.as_deref(), before.as_deref())?;
+        if principal.record().has_pending_first_use() {
+            cache.record_first_use(principal.key_id().clone());
         }
+        Ok(principal)
     }
 }
 
-/// Compares the user of a Basic credential with the owner's e-mail: ASCII case aside, in a time that tells nothing of
-/// where they differ.
+/// Compares the user of a Basic credential with the owner's e-mail, ignoring ASCII case, in a time that does not depend on where they
+/// differ.
 fn is_email_of(user: &str, owner: &Owner) -> bool {
     let email = owner.email().unwrap_or_default();
     let pairs = user.bytes().zip(email.bytes());

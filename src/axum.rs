@@ -1,6 +1,6 @@
-//! For axum: extractors, rejections as responses, and axum's own body.
+//! Support for axum: extractors, rejections as responses, and axum's own body.
 //!
-//! A handler that takes a [`Principal`] is never called without one. One that takes an `Option<Principal>` is, where the
+//! A handler that takes a [`Principal`] is never called without one. One that takes an `Option<Principal>` is, if the
 //! layer is [`optional`](crate::AuthenticateLayer::optional) or the path public.
 //!
 //! ```
@@ -16,10 +16,10 @@
 //! # Ok::<(), tower_api_key::ConfigError>(())
 //! ```
 //!
-//! A layer covers the routes that were added *before* it, and no others: add routes first, then the layer. To have unknown
-//! paths answered with 404 instead of 401, use `route_layer`.
+//! A layer covers only the routes that were added *before* it: add routes first, then the layer. To answer unknown
+//! paths with 404 instead of 401, use `route_layer`.
 //!
-//! Where the path of a route names an organization or a project, [`RequireResourceLayer`] asks whether the caller may go there.
+//! If the path of a route names an organization or a project, [`RequireResourceLayer`] checks that the caller may access it.
 
 mod require_resource;
 
@@ -31,25 +31,25 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
-use crate::principal::Principal;
-use crate::reject::{self, Reason, RefusalBody, Rejection, RequestProtocol};
+use crate::principal::{self, Principal};
+use crate::reject::{Reason, Rejection, RejectionBody, RequestProtocol};
 
-impl RefusalBody for Body {
+impl RejectionBody for Body {
     fn from_bytes(bytes: Bytes) -> Self {
         bytes.into()
     }
 }
 
-/// What an extractor answers when there is no principal: a 401 where the request came without a credential, a 500 where it passed no
+/// The rejection of an extractor without a principal: a 401 if the request has no credential, a 500 if it passed no
 /// [`AuthenticateLayer`](crate::AuthenticateLayer), which is an error in the log (feature `tracing`).
 #[derive(Debug)]
 pub struct PrincipalRejection {
     rejection: Rejection,
-    to: RequestProtocol,
+    protocol: RequestProtocol,
 }
 
 impl PrincipalRejection {
-    /// Returns why there is no principal.
+    /// Returns the rejection, with its reason.
     pub fn rejection(&self) -> &Rejection {
         &self.rejection
     }
@@ -57,11 +57,11 @@ impl PrincipalRejection {
 
 impl IntoResponse for PrincipalRejection {
     fn into_response(self) -> Response {
-        self.rejection.answer(self.to)
+        self.rejection.into_response_to(self.protocol)
     }
 }
 
-/// What needs a principal that is extracted.
+/// The components that extract a principal.
 const NEEDS: &str =
     "the extractor of a `Principal` (in a handler, by `RequireResourceLayer` or by the management routes)";
 
@@ -69,9 +69,9 @@ impl<S: Sync> FromRequestParts<S> for Principal {
     type Rejection = PrincipalRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        reject::principal(&parts.extensions, NEEDS).cloned().map_err(|rejection| PrincipalRejection {
+        principal::principal(&parts.extensions, NEEDS).cloned().map_err(|rejection| PrincipalRejection {
             rejection,
-            to: RequestProtocol::new(parts.version, &parts.headers, &parts.extensions),
+            protocol: RequestProtocol::new(parts.version, &parts.headers, &parts.extensions),
         })
     }
 }
@@ -88,9 +88,9 @@ impl<S: Sync> OptionalFromRequestParts<S> for Principal {
     }
 }
 
-/// Answers over HTTP, as the authenticator that is responsible for the request is configured to.
+/// Responds over HTTP, as the authenticator of the request is configured to.
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
-        self.answer(RequestProtocol::http())
+        self.into_response_to(RequestProtocol::http())
     }
 }

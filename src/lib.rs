@@ -114,9 +114,11 @@ mod password_hash;
 mod path;
 mod principal;
 mod random;
+mod reason;
 mod record;
 pub mod reject;
 pub mod require_scope;
+mod rights;
 pub mod scope;
 mod select;
 #[cfg(feature = "test-util")]
@@ -142,10 +144,12 @@ pub use health::{FeedHealth, Health};
 pub use key::{KeyFormat, KeyId};
 pub use owner::{Membership, Organization, Owner, Project, User};
 pub use password_hash::PasswordHash;
-pub use principal::{Denial, Principal, Resource};
+pub use principal::Principal;
+pub use reason::Reason;
 pub use record::{KeyState, Record, Revocation};
-pub use reject::{Reason, Rejection};
+pub use reject::Rejection;
 pub use require_scope::{RequireScope, RequireScopeLayer};
+pub use rights::Resource;
 pub use scope::{Requirement, Scope, Scopes};
 pub use usage::Usage;
 

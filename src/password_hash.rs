@@ -1,10 +1,10 @@
-//! The hash of a password, as it is kept.
+//! Password hashes, as a store keeps them.
 
 use std::fmt;
 
 use crate::error::{InvalidValue, InvalidValueKind};
 
-/// The most characters of a hash that is kept.
+/// Characters of the longest hash that is accepted.
 const LONGEST: usize = 255;
 
 /// The hash of a person's password: a text in the PHC string format, such as `$argon2id$v=19$m=19456,t=2,p=1$…`, which holds its
@@ -20,7 +20,7 @@ const LONGEST: usize = 255;
 pub struct PasswordHash(Box<str>);
 
 impl PasswordHash {
-    /// Takes a hash that was made before.
+    /// Creates a hash from its text.
     ///
     /// # Errors
     ///

@@ -1,125 +1,53 @@
-//! Who is calling, as handlers see it.
+//! The authenticated caller of a request, as handlers see it.
 
-mod rights;
+mod request;
 
-pub(crate) use rights::Rights;
+pub(crate) use request::{Anonymous, is_admitted_preflight, principal};
 
-use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
-use crate::clock::Clock;
+use crate::backend::Actor;
+#[cfg(feature = "manage")]
+use crate::backend::AuthorizedActor;
+use crate::cache::{Entry, Issuer};
 use crate::credential::Scheme;
 use crate::environment::Environment;
 use crate::key::KeyId;
 use crate::owner::{Organization, Owner};
 use crate::record::Record;
+use crate::reject::{Reason, Rejection};
+use crate::rights::{Resource, Rights};
 use crate::scope::{Requirement, Scope, Scopes};
+use crate::trace;
 
-/// Who is calling: proof that a credential was presented, resolved and judged.
+/// The authenticated caller of a request: proof that a credential was presented, resolved and checked.
 ///
 /// Only an [`Authenticator`](crate::Authenticator) makes one (and `test_util`, for tests of handlers). It is one `Arc`,
 /// cheap to clone, and holds no secret. The middleware puts it into the extensions of each admitted request.
 #[derive(Clone)]
 pub struct Principal {
-    known: Arc<dyn Known>,
+    entry: Arc<Entry>,
     source: u8,
 }
 
-/// What a principal rests on. The cached entry of a key is one, so that an admission allocates nothing of its own.
-pub(crate) trait Known: Send + Sync {
-    fn record(&self) -> &Record;
-    fn issuer(&self) -> &Issuer;
-}
-
-/// What the authenticator that admitted a principal wants to be known wherever the principal goes.
-pub(crate) struct Issuer {
-    /// How a credential was presented, by the principal's `source`.
-    pub(crate) schemes: Box<[Scheme]>,
-    /// The scope that implies all others.
-    pub(crate) admin: Option<Scope>,
-    /// What a password grants beside the roles of the person.
-    pub(crate) password_scopes: Scopes,
-    /// How to answer a refusal. The words know no outcomes, so the type is the outcomes' own.
-    pub(crate) responses: Arc<dyn Any + Send + Sync>,
-    /// By what time it is judged.
-    pub(crate) clock: Arc<dyn Clock>,
-    /// The authenticator, which judges its principals again. `None` for those that tests make.
-    pub(crate) authenticator: Option<Weak<dyn Any + Send + Sync>>,
-}
-
-impl Issuer {
-    /// An issuer without an authenticator, whose answers are `answers`.
-    #[cfg(any(feature = "test-util", all(test, shuttle)))]
-    pub(crate) fn alone(schemes: Box<[Scheme]>, responses: Arc<dyn Any + Send + Sync>) -> Self {
-        Self {
-            schemes,
-            admin: None,
-            password_scopes: Scopes::default(),
-            responses,
-            clock: Arc::new(crate::clock::SystemClock::default()),
-            authenticator: None,
-        }
-    }
-}
-
-/// What a principal wants to act on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Resource<'r> {
-    /// An organization as a whole.
-    Organization(&'r str),
-    /// A project of an organization.
-    Project {
-        /// The organization.
-        organization: &'r str,
-        /// The project.
-        project: &'r str,
-    },
-}
-
-/// Why a principal may not act on a resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Denial {
-    /// It lacks a scope that is required.
-    MissingScope(Requirement),
-    /// The organization is beyond its reach.
-    Organization,
-    /// The project is beyond its reach.
-    Project,
-    /// The organization is reached by single sign-on only.
-    SsoRequired,
-    /// The organization is disabled.
-    OrganizationDisabled,
-}
-
 impl Principal {
-    pub(crate) fn new(known: Arc<dyn Known>, source: u8) -> Self {
-        Self { known, source }
+    /// Creates the caller that presented the key of `entry` through the source with this index.
+    pub(crate) fn new(entry: Arc<Entry>, source: u8) -> Self {
+        Self { entry, source }
     }
 
     pub(crate) fn record(&self) -> &Record {
-        self.known.record()
+        self.entry.record()
     }
 
-    /// Returns the position of the source that the key came from.
-    pub(crate) fn source(&self) -> usize {
-        self.source.into()
+    fn issuer(&self) -> &Issuer {
+        self.entry.issuer()
     }
 
-    pub(crate) fn issuer(&self) -> &Issuer {
-        self.known.issuer()
-    }
-
-    /// Returns whether the authenticator that `known` belongs to has admitted this caller by the same key.
-    pub(crate) fn is_of(&self, known: &dyn Known) -> bool {
-        std::ptr::eq(self.issuer(), known.issuer()) && self.record().id == known.record().id
-    }
-
-    /// Returns whether the first use of the key ends another one, and is still to be noted.
-    pub(crate) fn has_first_use_to_note(&self) -> bool {
-        self.record().has_pending_first_use()
+    /// Returns whether the authenticator that `entry` belongs to has admitted this caller by the same key.
+    pub(crate) fn is_of(&self, entry: &Entry) -> bool {
+        std::ptr::eq(self.issuer(), entry.issuer()) && self.record().id == entry.record().id
     }
 
     /// Returns the id of the key that was presented.
@@ -134,8 +62,8 @@ impl Principal {
 
     /// Returns how the key was presented.
     pub fn scheme(&self) -> &Scheme {
-        // OK because a principal is only made by the issuer of the schemes, for one of them.
-        &self.issuer().schemes[self.source()]
+        // OK because only the issuer of the schemes creates principals, for one of them.
+        &self.issuer().schemes[usize::from(self.source)]
     }
 
     /// Returns the scopes granted to the key.
@@ -153,7 +81,7 @@ impl Principal {
         &self.record().owner
     }
 
-    /// Returns the organizations that the key reaches: no disabled ones, and for people none that require single sign-on.
+    /// Returns the organizations that the key may access: no disabled ones, and for people none that require single sign-on.
     pub fn organizations(&self) -> impl Iterator<Item = &Organization> {
         let by_key = matches!(self.owner(), Owner::User(_));
         self.owner()
@@ -161,35 +89,117 @@ impl Principal {
             .filter(move |organization| !(organization.disabled || by_key && organization.requires_sso))
     }
 
-    /// Returns what the application keeps with the key under `name`. The owner of the key cannot change it.
+    /// Returns the metadata called `name`, which the application keeps with the key. The owner of the key cannot change it.
     pub fn metadata(&self, name: &str) -> Option<&str> {
         self.record().metadata.get(name).map(String::as_str)
     }
 
-    /// Returns the label called `name`, which the owner of the key chose. Decide nothing by it: the owner can change it.
+    /// Returns the label called `name`, which the owner of the key chose. Base no decision on it: the owner can change it.
     pub fn label(&self, name: &str) -> Option<&str> {
         self.record().labels.get(name).map(String::as_str)
     }
 
-    /// Returns whether the scopes of the key meet `requirement`, whatever it is about.
+    /// Returns whether the scopes of the key meet `requirement`, without regard to a resource.
     pub fn meets(&self, requirement: &Requirement) -> bool {
-        self.rights().meet(requirement)
+        self.rights().meets(requirement)
     }
 
-    /// Returns whether the scopes of the key grant `scope`, be it by a wildcard or as the scope that implies all others.
+    /// Returns whether the scopes of the key grant `scope`, also by a wildcard or by the scope that implies all others.
     pub fn grants(&self, scope: &Scope) -> bool {
-        self.rights().grant(scope)
+        self.rights().grants(scope)
     }
 
-    /// Checks that the key may do what `requirement` names to `resource`.
+    /// Checks that the caller meets `requirement` for `resource`.
     ///
-    /// A user's key may do what both the key's scopes and the role's scopes in that organization grant.
+    /// For a user's key, both the key's scopes and those of the role in that organization have to meet it.
     ///
     /// # Errors
     ///
-    /// When the resource is beyond the owner's reach, or a scope is missing.
-    pub fn authorize(&self, requirement: &Requirement, resource: Resource<'_>) -> Result<(), Denial> {
-        self.rights().cover(requirement, resource)
+    /// [`Forbidden`](Reason::Forbidden) if the owner may not access the resource, [`MissingScope`](Reason::MissingScope) if a scope is missing.
+    pub fn authorize(&self, requirement: &Requirement, resource: Resource<'_>) -> Result<(), Reason> {
+        self.rights().authorize(requirement, resource)
+    }
+
+    /// Creates the rejection of this caller, answered as the authenticator that admitted it is configured to.
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_api_key::reject::Forbidden;
+    /// use tower_api_key::{Reason, test_util};
+    ///
+    /// let caller = test_util::principal(|_| {});
+    /// assert_eq!(caller.reject(Forbidden::Project).reason(), &Reason::Forbidden(Forbidden::Project));
+    /// # }
+    /// ```
+    pub fn reject(&self, reason: impl Into<Reason>) -> Rejection {
+        Rejection::by(Arc::clone(&self.issuer().responses), reason.into())
+            .presented(self.scheme().clone())
+            .key(self.key_id().clone())
+    }
+
+    /// Checks the caller again, and returns it with its current scopes and owner: for a step that cannot be undone, after a body that took
+    /// long to arrive.
+    ///
+    /// It uses the cache as a request does, so changes by another process take effect within the
+    /// [lease](crate::AuthenticatorBuilder::lease). It is no transaction: the caller may lose its key right after it. Changes of keys and
+    /// owners have one, with [`actor`](Self::actor). The use of the key is not counted again.
+    ///
+    /// A principal of `test_util` is returned as it is.
+    ///
+    /// # Errors
+    ///
+    /// When the caller would not be admitted any more, its password was changed, or the store did not answer.
+    ///
+    /// # Panics
+    ///
+    /// When polled outside a Tokio runtime and a lookup in the store is necessary.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// use http::HeaderMap;
+    /// use tower_api_key::{Authenticator, Digester, Environment, KeyFormat, KeyId, KeyStore, MemoryStore, Owner, Reason, Record};
+    /// use tower_api_key::{Revocation, Timestamp};
+    ///
+    /// let (store, key) = (MemoryStore::new(), KeyFormat::new("demo")?.mint(Environment::Live)?);
+    /// let id = KeyId::new("key_1")?;
+    /// store.insert(Record::new(id.clone(), &key, &Digester::sha256(), Owner::organization("acme"))).await?;
+    /// let authenticator = Authenticator::builder(store.clone()).build()?;
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("x-api-key", key.reveal().as_str().parse()?);
+    ///
+    /// let caller = authenticator.authenticate(&headers).await?;
+    /// assert!(caller.recheck().await.is_ok());
+    /// store.revoke(&id, Revocation::new(Timestamp::from_unix_millis(0), "lost")).await?;
+    /// assert_eq!(caller.recheck().await.unwrap_err().reason(), &Reason::Revoked);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub async fn recheck(&self) -> Result<Self, Rejection> {
+        let Some(authenticator) = &self.issuer().authenticator else { return Ok(self.clone()) };
+        let Some(authenticator) = authenticator.upgrade() else {
+            trace::authenticator_dropped();
+            return Err(self.reject(Reason::Unavailable));
+        };
+        match authenticator.recheck(&self.entry, self.source.into()).await {
+            Ok(entry) => Ok(Self::new(entry, self.source)),
+            Err(reason) => Err(self.reject(reason)),
+        }
+    }
+
+    /// Returns the caller as the actor of a change, which a store checks again in the transaction of the change.
+    ///
+    /// A store rejects a principal whose key is in another backend. Such a caller acts as
+    /// [`Actor::External`](crate::backend::Actor::External).
+    pub fn actor(&self) -> Actor {
+        let Issuer { admin, password_scopes, clock, .. } = self.issuer();
+        Actor::of(self.record(), self.scheme(), admin.as_ref(), password_scopes, clock)
+    }
+
+    /// Returns the caller as it was admitted, for a store that cannot check it.
+    #[cfg(feature = "manage")]
+    pub(crate) fn authorized_actor(&self) -> AuthorizedActor {
+        AuthorizedActor::new(self.record().clone(), self.issuer().admin.clone())
     }
 
     fn rights(&self) -> Rights<'_> {

@@ -1,8 +1,8 @@
-//! What a key may do: scopes that are granted, and requirements that ask for them.
+//! Scopes that are granted to keys, and requirements that check them.
 //!
-//! A scope is a token of RFC 6749 §3.3, such as `notes.read` or `things:write`. What a granted scope covers is decided
-//! when a requirement is checked, never expanded when a key is stored, so an action that is added later is covered by
-//! the wildcards that were granted before.
+//! A scope is a token of RFC 6749 §3.3, such as `notes.read` or `things:write`. Wildcards are applied
+//! when a requirement is checked, never expanded when a key is stored, so they cover scopes that the application adds
+//! later.
 //!
 //! ```
 //! use tower_api_key::scope::{Requirement, Scopes};
@@ -37,7 +37,8 @@ impl Scope {
             return Ok(Self(text));
         }
         let found = describe_first_invalid(text.as_bytes(), is_token);
-        let message = format!("scope must be visible ASCII without quotes and backslashes, got {found}");
+        let message =
+            format!("scope is invalid: must be visible ASCII without quotes and backslashes, got {found}");
         Err(InvalidValue::new(InvalidValueKind::Scope, message))
     }
 
@@ -46,10 +47,10 @@ impl Scope {
         &self.0
     }
 
-    /// Tells whether whoever holds this scope may do what `wanted` names.
+    /// Returns whether a holder of this scope has the scope `wanted`.
     ///
-    /// A scope covers itself; `*` covers everything; `memory.*` and `memory:*` cover whatever starts with `memory.` or
-    /// `memory:`.
+    /// A scope covers itself; `*` covers everything; `memory.*` and `memory:*` cover every scope that starts with `memory.`
+    /// or `memory:`.
     pub fn covers(&self, wanted: &Scope) -> bool {
         let (granted, wanted) = (&*self.0, &*wanted.0);
         match granted.strip_suffix('*') {
@@ -83,7 +84,7 @@ impl Scopes {
         scopes.into_iter().map(Scope::new).collect()
     }
 
-    /// Creates scopes from a list that is separated by spaces, the form of RFC 6749 §3.3. The inverse of `to_string`.
+    /// Parses a list that is separated by spaces, the form of RFC 6749 §3.3. The inverse of `to_string`.
     ///
     /// # Errors
     ///
@@ -92,12 +93,12 @@ impl Scopes {
         Self::new(list.split(' ').filter(|scope| !scope.is_empty()))
     }
 
-    /// Tells whether any of the scopes covers `wanted`.
-    pub fn grant(&self, wanted: &Scope) -> bool {
+    /// Returns whether any of the scopes covers `wanted`.
+    pub fn grants(&self, wanted: &Scope) -> bool {
         self.0.iter().any(|granted| granted.covers(wanted))
     }
 
-    /// Tells whether `scope` itself is among the scopes; wildcards are not applied.
+    /// Returns whether `scope` itself is among the scopes; wildcards are not applied.
     pub fn contains(&self, scope: &Scope) -> bool {
         self.0.contains(scope)
     }
@@ -107,14 +108,14 @@ impl Scopes {
         self.0.iter()
     }
 
-    /// Tells whether there is no scope at all.
+    /// Returns whether the set has no scope.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
 impl FromIterator<Scope> for Scopes {
-    /// Keeps each scope where it stands first.
+    /// Keeps the first of equal scopes.
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
         let scopes: Vec<_> = scopes.into_iter().collect();
         let mut known = HashSet::with_capacity(scopes.len());
@@ -145,7 +146,7 @@ impl fmt::Display for Scopes {
     }
 }
 
-/// The scopes that a route asks for: all of them, or any one.
+/// The scopes that a route requires: all of them, or any one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Requirement {
     scopes: Scopes,
@@ -159,11 +160,11 @@ enum Quantity {
 }
 
 impl Requirement {
-    /// Creates a requirement that asks for every one of `scopes`.
+    /// Creates a requirement of all `scopes`.
     ///
     /// # Errors
     ///
-    /// When there is none, or one of them is not a scope token.
+    /// When `scopes` is empty, or one of them is not a scope token.
     pub fn all_of<I>(scopes: I) -> Result<Self, InvalidValue>
     where
         I: IntoIterator<Item: Into<Box<str>>>,
@@ -175,7 +176,7 @@ impl Requirement {
     ///
     /// # Errors
     ///
-    /// When there is none, or one of them is not a scope token.
+    /// When `scopes` is empty, or one of them is not a scope token.
     pub fn any_of<I>(scopes: I) -> Result<Self, InvalidValue>
     where
         I: IntoIterator<Item: Into<Box<str>>>,
@@ -184,26 +185,26 @@ impl Requirement {
     }
 
     fn new(scopes: Scopes, quantity: Quantity) -> Result<Self, InvalidValue> {
-        // An empty "all" would let everyone pass, an empty "any" no one: neither is what its author meant.
+        // An empty "all" would admit every caller, an empty "any" none: either is a mistake.
         if scopes.is_empty() {
             return Err(InvalidValue::new(
                 InvalidValueKind::Scope,
-                "requirement must have at least one scope, got none",
+                "requirement is invalid: must have at least one scope",
             ));
         }
         Ok(Self { scopes, quantity })
     }
 
-    /// Returns the scopes that are asked for.
+    /// Returns the required scopes.
     pub fn scopes(&self) -> &Scopes {
         &self.scopes
     }
 
-    /// Tells whether `granted` is enough.
+    /// Returns whether `granted` meets the requirement.
     pub fn is_met_by(&self, granted: &Scopes) -> bool {
         match self.quantity {
-            Quantity::All => self.scopes.iter().all(|wanted| granted.grant(wanted)),
-            Quantity::Any => self.scopes.iter().any(|wanted| granted.grant(wanted)),
+            Quantity::All => self.scopes.iter().all(|wanted| granted.grants(wanted)),
+            Quantity::Any => self.scopes.iter().any(|wanted| granted.grants(wanted)),
         }
     }
 }
@@ -237,18 +238,18 @@ mod tests {
         assert_eq!((&scopes).into_iter().map(Scope::as_str).collect::<Vec<_>>(), ["a.*", "b"]);
         assert_eq!(scope("a.*").to_string(), "a.*");
         assert!(scopes.contains(&scope("b")) && scopes.contains(&scope("a.*")));
-        assert!(scopes.grant(&scope("a.b")) && !scopes.contains(&scope("a.b")));
+        assert!(scopes.grants(&scope("a.b")) && !scopes.contains(&scope("a.b")));
     }
 
     #[test]
-    fn a_scope_that_is_granted_twice_is_there_once_where_it_stood_first() {
+    fn the_first_of_equal_scopes_is_kept() {
         let scopes = Scopes::new(["b", "a", "b", "a.*", "a"]).unwrap();
         assert_eq!(scopes, Scopes::parse("b a a.*").unwrap());
         assert_eq!(Scopes::parse("a a").unwrap().to_string(), "a");
     }
 
     #[test]
-    fn a_requirement_of_nothing_is_refused() {
+    fn an_empty_requirement_is_an_error() {
         assert_eq!(Requirement::all_of([""; 0]).unwrap_err().kind(), InvalidValueKind::Scope);
         assert_eq!(Requirement::any_of([""; 0]).unwrap_err().kind(), InvalidValueKind::Scope);
     }

@@ -1,4 +1,4 @@
-//! For tests of applications: principals without a layer, and a backend that misbehaves on demand.
+//! For tests of applications: principals without a layer, and a backend that fails on demand.
 //!
 //! ```
 //! use http::Request;
@@ -22,13 +22,13 @@ pub use misbehaving::{Behaviour, Misbehaving};
 
 use std::sync::{Arc, LazyLock};
 
+use crate::cache::{Entry, Issuer};
 use crate::credential::Scheme;
 use crate::digest::Digester;
 use crate::key::KeyId;
 use crate::owner::Owner;
-use crate::principal::{Issuer, Known, Principal};
+use crate::principal::Principal;
 use crate::record::Record;
-use crate::reject::ResponseConfig;
 
 /// Creates a principal whose record `describe` has completed: a Bearer key of the organization `test` without scopes.
 ///
@@ -40,19 +40,7 @@ pub fn principal(describe: impl FnOnce(&mut Record)) -> Principal {
     let digest = Digester::sha256().digest(b"test");
     let mut record = Record::imported(id, digest, Owner::organization("test"));
     describe(&mut record);
-    Principal::new(Arc::new(Described(record)), 0)
+    Principal::new(Arc::new(Entry::detached(record, Arc::clone(&ISSUER))), 0)
 }
 
-struct Described(Record);
-
-impl Known for Described {
-    fn record(&self) -> &Record {
-        &self.0
-    }
-
-    fn issuer(&self) -> &Issuer {
-        static ISSUER: LazyLock<Issuer> =
-            LazyLock::new(|| Issuer::alone([Scheme::Bearer].into(), ResponseConfig::default_ones()));
-        &ISSUER
-    }
-}
+static ISSUER: LazyLock<Arc<Issuer>> = LazyLock::new(|| Arc::new(Issuer::detached([Scheme::Bearer].into())));

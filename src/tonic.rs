@@ -1,7 +1,7 @@
-//! For tonic: the principal of a call, rejections as statuses, and tonic's own body.
+//! Support for tonic: the principal of a call, rejections as statuses, and tonic's own body.
 //!
-//! Have the layer answer calls in their own protocol: `AuthenticateLayer::new(authenticator).grpc()`
-//! ([`AuthenticateLayer::grpc`](crate::AuthenticateLayer::grpc)). Otherwise a client sees an HTTP status, which it takes for `UNKNOWN`.
+//! Let the layer answer calls in their own protocol: `AuthenticateLayer::new(authenticator).grpc()`
+//! ([`AuthenticateLayer::grpc`](crate::AuthenticateLayer::grpc)). Otherwise a client reads the HTTP status as `UNKNOWN`.
 //!
 //! ```
 //! use tonic::{Request, Response, Status};
@@ -11,7 +11,7 @@
 //!     Ok(Response::new(format!("hello {}", principal.key_id())))
 //! }
 //! # tokio::runtime::Runtime::new()?.block_on(async {
-//! // Without the layer there is no principal: an error of the service, which its log explains.
+//! // Without the layer, the call has no principal: an error of the service, which its log explains.
 //! assert_eq!(greet(Request::new(())).await.unwrap_err().code(), tonic::Code::Internal);
 //! # });
 //! # Ok::<(), std::io::Error>(())
@@ -24,30 +24,30 @@ use tonic::server::NamedService;
 use tonic::{Code, Request, Status};
 
 use crate::authenticate::Authenticate;
-use crate::principal::Principal;
-use crate::reject::{self, RefusalBody, Rejection};
+use crate::principal::{self, Principal};
+use crate::reject::{Rejection, RejectionBody};
 use crate::require_scope::RequireScope;
 
 /// Returns the principal of a call.
 ///
 /// # Errors
 ///
-/// `UNAUTHENTICATED` if the call came without a credential and was let through all the same, `INTERNAL` if it did not
+/// `UNAUTHENTICATED` if the call was forwarded without a credential, `INTERNAL` if it did not
 /// pass an [`AuthenticateLayer`](crate::AuthenticateLayer).
 #[allow(clippy::result_large_err, reason = "`Status` is what a tonic handler returns")]
 pub fn principal<T>(request: &Request<T>) -> Result<&Principal, Status> {
-    reject::principal(request.extensions(), "`tower_api_key::tonic::principal`").map_err(Into::into)
+    principal::principal(request.extensions(), "`tower_api_key::tonic::principal`").map_err(Into::into)
 }
 
 impl From<Rejection> for Status {
     fn from(rejection: Rejection) -> Self {
-        rejection.tell();
+        rejection.report();
         let reason = rejection.reason();
         Self::new(Code::from_i32(reason.grpc_code().into()), reason.detail())
     }
 }
 
-impl RefusalBody for Body {
+impl RejectionBody for Body {
     fn from_bytes(bytes: Bytes) -> Self {
         Self::new(Full::new(bytes))
     }

@@ -21,6 +21,7 @@ use tower_api_key::audit::{Action, Audit, AuditEvent, TracingAudit};
 use tower_api_key::backend::{Grace, KeyFilter, KeyUpdate};
 use tower_api_key::clock::ManualClock;
 use tower_api_key::manage::{KeyManager, NewKey, RotateOptions};
+use tower_api_key::reject::Forbidden;
 use tower_api_key::{
     AuthenticateLayer, Authenticator, AuthenticatorBuilder, KeyFormat, KeyId, KeyStore, MemoryStore, Owner,
     Principal, RequireScopeLayer, Requirement, Scopes,
@@ -188,8 +189,7 @@ async fn a_rejection_that_becomes_a_tonic_status_is_reported() {
     let key = Key::mint().insert_into(&store).await;
     let authenticator = build(Authenticator::builder(store).audit(recorded.hook()));
     let caller = authenticator.authenticate(key.bearer().headers()).await.unwrap();
-    let reason = tower_api_key::Denial::Project;
-    let status = tonic::Status::from(tower_api_key::Rejection::of(&caller, reason));
+    let status = tonic::Status::from(caller.reject(Forbidden::Project));
     assert_eq!(status.code(), tonic::Code::PermissionDenied);
     assert_eq!(recorded.take(), [event(refused("forbidden"), Some(key.id()), None)]);
 }

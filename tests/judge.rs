@@ -13,7 +13,7 @@ use tower_api_key::digest::Digester;
 use tower_api_key::key::KeyFormat;
 use tower_api_key::reject::Forbidden;
 use tower_api_key::{
-    Authenticator, AuthenticatorBuilder, Denial, Environment, Membership, MemoryStore, Organization, Owner,
+    Authenticator, AuthenticatorBuilder, Environment, Membership, MemoryStore, Organization, Owner,
     Principal, Reason, Requirement, Resource, Revocation, Scopes,
 };
 
@@ -33,7 +33,7 @@ fn basic(user: &str, secret: &str) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn a_revoked_or_expired_key_is_refused() {
+async fn a_revoked_or_expired_key_is_rejected() {
     let store = MemoryStore::new();
     let revoked = Key::mint()
         .with(|record| record.revoked = Some(Revocation::new(START, "")))
@@ -45,7 +45,7 @@ async fn a_revoked_or_expired_key_is_refused() {
 }
 
 #[tokio::test]
-async fn the_record_decides_the_environment_whatever_the_text_says() {
+async fn the_record_decides_the_environment_and_not_the_text() {
     let store = MemoryStore::new();
     let live_text =
         Key::mint().with(|record| record.environment = Environment::Test).insert_into(&store).await;
@@ -58,7 +58,7 @@ async fn the_record_decides_the_environment_whatever_the_text_says() {
 }
 
 #[tokio::test]
-async fn a_key_of_one_source_is_refused_from_another() {
+async fn a_key_of_one_source_is_rejected_from_another() {
     let store = MemoryStore::new();
     let header = Source::memfault_project_key().scheme().clone();
     let key =
@@ -168,15 +168,21 @@ async fn what_a_principal_can_reach_follows_from_its_owner() {
 
     let user = principal(Owner::user("a@example.com", memberships), "notes.*").await;
     assert_eq!(user.authorize(&read, in_organization("acme")), Ok(()));
-    assert_eq!(user.authorize(&write, in_organization("acme")), Err(Denial::MissingScope(write.clone())));
+    assert_eq!(user.authorize(&write, in_organization("acme")), Err(Reason::MissingScope(write.clone())));
     assert_eq!(user.authorize(&write, project("beta", "any")), Ok(()));
-    assert_eq!(user.authorize(&read, in_organization("sso")), Err(Denial::SsoRequired));
-    assert_eq!(user.authorize(&read, in_organization("closed")), Err(Denial::OrganizationDisabled));
-    assert_eq!(user.authorize(&read, in_organization("other")), Err(Denial::Organization));
+    assert_eq!(user.authorize(&read, in_organization("sso")), Err(Reason::Forbidden(Forbidden::SsoRequired)));
+    assert_eq!(
+        user.authorize(&read, in_organization("closed")),
+        Err(Reason::Forbidden(Forbidden::OrganizationDisabled))
+    );
+    assert_eq!(
+        user.authorize(&read, in_organization("other")),
+        Err(Reason::Forbidden(Forbidden::Organization))
+    );
     let reached: Vec<_> = user.organizations().map(|organization| &*organization.id).collect();
     assert_eq!(reached, ["acme", "beta"]);
     let other = Requirement::all_of(["export.read"]).unwrap();
-    let denied = Err(Denial::MissingScope(other.clone()));
+    let denied = Err(Reason::MissingScope(other.clone()));
     assert_eq!(
         user.authorize(&other, in_organization("beta")),
         denied,
@@ -185,14 +191,20 @@ async fn what_a_principal_can_reach_follows_from_its_owner() {
 
     let token = principal(Owner::organization("acme"), "notes.read").await;
     assert_eq!(token.authorize(&read, project("acme", "any")), Ok(()));
-    assert_eq!(token.authorize(&read, in_organization("beta")), Err(Denial::Organization));
-    assert_eq!(token.authorize(&write, in_organization("acme")), Err(Denial::MissingScope(write)));
+    assert_eq!(
+        token.authorize(&read, in_organization("beta")),
+        Err(Reason::Forbidden(Forbidden::Organization))
+    );
+    assert_eq!(token.authorize(&write, in_organization("acme")), Err(Reason::MissingScope(write)));
 
     let device = principal(Owner::project(organization("acme"), "smart-sink"), "notes.read").await;
     assert_eq!(device.authorize(&read, project("acme", "smart-sink")), Ok(()));
-    assert_eq!(device.authorize(&read, project("acme", "other")), Err(Denial::Project));
-    assert_eq!(device.authorize(&read, in_organization("acme")), Err(Denial::Project));
-    assert_eq!(device.authorize(&read, project("beta", "smart-sink")), Err(Denial::Organization));
+    assert_eq!(device.authorize(&read, project("acme", "other")), Err(Reason::Forbidden(Forbidden::Project)));
+    assert_eq!(device.authorize(&read, in_organization("acme")), Err(Reason::Forbidden(Forbidden::Project)));
+    assert_eq!(
+        device.authorize(&read, project("beta", "smart-sink")),
+        Err(Reason::Forbidden(Forbidden::Organization))
+    );
 }
 
 #[tokio::test]
@@ -206,7 +218,7 @@ async fn a_rejection_tells_what_its_client_is_told() {
 async fn there_may_be_255_sources_and_the_last_one_is_one_of_them() {
     let sources = |count: usize| (0..count).map(|number| Source::header(&format!("x-{number}")).unwrap());
     let builder = |count| Authenticator::builder(MemoryStore::new()).sources(sources(count));
-    assert!(builder(256).build().unwrap_err().to_string().contains("found 256"));
+    assert!(builder(256).build().unwrap_err().to_string().contains("got 256"));
     assert!(builder(257).build().is_err());
 
     let store = MemoryStore::new();
@@ -217,7 +229,7 @@ async fn there_may_be_255_sources_and_the_last_one_is_one_of_them() {
 }
 
 #[test]
-fn a_configuration_that_cannot_work_is_refused_when_it_is_built() {
+fn an_invalid_configuration_is_an_error_when_it_is_built() {
     use std::time::Duration;
     use tower_api_key::ConfigErrorKind::{Limit, Realm, Sources, Value};
 

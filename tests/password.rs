@@ -67,7 +67,7 @@ async fn present(by: &Authenticator, user: &str, secret: &str) -> Result<Princip
     by.authenticate(&headers).await.map_err(|rejection| rejection.reason().clone())
 }
 
-async fn refusal(by: &Authenticator, user: &str, secret: &str) -> Reason {
+async fn reason(by: &Authenticator, user: &str, secret: &str) -> Reason {
     present(by, user, secret).await.unwrap_err()
 }
 
@@ -126,7 +126,7 @@ async fn a_password_grants_what_the_roles_do_and_what_is_declared_for_it_and_not
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_with_a_password_the_answer_is_the_same() {
+async fn every_wrong_password_is_answered_alike() {
     let passwords = light_passwords();
     let store = store_with_ann(&passwords).await;
     store.put_user("bob@example.com").await.unwrap();
@@ -140,7 +140,7 @@ async fn whatever_is_wrong_with_a_password_the_answer_is_the_same() {
             ("bob@example.com", "x"),
             ("ann@example.co", SECRET),
         ] {
-            assert_eq!(refusal(&authenticator, user, secret).await, Reason::Unknown, "{user} {secret}");
+            assert_eq!(reason(&authenticator, user, secret).await, Reason::Unknown, "{user} {secret}");
         }
     }
     assert!(present(&authenticator, ANN, SECRET).await.is_ok());
@@ -154,14 +154,14 @@ async fn a_password_is_taken_from_a_basic_credential_with_a_user_and_from_nothin
     let sources = [Source::basic().empty_user(), Source::bearer(), Source::x_api_key()];
     let authenticator = Authenticator::builder(store.clone()).sources(sources).passwords(passwords);
     let authenticator = authenticator.with_clock(clock).build().unwrap();
-    assert_eq!(refusal(&authenticator, "", SECRET).await, Reason::Unknown);
+    assert_eq!(reason(&authenticator, "", SECRET).await, Reason::Unknown);
     for (name, value) in [("authorization", "Bearer swordfish"), ("x-api-key", "swordfish")] {
         let request = support::request(name, value);
         let rejection = authenticator.authenticate(request.headers()).await.unwrap_err();
         assert_eq!(rejection.reason(), &Reason::Unknown);
     }
     let without = Authenticator::builder(store).sources([Source::basic()]).build().unwrap();
-    assert_eq!(refusal(&without, ANN, SECRET).await, Reason::Unknown);
+    assert_eq!(reason(&without, ANN, SECRET).await, Reason::Unknown);
 }
 
 #[tokio::test]
@@ -173,14 +173,14 @@ async fn the_key_of_a_person_goes_before_the_password() {
     let key = key.insert_into(&store).await;
     let authenticator = over(store.clone(), passwords);
     assert_eq!(present(&authenticator, ANN, &key.text).await.unwrap().key_id(), key.id());
-    assert_eq!(refusal(&authenticator, "bob@example.com", &key.text).await, Reason::WrongOwner);
+    assert_eq!(reason(&authenticator, "bob@example.com", &key.text).await, Reason::WrongOwner);
     store.revoke(key.id(), revocation()).await.unwrap();
-    assert_eq!(refusal(&authenticator, ANN, &key.text).await, Reason::Revoked);
+    assert_eq!(reason(&authenticator, ANN, &key.text).await, Reason::Revoked);
     assert!(present(&authenticator, ANN, SECRET).await.is_ok());
 }
 
 #[tokio::test]
-async fn a_former_password_is_refused_by_the_very_next_request() {
+async fn a_former_password_is_rejected_by_the_very_next_request() {
     let passwords = light_passwords();
     let store = store_with_ann(&passwords).await;
     let authenticator = over(store.clone(), passwords.clone());
@@ -189,11 +189,11 @@ async fn a_former_password_is_refused_by_the_very_next_request() {
         store.set_password(ANN, Some(passwords.hash(&old).await.unwrap())).await.unwrap();
         assert!(present(&authenticator, ANN, &old).await.is_ok());
         store.set_password(ANN, Some(passwords.hash(&new).await.unwrap())).await.unwrap();
-        assert_eq!(refusal(&authenticator, ANN, &old).await, Reason::Unknown);
+        assert_eq!(reason(&authenticator, ANN, &old).await, Reason::Unknown);
         assert!(present(&authenticator, ANN, &new).await.is_ok());
     }
     store.set_password(ANN, None).await.unwrap();
-    assert_eq!(refusal(&authenticator, ANN, "password 3").await, Reason::Unknown);
+    assert_eq!(reason(&authenticator, ANN, "password 3").await, Reason::Unknown);
 }
 
 #[tokio::test]
@@ -237,7 +237,7 @@ async fn an_outage_of_the_store_is_not_a_wrong_password() {
     let authenticator = over(backend.clone(), passwords);
     for behaviour in [Behaviour::Fail, Behaviour::Panic] {
         backend.set(behaviour);
-        assert_eq!(refusal(&authenticator, ANN, SECRET).await, Reason::Unavailable);
+        assert_eq!(reason(&authenticator, ANN, SECRET).await, Reason::Unavailable);
     }
     backend.set(Behaviour::Behave);
     assert!(present(&authenticator, ANN, SECRET).await.is_ok());
@@ -254,7 +254,7 @@ async fn what_was_verified_asks_the_store_no_more() {
     let (reads, hashes) = (backend.reads(), passwords.hashes());
     for _ in 0..10 {
         assert!(present(&authenticator, ANN, SECRET).await.is_ok());
-        assert_eq!(refusal(&authenticator, ANN, "wrong").await, Reason::Unknown);
+        assert_eq!(reason(&authenticator, ANN, "wrong").await, Reason::Unknown);
     }
     assert_eq!((backend.reads(), passwords.hashes()), (reads, hashes));
 }
@@ -320,7 +320,7 @@ impl Observer {
         let backend = Torn { store: Misbehaving::new(store), is_torn: Arc::default() };
         let builder = Authenticator::builder(backend.clone()).sources([Source::basic()]);
         let builder = builder.passwords(passwords.clone()).stale_grace(Duration::from_secs(3_600));
-        // The store is never left alone, so that each attempt shows what it asks.
+        // The circuit never opens, so that each attempt shows what it asks.
         let builder = builder.circuit_breaker(5, Duration::ZERO).deadline(Duration::from_secs(60));
         let (authenticator, clock) = support::build(builder);
         // Ann is remembered, as she would be in a process that runs for long.
@@ -404,7 +404,7 @@ async fn a_password_that_was_changed_does_not_tell_that_a_person_has_the_e_mail(
     for round in 0..2 {
         for user in [ANN, "nobody@example.com"] {
             let before = passwords.hashes();
-            assert_eq!(refusal(&authenticator, user, "wrong").await, Reason::Unknown);
+            assert_eq!(reason(&authenticator, user, "wrong").await, Reason::Unknown);
             hashes.push(passwords.hashes() - before);
         }
         store
@@ -449,14 +449,14 @@ async fn a_store_that_answers_for_keys_alone_does_not_tell_which_e_mails_a_perso
 }
 
 #[tokio::test]
-async fn a_password_that_was_refused_is_right_from_the_moment_it_is_set() {
+async fn a_password_that_was_rejected_is_right_from_the_moment_it_is_set() {
     let passwords = light_passwords();
     let store = store_with_ann(&passwords).await;
     store.put_user(BOB).await.unwrap();
     let authenticator = over(store.clone(), passwords.clone());
     for user in [ANN, BOB, NOBODY] {
         for _ in 0..2 {
-            assert_eq!(refusal(&authenticator, user, "new secret").await, Reason::Unknown, "{user}");
+            assert_eq!(reason(&authenticator, user, "new secret").await, Reason::Unknown, "{user}");
         }
         store.put_user(user).await.unwrap();
         store.set_password(user, Some(passwords.hash("new secret").await.unwrap())).await.unwrap();
@@ -465,13 +465,13 @@ async fn a_password_that_was_refused_is_right_from_the_moment_it_is_set() {
 }
 
 #[tokio::test]
-async fn a_key_with_a_text_that_was_refused_as_a_password_is_admitted_from_the_moment_it_is_there() {
+async fn a_key_with_a_text_that_was_rejected_as_a_password_is_admitted_once_it_is_stored() {
     let passwords = light_passwords();
     let store = store_with_ann(&passwords).await;
     let authenticator = over(store.clone(), passwords);
     let text = "0123456789abcdef0123456789abcdef";
     for _ in 0..2 {
-        assert_eq!(refusal(&authenticator, ANN, text).await, Reason::Unknown);
+        assert_eq!(reason(&authenticator, ANN, text).await, Reason::Unknown);
     }
     let key = Key::foreign(text).with(|record| record.owner = Owner::user(ANN, []));
     let key = key.insert_into(&store).await;
@@ -493,7 +493,7 @@ async fn a_flood_of_made_up_e_mails_pushes_out_nothing_that_is_good() {
     sign_in().await;
     for number in 0..500 {
         let email = format!("made-up-{number}@example.com");
-        assert_eq!(refusal(&authenticator, &email, &format!("guess {number}")).await, Reason::Unknown);
+        assert_eq!(reason(&authenticator, &email, &format!("guess {number}")).await, Reason::Unknown);
     }
     let (reads, hashes) = (backend.reads(), passwords.hashes());
     sign_in().await;
@@ -509,7 +509,7 @@ async fn too_many_at_once_are_told_to_come_back() {
     let mut requests = JoinSet::new();
     for number in 0..20 {
         let authenticator = authenticator.clone();
-        requests.spawn(async move { refusal(&authenticator, ANN, &format!("guess {number}")).await });
+        requests.spawn(async move { reason(&authenticator, ANN, &format!("guess {number}")).await });
     }
     let answers = requests.join_all().await;
     let count = |wanted| answers.iter().filter(|&answer| *answer == wanted).count();
@@ -529,7 +529,7 @@ async fn keys_are_admitted_while_passwords_queue() {
     let authenticator = over(store, passwords);
     let slow = tokio::spawn({
         let authenticator = authenticator.clone();
-        async move { refusal(&authenticator, ANN, "guess").await }
+        async move { reason(&authenticator, ANN, "guess").await }
     });
     let mut admitted = 0;
     while !slow.is_finished() {
@@ -562,7 +562,7 @@ async fn a_hash_of_less_work_is_replaced_when_its_password_is_verified() {
     });
     patience.await.expect("the hash is renewed");
     assert!(present(&authenticator, ANN, SECRET).await.is_ok());
-    assert_eq!(refusal(&authenticator, ANN, "wrong").await, Reason::Unknown);
+    assert_eq!(reason(&authenticator, ANN, "wrong").await, Reason::Unknown);
 }
 
 /// The hash that a store keeps, as no public way leads to it: the one among some that it takes for its own.
@@ -585,10 +585,10 @@ async fn a_hash_is_replaced_only_by_one_of_the_same_password() {
 async fn mistakes_are_told_when_the_verifier_is_made() {
     type MakeWrong = fn(&mut PasswordLimits);
     let wrong: [(MakeWrong, &str); 5] = [
-        (|limits| limits.memory = 7, "8 to 1048576 KiB of memory for a hash, found 7"),
-        (|limits| limits.passes = 0, "1 to 100 passes over the memory of a hash, found 0"),
-        (|limits| limits.concurrent = 0, "1 to 1000 hashes at a time, found 0"),
-        (|limits| limits.patience = Duration::ZERO, "1 to 60000 milliseconds of patience, found 0"),
+        (|limits| limits.memory = 7, "memory of a hash in KiB must be 8 to 1048576, got 7"),
+        (|limits| limits.passes = 0, "passes of a hash must be 1 to 100, got 0"),
+        (|limits| limits.concurrent = 0, "hashes at a time must be 1 to 1000, got 0"),
+        (|limits| limits.patience = Duration::ZERO, "patience in milliseconds must be 1 to 60000, got 0"),
         (|limits| limits.patience = Duration::from_secs(61), "found 61000"),
     ];
     for (make_wrong, message) in wrong {
@@ -613,16 +613,16 @@ async fn people_who_do_not_exist_take_as_long_as_those_who_do() {
     for round in 0..8 {
         for (user, shortest) in [ANN, "nobody@example.com"].into_iter().zip(&mut shortest) {
             let began = Instant::now();
-            assert_eq!(refusal(&authenticator, user, &format!("guess {round}")).await, Reason::Unknown);
+            assert_eq!(reason(&authenticator, user, &format!("guess {round}")).await, Reason::Unknown);
             *shortest = began.elapsed().min(*shortest);
         }
     }
     let [known, unknown] = shortest.map(|time| time.as_secs_f64());
     assert!((0.5..2.0).contains(&(unknown / known)), "{unknown} s against {known} s");
-    // Neither do those who come again with the same guess.
+    // Neither do further attempts with the same guess.
     for user in [ANN, "nobody@example.com"] {
         let began = Instant::now();
-        assert_eq!(refusal(&authenticator, user, "guess 0").await, Reason::Unknown);
+        assert_eq!(reason(&authenticator, user, "guess 0").await, Reason::Unknown);
         assert!(began.elapsed().as_secs_f64() < known / 2.0, "{user}");
     }
 }

@@ -27,7 +27,7 @@ async fn whoami(principal: Principal) -> String {
 }
 
 async fn maybe(principal: Option<Principal>) -> String {
-    principal.map_or("nobody".to_owned(), |principal| principal.key_id().to_string())
+    principal.map_or("anonymous".to_owned(), |principal| principal.key_id().to_string())
 }
 
 fn get_path(path: &str, key: Option<&Key>) -> Request<Body> {
@@ -70,7 +70,7 @@ async fn an_optional_layer_leaves_it_to_the_extractor() {
         .realm("notes")
         .respond(|rejection: &Rejection| Payload::json(format!("\"{}\"", rejection.reason().label())));
     let app = routes().layer(AuthenticateLayer::new(builder.build().unwrap()).optional());
-    assert_eq!(send(&app, "/maybe", None).await, (StatusCode::OK, "nobody".into()));
+    assert_eq!(send(&app, "/maybe", None).await, (StatusCode::OK, "anonymous".into()));
     assert_eq!(send(&app, "/maybe", Some(&key)).await, (StatusCode::OK, key.id().to_string()));
     assert_eq!(send(&app, "/maybe", Some(&Key::foreign("bad"))).await.0, StatusCode::UNAUTHORIZED);
 
@@ -98,7 +98,7 @@ async fn a_public_path_is_the_whole_path_even_inside_a_nested_router() {
         Router::new().nest("/api", routes().layer(layer))
     };
     assert_eq!(send(&nested("/maybe"), "/api/maybe", None).await.0, StatusCode::UNAUTHORIZED);
-    assert_eq!(send(&nested("/api/maybe"), "/api/maybe", None).await, (StatusCode::OK, "nobody".into()));
+    assert_eq!(send(&nested("/api/maybe"), "/api/maybe", None).await, (StatusCode::OK, "anonymous".into()));
 }
 
 #[tokio::test]
@@ -110,12 +110,12 @@ async fn a_route_layer_leaves_unknown_paths_to_the_router() {
 }
 
 #[tokio::test]
-async fn a_handler_can_refuse_with_a_rejection() {
+async fn a_handler_can_return_a_rejection() {
     async fn notes(principal: Principal) -> Result<Json<[u8; 0]>, Rejection> {
         let read = Requirement::all_of(["notes.read"]).unwrap();
         principal
             .authorize(&read, Resource::Organization("other"))
-            .map_err(|denial| Rejection::of(&principal, denial))?;
+            .map_err(|reason| principal.reject(reason))?;
         Ok(Json([]))
     }
     let (store, key) = store_with_key().await;
@@ -126,7 +126,7 @@ async fn a_handler_can_refuse_with_a_rejection() {
 }
 
 #[tokio::test]
-async fn a_caller_reaches_what_the_path_names_or_is_refused_by_its_own_authenticator() {
+async fn a_caller_accesses_the_resource_of_the_path_or_is_rejected_as_configured() {
     let store = MemoryStore::new();
     let own = |owner: Owner| Key::mint().scopes("notes.read").with(|record| record.owner = owner);
     let acme = own(Owner::organization("acme")).insert_into(&store).await;

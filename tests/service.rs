@@ -21,7 +21,7 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_api_key::authenticate::ResponseFuture;
 use tower_api_key::credential::{Scheme, Source};
 use tower_api_key::digest::Digest;
-use tower_api_key::reject::{Payload, RefusalBody};
+use tower_api_key::reject::{Payload, RejectionBody};
 use tower_api_key::{
     Authenticate, AuthenticateLayer, Authenticator, Backend, BackendError, MemoryStore, Principal, Reason,
     Record, Rejection, RequireScope, RequireScopeLayer, Requirement,
@@ -36,10 +36,10 @@ async fn text(response: Response<Body>) -> String {
     String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
 
-/// An inner service that answers with the id of the principal, or `nobody`.
+/// An inner service that answers with the id of the principal, or `anonymous`.
 async fn name(request: Request<Body>) -> Result<Response<Body>, Infallible> {
     let principal = request.extensions().get::<Principal>();
-    let name = principal.map_or("nobody".to_owned(), |principal| principal.key_id().to_string());
+    let name = principal.map_or("anonymous".to_owned(), |principal| principal.key_id().to_string());
     Ok(Response::new(Body::from(name)))
 }
 
@@ -89,8 +89,8 @@ async fn the_service_that_was_polled_is_the_one_that_is_called() {
     for _ in 0..3 {
         // The first is a miss, the others are hits.
         assert_eq!(service.ready().await.unwrap().call(key.bearer()).await.unwrap().status(), StatusCode::OK);
-        let refused = service.ready().await.unwrap().call(Request::default()).await.unwrap();
-        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+        let rejected = service.ready().await.unwrap().call(Request::default()).await.unwrap();
+        assert_eq!(rejected.status(), StatusCode::UNAUTHORIZED);
     }
 }
 
@@ -102,8 +102,8 @@ async fn a_concurrency_limit_of_one_neither_panics_nor_deadlocks() {
     let mut service = stack.clone();
     for _ in 0..3 {
         assert_eq!(service.ready().await.unwrap().call(key.bearer()).await.unwrap().status(), StatusCode::OK);
-        let refused = service.ready().await.unwrap().call(Request::default()).await.unwrap();
-        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+        let rejected = service.ready().await.unwrap().call(Request::default()).await.unwrap();
+        assert_eq!(rejected.status(), StatusCode::UNAUTHORIZED);
     }
     let crowd = (0..20).map(|_| tokio::spawn(stack.clone().oneshot(key.bearer())));
     for task in crowd.collect::<Vec<_>>() {
@@ -112,7 +112,7 @@ async fn a_concurrency_limit_of_one_neither_panics_nor_deadlocks() {
 }
 
 #[tokio::test]
-async fn a_refusal_gives_back_the_place_that_was_kept_for_the_request() {
+async fn a_rejection_gives_back_the_permit_of_the_request() {
     let (authenticate, key) = layer_and_key().await;
     let limited = || ServiceBuilder::new().layer(ConcurrencyLimitLayer::new(1)).service(service_fn(ok));
     let mut first = authenticate.layer(limited());
@@ -136,7 +136,7 @@ async fn a_buffered_service_can_be_layered() {
 }
 
 #[tokio::test]
-async fn a_refused_request_never_reaches_the_inner_service() {
+async fn a_rejected_request_never_reaches_the_inner_service() {
     let (layer, key) = layer_and_key().await;
     let unreachable =
         service_fn(|_: Request<Body>| async { Err::<Response<Body>, _>("the inner service was called") });
@@ -202,7 +202,7 @@ async fn a_principal_from_upstream_is_removed() {
 
     let mut open = other_key.bearer();
     *open.uri_mut() = "/open".parse().unwrap();
-    assert_eq!(text(stack(other_layer).oneshot(open).await.unwrap()).await, "nobody");
+    assert_eq!(text(stack(other_layer).oneshot(open).await.unwrap()).await, "anonymous");
 }
 
 #[tokio::test]
@@ -268,7 +268,7 @@ async fn a_credential_that_nobody_asked_for_is_marked_sensitive_as_well() {
 async fn optional_lets_nobody_pass_but_nobody_with_a_bad_key() {
     let (layer, key) = layer_and_key().await;
     let service = layer.optional().layer(service_fn(name));
-    assert_eq!(text(service.clone().oneshot(Request::default()).await.unwrap()).await, "nobody");
+    assert_eq!(text(service.clone().oneshot(Request::default()).await.unwrap()).await, "anonymous");
     assert_eq!(text(service.clone().oneshot(key.bearer()).await.unwrap()).await, key.id().as_str());
     for bad in [
         request("authorization", "Bearer bad"),
@@ -380,11 +380,11 @@ async fn a_response_without_a_caller_names_the_headers_that_could_have_brought_o
     let anonymous = layer.clone().optional().layer(service_fn(ok));
     let response = anonymous.oneshot(Request::new(Body::default())).await.unwrap();
     assert_eq!((response.status().as_u16(), vary(&response)), (200, vec!["authorization, x-api-key"]));
-    assert!(!response.headers().contains_key("cache-control"), "it is anyone's");
+    assert!(!response.headers().contains_key("cache-control"), "it depends on no caller");
 
-    let refused = layer.clone().layer(service_fn(ok)).oneshot(Request::new(Body::default())).await.unwrap();
-    assert_eq!((refused.status().as_u16(), vary(&refused)), (401, vec!["authorization, x-api-key"]));
-    assert_eq!(refused.headers()["cache-control"], "no-store");
+    let rejected = layer.clone().layer(service_fn(ok)).oneshot(Request::new(Body::default())).await.unwrap();
+    assert_eq!((rejected.status().as_u16(), vary(&rejected)), (401, vec!["authorization, x-api-key"]));
+    assert_eq!(rejected.headers()["cache-control"], "no-store");
 
     // No credential changes what a public path answers.
     let public = layer.public("/").unwrap().layer(service_fn(ok));
@@ -393,7 +393,7 @@ async fn a_response_without_a_caller_names_the_headers_that_could_have_brought_o
 }
 
 #[tokio::test]
-async fn a_refusal_says_that_the_connection_ends_where_a_large_body_is_left_unread() {
+async fn a_rejection_closes_the_connection_if_a_large_body_is_left_unread() {
     let (layer, _) = layer_and_key().await;
     let connection = async |name: &str, value: &str, version| {
         let mut request = request(name, value);
@@ -420,7 +420,7 @@ async fn a_body_that_the_server_reads_away_leaves_the_connection_open() {
 }
 
 #[tokio::test]
-async fn a_call_is_refused_in_the_words_of_grpc_where_that_is_asked_for() {
+async fn a_call_is_rejected_in_its_own_protocol_if_that_is_enabled() {
     let (layer, _) = layer_and_key().await;
     let call = || {
         let mut call = request("content-type", "application/grpc-web+proto");
@@ -558,10 +558,10 @@ async fn without_the_outer_layer_a_scope_is_a_mistake_of_the_service() {
 }
 
 #[tokio::test]
-async fn every_kind_of_body_can_be_refused_in() {
-    async fn refuse<B>(layer: &AuthenticateLayer) -> String
+async fn every_kind_of_body_can_carry_a_rejection() {
+    async fn reject<B>(layer: &AuthenticateLayer) -> String
     where
-        B: RefusalBody + http_body::Body<Data = Bytes, Error: std::fmt::Debug> + Send + 'static,
+        B: RejectionBody + http_body::Body<Data = Bytes, Error: std::fmt::Debug> + Send + 'static,
     {
         let inner = service_fn(|_: Request<Body>| async { Err::<Response<B>, _>("called") });
         let response = layer.layer(inner).oneshot(Request::default()).await.unwrap();
@@ -569,13 +569,13 @@ async fn every_kind_of_body_can_be_refused_in() {
     }
     let (layer, _) = layer_and_key().await;
     let expected = r#"{"detail":"Missing API key"}"#;
-    assert_eq!(refuse::<Full<Bytes>>(&layer).await, expected);
-    assert_eq!(refuse::<BoxBody<Bytes, std::io::Error>>(&layer).await, expected);
-    assert_eq!(refuse::<UnsyncBoxBody<Bytes, std::io::Error>>(&layer).await, expected);
+    assert_eq!(reject::<Full<Bytes>>(&layer).await, expected);
+    assert_eq!(reject::<BoxBody<Bytes, std::io::Error>>(&layer).await, expected);
+    assert_eq!(reject::<UnsyncBoxBody<Bytes, std::io::Error>>(&layer).await, expected);
     #[cfg(feature = "axum")]
-    assert_eq!(refuse::<axum::body::Body>(&layer).await, expected);
+    assert_eq!(reject::<axum::body::Body>(&layer).await, expected);
     #[cfg(feature = "tonic")]
-    assert_eq!(refuse::<tonic::body::Body>(&layer).await, expected);
+    assert_eq!(reject::<tonic::body::Body>(&layer).await, expected);
 }
 
 #[tokio::test]

@@ -20,5 +20,5 @@ pub(crate) async fn again(caller: &Principal, needed: &Requirement) -> Result<Pr
     if caller.meets(needed) {
         return Ok(caller);
     }
-    Err(Rejection::of(&caller, Reason::MissingScope(needed.clone())))
+    Err(caller.reject(Reason::MissingScope(needed.clone())))
 }

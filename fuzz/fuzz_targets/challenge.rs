@@ -119,10 +119,10 @@ fn refuse(authenticator: &Authenticator, names: &[String], scopes: &str, realm: 
         check(ambiguous, 400, realm, &offered, Some("invalid_request"), None);
 
         let principal = decide(authenticator, &twice[..1]).expect("a principal");
-        let forbidden = Rejection::of(&principal, Reason::Forbidden(Forbidden::Project));
+        let forbidden = principal.reject(Reason::Forbidden(Forbidden::Project));
         check(forbidden, 403, realm, one, Some("insufficient_scope"), None);
         if let Ok(requirement) = &requirement {
-            let lacking = Rejection::of(&principal, Reason::MissingScope(requirement.clone()));
+            let lacking = principal.reject(Reason::MissingScope(requirement.clone()));
             check(lacking, 403, realm, one, Some("insufficient_scope"), Some(&each_once(scopes)));
         }
     }

@@ -1,11 +1,10 @@
-//! Keeping shared caches from serving a response to other callers.
+//! `Cache-Control` and `Vary`, which keep shared caches from serving a response to other callers.
 
 use http::{HeaderMap, HeaderValue, Response, header};
 
 use crate::credential::{Scheme, Sources};
 
-/// The headers that decide who is calling, for layers of the usual sources. A copy of a static value costs nothing, and shares no
-/// count that all processors write to.
+/// The headers of the usual sources. A copy of a static value costs nothing, and shares no count that all processors write to.
 const USUAL: [&str; 6] = [
     "authorization",
     "x-api-key",
@@ -15,15 +14,15 @@ const USUAL: [&str; 6] = [
     "authorization, x-api-key, memfault-project-key",
 ];
 
-/// Names the headers by which a response was chosen, for `Vary`.
+/// The headers that a response depends on, for `Vary`.
 #[derive(Debug, Clone)]
 pub(super) struct CacheKey(HeaderValue);
 
-/// What is added to one response.
+/// The headers to add to one response.
 #[derive(Debug, Clone)]
 pub(super) struct CacheHeaders {
     key: CacheKey,
-    /// Whether the response was made for one caller alone.
+    /// Whether the response is for one caller alone.
     is_private: bool,
 }
 
@@ -45,21 +44,21 @@ impl CacheKey {
         Self(usual.unwrap_or_else(|| HeaderValue::try_from(names).expect("the names of headers")))
     }
 
-    /// For a response to a caller.
+    /// Returns the headers of a response to a caller.
     pub(super) fn for_caller(&self) -> CacheHeaders {
         CacheHeaders { key: self.clone(), is_private: true }
     }
 
-    /// For a response that anyone without a credential gets.
-    pub(super) fn for_anyone(&self) -> CacheHeaders {
+    /// Returns the headers of a response that does not depend on a caller.
+    pub(super) fn for_any_client(&self) -> CacheHeaders {
         CacheHeaders { key: self.clone(), is_private: false }
     }
 }
 
 impl CacheHeaders {
-    /// Says for whom the response is, unless the handler has decided that, and by which headers it was chosen.
+    /// Adds `Cache-Control`, unless the handler has set it, and `Vary`.
     ///
-    /// Caches that do not go by `Vary` in several lines key on the last one, so there is one.
+    /// Some caches use only the last of several lines of `Vary`, so the response gets one line.
     pub(super) fn add_to<B>(self, response: &mut Response<B>) {
         let Self { key: CacheKey(names), is_private } = self;
         let headers = response.headers_mut();
@@ -71,8 +70,7 @@ impl CacheHeaders {
     }
 }
 
-/// Joins the names that a handler has given with those of the layer. `*` stands for all headers, and for more than that (RFC 9110
-/// §12.5.5).
+/// Merges the headers that a handler has named with those of the layer. `*` stands for more than all headers (RFC 9110 §12.5.5).
 fn merged(headers: &HeaderMap, own: &HeaderValue) -> HeaderValue {
     let mut all: Vec<&[u8]> = Vec::new();
     for line in headers.get_all(header::VARY).iter().chain([own]) {
@@ -99,7 +97,7 @@ mod tests {
         for line in of_handler {
             response.headers_mut().append(header::VARY, HeaderValue::from_str(line).unwrap());
         }
-        CacheKey::of(sources).for_anyone().add_to(&mut response);
+        CacheKey::of(sources).for_any_client().add_to(&mut response);
         let lines: Vec<_> = response.headers().get_all(header::VARY).iter().collect();
         assert_eq!(lines.len(), 1);
         lines[0].to_str().unwrap().to_owned()

@@ -1,12 +1,11 @@
-//! The layer and its options.
+//! The layer.
 
 use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use super::Authenticate;
 use super::caching::CacheKey;
-use super::public::PublicPaths;
+use super::service::{Authenticate, Options};
 use crate::authenticator::Authenticator;
 use crate::error::ConfigError;
 
@@ -18,26 +17,13 @@ pub struct AuthenticateLayer {
     options: Arc<Options>,
 }
 
-/// What all clones of a service share.
-#[derive(Debug, Clone)]
-pub(super) struct Options {
-    pub(super) authenticator: Authenticator,
-    pub(super) public: PublicPaths,
-    pub(super) preflight: bool,
-    pub(super) optional: bool,
-    pub(super) strip: bool,
-    pub(super) grpc: bool,
-    /// `None` where the application sees to caches itself.
-    pub(super) cache_key: Option<CacheKey>,
-}
-
 impl AuthenticateLayer {
-    /// Creates a layer that protects everything inside it.
+    /// Creates a layer that protects the services inside it.
     pub fn new(authenticator: Authenticator) -> Self {
         let options = Options {
             cache_key: Some(CacheKey::of(authenticator.sources())),
             authenticator,
-            public: PublicPaths::default(),
+            public: None,
             preflight: false,
             optional: false,
             strip: false,
@@ -46,9 +32,9 @@ impl AuthenticateLayer {
         Self { options: Arc::new(options) }
     }
 
-    /// Lets anyone call this path, without a principal. May be called again for further paths.
+    /// Lets any client call this path, without a principal. May be called again for further paths.
     ///
-    /// Prefer to layer only what is protected. The path is the whole path as the client sent it, compared byte for byte:
+    /// Prefer to layer only protected routes. The path is the whole path as the client sent it, compared byte for byte:
     /// inside a nested axum router it is `/api/health`, not `/health`.
     ///
     /// # Errors
@@ -56,11 +42,11 @@ impl AuthenticateLayer {
     /// When `path` does not start with `/`, or could never match: a request whose path has `%`, `//`, `/.`, `;`, `\` or
     /// anything but visible ASCII is never public.
     pub fn public(mut self, path: &str) -> Result<Self, ConfigError> {
-        self.edit().public.add(path)?;
+        self.edit().public.get_or_insert_default().add(path)?;
         Ok(self)
     }
 
-    /// Lets anyone call this path and every path below it, like [`public`](Self::public).
+    /// Lets any client call this path and every path below it, like [`public`](Self::public).
     ///
     /// `/docs` opens `/docs` and `/docs/a`, and leaves `/docs-internal` closed.
     ///
@@ -68,20 +54,20 @@ impl AuthenticateLayer {
     ///
     /// As for [`public`](Self::public), and when the prefix would open everything.
     pub fn public_prefix(mut self, prefix: &str) -> Result<Self, ConfigError> {
-        self.edit().public.add_prefix(prefix)?;
+        self.edit().public.get_or_insert_default().add_prefix(prefix)?;
         Ok(self)
     }
 
     /// Lets CORS preflights pass, without a principal: `OPTIONS` requests with `Origin` and
     /// `Access-Control-Request-Method`. A [`RequireScopeLayer`](crate::RequireScopeLayer) inside lets them pass as well.
-    /// Default: they need a key like everything else.
+    /// Default: they need a key like all other requests.
     #[must_use]
     pub fn allow_preflight(mut self) -> Self {
         self.edit().preflight = true;
         self
     }
 
-    /// Lets requests without a credential pass, without a principal. A bad credential is still refused.
+    /// Lets requests without a credential pass, without a principal. An invalid credential is still rejected.
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.edit().optional = true;
@@ -89,11 +75,11 @@ impl AuthenticateLayer {
     }
 
     /// Answers gRPC and gRPC-Web calls in their own protocol: with HTTP status 200, and the reason in `grpc-status`. A call is a `POST` with
-    /// gRPC's content type, over HTTP/2 unless it is gRPC-Web. Layers inside answer alike. Default: every refusal has the status
-    /// of HTTP.
+    /// gRPC's content type, over HTTP/2 unless it is gRPC-Web. Layers inside answer alike. Default: every rejection has an HTTP
+    /// status.
     ///
-    /// A client chooses the content type. So do not ask for this where something in front goes by the status, such as nginx's
-    /// `auth_request`: it would take a refusal for an admission.
+    /// A client chooses the content type. So do not enable this behind a proxy that goes by the HTTP status, such as nginx's
+    /// `auth_request`: it would read a rejection as an admission.
     #[must_use]
     pub fn grpc(mut self) -> Self {
         self.edit().grpc = true;
@@ -109,8 +95,8 @@ impl AuthenticateLayer {
         self
     }
 
-    /// Removes what is read as a credential before the inner service sees the request, such as `Authorization: Bearer`, but not
-    /// `Authorization` of a scheme that no source has. Default: it is only marked as sensitive.
+    /// Removes credentials before the inner service sees the request, such as `Authorization: Bearer`, but not
+    /// `Authorization` of a scheme that no source has. Default: they are only marked as sensitive.
     #[must_use]
     pub fn strip(mut self) -> Self {
         self.edit().strip = true;

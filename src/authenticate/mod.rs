@@ -1,7 +1,7 @@
-//! Middleware that admits requests with a good API key and answers all others.
+//! Middleware that admits requests with a valid API key and rejects all others.
 //!
-//! An admitted request reaches the inner service with a [`Principal`](crate::Principal) in its extensions. Everything
-//! else is answered in the protocol of the request, HTTP or gRPC, without the inner service being called.
+//! An admitted request reaches the inner service with a [`Principal`](crate::Principal) in its extensions. All other
+//! requests are answered in their own protocol, HTTP or gRPC, without a call of the inner service.
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -41,22 +41,20 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! # What is decided, and when
+//! # When a request is decided
 //!
 //! The decision is made once for each request, before its body is polled, by its headers alone. A response or a stream
-//! that has started goes on after its key was revoked.
+//! that has started continues after its key was revoked.
 //!
 //! # Order of layers
 //!
-//! Put layers that limit concurrency *inside* this one: a request that is refused should not hold a place, and one that
-//! waits for the store holds the place of the inner service that was ready for it.
+//! Put layers that limit concurrency *inside* this one: a rejected request should not hold a permit, and one that
+//! waits for a lookup holds the permit of the inner service that was ready for it.
 
 mod caching;
-mod future;
 mod layer;
 mod public;
 mod service;
 
-pub use future::ResponseFuture;
 pub use layer::AuthenticateLayer;
-pub use service::Authenticate;
+pub use service::{Authenticate, ResponseFuture};

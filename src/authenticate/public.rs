@@ -1,4 +1,4 @@
-//! Paths that need no key.
+//! Public paths, which need no key.
 
 use http::Request;
 
@@ -6,10 +6,9 @@ use crate::ascii::{all, describe_first_invalid};
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::path::whole_path;
 
-/// Paths that anyone may call, compared byte for byte with the whole path as the client sent it.
+/// Paths that any client may call, compared byte for byte with the whole path as the client sent it.
 ///
-/// What a router makes of a path is the router's business. So a path with anything that a router or a proxy might read
-/// in more than one way is never public.
+/// A path that a router or a proxy might read in more than one way is never public.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PublicPaths {
     exact: Vec<Box<str>>,
@@ -25,8 +24,7 @@ impl PublicPaths {
     pub(super) fn add_prefix(&mut self, prefix: &str) -> Result<(), ConfigError> {
         let stem = prefix.strip_suffix('/').unwrap_or(prefix);
         if stem.is_empty() {
-            let message =
-                "expected a public prefix that leaves something protected, found one that leaves nothing";
+            let message = "a public prefix must not cover every path";
             return Err(ConfigError::new(ConfigErrorKind::Path, message));
         }
         self.prefixes.push(checked(stem)?.into());
@@ -34,8 +32,7 @@ impl PublicPaths {
     }
 
     pub(super) fn contain<B>(&self, request: &Request<B>) -> bool {
-        let is_empty = self.exact.is_empty() && self.prefixes.is_empty();
-        !is_empty && self.contain_path(whole_path(request))
+        self.contain_path(whole_path(request))
     }
 
     fn contain_path(&self, path: &str) -> bool {
@@ -52,17 +49,16 @@ fn checked(path: &str) -> Result<&str, ConfigError> {
     if path.starts_with('/') && is_plain(path) {
         return Ok(path);
     }
-    let expected =
-        "expected a public path that starts with `/` and has no `%`, `//`, `/.`, `;`, `\\`, `?` or `#`";
+    let rule = "a public path must start with `/` and have no `%`, `//`, `/.`, `;`, `\\`, `?` or `#`";
     let found = match path.bytes().next() {
         Some(b'/') if all(path.as_bytes(), is_plain_byte) => "`//` or `/.`".to_owned(),
         Some(b'/') => describe_first_invalid(path.as_bytes(), is_plain_byte),
         _ => "another start".to_owned(),
     };
-    Err(ConfigError::new(ConfigErrorKind::Path, format!("{expected}, found {found}")))
+    Err(ConfigError::new(ConfigErrorKind::Path, format!("{rule}, got {found}")))
 }
 
-/// Tells whether a path means the same to everyone who reads it.
+/// Returns whether every router and proxy reads a path in the same way.
 fn is_plain(path: &str) -> bool {
     all(path.as_bytes(), is_plain_byte) && !path.contains("//") && !path.contains("/.")
 }
@@ -76,12 +72,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_that_is_refused_is_described_by_what_is_wrong_with_it() {
-        let found = |path: &str| checked(path).unwrap_err().to_string();
-        assert!(found("/a//b").ends_with("found `//` or `/.`"), "{}", found("/a//b"));
-        assert!(found("/a%20").ends_with("found byte 0x25 at position 2"), "{}", found("/a%20"));
-        assert!(found("a").ends_with("found another start"), "{}", found("a"));
-        assert!(found("").ends_with("found another start"), "{}", found(""));
+    fn the_error_names_what_is_wrong_with_a_path() {
+        let got = |path: &str| checked(path).unwrap_err().to_string();
+        assert!(got("/a//b").ends_with("got `//` or `/.`"), "{}", got("/a//b"));
+        assert!(got("/a%20").ends_with("got byte 0x25 at position 2"), "{}", got("/a%20"));
+        assert!(got("a").ends_with("got another start"), "{}", got("a"));
+        assert!(got("").ends_with("got another start"), "{}", got(""));
     }
 
     #[test]
@@ -124,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_could_never_match_is_refused_when_it_is_configured() {
+    fn a_path_that_could_never_match_is_an_error() {
         for path in ["", "health", "/a//b", "/a/../b", "/a%20b", "/a?b", "/\u{e9}"] {
             assert_eq!(
                 PublicPaths::default().add(path).unwrap_err().kind(),

@@ -1,18 +1,21 @@
-//! The service: what happens to one request.
+//! The service, and the future of a response.
 
+use std::fmt;
+use std::future::Future;
 use std::mem;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::{Method, Request, Response, header};
+use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::ResponseFuture;
 use super::caching::{CacheHeaders, CacheKey};
-use super::layer::Options;
-use crate::authenticator::{Decision, PendingLookup};
-use crate::principal::Principal;
-use crate::reject::{Anonymous, Call, Reason, RefusalBody, Rejection, RequestProtocol};
+use super::public::PublicPaths;
+use crate::authenticator::{Authenticator, Decision, PendingLookup};
+use crate::principal::{Anonymous, Principal};
+use crate::reject::{Call, Reason, Rejection, RejectionBody, RequestProtocol};
 
 /// Middleware that admits requests with a good API key and answers all others.
 ///
@@ -21,6 +24,19 @@ use crate::reject::{Anonymous, Call, Reason, RefusalBody, Rejection, RequestProt
 pub struct Authenticate<S> {
     inner: S,
     options: Arc<Options>,
+}
+
+/// The options of a layer, which all clones of a service share.
+#[derive(Debug, Clone)]
+pub(super) struct Options {
+    pub(super) authenticator: Authenticator,
+    pub(super) public: Option<PublicPaths>,
+    pub(super) preflight: bool,
+    pub(super) optional: bool,
+    pub(super) strip: bool,
+    pub(super) grpc: bool,
+    /// `None` if the application sets the headers for caches itself.
+    pub(super) cache_key: Option<CacheKey>,
 }
 
 impl<S> Authenticate<S> {
@@ -47,7 +63,7 @@ impl<S> Authenticate<S> {
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Authenticate<S>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
-    ResBody: RefusalBody,
+    ResBody: RejectionBody,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -62,30 +78,33 @@ where
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
 
-        self.options.note_call(&mut request);
+        self.options.mark_call(&mut request);
         match self.options.admit(&mut request) {
             Admission::Forward(cache_headers) => {
                 ResponseFuture::forwarded(inner.call(request), cache_headers)
             }
-            Admission::Refuse(rejection) => ResponseFuture::refused(self.options.refuse(rejection, &request)),
-            Admission::Ask(inquiry) => {
-                ResponseFuture::asking(Arc::clone(&self.options), *inquiry, inner, request)
+            Admission::Reject(rejection) => {
+                ResponseFuture::rejected(self.options.reject(rejection, &request))
             }
+            Admission::LookUp(lookup) => ResponseFuture::pending(
+                *lookup,
+                Waiting { options: Arc::clone(&self.options), inner, request },
+            ),
         }
     }
 }
 
-/// What becomes of a request, as far as its headers tell.
+/// The decision about a request, by its headers.
 enum Admission {
-    /// It goes on, and this is added to the response.
+    /// It is forwarded, and these headers are added to the response.
     Forward(Option<CacheHeaders>),
-    Refuse(Rejection),
-    Ask(Box<PendingLookup>),
+    Reject(Rejection),
+    LookUp(Box<PendingLookup>),
 }
 
 impl Options {
-    /// Notes for the answer, and for layers inside, that a request is a gRPC call.
-    fn note_call<B>(&self, request: &mut Request<B>) {
+    /// Marks a gRPC call as one, for its response and for layers inside.
+    fn mark_call<B>(&self, request: &mut Request<B>) {
         if self.grpc
             && let Some(call) = Call::of(request)
         {
@@ -97,7 +116,7 @@ impl Options {
         if self.preflight && is_preflight(request) {
             return self.forward_anonymous(request, true, None);
         }
-        if self.public.contain(request) {
+        if self.public.as_ref().is_some_and(|paths| paths.contain(request)) {
             return self.forward_anonymous(request, false, None);
         }
         let decision = match request.extensions().get::<Principal>() {
@@ -110,16 +129,16 @@ impl Options {
         match decision {
             Decision::Made(Ok(principal)) => Admission::Forward(self.introduce(principal, request)),
             Decision::Made(Err(rejection)) if self.optional && *rejection.reason() == Reason::Missing => {
-                // Whether a credential came decides who is calling here as well.
-                let cache_headers = self.cache_key.as_ref().map(CacheKey::for_anyone);
+                // The response depends on the absence of a credential.
+                let cache_headers = self.cache_key.as_ref().map(CacheKey::for_any_client);
                 self.forward_anonymous(request, false, cache_headers)
             }
-            Decision::Made(Err(rejection)) => Admission::Refuse(rejection),
-            Decision::Pending(inquiry) => Admission::Ask(Box::new(inquiry)),
+            Decision::Made(Err(rejection)) => Admission::Reject(rejection),
+            Decision::Pending(lookup) => Admission::LookUp(Box::new(lookup)),
         }
     }
 
-    /// Decides behind a layer further out, which has admitted a caller.
+    /// Decides behind an outer layer that has admitted a caller.
     #[cold]
     fn decide_again<B>(&self, request: &mut Request<B>, before: &Principal) -> Decision {
         self.authenticator.decide_and_mark(request.headers_mut(), Some(before))
@@ -131,36 +150,27 @@ impl Options {
         preflight: bool,
         cache_headers: Option<CacheHeaders>,
     ) -> Admission {
-        // A credential that nobody asked for is a secret all the same.
+        // A credential that is not required is a secret all the same.
         self.authenticator.sources().mark(request.headers_mut());
         self.strip_if_asked(request);
-        // Nothing upstream may say who is calling. Where we say it ourselves, that takes the place of what was there.
+        // Nothing upstream may name the caller: an admission replaces its principal, and this removes it.
         request.extensions_mut().remove::<Principal>();
         let responses = Arc::clone(self.authenticator.responses());
         request.extensions_mut().insert(Anonymous { responses, preflight });
         Admission::Forward(cache_headers)
     }
 
-    /// Puts the principal into the request, and returns what is added to the response.
-    pub(super) fn introduce<B>(
-        &self,
-        principal: Principal,
-        request: &mut Request<B>,
-    ) -> Option<CacheHeaders> {
+    /// Inserts the principal into the request, and returns the headers to add to the response.
+    fn introduce<B>(&self, principal: Principal, request: &mut Request<B>) -> Option<CacheHeaders> {
         self.strip_if_asked(request);
         request.extensions_mut().insert(principal);
         self.cache_key.as_ref().map(CacheKey::for_caller)
     }
 
-    /// Answers a request that is refused.
-    pub(super) fn refuse<B, R: RefusalBody>(
-        &self,
-        rejection: Rejection,
-        request: &Request<B>,
-    ) -> Response<R> {
-        let mut response = rejection.answer(RequestProtocol::of(request));
+    fn reject<B, R: RejectionBody>(&self, rejection: Rejection, request: &Request<B>) -> Response<R> {
+        let mut response = rejection.into_response_to(RequestProtocol::of(request));
         if let Some(key) = &self.cache_key {
-            key.for_anyone().add_to(&mut response);
+            key.for_any_client().add_to(&mut response);
         }
         response
     }
@@ -172,9 +182,122 @@ impl Options {
     }
 }
 
-/// Tells whether a browser asks whether it may ask (Fetch standard, CORS-preflight request).
+/// Returns whether a request is a CORS preflight (Fetch standard, CORS-preflight request).
 fn is_preflight<B>(request: &Request<B>) -> bool {
     request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ORIGIN)
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+pin_project! {
+    /// Response future for [`Authenticate`](super::Authenticate).
+    pub struct ResponseFuture<S, ReqBody>
+    where
+        S: Service<Request<ReqBody>>,
+    {
+        #[pin]
+        state: State<S, ReqBody>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S, ReqBody>
+    where
+        S: Service<Request<ReqBody>>,
+    {
+        Rejected { response: Option<S::Response> },
+        Pending { lookup: Pin<Box<dyn Future<Output = Result<Principal, Rejection>> + Send>>, waiting: Option<Box<Waiting<S, ReqBody>>> },
+        Forwarded { #[pin] response: S::Future, cache_headers: Option<CacheHeaders> },
+    }
+}
+
+/// A request that waits for a lookup, and the service that is ready for it.
+struct Waiting<S, ReqBody> {
+    options: Arc<Options>,
+    inner: S,
+    request: Request<ReqBody>,
+}
+
+impl<S, ReqBody> ResponseFuture<S, ReqBody>
+where
+    S: Service<Request<ReqBody>>,
+{
+    fn rejected(response: S::Response) -> Self {
+        Self { state: State::Rejected { response: Some(response) } }
+    }
+
+    fn forwarded(response: S::Future, cache_headers: Option<CacheHeaders>) -> Self {
+        Self { state: State::Forwarded { response, cache_headers } }
+    }
+
+    fn pending(lookup: PendingLookup, waiting: Waiting<S, ReqBody>) -> Self {
+        let (lookup, waiting) = (Box::pin(lookup.resolve()), Some(Box::new(waiting)));
+        Self { state: State::Pending { lookup, waiting } }
+    }
+}
+
+impl<S, ReqBody, ResBody> Future for ResponseFuture<S, ReqBody>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: RejectionBody,
+{
+    type Output = Result<S::Response, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let next = match this.state.as_mut().project() {
+                StateProjection::Rejected { response } => {
+                    return Poll::Ready(Ok(response.take().expect(POLLED_AFTER_COMPLETION)));
+                }
+                StateProjection::Forwarded { response, cache_headers } => {
+                    let mut response = ready!(response.poll(context))?;
+                    if let Some(cache_headers) = cache_headers.take() {
+                        cache_headers.add_to(&mut response);
+                    }
+                    return Poll::Ready(Ok(response));
+                }
+                StateProjection::Pending { lookup, waiting } => {
+                    let outcome = ready!(lookup.as_mut().poll(context));
+                    waiting.take().expect(POLLED_AFTER_COMPLETION).resume(outcome)
+                }
+            };
+            this.state.set(next);
+        }
+    }
+}
+
+const POLLED_AFTER_COMPLETION: &str = "a future must not be polled after it has completed";
+
+impl<S, ReqBody, ResBody> Waiting<S, ReqBody>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: RejectionBody,
+{
+    fn resume(mut self, outcome: Result<Principal, Rejection>) -> State<S, ReqBody> {
+        match outcome {
+            Ok(principal) => {
+                let cache_headers = self.options.introduce(principal, &mut self.request);
+                State::Forwarded { response: self.inner.call(self.request), cache_headers }
+            }
+            Err(rejection) => {
+                let response = self.options.reject(rejection, &self.request);
+                State::Rejected { response: Some(response) }
+            }
+        }
+    }
+}
+
+impl<S, ReqBody> fmt::Debug for ResponseFuture<S, ReqBody>
+where
+    S: Service<Request<ReqBody>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.state {
+            State::Rejected { .. } => "ResponseFuture(rejected)",
+            State::Pending { .. } => "ResponseFuture(pending)",
+            State::Forwarded { .. } => "ResponseFuture(forwarded)",
+        })
+    }
 }

@@ -1,4 +1,4 @@
-//! Who may go where: what the path of a route names, against what the caller reaches.
+//! Authorization by the organization or project in the path of a route.
 
 use std::pin::Pin;
 
@@ -9,16 +9,18 @@ use axum::response::Response;
 use tower_layer::Layer;
 
 use crate::error::ConfigError;
-use crate::principal::{Principal, Resource};
-use crate::reject::{Forbidden, Reason, Rejection, RequestProtocol};
+use crate::principal::Principal;
+use crate::reason::{Forbidden, Reason};
+use crate::reject::RequestProtocol;
+use crate::rights::Resource;
 use crate::scope::Requirement;
 
-/// Layer that lets a caller pass who [may do](Principal::authorize) what is required to the organization of the path, or to its
-/// project if it names one: to the segments that are called `{organization}` and `{project}`.
+/// Layer that [authorizes](Principal::authorize) the caller for the organization in the path, or for its project if the path names
+/// one: for the segments `{organization}` and `{project}`.
 ///
-/// It belongs around routes, by `route_layer`, as the segments are not known before. Whether there is such a project is for the
-/// handler to ask: an organization reaches whatever is in it. A route without such a segment is closed, and so is a path of
-/// which any segment is not UTF-8.
+/// It belongs around routes, by `route_layer`, as the segments are not known before. The handler has to check that the project exists:
+/// an organization may access every project in it. A route without such a segment is closed, and so is a path with a segment that
+/// is not UTF-8.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -36,19 +38,19 @@ pub struct RequireResourceLayer {
     needed: Requirement,
 }
 
-/// What is read of a request, before the request itself.
+/// The extractors of the guard, before the request itself.
 type Read = (State<Requirement>, Principal, Path, Request);
 type Path = Result<RawPathParams, RawPathParamsRejection>;
 type Guard = fn(State<Requirement>, Principal, Path, Request, Next) -> Guarded;
 type Guarded = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 impl RequireResourceLayer {
-    /// Creates a layer that asks for this.
+    /// Creates a layer with a requirement.
     pub fn new(needed: Requirement) -> Self {
         Self { needed }
     }
 
-    /// Creates a layer that asks for one scope.
+    /// Creates a layer that requires one scope.
     ///
     /// # Errors
     ///
@@ -62,27 +64,27 @@ impl<S: Clone> Layer<S> for RequireResourceLayer {
     type Service = FromFn<Guard, Requirement, S, Read>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let guard: Guard =
-            |State(needed), caller, path, request, next| Box::pin(reach(needed, caller, path, request, next));
-        from_fn_with_state(self.needed.clone(), guard).layer(inner)
+        let function: Guard =
+            |State(needed), caller, path, request, next| Box::pin(guard(needed, caller, path, request, next));
+        from_fn_with_state(self.needed.clone(), function).layer(inner)
     }
 }
 
-async fn reach(needed: Requirement, caller: Principal, path: Path, request: Request, next: Next) -> Response {
-    match judge(&caller, &needed, path.ok().as_ref()) {
+async fn guard(needed: Requirement, caller: Principal, path: Path, request: Request, next: Next) -> Response {
+    match check(&caller, &needed, path.ok().as_ref()) {
         Ok(()) => next.run(request).await,
-        Err(reason) => Rejection::of(&caller, reason).answer(RequestProtocol::of(&request)),
+        Err(reason) => caller.reject(reason).into_response_to(RequestProtocol::of(&request)),
     }
 }
 
-fn judge(caller: &Principal, needed: &Requirement, path: Option<&RawPathParams>) -> Result<(), Reason> {
-    // What cannot be read names nothing that anyone reaches.
-    let path = path.ok_or(Reason::Forbidden(Forbidden::Organization))?;
+fn check(caller: &Principal, needed: &Requirement, path: Option<&RawPathParams>) -> Result<(), Reason> {
+    // A path that cannot be read names no organization of any caller.
+    let path = path.ok_or(Forbidden::Organization)?;
     let segment = |name| path.iter().find_map(|(key, value)| (key == name).then_some(value));
-    let organization = segment("organization").ok_or(Reason::Forbidden(Forbidden::Undeclared))?;
+    let organization = segment("organization").ok_or(Forbidden::Undeclared)?;
     let resource = match segment("project") {
         Some(project) => Resource::Project { organization, project },
         None => Resource::Organization(organization),
     };
-    Ok(caller.authorize(needed, resource)?)
+    caller.authorize(needed, resource)
 }

@@ -10,8 +10,8 @@ use crate::digest::Digest;
 use crate::environment::Environment;
 use crate::key::KeyId;
 use crate::owner::{Owner, User};
-use crate::principal::{Issuer, Principal, Resource, Rights};
 use crate::record::{KeyState, Record};
+use crate::rights::{Resource, Rights};
 use crate::scope::{Requirement, Scope, Scopes};
 
 /// The actor of a change.
@@ -135,34 +135,33 @@ pub struct AuthorizedActor {
     admin: Option<Scope>,
 }
 
-impl Principal {
-    /// Returns the caller as the actor of a change, which a store authorizes again in the transaction of the change.
-    ///
-    /// A store refuses a principal whose key is in another backend. Such a caller acts as [`Actor::External`].
-    ///
-    /// A principal whose key another backend keeps is not known to the store that makes the change, which refuses it. Such a caller
-    /// acts as [`Actor::External`].
-    pub fn actor(&self) -> Actor {
-        let (record, issuer) = (self.record(), self.issuer());
-        let context = AuthContext::of(self.scheme(), issuer);
+impl Actor {
+    /// Creates the actor for a caller with this record: a person if it is that of a password, otherwise a key.
+    pub(crate) fn of(
+        record: &Record,
+        scheme: &Scheme,
+        admin: Option<&Scope>,
+        password_scopes: &Scopes,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        let (scheme, admin, clock) = (scheme.clone(), admin.cloned(), Arc::clone(clock));
+        let context = AuthContext { scheme, admin, clock, requirements: Vec::new() };
         match &record.owner {
             Owner::User(user) if record.digest == Digest::of_account(&user.email) => {
-                Actor::Person(PersonActor {
+                Self::Person(PersonActor {
                     id: record.id.clone(),
                     email: user.email.clone(),
                     // A person without a password was not admitted by one; no password has this version.
                     password: user.password().map_or(record.digest, |password| password.version),
                     environment: record.environment,
-                    scopes: issuer.password_scopes.clone(),
+                    scopes: password_scopes.clone(),
                     context,
                 })
             }
-            _ => Actor::Key(KeyActor { id: record.id.clone(), digest: record.digest, context }),
+            _ => Self::Key(KeyActor { id: record.id.clone(), digest: record.digest, context }),
         }
     }
-}
 
-impl Actor {
     /// Returns the application as an actor, without a name.
     pub const fn system() -> Self {
         Self::System { by: None }
@@ -184,7 +183,7 @@ impl Actor {
         self.with(ActorRequirement { requirement, resource: None })
     }
 
-    /// Requires that a key or a person [may do](Principal::authorize) what `requirement` names to `resource` at the time of the change.
+    /// Requires that a key or a person [may do](crate::Principal::authorize) what `requirement` names to `resource` at the time of the change.
     /// Ignored for other actors.
     #[must_use]
     pub fn requires_for(self, requirement: Requirement, resource: Resource<'_>) -> Self {
@@ -216,7 +215,7 @@ impl Actor {
         self
     }
 
-    /// Returns the name of the actor in the audit log. For a key and a person it is the [id](Principal::key_id) that they
+    /// Returns the name of the actor in the audit log. For a key and a person it is the [id](crate::Principal::key_id) that they
     /// authenticated with.
     pub fn name(&self) -> Option<&str> {
         match self {
@@ -280,15 +279,6 @@ impl PersonActor {
 }
 
 impl AuthContext {
-    fn of(scheme: &Scheme, issuer: &Issuer) -> Self {
-        Self {
-            scheme: scheme.clone(),
-            admin: issuer.admin.clone(),
-            clock: Arc::clone(&issuer.clock),
-            requirements: Vec::new(),
-        }
-    }
-
     fn authorize(&self, record: Record) -> Result<AuthorizedActor, BackendError> {
         let is_in_force = record.state(self.clock.wall()) == KeyState::Active
             && record.accepts(&self.scheme)
@@ -312,17 +302,17 @@ impl ActorRequirement {
             None => Resource::Organization(organization),
         });
         match resource {
-            Some(resource) => rights.cover(&self.requirement, resource).is_ok(),
-            None => rights.meet(&self.requirement),
+            Some(resource) => rights.authorize(&self.requirement, resource).is_ok(),
+            None => rights.meets(&self.requirement),
         }
     }
 }
 
 impl AuthorizedActor {
-    /// Uses a principal as it was admitted, for a caller that the store cannot authorize.
+    /// Creates what a caller that the store cannot check was admitted with.
     #[cfg(feature = "manage")]
-    pub(crate) fn of(principal: &Principal) -> Self {
-        Self { record: principal.record().clone(), admin: principal.issuer().admin.clone() }
+    pub(crate) fn new(record: Record, admin: Option<Scope>) -> Self {
+        Self { record, admin }
     }
 
     pub(super) fn rights(&self) -> Rights<'_> {

@@ -5,8 +5,8 @@ use super::{AuthorizedActor, BackendError, KeyFilter};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::owner::Owner;
-use crate::principal::Rights;
 use crate::record::Record;
+use crate::rights::Rights;
 use crate::scope::{Scope, Scopes};
 
 /// The keys that a caller may access, and what it may do to them.
@@ -133,7 +133,7 @@ fn is_account(maker: &Record) -> bool {
 }
 
 fn check_grants(caller: Rights<'_>, scopes: &Scopes) -> Result<(), BackendError> {
-    let lacks = |scope: &&Scope| !caller.grant(scope);
+    let lacks = |scope: &&Scope| !caller.grants(scope);
     scopes.iter().find(lacks).map_or(Ok(()), |scope| {
         let message = format!("the caller lacks the scope `{scope}`");
         Err(BackendError::forbidden(Some("scopes"), message))

@@ -30,7 +30,7 @@ mod poller;
 mod sign_in;
 mod sync;
 
-pub(crate) use entries::{DirtyList, Entry, EntryUses, Fact};
+pub(crate) use entries::{DirtyList, Entry, EntryUses, Fact, Issuer, Recheck, Rechecking};
 pub(crate) use guarded_call::{CallError, guarded_call};
 pub(crate) use limits::Limits;
 pub(crate) use loader::{LookupError, LookupKey};
@@ -49,7 +49,6 @@ use crate::key::KeyId;
 use crate::metrics::Metrics;
 #[cfg(feature = "password")]
 use crate::password_hash::PasswordHash;
-use crate::principal::Issuer;
 
 /// The cache of one authenticator.
 pub(crate) struct Cache {

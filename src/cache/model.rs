@@ -20,14 +20,13 @@ use shuttle::thread::JoinHandle;
 use shuttle::{Config, Runner};
 
 use super::sync::Arc;
-use super::{Cache, Fact, Limits};
+use super::{Cache, Fact, Issuer, Limits};
 use crate::backend::{Apply, Backend, BackendError, Change};
 use crate::clock::{ManualClock, Timestamp};
 use crate::digest::Digest;
 use crate::key::KeyId;
 use crate::metrics::Metrics;
 use crate::owner::Owner;
-use crate::principal::Issuer;
 use crate::record::{Record, Revocation};
 
 const DIGEST: Digest = Digest::from_bytes([7; 32]);
@@ -127,7 +126,7 @@ impl World {
             breaker_pause: Duration::ZERO,
             ..Limits::default()
         };
-        let issuer = Issuer::alone(Box::default(), Arc::new(()));
+        let issuer = Issuer::detached(Box::default());
         let backend = Box::new(Store { state: Arc::clone(&stored), weather });
         let cache = Cache::new(
             backend,

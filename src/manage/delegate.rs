@@ -2,8 +2,7 @@
 
 use super::{Authority, CreatedKey, KeyManager, ManageError, NewKey, RotateOptions, Wait};
 use crate::backend::{
-    Actor, AuthorizedActor, Bounds, KeyFilter, KeyStore, KeyUpdate, Propagation, UsageLine, UsageQuery,
-    UsageStore,
+    Actor, Bounds, KeyFilter, KeyStore, KeyUpdate, Propagation, UsageLine, UsageQuery, UsageStore,
 };
 use crate::environment::Environment;
 use crate::key::KeyId;
@@ -165,7 +164,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
         let bounds = Bounds {
             keys: self.own(),
             stronger_keys: self.manager.stronger_keys,
-            unjudged: (!is_judged).then(|| AuthorizedActor::of(self.caller)),
+            unjudged: (!is_judged).then(|| self.caller.authorized_actor()),
         };
         Authority { actor: self.actor.clone(), bounds: Some(bounds) }
     }

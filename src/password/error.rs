@@ -1,9 +1,9 @@
-//! A password that was not hashed.
+//! Errors of hashing and verifying.
 
 use std::error::Error;
 use std::fmt;
 
-/// A password that was neither hashed nor verified.
+/// An error of hashing or verifying a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasswordError(PasswordErrorKind);
 
@@ -11,9 +11,9 @@ pub struct PasswordError(PasswordErrorKind);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PasswordErrorKind {
-    /// It is empty.
+    /// The password is empty.
     Empty,
-    /// Too many others wait, or have waited for too long.
+    /// The queue is full, or the password has waited in it for too long.
     Busy,
     /// The operating system's generator or the hash itself failed.
     Failed,
@@ -24,7 +24,7 @@ impl PasswordError {
         Self(kind)
     }
 
-    /// Returns why the password was not hashed.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> PasswordErrorKind {
         self.0
     }
@@ -33,9 +33,11 @@ impl PasswordError {
 impl fmt::Display for PasswordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            PasswordErrorKind::Empty => "expected a password, found an empty text",
-            PasswordErrorKind::Busy => "expected a turn to hash a password, found too many who wait",
-            PasswordErrorKind::Failed => "expected a hash of a password, found that it cannot be made",
+            PasswordErrorKind::Empty => "password is invalid: must not be empty",
+            PasswordErrorKind::Busy => "cannot hash a password: the queue is full",
+            PasswordErrorKind::Failed => {
+                "cannot hash a password: the random generator or the hash function failed"
+            }
         })
     }
 }

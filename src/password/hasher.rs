@@ -1,4 +1,4 @@
-//! Argon2id, with parameters that stand in each hash.
+//! Argon2id, whose parameters are part of each hash.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,14 +23,14 @@ impl Hasher {
         self.runs.load(Ordering::Relaxed)
     }
 
-    /// Makes a hash with a salt of its own.
+    /// Creates a hash with a random salt.
     pub(super) fn hash(&self, secret: &[u8]) -> Result<PasswordHash, PasswordError> {
         self.runs.fetch_add(1, Ordering::Relaxed);
         let hash = self.argon2.hash_password(secret).map_err(|_| failed())?;
         PasswordHash::new(&hash.to_string()).map_err(|_| failed())
     }
 
-    /// Returns whether a hash is that of a secret, or `None` if it cannot be read.
+    /// Returns whether a hash is that of a secret, or `None` if the hash cannot be parsed.
     pub(super) fn verify(&self, hash: &PasswordHash, secret: &[u8]) -> Option<bool> {
         let hash = phc::PasswordHash::new(hash.as_str()).ok()?;
         if hash.salt.is_none() || hash.hash.is_none() {
@@ -45,7 +45,7 @@ impl Hasher {
         Some(verdict)
     }
 
-    /// Tells whether a hash was made with less work than this hasher puts into one.
+    /// Returns whether a hash was made with less work than this hasher uses.
     pub(super) fn is_outdated(&self, hash: &PasswordHash) -> bool {
         let parsed = phc::PasswordHash::new(hash.as_str()).ok();
         let made_with = parsed.and_then(|hash| Params::try_from(&hash).ok());

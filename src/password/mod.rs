@@ -1,11 +1,11 @@
 //! Passwords beside keys: `Basic base64(email:password)`, by Argon2id (RFC 9106).
 //!
-//! A password is weak, so its hash is slow on purpose, and has to be kept from becoming a way to keep the server busy: it
-//! runs off the async threads, a few at a time, with a queue of its own, past which the answer is 503. A key is the better
-//! credential: fast, revocable by itself, and with scopes of its own.
+//! A password is weak, so its hash is slow on purpose. To protect the server from overload, hashing runs off the async threads, with limited
+//! concurrency and a queue of its own; when the queue is full, the response is 503. A key is the better credential: fast, revocable by
+//! itself, and with scopes of its own.
 //!
-//! Under a pepper ([`Digester::hmac_sha256`](crate::Digester::hmac_sha256)), nothing that the store is asked reveals anything of
-//! a password. Without one, the store is asked for the SHA-256 of what was presented, as it may be a key.
+//! Under a pepper ([`Digester::hmac_sha256`](crate::Digester::hmac_sha256)), no lookup reveals a password to the store. Without one,
+//! the store is asked for the SHA-256 of the password, as it may be the text of a key.
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -49,10 +49,10 @@ use hasher::Hasher;
 use queue::Queue;
 use verification_cache::{VerificationCache, VerificationKey};
 
-/// Makes and verifies the hashes of passwords. A clone shares the places and what was verified before.
+/// Hashes and verifies passwords. A clone shares the queue and the cache of verified passwords.
 ///
-/// A password that was verified is known again without hashing it, by a digest under a key that this process made for itself;
-/// that a hash is still the one of the person is looked up each time, as a key is.
+/// A verified password is recognized without hashing it again, by a digest under a random key of this process. The hash of the person is
+/// looked up each time, as a key is.
 #[derive(Clone)]
 pub struct Passwords(Arc<Inner>);
 
@@ -60,13 +60,13 @@ struct Inner {
     hasher: Hasher,
     queue: Queue,
     verification_cache: VerificationCache,
-    /// The hash of no password, verified for people who do not exist, so that they take as long as those who do.
-    nobody: PasswordHash,
+    /// A hash that matches no password, verified for people who do not exist, so that they take as long as people who do.
+    dummy: PasswordHash,
 }
 
-/// How much work a hash is, and how much of it is done at a time.
+/// The work of a hash, and the limits of the queue.
 ///
-/// The default is what OWASP recommends for Argon2id (19 MiB, 2 passes), two hashes at a time, 64 that wait, for up to 2 s.
+/// The default is the recommendation of OWASP for Argon2id (19 MiB, 2 passes), two hashes at a time, and 64 that wait for up to 2 s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PasswordLimits {
@@ -74,11 +74,11 @@ pub struct PasswordLimits {
     pub memory: u32,
     /// Passes over the memory: 1 to 100.
     pub passes: u32,
-    /// Hashes that are made or verified at a time: 1 to 1,000.
+    /// Hashes that are created or verified at a time: 1 to 1,000.
     pub concurrent: usize,
-    /// Those that wait for their turn. Past that the answer is 503 at once.
+    /// Capacity of the queue. When it is full, the response is 503 at once.
     pub waiting: usize,
-    /// For how long they wait, up to 60 s. Past that the answer is 503.
+    /// The time that a password waits in the queue, up to 60 s. After that, the response is 503.
     pub patience: Duration,
 }
 
@@ -89,7 +89,7 @@ impl Default for PasswordLimits {
 }
 
 impl Passwords {
-    /// Creates a verifier with the default limits. It makes a hash, so it takes as long as one.
+    /// Creates a verifier with the default limits. This computes a hash, and takes as long.
     ///
     /// # Errors
     ///
@@ -107,22 +107,22 @@ impl Passwords {
         limits.check()?;
         let wrong = |error| ConfigError::new(ConfigErrorKind::PasswordHash, format!("{error}"));
         let hasher = Hasher::new(limits.memory, limits.passes).map_err(wrong)?;
-        let nobody = hasher.hash(b"").map_err(wrong)?;
+        let dummy = hasher.hash(b"").map_err(wrong)?;
         let queue = Queue::new(limits.concurrent, limits.waiting, limits.patience);
         Ok(Self(Arc::new(Inner {
             hasher,
             queue,
             verification_cache: VerificationCache::new().map_err(wrong)?,
-            nobody,
+            dummy,
         })))
     }
 
-    /// Makes the hash of a new password, for an [`OwnerStore`](crate::backend::OwnerStore) to keep.
+    /// Hashes a new password, for an [`OwnerStore`](crate::backend::OwnerStore) to keep.
     ///
     /// # Errors
     ///
-    /// [`Empty`](PasswordErrorKind::Empty) for an empty password, which nobody can present;
-    /// [`Busy`](PasswordErrorKind::Busy) if too many wait; [`Failed`](PasswordErrorKind::Failed) if the operating system's
+    /// [`Empty`](PasswordErrorKind::Empty) for an empty password, which no credential can have;
+    /// [`Busy`](PasswordErrorKind::Busy) if the queue is full; [`Failed`](PasswordErrorKind::Failed) if the operating system's
     /// generator fails.
     ///
     /// # Panics
@@ -136,70 +136,70 @@ impl Passwords {
         self.0.queue.run(move || passwords.0.hasher.hash(&secret)).await?
     }
 
-    /// Returns how often Argon2 has run, for a metric: it is what passwords cost.
+    /// Returns how often Argon2 has run, for a metric of the cost of passwords.
     pub fn hashes(&self) -> u64 {
         self.0.hasher.runs()
     }
 
-    /// Returns whether a password is known to be right without hashing it.
+    /// Returns whether a password was verified before, without hashing it.
     pub(crate) fn is_known(&self, email: &str, hash: Option<&PasswordHash>, secret: &[u8]) -> bool {
-        let against = hash.unwrap_or(&self.0.nobody);
+        let against = hash.unwrap_or(&self.0.dummy);
         self.0
             .verification_cache
             .is_right(&self.0.verification_cache.verification_key(email, against, secret))
     }
 
-    /// Returns what stands for a secret that is presented for an e-mail, whether or not a person has it.
+    /// Returns the digest of an attempt to sign in, which does not depend on whether the person exists.
     pub(crate) fn attempt(&self, email: &str, secret: &[u8]) -> Digest {
         self.0.verification_cache.attempt(email, secret)
     }
 
-    /// Returns whether a password is that of a person with this hash. Where there is none, it is wrong, and takes as long.
+    /// Returns whether a password is that of a person with this hash. Without a hash, it is wrong, and verifying it takes as long.
     pub(crate) async fn verify(
         &self,
         email: &str,
         hash: Option<&PasswordHash>,
         secret: Zeroizing<Vec<u8>>,
     ) -> Result<bool, PasswordError> {
-        let against = hash.unwrap_or(&self.0.nobody).clone();
+        let against = hash.unwrap_or(&self.0.dummy).clone();
         let verification_key = self.0.verification_cache.verification_key(email, &against, &secret);
         if self.0.verification_cache.is_right(&verification_key) {
             return Ok(true);
         }
         let passwords = self.clone();
-        let is_somebody = hash.is_some();
-        self.0.queue.run(move || passwords.judge(verification_key, &against, &secret, is_somebody)).await
+        let exists = hash.is_some();
+        self.0.queue.run(move || passwords.verify_in_queue(verification_key, &against, &secret, exists)).await
     }
 
-    /// Runs in the queue. Of several that present the same right password, one hashes.
-    fn judge(
+    /// Verifies a password when its turn has come. Of several requests with the same right password, one hashes.
+    fn verify_in_queue(
         &self,
         verification_key: VerificationKey,
         against: &PasswordHash,
         secret: &[u8],
-        is_somebody: bool,
+        exists: bool,
     ) -> bool {
         if self.0.verification_cache.is_right(&verification_key) {
             return true;
         }
         let hasher = &self.0.hasher;
-        // A hash that cannot be read takes no time, and would tell by that that a person has it.
+        // A hash that cannot be parsed takes no time, which would reveal that the person exists.
         let is_right =
-            hasher.verify(against, secret).or_else(|| hasher.verify(&self.0.nobody, secret).and(None));
-        let verdict = is_right.unwrap_or(false) && is_somebody;
+            hasher.verify(against, secret).or_else(|| hasher.verify(&self.0.dummy, secret).and(None));
+        let verdict = is_right.unwrap_or(false) && exists;
         if verdict {
             self.0.verification_cache.insert_right(verification_key);
         }
         verdict
     }
 
-    /// Tells whether a hash was made with less work than is asked for now.
+    /// Returns whether a hash was made with less work than is configured now.
     pub(crate) fn is_outdated(&self, hash: &PasswordHash) -> bool {
         self.0.hasher.is_outdated(hash)
     }
 
-    /// Makes another hash of a password that was verified.
-    pub(crate) async fn renewed(&self, secret: Zeroizing<Vec<u8>>) -> Option<PasswordHash> {
+    /// Hashes a verified password again.
+    pub(crate) async fn rehash(&self, secret: Zeroizing<Vec<u8>>) -> Option<PasswordHash> {
         let passwords = self.clone();
         self.0.queue.run(move || passwords.0.hasher.hash(&secret)).await.ok()?.ok()
     }
@@ -208,14 +208,14 @@ impl Passwords {
 impl PasswordLimits {
     fn check(&self) -> Result<(), ConfigError> {
         let ranges = [
-            ("KiB of memory for a hash", u64::from(self.memory), 8..=1_048_576),
-            ("passes over the memory of a hash", u64::from(self.passes), 1..=100),
+            ("memory of a hash in KiB", u64::from(self.memory), 8..=1_048_576),
+            ("passes of a hash", u64::from(self.passes), 1..=100),
             ("hashes at a time", self.concurrent as u64, 1..=1_000),
-            ("milliseconds of patience", self.patience.as_millis() as u64, 1..=60_000),
+            ("patience in milliseconds", self.patience.as_millis() as u64, 1..=60_000),
         ];
         match ranges.into_iter().find(|(_, found, range)| !range.contains(found)) {
             Some((what, found, range)) => {
-                let message = format!("expected {} to {} {what}, found {found}", range.start(), range.end());
+                let message = format!("{what} must be {} to {}, got {found}", range.start(), range.end());
                 Err(ConfigError::new(ConfigErrorKind::Limit, message))
             }
             None => Ok(()),

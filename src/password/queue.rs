@@ -1,4 +1,4 @@
-//! Slow work: off the async threads, a few at a time, with a bounded queue.
+//! The queue of slow work, which runs off the async threads with limited concurrency.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,11 +12,11 @@ use super::{PasswordError, PasswordErrorKind};
 pub(super) struct Queue {
     permits: Arc<Semaphore>,
     waiting: AtomicUsize,
-    most: usize,
+    capacity: usize,
     patience: Duration,
 }
 
-/// A place among those who wait, given up when it is dropped.
+/// A place in the queue, released when it is dropped.
 struct Place<'q>(&'q AtomicUsize);
 
 impl Drop for Place<'_> {
@@ -26,12 +26,17 @@ impl Drop for Place<'_> {
 }
 
 impl Queue {
-    pub(super) fn new(concurrent: usize, most: usize, patience: Duration) -> Self {
-        Self { permits: Arc::new(Semaphore::new(concurrent)), waiting: AtomicUsize::new(0), most, patience }
+    pub(super) fn new(concurrent: usize, capacity: usize, patience: Duration) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(concurrent)),
+            waiting: AtomicUsize::new(0),
+            capacity,
+            patience,
+        }
     }
 
-    /// Runs `work` when its turn comes. Whoever waits for it may go away; what has begun goes on, and keeps its place
-    /// until it has ended.
+    /// Runs `work` when a permit is available. If this future is dropped, work that has started continues, and keeps its permit until it
+    /// has ended.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -54,6 +59,6 @@ impl Queue {
 
     fn place(&self) -> Option<Place<'_>> {
         let place = Place(&self.waiting);
-        (self.waiting.fetch_add(1, Ordering::Relaxed) < self.most).then_some(place)
+        (self.waiting.fetch_add(1, Ordering::Relaxed) < self.capacity).then_some(place)
     }
 }

@@ -1,4 +1,4 @@
-//! What was verified before, so that a client that sends its password with each request is hashed once.
+//! The cache of verified passwords, so that the password of a client that sends it with each request is hashed once.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use super::{PasswordError, PasswordErrorKind};
 use crate::digest::Digest;
 use crate::password_hash::PasswordHash;
 
-/// How many verdicts are remembered, and for how long. They do not become untrue, since a hash that was changed is another one; the time
-/// only bounds what a copy of the memory would hold.
-const MOST: u64 = 10_000;
-const RIGHT: Duration = Duration::from_secs(600);
+/// Capacity and time to live. Entries do not become wrong, since a hash that was changed is another one; the time only bounds the content of
+/// a copy of the memory.
+const CAPACITY: u64 = 10_000;
+const TTL: Duration = Duration::from_secs(600);
 
-/// A person, a hash and a secret, digested under a key that leaves this process as little as the secret does.
+/// A person, a hash and a secret, digested under a key that never leaves this process.
 pub(super) type VerificationKey = Digest;
 
-/// The right ones: of a wrong one, the hash would tell that a person has it, by when it is made anew.
+/// Right passwords only: the time at which a wrong one is hashed again would reveal whether a person exists.
 pub(super) struct VerificationCache {
     key: Hmac<Sha256>,
     right: Cache<VerificationKey, ()>,
@@ -29,13 +29,13 @@ impl VerificationCache {
         let failed = || PasswordError::new(PasswordErrorKind::Failed);
         let mut key = zeroize::Zeroizing::new([0; 32]);
         getrandom::fill(&mut *key).map_err(|_| failed())?;
-        let right = Cache::builder().max_capacity(MOST).time_to_live(RIGHT).build();
+        let right = Cache::builder().max_capacity(CAPACITY).time_to_live(TTL).build();
         let key = Hmac::new_from_slice(&*key).map_err(|_| failed())?;
         Ok(Self { key, right })
     }
 
-    /// Says in one digest who presents what against which hash. Each part says how long it is, so that no two questions
-    /// read alike.
+    /// Returns the digest of an e-mail, a hash and a secret. The length of each part is digested as well, so that different parts give
+    /// different digests.
     pub(super) fn verification_key(
         &self,
         email: &str,
@@ -45,7 +45,8 @@ impl VerificationCache {
         self.digest([email.as_bytes(), hash.as_str().as_bytes(), secret])
     }
 
-    /// Says in one digest who presents what, as [`wording`](Self::wording) does where there is no hash: none is empty.
+    /// Returns the digest of an e-mail and a secret: that of [`verification_key`](Self::verification_key) with an empty hash, which no person
+    /// has.
     pub(super) fn attempt(&self, email: &str, secret: &[u8]) -> Digest {
         self.digest([email.as_bytes(), b"", secret])
     }

@@ -1,20 +1,20 @@
-//! `WWW-Authenticate`: what a client may present. Built and checked once, when the authenticator is.
+//! Challenges: the schemes that a client may present (`WWW-Authenticate`). Built and checked once, with the authenticator.
 
 use http::HeaderValue;
 
-use super::{Challenge, Reason, Rejection};
 use crate::ascii::{all, describe_first_invalid};
 use crate::credential::{Scheme, Source, Sources};
 use crate::error::{ConfigError, ConfigErrorKind};
+use crate::reason::{Challenge, Reason};
 use crate::scope::Scopes;
 
 /// The challenges of every source, in their order, Basic last. One line each: several on one line do not interoperate (RFC 9110 §11.6.1).
 ///
-/// Some clients, such as wget, take the last scheme that they are offered, and give up where it is one that they do not know.
-pub(super) struct Challenges(Box<[Offer]>);
+/// Some clients, such as wget, use the last scheme that they are offered, and give up if they do not know it.
+pub(super) struct Challenges(Box<[SchemeChallenge]>);
 
 /// The challenge of one source, alone and with each error of RFC 6750 §3.1.
-struct Offer {
+struct SchemeChallenge {
     scheme: Scheme,
     plain: HeaderValue,
     invalid_request: HeaderValue,
@@ -32,48 +32,48 @@ impl Challenges {
         let is_text = |byte: u8| matches!(byte, b' '..=b'~');
         if !all(realm.as_bytes(), is_text) {
             let found = describe_first_invalid(realm.as_bytes(), is_text);
-            let message = format!("expected a realm of visible ASCII and spaces, found {found}");
+            let message = format!("the realm must be visible ASCII and spaces, got {found}");
             return Err(ConfigError::new(ConfigErrorKind::Realm, message));
         }
         let realm = quoted(realm);
         let (basic, others): (Vec<_>, Vec<_>) =
             sources.iter().map(Source::scheme).partition(|scheme| **scheme == Scheme::Basic);
         let all = others.into_iter().chain(basic);
-        all.map(|scheme| Offer::new(scheme, &realm)).collect::<Result<_, _>>().map(Self)
+        all.map(|scheme| SchemeChallenge::new(scheme, &realm)).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Returns the challenges that go with a rejection.
-    pub(super) fn lines(&self, rejection: &Rejection) -> Vec<HeaderValue> {
-        match rejection.reason.row().challenge {
+    /// Returns the challenges of a rejection for `reason` of a credential that was `presented` in this way.
+    pub(super) fn lines(&self, reason: &Reason, presented: Option<&Scheme>) -> Vec<HeaderValue> {
+        let of_all = |line: fn(&SchemeChallenge) -> &HeaderValue| self.0.iter().map(line).cloned().collect();
+        match reason.row().challenge {
             Challenge::No => Vec::new(),
-            Challenge::Offer => self.0.iter().map(|offer| offer.plain.clone()).collect(),
-            Challenge::InvalidRequest => self.0.iter().map(|offer| offer.invalid_request.clone()).collect(),
-            Challenge::InvalidToken => vec![self.presented(rejection).invalid_token.clone()],
+            Challenge::Offer => of_all(|scheme| &scheme.plain),
+            Challenge::InvalidRequest => of_all(|scheme| &scheme.invalid_request),
+            Challenge::InvalidToken => vec![self.of(presented).invalid_token.clone()],
             Challenge::InsufficientScope => {
-                let offer = self.presented(rejection);
-                match &rejection.reason {
-                    Reason::MissingScope(requirement) => vec![offer.with_scopes(requirement.scopes())],
-                    _ => vec![offer.insufficient_scope.clone()],
+                let challenge = self.of(presented);
+                match reason {
+                    Reason::MissingScope(requirement) => vec![challenge.with_scopes(requirement.scopes())],
+                    _ => vec![challenge.insufficient_scope.clone()],
                 }
             }
         }
     }
 
-    /// Returns the challenge of the scheme that was presented. A rejection of no scheme was made by hand; one challenge is
-    /// due all the same.
-    fn presented(&self, rejection: &Rejection) -> &Offer {
-        let presented = self.0.iter().find(|offer| Some(&offer.scheme) == rejection.scheme.as_ref());
+    /// Returns the challenge of a scheme. A rejection without a scheme was created by the application, and has one challenge all the same.
+    fn of(&self, scheme: Option<&Scheme>) -> &SchemeChallenge {
+        let presented = self.0.iter().find(|challenge| Some(&challenge.scheme) == scheme);
         // OK because a set of sources is never empty.
         presented.unwrap_or(&self.0[0])
     }
 }
 
-impl Offer {
+impl SchemeChallenge {
     fn new(scheme: &Scheme, realm: &str) -> Result<Self, ConfigError> {
         let text = match scheme {
             Scheme::Bearer => format!("Bearer realm={realm}"),
             Scheme::Basic => format!("Basic realm={realm}, charset=\"UTF-8\""),
-            // There is no registered scheme for a key in a header of its own; this is the name in common use.
+            // No scheme is registered for a key in a header of its own; this is the name in common use.
             Scheme::Header(name) => format!("ApiKey realm={realm}, header=\"{name}\""),
         };
         let value = |text: String| {
@@ -90,7 +90,7 @@ impl Offer {
         })
     }
 
-    /// Names the scopes that were asked for. They hold no character that would need escaping.
+    /// Adds the required scopes. They have no character that needs escaping.
     fn with_scopes(&self, scopes: &Scopes) -> HeaderValue {
         let mut line = self.insufficient_scope.as_bytes().to_vec();
         line.extend_from_slice(format!(", scope=\"{scopes}\"").as_bytes());
@@ -116,10 +116,10 @@ mod tests {
     use super::*;
     use crate::scope::Requirement;
 
-    fn lines(rejection: &Rejection) -> Vec<String> {
+    fn lines(reason: &Reason, presented: Option<&Scheme>) -> Vec<String> {
         let sources = Sources::new([Source::bearer(), Source::basic(), Source::x_api_key()]).unwrap();
         let challenges = Challenges::new(&sources, "a\"b\\c").unwrap();
-        challenges.lines(rejection).iter().map(|line| line.to_str().unwrap().to_owned()).collect()
+        challenges.lines(reason, presented).iter().map(|line| line.to_str().unwrap().to_owned()).collect()
     }
 
     #[test]
@@ -129,22 +129,22 @@ mod tests {
             r#"ApiKey realm="a\"b\\c", header="x-api-key""#,
             r#"Basic realm="a\"b\\c", charset="UTF-8""#,
         ];
-        assert_eq!(lines(&Rejection::new(Reason::Missing)), expected);
+        assert_eq!(lines(&Reason::Missing, None), expected);
     }
 
     #[test]
     fn the_scheme_that_was_presented_is_answered() {
-        let basic = Rejection::new(Reason::Unknown).presented(Scheme::Basic);
-        assert_eq!(lines(&basic), [r#"Basic realm="a\"b\\c", charset="UTF-8", error="invalid_token""#]);
+        let basic = lines(&Reason::Unknown, Some(&Scheme::Basic));
+        assert_eq!(basic, [r#"Basic realm="a\"b\\c", charset="UTF-8", error="invalid_token""#]);
 
         let requirement = Requirement::all_of(["a.read", "b:write"]).unwrap();
-        let scope = Rejection::new(Reason::MissingScope(requirement)).presented(Scheme::Bearer);
+        let scope = lines(&Reason::MissingScope(requirement), Some(&Scheme::Bearer));
         let expected = r#"Bearer realm="a\"b\\c", error="insufficient_scope", scope="a.read b:write""#;
-        assert_eq!(lines(&scope), [expected]);
+        assert_eq!(scope, [expected]);
     }
 
     #[test]
-    fn a_realm_that_would_break_the_header_is_refused() {
+    fn a_realm_that_would_break_the_header_is_rejected() {
         for realm in ["x\r\nSet-Cookie: a=b", "a\0b", "caf\u{e9}", "\u{7f}"] {
             let error = Challenges::new(&Sources::default(), realm).err().expect("an error");
             assert_eq!(error.kind(), ConfigErrorKind::Realm, "{realm:?}");

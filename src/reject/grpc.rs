@@ -1,24 +1,23 @@
-//! The answer to a gRPC or gRPC-Web request: 200, the status in the headers, no body ("Trailers-Only").
+//! Responses to rejected gRPC and gRPC-Web calls: HTTP status 200, the gRPC status in the headers, no body ("Trailers-Only").
 //!
-//! A plain HTTP 401 becomes `UNKNOWN` or `INTERNAL` in gRPC clients, so a call is answered in its own protocol. A proxy in front that
-//! goes by the status, as nginx's `auth_request` does, would take that answer for an admission. So it is given only where the application
-//! has asked for it, and to nothing but a call.
+//! gRPC clients read a plain HTTP 401 as `UNKNOWN` or `INTERNAL`, so a call is answered in its own protocol. A proxy in front that goes by
+//! the HTTP status, as nginx's `auth_request` does, would read that response as an admission. So it is sent only if the application
+//! has enabled it, and only to a call.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, Version, header};
 
-use super::Rejection;
+use crate::reason::Reason;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
-/// That a request is a gRPC call, of a layer that was told to answer such. It stands in the extensions of the request, so that layers
-/// inside answer alike.
+/// Extension of a request that is a gRPC call, if the layer answers calls in their own protocol. Layers inside then answer alike.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call(Family);
 
 impl Call {
-    /// Returns the call that a request is, if it is one: by `POST`, and over HTTP/2 unless it is gRPC-Web (gRPC over HTTP2, Requests).
+    /// Returns the call if the request is one: by `POST`, and over HTTP/2 unless it is gRPC-Web (gRPC over HTTP2, Requests).
     pub(crate) fn of<B>(request: &Request<B>) -> Option<Self> {
         let family = family_of(request.headers().get(header::CONTENT_TYPE)?)?;
         let is_carried = family != Family::Grpc || request.version() >= Version::HTTP_2;
@@ -44,13 +43,13 @@ impl Family {
     }
 }
 
-/// Returns which kind of gRPC a request speaks, if any, by the content type that gRPC requires of every call.
+/// Returns the kind of gRPC by the content type that gRPC requires of every call.
 fn family_of(content_type: &HeaderValue) -> Option<Family> {
     let families = [Family::Grpc, Family::Web, Family::WebText];
     families.into_iter().find(|family| is_of(content_type.as_bytes(), family.content_type()))
 }
 
-/// Returns whether a content type is `base`, alone or with a message format or parameters behind it.
+/// Returns whether a content type is `base`, alone or followed by a message format or parameters.
 fn is_of(found: &[u8], base: &str) -> bool {
     match found.split_at_checked(base.len()) {
         Some((start, rest)) => {
@@ -61,8 +60,8 @@ fn is_of(found: &[u8], base: &str) -> bool {
     }
 }
 
-pub(super) fn answer(rejection: &Rejection, Call(family): Call) -> Response<Bytes> {
-    let row = rejection.reason.row();
+pub(super) fn response(reason: &Reason, Call(family): Call) -> Response<Bytes> {
+    let row = reason.row();
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(family.content_type()));
@@ -78,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_content_type_tells_the_protocol() {
+    fn the_protocol_follows_from_the_content_type() {
         let family = |content_type: &'static str| family_of(&HeaderValue::from_static(content_type));
         assert_eq!(family("application/grpc"), Some(Family::Grpc));
         assert_eq!(family("Application/gRPC+proto"), Some(Family::Grpc));

@@ -2,7 +2,7 @@
 
 use http::HeaderValue;
 
-use super::{Payload, Rejection, Respond};
+use super::rejection::{Payload, Rejection, Respond};
 
 /// Writes problem details: the status and its phrase, and the text of the table.
 ///

@@ -1,13 +1,13 @@
-//! Whom an answer is for: what has to be known of a request after it is gone.
+//! The properties of a request that decide the form of its response.
 
 use http::{Extensions, HeaderMap, HeaderValue, Request, Response, Version, header};
 
 use super::grpc::Call;
 
-/// What has to be known of a request to answer it.
+/// The properties of a request that decide the form of its response, available after the request is gone.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestProtocol {
-    /// The gRPC call that it is, if the application asked for answers to such.
+    /// The gRPC call, if the layer answers calls in their own protocol.
     pub(super) call: Option<Call>,
     close: bool,
 }
@@ -17,12 +17,12 @@ impl RequestProtocol {
         Self::new(request.version(), request.headers(), request.extensions())
     }
 
-    /// Goes through the headers once: to look each of them up by its name takes twice as long.
+    /// Iterates over the headers once: to look each of them up by its name takes twice as long.
     pub(crate) fn new(version: Version, headers: &HeaderMap, extensions: &Extensions) -> Self {
         let mut leaves_a_body = false;
         for (name, value) in headers {
             match *name {
-                header::CONTENT_LENGTH => leaves_a_body |= exceeds_what_is_read_away(value),
+                header::CONTENT_LENGTH => leaves_a_body |= exceeds_discard_limit(value),
                 header::TRANSFER_ENCODING => leaves_a_body = true,
                 _ => {}
             }
@@ -30,13 +30,13 @@ impl RequestProtocol {
         Self { call: extensions.get().copied(), close: leaves_a_body && version <= Version::HTTP_11 }
     }
 
-    /// An HTTP client of which nothing else is known.
+    /// Returns the properties of an unknown HTTP request.
     #[cfg(feature = "axum")]
     pub(crate) fn http() -> Self {
         Self { call: None, close: false }
     }
 
-    /// Says that the connection ends where the server will not read the rest of the body (RFC 9112 §9.6).
+    /// Announces that the connection ends if the server will not read the rest of the body (RFC 9112 §9.6).
     pub(super) fn close<B>(self, response: &mut Response<B>) {
         if self.close {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -44,9 +44,9 @@ impl RequestProtocol {
     }
 }
 
-/// Returns whether a body of this length is more than a server would read away to go on with the connection.
-fn exceeds_what_is_read_away(length: &HeaderValue) -> bool {
-    const READ_AWAY: u64 = 8 * 1024;
+/// Returns whether a body of this length is longer than a server would discard to keep the connection.
+fn exceeds_discard_limit(length: &HeaderValue) -> bool {
+    const DISCARD_LIMIT: u64 = 8 * 1024;
     let length = length.to_str().ok().and_then(|digits| digits.parse::<u64>().ok());
-    length.is_none_or(|bytes| bytes > READ_AWAY)
+    length.is_none_or(|bytes| bytes > DISCARD_LIMIT)
 }

@@ -1,4 +1,4 @@
-//! The future: a refusal that is ready, or a response under way.
+//! The response future: a rejection, or the response of the inner service.
 
 use std::fmt;
 use std::future::Future;
@@ -18,14 +18,14 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<F, R> {
-        Refused { response: Option<R> },
+        Rejected { response: Option<R> },
         Forwarded { #[pin] response: F },
     }
 }
 
 impl<F, R> ResponseFuture<F, R> {
-    pub(super) fn refused(response: R) -> Self {
-        Self { state: State::Refused { response: Some(response) } }
+    pub(super) fn rejected(response: R) -> Self {
+        Self { state: State::Rejected { response: Some(response) } }
     }
 
     pub(super) fn forwarded(response: F) -> Self {
@@ -41,7 +41,7 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProjection::Refused { response } => {
+            StateProjection::Rejected { response } => {
                 Poll::Ready(Ok(response.take().expect("a future must not be polled after it has completed")))
             }
             StateProjection::Forwarded { response } => response.poll(context),
@@ -52,7 +52,7 @@ where
 impl<F, R> fmt::Debug for ResponseFuture<F, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.state {
-            State::Refused { .. } => "ResponseFuture(refused)",
+            State::Rejected { .. } => "ResponseFuture(rejected)",
             State::Forwarded { .. } => "ResponseFuture(forwarded)",
         })
     }

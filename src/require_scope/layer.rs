@@ -1,4 +1,4 @@
-//! The layer and its rules.
+//! The layer.
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ pub struct RequireScopeLayer {
 }
 
 impl RequireScopeLayer {
-    /// Creates a layer that asks the same of every request.
+    /// Creates a layer with one requirement for every request.
     pub fn new(requirement: Requirement) -> Self {
         Self { rules: Arc::new(Rules::One(requirement)) }
     }
 
-    /// Creates a layer that asks for one scope in every request.
+    /// Creates a layer that requires one scope for every request.
     ///
     /// # Errors
     ///
@@ -32,9 +32,9 @@ impl RequireScopeLayer {
         Ok(Self::new(Requirement::all_of([scope])?))
     }
 
-    /// Creates a layer that asks for what is declared for the path of a request, and forbids paths that are not declared.
+    /// Creates a layer with requirements by path, which forbids paths that are not declared.
     ///
-    /// The path is the whole one, as the client sent it. That of a gRPC method is `/package.Service/Method`.
+    /// The path is the whole one, as the client sent it. The path of a gRPC method is `/package.Service/Method`.
     ///
     /// ```
     /// use tower_api_key::RequireScopeLayer;

@@ -1,6 +1,6 @@
-//! Middleware that lets a request pass only if its principal has the scopes that are asked for.
+//! Middleware that admits a request only if its principal has the required scopes.
 //!
-//! It reads what [`Authenticate`](crate::Authenticate) left in the extensions, and answers as that is configured to.
+//! It reads the principal that [`Authenticate`](crate::Authenticate) left in the extensions, and rejects as that is configured to.
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {

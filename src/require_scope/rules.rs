@@ -1,18 +1,18 @@
-//! Which scopes a request needs.
+//! The scopes that a request requires.
 
 use std::collections::HashMap;
 
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::principal::Principal;
-use crate::reject::{Forbidden, Reason};
+use crate::reason::{Forbidden, Reason};
 use crate::scope::Requirement;
 
-/// Which scopes a request needs.
+/// The scopes that a request requires.
 #[derive(Debug, Clone)]
 pub(super) enum Rules {
     /// The same for every request.
     One(Requirement),
-    /// By the whole path; what is not declared is forbidden.
+    /// By the whole path; paths that are not declared are forbidden.
     ByPath(HashMap<Box<str>, Requirement>),
 }
 
@@ -28,19 +28,15 @@ impl Rules {
             let is_new = by_path.insert(path, requirement).is_none();
             if !starts_right || !is_new {
                 let found = if is_new { "another start" } else { "one of them twice" };
-                let message = format!("expected different paths that start with `/`, found {found}");
+                let message = format!("the paths must differ and start with `/`, got {found}");
                 return Err(ConfigError::new(ConfigErrorKind::Path, message));
             }
         }
         Ok(Self::ByPath(by_path))
     }
 
-    /// Says what speaks against letting `principal` call `path`.
-    pub(super) fn check_entry<'p>(
-        &self,
-        principal: &Principal,
-        path: impl FnOnce() -> &'p str,
-    ) -> Option<Reason> {
+    /// Returns why `principal` may not call `path`.
+    pub(super) fn check<'p>(&self, principal: &Principal, path: impl FnOnce() -> &'p str) -> Option<Reason> {
         let requirement = match self {
             Self::One(requirement) => Some(requirement),
             Self::ByPath(by_path) => by_path.get(path()),

@@ -1,4 +1,4 @@
-//! The service: whether one principal may go on.
+//! The service: rejects requests whose principal lacks a scope.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,9 +9,10 @@ use tower_service::Service;
 use super::ResponseFuture;
 use super::rules::Rules;
 use crate::path::whole_path;
-use crate::reject::{self, RefusalBody, Rejection, RequestProtocol};
+use crate::principal::{is_admitted_preflight, principal};
+use crate::reject::{Rejection, RejectionBody, RequestProtocol};
 
-/// Middleware that lets a request pass only if its principal has the scopes that are asked for.
+/// Middleware that admits a request only if its principal has the required scopes.
 ///
 /// See the [module](super) for an example.
 #[derive(Debug, Clone)]
@@ -44,7 +45,7 @@ impl<S> RequireScope<S> {
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for RequireScope<S>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
-    ResBody: RefusalBody,
+    ResBody: RejectionBody,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -58,9 +59,9 @@ where
         match self.rules.admit(&request) {
             Ok(()) => ResponseFuture::forwarded(self.inner.call(request)),
             Err(rejection) => {
-                // What the inner service has set aside for this request, such as a place under a limit, is given back.
+                // Gives back what the inner service has reserved for this request, such as a permit.
                 self.inner = self.inner.clone();
-                ResponseFuture::refused(rejection.answer(RequestProtocol::of(&request)))
+                ResponseFuture::rejected(rejection.into_response_to(RequestProtocol::of(&request)))
             }
         }
     }
@@ -68,15 +69,12 @@ where
 
 impl Rules {
     fn admit<B>(&self, request: &Request<B>) -> Result<(), Rejection> {
-        let principal = match reject::principal(request.extensions(), "`RequireScopeLayer`") {
+        let principal = match principal(request.extensions(), "`RequireScopeLayer`") {
             Ok(principal) => principal,
             // Of two layers, the outer one may have let a preflight pass, and the inner one have found a principal.
-            Err(_) if reject::is_admitted_preflight(request) => return Ok(()),
+            Err(_) if is_admitted_preflight(request) => return Ok(()),
             Err(rejection) => return Err(rejection),
         };
-        match self.check_entry(principal, || whole_path(request)) {
-            None => Ok(()),
-            Some(reason) => Err(Rejection::of(principal, reason)),
-        }
+        self.check(principal, || whole_path(request)).map_or(Ok(()), |reason| Err(principal.reject(reason)))
     }
 }

@@ -1,4 +1,4 @@
-//! A backend that fails, hangs or panics when it is told to.
+//! A backend that fails, hangs or panics on demand.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use crate::owner::User;
 use crate::password_hash::PasswordHash;
 use crate::record::Record;
 
-/// A backend around another one that misbehaves on demand and counts how often it is asked. Clones share their state.
+/// A backend around another one that misbehaves on demand and counts its reads. Clones share their state.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new()?.block_on(async {
@@ -46,24 +46,24 @@ struct State {
     changed: Notify,
 }
 
-/// How a [`Misbehaving`] backend behaves.
+/// The behaviour of a [`Misbehaving`] backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Behaviour {
-    /// Like the backend inside.
+    /// Like the inner backend.
     Behave,
     /// Answers with an error.
     Fail,
-    /// Does not answer, until the behaviour is set anew.
+    /// Does not answer until the behaviour is set again.
     Hang,
-    /// Reads from the backend inside, and keeps the answer until the behaviour is set anew.
+    /// Reads from the inner backend, and holds the answer until the behaviour is set again.
     Hold,
     /// Panics.
     Panic,
 }
 
 impl<B> Misbehaving<B> {
-    /// Creates a backend that behaves for now.
+    /// Creates a backend that behaves like `inner`.
     pub fn new(inner: B) -> Self {
         let state = State {
             behaviour: Mutex::new(Behaviour::Behave),
@@ -73,18 +73,18 @@ impl<B> Misbehaving<B> {
         Self { inner, state: Arc::new(state) }
     }
 
-    /// Sets how the backend behaves from now on, and lets go of whoever hangs or is held.
+    /// Sets the behaviour from now on, and releases reads that hang or are held.
     pub fn set(&self, behaviour: Behaviour) {
         *self.state.behaviour.lock().unwrap_or_else(PoisonError::into_inner) = behaviour;
         self.state.changed.notify_waiters();
     }
 
-    /// Returns how often the backend was asked.
+    /// Returns the number of reads.
     pub fn reads(&self) -> u64 {
         self.state.reads.load(Ordering::SeqCst)
     }
 
-    /// Returns the backend inside.
+    /// Returns the inner backend.
     pub fn get_ref(&self) -> &B {
         &self.inner
     }
@@ -95,7 +95,7 @@ impl<B> Misbehaving<B> {
 }
 
 impl<B: Backend> Misbehaving<B> {
-    /// Reads from the backend inside, or not.
+    /// Reads from the inner backend as the behaviour says.
     async fn read<T>(
         &self,
         reading: impl Future<Output = Result<T, BackendError>>,

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::Failure;
+use crate::credential::Scheme;
 use crate::key::KeyId;
-use crate::principal::Principal;
 
-pub(crate) fn admitted(_: &Principal) {}
+pub(crate) fn admitted(_: &KeyId, _: &Scheme) {}
 
 pub(crate) fn rejected(_: &'static str, _: Option<&KeyId>) {}
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::Failure;
 use crate::backend::{BackendError, BackendErrorKind};
+use crate::credential::Scheme;
 use crate::key::KeyId;
-use crate::principal::Principal;
 
 /// The target that filters name, whichever module of this crate writes the event.
 const TARGET: &str = "tower_api_key";
 
-pub(crate) fn admitted(principal: &Principal) {
-    tracing::debug!(target: TARGET, key_id = %principal.key_id(), scheme = %principal.scheme(), "request admitted");
+pub(crate) fn admitted(key_id: &KeyId, scheme: &Scheme) {
+    tracing::debug!(target: TARGET, %key_id, %scheme, "request admitted");
 }
 
 pub(crate) fn rejected(reason: &'static str, key_id: Option<&KeyId>) {

@@ -1,37 +1,50 @@
-//! The twin that knows no passwords.
+//! The twin that accepts no passwords.
 
-use std::convert::Infallible;
+use std::sync::Arc;
 
-use super::super::Authenticator;
-use crate::cache::{Fact, LookupError, LookupKey};
-use crate::credential::Credential;
+use crate::cache::{Cache, Fact, LookupError, LookupKey};
+use crate::credential::{Credential, Scheme};
+use crate::environment::Environment;
 use crate::record::Record;
 use crate::scope::Scopes;
 
-/// There is no password where none is accepted.
-pub(in super::super) enum Presented {}
+#[derive(Default)]
+pub(in super::super) struct PasswordAuth {}
 
-/// Nothing that could be configured.
-pub(in super::super) type Accepted = Option<Infallible>;
+pub(in super::super) enum PresentedPassword {}
 
-pub(in super::super) fn granted(_: &Accepted) -> Scopes {
-    Scopes::default()
-}
+impl PasswordAuth {
+    pub(in super::super) fn scopes(&self) -> Scopes {
+        Scopes::default()
+    }
 
-impl Authenticator {
     pub(in super::super) fn lookup_key_of(&self, record: &Record) -> LookupKey {
         record.digest.into()
     }
 
-    pub(in super::super) fn password_in(&self, _: &Credential<'_>) -> Option<Presented> {
+    pub(in super::super) fn presented(
+        &self,
+        _: &Credential<'_>,
+        _: &Scheme,
+        _: Option<Environment>,
+    ) -> Option<PresentedPassword> {
         None
     }
 
-    pub(in super::super) fn known_by(&self, presented: &Presented, _: Option<&Fact>) -> Option<Fact> {
+    pub(in super::super) fn peek(
+        &self,
+        _: &Cache,
+        presented: &PresentedPassword,
+        _: Option<&Fact>,
+    ) -> Option<Fact> {
         match *presented {}
     }
 
-    pub(in super::super) async fn look_up_account(&self, presented: Presented) -> Result<Fact, LookupError> {
+    pub(in super::super) async fn look_up(
+        &self,
+        _: &Arc<Cache>,
+        presented: PresentedPassword,
+    ) -> Result<Fact, LookupError> {
         match presented {}
     }
 }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::super::Authenticator;
-use crate::cache::{Fact, LookupError, LookupKey};
+use crate::cache::{Cache, Fact, LookupError, LookupKey};
 use crate::credential::{Credential, Scheme};
 use crate::digest::Digest;
 use crate::environment::Environment;
@@ -16,62 +15,72 @@ use crate::record::Record;
 use crate::scope::Scopes;
 use crate::trace;
 
-/// Whether passwords are accepted, and what they grant.
+/// The verifier of passwords, if they are accepted, and the scopes that they grant.
 #[derive(Default)]
-pub(in super::super) struct Accepted {
+pub(in super::super) struct PasswordAuth {
     pub(in super::super) verifier: Option<Passwords>,
-    /// What a person may do beside what the roles grant.
+    /// Granted to a person beside the scopes of the roles.
     pub(in super::super) scopes: Scopes,
 }
 
-/// An e-mail and what may be the password, which is wiped when it is dropped.
-pub(in super::super) struct Presented {
+/// An e-mail, and a secret that may be the password. The secret is wiped when it is dropped.
+pub(in super::super) struct PresentedPassword {
     account: Digest,
     email: Arc<str>,
+    environment: Environment,
     secret: Zeroizing<Vec<u8>>,
 }
 
-pub(in super::super) fn granted(accepted: &Accepted) -> Scopes {
-    accepted.scopes.clone()
-}
+impl PasswordAuth {
+    pub(in super::super) fn scopes(&self) -> Scopes {
+        self.scopes.clone()
+    }
 
-impl Authenticator {
-    /// Returns what to ask the store about a record that was found before.
+    /// Returns the lookup key of a record that was found before.
     pub(in super::super) fn lookup_key_of(&self, record: &Record) -> LookupKey {
         match &record.owner {
             Owner::User(user) if record.digest == Digest::of_account(&user.email) => {
-                self.account_key(record.digest, (&*user.email).into())
+                self.account_key(record.digest, (&*user.email).into(), record.environment)
             }
             _ => record.digest.into(),
         }
     }
 
-    fn account_key(&self, digest: Digest, email: Arc<str>) -> LookupKey {
-        // A person has no environment: it is that of the deployment.
-        let environment = self.0.environment.unwrap_or(Environment::Live);
-        LookupKey::Account { digest, email, environment, scopes: self.0.passwords.scopes.clone() }
+    fn account_key(&self, digest: Digest, email: Arc<str>, environment: Environment) -> LookupKey {
+        LookupKey::Account { digest, email, environment, scopes: self.scopes.clone() }
     }
 
-    /// Returns what may be a password: a Basic credential that names a person.
-    pub(in super::super) fn password_in(&self, credential: &Credential<'_>) -> Option<Presented> {
-        self.0.passwords.verifier.as_ref()?;
-        let is_basic = *self.scheme(credential.source()) == Scheme::Basic;
+    /// Returns the secret that may be a password: that of a Basic credential that names a person.
+    pub(in super::super) fn presented(
+        &self,
+        credential: &Credential<'_>,
+        scheme: &Scheme,
+        environment: Option<Environment>,
+    ) -> Option<PresentedPassword> {
+        self.verifier.as_ref()?;
+        let is_basic = *scheme == Scheme::Basic;
         let email = User::new(credential.user().filter(|user| is_basic && !user.is_empty())?, []).email;
-        Some(Presented {
+        Some(PresentedPassword {
             account: Digest::of_account(&email),
             email: email.into(),
+            // A person has no environment: it is that of the deployment.
+            environment: environment.unwrap_or(Environment::Live),
             secret: Zeroizing::new(credential.expose_secret().to_vec()),
         })
     }
 
-    /// Returns the person if both the account and the right password are remembered, or that the same was refused before. That no key has
-    /// the secret for its text has to be remembered as well: a key that was made since goes before the password.
+    /// Returns the person if the cache has both the account and the right password, or [`Fact::Absent`] if the same attempt was rejected
+    /// before. That no key has this secret as its text must be cached as well: a key that was created since takes precedence.
     ///
-    /// A wrong password is never answered by the account that is remembered: an e-mail that no person has could not be, and would be told
-    /// by that.
-    pub(in super::super) fn known_by(&self, presented: &Presented, key: Option<&Fact>) -> Option<Fact> {
-        let Presented { account, email, secret } = presented;
-        let (cache, passwords) = (&self.0.cache, self.0.passwords.verifier.as_ref()?);
+    /// A wrong password is never answered from a cached account: an e-mail without a person cannot be, which would reveal it.
+    pub(in super::super) fn peek(
+        &self,
+        cache: &Cache,
+        presented: &PresentedPassword,
+        key: Option<&Fact>,
+    ) -> Option<Fact> {
+        let PresentedPassword { account, email, secret, .. } = presented;
+        let passwords = self.verifier.as_ref()?;
         if matches!(key, Some(Fact::Absent)) && cache.has_refused(&passwords.attempt(email, secret), account)
         {
             return Some(Fact::Absent);
@@ -80,26 +89,30 @@ impl Authenticator {
         passwords.is_known(email, password_of(&account), secret).then_some(account)
     }
 
-    /// Looks the person up, and verifies the password. Where there is none, it is verified against a hash that no password has.
-    pub(in super::super) async fn look_up_account(&self, presented: Presented) -> Result<Fact, LookupError> {
-        let Presented { account: digest, email, secret } = presented;
-        let Some(passwords) = &self.0.passwords.verifier else { return Ok(Fact::Absent) };
-        let question = self.account_key(digest, Arc::clone(&email));
-        let (account, as_of) = self.0.cache.read_account(question).await?;
+    /// Looks the person up, and verifies the password. Without a person, it is verified against a hash that matches no password.
+    pub(in super::super) async fn look_up(
+        &self,
+        cache: &Arc<Cache>,
+        presented: PresentedPassword,
+    ) -> Result<Fact, LookupError> {
+        let PresentedPassword { account: digest, email, environment, secret } = presented;
+        let Some(passwords) = &self.verifier else { return Ok(Fact::Absent) };
+        let lookup_key = self.account_key(digest, Arc::clone(&email), environment);
+        let (account, as_of) = cache.read_account(lookup_key).await?;
         let hash = password_of(&account);
         match passwords.verify(&email, hash, secret.clone()).await {
             Ok(true) => {
                 if let Some(hash) = hash {
-                    self.renew(passwords, &email, hash, secret);
+                    rehash(cache, passwords, &email, hash, secret);
                 }
                 Ok(account)
             }
             Ok(false) => {
-                self.0.cache.refused(passwords.attempt(&email, &secret), &as_of);
+                cache.refused(passwords.attempt(&email, &secret), &as_of);
                 Ok(Fact::Absent)
             }
-            // Strangers can fill the queue.
-            Err(error) if error.kind() == PasswordErrorKind::Busy && !self.0.cache.may_log_flood() => {
+            // A flood of wrong passwords can fill the queue.
+            Err(error) if error.kind() == PasswordErrorKind::Busy && !cache.may_log_flood() => {
                 Err(LookupError)
             }
             Err(error) => {
@@ -108,26 +121,26 @@ impl Authenticator {
             }
         }
     }
+}
 
-    /// Has the store keep a hash that was made with more work, if that is asked for by now. The request does not wait for it.
-    fn renew(
-        &self,
-        passwords: &Passwords,
-        email: &Arc<str>,
-        hash: &PasswordHash,
-        secret: Zeroizing<Vec<u8>>,
-    ) {
-        if !passwords.is_outdated(hash) {
-            return;
-        }
-        let (cache, passwords, email, hash) =
-            (Arc::clone(&self.0.cache), passwords.clone(), Arc::clone(email), hash.clone());
-        tokio::spawn(async move {
-            if let Some(renewed) = passwords.renewed(secret).await {
-                cache.replace_password_hash(&email, &hash, &renewed).await;
-            }
-        });
+/// Replaces a hash that was made with less work than is configured now. The request does not wait for it.
+fn rehash(
+    cache: &Arc<Cache>,
+    passwords: &Passwords,
+    email: &Arc<str>,
+    hash: &PasswordHash,
+    secret: Zeroizing<Vec<u8>>,
+) {
+    if !passwords.is_outdated(hash) {
+        return;
     }
+    let (cache, passwords, email, hash) =
+        (Arc::clone(cache), passwords.clone(), Arc::clone(email), hash.clone());
+    tokio::spawn(async move {
+        if let Some(renewed) = passwords.rehash(secret).await {
+            cache.replace_password_hash(&email, &hash, &renewed).await;
+        }
+    });
 }
 
 fn password_of(account: &Fact) -> Option<&PasswordHash> {

@@ -1,4 +1,4 @@
-//! A password in place of a key: what no key has for a text may be one.
+//! Passwords: a Basic credential that is not the text of a key may be the password of a person.
 
 #[cfg(not(feature = "password"))]
 mod disabled;

@@ -1,12 +1,17 @@
-//! The cache entry of a key that was found.
+//! The cache entry of a key that was found, and the authenticator that it belongs to.
+
+use std::future::Future;
+use std::pin::Pin;
 
 use super::counters::Counters;
 use super::generation::Generation;
-use crate::cache::sync::Arc;
-use crate::clock::{Moment, Timestamp};
+use crate::cache::sync::{Arc, Weak};
+use crate::clock::{Clock, Moment, Timestamp};
+use crate::credential::Scheme;
 use crate::environment::Environment;
-use crate::principal::{Issuer, Known};
 use crate::record::Record;
+use crate::reject::{Reason, ResponseConfig};
+use crate::scope::{Scope, Scopes};
 
 /// A record, with the generation it was read under and the end of its time to live. Facts only: whether the key is admitted is decided for
 /// each request.
@@ -19,9 +24,32 @@ pub(crate) struct Entry {
     pub(super) until: Moment,
     pub(super) counters: Counters,
     facts: Facts,
-    pub(super) issuer: Arc<Issuer>,
+    issuer: Arc<Issuer>,
     record: Record,
 }
+
+/// The parts of an authenticator that its principals need after they were admitted.
+pub(crate) struct Issuer {
+    /// How a credential was presented, by the index of its source.
+    pub(crate) schemes: Box<[Scheme]>,
+    /// The scope that implies all others.
+    pub(crate) admin: Option<Scope>,
+    /// The scopes that a password grants beside the roles of the person.
+    pub(crate) password_scopes: Scopes,
+    pub(crate) responses: Arc<ResponseConfig>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The authenticator, which checks its principals again. `None` for those that tests make.
+    pub(crate) authenticator: Option<Weak<dyn Recheck>>,
+}
+
+/// Trait for checking a caller again after its admission.
+pub(crate) trait Recheck: Send + Sync {
+    /// Returns the current entry of the caller that was admitted with `entry` by the source with this index, or why it would not be admitted
+    /// any more.
+    fn recheck<'a>(self: Arc<Self>, entry: &'a Entry, source: usize) -> Rechecking<'a>;
+}
+
+pub(crate) type Rechecking<'a> = Pin<Box<dyn Future<Output = Result<Arc<Entry>, Reason>> + Send + 'a>>;
 
 /// The parts of a record that are checked for each request.
 #[derive(Clone, Copy)]
@@ -52,6 +80,31 @@ impl Entry {
     pub(crate) fn record(&self) -> &Record {
         &self.record
     }
+
+    pub(crate) fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// Creates an entry that is in no cache.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn detached(record: Record, issuer: Arc<Issuer>) -> Self {
+        Self::new(Generation::default(), Moment::NEVER, record, issuer)
+    }
+}
+
+impl Issuer {
+    /// Creates the issuer of principals without an authenticator.
+    #[cfg(any(feature = "test-util", all(test, shuttle)))]
+    pub(crate) fn detached(schemes: Box<[Scheme]>) -> Self {
+        Self {
+            schemes,
+            admin: None,
+            password_scopes: Scopes::default(),
+            responses: ResponseConfig::unconfigured(),
+            clock: Arc::new(crate::clock::SystemClock::default()),
+            authenticator: None,
+        }
+    }
 }
 
 impl Facts {
@@ -63,15 +116,5 @@ impl Facts {
             is_disabled: record.owner.is_disabled(),
             restricts_sources: !record.sources.is_empty(),
         }
-    }
-}
-
-impl Known for Entry {
-    fn record(&self) -> &Record {
-        &self.record
-    }
-
-    fn issuer(&self) -> &Issuer {
-        &self.issuer
     }
 }

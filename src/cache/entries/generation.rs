@@ -20,7 +20,7 @@ const SLOTS: usize = 4096;
 ///
 /// A record that is older than a change has a generation from before it. A request after the change compares that with counters of which
 /// none is lower and one is higher.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::cache) struct Generation(u64);
 
 /// The counters.

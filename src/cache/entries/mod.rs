@@ -9,7 +9,7 @@ mod positive;
 mod tombstones;
 
 pub(crate) use dirty_list::{DirtyList, EntryUses};
-pub(crate) use entry::Entry;
+pub(crate) use entry::{Entry, Issuer, Recheck, Rechecking};
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::context::Context;
 use super::sync::Arc;
 use crate::clock::Moment;
 use crate::digest::Digest;
-use crate::principal::Issuer;
+
 use crate::record::Record;
 use generation::{Generation, Generations};
 use negative::Negative;

@@ -8,7 +8,7 @@ use crate::cache::{DirtyList, Entry, EntryUses};
 use crate::clock::Moment;
 
 fn entry() -> Arc<Entry> {
-    let issuer = Issuer::alone(Box::default(), Arc::new(()));
+    let issuer = Issuer::detached(Box::default());
     let generation = Generations::new().current(&DIGEST);
     Arc::new(Entry::new(generation, Moment::NEVER, record(VALID).expect("a record"), Arc::new(issuer)))
 }

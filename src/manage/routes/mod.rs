@@ -29,7 +29,7 @@ use super::{Delegate, KeyManager, RotateOptions};
 use crate::backend::{Grace, KeyFilter, KeyStore, KeyUpdate, UsageStore};
 use crate::clock::Timestamp;
 use crate::principal::Principal;
-use crate::reject::{Reason, Rejection};
+use crate::reject::Reason;
 use crate::scope::{Requirement, Scope};
 use error::reshape;
 use input::{Body, Id, key_id, read};
@@ -136,7 +136,7 @@ impl<S: KeyStore> Shared<S> {
         if caller.meets(needed) {
             return Ok(());
         }
-        Err(Refusal::Caller(Box::new(Rejection::of(caller, Reason::MissingScope(needed.clone())))))
+        Err(Refusal::Caller(Box::new(caller.reject(Reason::MissingScope(needed.clone())))))
     }
 
     fn now(&self) -> Timestamp {

@@ -1,0 +1,209 @@
+//! Reasons: why a request is rejected, and what its client is told.
+
+use http::StatusCode;
+
+use crate::scope::Requirement;
+
+/// Why a request is rejected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// No credential was presented.
+    Missing,
+    /// A credential was presented that is empty, too long, or not of its grammar or format.
+    Malformed,
+    /// The store does not know the key.
+    Unknown,
+    /// The key has expired.
+    Expired,
+    /// The key was revoked.
+    Revoked,
+    /// The key belongs to another environment.
+    WrongEnvironment,
+    /// The key may not be presented in this way.
+    WrongSource,
+    /// The key belongs to another owner than the user named beside it.
+    WrongOwner,
+    /// Two credentials or more were presented.
+    Ambiguous,
+    /// The key lacks a scope.
+    MissingScope(Requirement),
+    /// The caller is authenticated, and may not access the resource.
+    Forbidden(Forbidden),
+    /// The store could not be asked.
+    Unavailable,
+    /// The request did not pass an [`AuthenticateLayer`](crate::AuthenticateLayer): a mistake in the service. An error in the log (feature
+    /// `tracing`) names the layer to add; the client is not told.
+    NotAuthenticated,
+}
+
+/// The resource that a caller may not access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Forbidden {
+    /// The organization.
+    Organization,
+    /// The project.
+    Project,
+    /// The organization, which requires single sign-on.
+    SsoRequired,
+    /// The organization, which is disabled.
+    OrganizationDisabled,
+    /// A path or method that no requirement is declared for.
+    Undeclared,
+}
+
+/// What the client is told for a reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) status: StatusCode,
+    /// The gRPC status code.
+    pub(crate) code: u8,
+    pub(crate) challenge: Challenge,
+    pub(crate) detail: &'static str,
+}
+
+/// The challenges of a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Challenge {
+    /// None.
+    No,
+    /// Those of every scheme, without an error.
+    Offer,
+    /// Those of every scheme, with the error `invalid_request`.
+    InvalidRequest,
+    /// That of the scheme presented, with the error `invalid_token`.
+    InvalidToken,
+    /// That of the scheme presented, with the error `insufficient_scope`.
+    InsufficientScope,
+}
+
+impl Reason {
+    /// All labels.
+    pub(crate) const LABELS: [&str; 13] = [
+        "missing",
+        "malformed",
+        "unknown",
+        "expired",
+        "revoked",
+        "wrong_environment",
+        "wrong_source",
+        "wrong_owner",
+        "ambiguous",
+        "missing_scope",
+        "forbidden",
+        "unavailable",
+        "not_authenticated",
+    ];
+
+    /// The one table of responses.
+    pub(crate) fn row(&self) -> Row {
+        use Challenge::{InsufficientScope, InvalidRequest, InvalidToken, No, Offer};
+        let (status, code, challenge, detail) = match self {
+            Self::Missing => (401, 16, Offer, "Missing API key"),
+            Self::Malformed
+            | Self::Unknown
+            | Self::Expired
+            | Self::Revoked
+            | Self::WrongEnvironment
+            | Self::WrongSource
+            | Self::WrongOwner => (401, 16, InvalidToken, "Invalid API key"),
+            Self::Ambiguous => (400, 3, InvalidRequest, "Multiple credentials"),
+            Self::MissingScope(_) => (403, 7, InsufficientScope, "Insufficient scope"),
+            Self::Forbidden(_) => (403, 7, InsufficientScope, "Forbidden"),
+            Self::Unavailable => (503, 14, No, "Authentication temporarily unavailable"),
+            Self::NotAuthenticated => (500, 13, No, "Internal server error"),
+        };
+        // OK because every number above is a status code, which a test checks.
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Row { status, code, challenge, detail }
+    }
+
+    /// Returns the HTTP status of the response. A gRPC call is answered 200 with a status of its own, where that is enabled.
+    pub fn status(&self) -> StatusCode {
+        self.row().status
+    }
+
+    /// Returns the gRPC status code of the response.
+    pub fn grpc_code(&self) -> u8 {
+        self.row().code
+    }
+
+    /// Returns the text of the default body.
+    pub fn detail(&self) -> &'static str {
+        self.row().detail
+    }
+
+    /// Returns a name for logs and metrics, in snake case.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Malformed => "malformed",
+            Self::Unknown => "unknown",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::WrongEnvironment => "wrong_environment",
+            Self::WrongSource => "wrong_source",
+            Self::WrongOwner => "wrong_owner",
+            Self::Ambiguous => "ambiguous",
+            Self::MissingScope(_) => "missing_scope",
+            Self::Forbidden(_) => "forbidden",
+            Self::Unavailable => "unavailable",
+            Self::NotAuthenticated => "not_authenticated",
+        }
+    }
+}
+
+impl From<Forbidden> for Reason {
+    fn from(forbidden: Forbidden) -> Self {
+        Self::Forbidden(forbidden)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reasons() -> Vec<Reason> {
+        vec![
+            Reason::Missing,
+            Reason::Malformed,
+            Reason::Unknown,
+            Reason::Expired,
+            Reason::Revoked,
+            Reason::WrongEnvironment,
+            Reason::WrongSource,
+            Reason::WrongOwner,
+            Reason::Ambiguous,
+            Reason::MissingScope(Requirement::all_of(["a"]).unwrap()),
+            Reason::Forbidden(Forbidden::Organization),
+            Reason::Unavailable,
+            Reason::NotAuthenticated,
+        ]
+    }
+
+    #[test]
+    fn the_table_reads_as_documented() {
+        let table: Vec<_> = reasons()
+            .iter()
+            .map(|reason| (reason.label(), reason.status().as_u16(), reason.grpc_code(), reason.detail()))
+            .collect();
+        let invalid = "Invalid API key";
+        let expected = [
+            ("missing", 401, 16, "Missing API key"),
+            ("malformed", 401, 16, invalid),
+            ("unknown", 401, 16, invalid),
+            ("expired", 401, 16, invalid),
+            ("revoked", 401, 16, invalid),
+            ("wrong_environment", 401, 16, invalid),
+            ("wrong_source", 401, 16, invalid),
+            ("wrong_owner", 401, 16, invalid),
+            ("ambiguous", 400, 3, "Multiple credentials"),
+            ("missing_scope", 403, 7, "Insufficient scope"),
+            ("forbidden", 403, 7, "Forbidden"),
+            ("unavailable", 503, 14, "Authentication temporarily unavailable"),
+            ("not_authenticated", 500, 13, "Internal server error"),
+        ];
+        assert_eq!(table, expected);
+    }
+}

@@ -1,0 +1,179 @@
+//! Rejections, and how an authenticator responds to them.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use bytes::Bytes;
+use http::HeaderValue;
+
+use super::challenge::Challenges;
+use crate::audit::Hook;
+use crate::clock::Clock;
+use crate::credential::{Scheme, Sources};
+use crate::key::KeyId;
+use crate::metrics::Metrics;
+use crate::reason::Reason;
+
+/// A request that is not admitted.
+///
+/// The response has it in its extensions, so that outer layers can log and count it.
+#[derive(Clone)]
+pub struct Rejection {
+    pub(super) reason: Reason,
+    pub(super) scheme: Option<Scheme>,
+    pub(super) key_id: Option<KeyId>,
+    pub(super) responses: Arc<ResponseConfig>,
+}
+
+/// How one authenticator responds to rejections. Its principals carry it, so that layers and handlers that reject them later respond alike.
+pub(crate) struct ResponseConfig {
+    pub(super) challenges: Challenges,
+    pub(super) respond: Box<dyn Respond>,
+    pub(super) retry_after: Option<HeaderValue>,
+    pub(super) audit: Option<AuditSink>,
+    pub(super) metrics: Metrics,
+}
+
+/// An audit hook, and the clock for its events.
+pub(crate) struct AuditSink {
+    pub(crate) hook: Hook,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Rejection {
+    /// Creates a rejection without a credential or an authenticator, answered in the default form. For a caller that was admitted, see
+    /// [`Principal::reject`](crate::Principal::reject).
+    pub fn new(reason: Reason) -> Self {
+        Self::by(ResponseConfig::unconfigured(), reason)
+    }
+
+    pub(crate) fn by(responses: Arc<ResponseConfig>, reason: Reason) -> Self {
+        Self { reason, scheme: None, key_id: None, responses }
+    }
+
+    pub(crate) fn presented(mut self, scheme: Scheme) -> Self {
+        self.scheme = Some(scheme);
+        self
+    }
+
+    pub(crate) fn key(mut self, id: KeyId) -> Self {
+        self.key_id = Some(id);
+        self
+    }
+
+    /// Returns why the request is not admitted.
+    pub fn reason(&self) -> &Reason {
+        &self.reason
+    }
+
+    /// Returns how the credential was presented, if the request has one.
+    pub fn scheme(&self) -> Option<&Scheme> {
+        self.scheme.as_ref()
+    }
+
+    /// Returns the id of the key that was presented, if it is known.
+    pub fn key_id(&self) -> Option<&KeyId> {
+        self.key_id.as_ref()
+    }
+}
+
+impl ResponseConfig {
+    /// Returns the responses of an authenticator with the default configuration.
+    pub(crate) fn unconfigured() -> Arc<Self> {
+        static DEFAULT: LazyLock<Arc<ResponseConfig>> = LazyLock::new(|| {
+            let challenges = Challenges::new(&Sources::default(), "api");
+            Arc::new(ResponseConfig {
+                // OK because the realm is fixed, and a test builds these challenges.
+                challenges: challenges.expect("the default realm is valid"),
+                respond: Box::new(Detail),
+                retry_after: Some(HeaderValue::from_static("1")),
+                audit: None,
+                metrics: Metrics::new("none", &Reason::LABELS),
+            })
+        });
+        Arc::clone(&DEFAULT)
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("reason", &self.reason)
+            .field("scheme", &self.scheme)
+            .field("key_id", &self.key_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason.detail())
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+/// Trait for writing the bodies of HTTP rejections.
+///
+/// Status, challenges and caching stay those of the table; gRPC responses have no body. A closure implements it:
+///
+/// ```
+/// use tower_api_key::reject::{Payload, Reason, Rejection};
+/// use tower_api_key::{Authenticator, MemoryStore};
+///
+/// let authenticator = Authenticator::builder(MemoryStore::new())
+///     .respond(|rejection: &Rejection| {
+///         // To distinguish expired keys helps clients, and reveals to a thief that the key was real.
+///         let code = match rejection.reason() {
+///             Reason::Expired => "API_KEY_EXPIRED",
+///             other => other.detail(),
+///         };
+///         Payload::json(format!(r#"{{"error":"{code}"}}"#))
+///     })
+///     .build()?;
+/// # Ok::<(), tower_api_key::ConfigError>(())
+/// ```
+pub trait Respond: Send + Sync + 'static {
+    /// Returns the response body for this rejection.
+    fn respond(&self, rejection: &Rejection) -> Payload;
+}
+
+impl<F> Respond for F
+where
+    F: Fn(&Rejection) -> Payload + Send + Sync + 'static,
+{
+    fn respond(&self, rejection: &Rejection) -> Payload {
+        self(rejection)
+    }
+}
+
+/// The body of a rejection and its content type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    pub(crate) content_type: HeaderValue,
+    pub(crate) bytes: Bytes,
+}
+
+impl Payload {
+    /// Creates a payload.
+    pub fn new(content_type: HeaderValue, bytes: impl Into<Bytes>) -> Self {
+        Self { content_type, bytes: bytes.into() }
+    }
+
+    /// Creates a payload that is a JSON text.
+    pub fn json(bytes: impl Into<Bytes>) -> Self {
+        Self::new(HeaderValue::from_static("application/json"), bytes)
+    }
+}
+
+/// Writes `{"detail":"…"}`, the default.
+#[derive(Debug, Clone, Copy, Default)]
+#[allow(clippy::exhaustive_structs, reason = "a unit struct that is used as a value")]
+pub struct Detail;
+
+impl Respond for Detail {
+    fn respond(&self, rejection: &Rejection) -> Payload {
+        // No text of the table has a character that JSON would escape.
+        Payload::json([r#"{"detail":""#, rejection.reason.detail(), r#""}"#].concat())
+    }
+}
