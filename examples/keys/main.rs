@@ -96,7 +96,7 @@ async fn run<S: KeyStore + UsageStore + Clone>(
             Ok(())
         }
         Command::Usage(wanted) => {
-            let lines = manager.usage(&usage::query(wanted, now())?).await?;
+            let lines = manager.query_usage(&usage::query(wanted, now())?).await?;
             output::show(&usage::table(&lines, json))
         }
     }

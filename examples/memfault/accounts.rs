@@ -46,7 +46,7 @@ pub(crate) async fn show_key(State(app): State<App>, caller: Principal) -> Resul
 pub(crate) async fn cycle_key(State(app): State<App>, caller: Principal) -> Result<Response, Refusal> {
     let (email, manager) = (email(&caller)?, app.managers.user_keys.acting_for(of_own(&caller, &OWN_KEY)));
     let new = access::new_user_key(email)?;
-    let (text, record) = manager.replace(&KeyFilter::of_user(email), new).await?.into_parts();
+    let (text, record) = manager.create_exclusive(&KeyFilter::of_user(email), new).await?.into_parts();
     let shown = json!({ "data": { "id": record.id.as_str(), "api_key": text.as_str() } });
     // Nobody on the way may keep the text.
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(shown)).into_response())

@@ -77,7 +77,7 @@ async fn new_key(managers: &Managers, actor: Actor, place: &Place) -> Result<Ret
     let manager = managers.project_keys.clone().acting_for(actor);
     let Place { organization, project } = place;
     let new = access::new_project_key(organization, project);
-    let created = manager.replace(&KeyFilter::of_project(&**organization, &**project), new).await?;
+    let created = manager.create_exclusive(&KeyFilter::of_project(&**organization, &**project), new).await?;
     created.record().retrievable.clone().ok_or_else(Refusal::not_found)
 }
 

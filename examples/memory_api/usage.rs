@@ -35,7 +35,7 @@ pub(crate) async fn current(
     let month = day.rsplit_once('-').map_or(&*day, |(month, _)| month);
     let first = Day::parse(&format!("{month}-01")).unwrap_or(today);
     let delegate = manager.on_behalf_of(&caller).across_environments();
-    let lines = delegate.usage(UsageQuery::new(first, today)).await?;
+    let lines = delegate.query_usage(UsageQuery::new(first, today)).await?;
     let mut current = calls(&caller, &lines);
     current.insert("period".to_owned(), month.into());
     Ok(success(json!({ "current": current })))
@@ -55,7 +55,7 @@ pub(crate) async fn history(
     };
     let (start, end) = (today().plus(-days), today());
     let delegate = manager.on_behalf_of(&caller).across_environments();
-    let lines = delegate.usage(UsageQuery::new(start, end)).await?;
+    let lines = delegate.query_usage(UsageQuery::new(start, end)).await?;
     let by_day = lines.chunk_by(|line, next| line.day == next.day).map(|of_day| {
         let mut entry = calls(&caller, of_day);
         entry.extend(of_day.first().map(|line| ("date".to_owned(), line.day.to_string().into())));

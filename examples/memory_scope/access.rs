@@ -1,7 +1,7 @@
 //! Who is let in: keys of one environment in `X-API-Key`, and one answer to everyone else.
 
 use axum::Router;
-use tower_api_key::manage::{KeyManager, ManageSettings, Refused, routes};
+use tower_api_key::manage::{KeyManager, ManageSettings, RouteError, routes};
 use tower_api_key::reject::{Payload, Reason, Rejection};
 use tower_api_key::{
     AuthenticateLayer, Authenticator, ConfigError, Environment, KeyFormat, Requirement, Source, SqliteStore,
@@ -43,8 +43,8 @@ fn refusal(rejection: &Rejection) -> Payload {
 /// scope `console` was granted.
 pub(crate) fn console(store: SqliteStore) -> Result<Router, ConfigError> {
     let granted = Requirement::all_of(["console"])?;
-    let settings = ManageSettings::new(granted.clone(), granted).respond(|refused: &Refused| {
-        Payload::json(errors::body(refused.status, &refused.to_string()).to_string())
+    let settings = ManageSettings::new(granted.clone(), granted).respond(|error: &RouteError| {
+        Payload::json(errors::body(error.status, &error.to_string()).to_string())
     });
     Ok(routes(KeyManager::new(store, format()?).require_names(), settings))
 }

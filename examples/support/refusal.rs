@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use tokio::time::timeout;
-use tower_api_key::manage::{ManageError, Refused};
+use tower_api_key::manage::{ManageError, RouteError};
 use tower_api_key::reject::Rejection;
 
 use crate::errors;
@@ -49,11 +49,11 @@ impl From<Rejection> for Refusal {
 
 impl From<ManageError> for Refusal {
     fn from(error: ManageError) -> Self {
-        let refused = Refused::from(error);
-        match refused.status {
+        let error = RouteError::from(error);
+        match error.status {
             StatusCode::NOT_FOUND => Self::not_found(),
-            StatusCode::UNPROCESSABLE_ENTITY => Self::new(errors::WRONG_VALUES, refused.to_string()),
-            status => Self::new(status, refused.to_string()),
+            StatusCode::UNPROCESSABLE_ENTITY => Self::new(errors::WRONG_VALUES, error.to_string()),
+            status => Self::new(status, error.to_string()),
         }
     }
 }

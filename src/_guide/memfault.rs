@@ -66,7 +66,7 @@
 //!   layers.
 //! * A head may take 10 s, as may a body; a chunk from a device a minute, a file five. `axum::serve` sets no bound on heads, so
 //!   `examples/support/serve.rs` drives hyper itself.
-//! * To cycle a key is `manage::KeyManager::replace`: one key is left, and the one before it is refused from the next request
+//! * To cycle a key is `manage::KeyManager::create_exclusive`: one key is left, and the one before it is refused from the next request
 //!   on. Where both should work for a while, give `manage::KeyManager::rotate` a grace.
 //! * A member who is added has neither a key nor a password yet, and makes neither here without one: the first gets to the person
 //!   out of band, such as by a sign-in or a link in a message, which this service leaves out.

@@ -1,6 +1,6 @@
 //! What a manager does to keys.
 
-use super::rules::Findings;
+use super::validation::Validation;
 use super::{Authority, CreatedKey, KeyManager, ManageError, NewKey, RotateOptions};
 use crate::audit::{Action, AuditEvent};
 use crate::backend::{ChangeOutcome, KeyAction, KeyChange, KeyFilter, KeyStore, KeyUpdate, Rotation};
@@ -43,7 +43,7 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// As for [`create`](Self::create); [`Conflict`](super::ManageErrorKind::Conflict) if the store has the key already.
     pub async fn import(&self, digest: Digest, new: NewKey) -> Result<Record, ManageError> {
-        Findings::default().no_text_to_keep(new.retrievable).verdict()?;
+        Validation::default().digest_only(new.retrievable).finish()?;
         self.import_with(digest, None, new).await
     }
 
@@ -55,7 +55,7 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// As for [`import`](Self::import).
     pub async fn import_text(&self, text: &str, new: NewKey) -> Result<Record, ManageError> {
-        Findings::default().key_text(text, &new).verdict()?;
+        Validation::default().key_text(text, &new).finish()?;
         let retrievable = new.retrievable.then(|| RetrievableKey::new(text));
         self.import_with(self.digester.digest(text.as_bytes()), retrievable, new).await
     }
@@ -115,24 +115,24 @@ impl<S: KeyStore> KeyManager<S> {
         id: &KeyId,
         mut update: KeyUpdate,
     ) -> Result<Record, ManageError> {
-        let mut findings = Findings::default();
+        let mut validation = Validation::default();
         if let Some(name) = &update.name {
-            findings = findings.name(name, self.names);
+            validation = validation.name(name, self.names);
         }
         if let Some(scopes) = &update.scopes {
-            findings = findings.scopes(scopes);
+            validation = validation.scopes(scopes);
         }
         if let Some(metadata) = &update.metadata {
-            findings = findings.texts("metadata", metadata);
+            validation = validation.entries("metadata", metadata);
         }
         if let Some(labels) = &update.labels {
-            findings = findings.texts("labels", labels);
+            validation = validation.entries("labels", labels);
         }
-        findings.expires_at(update.expires_at.flatten(), self.clock.wall()).verdict()?;
+        validation.expires_at(update.expires_at.flatten(), self.clock.wall()).finish()?;
         update.by = by.by(update.by);
-        let told = update.by.clone();
+        let actor = update.by.clone();
         let record = self.change_one(by, KeyAction::Update(id.clone(), update)).await?;
-        self.tell(Action::Updated, Some(id), told);
+        self.emit(Action::Updated, Some(id), actor);
         Ok(record)
     }
 
@@ -155,7 +155,7 @@ impl<S: KeyStore> KeyManager<S> {
     ) -> Result<CreatedKey, ManageError> {
         let now = self.clock.wall();
         let RotateOptions { grace, expires_at, .. } = options;
-        Findings::default().grace(grace).expires_at(expires_at, now).verdict()?;
+        Validation::default().grace(grace).expires_at(expires_at, now).finish()?;
         let old = self.get(id).await?;
         let key = self.format.mint(old.environment)?;
         let mut rotation = Rotation::new(KeyId::generate(now)?, key.digest(&self.digester), key.hint(), now);
@@ -164,11 +164,11 @@ impl<S: KeyStore> KeyManager<S> {
         rotation.expires_at = expires_at;
         rotation.renews = self.rotation_renews;
         rotation.by = by.by(options.by);
-        let told = rotation.by.clone();
+        let actor = rotation.by.clone();
         // Nothing is read after this: what was committed is answered with the text of the successor.
         let record = self.change_one(by, KeyAction::Rotate(id.clone(), Box::new(rotation))).await?;
-        self.tell(Action::Rotated { to: record.id.clone() }, Some(id), told.clone());
-        self.tell(Action::Created, Some(&record.id), told);
+        self.emit(Action::Rotated { to: record.id.clone() }, Some(id), actor.clone());
+        self.emit(Action::Created, Some(&record.id), actor);
         Ok(CreatedKey::new(key, record))
     }
 
@@ -189,9 +189,9 @@ impl<S: KeyStore> KeyManager<S> {
         reason: &str,
     ) -> Result<(), ManageError> {
         let revocation = Revocation { by: by.by(None), ..self.revocation(reason)? };
-        let told = revocation.by.clone();
+        let actor = revocation.by.clone();
         self.change(by, KeyAction::Revoke(id.clone(), revocation)).await?;
-        self.tell(Action::Revoked, Some(id), told);
+        self.emit(Action::Revoked, Some(id), actor);
         Ok(())
     }
 
@@ -203,9 +203,9 @@ impl<S: KeyStore> KeyManager<S> {
     pub async fn revoke_all(&self, filter: &KeyFilter, reason: &str) -> Result<u64, ManageError> {
         let by = self.authority();
         let revocation = Revocation { by: by.by(None), ..self.revocation(reason)? };
-        let told = revocation.by.clone();
+        let actor = revocation.by.clone();
         let keys = self.change(&by, KeyAction::RevokeAll(filter.clone(), revocation)).await?.keys;
-        self.tell(Action::RevokedAll { keys }, None, told);
+        self.emit(Action::RevokedAll { keys }, None, actor);
         Ok(keys)
     }
 
@@ -221,33 +221,33 @@ impl<S: KeyStore> KeyManager<S> {
         let by = self.authority();
         let before = before.min(self.clock.wall());
         let keys = self.change(&by, KeyAction::PurgeEnded(before)).await?.keys;
-        self.tell(Action::DeletedAll { keys }, None, by.by(None));
+        self.emit(Action::DeletedAll { keys }, None, by.by(None));
         Ok(keys)
     }
 
     fn check(&self, new: &NewKey, now: Timestamp) -> Result<(), ManageError> {
-        Findings::default()
+        Validation::default()
             .owner(&new.owner)
             .name(&new.name, self.names)
             .scopes(&new.scopes)
             .expires_at(new.expires_at, now)
-            .texts("metadata", &new.metadata)
-            .texts("labels", &new.labels)
-            .verdict()
+            .entries("metadata", &new.metadata)
+            .entries("labels", &new.labels)
+            .finish()
     }
 
     async fn insert(&self, by: &Authority, record: Record) -> Result<Record, ManageError> {
         let record = self.change_one(by, KeyAction::Insert(Box::new(record))).await?;
-        self.tell(Action::Created, Some(&record.id), record.created_by.clone());
+        self.emit(Action::Created, Some(&record.id), record.created_by.clone());
         Ok(record)
     }
 
     pub(super) fn revocation(&self, reason: &str) -> Result<Revocation, ManageError> {
-        Findings::default().reason(reason).verdict()?;
+        Validation::default().reason(reason).finish()?;
         Ok(Revocation::new(self.clock.wall(), reason))
     }
 
-    pub(super) fn tell(&self, action: Action, key: Option<&KeyId>, by: Option<Box<str>>) {
+    pub(super) fn emit(&self, action: Action, key: Option<&KeyId>, by: Option<Box<str>>) {
         if let Some(hook) = &self.audit {
             let event = AuditEvent::new(self.clock.wall(), action).by(by);
             hook.record(&AuditEvent { key: key.cloned(), ..event });

@@ -64,12 +64,12 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     pub async fn create(&self, new: NewKey) -> Result<CreatedKey, ManageError> {
         let owner = self.caller.owner().identity();
         if new.owner.identity() != owner {
-            return Err(ManageError::beyond("owner", "expected the owner of the caller, found another one"));
+            return Err(ManageError::forbidden("owner", "must be the owner of the caller's key"));
         }
         if !self.anywhere && new.environment != self.caller.environment() {
             let message =
-                format!("expected {}, as the caller is, found another one", self.caller.environment());
-            return Err(ManageError::beyond("environment", message));
+                format!("must be {}, the environment of the caller's key", self.caller.environment());
+            return Err(ManageError::forbidden("environment", message));
         }
         self.manager.create_by(&self.authority(), NewKey { owner, ..new }).await
     }
@@ -193,7 +193,7 @@ impl<S: KeyStore + UsageStore> Delegate<'_, S> {
     ///
     /// [`NotFound`](super::ManageErrorKind::NotFound) if the query names a key that the caller may not know of;
     /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails.
-    pub async fn usage(&self, query: UsageQuery) -> Result<Vec<UsageLine>, ManageError> {
+    pub async fn query_usage(&self, query: UsageQuery) -> Result<Vec<UsageLine>, ManageError> {
         if let Some(id) = &query.key {
             self.get(id).await?;
         }
@@ -212,7 +212,7 @@ impl<S: KeyStore + UsageStore> Delegate<'_, S> {
             environment: own.environment,
             ..query
         };
-        self.manager.usage(&query).await
+        self.manager.query_usage(&query).await
     }
 }
 

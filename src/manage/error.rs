@@ -1,4 +1,4 @@
-//! A change of a key that was not made.
+//! Errors of key management.
 
 use std::error::Error;
 use std::fmt;
@@ -6,8 +6,7 @@ use std::fmt;
 use crate::backend::{BackendError, BackendErrorKind};
 use crate::key::MintError;
 
-/// A key that was not created, changed or found. Nothing was written, except perhaps after
-/// [`Unavailable`](ManageErrorKind::Unavailable).
+/// A key could not be created, changed or read. Nothing was written, except perhaps after [`Unavailable`](ManageErrorKind::Unavailable).
 #[derive(Debug)]
 pub struct ManageError {
     kind: ManageErrorKind,
@@ -15,31 +14,31 @@ pub struct ManageError {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// Why a key was not created, changed or found.
+/// The kind of a [`ManageError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ManageErrorKind {
-    /// Some values cannot be those of a key: [`ManageError::fields`] says which.
+    /// Some fields have invalid values: [`ManageError::fields`] names them.
     Invalid,
-    /// There is no such key, or none that the caller may know of.
+    /// No key has this id, or the caller may not access it.
     NotFound,
-    /// The caller may not make such a change, or not any more: [`ManageError::fields`] says what is beyond it, where that is a value.
+    /// The caller may not make this change, or is no longer allowed to: [`ManageError::fields`] names the fields that ask for too much.
     Forbidden,
-    /// The key is not in a state in which it can be changed like this, or there is one already.
+    /// The state of the key does not permit this change, or the key exists already.
     Conflict,
-    /// The store has as much to do for management as it takes, and the change was not made. Try again after a second.
+    /// Too many management requests wait for the store, and the change was not made. Retry after a second.
     Busy,
-    /// The store could not be asked, or holds what cannot be understood. Whether a change was made is unknown.
+    /// The store did not answer, or holds unreadable data. Whether the change was made is unknown.
     Unavailable,
 }
 
-/// A value that cannot be that of a key.
+/// A field with an invalid value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FieldError {
-    /// The name of the field, as in a request by HTTP.
+    /// The name of the field, as in an HTTP request.
     pub field: &'static str,
-    /// What was expected and what was found. The value itself is not shown.
+    /// The rule that the value breaks. The value itself is not shown.
     pub message: String,
 }
 
@@ -62,17 +61,17 @@ impl ManageError {
         Self { fields, ..Self::of(ManageErrorKind::Invalid) }
     }
 
-    /// Says that a field asks for more than the caller may grant.
-    pub(super) fn beyond(field: &'static str, message: impl Into<String>) -> Self {
+    /// Creates an error for a field that asks for more than the caller may grant.
+    pub(super) fn forbidden(field: &'static str, message: impl Into<String>) -> Self {
         Self { fields: vec![FieldError::new(field, message)], ..Self::of(ManageErrorKind::Forbidden) }
     }
 
-    /// Returns why the key was not created, changed or found.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ManageErrorKind {
         self.kind
     }
 
-    /// Returns the values that are wrong.
+    /// Returns the fields that are invalid, or ask for too much.
     pub fn fields(&self) -> &[FieldError] {
         &self.fields
     }
@@ -103,23 +102,20 @@ impl From<MintError> for ManageError {
 
 impl fmt::Display for ManageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(source) = &self.source {
+            return write!(f, "{source}");
+        }
         f.write_str(match self.kind {
-            ManageErrorKind::Invalid => "expected values that a key can have, found others",
-            ManageErrorKind::NotFound => "expected a key that is there, found none with this id",
-            ManageErrorKind::Forbidden => "the caller may not make this change, or not any more",
-            ManageErrorKind::Conflict => {
-                "expected a key that can be changed like this, found one that cannot"
-            }
-            ManageErrorKind::Busy => "the key store is busy with other changes: try again in a second",
-            ManageErrorKind::Unavailable => "expected an answer from the key store, found an error",
+            ManageErrorKind::Invalid => "invalid values",
+            ManageErrorKind::NotFound => "no key with this id",
+            ManageErrorKind::Forbidden => "the caller may not make this change",
+            ManageErrorKind::Conflict => "the state of the key does not permit this change",
+            ManageErrorKind::Busy => "the key store is busy: retry in a second",
+            ManageErrorKind::Unavailable => "the key store is unavailable",
         })?;
-        for FieldError { field, message } in &self.fields {
-            write!(f, "; {field}: {message}")?;
-        }
-        match &self.source {
-            Some(source) => write!(f, ": {source}"),
-            None => Ok(()),
-        }
+        self.fields.iter().enumerate().try_for_each(|(index, FieldError { field, message })| {
+            write!(f, "{} {field}: {message}", if index == 0 { ':' } else { ';' })
+        })
     }
 }
 

@@ -27,20 +27,20 @@
 //! ```
 
 mod changes;
+mod create_exclusive;
 mod delegate;
 mod error;
 mod new_key;
-mod replace;
 #[cfg(feature = "axum")]
 mod routes;
-mod rules;
+mod validation;
 mod wait;
 
 pub use delegate::Delegate;
 pub use error::{FieldError, ManageError, ManageErrorKind};
 pub use new_key::{CreatedKey, NewKey, RotateOptions};
 #[cfg(feature = "axum")]
-pub use routes::{ManageSettings, OPENAPI, Refused, routes};
+pub use routes::{ManageSettings, OPENAPI, RouteError, routes};
 pub use wait::Wait;
 
 use std::sync::Arc;
@@ -232,7 +232,7 @@ impl<S: UsageStore> KeyManager<S> {
     /// # Errors
     ///
     /// [`Unavailable`](ManageErrorKind::Unavailable) if the store fails.
-    pub async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, ManageError> {
+    pub async fn query_usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, ManageError> {
         Ok(self.store.usage(query).await?)
     }
 }

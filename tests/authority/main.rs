@@ -5,6 +5,7 @@
 
 mod bodies;
 mod console;
+mod create_exclusive;
 mod elsewhere;
 mod ends;
 mod first_use;
@@ -15,7 +16,6 @@ mod meddling;
 mod owners;
 mod people;
 mod recheck;
-mod replace;
 mod rotation;
 #[path = "../support/postgres.rs"]
 mod server;
@@ -87,9 +87,9 @@ on_every_store! {
     recheck::a_person_with_another_password_is_refused,
     recheck::a_store_that_fails_is_no_refusal_of_the_key,
     recheck::what_is_cached_is_judged_without_the_store,
-    replace::of_many_replacements_at_once_each_makes_a_key_and_one_is_left,
-    replace::a_key_replaces_itself,
-    replace::an_actor_who_is_not_in_force_replaces_nothing,
+    create_exclusive::of_many_replacements_at_once_each_makes_a_key_and_one_is_left,
+    create_exclusive::a_key_replaces_itself,
+    create_exclusive::an_actor_who_is_not_in_force_replaces_nothing,
     rotation::a_key_rotates_itself,
     rotation::nothing_is_read_after_a_rotation_whose_answer_was_lost,
     rotation::a_key_is_rotated_again_once_its_unseen_successor_has_ended,

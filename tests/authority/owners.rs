@@ -82,7 +82,7 @@ pub(crate) async fn no_key_is_made_for_an_owner_who_was_deleted<S: Store>(world:
             world.manager.create(new()).await.map(drop),
             world.manager.import(digest, new()).await.map(drop),
             world.manager.import_text("a key made elsewhere", new()).await.map(drop),
-            world.manager.replace(&filter, new()).await.map(drop),
+            world.manager.create_exclusive(&filter, new()).await.map(drop),
         ] {
             assert_eq!(refused.unwrap_err().kind(), ManageErrorKind::Conflict, "{owner}");
         }
@@ -113,7 +113,7 @@ pub(crate) async fn only_what_was_deleted_is_purged<S: Store>(world: World<S>) {
         assert_eq!(again.kind(), BackendErrorKind::NotFound, "{owner}");
         world.key(NewKey::new(owner)).await;
     }
-    assert_eq!(world.manager.usage(&query(|_| {})).await.unwrap().len(), 1);
+    assert_eq!(world.manager.query_usage(&query(|_| {})).await.unwrap().len(), 1);
 }
 
 pub(crate) async fn the_next_owner_of_an_id_sees_nothing_of_the_former_one<S: Store>(world: World<S>) {
@@ -135,20 +135,21 @@ pub(crate) async fn the_next_owner_of_an_id_sees_nothing_of_the_former_one<S: St
     let ids: Vec<_> = listed.body["keys"].as_array().unwrap().iter().map(|key| &key["id"]).collect();
     assert_eq!(ids, [next.id().as_str()]);
     let of_acme = query(|query| query.organization = Some("acme".into()));
-    assert_eq!(world.manager.usage(&of_acme).await.unwrap(), []);
+    assert_eq!(world.manager.query_usage(&of_acme).await.unwrap(), []);
     let caller = world.admit(&next).await;
     let delegate = world.manager.on_behalf_of(&caller);
-    assert_eq!(delegate.usage(query(|_| {})).await.unwrap(), []);
+    assert_eq!(delegate.query_usage(query(|_| {})).await.unwrap(), []);
     for key in &former {
         assert_eq!(world.store.get(key.id()).await.unwrap(), None);
         assert!(!world.admits(&key.text).await);
-        let of_key = delegate.usage(query(|query| query.key = Some(key.id().clone()))).await.unwrap_err();
+        let of_key =
+            delegate.query_usage(query(|query| query.key = Some(key.id().clone()))).await.unwrap_err();
         assert_eq!(of_key.kind(), ManageErrorKind::NotFound);
         let shown = world.ask(&next, "GET", &format!("{}/usage", key.path()), &json!({})).await;
         assert_eq!(shown.status, StatusCode::NOT_FOUND);
     }
     let left: Vec<_> =
-        world.manager.usage(&query(|_| {})).await.unwrap().into_iter().map(|line| line.key).collect();
+        world.manager.query_usage(&query(|_| {})).await.unwrap().into_iter().map(|line| line.key).collect();
     assert_eq!(left, [Some(other.id().clone())]);
 }
 
@@ -158,7 +159,7 @@ pub(crate) async fn deleted_keys_leave_their_usage<S: Store>(world: World<S>) {
     world.revoke(&key).await;
     world.clock.advance(Duration::from_secs(1));
     assert_eq!(world.manager.purge_ended(world.now()).await.unwrap(), 1);
-    let lines = world.manager.usage(&query(|_| {})).await.unwrap();
+    let lines = world.manager.query_usage(&query(|_| {})).await.unwrap();
     assert_eq!(lines.iter().map(|line| line.requests).collect::<Vec<_>>(), [10]);
 }
 

@@ -184,7 +184,7 @@ impl Wide {
             Self::Rotate => manager.rotate(target, RotateOptions::new(Grace::None)).await.map(drop),
             Self::Replace => {
                 let owner = Owner::project(Organization::new(ACME), "sink");
-                manager.replace(&KeyFilter::of_owner(&owner), NewKey::new(owner)).await.map(drop)
+                manager.create_exclusive(&KeyFilter::of_owner(&owner), NewKey::new(owner)).await.map(drop)
             }
             Self::Revoke => manager.revoke(target, "lost").await,
             Self::RevokeAll => manager.revoke_all(&KeyFilter::of_organization(ACME), "lost").await.map(drop),

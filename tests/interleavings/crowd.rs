@@ -132,7 +132,7 @@ impl<S: KeyStore + Clone> Crowd<S> {
                 let for_caller =
                     manager.clone().acting_for(life.caller.actor().requires(needs("keys.write")));
                 let filter = KeyFilter::of_owner(&project);
-                (2, true, false, for_caller.replace(&filter, NewKey::new(project)).await.map(drop))
+                (2, true, false, for_caller.create_exclusive(&filter, NewKey::new(project)).await.map(drop))
             }
             _ => {
                 let new = delegate.new_key().scopes(scopes("notes.read"));

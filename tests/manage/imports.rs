@@ -21,7 +21,7 @@ async fn a_text_that_can_be_guessed_is_imported_only_where_that_is_allowed() {
         let error = import(text, acme()).await.unwrap_err();
         let field = &error.fields()[0];
         assert_eq!((error.kind(), field.field), (ManageErrorKind::Invalid, "text"), "{error}");
-        assert!(field.message.contains("a key needs 16 bytes"), "{error}");
+        assert!(field.message.contains("must have at least 16 bytes"), "{error}");
         assert!(field.message.contains("`allow_weak`"), "{error}");
     }
     assert_eq!(world.all().await, []);
@@ -38,7 +38,7 @@ async fn a_text_that_no_request_can_present_is_not_imported_whatever_is_allowed(
     let spaced = "a text with spaces, and a comma";
     for (says, text, new) in [
         ("no source", "".to_owned(), acme()),
-        ("512 bytes at most", "x".repeat(513), acme()),
+        ("at most 512 bytes", "x".repeat(513), acme()),
         ("no source", "a text with a\ttab in it".to_owned(), acme()),
         ("no source", "a text with a\nline feed".to_owned(), acme()),
         ("no source", "a text with a\0 zero byte".to_owned(), acme()),

@@ -164,7 +164,7 @@ async fn who_asks_for_the_keys_of_others_gets_none_rather_than_its_own() {
     world.usage.flush().await.unwrap();
     let today = Day::from(START);
     let mut query = UsageQuery::new(today, today).by(UsageBy::Total);
-    assert_eq!(delegate.usage(query.clone()).await.unwrap().len(), 1);
+    assert_eq!(delegate.query_usage(query.clone()).await.unwrap().len(), 1);
     query.environment = Some(Environment::Test);
-    assert_eq!(delegate.usage(query).await.unwrap(), []);
+    assert_eq!(delegate.query_usage(query).await.unwrap(), []);
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod by_code;
+mod create_exclusive;
 mod document;
 mod hanging_up;
 mod imports;
@@ -10,7 +11,6 @@ mod loopholes;
 mod over_http;
 mod parsers;
 mod refused;
-mod replace;
 mod schema;
 mod settings;
 mod tenants;

@@ -181,7 +181,7 @@ async fn a_grace_that_no_store_could_keep_is_refused() {
             let body = json!({ "grace_seconds": seconds, "grace_from_first_use": from_first_use });
             let answer = refused(&world, &admin, Method::POST, &rotate, &body.to_string()).await;
             assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-            let detail = "expected at most 4294967295 seconds, found more";
+            let detail = "must be at most 4294967295 seconds";
             assert_eq!(errors(&answer), (vec!["grace_seconds"], detail));
         }
     }

@@ -6,15 +6,15 @@ use axum::response::Response;
 use http::{Method, StatusCode};
 use serde_json::json;
 use tower_api_key::backend::KeyUpdate;
-use tower_api_key::manage::{KeyManager, ManageErrorKind, ManageSettings, NewKey, Refused, routes};
+use tower_api_key::manage::{KeyManager, ManageErrorKind, ManageSettings, NewKey, RouteError, routes};
 use tower_api_key::reject::Payload;
 use tower_api_key::{AuthenticateLayer, Authenticator, MemoryStore, Owner, Requirement, Scopes};
 
 use crate::world::World;
 
 /// Writes errors as `{"error": "…"}`.
-fn in_one_line(refused: &Refused) -> Payload {
-    Payload::json(json!({ "error": refused.to_string() }).to_string())
+fn in_one_line(error: &RouteError) -> Payload {
+    Payload::json(json!({ "error": error.to_string() }).to_string())
 }
 
 /// A world of which the routes are other ones.
@@ -88,8 +88,8 @@ async fn a_refusal_travels_in_the_extensions_of_the_response() {
     let mut world = World::new();
     let admin = world.admin().await;
     let seen = async |mut response: Response| {
-        let refused = response.extensions().get::<Refused>().unwrap().clone();
-        response.headers_mut().insert("seen", refused.errors[0].field.parse().unwrap());
+        let error = response.extensions().get::<RouteError>().unwrap().clone();
+        response.headers_mut().insert("seen", error.errors[0].field.parse().unwrap());
         response
     };
     world.app = world.app.layer(map_response(seen));
@@ -118,11 +118,11 @@ async fn a_manager_that_asks_for_names_makes_and_leaves_no_key_without_one() {
     let mut update = KeyUpdate::default();
     update.name = Some("".into());
     let error = world.manager.update(&key.record.id, update).await.unwrap_err();
-    assert_eq!(error.fields()[0].message, "expected a name, found none");
+    assert_eq!(error.fields()[0].message, "must not be empty");
     world.manager.update(&key.record.id, KeyUpdate::default()).await.unwrap();
     for body in ["", "{}", r#"{"name":""}"#, r#"{"name":" "}"#] {
         let answer = world.ask(&key, Method::POST, "/admin/keys", body).await;
-        let expected = json!({ "error": "Invalid values; name: expected a name, found none" });
+        let expected = json!({ "error": "Invalid values; name: must not be empty" });
         assert_eq!((answer.status, answer.body), (StatusCode::UNPROCESSABLE_ENTITY, expected), "{body}");
     }
 }

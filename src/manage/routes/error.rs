@@ -1,4 +1,4 @@
-//! What a client is told whose request is not followed, and in which shape.
+//! Error responses of the routes, in the default shape or in the application's.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,39 +16,42 @@ use super::output::answer;
 use crate::reject::Payload;
 use crate::trace::{self, Failure};
 
-/// What a client is told whose request is not followed. Its text says all of it in one line: `Invalid values; name: expected a
-/// text, found a number`.
+/// An error response of the routes. Its `Display` text is the whole error in one line: `Invalid values; name: expected a text, found a number`.
 ///
-/// It travels in the extensions of the response, so that layers around the routes can log and count it.
+/// The response carries it in its extensions, so that layers around the routes can log and count it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Refused {
-    /// The status of the answer.
+pub struct RouteError {
+    /// The status of the response.
     pub status: StatusCode,
-    /// What is wrong, for people.
+    /// The error, for people.
     pub detail: Cow<'static, str>,
-    /// Which fields are wrong, where that can be said.
+    /// The invalid fields, if the error concerns fields.
     pub errors: Vec<FieldError>,
 }
 
-/// Writes the body of a refusal.
-pub(super) type Shape = Arc<dyn Fn(&Refused) -> Payload + Send + Sync>;
+/// Writes the body of an error response.
+pub(super) type Shape = Arc<dyn Fn(&RouteError) -> Payload + Send + Sync>;
 
-impl Refused {
+impl RouteError {
     pub(super) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { status, detail: detail.into(), errors: Vec::new() }
     }
+
+    pub(super) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for RouteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.detail)?;
         self.errors.iter().try_for_each(|FieldError { field, message }| write!(f, "; {field}: {message}"))
     }
 }
 
-impl From<ManageError> for Refused {
-    /// Says what went wrong, never what the store said about it.
+impl From<ManageError> for RouteError {
+    /// Converts the kind and the fields of an error. The store's own message is left out: it is not for clients.
     fn from(error: ManageError) -> Self {
         let (status, detail) = match error.kind() {
             ManageErrorKind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid values"),
@@ -62,7 +65,7 @@ impl From<ManageError> for Refused {
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for RouteError {
     fn into_response(self) -> Response {
         let mut body = json!({ "detail": self.detail });
         if !self.errors.is_empty() {
@@ -78,21 +81,30 @@ impl IntoResponse for Refused {
     }
 }
 
-/// Answers as [`Refused`] does.
+/// Responds as [`RouteError`] does, and logs the cause if the store is unavailable.
 impl IntoResponse for ManageError {
     fn into_response(self) -> Response {
         if self.kind() == ManageErrorKind::Unavailable {
             // The client is told nothing of the cause.
             trace::failed("key management request", &Failure::Other(&self));
         }
-        Refused::from(self).into_response()
+        RouteError::from(self).into_response()
     }
 }
 
-/// Writes the body of a refusal once more, in a shape of the application's own.
+pub(super) async fn not_found() -> RouteError {
+    RouteError::new(StatusCode::NOT_FOUND, "No such route")
+}
+
+/// Responds to other methods of a route. The router adds the `Allow` header.
+pub(super) async fn method_not_allowed() -> RouteError {
+    RouteError::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
+}
+
+/// Replaces the body of an error response by the application's.
 pub(super) async fn reshape(State(shape): State<Shape>, mut response: Response) -> Response {
-    if let Some(refused) = response.extensions().get::<Refused>() {
-        let payload = shape(refused);
+    if let Some(error) = response.extensions().get::<RouteError>() {
+        let payload = shape(error);
         response.headers_mut().insert(CONTENT_TYPE, payload.content_type);
         response.headers_mut().remove(CONTENT_LENGTH);
         *response.body_mut() = Body::from(payload.bytes);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{FromRequest, Path, Request};
+use axum::http::StatusCode;
 use serde_json::{Map, Value};
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
@@ -15,51 +16,41 @@ use tokio::time::timeout;
 
 use super::super::{FieldError, ManageError};
 use super::Shared;
-use super::once::names_each_field_once;
-use super::refusal::Refusal;
+use super::error::RouteError;
+use super::json::parse_object;
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 use crate::scope::Scopes;
 
-/// A body, or why there is none.
-pub(super) struct Body(Result<Bytes, Incomplete>);
-
-/// Why a body was not read to its end.
-pub(super) enum Incomplete {
-    /// It is cut off, or larger than any that is read.
-    Refused(BytesRejection),
-    /// It took longer than this.
-    Late(Duration),
-}
+/// The bytes of a body. An extractor that never fails, so that a caller without the needed scope is refused before its body is.
+pub(super) struct Body(Result<Bytes, RouteError>);
 
 impl<S: Send + Sync> FromRequest<Arc<Shared<S>>> for Body {
     type Rejection = Infallible;
 
     async fn from_request(request: Request, shared: &Arc<Shared<S>>) -> Result<Self, Infallible> {
         let most = shared.settings.body_timeout;
+        let late = || {
+            let detail = format!("Expected a whole body within {} s, found a part of it", most.as_secs_f64());
+            RouteError::new(StatusCode::REQUEST_TIMEOUT, detail)
+        };
+        let incomplete = |rejection: BytesRejection| {
+            let detail = match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => "Expected a body of at most 65536 bytes, found a longer one",
+                _ => "Expected a whole body, found a part of it",
+            };
+            RouteError::new(rejection.status(), detail)
+        };
         let body = timeout(most, Bytes::from_request(request, shared)).await;
-        Ok(Self(body.map_or(Err(Incomplete::Late(most)), |body| body.map_err(Incomplete::Refused))))
+        Ok(Self(body.map_or_else(|_| Err(late()), |body| body.map_err(incomplete))))
     }
 }
 
 pub(super) type Id = Result<Path<String>, PathRejection>;
 
-pub(super) fn read(Body(body): Body) -> Result<Fields, Refusal> {
-    let wrong = |detail: &str| Refusal::Request(detail.to_owned());
-    let body = body.map_err(Refusal::Body)?;
-    let fields = Fields::parse(&body)
-        .ok_or_else(|| wrong("Expected a JSON object as the body, found something else"))?;
-    if body.is_empty() || names_each_field_once(&body) {
-        Ok(fields)
-    } else {
-        Err(wrong("Expected each field of the body once, found one several times"))
-    }
-}
-
 /// Reads an id in a path. No key has one that is not an id.
-pub(super) fn key_id(id: Id) -> Result<KeyId, Refusal> {
-    let id = id.ok().and_then(|Path(text)| KeyId::new(&text).ok());
-    id.ok_or_else(|| ManageError::not_found().into())
+pub(super) fn key_id(id: Id) -> Result<KeyId, ManageError> {
+    id.ok().and_then(|Path(text)| KeyId::new(&text).ok()).ok_or_else(ManageError::not_found)
 }
 
 /// The fields of a JSON object. What is read is taken out; what is left in the end was not expected.
@@ -70,16 +61,11 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Reads a body, which may be empty. Returns `None` if it is not a JSON object.
-    fn parse(body: &[u8]) -> Option<Self> {
-        let values = match body {
-            b"" => Map::new(),
-            body => match serde_json::from_slice(body) {
-                Ok(Value::Object(values)) => values,
-                _ => return None,
-            },
-        };
-        Some(Self { values, known: Vec::new(), errors: Vec::new() })
+    /// Parses a body, which may be empty.
+    pub(super) fn parse(Body(body): Body) -> Result<Self, RouteError> {
+        let body = body?;
+        let values = if body.is_empty() { Map::new() } else { parse_object(&body)? };
+        Ok(Self { values, known: Vec::new(), errors: Vec::new() })
     }
 
     pub(super) fn text(&mut self, field: &'static str) -> Option<Box<str>> {

@@ -3,15 +3,14 @@
 mod cursor;
 mod error;
 mod input;
-mod once;
+mod json;
 mod origin;
 mod output;
 mod query;
-mod refusal;
 mod settings;
 mod usage;
 
-pub use error::Refused;
+pub use error::RouteError;
 pub use settings::ManageSettings;
 
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, map_response_with_state};
-use axum::response::Response;
+use axum::response::{self, Response};
 use axum::routing::{get, post};
 use serde_json::json;
 
@@ -31,12 +30,11 @@ use crate::clock::Timestamp;
 use crate::principal::Principal;
 use crate::reject::Reason;
 use crate::scope::{Requirement, Scope};
-use error::reshape;
-use input::{Body, Id, key_id, read};
+use error::{method_not_allowed, not_found, reshape};
+use input::{Body, Fields, Id, key_id};
 use origin::refuse_cross_site;
 use output::{answer, created, done, done_and_applied, key};
 use query::{Page, Parameters, known, wait};
-use refusal::{Refusal, method_not_allowed, not_found};
 
 /// Bytes of a request body: more than the longest key takes.
 const BODY: usize = 64 * 1024;
@@ -111,7 +109,7 @@ struct Shared<S> {
 type Manager<S> = State<Arc<Shared<S>>>;
 
 impl<S: KeyStore> Shared<S> {
-    fn to_read<'s>(&'s self, caller: &'s Principal) -> Result<Delegate<'s, S>, Refusal> {
+    fn to_read<'s>(&'s self, caller: &'s Principal) -> Result<Delegate<'s, S>, Rejection> {
         self.check(caller, &self.settings.read)?;
         if self.settings.external_callers {
             return Ok(self.manager.on_behalf_of_external(caller));
@@ -120,10 +118,10 @@ impl<S: KeyStore> Shared<S> {
     }
 
     /// Has the store judge the caller once more with the change, as its body may have arrived long after its head.
-    async fn to_write<'s>(&'s self, caller: &'s mut Principal) -> Result<Delegate<'s, S>, Refusal> {
+    async fn to_write<'s>(&'s self, caller: &'s mut Principal) -> Result<Delegate<'s, S>, Rejection> {
         let needed = &self.settings.write;
         if self.settings.external_callers {
-            *caller = caller.recheck().await.map_err(|rejection| Refusal::Caller(Box::new(rejection)))?;
+            *caller = caller.recheck().await?;
         }
         self.check(caller, needed)?;
         if self.settings.external_callers {
@@ -132,11 +130,11 @@ impl<S: KeyStore> Shared<S> {
         Ok(self.manager.on_behalf_of(caller).requiring(needed.clone()))
     }
 
-    fn check(&self, caller: &Principal, needed: &Requirement) -> Result<(), Refusal> {
+    fn check(&self, caller: &Principal, needed: &Requirement) -> Result<(), Rejection> {
         if caller.meets(needed) {
             return Ok(());
         }
-        Err(Refusal::Caller(Box::new(caller.reject(Reason::MissingScope(needed.clone())))))
+        Err(caller.reject(Reason::MissingScope(needed.clone())))
     }
 
     fn now(&self) -> Timestamp {
@@ -148,9 +146,9 @@ async fn create<S: KeyStore>(
     State(shared): Manager<S>,
     mut caller: Principal,
     body: Body,
-) -> Result<Response, Refusal> {
+) -> response::Result<Response> {
     let delegate = shared.to_write(&mut caller).await?;
-    let mut fields = read(body)?;
+    let mut fields = Fields::parse(body)?;
     let mut new = delegate.new_key();
     new.name = fields.text("name").unwrap_or_default();
     new.scopes = fields.scopes("scopes").unwrap_or_default();
@@ -165,7 +163,7 @@ async fn list<S: KeyStore>(
     State(shared): Manager<S>,
     caller: Principal,
     parameters: Parameters,
-) -> Result<Response, Refusal> {
+) -> response::Result<Response> {
     let delegate = shared.to_read(&caller)?;
     let page = Page::read(parameters)?;
     let filter = page.state.map_or(KeyFilter::all(), |state| KeyFilter::all().state(state, shared.now()));
@@ -183,7 +181,7 @@ async fn show<S: KeyStore>(
     State(shared): Manager<S>,
     caller: Principal,
     id: Id,
-) -> Result<Response, Refusal> {
+) -> response::Result<Response> {
     let record = shared.to_read(&caller)?.get(&key_id(id)?).await?;
     Ok(answer(StatusCode::OK, &key(&record, shared.now())))
 }
@@ -193,9 +191,9 @@ async fn update<S: KeyStore>(
     mut caller: Principal,
     id: Id,
     body: Body,
-) -> Result<Response, Refusal> {
+) -> response::Result<Response> {
     let delegate = shared.to_write(&mut caller).await?;
-    let mut fields = read(body)?;
+    let mut fields = Fields::parse(body)?;
     let update = KeyUpdate {
         name: fields.text("name"),
         scopes: fields.scopes("scopes"),
@@ -213,9 +211,9 @@ async fn rotate<S: KeyStore>(
     mut caller: Principal,
     id: Id,
     body: Body,
-) -> Result<Response, Refusal> {
+) -> response::Result<Response> {
     let delegate = shared.to_write(&mut caller).await?;
-    let mut fields = read(body)?;
+    let mut fields = Fields::parse(body)?;
     let from_first_use = fields.truth("grace_from_first_use").unwrap_or(false);
     let seconds = fields.seconds("grace_seconds").unwrap_or_default();
     let grace = match seconds {
@@ -235,7 +233,7 @@ async fn revoke<S: KeyStore>(
     mut caller: Principal,
     id: Id,
     parameters: Parameters,
-) -> Result<Response, Refusal> {
+) -> response::Result<Response> {
     let delegate = shared.to_write(&mut caller).await?;
     let mut parameters = known(parameters, &["reason", "wait", "until", "wait_seconds"])?;
     let wait = wait(&parameters)?;
@@ -248,7 +246,10 @@ async fn revoke<S: KeyStore>(
     Ok(done_and_applied(&propagation, shared.settings.shows_nodes))
 }
 
-async fn permissions<S: KeyStore>(State(shared): Manager<S>, caller: Principal) -> Result<Response, Refusal> {
+async fn permissions<S: KeyStore>(
+    State(shared): Manager<S>,
+    caller: Principal,
+) -> response::Result<Response> {
     shared.to_read(&caller)?;
     let permissions: Vec<_> = shared.settings.permissions.iter().map(Scope::as_str).collect();
     Ok(answer(StatusCode::OK, &json!({ "permissions": permissions })))

@@ -8,14 +8,17 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::error::Refused;
+use super::error::RouteError;
 
 /// Refuses changes that come from another site.
 pub(super) async fn refuse_cross_site(request: Request, next: Next) -> Response {
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if !is_safe && is_cross_site(request.headers(), request.uri()) {
-        return Refused::new(StatusCode::FORBIDDEN, "Expected a request of this site, found one of another")
-            .into_response();
+        return RouteError::new(
+            StatusCode::FORBIDDEN,
+            "Expected a request of this site, found one of another",
+        )
+        .into_response();
     }
     next.run(request).await
 }

@@ -8,7 +8,7 @@ use axum::extract::rejection::QueryRejection;
 
 use super::super::Wait;
 use super::cursor;
-use super::refusal::Refusal;
+use super::error::RouteError;
 use crate::key::KeyId;
 use crate::record::KeyState;
 
@@ -29,7 +29,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn read(parameters: Parameters) -> Result<Self, Refusal> {
+    pub(super) fn read(parameters: Parameters) -> Result<Self, RouteError> {
         let (usual, most) = PAGE;
         let parameters = known(parameters, &["cursor", "limit", "state"])?;
         let limit = |text: &str| text.parse().ok().filter(|limit| (1..=most).contains(limit));
@@ -46,7 +46,7 @@ impl Page {
 }
 
 /// Reads how long a revocation waits for other processes, if it does.
-pub(super) fn wait(parameters: &Known) -> Result<Option<Wait>, Refusal> {
+pub(super) fn wait(parameters: &Known) -> Result<Option<Wait>, RouteError> {
     const NAMES: [&str; 3] = ["wait", "until", "wait_seconds"];
     let only = |name, value| {
         optional(parameters, name, |text| (text == value).then_some(()))
@@ -67,9 +67,9 @@ pub(super) fn wait(parameters: &Known) -> Result<Option<Wait>, Refusal> {
 }
 
 /// Refuses parameters that would be ignored: other ones, and all but the last of those with the same name.
-pub(super) fn known(parameters: Parameters, names: &[&'static str]) -> Result<Known, Refusal> {
+pub(super) fn known(parameters: Parameters, names: &[&'static str]) -> Result<Known, RouteError> {
     let others =
-        || Refusal::Request(format!("Expected no parameters but {}, found others", names.join(", ")));
+        || RouteError::bad_request(format!("Expected no parameters but {}, found others", names.join(", ")));
     let Ok(Query(parameters)) = parameters else { return Err(others()) };
     let mut found = Known::new();
     for (name, text) in parameters {
@@ -93,6 +93,6 @@ pub(super) fn optional<T>(
     }
 }
 
-pub(super) fn wrong(name: &str, expected: &str) -> Refusal {
-    Refusal::Request(format!("{name}: expected {expected}"))
+pub(super) fn wrong(name: &str, expected: &str) -> RouteError {
+    RouteError::bad_request(format!("{name}: expected {expected}"))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::{Refused, Shape};
+use super::error::{RouteError, Shape};
 use crate::reject::Payload;
 use crate::scope::{Requirement, Scopes};
 
@@ -83,16 +83,16 @@ impl ManageSettings {
     ///
     /// ```
     /// use tower_api_key::Requirement;
-    /// use tower_api_key::manage::{ManageSettings, Refused};
+    /// use tower_api_key::manage::{ManageSettings, RouteError};
     /// use tower_api_key::reject::Payload;
     ///
     /// let admin = Requirement::all_of(["admin"])?;
     /// let settings = ManageSettings::new(admin.clone(), admin)
-    ///     .respond(|refused: &Refused| Payload::json(serde_json::json!({ "error": refused.to_string() }).to_string()));
+    ///     .respond(|error: &RouteError| Payload::json(serde_json::json!({ "error": error.to_string() }).to_string()));
     /// # Ok::<(), tower_api_key::ConfigError>(())
     /// ```
     #[must_use]
-    pub fn respond(self, respond: impl Fn(&Refused) -> Payload + Send + Sync + 'static) -> Self {
+    pub fn respond(self, respond: impl Fn(&RouteError) -> Payload + Send + Sync + 'static) -> Self {
         Self { shape: Some(Arc::new(respond)), ..self }
     }
 }

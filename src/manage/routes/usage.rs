@@ -2,15 +2,15 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{self, Response};
 use serde_json::{Map, Value, json};
 
 use super::Manager;
 use super::cursor;
+use super::error::RouteError;
 use super::input::{Id, key_id};
 use super::output::answer;
 use super::query::{Known, Parameters, known, optional, wrong};
-use super::refusal::Refusal;
 use crate::backend::{KeyStore, UsageBy, UsageLine, UsageQuery, UsageStore};
 use crate::clock::{Day, Timestamp};
 use crate::principal::Principal;
@@ -24,17 +24,17 @@ pub(super) async fn of_all<S: KeyStore + UsageStore>(
     State(shared): Manager<S>,
     caller: Principal,
     parameters: Parameters,
-) -> Result<Response, Refusal> {
+) -> response::Result<Response> {
     let delegate = shared.to_read(&caller)?;
     let parameters = known(parameters, &["from", "to", "by", "limit", "cursor"])?;
     let limit = limit(&parameters)?;
     let query = days(&parameters, shared.now())?.by(by(&parameters)?).limit(limit + 1);
     let after = after(&parameters, query.by)?;
-    let mut lines = delegate.usage(UsageQuery { after, ..query }).await?;
+    let mut lines = delegate.query_usage(UsageQuery { after, ..query }).await?;
     let more = lines.len() > limit;
     if more && !["limit", "cursor"].iter().any(|name| parameters.contains_key(name)) {
         // A client that does not ask for pages would take the first one for all there is.
-        return Err(wrong("from", "days with at most 10,000 lines of usage in all, found more"));
+        return Err(wrong("from", "days with at most 10,000 lines of usage in all, found more").into());
     }
     lines.truncate(limit);
     let next = lines.last().filter(|_| more).map(cursor::encode_line);
@@ -46,15 +46,15 @@ pub(super) async fn of_key<S: KeyStore + UsageStore>(
     caller: Principal,
     id: Id,
     parameters: Parameters,
-) -> Result<Response, Refusal> {
+) -> response::Result<Response> {
     let delegate = shared.to_read(&caller)?;
     let query = days(&known(parameters, &["from", "to"])?, shared.now())?;
-    let lines = delegate.usage(query.of_key(key_id(id)?).by(UsageBy::Key)).await;
+    let lines = delegate.query_usage(query.of_key(key_id(id)?).by(UsageBy::Key)).await;
     Ok(written(&lines?, None))
 }
 
 /// Reads which days are meant.
-fn days(parameters: &Known, now: Timestamp) -> Result<UsageQuery, Refusal> {
+fn days(parameters: &Known, now: Timestamp) -> Result<UsageQuery, RouteError> {
     let (usual, most) = DAYS;
     let day = |name| {
         optional(parameters, name, Day::parse)
@@ -70,7 +70,7 @@ fn days(parameters: &Known, now: Timestamp) -> Result<UsageQuery, Refusal> {
 }
 
 /// Reads what a line is about.
-fn by(parameters: &Known) -> Result<UsageBy, Refusal> {
+fn by(parameters: &Known) -> Result<UsageBy, RouteError> {
     match parameters.get("by").map(String::as_str) {
         Some("key") => Ok(UsageBy::Key),
         Some("total") | None => Ok(UsageBy::Total),
@@ -78,7 +78,7 @@ fn by(parameters: &Known) -> Result<UsageBy, Refusal> {
     }
 }
 
-fn limit(parameters: &Known) -> Result<usize, Refusal> {
+fn limit(parameters: &Known) -> Result<usize, RouteError> {
     let limit = |text: &str| text.parse().ok().filter(|limit| (1..=LINES).contains(limit));
     let limit = optional(parameters, "limit", limit)
         .ok_or_else(|| wrong("limit", "a number from 1 to 10000, found something else"))?;
@@ -86,7 +86,7 @@ fn limit(parameters: &Known) -> Result<usize, Refusal> {
 }
 
 /// Reads where a page begins.
-fn after(parameters: &Known, by: UsageBy) -> Result<Option<UsageLine>, Refusal> {
+fn after(parameters: &Known, by: UsageBy) -> Result<Option<UsageLine>, RouteError> {
     let line =
         |text: &str| cursor::decode_line(text).filter(|line| line.key.is_some() == (by == UsageBy::Key));
     optional(parameters, "cursor", line)

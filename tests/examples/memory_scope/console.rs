@@ -129,7 +129,7 @@ async fn a_key_has_a_name_from_its_first_day_to_its_last() {
     let server = Server::start("memory_scope", folder.path()).await;
     let key = create(&server, r#"{"name": "Development Key"}"#).await;
     let (_, before) = manage(&server, Method::GET, "", "").await;
-    let expected = json!({ "detail": "Invalid values; name: expected a name, found none" });
+    let expected = json!({ "detail": "Invalid values; name: must not be empty" });
     for body in ["", "{}", r#"{"name": ""}"#, r#"{"name": " "}"#] {
         let made = manage(&server, Method::POST, "", body).await;
         assert_eq!(made, (StatusCode::UNPROCESSABLE_ENTITY, expected.clone()), "{body}");

@@ -20,7 +20,9 @@ pub(crate) async fn of_many_replacements_at_once_each_makes_a_key_and_one_is_lef
     let mut callers = JoinSet::new();
     for _ in 0..CALLERS {
         let manager = world.manager.clone();
-        callers.spawn(async move { manager.replace(&KeyFilter::of_organization("acme"), of("acme")).await });
+        callers.spawn(async move {
+            manager.create_exclusive(&KeyFilter::of_organization("acme"), of("acme")).await
+        });
     }
     let mut made: Vec<_> =
         callers.join_all().await.into_iter().map(|key| key.unwrap().record().id.clone()).collect();
@@ -41,7 +43,7 @@ pub(crate) async fn of_many_replacements_at_once_each_makes_a_key_and_one_is_lef
 pub(crate) async fn a_key_replaces_itself<S: Store>(world: World<S>) {
     let own = world.grant("acme", "keys").await;
     let manager = world.manager.clone().acting_for(world.admit(&own).await.actor());
-    let made = manager.replace(&KeyFilter::of_organization("acme"), of("acme")).await.unwrap();
+    let made = manager.create_exclusive(&KeyFilter::of_organization("acme"), of("acme")).await.unwrap();
     assert_eq!(in_force(&world, &world.keys().await), [made.record().clone()]);
     assert_eq!(made.record().created_by.as_deref(), Some(own.id().as_str()));
     assert!(!world.admits(&own.text).await);
@@ -55,7 +57,7 @@ pub(crate) async fn an_actor_who_is_not_in_force_replaces_nothing<S: Store>(worl
     world.revoke(&own).await;
     let before = world.snapshot().await;
     for filter in [KeyFilter::all(), KeyFilter::of_organization("acme")] {
-        let refused = manager.replace(&filter, of("acme")).await.unwrap_err();
+        let refused = manager.create_exclusive(&filter, of("acme")).await.unwrap_err();
         assert_eq!(refused.kind(), ManageErrorKind::Forbidden, "{refused}");
     }
     assert_eq!(world.snapshot().await, before);

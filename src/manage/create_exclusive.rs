@@ -28,25 +28,25 @@ impl<S: KeyStore> KeyManager<S> {
     /// let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo")?);
     /// let ann = || NewKey::new(Owner::user("ann@example.com", []));
     /// let (filter, now) = (KeyFilter::of_user("ann@example.com"), Timestamp::from_unix_millis(0));
-    /// let (_, first) = manager.replace(&filter, ann()).await?.into_parts();
-    /// let (_, second) = manager.replace(&filter, ann()).await?.into_parts();
+    /// let (_, first) = manager.create_exclusive(&filter, ann()).await?.into_parts();
+    /// let (_, second) = manager.create_exclusive(&filter, ann()).await?.into_parts();
     /// assert_eq!(manager.get(&first.id).await?.state(now), KeyState::Revoked);
     /// assert_eq!(manager.get(&second.id).await?.state(now), KeyState::Active);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub async fn replace(&self, filter: &KeyFilter, new: NewKey) -> Result<CreatedKey, ManageError> {
+    pub async fn create_exclusive(&self, filter: &KeyFilter, new: NewKey) -> Result<CreatedKey, ManageError> {
         let by = self.authority();
         let (key, record) = self.mint(&by, new)?;
         let in_force = filter.clone().state(KeyState::Active, self.clock.wall());
         let revocation = Revocation { by: record.created_by.clone(), ..self.revocation("replaced")? };
-        let told = record.created_by.clone();
+        let actor = record.created_by.clone();
         let action = KeyAction::Replace(Box::new(record), in_force, revocation);
         let ChangeOutcome { record, keys } = self.change(&by, action).await?;
         let record = record.ok_or_else(ManageError::not_found)?;
-        self.tell(Action::Created, Some(&record.id), told.clone());
-        self.tell(Action::RevokedAll { keys }, None, told);
+        self.emit(Action::Created, Some(&record.id), actor.clone());
+        self.emit(Action::RevokedAll { keys }, None, actor);
         Ok(CreatedKey::new(key, record))
     }
 }

@@ -27,7 +27,7 @@ async fn the_key_that_replaces_others_is_as_it_was_asked_for_and_the_others_end(
     let manager = world.manager.clone().acting_as("ann");
     for scopes in ["notes.read", "notes.write"] {
         let new = acme().name("the only one").scopes(Scopes::parse(scopes).unwrap());
-        let (text, record) = manager.replace(&filter, new).await.unwrap().into_parts();
+        let (text, record) = manager.create_exclusive(&filter, new).await.unwrap().into_parts();
         assert_eq!((&*record.name, record.scopes.to_string()), ("the only one", scopes.to_owned()));
         assert_eq!(active(&world).await, [record.id.to_string()]);
         assert!(world.admits(text.as_str()).await && world.admits(&other.text).await);
@@ -43,8 +43,12 @@ async fn the_key_that_replaces_others_is_as_it_was_asked_for_and_the_others_end(
 #[tokio::test]
 async fn where_there_is_no_key_the_first_one_is_made() {
     let world = World::new();
-    let (text, _) =
-        world.manager.replace(&KeyFilter::of_organization("acme"), acme()).await.unwrap().into_parts();
+    let (text, _) = world
+        .manager
+        .create_exclusive(&KeyFilter::of_organization("acme"), acme())
+        .await
+        .unwrap()
+        .into_parts();
     assert!(world.admits(text.as_str()).await);
     assert_eq!(world.all().await.len(), 1);
 }
@@ -54,7 +58,7 @@ async fn a_key_that_cannot_be_made_ends_no_other() {
     let world = World::new();
     let old = world.customer("acme", "notes.read").await;
     let new = acme().name("a\nb");
-    let error = world.manager.replace(&KeyFilter::of_organization("acme"), new).await.unwrap_err();
+    let error = world.manager.create_exclusive(&KeyFilter::of_organization("acme"), new).await.unwrap_err();
     assert_eq!(error.kind(), ManageErrorKind::Invalid);
     assert!(world.admits(&old.text).await);
 }
@@ -70,7 +74,9 @@ async fn of_several_who_replace_a_key_at_once_one_key_is_left() {
             .map(|_| {
                 let manager = world.manager.clone();
                 let filter = KeyFilter::of_organization("acme");
-                tokio::spawn(async move { manager.replace(&filter, acme()).await.unwrap().into_parts().1 })
+                tokio::spawn(async move {
+                    manager.create_exclusive(&filter, acme()).await.unwrap().into_parts().1
+                })
             })
             .collect();
         let mut made = Vec::new();

@@ -1,0 +1,167 @@
+//! Validates the values of a key.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::HeaderName;
+
+use super::{FieldError, ManageError, NewKey};
+use crate::backend::Grace;
+use crate::clock::Timestamp;
+use crate::credential::{MAX_CREDENTIAL_BYTES, Scheme};
+use crate::owner::Owner;
+use crate::scope::Scopes;
+
+/// Most characters of a name, a reason or an owner's id.
+const MAX_CHARACTERS: usize = 255;
+/// Most scopes of a key, and most characters of a scope.
+const MAX_SCOPES: (usize, usize) = (100, 128);
+/// Longest grace of a rotated key in seconds, which every store can keep.
+const MAX_GRACE: u64 = u32::MAX as u64;
+/// A key text with fewer bytes can be guessed, whatever its characters.
+const MIN_KEY_BYTES: usize = 16;
+/// Most entries of metadata or labels, and most characters of a name and of a value.
+const MAX_ENTRIES: (usize, usize, usize) = (50, 40, 500);
+
+/// Collects the invalid fields of a key.
+#[derive(Default)]
+pub(super) struct Validation(Vec<FieldError>);
+
+impl Validation {
+    pub(super) fn owner(mut self, owner: &Owner) -> Self {
+        let ids = match owner {
+            Owner::Organization(own) => [Some(("organization", &own.id)), None],
+            Owner::Project(own) => [Some(("organization", &own.organization.id)), Some(("project", &own.id))],
+            Owner::User(own) => [Some(("user", &own.email)), None],
+        };
+        for (field, id) in ids.into_iter().flatten() {
+            if id.is_empty() {
+                self.add(field, "must not be empty");
+            }
+            self.text(field, id);
+        }
+        self
+    }
+
+    pub(super) fn name(mut self, name: &str, required: bool) -> Self {
+        let is_blank = !name.chars().any(is_visible);
+        if is_blank && required {
+            self.add("name", "must not be empty");
+        } else if is_blank && !name.is_empty() {
+            self.add("name", "must have a visible character");
+        }
+        self.text("name", name);
+        self
+    }
+
+    pub(super) fn reason(mut self, reason: &str) -> Self {
+        self.text("reason", reason);
+        self
+    }
+
+    pub(super) fn scopes(mut self, scopes: &Scopes) -> Self {
+        let (most, longest) = MAX_SCOPES;
+        let count = scopes.iter().count();
+        if count > most {
+            self.add("scopes", format!("must have at most {most} scopes, got {count}"));
+        }
+        if scopes.iter().any(|scope| scope.as_str().len() > longest) {
+            self.add("scopes", format!("each scope must have at most {longest} characters"));
+        }
+        self
+    }
+
+    pub(super) fn expires_at(mut self, end: Option<Timestamp>, now: Timestamp) -> Self {
+        if end.is_some_and(|end| end <= now) {
+            self.add("expires_at", "must be in the future");
+        }
+        self
+    }
+
+    /// Checks the text of an imported key. A text that no request can present is refused even with `allow_weak`: the key would be listed as
+    /// active and admit no caller. Such a text is a mistake, such as that of a script that reads the line feed with it.
+    pub(super) fn key_text(mut self, text: &str, new: &NewKey) -> Self {
+        let user = new.owner.email().unwrap_or_default();
+        let any = [Scheme::Bearer, Scheme::Basic, Scheme::Header(HeaderName::from_static("x-api-key"))];
+        let schemes = if new.sources.is_empty() { &any } else { &*new.sources };
+        let (length, most) = (text.len(), MAX_CREDENTIAL_BYTES);
+        if length > most {
+            self.add("text", format!("must have at most {most} bytes, got {length}"));
+        } else if length < MIN_KEY_BYTES && !new.allow_weak {
+            let rule = "unless `allow_weak` is set";
+            self.add("text", format!("must have at least {MIN_KEY_BYTES} bytes {rule}, got {length}"));
+        } else if !schemes.iter().any(|scheme| scheme.carries(user, text)) {
+            let rule = "Bearer permits letters, digits and `-._~+/`, with `=` at the end; a header permits visible ASCII without commas; \
+                        Basic permits no control characters, and 384 bytes with the user and the colon";
+            self.add("text", format!("no source of the key can carry this text: {rule}"));
+        }
+        self
+    }
+
+    /// Checks a key that is imported by its digest, of which no text can be kept.
+    pub(super) fn digest_only(mut self, retrievable: bool) -> Self {
+        if retrievable {
+            self.add("retrievable", "requires the text of the key, got a digest");
+        }
+        self
+    }
+
+    pub(super) fn grace(mut self, grace: Grace) -> Self {
+        let (Grace::For(time) | Grace::FromFirstUse(time)) = grace else { return self };
+        if time > Duration::from_secs(MAX_GRACE) {
+            self.add("grace_seconds", format!("must be at most {MAX_GRACE} seconds"));
+        }
+        self
+    }
+
+    /// Checks metadata or labels.
+    pub(super) fn entries(mut self, field: &'static str, entries: &BTreeMap<String, String>) -> Self {
+        let (most, name, value) = MAX_ENTRIES;
+        if entries.len() > most {
+            self.add(field, format!("must have at most {most} entries, got {}", entries.len()));
+        }
+        let fits = |text: &str, most| text.chars().count() <= most && !text.contains('\0');
+        if !entries.iter().all(|(key, text)| !key.is_empty() && fits(key, name) && fits(text, value)) {
+            let rule = format!("names must have 1 to {name} characters, values at most {value}, without NUL");
+            self.add(field, rule);
+        }
+        self
+    }
+
+    fn text(&mut self, field: &'static str, text: &str) {
+        let length = text.chars().count();
+        if length > MAX_CHARACTERS {
+            self.add(field, format!("must have at most {MAX_CHARACTERS} characters, got {length}"));
+        }
+        if text.chars().any(|character| character.is_control() || changes_direction(character)) {
+            self.add(field, "must not contain control characters");
+        }
+    }
+
+    fn add(&mut self, field: &'static str, message: impl Into<String>) {
+        self.0.push(FieldError::new(field, message));
+    }
+
+    /// Returns an error if a field is invalid.
+    pub(super) fn finish(self) -> Result<(), ManageError> {
+        if self.0.is_empty() { Ok(()) } else { Err(ManageError::invalid(self.0)) }
+    }
+}
+
+/// Returns whether a character changes the direction of the text around it (Unicode Standard Annex 9, explicit formatting): a name with it
+/// would look like another name. Marks for a single character, which some languages need, are permitted.
+fn changes_direction(character: char) -> bool {
+    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Returns whether a character is visible, alone or combined: not white space, a joiner, a direction mark or another zero-width character.
+fn is_visible(character: char) -> bool {
+    let is_without_width = matches!(
+        character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    );
+    !(character.is_whitespace() || character.is_control() || is_without_width)
+}
