@@ -1,4 +1,4 @@
-//! What can be asked for.
+//! The arguments of the command line.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
     /// The database: `sqlite:keys.db` or `postgres://user@host/database`.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, default_value = "sqlite:keys.db")]
     pub(crate) url: String,
-    /// What the texts of new keys start with.
+    /// The prefix of new keys.
     #[arg(long, default_value = "demo", value_parser = format)]
     pub(crate) prefix: KeyFormat,
     /// Print JSON, for scripts.
@@ -25,18 +25,18 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create the tables, if they are not there.
+    /// Create the tables, unless they exist.
     Init,
-    /// Make a key, and print its text.
+    /// Create a key and print its text.
     Create(CreateArguments),
     /// List keys, oldest first.
     List {
         #[command(flatten)]
         owner: OwnerArguments,
-        /// The most to list.
+        /// The most keys to list.
         #[arg(long, default_value_t = 100, allow_negative_numbers = true, value_parser = limit())]
         limit: usize,
-        /// Go on behind the key with this id.
+        /// List the keys after the key with this id.
         #[arg(long, value_parser = KeyId::new)]
         after: Option<KeyId>,
     },
@@ -46,18 +46,18 @@ pub(crate) enum Command {
         #[arg(value_parser = KeyId::new)]
         id: KeyId,
     },
-    /// Replace a key by a new one, and print its text.
+    /// Replace a key with a new one and print its text.
     Rotate(RotateArguments),
-    /// Revoke a key for good.
+    /// Revoke a key permanently.
     Revoke {
         /// The id of the key.
         #[arg(value_parser = KeyId::new)]
         id: KeyId,
-        /// Why, in words.
+        /// The reason, for people.
         #[arg(long, default_value = "")]
         reason: String,
     },
-    /// Show how often keys were used, by day.
+    /// Show the number of requests by day.
     Usage(UsageArguments),
 }
 
@@ -66,16 +66,16 @@ pub(crate) enum Command {
 pub(crate) struct CreateArguments {
     #[command(flatten)]
     pub(crate) owner: OwnerArguments,
-    /// A name for people.
+    /// The name of the key, for people.
     #[arg(long, default_value = "")]
     pub(crate) name: String,
-    /// What the key may do; may be given several times.
+    /// A scope of the key; repeat for several.
     #[arg(long = "scope", value_parser = scope)]
     pub(crate) scopes: Vec<Scope>,
-    /// Make a key for tests.
+    /// Create a key of the test environment.
     #[arg(long)]
     pub(crate) test: bool,
-    /// After how many days it is refused.
+    /// The days until the key expires.
     #[arg(long, allow_negative_numbers = true, value_parser = value_parser!(u32).range(1..=36_500))]
     pub(crate) expires_in_days: Option<u32>,
     #[command(flatten)]
@@ -84,7 +84,7 @@ pub(crate) struct CreateArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct OutputArguments {
-    /// Write the text of the new key into this file, which must not exist, in place of stdout.
+    /// Write the text of the new key to this file, which must not exist, instead of stdout.
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 }
@@ -97,7 +97,7 @@ pub(crate) struct OwnerArguments {
     /// The project of the organization that owns the key.
     #[arg(long, requires = "organization", value_parser = name)]
     pub(crate) project: Option<String>,
-    /// The e-mail of the person who owns the key.
+    /// The e-mail of the user who owns the key.
     #[arg(long, conflicts_with_all = ["organization", "project"], value_parser = email)]
     pub(crate) user: Option<String>,
 }
@@ -107,10 +107,10 @@ pub(crate) struct RotateArguments {
     /// The id of the key.
     #[arg(value_parser = KeyId::new)]
     pub(crate) id: KeyId,
-    /// How long the old key goes on.
+    /// The seconds for which the old key stays valid.
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) grace_seconds: u32,
-    /// Let the grace begin with the first use of the new key.
+    /// Start the grace at the first use of the new key.
     #[arg(long)]
     pub(crate) from_first_use: bool,
     #[command(flatten)]
@@ -121,16 +121,16 @@ pub(crate) struct RotateArguments {
 pub(crate) struct UsageArguments {
     #[command(flatten)]
     pub(crate) owner: OwnerArguments,
-    /// Usage of the key with this id.
+    /// Show the usage of the key with this id.
     #[arg(long, value_parser = KeyId::new)]
     pub(crate) key: Option<KeyId>,
-    /// The first day, such as 2030-01-31; by default 30 days are shown.
+    /// The first day, such as 2030-01-31; by default 29 days before the last.
     #[arg(long, value_parser = day)]
     pub(crate) from: Option<Day>,
-    /// The last day; by default today, in UTC.
+    /// The last day, in UTC; by default today.
     #[arg(long, value_parser = day)]
     pub(crate) to: Option<Day>,
-    /// Show each key by itself.
+    /// Show each key separately.
     #[arg(long)]
     pub(crate) by_key: bool,
 }
@@ -148,16 +148,14 @@ fn limit() -> RangedU64ValueParser<usize> {
 }
 
 fn day(text: &str) -> Result<Day, &'static str> {
-    Day::parse(text).ok_or("expected a day such as 2030-01-31, found something else")
+    Day::parse(text).ok_or("must be a day such as 2030-01-31")
 }
 
 fn name(text: &str) -> Result<String, &'static str> {
     let is_name = (1..=255).contains(&text.chars().count()) && !text.contains(char::is_control);
-    is_name
-        .then(|| text.to_owned())
-        .ok_or("expected 1 to 255 characters without control characters, found something else")
+    is_name.then(|| text.to_owned()).ok_or("must have 1 to 255 characters, none of them a control character")
 }
 
 fn email(text: &str) -> Result<String, &'static str> {
-    name(text).ok().filter(|text| text.contains('@')).ok_or("expected an e-mail, found something else")
+    name(text).ok().filter(|text| text.contains('@')).ok_or("must be an e-mail address")
 }

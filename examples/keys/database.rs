@@ -1,4 +1,4 @@
-//! Whether there is a database to ask.
+//! Checks that the database exists.
 
 use std::path::PathBuf;
 
@@ -7,20 +7,18 @@ use sqlx::sqlite::SqliteConnectOptions;
 use crate::arguments::Command;
 use crate::failure::Failure;
 
-/// Refuses to ask a file that is not there, which opening it would make: what is not there has no keys, and its name is
-/// more likely mistyped.
-pub(crate) fn check_that_there_is_one(url: &str, command: &Command) -> Result<(), Failure> {
-    let makes_one = matches!(command, Command::Init | Command::Create(_));
+/// Refuses a SQLite file that does not exist, which opening would create: its name is probably mistyped. `init` and `create` create it.
+pub(crate) fn check_exists(url: &str, command: &Command) -> Result<(), Failure> {
+    let creates = matches!(command, Command::Init | Command::Create(_));
     match file(url) {
-        Some(file) if !makes_one && matches!(file.try_exists(), Ok(false)) => {
-            let file = file.display();
-            Err(Failure::outside(format!("expected a database at {file}, found none; `init` makes one")))
+        Some(file) if !creates && matches!(file.try_exists(), Ok(false)) => {
+            Err(Failure::outside(format!("no database at {}: run `init` to create it", file.display())))
         }
         _ => Ok(()),
     }
 }
 
-/// Reads which file is meant. A URL that names none is refused when it is opened.
+/// Returns the file of a URL. A URL without one is refused when it is opened.
 fn file(url: &str) -> Option<PathBuf> {
     let options: SqliteConnectOptions = url.parse().ok()?;
     let file = options.get_filename();

@@ -1,4 +1,4 @@
-//! Where the text of a new key goes, which cannot be shown again: it is made sure of before the key is made.
+//! The destination of the text of a new key, which cannot be shown again: it is opened before the key is created.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -8,13 +8,13 @@ use crate::arguments::Command;
 use crate::failure::Failure;
 use crate::output;
 
-/// Where the text of a new key goes.
+/// The destination of the text of a new key.
 pub(crate) enum Destination {
     Stdout,
     File(NewFile),
 }
 
-/// A file that only its owner reads. It is removed when it is dropped before a text is in it.
+/// A file that only its owner can read. Dropping it removes the file, unless the text was written.
 pub(crate) struct NewFile {
     file: File,
     path: PathBuf,
@@ -22,7 +22,7 @@ pub(crate) struct NewFile {
 }
 
 impl Destination {
-    /// Opens the destination of the text that a command makes, if it makes one.
+    /// Opens the destination for a command. Only `create` and `rotate` write a text.
     pub(crate) fn of(command: &Command) -> Result<Self, Failure> {
         let output = match command {
             Command::Create(create) => &create.output,
@@ -32,17 +32,17 @@ impl Destination {
         if let Some(path) = &output.output {
             return NewFile::create(path).map(Self::File);
         }
-        // A stdout that was closed looks the same: the runtime has opened the null device in its place.
+        // A closed stdout looks the same, because the runtime opens the null device in its place.
         match is_null_device(&io::stdout()) {
             Ok(false) => Ok(Self::Stdout),
             Ok(true) => Err(Failure::outside(
-                "cannot show the text of a new key: stdout is closed or the null device; name a file with --output",
+                "cannot print the text of a new key: stdout is closed or the null device; set --output",
             )),
-            Err(error) => Err(Failure::outside(format!("cannot look at stdout: {error}"))),
+            Err(error) => Err(Failure::outside(format!("cannot inspect stdout: {error}"))),
         }
     }
 
-    /// Returns the file that the text goes to, if it is one.
+    /// Returns the path of the file, if the destination is one.
     pub(crate) fn path(&self) -> Option<&Path> {
         match self {
             Self::Stdout => None,
@@ -93,7 +93,7 @@ fn is_null_device(stdout: &io::Stdout) -> io::Result<bool> {
     use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
     let own = File::from(stdout.as_fd().try_clone_to_owned()?).metadata()?;
-    // Both take a text and keep nothing of it.
+    // Both accept a text and discard it.
     let is = |device| Ok::<_, io::Error>(own.rdev() == std::fs::metadata(device)?.rdev());
     Ok(own.file_type().is_char_device() && (is("/dev/null")? || is("/dev/zero")?))
 }

@@ -1,13 +1,13 @@
-//! What went wrong, for people and for scripts.
+//! Errors with an exit status.
 
 use std::fmt;
 use std::process::ExitCode;
 
-use tower_api_key::BackendError;
 use tower_api_key::backend::BackendErrorKind;
 use tower_api_key::manage::{ManageError, ManageErrorKind};
+use tower_api_key::{BackendError, KeyId};
 
-/// What went wrong.
+/// An error message and an exit status.
 #[derive(Debug)]
 pub(crate) struct Failure {
     code: u8,
@@ -15,14 +15,25 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// A value that cannot be used.
+    /// Creates an error about an invalid argument.
     pub(crate) fn value(message: impl Into<String>) -> Self {
         Self { code: 2, message: message.into() }
     }
 
-    /// A database that is not there, or an output that cannot be written to.
+    /// Creates an error about a missing database, or an output that cannot be written.
     pub(crate) fn outside(message: impl Into<String>) -> Self {
         Self { code: 5, message: message.into() }
+    }
+
+    /// Converts an error about the key with this id.
+    pub(crate) fn of_key(id: &KeyId, error: ManageError) -> Self {
+        match error.kind() {
+            ManageErrorKind::NotFound => Self { message: format!("no key with id {id}"), ..error.into() },
+            ManageErrorKind::Conflict => {
+                Self { message: format!("cannot change {id}: {error}"), ..error.into() }
+            }
+            _ => error.into(),
+        }
     }
 
     pub(crate) fn code(&self) -> ExitCode {

@@ -2,10 +2,10 @@
 //!
 //! `cargo run --example keys --features sqlite,postgres,manage -- --url sqlite:keys.db create --organization acme`
 //!
-//! The text of a key that was made goes to stdout, and nothing else does beside it, or with `--output` into a new file that only its owner
-//! reads. A key whose text would be lost is not made, and one whose text could not be written is revoked. The exit status says what went
-//! wrong: 2 a value, 3 no such key, 4 a key that is not in a state for it, 5 a database that could not be asked, or an answer that could
-//! not be written.
+//! The text of a new key is the only output on stdout; with `--output` it goes to a new file that only its owner can read. A key is not
+//! created if its text would be lost, and revoked if its text cannot be written. Exit status: 2 for an invalid argument, 3 for an unknown
+//! key, 4 for a key whose state does not permit the change, 5 for a database that is missing or does not answer, or an output that cannot
+//! be written.
 
 mod arguments;
 mod database;
@@ -47,7 +47,7 @@ async fn open(arguments: Arguments) -> Result<(), Failure> {
     }
     let destination = Destination::of(&arguments.command)?;
     if arguments.url.starts_with("sqlite:") {
-        database::check_that_there_is_one(&arguments.url, &arguments.command)?;
+        database::check_exists(&arguments.url, &arguments.command)?;
         let store = SqliteStore::open(&arguments.url).await?;
         run(store, arguments, destination).await
     } else if arguments.url.starts_with("postgres:") || arguments.url.starts_with("postgresql:") {
@@ -55,7 +55,7 @@ async fn open(arguments: Arguments) -> Result<(), Failure> {
         run(store, arguments, destination).await
     } else {
         // The value is not shown: it may hold a password.
-        Err(Failure::value("expected `sqlite:` or `postgres:` at the start of --url, found something else"))
+        Err(Failure::value("--url must start with `sqlite:` or `postgres:`"))
     }
 }
 
@@ -79,7 +79,10 @@ async fn run<S: KeyStore + UsageStore + Clone>(
             let records = manager.list(&filter(owner), after.as_ref(), limit).await?;
             output::show(&table::of_keys(&records, json, now()))
         }
-        Command::Show { id } => output::show(&table::of_keys(&[manager.get(&id).await?], json, now())),
+        Command::Show { id } => {
+            let record = manager.get(&id).await.map_err(|error| Failure::of_key(&id, error))?;
+            output::show(&table::of_keys(&[record], json, now()))
+        }
         Command::Rotate(RotateArguments { id, grace_seconds, from_first_use, .. }) => {
             let grace = Duration::from_secs(grace_seconds.into());
             let grace = match (grace_seconds, from_first_use) {
@@ -87,11 +90,12 @@ async fn run<S: KeyStore + UsageStore + Clone>(
                 (0, false) => Grace::None,
                 (_, false) => Grace::For(grace),
             };
-            let created = manager.rotate(&id, RotateOptions::new(grace)).await?;
+            let created = manager.rotate(&id, RotateOptions::new(grace)).await;
+            let created = created.map_err(|error| Failure::of_key(&id, error))?;
             hand_out(&manager, created, destination, json).await
         }
         Command::Revoke { id, reason } => {
-            manager.revoke(&id, &reason).await?;
+            manager.revoke(&id, &reason).await.map_err(|error| Failure::of_key(&id, error))?;
             output::tell(&format!("{id} is revoked."));
             Ok(())
         }
@@ -123,7 +127,7 @@ fn owner(OwnerArguments { organization, project, user }: OwnerArguments) -> Resu
             Ok(Owner::project(Organization::new(organization), project))
         }
         (None, None, Some(email)) => Ok(Owner::user(email, [])),
-        _ => Err(Failure::value("expected an owner: --organization, with --project if it is one, or --user")),
+        _ => Err(Failure::value("--organization or --user is required")),
     }
 }
 
@@ -134,7 +138,7 @@ fn filter(OwnerArguments { organization, project, user }: OwnerArguments) -> Key
     filter
 }
 
-/// Writes the text of a key, once. A key whose text did not arrive is of no use, and a part of it may lie somewhere: it is revoked.
+/// Writes the text of a key. If that fails, revokes the key: no client has it, and a part of its text may have leaked.
 async fn hand_out<S: KeyStore>(
     manager: &KeyManager<S>,
     created: CreatedKey,
@@ -147,20 +151,20 @@ async fn hand_out<S: KeyStore>(
         destination.write(&json!({ "id": id.as_str(), "key": text.as_str() }).to_string())
     } else {
         match destination.path() {
-            Some(path) => output::tell(&format!("{id} goes to {}.", path.display())),
-            None => output::tell(&format!("{id} is ready. This is its text, which cannot be shown again:")),
+            Some(path) => output::tell(&format!("Writing the text of {id} to {}.", path.display())),
+            None => output::tell(&format!("Created {id}. Its text, which cannot be shown again:")),
         }
         destination.write(text.as_str())
     };
     let Err(error) = written else { return Ok(()) };
     let replaced = match &record.rotated_from {
-        Some(old) => format!("; {old}, which it replaces, ends as it was asked to"),
+        Some(old) => format!("; the rotated key {old} ends as requested"),
         None => String::new(),
     };
     let message = format!("cannot write the text of the new key: {error}{replaced}");
     Err(Failure::outside(match manager.revoke(id, "its text could not be written").await {
         Ok(()) => format!("{message}; {id} is revoked"),
-        Err(failure) => format!("{message}; {id} could not be revoked: {failure}; run `revoke {id}`"),
+        Err(failure) => format!("{message}; cannot revoke {id}: {failure}; run `revoke {id}`"),
     }))
 }
 

@@ -1,27 +1,27 @@
-//! Where the answers go: what was asked for to stdout, what is said about it to stderr.
+//! Writes results to stdout, and messages to stderr.
 
 use std::io::{self, ErrorKind, Write};
 
 use crate::failure::Failure;
 
-/// Writes a whole answer to stdout.
+/// Writes a result to stdout.
 pub(crate) fn print(answer: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{answer}")?;
     stdout.flush()
 }
 
-/// Writes an answer that can be asked for again. A reader that has seen enough, such as `head`, is no failure.
+/// Writes a result that can be requested again. A closed pipe, as of `head`, is no failure.
 pub(crate) fn show(answer: &str) -> Result<(), Failure> {
     match print(answer) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::outside(format!("expected to write the answer, found that it cannot be: {error}")))
+            Err(Failure::outside(format!("cannot write to stdout: {error}")))
         }
         _ => Ok(()),
     }
 }
 
-/// Says something to whoever started it. Nothing depends on its being heard.
+/// Writes a message to stderr, and ignores errors.
 pub(crate) fn tell(sentence: &str) {
     let _ = writeln!(io::stderr(), "{sentence}");
 }

@@ -1,9 +1,9 @@
-//! Keys as a table for people, or as JSON for scripts.
+//! Keys, as a table or as JSON.
 
 use serde_json::{Value, json};
 use tower_api_key::{KeyId, Record, Scope, Timestamp};
 
-/// Writes keys.
+/// Formats keys.
 pub(crate) fn of_keys(records: &[Record], as_json: bool, now: Timestamp) -> String {
     if as_json {
         let values: Vec<Value> = records.iter().map(|record| value(record, now)).collect();
@@ -14,7 +14,7 @@ pub(crate) fn of_keys(records: &[Record], as_json: bool, now: Timestamp) -> Stri
     of_rows(&rows)
 }
 
-/// Writes rows whose cells stand below each other.
+/// Aligns the cells of rows in columns.
 pub(crate) fn of_rows<const N: usize>(rows: &[[String; N]]) -> String {
     let line = |row: &[String; N]| {
         let cells = row.iter().enumerate().map(|(column, cell)| {

@@ -1,4 +1,4 @@
-//! How often keys were used, as a table for people, or as JSON for scripts.
+//! The usage of keys, as a table or as JSON.
 
 use serde_json::{Value, json};
 use tower_api_key::backend::{UsageBy, UsageLine, UsageQuery};
@@ -10,17 +10,17 @@ use crate::failure::Failure;
 use crate::filter;
 use crate::table;
 
-/// Reads which days are wanted, from the first to the last.
+/// Returns the first and the last day.
 pub(crate) fn days(wanted: &UsageArguments, now: Timestamp) -> Result<(Day, Day), Failure> {
     let to = wanted.to.unwrap_or_else(|| now.into());
     let from = wanted.from.unwrap_or_else(|| to.plus(-29));
     if from > to {
-        return Err(Failure::value("expected a day as --from that is not after --to, found a later one"));
+        return Err(Failure::value(format!("--from must not be after --to, got {from} and {to}")));
     }
     Ok((from, to))
 }
 
-/// Reads what is wanted.
+/// Converts the arguments to a query.
 pub(crate) fn query(wanted: UsageArguments, now: Timestamp) -> Result<UsageQuery, Failure> {
     let (from, to) = days(&wanted, now)?;
     let owner = filter(wanted.owner);
@@ -32,7 +32,7 @@ pub(crate) fn query(wanted: UsageArguments, now: Timestamp) -> Result<UsageQuery
     Ok(query)
 }
 
-/// Writes usage.
+/// Formats usage.
 pub(crate) fn table(lines: &[UsageLine], as_json: bool) -> String {
     if as_json {
         return lines.iter().map(value).collect::<Value>().to_string();

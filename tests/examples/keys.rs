@@ -1,4 +1,4 @@
-//! The command line that manages keys.
+//! The example `keys`, a command line.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -12,7 +12,7 @@ use tower_api_key::{Environment, KeyId, Owner, SqliteStore};
 
 use crate::server::binary;
 
-/// A command line over a database of its own.
+/// Runs the command line on a database in a folder of its own.
 struct Keys(TempDir);
 
 struct Ran {
@@ -34,7 +34,7 @@ impl Keys {
         run(&self.url(), arguments.split(' ')).await
     }
 
-    /// Runs a command that must succeed, and reads what it printed.
+    /// Runs a command that must succeed, and parses its JSON output.
     async fn json(&self, arguments: &str) -> Value {
         let ran = self.run(&format!("--json {arguments}")).await;
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{arguments}");
@@ -118,7 +118,7 @@ async fn usage_is_shown_by_day() {
 }
 
 #[tokio::test]
-async fn the_text_of_a_key_is_all_that_goes_to_stdout() {
+async fn only_the_text_of_a_key_goes_to_stdout() {
     let keys = Keys::new();
     let made = keys.run("create --user ann@example.com --test --expires-in-days 30").await;
     let text = made.stdout.strip_suffix('\n').unwrap();
@@ -130,7 +130,7 @@ async fn the_text_of_a_key_is_all_that_goes_to_stdout() {
 }
 
 #[tokio::test]
-async fn a_command_that_cannot_be_followed_names_the_argument_and_changes_nothing() {
+async fn an_invalid_command_names_the_argument_and_changes_nothing() {
     let keys = Keys::new();
     let made = keys.json("create --organization acme").await;
     let id = made["id"].as_str().unwrap();
@@ -153,15 +153,15 @@ async fn a_command_that_cannot_be_followed_names_the_argument_and_changes_nothin
         ("create --user ann", "--user"),
         ("create --organization a --scope a\"b", "--scope"),
         ("create --organization a --scope=", "--scope"),
-        (&format!("create --organization a{scopes}"), "scopes: expected at most 100"),
-        (&format!("create --organization a --scope {long}"), "scopes: expected scopes of at most 128"),
+        (&format!("create --organization a{scopes}"), "scopes: must have at most 100"),
+        (&format!("create --organization a --scope {long}"), "scopes: each scope must have at most 128"),
         ("create --organization a --expires-in-days soon", "--expires-in-days"),
         ("create --organization a --expires-in-days 0", "--expires-in-days"),
         ("create --organization a --expires-in-days -1", "--expires-in-days"),
         ("create --organization a --expires-in-days 4294967295", "--expires-in-days"),
         ("create --organization a --test=no", "--test"),
-        (&format!("create --organization a --name {long}"), "name: expected at most 255"),
-        ("create --organization a --name a\nb", "name: expected no control characters"),
+        (&format!("create --organization a --name {long}"), "name: must have at most 255"),
+        ("create --organization a --name a\nb", "name: must not contain control characters"),
         ("create --organization a --prefix Demo", "--prefix"),
         ("--prefix Demo create --organization a", "--prefix"),
         ("--prefix= create --organization a", "--prefix"),
@@ -182,8 +182,8 @@ async fn a_command_that_cannot_be_followed_names_the_argument_and_changes_nothin
         (&of("rotate --from-first-use=maybe"), "--from-first-use"),
         ("revoke", "<ID>"),
         ("revoke a/b", "<ID>"),
-        (&of(&format!("revoke --reason {long}")), "reason: expected at most 255"),
-        (&of("revoke --reason a\nb"), "reason: expected no control characters"),
+        (&of(&format!("revoke --reason {long}")), "reason: must have at most 255"),
+        (&of("revoke --reason a\nb"), "reason: must not contain control characters"),
         ("usage --key a/b", "--key"),
         ("usage --from 2027-02-29", "--from"),
         ("usage --from 2027-01-02 --to 2027-01-01", "--from"),
@@ -198,15 +198,15 @@ async fn a_command_that_cannot_be_followed_names_the_argument_and_changes_nothin
         assert!(ran.stderr.contains(says), "{arguments}: {}", ran.stderr);
     }
     for command in ["show", "rotate", "revoke"] {
-        let ran = keys.run(&format!("{command} key_nobody")).await;
+        let ran = keys.run(&format!("{command} key_nope")).await;
         assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{command}: {}", ran.stderr);
-        assert!(ran.stderr.contains("none with this id"), "{command}: {}", ran.stderr);
+        assert_eq!(ran.stderr, "keys: no key with id key_nope\n", "{command}");
     }
     assert_eq!(keys.json("list").await, before);
 }
 
 #[tokio::test]
-async fn a_command_that_cannot_be_read_makes_no_database() {
+async fn an_invalid_command_creates_no_database() {
     let keys = Keys::new();
     for arguments in [
         "create",
@@ -222,12 +222,12 @@ async fn a_command_that_cannot_be_read_makes_no_database() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_not_there_is_made_by_init_and_create_alone() {
+async fn only_init_and_create_create_a_missing_database() {
     let keys = Keys::new();
     for arguments in ["list", "show key_a", "rotate key_a", "revoke key_a", "usage"] {
         let ran = keys.run(arguments).await;
         assert_eq!((ran.code, ran.stdout.as_str()), (5, ""), "{arguments}: {}", ran.stderr);
-        assert!(ran.stderr.contains("found none; `init` makes one"), "{arguments}: {}", ran.stderr);
+        assert!(ran.stderr.contains("run `init` to create it"), "{arguments}: {}", ran.stderr);
         assert!(ran.stderr.contains("keys.db"), "{arguments}: {}", ran.stderr);
     }
     assert_eq!(std::fs::read_dir(keys.0.path()).unwrap().count(), 0);
@@ -254,7 +254,7 @@ async fn a_person_is_found_by_an_e_mail_in_any_case() {
     assert_eq!(usage[0]["requests"], 3);
 }
 
-/// `/dev/full` takes nothing.
+/// `/dev/full` fails each write.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_key_whose_text_cannot_be_written_is_revoked() {
@@ -277,21 +277,21 @@ async fn a_key_whose_text_cannot_be_written_is_revoked() {
         assert!(ran.stderr.contains(&says), "{arguments}: {}", ran.stderr);
         assert_eq!(listed.len(), count, "{arguments}");
     }
-    // The key that was to be replaced goes on for its grace.
+    // The rotated key stays valid for its grace.
     assert_eq!(keys.json("list").await[0]["state"], "active");
     for arguments in ["list", "--json list", "usage"] {
         let ran = run_into(full().into(), &keys.url(), arguments.split(' ')).await;
         assert_eq!(ran.code, 5, "{arguments}: {}", ran.stderr);
-        assert!(ran.stderr.contains("expected to write the answer"), "{arguments}: {}", ran.stderr);
+        assert!(ran.stderr.contains("cannot write to stdout"), "{arguments}: {}", ran.stderr);
     }
-    // What is said about an answer may get lost, and the answer does not.
+    // A failed write to stderr fails no command.
     let mut quiet = Command::new(binary("keys"));
     quiet.args(["--url", &keys.url(), "create", "--organization", "acme"]).stderr(full());
     let ran = quiet.output().await.unwrap();
     assert!(ran.status.success() && ran.stdout.starts_with(b"demo_live_"), "{ran:?}");
 }
 
-/// Runs a command whose stdout is what a shell makes of a redirection.
+/// Runs a command with a redirection of the shell.
 #[cfg(unix)]
 async fn run_redirected(redirection: &str, url: &str, arguments: &str) -> Ran {
     let mut command = Command::new("sh");
@@ -304,14 +304,14 @@ async fn run_redirected(redirection: &str, url: &str, arguments: &str) -> Ran {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn no_key_is_made_whose_text_would_go_nowhere() {
+async fn no_key_is_created_whose_text_would_be_lost() {
     let keys = Keys::new();
     let nowhere = [">&-", ">/dev/null", ">/dev/zero", "<&- >&- 2>&-", ">/dev/null 2>/dev/null"];
     for redirection in nowhere {
         let ran = run_redirected(redirection, &keys.url(), "create --organization acme").await;
         assert_eq!(ran.code, 5, "{redirection}: {}", ran.stderr);
     }
-    assert_eq!(std::fs::read_dir(keys.0.path()).unwrap().count(), 0, "nor is a database");
+    assert_eq!(std::fs::read_dir(keys.0.path()).unwrap().count(), 0, "no database is created either");
 
     let made = keys.json("create --organization acme").await;
     let before = keys.json("list").await;
@@ -324,7 +324,7 @@ async fn no_key_is_made_whose_text_would_go_nowhere() {
         }
     }
     assert_eq!(keys.json("list").await, before);
-    // What can be asked for again may go nowhere.
+    // Output that can be requested again may be discarded.
     for arguments in ["list", "--json list", "usage", "init"] {
         assert_eq!(run_redirected(">/dev/null", &keys.url(), arguments).await.code, 0, "{arguments}");
     }
@@ -359,7 +359,7 @@ async fn the_text_of_a_key_goes_into_a_new_file_that_only_its_owner_reads() {
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
     assert!(read(&next).starts_with("demo_live_"));
 
-    // A file that is there is left as it is, and so is one that a link leads to.
+    // An existing file stays as it is, and so does the target of a link.
     let (before, missing) = (keys.json("list").await, file("missing"));
     std::os::unix::fs::symlink(&missing, &plain).unwrap();
     for taken in [&next, &plain] {
@@ -369,7 +369,7 @@ async fn the_text_of_a_key_goes_into_a_new_file_that_only_its_owner_reads() {
         assert!(ran.stderr.contains("--output") && ran.stderr.contains("exists"), "{}", ran.stderr);
         assert_eq!(std::fs::read_to_string(&next).unwrap(), text);
     }
-    // A command that makes no key leaves no file.
+    // A command that creates no key leaves no file.
     for (arguments, code) in [("rotate key_nope", 3), (&format!("rotate {id}"), 4)] {
         let ran = keys.run(&format!("{arguments} --output {}", missing.display())).await;
         assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{}", ran.stderr);
@@ -382,10 +382,10 @@ async fn the_text_of_a_key_goes_into_a_new_file_that_only_its_owner_reads() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_reader_that_has_seen_enough_of_a_list_is_no_failure() {
+async fn a_closed_pipe_fails_no_list() {
     let keys = Keys::new();
     keys.json("create --organization acme").await;
-    // The other end is closed before anything is written.
+    // The other end is closed before the first write.
     let closed = || {
         let (own, other) = std::os::unix::net::UnixStream::pair().unwrap();
         drop(other);
@@ -400,12 +400,12 @@ async fn a_reader_that_has_seen_enough_of_a_list_is_no_failure() {
 }
 
 #[tokio::test]
-async fn a_database_that_cannot_be_asked_has_a_status_of_its_own() {
+async fn an_unreachable_database_has_a_status_of_its_own() {
     let folder = TempDir::new().unwrap();
     let missing = format!("sqlite:{}", folder.path().join("no/such/folder/keys.db").display());
     for (url, code) in [
         (missing.as_str(), 5),
-        ("postgres://nobody@127.0.0.1:1/keys", 5),
+        ("postgres://user@127.0.0.1:1/keys", 5),
         ("mysql://root:hunter2@x/y", 2),
         ("", 2),
         ("keys.db", 2),
