@@ -1,4 +1,4 @@
-//! What a manager does to keys.
+//! Changes and reads of keys.
 
 use super::validation::Validation;
 use super::{Authority, CreatedKey, KeyManager, ManageError, NewKey, RotateOptions};
@@ -14,9 +14,9 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](super::ManageErrorKind::Invalid) if the key cannot be like this; [`Conflict`](super::ManageErrorKind::Conflict) if its owner was
-    /// deleted; [`Forbidden`](super::ManageErrorKind::Forbidden) if the [actor](Self::acting_for) may not make it;
-    /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store or the operating system's generator fails.
+    /// [`Invalid`](super::ManageErrorKind::Invalid) if a field is invalid; [`Conflict`](super::ManageErrorKind::Conflict) if the owner was
+    /// deleted; [`Forbidden`](super::ManageErrorKind::Forbidden) if the [actor](Self::acting_for) may not create it;
+    /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store or the random generator of the operating system fails.
     pub async fn create(&self, new: NewKey) -> Result<CreatedKey, ManageError> {
         self.create_by(&self.authority(), new).await
     }
@@ -37,19 +37,18 @@ impl<S: KeyStore> KeyManager<S> {
         Ok((key, record))
     }
 
-    /// Adds a key that was made elsewhere, of which nothing but its digest need be known.
+    /// Imports a key by its digest. Its text is not needed.
     ///
     /// # Errors
     ///
-    /// As for [`create`](Self::create); [`Conflict`](super::ManageErrorKind::Conflict) if the store has the key already.
+    /// As for [`create`](Self::create); [`Conflict`](super::ManageErrorKind::Conflict) if the store has the key.
     pub async fn import(&self, digest: Digest, new: NewKey) -> Result<Record, ManageError> {
         Validation::default().digest_only(new.retrievable).finish()?;
         self.import_with(digest, None, new).await
     }
 
-    /// Adds a key that was made elsewhere by its text, which is digested and forgotten, unless it is to be
-    /// [retrievable](NewKey::retrievable). A text has 16 bytes or more, unless [`NewKey::allow_weak`] permits less, and one of the ways in which
-    /// the key may be presented can carry it.
+    /// Imports a key by its text, which is digested and not kept, unless the key is [retrievable](NewKey::retrievable). The text must have at
+    /// least 16 bytes, unless [`NewKey::allow_weak`] is set, and one of the key's sources must be able to carry it.
     ///
     /// # Errors
     ///
@@ -80,12 +79,12 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](super::ManageErrorKind::NotFound) if there is none with this id.
+    /// [`NotFound`](super::ManageErrorKind::NotFound) if no key has this id.
     pub async fn get(&self, id: &KeyId) -> Result<Record, ManageError> {
         self.store.get(id).await?.ok_or_else(ManageError::not_found)
     }
 
-    /// Returns the first `limit` keys that a filter means, from behind `after` on, in the order of their ids.
+    /// Returns the first `limit` keys after `after` that match a filter, ordered by id.
     ///
     /// # Errors
     ///
@@ -99,7 +98,7 @@ impl<S: KeyStore> KeyManager<S> {
         Ok(self.store.list(filter, after, limit).await?)
     }
 
-    /// Changes what may be changed of a key.
+    /// Updates a key.
     ///
     /// # Errors
     ///
@@ -136,13 +135,13 @@ impl<S: KeyStore> KeyManager<S> {
         Ok(record)
     }
 
-    /// Replaces a key by a new one that may do the same.
+    /// Replaces a key with a new one that has the same owner and rights.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](super::ManageErrorKind::NotFound); [`Conflict`](super::ManageErrorKind::Conflict) if the key is not in force or was
-    /// rotated before, as by another caller at the same time, unless its successor has ended; [`Invalid`](super::ManageErrorKind::Invalid) if the new key would have
-    /// expired, or the grace is longer than 4,294,967,295 seconds.
+    /// [`NotFound`](super::ManageErrorKind::NotFound); [`Conflict`](super::ManageErrorKind::Conflict) if the key is not in force or was already
+    /// rotated, such as by a concurrent caller, unless its successor has ended; [`Invalid`](super::ManageErrorKind::Invalid) if the new key
+    /// would be expired, or the grace is longer than 4,294,967,295 seconds.
     pub async fn rotate(&self, id: &KeyId, options: RotateOptions) -> Result<CreatedKey, ManageError> {
         self.rotate_by(&self.authority(), id, options).await
     }
@@ -165,14 +164,14 @@ impl<S: KeyStore> KeyManager<S> {
         rotation.renews = self.rotation_renews;
         rotation.by = by.by(options.by);
         let actor = rotation.by.clone();
-        // Nothing is read after this: what was committed is answered with the text of the successor.
+        // No read follows the commit, which could fail and lose the text of the successor.
         let record = self.change_one(by, KeyAction::Rotate(id.clone(), Box::new(rotation))).await?;
         self.emit(Action::Rotated { to: record.id.clone() }, Some(id), actor.clone());
         self.emit(Action::Created, Some(&record.id), actor);
         Ok(CreatedKey::new(key, record))
     }
 
-    /// Revokes a key for good. Revoking it again changes nothing.
+    /// Revokes a key permanently. Revoking it again changes nothing.
     ///
     /// # Errors
     ///
@@ -195,11 +194,11 @@ impl<S: KeyStore> KeyManager<S> {
         Ok(())
     }
 
-    /// Revokes all keys that a filter means, at once, and returns how many were not revoked before.
+    /// Revokes all keys that match a filter in one transaction, and returns the number of keys that were not revoked before.
     ///
     /// # Errors
     ///
-    /// As for [`revoke`](Self::revoke); either all of them are revoked or none.
+    /// As for [`revoke`](Self::revoke). Either all keys are revoked or none.
     pub async fn revoke_all(&self, filter: &KeyFilter, reason: &str) -> Result<u64, ManageError> {
         let by = self.authority();
         let revocation = Revocation { by: by.by(None), ..self.revocation(reason)? };
@@ -209,10 +208,10 @@ impl<S: KeyStore> KeyManager<S> {
         Ok(keys)
     }
 
-    /// Deletes all keys that had expired or were revoked by the time `before`, and returns how many these were. A time that is
-    /// still to come stands for now: no key is deleted that is in force.
+    /// Deletes all keys that expired or were revoked by `before`, and returns their number. A time in the future counts as now: no key in
+    /// force is deleted.
     ///
-    /// They are deleted in batches, between which others make their changes. After an error, some of them may be deleted.
+    /// Keys are deleted in batches, between which other changes proceed. After an error, some of them may be deleted.
     ///
     /// # Errors
     ///

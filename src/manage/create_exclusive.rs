@@ -1,4 +1,4 @@
-//! One key at a time.
+//! Keys of owners that have one key at a time.
 
 use super::{CreatedKey, KeyManager, ManageError, NewKey};
 use crate::audit::Action;
@@ -6,15 +6,15 @@ use crate::backend::{ChangeOutcome, KeyAction, KeyFilter, KeyStore};
 use crate::record::{KeyState, Revocation};
 
 impl<S: KeyStore> KeyManager<S> {
-    /// Creates a key and revokes all others in force that a filter means, at once: for an owner who has one key at a time. The filter has
-    /// to mean the new key as well.
+    /// Creates a key and revokes all other keys in force that match a filter, in one transaction: for an owner that has one key at a time.
+    /// The filter must match the new key as well.
     ///
-    /// Of several calls at the same time each returns a key, and one of these is left.
+    /// Of several concurrent calls each returns a key, and one of these keys stays in force.
     ///
     /// # Errors
     ///
-    /// As for [`create`](Self::create). Then the keys before are as they were; after
-    /// [`Unavailable`](super::ManageErrorKind::Unavailable) they may have been replaced, and the next call replaces that key.
+    /// As for [`create`](Self::create). The previous keys are unchanged then; after
+    /// [`Unavailable`](super::ManageErrorKind::Unavailable) they may have been replaced, and the next call revokes the key that replaced them.
     ///
     /// # Examples
     ///

@@ -1,9 +1,8 @@
-//! The life of a key: create, import, list, update, rotate, replace, revoke, delete.
+//! Key management: create, import, list, update, rotate, revoke and delete keys.
 //!
-//! [`KeyManager`] is for the code of an application that is trusted with all keys: a command line, a job, a page for
-//! administrators. What a customer does to its own keys goes through a [`Delegate`], which knows no other keys and grants
-//! nothing that the caller does not have. The store judges the caller once more in the transaction of each change: what was true when its
-//! request began does not count.
+//! [`KeyManager`] is for application code that is trusted with all keys: a command line, a job, a page for administrators. A [`Delegate`]
+//! acts for a customer: it accesses no keys but the customer's, and grants no rights that the caller lacks. The store checks the caller again
+//! in the transaction of each change, so rights that the caller has lost since its request began do not count.
 #![cfg_attr(feature = "axum", doc = "[`routes`] serves a delegate over HTTP, as [`OPENAPI`] describes.")]
 //!
 //! ```
@@ -53,12 +52,12 @@ use crate::digest::Digester;
 use crate::key::Mint;
 use crate::principal::Principal;
 
-/// The lease of an authenticator that is not told otherwise.
+/// The default lease of an authenticator.
 const LEASE: Duration = Duration::from_secs(5);
 
-/// Manages the keys of a store. A clone shares it.
+/// Manages the keys of a store. Clones share the store.
 ///
-/// When a call returns, the change is durable and in effect in this process; a request that begins later is decided by it.
+/// When a call returns, the change is durable and in effect in this process for each request that begins later.
 #[derive(Debug, Clone)]
 pub struct KeyManager<S> {
     store: S,
@@ -73,7 +72,7 @@ pub struct KeyManager<S> {
     rotation_renews: bool,
 }
 
-/// Who makes a change, and within what bounds.
+/// The actor of a change, and its limits.
 #[derive(Debug, Clone)]
 struct Authority {
     actor: Actor,
@@ -81,15 +80,15 @@ struct Authority {
 }
 
 impl Authority {
-    /// Returns whose doing a change is: that of a caller whatever it says, and of the application as it says.
-    fn by(&self, said: Option<Box<str>>) -> Option<Box<str>> {
+    /// Returns the name recorded with a change: always the own name of a caller; the application may give another.
+    fn by(&self, given: Option<Box<str>>) -> Option<Box<str>> {
         let own = self.actor.name().map(Into::into);
-        if matches!(self.actor, Actor::System { .. }) { said.or(own) } else { own }
+        if matches!(self.actor, Actor::System { .. }) { given.or(own) } else { own }
     }
 }
 
 impl<S: KeyStore> KeyManager<S> {
-    /// Creates a manager that mints keys of one format, and stores their SHA-256.
+    /// Creates a manager that mints keys of one format, and stores their SHA-256 digests.
     pub fn new(store: S, format: impl Mint) -> Self {
         Self {
             store,
@@ -105,13 +104,13 @@ impl<S: KeyStore> KeyManager<S> {
         }
     }
 
-    /// Sets the format of the keys that are minted from now on, for a service with keys of several kinds.
+    /// Sets the format of new keys, for a service with several kinds of keys.
     #[must_use]
     pub fn with_format(self, format: impl Mint) -> Self {
         Self { format: Arc::new(format), ..self }
     }
 
-    /// Sets how keys become digests: as the authenticators do that look them up.
+    /// Sets the digester, which must be that of the authenticators.
     #[must_use]
     pub fn digester(self, digester: Digester) -> Self {
         Self { digester, ..self }
@@ -123,21 +122,20 @@ impl<S: KeyStore> KeyManager<S> {
         Self { clock: Arc::new(clock), ..self }
     }
 
-    /// Sets how long other processes may go on with what they remember: the longest
-    /// [lease](crate::AuthenticatorBuilder::lease) of their authenticators, together with their
-    /// [stale grace](crate::AuthenticatorBuilder::stale_grace) if they have one. Default: 5 s, as theirs is. A store
-    /// that keeps a list of them with their leases corrects what is too short.
+    /// Sets how long other processes may use their cached entries: the longest [lease](crate::AuthenticatorBuilder::lease) of their
+    /// authenticators plus their [stale grace](crate::AuthenticatorBuilder::stale_grace), if any. Default: 5 s, the default lease. A store
+    /// that keeps a list of nodes with their leases corrects a value that is too short.
     ///
     /// # Panics
     ///
-    /// If `lease` is zero: no authenticator has such a lease.
+    /// If `lease` is zero.
     #[must_use]
     pub fn lease(self, lease: Duration) -> Self {
-        assert!(!lease.is_zero(), "expected a lease above zero, found zero");
+        assert!(!lease.is_zero(), "the lease must be above zero");
         Self { lease, ..self }
     }
 
-    /// Asks for a name of every key that is created, imported or given another name. Without this, a key need not have one.
+    /// Requires a name for each key that is created, imported or renamed. By default, names are optional.
     ///
     /// ```
     /// # tokio::runtime::Runtime::new()?.block_on(async {
@@ -157,31 +155,31 @@ impl<S: KeyStore> KeyManager<S> {
         Self { names: true, ..self }
     }
 
-    /// Lets callers update and revoke keys with scopes that they lack. Without this, a caller changes and ends only keys that it could
-    /// have made, and its own. What grants scopes, or puts an end off, asks for them in any case.
+    /// Lets callers update and revoke keys with scopes that they lack. By default, a caller updates and revokes only keys that it could
+    /// have created, and its own. Granting scopes or postponing an expiry always requires the scopes.
     #[must_use]
     pub fn allow_stronger_keys(self) -> Self {
         Self { stronger_keys: true, ..self }
     }
 
-    /// Sets whether a rotation begins the life of a key anew. Default: `true`, so a key of 90 days is replaced by one of 90 days. With
-    /// `false`, the successor ends when the key was to end.
+    /// Sets whether a rotation restarts the lifetime of a key. Default: `true`, so that a key of 90 days is replaced by one of 90 days. With
+    /// `false`, the successor expires when the key would have.
     #[must_use]
     pub fn rotation_renews(self, renews: bool) -> Self {
         Self { rotation_renews: renews, ..self }
     }
 
-    /// Tells of each change, after the store has acknowledged it.
+    /// Sets a sink that receives an event for each change, after the store has acknowledged it.
     ///
-    /// A call that is dropped before it returns may leave its change made and not told. A revocation is told though the key
-    /// had been revoked before. The log of the SQL stores is exact in both: see [`AuditLog`](crate::backend::AuditLog).
+    /// A call that is dropped before it returns may have made its change without an event. Revoking a key that was already revoked emits an
+    /// event as well. The log of the SQL stores is exact in both cases: see [`AuditLog`](crate::backend::AuditLog).
     #[must_use]
     pub fn audit(self, audit: impl Audit) -> Self {
         Self { audit: Some(Hook::new(audit)), ..self }
     }
 
-    /// Sets whose doing all changes are that do not say so themselves. Give an id rather than a name or an e-mail: it is
-    /// kept with the keys, and for as long as the audit log is.
+    /// Sets the actor of changes that name none. Use an id rather than a name or an e-mail: it is kept with the keys, and for as long as the
+    /// audit log.
     ///
     /// ```
     /// # tokio::runtime::Runtime::new()?.block_on(async {
@@ -201,22 +199,21 @@ impl<S: KeyStore> KeyManager<S> {
         Self { actor: Actor::named(by), ..self }
     }
 
-    /// Has an actor make all changes, whom the store judges in the transaction of each: for what an application lets a caller do beside
-    /// the keys of its own owner. What may be done is up to the application, and to what the actor
-    /// [requires](Actor::requires_for).
+    /// Sets the actor of all changes, which the store checks in the transaction of each: for changes beyond the keys of the caller's own
+    /// owner. The application decides what is permitted, with the [requirements](Actor::requires_for) of the actor.
     #[must_use]
     pub fn acting_for(self, actor: Actor) -> Self {
         Self { actor, ..self }
     }
 
-    /// Narrows the manager to what a caller may do whose key is in this store. It is judged once more with each change, in place of the
-    /// actor of the manager, and has to meet what that requires.
+    /// Limits the manager to the rights of a caller whose key is in this store. With each change, the store checks the caller in place of the
+    /// manager's actor, including that actor's requirements.
     pub fn on_behalf_of<'m>(&'m self, caller: &'m Principal) -> Delegate<'m, S> {
         Delegate::new(self, caller, caller.actor().requires_same_as(&self.actor))
     }
 
-    /// Narrows the manager to what a caller may do whose key another backend keeps. The store cannot judge such a caller: it may do what
-    /// its key entitled it to when it was admitted, however long ago that was. Call [`Principal::recheck`] right before a change.
+    /// Limits the manager to the rights of a caller whose key another backend keeps. The store cannot check such a caller: it has the rights
+    /// of the time when it was admitted, however long ago. Call [`Principal::recheck`] right before a change.
     pub fn on_behalf_of_external<'m>(&'m self, caller: &'m Principal) -> Delegate<'m, S> {
         Delegate::external(self, caller)
     }
@@ -227,7 +224,7 @@ impl<S: KeyStore> KeyManager<S> {
 }
 
 impl<S: UsageStore> KeyManager<S> {
-    /// Returns how often the keys that a query means were used, also those that were deleted since.
+    /// Returns the usage of the keys that match a query, including deleted keys.
     ///
     /// # Errors
     ///

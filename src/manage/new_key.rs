@@ -1,4 +1,4 @@
-//! What a key shall be like that is to be created or to replace another one.
+//! The parameters of creation and rotation, and their result.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,36 +12,36 @@ use crate::owner::Owner;
 use crate::record::Record;
 use crate::scope::Scopes;
 
-/// What a new key shall be like.
+/// The parameters of a new key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewKey {
-    /// Whom it belongs to.
+    /// The owner.
     pub owner: Owner,
-    /// A name that its owner chooses, of at most 255 characters.
+    /// A name of at most 255 characters, chosen by the owner.
     pub name: Box<str>,
-    /// The environment that it works in.
+    /// The environment.
     pub environment: Environment,
-    /// What it may do.
+    /// The granted scopes.
     pub scopes: Scopes,
-    /// How it may be presented; empty means in any way.
+    /// The schemes by which it may be presented; any if empty.
     pub sources: Box<[Scheme]>,
-    /// From when on it is refused.
+    /// The expiry; `None` for a key that does not expire.
     pub expires_at: Option<Timestamp>,
-    /// Who makes it.
+    /// The id of the actor that creates it.
     pub created_by: Option<Box<str>>,
-    /// Whether its text is kept, for a key that is no secret.
+    /// Whether the store keeps the text, for a key that is no secret.
     pub retrievable: bool,
-    /// Whether a text that is [imported](super::KeyManager::import_text) may be so short that it can be guessed.
+    /// Whether an [imported](super::KeyManager::import_text) text may have fewer than 16 bytes, and so be guessed.
     pub allow_weak: bool,
-    /// What the application keeps with it, which its owner neither sees nor changes: up to 50 texts.
+    /// Up to 50 entries of the application, which the owner neither sees nor changes.
     pub metadata: BTreeMap<String, String>,
-    /// What its owner notes about it: up to 50 texts.
+    /// Up to 50 entries of the owner.
     pub labels: BTreeMap<String, String>,
 }
 
 impl NewKey {
-    /// A live key without a name, scopes, restrictions or an end.
+    /// Creates the parameters of a live key without a name, scopes, restrictions or an expiry.
     pub fn new(owner: Owner) -> Self {
         Self {
             owner,
@@ -76,33 +76,33 @@ impl NewKey {
         Self { scopes, ..self }
     }
 
-    /// Has the text of the key kept, so that it can be read back: for keys that are no secret, such as those that devices
-    /// carry to say which project they belong to. A key that replaces it is kept as well.
+    /// Keeps the text of the key, so that it can be read back: for keys that are no secret, such as those by which devices name their
+    /// project. The texts of its successors are kept as well.
     #[must_use]
     pub fn retrievable(self) -> Self {
         Self { retrievable: true, ..self }
     }
 
-    /// Permits a text of fewer than 16 bytes where one is [imported](super::KeyManager::import_text): for keys that clients have already,
-    /// until they have others. Such a key can be guessed.
+    /// Permits an [imported](super::KeyManager::import_text) text of fewer than 16 bytes, for existing keys until clients have new ones. Such a
+    /// key can be guessed.
     #[must_use]
     pub fn allow_weak(self) -> Self {
         Self { allow_weak: true, ..self }
     }
 
-    /// Sets how the key may be presented: by these sources, or by these schemes.
+    /// Sets the sources or schemes by which the key may be presented.
     #[must_use]
     pub fn sources(self, sources: impl IntoIterator<Item: Into<Scheme>>) -> Self {
         Self { sources: sources.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// Sets from when on the key is refused.
+    /// Sets the expiry.
     #[must_use]
     pub fn expires_at(self, end: Timestamp) -> Self {
         Self { expires_at: Some(end), ..self }
     }
 
-    /// Fills in a record of which only id, digest and owner are known.
+    /// Fills in a record that has only an id, a digest and an owner.
     pub(super) fn describe(self, record: &mut Record, now: Timestamp) {
         record.name = self.name;
         record.environment = self.environment;
@@ -116,39 +116,39 @@ impl NewKey {
     }
 }
 
-/// How a key is to be replaced.
+/// The options of a rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RotateOptions {
-    /// How long the old key goes on.
+    /// How long the old key stays valid.
     pub grace: Grace,
-    /// From when on the new key is refused; `None` lets it live as long as [`rotation_renews`](super::KeyManager::rotation_renews) says.
+    /// The expiry of the new key; by default as [`rotation_renews`](super::KeyManager::rotation_renews) determines.
     pub expires_at: Option<Timestamp>,
-    /// Who replaces it.
+    /// The id of the actor that rotates it.
     pub by: Option<Box<str>>,
 }
 
 impl RotateOptions {
-    /// A replacement after which the old key goes on for this long.
+    /// Creates the options of a rotation with this grace.
     pub fn new(grace: Grace) -> Self {
         Self { grace, expires_at: None, by: None }
     }
 }
 
-/// A key that was just created, with its text: wiped when dropped, without a `Debug` text, taken once.
+/// A new key with its text, which is wiped on drop and absent from `Debug` output.
 pub struct CreatedKey {
     key: ApiKey,
     record: Record,
 }
 
 impl CreatedKey {
-    /// Gives up the text of the key, which is the only way to it, and the record.
-    #[must_use = "the text cannot be had again"]
+    /// Returns the text of the key, which is available only here, and the record.
+    #[must_use = "the text cannot be retrieved again"]
     pub fn into_parts(self) -> (RevealedKey, Record) {
         (self.key.reveal(), self.record)
     }
 
-    /// Returns what the store knows of the key.
+    /// Returns the stored record.
     pub fn record(&self) -> &Record {
         &self.record
     }

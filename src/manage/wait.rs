@@ -7,8 +7,8 @@ use crate::backend::{KeyStore, Propagation};
 use crate::key::KeyId;
 use crate::trace;
 
-/// How long a revocation waits for other processes: by default until every process of a store that keeps a list of them has applied it, or
-/// its lease has passed. A store that keeps no list, such as SQLite, is not waited for: only this process is known to have applied it.
+/// How long a revocation waits for other processes: by default, until each node on the store's list has applied it, or its lease has passed.
+/// A store without a list, such as SQLite, is not waited for: only this process is known to have applied the revocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait {
     until_lease: bool,
@@ -16,12 +16,12 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// Waits until every process has applied a revocation.
+    /// Waits until each node on the list has applied the revocation.
     pub fn new() -> Self {
         Self { until_lease: false, at_most: Duration::MAX }
     }
 
-    /// Waits until the [lease](KeyManager::lease) has passed where the store keeps no list of processes.
+    /// Waits until the [lease](KeyManager::lease) has passed if the store keeps no list of nodes.
     #[must_use]
     pub fn until_lease(self) -> Self {
         Self { until_lease: true, ..self }
@@ -41,14 +41,14 @@ impl Default for Wait {
 }
 
 impl<S: KeyStore> KeyManager<S> {
-    /// Revokes a key for good, and returns when no process admits it any more, whatever was lost on the way to it: when all have
-    /// acknowledged it where the store keeps a list of them, and at the latest after the [lease](Self::lease), by which all have
-    /// read of it or have stopped to trust what they remember. What a node was just looking up is answered within its deadline.
+    /// Revokes a key permanently, and waits until no process admits it, even if notifications were lost: until all nodes have acknowledged it
+    /// if the store keeps a list of nodes, and at most for the [lease](Self::lease), after which each node has read the change or no longer
+    /// trusts its cache. A lookup that is in progress on a node completes within its deadline.
     ///
-    /// Where the list of processes cannot be read, as while the store is away, it returns [`Propagation::ThisProcess`] after the lease: others may
-    /// have a longer one.
+    /// If the list of nodes cannot be read, such as while the store is unavailable, it returns [`Propagation::ThisProcess`] after the lease:
+    /// other processes may have a longer lease.
     ///
-    /// A call that is dropped before it returns has revoked the key all the same, once the store has acknowledged it.
+    /// If the call is dropped after the store has acknowledged the revocation, the key is revoked all the same.
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl<S: KeyStore> KeyManager<S> {
         self.revoke_and_wait(id, reason, Wait::new().until_lease()).await
     }
 
-    /// Revokes a key for good, waits for other processes, and returns how far the revocation has got.
+    /// Revokes a key permanently, waits for other processes, and returns how far the revocation has propagated.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Where a list goes on: its last line, in a form that shows whether it was tampered with.
+//! Cursors of pages: the last line of a page with a checksum.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,10 +8,10 @@ use crate::clock::Day;
 use crate::environment::Environment;
 use crate::key::KeyId;
 
-/// Bytes of the checksum behind the id. It is no secret: whoever makes a cursor sees no other keys by it.
+/// Bytes of the checksum. It is no secret: a client that forges a cursor sees no other keys by it.
 const CHECKSUM: usize = 4;
 
-/// Of a list of keys, the id of the last one.
+/// Encodes the id of the last key of a page.
 pub(super) fn encode(id: &KeyId) -> String {
     seal(id.as_str())
 }
@@ -20,7 +20,7 @@ pub(super) fn decode(cursor: &str) -> Option<KeyId> {
     KeyId::new(&open(cursor)?).ok()
 }
 
-/// Of usage, the day, the environment and the key of the last line: with spaces between them, which no id of a key has.
+/// Encodes the day, environment and key of the last line of usage, separated by spaces, which no key id contains.
 pub(super) fn encode_line(line: &UsageLine) -> String {
     let key = line.key.as_ref().map_or("", KeyId::as_str);
     seal(&format!("{} {} {key}", line.day, line.environment.label()))
@@ -42,8 +42,8 @@ fn seal(text: &str) -> String {
 fn open(cursor: &str) -> Option<String> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
     let (text, checksum) = bytes.split_last_chunk::<CHECKSUM>()?;
-    let is_whole = crc32fast::hash(text).to_be_bytes() == *checksum;
-    std::str::from_utf8(text).ok().filter(|_| is_whole).map(str::to_owned)
+    let is_intact = crc32fast::hash(text).to_be_bytes() == *checksum;
+    std::str::from_utf8(text).ok().filter(|_| is_intact).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_leads_back_to_its_id_and_any_change_of_it_to_nothing() {
+    fn a_cursor_decodes_to_its_id_and_an_altered_one_to_none() {
         let id = KeyId::new("key_01hzy8m4q2").unwrap();
         let cursor = encode(&id);
         assert_eq!(decode(&cursor), Some(id));
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_of_usage_leads_back_to_its_line_and_is_none_of_a_list_of_keys() {
+    fn a_cursor_of_usage_decodes_to_its_line_and_is_no_cursor_of_keys() {
         let key = KeyId::new("key_01hzy8m4q2").unwrap();
         for key in [None, Some(key.clone())] {
             let line = UsageLine::new(key, Day::from_unix_days(20_000), Environment::Test, 0);

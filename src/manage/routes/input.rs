@@ -1,4 +1,4 @@
-//! Reading what a client wants, field by field, so that an error names the field, and which key it means.
+//! Reads request bodies field by field, so that an error names the field, and key ids in paths.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -48,12 +48,12 @@ impl<S: Send + Sync> FromRequest<Arc<Shared<S>>> for Body {
 
 pub(super) type Id = Result<Path<String>, PathRejection>;
 
-/// Reads an id in a path. No key has one that is not an id.
+/// Reads a key id in a path. No key has an invalid id.
 pub(super) fn key_id(id: Id) -> Result<KeyId, ManageError> {
     id.ok().and_then(|Path(text)| KeyId::new(&text).ok()).ok_or_else(ManageError::not_found)
 }
 
-/// The fields of a JSON object. What is read is taken out; what is left in the end was not expected.
+/// The fields of a JSON object. Reading removes a field; the remaining ones are unknown.
 pub(super) struct Fields {
     values: Map<String, Value>,
     known: Vec<&'static str>,
@@ -87,14 +87,14 @@ impl Fields {
     }
 
     pub(super) fn seconds(&mut self, field: &'static str) -> Option<Duration> {
-        self.read(field, "a whole number of seconds", |value| whole(value).map(Duration::from_secs))
+        self.read(field, "a whole number of seconds", |value| integer(value).map(Duration::from_secs))
     }
 
-    pub(super) fn truth(&mut self, field: &'static str) -> Option<bool> {
+    pub(super) fn boolean(&mut self, field: &'static str) -> Option<bool> {
         self.read(field, "true or false", Value::as_bool)
     }
 
-    /// Reads a time, or `null` for none.
+    /// Reads a time or `null`.
     pub(super) fn time(&mut self, field: &'static str) -> Option<Option<Timestamp>> {
         self.read(field, "a time such as `2030-01-31T12:00:00Z`, or null", |value| match value {
             Value::Null => Some(None),
@@ -118,7 +118,7 @@ impl Fields {
         read
     }
 
-    /// Ends the reading.
+    /// Returns an error if a field is invalid or unknown.
     pub(super) fn finish(mut self) -> Result<(), ManageError> {
         if !self.values.is_empty() {
             let message = format!("expected no fields but {}, found others", self.known.join(", "));
@@ -128,7 +128,7 @@ impl Fields {
     }
 }
 
-/// Describes a value without showing it.
+/// Names the type of a value, which itself is not shown.
 fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -140,18 +140,18 @@ fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-/// Reads a whole number, which JSON may write with a fraction of zero.
-fn whole(value: &Value) -> Option<u64> {
-    let is_whole = |number: &f64| *number >= 0.0 && number.fract() == 0.0;
-    // What is written without a fraction is read again as what it is, or is too large.
-    let written = |number: f64| format!("{:.0}", number.abs()).parse().ok();
-    value.as_u64().or_else(|| value.as_f64().filter(is_whole).and_then(written))
+/// Reads an integer, which JSON may write with a fraction of zero.
+fn integer(value: &Value) -> Option<u64> {
+    let is_integer = |number: &f64| *number >= 0.0 && number.fract() == 0.0;
+    // Formatted without a fraction, the number parses, unless it is too large.
+    let parsed = |number: f64| format!("{:.0}", number.abs()).parse().ok();
+    value.as_u64().or_else(|| value.as_f64().filter(is_integer).and_then(parsed))
 }
 
 fn parse_time(text: &str) -> Option<Timestamp> {
-    // The parser takes any byte between day and time, where RFC 3339 has this letter.
+    // The parser accepts any byte between day and time; RFC 3339 requires `T`.
     text.as_bytes().get(10).filter(|letter| letter.eq_ignore_ascii_case(&b'T'))?;
-    // By way of UTC, in which answers are written: an offset may lead out of the years that can be.
+    // Responses are in UTC: an offset may move a time out of the range of years.
     let time = OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC)?;
     let nanos = time.unix_timestamp_nanos();
     Some(Timestamp::from_unix_millis(i64::try_from(nanos / 1_000_000).ok()?))

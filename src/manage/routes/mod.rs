@@ -33,17 +33,16 @@ use crate::scope::{Requirement, Scope};
 use error::{method_not_allowed, not_found, reshape};
 use input::{Body, Fields, Id, key_id};
 use origin::refuse_cross_site;
-use output::{answer, created, done, done_and_applied, key};
+use output::{answer, created, key, no_content, revoked};
 use query::{Page, Parameters, known, wait};
 
-/// Bytes of a request body: more than the longest key takes.
-const BODY: usize = 64 * 1024;
+/// Most bytes of a request body, enough for the largest key.
+const MAX_BODY: usize = 64 * 1024;
 
-/// The description of [`routes`] in the form of OpenAPI 3.1, as JSON: for the pages that an application shows to its customers,
-/// and for clients that are generated.
+/// The OpenAPI 3.1 description of [`routes`] in JSON, for documentation and generated clients.
 ///
-/// Its paths begin where the routes are nested, its security schemes are those that are looked for by default, and so is the
-/// shape of its errors; change them where yours are others.
+/// Its paths are relative to where the routes are nested. Its security schemes and the shape of errors are the defaults; change them if
+/// yours differ.
 ///
 /// ```
 /// let mut description: serde_json::Value = serde_json::from_str(tower_api_key::manage::OPENAPI)?;
@@ -53,33 +52,32 @@ const BODY: usize = 64 * 1024;
 /// ```
 pub const OPENAPI: &str = include_str!("openapi.json");
 
-/// Returns routes by which callers manage their own keys, to be nested behind an
-/// [`AuthenticateLayer`](crate::AuthenticateLayer). Paths below that are none of them are answered here, so do not merge them.
+/// Returns routes by which callers manage their own keys, to nest behind an [`AuthenticateLayer`](crate::AuthenticateLayer). They have a
+/// fallback for unknown paths, so do not merge them.
 ///
 /// | Route | Answer |
 /// |---|---|
-/// | `POST /keys` | 201, the key with its text, which is never shown again |
-/// | `GET /keys?limit&cursor&state` | 200, a page of keys, and `next_cursor` if there are more |
+/// | `POST /keys` | 201, the key with its text, which is not shown again |
+/// | `GET /keys?limit&cursor&state` | 200, a page of keys, and `next_cursor` if more follow |
 /// | `GET /keys/{id}` | 200, a key |
 /// | `PATCH /keys/{id}` | 200, the key with a new `name`, `scopes`, `expires_at` or `labels` |
 /// | `POST /keys/{id}/rotate` | 201, the successor with its text; `grace_seconds`, `grace_from_first_use`, `expires_at` |
-/// | `DELETE /keys/{id}?reason&wait&until&wait_seconds` | 204, though it was revoked before; with `wait=fleet` when all processes have applied it, see below |
-/// | `GET /keys/{id}/usage?from&to` | 200, how often the key was used, by day |
-/// | `GET /usage?from&to&by&limit&cursor` | 200, how often all keys were used, by day, in total or `by=key`, and `next_cursor` if there are more lines than `limit` |
-/// | `GET /permissions` | 200, what keys can be granted |
+/// | `DELETE /keys/{id}?reason&wait&until&wait_seconds` | 204, also for a revoked key; with `wait=fleet` after all nodes have applied it, see below |
+/// | `GET /keys/{id}/usage?from&to` | 200, the requests with the key, by day |
+/// | `GET /usage?from&to&by&limit&cursor` | 200, the requests with all keys, by day, in total or `by=key`, and `next_cursor` if more than `limit` lines match |
+/// | `GET /permissions` | 200, the scopes that keys can be granted |
 ///
-/// `DELETE /keys/{id}?wait=fleet` answers when every process has applied the revocation, or their lease has passed, or `wait_seconds`,
-/// and says which in `Revocation-Reached`: `every-node`, `lease-end` or `this-process`. A store that keeps no list of processes, such as
-/// SQLite, answers `this-process` at once; with `until=lease`, `lease-end` after the lease. `until` and `wait_seconds` imply `wait`.
+/// `DELETE /keys/{id}?wait=fleet` responds after each node has applied the revocation, or their lease or `wait_seconds` have passed, and
+/// reports in `Revocation-Reached` which: `every-node`, `lease-end` or `this-process`. With a store that keeps no list of nodes, such as
+/// SQLite, it responds `this-process` at once; with `until=lease`, `lease-end` after the lease. `until` and `wait_seconds` imply `wait`.
 ///
-/// Days are in UTC, written like `2030-01-31`, and both included: at most 366, by default the last 30.
+/// Days are in UTC, such as `2030-01-31`, and both are included: at most 366, by default the last 30.
 ///
-/// Errors are JSON with a `detail`, and `errors` that name fields: 400 for a body or a query that cannot be read, 403 for scopes
-/// that the caller lacks, for a caller who has lost its key or its scopes by the time of the change, and for a change that a browser sends
-/// from a page of another site, 404 for keys that are not the
-/// caller's, 405, 408 for a body that takes more than 10 s, 409 for a key that is not in a state for it, 413 for a body of more than
-/// 65,536 bytes, 422 for values that a key cannot have, 503. [`ManageSettings::respond`] gives them another shape. No
-/// answer may be stored by caches (RFC 9111 §5.2.2.5). [`OPENAPI`] says all of this in detail.
+/// Errors are JSON with a `detail`, and `errors` that name fields: 400 for an invalid body or query; 403 for scopes that the caller lacks,
+/// for a caller that has lost its key or its scopes by the time of the change, and for a change that a browser sends from a page of another
+/// site; 404 for keys that are not the caller's; 405; 408 for a body that takes more than 10 s; 409 for a key whose state does not permit
+/// the change; 413 for a body of more than 65,536 bytes; 422 for invalid values; 503. [`ManageSettings::respond`] changes their shape. Caches
+/// may not store any response (RFC 9111 §5.2.2.5). [`OPENAPI`] describes the details.
 pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, settings: ManageSettings) -> Router {
     let (shape, allows_cross_site) = (settings.shape.clone(), settings.cross_site);
     let routes = Router::new()
@@ -91,7 +89,7 @@ pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, settings
         .route("/permissions", get(permissions::<S>))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(BODY))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(Arc::new(Shared { manager, settings }));
     let routes = if allows_cross_site { routes } else { routes.layer(from_fn(refuse_cross_site)) };
     match shape {
@@ -100,7 +98,7 @@ pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, settings
     }
 }
 
-/// What all requests share.
+/// The state of the routes.
 struct Shared<S> {
     manager: KeyManager<S>,
     settings: ManageSettings,
@@ -109,6 +107,7 @@ struct Shared<S> {
 type Manager<S> = State<Arc<Shared<S>>>;
 
 impl<S: KeyStore> Shared<S> {
+    /// Returns a delegate for a caller that may read.
     fn to_read<'s>(&'s self, caller: &'s Principal) -> Result<Delegate<'s, S>, Rejection> {
         self.check(caller, &self.settings.read)?;
         if self.settings.external_callers {
@@ -117,7 +116,8 @@ impl<S: KeyStore> Shared<S> {
         Ok(self.manager.on_behalf_of(caller))
     }
 
-    /// Has the store judge the caller once more with the change, as its body may have arrived long after its head.
+    /// Returns a delegate for a caller that may write. The store checks the caller again with the change, as the body of a request may arrive
+    /// long after its head.
     async fn to_write<'s>(&'s self, caller: &'s mut Principal) -> Result<Delegate<'s, S>, Rejection> {
         let needed = &self.settings.write;
         if self.settings.external_callers {
@@ -167,9 +167,8 @@ async fn list<S: KeyStore>(
     let delegate = shared.to_read(&caller)?;
     let page = Page::read(parameters)?;
     let filter = page.state.map_or(KeyFilter::all(), |state| KeyFilter::all().state(state, shared.now()));
-    // One more than is shown tells whether there are more.
-    let records = delegate.list(filter, page.after.as_ref(), page.limit + 1).await;
-    let mut records = records?;
+    // One more than the page shows whether more follow.
+    let mut records = delegate.list(filter, page.after.as_ref(), page.limit + 1).await?;
     let more = records.len() > page.limit;
     records.truncate(page.limit);
     let next = records.last().filter(|_| more).map(|record| cursor::encode(&record.id));
@@ -214,7 +213,7 @@ async fn rotate<S: KeyStore>(
 ) -> response::Result<Response> {
     let delegate = shared.to_write(&mut caller).await?;
     let mut fields = Fields::parse(body)?;
-    let from_first_use = fields.truth("grace_from_first_use").unwrap_or(false);
+    let from_first_use = fields.boolean("grace_from_first_use").unwrap_or(false);
     let seconds = fields.seconds("grace_seconds").unwrap_or_default();
     let grace = match seconds {
         seconds if from_first_use => Grace::FromFirstUse(seconds),
@@ -240,10 +239,10 @@ async fn revoke<S: KeyStore>(
     let (id, reason) = (key_id(id)?, parameters.remove("reason").unwrap_or_default());
     let Some(wait) = wait else {
         delegate.revoke(&id, &reason).await?;
-        return Ok(done());
+        return Ok(no_content());
     };
     let propagation = delegate.revoke_and_wait(&id, &reason, wait).await?;
-    Ok(done_and_applied(&propagation, shared.settings.shows_nodes))
+    Ok(revoked(&propagation, shared.settings.shows_nodes))
 }
 
 async fn permissions<S: KeyStore>(

@@ -1,7 +1,7 @@
-//! Changes that a page of another site asks for.
+//! Refuses cross-site changes.
 //!
-//! A browser presents Basic credentials that it has kept to any page that asks, so a page elsewhere could make a key by a form. What a page may
-//! not read, it may still send.
+//! A browser sends stored Basic credentials with the requests of any page, so a page of another site could create a key with a form, though it
+//! cannot read the response.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::error::RouteError;
 
-/// Refuses changes that come from another site.
+/// Refuses changes from pages of other sites.
 pub(super) async fn refuse_cross_site(request: Request, next: Next) -> Response {
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if !is_safe && is_cross_site(request.headers(), request.uri()) {
@@ -23,8 +23,8 @@ pub(super) async fn refuse_cross_site(request: Request, next: Next) -> Response 
     next.run(request).await
 }
 
-/// Returns whether a browser says that another site has asked: by Fetch Metadata, or where it does not know these, by an `Origin` other than
-/// the host that is asked. Clients that are no browsers send neither.
+/// Returns whether a request comes from a page of another site: by Fetch Metadata, or in browsers without them, by an `Origin` other than the
+/// requested host. Clients other than browsers send neither.
 fn is_cross_site(headers: &HeaderMap, uri: &Uri) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
         return site == "cross-site";
@@ -43,7 +43,7 @@ fn is_cross_site(headers: &HeaderMap, uri: &Uri) -> bool {
 mod tests {
     use super::*;
 
-    fn says(headers: &[(&'static str, &'static str)]) -> bool {
+    fn is_refused(headers: &[(&'static str, &'static str)]) -> bool {
         let headers = headers
             .iter()
             .map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value)));
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_is_another_one_by_what_a_browser_says() {
+    fn a_request_is_cross_site_by_fetch_metadata_or_origin() {
         let host = ("host", "api.example.com");
         for own in [
             &[host][..],
@@ -62,7 +62,7 @@ mod tests {
             &[host, ("sec-fetch-site", "same-site")],
             &[host, ("sec-fetch-site", "none")],
         ] {
-            assert!(!says(own), "{own:?}");
+            assert!(!is_refused(own), "{own:?}");
         }
         for foreign in [
             &[host, ("sec-fetch-site", "cross-site")][..],
@@ -74,7 +74,7 @@ mod tests {
             &[host, ("origin", "")],
             &[("origin", "https://api.example.com")],
         ] {
-            assert!(says(foreign), "{foreign:?}");
+            assert!(is_refused(foreign), "{foreign:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Writing keys for clients.
+//! Writes responses.
 
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -16,7 +16,7 @@ use crate::owner::Owner;
 use crate::record::Record;
 use crate::scope::Scope;
 
-/// Answers with JSON that must not be kept by anyone on the way.
+/// Returns a JSON response that caches must not store.
 pub(super) fn answer(status: StatusCode, body: &Value) -> Response {
     written(status, body.to_string().into_bytes())
 }
@@ -29,24 +29,24 @@ fn written(status: StatusCode, body: Vec<u8>) -> Response {
     response
 }
 
-/// Answers that what was asked for is done.
-pub(super) fn done() -> Response {
+/// Returns an empty response.
+pub(super) fn no_content() -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-/// As [`done`], and how far the change has got, with the names of the nodes that are behind if they are to be shown.
-pub(super) fn done_and_applied(propagation: &Propagation, shows_nodes: bool) -> Response {
+/// Returns an empty response with the propagation of a revocation, and the missing nodes if they are to be shown.
+pub(super) fn revoked(propagation: &Propagation, shows_nodes: bool) -> Response {
     let reached = match propagation {
         Propagation::EveryNode => "every-node",
         Propagation::LeaseEnd { .. } => "lease-end",
         Propagation::ThisProcess { .. } => "this-process",
     };
-    let mut response = done();
+    let mut response = no_content();
     let headers = response.headers_mut();
     headers.insert("revocation-reached", HeaderValue::from_static(reached));
-    // A name that no header can carry is left out: the log has it.
+    // A name that no header can carry is omitted: the log has it.
     let shown = propagation.missing().iter().filter(|_| shows_nodes);
     for node in shown.filter_map(|node| HeaderValue::from_str(node).ok()) {
         headers.append("revocation-missing", node);
@@ -54,14 +54,14 @@ pub(super) fn done_and_applied(propagation: &Propagation, shows_nodes: bool) -> 
     response
 }
 
-/// Answers with a key and its text, which is written here and nowhere else: once, into the body.
+/// Returns a new key with its text, which is written once, into the body.
 pub(super) fn created(created: CreatedKey, now: Timestamp) -> Response {
     let (text, record) = created.into_parts();
     let rest = Value::Object(fields(&record, now).collect()).to_string();
-    // Each character takes six bytes at the most, so the body does not grow, and leaves no copy of the text behind.
+    // Each character takes at most six bytes, so the body does not reallocate, which would leave a copy of the text.
     let mut body = Vec::with_capacity(rest.len() + 6 * text.as_str().len() + r#"{"key":"","#.len());
     body.extend_from_slice(br#"{"key":"#);
-    // OK because a text is written to memory.
+    // OK because writing to memory does not fail.
     serde_json::to_writer(&mut body, text.as_str()).expect("a text in memory");
     body.push(b',');
     body.extend_from_slice(&rest.as_bytes()[1..]);
@@ -102,7 +102,7 @@ fn owner(owner: &Owner) -> Value {
     }
 }
 
-/// Writes a time in the form of RFC 3339, to the millisecond. A time beyond its years is none.
+/// Formats a time as RFC 3339, in milliseconds. A time outside its range of years is `null`.
 fn time(time: Option<Timestamp>) -> Value {
     let nanos = |time: Timestamp| i128::from(time.unix_millis()) * 1_000_000;
     let written = time

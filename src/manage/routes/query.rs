@@ -1,4 +1,4 @@
-//! Reading the parameters of a query, none of which is ignored.
+//! Reads query parameters. Unknown and repeated ones are errors.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,16 +12,16 @@ use super::error::RouteError;
 use crate::key::KeyId;
 use crate::record::KeyState;
 
-/// The longest time that a caller may ask a revocation to wait, in seconds.
-const LONGEST_WAIT: u64 = 60;
+/// Most seconds that a revocation may wait.
+const MAX_WAIT: u64 = 60;
 
-/// Keys on a page: by default, and at most.
+/// Keys of a page: default and maximum.
 const PAGE: (usize, usize) = (20, 100);
 
 pub(super) type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection>;
 pub(super) type Known = BTreeMap<&'static str, String>;
 
-/// Which part of a list is wanted.
+/// The parameters of a list.
 pub(super) struct Page {
     pub(super) after: Option<KeyId>,
     pub(super) limit: usize,
@@ -30,22 +30,22 @@ pub(super) struct Page {
 
 impl Page {
     pub(super) fn read(parameters: Parameters) -> Result<Self, RouteError> {
-        let (usual, most) = PAGE;
+        let (default, max) = PAGE;
         let parameters = known(parameters, &["cursor", "limit", "state"])?;
-        let limit = |text: &str| text.parse().ok().filter(|limit| (1..=most).contains(limit));
+        let limit = |text: &str| text.parse().ok().filter(|limit| (1..=max).contains(limit));
         Ok(Self {
             after: optional(&parameters, "cursor", cursor::decode)
                 .ok_or_else(|| wrong("cursor", "the next_cursor of a page, found something else"))?,
             limit: optional(&parameters, "limit", limit)
                 .ok_or_else(|| wrong("limit", "a number from 1 to 100, found something else"))?
-                .unwrap_or(usual),
+                .unwrap_or(default),
             state: optional(&parameters, "state", KeyState::from_label)
                 .ok_or_else(|| wrong("state", "active, expired or revoked, found something else"))?,
         })
     }
 }
 
-/// Reads how long a revocation waits for other processes, if it does.
+/// Reads how long a revocation waits for other processes; `None` if it does not wait.
 pub(super) fn wait(parameters: &Known) -> Result<Option<Wait>, RouteError> {
     const NAMES: [&str; 3] = ["wait", "until", "wait_seconds"];
     let only = |name, value| {
@@ -57,7 +57,7 @@ pub(super) fn wait(parameters: &Known) -> Result<Option<Wait>, RouteError> {
     if only("until", "lease")?.is_some() {
         wait = wait.until_lease();
     }
-    let seconds = |text: &str| text.parse().ok().filter(|seconds| *seconds <= LONGEST_WAIT);
+    let seconds = |text: &str| text.parse().ok().filter(|seconds| *seconds <= MAX_WAIT);
     let seconds = optional(parameters, "wait_seconds", seconds)
         .ok_or_else(|| wrong("wait_seconds", "a number from 0 to 60, found something else"))?;
     if let Some(seconds) = seconds {
@@ -66,14 +66,14 @@ pub(super) fn wait(parameters: &Known) -> Result<Option<Wait>, RouteError> {
     Ok(NAMES.iter().any(|name| parameters.contains_key(name)).then_some(wait))
 }
 
-/// Refuses parameters that would be ignored: other ones, and all but the last of those with the same name.
+/// Returns the parameters by name. Unknown and repeated ones are errors.
 pub(super) fn known(parameters: Parameters, names: &[&'static str]) -> Result<Known, RouteError> {
-    let others =
+    let unknown =
         || RouteError::bad_request(format!("Expected no parameters but {}, found others", names.join(", ")));
-    let Ok(Query(parameters)) = parameters else { return Err(others()) };
+    let Ok(Query(parameters)) = parameters else { return Err(unknown()) };
     let mut found = Known::new();
     for (name, text) in parameters {
-        let name = *names.iter().find(|known| **known == name).ok_or_else(others)?;
+        let name = *names.iter().find(|known| **known == name).ok_or_else(unknown)?;
         if found.insert(name, text).is_some() {
             return Err(wrong(name, "one value, found several"));
         }
@@ -81,7 +81,7 @@ pub(super) fn known(parameters: Parameters, names: &[&'static str]) -> Result<Kn
     Ok(found)
 }
 
-/// Reads a parameter that may be absent, and returns `None` if it is there and cannot be read.
+/// Reads an optional parameter. Returns `None` if it is present and invalid.
 pub(super) fn optional<T>(
     parameters: &Known,
     name: &str,

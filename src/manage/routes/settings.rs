@@ -1,4 +1,4 @@
-//! What an application decides about the routes.
+//! Settings of the routes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use super::error::{RouteError, Shape};
 use crate::reject::Payload;
 use crate::scope::{Requirement, Scopes};
 
-/// How long a body of a few kilobytes may take.
+/// The default timeout of a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What callers need to manage their keys over HTTP, what keys can be granted, and what errors look like.
+/// Settings of the [`routes`](super::routes): the scopes that callers need, the scopes that keys can be granted, and the shape of errors.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ManageSettings {
-    /// To look at keys and at their usage.
+    /// Required to read keys and their usage.
     pub read: Requirement,
-    /// To create, change, rotate and revoke keys.
+    /// Required to create, update, rotate and revoke keys.
     pub write: Requirement,
     /// The scopes that `GET /permissions` lists.
     pub permissions: Scopes,
@@ -30,7 +30,7 @@ pub struct ManageSettings {
 }
 
 impl ManageSettings {
-    /// Asks for these, lists no permissions, and writes errors as [`routes`](super::routes) says.
+    /// Creates settings with these requirements, no permissions, and errors in the default shape.
     pub fn new(read: Requirement, write: Requirement) -> Self {
         Self {
             read,
@@ -50,36 +50,36 @@ impl ManageSettings {
         Self { permissions, ..self }
     }
 
-    /// Sets how long the body of a request may take to arrive. A later one is answered 408.
+    /// Sets how long the body of a request may take to arrive. A slower one gets 408.
     #[must_use]
     pub fn body_timeout(self, timeout: Duration) -> Self {
         Self { body_timeout: timeout, ..self }
     }
 
-    /// Takes callers whose keys another backend keeps than the one that is managed. The store cannot judge them with a change: they are
-    /// [judged again](crate::Principal::recheck) right before it. Without this, such a caller is refused.
+    /// Admits callers whose keys another backend keeps. The store cannot check them in the transaction of a change; they are
+    /// [rechecked](crate::Principal::recheck) right before it. By default, such callers are refused.
     #[must_use]
     pub fn external_callers(self) -> Self {
         Self { external_callers: true, ..self }
     }
 
-    /// Takes changes that a browser sends from pages of other sites, by `Sec-Fetch-Site`, or by an `Origin` other than the host that is asked.
-    /// Without this they are refused with 403, because a browser presents Basic credentials that it has kept whichever page asks. A page
-    /// that manages keys from another site needs this, beside CORS. Clients that are no browsers send neither header.
+    /// Permits changes that a browser sends from pages of other sites, by `Sec-Fetch-Site`, or by an `Origin` other than the requested host.
+    /// By default they are refused with 403, because a browser sends stored Basic credentials with the requests of any page. A page that
+    /// manages keys from another site needs this in addition to CORS. Clients other than browsers send neither header.
     #[must_use]
     pub fn allow_cross_site(self) -> Self {
         Self { cross_site: true, ..self }
     }
 
-    /// Names the nodes that have not acknowledged a revocation, each in a line `Revocation-Missing` of the answer to `wait=fleet`. Without
-    /// this, the log alone names them: callers need not know the machines of a service.
+    /// Adds a header `Revocation-Missing` to the response to `wait=fleet` for each node that has not acknowledged a revocation. By default,
+    /// only the log names these nodes: callers need not know the machines of a service.
     #[must_use]
     pub fn show_nodes(self) -> Self {
         Self { shows_nodes: true, ..self }
     }
 
-    /// Writes the bodies of errors, as [`Respond`](crate::reject::Respond) does for the refusals of an authenticator, among
-    /// them that of a caller who lacks `read` or `write`. Status and headers stay.
+    /// Sets the bodies of errors. [`Respond`](crate::reject::Respond) sets those of the authenticator, including that for a caller that lacks
+    /// `read` or `write`. Status and headers stay.
     ///
     /// ```
     /// use tower_api_key::Requirement;

@@ -1,4 +1,4 @@
-//! Usage of a caller's keys, by day.
+//! The usage of a caller's keys, by day.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -15,10 +15,10 @@ use crate::backend::{KeyStore, UsageBy, UsageLine, UsageQuery, UsageStore};
 use crate::clock::{Day, Timestamp};
 use crate::principal::Principal;
 
-/// Days of an answer: by default, and at most.
+/// Days of a response: default and maximum.
 const DAYS: (i64, i64) = (30, 366);
-/// Lines of an answer, at most.
-const LINES: usize = 10_000;
+/// Most lines of a response.
+const MAX_LINES: usize = 10_000;
 
 pub(super) async fn of_all<S: KeyStore + UsageStore>(
     State(shared): Manager<S>,
@@ -33,12 +33,12 @@ pub(super) async fn of_all<S: KeyStore + UsageStore>(
     let mut lines = delegate.query_usage(UsageQuery { after, ..query }).await?;
     let more = lines.len() > limit;
     if more && !["limit", "cursor"].iter().any(|name| parameters.contains_key(name)) {
-        // A client that does not ask for pages would take the first one for all there is.
+        // A client that does not request pages would take the first page for the whole usage.
         return Err(wrong("from", "days with at most 10,000 lines of usage in all, found more").into());
     }
     lines.truncate(limit);
     let next = lines.last().filter(|_| more).map(cursor::encode_line);
-    Ok(written(&lines, next.as_deref()))
+    Ok(respond(&lines, next.as_deref()))
 }
 
 pub(super) async fn of_key<S: KeyStore + UsageStore>(
@@ -50,26 +50,26 @@ pub(super) async fn of_key<S: KeyStore + UsageStore>(
     let delegate = shared.to_read(&caller)?;
     let query = days(&known(parameters, &["from", "to"])?, shared.now())?;
     let lines = delegate.query_usage(query.of_key(key_id(id)?).by(UsageBy::Key)).await;
-    Ok(written(&lines?, None))
+    Ok(respond(&lines?, None))
 }
 
-/// Reads which days are meant.
+/// Reads the first and the last day.
 fn days(parameters: &Known, now: Timestamp) -> Result<UsageQuery, RouteError> {
-    let (usual, most) = DAYS;
+    let (default, max) = DAYS;
     let day = |name| {
         optional(parameters, name, Day::parse)
             .ok_or_else(|| wrong(name, "a day such as 2030-01-31, found something else"))
     };
     let to = day("to")?.unwrap_or_else(|| now.into());
-    let from = day("from")?.unwrap_or_else(|| to.plus(1 - usual));
+    let from = day("from")?.unwrap_or_else(|| to.plus(1 - default));
     match to.unix_days() - from.unix_days() {
         ..0 => Err(wrong("from", "a day that is not after the last one, found a later one")),
-        between if between >= most => Err(wrong("from", "at most 366 days, found more")),
+        between if between >= max => Err(wrong("from", "at most 366 days, found more")),
         _ => Ok(UsageQuery::new(from, to)),
     }
 }
 
-/// Reads what a line is about.
+/// Reads the grouping of the lines.
 fn by(parameters: &Known) -> Result<UsageBy, RouteError> {
     match parameters.get("by").map(String::as_str) {
         Some("key") => Ok(UsageBy::Key),
@@ -79,13 +79,13 @@ fn by(parameters: &Known) -> Result<UsageBy, RouteError> {
 }
 
 fn limit(parameters: &Known) -> Result<usize, RouteError> {
-    let limit = |text: &str| text.parse().ok().filter(|limit| (1..=LINES).contains(limit));
+    let limit = |text: &str| text.parse().ok().filter(|limit| (1..=MAX_LINES).contains(limit));
     let limit = optional(parameters, "limit", limit)
         .ok_or_else(|| wrong("limit", "a number from 1 to 10000, found something else"))?;
-    Ok(limit.unwrap_or(LINES))
+    Ok(limit.unwrap_or(MAX_LINES))
 }
 
-/// Reads where a page begins.
+/// Reads the cursor of a page.
 fn after(parameters: &Known, by: UsageBy) -> Result<Option<UsageLine>, RouteError> {
     let line =
         |text: &str| cursor::decode_line(text).filter(|line| line.key.is_some() == (by == UsageBy::Key));
@@ -93,7 +93,7 @@ fn after(parameters: &Known, by: UsageBy) -> Result<Option<UsageLine>, RouteErro
         .ok_or_else(|| wrong("cursor", "the next_cursor of a page of the same usage, found something else"))
 }
 
-fn written(lines: &[UsageLine], next: Option<&str>) -> Response {
+fn respond(lines: &[UsageLine], next: Option<&str>) -> Response {
     let line = |line: &UsageLine| {
         let mut fields = Map::new();
         if let Some(key) = &line.key {
