@@ -1,16 +1,16 @@
 //! An API like Memsolus: permissions by group, and 403 without them.
 //!
-//! | What its documents promise | What keeps it |
+//! | Documented behaviour | Implemented by |
 //! |---|---|
 //! | `X-Api-Key: msk_live_…` or `msk_test_…` | [`Source::x_api_key`](crate::Source::x_api_key) with a [`KeyFormat`](crate::KeyFormat) |
 //! | a key without the permission of a route gets 403 Forbidden | [`RequireScopeLayer`](crate::RequireScopeLayer), route by route |
-//! | permissions such as `memory.read`, listed by group | [`Scopes`](crate::Scopes), of which `memory.*` and `*` cover others |
+//! | permissions such as `memory.read`, listed by group | [`Scopes`](crate::Scopes), in which `memory.*` and `*` include others |
 //! | at least one permission for each key | a check before `manage::Delegate::create` |
-//! | rotation by a new key before the old one is revoked | both are in force until [`revoke`](crate::KeyStore::revoke), which takes effect at once in this process, and in others within their [lease](crate::AuthenticatorBuilder::lease) |
+//! | rotation by creating a new key before revoking the old one | both are in force until [`revoke`](crate::KeyStore::revoke), which takes effect at once in this process, and in others within their [lease](crate::AuthenticatorBuilder::lease) |
 //!
-//! Run it with `cargo run --example memsolus --all-features`: it prints keys, and commands to try.
+//! Run it with `cargo run --example memsolus --all-features`: it prints keys and example commands.
 //!
-//! # Who is let in, and who may do what
+//! # Accepted keys and permissions
 //!
 //! `examples/memsolus/access.rs`:
 //!
@@ -18,17 +18,17 @@
 //!
 //! # A permission for each route
 //!
-//! `examples/memsolus/app.rs`. A layer of one method stands beside the route, where whoever reads it looks for it:
+//! `examples/memsolus/app.rs`. The layer of a method is next to its route:
 //!
 #![doc = concat!("```ignore\n", include_str!("../../examples/memsolus/app.rs"), "```")]
 //!
 //! # Managing keys
 //!
-//! `examples/memsolus/api_keys.rs`. The routes that come with `manage` have paths and bodies of their own; where documents
-//! promise others, handlers are written over a `manage::Delegate`, which keeps the rules: a caller knows the keys of its own
-//! organization, a test key the test keys among them, and each grants what it has itself. What contradicts that is refused by the
-//! name of the field. Which permissions there are, and that a key has one, is for the handlers to ask. The store judges the caller
-//! once more with each change; `requiring` adds the permission of the route. Memories are kept outside that store: their handlers call
-//! [`Principal::recheck`](crate::Principal::recheck) when the body has arrived.
+//! `examples/memsolus/api_keys.rs`. The routes of `manage` have paths and bodies of their own; for other documented paths and bodies, write
+//! handlers over a `manage::Delegate`, which enforces the rules: a caller has access to the keys of its own organization, a test key to the
+//! test keys among them, and each grants only permissions that it has itself. Violations are refused with the name of the field. The handlers
+//! check that each permission exists, and that a key has at least one. The store checks the caller again with each change; `requiring` adds
+//! the permission of the route. Memories are kept outside that store: their handlers call [`Principal::recheck`](crate::Principal::recheck)
+//! when the body has arrived.
 //!
 #![doc = concat!("```ignore\n", include_str!("../../examples/memsolus/api_keys.rs"), "```")]
