@@ -28,7 +28,7 @@ use super::{Delegate, KeyManager, RotateOptions};
 use crate::backend::{Grace, KeyFilter, KeyStore, KeyUpdate, UsageStore};
 use crate::clock::Timestamp;
 use crate::principal::Principal;
-use crate::reject::Reason;
+use crate::reject::{Reason, Rejection};
 use crate::scope::{Requirement, Scope};
 use error::{method_not_allowed, not_found, reshape};
 use input::{Body, Fields, Id, key_id};
