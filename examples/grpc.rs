@@ -2,7 +2,7 @@
 //!
 //! `cargo run --example grpc --features tonic,sqlite,tracing`
 //!
-//! The address and the keys that were made go to stdout as one line of JSON, everything else to stderr. The environment
+//! The address and the new keys go to stdout as one line of JSON, all other output to stderr. The environment
 //! sets `ADDR`, `DATABASE_URL` and `RUST_LOG`.
 //!
 //! Any gRPC client will do. The server has no reflection, so grpcurl wants `grpc/health/v1/health.proto`, which is in
@@ -13,7 +13,7 @@
 //!     127.0.0.1:3000 grpc.health.v1.Health/Check
 //! ```
 
-#![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
+#![allow(clippy::print_stderr, reason = "an example writes messages to its user")]
 
 #[allow(dead_code, unused_imports, reason = "tonic serves here")]
 mod support;
@@ -35,13 +35,13 @@ async fn main() -> Result<(), Failure> {
     let store = support::open_store("sqlite:grpc.db").await?;
 
     let authenticate = AuthenticateLayer::new(Authenticator::builder(store.clone()).build()?).grpc();
-    // A method that is not named here is forbidden to everyone.
+    // A method that is not named here is forbidden to all callers.
     let require_scope = RequireScopeLayer::by_path([
         ("/grpc.health.v1.Health/Check", Requirement::all_of(["health.read"])?),
         ("/grpc.health.v1.Health/Watch", Requirement::all_of(["health.watch"])?),
     ])?;
     let (mut reporter, health) = tonic_health::server::health_reporter();
-    // A client that stops within a head answers no ping.
+    // A client that stops within a head does not respond to pings.
     let pings = Some(Duration::from_secs(10));
     let server = Server::builder().http2_keepalive_interval(pings).http2_keepalive_timeout(pings);
     let server = server.layer(authenticate).layer(require_scope).add_service(health);
@@ -60,7 +60,7 @@ async fn main() -> Result<(), Failure> {
 
   # grpc-status 0: the key may check
   call -H "Authorization: Bearer {health_key}"
-  # grpc-status 16: without a key nobody may
+  # grpc-status 16: no request without a key is admitted
   call
   # grpc-status 7: this key may not
   call -H "Authorization: Bearer {no_scope_key}"
@@ -69,7 +69,7 @@ async fn main() -> Result<(), Failure> {
 
     let shutdown = async move {
         shutdown.await;
-        // Ends the streams of those who watch, which would otherwise keep the server from ending.
+        // Ends the streams of watching clients, which would otherwise keep the server from ending.
         reporter.clear_service_status("").await;
     };
     tokio::select! {

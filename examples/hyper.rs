@@ -2,10 +2,10 @@
 //!
 //! `cargo run --example hyper --features sqlite,tracing`
 //!
-//! The address and the keys that were made go to stdout as one line of JSON, everything else to stderr. The environment
-//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG` and `HEAD_SECONDS` (how long the head of a request may take).
+//! The address and the new keys go to stdout as one line of JSON, all other output to stderr. The environment
+//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG` and `HEAD_SECONDS` (the timeout of the head of a request).
 
-#![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
+#![allow(clippy::print_stderr, reason = "an example writes messages to its user")]
 
 mod support;
 
@@ -38,7 +38,7 @@ async fn main() -> Result<(), Failure> {
 
   # 200: the key is good
   curl -i -H "Authorization: Bearer {key}" {address}
-  # 401: without a key there is no greeting
+  # 401: without a key
   curl -i {address}
   # 400: which of the two is meant?
   curl -i -H "Authorization: Bearer {key}" -H "X-API-Key: {key}" {address}
@@ -51,7 +51,7 @@ async fn main() -> Result<(), Failure> {
 }
 
 async fn hello(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    // OK because the layer lets no request pass without one.
+    // OK because the layer passes no request without one.
     let principal = request.extensions().get::<Principal>().expect("a principal");
     Ok(Response::new(format!("hello {}\n", principal.key_id()).into()))
 }

@@ -1,11 +1,11 @@
-//! REST and gRPC on one port, behind one layer that answers each caller in its own protocol.
+//! REST and gRPC on one port, behind one layer that responds to each caller in its own protocol.
 //!
 //! `cargo run --example mixed --features axum,tonic,sqlite,tracing`
 //!
-//! The address and the keys that were made go to stdout as one line of JSON, everything else to stderr. The environment
-//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG` and `HEAD_SECONDS` (how long the head of a request may take).
+//! The address and the new keys go to stdout as one line of JSON, all other output to stderr. The environment
+//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG` and `HEAD_SECONDS` (the timeout of the head of a request).
 
-#![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
+#![allow(clippy::print_stderr, reason = "an example writes messages to its user")]
 
 mod support;
 
@@ -56,7 +56,7 @@ async fn main() -> Result<(), Failure> {
 
     let shutdown = async move {
         shutdown.await;
-        // Ends the streams of those who watch, which would otherwise keep the server from ending.
+        // Ends the streams of watching clients, which would otherwise keep the server from ending.
         reporter.clear_service_status("").await;
     };
     support::serve(listener, app, shutdown).await?;

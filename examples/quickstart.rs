@@ -2,10 +2,10 @@
 //!
 //! `cargo run --example quickstart --features axum,sqlite,tracing`
 //!
-//! The address and the keys that were made go to stdout as one line of JSON, everything else to stderr. The environment
-//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG` and `HEAD_SECONDS` (how long the head of a request may take).
+//! The address and the new keys go to stdout as one line of JSON, all other output to stderr. The environment
+//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG` and `HEAD_SECONDS` (the timeout of the head of a request).
 
-#![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
+#![allow(clippy::print_stderr, reason = "an example writes messages to its user")]
 
 mod support;
 
@@ -45,7 +45,7 @@ async fn main() -> Result<(), Failure> {
 
   # 200: the reader may read
   curl -i -H "Authorization: Bearer {reader_key}" {address}/v1/notes
-  # 401: without a key nobody may
+  # 401: no request without a key is admitted
   curl -i {address}/v1/notes
   # 403: the reader may not write
   curl -i -H "X-API-Key: {reader_key}" -H 'Content-Type: application/json' -d '{{"text": "hello"}}' {address}/v1/notes
@@ -100,7 +100,7 @@ async fn add_note(
     (StatusCode::CREATED, Json(note))
 }
 
-/// The last notes, in memory.
+/// The latest notes, in memory.
 type Notes = Arc<RwLock<Vec<Note>>>;
 
 #[derive(Deserialize)]
@@ -111,6 +111,6 @@ struct NewNote {
 #[derive(Clone, Serialize)]
 struct Note {
     text: String,
-    /// The key that wrote it.
+    /// The id of the key that wrote it.
     key_id: String,
 }

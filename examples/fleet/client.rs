@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::fleet::Node;
 
-/// An error that can be handed from one task to another.
+/// An error that can move between tasks.
 pub(crate) type Failed = Box<dyn Error + Send + Sync>;
 
 /// Sends requests to one node, with one key. Clones share the connections.
@@ -38,7 +38,7 @@ impl Client {
         self.send(Method::GET, path, Bytes::new()).await
     }
 
-    /// Sends a request, and reads the answer as JSON.
+    /// Sends a request, and reads the response as JSON.
     pub(crate) async fn send(
         &self,
         method: Method,

@@ -1,4 +1,4 @@
-//! A store that counts how often it is asked for a key.
+//! A store that counts its lookups.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use tower_api_key::backend::{Backend, BackendError, BoxedChangeFeed, Subscriber}
 use tower_api_key::digest::Digest;
 use tower_api_key::{KeyId, PostgresStore, Record, Timestamp};
 
-/// How often a store was asked for a key. Clones share the count.
+/// A count of lookups. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Reads(Arc<AtomicU64>);
 
@@ -28,7 +28,7 @@ impl Counted {
     }
 }
 
-/// Whatever is not passed on is not done: what wraps a store passes on all that it uses.
+/// A method that is not forwarded has its default: a wrapper of a store forwards all methods that are used.
 impl Backend for Counted {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
         self.reads.0.fetch_add(1, Ordering::Relaxed);

@@ -13,15 +13,15 @@ use tokio::time::timeout;
 use crate::NODE;
 use crate::process::{self, Failure};
 
-/// The first of them serves the routes that manage keys.
+/// The names of the nodes. The first one serves the routes that manage keys.
 pub(crate) const NAMES: [&str; 3] = ["node-1", "node-2", "node-3"];
 
-/// How long a node may take to end.
+/// Most time that a node may take to end.
 const GRACE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Fleet(Vec<Node>);
 
-/// A node that serves. It is killed when dropped.
+/// A running node, which is killed on drop.
 pub(crate) struct Node {
     pub(crate) name: &'static str,
     pub(crate) address: String,
@@ -29,11 +29,11 @@ pub(crate) struct Node {
 }
 
 impl Fleet {
-    /// Starts all nodes, and returns when all of them serve.
+    /// Starts all nodes, and waits until they serve.
     pub(crate) async fn start() -> Result<Self, Failure> {
         let first = process::env_or("ADDR", "127.0.0.1:3000")?;
         let first: SocketAddr = first.parse().map_err(|_| {
-            format!("ADDR: expected an IP address and a port, such as 127.0.0.1:3000, found {first:?}")
+            format!("ADDR must be an IP address and a port, such as 127.0.0.1:3000, got {first:?}")
         })?;
         let mut starting = Vec::new();
         for (number, name) in (0..).zip(NAMES) {
@@ -54,7 +54,7 @@ impl Fleet {
         &self.0[0]
     }
 
-    /// Has all nodes end what is under way, and returns when they are gone.
+    /// Shuts all nodes down gracefully, and waits for their processes.
     pub(crate) async fn end(mut self) -> Result<(), Failure> {
         self.0.iter_mut().for_each(|node| drop(node.process.stdin.take()));
         for Node { name, process, .. } in &mut self.0 {
@@ -69,7 +69,7 @@ impl Fleet {
 }
 
 impl Node {
-    /// Waits until a node says where it is.
+    /// Waits until a node prints its address.
     async fn ready(name: &'static str, mut process: Child) -> Result<Self, Failure> {
         let mut line = String::new();
         if let Some(stdout) = process.stdout.take() {
@@ -89,12 +89,12 @@ fn spawn(name: &str, address: SocketAddr) -> Result<Child, Failure> {
     Ok(command.spawn()?)
 }
 
-/// Returns the address so many ports behind another. Port 0 stands for any free port.
+/// Returns an address with its port increased by an offset. Port 0 selects a free port.
 fn behind(first: SocketAddr, number: u16) -> Result<SocketAddr, Failure> {
     let port = match first.port() {
         0 => Some(0),
         port => port.checked_add(number),
     };
-    let port = port.ok_or("ADDR: expected a port with free ones behind it, found the last")?;
+    let port = port.ok_or("ADDR must leave ports above it for further nodes")?;
     Ok(SocketAddr::new(first.ip(), port))
 }

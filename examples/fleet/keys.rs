@@ -1,4 +1,4 @@
-//! The keys that there are to try: one that manages keys, and one that manages nothing.
+//! The keys of the example: one that manages keys, and one without scopes.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use tower_api_key::{Owner, PostgresStore, Record, Scopes};
 
 use crate::process::Failure;
 
-/// How long they work. Whoever runs the example often leaves keys behind.
+/// The lifetime of the keys, as each run of the example leaves some behind.
 const LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What may manage keys.
+/// The scope that is required to manage keys.
 pub(crate) const MANAGE: &str = "keys.manage";
 
 /// The texts of the keys.

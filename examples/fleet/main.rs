@@ -1,17 +1,17 @@
-//! Three nodes on one PostgreSQL: a key is revoked on the first of them, while all are asked as fast as they answer.
+//! Three nodes on one PostgreSQL: the first revokes a key while clients send requests to all nodes.
 //!
 //! `DATABASE_URL=postgres://… cargo run --example fleet --features axum,postgres,manage,tracing`
 //!
-//! Each node is a process of its own, with its own connections, which this one starts and ends: nodes within one process would
-//! hear of each other's changes without the database. Tables whose names start with `tower_api_key` are added to the database,
+//! Each node is a process of its own, with its own connections, which this process starts and ends: nodes within one process
+//! would receive each other's changes without the database. Tables whose names start with `tower_api_key` are added to the database,
 //! and two keys that work for a day.
 //!
-//! The addresses and the keys go to stdout as one line of JSON, everything else to stderr, among it a table of when each node
-//! admitted the key for the last time and refused it for the first time. The environment sets `DATABASE_URL`, `ADDR` (of the first
-//! node; the others take the ports behind it), `RUST_LOG`, `HEAD_SECONDS` (how long the head of a request may take), and
+//! The addresses and the keys go to stdout as one line of JSON, all other output to stderr, including a table of the times
+//! at which each node last admitted and first refused the key. The environment sets `DATABASE_URL`, `ADDR` (of the first
+//! node; further nodes use the next ports), `RUST_LOG`, `HEAD_SECONDS` (the timeout of the head of a request), and
 //! `ONCE` (to anything) to end after the table.
 
-#![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
+#![allow(clippy::print_stderr, reason = "an example writes messages to its user")]
 
 mod client;
 mod counted;
@@ -33,7 +33,7 @@ use process::Failure;
 use serde_json::{Map, json};
 use tower_api_key::PostgresStore;
 
-/// The variable that makes a process a node, of this name.
+/// The environment variable that names a node; a process that has it runs as that node.
 const NODE: &str = "FLEET_NODE";
 
 const NO_DATABASE: &str =
@@ -49,7 +49,7 @@ or, in the repository of the crate, with a server that `.ci/postgres` starts and
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    // Not every admission and refusal: there are thousands of them.
+    // Without the admissions and refusals, of which thousands occur.
     process::log_by_default("warn")?;
     match process::env_or(NODE, "")?.as_str() {
         "" => lead().await,
@@ -63,16 +63,16 @@ async fn open_store() -> Result<PostgresStore, Failure> {
     if url.is_empty() {
         return Err(NO_DATABASE.into());
     }
-    // The URL is not shown: it may hold a password.
+    // The URL is not shown: it may contain a password.
     Ok(PostgresStore::open(&url).await.map_err(|error| format!("DATABASE_URL: {error}"))?)
 }
 
-/// Starts the nodes, shows what a revocation does, and serves until it is asked to end.
+/// Starts the nodes, demonstrates a revocation, and serves until a signal.
 async fn lead() -> Result<(), Failure> {
     let mut shutdown = std::pin::pin!(process::shutdown()?);
     let store = open_store().await?;
     let fleet = Fleet::start().await?;
-    // The nodes serve already, so whatever is shown has to work.
+    // The nodes already serve, so the printed commands work.
     let keys = Keys::make(&store).await?;
     store.close().await;
     let addresses = fleet.nodes().iter().map(|node| (node.name.to_owned(), json!(node.address)));

@@ -18,13 +18,13 @@ use crate::process::{self, Failure};
 use crate::serve::serve;
 use crate::{keys, open_store};
 
-/// Serves until it is asked to end, or the process that has started it is gone.
+/// Serves until a signal, or until the parent process has ended.
 pub(crate) async fn run(name: &str) -> Result<(), Failure> {
     let shutdown = process::shutdown()?;
     let store = open_store().await?;
     let reads = Reads::default();
     let authenticator = Authenticator::builder(Counted::new(store.clone(), reads.clone())).build()?;
-    // Before it listens: whoever sends requests here finds a node that knows what the others change.
+    // Before it listens, so that the node follows changes from the first request on.
     authenticator.start().await?;
     let app = app(name, &store, Node { name: name.into(), authenticator, reads })?;
 
@@ -43,7 +43,7 @@ pub(crate) async fn run(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the routes share.
+/// The state of the routes.
 #[derive(Clone)]
 struct Node {
     name: String,
@@ -67,7 +67,7 @@ async fn whoami(State(node): State<Node>, principal: Principal) -> Json<Value> {
     Json(json!({ "node": node.name, "key_id": principal.key_id().as_str() }))
 }
 
-/// For the readiness probe of whatever sends requests to this node.
+/// For the readiness probe of a load balancer.
 async fn health(State(node): State<Node>) -> (StatusCode, Json<Value>) {
     let health = node.authenticator.health();
     let status = if health.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -92,9 +92,9 @@ async fn health(State(node): State<Node>) -> (StatusCode, Json<Value>) {
 /// Completes when the other end of the standard input is closed.
 fn orphaned() -> oneshot::Receiver<()> {
     let (tell, told) = oneshot::channel();
-    // Not a task: the runtime would wait for its read for ever.
+    // A thread, not a task: the runtime would wait forever for its read.
     std::thread::spawn(move || {
-        // Whether by its end or by an error, nobody is there any more.
+        // By its end or by an error, the parent process is gone.
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         let _ = tell.send(());
     });

@@ -1,4 +1,4 @@
-//! What was seen, as a table, and what there is to try.
+//! The results as a table, and commands to try.
 
 use tower_api_key::clock::Moment;
 
@@ -8,13 +8,13 @@ use crate::watch::{Seen, Watched};
 
 const HEADS: [&str; 6] = ["NODE", "REQUESTS", "ADMITTED UNTIL", "AFTER THE ANSWER", "REFUSED FROM", "READS"];
 
-/// A node that has ended is not waited for when it is off the list.
+/// A node that has ended is not waited for after it is off the list.
 const LEASE_END: &str = "
 A node did not say that it has heard of it, so the answer came when the lease had passed. A node that has ended stays on the
 list for about a minute: if this example ran a short while ago, try it again.
 ";
 
-/// Writes a table, with times in milliseconds since the revocation was sent.
+/// Formats a table of times in milliseconds since the request to revoke.
 pub(crate) fn of(watched: &Watched) -> String {
     let Watched { sent, acknowledged, reached, .. } = watched;
     let after = millis(*sent, *acknowledged);
@@ -51,7 +51,7 @@ fn millis(from: Moment, to: Moment) -> String {
     format!("{:.1} ms", to.saturating_since(from).as_secs_f64() * 1_000.0)
 }
 
-/// Writes commands for a shell.
+/// Formats commands for a shell.
 pub(crate) fn to_try(nodes: &[Node], keys: &Keys, revoked: &str) -> String {
     let Keys { admin, reader, .. } = keys;
     let last = nodes.last().map_or("", |node| &node.address);
@@ -63,7 +63,7 @@ pub(crate) fn to_try(nodes: &[Node], keys: &Keys, revoked: &str) -> String {
   curl -i -H "Authorization: Bearer {reader}" {last}/v1/whoami
   # 401: the key that was revoked
   curl -i -H "Authorization: Bearer {revoked}" {last}/v1/whoami
-  # 200: whether the node can admit anyone, and what it knows of the others
+  # 200: whether the node is ready, and the state of its change feed
   curl -i {last}/health
   # 200: the keys, with the ids by which they are revoked
   curl -i -H "X-API-Key: {admin}" {first}/admin/keys

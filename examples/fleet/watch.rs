@@ -1,4 +1,4 @@
-//! Watching a revocation: when each node admits a key for the last time, and when it refuses it for the first time.
+//! Measures a revocation: when each node last admits and first refuses a key.
 
 use std::time::Duration;
 
@@ -9,36 +9,36 @@ use tower_api_key::clock::{Clock, Moment, SystemClock};
 use crate::client::{Client, Failed};
 use crate::fleet::Node;
 
-/// How long the nodes are asked before the revocation, and after it was acknowledged.
+/// The duration of requests before the revocation, and after its acknowledgement.
 const AROUND: Duration = Duration::from_millis(500);
 
-/// A revocation that was watched.
+/// A measured revocation.
 pub(crate) struct Watched {
-    /// The key that was revoked.
+    /// The revoked key.
     pub(crate) revoked: String,
     pub(crate) sent: Moment,
     pub(crate) acknowledged: Moment,
-    /// `Revocation-Reached`: how it is known that no node admits the key any more.
+    /// `Revocation-Reached`: the proof that no node admits the key.
     pub(crate) reached: String,
     pub(crate) nodes: Vec<(String, Seen)>,
 }
 
-/// What was seen of a node.
+/// The measurements of a node.
 #[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) requests: u64,
-    /// When the last request began that was admitted.
+    /// The start of the last admitted request.
     pub(crate) last_admission: Option<Moment>,
-    /// When the first refusal arrived.
+    /// The arrival of the first refusal.
     pub(crate) first_refusal: Option<Moment>,
-    /// How often the node asked the store for a key, from before the key was made.
+    /// The lookups of the node, counted from before the key was created.
     pub(crate) reads: u64,
 }
 
-/// Makes a key on the first node, has all nodes know it, and revokes it while all of them are asked.
+/// Creates a key on the first node, lets all nodes cache it, and revokes it during requests to all nodes.
 pub(crate) async fn a_revocation(nodes: &[Node], admin: &str) -> Result<Watched, Failed> {
     let admin = Client::new(&nodes[0], admin);
-    // The node looks this key up as well, which is not what is counted.
+    // The node looks this key up as well, before the count starts.
     admin.get("/v1/whoami").await?;
     let mut reads = Vec::new();
     for node in nodes {
@@ -49,7 +49,7 @@ pub(crate) async fn a_revocation(nodes: &[Node], admin: &str) -> Result<Watched,
     let text = |field: &str| made[field].as_str().map(str::to_owned).ok_or("expected a key, found none");
     let (id, key) = (text("id")?, text("key")?);
     for node in nodes {
-        // Twice, of which the second is admitted by what the node remembers.
+        // Twice, of which the second is admitted by the cache of the node.
         for _ in 0..2 {
             expect(Client::new(node, &key).get("/v1/whoami").await?, 200)?;
         }
@@ -77,7 +77,7 @@ pub(crate) async fn a_revocation(nodes: &[Node], admin: &str) -> Result<Watched,
     Ok(Watched { revoked: key, sent, acknowledged, reached, nodes: seen })
 }
 
-/// Presents a key again and again, as fast as it is answered.
+/// Presents a key in a loop, without pauses.
 async fn ask(client: Client, ended: Receiver<bool>) -> Result<Seen, Failed> {
     let mut seen = Seen::default();
     while !*ended.borrow() {
@@ -108,10 +108,7 @@ fn now() -> Moment {
     SystemClock::default().monotonic()
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "what is watched are other processes, which have the time of the machine"
-)]
+#[allow(clippy::disallowed_methods, reason = "the measured processes use the clock of the machine")]
 async fn wait() {
     tokio::time::sleep(AROUND).await;
 }

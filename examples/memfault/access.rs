@@ -1,4 +1,4 @@
-//! Who is let in, and what for: three kinds of key, each in a header of its own, passwords, and roles.
+//! Accepted credentials and their scopes: three kinds of key, each in a header of its own, passwords, and roles.
 
 use tower_api_key::key::OpaqueFormat;
 use tower_api_key::manage::{KeyManager, NewKey};
@@ -10,22 +10,21 @@ use tower_api_key::{
 
 use crate::errors;
 
-/// What a project manager may do, and an organization token in every project.
+/// The scopes of a project manager, and of an organization token in each project.
 const OF_PROJECT_MANAGERS: &str = "project.*";
 
-/// What a member may do, by role.
+/// The scopes of a member, by role.
 pub(crate) const ROLES: [(&str, &str); 3] = [
     ("admin", "project.* organization.*"),
     ("project_manager", OF_PROJECT_MANAGERS),
     ("developer", "project.read project.upload"),
 ];
 
-/// What a person's key and password may do, within the roles that the person holds. Changing the password is for the password
-/// alone.
+/// The scopes of a person's key and password, limited by the person's roles. Only the password can change the password.
 const OF_USER_KEYS: &str = "project.* organization.* account.key";
 const OF_PASSWORDS: &str = "project.* organization.* account.*";
 
-/// Admits people and automation. Two credentials in one request are refused with 400, whichever is good.
+/// Admits people and automation. Two credentials in one request are refused with 400, even if one is valid.
 pub(crate) fn layer(store: SqliteStore, passwords: Passwords) -> Result<AuthenticateLayer, ConfigError> {
     let sources = [Source::bearer(), Source::basic().empty_user(), Source::memfault_project_key()];
     let authenticator = Authenticator::builder(store).sources(sources).passwords(passwords);
@@ -33,8 +32,8 @@ pub(crate) fn layer(store: SqliteStore, passwords: Passwords) -> Result<Authenti
     Ok(AuthenticateLayer::new(authenticator.realm("memfault").respond(refusal).build()?))
 }
 
-/// Admits devices. Nothing but the project key is looked at, on purpose: a client that finds the host in `~/.netrc` sends a
-/// Basic header beside the project key without being asked to. Here it decides nothing, so it may as well be there.
+/// Admits devices. Only the project key is read: a client that finds the host in `~/.netrc` adds a Basic header to the project key unasked.
+/// Here that header has no effect, so it may be present.
 pub(crate) fn device_layer(store: SqliteStore) -> Result<AuthenticateLayer, ConfigError> {
     let authenticator = Authenticator::builder(store).sources([Source::memfault_project_key()]);
     Ok(AuthenticateLayer::new(authenticator.realm("memfault").respond(refusal).build()?))
@@ -48,7 +47,7 @@ fn refusal(rejection: &Rejection) -> Payload {
     Payload::json(errors::body(rejection.reason().status(), message).to_string())
 }
 
-/// Makes the keys of each kind as the clients know them.
+/// The formats of the keys, as the clients know them.
 #[derive(Clone)]
 pub(crate) struct Managers {
     pub(crate) tokens: KeyManager<SqliteStore>,

@@ -1,4 +1,4 @@
-//! What callers may know and change of themselves.
+//! Routes about the caller itself.
 
 use axum::Json;
 use axum::extract::State;
@@ -24,7 +24,7 @@ pub(crate) struct NewPassword {
     password: Text<255, 8>,
 }
 
-/// Tells who is calling.
+/// Returns the caller.
 pub(crate) async fn me(caller: Principal) -> Json<Value> {
     let who = match caller.owner() {
         Owner::User(own) => json!({ "type": "user", "email": own.email }),
@@ -34,7 +34,7 @@ pub(crate) async fn me(caller: Principal) -> Json<Value> {
     Json(json!({ "data": who }))
 }
 
-/// Shows the caller's key by its first characters. The text was shown when it was made.
+/// Returns the first characters of the caller's key. Its text was shown when it was created.
 pub(crate) async fn show_key(State(app): State<App>, caller: Principal) -> Result<Json<Value>, Refusal> {
     let active = KeyFilter::of_user(email(&caller)?).state(KeyState::Active, SystemClock::new().wall());
     let keys = app.managers.user_keys.list(&active, None, 1).await?;
@@ -42,13 +42,13 @@ pub(crate) async fn show_key(State(app): State<App>, caller: Principal) -> Resul
     Ok(Json(json!({ "data": { "id": key.id.as_str(), "hint": key.hint } })))
 }
 
-/// Makes the caller's key, in place of the one before it.
+/// Replaces the caller's key.
 pub(crate) async fn cycle_key(State(app): State<App>, caller: Principal) -> Result<Response, Refusal> {
     let (email, manager) = (email(&caller)?, app.managers.user_keys.acting_for(of_own(&caller, &OWN_KEY)));
     let new = access::new_user_key(email)?;
     let (text, record) = manager.create_exclusive(&KeyFilter::of_user(email), new).await?.into_parts();
     let shown = json!({ "data": { "id": record.id.as_str(), "api_key": text.as_str() } });
-    // Nobody on the way may keep the text.
+    // Caches must not store the text.
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(shown)).into_response())
 }
 
@@ -64,14 +64,14 @@ pub(crate) async fn change_password(
     Body(NewPassword { password }): Body<NewPassword>,
 ) -> Result<StatusCode, Refusal> {
     let (email, password) = (email(&caller)?, password.as_ref());
-    // The two are presented as base64 of `email:password`.
+    // Both are presented as base64 of `email:password`.
     let most = (MAX_CREDENTIAL_BYTES / 4 * 3).saturating_sub(email.len() + 1);
     if password.len() > most {
         let found = password.len();
-        return Err(Refusal::bad(format!("Expected a password of at most {most} bytes, found {found}")));
+        return Err(Refusal::bad(format!("The password must have at most {most} bytes, got {found}")));
     }
     let hash = app.passwords.hash(password).await?;
-    // Whoever has the former password has lost it if the owner has set another one since.
+    // Fails if another password was set since: a client with the former password cannot set one.
     let change = OwnerChange::set_password(email, Some(hash));
     app.store.change_owner(change, of_own(&caller, &OWN_PASSWORD)).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,4 +1,4 @@
-//! What routes ask of callers, and the changes behind them once more: the body of a request may arrive long after its head, and the
+//! The requirements of routes, and the repeated check with each change: the body of a request may arrive long after its head, and the
 //! caller may have lost its key or its role by then.
 
 use std::sync::LazyLock;
@@ -9,7 +9,7 @@ use tower_api_key::{Owner, Principal, Requirement, Resource};
 
 use crate::place::Place;
 
-/// A scope that the routes ask for by a layer, and the handlers with each change.
+/// A scope that a layer requires for routes, and the handlers for each change.
 pub(crate) type Needed = LazyLock<Requirement>;
 
 pub(crate) static OWN_KEY: Needed = LazyLock::new(|| scope("account.key"));
@@ -20,27 +20,26 @@ pub(crate) static CYCLE_KEY: Needed = LazyLock::new(|| scope("project.key"));
 pub(crate) static DEPLOY: Needed = LazyLock::new(|| scope("project.deploy"));
 
 fn scope(scope: &str) -> Requirement {
-    // OK because these stand above, and are read when the routes are made.
+    // OK because these are constants, parsed when the routes are created.
     Requirement::all_of([scope]).expect("a scope")
 }
 
-/// Returns the caller as the actor of a change that is about itself, which the store judges with the change.
+/// Returns the caller as the actor of a change of itself, which the store checks with the change.
 pub(crate) fn of_own(caller: &Principal, needed: &Requirement) -> Actor {
     caller.actor().requires(needed.clone())
 }
 
-/// Returns the caller as the actor of a change that an organization's managers may make.
+/// Returns the caller as the actor of a change that managers of an organization may make.
 pub(crate) fn of_organization(caller: &Principal, organization: &str) -> Actor {
     caller.actor().requires_for(MANAGE.clone(), Resource::Organization(organization))
 }
 
-/// Returns the caller as the actor of a change that is about a project.
+/// Returns the caller as the actor of a change of a project.
 pub(crate) fn of_project(caller: &Principal, needed: &Requirement, place: &Place) -> Actor {
     caller.actor().requires_for(needed.clone(), place.resource())
 }
 
-/// Judges the caller once more, for what is kept outside the store of keys: right before it is kept, as no transaction holds the caller
-/// to it.
+/// Checks the caller again, right before data is kept outside the store of keys, where no transaction includes the check.
 pub(crate) async fn still_may(
     caller: &Principal,
     needed: &Requirement,
@@ -48,7 +47,7 @@ pub(crate) async fn still_may(
 ) -> Result<(), Rejection> {
     let caller = caller.recheck().await?;
     match caller.owner() {
-        // Devices are asked for no scope: the key of a project is for that project.
+        // Devices need no scope: the key of a project is limited to that project.
         Owner::Project(own) if *own.organization.id == *place.organization && *own.id == *place.project => {
             Ok(())
         }

@@ -1,4 +1,4 @@
-//! The routes, and what each of them takes.
+//! The routes, and the requirements of each.
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
@@ -16,10 +16,10 @@ use crate::place::{OfKey, OfPath};
 use crate::refusal::{self, method_not_allowed};
 use crate::{accounts, organizations, projects, tokens, uploads};
 
-/// Bytes of a body of JSON. Uploads have limits of their own.
+/// Most bytes of a JSON body. Uploads have limits of their own.
 const BODY: usize = 16 * 1024;
 
-/// What the handlers work on.
+/// The state of the handlers.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) store: SqliteStore,
@@ -28,7 +28,7 @@ pub(crate) struct App {
     pub(crate) files: Files,
     pub(crate) budget: Budget,
     pub(crate) deployments: Deployments,
-    /// Where clients reach this service.
+    /// The public URL of this service.
     pub(crate) address: String,
 }
 
@@ -43,7 +43,7 @@ impl App {
         let devices = of_devices()
             .method_not_allowed_fallback(method_not_allowed)
             .layer(access::device_layer(self.store.clone())?);
-        // Whoever knows the URL may put its file there, and nothing else.
+        // A client that knows the URL may upload its file, and nothing else.
         let by_url = Router::new()
             .route("/uploads/{url}", put(uploads::put))
             .method_not_allowed_fallback(method_not_allowed);
@@ -51,7 +51,7 @@ impl App {
     }
 }
 
-/// What is the caller's own.
+/// Routes about the caller itself.
 fn own() -> Result<Router<App>, ConfigError> {
     let read = Router::new()
         .route("/auth/me", get(accounts::me))
@@ -106,7 +106,7 @@ fn of_projects() -> Result<Router<App>, ConfigError> {
         .merge(deploy.route_layer(RequireResourceLayer::new(DEPLOY.clone()))))
 }
 
-/// What a project key is for.
+/// Routes of devices.
 fn of_devices() -> Router<App> {
     let mut routes = Router::new()
         .route("/api/v0/chunks/{serial}", post(uploads::chunk))

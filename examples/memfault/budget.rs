@@ -1,4 +1,4 @@
-//! Memory for uploads: bounded for the process, each organization and each project, and taken before a body is read.
+//! Memory for uploads: bounded for the process, each organization and each project, and reserved before a body is read.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,16 +13,16 @@ use crate::place::Place;
 use crate::refusal::Refusal;
 
 const MIB: usize = 1024 * 1024;
-/// Bytes of uploads in memory. A project at its limit leaves room for others of its organization, and an organization for others.
+/// Most bytes of uploads in memory. A project at its limit leaves room for other projects, and an organization for other organizations.
 const PROCESS: usize = 96 * MIB;
 const ORGANIZATION: usize = 48 * MIB;
 const PROJECT: usize = 32 * MIB;
 
-/// The bytes that each project has taken. A project without any is not kept.
+/// The reserved bytes of each project. A project without any has no entry.
 #[derive(Clone, Default)]
 pub(crate) struct Budget(Arc<Mutex<HashMap<Place, usize>>>);
 
-/// Bytes of the budget, which dropping this gives back.
+/// Reserved bytes, which are released on drop.
 pub(crate) struct Room {
     budget: Budget,
     place: Place,
@@ -30,7 +30,7 @@ pub(crate) struct Room {
 }
 
 impl Budget {
-    /// Takes bytes for a project, or refuses for now.
+    /// Reserves bytes for a project, or fails if none are free.
     pub(crate) fn take(&self, place: &Place, bytes: usize) -> Result<Room, Refusal> {
         let mut taken = self.lock();
         let fits = |limit: usize, counts: &dyn Fn(&Place) -> bool| {
@@ -54,7 +54,7 @@ impl Budget {
 }
 
 impl Room {
-    /// Reads a body of at most as many bytes as were taken. Returns `None` if it is longer.
+    /// Reads a body of at most the reserved bytes. Returns `None` if it is longer.
     pub(crate) async fn read(&self, body: Body, within: Duration) -> Result<Option<Bytes>, Refusal> {
         let late = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "The body took too long");
         timeout(within, copy(body, self.bytes)).await.map_err(late)?
@@ -73,12 +73,12 @@ impl Drop for Room {
     }
 }
 
-/// Copies a body into one buffer. The pieces that arrive would keep the larger buffers of the connection alive.
+/// Copies a body into one buffer. The received frames would keep the larger buffers of the connection alive.
 async fn copy(mut body: Body, most: usize) -> Result<Option<Bytes>, Refusal> {
-    // The operating system backs a large buffer with memory as it is written to.
+    // The operating system allocates the memory of a large buffer as it is written.
     let mut bytes = Vec::with_capacity(most);
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::bad("Expected a body, found only a part of one"))?;
+        let frame = frame.map_err(|_| Refusal::bad("The body is incomplete"))?;
         let Ok(data) = frame.into_data() else { continue };
         if data.len() > most - bytes.len() {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Which release goes to which devices.
+//! Deployments of releases to devices.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::place::{OfPath, Place};
 use crate::refusal::{Body, Refusal};
 use crate::text::Text;
 
-/// How many deployments of each project are kept.
+/// Most deployments that are kept of each project.
 const MOST: usize = 1000;
 
-/// The last deployments, in memory.
+/// The latest deployments, in memory.
 pub(crate) type Deployments = Arc<RwLock<VecDeque<(Place, Deployment)>>>;
 
 #[derive(Deserialize, Serialize, Clone)]
@@ -41,7 +41,7 @@ enum Kind {
     StagedRollout,
 }
 
-/// A version, or the two that a difference leads from and to.
+/// A version, or the two versions of a delta release.
 #[derive(Deserialize, Serialize, Clone)]
 #[serde(untagged)]
 enum Release {
@@ -60,7 +60,7 @@ pub(crate) async fn create(
     Body(deployment): Body<Deployment>,
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
     if deployment.rollout_percent > 100 {
-        return Err(Refusal::bad("Expected at most 100 percent, found more"));
+        return Err(Refusal::bad("The rollout must be at most 100 percent"));
     }
     still_may(&caller, &DEPLOY, &place).await?;
     let shown = json!({ "data": deployment });

@@ -1,4 +1,4 @@
-//! Errors as `{"error": {"message": …, "type": …}}`, which is what the command-line client reads.
+//! Errors as `{"error": {"message": …, "type": …}}`, as the command-line client reads them.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use tower_api_key::{BackendError, ConfigError};
 
 use crate::refusal::Refusal;
 
-/// The status for a body that is JSON and does not say what it should.
+/// The status of a JSON body with invalid fields.
 pub(crate) const WRONG_VALUES: StatusCode = StatusCode::BAD_REQUEST;
 
 /// Writes the body of an error.
@@ -32,9 +32,9 @@ impl From<BackendError> for Refusal {
             BackendErrorKind::NotFound => Self::not_found(),
             BackendErrorKind::Forbidden => Self::new(StatusCode::FORBIDDEN, "Forbidden"),
             BackendErrorKind::Conflict => {
-                Self::new(StatusCode::CONFLICT, "Expected a name that was not deleted, found one that was")
+                Self::new(StatusCode::CONFLICT, "The name belongs to a deleted owner")
             }
-            BackendErrorKind::Invalid => Self::bad("Expected values that can be kept, found others"),
+            BackendErrorKind::Invalid => Self::bad("Invalid values"),
             _ => Self::unavailable(),
         }
     }
@@ -46,7 +46,7 @@ impl From<PasswordError> for Refusal {
     }
 }
 
-/// What was configured wrongly is for the operator to know.
+/// A configuration error concerns only the operator.
 impl From<ConfigError> for Refusal {
     fn from(error: ConfigError) -> Self {
         tracing::error!(%error, "a mistake in the service");

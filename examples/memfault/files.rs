@@ -1,4 +1,4 @@
-//! The files of projects, in memory: what is on its way, and the last that arrived.
+//! The files of projects, in memory: pending uploads, and the latest files.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,51 +19,51 @@ use crate::heaviest::heaviest;
 use crate::last::keep_last;
 use crate::place::Place;
 
-/// Bytes of one file.
+/// Most bytes of one file.
 pub(crate) const FILE: usize = 16 * 1024 * 1024;
-/// Files of a project that are on their way at a time.
+/// Most pending uploads of a project.
 const PREPARED: usize = 32;
-/// Files of a project that are kept, and their bytes.
+/// Most files that are kept of a project, and their bytes.
 const KEPT: (usize, usize) = (1000, 64 * 1024 * 1024);
-/// Bytes of the files of all projects.
+/// Most bytes of the files of all projects.
 const KEPT_OF_ALL: usize = 128 * 1024 * 1024;
-/// How often what has not arrived or was not finished in time is dropped.
+/// The interval at which overdue uploads are dropped.
 const SWEEP: Duration = Duration::from_secs(1);
 
 pub(crate) type Files = Arc<RwLock<Kept>>;
 
 pub(crate) struct Kept {
-    /// How long a file may take to arrive.
+    /// Most time for the arrival of a file.
     pub(crate) patience: Duration,
     made: u64,
     prepared: VecDeque<Prepared>,
     files: VecDeque<File>,
 }
 
-/// A file that was announced.
+/// An announced file.
 pub(crate) struct Prepared {
-    /// Of the secret in the URL: what is kept lets nobody upload.
+    /// The digest of the secret in the URL. The secret itself is not kept.
     pub(crate) url: Digest,
     pub(crate) token: Digest,
     pub(crate) place: Place,
     pub(crate) kind: String,
     pub(crate) size: usize,
     pub(crate) until: Timestamp,
-    /// Who announced it.
+    /// The caller that announced it.
     pub(crate) by: Principal,
     pub(crate) arrived: Option<(Bytes, Room)>,
 }
 
-/// A file that has arrived.
+/// An uploaded file.
 #[derive(Serialize, Clone)]
 pub(crate) struct File {
     pub(crate) id: String,
     pub(crate) kind: String,
     pub(crate) name: String,
-    /// What else was said of it, as the text of an object: parsed, it could take a hundred times the memory.
+    /// Its attributes, a JSON object as text: parsed, it could take a hundred times the memory.
     #[serde(serialize_with = "as_json")]
     pub(crate) details: String,
-    /// The id of the key that it came with.
+    /// The id of the key that uploaded it.
     pub(crate) by: String,
     #[serde(skip)]
     pub(crate) place: Place,
@@ -81,7 +81,7 @@ fn as_json<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> 
     serde_json::from_str::<Value>(text).map_err(S::Error::custom)?.serialize(serializer)
 }
 
-/// Drops uploads once their deadline has passed, whether or not a request follows.
+/// Drops uploads after their deadline, even without further requests.
 pub(crate) async fn sweep(files: Files) {
     let mut ticks = interval(SWEEP);
     loop {
@@ -96,17 +96,17 @@ impl Kept {
         Self { patience, made: 0, prepared: VecDeque::new(), files: VecDeque::new() }
     }
 
-    /// Expects a file. The oldest of those that are expected of the project gives way.
+    /// Adds a pending upload. Beyond the limit, the oldest one of the project is dropped.
     pub(crate) fn prepare(&mut self, prepared: Prepared) {
         keep_last(&mut self.prepared, prepared, PREPARED, |one, other| one.place == other.place);
     }
 
-    /// Finds a file that is expected at a URL.
+    /// Returns the pending upload of a URL.
     pub(crate) fn expected_at(&mut self, url: &Digest, now: Timestamp) -> Option<&mut Prepared> {
         self.prepared.iter_mut().find(|prepared| prepared.url == *url && now < prepared.until)
     }
 
-    /// Takes out a file that is expected of a project. The token of another project's file is the token of none.
+    /// Removes and returns a pending upload of a project. Tokens of other projects' files are unknown.
     pub(crate) fn take(
         &mut self,
         token: &Digest,
@@ -118,8 +118,8 @@ impl Kept {
         self.prepared.remove(self.prepared.iter().position(is_it)?)
     }
 
-    /// Keeps a file under an id of its own. The oldest ones of the project give way, and past the bound of all projects the oldest
-    /// ones of the project that holds the most, in the organization that holds the most.
+    /// Keeps a file under a new id. Beyond the limit of the project, its oldest files are dropped; beyond that of all projects, the oldest
+    /// files of the largest project in the largest organization.
     pub(crate) fn keep(&mut self, file: File) -> String {
         self.made += 1;
         let id = format!("file_{}", self.made);

@@ -1,13 +1,13 @@
-//! The authentication of Memfault: organization tokens, user keys, passwords and project keys, each in its own header and with
-//! its own reach. Its command-line client, `memfault-cli`, works with it.
+//! The authentication of Memfault: organization tokens, user keys, passwords and project keys, each with its own header and
+//! scope of access. Its command-line client, `memfault-cli`, works with it.
 //!
 //! `cargo run --example memfault --features axum,sqlite,manage,password,tracing`
 //!
-//! The address and the credentials that were made go to stdout as one line of JSON, everything else to stderr. The environment
-//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG`, `HEAD_SECONDS` (how long the head of a request may take), `PUBLIC_URL` (where
-//! clients reach the service, if elsewhere) and `UPLOAD_SECONDS` (how long a URL for an upload is good for).
+//! The address and the new credentials go to stdout as one line of JSON, all other output to stderr. The environment
+//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG`, `HEAD_SECONDS` (the timeout of the head of a request), `PUBLIC_URL` (where
+//! clients reach the service, if different) and `UPLOAD_SECONDS` (the lifetime of the URL of an upload).
 
-#![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
+#![allow(clippy::print_stderr, reason = "an example writes messages to its user")]
 
 mod access;
 mod accounts;
@@ -91,6 +91,6 @@ async fn main() -> Result<(), Failure> {
 fn patience() -> Result<Duration, Failure> {
     let text = support::env_or("UPLOAD_SECONDS", "600")?;
     let seconds =
-        text.parse().map_err(|_| format!("UPLOAD_SECONDS: expected a number of seconds, found {text:?}"))?;
+        text.parse().map_err(|_| format!("UPLOAD_SECONDS must be a number of seconds, got {text:?}"))?;
     Ok(Duration::from_secs(seconds))
 }

@@ -1,4 +1,4 @@
-//! Organizations, and who belongs to them.
+//! Organizations and their members.
 
 use axum::Json;
 use axum::extract::State;
@@ -26,7 +26,7 @@ pub(crate) struct Wanted {
     role: String,
 }
 
-/// Lists those that the caller reaches: none that require single sign-on of a person.
+/// Lists the organizations of the caller, for a person without those that require single sign-on.
 pub(crate) async fn list(caller: Principal) -> Json<Value> {
     Json(json!({ "data": caller.organizations().map(shown).collect::<Vec<_>>() }))
 }
@@ -49,7 +49,7 @@ pub(crate) async fn update(
     Ok(Json(json!({ "data": shown })))
 }
 
-/// Adds a member, or changes the role of one.
+/// Adds a member, or changes its role.
 pub(crate) async fn put_member(
     State(app): State<App>,
     caller: Principal,
@@ -57,10 +57,8 @@ pub(crate) async fn put_member(
     Body(Wanted { role }): Body<Wanted>,
 ) -> Result<StatusCode, Refusal> {
     let known = ROLES.iter().find(|(name, _)| *name == role);
-    let (name, scopes) =
-        known.ok_or_else(|| Refusal::bad("Expected a role that there is, found another one"))?;
-    let scopes = Scopes::parse(scopes).map_err(ConfigError::from)?;
-    let membership = Membership::new(organization(&app, &id).await?, *name, scopes);
+    let (name, scopes) = known.ok_or_else(|| Refusal::bad("Unknown role"))?;
+    let membership = Membership::new(organization(&app, &id).await?, *name, Scopes::parse(scopes)?);
     let (person, email) = (OwnerChange::put_user(email.as_ref()), email.as_ref());
     app.store.change_owner(person, of_organization(&caller, &id)).await?;
     let member = OwnerChange::put_membership(email, membership);

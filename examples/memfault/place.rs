@@ -1,4 +1,4 @@
-//! The project that a request is about: the one of its path, or the one of its key.
+//! The project of a request, from its path or from its key.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -22,7 +22,7 @@ impl Place {
     }
 }
 
-/// The project of the path, which is there. Whether the caller may go there was asked before.
+/// The project in the path, which exists. A layer has checked the rights of the caller for it.
 pub(crate) struct OfPath(pub(crate) Place);
 
 impl FromRequestParts<App> for OfPath {
@@ -37,7 +37,7 @@ impl FromRequestParts<App> for OfPath {
     }
 }
 
-/// The project of the key that was presented.
+/// The project of the presented key.
 pub(crate) struct OfKey(pub(crate) Place);
 
 impl FromRequestParts<App> for OfKey {

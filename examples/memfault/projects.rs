@@ -17,7 +17,7 @@ use crate::place::{OfPath, Place};
 use crate::refusal::{At, Body, Refusal};
 use crate::words::Slug;
 
-/// How many projects are shown.
+/// Most projects of a response.
 const MOST: usize = 1000;
 
 #[derive(Deserialize)]
@@ -31,7 +31,7 @@ pub(crate) async fn list(State(app): State<App>, At(id): At<String>) -> Result<J
     Ok(Json(json!({ "data": projects.iter().map(|project| shown(&project.id)).collect::<Vec<_>>() })))
 }
 
-/// Adds a project, which has a key from the start.
+/// Creates a project with a key.
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Principal,
@@ -40,7 +40,7 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
     let place = Place { organization, project: slug.as_ref().to_owned() };
     if app.store.project(&place.organization, &place.project).await?.is_some() {
-        return Err(Refusal::new(StatusCode::CONFLICT, "There is such a project"));
+        return Err(Refusal::new(StatusCode::CONFLICT, "A project with this slug exists"));
     }
     let actor = of_organization(&caller, &place.organization);
     let change = OwnerChange::put_project(&place.organization, &place.project);
@@ -49,12 +49,12 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(json!({ "data": shown(&place.project) }))))
 }
 
-/// What the client asks a project for beside its name is missing: it sends files in one piece then.
+/// Further attributes that the client reads are missing: it sends files in one piece then.
 pub(crate) async fn show(OfPath(place): OfPath) -> Json<Value> {
     Json(json!({ "data": shown(&place.project) }))
 }
 
-/// Shows the key of a project to its members. It is no secret.
+/// Returns the key of a project to its members. It is no secret.
 pub(crate) async fn show_key(State(app): State<App>, OfPath(place): OfPath) -> Result<Json<Value>, Refusal> {
     let of_project = KeyFilter::of_project(place.organization, place.project);
     let active = of_project.state(KeyState::Active, SystemClock::new().wall());
@@ -63,7 +63,7 @@ pub(crate) async fn show_key(State(app): State<App>, OfPath(place): OfPath) -> R
     Ok(Json(json!({ "data": { "api_key": text.as_str() } })))
 }
 
-/// Makes the key of a project, in place of the one before it.
+/// Replaces the key of a project.
 pub(crate) async fn cycle_key(
     State(app): State<App>,
     caller: Principal,

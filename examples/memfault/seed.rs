@@ -1,4 +1,4 @@
-//! What there is on the first start: two organizations, a project of each, and a person who belongs to both.
+//! The data of the first start: two organizations, a project of each, and a person who is a member of both.
 
 use serde_json::json;
 use tower_api_key::backend::{KeyFilter, OwnerStore};
@@ -14,7 +14,7 @@ const OTHER_ORGANIZATION: &str = "globex";
 const PROJECT: &str = "smart-sink";
 const EMAIL: &str = "ann@example.com";
 
-/// Credentials as they stand in a command: a text, or a variable to set where the text was shown before.
+/// Credentials as in the example commands: a text, or a variable to set if the text was shown at an earlier start.
 pub(crate) struct Credentials {
     pub(crate) organization_token: String,
     pub(crate) user_key: String,
@@ -22,10 +22,10 @@ pub(crate) struct Credentials {
     pub(crate) project_key: String,
 }
 
-/// Makes what is missing, and prints the address and what was made as one line of JSON.
+/// Creates missing data, and prints the address and the new credentials as one line of JSON.
 pub(crate) async fn seed(app: &App) -> Result<Credentials, Failure> {
     let names = json!({ "organization": ORGANIZATION, "project": PROJECT, "email": EMAIL });
-    // This is what is put last. Whoever died before that begins again.
+    // This is stored last. A process that died before repeats the steps.
     if app.store.project(OTHER_ORGANIZATION, PROJECT).await?.is_some() {
         print_line(&json!({ "address": app.address, "credentials": names }))?;
         eprintln!(
@@ -74,7 +74,7 @@ async fn join(app: &App, organization: &str, (role, scopes): (&str, &str)) -> Re
     Ok(app.store.put_membership(EMAIL, membership).await?)
 }
 
-/// Adds the project with a key, which it returns.
+/// Creates a project with a key, and returns the key.
 async fn project(app: &App, organization: &str) -> Result<String, Failure> {
     let manager = &app.managers.project_keys;
     manager.revoke_all(&KeyFilter::of_project(organization, PROJECT), "made anew").await?;

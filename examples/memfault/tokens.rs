@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::refusal::{At, Body, Refusal};
 use crate::text::Text;
 
-/// How many tokens are on a page.
+/// Tokens of a page.
 const PAGE: usize = 100;
 
 #[derive(Deserialize)]
@@ -44,7 +44,7 @@ pub(crate) async fn create(
     let (text, record) = manager.create(new).await?.into_parts();
     let mut shown = shown(&record);
     shown["token"] = text.as_str().into();
-    // Nobody on the way may keep the text.
+    // Caches must not store the text.
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(json!({ "data": shown }))).into_response())
 }
 
@@ -53,9 +53,9 @@ pub(crate) async fn list(
     At(organization): At<String>,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {
-    let unreadable = || Refusal::bad("Expected no parameter but after, an id");
-    let Query(page) = page.map_err(|_| unreadable())?;
-    let after = page.after.map(|id| KeyId::new(&id)).transpose().map_err(|_| unreadable())?;
+    let invalid = || Refusal::bad("Only the parameter after is permitted, an id");
+    let Query(page) = page.map_err(|_| invalid())?;
+    let after = page.after.map(|id| KeyId::new(&id)).transpose().map_err(|_| invalid())?;
     let mut tokens =
         KeyFilter::of_organization(organization).state(KeyState::Active, SystemClock::new().wall());
     tokens.outside_projects = true;
@@ -70,10 +70,10 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Refusal> {
     let id = KeyId::new(&id).map_err(|_| Refusal::not_found())?;
     let manager = app.managers.tokens.acting_for(of_organization(&caller, &organization));
-    // This may be asked before the change: no key ever has another owner.
+    // This check may precede the change, because the owner of a key never changes.
     match manager.get(&id).await?.owner {
         Owner::Organization(own) if *own.id == *organization => {}
-        // Of other owners' keys nobody learns here that they are there.
+        // Keys of other owners are reported as not found.
         _ => return Err(Refusal::not_found()),
     }
     manager.revoke(&id, "deleted").await?;

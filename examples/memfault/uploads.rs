@@ -1,4 +1,4 @@
-//! Files in three steps, as the client sends them: announce one, put it to a URL of its own, and say what it is.
+//! Uploads in the three steps of the client: announce a file, put it to a URL of its own, and submit its attributes.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::place::{OfKey, OfPath, Place};
 use crate::refusal::{At, Body, Refusal};
 use crate::text::Text;
 
-/// Routes that end an upload, and the kind of file that they take.
+/// The routes that complete an upload, and their kinds of file.
 pub(crate) const KINDS: [(&str, &str); 5] = [
     ("coredumps", "COREDUMP"),
     ("symbols", "SYMBOL_FILE"),
@@ -28,13 +28,13 @@ pub(crate) const KINDS: [(&str, &str); 5] = [
     ("mar", "MAR"),
     ("sboms", "SBOM"),
 ];
-/// The same for devices.
+/// The same routes for devices.
 pub(crate) const KINDS_OF_DEVICES: [(&str, &str); 2] = [("coredump", "COREDUMP"), ("mar", "MAR")];
 
-/// How long a file may take to arrive, and a chunk from a device on a slow line.
+/// Most time for the arrival of a file, and of a chunk from a device with a slow connection.
 const FILE_TIME: Duration = Duration::from_secs(300);
 const CHUNK_TIME: Duration = Duration::from_secs(60);
-/// Bytes of one chunk, or of several in one message.
+/// Most bytes of one chunk, or of several in one message.
 const CHUNK: usize = 2 * 1024 * 1024;
 
 #[derive(Deserialize)]
@@ -56,7 +56,7 @@ struct Named {
     name: Text,
 }
 
-/// Answers with a URL that anyone may put the file to who knows it: so nobody can guess it, and it soon ends.
+/// Returns the URL for an upload. It admits any client, so it contains a secret and expires soon.
 pub(crate) async fn prepare<P: Into<Place>>(
     State(app): State<App>,
     caller: Principal,
@@ -64,11 +64,11 @@ pub(crate) async fn prepare<P: Into<Place>>(
     Body(Announced { kind, size }): Body<Announced>,
 ) -> Result<Json<Value>, Refusal> {
     if !KINDS.iter().any(|(_, known)| *known == kind.as_ref()) {
-        return Err(Refusal::bad("Expected a kind of file that there is, found another one"));
+        return Err(Refusal::bad("Unknown kind of file"));
     }
     if size > FILE {
         return Err(Refusal::bad(format!(
-            "Uploaded file is too big: expected at most {FILE} bytes, found {size}"
+            "Uploaded file is too big: must have at most {FILE} bytes, got {size}"
         )));
     }
     let (url, token, place) = (secret()?, secret()?, place.into());
@@ -94,28 +94,28 @@ pub(crate) async fn put(
     body: Stream,
 ) -> Result<StatusCode, Refusal> {
     let (url, clock) = (digest(&url), SystemClock::new());
-    // Strangers are refused before anything of theirs is read.
+    // Clients without the secret are refused before their body is read.
     let (size, by, place, until) = {
         let mut files = app.files.write().await;
         let expected = files.expected_at(&url, clock.wall()).ok_or_else(Refusal::not_found)?;
         (expected.size, expected.by.clone(), expected.place.clone(), expected.until)
     };
     let room = app.budget.take(&place, size)?;
-    // What arrives after the deadline of the upload would be dropped.
+    // A file that arrives after the deadline of the upload would be dropped.
     let bytes = room.read(body, FILE_TIME.min(until.saturating_since(clock.wall()))).await?;
-    let found = |found: &str| Refusal::bad(format!("Expected {size} bytes, found {found}"));
-    let bytes = bytes.ok_or_else(|| found("more"))?;
+    let wrong_length = |length: &str| Refusal::bad(format!("The file must have {size} bytes, got {length}"));
+    let bytes = bytes.ok_or_else(|| wrong_length("more"))?;
     if bytes.len() < size {
-        return Err(found(&bytes.len().to_string()));
+        return Err(wrong_length(&bytes.len().to_string()));
     }
-    // The URL is good for as long as the caller who was given it may upload.
+    // The URL is valid only while the caller that received it may upload.
     still_may(&by, &UPLOAD, &place).await?;
     let mut files = app.files.write().await;
     files.expected_at(&url, clock.wall()).ok_or_else(Refusal::not_found)?.arrived = Some((bytes, room));
     Ok(StatusCode::OK)
 }
 
-/// Ends the upload of a file of this kind.
+/// Completes the upload of a file of this kind.
 pub(crate) async fn finish(
     kind: &str,
     app: App,
@@ -128,9 +128,7 @@ pub(crate) async fn finish(
     let has_arrived = |prepared: &Prepared| prepared.kind == kind && prepared.arrived.is_some();
     let prepared = files.take(&digest(&token), &place, has_arrived);
     let arrived = prepared.and_then(|prepared| prepared.arrived);
-    let (bytes, _room) = arrived.ok_or_else(|| {
-        Refusal::bad("Expected the token of such a file that was uploaded, found another one")
-    })?;
+    let (bytes, _room) = arrived.ok_or_else(|| Refusal::bad("Unknown token of an upload"))?;
     let id = files.keep(File {
         id: String::new(),
         kind: kind.to_owned(),
@@ -143,7 +141,7 @@ pub(crate) async fn finish(
     Ok((StatusCode::CREATED, Json(json!({ "data": { "id": id } }))))
 }
 
-/// Takes what a device says, be it one chunk or several in a message of parts.
+/// Receives one chunk from a device, or several in a multipart message.
 pub(crate) async fn chunk(
     State(app): State<App>,
     caller: Principal,
@@ -158,7 +156,7 @@ pub(crate) async fn chunk(
     let room = app.budget.take(&place, size)?;
     let bytes = room.read(body, CHUNK_TIME).await?.ok_or_else(too_large)?;
     if bytes.is_empty() {
-        return Err(Refusal::bad("Expected a chunk, found nothing"));
+        return Err(Refusal::bad("The chunk must not be empty"));
     }
     still_may(&caller, &UPLOAD, &place).await?;
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -183,7 +181,7 @@ pub(crate) struct OfFile {
     id: String,
 }
 
-/// Gives back what was uploaded.
+/// Returns an uploaded file.
 pub(crate) async fn show(
     State(app): State<App>,
     OfPath(place): OfPath,
@@ -194,7 +192,7 @@ pub(crate) async fn show(
     found.map(|file| file.bytes.clone()).ok_or_else(Refusal::not_found)
 }
 
-/// Tells whether the symbols of a build are here, by its GNU build id, which stands in a note of the ELF file.
+/// Returns whether the symbols of a build were uploaded, by its GNU build id, which is in a note of the ELF file.
 pub(crate) async fn find_symbols(
     State(app): State<App>,
     OfPath(place): OfPath,

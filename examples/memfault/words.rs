@@ -1,4 +1,4 @@
-//! What requests may name organizations, projects and people by.
+//! Valid names of organizations, projects and people.
 
 use serde::Deserialize;
 
@@ -18,7 +18,7 @@ impl TryFrom<String> for Slug {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let is_plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
         let fits = (1..=64).contains(&text.len()) && text.bytes().all(is_plain);
-        if fits { Ok(Self(text)) } else { Err("expected 1 to 64 of a-z, 0-9 and -, found others") }
+        if fits { Ok(Self(text)) } else { Err("must have 1 to 64 characters of a-z, 0-9 and -") }
     }
 }
 
@@ -30,7 +30,7 @@ impl TryFrom<String> for Email {
         let whole =
             matches!(text.split_once('@'), Some((user, host)) if !user.is_empty() && !host.is_empty());
         let fits = text.len() <= 254 && whole && text.chars().all(is_symbol);
-        if fits { Ok(Self(text)) } else { Err("expected an e-mail, found something else") }
+        if fits { Ok(Self(text)) } else { Err("must be an e-mail address") }
     }
 }
 

@@ -1,19 +1,19 @@
-//! Who is let in, what keys can be granted, and by which code everyone else is refused.
+//! Accepted keys, their scopes, and the error codes.
 
 use tower_api_key::reject::{Forbidden, Payload, Reason, Rejection};
 use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, KeyFormat, Source, SqliteStore, Usage};
 
 use crate::refusal;
 
-/// What a key can be granted. `admin` implies the others.
+/// The scopes of keys. `admin` includes all of them.
 pub(crate) const SCOPES: [&str; 4] = ["read", "write", "delete", "admin"];
 
-/// Keys read `mem_live_…` or `mem_test_…`.
+/// The format of keys: `mem_live_…` or `mem_test_…`.
 pub(crate) fn format() -> Result<KeyFormat, ConfigError> {
     KeyFormat::new("mem")
 }
 
-/// Admits requests with a good key in either of the two headers, and counts them.
+/// Admits requests with a valid key in one of the two headers, and counts them.
 pub(crate) fn layer(store: SqliteStore, usage: Usage) -> Result<AuthenticateLayer, ConfigError> {
     let authenticator = Authenticator::builder(store)
         .sources([Source::bearer().format(format()?), Source::x_api_key().format(format()?)])
@@ -24,7 +24,7 @@ pub(crate) fn layer(store: SqliteStore, usage: Usage) -> Result<AuthenticateLaye
     Ok(AuthenticateLayer::new(authenticator))
 }
 
-/// This service chooses to tell its clients what is wrong with their keys.
+/// This service tells its clients the reason of a rejection.
 fn refusal(rejection: &Rejection) -> Payload {
     let (code, message) = match rejection.reason() {
         Reason::Missing => ("MISSING_API_KEY", "Missing API key"),

@@ -22,13 +22,13 @@ use crate::fields::{A_NAME, Fields, name};
 use crate::refusal::{Refusal, WrongField, success};
 use crate::time::written;
 
-/// How many keys are listed at a time.
+/// Keys of a page.
 const PAGE: usize = 1000;
 /// A hundred years.
 const MOST_DAYS: u64 = 36_500;
 const SOME_SCOPES: &str = "at least one of read, write, delete and admin";
 
-/// What it takes to manage keys: the store asks for it once more with each change.
+/// The requirement to manage keys, which the store checks again with each change.
 pub(crate) static MANAGE: Needed = LazyLock::new(|| scope("admin"));
 
 pub(crate) type Manager = KeyManager<SqliteStore>;
@@ -65,7 +65,7 @@ pub(crate) async fn create(
     fields.finish()?;
 
     let delegate = manager.on_behalf_of(&caller).across_environments().requiring(MANAGE.clone());
-    // As documented, whoever asks. A test key has to ask for test, as it makes no live keys.
+    // As documented, for each caller. A test key must request test, as it cannot create live keys.
     let environment = environment.unwrap_or(Environment::Live);
     let mut new = delegate.new_key().name(name).environment(environment).scopes(scopes);
     new.expires_at = lifetime.map(|lifetime| SystemClock::new().wall().saturating_add(lifetime));
@@ -87,13 +87,13 @@ pub(crate) async fn revoke(
     Ok(success(json!({ "id": id.as_str(), "is_active": false })))
 }
 
-/// Answers with the text of a key, which is in this answer and in no other, and with whatever else there is to say.
+/// Returns the text of a key, which only this response contains, and further fields.
 pub(crate) fn shown_once(key: CreatedKey, mut shown: Value) -> Response {
     let (text, record) = key.into_parts();
     shown["id"] = record.id.as_str().into();
     shown["name"] = (*record.name).into();
     shown["key"] = text.as_str().into();
-    // Nobody on the way may keep it.
+    // Caches must not store it.
     (StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], success(shown)).into_response()
 }
 

@@ -1,4 +1,4 @@
-//! The routes, and what each of them takes.
+//! The routes, and the requirements of each.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::signup::{Desk, sign_up};
 use crate::{access, api_keys, limiting, memories, refusal, usage};
 
-/// Bytes of a body: more than the longest memory takes.
+/// Most bytes of a body, enough for the longest memory.
 const BODY: usize = 256 * 1024;
 
 pub(crate) fn app(store: SqliteStore, meter: Usage, limits: Limits) -> Result<Router, ConfigError> {
@@ -40,7 +40,7 @@ pub(crate) fn app(store: SqliteStore, meter: Usage, limits: Limits) -> Result<Ro
         .merge(account)
         .fallback(refusal::not_found)
         .method_not_allowed_fallback(refusal::method_not_allowed)
-        // A request passes these from the last to the first: a key is counted once it is known to be good.
+        // A request passes these from the last to the first: a key is counted after it is admitted.
         .layer(from_fn_with_state(Arc::new(limits), limiting::count))
         .layer(access::layer(store.clone(), meter)?);
 
@@ -48,7 +48,7 @@ pub(crate) fn app(store: SqliteStore, meter: Usage, limits: Limits) -> Result<Ro
     let open = Router::new()
         .route("/health", get(async || refusal::success("healthy")))
         .route("/v1/signup", post(sign_up))
-        // As the documentation has it.
+        // As documented.
         .route("/signup", post(sign_up))
         .method_not_allowed_fallback(refusal::method_not_allowed)
         .with_state(desk);

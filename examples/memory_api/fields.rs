@@ -1,4 +1,4 @@
-//! Reading a body field by field, so that an error names the field.
+//! Reads a body field by field, so that an error names the field.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,13 +12,12 @@ use tokio::time::timeout;
 
 use crate::refusal::{Refusal, WrongField};
 
-/// How long a body may take to arrive.
+/// The timeout of a body.
 const BODY: Duration = Duration::from_secs(10);
-/// How many characters a name has at most.
+/// Most characters of a name.
 const NAME: usize = 255;
 
-/// The fields of a body, which is read as JSON whatever its content type says. What is read is taken out; what is left in
-/// the end was not expected.
+/// The fields of a body, which is parsed as JSON regardless of its content type. Reading removes a field; the remaining ones are unknown.
 pub(crate) struct Fields {
     values: Map<String, Value>,
     wrong: Vec<WrongField>,
@@ -50,7 +49,7 @@ fn unreadable() -> Refusal {
     )])
 }
 
-/// An object in which no field of its own stands twice. Of those in an object within it, the last one counts.
+/// An object without repeated fields. In nested objects, the last of repeated fields counts.
 struct Once(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Once {
@@ -80,7 +79,7 @@ impl<'de> Deserialize<'de> for Once {
 }
 
 impl Fields {
-    /// Reads a field that may be absent or null. For what cannot be read there is no value, and an error in the end.
+    /// Reads a field that may be absent or null. An invalid one returns `None`, and [`finish`](Self::finish) fails.
     pub(crate) fn optional<T>(
         &mut self,
         field: &'static str,
@@ -95,7 +94,7 @@ impl Fields {
         read
     }
 
-    /// Sets what a field is that is absent or null.
+    /// Sets the default of a field that is absent or null.
     pub(crate) fn or(&mut self, field: &'static str, value: impl Into<Value>) -> &mut Self {
         if self.values.get(field).is_none_or(Value::is_null) {
             self.values.insert(field.to_owned(), value.into());
@@ -103,8 +102,7 @@ impl Fields {
         self
     }
 
-    /// Reads a field that has to be there. What stands in for one that is not there is never used: [`finish`](Self::finish)
-    /// refuses the whole.
+    /// Reads a required field. The placeholder for a missing one is never used, because [`finish`](Self::finish) fails.
     pub(crate) fn required<T: Default>(
         &mut self,
         field: &'static str,
@@ -117,7 +115,7 @@ impl Fields {
         self.optional(field, expected, read).unwrap_or_default()
     }
 
-    /// Ends the reading.
+    /// Returns an error if a field is invalid or unknown.
     pub(crate) fn finish(mut self) -> Result<(), Refusal> {
         if !self.values.is_empty() {
             let message = format!("expected no other fields, found {}", self.values.len());
@@ -127,14 +125,14 @@ impl Fields {
     }
 }
 
-/// What a name is.
+/// Describes a valid name.
 pub(crate) const A_NAME: &str = "a text of 1 to 255 characters, not blank and without control characters";
 
 pub(crate) fn name(value: &Value) -> Option<String> {
     text(value, NAME, char::is_control).filter(|name| !name.trim().is_empty())
 }
 
-/// Reads a text of 1 to `most` characters, none of which is odd.
+/// Reads a text of 1 to `most` printable characters.
 pub(crate) fn text(value: &Value, most: usize, is_odd: impl Fn(char) -> bool) -> Option<String> {
     let text = value.as_str()?;
     let fits = (1..=most).contains(&text.chars().count()) && !text.chars().any(is_odd);

@@ -12,7 +12,7 @@ use tower_api_key::Principal;
 use crate::limits::Limits;
 use crate::refusal::Refusal;
 
-/// Counts a request to its key. Belongs inside the layer that admits keys.
+/// Counts a request to its key. Must be inside the layer that admits keys.
 pub(crate) async fn count(
     State(limits): State<Arc<Limits>>,
     caller: Principal,

@@ -1,12 +1,12 @@
-//! The authentication of Memory API: sign-up, live and test keys with scopes, a code for each refusal, usage that is metered.
+//! The authentication of Memory API: sign-up, live and test keys with scopes, a code for each rejection, metered usage.
 //!
 //! `cargo run --example memory_api --features axum,sqlite,manage,tracing`
 //!
-//! The address and the keys that were made go to stdout as one line of JSON, everything else to stderr. The environment
-//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG`, `HEAD_SECONDS` (how long the head of a request may take) and `RATE_LIMIT`
+//! The address and the new keys go to stdout as one line of JSON, all other output to stderr. The environment
+//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG`, `HEAD_SECONDS` (the timeout of the head of a request) and `RATE_LIMIT`
 //! (requests a minute for each key).
 
-#![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
+#![allow(clippy::print_stderr, reason = "an example writes messages to its user")]
 
 mod access;
 #[path = "../support/again.rs"]
@@ -53,7 +53,7 @@ async fn main() -> Result<(), Failure> {
     let (address, admin_key, test_key) =
         (&announced.address, announced.key("admin_key"), announced.key("test_key"));
     eprintln!(
-        r#"Memories behind API keys that anyone can sign up for. To try it:
+        r#"Memories behind API keys, with open sign-up. To try it:
 
   # 201: an organization, and its first key
   curl -i {address}/v1/signup -d '{{"name": "My Company", "email": "you@example.com"}}'
@@ -63,13 +63,13 @@ async fn main() -> Result<(), Failure> {
   # 201: a key that may only read, and ends; 403 INSUFFICIENT_PERMISSIONS without the scope for it
   curl -i {address}/v1/account/api-keys -H "X-API-Key: {admin_key}" -d '{{"name": "Analytics", "scopes": ["read"], "expires_in_days": 30}}'
   curl -i {address}/v1/account/api-keys -H "X-API-Key: {test_key}"
-  # 200: what was counted up to some seconds ago
+  # 200: the counts, delayed by some seconds
   curl -i {address}/v1/usage -H "X-API-Key: {admin_key}"
 "#
     );
 
     let served = support::serve(listener, app, shutdown).await;
-    // What was counted since the last batch would be lost with the process, also if requests are still open.
+    // Counts since the last batch would be lost with the process, even if requests are still open.
     let written = usage.flush().await;
     served?;
     store.close().await;
@@ -79,5 +79,5 @@ async fn main() -> Result<(), Failure> {
 fn requests_a_minute() -> Result<NonZeroU32, Failure> {
     let text = support::env_or("RATE_LIMIT", "600")?;
     let requests = text.parse();
-    requests.map_err(|_| format!("RATE_LIMIT: expected a number above zero, found {text:?}").into())
+    requests.map_err(|_| format!("RATE_LIMIT must be a number above zero, got {text:?}").into())
 }

@@ -1,4 +1,4 @@
-//! What the service is about, as small as it can be: memories of an organization, live and test ones apart.
+//! The resource of the service, reduced to the minimum: memories of an organization, live and test ones apart.
 
 use std::cmp::Reverse;
 use std::collections::{HashSet, VecDeque};
@@ -22,18 +22,18 @@ use crate::last::keep_last;
 use crate::refusal::{Refusal, success};
 use crate::time::written;
 
-/// How many memories of each owner are kept.
+/// Most memories that are kept of each owner.
 const MOST: usize = 1000;
-/// Bytes of the memories of all owners: anyone can sign up.
+/// Most bytes of the memories of all owners, as sign-up is open.
 const BYTES: usize = 64 * 1024 * 1024;
-/// How many a query answers with: by default, and at most.
+/// Results of a query: default and maximum.
 const FOUND: (u64, u64) = (5, 100);
 const A_TEXT: &str = "a text of 1 to 50000 characters without control characters but line breaks and tabs";
 
 pub(crate) static READ: Needed = LazyLock::new(|| scope("read"));
 pub(crate) static WRITE: Needed = LazyLock::new(|| scope("write"));
 
-/// The last memories, in memory.
+/// The latest memories, in memory.
 pub(crate) type Memories = Arc<RwLock<Kept>>;
 type Id = Result<Path<String>, PathRejection>;
 
@@ -49,14 +49,14 @@ struct Memory {
     #[serde(skip)]
     space: Space,
     text: String,
-    /// The text of an object: parsed, it could take a hundred times the memory.
+    /// A JSON object as text: parsed, it could take a hundred times the memory.
     #[serde(serialize_with = "as_json")]
     metadata: String,
     created_at: Option<String>,
     updated_at: Option<String>,
 }
 
-/// Whose memories these are.
+/// The owner and environment of memories.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Space(String, Environment);
 
@@ -77,7 +77,7 @@ fn as_json<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> 
 }
 
 impl Kept {
-    /// Forgets the oldest memories of the owner that holds the most, until all fit.
+    /// Drops the oldest memories of the largest owner until all fit.
     fn fit(&mut self) {
         while self.last.iter().map(Memory::size).sum::<usize>() > BYTES
             && let Some(space) = heaviest(self.last.iter().map(|memory| (&memory.space, memory.size())))
@@ -92,9 +92,9 @@ impl Kept {
         self.last.iter().filter(move |memory| memory.space == space)
     }
 
-    /// A memory of another space is not found, as if there were none.
+    /// A memory of another space is reported as not found.
     fn position(&self, id: Id, caller: &Principal) -> Result<usize, Refusal> {
-        let none = || Refusal::new(StatusCode::NOT_FOUND, "MEMORY_NOT_FOUND", "There is no such memory");
+        let none = || Refusal::new(StatusCode::NOT_FOUND, "MEMORY_NOT_FOUND", "Memory not found");
         let (Path(id), space) = (id.map_err(|_| none())?, Space::of(caller));
         let found = self.last.iter().position(|memory| memory.id == id && memory.space == space);
         found.ok_or_else(none)
@@ -167,7 +167,7 @@ pub(crate) async fn forget(
     Ok(success(json!({ "id": forgotten, "deleted": true })))
 }
 
-/// Finds the memories that share words with a context, those with the most of them first.
+/// Returns the memories that share words with a context, ordered by the number of these.
 pub(crate) async fn query(
     State(memories): State<Memories>,
     caller: Principal,

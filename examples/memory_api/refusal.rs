@@ -1,4 +1,4 @@
-//! Answers: `{"success": true, "data": …}`, or `{"success": false, "error": {"code": …, "message": …}}`.
+//! Responses: `{"success": true, "data": …}`, or `{"success": false, "error": {"code": …, "message": …}}`.
 
 use axum::Json;
 use axum::http::header::RETRY_AFTER;
@@ -10,12 +10,12 @@ use tower_api_key::BackendError;
 use tower_api_key::manage::{ManageError, ManageErrorKind};
 use tower_api_key::reject::Rejection;
 
-/// What was asked for.
+/// The body of a success.
 pub(crate) fn success(data: impl Serialize) -> Json<Value> {
     Json(json!({ "success": true, "data": data }))
 }
 
-/// The body of an error. The first of the wrong fields stands for all of them.
+/// The body of an error. Its message is about the first invalid field.
 pub(crate) fn body(code: &str, message: &str, wrong: &[WrongField]) -> Value {
     let mut error = json!({ "code": code, "message": message });
     if let Some(first) = wrong.first() {
@@ -24,16 +24,16 @@ pub(crate) fn body(code: &str, message: &str, wrong: &[WrongField]) -> Value {
     json!({ "success": false, "error": error })
 }
 
-/// What is answered instead of what was asked for.
+/// An error response.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// The request cannot be followed.
+    /// The request is invalid.
     Request { status: StatusCode, code: &'static str, message: &'static str, wrong: Vec<WrongField> },
-    /// The caller is not let in any more.
+    /// The caller is no longer admitted.
     Caller(Box<Rejection>),
 }
 
-/// What is wrong with a field of a request.
+/// An error about a field of a request.
 #[derive(Debug, Serialize)]
 pub(crate) struct WrongField {
     pub(crate) field: &'static str,
@@ -51,7 +51,7 @@ impl Refusal {
     }
 
     pub(crate) fn no_such_key() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "API_KEY_NOT_FOUND", "There is no such API key")
+        Self::new(StatusCode::NOT_FOUND, "API_KEY_NOT_FOUND", "API key not found")
     }
 }
 
@@ -82,7 +82,7 @@ impl From<ManageError> for Refusal {
                 let message = "The change is not possible: what it is about was deleted or changed";
                 Self::new(StatusCode::CONFLICT, "CONFLICT", message)
             }
-            // What the store says of it is for the log.
+            // The message of the store is for the log only.
             _ => {
                 tracing::error!(%error, "the store failed");
                 let message = "API keys cannot be managed at the moment";
@@ -102,7 +102,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, body) = match self {
             Self::Request { status, code, message, wrong } => (status, body(code, message, &wrong)),
-            // It is answered as the layer would have answered it, challenge and all.
+            // The response is that of the layer, including the challenge.
             Self::Caller(rejection) => return rejection.into_response(),
         };
         let mut response = (status, Json(body)).into_response();
@@ -113,12 +113,12 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Answers where there is no route.
+/// Responds to unknown paths.
 pub(crate) async fn not_found() -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", "Not found")
 }
 
-/// Answers where there is a route, for other methods.
+/// Responds to unsupported methods of a route.
 pub(crate) async fn method_not_allowed() -> Refusal {
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Method not allowed")
 }

@@ -1,4 +1,4 @@
-//! Signing up, which needs no key: an organization, the person who is responsible for it, and a first key.
+//! Sign-up, which needs no key: creates an organization, its responsible person, and a first key.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -12,12 +12,12 @@ use crate::api_keys::shown_once;
 use crate::fields::{A_NAME, Fields, name};
 use crate::refusal::Refusal;
 
-/// What is needed to sign someone up.
+/// The fields of a sign-up.
 #[derive(Clone)]
 pub(crate) struct Desk {
     pub(crate) owners: SqliteStore,
     pub(crate) keys: KeyManager<SqliteStore>,
-    /// What the first key may do, and the person.
+    /// The scopes of the first key and of the person.
     pub(crate) everything: Scopes,
 }
 
@@ -30,22 +30,22 @@ pub(crate) async fn sign_up(State(desk): State<Desk>, mut fields: Fields) -> Res
     let membership = Membership::new(organization.clone(), "admin", desk.everything.clone());
     let mut first =
         NewKey::new(Owner::organization(organization.id.clone())).name("Default Key").scopes(desk.everything);
-    // What people call an organization has no place with the owners of keys.
+    // The store has no field for the display name of an organization.
     first.metadata.insert("organization".to_owned(), name);
-    // The key comes last: whoever has it has all the rest. What is left by a failure on the way is of no use to anyone.
+    // The key is created last, when all else exists. Without it, the remains of a failed sign-up are useless.
     desk.owners.put_user(&email).await?;
     desk.owners.put_organization(organization).await?;
     desk.owners.put_membership(&email, membership).await?;
     Ok(shown_once(desk.keys.create(first).await?, json!({})))
 }
 
-/// Makes the id of an organization from the random part of one of a key.
+/// Creates the id of an organization from the random part of a key id.
 fn new_id() -> Result<String, ManageError> {
     let id = KeyId::generate(SystemClock::new().wall())?;
     Ok(id.as_str().replacen("key_", "org_", 1))
 }
 
-/// Whether it exists is only known once someone answers a message to it.
+/// An e-mail address; only a reply to a message would show that it exists.
 fn email(value: &Value) -> Option<String> {
     let email = name(value)?;
     let (user, host) = email.rsplit_once('@')?;

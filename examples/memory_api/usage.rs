@@ -1,4 +1,4 @@
-//! How often the keys of an organization were used: live ones, which are billed, apart from test ones.
+//! The usage of the keys of an organization: live keys, which are billed, separate from test keys.
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -12,10 +12,10 @@ use tower_api_key::{Environment, Principal};
 use crate::api_keys::Manager;
 use crate::refusal::{Refusal, WrongField, success};
 
-/// Days of a history: by default, and at most.
+/// Days of a history: default and maximum.
 const DAYS: (i64, i64) = (30, 90);
 
-/// What each environment's calls are called. Only those of live keys count against billing.
+/// The names of the environments' calls. Only calls with live keys are billed.
 const CALLS: [(Environment, &str); 2] =
     [(Environment::Live, "api_calls"), (Environment::Test, "test_api_calls")];
 
@@ -25,7 +25,7 @@ pub(crate) struct Span {
     days: Option<i64>,
 }
 
-/// Tells the calls of the month so far.
+/// Returns the calls of the current month.
 pub(crate) async fn current(
     State(manager): State<Manager>,
     caller: Principal,
@@ -41,7 +41,7 @@ pub(crate) async fn current(
     Ok(success(json!({ "current": current })))
 }
 
-/// Tells the calls of each of the last days on which there were any.
+/// Returns the calls of the last days, without days that have none.
 pub(crate) async fn history(
     State(manager): State<Manager>,
     caller: Principal,
@@ -69,7 +69,7 @@ pub(crate) async fn history(
     })))
 }
 
-/// Adds lines up by environment. A test key is not told of live calls, not even that there were none.
+/// Adds lines up by environment. A test key gets no field for live calls.
 fn calls(caller: &Principal, lines: &[UsageLine]) -> Map<String, Value> {
     let is_told =
         |environment| caller.environment() == Environment::Live || caller.environment() == environment;

@@ -1,4 +1,4 @@
-//! Who is let in: keys of one environment in `X-API-Key`, and one answer to everyone else.
+//! Accepted keys: those of one environment in `X-API-Key`. All other requests get the same response.
 
 use axum::Router;
 use tower_api_key::manage::{KeyManager, ManageSettings, RouteError, routes};
@@ -10,12 +10,12 @@ use tower_api_key::{
 
 use crate::errors;
 
-/// Keys read `sk_test_…` or `sk_live_…`.
+/// The format of keys: `sk_test_…` or `sk_live_…`.
 pub(crate) fn format() -> Result<KeyFormat, ConfigError> {
     KeyFormat::new("sk")
 }
 
-/// Admits requests with a good key of this environment, and counts them by key.
+/// Admits requests with a valid key of this environment, and counts them by key.
 pub(crate) fn layer(
     store: SqliteStore,
     environment: Environment,
@@ -30,7 +30,7 @@ pub(crate) fn layer(
     Ok(AuthenticateLayer::new(authenticator))
 }
 
-/// A client without a key is told the same as one with a bad key.
+/// A client without a key gets the same response as one with an invalid key.
 fn refusal(rejection: &Rejection) -> Payload {
     let detail = match rejection.reason() {
         Reason::Missing => Reason::Unknown.detail(),
@@ -39,8 +39,7 @@ fn refusal(rejection: &Rejection) -> Payload {
     Payload::json(errors::body(rejection.reason().status(), detail).to_string())
 }
 
-/// Routes that create, show, rotate and delete keys, all of which have names, and tell their usage: for callers to whom the
-/// scope `console` was granted.
+/// Routes that create, show, rotate and delete named keys, and return their usage, for callers with the scope `console`.
 pub(crate) fn console(store: SqliteStore) -> Result<Router, ConfigError> {
     let granted = Requirement::all_of(["console"])?;
     let settings = ManageSettings::new(granted.clone(), granted).respond(|error: &RouteError| {

@@ -1,4 +1,4 @@
-//! The routes, and what a request passes on its way to them.
+//! The routes and their layers.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub(crate) fn app(
         .fallback(refusal::not_found)
         .method_not_allowed_fallback(refusal::method_not_allowed)
         .layer(DefaultBodyLimit::max(64 * 1024))
-        // A request passes these from the last to the first: a key is counted once it is known to be good.
+        // A request passes these from the last to the first: a key is counted after it is admitted.
         .layer(from_fn_with_state(Arc::clone(&limits), limiting::count))
         .layer(access::layer(store, environment, usage)?)
         .layer(map_response_with_state(limits, limiting::say_none)))

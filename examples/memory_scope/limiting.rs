@@ -1,4 +1,4 @@
-//! The limits as middleware, and what every response says of them.
+//! The limits as middleware, and their headers in each response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
-/// Counts a request to its key. Belongs inside the layer that admits keys.
+/// Counts a request to its key. Must be inside the layer that admits keys.
 pub(crate) async fn count(
     State(limits): State<Arc<Limits>>,
     principal: Principal,
@@ -41,7 +41,7 @@ pub(crate) async fn count(
     }
 }
 
-/// Says that nothing is left to whoever has no good key. Belongs outside the layer that admits keys.
+/// Adds headers without allowance to the response to a client without a valid key. Must be outside the layer that admits keys.
 pub(crate) async fn say_none(State(limits): State<Arc<Limits>>, mut response: Response) -> Response {
     if !response.headers().contains_key(LIMIT) {
         let none = Allowance { remaining: 0, whole_in: Duration::ZERO };
@@ -57,7 +57,7 @@ fn say(limits: &Limits, allowance: Allowance, headers: &mut HeaderMap) {
     headers.insert(RESET, whole_seconds(now + allowance.whole_in.as_millis()));
 }
 
-/// Rounds up, so that whoever waits as long does not come too early.
+/// Rounds up, so that a client that waits as long does not retry too early.
 fn whole_seconds(millis: u128) -> HeaderValue {
     u64::try_from(millis.div_ceil(1000)).unwrap_or(u64::MAX).into()
 }

@@ -1,12 +1,12 @@
-//! The authentication of Memory Scope: keys in `X-API-Key`, one environment, one answer for every bad key, limits and usage by key.
+//! The authentication of Memory Scope: keys in `X-API-Key`, one environment, one response to all invalid keys, limits and usage by key.
 //!
 //! `cargo run --example memory_scope --features axum,sqlite,manage,tracing`
 //!
-//! The address and the keys that were made go to stdout as one line of JSON, everything else to stderr. The environment
-//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG`, `HEAD_SECONDS` (how long the head of a request may take), `ENVIRONMENT` (test
-//! or live: whose keys are admitted) and `RATE_LIMIT` (requests a minute for each key).
+//! The address and the new keys go to stdout as one line of JSON, all other output to stderr. The environment
+//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG`, `HEAD_SECONDS` (the timeout of the head of a request), `ENVIRONMENT` (test
+//! or live: the environment of admitted keys) and `RATE_LIMIT` (requests a minute for each key).
 
-#![allow(clippy::print_stderr, reason = "an example talks to whoever started it")]
+#![allow(clippy::print_stderr, reason = "an example writes messages to its user")]
 
 mod access;
 mod app;
@@ -72,7 +72,7 @@ async fn main() -> Result<(), Failure> {
     );
 
     let served = support::serve(listener, app, shutdown).await;
-    // What was counted since the last batch would be lost with the process, also if requests are still open.
+    // Counts since the last batch would be lost with the process, even if requests are still open.
     let written = usage.flush().await;
     served?;
     store.close().await;
@@ -82,11 +82,11 @@ async fn main() -> Result<(), Failure> {
 fn environment() -> Result<Environment, Failure> {
     let label = support::env_or("ENVIRONMENT", "test")?;
     let environment = Environment::from_label(&label);
-    environment.ok_or_else(|| format!("ENVIRONMENT: expected test or live, found {label:?}").into())
+    environment.ok_or_else(|| format!("ENVIRONMENT must be test or live, got {label:?}").into())
 }
 
 fn requests_a_minute() -> Result<NonZeroU32, Failure> {
     let text = support::env_or("RATE_LIMIT", "60")?;
     let requests = text.parse();
-    requests.map_err(|_| format!("RATE_LIMIT: expected a number above zero, found {text:?}").into())
+    requests.map_err(|_| format!("RATE_LIMIT must be a number above zero, got {text:?}").into())
 }

@@ -1,4 +1,4 @@
-//! What the service is about, as small as it can be: memories of an organization about its users.
+//! The resource of the service, reduced to the minimum: memories of an organization about its users.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::last::keep_last;
 use crate::refusal::{At, Body, Refusal};
 use crate::text::Text;
 
-/// How many memories of each owner are kept.
+/// Most memories that are kept of each owner.
 const MOST: usize = 1000;
 
-/// The last memories, in memory.
+/// The latest memories, in memory.
 pub(crate) type Memories = Arc<RwLock<Kept>>;
 
 #[derive(Default)]
@@ -38,7 +38,7 @@ pub(crate) struct NewMemory {
     value_json: Object,
 }
 
-/// The text of an object: parsed, it could take a hundred times the memory.
+/// A JSON object as text: parsed, it could take a hundred times the memory.
 #[derive(Deserialize, Clone)]
 #[serde(from = "Map<String, Value>")]
 struct Object(String);
@@ -80,7 +80,7 @@ pub(crate) async fn remember(
     principal: Principal,
     Body(content): Body<NewMemory>,
 ) -> Result<(StatusCode, Json<Memory>), Refusal> {
-    // The body may have arrived long after the key was judged.
+    // The body may have arrived long after the key was checked.
     let principal = principal.recheck().await?;
     let mut kept = memories.write().await;
     kept.made += 1;
@@ -89,7 +89,7 @@ pub(crate) async fn remember(
     Ok((StatusCode::CREATED, Json(memory)))
 }
 
-/// Those of another organization are not found, as if there were none.
+/// Memories of another organization are reported as not found.
 pub(crate) async fn recall(
     State(memories): State<Memories>,
     principal: Principal,

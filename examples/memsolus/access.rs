@@ -1,11 +1,11 @@
-//! Who is let in, and who may do what: `X-Api-Key`, permissions such as `memory.read`, and 403 Forbidden without them.
+//! Accepted keys and permissions: `X-Api-Key`, permissions such as `memory.read`, and 403 Forbidden without them.
 
 use tower_api_key::reject::{Payload, Reason, Rejection};
 use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, KeyFormat, Scope, Source, SqliteStore};
 
 use crate::errors;
 
-/// What a key can be permitted to do, by group. `memory.*` stands for all of a group, `*` for everything.
+/// The permissions of keys, by group. `memory.*` includes all of a group, `*` all permissions.
 pub(crate) const PERMISSIONS: [(&str, &[&str]); 7] = [
     ("memory", &["read", "write", "delete"]),
     ("knowledge", &["read", "write", "delete"]),
@@ -16,12 +16,12 @@ pub(crate) const PERMISSIONS: [(&str, &[&str]); 7] = [
     ("dashboard", &["read"]),
 ];
 
-/// Keys read `msk_live_…` or `msk_test_…`.
+/// The format of keys: `msk_live_…` or `msk_test_…`.
 pub(crate) fn format() -> Result<KeyFormat, ConfigError> {
     KeyFormat::new("msk")
 }
 
-/// Admits requests with a good key.
+/// Admits requests with a valid key.
 pub(crate) fn layer(store: SqliteStore) -> Result<AuthenticateLayer, ConfigError> {
     let source = Source::x_api_key().format(format()?);
     Ok(AuthenticateLayer::new(Authenticator::builder(store).sources([source]).respond(refusal).build()?))
@@ -35,7 +35,7 @@ fn refusal(rejection: &Rejection) -> Payload {
     Payload::json(errors::body(rejection.reason().status(), detail).to_string())
 }
 
-/// Tells whether there is such a permission.
+/// Returns whether a permission exists.
 pub(crate) fn exists(permission: &Scope) -> bool {
     let (group, action) = permission.as_str().split_once('.').unwrap_or((permission.as_str(), ""));
     let of_group =

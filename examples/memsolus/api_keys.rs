@@ -1,4 +1,4 @@
-//! Creating, listing and revoking keys as the dashboard does: for callers with all permissions.
+//! Creating, listing and revoking keys, like the dashboard: for callers with all permissions.
 
 use std::sync::LazyLock;
 
@@ -20,10 +20,10 @@ use crate::again::{Needed, scope};
 use crate::refusal::{At, Body, Refusal};
 use crate::text::Text;
 
-/// How many keys are on a page.
+/// Keys of a page.
 const PAGE: usize = 100;
 
-/// What it takes to manage keys: the store asks for it once more with each change.
+/// The requirement to manage keys, which the store checks again with each change.
 pub(crate) static MANAGE: Needed = LazyLock::new(|| scope("*"));
 
 type Manager = KeyManager<SqliteStore>;
@@ -62,7 +62,7 @@ pub(crate) async fn create(
     let (text, record) = delegate.create(new).await?.into_parts();
     let mut shown = shown(&record);
     shown["key"] = text.as_str().into();
-    // Nobody on the way may keep the text.
+    // Caches must not store the text.
     Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(shown)).into_response())
 }
 
@@ -71,9 +71,9 @@ pub(crate) async fn list(
     caller: Principal,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Json<Value>, Refusal> {
-    let unreadable = || Refusal::new(StatusCode::BAD_REQUEST, "Expected no parameter but after, an id");
-    let Query(page) = page.map_err(|_| unreadable())?;
-    let after = page.after.map(|id| KeyId::new(&id)).transpose().map_err(|_| unreadable())?;
+    let invalid = || Refusal::new(StatusCode::BAD_REQUEST, "Only the parameter after is permitted, an id");
+    let Query(page) = page.map_err(|_| invalid())?;
+    let after = page.after.map(|id| KeyId::new(&id)).transpose().map_err(|_| invalid())?;
     let delegate = manager.on_behalf_of(&caller).across_environments();
     let records = delegate.list(KeyFilter::all(), after.as_ref(), PAGE).await?;
     Ok(Json(json!({ "api_keys": records.iter().map(shown).collect::<Vec<_>>() })))
@@ -90,22 +90,22 @@ pub(crate) async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Reads permissions. A key has at least one, and none that there is not.
+/// Reads permissions. A key must have at least one, and all must exist.
 fn permitted(permissions: Vec<String>) -> Result<Scopes, Refusal> {
     let invalid = |detail: String| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
     if permissions.is_empty() {
-        return Err(invalid("permissions: expected at least one, found none".to_owned()));
+        return Err(invalid("permissions: must not be empty".to_owned()));
     }
     let scopes = Scopes::new(permissions).map_err(|error| invalid(format!("permissions: {error}")))?;
     if scopes.iter().all(access::exists) {
         Ok(scopes)
     } else {
-        Err(invalid("permissions: expected only those that are listed, found others".to_owned()))
+        Err(invalid("permissions: must be listed".to_owned()))
     }
 }
 
 fn environment(label: &str) -> Result<Environment, Refusal> {
-    let expected = || Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "environment: expected live or test");
+    let expected = || Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "environment: must be live or test");
     Environment::from_label(label).ok_or_else(expected)
 }
 

@@ -1,4 +1,4 @@
-//! The routes, and what each of them takes.
+//! The routes, and the requirements of each.
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -22,7 +22,7 @@ pub(crate) fn app(store: SqliteStore) -> Result<Router, ConfigError> {
         .route("/v1/api-keys", get(api_keys::list).post(api_keys::create))
         .route("/v1/api-keys/{id}", delete(api_keys::revoke))
         .route_layer(RequireScopeLayer::new(api_keys::MANAGE.clone()))
-        // Any good key may ask what there is to permit.
+        // Each valid key may list the permissions.
         .route("/v1/api-keys/permissions", get(api_keys::permissions))
         .with_state(KeyManager::new(store.clone(), access::format()?));
 

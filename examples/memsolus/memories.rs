@@ -1,4 +1,4 @@
-//! What the service is about, as small as it can be: memories of an organization, live and test ones apart.
+//! The resource of the service, reduced to the minimum: memories of an organization, live and test ones apart.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
@@ -15,12 +15,12 @@ use crate::again::{Needed, again, scope};
 use crate::last::keep_last;
 use crate::refusal::{At, Body, Refusal};
 
-/// How many memories of each owner are kept.
+/// Most memories that are kept of each owner.
 const MOST: usize = 1000;
 
 pub(crate) static WRITE: Needed = LazyLock::new(|| scope("memory.write"));
 
-/// The last memories, in memory.
+/// The latest memories, in memory.
 pub(crate) type Memories = Arc<RwLock<Kept>>;
 
 #[derive(Default)]
@@ -44,7 +44,7 @@ pub(crate) struct Content {
     content: Prose,
 }
 
-/// A text of 1 to 10,000 characters, of which the only control characters are line breaks and tabs.
+/// A text of 1 to 10,000 characters, without control characters other than line breaks and tabs.
 #[derive(Deserialize, Serialize, Clone)]
 #[serde(try_from = "String")]
 struct Prose(String);
@@ -55,11 +55,11 @@ impl TryFrom<String> for Prose {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let is_odd = |symbol: char| symbol.is_control() && !matches!(symbol, '\n' | '\r' | '\t');
         let fits = (1..=10_000).contains(&text.chars().count()) && !text.chars().any(is_odd);
-        if fits { Ok(Self(text)) } else { Err("expected a text of 1 to 10000 characters, found another one") }
+        if fits { Ok(Self(text)) } else { Err("must have 1 to 10000 characters") }
     }
 }
 
-/// Whose memories these are.
+/// The owner and environment of memories.
 #[derive(Clone, PartialEq, Eq)]
 struct Space(String, Environment);
 
@@ -75,7 +75,7 @@ impl Kept {
         self.last.get_mut(position).ok_or_else(Refusal::not_found)
     }
 
-    /// A memory of another space is not found, as if there were none.
+    /// A memory of another space is reported as not found.
     fn position(&self, id: &str, space: &Space) -> Result<usize, Refusal> {
         let found = self.last.iter().position(|memory| memory.id == id && memory.space == *space);
         found.ok_or_else(Refusal::not_found)

@@ -1,20 +1,20 @@
-//! Judging a caller once more, right before something is done that cannot be undone: its body may have arrived long after its head.
+//! Checks a caller again right before an irreversible change: the body of a request may arrive long after its head.
 
 use std::sync::LazyLock;
 
 use tower_api_key::reject::{Reason, Rejection};
 use tower_api_key::{Principal, Requirement};
 
-/// What a route asks for, and its handler once more.
+/// The requirement of a route, which its handler checks again.
 pub(crate) type Needed = LazyLock<Requirement>;
 
 /// Returns a requirement of one scope.
 pub(crate) fn scope(scope: &str) -> Requirement {
-    // OK because all scopes stand in the code, and are read when the routes are made.
+    // OK because all scopes are constants, parsed when the routes are created.
     Requirement::all_of([scope]).expect("a scope")
 }
 
-/// Returns the caller as it is now, if it still meets what is needed.
+/// Returns the current state of the caller, if it still meets the requirement.
 pub(crate) async fn again(caller: &Principal, needed: &Requirement) -> Result<Principal, Rejection> {
     let caller = caller.recheck().await?;
     if caller.meets(needed) {

@@ -1,12 +1,12 @@
-//! Errors as `{"detail": "…"}`, whatever was wrong with a request.
+//! Errors as `{"detail": "…"}`.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-/// The status for a body that is JSON and does not say what it should.
+/// The status of a JSON body with invalid fields.
 pub(crate) const WRONG_VALUES: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
 
-/// Writes the body of an error. Its status says the rest.
+/// Formats the body of an error.
 pub(crate) fn body(_: StatusCode, detail: &str) -> Value {
     json!({ "detail": detail })
 }

@@ -1,4 +1,4 @@
-//! How many requests each key may send, counted by governor.
+//! Rate limits by key, counted by governor.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,11 +10,10 @@ use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 use tower_api_key::KeyId;
 
-/// Requests after which those keys are forgotten that have their whole allowance back.
+/// Requests between two sweeps, which drop the keys with a full allowance.
 const SWEEP: usize = 1000;
 
-/// What each key has used of its allowance. No more keys are remembered than were used in the last minute, and in the
-/// requests since the last sweep.
+/// The used allowance of each key. Holds only keys that were used in the last minute, or since the last sweep.
 pub(crate) struct Limits<C: Clock = DefaultClock> {
     keys: RateLimiter<KeyId, DefaultKeyedStateStore<KeyId>, C, StateInformationMiddleware>,
     quota: Quota,
@@ -22,37 +21,37 @@ pub(crate) struct Limits<C: Clock = DefaultClock> {
     requests: AtomicUsize,
 }
 
-/// What a key may still do.
+/// The remaining allowance of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Allowance {
-    /// Requests that may follow at once.
+    /// The permitted requests without a wait.
     pub(crate) remaining: u32,
-    /// How long it takes until nothing of the allowance is used.
+    /// The time until the allowance is full.
     pub(crate) whole_in: Duration,
 }
 
-/// That a key has used its allowance up.
+/// The error of a key without allowance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct UsedUp {
-    /// How long it takes until one more request may follow.
+    /// The time until the next permitted request.
     pub(crate) next_in: Duration,
     pub(crate) allowance: Allowance,
 }
 
 impl<C: Clock + Clone> Limits<C> {
-    /// So many requests a minute, which may come at once, for each key.
+    /// Creates limits of this number of requests a minute for each key, which may come in a burst.
     pub(crate) fn per_minute(requests: NonZeroU32, clock: C) -> Self {
         let quota = Quota::per_minute(requests);
         let keys = RateLimiter::new(quota, DefaultKeyedStateStore::default(), clock.clone());
         Self { keys, quota, clock, requests: AtomicUsize::new(0) }
     }
 
-    /// Returns how many requests the whole allowance is.
+    /// Returns the full allowance.
     pub(crate) fn limit(&self) -> u32 {
         self.quota.burst_size().get()
     }
 
-    /// Counts a request, and says what is left.
+    /// Counts a request, and returns the remaining allowance.
     pub(crate) fn count(&self, key: &KeyId) -> Result<Allowance, UsedUp> {
         if self.requests.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
             self.keys.retain_recent();
@@ -74,7 +73,7 @@ impl<C: Clock + Clone> Limits<C> {
         }
     }
 
-    /// Returns how many keys are remembered.
+    /// Returns the number of keys in memory.
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }

@@ -1,4 +1,4 @@
-//! What every example needs and none is about: where to listen, where to keep keys, what to log, when to end.
+//! Shared setup of the examples: address, database, logs, shutdown.
 
 pub(crate) mod process;
 mod serve;
@@ -15,14 +15,14 @@ use tower_api_key::digest::Digester;
 use tower_api_key::key::KeyFormat;
 use tower_api_key::{Environment, KeyId, Owner, Record, Scopes, SqliteStore};
 
-/// Writes logs to stderr: by default those of the examples, and who is admitted and refused.
+/// Writes logs to stderr: by default those of the examples, and admissions and rejections.
 pub(crate) fn log() -> Result<(), Failure> {
     log_by_default("info,tower_api_key=debug")
 }
 
-/// Listens on `ADDR`. Port 0 stands for any free port.
+/// Listens on `ADDR`. Port 0 selects a free port.
 pub(crate) async fn listen() -> Result<TcpListener, Failure> {
-    // A wrong setting is named before anything is served.
+    // A wrong setting fails before the first request.
     serve::head()?;
     let address = env_or("ADDR", "127.0.0.1:3000")?;
     let listener = TcpListener::bind(&address).await;
@@ -33,15 +33,15 @@ pub(crate) async fn listen() -> Result<TcpListener, Failure> {
 pub(crate) async fn open_store(default: &str) -> Result<SqliteStore, Failure> {
     let url = env_or("DATABASE_URL", default)?;
     if !url.starts_with("sqlite:") {
-        // The URL is not shown: those of other databases hold passwords.
-        return Err("DATABASE_URL: expected the URL of an SQLite database, such as sqlite:keys.db".into());
+        // The URL is not shown: those of other databases contain passwords.
+        return Err("DATABASE_URL must be the URL of an SQLite database, such as sqlite:keys.db".into());
     }
     let store = SqliteStore::open(&url).await.map_err(|error| format!("DATABASE_URL: {url:?}: {error}"))?;
     eprintln!("Keys are kept in {url}");
     Ok(store)
 }
 
-/// The keys that an example needs. Those that the store does not have yet are minted.
+/// The keys of an example. Missing ones are minted.
 pub(crate) struct Keys<'s> {
     store: &'s SqliteStore,
     example: &'static str,
@@ -55,7 +55,7 @@ impl<'s> Keys<'s> {
         Self { store, example, format, minted: Vec::new(), texts: Map::new() }
     }
 
-    /// Asks for a key with these scopes. If it had to be minted, its record can be changed before it is stored.
+    /// Requires a key with these scopes. If it was minted, its record can be changed before it is stored.
     pub(crate) async fn need(
         &mut self,
         name: &str,
@@ -76,7 +76,7 @@ impl<'s> Keys<'s> {
         Ok(self.minted.last_mut())
     }
 
-    /// Prints the address and the new keys as one line of JSON, stores the keys, and returns what can be tried.
+    /// Prints the address and the new keys as one line of JSON, stores the keys, and returns the values for example commands.
     pub(crate) async fn invalidate(self, listener: &TcpListener) -> Result<Announced, Failure> {
         let address = format!("http://{}", listener.local_addr()?);
         print_line(&json!({ "address": address, "credentials": self.texts }))?;
@@ -85,8 +85,8 @@ impl<'s> Keys<'s> {
                 "The keys of the first start still work. Set the variables below to them, or delete the database to get new ones."
             );
         }
-        // Only now: nobody could use a key that was stored by a process that died before it showed the key. Clients that
-        // are quick wait, because no connection is accepted yet.
+        // Stored after printing: a key that was stored, but not printed before the process died, would be unusable. Early clients wait,
+        // because no connection is accepted yet.
         for record in self.minted {
             self.store.insert(record).await?;
         }
@@ -94,14 +94,14 @@ impl<'s> Keys<'s> {
     }
 }
 
-/// What there is to try: an address and, on the first start, keys.
+/// The values for example commands: an address and, on the first start, keys.
 pub(crate) struct Announced {
     pub(crate) address: String,
     texts: Map<String, Value>,
 }
 
 impl Announced {
-    /// Returns a key as it stands in a command: its text, or a variable to set where the key was shown before.
+    /// Returns a key as in a command: its text, or a variable to set if the key was shown at an earlier start.
     pub(crate) fn key(&self, name: &str) -> String {
         let text = self.texts.get(name).and_then(Value::as_str);
         text.map_or_else(|| format!("${}", name.to_uppercase()), str::to_owned)

@@ -1,4 +1,4 @@
-//! What every process of an example needs: what to log, what the environment says, when to end, and what went wrong.
+//! Shared parts of the processes of examples: logs, environment, shutdown, errors.
 
 use std::env::{self, VarError};
 use std::error::Error;
@@ -12,13 +12,13 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 
-/// How long requests may go on after the server was asked to end, and how long it may take after that to put its things in order.
+/// The time for open requests after a signal to end, and then for the shutdown of the process.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Word that open requests are not waited for any more. Signals are the process', and so is this.
+/// Notifies that the grace for open requests is over. Static, as signals belong to the process.
 static OVERDUE: Notify = Notify::const_new();
 
-/// Writes logs to stderr: those that `RUST_LOG` names, or else these.
+/// Writes logs to stderr: those of `RUST_LOG`, by default these.
 pub(crate) fn log_by_default(filter: &str) -> Result<(), Failure> {
     let filter = env_or("RUST_LOG", filter)?;
     let filter = EnvFilter::try_new(filter).map_err(|error| format!("RUST_LOG: {error}"))?;
@@ -27,51 +27,51 @@ pub(crate) fn log_by_default(filter: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns a variable of the environment.
+/// Returns an environment variable.
 pub(crate) fn env_or(name: &str, default: &str) -> Result<String, Failure> {
     match env::var(name) {
         Ok(value) => Ok(value),
         Err(VarError::NotPresent) => Ok(default.to_owned()),
-        Err(VarError::NotUnicode(_)) => Err(format!("{name}: expected UTF-8, found other bytes").into()),
+        Err(VarError::NotUnicode(_)) => Err(format!("{name} must be UTF-8").into()),
     }
 }
 
-/// Returns a number of seconds that a variable of the environment sets.
+/// Returns the seconds of an environment variable.
 pub(crate) fn seconds_or(name: &str, default: u32) -> Result<Duration, Failure> {
     let text = env_or(name, &default.to_string())?;
     let seconds = text.parse::<u32>().ok().filter(|seconds| *seconds > 0);
     let seconds =
-        seconds.ok_or_else(|| format!("{name}: expected a number of seconds above zero, found {text:?}"))?;
+        seconds.ok_or_else(|| format!("{name} must be a number of seconds above zero, got {text:?}"))?;
     Ok(Duration::from_secs(seconds.into()))
 }
 
-/// Prints the one line that goes to stdout.
+/// Prints the line for stdout.
 pub(crate) fn print_line(line: &Value) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")?;
     stdout.flush()
 }
 
-/// Completes at ctrl-c or SIGTERM. What is under way then has ten seconds to end, or until the next signal: see [`overdue`]. After ten
-/// more, or one signal more, the process ends wherever it is.
+/// Completes at ctrl-c or SIGTERM. Open requests then have ten seconds, or until the next signal: see [`overdue`]. After ten more seconds, or
+/// another signal, the process exits.
 pub(crate) fn shutdown() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     let mut signals = Signals::new()?;
     Ok(async move {
         signals.next().await;
         eprintln!("Ending as soon as open requests have ended");
         tokio::spawn(async move {
-            // Whether by the signal or by the clock, it is time to go.
+            // By the signal or by the timeout, the grace is over.
             let _ = timeout(GRACE, signals.next()).await;
             eprintln!("Ending now, with requests still open");
             OVERDUE.notify_one();
             let _ = timeout(GRACE, signals.next()).await;
-            eprintln!("Ended by force: what was counted and not written is lost");
+            eprintln!("Ended by force: unwritten counts are lost");
             std::process::exit(1);
         });
     })
 }
 
-/// Waits until open requests are not waited for any more. What was counted of them is still to be written then.
+/// Waits until the grace for open requests is over. Their counts are still to be written then.
 pub(crate) async fn overdue() -> Failure {
     OVERDUE.notified().await;
     "requests were still open at the end".into()
@@ -113,7 +113,7 @@ impl Signals {
     }
 }
 
-/// Whatever ended an example. Returned from `main`, it is printed as a sentence.
+/// An error that ends an example. Returned from `main`, it is printed with its causes.
 pub(crate) struct Failure(Box<dyn Error>);
 
 impl<E: Into<Box<dyn Error>>> From<E> for Failure {

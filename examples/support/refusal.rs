@@ -1,5 +1,4 @@
-//! What is answered instead of what was asked for, in the shape that `errors` writes; and how requests are read, so that whatever
-//! is wrong with one is answered in that shape.
+//! Error responses in the shape of `errors`, and extractors whose errors have that shape.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,15 +18,15 @@ use tower_api_key::reject::Rejection;
 
 use crate::errors;
 
-/// How long a body of a few kilobytes may take to arrive.
+/// The timeout of a body.
 const BODY_SECONDS: u64 = 10;
 
-/// What is answered instead of what was asked for.
+/// An error response.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// The request cannot be followed.
+    /// The request is invalid.
     Request(StatusCode, String),
-    /// The caller is not let in any more.
+    /// The caller is no longer admitted.
     Caller(Box<Rejection>),
 }
 
@@ -62,7 +61,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, message) = match self {
             Self::Request(status, message) => (status, message),
-            // It is answered as the layer would have answered it, challenge and all.
+            // The response is that of the layer, including the challenge.
             Self::Caller(rejection) => return rejection.into_response(),
         };
         let mut response = (status, Json(errors::body(status, &message))).into_response();
@@ -73,17 +72,17 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Answers where there is no route.
+/// Responds to unknown paths.
 pub(crate) async fn not_found() -> Refusal {
     Refusal::not_found()
 }
 
-/// Answers where there is a route, for other methods.
+/// Responds to unsupported methods of a route.
 pub(crate) async fn method_not_allowed() -> Refusal {
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
 }
 
-/// A body, read as JSON whatever its content type says.
+/// A body, parsed as JSON regardless of its content type.
 pub(crate) struct Body<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
@@ -91,12 +90,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         let bytes = bytes_of(request, state).await?;
-        // An object, as a list of the same values would be read as well. It is not read by way of one, which would forget which
-        // of its fields stood there twice.
+        // Requires an object, because serde accepts an array of the values as well. A map would lose repeated fields, so the target type is
+        // parsed from the bytes.
         let read = serde_json::from_slice::<HashMap<String, IgnoredAny>>(&bytes)
             .and_then(|_| serde_json::from_slice(&bytes));
         read.map(Self).map_err(|error| match error.classify() {
-            Category::Data => Refusal::new(errors::WRONG_VALUES, format!("Expected other values: {error}")),
+            Category::Data => Refusal::new(errors::WRONG_VALUES, format!("Invalid values: {error}")),
             Category::Io | Category::Syntax | Category::Eof => {
                 Refusal::new(StatusCode::BAD_REQUEST, "Expected JSON as the body, found something else")
             }
@@ -109,11 +108,11 @@ async fn bytes_of<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, 
     let late = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "The body took too long");
     bytes.map_err(late)?.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
-        status => Refusal::new(status, "Expected a body, found only a part of one"),
+        status => Refusal::new(status, "The body is incomplete"),
     })
 }
 
-/// The segments of a path. Nothing is called by what cannot be read.
+/// The segments of a path. Invalid ones are reported as not found.
 pub(crate) struct At<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for At<T> {

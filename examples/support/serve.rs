@@ -1,4 +1,4 @@
-//! Serving HTTP/1 and HTTP/2, with a bound on how long the head of a request may take: `axum::serve` has none.
+//! Serves HTTP/1 and HTTP/2 with a timeout for the head of a request, which `axum::serve` lacks.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -21,13 +21,13 @@ use tower::Service;
 
 use super::process::{Failure, overdue, seconds_or};
 
-/// Returns how long the head of a request may take: `HEAD_SECONDS`, or 10 s.
+/// Returns the timeout of a head: `HEAD_SECONDS`, or 10 s.
 pub(crate) fn head() -> Result<Duration, Failure> {
     seconds_or("HEAD_SECONDS", 10)
 }
 
-/// Serves until `shutdown`, and then what is under way, unless that takes too long, which is an error. A connection is closed on which a head takes longer than [`head`], and so is
-/// one that is idle for longer.
+/// Serves until `shutdown`, and then until open requests end; it is an error if these are [`overdue`]. Closes connections on which a head takes
+/// longer than [`head`], and connections that are idle for longer.
 pub(crate) async fn serve<S, B>(
     listener: TcpListener,
     service: S,
@@ -41,7 +41,7 @@ where
     let head = head()?;
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(head);
-    // A client that stops within a head answers no ping.
+    // A client that stops within a head does not respond to pings.
     server.http2().timer(TokioTimer::new()).keep_alive_interval(head).keep_alive_timeout(head);
     let (connections, service) = (GracefulShutdown::new(), TowerToHyperService::new(service));
     let mut shutdown = pin!(shutdown);
@@ -60,7 +60,7 @@ where
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             let mut connection = pin!(connection);
-            // hyper bounds heads once it knows which HTTP the client speaks, and waits for that without a bound.
+            // The timeout of hyper starts when it has detected the HTTP version, for which it waits without a bound.
             let ended = match timeout(head, &mut connection).await {
                 Err(_) if !was_asked.load(Ordering::Relaxed) => Err("no request in time".into()),
                 Err(_) => connection.await,
@@ -83,7 +83,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return stream,
-            // One client, or too many of them, must not end the server.
+            // An error of one client, or too many clients, must not end the server.
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");
                 tokio::time::sleep(Duration::from_millis(100)).await;

@@ -262,5 +262,5 @@ async fn a_wrong_setting_is_named() {
     let folder = tempdir().unwrap();
     let end = run_in_vain("memfault", folder.path(), "UPLOAD_SECONDS", "soon").await;
     assert!(!end.status.success());
-    assert!(end.stderr.contains("Error: UPLOAD_SECONDS: expected "), "{}", end.stderr);
+    assert!(end.stderr.contains("Error: UPLOAD_SECONDS must be "), "{}", end.stderr);
 }

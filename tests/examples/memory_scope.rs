@@ -236,7 +236,7 @@ async fn a_wrong_setting_is_named() {
     for (variable, value) in [("ENVIRONMENT", "production"), ("RATE_LIMIT", "0"), ("RATE_LIMIT", "many")] {
         let end = run_in_vain("memory_scope", folder.path(), variable, value).await;
         assert!(!end.status.success());
-        assert!(end.stderr.contains(&format!("Error: {variable}: expected ")), "{}", end.stderr);
+        assert!(end.stderr.contains(&format!("Error: {variable} must be ")), "{}", end.stderr);
     }
 }
 

@@ -138,7 +138,7 @@ async fn a_wrong_setting_is_named_and_a_password_in_it_is_not_shown() {
         let end = run_in_vain("quickstart", folder.path(), variable, value).await;
         assert!(!end.status.success());
         assert_eq!(end.stdout, "");
-        assert!(end.stderr.contains(&format!("Error: {variable}: ")), "{}", end.stderr);
+        assert!(end.stderr.contains(&format!("Error: {variable}")), "{}", end.stderr);
         assert!(!end.stderr.contains("panicked") && !end.stderr.contains("hunter2"), "{}", end.stderr);
     }
 }

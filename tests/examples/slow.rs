@@ -68,7 +68,7 @@ async fn a_wrong_bound_is_named() {
         let end = run_in_vain("quickstart", folder.path(), "HEAD_SECONDS", wrong).await;
         assert!(!end.status.success());
         assert_eq!(end.stdout, "");
-        assert!(end.stderr.contains("Error: HEAD_SECONDS: expected "), "{}", end.stderr);
+        assert!(end.stderr.contains("Error: HEAD_SECONDS must be "), "{}", end.stderr);
     }
 }
 
