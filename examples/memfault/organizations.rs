@@ -58,7 +58,8 @@ pub(crate) async fn put_member(
 ) -> Result<StatusCode, Refusal> {
     let known = ROLES.iter().find(|(name, _)| *name == role);
     let (name, scopes) = known.ok_or_else(|| Refusal::bad("Unknown role"))?;
-    let membership = Membership::new(organization(&app, &id).await?, *name, Scopes::parse(scopes)?);
+    let scopes = Scopes::parse(scopes).map_err(ConfigError::from)?;
+    let membership = Membership::new(organization(&app, &id).await?, *name, scopes);
     let (person, email) = (OwnerChange::put_user(email.as_ref()), email.as_ref());
     app.store.change_owner(person, of_organization(&caller, &id)).await?;
     let member = OwnerChange::put_membership(email, membership);
