@@ -26,9 +26,9 @@ async fn each_caller_gets_the_status_of_its_key() {
     end.assert_clean(keys.values());
     for event in [
         "admitted key_id=key_grpc_health",
-        "refused reason=\"missing_scope\" key_id=key_grpc_no_scope",
-        "refused reason=\"unknown\"",
-        "refused reason=\"missing\"",
+        "rejected reason=\"missing_scope\" key_id=key_grpc_no_scope",
+        "rejected reason=\"unknown\"",
+        "rejected reason=\"missing\"",
     ] {
         assert!(end.stderr.contains(event), "{event}\n{}", end.stderr);
     }

@@ -251,7 +251,7 @@ async fn the_log_names_keys_by_their_ids_and_shows_none() {
     let end = server.end().await;
     end.assert_clean(&secrets);
     for event in
-        ["admitted key_id=key_", "refused reason=\"wrong_source\" key_id=key_", "refused reason=\"unknown\""]
+        ["admitted key_id=key_", "rejected reason=\"wrong_source\" key_id=key_", "rejected reason=\"unknown\""]
     {
         assert!(end.stderr.contains(event), "{event}\n{}", end.stderr);
     }

@@ -264,7 +264,7 @@ async fn the_log_names_keys_by_their_ids_and_shows_none() {
     let end = server.end().await;
     end.assert_clean(&keys);
     for event in [
-        "refused reason=\"missing_scope\" key_id=key_memory_api_test",
+        "rejected reason=\"missing_scope\" key_id=key_memory_api_test",
         "admitted key_id=key_memory_api_admin",
     ] {
         assert!(end.stderr.contains(event), "{event}\n{}", end.stderr);

@@ -136,8 +136,8 @@ async fn the_environment_of_the_deployment_decides_which_keys_are_good() {
     let end = server.end().await;
     end.assert_clean(keys.values());
     for event in [
-        "refused reason=\"wrong_environment\" key_id=key_memory_scope_test",
-        "refused reason=\"expired\" key_id=key_memory_scope_expired",
+        "rejected reason=\"wrong_environment\" key_id=key_memory_scope_test",
+        "rejected reason=\"expired\" key_id=key_memory_scope_expired",
     ] {
         assert!(end.stderr.contains(event), "{event}\n{}", end.stderr);
     }

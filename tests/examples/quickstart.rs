@@ -90,7 +90,7 @@ async fn keys_outlive_the_process_and_are_shown_once() {
     assert!(end.stderr.contains("keys.db"));
     assert!(end.stderr.contains("admitted key_id=key_quickstart_reader"), "{}", end.stderr);
     assert!(
-        end.stderr.contains("refused reason=\"expired\" key_id=key_quickstart_expired"),
+        end.stderr.contains("rejected reason=\"expired\" key_id=key_quickstart_expired"),
         "{}",
         end.stderr
     );
