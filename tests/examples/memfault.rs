@@ -250,9 +250,11 @@ async fn the_log_names_keys_by_their_ids_and_shows_none() {
 
     let end = server.end().await;
     end.assert_clean(&secrets);
-    for event in
-        ["admitted key_id=key_", "rejected reason=\"wrong_source\" key_id=key_", "rejected reason=\"unknown\""]
-    {
+    for event in [
+        "admitted key_id=key_",
+        "rejected reason=\"wrong_source\" key_id=key_",
+        "rejected reason=\"unknown\"",
+    ] {
         assert!(end.stderr.contains(event), "{event}\n{}", end.stderr);
     }
 }
