@@ -589,7 +589,7 @@ async fn mistakes_are_told_when_the_verifier_is_made() {
         (|limits| limits.passes = 0, "passes of a hash must be 1 to 100, got 0"),
         (|limits| limits.concurrent = 0, "hashes at a time must be 1 to 1000, got 0"),
         (|limits| limits.patience = Duration::ZERO, "patience in milliseconds must be 1 to 60000, got 0"),
-        (|limits| limits.patience = Duration::from_secs(61), "found 61000"),
+        (|limits| limits.patience = Duration::from_secs(61), "got 61000"),
     ];
     for (make_wrong, message) in wrong {
         let mut limits = PasswordLimits::default();
@@ -600,7 +600,8 @@ async fn mistakes_are_told_when_the_verifier_is_made() {
     }
     let empty = light_passwords().hash("").await.unwrap_err();
     assert_eq!(empty.kind(), PasswordErrorKind::Empty);
-    assert!(PasswordHash::new(SECRET).unwrap_err().to_string().ends_with("in the PHC string format"));
+    let not_a_hash = PasswordHash::new(SECRET).unwrap_err().to_string();
+    assert!(!not_a_hash.contains(SECRET), "{not_a_hash}");
 }
 
 /// Wall time, so the margin is wide: a person who does not exist would take a thousandth of the time without the work.
