@@ -17,7 +17,6 @@ use super::context::Context;
 use super::sync::Arc;
 use crate::clock::Moment;
 use crate::digest::Digest;
-
 use crate::record::Record;
 use generation::{Generation, Generations};
 use negative::Negative;
