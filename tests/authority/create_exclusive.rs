@@ -15,7 +15,7 @@ fn in_force<S: Store>(world: &World<S>, keys: &[Record]) -> Vec<Record> {
     keys.iter().filter(|key| key.state(world.now()) == KeyState::Active).cloned().collect()
 }
 
-pub(crate) async fn of_many_replacements_at_once_each_makes_a_key_and_one_is_left<S: Store>(world: World<S>) {
+pub(crate) async fn of_many_concurrent_exclusive_keys_one_stays<S: Store>(world: World<S>) {
     let other = world.grant("other", "keys").await;
     let mut callers = JoinSet::new();
     for _ in 0..CALLERS {
@@ -51,7 +51,7 @@ pub(crate) async fn a_key_replaces_itself<S: Store>(world: World<S>) {
     assert!(world.admits(text.as_str()).await);
 }
 
-pub(crate) async fn an_actor_who_is_not_in_force_replaces_nothing<S: Store>(world: World<S>) {
+pub(crate) async fn an_actor_that_is_not_in_force_replaces_no_key<S: Store>(world: World<S>) {
     let (own, other) = (world.grant("acme", "keys").await, world.grant("acme", "keys").await);
     let manager = world.manager.clone().acting_for(world.admit(&own).await.actor());
     world.revoke(&own).await;

@@ -39,7 +39,7 @@ pub(crate) async fn a_caller_whose_key_another_backend_keeps_acts_only_where_it_
     assert_eq!(external.create(beyond).await.unwrap_err().kind(), ManageErrorKind::Forbidden);
 }
 
-pub(crate) async fn routes_take_such_callers_only_where_they_are_told_to<S: Store>(world: World<S>) {
+pub(crate) async fn routes_admit_external_callers_only_if_set<S: Store>(world: World<S>) {
     let (other, caller) = elsewhere(&world).await;
     let by = authenticator(other, &world.clock, &world.passwords);
     let body = json!({ "scopes": ["console"] }).to_string();

@@ -10,7 +10,7 @@ use crate::held::Demotion;
 use crate::stores::Store;
 use crate::world::{ANN, World, revocation, scopes};
 
-pub(crate) async fn a_caller_who_is_not_in_force_makes_no_change_by_code<S: Store>(world: World<S>) {
+pub(crate) async fn a_caller_that_is_not_in_force_makes_no_change_by_code<S: Store>(world: World<S>) {
     for demotion in [Demotion::Deleted, Demotion::Revoked, Demotion::Rotated, Demotion::Expired] {
         let (caller, other) = (world.grant("acme", "keys").await, world.grant("acme", "keys").await);
         let principal = world.admit(&caller).await;

@@ -126,7 +126,7 @@ pub(crate) async fn no_key_is_shown_that_is_presented_in_more_ways<S: Store>(wor
     }
 }
 
-pub(crate) async fn what_a_manager_requires_is_required_of_its_delegates<S: Store>(world: World<S>) {
+pub(crate) async fn delegates_inherit_the_requirement_of_their_manager<S: Store>(world: World<S>) {
     let own = world.grant("acme", "keys").await;
     let caller = world.admit(&own).await;
     let manager = world.manager.clone().acting_for(caller.actor().requires(needs("more")));

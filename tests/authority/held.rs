@@ -67,9 +67,7 @@ async fn organization<S: Store>(world: &World<S>, round: usize) -> String {
     id
 }
 
-pub(crate) async fn an_update_by_a_caller_who_is_not_in_force_any_more_changes_nothing<S: Store>(
-    world: World<S>,
-) {
+pub(crate) async fn an_update_by_a_caller_no_longer_in_force_changes_nothing<S: Store>(world: World<S>) {
     let end = START.saturating_add(365 * DAY);
     let demotions = Demotion::ALL.map(Some).into_iter().chain([None]);
     for (round, demotion) in demotions.enumerate() {
@@ -95,7 +93,7 @@ pub(crate) async fn an_update_by_a_caller_who_is_not_in_force_any_more_changes_n
     }
 }
 
-pub(crate) async fn a_key_is_not_made_by_a_caller_who_is_not_in_force_any_more<S: Store>(world: World<S>) {
+pub(crate) async fn a_caller_no_longer_in_force_creates_no_key<S: Store>(world: World<S>) {
     let body = json!({ "name": "child", "scopes": ["console"] });
     for (round, demotion) in Demotion::ALL.into_iter().enumerate() {
         let own = organization(&world, round).await;
@@ -129,9 +127,7 @@ pub(crate) async fn a_key_is_not_made_with_scopes_that_the_caller_has_lost<S: St
     assert!(world.admits(child.body["key"].as_str().unwrap()).await);
 }
 
-pub(crate) async fn a_key_is_not_replaced_by_a_caller_who_is_not_in_force_any_more<S: Store>(
-    world: World<S>,
-) {
+pub(crate) async fn a_caller_no_longer_in_force_rotates_no_key<S: Store>(world: World<S>) {
     for (round, demotion) in Demotion::ALL.into_iter().enumerate() {
         let own = organization(&world, round).await;
         let admin = world.key(of(&own).scopes(scopes("*"))).await;

@@ -65,7 +65,7 @@ pub(crate) async fn an_id_of_a_deleted_owner_is_not_used_again<S: Store>(world: 
     world.store.put_project("Acme", "smart-sink").await.unwrap();
 }
 
-pub(crate) async fn no_key_is_made_for_an_owner_who_was_deleted<S: Store>(world: World<S>) {
+pub(crate) async fn no_key_is_created_for_a_deleted_owner<S: Store>(world: World<S>) {
     put_and_delete(&world).await;
     let before = world.snapshot().await;
     let digest = Digester::sha256().digest(b"made elsewhere");
@@ -92,7 +92,7 @@ pub(crate) async fn no_key_is_made_for_an_owner_who_was_deleted<S: Store>(world:
     world.key(NewKey::new(project("other", "smart-lamp"))).await;
 }
 
-pub(crate) async fn only_what_was_deleted_is_purged<S: Store>(world: World<S>) {
+pub(crate) async fn only_deleted_owners_are_purged<S: Store>(world: World<S>) {
     put_and_delete(&world).await;
     let kept = world.key(NewKey::new(Owner::organization("other"))).await;
     count(&world, 1, &kept).await;
@@ -164,7 +164,7 @@ pub(crate) async fn deleted_keys_leave_their_usage<S: Store>(world: World<S>) {
 }
 
 #[tokio::test]
-async fn what_is_left_of_a_person_holds_no_address() {
+async fn the_mark_of_a_person_holds_no_address() {
     let folder = tempfile::TempDir::new().unwrap();
     let url = format!("sqlite:{}", folder.path().join("keys.db").display());
     let store = SqliteStore::open(&url).await.unwrap();

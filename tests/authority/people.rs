@@ -89,7 +89,7 @@ async fn changes<S: Store>(world: &World<S>) -> Vec<OwnerChange> {
     ]
 }
 
-pub(crate) async fn a_person_who_lost_what_a_change_requires_changes_nothing<S: Store>(world: World<S>) {
+pub(crate) async fn a_person_without_the_required_scope_changes_nothing<S: Store>(world: World<S>) {
     let key = world.grant("acme", "keys").await;
     for loss in Loss::ALL {
         let actor = ann(&world).await;

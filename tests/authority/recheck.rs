@@ -13,7 +13,7 @@ use crate::world::{ANN, World, admit, basic, needs, scopes};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(crate) async fn a_caller_who_lost_its_key_is_refused<S: Store>(world: World<S>) {
+pub(crate) async fn a_caller_that_lost_its_key_is_refused<S: Store>(world: World<S>) {
     let disabled = Reason::Forbidden(Forbidden::OrganizationDisabled);
     for (demotion, reason) in [
         (Demotion::Revoked, Reason::Revoked),
@@ -88,7 +88,7 @@ pub(crate) async fn a_store_that_fails_is_no_refusal_of_the_key<S: Store>(world:
     assert_eq!(timeout(PATIENCE, answered).await.expect("an answer").key_name(), "renamed");
 }
 
-pub(crate) async fn what_is_cached_is_judged_without_the_store<S: Store>(world: World<S>) {
+pub(crate) async fn a_cached_key_is_rechecked_without_the_store<S: Store>(world: World<S>) {
     let own = world.grant("acme", "keys").await;
     let started = async {
         while world.authenticator.start().await.is_err() {

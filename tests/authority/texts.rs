@@ -16,7 +16,7 @@ async fn customer<S: Store>(world: &World<S>) -> Key {
     world.key(new).await
 }
 
-pub(crate) async fn customers_neither_see_nor_change_what_the_application_keeps<S: Store>(world: World<S>) {
+pub(crate) async fn customers_neither_see_nor_change_metadata<S: Store>(world: World<S>) {
     let own = customer(&world).await;
     let body = json!({ "metadata": { "plan": "enterprise" } });
     let before = world.snapshot().await;
@@ -47,7 +47,7 @@ pub(crate) async fn customers_neither_see_nor_change_what_the_application_keeps<
     }
 }
 
-pub(crate) async fn both_kinds_of_texts_are_told_apart_and_survive_a_rotation<S: Store>(world: World<S>) {
+pub(crate) async fn metadata_and_labels_are_distinct_and_survive_a_rotation<S: Store>(world: World<S>) {
     let own = customer(&world).await;
     let body = json!({ "labels": { "plan": "enterprise" } });
     assert_eq!(world.ask(&own, "PATCH", &own.path(), &body).await.status, StatusCode::OK);

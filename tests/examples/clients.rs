@@ -49,7 +49,7 @@ async fn run(program: &Path, arguments: &[&str], folder: &Path) -> (Option<i32>,
 }
 
 #[tokio::test]
-async fn httpie_is_given_its_memories_or_told_why_not() {
+async fn httpie_gets_its_memories_or_an_error() {
     let Some(python) = PYTHON.find() else { return };
     let folder = tempdir().unwrap();
     let server = Server::start("memory_api", folder.path()).await;
@@ -77,7 +77,7 @@ async fn httpie_is_given_its_memories_or_told_why_not() {
 }
 
 #[tokio::test]
-async fn fetch_is_given_its_memories_or_told_why_not() {
+async fn fetch_gets_its_memories_or_an_error() {
     let Some(python) = PYTHON.find() else { return };
     let folder = tempdir().unwrap();
     let server = Server::start("memory_api", folder.path()).await;

@@ -91,7 +91,7 @@ async fn every_node_knows_every_key_and_the_first_one_manages_them() {
 }
 
 #[tokio::test]
-async fn a_node_that_has_lost_its_database_refuses_nobody_as_unknown_and_says_that_it_is_not_ready() {
+async fn a_node_without_its_database_rejects_no_key_as_unknown_and_is_not_ready() {
     if is_absent() {
         return;
     }

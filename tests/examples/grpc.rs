@@ -50,7 +50,7 @@ async fn a_method_that_no_scope_is_declared_for_is_closed() {
 }
 
 #[tokio::test]
-async fn whoever_watches_is_let_go_when_the_server_ends() {
+async fn watching_clients_are_disconnected_when_the_server_ends() {
     let folder = tempdir().unwrap();
     let server = Server::start("grpc", folder.path()).await;
 

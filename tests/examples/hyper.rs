@@ -27,7 +27,7 @@ async fn the_greeting_names_the_key() {
 }
 
 #[tokio::test]
-async fn a_refusal_says_what_was_wrong_with_the_credential() {
+async fn a_rejection_names_the_reason() {
     let folder = tempdir().unwrap();
     let server = Server::start("hyper", folder.path()).await;
     let (url, key) = (server.url("/"), server.key("key"));

@@ -41,7 +41,7 @@ fn about_keys(example: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_is_about_keys_in_an_example_is_read_in_a_minute() {
+fn the_lines_about_keys_in_an_example_are_few() {
     for example in ["memfault", "memory_api", "memory_scope", "memsolus"] {
         let lines = about_keys(example);
         assert!(lines.len() <= MOST, "{example}: {} lines\n{}", lines.len(), lines.join("\n"));

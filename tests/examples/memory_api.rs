@@ -195,7 +195,7 @@ async fn every_request_but_health_and_sign_up_needs_a_key() {
 }
 
 #[tokio::test]
-async fn a_scope_opens_what_is_documented_and_admin_opens_everything() {
+async fn a_scope_grants_the_documented_routes_and_admin_all() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_api", folder.path()).await;
     let admin = server.key("admin_key");

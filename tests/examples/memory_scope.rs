@@ -55,7 +55,7 @@ async fn the_documented_command_is_answered_as_documented() {
 }
 
 #[tokio::test]
-async fn what_is_posted_can_be_read_back() {
+async fn a_posted_memory_can_be_read_back() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_scope", folder.path()).await;
     let key = Some(server.key("test_key"));
@@ -207,7 +207,7 @@ async fn bad_input_is_refused_in_the_shape_of_all_errors_and_not_kept() {
 }
 
 #[tokio::test]
-async fn what_belongs_to_another_organization_is_not_there() {
+async fn memories_and_keys_of_another_organization_are_not_found() {
     let folder = tempdir().unwrap();
     let other = stranger::add(folder.path(), "sk", Environment::Test, "console").await;
     let server = Server::start("memory_scope", folder.path()).await;

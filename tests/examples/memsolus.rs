@@ -139,7 +139,7 @@ async fn a_grant_of_a_group_covers_its_permissions_and_no_other_group() {
 }
 
 #[tokio::test]
-async fn a_bad_key_is_refused_whatever_it_asks_for() {
+async fn an_invalid_key_is_refused_for_each_request() {
     let folder = tempdir().unwrap();
     let server = Server::start("memsolus", folder.path()).await;
     let good = server.key("admin_key");

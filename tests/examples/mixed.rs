@@ -33,7 +33,7 @@ async fn each_caller_is_answered_in_its_own_protocol() {
 }
 
 #[tokio::test]
-async fn any_good_key_is_told_who_it_is() {
+async fn each_valid_key_gets_its_identity() {
     let folder = tempdir().unwrap();
     let server = Server::start("mixed", folder.path()).await;
     for (name, key_id) in [("key", "key_mixed_key"), ("no_scope_key", "key_mixed_no_scope")] {
@@ -43,7 +43,7 @@ async fn any_good_key_is_told_who_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_not_served_is_behind_the_layer_as_well() {
+async fn unknown_paths_are_behind_the_layer_as_well() {
     let folder = tempdir().unwrap();
     let server = Server::start("mixed", folder.path()).await;
     let nowhere = server.url("/elsewhere");

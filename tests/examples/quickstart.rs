@@ -12,7 +12,7 @@ use crate::client::{get, post, request, send};
 use crate::server::{Server, run_in_vain};
 
 #[tokio::test]
-async fn a_good_key_is_told_who_it_is() {
+async fn a_valid_key_gets_its_identity() {
     let folder = tempdir().unwrap();
     let server = Server::start("quickstart", folder.path()).await;
 
@@ -28,7 +28,7 @@ async fn a_good_key_is_told_who_it_is() {
 }
 
 #[tokio::test]
-async fn nobody_but_a_good_key_is_let_in() {
+async fn only_a_valid_key_is_admitted() {
     let folder = tempdir().unwrap();
     let server = Server::start("quickstart", folder.path()).await;
     let unauthorized = StatusCode::UNAUTHORIZED;

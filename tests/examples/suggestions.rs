@@ -31,7 +31,7 @@ fn statuses(comment: &str) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn every_command_that_a_service_suggests_does_what_it_says_it_does() {
+async fn each_suggested_command_has_the_stated_result() {
     if has_no_curl() {
         return;
     }

@@ -19,7 +19,7 @@ async fn active(world: &World) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_key_that_replaces_others_is_as_it_was_asked_for_and_the_others_end() {
+async fn an_exclusive_key_is_as_requested_and_ends_the_previous_keys() {
     let world = World::new();
     let other = world.customer("other", "notes.read").await;
     let mut before = vec![world.customer("acme", "notes.read").await, world.customer("acme", "*").await];
@@ -41,7 +41,7 @@ async fn the_key_that_replaces_others_is_as_it_was_asked_for_and_the_others_end(
 }
 
 #[tokio::test]
-async fn where_there_is_no_key_the_first_one_is_made() {
+async fn an_owner_without_a_key_gets_a_first_one() {
     let world = World::new();
     let (text, _) = world
         .manager
@@ -64,7 +64,7 @@ async fn a_key_that_cannot_be_made_ends_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_several_who_replace_a_key_at_once_one_key_is_left() {
+async fn of_several_concurrent_exclusive_keys_one_stays() {
     for is_first in [true, false].repeat(25) {
         let world = Arc::new(World::new());
         if !is_first {

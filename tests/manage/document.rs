@@ -77,7 +77,7 @@ fn the_document_has_the_version_of_the_crate() {
 }
 
 #[test]
-fn the_examples_are_what_they_are_examples_of() {
+fn the_examples_match_their_schemas() {
     fn walk(document: &Value, value: &Value, found: &mut usize) {
         if let (Some(schema), Some(example)) = (value.get("schema"), value.get("example")) {
             Schema { document, schema }.check(example).unwrap();

@@ -44,13 +44,13 @@ struct Server {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_whose_revocation_was_asked_for_by_someone_who_hung_up_is_refused_if_it_is_revoked() {
+async fn a_key_that_a_disconnected_client_revoked_is_refused() {
     let server = Server::start().await;
     server.changed_by_clients_that_leave(|id| format!("DELETE /admin/keys/{id} HTTP/1.1")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_whose_rotation_was_asked_for_by_someone_who_hung_up_is_refused_if_it_is_replaced() {
+async fn a_key_that_a_disconnected_client_rotated_is_refused() {
     let server = Server::start().await;
     server.changed_by_clients_that_leave(|id| format!("POST /admin/keys/{id}/rotate HTTP/1.1")).await;
 }

@@ -31,7 +31,7 @@ async fn a_text_that_can_be_guessed_is_imported_only_where_that_is_allowed() {
 }
 
 #[tokio::test]
-async fn a_text_that_no_request_can_present_is_not_imported_whatever_is_allowed() {
+async fn a_text_that_no_request_can_present_is_never_imported() {
     let world = World::new();
     let (bearer, basic, header) = (Scheme::Bearer, Scheme::Basic, Source::x_api_key());
     let ann = || NewKey::new(Owner::user("ann@example.com", []));

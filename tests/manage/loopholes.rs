@@ -104,7 +104,7 @@ async fn a_grace_that_waits_for_a_first_use_begins_with_the_next_rotation_at_the
 }
 
 #[tokio::test]
-async fn keys_in_force_are_not_deleted_whatever_the_time_that_is_given() {
+async fn keys_in_force_are_not_deleted_at_any_given_time() {
     let world = World::new();
     let key = world.key(acme().expires_at(START.saturating_add(HOUR))).await;
     assert_eq!(world.manager.purge_ended(START.saturating_add(10 * HOUR)).await.unwrap(), 0);
@@ -150,7 +150,7 @@ async fn no_key_has_an_owner_without_a_name_or_with_one_that_no_table_holds() {
 }
 
 #[tokio::test]
-async fn who_asks_for_the_keys_of_others_gets_none_rather_than_its_own() {
+async fn a_filter_for_keys_of_other_owners_matches_none() {
     let world = World::new();
     let admin = world.customer("acme", "*").await;
     let caller = caller(&world, &admin).await;

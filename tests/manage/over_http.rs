@@ -209,7 +209,7 @@ async fn a_body_that_cannot_be_read_is_refused_by_the_names_of_its_fields() {
 }
 
 #[tokio::test]
-async fn a_name_may_hold_what_languages_need() {
+async fn a_name_may_contain_the_marks_of_languages() {
     let world = World::new();
     let admin = world.admin().await;
     // Joiners and marks of direction, between what shows.

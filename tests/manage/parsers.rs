@@ -34,7 +34,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_read_as_a_day_is_written_like_it(text in "[0-9]{3,5}[-/ ][0-9]{1,3}[-/ ][0-9]{1,3}|.{0,12}") {
+    fn a_parsed_day_formats_as_its_text(text in "[0-9]{3,5}[-/ ][0-9]{1,3}[-/ ][0-9]{1,3}|.{0,12}") {
         prop_assert!(Day::parse(&text).is_none_or(|day| day.to_string() == text));
     }
 

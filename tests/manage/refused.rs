@@ -58,7 +58,7 @@ async fn an_id_that_is_not_even_text_is_not_found() {
 }
 
 #[tokio::test]
-async fn errors_are_listed_where_there_are_some() {
+async fn errors_lists_the_invalid_fields() {
     let world = World::new();
     let admin = world.admin().await;
     let own = format!("/keys/{}", admin.record.id);
@@ -80,7 +80,7 @@ async fn errors_are_listed_where_there_are_some() {
 }
 
 #[tokio::test]
-async fn a_path_or_a_method_that_is_none_is_refused_in_json() {
+async fn an_unknown_path_or_method_is_refused_in_json() {
     let world = World::new();
     let admin = world.admin().await;
     for path in ["/key", "/keys/", "/keys/a/b", "/usage/x", "/openapi.yaml"] {
@@ -191,7 +191,7 @@ async fn a_grace_that_no_store_could_keep_is_refused() {
 }
 
 #[tokio::test]
-async fn a_field_that_stands_twice_is_refused_wherever_it_stands() {
+async fn a_repeated_field_is_refused_at_any_depth() {
     let world = World::new();
     let admin = world.admin().await;
     let rotate = format!("/keys/{}/rotate", admin.record.id);

@@ -32,7 +32,7 @@ fn world(change: impl FnOnce(KeyManager<MemoryStore>) -> KeyManager<MemoryStore>
 }
 
 #[tokio::test]
-async fn errors_are_in_the_shape_that_the_application_gives_them_and_keep_status_and_headers() {
+async fn errors_have_the_shape_of_the_application_with_status_and_headers() {
     let world = world(|manager| manager);
     let admin = world.admin().await;
     let gone = world.customer("acme", "notes.read").await;
@@ -84,7 +84,7 @@ async fn errors_are_in_the_shape_that_the_application_gives_them_and_keep_status
 }
 
 #[tokio::test]
-async fn a_refusal_travels_in_the_extensions_of_the_response() {
+async fn an_error_is_in_the_extensions_of_the_response() {
     let mut world = World::new();
     let admin = world.admin().await;
     let seen = async |mut response: Response| {
@@ -98,7 +98,7 @@ async fn a_refusal_travels_in_the_extensions_of_the_response() {
 }
 
 #[tokio::test]
-async fn a_manager_that_asks_for_names_makes_and_leaves_no_key_without_one() {
+async fn a_manager_that_requires_names_permits_no_key_without_one() {
     let world = world(KeyManager::require_names);
     let acme = || NewKey::new(Owner::organization("acme"));
     for name in ["", " ", "\u{a0}\u{2003}"] {

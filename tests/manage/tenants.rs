@@ -11,7 +11,7 @@ use tower_api_key::{Environment, Organization, Owner, Record, Scopes};
 use crate::world::World;
 
 #[tokio::test]
-async fn the_key_of_another_tenant_is_not_there_and_stays_as_it_is() {
+async fn the_key_of_another_tenant_is_not_found_and_stays_unchanged() {
     let world = World::new();
     let admin = world.admin().await;
     let scopes = || Scopes::parse("*").unwrap();
@@ -64,7 +64,7 @@ async fn an_organization_manages_the_keys_of_its_projects_and_a_project_only_its
 }
 
 #[tokio::test]
-async fn nobody_grants_what_it_does_not_have() {
+async fn no_caller_grants_scopes_that_it_lacks() {
     let world = World::new();
     let admin = world.admin().await;
     let powerful = world.customer("acme", "keys.read billing.write").await;
@@ -123,7 +123,7 @@ async fn looking_and_changing_need_scopes_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_caller_knows_the_keys_of_other_environments_only_where_it_is_told_so() {
+async fn a_caller_accesses_keys_of_other_environments_only_if_set() {
     let world = World::new();
     let (live, other) = (world.admin().await, world.customer("other", "*").await);
     let test = NewKey::new(Owner::organization("acme")).environment(Environment::Test);

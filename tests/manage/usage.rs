@@ -32,7 +32,7 @@ fn line(key: &Customer, day: &str, requests: u64) -> Value {
 }
 
 #[tokio::test]
-async fn usage_is_told_by_day_in_total_and_by_key() {
+async fn usage_is_returned_by_day_in_total_and_by_key() {
     let world = World::new();
     let (reader, worker) = (world.admin().await, world.customer("acme", "a").await);
     assert_eq!(usage(&world, &reader, "/usage?to=2027-01-14").await, json!([]));
@@ -74,7 +74,7 @@ async fn the_last_use_shows_with_the_key() {
 }
 
 #[tokio::test]
-async fn usage_of_other_tenants_and_of_the_other_environment_is_not_there() {
+async fn usage_of_other_tenants_and_environments_is_not_returned() {
     let world = World::new();
     let all = || Scopes::parse("*").unwrap();
     let project = Owner::project(Organization::new("acme"), "sink");

@@ -35,7 +35,7 @@ async fn an_answer_says_how_far_a_revocation_has_got() {
 
 #[tokio::test]
 #[allow(clippy::disallowed_methods, reason = "how long a lease really takes")]
-async fn a_manager_waits_for_a_lease_only_where_it_is_told_to() {
+async fn a_manager_waits_for_a_lease_only_if_set() {
     let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo").unwrap());
     let new = || tower_api_key::manage::NewKey::new(Owner::organization("acme"));
     let patient = manager.clone().lease(Duration::from_millis(50));

@@ -79,7 +79,7 @@ async fn explore(python: &Path, caller: Option<&str>, examples: &str) -> Vec<Rec
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_undocumented_is_answered_to_a_caller_who_may_do_all() {
+async fn a_caller_with_all_rights_gets_only_documented_responses() {
     let Some(python) = PYTHON.find() else { return };
     let keys = explore(python, Some("admin"), "100").await;
     let made = |what: fn(&Record) -> bool| keys.iter().filter(|key| what(key)).count();
@@ -89,7 +89,7 @@ async fn nothing_undocumented_is_answered_to_a_caller_who_may_do_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_undocumented_is_answered_to_a_caller_who_may_do_nothing() {
+async fn a_caller_without_rights_gets_only_documented_responses() {
     let Some(python) = PYTHON.find() else { return };
     assert_eq!(explore(python, Some("guest"), "10").await, []);
 }

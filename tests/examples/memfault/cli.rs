@@ -234,7 +234,7 @@ async fn the_client_is_served_with_a_password_that_it_sends_as_latin_1() {
 }
 
 #[tokio::test]
-async fn the_client_is_served_with_a_project_key_whatever_is_in_its_netrc() {
+async fn the_client_is_served_with_a_project_key_and_any_netrc() {
     let Some(world) = World::new().await else { return };
     let key = ["--project-key", world.server.key("project_key")];
     for netrc in [None, Some("machine 127.0.0.1 login somebody password something\n")] {
@@ -265,7 +265,7 @@ async fn the_client_says_why_a_bad_credential_is_refused() {
 }
 
 #[tokio::test]
-async fn the_client_is_told_of_single_sign_on_and_served_elsewhere() {
+async fn the_client_gets_the_single_sign_on_error_and_is_served_elsewhere() {
     let Some(world) = World::new().await else { return };
     let (server, command) = (&world.server, COMMANDS[0].0);
     let ann = ["--email", server.key("email"), "--password", server.key("user_key")];

@@ -65,7 +65,7 @@ async fn a_users_key_that_was_cycled_or_deleted_is_refused() {
 }
 
 #[tokio::test]
-async fn a_member_who_was_removed_is_refused_there_and_goes_on_elsewhere() {
+async fn a_removed_member_is_refused_there_and_admitted_elsewhere() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let people = [ann_of(&server), basic(server.key("email"), server.key("password"))];

@@ -57,7 +57,7 @@ async fn an_e_mail_has_to_be_that_of_the_key_or_the_password() {
 }
 
 #[tokio::test]
-async fn whoever_presents_nothing_or_nonsense_is_told_every_way_in() {
+async fn a_missing_or_malformed_credential_gets_every_challenge() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let value = |text: &str| ("authorization", text.to_owned());

@@ -83,7 +83,7 @@ async fn a_former_password_sets_no_other_one() {
 }
 
 #[tokio::test]
-async fn an_admin_who_is_not_one_any_more_changes_nothing() {
+async fn a_former_admin_changes_nothing() {
     let folder = tempdir().unwrap();
     add_bob(folder.path()).await;
     let server = Server::start("memfault", folder.path()).await;
@@ -148,7 +148,7 @@ async fn give_away(folder: &std::path::Path, email: &str, is_purged: bool) {
 }
 
 #[tokio::test]
-async fn nobody_acts_as_the_next_person_with_the_same_address() {
+async fn a_former_person_does_not_act_as_the_next_with_the_same_address() {
     for is_purged in [false, true] {
         let folder = tempdir().unwrap();
         add_bob(folder.path()).await;
@@ -218,7 +218,7 @@ async fn a_token_that_was_deleted_uploads_and_deploys_nothing() {
 }
 
 #[tokio::test]
-async fn a_member_with_another_role_does_what_the_role_allows() {
+async fn a_member_with_another_role_has_the_rights_of_that_role() {
     let folder = tempdir().unwrap();
     add_bob(folder.path()).await;
     let server = Server::start("memfault", folder.path()).await;
@@ -264,7 +264,7 @@ async fn a_device_whose_key_was_cycled_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_held_and_allowed_is_done() {
+async fn a_held_and_permitted_change_is_made() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let ann = ann_of(&server);

@@ -16,7 +16,7 @@ async fn tokens(server: &Server) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_token_is_shown_once_and_listed_by_what_tells_it_apart() {
+async fn a_token_is_shown_once_and_listed_by_its_hint() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let path = format!("{ORGANIZATION}/auth_tokens");
@@ -45,7 +45,7 @@ async fn a_token_is_shown_once_and_listed_by_what_tells_it_apart() {
 }
 
 #[tokio::test]
-async fn what_is_no_token_of_the_organization_is_not_deleted() {
+async fn keys_other_than_tokens_of_the_organization_are_not_deleted() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let ann = ann_of(&server);
@@ -67,7 +67,7 @@ async fn what_is_no_token_of_the_organization_is_not_deleted() {
 }
 
 #[tokio::test]
-async fn the_token_of_another_organization_is_not_there() {
+async fn the_token_of_another_organization_is_not_found() {
     let folder = tempdir().unwrap();
     add_bob(folder.path()).await;
     let server = Server::start("memfault", folder.path()).await;

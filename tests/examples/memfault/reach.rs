@@ -45,7 +45,7 @@ async fn an_organization_token_reaches_every_project_of_its_organization_and_no_
 }
 
 #[tokio::test]
-async fn an_organization_that_there_is_not_is_answered_as_one_out_of_reach() {
+async fn an_unknown_organization_is_refused_like_an_inaccessible_one() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     for credential in [token_of(&server), bearer(server.key("other_organization_token"))] {
@@ -60,7 +60,7 @@ async fn an_organization_that_there_is_not_is_answered_as_one_out_of_reach() {
 }
 
 #[tokio::test]
-async fn a_project_that_there_is_not_is_not_found() {
+async fn an_unknown_project_is_not_found() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     for credential in [token_of(&server), ann_of(&server)] {
@@ -103,7 +103,7 @@ async fn a_person_reaches_every_organization_that_the_person_belongs_to() {
 }
 
 #[tokio::test]
-async fn everyone_but_a_device_is_told_who_it_is() {
+async fn all_callers_but_devices_get_their_identity() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let me = get(&server, &token_of(&server), "/auth/me").await.json();
@@ -137,7 +137,7 @@ async fn a_project_key_reaches_one_project_and_is_for_ingestion_alone() {
 }
 
 #[tokio::test]
-async fn nobody_but_a_device_reaches_the_routes_of_devices() {
+async fn only_devices_access_the_routes_of_devices() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     for credential in [token_of(&server), ann_of(&server), basic("", server.key("organization_token"))] {

@@ -49,7 +49,7 @@ async fn may(server: &Server, credential: &Credential, granted: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_token_may_do_what_a_project_manager_may() {
+async fn a_token_has_the_rights_of_a_project_manager() {
     let folder = tempdir().unwrap();
     add_bob(folder.path()).await;
     let server = Server::start("memfault", folder.path()).await;
@@ -87,7 +87,7 @@ async fn a_role_is_held_in_one_organization_and_says_nothing_of_another() {
 }
 
 #[tokio::test]
-async fn what_is_a_persons_own_is_for_the_person() {
+async fn routes_about_a_person_are_for_that_person() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     for (method, path) in [

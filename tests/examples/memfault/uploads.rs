@@ -50,7 +50,7 @@ async fn files(server: &Server) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn what_was_uploaded_can_be_read_back() {
+async fn an_uploaded_file_can_be_read_back() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let device = project_key(server.key("project_key"));
@@ -123,7 +123,7 @@ async fn symbols_are_known_by_the_build_id_in_them() {
 }
 
 #[tokio::test]
-async fn the_url_of_an_upload_cannot_be_guessed_and_takes_what_was_announced() {
+async fn the_url_of_an_upload_is_secret_and_accepts_the_announced_file() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let token = token_of(&server);
@@ -187,7 +187,7 @@ async fn a_file_is_of_the_project_and_the_kind_that_it_was_announced_for() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_announced_or_finished_is_refused_and_not_kept() {
+async fn an_invalid_upload_is_refused_and_not_kept() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let (token, device) = (token_of(&server), project_key(server.key("project_key")));

@@ -60,7 +60,7 @@ async fn a_key_that_nothing_is_asked_of_is_as_documented_and_shown_once() {
 }
 
 #[tokio::test]
-async fn a_key_has_what_was_asked_for() {
+async fn a_key_has_the_requested_fields() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_api", folder.path()).await;
     let wanted = json!({ "name": "CI/CD Key", "environment": "test", "scopes": ["delete", "admin"], "expires_in_days": 90 });
@@ -181,7 +181,7 @@ async fn a_key_that_cannot_be_is_not_made() {
 }
 
 #[tokio::test]
-async fn the_keys_of_another_organization_are_not_there() {
+async fn the_keys_of_another_organization_are_not_found() {
     let folder = tempdir().unwrap();
     let other = stranger::add(folder.path(), "mem", Environment::Live, "admin").await;
     let server = Server::start("memory_api", folder.path()).await;

@@ -9,7 +9,7 @@ use crate::client::ask;
 use crate::server::Server;
 
 #[tokio::test]
-async fn all_fields_that_are_wrong_are_told_at_once_and_what_was_sent_is_not_repeated() {
+async fn all_invalid_fields_are_named_at_once_without_their_values() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_api", folder.path()).await;
     let wanted = json!({ "name": "", "environment": "staging", "scopes": ["fly"], "expires_in_days": 0, "secret": "a" });

@@ -13,7 +13,7 @@ use crate::stranger;
 const ALL: &str = "/v1/memories";
 
 #[tokio::test]
-async fn what_is_posted_can_be_read_changed_and_deleted() {
+async fn a_posted_memory_can_be_read_changed_and_deleted() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_api", folder.path()).await;
     let key = server.key("admin_key");
@@ -50,7 +50,7 @@ async fn what_is_posted_can_be_read_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_query_finds_what_shares_words_with_it_the_closest_first() {
+async fn a_query_returns_memories_with_shared_words_the_closest_first() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_api", folder.path()).await;
     let key = server.key("admin_key");
@@ -120,7 +120,7 @@ async fn bad_input_is_refused_and_not_kept() {
 }
 
 #[tokio::test]
-async fn memories_of_other_organizations_and_of_other_environments_are_not_there() {
+async fn memories_of_other_organizations_and_environments_are_not_found() {
     let folder = tempdir().unwrap();
     let other = stranger::add(folder.path(), "mem", Environment::Live, "admin").await;
     let server = Server::start("memory_api", folder.path()).await;

@@ -34,7 +34,7 @@ async fn at_last(server: &Server, key: &str, status: StatusCode) -> Answer {
 }
 
 #[tokio::test]
-async fn every_bad_key_is_told_what_is_wrong_with_it() {
+async fn each_invalid_key_gets_the_code_of_its_reason() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_api", folder.path()).await;
     let (url, good) = (server.url("/v1/memories"), server.key("admin_key"));
@@ -80,7 +80,7 @@ async fn a_revoked_key_is_disabled_from_the_next_request_on() {
 }
 
 #[tokio::test]
-async fn an_expired_key_is_told_so() {
+async fn an_expired_key_gets_its_code() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_api", folder.path()).await;
     let key = create(&server, server.key("admin_key"), &json!({ "expires_in_days": 1 })).await;

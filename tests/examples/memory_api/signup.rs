@@ -12,7 +12,7 @@ use crate::curl::{curl, has_no_curl};
 use crate::server::Server;
 
 #[tokio::test]
-async fn whoever_signs_up_gets_an_organization_and_its_first_key() {
+async fn a_sign_up_creates_an_organization_and_its_first_key() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_api", folder.path()).await;
     let body = r#"{"name": "My Company", "email": "You@example.com"}"#;
@@ -43,7 +43,7 @@ async fn whoever_signs_up_gets_an_organization_and_its_first_key() {
 }
 
 #[tokio::test]
-async fn the_address_of_a_person_who_was_deleted_signs_nobody_up_until_it_is_purged() {
+async fn the_address_of_a_deleted_person_cannot_sign_up_until_purged() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_api", folder.path()).await;
     sign_up(&server, "My Company", "you@example.com").await;
@@ -61,7 +61,7 @@ async fn the_address_of_a_person_who_was_deleted_signs_nobody_up_until_it_is_pur
 }
 
 #[tokio::test]
-async fn the_documented_command_signs_up_whatever_the_content_type() {
+async fn the_documented_command_signs_up_with_any_content_type() {
     if has_no_curl() {
         return;
     }
@@ -84,7 +84,7 @@ async fn the_documented_command_signs_up_whatever_the_content_type() {
 }
 
 #[tokio::test]
-async fn two_who_sign_up_know_nothing_of_each_other() {
+async fn two_sign_ups_are_isolated_from_each_other() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_api", folder.path()).await;
     let one = sign_up(&server, "My Company", "you@example.com").await;
@@ -104,7 +104,7 @@ async fn two_who_sign_up_know_nothing_of_each_other() {
 }
 
 #[tokio::test]
-async fn nobody_is_signed_up_by_bad_input() {
+async fn invalid_input_signs_up_no_person() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_api", folder.path()).await;
     let with = |field: &str, value: Value| {

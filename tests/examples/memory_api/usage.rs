@@ -45,7 +45,7 @@ async fn usage_is_written_though_the_process_ends_with_requests_open() {
 }
 
 #[tokio::test]
-async fn what_was_counted_until_the_end_is_told_after_the_next_start_live_apart_from_test() {
+async fn counts_until_the_end_are_returned_after_a_restart_by_environment() {
     let folder = tempdir().unwrap();
     let other = stranger::add(folder.path(), "mem", Environment::Live, "admin").await;
     let server = Server::start("memory_api", folder.path()).await;

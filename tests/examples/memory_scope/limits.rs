@@ -29,7 +29,7 @@ fn now() -> u64 {
 }
 
 #[tokio::test]
-async fn every_response_says_what_is_left() {
+async fn each_response_has_the_remaining_allowance() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_scope", folder.path()).await;
     let key = Some(server.key("test_key"));

@@ -43,7 +43,7 @@ async fn usage_is_written_though_the_process_ends_with_requests_open() {
 }
 
 #[tokio::test]
-async fn usage_is_told_for_each_key_that_was_counted_until_the_end() {
+async fn usage_is_returned_for_each_key_counted_until_the_end() {
     let folder = tempdir().unwrap();
     let other = stranger::add(folder.path(), "sk", Environment::Test, "console").await;
     let server = Server::start("memory_scope", folder.path()).await;

@@ -119,7 +119,7 @@ async fn keys_are_managed_with_all_permissions_and_no_fewer() {
 }
 
 #[tokio::test]
-async fn a_key_without_a_permission_or_with_one_that_there_is_not_is_not_made() {
+async fn a_key_without_or_with_an_unknown_permission_is_not_created() {
     let folder = tempdir().unwrap();
     let server = Server::start("memsolus", folder.path()).await;
     let before = list(&server).await;
@@ -164,7 +164,7 @@ async fn a_key_without_a_permission_or_with_one_that_there_is_not_is_not_made() 
 }
 
 #[tokio::test]
-async fn the_keys_of_another_organization_are_not_there() {
+async fn the_keys_of_another_organization_are_not_found() {
     let folder = tempdir().unwrap();
     let other = stranger::add(folder.path(), "msk", Environment::Live, "*").await;
     let server = Server::start("memsolus", folder.path()).await;

@@ -11,7 +11,7 @@ use crate::server::Server;
 use crate::stranger;
 
 #[tokio::test]
-async fn what_is_posted_can_be_read_changed_and_deleted() {
+async fn a_posted_memory_can_be_read_changed_and_deleted() {
     let folder = tempdir().unwrap();
     let server = Server::start("memsolus", folder.path()).await;
     let (url, key) = (server.url("/v1/memories"), Some(server.key("admin_key")));
@@ -73,7 +73,7 @@ async fn bad_input_is_refused_and_not_kept() {
 }
 
 #[tokio::test]
-async fn memories_of_other_organizations_and_of_other_environments_are_not_there() {
+async fn memories_of_other_organizations_and_environments_are_not_found() {
     let folder = tempdir().unwrap();
     let other = stranger::add(folder.path(), "msk", Environment::Live, "memory.*").await;
     let server = Server::start("memsolus", folder.path()).await;
