@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tower_api_key::manage::{KeyManager, ManageSettings, routes};
 use tower_api_key::{AuthenticateLayer, Authenticator, KeyStore, UsageStore};
 
-/// More than any answer takes.
+/// Longer than any response takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server with the routes at `/console`.
@@ -28,7 +28,7 @@ pub(crate) struct Console {
     admitted: Arc<Semaphore>,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -60,7 +60,7 @@ impl Console {
         Self { address, admitted }
     }
 
-    /// Sends a request, and returns the answer. `authorization` is the value of that header.
+    /// Sends a request, and returns the response. `authorization` is the value of that header.
     pub(crate) async fn ask(&self, authorization: &str, method: &str, path: &str, body: &str) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let request = head(authorization, method, path, body.len(), "") + body;
@@ -69,7 +69,7 @@ impl Console {
         Held { stream, rest: Vec::new() }.finish().await
     }
 
-    /// Sends the head of a request and the first byte of its body, and returns when the caller was admitted.
+    /// Sends the head of a request and the first byte of its body, and waits until the caller is admitted.
     pub(crate) async fn hold(&self, authorization: &str, method: &str, path: &str, body: &str) -> Held {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let (first, rest) = body.split_at(1);
@@ -81,16 +81,16 @@ impl Console {
 }
 
 impl Held {
-    /// Sends the rest of the body, and returns the answer.
+    /// Sends the rest of the body, and returns the response.
     pub(crate) async fn finish(mut self) -> Answer {
         let _ = self.stream.write_all(&self.rest).await;
         self.answer().await
     }
 
-    /// Returns the answer that comes before the body has ended.
+    /// Returns the response that arrives before the end of the body.
     pub(crate) async fn answer(mut self) -> Answer {
         let mut bytes = Vec::new();
-        // The connection may be reset once the answer was sent.
+        // The connection may be reset after the response.
         let _ = timeout(PATIENCE, self.stream.read_to_end(&mut bytes)).await.expect("an answer");
         let text = String::from_utf8(bytes).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text}"));
@@ -100,7 +100,7 @@ impl Held {
 }
 
 impl Answer {
-    /// Returns the first field that is wrong.
+    /// Returns the first invalid field.
     pub(crate) fn field(&self) -> &str {
         self.body["errors"][0]["field"].as_str().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! One key at a time, however many callers replace it at once.
+//! Owners with one key at a time, and concurrent callers.
 
 use tokio::task::JoinSet;
 use tower_api_key::audit::Action;

@@ -1,4 +1,4 @@
-//! Callers whose keys another backend keeps than the one that is managed.
+//! Callers whose keys are in a backend other than the managed store.
 
 use http::StatusCode;
 use serde_json::json;

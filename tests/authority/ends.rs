@@ -1,4 +1,4 @@
-//! How long keys live that callers make, change and replace, and how they are presented.
+//! Expiry and sources of keys that callers create, update and rotate.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn after(days: u32) -> Timestamp {
     START.saturating_add(days * DAY)
 }
 
-/// A caller that ends, and is presented in one way.
+/// A caller with an expiry and one source.
 async fn caller<S: Store>(world: &World<S>) -> Key {
     let new = of("acme").scopes(scopes("keys")).expires_at(END).sources([Scheme::Bearer]);
     world.key(new).await
@@ -42,13 +42,13 @@ pub(crate) async fn a_child_has_the_end_and_the_sources_of_its_maker<S: Store>(w
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
     assert_eq!(made(&world, &answer.body).await.expires_at, Some(after(29)));
 
-    // By code, sources are named: then they are those.
+    // Sources that code names are kept.
     let principal = world.admit(&caller).await;
     let delegate = world.manager.on_behalf_of(&principal);
     let named = delegate.create(delegate.new_key().sources([Source::x_api_key()])).await.unwrap();
     assert_eq!(&*named.record().sources, [Source::x_api_key().scheme().clone()]);
     assert_eq!(named.record().expires_at, Some(END));
-    // A key without an end has children without one.
+    // A key without an expiry creates keys without one.
     let endless = world.grant("acme", "keys").await;
     let answer = world.ask(&endless, "POST", "/console/keys", &json!({})).await;
     let child = made(&world, &answer.body).await;
@@ -72,7 +72,7 @@ pub(crate) async fn no_end_is_put_off_beyond_that_of_the_caller<S: Store>(world:
         assert_eq!(answer.status, StatusCode::OK, "{time:?}: {}", answer.text);
         assert_eq!(world.stored(key.id()).await.expires_at, Some(time));
     }
-    // What it gave up it does not get back.
+    // A lifetime that was given up is not restored.
     let answer = world.ask(&caller, "PATCH", &caller.path(), &end(Some(END))).await;
     assert_eq!((answer.status, answer.field()), (StatusCode::FORBIDDEN, "expires_at"));
 }
@@ -80,7 +80,7 @@ pub(crate) async fn no_end_is_put_off_beyond_that_of_the_caller<S: Store>(world:
 pub(crate) async fn a_rotation_renews_the_life_that_was_meant<S: Store>(world: World<S>) {
     let (one, other) = (caller(&world).await, caller(&world).await);
     world.clock.advance(10 * DAY);
-    // The caller ends before that.
+    // The caller expires before.
     for key in [&other, &one] {
         let answer = world.ask(&one, "POST", &key.path_to_rotate(), &json!({})).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);

@@ -1,4 +1,4 @@
-//! The first use of a key that replaces another one, from which the grace of that one runs.
+//! The first use of a successor, at which the grace of the rotated key starts.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const GRACE: Duration = Duration::from_secs(60);
 const REQUESTS: usize = 1_000;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A key, and the one that replaces it and was not used yet.
+/// A rotated key and its unused successor.
 async fn rotated<S: Store>(world: &World<S>) -> (Key, Key) {
     let old = world.grant("acme", "keys").await;
     let replacement = RotateOptions::new(Grace::FromFirstUse(GRACE));
@@ -38,7 +38,7 @@ async fn wait_until(is_so: impl AsyncFn() -> bool) {
 pub(crate) async fn a_thousand_first_uses_at_once_are_one_write<S: Store>(world: World<S>) {
     let (old, successor) = rotated(&world).await;
     for is_held in [true, false] {
-        // All of them come before the first one is noted, and again all of them after that.
+        // All of them arrive before the first use is recorded, and again all of them after that.
         world.looked_up.hold_first_uses(is_held);
         let mut requests = JoinSet::new();
         for _ in 0..REQUESTS {

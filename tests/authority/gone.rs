@@ -1,4 +1,4 @@
-//! Callers whose key, or who themselves, are not there any more, by code.
+//! Callers whose key or owner was deleted, by code.
 
 use http::StatusCode;
 use serde_json::json;
@@ -64,7 +64,7 @@ pub(crate) async fn the_former_holder_of_an_address_makes_no_key_of_the_next_one
     assert_eq!(refused.kind(), ManageErrorKind::Forbidden, "{refused}");
     assert_eq!(held.finish().await.status, StatusCode::FORBIDDEN);
     assert_eq!(world.snapshot().await, before);
-    // The key of the next one is a key like any other.
+    // The key of the next person is a key like any other.
     let next = world.key(NewKey::new(Owner::user(ANN, [])).scopes(scopes("keys"))).await;
     let principal = world.admit(&next).await;
     let delegate = world.manager.on_behalf_of(&principal);

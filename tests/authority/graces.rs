@@ -1,4 +1,4 @@
-//! Keys that were replaced, and what rotations hand out.
+//! Rotated keys and their successors.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn at_once() -> RotateOptions {
 }
 
 pub(crate) async fn a_key_in_its_grace_hands_nothing_out_that_outlives_it<S: Store>(world: World<S>) {
-    // Whoever has found the old key has it for its last hour, as its owner has.
+    // A client with a stolen old key can use it for the grace, as its owner can.
     let old = world.grant("acme", "keys").await;
     let owner = world.admit(&old).await;
     let manager = &world.manager;
@@ -35,13 +35,13 @@ pub(crate) async fn a_key_in_its_grace_hands_nothing_out_that_outlives_it<S: Sto
     assert_eq!(taken.kind(), ManageErrorKind::Forbidden, "the successor is the owner's");
     assert_eq!(world.stored(&successor.id).await.state(START), KeyState::Active);
 
-    // Without a successor in force it may have another one, and no more of its life than is left.
+    // Without a successor in force it may get another one, with the remaining lifetime.
     delegate.revoke(&successor.id, "its text was lost").await.unwrap();
     let mut long = at_once();
     long.expires_at = Some(START.saturating_add(2 * HOUR));
     let error = delegate.rotate(old.id(), long).await.unwrap_err();
     assert_eq!((error.kind(), error.fields()[0].field), (ManageErrorKind::Forbidden, "expires_at"));
-    // What it rotates ends no later than it, and no later than it would have.
+    // A key that it rotates expires no later than it, and no later than before.
     let short = world.key(of("acme").expires_at(START.saturating_add(Duration::from_secs(60)))).await;
     let rotated = delegate.rotate(short.id(), at_once()).await.unwrap();
     assert_eq!(rotated.record().expires_at, short.record.expires_at);
@@ -54,7 +54,7 @@ pub(crate) async fn a_successor_that_was_narrowed_rotates_itself<S: Store>(world
     let waiting = RotateOptions::new(Grace::FromFirstUse(HOUR));
     let (text, successor) = world.manager.rotate(old.id(), waiting).await.unwrap().into_parts();
     world.update(&successor.id, |update| update.scopes = Some(scopes("keys"))).await;
-    // By its first request, which ends the key before it as any other would.
+    // Its first request, like any request, ends the previous key.
     let own = crate::world::Key::new(text.as_str(), successor);
     let caller = world.admit(&own).await;
     world.manager.on_behalf_of(&caller).rotate(own.id(), at_once()).await.unwrap();
@@ -69,7 +69,7 @@ pub(crate) async fn a_rotated_key_has_one_successor_in_force<S: Store>(world: Wo
     let (_, first) = delegate.rotate(old.id(), short).await.unwrap().into_parts();
     world.clock.advance(Duration::from_secs(2));
     let again = world.manager.rotate(old.id(), RotateOptions::new(Grace::For(24 * HOUR))).await.unwrap();
-    // The first one has ended, and does not come back beside the second.
+    // The first successor has ended, and is not restored.
     let mut off = KeyUpdate::default();
     off.expires_at = Some(None);
     let error = world.manager.update(&first.id, off).await.unwrap_err();
@@ -103,7 +103,7 @@ pub(crate) async fn lives_do_not_grow_by_rotations<S: Store>(world: World<S>) {
     let renewed = rotated.record().expires_at.unwrap();
     assert_eq!(renewed, world.now().saturating_add(10 * HOUR), "as long as it was meant to");
 
-    // The next one is not given more, to be renewed for as long.
+    // The next successor gets no longer lifetime to renew.
     let (text, record) = rotated.into_parts();
     let caller = world.admit(&crate::world::Key::new(text.as_str(), record)).await;
     let mut off = KeyUpdate::default();

@@ -60,7 +60,7 @@ impl Demotion {
     }
 }
 
-/// Makes an organization for one round.
+/// Creates an organization for one round.
 async fn organization<S: Store>(world: &World<S>, round: usize) -> String {
     let id = format!("acme-{round}");
     world.store.put_organization(Organization::new(id.clone())).await.unwrap();
@@ -79,7 +79,7 @@ pub(crate) async fn an_update_by_a_caller_no_longer_in_force_changes_nothing<S: 
             let weak = world.key(of(&own).expires_at(end)).await;
             let held = world.hold(&caller, "PATCH", &weak.path(), &body).await;
             let Some(demotion) = demotion else {
-                // The same request of a caller who is as it was.
+                // The same request of an unchanged caller.
                 assert_eq!(held.finish().await.status, StatusCode::OK, "{body}");
                 assert_ne!(world.stored(weak.id()).await, weak.record);
                 continue;

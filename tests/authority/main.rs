@@ -1,5 +1,5 @@
-//! What a caller may do is judged when it takes effect, not when its request began: on each store, and where it is about requests over
-//! real sockets, with a body that stops after its first byte until the caller has lost its rights.
+//! The rights of a caller are checked when a change takes effect, not when its request begins: with each store, and for requests over real
+//! sockets, with a body that stops after its first byte until the caller has lost its rights.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -24,7 +24,7 @@ mod strength;
 mod texts;
 mod world;
 
-/// Makes a test of each function for each store.
+/// Creates a test of each function for each store.
 macro_rules! on_every_store {
     ($($part:ident::$test:ident,)*) => {
         on_every_store! { memory, crate::stores::memory, crate::stores::never => $($part::$test,)* }

@@ -11,7 +11,7 @@ use tower_api_key::backend::{
 use tower_api_key::digest::Digest;
 use tower_api_key::{KeyId, PasswordHash, Record, Timestamp, User};
 
-/// A store around another one. Clones share their state.
+/// A store that wraps another. Clones share their state.
 #[derive(Clone)]
 pub(crate) struct Meddling<S> {
     inner: S,
@@ -35,7 +35,7 @@ impl<S: KeyStore> Meddling<S> {
         Self { inner, state: Arc::default() }
     }
 
-    /// Returns how often keys and people were read.
+    /// Returns the number of reads of keys and people.
     pub(crate) fn reads(&self) -> u64 {
         self.state.reads.load(Ordering::SeqCst)
     }
@@ -45,22 +45,22 @@ impl<S: KeyStore> Meddling<S> {
         self.state.fails.store(fails, Ordering::SeqCst);
     }
 
-    /// Returns how often a first use was to be noted.
+    /// Returns the number of attempts to record a first use.
     pub(crate) fn first_uses(&self) -> u64 {
         self.state.first_uses.load(Ordering::SeqCst)
     }
 
-    /// Sets whether the noting of first uses fails.
+    /// Sets whether recording first uses fails.
     pub(crate) fn fail_first_uses(&self, fails: bool) {
         self.state.first_uses_fail.store(fails, Ordering::SeqCst);
     }
 
-    /// Sets whether the noting of first uses waits until this is set anew.
+    /// Sets whether recording first uses waits until this is reset.
     pub(crate) fn hold_first_uses(&self, waits: bool) {
         self.state.first_uses_wait.send_replace(waits);
     }
 
-    /// Sets whether the answers of changes that are made get lost.
+    /// Sets whether the results of changes are lost.
     pub(crate) fn lose_answers(&self, loses: bool) {
         self.state.loses_answers.store(loses, Ordering::SeqCst);
     }

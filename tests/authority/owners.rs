@@ -1,4 +1,4 @@
-//! Owners who were deleted, and those who come after them.
+//! Deleted owners and their successors with the same id.
 
 use std::fs;
 use std::time::Duration;
@@ -21,7 +21,7 @@ fn project(organization: &str, id: &str) -> Owner {
     Owner::project(Organization::new(organization), id)
 }
 
-/// Puts two organizations with a project each, and a person, and deletes all but one of the organizations.
+/// Creates two organizations with a project each, and a person, and deletes all but one of the organizations.
 async fn put_and_delete<S: Store>(world: &World<S>) {
     for organization in ["acme", "other"] {
         world.store.put_organization(Organization::new(organization)).await.unwrap();
@@ -59,7 +59,7 @@ pub(crate) async fn an_id_of_a_deleted_owner_is_not_used_again<S: Store>(world: 
         assert_eq!(again.unwrap_err().kind(), BackendErrorKind::Conflict);
     }
     assert_eq!(world.snapshot().await, before);
-    // Those with other ids have nothing to do with them.
+    // Owners with other ids are not affected.
     world.store.put_organization(Organization::new("Acme")).await.unwrap();
     world.store.put_project("other", "smart-lamp").await.unwrap();
     world.store.put_project("Acme", "smart-sink").await.unwrap();
@@ -170,7 +170,7 @@ async fn the_mark_of_a_person_holds_no_address() {
     let store = SqliteStore::open(&url).await.unwrap();
     let pool = SqlitePool::connect(&url).await.unwrap();
     let holds_address = async || {
-        // Rows that were deleted are not left in the file.
+        // The file does not keep deleted rows.
         sqlx::raw_sql("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").execute(&pool).await.unwrap();
         let files = fs::read_dir(folder.path()).unwrap().map(|file| fs::read(file.unwrap().path()).unwrap());
         files

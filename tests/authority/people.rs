@@ -1,4 +1,4 @@
-//! People who act by their password.
+//! People who authenticate by password.
 
 use http::StatusCode;
 use serde_json::json;
@@ -31,7 +31,7 @@ impl Loss {
         Self::Role,
         Self::OrganizationDisabled,
         Self::SingleSignOn,
-        // The address cannot be given to her again, so it comes last.
+        // The address cannot be reused for her, so this comes last.
         Self::Deletion,
     ];
 
@@ -66,7 +66,7 @@ fn role(granted: &str) -> Membership {
     Membership::new(Organization::new("acme"), "admin", scopes(granted))
 }
 
-/// Makes Ann an administrator with a password, beside Bob, and has her call. What she does requires a scope of her role.
+/// Makes Ann an administrator with a password, next to Bob, and sends her request, which requires a scope of her role.
 async fn ann<S: Store>(world: &World<S>) -> Actor {
     world.store.put_organization(Organization::new("acme")).await.unwrap();
     for email in [ANN, BOB] {
@@ -78,7 +78,7 @@ async fn ann<S: Store>(world: &World<S>) -> Actor {
     caller.actor().requires_for(needs("members.write"), Resource::Organization("acme"))
 }
 
-/// The changes of owners that Ann asks for.
+/// The changes of owners that Ann requests.
 async fn changes<S: Store>(world: &World<S>) -> Vec<OwnerChange> {
     vec![
         OwnerChange::put_membership(BOB, role("keys")),
@@ -127,7 +127,7 @@ pub(crate) async fn a_person_whose_rights_are_as_they_were_changes_owners_and_ke
     }
     assert_eq!(world.store.user(BOB).await.unwrap(), None);
     assert_eq!(world.store.projects("acme", None, 9).await.unwrap().len(), 1);
-    // She has set another password: what she began by the former one is over.
+    // She has set another password, so requests with the former one fail.
     let again = OwnerChange::set_password(ANN, Some(hash(&world, "once more").await));
     let refused = world.store.change_owner(again, actor).await.unwrap_err();
     assert_eq!(refused.kind(), BackendErrorKind::Forbidden, "{refused}");
@@ -145,7 +145,7 @@ pub(crate) async fn a_hash_of_the_same_password_is_no_other_password<S: Store>(w
         world.store.change_owner(change, actor.clone()).await.unwrap();
         world.manager.clone().acting_for(actor.clone()).create(of("acme")).await.unwrap();
     }
-    // Another one that is set is another one, also after that.
+    // A further password differs from it as well.
     Loss::Password.befall(&world).await;
     let from = world.store.password_hash(ANN).await.unwrap().unwrap();
     world.store.replace_password_hash(ANN, &from, &hash(&world, "another").await).await.unwrap();
@@ -163,7 +163,7 @@ pub(crate) async fn a_key_is_not_made_by_a_person_whose_password_was_changed_mea
     let (fine, late) = (hold().await, hold().await);
     let made = fine.finish().await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
-    // That passwords are presented in one way says nothing about keys.
+    // The source of passwords does not limit the sources of keys.
     assert!(world.admits(made.body["key"].as_str().unwrap()).await);
     Loss::Password.befall(&world).await;
     let before = world.snapshot().await;

@@ -1,4 +1,4 @@
-//! Judging a caller again, right before a step that cannot be undone.
+//! Rechecks of a caller right before an irreversible step.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(crate) async fn a_caller_that_lost_its_key_is_refused<S: Store>(world: World
         (Demotion::Revoked, Reason::Revoked),
         (Demotion::Rotated, Reason::Revoked),
         (Demotion::Expired, Reason::Expired),
-        // It is remembered that it was revoked.
+        // The cache knows the revocation.
         (Demotion::Deleted, Reason::Revoked),
         (Demotion::OrganizationDisabled, disabled),
     ] {
@@ -70,12 +70,12 @@ pub(crate) async fn a_person_with_another_password_is_refused<S: Store>(world: W
 pub(crate) async fn a_store_that_fails_is_no_refusal_of_the_key<S: Store>(world: World<S>) {
     let own = world.grant("acme", "keys").await;
     let caller = world.admit(&own).await;
-    // What is cached of it does not count any more.
+    // Its cache entry is no longer valid.
     world.update(own.id(), |update| update.name = Some("renamed".into())).await;
     world.looked_up.fail(true);
     assert_eq!(caller.recheck().await.unwrap_err().reason(), &Reason::Unavailable);
     world.looked_up.fail(false);
-    // The lookup that failed may be under way for a moment yet, and another caller joins it.
+    // The failed lookup may still be in progress for a moment, and another caller joins it.
     let answered = async {
         loop {
             match caller.recheck().await {

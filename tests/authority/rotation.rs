@@ -1,4 +1,4 @@
-//! Rotations: of oneself, of keys that change meanwhile, and with answers that get lost.
+//! Rotations of the caller's own key, of keys that change concurrently, and with lost results.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(crate) async fn nothing_is_read_after_a_rotation_whose_answer_was_lost<S: St
     let reads = world.kept.reads();
     world.kept.lose_answers(true);
     assert_eq!(rotate().await, StatusCode::SERVICE_UNAVAILABLE);
-    // The key was read before it was rotated, and nothing after that.
+    // The key was read before the rotation, and nothing after it.
     assert_eq!(world.kept.reads() - reads, 1);
     assert!(world.stored(old.id()).await.rotated_to.is_some());
 
@@ -71,7 +71,7 @@ pub(crate) async fn a_key_is_rotated_again_once_its_unseen_successor_has_ended<S
     let stored = world.stored(old.id()).await;
     assert_eq!(stored.rotated_to.as_ref().map(KeyId::as_str), again.body["id"].as_str());
     assert_eq!(stored.expires_at, Some(world.now().saturating_add(grace)));
-    // The grace has cut the life of the old key, and not that of the one that replaces it.
+    // The grace shortens the lifetime of the old key, not that of its successor.
     let successor = world.stored(&stored.rotated_to.unwrap()).await;
     assert_eq!(successor.expires_at, Some(world.now().saturating_add(life)));
     assert_eq!(successor.state(world.now()), KeyState::Active);

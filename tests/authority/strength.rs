@@ -1,4 +1,4 @@
-//! What a caller does to a key that may do more than the caller.
+//! Changes of keys with more scopes than the caller.
 
 use http::StatusCode;
 use serde_json::json;
@@ -27,7 +27,7 @@ pub(crate) async fn a_weaker_caller_does_not_change_a_stronger_key<S: Store>(wor
     assert_eq!(revoked.status, StatusCode::FORBIDDEN);
     assert_eq!(world.snapshot().await, before);
     assert!(world.admits(&strong.text).await);
-    // One that it could have made is another matter.
+    // A key that it could have created is permitted.
     let weak = world.grant("acme", "keys").await;
     let changed = world.ask(&caller, "PATCH", &weak.path(), &json!({ "scopes": [] })).await;
     assert_eq!(changed.status, StatusCode::OK, "{}", changed.text);
@@ -64,7 +64,7 @@ pub(crate) async fn where_it_is_allowed_a_weaker_caller_restricts_a_stronger_key
     let beyond = (StatusCode::FORBIDDEN, "scopes".to_owned());
     assert_eq!(ask("PATCH", json!({ "scopes": ["console"] })).await, beyond);
     assert_eq!(ask("PATCH", json!({ "scopes": ["*"] })).await, beyond);
-    // A later end is granted like the scopes.
+    // Postponing the expiry requires the scopes.
     assert_eq!(ask("PATCH", json!({ "expires_at": null })).await, beyond);
     assert_eq!(world.snapshot().await, before);
 
@@ -79,7 +79,7 @@ pub(crate) async fn where_it_is_allowed_a_weaker_caller_restricts_a_stronger_key
     let revoked = console.ask(&caller.bearer(), "DELETE", &other.path(), "").await;
     assert_eq!(revoked.status, StatusCode::NO_CONTENT);
     assert_eq!(world.stored(other.id()).await.state(world.now()), KeyState::Revoked);
-    // The text of a successor is worth as much as its scopes, whatever is allowed beside that.
+    // The text of a successor grants its scopes, so a rotation requires them in any case.
     let another = world.grant("acme", "*").await;
     let rotated = console.ask(&caller.bearer(), "POST", &another.path_to_rotate(), "").await;
     assert_eq!((rotated.status, rotated.field()), (StatusCode::FORBIDDEN, "scopes"));

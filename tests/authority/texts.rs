@@ -1,4 +1,4 @@
-//! What the application keeps with a key, and what its owner notes about it.
+//! Metadata and labels of keys.
 
 use http::StatusCode;
 use serde_json::json;
@@ -8,7 +8,7 @@ use tower_api_key::manage::RotateOptions;
 use crate::stores::Store;
 use crate::world::{Key, World, of, scopes};
 
-/// A key of a customer with what the application keeps.
+/// A key of a customer with metadata.
 async fn customer<S: Store>(world: &World<S>) -> Key {
     let mut new = of("acme").scopes(scopes("keys"));
     new.metadata = [("plan".to_owned(), "free-of-charge".to_owned())].into();

@@ -28,9 +28,9 @@ pub(crate) const BOB: &str = "bob@example.com";
 pub(crate) struct World<S> {
     pub(crate) store: S,
     pub(crate) clock: Arc<ManualClock>,
-    /// The store as the manager has it.
+    /// The store of the manager.
     pub(crate) kept: Meddling<S>,
-    /// The store as the authenticator has it.
+    /// The store of the authenticator.
     pub(crate) looked_up: Meddling<S>,
     pub(crate) manager: KeyManager<Meddling<S>>,
     pub(crate) authenticator: Authenticator,
@@ -44,7 +44,7 @@ pub(crate) struct Key {
     pub(crate) record: Record,
 }
 
-/// All that a refused change must leave as it was.
+/// All data, which a refused change must not alter.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Snapshot {
     keys: Vec<Record>,
@@ -101,7 +101,7 @@ pub(crate) fn revocation(reason: &str) -> Revocation {
     Revocation::new(START, reason)
 }
 
-/// Writes a time as clients do.
+/// Formats a time as clients do.
 pub(crate) fn written(time: Timestamp) -> String {
     let nanos = i128::from(time.unix_millis()) * 1_000_000;
     let time = time::OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap();
@@ -112,7 +112,7 @@ pub(crate) fn settings() -> ManageSettings {
     ManageSettings::new(needs("keys"), needs("keys"))
 }
 
-/// An authenticator that polls once, and whose clock is the test's.
+/// An authenticator with the clock of the test, which polls once.
 pub(crate) fn authenticator(
     backend: impl Backend,
     clock: &Arc<ManualClock>,
@@ -143,7 +143,7 @@ impl<S: Store> World<S> {
         Self { store, clock, kept, looked_up, manager, authenticator, passwords, console }
     }
 
-    /// Makes a key of an organization.
+    /// Creates a key of an organization.
     pub(crate) async fn grant(&self, organization: &str, granted: &str) -> Key {
         self.key(of(organization).scopes(scopes(granted))).await
     }
@@ -179,7 +179,7 @@ impl<S: Store> World<S> {
         self.clock.wall()
     }
 
-    /// Returns the key as the store has it.
+    /// Returns the stored record of a key.
     pub(crate) async fn stored(&self, id: &KeyId) -> Record {
         self.store.get(id).await.unwrap().unwrap()
     }

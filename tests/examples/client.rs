@@ -85,7 +85,7 @@ pub(crate) async fn call_method(url: &str, key: Option<&str>) -> Answer {
 
 pub(crate) type Health = HealthClient<InterceptedService<Channel, WithKey>>;
 
-/// Adds a Bearer key to each call, if there is one.
+/// Adds an optional Bearer key to each call.
 #[derive(Clone)]
 pub(crate) struct WithKey(Option<String>);
 

@@ -1,4 +1,4 @@
-//! Clients that many people use, each with a good and a bad key.
+//! Clients that many people use, each with a valid and an invalid key.
 
 use std::path::Path;
 

@@ -10,7 +10,7 @@ use crate::client::{ask, get};
 use crate::postgres::{Database, is_absent};
 use crate::server::{Server, run_in_vain};
 
-/// Far more than it takes, so that a test fails instead of hanging.
+/// A generous timeout, so that a test fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Starts the fleet on a database of its own.
@@ -44,7 +44,7 @@ async fn a_key_that_one_node_revokes_is_refused_by_all_when_the_revocation_is_an
         assert!(requests.parse::<u64>().unwrap() > 2, "{row:?}");
         assert_eq!(admitted_after_the_answer, "none");
         assert!(refused_from.ends_with(" ms"), "{row:?}");
-        // One to learn of the key. Whoever is on its way at the revocation may have it read again.
+        // One to cache the key. A request in progress at the revocation may read it again.
         assert!((1..=2).contains(&reads.parse::<u64>().unwrap()), "{row:?}");
     }
 }
@@ -108,7 +108,7 @@ async fn a_node_without_its_database_rejects_no_key_as_unknown_and_is_not_ready(
             if health.status == StatusCode::SERVICE_UNAVAILABLE {
                 return (called, health.json());
             }
-            // Within the lease, by what it remembers.
+            // Within the lease, from the cache.
             let expected = [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE];
             assert!(expected.contains(&called.status), "{}", called.status);
         }

@@ -9,14 +9,14 @@ use tokio::time::timeout;
 use crate::client::Answer;
 use crate::server::{PATIENCE, Server};
 
-/// A request that was let in, of which all has arrived but the rest of its body.
+/// An admitted request of which only the rest of the body has not arrived.
 pub(crate) struct Held {
     stream: TcpStream,
     rest: Vec<u8>,
 }
 
 impl Held {
-    /// Sends a head and one byte of the body, once the server has said that it reads the body.
+    /// Sends a head and one byte of the body, once the server reads the body.
     pub(crate) async fn begin(
         server: &Server,
         method: Method,
@@ -40,13 +40,13 @@ impl Held {
         Self { stream, rest: rest.to_vec() }
     }
 
-    /// Sends the rest of the body, and reads the answer.
+    /// Sends the rest of the body, and reads the response.
     pub(crate) async fn end(mut self) -> Answer {
         self.stream.write_all(&self.rest).await.unwrap();
         self.answer().await
     }
 
-    /// Sends nothing more, and reads the answer.
+    /// Reads the response without sending more.
     pub(crate) async fn answer(mut self) -> Answer {
         let mut answer = Vec::new();
         let read = self.stream.read_to_end(&mut answer);
@@ -82,11 +82,11 @@ pub(crate) async fn expect(
     parse(&answer)
 }
 
-/// Sends what is no whole head, and waits until the server ends the connection.
+/// Sends an incomplete head, and waits until the server ends the connection.
 pub(crate) async fn is_ended(address: String, sent: Vec<u8>) {
     let mut stream = connect(&address).await;
     stream.write_all(&sent).await.unwrap();
-    // What comes before the end is of no interest, nor is whether the end is a reset.
+    // Data before the end does not matter, nor whether the end is a reset.
     let _ = timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await.expect("an end in time");
 }
 

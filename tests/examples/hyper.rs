@@ -46,7 +46,7 @@ async fn a_second_signal_ends_a_server_that_a_client_keeps_open() {
     let address = server.url("").replace("http://", "");
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
-    // The server has taken in the connection above once it answers one that came later.
+    // The server has accepted the connection above once it responds on a later one.
     get(&server.url("/"), None).await.assert_refused(StatusCode::UNAUTHORIZED, "Missing API key");
 
     assert_eq!(server.end_at_once().await.code(), Some(1));

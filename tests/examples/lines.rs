@@ -1,16 +1,15 @@
-//! How much of an example is about keys.
+//! Counts the lines of an example about keys.
 //!
-//! Counted are the lines of `access.rs`, and those lines of `app.rs` that put a layer for keys around routes, ask for a scope or a
-//! reach, or make a manager of keys. Blank lines, comments and imports are not counted, and neither are handlers: what a service
-//! answers about its keys is what the service is about, and so is what the routes are and which limits they have.
+//! Counts the lines of `access.rs`, and the lines of `app.rs` that add a layer for keys, require a scope or a resource, or create a manager of
+//! keys. Does not count blank lines, comments, imports and handlers, nor routes and limits: these belong to the service.
 
 use std::fs;
 use std::path::Path;
 
-/// Lines of an example at most.
+/// Most lines of an example.
 const MOST: usize = 60;
 
-/// What a line of `app.rs` holds that is about keys.
+/// The texts that mark a line of `app.rs` as about keys.
 const ABOUT_KEYS: [&str; 6] = [
     "access::",
     "AuthenticateLayer",

@@ -1,6 +1,6 @@
 //! The examples, started as a user starts them and driven over real sockets.
 #![allow(clippy::unwrap_used)]
-// They are ended by a signal that other systems do not have.
+// They are ended by a signal that only Unix has.
 #![cfg(unix)]
 
 mod client;

@@ -1,4 +1,4 @@
-//! What the documents of Memfault promise.
+//! The documented behaviour of Memfault.
 
 mod cli;
 mod ends;
@@ -117,7 +117,7 @@ pub(crate) async fn add_person(folder: &Path, email: &str, password: &str) {
     store.close().await;
 }
 
-/// Makes a new key with a password, or with the key that it replaces.
+/// Creates a key with a password, or with the key that it replaces.
 async fn user_key(server: &Server, credential: &Credential) -> String {
     let made = post(server, credential, "/auth/api_key", &Value::Null).await;
     assert_eq!(made.status, StatusCode::CREATED, "{:?}", made.body);

@@ -1,4 +1,4 @@
-//! What the documents of Memory API promise.
+//! The documented behaviour of Memory API.
 
 mod api_keys;
 mod fields;
@@ -17,19 +17,19 @@ use crate::server::Server;
 
 const KEYS: &str = "/v1/account/api-keys";
 
-/// A key that was made here.
+/// A new key.
 struct Created {
     id: String,
     text: String,
 }
 
-/// Calls with a key in `X-API-Key`, and reads the answer.
+/// Sends a request with a key in `X-API-Key`, and reads the response.
 async fn call(server: &Server, key: &str, method: Method, path: &str, body: &Value) -> Answer {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     ask(method, &server.url(path), Some(key), &body).await
 }
 
-/// Makes a key with another one.
+/// Creates a key with another one.
 async fn create(server: &Server, key: &str, wanted: &Value) -> Created {
     let answer = call(server, key, Method::POST, KEYS, wanted).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{wanted}: {:?}", answer.body);
@@ -37,13 +37,13 @@ async fn create(server: &Server, key: &str, wanted: &Value) -> Created {
     Created { id: text("id"), text: text("key") }
 }
 
-/// Lists the keys that a key knows of.
+/// Lists the keys that a key can access.
 async fn list(server: &Server, key: &str) -> Vec<Value> {
     let answer = call(server, key, Method::GET, KEYS, &Value::Null).await;
     data(&answer, StatusCode::OK).as_array().unwrap().clone()
 }
 
-/// Signs someone up, and returns the first key.
+/// Signs up, and returns the first key.
 async fn sign_up(server: &Server, name: &str, email: &str) -> Created {
     let body = json!({ "name": name, "email": email }).to_string();
     let answer = ask(Method::POST, &server.url("/v1/signup"), None, &body).await;
@@ -51,7 +51,7 @@ async fn sign_up(server: &Server, name: &str, email: &str) -> Created {
     Created { id: made["id"].as_str().unwrap().into(), text: made["key"].as_str().unwrap().into() }
 }
 
-/// Asserts success, and returns what was asked for.
+/// Asserts success, and returns the data.
 #[track_caller]
 fn data(answer: &Answer, status: StatusCode) -> Value {
     assert_eq!(answer.status, status, "{:?}", answer.body);
@@ -93,7 +93,7 @@ async fn the_documented_commands_are_answered_as_documented() {
     let server = Server::start("memory_api", folder.path()).await;
     let (key, keys) = (server.key("admin_key"), server.url(KEYS));
     let memories = server.url("/v1/memories");
-    // As it stands in the document, the key is no key.
+    // The key in the document is a placeholder.
     for (key, status) in [(key, 200), ("mem_live_abc123...", 401)] {
         for header in ["Authorization: Bearer", "X-API-Key:"] {
             let (found, body) = curl(&format!("curl {memories} \\\n  -H \"{header} {key}\"")).await;
@@ -238,10 +238,10 @@ async fn past_the_limit_a_key_has_to_wait_and_others_have_not() {
     assert_refused(&answer, StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED");
     let wait: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
-    // What was refused was not kept.
+    // Refused memories were not kept.
     let made = data(&ask(Method::POST, &url, Some(other), body).await, StatusCode::CREATED);
     assert_eq!(made["id"], "mem_2");
-    // Who has no good key is told so, however much was asked, and whoever is open stays open.
+    // An invalid key gets 401 beyond any limit, and open routes stay open.
     for _ in 0..5 {
         let answer = ask(Method::POST, &url, Some("nobody"), "").await;
         assert_refused(&answer, StatusCode::UNAUTHORIZED, "INVALID_API_KEY_FORMAT");

@@ -1,4 +1,4 @@
-//! What the documents of Memory Scope promise.
+//! The documented behaviour of Memory Scope.
 
 mod console;
 mod limits;
@@ -38,11 +38,11 @@ async fn the_documented_command_is_answered_as_documented() {
     let invalid = (401, json!({ "detail": "Invalid API key" }));
 
     assert_eq!(curl(&command(server.key("test_key"), MEMORY)).await.0, 201);
-    // As it stands in the document, the body is no JSON: a good key is told so, a bad one is not.
+    // The documented body is invalid JSON: a valid key gets that error, an invalid one gets 401.
     let (status, body) = curl(&command(server.key("test_key"), "{...}")).await;
     assert_eq!((status, body["detail"].is_string()), (400, true), "{body}");
     let good = server.key("test_key");
-    // Some clients put headers that stand twice into one line.
+    // Some clients join repeated headers into one line.
     let joined = format!("{good}, {good}");
     for key in
         ["sk_test_...", "sk_test_abc123xyz789...", &joined, server.key("expired_key"), server.key("live_key")]
@@ -110,7 +110,7 @@ async fn every_bad_key_gets_the_same_answer() {
             assert!(answer.headers.contains_key("www-authenticate"), "{what}");
         }
     }
-    // A good key elsewhere than in the one header is no key.
+    // A valid key outside of the header is ignored.
     get(&url, Some(good)).await.assert_refused(StatusCode::UNAUTHORIZED, "Invalid API key");
     get(&format!("{url}?api_key={good}"), None)
         .await

@@ -1,4 +1,4 @@
-//! What the documents of Memsolus promise.
+//! The documented behaviour of Memsolus.
 
 mod api_keys;
 mod memories;
@@ -12,7 +12,7 @@ use crate::client::{Answer, ask, get};
 use crate::curl::{curl, has_no_curl};
 use crate::server::Server;
 
-/// The permissions of the documents.
+/// The documented permissions.
 const PERMISSIONS: [&str; 17] = [
     "memory.read",
     "memory.write",
@@ -33,7 +33,7 @@ const PERMISSIONS: [&str; 17] = [
     "dashboard.read",
 ];
 
-/// A key that was made by the administrator.
+/// A key that the administrator created.
 struct Created {
     id: String,
     text: String,
@@ -134,7 +134,7 @@ async fn a_grant_of_a_group_covers_its_permissions_and_no_other_group() {
         assert_forbidden(&ask(method, &one, Some(&knowledge), r#"{"content": ""}"#).await);
     }
     assert_eq!(ask(Method::DELETE, &one, Some(&memory), "").await.status, StatusCode::NO_CONTENT);
-    // All of one group is not all.
+    // All permissions of one group are not all permissions.
     assert_forbidden(&ask(Method::GET, &server.url("/v1/api-keys"), Some(&memory), "").await);
 }
 
@@ -150,7 +150,7 @@ async fn an_invalid_key_is_refused_for_each_request() {
             let answer = ask(Method::POST, &url, Some(key), "{").await;
             answer.assert_refused(StatusCode::UNAUTHORIZED, "Invalid API key");
         }
-        // A Bearer token is none of the documented ways.
+        // A Bearer token is not documented.
         get(&url, Some(good)).await.assert_refused(StatusCode::UNAUTHORIZED, "Missing API key");
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch::{self, Receiver, Sender};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// Far more than any step takes, so that a test fails instead of hanging.
+/// A generous timeout, so that a test fails instead of hanging.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running example. It is killed when dropped.
@@ -21,37 +21,37 @@ pub(crate) struct Server {
     child: Child,
     stdout: BufReader<ChildStdout>,
     stderr: JoinHandle<()>,
-    /// What it has written to stderr so far.
+    /// Its stderr.
     said: Receiver<String>,
     start: Start,
 }
 
-/// The one line that an example prints to stdout.
+/// The line that an example prints to stdout.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Start {
     address: String,
     credentials: HashMap<String, String>,
-    /// Where it serves as well, by name.
+    /// Further addresses, by name.
     #[serde(default)]
     nodes: HashMap<String, String>,
 }
 
-/// What an example left behind.
+/// The outcome of an example.
 pub(crate) struct End {
     pub(crate) status: ExitStatus,
-    /// What came after the first line.
+    /// The output after the first line.
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
 impl Server {
-    /// Starts an example with its database in `folder`, and waits until it says where it is.
+    /// Starts an example with its database in `folder`, and waits until it prints its address.
     pub(crate) async fn start(example: &str, folder: &Path) -> Self {
         Self::start_with(example, folder, &[]).await
     }
 
-    /// Starts an example with further variables in its environment.
+    /// Starts an example with further environment variables.
     pub(crate) async fn start_with(example: &str, folder: &Path, variables: &[(&str, &str)]) -> Self {
         let mut child = command(example, folder).envs(variables.iter().copied()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -72,7 +72,7 @@ impl Server {
         format!("{}{path}", self.start.address)
     }
 
-    /// Returns a key that was made on this start.
+    /// Returns a key that this start created.
     pub(crate) fn key(&self, name: &str) -> &str {
         &self.start.credentials[name]
     }
@@ -81,7 +81,7 @@ impl Server {
         &self.start.credentials
     }
 
-    /// Returns where the nodes of an example serve, in the order of their names.
+    /// Returns the addresses of the nodes of an example, ordered by name.
     pub(crate) fn nodes(&self) -> Vec<&str> {
         let mut nodes: Vec<_> = self.start.nodes.iter().collect();
         nodes.sort();
@@ -94,7 +94,7 @@ impl Server {
         drop(timeout(PATIENCE, said).await.expect("a word in time").expect("a word before the end"));
     }
 
-    /// Waits for what the server says can be tried, and returns the lines of it.
+    /// Waits for the suggested commands, and returns their lines.
     pub(crate) async fn suggests(&mut self) -> Vec<String> {
         let whole = |said: &String| to_try_of(said).is_some();
         let said = timeout(PATIENCE, self.said.wait_for(whole)).await.expect("what to try in time").unwrap();
@@ -140,7 +140,7 @@ impl Server {
         timeout(PATIENCE, end).await.expect("an end in time")
     }
 
-    /// Returns the bytes of memory that the process has, by the name of a line in its `status` on Linux.
+    /// Returns the memory of the process in bytes, by the name of a line in its `status` on Linux.
     pub(crate) fn resident(&self, field: &str) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
@@ -159,7 +159,7 @@ impl Server {
 }
 
 impl End {
-    /// Asserts what every example owes to whoever runs it.
+    /// Asserts the requirements on the output of each example.
     pub(crate) fn assert_clean<'k>(&self, keys: impl IntoIterator<Item = &'k String>) {
         assert!(self.status.success(), "{}\n{}", self.status, self.stderr);
         assert_eq!(self.stdout, "", "stdout is for one line of JSON");
@@ -174,7 +174,7 @@ impl End {
     }
 }
 
-/// What stands between the words "To try it" and a blank line.
+/// Returns the text between "To try it" and a blank line.
 fn to_try_of(said: &str) -> Option<&str> {
     let (_, rest) = said.split_once("To try it:\n\n")?;
     rest.split_once("\n\n").map(|(lines, _)| lines)
@@ -185,7 +185,7 @@ fn is_a_command_to_try(line: &str) -> bool {
     ["  curl ", "  call ", "  memfault "].iter().any(|start| line.starts_with(start))
 }
 
-/// Runs an example that should not get as far as serving, and returns what it says.
+/// Runs an example that must fail before it serves, and returns its outcome.
 pub(crate) async fn run_in_vain(example: &str, folder: &Path, variable: &str, value: &str) -> End {
     let mut command = command(example, folder);
     let output =

@@ -1,4 +1,4 @@
-//! Clients that take their time: with a head, or with a body.
+//! Clients with slow heads or bodies.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -11,11 +11,11 @@ use crate::client::{Answer, ask, get};
 use crate::held::{Held, is_ended};
 use crate::server::{Server, run_in_vain};
 
-/// HTTP/2 up to a request: its preface, and settings without any.
+/// The start of an HTTP/2 connection: the preface and empty settings.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 /// A frame of 16 bytes with the head of the first request, and 3 of these.
 const HALF: &[u8] = b"\0\0\x10\x01\x05\0\0\0\x01\x82\x84\x86";
-/// A whole request for `/` of host `a`, and the half of a further one.
+/// A complete request for `/` of host `a`, and half of a further one.
 const WHOLE_AND_HALF: &[u8] =
     b"\0\0\x06\x01\x05\0\0\0\x01\x82\x84\x86\x41\x01a\0\0\x10\x01\x05\0\0\0\x03\x82\x84\x86";
 
@@ -72,7 +72,7 @@ async fn a_wrong_bound_is_named() {
     }
 }
 
-/// Holds a body back for good, and returns the answer to what there is of it.
+/// Sends an incomplete body, and returns the response.
 async fn never_ends(example: &str, key: &str, path: &str) -> Answer {
     let (server, _folder) = start(example).await;
     let (name, key) = match example {
@@ -89,7 +89,7 @@ async fn a_body_that_does_not_end_is_answered_in_the_shape_of_the_service() {
         other => panic!("{other}"),
     };
     let upload = "/api/v0/organizations/acme-inc/projects/smart-sink/upload";
-    // At once, as each takes as long as the bound.
+    // Concurrently, as each takes as long as the timeout.
     let (memfault, memory_api, memory_scope, console, memsolus) = tokio::join!(
         never_ends("memfault", "organization_token", upload),
         never_ends("memory_api", "admin_key", "/v1/memories"),
@@ -162,7 +162,7 @@ async fn a_key_that_may_not_manage_keys_any_more_makes_none() {
         store.update(&id, update).await.unwrap();
         let count = async || store.list(&KeyFilter::all(), None, 100).await.unwrap().len();
         let before = count().await;
-        // It still has what the new key would be granted.
+        // It still has the scopes of the new key.
         assert_eq!(held.end().await.status, 403, "{example}");
         assert_eq!(count().await, before, "{example}");
         store.close().await;

@@ -1,4 +1,4 @@
-//! The commands that the documented services suggest to whoever starts them.
+//! The suggested commands of the documented services.
 
 use tempfile::tempdir;
 use tokio::process::Command;
@@ -7,7 +7,7 @@ use crate::curl::has_no_curl;
 use crate::memfault::PYTHON;
 use crate::server::Server;
 
-/// Runs a command as a shell does, and returns the status of the answer, or nothing if it is the client of a service that succeeded.
+/// Runs a command in a shell, and returns the status of the response, or `None` for a client of a service that succeeded.
 async fn run(command: &str, home: &std::path::Path) -> Option<String> {
     let script = match command.strip_prefix("memfault ") {
         Some(options) => {
@@ -24,7 +24,7 @@ async fn run(command: &str, home: &std::path::Path) -> Option<String> {
     command.starts_with("curl ").then_some(status)
 }
 
-/// The statuses that a comment speaks of.
+/// The statuses in a comment.
 fn statuses(comment: &str) -> Vec<&str> {
     let words = comment.split(|symbol: char| !symbol.is_ascii_alphanumeric());
     words.filter(|word| word.len() == 3 && word.bytes().all(|byte| byte.is_ascii_digit())).collect()

@@ -1,4 +1,4 @@
-//! The examples with every log line of every crate switched on.
+//! The examples with all logs of all crates.
 
 use http::{Method, Version};
 use http_body_util::Full;
@@ -9,7 +9,7 @@ use crate::server::Server;
 
 #[tokio::test]
 async fn no_piece_of_a_key_is_in_the_log_even_at_the_finest_level() {
-    // A key that nobody has, and one that is almost a key.
+    // A key that does not exist, and a malformed one.
     let strangers =
         ["demo_live_Wq3TzK8vLm2NbX7cRy5PdH9sJf4GaE6uQo1BiZ", "demo_live_short9sJf4GaE6u"].map(String::from);
     for example in ["quickstart", "hyper", "mixed", "grpc", "memory_api", "memory_scope", "memsolus"] {

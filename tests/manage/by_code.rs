@@ -1,4 +1,4 @@
-//! What the code of an application does with keys.
+//! Key management by code.
 
 use std::time::Duration;
 
@@ -139,7 +139,7 @@ async fn values_that_a_key_cannot_have_are_refused_by_name_and_nothing_is_writte
     let error = world.manager.revoke(&key.record.id, &"x".repeat(256)).await.unwrap_err();
     assert_eq!(error.fields()[0].field, "reason");
     assert_eq!(world.all().await, before);
-    // The longest that is allowed.
+    // The maximum.
     world.key(owner().name("é".repeat(255)).scopes(many(100))).await;
 }
 
@@ -177,7 +177,7 @@ async fn a_created_key_shows_its_text_once_and_nowhere_else() {
     let created = world.manager.create(NewKey::new(Owner::organization("acme"))).await.unwrap();
     let shown = format!("{created:?}{:?}{:?}", created.record(), world.manager);
     let (text, record) = created.into_parts();
-    // Behind the hint stands what only its owner knows.
+    // The rest after the hint is known only to the owner.
     let secret = &text.as_str()[record.hint.len() - 3..];
     assert!(!shown.contains(secret));
     assert!(!format!("{text:?}{record:?}").contains(secret));

@@ -1,4 +1,4 @@
-//! The OpenAPI document: what it says is what is answered, no more and no less.
+//! The OpenAPI document describes exactly the responses.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ fn document() -> Value {
     serde_json::from_str(OPENAPI).unwrap()
 }
 
-/// An operation that the document describes.
+/// An operation of the document.
 #[derive(Clone, Copy)]
 struct Operation<'d> {
     path: &'d str,
@@ -99,7 +99,7 @@ fn the_examples_match_their_schemas() {
     assert!(found > 10, "{found}");
 }
 
-/// Asks for everything that the document says can be answered.
+/// Sends a request for each documented response.
 #[tokio::test]
 async fn every_documented_answer_is_given_as_it_is_documented() {
     let document = document();
@@ -113,7 +113,7 @@ async fn every_documented_answer_is_given_as_it_is_documented() {
     }
 }
 
-/// Asks so that this should be the status of the answer.
+/// Sends a request that should get this status.
 async fn ask_for(operation: Operation<'_>, status: &str) -> Answer {
     let world = World::new();
     let (admin, other) = (world.admin().await, world.customer("acme", "notes.read").await);
@@ -139,7 +139,7 @@ async fn ask_for(operation: Operation<'_>, status: &str) -> Answer {
             send(&admin, &own, "").await
         }
         "408" => {
-            // Nothing else is waited for, so the time passes at once.
+            // Nothing else is pending, so the paused time advances at once.
             tokio::time::pause();
             let answer = world.send_half(&admin, operation.method(), &own).await;
             tokio::time::resume();
@@ -184,7 +184,7 @@ fn check(document: &Value, described: &Value, answer: &Answer) -> Result<(), Str
     schema.check(&answer.body)
 }
 
-/// Checks the check: without any of its fields an object that was answered is wrong, and so it is with another one.
+/// Checks the check: an object of a response fails without any one of its fields, and with an additional one.
 fn assert_notices_changes(schema: &Schema<'_>, body: &Value) {
     let optional = ["errors"];
     let fields = body.as_object().unwrap();

@@ -1,6 +1,6 @@
-//! Clients that ask for a change and close the connection at once, over real sockets and a file.
+//! Clients that request a change and disconnect at once, over real sockets and a file.
 //!
-//! Whether the change is made is a matter of luck. Whenever it is, every request from then on is decided by it.
+//! Whether the change is made depends on timing. If it is, it applies to each later request.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,19 +21,19 @@ use tower_api_key::{
 
 use crate::world::START;
 
-/// How a client goes away.
+/// When a client disconnects.
 #[derive(Debug, Clone, Copy)]
 enum Leaving {
-    /// After so many hundredths of its request.
+    /// After this percentage of its request.
     After(usize),
-    /// After the whole request, and so many turns for others.
+    /// After the whole request, and this number of turns for other tasks.
     Later(usize),
-    /// After the answer.
+    /// After the response.
     Answered,
 }
 
-/// A server over a file, and an authenticator that hears of changes from nobody but this process's store: its clock stands
-/// still, so that nothing runs out, and it polls once.
+/// A server over a file, and an authenticator that receives changes only from the store of this process: its clock is stopped, so that
+/// nothing expires, and it polls once.
 struct Server {
     address: SocketAddr,
     store: SqliteStore,
@@ -81,15 +81,15 @@ impl Server {
         Self { address, store, authenticator, manager, admin, _folder: folder }
     }
 
-    /// Lets clients ask for changes and leave, each at another moment, and checks what has come of it.
+    /// Lets clients request changes and disconnect, each at another moment, and checks the result.
     async fn changed_by_clients_that_leave(&self, request: impl Fn(&KeyId) -> String) {
         let parts = (0..100).step_by(4).map(Leaving::After);
-        // Further and further apart: how long a change takes depends on the machine.
+        // At growing distances, as the duration of a change depends on the machine.
         let turns = (0..50).map(|step| Leaving::Later(step * step * step / 20));
         let mut keys = Vec::new();
         for leaving in parts.chain(turns).chain([Leaving::Answered]) {
             let (id, text) = key(&self.manager, "").await;
-            // Remembered, so that it takes an announcement to have it refused.
+            // Cached, so that only an invalidation gets it refused.
             while self.present(&text).await.is_err() {}
             let head = request(&id);
             self.ask(&head, leaving).await;
@@ -97,7 +97,7 @@ impl Server {
         }
         let settled = async {
             for (leaving, id, text) in &keys {
-                // The answer of the store may come before the news of the change, which nobody has acknowledged then.
+                // The response of the store may precede the invalidation; no client has an acknowledgement then.
                 while self.is_revoked(id).await != (self.present(text).await == Err(Reason::Revoked)) {
                     assert!(!matches!(leaving, Leaving::Answered), "an acknowledged change is in effect");
                     yield_now().await;
@@ -147,7 +147,7 @@ impl Server {
         outcome.map(|caller| caller.key_id().clone()).map_err(|rejection| rejection.reason().clone())
     }
 
-    /// Tells whether a key is revoked, after checking that it was replaced as a whole if it was.
+    /// Returns whether a key is revoked, after checking that a rotation was made completely or not at all.
     async fn is_revoked(&self, id: &KeyId) -> bool {
         let record = self.store.get(id).await.unwrap().unwrap();
         if let Some(to) = &record.rotated_to {

@@ -1,4 +1,4 @@
-//! The texts of keys that were made elsewhere.
+//! Imported keys.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! Ways by which a caller might get more than it has.
+//! Ways by which a caller might gain rights.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::world::{Customer, START, World};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Whoever presents this key to a service in which `org.admin` implies all other scopes.
+/// Returns the caller with this key in a service in which `org.admin` includes all scopes.
 async fn caller(world: &World, key: &Customer) -> Principal {
     let authenticator = Authenticator::builder(world.backend.get_ref().clone()).admin_scope("org.admin");
     let authenticator = authenticator.with_clock(std::sync::Arc::clone(&world.clock)).build().unwrap();
@@ -69,7 +69,7 @@ async fn no_key_outlives_the_owner_or_the_key_that_made_it() {
     let maker_of_another = world.customer("other", "*").await;
     let old = world.customer("acme", "notes.read").await;
     store.put_organization(Organization::new("other")).await.unwrap();
-    // Admitted before, and still at it.
+    // Admitted before, with its request in progress.
     let (caller, other) = (caller(&world, &maker).await, caller(&world, &maker_of_another).await);
     world.manager.revoke(&maker.record.id, "leaked").await.unwrap();
     store.delete_organization("other", Revocation::new(START, "gone")).await.unwrap();

@@ -1,4 +1,4 @@
-//! The routes: what they take, and what they answer.
+//! Requests and responses of the routes.
 
 use std::time::Duration;
 
@@ -212,7 +212,7 @@ async fn a_body_that_cannot_be_read_is_refused_by_the_names_of_its_fields() {
 async fn a_name_may_contain_the_marks_of_languages() {
     let world = World::new();
     let admin = world.admin().await;
-    // Joiners and marks of direction, between what shows.
+    // Joiners and direction marks between visible characters.
     for name in ["\u{645}\u{6cc}\u{200c}\u{62e}", "\u{1f469}\u{200d}\u{1f4bb}", "\u{200e}a\u{200f}", ""] {
         let body = json!({ "name": name }).to_string();
         let made = world.ask(&admin, Method::POST, "/admin/keys", &body).await;
@@ -242,7 +242,7 @@ async fn a_page_of_another_site_changes_nothing() {
                 assert_eq!(answer.status, StatusCode::FORBIDDEN, "{headers:?}");
                 assert!(answer.body["detail"].as_str().unwrap().contains("another"));
             }
-            // What is only read, the browser keeps from the page.
+            // The browser hides the response of a read from the page.
             assert_eq!(world.send(&headers, Method::GET, &own, "").await.status, StatusCode::OK);
         }
     }

@@ -1,4 +1,4 @@
-//! What any text does to the parsers: it is read as what it says, or refused, and never more than that.
+//! Parsers accept or refuse any text, and never misread it.
 
 use http::{Method, StatusCode};
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ use tower_api_key::clock::Day;
 
 use crate::world::{Answer, World};
 
-/// Asks with a key that may do all.
+/// Sends a request with a key that has all scopes.
 fn ask(method: &Method, path: &str, body: &str) -> (Answer, usize) {
     Runtime::new().unwrap().block_on(async {
         let world = World::new();

@@ -1,4 +1,4 @@
-//! What is answered to requests that cannot be followed: always in the same form, and never at the cost of a key.
+//! Error responses to invalid requests: all in the same shape, and without a change of keys.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ async fn refused(world: &World, caller: &Customer, method: Method, path: &str, b
     answer
 }
 
-/// The names of the fields, and what is said of the first.
+/// The names of the fields, and the detail of the first.
 fn errors(answer: &Answer) -> (Vec<&str>, &str) {
     let errors = answer.body["errors"].as_array().unwrap();
     let names = errors.iter().map(|error| error["field"].as_str().unwrap()).collect();
@@ -34,7 +34,7 @@ async fn a_body_that_is_too_large_is_refused_in_json() {
         let detail = "Expected a body of at most 65536 bytes, found a longer one";
         assert_eq!(answer.body, json!({ "detail": detail }));
     }
-    // Of the largest body that is read, only the name is too long.
+    // The largest body passes; only its name is too long.
     let largest = format!(r#"{{"name":"{}"}}"#, "x".repeat(65_536 - 11));
     let answer = refused(&world, &admin, Method::POST, "/keys", &largest).await;
     assert_eq!((answer.status, errors(&answer).0), (StatusCode::UNPROCESSABLE_ENTITY, vec!["name"]));

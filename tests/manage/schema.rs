@@ -1,4 +1,4 @@
-//! What a schema of the OpenAPI document says of a value, for the keywords that the document uses.
+//! Validates values by a schema of the OpenAPI document, for the keywords that the document uses.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tower_api_key::clock::Day;
 
-/// Keywords that say nothing of a value.
+/// Keywords without effect on validation.
 const WORDS: [&str; 4] = ["description", "examples", "default", "required"];
 
 pub(crate) struct Schema<'d> {
@@ -17,7 +17,7 @@ pub(crate) struct Schema<'d> {
 }
 
 impl<'d> Schema<'d> {
-    /// Follows a reference, if there is one.
+    /// Resolves a reference.
     pub(crate) fn resolve(document: &'d Value, value: &'d Value) -> &'d Value {
         match value["$ref"].as_str() {
             Some(to) => document.pointer(to.strip_prefix('#').unwrap()).unwrap_or_else(|| panic!("{to}")),
@@ -29,7 +29,7 @@ impl<'d> Schema<'d> {
         Self { document: self.document, schema }
     }
 
-    /// Checks a value, and says at which keyword it fails.
+    /// Checks a value, and returns the keyword at which it fails.
     pub(crate) fn check(&self, value: &Value) -> Result<(), String> {
         let schema = self.schema.as_object().unwrap();
         let wrong = |keyword: &str| Err(format!("{keyword} {} of {value}", schema[keyword]));
@@ -74,7 +74,7 @@ impl<'d> Schema<'d> {
                     let field = |(name, rule): (_, &'d Value)| {
                         value.get(name).map_or(Ok(()), |field| self.of(rule).check(field))
                     };
-                    // Keeps what is wrong further down as the message.
+                    // Keeps the nested error as the message.
                     rule.as_object().unwrap().iter().try_for_each(field)?;
                     true
                 }
@@ -98,7 +98,7 @@ impl<'d> Schema<'d> {
         Ok(())
     }
 
-    /// The names of the fields that the schema knows.
+    /// The names of the fields of the schema.
     fn names(&self) -> BTreeSet<&'d str> {
         let schema = Self::resolve(self.document, self.schema);
         let own = schema["properties"].as_object().into_iter().flat_map(Map::keys).map(String::as_str);

@@ -1,4 +1,4 @@
-//! What an application decides about its routes and its keys.
+//! Settings of the routes and of the manager.
 
 use axum::Router;
 use axum::middleware::map_response;
@@ -17,7 +17,7 @@ fn in_one_line(error: &RouteError) -> Payload {
     Payload::json(json!({ "error": error.to_string() }).to_string())
 }
 
-/// A world of which the routes are other ones.
+/// A world with other routes.
 fn world(change: impl FnOnce(KeyManager<MemoryStore>) -> KeyManager<MemoryStore>) -> World {
     let mut world = World::new();
     let needs = |scope: &str| Requirement::all_of([scope]).unwrap();
@@ -77,7 +77,7 @@ async fn errors_have_the_shape_of_the_application_with_status_and_headers() {
     }
     let made = world.ask(&admin, Method::POST, "/admin/keys", "").await;
     assert_eq!((made.status, made.body["key"].is_string()), (StatusCode::CREATED, true));
-    // Without the scope of the routes, a caller is refused as the authenticator says.
+    // A caller without the scope of the routes gets the response of the authenticator.
     let nobody = world.customer("acme", "a").await;
     let refused = world.ask(&nobody, Method::GET, "/admin/keys", "").await;
     assert_eq!(refused.body, json!({ "detail": "Insufficient scope" }));

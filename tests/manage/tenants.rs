@@ -1,4 +1,4 @@
-//! A caller knows its own keys, and grants what it has.
+//! A caller accesses its own keys, and grants its own scopes.
 
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ async fn no_caller_grants_scopes_that_it_lacks() {
             "{scopes}"
         );
     }
-    // The text of a successor is worth as much as its scopes.
+    // The text of a successor grants its scopes.
     let rotate = format!("/admin/keys/{}/rotate", powerful.record.id);
     assert_eq!(world.ask(&admin, Method::POST, &rotate, "").await.status, StatusCode::FORBIDDEN);
     assert_eq!(world.all().await.len(), before);
@@ -147,7 +147,7 @@ async fn a_caller_accesses_keys_of_other_environments_only_if_set() {
     across.revoke(&test.record.id, "").await.unwrap();
     assert!(!world.admits(&test.text).await);
 
-    // It is no way to another organization, nor to scopes that the caller has not.
+    // It grants access neither to other organizations nor to scopes that the caller lacks.
     let error = across.get(&other.record.id).await.unwrap_err();
     assert_eq!(error.kind(), ManageErrorKind::NotFound);
     let beyond = across.create(new().scopes(Scopes::parse("billing.read").unwrap())).await.unwrap_err();

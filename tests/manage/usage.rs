@@ -1,4 +1,4 @@
-//! The routes that tell how often keys are used.
+//! The routes of usage.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn use_key(world: &World, key: &Customer, times: usize) {
     world.usage.flush().await.unwrap();
 }
 
-/// Asks for usage. That the question was counted shows in the next answer at the earliest.
+/// Requests usage. The next response at the earliest includes this request.
 async fn usage(world: &World, caller: &Customer, path: &str) -> Value {
     let answer = world.ask(caller, Method::GET, &format!("/admin{path}"), "").await;
     assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
@@ -41,7 +41,7 @@ async fn usage_is_returned_by_day_in_total_and_by_key() {
     world.passes(DAY);
     use_key(&world, &worker, 4).await;
 
-    // One of the reader's requests was the question before.
+    // One request of the reader is the previous request for usage.
     let days = "from=2027-01-15&to=2027-01-16";
     assert_eq!(
         usage(&world, &reader, &format!("/usage?{days}")).await,
@@ -86,7 +86,7 @@ async fn usage_of_other_tenants_and_environments_is_not_returned() {
         (world.test_admin().await, 0b1000),
         (world.key(NewKey::new(Owner::user("acme", [])).scopes(all())).await, 0b10000),
     ];
-    // Each is used another number of times, so that every sum says whose they were.
+    // Each has a different number of requests, so that every sum identifies the keys.
     for ((caller, _), times) in callers.iter().zip([1, 2, 4, 8, 16]) {
         use_key(&world, caller, times).await;
     }

@@ -1,4 +1,4 @@
-//! Revocations that wait for other processes, of a store that keeps no list of them.
+//! Revocations that wait for other processes, with a store that keeps no list of nodes.
 
 use std::time::{Duration, Instant};
 

@@ -36,7 +36,7 @@ pub(crate) struct Customer {
     pub(crate) record: Record,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -65,7 +65,7 @@ impl World {
         Self { manager, backend, clock, usage, app }
     }
 
-    /// Makes a key of an organization.
+    /// Creates a key of an organization.
     pub(crate) async fn customer(&self, organization: &str, scopes: &str) -> Customer {
         let new = NewKey::new(Owner::organization(organization)).scopes(Scopes::parse(scopes).unwrap());
         self.key(new).await
@@ -122,7 +122,7 @@ impl World {
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
-    /// Tells whether a key is admitted.
+    /// Returns whether a key is admitted.
     pub(crate) async fn admits(&self, key: &str) -> bool {
         match self.ask_with(key, Method::GET, "/whoami", "").await.status {
             StatusCode::OK => true,
@@ -135,7 +135,7 @@ impl World {
         self.clock.advance(time);
     }
 
-    /// Every key that there is.
+    /// Returns all keys.
     pub(crate) async fn all(&self) -> Vec<Record> {
         self.manager.list(&KeyFilter::all(), None, usize::MAX).await.unwrap()
     }

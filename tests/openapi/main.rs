@@ -1,5 +1,4 @@
-//! The OpenAPI document in the hands of programs from PyPI: one reads it, the other asks a running service for whatever it
-//! says can be asked for, and for what it says cannot.
+//! The OpenAPI document with programs from PyPI: one validates it, the other sends valid and invalid requests by it to a running service.
 
 #![allow(clippy::unwrap_used)]
 
@@ -20,7 +19,7 @@ use tower_api_key::manage::OPENAPI;
 
 static PYTHON: Python = Python::with(&["openapi-spec-validator==0.9.0", "schemathesis==4.32.5"]);
 
-/// The one check that does not hold, by design: a key that was revoked is still shown, with when and why.
+/// The check that fails by design: a revoked key is still returned, with the time and the reason.
 const EXCLUDED: &str = "use_after_free";
 
 struct Document(TempDir);
@@ -37,12 +36,12 @@ impl Document {
     }
 }
 
-/// Runs a module of Python, and returns what it printed. It must end without an error.
+/// Runs a Python module, which must succeed, and returns its output.
 async fn run(python: &Path, folder: &Path, arguments: &[&str]) -> String {
     let hooks = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/openapi/hooks.py");
     let mut command = Command::new(python);
     command.arg("-m").args(arguments).current_dir(folder).env("SCHEMATHESIS_HOOKS", hooks);
-    // Its home is where it finds no configuration.
+    // Its home contains no configuration.
     command.env("HOME", folder).env("PYTHONDONTWRITEBYTECODE", "1");
     let output = command.kill_on_drop(true).output().await.unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -58,7 +57,7 @@ async fn the_document_is_valid() {
     run(python, document.0.path(), &["openapi_spec_validator", path.to_str().unwrap()]).await;
 }
 
-/// Has every operation asked for so many times in each phase, and returns the keys that are there then.
+/// Sends this number of requests to each operation in each phase, and returns the resulting keys.
 async fn explore(python: &Path, caller: Option<&str>, examples: &str) -> Vec<Record> {
     let (document, service) = (Document::new(), Service::start().await);
     let (path, url) = (document.path(), service.url());
@@ -67,7 +66,7 @@ async fn explore(python: &Path, caller: Option<&str>, examples: &str) -> Vec<Rec
     arguments.extend(["--checks=all", "--exclude-checks", EXCLUDED, "--continue-on-failure"]);
     arguments.extend(["--generation-deterministic", "--max-examples", examples]);
     arguments.extend(["--suppress-health-check=all", "--no-color", "--warnings=off"]);
-    // It would present a key in both of the places in which one may stand.
+    // It would present a key in both permitted headers.
     arguments.push("--generation-with-security-parameters=false");
     if let Some(header) = &header {
         arguments.extend(["--header", header]);
@@ -83,7 +82,7 @@ async fn a_caller_with_all_rights_gets_only_documented_responses() {
     let Some(python) = PYTHON.find() else { return };
     let keys = explore(python, Some("admin"), "100").await;
     let made = |what: fn(&Record) -> bool| keys.iter().filter(|key| what(key)).count();
-    // So that it is known to have come this far.
+    // Proves that it got this far.
     let found = [made(|_| true), made(|key| key.revoked.is_some()), made(|key| key.rotated_to.is_some())];
     assert!(found.iter().all(|count| *count > 10), "{found:?}");
 }

@@ -26,7 +26,7 @@ impl Service {
         let folder = tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("keys.db").display());
         let managed = SqliteStore::open(&url).await.unwrap();
-        // The callers' own keys are elsewhere, so that they do not revoke what they ask with.
+        // The callers' own keys are in another store, so that they do not revoke these.
         let callers = MemoryStore::new();
         let format = || KeyFormat::new("demo").unwrap();
         let mut keys = HashMap::new();
@@ -55,7 +55,7 @@ impl Service {
         format!("http://{}/admin", self.address)
     }
 
-    /// Every key that was made through the routes.
+    /// Returns the keys that the routes created.
     pub(crate) async fn made(&self) -> Vec<Record> {
         self.managed.list(&KeyFilter::all(), None, usize::MAX).await.unwrap()
     }

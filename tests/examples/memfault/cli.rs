@@ -1,4 +1,4 @@
-//! The service's own command-line client, unchanged, with files that look real to it.
+//! The service's own command-line client, unchanged, with minimal valid files.
 
 use std::fs;
 use std::path::Path;
@@ -55,18 +55,18 @@ struct World {
     python: &'static Path,
 }
 
-/// What the client did.
+/// The output of the client.
 struct Ran {
     status: Option<i32>,
     told: String,
 }
 
 impl World {
-    /// Returns none where there is no Python.
+    /// Returns `None` without Python.
     async fn new() -> Option<Self> {
         let python = PYTHON.find()?;
         let folder = tempdir().unwrap();
-        // Symbols that are there already are not sent.
+        // Existing symbols are not sent.
         let (symbols, library) = (elf(&[0x5a; 20]), elf(&[0xa5; 20]));
         let archive = "import tarfile, zipfile\n\
             with tarfile.open('root.tar', 'w') as tar: tar.add('library.elf')\n\
@@ -124,7 +124,7 @@ impl World {
         list.json()["data"].as_array().unwrap().len()
     }
 
-    /// Runs every command, which all do what they are for.
+    /// Runs all commands, which must succeed.
     async fn serves(&self, credential: &[&str]) {
         for (command, kind) in COMMANDS {
             let (before, deployed) = (self.kinds().await, self.deployments().await);
@@ -138,7 +138,7 @@ impl World {
         }
     }
 
-    /// Runs every command, which all fail and say why, and leave nothing behind.
+    /// Runs all commands, which must fail with a reason and without effect.
     async fn refuses(&self, credential: &[&str], status: &str) {
         let before = (self.kinds().await, self.deployments().await);
         for (command, _) in COMMANDS {
@@ -156,13 +156,13 @@ impl Ran {
             "{command}: {}",
             self.told
         );
-        // What is asked by HEAD has no body.
+        // A response to HEAD has no body.
         let body = ["\"message\":", "(empty)"].iter().any(|body| self.told.contains(body));
         assert!(body, "{command}: {}", self.told);
     }
 }
 
-/// An ELF file with a section `.debug_info` and a build id, as small as it can be: for 32 bits and Arm.
+/// An ELF file with a section `.debug_info` and a build id, of minimal size: for 32 bits and Arm.
 fn elf(build_id: &[u8; 20]) -> Vec<u8> {
     const HEADER: usize = 52;
     let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! When each credential stops working: at once.
+//! Each credential stops working at once.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::server::Server;
 
-/// More than enough for whatever is remembered of a credential to be remembered.
+/// Enough requests for a credential to be cached.
 const OFTEN: usize = 5;
 
 async fn is_admitted(server: &Server, credential: &Credential, path: &str) {
@@ -58,7 +58,7 @@ async fn a_users_key_that_was_cycled_or_deleted_is_refused() {
     let deleted = call(&server, &second, Method::DELETE, "/auth/api_key", "").await;
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
     is_refused(&server, &second, PROJECT, 401).await;
-    // The password is a credential of its own, and makes a new key.
+    // The password is a separate credential, and creates a new key.
     let password = basic(server.key("email"), server.key("password"));
     assert_error(&get(&server, &password, "/auth/api_key").await, 404);
     is_admitted(&server, &basic(server.key("email"), &user_key(&server, &password).await), PROJECT).await;
@@ -80,7 +80,7 @@ async fn a_removed_member_is_refused_there_and_admitted_elsewhere() {
         is_admitted(&server, ann, OTHER_PROJECT).await;
         assert_eq!(slugs(&get(&server, ann, "/api/v0/organizations").await), ["globex"]);
     }
-    // What belongs to the organization is not the person's.
+    // Tokens of the organization do not depend on the person.
     is_admitted(&server, &bearer(server.key("organization_token")), PROJECT).await;
 }
 
@@ -113,7 +113,7 @@ async fn a_password_that_was_changed_is_refused_and_the_new_one_is_not() {
     is_admitted(&server, &old, PROJECT).await;
     is_refused(&server, &new, PROJECT, 401).await;
     let change = json!({ "password": "another one" }).to_string();
-    // Whoever has found a key does not so come by the account.
+    // A stolen key does not grant access to the account.
     let by_key = call(&server, &ann_of(&server), Method::PUT, "/auth/password", change.clone()).await;
     assert_error(&by_key, 403);
     let changed = call(&server, &old, Method::PUT, "/auth/password", change).await;

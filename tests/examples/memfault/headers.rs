@@ -1,4 +1,4 @@
-//! How credentials are presented, and how not.
+//! Valid and invalid headers of credentials.
 
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -67,7 +67,7 @@ async fn a_missing_or_malformed_credential_gets_every_challenge() {
         let challenges: Vec<_> = answer.headers.get_all("www-authenticate").iter().collect();
         assert_eq!(challenges.len(), 3, "one line for each scheme");
         assert!(challenges.iter().any(|line| line.to_str().unwrap().starts_with("Basic realm=\"memfault\"")));
-        // What clients send whose variables are not set.
+        // Headers of clients whose variables are not set.
         for nonsense in ["Bearer ", "Bearer", "Basic Og==", "Basic", "", "Basic !", "Digest abc"] {
             assert_error(&get(&server, &value(nonsense), path).await, 401);
         }
@@ -126,7 +126,7 @@ async fn an_outage_of_the_store_is_no_bad_credential() {
     let device = project_key(server.key("project_key"));
     let password = basic(server.key("email"), server.key("password"));
     for (method, path, credential) in [
-        // These are not cached yet; the last one is, and what it asks for is not.
+        // These are not cached yet; the last one is, but its resource is not.
         (Method::GET, PROJECT, &token),
         (Method::GET, PROJECT, &password),
         (Method::POST, "/api/v0/chunks/device-1", &device),

@@ -1,4 +1,4 @@
-//! Callers who lose what they were let in for while their bodies are under way: what counts is what they may do in the end.
+//! Callers that lose rights while their bodies arrive: the rights at the time of the change decide.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ async fn hold(server: &Server, credential: &Credential, method: Method, path: &s
     Held::begin(server, method, path, (credential.0, &credential.1), &body.to_string()).await
 }
 
-/// What there is in the organization, as its admin sees it.
+/// The data of the organization, as its admin sees it.
 async fn state(server: &Server) -> Vec<Value> {
     let mut state = Vec::new();
     for path in ["", "/auth_tokens", "/projects"] {
@@ -27,7 +27,7 @@ async fn state(server: &Server) -> Vec<Value> {
     state
 }
 
-/// What was uploaded to the project, and deployed there.
+/// The uploads and deployments of the project.
 async fn kept(server: &Server) -> Vec<Value> {
     let mut kept = Vec::new();
     for path in ["files", "deployments"] {
@@ -36,7 +36,7 @@ async fn kept(server: &Server) -> Vec<Value> {
     kept
 }
 
-/// The changes that an admin makes by a body.
+/// The changes of an admin that have a body.
 fn changes() -> Vec<(Method, String, Value)> {
     vec![
         (Method::POST, format!("{ORGANIZATION}/auth_tokens"), json!({ "description": "mine" })),
@@ -128,7 +128,7 @@ async fn an_admin_whose_key_was_deleted_changes_nothing() {
     assert_eq!(state(&server).await, before);
 }
 
-/// Gives the address of a person to another one, who is an admin as well, by another process than the server.
+/// Reassigns the address of a person to another admin, in another process than the server.
 async fn give_away(folder: &std::path::Path, email: &str, is_purged: bool) {
     let store = SqliteStore::open(&format!("sqlite:{}", folder.join("keys.db").display())).await.unwrap();
     let revocation = Revocation::new(Timestamp::from_unix_millis(0), "left");
@@ -172,7 +172,7 @@ async fn a_former_person_does_not_act_as_the_next_with_the_same_address() {
     }
 }
 
-/// What is kept in memory, by a body: an announcement, a deployment and a chunk, or the end of an upload.
+/// The requests with a body whose data is kept in memory: an announcement, a deployment, a chunk, and the completion of an upload.
 async fn hold_upload(server: &Server, credential: &Credential) -> Vec<Held> {
     let prepare = json!({ "kind": "MAR", "size": 1 });
     let announced = post(server, credential, &format!("{PROJECT}/upload"), &prepare).await.json();
@@ -200,7 +200,7 @@ async fn a_token_that_was_deleted_uploads_and_deploys_nothing() {
 
     let mut held = hold_upload(&server, &token).await;
     held.push(hold_deployment(&server, &token).await);
-    // A file on its way to the URL that the token was given.
+    // A file in transit to the URL that the token received.
     let announcement = json!({ "kind": "MAR", "size": 6 });
     let announced = post(&server, &token, &format!("{PROJECT}/upload"), &announcement).await.json();
     let put = announced["data"]["upload_url"].as_str().unwrap().strip_prefix(&server.url("")).unwrap();
@@ -258,7 +258,7 @@ async fn a_device_whose_key_was_cycled_leaves_nothing() {
     for held in held {
         assert_error(&held.end().await, 401);
     }
-    // Nor is its URL good any more.
+    // Its URL is no longer valid either.
     assert_error(&with_headers(&server, &[], Method::PUT, put, "1").await, 401);
     assert_eq!(kept(&server).await, [json!([]), json!([])]);
 }

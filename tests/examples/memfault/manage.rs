@@ -1,4 +1,4 @@
-//! Tokens, keys, projects and members: made, shown and taken away.
+//! Creating, showing and deleting tokens, keys, projects and members.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! How much memory uploads take: a project key is public, so anyone may send them.
+//! The memory of uploads: a project key is public, so any client may send them.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ async fn announce_files(server: &Server, count: usize) -> Vec<Announced> {
     announced
 }
 
-/// Puts a file as large as they may be, for as long as the server asks for it.
+/// Puts a file of the maximum size while the server reads it.
 async fn put_file(server: &Server, announced: &Announced) -> Answer {
     expect(&server.url(""), &Method::PUT, &announced.path, &[], &vec![7; FILE]).await
 }
@@ -79,7 +79,7 @@ async fn chunks_take_from_the_room_of_uploads() {
         assert_eq!(put_file(&server, upload).await.status, StatusCode::OK);
     }
     assert_error(&send(b"chunk").await, 503);
-    // A file that is finished is on its way no more.
+    // A completed file is no longer pending.
     let finish = post(&server, &device, "/api/v0/upload/coredump", &said(&uploads[0].token)).await;
     assert_eq!(finish.status, StatusCode::CREATED);
     assert_eq!(send(b"chunk").await.status, StatusCode::ACCEPTED);
@@ -89,7 +89,7 @@ async fn chunks_take_from_the_room_of_uploads() {
 #[tokio::test]
 async fn uploads_are_gone_from_memory_once_their_deadline_has_passed() {
     let folder = tempdir().unwrap();
-    // glibc gives large buffers back when they are freed only if this is set: else it raises the bound after the first of them.
+    // glibc returns large buffers when they are freed only if this is set: otherwise it raises the threshold after the first one.
     let settings = [("UPLOAD_SECONDS", "5"), ("MALLOC_MMAP_THRESHOLD_", "131072")];
     let server = Server::start_with("memfault", folder.path(), &settings).await;
     let uploads = announce_files(&server, 3).await;
@@ -136,7 +136,7 @@ async fn the_oldest_kept_files_of_the_largest_project_give_way() {
         assert_eq!(finished.status, StatusCode::CREATED);
     };
     keep(&other, OTHER_PROJECT, 3).await;
-    // Projects of an organization are no bound, as its people add them.
+    // The number of projects is no limit, as members of the organization add them.
     for slug in ["a", "b", "c"] {
         let made =
             post(&server, &ann_of(&server), &format!("{ORGANIZATION}/projects"), &json!({ "slug": slug }))

@@ -1,4 +1,4 @@
-//! What each credential reaches.
+//! The access of each credential.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -164,7 +164,7 @@ async fn an_organization_that_requires_single_sign_on_is_reached_by_its_tokens_a
             assert_error(&refused, 403);
             assert_eq!(refused.json()["error"]["message"], "This organization requires single sign-on");
         }
-        // The other organization goes on, and so does what is the person's own.
+        // The other organization stays accessible, as do the routes about the person.
         assert_eq!(slugs(&get(&server, ann, "/api/v0/organizations").await), ["globex"]);
         assert_eq!(may_read(&server, ann, OTHER_PROJECT).await, 200);
         assert_eq!(may_read(&server, ann, "/auth/me").await, 200);

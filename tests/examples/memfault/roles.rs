@@ -1,4 +1,4 @@
-//! What each role may do, and what a token may.
+//! The rights of each role and of a token.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::server::Server;
 
-/// Calls that change nothing if they are refused, and what whoever may make them is answered.
+/// Requests without effect if refused, and the response to permitted callers.
 fn calls() -> Vec<(&'static str, Method, String, Value, u16)> {
     let token = json!({ "description": "x" });
     let deployment = json!({ "type": "normal", "release": "1.0.0", "cohort": "default" });

@@ -1,4 +1,4 @@
-//! Files: announced, put to a URL of their own, and said what they are.
+//! Uploads in three steps: announcement, file, attributes.
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::server::Server;
 
-/// A file that was announced: the path of its URL, and its token.
+/// An announced file: the path of its URL, and its token.
 pub(super) struct Announced {
     pub(super) path: String,
     pub(super) token: String,
@@ -85,7 +85,7 @@ async fn an_uploaded_file_can_be_read_back() {
         assert_eq!(kept["details"]["device_serial"], "device-1");
         let read = get(&server, &people[0], &format!("{PROJECT}/files/{id}")).await;
         assert_eq!(&*read.body, b"CORE\0\xff");
-        // A token is good for one file.
+        // A token is valid for one file.
         assert_error(&post(&server, credential, &finish, &said(&announced.token)).await, 400);
     }
     let chunk = call(&server, &device, Method::POST, "/api/v0/chunks/device-1", "\u{8}\u{2}").await;
@@ -138,7 +138,7 @@ async fn the_url_of_an_upload_is_secret_and_accepts_the_announced_file() {
         let answer = with_headers(&server, &[], Method::PUT, wrong, "abc").await;
         assert!([401, 404].contains(&answer.status.as_u16()), "{wrong}: {}", answer.status);
     }
-    // A credential opens no URL either.
+    // A credential does not replace the secret of a URL.
     assert_error(&call(&server, &token, Method::PUT, &almost, "abc").await, 404);
     for wrong in [&b""[..], b"ab", b"abcd"] {
         assert_eq!(put(&server, &announced.path, wrong).await, 400);

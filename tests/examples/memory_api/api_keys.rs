@@ -18,7 +18,7 @@ async fn revoke(server: &Server, key: &str, id: &str) -> crate::client::Answer {
     call(server, key, Method::DELETE, &format!("{KEYS}/{id}"), &Value::Null).await
 }
 
-/// Tells whether a text is a time as in the documents, such as `2024-01-15T10:00:00Z`.
+/// Returns whether a text is a time in the documented format, such as `2024-01-15T10:00:00Z`.
 fn is_time(value: &Value) -> bool {
     value.as_str().is_some_and(|time| time.len() == 20 && time.ends_with('Z'))
 }
@@ -116,7 +116,7 @@ async fn a_live_key_manages_all_keys_and_a_test_key_knows_no_live_one() {
 
     let refused = revoke(&server, &tester.text, "key_memory_api_admin").await;
     assert_refused(&refused, StatusCode::NOT_FOUND, "API_KEY_NOT_FOUND");
-    // Live is also what is meant where nothing is said.
+    // The default is live.
     for wanted in [json!({ "environment": "live" }), json!({ "environment": null }), json!({})] {
         let live = call(&server, &tester.text, Method::POST, KEYS, &wanted).await;
         let details = assert_refused(&live, StatusCode::FORBIDDEN, "INSUFFICIENT_PERMISSIONS");

@@ -1,4 +1,4 @@
-//! What is told of fields that are wrong.
+//! Errors of invalid fields.
 
 use http::{Method, StatusCode};
 use serde_json::json;

@@ -18,7 +18,7 @@ async fn store(folder: &std::path::Path) -> SqliteStore {
     SqliteStore::open(&format!("sqlite:{}", folder.join("keys.db").display())).await.unwrap()
 }
 
-/// Asks until the answer has this status: another process needs some time to hear of a change.
+/// Repeats a request until the response has this status: a change takes some time to reach another process.
 #[allow(clippy::disallowed_methods, reason = "another process goes by this time")]
 async fn at_last(server: &Server, key: &str, status: StatusCode) -> Answer {
     let asking = async {
@@ -134,7 +134,7 @@ async fn an_outage_of_the_store_is_no_bad_key() {
     sqlx::query("ALTER TABLE tower_api_key RENAME TO hidden").execute(&database).await.unwrap();
     let body = r#"{"name": "My Company", "email": "you@example.com"}"#;
     for (method, path, key) in [
-        // The key is not cached yet; the key is, and what it asks for is not; there is no key.
+        // The key is not cached yet; the key is cached, its owner is not; no key.
         (Method::GET, "/v1/memories", Some(test)),
         (Method::GET, KEYS, Some(admin)),
         (Method::POST, KEYS, Some(admin)),

@@ -1,4 +1,4 @@
-//! Signing up.
+//! Sign-up.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ async fn a_sign_up_creates_an_organization_and_its_first_key() {
     assert!(id.starts_with("key_") && key.starts_with("mem_live_"), "{id}");
     assert_eq!(made, json!({ "id": id, "key": key, "name": "Default Key" }));
 
-    // It may do everything, with the organization's own keys.
+    // It has all rights for the organization's own keys.
     let keys = list(&server, key).await;
     assert_eq!((keys.len(), &keys[0]["id"], &keys[0]["scopes"]), (1, &json!(id), &json!(["admin"])));
     create(&server, key, &json!({ "environment": "test" })).await;

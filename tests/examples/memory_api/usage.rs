@@ -1,4 +1,4 @@
-//! Usage, live apart from test.
+//! Usage, with live and test calls separate.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ async fn usage(server: &Server, key: &str, path: &str) -> Value {
     data(&call(server, key, Method::GET, path, &Value::Null).await, StatusCode::OK)
 }
 
-/// The sum of what a history tells under a name, `None` if it tells nothing.
+/// The sum of a field of a history, `None` if the field is missing.
 fn sum(history: &Value, name: &str) -> Option<u64> {
     history["history"].as_array().unwrap().iter().map(|day| day[name].as_u64()).sum()
 }
@@ -57,13 +57,13 @@ async fn counts_until_the_end_are_returned_after_a_restart_by_environment() {
     for path in ["/v1/memories", KEYS] {
         get(&server.url(path), Some(&test)).await;
     }
-    // Strangers are not counted.
+    // Requests without a valid key are not counted.
     get(&server.url("/v1/memories"), Some("nobody")).await;
     let end = server.end().await;
     assert!(end.status.success(), "{}", end.stderr);
 
     let server = Server::start("memory_api", folder.path()).await;
-    // Midnight may have come between, so days are added up.
+    // The test may span midnight, so days are added up.
     let history = usage(&server, &admin, "/v1/usage/history").await;
     assert_eq!((sum(&history, "api_calls"), sum(&history, "test_api_calls")), (Some(4), Some(2)));
     let day = |name: &str| Day::parse(history[name].as_str().unwrap()).unwrap().unix_days();
@@ -73,7 +73,7 @@ async fn counts_until_the_end_are_returned_after_a_restart_by_environment() {
     let current = usage(&server, &admin, "/v1/usage").await;
     let period = &history["period_end"].as_str().unwrap()[..7];
     assert_eq!(current, json!({ "current": { "period": period, "api_calls": 4, "test_api_calls": 2 } }));
-    // A test key is not told of live calls, and nobody of those of others.
+    // A test key sees no live calls, and no key sees calls of other organizations.
     let current = usage(&server, &test, "/v1/usage").await;
     assert_eq!(current, json!({ "current": { "period": period, "test_api_calls": 2 } }));
     let history = usage(&server, &test, "/v1/usage/history").await;

@@ -7,7 +7,7 @@ use tempfile::tempdir;
 use crate::client::ask;
 use crate::server::Server;
 
-/// A key that was made in the console.
+/// A key that the console created.
 pub(super) struct Created {
     pub(super) id: String,
     pub(super) text: String,

@@ -1,4 +1,4 @@
-//! The limits: in memory, and as headers.
+//! The limits, in memory and in headers.
 
 #[path = "../../../examples/support/limits.rs"]
 mod counting;
@@ -17,7 +17,7 @@ use crate::client::{Answer, ask};
 use crate::server::Server;
 use crate::stranger;
 
-/// Limit, what remains, and the reset.
+/// The limit, the remaining allowance and the reset.
 fn said(answer: &Answer) -> (u64, u64, u64) {
     let number = |name: &str| answer.headers[name].to_str().unwrap().parse().unwrap();
     (number("x-ratelimit-limit"), number("x-ratelimit-remaining"), number("x-ratelimit-reset"))
@@ -49,7 +49,7 @@ async fn each_response_has_the_remaining_allowance() {
         assert_eq!(answer.status.as_u16(), status, "{path}");
         let (limit, remaining, reset) = said(&answer);
         left -= 1;
-        // A second gives one request back.
+        // One second restores one request.
         assert!(limit == 60 && (left..60).contains(&remaining), "{remaining} instead of {left} of {limit}");
         assert!((before..=now() + 61).contains(&reset), "{reset}");
         left = remaining;
@@ -82,9 +82,9 @@ async fn past_the_limit_a_key_has_to_wait_and_others_have_not() {
 
     let answer = ask(Method::POST, &url, Some(&other), MEMORY).await;
     assert_eq!((answer.status, said(&answer).1), (StatusCode::CREATED, 0));
-    // What was refused was not kept.
+    // Refused memories were not kept.
     assert_eq!(answer.json()["id"], "mem_2");
-    // Who has no good key is told so, however much was asked.
+    // An invalid key gets 401 beyond any limit.
     for _ in 0..5 {
         assert_eq!(ask(Method::POST, &url, Some("nobody"), "").await.status, StatusCode::UNAUTHORIZED);
     }

@@ -17,7 +17,7 @@ async fn usage(server: &Server, key: &str, path: &str) -> Value {
     answer.json()["usage"].clone()
 }
 
-/// The requests of a key over all days: midnight may come in the middle of a test.
+/// The requests of a key over all days, as a test may span midnight.
 fn of_key(usage: &Value, key: &str) -> u64 {
     let lines = usage.as_array().unwrap().iter().filter(|line| line["key"] == key);
     lines.map(|line| line["requests"].as_u64().unwrap()).sum()
@@ -54,7 +54,7 @@ async fn usage_is_returned_for_each_key_counted_until_the_end() {
             ask(Method::POST, &server.url("/memory"), Some(key), MEMORY).await;
         }
     }
-    // Whoever is refused is not counted.
+    // Refused requests are not counted.
     ask(Method::POST, &server.url("/memory"), Some(server.key("live_key")), MEMORY).await;
     let end = server.end().await;
     assert!(end.status.success(), "{}", end.stderr);
@@ -71,7 +71,7 @@ async fn usage_is_returned_for_each_key_counted_until_the_end() {
     let own = usage(&server, &admin, &format!("/console/keys/{}/usage", key.id)).await;
     assert_eq!(of_key(&own, &key.id), 3, "{own}");
 
-    // Keys that were made in the console do not open it, and those of others are not there.
+    // Keys that the console created have no access to it, and keys of other organizations are not found.
     let answer = ask(Method::GET, &server.url("/console/usage"), Some(&key.text), "").await;
     answer.assert_refused(StatusCode::FORBIDDEN, "Insufficient scope");
     let path = server.url(&format!("/console/keys/{}/usage", key.id));
