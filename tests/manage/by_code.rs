@@ -37,7 +37,7 @@ async fn a_key_that_was_created_is_admitted_until_it_is_revoked() {
 }
 
 #[test]
-#[should_panic = "expected a lease above zero, found zero"]
+#[should_panic = "the lease must be above zero"]
 fn a_manager_that_waits_for_no_lease_is_refused() {
     let _ = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo").unwrap()).lease(Duration::ZERO);
 }

@@ -134,7 +134,7 @@ async fn an_outage_of_the_store_is_no_bad_key() {
     sqlx::query("ALTER TABLE tower_api_key RENAME TO hidden").execute(&database).await.unwrap();
     let body = r#"{"name": "My Company", "email": "you@example.com"}"#;
     for (method, path, key) in [
-        // The key is not cached yet; the key is cached, its owner is not; no key.
+        // A key that is not cached yet, a cached key with data that is not, and no key.
         (Method::GET, "/v1/memories", Some(test)),
         (Method::GET, KEYS, Some(admin)),
         (Method::POST, KEYS, Some(admin)),
