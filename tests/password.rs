@@ -135,7 +135,7 @@ async fn every_wrong_password_is_answered_alike() {
         for (user, secret) in [
             (ANN, "wrong"),
             (ANN, "correct horse: battery stapl"),
-            ("nobody@example.com", SECRET),
+            ("unknown@example.com", SECRET),
             ("bob@example.com", SECRET),
             ("bob@example.com", "x"),
             ("ann@example.co", SECRET),
@@ -263,10 +263,10 @@ async fn what_was_verified_asks_the_store_no_more() {
 const BOB: &str = "bob@example.com";
 /// Has a hash that cannot be read.
 const EVE: &str = "eve@example.com";
-const NOBODY: &str = "nobody@example.com";
+const UNKNOWN: &str = "unknown@example.com";
 
 /// For whom a wrong password is presented.
-const TARGETS: [&str; 4] = [ANN, BOB, EVE, NOBODY];
+const TARGETS: [&str; 4] = [ANN, BOB, EVE, UNKNOWN];
 
 /// A store that answers for keys and fails for people when it is told to, as one under load may.
 #[derive(Clone)]
@@ -402,7 +402,7 @@ async fn a_password_that_was_changed_does_not_tell_that_a_person_has_the_e_mail(
     let authenticator = builder.with_clock(Arc::clone(&clock)).build().unwrap();
     let mut hashes = Vec::new();
     for round in 0..2 {
-        for user in [ANN, "nobody@example.com"] {
+        for user in [ANN, "unknown@example.com"] {
             let before = passwords.hashes();
             assert_eq!(reason(&authenticator, user, "wrong").await, Reason::Unknown);
             hashes.push(passwords.hashes() - before);
@@ -454,7 +454,7 @@ async fn a_password_that_was_rejected_is_right_from_the_moment_it_is_set() {
     let store = store_with_ann(&passwords).await;
     store.put_user(BOB).await.unwrap();
     let authenticator = over(store.clone(), passwords.clone());
-    for user in [ANN, BOB, NOBODY] {
+    for user in [ANN, BOB, UNKNOWN] {
         for _ in 0..2 {
             assert_eq!(reason(&authenticator, user, "new secret").await, Reason::Unknown, "{user}");
         }
@@ -612,7 +612,7 @@ async fn people_who_do_not_exist_take_as_long_as_those_who_do() {
     let authenticator = over(store_with_ann(&passwords).await, passwords);
     let mut shortest = [Duration::MAX; 2];
     for round in 0..8 {
-        for (user, shortest) in [ANN, "nobody@example.com"].into_iter().zip(&mut shortest) {
+        for (user, shortest) in [ANN, "unknown@example.com"].into_iter().zip(&mut shortest) {
             let began = Instant::now();
             assert_eq!(reason(&authenticator, user, &format!("guess {round}")).await, Reason::Unknown);
             *shortest = began.elapsed().min(*shortest);
@@ -621,7 +621,7 @@ async fn people_who_do_not_exist_take_as_long_as_those_who_do() {
     let [known, unknown] = shortest.map(|time| time.as_secs_f64());
     assert!((0.5..2.0).contains(&(unknown / known)), "{unknown} s against {known} s");
     // Neither do further attempts with the same guess.
-    for user in [ANN, "nobody@example.com"] {
+    for user in [ANN, "unknown@example.com"] {
         let began = Instant::now();
         assert_eq!(reason(&authenticator, user, "guess 0").await, Reason::Unknown);
         assert!(began.elapsed().as_secs_f64() < known / 2.0, "{user}");

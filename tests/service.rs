@@ -250,7 +250,7 @@ async fn nothing_is_stripped_but_what_is_read_as_a_credential() {
 }
 
 #[tokio::test]
-async fn a_credential_that_nobody_asked_for_is_marked_sensitive_as_well() {
+async fn a_credential_on_a_public_path_is_marked_sensitive_as_well() {
     let (layer, key) = layer_and_key().await;
     let inner = service_fn(|request: Request<Body>| async move {
         assert!(request.headers()["authorization"].is_sensitive());
@@ -265,7 +265,7 @@ async fn a_credential_that_nobody_asked_for_is_marked_sensitive_as_well() {
 }
 
 #[tokio::test]
-async fn optional_lets_nobody_pass_but_nobody_with_a_bad_key() {
+async fn optional_admits_requests_without_a_key_but_none_with_a_bad_key() {
     let (layer, key) = layer_and_key().await;
     let service = layer.optional().layer(service_fn(name));
     assert_eq!(text(service.clone().oneshot(Request::default()).await.unwrap()).await, "anonymous");

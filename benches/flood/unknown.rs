@@ -56,7 +56,7 @@ impl Sum for Answers {
 pub(crate) fn flood(stack: impl Stack<Body>, kind: Kind, number: u64, over: &AtomicBool) -> Answers {
     runtime().block_on(async {
         let ask = |task: usize| {
-            // The seeds are so far apart that no two tasks create the same keys.
+            // Seeds far apart, so that no two tasks create the same keys.
             let numbers = Numbers::new((number + 1) << 48 | (task as u64) << 40);
             ask(stack.clone(), kind, numbers, over)
         };

@@ -98,9 +98,9 @@ pub(crate) async fn only_deleted_owners_are_purged<S: Store>(world: World<S>) {
     count(&world, 1, &kept).await;
     for owner in [
         Owner::organization("other"),
-        Owner::organization("nobody"),
+        Owner::organization("unknown"),
         project("other", "smart-lamp"),
-        project("nobody", "smart-sink"),
+        project("unknown", "smart-sink"),
         Owner::user("bob@example.com", []),
     ] {
         let refused = world.store.purge_owner(&owner).await.unwrap_err();

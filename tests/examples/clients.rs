@@ -64,10 +64,10 @@ async fn httpie_gets_its_memories_or_an_error() {
     for options in [&["--auth-type=bearer", "--auth", key, &url][..], &[&url, &in_header]] {
         assert_eq!(call(options).await, (Some(0), json!({ "success": true, "data": [] })));
     }
-    let bearer = &["--auth-type=bearer", "--auth", "nobody", &url][..];
+    let bearer = &["--auth-type=bearer", "--auth", "unknown", &url][..];
     for (options, code) in [
         (bearer, "INVALID_API_KEY_FORMAT"),
-        (&[&url, "X-API-Key: nobody"], "INVALID_API_KEY_FORMAT"),
+        (&[&url, "X-API-Key: unknown"], "INVALID_API_KEY_FORMAT"),
         (&[&url], "MISSING_API_KEY"),
     ] {
         let (status, body) = call(options).await;
@@ -95,7 +95,7 @@ async fn fetch_gets_its_memories_or_an_error() {
         assert_eq!(call(headers).await, (json!(200), json!({ "success": true, "data": [] })));
     }
     for (headers, code) in [
-        (json!({ "Authorization": "Bearer nobody" }), "INVALID_API_KEY_FORMAT"),
+        (json!({ "Authorization": "Bearer unknown" }), "INVALID_API_KEY_FORMAT"),
         (json!({ "X-API-Key": "" }), "INVALID_API_KEY_FORMAT"),
         // It puts both into one line.
         (json!([["X-API-Key", key], ["X-API-Key", key]]), "INVALID_API_KEY_FORMAT"),
@@ -129,7 +129,7 @@ async fn requests_is_admitted_by_key_and_by_a_password_that_it_sends_as_latin_1(
         assert_eq!(call(email, secret).await, (json!(200), expected));
     }
     for (email, secret) in [
-        (ann, "nobody"),
+        (ann, "unknown"),
         (ann, password),
         ("", server.key("user_key")),
         ("bob@example.com", "correct horse: battery, staple"),
@@ -157,6 +157,6 @@ async fn grpcio_gets_the_status_of_its_key() {
     let refused = |status: &str, message: &str| json!([status, message]);
     let no_scope = bearer(server.key("no_scope_key"));
     assert_eq!(call(no_scope).await, refused("PERMISSION_DENIED", "Insufficient scope"));
-    assert_eq!(call(bearer("nobody")).await, refused("UNAUTHENTICATED", "Invalid API key"));
+    assert_eq!(call(bearer("unknown")).await, refused("UNAUTHENTICATED", "Invalid API key"));
     assert_eq!(call(json!([])).await, refused("UNAUTHENTICATED", "Missing API key"));
 }

@@ -72,7 +72,7 @@ async fn every_node_knows_every_key_and_the_first_one_manages_them() {
         of_all("/v1/whoami", Some(key), StatusCode::OK).await;
     }
     of_all("/v1/whoami", None, StatusCode::UNAUTHORIZED).await;
-    of_all("/v1/whoami", Some("demo_live_nobody"), StatusCode::UNAUTHORIZED).await;
+    of_all("/v1/whoami", Some("demo_live_unknown"), StatusCode::UNAUTHORIZED).await;
     of_all("/health", None, StatusCode::OK).await;
 
     let listed = |node: &str, key| {

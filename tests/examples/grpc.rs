@@ -16,7 +16,7 @@ async fn each_caller_gets_the_status_of_its_key() {
     for (key, code) in [
         (Some(server.key("health_key")), Code::Ok),
         (Some(server.key("no_scope_key")), Code::PermissionDenied),
-        (Some("demo_live_nobody"), Code::Unauthenticated),
+        (Some("demo_live_unknown"), Code::Unauthenticated),
         (None, Code::Unauthenticated),
     ] {
         assert_eq!(check(&url, key).await, code);

@@ -33,7 +33,7 @@ async fn a_rejection_names_the_reason() {
     let (url, key) = (server.url("/"), server.key("key"));
 
     get(&url, None).await.assert_refused(StatusCode::UNAUTHORIZED, "Missing API key");
-    get(&url, Some("nobody")).await.assert_refused(StatusCode::UNAUTHORIZED, "Invalid API key");
+    get(&url, Some("unknown")).await.assert_refused(StatusCode::UNAUTHORIZED, "Invalid API key");
     let twice = request(Method::GET, &url, Some(key)).header("x-api-key", key);
     let answer = send(twice.body(Full::<Bytes>::default()).unwrap()).await;
     answer.assert_refused(StatusCode::BAD_REQUEST, "Multiple credentials");

@@ -190,7 +190,7 @@ async fn the_documented_commands_are_answered_as_documented() {
     for command in [by_bearer, by_empty_user] {
         let token = ("ORGANIZATION_AUTH_TOKEN", server.key("organization_token"));
         assert_eq!(run(command, &[token]).await, (200, projects.clone()), "{command}");
-        for wrong in ["", "oat_nobody", server.key("user_key")] {
+        for wrong in ["", "oat_unknown", server.key("user_key")] {
             assert_eq!(run(command, &[("ORGANIZATION_AUTH_TOKEN", wrong)]).await.0, 401, "{command}");
         }
         let other = ("ORGANIZATION_AUTH_TOKEN", server.key("other_organization_token"));
@@ -201,7 +201,7 @@ async fn the_documented_commands_are_answered_as_documented() {
         let (status, body) = run(of_user, &[email, ("USER_API_KEY", secret)]).await;
         assert_eq!((status, body["data"].as_array().unwrap().len()), (200, 2), "{body}");
     }
-    assert_eq!(run(of_user, &[email, ("USER_API_KEY", "nobody")]).await.0, 401);
+    assert_eq!(run(of_user, &[email, ("USER_API_KEY", "unknown")]).await.0, 401);
     assert_eq!(run(of_user, &[]).await.0, 401);
     assert_eq!(run(of_project, &[("YOUR_PROJECT_KEY", server.key("project_key"))]).await.0, 200);
     assert_eq!(run(of_project, &[]).await.0, 401);

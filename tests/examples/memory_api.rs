@@ -161,7 +161,7 @@ async fn either_header_will_do_and_no_other() {
 async fn every_request_but_health_and_sign_up_needs_a_key() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_api", folder.path()).await;
-    for key in [None, Some("nobody")] {
+    for key in [None, Some("unknown")] {
         let health = ask(Method::GET, &server.url("/health"), key, "").await;
         assert_eq!(data(&health, StatusCode::OK), json!("healthy"));
         let answer = ask(Method::POST, &server.url("/v1/signup"), key, "{").await;
@@ -210,7 +210,7 @@ async fn a_scope_grants_the_documented_routes_and_admin_all() {
         (Method::DELETE, "/v1/memories/mem_0", "delete", 404),
         (Method::GET, KEYS, "admin", 200),
         (Method::POST, KEYS, "admin", 201),
-        (Method::DELETE, "/v1/account/api-keys/key_nobody", "admin", 404),
+        (Method::DELETE, "/v1/account/api-keys/key_unknown", "admin", 404),
     ];
     for scope in ["read", "write", "delete", "admin"] {
         let key = create(&server, admin, &json!({ "scopes": [scope] })).await.text;
@@ -243,7 +243,7 @@ async fn past_the_limit_a_key_has_to_wait_and_others_have_not() {
     assert_eq!(made["id"], "mem_2");
     // An invalid key gets 401 beyond any limit, and open routes stay open.
     for _ in 0..5 {
-        let answer = ask(Method::POST, &url, Some("nobody"), "").await;
+        let answer = ask(Method::POST, &url, Some("unknown"), "").await;
         assert_refused(&answer, StatusCode::UNAUTHORIZED, "INVALID_API_KEY_FORMAT");
         assert_eq!(get(&server.url("/health"), None).await.status, StatusCode::OK);
     }

@@ -87,7 +87,7 @@ async fn every_bad_key_gets_the_same_answer() {
     for (what, key) in [
         ("missing", None),
         ("empty", Some("")),
-        ("not of the format", Some("nobody")),
+        ("not of the format", Some("unknown")),
         ("with a typing error", Some(&good[..good.len() - 1])),
         ("in another case", Some(&*good.to_uppercase())),
         ("of another service", Some(&*minted("mem", Environment::Test))),

@@ -22,8 +22,8 @@ async fn each_caller_is_answered_in_its_own_protocol() {
     get(&rest, Some(no_scope_key)).await.assert_refused(StatusCode::FORBIDDEN, "Insufficient scope");
     assert_eq!(check(&grpc, Some(no_scope_key)).await, Code::PermissionDenied);
 
-    get(&rest, Some("nobody")).await.assert_refused(StatusCode::UNAUTHORIZED, "Invalid API key");
-    assert_eq!(check(&grpc, Some("nobody")).await, Code::Unauthenticated);
+    get(&rest, Some("unknown")).await.assert_refused(StatusCode::UNAUTHORIZED, "Invalid API key");
+    assert_eq!(check(&grpc, Some("unknown")).await, Code::Unauthenticated);
 
     get(&rest, None).await.assert_refused(StatusCode::UNAUTHORIZED, "Missing API key");
     assert_eq!(check(&grpc, None).await, Code::Unauthenticated);

@@ -35,7 +35,7 @@ async fn only_a_valid_key_is_admitted() {
 
     for path in ["/v1/whoami", "/v1/notes"] {
         get(&server.url(path), None).await.assert_refused(unauthorized, "Missing API key");
-        for key in [server.key("expired_key"), "demo_live_nobody", &server.key("reader_key")[1..]] {
+        for key in [server.key("expired_key"), "demo_live_unknown", &server.key("reader_key")[1..]] {
             get(&server.url(path), Some(key)).await.assert_refused(unauthorized, "Invalid API key");
         }
     }

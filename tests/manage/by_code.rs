@@ -146,7 +146,7 @@ async fn values_that_a_key_cannot_have_are_refused_by_name_and_nothing_is_writte
 #[tokio::test]
 async fn a_missing_key_is_not_found() {
     let world = World::new();
-    let id = KeyId::new("key_nobody").unwrap();
+    let id = KeyId::new("key_unknown").unwrap();
     let manager = &world.manager;
     let errors = [
         manager.get(&id).await.unwrap_err(),

@@ -124,16 +124,16 @@ async fn ask_for(operation: Operation<'_>, status: &str) -> Answer {
     let send = async |caller: &Customer, uri: &str, body: &str| {
         world.ask(caller, operation.method(), uri, body).await
     };
-    let (own, nobody) = (operation.uri(other.record.id.as_str()), operation.uri("key_nobody"));
+    let (own, absent) = (operation.uri(other.record.id.as_str()), operation.uri("key_unknown"));
     match status {
         "400" => {
             let twice =
                 ["authorization", "authorization"].map(|name| (name, format!("Bearer {}", admin.text)));
             world.send(&twice, operation.method(), &own, "").await
         }
-        "401" => world.ask_with("nobody", operation.method(), &own, "").await,
+        "401" => world.ask_with("unknown", operation.method(), &own, "").await,
         "403" => send(&other, &own, "").await,
-        "404" => send(&admin, &nobody, "").await,
+        "404" => send(&admin, &absent, "").await,
         "409" => {
             world.manager.revoke(&other.record.id, "").await.unwrap();
             send(&admin, &own, "").await

@@ -65,7 +65,7 @@ async fn errors_lists_the_invalid_fields() {
     world.manager.revoke(&world.customer("acme", "notes.read").await.record.id, "").await.unwrap();
     let gone = world.all().await.into_iter().find(|record| record.revoked.is_some()).unwrap();
     for (method, path, status) in [
-        (Method::GET, "/keys/key_nobody".to_owned(), StatusCode::NOT_FOUND),
+        (Method::GET, "/keys/key_unknown".to_owned(), StatusCode::NOT_FOUND),
         (Method::PATCH, format!("/keys/{}", gone.id), StatusCode::CONFLICT),
     ] {
         let answer = refused(&world, &admin, method, &path, "{}").await;

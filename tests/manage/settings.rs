@@ -41,7 +41,7 @@ async fn errors_have_the_shape_of_the_application_with_status_and_headers() {
     let large = json!({ "name": "x".repeat(70_000) }).to_string();
     for (method, path, body, status, error) in [
         (Method::GET, "/key", "", 404, "No such route"),
-        (Method::GET, "/keys/nobody", "", 404, "No such key"),
+        (Method::GET, "/keys/unknown", "", 404, "No such key"),
         (Method::PUT, "/keys", "", 405, "Method not allowed"),
         (
             Method::GET,
@@ -78,8 +78,8 @@ async fn errors_have_the_shape_of_the_application_with_status_and_headers() {
     let made = world.ask(&admin, Method::POST, "/admin/keys", "").await;
     assert_eq!((made.status, made.body["key"].is_string()), (StatusCode::CREATED, true));
     // A caller without the scope of the routes gets the response of the authenticator.
-    let nobody = world.customer("acme", "a").await;
-    let refused = world.ask(&nobody, Method::GET, "/admin/keys", "").await;
+    let unprivileged = world.customer("acme", "a").await;
+    let refused = world.ask(&unprivileged, Method::GET, "/admin/keys", "").await;
     assert_eq!(refused.body, json!({ "detail": "Insufficient scope" }));
 }
 

@@ -34,7 +34,7 @@ async fn the_key_of_another_tenant_is_not_found_and_stays_unchanged() {
         for (method, path) in asked {
             let answer = world.ask(&admin, method.clone(), &path, "").await;
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {path}");
-            let unknown = path.replace(other.record.id.as_str(), "key_nobody");
+            let unknown = path.replace(other.record.id.as_str(), "key_unknown");
             assert_eq!(world.ask(&admin, method, &unknown, "").await.body, answer.body);
         }
         assert_eq!(world.manager.get(&other.record.id).await.unwrap(), other.record);
@@ -96,7 +96,7 @@ async fn looking_and_changing_need_scopes_of_their_own() {
     let world = World::new();
     let reader = world.customer("acme", "keys.read").await;
     let writer = world.customer("acme", "keys.write").await;
-    let nobody = world.customer("acme", "notes.read").await;
+    let unprivileged = world.customer("acme", "notes.read").await;
     let own = format!("/admin/keys/{}", world.customer("acme", "").await.record.id);
     let asked = [
         (Method::GET, "/admin/keys".to_owned(), true),
@@ -109,7 +109,7 @@ async fn looking_and_changing_need_scopes_of_their_own() {
         (Method::DELETE, own.clone(), false),
     ];
     for (method, path, reads) in asked {
-        for (caller, may) in [(&reader, reads), (&writer, !reads), (&nobody, false)] {
+        for (caller, may) in [(&reader, reads), (&writer, !reads), (&unprivileged, false)] {
             let answer = world.ask(caller, method.clone(), &path, "").await;
             assert_eq!(answer.status != StatusCode::FORBIDDEN, may, "{method} {path}: {}", answer.status);
             if !may {
@@ -118,7 +118,7 @@ async fn looking_and_changing_need_scopes_of_their_own() {
             }
         }
     }
-    let unknown = world.ask_with("demo_live_nobody", Method::GET, "/admin/keys", "").await;
+    let unknown = world.ask_with("demo_live_unknown", Method::GET, "/admin/keys", "").await;
     assert_eq!(unknown.status, StatusCode::UNAUTHORIZED);
 }
 
@@ -189,7 +189,7 @@ async fn a_key_of_which_nothing_is_said_is_as_its_maker_is() {
         let caller = principal(|record| record.clone_from(&maker.record));
         let delegate = world.manager.on_behalf_of(&caller);
         let mut wanted = delegate.new_key();
-        wanted.created_by = Some("somebody else".into());
+        wanted.created_by = Some("another person".into());
         let made = delegate.create(wanted).await.unwrap().record().clone();
         assert_eq!((&made.owner, made.environment), (&maker.record.owner, maker.record.environment));
         assert_eq!(made.created_by.as_deref(), Some(maker.record.id.as_str()));

@@ -31,8 +31,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Draws the defaults of the crate for every other run. The times to live are so long that the maps behind the cache, which
-    /// collect their garbage by the clock of the machine, collect none in a run.
+    /// Draws the defaults of the crate for every other run. The times to live exceed a run, because the maps behind the cache, which
+    /// collect their garbage by the clock of the machine, must collect none within it.
     pub(crate) fn draw(rng: &mut Rng) -> Self {
         let ms = Duration::from_millis;
         let (poll, lease, deadline) = if rng.bool() {

@@ -237,7 +237,7 @@ async fn the_client_is_served_with_a_password_that_it_sends_as_latin_1() {
 async fn the_client_is_served_with_a_project_key_and_any_netrc() {
     let Some(world) = World::new().await else { return };
     let key = ["--project-key", world.server.key("project_key")];
-    for netrc in [None, Some("machine 127.0.0.1 login somebody password something\n")] {
+    for netrc in [None, Some("machine 127.0.0.1 login other password something\n")] {
         if let Some(netrc) = netrc {
             fs::write(world.folder.path().join(".netrc"), netrc).unwrap();
         }
@@ -253,10 +253,10 @@ async fn the_client_is_served_with_a_project_key_and_any_netrc() {
 async fn the_client_says_why_a_bad_credential_is_refused() {
     let Some(world) = World::new().await else { return };
     let email = world.server.key("email");
-    world.refuses(&["--org-token", "oat_nobody"], "401").await;
-    world.refuses(&["--email", email, "--password", "nobody"], "401").await;
+    world.refuses(&["--org-token", "oat_unknown"], "401").await;
+    world.refuses(&["--email", email, "--password", "unknown"], "401").await;
     world.refuses(&["--org-token", world.server.key("other_organization_token")], "403").await;
-    for key in ["nobody", world.server.key("user_key"), world.server.key("organization_token")] {
+    for key in ["unknown", world.server.key("user_key"), world.server.key("organization_token")] {
         for (command, _) in OF_DEVICES {
             world.run(&["--project-key", key], command).await.assert_refused(command, "401");
         }

@@ -93,14 +93,14 @@ async fn people_present_one_credential_and_a_basic_header_beside_a_project_key_d
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let device = project_key(server.key("project_key"));
-    let others = [ann_of(&server), token_of(&server), basic("ann@example.com", "nobody"), basic("x", "y")];
+    let others = [ann_of(&server), token_of(&server), basic("ann@example.com", "unknown"), basic("x", "y")];
     for other in others {
         let both: [Credential; 2] = [device.clone(), other.clone()];
         assert_error(&with_headers(&server, &both, Method::GET, PROJECT, "").await, 400);
         // A client that finds the host in `~/.netrc` sends both.
         let chunk = with_headers(&server, &both, Method::POST, "/api/v0/chunks/device-1", "chunk").await;
         assert_eq!(chunk.status, StatusCode::ACCEPTED);
-        let both = [project_key("nobody"), other];
+        let both = [project_key("unknown"), other];
         assert_error(
             &with_headers(&server, &both, Method::POST, "/api/v0/chunks/device-1", "chunk").await,
             401,

@@ -136,7 +136,7 @@ async fn give_away(folder: &std::path::Path, email: &str, is_purged: bool) {
     if is_purged {
         store.purge_owner(&Owner::user(email, [])).await.unwrap();
         store.put_user(email).await.unwrap();
-        let hash = Passwords::new().unwrap().hash("of somebody else").await.unwrap();
+        let hash = Passwords::new().unwrap().hash("of another person").await.unwrap();
         store.set_password(email, Some(hash)).await.unwrap();
         let all = Scopes::parse("project.* organization.*").unwrap();
         let membership = Membership::new(Organization::new("acme-inc"), "admin", all);

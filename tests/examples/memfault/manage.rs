@@ -55,7 +55,7 @@ async fn keys_other_than_tokens_of_the_organization_are_not_deleted() {
     let own_project = get(&server, &ann, &format!("{PROJECT}/files")).await.json()["data"][0]["by"].clone();
     let own_key = get(&server, &ann, "/auth/api_key").await.json()["data"]["id"].clone();
     let before = tokens(&server).await;
-    for id in [own_project.as_str().unwrap(), own_key.as_str().unwrap(), "key_nobody", "'--"] {
+    for id in [own_project.as_str().unwrap(), own_key.as_str().unwrap(), "key_unknown", "'--"] {
         let path = format!("{ORGANIZATION}/auth_tokens/{id}");
         let answer = call(&server, &ann, Method::DELETE, &path, "").await;
         assert_error(&answer, 404);
@@ -207,7 +207,7 @@ async fn bad_input_is_refused_and_nothing_is_kept() {
             assert_error(&answer, 400);
         }
     }
-    for email in ["nobody", "@", "a%20b@example.com", "a:b@example.com", "%00@example.com"] {
+    for email in ["unknown", "@", "a%20b@example.com", "a:b@example.com", "%00@example.com"] {
         let path = format!("{ORGANIZATION}/members/{email}");
         let body = json!({ "role": "admin" }).to_string();
         assert_error(&call(&server, &ann, Method::PUT, &path, body).await, 404);

@@ -51,7 +51,7 @@ async fn an_unknown_organization_is_refused_like_an_inaccessible_one() {
     for credential in [token_of(&server), bearer(server.key("other_organization_token"))] {
         let other = if credential == token_of(&server) { OTHER } else { ORGANIZATION };
         let out_of_reach = get(&server, &credential, other).await;
-        for unknown in ["nobody", "ACME-INC", "%FF", "'--", "acme-inc%2Fprojects"] {
+        for unknown in ["unknown", "ACME-INC", "%FF", "'--", "acme-inc%2Fprojects"] {
             let answer = get(&server, &credential, &format!("/api/v0/organizations/{unknown}")).await;
             assert_error(&answer, 403);
             assert_eq!(answer.body, out_of_reach.body, "{unknown}");
@@ -64,7 +64,7 @@ async fn an_unknown_project_is_not_found() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     for credential in [token_of(&server), ann_of(&server)] {
-        for unknown in ["nobody", "SMART-SINK", "'--", "smart-sink%00"] {
+        for unknown in ["unknown", "SMART-SINK", "'--", "smart-sink%00"] {
             let project = format!("{ORGANIZATION}/projects/{unknown}");
             for path in ["", "/api_key", "/deployments", "/files", "/files/file_1"] {
                 assert_eq!(

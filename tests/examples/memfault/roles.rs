@@ -26,7 +26,7 @@ fn calls() -> Vec<(&'static str, Method, String, Value, u16)> {
         ("manage", Method::DELETE, format!("{ORGANIZATION}/auth_tokens/key_x"), Value::Null, 404),
         ("manage", Method::PATCH, ORGANIZATION.to_owned(), json!({ "requires_sso": false }), 200),
         ("manage", Method::POST, format!("{ORGANIZATION}/projects"), json!({ "slug": "smart-sink" }), 409),
-        ("manage", Method::DELETE, format!("{ORGANIZATION}/members/nobody@example.com"), Value::Null, 404),
+        ("manage", Method::DELETE, format!("{ORGANIZATION}/members/unknown@example.com"), Value::Null, 404),
         (
             "manage",
             Method::PUT,

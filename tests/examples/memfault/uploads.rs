@@ -145,7 +145,7 @@ async fn the_url_of_an_upload_is_secret_and_accepts_the_announced_file() {
     }
     assert_error(&with_headers(&server, &[], Method::GET, &announced.path, "").await, 405);
     assert_eq!(put(&server, &announced.path, b"abc").await, 200);
-    assert_eq!(files(&server).await.len(), 0, "nobody has said what it is");
+    assert_eq!(files(&server).await.len(), 0, "unknown has said what it is");
 }
 
 #[tokio::test]

@@ -187,7 +187,7 @@ async fn the_keys_of_another_organization_are_not_found() {
     let server = Server::start("memory_api", folder.path()).await;
     let admin = server.key("admin_key");
     assert!(list(&server, admin).await.iter().all(|key| key["id"] != "other"));
-    for id in ["other", "key_nobody", "key_abc123", "%FF", "'--"] {
+    for id in ["other", "key_unknown", "key_abc123", "%FF", "'--"] {
         assert_refused(&revoke(&server, admin, id).await, StatusCode::NOT_FOUND, "API_KEY_NOT_FOUND");
     }
     assert_eq!(reads(&server, &other).await, StatusCode::OK);

@@ -45,7 +45,7 @@ async fn each_invalid_key_gets_the_code_of_its_reason() {
     for (what, key, code) in [
         ("empty", "", "INVALID_API_KEY_FORMAT"),
         ("as it stands in the document", "mem_live_abc123...", "INVALID_API_KEY_FORMAT"),
-        ("not of the format", "nobody", "INVALID_API_KEY_FORMAT"),
+        ("not of the format", "unknown", "INVALID_API_KEY_FORMAT"),
         ("with a typing error", &good[..good.len() - 1], "INVALID_API_KEY_FORMAT"),
         ("of another service", &minted("sk", Environment::Live), "INVALID_API_KEY_FORMAT"),
         ("two in one line", &format!("{good}, {good}"), "INVALID_API_KEY_FORMAT"),

@@ -58,7 +58,7 @@ async fn counts_until_the_end_are_returned_after_a_restart_by_environment() {
         get(&server.url(path), Some(&test)).await;
     }
     // Requests without a valid key are not counted.
-    get(&server.url("/v1/memories"), Some("nobody")).await;
+    get(&server.url("/v1/memories"), Some("unknown")).await;
     let end = server.end().await;
     assert!(end.status.success(), "{}", end.stderr);
 

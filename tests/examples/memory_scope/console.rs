@@ -152,7 +152,7 @@ async fn every_error_of_the_console_is_a_detail_and_nothing_else() {
         (Method::POST, String::new(), r#"{"name": "a", "scopes": ["admin"]}"#, 403),
         (Method::POST, format!("/{}/rotate", key.id), r#"{"grace_seconds": -1}"#, 422),
         (Method::POST, format!("/{}/rotate", key.id), "", 409),
-        (Method::GET, "/nobody".to_owned(), "", 404),
+        (Method::GET, "/unknown".to_owned(), "", 404),
         (Method::GET, "/a/b/c".to_owned(), "", 404),
         (Method::PUT, String::new(), "", 405),
     ] {

@@ -42,7 +42,7 @@ async fn each_response_has_the_remaining_allowance() {
         (Method::PUT, "/memory", "", 405),
         (Method::POST, "/memory", "{...}", 400),
         (Method::GET, "/console/keys", "", 200),
-        (Method::DELETE, "/console/keys/nobody", "", 404),
+        (Method::DELETE, "/console/keys/unknown", "", 404),
     ] {
         let before = now();
         let answer = ask(method, &server.url(path), key, body).await;
@@ -54,7 +54,7 @@ async fn each_response_has_the_remaining_allowance() {
         assert!((before..=now() + 61).contains(&reset), "{reset}");
         left = remaining;
     }
-    for key in [None, Some("nobody"), Some(server.key("expired_key")), Some(server.key("live_key"))] {
+    for key in [None, Some("unknown"), Some(server.key("expired_key")), Some(server.key("live_key"))] {
         let before = now();
         let answer = ask(Method::GET, &server.url("/memory/mem_1"), key, "").await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
@@ -86,7 +86,7 @@ async fn past_the_limit_a_key_has_to_wait_and_others_have_not() {
     assert_eq!(answer.json()["id"], "mem_2");
     // An invalid key gets 401 beyond any limit.
     for _ in 0..5 {
-        assert_eq!(ask(Method::POST, &url, Some("nobody"), "").await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(ask(Method::POST, &url, Some("unknown"), "").await.status, StatusCode::UNAUTHORIZED);
     }
 }
 

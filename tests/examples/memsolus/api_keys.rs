@@ -169,7 +169,7 @@ async fn the_keys_of_another_organization_are_not_found() {
     let other = stranger::add(folder.path(), "msk", Environment::Live, "*").await;
     let server = Server::start("memsolus", folder.path()).await;
     assert!(list(&server).await.iter().all(|key| key["id"] != "other"));
-    for id in ["other", "key_nobody", "%FF", "'--"] {
+    for id in ["other", "key_unknown", "%FF", "'--"] {
         let answer = manage(&server, Method::DELETE, &format!("/{id}"), &Value::Null).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{id}");
         assert!(answer.json()["detail"].is_string());

@@ -224,8 +224,8 @@ async fn settle<S: KeyStore + Clone>(leftovers: Leftovers, caller: &Caller<S>, n
     }
     let completed = leftovers.settle().await;
     // Each is another one: an address that is known to be absent is not looked up again.
-    wash(async |number| drop(caller.present(&format!("nobody-{}-{number}", names[0])).await)).await;
-    wash(async |_| drop(caller.store().get(&samples::id("nobody")).await)).await;
+    wash(async |number| drop(caller.present(&format!("unknown-{}-{number}", names[0])).await)).await;
+    wash(async |_| drop(caller.store().get(&samples::id("unknown")).await)).await;
     completed
 }
 

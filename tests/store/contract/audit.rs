@@ -124,14 +124,14 @@ pub(crate) async fn a_change_that_fails_has_no_entry<S: KeyStore + AuditLog>(sto
         update.name = Some("x".into());
         update
     };
-    let nobody = samples::id("nobody");
+    let absent = samples::id("unknown");
     let failures = [
         store.insert(samples::plain("a")).await.unwrap_err(),
         store.rotate(&a, samples::rotation("b", 1, Grace::None)).await.unwrap_err(),
         store.rotate(&gone, samples::rotation("c", 1, Grace::None)).await.unwrap_err(),
         store.update(&gone, rename()).await.unwrap_err(),
-        store.update(&nobody, rename()).await.unwrap_err(),
-        store.revoke(&nobody, samples::revocation(1, "")).await.unwrap_err(),
+        store.update(&absent, rename()).await.unwrap_err(),
+        store.revoke(&absent, samples::revocation(1, "")).await.unwrap_err(),
     ];
     let ours = [BackendErrorKind::Conflict, BackendErrorKind::NotFound];
     assert!(failures.iter().all(|error| ours.contains(&error.kind())), "{failures:?}");
@@ -151,7 +151,7 @@ where
         let name = format!("key_{number}");
         let (asked, record) = (store.clone(), samples::plain(&name));
         let completed = abandon(async move { asked.insert(record).await }, waits).await.settle().await;
-        wash(async |_| drop(store.get(&samples::id("nobody")).await)).await;
+        wash(async |_| drop(store.get(&samples::id("unknown")).await)).await;
         let made = store.get(&samples::id(&name)).await.unwrap().is_some();
         assert_eq!(count(&name, Action::Created).await, usize::from(made), "{waits} waits");
         completed
@@ -163,7 +163,7 @@ where
         let (asked, id) = (store.clone(), samples::id(&old));
         let rotation = samples::rotation(&new, 1, Grace::None);
         let completed = abandon(async move { asked.rotate(&id, rotation).await }, waits).await.settle().await;
-        wash(async |_| drop(store.get(&samples::id("nobody")).await)).await;
+        wash(async |_| drop(store.get(&samples::id("unknown")).await)).await;
         let made = usize::from(store.get(&samples::id(&new)).await.unwrap().is_some());
         let rotated = Action::Rotated { to: samples::id(&new) };
         assert_eq!(count(&old, rotated).await, made, "{waits} waits");

@@ -109,7 +109,7 @@ where
         used.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(left().await.len(), keys.len());
-    for owner in [Owner::organization("other"), Owner::user(BOB, []), Owner::organization("nobody")] {
+    for owner in [Owner::organization("other"), Owner::user(BOB, []), Owner::organization("unknown")] {
         let error = store.purge_owner(&owner).await.unwrap_err();
         assert_eq!(error.kind(), BackendErrorKind::NotFound, "{owner}: {error}");
     }

@@ -58,7 +58,7 @@ pub(crate) async fn owners_read_back<S: OwnerStore>(store: S) {
     store.put_user("Ann.O'Neil+tag@EXAMPLE.com").await.unwrap();
     let email = "ann.o'neil+tag@example.com";
     assert_eq!(store.user(email).await.unwrap(), Some(User::new(email, [])));
-    assert_eq!(store.user("nobody@example.com").await.unwrap(), None);
+    assert_eq!(store.user("unknown@example.com").await.unwrap(), None);
 
     let membership = Membership::new(acme.clone(), "größe \"1\"", Scopes::parse("a'b;-- notes.*").unwrap());
     store.put_membership(email, membership.clone()).await.unwrap();
@@ -94,12 +94,12 @@ pub(crate) async fn what_is_not_there_can_be_neither_changed_nor_referred_to<S: 
     people(&store).await;
     let gone = || samples::revocation(1, "gone");
     let errors = [
-        store.put_membership("nobody@example.com", role("acme", "reader")).await,
+        store.put_membership("unknown@example.com", role("acme", "reader")).await,
         store.put_membership(ANN, role("nowhere", "reader")).await,
         store.put_project("nowhere", "p").await,
-        store.set_password("nobody@example.com", None).await,
+        store.set_password("unknown@example.com", None).await,
         store.delete_membership(BOB, "other").await,
-        store.delete_user("nobody@example.com", gone()).await,
+        store.delete_user("unknown@example.com", gone()).await,
         store.delete_organization("nowhere", gone()).await,
         store.delete_project("acme", "smart", gone()).await,
     ];
@@ -119,7 +119,7 @@ pub(crate) async fn a_password_hash_is_replaced_only_while_it_is_the_one_that_wa
     store.set_password(ANN, Some(hash("one"))).await.unwrap();
     assert_eq!(store.password_hash(ANN).await.unwrap(), Some(hash("one")));
     assert_eq!(store.password_hash(BOB).await.unwrap(), None);
-    assert_eq!(store.password_hash("nobody@example.com").await.unwrap(), None);
+    assert_eq!(store.password_hash("unknown@example.com").await.unwrap(), None);
 
     store.replace_password_hash(ANN, &hash("one"), &hash("two")).await.unwrap();
     assert_eq!(store.password_hash(ANN).await.unwrap(), Some(hash("two")));

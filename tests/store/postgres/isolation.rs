@@ -26,7 +26,7 @@ async fn polls_whose_connection_was_taken_go_by_one_of_lookups() {
     let mut feed = store.feed().unwrap();
     feed.lease(HOUR, Duration::ZERO);
     feed.poll().await.unwrap();
-    store.find(&samples::digest("nobody")).await.unwrap();
+    store.find(&samples::digest("unknown")).await.unwrap();
     // The server ends the connection of polls, and gives it to another process.
     limited
         .run(format!(
@@ -80,7 +80,7 @@ async fn lookups_that_are_given_up_while_a_table_is_locked_leave_a_bounded_numbe
     let pool = database.pool().await;
     let mut lock = pool.begin().await.unwrap();
     sqlx::query("LOCK TABLE tower_api_key IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
-    let digest = samples::digest("nobody");
+    let digest = samples::digest("unknown");
     for _ in 0..30 {
         let lookup = || timeout(Duration::from_millis(200), store.find(&digest));
         let (first, ..) = tokio::join!(lookup(), lookup(), lookup(), lookup(), lookup());

@@ -23,7 +23,7 @@ async fn an_invalid_url_is_refused_without_showing_it() {
 
 #[tokio::test]
 async fn an_unreachable_server_is_unavailable() {
-    let error = PostgresStore::open("postgres://nobody@127.0.0.1:1/keys").await.unwrap_err();
+    let error = PostgresStore::open("postgres://unknown@127.0.0.1:1/keys").await.unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::Unavailable, "{error}");
 }
 

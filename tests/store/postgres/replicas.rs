@@ -76,10 +76,10 @@ async fn a_standby_that_has_replayed_the_last_poll_answers_lookups() {
     feed.poll().await.unwrap();
     feed.poll().await.unwrap();
     world.catch_up().await;
-    assert_eq!(store.find(&samples::digest("nobody")).await.unwrap(), None);
+    assert_eq!(store.find(&samples::digest("unknown")).await.unwrap(), None);
     world.store.close().await;
     assert!(store.find(&digest).await.unwrap().is_some(), "from the standby alone");
-    store.find(&samples::digest("nobody")).await.unwrap_err();
+    store.find(&samples::digest("unknown")).await.unwrap_err();
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn a_standby_is_not_taken_for_the_primary() {
         .execute(&mut PgConnection::connect(world.primary.url()).await.unwrap())
         .await
         .unwrap();
-    for name in ["key", "nobody"] {
+    for name in ["key", "unknown"] {
         let error = store.find(&samples::digest(name)).await.unwrap_err();
         assert_eq!(error.kind(), BackendErrorKind::Unavailable, "{error}");
     }

@@ -29,7 +29,7 @@ async fn a_connection_that_does_not_get_back_to_its_pool_makes_room_for_another_
         feed.poll().await.unwrap();
     }
     assert_eq!(store.get(&key.id).await.unwrap(), Some(key.clone()));
-    assert_eq!(store.organization("nobody").await.unwrap(), None);
+    assert_eq!(store.organization("unknown").await.unwrap(), None);
     assert_eq!(store.usage(&UsageQuery::new(day, day)).await.unwrap(), []);
     store.purge_before(Timestamp::from_unix_millis(0)).await.unwrap();
     store.insert(samples::full("other")).await.unwrap();
