@@ -11,8 +11,8 @@ use tower_api_key::{Environment, KeyFormat};
 
 use crate::client::{ask, get};
 use crate::curl::{curl, has_no_curl};
+use crate::foreign;
 use crate::server::{Server, run_in_vain};
-use crate::stranger;
 
 const MEMORY: &str = r#"{
     "user_id": "user123",
@@ -209,7 +209,7 @@ async fn bad_input_is_refused_in_the_shape_of_all_errors_and_not_kept() {
 #[tokio::test]
 async fn memories_and_keys_of_another_organization_are_not_found() {
     let folder = tempdir().unwrap();
-    let other = stranger::add(folder.path(), "sk", Environment::Test, "console").await;
+    let other = foreign::add(folder.path(), "sk", Environment::Test, "console").await;
     let server = Server::start("memory_scope", folder.path()).await;
     let own = server.key("test_key");
 

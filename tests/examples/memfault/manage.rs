@@ -116,8 +116,8 @@ async fn a_project_has_a_key_from_the_start_which_every_member_may_read() {
         let chunk = call(&server, &project_key(&lamp), Method::POST, "/api/v0/chunks/lamp-1", "chunk").await;
         assert_eq!(chunk.status, StatusCode::ACCEPTED);
     }
-    let stranger = bearer(server.key("other_organization_token"));
-    assert_error(&get(&server, &stranger, &format!("{PROJECT}/api_key")).await, 403);
+    let other = bearer(server.key("other_organization_token"));
+    assert_error(&get(&server, &other, &format!("{PROJECT}/api_key")).await, 403);
 }
 
 #[tokio::test]

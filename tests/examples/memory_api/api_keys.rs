@@ -7,8 +7,8 @@ use tower_api_key::Environment;
 
 use super::{KEYS, assert_invalid, assert_refused, call, create, data, list};
 use crate::client::ask;
+use crate::foreign;
 use crate::server::Server;
-use crate::stranger;
 
 async fn reads(server: &Server, key: &str) -> StatusCode {
     call(server, key, Method::GET, "/v1/memories", &Value::Null).await.status
@@ -183,7 +183,7 @@ async fn a_key_that_cannot_be_is_not_made() {
 #[tokio::test]
 async fn the_keys_of_another_organization_are_not_found() {
     let folder = tempdir().unwrap();
-    let other = stranger::add(folder.path(), "mem", Environment::Live, "admin").await;
+    let other = foreign::add(folder.path(), "mem", Environment::Live, "admin").await;
     let server = Server::start("memory_api", folder.path()).await;
     let admin = server.key("admin_key");
     assert!(list(&server, admin).await.iter().all(|key| key["id"] != "other"));

@@ -7,8 +7,8 @@ use tower_api_key::Environment;
 
 use super::{assert_invalid, assert_refused, call, create, data, sign_up};
 use crate::client::ask;
+use crate::foreign;
 use crate::server::Server;
-use crate::stranger;
 
 const ALL: &str = "/v1/memories";
 
@@ -122,7 +122,7 @@ async fn bad_input_is_refused_and_not_kept() {
 #[tokio::test]
 async fn memories_of_other_organizations_and_environments_are_not_found() {
     let folder = tempdir().unwrap();
-    let other = stranger::add(folder.path(), "mem", Environment::Live, "admin").await;
+    let other = foreign::add(folder.path(), "mem", Environment::Live, "admin").await;
     let server = Server::start("memory_api", folder.path()).await;
     let own = server.key("admin_key");
     let test = create(&server, own, &json!({ "environment": "test", "scopes": ["admin"] })).await.text;

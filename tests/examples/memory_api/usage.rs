@@ -8,9 +8,9 @@ use tower_api_key::clock::Day;
 
 use super::{KEYS, assert_invalid, call, create, data, list};
 use crate::client::get;
+use crate::foreign;
 use crate::held::Held;
 use crate::server::Server;
-use crate::stranger;
 
 async fn usage(server: &Server, key: &str, path: &str) -> Value {
     data(&call(server, key, Method::GET, path, &Value::Null).await, StatusCode::OK)
@@ -47,7 +47,7 @@ async fn usage_is_written_though_the_process_ends_with_requests_open() {
 #[tokio::test]
 async fn counts_until_the_end_are_returned_after_a_restart_by_environment() {
     let folder = tempdir().unwrap();
-    let other = stranger::add(folder.path(), "mem", Environment::Live, "admin").await;
+    let other = foreign::add(folder.path(), "mem", Environment::Live, "admin").await;
     let server = Server::start("memory_api", folder.path()).await;
     let (admin, test) = (server.key("admin_key").to_owned(), server.key("test_key").to_owned());
     let fresh = create(&server, &admin, &json!({ "scopes": ["read"] })).await;

@@ -14,8 +14,8 @@ use tower_api_key::{Environment, KeyId};
 
 use super::MEMORY;
 use crate::client::{Answer, ask};
+use crate::foreign;
 use crate::server::Server;
-use crate::stranger;
 
 /// The limit, the remaining allowance and the reset.
 fn said(answer: &Answer) -> (u64, u64, u64) {
@@ -66,7 +66,7 @@ async fn each_response_has_the_remaining_allowance() {
 #[tokio::test]
 async fn past_the_limit_a_key_has_to_wait_and_others_have_not() {
     let folder = tempdir().unwrap();
-    let other = stranger::add(folder.path(), "sk", Environment::Test, "").await;
+    let other = foreign::add(folder.path(), "sk", Environment::Test, "").await;
     let server = Server::start_with("memory_scope", folder.path(), &[("RATE_LIMIT", "1")]).await;
     let (url, key) = (server.url("/memory"), Some(server.key("test_key")));
     assert_eq!(ask(Method::POST, &url, key, MEMORY).await.status, StatusCode::CREATED);

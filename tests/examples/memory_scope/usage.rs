@@ -7,9 +7,9 @@ use tower_api_key::Environment;
 
 use super::{MEMORY, console};
 use crate::client::ask;
+use crate::foreign;
 use crate::held::Held;
 use crate::server::Server;
-use crate::stranger;
 
 async fn usage(server: &Server, key: &str, path: &str) -> Value {
     let answer = ask(Method::GET, &server.url(path), Some(key), "").await;
@@ -45,7 +45,7 @@ async fn usage_is_written_though_the_process_ends_with_requests_open() {
 #[tokio::test]
 async fn usage_is_returned_for_each_key_counted_until_the_end() {
     let folder = tempdir().unwrap();
-    let other = stranger::add(folder.path(), "sk", Environment::Test, "console").await;
+    let other = foreign::add(folder.path(), "sk", Environment::Test, "console").await;
     let server = Server::start("memory_scope", folder.path()).await;
     let admin = server.key("test_key").to_owned();
     let key = console::create(&server, r#"{"name": "Development Key"}"#).await;

@@ -7,8 +7,8 @@ use tower_api_key::Environment;
 
 use super::{assert_forbidden, create};
 use crate::client::{Answer, ask};
+use crate::foreign;
 use crate::server::Server;
-use crate::stranger;
 
 async fn manage(server: &Server, method: Method, path: &str, body: &Value) -> Answer {
     let url = server.url(&format!("/v1/api-keys{path}"));
@@ -166,7 +166,7 @@ async fn a_key_without_or_with_an_unknown_permission_is_not_created() {
 #[tokio::test]
 async fn the_keys_of_another_organization_are_not_found() {
     let folder = tempdir().unwrap();
-    let other = stranger::add(folder.path(), "msk", Environment::Live, "*").await;
+    let other = foreign::add(folder.path(), "msk", Environment::Live, "*").await;
     let server = Server::start("memsolus", folder.path()).await;
     assert!(list(&server).await.iter().all(|key| key["id"] != "other"));
     for id in ["other", "key_unknown", "%FF", "'--"] {

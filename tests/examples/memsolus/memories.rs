@@ -7,8 +7,8 @@ use tower_api_key::Environment;
 
 use super::create;
 use crate::client::ask;
+use crate::foreign;
 use crate::server::Server;
-use crate::stranger;
 
 #[tokio::test]
 async fn a_posted_memory_can_be_read_changed_and_deleted() {
@@ -75,7 +75,7 @@ async fn bad_input_is_refused_and_not_kept() {
 #[tokio::test]
 async fn memories_of_other_organizations_and_environments_are_not_found() {
     let folder = tempdir().unwrap();
-    let other = stranger::add(folder.path(), "msk", Environment::Live, "memory.*").await;
+    let other = foreign::add(folder.path(), "msk", Environment::Live, "memory.*").await;
     let server = Server::start("memsolus", folder.path()).await;
     let (url, own) = (server.url("/v1/memories"), server.key("admin_key"));
     let wanted = json!({ "name": "trial", "permissions": ["memory.*"], "environment": "test" });
