@@ -1,6 +1,6 @@
 //! What a delegate may do to keys: rules that are checked with the actor in the transaction of the change.
 
-use super::key_edit::{KeyUpdate, Rotation};
+use super::key_edit::{KeyUpdate, Rotation, is_later};
 use super::{AuthorizedActor, BackendError, KeyFilter};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -146,8 +146,4 @@ fn check_end_limit(end: Option<Timestamp>, caller: Option<Timestamp>) -> Result<
         return Err(BackendError::forbidden(Some("expires_at"), message));
     }
     Ok(())
-}
-
-pub(super) fn is_later(end: Option<Timestamp>, than: Option<Timestamp>) -> bool {
-    end.unwrap_or(Timestamp::NEVER) > than.unwrap_or(Timestamp::NEVER)
 }

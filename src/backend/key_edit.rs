@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::bounds::is_later;
 use super::{BackendError, Change};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -243,6 +242,11 @@ pub(super) fn change_of(record: &Record) -> Change {
 
 fn earlier(end: Option<Timestamp>, limit: Option<Timestamp>) -> Option<Timestamp> {
     if is_later(end, limit) { limit } else { end }
+}
+
+/// Returns whether one expiry is later than another one. Without an expiry, a key never expires.
+pub(super) fn is_later(end: Option<Timestamp>, than: Option<Timestamp>) -> bool {
+    end.unwrap_or(Timestamp::NEVER) > than.unwrap_or(Timestamp::NEVER)
 }
 
 /// Sets the expiry of a key, unless it expires earlier.
