@@ -19,7 +19,6 @@ use tree::{Sources, Tree};
 const CIRCULAR: &[(&str, &str)] = &[
     ("backend/memory/owners.rs", "backend/memory.rs"),
     ("backend/memory/usage.rs", "backend/memory.rs"),
-    ("backend/postgres/namespace.rs", "backend/postgres/dialect.rs"),
     ("backend/sql/statements/actor.rs", "backend/sql/statements/owners.rs"),
     ("backend/sql/statements/audit.rs", "backend/sql/statements/write.rs"),
     ("backend/sql/statements/keys.rs", "backend/sql/statements/owners.rs"),

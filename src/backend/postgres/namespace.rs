@@ -3,9 +3,8 @@
 //! An unqualified name means the first table of that name in the search path. With `"$user", public`, that changes once the role
 //! has a schema of its own with such tables, and a session of an application may have any search path.
 
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Postgres, Transaction};
 
-use super::dialect::DatabaseTransaction;
 use crate::backend::{BackendError, BackendErrorKind};
 
 /// The schema of the tables.
@@ -22,7 +21,7 @@ impl Namespace {
     /// # Errors
     ///
     /// If several schemas of the search path have such tables, or the path has no schema.
-    pub(super) async fn find(transaction: &mut DatabaseTransaction<'_>) -> Result<Self, BackendError> {
+    pub(super) async fn find(transaction: &mut Transaction<'_, Postgres>) -> Result<Self, BackendError> {
         // The number is arbitrary.
         const LOCK: &str = "SELECT pg_advisory_xact_lock(8390047731244621932)";
         const FOUND: &str = "SELECT nspname::TEXT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
