@@ -3,20 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use super::Keys;
+use crate::backend::BackendError;
 use crate::backend::deleted_owner::DeletedOwner;
-use crate::backend::{BackendError, Change, KeyFilter, OwnerChange};
 use crate::owner::{Membership, Organization, Owner, Password, Project, User};
-use crate::record::{Record, Revocation};
+use crate::record::Record;
 
 #[derive(Debug, Default)]
 pub(super) struct Owners {
-    organizations: BTreeMap<Box<str>, Organization>,
-    users: BTreeMap<Box<str>, Option<Password>>,
+    pub(super) organizations: BTreeMap<Box<str>, Organization>,
+    pub(super) users: BTreeMap<Box<str>, Option<Password>>,
     /// The role and its scopes, by e-mail and organization.
-    memberships: BTreeMap<(Box<str>, Box<str>), Membership>,
-    projects: BTreeSet<(Box<str>, Box<str>)>,
-    deleted: BTreeSet<DeletedOwner>,
+    pub(super) memberships: BTreeMap<(Box<str>, Box<str>), Membership>,
+    pub(super) projects: BTreeSet<(Box<str>, Box<str>)>,
+    pub(super) deleted: BTreeSet<DeletedOwner>,
 }
 
 impl Owners {
@@ -79,122 +78,8 @@ impl Owners {
         Membership { organization, ..membership.clone() }
     }
 
-    fn emails_of(&self, organization: &str) -> Vec<Box<str>> {
+    pub(super) fn emails_of(&self, organization: &str) -> Vec<Box<str>> {
         let members = self.memberships.keys().filter(|(_, of)| **of == *organization);
         members.map(|(email, _)| email.clone()).collect()
     }
-}
-
-impl Keys {
-    /// Applies an owner change, and returns the keys to invalidate.
-    pub(super) fn change_owner(&mut self, change: OwnerChange) -> Result<Vec<Change>, BackendError> {
-        let owners = &mut self.owners;
-        match change {
-            OwnerChange::PutOrganization(organization) => {
-                let id = organization.id.clone();
-                owners.check_not_deleted(&DeletedOwner::of_organization(&id))?;
-                owners.organizations.insert(id.clone(), organization);
-                Ok(self.affected_by_organization(&id))
-            }
-            OwnerChange::DeleteOrganization(id, revocation) => {
-                found(owners.organizations.contains_key(&id))?;
-                let affected = self.affected_by_organization(&id);
-                self.owners.memberships.retain(|(_, of), _| *of != id);
-                self.owners.projects.retain(|(of, _)| *of != id);
-                self.owners.organizations.remove(&id);
-                self.owners.deleted.insert(DeletedOwner::of_organization(&id));
-                Ok(self.revoke_owned(affected, &KeyFilter::of_organization(id), &revocation))
-            }
-            OwnerChange::PutUser(email) => {
-                owners.check_not_deleted(&DeletedOwner::of_user(&email))?;
-                owners.users.entry(email.clone()).or_default();
-                Ok(self.affected_by_user(&email))
-            }
-            OwnerChange::SetPassword(email, hash) => {
-                *owners.users.get_mut(&email).ok_or_else(BackendError::no_owner)? = hash.map(Into::into);
-                Ok(vec![Change::of_user(&email)])
-            }
-            OwnerChange::Rehash(email, from, to) => {
-                let password = owners.users.get_mut(&email).ok_or_else(BackendError::no_owner)?;
-                if let Some(password) = password
-                    && password.hash == from
-                {
-                    password.hash = to;
-                }
-                Ok(vec![Change::of_user(&email)])
-            }
-            OwnerChange::DeleteUser(email, revocation) => {
-                found(owners.users.remove(&email).is_some())?;
-                owners.memberships.retain(|(member, _), _| *member != email);
-                owners.deleted.insert(DeletedOwner::of_user(&email));
-                let affected = vec![Change::of_user(&email)];
-                Ok(self.revoke_owned(affected, &KeyFilter::of_user(email), &revocation))
-            }
-            OwnerChange::PutMembership(email, membership) => {
-                let organization = membership.organization.id.clone();
-                let known = owners.organizations.contains_key(&organization);
-                found(known && owners.users.contains_key(&email))?;
-                owners.memberships.insert((email.clone(), organization), membership);
-                Ok(self.affected_by_user(&email))
-            }
-            OwnerChange::DeleteMembership(email, organization) => {
-                found(owners.memberships.remove(&(email.clone(), organization)).is_some())?;
-                Ok(self.affected_by_user(&email))
-            }
-            OwnerChange::PutProject(organization, id) => {
-                found(owners.organizations.contains_key(&organization))?;
-                owners.check_not_deleted(&DeletedOwner::of_project(&organization, &id))?;
-                owners.projects.insert((organization, id));
-                Ok(Vec::new())
-            }
-            OwnerChange::DeleteProject(organization, id, revocation) => {
-                found(owners.projects.remove(&(organization.clone(), id.clone())))?;
-                owners.deleted.insert(DeletedOwner::of_project(&organization, &id));
-                let keys = KeyFilter::of_project(organization, id);
-                Ok(self.revoke_owned(Vec::new(), &keys, &revocation))
-            }
-            OwnerChange::PurgeOwner(owner) => self.purge(&owner),
-        }
-    }
-
-    fn purge(&mut self, owner: &Owner) -> Result<Vec<Change>, BackendError> {
-        found(self.owners.deleted.remove(&DeletedOwner::of(owner)))?;
-        if let Owner::Organization(own) = owner {
-            let is_project =
-                |deleted: &DeletedOwner| deleted.kind == "project" && deleted.organization == own.id;
-            self.owners.deleted.retain(|deleted| !is_project(deleted));
-        }
-        let filter = KeyFilter::of_owner(owner);
-        self.usage.forget(&filter);
-        Ok(self.delete(|record| filter.matches(record)))
-    }
-
-    fn affected_by_user(&self, email: &str) -> Vec<Change> {
-        self.keys_of(KeyFilter::of_user(email)).chain([Change::of_user(email)]).collect()
-    }
-
-    fn affected_by_organization(&self, id: &str) -> Vec<Change> {
-        let members = self.owners.emails_of(id);
-        let of_members = members.iter().flat_map(|email| self.affected_by_user(email));
-        self.keys_of(KeyFilter::of_organization(id)).chain(of_members).collect()
-    }
-
-    fn keys_of(&self, filter: KeyFilter) -> impl Iterator<Item = Change> {
-        let records = self.records.values().filter(move |record| filter.matches(record));
-        records.map(|record| Change::Changed(record.digest))
-    }
-
-    /// Revokes the keys of a deleted owner, and adds their changes.
-    fn revoke_owned(
-        &mut self,
-        affected: Vec<Change>,
-        filter: &KeyFilter,
-        revocation: &Revocation,
-    ) -> Vec<Change> {
-        affected.into_iter().chain(self.revoke_all(filter, revocation)).collect()
-    }
-}
-
-fn found(exists: bool) -> Result<(), BackendError> {
-    if exists { Ok(()) } else { Err(BackendError::no_owner()) }
 }

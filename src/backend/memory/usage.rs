@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::MemoryStore;
-use crate::backend::{
-    BackendError, KeyFilter, UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageStore,
-};
+use crate::backend::{KeyFilter, UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery};
 use crate::clock::Day;
 use crate::environment::Environment;
 use crate::key::KeyId;
@@ -21,7 +18,7 @@ pub(super) struct Usage {
 
 impl Usage {
     /// Records a batch, and returns whether it is new.
-    fn accept(&mut self, batch: &UsageBatch) -> bool {
+    pub(super) fn accept(&mut self, batch: &UsageBatch) -> bool {
         let last = self.batches.insert(batch.writer().into(), batch.number());
         match last.filter(|last| *last >= batch.number()) {
             Some(last) => {
@@ -32,7 +29,7 @@ impl Usage {
         }
     }
 
-    fn add(&mut self, count: &UsageCount) {
+    pub(super) fn add(&mut self, count: &UsageCount) {
         let slot = (count.day, count.key.clone(), count.environment);
         let (_, requests) = self.counts.entry(slot).or_insert_with(|| (count.owner.clone(), 0));
         *requests += count.requests;
@@ -43,7 +40,7 @@ impl Usage {
         self.counts.retain(|(_, _, environment), (owner, _)| !filter.matches_owner(owner, *environment));
     }
 
-    fn lines(&self, query: &UsageQuery) -> Vec<UsageLine> {
+    pub(super) fn lines(&self, query: &UsageQuery) -> Vec<UsageLine> {
         let filter = query.filter();
         let mut lines = BTreeMap::new();
         for ((day, key, environment), (owner, requests)) in &self.counts {
@@ -63,25 +60,5 @@ impl Usage {
         }
         let line = |((day, key, environment), requests)| UsageLine::new(key, day, environment, requests);
         lines.into_iter().map(line).take(query.limit).collect()
-    }
-}
-
-impl UsageStore for MemoryStore {
-    async fn add_usage(&self, batch: &UsageBatch) -> Result<(), BackendError> {
-        let mut keys = self.write();
-        if !keys.usage.accept(batch) {
-            return Ok(());
-        }
-        batch.counts().iter().for_each(|count| keys.usage.add(count));
-        for (id, at) in batch.last_uses() {
-            if let Some(record) = keys.by_id_mut(id) {
-                record.last_used_at = record.last_used_at.max(Some(at));
-            }
-        }
-        Ok(())
-    }
-
-    async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, BackendError> {
-        Ok(self.read().usage.lines(query))
     }
 }

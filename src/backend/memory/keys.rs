@@ -1,0 +1,165 @@
+//! The keys in memory, and their changes.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::owners::Owners;
+use super::usage::Usage;
+use crate::backend::deleted_owner::DeletedOwner;
+use crate::backend::key_edit::{EditOutcome, KeyEdit, change_of, end_by};
+use crate::backend::{
+    Actor, AuthorizedActor, BackendError, Change, ChangeOutcome, KeyAction, KeyChange, KeyFilter,
+    ResolvedSubject, Subject,
+};
+use crate::clock::Timestamp;
+use crate::digest::Digest;
+use crate::key::KeyId;
+use crate::record::{Record, Revocation};
+
+/// Keys, with their owners and their usage.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    pub(super) records: HashMap<Digest, Record>,
+    pub(super) digests: BTreeMap<KeyId, Digest>,
+    pub(super) owners: Owners,
+    pub(super) usage: Usage,
+}
+
+impl Keys {
+    pub(super) fn by_id(&self, id: &KeyId) -> Option<&Record> {
+        self.records.get(self.digests.get(id)?)
+    }
+
+    /// Makes a change if its actor may make it. The caller holds the write lock, so the actor stays as it is.
+    pub(super) fn change(
+        &mut self,
+        mut change: KeyChange,
+    ) -> Result<(ChangeOutcome, Vec<Change>), BackendError> {
+        let authorized = self.authorize(&change.actor)?;
+        change.complete(authorized.as_ref());
+        let target = change.target().map(|id| self.by_id(id).ok_or_else(BackendError::not_found));
+        change.check(authorized.as_ref(), target.transpose()?)?;
+        let (record, changes) = match change.action {
+            KeyAction::Insert(record) => self.insert(*record)?,
+            KeyAction::Update(id, update) => self.edit(&id, KeyEdit::Update(update), |_| Ok(()))?,
+            KeyAction::Rotate(ref id, ref rotation) => {
+                let may_end = |ends: &Record| change.check_end(authorized.as_ref(), ends);
+                self.edit(id, KeyEdit::Rotate(rotation.clone()), may_end)?
+            }
+            KeyAction::Replace(record, filter, revocation) => {
+                self.check_insert(&record)?;
+                let (mut changed, mut changes) = several(self.revoke_all(&filter, &revocation));
+                let (record, inserted) = self.insert(*record)?;
+                changed.record = Some(record);
+                changes.extend(inserted);
+                return Ok((changed, changes));
+            }
+            KeyAction::Revoke(id, revocation) => {
+                return Ok((ChangeOutcome::default(), vec![self.revoke(&id, revocation)?]));
+            }
+            KeyAction::RevokeAll(filter, revocation) => {
+                return Ok(several(self.revoke_all(&filter, &revocation)));
+            }
+            KeyAction::PurgeEnded(before) => return Ok(several(self.purge_ended(before))),
+        };
+        Ok((ChangeOutcome { record: Some(record), ..ChangeOutcome::default() }, changes))
+    }
+
+    pub(super) fn authorize(&self, actor: &Actor) -> Result<Option<AuthorizedActor>, BackendError> {
+        let found = match actor.subject() {
+            None => ResolvedSubject::Missing,
+            Some(Subject::Key(id)) => self
+                .by_id(id)
+                .map_or(ResolvedSubject::Missing, |own| ResolvedSubject::Key(self.owners.current(own))),
+            Some(Subject::Person(email)) => {
+                self.owners.user(email).map_or(ResolvedSubject::Missing, ResolvedSubject::Person)
+            }
+        };
+        actor.authorize(found)
+    }
+
+    fn insert(&mut self, record: Record) -> Result<(Record, Vec<Change>), BackendError> {
+        self.check_insert(&record)?;
+        let change = Change::Changed(record.digest);
+        self.digests.insert(record.id.clone(), record.digest);
+        self.records.insert(record.digest, record.clone());
+        Ok((record, vec![change]))
+    }
+
+    fn check_insert(&self, record: &Record) -> Result<(), BackendError> {
+        if self.records.contains_key(&record.digest) || self.digests.contains_key(&record.id) {
+            return Err(BackendError::conflict());
+        }
+        DeletedOwner::blocking(&record.owner)
+            .iter()
+            .try_for_each(|deleted| self.owners.check_not_deleted(deleted))
+    }
+
+    /// Edits a key, and returns the successor if the edit creates one, or the key. `may_end` checks the predecessor that ends as
+    /// a side effect.
+    pub(super) fn edit(
+        &mut self,
+        id: &KeyId,
+        edit: KeyEdit,
+        may_end: impl Fn(&Record) -> Result<(), BackendError>,
+    ) -> Result<(Record, Vec<Change>), BackendError> {
+        let mut record = self.by_id(id).ok_or_else(BackendError::not_found)?.clone();
+        let former = edit.depends_on(&record).and_then(|id| self.by_id(&id).cloned());
+        let EditOutcome { successor, ends } = edit.apply(&mut record, former.as_ref())?;
+        let ended = ends.as_ref().and_then(|(id, _)| self.by_id(id));
+        ended.map_or(Ok(()), may_end)?;
+        let mut changes = vec![change_of(&record)];
+        if let Some(successor) = &successor {
+            changes.extend(self.insert(successor.clone())?.1);
+        }
+        if let Some((id, end)) = ends
+            && let Some(other) = self.by_id_mut(&id)
+            && other.rotated_to.as_ref() == Some(&record.id)
+        {
+            end_by(other, end);
+            changes.push(change_of(other));
+        }
+        self.records.insert(record.digest, record.clone());
+        Ok((self.owners.current(&successor.unwrap_or(record)), changes))
+    }
+
+    fn revoke(&mut self, id: &KeyId, revocation: Revocation) -> Result<Change, BackendError> {
+        let record = self.by_id_mut(id).ok_or_else(BackendError::not_found)?;
+        record.revoked.get_or_insert(revocation);
+        Ok(Change::Revoked(record.digest))
+    }
+
+    pub(super) fn revoke_all(&mut self, filter: &KeyFilter, revocation: &Revocation) -> Vec<Change> {
+        let meant =
+            self.records.values_mut().filter(|record| record.revoked.is_none() && filter.matches(record));
+        let revoke = |record: &mut Record| {
+            record.revoked = Some(revocation.clone());
+            Change::Revoked(record.digest)
+        };
+        meant.map(revoke).collect()
+    }
+
+    fn purge_ended(&mut self, before: Timestamp) -> Vec<Change> {
+        let has_ended = |record: &Record| {
+            let revoked = record.revoked.as_ref().is_some_and(|revoked| revoked.at < before);
+            revoked || record.expires_at.is_some_and(|end| end < before)
+        };
+        self.delete(has_ended)
+    }
+
+    pub(super) fn delete(&mut self, goes: impl Fn(&Record) -> bool) -> Vec<Change> {
+        let gone = self.records.extract_if(|_, record| goes(record));
+        let forget = |(digest, record): (Digest, Record)| {
+            self.digests.remove(&record.id);
+            Change::Changed(digest)
+        };
+        gone.map(forget).collect()
+    }
+
+    pub(super) fn by_id_mut(&mut self, id: &KeyId) -> Option<&mut Record> {
+        self.records.get_mut(self.digests.get(id)?)
+    }
+}
+
+fn several(changes: Vec<Change>) -> (ChangeOutcome, Vec<Change>) {
+    (ChangeOutcome { keys: changes.len() as u64, ..ChangeOutcome::default() }, changes)
+}
