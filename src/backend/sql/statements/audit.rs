@@ -2,9 +2,10 @@
 
 use sqlx::QueryBuilder;
 
+use super::ROWS_PER_STATEMENT;
 use super::dialect::{Database, DatabaseConnection, DatabaseTransaction, LOCK_ROW, Namespace};
+use super::errors::write_error;
 use super::filter::{restrict, restrict_to};
-use super::write::{ROWS_PER_STATEMENT, write_error};
 use crate::backend::sql::{AuditRow, decode_audit};
 use crate::backend::{AuditEntry, BackendError, Change, KeyFilter};
 use crate::clock::Timestamp;

@@ -4,11 +4,13 @@ use sqlx::QueryBuilder;
 
 use super::actor::authorize;
 use super::dialect::{Database, DatabaseTransaction, LOCK_ROW, NOW};
+use super::errors::write_error;
 use super::filter::{restrict, restrict_to};
 use super::locks::KeyLocks;
+use super::owners::check_owner_not_deleted;
 use super::read::{by_id, by_id_for_update};
-use super::write::{ROWS_PER_STATEMENT, Written, write_error};
-use super::{audit, owners};
+use super::written::Written;
+use super::{ROWS_PER_STATEMENT, audit};
 use crate::backend::key_edit::{EditOutcome, KeyEdit, change_of};
 use crate::backend::sql::{KeyRow, MAX_LOGGED_CHANGES, columns, decode_digest};
 use crate::backend::{AuthorizedActor, BackendError, Change, KeyAction, KeyChange, KeyFilter};
@@ -112,7 +114,7 @@ pub(super) async fn record_first_use(
 }
 
 async fn insert(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> Result<Written, BackendError> {
-    owners::check_owner_not_deleted(transaction, &record.owner).await?;
+    check_owner_not_deleted(transaction, &record.owner).await?;
     let row = encode_row(record)?;
     audit::record(transaction, "created", &row.id, None, row.created_by.as_deref()).await?;
     sqlx::query(INSERT)

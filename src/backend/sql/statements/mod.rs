@@ -4,18 +4,20 @@ mod actor;
 mod audit;
 mod connections;
 mod derived_pool;
+mod errors;
 mod filter;
 mod keys;
 mod locks;
 mod migrate;
+mod owner_changes;
 mod owners;
 mod pooled_connection;
 mod pools;
 mod read;
-mod stale_plans;
 mod store;
 mod usage;
 mod write;
+mod written;
 
 pub(super) use migrate::migrate;
 pub(super) use pools::Pools;
@@ -26,3 +28,6 @@ pub(super) use {
 };
 
 use super::{Store, dialect};
+
+/// Rows per statement, below the database's limit of bound parameters.
+const ROWS_PER_STATEMENT: usize = 500;

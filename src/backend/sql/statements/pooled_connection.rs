@@ -4,12 +4,14 @@ use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+use sqlx::Connection;
 use sqlx::pool::PoolConnection;
 use tokio::spawn;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use super::dialect::{CLOSE_TIMEOUT, Database, DatabaseConnection};
+use super::dialect::{CLOSE_TIMEOUT, Database, DatabaseConnection, is_stale_plan};
+use super::errors::database_error;
 use crate::backend::{BackendError, BackendErrorKind};
 
 /// How long a management operation may take.
@@ -45,6 +47,12 @@ impl PooledConnection {
         let is_lost = |error: &BackendError| error.kind() == BackendErrorKind::Unavailable;
         self.is_settled = !outcome.as_ref().is_err_and(is_lost);
         outcome
+    }
+
+    /// Clears the prepared statements if one was stale because the columns of a table have changed. Returns whether to retry.
+    pub(in super::super) async fn clear_stale_plans<T>(&mut self, result: &Result<T, BackendError>) -> bool {
+        let error = result.as_ref().err().and_then(database_error);
+        error.is_some_and(is_stale_plan) && self.clear_cached_statements().await.is_ok()
     }
 }
 

@@ -3,9 +3,8 @@
 use sqlx::error::UnexpectedNullError;
 use sqlx::{Decode, Executor, FromRow, QueryBuilder, Row as _, Type};
 
-use super::dialect::{
-    Database, DatabaseTransaction, LOCK_ROW, Namespace, Row, is_unrepresentable, memberships, primary_only,
-};
+use super::dialect::{Database, DatabaseTransaction, LOCK_ROW, Namespace, Row, memberships, primary_only};
+use super::errors::read_error;
 use super::filter::restrict;
 use crate::backend::sql::{KeyRow, OwnerFacts, columns};
 use crate::backend::{BackendError, KeyFilter};
@@ -101,20 +100,6 @@ impl FoundKey {
         self.facts.complete(&mut record.owner)?;
         Ok(record)
     }
-}
-
-/// Converts an error: an undecodable row, an invalid parameter, or an unavailable store.
-pub(super) fn read_error(error: sqlx::Error) -> BackendError {
-    match error {
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => BackendError::corrupt(error),
-        error if has_unrepresentable_value(&error) => BackendError::invalid(error),
-        error => BackendError::unavailable(error),
-    }
-}
-
-/// Returns whether a parameter is a value that the database can never hold, so that no row can match it.
-pub(super) fn has_unrepresentable_value(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(is_unrepresentable)
 }
 
 impl FromRow<'_, Row> for FoundKey {

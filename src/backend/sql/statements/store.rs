@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::Store;
 use super::dialect::{begin_read, end_read};
 use super::pooled_connection::{ADMIN_QUERY_TIMEOUT, detached, read_bounded, run, run_on, with_timeout};
-use super::write::{Write, Written, write};
+use super::write::{Write, write};
+use super::written::Written;
 use super::{audit, owners, read};
 use crate::backend::sql::KeyRow;
 use crate::backend::{

@@ -2,15 +2,14 @@
 
 use sqlx::{Connection, QueryBuilder};
 
-use super::Store;
 use super::dialect::{
     BEGIN_CHANGE, Database, DatabaseConnection, DatabaseTransaction, Namespace, SKIP_LOCKED, begin_read,
     end_read,
 };
+use super::errors::{read_error, write_error};
 use super::filter::restrict;
 use super::pooled_connection::{ADMIN_QUERY_TIMEOUT, detached, read_bounded, run, run_on, with_timeout};
-use super::read::read_error;
-use super::write::write_error;
+use super::{ROWS_PER_STATEMENT, Store};
 use crate::backend::filter::OwnerIds;
 use crate::backend::{BackendError, UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageStore};
 use crate::clock::Day;
@@ -21,8 +20,6 @@ use crate::key::KeyId;
 const RECORD_BATCH: &str = "INSERT INTO tower_api_key_usage_writer (writer, batch) VALUES ($1, $2)
     ON CONFLICT (writer) DO UPDATE SET batch = excluded.batch, at = excluded.at
     WHERE tower_api_key_usage_writer.batch < excluded.batch";
-/// Rows per statement, below the database's limit of bound parameters.
-const ROWS_PER_STATEMENT: usize = 500;
 /// How long the last batch of an idle writer is kept, in milliseconds: a week.
 const WRITER_RETENTION: i64 = 7 * 24 * 60 * 60 * 1_000;
 

@@ -10,21 +10,17 @@ use super::dialect::{
     AFTER_CHANGES, BEGIN_CHANGE, BEGIN_MASS_CHANGE, Database, DatabaseConnection, DatabaseTransaction,
     LOCK_OWNERS_EXCLUSIVE, LOCK_OWNERS_SHARED, Namespace, is_lock_conflict,
 };
+use super::errors::database_error;
 use super::keys::{apply, key_locks, record_first_use};
 use super::locks::KeyLocks;
-use super::owners;
 use super::pooled_connection::{ADMIN_QUERY_TIMEOUT, MASS_CHANGE_TIMEOUT, run, run_on, with_timeout};
 use super::pools::Pools;
-use super::read::has_unrepresentable_value;
-use super::stale_plans::database_error;
-use crate::backend::sql::{MAX_LOGGED_CHANGES, encode_change};
+use super::written::Written;
+use super::{ROWS_PER_STATEMENT, owner_changes};
+use crate::backend::sql::encode_change;
 use crate::backend::{Actor, BackendError, Change, KeyAction, KeyChange, OwnerChange, PendingInvalidation};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
-use crate::record::Record;
-
-/// Rows per statement, below the database's limit of bound parameters.
-pub(super) const ROWS_PER_STATEMENT: usize = 500;
 
 /// A change that is made in one transaction.
 #[derive(Clone)]
@@ -103,42 +99,6 @@ fn is_system_revocation(change: &KeyChange) -> bool {
     matches!(change.action, KeyAction::Revoke(..)) && change.actor.subject().is_none()
 }
 
-/// The outcome of a change.
-#[derive(Default)]
-pub(super) struct Written {
-    /// The record that was written, if the change is about one key.
-    pub(super) record: Option<Record>,
-    /// The number of keys that were revoked or deleted, if the change is about any number of them.
-    pub(super) keys: u64,
-    /// The changes to invalidate.
-    pub(super) changes: Vec<Change>,
-    /// The number of new changes, which come first. The rest were made before.
-    pub(super) new: usize,
-    /// The last key of a batch, unless it was the last batch.
-    pub(super) last: Option<String>,
-}
-
-impl Written {
-    pub(super) fn one(change: Change) -> Self {
-        Self::several(vec![change])
-    }
-
-    /// A change that was already made before.
-    pub(super) fn unchanged(change: Change) -> Self {
-        Self { new: 0, ..Self::one(change) }
-    }
-
-    /// Several changes, replaced by [`Change::Everything`] above a limit.
-    pub(super) fn several(changes: Vec<Change>) -> Self {
-        let changes = if changes.len() > MAX_LOGGED_CHANGES { vec![Change::Everything] } else { changes };
-        Self { new: changes.len(), changes, ..Self::default() }
-    }
-
-    pub(super) fn counted(changes: Vec<Change>) -> Self {
-        Self { keys: changes.len() as u64, ..Self::several(changes) }
-    }
-}
-
 /// Makes a change, and invalidates it.
 pub(super) async fn write(
     connections: Connections,
@@ -200,7 +160,7 @@ async fn write_on(
             let (change, actor) = *change;
             KeyLocks::of(&actor).acquire(&mut transaction).await?;
             let authorized = authorize(&mut transaction, &actor).await?;
-            let written = owners::change(&mut transaction, change).await?;
+            let written = owner_changes::change(&mut transaction, change).await?;
             append_changes(&mut transaction, &written.changes[..written.new]).await?;
             actor.check_time(authorized.as_ref())?;
             written
@@ -240,13 +200,4 @@ async fn append_changes(
         }
     }
     Ok(())
-}
-
-/// Converts the error of a statement that writes rows.
-pub(super) fn write_error(error: sqlx::Error) -> BackendError {
-    match error {
-        sqlx::Error::Database(error) if error.is_unique_violation() => BackendError::conflict(),
-        error if has_unrepresentable_value(&error) => BackendError::invalid(error),
-        error => BackendError::unavailable(error),
-    }
 }

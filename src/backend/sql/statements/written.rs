@@ -1,0 +1,41 @@
+//! What a change wrote, and what it invalidates.
+
+use crate::backend::Change;
+use crate::backend::sql::MAX_LOGGED_CHANGES;
+use crate::record::Record;
+
+/// The outcome of a change.
+#[derive(Default)]
+pub(super) struct Written {
+    /// The record that was written, if the change is about one key.
+    pub(super) record: Option<Record>,
+    /// The number of keys that were revoked or deleted, if the change is about any number of them.
+    pub(super) keys: u64,
+    /// The changes to invalidate.
+    pub(super) changes: Vec<Change>,
+    /// The number of new changes, which come first. The rest were made before.
+    pub(super) new: usize,
+    /// The last key of a batch, unless it was the last batch.
+    pub(super) last: Option<String>,
+}
+
+impl Written {
+    pub(super) fn one(change: Change) -> Self {
+        Self::several(vec![change])
+    }
+
+    /// A change that was already made before.
+    pub(super) fn unchanged(change: Change) -> Self {
+        Self { new: 0, ..Self::one(change) }
+    }
+
+    /// Several changes, replaced by [`Change::Everything`] above a limit.
+    pub(super) fn several(changes: Vec<Change>) -> Self {
+        let changes = if changes.len() > MAX_LOGGED_CHANGES { vec![Change::Everything] } else { changes };
+        Self { new: changes.len(), changes, ..Self::default() }
+    }
+
+    pub(super) fn counted(changes: Vec<Change>) -> Self {
+        Self { keys: changes.len() as u64, ..Self::several(changes) }
+    }
+}
