@@ -1,7 +1,8 @@
 //! Changes and reads of keys.
 
+use super::manager::Authority;
 use super::validation::Validation;
-use super::{Authority, CreatedKey, KeyManager, ManageError, NewKey, RotateOptions};
+use super::{CreatedKey, KeyManager, ManageError, NewKey, RotateOptions};
 use crate::audit::{Action, AuditEvent};
 use crate::backend::{ChangeOutcome, KeyAction, KeyChange, KeyFilter, KeyStore, KeyUpdate, Rotation};
 use crate::clock::Timestamp;
@@ -116,7 +117,7 @@ impl<S: KeyStore> KeyManager<S> {
     ) -> Result<Record, ManageError> {
         let mut validation = Validation::default();
         if let Some(name) = &update.name {
-            validation = validation.name(name, self.names);
+            validation = validation.name(name, self.requires_names);
         }
         if let Some(scopes) = &update.scopes {
             validation = validation.scopes(scopes);
@@ -227,7 +228,7 @@ impl<S: KeyStore> KeyManager<S> {
     fn check(&self, new: &NewKey, now: Timestamp) -> Result<(), ManageError> {
         Validation::default()
             .owner(&new.owner)
-            .name(&new.name, self.names)
+            .name(&new.name, self.requires_names)
             .scopes(&new.scopes)
             .expires_at(new.expires_at, now)
             .entries("metadata", &new.metadata)

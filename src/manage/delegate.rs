@@ -1,6 +1,7 @@
 //! Key management on behalf of a caller.
 
-use super::{Authority, CreatedKey, KeyManager, ManageError, NewKey, RotateOptions, Wait};
+use super::manager::Authority;
+use super::{CreatedKey, KeyManager, ManageError, NewKey, RotateOptions, Wait};
 use crate::backend::{
     Actor, Bounds, KeyFilter, KeyStore, KeyUpdate, Propagation, UsageLine, UsageQuery, UsageStore,
 };
@@ -23,13 +24,23 @@ pub struct Delegate<'m, S> {
     all_environments: bool,
 }
 
-impl<'m, S: KeyStore> Delegate<'m, S> {
-    pub(super) fn new(manager: &'m KeyManager<S>, caller: &'m Principal, actor: Actor) -> Self {
-        Self { manager, caller, actor, all_environments: false }
+impl<S: KeyStore> KeyManager<S> {
+    /// Limits the manager to the rights of a caller whose key is in this store. With each change, the store checks the caller in place of the
+    /// manager's actor, including that actor's requirements.
+    pub fn on_behalf_of<'m>(&'m self, caller: &'m Principal) -> Delegate<'m, S> {
+        Delegate::new(self, caller, caller.actor().requires_same_as(&self.actor))
     }
 
-    pub(super) fn external(manager: &'m KeyManager<S>, caller: &'m Principal) -> Self {
-        Self::new(manager, caller, Actor::external(caller.key_id().as_str()))
+    /// Limits the manager to the rights of a caller whose key another backend keeps. The store cannot check such a caller: it has the rights
+    /// of the time when it was admitted, however long ago. Call [`Principal::recheck`] right before a change.
+    pub fn on_behalf_of_external<'m>(&'m self, caller: &'m Principal) -> Delegate<'m, S> {
+        Delegate::new(self, caller, Actor::external(caller.key_id().as_str()))
+    }
+}
+
+impl<'m, S: KeyStore> Delegate<'m, S> {
+    fn new(manager: &'m KeyManager<S>, caller: &'m Principal, actor: Actor) -> Self {
+        Self { manager, caller, actor, all_environments: false }
     }
 
     /// Lets a live caller manage the keys of all environments. A caller of another environment stays limited to its own: with a live key

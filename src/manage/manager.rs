@@ -1,0 +1,181 @@
+//! The key manager and its settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ManageError;
+use crate::audit::{Audit, Hook};
+use crate::backend::{Actor, Bounds, KeyStore, UsageLine, UsageQuery, UsageStore};
+use crate::clock::{Clock, SystemClock};
+use crate::digest::Digester;
+use crate::key::Mint;
+
+/// The default lease of an authenticator.
+const LEASE: Duration = Duration::from_secs(5);
+
+/// Manages the keys of a store. Clones share the store.
+///
+/// When a call returns, the change is durable and in effect in this process for each request that begins later.
+#[derive(Debug, Clone)]
+pub struct KeyManager<S> {
+    pub(super) store: S,
+    pub(super) format: Arc<dyn Mint>,
+    pub(super) digester: Digester,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) audit: Option<Hook>,
+    pub(super) lease: Duration,
+    pub(super) actor: Actor,
+    pub(super) requires_names: bool,
+    pub(super) stronger_keys: bool,
+    pub(super) rotation_renews: bool,
+}
+
+/// The actor of a change, and its limits.
+#[derive(Debug, Clone)]
+pub(super) struct Authority {
+    pub(super) actor: Actor,
+    pub(super) bounds: Option<Bounds>,
+}
+
+impl Authority {
+    /// Returns the name recorded with a change: always the own name of a caller; the application may give another.
+    pub(super) fn by(&self, given: Option<Box<str>>) -> Option<Box<str>> {
+        let own = self.actor.name().map(Into::into);
+        if matches!(self.actor, Actor::System { .. }) { given.or(own) } else { own }
+    }
+}
+
+impl<S: KeyStore> KeyManager<S> {
+    /// Creates a manager that mints keys of one format, and stores their SHA-256 digests.
+    pub fn new(store: S, format: impl Mint) -> Self {
+        Self {
+            store,
+            format: Arc::new(format),
+            digester: Digester::sha256(),
+            clock: Arc::new(SystemClock::default()),
+            audit: None,
+            lease: LEASE,
+            actor: Actor::system(),
+            requires_names: false,
+            stronger_keys: false,
+            rotation_renews: true,
+        }
+    }
+
+    /// Sets the format of new keys, for a service with several kinds of keys.
+    #[must_use]
+    pub fn with_format(self, format: impl Mint) -> Self {
+        Self { format: Arc::new(format), ..self }
+    }
+
+    /// Sets the digester, which must be that of the authenticators.
+    #[must_use]
+    pub fn digester(self, digester: Digester) -> Self {
+        Self { digester, ..self }
+    }
+
+    /// Sets the clock.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Clock) -> Self {
+        Self { clock: Arc::new(clock), ..self }
+    }
+
+    /// Sets how long other processes may use their cached entries: the longest [lease](crate::AuthenticatorBuilder::lease) of their
+    /// authenticators plus their [stale grace](crate::AuthenticatorBuilder::stale_grace), if any. Default: 5 s, the default lease. A store
+    /// that keeps a list of nodes with their leases corrects a value that is too short.
+    ///
+    /// # Panics
+    ///
+    /// If `lease` is zero.
+    #[must_use]
+    pub fn lease(self, lease: Duration) -> Self {
+        assert!(!lease.is_zero(), "the lease must be above zero");
+        Self { lease, ..self }
+    }
+
+    /// Requires a name for each key that is created, imported or renamed. By default, names are optional.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// use tower_api_key::manage::{KeyManager, NewKey};
+    /// use tower_api_key::{KeyFormat, MemoryStore, Owner};
+    ///
+    /// let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo")?).require_names();
+    /// let wanted = NewKey::new(Owner::organization("acme"));
+    /// assert_eq!(manager.create(wanted.clone()).await.unwrap_err().fields()[0].field, "name");
+    /// assert!(manager.create(wanted.name("Build server")).await.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn require_names(self) -> Self {
+        Self { requires_names: true, ..self }
+    }
+
+    /// Lets callers update and revoke keys with scopes that they lack. By default, a caller updates and revokes only keys that it could
+    /// have created, and its own. Granting scopes or postponing an expiry always requires the scopes.
+    #[must_use]
+    pub fn allow_stronger_keys(self) -> Self {
+        Self { stronger_keys: true, ..self }
+    }
+
+    /// Sets whether a rotation restarts the lifetime of a key. Default: `true`, so that a key of 90 days is replaced by one of 90 days. With
+    /// `false`, the successor expires when the key would have.
+    #[must_use]
+    pub fn rotation_renews(self, renews: bool) -> Self {
+        Self { rotation_renews: renews, ..self }
+    }
+
+    /// Sets a sink that receives an event for each change, after the store has acknowledged it.
+    ///
+    /// A call that is dropped before it returns may have made its change without an event. Revoking a key that was already revoked emits an
+    /// event as well. The log of the SQL stores is exact in both cases: see [`AuditLog`](crate::backend::AuditLog).
+    #[must_use]
+    pub fn audit(self, audit: impl Audit) -> Self {
+        Self { audit: Some(Hook::new(audit)), ..self }
+    }
+
+    /// Sets the actor of changes that name none. Use an id rather than a name or an e-mail: it is kept with the keys, and for as long as the
+    /// audit log.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// use tower_api_key::manage::{KeyManager, NewKey};
+    /// use tower_api_key::{KeyFormat, MemoryStore, Owner};
+    ///
+    /// let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo")?);
+    /// let job = manager.clone().acting_as("job:nightly");
+    /// let (_, record) = job.create(NewKey::new(Owner::organization("acme"))).await?.into_parts();
+    /// assert_eq!(record.created_by.as_deref(), Some("job:nightly"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn acting_as(self, by: impl Into<Box<str>>) -> Self {
+        Self { actor: Actor::named(by), ..self }
+    }
+
+    /// Sets the actor of all changes, which the store checks in the transaction of each: for changes beyond the keys of the caller's own
+    /// owner. The application decides what is permitted, with the [requirements](Actor::requires_for) of the actor.
+    #[must_use]
+    pub fn acting_for(self, actor: Actor) -> Self {
+        Self { actor, ..self }
+    }
+
+    pub(super) fn authority(&self) -> Authority {
+        Authority { actor: self.actor.clone(), bounds: None }
+    }
+}
+
+impl<S: UsageStore> KeyManager<S> {
+    /// Returns the usage of the keys that match a query, including deleted keys.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails.
+    pub async fn query_usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, ManageError> {
+        Ok(self.store.usage(query).await?)
+    }
+}
