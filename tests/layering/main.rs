@@ -22,9 +22,6 @@ const CIRCULAR: &[(&str, &str)] = &[
     ("cache/follow.rs", "cache/mod.rs"),
     ("cache/health.rs", "cache/mod.rs"),
     ("cache/single_flight.rs", "cache/mod.rs"),
-    ("manage/routes/input.rs", "manage/routes/mod.rs"),
-    ("manage/routes/refusal.rs", "manage/routes/input.rs"),
-    ("manage/routes/usage.rs", "manage/routes/mod.rs"),
 ];
 
 /// Methods of types of other modules, from the file of the impl to that of the type.

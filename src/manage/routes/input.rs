@@ -15,9 +15,9 @@ use time::{OffsetDateTime, UtcOffset};
 use tokio::time::timeout;
 
 use super::super::{FieldError, ManageError};
-use super::Shared;
 use super::error::RouteError;
 use super::json::parse_object;
+use super::shared::Shared;
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 use crate::scope::Scopes;

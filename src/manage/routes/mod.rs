@@ -8,6 +8,7 @@ mod origin;
 mod output;
 mod query;
 mod settings;
+mod shared;
 mod usage;
 
 pub use error::RouteError;
@@ -24,17 +25,16 @@ use axum::response::{self, Response};
 use axum::routing::{get, post};
 use serde_json::json;
 
-use super::{Delegate, KeyManager, RotateOptions};
+use super::{KeyManager, RotateOptions};
 use crate::backend::{Grace, KeyFilter, KeyStore, KeyUpdate, UsageStore};
-use crate::clock::Timestamp;
 use crate::principal::Principal;
-use crate::reject::{Reason, Rejection};
-use crate::scope::{Requirement, Scope};
+use crate::scope::Scope;
 use error::{method_not_allowed, not_found, reshape};
 use input::{Body, Fields, Id, key_id};
 use origin::refuse_cross_site;
 use output::{answer, created, key, no_content, revoked};
 use query::{Page, Parameters, known, wait};
+use shared::{Manager, Shared};
 
 /// Most bytes of a request body, enough for the largest key.
 const MAX_BODY: usize = 64 * 1024;
@@ -95,50 +95,6 @@ pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, settings
     match shape {
         Some(shape) => routes.layer(map_response_with_state(shape, reshape)),
         None => routes,
-    }
-}
-
-/// The state of the routes.
-struct Shared<S> {
-    manager: KeyManager<S>,
-    settings: ManageSettings,
-}
-
-type Manager<S> = State<Arc<Shared<S>>>;
-
-impl<S: KeyStore> Shared<S> {
-    /// Returns a delegate for a caller that may read.
-    fn to_read<'s>(&'s self, caller: &'s Principal) -> Result<Delegate<'s, S>, Rejection> {
-        self.check(caller, &self.settings.read)?;
-        if self.settings.external_callers {
-            return Ok(self.manager.on_behalf_of_external(caller));
-        }
-        Ok(self.manager.on_behalf_of(caller))
-    }
-
-    /// Returns a delegate for a caller that may write. The store checks the caller again with the change, as the body of a request may arrive
-    /// long after its head.
-    async fn to_write<'s>(&'s self, caller: &'s mut Principal) -> Result<Delegate<'s, S>, Rejection> {
-        let needed = &self.settings.write;
-        if self.settings.external_callers {
-            *caller = caller.recheck().await?;
-        }
-        self.check(caller, needed)?;
-        if self.settings.external_callers {
-            return Ok(self.manager.on_behalf_of_external(caller));
-        }
-        Ok(self.manager.on_behalf_of(caller).requiring(needed.clone()))
-    }
-
-    fn check(&self, caller: &Principal, needed: &Requirement) -> Result<(), Rejection> {
-        if caller.meets(needed) {
-            return Ok(());
-        }
-        Err(caller.reject(Reason::MissingScope(needed.clone())))
-    }
-
-    fn now(&self) -> Timestamp {
-        self.manager.clock.wall()
     }
 }
 

@@ -5,12 +5,12 @@ use axum::http::StatusCode;
 use axum::response::{self, Response};
 use serde_json::{Map, Value, json};
 
-use super::Manager;
 use super::cursor;
 use super::error::RouteError;
 use super::input::{Id, key_id};
 use super::output::answer;
 use super::query::{Known, Parameters, known, optional, wrong};
+use super::shared::Manager;
 use crate::backend::{KeyStore, UsageBy, UsageLine, UsageQuery, UsageStore};
 use crate::clock::{Day, Timestamp};
 use crate::principal::Principal;
