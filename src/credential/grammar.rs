@@ -13,8 +13,8 @@ pub(super) fn trim(value: &[u8]) -> &[u8] {
     &value[start..end]
 }
 
-/// Splits `scheme 1*SP rest` (RFC 9110 §11.4). The scheme is a token, and ends with it. Without a space behind it the rest is empty, which
-/// is no credential: what others may read as one must not be passed over as another scheme.
+/// Splits `scheme 1*SP rest` (RFC 9110 §11.4). The scheme is a token, and ends with it. Without a space behind it the rest is
+/// empty and thus malformed: the value is not skipped, because another parser may find a credential of this scheme in it.
 pub(super) fn split_scheme(value: &[u8]) -> (&[u8], &[u8]) {
     let end = value.iter().position(|&byte| !is_token_symbol(byte)).unwrap_or(value.len());
     let (scheme, rest) = value.split_at(end);

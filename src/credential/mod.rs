@@ -141,7 +141,7 @@ impl CredentialError {
 impl fmt::Display for CredentialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            CredentialErrorKind::Ambiguous => "expected one credential, found several",
+            CredentialErrorKind::Ambiguous => "the request must present one credential, got several",
             CredentialErrorKind::Malformed => "credential is invalid: must match the grammar of its scheme",
         })
     }
@@ -166,7 +166,10 @@ mod tests {
         assert_eq!(error("Bearer ,").source_index(), Some(1));
         assert_eq!(error("Basic ,").source_index(), Some(0));
         assert_eq!(error("Bearer a|Bearer b").source_index(), None);
-        assert_eq!(error("Bearer a|Bearer b").to_string(), "expected one credential, found several");
+        assert_eq!(
+            error("Bearer a|Bearer b").to_string(),
+            "the request must present one credential, got several"
+        );
         assert!(error("Bearer ,").to_string().contains("grammar"));
     }
 
