@@ -1,13 +1,13 @@
-//! Guides: how to build an API like one that you know, how to operate it, and why the crate is as it is.
+//! Guides: APIs like known ones, operations, security, design and a glossary.
 //!
 //! The first four pages rebuild the authentication of services with public documents: each lists the documented promises and shows the
 //! files of a running example that keep them. To build a service of your own, copy the closest example and change what its table says.
 //!
 //! | Page | Shows |
 //! |---|---|
-//! | [`memfault`] | organizations, people and projects with a reach of their own, passwords, single sign-on, several kinds of key by header |
+//! | [`memfault`] | organizations, people and projects each with its own access, passwords, single sign-on, several kinds of key by header |
 //! | [`memory_api`] | two headers, a code for each rejection, scopes, sign-up, usage that is metered for billing |
-//! | [`memory_scope`] | one header, one environment, one answer for every bad key, rate limits and usage by key, a console |
+//! | [`memory_scope`] | one header, one environment, one response to all invalid keys, rate limits and usage by key, a console |
 //! | [`memsolus`] | permissions by group, 403 without them, live and test keys side by side |
 //! | [`operations`] | the trade-offs of the settings, alerts, failover, replicas, rights, backups, another pepper |
 //! | [`security`] | the promises, the tests that show them, and their limits |

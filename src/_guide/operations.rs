@@ -50,7 +50,7 @@
 //! | `tower_api_key_backend_errors_total`, other kinds | its rate above zero for a minute | lookups or polls fail: `unavailable`, `deadline` for no response in time, `panic`. Lookups that the circuit breaker rejects are not included |
 //! | `tower_api_key_stale_admissions_total` | rises at all | requests are admitted within S by entries from before an outage |
 //! | `tower_api_key_invalidations_total{kind="everything"}` | more than once in ten minutes | nodes invalidate everything, and read each key again: a failover, [backups](#backups), or changes of many keys |
-//! | `tower_api_key_circuit_open` | 1 again and again for a minute | the database gives no answer. Each pause ends with one lookup that tries |
+//! | `tower_api_key_circuit_open` | 1 again and again for a minute | the database does not respond. Each pause ends with one trial lookup |
 //! | `tower_api_key_refusals_total{reason="unavailable"}` | its rate above 1 % of all requests for five minutes | clients get 503, not 401 |
 //! | `tower_api_key_usage_backlog` | grows for ten minutes | counts are not written; from 100,000 on ([`UsageBuilder::backlog`](crate::usage::UsageBuilder::backlog)) they are lost |
 //! | `tower_api_key_usage_lost_total` | rises at all | admitted requests are missing in the bill |
@@ -64,18 +64,26 @@
 //!
 //! With the feature `tracing`, under the target `tower_api_key`:
 //!
-//! | Level | Event | Frequency |
+//! | Level | Message | Frequency |
 //! |---|---|---|
-//! | ERROR | an unreadable row; a store that panicked | once for each lookup, poll or batch |
-//! | ERROR | the feed panicked and is replaced | once for each time, with pauses of 1 s up to 30 s between them |
-//! | ERROR | counts of usage are lost | once, until the store accepts counts again; and when a meter is dropped without a flush |
-//! | ERROR | a request did not pass an `AuthenticateLayer`: the layer to add, and where | each such request |
-//! | WARN | the store did not respond, with all causes | once for each lookup, poll or batch, regardless of the number of waiting requests. With an open circuit breaker, once for each pause |
-//! | WARN | the circuit breaker is open | once for each pause of the circuit breaker |
-//! | WARN | too many requests wait for the store | at most once a second |
-//! | WARN | a change or a list of keys failed, with all causes | each management request that gets 503 |
-//! | INFO | a request was rejected, by reason | each |
-//! | DEBUG | a request was admitted | each |
+//! | ERROR | `… returned corrupt data`, with the causes | once for each lookup, poll or batch, until the row is repaired |
+//! | ERROR | `… panicked` | once for each lookup, poll or batch |
+//! | ERROR | `change feed panicked: it restarts after a pause` | once for each restart, with pauses of 1 s up to 30 s between them |
+//! | ERROR | `usage counts lost: …`, with the number of requests | once, until the store accepts counts again; and when a meter is dropped without a flush |
+//! | ERROR | ``… found no caller because the request did not pass an `AuthenticateLayer`: …``, with the place to add it | each such request |
+//! | WARN | `… failed`, with the kind of the error and its causes | once for each lookup, poll or batch, regardless of the number of waiting requests. With an open circuit breaker, once for each pause. `key management request failed`: each management request that gets 503 because the store is unavailable. `password verification failed` with a full queue: at most once a second |
+//! | WARN | `… timed out`, with the deadline | as `… failed` |
+//! | WARN | `key lookup failed: the key changed during each read` | each such request |
+//! | WARN | `circuit breaker opened: several calls of the key store failed in a row` | once for each pause of the circuit breaker |
+//! | WARN | `requests rejected: too many key lookups in progress` | at most once a second |
+//! | WARN | `nodes have not acknowledged a revocation in time; …`, with their names | each such `wait=fleet` |
+//! | WARN | `cannot check a caller again: its authenticator was dropped` | each such check |
+//! | INFO | `circuit breaker closed: the key store responds again` | each time |
+//! | INFO | `request rejected`, with the reason | each |
+//! | DEBUG | `request admitted` | each |
+//!
+//! The messages start with the operation: `key lookup`, `change feed poll`, `change feed acknowledgement`, `first use record`, `usage flush`,
+//! `password verification`, `password rehash` or `key management request`.
 //!
 //! [`Health::is_ready`](crate::Health::is_ready) is for a readiness probe. An outage of the database makes all nodes unready at
 //! about the same time, when the lease (and S) has ended, so let the balancer send requests to unready nodes if no node is ready; they get 503
