@@ -34,7 +34,7 @@ impl<S: KeyStore> KeyManager<S> {
         let mut record = Record::new(KeyId::generate(now)?, &key, &self.digester, new.owner.clone());
         record.retrievable = new.retrievable.then(|| key.retrievable());
         new.describe(&mut record, now);
-        record.created_by = by.by(record.created_by);
+        record.created_by = by.recorded_name(record.created_by);
         Ok((key, record))
     }
 
@@ -72,7 +72,7 @@ impl<S: KeyStore> KeyManager<S> {
         record.retrievable = retrievable;
         new.describe(&mut record, now);
         let by = self.authority();
-        record.created_by = by.by(record.created_by);
+        record.created_by = by.recorded_name(record.created_by);
         self.insert(&by, record).await
     }
 
@@ -129,7 +129,7 @@ impl<S: KeyStore> KeyManager<S> {
             validation = validation.entries("labels", labels);
         }
         validation.expires_at(update.expires_at.flatten(), self.clock.wall()).finish()?;
-        update.by = by.by(update.by);
+        update.by = by.recorded_name(update.by);
         let actor = update.by.clone();
         let record = self.change_one(by, KeyAction::Update(id.clone(), update)).await?;
         self.emit(Action::Updated, Some(id), actor);
@@ -163,7 +163,7 @@ impl<S: KeyStore> KeyManager<S> {
         rotation.retrievable = old.retrievable.map(|_| key.retrievable());
         rotation.expires_at = expires_at;
         rotation.renews = self.rotation_renews;
-        rotation.by = by.by(options.by);
+        rotation.by = by.recorded_name(options.by);
         let actor = rotation.by.clone();
         // No read follows the commit, which could fail and lose the text of the successor.
         let record = self.change_one(by, KeyAction::Rotate(id.clone(), Box::new(rotation))).await?;
@@ -188,7 +188,7 @@ impl<S: KeyStore> KeyManager<S> {
         id: &KeyId,
         reason: &str,
     ) -> Result<(), ManageError> {
-        let revocation = Revocation { by: by.by(None), ..self.revocation(reason)? };
+        let revocation = Revocation { by: by.recorded_name(None), ..self.revocation(reason)? };
         let actor = revocation.by.clone();
         self.change(by, KeyAction::Revoke(id.clone(), revocation)).await?;
         self.emit(Action::Revoked, Some(id), actor);
@@ -202,7 +202,7 @@ impl<S: KeyStore> KeyManager<S> {
     /// As for [`revoke`](Self::revoke). Either all keys are revoked or none.
     pub async fn revoke_all(&self, filter: &KeyFilter, reason: &str) -> Result<u64, ManageError> {
         let by = self.authority();
-        let revocation = Revocation { by: by.by(None), ..self.revocation(reason)? };
+        let revocation = Revocation { by: by.recorded_name(None), ..self.revocation(reason)? };
         let actor = revocation.by.clone();
         let keys = self.change(&by, KeyAction::RevokeAll(filter.clone(), revocation)).await?.keys;
         self.emit(Action::RevokedAll { keys }, None, actor);
@@ -221,7 +221,7 @@ impl<S: KeyStore> KeyManager<S> {
         let by = self.authority();
         let before = before.min(self.clock.wall());
         let keys = self.change(&by, KeyAction::PurgeEnded(before)).await?.keys;
-        self.emit(Action::DeletedAll { keys }, None, by.by(None));
+        self.emit(Action::DeletedAll { keys }, None, by.recorded_name(None));
         Ok(keys)
     }
 

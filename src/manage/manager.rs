@@ -38,8 +38,8 @@ pub(super) struct Authority {
 }
 
 impl Authority {
-    /// Returns the name recorded with a change: always the own name of a caller; the application may give another.
-    pub(super) fn by(&self, given: Option<Box<str>>) -> Option<Box<str>> {
+    /// Returns the name recorded with a change: that of the caller. Only the application may give another one.
+    pub(super) fn recorded_name(&self, given: Option<Box<str>>) -> Option<Box<str>> {
         let own = self.actor.name().map(Into::into);
         if matches!(self.actor, Actor::System { .. }) { given.or(own) } else { own }
     }

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::super::{FieldError, ManageError, ManageErrorKind};
-use super::output::answer;
+use super::output::json_response;
 use crate::reject::Payload;
 use crate::trace::{self, Failure};
 
@@ -72,7 +72,7 @@ impl IntoResponse for RouteError {
             let error = |error: &FieldError| json!({ "field": error.field, "detail": error.message });
             body["errors"] = self.errors.iter().map(error).collect::<Value>();
         }
-        let mut response = answer(self.status, &body);
+        let mut response = json_response(self.status, &body);
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }

@@ -22,7 +22,7 @@ use crate::clock::Timestamp;
 use crate::key::KeyId;
 use crate::scope::Scopes;
 
-/// The bytes of a body. An extractor that never fails, so that a caller without the needed scope is refused before its body is.
+/// The bytes of a body. An extractor that never fails, so that a handler rejects a caller without the needed scope before an invalid body.
 pub(super) struct Body(Result<Bytes, RouteError>);
 
 impl<S: Send + Sync> FromRequest<Arc<Shared<S>>> for Body {

@@ -23,7 +23,7 @@ pub(super) fn parse_object(text: &[u8]) -> Result<Map<String, Value>, RouteError
     }
 }
 
-/// Builds a value, and notes whether a name repeats within an object. It reads on then: a text that is no JSON is another error.
+/// Builds a value, and records whether a name repeats within an object. It continues to read then, because invalid JSON is another error.
 #[derive(Clone, Copy)]
 struct UniqueFields<'c> {
     repeats: &'c Cell<bool>,

@@ -32,7 +32,7 @@ use crate::scope::Scope;
 use error::{method_not_allowed, not_found, reshape};
 use input::{Body, Fields, Id, key_id};
 use origin::refuse_cross_site;
-use output::{answer, created, key, no_content, revoked};
+use output::{created, json_response, key, no_content, revoked};
 use query::{Page, Parameters, known, wait};
 use shared::{Manager, Shared};
 
@@ -55,7 +55,7 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 /// Returns routes by which callers manage their own keys, to nest behind an [`AuthenticateLayer`](crate::AuthenticateLayer). They have a
 /// fallback for unknown paths, so do not merge them.
 ///
-/// | Route | Answer |
+/// | Route | Response |
 /// |---|---|
 /// | `POST /keys` | 201, the key with its text, which is not shown again |
 /// | `GET /keys?limit&cursor&state` | 200, a page of keys, and `next_cursor` if more follow |
@@ -129,7 +129,7 @@ async fn list<S: KeyStore>(
     records.truncate(page.limit);
     let next = records.last().filter(|_| more).map(|record| cursor::encode(&record.id));
     let keys: Vec<_> = records.iter().map(|record| key(record, shared.now())).collect();
-    Ok(answer(StatusCode::OK, &json!({ "keys": keys, "next_cursor": next })))
+    Ok(json_response(StatusCode::OK, &json!({ "keys": keys, "next_cursor": next })))
 }
 
 async fn show<S: KeyStore>(
@@ -138,7 +138,7 @@ async fn show<S: KeyStore>(
     id: Id,
 ) -> response::Result<Response> {
     let record = shared.to_read(&caller)?.get(&key_id(id)?).await?;
-    Ok(answer(StatusCode::OK, &key(&record, shared.now())))
+    Ok(json_response(StatusCode::OK, &key(&record, shared.now())))
 }
 
 async fn update<S: KeyStore>(
@@ -158,7 +158,7 @@ async fn update<S: KeyStore>(
     };
     fields.finish()?;
     let record = delegate.update(&key_id(id)?, update).await?;
-    Ok(answer(StatusCode::OK, &key(&record, shared.now())))
+    Ok(json_response(StatusCode::OK, &key(&record, shared.now())))
 }
 
 async fn rotate<S: KeyStore>(
@@ -207,5 +207,5 @@ async fn permissions<S: KeyStore>(
 ) -> response::Result<Response> {
     shared.to_read(&caller)?;
     let permissions: Vec<_> = shared.settings.permissions.iter().map(Scope::as_str).collect();
-    Ok(answer(StatusCode::OK, &json!({ "permissions": permissions })))
+    Ok(json_response(StatusCode::OK, &json!({ "permissions": permissions })))
 }

@@ -17,11 +17,11 @@ use crate::record::Record;
 use crate::scope::Scope;
 
 /// Returns a JSON response that caches must not store.
-pub(super) fn answer(status: StatusCode, body: &Value) -> Response {
-    written(status, body.to_string().into_bytes())
+pub(super) fn json_response(status: StatusCode, body: &Value) -> Response {
+    from_json_bytes(status, body.to_string().into_bytes())
 }
 
-fn written(status: StatusCode, body: Vec<u8>) -> Response {
+fn from_json_bytes(status: StatusCode, body: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -65,7 +65,7 @@ pub(super) fn created(created: CreatedKey, now: Timestamp) -> Response {
     serde_json::to_writer(&mut body, text.as_str()).expect("a text in memory");
     body.push(b',');
     body.extend_from_slice(&rest.as_bytes()[1..]);
-    written(StatusCode::CREATED, body)
+    from_json_bytes(StatusCode::CREATED, body)
 }
 
 pub(super) fn key(record: &Record, now: Timestamp) -> Value {

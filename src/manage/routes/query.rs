@@ -18,7 +18,9 @@ const MAX_WAIT: u64 = 60;
 /// Keys of a page: default and maximum.
 const PAGE: (usize, usize) = (20, 100);
 
+/// The extractor of all parameters.
 pub(super) type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection>;
+/// Parameters by name, each of which the route knows.
 pub(super) type Known = BTreeMap<&'static str, String>;
 
 /// The parameters of a list.
@@ -35,12 +37,12 @@ impl Page {
         let limit = |text: &str| text.parse().ok().filter(|limit| (1..=max).contains(limit));
         Ok(Self {
             after: optional(&parameters, "cursor", cursor::decode)
-                .ok_or_else(|| wrong("cursor", "the next_cursor of a page, found something else"))?,
+                .ok_or_else(|| invalid("cursor", "the next_cursor of a page, found something else"))?,
             limit: optional(&parameters, "limit", limit)
-                .ok_or_else(|| wrong("limit", "a number from 1 to 100, found something else"))?
+                .ok_or_else(|| invalid("limit", "a number from 1 to 100, found something else"))?
                 .unwrap_or(default),
             state: optional(&parameters, "state", KeyState::from_label)
-                .ok_or_else(|| wrong("state", "active, expired or revoked, found something else"))?,
+                .ok_or_else(|| invalid("state", "active, expired or revoked, found something else"))?,
         })
     }
 }
@@ -50,7 +52,7 @@ pub(super) fn wait(parameters: &Known) -> Result<Option<Wait>, RouteError> {
     const NAMES: [&str; 3] = ["wait", "until", "wait_seconds"];
     let only = |name, value| {
         optional(parameters, name, |text| (text == value).then_some(()))
-            .ok_or_else(|| wrong(name, &format!("{value}, found something else")))
+            .ok_or_else(|| invalid(name, &format!("{value}, found something else")))
     };
     only("wait", "fleet")?;
     let mut wait = Wait::new();
@@ -59,7 +61,7 @@ pub(super) fn wait(parameters: &Known) -> Result<Option<Wait>, RouteError> {
     }
     let seconds = |text: &str| text.parse().ok().filter(|seconds| *seconds <= MAX_WAIT);
     let seconds = optional(parameters, "wait_seconds", seconds)
-        .ok_or_else(|| wrong("wait_seconds", "a number from 0 to 60, found something else"))?;
+        .ok_or_else(|| invalid("wait_seconds", "a number from 0 to 60, found something else"))?;
     if let Some(seconds) = seconds {
         wait = wait.at_most(Duration::from_secs(seconds));
     }
@@ -75,7 +77,7 @@ pub(super) fn known(parameters: Parameters, names: &[&'static str]) -> Result<Kn
     for (name, text) in parameters {
         let name = *names.iter().find(|known| **known == name).ok_or_else(unknown)?;
         if found.insert(name, text).is_some() {
-            return Err(wrong(name, "one value, found several"));
+            return Err(invalid(name, "one value, found several"));
         }
     }
     Ok(found)
@@ -93,6 +95,7 @@ pub(super) fn optional<T>(
     }
 }
 
-pub(super) fn wrong(name: &str, expected: &str) -> RouteError {
+/// Creates the error of an invalid parameter.
+pub(super) fn invalid(name: &str, expected: &str) -> RouteError {
     RouteError::bad_request(format!("{name}: expected {expected}"))
 }

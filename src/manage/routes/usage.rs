@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use super::cursor;
 use super::error::RouteError;
 use super::input::{Id, key_id};
-use super::output::answer;
-use super::query::{Known, Parameters, known, optional, wrong};
+use super::output::json_response;
+use super::query::{Known, Parameters, invalid, known, optional};
 use super::shared::Manager;
 use crate::backend::{KeyStore, UsageBy, UsageLine, UsageQuery, UsageStore};
 use crate::clock::{Day, Timestamp};
@@ -34,7 +34,7 @@ pub(super) async fn of_all<S: KeyStore + UsageStore>(
     let more = lines.len() > limit;
     if more && !["limit", "cursor"].iter().any(|name| parameters.contains_key(name)) {
         // A client that does not request pages would take the first page for the whole usage.
-        return Err(wrong("from", "days with at most 10,000 lines of usage in all, found more").into());
+        return Err(invalid("from", "days with at most 10,000 lines of usage in all, found more").into());
     }
     lines.truncate(limit);
     let next = lines.last().filter(|_| more).map(cursor::encode_line);
@@ -58,13 +58,13 @@ fn days(parameters: &Known, now: Timestamp) -> Result<UsageQuery, RouteError> {
     let (default, max) = DAYS;
     let day = |name| {
         optional(parameters, name, Day::parse)
-            .ok_or_else(|| wrong(name, "a day such as 2030-01-31, found something else"))
+            .ok_or_else(|| invalid(name, "a day such as 2030-01-31, found something else"))
     };
     let to = day("to")?.unwrap_or_else(|| now.into());
     let from = day("from")?.unwrap_or_else(|| to.plus(1 - default));
     match to.unix_days() - from.unix_days() {
-        ..0 => Err(wrong("from", "a day that is not after the last one, found a later one")),
-        between if between >= max => Err(wrong("from", "at most 366 days, found more")),
+        ..0 => Err(invalid("from", "a day that is not after the last one, found a later one")),
+        between if between >= max => Err(invalid("from", "at most 366 days, found more")),
         _ => Ok(UsageQuery::new(from, to)),
     }
 }
@@ -74,14 +74,14 @@ fn by(parameters: &Known) -> Result<UsageBy, RouteError> {
     match parameters.get("by").map(String::as_str) {
         Some("key") => Ok(UsageBy::Key),
         Some("total") | None => Ok(UsageBy::Total),
-        Some(_) => Err(wrong("by", "key or total, found something else")),
+        Some(_) => Err(invalid("by", "key or total, found something else")),
     }
 }
 
 fn limit(parameters: &Known) -> Result<usize, RouteError> {
     let limit = |text: &str| text.parse().ok().filter(|limit| (1..=MAX_LINES).contains(limit));
     let limit = optional(parameters, "limit", limit)
-        .ok_or_else(|| wrong("limit", "a number from 1 to 10000, found something else"))?;
+        .ok_or_else(|| invalid("limit", "a number from 1 to 10000, found something else"))?;
     Ok(limit.unwrap_or(MAX_LINES))
 }
 
@@ -90,7 +90,7 @@ fn after(parameters: &Known, by: UsageBy) -> Result<Option<UsageLine>, RouteErro
     let line =
         |text: &str| cursor::decode_line(text).filter(|line| line.key.is_some() == (by == UsageBy::Key));
     optional(parameters, "cursor", line)
-        .ok_or_else(|| wrong("cursor", "the next_cursor of a page of the same usage, found something else"))
+        .ok_or_else(|| invalid("cursor", "the next_cursor of a page of the same usage, found something else"))
 }
 
 fn respond(lines: &[UsageLine], next: Option<&str>) -> Response {
@@ -105,5 +105,5 @@ fn respond(lines: &[UsageLine], next: Option<&str>) -> Response {
         Value::Object(fields)
     };
     let lines: Vec<_> = lines.iter().map(line).collect();
-    answer(StatusCode::OK, &json!({ "usage": lines, "next_cursor": next }))
+    json_response(StatusCode::OK, &json!({ "usage": lines, "next_cursor": next }))
 }
