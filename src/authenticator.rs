@@ -224,6 +224,7 @@ impl Authenticator {
     }
 
     /// Returns why a caller with this entry is not admitted. Checked for each request: the cache holds facts, and time passes.
+    #[inline]
     fn check_entry(&self, entry: &Entry, source: usize, user: Option<&str>) -> Option<Reason> {
         let facts = entry.facts();
         if facts.is_revoked {
