@@ -20,6 +20,7 @@
 mod context;
 mod dual_instant;
 mod entries;
+mod first_use;
 mod guarded_call;
 mod limits;
 mod loader;
@@ -37,6 +38,7 @@ pub(crate) use loader::{LookupError, LookupKey};
 
 use context::Context;
 use entries::Entries;
+use first_use::FirstUses;
 use loader::{Class, Loader};
 use poller::{Poller, PollerTask};
 use sync::{Arc, Weak, spawn, timeout};
@@ -55,6 +57,7 @@ pub(crate) struct Cache {
     entries: Arc<Entries>,
     loader: Arc<Loader>,
     poller: Arc<Poller>,
+    first_uses: Arc<FirstUses>,
     context: Arc<Context>,
 }
 
@@ -69,8 +72,9 @@ impl Cache {
         let context = Arc::new(Context { backend, clock, limits, metrics });
         let entries = Arc::new(Entries::new(Arc::clone(&context), issuer));
         let poller = Arc::new(Poller::new(Arc::clone(&context)));
-        let loader = Loader::new(Arc::clone(&context), Arc::clone(&entries), Arc::clone(&poller));
-        let cache = Arc::new(Self { entries, loader: Arc::new(loader), poller, context });
+        let loader = Arc::new(Loader::new(Arc::clone(&context), Arc::clone(&entries), Arc::clone(&poller)));
+        let first_uses = Arc::new(FirstUses::new(Arc::clone(&context)));
+        let cache = Arc::new(Self { entries, loader, poller, first_uses, context });
         let target: Weak<Self> = Arc::downgrade(&cache);
         cache.context.backend.subscribe(Subscriber::new(target));
         cache
@@ -103,7 +107,7 @@ impl Cache {
         if let Some(task) = PollerTask::claim(self) {
             spawn(task.run());
         }
-        if self.loader.is_circuit_open(self.context.clock.monotonic()) {
+        if self.loader.reader.is_circuit_open(self.context.clock.monotonic()) {
             return Err(LookupError);
         }
         let digest = lookup_key.digest();
@@ -158,13 +162,15 @@ impl Cache {
 
     /// Records the first use of a key in the store. The request does not wait for it.
     pub(crate) fn record_first_use(&self, id: KeyId) {
-        self.loader.record_first_use(id);
+        self.first_uses.record(id);
     }
 
     /// Replaces a password hash in the store by one of the same password. If that fails, the next verification tries again.
     #[cfg(feature = "password")]
     pub(crate) async fn replace_password_hash(&self, email: &str, from: &PasswordHash, to: &PasswordHash) {
-        self.loader.replace_password_hash(email, from, to).await;
+        let Context { backend, limits, .. } = &*self.context;
+        let replacing = backend.replace_password_hash(email, from, to);
+        let _ = self.context.call("password rehash", limits.deadline, replacing).await;
     }
 
     /// Returns whether a flood is to be logged now: once a second, not for each request.
@@ -176,10 +182,10 @@ impl Cache {
     pub(crate) fn health(&self) -> Health {
         let now = self.context.now();
         let then = now.before(self.context.limits.stale_grace);
-        let is_circuit_open = self.loader.is_circuit_open(now.monotonic);
+        let is_circuit_open = self.loader.reader.is_circuit_open(now.monotonic);
         let is_answering = || {
             !self.poller.is_failing()
-                || self.loader.was_answered_within(self.context.limits.lease, now.monotonic)
+                || self.loader.reader.was_answered_within(self.context.limits.lease, now.monotonic)
         };
         Health {
             is_circuit_open,

@@ -1,11 +1,10 @@
-//! Reads of the store: joined per key, bounded in number and time, and suspended while the store gives no answer.
+//! Lookups in the store: those of the same key share one read, whose result is kept in the entries.
 
 mod breaker;
 mod bulkhead;
-mod fill;
-mod first_use;
 mod lookup_key;
 pub(super) mod single_flight;
+mod store_reader;
 
 pub(super) use bulkhead::Class;
 pub(crate) use lookup_key::LookupKey;
@@ -19,13 +18,9 @@ use super::poller::Poller;
 use super::sync::{Arc, Atomic, Ordering, spawn};
 use crate::clock::Moment;
 use crate::digest::Digest;
-#[cfg(feature = "password")]
-use crate::password_hash::PasswordHash;
 use crate::trace;
-use breaker::Breaker;
-use bulkhead::Bulkhead;
-use first_use::FirstUses;
-use single_flight::{Flights, Join};
+use single_flight::{Flights, Join, Leader};
+use store_reader::{Reading, StoreReader};
 
 /// How often a request reads a key that changes during each read. A change by this process takes up to two reads, because the poll that
 /// another request may trigger brings it back.
@@ -37,30 +32,20 @@ const FLOOD_LOG_INTERVAL: Duration = Duration::from_secs(1);
 /// Reads the store into the entries.
 pub(super) struct Loader {
     flights: Arc<Flights>,
-    bulkhead: Bulkhead,
-    breaker: Breaker,
-    first_uses: FirstUses,
-    /// When the last lookup was answered.
-    answered: Atomic,
+    pub(super) reader: StoreReader,
     /// From when on a flood may be logged again.
     next_flood_log: Atomic,
     entries: Arc<Entries>,
-    poller: Arc<Poller>,
     context: Arc<Context>,
 }
 
 impl Loader {
     pub(super) fn new(context: Arc<Context>, entries: Arc<Entries>, poller: Arc<Poller>) -> Self {
-        let Context { backend, limits, metrics, .. } = &*context;
         Self {
-            flights: Arc::new(Flights::new(limits.pending_fills(), poller.call_timeout())),
-            bulkhead: Bulkhead::new(limits.max_concurrent_lookups, backend.max_concurrent_lookups()),
-            breaker: Breaker::new(limits.breaker_failures, limits.breaker_pause, metrics.clone()),
-            first_uses: FirstUses::default(),
-            answered: Atomic::new(0),
+            flights: Arc::new(Flights::new(context.limits.pending_fills(), poller.call_timeout())),
+            reader: StoreReader::new(Arc::clone(&context), Arc::clone(&entries), poller),
             next_flood_log: Atomic::new(0),
             entries,
-            poller,
             context,
         }
     }
@@ -97,6 +82,26 @@ impl Loader {
         Err(LookupError)
     }
 
+    /// Reads a record and publishes it. It does not stop when its waiters are gone: its own deadline bounds it.
+    pub(in crate::cache) async fn fill(self: Arc<Self>, leader: Leader, lookup_key: LookupKey) {
+        // The result may be as old as the moment before the read, so its time to live starts there.
+        let started = self.context.clock.monotonic();
+        let _counted = self.context.metrics.look_up();
+        let outcome = match self.reader.read(&leader, &lookup_key).await {
+            Ok(Reading::Record(record)) => {
+                Ok(Fact::Known(self.entries.keep(record, leader.generation(), started)))
+            }
+            Ok(Reading::Absence) => {
+                self.entries.keep_absence(*leader.digest(), leader.generation(), started);
+                Ok(Fact::Absent)
+            }
+            Ok(Reading::NoPermit) => Err(self.reject_excess(self.context.clock.monotonic())),
+            // Waiters see that the generation is not current any more, and read again.
+            Ok(Reading::Outdated | Reading::CircuitOpen) | Err(_) => Err(LookupError),
+        };
+        leader.complete(outcome);
+    }
+
     /// Logs that too many lookups wait.
     fn reject_excess(&self, now: Moment) -> LookupError {
         if self.may_log_flood(now) {
@@ -122,29 +127,6 @@ impl Loader {
     /// Returns the number of lookups that run or wait to run.
     pub(super) fn pending(&self) -> usize {
         self.flights.len()
-    }
-
-    pub(super) fn is_circuit_open(&self, now: Moment) -> bool {
-        self.breaker.is_open(now)
-    }
-
-    /// Closes the circuit, because a poll was answered.
-    pub(super) fn close_circuit(&self) {
-        self.breaker.answered();
-    }
-
-    /// Returns whether a lookup was answered within `period`.
-    pub(super) fn was_answered_within(&self, period: Duration, now: Moment) -> bool {
-        let last = self.answered.load(Ordering::Relaxed);
-        last > 0 && now.saturating_since(Moment::from_nanos(last)) < period
-    }
-
-    /// Replaces a password hash in the store by one of the same password. If that fails, the next verification tries again.
-    #[cfg(feature = "password")]
-    pub(super) async fn replace_password_hash(&self, email: &str, from: &PasswordHash, to: &PasswordHash) {
-        let Context { backend, limits, .. } = &*self.context;
-        let replacing = backend.replace_password_hash(email, from, to);
-        let _ = self.context.call("password rehash", limits.deadline, replacing).await;
     }
 
     /// Returns the reads in flight, for the model.

@@ -132,7 +132,7 @@ fn apply(cache: &Cache, Answer { began, poll, changes }: Answer, is_first: bool)
     let poller = &*cache.poller;
     if poller.is_failing() {
         // An outage is over. Stale entries may have changed in it, so no request waits for a lookup to find that out.
-        cache.loader.close_circuit();
+        cache.loader.reader.close_circuit();
     }
     // Changes between earlier reads and the first poll are returned by no poll.
     let first = is_first.then_some(Change::Everything);

@@ -1,15 +1,34 @@
-//! Fills: one read of the store, whose result is kept in the entries.
+//! Reads of the store, bounded in number and time, and suspended while the store gives no answer.
 
-use super::bulkhead::Class;
+use std::time::Duration;
+
+use super::LookupKey;
+use super::breaker::Breaker;
+use super::bulkhead::{Bulkhead, Class};
 use super::single_flight::Leader;
-use super::{Fact, Loader, LookupError, LookupKey};
 use crate::backend::{BackendError, BackendErrorKind};
-use crate::cache::sync::{Arc, Ordering, SemaphorePermit, timeout};
+use crate::cache::CallError;
+use crate::cache::context::Context;
+use crate::cache::entries::Entries;
+use crate::cache::poller::Poller;
+use crate::cache::sync::{Arc, Atomic, Ordering, SemaphorePermit, timeout};
+use crate::clock::Moment;
 use crate::record::Record;
+
+/// Reads records from the store, for the leaders of flights.
+pub(in crate::cache) struct StoreReader {
+    bulkhead: Bulkhead,
+    breaker: Breaker,
+    /// When the last lookup was answered.
+    answered: Atomic,
+    entries: Arc<Entries>,
+    poller: Arc<Poller>,
+    context: Arc<Context>,
+}
 
 /// The result of a read.
 #[allow(clippy::large_enum_variant, reason = "it is destructured at once")]
-enum Reading {
+pub(super) enum Reading {
     Record(Record),
     Absence,
     /// Not read: a change came after the generation was taken.
@@ -20,29 +39,26 @@ enum Reading {
     NoPermit,
 }
 
-impl Loader {
-    /// Reads a record and publishes it. It does not stop when its waiters are gone: its own deadline bounds it.
-    pub(in crate::cache) async fn fill(self: Arc<Self>, leader: Leader, lookup_key: LookupKey) {
-        // The result may be as old as the moment before the read, so its time to live starts there.
-        let started = self.context.clock.monotonic();
-        let _counted = self.context.metrics.look_up();
-        let reading = self.read_store(&leader, &lookup_key);
-        let outcome = match self.context.call("key lookup", self.poller.call_timeout(), reading).await {
-            Ok(Reading::Record(record)) => {
-                Ok(Fact::Known(self.entries.keep(record, leader.generation(), started)))
-            }
-            Ok(Reading::Absence) => {
-                self.entries.keep_absence(*leader.digest(), leader.generation(), started);
-                Ok(Fact::Absent)
-            }
-            Ok(Reading::NoPermit) => Err(self.reject_excess(self.context.clock.monotonic())),
-            // Waiters see that the generation is not current any more, and read again.
-            Ok(Reading::Outdated | Reading::CircuitOpen) | Err(_) => Err(LookupError),
-        };
-        leader.complete(outcome);
+impl StoreReader {
+    pub(super) fn new(context: Arc<Context>, entries: Arc<Entries>, poller: Arc<Poller>) -> Self {
+        let Context { backend, limits, metrics, .. } = &*context;
+        Self {
+            bulkhead: Bulkhead::new(limits.max_concurrent_lookups, backend.max_concurrent_lookups()),
+            breaker: Breaker::new(limits.breaker_failures, limits.breaker_pause, metrics.clone()),
+            answered: Atomic::new(0),
+            entries,
+            poller,
+            context,
+        }
     }
 
-    async fn read_store(&self, leader: &Leader, lookup_key: &LookupKey) -> Result<Reading, BackendError> {
+    /// Reads the record of a flight, at most for the call timeout.
+    pub(super) async fn read(&self, leader: &Leader, lookup_key: &LookupKey) -> Result<Reading, CallError> {
+        let reading = self.try_read(leader, lookup_key);
+        self.context.call("key lookup", self.poller.call_timeout(), reading).await
+    }
+
+    async fn try_read(&self, leader: &Leader, lookup_key: &LookupKey) -> Result<Reading, BackendError> {
         let Some(_permit) = self.permit(leader.class()).await else { return Ok(Reading::NoPermit) };
         let Some(mut trial) = self.breaker.enter(&*self.context.clock) else {
             return Ok(Reading::CircuitOpen);
@@ -78,5 +94,20 @@ impl Loader {
     /// would then count as a failure of a store that answers all the time.
     async fn permit(&self, class: Class) -> Option<SemaphorePermit<'_>> {
         timeout(self.poller.call_timeout() / 2, self.bulkhead.acquire(class)).await.ok()?.ok()
+    }
+
+    pub(in crate::cache) fn is_circuit_open(&self, now: Moment) -> bool {
+        self.breaker.is_open(now)
+    }
+
+    /// Closes the circuit, because a poll was answered.
+    pub(in crate::cache) fn close_circuit(&self) {
+        self.breaker.answered();
+    }
+
+    /// Returns whether a lookup was answered within `period`.
+    pub(in crate::cache) fn was_answered_within(&self, period: Duration, now: Moment) -> bool {
+        let last = self.answered.load(Ordering::Relaxed);
+        last > 0 && now.saturating_since(Moment::from_nanos(last)) < period
     }
 }

@@ -3,36 +3,42 @@
 use std::collections::HashSet;
 use std::future::pending;
 
-use super::Loader;
-use crate::cache::sync::{Arc, Mutex, lock, spawn, timeout};
+use super::context::Context;
+use super::sync::{Arc, Mutex, lock, spawn, timeout};
 use crate::key::KeyId;
 
 /// The keys whose first use is being recorded, or was a short while ago. A thousand requests at once are one first use.
-#[derive(Default)]
-pub(super) struct FirstUses(Mutex<HashSet<KeyId>>);
+pub(super) struct FirstUses {
+    keys: Mutex<HashSet<KeyId>>,
+    context: Arc<Context>,
+}
 
 /// A first use that is being recorded. It may be recorded again once this is dropped, be it with its runtime.
 struct Recording {
-    loader: Arc<Loader>,
+    first_uses: Arc<FirstUses>,
     id: KeyId,
 }
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        lock(&self.loader.first_uses.0).remove(&self.id);
+        lock(&self.first_uses.keys).remove(&self.id);
     }
 }
 
-impl Loader {
+impl FirstUses {
+    pub(super) fn new(context: Arc<Context>) -> Self {
+        Self { keys: Mutex::default(), context }
+    }
+
     /// Records the first use of a key in the store. The request does not wait for it: if it fails, the entry is not kept, and the next request
     /// tries again.
-    pub(in crate::cache) fn record_first_use(self: &Arc<Self>, id: KeyId) {
-        if !lock(&self.first_uses.0).insert(id.clone()) {
+    pub(super) fn record(self: &Arc<Self>, id: KeyId) {
+        if !lock(&self.keys).insert(id.clone()) {
             return;
         }
-        let (recording, at) = (Recording { loader: Arc::clone(self), id }, self.context.clock.wall());
+        let (recording, at) = (Recording { first_uses: Arc::clone(self), id }, self.context.clock.wall());
         spawn(async move {
-            let context = &recording.loader.context;
+            let context = &recording.first_uses.context;
             let recorded = context.backend.record_first_use(&recording.id, at);
             if context.call("first use record", context.limits.deadline, recorded).await.is_ok() {
                 // Within the deadline, requests may still be decided by a record that was read before this and lacks the first use.
