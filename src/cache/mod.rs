@@ -40,7 +40,7 @@ use context::Context;
 use entries::Entries;
 use first_use::FirstUses;
 use loader::{Class, Loader};
-use poller::{Poller, PollerTask};
+use poller::{PolledCache, Poller, PollerTask};
 use sync::{Arc, Weak, spawn, timeout};
 
 use crate::backend::{Apply, BackendError, Change, ErasedBackend, Subscriber};
@@ -140,19 +140,6 @@ impl Cache {
         started.map_err(|reason| BackendError::not_followed(reason, call_timeout))
     }
 
-    /// Applies a change that is committed: invalidates everything that was read before it.
-    fn invalidate(&self, change: Change) {
-        self.context.metrics.invalidated(change.label());
-        match change {
-            Change::Revoked(digest) => {
-                self.entries.add_tombstone(digest, self.context.clock.monotonic());
-                self.forget(&digest);
-            }
-            Change::Changed(digest) => self.forget(&digest),
-            Change::Everything => self.entries.bump_all(),
-        }
-    }
-
     fn forget(&self, digest: &Digest) {
         self.entries.bump(digest);
         // From here on everything that was read before is inert. The rest frees memory, and keeps lookups from joining an inert read.
@@ -204,5 +191,27 @@ impl Apply for Cache {
             self.poller.expect_own_change(digest);
         }
         self.invalidate(change);
+    }
+}
+
+impl PolledCache for Cache {
+    fn poller(&self) -> &Poller {
+        &self.poller
+    }
+
+    fn invalidate(&self, change: Change) {
+        self.context.metrics.invalidated(change.label());
+        match change {
+            Change::Revoked(digest) => {
+                self.entries.add_tombstone(digest, self.context.clock.monotonic());
+                self.forget(&digest);
+            }
+            Change::Changed(digest) => self.forget(&digest),
+            Change::Everything => self.entries.bump_all(),
+        }
+    }
+
+    fn close_circuit(&self) {
+        self.loader.reader.close_circuit();
     }
 }

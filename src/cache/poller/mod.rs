@@ -7,7 +7,7 @@ mod own_changes;
 mod state;
 mod task;
 
-pub(super) use task::PollerTask;
+pub(super) use task::{PolledCache, PollerTask};
 
 use std::pin::pin;
 use std::time::Duration;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::Poller;
 use super::own_changes::Poll;
 use crate::backend::{BoxedChangeFeed, Change};
+use crate::cache::CallError;
 use crate::cache::context::Context;
 use crate::cache::dual_instant::DualInstant;
 use crate::cache::guarded_call::catch_panic;
 use crate::cache::sync::{Arc, Weak, spawn, timeout};
-use crate::cache::{Cache, CallError};
 use crate::select::{Either, select};
 use crate::trace;
 
@@ -18,10 +18,21 @@ use crate::trace;
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
+/// A cache that applies the changes of other processes, which a [task](PollerTask) polls.
+pub(in crate::cache) trait PolledCache: Send + Sync + 'static {
+    fn poller(&self) -> &Poller;
+
+    /// Applies a change that is committed: invalidates everything that was read before it.
+    fn invalidate(&self, change: Change);
+
+    /// Lets lookups reach the store again, because a poll was answered.
+    fn close_circuit(&self);
+}
+
 /// Polls a change feed until the cache is dropped. Another task may be [claimed](Self::claim) once this one is dropped, be it with its
 /// runtime.
-pub(in crate::cache) struct PollerTask {
-    cache: Weak<Cache>,
+pub(in crate::cache) struct PollerTask<C: PolledCache> {
+    cache: Weak<C>,
     /// `None` before the first poll, and after a panic.
     feed: Option<BoxedChangeFeed>,
     /// Whether a poll of this feed was answered.
@@ -30,10 +41,10 @@ pub(in crate::cache) struct PollerTask {
     pause: Duration,
 }
 
-impl PollerTask {
+impl<C: PolledCache> PollerTask<C> {
     /// Creates the task, if the store has a change feed and no other task polls it.
-    pub(in crate::cache) fn claim(cache: &Arc<Cache>) -> Option<Self> {
-        let is_claimed = cache.poller.has_feed && cache.poller.state.claim();
+    pub(in crate::cache) fn claim(cache: &Arc<C>) -> Option<Self> {
+        let is_claimed = cache.poller().has_feed && cache.poller().state.claim();
         is_claimed.then(|| Self {
             cache: Arc::downgrade(cache),
             feed: None,
@@ -43,7 +54,7 @@ impl PollerTask {
     }
 
     /// Polls once, and spawns the task if the poll was answered.
-    pub(in crate::cache) async fn start(mut self, cache: &Cache) -> Result<(), CallError> {
+    pub(in crate::cache) async fn start(mut self, cache: &C) -> Result<(), CallError> {
         self.poll(cache).await?;
         spawn(self.run());
         Ok(())
@@ -54,8 +65,8 @@ impl PollerTask {
     pub(in crate::cache) async fn run(mut self) {
         while let Some(cache) = self.cache.upgrade() {
             let polled = self.poll(&cache).await;
-            let interval = cache.context.limits.poll_interval;
-            let wanted = Arc::clone(&cache.poller.state.wanted);
+            let interval = cache.poller().context.limits.poll_interval;
+            let wanted = Arc::clone(&cache.poller().state.wanted);
             drop(cache);
             let has_panicked = match (polled, &mut self.feed) {
                 (Ok(()) | Err(CallError::Error(_) | CallError::Deadline), Some(feed)) => {
@@ -79,19 +90,19 @@ impl PollerTask {
             self.pause = MIN_PAUSE;
         }
         let Some(cache) = self.cache.upgrade() else { return };
-        cache.poller.note_restart(self.pause);
+        cache.poller().note_restart(self.pause);
         drop(cache);
         let _ = timeout(self.pause, pending::<()>()).await;
         self.pause = (self.pause * 2).min(MAX_PAUSE);
     }
 
     /// Polls once, and publishes the outcome. Does nothing if the store has no feed any more.
-    async fn poll(&mut self, cache: &Cache) -> Result<(), CallError> {
+    async fn poll(&mut self, cache: &C) -> Result<(), CallError> {
         catch_panic(self.poll_and_ack(cache)).await.unwrap_or(Err(CallError::Panic))
     }
 
-    async fn poll_and_ack(&mut self, cache: &Cache) -> Result<(), CallError> {
-        let poller = &*cache.poller;
+    async fn poll_and_ack(&mut self, cache: &C) -> Result<(), CallError> {
+        let poller = cache.poller();
         if self.feed.is_none() {
             self.feed = poller.open_feed();
         }
@@ -112,10 +123,10 @@ impl PollerTask {
     }
 }
 
-impl Drop for PollerTask {
+impl<C: PolledCache> Drop for PollerTask<C> {
     fn drop(&mut self) {
         if let Some(cache) = self.cache.upgrade() {
-            cache.poller.state.release();
+            cache.poller().state.release();
         }
     }
 }
@@ -128,11 +139,11 @@ struct Answer {
 }
 
 /// Applies the changes that a poll returned, and renews the lease.
-fn apply(cache: &Cache, Answer { began, poll, changes }: Answer, is_first: bool) {
-    let poller = &*cache.poller;
+fn apply(cache: &impl PolledCache, Answer { began, poll, changes }: Answer, is_first: bool) {
+    let poller = cache.poller();
     if poller.is_failing() {
         // An outage is over. Stale entries may have changed in it, so no request waits for a lookup to find that out.
-        cache.loader.reader.close_circuit();
+        cache.close_circuit();
     }
     // Changes between earlier reads and the first poll are returned by no poll.
     let first = is_first.then_some(Change::Everything);
