@@ -32,6 +32,6 @@ async fn no_piece_of_a_key_is_in_the_log_even_at_the_finest_level() {
         let end = server.end().await;
         assert!(end.stderr.contains("TRACE"), "{example} was not traced: {}", end.stderr);
         assert!(end.stderr.contains("rejected reason="), "{example}: {}", end.stderr);
-        end.assert_clean(own.iter().chain(&strangers));
+        end.assert_clean(own.iter().chain(&invalid));
     }
 }

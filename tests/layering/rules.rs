@@ -80,7 +80,7 @@ pub(crate) fn line(from: &str, to: &str, names: &BTreeSet<String>) -> String {
 }
 
 /// Returns all files that arrows lead to from one.
-pub(crate) fn reached<'a>(arrows: &'a Arrows, begin: &str) -> BTreeSet<&'a str> {
+fn reached<'a>(arrows: &'a Arrows, begin: &str) -> BTreeSet<&'a str> {
     fn add<'a>(arrows: &'a Arrows, file: &str, found: &mut BTreeSet<&'a str>) {
         let behind = arrows.range((file.to_owned(), String::new())..).map(|(arrow, _)| arrow);
         for (_, to) in behind.take_while(|(from, _)| from == file) {
