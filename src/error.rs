@@ -71,7 +71,8 @@ impl From<InvalidValue> for ConfigError {
 ///
 /// ```
 /// use std::error::Error;
-/// use tower_api_key::{ConfigErrorKind, InvalidValue, RequireScopeLayer};
+/// use tower_api_key::error::ConfigErrorKind;
+/// use tower_api_key::{InvalidValue, RequireScopeLayer};
 ///
 /// let error = RequireScopeLayer::scope("two words").unwrap_err();
 /// assert_eq!(error.kind(), ConfigErrorKind::Value);

@@ -27,7 +27,7 @@ pub struct Health {
     pub feed: Option<FeedHealth>,
     /// Number of lookups that run or wait to run.
     pub lookups: usize,
-    /// Number of usage counts that wait to be written, see [`Usage::backlog`](crate::Usage::backlog). `None` without a usage meter.
+    /// Number of usage counts that wait to be written, see [`Usage::backlog`](crate::usage::Usage::backlog). `None` without a usage meter.
     pub usage_backlog: Option<usize>,
 }
 

@@ -9,12 +9,10 @@
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! use axum::{Router, body::Body, http::Request, routing::get};
 //! use tower::ServiceExt;
+//! use tower_api_key::backend::KeyStore;
 //! use tower_api_key::digest::Digester;
 //! use tower_api_key::key::KeyFormat;
-//! use tower_api_key::{
-//!     AuthenticateLayer, Authenticator, Environment, KeyId, KeyStore, MemoryStore, Owner, Principal, Record,
-//!     RequireScopeLayer, Requirement, Scopes,
-//! };
+//! use tower_api_key::{AuthenticateLayer, Authenticator, Environment, KeyId, MemoryStore, Owner, Principal, Record, RequireScopeLayer, Requirement, Scopes};
 //!
 //! // A key, its record, and a store that keeps the record.
 //! let key = KeyFormat::new("demo")?.mint(Environment::Live)?;
@@ -98,8 +96,8 @@ pub mod clock;
 pub mod credential;
 pub mod digest;
 mod environment;
-mod error;
-mod health;
+pub mod error;
+pub mod health;
 pub mod key;
 #[cfg(feature = "manage")]
 pub mod manage;
@@ -107,15 +105,15 @@ pub mod manage;
 mod metrics;
 #[cfg(feature = "metrics")]
 pub mod metrics;
-mod owner;
+pub mod owner;
 #[cfg(feature = "password")]
 pub mod password;
 mod password_hash;
 mod path;
-mod principal;
+pub mod principal;
 mod random;
 mod reason;
-mod record;
+pub mod record;
 pub mod reject;
 pub mod require_scope;
 mod rights;
@@ -128,32 +126,26 @@ pub mod tonic;
 mod trace;
 pub mod usage;
 
-pub use authenticate::{Authenticate, AuthenticateLayer};
+pub use authenticate::AuthenticateLayer;
 pub use authenticator::{Authenticator, AuthenticatorBuilder};
+pub use backend::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use backend::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use backend::SqliteStore;
-pub use backend::{Backend, BackendError, BackendErrorKind, KeyStore, MemoryStore, UsageStore};
 pub use clock::Timestamp;
 pub use credential::Source;
-pub use digest::Digester;
 pub use environment::Environment;
-pub use error::{ConfigError, ConfigErrorKind, InvalidValue, InvalidValueKind};
-pub use health::{FeedHealth, Health};
+pub use error::{ConfigError, InvalidValue};
 pub use key::{KeyFormat, KeyId};
-pub use owner::{Membership, Organization, Owner, Project, User};
-pub use password_hash::PasswordHash;
+pub use owner::Owner;
 pub use principal::Principal;
 pub use reason::Reason;
-pub use record::{KeyState, Record, Revocation};
+pub use record::Record;
 pub use reject::Rejection;
-pub use require_scope::{RequireScope, RequireScopeLayer};
-pub use rights::Resource;
+pub use require_scope::RequireScopeLayer;
 pub use scope::{Requirement, Scope, Scopes};
-pub use usage::Usage;
 
-/// Runs the example of the README.
 #[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::digest::Digest;
-use crate::password_hash::PasswordHash;
+pub use crate::password_hash::PasswordHash;
 use crate::scope::Scopes;
 
 /// The owner of a key.

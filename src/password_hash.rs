@@ -11,7 +11,7 @@ const LONGEST: usize = 255;
 /// parameters and its salt. It has no `Debug` text.
 ///
 /// ```
-/// use tower_api_key::PasswordHash;
+/// use tower_api_key::owner::PasswordHash;
 ///
 /// assert!(PasswordHash::new("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo").is_ok());
 /// assert!(PasswordHash::new("a password by mistake").is_err());

@@ -17,7 +17,8 @@ use crate::key::KeyId;
 use crate::owner::{Organization, Owner};
 use crate::record::Record;
 use crate::reject::{Reason, Rejection};
-use crate::rights::{Resource, Rights};
+pub use crate::rights::Resource;
+use crate::rights::Rights;
 use crate::scope::{Requirement, Scope, Scopes};
 use crate::trace;
 
@@ -157,8 +158,10 @@ impl Principal {
     /// ```
     /// # tokio::runtime::Runtime::new()?.block_on(async {
     /// use http::HeaderMap;
-    /// use tower_api_key::{Authenticator, Digester, Environment, KeyFormat, KeyId, KeyStore, MemoryStore, Owner, Reason, Record};
-    /// use tower_api_key::{Revocation, Timestamp};
+    /// use tower_api_key::backend::KeyStore;
+    /// use tower_api_key::digest::Digester;
+    /// use tower_api_key::record::Revocation;
+    /// use tower_api_key::{Authenticator, Environment, KeyFormat, KeyId, MemoryStore, Owner, Reason, Record, Timestamp};
     ///
     /// let (store, key) = (MemoryStore::new(), KeyFormat::new("demo")?.mint(Environment::Live)?);
     /// let id = KeyId::new("key_1")?;

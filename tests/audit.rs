@@ -18,13 +18,13 @@ use http_body_util::Full;
 use support::{Key, START};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_api_key::audit::{Action, Audit, AuditEvent, TracingAudit};
-use tower_api_key::backend::{Grace, KeyFilter, KeyUpdate};
+use tower_api_key::backend::{Grace, KeyFilter, KeyStore, KeyUpdate};
 use tower_api_key::clock::ManualClock;
 use tower_api_key::manage::{KeyManager, NewKey, RotateOptions};
 use tower_api_key::reject::Forbidden;
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, AuthenticatorBuilder, KeyFormat, KeyId, KeyStore, MemoryStore, Owner,
-    Principal, RequireScopeLayer, Requirement, Scopes,
+    AuthenticateLayer, Authenticator, AuthenticatorBuilder, KeyFormat, KeyId, MemoryStore, Owner, Principal,
+    RequireScopeLayer, Requirement, Scopes,
 };
 
 /// Texts that must not show: a name, an email address, and a reason.

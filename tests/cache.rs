@@ -13,13 +13,11 @@ use http::HeaderMap;
 use support::{Key, START, authenticator, build, revocation, store_with_key};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tower_api_key::backend::{Change, Invalidator, KeyUpdate, Subscriber};
+use tower_api_key::backend::{Backend, BackendError, Change, Invalidator, KeyStore, KeyUpdate, Subscriber};
 use tower_api_key::clock::{Clock, ManualClock, Moment, Timestamp};
 use tower_api_key::digest::Digest;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
-use tower_api_key::{
-    Authenticator, Backend, BackendError, KeyId, KeyStore, MemoryStore, Principal, Reason, Record, Rejection,
-};
+use tower_api_key::{Authenticator, KeyId, MemoryStore, Principal, Reason, Record, Rejection};
 
 type Outcome = Result<Principal, Rejection>;
 

@@ -11,10 +11,13 @@ use support::{Body, Key, START, build, request};
 use tower_api_key::credential::{Scheme, Source};
 use tower_api_key::digest::Digester;
 use tower_api_key::key::KeyFormat;
+use tower_api_key::owner::{Membership, Organization};
+use tower_api_key::principal::Resource;
+use tower_api_key::record::Revocation;
 use tower_api_key::reject::Forbidden;
 use tower_api_key::{
-    Authenticator, AuthenticatorBuilder, Environment, Membership, MemoryStore, Organization, Owner,
-    Principal, Reason, Requirement, Resource, Revocation, Scopes,
+    Authenticator, AuthenticatorBuilder, Environment, MemoryStore, Owner, Principal, Reason, Requirement,
+    Scopes,
 };
 
 fn all_sources(store: MemoryStore) -> AuthenticatorBuilder {
@@ -231,7 +234,7 @@ async fn there_may_be_255_sources_and_the_last_one_is_one_of_them() {
 #[test]
 fn an_invalid_configuration_is_an_error_when_it_is_built() {
     use std::time::Duration;
-    use tower_api_key::ConfigErrorKind::{Limit, Realm, Sources, Value};
+    use tower_api_key::error::ConfigErrorKind::{Limit, Realm, Sources, Value};
 
     let builder = || Authenticator::builder(MemoryStore::new());
     let kind = |builder: AuthenticatorBuilder| builder.build().map(drop).unwrap_err().kind();

@@ -20,12 +20,15 @@ use http_body_util::BodyExt;
 use support::{Key, store_with_key};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_api_key::axum::RequireResourceLayer;
-use tower_api_key::backend::{BoxedChangeFeed, Change, ChangeFeed, Invalidator, Subscriber};
+use tower_api_key::backend::{
+    Backend, BackendError, BoxedChangeFeed, Change, ChangeFeed, Invalidator, Subscriber,
+};
 use tower_api_key::digest::Digest;
 use tower_api_key::manage::{KeyManager, ManageError, ManageSettings, routes};
+use tower_api_key::usage::Usage;
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, Backend, BackendError, KeyFormat, MemoryStore, Principal, Reason,
-    Record, RequireScopeLayer, Requirement, Usage,
+    AuthenticateLayer, Authenticator, KeyFormat, MemoryStore, Principal, Reason, Record, RequireScopeLayer,
+    Requirement,
 };
 use tracing::subscriber::DefaultGuard;
 

@@ -13,15 +13,13 @@ use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit, with_local_recorder,
 };
 use tower_api_key::backend::{
-    Backend, BoxedChangeFeed, Change, ChangeFeed, UsageBatch, UsageLine, UsageQuery,
-};
-use tower_api_key::digest::Digest;
-use tower_api_key::metrics as names;
-use tower_api_key::test_util::{Behaviour, Misbehaving};
-use tower_api_key::{
-    Authenticator, AuthenticatorBuilder, BackendError, KeyStore, MemoryStore, Reason, Record, Usage,
+    Backend, BackendError, BoxedChangeFeed, Change, ChangeFeed, KeyStore, UsageBatch, UsageLine, UsageQuery,
     UsageStore,
 };
+use tower_api_key::digest::Digest;
+use tower_api_key::test_util::{Behaviour, Misbehaving};
+use tower_api_key::usage::Usage;
+use tower_api_key::{Authenticator, AuthenticatorBuilder, MemoryStore, Reason, Record, metrics as names};
 
 /// A recorder that keeps the last value of each metric, by name and labels.
 #[derive(Clone, Default)]

@@ -11,7 +11,8 @@ use tower_api_key::backend::{
     Backend, BackendError, BoxedChangeFeed, Change, ChangeFeed, Invalidator, OwnerResolver, Subscriber,
     WithOwnerResolver,
 };
-use tower_api_key::{Membership, MemoryStore, Organization, Owner, Principal, Reason, Scopes, User};
+use tower_api_key::owner::{Membership, Organization, User};
+use tower_api_key::{MemoryStore, Owner, Principal, Reason, Scopes};
 
 const ANN: &str = "ann@example.com";
 

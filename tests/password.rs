@@ -18,11 +18,14 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_api_key::backend::{Backend, BackendError, KeyStore, OwnerStore, Subscriber};
 use tower_api_key::clock::ManualClock;
 use tower_api_key::digest::Digest;
+use tower_api_key::error::ConfigErrorKind;
+use tower_api_key::owner::{Membership, Organization, PasswordHash, User};
 use tower_api_key::password::{PasswordErrorKind, PasswordLimits, Passwords};
+use tower_api_key::principal::Resource;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, ConfigErrorKind, Environment, Membership, MemoryStore, Organization,
-    Owner, PasswordHash, Principal, Reason, Record, Requirement, Resource, Scopes, Source, User,
+    AuthenticateLayer, Authenticator, Environment, MemoryStore, Owner, Principal, Reason, Record,
+    Requirement, Scopes, Source,
 };
 
 const ANN: &str = "ann@example.com";

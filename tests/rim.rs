@@ -16,10 +16,12 @@ use tonic::Code;
 use tonic::server::NamedService;
 use tower::{Layer, ServiceExt};
 use tower_api_key::axum::RequireResourceLayer;
+use tower_api_key::owner::Organization;
+use tower_api_key::principal::Resource;
 use tower_api_key::reject::{Forbidden, Payload};
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, MemoryStore, Organization, Owner, Principal, Reason, Rejection,
-    RequireScopeLayer, Requirement, Resource, Scopes, test_util,
+    AuthenticateLayer, Authenticator, MemoryStore, Owner, Principal, Reason, Rejection, RequireScopeLayer,
+    Requirement, Scopes, test_util,
 };
 
 async fn whoami(principal: Principal) -> String {

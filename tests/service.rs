@@ -18,13 +18,15 @@ use http_body_util::{BodyExt, Full};
 use support::{Body, Key, authenticator, ok, request, store_with_key};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
-use tower_api_key::authenticate::ResponseFuture;
+use tower_api_key::authenticate::{Authenticate, ResponseFuture};
+use tower_api_key::backend::{Backend, BackendError};
 use tower_api_key::credential::{Scheme, Source};
 use tower_api_key::digest::Digest;
 use tower_api_key::reject::{Payload, RejectionBody};
+use tower_api_key::require_scope::RequireScope;
 use tower_api_key::{
-    Authenticate, AuthenticateLayer, Authenticator, Backend, BackendError, MemoryStore, Principal, Reason,
-    Record, Rejection, RequireScope, RequireScopeLayer, Requirement,
+    AuthenticateLayer, Authenticator, MemoryStore, Principal, Reason, Record, Rejection, RequireScopeLayer,
+    Requirement,
 };
 
 async fn layer_and_key() -> (AuthenticateLayer, Key) {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tower_api_key::backend::Subscriber;
+use tower_api_key::backend::{Backend, BackendError, Subscriber};
 use tower_api_key::digest::Digest;
-use tower_api_key::{Backend, BackendError, MemoryStore, Record};
+use tower_api_key::{MemoryStore, Record};
 
 /// A store in memory that counts the lookups of one of its keys.
 #[derive(Debug, Clone)]

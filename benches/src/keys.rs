@@ -1,7 +1,8 @@
 //! Keys that are the same in every run and process, so that figures are reproducible.
 
+use tower_api_key::backend::KeyStore;
 use tower_api_key::digest::Digester;
-use tower_api_key::{KeyFormat, KeyId, KeyStore, MemoryStore, Owner, Record, Scopes};
+use tower_api_key::{KeyFormat, KeyId, MemoryStore, Owner, Record, Scopes};
 
 use crate::numbers::Numbers;
 

@@ -1,7 +1,7 @@
 //! Operations that are the same for each database, but compiled once for each: the types of the driver differ.
 
 use sqlx::{QueryBuilder, Row as _};
-use tower_api_key::KeyState;
+use tower_api_key::record::KeyState;
 use tower_api_key_benches::columns::{FIND, TEXTS, TIMES};
 use tower_api_key_benches::keys::SCOPES;
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tower_api_key::Backend;
+use tower_api_key::backend::Backend;
 use tower_api_key::digest::Digest;
 use tower_api_key_benches::numbers::Numbers;
 use tower_api_key_benches::statistics::median;

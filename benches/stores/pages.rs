@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tower_api_key::backend::KeyFilter;
-use tower_api_key::{KeyState, KeyStore};
+use tower_api_key::backend::{KeyFilter, KeyStore};
+use tower_api_key::record::KeyState;
 use tower_api_key_benches::markdown;
 use tower_api_key_benches::statistics::median;
 

@@ -3,7 +3,8 @@
 use std::env;
 
 use sha2::{Digest as _, Sha256};
-use tower_api_key::{KeyId, KeyState, Timestamp};
+use tower_api_key::record::KeyState;
+use tower_api_key::{KeyId, Timestamp};
 use tower_api_key_benches::numbers::Numbers;
 
 /// The time of the lists.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use tower_api_key::backend::KeyStore;
 use tower_api_key::clock::{Clock, SystemClock};
-use tower_api_key::{ConfigError, Digester, Environment, KeyFormat, KeyId, KeyStore};
-use tower_api_key::{Owner, PostgresStore, Record, Scopes};
+use tower_api_key::digest::Digester;
+use tower_api_key::{ConfigError, Environment, KeyFormat, KeyId, Owner, PostgresStore, Record, Scopes};
 
 use crate::process::Failure;
 

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use tower_api_key::backend::BackendErrorKind;
+use tower_api_key::KeyId;
+use tower_api_key::backend::{BackendError, BackendErrorKind};
 use tower_api_key::manage::{ManageError, ManageErrorKind};
-use tower_api_key::{BackendError, KeyId};
 
 /// An error message and an exit status.
 #[derive(Debug)]

@@ -23,11 +23,10 @@ use clap::Parser;
 use destination::Destination;
 use failure::Failure;
 use serde_json::json;
-use tower_api_key::backend::{Grace, KeyFilter};
+use tower_api_key::backend::{Grace, KeyFilter, KeyStore, UsageStore};
 use tower_api_key::manage::{CreatedKey, KeyManager, NewKey, RotateOptions};
-use tower_api_key::{
-    Environment, KeyStore, Organization, Owner, PostgresStore, SqliteStore, Timestamp, UsageStore,
-};
+use tower_api_key::owner::Organization;
+use tower_api_key::{Environment, Owner, PostgresStore, SqliteStore, Timestamp};
 
 #[tokio::main]
 async fn main() -> ExitCode {

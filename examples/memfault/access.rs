@@ -2,11 +2,10 @@
 
 use tower_api_key::key::OpaqueFormat;
 use tower_api_key::manage::{KeyManager, NewKey};
+use tower_api_key::owner::Organization;
 use tower_api_key::password::Passwords;
 use tower_api_key::reject::{Forbidden, Payload, Reason, Rejection};
-use tower_api_key::{
-    AuthenticateLayer, Authenticator, ConfigError, Organization, Owner, Scopes, Source, SqliteStore,
-};
+use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, Owner, Scopes, Source, SqliteStore};
 
 use crate::errors;
 

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use tower_api_key::backend::{KeyFilter, OwnerChange, OwnerStore};
 use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::credential::MAX_CREDENTIAL_BYTES;
-use tower_api_key::{KeyState, Owner, Principal};
+use tower_api_key::record::KeyState;
+use tower_api_key::{Owner, Principal};
 
 use crate::access;
 use crate::again::{OWN_KEY, OWN_PASSWORD, of_own};

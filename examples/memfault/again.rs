@@ -4,8 +4,9 @@
 use std::sync::LazyLock;
 
 use tower_api_key::backend::Actor;
+use tower_api_key::principal::Resource;
 use tower_api_key::reject::Rejection;
-use tower_api_key::{Owner, Principal, Requirement, Resource};
+use tower_api_key::{Owner, Principal, Requirement};
 
 use crate::place::Place;
 

@@ -2,9 +2,9 @@
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use tower_api_key::backend::BackendErrorKind;
+use tower_api_key::ConfigError;
+use tower_api_key::backend::{BackendError, BackendErrorKind};
 use tower_api_key::password::PasswordError;
-use tower_api_key::{BackendError, ConfigError};
 
 use crate::refusal::Refusal;
 

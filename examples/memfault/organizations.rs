@@ -6,7 +6,8 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_api_key::backend::{OwnerChange, OwnerStore};
-use tower_api_key::{ConfigError, Membership, Organization, Principal, Scopes};
+use tower_api_key::owner::{Membership, Organization};
+use tower_api_key::{ConfigError, Principal, Scopes};
 
 use crate::access::ROLES;
 use crate::again::of_organization;

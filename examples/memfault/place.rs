@@ -4,7 +4,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use serde::Deserialize;
 use tower_api_key::backend::OwnerStore;
-use tower_api_key::{Owner, Principal, Resource};
+use tower_api_key::principal::Resource;
+use tower_api_key::{Owner, Principal};
 
 use crate::app::App;
 use crate::refusal::{At, Refusal};

@@ -5,10 +5,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tower_api_key::Principal;
 use tower_api_key::backend::{Actor, KeyFilter, OwnerChange, OwnerStore};
 use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::key::RetrievableKey;
-use tower_api_key::{KeyState, Principal};
+use tower_api_key::record::KeyState;
 
 use crate::access::{self, Managers};
 use crate::again::{CYCLE_KEY, of_organization, of_project};

@@ -3,7 +3,8 @@
 use serde_json::json;
 use tower_api_key::backend::{KeyFilter, OwnerStore};
 use tower_api_key::key::OpaqueFormat;
-use tower_api_key::{Environment, Membership, Organization, Scopes};
+use tower_api_key::owner::{Membership, Organization};
+use tower_api_key::{Environment, Scopes};
 
 use crate::access::{self, ROLES};
 use crate::app::App;

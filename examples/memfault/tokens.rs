@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_api_key::backend::KeyFilter;
 use tower_api_key::clock::{Clock, SystemClock};
-use tower_api_key::{KeyId, KeyState, Owner, Principal, Record};
+use tower_api_key::record::KeyState;
+use tower_api_key::{KeyId, Owner, Principal, Record};
 
 use crate::access;
 use crate::again::of_organization;

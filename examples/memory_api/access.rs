@@ -1,7 +1,8 @@
 //! Accepted keys, their scopes, and the error codes.
 
 use tower_api_key::reject::{Forbidden, Payload, Reason, Rejection};
-use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, KeyFormat, Source, SqliteStore, Usage};
+use tower_api_key::usage::Usage;
+use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, KeyFormat, Source, SqliteStore};
 
 use crate::refusal;
 

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use tower_api_key::backend::KeyFilter;
 use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::manage::{CreatedKey, KeyManager};
-use tower_api_key::{Environment, KeyId, KeyState, Principal, Record, Scope, Scopes, SqliteStore};
+use tower_api_key::record::KeyState;
+use tower_api_key::{Environment, KeyId, Principal, Record, Scope, Scopes, SqliteStore};
 
 use crate::access::SCOPES;
 use crate::again::{Needed, scope};

@@ -7,7 +7,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post, put};
 use tower_api_key::manage::KeyManager;
-use tower_api_key::{ConfigError, RequireScopeLayer, Scopes, SqliteStore, Usage};
+use tower_api_key::usage::Usage;
+use tower_api_key::{ConfigError, RequireScopeLayer, Scopes, SqliteStore};
 
 use crate::limits::Limits;
 use crate::signup::{Desk, sign_up};

@@ -34,7 +34,8 @@ use std::num::NonZeroU32;
 use governor::clock::DefaultClock;
 use limits::Limits;
 use support::{Failure, Keys};
-use tower_api_key::{Environment, Usage};
+use tower_api_key::Environment;
+use tower_api_key::usage::Usage;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tower_api_key::BackendError;
+use tower_api_key::backend::BackendError;
 use tower_api_key::manage::{ManageError, ManageErrorKind};
 use tower_api_key::reject::Rejection;
 

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use tower_api_key::backend::OwnerStore;
 use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::manage::{KeyManager, ManageError, NewKey};
-use tower_api_key::{KeyId, Membership, Organization, Owner, Scopes, SqliteStore};
+use tower_api_key::owner::{Membership, Organization};
+use tower_api_key::{KeyId, Owner, Scopes, SqliteStore};
 
 use crate::api_keys::shown_once;
 use crate::fields::{A_NAME, Fields, name};

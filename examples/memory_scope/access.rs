@@ -3,9 +3,9 @@
 use axum::Router;
 use tower_api_key::manage::{KeyManager, ManageSettings, RouteError, routes};
 use tower_api_key::reject::{Payload, Reason, Rejection};
+use tower_api_key::usage::Usage;
 use tower_api_key::{
     AuthenticateLayer, Authenticator, ConfigError, Environment, KeyFormat, Requirement, Source, SqliteStore,
-    Usage,
 };
 
 use crate::errors;

@@ -6,7 +6,8 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn_with_state, map_response_with_state};
 use axum::routing::{get, post};
-use tower_api_key::{ConfigError, Environment, SqliteStore, Usage};
+use tower_api_key::usage::Usage;
+use tower_api_key::{ConfigError, Environment, SqliteStore};
 
 use crate::limits::Limits;
 use crate::{access, limiting, memories, refusal};

@@ -30,7 +30,8 @@ use std::num::NonZeroU32;
 use governor::clock::DefaultClock;
 use limits::Limits;
 use support::{Failure, Keys};
-use tower_api_key::{Environment, Timestamp, Usage};
+use tower_api_key::usage::Usage;
+use tower_api_key::{Environment, Timestamp};
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {

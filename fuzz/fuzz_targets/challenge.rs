@@ -7,13 +7,12 @@ use axum::response::IntoResponse;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use tokio::runtime::{Builder, Runtime};
+use tower_api_key::backend::{Backend, BackendError};
 use tower_api_key::credential::Source;
 use tower_api_key::digest::{Digest, Digester};
+use tower_api_key::error::ConfigErrorKind;
 use tower_api_key::reject::{Forbidden, Reason};
-use tower_api_key::{
-    Authenticator, Backend, BackendError, ConfigError, ConfigErrorKind, KeyId, Owner, Record, Rejection,
-    Requirement,
-};
+use tower_api_key::{Authenticator, ConfigError, KeyId, Owner, Record, Rejection, Requirement};
 use tower_api_key_fuzz::challenge::{Challenge, parse, test_parser};
 
 const KEY: &str = "key";

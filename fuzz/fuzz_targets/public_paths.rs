@@ -13,7 +13,8 @@ use http::{Request, Response, StatusCode, Uri};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, Service, ServiceExt};
-use tower_api_key::{Authenticate, AuthenticateLayer, Authenticator, MemoryStore};
+use tower_api_key::authenticate::Authenticate;
+use tower_api_key::{AuthenticateLayer, Authenticator, MemoryStore};
 
 /// The paths declared public. Each has a route of its own below; all other routes are protected.
 const EXACT: [&str; 5] = ["/", "/health", "/files/readme", "/api/health", "/api/v2/status"];

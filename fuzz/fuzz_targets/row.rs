@@ -6,9 +6,9 @@ use libfuzzer_sys::{Corpus, fuzz_target};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tokio::runtime::{Builder, Runtime};
-use tower_api_key::backend::{Backend, BackendErrorKind, KeyStore};
+use tower_api_key::backend::{Backend, BackendError, BackendErrorKind, KeyStore};
 use tower_api_key::digest::Digest;
-use tower_api_key::{BackendError, Record, SqliteStore};
+use tower_api_key::{Record, SqliteStore};
 use tower_api_key_fuzz::row::{COLUMNS, Row, Value};
 
 /// A store over a table without types.

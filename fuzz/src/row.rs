@@ -6,7 +6,9 @@ use std::time::Duration;
 use tower_api_key::credential::Scheme;
 use tower_api_key::digest::Digest;
 use tower_api_key::key::RetrievableKey;
-use tower_api_key::{Environment, KeyId, Organization, Owner, Record, Revocation, Scopes, Timestamp};
+use tower_api_key::owner::Organization;
+use tower_api_key::record::Revocation;
+use tower_api_key::{Environment, KeyId, Owner, Record, Scopes, Timestamp};
 
 use crate::json;
 

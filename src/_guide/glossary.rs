@@ -5,15 +5,15 @@
 //! | credential | What a request presents: a key, or an e-mail with a key or a password. |
 //! | scheme, source | How a credential is presented, such as Bearer or Basic, and a [place](crate::Source) in the request where the layer looks for one. |
 //! | API key | A secret text that identifies its owner, made by this crate ([minted](crate::KeyFormat)) or imported. |
-//! | digest | The [hash](crate::Digester) of a key, by which a store finds its record. |
+//! | digest | The [hash](crate::digest::Digester) of a key, by which a store finds its record. |
 //! | record | The data that a store keeps for a key: a [`Record`](crate::Record). |
 //! | principal | The authenticated caller of a request: a [`Principal`](crate::Principal). |
 //! | scope, requirement | A [permission](crate::Scope), and the scopes that a route [asks for](crate::Requirement). |
 //! | environment | Live or test: an [`Environment`](crate::Environment) accepts only its own keys. |
 //! | actor | The caller that makes a change, and the rights that the change rests on: an [`Actor`](crate::backend::Actor). |
 //! | owner | The [organization, person or project](crate::Owner) that a key belongs to. |
-//! | membership | A person's role in an organization: a [`Membership`](crate::Membership). |
-//! | backend, store | A [`Backend`](crate::Backend) resolves digests; a [`KeyStore`](crate::KeyStore) is a backend that also keeps keys. |
+//! | membership | A person's role in an organization: a [`Membership`](crate::owner::Membership). |
+//! | backend, store | A [`Backend`](crate::backend::Backend) resolves digests; a [`KeyStore`](crate::backend::KeyStore) is a backend that also keeps keys. |
 //! | cache entry | The result of a lookup, kept in memory. The negative cache holds the entries of unknown keys. |
 //! | tombstone | A digest that is known to be revoked. |
 //! | generation | A number that an entry and a lookup carry; a change invalidates all that were read under an older one. |

@@ -5,9 +5,9 @@
 //! | organization tokens as Bearer, or as Basic without a user; users' keys as Basic with the e-mail; project keys in a header of their own | a [`Source`](crate::Source) for each, and [`Record::sources`](crate::Record::sources): a key is refused in the header of another kind |
 //! | keys without a fixed format: 32 hexadecimal digits, random characters, or random characters behind `oat_` | [`OpaqueFormat`](crate::key::OpaqueFormat), and sources without a format |
 //! | a token has access to its organization, a person to each organization of which the person is a member, a project key to one project | [`Owner`](crate::Owner), and [`Principal::authorize`](crate::Principal::authorize) |
-//! | a token has the rights of a project manager, a member those of the role | scopes of the key, and of each [`Membership`](crate::Membership) |
-//! | organizations that require single sign-on refuse people with 403; their other organizations stay accessible | [`Organization::requires_sso`](crate::Organization::requires_sso) |
-//! | deleted, cycled, changed or removed credentials are refused at once | [`KeyStore`](crate::KeyStore) and [`OwnerStore`](crate::backend::OwnerStore), which announce each change; another process on the same file applies it within its [lease](crate::AuthenticatorBuilder::lease) |
+//! | a token has the rights of a project manager, a member those of the role | scopes of the key, and of each [`Membership`](crate::owner::Membership) |
+//! | organizations that require single sign-on refuse people with 403; their other organizations stay accessible | [`Organization::requires_sso`](crate::owner::Organization::requires_sso) |
+//! | deleted, cycled, changed or removed credentials are refused at once | [`KeyStore`](crate::backend::KeyStore) and [`OwnerStore`](crate::backend::OwnerStore), which announce each change; another process on the same file applies it within its [lease](crate::AuthenticatorBuilder::lease) |
 //! | a caller that loses a role or a key during a request changes nothing | `Actor::requires_for`, checked in the transaction of the change; [`Principal::recheck`](crate::Principal::recheck) for data outside the store |
 //! | a password is accepted in place of a user's key | `Passwords` (a feature) |
 //! | a project key is no secret: members read it back | `manage::NewKey::retrievable` |

@@ -9,7 +9,7 @@
 //! | 403 `ORGANIZATION_DISABLED` | [`OwnerStore::put_organization`](crate::backend::OwnerStore::put_organization); all keys of the organization are refused from then on |
 //! | keys are listed, created with scopes and an expiry, shown once, revoked | handlers over a `manage::Delegate` (a feature), with the documented JSON |
 //! | a new key is live, unless test is requested | the handler that reads the body; a `manage::Delegate` refuses what a test key may not create, and names the field |
-//! | live keys count against billing, test keys are free | [`Usage`](crate::Usage), which counts by key, day and environment |
+//! | live keys count against billing, test keys are free | [`Usage`](crate::usage::Usage), which counts by key, day and environment |
 //! | 429 `RATE_LIMIT_EXCEEDED` | [`Principal::key_id`](crate::Principal::key_id) and a limiter, here governor |
 //!
 //! Run it with `cargo run --example memory_api --all-features`: it prints keys and example commands.

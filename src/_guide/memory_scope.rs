@@ -7,7 +7,7 @@
 //! | 401 `{"detail": "Invalid API key"}`, whether the key is missing, malformed, unknown, expired or deleted | [`Respond`](crate::reject::Respond), for the text that differs from the default |
 //! | keys are created with a name and an optional expiry, shown once, viewed, rotated, deleted | the routes of `manage` (a feature), nested, and `manage::KeyManager::require_names` |
 //! | errors are `{"detail": "…"}` and nothing else | [`Respond`](crate::reject::Respond), and `manage::ManageSettings::respond` for the routes |
-//! | their usage is monitored, key by key | [`Usage`](crate::Usage), and `GET /console/usage?by=key` of the same routes |
+//! | their usage is monitored, key by key | [`Usage`](crate::usage::Usage), and `GET /console/usage?by=key` of the same routes |
 //! | `X-RateLimit-…` in every response, 429 past the limit, by key | [`Principal::key_id`](crate::Principal::key_id) and a limiter, here governor |
 //!
 //! Run it with `cargo run --example memory_scope --all-features`: it prints keys and example commands.

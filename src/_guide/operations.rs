@@ -32,7 +32,7 @@
 //! breaker is open, if too many lookups wait, or if the stored data is unreadable. Expiry is checked against the current time. To ride out a
 //! failover, prefer S to a longer L: a longer L has its cost even while the database responds.
 //!
-//! A custom store without a feed ([`Backend::feed`](crate::Backend::feed)) has no L. Changes by other processes take effect when
+//! A custom store without a feed ([`Backend::feed`](crate::backend::Backend::feed)) has no L. Changes by other processes take effect when
 //! `positive_ttl` ends, to which S adds.
 //!
 //! # Alerts
@@ -85,7 +85,7 @@
 //! The messages start with the operation: `key lookup`, `change feed poll`, `change feed acknowledgement`, `first use record`, `usage flush`,
 //! `password verification`, `password rehash` or `key management request`.
 //!
-//! [`Health::is_ready`](crate::Health::is_ready) is for a readiness probe. An outage of the database makes all nodes unready at
+//! [`Health::is_ready`](crate::health::Health::is_ready) is for a readiness probe. An outage of the database makes all nodes unready at
 //! about the same time, when the lease (and S) has ended, so let the balancer send requests to unready nodes if no node is ready; they get 503
 //! with `Retry-After`. A node is ready again after the first successful poll, even without requests.
 //!
@@ -176,7 +176,7 @@
 //! PgBouncer does not forward it: with these, let migrations time out early (`lock_timeout`).
 //!
 //! Lists and changes without a free connection wait for up to 5 s, 256 of each kind. Further ones, and those that time out, get 503 with
-//! `Retry-After` ([`Busy`](crate::BackendErrorKind::Busy)): nothing was changed. The database cancels a list after 10 s.
+//! `Retry-After` ([`Busy`](crate::backend::BackendErrorKind::Busy)): nothing was changed. The database cancels a list after 10 s.
 //!
 //! PgBouncer is supported in two modes, both of which are tested with the version of Debian 12 (1.18) or a later one:
 //!
@@ -223,7 +223,7 @@
 //! otherwise the first request starts the poller, and until the first successful poll every request queries the database. Several nodes may
 //! start at once: one migrates the tables while the rest wait. A version of the crate that is older than the tables refuses to start.
 //!
-//! To shut down: stop accepting connections, let open requests end, call [`Usage::flush`](crate::Usage::flush), then `close` the store. Without
+//! To shut down: stop accepting connections, let open requests end, call [`Usage::flush`](crate::usage::Usage::flush), then `close` the store. Without
 //! the flush, the counts of one interval, 10 s, are lost, and an error in the log gives their number. A crash loses as many, as does
 //! `std::process::exit`, without a log message. So if the process ends with requests still open, as at a second signal, flush before:
 //! `examples/support/process.rs` shows how.
@@ -267,11 +267,11 @@
 //! # Deleted owners
 //!
 //! A deleted organization, person or project leaves its revoked keys, its usage and a mark. Until the owner is purged, its id is refused for a
-//! new owner and for new keys ([`Conflict`](crate::BackendErrorKind::Conflict)): the next owner of the id would see the data of its predecessor.
+//! new owner and for new keys ([`Conflict`](crate::backend::BackendErrorKind::Conflict)): the next owner of the id would see the data of its predecessor.
 //! The mark of a person holds a digest of the address, not the address.
 //!
 //! [`purge_owner`](crate::backend::OwnerStore::purge_owner) permanently deletes the keys, the usage and the mark, after the last bill. Call it no
-//! earlier than L and a flush interval of [`Usage`](crate::Usage) after the owner was deleted: a node may still have counts of the former owner
+//! earlier than L and a flush interval of [`Usage`](crate::usage::Usage) after the owner was deleted: a node may still have counts of the former owner
 //! to write. `KeyManager::purge_ended` deletes keys of all owners that ended before a time, and keeps usage and marks.
 //!
 //! # Backups
@@ -282,7 +282,7 @@
 //! - SQLite: copy with `VACUUM INTO` or `.backup`, not with `cp` during use. Stop all processes before a copy is restored, and before a file of
 //!   the database is moved or deleted, including `keys.db-wal`: a process would keep using the file that it has open. It detects that with the
 //!   next poll, change or list, responds 503 from then on, and reports it in its log and in
-//!   [`FeedHealth::last_error`](crate::FeedHealth::last_error). It must be restarted. If `keys.db-wal` was deleted, SQLite may undo changes of
+//!   [`FeedHealth::last_error`](crate::health::FeedHealth::last_error). It must be restarted. If `keys.db-wal` was deleted, SQLite may undo changes of
 //!   other processes when that process ends: compare with the log of changes. No process detects a file that is overwritten in place
 //!   (`cp backup.db keys.db`), which SQLite forbids while the file is open: it can destroy the database.
 //! - PostgreSQL, a physical backup or a point in time: the server starts anew, and all nodes read everything again.
@@ -294,7 +294,7 @@
 //! # Changing the pepper
 //!
 //! A store keeps digests, and a digest under one pepper cannot be converted to another: keys under the former pepper must be replaced, by
-//! rotation or by their owners. An authenticator has one [`Digester`](crate::Digester), so until then use two of them, over clones of one store.
+//! rotation or by their owners. An authenticator has one [`Digester`](crate::digest::Digester), so until then use two of them, over clones of one store.
 //! The same steps add a first pepper.
 //!
 //! 1. All nodes query the authenticator with the new pepper, and if the key is unknown, the authenticator with the former one.
@@ -307,8 +307,9 @@
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! # use tower::ServiceExt;
 //! # use tower_api_key::backend::Grace;
+//! # use tower_api_key::digest::Digester;
 //! # use tower_api_key::manage::{KeyManager, NewKey, RotateOptions};
-//! # use tower_api_key::{Digester, KeyFormat, MemoryStore, Owner};
+//! # use tower_api_key::{KeyFormat, MemoryStore, Owner};
 //! use axum::extract::{Request, State};
 //! use axum::middleware::{Next, from_fn_with_state};
 //! use axum::response::Response;

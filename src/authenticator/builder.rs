@@ -23,7 +23,8 @@ use crate::usage::Usage;
 ///
 /// ```
 /// use tower_api_key::credential::Source;
-/// use tower_api_key::{Authenticator, ConfigErrorKind, Environment, MemoryStore};
+/// use tower_api_key::error::ConfigErrorKind;
+/// use tower_api_key::{Authenticator, Environment, MemoryStore};
 ///
 /// let builder = Authenticator::builder(MemoryStore::new())
 ///     .sources([Source::bearer(), Source::basic(), Source::header("Device-Key")?])
@@ -160,7 +161,7 @@ impl AuthenticatorBuilder {
     }
 
     /// Sets the number of lookups that may run at a time, up to 10,000. Default: 64. It is limited to half of the lookups that the store
-    /// runs at a time ([`Backend::max_concurrent_lookups`](crate::Backend::max_concurrent_lookups)).
+    /// runs at a time ([`Backend::max_concurrent_lookups`](crate::backend::Backend::max_concurrent_lookups)).
     ///
     /// Sixteen times as many may run or wait; further requests are answered with 503. Keys that were valid a short while ago have the same
     /// number of permits of their own, so a flood of unknown keys cannot starve them. A request that has waited for half of the deadline

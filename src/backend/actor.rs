@@ -26,8 +26,9 @@ use crate::scope::{Requirement, Scope, Scopes};
 /// # tokio::runtime::Runtime::new()?.block_on(async {
 /// use http::HeaderMap;
 /// use tower_api_key::backend::{BackendErrorKind, KeyAction, KeyChange, KeyStore};
-/// use tower_api_key::{Authenticator, Digester, Environment, KeyFormat, KeyId, MemoryStore, Owner, Record, Requirement};
-/// use tower_api_key::{Revocation, Scopes, Timestamp};
+/// use tower_api_key::digest::Digester;
+/// use tower_api_key::record::Revocation;
+/// use tower_api_key::{Authenticator, Environment, KeyFormat, KeyId, MemoryStore, Owner, Record, Requirement, Scopes, Timestamp};
 ///
 /// let (store, text) = (MemoryStore::new(), KeyFormat::new("demo")?.mint(Environment::Live)?);
 /// let mut own = Record::new(KeyId::new("key_1")?, &text, &Digester::sha256(), Owner::organization("acme"));

@@ -34,7 +34,9 @@ impl AuditEntry {
 /// # tokio::runtime::Runtime::new()?.block_on(async {
 /// use tower_api_key::audit::Action;
 /// use tower_api_key::backend::{AuditLog, KeyStore};
-/// use tower_api_key::{Digester, KeyId, Owner, Record, Revocation, SqliteStore, Timestamp};
+/// use tower_api_key::digest::Digester;
+/// use tower_api_key::record::Revocation;
+/// use tower_api_key::{KeyId, Owner, Record, SqliteStore, Timestamp};
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let url = format!("sqlite:{}/keys.db", folder.path().display());

@@ -9,7 +9,8 @@ use crate::record::{KeyState, Record};
 ///
 /// ```
 /// use tower_api_key::backend::KeyFilter;
-/// use tower_api_key::{Digester, KeyId, Owner, Record};
+/// use tower_api_key::digest::Digester;
+/// use tower_api_key::{KeyId, Owner, Record};
 ///
 /// let id = KeyId::new("key_1")?;
 /// let record = Record::imported(id, Digester::sha256().digest(b"text"), Owner::organization("acme"));

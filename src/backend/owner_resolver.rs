@@ -70,8 +70,10 @@ pub trait OwnerResolver: Send + Sync + 'static {
 ///
 /// ```
 /// # tokio::runtime::Runtime::new()?.block_on(async {
-/// use tower_api_key::backend::{Backend, BackendError, OwnerResolver, KeyStore, WithOwnerResolver};
-/// use tower_api_key::{Digester, KeyId, Membership, MemoryStore, Organization, Owner, Record, Scopes, User};
+/// use tower_api_key::backend::{Backend, BackendError, KeyStore, OwnerResolver, WithOwnerResolver};
+/// use tower_api_key::digest::Digester;
+/// use tower_api_key::owner::{Membership, Organization, User};
+/// use tower_api_key::{KeyId, MemoryStore, Owner, Record, Scopes};
 ///
 /// /// A company whose members may all read.
 /// struct Company;

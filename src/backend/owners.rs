@@ -19,7 +19,8 @@ use crate::record::Revocation;
 /// ```
 /// # tokio::runtime::Runtime::new()?.block_on(async {
 /// use tower_api_key::backend::OwnerStore;
-/// use tower_api_key::{Membership, MemoryStore, Organization, Scopes, User};
+/// use tower_api_key::owner::{Membership, Organization, User};
+/// use tower_api_key::{MemoryStore, Scopes};
 ///
 /// let store = MemoryStore::new();
 /// let acme = Organization::new("acme");
@@ -245,7 +246,7 @@ pub trait OwnerStore: Backend {
     /// Purges a deleted owner: deletes its keys and usage, and releases its id. With an organization, its projects are purged.
     ///
     /// Processes may still have usage of the former owner to write: before you give the id to another owner, wait for a flush
-    /// interval of [`Usage`](crate::Usage) and a lease.
+    /// interval of [`Usage`](crate::usage::Usage) and a lease.
     ///
     /// # Errors
     ///

@@ -23,7 +23,8 @@ impl<S: KeyStore> KeyManager<S> {
     /// use tower_api_key::backend::KeyFilter;
     /// use tower_api_key::clock::Timestamp;
     /// use tower_api_key::manage::{KeyManager, NewKey};
-    /// use tower_api_key::{KeyFormat, KeyState, MemoryStore, Owner};
+    /// use tower_api_key::record::KeyState;
+    /// use tower_api_key::{KeyFormat, MemoryStore, Owner};
     ///
     /// let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo")?);
     /// let ann = || NewKey::new(Owner::user("ann@example.com", []));

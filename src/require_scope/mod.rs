@@ -1,6 +1,6 @@
 //! Middleware that admits a request only if its principal has the required scopes.
 //!
-//! It reads the principal that [`Authenticate`](crate::Authenticate) left in the extensions, and rejects as that is configured to.
+//! It reads the principal that [`Authenticate`](crate::authenticate::Authenticate) left in the extensions, and rejects as that is configured to.
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {

@@ -22,8 +22,9 @@ use crate::random::unique_name;
 ///
 /// ```
 /// use std::time::Duration;
+/// use tower_api_key::error::ConfigErrorKind;
 /// use tower_api_key::usage::Usage;
-/// use tower_api_key::{ConfigErrorKind, MemoryStore};
+/// use tower_api_key::MemoryStore;
 ///
 /// let builder = Usage::builder(MemoryStore::new()).flush_interval(Duration::from_secs(60));
 /// assert!(builder.build().is_ok());

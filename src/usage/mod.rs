@@ -12,10 +12,11 @@
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
-//! use tower_api_key::backend::{UsageBy, UsageQuery, UsageStore};
+//! use tower_api_key::backend::{KeyStore, UsageBy, UsageQuery, UsageStore};
 //! use tower_api_key::clock::{Clock, Day, SystemClock};
+//! use tower_api_key::digest::Digester;
 //! use tower_api_key::usage::Usage;
-//! use tower_api_key::{Authenticator, Digester, KeyId, KeyStore, MemoryStore, Owner, Record};
+//! use tower_api_key::{Authenticator, KeyId, MemoryStore, Owner, Record};
 //!
 //! let store = MemoryStore::new();
 //! let digest = Digester::sha256().digest(b"a-key-from-elsewhere");

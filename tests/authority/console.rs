@@ -15,8 +15,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tower_api_key::backend::{KeyStore, UsageStore};
 use tower_api_key::manage::{KeyManager, ManageSettings, routes};
-use tower_api_key::{AuthenticateLayer, Authenticator, KeyStore, UsageStore};
+use tower_api_key::{AuthenticateLayer, Authenticator};
 
 /// Longer than any response takes.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,10 +1,11 @@
 //! Owners with one key at a time, and concurrent callers.
 
 use tokio::task::JoinSet;
+use tower_api_key::Record;
 use tower_api_key::audit::Action;
 use tower_api_key::backend::KeyFilter;
 use tower_api_key::manage::ManageErrorKind;
-use tower_api_key::{KeyState, Record};
+use tower_api_key::record::KeyState;
 
 use crate::stores::Store;
 use crate::world::{World, of};

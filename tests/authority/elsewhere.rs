@@ -2,8 +2,9 @@
 
 use http::StatusCode;
 use serde_json::json;
+use tower_api_key::backend::KeyStore;
 use tower_api_key::manage::{KeyManager, ManageErrorKind};
-use tower_api_key::{KeyFormat, KeyStore, MemoryStore};
+use tower_api_key::{KeyFormat, MemoryStore};
 
 use crate::console::Console;
 use crate::stores::Store;

@@ -2,9 +2,10 @@
 
 use http::StatusCode;
 use serde_json::json;
+use tower_api_key::Owner;
 use tower_api_key::backend::{BackendErrorKind, Grace, KeyUpdate};
 use tower_api_key::manage::{ManageErrorKind, NewKey, RotateOptions};
-use tower_api_key::{Membership, Organization, Owner};
+use tower_api_key::owner::{Membership, Organization};
 
 use crate::held::Demotion;
 use crate::stores::Store;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use tower_api_key::Owner;
 use tower_api_key::backend::{Grace, KeyUpdate};
 use tower_api_key::credential::Scheme;
 use tower_api_key::manage::{ManageErrorKind, RotateOptions};
-use tower_api_key::{KeyState, Owner};
+use tower_api_key::record::KeyState;
 
 use crate::stores::Store;
 use crate::world::{START, World, needs, of, revocation, scopes};
@@ -137,7 +138,7 @@ pub(crate) async fn delegates_inherit_the_requirement_of_their_manager<S: Store>
 }
 
 pub(crate) async fn a_purged_organization_leaves_the_marks_of_people<S: Store>(world: World<S>) {
-    use tower_api_key::Organization;
+    use tower_api_key::owner::Organization;
 
     world.store.put_user("ann@example.com").await.unwrap();
     world.store.delete_user("ann@example.com", revocation("gone")).await.unwrap();

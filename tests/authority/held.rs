@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::json;
-use tower_api_key::{KeyState, Organization};
+use tower_api_key::owner::Organization;
+use tower_api_key::record::KeyState;
 
 use crate::stores::Store;
 use crate::world::{DAY, Key, START, World, of, revocation, scopes};

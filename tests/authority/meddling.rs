@@ -9,7 +9,8 @@ use tower_api_key::backend::{
     UsageBatch, UsageLine, UsageQuery, UsageStore,
 };
 use tower_api_key::digest::Digest;
-use tower_api_key::{KeyId, PasswordHash, Record, Timestamp, User};
+use tower_api_key::owner::{PasswordHash, User};
+use tower_api_key::{KeyId, Record, Timestamp};
 
 /// A store that wraps another. Clones share their state.
 #[derive(Clone)]

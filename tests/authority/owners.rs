@@ -12,7 +12,8 @@ use tower_api_key::backend::{
 use tower_api_key::clock::Day;
 use tower_api_key::digest::Digester;
 use tower_api_key::manage::{ManageErrorKind, NewKey};
-use tower_api_key::{Environment, Organization, Owner, SqliteStore};
+use tower_api_key::owner::Organization;
+use tower_api_key::{Environment, Owner, SqliteStore};
 
 use crate::stores::Store;
 use crate::world::{ANN, Key, START, World, of, revocation, scopes};

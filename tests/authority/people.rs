@@ -4,7 +4,8 @@ use http::StatusCode;
 use serde_json::json;
 use tower_api_key::backend::{Actor, BackendErrorKind, KeyFilter, OwnerChange};
 use tower_api_key::manage::ManageErrorKind;
-use tower_api_key::{Membership, Organization, PasswordHash, Resource};
+use tower_api_key::owner::{Membership, Organization, PasswordHash};
+use tower_api_key::principal::Resource;
 
 use crate::stores::Store;
 use crate::world::{ANN, BOB, World, admit, basic, needs, of, revocation, scopes};

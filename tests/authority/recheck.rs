@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::task::yield_now;
 use tokio::time::timeout;
+use tower_api_key::owner::{Membership, Organization};
 use tower_api_key::reject::Forbidden;
-use tower_api_key::{KeyId, Membership, Organization, Reason, Requirement};
+use tower_api_key::{KeyId, Reason, Requirement};
 
 use crate::held::Demotion;
 use crate::stores::Store;

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::json;
+use tower_api_key::KeyId;
 use tower_api_key::backend::{Grace, KeyAction, KeyChange, KeyUpdate};
 use tower_api_key::manage::{ManageErrorKind, RotateOptions};
-use tower_api_key::{KeyId, KeyState};
+use tower_api_key::record::KeyState;
 
 use crate::stores::Store;
 use crate::world::{DAY, START, World, of, scopes};

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use serde_json::json;
-use tower_api_key::KeyState;
+use tower_api_key::record::KeyState;
 
 use crate::console::Console;
 use crate::stores::Store;

@@ -7,13 +7,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
-use tower_api_key::backend::{AuditEntry, KeyFilter, KeyUpdate};
+use tower_api_key::backend::{AuditEntry, Backend, KeyFilter, KeyUpdate};
 use tower_api_key::clock::{Clock, ManualClock};
 use tower_api_key::manage::{KeyManager, ManageSettings, NewKey};
+use tower_api_key::owner::{Organization, PasswordHash, User};
 use tower_api_key::password::{PasswordLimits, Passwords};
+use tower_api_key::record::Revocation;
 use tower_api_key::{
-    Authenticator, Backend, KeyFormat, KeyId, Organization, Owner, PasswordHash, Principal, Record,
-    Requirement, Revocation, Scopes, Source, Timestamp, User,
+    Authenticator, KeyFormat, KeyId, Owner, Principal, Record, Requirement, Scopes, Source, Timestamp,
 };
 
 use crate::console::{Answer, Console, Held};

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tower_api_key::backend::{Backend, Subscriber};
+use tower_api_key::backend::{Backend, BackendError, Subscriber};
 use tower_api_key::digest::Digest;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
-use tower_api_key::{BackendError, MemoryStore, Record};
+use tower_api_key::{MemoryStore, Record};
 
 /// A store with a delay that counts the lookups of each key.
 #[derive(Debug, Clone)]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use regex::Regex;
-use tower_api_key::{ConfigError, ConfigErrorKind};
+use tower_api_key::ConfigError;
+use tower_api_key::error::ConfigErrorKind;
 
 use crate::answer::Answer;
 use crate::cases::{Case, Expect, StatusAny};

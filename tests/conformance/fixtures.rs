@@ -9,7 +9,9 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use regex::{Captures, Regex};
 use tower_api_key::digest::{Digest, Digester};
 use tower_api_key::key::{KeyFormat, KeyId};
-use tower_api_key::{Environment, Membership, Organization, Owner, Record, Revocation, Scopes, Timestamp};
+use tower_api_key::owner::{Membership, Organization};
+use tower_api_key::record::Revocation;
+use tower_api_key::{Environment, Owner, Record, Scopes, Timestamp};
 
 /// The prefix of every minted key.
 pub(crate) const PREFIX: &str = "demo";

@@ -10,9 +10,9 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tower_api_key::backend::{Backend, BoxedChangeFeed, Change, ChangeFeed};
+use tower_api_key::backend::{Backend, BackendError, BoxedChangeFeed, Change, ChangeFeed};
 use tower_api_key::digest::Digest;
-use tower_api_key::{AuthenticateLayer, Authenticator, BackendError, MemoryStore, Record};
+use tower_api_key::{AuthenticateLayer, Authenticator, MemoryStore, Record};
 
 use crate::answer::Answer;
 use crate::http1;

@@ -16,12 +16,13 @@ use tower_api_key::clock::ManualClock;
 use tower_api_key::credential::{MAX_CREDENTIAL_BYTES, Source};
 use tower_api_key::key::KeyId;
 use tower_api_key::manage::{KeyManager, ManageSettings, routes};
+use tower_api_key::record::Revocation;
 use tower_api_key::reject::Problem;
 use tower_api_key::scope::Requirement;
 use tower_api_key::test_util::Misbehaving;
 use tower_api_key::{
     AuthenticateLayer, Authenticator, AuthenticatorBuilder, ConfigError, Environment, MemoryStore, Principal,
-    RequireScopeLayer, Revocation,
+    RequireScopeLayer,
 };
 
 use crate::answer::Answer;

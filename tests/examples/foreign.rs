@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use tower_api_key::backend::KeyStore;
-use tower_api_key::{Digester, Environment, KeyFormat, KeyId, Owner, Record, Scopes, SqliteStore};
+use tower_api_key::digest::Digester;
+use tower_api_key::{Environment, KeyFormat, KeyId, Owner, Record, Scopes, SqliteStore};
 
 /// Adds a key of the organization `other`, with the id `other`, before an example is started, and returns its text.
 pub(crate) async fn add(folder: &Path, prefix: &str, environment: Environment, scopes: &str) -> String {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
+use tower_api_key::backend::{Backend, BackendError};
 use tower_api_key::digest::Digest;
-use tower_api_key::{Authenticator, Backend, BackendError, Reason, Record};
+use tower_api_key::{Authenticator, Reason, Record};
 
 use crate::support::{Key, build};
 use crate::{MOMENT, SECOND};

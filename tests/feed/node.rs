@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tower_api_key::backend::{BoxedChangeFeed, Change, ChangeFeed, Invalidator, Subscriber};
+use tower_api_key::backend::{
+    Backend, BackendError, BoxedChangeFeed, Change, ChangeFeed, Invalidator, Subscriber,
+};
 use tower_api_key::clock::ManualClock;
 use tower_api_key::digest::Digest;
-use tower_api_key::{Authenticator, AuthenticatorBuilder, Backend, BackendError, Reason, Record};
+use tower_api_key::{Authenticator, AuthenticatorBuilder, Reason, Record};
 
 use crate::support::{Key, build, revocation};
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tower_api_key::{Authenticator, AuthenticatorBuilder, ConfigErrorKind, MemoryStore, Reason};
+use tower_api_key::error::ConfigErrorKind;
+use tower_api_key::{Authenticator, AuthenticatorBuilder, MemoryStore, Reason};
 
 use crate::node::{Behaviour, Node};
 use crate::support::{Key, START, revocation};

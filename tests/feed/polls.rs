@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tower_api_key::{Authenticator, AuthenticatorBuilder, ConfigErrorKind, Reason};
+use tower_api_key::error::ConfigErrorKind;
+use tower_api_key::{Authenticator, AuthenticatorBuilder, Reason};
 
 use crate::SECOND;
 use crate::node::{Behaviour, Node, Shared};

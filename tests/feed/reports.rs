@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tower_api_key::{Authenticator, BackendErrorKind, MemoryStore, Reason};
+use tower_api_key::backend::BackendErrorKind;
+use tower_api_key::{Authenticator, MemoryStore, Reason};
 
 use crate::node::{Behaviour, Node};
 use crate::support::build;

@@ -2,7 +2,8 @@
 
 use http::{HeaderMap, HeaderValue};
 use tower_api_key::digest::Digester;
-use tower_api_key::{KeyId, Owner, Record, Revocation, Timestamp};
+use tower_api_key::record::Revocation;
+use tower_api_key::{KeyId, Owner, Record, Timestamp};
 
 pub(crate) fn id(number: usize) -> KeyId {
     KeyId::new(&format!("key_{number}")).unwrap()

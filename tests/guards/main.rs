@@ -15,10 +15,10 @@ use std::task::{Context, Poll, Waker};
 
 use support::{Key, authenticator, revocation, store_with_key};
 use tokio::sync::Notify;
-use tower_api_key::backend::{Change, Invalidator, Subscriber};
+use tower_api_key::backend::{Backend, BackendError, Change, Invalidator, KeyStore, Subscriber};
 use tower_api_key::clock::{Clock, ManualClock, Moment};
 use tower_api_key::digest::Digest;
-use tower_api_key::{Authenticator, Backend, BackendError, KeyStore, MemoryStore, Reason, Record, Timestamp};
+use tower_api_key::{Authenticator, MemoryStore, Reason, Record, Timestamp};
 
 /// A store whose invalidations the test sends.
 #[derive(Clone, Default)]

@@ -24,10 +24,10 @@ use std::time::Duration;
 use life::Tally;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
-use tower_api_key::backend::Subscriber;
+use tower_api_key::backend::{Backend, BackendError, Subscriber};
 use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::digest::Digest;
-use tower_api_key::{Authenticator, AuthenticatorBuilder, Backend, BackendError, Record, SqliteStore};
+use tower_api_key::{Authenticator, AuthenticatorBuilder, Record, SqliteStore};
 use world::World;
 
 /// Enough for a small machine to preempt a thread between any two steps.

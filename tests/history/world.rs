@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::{JoinSet, yield_now};
+use tower_api_key::backend::KeyStore;
 use tower_api_key::clock::{Clock, Moment, SystemClock};
-use tower_api_key::{Authenticator, KeyStore, SqliteStore};
+use tower_api_key::{Authenticator, SqliteStore};
 
 use crate::life::{Life, Position, Tally};
 use crate::support::revocation;

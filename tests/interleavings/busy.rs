@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
-use tower_api_key::PostgresStore;
 use tower_api_key::backend::{Grace, KeyStore, KeyUpdate, OwnerStore};
 use tower_api_key::manage::{ManageErrorKind, RotateOptions};
-use tower_api_key::{Organization, Owner, Scopes};
+use tower_api_key::owner::Organization;
+use tower_api_key::{Owner, PostgresStore, Scopes};
 
 use crate::cast::Who;
 use crate::scene::Scene;

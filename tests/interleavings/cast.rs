@@ -9,10 +9,12 @@ use http::HeaderMap;
 use tower_api_key::backend::{Actor, KeyStore, OwnerStore};
 use tower_api_key::clock::ManualClock;
 use tower_api_key::manage::KeyManager;
+use tower_api_key::owner::{Membership, Organization, PasswordHash};
 use tower_api_key::password::{PasswordLimits, Passwords};
+use tower_api_key::principal::Resource;
 use tower_api_key::{
-    Authenticator, KeyFormat, KeyId, Membership, MemoryStore, Organization, Owner, PasswordHash, Principal,
-    Record, Requirement, Resource, Scopes, Source, Timestamp,
+    Authenticator, KeyFormat, KeyId, MemoryStore, Owner, Principal, Record, Requirement, Scopes, Source,
+    Timestamp,
 };
 
 use crate::support::{Key, START, revocation};

@@ -1,11 +1,12 @@
 //! Every change that an actor can make.
 
+use tower_api_key::Owner;
 use tower_api_key::backend::{
     BackendErrorKind, Grace, KeyFilter, KeyStore, KeyUpdate, OwnerChange, OwnerStore,
 };
 use tower_api_key::digest::Digester;
 use tower_api_key::manage::{Delegate, ManageError, ManageErrorKind, NewKey, RotateOptions};
-use tower_api_key::{Organization, Owner};
+use tower_api_key::owner::Organization;
 
 use crate::cast::{ACME, ANN, BOB, Cast, END, Who, needs, role, scopes};
 use crate::support::{START, revocation};

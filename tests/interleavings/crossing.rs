@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::timeout;
-use tower_api_key::KeyState;
-use tower_api_key::backend::{BackendErrorKind, Grace, KeyStore, Rotation};
+use tower_api_key::KeyId;
+use tower_api_key::backend::{BackendError, BackendErrorKind, Grace, KeyStore, Rotation};
 use tower_api_key::digest::Digester;
-use tower_api_key::{BackendError, KeyId};
+use tower_api_key::record::KeyState;
 
 use crate::cast::Who;
 use crate::changes::Outcome;

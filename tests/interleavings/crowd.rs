@@ -10,7 +10,8 @@ use tokio::task::{JoinSet, yield_now};
 use tower_api_key::backend::{Grace, KeyFilter, KeyStore, KeyUpdate};
 use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::manage::{KeyManager, NewKey, RotateOptions};
-use tower_api_key::{Authenticator, KeyFormat, Organization, Owner};
+use tower_api_key::owner::Organization;
+use tower_api_key::{Authenticator, KeyFormat, Owner};
 
 use crate::book::{Deed, Life, Tally, Tick};
 use crate::cast::{ACME, SCOPES, needs, scopes};

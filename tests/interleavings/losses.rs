@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use tower_api_key::Owner;
 use tower_api_key::backend::{Grace, KeyUpdate};
 use tower_api_key::manage::RotateOptions;
-use tower_api_key::{Organization, Owner};
+use tower_api_key::owner::Organization;
 
 use crate::cast::{ACME, ANN, Cast, END, SCOPES, Who, role, scopes};
 use crate::changes::{Change, Node, Outcome, kind_of};
@@ -152,7 +153,7 @@ impl Loss {
             }
             Ok(())
         };
-        done.await.map_err(|error: tower_api_key::BackendError| error.kind())
+        done.await.map_err(|error: tower_api_key::backend::BackendError| error.kind())
     }
 
     async fn of_owner<S: Node>(self, store: &S, cast: &Cast) -> Outcome {
@@ -186,7 +187,7 @@ impl Loss {
             }
             Ok(())
         };
-        done.await.map_err(|error: tower_api_key::BackendError| error.kind())
+        done.await.map_err(|error: tower_api_key::backend::BackendError| error.kind())
     }
 }
 

@@ -7,7 +7,8 @@ use tower_api_key::backend::{
     Subscriber,
 };
 use tower_api_key::digest::Digest;
-use tower_api_key::{KeyId, MemoryStore, Organization, Project, Record, User};
+use tower_api_key::owner::{Organization, Project, User};
+use tower_api_key::{KeyId, MemoryStore, Record};
 
 use crate::cast::{ANN, BOB};
 use crate::schedule::{run, step_aside};

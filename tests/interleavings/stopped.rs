@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
+use tower_api_key::Record;
 use tower_api_key::backend::{BackendErrorKind, Grace, KeyStore, OwnerStore};
 use tower_api_key::manage::{ManageErrorKind, RotateOptions};
-use tower_api_key::{KeyState, Record};
+use tower_api_key::record::KeyState;
 
 use crate::cast::{ACME, ANN, Who, needs};
 use crate::changes::{Bounded, Change, Outcome, Wide, kind_of};

@@ -6,7 +6,8 @@ use tower_api_key::backend::{Grace, KeyFilter, KeyUpdate};
 use tower_api_key::digest::Digester;
 use tower_api_key::key::{KeyFormat, OpaqueFormat};
 use tower_api_key::manage::{KeyManager, ManageErrorKind, NewKey, RotateOptions};
-use tower_api_key::{KeyId, KeyState, MemoryStore, Owner, Scopes};
+use tower_api_key::record::KeyState;
+use tower_api_key::{KeyId, MemoryStore, Owner, Scopes};
 
 use crate::world::{START, World};
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tower_api_key::backend::KeyFilter;
 use tower_api_key::manage::{ManageErrorKind, NewKey};
-use tower_api_key::{KeyState, Owner, Scopes};
+use tower_api_key::record::KeyState;
+use tower_api_key::{Owner, Scopes};
 
 use crate::world::{START, World};
 

@@ -11,12 +11,13 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::yield_now;
+use tower_api_key::backend::KeyStore;
 use tower_api_key::clock::ManualClock;
 use tower_api_key::manage::{KeyManager, ManageSettings, NewKey, routes};
+use tower_api_key::record::KeyState;
 use tower_api_key::reject::Reason;
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, KeyFormat, KeyId, KeyState, KeyStore, Owner, Requirement, Scopes,
-    SqliteStore,
+    AuthenticateLayer, Authenticator, KeyFormat, KeyId, Owner, Requirement, Scopes, SqliteStore,
 };
 
 use crate::world::START;

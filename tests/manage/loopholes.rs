@@ -6,9 +6,9 @@ use http::{Method, StatusCode};
 use tower_api_key::backend::{Grace, KeyFilter, OwnerStore, UsageBy, UsageQuery};
 use tower_api_key::clock::Day;
 use tower_api_key::manage::{ManageErrorKind, NewKey, RotateOptions};
-use tower_api_key::{
-    Authenticator, Environment, KeyState, Organization, Owner, Principal, Revocation, Scopes,
-};
+use tower_api_key::owner::Organization;
+use tower_api_key::record::{KeyState, Revocation};
+use tower_api_key::{Authenticator, Environment, Owner, Principal, Scopes};
 
 use crate::world::{Customer, START, World};
 

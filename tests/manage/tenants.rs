@@ -5,8 +5,9 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use tower_api_key::backend::KeyFilter;
 use tower_api_key::manage::{ManageErrorKind, NewKey};
+use tower_api_key::owner::Organization;
 use tower_api_key::test_util::principal;
-use tower_api_key::{Environment, Organization, Owner, Record, Scopes};
+use tower_api_key::{Environment, Owner, Record, Scopes};
 
 use crate::world::World;
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tower_api_key::manage::NewKey;
+use tower_api_key::owner::Organization;
 use tower_api_key::test_util::Behaviour;
-use tower_api_key::{Environment, Organization, Owner, Scopes};
+use tower_api_key::{Environment, Owner, Scopes};
 
 use crate::world::{Customer, World};
 

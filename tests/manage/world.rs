@@ -15,9 +15,10 @@ use tower_api_key::backend::KeyFilter;
 use tower_api_key::clock::ManualClock;
 use tower_api_key::manage::{KeyManager, ManageSettings, NewKey, routes};
 use tower_api_key::test_util::Misbehaving;
+use tower_api_key::usage::Usage;
 use tower_api_key::{
     AuthenticateLayer, Authenticator, Environment, KeyFormat, MemoryStore, Owner, Record, Requirement,
-    Scopes, Timestamp, Usage,
+    Scopes, Timestamp,
 };
 
 pub(crate) const START: Timestamp = Timestamp::from_unix_millis(1_800_000_000_000);

@@ -6,11 +6,10 @@ use std::time::Duration;
 use axum::Router;
 use tempfile::{TempDir, tempdir};
 use tokio::net::TcpListener;
-use tower_api_key::backend::KeyFilter;
+use tower_api_key::backend::{KeyFilter, KeyStore};
 use tower_api_key::manage::{KeyManager, ManageSettings, NewKey, routes};
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, KeyFormat, KeyStore, MemoryStore, Owner, Record, Requirement, Scopes,
-    SqliteStore,
+    AuthenticateLayer, Authenticator, KeyFormat, MemoryStore, Owner, Record, Requirement, Scopes, SqliteStore,
 };
 
 pub(crate) struct Service {

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tokio::task::yield_now;
-use tower_api_key::backend::BackendErrorKind;
+use tower_api_key::backend::{BackendErrorKind, KeyStore};
 use tower_api_key::clock::ManualClock;
 use tower_api_key::digest::Digester;
+use tower_api_key::owner::Organization;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
 use tower_api_key::{
-    Authenticator, Environment, KeyId, KeyStore, MemoryStore, Organization, Owner, Principal, Reason, Record,
-    Rejection, Timestamp,
+    Authenticator, Environment, KeyId, MemoryStore, Owner, Principal, Reason, Record, Rejection, Timestamp,
 };
 
 use crate::credentials::{Credential, Presented, TEXTS, headers, scheme, sources};

@@ -6,10 +6,9 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tempfile::TempDir;
 use tower_api_key::backend::{Backend, KeyStore};
-use tower_api_key::{
-    AuthenticateLayer, Authenticator, KeyId, Membership, Organization, Owner, Revocation, Scopes,
-    SqliteStore, Timestamp,
-};
+use tower_api_key::owner::{Membership, Organization};
+use tower_api_key::record::Revocation;
+use tower_api_key::{AuthenticateLayer, Authenticator, KeyId, Owner, Scopes, SqliteStore, Timestamp};
 
 use crate::keys::{Keys, PASSWORD, SESSION};
 use crate::requests;

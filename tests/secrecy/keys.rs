@@ -6,7 +6,8 @@ use tower_api_key::backend::KeyStore;
 use tower_api_key::credential::Scheme;
 use tower_api_key::digest::Digester;
 use tower_api_key::key::{KeyFormat, RevealedKey};
-use tower_api_key::{Environment, KeyId, Owner, Record, Revocation, Scopes, Timestamp};
+use tower_api_key::record::Revocation;
+use tower_api_key::{Environment, KeyId, Owner, Record, Scopes, Timestamp};
 
 use crate::secrets::Secrets;
 use crate::transcript::Transcript;

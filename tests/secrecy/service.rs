@@ -8,9 +8,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt};
-use tower_api_key::{
-    Authenticate, AuthenticateLayer, Principal, Rejection, RequireScope, RequireScopeLayer, Requirement,
-};
+use tower_api_key::authenticate::Authenticate;
+use tower_api_key::require_scope::RequireScope;
+use tower_api_key::{AuthenticateLayer, Principal, Rejection, RequireScopeLayer, Requirement};
 
 use crate::transcript::{PLANNED, Transcript};
 

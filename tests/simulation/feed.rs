@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use tower_api_key::BackendError;
-use tower_api_key::backend::{Change, ChangeFeed};
+use tower_api_key::backend::{BackendError, Change, ChangeFeed};
 
 use crate::history::Row;
 use crate::network::Traffic;

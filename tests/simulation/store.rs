@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use tokio::time::timeout;
-use tower_api_key::backend::{BoxedChangeFeed, Change, Invalidator, PendingInvalidation, Subscriber};
+use tower_api_key::Record;
+use tower_api_key::backend::{
+    Backend, BackendError, BoxedChangeFeed, Change, Invalidator, PendingInvalidation, Subscriber,
+};
 use tower_api_key::digest::Digest;
-use tower_api_key::{Backend, BackendError, Record};
 
 use crate::feed::{Cursor, Log};
 use crate::network::{End, Link, MAX_ROUND_TRIP, Traffic};

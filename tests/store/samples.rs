@@ -7,7 +7,8 @@ use tower_api_key::backend::{Grace, Rotation};
 use tower_api_key::credential::Scheme;
 use tower_api_key::digest::{Digest, Digester};
 use tower_api_key::key::RetrievableKey;
-use tower_api_key::{Environment, KeyId, Owner, Record, Revocation, Scopes, Timestamp};
+use tower_api_key::record::Revocation;
+use tower_api_key::{Environment, KeyId, Owner, Record, Scopes, Timestamp};
 
 pub(crate) fn id(text: &str) -> KeyId {
     KeyId::new(text).unwrap()

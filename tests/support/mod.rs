@@ -7,12 +7,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
+use tower_api_key::backend::{Backend, KeyStore};
 use tower_api_key::clock::ManualClock;
 use tower_api_key::digest::Digester;
 use tower_api_key::key::{KeyFormat, KeyId};
+use tower_api_key::record::Revocation;
 use tower_api_key::{
-    Authenticator, AuthenticatorBuilder, Backend, Environment, KeyStore, MemoryStore, Owner, Record,
-    Revocation, Scopes, Timestamp,
+    Authenticator, AuthenticatorBuilder, Environment, MemoryStore, Owner, Record, Scopes, Timestamp,
 };
 
 pub type Body = Full<Bytes>;

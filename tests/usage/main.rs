@@ -17,7 +17,9 @@ use tokio::runtime::Handle;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_api_key::backend::{KeyStore, KeyUpdate, UsageLine};
 use tower_api_key::clock::Day;
-use tower_api_key::{AuthenticateLayer, ConfigErrorKind, Environment, MemoryStore, Scopes, Usage};
+use tower_api_key::error::ConfigErrorKind;
+use tower_api_key::usage::Usage;
+use tower_api_key::{AuthenticateLayer, Environment, MemoryStore, Scopes};
 
 use support::{Body, Key, START, revocation};
 use world::World;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tower_api_key::clock::ManualClock;
-use tower_api_key::usage::UsageBuilder;
-use tower_api_key::{Authenticator, AuthenticatorBuilder, MemoryStore, Usage};
+use tower_api_key::usage::{Usage, UsageBuilder};
+use tower_api_key::{Authenticator, AuthenticatorBuilder, MemoryStore};
 
 use crate::faulty_store::FaultyStore;
 use crate::support::{Key, START};

@@ -6,7 +6,8 @@
 use http::StatusCode;
 use sqlx::SqlitePool;
 use tower::Layer;
-use tower_api_key::{AuthenticateLayer, Backend, MemoryStore, SqliteStore};
+use tower_api_key::backend::Backend;
+use tower_api_key::{AuthenticateLayer, MemoryStore, SqliteStore};
 
 use super::{BARE, BY_HAND, CRATE, Fixture, Group, QUERY};
 use crate::drive::{Run, waiting};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use http::Request;
 use tower::Layer;
+use tower_api_key::backend::Backend;
 use tower_api_key::digest::Digest;
-use tower_api_key::{Backend, MemoryStore, Record};
+use tower_api_key::{MemoryStore, Record};
 use tower_http::auth::AsyncRequireAuthorizationLayer;
 
 use super::{Extract, Stack, TTL, digest, inner, unauthorized};

@@ -4,8 +4,10 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 use tower_api_key::backend::{BackendErrorKind, OwnerStore};
+use tower_api_key::owner::{Membership, Organization};
 use tower_api_key::password::Passwords;
-use tower_api_key::{Membership, Organization, Owner, Revocation, Scopes, SqliteStore, Timestamp};
+use tower_api_key::record::Revocation;
+use tower_api_key::{Owner, Scopes, SqliteStore, Timestamp};
 
 use super::{
     BOB, Credential, ORGANIZATION, PROJECT, add_bob, ann_of, assert_error, basic, bearer, call, get, join,

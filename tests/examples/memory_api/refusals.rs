@@ -6,8 +6,9 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 use tokio::time::timeout;
-use tower_api_key::backend::{KeyUpdate, OwnerStore};
-use tower_api_key::{Environment, KeyFormat, KeyId, KeyStore, Organization, SqliteStore, Timestamp};
+use tower_api_key::backend::{KeyStore, KeyUpdate, OwnerStore};
+use tower_api_key::owner::Organization;
+use tower_api_key::{Environment, KeyFormat, KeyId, SqliteStore, Timestamp};
 
 use super::{KEYS, assert_refused, call, create, data, sign_up};
 use crate::client::{Answer, ask, get};

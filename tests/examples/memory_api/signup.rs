@@ -4,7 +4,8 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 use tower_api_key::backend::{KeyFilter, KeyStore, OwnerStore};
-use tower_api_key::{KeyId, Owner, Revocation, SqliteStore, Timestamp};
+use tower_api_key::record::Revocation;
+use tower_api_key::{KeyId, Owner, SqliteStore, Timestamp};
 
 use super::{assert_invalid, assert_refused, call, create, data, list, sign_up};
 use crate::client::ask;

@@ -4,9 +4,9 @@ use tower_api_key::backend::{
     Actor, AuditLog, BackendErrorKind, Grace, KeyAction, KeyChange, KeyFilter, KeyStore, KeyUpdate,
     OwnerChange, OwnerStore,
 };
-use tower_api_key::{
-    Membership, Organization, Owner, PasswordHash, Record, Requirement, Resource, Scopes, Timestamp, User,
-};
+use tower_api_key::owner::{Membership, Organization, PasswordHash, User};
+use tower_api_key::principal::Resource;
+use tower_api_key::{Owner, Record, Requirement, Scopes, Timestamp};
 
 use crate::caller::Caller;
 use crate::samples::{self, id};

@@ -5,7 +5,8 @@ use tower_api_key::backend::{
     UsageStore,
 };
 use tower_api_key::clock::Day;
-use tower_api_key::{Environment, Organization, Owner, Record, Timestamp};
+use tower_api_key::owner::Organization;
+use tower_api_key::{Environment, Owner, Record, Timestamp};
 
 use crate::samples;
 

@@ -1,10 +1,10 @@
 //! Owners of keys, and the effects of their changes on keys.
 
 use tower_api_key::backend::{BackendErrorKind, Grace, KeyFilter, KeyStore, KeyUpdate, OwnerStore};
+use tower_api_key::owner::{Membership, Organization, PasswordHash, Project, User};
+use tower_api_key::record::KeyState;
 use tower_api_key::reject::{Forbidden, Reason};
-use tower_api_key::{
-    KeyState, Membership, Organization, Owner, PasswordHash, Project, Record, Scopes, Timestamp, User,
-};
+use tower_api_key::{Owner, Record, Scopes, Timestamp};
 
 use crate::caller::Caller;
 use crate::samples;

@@ -2,7 +2,8 @@
 
 use tower_api_key::backend::{BackendErrorKind, KeyStore};
 use tower_api_key::digest::Digest;
-use tower_api_key::{Membership, Organization, Owner, Record, Scopes, Timestamp};
+use tower_api_key::owner::{Membership, Organization};
+use tower_api_key::{Owner, Record, Scopes, Timestamp};
 
 use crate::samples;
 

@@ -1,7 +1,8 @@
 //! A revocation is final, and the first one counts.
 
+use tower_api_key::Record;
 use tower_api_key::backend::{BackendErrorKind, KeyStore};
-use tower_api_key::{Record, Revocation};
+use tower_api_key::record::Revocation;
 
 use crate::samples;
 

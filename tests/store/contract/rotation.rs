@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tower_api_key::backend::{BackendErrorKind, Grace, KeyStore};
 use tower_api_key::key::RetrievableKey;
+use tower_api_key::record::KeyState;
 use tower_api_key::reject::Reason;
-use tower_api_key::{KeyState, Record, Timestamp};
+use tower_api_key::{Record, Timestamp};
 
 use crate::caller::Caller;
 use crate::samples::{self, GRACE};

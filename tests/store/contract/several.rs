@@ -1,8 +1,10 @@
 //! Lists of keys, and changes of several at once.
 
 use tower_api_key::backend::{BackendErrorKind, KeyFilter, KeyStore};
+use tower_api_key::owner::Organization;
+use tower_api_key::record::KeyState;
 use tower_api_key::reject::Reason;
-use tower_api_key::{Environment, KeyId, KeyState, Organization, Owner, Record, Timestamp};
+use tower_api_key::{Environment, KeyId, Owner, Record, Timestamp};
 
 use crate::caller::Caller;
 use crate::samples;

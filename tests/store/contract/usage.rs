@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use tokio::task::JoinSet;
 use tower_api_key::backend::{KeyFilter, KeyStore, UsageBatch, UsageBy, UsageCount, UsageQuery, UsageStore};
 use tower_api_key::clock::Day;
+use tower_api_key::owner::Organization;
 use tower_api_key::reject::Reason;
-use tower_api_key::{Environment, Organization, Owner, Timestamp};
+use tower_api_key::{Environment, Owner, Timestamp};
 
 use crate::abandon::{abandon, at_every_point, wash};
 use crate::caller::Caller;

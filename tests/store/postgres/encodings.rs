@@ -3,12 +3,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue};
-use tower_api_key::backend::{Backend, KeyFilter, KeyStore, KeyUpdate, OwnerStore};
+use tower_api_key::backend::{
+    Backend, BackendError, BackendErrorKind, KeyFilter, KeyStore, KeyUpdate, OwnerStore,
+};
+use tower_api_key::owner::Organization;
 use tower_api_key::password::{PasswordLimits, Passwords};
 use tower_api_key::reject::Reason;
-use tower_api_key::{
-    Authenticator, BackendError, BackendErrorKind, Organization, PostgresStore, Record, Source,
-};
+use tower_api_key::{Authenticator, PostgresStore, Record, Source};
 
 use super::{Database, is_absent};
 use crate::samples;

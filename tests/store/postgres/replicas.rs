@@ -6,9 +6,9 @@ use http::{HeaderMap, HeaderValue};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
-use tower_api_key::backend::{Backend, KeyStore};
+use tower_api_key::backend::{Backend, BackendErrorKind, KeyStore};
 use tower_api_key::reject::Reason;
-use tower_api_key::{Authenticator, BackendErrorKind, PostgresStore};
+use tower_api_key::{Authenticator, PostgresStore};
 
 use super::is_absent;
 use super::own_server::Server;

@@ -3,11 +3,13 @@
 use http::{HeaderMap, HeaderValue};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
-use tower_api_key::backend::{AuditLog, Grace, KeyFilter, KeyStore, OwnerStore, Propagation};
-use tower_api_key::manage::KeyManager;
-use tower_api_key::{
-    Authenticator, BackendErrorKind, KeyFormat, Organization, PostgresStore, Timestamp, Usage,
+use tower_api_key::backend::{
+    AuditLog, BackendErrorKind, Grace, KeyFilter, KeyStore, OwnerStore, Propagation,
 };
+use tower_api_key::manage::KeyManager;
+use tower_api_key::owner::Organization;
+use tower_api_key::usage::Usage;
+use tower_api_key::{Authenticator, KeyFormat, PostgresStore, Timestamp};
 
 use super::{Database, is_absent};
 use crate::samples;

@@ -10,7 +10,8 @@ use tower_api_key::backend::{
 };
 use tower_api_key::clock::Day;
 use tower_api_key::manage::KeyManager;
-use tower_api_key::{Authenticator, Environment, KeyFormat, Organization, Owner, PostgresStore, Timestamp};
+use tower_api_key::owner::Organization;
+use tower_api_key::{Authenticator, Environment, KeyFormat, Owner, PostgresStore, Timestamp};
 
 use super::{Database, is_absent};
 use crate::samples;

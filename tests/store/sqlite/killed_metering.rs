@@ -13,7 +13,8 @@ use http::{HeaderMap, HeaderValue};
 use tempfile::TempDir;
 use tower_api_key::backend::{KeyStore, UsageQuery, UsageStore};
 use tower_api_key::clock::{Clock, Day, SystemClock};
-use tower_api_key::{Authenticator, SqliteStore, Usage};
+use tower_api_key::usage::Usage;
+use tower_api_key::{Authenticator, SqliteStore};
 
 use super::killed::{Killed, child};
 use super::url;

@@ -41,7 +41,7 @@ async fn usage_writes_no_row_of_the_change_feed() {
     let folder = TempDir::new().unwrap();
     let pool = application(&folder.path().join("keys.db")).await;
     let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
-    tower_api_key::KeyStore::insert(&store, samples::plain("key")).await.unwrap();
+    tower_api_key::backend::KeyStore::insert(&store, samples::plain("key")).await.unwrap();
     let before = number(&pool, "SELECT count(*) FROM tower_api_key_change").await;
     add(&store, "w", 1).await;
     assert_eq!(number(&pool, "SELECT count(*) FROM tower_api_key_change").await, before);

@@ -77,7 +77,7 @@ async fn eight_that_open_a_new_file_at_once_all_succeed() {
             async move {
                 let store = SqliteStore::open(&url).await?;
                 store.insert(samples::plain(&format!("key_{task}"))).await?;
-                Ok::<_, tower_api_key::BackendError>(store)
+                Ok::<_, tower_api_key::backend::BackendError>(store)
             }
         };
         let tasks: JoinSet<_> = (0..8).map(opening).collect();
