@@ -108,7 +108,7 @@ async fn refusals_are_counted_by_reason() {
         layer.layer(inner).oneshot(request).await.unwrap();
     }
     let refused =
-        |reason: &str| recorder.count(&format!("{}{{authenticator=api,reason={reason}}}", names::REFUSALS));
+        |reason: &str| recorder.count(&format!("{}{{authenticator=api,reason={reason}}}", names::REJECTIONS));
     assert_eq!((refused("unknown"), refused("missing"), refused("revoked")), (2, 1, 0));
     assert_eq!(recorder.count(&recorder.metric(names::ADMISSIONS)), 0);
 }

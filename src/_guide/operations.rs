@@ -51,11 +51,11 @@
 //! | `tower_api_key_stale_admissions_total` | rises at all | requests are admitted within S by entries from before an outage |
 //! | `tower_api_key_invalidations_total{kind="everything"}` | more than once in ten minutes | nodes invalidate everything, and read each key again: a failover, [backups](#backups), or changes of many keys |
 //! | `tower_api_key_circuit_open` | 1 again and again for a minute | the database does not respond. Each pause ends with one trial lookup |
-//! | `tower_api_key_refusals_total{reason="unavailable"}` | its rate above 1 % of all requests for five minutes | clients get 503, not 401 |
+//! | `tower_api_key_rejections_total{reason="unavailable"}` | its rate above 1 % of all requests for five minutes | clients get 503, not 401 |
 //! | `tower_api_key_usage_backlog` | grows for ten minutes | counts are not written; from 100,000 on ([`UsageBuilder::backlog`](crate::usage::UsageBuilder::backlog)) they are lost |
 //! | `tower_api_key_usage_lost_total` | rises at all | admitted requests are missing in the bill |
 //! | `tower_api_key_lookups` | near 1,024, or sixteen times [`max_concurrent_lookups`](crate::AuthenticatorBuilder::max_concurrent_lookups) | a flood of unknown keys, or a slow database. Past it, the answer is 503 |
-//! | `tower_api_key_refusals_total{reason="unknown"}` | ten times the usual rate | a client guesses keys, or has lost its key |
+//! | `tower_api_key_rejections_total{reason="unknown"}` | ten times the usual rate | a client guesses keys, or has lost its key |
 //! | misses among `tower_api_key_cache_hits_total` and `tower_api_key_cache_misses_total` | ten times the usual rate for ten minutes | everything is invalidated repeatedly: see [backups](#backups) |
 //!
 //! `tower_api_key_admissions_total` is the traffic to which the rates relate.

@@ -20,7 +20,7 @@ impl Metrics {
 
     pub(crate) fn admitted_stale(&self) {}
 
-    pub(crate) fn refused(&self, _: &'static str) {}
+    pub(crate) fn rejected(&self, _: &'static str) {}
 
     pub(crate) fn hit(&self) {}
 

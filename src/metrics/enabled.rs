@@ -6,7 +6,7 @@ use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 use super::names::{
     ADMISSIONS, BACKEND_ERRORS, CACHE_HITS, CACHE_MISSES, CIRCUIT_OPEN, FEED_LAG, FEED_LISTENING,
-    FEED_RESTARTS, INVALIDATIONS, LEASE_REMAINING, LOOKUPS, REFUSALS, STALE_ADMISSIONS, USAGE_BACKLOG,
+    FEED_RESTARTS, INVALIDATIONS, LEASE_REMAINING, LOOKUPS, REJECTIONS, STALE_ADMISSIONS, USAGE_BACKLOG,
     USAGE_LOST,
 };
 use crate::backend::{BackendErrorKind, Change};
@@ -60,7 +60,7 @@ impl Metrics {
         Self(Arc::new(Handles {
             admissions: count(ADMISSIONS),
             stale_admissions: count(STALE_ADMISSIONS),
-            refusals: by(REFUSALS, "reason", reasons),
+            refusals: by(REJECTIONS, "reason", reasons),
             errors: by(BACKEND_ERRORS, "kind", &[&BackendErrorKind::LABELS[..], &NO_ANSWER].concat()),
             invalidations: by(INVALIDATIONS, "kind", &Change::LABELS),
             restarts: count(FEED_RESTARTS),
@@ -83,7 +83,7 @@ impl Metrics {
         self.0.stale_admissions.increment(1);
     }
 
-    pub(crate) fn refused(&self, reason: &'static str) {
+    pub(crate) fn rejected(&self, reason: &'static str) {
         self.0.refusals.increment(reason);
     }
 
@@ -169,7 +169,7 @@ fn number(flag: bool) -> f64 {
 
 fn describe() {
     describe_counter!(ADMISSIONS, "Requests that were admitted.");
-    describe_counter!(REFUSALS, "Requests that were refused, by reason.");
+    describe_counter!(REJECTIONS, "Requests that were refused, by reason.");
     describe_counter!(CACHE_HITS, "Keys that were found without reading the store.");
     describe_counter!(CACHE_MISSES, "Keys for which the store was read.");
     describe_counter!(STALE_ADMISSIONS, "Requests that were admitted by a stale entry.");

@@ -28,7 +28,7 @@ impl Rejection {
     /// dropped, as when a credential is optional.
     pub(crate) fn report(&self) {
         trace::rejected(self.reason.label(), self.key_id.as_ref());
-        self.responses.metrics.refused(self.reason.label());
+        self.responses.metrics.rejected(self.reason.label());
         if let Some(AuditSink { hook, clock }) = &self.responses.audit {
             let action = match &self.reason {
                 Reason::Expired => Action::Expired,

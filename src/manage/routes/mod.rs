@@ -31,7 +31,7 @@ use crate::principal::Principal;
 use crate::scope::Scope;
 use error::{method_not_allowed, not_found, reshape};
 use input::{Body, Fields, Id, key_id};
-use origin::refuse_cross_site;
+use origin::reject_cross_site;
 use output::{created, json_response, key, no_content, revoked};
 use query::{Page, Parameters, known, wait};
 use shared::{Manager, Shared};
@@ -91,7 +91,7 @@ pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, settings
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(Arc::new(Shared { manager, settings }));
-    let routes = if allows_cross_site { routes } else { routes.layer(from_fn(refuse_cross_site)) };
+    let routes = if allows_cross_site { routes } else { routes.layer(from_fn(reject_cross_site)) };
     match shape {
         Some(shape) => routes.layer(map_response_with_state(shape, reshape)),
         None => routes,

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use super::error::RouteError;
 
 /// Refuses changes from pages of other sites.
-pub(super) async fn refuse_cross_site(request: Request, next: Next) -> Response {
+pub(super) async fn reject_cross_site(request: Request, next: Next) -> Response {
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if !is_safe && is_cross_site(request.headers(), request.uri()) {
         return RouteError::new(
