@@ -22,7 +22,7 @@ pub(crate) struct Metrics(Arc<Handles>);
 struct Handles {
     admissions: Counter,
     stale_admissions: Counter,
-    refusals: ByLabel,
+    rejections: ByLabel,
     errors: ByLabel,
     invalidations: ByLabel,
     restarts: Counter,
@@ -60,7 +60,7 @@ impl Metrics {
         Self(Arc::new(Handles {
             admissions: count(ADMISSIONS),
             stale_admissions: count(STALE_ADMISSIONS),
-            refusals: by(REJECTIONS, "reason", reasons),
+            rejections: by(REJECTIONS, "reason", reasons),
             errors: by(BACKEND_ERRORS, "kind", &[&BackendErrorKind::LABELS[..], &NO_ANSWER].concat()),
             invalidations: by(INVALIDATIONS, "kind", &Change::LABELS),
             restarts: count(FEED_RESTARTS),
@@ -84,7 +84,7 @@ impl Metrics {
     }
 
     pub(crate) fn rejected(&self, reason: &'static str) {
-        self.0.refusals.increment(reason);
+        self.0.rejections.increment(reason);
     }
 
     /// Counts a call that the store did not answer.
@@ -169,7 +169,7 @@ fn number(flag: bool) -> f64 {
 
 fn describe() {
     describe_counter!(ADMISSIONS, "Requests that were admitted.");
-    describe_counter!(REJECTIONS, "Requests that were refused, by reason.");
+    describe_counter!(REJECTIONS, "Requests that were rejected, by reason.");
     describe_counter!(CACHE_HITS, "Keys that were found without reading the store.");
     describe_counter!(CACHE_MISSES, "Keys for which the store was read.");
     describe_counter!(STALE_ADMISSIONS, "Requests that were admitted by a stale entry.");

@@ -4,7 +4,7 @@
 //! | Name | Kind | |
 //! |---|---|---|
 //! | [`ADMISSIONS`] | counter | requests that were admitted |
-//! | [`REJECTIONS`] | counter | requests that were refused, by `reason` (see [`Reason::label`](crate::Reason::label)) |
+//! | [`REJECTIONS`] | counter | requests that were rejected, by `reason` (see [`Reason::label`](crate::Reason::label)) |
 //! | [`CACHE_HITS`], [`CACHE_MISSES`] | counters | keys that were found without reading the store, and those for which it was read |
 //! | [`LOOKUPS`] | gauge | lookups that run or wait to run |
 //! | [`CIRCUIT_OPEN`] | gauge | 1 while the [circuit](crate::AuthenticatorBuilder::circuit_breaker) to the store is open, because it gave no answer |

@@ -2,7 +2,7 @@
 
 /// Requests that were admitted.
 pub const ADMISSIONS: &str = "tower_api_key_admissions_total";
-/// Requests that were refused, by reason.
+/// Requests that were rejected, by reason.
 pub const REJECTIONS: &str = "tower_api_key_rejections_total";
 /// Keys that were found without reading the store.
 pub const CACHE_HITS: &str = "tower_api_key_cache_hits_total";
