@@ -36,6 +36,18 @@ pub(super) fn is_token68(text: &[u8]) -> bool {
     !body.is_empty() && all(body, is_symbol)
 }
 
+/// Returns whether the text behind `Bearer` is one token (RFC 6750 §2.1).
+pub(super) fn is_bearer_token(text: &[u8]) -> bool {
+    text.len() <= MAX_CREDENTIAL_BYTES && is_token68(text)
+}
+
+/// Returns whether the value of a named header can be a key: visible ASCII, without the comma that would join two lines into one
+/// (RFC 9110 §5.3).
+pub(super) fn is_header_key(value: &[u8]) -> bool {
+    let is_symbol = |byte: u8| byte.is_ascii_graphic() && byte != b',';
+    (1..=MAX_CREDENTIAL_BYTES).contains(&value.len()) && all(value, is_symbol)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,9 +21,7 @@
 //! ```
 
 mod basic;
-mod bearer;
 mod grammar;
-mod header;
 mod source;
 mod sources;
 
@@ -54,9 +52,9 @@ impl Scheme {
     #[cfg(feature = "manage")]
     pub(crate) fn carries(&self, user: &str, secret: &str) -> bool {
         match self {
-            Self::Bearer => bearer::is_well_formed(secret.as_bytes()),
+            Self::Bearer => grammar::is_bearer_token(secret.as_bytes()),
             Self::Basic => basic::carries(user, secret),
-            Self::Header(_) => header::is_well_formed(secret.as_bytes()),
+            Self::Header(_) => grammar::is_header_key(secret.as_bytes()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use http::HeaderName;
 use http::header as field;
 
-use super::{Buffer, Scheme, bearer, header};
+use super::{Buffer, Scheme, grammar};
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::key::{KeyFormat, ParseKeyError};
 
@@ -149,10 +149,10 @@ impl Source {
 
     fn is_well_formed(&self, secret: &[u8]) -> bool {
         match self.scheme {
-            Scheme::Bearer => bearer::is_well_formed(secret),
+            Scheme::Bearer => grammar::is_bearer_token(secret),
             // The grammar is that of the pair, which was checked when it was decoded.
             Scheme::Basic => true,
-            Scheme::Header(_) => header::is_well_formed(secret),
+            Scheme::Header(_) => grammar::is_header_key(secret),
         }
     }
 }
