@@ -30,7 +30,7 @@ pub enum Reason {
     MissingScope(Requirement),
     /// The caller is authenticated, and may not access the resource.
     Forbidden(Forbidden),
-    /// The store could not be asked.
+    /// The store could not be read, or did not answer in time.
     Unavailable,
     /// The request did not pass an [`AuthenticateLayer`](crate::AuthenticateLayer): a mistake in the service. An error in the log (feature
     /// `tracing`) names the layer to add; the client is not told.

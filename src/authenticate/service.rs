@@ -152,7 +152,7 @@ impl Options {
     ) -> Admission {
         // A credential that is not required is a secret all the same.
         self.authenticator.sources().mark(request.headers_mut());
-        self.strip_if_asked(request);
+        self.strip_if_configured(request);
         // Nothing upstream may name the caller: an admission replaces its principal, and this removes it.
         request.extensions_mut().remove::<Principal>();
         let responses = Arc::clone(self.authenticator.responses());
@@ -162,7 +162,7 @@ impl Options {
 
     /// Inserts the principal into the request, and returns the headers to add to the response.
     fn introduce<B>(&self, principal: Principal, request: &mut Request<B>) -> Option<CacheHeaders> {
-        self.strip_if_asked(request);
+        self.strip_if_configured(request);
         request.extensions_mut().insert(principal);
         self.cache_key.as_ref().map(CacheKey::for_caller)
     }
@@ -175,7 +175,7 @@ impl Options {
         response
     }
 
-    fn strip_if_asked<B>(&self, request: &mut Request<B>) {
+    fn strip_if_configured<B>(&self, request: &mut Request<B>) {
         if self.strip {
             self.authenticator.sources().strip(request.headers_mut());
         }

@@ -140,6 +140,7 @@ impl Cache {
         started.map_err(|reason| BackendError::not_followed(reason, call_timeout))
     }
 
+    /// Invalidates everything that was read of a key.
     fn forget(&self, digest: &Digest) {
         self.entries.bump(digest);
         // From here on everything that was read before is inert. The rest frees memory, and keeps lookups from joining an inert read.

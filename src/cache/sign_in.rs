@@ -27,7 +27,7 @@ impl Cache {
     }
 
     /// Keeps in the negative cache that a secret is not the password of an account. `attempt` is the digest of both.
-    pub(crate) fn refused(&self, attempt: Digest, as_of: &AsOf) {
+    pub(crate) fn keep_refusal(&self, attempt: Digest, as_of: &AsOf) {
         self.entries.keep_refusal(attempt, &as_of.account, as_of.generation, as_of.started);
     }
 

@@ -4,8 +4,8 @@
 //! concurrency and a queue of its own; when the queue is full, the response is 503. A key is the better credential: fast, revocable by
 //! itself, and with scopes of its own.
 //!
-//! Under a pepper ([`Digester::hmac_sha256`](crate::digest::Digester::hmac_sha256)), no lookup reveals a password to the store. Without one,
-//! the store is asked for the SHA-256 of the password, as it may be the text of a key.
+//! Under a pepper ([`Digester::hmac_sha256`](crate::Digester::hmac_sha256)), no lookup reveals a password to the store. Without one,
+//! the SHA-256 of the password is looked up in the store, as the password may be the text of a key.
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -171,7 +171,7 @@ impl Passwords {
         self.0.queue.run(move || passwords.verify_in_queue(verification_key, &against, &secret, exists)).await
     }
 
-    /// Verifies a password when its turn has come. Of several requests with the same right password, one hashes.
+    /// Verifies a password once it has a permit of the queue. Of several requests with the same right password, one hashes.
     fn verify_in_queue(
         &self,
         verification_key: VerificationKey,

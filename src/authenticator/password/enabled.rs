@@ -108,7 +108,7 @@ impl PasswordAuth {
                 Ok(account)
             }
             Ok(false) => {
-                cache.refused(passwords.attempt(&email, &secret), &as_of);
+                cache.keep_refusal(passwords.attempt(&email, &secret), &as_of);
                 Ok(Fact::Absent)
             }
             // A flood of wrong passwords can fill the queue.

@@ -29,7 +29,7 @@ const READS: usize = 5;
 /// How long a flood is not logged again.
 const FLOOD_LOG_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Reads the store into the entries.
+/// Fills the entries from the store.
 pub(super) struct Loader {
     flights: Arc<Flights>,
     pub(super) reader: StoreReader,

@@ -96,6 +96,7 @@ impl StoreReader {
         timeout(self.poller.call_timeout() / 2, self.bulkhead.acquire(class)).await.ok()?.ok()
     }
 
+    /// Returns whether lookups are rejected at `now`.
     pub(in crate::cache) fn is_circuit_open(&self, now: Moment) -> bool {
         self.breaker.is_open(now)
     }

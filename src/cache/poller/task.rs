@@ -18,7 +18,7 @@ use crate::trace;
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// A cache that applies the changes of other processes, which a [task](PollerTask) polls.
+/// The cache to which a [task](PollerTask) applies the changes of other processes.
 pub(in crate::cache) trait PolledCache: Send + Sync + 'static {
     fn poller(&self) -> &Poller;
 
