@@ -19,9 +19,6 @@ use crate::scope::{Requirement, Scope, Scopes};
 /// The store authorizes the actor in the transaction of the change. A key that was revoked, a person who was removed, or a scope
 /// that was withdrawn since the request began changes nothing, however long the body of the request took to arrive.
 ///
-/// The store judges the actor in the transaction of the change: a key that was revoked, a person who was removed, or a scope that
-/// was taken away since the request began makes no change any more, however long the request took to arrive.
-///
 /// ```
 /// # tokio::runtime::Runtime::new()?.block_on(async {
 /// use http::HeaderMap;
@@ -184,8 +181,8 @@ impl Actor {
         self.with(ActorRequirement { requirement, resource: None })
     }
 
-    /// Requires that a key or a person [may do](crate::Principal::authorize) what `requirement` names to `resource` at the time of the change.
-    /// Ignored for other actors.
+    /// Requires scopes of a key or a person at the time of the change, for one resource, as
+    /// [`Principal::authorize`](crate::Principal::authorize) does. Ignored for other actors.
     #[must_use]
     pub fn requires_for(self, requirement: Requirement, resource: Resource<'_>) -> Self {
         let resource = match resource {
@@ -255,9 +252,7 @@ impl Actor {
         };
         context.authorize(record).map(Some)
     }
-}
 
-impl Actor {
     /// Checks the expiry of an actor again right before the commit: the transaction may have waited for others.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn check_time(&self, authorized: Option<&AuthorizedActor>) -> Result<(), BackendError> {
@@ -310,7 +305,7 @@ impl ActorRequirement {
 }
 
 impl AuthorizedActor {
-    /// Creates what a caller that the store cannot check was admitted with.
+    /// Creates the authorized actor for a caller that the store cannot authorize, from the record that it was admitted with.
     #[cfg(feature = "manage")]
     pub(crate) fn new(record: Record, admin: Option<Scope>) -> Self {
         Self { record, admin }

@@ -16,18 +16,18 @@ pub(crate) struct Bounds {
     pub(crate) keys: KeyFilter,
     /// Whether the caller may also change and revoke keys with scopes that it lacks.
     pub(crate) stronger_keys: bool,
-    /// The caller, where the store cannot authorize it.
-    pub(crate) unjudged: Option<AuthorizedActor>,
+    /// The caller as it was admitted, if the store cannot authorize it.
+    pub(crate) unchecked: Option<AuthorizedActor>,
 }
 
 impl Bounds {
-    /// Sets the defaults of a new key: it expires with the key of its creator, and has the same sources.
-    pub(super) fn complete(maker: &Record, child: &mut Record) {
+    /// Sets the defaults of a new key: it expires with the key of the caller, and has the same sources.
+    pub(super) fn complete(caller: &Record, child: &mut Record) {
         if child.expires_at.is_none() {
-            child.expires_at = maker.expires_at;
+            child.expires_at = caller.expires_at;
         }
-        if child.sources.is_empty() && !is_account(maker) {
-            child.sources = maker.sources.clone();
+        if child.sources.is_empty() && !is_account(caller) {
+            child.sources = caller.sources.clone();
         }
     }
 
@@ -128,8 +128,8 @@ fn check_sources(caller: &Record, target: &Record) -> Result<(), BackendError> {
 }
 
 /// Returns whether the caller is a person who presented a password. The source of a password says nothing about keys.
-fn is_account(maker: &Record) -> bool {
-    matches!(&maker.owner, Owner::User(own) if maker.digest == Digest::of_account(&own.email))
+fn is_account(caller: &Record) -> bool {
+    matches!(&caller.owner, Owner::User(own) if caller.digest == Digest::of_account(&own.email))
 }
 
 fn check_grants(caller: Rights<'_>, scopes: &Scopes) -> Result<(), BackendError> {

@@ -70,7 +70,7 @@ impl KeyChange {
     /// change.
     pub fn complete(&mut self, authorized: Option<&AuthorizedActor>) {
         let Some(bounds) = &self.bounds else { return };
-        let Some(authorized) = authorized.or(bounds.unjudged.as_ref()) else { return };
+        let Some(authorized) = authorized.or(bounds.unchecked.as_ref()) else { return };
         match &mut self.action {
             KeyAction::Insert(child) => Bounds::complete(authorized.record(), child),
             KeyAction::Rotate(_, rotation) => Bounds::complete_rotation(authorized.record(), rotation),
@@ -91,7 +91,7 @@ impl KeyChange {
         target: Option<&Record>,
     ) -> Result<(), BackendError> {
         let Some(bounds) = &self.bounds else { return Ok(()) };
-        let authorized = authorized.or(bounds.unjudged.as_ref()).ok_or_else(BackendError::actor_gone)?;
+        let authorized = authorized.or(bounds.unchecked.as_ref()).ok_or_else(BackendError::actor_gone)?;
         let caller = authorized.rights();
         match (&self.action, target) {
             (KeyAction::Insert(child), _) => bounds.check_create(caller, child),
@@ -110,7 +110,7 @@ impl KeyChange {
     /// As for [`check`](Self::check).
     pub fn check_end(&self, authorized: Option<&AuthorizedActor>, ends: &Record) -> Result<(), BackendError> {
         let Some(bounds) = &self.bounds else { return Ok(()) };
-        let authorized = authorized.or(bounds.unjudged.as_ref()).ok_or_else(BackendError::actor_gone)?;
+        let authorized = authorized.or(bounds.unchecked.as_ref()).ok_or_else(BackendError::actor_gone)?;
         // A successor ends its predecessor by its first request, whatever that asks for.
         if ends.revoked.is_some() || self.target() == Some(&authorized.record().id) {
             return Ok(());

@@ -140,15 +140,15 @@ impl KeyStore for MemoryStore {
         let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
         let records =
             keys.digests.range::<KeyId, _>(behind).filter_map(|(_, digest)| keys.records.get(digest));
-        let meant = records.filter(|record| filter.matches(record)).take(limit);
-        Ok(meant.map(|record| keys.owners.current(record)).collect())
+        let matching = records.filter(|record| filter.matches(record)).take(limit);
+        Ok(matching.map(|record| keys.owners.current(record)).collect())
     }
 }
 
 impl UsageStore for MemoryStore {
     async fn add_usage(&self, batch: &UsageBatch) -> Result<(), BackendError> {
         let mut keys = self.write();
-        if !keys.usage.accept(batch) {
+        if !keys.usage.record_batch(batch) {
             return Ok(());
         }
         batch.counts().iter().for_each(|count| keys.usage.add(count));

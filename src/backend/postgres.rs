@@ -172,7 +172,7 @@ impl PostgresStore {
         BoxedChangeFeed::new(poll::ChangeLog::new(connections, namespace, &self.node_name, min_lsn, listens))
     }
 
-    /// A server looks after its files.
+    /// Checks nothing: the files of a server are its own.
     async fn check_source(&self) -> Result<(), BackendError> {
         Ok(())
     }

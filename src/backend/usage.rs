@@ -83,7 +83,7 @@ impl UsageCount {
     }
 }
 
-/// The key of a count: each has one count.
+/// Identifies a count.
 pub(crate) type Slot = (KeyId, Day, Environment);
 
 /// Counts that are added atomically: one for each key, day and environment, in this order.

@@ -173,7 +173,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
         let bounds = Bounds {
             keys: self.own(),
             stronger_keys: self.manager.stronger_keys,
-            unjudged: (!is_checked).then(|| self.caller.authorized_actor()),
+            unchecked: (!is_checked).then(|| self.caller.authorized_actor()),
         };
         Authority { actor: self.actor.clone(), bounds: Some(bounds) }
     }

@@ -129,13 +129,13 @@ impl Keys {
     }
 
     pub(super) fn revoke_all(&mut self, filter: &KeyFilter, revocation: &Revocation) -> Vec<Change> {
-        let meant =
+        let matching =
             self.records.values_mut().filter(|record| record.revoked.is_none() && filter.matches(record));
         let revoke = |record: &mut Record| {
             record.revoked = Some(revocation.clone());
             Change::Revoked(record.digest)
         };
-        meant.map(revoke).collect()
+        matching.map(revoke).collect()
     }
 
     fn purge_ended(&mut self, before: Timestamp) -> Vec<Change> {
@@ -146,13 +146,14 @@ impl Keys {
         self.delete(has_ended)
     }
 
-    pub(super) fn delete(&mut self, goes: impl Fn(&Record) -> bool) -> Vec<Change> {
-        let gone = self.records.extract_if(|_, record| goes(record));
-        let forget = |(digest, record): (Digest, Record)| {
+    /// Deletes the keys that match, and returns their changes.
+    pub(super) fn delete(&mut self, matches: impl Fn(&Record) -> bool) -> Vec<Change> {
+        let deleted = self.records.extract_if(|_, record| matches(record));
+        let change = |(digest, record): (Digest, Record)| {
             self.digests.remove(&record.id);
             Change::Changed(digest)
         };
-        gone.map(forget).collect()
+        deleted.map(change).collect()
     }
 
     pub(super) fn by_id_mut(&mut self, id: &KeyId) -> Option<&mut Record> {

@@ -86,7 +86,7 @@ impl Keys {
             self.owners.deleted.retain(|deleted| !is_project(deleted));
         }
         let filter = KeyFilter::of_owner(owner);
-        self.usage.forget(&filter);
+        self.usage.delete(&filter);
         Ok(self.delete(|record| filter.matches(record)))
     }
 

@@ -18,7 +18,7 @@ pub(super) struct Usage {
 
 impl Usage {
     /// Records a batch, and returns whether it is new.
-    pub(super) fn accept(&mut self, batch: &UsageBatch) -> bool {
+    pub(super) fn record_batch(&mut self, batch: &UsageBatch) -> bool {
         let last = self.batches.insert(batch.writer().into(), batch.number());
         match last.filter(|last| *last >= batch.number()) {
             Some(last) => {
@@ -36,7 +36,7 @@ impl Usage {
     }
 
     /// Deletes the usage of the keys of an owner.
-    pub(super) fn forget(&mut self, filter: &KeyFilter) {
+    pub(super) fn delete(&mut self, filter: &KeyFilter) {
         self.counts.retain(|(_, _, environment), (owner, _)| !filter.matches_owner(owner, *environment));
     }
 
@@ -44,10 +44,10 @@ impl Usage {
         let filter = query.filter();
         let mut lines = BTreeMap::new();
         for ((day, key, environment), (owner, requests)) in &self.counts {
-            let is_meant = (query.from..=query.to).contains(day)
+            let is_selected = (query.from..=query.to).contains(day)
                 && query.key.as_ref().is_none_or(|wanted| wanted == key)
                 && filter.matches_owner(owner, *environment);
-            if is_meant {
+            if is_selected {
                 let key = match query.by {
                     UsageBy::Key => Some(key.clone()),
                     UsageBy::Total => None,

@@ -144,7 +144,7 @@ struct PollTask {
 }
 
 impl PollTask {
-    /// Ends the task, unless there are waiters.
+    /// Ends the task unless waiters remain, and returns whether it has ended.
     fn end(&mut self) -> bool {
         let mut is_running = self.shared.is_running.lock().unwrap_or_else(PoisonError::into_inner);
         *is_running = self.shared.polls.receiver_count() > 0;

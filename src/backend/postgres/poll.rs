@@ -39,7 +39,7 @@ struct Cursor {
     snapshot: String,
 }
 
-/// A row of a poll: its snapshot, and a change if there was one.
+/// A row of a poll: its snapshot, and a change if one was made.
 struct PollRow {
     low: String,
     snapshot: String,

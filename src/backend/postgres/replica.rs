@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_read_as_it_is_written() {
+    fn an_lsn_is_read_as_it_is_written() {
         for (text, expected) in [("0/0", 0), ("0/16B3748", 0x16B_3748), ("2A/1", 0x2A_0000_0001)] {
             assert_eq!(parse_lsn(&found(0x1F, text).unwrap()), Some((0x1F, expected)));
         }
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_comes_late_takes_nothing_back() {
+    fn a_late_result_does_not_move_the_position_back() {
         let min_lsn = min_lsn();
         let snapshot = min_lsn.snapshot();
         min_lsn.advance(snapshot, found(1, "1/0").as_deref());
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_poll_finds_that_began_before_a_change_does_not_count() {
+    fn a_poll_that_began_before_a_change_does_not_count() {
         let min_lsn = min_lsn();
         let snapshot = min_lsn.snapshot();
         min_lsn.0.as_ref().unwrap().apply(Change::Everything);
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_poll_has_found_counts_for_the_shortest_lease_less_the_time_of_an_answer() {
+    fn a_poll_counts_for_the_shortest_lease_less_the_timeout_of_a_replica() {
         let counts = |lease: Option<Duration>, age: Duration| {
             let by = |began: fn(DualInstant, Duration) -> DualInstant| {
                 let min_lsn = MinLsn::tracked();
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn no_replica_is_asked_once_another_server_is_the_primary() {
+    fn no_replica_is_used_once_another_server_is_the_primary() {
         let min_lsn = min_lsn();
         min_lsn.advance(min_lsn.snapshot(), found(1, "1/0").as_deref());
         min_lsn.advance(min_lsn.snapshot(), found(2, "2/0").as_deref());

@@ -5,14 +5,14 @@
 
 mod audit;
 mod change_codec;
+mod invalidators;
 mod owner;
-mod process;
 mod row;
 mod schema;
 
 pub(super) use audit::{AuditRow, decode_audit};
 pub(super) use change_codec::{MAX_LOGGED_CHANGES, MAX_POLLED_CHANGES, decode_changes, encode_change};
-pub(super) use owner::{OwnerFacts, decode_membership, decode_user};
-pub(super) use process::invalidator_of;
+pub(super) use invalidators::invalidator_of;
+pub(super) use owner::{OwnerState, decode_membership, decode_user};
 pub(super) use row::{KeyRow, columns, decode_digest};
 pub(super) use schema::{Applied, Migration, check};

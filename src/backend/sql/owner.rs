@@ -8,7 +8,7 @@ use crate::scope::Scopes;
 
 /// The state of an owner. All fields are `None` for an owner that the store does not know.
 #[derive(Debug, Default)]
-pub(in crate::backend) struct OwnerFacts {
+pub(in crate::backend) struct OwnerState {
     pub(in crate::backend) disabled: Option<bool>,
     pub(in crate::backend) requires_sso: Option<bool>,
     /// A JSON list of lists: organization, disabled, requires single sign-on, role, scopes.
@@ -18,18 +18,18 @@ pub(in crate::backend) struct OwnerFacts {
 /// A membership in the JSON list of a row. SQLite has no booleans in JSON, only numbers.
 type MembershipColumns = (String, u8, u8, String, String);
 
-impl OwnerFacts {
+impl OwnerState {
     /// Adds the state to an owner.
     pub(in crate::backend) fn complete(self, owner: &mut Owner) -> Result<(), BackendError> {
         match owner {
-            Owner::Organization(own) => self.describe(own),
-            Owner::Project(own) => self.describe(&mut own.organization),
+            Owner::Organization(own) => self.complete_organization(own),
+            Owner::Project(own) => self.complete_organization(&mut own.organization),
             Owner::User(own) => own.memberships = decode_memberships(self.memberships.as_deref())?.into(),
         }
         Ok(())
     }
 
-    fn describe(&self, organization: &mut Organization) {
+    fn complete_organization(&self, organization: &mut Organization) {
         organization.disabled = self.disabled.unwrap_or_default();
         organization.requires_sso = self.requires_sso.unwrap_or_default();
     }

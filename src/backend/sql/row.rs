@@ -138,7 +138,7 @@ impl KeyRow {
     }
 }
 
-/// Takes the bytes of a column as a digest.
+/// Decodes a digest.
 pub(in crate::backend) fn decode_digest(bytes: &[u8]) -> Result<Digest, BackendError> {
     let wrong = |_| unexpected("a digest of 32 bytes", &format!("{} bytes", bytes.len()));
     bytes.try_into().map(Digest::from_bytes).map_err(wrong)

@@ -146,7 +146,7 @@ pub(super) fn is_stale_plan(_: &dyn DatabaseError) -> bool {
     false
 }
 
-/// Nothing: there is one file.
+/// Nothing: a file has no replicas.
 macro_rules! primary_only {
     () => {
         ""

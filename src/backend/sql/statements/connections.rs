@@ -27,7 +27,7 @@ const FALLBACK_AFTER: Duration = Duration::from_millis(100);
 /// How long a request waits for a management connection.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Connections for one kind of work. There is one permit for each established connection: if the server has fewer connections
+/// Connections for one kind of work. Each established connection has one permit: if the server has fewer connections
 /// than the pool may open, lookups wait for the established ones instead of failing.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Connections(Arc<Shared>);

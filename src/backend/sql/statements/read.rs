@@ -6,7 +6,7 @@ use sqlx::{Decode, Executor, FromRow, QueryBuilder, Row as _, Type};
 use super::dialect::{Database, DatabaseTransaction, LOCK_ROW, Namespace, Row, memberships, primary_only};
 use super::errors::read_error;
 use super::filter::restrict;
-use crate::backend::sql::{KeyRow, OwnerFacts, columns};
+use crate::backend::sql::{KeyRow, OwnerState, columns};
 use crate::backend::{BackendError, KeyFilter};
 use crate::digest::Digest;
 use crate::key::KeyId;
@@ -28,7 +28,7 @@ macro_rules! select_keys {
 /// A key, and the state of its owner.
 struct FoundKey {
     key: KeyRow,
-    facts: OwnerFacts,
+    owner: OwnerState,
 }
 
 pub(super) async fn by_digest<'c>(
@@ -97,19 +97,19 @@ fn decode(row: Result<Option<FoundKey>, sqlx::Error>) -> Result<Option<Record>, 
 impl FoundKey {
     fn decode(self) -> Result<Record, BackendError> {
         let mut record = self.key.decode()?;
-        self.facts.complete(&mut record.owner)?;
+        self.owner.complete(&mut record.owner)?;
         Ok(record)
     }
 }
 
 impl FromRow<'_, Row> for FoundKey {
     fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
-        let facts = OwnerFacts {
+        let owner = OwnerState {
             disabled: row.try_get("disabled")?,
             requires_sso: row.try_get("requires_sso")?,
             memberships: row.try_get("memberships")?,
         };
-        Ok(Self { key: KeyRow::from_row(row)?, facts })
+        Ok(Self { key: KeyRow::from_row(row)?, owner })
     }
 }
 

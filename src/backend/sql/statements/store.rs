@@ -169,16 +169,16 @@ impl AuditLog for Store {
 
     async fn purge_before(&self, end: Timestamp) -> Result<u64, BackendError> {
         with_timeout(ADMIN_QUERY_TIMEOUT, self.check_source()).await?;
-        let mut forgotten = 0;
+        let mut deleted = 0;
         loop {
-            let forgetting = run!(self.connections.writes, |connection| audit::purge_batch_before(
+            let deleting = run!(self.connections.writes, |connection| audit::purge_batch_before(
                 connection,
                 &self.namespace,
                 end
             ));
-            match with_timeout(ADMIN_QUERY_TIMEOUT, forgetting).await? {
-                0 => return Ok(forgotten),
-                some => forgotten += some,
+            match with_timeout(ADMIN_QUERY_TIMEOUT, deleting).await? {
+                0 => return Ok(deleted),
+                some => deleted += some,
             }
         }
     }

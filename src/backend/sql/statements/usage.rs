@@ -70,8 +70,9 @@ async fn record_batch(
     batch: &UsageBatch,
 ) -> Result<bool, BackendError> {
     let number = i64::try_from(batch.number()).map_err(BackendError::invalid)?;
-    let noted = sqlx::query(RECORD_BATCH).bind(batch.writer()).bind(number).execute(&mut **transaction).await;
-    let is_new = noted.map_err(write_error)?.rows_affected() > 0;
+    let recorded =
+        sqlx::query(RECORD_BATCH).bind(batch.writer()).bind(number).execute(&mut **transaction).await;
+    let is_new = recorded.map_err(write_error)?.rows_affected() > 0;
     if is_new {
         delete_idle_writers(transaction, batch.writer()).await?;
     }
