@@ -4,7 +4,7 @@
 //! concurrency and a queue of its own; when the queue is full, the response is 503. A key is the better credential: fast, revocable by
 //! itself, and with scopes of its own.
 //!
-//! Under a pepper ([`Digester::hmac_sha256`](crate::Digester::hmac_sha256)), no lookup reveals a password to the store. Without one,
+//! Under a pepper ([`Digester::hmac_sha256`](crate::digest::Digester::hmac_sha256)), no lookup reveals a password to the store. Without one,
 //! the SHA-256 of the password is looked up in the store, as the password may be the text of a key.
 //!
 //! ```
