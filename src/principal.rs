@@ -193,7 +193,7 @@ impl Principal {
     /// Returns the caller as the actor of a change, which a store checks again in the transaction of the change.
     ///
     /// A store rejects a principal whose key is in another backend. Such a caller acts as
-    /// [`Actor::External`](crate::backend::Actor::External).
+    /// [`Actor::External`].
     pub fn actor(&self) -> Actor {
         let Issuer { admin, password_scopes, clock, .. } = self.issuer();
         Actor::of(self.record(), self.scheme(), admin.as_ref(), password_scopes, clock)

@@ -1,8 +1,8 @@
 //! Usage of each key by day, counted in the cache and written in batches.
 //!
 //! An admitted request adds one to a counter in the cache entry of its key, and waits for nothing. At intervals, and at midnight, the counts
-//! are taken from the cache and written to a [`UsageStore`](crate::backend::UsageStore), with the time of each key's last use. While the store cannot be reached, counts
-//! are kept, up to a bound.
+//! are taken from the cache and written to a [`UsageStore`](crate::backend::UsageStore), with the time of each key's last use. While the
+//! store cannot be reached, counts are kept, up to a bound.
 //!
 //! Every admitted request is counted, whatever its outcome behind the layer: one that lacks a scope, that a rate limiter refuses or that a
 //! handler fails to answer was admitted. The layer does not see what lies behind it, and a request whose client hangs up has no outcome. To

@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn similar_words_have_different_hashes() {
-        let keyed = Keyed::default();
+        // Not random: about one key in a hundred leaves these bounds.
+        let keyed = Keyed { mask: 0x9e37_79b9_7f4a_7c15, factor: 0xd134_2543_de82_ef95 };
         // In the lowest bits, and in those that a multiplication carries out of the word.
         for step in [1, 1 << 52] {
             let hashes: HashSet<_> = (0..4_096).map(|number| mixed(&keyed, &[number * step])).collect();
