@@ -12,7 +12,8 @@
 //! use tower_api_key::backend::KeyStore;
 //! use tower_api_key::digest::Digester;
 //! use tower_api_key::key::KeyFormat;
-//! use tower_api_key::{AuthenticateLayer, Authenticator, Environment, KeyId, MemoryStore, Owner, Principal, Record, RequireScopeLayer, Requirement, Scopes};
+//! use tower_api_key::{AuthenticateLayer, Authenticator, Environment, KeyId, MemoryStore, Owner, Principal};
+//! use tower_api_key::{Record, RequireScopeLayer, Requirement, Scopes};
 //!
 //! // A key, its record, and a store that keeps the record.
 //! let key = KeyFormat::new("demo")?.mint(Environment::Live)?;

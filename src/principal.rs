@@ -161,7 +161,8 @@ impl Principal {
     /// use tower_api_key::backend::KeyStore;
     /// use tower_api_key::digest::Digester;
     /// use tower_api_key::record::Revocation;
-    /// use tower_api_key::{Authenticator, Environment, KeyFormat, KeyId, MemoryStore, Owner, Reason, Record, Timestamp};
+    /// use tower_api_key::{Authenticator, Environment, KeyFormat, KeyId, MemoryStore, Owner, Reason};
+    /// use tower_api_key::{Record, Timestamp};
     ///
     /// let (store, key) = (MemoryStore::new(), KeyFormat::new("demo")?.mint(Environment::Live)?);
     /// let id = KeyId::new("key_1")?;

@@ -25,7 +25,8 @@ use crate::scope::{Requirement, Scope, Scopes};
 /// use tower_api_key::backend::{BackendErrorKind, KeyAction, KeyChange, KeyStore};
 /// use tower_api_key::digest::Digester;
 /// use tower_api_key::record::Revocation;
-/// use tower_api_key::{Authenticator, Environment, KeyFormat, KeyId, MemoryStore, Owner, Record, Requirement, Scopes, Timestamp};
+/// use tower_api_key::{Authenticator, Environment, KeyFormat, KeyId, MemoryStore, Owner, Record};
+/// use tower_api_key::{Requirement, Scopes, Timestamp};
 ///
 /// let (store, text) = (MemoryStore::new(), KeyFormat::new("demo")?.mint(Environment::Live)?);
 /// let mut own = Record::new(KeyId::new("key_1")?, &text, &Digester::sha256(), Owner::organization("acme"));
