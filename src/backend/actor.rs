@@ -75,8 +75,7 @@ pub struct KeyActor {
     context: AuthContext,
 }
 
-/// A person as an actor. The password has to be the one that was presented, and the person has to meet the requirements of the
-/// change.
+/// A person as an actor. The person must still have the presented password, and meet the requirements of the change.
 #[derive(Debug, Clone)]
 pub struct PersonActor {
     id: KeyId,
@@ -182,8 +181,8 @@ impl Actor {
         self.with(ActorRequirement { requirement, resource: None })
     }
 
-    /// Requires scopes of a key or a person at the time of the change, for one resource, as
-    /// [`Principal::authorize`](crate::Principal::authorize) does. Ignored for other actors.
+    /// Requires scopes for one resource at the time of the change, as [`Principal::authorize`](crate::Principal::authorize)
+    /// does. Ignored for actors other than keys and persons.
     #[must_use]
     pub fn requires_for(self, requirement: Requirement, resource: Resource<'_>) -> Self {
         let resource = match resource {
@@ -224,7 +223,7 @@ impl Actor {
         }
     }
 
-    /// Returns what a store looks up to authorize the actor; `None` for an actor that it does not authorize.
+    /// Returns the subject that a store looks up to authorize the actor; `None` if it does not authorize it.
     pub fn subject(&self) -> Option<Subject<'_>> {
         match self {
             Self::System { .. } | Self::External { .. } => None,
@@ -306,7 +305,8 @@ impl ActorRequirement {
 }
 
 impl AuthorizedActor {
-    /// Creates the authorized actor for a caller that the store cannot authorize, from the record that it was admitted with.
+    /// Creates the authorized actor from the record that the caller was admitted with. For callers that the store cannot
+    /// authorize.
     #[cfg(feature = "manage")]
     pub(crate) fn new(record: Record, admin: Option<Scope>) -> Self {
         Self { record, admin }

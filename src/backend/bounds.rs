@@ -103,8 +103,8 @@ impl Bounds {
     }
 }
 
-/// A rotation renews the lifetime of a key. So a caller sets no lifetime beyond its own, or its keys could rotate each other for
-/// ever.
+/// Checks that the caller sets no lifetime beyond that of its own key. A rotation renews the lifetime, so its keys could
+/// otherwise rotate each other for ever.
 fn check_lifetime(caller: &Record, target: &Record, end: Option<Timestamp>) -> Result<(), BackendError> {
     let life = |record: &Record, end: Option<Timestamp>| Some(end?.saturating_since(record.created_at?));
     match (life(target, end), life(caller, caller.expires_at)) {
@@ -116,7 +116,7 @@ fn check_lifetime(caller: &Record, target: &Record, end: Option<Timestamp>) -> R
     }
 }
 
-/// A caller with restricted sources is shown no key with others.
+/// Checks that the key has no sources beyond those of a caller with restricted sources.
 fn check_sources(caller: &Record, target: &Record) -> Result<(), BackendError> {
     let is_within =
         || !target.sources.is_empty() && target.sources.iter().all(|source| caller.accepts(source));

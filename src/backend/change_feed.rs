@@ -12,15 +12,15 @@ use super::{BackendError, Change};
 /// Entries that were read from a store with a feed are trusted for a bounded time, the lease, after the last successful poll. So
 /// a change takes effect within the lease even if its notification is lost.
 pub trait ChangeFeed: Send + 'static {
-    /// Sets how long after the start of a poll its result is relied upon, and how much longer in an outage. Called once, before
-    /// the first poll. A store that keeps a list of nodes, as for [`KeyStore::wait_applied`](super::KeyStore::wait_applied),
-    /// needs it. The default ignores it.
+    /// Sets the lease, which counts from the start of a poll, and the grace after it in an outage. Called once, before the first
+    /// poll. A store that keeps a list of nodes, as for [`KeyStore::wait_applied`](super::KeyStore::wait_applied), needs it. The
+    /// default ignores it.
     fn lease(&mut self, length: Duration, grace: Duration) {
         let _ = (length, grace);
     }
 
     /// Returns all changes that were committed since the last successful poll. The first poll returns none and remembers the end
-    /// of the log. A feed that cannot determine what was changed returns [`Change::Everything`].
+    /// of the log. A feed that cannot determine the changes returns [`Change::Everything`].
     ///
     /// The future may be dropped. The next poll then returns its changes as well.
     ///
@@ -39,7 +39,7 @@ pub trait ChangeFeed: Send + 'static {
         std::future::ready(Ok(()))
     }
 
-    /// Waits until an early poll is worthwhile, such as when the store has notified this process of a change. The future may be
+    /// Waits until an early poll is worthwhile, such as after a notification of a change from the store. The future may be
     /// dropped, and must not miss notifications between two calls.
     ///
     /// Polls come at intervals anyway, so this only decides how soon a change takes effect. The default waits for ever.

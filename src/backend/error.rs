@@ -124,7 +124,7 @@ impl BackendError {
         Self::forbidden(None, "the actor of the change is not in force any more")
     }
 
-    /// Creates an error for an actor that may not make the change, with the field that asks for too much.
+    /// Creates an error for a change that the actor may not make, with the field at fault, if any.
     pub(super) fn forbidden(field: Option<&'static str>, message: impl Into<Box<str>>) -> Self {
         Self { kind: BackendErrorKind::Forbidden, message: message.into(), field, source: None }
     }

@@ -42,7 +42,7 @@ pub struct KeyFilter {
 }
 
 impl KeyFilter {
-    /// All keys.
+    /// Returns a filter that matches all keys.
     pub fn all() -> Self {
         Self::default()
     }

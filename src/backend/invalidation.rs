@@ -124,7 +124,7 @@ impl Invalidator {
 
     /// Runs `work`, which commits a change, and returns its result after every subscriber was invalidated.
     ///
-    /// The work runs in a task of its own. If the caller is dropped, as the handler of a closed connection is, the work
+    /// The work runs in a separate task. If the caller is dropped, as the handler of a closed connection is, the work
     /// continues, and its pending changes are invalidated when it ends, even by an error or a panic.
     ///
     /// # Errors

@@ -103,7 +103,7 @@ impl KeyChange {
         }
     }
 
-    /// Checks that the actor may end a key that the change ends as a side effect, such as a predecessor whose grace begins.
+    /// Checks that the actor may end a key as a side effect, such as a predecessor whose grace begins.
     ///
     /// # Errors
     ///
@@ -263,8 +263,8 @@ pub trait KeyStore: Backend {
         async move { Ok(change.await?.keys) }
     }
 
-    /// Returns whether the store keeps a list of nodes, so that [`wait_applied`](Self::wait_applied) can return before their
-    /// lease has passed. The default returns `false`.
+    /// Returns whether the store keeps a list of nodes. If so, [`wait_applied`](Self::wait_applied) can return before their lease
+    /// has passed. The default returns `false`.
     fn lists_nodes(&self) -> bool {
         false
     }

@@ -116,7 +116,7 @@ pub trait Backend: Send + Sync + 'static {
     /// Records the first use of a key whose record has a `first_use_grace`: its predecessor expires after that grace, and the
     /// record loses it. A second call changes nothing.
     ///
-    /// Called in a task of its own: a request does not wait for it, and the next request retries after an error. The default does
+    /// Called in a separate task: a request does not wait for it, and the next request retries after an error. The default does
     /// nothing, for backends whose records have no such grace.
     ///
     /// # Errors
@@ -131,8 +131,8 @@ pub trait Backend: Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
-    /// Returns the person with this e-mail (its ASCII letters are in lower case), the memberships and the password hash, or
-    /// `None` if the person does not exist. Called only where passwords are accepted beside keys.
+    /// Returns the person with this e-mail, with memberships and password hash, or `None` if none exists. The ASCII letters of
+    /// the e-mail are in lower case. Called only where passwords are accepted beside keys.
     ///
     /// The default returns `None`.
     ///
@@ -144,8 +144,8 @@ pub trait Backend: Send + Sync + 'static {
         std::future::ready(Ok(None))
     }
 
-    /// Replaces the hash of a person's password by another hash of the same password, unless it was changed meanwhile. The
-    /// default does nothing.
+    /// Replaces a person's password hash by another hash of the same password, unless it was changed meanwhile. The default does
+    /// nothing.
     ///
     /// # Errors
     ///

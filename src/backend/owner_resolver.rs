@@ -29,8 +29,8 @@ pub trait OwnerResolver: Send + Sync + 'static {
         id: &str,
     ) -> impl Future<Output = Result<Option<Organization>, BackendError>> + Send;
 
-    /// Returns the person with this e-mail (its ASCII letters are in lower case) and the memberships, or `None` if the person
-    /// does not exist. Keys of a person who does not exist are unknown.
+    /// Returns the person with this e-mail, with memberships, or `None` if none exists. The ASCII letters of the e-mail are in
+    /// lower case. Keys of a person who does not exist are unknown.
     ///
     /// # Errors
     ///
@@ -49,8 +49,8 @@ pub trait OwnerResolver: Send + Sync + 'static {
         None
     }
 
-    /// Replaces the hash of a person's password by another hash of the same password, unless it was changed meanwhile. The
-    /// default does nothing.
+    /// Replaces a person's password hash by another hash of the same password, unless it was changed meanwhile. The default does
+    /// nothing.
     ///
     /// # Errors
     ///

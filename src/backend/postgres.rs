@@ -33,7 +33,7 @@ use super::{BackendError, BackendErrorKind, BoxedChangeFeed, Invalidator, Propag
 use crate::digest::Digest;
 use crate::record::Record;
 
-/// How long to wait for a connection. A request that waits for one has a shorter deadline of its own.
+/// The limit of the wait for a connection. A request that waits for one has a separate, shorter deadline.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The store type, for the modules that are compiled once for each database.
@@ -95,9 +95,9 @@ impl PostgresStore {
         Self::with_pool(pool.acquire_timeout(CONNECT_TIMEOUT).connect_lazy_with(options)).await
     }
 
-    /// Uses the pool of an application for management, and creates tables whose names start with `tower_api_key` in the first
-    /// schema of the search path, unless another schema of the path has them. From then on the store uses that schema, whatever
-    /// the search path of a session.
+    /// Uses the pool of an application for management, and creates tables in its database. Their names start with
+    /// `tower_api_key`. They are created in the first schema of the search path, unless another schema of the path has them. From
+    /// then on the store uses that schema, whatever the search path of a session.
     ///
     /// Lists and changes use up to seven connections of the pool, and wait while the application holds all of them. Lookups and
     /// polls do not: the store keeps up to five connections and one more for these, made with the options of the pool, and each
@@ -143,10 +143,10 @@ impl PostgresStore {
         Self { is_polling_only: true, ..self }
     }
 
-    /// Looks keys up on a replica (a hot standby that streams from this database) unless it is behind what this process knows, up
-    /// to the [lease](crate::AuthenticatorBuilder::lease) after the last poll of the primary. The primary serves everything else:
-    /// changes, lists, polls, keys that the replica does not have, and all lookups while the replica is behind, or for a second
-    /// after it gave no answer within 200 ms.
+    /// Looks keys up on a replica: a hot standby that streams from this database. It is used up to the
+    /// [lease](crate::AuthenticatorBuilder::lease) after the last poll of the primary, unless it is behind what this process
+    /// knows. The primary serves everything else: changes, lists, polls, keys that the replica does not have, and all lookups
+    /// while the replica is behind, or for a second after it gave no answer within 200 ms.
     ///
     /// Revocations take effect as without a replica: each poll reads the write position of the primary's log, and a replica that
     /// has not replayed that much is not used. Each connection of the pool has to stay with one server. See

@@ -21,7 +21,7 @@ pub enum Propagation {
 }
 
 impl Propagation {
-    /// Returns the nodes that did not acknowledge the change, by name, where the store keeps a list of them.
+    /// Returns the names of the nodes that did not acknowledge the change, where the store lists nodes.
     pub fn missing(&self) -> &[Box<str>] {
         match self {
             Self::EveryNode => &[],
@@ -36,7 +36,7 @@ impl Propagation {
         Self::at_end(lease, at_most, Vec::new())
     }
 
-    /// Returns what is known when the shorter of both has passed.
+    /// Returns the propagation when the shorter of both has passed.
     pub(super) fn at_end(lease: Duration, at_most: Duration, missing: Vec<Box<str>>) -> Self {
         if at_most < lease { Self::ThisProcess { missing } } else { Self::LeaseEnd { missing } }
     }

@@ -82,9 +82,9 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Uses the pool of an application for management, and creates tables whose names start with `tower_api_key` in its database.
-    /// Lookups and polls have connections of their own, made with the options of the pool: up to four, and one. That for polls
-    /// stays open, whatever the pool's limits of lifetime and idle time.
+    /// Uses the pool of an application for management, and creates tables in its database. Their names start with
+    /// `tower_api_key`. Lookups and polls have separate connections, made with the options of the pool: up to four, and one. That
+    /// for polls stays open, whatever the pool's limits of lifetime and idle time.
     ///
     /// A database in memory is visible to its pool alone, so its connections cannot be divided: lists, changes and the
     /// application may delay lookups of good keys.
@@ -125,7 +125,7 @@ impl SqliteStore {
         self.file.last_check()
     }
 
-    /// A file has no replicas.
+    /// Returns `None`: a file has no replicas.
     async fn find_on_replica(&self, _: &Digest) -> Option<Record> {
         None
     }

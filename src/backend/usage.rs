@@ -29,8 +29,8 @@ pub trait UsageStore: Send + Sync + 'static {
     /// [`Invalid`](super::BackendErrorKind::Invalid) if the store can never keep it.
     fn add_usage(&self, batch: &UsageBatch) -> impl Future<Output = Result<(), BackendError>> + Send;
 
-    /// Returns how often the keys that match a query were used, in the order of days, then of key ids, then of environments.
-    /// Lines without usage are omitted. Keys that were deleted since are included.
+    /// Returns the usage of the keys that match a query, ordered by day, then key id, then environment. Lines without usage
+    /// are omitted. Keys that were deleted since are included.
     ///
     /// # Errors
     ///

@@ -10,7 +10,7 @@ use super::statements::AdaptOptions;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Returns options by which the server ends a statement within a second after its client has closed the connection. A lookup that
+/// Returns options by which the server ends a statement within a second after its client closes the connection. A lookup that
 /// times out closes its connection: without this, each would occupy a connection of the server for as long as a table is locked.
 ///
 /// PostgreSQL before version 14, servers on some operating systems and PgBouncer refuse a connection with this setting. The

@@ -18,8 +18,8 @@ pub(super) type DatabaseConnection = sqlx::PgConnection;
 pub(super) type DatabaseTransaction<'t> = sqlx::Transaction<'t, Database>;
 
 /// Each statement sees what was committed before it, whatever the default of an application's connections: a statement after a
-/// lock must see what was done under it. The server ends the transaction of a suspended or disconnected process after a second,
-/// so its locks keep an actor from being revoked no longer than that.
+/// lock must see the changes made under it. The server ends the transaction of a suspended or disconnected process after a
+/// second, so its locks keep an actor from being revoked no longer than that.
 pub(super) const BEGIN: &str =
     "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '1s'";
 
@@ -38,7 +38,7 @@ pub(super) async fn begin_read<'c>(
     connection.begin_with(namespace.begin(BEGIN_READ)).await.map_err(BackendError::unavailable)
 }
 
-/// Nothing: the timeout ends with the transaction.
+/// Does nothing: the timeout ends with the transaction.
 pub(super) async fn end_read(_: &mut DatabaseConnection) -> Result<(), BackendError> {
     Ok(())
 }

@@ -86,8 +86,8 @@ impl Fleet {
         }))
     }
 
-    /// Waits until all nodes have applied what is visible now: for their longest lease, and for `lease` if that is longer, but no
-    /// longer than `at_most`.
+    /// Waits until all nodes have applied the changes that are visible now: for their longest lease, and for `lease` if that is
+    /// longer, but no longer than `at_most`.
     pub(super) async fn wait(&self, lease: Duration, at_most: Duration) -> Propagation {
         let began = Instant::now();
         let mut polls = self.join();

@@ -119,7 +119,8 @@ async fn pause(length: Duration) {
     sleep(length).await;
 }
 
-/// Exponential backoff with random jitter of up to half, so that the nodes of a fleet do not reconnect to a server all at once.
+/// Exponential backoff with random jitter of up to half. The jitter keeps the nodes of a fleet from reconnecting to a server all
+/// at once.
 struct Backoff {
     next: Duration,
     jitter: Jitter,

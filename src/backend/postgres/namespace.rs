@@ -1,7 +1,7 @@
 //! The schema of the tables, whatever the search path of a session.
 //!
-//! An unqualified name means the first table of that name in the search path. With `"$user", public`, that changes once the role
-//! has a schema of its own with such tables, and a session of an application may have any search path.
+//! An unqualified name means the first table of that name in the search path. With `"$user", public`, that changes once a schema
+//! with the name of the role has such tables, and a session of an application may have any search path.
 
 use sqlx::{AssertSqlSafe, Postgres, Transaction};
 

@@ -24,7 +24,7 @@ pub(super) struct Node {
     /// The name for operators.
     name: Box<str>,
     lease: Duration,
-    /// What was visible to the last poll, and whether that is still to be acknowledged.
+    /// The snapshot of the last poll, and whether that is still to be acknowledged.
     applied: Option<String>,
     is_ack_due: bool,
 }

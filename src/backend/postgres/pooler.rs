@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use crate::backend::{BackendError, BackendErrorKind};
 use crate::random::unique_name;
 
-/// How long the probe may take, and how long one of its queries, for which a pooler may wait for a session.
+/// The timeouts of the probe and of each of its queries, for which a pooler may wait for a session.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 const PROBE_QUERY_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -54,7 +54,7 @@ async fn loses_prepared_statements(options: &PgConnectOptions) -> Result<bool, s
     Ok(is_lost)
 }
 
-/// Returns the session that executes a prepared statement, or `None` if it does not have the statement, or has that of another
+/// Returns the session that executes a prepared statement. `None` if it does not have the statement, or has that of another
 /// connection.
 async fn run_prepared(connection: &mut PgConnection, token: &str) -> Result<Option<i32>, sqlx::Error> {
     let statement = AssertSqlSafe(format!("{SESSION_ID}, '{token}'"));

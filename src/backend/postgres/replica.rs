@@ -213,7 +213,7 @@ mod tests {
         min_lsn
     }
 
-    /// The result of a poll.
+    /// Returns the result of a poll.
     fn found(timeline: u32, lsn: &str) -> Option<String> {
         Some(format!("{timeline:08X}0000000000000001 {lsn}"))
     }

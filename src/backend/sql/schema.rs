@@ -23,7 +23,7 @@ impl Migration {
     }
 }
 
-/// Checks that the applied migrations are the first of the known ones, and returns those that are still to apply.
+/// Checks that the applied migrations are the first of the known ones, and returns the missing ones.
 ///
 /// # Errors
 ///

@@ -47,7 +47,7 @@ pub(super) async fn end_read(connection: &mut DatabaseConnection) -> Result<(), 
 /// Connections for lookups.
 pub(super) const LOOKUP_CONNECTIONS: u32 = 4;
 
-/// A file has connections for all, and the one for polls watches its write-ahead log.
+/// A file has connections for all, and that for polls watches its write-ahead log.
 pub(super) const POLLS_FALL_BACK: bool = false;
 
 /// How long closing a connection may take: it finishes its statement first.

@@ -59,7 +59,7 @@ pub(super) fn cannot_open(file: &Path, cause: &(dyn Error + 'static)) -> Backend
     BackendError::new(BackendErrorKind::Unavailable, message)
 }
 
-/// The file that a store has opened. Its path may lead to another file later, while SQLite keeps using the one that it opened.
+/// The file that a store has opened. Its path may lead to another file later, while SQLite keeps using the opened file.
 #[derive(Debug, Clone)]
 pub(super) struct File {
     path: PathBuf,
@@ -90,8 +90,8 @@ impl File {
         !self.path.exists()
     }
 
-    /// Returns a name that all stores of the database have in common, with links resolved. A database in memory has a name of its
-    /// own.
+    /// Returns a name that all stores of the database have in common, with links resolved. A database in memory has its own
+    /// name.
     pub(super) fn name(&self) -> PathBuf {
         self.path.canonicalize().unwrap_or_else(|_| self.path.clone())
     }

@@ -5,7 +5,7 @@ use crate::clock::Day;
 use crate::environment::Environment;
 use crate::key::KeyId;
 
-/// Selects the usage from the day `from` to the day `to` that matches every field which is not `None`.
+/// Selects the usage from day `from` to day `to` that matches every field which is not `None`.
 ///
 /// ```
 /// use tower_api_key::backend::{UsageBy, UsageQuery};

@@ -28,8 +28,8 @@ pub(super) async fn record(
     insert.execute(&mut **transaction).await.map(drop).map_err(write_error)
 }
 
-/// Writes entries for the keys of a filter that are about to be revoked, locks the keys, and returns their number. Ids are not
-/// decoded: an undecodable one must not keep the other keys alive.
+/// Writes entries for the keys of a filter before their revocation, locks them, and returns their number. Ids are not decoded:
+/// an undecodable one must not keep the other keys alive.
 pub(super) async fn record_revoked(
     transaction: &mut DatabaseTransaction<'_>,
     filter: &KeyFilter,

@@ -56,7 +56,7 @@ impl Connections {
         Self::new(DerivedPool::of(pool), usize::MAX, None, None)
     }
 
-    /// Uses a pool of its own, derived from another one.
+    /// Uses a separate pool, derived from another one.
     pub(super) fn derived_from(
         pool: &Pool,
         connections: u32,

@@ -14,7 +14,7 @@ pub(super) fn read_error(error: sqlx::Error) -> BackendError {
     }
 }
 
-/// Returns whether a parameter is a value that the database can never hold, so that no row can match it.
+/// Returns whether a parameter is a value that the database can never hold. No row can match it.
 pub(super) fn has_unrepresentable_value(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(is_unrepresentable)
 }

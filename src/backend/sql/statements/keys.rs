@@ -31,8 +31,8 @@ const END: &str = "UPDATE tower_api_key SET expires_at = $2
     WHERE id = $1 AND rotated_to = $3 AND (expires_at IS NULL OR expires_at > $2) RETURNING digest";
 const REVOKE: &str = "UPDATE tower_api_key SET revoked_at = $2, revoked_reason = $3, revoked_by = $4
     WHERE id = $1 AND revoked_at IS NULL RETURNING digest";
-/// How long after the end of a key its deletion is still a change for the feed, in milliseconds by the clock of the database. After
-/// an hour no process considers the key to be in force, whatever its clock and its cache.
+/// The time after the end of a key in which its deletion is a change for the feed. In milliseconds, by the clock of the database.
+/// After an hour no process considers the key to be in force, whatever its clock and its cache.
 const NOTIFY_WINDOW: i64 = 60 * 60 * 1_000;
 
 /// A row: the digest of a key, its id, and whether it ended recently.

@@ -8,8 +8,8 @@ use super::pooled_connection::{run, run_on};
 use crate::backend::sql::{Applied, Migration, check};
 use crate::backend::{BackendError, BackendErrorKind};
 
-/// Applies the missing migrations in one transaction, so that a killed process leaves nothing behind, and of several that start
-/// at once one does the work. Returns the schema of the tables.
+/// Applies the missing migrations in one transaction, and returns the schema of the tables. A killed process leaves nothing
+/// behind, and of several that start at once, one does the work.
 ///
 /// # Errors
 ///

@@ -119,7 +119,7 @@ pub(super) async fn detached<T: Send + 'static>(
 }
 
 /// Limits an operation, which would wait until the operating system gives up on an unreachable server. Lookups and polls have
-/// timeouts of their own.
+/// separate timeouts.
 pub(super) async fn with_timeout<T>(
     limit: Duration,
     operation: impl Future<Output = Result<T, BackendError>>,

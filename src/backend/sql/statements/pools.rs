@@ -34,8 +34,8 @@ pub(in super::super) struct Pools {
 }
 
 impl Pools {
-    /// Uses a pool for management. Lookups and polls have pools of their own, derived from it, so that nothing else can exhaust
-    /// them.
+    /// Uses a pool for management. Lookups and polls have separate pools, derived from it, which no other operation can
+    /// exhaust.
     pub(in super::super) fn derived_from(pool: &Pool, adapt: AdaptOptions) -> Self {
         let lookups = LOOKUP_CONNECTIONS.min(pool.options().get_max_connections());
         let lookups = Connections::derived_from(pool, lookups, adapt, None);

@@ -24,12 +24,12 @@ impl Written {
         Self::several(vec![change])
     }
 
-    /// A change that was already made before.
+    /// Returns a change that was already made.
     pub(super) fn unchanged(change: Change) -> Self {
         Self { new: 0, ..Self::one(change) }
     }
 
-    /// Several changes, replaced by [`Change::Everything`] above a limit.
+    /// Returns several changes, replaced by [`Change::Everything`] above a limit.
     pub(super) fn several(changes: Vec<Change>) -> Self {
         let changes = if changes.len() > MAX_LOGGED_CHANGES { vec![Change::Everything] } else { changes };
         Self { new: changes.len(), changes, ..Self::default() }
