@@ -195,7 +195,7 @@ impl<S: KeyStore> KeyManager<S> {
         Ok(())
     }
 
-    /// Revokes all keys that match a filter in one transaction, and returns the number of keys that were not revoked before.
+    /// Revokes all keys that match a filter in one transaction, and returns the number of newly revoked keys.
     ///
     /// # Errors
     ///

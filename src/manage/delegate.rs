@@ -50,8 +50,8 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
         Self { all_environments: self.caller.environment() == Environment::Live, ..self }
     }
 
-    /// Requires scopes of the caller at the time of each change, in addition to the scopes that the change grants. Has no effect on a caller
-    /// whose key another backend keeps.
+    /// Requires scopes of the caller at the time of each change, beyond those that the change grants. Has no effect on a caller whose key
+    /// another backend keeps.
     #[must_use]
     pub fn requiring(self, requirement: Requirement) -> Self {
         Self { actor: self.actor.requires(requirement), ..self }
@@ -225,7 +225,7 @@ impl<S: KeyStore + UsageStore> Delegate<'_, S> {
     }
 }
 
-/// Narrows a criterion of a filter to the caller's own value, if it has one, and returns whether the two overlap.
+/// Narrows a criterion of a filter to the caller's value, if any, and returns whether the two overlap.
 fn narrow<T: PartialEq + Clone>(wanted: &mut Option<T>, own: Option<&T>) -> bool {
     let Some(own) = own else { return true };
     let overlaps = wanted.as_ref().is_none_or(|wanted| wanted == own);

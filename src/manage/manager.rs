@@ -158,7 +158,7 @@ impl<S: KeyStore> KeyManager<S> {
     }
 
     /// Sets the actor of all changes, which the store checks in the transaction of each: for changes beyond the keys of the caller's own
-    /// owner. The application decides what is permitted, with the [requirements](Actor::requires_for) of the actor.
+    /// owner. The application decides which changes are permitted, with the [requirements](Actor::requires_for) of the actor.
     #[must_use]
     pub fn acting_for(self, actor: Actor) -> Self {
         Self { actor, ..self }

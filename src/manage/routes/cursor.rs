@@ -20,7 +20,8 @@ pub(super) fn decode(cursor: &str) -> Option<KeyId> {
     KeyId::new(&open(cursor)?).ok()
 }
 
-/// Encodes the day, environment and key of the last line of usage, separated by spaces, which no key id contains.
+/// Encodes the day, environment and key of the last line of usage. Spaces separate them, which no key id
+/// contains.
 pub(super) fn encode_line(line: &UsageLine) -> String {
     let key = line.key.as_ref().map_or("", KeyId::as_str);
     seal(&format!("{} {} {key}", line.day, line.environment.label()))

@@ -36,7 +36,7 @@ pub(super) fn no_content() -> Response {
     response
 }
 
-/// Returns an empty response with the propagation of a revocation, and the missing nodes if they are to be shown.
+/// Returns an empty response with the propagation of a revocation, and, if `shows_nodes`, the missing nodes.
 pub(super) fn revoked(propagation: &Propagation, shows_nodes: bool) -> Response {
     let reached = match propagation {
         Propagation::EveryNode => "every-node",

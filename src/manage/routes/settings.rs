@@ -63,9 +63,9 @@ impl ManageSettings {
         Self { external_callers: true, ..self }
     }
 
-    /// Permits changes that a browser sends from pages of other sites, by `Sec-Fetch-Site`, or by an `Origin` other than the requested host.
-    /// By default they are refused with 403, because a browser sends stored Basic credentials with the requests of any page. A page that
-    /// manages keys from another site needs this in addition to CORS. Clients other than browsers send neither header.
+    /// Permits changes that a browser sends from pages of other sites. `Sec-Fetch-Site` shows these, or an `Origin` other than the requested
+    /// host. By default they are refused with 403, because a browser sends stored Basic credentials with the requests of any page. A page
+    /// that manages keys from another site needs this in addition to CORS. Clients other than browsers send neither header.
     #[must_use]
     pub fn allow_cross_site(self) -> Self {
         Self { cross_site: true, ..self }
