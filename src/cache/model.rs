@@ -32,7 +32,7 @@ use crate::record::{Record, Revocation};
 const DIGEST: Digest = Digest::from_bytes([7; 32]);
 const NOW: Timestamp = Timestamp::from_unix_millis(0);
 
-/// The states of the one key in the store. Each change leads to the next state.
+/// The states of the only key in the store. Each change leads to the next state.
 const ABSENT: usize = 0;
 const VALID: usize = 1;
 const RENAMED: usize = 2;
@@ -151,7 +151,7 @@ impl World {
         shuttle::thread::spawn(move || world.change(state, change))
     }
 
-    /// Makes a request, and checks that it is decided by no state older than the one that was acknowledged when it began.
+    /// Makes a request, and checks that no state decides it that is older than that acknowledged at its start.
     async fn request(&self) {
         let acknowledged = self.acknowledged.load(Ordering::SeqCst);
         match self.cache.peek(&DIGEST) {

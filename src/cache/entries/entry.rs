@@ -44,8 +44,8 @@ pub(crate) struct Issuer {
 
 /// Trait for checking a caller again after its admission.
 pub(crate) trait Recheck: Send + Sync {
-    /// Returns the current entry of the caller that was admitted with `entry` by the source with this index, or why it would not be admitted
-    /// any more.
+    /// Returns the current entry of a caller, or the reason to admit it no more. The caller was admitted with `entry` by the source with
+    /// this index.
     fn recheck<'a>(self: Arc<Self>, entry: &'a Entry, source: usize) -> Rechecking<'a>;
 }
 

@@ -113,7 +113,7 @@ impl Entries {
         }
     }
 
-    /// An entry of an old generation would be inert anyway, but it must not replace a newer one.
+    /// Returns whether an entry may be kept. One of an old generation would be inert anyway, but must not replace a newer one.
     fn may_keep(&self, digest: &Digest, generation: Generation) -> bool {
         self.generations.current(digest) == generation && !self.has_tombstone(digest)
     }

@@ -50,7 +50,7 @@ impl Loader {
         }
     }
 
-    /// Reads a key, together with all concurrent lookups of it, until the key did not change during the read.
+    /// Reads a key, jointly with its concurrent lookups, until the key did not change during the read.
     pub(super) async fn load(
         self: &Arc<Self>,
         lookup_key: LookupKey,

@@ -26,7 +26,7 @@ async fn request_and_leave(world: &World) {
     .await;
 }
 
-/// Two consecutive requests in each of several concurrent tasks, while the key changes.
+/// Makes two consecutive requests in each of several concurrent tasks, while the key changes.
 fn requests_during(world: &World, changes: impl FnOnce(&World) + Send + 'static) {
     let changer = shuttle::thread::spawn({
         let world = world.clone();

@@ -43,7 +43,7 @@ impl World {
     }
 }
 
-/// A fill whose generation was taken before the change; the change may come at any moment of the rest.
+/// Runs a fill whose generation was taken before the change. The change may come at any moment of the rest.
 fn fill_during(before: usize, after: usize, change: Change) {
     let world = World::new(before, STILL);
     let leader = world.join().1.expect("no other flight");

@@ -79,7 +79,7 @@ fn explore(state: usize, weather: Weather, next: usize, change: Change) {
     }
 }
 
-/// Concurrent requests of a few clients, while the key changes.
+/// Makes concurrent requests of a few clients, while the key changes.
 fn requests_during(world: &World, clients: usize, next: usize, change: Change) {
     let changer = world.change_meanwhile(next, change);
     let others: Vec<_> = (1..clients)

@@ -38,7 +38,7 @@ impl Deref for Atomic {
     }
 }
 
-/// A timeout that passes at any poll, chosen by the scheduler.
+/// Limits a future by a timeout that passes at any poll, chosen by the scheduler.
 ///
 /// One of an hour or more never passes, for scenarios in which no client gives up.
 pub(in crate::cache) async fn timeout<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {

@@ -53,7 +53,7 @@ impl<V: Clone + Send + Sync + 'static> Bounded<V> {
         Self(Self::builder(capacity, ttl).build())
     }
 
-    /// Creates a map that calls `on_remove` with each value that it removes, which costs a lock for each key.
+    /// Creates a map that calls `on_remove` with each removed value, which costs a lock for each key.
     pub(in crate::cache) fn with_listener(
         capacity: u64,
         ttl: Duration,

@@ -1,4 +1,4 @@
-//! The counters of a memory model in which a load may be late, as far as the orderings allow it.
+//! Counters of a memory model in which a load may be as late as the orderings allow.
 
 #[cfg(test)]
 mod orderings;

@@ -51,7 +51,7 @@ fn generations() -> Arc<Generations> {
     Arc::new(generations)
 }
 
-/// A key that changes once, while one thread reads it into the cache and another makes a request.
+/// Changes a key once, while one thread reads it into the cache and another makes a request.
 fn fill_and_request_during(change: impl FnOnce(&Generations) + Copy + Send + Sync + 'static) {
     let generations = generations();
     let store = Arc::new(AtomicU64::new(0));
@@ -109,12 +109,12 @@ fn the_model_notices_generations_that_are_bumped_without_order() {
     explore(Some((Acquire, Relaxed)), || fill_and_request_during(bump));
 }
 
-/// A moment, by a wall clock that never ends the lease.
+/// Returns a moment, by a wall clock that never ends the lease.
 fn at(nanos: u64) -> DualInstant {
     DualInstant { monotonic: Moment::from_nanos(nanos), wall: Timestamp::from_unix_millis(1) }
 }
 
-/// A poll that brings a change and renews the lease, and a request after the end of the lease before.
+/// Runs a poll that brings a change and renews the lease, and a request after the former lease.
 fn request_during_a_poll() {
     const LENGTH: Duration = Duration::from_nanos(5);
     let generations = generations();
