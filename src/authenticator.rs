@@ -244,7 +244,8 @@ impl Authenticator {
         }
     }
 
-    /// Reads the exact clock only if the coarse one leaves a doubt, and no clock if the key does not expire.
+    /// Returns whether a key has expired. Reads the exact clock only if the coarse one leaves a doubt, and no clock if the key does not
+    /// expire.
     fn has_expired(&self, end: Timestamp) -> bool {
         if end == Timestamp::NEVER {
             return false;
@@ -298,8 +299,7 @@ impl PendingLookup {
     }
 }
 
-/// Compares the user of a Basic credential with the owner's e-mail, ignoring ASCII case, in a time that does not depend on where they
-/// differ.
+/// Compares the user of a Basic credential with the owner's e-mail, ignoring ASCII case. The time does not depend on where they differ.
 fn is_email_of(user: &str, owner: &Owner) -> bool {
     let email = owner.email().unwrap_or_default();
     let pairs = user.bytes().zip(email.bytes());

@@ -105,7 +105,7 @@ impl Principal {
         self.rights().meets(requirement)
     }
 
-    /// Returns whether the scopes of the key grant `scope`, also by a wildcard or by the scope that implies all others.
+    /// Returns whether the scopes of the key grant `scope`, also by a wildcard or the scope of all others.
     pub fn grants(&self, scope: &Scope) -> bool {
         self.rights().grants(scope)
     }
@@ -191,7 +191,7 @@ impl Principal {
         }
     }
 
-    /// Returns the caller as the actor of a change, which a store checks again in the transaction of the change.
+    /// Returns the caller as the actor of a change. A store checks it again in the transaction of the change.
     ///
     /// A store rejects a principal whose key is in another backend. Such a caller acts as
     /// [`Actor::External`].

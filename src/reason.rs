@@ -96,7 +96,7 @@ impl Reason {
         "not_authenticated",
     ];
 
-    /// The one table of responses.
+    /// Returns the row of the reason in the table of all responses.
     pub(crate) fn row(&self) -> Row {
         use Challenge::{InsufficientScope, InvalidRequest, InvalidToken, No, Offer};
         let (status, code, challenge, detail) = match self {
@@ -119,7 +119,7 @@ impl Reason {
         Row { status, code, challenge, detail }
     }
 
-    /// Returns the HTTP status of the response. A gRPC call is answered 200 with a status of its own, where that is enabled.
+    /// Returns the HTTP status of the response. A gRPC call is answered 200 with a gRPC status, where that is enabled.
     pub fn status(&self) -> StatusCode {
         self.row().status
     }

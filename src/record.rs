@@ -59,7 +59,7 @@ pub struct Record {
     pub rotated_to: Option<KeyId>,
     /// The time of the last recorded use.
     pub last_used_at: Option<Timestamp>,
-    /// The time for which the replaced key stays valid after the first use of this one; `None` once that time has begun.
+    /// The time for which the replaced key stays valid after the first use of this key. `None` once that time has begun.
     pub first_use_grace: Option<Duration>,
     /// The text of the key, if it is no secret and may be retrieved. `None` by default.
     pub retrievable: Option<RetrievableKey>,

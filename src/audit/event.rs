@@ -40,7 +40,7 @@ pub enum Action {
         /// The number of these keys.
         keys: u64,
     },
-    /// The key was rejected because it had expired or, in the log of a store, it was deleted after it had expired.
+    /// The key was rejected because it had expired. In the log of a store: it was deleted after it had expired.
     Expired,
     /// The key was deleted after it had been revoked.
     Deleted,

@@ -4,7 +4,7 @@ use tracing::field::display;
 
 use super::{Action, Audit, AuditEvent};
 
-/// Writes each audit event as a `tracing` event of the level `INFO` and the target `tower_api_key::audit`, with the fields `action`,
+/// Writes each audit event as a `tracing` event of the level `INFO` and the target `tower_api_key::audit`. Its fields are `action`,
 /// `key_id`, `by`, `to` (the successor), `reason` (of a rejection) and `keys` (their number), as far as they apply.
 ///
 /// ```

@@ -74,7 +74,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        // The service that was polled is the one that is ready; its clone is not, and stays behind to be polled.
+        // The polled service is ready. Its clone is not, and stays behind to be polled.
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
 

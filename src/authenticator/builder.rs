@@ -113,8 +113,7 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets a hook that receives each rejection that a request is answered with, for lack of a valid key or of a scope, and no admissions.
-    /// Default: none.
+    /// Sets a hook that receives each rejection for lack of a valid key or of a scope. It receives no admissions. Default: none.
     ///
     /// It does not receive what [`Authenticator::authenticate`] returns, as the caller of that answers the request.
     pub fn audit(mut self, audit: impl Audit) -> Self {
@@ -125,8 +124,8 @@ impl AuthenticatorBuilder {
     /// Sets the time to live of cached records, up to a day. Default: 60 s. Zero: every request starts a lookup, or joins one that is
     /// running.
     ///
-    /// Each key has a time of its own: this one less up to a tenth, by its digest, so that keys which were read together are not read
-    /// together again. With the default, a record is used for 54 to 60 s.
+    /// The time of each key is shorter by up to a tenth, by its digest, so that keys which were read together are not read together again.
+    /// With the default, a record is used for 54 to 60 s.
     ///
     /// Revocations that the store announces do not wait for it. Nor does expiry, which is checked for each request: a key that
     /// expires while its record is cached is rejected without a lookup.
@@ -135,8 +134,7 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets the time to live of cached keys that do not exist and passwords that are wrong, up to 60 s. Default: 5 s. Zero: none are
-    /// cached.
+    /// Sets the time to live of cached unknown keys and wrong passwords, up to 60 s. Default: 5 s. Zero: none are cached.
     pub fn negative_ttl(mut self, ttl: Duration) -> Self {
         self.limits.negative_ttl = ttl;
         self
@@ -154,7 +152,7 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets the time that a request waits for the store before it is answered with 503, up to 60 s. Default: 500 ms.
+    /// Sets the time that a request waits for the store, up to 60 s. It is then answered with 503. Default: 500 ms.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.limits.deadline = deadline;
         self
@@ -164,15 +162,15 @@ impl AuthenticatorBuilder {
     /// runs at a time ([`Backend::max_concurrent_lookups`](crate::backend::Backend::max_concurrent_lookups)).
     ///
     /// Sixteen times as many may run or wait; further requests are answered with 503. Keys that were valid a short while ago have the same
-    /// number of permits of their own, so a flood of unknown keys cannot starve them. A request that has waited for half of the deadline
-    /// is answered with 503 as well: the rest is for the store.
+    /// number of separate permits, so a flood of unknown keys cannot starve them. A request that has waited for half of the deadline is
+    /// answered with 503 as well: the rest is for the store.
     pub fn max_concurrent_lookups(mut self, lookups: usize) -> Self {
         self.limits.max_concurrent_lookups = lookups;
         self
     }
 
-    /// Sets the time for which cached records may be used after the start of the last successful poll for changes, up to an hour.
-    /// Default: 5 s. It must exceed the poll interval by at least 10 ms. A poll that takes longer than the lease is given up.
+    /// Sets the time for which cached records may be used after a successful poll started, up to an hour. Default: 5 s. It must exceed the
+    /// poll interval by at least 10 ms. A poll that takes longer than the lease is given up.
     ///
     /// A revocation by another process takes effect within the lease, even if its notification is lost. If polls fail for longer, every
     /// request needs a lookup. Of no effect with a store that no other process changes.
@@ -199,8 +197,8 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets the number of consecutive lookups without an answer that open the circuit, and how long it stays open, up to 60 s. Default:
-    /// 5 lookups, 1 s. A pause of zero: it never opens.
+    /// Sets the number of consecutive unanswered lookups that open the circuit, and the pause, up to 60 s. Default: 5 lookups, 1 s. A
+    /// pause of zero: it never opens.
     ///
     /// While the circuit is open, requests that need a lookup are answered at once, with 503 or within the
     /// [stale grace](Self::stale_grace). Then one lookup tries the store. The pause is shortened at random by up to half, so that the

@@ -15,8 +15,8 @@ use crate::reject::RequestProtocol;
 use crate::rights::Resource;
 use crate::scope::Requirement;
 
-/// Layer that [authorizes](Principal::authorize) the caller for the organization in the path, or for its project if the path names
-/// one: for the segments `{organization}` and `{project}`.
+/// Layer that [authorizes](Principal::authorize) the caller for the organization in the path, or its project if present: for the
+/// segments `{organization}` and `{project}`.
 ///
 /// It belongs around routes, by `route_layer`, as the segments are not known before. The handler has to check that the project exists:
 /// an organization may access every project in it. A route without such a segment is closed, and so is a path with a segment that

@@ -1,8 +1,8 @@
 //! Passwords beside keys: `Basic base64(email:password)`, by Argon2id (RFC 9106).
 //!
 //! A password is weak, so its hash is slow on purpose. To protect the server from overload, hashing runs off the async threads, with limited
-//! concurrency and a queue of its own; when the queue is full, the response is 503. A key is the better credential: fast, revocable by
-//! itself, and with scopes of its own.
+//! concurrency and a separate queue; when the queue is full, the response is 503. A key is the better credential: fast, revocable by itself,
+//! and with separate scopes.
 //!
 //! Under a pepper ([`Digester::hmac_sha256`](crate::digest::Digester::hmac_sha256)), no lookup reveals a password to the store. Without one,
 //! the SHA-256 of the password is looked up in the store, as the password may be the text of a key.
@@ -60,7 +60,7 @@ struct Inner {
     hasher: Hasher,
     queue: Queue,
     verification_cache: VerificationCache,
-    /// A hash that matches no password, verified for people who do not exist, so that they take as long as people who do.
+    /// A hash that matches no password. It is verified for people who do not exist, so that they take as long as people who do.
     dummy: PasswordHash,
 }
 

@@ -1,4 +1,4 @@
-//! The cache of verified passwords, so that the password of a client that sends it with each request is hashed once.
+//! The cache of verified passwords. The password of a client that sends it with each request is hashed once.
 
 use std::time::Duration;
 

@@ -73,7 +73,7 @@ impl SchemeChallenge {
         let text = match scheme {
             Scheme::Bearer => format!("Bearer realm={realm}"),
             Scheme::Basic => format!("Basic realm={realm}, charset=\"UTF-8\""),
-            // No scheme is registered for a key in a header of its own; this is the name in common use.
+            // No scheme is registered for a key in a separate header; this is the name in common use.
             Scheme::Header(name) => format!("ApiKey realm={realm}, header=\"{name}\""),
         };
         let value = |text: String| {

@@ -61,8 +61,8 @@ impl UsageBuilder {
         self
     }
 
-    /// Sets how many counts of a key and a day are kept while the store does not accept them. Default: 100,000. Requests beyond that are
-    /// admitted, and counted only in [`Usage::lost`].
+    /// Sets the number of counts of a key and a day that are kept while the store accepts none. Default: 100,000. Requests beyond that
+    /// are admitted, and counted only in [`Usage::lost`].
     pub fn backlog(mut self, counts: usize) -> Self {
         self.capacity = counts;
         self

@@ -86,8 +86,8 @@ impl Usage {
         self.0.write().await
     }
 
-    /// Returns the number of counts of a key, a day and an environment that wait to be written, without those of the current interval. It grows
-    /// while the store does not accept them.
+    /// Returns the number of counts of a key, a day and an environment to be written. The current interval is not included. It grows while the
+    /// store does not accept them.
     pub fn backlog(&self) -> usize {
         self.0.pending().len()
     }

@@ -56,7 +56,7 @@ impl Pending {
         }
     }
 
-    /// Returns the batch to write next: the one that failed before, if any.
+    /// Returns the batch to write next: the failed batch, if any.
     pub(super) fn next(&mut self) -> Option<Arc<UsageBatch>> {
         if self.unsent.is_none() && !self.counts.is_empty() {
             let mut counts = Vec::new();

@@ -69,7 +69,7 @@ impl PasswordAuth {
         })
     }
 
-    /// Returns the person if the cache has both the account and the right password, or [`Fact::Absent`] if the same attempt was rejected
+    /// Returns the person if the cache has the account and the right password. Returns [`Fact::Absent`] if the same attempt was rejected
     /// before. That no key has this secret as its text must be cached as well: a key that was created since takes precedence.
     ///
     /// A wrong password is never answered from a cached account: an e-mail without a person cannot be, which would reveal it.
