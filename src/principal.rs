@@ -105,7 +105,7 @@ impl Principal {
         self.rights().meets(requirement)
     }
 
-    /// Returns whether the scopes of the key grant `scope`, also by a wildcard or the scope of all others.
+    /// Returns whether the scopes of the key grant `scope`, also by a wildcard or the scope that implies all.
     pub fn grants(&self, scope: &Scope) -> bool {
         self.rights().grants(scope)
     }

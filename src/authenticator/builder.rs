@@ -113,7 +113,8 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets a hook that receives each rejection for lack of a valid key or of a scope. It receives no admissions. Default: none.
+    /// Sets a hook that receives each rejection that answers a request without a valid key or a scope. It receives no admissions. Default:
+    /// none.
     ///
     /// It does not receive what [`Authenticator::authenticate`] returns, as the caller of that answers the request.
     pub fn audit(mut self, audit: impl Audit) -> Self {
@@ -169,8 +170,8 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets the time for which cached records may be used after a successful poll started, up to an hour. Default: 5 s. It must exceed the
-    /// poll interval by at least 10 ms. A poll that takes longer than the lease is given up.
+    /// Sets how long cached records may be used after the start of the last successful poll, up to an hour. Default: 5 s. It must exceed
+    /// the poll interval by at least 10 ms. A poll that takes longer than the lease is given up.
     ///
     /// A revocation by another process takes effect within the lease, even if its notification is lost. If polls fail for longer, every
     /// request needs a lookup. Of no effect with a store that no other process changes.

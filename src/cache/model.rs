@@ -151,7 +151,7 @@ impl World {
         shuttle::thread::spawn(move || world.change(state, change))
     }
 
-    /// Makes a request, and checks that no state decides it that is older than that acknowledged at its start.
+    /// Makes a request, and checks that the deciding state is no older than that acknowledged at its start.
     async fn request(&self) {
         let acknowledged = self.acknowledged.load(Ordering::SeqCst);
         match self.cache.peek(&DIGEST) {

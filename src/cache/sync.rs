@@ -1,5 +1,5 @@
-//! Every synchronisation primitive of the cache. So the same code runs under a scheduler that explores its interleavings (`--cfg shuttle`),
-//! and its counters in a memory model in which a load may be late (`--cfg weak_memory`).
+//! All synchronisation primitives of the cache, in one place. So the same code runs under a scheduler that explores its interleavings
+//! (`--cfg shuttle`), and its counters in a memory model in which a load may be late (`--cfg weak_memory`).
 //!
 //! The scheduler interrupts at counters, maps, locks, timeouts and spawned tasks. References, the outcomes of flights and permits are those
 //! of the running service there too: the scheduler sees the steps that they order as one.

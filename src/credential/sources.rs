@@ -163,7 +163,7 @@ impl Sources {
 }
 
 impl Default for Sources {
-    /// Returns `Authorization: Bearer` and `X-API-Key`.
+    /// Returns the sources `Authorization: Bearer` and `X-API-Key`.
     fn default() -> Self {
         let list = Box::new([Source::bearer(), Source::x_api_key()]);
         let named = Box::new([(HeaderName::from_static("x-api-key"), 1)]);

@@ -2,7 +2,7 @@
 //!
 //! A password is weak, so its hash is slow on purpose. To protect the server from overload, hashing runs off the async threads, with limited
 //! concurrency and a separate queue; when the queue is full, the response is 503. A key is the better credential: fast, revocable by itself,
-//! and with separate scopes.
+//! and with its own scopes.
 //!
 //! Under a pepper ([`Digester::hmac_sha256`](crate::digest::Digester::hmac_sha256)), no lookup reveals a password to the store. Without one,
 //! the SHA-256 of the password is looked up in the store, as the password may be the text of a key.

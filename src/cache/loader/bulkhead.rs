@@ -19,8 +19,8 @@ pub(super) struct Bulkhead {
 }
 
 impl Bulkhead {
-    /// Creates `per_class` permits for each class, but at most half of the backend's concurrent lookups: beyond that, lookups of one class
-    /// would wait in the backend behind those of the other.
+    /// Creates `per_class` permits for each class, but at most half of the backend's limit of concurrent lookups: beyond that, lookups of
+    /// one class would wait in the backend behind those of the other.
     pub(super) fn new(per_class: usize, backend_limit: usize) -> Self {
         let permits = per_class.min((backend_limit / 2).max(1));
         Self { warm: Semaphore::new(permits), cold: Semaphore::new(permits) }
