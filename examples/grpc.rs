@@ -49,7 +49,7 @@ async fn main() -> Result<(), Failure> {
     let mut keys = Keys::new(&store, "grpc", KeyFormat::new("demo")?);
     keys.need("health_key", Environment::Live, &["health.read", "health.watch"]).await?;
     keys.need("no_scope_key", Environment::Live, &[]).await?;
-    let announced = keys.invalidate(&listener).await?;
+    let announced = keys.announce(&listener).await?;
     let address = &announced.address;
     let (health_key, no_scope_key) = (announced.key("health_key"), announced.key("no_scope_key"));
     eprintln!(

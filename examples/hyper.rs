@@ -31,7 +31,7 @@ async fn main() -> Result<(), Failure> {
 
     let mut keys = Keys::new(&store, "hyper", KeyFormat::new("demo")?);
     keys.need("key", Environment::Live, &[]).await?;
-    let announced = keys.invalidate(&listener).await?;
+    let announced = keys.announce(&listener).await?;
     let (address, key) = (&announced.address, announced.key("key"));
     eprintln!(
         r#"A greeting behind API keys. To try it:

@@ -40,7 +40,7 @@ async fn main() -> Result<(), Failure> {
     let mut keys = Keys::new(&store, "mixed", KeyFormat::new("demo")?);
     keys.need("key", Environment::Live, &["health.read"]).await?;
     keys.need("no_scope_key", Environment::Live, &[]).await?;
-    let announced = keys.invalidate(&listener).await?;
+    let announced = keys.announce(&listener).await?;
     let (address, key) = (&announced.address, announced.key("key"));
     eprintln!(
         r#"REST and gRPC behind API keys. To try it:

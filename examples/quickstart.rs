@@ -38,7 +38,7 @@ async fn main() -> Result<(), Failure> {
     if let Some(record) = keys.need("expired_key", Environment::Live, &["notes.read"]).await? {
         record.expires_at = Some(Timestamp::from_unix_millis(0));
     }
-    let announced = keys.invalidate(&listener).await?;
+    let announced = keys.announce(&listener).await?;
     let (address, reader_key) = (&announced.address, announced.key("reader_key"));
     eprintln!(
         r#"Notes behind API keys. To try it:

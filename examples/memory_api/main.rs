@@ -50,7 +50,7 @@ async fn main() -> Result<(), Failure> {
     let mut keys = Keys::new(&store, "memory_api", access::format()?);
     keys.need("admin_key", Environment::Live, &["admin"]).await?;
     keys.need("test_key", Environment::Test, &["read", "write"]).await?;
-    let announced = keys.invalidate(&listener).await?;
+    let announced = keys.announce(&listener).await?;
     let (address, admin_key, test_key) =
         (&announced.address, announced.key("admin_key"), announced.key("test_key"));
     eprintln!(

@@ -50,7 +50,7 @@ async fn main() -> Result<(), Failure> {
     if let Some(record) = keys.need("expired_key", environment, &[]).await? {
         record.expires_at = Some(Timestamp::from_unix_millis(0));
     }
-    let announced = keys.invalidate(&listener).await?;
+    let announced = keys.announce(&listener).await?;
     let (address, test_key, live_key) =
         (&announced.address, announced.key("test_key"), announced.key("live_key"));
     let (own, other) = match environment {

@@ -39,7 +39,7 @@ async fn main() -> Result<(), Failure> {
     keys.need("read_key", Environment::Live, &["memory.read"]).await?;
     keys.need("write_key", Environment::Live, &["memory.read", "memory.write"]).await?;
     keys.need("admin_key", Environment::Live, &["*"]).await?;
-    let announced = keys.invalidate(&listener).await?;
+    let announced = keys.announce(&listener).await?;
     let address = &announced.address;
     let [read_key, write_key, admin_key] =
         ["read_key", "write_key", "admin_key"].map(|key| announced.key(key));

@@ -77,7 +77,7 @@ impl<'s> Keys<'s> {
     }
 
     /// Prints the address and the new keys as one line of JSON, stores the keys, and returns the values for example commands.
-    pub(crate) async fn invalidate(self, listener: &TcpListener) -> Result<Announced, Failure> {
+    pub(crate) async fn announce(self, listener: &TcpListener) -> Result<Announced, Failure> {
         let address = format!("http://{}", listener.local_addr()?);
         print_line(&json!({ "address": address, "credentials": self.texts }))?;
         if self.minted.is_empty() {
