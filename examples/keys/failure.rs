@@ -25,10 +25,14 @@ impl Failure {
         Self { code: 5, message: message.into() }
     }
 
-    /// Converts an error about the key with this id.
+    /// Converts an error about the key with this id. An unknown id may be the text of a key that was pasted by mistake, so it is shown
+    /// only if it has the form of an id.
     pub(crate) fn of_key(id: &KeyId, error: ManageError) -> Self {
         match error.kind() {
-            ManageErrorKind::NotFound => Self { message: format!("no key with id {id}"), ..error.into() },
+            ManageErrorKind::NotFound if has_form_of_id(id) => {
+                Self { message: format!("no key with id {id}"), ..error.into() }
+            }
+            ManageErrorKind::NotFound => Self { message: "no key with this id".into(), ..error.into() },
             ManageErrorKind::Conflict => {
                 Self { message: format!("cannot change {id}: {error}"), ..error.into() }
             }
@@ -64,4 +68,11 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
+}
+
+/// Returns whether an id may be a generated one: `key_` and up to 26 lower-case letters and digits.
+fn has_form_of_id(id: &KeyId) -> bool {
+    let is_symbol = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let rest = id.as_str().strip_prefix("key_");
+    rest.is_some_and(|rest| rest.len() <= 26 && rest.bytes().all(is_symbol))
 }

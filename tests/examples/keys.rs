@@ -12,6 +12,9 @@ use tower_api_key::{Environment, KeyId, Owner, SqliteStore};
 
 use crate::server::binary;
 
+/// A text that might be a minted key.
+const PASTED: &str = "demo_live_Wq3TzK8vLm2NbX7cRy5PdH9sJf4GaE6uQo1BiZ";
+
 /// Runs the command line on a database in a folder of its own.
 struct Keys(TempDir);
 
@@ -201,6 +204,11 @@ async fn an_invalid_command_names_the_argument_and_changes_nothing() {
         let ran = keys.run(&format!("{command} key_nope")).await;
         assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{command}: {}", ran.stderr);
         assert_eq!(ran.stderr, "keys: no key with id key_nope\n", "{command}");
+        for pasted in [PASTED, "secret-0123456789abcdef", "key_Wq3TzK8vLm2NbX7cRy5PdH"] {
+            let ran = keys.run(&format!("{command} {pasted}")).await;
+            assert_eq!((ran.code, ran.stderr.as_str()), (3, "keys: no key with this id\n"), "{command}");
+            assert_eq!(ran.stdout, "", "{command}");
+        }
     }
     assert_eq!(keys.json("list").await, before);
 }
