@@ -47,6 +47,8 @@ pub(crate) enum Behaviour {
     Panic,
     /// Answers polls, and panics while it waits for a notification.
     PanicBetweenPolls,
+    /// Panics in a poll, and again when it is dropped.
+    PanicTwice,
     /// Panics when it is created.
     PanicWhenMade,
 }
@@ -156,7 +158,7 @@ impl ChangeFeed for Log {
         match behaviour {
             Behaviour::Fail => return Err(BackendError::unavailable("told to fail")),
             Behaviour::Hang => pending().await,
-            Behaviour::Panic => panic!("told to panic"),
+            Behaviour::Panic | Behaviour::PanicTwice => panic!("told to panic"),
             _ => {}
         }
         let log = state.log.lock().unwrap().clone();
@@ -180,6 +182,12 @@ impl ChangeFeed for Log {
 
     fn is_listening(&self) -> Option<bool> {
         Some(true)
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        assert!(!matches!(*self.shared.0.feed.lock().unwrap(), Behaviour::PanicTwice), "told to panic");
     }
 }
 

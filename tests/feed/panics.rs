@@ -14,7 +14,7 @@ fn restarts(node: &Node) -> u64 {
 
 #[tokio::test(start_paused = true)]
 async fn a_feed_that_panicked_is_replaced_without_any_request() {
-    for behaviour in [Behaviour::Panic, Behaviour::PanicBetweenPolls] {
+    for behaviour in [Behaviour::Panic, Behaviour::PanicBetweenPolls, Behaviour::PanicTwice] {
         let node = Node::following().await;
         assert_eq!(restarts(&node), 0);
         node.store.feed_shall(behaviour);

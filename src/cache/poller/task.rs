@@ -32,13 +32,31 @@ pub(in crate::cache) trait PolledCache: Send + Sync + 'static {
 /// Polls a change feed until the cache is dropped. Another task may be [claimed](Self::claim) once this one is dropped, be it with its
 /// runtime.
 pub(in crate::cache) struct PollerTask<C: PolledCache> {
-    cache: Weak<C>,
     /// `None` before the first poll, and after a panic.
     feed: Option<BoxedChangeFeed>,
     /// Whether a poll of this feed was answered.
     has_polled: bool,
     /// The pause after the next panic.
     pause: Duration,
+    /// Dropped after the feed, so that two feeds are never open at once.
+    claim: Claim<C>,
+}
+
+/// The right to poll for a cache, which one task has at a time.
+struct Claim<C: PolledCache>(Weak<C>);
+
+impl<C: PolledCache> Claim<C> {
+    fn cache(&self) -> Option<Arc<C>> {
+        self.0.upgrade()
+    }
+}
+
+impl<C: PolledCache> Drop for Claim<C> {
+    fn drop(&mut self) {
+        if let Some(cache) = self.cache() {
+            cache.poller().state.release();
+        }
+    }
 }
 
 impl<C: PolledCache> PollerTask<C> {
@@ -46,10 +64,10 @@ impl<C: PolledCache> PollerTask<C> {
     pub(in crate::cache) fn claim(cache: &Arc<C>) -> Option<Self> {
         let is_claimed = cache.poller().has_feed && cache.poller().state.claim();
         is_claimed.then(|| Self {
-            cache: Arc::downgrade(cache),
             feed: None,
             has_polled: false,
             pause: MIN_PAUSE,
+            claim: Claim(Arc::downgrade(cache)),
         })
     }
 
@@ -63,7 +81,7 @@ impl<C: PolledCache> PollerTask<C> {
     /// Polls at intervals and when triggered. Replaces a feed that panics after a pause: one that panics at once would otherwise occupy the
     /// runtime.
     pub(in crate::cache) async fn run(mut self) {
-        while let Some(cache) = self.cache.upgrade() {
+        while let Some(cache) = self.claim.cache() {
             let polled = self.poll(&cache).await;
             let interval = cache.poller().context.limits.poll_interval;
             let wanted = Arc::clone(&cache.poller().state.wanted);
@@ -85,11 +103,13 @@ impl<C: PolledCache> PollerTask<C> {
 
     /// Discards the feed, and pauses before the next is opened.
     async fn restart(&mut self) {
-        self.feed = None;
+        // A feed that panicked may panic again when it is dropped.
+        let feed = self.feed.take();
+        let _ = catch_panic(async move { drop(feed) }).await;
         if std::mem::take(&mut self.has_polled) {
             self.pause = MIN_PAUSE;
         }
-        let Some(cache) = self.cache.upgrade() else { return };
+        let Some(cache) = self.claim.cache() else { return };
         cache.poller().note_restart(self.pause);
         drop(cache);
         let _ = timeout(self.pause, pending::<()>()).await;
@@ -119,14 +139,6 @@ impl<C: PolledCache> PollerTask<C> {
             // A store that waits for this node then waits until its lease ends.
             Ok(()) | Err(CallError::Error(_) | CallError::Deadline) => Ok(()),
             Err(CallError::Panic) => Err(CallError::Panic),
-        }
-    }
-}
-
-impl<C: PolledCache> Drop for PollerTask<C> {
-    fn drop(&mut self) {
-        if let Some(cache) = self.cache.upgrade() {
-            cache.poller().state.release();
         }
     }
 }
