@@ -172,7 +172,7 @@
 //!
 //! A statement continues on the server after its client has given up, until the server notices. While a table is locked, as by `ALTER TABLE`,
 //! each lookup and poll that reaches its deadline leaves a statement and its connection behind. So on these connections, the server checks for
-//! the client once a second (`client_connection_check_interval`), and a process leaves at most two dozen. PostgreSQL 13 lacks the setting, and
+//! the client once a second (`client_connection_check_interval`), and only those of about the last second remain. PostgreSQL 13 lacks the setting, and
 //! PgBouncer does not forward it: with these, let migrations time out early (`lock_timeout`).
 //!
 //! Lists and changes without a free connection wait for up to 5 s, 256 of each kind. Further ones, and those that time out, get 503 with
@@ -238,7 +238,7 @@
 //! | `tower_api_key_usage` | a key, a day and an environment | with its owner, by [`OwnerStore::purge_owner`](crate::backend::OwnerStore::purge_owner); else never: it outlives its keys. Delete billed days with your own statement |
 //! | `tower_api_key_deleted_owner` | each deleted organization, person and project | by `purge_owner` |
 //! | `tower_api_key_usage_writer` | each process that counts | automatically, after a week without counts |
-//! | `tower_api_key_node` (PostgreSQL) | each node | automatically, an hour after it has ended, with the next node that enlists |
+//! | `tower_api_key_node` (PostgreSQL) | each node | automatically, an hour after it has ended, with the next node that registers |
 //!
 //! An open transaction that has written, in any database of the server, prevents trimming, and each poll reads all rows since its start: set
 //! `idle_in_transaction_session_timeout`. For a change of more than 1,000 keys, or of more than 10,000 within a poll interval, other nodes

@@ -106,8 +106,8 @@ pub trait Backend: Send + Sync + 'static {
         None
     }
 
-    /// Returns how many lookups the store performs concurrently. The authenticator queues further ones, with known keys ahead of
-    /// unknown ones, which a queue of the store could not tell apart. The default is unlimited; a backend that wraps another one
+    /// Returns how many lookups the store performs concurrently. The authenticator queues further ones, so that known keys do not
+    /// wait behind unknown ones, which a queue of the store could not tell apart. The default is unlimited; a backend that wraps another one
     /// forwards it.
     fn max_concurrent_lookups(&self) -> usize {
         usize::MAX

@@ -100,9 +100,10 @@ impl PostgresStore {
     /// then on the store uses that schema, whatever the search path of a session.
     ///
     /// Lists and changes use up to seven connections of the pool, and wait while the application holds all of them. Lookups and
-    /// polls do not: the store keeps up to five connections and one more for these, made with the options of the pool, and each
-    /// authenticator one to [listen](Self::polling_only) on. When the options of the pool change, such as the password of its
-    /// role, new connections use the new ones.
+    /// polls do not: the store keeps up to five connections and one more for these, and each authenticator one to
+    /// [listen](Self::polling_only) on. These are made with the options of the pool, and with `client_connection_check_interval`
+    /// if the server accepts it. When the options of the pool change, such as the password of its role, new connections use the
+    /// new ones.
     ///
     /// # Errors
     ///
@@ -110,7 +111,7 @@ impl PostgresStore {
     pub async fn with_pool(pool: PgPool) -> Result<Self, BackendError> {
         pooler::check(&pool.connect_options()).await?;
         let adapt = client_check::end_statements_with_client(&pool.connect_options()).await;
-        let connections = Pools::derived_from(&pool, adapt);
+        let connections = Pools::derived_from(&pool, &adapt);
         let namespace = statements::migrate(&connections.writes).await?;
         let changes = invalidator_of(identity(&connections.writes, &namespace).await?);
         // Before management takes more than one: if the server has few connections, these are reserved.

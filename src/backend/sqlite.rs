@@ -11,6 +11,7 @@ mod wal;
 #[allow(clippy::duplicate_mod, reason = "compiled once for each database, see `sql`")]
 mod statements;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::SqlitePool;
@@ -101,8 +102,11 @@ impl SqliteStore {
         let namespace = migrated.map_err(|error| open::with_file_name(&pool, error))?;
         let file = File::of(&pool);
         let changes = invalidator_of(format!("sqlite:{}", file.name().display()));
-        let connections =
-            if file.is_in_memory() { shared } else { Pools::derived_from(&pool, |options| options) };
+        let connections = if file.is_in_memory() {
+            shared
+        } else {
+            Pools::derived_from(&pool, &(Arc::new(|options| options) as _))
+        };
         Ok(Self { changes, connections, namespace, file })
     }
 

@@ -133,6 +133,29 @@ async fn a_pooler_of_sessions_is_of_use_with_its_default_settings() {
 }
 
 #[tokio::test]
+async fn a_store_continues_when_the_options_of_its_pool_lead_to_a_pooler() {
+    if is_anything_absent() {
+        return;
+    }
+    let pooler = PgBouncer::start("").await;
+    let direct: PgConnectOptions = pooler.database.url().parse().unwrap();
+    let pool = PgPoolOptions::new().max_connections(2).connect_lazy_with(direct.clone());
+    let store = PostgresStore::with_pool(pool.clone()).await.unwrap().polling_only();
+    store.insert(samples::plain("key")).await.unwrap();
+    let mut feed = store.feed().unwrap();
+    feed.poll().await.unwrap();
+
+    let moved: PgConnectOptions = pooler.url().parse().unwrap();
+    pool.set_connect_options(moved.extra_float_digits(None));
+    let mut administrator = PgConnection::connect_with(&direct).await.unwrap();
+    let end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    sqlx::query(end_all).execute(&mut administrator).await.unwrap();
+    assert!(store.find(&samples::digest("key")).await.unwrap().is_some());
+    feed.poll().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_pooler_of_transactions_that_loses_prepared_statements_is_refused() {
     if is_anything_absent() {
         return;

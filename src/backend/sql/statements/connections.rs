@@ -60,10 +60,15 @@ impl Connections {
     pub(super) fn derived_from(
         pool: &Pool,
         connections: u32,
-        adapt: AdaptOptions,
+        adapt: &AdaptOptions,
         fallback: Option<Self>,
     ) -> Self {
-        Self::new(DerivedPool::from_pool(pool, connections, adapt), usize::MAX, None, fallback)
+        Self::new(
+            DerivedPool::from_pool(pool, connections, AdaptOptions::clone(adapt)),
+            usize::MAX,
+            None,
+            fallback,
+        )
     }
 
     pub(super) fn new(pool: DerivedPool, max: usize, queue: Option<usize>, fallback: Option<Self>) -> Self {

@@ -9,7 +9,7 @@ use super::dialect::{ConnectOptions, Database, Pool};
 use crate::backend::BackendError;
 
 /// Adapts the options of a pool for connections that the application does not use.
-pub(in super::super) type AdaptOptions = fn(ConnectOptions) -> ConnectOptions;
+pub(in super::super) type AdaptOptions = Arc<dyn Fn(ConnectOptions) -> ConnectOptions + Send + Sync>;
 
 /// A pool, and the pool whose options it uses.
 pub(super) struct DerivedPool {
@@ -34,8 +34,9 @@ impl DerivedPool {
         // Connections do not expire: the server might not give another one.
         let options = pool.options().clone().min_connections(0).max_connections(connections);
         let options = options.idle_timeout(None).max_lifetime(None);
-        let own = options.connect_lazy_with(adapt((*pool.connect_options()).clone()));
-        Self { options: Mutex::new(pool.connect_options()), own, source: Some((pool.clone(), adapt)) }
+        let current = pool.connect_options();
+        let own = options.connect_lazy_with(adapt((*current).clone()));
+        Self { options: Mutex::new(current), own, source: Some((pool.clone(), adapt)) }
     }
 
     pub(super) fn pool(&self) -> &Pool {

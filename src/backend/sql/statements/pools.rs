@@ -36,7 +36,7 @@ pub(in super::super) struct Pools {
 impl Pools {
     /// Uses a pool for management. Lookups and polls have separate pools, derived from it, which no other operation can
     /// exhaust.
-    pub(in super::super) fn derived_from(pool: &Pool, adapt: AdaptOptions) -> Self {
+    pub(in super::super) fn derived_from(pool: &Pool, adapt: &AdaptOptions) -> Self {
         let lookups = LOOKUP_CONNECTIONS.min(pool.options().get_max_connections());
         let lookups = Connections::derived_from(pool, lookups, adapt, None);
         let polling = Connections::derived_from(pool, 1, adapt, POLLS_FALL_BACK.then(|| lookups.clone()));
