@@ -13,7 +13,9 @@ use http::HeaderMap;
 use support::{Key, START, authenticator, build, revocation, store_with_key};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tower_api_key::backend::{Backend, BackendError, Change, Invalidator, KeyStore, KeyUpdate, Subscriber};
+use tower_api_key::backend::{
+    Backend, BackendError, Invalidation, Invalidator, KeyStore, KeyUpdate, Subscriber,
+};
 use tower_api_key::clock::{Clock, ManualClock, Moment, Timestamp};
 use tower_api_key::digest::Digest;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
@@ -294,7 +296,7 @@ async fn no_request_joins_a_read_from_before_a_change() {
 
     backend.inner.set(Behaviour::Hold);
     let early = start_presenting(&authenticator, &key, &backend.inner).await;
-    backend.changes.invalidate(Change::Changed(key.record.digest));
+    backend.changes.invalidate(Invalidation::Changed(key.record.digest));
     let late = start_presenting(&authenticator, &key, &backend.inner).await;
     assert_eq!(backend.inner.reads(), 2);
 
@@ -310,7 +312,7 @@ async fn a_replica_that_lags_behind_a_revocation_admits_no_request() {
     let (authenticator, _clock) = authenticator(backend.clone());
     assert_eq!(reason_of(&authenticator, &key).await, None);
 
-    backend.changes.invalidate(Change::Revoked(key.record.digest));
+    backend.changes.invalidate(Invalidation::Revoked(key.record.digest));
     for _ in 0..2 {
         assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Revoked));
     }
@@ -334,7 +336,7 @@ async fn the_store_decides_again_after_a_tombstone_has_expired() {
     let (store, key) = store_with_key().await;
     let backend = WithFeed::over(store);
     let (authenticator, clock) = authenticator(backend.clone());
-    backend.changes.invalidate(Change::Revoked(key.record.digest));
+    backend.changes.invalidate(Invalidation::Revoked(key.record.digest));
     assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Revoked));
     clock.advance(Duration::from_secs(10));
     assert_eq!(reason_of(&authenticator, &key).await, None);
@@ -351,7 +353,7 @@ async fn after_a_change_of_everything_everything_is_read_again() {
         assert_eq!(reason_of(&authenticator, &unknown).await, Some(Reason::Unknown));
     }
     assert_eq!(backend.inner.reads(), 2);
-    backend.changes.invalidate(Change::Everything);
+    backend.changes.invalidate(Invalidation::Everything);
     assert_eq!(reason_of(&authenticator, &key).await, None);
     assert_eq!(reason_of(&authenticator, &unknown).await, Some(Reason::Unknown));
     assert_eq!(backend.inner.reads(), 4);
@@ -528,7 +530,7 @@ async fn a_read_that_ends_late_does_not_remove_the_read_that_replaced_it() {
     let ask = || spawn_presenting(&authenticator, &key);
     let first = ask();
     settle().await;
-    backend.changes.invalidate(Change::Changed(key.record.digest));
+    backend.changes.invalidate(Invalidation::Changed(key.record.digest));
     let second = ask();
     settle().await;
     assert_eq!(backend.reads(), 2);
@@ -698,10 +700,10 @@ async fn a_change_invalidates_even_if_its_client_has_gone_or_panicked() {
         async move {
             changes
                 .commit(move |mut announcement| async move {
-                    announcement.set(Change::Changed(digest));
+                    announcement.set(Invalidation::Changed(digest));
                     tokio::task::yield_now().await;
                     match ending {
-                        Ending::Commits => announcement.set(Change::Revoked(digest)),
+                        Ending::Commits => announcement.set(Invalidation::Revoked(digest)),
                         Ending::LosesItsConnection => {
                             return Err(BackendError::unavailable("connection lost"));
                         }
@@ -857,7 +859,7 @@ struct Restless {
 impl Backend for Restless {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
         let record = self.store.find(digest).await;
-        self.changes.invalidate(Change::Changed(*digest));
+        self.changes.invalidate(Invalidation::Changed(*digest));
         record
     }
 

@@ -21,7 +21,7 @@ use support::{Key, store_with_key};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_api_key::axum::RequireResourceLayer;
 use tower_api_key::backend::{
-    Backend, BackendError, BoxedChangeFeed, Change, ChangeFeed, Invalidator, Subscriber,
+    Backend, BackendError, BoxedChangeFeed, ChangeFeed, Invalidation, Invalidator, Subscriber,
 };
 use tower_api_key::digest::Digest;
 use tower_api_key::manage::{KeyManager, ManageError, ManageSettings, routes};
@@ -80,7 +80,7 @@ impl Backend for FaultyStore {
             "be corrupt" => return Err(BackendError::corrupt("no such state")),
             "be down" => return Err(BackendError::unavailable(io::Error::other("connection refused"))),
             "hang" => pending().await,
-            "change" => self.changes.invalidate(Change::Changed(*digest)),
+            "change" => self.changes.invalidate(Invalidation::Changed(*digest)),
             _ => {}
         }
         Ok(None)
@@ -167,7 +167,7 @@ async fn a_key_that_changes_during_each_lookup_is_logged() {
 struct Panicking;
 
 impl ChangeFeed for Panicking {
-    async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+    async fn poll(&mut self) -> Result<Vec<Invalidation>, BackendError> {
         Ok(Vec::new())
     }
 

@@ -13,8 +13,8 @@ use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit, with_local_recorder,
 };
 use tower_api_key::backend::{
-    Backend, BackendError, BoxedChangeFeed, Change, ChangeFeed, KeyStore, UsageBatch, UsageLine, UsageQuery,
-    UsageStore,
+    Backend, BackendError, BoxedChangeFeed, ChangeFeed, Invalidation, KeyStore, UsageBatch, UsageLine,
+    UsageQuery, UsageStore,
 };
 use tower_api_key::digest::Digest;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
@@ -159,7 +159,7 @@ impl Backend for StoreWithFeed {
 struct QuietFeed;
 
 impl ChangeFeed for QuietFeed {
-    async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+    async fn poll(&mut self) -> Result<Vec<Invalidation>, BackendError> {
         Ok(Vec::new())
     }
 
@@ -299,7 +299,7 @@ impl Backend for StoreWithPanickingFeed {
 struct PanickingFeed(bool);
 
 impl ChangeFeed for PanickingFeed {
-    async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+    async fn poll(&mut self) -> Result<Vec<Invalidation>, BackendError> {
         assert!(!std::mem::replace(&mut self.0, true), "told to panic");
         Ok(Vec::new())
     }

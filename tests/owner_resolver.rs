@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use support::{Key, authenticator};
 use tower_api_key::backend::{
-    Backend, BackendError, BoxedChangeFeed, Change, ChangeFeed, Invalidator, OwnerResolver, Subscriber,
+    Backend, BackendError, BoxedChangeFeed, ChangeFeed, Invalidation, Invalidator, OwnerResolver, Subscriber,
     WithOwnerResolver,
 };
 use tower_api_key::owner::{Membership, Organization, User};
@@ -108,18 +108,18 @@ async fn a_change_by_the_resolver_is_in_effect_for_the_next_request() {
     assert_eq!(present().await.unwrap().organizations().count(), 2);
     *tables.anns.lock().unwrap() = Some(vec!["acme"]);
     assert_eq!(present().await.unwrap().organizations().count(), 2, "it is remembered");
-    tables.changes.invalidate(Change::Everything);
+    tables.changes.invalidate(Invalidation::Everything);
     assert_eq!(present().await.unwrap().organizations().count(), 1);
     *tables.anns.lock().unwrap() = None;
-    tables.changes.invalidate(Change::Everything);
+    tables.changes.invalidate(Invalidation::Everything);
     assert_eq!(present().await.unwrap_err(), Reason::Unknown);
 }
 
 /// A feed of one change, which fails before it is polled the second time.
-struct Once(Vec<Result<Vec<Change>, BackendError>>);
+struct Once(Vec<Result<Vec<Invalidation>, BackendError>>);
 
 impl ChangeFeed for Once {
-    async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+    async fn poll(&mut self) -> Result<Vec<Invalidation>, BackendError> {
         self.0.pop().unwrap_or_else(|| Ok(Vec::new()))
     }
 }
@@ -136,8 +136,10 @@ impl Side {
     fn log(self) -> Option<BoxedChangeFeed> {
         let failed = || Err(BackendError::unavailable("down"));
         match self {
-            Self::Keys => Some(BoxedChangeFeed::new(Once(vec![Ok(vec![Change::of_user("keys")])]))),
-            Self::Owners => Some(BoxedChangeFeed::new(Once(vec![Ok(vec![Change::Everything]), failed()]))),
+            Self::Keys => Some(BoxedChangeFeed::new(Once(vec![Ok(vec![Invalidation::of_user("keys")])]))),
+            Self::Owners => {
+                Some(BoxedChangeFeed::new(Once(vec![Ok(vec![Invalidation::Everything]), failed()])))
+            }
             Self::Neither => None,
         }
     }
@@ -175,14 +177,14 @@ async fn changes_of_keys_are_not_lost_while_those_of_owners_cannot_be_read() {
     let backend = WithOwnerResolver::new(Side::Keys, Side::Owners);
     let mut feed = Backend::feed(&backend).unwrap();
     assert!(feed.poll().await.is_err());
-    assert_eq!(feed.poll().await.unwrap(), [Change::of_user("keys"), Change::Everything]);
+    assert_eq!(feed.poll().await.unwrap(), [Invalidation::of_user("keys"), Invalidation::Everything]);
     assert_eq!(feed.poll().await.unwrap(), []);
 }
 
 #[tokio::test]
 async fn one_feed_is_enough_and_none_is_none() {
     let mut feed = Backend::feed(&WithOwnerResolver::new(Side::Keys, Side::Neither)).unwrap();
-    assert_eq!(feed.poll().await.unwrap(), [Change::of_user("keys")]);
+    assert_eq!(feed.poll().await.unwrap(), [Invalidation::of_user("keys")]);
     assert!(Backend::feed(&WithOwnerResolver::new(Side::Neither, Side::Owners)).is_some());
     assert!(Backend::feed(&WithOwnerResolver::new(Side::Neither, Side::Neither)).is_none());
 }

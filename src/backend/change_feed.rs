@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::{BackendError, Change};
+use super::{BackendError, Invalidation};
 
 /// A reader of the changes that any process makes to a store.
 ///
@@ -19,15 +19,15 @@ pub trait ChangeFeed: Send + 'static {
         let _ = (length, grace);
     }
 
-    /// Returns all changes that were committed since the last successful poll. The first poll returns none and remembers the end
-    /// of the log. A feed that cannot determine the changes returns [`Change::Everything`].
+    /// Returns the invalidations of all changes that were committed since the last successful poll. The first poll returns none and
+    /// remembers the end of the log. A feed that cannot determine the changes returns [`Invalidation::Everything`].
     ///
     /// The future may be dropped. The next poll then returns its changes as well.
     ///
     /// # Errors
     ///
     /// If the log cannot be read. The next poll then returns what this one would have.
-    fn poll(&mut self) -> impl Future<Output = Result<Vec<Change>, BackendError>> + Send;
+    fn poll(&mut self) -> impl Future<Output = Result<Vec<Invalidation>, BackendError>> + Send;
 
     /// Acknowledges that the changes of the last poll were applied. An error is retried after the next poll. The default does
     /// nothing.
@@ -62,12 +62,12 @@ impl BoxedChangeFeed {
         Self(Box::new(feed))
     }
 
-    /// Returns the changes since the last poll, see [`ChangeFeed::poll`].
+    /// Returns the invalidations since the last poll, see [`ChangeFeed::poll`].
     ///
     /// # Errors
     ///
     /// Those of the feed.
-    pub async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+    pub async fn poll(&mut self) -> Result<Vec<Invalidation>, BackendError> {
         self.0.poll().await
     }
 
@@ -106,7 +106,7 @@ type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 trait ErasedChangeFeed: Send {
     fn lease(&mut self, length: Duration, grace: Duration);
-    fn poll(&mut self) -> BoxFuture<'_, Result<Vec<Change>, BackendError>>;
+    fn poll(&mut self) -> BoxFuture<'_, Result<Vec<Invalidation>, BackendError>>;
     fn ack(&mut self) -> BoxFuture<'_, Result<(), BackendError>>;
     fn changed(&mut self) -> BoxFuture<'_, ()>;
     fn is_listening(&self) -> Option<bool>;
@@ -117,7 +117,7 @@ impl<F: ChangeFeed> ErasedChangeFeed for F {
         ChangeFeed::lease(self, length, grace);
     }
 
-    fn poll(&mut self) -> BoxFuture<'_, Result<Vec<Change>, BackendError>> {
+    fn poll(&mut self) -> BoxFuture<'_, Result<Vec<Invalidation>, BackendError>> {
         Box::pin(ChangeFeed::poll(self))
     }
 

@@ -8,10 +8,10 @@ use super::BackendError;
 use crate::digest::Digest;
 use crate::owner::User;
 
-/// A change in a store.
+/// What a change in a store invalidates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Change {
+pub enum Invalidation {
     /// The key with this digest was revoked. A revocation is final.
     Revoked(Digest),
     /// The key with this digest is new or was changed.
@@ -20,7 +20,7 @@ pub enum Change {
     Everything,
 }
 
-impl Change {
+impl Invalidation {
     /// All labels.
     #[cfg(feature = "metrics")]
     pub(crate) const LABELS: [&str; 3] = ["revoked", "changed", "everything"];
@@ -34,7 +34,7 @@ impl Change {
         }
     }
 
-    /// Returns the change of the person with this e-mail, including the password. The person's keys are separate changes.
+    /// Returns the invalidation of the person with this e-mail, including the password. The person's keys are invalidated separately.
     pub fn of_user(email: &str) -> Self {
         Self::Changed(Digest::of_account(&User::new(email, []).email))
     }
@@ -44,9 +44,9 @@ impl Change {
 #[derive(Clone)]
 pub struct Subscriber(Weak<dyn Apply>);
 
-/// Applies a change: when `apply` returns, no cached entry that was read before it is trusted any more.
+/// Applies an invalidation: when `apply` returns, no cached entry that was read before it is trusted any more.
 pub(crate) trait Apply: Send + Sync {
-    fn apply(&self, change: Change);
+    fn apply(&self, invalidation: Invalidation);
 }
 
 impl Subscriber {
@@ -58,9 +58,9 @@ impl Subscriber {
         self.0.strong_count() == 0
     }
 
-    fn apply(&self, change: Change) {
+    fn apply(&self, invalidation: Invalidation) {
         if let Some(target) = self.0.upgrade() {
-            target.apply(change);
+            target.apply(invalidation);
         }
     }
 }
@@ -77,14 +77,14 @@ impl fmt::Debug for Subscriber {
 /// # async fn revoke(changes: tower_api_key::backend::Invalidator, digest: tower_api_key::digest::Digest)
 /// #     -> Result<(), tower_api_key::backend::BackendError> {
 /// # async fn update_and_commit() -> Result<(), tower_api_key::backend::BackendError> { Ok(()) }
-/// use tower_api_key::backend::Change;
+/// use tower_api_key::backend::Invalidation;
 ///
 /// changes
 ///     .commit(move |mut pending| async move {
 ///         // From here on the change may be committed even if it returns an error: a lost connection, a panic.
-///         pending.set(Change::Changed(digest));
+///         pending.set(Invalidation::Changed(digest));
 ///         update_and_commit().await?;
-///         pending.set(Change::Revoked(digest));
+///         pending.set(Invalidation::Revoked(digest));
 ///         Ok(())
 ///     })
 ///     .await
@@ -114,18 +114,18 @@ impl Invalidator {
         subscribers.push(subscriber);
     }
 
-    /// Applies a committed change to every subscriber, and returns when all have applied it.
-    pub fn invalidate(&self, change: Change) {
+    /// Applies the invalidation of a committed change to every subscriber, and returns when all have applied it.
+    pub fn invalidate(&self, invalidation: Invalidation) {
         let subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for subscriber in subscribers {
-            subscriber.apply(change);
+            subscriber.apply(invalidation);
         }
     }
 
     /// Runs `work`, which commits a change, and returns its result after every subscriber was invalidated.
     ///
     /// The work runs in a separate task. If the caller is dropped, as the handler of a closed connection is, the work
-    /// continues, and its pending changes are invalidated when it ends, even by an error or a panic.
+    /// continues, and what is pending is invalidated when it ends, even by an error or a panic.
     ///
     /// # Errors
     ///
@@ -157,30 +157,30 @@ impl WeakInvalidator {
     }
 }
 
-/// Changes that are invalidated when this is dropped.
+/// Invalidations that are made when this is dropped.
 #[derive(Debug)]
 pub struct PendingInvalidation {
     invalidator: Invalidator,
-    pending: Vec<Change>,
+    pending: Vec<Invalidation>,
 }
 
 impl PendingInvalidation {
-    /// Sets the change to invalidate, and replaces the former ones. Call it before the commit is sent.
-    pub fn set(&mut self, change: Change) {
-        self.set_all([change]);
+    /// Sets the invalidation, and replaces the former ones. Call it before the commit is sent.
+    pub fn set(&mut self, invalidation: Invalidation) {
+        self.set_all([invalidation]);
     }
 
-    /// Sets the changes to invalidate, and replaces the former ones.
-    pub fn set_all(&mut self, changes: impl IntoIterator<Item = Change>) {
+    /// Sets the invalidations, and replaces the former ones.
+    pub fn set_all(&mut self, invalidations: impl IntoIterator<Item = Invalidation>) {
         self.pending.clear();
-        self.pending.extend(changes);
+        self.pending.extend(invalidations);
     }
 }
 
 impl Drop for PendingInvalidation {
     fn drop(&mut self) {
-        for change in self.pending.drain(..) {
-            self.invalidator.invalidate(change);
+        for invalidation in self.pending.drain(..) {
+            self.invalidator.invalidate(invalidation);
         }
     }
 }

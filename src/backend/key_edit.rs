@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{BackendError, Change};
+use super::{BackendError, Invalidation};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::{KeyId, RetrievableKey};
@@ -233,10 +233,10 @@ fn first_use(successor: &mut Record, at: Timestamp) -> Option<(KeyId, Timestamp)
 }
 
 /// Returns the invalidation for a record that was changed.
-pub(super) fn change_of(record: &Record) -> Change {
+pub(super) fn invalidation_of(record: &Record) -> Invalidation {
     match record.revoked {
-        Some(_) => Change::Revoked(record.digest),
-        None => Change::Changed(record.digest),
+        Some(_) => Invalidation::Revoked(record.digest),
+        None => Invalidation::Changed(record.digest),
     }
 }
 

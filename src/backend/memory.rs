@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::key_edit::KeyEdit;
 use super::{
-    Actor, Backend, BackendError, Change, ChangeOutcome, Invalidator, KeyChange, KeyFilter, KeyStore,
+    Actor, Backend, BackendError, ChangeOutcome, Invalidation, Invalidator, KeyChange, KeyFilter, KeyStore,
     OwnerChange, OwnerStore, Subscriber, UsageBatch, UsageLine, UsageQuery, UsageStore,
 };
 use crate::clock::Timestamp;
@@ -44,7 +44,7 @@ impl MemoryStore {
         self.keys.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn invalidate(&self, changes: impl IntoIterator<Item = Change>) {
+    fn invalidate(&self, changes: impl IntoIterator<Item = Invalidation>) {
         changes.into_iter().for_each(|change| self.changes.invalidate(change));
     }
 }

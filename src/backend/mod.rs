@@ -49,7 +49,7 @@ pub use audit::{AuditEntry, AuditLog};
 pub use change_feed::{BoxedChangeFeed, ChangeFeed};
 pub use error::{BackendError, BackendErrorKind};
 pub use filter::KeyFilter;
-pub use invalidation::{Change, Invalidator, PendingInvalidation, Subscriber};
+pub use invalidation::{Invalidation, Invalidator, PendingInvalidation, Subscriber};
 pub use key_edit::{Grace, KeyUpdate, Rotation};
 pub use keys::{ChangeOutcome, KeyAction, KeyChange, KeyStore};
 pub use memory::MemoryStore;

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Backend, BackendError, BoxedChangeFeed, Change, ChangeFeed, Subscriber};
+use super::{Backend, BackendError, BoxedChangeFeed, ChangeFeed, Invalidation, Subscriber};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
@@ -37,8 +37,8 @@ pub trait OwnerResolver: Send + Sync + 'static {
     /// As for [`organization`](Self::organization).
     fn user(&self, email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send;
 
-    /// Adds a subscriber, as [`Backend::subscribe`] does. When an organization changes, invalidate [`Change::Everything`]. When a
-    /// person changes, invalidate [`Change::of_user`] and the digests of the person's keys, or everything. The default ignores
+    /// Adds a subscriber, as [`Backend::subscribe`] does. When an organization changes, invalidate [`Invalidation::Everything`]. When a
+    /// person changes, invalidate [`Invalidation::of_user`] and the digests of the person's keys, or everything. The default ignores
     /// the subscriber: changes then take effect after the time to live of the cache.
     fn subscribe(&self, subscriber: Subscriber) {
         drop(subscriber);
@@ -178,11 +178,11 @@ struct MergedFeed {
     keys: BoxedChangeFeed,
     owners: BoxedChangeFeed,
     /// Changes of keys while those of owners are still to be read: a poll that fails half-way loses nothing.
-    pending: Vec<Change>,
+    pending: Vec<Invalidation>,
 }
 
 impl ChangeFeed for MergedFeed {
-    async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+    async fn poll(&mut self) -> Result<Vec<Invalidation>, BackendError> {
         self.pending.extend(self.keys.poll().await?);
         let of_owners = self.owners.poll().await?;
         Ok(std::mem::take(&mut self.pending).into_iter().chain(of_owners).collect())

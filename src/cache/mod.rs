@@ -43,7 +43,7 @@ use loader::{Class, Loader};
 use poller::{PolledCache, Poller, PollerTask};
 use sync::{Arc, Weak, spawn, timeout};
 
-use crate::backend::{Apply, BackendError, Change, ErasedBackend, Subscriber};
+use crate::backend::{Apply, BackendError, ErasedBackend, Invalidation, Subscriber};
 use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::health::Health;
@@ -187,8 +187,8 @@ impl Cache {
 }
 
 impl Apply for Cache {
-    fn apply(&self, change: Change) {
-        if let Change::Changed(digest) = change {
+    fn apply(&self, change: Invalidation) {
+        if let Invalidation::Changed(digest) = change {
             self.poller.expect_own_change(digest);
         }
         self.invalidate(change);
@@ -200,15 +200,15 @@ impl PolledCache for Cache {
         &self.poller
     }
 
-    fn invalidate(&self, change: Change) {
+    fn invalidate(&self, change: Invalidation) {
         self.context.metrics.invalidated(change.label());
         match change {
-            Change::Revoked(digest) => {
+            Invalidation::Revoked(digest) => {
                 self.entries.add_tombstone(digest, self.context.clock.monotonic());
                 self.forget(&digest);
             }
-            Change::Changed(digest) => self.forget(&digest),
-            Change::Everything => self.entries.bump_all(),
+            Invalidation::Changed(digest) => self.forget(&digest),
+            Invalidation::Everything => self.entries.bump_all(),
         }
     }
 

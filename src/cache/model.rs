@@ -21,7 +21,7 @@ use shuttle::{Config, Runner};
 
 use super::sync::Arc;
 use super::{Cache, Fact, Issuer, Limits};
-use crate::backend::{Apply, Backend, BackendError, Change};
+use crate::backend::{Apply, Backend, BackendError, Invalidation};
 use crate::clock::{ManualClock, Timestamp};
 use crate::digest::Digest;
 use crate::key::KeyId;
@@ -139,14 +139,14 @@ impl World {
     }
 
     /// Changes the key in the order that stores keep: commit, apply, acknowledge.
-    fn change(&self, state: usize, change: Change) {
+    fn change(&self, state: usize, change: Invalidation) {
         self.state.store(state, Ordering::SeqCst);
         self.cache.apply(change);
         self.acknowledged.store(state, Ordering::SeqCst);
     }
 
     /// Makes a change concurrently with the next steps of the caller.
-    fn change_meanwhile(&self, state: usize, change: Change) -> JoinHandle<()> {
+    fn change_meanwhile(&self, state: usize, change: Invalidation) -> JoinHandle<()> {
         let world = self.clone();
         shuttle::thread::spawn(move || world.change(state, change))
     }

@@ -9,7 +9,7 @@ use super::names::{
     FEED_RESTARTS, INVALIDATIONS, LEASE_REMAINING, LOOKUPS, REJECTIONS, STALE_ADMISSIONS, USAGE_BACKLOG,
     USAGE_LOST,
 };
-use crate::backend::{BackendErrorKind, Change};
+use crate::backend::{BackendErrorKind, Invalidation};
 use crate::health::FeedHealth;
 
 /// The kinds of failure without an error of the store.
@@ -62,7 +62,7 @@ impl Metrics {
             stale_admissions: count(STALE_ADMISSIONS),
             rejections: by(REJECTIONS, "reason", reasons),
             errors: by(BACKEND_ERRORS, "kind", &[&BackendErrorKind::LABELS[..], &NO_ANSWER].concat()),
-            invalidations: by(INVALIDATIONS, "kind", &Change::LABELS),
+            invalidations: by(INVALIDATIONS, "kind", &Invalidation::LABELS),
             restarts: count(FEED_RESTARTS),
             hits: count(CACHE_HITS),
             misses: count(CACHE_MISSES),

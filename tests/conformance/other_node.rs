@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tower_api_key::backend::{Backend, BackendError, BoxedChangeFeed, Change, ChangeFeed};
+use tower_api_key::backend::{Backend, BackendError, BoxedChangeFeed, ChangeFeed, Invalidation};
 use tower_api_key::digest::Digest;
 use tower_api_key::{AuthenticateLayer, Authenticator, MemoryStore, Record};
 
@@ -80,7 +80,7 @@ impl Backend for FeedOnly {
 struct OnePoll(bool);
 
 impl ChangeFeed for OnePoll {
-    async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+    async fn poll(&mut self) -> Result<Vec<Invalidation>, BackendError> {
         if std::mem::replace(&mut self.0, true) {
             std::future::pending::<()>().await;
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tower_api_key::backend::{
-    Backend, BackendError, BoxedChangeFeed, Change, ChangeFeed, Invalidator, Subscriber,
+    Backend, BackendError, BoxedChangeFeed, ChangeFeed, Invalidation, Invalidator, Subscriber,
 };
 use tower_api_key::clock::ManualClock;
 use tower_api_key::digest::Digest;
@@ -23,7 +23,7 @@ pub(crate) struct Shared(Arc<State>);
 #[derive(Default)]
 pub(crate) struct State {
     records: Mutex<HashMap<Digest, Record>>,
-    log: Mutex<Vec<Change>>,
+    log: Mutex<Vec<Invalidation>>,
     feed: Mutex<Behaviour>,
     release: Notify,
     ping: Notify,
@@ -54,24 +54,24 @@ pub(crate) enum Behaviour {
 }
 
 impl Shared {
-    pub(crate) fn put(&self, record: &Record, change: Change) {
+    pub(crate) fn put(&self, record: &Record, change: Invalidation) {
         self.0.records.lock().unwrap().insert(record.digest, record.clone());
         self.0.log.lock().unwrap().push(change);
     }
 
     pub(crate) fn add(&self, key: &Key) {
-        self.put(&key.record, Change::Changed(key.record.digest));
+        self.put(&key.record, Invalidation::Changed(key.record.digest));
     }
 
     pub(crate) fn revoke(&self, key: &Key) {
         let key = key.clone().with(|record| record.revoked = Some(revocation()));
-        self.put(&key.record, Change::Revoked(key.record.digest));
+        self.put(&key.record, Invalidation::Revoked(key.record.digest));
     }
 
     /// Changes a key in this process; the log reports it to every node, this one included.
     pub(crate) fn change_here(&self, key: &Key) {
         self.add(key);
-        self.0.changes.invalidate(Change::Changed(key.record.digest));
+        self.0.changes.invalidate(Invalidation::Changed(key.record.digest));
     }
 
     pub(crate) fn feed_shall(&self, behaviour: Behaviour) {
@@ -81,7 +81,7 @@ impl Shared {
 
     /// Replaces the server by another one with the same keys.
     pub(crate) fn replace(&self) {
-        self.0.log.lock().unwrap().push(Change::Everything);
+        self.0.log.lock().unwrap().push(Invalidation::Everything);
     }
 
     /// Makes lookups fail, or succeed again.
@@ -151,7 +151,7 @@ impl ChangeFeed for Log {
         *self.shared.0.lease.lock().unwrap() = (length, grace);
     }
 
-    async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+    async fn poll(&mut self) -> Result<Vec<Invalidation>, BackendError> {
         let state = Arc::clone(&self.shared.0);
         state.polls.fetch_add(1, SeqCst);
         let behaviour = *state.feed.lock().unwrap();

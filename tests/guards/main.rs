@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 
 use support::{Key, authenticator, revocation, store_with_key};
 use tokio::sync::Notify;
-use tower_api_key::backend::{Backend, BackendError, Change, Invalidator, KeyStore, Subscriber};
+use tower_api_key::backend::{Backend, BackendError, Invalidation, Invalidator, KeyStore, Subscriber};
 use tower_api_key::clock::{Clock, ManualClock, Moment};
 use tower_api_key::digest::Digest;
 use tower_api_key::{Authenticator, MemoryStore, Reason, Record, Timestamp};
@@ -55,7 +55,7 @@ async fn a_read_between_setting_and_committing_a_change_does_not_count_after_the
             let changes = backend.changes.clone();
             changes
                 .commit(async move |mut announcement| {
-                    announcement.set(Change::Changed(record.digest));
+                    announcement.set(Invalidation::Changed(record.digest));
                     armed.notify_one();
                     read.notified().await;
                     backend.store.insert(record).await

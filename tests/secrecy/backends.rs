@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_api_key::backend::{Backend, BackendError, Change, Invalidator};
+use tower_api_key::backend::{Backend, BackendError, Invalidation, Invalidator};
 use tower_api_key::digest::Digest;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
 use tower_api_key::{AuthenticateLayer, Authenticator, MemoryStore, Record};
@@ -58,7 +58,7 @@ async fn commit(transcript: &Transcript, keys: &Keys) {
         let noted = transcript.clone();
         let outcome: Result<(), _> = changes
             .commit(move |mut pending| async move {
-                pending.set(Change::Changed(record.digest));
+                pending.set(Invalidation::Changed(record.digest));
                 noted.debug("pending invalidation", &pending);
                 assert!(!panics, "{PLANNED} over {record:?}");
                 Err(BackendError::invalid(format!("cannot write {record:?}")))

@@ -1,7 +1,7 @@
 //! The debug output of values that hold a secret or are derived from one.
 
 use http::{HeaderMap, HeaderValue};
-use tower_api_key::backend::{Change, Invalidator};
+use tower_api_key::backend::{Invalidation, Invalidator};
 use tower_api_key::credential::Sources;
 use tower_api_key::key::KeyFormat;
 use tower_api_key::{AuthenticateLayer, Authenticator, MemoryStore, RequireScopeLayer, Requirement};
@@ -26,8 +26,8 @@ fn show_keys(transcript: &Transcript, keys: &Keys) {
     transcript.debug("record", &keys.revoked.record);
     transcript.debug("record", &keys.foreign);
     transcript.note("key id", &record.id);
-    transcript.debug("change", &Change::Revoked(record.digest));
-    transcript.debug("change", &Change::Changed(record.digest));
+    transcript.debug("change", &Invalidation::Revoked(record.digest));
+    transcript.debug("change", &Invalidation::Changed(record.digest));
     transcript.debug("changes", &Invalidator::new());
 }
 

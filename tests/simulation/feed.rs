@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tower_api_key::backend::{BackendError, Change, ChangeFeed};
+use tower_api_key::backend::{BackendError, ChangeFeed, Invalidation};
 
 use crate::history::Row;
 use crate::network::Traffic;
@@ -35,7 +35,7 @@ impl Log {
 }
 
 impl ChangeFeed for Log {
-    async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+    async fn poll(&mut self) -> Result<Vec<Invalidation>, BackendError> {
         let at = self.connection.ask(Traffic::Poll).await?;
         let history = &self.connection.plan.history;
         let rows = history.rows(at);

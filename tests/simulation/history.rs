@@ -3,7 +3,7 @@
 //! No read changes the store, and nodes do not communicate. So the history is created first, and each node is then run against it
 //! separately: a read sees what was committed when it arrived.
 
-use tower_api_key::backend::Change;
+use tower_api_key::backend::Invalidation;
 
 use crate::keys::{Key, Version};
 use crate::time::At;
@@ -40,7 +40,7 @@ pub(crate) struct History {
 pub(crate) struct Row {
     pub(crate) number: u64,
     pub(crate) sequence: u64,
-    pub(crate) change: Change,
+    pub(crate) change: Invalidation,
 }
 
 impl History {

@@ -1,7 +1,7 @@
 //! Keys, with the times of their versions.
 
 use http::{HeaderMap, HeaderValue};
-use tower_api_key::backend::Change;
+use tower_api_key::backend::Invalidation;
 use tower_api_key::digest::{Digest, Digester};
 use tower_api_key::key::KeyId;
 use tower_api_key::{Owner, Record, Scopes, Timestamp};
@@ -60,10 +60,10 @@ impl Key {
         Some(record)
     }
 
-    pub(crate) fn change_to(&self, version: Version) -> Change {
+    pub(crate) fn change_to(&self, version: Version) -> Invalidation {
         match version {
-            Version::InForce(_) => Change::Changed(self.digest),
-            Version::Revoked => Change::Revoked(self.digest),
+            Version::InForce(_) => Invalidation::Changed(self.digest),
+            Version::Revoked => Invalidation::Revoked(self.digest),
         }
     }
 

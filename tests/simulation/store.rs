@@ -9,7 +9,7 @@ use fastrand::Rng;
 use tokio::time::timeout;
 use tower_api_key::Record;
 use tower_api_key::backend::{
-    Backend, BackendError, BoxedChangeFeed, Change, Invalidator, PendingInvalidation, Subscriber,
+    Backend, BackendError, BoxedChangeFeed, Invalidation, Invalidator, PendingInvalidation, Subscriber,
 };
 use tower_api_key::digest::Digest;
 
@@ -70,7 +70,7 @@ impl Connection {
         let (digest, change, end) = (key.digest, key.change_to(change.version), change.end);
         let connection = Arc::clone(self);
         let work = async move |mut pending: PendingInvalidation| {
-            pending.set(Change::Changed(digest));
+            pending.set(Invalidation::Changed(digest));
             let deadline = connection.plan.settings.deadline * 4;
             timeout(deadline, connection.wait_for(end)).await.map_err(BackendError::unavailable)??;
             pending.set(change);

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use super::owners::Owners;
 use super::usage::Usage;
 use crate::backend::deleted_owner::DeletedOwner;
-use crate::backend::key_edit::{EditOutcome, KeyEdit, change_of, end_by};
+use crate::backend::key_edit::{EditOutcome, KeyEdit, end_by, invalidation_of};
 use crate::backend::{
-    Actor, AuthorizedActor, BackendError, Change, ChangeOutcome, KeyAction, KeyChange, KeyFilter,
+    Actor, AuthorizedActor, BackendError, ChangeOutcome, Invalidation, KeyAction, KeyChange, KeyFilter,
     ResolvedSubject, Subject,
 };
 use crate::clock::Timestamp;
@@ -33,7 +33,7 @@ impl Keys {
     pub(super) fn change(
         &mut self,
         mut change: KeyChange,
-    ) -> Result<(ChangeOutcome, Vec<Change>), BackendError> {
+    ) -> Result<(ChangeOutcome, Vec<Invalidation>), BackendError> {
         let authorized = self.authorize(&change.actor)?;
         change.complete(authorized.as_ref());
         let target = change.target().map(|id| self.by_id(id).ok_or_else(BackendError::not_found));
@@ -77,9 +77,9 @@ impl Keys {
         actor.authorize(found)
     }
 
-    fn insert(&mut self, record: Record) -> Result<(Record, Vec<Change>), BackendError> {
+    fn insert(&mut self, record: Record) -> Result<(Record, Vec<Invalidation>), BackendError> {
         self.check_insert(&record)?;
-        let change = Change::Changed(record.digest);
+        let change = Invalidation::Changed(record.digest);
         self.digests.insert(record.id.clone(), record.digest);
         self.records.insert(record.digest, record.clone());
         Ok((record, vec![change]))
@@ -101,13 +101,13 @@ impl Keys {
         id: &KeyId,
         edit: KeyEdit,
         may_end: impl Fn(&Record) -> Result<(), BackendError>,
-    ) -> Result<(Record, Vec<Change>), BackendError> {
+    ) -> Result<(Record, Vec<Invalidation>), BackendError> {
         let mut record = self.by_id(id).ok_or_else(BackendError::not_found)?.clone();
         let former = edit.depends_on(&record).and_then(|id| self.by_id(&id).cloned());
         let EditOutcome { successor, ends } = edit.apply(&mut record, former.as_ref())?;
         let ended = ends.as_ref().and_then(|(id, _)| self.by_id(id));
         ended.map_or(Ok(()), may_end)?;
-        let mut changes = vec![change_of(&record)];
+        let mut changes = vec![invalidation_of(&record)];
         if let Some(successor) = &successor {
             changes.extend(self.insert(successor.clone())?.1);
         }
@@ -116,29 +116,29 @@ impl Keys {
             && other.rotated_to.as_ref() == Some(&record.id)
         {
             end_by(other, end);
-            changes.push(change_of(other));
+            changes.push(invalidation_of(other));
         }
         self.records.insert(record.digest, record.clone());
         Ok((self.owners.current(&successor.unwrap_or(record)), changes))
     }
 
-    fn revoke(&mut self, id: &KeyId, revocation: Revocation) -> Result<Change, BackendError> {
+    fn revoke(&mut self, id: &KeyId, revocation: Revocation) -> Result<Invalidation, BackendError> {
         let record = self.by_id_mut(id).ok_or_else(BackendError::not_found)?;
         record.revoked.get_or_insert(revocation);
-        Ok(Change::Revoked(record.digest))
+        Ok(Invalidation::Revoked(record.digest))
     }
 
-    pub(super) fn revoke_all(&mut self, filter: &KeyFilter, revocation: &Revocation) -> Vec<Change> {
+    pub(super) fn revoke_all(&mut self, filter: &KeyFilter, revocation: &Revocation) -> Vec<Invalidation> {
         let matching =
             self.records.values_mut().filter(|record| record.revoked.is_none() && filter.matches(record));
         let revoke = |record: &mut Record| {
             record.revoked = Some(revocation.clone());
-            Change::Revoked(record.digest)
+            Invalidation::Revoked(record.digest)
         };
         matching.map(revoke).collect()
     }
 
-    fn purge_ended(&mut self, before: Timestamp) -> Vec<Change> {
+    fn purge_ended(&mut self, before: Timestamp) -> Vec<Invalidation> {
         let has_ended = |record: &Record| {
             let revoked = record.revoked.as_ref().is_some_and(|revoked| revoked.at < before);
             revoked || record.expires_at.is_some_and(|end| end < before)
@@ -147,11 +147,11 @@ impl Keys {
     }
 
     /// Deletes the keys that match, and returns their changes.
-    pub(super) fn delete(&mut self, matches: impl Fn(&Record) -> bool) -> Vec<Change> {
+    pub(super) fn delete(&mut self, matches: impl Fn(&Record) -> bool) -> Vec<Invalidation> {
         let deleted = self.records.extract_if(|_, record| matches(record));
         let change = |(digest, record): (Digest, Record)| {
             self.digests.remove(&record.id);
-            Change::Changed(digest)
+            Invalidation::Changed(digest)
         };
         deleted.map(change).collect()
     }
@@ -161,6 +161,6 @@ impl Keys {
     }
 }
 
-fn several(changes: Vec<Change>) -> (ChangeOutcome, Vec<Change>) {
+fn several(changes: Vec<Invalidation>) -> (ChangeOutcome, Vec<Invalidation>) {
     (ChangeOutcome { keys: changes.len() as u64, ..ChangeOutcome::default() }, changes)
 }

@@ -2,13 +2,13 @@
 
 use super::keys::Keys;
 use crate::backend::deleted_owner::DeletedOwner;
-use crate::backend::{BackendError, Change, KeyFilter, OwnerChange};
+use crate::backend::{BackendError, Invalidation, KeyFilter, OwnerChange};
 use crate::owner::Owner;
 use crate::record::Revocation;
 
 impl Keys {
     /// Applies an owner change, and returns the keys to invalidate.
-    pub(super) fn change_owner(&mut self, change: OwnerChange) -> Result<Vec<Change>, BackendError> {
+    pub(super) fn change_owner(&mut self, change: OwnerChange) -> Result<Vec<Invalidation>, BackendError> {
         let owners = &mut self.owners;
         match change {
             OwnerChange::PutOrganization(organization) => {
@@ -33,7 +33,7 @@ impl Keys {
             }
             OwnerChange::SetPassword(email, hash) => {
                 *owners.users.get_mut(&email).ok_or_else(BackendError::no_owner)? = hash.map(Into::into);
-                Ok(vec![Change::of_user(&email)])
+                Ok(vec![Invalidation::of_user(&email)])
             }
             OwnerChange::Rehash(email, from, to) => {
                 let password = owners.users.get_mut(&email).ok_or_else(BackendError::no_owner)?;
@@ -42,13 +42,13 @@ impl Keys {
                 {
                     password.hash = to;
                 }
-                Ok(vec![Change::of_user(&email)])
+                Ok(vec![Invalidation::of_user(&email)])
             }
             OwnerChange::DeleteUser(email, revocation) => {
                 found(owners.users.remove(&email).is_some())?;
                 owners.memberships.retain(|(member, _), _| *member != email);
                 owners.deleted.insert(DeletedOwner::of_user(&email));
-                let affected = vec![Change::of_user(&email)];
+                let affected = vec![Invalidation::of_user(&email)];
                 Ok(self.revoke_owned(affected, &KeyFilter::of_user(email), &revocation))
             }
             OwnerChange::PutMembership(email, membership) => {
@@ -78,7 +78,7 @@ impl Keys {
         }
     }
 
-    fn purge(&mut self, owner: &Owner) -> Result<Vec<Change>, BackendError> {
+    fn purge(&mut self, owner: &Owner) -> Result<Vec<Invalidation>, BackendError> {
         found(self.owners.deleted.remove(&DeletedOwner::of(owner)))?;
         if let Owner::Organization(own) = owner {
             let is_project =
@@ -90,28 +90,28 @@ impl Keys {
         Ok(self.delete(|record| filter.matches(record)))
     }
 
-    fn affected_by_user(&self, email: &str) -> Vec<Change> {
-        self.keys_of(KeyFilter::of_user(email)).chain([Change::of_user(email)]).collect()
+    fn affected_by_user(&self, email: &str) -> Vec<Invalidation> {
+        self.keys_of(KeyFilter::of_user(email)).chain([Invalidation::of_user(email)]).collect()
     }
 
-    fn affected_by_organization(&self, id: &str) -> Vec<Change> {
+    fn affected_by_organization(&self, id: &str) -> Vec<Invalidation> {
         let members = self.owners.emails_of(id);
         let of_members = members.iter().flat_map(|email| self.affected_by_user(email));
         self.keys_of(KeyFilter::of_organization(id)).chain(of_members).collect()
     }
 
-    fn keys_of(&self, filter: KeyFilter) -> impl Iterator<Item = Change> {
+    fn keys_of(&self, filter: KeyFilter) -> impl Iterator<Item = Invalidation> {
         let records = self.records.values().filter(move |record| filter.matches(record));
-        records.map(|record| Change::Changed(record.digest))
+        records.map(|record| Invalidation::Changed(record.digest))
     }
 
     /// Revokes the keys of a deleted owner, and adds their changes.
     fn revoke_owned(
         &mut self,
-        affected: Vec<Change>,
+        affected: Vec<Invalidation>,
         filter: &KeyFilter,
         revocation: &Revocation,
-    ) -> Vec<Change> {
+    ) -> Vec<Invalidation> {
         affected.into_iter().chain(self.revoke_all(filter, revocation)).collect()
     }
 }

@@ -11,7 +11,7 @@ use super::node::Node;
 use super::replica::MinLsn;
 use super::statements::Connections;
 use crate::backend::sql::{MAX_POLLED_CHANGES, decode_changes};
-use crate::backend::{BackendError, Change, ChangeFeed};
+use crate::backend::{BackendError, ChangeFeed, Invalidation};
 
 /// Reads the changes of all transactions that may have committed since the last poll.
 ///
@@ -133,7 +133,7 @@ impl ChangeFeed for ChangeLog {
         self.min_lsn.set_lease(length);
     }
 
-    async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+    async fn poll(&mut self) -> Result<Vec<Invalidation>, BackendError> {
         if self.listens && self.listener.is_none() {
             // Before the first poll, so that no notification is missed.
             self.listener = Some(Listener::start(self.connections.pool()));
@@ -151,7 +151,7 @@ impl ChangeFeed for ChangeLog {
             .cursor
             .as_ref()
             .is_none_or(|cursor| !first.is_trimmed && low >= cursor.low && first.server == cursor.server);
-        let changes = if is_continuous { changes_of(&rows) } else { vec![Change::Everything] };
+        let changes = if is_continuous { changes_of(&rows) } else { vec![Invalidation::Everything] };
         self.min_lsn.advance(before, first.lsn.as_deref());
         self.node.polled(first.snapshot.clone(), !changes.is_empty());
         self.cursor = Some(Cursor { low, snapshot: first.snapshot.clone(), server: first.server.clone() });
@@ -179,7 +179,7 @@ fn first_of(rows: &[PollRow]) -> Result<&PollRow, BackendError> {
 }
 
 /// Decodes the rows that have a change.
-fn changes_of(rows: &[PollRow]) -> Vec<Change> {
+fn changes_of(rows: &[PollRow]) -> Vec<Invalidation> {
     let written = rows.iter().filter_map(|row| row.change.as_ref());
     decode_changes(
         written.map(|change| (change.digest.as_deref(), &*change.kind)),

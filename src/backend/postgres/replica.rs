@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::namespace::Namespace;
 use super::statements::{Connections, PooledConnection, by_digest_on_replica};
-use crate::backend::{Apply, BackendError, BackendErrorKind, Change, Invalidator, Subscriber};
+use crate::backend::{Apply, BackendError, BackendErrorKind, Invalidation, Invalidator, Subscriber};
 use crate::digest::Digest;
 use crate::record::Record;
 
@@ -131,7 +131,7 @@ impl MinLsn {
 
 /// After a change of this process, no replica is used until a later poll has completed.
 impl Apply for Mutex<State> {
-    fn apply(&self, _: Change) {
+    fn apply(&self, _: Invalidation) {
         self.lock().unwrap_or_else(PoisonError::into_inner).invalidate();
     }
 }
@@ -251,7 +251,7 @@ mod tests {
     fn a_poll_that_began_before_a_change_does_not_count() {
         let min_lsn = min_lsn();
         let snapshot = min_lsn.snapshot();
-        min_lsn.0.as_ref().unwrap().apply(Change::Everything);
+        min_lsn.0.as_ref().unwrap().apply(Invalidation::Everything);
         min_lsn.advance(snapshot, found(1, "1/0").as_deref());
         assert_eq!(min_lsn.lsn(), None);
         min_lsn.advance(min_lsn.snapshot(), found(1, "0/1").as_deref());

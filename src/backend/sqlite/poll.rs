@@ -3,7 +3,7 @@
 use super::file::File;
 use super::statements::Connections;
 use crate::backend::sql::{MAX_POLLED_CHANGES, decode_changes};
-use crate::backend::{BackendError, Change, ChangeFeed};
+use crate::backend::{BackendError, ChangeFeed, Invalidation};
 
 /// A row: its number, the digest of the key, and the kind of change.
 type ChangeRow = (i64, Option<Vec<u8>>, String);
@@ -43,7 +43,7 @@ impl ChangeLog {
 }
 
 impl ChangeFeed for ChangeLog {
-    async fn poll(&mut self) -> Result<Vec<Change>, BackendError> {
+    async fn poll(&mut self) -> Result<Vec<Invalidation>, BackendError> {
         self.file.check().await?;
         let end = self.end().await?;
         // The file may have been replaced during the read.
@@ -52,7 +52,9 @@ impl ChangeFeed for ChangeLog {
             None => Vec::new(),
             Some(last) if last == end => Vec::new(),
             // A log that has become shorter is that of a restored copy.
-            Some(last) if end < last || end - last > MAX_POLLED_CHANGES as i64 => vec![Change::Everything],
+            Some(last) if end < last || end - last > MAX_POLLED_CHANGES as i64 => {
+                vec![Invalidation::Everything]
+            }
             Some(last) => changes_of(&self.read(last, end).await?, last, end),
         };
         self.last = Some(end);
@@ -61,7 +63,7 @@ impl ChangeFeed for ChangeLog {
 }
 
 /// Decodes the rows from `last` to `end`.
-fn changes_of(rows: &[ChangeRow], last: i64, end: i64) -> Vec<Change> {
+fn changes_of(rows: &[ChangeRow], last: i64, end: i64) -> Vec<Invalidation> {
     let is_whole = rows.iter().map(|(number, ..)| *number).eq(last + 1..=end);
     decode_changes(rows.iter().map(|(_, digest, kind)| (digest.as_deref(), kind.as_str())), is_whole)
 }

@@ -71,8 +71,8 @@ fn no_request_is_decided_by_what_was_changed_before_it_began() {
     for weather in [CALM, STORMY] {
         explore(move || {
             requests_during(&World::new(VALID, weather), |world| {
-                world.change(RENAMED, Change::Changed(DIGEST));
-                world.change(REVOKED, Change::Revoked(DIGEST));
+                world.change(RENAMED, Invalidation::Changed(DIGEST));
+                world.change(REVOKED, Invalidation::Revoked(DIGEST));
             });
         });
     }
@@ -83,7 +83,7 @@ fn a_key_that_was_created_is_known_to_every_later_request() {
     for weather in [CALM, STORMY] {
         explore(move || {
             requests_during(&World::new(ABSENT, weather), |world| {
-                world.change(VALID, Change::Changed(DIGEST))
+                world.change(VALID, Invalidation::Changed(DIGEST))
             });
         });
     }
@@ -93,7 +93,9 @@ fn a_key_that_was_created_is_known_to_every_later_request() {
 fn a_change_of_everything_reaches_every_later_request() {
     for weather in [CALM, STORMY] {
         explore(move || {
-            requests_during(&World::new(VALID, weather), |world| world.change(RENAMED, Change::Everything));
+            requests_during(&World::new(VALID, weather), |world| {
+                world.change(RENAMED, Invalidation::Everything)
+            });
         });
     }
 }
@@ -101,7 +103,9 @@ fn a_change_of_everything_reaches_every_later_request() {
 #[test]
 fn a_replica_that_lags_behind_a_revocation_admits_no_request() {
     explore(|| {
-        requests_during(&World::new(VALID, LAGGING), |world| world.change(REVOKED, Change::Revoked(DIGEST)));
+        requests_during(&World::new(VALID, LAGGING), |world| {
+            world.change(REVOKED, Invalidation::Revoked(DIGEST))
+        });
     });
 }
 
@@ -110,7 +114,7 @@ fn a_replica_that_lags_behind_a_revocation_admits_no_request() {
 fn the_model_notices_a_change_that_is_applied_before_it_is_committed() {
     explore(|| {
         requests_during(&World::new(VALID, CALM), |world| {
-            world.cache.apply(Change::Changed(DIGEST));
+            world.cache.apply(Invalidation::Changed(DIGEST));
             world.state.store(RENAMED, Ordering::SeqCst);
             world.acknowledged.store(RENAMED, Ordering::SeqCst);
         });

@@ -44,7 +44,7 @@ impl World {
 }
 
 /// Runs a fill whose generation was taken before the change. The change may come at any moment of the rest.
-fn fill_during(before: usize, after: usize, change: Change) {
+fn fill_during(before: usize, after: usize, change: Invalidation) {
     let world = World::new(before, STILL);
     let leader = world.join().1.expect("no other flight");
     let changer = world.change_meanwhile(after, change);
@@ -55,12 +55,12 @@ fn fill_during(before: usize, after: usize, change: Change) {
 
 #[test]
 fn a_record_that_was_read_before_a_change_does_not_count_after_it() {
-    exhaust(|| fill_during(VALID, RENAMED, Change::Changed(DIGEST)));
+    exhaust(|| fill_during(VALID, RENAMED, Invalidation::Changed(DIGEST)));
 }
 
 #[test]
 fn an_absence_from_before_a_creation_does_not_count_after_it() {
-    exhaust(|| fill_during(ABSENT, VALID, Change::Changed(DIGEST)));
+    exhaust(|| fill_during(ABSENT, VALID, Invalidation::Changed(DIGEST)));
 }
 
 /// Here the change may also come between the generation and the read. Only a change of everything is short enough for that.
@@ -68,7 +68,7 @@ fn an_absence_from_before_a_creation_does_not_count_after_it() {
 fn a_generation_is_never_newer_than_the_record_read_under_it() {
     exhaust(|| {
         let world = World::new(VALID, STILL);
-        let changer = world.change_meanwhile(RENAMED, Change::Everything);
+        let changer = world.change_meanwhile(RENAMED, Invalidation::Everything);
         world.fill();
         changer.join().expect("a change");
         world.glance();
@@ -80,7 +80,7 @@ fn a_generation_is_never_newer_than_the_record_read_under_it() {
 fn a_replica_that_lags_behind_a_revocation_is_never_believed() {
     exhaust(|| {
         let world = World::new(VALID, Weather { lag: Lag::Always, ..STILL });
-        world.change(REVOKED, Change::Revoked(DIGEST));
+        world.change(REVOKED, Invalidation::Revoked(DIGEST));
         let leader = world.join().1.expect("no other flight");
         let filler = shuttle::thread::spawn({
             let world = world.clone();
@@ -92,7 +92,7 @@ fn a_replica_that_lags_behind_a_revocation_is_never_believed() {
     });
 }
 
-fn glance_during(before: usize, after: usize, change: Change) {
+fn glance_during(before: usize, after: usize, change: Invalidation) {
     let world = World::new(before, STILL);
     world.fill();
     let changer = world.change_meanwhile(after, change);
@@ -103,12 +103,12 @@ fn glance_during(before: usize, after: usize, change: Change) {
 
 #[test]
 fn a_glance_during_a_creation_finds_no_absence_from_before_it() {
-    exhaust(|| glance_during(ABSENT, VALID, Change::Changed(DIGEST)));
+    exhaust(|| glance_during(ABSENT, VALID, Invalidation::Changed(DIGEST)));
 }
 
 #[test]
 fn a_glance_during_a_change_of_everything_finds_nothing_older() {
-    exhaust(|| glance_during(VALID, RENAMED, Change::Everything));
+    exhaust(|| glance_during(VALID, RENAMED, Invalidation::Everything));
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn no_lookup_after_a_change_joins_a_flight_from_before_it() {
     exhaust(|| {
         let world = World::new(VALID, STILL);
         let (old, _leader) = world.join();
-        let changer = world.change_meanwhile(RENAMED, Change::Changed(DIGEST));
+        let changer = world.change_meanwhile(RENAMED, Invalidation::Changed(DIGEST));
         let acknowledged = world.acknowledged.load(Ordering::SeqCst);
         let (flight, _leader) = world.join();
         assert!(acknowledged == VALID || !Arc::ptr_eq(&flight, &old), "joined a read from before the change");
@@ -145,7 +145,7 @@ fn a_flight_that_completes_late_leaves_the_one_that_replaced_it() {
         let world = World::new(VALID, STILL);
         let leader = world.join().1;
         let completing = shuttle::thread::spawn(move || drop(leader));
-        world.cache.apply(Change::Changed(DIGEST));
+        world.cache.apply(Invalidation::Changed(DIGEST));
         let (flight, _leader) = world.join();
         completing.join().expect("a completion");
         let (same, _) = world.join();

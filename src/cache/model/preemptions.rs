@@ -69,7 +69,7 @@ impl Scheduler for FewPreemptions {
 }
 
 /// Runs a scenario under every schedule with few preemptions: one, two with a single client, or `MODEL_PREEMPTIONS`.
-fn explore(state: usize, weather: Weather, next: usize, change: Change) {
+fn explore(state: usize, weather: Weather, next: usize, change: Invalidation) {
     let wanted = env::var("MODEL_PREEMPTIONS").ok().and_then(|number| number.parse().ok());
     for clients in [1, 2] {
         let most = wanted.unwrap_or(3 - clients);
@@ -80,7 +80,7 @@ fn explore(state: usize, weather: Weather, next: usize, change: Change) {
 }
 
 /// Makes concurrent requests of a few clients, while the key changes.
-fn requests_during(world: &World, clients: usize, next: usize, change: Change) {
+fn requests_during(world: &World, clients: usize, next: usize, change: Invalidation) {
     let changer = world.change_meanwhile(next, change);
     let others: Vec<_> = (1..clients)
         .map(|_| {
@@ -101,27 +101,27 @@ fn requests_during(world: &World, clients: usize, next: usize, change: Change) {
 
 #[test]
 fn requests_during_a_change_are_decided_by_nothing_older() {
-    explore(VALID, STILL, RENAMED, Change::Changed(DIGEST));
+    explore(VALID, STILL, RENAMED, Invalidation::Changed(DIGEST));
 }
 
 #[test]
 fn requests_during_a_revocation_are_decided_by_nothing_older() {
-    explore(VALID, STILL, REVOKED, Change::Revoked(DIGEST));
+    explore(VALID, STILL, REVOKED, Invalidation::Revoked(DIGEST));
 }
 
 #[test]
 fn requests_during_a_revocation_that_a_replica_never_receives_are_decided_by_nothing_older() {
-    explore(VALID, Weather { lag: Lag::Always, ..STILL }, REVOKED, Change::Revoked(DIGEST));
+    explore(VALID, Weather { lag: Lag::Always, ..STILL }, REVOKED, Invalidation::Revoked(DIGEST));
 }
 
 #[test]
 fn requests_during_the_creation_of_a_key_are_decided_by_nothing_older() {
-    explore(ABSENT, STILL, VALID, Change::Changed(DIGEST));
+    explore(ABSENT, STILL, VALID, Invalidation::Changed(DIGEST));
 }
 
 #[test]
 fn requests_during_a_change_of_everything_are_decided_by_nothing_older() {
-    explore(VALID, STILL, RENAMED, Change::Everything);
+    explore(VALID, STILL, RENAMED, Invalidation::Everything);
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_change_that_is_applied_before_it_is_committed_is_noticed_with_one_preemptio
         let changer = shuttle::thread::spawn({
             let world = world.clone();
             move || {
-                world.cache.apply(Change::Changed(DIGEST));
+                world.cache.apply(Invalidation::Changed(DIGEST));
                 world.state.store(RENAMED, Ordering::SeqCst);
                 world.acknowledged.store(RENAMED, Ordering::SeqCst);
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Poller;
 use super::own_changes::Poll;
-use crate::backend::{BoxedChangeFeed, Change};
+use crate::backend::{BoxedChangeFeed, Invalidation};
 use crate::cache::CallError;
 use crate::cache::context::Context;
 use crate::cache::dual_instant::DualInstant;
@@ -23,7 +23,7 @@ pub(in crate::cache) trait PolledCache: Send + Sync + 'static {
     fn poller(&self) -> &Poller;
 
     /// Applies a change that is committed: invalidates everything that was read before it.
-    fn invalidate(&self, change: Change);
+    fn invalidate(&self, change: Invalidation);
 
     /// Lets lookups reach the store again, because a poll was answered.
     fn close_circuit(&self);
@@ -147,7 +147,7 @@ impl<C: PolledCache> PollerTask<C> {
 struct Answer {
     began: DualInstant,
     poll: Poll,
-    changes: Vec<Change>,
+    changes: Vec<Invalidation>,
 }
 
 /// Applies the changes that a poll returned, and renews the lease.
@@ -158,7 +158,7 @@ fn apply(cache: &impl PolledCache, Answer { began, poll, changes }: Answer, is_f
         cache.close_circuit();
     }
     // Changes between earlier reads and the first poll are returned by no poll.
-    let first = is_first.then_some(Change::Everything);
+    let first = is_first.then_some(Invalidation::Everything);
     first.into_iter().chain(changes).for_each(|change| cache.invalidate(change));
     poller.own_changes.poll_is_applied(poll);
     // Compared with coarse readings, which may be late.

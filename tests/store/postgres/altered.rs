@@ -1,7 +1,7 @@
 //! Tables whose columns are altered while they are in use.
 
 use http::{HeaderMap, HeaderValue};
-use tower_api_key::backend::{Backend, Change, Grace, KeyFilter, KeyStore};
+use tower_api_key::backend::{Backend, Grace, Invalidation, KeyFilter, KeyStore};
 use tower_api_key::{Authenticator, PostgresStore};
 
 use super::{Database, is_absent};
@@ -70,7 +70,7 @@ async fn an_altered_column_costs_no_answer_and_no_poll() {
         let other = format!("key_{round}");
         store.insert(samples::plain(&other)).await.unwrap();
         let digest = samples::digest(&other);
-        assert_eq!(feed.poll().await.unwrap(), [Change::Changed(digest)]);
+        assert_eq!(feed.poll().await.unwrap(), [Invalidation::Changed(digest)]);
         let headers = HeaderMap::from_iter([(
             "x-api-key".parse().unwrap(),
             HeaderValue::try_from(samples::text(&other)).unwrap(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::time::timeout;
 use tower_api_key::PostgresStore;
-use tower_api_key::backend::{Backend, BoxedChangeFeed, Change, KeyStore};
+use tower_api_key::backend::{Backend, BoxedChangeFeed, Invalidation, KeyStore};
 
 use super::{Database, is_absent};
 use crate::samples;
@@ -56,8 +56,8 @@ impl World {
     }
 }
 
-fn changed(name: &str) -> Change {
-    Change::Changed(samples::digest(name))
+fn changed(name: &str) -> Invalidation {
+    Invalidation::Changed(samples::digest(name))
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn a_poller_that_missed_trimmed_changes_invalidates_everything() {
     world.age(3_700_000).await;
     world.insert("two").await;
     assert_eq!(world.changes().await, 1);
-    assert_eq!(world.feed.poll().await.unwrap(), [Change::Everything]);
+    assert_eq!(world.feed.poll().await.unwrap(), [Invalidation::Everything]);
     assert_eq!(world.feed.poll().await.unwrap(), [], "and continues from there");
     world.insert("three").await;
     assert_eq!(world.feed.poll().await.unwrap(), [changed("three")]);
@@ -202,7 +202,7 @@ async fn a_feed_with_more_trimmed_than_was_read_invalidates_everything() {
     }
     let mut world = World::polled().await;
     world.run("UPDATE tower_api_key_change_trim SET tx = pg_current_xact_id()").await;
-    assert_eq!(world.feed.poll().await.unwrap(), [Change::Everything]);
+    assert_eq!(world.feed.poll().await.unwrap(), [Invalidation::Everything]);
 }
 
 #[tokio::test]
@@ -213,7 +213,7 @@ async fn a_server_that_has_crashed_invalidates_everything() {
     let mut world = World::polled().await;
     // The effect of a crash on an unlogged table.
     world.run("TRUNCATE tower_api_key_epoch").await;
-    assert_eq!(world.feed.poll().await.unwrap(), [Change::Everything]);
+    assert_eq!(world.feed.poll().await.unwrap(), [Invalidation::Everything]);
     assert_eq!(world.feed.poll().await.unwrap(), [], "and continues in another epoch");
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
-use tower_api_key::backend::{Backend, BackendError, BoxedChangeFeed, Change, Grace, KeyStore};
+use tower_api_key::backend::{Backend, BackendError, BoxedChangeFeed, Grace, Invalidation, KeyStore};
 use tower_api_key::digest::Digest;
 use tower_api_key::reject::Reason;
 use tower_api_key::{Authenticator, KeyId, PostgresStore, Record, Timestamp};
@@ -129,13 +129,13 @@ async fn while_a_transaction_stays_open_each_change_is_polled_once() {
     let mut open = pool.begin().await.unwrap();
     sqlx::query("SELECT pg_current_xact_id()").execute(&mut *open).await.unwrap();
     store.insert(samples::plain("key")).await.unwrap();
-    assert_eq!(feed.poll().await.unwrap(), [Change::Changed(samples::digest("key"))]);
+    assert_eq!(feed.poll().await.unwrap(), [Invalidation::Changed(samples::digest("key"))]);
     assert_eq!(feed.poll().await.unwrap(), []);
     // More than are logged one by one.
     let many = "INSERT INTO tower_api_key_change (digest, kind)
         SELECT decode(repeat('00', 32), 'hex'), 'changed' FROM generate_series(1, 15000)";
     sqlx::raw_sql(many).execute(&pool).await.unwrap();
-    assert_eq!(feed.poll().await.unwrap(), [Change::Everything]);
+    assert_eq!(feed.poll().await.unwrap(), [Invalidation::Everything]);
     assert_eq!(feed.poll().await.unwrap(), []);
     open.commit().await.unwrap();
     assert_eq!(feed.poll().await.unwrap(), []);
@@ -177,7 +177,7 @@ async fn polls_do_not_wait_for_lookups() {
     }
     feed.poll().await.unwrap();
     node.store.revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap();
-    assert_eq!(feed.poll().await.unwrap(), [Change::Revoked(samples::digest("key"))]);
+    assert_eq!(feed.poll().await.unwrap(), [Invalidation::Revoked(samples::digest("key"))]);
     drop(taken);
     busy.close().await;
     feed.poll().await.unwrap_err();

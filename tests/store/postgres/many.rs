@@ -1,6 +1,6 @@
 //! Revocations of more keys than are logged one by one.
 
-use tower_api_key::backend::{AuditLog, Backend, Change, KeyFilter, KeyStore};
+use tower_api_key::backend::{AuditLog, Backend, Invalidation, KeyFilter, KeyStore};
 
 use super::{is_absent, open};
 use crate::samples;
@@ -24,6 +24,6 @@ async fn a_revocation_of_more_than_a_thousand_keys_is_logged_as_one_change_with_
     let revoked = store.revoke_all(&KeyFilter::all(), samples::revocation(1, "all")).await.unwrap();
     assert_eq!(revoked, 1_001);
     assert_eq!(rows().await.unwrap(), before + 1);
-    assert_eq!(feed.poll().await.unwrap(), [Change::Everything]);
+    assert_eq!(feed.poll().await.unwrap(), [Invalidation::Everything]);
     assert_eq!(store.audit_log(None, None, usize::MAX).await.unwrap().len(), entries + 1_001);
 }

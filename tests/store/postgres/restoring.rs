@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_api_key::backend::{Backend, Change, KeyStore, Propagation};
+use tower_api_key::backend::{Backend, Invalidation, KeyStore, Propagation};
 
 use super::is_absent;
 use crate::samples;
@@ -27,7 +27,7 @@ async fn the_guides_steps_after_a_restore_keep_polls_from_invalidating_everythin
     feed.lease(Duration::from_secs(5), Duration::ZERO);
     feed.poll().await.unwrap();
     for _ in 0..3 {
-        assert_eq!(feed.poll().await.unwrap(), [Change::Everything]);
+        assert_eq!(feed.poll().await.unwrap(), [Invalidation::Everything]);
         feed.ack().await.unwrap();
     }
     assert_ne!(
@@ -42,7 +42,7 @@ async fn the_guides_steps_after_a_restore_keep_polls_from_invalidating_everythin
     feed.poll().await.unwrap();
     assert_eq!(feed.poll().await.unwrap(), []);
     store.insert(samples::plain("key")).await.unwrap();
-    assert_eq!(feed.poll().await.unwrap(), [Change::Changed(samples::digest("key"))]);
+    assert_eq!(feed.poll().await.unwrap(), [Invalidation::Changed(samples::digest("key"))]);
     feed.ack().await.unwrap();
     assert_eq!(store.wait_applied(Duration::from_secs(10), Duration::MAX).await, Propagation::EveryNode);
 }

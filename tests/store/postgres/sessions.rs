@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Executor as _, PgPool};
 use tower_api_key::PostgresStore;
-use tower_api_key::backend::{Backend, Change, KeyStore};
+use tower_api_key::backend::{Backend, Invalidation, KeyStore};
 use tower_api_key::reject::Reason;
 
 use super::{Database, is_absent};
@@ -62,6 +62,6 @@ async fn a_poll_by_a_session_with_other_settings_does_not_take_the_server_for_an
     let mut feed = store.feed().unwrap();
     feed.poll().await.unwrap();
     for _ in 0..4 {
-        assert!(!feed.poll().await.unwrap().contains(&Change::Everything));
+        assert!(!feed.poll().await.unwrap().contains(&Invalidation::Everything));
     }
 }

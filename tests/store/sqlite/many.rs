@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 use tower_api_key::SqliteStore;
-use tower_api_key::backend::{AuditLog, Backend, Change, KeyFilter, KeyStore};
+use tower_api_key::backend::{AuditLog, Backend, Invalidation, KeyFilter, KeyStore};
 
 use super::{application, number, url};
 use crate::samples;
@@ -25,6 +25,6 @@ async fn a_revocation_of_more_than_a_thousand_keys_is_logged_as_one_change_with_
     let revoked = store.revoke_all(&KeyFilter::all(), samples::revocation(1, "all")).await.unwrap();
     assert_eq!(revoked, 1_001);
     assert_eq!(number(&pool, rows).await, before + 1);
-    assert_eq!(feed.poll().await.unwrap(), [Change::Everything]);
+    assert_eq!(feed.poll().await.unwrap(), [Invalidation::Everything]);
     assert_eq!(store.audit_log(None, None, usize::MAX).await.unwrap().len(), entries + 1_001);
 }

@@ -7,7 +7,7 @@ use super::dialect::{Database, DatabaseConnection, DatabaseTransaction, LOCK_ROW
 use super::errors::write_error;
 use super::filter::{restrict, restrict_to};
 use crate::backend::sql::{AuditRow, decode_audit};
-use crate::backend::{AuditEntry, BackendError, Change, KeyFilter};
+use crate::backend::{AuditEntry, BackendError, Invalidation, KeyFilter};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 
@@ -47,7 +47,7 @@ pub(super) async fn record_revoked(
 /// Writes entries for keys that are about to be deleted.
 pub(super) async fn record_deleted(
     transaction: &mut DatabaseTransaction<'_>,
-    deleted: &[Change],
+    deleted: &[Invalidation],
 ) -> Result<(), BackendError> {
     for deleted in deleted.chunks(ROWS_PER_STATEMENT) {
         let mut query = QueryBuilder::<Database>::new(

@@ -3,7 +3,7 @@
 use sqlx::QueryBuilder;
 
 use super::dialect::Database;
-use crate::backend::{Change, KeyFilter};
+use crate::backend::{Invalidation, KeyFilter};
 use crate::environment::Environment;
 use crate::record::KeyState;
 
@@ -44,11 +44,11 @@ pub(super) fn restrict(query: &mut QueryBuilder<Database>, filter: &KeyFilter) {
 }
 
 /// Adds the condition that a key is one of those that were changed.
-pub(super) fn restrict_to(query: &mut QueryBuilder<Database>, changes: &[Change]) {
+pub(super) fn restrict_to(query: &mut QueryBuilder<Database>, changes: &[Invalidation]) {
     query.push("digest IN (");
     let mut digests = query.separated(", ");
     for change in changes {
-        if let Change::Revoked(digest) | Change::Changed(digest) = change {
+        if let Invalidation::Revoked(digest) | Invalidation::Changed(digest) = change {
             digests.push_bind(digest.as_bytes().to_vec());
         }
     }

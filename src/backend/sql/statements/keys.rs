@@ -11,9 +11,9 @@ use super::owners::check_owner_not_deleted;
 use super::read::{by_id, by_id_for_update};
 use super::written::Written;
 use super::{ROWS_PER_STATEMENT, audit};
-use crate::backend::key_edit::{EditOutcome, KeyEdit, change_of};
+use crate::backend::key_edit::{EditOutcome, KeyEdit, invalidation_of};
 use crate::backend::sql::{KeyRow, MAX_LOGGED_CHANGES, columns, decode_digest};
-use crate::backend::{AuthorizedActor, BackendError, Change, KeyAction, KeyChange, KeyFilter};
+use crate::backend::{AuthorizedActor, BackendError, Invalidation, KeyAction, KeyChange, KeyFilter};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
@@ -145,7 +145,7 @@ async fn insert(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> R
         .execute(&mut **transaction)
         .await
         .map_err(write_error)?;
-    Ok(Written { record: Some(record.clone()), ..Written::one(Change::Changed(record.digest)) })
+    Ok(Written { record: Some(record.clone()), ..Written::one(Invalidation::Changed(record.digest)) })
 }
 
 /// Edits a key, if the actor may edit it as it was before.
@@ -188,13 +188,16 @@ async fn edit(
             .await;
         if let Some(digest) = decode_optional(digest)? {
             audit::record(transaction, "updated", old.as_str(), None, by_name.as_deref()).await?;
-            changes.push(Change::Changed(digest));
+            changes.push(Invalidation::Changed(digest));
         }
     }
     Ok(Written { record: Some(successor.unwrap_or(record)), ..Written::several(changes) })
 }
 
-async fn change(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> Result<Change, BackendError> {
+async fn change(
+    transaction: &mut DatabaseTransaction<'_>,
+    record: &Record,
+) -> Result<Invalidation, BackendError> {
     let row = encode_row(record)?;
     sqlx::query(CHANGE)
         .bind(row.id)
@@ -211,7 +214,7 @@ async fn change(transaction: &mut DatabaseTransaction<'_>, record: &Record) -> R
         .execute(&mut **transaction)
         .await
         .map_err(write_error)?;
-    Ok(change_of(record))
+    Ok(invalidation_of(record))
 }
 
 /// Encodes a record, without the state of its owner, which is stored elsewhere.
@@ -234,11 +237,11 @@ async fn revoke(
         .await;
     if let Some(digest) = decode_optional(newly)? {
         audit::record(transaction, "revoked", id.as_str(), None, revocation.by.as_deref()).await?;
-        return Ok(Written::one(Change::Revoked(digest)));
+        return Ok(Written::one(Invalidation::Revoked(digest)));
     }
     let known = sqlx::query_scalar(DIGEST_OF).bind(id.as_str()).fetch_optional(&mut **transaction).await;
     let digest = decode_optional(known)?.ok_or_else(BackendError::not_found)?;
-    Ok(Written::unchanged(Change::Revoked(digest)))
+    Ok(Written::unchanged(Invalidation::Revoked(digest)))
 }
 
 pub(super) async fn revoke_all(
@@ -255,11 +258,11 @@ pub(super) async fn revoke_all(
     restrict(&mut query, filter);
     if keys > MAX_LOGGED_CHANGES as u64 {
         query.build().execute(&mut **transaction).await.map_err(write_error)?;
-        return Ok(Written { keys, ..Written::one(Change::Everything) });
+        return Ok(Written { keys, ..Written::one(Invalidation::Everything) });
     }
     query.push(" RETURNING digest");
     let digests = query.build_query_scalar().fetch_all(&mut **transaction).await;
-    Ok(Written::counted(changes_from(digests, Change::Revoked)?))
+    Ok(Written::counted(changes_from(digests, Invalidation::Revoked)?))
 }
 
 /// Deletes a batch of keys that ended before a time. Their ids are only compared, so they need not be valid.
@@ -304,13 +307,16 @@ async fn delete_all(
     transaction: &mut DatabaseTransaction<'_>,
     digests: Result<Vec<Vec<u8>>, sqlx::Error>,
 ) -> Result<Written, BackendError> {
-    let deleted = changes_from(digests, Change::Changed)?;
+    let deleted = changes_from(digests, Invalidation::Changed)?;
     audit::record_deleted(transaction, &deleted).await?;
     delete(transaction, &deleted).await?;
     Ok(Written::counted(deleted))
 }
 
-async fn delete(transaction: &mut DatabaseTransaction<'_>, changes: &[Change]) -> Result<(), BackendError> {
+async fn delete(
+    transaction: &mut DatabaseTransaction<'_>,
+    changes: &[Invalidation],
+) -> Result<(), BackendError> {
     for changes in changes.chunks(ROWS_PER_STATEMENT) {
         let mut query = QueryBuilder::<Database>::new("DELETE FROM tower_api_key WHERE ");
         restrict_to(&mut query, changes);
@@ -325,8 +331,8 @@ fn decode_optional(found: Result<Option<Vec<u8>>, sqlx::Error>) -> Result<Option
 
 pub(super) fn changes_from(
     digests: Result<Vec<Vec<u8>>, sqlx::Error>,
-    change: impl Fn(Digest) -> Change,
-) -> Result<Vec<Change>, BackendError> {
+    change: impl Fn(Digest) -> Invalidation,
+) -> Result<Vec<Invalidation>, BackendError> {
     let digests = digests.map_err(write_error)?;
     digests.iter().map(|digest| decode_digest(digest).map(&change)).collect()
 }

@@ -9,7 +9,7 @@ use super::keys::{changes_from, delete_owned, revoke_all};
 use super::owners::check_not_deleted;
 use super::written::Written;
 use crate::backend::deleted_owner::DeletedOwner;
-use crate::backend::{BackendError, Change, KeyFilter, OwnerChange};
+use crate::backend::{BackendError, Invalidation, KeyFilter, OwnerChange};
 use crate::digest::Digest;
 use crate::owner::{Membership, Organization, Owner};
 use crate::password_hash::PasswordHash;
@@ -74,20 +74,20 @@ pub(super) async fn change(
             let hash = hash.as_ref().map(PasswordHash::as_str);
             let set = sqlx::query(SET_PASSWORD).bind(&*email).bind(hash);
             found(set.execute(&mut **transaction).await.map_err(write_error)?.rows_affected())?;
-            vec![Change::of_user(&email)]
+            vec![Invalidation::of_user(&email)]
         }
         OwnerChange::Rehash(email, from, to) => {
             let version = Digest::of_password_hash(from.as_str());
             let rehash = sqlx::query(REHASH).bind(&*email).bind(from.as_str()).bind(to.as_str());
             let rehash = rehash.bind(&version.as_bytes()[..]);
             rehash.execute(&mut **transaction).await.map_err(write_error)?;
-            vec![Change::of_user(&email)]
+            vec![Invalidation::of_user(&email)]
         }
         OwnerChange::DeleteUser(email, revocation) => {
             execute(transaction, "DELETE FROM tower_api_key_membership WHERE email = $1", &[&email]).await?;
             found(execute(transaction, "DELETE FROM tower_api_key_user WHERE email = $1", &[&email]).await?)?;
             record_deleted(transaction, &DeletedOwner::of_user(&email)).await?;
-            let account = vec![Change::of_user(&email)];
+            let account = vec![Invalidation::of_user(&email)];
             let revoked = revoke_all(transaction, &KeyFilter::of_user(email), &revocation).await?;
             [account, revoked.changes].concat()
         }
@@ -120,7 +120,7 @@ pub(super) async fn change(
 async fn purge(
     transaction: &mut DatabaseTransaction<'_>,
     owner: &Owner,
-) -> Result<Vec<Change>, BackendError> {
+) -> Result<Vec<Invalidation>, BackendError> {
     let DeletedOwner { kind, organization, name } = DeletedOwner::of(owner);
     found(execute(transaction, PURGE_DELETED, &[kind, &organization, &name]).await?)?;
     if let Owner::Organization(own) = owner {
@@ -159,11 +159,11 @@ fn found(rows: u64) -> Result<(), BackendError> {
 async fn affected_by_user(
     transaction: &mut DatabaseTransaction<'_>,
     email: &str,
-) -> Result<Vec<Change>, BackendError> {
+) -> Result<Vec<Invalidation>, BackendError> {
     const KEYS: &str = "SELECT digest FROM tower_api_key WHERE owner_email = $1";
     let digests = sqlx::query_scalar(KEYS).bind(email).fetch_all(&mut **transaction).await;
-    let mut changes = changes_from(digests, Change::Changed)?;
-    changes.push(Change::of_user(email));
+    let mut changes = changes_from(digests, Invalidation::Changed)?;
+    changes.push(Invalidation::of_user(email));
     Ok(changes)
 }
 
@@ -171,15 +171,15 @@ async fn affected_by_user(
 async fn affected_by_organization(
     transaction: &mut DatabaseTransaction<'_>,
     id: &str,
-) -> Result<Vec<Change>, BackendError> {
+) -> Result<Vec<Invalidation>, BackendError> {
     const KEYS: &str = "SELECT digest FROM tower_api_key WHERE owner_organization = $1
         UNION ALL SELECT digest FROM tower_api_key_membership JOIN tower_api_key ON owner_email = email
         WHERE organization = $1";
     const MEMBERS: &str = "SELECT email FROM tower_api_key_membership WHERE organization = $1";
     let digests = sqlx::query_scalar(KEYS).bind(id).fetch_all(&mut **transaction).await;
-    let mut changes = changes_from(digests, Change::Changed)?;
+    let mut changes = changes_from(digests, Invalidation::Changed)?;
     let members: Vec<String> =
         sqlx::query_scalar(MEMBERS).bind(id).fetch_all(&mut **transaction).await.map_err(write_error)?;
-    changes.extend(members.iter().map(|email| Change::of_user(email)));
+    changes.extend(members.iter().map(|email| Invalidation::of_user(email)));
     Ok(changes)
 }

@@ -18,7 +18,9 @@ use super::pools::Pools;
 use super::written::Written;
 use super::{ROWS_PER_STATEMENT, owner_changes};
 use crate::backend::sql::encode_change;
-use crate::backend::{Actor, BackendError, Change, KeyAction, KeyChange, OwnerChange, PendingInvalidation};
+use crate::backend::{
+    Actor, BackendError, Invalidation, KeyAction, KeyChange, OwnerChange, PendingInvalidation,
+};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 
@@ -174,9 +176,9 @@ async fn write_on(
 }
 
 /// Returns the invalidation of a change that may not have been committed: a key that is not revoked must get no tombstone.
-fn unconfirmed(change: Change) -> Change {
+fn unconfirmed(change: Invalidation) -> Invalidation {
     match change {
-        Change::Revoked(digest) => Change::Changed(digest),
+        Invalidation::Revoked(digest) => Invalidation::Changed(digest),
         other => other,
     }
 }
@@ -184,7 +186,7 @@ fn unconfirmed(change: Change) -> Change {
 /// Writes the rows of the change feed.
 async fn append_changes(
     transaction: &mut DatabaseTransaction<'_>,
-    changes: &[Change],
+    changes: &[Invalidation],
 ) -> Result<(), BackendError> {
     for changes in changes.chunks(ROWS_PER_STATEMENT) {
         let mut query = QueryBuilder::<Database>::new("INSERT INTO tower_api_key_change (digest, kind) ");

@@ -1,6 +1,6 @@
 //! What a change wrote, and what it invalidates.
 
-use crate::backend::Change;
+use crate::backend::Invalidation;
 use crate::backend::sql::MAX_LOGGED_CHANGES;
 use crate::record::Record;
 
@@ -12,7 +12,7 @@ pub(super) struct Written {
     /// The number of keys that were revoked or deleted, if the change is about any number of them.
     pub(super) keys: u64,
     /// The changes to invalidate.
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<Invalidation>,
     /// The number of new changes, which come first. The rest were made before.
     pub(super) new: usize,
     /// The last key of a batch, unless it was the last batch.
@@ -20,22 +20,23 @@ pub(super) struct Written {
 }
 
 impl Written {
-    pub(super) fn one(change: Change) -> Self {
+    pub(super) fn one(change: Invalidation) -> Self {
         Self::several(vec![change])
     }
 
     /// Returns a change that was already made.
-    pub(super) fn unchanged(change: Change) -> Self {
+    pub(super) fn unchanged(change: Invalidation) -> Self {
         Self { new: 0, ..Self::one(change) }
     }
 
-    /// Returns several changes, replaced by [`Change::Everything`] above a limit.
-    pub(super) fn several(changes: Vec<Change>) -> Self {
-        let changes = if changes.len() > MAX_LOGGED_CHANGES { vec![Change::Everything] } else { changes };
+    /// Returns several changes, replaced by [`Invalidation::Everything`] above a limit.
+    pub(super) fn several(changes: Vec<Invalidation>) -> Self {
+        let changes =
+            if changes.len() > MAX_LOGGED_CHANGES { vec![Invalidation::Everything] } else { changes };
         Self { new: changes.len(), changes, ..Self::default() }
     }
 
-    pub(super) fn counted(changes: Vec<Change>) -> Self {
+    pub(super) fn counted(changes: Vec<Invalidation>) -> Self {
         Self { keys: changes.len() as u64, ..Self::several(changes) }
     }
 }
