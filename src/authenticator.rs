@@ -35,7 +35,7 @@ use password::{PasswordAuth, PresentedPassword};
 /// ```
 /// # tokio::runtime::Runtime::new()?.block_on(async {
 /// use http::HeaderMap;
-/// use tower_api_key::backend::KeyStore;
+/// use tower_api_key::backend::{KeyChange, KeyStore};
 /// use tower_api_key::key::{KeyFormat, KeyId};
 /// use tower_api_key::reject::Reason;
 /// use tower_api_key::{Authenticator, Environment, MemoryStore, Owner, Record, Timestamp, digest::Digester};
@@ -43,7 +43,8 @@ use password::{PasswordAuth, PresentedPassword};
 /// let key = KeyFormat::new("demo")?.mint(Environment::Live)?;
 /// let id = KeyId::generate(Timestamp::from_unix_millis(0))?;
 /// let store = MemoryStore::new();
-/// store.insert(Record::new(id.clone(), &key, &Digester::sha256(), Owner::organization("acme"))).await?;
+/// let record = Record::new(id.clone(), &key, &Digester::sha256(), Owner::organization("acme"));
+/// store.change(KeyChange::insert(record)).await?;
 /// let authenticator = Authenticator::builder(store).build()?;
 ///
 /// let mut headers = HeaderMap::new();

@@ -9,7 +9,7 @@
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! use axum::{Router, body::Body, http::Request, routing::get};
 //! use tower::ServiceExt;
-//! use tower_api_key::backend::KeyStore;
+//! use tower_api_key::backend::{KeyChange, KeyStore};
 //! use tower_api_key::digest::Digester;
 //! use tower_api_key::key::KeyFormat;
 //! use tower_api_key::{AuthenticateLayer, Authenticator, Environment, KeyId, MemoryStore, Owner, Principal};
@@ -20,7 +20,7 @@
 //! let mut record = Record::new(KeyId::new("first")?, &key, &Digester::sha256(), Owner::organization("acme"));
 //! record.scopes = Scopes::parse("notes.read")?;
 //! let store = MemoryStore::new();
-//! store.insert(record).await?;
+//! store.change(KeyChange::insert(record)).await?;
 //!
 //! async fn whoami(principal: Principal) -> String {
 //!     principal.key_id().to_string()

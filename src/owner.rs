@@ -145,6 +145,12 @@ impl User {
         self.with(hash.map(Into::into))
     }
 
+    /// Returns the hash of the password, if the person has one and was looked up by
+    /// [`Backend::find_user`](crate::backend::Backend::find_user).
+    pub fn password_hash(&self) -> Option<&PasswordHash> {
+        self.password().map(|password| &password.hash)
+    }
+
     pub(crate) fn with(self, password: Option<Password>) -> Self {
         Self { password: password.map(Box::new), ..self }
     }

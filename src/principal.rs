@@ -158,7 +158,7 @@ impl Principal {
     /// ```
     /// # tokio::runtime::Runtime::new()?.block_on(async {
     /// use http::HeaderMap;
-    /// use tower_api_key::backend::KeyStore;
+    /// use tower_api_key::backend::{KeyChange, KeyStore};
     /// use tower_api_key::digest::Digester;
     /// use tower_api_key::record::Revocation;
     /// use tower_api_key::{Authenticator, Environment, KeyFormat, KeyId, MemoryStore, Owner, Reason};
@@ -166,14 +166,16 @@ impl Principal {
     ///
     /// let (store, key) = (MemoryStore::new(), KeyFormat::new("demo")?.mint(Environment::Live)?);
     /// let id = KeyId::new("key_1")?;
-    /// store.insert(Record::new(id.clone(), &key, &Digester::sha256(), Owner::organization("acme"))).await?;
+    /// let record = Record::new(id.clone(), &key, &Digester::sha256(), Owner::organization("acme"));
+    /// store.change(KeyChange::insert(record)).await?;
     /// let authenticator = Authenticator::builder(store.clone()).build()?;
     /// let mut headers = HeaderMap::new();
     /// headers.insert("x-api-key", key.reveal().as_str().parse()?);
     ///
     /// let caller = authenticator.authenticate(&headers).await?;
     /// assert!(caller.recheck().await.is_ok());
-    /// store.revoke(&id, Revocation::new(Timestamp::from_unix_millis(0), "lost")).await?;
+    /// let revocation = Revocation::new(Timestamp::from_unix_millis(0), "lost");
+    /// store.change(KeyChange::revoke(&id, revocation)).await?;
     /// assert_eq!(caller.recheck().await.unwrap_err().reason(), &Reason::Revoked);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();

@@ -14,12 +14,12 @@ use support::{Key, START, authenticator, build, revocation, store_with_key};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tower_api_key::backend::{
-    Backend, BackendError, Invalidation, Invalidator, KeyStore, KeyUpdate, Subscriber,
+    Backend, BackendError, Invalidation, Invalidator, KeyChange, KeyStore, KeyUpdate, Subscriber, WriteBack,
 };
 use tower_api_key::clock::{Clock, ManualClock, Moment, Timestamp};
 use tower_api_key::digest::Digest;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
-use tower_api_key::{Authenticator, KeyId, MemoryStore, Principal, Reason, Record, Rejection};
+use tower_api_key::{Authenticator, MemoryStore, Principal, Reason, Record, Rejection};
 
 type Outcome = Result<Principal, Rejection>;
 
@@ -196,11 +196,11 @@ impl Backend for Hesitant {
         self.0.find(digest).await
     }
 
-    async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
+    async fn write_back(&self, write: WriteBack) -> Result<(), BackendError> {
         if self.1.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
-        self.0.record_first_use(id, at).await
+        self.0.write_back(write).await
     }
 }
 
@@ -269,7 +269,7 @@ async fn a_key_that_was_revoked_is_refused_from_the_next_request_on() {
     let (store, key) = store_with_key().await;
     let (authenticator, _clock) = authenticator(store.clone());
     assert_eq!(reason_of(&authenticator, &key).await, None);
-    store.revoke(key.id(), revocation()).await.unwrap();
+    store.change(KeyChange::revoke(key.id(), revocation())).await.unwrap();
     assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Revoked));
 }
 
@@ -281,7 +281,7 @@ async fn a_read_from_before_a_revocation_admits_no_request() {
 
     backend.set(Behaviour::Hold);
     let reader = start_presenting(&authenticator, &key, &backend).await;
-    store.revoke(key.id(), revocation()).await.unwrap();
+    store.change(KeyChange::revoke(key.id(), revocation())).await.unwrap();
     backend.set(Behaviour::Behave);
 
     assert_eq!(reason(reader.await.unwrap()), Some(Reason::Revoked));
@@ -323,7 +323,7 @@ async fn a_key_with_a_tombstone_is_refused_without_the_store() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store.clone());
     let (authenticator, _clock) = authenticator(backend.clone());
-    store.revoke(key.id(), revocation()).await.unwrap();
+    store.change(KeyChange::revoke(key.id(), revocation())).await.unwrap();
     backend.set(Behaviour::Hang);
     for _ in 0..100 {
         assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Revoked));
@@ -601,7 +601,7 @@ async fn a_key_whose_expiry_is_postponed_is_admitted_from_the_next_request_on() 
     assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Expired));
     let mut update = KeyUpdate::default();
     update.expires_at = Some(None);
-    store.update(key.id(), update).await.unwrap();
+    store.change(KeyChange::update(key.id(), update)).await.unwrap();
     assert_eq!(reason_of(&authenticator, &key).await, None);
 }
 
@@ -684,7 +684,7 @@ async fn authenticators_do_not_share_their_entries() {
 async fn a_store_outlives_the_authenticators_that_subscribe_to_it() {
     let (store, key) = store_with_key().await;
     drop(authenticator(store.clone()));
-    store.revoke(key.id(), revocation()).await.unwrap();
+    store.change(KeyChange::revoke(key.id(), revocation())).await.unwrap();
     let (later, _clock) = authenticator(store);
     assert_eq!(reason_of(&later, &key).await, Some(Reason::Revoked));
 }

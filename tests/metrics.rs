@@ -13,8 +13,8 @@ use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit, with_local_recorder,
 };
 use tower_api_key::backend::{
-    Backend, BackendError, BoxedChangeFeed, ChangeFeed, Invalidation, KeyStore, UsageBatch, UsageLine,
-    UsageQuery, UsageStore,
+    Backend, BackendError, BoxedChangeFeed, ChangeFeed, Invalidation, KeyChange, KeyStore, UsageBatch,
+    UsageLine, UsageQuery, UsageStore,
 };
 use tower_api_key::digest::Digest;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
@@ -278,7 +278,7 @@ async fn invalidations_are_counted_by_kind() {
     let key = support::Key::mint().insert_into(&store).await;
     let [revoked, changed, everything] = counts();
     assert_eq!((revoked, everything), (0, 0));
-    store.revoke(key.id(), support::revocation()).await.unwrap();
+    store.change(KeyChange::revoke(key.id(), support::revocation())).await.unwrap();
     assert!(counts()[0] == 1 && counts()[1] >= changed && changed > 0);
 }
 

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tower::ServiceExt;
 use tower_api_key::Owner;
-use tower_api_key::backend::{KeyFilter, KeyStore, UsageStore};
+use tower_api_key::backend::{KeyChange, KeyFilter, KeyStore, UsageStore};
 use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::manage::{KeyManager, NewKey, Wait};
 
@@ -177,7 +177,7 @@ impl Load {
                 database.add_keys(ENDED, size.of(keys), Some(1)).await;
                 let store = database.another_store().await;
                 running.tasks.spawn(async move {
-                    store.purge_ended(now()).await.unwrap();
+                    store.change(KeyChange::purge_ended(now())).await.unwrap();
                 });
                 running.create(creates, &service.manager);
             }

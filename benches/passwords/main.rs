@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use tempfile::TempDir;
 use tokio::runtime::Builder;
-use tower_api_key::backend::OwnerStore;
+use tower_api_key::backend::{OwnerChange, OwnerStore};
 use tower_api_key::password::Passwords;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
 use tower_api_key::{Authenticator, Reason, Source, SqliteStore};
@@ -76,9 +76,10 @@ async fn measure(rounds: usize) -> [[Measurements; 3]; 4] {
         SqliteStore::open(&format!("sqlite:{}", folder.path().join("keys.db").display())).await.unwrap();
     let passwords = Passwords::new().unwrap();
     for (_, email) in &TARGETS[..2] {
-        store.put_user(email).await.unwrap();
+        store.change_owner(OwnerChange::put_user(email)).await.unwrap();
     }
-    store.set_password(TARGETS[0].1, Some(passwords.hash("right").await.unwrap())).await.unwrap();
+    let hash = passwords.hash("right").await.unwrap();
+    store.change_owner(OwnerChange::set_password(TARGETS[0].1, Some(hash))).await.unwrap();
     let backend = Misbehaving::new(store);
     let authenticator =
         Authenticator::builder(backend.clone()).sources([Source::basic()]).passwords(passwords.clone());

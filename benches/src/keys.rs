@@ -1,6 +1,6 @@
 //! Keys that are the same in every run and process, so that figures are reproducible.
 
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::digest::Digester;
 use tower_api_key::{KeyFormat, KeyId, MemoryStore, Owner, Record, Scopes};
 
@@ -70,7 +70,7 @@ pub fn record(number: usize, text: &str) -> Record {
 /// Inserts the keys into a store.
 pub async fn fill(store: &impl KeyStore, texts: &[String]) {
     for (number, text) in texts.iter().enumerate() {
-        store.insert(record(number, text)).await.unwrap();
+        store.change(KeyChange::insert(record(number, text))).await.unwrap();
     }
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tower_api_key::backend::{Backend, BackendError, BoxedChangeFeed, Subscriber};
+use tower_api_key::backend::{Backend, BackendError, BoxedChangeFeed, Subscriber, WriteBack};
 use tower_api_key::digest::Digest;
-use tower_api_key::{KeyId, PostgresStore, Record, Timestamp};
+use tower_api_key::{PostgresStore, Record};
 
 /// A count of lookups. Clones share it.
 #[derive(Clone, Default)]
@@ -47,7 +47,7 @@ impl Backend for Counted {
         self.store.max_concurrent_lookups()
     }
 
-    async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
-        self.store.record_first_use(id, at).await
+    async fn write_back(&self, write: WriteBack) -> Result<(), BackendError> {
+        self.store.write_back(write).await
     }
 }

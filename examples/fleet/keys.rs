@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::digest::Digester;
 use tower_api_key::{ConfigError, Environment, KeyFormat, KeyId, Owner, PostgresStore, Record, Scopes};
@@ -43,6 +43,6 @@ async fn make(store: &PostgresStore, name: &str, scopes: Scopes) -> Result<Strin
     record.scopes = scopes;
     record.created_at = Some(now);
     record.expires_at = Some(now.saturating_add(LIFE));
-    store.insert(record).await?;
+    store.change(KeyChange::insert(record)).await?;
     Ok(key.reveal().as_str().to_owned())
 }

@@ -74,7 +74,7 @@ pub(crate) async fn change_password(
     let hash = app.passwords.hash(password).await?;
     // Fails if another password was set since: a client with the former password cannot set one.
     let change = OwnerChange::set_password(email, Some(hash));
-    app.store.change_owner(change, of_own(&caller, &OWN_PASSWORD)).await?;
+    app.store.change_owner(change.by(of_own(&caller, &OWN_PASSWORD))).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

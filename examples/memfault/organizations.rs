@@ -46,7 +46,7 @@ pub(crate) async fn update(
     changed.requires_sso = requires_sso;
     let shown = shown(&changed);
     let change = OwnerChange::put_organization(changed);
-    app.store.change_owner(change, of_organization(&caller, &id)).await?;
+    app.store.change_owner(change.by(of_organization(&caller, &id))).await?;
     Ok(Json(json!({ "data": shown })))
 }
 
@@ -62,9 +62,9 @@ pub(crate) async fn put_member(
     let scopes = Scopes::parse(scopes).map_err(ConfigError::from)?;
     let membership = Membership::new(organization(&app, &id).await?, *name, scopes);
     let (person, email) = (OwnerChange::put_user(email.as_ref()), email.as_ref());
-    app.store.change_owner(person, of_organization(&caller, &id)).await?;
+    app.store.change_owner(person.by(of_organization(&caller, &id))).await?;
     let member = OwnerChange::put_membership(email, membership);
-    app.store.change_owner(member, of_organization(&caller, &id)).await?;
+    app.store.change_owner(member.by(of_organization(&caller, &id))).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -74,7 +74,7 @@ pub(crate) async fn delete_member(
     At((id, email)): At<(String, Email)>,
 ) -> Result<StatusCode, Refusal> {
     let change = OwnerChange::delete_membership(email.as_ref(), &id);
-    app.store.change_owner(change, of_organization(&caller, &id)).await?;
+    app.store.change_owner(change.by(of_organization(&caller, &id))).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -45,7 +45,7 @@ pub(crate) async fn create(
     }
     let actor = of_organization(&caller, &place.organization);
     let change = OwnerChange::put_project(&place.organization, &place.project);
-    app.store.change_owner(change, actor.clone()).await?;
+    app.store.change_owner(change.by(actor.clone())).await?;
     new_key(&app.managers, actor, &place).await?;
     Ok((StatusCode::CREATED, Json(json!({ "data": shown(&place.project) }))))
 }

@@ -1,7 +1,7 @@
 //! The data of the first start: two organizations, a project of each, and a person who is a member of both.
 
 use serde_json::json;
-use tower_api_key::backend::{KeyFilter, OwnerStore};
+use tower_api_key::backend::{KeyFilter, OwnerChange, OwnerStore};
 use tower_api_key::key::OpaqueFormat;
 use tower_api_key::owner::{Membership, Organization};
 use tower_api_key::{Environment, Scopes};
@@ -40,11 +40,13 @@ pub(crate) async fn seed(app: &App) -> Result<Credentials, Failure> {
             project_key: variable("PROJECT_KEY"),
         });
     }
-    app.store.put_organization(Organization::new(ORGANIZATION)).await?;
-    app.store.put_user(EMAIL).await?;
+    app.store.change_owner(OwnerChange::put_organization(Organization::new(ORGANIZATION))).await?;
+    app.store.change_owner(OwnerChange::put_user(EMAIL)).await?;
     join(app, ORGANIZATION, ROLES[0]).await?;
     let password = OpaqueFormat::base62(22)?.mint(Environment::Live)?.reveal().as_str().to_owned();
-    app.store.set_password(EMAIL, Some(app.passwords.hash(&password).await?)).await?;
+    app.store
+        .change_owner(OwnerChange::set_password(EMAIL, Some(app.passwords.hash(&password).await?)))
+        .await?;
 
     app.managers.user_keys.revoke_all(&KeyFilter::of_user(EMAIL), "made anew").await?;
     let user_key = app.managers.user_keys.create(access::new_user_key(EMAIL)?).await?.into_parts().0;
@@ -63,7 +65,7 @@ pub(crate) async fn seed(app: &App) -> Result<Credentials, Failure> {
         "other_organization_token": other.as_str(),
     } }))?;
 
-    app.store.put_organization(Organization::new(OTHER_ORGANIZATION)).await?;
+    app.store.change_owner(OwnerChange::put_organization(Organization::new(OTHER_ORGANIZATION))).await?;
     join(app, OTHER_ORGANIZATION, ROLES[2]).await?;
     project(app, OTHER_ORGANIZATION).await?;
     let (organization_token, user_key) = (token.as_str().to_owned(), user_key.as_str().to_owned());
@@ -72,7 +74,7 @@ pub(crate) async fn seed(app: &App) -> Result<Credentials, Failure> {
 
 async fn join(app: &App, organization: &str, (role, scopes): (&str, &str)) -> Result<(), Failure> {
     let membership = Membership::new(Organization::new(organization), role, Scopes::parse(scopes)?);
-    Ok(app.store.put_membership(EMAIL, membership).await?)
+    Ok(app.store.change_owner(OwnerChange::put_membership(EMAIL, membership)).await?)
 }
 
 /// Creates a project with a key, and returns the key.
@@ -80,6 +82,6 @@ async fn project(app: &App, organization: &str) -> Result<String, Failure> {
     let manager = &app.managers.project_keys;
     manager.revoke_all(&KeyFilter::of_project(organization, PROJECT), "made anew").await?;
     let created = manager.create(access::new_project_key(organization, PROJECT)).await?;
-    app.store.put_project(organization, PROJECT).await?;
+    app.store.change_owner(OwnerChange::put_project(organization, PROJECT)).await?;
     Ok(created.into_parts().0.as_str().to_owned())
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Value, json};
-use tower_api_key::backend::OwnerStore;
+use tower_api_key::backend::{OwnerChange, OwnerStore};
 use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::manage::{KeyManager, ManageError, NewKey};
 use tower_api_key::owner::{Membership, Organization};
@@ -34,9 +34,9 @@ pub(crate) async fn sign_up(State(desk): State<Desk>, mut fields: Fields) -> Res
     // The store has no field for the display name of an organization.
     first.metadata.insert("organization".to_owned(), name);
     // The key is created last, when all else exists. Without it, the remains of a failed sign-up are useless.
-    desk.owners.put_user(&email).await?;
-    desk.owners.put_organization(organization).await?;
-    desk.owners.put_membership(&email, membership).await?;
+    desk.owners.change_owner(OwnerChange::put_user(&email)).await?;
+    desk.owners.change_owner(OwnerChange::put_organization(organization)).await?;
+    desk.owners.change_owner(OwnerChange::put_membership(&email, membership)).await?;
     Ok(shown_once(desk.keys.create(first).await?, json!({})))
 }
 

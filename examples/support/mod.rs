@@ -9,7 +9,7 @@ pub(crate) use serve::serve;
 use process::log_by_default;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::digest::Digester;
 use tower_api_key::key::KeyFormat;
@@ -88,7 +88,7 @@ impl<'s> Keys<'s> {
         // Stored after printing: a key that was stored, but not printed before the process died, would be unusable. Early clients wait,
         // because no connection is accepted yet.
         for record in self.minted {
-            self.store.insert(record).await?;
+            self.store.change(KeyChange::insert(record)).await?;
         }
         Ok(Announced { address, texts: self.texts })
     }

@@ -5,7 +5,7 @@
 use axum::Router;
 use http::Method;
 use libfuzzer_sys::{Corpus, fuzz_target};
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::digest::Digest;
 use tower_api_key::manage::{KeyManager, routes};
 use tower_api_key::{KeyFormat, KeyId, MemoryStore, Owner, Record};
@@ -52,7 +52,7 @@ fn router() -> Router {
     for (number, id) in (0..).zip(IDS) {
         let id = KeyId::new(id).expect("an id");
         let key = Record::imported(id, Digest::from_bytes([number; 32]), Owner::organization("test"));
-        run_now(store.insert(key)).expect("a new key");
+        run_now(store.change(KeyChange::insert(key))).expect("a new key");
     }
     routes(KeyManager::new(store, KeyFormat::new("demo").expect("a prefix")), scopes())
 }

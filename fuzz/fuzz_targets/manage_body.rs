@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::Method;
 use libfuzzer_sys::{Corpus, fuzz_target};
-use tower_api_key::backend::{KeyFilter, KeyStore};
+use tower_api_key::backend::{KeyChange, KeyFilter, KeyStore};
 use tower_api_key::clock::{ManualClock, Timestamp};
 use tower_api_key::digest::Digest;
 use tower_api_key::manage::{KeyManager, routes};
@@ -31,7 +31,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     };
     let store = MemoryStore::new();
     let before = target();
-    run_now(store.insert(before.clone())).expect("a new key");
+    run_now(store.change(KeyChange::insert(before.clone()))).expect("a new key");
     let clock = Arc::new(ManualClock::new(at(NOW)));
     let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").expect("a prefix")).with_clock(clock);
     let (status, answer) = ask(routes(manager, scopes()), method, uri, body);

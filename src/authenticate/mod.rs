@@ -9,7 +9,7 @@
 //! use http::{Request, Response, StatusCode};
 //! use http_body_util::Full;
 //! use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
-//! use tower_api_key::backend::KeyStore;
+//! use tower_api_key::backend::{KeyChange, KeyStore};
 //! use tower_api_key::key::{KeyFormat, KeyId};
 //! use tower_api_key::{AuthenticateLayer, Authenticator, Environment, MemoryStore, Owner, Principal, Record};
 //! # use tower_api_key::{Timestamp, digest::Digester};
@@ -17,7 +17,8 @@
 //! let key = KeyFormat::new("demo")?.mint(Environment::Live)?;
 //! let store = MemoryStore::new();
 //! # let id = KeyId::generate(Timestamp::from_unix_millis(0))?;
-//! store.insert(Record::new(id, &key, &Digester::sha256(), Owner::organization("acme"))).await?;
+//! let record = Record::new(id, &key, &Digester::sha256(), Owner::organization("acme"));
+//! store.change(KeyChange::insert(record)).await?;
 //!
 //! let mut service = ServiceBuilder::new()
 //!     .layer(AuthenticateLayer::new(Authenticator::builder(store).build()?))

@@ -22,7 +22,7 @@ use crate::scope::{Requirement, Scope, Scopes};
 /// ```
 /// # tokio::runtime::Runtime::new()?.block_on(async {
 /// use http::HeaderMap;
-/// use tower_api_key::backend::{BackendErrorKind, KeyAction, KeyChange, KeyStore};
+/// use tower_api_key::backend::{BackendErrorKind, KeyChange, KeyStore};
 /// use tower_api_key::digest::Digester;
 /// use tower_api_key::record::Revocation;
 /// use tower_api_key::{Authenticator, Environment, KeyFormat, KeyId, MemoryStore, Owner, Record};
@@ -31,17 +31,17 @@ use crate::scope::{Requirement, Scope, Scopes};
 /// let (store, text) = (MemoryStore::new(), KeyFormat::new("demo")?.mint(Environment::Live)?);
 /// let mut own = Record::new(KeyId::new("key_1")?, &text, &Digester::sha256(), Owner::organization("acme"));
 /// own.scopes = Scopes::parse("keys.write")?;
-/// store.insert(own.clone()).await?;
+/// store.change(KeyChange::insert(own.clone())).await?;
 /// let mut headers = HeaderMap::new();
 /// headers.insert("x-api-key", text.reveal().as_str().parse()?);
 /// let caller = Authenticator::builder(store.clone()).build()?.authenticate(&headers).await?;
 ///
 /// let lost = Revocation::new(Timestamp::from_unix_millis(0), "lost");
-/// let again = KeyAction::Revoke(own.id.clone(), lost.clone());
-/// let change = KeyChange::new(caller.actor().requires(Requirement::all_of(["keys.write"])?), again);
-/// store.revoke(&own.id, lost).await?;
+/// let revoke = KeyChange::revoke(&own.id, lost);
+/// let by_caller = revoke.clone().by(caller.actor().requires(Requirement::all_of(["keys.write"])?));
+/// store.change(revoke).await?;
 /// // The caller was admitted, and its key was revoked since.
-/// assert_eq!(store.change(change).await.unwrap_err().kind(), BackendErrorKind::Forbidden);
+/// assert_eq!(store.change(by_caller).await.unwrap_err().kind(), BackendErrorKind::Forbidden);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// # Ok::<(), std::io::Error>(())

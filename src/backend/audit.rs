@@ -33,7 +33,7 @@ impl AuditEntry {
 #[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
 /// # tokio::runtime::Runtime::new()?.block_on(async {
 /// use tower_api_key::audit::Action;
-/// use tower_api_key::backend::{AuditLog, KeyStore};
+/// use tower_api_key::backend::{AuditLog, KeyChange, KeyStore};
 /// use tower_api_key::digest::Digester;
 /// use tower_api_key::record::Revocation;
 /// use tower_api_key::{KeyId, Owner, Record, SqliteStore, Timestamp};
@@ -43,8 +43,10 @@ impl AuditEntry {
 /// let store = SqliteStore::open(&url).await?;
 /// let id = KeyId::new("key_1")?;
 /// let digest = Digester::sha256().digest(b"text");
-/// store.insert(Record::imported(id.clone(), digest, Owner::organization("acme"))).await?;
-/// store.revoke(&id, Revocation::new(Timestamp::from_unix_millis(1), "lost").by("admin-7")).await?;
+/// let record = Record::imported(id.clone(), digest, Owner::organization("acme"));
+/// store.change(KeyChange::insert(record)).await?;
+/// let revocation = Revocation::new(Timestamp::from_unix_millis(1), "lost").by("admin-7");
+/// store.change(KeyChange::revoke(&id, revocation)).await?;
 ///
 /// let entries = store.audit_log(Some(&id), None, 10).await?;
 /// let actions: Vec<_> = entries.iter().map(|entry| &entry.event.action).collect();

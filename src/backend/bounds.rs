@@ -78,13 +78,13 @@ impl Bounds {
         // The caller is shown the text of the successor.
         check_grants(caller, &target.scopes)?;
         check_sources(caller.record(), target)?;
-        let (own, limit) = (rotation.own_end(target), caller.record().expires_at);
+        let (default, limit) = (rotation.default_expiry(target), caller.record().expires_at);
         let is_replaced = caller.record().rotated_to.is_some();
         if is_replaced && target.rotated_from.as_ref() == Some(&caller.record().id) {
             return Err(BackendError::forbidden(None, "a key cannot rotate its own successor"));
         }
         match rotation.expires_at {
-            Some(end) if is_replaced || is_later(Some(end), own) => check_end_limit(Some(end), limit),
+            Some(end) if is_replaced || is_later(Some(end), default) => check_end_limit(Some(end), limit),
             _ => Ok(()),
         }
     }

@@ -99,7 +99,7 @@ pub(super) struct EditOutcome {
     /// The successor that a rotation creates.
     pub(super) successor: Option<Record>,
     /// The predecessor of the edited key, and its new expiry. Not applied if it expires earlier or has another successor.
-    pub(super) ends: Option<(KeyId, Timestamp)>,
+    pub(super) ended_predecessor: Option<(KeyId, Timestamp)>,
 }
 
 impl KeyEdit {
@@ -113,7 +113,7 @@ impl KeyEdit {
         }
     }
 
-    /// Returns the id of another key that the edit needs to read.
+    /// Returns the id of another key that the edit needs to read: the successor for a rotation, the predecessor for a new expiry.
     pub(super) fn depends_on(&self, record: &Record) -> Option<KeyId> {
         match self {
             Self::Rotate(_) => record.rotated_to.clone(),
@@ -122,21 +122,24 @@ impl KeyEdit {
         }
     }
 
-    /// Applies the edit to a record. `former` is the key that the edit [depends on](Self::depends_on), if the store has it.
+    /// Applies the edit to a record. `relative` is the key that the edit [depends on](Self::depends_on), if the store has it.
     pub(super) fn apply(
         self,
         record: &mut Record,
-        former: Option<&Record>,
+        relative: Option<&Record>,
     ) -> Result<EditOutcome, BackendError> {
         match self {
-            Self::Update(update) => update.apply(record, former).map(|()| EditOutcome::default()),
+            Self::Update(update) => update.apply(record, relative).map(|()| EditOutcome::default()),
             Self::Rotate(rotation) => {
                 let at = rotation.at;
-                let successor = Some(rotation.apply(record, former)?);
+                let successor = Some(rotation.apply(record, relative)?);
                 // A client that rotates a key has its text, so this counts as the first use.
-                Ok(EditOutcome { successor, ends: first_use(record, at) })
+                Ok(EditOutcome { successor, ended_predecessor: take_predecessor(record, at) })
             }
-            Self::FirstUse(at) => Ok(EditOutcome { ends: first_use(record, at), ..EditOutcome::default() }),
+            Self::FirstUse(at) => {
+                let ended_predecessor = take_predecessor(record, at);
+                Ok(EditOutcome { successor: None, ended_predecessor })
+            }
         }
     }
 }
@@ -146,13 +149,13 @@ impl KeyUpdate {
         if record.revoked.is_some() {
             return Err(BackendError::not_in_force(KeyState::Revoked));
         }
-        if let Some(end) = self.expires_at {
+        if let Some(requested) = self.expires_at {
             // After this key expired, its predecessor may have been rotated again.
-            let has_rival = predecessor.is_some_and(|old| old.rotated_to.as_ref() != Some(&record.id));
-            if (record.rotated_to.is_some() || has_rival) && is_later(end, record.expires_at) {
+            let has_sibling = predecessor.is_some_and(|old| old.rotated_to.as_ref() != Some(&record.id));
+            if (record.rotated_to.is_some() || has_sibling) && is_later(requested, record.expires_at) {
                 return Err(BackendError::rotated());
             }
-            record.expires_at = end;
+            record.expires_at = requested;
         }
         if let Some(name) = self.name {
             record.name = name;
@@ -175,44 +178,45 @@ impl Rotation {
     ///
     /// A rotated key can be rotated again only once its successor has ended: if the response of a rotation is lost, so is the
     /// text of the successor.
-    fn apply(self, old: &mut Record, former: Option<&Record>) -> Result<Record, BackendError> {
-        let is_free = former.is_none_or(|former| former.state(self.at) != KeyState::Active);
+    fn apply(self, old: &mut Record, previous_successor: Option<&Record>) -> Result<Record, BackendError> {
+        let is_active =
+            previous_successor.is_some_and(|successor| successor.state(self.at) == KeyState::Active);
         match old.state(self.at) {
-            KeyState::Active if old.rotated_to.is_some() && !is_free => return Err(BackendError::rotated()),
+            KeyState::Active if old.rotated_to.is_some() && is_active => return Err(BackendError::rotated()),
             KeyState::Active => {}
             state => return Err(BackendError::not_in_force(state)),
         }
-        // The grace of the former rotation has shortened the life of the old key. Its successor has the intended one.
-        let successor = self.successor_of(old, former.unwrap_or(old));
+        // The grace of the previous rotation has shortened the lifetime of the old key. The previous successor has the full one.
+        let successor = self.successor_of(old, previous_successor.unwrap_or(old));
         old.rotated_to = Some(self.id);
         match self.grace {
             Grace::None => {
                 let by = self.by;
                 old.revoked = Some(Revocation { by, ..Revocation::new(self.at, "rotated") });
             }
-            Grace::For(grace) => end_by(old, self.at.saturating_add(grace)),
+            Grace::For(grace) => shorten(old, self.at.saturating_add(grace)),
             Grace::FromFirstUse(_) => {}
         }
         Ok(successor)
     }
 
-    /// Returns the expiry of a successor for which none was requested. `meant` is the key with the intended lifetime.
-    pub(super) fn own_end(&self, meant: &Record) -> Option<Timestamp> {
+    /// Returns the expiry of a successor for which none was requested. `template` is the key whose lifetime the successor gets.
+    pub(super) fn default_expiry(&self, template: &Record) -> Option<Timestamp> {
         if !self.renews {
-            return meant.expires_at;
+            return template.expires_at;
         }
-        let life = meant.created_at.zip(meant.expires_at).map(|(from, to)| to.saturating_since(from));
-        life.map(|life| self.at.saturating_add(life)).or(meant.expires_at)
+        let life = template.created_at.zip(template.expires_at).map(|(from, to)| to.saturating_since(from));
+        life.map(|life| self.at.saturating_add(life)).or(template.expires_at)
     }
 
-    fn successor_of(&self, old: &Record, meant: &Record) -> Record {
+    fn successor_of(&self, old: &Record, template: &Record) -> Record {
         Record {
             id: self.id.clone(),
             digest: self.digest,
             hint: self.hint.clone(),
             created_at: Some(self.at),
             created_by: self.by.clone(),
-            expires_at: self.expires_at.or(earlier(self.own_end(meant), self.limit)),
+            expires_at: self.expires_at.or(earlier(self.default_expiry(template), self.limit)),
             rotated_from: Some(old.id.clone()),
             rotated_to: None,
             last_used_at: None,
@@ -226,8 +230,8 @@ impl Rotation {
     }
 }
 
-/// Returns the predecessor that the first use of a successor ends, and when. Later uses end nothing.
-fn first_use(successor: &mut Record, at: Timestamp) -> Option<(KeyId, Timestamp)> {
+/// Returns the predecessor that the first use of a successor ends, and its new expiry. Later uses end nothing.
+fn take_predecessor(successor: &mut Record, at: Timestamp) -> Option<(KeyId, Timestamp)> {
     let grace = successor.first_use_grace.take()?;
     Some((successor.rotated_from.clone()?, at.saturating_add(grace)))
 }
@@ -240,16 +244,16 @@ pub(super) fn invalidation_of(record: &Record) -> Invalidation {
     }
 }
 
-fn earlier(end: Option<Timestamp>, limit: Option<Timestamp>) -> Option<Timestamp> {
-    if is_later(end, limit) { limit } else { end }
+fn earlier(expiry: Option<Timestamp>, limit: Option<Timestamp>) -> Option<Timestamp> {
+    if is_later(expiry, limit) { limit } else { expiry }
 }
 
 /// Returns whether one expiry is later than another one. Without an expiry, a key never expires.
-pub(super) fn is_later(end: Option<Timestamp>, than: Option<Timestamp>) -> bool {
-    end.unwrap_or(Timestamp::NEVER) > than.unwrap_or(Timestamp::NEVER)
+pub(super) fn is_later(expiry: Option<Timestamp>, than: Option<Timestamp>) -> bool {
+    expiry.unwrap_or(Timestamp::NEVER) > than.unwrap_or(Timestamp::NEVER)
 }
 
 /// Sets the expiry of a key, unless it expires earlier.
-pub(super) fn end_by(record: &mut Record, end: Timestamp) {
-    record.expires_at = Some(record.expires_at.map_or(end, |own| own.min(end)));
+pub(super) fn shorten(record: &mut Record, expiry: Timestamp) {
+    record.expires_at = Some(record.expires_at.map_or(expiry, |own| own.min(expiry)));
 }

@@ -1,9 +1,11 @@
 //! The write side: a backend that also keeps keys.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::bounds::Bounds;
+use super::forward::forward_to_arc;
 use super::{Actor, AuthorizedActor, Backend, BackendError, KeyFilter, KeyUpdate, Propagation, Rotation};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
@@ -20,23 +22,23 @@ pub struct KeyChange {
     bounds: Option<Bounds>,
 }
 
-/// An action on keys.
+/// An action on keys, with one variant for each constructor of [`KeyChange`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum KeyAction {
-    /// See [`KeyStore::insert`].
+    /// See [`KeyChange::insert`].
     Insert(Box<Record>),
-    /// See [`KeyStore::update`].
+    /// See [`KeyChange::insert_exclusive`].
+    InsertExclusive(Box<Record>, KeyFilter, Revocation),
+    /// See [`KeyChange::update`].
     Update(KeyId, KeyUpdate),
-    /// See [`KeyStore::rotate`].
+    /// See [`KeyChange::rotate`].
     Rotate(KeyId, Box<Rotation>),
-    /// See [`KeyStore::replace`].
-    Replace(Box<Record>, KeyFilter, Revocation),
-    /// See [`KeyStore::revoke`].
+    /// See [`KeyChange::revoke`].
     Revoke(KeyId, Revocation),
-    /// See [`KeyStore::revoke_all`].
+    /// See [`KeyChange::revoke_all`].
     RevokeAll(KeyFilter, Revocation),
-    /// See [`KeyStore::purge_ended`].
+    /// See [`KeyChange::purge_ended`].
     PurgeEnded(Timestamp),
 }
 
@@ -50,15 +52,73 @@ pub struct ChangeOutcome {
     pub keys: u64,
 }
 
+/// A change by the application itself, without bounds.
+impl From<KeyAction> for KeyChange {
+    fn from(action: KeyAction) -> Self {
+        Self { actor: Actor::system(), action, bounds: None }
+    }
+}
+
+/// Each constructor creates a change by the application itself. [`by`](Self::by) sets another actor.
 impl KeyChange {
-    /// Creates a change by an actor.
-    pub fn new(actor: Actor, action: KeyAction) -> Self {
-        Self { actor, action, bounds: None }
+    /// Adds a key.
+    ///
+    /// Fails with [`Conflict`](super::BackendErrorKind::Conflict) if a key with the same id or digest exists, or if its owner was
+    /// deleted; with [`Invalid`](super::BackendErrorKind::Invalid) if the store cannot keep the record as it is.
+    pub fn insert(record: Record) -> Self {
+        KeyAction::Insert(Box::new(record)).into()
     }
 
-    /// Creates a change by the application itself.
-    pub fn by_system(action: KeyAction) -> Self {
-        Self::new(Actor::system(), action)
+    /// Adds a key and revokes all other keys that match `filter`, atomically. Of concurrent changes, the key of one is left.
+    ///
+    /// Fails as [`insert`](Self::insert) does.
+    pub fn insert_exclusive(record: Record, filter: &KeyFilter, revocation: Revocation) -> Self {
+        KeyAction::InsertExclusive(Box::new(record), filter.clone(), revocation).into()
+    }
+
+    /// Updates a key.
+    ///
+    /// Fails with [`NotFound`](super::BackendErrorKind::NotFound) if the key does not exist; with
+    /// [`Conflict`](super::BackendErrorKind::Conflict) if it was revoked, or if the update would extend a rotated key; with
+    /// [`Invalid`](super::BackendErrorKind::Invalid) if the store cannot keep the values.
+    pub fn update(id: &KeyId, update: KeyUpdate) -> Self {
+        KeyAction::Update(id.clone(), update).into()
+    }
+
+    /// Replaces a key by a successor.
+    ///
+    /// Fails with [`NotFound`](super::BackendErrorKind::NotFound) if the key does not exist; with
+    /// [`Conflict`](super::BackendErrorKind::Conflict) if it is not in force or was already rotated, such as by a concurrent
+    /// call, or if a key with the new id or digest exists. A key whose successor has ended can be rotated again.
+    pub fn rotate(id: &KeyId, rotation: Rotation) -> Self {
+        KeyAction::Rotate(id.clone(), Box::new(rotation)).into()
+    }
+
+    /// Revokes a key. Revoking it again changes nothing: the first revocation stays.
+    ///
+    /// Fails with [`NotFound`](super::BackendErrorKind::NotFound) if the key does not exist.
+    pub fn revoke(id: &KeyId, revocation: Revocation) -> Self {
+        KeyAction::Revoke(id.clone(), revocation).into()
+    }
+
+    /// Revokes all keys that match `filter` and are not revoked yet, atomically. If it fails, either all of them are revoked or
+    /// none.
+    pub fn revoke_all(filter: &KeyFilter, revocation: Revocation) -> Self {
+        KeyAction::RevokeAll(filter.clone(), revocation).into()
+    }
+
+    /// Deletes all keys that had expired or were revoked by the time `before`. Their usage stays, and their predecessors and
+    /// successors keep their ids.
+    ///
+    /// If it fails, some of the keys may be deleted: a store deletes them in batches, between which it makes other changes.
+    pub fn purge_ended(before: Timestamp) -> Self {
+        KeyAction::PurgeEnded(before).into()
+    }
+
+    /// Sets the actor.
+    #[must_use]
+    pub fn by(self, actor: Actor) -> Self {
+        Self { actor, ..self }
     }
 
     #[cfg(feature = "manage")]
@@ -108,14 +168,18 @@ impl KeyChange {
     /// # Errors
     ///
     /// As for [`check`](Self::check).
-    pub fn check_end(&self, authorized: Option<&AuthorizedActor>, ends: &Record) -> Result<(), BackendError> {
+    pub fn check_end(
+        &self,
+        authorized: Option<&AuthorizedActor>,
+        target: &Record,
+    ) -> Result<(), BackendError> {
         let Some(bounds) = &self.bounds else { return Ok(()) };
         let authorized = authorized.or(bounds.unchecked.as_ref()).ok_or_else(BackendError::actor_gone)?;
         // A successor ends its predecessor by its first request, whatever that asks for.
-        if ends.revoked.is_some() || self.target() == Some(&authorized.record().id) {
+        if target.revoked.is_some() || self.target() == Some(&authorized.record().id) {
             return Ok(());
         }
-        bounds.check_end(authorized.rights(), ends)
+        bounds.check_end(authorized.rights(), target)
     }
 
     /// Checks that the actor may access a key at all.
@@ -140,23 +204,54 @@ impl KeyChange {
 
 /// A backend that also keeps keys.
 ///
-/// When a call returns, the change is durable, and every authenticator of this process has applied it: once a revocation is
-/// acknowledged, the next request with the key is refused. If the caller drops the call before it returns, the change is made in
-/// full, or not at all. [`purge_ended`](Self::purge_ended) alone may stop half-way.
+/// When [`change`](Self::change) returns, the change is durable, and every authenticator of this process has applied it: once a
+/// revocation is acknowledged, the next request with the key is refused. If the caller drops the call before it returns, the
+/// change is made in full, or not at all. [`KeyAction::PurgeEnded`] alone may stop half-way.
 ///
-/// After [`Unavailable`](super::BackendErrorKind::Unavailable) a change may or may not have been made.
+/// # Implementing a store
+///
+/// Required are `change`, `get`, `list` and [`Backend::find`]; a store that other processes change also needs [`Backend::feed`].
+/// Keep an [`Invalidator`](super::Invalidator), add the subscribers of [`Backend::subscribe`] to it, and make each change with
+/// [`Invalidator::commit`](super::Invalidator::commit). In the transaction of a change:
+///
+/// 1. look up the [subject](Actor::subject) of the actor, lock it, and [authorize](Actor::authorize) it;
+/// 2. [complete](KeyChange::complete) the change, and [check](KeyChange::check) it against the key as it is; before a rotation
+///    or a first use ends a predecessor, [check that](KeyChange::check_end) too;
+/// 3. apply the [action](KeyAction), whose constructor states its effect and its errors;
+/// 4. before the commit, [check the time](Actor::check_time) of the actor.
+///
+/// Effects of the change on its own actor do not count.
+///
+/// ```
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// use tower_api_key::backend::{KeyChange, KeyFilter, KeyStore};
+/// use tower_api_key::digest::Digester;
+/// use tower_api_key::record::Revocation;
+/// use tower_api_key::{KeyId, MemoryStore, Owner, Record, Timestamp};
+///
+/// let (store, id) = (MemoryStore::new(), KeyId::new("key_1")?);
+/// let digest = Digester::sha256().digest(b"text");
+/// let record = Record::imported(id.clone(), digest, Owner::organization("acme"));
+/// store.change(KeyChange::insert(record)).await?;
+///
+/// let lost = || Revocation::new(Timestamp::from_unix_millis(1), "lost");
+/// store.change(KeyChange::revoke(&id, lost())).await?;
+/// assert_eq!(store.get(&id).await?.expect("the key").revoked, Some(lost()));
+///
+/// let rest = KeyChange::revoke_all(&KeyFilter::of_organization("acme"), lost());
+/// assert_eq!(store.change(rest).await?.keys, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub trait KeyStore: Backend {
-    /// Makes a change, if its actor may make it at that moment. The other methods that change keys make the same changes as the
-    /// application itself.
-    ///
-    /// A store looks up the [subject](Actor::subject) of the actor in the transaction of the change,
-    /// [authorizes](Actor::authorize) it, and [checks](KeyChange::check) the change. Effects of the change on its own actor do
-    /// not count.
+    /// Makes a change, if its actor may make it at that moment.
     ///
     /// # Errors
     ///
     /// [`Forbidden`](super::BackendErrorKind::Forbidden) if the actor may not make the change, or no longer: nothing was changed
-    /// then. And those of the method for each action.
+    /// then. [`Unavailable`](super::BackendErrorKind::Unavailable) if the store failed: the change may or may not have been made.
+    /// And those of the constructor of the [`KeyChange`].
     fn change(&self, change: KeyChange) -> impl Future<Output = Result<ChangeOutcome, BackendError>> + Send;
 
     /// Returns the key with this id.
@@ -179,90 +274,6 @@ pub trait KeyStore: Backend {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Record>, BackendError>> + Send;
 
-    /// Adds a key.
-    ///
-    /// # Errors
-    ///
-    /// [`Conflict`](super::BackendErrorKind::Conflict) if a key with the same id or digest exists, or if its owner was deleted;
-    /// [`Invalid`](super::BackendErrorKind::Invalid) if the store cannot keep the record as it is.
-    fn insert(&self, record: Record) -> impl Future<Output = Result<(), BackendError>> + Send {
-        let change = self.change(KeyChange::by_system(KeyAction::Insert(Box::new(record))));
-        async move { change.await.map(drop) }
-    }
-
-    /// Updates a key, and returns its new record.
-    ///
-    /// # Errors
-    ///
-    /// [`NotFound`](super::BackendErrorKind::NotFound) if the key does not exist; [`Conflict`](super::BackendErrorKind::Conflict)
-    /// if it was revoked, or if the update would extend a rotated key; [`Invalid`](super::BackendErrorKind::Invalid) if the store
-    /// cannot keep the values.
-    fn update(
-        &self,
-        id: &KeyId,
-        update: KeyUpdate,
-    ) -> impl Future<Output = Result<Record, BackendError>> + Send {
-        one(self.change(KeyChange::by_system(KeyAction::Update(id.clone(), update))))
-    }
-
-    /// Replaces a key by a successor, and returns the successor's record.
-    ///
-    /// # Errors
-    ///
-    /// [`NotFound`](super::BackendErrorKind::NotFound) if the key does not exist; [`Conflict`](super::BackendErrorKind::Conflict)
-    /// if it is not in force or was already rotated, such as by a concurrent call, or if a key with the new id or digest exists.
-    /// A key whose successor has ended can be rotated again.
-    fn rotate(
-        &self,
-        id: &KeyId,
-        rotation: Rotation,
-    ) -> impl Future<Output = Result<Record, BackendError>> + Send {
-        one(self.change(KeyChange::by_system(KeyAction::Rotate(id.clone(), Box::new(rotation)))))
-    }
-
-    /// Adds a key and revokes all other keys that match `filter`, atomically. Of concurrent calls, the key of one is left.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`insert`](Self::insert). Nothing was changed then.
-    fn replace(
-        &self,
-        record: Record,
-        filter: &KeyFilter,
-        revocation: Revocation,
-    ) -> impl Future<Output = Result<Record, BackendError>> + Send {
-        let action = KeyAction::Replace(Box::new(record), filter.clone(), revocation);
-        one(self.change(KeyChange::by_system(action)))
-    }
-
-    /// Revokes a key. Revoking it again changes nothing: the first revocation stays.
-    ///
-    /// # Errors
-    ///
-    /// [`NotFound`](super::BackendErrorKind::NotFound) if the key does not exist.
-    fn revoke(
-        &self,
-        id: &KeyId,
-        revocation: Revocation,
-    ) -> impl Future<Output = Result<(), BackendError>> + Send {
-        let change = self.change(KeyChange::by_system(KeyAction::Revoke(id.clone(), revocation)));
-        async move { change.await.map(drop) }
-    }
-
-    /// Revokes all keys that match `filter` and are not revoked yet, atomically, and returns their number.
-    ///
-    /// # Errors
-    ///
-    /// If the store is unavailable. Either all of the keys are revoked then, or none.
-    fn revoke_all(
-        &self,
-        filter: &KeyFilter,
-        revocation: Revocation,
-    ) -> impl Future<Output = Result<u64, BackendError>> + Send {
-        let change = self.change(KeyChange::by_system(KeyAction::RevokeAll(filter.clone(), revocation)));
-        async move { Ok(change.await?.keys) }
-    }
-
     /// Returns whether the store keeps a list of nodes. If so, [`wait_applied`](Self::wait_applied) can return before their lease
     /// has passed. The default returns `false`.
     fn lists_nodes(&self) -> bool {
@@ -280,23 +291,13 @@ pub trait KeyStore: Backend {
     fn wait_applied(&self, lease: Duration, at_most: Duration) -> impl Future<Output = Propagation> + Send {
         Propagation::after(lease, at_most)
     }
-
-    /// Deletes all keys that had expired or were revoked by the time `before`, and returns their number. Their usage stays.
-    ///
-    /// Predecessors and successors of a deleted key keep its id.
-    ///
-    /// # Errors
-    ///
-    /// If the store is unavailable. Some of the keys may be deleted then: a store deletes them in batches, between which it makes
-    /// other changes.
-    fn purge_ended(&self, before: Timestamp) -> impl Future<Output = Result<u64, BackendError>> + Send {
-        let change = self.change(KeyChange::by_system(KeyAction::PurgeEnded(before)));
-        async move { Ok(change.await?.keys) }
-    }
 }
 
-async fn one(
-    change: impl Future<Output = Result<ChangeOutcome, BackendError>> + Send,
-) -> Result<Record, BackendError> {
-    change.await?.record.ok_or_else(BackendError::not_found)
+forward_to_arc! { KeyStore:
+    fn change(change: KeyChange) -> impl Future<Output = Result<ChangeOutcome, BackendError>> + Send;
+    fn get(id: &KeyId) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send;
+    fn list(filter: &KeyFilter, after: Option<&KeyId>, limit: usize)
+        -> impl Future<Output = Result<Vec<Record>, BackendError>> + Send;
+    fn lists_nodes() -> bool;
+    fn wait_applied(lease: Duration, at_most: Duration) -> impl Future<Output = Propagation> + Send;
 }

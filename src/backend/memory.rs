@@ -10,14 +10,12 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::key_edit::KeyEdit;
 use super::{
-    Actor, Backend, BackendError, ChangeOutcome, Invalidation, Invalidator, KeyChange, KeyFilter, KeyStore,
-    OwnerChange, OwnerStore, Subscriber, UsageBatch, UsageLine, UsageQuery, UsageStore,
+    Backend, BackendError, ChangeOutcome, Invalidation, Invalidator, KeyChange, KeyFilter, KeyStore,
+    OwnerChange, OwnerStore, Subscriber, UsageBatch, UsageLine, UsageQuery, UsageStore, WriteBack,
 };
-use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
 use crate::owner::{Organization, Project, User};
-use crate::password_hash::PasswordHash;
 use crate::record::Record;
 use keys::Keys;
 
@@ -27,7 +25,7 @@ use keys::Keys;
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     keys: Arc<RwLock<Keys>>,
-    changes: Invalidator,
+    invalidator: Invalidator,
 }
 
 impl MemoryStore {
@@ -44,8 +42,8 @@ impl MemoryStore {
         self.keys.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn invalidate(&self, changes: impl IntoIterator<Item = Invalidation>) {
-        changes.into_iter().for_each(|change| self.changes.invalidate(change));
+    fn invalidate(&self, invalidations: impl IntoIterator<Item = Invalidation>) {
+        invalidations.into_iter().for_each(|invalidation| self.invalidator.invalidate(invalidation));
     }
 }
 
@@ -60,34 +58,30 @@ impl Backend for MemoryStore {
     }
 
     fn subscribe(&self, subscriber: Subscriber) {
-        self.changes.subscribe(subscriber);
+        self.invalidator.subscribe(subscriber);
     }
 
-    async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
-        let (_, changes) = self.write().edit(id, KeyEdit::FirstUse(at), |_| Ok(()))?;
-        self.invalidate(changes);
+    async fn write_back(&self, write: WriteBack) -> Result<(), BackendError> {
+        let (id, at) = match write {
+            WriteBack::FirstUse { id, at } => (id, at),
+            WriteBack::PasswordHash { email, from, to } => {
+                return self.change_owner(OwnerChange::rehash(&email, from, to)).await;
+            }
+        };
+        let (_, invalidations) = self.write().edit(&id, KeyEdit::FirstUse(at), |_| Ok(()))?;
+        self.invalidate(invalidations);
         Ok(())
-    }
-
-    async fn replace_password_hash(
-        &self,
-        email: &str,
-        from: &PasswordHash,
-        to: &PasswordHash,
-    ) -> Result<(), BackendError> {
-        let rehash = OwnerChange::Rehash(email.into(), from.clone(), to.clone());
-        self.change_owner(rehash, Actor::system()).await
     }
 }
 
 impl OwnerStore for MemoryStore {
-    async fn change_owner(&self, change: OwnerChange, actor: Actor) -> Result<(), BackendError> {
-        let changes = {
+    async fn change_owner(&self, change: OwnerChange) -> Result<(), BackendError> {
+        let invalidations = {
             let mut keys = self.write();
-            keys.authorize(&actor)?;
-            keys.change_owner(change)?
+            keys.authorize(&change.actor)?;
+            keys.change_owner(change.action)?
         };
-        self.invalidate(changes);
+        self.invalidate(invalidations);
         Ok(())
     }
 
@@ -120,9 +114,9 @@ impl OwnerStore for MemoryStore {
 
 impl KeyStore for MemoryStore {
     async fn change(&self, change: KeyChange) -> Result<ChangeOutcome, BackendError> {
-        let (changed, changes) = self.write().change(change)?;
-        self.invalidate(changes);
-        Ok(changed)
+        let (outcome, invalidations) = self.write().change(change)?;
+        self.invalidate(invalidations);
+        Ok(outcome)
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {

@@ -27,8 +27,10 @@ mod audit;
 mod bounds;
 mod change_feed;
 mod deleted_owner;
+mod erased;
 mod error;
 mod filter;
+mod forward;
 mod invalidation;
 mod key_edit;
 mod keys;
@@ -54,7 +56,7 @@ pub use key_edit::{Grace, KeyUpdate, Rotation};
 pub use keys::{ChangeOutcome, KeyAction, KeyChange, KeyStore};
 pub use memory::MemoryStore;
 pub use owner_resolver::{OwnerResolver, WithOwnerResolver};
-pub use owners::{OwnerChange, OwnerStore};
+pub use owners::{OwnerAction, OwnerChange, OwnerStore};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
 pub use propagation::Propagation;
@@ -64,12 +66,14 @@ pub use usage::{UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageSto
 
 #[cfg(feature = "manage")]
 pub(crate) use bounds::Bounds;
+pub(crate) use erased::ErasedBackend;
 pub(crate) use invalidation::Apply;
 pub(crate) use usage::{Slot, merge};
 
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
+
+use forward::forward_to_arc;
 
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -89,6 +93,19 @@ pub trait Backend: Send + Sync + 'static {
     /// If the lookup failed. The request is then refused with 503, and nothing is cached. Never report an outage as `None`: a
     /// client with a good key would be told that it is invalid.
     fn find(&self, digest: &Digest) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send;
+
+    /// Returns the person with this e-mail, with memberships and password hash, or `None` if none exists. The ASCII letters of
+    /// the e-mail are in lower case. Called only where passwords are accepted beside keys.
+    ///
+    /// The default returns `None`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`find`](Self::find).
+    fn find_user(&self, email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send {
+        let _ = email;
+        std::future::ready(Ok(None))
+    }
 
     /// Adds a subscriber, which receives changes before they are acknowledged.
     ///
@@ -113,146 +130,47 @@ pub trait Backend: Send + Sync + 'static {
         usize::MAX
     }
 
-    /// Records the first use of a key whose record has a `first_use_grace`: its predecessor expires after that grace, and the
-    /// record loses it. A second call changes nothing.
+    /// Writes what the authenticator has learnt from a request. The default does nothing.
     ///
-    /// Called in a separate task: a request does not wait for it, and the next request retries after an error. The default does
-    /// nothing, for backends whose records have no such grace.
+    /// Called in a separate task: a request does not wait for it, and a later request tries again after an error.
     ///
     /// # Errors
     ///
     /// If it cannot be written.
-    fn record_first_use(
-        &self,
-        id: &KeyId,
-        at: Timestamp,
-    ) -> impl Future<Output = Result<(), BackendError>> + Send {
-        let _ = (id, at);
-        std::future::ready(Ok(()))
-    }
-
-    /// Returns the person with this e-mail, with memberships and password hash, or `None` if none exists. The ASCII letters of
-    /// the e-mail are in lower case. Called only where passwords are accepted beside keys.
-    ///
-    /// The default returns `None`.
-    ///
-    /// # Errors
-    ///
-    /// As for [`find`](Self::find).
-    fn find_user(&self, email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send {
-        let _ = email;
-        std::future::ready(Ok(None))
-    }
-
-    /// Replaces a person's password hash by another hash of the same password, unless it was changed meanwhile. The default does
-    /// nothing.
-    ///
-    /// # Errors
-    ///
-    /// If the hash cannot be written. It is retried the next time that the password is verified.
-    fn replace_password_hash(
-        &self,
-        email: &str,
-        from: &PasswordHash,
-        to: &PasswordHash,
-    ) -> impl Future<Output = Result<(), BackendError>> + Send {
-        let _ = (email, from, to);
+    fn write_back(&self, write: WriteBack) -> impl Future<Output = Result<(), BackendError>> + Send {
+        drop(write);
         std::future::ready(Ok(()))
     }
 }
 
-impl<B: Backend> Backend for Arc<B> {
-    fn find(&self, digest: &Digest) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send {
-        (**self).find(digest)
-    }
-
-    fn subscribe(&self, subscriber: Subscriber) {
-        (**self).subscribe(subscriber);
-    }
-
-    fn feed(&self) -> Option<BoxedChangeFeed> {
-        (**self).feed()
-    }
-
-    fn max_concurrent_lookups(&self) -> usize {
-        (**self).max_concurrent_lookups()
-    }
-
-    fn record_first_use(
-        &self,
-        id: &KeyId,
+/// A write that an authenticator makes by itself. A second one changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WriteBack {
+    /// The first use of a key whose record has a `first_use_grace`: its predecessor expires after that grace, and the record loses
+    /// it.
+    FirstUse {
+        /// The key.
+        id: KeyId,
+        /// The time of the use.
         at: Timestamp,
-    ) -> impl Future<Output = Result<(), BackendError>> + Send {
-        (**self).record_first_use(id, at)
-    }
-
-    fn find_user(&self, email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send {
-        (**self).find_user(email)
-    }
-
-    fn replace_password_hash(
-        &self,
-        email: &str,
-        from: &PasswordHash,
-        to: &PasswordHash,
-    ) -> impl Future<Output = Result<(), BackendError>> + Send {
-        (**self).replace_password_hash(email, from, to)
-    }
+    },
+    /// Another hash of the same password, which replaces a person's hash unless that was changed meanwhile.
+    PasswordHash {
+        /// The person, with ASCII letters in lower case.
+        email: Box<str>,
+        /// The hash to replace.
+        from: PasswordHash,
+        /// The hash that replaces it.
+        to: PasswordHash,
+    },
 }
 
-/// A type-erased backend. It is called only on a cache miss, where a box does not matter.
-pub(crate) trait ErasedBackend: Send + Sync {
-    fn find<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Option<Record>>;
-    fn subscribe(&self, subscriber: Subscriber);
-    fn feed(&self) -> Option<BoxedChangeFeed>;
-    fn max_concurrent_lookups(&self) -> usize;
-    fn record_first_use<'a>(&'a self, id: &'a KeyId, at: Timestamp) -> BoxFuture<'a, ()>;
-    #[cfg(feature = "password")]
-    fn find_user<'a>(&'a self, email: &'a str) -> BoxFuture<'a, Option<User>>;
-    #[cfg(feature = "password")]
-    fn replace_password_hash<'a>(
-        &'a self,
-        email: &'a str,
-        from: &'a PasswordHash,
-        to: &'a PasswordHash,
-    ) -> BoxFuture<'a, ()>;
-}
-
-pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
-
-impl<B: Backend> ErasedBackend for B {
-    fn find<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Option<Record>> {
-        Box::pin(Backend::find(self, digest))
-    }
-
-    fn subscribe(&self, subscriber: Subscriber) {
-        Backend::subscribe(self, subscriber);
-    }
-
-    fn feed(&self) -> Option<BoxedChangeFeed> {
-        Backend::feed(self)
-    }
-
-    fn max_concurrent_lookups(&self) -> usize {
-        Backend::max_concurrent_lookups(self)
-    }
-
-    fn record_first_use<'a>(&'a self, id: &'a KeyId, at: Timestamp) -> BoxFuture<'a, ()> {
-        Box::pin(Backend::record_first_use(self, id, at))
-    }
-
-    #[cfg(feature = "password")]
-    fn find_user<'a>(&'a self, email: &'a str) -> BoxFuture<'a, Option<User>> {
-        Box::pin(Backend::find_user(self, email))
-    }
-
-    #[cfg(feature = "password")]
-    fn replace_password_hash<'a>(
-        &'a self,
-        email: &'a str,
-        from: &'a PasswordHash,
-        to: &'a PasswordHash,
-    ) -> BoxFuture<'a, ()> {
-        Box::pin(Backend::replace_password_hash(self, email, from, to))
-    }
+forward_to_arc! { Backend:
+    fn find(digest: &Digest) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send;
+    fn find_user(email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send;
+    fn subscribe(subscriber: Subscriber) -> ();
+    fn feed() -> Option<BoxedChangeFeed>;
+    fn max_concurrent_lookups() -> usize;
+    fn write_back(write: WriteBack) -> impl Future<Output = Result<(), BackendError>> + Send;
 }

@@ -4,12 +4,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Backend, BackendError, BoxedChangeFeed, ChangeFeed, Invalidation, Subscriber};
-use crate::clock::Timestamp;
+use super::forward::forward_to_arc;
+use super::{Backend, BackendError, BoxedChangeFeed, ChangeFeed, Invalidation, Subscriber, WriteBack};
 use crate::digest::Digest;
-use crate::key::KeyId;
 use crate::owner::{Organization, Owner, User};
-use crate::password_hash::PasswordHash;
 use crate::record::Record;
 use crate::select::select;
 
@@ -49,28 +47,31 @@ pub trait OwnerResolver: Send + Sync + 'static {
         None
     }
 
-    /// Replaces a person's password hash by another hash of the same password, unless it was changed meanwhile. The default does
-    /// nothing.
+    /// Writes what the authenticator has learnt of a person, as [`Backend::write_back`] does. The default does nothing.
     ///
     /// # Errors
     ///
-    /// If the hash cannot be written. It is retried the next time that the password is verified.
-    fn replace_password_hash(
-        &self,
-        email: &str,
-        from: &PasswordHash,
-        to: &PasswordHash,
-    ) -> impl Future<Output = Result<(), BackendError>> + Send {
-        let _ = (email, from, to);
+    /// If it cannot be written.
+    fn write_back(&self, write: WriteBack) -> impl Future<Output = Result<(), BackendError>> + Send {
+        drop(write);
         std::future::ready(Ok(()))
     }
+}
+
+forward_to_arc! { OwnerResolver:
+    fn organization(id: &str) -> impl Future<Output = Result<Option<Organization>, BackendError>> + Send;
+    fn user(email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send;
+    fn subscribe(subscriber: Subscriber) -> ();
+    fn feed() -> Option<BoxedChangeFeed>;
+    fn write_back(write: WriteBack) -> impl Future<Output = Result<(), BackendError>> + Send;
 }
 
 /// A store of keys, combined with a resolver of their owners.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new()?.block_on(async {
-/// use tower_api_key::backend::{Backend, BackendError, KeyStore, OwnerResolver, WithOwnerResolver};
+/// use tower_api_key::backend::{Backend, BackendError, KeyChange, KeyStore};
+/// use tower_api_key::backend::{OwnerResolver, WithOwnerResolver};
 /// use tower_api_key::digest::Digester;
 /// use tower_api_key::owner::{Membership, Organization, User};
 /// use tower_api_key::{KeyId, MemoryStore, Owner, Record, Scopes};
@@ -93,7 +94,8 @@ pub trait OwnerResolver: Send + Sync + 'static {
 /// let keys = MemoryStore::new();
 /// for (id, email) in [("key_1", "ann@example.com"), ("key_2", "ann@example.org")] {
 ///     let digest = Digester::sha256().digest(id.as_bytes());
-///     keys.insert(Record::imported(KeyId::new(id)?, digest, Owner::user(email, []))).await?;
+///     let record = Record::imported(KeyId::new(id)?, digest, Owner::user(email, []));
+///     keys.change(KeyChange::insert(record)).await?;
 /// }
 /// let backend = WithOwnerResolver::new(keys, Company);
 /// let found = backend.find(&Digester::sha256().digest(b"key_1")).await?.expect("the key");
@@ -159,17 +161,11 @@ impl<K: Backend, R: OwnerResolver> Backend for WithOwnerResolver<K, R> {
         self.keys.max_concurrent_lookups()
     }
 
-    async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
-        self.keys.record_first_use(id, at).await
-    }
-
-    async fn replace_password_hash(
-        &self,
-        email: &str,
-        from: &PasswordHash,
-        to: &PasswordHash,
-    ) -> Result<(), BackendError> {
-        self.owners.replace_password_hash(email, from, to).await
+    async fn write_back(&self, write: WriteBack) -> Result<(), BackendError> {
+        match write {
+            WriteBack::FirstUse { .. } => self.keys.write_back(write).await,
+            WriteBack::PasswordHash { .. } => self.owners.write_back(write).await,
+        }
     }
 }
 
@@ -207,35 +203,5 @@ impl ChangeFeed for MergedFeed {
             (Some(keys), Some(owners)) => Some(keys && owners),
             (one, other) => one.or(other),
         }
-    }
-}
-
-impl<R: OwnerResolver> OwnerResolver for Arc<R> {
-    fn organization(
-        &self,
-        id: &str,
-    ) -> impl Future<Output = Result<Option<Organization>, BackendError>> + Send {
-        (**self).organization(id)
-    }
-
-    fn user(&self, email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send {
-        (**self).user(email)
-    }
-
-    fn subscribe(&self, subscriber: Subscriber) {
-        (**self).subscribe(subscriber);
-    }
-
-    fn feed(&self) -> Option<BoxedChangeFeed> {
-        (**self).feed()
-    }
-
-    fn replace_password_hash(
-        &self,
-        email: &str,
-        from: &PasswordHash,
-        to: &PasswordHash,
-    ) -> impl Future<Output = Result<(), BackendError>> + Send {
-        (**self).replace_password_hash(email, from, to)
     }
 }

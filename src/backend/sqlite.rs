@@ -36,7 +36,7 @@ type Store = SqliteStore;
 ///
 /// ```
 /// # tokio::runtime::Runtime::new()?.block_on(async {
-/// use tower_api_key::backend::KeyStore;
+/// use tower_api_key::backend::{KeyChange, KeyStore};
 /// use tower_api_key::key::{KeyFormat, KeyId};
 /// use tower_api_key::{Environment, Owner, Record, SqliteStore, Timestamp, digest::Digester};
 ///
@@ -45,7 +45,8 @@ type Store = SqliteStore;
 /// let store = SqliteStore::open(&url).await?; // such as `sqlite:keys.db`
 /// let key = KeyFormat::new("demo")?.mint(Environment::Live)?;
 /// let id = KeyId::generate(Timestamp::from_unix_millis(0))?;
-/// store.insert(Record::new(id.clone(), &key, &Digester::sha256(), Owner::organization("acme"))).await?;
+/// let record = Record::new(id.clone(), &key, &Digester::sha256(), Owner::organization("acme"));
+/// store.change(KeyChange::insert(record)).await?;
 /// assert_eq!(&*store.get(&id).await?.expect("the key").hint, key.hint());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();

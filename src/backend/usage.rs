@@ -9,6 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::BackendError;
+use super::forward::forward_to_arc;
 use crate::clock::{Day, Timestamp};
 use crate::environment::Environment;
 use crate::key::KeyId;
@@ -38,14 +39,9 @@ pub trait UsageStore: Send + Sync + 'static {
     fn usage(&self, query: &UsageQuery) -> impl Future<Output = Result<Vec<UsageLine>, BackendError>> + Send;
 }
 
-impl<S: UsageStore> UsageStore for Arc<S> {
-    fn add_usage(&self, batch: &UsageBatch) -> impl Future<Output = Result<(), BackendError>> + Send {
-        (**self).add_usage(batch)
-    }
-
-    fn usage(&self, query: &UsageQuery) -> impl Future<Output = Result<Vec<UsageLine>, BackendError>> + Send {
-        (**self).usage(query)
-    }
+forward_to_arc! { UsageStore:
+    fn add_usage(batch: &UsageBatch) -> impl Future<Output = Result<(), BackendError>> + Send;
+    fn usage(query: &UsageQuery) -> impl Future<Output = Result<Vec<UsageLine>, BackendError>> + Send;
 }
 
 /// How often a key was used on a day.

@@ -5,6 +5,7 @@ use std::future::pending;
 
 use super::context::Context;
 use super::sync::{Arc, Mutex, lock, spawn, timeout};
+use crate::backend::WriteBack;
 use crate::key::KeyId;
 
 /// The keys whose first use is being recorded, or was a short while ago. A thousand requests at once are one first use.
@@ -39,7 +40,7 @@ impl FirstUses {
         let (recording, at) = (Recording { first_uses: Arc::clone(self), id }, self.context.clock.wall());
         spawn(async move {
             let context = &recording.first_uses.context;
-            let recorded = context.backend.record_first_use(&recording.id, at);
+            let recorded = context.backend.write_back(WriteBack::FirstUse { id: recording.id.clone(), at });
             if context.call("first use record", context.limits.deadline, recorded).await.is_ok() {
                 // Within the deadline, requests may still be decided by a record that was read before this and lacks the first use.
                 let _ = timeout(context.limits.deadline, pending::<()>()).await;

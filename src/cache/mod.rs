@@ -50,7 +50,7 @@ use crate::health::Health;
 use crate::key::KeyId;
 use crate::metrics::Metrics;
 #[cfg(feature = "password")]
-use crate::password_hash::PasswordHash;
+use crate::{backend::WriteBack, password_hash::PasswordHash};
 
 /// The cache of one authenticator.
 pub(crate) struct Cache {
@@ -155,9 +155,9 @@ impl Cache {
 
     /// Replaces a password hash in the store by one of the same password. If that fails, the next verification tries again.
     #[cfg(feature = "password")]
-    pub(crate) async fn replace_password_hash(&self, email: &str, from: &PasswordHash, to: &PasswordHash) {
+    pub(crate) async fn replace_password_hash(&self, email: &str, from: PasswordHash, to: PasswordHash) {
         let Context { backend, limits, .. } = &*self.context;
-        let replacing = backend.replace_password_hash(email, from, to);
+        let replacing = backend.write_back(WriteBack::PasswordHash { email: email.into(), from, to });
         let _ = self.context.call("password rehash", limits.deadline, replacing).await;
     }
 

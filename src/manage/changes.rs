@@ -4,7 +4,7 @@ use super::manager::Authority;
 use super::validation::Validation;
 use super::{CreatedKey, KeyManager, ManageError, NewKey, RotateOptions};
 use crate::audit::{Action, AuditEvent};
-use crate::backend::{ChangeOutcome, KeyAction, KeyChange, KeyFilter, KeyStore, KeyUpdate, Rotation};
+use crate::backend::{ChangeOutcome, KeyChange, KeyFilter, KeyStore, KeyUpdate, Rotation};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::{ApiKey, KeyId, RetrievableKey};
@@ -131,7 +131,7 @@ impl<S: KeyStore> KeyManager<S> {
         validation.expires_at(update.expires_at.flatten(), self.clock.wall()).finish()?;
         update.by = by.recorded_name(update.by);
         let actor = update.by.clone();
-        let record = self.change_one(by, KeyAction::Update(id.clone(), update)).await?;
+        let record = self.change_one(by, KeyChange::update(id, update)).await?;
         self.emit(Action::Updated, Some(id), actor);
         Ok(record)
     }
@@ -166,7 +166,7 @@ impl<S: KeyStore> KeyManager<S> {
         rotation.by = by.recorded_name(options.by);
         let actor = rotation.by.clone();
         // No read follows the commit, which could fail and lose the text of the successor.
-        let record = self.change_one(by, KeyAction::Rotate(id.clone(), Box::new(rotation))).await?;
+        let record = self.change_one(by, KeyChange::rotate(id, rotation)).await?;
         self.emit(Action::Rotated { to: record.id.clone() }, Some(id), actor.clone());
         self.emit(Action::Created, Some(&record.id), actor);
         Ok(CreatedKey::new(key, record))
@@ -190,7 +190,7 @@ impl<S: KeyStore> KeyManager<S> {
     ) -> Result<(), ManageError> {
         let revocation = Revocation { by: by.recorded_name(None), ..self.revocation(reason)? };
         let actor = revocation.by.clone();
-        self.change(by, KeyAction::Revoke(id.clone(), revocation)).await?;
+        self.change(by, KeyChange::revoke(id, revocation)).await?;
         self.emit(Action::Revoked, Some(id), actor);
         Ok(())
     }
@@ -204,7 +204,7 @@ impl<S: KeyStore> KeyManager<S> {
         let by = self.authority();
         let revocation = Revocation { by: by.recorded_name(None), ..self.revocation(reason)? };
         let actor = revocation.by.clone();
-        let keys = self.change(&by, KeyAction::RevokeAll(filter.clone(), revocation)).await?.keys;
+        let keys = self.change(&by, KeyChange::revoke_all(filter, revocation)).await?.keys;
         self.emit(Action::RevokedAll { keys }, None, actor);
         Ok(keys)
     }
@@ -220,7 +220,7 @@ impl<S: KeyStore> KeyManager<S> {
     pub async fn purge_ended(&self, before: Timestamp) -> Result<u64, ManageError> {
         let by = self.authority();
         let before = before.min(self.clock.wall());
-        let keys = self.change(&by, KeyAction::PurgeEnded(before)).await?.keys;
+        let keys = self.change(&by, KeyChange::purge_ended(before)).await?.keys;
         self.emit(Action::DeletedAll { keys }, None, by.recorded_name(None));
         Ok(keys)
     }
@@ -237,7 +237,7 @@ impl<S: KeyStore> KeyManager<S> {
     }
 
     async fn insert(&self, by: &Authority, record: Record) -> Result<Record, ManageError> {
-        let record = self.change_one(by, KeyAction::Insert(Box::new(record))).await?;
+        let record = self.change_one(by, KeyChange::insert(record)).await?;
         self.emit(Action::Created, Some(&record.id), record.created_by.clone());
         Ok(record)
     }
@@ -257,13 +257,12 @@ impl<S: KeyStore> KeyManager<S> {
     pub(super) async fn change(
         &self,
         by: &Authority,
-        action: KeyAction,
+        change: KeyChange,
     ) -> Result<ChangeOutcome, ManageError> {
-        let change = KeyChange::new(by.actor.clone(), action).within(by.bounds.clone());
-        Ok(self.store.change(change).await?)
+        Ok(self.store.change(change.by(by.actor.clone()).within(by.bounds.clone())).await?)
     }
 
-    async fn change_one(&self, by: &Authority, action: KeyAction) -> Result<Record, ManageError> {
-        self.change(by, action).await?.record.ok_or_else(ManageError::not_found)
+    async fn change_one(&self, by: &Authority, change: KeyChange) -> Result<Record, ManageError> {
+        self.change(by, change).await?.record.ok_or_else(ManageError::not_found)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{CreatedKey, KeyManager, ManageError, NewKey};
 use crate::audit::Action;
-use crate::backend::{ChangeOutcome, KeyAction, KeyFilter, KeyStore};
+use crate::backend::{ChangeOutcome, KeyChange, KeyFilter, KeyStore};
 use crate::record::{KeyState, Revocation};
 
 impl<S: KeyStore> KeyManager<S> {
@@ -43,8 +43,8 @@ impl<S: KeyStore> KeyManager<S> {
         let in_force = filter.clone().state(KeyState::Active, self.clock.wall());
         let revocation = Revocation { by: record.created_by.clone(), ..self.revocation("replaced")? };
         let actor = record.created_by.clone();
-        let action = KeyAction::Replace(Box::new(record), in_force, revocation);
-        let ChangeOutcome { record, keys } = self.change(&by, action).await?;
+        let change = KeyChange::insert_exclusive(record, &in_force, revocation);
+        let ChangeOutcome { record, keys } = self.change(&by, change).await?;
         let record = record.ok_or_else(ManageError::not_found)?;
         self.emit(Action::Created, Some(&record.id), actor.clone());
         self.emit(Action::RevokedAll { keys }, None, actor);

@@ -10,14 +10,15 @@
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! use http::HeaderMap;
-//! use tower_api_key::backend::OwnerStore;
+//! use tower_api_key::backend::{OwnerChange, OwnerStore};
 //! use tower_api_key::password::Passwords;
 //! use tower_api_key::{Authenticator, MemoryStore, Source};
 //!
 //! let passwords = Passwords::new()?;
 //! let store = MemoryStore::new();
-//! store.put_user("aladdin@example.com").await?;
-//! store.set_password("aladdin@example.com", Some(passwords.hash("open sesame").await?)).await?;
+//! store.change_owner(OwnerChange::put_user("aladdin@example.com")).await?;
+//! let hash = passwords.hash("open sesame").await?;
+//! store.change_owner(OwnerChange::set_password("aladdin@example.com", Some(hash))).await?;
 //!
 //! let authenticator = Authenticator::builder(store).sources([Source::basic()]).passwords(passwords).build()?;
 //! let mut headers = HeaderMap::new();

@@ -9,7 +9,7 @@
 //! use http_body_util::Full;
 //! use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 //! use tower_api_key::scope::Requirement;
-//! # use tower_api_key::backend::KeyStore;
+//! # use tower_api_key::backend::{KeyChange, KeyStore};
 //! # use tower_api_key::key::{KeyFormat, KeyId};
 //! # use tower_api_key::{digest::Digester, Environment, MemoryStore, Owner, Record, Scopes, Timestamp};
 //! use tower_api_key::{AuthenticateLayer, Authenticator, RequireScopeLayer};
@@ -18,7 +18,7 @@
 //! # let id = KeyId::generate(Timestamp::from_unix_millis(0))?;
 //! # let mut record = Record::new(id, &key, &Digester::sha256(), Owner::organization("acme"));
 //! # record.scopes = Scopes::new(["notes.read"])?;
-//! # store.insert(record).await?;
+//! # store.change(KeyChange::insert(record)).await?;
 //! # let authenticator = Authenticator::builder(store).build()?;
 //! # let text = key.reveal();
 //!

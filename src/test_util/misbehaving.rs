@@ -5,12 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::backend::{Backend, BackendError, BoxedChangeFeed, Subscriber};
-use crate::clock::Timestamp;
+use crate::backend::{Backend, BackendError, BoxedChangeFeed, Subscriber, WriteBack};
 use crate::digest::Digest;
-use crate::key::KeyId;
 use crate::owner::User;
-use crate::password_hash::PasswordHash;
 use crate::record::Record;
 
 /// A backend around another one that misbehaves on demand and counts its reads. Clones share their state.
@@ -140,16 +137,7 @@ impl<B: Backend> Backend for Misbehaving<B> {
         self.inner.max_concurrent_lookups()
     }
 
-    async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
-        self.inner.record_first_use(id, at).await
-    }
-
-    async fn replace_password_hash(
-        &self,
-        email: &str,
-        from: &PasswordHash,
-        to: &PasswordHash,
-    ) -> Result<(), BackendError> {
-        self.inner.replace_password_hash(email, from, to).await
+    async fn write_back(&self, write: WriteBack) -> Result<(), BackendError> {
+        self.inner.write_back(write).await
     }
 }

@@ -12,7 +12,7 @@
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
-//! use tower_api_key::backend::{KeyStore, UsageBy, UsageQuery, UsageStore};
+//! use tower_api_key::backend::{KeyChange, KeyStore, UsageBy, UsageQuery, UsageStore};
 //! use tower_api_key::clock::{Clock, Day, SystemClock};
 //! use tower_api_key::digest::Digester;
 //! use tower_api_key::usage::Usage;
@@ -20,7 +20,8 @@
 //!
 //! let store = MemoryStore::new();
 //! let digest = Digester::sha256().digest(b"a-key-from-elsewhere");
-//! store.insert(Record::imported(KeyId::new("key_1")?, digest, Owner::organization("acme"))).await?;
+//! let record = Record::imported(KeyId::new("key_1")?, digest, Owner::organization("acme"));
+//! store.change(KeyChange::insert(record)).await?;
 //!
 //! let usage = Usage::builder(store.clone()).build()?;
 //! let authenticator = Authenticator::builder(store.clone()).usage(usage.clone()).build()?;

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use serde_json::json;
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::manage::{KeyManager, ManageErrorKind};
 use tower_api_key::{KeyFormat, MemoryStore};
 
@@ -71,7 +71,7 @@ pub(crate) async fn such_a_caller_is_judged_again_when_its_body_has_arrived<S: S
     for (method, path, body) in requests {
         held.push(console.hold(&caller.bearer(), method, &path, body).await);
     }
-    other.revoke(caller.id(), revocation("lost")).await.unwrap();
+    other.change(KeyChange::revoke(caller.id(), revocation("lost"))).await.unwrap();
     let before = world.snapshot().await;
     for held in held {
         let answer = held.finish().await;

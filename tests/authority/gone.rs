@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::json;
 use tower_api_key::Owner;
-use tower_api_key::backend::{BackendErrorKind, Grace, KeyUpdate};
+use tower_api_key::backend::{BackendErrorKind, Grace, KeyUpdate, OwnerChange};
 use tower_api_key::manage::{ManageErrorKind, NewKey, RotateOptions};
 use tower_api_key::owner::{Membership, Organization};
 
@@ -39,27 +39,31 @@ pub(crate) async fn a_caller_that_is_not_in_force_makes_no_change_by_code<S: Sto
 
 pub(crate) async fn the_former_holder_of_an_address_makes_no_key_of_the_next_one<S: Store>(world: World<S>) {
     for organization in ["acme", "other"] {
-        world.store.put_organization(Organization::new(organization)).await.unwrap();
+        world
+            .store
+            .change_owner(OwnerChange::put_organization(Organization::new(organization)))
+            .await
+            .unwrap();
     }
     let member = |of: &str| Membership::new(Organization::new(of), "admin", scopes("keys"));
-    world.store.put_user(ANN).await.unwrap();
-    world.store.put_membership(ANN, member("acme")).await.unwrap();
+    world.store.change_owner(OwnerChange::put_user(ANN)).await.unwrap();
+    world.store.change_owner(OwnerChange::put_membership(ANN, member("acme"))).await.unwrap();
     let former = world.key(NewKey::new(Owner::user(ANN, [])).scopes(scopes("keys"))).await;
     let principal = world.admit(&former).await;
     let delegate = world.manager.on_behalf_of(&principal);
     let held = world.hold(&former, "POST", "/console/keys", &json!({ "scopes": ["keys"] })).await;
-    world.store.delete_user(ANN, revocation("left")).await.unwrap();
+    world.store.change_owner(OwnerChange::delete_user(ANN, revocation("left"))).await.unwrap();
 
-    let again = world.store.put_user(ANN).await.unwrap_err();
+    let again = world.store.change_owner(OwnerChange::put_user(ANN)).await.unwrap_err();
     assert_eq!(again.kind(), BackendErrorKind::Conflict, "{again}");
     let before = world.snapshot().await;
     let refused = delegate.create(delegate.new_key()).await.unwrap_err();
     assert_eq!(refused.kind(), ManageErrorKind::Forbidden, "{refused}");
     assert_eq!(world.snapshot().await, before);
 
-    world.store.purge_owner(&Owner::user(ANN, [])).await.unwrap();
-    world.store.put_user(ANN).await.unwrap();
-    world.store.put_membership(ANN, member("other")).await.unwrap();
+    world.store.change_owner(OwnerChange::purge_owner(&Owner::user(ANN, []))).await.unwrap();
+    world.store.change_owner(OwnerChange::put_user(ANN)).await.unwrap();
+    world.store.change_owner(OwnerChange::put_membership(ANN, member("other"))).await.unwrap();
     let before = world.snapshot().await;
     let refused = delegate.create(delegate.new_key()).await.unwrap_err();
     assert_eq!(refused.kind(), ManageErrorKind::Forbidden, "{refused}");

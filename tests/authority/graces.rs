@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tower_api_key::Owner;
-use tower_api_key::backend::{Grace, KeyUpdate};
+use tower_api_key::backend::{Grace, KeyUpdate, OwnerChange};
 use tower_api_key::credential::Scheme;
 use tower_api_key::manage::{ManageErrorKind, RotateOptions};
 use tower_api_key::record::KeyState;
@@ -140,10 +140,10 @@ pub(crate) async fn delegates_inherit_the_requirement_of_their_manager<S: Store>
 pub(crate) async fn a_purged_organization_leaves_the_marks_of_people<S: Store>(world: World<S>) {
     use tower_api_key::owner::Organization;
 
-    world.store.put_user("ann@example.com").await.unwrap();
-    world.store.delete_user("ann@example.com", revocation("gone")).await.unwrap();
-    world.store.put_organization(Organization::new("")).await.unwrap();
-    world.store.delete_organization("", revocation("gone")).await.unwrap();
-    world.store.purge_owner(&Owner::organization("")).await.unwrap();
-    assert!(world.store.put_user("ann@example.com").await.is_err());
+    world.store.change_owner(OwnerChange::put_user("ann@example.com")).await.unwrap();
+    world.store.change_owner(OwnerChange::delete_user("ann@example.com", revocation("gone"))).await.unwrap();
+    world.store.change_owner(OwnerChange::put_organization(Organization::new(""))).await.unwrap();
+    world.store.change_owner(OwnerChange::delete_organization("", revocation("gone"))).await.unwrap();
+    world.store.change_owner(OwnerChange::purge_owner(&Owner::organization(""))).await.unwrap();
+    assert!(world.store.change_owner(OwnerChange::put_user("ann@example.com")).await.is_err());
 }

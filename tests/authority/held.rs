@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::json;
+use tower_api_key::backend::OwnerChange;
 use tower_api_key::owner::Organization;
 use tower_api_key::record::KeyState;
 
@@ -52,10 +53,14 @@ impl Demotion {
             Self::OrganizationDisabled => {
                 let mut closed = Organization::new(organization);
                 closed.disabled = true;
-                world.store.put_organization(closed).await.unwrap();
+                world.store.change_owner(OwnerChange::put_organization(closed)).await.unwrap();
             }
             Self::OrganizationDeleted => {
-                world.store.delete_organization(organization, revocation("gone")).await.unwrap();
+                world
+                    .store
+                    .change_owner(OwnerChange::delete_organization(organization, revocation("gone")))
+                    .await
+                    .unwrap();
             }
         }
     }
@@ -64,7 +69,7 @@ impl Demotion {
 /// Creates an organization for one round.
 async fn organization<S: Store>(world: &World<S>, round: usize) -> String {
     let id = format!("acme-{round}");
-    world.store.put_organization(Organization::new(id.clone())).await.unwrap();
+    world.store.change_owner(OwnerChange::put_organization(Organization::new(id.clone()))).await.unwrap();
     id
 }
 

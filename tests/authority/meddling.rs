@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tower_api_key::backend::{
     Backend, BackendError, BoxedChangeFeed, ChangeOutcome, KeyChange, KeyFilter, KeyStore, Subscriber,
-    UsageBatch, UsageLine, UsageQuery, UsageStore,
+    UsageBatch, UsageLine, UsageQuery, UsageStore, WriteBack,
 };
 use tower_api_key::digest::Digest;
-use tower_api_key::owner::{PasswordHash, User};
-use tower_api_key::{KeyId, Record, Timestamp};
+use tower_api_key::owner::User;
+use tower_api_key::{KeyId, Record};
 
 /// A store that wraps another. Clones share their state.
 #[derive(Clone)]
@@ -112,22 +112,15 @@ impl<S: KeyStore> Backend for Meddling<S> {
         self.inner.feed()
     }
 
-    async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
-        self.state.first_uses.fetch_add(1, Ordering::SeqCst);
-        if self.state.first_uses_fail.load(Ordering::SeqCst) {
-            return Err(BackendError::unavailable("told to fail"));
+    async fn write_back(&self, write: WriteBack) -> Result<(), BackendError> {
+        if matches!(write, WriteBack::FirstUse { .. }) {
+            self.state.first_uses.fetch_add(1, Ordering::SeqCst);
+            if self.state.first_uses_fail.load(Ordering::SeqCst) {
+                return Err(BackendError::unavailable("told to fail"));
+            }
+            self.state.first_uses_wait.subscribe().wait_for(|waits| !waits).await.unwrap();
         }
-        self.state.first_uses_wait.subscribe().wait_for(|waits| !waits).await.unwrap();
-        self.inner.record_first_use(id, at).await
-    }
-
-    async fn replace_password_hash(
-        &self,
-        email: &str,
-        from: &PasswordHash,
-        to: &PasswordHash,
-    ) -> Result<(), BackendError> {
-        self.inner.replace_password_hash(email, from, to).await
+        self.inner.write_back(write).await
     }
 }
 

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::json;
 use sqlx::SqlitePool;
 use tower_api_key::backend::{
-    BackendErrorKind, KeyFilter, OwnerStore, UsageBatch, UsageBy, UsageCount, UsageQuery,
+    BackendErrorKind, KeyFilter, OwnerChange, OwnerStore, UsageBatch, UsageBy, UsageCount, UsageQuery,
 };
 use tower_api_key::clock::Day;
 use tower_api_key::digest::Digester;
@@ -25,13 +25,21 @@ fn project(organization: &str, id: &str) -> Owner {
 /// Creates two organizations with a project each, and a person, and deletes all but one of the organizations.
 async fn put_and_delete<S: Store>(world: &World<S>) {
     for organization in ["acme", "other"] {
-        world.store.put_organization(Organization::new(organization)).await.unwrap();
-        world.store.put_project(organization, "smart-sink").await.unwrap();
+        world
+            .store
+            .change_owner(OwnerChange::put_organization(Organization::new(organization)))
+            .await
+            .unwrap();
+        world.store.change_owner(OwnerChange::put_project(organization, "smart-sink")).await.unwrap();
     }
-    world.store.put_user(ANN).await.unwrap();
-    world.store.delete_organization("acme", revocation("gone")).await.unwrap();
-    world.store.delete_project("other", "smart-sink", revocation("gone")).await.unwrap();
-    world.store.delete_user(ANN, revocation("gone")).await.unwrap();
+    world.store.change_owner(OwnerChange::put_user(ANN)).await.unwrap();
+    world.store.change_owner(OwnerChange::delete_organization("acme", revocation("gone"))).await.unwrap();
+    world
+        .store
+        .change_owner(OwnerChange::delete_project("other", "smart-sink", revocation("gone")))
+        .await
+        .unwrap();
+    world.store.change_owner(OwnerChange::delete_user(ANN, revocation("gone"))).await.unwrap();
 }
 
 /// Counts ten requests with a key.
@@ -53,17 +61,17 @@ pub(crate) async fn an_id_of_a_deleted_owner_is_not_used_again<S: Store>(world: 
     put_and_delete(&world).await;
     let before = world.snapshot().await;
     for again in [
-        world.store.put_organization(Organization::new("acme")).await,
-        world.store.put_project("other", "smart-sink").await,
-        world.store.put_user("Ann@Example.com").await,
+        world.store.change_owner(OwnerChange::put_organization(Organization::new("acme"))).await,
+        world.store.change_owner(OwnerChange::put_project("other", "smart-sink")).await,
+        world.store.change_owner(OwnerChange::put_user("Ann@Example.com")).await,
     ] {
         assert_eq!(again.unwrap_err().kind(), BackendErrorKind::Conflict);
     }
     assert_eq!(world.snapshot().await, before);
     // Owners with other ids are not affected.
-    world.store.put_organization(Organization::new("Acme")).await.unwrap();
-    world.store.put_project("other", "smart-lamp").await.unwrap();
-    world.store.put_project("Acme", "smart-sink").await.unwrap();
+    world.store.change_owner(OwnerChange::put_organization(Organization::new("Acme"))).await.unwrap();
+    world.store.change_owner(OwnerChange::put_project("other", "smart-lamp")).await.unwrap();
+    world.store.change_owner(OwnerChange::put_project("Acme", "smart-sink")).await.unwrap();
 }
 
 pub(crate) async fn no_key_is_created_for_a_deleted_owner<S: Store>(world: World<S>) {
@@ -104,13 +112,13 @@ pub(crate) async fn only_deleted_owners_are_purged<S: Store>(world: World<S>) {
         project("unknown", "smart-sink"),
         Owner::user("bob@example.com", []),
     ] {
-        let refused = world.store.purge_owner(&owner).await.unwrap_err();
+        let refused = world.store.change_owner(OwnerChange::purge_owner(&owner)).await.unwrap_err();
         assert_eq!(refused.kind(), BackendErrorKind::NotFound, "{owner}");
     }
     assert_eq!(world.stored(kept.id()).await.revoked, None);
     for owner in [Owner::organization("acme"), project("other", "smart-sink"), Owner::user(ANN, [])] {
-        world.store.purge_owner(&owner).await.unwrap();
-        let again = world.store.purge_owner(&owner).await.unwrap_err();
+        world.store.change_owner(OwnerChange::purge_owner(&owner)).await.unwrap();
+        let again = world.store.change_owner(OwnerChange::purge_owner(&owner)).await.unwrap_err();
         assert_eq!(again.kind(), BackendErrorKind::NotFound, "{owner}");
         world.key(NewKey::new(owner)).await;
     }
@@ -118,18 +126,18 @@ pub(crate) async fn only_deleted_owners_are_purged<S: Store>(world: World<S>) {
 }
 
 pub(crate) async fn the_next_owner_of_an_id_sees_nothing_of_the_former_one<S: Store>(world: World<S>) {
-    world.store.put_organization(Organization::new("acme")).await.unwrap();
-    world.store.put_project("acme", "smart-sink").await.unwrap();
+    world.store.change_owner(OwnerChange::put_organization(Organization::new("acme"))).await.unwrap();
+    world.store.change_owner(OwnerChange::put_project("acme", "smart-sink")).await.unwrap();
     let former =
         [world.grant("acme", "keys").await, world.key(NewKey::new(project("acme", "smart-sink"))).await];
     let other = world.grant("other", "keys").await;
     for (number, key) in former.iter().chain([&other]).enumerate() {
         count(&world, number as u64, key).await;
     }
-    world.store.delete_organization("acme", revocation("gone")).await.unwrap();
-    world.store.purge_owner(&Owner::organization("acme")).await.unwrap();
-    world.store.put_organization(Organization::new("acme")).await.unwrap();
-    world.store.put_project("acme", "smart-sink").await.unwrap();
+    world.store.change_owner(OwnerChange::delete_organization("acme", revocation("gone"))).await.unwrap();
+    world.store.change_owner(OwnerChange::purge_owner(&Owner::organization("acme"))).await.unwrap();
+    world.store.change_owner(OwnerChange::put_organization(Organization::new("acme"))).await.unwrap();
+    world.store.change_owner(OwnerChange::put_project("acme", "smart-sink")).await.unwrap();
 
     let next = world.grant("acme", "keys").await;
     let listed = world.ask(&next, "GET", "/console/keys", &json!({})).await;
@@ -178,10 +186,13 @@ async fn the_mark_of_a_person_holds_no_address() {
             .map(|bytes| bytes.to_ascii_lowercase())
             .any(|bytes| bytes.windows(ANN.len()).any(|window| window == ANN.as_bytes()))
     };
-    store.put_user("Ann@Example.com").await.unwrap();
+    store.change_owner(OwnerChange::put_user("Ann@Example.com")).await.unwrap();
     assert!(holds_address().await);
-    store.delete_user(ANN, revocation("left")).await.unwrap();
-    assert_eq!(store.put_user(ANN).await.unwrap_err().kind(), BackendErrorKind::Conflict);
+    store.change_owner(OwnerChange::delete_user(ANN, revocation("left"))).await.unwrap();
+    assert_eq!(
+        store.change_owner(OwnerChange::put_user(ANN)).await.unwrap_err().kind(),
+        BackendErrorKind::Conflict
+    );
     assert!(!holds_address().await);
     let marks: Vec<(String, String)> =
         sqlx::query_as("SELECT kind, name FROM tower_api_key_deleted_owner").fetch_all(&pool).await.unwrap();

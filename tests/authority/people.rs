@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use serde_json::json;
-use tower_api_key::backend::{Actor, BackendErrorKind, KeyFilter, OwnerChange};
+use tower_api_key::backend::{Actor, BackendErrorKind, KeyFilter, OwnerChange, WriteBack};
 use tower_api_key::manage::ManageErrorKind;
 use tower_api_key::owner::{Membership, Organization, PasswordHash};
 use tower_api_key::principal::Resource;
@@ -39,21 +39,23 @@ impl Loss {
     async fn befall<S: Store>(self, world: &World<S>) {
         let store = &world.store;
         match self {
-            Self::Password => store.set_password(ANN, Some(hash(world, "another").await)).await,
-            Self::NoPassword => store.set_password(ANN, None).await,
-            Self::Membership => store.delete_membership(ANN, "acme").await,
-            Self::Role => store.put_membership(ANN, role("keys")).await,
+            Self::Password => {
+                store.change_owner(OwnerChange::set_password(ANN, Some(hash(world, "another").await))).await
+            }
+            Self::NoPassword => store.change_owner(OwnerChange::set_password(ANN, None)).await,
+            Self::Membership => store.change_owner(OwnerChange::delete_membership(ANN, "acme")).await,
+            Self::Role => store.change_owner(OwnerChange::put_membership(ANN, role("keys"))).await,
             Self::OrganizationDisabled => {
                 let mut closed = Organization::new("acme");
                 closed.disabled = true;
-                store.put_organization(closed).await
+                store.change_owner(OwnerChange::put_organization(closed)).await
             }
             Self::SingleSignOn => {
                 let mut closed = Organization::new("acme");
                 closed.requires_sso = true;
-                store.put_organization(closed).await
+                store.change_owner(OwnerChange::put_organization(closed)).await
             }
-            Self::Deletion => store.delete_user(ANN, revocation("left")).await,
+            Self::Deletion => store.change_owner(OwnerChange::delete_user(ANN, revocation("left"))).await,
         }
         .unwrap();
     }
@@ -69,12 +71,12 @@ fn role(granted: &str) -> Membership {
 
 /// Makes Ann an administrator with a password, next to Bob, and sends her request, which requires a scope of her role.
 async fn ann<S: Store>(world: &World<S>) -> Actor {
-    world.store.put_organization(Organization::new("acme")).await.unwrap();
+    world.store.change_owner(OwnerChange::put_organization(Organization::new("acme"))).await.unwrap();
     for email in [ANN, BOB] {
-        world.store.put_user(email).await.unwrap();
+        world.store.change_owner(OwnerChange::put_user(email)).await.unwrap();
     }
-    world.store.put_membership(ANN, role("keys members.write")).await.unwrap();
-    world.store.set_password(ANN, Some(hash(world, SECRET).await)).await.unwrap();
+    world.store.change_owner(OwnerChange::put_membership(ANN, role("keys members.write"))).await.unwrap();
+    world.store.change_owner(OwnerChange::set_password(ANN, Some(hash(world, SECRET).await))).await.unwrap();
     let caller = admit(&world.authenticator, &basic(ANN, SECRET)).await;
     caller.actor().requires_for(needs("members.write"), Resource::Organization("acme"))
 }
@@ -94,11 +96,11 @@ pub(crate) async fn a_person_without_the_required_scope_changes_nothing<S: Store
     let key = world.grant("acme", "keys").await;
     for loss in Loss::ALL {
         let actor = ann(&world).await;
-        world.store.put_membership(BOB, role("keys")).await.unwrap();
+        world.store.change_owner(OwnerChange::put_membership(BOB, role("keys"))).await.unwrap();
         loss.befall(&world).await;
         let before = world.snapshot().await;
         for change in changes(&world).await {
-            let refused = world.store.change_owner(change.clone(), actor.clone()).await.unwrap_err();
+            let refused = world.store.change_owner(change.clone().by(actor.clone())).await.unwrap_err();
             assert_eq!(refused.kind(), BackendErrorKind::Forbidden, "{loss:?} {change:?}: {refused}");
         }
         let manager = world.manager.clone().acting_for(actor);
@@ -124,13 +126,13 @@ pub(crate) async fn a_person_whose_rights_are_as_they_were_changes_owners_and_ke
     assert_eq!(made.record().created_by.as_deref(), actor.name());
     manager.revoke(key.id(), "by ann").await.unwrap();
     for change in changes(&world).await {
-        world.store.change_owner(change, actor.clone()).await.unwrap();
+        world.store.change_owner(change.by(actor.clone())).await.unwrap();
     }
-    assert_eq!(world.store.user(BOB).await.unwrap(), None);
+    assert_eq!(world.store.find_user(BOB).await.unwrap(), None);
     assert_eq!(world.store.projects("acme", None, 9).await.unwrap().len(), 1);
     // She has set another password, so requests with the former one fail.
     let again = OwnerChange::set_password(ANN, Some(hash(&world, "once more").await));
-    let refused = world.store.change_owner(again, actor).await.unwrap_err();
+    let refused = world.store.change_owner(again.by(actor)).await.unwrap_err();
     assert_eq!(refused.kind(), BackendErrorKind::Forbidden, "{refused}");
     admit(&world.authenticator, &basic(ANN, "the attacker's")).await;
 }
@@ -138,20 +140,41 @@ pub(crate) async fn a_person_whose_rights_are_as_they_were_changes_owners_and_ke
 pub(crate) async fn a_hash_of_the_same_password_is_no_other_password<S: Store>(world: World<S>) {
     let actor = ann(&world).await;
     for _ in 0..2 {
-        let from = world.store.password_hash(ANN).await.unwrap().unwrap();
+        let from =
+            world.store.find_user(ANN).await.unwrap().and_then(|user| user.password_hash().cloned()).unwrap();
         let renewed = hash(&world, SECRET).await;
-        world.store.replace_password_hash(ANN, &from, &renewed).await.unwrap();
-        assert_eq!(world.store.password_hash(ANN).await.unwrap(), Some(renewed));
+        world
+            .store
+            .write_back(WriteBack::PasswordHash {
+                email: ANN.into(),
+                from: from.clone(),
+                to: renewed.clone(),
+            })
+            .await
+            .unwrap();
+        assert_eq!(
+            world.store.find_user(ANN).await.unwrap().and_then(|user| user.password_hash().cloned()),
+            Some(renewed)
+        );
         let change = OwnerChange::put_membership(BOB, role("keys"));
-        world.store.change_owner(change, actor.clone()).await.unwrap();
+        world.store.change_owner(change.by(actor.clone())).await.unwrap();
         world.manager.clone().acting_for(actor.clone()).create(of("acme")).await.unwrap();
     }
     // A further password differs from it as well.
     Loss::Password.befall(&world).await;
-    let from = world.store.password_hash(ANN).await.unwrap().unwrap();
-    world.store.replace_password_hash(ANN, &from, &hash(&world, "another").await).await.unwrap();
+    let from =
+        world.store.find_user(ANN).await.unwrap().and_then(|user| user.password_hash().cloned()).unwrap();
+    world
+        .store
+        .write_back(WriteBack::PasswordHash {
+            email: ANN.into(),
+            from: from.clone(),
+            to: hash(&world, "another").await,
+        })
+        .await
+        .unwrap();
     let change = OwnerChange::put_membership(BOB, role("keys"));
-    let refused = world.store.change_owner(change, actor).await.unwrap_err();
+    let refused = world.store.change_owner(change.by(actor)).await.unwrap_err();
     assert_eq!(refused.kind(), BackendErrorKind::Forbidden, "{refused}");
 }
 

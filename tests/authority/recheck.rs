@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::task::yield_now;
 use tokio::time::timeout;
+use tower_api_key::backend::OwnerChange;
 use tower_api_key::owner::{Membership, Organization};
 use tower_api_key::reject::Forbidden;
 use tower_api_key::{KeyId, Reason, Requirement};
@@ -24,7 +25,7 @@ pub(crate) async fn a_caller_that_lost_its_key_is_refused<S: Store>(world: World
         (Demotion::Deleted, Reason::Revoked),
         (Demotion::OrganizationDisabled, disabled),
     ] {
-        world.store.put_organization(Organization::new("acme")).await.unwrap();
+        world.store.change_owner(OwnerChange::put_organization(Organization::new("acme"))).await.unwrap();
         let own = world.grant("acme", "keys").await;
         let caller = world.admit(&own).await;
         assert!(caller.recheck().await.is_ok());
@@ -50,21 +51,25 @@ pub(crate) async fn the_caller_is_returned_as_it_is_now<S: Store>(world: World<S
 
 pub(crate) async fn a_person_with_another_password_is_refused<S: Store>(world: World<S>) {
     let acme = Organization::new("acme");
-    world.store.put_organization(acme.clone()).await.unwrap();
-    world.store.put_user(ANN).await.unwrap();
-    world.store.put_membership(ANN, Membership::new(acme, "admin", scopes("keys"))).await.unwrap();
+    world.store.change_owner(OwnerChange::put_organization(acme.clone())).await.unwrap();
+    world.store.change_owner(OwnerChange::put_user(ANN)).await.unwrap();
+    world
+        .store
+        .change_owner(OwnerChange::put_membership(ANN, Membership::new(acme, "admin", scopes("keys"))))
+        .await
+        .unwrap();
     let hash = async |secret: &str| Some(world.passwords.hash(secret).await.unwrap());
-    world.store.set_password(ANN, hash("one").await).await.unwrap();
+    world.store.change_owner(OwnerChange::set_password(ANN, hash("one").await)).await.unwrap();
     let caller = admit(&world.authenticator, &basic(ANN, "one")).await;
     assert!(caller.recheck().await.unwrap().meets(&needs("keys")));
 
-    world.store.delete_membership(ANN, "acme").await.unwrap();
+    world.store.change_owner(OwnerChange::delete_membership(ANN, "acme")).await.unwrap();
     assert!(!caller.recheck().await.unwrap().meets(&needs("keys")));
     // The same password, with another salt.
-    world.store.set_password(ANN, hash("one").await).await.unwrap();
+    world.store.change_owner(OwnerChange::set_password(ANN, hash("one").await)).await.unwrap();
     assert_eq!(caller.recheck().await.unwrap_err().reason(), &Reason::Unknown);
     let caller = admit(&world.authenticator, &basic(ANN, "one")).await;
-    world.store.set_password(ANN, None).await.unwrap();
+    world.store.change_owner(OwnerChange::set_password(ANN, None)).await.unwrap();
     assert_eq!(caller.recheck().await.unwrap_err().reason(), &Reason::Unknown);
 }
 

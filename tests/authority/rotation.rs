@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::json;
 use tower_api_key::KeyId;
-use tower_api_key::backend::{Grace, KeyAction, KeyChange, KeyUpdate};
+use tower_api_key::backend::{Grace, KeyChange, KeyUpdate};
 use tower_api_key::manage::{ManageErrorKind, RotateOptions};
 use tower_api_key::record::KeyState;
 
@@ -91,7 +91,7 @@ pub(crate) async fn a_key_that_became_stronger_meanwhile_is_not_shown_to_a_weake
         let target = world.grant("acme", "console").await;
         let mut grant = KeyUpdate::default();
         grant.scopes = Some(scopes("*"));
-        let grant = KeyChange::by_system(KeyAction::Update(target.id().clone(), grant));
+        let grant = KeyChange::update(target.id(), grant);
         if is_late {
             world.kept.meddle_before_change(grant);
         } else {

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
-use tower_api_key::backend::{AuditEntry, Backend, KeyFilter, KeyUpdate};
+use tower_api_key::backend::{AuditEntry, Backend, KeyChange, KeyFilter, KeyUpdate};
 use tower_api_key::clock::{Clock, ManualClock};
 use tower_api_key::manage::{KeyManager, ManageSettings, NewKey};
 use tower_api_key::owner::{Organization, PasswordHash, User};
@@ -192,18 +192,21 @@ impl<S: Store> World<S> {
     pub(crate) async fn update(&self, id: &KeyId, describe: impl FnOnce(&mut KeyUpdate)) {
         let mut update = KeyUpdate::default();
         describe(&mut update);
-        self.store.update(id, update).await.unwrap();
+        self.store.change(KeyChange::update(id, update)).await.unwrap();
     }
 
     pub(crate) async fn revoke(&self, key: &Key) {
-        self.store.revoke(key.id(), Revocation::new(self.now(), "lost")).await.unwrap();
+        self.store.change(KeyChange::revoke(key.id(), Revocation::new(self.now(), "lost"))).await.unwrap();
     }
 
     pub(crate) async fn snapshot(&self) -> Snapshot {
         let mut people = Vec::new();
         for email in [ANN, BOB] {
-            let user = self.store.user(email).await.unwrap();
-            people.push((user, self.store.password_hash(email).await.unwrap()));
+            let user = self.store.find_user(email).await.unwrap();
+            people.push((
+                user,
+                self.store.find_user(email).await.unwrap().and_then(|user| user.password_hash().cloned()),
+            ));
         }
         Snapshot {
             keys: self.keys().await,

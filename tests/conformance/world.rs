@@ -11,7 +11,7 @@ use axum::response::IntoResponse;
 use axum::routing::{delete, get, post};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::clock::ManualClock;
 use tower_api_key::credential::{MAX_CREDENTIAL_BYTES, Source};
 use tower_api_key::key::KeyId;
@@ -55,7 +55,7 @@ impl World {
         let fixtures = Fixtures::new();
         let store = MemoryStore::new();
         for record in &fixtures.records {
-            store.insert(record.clone()).await.unwrap();
+            store.change(KeyChange::insert(record.clone())).await.unwrap();
         }
         let backend = described(case.backend.as_deref(), store.clone());
         let clock = Arc::new(ManualClock::new(NOW));
@@ -192,6 +192,9 @@ async fn cacheable(State(visits): State<Visits>, headers: HeaderMap) -> impl Int
 
 /// Revokes a key. A route without the layer, since a case may hold the store meanwhile.
 async fn revoke(State(store): State<MemoryStore>, Path(id): Path<String>) -> StatusCode {
-    store.revoke(&KeyId::new(&id).unwrap(), Revocation::new(NOW, "requested")).await.unwrap();
+    store
+        .change(KeyChange::revoke(&KeyId::new(&id).unwrap(), Revocation::new(NOW, "requested")))
+        .await
+        .unwrap();
     StatusCode::NO_CONTENT
 }

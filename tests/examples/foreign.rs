@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::digest::Digester;
 use tower_api_key::{Environment, KeyFormat, KeyId, Owner, Record, Scopes, SqliteStore};
 
@@ -13,7 +13,7 @@ pub(crate) async fn add(folder: &Path, prefix: &str, environment: Environment, s
     let id = KeyId::new("other").unwrap();
     let mut record = Record::new(id, &key, &Digester::sha256(), Owner::organization("other"));
     record.scopes = Scopes::parse(scopes).unwrap();
-    store.insert(record).await.unwrap();
+    store.change(KeyChange::insert(record)).await.unwrap();
     store.close().await;
     key.reveal().as_str().to_owned()
 }

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 use tokio::process::Command;
 use tower_api_key::SqliteStore;
-use tower_api_key::backend::OwnerStore;
+use tower_api_key::backend::{OwnerChange, OwnerStore};
 use tower_api_key::password::Passwords;
 
 use crate::client::{Answer, send};
@@ -111,9 +111,9 @@ async fn add_bob(folder: &Path) {
 /// Adds a person with a password to the database of an example, before it is started.
 pub(crate) async fn add_person(folder: &Path, email: &str, password: &str) {
     let store = SqliteStore::open(&format!("sqlite:{}", folder.join("keys.db").display())).await.unwrap();
-    store.put_user(email).await.unwrap();
+    store.change_owner(OwnerChange::put_user(email)).await.unwrap();
     let hash = Passwords::new().unwrap().hash(password).await.unwrap();
-    store.set_password(email, Some(hash)).await.unwrap();
+    store.change_owner(OwnerChange::set_password(email, Some(hash))).await.unwrap();
     store.close().await;
 }
 

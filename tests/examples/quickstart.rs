@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::json;
 use tempfile::tempdir;
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::digest::Digester;
 use tower_api_key::key::KeyFormat;
 use tower_api_key::{Environment, KeyId, Owner, Record, SqliteStore};
@@ -114,7 +114,10 @@ async fn a_start_that_was_cut_short_is_made_up_for() {
         SqliteStore::open(&format!("sqlite:{}", folder.path().join("keys.db").display())).await.unwrap();
     let key = KeyFormat::new("demo").unwrap().mint(Environment::Live).unwrap();
     let id = KeyId::new("key_quickstart_reader").unwrap();
-    store.insert(Record::new(id, &key, &Digester::sha256(), Owner::organization("acme"))).await.unwrap();
+    store
+        .change(KeyChange::insert(Record::new(id, &key, &Digester::sha256(), Owner::organization("acme"))))
+        .await
+        .unwrap();
     store.close().await;
 
     let server = Server::start("quickstart", folder.path()).await;

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 use tokio::task::JoinSet;
-use tower_api_key::backend::{KeyFilter, KeyStore, KeyUpdate};
+use tower_api_key::backend::{KeyChange, KeyFilter, KeyStore, KeyUpdate};
 use tower_api_key::{KeyId, Scopes, SqliteStore};
 
 use crate::client::{Answer, ask, get};
@@ -159,7 +159,7 @@ async fn a_key_that_may_not_manage_keys_any_more_makes_none() {
         let id = KeyId::new(&format!("key_{example}_admin")).unwrap();
         let mut update = KeyUpdate::default();
         update.scopes = Some(Scopes::parse(scopes).unwrap());
-        store.update(&id, update).await.unwrap();
+        store.change(KeyChange::update(&id, update)).await.unwrap();
         let count = async || store.list(&KeyFilter::all(), None, 100).await.unwrap().len();
         let before = count().await;
         // It still has the scopes of the new key.

@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::{KeyId, PostgresStore, Timestamp};
 
 use crate::keys;
@@ -56,7 +56,7 @@ impl Database {
         };
         let outside = PostgresStore::open(&database.url()).await.unwrap();
         for key in 0..keys {
-            outside.insert(keys::record(key)).await.unwrap();
+            outside.change(KeyChange::insert(keys::record(key))).await.unwrap();
         }
         (database, outside)
     }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::postgres::PgPoolOptions;
-use tower_api_key::backend::{Backend, BackendError, BoxedChangeFeed};
+use tower_api_key::backend::{Backend, BackendError, BoxedChangeFeed, WriteBack};
 use tower_api_key::digest::Digest;
-use tower_api_key::{Authenticator, AuthenticatorBuilder, KeyId, PostgresStore, Reason, Record, Timestamp};
+use tower_api_key::{Authenticator, AuthenticatorBuilder, PostgresStore, Reason, Record};
 
 use crate::clients::pass;
 use crate::clock::SteppedClock;
@@ -51,8 +51,8 @@ impl Backend for FeedOnly {
         self.store.max_concurrent_lookups()
     }
 
-    async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
-        self.store.record_first_use(id, at).await
+    async fn write_back(&self, write: WriteBack) -> Result<(), BackendError> {
+        self.store.write_back(write).await
     }
 }
 

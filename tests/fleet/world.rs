@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::{AuthenticatorBuilder, PostgresStore};
 
 use crate::clients::{Clients, Observation, now, pass};
@@ -65,7 +65,7 @@ impl World {
     pub(crate) async fn revoke(&mut self) -> usize {
         let key = self.next_key();
         let asked = now();
-        while self.outside.revoke(&keys::id(key), keys::revocation()).await.is_err() {
+        while self.outside.change(KeyChange::revoke(&keys::id(key), keys::revocation())).await.is_err() {
             pass(Duration::from_millis(10)).await;
         }
         self.was_revoked(key, asked);

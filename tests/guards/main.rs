@@ -15,7 +15,9 @@ use std::task::{Context, Poll, Waker};
 
 use support::{Key, authenticator, revocation, store_with_key};
 use tokio::sync::Notify;
-use tower_api_key::backend::{Backend, BackendError, Invalidation, Invalidator, KeyStore, Subscriber};
+use tower_api_key::backend::{
+    Backend, BackendError, Invalidation, Invalidator, KeyChange, KeyStore, Subscriber,
+};
 use tower_api_key::clock::{Clock, ManualClock, Moment};
 use tower_api_key::digest::Digest;
 use tower_api_key::{Authenticator, MemoryStore, Reason, Record, Timestamp};
@@ -58,7 +60,7 @@ async fn a_read_between_setting_and_committing_a_change_does_not_count_after_the
                     announcement.set(Invalidation::Changed(record.digest));
                     armed.notify_one();
                     read.notified().await;
-                    backend.store.insert(record).await
+                    backend.store.change(KeyChange::insert(record)).await
                 })
                 .await
         }
@@ -106,6 +108,6 @@ async fn the_store_in_memory_is_changed_before_the_invalidation() {
     });
     let _listener = Authenticator::builder(store.clone()).with_clock(Arc::clone(&witness)).build().unwrap();
     witness.was_revoked.lock().unwrap().clear();
-    store.revoke(key.id(), revocation()).await.unwrap();
+    store.change(KeyChange::revoke(key.id(), revocation())).await.unwrap();
     assert_eq!(*witness.was_revoked.lock().unwrap(), [true]);
 }

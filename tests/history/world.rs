@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::{JoinSet, yield_now};
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::clock::{Clock, Moment, SystemClock};
 use tower_api_key::{Authenticator, SqliteStore};
 
@@ -71,15 +71,16 @@ impl World {
 
     async fn live(&self, life: &Life) {
         life.wait_for_requests(few_or_many()).await;
-        self.store.insert(life.record.clone()).await.unwrap();
+        self.store.change(KeyChange::insert(life.record.clone())).await.unwrap();
         life.acknowledge_insertion(self.next_position());
         life.wait_for_requests(few_or_many()).await;
         while one_in(3) {
             // An abandoned revocation may or may not have happened.
-            abandon_after(below(8), self.store.revoke(&life.record.id, revocation())).await;
+            abandon_after(below(8), self.store.change(KeyChange::revoke(&life.record.id, revocation())))
+                .await;
             life.wait_for_requests(few_or_many()).await;
         }
-        self.store.revoke(&life.record.id, revocation()).await.unwrap();
+        self.store.change(KeyChange::revoke(&life.record.id, revocation())).await.unwrap();
         life.acknowledge_revocation(self.next_position());
         life.wait_for_requests(few_or_many()).await;
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
-use tower_api_key::backend::{Grace, KeyStore, KeyUpdate, OwnerStore};
+use tower_api_key::backend::{Grace, KeyChange, KeyStore, KeyUpdate, OwnerChange, OwnerStore};
 use tower_api_key::manage::{ManageErrorKind, RotateOptions};
 use tower_api_key::owner::Organization;
 use tower_api_key::{Owner, PostgresStore, Scopes};
@@ -67,12 +67,14 @@ async fn a_busy_caller_is_narrowed_closed_and_revoked_soon() {
         timeout(Duration::from_secs(30), is_busy).await.unwrap();
         let ending = async {
             match way {
-                "revoked" => scene.direct.revoke(own.id(), revocation()).await,
-                "narrowed" => scene.direct.update(own.id(), narrow.clone()).await.map(drop),
+                "revoked" => scene.direct.change(KeyChange::revoke(own.id(), revocation())).await.map(drop),
+                "narrowed" => {
+                    scene.direct.change(KeyChange::update(own.id(), narrow.clone())).await.map(drop)
+                }
                 _ => {
                     let mut closed = Organization::new("acme");
                     closed.disabled = true;
-                    scene.direct.put_organization(closed).await
+                    scene.direct.change_owner(OwnerChange::put_organization(closed)).await
                 }
             }
         };
@@ -93,7 +95,7 @@ async fn a_key_whose_end_comes_while_it_waits_is_not_replaced() {
     let old = cast.household(Who::Key).own.id().clone();
     let mut ending = KeyUpdate::default();
     ending.expires_at = Some(Some(START.saturating_add(Duration::from_secs(60))));
-    scene.direct.update(&old, ending).await.unwrap();
+    scene.direct.change(KeyChange::update(&old, ending)).await.unwrap();
 
     let mut holding = application.begin().await.unwrap();
     const LOCK: &str = "SELECT FROM tower_api_key WHERE id = $1 FOR UPDATE";
@@ -121,7 +123,7 @@ async fn a_key_that_a_caller_may_not_know_of_is_not_locked_for_it() {
     let scene = Scene::open().await;
     let (cast, application) = (Arc::clone(&scene.cast), scene.application().await);
     let foreign = Key::mint().with(|record| record.owner = Owner::organization("another")).record;
-    scene.direct.insert(foreign.clone()).await.unwrap();
+    scene.direct.change(KeyChange::insert(foreign.clone())).await.unwrap();
     let foreign = foreign.id;
     let mut holding = application.begin().await.unwrap();
     const LOCK: &str = "SELECT FROM tower_api_key WHERE id = $1 FOR UPDATE";

@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
-use tower_api_key::backend::{Actor, KeyStore, OwnerStore};
+use tower_api_key::backend::{Actor, KeyChange, KeyStore, OwnerChange, OwnerStore};
 use tower_api_key::clock::ManualClock;
 use tower_api_key::manage::KeyManager;
 use tower_api_key::owner::{Membership, Organization, PasswordHash};
@@ -74,7 +74,7 @@ impl Cast {
         let store = MemoryStore::new();
         put_owners(&store, &password).await;
         for key in keys.iter().flat_map(Trio::all) {
-            store.insert(key.record.clone()).await.unwrap();
+            store.change(KeyChange::insert(key.record.clone())).await.unwrap();
         }
         let builder = Authenticator::builder(store).with_clock(Arc::clone(&clock));
         let builder = builder.sources([Source::bearer(), Source::basic()]).passwords(passwords);
@@ -101,7 +101,7 @@ impl Cast {
         let Self { organization, person, project_key, ended, .. } = self;
         let households = [organization, person].into_iter().flat_map(Household::keys);
         for key in households.chain([project_key, ended]) {
-            store.insert(key.record.clone()).await.unwrap();
+            store.change(KeyChange::insert(key.record.clone())).await.unwrap();
         }
     }
 
@@ -189,16 +189,16 @@ fn ends(record: &mut Record) {
 
 /// Ann and Bob are members of the organization, which has two projects, and had a third.
 async fn put_owners(store: &impl OwnerStore, password: &PasswordHash) {
-    store.put_organization(Organization::new(ACME)).await.unwrap();
+    store.change_owner(OwnerChange::put_organization(Organization::new(ACME))).await.unwrap();
     for email in [ANN, BOB] {
-        store.put_user(email).await.unwrap();
-        store.put_membership(email, role(SCOPES)).await.unwrap();
+        store.change_owner(OwnerChange::put_user(email)).await.unwrap();
+        store.change_owner(OwnerChange::put_membership(email, role(SCOPES))).await.unwrap();
     }
-    store.set_password(ANN, Some(password.clone())).await.unwrap();
+    store.change_owner(OwnerChange::set_password(ANN, Some(password.clone()))).await.unwrap();
     for project in ["sink", "pump", "gone"] {
-        store.put_project(ACME, project).await.unwrap();
+        store.change_owner(OwnerChange::put_project(ACME, project)).await.unwrap();
     }
-    store.delete_project(ACME, "gone", revocation()).await.unwrap();
+    store.change_owner(OwnerChange::delete_project(ACME, "gone", revocation())).await.unwrap();
 }
 
 pub(crate) fn role(may: &str) -> Membership {

@@ -164,7 +164,9 @@ async fn create<S: Node>(delegate: &Delegate<'_, S>) -> Result<(), ManageError> 
 impl Wide {
     async fn make<S: Node>(self, store: &S, cast: &Cast, who: Who) -> Outcome {
         match self.owner_change(cast) {
-            Some(change) => store.change_owner(change, cast.actor(who)).await.map_err(|error| error.kind()),
+            Some(change) => {
+                store.change_owner(change.by(cast.actor(who))).await.map_err(|error| error.kind())
+            }
             None => self.make_of_keys(store, cast, who).await.map_err(|error| kind_of(&error)),
         }
     }
@@ -208,7 +210,7 @@ impl Wide {
             Self::DeleteMembership => OwnerChange::delete_membership(BOB, ACME),
             Self::PutProject => OwnerChange::put_project(ACME, "new"),
             Self::DeleteProject => OwnerChange::delete_project(ACME, "sink", revocation()),
-            Self::Purge => OwnerChange::PurgeOwner(Owner::project(acme, "gone")),
+            Self::Purge => OwnerChange::purge_owner(&Owner::project(acme, "gone")),
             _ => return None,
         })
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::timeout;
 use tower_api_key::KeyId;
-use tower_api_key::backend::{BackendError, BackendErrorKind, Grace, KeyStore, Rotation};
+use tower_api_key::backend::{BackendErrorKind, Grace, KeyChange, KeyStore, Rotation};
 use tower_api_key::digest::Digester;
 use tower_api_key::record::KeyState;
 
@@ -85,7 +85,14 @@ async fn a_change_that_the_server_ends_for_another_one_is_tried_once_more() {
     let old = scene.cast.household(Who::Key).own.id().clone();
     // Replacing the successor ends the old key as well, whose grace waits for that.
     let waiting = Grace::FromFirstUse(Duration::from_secs(600));
-    let successor = scene.direct.rotate(&old, rotation("successor", waiting)).await.unwrap().id;
+    let successor = scene
+        .direct
+        .change(KeyChange::rotate(&old, rotation("successor", waiting)))
+        .await
+        .unwrap()
+        .record
+        .unwrap()
+        .id;
 
     let mut crossing = application.begin().await.unwrap();
     if sqlx::query("SET LOCAL deadlock_timeout = '1min'").execute(&mut *crossing).await.is_err() {
@@ -97,12 +104,15 @@ async fn a_change_that_the_server_ends_for_another_one_is_tried_once_more() {
     }
     lock(&mut crossing, &old).await;
     let (store, id) = (scene.held.store.clone(), successor.clone());
-    let rotating = tokio::spawn(async move { store.rotate(&id, rotation("latter", Grace::None)).await });
+    let rotating =
+        tokio::spawn(
+            async move { store.change(KeyChange::rotate(&id, rotation("latter", Grace::None))).await },
+        );
     scene.until_waits_for_application(&scene.held).await;
     // The store holds this one, and waits for the other.
     lock(&mut crossing, &successor).await;
     crossing.rollback().await.unwrap();
-    assert_eq!(rotating.await.unwrap().unwrap().id.as_str(), "latter");
+    assert_eq!(rotating.await.unwrap().unwrap().record.unwrap().id.as_str(), "latter");
     assert_eq!(
         scene.direct.get(&successor).await.unwrap().unwrap().rotated_to,
         Some(KeyId::new("latter").unwrap())
@@ -120,12 +130,12 @@ async fn a_change_that_has_waited_for_as_long_as_it_may_is_tried_once_more() {
     let target = scene.cast.household(Who::Key).target.id().clone();
     let revoke = || {
         let (store, id) = (held.store.clone(), target.clone());
-        tokio::spawn(async move { store.revoke(&id, revocation()).await })
+        tokio::spawn(async move { store.change(KeyChange::revoke(&id, revocation())).await })
     };
     for gives_up in [true, false] {
         let mut holding = application.begin().await.unwrap();
         lock(&mut holding, &target).await;
-        let revoking: JoinHandle<Result<(), BackendError>> = revoke();
+        let revoking = revoke();
         if gives_up {
             let outcome = timeout(Duration::from_secs(30), revoking).await.unwrap().unwrap();
             assert_eq!(outcome.unwrap_err().kind(), BackendErrorKind::Unavailable);

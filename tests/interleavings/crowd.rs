@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::task::{JoinSet, yield_now};
-use tower_api_key::backend::{Grace, KeyFilter, KeyStore, KeyUpdate};
+use tower_api_key::backend::{Grace, KeyChange, KeyFilter, KeyStore, KeyUpdate};
 use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::manage::{KeyManager, NewKey, RotateOptions};
 use tower_api_key::owner::Organization;
@@ -149,7 +149,7 @@ impl<S: KeyStore + Clone> Crowd<S> {
         let Some(life) = self.any_life() else { return yield_now().await };
         let store = &self.stores[number % self.stores.len()];
         if below(3) == 0 {
-            store.revoke(life.id(), revocation()).await.unwrap();
+            store.change(KeyChange::revoke(life.id(), revocation())).await.unwrap();
             life.end(self.tick());
         } else if !life.is_in_hand.swap(true, SeqCst) {
             let with = |text: &str| {
@@ -158,11 +158,11 @@ impl<S: KeyStore + Clone> Crowd<S> {
                 update
             };
             // A key that has ended has no scopes to withdraw.
-            if store.update(life.id(), with("notes.read")).await.is_ok() {
+            if store.change(KeyChange::update(life.id(), with("notes.read"))).await.is_ok() {
                 life.disarm(self.tick());
                 self.let_pass(below(12) as usize, &goes_on).await;
                 life.arm_again(self.tick());
-                let _ = store.update(life.id(), with(SCOPES)).await;
+                let _ = store.change(KeyChange::update(life.id(), with(SCOPES))).await;
             }
             life.is_in_hand.store(false, SeqCst);
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tower_api_key::Owner;
-use tower_api_key::backend::{Grace, KeyUpdate};
+use tower_api_key::backend::{Grace, KeyChange, KeyUpdate, OwnerChange};
 use tower_api_key::manage::RotateOptions;
 use tower_api_key::owner::Organization;
 
@@ -141,15 +141,17 @@ impl Loss {
         let done = async {
             match self {
                 Self::Expired => store.outside(|| cast.clock.set_wall(END)).await,
-                Self::Revoked => store.revoke(own.id(), revocation()).await?,
+                Self::Revoked => drop(store.change(KeyChange::revoke(own.id(), revocation())).await?),
                 Self::Purged | Self::KeyGivenAway => {
-                    store.revoke(own.id(), revocation()).await?;
-                    store.purge_ended(START.saturating_add(Duration::from_millis(1))).await?;
+                    store.change(KeyChange::revoke(own.id(), revocation())).await?;
+                    store
+                        .change(KeyChange::purge_ended(START.saturating_add(Duration::from_millis(1))))
+                        .await?;
                     if self == Self::KeyGivenAway {
-                        store.insert(another_with_id_of(own)).await?;
+                        store.change(KeyChange::insert(another_with_id_of(own))).await?;
                     }
                 }
-                _ => drop(store.update(own.id(), update).await?),
+                _ => drop(store.change(KeyChange::update(own.id(), update)).await?),
             }
             Ok(())
         };
@@ -163,26 +165,36 @@ impl Loss {
                     let mut acme = Organization::new(ACME);
                     acme.disabled = self == Self::OrganizationDisabled;
                     acme.requires_sso = self == Self::SsoRequired;
-                    store.put_organization(acme).await?;
+                    store.change_owner(OwnerChange::put_organization(acme)).await?;
                 }
-                Self::OrganizationDeleted => store.delete_organization(ACME, revocation()).await?,
+                Self::OrganizationDeleted => {
+                    store.change_owner(OwnerChange::delete_organization(ACME, revocation())).await?
+                }
                 Self::OrganizationGivenAway => {
-                    store.delete_organization(ACME, revocation()).await?;
-                    store.purge_owner(&Owner::organization(ACME)).await?;
-                    store.put_organization(Organization::new(ACME)).await?;
+                    store.change_owner(OwnerChange::delete_organization(ACME, revocation())).await?;
+                    store.change_owner(OwnerChange::purge_owner(&Owner::organization(ACME))).await?;
+                    store.change_owner(OwnerChange::put_organization(Organization::new(ACME))).await?;
                 }
-                Self::Removed => store.delete_membership(ANN, ACME).await?,
-                Self::RoleReduced => store.put_membership(ANN, role("notes.read")).await?,
+                Self::Removed => store.change_owner(OwnerChange::delete_membership(ANN, ACME)).await?,
+                Self::RoleReduced => {
+                    store.change_owner(OwnerChange::put_membership(ANN, role("notes.read"))).await?
+                }
                 Self::PasswordChanged => {
-                    store.set_password(ANN, Some(cast.other_password.clone())).await?;
+                    store
+                        .change_owner(OwnerChange::set_password(ANN, Some(cast.other_password.clone())))
+                        .await?;
                 }
-                Self::PersonDeleted => store.delete_user(ANN, revocation()).await?,
+                Self::PersonDeleted => {
+                    store.change_owner(OwnerChange::delete_user(ANN, revocation())).await?
+                }
                 _ => {
-                    store.delete_user(ANN, revocation()).await?;
-                    store.purge_owner(&Owner::user(ANN, [])).await?;
-                    store.put_user(ANN).await?;
-                    store.put_membership(ANN, role(SCOPES)).await?;
-                    store.set_password(ANN, Some(cast.other_password.clone())).await?;
+                    store.change_owner(OwnerChange::delete_user(ANN, revocation())).await?;
+                    store.change_owner(OwnerChange::purge_owner(&Owner::user(ANN, []))).await?;
+                    store.change_owner(OwnerChange::put_user(ANN)).await?;
+                    store.change_owner(OwnerChange::put_membership(ANN, role(SCOPES))).await?;
+                    store
+                        .change_owner(OwnerChange::set_password(ANN, Some(cast.other_password.clone())))
+                        .await?;
                 }
             }
             Ok(())

@@ -69,7 +69,11 @@ impl<P: Copy> Stepping<P> {
 
 /// The whole state of a store. Its debug text has all but the passwords.
 fn whole(store: &MemoryStore) -> String {
-    let hash = |email| run(store.password_hash(email)).unwrap().map(|hash| hash.as_str().to_owned());
+    let hash = |email| {
+        run(store.find_user(email))
+            .unwrap()
+            .and_then(|user| user.password_hash().map(|hash| hash.as_str().to_owned()))
+    };
     format!("{store:?} {:?} {:?}", hash(ANN), hash(BOB))
 }
 
@@ -89,7 +93,7 @@ impl<P: Copy + Send + Sync + 'static> Backend for Stepping<P> {
 
 impl<P: Copy + Send + Sync + 'static> KeyStore for Stepping<P> {
     async fn change(&self, change: KeyChange) -> Result<ChangeOutcome, BackendError> {
-        let change = if self.strips { KeyChange::by_system(change.action) } else { change };
+        let change = if self.strips { KeyChange::from(change.action) } else { change };
         self.effect(self.store.change(change)).await
     }
 
@@ -108,9 +112,9 @@ impl<P: Copy + Send + Sync + 'static> KeyStore for Stepping<P> {
 }
 
 impl<P: Copy + Send + Sync + 'static> OwnerStore for Stepping<P> {
-    async fn change_owner(&self, change: OwnerChange, actor: Actor) -> Result<(), BackendError> {
-        let actor = if self.strips { Actor::system() } else { actor };
-        self.effect(self.store.change_owner(change, actor)).await
+    async fn change_owner(&self, change: OwnerChange) -> Result<(), BackendError> {
+        let change = if self.strips { change.by(Actor::system()) } else { change };
+        self.effect(self.store.change_owner(change)).await
     }
 
     async fn organization(&self, id: &str) -> Result<Option<Organization>, BackendError> {

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use tower_api_key::Record;
-use tower_api_key::backend::{BackendErrorKind, Grace, KeyStore, OwnerStore};
+use tower_api_key::backend::{
+    Backend, BackendErrorKind, Grace, KeyChange, KeyStore, OwnerChange, OwnerStore,
+};
 use tower_api_key::manage::{ManageErrorKind, RotateOptions};
 use tower_api_key::record::KeyState;
 
@@ -54,7 +56,12 @@ async fn a_node_that_is_stopped_before_its_commit_keeps_no_key_from_being_revoke
             scene.enter_anew().await;
             let keys = scene.direct.list(&Default::default(), None, 99).await.unwrap().len();
             let revoke = async {
-                scene.direct.revoke(house.own.id(), revocation()).await.map_err(|error| error.kind())
+                scene
+                    .direct
+                    .change(KeyChange::revoke(house.own.id(), revocation()))
+                    .await
+                    .map(drop)
+                    .map_err(|error| error.kind())
             };
             let made = stop_before_commit(&scene, who, change, revoke).await;
             assert_eq!(made, Err(BackendErrorKind::Unavailable), "{change:?}");
@@ -78,13 +85,18 @@ async fn a_node_that_is_stopped_before_its_commit_keeps_no_person_from_being_rem
         for change in [Change::For(Wide::Create), Change::For(Wide::Revoke), Change::For(Wide::PutMembership)]
         {
             scene.enter_anew().await;
-            let before = scene.direct.user(ANN).await.unwrap().unwrap();
+            let before = scene.direct.find_user(ANN).await.unwrap().unwrap();
             assert_eq!(before.memberships.len(), 1);
-            let remove =
-                async { scene.direct.delete_membership(ANN, ACME).await.map_err(|error| error.kind()) };
+            let remove = async {
+                scene
+                    .direct
+                    .change_owner(OwnerChange::delete_membership(ANN, ACME))
+                    .await
+                    .map_err(|error| error.kind())
+            };
             let made = stop_before_commit(&scene, who, change, remove).await;
             assert_eq!(made, Err(BackendErrorKind::Unavailable), "{change:?}");
-            assert!(scene.direct.user(ANN).await.unwrap().unwrap().memberships.is_empty());
+            assert!(scene.direct.find_user(ANN).await.unwrap().unwrap().memberships.is_empty());
             assert_eq!(scene.entries_by(scene.cast.caller(who).key_id().as_str()).await, 0, "{change:?}");
         }
     }
@@ -99,7 +111,14 @@ async fn a_node_that_is_stopped_before_its_commit_keeps_no_target_from_being_rev
     for change in [Bounded::Relabel, Bounded::Rescope, Bounded::RotateAnother, Bounded::RevokeAnother] {
         scene.enter_anew().await;
         let target = scene.cast.household(Who::Key).target.id();
-        let revoke = async { scene.direct.revoke(target, revocation()).await.map_err(|error| error.kind()) };
+        let revoke = async {
+            scene
+                .direct
+                .change(KeyChange::revoke(target, revocation()))
+                .await
+                .map(drop)
+                .map_err(|error| error.kind())
+        };
         let made = stop_before_commit(&scene, Who::Key, Change::Within(change), revoke).await;
         assert_eq!(made, Err(BackendErrorKind::Unavailable), "{change:?}");
         let target = scene.direct.get(target).await.unwrap().unwrap();

@@ -98,7 +98,7 @@ impl<S: KeyStore> Backend for Credulous<S> {
 
 impl<S: KeyStore> KeyStore for Credulous<S> {
     async fn change(&self, change: KeyChange) -> Result<ChangeOutcome, BackendError> {
-        self.0.change(KeyChange::by_system(change.action)).await
+        self.0.change(KeyChange::from(change.action)).await
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {

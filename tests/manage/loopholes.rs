@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use tower_api_key::backend::{Grace, KeyFilter, OwnerStore, UsageBy, UsageQuery};
+use tower_api_key::backend::{Grace, KeyFilter, OwnerChange, OwnerStore, UsageBy, UsageQuery};
 use tower_api_key::clock::Day;
 use tower_api_key::manage::{ManageErrorKind, NewKey, RotateOptions};
 use tower_api_key::owner::Organization;
@@ -68,11 +68,14 @@ async fn no_key_outlives_the_owner_or_the_key_that_made_it() {
     let maker = world.admin().await;
     let maker_of_another = world.customer("other", "*").await;
     let old = world.customer("acme", "notes.read").await;
-    store.put_organization(Organization::new("other")).await.unwrap();
+    store.change_owner(OwnerChange::put_organization(Organization::new("other"))).await.unwrap();
     // Admitted before, with its request in progress.
     let (caller, other) = (caller(&world, &maker).await, caller(&world, &maker_of_another).await);
     world.manager.revoke(&maker.record.id, "leaked").await.unwrap();
-    store.delete_organization("other", Revocation::new(START, "gone")).await.unwrap();
+    store
+        .change_owner(OwnerChange::delete_organization("other", Revocation::new(START, "gone")))
+        .await
+        .unwrap();
 
     let acme = world.manager.on_behalf_of(&caller);
     let rotated = acme.rotate(&old.record.id, RotateOptions::new(Grace::None)).await.unwrap_err();

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tower_api_key::KeyId;
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::clock::Day;
 
 use crate::world::{Answer, World};
@@ -71,7 +71,7 @@ proptest! {
                 let mut key = admin.record.clone();
                 key.id = KeyId::new(id).unwrap();
                 key.digest = tower_api_key::digest::Digest::from_bytes([number; 32]);
-                world.backend.get_ref().insert(key).await.unwrap();
+                world.backend.get_ref().change(KeyChange::insert(key)).await.unwrap();
             }
             let (mut found, mut path) = (Vec::new(), "/admin/keys?limit=1".to_owned());
             loop {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tokio::task::yield_now;
-use tower_api_key::backend::{BackendErrorKind, KeyStore};
+use tower_api_key::backend::{BackendErrorKind, KeyChange, KeyStore};
 use tower_api_key::clock::ManualClock;
 use tower_api_key::digest::Digester;
 use tower_api_key::owner::Organization;
@@ -78,7 +78,7 @@ impl World {
         match change {
             Change::Issue(mut facts) => {
                 facts.end = facts.end.map(|end| self.reference.wall + end);
-                let issued = self.store.insert(record(text, &facts)).await;
+                let issued = self.store.change(KeyChange::insert(record(text, &facts))).await;
                 if self.reference.keys[text].is_some() {
                     prop_assert_eq!(issued.unwrap_err().kind(), BackendErrorKind::Conflict);
                 } else {
@@ -87,7 +87,7 @@ impl World {
                 }
             }
             Change::Revoke => {
-                let revoked = self.store.revoke(&id(text), revocation()).await;
+                let revoked = self.store.change(KeyChange::revoke(&id(text), revocation())).await;
                 if self.reference.keys[text].is_none() {
                     prop_assert_eq!(revoked.unwrap_err().kind(), BackendErrorKind::NotFound);
                 } else {

@@ -5,7 +5,7 @@ use std::fs;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tempfile::TempDir;
-use tower_api_key::backend::{Backend, KeyStore};
+use tower_api_key::backend::{Backend, KeyChange, KeyStore};
 use tower_api_key::owner::{Membership, Organization};
 use tower_api_key::record::Revocation;
 use tower_api_key::{AuthenticateLayer, Authenticator, KeyId, Owner, Scopes, SqliteStore, Timestamp};
@@ -58,18 +58,19 @@ async fn refuse_records(transcript: &Transcript, keys: &Keys, store: &SqliteStor
     let mut same_digest = keys.good.record.clone();
     same_digest.id = KeyId::new("key_other").unwrap();
     for record in [keys.good.record.clone(), same_digest, with_membership] {
-        transcript.error("error of a store", &store.insert(record).await.unwrap_err());
+        transcript.error("error of a store", &store.change(KeyChange::insert(record)).await.unwrap_err());
     }
     let revocation = Revocation::new(Timestamp::from_unix_millis(1), "lost");
     let unknown = KeyId::new("key_missing").unwrap();
-    transcript.error("error of a store", &store.revoke(&unknown, revocation).await.unwrap_err());
+    transcript
+        .error("error of a store", &store.change(KeyChange::revoke(&unknown, revocation)).await.unwrap_err());
 }
 
 async fn fill_the_disk(transcript: &Transcript, keys: &Keys, store: &SqliteStore, pool: &SqlitePool) {
     run(pool, "PRAGMA max_page_count = 1").await;
     let mut large = keys.unknown.record.clone();
     large.name = "x".repeat(100_000).into();
-    transcript.error("error of a store", &store.insert(large).await.unwrap_err());
+    transcript.error("error of a store", &store.change(KeyChange::insert(large)).await.unwrap_err());
     run(pool, "PRAGMA max_page_count = 1000000").await;
 }
 

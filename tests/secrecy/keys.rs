@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::credential::Scheme;
 use tower_api_key::digest::Digester;
 use tower_api_key::key::{KeyFormat, RevealedKey};
@@ -122,7 +122,7 @@ impl Keys {
             &self.basic_only,
         ];
         for record in minted.map(|minted| &minted.record).into_iter().chain([&self.foreign]) {
-            store.insert(record.clone()).await.unwrap();
+            store.change(KeyChange::insert(record.clone())).await.unwrap();
         }
         store
     }

@@ -6,7 +6,7 @@ use std::env;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
-use tower_api_key::backend::{BackendErrorKind, Grace, KeyFilter, KeyStore};
+use tower_api_key::backend::{BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, WriteBack};
 use tower_api_key::reject::Reason;
 use tower_api_key::{KeyId, Timestamp};
 
@@ -22,11 +22,13 @@ pub(crate) async fn have_one_winner<S: KeyStore + Clone>(one: S, other: S) {
     let rounds = rounds();
     for round in 0..rounds {
         let old = samples::id(&format!("old_{round}"));
-        one.insert(samples::plain(old.as_str())).await.unwrap();
+        one.change(KeyChange::insert(samples::plain(old.as_str()))).await.unwrap();
         let rotate = |store: S, name: String| {
             let old = old.clone();
             tokio::spawn(async move {
-                store.rotate(&old, samples::rotation(&name, 1, Grace::For(samples::GRACE))).await
+                store
+                    .change(KeyChange::rotate(&old, samples::rotation(&name, 1, Grace::For(samples::GRACE))))
+                    .await
             })
         };
         let tasks = [rotate(one.clone(), format!("a_{round}")), rotate(other.clone(), format!("b_{round}"))];
@@ -41,9 +43,9 @@ pub(crate) async fn have_one_winner<S: KeyStore + Clone>(one: S, other: S) {
 
         let revoke = |store: S, millis| {
             let old = old.clone();
-            tokio::spawn(
-                async move { store.revoke(&old, samples::revocation(millis, "race")).await.unwrap() },
-            )
+            tokio::spawn(async move {
+                store.change(KeyChange::revoke(&old, samples::revocation(millis, "race"))).await.unwrap()
+            })
         };
         let tasks = [revoke(one.clone(), 1), revoke(other.clone(), 2)];
         for task in tasks {
@@ -51,7 +53,7 @@ pub(crate) async fn have_one_winner<S: KeyStore + Clone>(one: S, other: S) {
         }
         let first = one.get(&old).await.unwrap().unwrap().revoked;
         assert!(first.is_some());
-        one.revoke(&old, samples::revocation(3, "later")).await.unwrap();
+        one.change(KeyChange::revoke(&old, samples::revocation(3, "later"))).await.unwrap();
         assert_eq!(other.get(&old).await.unwrap().unwrap().revoked, first);
     }
     assert_eq!(one.list(&KeyFilter::all(), None, usize::MAX).await.unwrap().len(), 2 * rounds);
@@ -63,17 +65,20 @@ pub(crate) async fn end_with_a_revoked_key<S: KeyStore + Clone>(one: S, other: S
     let (rounds, mut rotations) = (rounds(), 0);
     for round in 0..rounds {
         let (old, new) = (format!("old_{round}"), format!("new_{round}"));
-        one.insert(samples::plain(&old)).await.unwrap();
+        one.change(KeyChange::insert(samples::plain(&old))).await.unwrap();
         for caller in &*callers {
             assert_eq!(caller.warm(&old).await, Ok(samples::id(&old)));
         }
 
         let (store, rotation) = (one.clone(), samples::rotation(&new, 1, Grace::For(samples::GRACE)));
         let id = samples::id(&old);
-        let rotate = async move { store.rotate(&id, rotation).await };
+        let rotate = async move { store.change(KeyChange::rotate(&id, rotation)).await };
         let (store, callers, name) = (other.clone(), Arc::clone(&callers), old.clone());
         let revoke = async move {
-            store.revoke(&samples::id(&name), samples::revocation(1, "race")).await.unwrap();
+            store
+                .change(KeyChange::revoke(&samples::id(&name), samples::revocation(1, "race")))
+                .await
+                .unwrap();
             for caller in &*callers {
                 assert_eq!(
                     caller.present(&name).await,
@@ -97,7 +102,8 @@ pub(crate) async fn end_with_a_revoked_key<S: KeyStore + Clone>(one: S, other: S
         let successor = other.get(&samples::id(&new)).await.unwrap();
         assert_eq!(ended.rotated_to, successor.as_ref().map(|successor| successor.id.clone()));
         let admitted = match rotated {
-            Ok(record) => {
+            Ok(outcome) => {
+                let record = outcome.record.unwrap();
                 assert_eq!(record.rotated_from, Some(samples::id(&old)));
                 assert_eq!(successor, Some(record));
                 rotations += 1;
@@ -134,7 +140,13 @@ pub(crate) async fn let_first_uses_and_changes_of_all_keys_through<S: KeyStore +
                 let (store, used, successors) = (one.clone(), Arc::clone(&used), successors.to_vec());
                 tokio::spawn(async move {
                     for id in successors.iter().rev() {
-                        match store.record_first_use(id, Timestamp::from_unix_millis(2)).await {
+                        match store
+                            .write_back(WriteBack::FirstUse {
+                                id: id.clone(),
+                                at: Timestamp::from_unix_millis(2),
+                            })
+                            .await
+                        {
                             Err(error) => assert_eq!(error.kind(), BackendErrorKind::NotFound, "{error}"),
                             Ok(()) => used.add_permits(1),
                         }
@@ -145,9 +157,15 @@ pub(crate) async fn let_first_uses_and_changes_of_all_keys_through<S: KeyStore +
         // In the middle of them.
         let _some = used.acquire_many(KEYS as u32 / 10).await.unwrap();
         let changed = if deletes {
-            other.purge_ended(Timestamp::from_unix_millis(20_000)).await
+            other
+                .change(KeyChange::purge_ended(Timestamp::from_unix_millis(20_000)))
+                .await
+                .map(|outcome| outcome.keys)
         } else {
-            other.revoke_all(&KeyFilter::all(), samples::revocation(1, "all")).await
+            other
+                .change(KeyChange::revoke_all(&KeyFilter::all(), samples::revocation(1, "all")))
+                .await
+                .map(|outcome| outcome.keys)
         };
         assert!(changed.unwrap() >= KEYS as u64, "round {round}");
         for task in uses {
@@ -164,9 +182,9 @@ async fn successors<S: KeyStore + Clone>(store: &S, round: usize) -> Vec<KeyId> 
         old.expires_at = Some(Timestamp::from_unix_millis(10_000));
         let new = format!("new_{round}_{number}");
         let id = old.id.clone();
-        store.insert(old).await.unwrap();
+        store.change(KeyChange::insert(old)).await.unwrap();
         let rotation = samples::rotation(&new, 1, Grace::FromFirstUse(samples::GRACE));
-        successors.push(store.rotate(&id, rotation).await.unwrap().id);
+        successors.push(store.change(KeyChange::rotate(&id, rotation)).await.unwrap().record.unwrap().id);
     }
     successors
 }

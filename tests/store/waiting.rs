@@ -1,7 +1,7 @@
 //! More concurrent changes than a store makes, while they are blocked.
 
 use tokio::task::JoinSet;
-use tower_api_key::backend::{BackendErrorKind, KeyFilter, KeyStore};
+use tower_api_key::backend::{BackendErrorKind, KeyChange, KeyFilter, KeyStore};
 use tower_api_key::reject::Reason;
 
 use crate::caller::Caller;
@@ -22,7 +22,9 @@ pub(crate) async fn changes_beyond_the_queue_are_refused_at_once<S: KeyStore + C
     let mut changes = JoinSet::new();
     for number in 0..CHANGES {
         let store = store.clone();
-        changes.spawn(async move { store.insert(samples::plain(&format!("key-{number:03}"))).await });
+        changes.spawn(async move {
+            store.change(KeyChange::insert(samples::plain(&format!("key-{number:03}")))).await
+        });
     }
     for _ in TAKEN..CHANGES {
         let refused = changes.join_next().await.unwrap().unwrap().unwrap_err();

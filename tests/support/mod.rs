@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use tower_api_key::backend::{Backend, KeyStore};
+use tower_api_key::backend::{Backend, KeyChange, KeyStore};
 use tower_api_key::clock::ManualClock;
 use tower_api_key::digest::Digester;
 use tower_api_key::key::{KeyFormat, KeyId};
@@ -58,7 +58,7 @@ impl Key {
     }
 
     pub async fn insert_into(self, store: &impl KeyStore) -> Self {
-        store.insert(self.record.clone()).await.unwrap();
+        store.change(KeyChange::insert(self.record.clone())).await.unwrap();
         self
     }
 

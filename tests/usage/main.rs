@@ -15,7 +15,7 @@ use std::time::Duration;
 use http::Request;
 use tokio::runtime::Handle;
 use tower::{ServiceBuilder, ServiceExt};
-use tower_api_key::backend::{KeyStore, KeyUpdate, UsageLine};
+use tower_api_key::backend::{KeyChange, KeyStore, KeyUpdate, UsageLine};
 use tower_api_key::clock::Day;
 use tower_api_key::error::ConfigErrorKind;
 use tower_api_key::usage::Usage;
@@ -113,10 +113,10 @@ async fn uses_of_replaced_or_revoked_entries_count() {
         world.requests(&key, 2).await;
         let mut update = KeyUpdate::default();
         update.scopes = Some(Scopes::parse(scopes).unwrap());
-        world.keys.update(key.id(), update).await.unwrap();
+        world.keys.change(KeyChange::update(key.id(), update)).await.unwrap();
     }
     world.requests(&key, 1).await;
-    world.keys.revoke(key.id(), revocation()).await.unwrap();
+    world.keys.change(KeyChange::revoke(key.id(), revocation())).await.unwrap();
     assert!(!world.request(&key).await);
     world.usage.flush().await.unwrap();
     assert_eq!(world.usage_store.total().await, 7);
@@ -130,8 +130,8 @@ async fn uses_of_a_deleted_key_count_and_do_not_restore_it() {
     let world = World::new();
     let key = world.key().await;
     world.requests(&key, 2).await;
-    world.keys.revoke(key.id(), revocation()).await.unwrap();
-    world.keys.purge_ended(START.saturating_add(Duration::from_secs(1))).await.unwrap();
+    world.keys.change(KeyChange::revoke(key.id(), revocation())).await.unwrap();
+    world.keys.change(KeyChange::purge_ended(START.saturating_add(Duration::from_secs(1)))).await.unwrap();
     world.usage.flush().await.unwrap();
     assert_eq!(world.usage_store.requests_of(key.id()).await, 2);
     assert_eq!(world.keys.get(key.id()).await.unwrap(), None);

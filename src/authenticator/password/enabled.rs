@@ -138,7 +138,7 @@ fn rehash(
         (Arc::clone(cache), passwords.clone(), Arc::clone(email), hash.clone());
     tokio::spawn(async move {
         if let Some(renewed) = passwords.rehash(secret).await {
-            cache.replace_password_hash(&email, &hash, &renewed).await;
+            cache.replace_password_hash(&email, hash, renewed).await;
         }
     });
 }
@@ -146,7 +146,7 @@ fn rehash(
 fn password_of(account: &Fact) -> Option<&PasswordHash> {
     match account {
         Fact::Known(entry) | Fact::Stale(entry) => match &entry.record().owner {
-            Owner::User(user) => user.password().map(|password| &password.hash),
+            Owner::User(user) => user.password_hash(),
             Owner::Organization(_) | Owner::Project(_) => None,
         },
         Fact::Absent | Fact::Revoked => None,

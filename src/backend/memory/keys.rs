@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::owners::Owners;
 use super::usage::Usage;
 use crate::backend::deleted_owner::DeletedOwner;
-use crate::backend::key_edit::{EditOutcome, KeyEdit, end_by, invalidation_of};
+use crate::backend::key_edit::{EditOutcome, KeyEdit, invalidation_of, shorten};
 use crate::backend::{
     Actor, AuthorizedActor, BackendError, ChangeOutcome, Invalidation, KeyAction, KeyChange, KeyFilter,
     ResolvedSubject, Subject,
@@ -38,20 +38,20 @@ impl Keys {
         change.complete(authorized.as_ref());
         let target = change.target().map(|id| self.by_id(id).ok_or_else(BackendError::not_found));
         change.check(authorized.as_ref(), target.transpose()?)?;
-        let (record, changes) = match change.action {
+        let (record, invalidations) = match change.action {
             KeyAction::Insert(record) => self.insert(*record)?,
             KeyAction::Update(id, update) => self.edit(&id, KeyEdit::Update(update), |_| Ok(()))?,
             KeyAction::Rotate(ref id, ref rotation) => {
-                let may_end = |ends: &Record| change.check_end(authorized.as_ref(), ends);
+                let may_end = |old: &Record| change.check_end(authorized.as_ref(), old);
                 self.edit(id, KeyEdit::Rotate(rotation.clone()), may_end)?
             }
-            KeyAction::Replace(record, filter, revocation) => {
+            KeyAction::InsertExclusive(record, filter, revocation) => {
                 self.check_insert(&record)?;
-                let (mut changed, mut changes) = several(self.revoke_all(&filter, &revocation));
+                let (mut outcome, mut invalidations) = several(self.revoke_all(&filter, &revocation));
                 let (record, inserted) = self.insert(*record)?;
-                changed.record = Some(record);
-                changes.extend(inserted);
-                return Ok((changed, changes));
+                outcome.record = Some(record);
+                invalidations.extend(inserted);
+                return Ok((outcome, invalidations));
             }
             KeyAction::Revoke(id, revocation) => {
                 return Ok((ChangeOutcome::default(), vec![self.revoke(&id, revocation)?]));
@@ -61,7 +61,7 @@ impl Keys {
             }
             KeyAction::PurgeEnded(before) => return Ok(several(self.purge_ended(before))),
         };
-        Ok((ChangeOutcome { record: Some(record), ..ChangeOutcome::default() }, changes))
+        Ok((ChangeOutcome { record: Some(record), ..ChangeOutcome::default() }, invalidations))
     }
 
     pub(super) fn authorize(&self, actor: &Actor) -> Result<Option<AuthorizedActor>, BackendError> {
@@ -79,10 +79,10 @@ impl Keys {
 
     fn insert(&mut self, record: Record) -> Result<(Record, Vec<Invalidation>), BackendError> {
         self.check_insert(&record)?;
-        let change = Invalidation::Changed(record.digest);
         self.digests.insert(record.id.clone(), record.digest);
         self.records.insert(record.digest, record.clone());
-        Ok((record, vec![change]))
+        let invalidation = Invalidation::Changed(record.digest);
+        Ok((record, vec![invalidation]))
     }
 
     fn check_insert(&self, record: &Record) -> Result<(), BackendError> {
@@ -103,23 +103,23 @@ impl Keys {
         may_end: impl Fn(&Record) -> Result<(), BackendError>,
     ) -> Result<(Record, Vec<Invalidation>), BackendError> {
         let mut record = self.by_id(id).ok_or_else(BackendError::not_found)?.clone();
-        let former = edit.depends_on(&record).and_then(|id| self.by_id(&id).cloned());
-        let EditOutcome { successor, ends } = edit.apply(&mut record, former.as_ref())?;
-        let ended = ends.as_ref().and_then(|(id, _)| self.by_id(id));
-        ended.map_or(Ok(()), may_end)?;
-        let mut changes = vec![invalidation_of(&record)];
+        let relative = edit.depends_on(&record).and_then(|id| self.by_id(&id).cloned());
+        let EditOutcome { successor, ended_predecessor } = edit.apply(&mut record, relative.as_ref())?;
+        let predecessor = ended_predecessor.as_ref().and_then(|(id, _)| self.by_id(id));
+        predecessor.map_or(Ok(()), may_end)?;
+        let mut invalidations = vec![invalidation_of(&record)];
         if let Some(successor) = &successor {
-            changes.extend(self.insert(successor.clone())?.1);
+            invalidations.extend(self.insert(successor.clone())?.1);
         }
-        if let Some((id, end)) = ends
-            && let Some(other) = self.by_id_mut(&id)
-            && other.rotated_to.as_ref() == Some(&record.id)
+        if let Some((id, end)) = ended_predecessor
+            && let Some(predecessor) = self.by_id_mut(&id)
+            && predecessor.rotated_to.as_ref() == Some(&record.id)
         {
-            end_by(other, end);
-            changes.push(invalidation_of(other));
+            shorten(predecessor, end);
+            invalidations.push(invalidation_of(predecessor));
         }
         self.records.insert(record.digest, record.clone());
-        Ok((self.owners.current(&successor.unwrap_or(record)), changes))
+        Ok((self.owners.current(&successor.unwrap_or(record)), invalidations))
     }
 
     fn revoke(&mut self, id: &KeyId, revocation: Revocation) -> Result<Invalidation, BackendError> {
@@ -146,14 +146,14 @@ impl Keys {
         self.delete(has_ended)
     }
 
-    /// Deletes the keys that match, and returns their changes.
+    /// Deletes the keys that match, and returns their invalidations.
     pub(super) fn delete(&mut self, matches: impl Fn(&Record) -> bool) -> Vec<Invalidation> {
         let deleted = self.records.extract_if(|_, record| matches(record));
-        let change = |(digest, record): (Digest, Record)| {
+        let forget = |(digest, record): (Digest, Record)| {
             self.digests.remove(&record.id);
             Invalidation::Changed(digest)
         };
-        deleted.map(change).collect()
+        deleted.map(forget).collect()
     }
 
     pub(super) fn by_id_mut(&mut self, id: &KeyId) -> Option<&mut Record> {
@@ -161,6 +161,6 @@ impl Keys {
     }
 }
 
-fn several(changes: Vec<Invalidation>) -> (ChangeOutcome, Vec<Invalidation>) {
-    (ChangeOutcome { keys: changes.len() as u64, ..ChangeOutcome::default() }, changes)
+fn several(invalidations: Vec<Invalidation>) -> (ChangeOutcome, Vec<Invalidation>) {
+    (ChangeOutcome { keys: invalidations.len() as u64, ..ChangeOutcome::default() }, invalidations)
 }

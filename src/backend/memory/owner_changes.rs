@@ -2,22 +2,22 @@
 
 use super::keys::Keys;
 use crate::backend::deleted_owner::DeletedOwner;
-use crate::backend::{BackendError, Invalidation, KeyFilter, OwnerChange};
+use crate::backend::{BackendError, Invalidation, KeyFilter, OwnerAction};
 use crate::owner::Owner;
 use crate::record::Revocation;
 
 impl Keys {
-    /// Applies an owner change, and returns the keys to invalidate.
-    pub(super) fn change_owner(&mut self, change: OwnerChange) -> Result<Vec<Invalidation>, BackendError> {
+    /// Applies an action on owners, and returns the invalidations.
+    pub(super) fn change_owner(&mut self, action: OwnerAction) -> Result<Vec<Invalidation>, BackendError> {
         let owners = &mut self.owners;
-        match change {
-            OwnerChange::PutOrganization(organization) => {
+        match action {
+            OwnerAction::PutOrganization(organization) => {
                 let id = organization.id.clone();
                 owners.check_not_deleted(&DeletedOwner::of_organization(&id))?;
                 owners.organizations.insert(id.clone(), organization);
                 Ok(self.affected_by_organization(&id))
             }
-            OwnerChange::DeleteOrganization(id, revocation) => {
+            OwnerAction::DeleteOrganization(id, revocation) => {
                 found(owners.organizations.contains_key(&id))?;
                 let affected = self.affected_by_organization(&id);
                 self.owners.memberships.retain(|(_, of), _| *of != id);
@@ -26,16 +26,16 @@ impl Keys {
                 self.owners.deleted.insert(DeletedOwner::of_organization(&id));
                 Ok(self.revoke_owned(affected, &KeyFilter::of_organization(id), &revocation))
             }
-            OwnerChange::PutUser(email) => {
+            OwnerAction::PutUser(email) => {
                 owners.check_not_deleted(&DeletedOwner::of_user(&email))?;
                 owners.users.entry(email.clone()).or_default();
                 Ok(self.affected_by_user(&email))
             }
-            OwnerChange::SetPassword(email, hash) => {
+            OwnerAction::SetPassword(email, hash) => {
                 *owners.users.get_mut(&email).ok_or_else(BackendError::no_owner)? = hash.map(Into::into);
                 Ok(vec![Invalidation::of_user(&email)])
             }
-            OwnerChange::Rehash(email, from, to) => {
+            OwnerAction::Rehash(email, from, to) => {
                 let password = owners.users.get_mut(&email).ok_or_else(BackendError::no_owner)?;
                 if let Some(password) = password
                     && password.hash == from
@@ -44,37 +44,37 @@ impl Keys {
                 }
                 Ok(vec![Invalidation::of_user(&email)])
             }
-            OwnerChange::DeleteUser(email, revocation) => {
+            OwnerAction::DeleteUser(email, revocation) => {
                 found(owners.users.remove(&email).is_some())?;
                 owners.memberships.retain(|(member, _), _| *member != email);
                 owners.deleted.insert(DeletedOwner::of_user(&email));
                 let affected = vec![Invalidation::of_user(&email)];
                 Ok(self.revoke_owned(affected, &KeyFilter::of_user(email), &revocation))
             }
-            OwnerChange::PutMembership(email, membership) => {
+            OwnerAction::PutMembership(email, membership) => {
                 let organization = membership.organization.id.clone();
                 let known = owners.organizations.contains_key(&organization);
                 found(known && owners.users.contains_key(&email))?;
                 owners.memberships.insert((email.clone(), organization), membership);
                 Ok(self.affected_by_user(&email))
             }
-            OwnerChange::DeleteMembership(email, organization) => {
+            OwnerAction::DeleteMembership(email, organization) => {
                 found(owners.memberships.remove(&(email.clone(), organization)).is_some())?;
                 Ok(self.affected_by_user(&email))
             }
-            OwnerChange::PutProject(organization, id) => {
+            OwnerAction::PutProject(organization, id) => {
                 found(owners.organizations.contains_key(&organization))?;
                 owners.check_not_deleted(&DeletedOwner::of_project(&organization, &id))?;
                 owners.projects.insert((organization, id));
                 Ok(Vec::new())
             }
-            OwnerChange::DeleteProject(organization, id, revocation) => {
+            OwnerAction::DeleteProject(organization, id, revocation) => {
                 found(owners.projects.remove(&(organization.clone(), id.clone())))?;
                 owners.deleted.insert(DeletedOwner::of_project(&organization, &id));
                 let keys = KeyFilter::of_project(organization, id);
                 Ok(self.revoke_owned(Vec::new(), &keys, &revocation))
             }
-            OwnerChange::PurgeOwner(owner) => self.purge(&owner),
+            OwnerAction::PurgeOwner(owner) => self.purge(&owner),
         }
     }
 
@@ -105,7 +105,7 @@ impl Keys {
         records.map(|record| Invalidation::Changed(record.digest))
     }
 
-    /// Revokes the keys of a deleted owner, and adds their changes.
+    /// Revokes the keys of a deleted owner, and adds their invalidations.
     fn revoke_owned(
         &mut self,
         affected: Vec<Invalidation>,

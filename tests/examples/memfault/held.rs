@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::tempdir;
-use tower_api_key::backend::{BackendErrorKind, OwnerStore};
+use tower_api_key::backend::{BackendErrorKind, OwnerChange, OwnerStore};
 use tower_api_key::owner::{Membership, Organization};
 use tower_api_key::password::Passwords;
 use tower_api_key::record::Revocation;
@@ -134,17 +134,20 @@ async fn an_admin_whose_key_was_deleted_changes_nothing() {
 async fn give_away(folder: &std::path::Path, email: &str, is_purged: bool) {
     let store = SqliteStore::open(&format!("sqlite:{}", folder.join("keys.db").display())).await.unwrap();
     let revocation = Revocation::new(Timestamp::from_unix_millis(0), "left");
-    store.delete_user(email, revocation).await.unwrap();
+    store.change_owner(OwnerChange::delete_user(email, revocation)).await.unwrap();
     if is_purged {
-        store.purge_owner(&Owner::user(email, [])).await.unwrap();
-        store.put_user(email).await.unwrap();
+        store.change_owner(OwnerChange::purge_owner(&Owner::user(email, []))).await.unwrap();
+        store.change_owner(OwnerChange::put_user(email)).await.unwrap();
         let hash = Passwords::new().unwrap().hash("of another person").await.unwrap();
-        store.set_password(email, Some(hash)).await.unwrap();
+        store.change_owner(OwnerChange::set_password(email, Some(hash))).await.unwrap();
         let all = Scopes::parse("project.* organization.*").unwrap();
         let membership = Membership::new(Organization::new("acme-inc"), "admin", all);
-        store.put_membership(email, membership).await.unwrap();
+        store.change_owner(OwnerChange::put_membership(email, membership)).await.unwrap();
     } else {
-        assert_eq!(store.put_user(email).await.unwrap_err().kind(), BackendErrorKind::Conflict);
+        assert_eq!(
+            store.change_owner(OwnerChange::put_user(email)).await.unwrap_err().kind(),
+            BackendErrorKind::Conflict
+        );
     }
     store.close().await;
 }

@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 use tokio::time::timeout;
-use tower_api_key::backend::{KeyStore, KeyUpdate, OwnerStore};
+use tower_api_key::backend::{Backend, KeyChange, KeyStore, KeyUpdate, OwnerChange, OwnerStore};
 use tower_api_key::owner::Organization;
 use tower_api_key::{Environment, KeyFormat, KeyId, SqliteStore, Timestamp};
 
@@ -90,7 +90,7 @@ async fn an_expired_key_gets_its_code() {
     let store = store(folder.path()).await;
     let mut end = KeyUpdate::default();
     end.expires_at = Some(Some(Timestamp::from_unix_millis(0)));
-    store.update(&KeyId::new(&key.id).unwrap(), end).await.unwrap();
+    store.change(KeyChange::update(&KeyId::new(&key.id).unwrap(), end)).await.unwrap();
     store.close().await;
     let answer = at_last(&server, &key.text, StatusCode::UNAUTHORIZED).await;
     assert_refused(&answer, StatusCode::UNAUTHORIZED, "API_KEY_EXPIRED");
@@ -107,18 +107,18 @@ async fn all_keys_of_a_disabled_organization_are_refused_and_work_again_when_it_
     let second = create(&server, &first.text, &json!({ "environment": "test" })).await;
 
     let store = store(folder.path()).await;
-    let you = store.user("you@example.com").await.unwrap().unwrap();
+    let you = store.find_user("you@example.com").await.unwrap().unwrap();
     let own = &you.memberships[0].organization;
     let mut disabled = Organization::new(own.id.clone());
     disabled.disabled = true;
-    store.put_organization(disabled).await.unwrap();
+    store.change_owner(OwnerChange::put_organization(disabled)).await.unwrap();
     for key in [&first.text, &second.text] {
         let answer = at_last(&server, key, StatusCode::FORBIDDEN).await;
         assert_refused(&answer, StatusCode::FORBIDDEN, "ORGANIZATION_DISABLED");
     }
     at_last(&server, &other.text, StatusCode::OK).await;
 
-    store.put_organization(Organization::new(own.id.clone())).await.unwrap();
+    store.change_owner(OwnerChange::put_organization(Organization::new(own.id.clone()))).await.unwrap();
     at_last(&server, &first.text, StatusCode::OK).await;
     store.close().await;
 }

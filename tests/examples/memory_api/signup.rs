@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::tempdir;
-use tower_api_key::backend::{KeyFilter, KeyStore, OwnerStore};
+use tower_api_key::backend::{Backend, KeyFilter, KeyStore, OwnerChange, OwnerStore};
 use tower_api_key::record::Revocation;
 use tower_api_key::{KeyId, Owner, SqliteStore, Timestamp};
 
@@ -35,7 +35,7 @@ async fn a_sign_up_creates_an_organization_and_its_first_key() {
     let store =
         SqliteStore::open(&format!("sqlite:{}", folder.path().join("keys.db").display())).await.unwrap();
     let record = store.get(&id).await.unwrap().unwrap();
-    let you = store.user("you@example.com").await.unwrap().unwrap();
+    let you = store.find_user("you@example.com").await.unwrap().unwrap();
     let Owner::Organization(organization) = record.owner else { panic!("{:?}", record.owner) };
     assert!(organization.id.starts_with("org_"), "{}", organization.id);
     assert_eq!(you.memberships[0].organization, organization);
@@ -51,12 +51,12 @@ async fn the_address_of_a_deleted_person_cannot_sign_up_until_purged() {
     let url = format!("sqlite:{}", folder.path().join("keys.db").display());
     let store = SqliteStore::open(&url).await.unwrap();
     let left = Revocation::new(Timestamp::from_unix_millis(0), "left");
-    store.delete_user("you@example.com", left).await.unwrap();
+    store.change_owner(OwnerChange::delete_user("you@example.com", left)).await.unwrap();
 
     let body = r#"{"name": "Another", "email": "you@example.com"}"#;
     let refused = ask(Method::POST, &server.url("/v1/signup"), None, body).await;
     assert_refused(&refused, StatusCode::CONFLICT, "CONFLICT");
-    store.purge_owner(&Owner::user("you@example.com", [])).await.unwrap();
+    store.change_owner(OwnerChange::purge_owner(&Owner::user("you@example.com", []))).await.unwrap();
     sign_up(&server, "Another", "you@example.com").await;
     store.close().await;
 }
@@ -141,5 +141,5 @@ async fn invalid_input_signs_up_no_person() {
     let store =
         SqliteStore::open(&format!("sqlite:{}", folder.path().join("keys.db").display())).await.unwrap();
     assert_eq!(store.list(&KeyFilter::all(), None, 10).await.unwrap().len(), 2);
-    assert_eq!(store.user("you@example.com").await.unwrap(), None);
+    assert_eq!(store.find_user("you@example.com").await.unwrap(), None);
 }

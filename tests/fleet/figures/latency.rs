@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgPoolOptions;
 use tokio::task::JoinSet;
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::{Authenticator, PostgresStore};
 
 use crate::clients::{now, pass};
@@ -52,7 +52,7 @@ async fn times(is_polling_only: bool, revocations: usize) -> Vec<Duration> {
     }
     let mut times = Vec::new();
     for key in 0..revocations {
-        outside.insert(keys::record(key)).await.unwrap();
+        outside.change(KeyChange::insert(keys::record(key))).await.unwrap();
         for node in &nodes {
             while present(node, key).await != Answer::Admitted {
                 pass(Duration::from_millis(1)).await;
@@ -60,7 +60,7 @@ async fn times(is_polling_only: bool, revocations: usize) -> Vec<Duration> {
         }
         // Spreads the revocations over the interval between two polls.
         pass(Duration::from_millis(if is_polling_only { key as u64 * 379 % 1_000 } else { 20 })).await;
-        outside.revoke(&keys::id(key), keys::revocation()).await.unwrap();
+        outside.change(KeyChange::revoke(&keys::id(key), keys::revocation())).await.unwrap();
         let revoked = now();
         let mut refusing = JoinSet::new();
         for node in nodes.clone() {

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use tower_api_key::audit::{Action, AuditEvent};
-use tower_api_key::backend::{Grace, KeyFilter, KeyStore, KeyUpdate};
+use tower_api_key::backend::{Grace, KeyChange, KeyFilter, KeyStore, KeyUpdate};
 use tower_api_key::manage::{KeyManager, NewKey, RotateOptions};
 use tower_api_key::reject::Reason;
 use tower_api_key::{KeyFormat, KeyId, Owner, Record, Scopes, Timestamp};
@@ -21,7 +21,7 @@ pub(crate) async fn an_abandoned_insertion_is_made_in_full_or_not_at_all<S: KeyS
         assert_eq!(caller.warm(name).await, Err(Reason::Unknown));
 
         let asked = (store.clone(), record.clone());
-        let leftovers = abandon(async move { asked.0.insert(asked.1).await }, waits).await;
+        let leftovers = abandon(async move { asked.0.change(KeyChange::insert(asked.1)).await }, waits).await;
         let completed = settle(leftovers, &caller, &[name]).await;
 
         let answer = caller.present(name).await;
@@ -52,7 +52,8 @@ pub(crate) async fn an_abandoned_update_is_made_in_full_or_not_at_all<S: KeyStor
         after.expires_at = Some(Timestamp::from_unix_millis(0));
 
         let asked = (store.clone(), before.id.clone());
-        let leftovers = abandon(async move { asked.0.update(&asked.1, update).await }, waits).await;
+        let leftovers =
+            abandon(async move { asked.0.change(KeyChange::update(&asked.1, update)).await }, waits).await;
         let completed = settle(leftovers, &caller, &[&name]).await;
 
         let found = store.get(&before.id).await.unwrap().unwrap();
@@ -76,7 +77,8 @@ pub(crate) async fn an_abandoned_rotation_is_made_in_full_or_not_at_all<S: KeySt
 
         let rotation = samples::rotation(&new, 1, Grace::None);
         let asked = (store.clone(), id.clone());
-        let leftovers = abandon(async move { asked.0.rotate(&asked.1, rotation).await }, waits).await;
+        let leftovers =
+            abandon(async move { asked.0.change(KeyChange::rotate(&asked.1, rotation)).await }, waits).await;
         let completed = settle(leftovers, &caller, &[&old, &new]).await;
 
         let answers = (caller.present(&old).await, caller.present(&new).await);
@@ -97,7 +99,8 @@ pub(crate) async fn an_abandoned_revocation_is_made_in_full_or_not_at_all<S: Key
 
         let revocation = samples::revocation(1, "lost").by("admin-1");
         let asked = (store.clone(), id.clone(), revocation.clone());
-        let leftovers = abandon(async move { asked.0.revoke(&asked.1, asked.2).await }, waits).await;
+        let leftovers =
+            abandon(async move { asked.0.change(KeyChange::revoke(&asked.1, asked.2)).await }, waits).await;
         let completed = settle(leftovers, &caller, &[&name]).await;
 
         let answer = caller.present(&name).await;
@@ -122,8 +125,16 @@ pub(crate) async fn an_abandoned_revocation_of_several_is_made_of_all_or_none<S:
         }
         let revocation = samples::revocation(1, "leaked");
         let asked = store.clone();
-        let leftovers =
-            abandon(async move { asked.revoke_all(&KeyFilter::all(), revocation).await }, waits).await;
+        let leftovers = abandon(
+            async move {
+                asked
+                    .change(KeyChange::revoke_all(&KeyFilter::all(), revocation))
+                    .await
+                    .map(|outcome| outcome.keys)
+            },
+            waits,
+        )
+        .await;
         let completed = settle(leftovers, &caller, &names.each_ref().map(String::as_str)).await;
 
         let is_revoked = async |name: &str| store.get(&samples::id(name)).await.unwrap().unwrap().revoked;
@@ -144,16 +155,20 @@ pub(crate) async fn an_abandoned_deletion_is_made_of_all_or_none<S: KeyStore + C
         let (expired, revoked) = (format!("expired_{number}"), format!("revoked_{number}"));
         let mut record = samples::plain(&expired);
         record.expires_at = Some(Timestamp::from_unix_millis(-2));
-        store.insert(record).await.unwrap();
+        store.change(KeyChange::insert(record)).await.unwrap();
         let mut record = samples::plain(&revoked);
         record.revoked = Some(samples::revocation(-2, "lost"));
-        store.insert(record).await.unwrap();
+        store.change(KeyChange::insert(record)).await.unwrap();
         let answers = async || (caller.warm(&expired).await, caller.warm(&revoked).await);
         let before = (Err(Reason::Expired), Err(Reason::Revoked));
         assert_eq!(answers().await, before);
 
         let (asked, end) = (store.clone(), Timestamp::from_unix_millis(-1));
-        let leftovers = abandon(async move { asked.purge_ended(end).await }, waits).await;
+        let leftovers = abandon(
+            async move { asked.change(KeyChange::purge_ended(end)).await.map(|outcome| outcome.keys) },
+            waits,
+        )
+        .await;
         let completed = settle(leftovers, &caller, &[&expired, &revoked]).await;
 
         let is_there = async |name: &str| store.get(&samples::id(name)).await.unwrap().is_some();
@@ -211,7 +226,7 @@ pub(crate) async fn an_abandoned_manager_rotates_in_full_or_not_at_all<S: KeySto
 /// Puts the key called `name` into a store, and lets the caller cache it.
 async fn insert<S: KeyStore + Clone>(store: &S, caller: &Caller<S>, name: &str) -> Record {
     let record = samples::plain(name);
-    store.insert(record.clone()).await.unwrap();
+    store.change(KeyChange::insert(record.clone())).await.unwrap();
     assert_eq!(caller.warm(name).await, Ok(record.id.clone()));
     record
 }

@@ -1,7 +1,7 @@
 //! A change is made only if its actor may make it at that moment.
 
 use tower_api_key::backend::{
-    Actor, AuditLog, BackendErrorKind, Grace, KeyAction, KeyChange, KeyFilter, KeyStore, KeyUpdate,
+    Actor, AuditLog, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, KeyUpdate, OwnerAction,
     OwnerChange, OwnerStore,
 };
 use tower_api_key::owner::{Membership, Organization, PasswordHash, User};
@@ -31,42 +31,42 @@ fn hash(salt: &str) -> PasswordHash {
 
 /// An organization with a project and two members, and a deleted project.
 async fn acme<S: OwnerStore>(store: &S) {
-    store.put_organization(organization(false)).await.unwrap();
+    store.change_owner(OwnerChange::put_organization(organization(false))).await.unwrap();
     for project in ["smart-sink", "deleted"] {
-        store.put_project("acme", project).await.unwrap();
+        store.change_owner(OwnerChange::put_project("acme", project)).await.unwrap();
     }
-    store.delete_project("acme", "deleted", samples::revocation(1, "gone")).await.unwrap();
+    store
+        .change_owner(OwnerChange::delete_project("acme", "deleted", samples::revocation(1, "gone")))
+        .await
+        .unwrap();
     for email in [ANN, BOB] {
-        store.put_user(email).await.unwrap();
-        store.put_membership(email, membership("reader")).await.unwrap();
+        store.change_owner(OwnerChange::put_user(email)).await.unwrap();
+        store.change_owner(OwnerChange::put_membership(email, membership("reader"))).await.unwrap();
     }
-    store.set_password(ANN, Some(hash("first"))).await.unwrap();
+    store.change_owner(OwnerChange::set_password(ANN, Some(hash("first")))).await.unwrap();
 }
 
 /// A key with all scopes.
 async fn strong<S: KeyStore>(store: &S, name: &str, owner: Owner) -> Record {
     let mut record = samples::plain(name);
     (record.owner, record.scopes) = (owner, Scopes::parse("*").unwrap());
-    store.insert(record.clone()).await.unwrap();
+    store.change(KeyChange::insert(record.clone())).await.unwrap();
     record
 }
 
 /// A change of each kind that has an effect: its name, and its effect on the key `target`.
-fn key_actions() -> Vec<KeyAction> {
+fn key_changes() -> Vec<KeyChange> {
     let mut update = KeyUpdate::default();
     update.name = Some("renamed".into());
     let revocation = || samples::revocation(1, "by the actor");
     vec![
-        KeyAction::Insert(Box::new(samples::plain("inserted"))),
-        KeyAction::Update(id("target"), update),
-        KeyAction::Rotate(
-            id("target"),
-            Box::new(samples::rotation("rotated", 0, Grace::For(samples::GRACE))),
-        ),
-        KeyAction::Replace(Box::new(samples::plain("replaced")), KeyFilter::all(), revocation()),
-        KeyAction::Revoke(id("target"), revocation()),
-        KeyAction::RevokeAll(KeyFilter::all(), revocation()),
-        KeyAction::PurgeEnded(LATER),
+        KeyChange::insert(samples::plain("inserted")),
+        KeyChange::update(&id("target"), update),
+        KeyChange::rotate(&id("target"), samples::rotation("rotated", 0, Grace::For(samples::GRACE))),
+        KeyChange::insert_exclusive(samples::plain("replaced"), &KeyFilter::all(), revocation()),
+        KeyChange::revoke(&id("target"), revocation()),
+        KeyChange::revoke_all(&KeyFilter::all(), revocation()),
+        KeyChange::purge_ended(LATER),
     ]
 }
 
@@ -78,13 +78,13 @@ fn owner_changes() -> Vec<OwnerChange> {
         OwnerChange::put_user("new@example.com"),
         OwnerChange::set_password(ANN, Some(hash("second"))),
         OwnerChange::set_password(ANN, None),
-        OwnerChange::Rehash(ANN.into(), hash("first"), hash("third")),
+        OwnerChange::rehash(ANN, hash("first"), hash("third")),
         OwnerChange::put_membership(ANN, membership("writer")),
         OwnerChange::delete_membership(ANN, "acme"),
         OwnerChange::put_project("acme", "smart-lamp"),
         OwnerChange::delete_project("acme", "smart-sink", gone()),
         OwnerChange::delete_user(BOB, gone()),
-        OwnerChange::PurgeOwner(Owner::project(organization(false), "deleted")),
+        OwnerChange::purge_owner(&Owner::project(organization(false), "deleted")),
         OwnerChange::delete_organization("acme", gone()),
     ]
 }
@@ -104,7 +104,10 @@ async fn everything<S: KeyStore + OwnerStore>(store: &S) -> Everything {
         organizations.push(store.organization(organization).await.unwrap());
     }
     for email in [ANN, BOB, "new@example.com"] {
-        people.push((store.user(email).await.unwrap(), store.password_hash(email).await.unwrap()));
+        people.push((
+            store.find_user(email).await.unwrap(),
+            store.find_user(email).await.unwrap().and_then(|user| user.password_hash().cloned()),
+        ));
     }
     let projects = store.projects("acme", None, 9).await.unwrap();
     Everything {
@@ -118,12 +121,12 @@ async fn everything<S: KeyStore + OwnerStore>(store: &S) -> Everything {
 /// Checks that an actor may make none of the changes, and that they leave no trace.
 async fn changes_nothing<S: KeyStore + OwnerStore>(store: &S, actor: &Actor) {
     let before = everything(store).await;
-    for action in key_actions() {
-        let refused = store.change(KeyChange::new(actor.clone(), action.clone())).await.unwrap_err();
-        assert_eq!(refused.kind(), BackendErrorKind::Forbidden, "{action:?}: {refused}");
+    for change in key_changes() {
+        let refused = store.change(change.clone().by(actor.clone())).await.unwrap_err();
+        assert_eq!(refused.kind(), BackendErrorKind::Forbidden, "{change:?}: {refused}");
     }
     for change in owner_changes() {
-        let refused = store.change_owner(change.clone(), actor.clone()).await.unwrap_err();
+        let refused = store.change_owner(change.clone().by(actor.clone())).await.unwrap_err();
         assert_eq!(refused.kind(), BackendErrorKind::Forbidden, "{change:?}: {refused}");
     }
     assert_eq!(everything(store).await, before);
@@ -131,10 +134,10 @@ async fn changes_nothing<S: KeyStore + OwnerStore>(store: &S, actor: &Actor) {
 
 /// Creates the keys to change: one in force, and one that has ended.
 async fn targets<S: KeyStore>(store: &S) {
-    store.insert(samples::plain("target")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("target"))).await.unwrap();
     let mut ended = samples::plain("ended");
     ended.expires_at = Some(Timestamp::from_unix_millis(5_000));
-    store.insert(ended).await.unwrap();
+    store.change(KeyChange::insert(ended)).await.unwrap();
 }
 
 pub(crate) async fn each_change_is_made_by_an_actor_who_is_in_force<S>(store: S)
@@ -143,29 +146,29 @@ where
 {
     acme(&store).await;
     let caller = Caller::of(&store);
-    for (number, action) in key_actions().into_iter().enumerate() {
+    for (number, change) in key_changes().into_iter().enumerate() {
         for record in store.list(&KeyFilter::all(), None, usize::MAX).await.unwrap() {
-            store.revoke(&record.id, samples::revocation(0, "before")).await.unwrap();
+            store.change(KeyChange::revoke(&record.id, samples::revocation(0, "before"))).await.unwrap();
         }
-        store.purge_ended(LATER).await.unwrap();
+        store.change(KeyChange::purge_ended(LATER)).await.unwrap();
         targets(&store).await;
         // An actor of another organization, whose key matches all filters here.
         let name = format!("actor_{number}");
         strong(&store, &name, Owner::organization("theirs")).await;
         let actor = caller.admit(&name).await.unwrap().actor();
         let before = everything(&store).await;
-        store.change(KeyChange::new(actor, action.clone())).await.unwrap();
-        assert_ne!(everything(&store).await, before, "{action:?}");
+        store.change(change.clone().by(actor)).await.unwrap();
+        assert_ne!(everything(&store).await, before, "{change:?}");
     }
     strong(&store, "actor", Owner::organization("theirs")).await;
     let actor = caller.admit("actor").await.unwrap().actor();
     for change in owner_changes() {
-        if let OwnerChange::Rehash(..) = change {
-            store.set_password(ANN, Some(hash("first"))).await.unwrap();
+        if let OwnerAction::Rehash(..) = change.action {
+            store.change_owner(OwnerChange::set_password(ANN, Some(hash("first")))).await.unwrap();
         }
         let before = everything(&store).await;
-        store.change_owner(change.clone(), actor.clone()).await.unwrap();
-        let is_seen_elsewhere = matches!(change, OwnerChange::PurgeOwner(_));
+        store.change_owner(change.clone().by(actor.clone())).await.unwrap();
+        let is_seen_elsewhere = matches!(change.action, OwnerAction::PurgeOwner(_));
         assert_eq!(everything(&store).await != before, !is_seen_elsewhere, "{change:?}");
     }
 }
@@ -188,41 +191,41 @@ where
         update
     };
     let (key, revoked) = own("revoked", theirs()).await;
-    store.revoke(&key.id, samples::revocation(1, "lost")).await.unwrap();
+    store.change(KeyChange::revoke(&key.id, samples::revocation(1, "lost"))).await.unwrap();
     changes_nothing(&store, &revoked).await;
 
     let (key, expired) = own("expired", theirs()).await;
-    store.update(&key.id, end(0)).await.unwrap();
+    store.change(KeyChange::update(&key.id, end(0))).await.unwrap();
     changes_nothing(&store, &expired).await;
 
     let (key, deleted) = own("deleted", theirs()).await;
-    store.revoke(&key.id, samples::revocation(1, "lost")).await.unwrap();
-    store.purge_ended(Timestamp::from_unix_millis(2)).await.unwrap();
+    store.change(KeyChange::revoke(&key.id, samples::revocation(1, "lost"))).await.unwrap();
+    store.change(KeyChange::purge_ended(Timestamp::from_unix_millis(2))).await.unwrap();
     changes_nothing(&store, &deleted).await;
     // Another key with the same id is not the actor.
     let mut other = samples::plain("deleted");
     other.digest = samples::digest("another");
-    store.insert(other).await.unwrap();
+    store.change(KeyChange::insert(other)).await.unwrap();
     changes_nothing(&store, &deleted).await;
 
     let (key, rotated) = own("old", theirs()).await;
-    store.rotate(&key.id, samples::rotation("new", 0, Grace::None)).await.unwrap();
+    store.change(KeyChange::rotate(&key.id, samples::rotation("new", 0, Grace::None))).await.unwrap();
     changes_nothing(&store, &rotated).await;
 
     let (key, weaker) = own("weaker", theirs()).await;
     let weaker = weaker.requires(Requirement::all_of(["notes.write"]).unwrap());
     let mut less = KeyUpdate::default();
     less.scopes = Some(Scopes::parse("notes.read").unwrap());
-    store.update(&key.id, less).await.unwrap();
+    store.change(KeyChange::update(&key.id, less)).await.unwrap();
     changes_nothing(&store, &weaker).await;
 
     let (_, disabled) = own("disabled", Owner::project(organization(false), "smart-sink")).await;
-    store.put_organization(organization(true)).await.unwrap();
+    store.change_owner(OwnerChange::put_organization(organization(true))).await.unwrap();
     changes_nothing(&store, &disabled).await;
-    store.put_organization(organization(false)).await.unwrap();
+    store.change_owner(OwnerChange::put_organization(organization(false))).await.unwrap();
 
     let (_, gone) = own("gone", Owner::user(BOB, [])).await;
-    store.delete_user(BOB, samples::revocation(1, "gone")).await.unwrap();
+    store.change_owner(OwnerChange::delete_user(BOB, samples::revocation(1, "gone"))).await.unwrap();
     changes_nothing(&store, &gone).await;
 }
 
@@ -236,27 +239,27 @@ where
         strong(&store, name, owner).await;
         caller.admit(name).await.unwrap().actor().requires(Requirement::all_of(["keys"]).unwrap())
     };
-    let actions = [
-        KeyAction::Rotate(id("a"), Box::new(samples::rotation("a_successor", 0, Grace::None))),
-        KeyAction::Revoke(id("b"), samples::revocation(1, "mine")),
-        KeyAction::RevokeAll(KeyFilter::of_organization("own"), samples::revocation(1, "mine")),
-        KeyAction::Replace(
-            Box::new(samples::plain("d_successor")),
-            KeyFilter::of_organization("own"),
+    let changes = [
+        KeyChange::rotate(&id("a"), samples::rotation("a_successor", 0, Grace::None)),
+        KeyChange::revoke(&id("b"), samples::revocation(1, "mine")),
+        KeyChange::revoke_all(&KeyFilter::of_organization("own"), samples::revocation(1, "mine")),
+        KeyChange::insert_exclusive(
+            samples::plain("d_successor"),
+            &KeyFilter::of_organization("own"),
             samples::revocation(1, "mine"),
         ),
-        KeyAction::Update(id("e"), {
+        KeyChange::update(&id("e"), {
             let mut update = KeyUpdate::default();
             update.scopes = Some(Scopes::default());
             update
         }),
     ];
-    for (name, action) in ["a", "b", "c", "d", "e"].into_iter().zip(actions) {
+    for (name, change) in ["a", "b", "c", "d", "e"].into_iter().zip(changes) {
         let actor = own(name, Owner::organization("own")).await;
-        let change = || KeyChange::new(actor.clone(), action.clone());
-        store.change(change()).await.unwrap();
+        let change = change.by(actor);
+        store.change(change.clone()).await.unwrap();
         // The effects count from then on.
-        let again = store.change(change()).await.unwrap_err();
+        let again = store.change(change).await.unwrap_err();
         assert_eq!(again.kind(), BackendErrorKind::Forbidden, "{name}: {again}");
     }
     let read = Requirement::all_of(["notes.read"]).unwrap();
@@ -274,8 +277,9 @@ where
         (closing, OwnerChange::put_organization(closed)),
         (whole, OwnerChange::delete_organization("acme", gone())),
     ] {
-        store.change_owner(change.clone(), actor.clone()).await.unwrap();
-        let again = store.change_owner(change, actor).await.unwrap_err();
+        let change = change.by(actor);
+        store.change_owner(change.clone()).await.unwrap();
+        let again = store.change_owner(change).await.unwrap_err();
         assert_eq!(again.kind(), BackendErrorKind::Forbidden, "{again}");
     }
     assert_eq!(store.organization("acme").await.unwrap(), None);
@@ -295,17 +299,17 @@ where
         principal.actor().requires_for(Requirement::all_of([scope]).unwrap(), place)
     };
     changes_nothing(&store, &in_acme("notes.write")).await;
-    let rename = || KeyChange::new(in_acme("notes.read"), key_actions().swap_remove(1));
+    let rename = || key_changes().swap_remove(1).by(in_acme("notes.read"));
     store.change(rename()).await.unwrap();
     let mut by_sso = organization(false);
     by_sso.requires_sso = true;
     for closed in [organization(true), by_sso] {
-        store.put_organization(closed).await.unwrap();
+        store.change_owner(OwnerChange::put_organization(closed)).await.unwrap();
         changes_nothing(&store, &in_acme("notes.read")).await;
     }
-    store.put_organization(organization(false)).await.unwrap();
+    store.change_owner(OwnerChange::put_organization(organization(false))).await.unwrap();
     store.change(rename()).await.unwrap();
-    store.delete_membership(ANN, "acme").await.unwrap();
+    store.change_owner(OwnerChange::delete_membership(ANN, "acme")).await.unwrap();
     changes_nothing(&store, &in_acme("notes.read")).await;
 }
 
@@ -317,7 +321,7 @@ where
     targets(&store).await;
     let key = strong(&store, "revoked", Owner::organization("theirs")).await;
     let actor = Caller::of(&store).admit("revoked").await.unwrap().actor();
-    store.revoke(&key.id, samples::revocation(1, "lost")).await.unwrap();
+    store.change(KeyChange::revoke(&key.id, samples::revocation(1, "lost"))).await.unwrap();
     let entries = async || store.audit_log(None, None, usize::MAX).await.unwrap();
     let before = entries().await;
     changes_nothing(&store, &actor).await;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tower_api_key::Timestamp;
 use tower_api_key::audit::Action;
-use tower_api_key::backend::{AuditEntry, AuditLog, BackendErrorKind, Grace, KeyFilter, KeyStore, KeyUpdate};
+use tower_api_key::backend::{
+    AuditEntry, AuditLog, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, KeyUpdate, WriteBack,
+};
 
 use crate::abandon::{abandon, at_every_point, wash};
 use crate::samples;
@@ -36,22 +38,28 @@ pub(crate) async fn every_change_of_a_key_has_its_entry<S: KeyStore + AuditLog>(
     let (old, new) = (samples::id("old"), samples::id("new"));
     let mut record = samples::plain("old");
     record.created_by = Some("admin-1".into());
-    store.insert(record).await.unwrap();
+    store.change(KeyChange::insert(record)).await.unwrap();
     let mut update = KeyUpdate::default();
     (update.name, update.by) = (Some("another".into()), Some("admin-2".into()));
-    store.update(&old, update.clone()).await.unwrap();
+    store.change(KeyChange::update(&old, update.clone())).await.unwrap();
     // An update without effect is no change.
-    store.update(&old, update).await.unwrap();
+    store.change(KeyChange::update(&old, update)).await.unwrap();
     let mut rotation = samples::rotation("new", AT, Grace::FromFirstUse(Duration::from_secs(1)));
     rotation.by = Some("admin-3".into());
-    store.rotate(&old, rotation).await.unwrap();
+    store.change(KeyChange::rotate(&old, rotation)).await.unwrap();
     for _ in 0..2 {
-        store.record_first_use(&new, Timestamp::from_unix_millis(AT)).await.unwrap();
+        store
+            .write_back(WriteBack::FirstUse { id: new.clone(), at: Timestamp::from_unix_millis(AT) })
+            .await
+            .unwrap();
     }
     for by in ["admin-4", "admin-5"] {
-        store.revoke(&new, samples::revocation(AT, "lost").by(by)).await.unwrap();
+        store.change(KeyChange::revoke(&new, samples::revocation(AT, "lost").by(by))).await.unwrap();
     }
-    assert_eq!(store.purge_ended(Timestamp::from_unix_millis(AT + 60_000)).await.unwrap(), 2);
+    assert_eq!(
+        store.change(KeyChange::purge_ended(Timestamp::from_unix_millis(AT + 60_000))).await.unwrap().keys,
+        2
+    );
     says(
         &store,
         &[
@@ -71,11 +79,11 @@ pub(crate) async fn every_change_of_a_key_has_its_entry<S: KeyStore + AuditLog>(
 
 pub(crate) async fn each_key_that_a_filter_means_has_an_entry<S: KeyStore + AuditLog>(store: S) {
     for name in ["a", "b", "c"] {
-        store.insert(samples::plain(name)).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
     }
-    store.revoke(&samples::id("b"), samples::revocation(1, "")).await.unwrap();
+    store.change(KeyChange::revoke(&samples::id("b"), samples::revocation(1, ""))).await.unwrap();
     let revocation = samples::revocation(2, "leaked").by("admin-1");
-    assert_eq!(store.revoke_all(&KeyFilter::all(), revocation).await.unwrap(), 2);
+    assert_eq!(store.change(KeyChange::revoke_all(&KeyFilter::all(), revocation)).await.unwrap().keys, 2);
     let created = |id| (Action::Created, id, None);
     let revoked = |id, by| (Action::Revoked, id, by);
     says(
@@ -96,28 +104,28 @@ pub(crate) async fn a_revocation_reads_back_with_whose_doing_it_was<S: KeyStore>
     let revoked = async |name: &str| store.get(&samples::id(name)).await.unwrap().unwrap().revoked.unwrap();
     let by_admin = samples::revocation(1, "lost").by("admin-1");
     for name in ["one", "all", "rotated"] {
-        store.insert(samples::plain(name)).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
     }
-    store.revoke(&samples::id("one"), by_admin.clone()).await.unwrap();
+    store.change(KeyChange::revoke(&samples::id("one"), by_admin.clone())).await.unwrap();
     assert_eq!(revoked("one").await, by_admin);
     let mut rotation = samples::rotation("new", 1, Grace::None);
     rotation.by = Some("admin-1".into());
-    store.rotate(&samples::id("rotated"), rotation).await.unwrap();
+    store.change(KeyChange::rotate(&samples::id("rotated"), rotation)).await.unwrap();
     assert_eq!(revoked("rotated").await, samples::revocation(1, "rotated").by("admin-1"));
-    store.revoke_all(&KeyFilter::all(), by_admin.clone()).await.unwrap();
+    store.change(KeyChange::revoke_all(&KeyFilter::all(), by_admin.clone())).await.unwrap();
     assert_eq!(revoked("all").await, by_admin);
     let mut imported = samples::plain("imported");
     imported.revoked = Some(by_admin);
-    store.insert(imported.clone()).await.unwrap();
+    store.change(KeyChange::insert(imported.clone())).await.unwrap();
     assert_eq!(store.get(&imported.id).await.unwrap(), Some(imported));
 }
 
 pub(crate) async fn a_change_that_fails_has_no_entry<S: KeyStore + AuditLog>(store: S) {
     for name in ["a", "b", "gone"] {
-        store.insert(samples::plain(name)).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
     }
     let (a, gone) = (samples::id("a"), samples::id("gone"));
-    store.revoke(&gone, samples::revocation(1, "")).await.unwrap();
+    store.change(KeyChange::revoke(&gone, samples::revocation(1, ""))).await.unwrap();
     let before = entries(&store).await;
     let rename = || {
         let mut update = KeyUpdate::default();
@@ -126,12 +134,12 @@ pub(crate) async fn a_change_that_fails_has_no_entry<S: KeyStore + AuditLog>(sto
     };
     let absent = samples::id("unknown");
     let failures = [
-        store.insert(samples::plain("a")).await.unwrap_err(),
-        store.rotate(&a, samples::rotation("b", 1, Grace::None)).await.unwrap_err(),
-        store.rotate(&gone, samples::rotation("c", 1, Grace::None)).await.unwrap_err(),
-        store.update(&gone, rename()).await.unwrap_err(),
-        store.update(&absent, rename()).await.unwrap_err(),
-        store.revoke(&absent, samples::revocation(1, "")).await.unwrap_err(),
+        store.change(KeyChange::insert(samples::plain("a"))).await.unwrap_err(),
+        store.change(KeyChange::rotate(&a, samples::rotation("b", 1, Grace::None))).await.unwrap_err(),
+        store.change(KeyChange::rotate(&gone, samples::rotation("c", 1, Grace::None))).await.unwrap_err(),
+        store.change(KeyChange::update(&gone, rename())).await.unwrap_err(),
+        store.change(KeyChange::update(&absent, rename())).await.unwrap_err(),
+        store.change(KeyChange::revoke(&absent, samples::revocation(1, ""))).await.unwrap_err(),
     ];
     let ours = [BackendErrorKind::Conflict, BackendErrorKind::NotFound];
     assert!(failures.iter().all(|error| ours.contains(&error.kind())), "{failures:?}");
@@ -150,7 +158,8 @@ where
     at_every_point(async |number, waits| {
         let name = format!("key_{number}");
         let (asked, record) = (store.clone(), samples::plain(&name));
-        let completed = abandon(async move { asked.insert(record).await }, waits).await.settle().await;
+        let completed =
+            abandon(async move { asked.change(KeyChange::insert(record)).await }, waits).await.settle().await;
         wash(async |_| drop(store.get(&samples::id("unknown")).await)).await;
         let made = store.get(&samples::id(&name)).await.unwrap().is_some();
         assert_eq!(count(&name, Action::Created).await, usize::from(made), "{waits} waits");
@@ -159,10 +168,13 @@ where
     .await;
     at_every_point(async |number, waits| {
         let (old, new) = (format!("old_{number}"), format!("new_{number}"));
-        store.insert(samples::plain(&old)).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(&old))).await.unwrap();
         let (asked, id) = (store.clone(), samples::id(&old));
         let rotation = samples::rotation(&new, 1, Grace::None);
-        let completed = abandon(async move { asked.rotate(&id, rotation).await }, waits).await.settle().await;
+        let completed = abandon(async move { asked.change(KeyChange::rotate(&id, rotation)).await }, waits)
+            .await
+            .settle()
+            .await;
         wash(async |_| drop(store.get(&samples::id("unknown")).await)).await;
         let made = usize::from(store.get(&samples::id(&new)).await.unwrap().is_some());
         let rotated = Action::Rotated { to: samples::id(&new) };
@@ -175,8 +187,11 @@ where
 
 pub(crate) async fn entries_are_read_by_page_and_by_key<S: KeyStore + AuditLog>(store: S) {
     for number in 0..7 {
-        store.insert(samples::plain(&format!("key_{number}"))).await.unwrap();
-        store.revoke(&samples::id(&format!("key_{number}")), samples::revocation(1, "")).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(&format!("key_{number}")))).await.unwrap();
+        store
+            .change(KeyChange::revoke(&samples::id(&format!("key_{number}")), samples::revocation(1, "")))
+            .await
+            .unwrap();
     }
     let whole = entries(&store).await;
     assert_eq!(whole.len(), 14);
@@ -206,7 +221,7 @@ pub(crate) async fn old_entries_are_forgotten_and_keys_are_not<S: KeyStore + Aud
     // More than one batch deletes.
     const KEYS: usize = 1_100;
     for number in 0..KEYS {
-        store.insert(samples::plain(&format!("key_{number}"))).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(&format!("key_{number}")))).await.unwrap();
     }
     let whole = entries(&store).await;
     let end = whole.last().unwrap().event.at;
@@ -222,6 +237,6 @@ pub(crate) async fn old_entries_are_forgotten_and_keys_are_not<S: KeyStore + Aud
     assert_eq!(entries(&store).await, []);
     assert_eq!(store.list(&KeyFilter::all(), None, usize::MAX).await.unwrap().len(), KEYS);
     // Numbers are not reused.
-    store.insert(samples::plain("later")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("later"))).await.unwrap();
     assert!(entries(&store).await[0].seq > KEYS as u64);
 }

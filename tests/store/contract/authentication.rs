@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use tower_api_key::Authenticator;
-use tower_api_key::backend::KeyStore;
 use tower_api_key::backend::KeyUpdate;
+use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::reject::Reason;
 use tower_api_key::test_util::Misbehaving;
 
@@ -16,9 +16,9 @@ pub(crate) async fn a_revoked_key_is_refused_by_the_very_next_request<S: KeyStor
     let caller = Caller::of(&store);
     for round in 0..20 {
         let name = format!("key_{round}");
-        store.insert(samples::plain(&name)).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(&name))).await.unwrap();
         assert_eq!(caller.warm(&name).await, Ok(samples::id(&name)));
-        store.revoke(&samples::id(&name), samples::revocation(1, "lost")).await.unwrap();
+        store.change(KeyChange::revoke(&samples::id(&name), samples::revocation(1, "lost"))).await.unwrap();
         assert_eq!(caller.present(&name).await, Err(Reason::Revoked));
         assert_eq!(caller.present(&name).await, Err(Reason::Revoked));
     }
@@ -33,11 +33,15 @@ pub(crate) async fn every_authenticator_hears_of_a_change_through_any_clone_of_t
     for caller in &callers {
         assert_eq!(caller.warm("key").await, Err(Reason::Unknown));
     }
-    store.clone().insert(samples::plain("key")).await.unwrap();
+    store.clone().change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     for caller in &callers {
         assert_eq!(caller.warm("key").await, Ok(samples::id("key")));
     }
-    store.clone().revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap();
+    store
+        .clone()
+        .change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "lost")))
+        .await
+        .unwrap();
     for caller in &callers {
         assert_eq!(caller.present("key").await, Err(Reason::Revoked));
     }
@@ -48,7 +52,7 @@ pub(crate) async fn a_new_key_is_admitted_by_the_very_next_request<S: KeyStore +
     for round in 0..20 {
         let name = format!("key_{round}");
         assert_eq!(caller.warm(&name).await, Err(Reason::Unknown));
-        store.insert(samples::plain(&name)).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(&name))).await.unwrap();
         assert_eq!(caller.present(&name).await, Ok(samples::id(&name)));
     }
 }
@@ -58,14 +62,14 @@ pub(crate) async fn a_key_that_was_updated_is_looked_up_once<S: KeyStore + Clone
     let builder = Authenticator::builder(backend.clone()).deadline(Duration::from_secs(30));
     let authenticator =
         builder.lease(Duration::from_secs(60)).poll_interval(Duration::from_millis(10)).build().unwrap();
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     authenticator.start().await.unwrap();
     let mut headers = HeaderMap::new();
     headers.insert("x-api-key", samples::text("key").parse().unwrap());
     for round in 0..10 {
         let mut update = KeyUpdate::default();
         update.name = Some(format!("round {round}").into());
-        store.update(&samples::id("key"), update).await.unwrap();
+        store.change(KeyChange::update(&samples::id("key"), update)).await.unwrap();
         let reads = backend.reads();
         for _ in 0..3 {
             let principal = authenticator.authenticate(&headers).await.unwrap();

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use tokio::task::JoinSet;
-use tower_api_key::backend::{BackendError, BackendErrorKind, KeyStore};
+use tower_api_key::backend::{BackendError, BackendErrorKind, KeyChange, KeyStore};
 
 use crate::samples;
 
@@ -12,8 +12,8 @@ const TASKS: usize = 32;
 pub(crate) async fn many_tasks_insert_and_revoke_keys_at_once<S: KeyStore + Clone>(store: S) {
     let outcomes = at_once(&store, |store, task| async move {
         let record = samples::plain(&format!("key_{task}"));
-        store.insert(record.clone()).await?;
-        store.revoke(&record.id, samples::revocation(1, &record.id.to_string())).await
+        store.change(KeyChange::insert(record.clone())).await?;
+        store.change(KeyChange::revoke(&record.id, samples::revocation(1, &record.id.to_string()))).await
     })
     .await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
@@ -27,10 +27,10 @@ pub(crate) async fn many_tasks_insert_and_revoke_keys_at_once<S: KeyStore + Clon
 
 pub(crate) async fn of_many_revocations_at_once_one_stays<S: KeyStore + Clone>(store: S) {
     let record = samples::plain("key");
-    store.insert(record.clone()).await.unwrap();
+    store.change(KeyChange::insert(record.clone())).await.unwrap();
     let seen = at_once(&store, |store, task| async move {
         let id = samples::id("key");
-        store.revoke(&id, samples::revocation(task as i64, &task.to_string())).await?;
+        store.change(KeyChange::revoke(&id, samples::revocation(task as i64, &task.to_string()))).await?;
         Ok(store.get(&id).await?.unwrap().revoked.unwrap())
     })
     .await;
@@ -45,7 +45,7 @@ pub(crate) async fn of_many_insertions_of_one_key_one_succeeds<S: KeyStore + Clo
     let outcomes = at_once(&store, |store, task| async move {
         let mut record = samples::plain("key");
         record.name = task.to_string().into();
-        store.insert(record.clone()).await.map(|()| record)
+        store.change(KeyChange::insert(record.clone())).await.map(|_| record)
     })
     .await;
     let (kept, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);

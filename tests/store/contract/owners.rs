@@ -1,6 +1,8 @@
 //! Owners of keys, and the effects of their changes on keys.
 
-use tower_api_key::backend::{BackendErrorKind, Grace, KeyFilter, KeyStore, KeyUpdate, OwnerStore};
+use tower_api_key::backend::{
+    BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, KeyUpdate, OwnerChange, OwnerStore, WriteBack,
+};
 use tower_api_key::owner::{Membership, Organization, PasswordHash, Project, User};
 use tower_api_key::record::KeyState;
 use tower_api_key::reject::{Forbidden, Reason};
@@ -15,14 +17,14 @@ const BOB: &str = "bob@example.com";
 /// Both organizations, two people, one project for each organization. Ann is a member of both.
 async fn people<S: OwnerStore>(store: &S) {
     for organization in ["acme", "other"] {
-        store.put_organization(Organization::new(organization)).await.unwrap();
-        store.put_project(organization, "smart-sink").await.unwrap();
+        store.change_owner(OwnerChange::put_organization(Organization::new(organization))).await.unwrap();
+        store.change_owner(OwnerChange::put_project(organization, "smart-sink")).await.unwrap();
     }
     for email in [ANN, BOB] {
-        store.put_user(email).await.unwrap();
-        store.put_membership(email, role("acme", "reader")).await.unwrap();
+        store.change_owner(OwnerChange::put_user(email)).await.unwrap();
+        store.change_owner(OwnerChange::put_membership(email, role("acme", "reader"))).await.unwrap();
     }
-    store.put_membership(ANN, role("other", "admin")).await.unwrap();
+    store.change_owner(OwnerChange::put_membership(ANN, role("other", "admin"))).await.unwrap();
 }
 
 fn role(organization: &str, role: &str) -> Membership {
@@ -39,7 +41,7 @@ fn closed(id: &str) -> Organization {
 async fn key<S: KeyStore>(store: &S, name: &str, owner: Owner) -> Record {
     let mut record = samples::plain(name);
     record.owner = owner;
-    store.insert(record.clone()).await.unwrap();
+    store.change(KeyChange::insert(record.clone())).await.unwrap();
     record
 }
 
@@ -51,22 +53,22 @@ async fn state<S: KeyStore>(store: &S, name: &str) -> KeyState {
 pub(crate) async fn owners_read_back<S: OwnerStore>(store: S) {
     let mut acme = closed("Österreich's \"acme\" \\");
     acme.requires_sso = true;
-    store.put_organization(acme.clone()).await.unwrap();
+    store.change_owner(OwnerChange::put_organization(acme.clone())).await.unwrap();
     assert_eq!(store.organization(&acme.id).await.unwrap(), Some(acme.clone()));
     assert_eq!(store.organization("acme").await.unwrap(), None);
 
-    store.put_user("Ann.O'Neil+tag@EXAMPLE.com").await.unwrap();
+    store.change_owner(OwnerChange::put_user("Ann.O'Neil+tag@EXAMPLE.com")).await.unwrap();
     let email = "ann.o'neil+tag@example.com";
-    assert_eq!(store.user(email).await.unwrap(), Some(User::new(email, [])));
-    assert_eq!(store.user("unknown@example.com").await.unwrap(), None);
+    assert_eq!(store.find_user(email).await.unwrap(), Some(User::new(email, [])));
+    assert_eq!(store.find_user("unknown@example.com").await.unwrap(), None);
 
     let membership = Membership::new(acme.clone(), "größe \"1\"", Scopes::parse("a'b;-- notes.*").unwrap());
-    store.put_membership(email, membership.clone()).await.unwrap();
+    store.change_owner(OwnerChange::put_membership(email, membership.clone())).await.unwrap();
     let user = User::new(email, [membership]);
-    assert_eq!(store.user(email).await.unwrap(), Some(user.clone()));
+    assert_eq!(store.find_user(email).await.unwrap(), Some(user.clone()));
     assert_eq!(store.members(&acme.id, None, 9).await.unwrap(), [user]);
 
-    store.put_project(&acme.id, "proj/1").await.unwrap();
+    store.change_owner(OwnerChange::put_project(&acme.id, "proj/1")).await.unwrap();
     let project = Project::new(acme, "proj/1");
     let own = &*project.organization.id;
     assert_eq!(store.project(own, "proj/1").await.unwrap().as_ref(), Some(&project));
@@ -81,9 +83,9 @@ pub(crate) async fn owners_read_back<S: OwnerStore>(store: S) {
 pub(crate) async fn what_is_put_twice_is_there_once_and_as_it_was_put_last<S: OwnerStore>(store: S) {
     people(&store).await;
     people(&store).await;
-    store.put_membership(ANN, role("acme", "writer")).await.unwrap();
-    store.put_organization(closed("acme")).await.unwrap();
-    let ann = store.user(ANN).await.unwrap().unwrap();
+    store.change_owner(OwnerChange::put_membership(ANN, role("acme", "writer"))).await.unwrap();
+    store.change_owner(OwnerChange::put_organization(closed("acme"))).await.unwrap();
+    let ann = store.find_user(ANN).await.unwrap().unwrap();
     let roles: Vec<_> = ann.memberships.iter().map(|own| (&*own.organization.id, &*own.role)).collect();
     assert_eq!(roles, [("acme", "writer"), ("other", "admin")]);
     assert!(ann.memberships[0].organization.disabled);
@@ -94,19 +96,19 @@ pub(crate) async fn what_is_not_there_can_be_neither_changed_nor_referred_to<S: 
     people(&store).await;
     let gone = || samples::revocation(1, "gone");
     let errors = [
-        store.put_membership("unknown@example.com", role("acme", "reader")).await,
-        store.put_membership(ANN, role("nowhere", "reader")).await,
-        store.put_project("nowhere", "p").await,
-        store.set_password("unknown@example.com", None).await,
-        store.delete_membership(BOB, "other").await,
-        store.delete_user("unknown@example.com", gone()).await,
-        store.delete_organization("nowhere", gone()).await,
-        store.delete_project("acme", "smart", gone()).await,
+        store.change_owner(OwnerChange::put_membership("unknown@example.com", role("acme", "reader"))).await,
+        store.change_owner(OwnerChange::put_membership(ANN, role("nowhere", "reader"))).await,
+        store.change_owner(OwnerChange::put_project("nowhere", "p")).await,
+        store.change_owner(OwnerChange::set_password("unknown@example.com", None)).await,
+        store.change_owner(OwnerChange::delete_membership(BOB, "other")).await,
+        store.change_owner(OwnerChange::delete_user("unknown@example.com", gone())).await,
+        store.change_owner(OwnerChange::delete_organization("nowhere", gone())).await,
+        store.change_owner(OwnerChange::delete_project("acme", "smart", gone())).await,
     ];
     for (index, error) in errors.into_iter().enumerate() {
         assert_eq!(error.unwrap_err().kind(), BackendErrorKind::NotFound, "change {index}");
     }
-    assert_eq!(store.user(BOB).await.unwrap().unwrap().memberships.len(), 1);
+    assert_eq!(store.find_user(BOB).await.unwrap().unwrap().memberships.len(), 1);
     assert_eq!(store.projects("nowhere", None, 9).await.unwrap(), []);
 }
 
@@ -115,30 +117,55 @@ pub(crate) async fn a_password_hash_is_replaced_only_while_it_is_the_one_that_wa
 ) {
     people(&store).await;
     let hash = |salt: &str| PasswordHash::new(&format!("$argon2id$v=19$m=8,t=1,p=1${salt}$aGFzaA")).unwrap();
-    assert_eq!(store.password_hash(ANN).await.unwrap(), None);
-    store.set_password(ANN, Some(hash("one"))).await.unwrap();
-    assert_eq!(store.password_hash(ANN).await.unwrap(), Some(hash("one")));
-    assert_eq!(store.password_hash(BOB).await.unwrap(), None);
-    assert_eq!(store.password_hash("unknown@example.com").await.unwrap(), None);
+    assert_eq!(store.find_user(ANN).await.unwrap().and_then(|user| user.password_hash().cloned()), None);
+    store.change_owner(OwnerChange::set_password(ANN, Some(hash("one")))).await.unwrap();
+    assert_eq!(
+        store.find_user(ANN).await.unwrap().and_then(|user| user.password_hash().cloned()),
+        Some(hash("one"))
+    );
+    assert_eq!(store.find_user(BOB).await.unwrap().and_then(|user| user.password_hash().cloned()), None);
+    assert_eq!(
+        store.find_user("unknown@example.com").await.unwrap().and_then(|user| user.password_hash().cloned()),
+        None
+    );
 
-    store.replace_password_hash(ANN, &hash("one"), &hash("two")).await.unwrap();
-    assert_eq!(store.password_hash(ANN).await.unwrap(), Some(hash("two")));
-    store.replace_password_hash(ANN, &hash("one"), &hash("three")).await.unwrap();
-    assert_eq!(store.password_hash(ANN).await.unwrap(), Some(hash("two")));
-    store.put_user(ANN).await.unwrap();
-    assert_eq!(store.password_hash(ANN).await.unwrap(), Some(hash("two")), "put again, she stays as she is");
-    store.set_password(ANN, None).await.unwrap();
-    store.replace_password_hash(ANN, &hash("two"), &hash("three")).await.unwrap();
-    assert_eq!(store.password_hash(ANN).await.unwrap(), None);
+    store
+        .write_back(WriteBack::PasswordHash { email: ANN.into(), from: hash("one"), to: hash("two") })
+        .await
+        .unwrap();
+    assert_eq!(
+        store.find_user(ANN).await.unwrap().and_then(|user| user.password_hash().cloned()),
+        Some(hash("two"))
+    );
+    store
+        .write_back(WriteBack::PasswordHash { email: ANN.into(), from: hash("one"), to: hash("three") })
+        .await
+        .unwrap();
+    assert_eq!(
+        store.find_user(ANN).await.unwrap().and_then(|user| user.password_hash().cloned()),
+        Some(hash("two"))
+    );
+    store.change_owner(OwnerChange::put_user(ANN)).await.unwrap();
+    assert_eq!(
+        store.find_user(ANN).await.unwrap().and_then(|user| user.password_hash().cloned()),
+        Some(hash("two")),
+        "put again, she stays as she is"
+    );
+    store.change_owner(OwnerChange::set_password(ANN, None)).await.unwrap();
+    store
+        .write_back(WriteBack::PasswordHash { email: ANN.into(), from: hash("two"), to: hash("three") })
+        .await
+        .unwrap();
+    assert_eq!(store.find_user(ANN).await.unwrap().and_then(|user| user.password_hash().cloned()), None);
 }
 
 pub(crate) async fn members_and_projects_are_listed_in_pages<S: OwnerStore>(store: S) {
     people(&store).await;
     for number in 0..5 {
         let email = format!("m{number}@example.com");
-        store.put_user(&email).await.unwrap();
-        store.put_membership(&email, role("acme", "reader")).await.unwrap();
-        store.put_project("acme", &format!("p{number}")).await.unwrap();
+        store.change_owner(OwnerChange::put_user(&email)).await.unwrap();
+        store.change_owner(OwnerChange::put_membership(&email, role("acme", "reader"))).await.unwrap();
+        store.change_owner(OwnerChange::put_project("acme", &format!("p{number}"))).await.unwrap();
     }
     let (mut members, mut projects) = (Vec::new(), Vec::new());
     loop {
@@ -164,7 +191,7 @@ pub(crate) async fn a_key_shows_its_owner_as_it_is_now<S: KeyStore + OwnerStore>
     let personal = key(&store, "personal", Owner::user("Ann@Example.com", [])).await;
     let device = key(&store, "device", Owner::project(Organization::new("acme"), "smart-sink")).await;
     let foreign = key(&store, "foreign", Owner::organization("unknown-here")).await;
-    store.put_organization(closed("acme")).await.unwrap();
+    store.change_owner(OwnerChange::put_organization(closed("acme"))).await.unwrap();
 
     let mut reader = role("acme", "reader");
     reader.organization = closed("acme");
@@ -183,15 +210,20 @@ pub(crate) async fn a_key_shows_its_owner_as_it_is_now<S: KeyStore + OwnerStore>
 
 pub(crate) async fn a_key_whose_owner_is_known_can_be_changed<S: KeyStore + OwnerStore>(store: S) {
     people(&store).await;
-    store.put_organization(closed("acme")).await.unwrap();
+    store.change_owner(OwnerChange::put_organization(closed("acme"))).await.unwrap();
     for (name, owner) in [("personal", Owner::user(ANN, [])), ("device", Owner::organization("acme"))] {
         let record = key(&store, name, owner).await;
         let mut update = KeyUpdate::default();
         update.name = Some("renamed".into());
-        let updated = store.update(&record.id, update).await.unwrap();
+        let updated = store.change(KeyChange::update(&record.id, update)).await.unwrap().record.unwrap();
         assert_eq!(store.get(&record.id).await.unwrap(), Some(updated.clone()));
         let successor = format!("{name}-2");
-        let rotated = store.rotate(&record.id, samples::rotation(&successor, 5, Grace::None)).await.unwrap();
+        let rotated = store
+            .change(KeyChange::rotate(&record.id, samples::rotation(&successor, 5, Grace::None)))
+            .await
+            .unwrap()
+            .record
+            .unwrap();
         assert_eq!(rotated.owner, updated.owner);
         assert_eq!(store.get(&samples::id(&successor)).await.unwrap(), Some(rotated));
     }
@@ -209,10 +241,10 @@ where
         caller.warm(name).await.unwrap();
         assert_eq!(caller.reach(name).await.unwrap(), reach);
     }
-    store.delete_membership(ANN, "acme").await.unwrap();
+    store.change_owner(OwnerChange::delete_membership(ANN, "acme")).await.unwrap();
     assert_eq!(caller.reach("anns").await.unwrap(), ["other"]);
     assert_eq!(caller.reach("bobs").await.unwrap(), ["acme"]);
-    store.put_membership(ANN, role("acme", "writer")).await.unwrap();
+    store.change_owner(OwnerChange::put_membership(ANN, role("acme", "writer"))).await.unwrap();
     assert_eq!(caller.reach("anns").await.unwrap(), ["acme", "other"]);
 }
 
@@ -228,7 +260,7 @@ where
     for name in ["anns", "device", "whole"] {
         caller.warm(name).await.unwrap();
     }
-    store.put_organization(closed("acme")).await.unwrap();
+    store.change_owner(OwnerChange::put_organization(closed("acme"))).await.unwrap();
     let disabled = Reason::Forbidden(Forbidden::OrganizationDisabled);
     assert_eq!(caller.present("device").await, Err(disabled.clone()));
     assert_eq!(caller.present("whole").await, Err(disabled));
@@ -236,7 +268,7 @@ where
 
     let mut by_sso = Organization::new("acme");
     by_sso.requires_sso = true;
-    store.put_organization(by_sso).await.unwrap();
+    store.change_owner(OwnerChange::put_organization(by_sso)).await.unwrap();
     assert_eq!(caller.reach("device").await.unwrap(), ["acme"]);
     assert_eq!(caller.reach("anns").await.unwrap(), ["other"]);
 }
@@ -264,25 +296,26 @@ where
     }
     let gone = || samples::revocation(1, "gone");
     let mut revoked = Vec::new();
-    store.delete_user(BOB, gone()).await.unwrap();
+    store.change_owner(OwnerChange::delete_user(BOB, gone())).await.unwrap();
     revoked.push("bobs");
     only(&store, &caller, &owners, &revoked).await;
-    store.delete_project("acme", "smart-sink", gone()).await.unwrap();
+    store.change_owner(OwnerChange::delete_project("acme", "smart-sink", gone())).await.unwrap();
     revoked.push("device");
     only(&store, &caller, &owners, &revoked).await;
-    store.delete_organization("other", gone()).await.unwrap();
+    store.change_owner(OwnerChange::delete_organization("other", gone())).await.unwrap();
     revoked.extend(["other-device", "other-whole"]);
     only(&store, &caller, &owners, &revoked).await;
 
-    assert_eq!(store.user(BOB).await.unwrap(), None);
+    assert_eq!(store.find_user(BOB).await.unwrap(), None);
     assert_eq!(store.organization("other").await.unwrap(), None);
     assert_eq!(caller.reach("anns").await.unwrap(), ["acme"]);
     // The id is not used again until the owner is purged. The next owner of the id gets nothing of the former one.
-    let again = store.put_organization(Organization::new("other")).await.unwrap_err();
+    let again =
+        store.change_owner(OwnerChange::put_organization(Organization::new("other"))).await.unwrap_err();
     assert_eq!(again.kind(), BackendErrorKind::Conflict);
     only(&store, &caller, &owners, &revoked).await;
-    store.purge_owner(&Owner::organization("other")).await.unwrap();
-    store.put_organization(Organization::new("other")).await.unwrap();
+    store.change_owner(OwnerChange::purge_owner(&Owner::organization("other"))).await.unwrap();
+    store.change_owner(OwnerChange::put_organization(Organization::new("other"))).await.unwrap();
     assert_eq!(store.projects("other", None, 9).await.unwrap(), []);
     assert_eq!(store.members("other", None, 9).await.unwrap(), []);
     let (gone, left): (Vec<_>, Vec<_>) = owners.into_iter().partition(|(name, _)| name.starts_with("other-"));

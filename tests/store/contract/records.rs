@@ -1,6 +1,6 @@
 //! Inserted records read back, and nothing else does.
 
-use tower_api_key::backend::{BackendErrorKind, KeyStore};
+use tower_api_key::backend::{BackendErrorKind, KeyChange, KeyStore};
 use tower_api_key::digest::Digest;
 use tower_api_key::owner::{Membership, Organization};
 use tower_api_key::{Owner, Record, Scopes, Timestamp};
@@ -60,8 +60,8 @@ pub(crate) async fn what_cannot_be_kept_is_refused_and_never_forgotten<S: KeySto
     for (index, make_odd) in odd.iter().enumerate() {
         let mut record = samples::plain(&format!("key_{index}"));
         make_odd(&mut record, disabled.clone(), membership.clone());
-        match store.insert(record.clone()).await {
-            Ok(()) => is_kept(&store, &record).await,
+        match store.change(KeyChange::insert(record.clone())).await {
+            Ok(_) => is_kept(&store, &record).await,
             Err(error) => {
                 assert_eq!(error.kind(), BackendErrorKind::Invalid, "{error}");
                 assert_eq!(store.get(&record.id).await.unwrap(), None);
@@ -75,7 +75,7 @@ pub(crate) async fn unknown_digests_and_ids_have_no_record<S: KeyStore>(store: S
     for _ in 0..2 {
         assert_eq!(store.find(&samples::digest("key_unknown")).await.unwrap(), None);
         assert_eq!(store.get(&samples::id("key_unknown")).await.unwrap(), None);
-        store.insert(samples::plain("key_known")).await.ok();
+        store.change(KeyChange::insert(samples::plain("key_known"))).await.ok();
     }
 }
 
@@ -88,7 +88,7 @@ pub(crate) async fn a_key_that_is_there_is_a_conflict_and_stays_as_it_was<S: Key
     let mut same_digest = samples::plain("key_second");
     same_digest.digest = first.digest;
     for second in [same_id, same_digest, samples::plain("key_first"), first.clone()] {
-        let error = store.insert(second).await.unwrap_err();
+        let error = store.change(KeyChange::insert(second)).await.unwrap_err();
         assert_eq!(error.kind(), BackendErrorKind::Conflict, "{error}");
         is_kept(&store, &first).await;
         assert_eq!(store.get(&samples::id("key_second")).await.unwrap(), None);
@@ -131,7 +131,7 @@ pub(crate) async fn an_expired_key_is_still_found<S: KeyStore>(store: S) {
 }
 
 async fn reads_back<S: KeyStore>(store: &S, record: Record) {
-    store.insert(record.clone()).await.unwrap();
+    store.change(KeyChange::insert(record.clone())).await.unwrap();
     is_kept(store, &record).await;
 }
 

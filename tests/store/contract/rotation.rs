@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_api_key::backend::{BackendErrorKind, Grace, KeyStore};
+use tower_api_key::backend::{BackendErrorKind, Grace, KeyChange, KeyStore, WriteBack};
 use tower_api_key::key::RetrievableKey;
 use tower_api_key::record::KeyState;
 use tower_api_key::reject::Reason;
@@ -27,11 +27,11 @@ fn in_force(name: &str) -> Record {
 
 pub(crate) async fn a_successor_inherits_what_its_predecessor_may_do<S: KeyStore>(store: S) {
     let old = in_force("old");
-    store.insert(old.clone()).await.unwrap();
+    store.change(KeyChange::insert(old.clone())).await.unwrap();
     let mut rotation = samples::rotation("new", AT, Grace::None);
     rotation.by = Some("grace@example.com".into());
     rotation.retrievable = Some(RetrievableKey::new(samples::text("new")));
-    let new = store.rotate(&old.id, rotation).await.unwrap();
+    let new = store.change(KeyChange::rotate(&old.id, rotation)).await.unwrap().record.unwrap();
 
     let mut expected = old.clone();
     expected.id = samples::id("new");
@@ -54,14 +54,32 @@ pub(crate) async fn a_successor_inherits_what_its_predecessor_may_do<S: KeyStore
 }
 
 pub(crate) async fn a_successor_ends_when_it_is_told_to<S: KeyStore>(store: S) {
-    store.insert(in_force("old")).await.unwrap();
+    store.change(KeyChange::insert(in_force("old"))).await.unwrap();
     let mut rotation = samples::rotation("new", AT, Grace::None);
     rotation.expires_at = time(AT + 1);
-    assert_eq!(store.rotate(&samples::id("old"), rotation).await.unwrap().expires_at, time(AT + 1));
+    assert_eq!(
+        store
+            .change(KeyChange::rotate(&samples::id("old"), rotation))
+            .await
+            .unwrap()
+            .record
+            .unwrap()
+            .expires_at,
+        time(AT + 1)
+    );
 
-    store.insert(samples::plain("endless")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("endless"))).await.unwrap();
     let rotation = samples::rotation("as_endless", AT, Grace::None);
-    assert_eq!(store.rotate(&samples::id("endless"), rotation).await.unwrap().expires_at, None);
+    assert_eq!(
+        store
+            .change(KeyChange::rotate(&samples::id("endless"), rotation))
+            .await
+            .unwrap()
+            .record
+            .unwrap()
+            .expires_at,
+        None
+    );
 }
 
 pub(crate) async fn a_grace_ends_with_the_key_at_the_latest<S: KeyStore>(store: S) {
@@ -69,58 +87,77 @@ pub(crate) async fn a_grace_ends_with_the_key_at_the_latest<S: KeyStore>(store: 
     let graces = [(Duration::from_secs(60), AT + 60_000), (Duration::MAX, own_end.unix_millis())];
     for (number, (grace, end)) in graces.into_iter().enumerate() {
         let (old, new) = (format!("old_{number}"), format!("new_{number}"));
-        store.insert(in_force(&old)).await.unwrap();
-        store.rotate(&samples::id(&old), samples::rotation(&new, AT, Grace::For(grace))).await.unwrap();
+        store.change(KeyChange::insert(in_force(&old))).await.unwrap();
+        store
+            .change(KeyChange::rotate(&samples::id(&old), samples::rotation(&new, AT, Grace::For(grace))))
+            .await
+            .unwrap();
         let ending = store.get(&samples::id(&old)).await.unwrap().unwrap();
         assert_eq!((ending.expires_at, ending.revoked), (time(end), None));
     }
 }
 
 pub(crate) async fn a_grace_from_the_first_use_begins_once<S: KeyStore>(store: S) {
-    store.insert(in_force("old")).await.unwrap();
+    store.change(KeyChange::insert(in_force("old"))).await.unwrap();
     let rotation = samples::rotation("new", AT, Grace::FromFirstUse(GRACE));
-    let new = store.rotate(&samples::id("old"), rotation).await.unwrap();
+    let new = store.change(KeyChange::rotate(&samples::id("old"), rotation)).await.unwrap().record.unwrap();
     assert_eq!(new.first_use_grace, Some(GRACE));
     let old = || async { store.get(&samples::id("old")).await.unwrap().unwrap() };
     assert_eq!(old().await.expires_at, in_force("old").expires_at);
 
     let used = AT + 5_000;
     for at in [used, used - 1, used + 1] {
-        store.record_first_use(&new.id, Timestamp::from_unix_millis(at)).await.unwrap();
+        store
+            .write_back(WriteBack::FirstUse { id: new.id.clone(), at: Timestamp::from_unix_millis(at) })
+            .await
+            .unwrap();
         assert_eq!(old().await.expires_at, time(used + GRACE.as_millis() as i64));
         assert_eq!(store.get(&new.id).await.unwrap().unwrap().first_use_grace, None);
     }
     // A key without a predecessor ends none.
-    store.insert(in_force("other")).await.unwrap();
-    store.record_first_use(&samples::id("other"), Timestamp::from_unix_millis(AT)).await.unwrap();
+    store.change(KeyChange::insert(in_force("other"))).await.unwrap();
+    store
+        .write_back(WriteBack::FirstUse { id: samples::id("other"), at: Timestamp::from_unix_millis(AT) })
+        .await
+        .unwrap();
     assert_eq!(store.get(&samples::id("other")).await.unwrap(), Some(in_force("other")));
 }
 
 pub(crate) async fn a_key_is_rotated_once<S: KeyStore>(store: S) {
-    store.insert(in_force("old")).await.unwrap();
+    store.change(KeyChange::insert(in_force("old"))).await.unwrap();
     let grace = Grace::For(GRACE);
-    store.rotate(&samples::id("old"), samples::rotation("new", AT, grace)).await.unwrap();
+    store.change(KeyChange::rotate(&samples::id("old"), samples::rotation("new", AT, grace))).await.unwrap();
     let before = store.get(&samples::id("old")).await.unwrap();
-    let error = store.rotate(&samples::id("old"), samples::rotation("newer", AT, grace)).await.unwrap_err();
+    let error = store
+        .change(KeyChange::rotate(&samples::id("old"), samples::rotation("newer", AT, grace)))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::Conflict, "{error}");
     assert_eq!(store.get(&samples::id("newer")).await.unwrap(), None);
     assert_eq!(store.get(&samples::id("old")).await.unwrap(), before);
     // The successor can be rotated.
-    store.rotate(&samples::id("new"), samples::rotation("newer", AT, grace)).await.unwrap();
+    store
+        .change(KeyChange::rotate(&samples::id("new"), samples::rotation("newer", AT, grace)))
+        .await
+        .unwrap()
+        .record
+        .unwrap();
 }
 
 pub(crate) async fn what_is_not_in_force_is_not_rotated<S: KeyStore>(store: S) {
-    let error =
-        store.rotate(&samples::id("key"), samples::rotation("new", AT, Grace::None)).await.unwrap_err();
+    let error = store
+        .change(KeyChange::rotate(&samples::id("key"), samples::rotation("new", AT, Grace::None)))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::NotFound, "{error}");
 
     let mut expired = in_force("expired");
     expired.expires_at = time(AT);
-    store.insert(expired).await.unwrap();
-    store.insert(samples::full("revoked")).await.unwrap();
+    store.change(KeyChange::insert(expired)).await.unwrap();
+    store.change(KeyChange::insert(samples::full("revoked"))).await.unwrap();
     for state in ["expired", "revoked"] {
         let rotation = samples::rotation("new", AT, Grace::None);
-        let error = store.rotate(&samples::id(state), rotation).await.unwrap_err();
+        let error = store.change(KeyChange::rotate(&samples::id(state), rotation)).await.unwrap_err();
         assert_eq!(error.kind(), BackendErrorKind::Conflict, "{error}");
         assert!(error.to_string().contains(state), "{error}");
         assert_eq!(store.get(&samples::id("new")).await.unwrap(), None);
@@ -128,10 +165,12 @@ pub(crate) async fn what_is_not_in_force_is_not_rotated<S: KeyStore>(store: S) {
 }
 
 pub(crate) async fn a_successor_that_is_there_already_changes_nothing<S: KeyStore>(store: S) {
-    store.insert(in_force("old")).await.unwrap();
-    store.insert(in_force("new")).await.unwrap();
-    let error =
-        store.rotate(&samples::id("old"), samples::rotation("new", AT, Grace::None)).await.unwrap_err();
+    store.change(KeyChange::insert(in_force("old"))).await.unwrap();
+    store.change(KeyChange::insert(in_force("new"))).await.unwrap();
+    let error = store
+        .change(KeyChange::rotate(&samples::id("old"), samples::rotation("new", AT, Grace::None)))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::Conflict, "{error}");
     assert_eq!(store.get(&samples::id("old")).await.unwrap(), Some(in_force("old")));
     assert_eq!(store.get(&samples::id("new")).await.unwrap(), Some(in_force("new")));
@@ -140,19 +179,19 @@ pub(crate) async fn a_successor_that_is_there_already_changes_nothing<S: KeyStor
 pub(crate) async fn of_two_rotations_at_once_one_wins<S: KeyStore + Clone>(store: S) {
     for round in 0..20 {
         let old = format!("old_{round}");
-        store.insert(samples::plain(&old)).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(&old))).await.unwrap();
         let rotate = |name: String| {
             let (store, old) = (store.clone(), samples::id(&old));
-            tokio::spawn(
-                async move { store.rotate(&old, samples::rotation(&name, 0, Grace::For(GRACE))).await },
-            )
+            tokio::spawn(async move {
+                store.change(KeyChange::rotate(&old, samples::rotation(&name, 0, Grace::For(GRACE)))).await
+            })
         };
         let names = [format!("a_{round}"), format!("b_{round}")];
         let tasks = names.clone().map(rotate);
         let mut winners = Vec::new();
         for (name, task) in names.iter().zip(tasks) {
             match task.await.unwrap() {
-                Ok(record) => winners.push(record.id),
+                Ok(outcome) => winners.push(outcome.record.unwrap().id),
                 Err(error) => {
                     assert_eq!(error.kind(), BackendErrorKind::Conflict, "{error}");
                     assert_eq!(store.get(&samples::id(name)).await.unwrap(), None);
@@ -166,19 +205,30 @@ pub(crate) async fn of_two_rotations_at_once_one_wins<S: KeyStore + Clone>(store
 
 pub(crate) async fn a_rotation_is_in_effect_for_the_very_next_request<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
-    store.insert(samples::plain("old")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("old"))).await.unwrap();
     assert_eq!(caller.warm("old").await, Ok(samples::id("old")));
     assert_eq!(caller.warm("new").await, Err(Reason::Unknown));
-    store.rotate(&samples::id("old"), samples::rotation("new", 0, Grace::None)).await.unwrap();
+    store
+        .change(KeyChange::rotate(&samples::id("old"), samples::rotation("new", 0, Grace::None)))
+        .await
+        .unwrap();
     assert_eq!(caller.present("old").await, Err(Reason::Revoked));
     assert_eq!(caller.present("new").await, Ok(samples::id("new")));
 
     // With a grace, both are accepted until it ends: the clock of the caller stands at its end here.
-    store.rotate(&samples::id("new"), samples::rotation("newer", -1_000, Grace::For(GRACE))).await.unwrap();
+    store
+        .change(KeyChange::rotate(&samples::id("new"), samples::rotation("newer", -1_000, Grace::For(GRACE))))
+        .await
+        .unwrap()
+        .record
+        .unwrap();
     assert_eq!(caller.present("new").await, Ok(samples::id("new")));
     assert_eq!(caller.present("newer").await, Ok(samples::id("newer")));
     store
-        .rotate(&samples::id("newer"), samples::rotation("newest", -5_000, Grace::For(GRACE)))
+        .change(KeyChange::rotate(
+            &samples::id("newer"),
+            samples::rotation("newest", -5_000, Grace::For(GRACE)),
+        ))
         .await
         .unwrap();
     assert_eq!(caller.present("newer").await, Err(Reason::Expired));
@@ -186,10 +236,13 @@ pub(crate) async fn a_rotation_is_in_effect_for_the_very_next_request<S: KeyStor
 
 pub(crate) async fn the_first_request_with_a_successor_begins_the_grace<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
-    store.insert(samples::plain("old")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("old"))).await.unwrap();
     assert_eq!(caller.warm("old").await, Ok(samples::id("old")));
     store
-        .rotate(&samples::id("old"), samples::rotation("new", -9, Grace::FromFirstUse(GRACE)))
+        .change(KeyChange::rotate(
+            &samples::id("old"),
+            samples::rotation("new", -9, Grace::FromFirstUse(GRACE)),
+        ))
         .await
         .unwrap();
     assert_eq!(caller.warm("old").await, Ok(samples::id("old")));
@@ -210,19 +263,30 @@ pub(crate) async fn a_key_whose_successor_has_ended_is_rotated_again<S: KeyStore
     let life = 100_000_000;
     let mut record = in_force("old");
     (record.created_at, record.expires_at) = (time(made), time(made + life));
-    store.insert(record).await.unwrap();
+    store.change(KeyChange::insert(record)).await.unwrap();
     let rotate = async |name: &str, at: i64| {
-        store.rotate(&old, samples::rotation(name, at, Grace::For(Duration::from_secs(3_600)))).await
+        store
+            .change(KeyChange::rotate(
+                &old,
+                samples::rotation(name, at, Grace::For(Duration::from_secs(3_600))),
+            ))
+            .await
     };
     store
-        .rotate(&old, samples::rotation("unseen", AT, Grace::For(Duration::from_secs(3_600))))
+        .change(KeyChange::rotate(
+            &old,
+            samples::rotation("unseen", AT, Grace::For(Duration::from_secs(3_600))),
+        ))
         .await
         .unwrap();
     assert_eq!(rotate("early", AT + 1).await.unwrap_err().kind(), BackendErrorKind::Conflict);
     assert_eq!(store.get(&samples::id("early")).await.unwrap(), None);
-    store.revoke(&samples::id("unseen"), samples::revocation(AT + 2, "unseen")).await.unwrap();
+    store
+        .change(KeyChange::revoke(&samples::id("unseen"), samples::revocation(AT + 2, "unseen")))
+        .await
+        .unwrap();
 
-    let again = rotate("again", AT + 3).await.unwrap();
+    let again = rotate("again", AT + 3).await.unwrap().record.unwrap();
     // The lifetime is the intended one, which the grace has shortened for the old key alone.
     assert_eq!((again.created_at, again.expires_at), (time(AT + 3), time(AT + 3 + life)));
     assert_eq!(again.rotated_from, Some(old.clone()));
@@ -231,24 +295,46 @@ pub(crate) async fn a_key_whose_successor_has_ended_is_rotated_again<S: KeyStore
     assert_eq!(stored.expires_at, time(AT + 3_600_000), "a second rotation puts no end off");
     // When it is rotated again, the new successor counts.
     assert_eq!(rotate("once_more", AT + 4).await.unwrap_err().kind(), BackendErrorKind::Conflict);
-    store.revoke(&samples::id("again"), samples::revocation(AT + 5, "unseen")).await.unwrap();
-    store.purge_ended(Timestamp::from_unix_millis(AT + 6)).await.unwrap();
+    store
+        .change(KeyChange::revoke(&samples::id("again"), samples::revocation(AT + 5, "unseen")))
+        .await
+        .unwrap();
+    store.change(KeyChange::purge_ended(Timestamp::from_unix_millis(AT + 6))).await.unwrap();
     rotate("once_more", AT + 7).await.unwrap();
     // A key that has ended is not rotated, whatever the state of its successor.
-    store.revoke(&samples::id("once_more"), samples::revocation(AT + 8, "unseen")).await.unwrap();
-    store.revoke(&old, samples::revocation(AT + 9, "lost")).await.unwrap();
+    store
+        .change(KeyChange::revoke(&samples::id("once_more"), samples::revocation(AT + 8, "unseen")))
+        .await
+        .unwrap();
+    store.change(KeyChange::revoke(&old, samples::revocation(AT + 9, "lost"))).await.unwrap();
     assert_eq!(rotate("late", AT + 10).await.unwrap_err().kind(), BackendErrorKind::Conflict);
 }
 
 pub(crate) async fn the_first_use_of_a_successor_that_was_replaced_ends_nothing<S: KeyStore>(store: S) {
     let (old, grace) = (samples::id("old"), Grace::FromFirstUse(GRACE));
-    store.insert(samples::plain("old")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("old"))).await.unwrap();
     let end = async || store.get(&old).await.unwrap().unwrap().expires_at;
-    let unseen = store.rotate(&old, samples::rotation("unseen", AT, grace)).await.unwrap();
-    store.revoke(&unseen.id, samples::revocation(AT + 1, "unseen")).await.unwrap();
-    let seen = store.rotate(&old, samples::rotation("seen", AT + 2, grace)).await.unwrap();
-    store.record_first_use(&unseen.id, Timestamp::from_unix_millis(AT + 3)).await.unwrap();
+    let unseen = store
+        .change(KeyChange::rotate(&old, samples::rotation("unseen", AT, grace)))
+        .await
+        .unwrap()
+        .record
+        .unwrap();
+    store.change(KeyChange::revoke(&unseen.id, samples::revocation(AT + 1, "unseen"))).await.unwrap();
+    let seen = store
+        .change(KeyChange::rotate(&old, samples::rotation("seen", AT + 2, grace)))
+        .await
+        .unwrap()
+        .record
+        .unwrap();
+    store
+        .write_back(WriteBack::FirstUse { id: unseen.id, at: Timestamp::from_unix_millis(AT + 3) })
+        .await
+        .unwrap();
     assert_eq!(end().await, None);
-    store.record_first_use(&seen.id, Timestamp::from_unix_millis(AT + 4)).await.unwrap();
+    store
+        .write_back(WriteBack::FirstUse { id: seen.id, at: Timestamp::from_unix_millis(AT + 4) })
+        .await
+        .unwrap();
     assert_eq!(end().await, time(AT + 4 + GRACE.as_millis() as i64));
 }

@@ -1,6 +1,6 @@
 //! Lists of keys, and changes of several at once.
 
-use tower_api_key::backend::{BackendErrorKind, KeyFilter, KeyStore};
+use tower_api_key::backend::{BackendErrorKind, KeyChange, KeyFilter, KeyStore};
 use tower_api_key::owner::Organization;
 use tower_api_key::record::KeyState;
 use tower_api_key::reject::Reason;
@@ -72,7 +72,7 @@ async fn store_various<S: KeyStore>(store: &S) -> Vec<Record> {
     let mut records = various();
     // A list is not in the order of insertion.
     for record in records.iter().rev() {
-        store.insert(record.clone()).await.unwrap();
+        store.change(KeyChange::insert(record.clone())).await.unwrap();
     }
     records.sort_by(|a, b| a.id.cmp(&b.id));
     records
@@ -109,7 +109,7 @@ pub(crate) async fn pages_join_into_the_whole_list<S: KeyStore>(store: S) {
 
 pub(crate) async fn a_list_goes_on_behind_a_key_that_is_gone<S: KeyStore>(store: S) {
     for name in ["a", "B", "c", "_"] {
-        store.insert(samples::plain(name)).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
     }
     let behind = |id: &str| {
         let id = samples::id(id);
@@ -134,7 +134,7 @@ pub(crate) async fn all_keys_of_a_filter_are_revoked_at_once<S: KeyStore + Clone
     }
     let revocation = samples::revocation(7, "leaked");
     // Of its eight keys, two were revoked before.
-    assert_eq!(store.revoke_all(&filter, revocation.clone()).await.unwrap(), 6);
+    assert_eq!(store.change(KeyChange::revoke_all(&filter, revocation.clone())).await.unwrap().keys, 6);
     assert_eq!(caller.present("k0-0").await, Err(Reason::Revoked));
     assert_eq!(caller.present("k4-0").await, Ok(samples::id("k4-0")));
 
@@ -142,16 +142,23 @@ pub(crate) async fn all_keys_of_a_filter_are_revoked_at_once<S: KeyStore + Clone
         record.revoked.get_or_insert(revocation.clone());
     }
     assert_eq!(store.list(&KeyFilter::all(), None, 100).await.unwrap(), records);
-    assert_eq!(store.revoke_all(&filter, samples::revocation(8, "again")).await.unwrap(), 0);
+    assert_eq!(
+        store.change(KeyChange::revoke_all(&filter, samples::revocation(8, "again"))).await.unwrap().keys,
+        0
+    );
     assert_eq!(store.list(&KeyFilter::all(), None, 100).await.unwrap(), records);
 }
 
 pub(crate) async fn more_keys_than_a_statement_has_parameters_are_revoked<S: KeyStore + Clone>(store: S) {
     const KEYS: usize = 1_100;
     for number in 0..KEYS {
-        store.insert(samples::plain(&format!("key_{number}"))).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(&format!("key_{number}")))).await.unwrap();
     }
-    let revoked = store.revoke_all(&KeyFilter::all(), samples::revocation(1, "all")).await.unwrap();
+    let revoked = store
+        .change(KeyChange::revoke_all(&KeyFilter::all(), samples::revocation(1, "all")))
+        .await
+        .unwrap()
+        .keys;
     assert_eq!(revoked, KEYS as u64);
     let caller = Caller::of(&store);
     assert_eq!(caller.present("key_0").await, Err(Reason::Revoked));
@@ -163,11 +170,11 @@ pub(crate) async fn any_number_of_ended_keys_is_deleted<S: KeyStore + Clone>(sto
     for number in 0..KEYS {
         let mut record = samples::plain(&format!("key_{number:04}"));
         record.revoked = (number % 2 == 1).then(|| samples::revocation(1, "ended"));
-        store.insert(record).await.unwrap();
+        store.change(KeyChange::insert(record)).await.unwrap();
     }
     let caller = Caller::of(&store);
     assert_eq!(caller.warm("key_0000").await, Ok(samples::id("key_0000")));
-    assert_eq!(store.purge_ended(NOW).await.unwrap(), KEYS as u64 / 2);
+    assert_eq!(store.change(KeyChange::purge_ended(NOW)).await.unwrap().keys, KEYS as u64 / 2);
     let left = store.list(&KeyFilter::all(), None, KEYS).await.unwrap();
     assert_eq!(left.len(), KEYS / 2);
     assert!(left.iter().all(|record| record.revoked.is_none()));
@@ -187,7 +194,7 @@ pub(crate) async fn keys_that_ended_before_a_time_are_deleted<S: KeyStore + Clon
     let gone: Vec<KeyId> =
         records.iter().filter(|record| has_ended(record)).map(|record| record.id.clone()).collect();
     assert_eq!(gone.len(), 9);
-    assert_eq!(store.purge_ended(before).await.unwrap(), 9);
+    assert_eq!(store.change(KeyChange::purge_ended(before)).await.unwrap().keys, 9);
     records.retain(|record| !has_ended(record));
     assert_eq!(store.list(&KeyFilter::all(), None, 100).await.unwrap(), records);
     for id in gone {
@@ -195,9 +202,9 @@ pub(crate) async fn keys_that_ended_before_a_time_are_deleted<S: KeyStore + Clon
         assert_eq!(store.get(&id).await.unwrap(), None);
     }
     assert!(caller.present("k2-2").await.is_err());
-    assert_eq!(store.purge_ended(before).await.unwrap(), 0);
+    assert_eq!(store.change(KeyChange::purge_ended(before)).await.unwrap().keys, 0);
     // The id and the text can be used again.
-    store.insert(samples::plain("k2-2")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("k2-2"))).await.unwrap();
 }
 
 pub(crate) async fn keys_in_force_that_are_deleted_are_unknown_to_all_at_once<S: KeyStore + Clone>(store: S) {
@@ -205,9 +212,12 @@ pub(crate) async fn keys_in_force_that_are_deleted_are_unknown_to_all_at_once<S:
     let mut record = samples::plain("key");
     // Its expiry is far away by every clock.
     record.expires_at = Some(Timestamp::from_unix_millis(i64::from(u32::MAX) * 1_000));
-    store.insert(record).await.unwrap();
+    store.change(KeyChange::insert(record)).await.unwrap();
     assert_eq!(caller.warm("key").await, Ok(samples::id("key")));
-    assert_eq!(store.purge_ended(Timestamp::from_unix_millis(i64::MAX / 2)).await.unwrap(), 1);
+    assert_eq!(
+        store.change(KeyChange::purge_ended(Timestamp::from_unix_millis(i64::MAX / 2))).await.unwrap().keys,
+        1
+    );
     assert_eq!(caller.present("key").await, Err(Reason::Unknown));
 }
 
@@ -217,13 +227,21 @@ pub(crate) async fn a_key_replaces_all_that_a_filter_means_at_once<S: KeyStore +
     assert_eq!(caller.warm("k0-0").await, Ok(samples::id("k0-0")));
     let (filter, revocation) = (KeyFilter::of_organization("acme"), samples::revocation(7, "replaced"));
     // A key that cannot be added replaces nothing.
-    let error = store.replace(samples::plain("k0-0"), &filter, revocation.clone()).await.unwrap_err();
+    let error = store
+        .change(KeyChange::insert_exclusive(samples::plain("k0-0"), &filter, revocation.clone()))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::Conflict, "{error}");
     assert_eq!(store.list(&KeyFilter::all(), None, 100).await.unwrap(), records);
     assert_eq!(caller.present("k0-0").await, Ok(samples::id("k0-0")));
 
     assert_eq!(caller.warm("new").await, Err(Reason::Unknown));
-    let new = store.replace(samples::plain("new"), &filter, revocation.clone()).await.unwrap();
+    let new = store
+        .change(KeyChange::insert_exclusive(samples::plain("new"), &filter, revocation.clone()))
+        .await
+        .unwrap()
+        .record
+        .unwrap();
     assert_eq!(new, samples::plain("new"));
     assert_eq!(caller.present("k0-0").await, Err(Reason::Revoked));
     assert_eq!(caller.present("new").await, Ok(samples::id("new")));

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use tokio::task::JoinSet;
-use tower_api_key::backend::{KeyFilter, KeyStore, UsageBatch, UsageBy, UsageCount, UsageQuery, UsageStore};
+use tower_api_key::backend::{
+    KeyChange, KeyFilter, KeyStore, UsageBatch, UsageBy, UsageCount, UsageQuery, UsageStore,
+};
 use tower_api_key::clock::Day;
 use tower_api_key::owner::Organization;
 use tower_api_key::reject::Reason;
@@ -84,7 +86,7 @@ pub(crate) async fn usage_adds_up_by_key_and_in_total<S: UsageStore>(store: S) {
 }
 
 pub(crate) async fn a_batch_that_is_sent_twice_counts_once<S: KeyStore + UsageStore>(store: S) {
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     for (number, requests) in [(1, 1), (1, 1), (2, 10), (1, 1), (2, 10), (5, 100), (4, 7), (5, 100)] {
         add(&store, "w", number, [count("key", requests, 20_000, number as i64)]).await;
     }
@@ -100,7 +102,7 @@ pub(crate) async fn a_batch_of_more_rows_than_a_statement_has_parameters_is_adde
 >(
     store: S,
 ) {
-    store.insert(samples::plain("key_12000")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key_12000"))).await.unwrap();
     let counts = (0..12_001).map(|number| count(&format!("key_{number}"), 2, 20_000, 3));
     add(&store, "w", 1, counts).await;
     assert_eq!(lines(&store, ever()).await, [total(20_000, 24_002)]);
@@ -113,8 +115,8 @@ pub(crate) async fn the_last_use_of_a_key_never_goes_back<S: KeyStore + UsageSto
     let ids = ["used", "new"].map(samples::id);
     let mut used = samples::full("used");
     used.last_used_at = Some(at(20_000, 5));
-    store.insert(used.clone()).await.unwrap();
-    store.insert(samples::plain("new")).await.unwrap();
+    store.change(KeyChange::insert(used.clone())).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("new"))).await.unwrap();
     // Two days in one batch, in either order of their times.
     let news = [(20_000, 4, 5, 4), (20_000, 6, 6, 6), (20_000, 5, 6, 6), (20_000, 6, 6, 6)];
     for (number, (day, millis, expected, expected_new)) in (1..).zip(news) {
@@ -139,9 +141,9 @@ pub(crate) async fn usage_brings_no_key_back<S: KeyStore + UsageStore + Clone>(s
     let mut deleted = samples::plain("deleted");
     deleted.revoked = Some(samples::revocation(-9, "lost"));
     for record in [&expired, &revoked, &deleted] {
-        store.insert(record.clone()).await.unwrap();
+        store.change(KeyChange::insert(record.clone())).await.unwrap();
     }
-    assert_eq!(store.purge_ended(Timestamp::from_unix_millis(-5)).await.unwrap(), 1);
+    assert_eq!(store.change(KeyChange::purge_ended(Timestamp::from_unix_millis(-5))).await.unwrap().keys, 1);
 
     let names = ["deleted", "revoked", "expired", "never-there"];
     add(&store, "w", 1, names.map(|name| count(name, 1, 20_000, 7))).await;
@@ -157,10 +159,10 @@ pub(crate) async fn usage_brings_no_key_back<S: KeyStore + UsageStore + Clone>(s
 }
 
 pub(crate) async fn the_usage_of_a_key_outlives_it<S: KeyStore + UsageStore>(store: S) {
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     add(&store, "w", 1, [count("key", 3, 20_000, 0)]).await;
-    store.revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap();
-    assert_eq!(store.purge_ended(Timestamp::from_unix_millis(2)).await.unwrap(), 1);
+    store.change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "lost"))).await.unwrap();
+    assert_eq!(store.change(KeyChange::purge_ended(Timestamp::from_unix_millis(2))).await.unwrap().keys, 1);
     // Usage in progress when the key was deleted.
     add(&store, "w", 2, [count("key", 4, 20_000, 0)]).await;
     assert_eq!(store.get(&samples::id("key")).await.unwrap(), None);
@@ -170,7 +172,7 @@ pub(crate) async fn the_usage_of_a_key_outlives_it<S: KeyStore + UsageStore>(sto
 
 pub(crate) async fn usage_is_no_change_of_a_key<S: KeyStore + UsageStore + Clone>(store: S) {
     let caller = Caller::of(&store);
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     caller.warm("key").await.unwrap();
     let reads = caller.reads();
     add(&store, "w", 1, [count("key", 1, 20_000, 0)]).await;
@@ -223,7 +225,7 @@ pub(crate) async fn live_and_test_tenants_and_days_are_told_apart<S: UsageStore>
 }
 
 pub(crate) async fn a_batch_that_cannot_be_kept_leaves_no_trace<S: KeyStore + UsageStore>(store: S) {
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     add(&store, "w", 1, [count("key", 1, 20_000, 0)]).await;
     let too_many = UsageBatch::new("w", 2, [count("a", 1, 20_000, 9), count("b", u64::MAX, 20_000, 9)]);
     // A store that has room for it adds all of it.
@@ -240,7 +242,7 @@ pub(crate) async fn many_writers_at_once_lose_nothing<S: KeyStore + UsageStore +
     const WRITERS: u64 = 4;
     const BATCHES: u64 = 8;
     for number in 0..40 {
-        store.insert(samples::plain(&format!("key_{number}"))).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(&format!("key_{number}")))).await.unwrap();
     }
     let mut tasks = JoinSet::new();
     for writer in 0..WRITERS {
@@ -260,7 +262,13 @@ pub(crate) async fn many_writers_at_once_lose_nothing<S: KeyStore + UsageStore +
     tasks.spawn({
         let store = store.clone();
         async move {
-            store.revoke_all(&KeyFilter::of_organization("acme"), samples::revocation(1, "")).await.unwrap();
+            store
+                .change(KeyChange::revoke_all(
+                    &KeyFilter::of_organization("acme"),
+                    samples::revocation(1, ""),
+                ))
+                .await
+                .unwrap();
         }
     });
     tasks.join_all().await;

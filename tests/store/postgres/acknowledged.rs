@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tower_api_key::PostgresStore;
-use tower_api_key::backend::{Backend, KeyStore, Propagation};
+use tower_api_key::backend::{Backend, KeyChange, KeyStore, Propagation};
 use tower_api_key::reject::Reason;
 
 use super::fleet::Node;
@@ -24,11 +24,15 @@ async fn a_change_that_all_nodes_have_acknowledged_is_in_effect_at_all_of_them()
     let database = Database::create().await;
     let nodes = [Node::start(&database).await, Node::start(&database).await];
     for name in ["one", "two", "three"] {
-        nodes[0].store.insert(samples::plain(name)).await.unwrap();
+        nodes[0].store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
         for node in &nodes {
             node.answers(name, None).await;
         }
-        nodes[0].store.revoke(&samples::id(name), samples::revocation(1, "lost")).await.unwrap();
+        nodes[0]
+            .store
+            .change(KeyChange::revoke(&samples::id(name), samples::revocation(1, "lost")))
+            .await
+            .unwrap();
         assert!(is_applied(&nodes[0].store, HOUR).await);
         for node in &nodes {
             assert_eq!(node.present(name).await, Some(Reason::Revoked));
@@ -48,7 +52,7 @@ async fn a_node_that_has_not_applied_a_change_is_waited_for_until_the_timeout() 
     feed.poll().await.unwrap();
     feed.ack().await.unwrap();
     assert!(is_applied(&store, HOUR).await, "nothing has changed since");
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     assert!(!is_applied(&store, soon).await, "no poll has read it");
     feed.poll().await.unwrap();
     assert!(!is_applied(&store, soon).await, "it was read, and not acknowledged");
@@ -67,7 +71,7 @@ async fn a_node_with_a_longer_lease_than_the_callers_is_waited_for() {
     let (lease, grace) = (Duration::from_millis(700), Duration::from_millis(300));
     feed.lease(lease, grace);
     feed.poll().await.unwrap();
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let began = Instant::now();
     assert!(!is_applied(&store, Duration::from_millis(10)).await);
     assert!(began.elapsed() >= lease + grace, "{:?}", began.elapsed());
@@ -83,7 +87,7 @@ async fn a_new_node_acknowledges_a_first_poll_without_changes() {
     feed.lease(HOUR, Duration::ZERO);
     feed.poll().await.unwrap();
     // As if a change had been made between its registration and the poll.
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let mut new = store.feed().unwrap();
     new.lease(HOUR, Duration::ZERO);
     new.poll().await.unwrap();
@@ -102,6 +106,6 @@ async fn without_nodes_nothing_is_waited_for() {
         return;
     }
     let (store, _database) = open().await;
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     assert!(is_applied(&store, HOUR).await);
 }

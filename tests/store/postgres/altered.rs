@@ -1,7 +1,7 @@
 //! Tables whose columns are altered while they are in use.
 
 use http::{HeaderMap, HeaderValue};
-use tower_api_key::backend::{Backend, Grace, Invalidation, KeyFilter, KeyStore};
+use tower_api_key::backend::{Backend, Grace, Invalidation, KeyChange, KeyFilter, KeyStore};
 use tower_api_key::{Authenticator, PostgresStore};
 
 use super::{Database, is_absent};
@@ -16,13 +16,16 @@ const BACK: &str = "ALTER TABLE tower_api_key ALTER COLUMN name TYPE TEXT;
 /// Opens a store whose connections have prepared all statements.
 async fn open_prepared() -> (PostgresStore, Database) {
     let (store, database) = super::open().await;
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let reads = (0..16).map(|_| {
         let store = store.clone();
         async move {
             store.find(&samples::digest("key")).await.unwrap();
             store.list(&KeyFilter::all(), None, 10).await.unwrap();
-            store.revoke(&samples::id("none"), samples::revocation(1, "lost")).await.unwrap_err();
+            store
+                .change(KeyChange::revoke(&samples::id("none"), samples::revocation(1, "lost")))
+                .await
+                .unwrap_err();
         }
     });
     reads.collect::<tokio::task::JoinSet<_>>().join_all().await;
@@ -38,8 +41,8 @@ async fn keys_are_read_and_changed_after_a_column_was_altered() {
     let pool = database.pool().await;
     for (round, altering) in [WIDER, BACK, WIDER].into_iter().enumerate() {
         let name = format!("key_{round}");
-        store.insert(samples::plain(&name)).await.unwrap();
-        store.update(&samples::id(&name), Default::default()).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(&name))).await.unwrap();
+        store.change(KeyChange::update(&samples::id(&name), Default::default())).await.unwrap();
         sqlx::raw_sql(altering).execute(&pool).await.unwrap();
         let reads = (0..16).map(|_| {
             let store = store.clone();
@@ -50,7 +53,7 @@ async fn keys_are_read_and_changed_after_a_column_was_altered() {
         });
         reads.collect::<tokio::task::JoinSet<_>>().join_all().await;
         let rotation = samples::rotation(&format!("next_{round}"), 1, Grace::None);
-        store.rotate(&samples::id(&name), rotation).await.unwrap();
+        store.change(KeyChange::rotate(&samples::id(&name), rotation)).await.unwrap();
     }
 }
 
@@ -68,7 +71,7 @@ async fn an_altered_column_costs_no_answer_and_no_poll() {
     for (round, altering) in [WIDER, BACK].repeat(4).into_iter().enumerate() {
         sqlx::raw_sql(altering).execute(&pool).await.unwrap();
         let other = format!("key_{round}");
-        store.insert(samples::plain(&other)).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(&other))).await.unwrap();
         let digest = samples::digest(&other);
         assert_eq!(feed.poll().await.unwrap(), [Invalidation::Changed(digest)]);
         let headers = HeaderMap::from_iter([(

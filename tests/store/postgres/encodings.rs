@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue};
 use tower_api_key::backend::{
-    Backend, BackendError, BackendErrorKind, KeyFilter, KeyStore, KeyUpdate, OwnerStore,
+    Backend, BackendError, BackendErrorKind, KeyChange, KeyFilter, KeyStore, KeyUpdate, OwnerChange,
+    OwnerStore,
 };
 use tower_api_key::owner::Organization;
 use tower_api_key::password::{PasswordLimits, Passwords};
@@ -21,8 +22,8 @@ async fn open_latin1() -> (PostgresStore, Database) {
     let database =
         Database::create_as("ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'").await;
     let store = PostgresStore::open(&database.url()).await.unwrap();
-    store.put_organization(Organization::new("acme")).await.unwrap();
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change_owner(OwnerChange::put_organization(Organization::new("acme"))).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     (store, database)
 }
 
@@ -42,21 +43,34 @@ async fn a_change_with_a_text_that_the_encoding_lacks_is_invalid_and_changes_not
         describe(&mut record);
         record
     };
-    is_invalid(store.insert(record(|record| record.name = TYPOGRAPHIC.into())).await);
-    is_invalid(store.insert(record(|record| record.labels = [(TYPOGRAPHIC.into(), "".into())].into())).await);
-    is_invalid(store.insert(record(|record| record.created_by = Some(TYPOGRAPHIC.into()))).await);
+    is_invalid(store.change(KeyChange::insert(record(|record| record.name = TYPOGRAPHIC.into()))).await);
+    is_invalid(
+        store
+            .change(KeyChange::insert(record(|record| {
+                record.labels = [(TYPOGRAPHIC.into(), "".into())].into()
+            })))
+            .await,
+    );
+    is_invalid(
+        store.change(KeyChange::insert(record(|record| record.created_by = Some(TYPOGRAPHIC.into())))).await,
+    );
     assert_eq!(store.get(&samples::id("new")).await.unwrap(), None);
 
     let id = samples::id("key");
     let mut update = KeyUpdate::default();
     update.name = Some(TYPOGRAPHIC.into());
-    is_invalid(store.update(&id, update).await);
-    is_invalid(store.revoke(&id, samples::revocation(1, TYPOGRAPHIC)).await);
-    is_invalid(store.revoke_all(&KeyFilter::all(), samples::revocation(1, TYPOGRAPHIC)).await);
-    is_invalid(store.put_organization(Organization::new(TYPOGRAPHIC)).await);
-    is_invalid(store.put_user(TYPOGRAPHIC).await);
+    is_invalid(store.change(KeyChange::update(&id, update)).await);
+    is_invalid(store.change(KeyChange::revoke(&id, samples::revocation(1, TYPOGRAPHIC))).await);
+    is_invalid(
+        store
+            .change(KeyChange::revoke_all(&KeyFilter::all(), samples::revocation(1, TYPOGRAPHIC)))
+            .await
+            .map(|outcome| outcome.keys),
+    );
+    is_invalid(store.change_owner(OwnerChange::put_organization(Organization::new(TYPOGRAPHIC))).await);
+    is_invalid(store.change_owner(OwnerChange::put_user(TYPOGRAPHIC)).await);
     assert_eq!(store.get(&id).await.unwrap(), Some(samples::plain("key")));
-    store.revoke(&id, samples::revocation(1, "wie gew\u{fc}nscht")).await.unwrap();
+    store.change(KeyChange::revoke(&id, samples::revocation(1, "wie gew\u{fc}nscht"))).await.unwrap();
 }
 
 #[tokio::test]
@@ -111,7 +125,7 @@ async fn a_node_has_a_name_that_any_encoding_can_hold() {
     let mut feed = store.clone().node_name(TYPOGRAPHIC).feed().unwrap();
     feed.lease(std::time::Duration::from_secs(60), std::time::Duration::ZERO);
     feed.poll().await.unwrap();
-    store.insert(samples::plain("other")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("other"))).await.unwrap();
     let (lease, at_most) = (std::time::Duration::from_secs(60), std::time::Duration::from_millis(100));
     assert_eq!(&*store.wait_applied(lease, at_most).await.missing()[0], "it?s");
 }

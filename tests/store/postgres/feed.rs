@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::time::timeout;
 use tower_api_key::PostgresStore;
-use tower_api_key::backend::{Backend, BoxedChangeFeed, Invalidation, KeyStore};
+use tower_api_key::backend::{Backend, BoxedChangeFeed, Invalidation, KeyChange, KeyStore};
 
 use super::{Database, is_absent};
 use crate::samples;
@@ -34,7 +34,7 @@ impl World {
     }
 
     async fn insert(&self, name: &str) {
-        self.store.insert(samples::plain(name)).await.unwrap();
+        self.store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
     }
 
     /// Makes all changes older by this many milliseconds.
@@ -144,7 +144,9 @@ async fn concurrent_writers_trim_the_feed_without_waiting_for_each_other() {
     world.age(3_700_000).await;
     let writing = (0..20).map(|number| {
         let store = world.store.clone();
-        tokio::spawn(async move { store.insert(samples::plain(&format!("new-{number}"))).await })
+        tokio::spawn(async move {
+            store.change(KeyChange::insert(samples::plain(&format!("new-{number}")))).await
+        })
     });
     for writing in writing.collect::<Vec<_>>() {
         writing.await.unwrap().unwrap();
@@ -164,7 +166,7 @@ async fn a_revocation_does_not_wait_for_a_process_that_is_suspended_while_it_tri
     let mut still = world.pool.begin().await.unwrap();
     sqlx::raw_sql("UPDATE tower_api_key_change_trim SET tx = tx").execute(&mut *still).await.unwrap();
     let id = samples::id("old");
-    let revoking = world.store.revoke(&id, samples::revocation(1, "lost"));
+    let revoking = world.store.change(KeyChange::revoke(&id, samples::revocation(1, "lost")));
     timeout(Duration::from_secs(5), revoking).await.unwrap().unwrap();
     assert_eq!(world.changes().await, 2, "the next change trims the feed");
 

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
-use tower_api_key::backend::{Backend, BackendError, BoxedChangeFeed, Grace, Invalidation, KeyStore};
+use tower_api_key::backend::{
+    Backend, BackendError, BoxedChangeFeed, Grace, Invalidation, KeyChange, KeyStore, WriteBack,
+};
 use tower_api_key::digest::Digest;
 use tower_api_key::reject::Reason;
-use tower_api_key::{Authenticator, KeyId, PostgresStore, Record, Timestamp};
+use tower_api_key::{Authenticator, PostgresStore, Record};
 
 use super::{Database, is_absent};
 use crate::{races, samples};
@@ -28,8 +30,8 @@ impl Backend for Deaf {
         self.0.max_concurrent_lookups()
     }
 
-    async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
-        self.0.record_first_use(id, at).await
+    async fn write_back(&self, write: WriteBack) -> Result<(), BackendError> {
+        self.0.write_back(write).await
     }
 }
 
@@ -78,13 +80,16 @@ async fn nodes_learn_changes_of_each_other_by_polling() {
     let database = Database::create().await;
     let (one, other) = (Node::start(&database).await, Node::start(&database).await);
     for name in ["old", "key"] {
-        one.store.insert(samples::plain(name)).await.unwrap();
+        one.store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
         other.answers(name, None).await;
     }
-    one.store.revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap();
+    one.store.change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "lost"))).await.unwrap();
     other.answers("key", Some(Reason::Revoked)).await;
     other.answers("new", Some(Reason::Unknown)).await;
-    one.store.rotate(&samples::id("old"), samples::rotation("new", 1, Grace::None)).await.unwrap();
+    one.store
+        .change(KeyChange::rotate(&samples::id("old"), samples::rotation("new", 1, Grace::None)))
+        .await
+        .unwrap();
     other.answers("old", Some(Reason::Revoked)).await;
     other.answers("new", None).await;
 }
@@ -97,7 +102,7 @@ async fn a_transaction_that_commits_after_a_later_one_is_not_overlooked() {
     let database = Database::create().await;
     let node = Node::start(&database).await;
     for name in ["early", "late"] {
-        node.store.insert(samples::plain(name)).await.unwrap();
+        node.store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
         node.answers(name, None).await;
     }
     let pool = database.pool().await;
@@ -109,7 +114,7 @@ async fn a_transaction_that_commits_after_a_later_one_is_not_overlooked() {
         sqlx::query(statement).execute(&mut *early).await.unwrap();
     }
     // A later transaction, with a higher number in the log, is committed and read while the first one is in progress.
-    node.store.revoke(&samples::id("late"), samples::revocation(1, "lost")).await.unwrap();
+    node.store.change(KeyChange::revoke(&samples::id("late"), samples::revocation(1, "lost"))).await.unwrap();
     node.answers("late", Some(Reason::Revoked)).await;
     assert_eq!(node.present("early").await, None);
     early.commit().await.unwrap();
@@ -128,7 +133,7 @@ async fn while_a_transaction_stays_open_each_change_is_polled_once() {
     assert_eq!(feed.poll().await.unwrap(), []);
     let mut open = pool.begin().await.unwrap();
     sqlx::query("SELECT pg_current_xact_id()").execute(&mut *open).await.unwrap();
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     assert_eq!(feed.poll().await.unwrap(), [Invalidation::Changed(samples::digest("key"))]);
     assert_eq!(feed.poll().await.unwrap(), []);
     // More than are logged one by one.
@@ -148,7 +153,7 @@ async fn a_poll_with_too_many_changes_invalidates_everything() {
     }
     let database = Database::create().await;
     let node = Node::start(&database).await;
-    node.store.insert(samples::plain("key")).await.unwrap();
+    node.store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     node.answers("key", None).await;
     // The row of the key itself is behind more rows than are applied one by one.
     let revoke = "UPDATE tower_api_key SET revoked_at = 1, revoked_reason = 'elsewhere';
@@ -166,7 +171,7 @@ async fn polls_do_not_wait_for_lookups() {
     }
     let database = Database::create().await;
     let node = Node::start(&database).await;
-    node.store.insert(samples::plain("key")).await.unwrap();
+    node.store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     node.answers("key", None).await;
     let pool = database.pool().await;
     let busy = PostgresStore::with_pool(pool.clone()).await.unwrap();
@@ -176,7 +181,7 @@ async fn polls_do_not_wait_for_lookups() {
         taken.push(pool.acquire().await.unwrap());
     }
     feed.poll().await.unwrap();
-    node.store.revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap();
+    node.store.change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "lost"))).await.unwrap();
     assert_eq!(feed.poll().await.unwrap(), [Invalidation::Revoked(samples::digest("key"))]);
     drop(taken);
     busy.close().await;

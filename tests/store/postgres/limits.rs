@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::task::JoinSet;
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::{Authenticator, PostgresStore};
 
 use super::is_absent;
@@ -28,7 +28,7 @@ async fn lookups_wait_for_the_connections_that_a_role_may_have() {
     let limited = Limited::to(5).await;
     let all = PostgresStore::with_pool(limited.owner.clone()).await.unwrap();
     for number in 0..KEYS {
-        all.insert(samples::plain(&format!("key-{number}"))).await.unwrap();
+        all.change(KeyChange::insert(samples::plain(&format!("key-{number}")))).await.unwrap();
     }
     let pool = PgPoolOptions::new().min_connections(1).connect_lazy_with(limited.options());
     let (refused, changed) = present_all(pool).await;
@@ -56,7 +56,7 @@ async fn present_all(pool: PgPool) -> (usize, bool) {
             refused
         });
     }
-    let changed = store.insert(samples::plain("new")).await.is_ok();
+    let changed = store.change(KeyChange::insert(samples::plain("new"))).await.is_ok();
     let refused = clients.join_all().await.into_iter().sum();
     drop(node);
     store.close().await;

@@ -1,6 +1,6 @@
 //! Revocations of more keys than are logged one by one.
 
-use tower_api_key::backend::{AuditLog, Backend, Invalidation, KeyFilter, KeyStore};
+use tower_api_key::backend::{AuditLog, Backend, Invalidation, KeyChange, KeyFilter, KeyStore};
 
 use super::{is_absent, open};
 use crate::samples;
@@ -12,7 +12,7 @@ async fn a_revocation_of_more_than_a_thousand_keys_is_logged_as_one_change_with_
     }
     let (store, database) = open().await;
     for number in 0..1_001 {
-        store.insert(samples::plain(&format!("key_{number}"))).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(&format!("key_{number}")))).await.unwrap();
     }
     let mut feed = store.feed().unwrap();
     feed.poll().await.unwrap();
@@ -21,7 +21,11 @@ async fn a_revocation_of_more_than_a_thousand_keys_is_logged_as_one_change_with_
     let before = rows().await.unwrap();
     let entries = store.audit_log(None, None, usize::MAX).await.unwrap().len();
 
-    let revoked = store.revoke_all(&KeyFilter::all(), samples::revocation(1, "all")).await.unwrap();
+    let revoked = store
+        .change(KeyChange::revoke_all(&KeyFilter::all(), samples::revocation(1, "all")))
+        .await
+        .unwrap()
+        .keys;
     assert_eq!(revoked, 1_001);
     assert_eq!(rows().await.unwrap(), before + 1);
     assert_eq!(feed.poll().await.unwrap(), [Invalidation::Everything]);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tower_api_key::backend::{KeyStore, UsageBatch, UsageCount, UsageStore};
+use tower_api_key::backend::{KeyChange, KeyStore, UsageBatch, UsageCount, UsageStore};
 use tower_api_key::{Environment, Owner, Timestamp};
 
 use super::is_absent;
@@ -24,7 +24,7 @@ async fn a_key_that_is_being_changed_is_skipped_until_its_next_use() {
     }
     let (store, database) = super::open().await;
     for name in ["changing", "idle"] {
-        store.insert(samples::plain(name)).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
     }
     let last = async |name| store.get(&samples::id(name)).await.unwrap().unwrap().last_used_at;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use http::Request;
 use sqlx::{AssertSqlSafe, PgPool};
 use tower::ServiceExt;
-use tower_api_key::backend::{Backend, BoxedChangeFeed, KeyStore, Propagation};
+use tower_api_key::backend::{Backend, BoxedChangeFeed, KeyChange, KeyStore, Propagation};
 use tower_api_key::manage::{KeyManager, ManageSettings, NewKey, Wait, routes};
 use tower_api_key::{AuthenticateLayer, Authenticator, KeyFormat, Owner, PostgresStore, Requirement, Scopes};
 
@@ -63,7 +63,7 @@ impl World {
     /// Revokes a key everywhere, and returns the propagation and its duration.
     #[allow(clippy::disallowed_methods, reason = "how long another process really takes")]
     async fn revoke(&self, name: &str) -> (Propagation, Duration) {
-        self.store.insert(samples::plain(name)).await.unwrap();
+        self.store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
         let began = Instant::now();
         (self.manager.revoke_everywhere(&samples::id(name), "lost").await.unwrap(), began.elapsed())
     }
@@ -118,8 +118,8 @@ async fn a_node_that_may_have_missed_trimmed_changes_is_waited_for() {
     }
     let world = World::new().await;
     world.add_silent_node().await;
-    world.store.insert(samples::plain("key")).await.unwrap();
-    world.store.revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap();
+    world.store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
+    world.store.change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "lost"))).await.unwrap();
     world.run("UPDATE tower_api_key_change_trim SET tx = (SELECT tx FROM tower_api_key_change ORDER BY seq DESC LIMIT 1)").await;
     world.run("DELETE FROM tower_api_key_change").await;
     // It was revoked before, so no new change is to be acknowledged.
@@ -183,7 +183,7 @@ async fn a_caller_that_does_not_wait_for_the_lease_gets_the_nodes_that_are_behin
     }
     let world = World::new().await;
     let mut feed = world.reader().await;
-    world.store.insert(samples::plain("key")).await.unwrap();
+    world.store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let wait = Wait::new().at_most(Duration::from_millis(50));
     let reached = world.manager.revoke_and_wait(&samples::id("key"), "lost", wait).await.unwrap();
     assert_eq!(reached, Propagation::ThisProcess { missing: vec!["reader 7".into()] });
@@ -201,7 +201,7 @@ async fn all_that_wait_for_a_silent_node_share_their_statements() {
     const WAITING: usize = 200;
     let world = World::new().await;
     world.add_silent_node().await;
-    world.store.insert(samples::plain("key")).await.unwrap();
+    world.store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     const RUN: &str = "SELECT sum(xact_commit + xact_rollback)::BIGINT FROM pg_stat_database
         WHERE datname = current_database()";
     let transactions = async || {

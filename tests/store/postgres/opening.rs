@@ -4,7 +4,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use tokio::task::JoinSet;
 use tower_api_key::PostgresStore;
-use tower_api_key::backend::{BackendErrorKind, KeyStore};
+use tower_api_key::backend::{BackendErrorKind, KeyChange, KeyStore};
 
 use super::{Database, is_absent};
 use crate::{samples, steps};
@@ -51,7 +51,7 @@ async fn of_concurrent_starts_one_applies_the_schema() {
         starting.spawn(async move { PostgresStore::open(&url).await });
     }
     let stores: Vec<_> = starting.join_all().await.into_iter().map(Result::unwrap).collect();
-    stores[0].insert(samples::full("key")).await.unwrap();
+    stores[0].change(KeyChange::insert(samples::full("key"))).await.unwrap();
     for store in &stores {
         assert_eq!(store.get(&samples::id("key")).await.unwrap(), Some(samples::full("key")));
     }
@@ -93,7 +93,7 @@ async fn the_tables_of_an_application_stay_as_they_are() {
         .await
         .unwrap();
     let store = PostgresStore::with_pool(pool.clone()).await.unwrap();
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let order: i32 = sqlx::query_scalar("SELECT id FROM orders").fetch_one(&pool).await.unwrap();
     assert_eq!(order, 7);
 }
@@ -106,10 +106,10 @@ async fn a_text_that_the_database_cannot_keep_is_refused_and_nothing_is_kept() {
     let (store, _database) = super::open().await;
     let mut record = samples::plain("key");
     record.name = "a\0b".into();
-    let error = store.insert(record).await.unwrap_err();
+    let error = store.change(KeyChange::insert(record)).await.unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::Invalid, "{error}");
     assert_eq!(store.get(&samples::id("key")).await.unwrap(), None);
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn a_column_that_a_newer_process_adds_is_ignored() {
         return;
     }
     let (store, database) = super::open().await;
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     // The statements of all connections are prepared.
     for _ in 0..20 {
         store.get(&samples::id("key")).await.unwrap();

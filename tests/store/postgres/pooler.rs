@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
-use tower_api_key::backend::{Backend, BackendErrorKind, KeyFilter, KeyStore};
+use tower_api_key::backend::{Backend, BackendErrorKind, KeyChange, KeyFilter, KeyStore};
 use tower_api_key::{Authenticator, PostgresStore};
 
 use super::outside;
@@ -103,7 +103,7 @@ fn is_anything_absent() -> bool {
 /// Uses a store as a busy node does.
 async fn is_of_use(store: PostgresStore) {
     for number in 0..10 {
-        store.insert(samples::plain(&format!("key_{number}"))).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(&format!("key_{number}")))).await.unwrap();
     }
     let node = Authenticator::builder(store.clone()).build().unwrap();
     node.start().await.unwrap();
@@ -119,7 +119,7 @@ async fn is_of_use(store: PostgresStore) {
     lookups.collect::<JoinSet<_>>().join_all().await;
     let mut feed = store.feed().unwrap();
     feed.poll().await.unwrap();
-    store.revoke(&samples::id("key_0"), samples::revocation(1, "lost")).await.unwrap();
+    store.change(KeyChange::revoke(&samples::id("key_0"), samples::revocation(1, "lost"))).await.unwrap();
     assert_eq!(feed.poll().await.unwrap().len(), 1);
 }
 
@@ -141,7 +141,7 @@ async fn a_store_continues_when_the_options_of_its_pool_lead_to_a_pooler() {
     let direct: PgConnectOptions = pooler.database.url().parse().unwrap();
     let pool = PgPoolOptions::new().max_connections(2).connect_lazy_with(direct.clone());
     let store = PostgresStore::with_pool(pool.clone()).await.unwrap().polling_only();
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let mut feed = store.feed().unwrap();
     feed.poll().await.unwrap();
 

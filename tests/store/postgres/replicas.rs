@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
-use tower_api_key::backend::{Backend, BackendErrorKind, KeyStore};
+use tower_api_key::backend::{Backend, BackendErrorKind, KeyChange, KeyStore};
 use tower_api_key::reject::Reason;
 use tower_api_key::{Authenticator, PostgresStore};
 
@@ -67,7 +67,7 @@ async fn a_standby_that_has_replayed_the_last_poll_answers_lookups() {
     }
     let Some(world) = World::with_delay(Duration::ZERO).await else { return };
     let (digest, store) = (samples::digest("key"), &world.store);
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     assert!(store.find(&digest).await.unwrap().is_some(), "the primary has the new key");
 
     let mut feed = store.feed().unwrap();
@@ -89,7 +89,7 @@ async fn a_standby_is_asked_no_longer_than_for_a_lease_after_the_last_poll() {
         return;
     }
     let Some(world) = World::with_delay(Duration::ZERO).await else { return };
-    world.store.insert(samples::plain("key")).await.unwrap();
+    world.store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let mut feed = world.store.feed().unwrap();
     feed.lease(LEASE, HOUR);
     feed.poll().await.unwrap();
@@ -111,7 +111,7 @@ async fn a_standby_is_not_taken_for_the_primary() {
     let Some(world) = World::with_delay(Duration::ZERO).await else { return };
     let pool = PgPool::connect(world.primary.url()).await.unwrap();
     let store = PostgresStore::with_pool(pool.clone()).await.unwrap();
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     world.catch_up().await;
     // A host name that leads to another server from now on.
     pool.set_connect_options(world.standby.url().parse().unwrap());
@@ -133,7 +133,7 @@ async fn a_standby_that_is_gone_is_passed_over() {
         return;
     }
     let Some(world) = World::with_delay(Duration::ZERO).await else { return };
-    world.store.insert(samples::plain("key")).await.unwrap();
+    world.store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let mut feed = world.store.feed().unwrap();
     feed.lease(HOUR, Duration::ZERO);
     feed.poll().await.unwrap();
@@ -152,7 +152,7 @@ async fn a_standby_that_says_nothing_is_tried_once_a_second() {
     let url = format!("postgres://test@{}/postgres", silent.local_addr().unwrap());
     let (store, _database) = super::open().await;
     let store = store.with_replica(PgPool::connect_lazy(&url).unwrap());
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let mut feed = store.feed().unwrap();
     feed.lease(HOUR, Duration::ZERO);
     feed.poll().await.unwrap();
@@ -184,7 +184,7 @@ async fn a_standby_that_is_seconds_behind_lets_no_revoked_key_in_and_calls_no_go
         .unwrap();
     node.start().await.unwrap();
     for name in ["good", "bad"] {
-        world.store.insert(samples::plain(name)).await.unwrap();
+        world.store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
         assert_eq!(present(&node, name).await, None, "a key that the standby does not have yet");
     }
     world.catch_up().await;

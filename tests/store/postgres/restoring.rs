@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_api_key::backend::{Backend, Invalidation, KeyStore, Propagation};
+use tower_api_key::backend::{Backend, Invalidation, KeyChange, KeyStore, Propagation};
 
 use super::is_absent;
 use crate::samples;
@@ -41,7 +41,7 @@ async fn the_guides_steps_after_a_restore_keep_polls_from_invalidating_everythin
     feed.lease(Duration::from_secs(5), Duration::ZERO);
     feed.poll().await.unwrap();
     assert_eq!(feed.poll().await.unwrap(), []);
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     assert_eq!(feed.poll().await.unwrap(), [Invalidation::Changed(samples::digest("key"))]);
     feed.ack().await.unwrap();
     assert_eq!(store.wait_applied(Duration::from_secs(10), Duration::MAX).await, Propagation::EveryNode);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::PgPoolOptions;
-use tower_api_key::backend::{AuditLog, Backend, KeyStore, OwnerStore, UsageQuery, UsageStore};
+use tower_api_key::backend::{AuditLog, Backend, KeyChange, KeyStore, OwnerStore, UsageQuery, UsageStore};
 use tower_api_key::clock::Day;
 use tower_api_key::{PostgresStore, Timestamp};
 
@@ -22,7 +22,7 @@ async fn a_connection_that_does_not_get_back_to_its_pool_makes_room_for_another_
     let (store, is_lost) = one_connection(&database).await;
     let mut feed = store.feed().unwrap();
     let (key, day) = (samples::full("key"), Day::from_unix_days(0));
-    store.insert(key.clone()).await.unwrap();
+    store.change(KeyChange::insert(key.clone())).await.unwrap();
     is_lost.store(true, Ordering::SeqCst);
     for _ in 0..2 {
         assert_eq!(store.find(&key.digest).await.unwrap(), Some(key.clone()));
@@ -32,7 +32,7 @@ async fn a_connection_that_does_not_get_back_to_its_pool_makes_room_for_another_
     assert_eq!(store.organization("unknown").await.unwrap(), None);
     assert_eq!(store.usage(&UsageQuery::new(day, day)).await.unwrap(), []);
     store.purge_before(Timestamp::from_unix_millis(0)).await.unwrap();
-    store.insert(samples::full("other")).await.unwrap();
+    store.change(KeyChange::insert(samples::full("other"))).await.unwrap();
 }
 
 /// Opens a store with one connection for each purpose, none of which returns to its pool once the network is lost. A pool tests

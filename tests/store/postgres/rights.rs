@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use tower_api_key::backend::{
-    AuditLog, BackendErrorKind, Grace, KeyFilter, KeyStore, OwnerStore, Propagation,
+    AuditLog, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, OwnerChange, OwnerStore, Propagation,
 };
 use tower_api_key::manage::KeyManager;
 use tower_api_key::owner::Organization;
@@ -73,7 +73,7 @@ async fn the_role_that_authenticates_can_do_so_and_change_no_key() {
     node.start().await.unwrap();
 
     let keys = PostgresStore::with_pool(world.owner.clone()).await.unwrap();
-    keys.insert(samples::plain("key")).await.unwrap();
+    keys.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let mut headers = HeaderMap::new();
     headers.insert("x-api-key", HeaderValue::try_from(samples::text("key")).unwrap());
     node.authenticate(&headers).await.unwrap();
@@ -82,10 +82,14 @@ async fn the_role_that_authenticates_can_do_so_and_change_no_key() {
 
     let id = samples::id("key");
     for refused in [
-        store.insert(samples::plain("other")).await,
-        store.revoke(&id, samples::revocation(1, "lost")).await,
-        store.rotate(&id, samples::rotation("new", 1, Grace::None)).await.map(drop),
-        store.revoke_all(&KeyFilter::all(), samples::revocation(1, "lost")).await.map(drop),
+        store.change(KeyChange::insert(samples::plain("other"))).await.map(drop),
+        store.change(KeyChange::revoke(&id, samples::revocation(1, "lost"))).await.map(drop),
+        store.change(KeyChange::rotate(&id, samples::rotation("new", 1, Grace::None))).await.map(drop),
+        store
+            .change(KeyChange::revoke_all(&KeyFilter::all(), samples::revocation(1, "lost")))
+            .await
+            .map(|outcome| outcome.keys)
+            .map(drop),
         store.audit_log(None, None, 1).await.map(drop),
     ] {
         let error = refused.unwrap_err();
@@ -106,18 +110,18 @@ async fn the_role_that_manages_keys_can_do_so() {
     let node = Authenticator::builder(world.store(&world.node).await).build().unwrap();
     node.start().await.unwrap();
 
-    store.insert(samples::plain("old")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("old"))).await.unwrap();
     let grace = Grace::FromFirstUse(std::time::Duration::from_secs(1));
-    store.rotate(&samples::id("old"), samples::rotation("new", 1, grace)).await.unwrap();
-    store.put_organization(Organization::new("acme")).await.unwrap();
+    store.change(KeyChange::rotate(&samples::id("old"), samples::rotation("new", 1, grace))).await.unwrap();
+    store.change_owner(OwnerChange::put_organization(Organization::new("acme"))).await.unwrap();
     let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap());
     let reached = manager.revoke_everywhere(&samples::id("new"), "lost").await.unwrap();
     assert_eq!(reached, Propagation::EveryNode);
-    assert_eq!(store.purge_ended(END_OF_TIME).await.unwrap(), 1);
+    assert_eq!(store.change(KeyChange::purge_ended(END_OF_TIME)).await.unwrap().keys, 1);
     assert!(store.audit_log(None, None, 10).await.unwrap().len() > 3);
     assert!(store.purge_before(END_OF_TIME).await.unwrap() > 3);
     // Several changes, so that an old one is trimmed.
     world.run("UPDATE tower_api_key_change SET at = 0").await;
-    store.insert(samples::plain("newer")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("newer"))).await.unwrap();
     world.end().await;
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use tower_api_key::backend::{
-    AuditLog, Backend, BackendErrorKind, Grace, KeyFilter, KeyStore, OwnerStore, Propagation, UsageBatch,
-    UsageCount, UsageQuery, UsageStore,
+    AuditLog, Backend, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, OwnerChange, OwnerStore,
+    Propagation, UsageBatch, UsageCount, UsageQuery, UsageStore,
 };
 use tower_api_key::clock::Day;
 use tower_api_key::manage::KeyManager;
@@ -44,11 +44,14 @@ const SETS_OF_TABLES: &str = "SELECT count(*) FROM pg_class WHERE relname = 'tow
 async fn is_of_use(store: &PostgresStore) {
     let node = Authenticator::builder(store.clone()).build().unwrap();
     node.start().await.unwrap();
-    store.put_organization(Organization::new("acme")).await.unwrap();
-    store.put_user("ada@example.com").await.unwrap();
-    store.put_project("acme", "rocket").await.unwrap();
-    store.insert(samples::plain("key")).await.unwrap();
-    store.rotate(&samples::id("key"), samples::rotation("next", 1, Grace::None)).await.unwrap();
+    store.change_owner(OwnerChange::put_organization(Organization::new("acme"))).await.unwrap();
+    store.change_owner(OwnerChange::put_user("ada@example.com")).await.unwrap();
+    store.change_owner(OwnerChange::put_project("acme", "rocket")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
+    store
+        .change(KeyChange::rotate(&samples::id("key"), samples::rotation("next", 1, Grace::None)))
+        .await
+        .unwrap();
     assert!(store.find(&samples::digest("key")).await.unwrap().is_some());
     assert!(store.find_user("ada@example.com").await.unwrap().is_some());
     assert_eq!(store.list(&KeyFilter::all(), None, 10).await.unwrap().len(), 2);
@@ -72,7 +75,7 @@ async fn keys_are_found_in_their_schema_when_a_role_gets_one_of_its_own() {
         return;
     }
     let (store, database) = super::open().await;
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     database.run_all("CREATE SCHEMA AUTHORIZATION CURRENT_USER").await;
     let again = PostgresStore::open(&database.url()).await.unwrap();
     assert_eq!(again.get(&samples::id("key")).await.unwrap(), Some(samples::plain("key")));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Executor as _, PgPool};
 use tower_api_key::PostgresStore;
-use tower_api_key::backend::{Backend, Invalidation, KeyStore};
+use tower_api_key::backend::{Backend, Invalidation, KeyChange, KeyStore};
 use tower_api_key::reject::Reason;
 
 use super::{Database, is_absent};
@@ -38,9 +38,12 @@ async fn stores_whose_sessions_have_other_settings_are_one_store_to_their_authen
     for (index, settings) in all_settings.into_iter().enumerate() {
         let other = PostgresStore::with_pool(database.pool_with(settings).await).await.unwrap();
         let name = format!("key_{index}");
-        store.insert(samples::plain(&name)).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(&name))).await.unwrap();
         caller.warm(&name).await.unwrap();
-        other.revoke(&samples::id(&name), samples::revocation(1, "elsewhere")).await.unwrap();
+        other
+            .change(KeyChange::revoke(&samples::id(&name), samples::revocation(1, "elsewhere")))
+            .await
+            .unwrap();
         assert_eq!(caller.present(&name).await, Err(Reason::Revoked), "{settings}");
     }
 }

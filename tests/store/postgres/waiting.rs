@@ -1,6 +1,6 @@
 //! A database in which many keys are changed.
 
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 
 use super::{is_absent, open};
 use crate::samples;
@@ -16,11 +16,11 @@ async fn while_many_keys_are_changed_changes_beyond_the_queue_are_refused_at_onc
     }
     let (store, database) = open().await;
     let pool = database.pool().await;
-    store.insert(samples::plain("lost")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("lost"))).await.unwrap();
     let mut lock = pool.begin().await.unwrap();
     sqlx::query(LOCK).execute(&mut *lock).await.unwrap();
     let release = async || {
-        store.revoke(&samples::id("lost"), samples::revocation(1, "lost")).await.unwrap();
+        store.change(KeyChange::revoke(&samples::id("lost"), samples::revocation(1, "lost"))).await.unwrap();
         lock.rollback().await.unwrap();
     };
     changes_beyond_the_queue_are_refused_at_once(store.clone(), release).await;

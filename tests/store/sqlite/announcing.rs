@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use tempfile::TempDir;
 use tower_api_key::SqliteStore;
 use tower_api_key::backend::BackendErrorKind::Unavailable;
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::reject::Reason;
 
 use super::{application, number, run, url};
@@ -29,9 +29,12 @@ async fn stores_on_the_same_file_are_one_store_to_their_authenticators() {
     let caller = Caller::of(&store);
     for (index, other) in others.iter().enumerate() {
         let name = format!("key_{index}");
-        store.insert(samples::plain(&name)).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(&name))).await.unwrap();
         caller.warm(&name).await.unwrap();
-        other.revoke(&samples::id(&name), samples::revocation(1, "elsewhere")).await.unwrap();
+        other
+            .change(KeyChange::revoke(&samples::id(&name), samples::revocation(1, "elsewhere")))
+            .await
+            .unwrap();
         assert_eq!(caller.present(&name).await, Err(Reason::Revoked), "{index}");
     }
 }
@@ -42,11 +45,11 @@ async fn stores_on_different_files_do_not_disturb_each_other() {
     let open = async |name: &str| SqliteStore::open(&url(&folder.path().join(name))).await.unwrap();
     let (one, two) = (open("one.db").await, open("two.db").await);
     for store in [&one, &two] {
-        store.insert(samples::plain("key")).await.unwrap();
+        store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     }
     let caller = Caller::of(&one);
     caller.warm("key").await.unwrap();
-    two.revoke(&samples::id("key"), samples::revocation(1, "elsewhere")).await.unwrap();
+    two.change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "elsewhere"))).await.unwrap();
     assert!(caller.warm("key").await.is_ok());
 }
 
@@ -55,7 +58,7 @@ async fn a_commit_whose_outcome_is_an_error_is_treated_as_if_it_had_been_made() 
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("keys.db");
     let store = SqliteStore::open(&url(&file)).await.unwrap();
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let caller = Caller::of(&store);
     caller.warm("key").await.unwrap();
 
@@ -69,13 +72,16 @@ async fn a_commit_whose_outcome_is_an_error_is_treated_as_if_it_had_been_made() 
     )
     .await;
     let reads = caller.reads();
-    let error = store.revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap_err();
+    let error = store
+        .change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "lost")))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), Unavailable, "{error}");
     assert!(caller.present("key").await.is_ok());
     assert_eq!(caller.reads(), reads + 1, "whether the key was revoked is asked of the store");
 
     run(&pool, "DROP TRIGGER spoil").await;
-    store.revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap();
+    store.change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "lost"))).await.unwrap();
     assert_eq!(caller.present("key").await, Err(Reason::Revoked));
 }
 
@@ -84,9 +90,9 @@ async fn a_second_revocation_writes_no_change() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("keys.db");
     let store = SqliteStore::open(&url(&file)).await.unwrap();
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     for _ in 0..3 {
-        store.revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap();
+        store.change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "lost"))).await.unwrap();
     }
     assert_eq!(number(&application(&file).await, "SELECT count(*) FROM tower_api_key_change").await, 2);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 use tempfile::TempDir;
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::reject::Reason;
 use tower_api_key::{Authenticator, SqliteStore};
 
@@ -41,7 +41,7 @@ async fn is_refused_after(others_log: &'static str) {
     let file = folder.path().join("keys.db");
     let store = SqliteStore::open(&url(&file)).await.unwrap();
     for name in ["first", "key"] {
-        store.insert(samples::plain(name)).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
     }
     let authenticator = Authenticator::builder(store)
         .positive_ttl(Duration::from_secs(3_600))

@@ -3,7 +3,7 @@
 use sqlx::SqlitePool;
 use tempfile::TempDir;
 use tower_api_key::backend::BackendErrorKind::Unavailable;
-use tower_api_key::backend::{Backend, KeyStore};
+use tower_api_key::backend::{Backend, KeyChange, KeyStore};
 use tower_api_key::{Record, SqliteStore};
 
 use super::{application, is_sound, number, run, says};
@@ -20,7 +20,7 @@ async fn a_key_that_does_not_fit_leaves_no_trace() {
         let pool = application(&folder.path().join("keys.db")).await;
         let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
         let caller = Caller::of(&store);
-        store.insert(samples::plain("key_first")).await.unwrap();
+        store.change(KeyChange::insert(samples::plain("key_first"))).await.unwrap();
         caller.warm("key_first").await.unwrap();
 
         allow_pages(&pool, 2).await;
@@ -44,15 +44,18 @@ async fn keys_are_taken_again_once_there_is_room() {
         let folder = TempDir::new().unwrap();
         let pool = application(&folder.path().join("keys.db")).await;
         let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
-        store.insert(samples::plain("key_first")).await.unwrap();
+        store.change(KeyChange::insert(samples::plain("key_first"))).await.unwrap();
         allow_pages(&pool, 2).await;
         let (_, refused) = fill(&store, size).await;
 
         run(&pool, "PRAGMA max_page_count = 1000000").await;
-        let again = store.insert(refused.clone()).await;
+        let again = store.change(KeyChange::insert(refused.clone())).await;
         assert!(again.is_ok(), "a key of {size} bytes and more: {again:?}");
         assert_eq!(store.get(&refused.id).await.unwrap(), Some(refused));
-        store.revoke(&samples::id("key_first"), samples::revocation(1, "lost")).await.unwrap();
+        store
+            .change(KeyChange::revoke(&samples::id("key_first"), samples::revocation(1, "lost")))
+            .await
+            .unwrap();
     }
 }
 
@@ -62,16 +65,16 @@ async fn a_revocation_that_does_not_fit_is_not_acknowledged() {
     let pool = application(&folder.path().join("keys.db")).await;
     let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
     let record = samples::plain("key_first");
-    store.insert(record.clone()).await.unwrap();
+    store.change(KeyChange::insert(record.clone())).await.unwrap();
     allow_pages(&pool, 0).await;
 
     let long = samples::revocation(1, &"a long story. ".repeat(10_000));
-    says(&store.revoke(&record.id, long.clone()).await.unwrap_err(), Unavailable, "full");
+    says(&store.change(KeyChange::revoke(&record.id, long.clone())).await.unwrap_err(), Unavailable, "full");
     assert_eq!(store.get(&record.id).await.unwrap(), Some(record.clone()));
     is_sound(&pool).await;
 
     run(&pool, "PRAGMA max_page_count = 1000000").await;
-    store.revoke(&record.id, long.clone()).await.unwrap();
+    store.change(KeyChange::revoke(&record.id, long.clone())).await.unwrap();
     assert_eq!(store.get(&record.id).await.unwrap().unwrap().revoked, Some(long));
 }
 
@@ -88,8 +91,8 @@ async fn fill(store: &SqliteStore, size: usize) -> (Vec<Record>, Record) {
     loop {
         let mut record = samples::full(&format!("key_{}", kept.len()));
         record.name = "x".repeat(size).into();
-        match store.insert(record.clone()).await {
-            Ok(()) => kept.push(record),
+        match store.change(KeyChange::insert(record.clone())).await {
+            Ok(_) => kept.push(record),
             Err(error) => {
                 says(&error, Unavailable, "full");
                 return (kept, record);

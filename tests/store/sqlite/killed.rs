@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
-use tower_api_key::backend::{Grace, KeyFilter, KeyStore};
+use tower_api_key::backend::{Grace, KeyChange, KeyFilter, KeyStore};
 use tower_api_key::reject::Reason;
 use tower_api_key::{KeyId, Record, SqliteStore};
 
@@ -78,12 +78,15 @@ async fn the_child_writes_until_it_is_killed() {
         let mut own = name.as_str();
         for step in life.split(' ') {
             match step {
-                "create" => store.insert(record(own)).await.unwrap(),
+                "create" => drop(store.change(KeyChange::insert(record(own))).await.unwrap()),
                 "rotate" => {
                     let rotation = samples::rotation(&successor, number, Grace::None);
-                    store.rotate(&samples::id(own), rotation).await.unwrap();
+                    store.change(KeyChange::rotate(&samples::id(own), rotation)).await.unwrap();
                 }
-                _ => store.revoke(&samples::id(own), samples::revocation(number, "lost")).await.unwrap(),
+                _ => {
+                    let revocation = samples::revocation(number, "lost");
+                    store.change(KeyChange::revoke(&samples::id(own), revocation)).await.unwrap();
+                }
             }
             writeln!(stdout(), "{step} {own}").unwrap();
             own = if step == "rotate" { &successor } else { own };

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 use tempfile::TempDir;
-use tower_api_key::backend::{KeyStore, UsageQuery, UsageStore};
+use tower_api_key::backend::{KeyChange, KeyStore, UsageQuery, UsageStore};
 use tower_api_key::clock::{Clock, Day, SystemClock};
 use tower_api_key::usage::Usage;
 use tower_api_key::{Authenticator, SqliteStore};
@@ -33,7 +33,7 @@ async fn a_killed_process_loses_at_most_an_interval_of_counts() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("keys.db");
     let store = SqliteStore::open(&url(&file)).await.unwrap();
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let lives = env::var("LIVES").map_or(LIVES.len(), |lives| lives.parse().unwrap());
     let (mut before, mut made, mut worst) = (0, 0, Duration::ZERO);
     for life in LIVES.into_iter().cycle().take(lives) {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 use tower_api_key::SqliteStore;
 use tower_api_key::backend::BackendErrorKind::Corrupt;
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 
 use super::{application, run, says, url};
 use crate::{samples, steps};
@@ -81,7 +81,7 @@ type File = (PathBuf, TempDir);
 /// A store that was closed, and then changed by another program.
 async fn a_store_after(change: &'static str) -> File {
     let (store, folder) = super::open().await;
-    store.insert(samples::full("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::full("key"))).await.unwrap();
     store.close().await;
     let file = folder.path().join("keys.db");
     let pool = application(&file).await;

@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 use tower_api_key::SqliteStore;
-use tower_api_key::backend::{AuditLog, Backend, Invalidation, KeyFilter, KeyStore};
+use tower_api_key::backend::{AuditLog, Backend, Invalidation, KeyChange, KeyFilter, KeyStore};
 
 use super::{application, number, url};
 use crate::samples;
@@ -13,7 +13,7 @@ async fn a_revocation_of_more_than_a_thousand_keys_is_logged_as_one_change_with_
     let file = folder.path().join("keys.db");
     let store = SqliteStore::open(&url(&file)).await.unwrap();
     for number in 0..1_001 {
-        store.insert(samples::plain(&format!("key_{number}"))).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(&format!("key_{number}")))).await.unwrap();
     }
     let mut feed = store.feed().unwrap();
     feed.poll().await.unwrap();
@@ -22,7 +22,11 @@ async fn a_revocation_of_more_than_a_thousand_keys_is_logged_as_one_change_with_
     let before = number(&pool, rows).await;
     let entries = store.audit_log(None, None, usize::MAX).await.unwrap().len();
 
-    let revoked = store.revoke_all(&KeyFilter::all(), samples::revocation(1, "all")).await.unwrap();
+    let revoked = store
+        .change(KeyChange::revoke_all(&KeyFilter::all(), samples::revocation(1, "all")))
+        .await
+        .unwrap()
+        .keys;
     assert_eq!(revoked, 1_001);
     assert_eq!(number(&pool, rows).await, before + 1);
     assert_eq!(feed.poll().await.unwrap(), [Invalidation::Everything]);

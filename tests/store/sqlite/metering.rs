@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 use tower_api_key::SqliteStore;
-use tower_api_key::backend::{UsageBatch, UsageCount, UsageStore};
+use tower_api_key::backend::{KeyChange, KeyStore, UsageBatch, UsageCount, UsageStore};
 use tower_api_key::{Environment, Owner, Timestamp};
 
 use super::{application, number, run};
@@ -41,7 +41,7 @@ async fn usage_writes_no_row_of_the_change_feed() {
     let folder = TempDir::new().unwrap();
     let pool = application(&folder.path().join("keys.db")).await;
     let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
-    tower_api_key::backend::KeyStore::insert(&store, samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let before = number(&pool, "SELECT count(*) FROM tower_api_key_change").await;
     add(&store, "w", 1).await;
     assert_eq!(number(&pool, "SELECT count(*) FROM tower_api_key_change").await, before);

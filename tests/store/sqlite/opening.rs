@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tower_api_key::SqliteStore;
 use tower_api_key::backend::BackendErrorKind::{Invalid, Unavailable};
-use tower_api_key::backend::{BackendErrorKind, KeyStore};
+use tower_api_key::backend::{BackendErrorKind, KeyChange, KeyStore};
 
 use super::{application, bytes_in, is_sound, number, says, url};
 use crate::samples;
@@ -20,7 +20,7 @@ async fn a_missing_file_is_created_and_an_existing_one_opened() {
 
     let store = SqliteStore::open(&url(&file)).await.unwrap();
     assert!(file.is_file());
-    store.insert(record.clone()).await.unwrap();
+    store.change(KeyChange::insert(record.clone())).await.unwrap();
     store.close().await;
 
     let store = SqliteStore::open(&url(&file)).await.unwrap();
@@ -38,7 +38,7 @@ async fn the_file_that_a_link_leads_to_is_created_for_its_owner_only() {
     symlink("real/second.db", path("first.db")).unwrap();
     symlink("../real/new.db", path("real/second.db")).unwrap();
     let store = SqliteStore::open(&url(&path("first.db"))).await.unwrap();
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     store.close().await;
     let metadata = fs::symlink_metadata(path("real/new.db")).unwrap();
     assert!(metadata.is_file());
@@ -63,7 +63,7 @@ async fn an_empty_file_becomes_a_database() {
     let file = folder.path().join("keys.db");
     fs::write(&file, "").unwrap();
     let store = SqliteStore::open(&url(&file)).await.unwrap();
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -76,7 +76,7 @@ async fn eight_that_open_a_new_file_at_once_all_succeed() {
             let url = url(&file);
             async move {
                 let store = SqliteStore::open(&url).await?;
-                store.insert(samples::plain(&format!("key_{task}"))).await?;
+                store.change(KeyChange::insert(samples::plain(&format!("key_{task}")))).await?;
                 Ok::<_, tower_api_key::backend::BackendError>(store)
             }
         };

@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 use tower_api_key::backend::BackendErrorKind::Unavailable;
-use tower_api_key::backend::{AuditLog, Backend, KeyStore, UsageBatch, UsageQuery, UsageStore};
+use tower_api_key::backend::{AuditLog, Backend, KeyChange, KeyStore, UsageBatch, UsageQuery, UsageStore};
 use tower_api_key::clock::Day;
 use tower_api_key::reject::Reason;
 use tower_api_key::{Authenticator, SqliteStore};
@@ -31,7 +31,7 @@ impl World {
         symlink("keys.db", folder.path().join("link.db")).unwrap();
         drop(SqliteStore::open(&url(&folder.path().join("keys.db"))).await.unwrap());
         let store = SqliteStore::open(&url(&folder.path().join(name))).await.unwrap();
-        store.insert(samples::plain("key")).await.unwrap();
+        store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
         let node = Authenticator::builder(store.clone())
             .poll_interval(Duration::from_millis(5))
             .lease(Duration::from_millis(500))
@@ -76,7 +76,11 @@ impl World {
         };
         tokio::time::timeout(Duration::from_secs(30), given_up).await.expect("the lease ends");
         assert_eq!(self.present().await, Some(Reason::Unavailable));
-        let error = self.store.revoke(&samples::id("key"), samples::revocation(1, "lost")).await.unwrap_err();
+        let error = self
+            .store
+            .change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "lost")))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), Unavailable);
         assert_eq!(self.store.find(&samples::digest("key")).await.unwrap_err().kind(), Unavailable);
         assert_eq!(self.store.get(&samples::id("key")).await.unwrap_err().kind(), Unavailable);
@@ -136,7 +140,7 @@ async fn a_database_whose_write_ahead_log_is_deleted_and_made_anew_is_given_up()
 #[tokio::test]
 async fn a_feed_that_begins_after_the_write_ahead_log_was_deleted_gives_the_database_up() {
     let (store, folder) = super::open().await;
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     store.feed().unwrap().poll().await.unwrap();
     replace_log(&folder.path().join("keys.db-wal"));
     let error = store.feed().unwrap().poll().await.unwrap_err();
@@ -172,7 +176,7 @@ fn replace_log(log: &Path) {
 #[tokio::test]
 async fn a_write_ahead_log_that_is_emptied_or_opened_by_another_process_is_not_taken_for_a_deleted_one() {
     let (store, folder) = super::open().await;
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let mut feed = store.feed().unwrap();
     feed.poll().await.unwrap();
     let file = folder.path().join("keys.db");
@@ -196,7 +200,7 @@ async fn an_application_may_change_the_journal_mode_where_no_log_is_open() {
     let file = folder.path().join("keys.db");
     let pool = application(&file).await;
     let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     for mode in ["PRAGMA journal_mode = TRUNCATE", "PRAGMA journal_mode = WAL"] {
         for _ in 0..3 {
             let mut feed = store.feed().unwrap();
@@ -216,7 +220,7 @@ async fn an_application_may_change_the_journal_mode_where_no_log_is_open() {
 #[tokio::test]
 async fn a_lookup_uses_the_last_check_of_the_file() {
     let (store, folder) = super::open().await;
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let mut feed = store.feed().unwrap();
     feed.poll().await.unwrap();
     assert!(store.find(&samples::digest("key")).await.unwrap().is_some());
@@ -237,14 +241,15 @@ fn a_file_system_that_hangs_blocks_polls_and_management_but_no_lookup() {
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
     runtime.block_on(async {
         let (store, _folder) = super::open().await;
-        store.insert(samples::plain("key")).await.unwrap();
+        store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
         let (end, hanging) = std::sync::mpsc::channel::<()>();
         let hanging = tokio::task::spawn_blocking(move || hanging.recv());
 
         let (mut feed, reader, writer) = (store.feed().unwrap(), store.clone(), store.clone());
         let poll = tokio::spawn(async move { feed.poll().await.map(drop) });
         let get = tokio::spawn(async move { reader.get(&samples::id("key")).await.map(drop) });
-        let insert = tokio::spawn(async move { writer.insert(samples::plain("other")).await });
+        let insert =
+            tokio::spawn(async move { writer.change(KeyChange::insert(samples::plain("other"))).await });
         for _ in 0..100 {
             assert!(store.find(&samples::digest("key")).await.unwrap().is_some());
         }
@@ -269,7 +274,7 @@ async fn a_write_ahead_log_that_goes_with_the_last_connection_is_not_missed() {
     let pool =
         SqlitePoolOptions::new().max_connections(1).after_release(|_, _| Box::pin(async { Ok(false) }));
     let store = SqliteStore::with_pool(pool.connect_with(options).await.unwrap()).await.unwrap();
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let mut feed = store.feed().unwrap();
     for round in 0..5 {
         feed.poll().await.unwrap();

@@ -11,7 +11,7 @@ use std::process::Command;
 use tempfile::TempDir;
 use tower_api_key::SqliteStore;
 use tower_api_key::backend::BackendErrorKind::{Invalid, Unavailable};
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 
 use super::url;
 use crate::samples;
@@ -32,7 +32,7 @@ fn set_mode(file: &Path, mode: u32) {
 #[tokio::test]
 async fn a_file_that_is_created_may_be_read_by_its_owner_only() {
     let (store, folder) = super::open().await;
-    store.insert(samples::full("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::full("key"))).await.unwrap();
     let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(files.len(), 3, "{files:?}");
     for file in files {
@@ -47,7 +47,7 @@ async fn the_mode_of_a_file_that_exists_is_left_alone() {
     fs::write(&file, "").unwrap();
     set_mode(&file, 0o640);
     let store = SqliteStore::open(&url(&file)).await.unwrap();
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     for name in ["keys.db", "keys.db-wal", "keys.db-shm"] {
         assert_eq!(mode(&folder.path().join(name)), 0o640, "{name}");
     }

@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 use tower_api_key::SqliteStore;
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 
 use super::{application, is_sound, run, url};
 use crate::samples;
@@ -30,8 +30,8 @@ async fn the_tables_of_the_application_are_left_alone() {
     for _ in 0..2 {
         // The second time, the store finds its own tables.
         let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
-        store.insert(record.clone()).await.ok();
-        store.revoke(&record.id, samples::revocation(1, "lost")).await.unwrap();
+        store.change(KeyChange::insert(record.clone())).await.ok();
+        store.change(KeyChange::revoke(&record.id, samples::revocation(1, "lost"))).await.unwrap();
         assert_eq!(store.get(&record.id).await.unwrap().as_ref(), Some(&record));
     }
     assert_eq!(everything_of_the_application(&pool).await, before);
@@ -43,7 +43,7 @@ async fn the_application_may_still_migrate_and_write() {
     let folder = TempDir::new().unwrap();
     let pool = application(&folder.path().join("app.db")).await;
     let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     run(&pool, APPLICATION).await;
     run(&pool, "ALTER TABLE notes ADD COLUMN key_id TEXT REFERENCES tower_api_key (id)").await;
     run(&pool, "INSERT INTO notes (text, key_id) VALUES ('three', 'key')").await;

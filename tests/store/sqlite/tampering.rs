@@ -4,7 +4,7 @@ use http::StatusCode;
 use tempfile::TempDir;
 use tower_api_key::SqliteStore;
 use tower_api_key::backend::BackendErrorKind::Corrupt;
-use tower_api_key::backend::{AuditLog, Backend, KeyFilter, KeyStore};
+use tower_api_key::backend::{AuditLog, Backend, KeyChange, KeyFilter, KeyStore};
 use tower_api_key::reject::Reason;
 
 use super::{application, number, run, says};
@@ -44,7 +44,7 @@ async fn a_row_of_garbage_is_an_outage() {
     let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
     for (index, garbage) in GARBAGE.into_iter().enumerate() {
         let name = format!("key_{index}");
-        store.insert(samples::plain(&name)).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(&name))).await.unwrap();
         assert_eq!(Caller::of(&store).present(&name).await, Ok(samples::id(&name)));
 
         let update = format!("UPDATE tower_api_key SET {garbage} WHERE id = '{name}'");
@@ -68,7 +68,7 @@ async fn a_row_whose_id_is_garbage_is_an_outage() {
     let folder = TempDir::new().unwrap();
     let pool = application(&folder.path().join("keys.db")).await;
     let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     run(&pool, "UPDATE tower_api_key SET id = 'a b'").await;
     says(&store.find(&samples::digest("key")).await.unwrap_err(), Corrupt, "");
     assert_eq!(Caller::of(&store).present("key").await, Err(Reason::Unavailable));
@@ -79,10 +79,17 @@ async fn a_row_whose_id_is_no_text_is_revoked_with_the_rest() {
     let (store, folder) = super::open().await;
     let pool = application(&folder.path().join("keys.db")).await;
     for name in ["good", "garbage"] {
-        store.insert(samples::plain(name)).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
     }
     run(&pool, "UPDATE tower_api_key SET id = CAST(x'ff' AS TEXT) WHERE id = 'garbage'").await;
-    assert_eq!(store.revoke_all(&KeyFilter::all(), samples::revocation(1, "all")).await.unwrap(), 2);
+    assert_eq!(
+        store
+            .change(KeyChange::revoke_all(&KeyFilter::all(), samples::revocation(1, "all")))
+            .await
+            .unwrap()
+            .keys,
+        2
+    );
     assert_eq!(number(&pool, "SELECT count(*) FROM tower_api_key WHERE revoked_at IS NULL").await, 0);
     let revoked = "SELECT count(*) FROM tower_api_key_audit WHERE action = 'revoked'";
     assert_eq!(number(&pool, revoked).await, 2);
@@ -94,7 +101,7 @@ async fn an_entry_of_the_audit_log_that_is_garbage_is_an_error() {
     let pool = application(&folder.path().join("keys.db")).await;
     for garbage in ["action = 'sold'", "action = 'rotated'", "key_id = 'a b'", "related_key_id = 'key'"] {
         run(&pool, "DELETE FROM tower_api_key_audit; DELETE FROM tower_api_key").await;
-        store.insert(samples::plain("key")).await.unwrap();
+        store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
         assert_eq!(store.audit_log(None, None, 9).await.unwrap().len(), 1);
         let update = format!("UPDATE tower_api_key_audit SET {garbage}");
         sqlx::query(sqlx::AssertSqlSafe(update)).execute(&pool).await.unwrap();
@@ -112,7 +119,7 @@ async fn a_column_without_a_value_is_not_one_that_is_empty() {
     for (index, column) in ["hint", "name", "scopes", "sources", "metadata", "labels"].into_iter().enumerate()
     {
         let name = format!("key_{index}");
-        store.insert(samples::plain(&name)).await.unwrap();
+        store.change(KeyChange::insert(samples::plain(&name))).await.unwrap();
         let update = format!("UPDATE tower_api_key SET {column} = NULL WHERE id = '{name}'");
         sqlx::query(sqlx::AssertSqlSafe(update)).execute(&pool).await.unwrap();
         says(&store.find(&samples::digest(&name)).await.expect_err(column), Corrupt, column);
@@ -122,7 +129,7 @@ async fn a_column_without_a_value_is_not_one_that_is_empty() {
 #[tokio::test]
 async fn a_table_that_is_gone_is_an_outage() {
     let (store, folder) = super::open().await;
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let pool = application(&folder.path().join("keys.db")).await;
     run(&pool, "ALTER TABLE tower_api_key RENAME TO elsewhere").await;
     assert_eq!(Caller::of(&store).present("key").await, Err(Reason::Unavailable));
@@ -135,7 +142,7 @@ async fn a_column_that_is_gone_is_an_outage() {
     let folder = TempDir::new().unwrap();
     let pool = application(&folder.path().join("keys.db")).await;
     let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
-    store.insert(samples::plain("key")).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     run(&pool, "ALTER TABLE tower_api_key RENAME COLUMN scopes TO powers").await;
     let error = store.find(&samples::digest("key")).await.unwrap_err();
     assert!(error.to_string().contains("scopes"), "{error}");

@@ -83,7 +83,7 @@ pub(super) async fn apply(
         }
         KeyAction::Update(id, update) => edit(transaction, &id, KeyEdit::Update(update), by).await,
         KeyAction::Rotate(id, rotation) => edit(transaction, &id, KeyEdit::Rotate(rotation), by).await,
-        KeyAction::Replace(record, filter, revocation) => {
+        KeyAction::InsertExclusive(record, filter, revocation) => {
             let revoked = revoke_all(transaction, &filter, &revocation).await?;
             let inserted = insert(transaction, &record).await?;
             let changes = [revoked.changes, inserted.changes].concat();
@@ -157,14 +157,14 @@ async fn edit(
 ) -> Result<Written, BackendError> {
     let before = by_id_for_update(transaction, id).await?.ok_or_else(BackendError::not_found)?;
     by.map_or(Ok(()), |(change, authorized)| change.check(authorized, Some(&before)))?;
-    let former = match edit.depends_on(&before) {
+    let relative = match edit.depends_on(&before) {
         // Its key lock is held, or a rotation that came first created it. Its row is not locked: two rows are locked in no order.
-        Some(former) => by_id(&mut **transaction, &former).await?,
+        Some(id) => by_id(&mut **transaction, &id).await?,
         None => None,
     };
     let mut record = before.clone();
     let by_name = edit.by().map(str::to_owned);
-    let EditOutcome { successor, ends } = edit.apply(&mut record, former.as_ref())?;
+    let EditOutcome { successor, ended_predecessor } = edit.apply(&mut record, relative.as_ref())?;
     let mut changes = Vec::new();
     if record != before {
         changes.push(change(transaction, &record).await?);
@@ -174,7 +174,7 @@ async fn edit(
     if let Some(successor) = &successor {
         changes.extend(insert(transaction, successor).await?.changes);
     }
-    if let Some((old, end)) = ends {
+    if let Some((old, end)) = ended_predecessor {
         if let Some((change, authorized)) = by.filter(|(change, _)| change.has_bounds())
             && let Some(old) = by_id_for_update(transaction, &old).await?
         {

@@ -9,7 +9,7 @@ use super::keys::{changes_from, delete_owned, revoke_all};
 use super::owners::check_not_deleted;
 use super::written::Written;
 use crate::backend::deleted_owner::DeletedOwner;
-use crate::backend::{BackendError, Invalidation, KeyFilter, OwnerChange};
+use crate::backend::{BackendError, Invalidation, KeyFilter, OwnerAction};
 use crate::digest::Digest;
 use crate::owner::{Membership, Organization, Owner};
 use crate::password_hash::PasswordHash;
@@ -45,16 +45,16 @@ const DELETE_PROJECT: &str = "DELETE FROM tower_api_key_project WHERE organizati
 /// Applies an owner change, and returns the keys to invalidate.
 pub(super) async fn change(
     transaction: &mut DatabaseTransaction<'_>,
-    change: OwnerChange,
+    action: OwnerAction,
 ) -> Result<Written, BackendError> {
-    let changes = match change {
-        OwnerChange::PutOrganization(Organization { id, disabled, requires_sso }) => {
+    let changes = match action {
+        OwnerAction::PutOrganization(Organization { id, disabled, requires_sso }) => {
             check_not_deleted(transaction, &DeletedOwner::of_organization(&id)).await?;
             let put = sqlx::query(PUT_ORGANIZATION).bind(&*id).bind(disabled).bind(requires_sso);
             put.execute(&mut **transaction).await.map_err(write_error)?;
             affected_by_organization(transaction, &id).await?
         }
-        OwnerChange::DeleteOrganization(id, revocation) => {
+        OwnerAction::DeleteOrganization(id, revocation) => {
             let affected = affected_by_organization(transaction, &id).await?;
             execute(transaction, "DELETE FROM tower_api_key_membership WHERE organization = $1", &[&id])
                 .await?;
@@ -65,25 +65,25 @@ pub(super) async fn change(
             let revoked = revoke_all(transaction, &KeyFilter::of_organization(id), &revocation).await?;
             [affected, revoked.changes].concat()
         }
-        OwnerChange::PutUser(email) => {
+        OwnerAction::PutUser(email) => {
             check_not_deleted(transaction, &DeletedOwner::of_user(&email)).await?;
             execute(transaction, PUT_USER, &[&email]).await?;
             affected_by_user(transaction, &email).await?
         }
-        OwnerChange::SetPassword(email, hash) => {
+        OwnerAction::SetPassword(email, hash) => {
             let hash = hash.as_ref().map(PasswordHash::as_str);
             let set = sqlx::query(SET_PASSWORD).bind(&*email).bind(hash);
             found(set.execute(&mut **transaction).await.map_err(write_error)?.rows_affected())?;
             vec![Invalidation::of_user(&email)]
         }
-        OwnerChange::Rehash(email, from, to) => {
+        OwnerAction::Rehash(email, from, to) => {
             let version = Digest::of_password_hash(from.as_str());
             let rehash = sqlx::query(REHASH).bind(&*email).bind(from.as_str()).bind(to.as_str());
             let rehash = rehash.bind(&version.as_bytes()[..]);
             rehash.execute(&mut **transaction).await.map_err(write_error)?;
             vec![Invalidation::of_user(&email)]
         }
-        OwnerChange::DeleteUser(email, revocation) => {
+        OwnerAction::DeleteUser(email, revocation) => {
             execute(transaction, "DELETE FROM tower_api_key_membership WHERE email = $1", &[&email]).await?;
             found(execute(transaction, "DELETE FROM tower_api_key_user WHERE email = $1", &[&email]).await?)?;
             record_deleted(transaction, &DeletedOwner::of_user(&email)).await?;
@@ -91,27 +91,27 @@ pub(super) async fn change(
             let revoked = revoke_all(transaction, &KeyFilter::of_user(email), &revocation).await?;
             [account, revoked.changes].concat()
         }
-        OwnerChange::PutMembership(email, Membership { organization, role, scopes }) => {
+        OwnerAction::PutMembership(email, Membership { organization, role, scopes }) => {
             let scopes = scopes.to_string();
             found(execute(transaction, PUT_MEMBERSHIP, &[&email, &organization.id, &role, &scopes]).await?)?;
             affected_by_user(transaction, &email).await?
         }
-        OwnerChange::DeleteMembership(email, organization) => {
+        OwnerAction::DeleteMembership(email, organization) => {
             found(execute(transaction, DELETE_MEMBERSHIP, &[&email, &organization]).await?)?;
             affected_by_user(transaction, &email).await?
         }
-        OwnerChange::PutProject(organization, id) => {
+        OwnerAction::PutProject(organization, id) => {
             check_not_deleted(transaction, &DeletedOwner::of_project(&organization, &id)).await?;
             found(execute(transaction, PUT_PROJECT, &[&organization, &id]).await?)?;
             Vec::new()
         }
-        OwnerChange::DeleteProject(organization, id, revocation) => {
+        OwnerAction::DeleteProject(organization, id, revocation) => {
             found(execute(transaction, DELETE_PROJECT, &[&organization, &id]).await?)?;
             record_deleted(transaction, &DeletedOwner::of_project(&organization, &id)).await?;
             let keys = KeyFilter::of_project(organization, id);
             revoke_all(transaction, &keys, &revocation).await?.changes
         }
-        OwnerChange::PurgeOwner(owner) => purge(transaction, &owner).await?,
+        OwnerAction::PurgeOwner(owner) => purge(transaction, &owner).await?,
     };
     Ok(Written::several(changes))
 }

@@ -10,14 +10,13 @@ use super::written::Written;
 use super::{audit, owners, read};
 use crate::backend::sql::KeyRow;
 use crate::backend::{
-    Actor, AuditEntry, AuditLog, Backend, BackendError, BoxedChangeFeed, ChangeOutcome, KeyAction, KeyChange,
-    KeyFilter, KeyStore, OwnerChange, OwnerStore, Propagation, Subscriber,
+    AuditEntry, AuditLog, Backend, BackendError, BoxedChangeFeed, ChangeOutcome, KeyAction, KeyChange,
+    KeyFilter, KeyStore, OwnerChange, OwnerStore, Propagation, Subscriber, WriteBack,
 };
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
 use crate::owner::{Organization, Project, User};
-use crate::password_hash::PasswordHash;
 use crate::record::Record;
 
 impl Store {
@@ -52,10 +51,6 @@ impl Backend for Store {
         self.connections.lookups.max()
     }
 
-    async fn record_first_use(&self, id: &KeyId, at: Timestamp) -> Result<(), BackendError> {
-        self.write(Write::FirstUse(id.clone(), at)).await.map(drop)
-    }
-
     async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
         self.last_check()?;
         run!(self.connections.lookups, |connection| owners::user_without_transaction(
@@ -66,21 +61,20 @@ impl Backend for Store {
         .await
     }
 
-    async fn replace_password_hash(
-        &self,
-        email: &str,
-        from: &PasswordHash,
-        to: &PasswordHash,
-    ) -> Result<(), BackendError> {
-        let rehash = OwnerChange::Rehash(email.into(), from.clone(), to.clone());
-        let change = Write::Owner(Box::new((rehash, Actor::system())));
-        self.write(change).await.map(drop)
+    async fn write_back(&self, write: WriteBack) -> Result<(), BackendError> {
+        let write = match write {
+            WriteBack::FirstUse { id, at } => Write::FirstUse(id, at),
+            WriteBack::PasswordHash { email, from, to } => {
+                Write::Owner(Box::new(OwnerChange::rehash(&email, from, to)))
+            }
+        };
+        self.write(write).await.map(drop)
     }
 }
 
 impl OwnerStore for Store {
-    async fn change_owner(&self, change: OwnerChange, actor: Actor) -> Result<(), BackendError> {
-        self.write(Write::Owner(Box::new((change, actor)))).await.map(drop)
+    async fn change_owner(&self, change: OwnerChange) -> Result<(), BackendError> {
+        self.write(Write::Owner(Box::new(change))).await.map(drop)
     }
 
     async fn organization(&self, id: &str) -> Result<Option<Organization>, BackendError> {
@@ -118,7 +112,7 @@ impl OwnerStore for Store {
 
 impl KeyStore for Store {
     async fn change(&self, change: KeyChange) -> Result<ChangeOutcome, BackendError> {
-        if let KeyAction::Insert(record) | KeyAction::Replace(record, ..) = &change.action {
+        if let KeyAction::Insert(record) | KeyAction::InsertExclusive(record, ..) = &change.action {
             // Records that cannot be encoded are refused before the transaction.
             KeyRow::encode(record)?;
         }

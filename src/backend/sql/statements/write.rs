@@ -19,7 +19,7 @@ use super::written::Written;
 use super::{ROWS_PER_STATEMENT, owner_changes};
 use crate::backend::sql::encode_change;
 use crate::backend::{
-    Actor, BackendError, Invalidation, KeyAction, KeyChange, OwnerChange, PendingInvalidation,
+    BackendError, Invalidation, KeyAction, KeyChange, OwnerAction, OwnerChange, PendingInvalidation,
 };
 use crate::clock::Timestamp;
 use crate::key::KeyId;
@@ -31,7 +31,7 @@ pub(super) enum Write {
     /// With the id after which the batch starts, if the change is made in batches.
     Keys(Box<KeyChange>, String),
     FirstUse(KeyId, Timestamp),
-    Owner(Box<(OwnerChange, Actor)>),
+    Owner(Box<OwnerChange>),
 }
 
 impl Write {
@@ -58,13 +58,13 @@ impl Write {
             Self::FirstUse(..) => &connections.background,
             Self::Keys(change, _) if is_system_revocation(change) => &connections.revocations,
             Self::Keys(..) => &connections.writes,
-            Self::Owner(change) => match &change.0 {
-                OwnerChange::Rehash(..) => &connections.background,
-                OwnerChange::DeleteOrganization(..)
-                | OwnerChange::DeleteUser(..)
-                | OwnerChange::DeleteMembership(..)
-                | OwnerChange::DeleteProject(..) => &connections.closures,
-                OwnerChange::PutOrganization(organization) if organization.disabled => &connections.closures,
+            Self::Owner(change) => match &change.action {
+                OwnerAction::Rehash(..) => &connections.background,
+                OwnerAction::DeleteOrganization(..)
+                | OwnerAction::DeleteUser(..)
+                | OwnerAction::DeleteMembership(..)
+                | OwnerAction::DeleteProject(..) => &connections.closures,
+                OwnerAction::PutOrganization(organization) if organization.disabled => &connections.closures,
                 _ => &connections.writes,
             },
         }
@@ -74,15 +74,15 @@ impl Write {
         match self {
             Self::FirstUse(..) => false,
             Self::Keys(change, _) => {
-                matches!(change.action, KeyAction::RevokeAll(..) | KeyAction::Replace(..))
+                matches!(change.action, KeyAction::RevokeAll(..) | KeyAction::InsertExclusive(..))
             }
             Self::Owner(change) => !matches!(
-                change.0,
-                OwnerChange::PutUser(..)
-                    | OwnerChange::SetPassword(..)
-                    | OwnerChange::Rehash(..)
-                    | OwnerChange::PutMembership(..)
-                    | OwnerChange::PutProject(..)
+                change.action,
+                OwnerAction::PutUser(..)
+                    | OwnerAction::SetPassword(..)
+                    | OwnerAction::Rehash(..)
+                    | OwnerAction::PutMembership(..)
+                    | OwnerAction::PutProject(..)
             ),
         }
     }
@@ -159,10 +159,10 @@ async fn write_on(
             written
         }
         Write::Owner(change) => {
-            let (change, actor) = *change;
+            let OwnerChange { actor, action } = *change;
             KeyLocks::of(&actor).acquire(&mut transaction).await?;
             let authorized = authorize(&mut transaction, &actor).await?;
-            let written = owner_changes::change(&mut transaction, change).await?;
+            let written = owner_changes::change(&mut transaction, action).await?;
             append_changes(&mut transaction, &written.changes[..written.new]).await?;
             actor.check_time(authorized.as_ref())?;
             written
