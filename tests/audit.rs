@@ -2,19 +2,14 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "support/captured.rs"]
-mod captured;
-#[path = "support/mod.rs"]
-mod support;
-
 use std::panic;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use captured::Log;
 use http::{Request, StatusCode};
 use http_body_util::Full;
+use support::captured::Log;
 use support::{Key, START};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_api_key::audit::{Action, Audit, AuditEvent, TracingAudit};

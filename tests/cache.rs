@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used)]
 #![cfg(feature = "test-util")]
 
-mod support;
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

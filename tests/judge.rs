@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod support;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Request;

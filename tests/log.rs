@@ -2,10 +2,6 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "support/captured.rs"]
-mod captured;
-mod support;
-
 use std::future::pending;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -15,8 +11,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::routing::get;
-use captured::Log;
 use http_body_util::BodyExt;
+use support::captured::Log;
 use support::{Key, store_with_key};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_api_key::axum::RequireResourceLayer;
@@ -30,28 +26,6 @@ use tower_api_key::{
     AuthenticateLayer, Authenticator, KeyFormat, MemoryStore, Principal, Reason, Record, RequireScopeLayer,
     Requirement,
 };
-use tracing::subscriber::DefaultGuard;
-
-impl Log {
-    /// Captures the log until the guard is dropped.
-    fn begin() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let subscriber =
-            tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).without_time().finish();
-        (log.clone(), tracing::subscriber::set_default(subscriber))
-    }
-
-    /// Returns the lines logged since the last call.
-    fn lines(&self) -> Vec<String> {
-        let log = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
-        log.lines().map(|line| line.trim().to_owned()).collect()
-    }
-
-    /// Returns the lines of a level logged since the last call.
-    fn take(&self, level: &str) -> Vec<String> {
-        self.lines().into_iter().filter(|line| line.starts_with(level)).collect()
-    }
-}
 
 async fn send(app: &Router, request: Request<Body>) -> (StatusCode, String) {
     let response = app.clone().oneshot(request).await.unwrap();

@@ -2,10 +2,6 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "support/outside.rs"]
-mod outside;
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -14,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::header::CACHE_CONTROL;
 use axum::routing::any;
-use outside::{is_absent, is_program};
+use support::outside::{is_absent, is_program};
 use support::{Key, authenticator};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used)]
 #![cfg(all(feature = "axum", feature = "tonic", feature = "test-util"))]
 
-mod support;
-
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use axum::response::IntoResponse;

@@ -17,8 +17,6 @@ mod owners;
 mod people;
 mod recheck;
 mod rotation;
-#[path = "../support/postgres.rs"]
-mod server;
 mod stores;
 mod strength;
 mod texts;
@@ -29,7 +27,7 @@ macro_rules! on_every_store {
     ($($part:ident::$test:ident,)*) => {
         on_every_store! { memory, crate::stores::memory, crate::stores::never => $($part::$test,)* }
         on_every_store! { sqlite, crate::stores::sqlite, crate::stores::never => $($part::$test,)* }
-        on_every_store! { postgres, crate::stores::postgres, crate::server::is_absent => $($part::$test,)* }
+        on_every_store! { postgres, crate::stores::postgres, support::postgres::is_absent => $($part::$test,)* }
     };
     ($module:ident, $open:path, $is_absent:path => $($part:ident::$test:ident,)*) => {
         mod $module {

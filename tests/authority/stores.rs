@@ -4,7 +4,7 @@ use tempfile::TempDir;
 use tower_api_key::backend::{AuditEntry, AuditLog, KeyStore, OwnerStore, UsageStore};
 use tower_api_key::{MemoryStore, PostgresStore, SqliteStore};
 
-use crate::server::Database;
+use support::postgres::Database;
 
 /// A store that keeps keys, their owners and their usage.
 pub(crate) trait Store: KeyStore + OwnerStore + UsageStore + Clone {

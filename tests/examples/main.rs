@@ -18,12 +18,6 @@ mod memory_api;
 mod memory_scope;
 mod memsolus;
 mod mixed;
-#[path = "../support/outside.rs"]
-mod outside;
-#[path = "../support/postgres.rs"]
-mod postgres;
-#[path = "../support/python.rs"]
-mod python;
 mod quickstart;
 mod server;
 mod slow;

@@ -28,8 +28,8 @@ use tower_api_key::password::Passwords;
 
 use crate::client::{Answer, send};
 use crate::curl::{curl, has_no_curl};
-use crate::outside::{is_absent, is_program};
 use crate::server::{Server, run_in_vain};
+use support::outside::{is_absent, is_program};
 
 const ORGANIZATION: &str = "/api/v0/organizations/acme-inc";
 const PROJECT: &str = "/api/v0/organizations/acme-inc/projects/smart-sink";

@@ -63,10 +63,10 @@ async fn other_keys_wait_for_no_echo() {
     let node = Node::following().await;
     node.store.feed_shall(Behaviour::Hang);
     node.pass(SECOND).await;
-    node.store.change_here(&crate::support::Key::mint());
+    node.store.change_here(&support::Key::mint());
     let before = Instant::now();
     node.store.revoke(&node.key);
-    let outcome = node.authenticator.authenticate(crate::support::Key::mint().x_api_key().headers()).await;
+    let outcome = node.authenticator.authenticate(support::Key::mint().x_api_key().headers()).await;
     assert!(outcome.is_err());
     assert_eq!(before.elapsed(), Duration::ZERO);
 }

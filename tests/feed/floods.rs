@@ -9,8 +9,8 @@ use tower_api_key::backend::{Backend, BackendError};
 use tower_api_key::digest::Digest;
 use tower_api_key::{Authenticator, Reason, Record};
 
-use crate::support::{Key, build};
 use crate::{MOMENT, SECOND};
+use support::{Key, build};
 
 /// Connections of the store, and the duration of a lookup.
 const CONNECTIONS: usize = 8;

@@ -10,8 +10,6 @@ mod outages;
 mod panics;
 mod polls;
 mod reports;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ use tower_api_key::clock::ManualClock;
 use tower_api_key::digest::Digest;
 use tower_api_key::{Authenticator, AuthenticatorBuilder, Reason, Record};
 
-use crate::support::{Key, build, revocation};
+use support::{Key, build, revocation};
 
 /// A store that other processes change. They notify no subscriber.
 #[derive(Clone, Default)]

@@ -6,8 +6,8 @@ use tower_api_key::error::ConfigErrorKind;
 use tower_api_key::{Authenticator, AuthenticatorBuilder, MemoryStore, Reason};
 
 use crate::node::{Behaviour, Node};
-use crate::support::{Key, START, revocation};
 use crate::{MOMENT, SECOND};
+use support::{Key, START, revocation};
 
 /// A node without a cache: it asks the store for each request.
 async fn uncached_node() -> Node {

@@ -7,7 +7,7 @@ use tower_api_key::{Authenticator, AuthenticatorBuilder, Reason};
 
 use crate::SECOND;
 use crate::node::{Behaviour, Node, Shared};
-use crate::support::{Key, START};
+use support::{Key, START};
 
 #[tokio::test(start_paused = true)]
 async fn any_number_of_requests_share_one_poll() {

@@ -6,8 +6,8 @@ use tower_api_key::backend::BackendErrorKind;
 use tower_api_key::{Authenticator, MemoryStore, Reason};
 
 use crate::node::{Behaviour, Node};
-use crate::support::build;
 use crate::{MOMENT, SECOND};
+use support::build;
 
 #[tokio::test(start_paused = true)]
 async fn a_started_authenticator_caches_the_first_lookup() {

@@ -13,7 +13,7 @@ use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::{KeyId, PostgresStore, Timestamp};
 
 use crate::keys;
-use crate::server::Server;
+use support::postgres::Server;
 
 /// The address of a server.
 #[derive(Debug, Clone)]

@@ -19,8 +19,6 @@ mod keys;
 mod markdown;
 mod node;
 mod proxy;
-#[path = "../support/postgres_server.rs"]
-mod server;
 mod verdict;
 mod world;
 

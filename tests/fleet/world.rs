@@ -12,8 +12,8 @@ use crate::clients::{Clients, Observation, now, pass};
 use crate::database::Database;
 use crate::keys;
 use crate::node::{Answer, Node, is_healthy};
-use crate::server::Server;
 use crate::verdict::{Revoked, Verdict};
+use support::postgres::Server;
 
 pub(crate) const LEASE: Duration = Duration::from_secs(1);
 pub(crate) const POLLS: Duration = Duration::from_millis(200);

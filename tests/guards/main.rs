@@ -5,9 +5,6 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};

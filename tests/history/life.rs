@@ -8,7 +8,7 @@ use http::HeaderMap;
 use tokio::sync::Notify;
 use tower_api_key::{Principal, Reason, Record, Rejection};
 
-use crate::support::Key;
+use support::Key;
 
 /// A position in the total order of all starts and acknowledgements.
 pub(crate) type Position = u64;

@@ -11,8 +11,6 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod life;
-#[path = "../support/mod.rs"]
-mod support;
 mod world;
 
 use std::env;

@@ -15,7 +15,7 @@ use tower_api_key::clock::{Clock, Moment, SystemClock};
 use tower_api_key::{Authenticator, SqliteStore};
 
 use crate::life::{Life, Position, Tally};
-use crate::support::revocation;
+use support::revocation;
 
 /// Keys that live at a time, and clients of each of them.
 const LIVES: usize = 8;

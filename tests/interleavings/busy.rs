@@ -13,8 +13,8 @@ use tower_api_key::{Owner, PostgresStore, Scopes};
 
 use crate::cast::Who;
 use crate::scene::Scene;
-use crate::server::is_absent;
-use crate::support::{Key, START, revocation};
+use support::postgres::is_absent;
+use support::{Key, START, revocation};
 
 /// Of the promised second, and as much for a busy machine.
 const SOON: Duration = Duration::from_secs(3);

@@ -17,7 +17,7 @@ use tower_api_key::{
     Timestamp,
 };
 
-use crate::support::{Key, START, revocation};
+use support::{Key, START, revocation};
 
 pub(crate) const ACME: &str = "acme";
 pub(crate) const ANN: &str = "ann@example.com";

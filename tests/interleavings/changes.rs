@@ -9,7 +9,7 @@ use tower_api_key::manage::{Delegate, ManageError, ManageErrorKind, NewKey, Rota
 use tower_api_key::owner::Organization;
 
 use crate::cast::{ACME, ANN, BOB, Cast, END, Who, needs, role, scopes};
-use crate::support::{START, revocation};
+use support::{START, revocation};
 
 /// The tables that a change may write. Referenced tables come first.
 pub(crate) const TABLES: [&str; 8] = [

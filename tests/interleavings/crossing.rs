@@ -15,8 +15,8 @@ use crate::changes::Outcome;
 use crate::mutual::Attack;
 use crate::proxy::Which;
 use crate::scene::{Held, Scene};
-use crate::server::is_absent;
-use crate::support::{START, revocation};
+use support::postgres::is_absent;
+use support::{START, revocation};
 
 /// Has the first key of the organization or the second one go for the other.
 fn begin(scene: &Scene, by: &Held, first: bool) -> JoinHandle<Outcome> {

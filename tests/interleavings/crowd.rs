@@ -16,7 +16,7 @@ use tower_api_key::{Authenticator, KeyFormat, Owner};
 use crate::book::{Deed, Life, Tally, Tick};
 use crate::cast::{ACME, SCOPES, needs, scopes};
 use crate::changes::{Outcome, kind_of};
-use crate::support::{Key, revocation};
+use support::{Key, revocation};
 
 /// The number of keys that act concurrently, and of threads that withdraw authority.
 const ACTORS: usize = 6;

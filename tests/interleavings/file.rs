@@ -14,7 +14,7 @@ use tower_api_key::SqliteStore;
 
 use crate::cast::Cast;
 use crate::changes::{Node, TABLES};
-use crate::support::START;
+use support::START;
 
 const LONG: Duration = Duration::from_secs(30);
 

@@ -9,7 +9,7 @@ use tower_api_key::owner::Organization;
 
 use crate::cast::{ACME, ANN, Cast, END, SCOPES, Who, role, scopes};
 use crate::changes::{Change, Node, Outcome, kind_of};
-use crate::support::{Key, START, revocation};
+use support::{Key, START, revocation};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Loss {

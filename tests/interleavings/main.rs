@@ -18,11 +18,7 @@ mod postgres;
 mod proxy;
 mod scene;
 mod schedule;
-#[path = "../support/postgres.rs"]
-mod server;
 mod sqlite;
 mod steps;
 mod stopped;
-#[path = "../support/mod.rs"]
-mod support;
 mod threads;

@@ -12,7 +12,7 @@ use crate::memory::ALL;
 use crate::pairs::{is_tried, least, probe, takes_target};
 use crate::proxy::Which;
 use crate::scene::Scene;
-use crate::server::is_absent;
+use support::postgres::is_absent;
 
 /// Beyond this, the server ends the stopped connection.
 const ATTEMPTS: usize = 5;

@@ -11,8 +11,8 @@ use tower_api_key::PostgresStore;
 use crate::cast::Cast;
 use crate::changes::{Node, TABLES};
 use crate::proxy::{Address, Proxy};
-use crate::server::Database;
-use crate::support::START;
+use support::START;
+use support::postgres::Database;
 
 /// The application name of direct connections.
 const DIRECT: &str = "direct";

@@ -15,8 +15,8 @@ use crate::cast::{ACME, ANN, Who, needs};
 use crate::changes::{Bounded, Change, Outcome, Wide, kind_of};
 use crate::proxy::Which;
 use crate::scene::Scene;
-use crate::server::is_absent;
-use crate::support::{START, revocation};
+use support::postgres::is_absent;
+use support::{START, revocation};
 
 /// How long a stopped node may delay revocations by other nodes.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -19,7 +19,7 @@ use tower_api_key::{KeyId, MemoryStore, PostgresStore, Record, SqliteStore};
 
 use crate::book::Tally;
 use crate::crowd::Crowd;
-use crate::server::{Database, is_absent};
+use support::postgres::{Database, is_absent};
 
 /// More than the processors, so that a thread stops anywhere while other threads continue.
 const THREADS: usize = 4;

@@ -2,22 +2,19 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "../support/outside.rs"]
-mod outside;
-#[path = "../support/python.rs"]
-mod python;
 mod service;
 
 use std::path::{Path, PathBuf};
 
-use python::Python;
 use service::Service;
+use support::python::Python;
 use tempfile::{TempDir, tempdir};
 use tokio::process::Command;
 use tower_api_key::Record;
 use tower_api_key::manage::OPENAPI;
 
-static PYTHON: Python = Python::with(&["openapi-spec-validator==0.9.0", "schemathesis==4.32.5"]);
+static PYTHON: Python =
+    Python::with(env!("CARGO_TARGET_TMPDIR"), &["openapi-spec-validator==0.9.0", "schemathesis==4.32.5"]);
 
 /// The check that fails by design: a revoked key is still returned, with the time and the reason.
 const EXCLUDED: &str = "use_after_free";

@@ -8,8 +8,6 @@
 mod credentials;
 mod reference;
 mod steps;
-#[path = "../support/mod.rs"]
-mod support;
 mod world;
 
 use std::env;

@@ -17,7 +17,7 @@ use tower_api_key::{
 use crate::credentials::{Credential, Presented, TEXTS, headers, scheme, sources};
 use crate::reference::Reference;
 use crate::steps::{Change, Facts, Step};
-use crate::support::{START, build, revocation};
+use support::{START, build, revocation};
 
 type Checked = Result<(), TestCaseError>;
 

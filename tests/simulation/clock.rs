@@ -7,8 +7,8 @@ use tower_api_key::Timestamp;
 use tower_api_key::clock::{Clock, Moment};
 
 use crate::plan::Plan;
-use crate::support::START;
 use crate::time::{At, Stopwatch};
+use support::START;
 
 #[derive(Debug)]
 pub(crate) struct NodeClock {

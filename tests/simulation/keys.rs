@@ -6,8 +6,8 @@ use tower_api_key::digest::{Digest, Digester};
 use tower_api_key::key::KeyId;
 use tower_api_key::{Owner, Record, Scopes, Timestamp};
 
-use crate::support::{START, revocation};
 use crate::time::At;
+use support::{START, revocation};
 
 /// The state of a key after a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -23,8 +23,6 @@ mod run;
 mod seeds;
 mod settings;
 mod store;
-#[path = "../support/mod.rs"]
-mod support;
 mod tally;
 mod time;
 

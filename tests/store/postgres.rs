@@ -24,27 +24,12 @@ mod schemas;
 mod sessions;
 mod waiting;
 
-#[path = "../support/outside.rs"]
-mod outside;
-#[path = "../support/postgres_server.rs"]
-mod own_server;
-#[path = "../support/postgres.rs"]
-mod server;
-
-use sqlx::PgPool;
 use tower_api_key::PostgresStore;
 
-pub(crate) use server::{Database, is_absent};
+pub(crate) use support::postgres::{Database, is_absent};
 
 keeps_the_contract!(crate::postgres::open, unless crate::postgres::is_absent);
 keeps_an_audit_log!(crate::postgres::open, unless crate::postgres::is_absent);
-
-impl Database {
-    /// Connections of an application.
-    pub(crate) async fn pool(&self) -> PgPool {
-        PgPool::connect(&self.url()).await.unwrap()
-    }
-}
 
 pub(crate) async fn open() -> (PostgresStore, Database) {
     let database = Database::create().await;

@@ -6,8 +6,8 @@ use tokio::runtime::{Builder, Handle};
 use tower_api_key::clock::{Clock, Day};
 use tower_api_key::{Authenticator, Timestamp};
 
-use crate::support::START;
 use crate::world::{World, settle};
+use support::START;
 
 const INTERVAL: Duration = Duration::from_secs(10);
 

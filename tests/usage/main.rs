@@ -5,8 +5,6 @@
 mod faulty_store;
 mod flushing;
 mod outages;
-#[path = "../support/mod.rs"]
-mod support;
 mod world;
 
 use std::env;

@@ -8,7 +8,7 @@ use tower_api_key::usage::{Usage, UsageBuilder};
 use tower_api_key::{Authenticator, AuthenticatorBuilder, MemoryStore};
 
 use crate::faulty_store::FaultyStore;
-use crate::support::{Key, START};
+use support::{Key, START};
 
 pub(crate) struct World {
     pub(crate) keys: MemoryStore,

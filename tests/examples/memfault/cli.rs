@@ -10,8 +10,8 @@ use tempfile::{TempDir, tempdir};
 use tokio::process::Command;
 
 use super::{PROJECT, basic, call, get, require_sso, token_of};
-use crate::python::Python;
 use crate::server::Server;
+use support::python::Python;
 
 /// The commands for people and automation, and the kind of file that each leaves behind.
 const COMMANDS: [(&str, Option<&str>); 7] = [
@@ -46,7 +46,7 @@ const OF_DEVICES: [(&str, &str); 4] = [
 ];
 
 /// The client itself.
-pub(crate) static PYTHON: Python = Python::with(&["memfault-cli==1.12.0"]);
+pub(crate) static PYTHON: Python = Python::with(env!("CARGO_TARGET_TMPDIR"), &["memfault-cli==1.12.0"]);
 
 /// A server, and a folder with files to upload.
 struct World {

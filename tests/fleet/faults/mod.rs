@@ -15,8 +15,8 @@ use tokio::task::JoinSet;
 
 use crate::clients::pass;
 use crate::markdown::{self, millis};
-use crate::server::Server;
 use crate::world::{LEASE, POLLS, World};
+use support::postgres::Server;
 
 /// The number of faults at a time, each in a world of its own.
 const AT_ONCE: usize = 4;

@@ -10,8 +10,8 @@ use tower_api_key::Authenticator;
 use crate::clients::{now, pass};
 use crate::database::Database;
 use crate::node::{Answer, Node, is_healthy, present};
-use crate::server::Server;
 use crate::{is_long, markdown};
+use support::postgres::Server;
 
 const NODES: usize = 3;
 const KEYS: usize = 20;

@@ -14,10 +14,10 @@ use tokio::task::JoinSet;
 use tower_api_key::backend::{Backend, BackendErrorKind, KeyChange, KeyFilter, KeyStore};
 use tower_api_key::{Authenticator, PostgresStore};
 
-use super::outside;
-use super::own_server::owner;
 use super::{Database, is_absent};
 use crate::samples;
+use support::outside;
+use support::postgres::owner;
 
 /// The first version of PgBouncer that keeps prepared statements for its clients.
 const KEEPS_STATEMENTS: (u32, u32) = (1, 21);

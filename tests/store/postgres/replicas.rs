@@ -11,8 +11,8 @@ use tower_api_key::reject::Reason;
 use tower_api_key::{Authenticator, PostgresStore};
 
 use super::is_absent;
-use super::own_server::Server;
 use crate::samples;
+use support::postgres::Server;
 
 const LEASE: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);

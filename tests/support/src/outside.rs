@@ -3,7 +3,7 @@
 use std::env;
 
 /// Returns whether a test's requirement is missing, and prints the skipped test's name. With `CI` set, panics instead.
-pub(crate) fn is_absent(what: &str, there: bool) -> bool {
+pub fn is_absent(what: &str, there: bool) -> bool {
     assert!(there || env::var_os("CI").is_none(), "{}: {what} is missing", test());
     if !there {
         skip(what);
@@ -13,7 +13,7 @@ pub(crate) fn is_absent(what: &str, there: bool) -> bool {
 
 /// Prints that a test is skipped because of a missing requirement, also with `CI` set.
 #[allow(clippy::print_stderr, reason = "shown to the person who runs the tests")]
-pub(crate) fn skip(what: &str) {
+pub fn skip(what: &str) {
     eprintln!("skipped: {} ({what} is missing)", test());
 }
 
@@ -22,7 +22,7 @@ fn test() -> String {
 }
 
 /// Returns whether the path holds a program of this name.
-pub(crate) fn is_program(name: &str) -> bool {
+pub fn is_program(name: &str) -> bool {
     let folders = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&folders).any(|folder| folder.join(name).is_file())
 }

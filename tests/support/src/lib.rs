@@ -1,6 +1,10 @@
 //! Keys, stores and requests shared by the tests.
 
-#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+pub mod captured;
+pub mod outside;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+pub mod python;
 
 use std::sync::Arc;
 

@@ -1,7 +1,5 @@
 //! A PostgreSQL server of a test's own, which can be stopped, with an optional standby.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
-
 use std::env;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -14,7 +12,7 @@ use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-pub(crate) struct Server {
+pub struct Server {
     folder: TempDir,
     programs: PathBuf,
     url: String,
@@ -22,7 +20,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a server. Returns `None` if its programs are missing; with `CI` set, panics instead.
-    pub(crate) async fn start() -> Option<Self> {
+    pub async fn start() -> Option<Self> {
         let programs = programs();
         assert!(programs.is_some() || env::var_os("CI").is_none(), "initdb is missing");
         let server = Self::in_new_folder(programs?);
@@ -34,7 +32,7 @@ impl Server {
     }
 
     /// Starts a standby that replicates this server and applies each commit after `delay`.
-    pub(crate) async fn standby(&self, delay: Duration) -> Self {
+    pub async fn standby(&self, delay: Duration) -> Self {
         let standby = Self::in_new_folder(self.programs.clone());
         let source = format!("--dbname={}", self.url);
         let arguments = [&*source, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"];
@@ -57,16 +55,16 @@ impl Server {
         Self { folder, programs, url }
     }
 
-    pub(crate) fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         &self.url
     }
 
     /// Kills the server.
-    pub(crate) async fn stop(&self) {
+    pub async fn stop(&self) {
         self.run("pg_ctl", &["stop", "--silent", "--mode=immediate"]).await;
     }
 
-    pub(crate) async fn launch(&self) {
+    pub async fn launch(&self) {
         let folder = self.folder.path().display();
         let settings = format!(
             "--options=-c fsync=off -c listen_addresses= -c unix_socket_directories={folder} -c max_connections=300"
@@ -76,7 +74,7 @@ impl Server {
     }
 
     /// Waits until a standby has replayed all changes of its primary.
-    pub(crate) async fn catch_up_with(&self, primary: &Self) {
+    pub async fn catch_up_with(&self, primary: &Self) {
         const POSITION: &str = "SELECT pg_current_wal_insert_lsn()::TEXT";
         const HAS: &str = "SELECT pg_last_wal_replay_lsn() >= $1::TEXT::PG_LSN";
         let mut connection = PgConnection::connect(&primary.url).await.unwrap();
@@ -91,7 +89,7 @@ impl Server {
     }
 
     /// Promotes a standby to the primary.
-    pub(crate) async fn promote(&self) {
+    pub async fn promote(&self) {
         self.run("pg_ctl", &["promote", "--silent", "--wait"]).await;
     }
 
@@ -125,7 +123,7 @@ fn is_root(own: &Path) -> bool {
 }
 
 /// Returns the user that packages of the server create, and its group.
-pub(crate) fn owner() -> (u32, u32) {
+pub fn owner() -> (u32, u32) {
     let number = |of: &str| {
         let output = Command::new("id").args([of, "postgres"]).output().unwrap();
         String::from_utf8(output.stdout).unwrap().trim().parse().expect("a user called postgres")

@@ -1,18 +1,22 @@
 //! Databases in the PostgreSQL server that `TEST_POSTGRES_URL` names.
 
+mod server;
+
 use std::env;
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, PgPool};
 use tower_api_key::{KeyId, Timestamp};
 
+pub use server::{Server, owner};
+
 /// A database of its own for each test.
-pub(crate) struct Database {
+pub struct Database {
     server: String,
     name: String,
 }
 
 /// Returns whether no server is configured, and prints the skipped test's name.
-pub(crate) fn is_absent() -> bool {
+pub fn is_absent() -> bool {
     let absent = env::var_os("TEST_POSTGRES_URL").is_none();
     let name = std::thread::current().name().unwrap_or("a test of PostgreSQL").to_owned();
     assert!(!absent || env::var_os("CI").is_none(), "{name}: TEST_POSTGRES_URL is not set");
@@ -26,12 +30,12 @@ pub(crate) fn is_absent() -> bool {
 }
 
 impl Database {
-    pub(crate) async fn create() -> Self {
+    pub async fn create() -> Self {
         Self::create_as("").await
     }
 
     /// Creates a database with settings, which follow its name in `CREATE DATABASE`.
-    pub(crate) async fn create_as(settings: &str) -> Self {
+    pub async fn create_as(settings: &str) -> Self {
         let server = env::var("TEST_POSTGRES_URL").unwrap();
         let id = KeyId::generate(Timestamp::from_unix_millis(0)).unwrap();
         let name = format!("tower_api_{id}");
@@ -41,13 +45,18 @@ impl Database {
     }
 
     /// Runs a command about the database from another one: `before`, its name, `behind`.
-    pub(crate) async fn command(&self, before: &str, behind: &str) {
+    pub async fn command(&self, before: &str, behind: &str) {
         let mut connection = PgConnection::connect(&self.server).await.unwrap();
         let command = format!("{before} {} {behind}", self.name);
         sqlx::raw_sql(sqlx::AssertSqlSafe(command)).execute(&mut connection).await.unwrap();
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Opens connections of an application.
+    pub async fn pool(&self) -> PgPool {
+        PgPool::connect(&self.url()).await.unwrap()
+    }
+
+    pub fn url(&self) -> String {
         let (address, settings) = self.server.split_once('?').unwrap_or((&self.server, ""));
         // The first path segment after the host is the database.
         let host = address.find("//").map_or(0, |slashes| slashes + 2);

@@ -8,25 +8,26 @@ use std::sync::OnceLock;
 use crate::outside::{is_absent, is_program};
 
 /// A Python with packages, which are installed on first use.
-pub(crate) struct Python {
+pub struct Python {
+    home: &'static str,
     packages: &'static [&'static str],
     found: OnceLock<Option<PathBuf>>,
 }
 
 impl Python {
-    pub(crate) const fn with(packages: &'static [&'static str]) -> Self {
-        Self { packages, found: OnceLock::new() }
+    /// Installs packages in a folder of `home`, which is `CARGO_TARGET_TMPDIR`: cargo sets it for tests alone.
+    pub const fn with(home: &'static str, packages: &'static [&'static str]) -> Self {
+        Self { home, packages, found: OnceLock::new() }
     }
 
     /// Returns its path, or prints that the test is skipped.
-    pub(crate) fn find(&self) -> Option<&Path> {
-        let python = self.found.get_or_init(|| install(self.packages)).as_deref();
+    pub fn find(&self) -> Option<&Path> {
+        let python = self.found.get_or_init(|| install(Path::new(self.home), self.packages)).as_deref();
         if is_absent("Python with packages from PyPI", python.is_some()) { None } else { python }
     }
 }
 
-fn install(packages: &[&str]) -> Option<PathBuf> {
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR"));
+fn install(home: &Path, packages: &[&str]) -> Option<PathBuf> {
     let (ready, fresh) = (home.join(packages.join("+")), home.join(format!("python.{}", std::process::id())));
     let python = |folder: &Path| folder.join("bin/python");
     if !ready.is_dir() {
