@@ -1,0 +1,25 @@
+//! The tests that need no feature of the crate, and those of single features.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod cache;
+mod dashboard;
+#[cfg(feature = "sqlite")]
+mod history;
+mod keys;
+mod layering;
+#[cfg(all(feature = "metrics", feature = "test-util"))]
+mod metrics;
+mod owner_resolver;
+#[cfg(all(feature = "password", feature = "test-util"))]
+mod password;
+#[cfg(feature = "test-util")]
+mod properties;
+#[cfg(feature = "axum")]
+mod proxies;
+#[cfg(all(feature = "axum", feature = "tonic", feature = "test-util"))]
+mod rim;
+mod service;
+mod simulation;
+mod sources;
+mod usage;

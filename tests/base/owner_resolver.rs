@@ -1,0 +1,186 @@
+//! Keys whose owners an application keeps by itself.
+
+use std::sync::{Arc, Mutex};
+
+use support::{Key, authenticator};
+use tower_api_key::backend::{
+    Backend, BackendError, BoxedChangeFeed, ChangeFeed, Invalidation, Invalidator, OwnerResolver, Subscriber,
+    WithOwnerResolver,
+};
+use tower_api_key::owner::{Membership, Organization, User};
+use tower_api_key::{MemoryStore, Owner, Principal, Reason, Scopes};
+
+const ANN: &str = "ann@example.com";
+
+/// The tables of an application: its organizations, and Ann's memberships.
+#[derive(Clone, Default)]
+struct Tables {
+    organizations: Arc<Mutex<Vec<Organization>>>,
+    anns: Arc<Mutex<Option<Vec<&'static str>>>>,
+    is_down: Arc<Mutex<bool>>,
+    changes: Invalidator,
+}
+
+impl Tables {
+    fn new(organizations: &[&str], anns: &[&'static str]) -> Self {
+        let tables = Self::default();
+        *tables.organizations.lock().unwrap() =
+            organizations.iter().map(|id| Organization::new(*id)).collect();
+        *tables.anns.lock().unwrap() = Some(anns.to_vec());
+        tables
+    }
+
+    fn asked(&self) -> Result<(), BackendError> {
+        if *self.is_down.lock().unwrap() { Err(BackendError::unavailable("down")) } else { Ok(()) }
+    }
+}
+
+impl OwnerResolver for Tables {
+    async fn organization(&self, id: &str) -> Result<Option<Organization>, BackendError> {
+        self.asked()?;
+        Ok(self.organizations.lock().unwrap().iter().find(|own| *own.id == *id).cloned())
+    }
+
+    async fn user(&self, email: &str) -> Result<Option<User>, BackendError> {
+        self.asked()?;
+        let anns = self.anns.lock().unwrap().clone().filter(|_| email == ANN);
+        let member = |id| Membership::new(Organization::new(id), "reader", Scopes::default());
+        Ok(anns.map(|ids| User::new(ANN, ids.into_iter().map(member))))
+    }
+
+    fn subscribe(&self, subscriber: Subscriber) {
+        self.changes.subscribe(subscriber);
+    }
+}
+
+async fn world(tables: &Tables, owner: Owner) -> (impl AsyncFn() -> Result<Principal, Reason>, Key) {
+    let store = MemoryStore::new();
+    let key = Key::mint().with(|record| record.owner = owner).insert_into(&store).await;
+    let (authenticator, _clock) = authenticator(WithOwnerResolver::new(store, tables.clone()));
+    let request = key.bearer();
+    let present = async move || {
+        let outcome = authenticator.authenticate(request.headers()).await;
+        outcome.map_err(|rejection| rejection.reason().clone())
+    };
+    (present, key)
+}
+
+#[tokio::test]
+async fn the_owner_of_a_key_is_that_of_the_resolver() {
+    let tables = Tables::new(&["acme"], &["acme", "other"]);
+    let (present, _) = world(&tables, Owner::user("ANN@example.com", [])).await;
+    assert_eq!(present().await.unwrap().organizations().count(), 2);
+    let (present, _) = world(&tables, Owner::project(Organization::new("acme"), "p")).await;
+    assert_eq!(present().await.unwrap().owner().to_string(), "project acme/p");
+}
+
+#[tokio::test]
+async fn a_key_whose_owner_the_resolver_does_not_know_is_unknown() {
+    let tables = Tables::new(&["acme"], &[]);
+    for owner in [
+        Owner::organization("other"),
+        Owner::project(Organization::new("other"), "p"),
+        Owner::user("bob@example.com", []),
+    ] {
+        let (present, _) = world(&tables, owner).await;
+        assert_eq!(present().await.unwrap_err(), Reason::Unknown);
+    }
+}
+
+#[tokio::test]
+async fn a_resolver_that_is_down_invalidates_no_key() {
+    let tables = Tables::new(&["acme"], &[]);
+    let (present, _) = world(&tables, Owner::organization("acme")).await;
+    *tables.is_down.lock().unwrap() = true;
+    assert_eq!(present().await.unwrap_err(), Reason::Unavailable);
+    *tables.is_down.lock().unwrap() = false;
+    assert!(present().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_change_by_the_resolver_is_in_effect_for_the_next_request() {
+    let tables = Tables::new(&["acme"], &["acme", "other"]);
+    let (present, _) = world(&tables, Owner::user(ANN, [])).await;
+    assert_eq!(present().await.unwrap().organizations().count(), 2);
+    *tables.anns.lock().unwrap() = Some(vec!["acme"]);
+    assert_eq!(present().await.unwrap().organizations().count(), 2, "it is remembered");
+    tables.changes.invalidate(Invalidation::Everything);
+    assert_eq!(present().await.unwrap().organizations().count(), 1);
+    *tables.anns.lock().unwrap() = None;
+    tables.changes.invalidate(Invalidation::Everything);
+    assert_eq!(present().await.unwrap_err(), Reason::Unknown);
+}
+
+/// A feed of one change, which fails before it is polled the second time.
+struct Once(Vec<Result<Vec<Invalidation>, BackendError>>);
+
+impl ChangeFeed for Once {
+    async fn poll(&mut self) -> Result<Vec<Invalidation>, BackendError> {
+        self.0.pop().unwrap_or_else(|| Ok(Vec::new()))
+    }
+}
+
+/// A store and a directory that have nothing but a feed.
+#[derive(Clone, Copy)]
+enum Side {
+    Keys,
+    Owners,
+    Neither,
+}
+
+impl Side {
+    fn log(self) -> Option<BoxedChangeFeed> {
+        let failed = || Err(BackendError::unavailable("down"));
+        match self {
+            Self::Keys => Some(BoxedChangeFeed::new(Once(vec![Ok(vec![Invalidation::of_user("keys")])]))),
+            Self::Owners => {
+                Some(BoxedChangeFeed::new(Once(vec![Ok(vec![Invalidation::Everything]), failed()])))
+            }
+            Self::Neither => None,
+        }
+    }
+}
+
+impl Backend for Side {
+    async fn find(
+        &self,
+        _: &tower_api_key::digest::Digest,
+    ) -> Result<Option<tower_api_key::Record>, BackendError> {
+        Ok(None)
+    }
+
+    fn feed(&self) -> Option<BoxedChangeFeed> {
+        self.log()
+    }
+}
+
+impl OwnerResolver for Side {
+    async fn organization(&self, _: &str) -> Result<Option<Organization>, BackendError> {
+        Ok(None)
+    }
+
+    async fn user(&self, _: &str) -> Result<Option<User>, BackendError> {
+        Ok(None)
+    }
+
+    fn feed(&self) -> Option<BoxedChangeFeed> {
+        self.log()
+    }
+}
+
+#[tokio::test]
+async fn changes_of_keys_are_not_lost_while_those_of_owners_cannot_be_read() {
+    let backend = WithOwnerResolver::new(Side::Keys, Side::Owners);
+    let mut feed = Backend::feed(&backend).unwrap();
+    assert!(feed.poll().await.is_err());
+    assert_eq!(feed.poll().await.unwrap(), [Invalidation::of_user("keys"), Invalidation::Everything]);
+    assert_eq!(feed.poll().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn one_feed_is_enough_and_none_is_none() {
+    let mut feed = Backend::feed(&WithOwnerResolver::new(Side::Keys, Side::Neither)).unwrap();
+    assert_eq!(feed.poll().await.unwrap(), [Invalidation::of_user("keys")]);
+    assert!(Backend::feed(&WithOwnerResolver::new(Side::Neither, Side::Owners)).is_some());
+    assert!(Backend::feed(&WithOwnerResolver::new(Side::Neither, Side::Neither)).is_none());
+}

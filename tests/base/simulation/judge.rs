@@ -1,0 +1,178 @@
+//! The answers that are allowed, given the history and the faults.
+
+use std::time::Duration;
+
+use crate::simulation::faults::Faults;
+use crate::simulation::keys::{Key, Version};
+use crate::simulation::plan::Plan;
+use crate::simulation::settings::Settings;
+use crate::simulation::time::At;
+
+/// A node's answer to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// The number of the request, in the order of arrival.
+    pub(crate) request: u64,
+    pub(crate) node: usize,
+    pub(crate) key: usize,
+    pub(crate) began: At,
+    pub(crate) ended: At,
+    /// When this node received its first request with the key.
+    pub(crate) asked_first: At,
+    /// The last version of the key that this node had acknowledged when the request began.
+    pub(crate) acknowledged: Option<Version>,
+    /// Whether the answer came at once, without a wait.
+    pub(crate) is_cached: bool,
+    pub(crate) outcome: Outcome,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// With the scope of this number.
+    Admitted(u32),
+    Unknown,
+    Revoked,
+    Expired,
+    Unavailable,
+}
+
+impl Outcome {
+    /// Returns the outcome for a key that has not expired.
+    pub(crate) fn of(version: Version) -> Self {
+        match version {
+            Version::InForce(scopes) => Self::Admitted(scopes),
+            Version::Revoked => Self::Revoked,
+        }
+    }
+}
+
+/// A rule that an answer breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Breach {
+    /// The key had been revoked for longer than a change may go unnoticed.
+    AdmittedRevoked,
+    /// The version had been superseded for longer than a change may go unnoticed.
+    AdmittedOutdated,
+    /// The version was not committed yet.
+    AdmittedTooEarly,
+    /// The answer contradicts a version that this node had acknowledged.
+    AgainstAcknowledgement,
+    /// The key existed, and the node could not have cached its absence.
+    CalledUnknown,
+    /// The key was not revoked.
+    CalledRevoked,
+    /// The outcome contradicts the wall clock of the node.
+    Expiry,
+    /// No fault explains the answer.
+    CalledUnavailable,
+    /// It took longer than the deadline.
+    Late,
+    /// The faults have ended, but the node is still wrong, or still does not cache.
+    NotRecovered,
+}
+
+/// Returns the rule that an answer breaks.
+pub(crate) fn judge(plan: &Plan, answer: &Answer) -> Option<Breach> {
+    let case = Case::new(plan, answer);
+    let breach = match answer.outcome {
+        Outcome::Admitted(scopes) => case.of_admission(Version::InForce(scopes)),
+        Outcome::Unknown => case.of_unknown(),
+        Outcome::Revoked => {
+            case.key.revoked().is_none_or(|at| answer.ended < at).then_some(Breach::CalledRevoked)
+        }
+        Outcome::Expired => (!case.may_be_expired()).then_some(Breach::Expiry),
+        Outcome::Unavailable => (!case.is_excused()).then_some(Breach::CalledUnavailable),
+    };
+    breach.or_else(|| case.is_late().then_some(Breach::Late))
+}
+
+/// Returns a breach unless an answer is correct once no fault and no change has happened for long enough. The second of two
+/// answers must come from the cache.
+pub(crate) fn judge_recovered(plan: &Plan, answer: &Answer, is_second: bool) -> Option<Breach> {
+    let case = Case::new(plan, answer);
+    let expected = match case.key.at(answer.began) {
+        None => Outcome::Unknown,
+        Some(Version::InForce(_)) if case.may_be_expired() => Outcome::Expired,
+        Some(version) => Outcome::of(version),
+    };
+    let is_slow = is_second && !answer.is_cached && case.key.expires.is_none();
+    (answer.outcome != expected || is_slow).then_some(Breach::NotRecovered)
+}
+
+/// Returns for how long a key had been revoked when it was admitted.
+pub(crate) fn unnoticed(plan: &Plan, answer: &Answer) -> Option<Duration> {
+    let case = Case::new(plan, answer);
+    let is_admission = matches!(answer.outcome, Outcome::Admitted(_));
+    case.key.revoked().filter(|_| is_admission).and_then(|revoked| case.decided.checked_sub(revoked))
+}
+
+struct Case<'a> {
+    settings: &'a Settings,
+    faults: &'a Faults,
+    key: &'a Key,
+    answer: &'a Answer,
+    /// The time at which the answer was decided. A suspended process cannot read its clock, so requests that it had received before
+    /// count as answered before.
+    decided: At,
+}
+
+impl<'a> Case<'a> {
+    fn new(plan: &'a Plan, answer: &'a Answer) -> Self {
+        let faults = &plan.faults[answer.node];
+        let was_suspended = faults.was_suspended(answer.began, answer.ended);
+        let decided = if was_suspended { answer.began } else { answer.ended };
+        Self { settings: &plan.settings, faults, key: &plan.history.keys[answer.key], answer, decided }
+    }
+
+    fn of_admission(&self, version: Version) -> Option<Breach> {
+        let is_overdue =
+            |since: Option<At>| since.is_some_and(|since| self.decided >= since + self.settings.unnoticed());
+        if is_overdue(self.key.revoked()) {
+            Some(Breach::AdmittedRevoked)
+        } else if is_overdue(self.key.superseded(version)) {
+            Some(Breach::AdmittedOutdated)
+        } else if self.key.committed(version).is_none_or(|committed| self.answer.ended < committed) {
+            Some(Breach::AdmittedTooEarly)
+        } else if self.answer.acknowledged > Some(version) {
+            Some(Breach::AgainstAcknowledgement)
+        } else if !self.may_be_in_force() {
+            Some(Breach::Expiry)
+        } else {
+            None
+        }
+    }
+
+    /// A key may be called unknown until it is created, and somewhat longer on a node that cached its absence.
+    fn of_unknown(&self) -> Option<Breach> {
+        let created = self.key.created()?;
+        if self.answer.acknowledged.is_some() {
+            return Some(Breach::AgainstAcknowledgement);
+        }
+        let was_asked = self.answer.asked_first < created;
+        let may_be = was_asked && self.decided < created + self.settings.unknown();
+        (!may_be).then_some(Breach::CalledUnknown)
+    }
+
+    /// By the precise or the coarse reading of the node's wall clock.
+    fn may_be_expired(&self) -> bool {
+        self.readings().any(|wall| self.key.expires.is_some_and(|expires| expires <= wall))
+    }
+
+    fn may_be_in_force(&self) -> bool {
+        self.readings().any(|wall| self.key.expires.is_none_or(|expires| wall < expires))
+    }
+
+    fn readings(&self) -> impl Iterator<Item = i64> {
+        let ended = self.answer.ended;
+        [ended, self.settings.last_tick(ended)].into_iter().map(|at| self.faults.wall(at))
+    }
+
+    fn is_excused(&self) -> bool {
+        let from = self.answer.began.saturating_sub(self.settings.aftermath());
+        self.faults.excuses(from, self.answer.ended)
+    }
+
+    fn is_late(&self) -> bool {
+        self.decided - self.answer.began > self.settings.deadline
+    }
+}

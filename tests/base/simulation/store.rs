@@ -1,0 +1,100 @@
+//! The store from the view of a node: through its network, and with its own changes.
+
+use std::future::pending;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fastrand::Rng;
+use tokio::time::timeout;
+use tower_api_key::Record;
+use tower_api_key::backend::{
+    Backend, BackendError, BoxedChangeFeed, Invalidation, Invalidator, PendingInvalidation, Subscriber,
+};
+use tower_api_key::digest::Digest;
+
+use crate::simulation::feed::{Cursor, Log};
+use crate::simulation::network::{End, Link, MAX_ROUND_TRIP, Traffic};
+use crate::simulation::plan::{ChangeRequest, Plan};
+use crate::simulation::time::{At, Stopwatch};
+
+/// The connection of one node.
+pub(crate) struct Connection {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) node: usize,
+    pub(crate) stopwatch: Stopwatch,
+    pub(crate) cursor: Cursor,
+    pub(crate) rng: Mutex<Rng>,
+    pub(crate) changes: Invalidator,
+    pub(crate) polls: AtomicU64,
+    /// Polls whose answer took longer than the longest round trip without a fault.
+    pub(crate) outdated_polls: AtomicU64,
+}
+
+impl Connection {
+    /// Asks the store, and returns the time of the answer: the store's state at that time.
+    pub(crate) async fn ask(&self, traffic: Traffic) -> Result<At, BackendError> {
+        let faults = &self.plan.faults[self.node];
+        let deadline = self.plan.settings.deadline;
+        let mut rng = self.rng.lock().unwrap().fork();
+        let trip =
+            Link { faults, deadline, rng: &mut rng }.ask(self.stopwatch.now(), traffic, Duration::ZERO);
+        self.wait_for(trip.end).await?;
+        let arrived =
+            trip.arrived.ok_or_else(|| BackendError::unavailable("answered a request that was lost"))?;
+        if traffic == Traffic::Poll {
+            self.polls.fetch_add(1, SeqCst);
+            let age = self.stopwatch.now() - arrived;
+            self.outdated_polls.fetch_add(u64::from(age > MAX_ROUND_TRIP), SeqCst);
+        }
+        Ok(arrived)
+    }
+
+    async fn wait_for(&self, end: End) -> Result<(), BackendError> {
+        match end {
+            End::Answer(at) => {
+                self.stopwatch.reach(at).await;
+                Ok(())
+            }
+            End::Error(at) => {
+                self.stopwatch.reach(at).await;
+                Err(BackendError::unavailable("told to refuse"))
+            }
+            End::Silence => pending().await,
+        }
+    }
+
+    /// Makes a change through this node, as a store of the crate does, and returns when it is acknowledged.
+    pub(crate) async fn run(self: &Arc<Self>, change: &ChangeRequest) -> Result<(), BackendError> {
+        let key = &self.plan.history.keys[change.key];
+        let (digest, change, end) = (key.digest, key.change_to(change.version), change.end);
+        let connection = Arc::clone(self);
+        let work = async move |mut pending: PendingInvalidation| {
+            pending.set(Invalidation::Changed(digest));
+            let deadline = connection.plan.settings.deadline * 4;
+            timeout(deadline, connection.wait_for(end)).await.map_err(BackendError::unavailable)??;
+            pending.set(change);
+            Ok(())
+        };
+        self.changes.commit(work).await
+    }
+}
+
+/// The backend of a node's authenticator.
+pub(crate) struct Store(pub(crate) Arc<Connection>);
+
+impl Backend for Store {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        let at = self.0.ask(Traffic::Lookup).await?;
+        let key = self.0.plan.history.keys.iter().find(|key| key.digest == *digest);
+        Ok(key.and_then(|key| key.record(at)))
+    }
+
+    fn subscribe(&self, subscriber: Subscriber) {
+        self.0.changes.subscribe(subscriber);
+    }
+
+    fn feed(&self) -> Option<BoxedChangeFeed> {
+        Some(BoxedChangeFeed::new(Log { connection: Arc::clone(&self.0), cursor: self.0.cursor, next: None }))
+    }
+}

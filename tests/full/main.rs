@@ -1,0 +1,10 @@
+//! The tests that need all features: stores, key management, and cases over real sockets.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod authority;
+mod conformance;
+mod interleavings;
+mod manage;
+mod openapi;
+mod store;

@@ -1,0 +1,17 @@
+//! The life of a key, by code and over HTTP.
+
+mod by_code;
+mod create_exclusive;
+mod document;
+mod hanging_up;
+mod imports;
+mod loopholes;
+mod over_http;
+mod parsers;
+mod refused;
+mod schema;
+mod settings;
+mod tenants;
+mod usage;
+mod waiting;
+mod world;

@@ -1,0 +1,154 @@
+//! The guarantees of every store.
+
+pub(crate) mod abandonment;
+pub(crate) mod actors;
+pub(crate) mod audit;
+pub(crate) mod authentication;
+pub(crate) mod concurrency;
+pub(crate) mod deleted;
+pub(crate) mod owners;
+pub(crate) mod records;
+pub(crate) mod revocation;
+pub(crate) mod rotation;
+pub(crate) mod several;
+pub(crate) mod updates;
+pub(crate) mod usage;
+
+/// A store that needs no server can always be tested.
+pub(crate) fn never() -> bool {
+    false
+}
+
+/// Generates a test of each guarantee for one store. `$open` is an async function without arguments that returns an empty store,
+/// and all that has to live as long as the store. `$is_absent` is true without a server to test against.
+macro_rules! keeps_the_contract {
+    ($open:path) => {
+        keeps_the_contract!($open, unless crate::store::contract::never);
+    };
+    ($open:path, unless $is_absent:path) => {
+        keeps_the_contract! { $open, $is_absent =>
+            records::a_record_reads_back_with_every_field,
+            records::a_record_of_empty_texts_reads_back,
+            records::times_at_the_ends_of_their_range_read_back,
+            records::every_kind_of_owner_reads_back,
+            records::what_cannot_be_kept_is_refused_and_never_forgotten,
+            records::unknown_digests_and_ids_have_no_record,
+            records::a_key_that_is_there_is_a_conflict_and_stays_as_it_was,
+            records::digests_one_bit_apart_are_different_keys,
+            records::ids_are_compared_byte_for_byte,
+            records::an_expired_key_is_still_found,
+            revocation::a_revocation_shows_by_digest_and_by_id,
+            revocation::the_first_revocation_stays,
+            revocation::the_revocation_that_a_record_came_with_stays,
+            revocation::an_unknown_key_cannot_be_revoked,
+            audit::a_revocation_reads_back_with_whose_doing_it_was,
+            revocation::a_revocation_changes_one_key_and_nothing_else_of_it,
+            updates::an_update_changes_what_it_names_and_nothing_else,
+            updates::what_is_not_there_cannot_be_updated,
+            updates::a_revoked_key_cannot_be_updated,
+            updates::the_end_of_a_rotated_key_is_not_put_off,
+            updates::an_update_is_in_effect_for_the_very_next_request,
+            authentication::a_key_that_was_updated_is_looked_up_once,
+            rotation::a_successor_inherits_what_its_predecessor_may_do,
+            rotation::a_successor_ends_when_it_is_told_to,
+            rotation::a_grace_ends_with_the_key_at_the_latest,
+            rotation::a_grace_from_the_first_use_begins_once,
+            rotation::a_key_is_rotated_once,
+            rotation::what_is_not_in_force_is_not_rotated,
+            rotation::a_successor_that_is_there_already_changes_nothing,
+            rotation::of_two_rotations_at_once_one_wins,
+            rotation::a_rotation_is_in_effect_for_the_very_next_request,
+            rotation::the_first_request_with_a_successor_begins_the_grace,
+            rotation::a_key_whose_successor_has_ended_is_rotated_again,
+            rotation::the_first_use_of_a_successor_that_was_replaced_ends_nothing,
+            several::a_list_holds_what_its_filter_means_in_order,
+            several::pages_join_into_the_whole_list,
+            several::a_list_goes_on_behind_a_key_that_is_gone,
+            several::all_keys_of_a_filter_are_revoked_at_once,
+            several::more_keys_than_a_statement_has_parameters_are_revoked,
+            several::any_number_of_ended_keys_is_deleted,
+            several::keys_in_force_that_are_deleted_are_unknown_to_all_at_once,
+            several::keys_that_ended_before_a_time_are_deleted,
+            several::a_key_replaces_all_that_a_filter_means_at_once,
+            concurrency::many_tasks_insert_and_revoke_keys_at_once,
+            concurrency::of_many_revocations_at_once_one_stays,
+            concurrency::of_many_insertions_of_one_key_one_succeeds,
+            authentication::a_revoked_key_is_refused_by_the_very_next_request,
+            authentication::every_authenticator_hears_of_a_change_through_any_clone_of_the_store,
+            authentication::a_new_key_is_admitted_by_the_very_next_request,
+            owners::owners_read_back,
+            owners::what_is_put_twice_is_there_once_and_as_it_was_put_last,
+            owners::what_is_not_there_can_be_neither_changed_nor_referred_to,
+            owners::a_password_hash_is_replaced_only_while_it_is_the_one_that_was_seen,
+            owners::members_and_projects_are_listed_in_pages,
+            owners::a_key_shows_its_owner_as_it_is_now,
+            owners::a_key_whose_owner_is_known_can_be_changed,
+            owners::a_removed_member_is_out_of_reach_from_the_next_request_on,
+            owners::a_changed_organization_is_in_effect_for_the_very_next_request,
+            owners::keys_of_an_owner_who_is_gone_are_revoked,
+            deleted::an_owner_who_was_deleted_is_not_put_again,
+            deleted::an_owner_who_was_deleted_has_no_new_keys,
+            deleted::a_purge_deletes_what_is_left_of_an_owner_and_nothing_else,
+            actors::each_change_is_made_by_an_actor_who_is_in_force,
+            actors::an_actor_who_is_not_in_force_changes_nothing,
+            actors::what_a_change_does_to_its_own_actor_does_not_count,
+            actors::what_an_actor_may_do_elsewhere_does_not_count,
+            usage::usage_adds_up_by_key_and_in_total,
+            usage::a_batch_that_is_sent_twice_counts_once,
+            usage::a_batch_of_more_rows_than_a_statement_has_parameters_is_added,
+            usage::the_last_use_of_a_key_never_goes_back,
+            usage::usage_brings_no_key_back,
+            usage::the_usage_of_a_key_outlives_it,
+            usage::usage_is_no_change_of_a_key,
+            usage::live_and_test_tenants_and_days_are_told_apart,
+            usage::a_batch_that_cannot_be_kept_leaves_no_trace,
+            usage::many_writers_at_once_lose_nothing,
+            usage::an_abandoned_batch_that_is_sent_again_counts_once,
+            abandonment::an_abandoned_insertion_is_made_in_full_or_not_at_all,
+            abandonment::an_abandoned_update_is_made_in_full_or_not_at_all,
+            abandonment::an_abandoned_rotation_is_made_in_full_or_not_at_all,
+            abandonment::an_abandoned_revocation_is_made_in_full_or_not_at_all,
+            abandonment::an_abandoned_revocation_of_several_is_made_of_all_or_none,
+            abandonment::an_abandoned_deletion_is_made_of_all_or_none,
+            abandonment::an_abandoned_manager_rotates_in_full_or_not_at_all,
+        }
+    };
+    ($open:path, $is_absent:path => $($promise:tt)*) => {
+        promises! { contract, $open, $is_absent => $($promise)* }
+    };
+}
+
+/// Generates a test of each guarantee of a store with an audit log, as `keeps_the_contract!` does.
+macro_rules! keeps_an_audit_log {
+    ($open:path) => {
+        keeps_an_audit_log!($open, unless crate::store::contract::never);
+    };
+    ($open:path, unless $is_absent:path) => {
+        promises! { audit_log, $open, $is_absent =>
+            audit::every_change_of_a_key_has_its_entry,
+            audit::each_key_that_a_filter_means_has_an_entry,
+            audit::a_change_that_fails_has_no_entry,
+            actors::a_change_that_is_refused_has_no_entry,
+            audit::a_change_that_is_abandoned_has_its_entries_or_was_not_made,
+            audit::entries_are_read_by_page_and_by_key,
+            audit::old_entries_are_forgotten_and_keys_are_not,
+        }
+    };
+}
+
+macro_rules! promises {
+    ($module:ident, $open:path, $is_absent:path => $($part:ident::$promise:ident,)*) => {
+        mod $module {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $promise() {
+                    if $is_absent() {
+                        return;
+                    }
+                    let (store, _lives_as_long) = $open().await;
+                    crate::store::contract::$part::$promise(store).await;
+                }
+            )*
+        }
+    };
+}

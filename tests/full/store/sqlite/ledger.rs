@@ -1,0 +1,111 @@
+//! Schemas that this crate did not create, which are refused before anything is changed.
+
+use std::fs;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+use tower_api_key::SqliteStore;
+use tower_api_key::backend::BackendErrorKind::Corrupt;
+use tower_api_key::backend::{KeyChange, KeyStore};
+
+use super::{application, run, says, url};
+use crate::store::{samples, steps};
+
+#[tokio::test]
+async fn every_migration_file_is_applied() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("keys.db");
+    SqliteStore::open(&url(&file)).await.unwrap().close().await;
+    let ledger = "SELECT version, name FROM tower_api_key_migration ORDER BY version";
+    let ledger = sqlx::query_as(ledger).fetch_all(&application(&file).await).await.unwrap();
+    assert_eq!(steps::applied(ledger), steps::of("sqlite"));
+}
+
+#[tokio::test]
+async fn the_schema_of_a_newer_version_is_refused() {
+    let newer = "INSERT INTO tower_api_key_migration (version, name, checksum) VALUES (99, 'later', x'00')";
+    is_refused(a_store_after(newer).await, "version 99").await;
+}
+
+#[tokio::test]
+async fn a_step_with_another_checksum_is_refused() {
+    let other = "UPDATE tower_api_key_migration SET checksum = zeroblob(32)";
+    is_refused(a_store_after(other).await, "version 1").await;
+}
+
+#[tokio::test]
+async fn a_checksum_of_another_type_is_refused() {
+    let cut = "UPDATE tower_api_key_migration SET checksum = substr(checksum, 1, 31)";
+    is_refused(a_store_after(cut).await, "version 1").await;
+}
+
+#[tokio::test]
+async fn a_ledger_that_has_lost_its_rows_is_refused() {
+    is_refused(a_store_after("DELETE FROM tower_api_key_migration").await, "tower_api_key").await;
+}
+
+#[tokio::test]
+async fn a_table_of_the_application_with_the_name_of_ours_is_refused() {
+    let tables = [
+        "CREATE TABLE tower_api_key (id INTEGER PRIMARY KEY, height REAL); INSERT INTO tower_api_key VALUES (1, 828.0)",
+        "CREATE TABLE tower_api_key_change (id INTEGER PRIMARY KEY)",
+        "CREATE VIEW tower_api_key AS SELECT 1 AS id",
+    ];
+    for table in tables {
+        is_refused(an_application_with(table).await, "tower_api_key").await;
+    }
+}
+
+#[tokio::test]
+async fn a_table_of_the_application_with_the_name_of_the_ledger_is_refused() {
+    let table = "CREATE TABLE tower_api_key_migration (id INTEGER PRIMARY KEY, note TEXT)";
+    is_refused(an_application_with(table).await, "version").await;
+}
+
+#[tokio::test]
+async fn a_file_that_open_refuses_stays_as_it_was() {
+    let refused = [
+        a_store_after("UPDATE tower_api_key_migration SET checksum = zeroblob(32)").await,
+        an_application_with("CREATE TABLE tower_api_key (id INTEGER PRIMARY KEY, height REAL)").await,
+    ];
+    for (file, _folder) in refused {
+        let before = fs::read(&file).unwrap();
+        SqliteStore::open(&url(&file)).await.unwrap_err();
+        assert!(fs::read(&file).unwrap() == before, "{}", file.display());
+    }
+}
+
+/// A file with a folder of its own.
+type File = (PathBuf, TempDir);
+
+/// A store that was closed, and then changed by another program.
+async fn a_store_after(change: &'static str) -> File {
+    let (store, folder) = super::open().await;
+    store.change(KeyChange::insert(samples::full("key"))).await.unwrap();
+    store.close().await;
+    let file = folder.path().join("keys.db");
+    let pool = application(&file).await;
+    run(&pool, change).await;
+    pool.close().await;
+    (file, folder)
+}
+
+async fn an_application_with(table: &'static str) -> File {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("app.db");
+    let pool = application(&file).await;
+    run(&pool, table).await;
+    pool.close().await;
+    (file, folder)
+}
+
+async fn is_refused((file, _folder): File, found: &str) {
+    let before = fs::read(&file).unwrap();
+
+    let pool = application(&file).await;
+    says(&SqliteStore::with_pool(pool.clone()).await.unwrap_err(), Corrupt, found);
+    pool.close().await;
+    assert!(fs::read(&file).unwrap() == before, "`with_pool` changed what it refused");
+
+    says(&SqliteStore::open(&url(&file)).await.unwrap_err(), Corrupt, found);
+}

@@ -1,0 +1,123 @@
+//! The allocations of a cached admission: those of the request's extensions for the principal, and of the response's cache headers.
+
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use allocation_counter::measure;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as STANDARD;
+use http::{HeaderValue, Request, Response};
+use support::{Body, Key, authenticator, build, request, store_with_key};
+use tower::{Layer, Service};
+use tower_api_key::{
+    AuthenticateLayer, Authenticator, MemoryStore, Owner, RequireScopeLayer, Requirement, Source,
+};
+
+/// A service that does nothing.
+#[derive(Clone)]
+struct Idle;
+
+impl Service<Request<Body>> for Idle {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        ready(Ok(Response::new(Body::default())))
+    }
+}
+
+fn allocations(work: impl FnOnce()) -> u64 {
+    let mut work = Some(work);
+    measure(|| work.take().unwrap()()).count_total
+}
+
+fn call<S>(service: &mut S, request: Request<Body>)
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    let mut response = pin!(service.call(request));
+    let answer = response.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(answer, Poll::Ready(Ok(response)) if response.status() == 200));
+}
+
+/// Adds an extension to a request, as every request in axum has one.
+fn with_extension(mut request: Request<Body>) -> Request<Body> {
+    request.extensions_mut().insert("something");
+    request
+}
+
+/// Counts the allocations of the cache headers in a response without headers.
+fn headers_of_a_response() -> u64 {
+    allocations(|| {
+        let mut response: Response<Body> = Response::default();
+        response.headers_mut().insert("cache-control", HeaderValue::from_static("private"));
+        response.headers_mut().insert("vary", HeaderValue::from_static("authorization, x-api-key"));
+    })
+}
+
+#[tokio::test]
+async fn a_cached_admission_allocates_only_for_the_extensions_and_the_cache_headers() {
+    let (store, key) = store_with_key().await;
+    let (authenticator, _clock) = authenticator(store);
+    let principal = authenticator.authenticate(key.bearer().headers()).await.unwrap();
+    let layer = AuthenticateLayer::new(authenticator);
+    let mut without = layer.clone().leave_cache_headers().layer(Idle);
+    let mut service = layer.layer(Idle);
+
+    for request in [key.bearer(), with_extension(key.bearer()), key.x_api_key()] {
+        let mut by_hand = request.clone();
+        let expected = allocations(|| {
+            by_hand.extensions_mut().insert(principal.clone());
+        });
+        assert!((1..=3).contains(&expected), "{expected}");
+        let again = request.clone();
+        assert_eq!(allocations(|| call(&mut without, again)), expected);
+        assert_eq!(allocations(|| call(&mut service, request)), expected + headers_of_a_response());
+    }
+}
+
+#[tokio::test]
+async fn a_cached_admission_by_basic_allocates_no_more() {
+    for email in ["ann@example.com", "\u{e4}nn@example.com"] {
+        let store = MemoryStore::new();
+        let owner = Owner::user(email, []);
+        let key = Key::mint().with(|record| record.owner = owner).insert_into(&store).await;
+        let (authenticator, _clock) = build(Authenticator::builder(store).sources([Source::basic()]));
+        let pair = format!("{}:{}", email.to_ascii_uppercase(), key.text);
+        let basic = || request("authorization", &format!("Basic {}", STANDARD.encode(&pair)));
+        let principal = authenticator.authenticate(basic().headers()).await.unwrap();
+        let mut service = AuthenticateLayer::new(authenticator).layer(Idle);
+
+        let mut by_hand = basic();
+        let expected = allocations(|| {
+            by_hand.extensions_mut().insert(principal.clone());
+        });
+        let request = basic();
+        assert_eq!(
+            allocations(|| call(&mut service, request)),
+            expected + headers_of_a_response(),
+            "{email}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_scope_is_checked_without_an_allocation() {
+    let store = MemoryStore::new();
+    let key = Key::mint().scopes("export.read notes.*").insert_into(&store).await;
+    let (authenticator, _clock) = authenticator(store);
+    let principal = authenticator.authenticate(key.bearer().headers()).await.unwrap();
+    let requirement = Requirement::any_of(["webhook.write", "notes.write"]).unwrap();
+    let mut service = RequireScopeLayer::new(requirement).layer(Idle);
+
+    let mut request = key.bearer();
+    request.extensions_mut().insert(principal);
+    assert_eq!(allocations(|| call(&mut service, request)), 0);
+}

@@ -1,9 +1,0 @@
-//! The store in memory.
-
-use tower_api_key::MemoryStore;
-
-keeps_the_contract!(crate::memory::open);
-
-async fn open() -> (MemoryStore, ()) {
-    (MemoryStore::new(), ())
-}
