@@ -8,14 +8,13 @@ use std::time::Duration;
 use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit, with_local_recorder,
 };
+use support::probe::{Fault, Feed, Probe};
 use tower_api_key::backend::{
-    Backend, BackendError, BoxedChangeFeed, ChangeFeed, Invalidation, KeyChange, KeyStore, UsageBatch,
-    UsageLine, UsageQuery, UsageStore,
+    BackendError, KeyChange, KeyStore, UsageBatch, UsageLine, UsageQuery, UsageStore,
 };
-use tower_api_key::digest::Digest;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
 use tower_api_key::usage::Usage;
-use tower_api_key::{Authenticator, AuthenticatorBuilder, MemoryStore, Reason, Record, metrics as names};
+use tower_api_key::{Authenticator, AuthenticatorBuilder, MemoryStore, Reason, metrics as names};
 
 /// A recorder that keeps the last value of each metric, by name and labels.
 #[derive(Clone, Default)]
@@ -139,69 +138,24 @@ async fn an_open_circuit_is_shown() {
     assert_eq!(recorder.count(&recorder.metric(names::CACHE_MISSES)), 5);
 }
 
-/// A store with a change feed that never reports a change.
-struct StoreWithFeed;
-
-impl Backend for StoreWithFeed {
-    async fn find(&self, _: &Digest) -> Result<Option<Record>, BackendError> {
-        Ok(None)
-    }
-
-    fn feed(&self) -> Option<BoxedChangeFeed> {
-        Some(BoxedChangeFeed::new(QuietFeed))
-    }
-}
-
-struct QuietFeed;
-
-impl ChangeFeed for QuietFeed {
-    async fn poll(&mut self) -> Result<Vec<Invalidation>, BackendError> {
-        Ok(Vec::new())
-    }
-
-    fn is_listening(&self) -> Option<bool> {
-        Some(true)
-    }
-}
-
 #[tokio::test]
 async fn the_state_of_the_feed_is_shown_with_each_poll() {
     let recorder = TestRecorder::default();
-    let authenticator = recorder.authenticator(Authenticator::builder(StoreWithFeed));
+    let authenticator =
+        recorder.authenticator(Authenticator::builder(Probe::empty().followed_by(Feed::quiet)));
     authenticator.start().await.unwrap();
     assert_eq!(recorder.measure(&recorder.metric(names::FEED_LAG)), 0.0);
     assert_eq!(recorder.measure(&recorder.metric(names::LEASE_REMAINING)), 5.0);
     assert_eq!(recorder.measure(&recorder.metric(names::FEED_LISTENING)), 1.0);
 }
 
-/// A store that fails on demand.
-#[derive(Clone, Default)]
-struct FaultyStore(Arc<Mutex<Option<&'static str>>>);
-
-impl FaultyStore {
-    fn set(&self, behaviour: &'static str) {
-        *self.0.lock().unwrap() = Some(behaviour);
-    }
-}
-
-impl Backend for FaultyStore {
-    async fn find(&self, _: &Digest) -> Result<Option<Record>, BackendError> {
-        let behaviour = *self.0.lock().unwrap();
-        match behaviour {
-            Some("corrupt") => Err(BackendError::corrupt("no such state")),
-            Some("unavailable") => Err(BackendError::unavailable("no connection")),
-            Some("panic") => panic!("told to panic"),
-            Some("deadline") => std::future::pending().await,
-            _ => Ok(None),
-        }
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn failed_lookups_are_counted_by_kind() {
     let recorder = TestRecorder::default();
-    let store = FaultyStore::default();
+    let store = Probe::empty();
     let authenticator = recorder.authenticator(Authenticator::builder(store.clone()));
+    let faults =
+        [Fault::Corrupt("no such state"), Fault::Unavailable("no connection"), Fault::Panic, Fault::Hang];
     let kinds = ["corrupt", "unavailable", "panic", "deadline"];
     let counts = || {
         let count =
@@ -210,7 +164,7 @@ async fn failed_lookups_are_counted_by_kind() {
     };
     assert_eq!(counts(), [0; 4]);
     for (number, kind) in kinds.into_iter().enumerate() {
-        store.set(kind);
+        store.set(faults[number]);
         let before = counts();
         assert_eq!(present(&authenticator, &support::Key::mint()).await, Some(Reason::Unavailable));
         // The request and the lookup time out at the same moment.
@@ -224,9 +178,9 @@ async fn failed_lookups_are_counted_by_kind() {
 #[tokio::test]
 async fn lookups_that_an_open_circuit_rejects_are_no_errors_of_the_store() {
     let recorder = TestRecorder::default();
-    let store = FaultyStore::default();
+    let store = Probe::empty();
     let authenticator = recorder.authenticator(Authenticator::builder(store.clone()));
-    store.set("unavailable");
+    store.set(Fault::Unavailable("no connection"));
     for _ in 0..20 {
         assert_eq!(present(&authenticator, &support::Key::mint()).await, Some(Reason::Unavailable));
     }
@@ -278,33 +232,18 @@ async fn invalidations_are_counted_by_kind() {
     assert!(counts()[0] == 1 && counts()[1] >= changed && changed > 0);
 }
 
-/// A store whose feed panics repeatedly.
-struct StoreWithPanickingFeed;
-
-impl Backend for StoreWithPanickingFeed {
-    async fn find(&self, _: &Digest) -> Result<Option<Record>, BackendError> {
-        Ok(None)
-    }
-
-    fn feed(&self) -> Option<BoxedChangeFeed> {
-        Some(BoxedChangeFeed::new(PanickingFeed(false)))
-    }
-}
-
-/// Answers one poll, then panics.
-struct PanickingFeed(bool);
-
-impl ChangeFeed for PanickingFeed {
-    async fn poll(&mut self) -> Result<Vec<Invalidation>, BackendError> {
-        assert!(!std::mem::replace(&mut self.0, true), "told to panic");
-        Ok(Vec::new())
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn restarts_of_the_poller_are_counted() {
     let recorder = TestRecorder::default();
-    let authenticator = recorder.authenticator(Authenticator::builder(StoreWithPanickingFeed));
+    // Answers one poll, then panics.
+    let feed = || {
+        Feed::answering(async |number| {
+            assert!(number == 0, "told to panic");
+            Ok(Vec::new())
+        })
+    };
+    let store = Probe::empty().followed_by(feed);
+    let authenticator = recorder.authenticator(Authenticator::builder(store));
     authenticator.start().await.unwrap();
     assert_eq!(recorder.count(&recorder.metric(names::FEED_RESTARTS)), 0);
     tokio::time::advance(Duration::from_secs(60)).await;

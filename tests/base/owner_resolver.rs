@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
+use support::probe::{Feed, Probe};
 use support::{Key, authenticator};
 use tower_api_key::backend::{
-    Backend, BackendError, BoxedChangeFeed, ChangeFeed, Invalidation, Invalidator, OwnerResolver, Subscriber,
+    Backend, BackendError, BoxedChangeFeed, Invalidation, Invalidator, OwnerResolver, Subscriber,
     WithOwnerResolver,
 };
 use tower_api_key::owner::{Membership, Organization, User};
@@ -111,50 +112,21 @@ async fn a_change_by_the_resolver_is_in_effect_for_the_next_request() {
     assert_eq!(present().await.unwrap_err(), Reason::Unknown);
 }
 
-/// A feed of one change, which fails before it is polled the second time.
-struct Once(Vec<Result<Vec<Invalidation>, BackendError>>);
-
-impl ChangeFeed for Once {
-    async fn poll(&mut self) -> Result<Vec<Invalidation>, BackendError> {
-        self.0.pop().unwrap_or_else(|| Ok(Vec::new()))
-    }
+/// Returns a store whose feed reports one change.
+fn keys_with_feed() -> impl Backend {
+    Probe::empty().followed_by(|| {
+        Feed::answering(async |number| {
+            Ok(if number == 0 { vec![Invalidation::of_user("keys")] } else { Vec::new() })
+        })
+    })
 }
 
-/// A store and a directory that have nothing but a feed.
-#[derive(Clone, Copy)]
-enum Side {
-    Keys,
-    Owners,
-    Neither,
+/// A resolver that has nothing but a feed, or not even that. The feed fails, and then reports one change.
+struct NoOwners {
+    has_feed: bool,
 }
 
-impl Side {
-    fn log(self) -> Option<BoxedChangeFeed> {
-        let failed = || Err(BackendError::unavailable("down"));
-        match self {
-            Self::Keys => Some(BoxedChangeFeed::new(Once(vec![Ok(vec![Invalidation::of_user("keys")])]))),
-            Self::Owners => {
-                Some(BoxedChangeFeed::new(Once(vec![Ok(vec![Invalidation::Everything]), failed()])))
-            }
-            Self::Neither => None,
-        }
-    }
-}
-
-impl Backend for Side {
-    async fn find(
-        &self,
-        _: &tower_api_key::digest::Digest,
-    ) -> Result<Option<tower_api_key::Record>, BackendError> {
-        Ok(None)
-    }
-
-    fn feed(&self) -> Option<BoxedChangeFeed> {
-        self.log()
-    }
-}
-
-impl OwnerResolver for Side {
+impl OwnerResolver for NoOwners {
     async fn organization(&self, _: &str) -> Result<Option<Organization>, BackendError> {
         Ok(None)
     }
@@ -164,13 +136,18 @@ impl OwnerResolver for Side {
     }
 
     fn feed(&self) -> Option<BoxedChangeFeed> {
-        self.log()
+        let feed = Feed::answering(async |number| match number {
+            0 => Err(BackendError::unavailable("down")),
+            1 => Ok(vec![Invalidation::Everything]),
+            _ => Ok(Vec::new()),
+        });
+        self.has_feed.then(|| BoxedChangeFeed::new(feed))
     }
 }
 
 #[tokio::test]
 async fn changes_of_keys_are_not_lost_while_those_of_owners_cannot_be_read() {
-    let backend = WithOwnerResolver::new(Side::Keys, Side::Owners);
+    let backend = WithOwnerResolver::new(keys_with_feed(), NoOwners { has_feed: true });
     let mut feed = Backend::feed(&backend).unwrap();
     assert!(feed.poll().await.is_err());
     assert_eq!(feed.poll().await.unwrap(), [Invalidation::of_user("keys"), Invalidation::Everything]);
@@ -179,8 +156,9 @@ async fn changes_of_keys_are_not_lost_while_those_of_owners_cannot_be_read() {
 
 #[tokio::test]
 async fn one_feed_is_enough_and_none_is_none() {
-    let mut feed = Backend::feed(&WithOwnerResolver::new(Side::Keys, Side::Neither)).unwrap();
+    let mut feed =
+        Backend::feed(&WithOwnerResolver::new(keys_with_feed(), NoOwners { has_feed: false })).unwrap();
     assert_eq!(feed.poll().await.unwrap(), [Invalidation::of_user("keys")]);
-    assert!(Backend::feed(&WithOwnerResolver::new(Side::Neither, Side::Owners)).is_some());
-    assert!(Backend::feed(&WithOwnerResolver::new(Side::Neither, Side::Neither)).is_none());
+    assert!(Backend::feed(&WithOwnerResolver::new(Probe::empty(), NoOwners { has_feed: true })).is_some());
+    assert!(Backend::feed(&WithOwnerResolver::new(Probe::empty(), NoOwners { has_feed: false })).is_none());
 }

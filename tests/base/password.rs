@@ -1,5 +1,6 @@
 //! Passwords beside keys.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,22 +9,22 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http_body_util::BodyExt;
+use support::probe::{Call, Probe};
 use support::{Key, revocation};
 use tokio::task::JoinSet;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_api_key::backend::{
-    Backend, BackendError, KeyChange, KeyStore, OwnerChange, OwnerStore, Subscriber, WriteBack,
+    Backend, BackendError, KeyChange, KeyStore, OwnerChange, OwnerStore, WriteBack,
 };
 use tower_api_key::clock::ManualClock;
-use tower_api_key::digest::Digest;
 use tower_api_key::error::ConfigErrorKind;
-use tower_api_key::owner::{Membership, Organization, PasswordHash, User};
+use tower_api_key::owner::{Membership, Organization, PasswordHash};
 use tower_api_key::password::{PasswordErrorKind, PasswordLimits, Passwords};
 use tower_api_key::principal::Resource;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, Environment, MemoryStore, Owner, Principal, Reason, Record,
-    Requirement, Scopes, Source,
+    AuthenticateLayer, Authenticator, Environment, MemoryStore, Owner, Principal, Reason, Requirement,
+    Scopes, Source,
 };
 
 const ANN: &str = "ann@example.com";
@@ -278,35 +279,13 @@ const UNKNOWN: &str = "unknown@example.com";
 /// For whom a wrong password is presented.
 const TARGETS: [&str; 4] = [ANN, BOB, EVE, UNKNOWN];
 
-/// A store that answers for keys and fails for people when it is told to, as one under load may.
-#[derive(Clone)]
-struct Torn {
-    store: Misbehaving<MemoryStore>,
-    is_torn: Arc<AtomicBool>,
-}
-
-impl Backend for Torn {
-    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        self.store.find(digest).await
-    }
-
-    async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
-        if self.is_torn.load(Ordering::SeqCst) {
-            return Err(BackendError::unavailable("told to fail"));
-        }
-        self.store.find_user(email).await
-    }
-
-    fn subscribe(&self, subscriber: Subscriber) {
-        self.store.subscribe(subscriber);
-    }
-}
-
 /// Presents passwords for one of the [`TARGETS`], in a world of its own, and sees what that takes.
 struct Observer {
     target: &'static str,
     passwords: Passwords,
-    backend: Torn,
+    backend: Misbehaving<Probe<MemoryStore>>,
+    /// Whether the store answers for keys and fails for people, as one under load may.
+    is_torn: Arc<AtomicBool>,
     clock: Arc<ManualClock>,
     authenticator: Authenticator,
 }
@@ -333,7 +312,12 @@ impl Observer {
             ))
             .await
             .unwrap();
-        let backend = Torn { store: Misbehaving::new(store), is_torn: Arc::default() };
+        let is_torn = Arc::new(AtomicBool::new(false));
+        let torn = Arc::clone(&is_torn);
+        let backend = Misbehaving::new(Probe::over(store).before(move |call| {
+            let fails = call == Call::FindUser && torn.load(Ordering::SeqCst);
+            ready(if fails { Err(BackendError::unavailable("told to fail")) } else { Ok(()) })
+        }));
         let builder = Authenticator::builder(backend.clone()).sources([Source::basic()]);
         let builder = builder.passwords(passwords.clone()).stale_grace(Duration::from_secs(3_600));
         // The circuit never opens, so that each attempt shows what it asks.
@@ -341,11 +325,11 @@ impl Observer {
         let (authenticator, clock) = support::build(builder);
         // Ann is remembered, as she would be in a process that runs for long.
         assert!(present(&authenticator, ANN, SECRET).await.is_ok());
-        Self { target, passwords, backend, clock, authenticator }
+        Self { target, passwords, backend, is_torn, clock, authenticator }
     }
 
     async fn present(&self, secret: &str) -> Seen {
-        let (reads, hashes) = (self.backend.store.reads(), self.passwords.hashes());
+        let (reads, hashes) = (self.backend.reads(), self.passwords.hashes());
         let pair = STANDARD.encode(format!("{}:{secret}", self.target));
         let request = support::request("authorization", &format!("Basic {pair}"));
         let service = AuthenticateLayer::new(self.authenticator.clone()).layer(service_fn(support::ok));
@@ -355,22 +339,22 @@ impl Observer {
         Seen {
             status: head.status.as_u16(),
             answer: format!("{:?} {body:?}", head.headers),
-            reads: self.backend.store.reads() - reads,
+            reads: self.backend.reads() - reads,
             hashes: self.passwords.hashes() - hashes,
         }
     }
 
     async fn present_in_an_outage(&self, secret: &str) -> Seen {
-        self.backend.store.set(Behaviour::Fail);
+        self.backend.set(Behaviour::Fail);
         let seen = self.present(secret).await;
-        self.backend.store.set(Behaviour::Behave);
+        self.backend.set(Behaviour::Behave);
         seen
     }
 
     async fn present_while_people_cannot_be_asked_for(&self, secret: &str) -> Seen {
-        self.backend.is_torn.store(true, Ordering::SeqCst);
+        self.is_torn.store(true, Ordering::SeqCst);
         let seen = self.present(secret).await;
-        self.backend.is_torn.store(false, Ordering::SeqCst);
+        self.is_torn.store(false, Ordering::SeqCst);
         seen
     }
 

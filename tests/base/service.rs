@@ -11,17 +11,16 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
 use http_body_util::{BodyExt, Full};
+use support::probe::{Fault, Probe};
 use support::{Body, Key, authenticator, ok, request, store_with_key};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_api_key::authenticate::{Authenticate, ResponseFuture};
-use tower_api_key::backend::{Backend, BackendError};
 use tower_api_key::credential::{Scheme, Source};
-use tower_api_key::digest::Digest;
 use tower_api_key::reject::{Payload, RejectionBody};
 use tower_api_key::require_scope::RequireScope;
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, MemoryStore, Principal, Reason, Record, Rejection, RequireScopeLayer,
+    AuthenticateLayer, Authenticator, MemoryStore, Principal, Reason, Rejection, RequireScopeLayer,
     Requirement,
 };
 
@@ -435,19 +434,12 @@ async fn a_call_is_rejected_in_its_own_protocol_if_that_is_enabled() {
     assert_eq!(response.headers()["cache-control"], "no-store");
 }
 
-/// A store that cannot be asked.
-struct Down;
-
-impl Backend for Down {
-    async fn find(&self, _: &Digest) -> Result<Option<Record>, BackendError> {
-        Err(BackendError::unavailable("down"))
-    }
-}
-
 #[tokio::test]
 async fn an_outage_says_when_to_come_back_unless_it_is_told_not_to() {
     for (seconds, header) in [(7, Some("7")), (0, None)] {
-        let builder = Authenticator::builder(Down).retry_after(Duration::from_secs(seconds));
+        let down = Probe::empty();
+        down.set(Fault::Unavailable("down"));
+        let builder = Authenticator::builder(down).retry_after(Duration::from_secs(seconds));
         let layer = AuthenticateLayer::new(builder.build().unwrap());
         let response = layer.layer(service_fn(ok)).oneshot(Key::mint().bearer()).await.unwrap();
         assert_eq!(response.status(), 503);

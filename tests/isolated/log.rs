@@ -1,8 +1,7 @@
 //! The lines in the log of an operator, and their rate.
 
-use std::future::pending;
+use std::future::ready;
 use std::io;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,17 +10,15 @@ use axum::http::{Request, StatusCode};
 use axum::routing::get;
 use http_body_util::BodyExt;
 use support::captured::Log;
+use support::probe::{Call, Fault, Feed, Probe};
 use support::{Key, store_with_key};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_api_key::axum::RequireResourceLayer;
-use tower_api_key::backend::{
-    Backend, BackendError, BoxedChangeFeed, ChangeFeed, Invalidation, Invalidator, Subscriber,
-};
-use tower_api_key::digest::Digest;
+use tower_api_key::backend::{BackendError, Invalidation, Invalidator};
 use tower_api_key::manage::{KeyManager, ManageError, ManageSettings, routes};
 use tower_api_key::usage::Usage;
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, KeyFormat, MemoryStore, Principal, Reason, Record, RequireScopeLayer,
+    AuthenticateLayer, Authenticator, KeyFormat, MemoryStore, Principal, Reason, RequireScopeLayer,
     Requirement,
 };
 
@@ -32,37 +29,6 @@ async fn send(app: &Router, request: Request<Body>) -> (StatusCode, String) {
     (status, String::from_utf8(body.to_vec()).unwrap())
 }
 
-/// A store that fails on demand.
-#[derive(Clone, Default)]
-struct FaultyStore {
-    behaviour: Arc<Mutex<&'static str>>,
-    changes: Invalidator,
-}
-
-impl FaultyStore {
-    fn set(&self, behaviour: &'static str) {
-        *self.behaviour.lock().unwrap() = behaviour;
-    }
-}
-
-impl Backend for FaultyStore {
-    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        let behaviour = *self.behaviour.lock().unwrap();
-        match behaviour {
-            "be corrupt" => return Err(BackendError::corrupt("no such state")),
-            "be down" => return Err(BackendError::unavailable(io::Error::other("connection refused"))),
-            "hang" => pending().await,
-            "change" => self.changes.invalidate(Invalidation::Changed(*digest)),
-            _ => {}
-        }
-        Ok(None)
-    }
-
-    fn subscribe(&self, subscriber: Subscriber) {
-        self.changes.subscribe(subscriber);
-    }
-}
-
 async fn is_unavailable(authenticator: &Authenticator) -> bool {
     let outcome = authenticator.authenticate(Key::mint().bearer().headers()).await;
     outcome.is_err_and(|rejection| *rejection.reason() == Reason::Unavailable)
@@ -71,9 +37,9 @@ async fn is_unavailable(authenticator: &Authenticator) -> bool {
 #[tokio::test]
 async fn an_outage_is_logged_once_for_each_lookup() {
     let (log, _guard) = Log::begin();
-    let store = FaultyStore::default();
+    let store = Probe::empty();
     let (authenticator, _clock) = support::authenticator(store.clone());
-    store.set("be down");
+    store.set(Fault::Unavailable("connection refused"));
     for _ in 0..2_000 {
         assert!(is_unavailable(&authenticator).await);
     }
@@ -88,9 +54,9 @@ async fn an_outage_is_logged_once_for_each_lookup() {
 #[tokio::test]
 async fn a_corrupt_record_is_an_error_with_its_cause() {
     let (log, _guard) = Log::begin();
-    let store = FaultyStore::default();
+    let store = Probe::empty();
     let (authenticator, _clock) = support::authenticator(store.clone());
-    store.set("be corrupt");
+    store.set(Fault::Corrupt("no such state"));
     assert!(is_unavailable(&authenticator).await);
     let errors = log.take("ERROR");
     assert_eq!(errors.len(), 1, "{errors:?}");
@@ -100,11 +66,11 @@ async fn a_corrupt_record_is_an_error_with_its_cause() {
 #[tokio::test(start_paused = true)]
 async fn requests_beyond_the_waiting_limit_are_logged_once_a_second() {
     let (log, _guard) = Log::begin();
-    let store = FaultyStore::default();
+    let store = Probe::empty();
     let builder =
         Authenticator::builder(store.clone()).max_concurrent_lookups(1).deadline(Duration::from_secs(60));
     let (authenticator, clock) = support::build(builder);
-    store.set("hang");
+    store.set(Fault::Hang);
     for _ in 0..16 {
         let authenticator = authenticator.clone();
         tokio::spawn(async move { is_unavailable(&authenticator).await });
@@ -126,45 +92,26 @@ async fn requests_beyond_the_waiting_limit_are_logged_once_a_second() {
 #[tokio::test]
 async fn a_key_that_changes_during_each_lookup_is_logged() {
     let (log, _guard) = Log::begin();
-    let store = FaultyStore::default();
-    let (authenticator, _clock) = support::authenticator(store.clone());
-    store.set("change");
+    let changes = Invalidator::new();
+    let sent = changes.clone();
+    let store = Probe::empty().invalidated_by(&changes).before(move |call| {
+        if let Call::Find(digest) = call {
+            sent.invalidate(Invalidation::Changed(digest));
+        }
+        ready(Ok(()))
+    });
+    let (authenticator, _clock) = support::authenticator(store);
     assert!(is_unavailable(&authenticator).await);
     let warnings = log.take("WARN");
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("changed during each"), "{}", warnings[0]);
 }
 
-/// A feed that panics while it waits for a notification.
-struct Panicking;
-
-impl ChangeFeed for Panicking {
-    async fn poll(&mut self) -> Result<Vec<Invalidation>, BackendError> {
-        Ok(Vec::new())
-    }
-
-    async fn changed(&mut self) {
-        panic!("told to panic");
-    }
-}
-
-/// A store with a panicking feed.
-struct StoreWithPanickingFeed;
-
-impl Backend for StoreWithPanickingFeed {
-    async fn find(&self, _: &Digest) -> Result<Option<Record>, BackendError> {
-        Ok(None)
-    }
-
-    fn feed(&self) -> Option<BoxedChangeFeed> {
-        Some(BoxedChangeFeed::new(Panicking))
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_feed_that_panicked_is_an_error_and_does_not_flood_the_log() {
     let (log, _guard) = Log::begin();
-    let (authenticator, _clock) = support::authenticator(StoreWithPanickingFeed);
+    let store = Probe::empty().followed_by(|| Feed::quiet().panicking_between_polls());
+    let (authenticator, _clock) = support::authenticator(store);
     authenticator.start().await.unwrap();
     tokio::time::advance(Duration::from_millis(1)).await;
     settle().await;
@@ -282,11 +229,11 @@ async fn present_unknown(authenticator: &Authenticator, number: usize) -> Reason
 #[tokio::test]
 async fn unknown_keys_that_time_out_are_no_errors_of_the_store_and_are_logged_once_a_second() {
     let (log, _guard) = Log::begin();
-    let store = FaultyStore::default();
+    let store = Probe::empty();
     let builder =
         Authenticator::builder(store.clone()).max_concurrent_lookups(2).deadline(Duration::from_millis(200));
     let (authenticator, _clock) = support::build(builder);
-    store.set("hang");
+    store.set(Fault::Hang);
     let waiting: Vec<_> = (0..20)
         .map(|number| {
             let authenticator = authenticator.clone();

@@ -1,18 +1,19 @@
 //! Facts that the cache keeps, and facts that it must not keep.
 
+use std::future::{pending, ready};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::HeaderMap;
+use support::probe::{Call, Probe};
 use support::{Key, START, authenticator, build, revocation, store_with_key};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tower_api_key::backend::{
-    Backend, BackendError, Invalidation, Invalidator, KeyChange, KeyStore, KeyUpdate, Subscriber, WriteBack,
+    Backend, BackendError, Invalidation, Invalidator, KeyChange, KeyStore, KeyUpdate,
 };
 use tower_api_key::clock::{Clock, ManualClock, Moment, Timestamp};
-use tower_api_key::digest::Digest;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
 use tower_api_key::{Authenticator, MemoryStore, Principal, Reason, Record, Rejection};
 
@@ -151,22 +152,13 @@ async fn a_record_is_kept_for_nine_tenths_of_its_time_to_live_and_never_longer_t
     }
 }
 
-/// A store that never records a first use.
-struct Forgetful(Misbehaving<MemoryStore>);
-
-impl Backend for Forgetful {
-    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        self.0.find(digest).await
-    }
-}
-
 #[tokio::test]
 async fn a_key_whose_first_use_is_not_recorded_is_read_each_time() {
     let store = MemoryStore::new();
     let key = Key::mint().with(|record| record.first_use_grace = Some(Duration::ZERO));
     let key = key.insert_into(&store).await;
     let backend = Misbehaving::new(store.clone());
-    let (forgetful, _clock) = authenticator(Forgetful(backend.clone()));
+    let (forgetful, _clock) = authenticator(Probe::reading(backend.clone()));
     for reads in 1..=3 {
         assert_eq!(reason_of(&forgetful, &key).await, None);
         assert_eq!(backend.reads(), reads);
@@ -182,23 +174,6 @@ async fn a_key_whose_first_use_is_not_recorded_is_read_each_time() {
     assert_eq!(backend.reads(), reads);
 }
 
-/// A store that records first uses, and can be made to wait with that.
-#[derive(Clone)]
-struct Hesitant(MemoryStore, Arc<AtomicBool>);
-
-impl Backend for Hesitant {
-    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        self.0.find(digest).await
-    }
-
-    async fn write_back(&self, write: WriteBack) -> Result<(), BackendError> {
-        if self.1.load(Ordering::Relaxed) {
-            std::future::pending::<()>().await;
-        }
-        self.0.write_back(write).await
-    }
-}
-
 #[test]
 fn a_first_use_that_ended_with_its_runtime_is_recorded_in_the_next_one() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -208,7 +183,14 @@ fn a_first_use_that_ended_with_its_runtime_is_recorded_in_the_next_one() {
         let key = Key::mint().with(|record| record.first_use_grace = Some(Duration::ZERO));
         key.insert_into(&store).await
     });
-    let (authenticator, _clock) = authenticator(Hesitant(store.clone(), Arc::clone(&waits)));
+    let hesitant = Probe::over(store.clone()).before({
+        let waits = Arc::clone(&waits);
+        move |call| {
+            let waits = call == Call::Write && waits.load(Ordering::Relaxed);
+            async move { if waits { pending().await } else { Ok(()) } }
+        }
+    });
+    let (authenticator, _clock) = authenticator(hesitant);
     first.block_on(async {
         assert_eq!(reason_of(&authenticator, &key).await, None);
         tokio::task::yield_now().await;
@@ -286,16 +268,17 @@ async fn a_read_from_before_a_revocation_admits_no_request() {
 #[tokio::test]
 async fn no_request_joins_a_read_from_before_a_change() {
     let (store, key) = store_with_key().await;
-    let backend = WithFeed::over(Misbehaving::new(store));
+    let changes = Invalidator::new();
+    let backend = Probe::over(Misbehaving::new(store)).invalidated_by(&changes);
     let (authenticator, _clock) = authenticator(backend.clone());
 
-    backend.inner.set(Behaviour::Hold);
-    let early = start_presenting(&authenticator, &key, &backend.inner).await;
-    backend.changes.invalidate(Invalidation::Changed(key.record.digest));
-    let late = start_presenting(&authenticator, &key, &backend.inner).await;
-    assert_eq!(backend.inner.reads(), 2);
+    backend.get_ref().set(Behaviour::Hold);
+    let early = start_presenting(&authenticator, &key, backend.get_ref()).await;
+    changes.invalidate(Invalidation::Changed(key.record.digest));
+    let late = start_presenting(&authenticator, &key, backend.get_ref()).await;
+    assert_eq!(backend.reads(), 2);
 
-    backend.inner.set(Behaviour::Behave);
+    backend.get_ref().set(Behaviour::Behave);
     assert_eq!(reason(late.await.unwrap()), None);
     assert_eq!(reason(early.await.unwrap()), None);
 }
@@ -303,11 +286,12 @@ async fn no_request_joins_a_read_from_before_a_change() {
 #[tokio::test]
 async fn a_replica_that_lags_behind_a_revocation_admits_no_request() {
     let (replica, key) = store_with_key().await;
-    let backend = WithFeed::over(replica);
+    let changes = Invalidator::new();
+    let backend = Probe::over(replica).invalidated_by(&changes);
     let (authenticator, _clock) = authenticator(backend.clone());
     assert_eq!(reason_of(&authenticator, &key).await, None);
 
-    backend.changes.invalidate(Invalidation::Revoked(key.record.digest));
+    changes.invalidate(Invalidation::Revoked(key.record.digest));
     for _ in 0..2 {
         assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Revoked));
     }
@@ -329,9 +313,10 @@ async fn a_key_with_a_tombstone_is_refused_without_the_store() {
 #[tokio::test]
 async fn the_store_decides_again_after_a_tombstone_has_expired() {
     let (store, key) = store_with_key().await;
-    let backend = WithFeed::over(store);
+    let changes = Invalidator::new();
+    let backend = Probe::over(store).invalidated_by(&changes);
     let (authenticator, clock) = authenticator(backend.clone());
-    backend.changes.invalidate(Invalidation::Revoked(key.record.digest));
+    changes.invalidate(Invalidation::Revoked(key.record.digest));
     assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Revoked));
     clock.advance(Duration::from_secs(10));
     assert_eq!(reason_of(&authenticator, &key).await, None);
@@ -340,18 +325,19 @@ async fn the_store_decides_again_after_a_tombstone_has_expired() {
 #[tokio::test]
 async fn after_a_change_of_everything_everything_is_read_again() {
     let (store, key) = store_with_key().await;
-    let backend = WithFeed::over(Misbehaving::new(store));
+    let changes = Invalidator::new();
+    let backend = Probe::over(Misbehaving::new(store)).invalidated_by(&changes);
     let (authenticator, _clock) = authenticator(backend.clone());
     let unknown = Key::mint();
     for _ in 0..2 {
         assert_eq!(reason_of(&authenticator, &key).await, None);
         assert_eq!(reason_of(&authenticator, &unknown).await, Some(Reason::Unknown));
     }
-    assert_eq!(backend.inner.reads(), 2);
-    backend.changes.invalidate(Invalidation::Everything);
+    assert_eq!(backend.reads(), 2);
+    changes.invalidate(Invalidation::Everything);
     assert_eq!(reason_of(&authenticator, &key).await, None);
     assert_eq!(reason_of(&authenticator, &unknown).await, Some(Reason::Unknown));
-    assert_eq!(backend.inner.reads(), 4);
+    assert_eq!(backend.reads(), 4);
 }
 
 #[tokio::test]
@@ -445,15 +431,22 @@ async fn a_request_that_was_suspended_during_a_read_reads_again() {
 #[tokio::test]
 async fn a_key_that_changes_during_every_read_is_unavailable_rather_than_guessed() {
     let (store, key) = store_with_key().await;
-    let backend = Restless { store, changes: Invalidator::new() };
+    let digest = key.record.digest;
+    let changes = Invalidator::new();
+    let sent = changes.clone();
+    let backend = Probe::over(store).invalidated_by(&changes).before(move |_| {
+        sent.invalidate(Invalidation::Changed(digest));
+        ready(Ok(()))
+    });
     let (authenticator, _clock) = authenticator(backend);
     assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Unavailable));
 }
 
 #[tokio::test]
 async fn a_record_of_another_key_is_an_outage_and_not_an_admission() {
-    let (store, key) = store_with_key().await;
-    let (authenticator, _clock) = authenticator(Confused { store, always: key.record.digest });
+    let key = Key::mint();
+    let confused = Probe::answering(move |_| ready(Ok(Some(key.record.clone()))));
+    let (authenticator, _clock) = authenticator(confused);
     assert_eq!(reason_of(&authenticator, &Key::mint()).await, Some(Reason::Unavailable));
 }
 
@@ -520,24 +513,26 @@ async fn the_waiters_of_one_key_are_bounded() {
 #[tokio::test]
 async fn a_read_that_ends_late_does_not_remove_the_read_that_replaced_it() {
     let (store, key) = store_with_key().await;
-    let backend = Gated::over(store);
+    let (changes, gates) = (Invalidator::new(), Gates::default());
+    let entrance = gates.clone();
+    let backend = Probe::over(store).invalidated_by(&changes).before(move |_| entrance.clone().pass());
     let (authenticator, _clock) = authenticator(backend.clone());
     let ask = || spawn_presenting(&authenticator, &key);
     let first = ask();
     settle().await;
-    backend.changes.invalidate(Invalidation::Changed(key.record.digest));
+    changes.invalidate(Invalidation::Changed(key.record.digest));
     let second = ask();
     settle().await;
     assert_eq!(backend.reads(), 2);
 
-    backend.open(0);
+    gates.open(0);
     settle().await;
     // The first has ended and joined the second; later requests join it as well.
     let third = ask();
     settle().await;
     assert_eq!(backend.reads(), 2);
 
-    backend.open(1);
+    gates.open(1);
     for task in [first, second, third] {
         assert_eq!(reason(task.await.unwrap()), None);
     }
@@ -687,11 +682,12 @@ async fn a_store_outlives_the_authenticators_that_subscribe_to_it() {
 #[tokio::test]
 async fn a_change_invalidates_even_if_its_client_has_gone_or_panicked() {
     let (store, key) = store_with_key().await;
-    let backend = WithFeed::over(Misbehaving::new(store));
+    let changes = Invalidator::new();
+    let backend = Probe::over(Misbehaving::new(store)).invalidated_by(&changes);
     let (authenticator, _clock) = authenticator(backend.clone());
     let digest = key.record.digest;
     let revoke = |ending: Ending| {
-        let changes = backend.changes.clone();
+        let changes = changes.clone();
         async move {
             changes
                 .commit(move |mut announcement| async move {
@@ -716,11 +712,7 @@ async fn a_change_invalidates_even_if_its_client_has_gone_or_panicked() {
         assert!(revoke(ending).await.is_err());
         assert_eq!(reason_of(&authenticator, &key).await, None);
         reads += 1;
-        assert_eq!(
-            backend.inner.reads(),
-            reads + 1,
-            "whether the change was made is unknown, so it is read again"
-        );
+        assert_eq!(backend.reads(), reads + 1, "whether the change was made is unknown, so it is read again");
     }
 
     let handler = tokio::spawn(revoke(Ending::Commits));
@@ -750,61 +742,20 @@ async fn nothing_is_looked_up_for_a_text_that_cannot_be_a_key() {
     assert_eq!(backend.reads(), 0);
 }
 
-/// A backend whose invalidations the test sends.
-#[derive(Clone)]
-struct WithFeed<B> {
-    inner: B,
-    changes: Invalidator,
-}
+/// Gates of lookups, which the test opens one by one.
+#[derive(Clone, Default)]
+struct Gates(Arc<Mutex<Vec<Arc<Semaphore>>>>);
 
-impl<B> WithFeed<B> {
-    fn over(inner: B) -> Self {
-        Self { inner, changes: Invalidator::new() }
-    }
-}
-
-impl<B: Backend> Backend for WithFeed<B> {
-    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        self.inner.find(digest).await
-    }
-
-    fn subscribe(&self, subscriber: Subscriber) {
-        self.changes.subscribe(subscriber);
-    }
-}
-
-/// A backend whose reads end one by one, when the test releases them.
-#[derive(Clone)]
-struct Gated {
-    store: MemoryStore,
-    changes: Invalidator,
-    gates: Arc<Mutex<Vec<Arc<Semaphore>>>>,
-}
-
-impl Gated {
-    fn over(store: MemoryStore) -> Self {
-        Self { store, changes: Invalidator::new(), gates: Arc::default() }
-    }
-
-    fn reads(&self) -> usize {
-        self.gates.lock().unwrap().len()
-    }
-
-    fn open(&self, read: usize) {
-        self.gates.lock().unwrap()[read].add_permits(1);
-    }
-}
-
-impl Backend for Gated {
-    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+impl Gates {
+    async fn pass(self) -> Result<(), BackendError> {
         let gate = Arc::new(Semaphore::new(0));
-        self.gates.lock().unwrap().push(Arc::clone(&gate));
+        self.0.lock().unwrap().push(Arc::clone(&gate));
         gate.acquire().await.unwrap().forget();
-        self.store.find(digest).await
+        Ok(())
     }
 
-    fn subscribe(&self, subscriber: Subscriber) {
-        self.changes.subscribe(subscriber);
+    fn open(&self, lookup: usize) {
+        self.0.lock().unwrap()[lookup].add_permits(1);
     }
 }
 
@@ -842,36 +793,6 @@ impl Clock for Late {
 
     fn tick(&self) -> Duration {
         TICK
-    }
-}
-
-/// A backend in which a key changes whenever it is read.
-struct Restless {
-    store: MemoryStore,
-    changes: Invalidator,
-}
-
-impl Backend for Restless {
-    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        let record = self.store.find(digest).await;
-        self.changes.invalidate(Invalidation::Changed(*digest));
-        record
-    }
-
-    fn subscribe(&self, subscriber: Subscriber) {
-        self.changes.subscribe(subscriber);
-    }
-}
-
-/// A backend that returns the same record for every digest.
-struct Confused {
-    store: MemoryStore,
-    always: Digest,
-}
-
-impl Backend for Confused {
-    async fn find(&self, _: &Digest) -> Result<Option<Record>, BackendError> {
-        self.store.find(&self.always).await
     }
 }
 

@@ -8,31 +8,13 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use support::probe::Probe;
 use support::{Key, authenticator, revocation, store_with_key};
 use tokio::sync::Notify;
-use tower_api_key::backend::{
-    Backend, BackendError, Invalidation, Invalidator, KeyChange, KeyStore, Subscriber,
-};
+use tower_api_key::backend::{Backend, Invalidation, Invalidator, KeyChange, KeyStore};
 use tower_api_key::clock::{Clock, ManualClock, Moment};
 use tower_api_key::digest::Digest;
-use tower_api_key::{Authenticator, MemoryStore, Reason, Record, Timestamp};
-
-/// A store whose invalidations the test sends.
-#[derive(Clone, Default)]
-struct Announced {
-    store: MemoryStore,
-    changes: Invalidator,
-}
-
-impl Backend for Announced {
-    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        self.store.find(digest).await
-    }
-
-    fn subscribe(&self, subscriber: Subscriber) {
-        self.changes.subscribe(subscriber);
-    }
-}
+use tower_api_key::{Authenticator, MemoryStore, Reason, Timestamp};
 
 async fn reason_of(authenticator: &Authenticator, key: &Key) -> Option<Reason> {
     let outcome = authenticator.authenticate(key.bearer().headers()).await;
@@ -41,21 +23,20 @@ async fn reason_of(authenticator: &Authenticator, key: &Key) -> Option<Reason> {
 
 #[tokio::test]
 async fn a_read_between_setting_and_committing_a_change_does_not_count_after_the_commit() {
-    let backend = Announced::default();
-    let (authenticator, _clock) = authenticator(backend.clone());
+    let (store, changes) = (MemoryStore::new(), Invalidator::new());
+    let backend = Probe::over(store.clone()).invalidated_by(&changes);
+    let (authenticator, _clock) = authenticator(backend);
     let key = Key::mint();
     let (armed, read) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let creation = tokio::spawn({
-        let (backend, record, armed, read) =
-            (backend, key.record.clone(), Arc::clone(&armed), Arc::clone(&read));
+        let (record, armed, read) = (key.record.clone(), Arc::clone(&armed), Arc::clone(&read));
         async move {
-            let changes = backend.changes.clone();
             changes
                 .commit(async move |mut announcement| {
                     announcement.set(Invalidation::Changed(record.digest));
                     armed.notify_one();
                     read.notified().await;
-                    backend.store.change(KeyChange::insert(record)).await
+                    store.change(KeyChange::insert(record)).await
                 })
                 .await
         }

@@ -18,12 +18,11 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use life::Tally;
+use support::probe::Probe;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
-use tower_api_key::backend::{Backend, BackendError, Subscriber};
 use tower_api_key::clock::{Clock, SystemClock};
-use tower_api_key::digest::Digest;
-use tower_api_key::{Authenticator, AuthenticatorBuilder, Record, SqliteStore};
+use tower_api_key::{Authenticator, AuthenticatorBuilder, SqliteStore};
 use world::World;
 
 /// Enough for a small machine to preempt a thread between any two steps.
@@ -72,20 +71,9 @@ fn with_tiny_limits_no_request_is_admitted_after_the_acknowledgement() {
     });
 }
 
-/// A store that notifies its subscribers of no change.
-struct Mute(SqliteStore);
-
-impl Backend for Mute {
-    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        self.0.find(digest).await
-    }
-
-    fn subscribe(&self, _: Subscriber) {}
-}
-
 #[test]
 fn the_check_notices_a_store_that_does_not_invalidate() {
     let ttl = Duration::from_millis(20);
-    let tally = run(1, |store| Authenticator::builder(Mute(store)).negative_ttl(ttl));
+    let tally = run(1, |store| Authenticator::builder(Probe::reading(store)).negative_ttl(ttl));
     assert!(tally.admitted_late.load(SeqCst) > 0 && tally.unknown_late.load(SeqCst) > 0, "{tally}");
 }

@@ -48,91 +48,81 @@ fn from_a(text: &str) -> Vec<String> {
             "b/child.rs",
             "pub struct Deep; pub fn deep() {} macro_rules! shout { () => {} } pub(crate) use shout;",
         ),
-        ("c.rs", "pub use crate::layering::b::*;"),
+        ("c.rs", "pub use crate::b::*;"),
     ])
 }
 
 #[test]
 fn each_way_to_name_an_item_is_an_arrow() {
     for text in [
-        "use crate::layering::b::Thing;",
+        "use crate::b::Thing;",
         "use super::b::{Thing};",
-        "use crate::layering::b::Thing as Other;",
-        "use crate::layering::Thing;",
-        "use crate::layering::c::Thing;",
-        "use crate::layering::c::*; type Own = Vec<Thing>;",
-        "use crate::layering::b; fn f(_: &b::Thing) {}",
-        "use crate::layering::b::{self as other}; fn f() -> other::Thing { loop {} }",
-        "fn f() { let _: crate::layering::b::Thing; }",
-        "fn f() { use crate::layering::b::Thing; }",
-        "fn f() { println!(\"{:?}\", crate::layering::b::Thing); }",
-        "macro_rules! make { () => { $crate::layering::b::Thing } }",
+        "use crate::b::Thing as Other;",
+        "use crate::Thing;",
+        "use crate::c::Thing;",
+        "use crate::c::*; type Own = Vec<Thing>;",
+        "use crate::b; fn f(_: &b::Thing) {}",
+        "use crate::b::{self as other}; fn f() -> other::Thing { loop {} }",
+        "fn f() { let _: crate::b::Thing; }",
+        "fn f() { use crate::b::Thing; }",
+        "fn f() { println!(\"{:?}\", crate::b::Thing); }",
+        "macro_rules! make { () => { $crate::b::Thing } }",
         "mod inner { use super::super::b::Thing; }",
     ] {
         assert_eq!(from_a(text), ["a.rs → b/mod.rs: Thing"], "{text}");
     }
-    assert_eq!(from_a("struct A; impl crate::layering::b::Can for A {}"), ["a.rs → b/mod.rs: Can"]);
+    assert_eq!(from_a("struct A; impl crate::b::Can for A {}"), ["a.rs → b/mod.rs: Can"]);
 }
 
 #[test]
 fn a_name_leads_to_the_file_that_defines_it() {
-    for text in [
-        "use crate::layering::b::Deep;",
-        "use crate::layering::c::Deep;",
-        "use super::b; fn f() { let _ = b::Deep; }",
-    ] {
+    for text in ["use crate::b::Deep;", "use crate::c::Deep;", "use super::b; fn f() { let _ = b::Deep; }"] {
         assert_eq!(from_a(text), ["a.rs → b/child.rs: Deep"], "{text}");
     }
-    assert_eq!(from_a("fn f() { crate::layering::b::deep(); }"), ["a.rs → b/child.rs: deep"]);
-    assert_eq!(from_a("pub use crate::layering::b::deep; fn f() { deep(); }"), ["a.rs → b/child.rs: deep"]);
-    assert_eq!(from_a("fn f() { crate::layering::b::child::shout!(); }"), ["a.rs → b/child.rs: shout"]);
+    assert_eq!(from_a("fn f() { crate::b::deep(); }"), ["a.rs → b/child.rs: deep"]);
+    assert_eq!(from_a("pub use crate::b::deep; fn f() { deep(); }"), ["a.rs → b/child.rs: deep"]);
+    assert_eq!(from_a("fn f() { crate::b::child::shout!(); }"), ["a.rs → b/child.rs: shout"]);
 }
 
 #[test]
 fn an_item_inside_a_macro_is_one_of_its_file() {
-    let macros = "pin_project! { pub struct Pinned { #[pin] own: crate::layering::a::A } }";
-    let files = [
-        ("lib.rs", "mod a; mod b;"),
-        ("a.rs", "pub struct A; use crate::layering::b::Pinned;"),
-        ("b.rs", macros),
-    ];
+    let macros = "pin_project! { pub struct Pinned { #[pin] own: crate::a::A } }";
+    let files =
+        [("lib.rs", "mod a; mod b;"), ("a.rs", "pub struct A; use crate::b::Pinned;"), ("b.rs", macros)];
     assert_eq!(found(&files), ["a.rs → b.rs: Pinned", "b.rs → a.rs: A"]);
 }
 
 #[test]
 fn a_path_that_leads_nowhere_is_found() {
     let lost = |text: &str| unresolved(&tree(&[("lib.rs", "mod a; pub use std::sync;"), ("a.rs", text)]));
-    assert_eq!(
-        lost("use crate::layering::sync::Arc; use super::sync; use std::fmt; fn f() { sync::g(); }"),
-        set(&[])
-    );
-    assert_eq!(lost("use crate::layering::gone;"), set(&["a.rs: crate::layering::gone"]));
+    assert_eq!(lost("use crate::sync::Arc; use super::sync; use std::fmt; fn f() { sync::g(); }"), set(&[]));
+    assert_eq!(lost("use crate::gone;"), set(&["a.rs: crate::gone"]));
     assert_eq!(lost("fn f() { super::a::gone(); }"), set(&["a.rs: super::a::gone"]));
 }
 
 #[test]
 fn tests_docs_and_reexports_are_no_arrows() {
     for text in [
-        "pub use crate::layering::b::Thing;",
-        "pub(super) use crate::layering::b::Thing;",
-        "/// See [`crate::layering::b::Thing`].\nstruct A;",
-        "// crate::layering::b::Thing",
-        "#[cfg(test)] mod tests { use crate::layering::b::Thing; }",
+        "pub use crate::b::Thing;",
+        "pub(super) use crate::b::Thing;",
+        "/// See [`crate::b::Thing`].\nstruct A;",
+        "// crate::b::Thing",
+        "#[cfg(test)] mod tests { use crate::b::Thing; }",
         "#[cfg(test)] mod elsewhere;",
-        "#[cfg(all(test, shuttle))] use crate::layering::b::Thing;",
-        "#[cfg(any(test))] fn f(_: crate::layering::b::Thing) {}",
-        "struct A; impl A { #[cfg(test)] fn f(_: crate::layering::b::Thing) {} }",
+        "#[cfg(all(test, shuttle))] use crate::b::Thing;",
+        "#[cfg(any(test))] fn f(_: crate::b::Thing) {}",
+        "struct A; impl A { #[cfg(test)] fn f(_: crate::b::Thing) {} }",
         "use ::b::Thing;",
         "use std::fmt::Debug as Thing; fn f(_: &dyn Thing) {}",
         "fn f(b: u8) { println!(\"{}\", b.Thing); }",
-        "pub use crate::layering::b::deep; fn f(deep: fn()) { deep(); }",
-        "pub use crate::layering::b::deep; struct A; impl A { fn f() { let deep = 1; println!(\"{}\", deep); } }",
-        "pub(in crate::layering::b) struct A;",
+        "pub use crate::b::deep; fn f(deep: fn()) { deep(); }",
+        "pub use crate::b::deep; struct A; impl A { fn f() { let deep = 1; println!(\"{}\", deep); } }",
+        "pub(in crate::b) struct A;",
     ] {
         assert_eq!(from_a(text), Vec::<String>::new(), "{text}");
     }
-    assert_eq!(from_a("#[cfg(any(test, unix))] use crate::layering::b::Thing;").len(), 1);
-    assert_eq!(from_a("#[cfg(not(test))] use crate::layering::b::Thing;").len(), 1);
+    assert_eq!(from_a("#[cfg(any(test, unix))] use crate::b::Thing;").len(), 1);
+    assert_eq!(from_a("#[cfg(not(test))] use crate::b::Thing;").len(), 1);
 }
 
 #[test]
@@ -140,7 +130,7 @@ fn twins_are_both_arrows() {
     let twins = "#[cfg(unix)] mod x; #[cfg(not(unix))] mod y; #[cfg(unix)] pub use x::*; #[cfg(not(unix))] pub use y::*;";
     let files = [
         ("lib.rs", "mod a; mod b;"),
-        ("a.rs", "use crate::layering::b::f;"),
+        ("a.rs", "use crate::b::f;"),
         ("b/mod.rs", twins),
         ("b/x.rs", "pub fn f() {}"),
         ("b/y.rs", "pub fn f() {}"),
@@ -201,13 +191,13 @@ fn a_parent_that_uses_a_child_that_uses_it_is_a_circle() {
             ("a/mod.rs", "mod child; mod shared; pub use shared::Shared; pub struct Own(child::Child);"),
             ("a/child.rs", child),
             ("a/shared.rs", "pub struct Shared;"),
-            ("b.rs", "pub struct B; fn f(_: crate::layering::a::Own) {}"),
+            ("b.rs", "pub struct B; fn f(_: crate::a::Own) {}"),
         ];
         circles(&arrows(&tree(&files)))
     };
     assert_eq!(circular("use super::Shared; pub struct Child;"), []);
     assert_eq!(circular("use super::Own; pub struct Child;"), [set(&["a/child.rs", "a/mod.rs"])]);
-    let across = circular("pub struct Child(crate::layering::b::B);");
+    let across = circular("pub struct Child(crate::b::B);");
     assert_eq!(across, [set(&["a/child.rs", "a/mod.rs", "b.rs"])]);
 }
 
@@ -225,12 +215,12 @@ fn arrows_point_down_the_table() {
         upward(&Layers::read(LAYERS), &arrows(&tree(&files)))
     };
     let (low, high) = ("pub struct L;", "pub struct H;");
-    assert!(files(low, "use crate::layering::low::L; use super::M;", high).is_empty());
-    assert!(files(low, "", "pub struct H; use crate::layering::{low::L, middle::M};").is_empty());
-    assert_eq!(files("use crate::layering::middle::M;", "", high), ["low.rs → middle/mod.rs: M"]);
-    assert_eq!(files(low, "use crate::layering::H;", high), ["middle/part.rs → high.rs: H"]);
-    assert_eq!(files(low, "use crate::layering::f;", high), ["middle/part.rs → lib.rs: f"]);
-    assert_eq!(files(low, "", "pub struct H; use crate::layering::peak::P;"), ["high.rs → peak.rs: P"]);
+    assert!(files(low, "use crate::low::L; use super::M;", high).is_empty());
+    assert!(files(low, "", "pub struct H; use crate::{low::L, middle::M};").is_empty());
+    assert_eq!(files("use crate::middle::M;", "", high), ["low.rs → middle/mod.rs: M"]);
+    assert_eq!(files(low, "use crate::H;", high), ["middle/part.rs → high.rs: H"]);
+    assert_eq!(files(low, "use crate::f;", high), ["middle/part.rs → lib.rs: f"]);
+    assert_eq!(files(low, "", "pub struct H; use crate::peak::P;"), ["high.rs → peak.rs: P"]);
 }
 
 #[test]
@@ -262,10 +252,7 @@ fn methods_far_from_their_type_are_found() {
         let far = foreign_impls(&found).into_iter();
         far.map(|SplitImpl { file, type_file, .. }| format!("{file} → {type_file}")).collect::<Vec<_>>()
     };
-    assert!(impls("use crate::layering::c::T; impl T for crate::layering::c::C {}").is_empty());
-    assert_eq!(impls("impl crate::layering::c::C { fn f(&self) {} }"), ["b.rs → c.rs"]);
-    assert_eq!(
-        impls("use crate::layering::a::A as Other; impl Other { fn f(&self) {} }"),
-        ["b.rs → a/mod.rs"]
-    );
+    assert!(impls("use crate::c::T; impl T for crate::c::C {}").is_empty());
+    assert_eq!(impls("impl crate::c::C { fn f(&self) {} }"), ["b.rs → c.rs"]);
+    assert_eq!(impls("use crate::a::A as Other; impl Other { fn f(&self) {} }"), ["b.rs → a/mod.rs"]);
 }

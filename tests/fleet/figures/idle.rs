@@ -11,7 +11,7 @@ use crate::clients::{now, pass};
 use crate::database::Database;
 use crate::is_long;
 use crate::markdown;
-use crate::node::FeedOnly;
+use support::probe::Probe;
 
 /// Prints the statements and the processor time of idle nodes with all defaults.
 pub(super) async fn print() {
@@ -48,7 +48,7 @@ pub(super) async fn print() {
 async fn node(database: &Database) -> Authenticator {
     let pool = PgPoolOptions::new().max_connections(1).connect(&database.url()).await.unwrap();
     let store = PostgresStore::with_pool(pool.clone()).await.unwrap();
-    let authenticator = Authenticator::builder(FeedOnly::new(store)).build().unwrap();
+    let authenticator = Authenticator::builder(Probe::over(store).deaf()).build().unwrap();
     authenticator.start().await.unwrap();
     // Closes the connection for lookups; an idle node makes none.
     pool.acquire().await.unwrap().close().await.unwrap();

@@ -10,8 +10,9 @@ use tower_api_key::{Authenticator, PostgresStore};
 use crate::clients::{now, pass};
 use crate::database::Database;
 use crate::markdown::{self, millis};
-use crate::node::{Answer, FeedOnly, present};
+use crate::node::{Answer, present};
 use crate::{is_long, keys};
+use support::probe::Probe;
 
 const NODES: usize = 8;
 
@@ -46,7 +47,7 @@ async fn times(is_polling_only: bool, revocations: usize) -> Vec<Duration> {
         let pool = PgPoolOptions::new().max_connections(2).connect(&database.url()).await.unwrap();
         let store = PostgresStore::with_pool(pool).await.unwrap();
         let store = if is_polling_only { store.polling_only() } else { store };
-        let authenticator = Authenticator::builder(FeedOnly::new(store)).build().unwrap();
+        let authenticator = Authenticator::builder(Probe::over(store).deaf()).build().unwrap();
         authenticator.start().await.unwrap();
         nodes.push(authenticator);
     }

@@ -91,7 +91,8 @@ async fn outage(kind: Outage, grace: Duration, down: Duration, lines: &mut Vec<[
         };
         nodes.iter().for_each(|node| node.backend.forget_reads());
         let answers = ask_all(&nodes, length).await;
-        let reads = nodes.iter().flat_map(|node| node.backend.reads_by_key()).max().unwrap_or(0);
+        let reads =
+            nodes.iter().flat_map(|node| node.backend.reads_by_key().into_values()).max().unwrap_or(0);
         let [admitted, refused, unavailable] = answers.map(AtomicUsize::into_inner);
         holds &= refused == 0;
         holds &= (grace.is_zero() && phase >= 2) || unavailable == 0;

@@ -44,7 +44,7 @@ impl Actor {
                     assert_eq!(answer.status, 204);
                 }
                 "node B has the key cached, NOTIFY blocked" => {
-                    let store = world.backend.get_ref().store.clone();
+                    let store = world.backend.get_ref().get_ref().clone();
                     let node = OtherNode::caching(world.fixtures.text("OF_TENANT"), store).await;
                     self.other_node = Some(node);
                 }
@@ -97,7 +97,7 @@ async fn flood_beside_hot_key(world: &World, count: usize) {
         senders.spawn(present_unknown_keys(world.authenticator.clone(), count / SENDERS));
     }
     senders.join_all().await;
-    let distinct = world.backend.get_ref().reads().len();
+    let distinct = world.backend.get_ref().reads_by_key().len();
     assert_eq!(distinct, 1 + count, "the store was asked for every key");
 }
 

@@ -81,7 +81,7 @@ pub(crate) async fn invariant(words: &str, outcome: &Outcome) {
             let [answer] = outcome.answers.as_slice() else { panic!("one answer") };
             if answer.status == 200 {
                 assert_eq!(answer.key_id(), Some("VALID"));
-                let reads = outcome.world.backend.get_ref().reads();
+                let reads = outcome.world.backend.get_ref().reads_by_key();
                 assert_eq!(reads, HashMap::from([(outcome.world.fixtures.digest("VALID"), 1)]));
             }
         }

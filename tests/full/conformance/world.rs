@@ -9,6 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{delete, get, post};
+use support::probe::Probe;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tower_api_key::backend::{KeyChange, KeyStore};
@@ -26,7 +27,7 @@ use tower_api_key::{
 };
 
 use crate::conformance::answer::Answer;
-use crate::conformance::backend::{CountingStore, described};
+use crate::conformance::backend::described;
 use crate::conformance::cases::{Case, Config, Proto};
 use crate::conformance::fixtures::{Fixtures, NOW, format};
 use crate::conformance::http1;
@@ -37,7 +38,7 @@ use crate::conformance::other_node::LEASE;
 pub(crate) struct World {
     pub(crate) fixtures: Fixtures,
     pub(crate) manager: KeyManager<MemoryStore>,
-    pub(crate) backend: Misbehaving<CountingStore>,
+    pub(crate) backend: Misbehaving<Probe<MemoryStore>>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) config: Config,
     pub(crate) authenticator: Authenticator,
@@ -100,7 +101,7 @@ impl World {
 
     /// Returns the number of lookups of the key called `name`.
     pub(crate) fn reads_of(&self, name: &str) -> u64 {
-        let reads = self.backend.get_ref().reads();
+        let reads = self.backend.get_ref().reads_by_key();
         reads.get(&self.fixtures.digest(name)).copied().unwrap_or_default()
     }
 }

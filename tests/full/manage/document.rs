@@ -65,7 +65,7 @@ async fn the_document_and_the_router_have_the_same_routes() {
         let head = item.get("get").map(|_| "head");
         assert_eq!(allowed, methods.chain(head).map(str::to_owned).collect(), "{path}");
     }
-    let code = include_str!("../../src/manage/routes/mod.rs");
+    let code = include_str!("../../../src/manage/routes/mod.rs");
     let route = Regex::new(r#"\.route\("([^"]+)""#).unwrap();
     let routes: BTreeSet<_> = route.captures_iter(code).map(|found| found.extract::<1>().1[0]).collect();
     assert_eq!(routes, paths.keys().map(String::as_str).collect());

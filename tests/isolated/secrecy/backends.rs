@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use support::probe::Probe;
 use tower_api_key::backend::{Backend, BackendError, Invalidation, Invalidator};
-use tower_api_key::digest::Digest;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
-use tower_api_key::{AuthenticateLayer, Authenticator, MemoryStore, Record};
+use tower_api_key::{AuthenticateLayer, Authenticator, MemoryStore};
 
 use crate::secrecy::keys::Keys;
 use crate::secrecy::requests;
@@ -23,7 +23,9 @@ pub(crate) async fn misbehave(transcript: &Transcript, keys: &Keys) {
         tokio::time::resume();
     }
     transcript.debug("backend", &backend);
-    ask(transcript, keys, Chatty).await;
+    // Writes its arguments into its errors.
+    let chatty = |digest| async move { Err(BackendError::corrupt(format!("cannot read {digest:?}"))) };
+    ask(transcript, keys, Probe::answering(chatty)).await;
     commit(transcript, keys).await;
 }
 
@@ -38,15 +40,6 @@ async fn ask(transcript: &Transcript, keys: &Keys, backend: impl Backend) {
         for presented in requests::presentations(keys) {
             service::send(transcript, &service, content_type, "/notes", &[presented]).await;
         }
-    }
-}
-
-/// A backend that writes its arguments into its errors.
-struct Chatty;
-
-impl Backend for Chatty {
-    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        Err(BackendError::corrupt(format!("cannot read {digest:?}")))
     }
 }
 

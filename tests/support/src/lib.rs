@@ -4,6 +4,7 @@ pub mod captured;
 pub mod outside;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod probe;
 pub mod python;
 
 use std::sync::Arc;

@@ -3,8 +3,10 @@
 mod server;
 
 use std::env;
+use std::time::Duration;
 
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection, Executor as _, PgConnection, PgPool};
 use tower_api_key::{KeyId, Timestamp};
 
 pub use server::{Server, owner};
@@ -48,12 +50,43 @@ impl Database {
     pub async fn command(&self, before: &str, behind: &str) {
         let mut connection = PgConnection::connect(&self.server).await.unwrap();
         let command = format!("{before} {} {behind}", self.name);
-        sqlx::raw_sql(sqlx::AssertSqlSafe(command)).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(command)).execute(&mut connection).await.unwrap();
     }
 
     /// Opens connections of an application.
     pub async fn pool(&self) -> PgPool {
         PgPool::connect(&self.url()).await.unwrap()
+    }
+
+    /// Connections that are used once each, so that each is made after the preceding statements.
+    pub async fn single_use(&self) -> PgPool {
+        let options = PgPoolOptions::new().after_release(|_, _| Box::pin(async { Ok(false) }));
+        options.acquire_timeout(Duration::from_secs(5)).connect(&self.url()).await.unwrap()
+    }
+
+    /// Connections with a search path.
+    pub async fn with_path(&self, path: &str) -> PgPool {
+        let options = self.url().parse::<PgConnectOptions>().unwrap().options([("search_path", path)]);
+        PgPool::connect_with(options).await.unwrap()
+    }
+
+    /// Runs a query for one number.
+    pub async fn count(&self, sql: &str) -> i64 {
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&self.pool().await).await.unwrap()
+    }
+
+    /// Runs statements in the database.
+    pub async fn run_all(&self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.pool().await).await.unwrap();
+    }
+
+    /// Connections whose sessions begin with a statement.
+    pub async fn pool_with(&self, first: &'static str) -> PgPool {
+        let options = PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(5));
+        let options = options.after_connect(move |connection, _| {
+            Box::pin(async move { connection.execute(first).await.map(drop) })
+        });
+        options.connect(&self.url()).await.unwrap()
     }
 
     pub fn url(&self) -> String {

@@ -5,41 +5,30 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
-use tower_api_key::backend::{Backend, BackendError};
-use tower_api_key::digest::Digest;
-use tower_api_key::{Authenticator, Reason, Record};
+use tower_api_key::backend::BackendError;
+use tower_api_key::{Authenticator, Reason};
 
 use crate::cache::feed::{MOMENT, SECOND};
+use support::probe::Probe;
 use support::{Key, build};
 
 /// Connections of the store, and the duration of a lookup.
 const CONNECTIONS: usize = 8;
 const ANSWER: Duration = Duration::from_millis(100);
 
-/// A store whose lookups wait for a connection.
-struct Pooled {
-    record: Record,
-    connections: Semaphore,
-    declares_limit: bool,
-}
-
-impl Backend for Pooled {
-    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        let _connection = self.connections.acquire().await.map_err(BackendError::unavailable)?;
-        sleep(ANSWER).await;
-        Ok((*digest == self.record.digest).then(|| self.record.clone()))
-    }
-
-    fn max_concurrent_lookups(&self) -> usize {
-        if self.declares_limit { CONNECTIONS } else { usize::MAX }
-    }
-}
-
 /// Counts admissions and rejections of a known key in four seconds, while 200 clients send unknown keys.
 async fn beside_a_flood(fills: usize, connections: usize, declares_limit: bool) -> (usize, usize) {
     let key = Key::mint();
-    let store =
-        Pooled { record: key.record.clone(), connections: Semaphore::new(connections), declares_limit };
+    let (record, connections) = (key.record.clone(), Arc::new(Semaphore::new(connections)));
+    let store = Probe::answering(move |digest| {
+        let (record, connections) = (record.clone(), Arc::clone(&connections));
+        async move {
+            let _connection = connections.acquire().await.map_err(BackendError::unavailable)?;
+            sleep(ANSWER).await;
+            Ok((digest == record.digest).then_some(record))
+        }
+    });
+    let store = store.max_concurrent_lookups(if declares_limit { CONNECTIONS } else { usize::MAX });
     let builder = Authenticator::builder(store).max_concurrent_lookups(fills).positive_ttl(SECOND);
     let (authenticator, clock) = build(builder);
     let ticking = Arc::clone(&clock);

@@ -3,37 +3,13 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
-use tower_api_key::backend::{
-    Backend, BackendError, BoxedChangeFeed, Grace, Invalidation, KeyChange, KeyStore, WriteBack,
-};
-use tower_api_key::digest::Digest;
+use support::probe::Probe;
+use tower_api_key::backend::{Backend, Grace, Invalidation, KeyChange, KeyStore};
 use tower_api_key::reject::Reason;
-use tower_api_key::{Authenticator, PostgresStore, Record};
+use tower_api_key::{Authenticator, PostgresStore};
 
 use super::{Database, is_absent};
 use crate::store::{races, samples};
-
-/// A store without notifications in this process, like that of another process.
-#[derive(Clone)]
-struct Deaf(PostgresStore);
-
-impl Backend for Deaf {
-    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        self.0.find(digest).await
-    }
-
-    fn feed(&self) -> Option<BoxedChangeFeed> {
-        self.0.feed()
-    }
-
-    fn max_concurrent_lookups(&self) -> usize {
-        self.0.max_concurrent_lookups()
-    }
-
-    async fn write_back(&self, write: WriteBack) -> Result<(), BackendError> {
-        self.0.write_back(write).await
-    }
-}
 
 pub(super) struct Node {
     pub(super) store: PostgresStore,
@@ -44,7 +20,7 @@ impl Node {
     /// A node with its own connections, authenticator and feed. Its cache entries do not expire by themselves.
     pub(super) async fn start(database: &Database) -> Self {
         let store = PostgresStore::with_pool(database.pool().await).await.unwrap();
-        let authenticator = Authenticator::builder(Deaf(store.clone()))
+        let authenticator = Authenticator::builder(Probe::over(store.clone()).deaf())
             .positive_ttl(Duration::from_secs(3_600))
             .poll_interval(Duration::from_millis(5))
             .lease(Duration::from_secs(3_600))

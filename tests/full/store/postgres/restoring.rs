@@ -8,7 +8,7 @@ use super::is_absent;
 use crate::store::samples;
 
 /// The steps of the guide.
-const RESTORED: &str = include_str!("../../../src/_guide/restored.sql");
+const RESTORED: &str = include_str!("../../../../src/_guide/restored.sql");
 
 /// The log of a dump.
 const FROM_ELSEWHERE: &str =

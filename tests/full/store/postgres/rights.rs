@@ -16,7 +16,7 @@ use crate::store::samples;
 
 const END_OF_TIME: Timestamp = Timestamp::from_unix_millis(i64::MAX);
 
-const GRANTS: &str = include_str!("../../../src/_guide/roles.sql");
+const GRANTS: &str = include_str!("../../../../src/_guide/roles.sql");
 
 /// A database with the tables, and the two roles, which belong to the server.
 struct World {

@@ -1,9 +1,5 @@
 //! The schemas of a database, and the choice of one.
 
-use std::time::Duration;
-
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgPool};
 use tower_api_key::backend::{
     AuditLog, Backend, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, OwnerChange, OwnerStore,
     Propagation, UsageBatch, UsageCount, UsageQuery, UsageStore,
@@ -15,28 +11,6 @@ use tower_api_key::{Authenticator, Environment, KeyFormat, Owner, PostgresStore,
 
 use super::{Database, is_absent};
 use crate::store::samples;
-
-impl Database {
-    /// Connections that are used once each, so that each is made after the preceding statements.
-    async fn single_use(&self) -> PgPool {
-        let options = PgPoolOptions::new().after_release(|_, _| Box::pin(async { Ok(false) }));
-        options.acquire_timeout(Duration::from_secs(5)).connect(&self.url()).await.unwrap()
-    }
-
-    /// Connections with a search path.
-    async fn with_path(&self, path: &str) -> PgPool {
-        let options = self.url().parse::<PgConnectOptions>().unwrap().options([("search_path", path)]);
-        PgPool::connect_with(options).await.unwrap()
-    }
-
-    async fn count(&self, sql: &str) -> i64 {
-        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&self.pool().await).await.unwrap()
-    }
-
-    async fn run_all(&self, sql: &str) {
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.pool().await).await.unwrap();
-    }
-}
 
 const SETS_OF_TABLES: &str = "SELECT count(*) FROM pg_class WHERE relname = 'tower_api_key'";
 

@@ -1,9 +1,7 @@
 //! Sessions with different settings of an application.
 
-use std::time::Duration;
-
+use sqlx::Executor as _;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{Executor as _, PgPool};
 use tower_api_key::PostgresStore;
 use tower_api_key::backend::{Backend, Invalidation, KeyChange, KeyStore};
 use tower_api_key::reject::Reason;
@@ -11,17 +9,6 @@ use tower_api_key::reject::Reason;
 use super::{Database, is_absent};
 use crate::store::caller::Caller;
 use crate::store::samples;
-
-impl Database {
-    /// Connections whose sessions begin with a statement.
-    async fn pool_with(&self, first: &'static str) -> PgPool {
-        let options = PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(5));
-        let options = options.after_connect(move |connection, _| {
-            Box::pin(async move { connection.execute(first).await.map(drop) })
-        });
-        options.connect(&self.url()).await.unwrap()
-    }
-}
 
 #[tokio::test]
 async fn stores_whose_sessions_have_other_settings_are_one_store_to_their_authenticators() {
