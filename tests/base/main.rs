@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+// Its allocator counts for each thread, which costs the other tests nothing that they notice.
+mod allocations;
 mod cache;
 mod dashboard;
 #[cfg(feature = "sqlite")]

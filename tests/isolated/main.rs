@@ -1,15 +1,8 @@
-//! The tests that change or read state of their whole process. They share one with each other, and with no other test.
+//! The tests that need a process without any other test.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-// Its allocator counts, and so would be that of every test.
-mod allocations;
-// Replaces the panic hook.
-#[cfg(feature = "full")]
-mod audit;
-// Needs every log event to reach the subscriber of its thread.
-#[cfg(feature = "full")]
+// Every log event must be seen by its subscriber. One that another thread meets for the first time at the same moment may not be.
 mod log;
-// Replaces the panic hook, sets the global subscriber, and searches the memory of the process.
-#[cfg(feature = "full")]
+// It records every log event and every panic of the process, and searches its memory.
 mod secrecy;
