@@ -53,6 +53,7 @@
 //! | places in a request, kinds of key | [`credential::Source`], [`key::KeyFormat`] |
 //! | stores of keys and their owners | [`backend`] |
 //! | how often each key is used | [`usage`] |
+//! | creating, listing, rotating and revoking keys | [`manage`] |
 //! | the caller and its reach | [`Principal`], [`Owner`], [`Requirement`] |
 //! | the response to a rejected client | [`reject`] |
 //! | who did what to which key | [`audit`], [`backend::AuditLog`] |
@@ -72,7 +73,7 @@
 //! | `tonic` | the principal of a call, rejections as statuses, tonic's body |
 //! | `sqlite` | keys in an SQLite file, alone or in an application's own database |
 //! | `postgres` | keys in a PostgreSQL database, alone or among the tables of an application |
-//! | `manage` | the life of a key (create, import, list, update, rotate, replace, revoke) by `manage::KeyManager`, and with `axum` its routes |
+//! | `routes` | key management over HTTP: the routes of [`manage`], with their OpenAPI document; turns on `axum` |
 //! | `password` | passwords of people beside keys, by Argon2id |
 //! | `problem` | `application/problem+json` rejections (RFC 9457) |
 //! | `metrics` | counters and gauges for Prometheus and others, by the `metrics` facade |
@@ -100,7 +101,6 @@ mod environment;
 pub mod error;
 pub mod health;
 pub mod key;
-#[cfg(feature = "manage")]
 pub mod manage;
 #[cfg(not(feature = "metrics"))]
 mod metrics;

@@ -8,7 +8,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::backend::Actor;
-#[cfg(feature = "manage")]
 use crate::backend::AuthorizedActor;
 use crate::cache::{Entry, Issuer};
 use crate::credential::Scheme;
@@ -203,7 +202,6 @@ impl Principal {
     }
 
     /// Returns the caller as it was admitted, for a store that cannot check it.
-    #[cfg(feature = "manage")]
     pub(crate) fn authorized_actor(&self) -> AuthorizedActor {
         AuthorizedActor::new(self.record().clone(), self.issuer().admin.clone())
     }

@@ -1,6 +1,6 @@
 //! Three nodes on one PostgreSQL: the first revokes a key while clients send requests to all nodes.
 //!
-//! `DATABASE_URL=postgres://… cargo run --example fleet --features axum,postgres,manage,tracing`
+//! `DATABASE_URL=postgres://… cargo run --example fleet --features postgres,routes,tracing`
 //!
 //! Each node is a process of its own, with its own connections, which this process starts and ends: nodes within one process
 //! would receive each other's changes without the database. Tables whose names start with `tower_api_key` are added to the database,

@@ -1,6 +1,6 @@
 //! Manages the keys of a database from the command line.
 //!
-//! `cargo run --example keys --features sqlite,postgres,manage -- --url sqlite:keys.db create --organization acme`
+//! `cargo run --example keys --features sqlite,postgres -- --url sqlite:keys.db create --organization acme`
 //!
 //! The text of a new key is the only output on stdout; with `--output` it goes to a new file that only its owner can read. A key is not
 //! created if its text would be lost, and revoked if its text cannot be written. Exit status: 2 for an invalid argument, 3 for an unknown

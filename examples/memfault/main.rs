@@ -1,7 +1,7 @@
 //! The authentication of Memfault: organization tokens, user keys, passwords and project keys, each with its own header and
 //! scope of access. Its command-line client, `memfault-cli`, works with it.
 //!
-//! `cargo run --example memfault --features axum,sqlite,manage,password,tracing`
+//! `cargo run --example memfault --features sqlite,routes,password,tracing`
 //!
 //! The address and the new credentials go to stdout as one line of JSON, all other output to stderr. The environment
 //! sets `ADDR`, `DATABASE_URL`, `RUST_LOG`, `HEAD_SECONDS` (the timeout of the head of a request), `PUBLIC_URL` (where

@@ -1,6 +1,6 @@
 //! The authentication of Memory API: sign-up, live and test keys with scopes, a code for each rejection, metered usage.
 //!
-//! `cargo run --example memory_api --features axum,sqlite,manage,tracing`
+//! `cargo run --example memory_api --features axum,sqlite,tracing`
 //!
 //! The address and the new keys go to stdout as one line of JSON, all other output to stderr. The environment
 //! sets `ADDR`, `DATABASE_URL`, `RUST_LOG`, `HEAD_SECONDS` (the timeout of the head of a request) and `RATE_LIMIT`

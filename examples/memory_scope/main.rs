@@ -1,6 +1,6 @@
 //! The authentication of Memory Scope: keys in `X-API-Key`, one environment, one response to all invalid keys, limits and usage by key.
 //!
-//! `cargo run --example memory_scope --features axum,sqlite,manage,tracing`
+//! `cargo run --example memory_scope --features sqlite,routes,tracing`
 //!
 //! The address and the new keys go to stdout as one line of JSON, all other output to stderr. The environment
 //! sets `ADDR`, `DATABASE_URL`, `RUST_LOG`, `HEAD_SECONDS` (the timeout of the head of a request), `ENVIRONMENT` (test

@@ -1,6 +1,6 @@
 //! The authentication of Memsolus: keys in `X-Api-Key` with permissions such as `memory.read`.
 //!
-//! `cargo run --example memsolus --features axum,sqlite,manage,tracing`
+//! `cargo run --example memsolus --features sqlite,routes,tracing`
 //!
 //! The address and the new keys go to stdout as one line of JSON, all other output to stderr. The environment
 //! sets `ADDR`, `DATABASE_URL`, `RUST_LOG` and `HEAD_SECONDS` (the timeout of the head of a request).

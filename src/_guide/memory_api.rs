@@ -7,7 +7,7 @@
 //! | `read`, `write`, `delete`, and `admin` for full access | [`RequireScopeLayer`](crate::RequireScopeLayer), and [`AuthenticatorBuilder::admin_scope`](crate::AuthenticatorBuilder::admin_scope) |
 //! | a code for each reason, such as `API_KEY_EXPIRED` or `API_KEY_DISABLED` | [`Respond`](crate::reject::Respond), which receives the [`Reason`](crate::Reason) |
 //! | 403 `ORGANIZATION_DISABLED` | [`OwnerChange::put_organization`](crate::backend::OwnerChange::put_organization); all keys of the organization are refused from then on |
-//! | keys are listed, created with scopes and an expiry, shown once, revoked | handlers over a `manage::Delegate` (a feature), with the documented JSON |
+//! | keys are listed, created with scopes and an expiry, shown once, revoked | handlers over a [`manage::Delegate`](crate::manage::Delegate), with the documented JSON |
 //! | a new key is live, unless test is requested | the handler that reads the body; a `manage::Delegate` refuses what a test key may not create, and names the field |
 //! | live keys count against billing, test keys are free | [`Usage`](crate::usage::Usage), which counts by key, day and environment |
 //! | 429 `RATE_LIMIT_EXCEEDED` | [`Principal::key_id`](crate::Principal::key_id) and a limiter, here governor |

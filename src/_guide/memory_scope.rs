@@ -5,7 +5,7 @@
 //! | `X-API-Key: sk_test_…` or `sk_live_…`, and no other credential | [`Source::x_api_key`](crate::Source::x_api_key) with a [`KeyFormat`](crate::KeyFormat), so that mistyped keys cost no lookup |
 //! | a test key is refused where live is required, and vice versa | [`AuthenticatorBuilder::environment`](crate::AuthenticatorBuilder::environment) |
 //! | 401 `{"detail": "Invalid API key"}`, whether the key is missing, malformed, unknown, expired or deleted | [`Respond`](crate::reject::Respond), for the text that differs from the default |
-//! | keys are created with a name and an optional expiry, shown once, viewed, rotated, deleted | the routes of `manage` (a feature), nested, and `manage::KeyManager::require_names` |
+//! | keys are created with a name and an optional expiry, shown once, viewed, rotated, deleted | the routes of [`manage`](crate::manage) (feature `routes`), nested, and [`KeyManager::require_names`](crate::manage::KeyManager::require_names) |
 //! | errors are `{"detail": "…"}` and nothing else | [`Respond`](crate::reject::Respond), and `manage::ManageSettings::respond` for the routes |
 //! | their usage is monitored, key by key | [`Usage`](crate::usage::Usage), and `GET /console/usage?by=key` of the same routes |
 //! | `X-RateLimit-…` in every response, 429 past the limit, by key | [`Principal::key_id`](crate::Principal::key_id) and a limiter, here governor |

@@ -303,7 +303,7 @@
 //! 4. When the last of them has ended, remove the former authenticator. From then on the former pepper is useless.
 //!
 //! ```
-//! # #[cfg(all(feature = "axum", feature = "manage"))]
+//! # #[cfg(feature = "axum")]
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! # use tower::ServiceExt;
 //! # use tower_api_key::backend::Grace;

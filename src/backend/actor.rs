@@ -193,7 +193,6 @@ impl Actor {
     }
 
     /// Adds the requirements of another actor.
-    #[cfg(feature = "manage")]
     pub(crate) fn requires_same_as(mut self, other: &Self) -> Self {
         if let Self::Key(KeyActor { context, .. }) | Self::Person(PersonActor { context, .. }) = other {
             for need in &context.requirements {
@@ -307,7 +306,6 @@ impl ActorRequirement {
 impl AuthorizedActor {
     /// Creates the authorized actor from the record that the caller was admitted with. For callers that the store cannot
     /// authorize.
-    #[cfg(feature = "manage")]
     pub(crate) fn new(record: Record, admin: Option<Scope>) -> Self {
         Self { record, admin }
     }

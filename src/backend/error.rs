@@ -159,7 +159,6 @@ impl BackendError {
         self.field
     }
 
-    #[cfg(feature = "manage")]
     pub(crate) fn message(&self) -> &str {
         &self.message
     }

@@ -121,7 +121,6 @@ impl KeyChange {
         Self { actor, ..self }
     }
 
-    #[cfg(feature = "manage")]
     pub(crate) fn within(self, bounds: Option<Bounds>) -> Self {
         Self { bounds, ..self }
     }

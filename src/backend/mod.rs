@@ -64,7 +64,6 @@ pub use propagation::Propagation;
 pub use sqlite::SqliteStore;
 pub use usage::{UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageStore};
 
-#[cfg(feature = "manage")]
 pub(crate) use bounds::Bounds;
 pub(crate) use erased::ErasedBackend;
 pub(crate) use invalidation::Apply;

@@ -45,7 +45,6 @@ impl Buffer {
 }
 
 /// Returns whether a request can present this pair: in UTF-8 and within the size limit.
-#[cfg(feature = "manage")]
 pub(super) fn carries(user: &str, secret: &str) -> bool {
     !secret.is_empty() && is_printable(secret) && user.len() + 1 + secret.len() <= CAPACITY
 }

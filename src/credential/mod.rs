@@ -49,7 +49,6 @@ pub enum Scheme {
 
 impl Scheme {
     /// Returns whether a request can present `secret` by this scheme, with Basic beside `user`.
-    #[cfg(feature = "manage")]
     pub(crate) fn carries(&self, user: &str, secret: &str) -> bool {
         match self {
             Self::Bearer => grammar::is_bearer_token(secret.as_bytes()),

@@ -53,7 +53,6 @@ impl ApiKey {
     }
 
     /// Returns a copy of the text to store, for a key that is no secret.
-    #[cfg(feature = "manage")]
     pub(crate) fn retrievable(&self) -> RetrievableKey {
         RetrievableKey::new(self.text.as_str())
     }

@@ -3,7 +3,7 @@
 //! [`KeyManager`] is for application code that is trusted with all keys: a command line, a job, a page for administrators. A [`Delegate`]
 //! acts for a customer: it accesses no keys but the customer's, and grants no rights that the caller lacks. The store checks the caller again
 //! in the transaction of each change, so rights that the caller has lost since its request began do not count.
-#![cfg_attr(feature = "axum", doc = "[`routes`] serves a delegate over HTTP, as [`OPENAPI`] describes.")]
+#![cfg_attr(feature = "routes", doc = "[`routes`] serves a delegate over HTTP, as [`OPENAPI`] describes.")]
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -31,7 +31,7 @@ mod delegate;
 mod error;
 mod manager;
 mod new_key;
-#[cfg(feature = "axum")]
+#[cfg(feature = "routes")]
 mod routes;
 mod validation;
 mod wait;
@@ -40,6 +40,6 @@ pub use delegate::Delegate;
 pub use error::{FieldError, ManageError, ManageErrorKind};
 pub use manager::KeyManager;
 pub use new_key::{CreatedKey, NewKey, RotateOptions};
-#[cfg(feature = "axum")]
+#[cfg(feature = "routes")]
 pub use routes::{ManageSettings, OPENAPI, RouteError, routes};
 pub use wait::Wait;

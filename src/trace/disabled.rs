@@ -12,7 +12,6 @@ pub(crate) fn rejected(_: &'static str, _: Option<&KeyId>) {}
 
 pub(crate) fn failed(_: &'static str, _: &Failure<'_>) {}
 
-#[cfg(feature = "manage")]
 pub(crate) fn not_acknowledged(_: &[Box<str>]) {}
 
 pub(crate) fn missing_layer(_: &'static str) {}

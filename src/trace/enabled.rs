@@ -33,7 +33,7 @@ pub(crate) fn failed(operation: &'static str, failure: &Failure<'_>) {
         }
         Failure::Panic => tracing::error!(target: TARGET, "{operation} panicked"),
         Failure::Deadline(after) => tracing::warn!(target: TARGET, ?after, "{operation} timed out"),
-        #[cfg(all(feature = "manage", feature = "axum"))]
+        #[cfg(feature = "routes")]
         Failure::Other(error) => {
             tracing::warn!(target: TARGET, error = causes(*error, error.source()), "{operation} failed");
         }
@@ -42,7 +42,6 @@ pub(crate) fn failed(operation: &'static str, failure: &Failure<'_>) {
     }
 }
 
-#[cfg(feature = "manage")]
 pub(crate) fn not_acknowledged(nodes: &[Box<str>]) {
     tracing::warn!(
         target: TARGET,

@@ -10,7 +10,7 @@ pub(crate) use disabled::*;
 #[cfg(feature = "tracing")]
 pub(crate) use enabled::*;
 
-#[cfg(all(feature = "manage", feature = "axum"))]
+#[cfg(feature = "routes")]
 use std::error::Error;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) enum Failure<'f> {
     Panic,
     Deadline(Duration),
     /// An error of the key management.
-    #[cfg(all(feature = "manage", feature = "axum"))]
+    #[cfg(feature = "routes")]
     Other(&'f (dyn Error + 'static)),
     #[cfg(feature = "password")]
     Password(&'f PasswordError),
