@@ -85,6 +85,9 @@
 //!
 //! A lookup runs in a task of its own, so the crate needs a Tokio runtime with its timer enabled.
 
+// Names the feature of each item on docs.rs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod _guide;
 mod ascii;
 pub mod audit;
