@@ -227,18 +227,18 @@ impl Authenticator {
     /// Returns why a caller with this entry is not admitted. Checked for each request: the cache holds facts, and time passes.
     #[inline]
     fn check_entry(&self, entry: &Entry, source: usize, user: Option<&str>) -> Option<Reason> {
-        let facts = entry.facts();
-        if facts.is_revoked {
+        let checked = entry.checked();
+        if checked.is_revoked {
             Some(Reason::Revoked)
-        } else if self.has_expired(facts.expires_at) {
+        } else if self.has_expired(checked.expires_at) {
             Some(Reason::Expired)
-        } else if self.0.environment.is_some_and(|environment| environment != facts.environment) {
+        } else if self.0.environment.is_some_and(|environment| environment != checked.environment) {
             Some(Reason::WrongEnvironment)
-        } else if facts.restricts_sources && !entry.record().accepts(self.scheme(source)) {
+        } else if checked.restricts_sources && !entry.record().accepts(self.scheme(source)) {
             Some(Reason::WrongSource)
         } else if !user.is_none_or(|user| is_email_of(user, &entry.record().owner)) {
             Some(Reason::WrongOwner)
-        } else if facts.is_disabled {
+        } else if checked.is_disabled {
             Some(Reason::Forbidden(Forbidden::OrganizationDisabled))
         } else {
             None

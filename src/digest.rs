@@ -27,9 +27,9 @@ impl Digest {
         &self.0
     }
 
-    /// Returns the digest by which a person is looked up by e-mail. No key has this digest: its text would hold a zero byte, and
+    /// Returns the digest by which a user is looked up by e-mail. No key has this digest: its text would hold a zero byte, and
     /// no credential does.
-    pub(crate) fn of_account(email: &str) -> Self {
+    pub(crate) fn of_user(email: &str) -> Self {
         Self(Sha256::new().chain_update(b"account\0").chain_update(email).finalize().into())
     }
 

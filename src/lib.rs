@@ -74,7 +74,7 @@
 //! | `sqlite` | keys in an SQLite file, alone or in an application's own database |
 //! | `postgres` | keys in a PostgreSQL database, alone or among the tables of an application |
 //! | `routes` | key management over HTTP: the routes of [`manage`], with their OpenAPI document; turns on `axum` |
-//! | `password` | passwords of people beside keys, by Argon2id |
+//! | `password` | passwords of users beside keys, by Argon2id |
 //! | `problem` | `application/problem+json` rejections (RFC 9457) |
 //! | `metrics` | counters and gauges for Prometheus and others, by the `metrics` facade |
 //! | `tracing` | events for admissions, rejections, failed lookups and audited changes, by key id |
@@ -102,6 +102,7 @@ pub mod credential;
 pub mod digest;
 mod environment;
 pub mod error;
+mod guarded_call;
 pub mod health;
 pub mod key;
 pub mod manage;
@@ -125,6 +126,7 @@ pub mod scope;
 mod select;
 #[cfg(feature = "test-util")]
 pub mod test_util;
+mod timeout;
 #[cfg(feature = "tonic")]
 pub mod tonic;
 mod trace;

@@ -12,7 +12,7 @@ use crate::scope::Scopes;
 pub enum Owner {
     /// An organization. Its keys reach it and all its projects.
     Organization(Organization),
-    /// A person. Their keys reach the organizations of their memberships.
+    /// A user. Their keys reach the organizations of their memberships.
     User(User),
     /// A project. Its keys reach it alone.
     Project(Project),
@@ -24,7 +24,7 @@ impl Owner {
         Self::Organization(Organization::new(id))
     }
 
-    /// Creates an owner from the e-mail of a person, whose ASCII letters are converted to lower case.
+    /// Creates an owner from the e-mail of a user, whose ASCII letters are converted to lower case.
     pub fn user(email: impl Into<Box<str>>, memberships: impl IntoIterator<Item = Membership>) -> Self {
         Self::User(User::new(email, memberships))
     }
@@ -34,7 +34,7 @@ impl Owner {
         Self::Project(Project::new(organization, id))
     }
 
-    /// Returns the e-mail of the owner, if it is a person.
+    /// Returns the e-mail of the owner, if it is a user.
     pub fn email(&self) -> Option<&str> {
         match self {
             Self::User(user) => Some(&user.email),
@@ -53,7 +53,7 @@ impl Owner {
         }
     }
 
-    /// Returns whether the organization is disabled that owns the key or its project. The organizations of a person are checked when
+    /// Returns whether the organization is disabled that owns the key or its project. The organizations of a user are checked when
     /// a request reaches one.
     pub(crate) fn is_disabled(&self) -> bool {
         match self {
@@ -93,7 +93,7 @@ pub struct Organization {
     pub id: Box<str>,
     /// Whether the organization is closed to all callers.
     pub disabled: bool,
-    /// Whether people must use single sign-on, so that keys of users do not reach it.
+    /// Whether single sign-on is required, so that keys of users do not reach it.
     pub requires_sso: bool,
 }
 
@@ -112,11 +112,11 @@ pub struct User {
     pub email: Box<str>,
     /// The memberships in organizations.
     pub memberships: Box<[Membership]>,
-    /// The password, if the person was looked up for a sign-in. Boxed, as every record holds this field.
+    /// The password, if the user was looked up for a sign-in. Boxed, as every record holds this field.
     password: Option<Box<Password>>,
 }
 
-/// The stored password of a person.
+/// The stored password of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Password {
     pub(crate) hash: PasswordHash,
@@ -132,14 +132,14 @@ impl From<PasswordHash> for Password {
 }
 
 impl User {
-    /// Creates a person without a password. The ASCII letters of the e-mail are converted to lower case.
+    /// Creates a user without a password. The ASCII letters of the e-mail are converted to lower case.
     pub fn new(email: impl Into<Box<str>>, memberships: impl IntoIterator<Item = Membership>) -> Self {
         let mut email = email.into();
         email.make_ascii_lowercase();
         Self { email, memberships: memberships.into_iter().collect(), password: None }
     }
 
-    /// Sets the hash of the password with which the person can sign in.
+    /// Sets the hash of the password with which the user can sign in.
     #[must_use]
     pub fn with_password(self, hash: Option<PasswordHash>) -> Self {
         self.with(hash.map(Into::into))
@@ -155,13 +155,13 @@ impl User {
         Self { password: password.map(Box::new), ..self }
     }
 
-    /// Returns the password, if the person has one and was looked up for a sign-in.
+    /// Returns the password, if the user has one and was looked up for a sign-in.
     pub(crate) fn password(&self) -> Option<&Password> {
         self.password.as_deref()
     }
 }
 
-/// The membership of a person in an organization.
+/// The membership of a user in an organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Membership {

@@ -81,7 +81,7 @@ impl Principal {
         &self.record().owner
     }
 
-    /// Returns the organizations that the key may access: no disabled ones, and for people none that require single sign-on.
+    /// Returns the organizations that the key may access: no disabled ones, and for users none that require single sign-on.
     pub fn organizations(&self) -> impl Iterator<Item = &Organization> {
         let by_key = matches!(self.owner(), Owner::User(_));
         self.owner()

@@ -157,15 +157,15 @@ impl Record {
         }
     }
 
-    /// Creates the record of a person who signs in with a password. It holds `scopes` and those of all roles in organizations that a
+    /// Creates the record of a user who signs in with a password. It holds `scopes` and those of all roles in organizations that a
     /// password can reach, so that it denies no action of a role.
-    pub(crate) fn of_account(user: User, environment: Environment, scopes: &Scopes) -> Self {
-        let digest = Digest::of_account(&user.email);
+    pub(crate) fn of_user(user: User, environment: Environment, scopes: &Scopes) -> Self {
+        let digest = Digest::of_user(&user.email);
         let is_reachable = |own: &Organization| !(own.disabled || own.requires_sso);
         let roles = user.memberships.iter().filter(|membership| is_reachable(&membership.organization));
         let scopes =
             roles.flat_map(|membership| membership.scopes.iter()).chain(scopes.iter()).cloned().collect();
-        let mut record = Self::imported(KeyId::of_account(&digest), digest, Owner::User(user));
+        let mut record = Self::imported(KeyId::of_user(&digest), digest, Owner::User(user));
         record.environment = environment;
         record.scopes = scopes;
         record.sources = [Scheme::Basic].into();

@@ -32,9 +32,9 @@ const ATTEMPTS: [(&str, Behaviour); 4] = [
 ];
 
 const TARGETS: [(&str, &str); 3] = [
-    ("a person", "ann@example.com"),
-    ("a person without a password", "bob@example.com"),
-    ("an e-mail that no person has", "missing@example.com"),
+    ("a user", "ann@example.com"),
+    ("a user without a password", "bob@example.com"),
+    ("an e-mail that no user has", "missing@example.com"),
 ];
 
 /// The measurements of attempts of one kind.

@@ -11,8 +11,8 @@
 //! | scope, requirement | A [permission](crate::Scope), and the scopes that a route [asks for](crate::Requirement). |
 //! | environment | Live or test: an [`Environment`](crate::Environment) accepts only its own keys. |
 //! | actor | The caller that makes a change, and the rights that the change rests on: an [`Actor`](crate::backend::Actor). |
-//! | owner | The [organization, person or project](crate::Owner) that a key belongs to. |
-//! | membership | A person's role in an organization: a [`Membership`](crate::owner::Membership). |
+//! | owner | The [organization, user or project](crate::Owner) that a key belongs to. |
+//! | membership | A user's role in an organization: a [`Membership`](crate::owner::Membership). |
 //! | backend, store | A [`Backend`](crate::backend::Backend) resolves digests; a [`KeyStore`](crate::backend::KeyStore) is a backend that also keeps keys. |
 //! | cache entry | The result of a lookup, kept in memory. The negative cache holds the entries of unknown keys. |
 //! | tombstone | A digest that is known to be revoked. |

@@ -2,12 +2,12 @@
 //!
 //! | Documented behaviour | Implemented by |
 //! |---|---|
-//! | organization tokens as Bearer, or as Basic without a user; users' keys as Basic with the e-mail; project keys in a header of their own | a [`Source`](crate::Source) for each, and [`Record::sources`](crate::Record::sources): a key is refused in the header of another kind |
+//! | organization tokens as Bearer, or as Basic without a user; users' keys as Basic with the e-mail; project keys in a header of their own | a [`Source`](crate::Source) for each, and [`Record::sources`](crate::Record::sources): a key is rejected in the header of another kind |
 //! | keys without a fixed format: 32 hexadecimal digits, random characters, or random characters behind `oat_` | [`OpaqueFormat`](crate::key::OpaqueFormat), and sources without a format |
-//! | a token has access to its organization, a person to each organization of which the person is a member, a project key to one project | [`Owner`](crate::Owner), and [`Principal::authorize`](crate::Principal::authorize) |
+//! | a token has access to its organization, a user to each organization of which the user is a member, a project key to one project | [`Owner`](crate::Owner), and [`Principal::authorize`](crate::Principal::authorize) |
 //! | a token has the rights of a project manager, a member those of the role | scopes of the key, and of each [`Membership`](crate::owner::Membership) |
-//! | organizations that require single sign-on refuse people with 403; their other organizations stay accessible | [`Organization::requires_sso`](crate::owner::Organization::requires_sso) |
-//! | deleted, cycled, changed or removed credentials are refused at once | [`KeyStore`](crate::backend::KeyStore) and [`OwnerStore`](crate::backend::OwnerStore), which announce each change; another process on the same file applies it within its [lease](crate::AuthenticatorBuilder::lease) |
+//! | organizations that require single sign-on reject users with 403; their other organizations stay accessible | [`Organization::requires_sso`](crate::owner::Organization::requires_sso) |
+//! | deleted, cycled, changed or removed credentials are rejected at once | [`KeyStore`](crate::backend::KeyStore) and [`OwnerStore`](crate::backend::OwnerStore), which announce each change; another process on the same file applies it within its [lease](crate::AuthenticatorBuilder::lease) |
 //! | a caller that loses a role or a key during a request changes nothing | `Actor::requires_for`, checked in the transaction of the change; [`Principal::recheck`](crate::Principal::recheck) for data outside the store |
 //! | a password is accepted in place of a user's key | `Passwords` (a feature) |
 //! | a project key is no secret: members read it back | `manage::NewKey::retrievable` |
@@ -42,7 +42,7 @@
 //!
 //! # Two credentials in one request
 //!
-//! By default, and here for people, they are refused. For devices this does not work: the client of the service looks up the host in
+//! By default, and here for users, they are rejected. For devices this does not work: the client of the service looks up the host in
 //! `~/.netrc`, and adds a Basic header to a project key unasked. With a rule that prefers one of two credentials, another component behind
 //! this one might choose the other. So the routes of devices have a layer of their own, which reads only the project key: it never has to
 //! choose, and a Basic header alone grants no access.
@@ -62,11 +62,11 @@
 //!   (`UPLOAD_SECONDS`), and only while the caller that received it may upload. Its route is outside the layers.
 //! * The timeout of a head is 10 s, as that of a body; a chunk from a device has a minute, a file five. `axum::serve` has no timeout for heads,
 //!   so `examples/support/serve.rs` drives hyper itself.
-//! * Cycling a key calls `manage::KeyManager::create_exclusive`: one key stays in force, and the previous one is refused from the next request
+//! * Cycling a key calls `manage::KeyManager::create_exclusive`: one key stays active, and the previous one is rejected from the next request
 //!   on. If both should work for a while, use `manage::KeyManager::rotate` with a grace.
-//! * A new member has neither a key nor a password, and needs one to create the other: the first reaches the person out of band, such as by a
+//! * A new member has neither a key nor a password, and needs one to create the other: the first reaches the user out of band, such as by a
 //!   sign-in or a link in a message, which this service leaves out.
 //! * An admin may remove the role of each admin, including its own. Without an admin, the members and tokens of the organization cannot be
 //!   managed, until an operator with write access to the store appoints one.
 //! * A password has 8 to 255 characters. Some clients send Basic credentials in Latin-1, others in UTF-8: both are accepted.
-//! * A user's key has all rights of the person except changing the password: the scope for that is granted to passwords alone.
+//! * A user's key has all rights of the user except changing the password: the scope for that is granted to passwords alone.

@@ -8,7 +8,7 @@
 //! | a code for each reason, such as `API_KEY_EXPIRED` or `API_KEY_DISABLED` | [`Respond`](crate::reject::Respond), which receives the [`Reason`](crate::Reason) |
 //! | 403 `ORGANIZATION_DISABLED` | [`OwnerChange::put_organization`](crate::backend::OwnerChange::put_organization); all keys of the organization are refused from then on |
 //! | keys are listed, created with scopes and an expiry, shown once, revoked | handlers over a [`manage::Delegate`](crate::manage::Delegate), with the documented JSON |
-//! | a new key is live, unless test is requested | the handler that reads the body; a `manage::Delegate` refuses what a test key may not create, and names the field |
+//! | a new key is live, unless test is requested | the handler that reads the body; a `manage::Delegate` rejects what a test key may not create, and names the field |
 //! | live keys count against billing, test keys are free | [`Usage`](crate::usage::Usage), which counts by key, day and environment |
 //! | 429 `RATE_LIMIT_EXCEEDED` | [`Principal::key_id`](crate::Principal::key_id) and a limiter, here governor |
 //!
@@ -31,14 +31,14 @@
 //!
 //! # Signing up
 //!
-//! `examples/memory_api/signup.rs`. Organizations, people and memberships are kept beside the keys:
+//! `examples/memory_api/signup.rs`. Organizations, users and memberships are kept beside the keys:
 //!
 #![doc = concat!("```ignore\n", include_str!("../../examples/memory_api/signup.rs"), "```")]
 //!
 //! # Usage
 //!
 //! `examples/memory_api/usage.rs`. Counts are written every ten seconds, and when the process ends. A request is counted when its key is
-//! admitted, whatever its outcome: a request that the limits refuse with 429 counts as well, and so does one that lacks a scope. The documents
+//! admitted, whatever its outcome: a request that the limits reject with 429 counts as well, and so does one that lacks a scope. The documents
 //! do not define what is billed; a service that bills served requests counts those itself.
 //!
 #![doc = concat!("```ignore\n", include_str!("../../examples/memory_api/usage.rs"), "```")]
@@ -49,7 +49,7 @@
 //!   change, and with `requiring` the scope of the route; memories are kept outside that store, so their handlers call
 //!   [`Principal::recheck`](crate::Principal::recheck) when the body has arrived, and check the scope again.
 //! * A live key manages all keys of its organization; a test key manages test keys, and sees neither live keys nor their usage:
-//!   `manage::Delegate::across_environments`. As a new key is live by default, a test key that does not request `test` is refused with 403
+//!   `manage::Delegate::across_environments`. As a new key is live by default, a test key that does not request `test` is rejected with 403
 //!   `INSUFFICIENT_PERMISSIONS`, whose details name `environment`; creating a test key instead would contradict the documents, and a live
 //!   one would let a test key reach billed data.
 //! * Any client can sign up any number of times, and the limits are by key. A service on the internet limits sign-ups by address, and

@@ -26,7 +26,7 @@
 //!
 //! `examples/memsolus/api_keys.rs`. The routes of `manage` have paths and bodies of their own; for other documented paths and bodies, write
 //! handlers over a `manage::Delegate`, which enforces the rules: a caller has access to the keys of its own organization, a test key to the
-//! test keys among them, and each grants only permissions that it has itself. Violations are refused with the name of the field. The handlers
+//! test keys among them, and each grants only permissions that it has itself. Violations are rejected with the name of the field. The handlers
 //! check that each permission exists, and that a key has at least one. The store checks the caller again with each change; `requiring` adds
 //! the permission of the route. Memories are kept outside that store: their handlers call [`Principal::recheck`](crate::Principal::recheck)
 //! when the body has arrived.

@@ -5,7 +5,7 @@
 //!
 //! | Page | Shows |
 //! |---|---|
-//! | [`memfault`] | organizations, people and projects each with its own access, passwords, single sign-on, several kinds of key by header |
+//! | [`memfault`] | organizations, users and projects each with its own access, passwords, single sign-on, several kinds of key by header |
 //! | [`memory_api`] | two headers, a code for each rejection, scopes, sign-up, usage that is metered for billing |
 //! | [`memory_scope`] | one header, one environment, one response to all invalid keys, rate limits and usage by key, a console |
 //! | [`memsolus`] | permissions by group, 403 without them, live and test keys side by side |

@@ -253,22 +253,22 @@
 //! |---|---|
 //! | a caller, its own keys | `KeyManager::on_behalf_of(&caller)`, and the routes |
 //! | a caller, keys of other owners that the application permits, such as the tokens of an organization | `KeyManager::acting_for(caller.actor().requires_for(…))`, [`OwnerStore::change_owner`](crate::backend::OwnerStore::change_owner) |
-//! | a caller whose key *another* backend keeps | `KeyManager::on_behalf_of_external(&caller)`, `ManageSettings::external_callers`: the store cannot check it. `on_behalf_of` refuses such a caller, and a caller whose key was deleted |
-//! | a person with a session elsewhere | [`Actor::external`](crate::backend::Actor::external): the application must check the session right before |
+//! | a caller whose key *another* backend keeps | `KeyManager::on_behalf_of_external(&caller)`, `ManageSettings::external_callers`: the store cannot check it. `on_behalf_of` rejects such a caller, and a caller whose key was deleted |
+//! | a user with a session elsewhere | [`Actor::external`](crate::backend::Actor::external): the application must check the session right before |
 //! | the application itself, a job | `KeyManager::acting_as("job:nightly")` |
 //!
 //! Before an irreversible step of the application itself, [`Principal::recheck`](crate::Principal::recheck) checks the caller again. It uses the
 //! cache: it sees changes by this process at once, and those of other processes within L. It is no transaction.
 //!
-//! The store refuses a change that its actor is no longer allowed to make (403), and changes nothing. On PostgreSQL, a revocation by a caller
+//! The store rejects a change that its actor is no longer allowed to make (403), and changes nothing. On PostgreSQL, a revocation by a caller
 //! waits while many keys or an owner are changed; the application's own (`KeyManager::revoke`) does not wait, if it gets a connection. A
 //! database-wide `lock_timeout` applies: a change that exceeds it, or deadlocks with a statement of yours, is retried once.
 //!
 //! # Deleted owners
 //!
-//! A deleted organization, person or project leaves its revoked keys, its usage and a mark. Until the owner is purged, its id is refused for a
+//! A deleted organization, user or project leaves its revoked keys, its usage and a mark. Until the owner is purged, its id is rejected for a
 //! new owner and for new keys ([`Conflict`](crate::backend::BackendErrorKind::Conflict)): the next owner of the id would see the data of its predecessor.
-//! The mark of a person holds a digest of the address, not the address.
+//! The mark of a user holds a digest of the address, not the address.
 //!
 //! [`purge_owner`](crate::backend::OwnerChange::purge_owner) permanently deletes the keys, the usage and the mark, after the last bill. Call it no
 //! earlier than L and a flush interval of [`Usage`](crate::usage::Usage) after the owner was deleted: a node may still have counts of the former owner
@@ -276,7 +276,7 @@
 //!
 //! # Backups
 //!
-//! After a restore, keys that were revoked after the backup are in force again. Keep the log of changes outside of the database
+//! After a restore, keys that were revoked after the backup are active again. Keep the log of changes outside of the database
 //! (`KeyManager::audit`), and repeat the revocations of the log before you admit requests.
 //!
 //! - SQLite: copy with `VACUUM INTO` or `.backup`, not with `cp` during use. Stop all processes before a copy is restored, and before a file of

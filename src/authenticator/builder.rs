@@ -210,14 +210,14 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Accepts passwords of people in Basic credentials, beside keys. The text of a key is never verified as a password.
+    /// Accepts passwords of users in Basic credentials, beside keys. The text of a key is never verified as a password.
     #[cfg(feature = "password")]
     pub fn passwords(mut self, passwords: crate::password::Passwords) -> Self {
         self.passwords.verifier = Some(passwords);
         self
     }
 
-    /// Sets the scopes of a person who presents a password, as a key has scopes: for the person's own affairs, such as to change the
+    /// Sets the scopes of a user who presents a password, as a key has scopes: for the user's own affairs, such as to change the
     /// password. Default: none.
     ///
     /// In an organization, the scopes of the role there are required as well, see [`Principal::authorize`](crate::Principal::authorize).

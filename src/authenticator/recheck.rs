@@ -42,7 +42,7 @@ impl Authenticator {
     }
 }
 
-/// Returns the version of the password by which a person was looked up.
+/// Returns the version of the password by which a user was looked up.
 fn password_version(record: &Record) -> Option<Digest> {
     match &record.owner {
         Owner::User(user) => user.password().map(|password| password.version),

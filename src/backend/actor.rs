@@ -16,7 +16,7 @@ use crate::scope::{Requirement, Scope, Scopes};
 
 /// The actor of a change.
 ///
-/// The store authorizes the actor in the transaction of the change. A key that was revoked, a person who was removed, or a scope
+/// The store authorizes the actor in the transaction of the change. A key that was revoked, a user who was removed, or a scope
 /// that was withdrawn since the request began changes nothing, however long the body of the request took to arrive.
 ///
 /// ```
@@ -63,11 +63,11 @@ pub enum Actor {
     },
     /// A key of this store.
     Key(KeyActor),
-    /// A person of this store who presented a password.
-    Person(PersonActor),
+    /// A user of this store who presented a password.
+    User(UserActor),
 }
 
-/// A key as an actor. It has to be in force, and to meet the requirements of the change.
+/// A key as an actor. It has to be active, and to meet the requirements of the change.
 #[derive(Debug, Clone)]
 pub struct KeyActor {
     id: KeyId,
@@ -75,9 +75,9 @@ pub struct KeyActor {
     context: AuthContext,
 }
 
-/// A person as an actor. The person must still have the presented password, and meet the requirements of the change.
+/// A user as an actor. The user must still have the presented password, and meet the requirements of the change.
 #[derive(Debug, Clone)]
-pub struct PersonActor {
+pub struct UserActor {
     id: KeyId,
     email: Box<str>,
     password: Digest,
@@ -87,7 +87,7 @@ pub struct PersonActor {
     context: AuthContext,
 }
 
-/// The parts that [`KeyActor`] and [`PersonActor`] have in common.
+/// The parts that [`KeyActor`] and [`UserActor`] have in common.
 #[derive(Clone)]
 struct AuthContext {
     scheme: Scheme,
@@ -109,8 +109,8 @@ struct ActorRequirement {
 pub enum Subject<'a> {
     /// The key with this id.
     Key(&'a KeyId),
-    /// The person with this e-mail.
-    Person(&'a str),
+    /// The user with this e-mail.
+    User(&'a str),
 }
 
 /// The result of looking up a [`Subject`].
@@ -120,9 +120,9 @@ pub enum Subject<'a> {
 pub enum ResolvedSubject {
     /// The record of the key, with its current owner.
     Key(Record),
-    /// The person, with memberships and password.
-    Person(User),
-    /// The store has no such key or person.
+    /// The user, with memberships and password.
+    User(User),
+    /// The store has no such key or user.
     Missing,
 }
 
@@ -134,7 +134,7 @@ pub struct AuthorizedActor {
 }
 
 impl Actor {
-    /// Creates the actor for a caller with this record: a person if it is that of a password, otherwise a key.
+    /// Creates the actor for a caller with this record: a user if it is that of a password, otherwise a key.
     pub(crate) fn of(
         record: &Record,
         scheme: &Scheme,
@@ -145,11 +145,11 @@ impl Actor {
         let (scheme, admin, clock) = (scheme.clone(), admin.cloned(), Arc::clone(clock));
         let context = AuthContext { scheme, admin, clock, requirements: Vec::new() };
         match &record.owner {
-            Owner::User(user) if record.digest == Digest::of_account(&user.email) => {
-                Self::Person(PersonActor {
+            Owner::User(user) if record.digest == Digest::of_user(&user.email) => {
+                Self::User(UserActor {
                     id: record.id.clone(),
                     email: user.email.clone(),
-                    // A person without a password was not admitted by one; no password has this version.
+                    // A user without a password was not admitted by one; no password has this version.
                     password: user.password().map_or(record.digest, |password| password.version),
                     environment: record.environment,
                     scopes: password_scopes.clone(),
@@ -175,14 +175,14 @@ impl Actor {
         Self::External { id: id.into() }
     }
 
-    /// Requires scopes of a key or a person at the time of the change, for any resource. Ignored for other actors.
+    /// Requires scopes of a key or a user at the time of the change, for any resource. Ignored for other actors.
     #[must_use]
     pub fn requires(self, requirement: Requirement) -> Self {
         self.with(ActorRequirement { requirement, resource: None })
     }
 
     /// Requires scopes for one resource at the time of the change, as [`Principal::authorize`](crate::Principal::authorize)
-    /// does. Ignored for actors other than keys and persons.
+    /// does. Ignored for actors other than keys and users.
     #[must_use]
     pub fn requires_for(self, requirement: Requirement, resource: Resource<'_>) -> Self {
         let resource = match resource {
@@ -194,7 +194,7 @@ impl Actor {
 
     /// Adds the requirements of another actor.
     pub(crate) fn requires_same_as(mut self, other: &Self) -> Self {
-        if let Self::Key(KeyActor { context, .. }) | Self::Person(PersonActor { context, .. }) = other {
+        if let Self::Key(KeyActor { context, .. }) | Self::User(UserActor { context, .. }) = other {
             for need in &context.requirements {
                 self = self.with(need.clone());
             }
@@ -204,7 +204,7 @@ impl Actor {
 
     fn with(mut self, need: ActorRequirement) -> Self {
         match &mut self {
-            Self::Key(KeyActor { context, .. }) | Self::Person(PersonActor { context, .. }) => {
+            Self::Key(KeyActor { context, .. }) | Self::User(UserActor { context, .. }) => {
                 context.requirements.push(need);
             }
             Self::System { .. } | Self::External { .. } => {}
@@ -212,13 +212,13 @@ impl Actor {
         self
     }
 
-    /// Returns the name of the actor in the audit log. For a key and a person it is the [id](crate::Principal::key_id) that they
+    /// Returns the name of the actor in the audit log. For a key and a user it is the [id](crate::Principal::key_id) that they
     /// authenticated with.
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::System { by } => by.as_deref(),
             Self::External { id } => Some(id),
-            Self::Key(KeyActor { id, .. }) | Self::Person(PersonActor { id, .. }) => Some(id.as_str()),
+            Self::Key(KeyActor { id, .. }) | Self::User(UserActor { id, .. }) => Some(id.as_str()),
         }
     }
 
@@ -227,11 +227,11 @@ impl Actor {
         match self {
             Self::System { .. } | Self::External { .. } => None,
             Self::Key(KeyActor { id, .. }) => Some(Subject::Key(id)),
-            Self::Person(PersonActor { email, .. }) => Some(Subject::Person(email)),
+            Self::User(UserActor { email, .. }) => Some(Subject::User(email)),
         }
     }
 
-    /// Authorizes a key or a person by what the store has found, in the transaction of the change. Returns `None` for an actor
+    /// Authorizes a key or a user by what the store has found, in the transaction of the change. Returns `None` for an actor
     /// that no store authorizes.
     ///
     /// # Errors
@@ -243,11 +243,11 @@ impl Actor {
             (Self::Key(own), ResolvedSubject::Key(record)) if record.digest == own.digest => {
                 (record, &own.context)
             }
-            (Self::Person(own), ResolvedSubject::Person(user)) if own.is(&user) => {
-                (Record::of_account(user, own.environment, &own.scopes), &own.context)
+            (Self::User(own), ResolvedSubject::User(user)) if own.is(&user) => {
+                (Record::of_user(user, own.environment, &own.scopes), &own.context)
             }
-            // A missing key or person is not in force, nor is another one with the same name.
-            (Self::Key(_) | Self::Person(_), _) => return Err(BackendError::actor_gone()),
+            // A missing key or user is not active, nor is another one with the same name.
+            (Self::Key(_) | Self::User(_), _) => return Err(BackendError::actor_gone()),
         };
         context.authorize(record).map(Some)
     }
@@ -266,7 +266,7 @@ impl Actor {
     }
 }
 
-impl PersonActor {
+impl UserActor {
     fn is(&self, user: &User) -> bool {
         let version = user.password().map(|password| password.version);
         user.email == self.email && version == Some(self.password)
@@ -275,10 +275,10 @@ impl PersonActor {
 
 impl AuthContext {
     fn authorize(&self, record: Record) -> Result<AuthorizedActor, BackendError> {
-        let is_in_force = record.state(self.clock.wall()) == KeyState::Active
+        let is_active = record.state(self.clock.wall()) == KeyState::Active
             && record.accepts(&self.scheme)
             && !record.owner.is_disabled();
-        if !is_in_force {
+        if !is_active {
             return Err(BackendError::actor_gone());
         }
         let rights = Rights::new(&record, self.admin.as_ref());

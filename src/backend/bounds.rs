@@ -26,7 +26,7 @@ impl Bounds {
         if child.expires_at.is_none() {
             child.expires_at = caller.expires_at;
         }
-        if child.sources.is_empty() && !is_account(caller) {
+        if child.sources.is_empty() && !is_user_with_password(caller) {
             child.sources = caller.sources.clone();
         }
     }
@@ -120,16 +120,16 @@ fn check_lifetime(caller: &Record, target: &Record, end: Option<Timestamp>) -> R
 fn check_sources(caller: &Record, target: &Record) -> Result<(), BackendError> {
     let is_within =
         || !target.sources.is_empty() && target.sources.iter().all(|source| caller.accepts(source));
-    if caller.sources.is_empty() || is_account(caller) || is_within() {
+    if caller.sources.is_empty() || is_user_with_password(caller) || is_within() {
         return Ok(());
     }
     let message = "the key has sources that the caller's key lacks";
     Err(BackendError::forbidden(Some("sources"), message))
 }
 
-/// Returns whether the caller is a person who presented a password. The source of a password says nothing about keys.
-fn is_account(caller: &Record) -> bool {
-    matches!(&caller.owner, Owner::User(own) if caller.digest == Digest::of_account(&own.email))
+/// Returns whether the caller is a user who presented a password. The source of a password says nothing about keys.
+fn is_user_with_password(caller: &Record) -> bool {
+    matches!(&caller.owner, Owner::User(own) if caller.digest == Digest::of_user(&own.email))
 }
 
 fn check_grants(caller: Rights<'_>, scopes: &Scopes) -> Result<(), BackendError> {

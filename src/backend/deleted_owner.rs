@@ -3,13 +3,13 @@
 use crate::digest::Digest;
 use crate::owner::Owner;
 
-/// The identity of a deleted owner. For a person, the name is a digest of the address.
+/// The identity of a deleted owner. For a user, the name is a digest of the address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct DeletedOwner {
     pub(super) kind: &'static str,
     /// The organization, or the organization of a project.
     pub(super) organization: Box<str>,
-    /// The project or the person.
+    /// The project or the user.
     pub(super) name: Box<str>,
 }
 
@@ -23,7 +23,7 @@ impl DeletedOwner {
     }
 
     pub(super) fn of_user(email: &str) -> Self {
-        let digest = Digest::of_account(email);
+        let digest = Digest::of_user(email);
         let name: String = digest.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
         Self { kind: "user", organization: Box::default(), name: name.into() }
     }
@@ -37,7 +37,7 @@ impl DeletedOwner {
     }
 
     /// Returns the deleted owners that prevent an owner from having new keys: the owner itself, and its organization.
-    pub(super) fn blocking(owner: &Owner) -> Vec<Self> {
+    pub(super) fn that_block(owner: &Owner) -> Vec<Self> {
         match owner {
             Owner::Project(own) => vec![Self::of(owner), Self::of_organization(&own.organization.id)],
             Owner::Organization(_) | Owner::User(_) => vec![Self::of(owner)],

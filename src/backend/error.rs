@@ -64,7 +64,7 @@ impl BackendError {
     }
 
     /// Creates an error for a change feed that cannot be read, with what to check.
-    pub(crate) fn not_followed(reason: Self, deadline: Duration) -> Self {
+    pub(crate) fn cannot_poll(reason: Self, deadline: Duration) -> Self {
         let message = format!(
             "cannot poll the changes of the key store. Check that its address leads to a server that is reachable and writable, that its \
              user may read the tables of keys, and that it answers within {deadline:?}"
@@ -83,8 +83,8 @@ impl BackendError {
         Self { kind: BackendErrorKind::Conflict, message: message.into(), field: None, source: None }
     }
 
-    /// Creates an error for a key that is not in force.
-    pub fn not_in_force(state: KeyState) -> Self {
+    /// Creates an error for a key that is not active.
+    pub fn inactive(state: KeyState) -> Self {
         let message = format!("the key is {}", state.label());
         Self { kind: BackendErrorKind::Conflict, message: message.into(), field: None, source: None }
     }
@@ -101,7 +101,7 @@ impl BackendError {
         Self { kind: BackendErrorKind::NotFound, message: message.into(), field: None, source: None }
     }
 
-    /// Creates an error for an organization, person, membership or project that does not exist.
+    /// Creates an error for an organization, user, membership or project that does not exist.
     pub fn no_owner() -> Self {
         let message = "no owner with this id";
         Self { kind: BackendErrorKind::NotFound, message: message.into(), field: None, source: None }
@@ -119,9 +119,9 @@ impl BackendError {
         Self { kind: BackendErrorKind::Busy, message: message.into(), field: None, source: None }
     }
 
-    /// Creates an error for an actor that is not in force any more.
+    /// Creates an error for an actor that is no longer active.
     pub fn actor_gone() -> Self {
-        Self::forbidden(None, "the actor of the change is not in force any more")
+        Self::forbidden(None, "the actor of the change is no longer active")
     }
 
     /// Creates an error for a change that the actor may not make, with the field at fault, if any.

@@ -25,11 +25,11 @@ use crate::record::{KeyState, Record};
 pub struct KeyFilter {
     /// Keys of this organization and of its projects.
     pub organization: Option<Box<str>>,
-    /// Keys that belong to no project: those of an organization as a whole, and those of people.
+    /// Keys that belong to no project: those of an organization as a whole, and those of users.
     pub outside_projects: bool,
     /// Keys of projects with this id.
     pub project: Option<Box<str>>,
-    /// Keys of the person with this e-mail, whose ASCII letters are in lower case.
+    /// Keys of the user with this e-mail, whose ASCII letters are in lower case.
     pub user: Option<Box<str>>,
     /// Keys of this environment.
     pub environment: Option<Environment>,
@@ -57,7 +57,7 @@ impl KeyFilter {
         Self { project: Some(id.into()), ..Self::of_organization(organization) }
     }
 
-    /// Selects the keys of the person with this e-mail.
+    /// Selects the keys of the user with this e-mail.
     pub fn of_user(email: impl Into<Box<str>>) -> Self {
         Self { user: Some(User::new(email, []).email), ..Self::default() }
     }

@@ -147,7 +147,7 @@ impl KeyEdit {
 impl KeyUpdate {
     fn apply(self, record: &mut Record, predecessor: Option<&Record>) -> Result<(), BackendError> {
         if record.revoked.is_some() {
-            return Err(BackendError::not_in_force(KeyState::Revoked));
+            return Err(BackendError::inactive(KeyState::Revoked));
         }
         if let Some(requested) = self.expires_at {
             // After this key expired, its predecessor may have been rotated again.
@@ -184,7 +184,7 @@ impl Rotation {
         match old.state(self.at) {
             KeyState::Active if old.rotated_to.is_some() && is_active => return Err(BackendError::rotated()),
             KeyState::Active => {}
-            state => return Err(BackendError::not_in_force(state)),
+            state => return Err(BackendError::inactive(state)),
         }
         // The grace of the previous rotation has shortened the lifetime of the old key. The previous successor has the full one.
         let successor = self.successor_of(old, previous_successor.unwrap_or(old));

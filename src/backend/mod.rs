@@ -46,7 +46,7 @@ mod sql;
 mod sqlite;
 mod usage;
 
-pub use actor::{Actor, AuthorizedActor, KeyActor, PersonActor, ResolvedSubject, Subject};
+pub use actor::{Actor, AuthorizedActor, KeyActor, ResolvedSubject, Subject, UserActor};
 pub use audit::{AuditEntry, AuditLog};
 pub use change_feed::{BoxedChangeFeed, ChangeFeed};
 pub use error::{BackendError, BackendErrorKind};
@@ -89,7 +89,7 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// If the lookup failed. The request is then refused with 503, and nothing is cached. Never report an outage as `None`: a
+    /// If the lookup failed. The request is then rejected with 503, and nothing is cached. Never report an outage as `None`: a
     /// client with a good key would be told that it is invalid.
     fn find(&self, digest: &Digest) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send;
 

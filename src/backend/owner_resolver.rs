@@ -11,7 +11,7 @@ use crate::owner::{Organization, Owner, User};
 use crate::record::Record;
 use crate::select::select;
 
-/// Resolves the owners of keys, for an application with its own tables of organizations and people.
+/// Resolves the owners of keys, for an application with its own tables of organizations and users.
 ///
 /// [`WithOwnerResolver`] combines it with a store of keys. An application without such tables uses those of an
 /// [`OwnerStore`](super::OwnerStore).
@@ -27,8 +27,8 @@ pub trait OwnerResolver: Send + Sync + 'static {
         id: &str,
     ) -> impl Future<Output = Result<Option<Organization>, BackendError>> + Send;
 
-    /// Returns the person with this e-mail, with memberships, or `None` if none exists. The ASCII letters of the e-mail are in
-    /// lower case. Keys of a person who does not exist are unknown.
+    /// Returns the user with this e-mail, with memberships, or `None` if none exists. The ASCII letters of the e-mail are in
+    /// lower case. Keys of a user who does not exist are unknown.
     ///
     /// # Errors
     ///

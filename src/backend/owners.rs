@@ -1,4 +1,4 @@
-//! Owners of keys: the write side of organizations, people, memberships and projects.
+//! Owners of keys: the write side of organizations, users, memberships and projects.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use crate::record::Revocation;
 
 /// A store that keeps the owners of keys beside the keys.
 ///
-/// The rights of a person are computed from the memberships when a request is authorized. So a person who is removed from an
-/// organization is refused there from the next request on, as is a revoked key: a change of an owner invalidates all its keys,
+/// The rights of a user are computed from the memberships when a request is authorized. So a user who is removed from an
+/// organization is rejected there from the next request on, as is a revoked key: a change of an owner invalidates all its keys,
 /// and an acknowledged change is in effect in this process.
 ///
 /// Keys may belong to organizations that the store does not know; these are enabled and do not require single sign-on.
@@ -47,7 +47,7 @@ pub trait OwnerStore: Backend {
     ///
     /// [`Forbidden`](super::BackendErrorKind::Forbidden) if the actor may not make the change, or no longer;
     /// [`Conflict`](super::BackendErrorKind::Conflict) if an owner with this id was deleted, and not purged since;
-    /// [`NotFound`](super::BackendErrorKind::NotFound) if the change is about, or refers to, an organization, a person, a
+    /// [`NotFound`](super::BackendErrorKind::NotFound) if the change is about, or refers to, an organization, a user, a
     /// membership or a project that does not exist; [`Invalid`](super::BackendErrorKind::Invalid) if the store cannot keep the
     /// values; [`Unavailable`](super::BackendErrorKind::Unavailable) if the store is unavailable. Nothing was changed then,
     /// except perhaps after the last one.

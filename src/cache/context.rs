@@ -3,11 +3,12 @@
 use std::future::Future;
 use std::time::Duration;
 
+use super::Limits;
 use super::dual_instant::DualInstant;
 use super::sync::Arc;
-use super::{CallError, Limits, guarded_call};
 use crate::backend::{BackendError, ErasedBackend};
 use crate::clock::Clock;
+use crate::guarded_call::{CallError, guarded_call};
 use crate::metrics::Metrics;
 
 pub(super) struct Context {

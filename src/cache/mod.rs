@@ -21,7 +21,6 @@ mod context;
 mod dual_instant;
 mod entries;
 mod first_use;
-mod guarded_call;
 mod limits;
 mod loader;
 #[cfg(all(test, shuttle))]
@@ -32,7 +31,6 @@ mod sign_in;
 mod sync;
 
 pub(crate) use entries::{DirtyList, Entry, EntryUses, Fact, Issuer, Recheck, Rechecking};
-pub(crate) use guarded_call::{CallError, guarded_call};
 pub(crate) use limits::Limits;
 pub(crate) use loader::{LookupError, LookupKey};
 
@@ -137,7 +135,7 @@ impl Cache {
             None if self.poller.poll_within(call_timeout).await => Ok(()),
             None => Err(BackendError::unavailable("no poll was answered yet")),
         };
-        started.map_err(|reason| BackendError::not_followed(reason, call_timeout))
+        started.map_err(|reason| BackendError::cannot_poll(reason, call_timeout))
     }
 
     /// Invalidates everything that was read of a key.

@@ -12,9 +12,11 @@ mod real;
 mod weak_memory;
 
 #[cfg(shuttle)]
-pub(super) use explored::{Atomic, Bounded, Map, Mutex, MutexGuard, spawn, timeout};
+pub(super) use explored::{Atomic, Bounded, Map, Mutex, MutexGuard, spawn};
 #[cfg(not(shuttle))]
-pub(super) use real::{Bounded, Map, Mutex, MutexGuard, spawn, timeout};
+pub(super) use real::{Bounded, Map, Mutex, MutexGuard, spawn};
+
+pub(super) use crate::timeout::timeout;
 
 #[cfg(not(any(shuttle, weak_memory)))]
 pub(super) use std::sync::atomic::AtomicU64 as Atomic;

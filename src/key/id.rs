@@ -46,9 +46,9 @@ impl KeyId {
         Ok(Self(format!("key_{}", crockford(u128::from_be_bytes(bytes))).into()))
     }
 
-    /// Derives the id of a person who signs in with a password: constant for an e-mail, without revealing it.
-    pub(crate) fn of_account(account: &Digest) -> Self {
-        let half = std::array::from_fn(|byte| account.as_bytes()[byte]);
+    /// Derives the id of a user who signs in with a password: constant for an e-mail, without revealing it.
+    pub(crate) fn of_user(user: &Digest) -> Self {
+        let half = std::array::from_fn(|byte| user.as_bytes()[byte]);
         Self(format!("user_{}", crockford(u128::from_be_bytes(half))).into())
     }
 

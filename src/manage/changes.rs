@@ -140,7 +140,7 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](super::ManageErrorKind::NotFound); [`Conflict`](super::ManageErrorKind::Conflict) if the key is not in force or was already
+    /// [`NotFound`](super::ManageErrorKind::NotFound); [`Conflict`](super::ManageErrorKind::Conflict) if the key is not active or was already
     /// rotated, such as by a concurrent caller, unless its successor has ended; [`Invalid`](super::ManageErrorKind::Invalid) if the new key
     /// would be expired, or the grace is longer than 4,294,967,295 seconds.
     pub async fn rotate(&self, id: &KeyId, options: RotateOptions) -> Result<CreatedKey, ManageError> {
@@ -209,8 +209,8 @@ impl<S: KeyStore> KeyManager<S> {
         Ok(keys)
     }
 
-    /// Deletes all keys that expired or were revoked by `before`, and returns their number. A time in the future counts as now: no key in
-    /// force is deleted.
+    /// Deletes all keys that expired or were revoked by `before`, and returns their number. A time in the future counts as now: no
+    /// active key is deleted.
     ///
     /// Keys are deleted in batches, between which other changes proceed. After an error, some of them may be deleted.
     ///

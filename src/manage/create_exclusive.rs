@@ -6,10 +6,10 @@ use crate::backend::{ChangeOutcome, KeyChange, KeyFilter, KeyStore};
 use crate::record::{KeyState, Revocation};
 
 impl<S: KeyStore> KeyManager<S> {
-    /// Creates a key and revokes all other keys in force that match a filter, in one transaction: for an owner that has one key at a time.
+    /// Creates a key and revokes all other active keys that match a filter, in one transaction: for an owner that has one key at a time.
     /// The filter must match the new key as well.
     ///
-    /// Of several concurrent calls each returns a key, and one of these keys stays in force.
+    /// Of several concurrent calls each returns a key, and one of these keys stays active.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl<S: KeyStore> KeyManager<S> {
     pub async fn create_exclusive(&self, filter: &KeyFilter, new: NewKey) -> Result<CreatedKey, ManageError> {
         let by = self.authority();
         let (key, record) = self.mint(&by, new)?;
-        let in_force = filter.clone().state(KeyState::Active, self.clock.wall());
+        let active = filter.clone().state(KeyState::Active, self.clock.wall());
         let revocation = Revocation { by: record.created_by.clone(), ..self.revocation("replaced")? };
         let actor = record.created_by.clone();
         let change = KeyChange::insert_exclusive(record, &in_force, revocation);

@@ -68,7 +68,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     ///
     /// # Errors
     ///
-    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is no longer in force, lacks one of the scopes, or asks for a later
+    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is no longer active, lacks one of the scopes, or asks for a later
     /// expiry, another owner or another environment, named by [`fields`](ManageError::fields); and those of [`KeyManager::create`].
     pub async fn create(&self, new: NewKey) -> Result<CreatedKey, ManageError> {
         let owner = self.caller.owner().identity();
@@ -114,7 +114,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     ///
     /// # Errors
     ///
-    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is no longer in force, lacks one of the scopes that the key has or
+    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is no longer active, lacks one of the scopes that the key has or
     /// would get, or postpones the expiry of the key beyond that of its own key, or to a longer lifetime than that of its own key; and those
     /// of [`get`](Self::get) and [`KeyManager::update`].
     pub async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, ManageError> {
@@ -126,7 +126,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     ///
     /// # Errors
     ///
-    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is no longer in force, lacks one of the scopes or sources of the key, or
+    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is no longer active, lacks one of the scopes or sources of the key, or
     /// asks for an expiry later than both that of its own key and the default of the successor; and those of [`get`](Self::get) and
     /// [`KeyManager::rotate`].
     pub async fn rotate(&self, id: &KeyId, options: RotateOptions) -> Result<CreatedKey, ManageError> {
@@ -137,7 +137,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     ///
     /// # Errors
     ///
-    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is no longer in force, or lacks one of the scopes of the key; and
+    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is no longer active, or lacks one of the scopes of the key; and
     /// those of [`get`](Self::get) and [`KeyManager::revoke`].
     pub async fn revoke(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
         self.manager.revoke_by(&self.authority(), id, reason).await

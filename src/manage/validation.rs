@@ -78,7 +78,7 @@ impl Validation {
         self
     }
 
-    /// Checks the text of an imported key. A text that no request can present is refused even with `allow_weak`: the key would be listed as
+    /// Checks the text of an imported key. A text that no request can present is rejected even with `allow_weak`: the key would be listed as
     /// active and admit no caller. Such a text is a mistake, such as that of a script that reads the line feed with it.
     pub(super) fn key_text(mut self, text: &str, new: &NewKey) -> Self {
         let user = new.owner.email().unwrap_or_default();

@@ -52,7 +52,7 @@ use verification_cache::{VerificationCache, VerificationKey};
 
 /// Hashes and verifies passwords. A clone shares the queue and the cache of verified passwords.
 ///
-/// A verified password is recognized without hashing it again, by a digest under a random key of this process. The hash of the person is
+/// A verified password is recognized without hashing it again, by a digest under a random key of this process. The hash of the user is
 /// looked up each time, as a key is.
 #[derive(Clone)]
 pub struct Passwords(Arc<Inner>);
@@ -61,7 +61,7 @@ struct Inner {
     hasher: Hasher,
     queue: Queue,
     verification_cache: VerificationCache,
-    /// A hash that matches no password. It is verified for people who do not exist, so that they take as long as people who do.
+    /// A hash that matches no password. It is verified for users who do not exist, so that they take as long as users who do.
     dummy: PasswordHash,
 }
 
@@ -150,12 +150,12 @@ impl Passwords {
             .is_right(&self.0.verification_cache.verification_key(email, against, secret))
     }
 
-    /// Returns the digest of an attempt to sign in, which does not depend on whether the person exists.
+    /// Returns the digest of an attempt to sign in, which does not depend on whether the user exists.
     pub(crate) fn attempt(&self, email: &str, secret: &[u8]) -> Digest {
         self.0.verification_cache.attempt(email, secret)
     }
 
-    /// Returns whether a password is that of a person with this hash. Without a hash, it is wrong, and verifying it takes as long.
+    /// Returns whether a password is that of a user with this hash. Without a hash, it is wrong, and verifying it takes as long.
     pub(crate) async fn verify(
         &self,
         email: &str,
@@ -184,7 +184,7 @@ impl Passwords {
             return true;
         }
         let hasher = &self.0.hasher;
-        // A hash that cannot be parsed takes no time, which would reveal that the person exists.
+        // A hash that cannot be parsed takes no time, which would reveal that the user exists.
         let is_right =
             hasher.verify(against, secret).or_else(|| hasher.verify(&self.0.dummy, secret).and(None));
         let verdict = is_right.unwrap_or(false) && exists;

@@ -15,10 +15,10 @@ use crate::password_hash::PasswordHash;
 const CAPACITY: u64 = 10_000;
 const TTL: Duration = Duration::from_secs(600);
 
-/// A person, a hash and a secret, digested under a key that never leaves this process.
+/// A user, a hash and a secret, digested under a key that never leaves this process.
 pub(super) type VerificationKey = Digest;
 
-/// Right passwords only: the time at which a wrong one is hashed again would reveal whether a person exists.
+/// Right passwords only: the time at which a wrong one is hashed again would reveal whether a user exists.
 pub(super) struct VerificationCache {
     key: Hmac<Sha256>,
     right: Cache<VerificationKey, ()>,
@@ -45,7 +45,7 @@ impl VerificationCache {
         self.digest([email.as_bytes(), hash.as_str().as_bytes(), secret])
     }
 
-    /// Returns the digest of an e-mail and a secret: that of [`verification_key`](Self::verification_key) with an empty hash, which no person
+    /// Returns the digest of an e-mail and a secret: that of [`verification_key`](Self::verification_key) with an empty hash, which no user
     /// has.
     pub(super) fn attempt(&self, email: &str, secret: &[u8]) -> Digest {
         self.digest([email.as_bytes(), b"", secret])

@@ -4,7 +4,7 @@
 //! are taken from the cache and written to a [`UsageStore`](crate::backend::UsageStore), with the time of each key's last use. While the
 //! store cannot be reached, counts are kept, up to a bound.
 //!
-//! Every admitted request is counted, whatever its outcome behind the layer: one that lacks a scope, that a rate limiter refuses or that a
+//! Every admitted request is counted, whatever its outcome behind the layer: one that lacks a scope, that a rate limiter rejects or that a
 //! handler fails to answer was admitted. The layer does not see what lies behind it, and a request whose client hangs up has no outcome. To
 //! bill served requests, count them where they are served.
 //!

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::meter::Meter;
 use crate::backend::{BackendError, BackendErrorKind, UsageBatch};
-use crate::cache::guarded_call;
+use crate::guarded_call::guarded_call;
 
 /// Longest wait for the store to add a batch.
-const DEADLINE: Duration = Duration::from_secs(5);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Meter {
     /// Spawns a task that writes all pending counts, unless another task is writing.
@@ -55,7 +55,7 @@ impl Meter {
     }
 
     async fn write_batch(&self, batch: &UsageBatch) -> Result<(), BackendError> {
-        let added = guarded_call("usage flush", DEADLINE, self.store.add(batch)).await;
-        added.map_err(|error| error.into_error(DEADLINE))
+        let added = guarded_call("usage flush", WRITE_TIMEOUT, self.store.add(batch)).await;
+        added.map_err(|error| error.into_error(WRITE_TIMEOUT))
     }
 }

@@ -17,7 +17,7 @@ use support::postgres::Server;
 
 pub(crate) const LEASE: Duration = Duration::from_secs(1);
 pub(crate) const POLLS: Duration = Duration::from_millis(200);
-const DEADLINE: Duration = Duration::from_millis(250);
+const LOOKUP_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Longer than any node needs to become healthy after a fault.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -43,7 +43,7 @@ pub(crate) struct World {
 /// Configures a node of a world: it trusts nothing for longer than the lease, and the second one reads its keys all the time.
 fn configure(number: usize, builder: AuthenticatorBuilder) -> AuthenticatorBuilder {
     let ttl = if number == 0 { Duration::from_secs(3_600) } else { Duration::from_millis(200) };
-    builder.lease(LEASE).poll_interval(POLLS).deadline(DEADLINE).positive_ttl(ttl)
+    builder.lease(LEASE).poll_interval(POLLS).deadline(LOOKUP_TIMEOUT).positive_ttl(ttl)
 }
 
 impl World {

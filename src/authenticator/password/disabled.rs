@@ -1,4 +1,4 @@
-//! The twin that accepts no passwords.
+//! Accepts no passwords. Compiled without the feature `password`, with the interface of `enabled`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The twin that looks people up by their e-mail.
+//! Verifies passwords. Compiled with the feature `password`; otherwise `disabled` has the same interface.
 
 use std::sync::Arc;
 
@@ -19,13 +19,13 @@ use crate::trace;
 #[derive(Default)]
 pub(in super::super) struct PasswordAuth {
     pub(in super::super) verifier: Option<Passwords>,
-    /// Granted to a person beside the scopes of the roles.
+    /// Granted to a user beside the scopes of the roles.
     pub(in super::super) scopes: Scopes,
 }
 
 /// An e-mail, and a secret that may be the password. The secret is wiped when it is dropped.
 pub(in super::super) struct PresentedPassword {
-    account: Digest,
+    user: Digest,
     email: Arc<str>,
     environment: Environment,
     secret: Zeroizing<Vec<u8>>,
@@ -39,18 +39,18 @@ impl PasswordAuth {
     /// Returns the lookup key of a record that was found before.
     pub(in super::super) fn lookup_key_of(&self, record: &Record) -> LookupKey {
         match &record.owner {
-            Owner::User(user) if record.digest == Digest::of_account(&user.email) => {
-                self.account_key(record.digest, (&*user.email).into(), record.environment)
+            Owner::User(user) if record.digest == Digest::of_user(&user.email) => {
+                self.lookup_key(record.digest, (&*user.email).into(), record.environment)
             }
             _ => record.digest.into(),
         }
     }
 
-    fn account_key(&self, digest: Digest, email: Arc<str>, environment: Environment) -> LookupKey {
-        LookupKey::Account { digest, email, environment, scopes: self.scopes.clone() }
+    fn lookup_key(&self, digest: Digest, email: Arc<str>, environment: Environment) -> LookupKey {
+        LookupKey::User { digest, email, environment, scopes: self.scopes.clone() }
     }
 
-    /// Returns the secret that may be a password: that of a Basic credential that names a person.
+    /// Returns the secret that may be a password: that of a Basic credential that names a user.
     pub(in super::super) fn presented(
         &self,
         credential: &Credential<'_>,
@@ -61,54 +61,55 @@ impl PasswordAuth {
         let is_basic = *scheme == Scheme::Basic;
         let email = User::new(credential.user().filter(|user| is_basic && !user.is_empty())?, []).email;
         Some(PresentedPassword {
-            account: Digest::of_account(&email),
+            user: Digest::of_user(&email),
             email: email.into(),
-            // A person has no environment: it is that of the deployment.
+            // A user has no environment: it is that of the deployment.
             environment: environment.unwrap_or(Environment::Live),
             secret: Zeroizing::new(credential.expose_secret().to_vec()),
         })
     }
 
-    /// Returns the person if the cache has the account and the right password. Returns [`Fact::Absent`] if the same attempt was rejected
+    /// Returns the user if the cache has it, and the password is right. Returns [`Fact::Absent`] if the same attempt was rejected
     /// before. That no key has this secret as its text must be cached as well: a key that was created since takes precedence.
     ///
-    /// A wrong password is never answered from a cached account: an e-mail without a person cannot be, which would reveal it.
+    /// A wrong password is never answered from a cached user: an e-mail without a user cannot be, which would reveal it.
     pub(in super::super) fn peek(
         &self,
         cache: &Cache,
         presented: &PresentedPassword,
         key: Option<&Fact>,
     ) -> Option<Fact> {
-        let PresentedPassword { account, email, secret, .. } = presented;
+        let PresentedPassword { user, email, secret, .. } = presented;
         let passwords = self.verifier.as_ref()?;
-        if matches!(key, Some(Fact::Absent)) && cache.has_refused(&passwords.attempt(email, secret), account)
+        if matches!(key, Some(Fact::Absent))
+            && cache.is_rejected_attempt(&passwords.attempt(email, secret), user)
         {
             return Some(Fact::Absent);
         }
-        let account = cache.peek(account)?;
-        passwords.is_known(email, password_of(&account), secret).then_some(account)
+        let user = cache.peek(user)?;
+        passwords.is_known(email, password_of(&user), secret).then_some(user)
     }
 
-    /// Looks the person up, and verifies the password. Without a person, it is verified against a hash that matches no password.
+    /// Looks the user up, and verifies the password. Without a user, it is verified against a hash that matches no password.
     pub(in super::super) async fn look_up(
         &self,
         cache: &Arc<Cache>,
         presented: PresentedPassword,
     ) -> Result<Fact, LookupError> {
-        let PresentedPassword { account: digest, email, environment, secret } = presented;
+        let PresentedPassword { user: digest, email, environment, secret } = presented;
         let Some(passwords) = &self.verifier else { return Ok(Fact::Absent) };
-        let lookup_key = self.account_key(digest, Arc::clone(&email), environment);
-        let (account, as_of) = cache.read_account(lookup_key).await?;
-        let hash = password_of(&account);
+        let lookup_key = self.lookup_key(digest, Arc::clone(&email), environment);
+        let (user, as_of) = cache.read_user(lookup_key).await?;
+        let hash = password_of(&user);
         match passwords.verify(&email, hash, secret.clone()).await {
             Ok(true) => {
                 if let Some(hash) = hash {
                     rehash(cache, passwords, &email, hash, secret);
                 }
-                Ok(account)
+                Ok(user)
             }
             Ok(false) => {
-                cache.keep_refusal(passwords.attempt(&email, &secret), &as_of);
+                cache.keep_rejected_attempt(passwords.attempt(&email, &secret), &as_of);
                 Ok(Fact::Absent)
             }
             // A flood of wrong passwords can fill the queue.
@@ -143,8 +144,8 @@ fn rehash(
     });
 }
 
-fn password_of(account: &Fact) -> Option<&PasswordHash> {
-    match account {
+fn password_of(user: &Fact) -> Option<&PasswordHash> {
+    match user {
         Fact::Known(entry) | Fact::Stale(entry) => match &entry.record().owner {
             Owner::User(user) => user.password_hash(),
             Owner::Organization(_) | Owner::Project(_) => None,

@@ -1,4 +1,4 @@
-//! Passwords: a Basic credential that is not the text of a key may be the password of a person.
+//! Passwords: a Basic credential that is not the text of a key may be the password of a user.
 
 #[cfg(not(feature = "password"))]
 mod disabled;

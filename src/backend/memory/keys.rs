@@ -70,8 +70,8 @@ impl Keys {
             Some(Subject::Key(id)) => self
                 .by_id(id)
                 .map_or(ResolvedSubject::Missing, |own| ResolvedSubject::Key(self.owners.current(own))),
-            Some(Subject::Person(email)) => {
-                self.owners.user(email).map_or(ResolvedSubject::Missing, ResolvedSubject::Person)
+            Some(Subject::User(email)) => {
+                self.owners.user(email).map_or(ResolvedSubject::Missing, ResolvedSubject::User)
             }
         };
         actor.authorize(found)
@@ -89,7 +89,7 @@ impl Keys {
         if self.records.contains_key(&record.digest) || self.digests.contains_key(&record.id) {
             return Err(BackendError::conflict());
         }
-        DeletedOwner::blocking(&record.owner)
+        DeletedOwner::that_block(&record.owner)
             .iter()
             .try_for_each(|deleted| self.owners.check_not_deleted(deleted))
     }

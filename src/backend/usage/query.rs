@@ -28,7 +28,7 @@ pub struct UsageQuery {
     pub organization: Option<Box<str>>,
     /// Usage of keys of projects with this id.
     pub project: Option<Box<str>>,
-    /// Usage of keys of the person with this e-mail.
+    /// Usage of keys of the user with this e-mail.
     pub user: Option<Box<str>>,
     /// Usage of keys of this environment.
     pub environment: Option<Environment>,

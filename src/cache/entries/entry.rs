@@ -23,7 +23,7 @@ pub(crate) struct Entry {
     pub(super) generation: Generation,
     pub(super) until: Moment,
     pub(super) counters: Counters,
-    facts: Facts,
+    checked: CheckedFields,
     issuer: Arc<Issuer>,
     record: Record,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Issuer {
     pub(crate) schemes: Box<[Scheme]>,
     /// The scope that implies all others.
     pub(crate) admin: Option<Scope>,
-    /// The scopes that a password grants beside the roles of the person.
+    /// The scopes that a password grants beside the roles of the user.
     pub(crate) password_scopes: Scopes,
     pub(crate) responses: Arc<ResponseConfig>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -53,7 +53,7 @@ pub(crate) type Rechecking<'a> = Pin<Box<dyn Future<Output = Result<Arc<Entry>, 
 
 /// The parts of a record that are checked for each request.
 #[derive(Clone, Copy)]
-pub(crate) struct Facts {
+pub(crate) struct CheckedFields {
     /// [`Timestamp::NEVER`] if the key does not expire.
     pub(crate) expires_at: Timestamp,
     pub(crate) environment: Environment,
@@ -70,11 +70,18 @@ impl Entry {
         record: Record,
         issuer: Arc<Issuer>,
     ) -> Self {
-        Self { generation, until, counters: Counters::zero(), facts: Facts::of(&record), issuer, record }
+        Self {
+            generation,
+            until,
+            counters: Counters::zero(),
+            checked: CheckedFields::of(&record),
+            issuer,
+            record,
+        }
     }
 
-    pub(crate) fn facts(&self) -> Facts {
-        self.facts
+    pub(crate) fn checked(&self) -> CheckedFields {
+        self.checked
     }
 
     pub(crate) fn record(&self) -> &Record {
@@ -107,7 +114,7 @@ impl Issuer {
     }
 }
 
-impl Facts {
+impl CheckedFields {
     fn of(record: &Record) -> Self {
         Self {
             expires_at: record.expires_at.unwrap_or(Timestamp::NEVER),

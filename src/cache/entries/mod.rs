@@ -118,24 +118,24 @@ impl Entries {
         self.generations.current(digest) == generation && !self.has_tombstone(digest)
     }
 
-    /// Keeps the refusal of an attempt to sign in to an account that was read under `generation`.
+    /// Keeps a rejected attempt to sign in as a user that was read under `generation`.
     #[cfg(feature = "password")]
-    pub(super) fn keep_refusal(
+    pub(super) fn keep_rejected_attempt(
         &self,
         attempt: Digest,
-        account: &Digest,
+        user: &Digest,
         generation: Generation,
         started: Moment,
     ) {
-        if self.generations.current(account) == generation {
+        if self.generations.current(user) == generation {
             self.negative.insert(attempt, generation, started);
         }
     }
 
-    /// Returns whether an attempt was refused before, and the account has not changed since.
+    /// Returns whether an attempt was rejected before, and the user has not changed since.
     #[cfg(feature = "password")]
-    pub(super) fn has_refusal(&self, attempt: &Digest, account: &Digest, now: Moment) -> bool {
-        self.negative.contains(attempt, self.generations.current(account), now)
+    pub(super) fn is_rejected_attempt(&self, attempt: &Digest, user: &Digest, now: Moment) -> bool {
+        self.negative.contains(attempt, self.generations.current(user), now)
     }
 
     /// Records that a key was revoked.

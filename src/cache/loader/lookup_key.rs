@@ -1,4 +1,4 @@
-//! The key of a lookup: the digest of an API key, or the e-mail of a person who presents a password.
+//! The key of a lookup: the digest of an API key, or the e-mail of a user who presents a password.
 
 use crate::backend::{BackendError, ErasedBackend};
 use crate::digest::Digest;
@@ -12,9 +12,9 @@ use crate::scope::Scopes;
 pub(crate) enum LookupKey {
     /// The key with this digest.
     Key(Digest),
-    /// The person with this e-mail, who acts in this environment and has these scopes beside those of their roles.
+    /// The user with this e-mail, who acts in this environment and has these scopes beside those of their roles.
     #[cfg(feature = "password")]
-    Account { digest: Digest, email: std::sync::Arc<str>, environment: Environment, scopes: Scopes },
+    User { digest: Digest, email: std::sync::Arc<str>, environment: Environment, scopes: Scopes },
 }
 
 impl LookupKey {
@@ -23,7 +23,7 @@ impl LookupKey {
         match self {
             Self::Key(digest) => *digest,
             #[cfg(feature = "password")]
-            Self::Account { digest, .. } => *digest,
+            Self::User { digest, .. } => *digest,
         }
     }
 
@@ -31,9 +31,9 @@ impl LookupKey {
         match self {
             Self::Key(digest) => backend.find(digest).await,
             #[cfg(feature = "password")]
-            Self::Account { email, environment, scopes, .. } => {
+            Self::User { email, environment, scopes, .. } => {
                 let user = backend.find_user(email).await?;
-                Ok(user.map(|user| Record::of_account(user, *environment, scopes)))
+                Ok(user.map(|user| Record::of_user(user, *environment, scopes)))
             }
         }
     }

@@ -7,12 +7,12 @@ use super::breaker::Breaker;
 use super::bulkhead::{Bulkhead, Class};
 use super::single_flight::Leader;
 use crate::backend::{BackendError, BackendErrorKind};
-use crate::cache::CallError;
 use crate::cache::context::Context;
 use crate::cache::entries::Entries;
 use crate::cache::poller::Poller;
 use crate::cache::sync::{Arc, Atomic, Ordering, SemaphorePermit, timeout};
 use crate::clock::Moment;
+use crate::guarded_call::CallError;
 use crate::record::Record;
 
 /// Reads records from the store, for the leaders of flights.

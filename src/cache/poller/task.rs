@@ -9,8 +9,8 @@ use crate::backend::{BoxedChangeFeed, Invalidation};
 use crate::cache::CallError;
 use crate::cache::context::Context;
 use crate::cache::dual_instant::DualInstant;
-use crate::cache::guarded_call::catch_panic;
 use crate::cache::sync::{Arc, Weak, spawn, timeout};
+use crate::guarded_call::{CallError, catch_panic};
 use crate::select::{Either, select};
 use crate::trace;
 

@@ -4,14 +4,10 @@ pub(in crate::cache) use shuttle::future::spawn;
 pub(in crate::cache) use shuttle::sync::{Mutex, MutexGuard};
 
 use std::collections::HashMap;
-use std::future::{Future, poll_fn};
 use std::ops::Deref;
-use std::pin::pin;
 use std::sync::OnceLock;
-use std::task::Poll;
 use std::time::Duration;
 
-use shuttle::rand::{Rng, thread_rng};
 use shuttle::sync::atomic::{AtomicU64, Ordering};
 
 use crate::digest::Digest;
@@ -37,34 +33,6 @@ impl Deref for Atomic {
         self.used.get_or_init(|| Box::new(AtomicU64::new(self.initial)))
     }
 }
-
-/// Limits a future by a timeout that passes at any poll, chosen by the scheduler.
-///
-/// One of an hour or more never passes, for scenarios in which no client gives up.
-pub(in crate::cache) async fn timeout<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
-    const MOST_POLLS: u32 = 12;
-    if limit >= Duration::from_secs(60 * 60) {
-        return Ok(future.await);
-    }
-    let mut future = pin!(future);
-    let mut left = thread_rng().gen_range(1..=MOST_POLLS);
-    poll_fn(|context| {
-        if let Poll::Ready(output) = future.as_mut().poll(context) {
-            return Poll::Ready(Ok(output));
-        }
-        left -= 1;
-        if left == 0 {
-            return Poll::Ready(Err(Elapsed));
-        }
-        // Time passes even if nothing happens.
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await
-}
-
-#[derive(Debug)]
-pub(in crate::cache) struct Elapsed;
 
 /// A map whose operations are one step each.
 pub(in crate::cache) struct Map<V> {

@@ -3,7 +3,6 @@
 pub(in crate::cache) use std::sync::{Mutex, MutexGuard};
 
 pub(in crate::cache) use tokio::task::spawn;
-pub(in crate::cache) use tokio::time::timeout;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Parses the JSON object of a request body, and refuses repeated names: of two fields with one name, one reader takes the first and
+//! Parses the JSON object of a request body, and rejects repeated names: of two fields with one name, one reader takes the first and
 //! another the last.
 
 use std::cell::Cell;

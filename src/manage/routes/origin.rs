@@ -1,4 +1,4 @@
-//! Refuses cross-site changes.
+//! Rejects cross-site changes.
 //!
 //! A browser sends stored Basic credentials with the requests of any page, so a page of another site could create a key with a form, though it
 //! cannot read the response.
@@ -10,13 +10,13 @@ use axum::response::{IntoResponse, Response};
 
 use super::error::RouteError;
 
-/// Refuses changes from pages of other sites.
+/// Rejects changes from pages of other sites.
 pub(super) async fn reject_cross_site(request: Request, next: Next) -> Response {
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if !is_safe && is_cross_site(request.headers(), request.uri()) {
         return RouteError::new(
             StatusCode::FORBIDDEN,
-            "Expected a request of this site, found one of another",
+            "The request must be from this site, got one from another",
         )
         .into_response();
     }
@@ -43,7 +43,7 @@ fn is_cross_site(headers: &HeaderMap, uri: &Uri) -> bool {
 mod tests {
     use super::*;
 
-    fn is_refused(headers: &[(&'static str, &'static str)]) -> bool {
+    fn is_rejected(headers: &[(&'static str, &'static str)]) -> bool {
         let headers = headers
             .iter()
             .map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value)));
@@ -62,7 +62,7 @@ mod tests {
             &[host, ("sec-fetch-site", "same-site")],
             &[host, ("sec-fetch-site", "none")],
         ] {
-            assert!(!is_refused(own), "{own:?}");
+            assert!(!is_rejected(own), "{own:?}");
         }
         for foreign in [
             &[host, ("sec-fetch-site", "cross-site")][..],
@@ -74,7 +74,7 @@ mod tests {
             &[host, ("origin", "")],
             &[("origin", "https://api.example.com")],
         ] {
-            assert!(is_refused(foreign), "{foreign:?}");
+            assert!(is_rejected(foreign), "{foreign:?}");
         }
     }
 }

@@ -57,14 +57,14 @@ impl ManageSettings {
     }
 
     /// Admits callers whose keys another backend keeps. The store cannot check them in the transaction of a change; they are
-    /// [rechecked](crate::Principal::recheck) right before it. By default, such callers are refused.
+    /// [rechecked](crate::Principal::recheck) right before it. By default, such callers are rejected.
     #[must_use]
     pub fn external_callers(self) -> Self {
         Self { external_callers: true, ..self }
     }
 
     /// Permits changes that a browser sends from pages of other sites. `Sec-Fetch-Site` shows these, or an `Origin` other than the requested
-    /// host. By default they are refused with 403, because a browser sends stored Basic credentials with the requests of any page. A page
+    /// host. By default they are rejected with 403, because a browser sends stored Basic credentials with the requests of any page. A page
     /// that manages keys from another site needs this in addition to CORS. Clients other than browsers send neither header.
     #[must_use]
     pub fn allow_cross_site(self) -> Self {

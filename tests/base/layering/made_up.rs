@@ -127,11 +127,11 @@ fn tests_docs_and_reexports_are_no_arrows() {
 
 #[test]
 fn twins_are_both_arrows() {
-    let twins = "#[cfg(unix)] mod x; #[cfg(not(unix))] mod y; #[cfg(unix)] pub use x::*; #[cfg(not(unix))] pub use y::*;";
+    let alternatives = "#[cfg(unix)] mod x; #[cfg(not(unix))] mod y; #[cfg(unix)] pub use x::*; #[cfg(not(unix))] pub use y::*;";
     let files = [
         ("lib.rs", "mod a; mod b;"),
         ("a.rs", "use crate::b::f;"),
-        ("b/mod.rs", twins),
+        ("b/mod.rs", alternatives),
         ("b/x.rs", "pub fn f() {}"),
         ("b/y.rs", "pub fn f() {}"),
     ];

@@ -139,7 +139,7 @@ impl Tree {
         }
     }
 
-    /// Follows a name through `use` to where it is defined, in each of the twins that features choose from.
+    /// Follows a name through `use` to where it is defined, in each of the modules that features choose from.
     fn lookup(&self, id: Id, name: &str, pending: &mut Vec<(Id, String)>) -> BTreeSet<Target> {
         let this = (id, name.to_owned());
         if pending.contains(&this) {

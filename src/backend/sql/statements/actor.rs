@@ -15,8 +15,8 @@ pub(super) async fn authorize(
         Some(Subject::Key(id)) => {
             by_id(&mut **transaction, id).await?.map_or(ResolvedSubject::Missing, ResolvedSubject::Key)
         }
-        Some(Subject::Person(email)) => {
-            user(transaction, email).await?.map_or(ResolvedSubject::Missing, ResolvedSubject::Person)
+        Some(Subject::User(email)) => {
+            user(transaction, email).await?.map_or(ResolvedSubject::Missing, ResolvedSubject::User)
         }
     };
     actor.authorize(found)

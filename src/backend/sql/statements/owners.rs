@@ -28,7 +28,7 @@ pub(super) async fn check_owner_not_deleted(
     transaction: &mut DatabaseTransaction<'_>,
     owner: &Owner,
 ) -> Result<(), BackendError> {
-    for deleted in DeletedOwner::blocking(owner) {
+    for deleted in DeletedOwner::that_block(owner) {
         check_not_deleted(transaction, &deleted).await?;
     }
     Ok(())

@@ -6,8 +6,8 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::sync::timeout;
 use crate::backend::BackendError;
+use crate::timeout::timeout;
 use crate::trace::{self, Failure};
 
 /// Why a call got no answer. It has been logged.
@@ -37,7 +37,7 @@ impl CallError {
     }
 
     /// Returns the cause as a text.
-    pub(super) fn message(&self, deadline: Duration) -> String {
+    pub(crate) fn message(&self, deadline: Duration) -> String {
         match self {
             Self::Error(error) => error.to_string(),
             Self::Panic => "it panicked".to_owned(),
@@ -70,7 +70,7 @@ pub(crate) async fn guarded_call<T>(
 }
 
 /// Returns `None` if the future panics.
-pub(super) async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
+pub(crate) async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
         Ok(poll) => poll.map(Some),

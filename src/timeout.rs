@@ -1,0 +1,9 @@
+//! Limits a future by a timeout. In a model of the cache (`--cfg shuttle`), a scheduler chooses when it passes.
+
+#[cfg(shuttle)]
+mod explored;
+
+#[cfg(shuttle)]
+pub(crate) use explored::timeout;
+#[cfg(not(shuttle))]
+pub(crate) use tokio::time::timeout;
