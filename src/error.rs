@@ -10,7 +10,7 @@ use std::fmt;
 pub struct ConfigError {
     kind: ConfigErrorKind,
     message: String,
-    source: Option<InvalidValue>,
+    invalid_value: Option<InvalidValue>,
 }
 
 /// The part of a configuration that a [`ConfigError`] is about.
@@ -31,18 +31,24 @@ pub enum ConfigErrorKind {
     Limit,
     /// The parameters of password hashes.
     PasswordHash,
-    /// A value that cannot be parsed. The [source](Error::source) of the error is its [`InvalidValue`].
+    /// A value that cannot be parsed: the [`invalid_value`](ConfigError::invalid_value) of the error.
     Value,
 }
 
 impl ConfigError {
     pub(crate) fn new(kind: ConfigErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), invalid_value: None }
     }
 
     /// Returns the part of the configuration that is wrong.
     pub fn kind(&self) -> ConfigErrorKind {
         self.kind
+    }
+
+    /// Returns the invalid value of an error of the kind [`ConfigErrorKind::Value`]. Its text is that of this error, so it is not the
+    /// [source](Error::source) as well.
+    pub fn invalid_value(&self) -> Option<&InvalidValue> {
+        self.invalid_value.as_ref()
     }
 }
 
@@ -52,16 +58,11 @@ impl fmt::Display for ConfigError {
     }
 }
 
-impl Error for ConfigError {
-    /// Returns the [`InvalidValue`] of an error of the kind [`ConfigErrorKind::Value`]. Its text is that of this error.
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|source| source as _)
-    }
-}
+impl Error for ConfigError {}
 
 impl From<InvalidValue> for ConfigError {
     fn from(value: InvalidValue) -> Self {
-        Self { kind: ConfigErrorKind::Value, message: value.to_string(), source: Some(value) }
+        Self { kind: ConfigErrorKind::Value, message: value.to_string(), invalid_value: Some(value) }
     }
 }
 
@@ -76,7 +77,8 @@ impl From<InvalidValue> for ConfigError {
 ///
 /// let error = RequireScopeLayer::scope("two words").unwrap_err();
 /// assert_eq!(error.kind(), ConfigErrorKind::Value);
-/// assert!(error.source().is_some_and(|source| source.is::<InvalidValue>()));
+/// assert_eq!(error.invalid_value().map(InvalidValue::to_string), Some(error.to_string()));
+/// assert!(error.source().is_none(), "the chain of sources does not repeat the text");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidValue {

@@ -23,30 +23,30 @@ const AT_A_TIME: usize = 200;
 pub(crate) enum Kind {
     /// Keys that are created but not sent.
     OnlyMade,
-    /// Unknown keys: only the store can refuse them.
+    /// Unknown keys: only the store can reject them.
     GoodChecksum,
-    /// Malformed keys: refused without a lookup.
+    /// Malformed keys: rejected without a lookup.
     BadChecksum,
 }
 
 /// The numbers of answers to the flood.
 #[derive(Default)]
 pub(crate) struct Answers {
-    pub(crate) refused: u64,
+    pub(crate) rejected: u64,
     pub(crate) unavailable: u64,
 }
 
 impl Answers {
     /// Returns the number of all answers.
     pub(crate) fn all(&self) -> u64 {
-        self.refused + self.unavailable
+        self.rejected + self.unavailable
     }
 }
 
 impl Sum for Answers {
     fn sum<I: Iterator<Item = Self>>(answers: I) -> Self {
         answers.fold(Self::default(), |sum, each| Self {
-            refused: sum.refused + each.refused,
+            rejected: sum.rejected + each.rejected,
             unavailable: sum.unavailable + each.unavailable,
         })
     }
@@ -70,7 +70,7 @@ async fn ask(stack: impl Stack<Body>, kind: Kind, mut numbers: Numbers, over: &A
         let key = text(&mut numbers);
         let key = match kind {
             Kind::OnlyMade => {
-                answers.refused += 1;
+                answers.rejected += 1;
                 black_box(request(&key));
                 yield_now().await;
                 continue;
@@ -80,7 +80,7 @@ async fn ask(stack: impl Stack<Body>, kind: Kind, mut numbers: Numbers, over: &A
         };
         let Ok::<_, Infallible>(response) = stack.clone().oneshot(request(&key)).await;
         match response.status() {
-            StatusCode::UNAUTHORIZED => answers.refused += 1,
+            StatusCode::UNAUTHORIZED => answers.rejected += 1,
             StatusCode::SERVICE_UNAVAILABLE => answers.unavailable += 1,
             other => panic!("expected 401 or 503, got {other}"),
         }

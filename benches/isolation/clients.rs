@@ -19,7 +19,7 @@ const PACE: Duration = Duration::from_millis(5);
 pub(crate) struct Admitted {
     pub(crate) cached: Vec<f64>,
     pub(crate) uncached: Vec<f64>,
-    pub(crate) refused: usize,
+    pub(crate) rejected: usize,
 }
 
 /// Sends requests for a while, alternately with a cached key and with a key that was not presented before.
@@ -52,7 +52,7 @@ pub(crate) async fn ask<S: KeyStore + UsageStore + Clone>(
         match (status, is_cached) {
             (StatusCode::OK, true) => admitted.cached.push(micros),
             (StatusCode::OK, false) => admitted.uncached.push(micros),
-            _ => admitted.refused += 1,
+            _ => admitted.rejected += 1,
         }
     }
     admitted

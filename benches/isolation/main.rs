@@ -50,12 +50,12 @@ fn main() -> ExitCode {
         Size { part: 1.0, phase: Duration::from_secs(9) }
     };
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let (mut lines, mut refused) = (Vec::new(), 0);
+    let (mut lines, mut rejected) = (Vec::new(), 0);
     runtime.block_on(async {
         let files = [sqlite::open().await, sqlite::open().await];
-        refused += measure("SQLite", files, size, &mut lines).await;
+        rejected += measure("SQLite", files, size, &mut lines).await;
         match postgres::open().await {
-            Some(databases) => refused += measure("PostgreSQL", databases, size, &mut lines).await,
+            Some(databases) => rejected += measure("PostgreSQL", databases, size, &mut lines).await,
             None => println!("PostgreSQL is skipped: TEST_POSTGRES_URL is not set.\n"),
         }
     });
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
         "of elsewhere",
     ];
     markdown::print(heads, 2, &lines);
-    if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if rejected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Runs all loads on the first and on the second database, and returns the number of requests that were not admitted.
@@ -84,30 +84,30 @@ where
     S: KeyStore + UsageStore + Clone,
     D: Database,
 {
-    let mut refused = 0;
+    let mut rejected = 0;
     for load in Load::all().filter(|load| load.is_for::<D>()) {
         let beside = phase(&load, &here.0, &here, size).await;
         let elsewhere = phase(&load, &here.0, &there, size).await;
-        refused += beside.refused;
+        rejected += beside.rejected;
         let times = |times: &[f64], others: &[f64]| {
             let (time, other) = (median(times.iter().copied()), median(others.iter().copied()));
             [thousands(time), format!("{:.2}", time / other)]
         };
         let [cached, of_cached] = times(&beside.cached, &elsewhere.cached);
         let [uncached, of_uncached] = times(&beside.uncached, &elsewhere.uncached);
-        let requests = (beside.cached.len() + beside.uncached.len() + beside.refused) as f64;
+        let requests = (beside.cached.len() + beside.uncached.len() + beside.rejected) as f64;
         lines.push([
             store.to_owned(),
             load.to_string(),
             thousands(requests),
-            beside.refused.to_string(),
+            beside.rejected.to_string(),
             cached,
             of_cached,
             uncached,
             of_uncached,
         ]);
     }
-    refused
+    rejected
 }
 
 /// Sends requests with valid keys while a load runs.

@@ -6,7 +6,7 @@ use tower_api_key_benches::groups::admissions::{
 };
 use tower_api_key_benches::groups::misses::SQLITE;
 use tower_api_key_benches::groups::parts::SCOPES;
-use tower_api_key_benches::groups::refusals::CHECKSUM;
+use tower_api_key_benches::groups::rejections::CHECKSUM;
 use tower_api_key_benches::groups::{ANSWER, BARE, BY_HAND, CRATE};
 use tower_api_key_benches::markdown::{self, thousands};
 use tower_api_key_benches::statistics::median;
@@ -100,7 +100,7 @@ impl Figures {
             self.over(BASIC, CRATE).zip(self.over(THOUSAND, CRATE)).map(|(basic, bearer)| basic / bearer);
         let scopes = self.section(SCOPES).and_then(|section| section.allocations(section.row(CRATE, 1)?));
         vec![
-            at_most("refusal of a bad checksum, ≤ 100 ns beyond its answer", decision, 100.0, ns),
+            at_most("rejection of a bad checksum, ≤ 100 ns beyond its answer", decision, 100.0, ns),
             at_most("Basic, cached, ≤ 1.4 of Bearer", basic, 1.4, part),
             at_most("`require_scope`, 14 scopes, ≤ 40 ns", self.over(SCOPES, CRATE), 40.0, ns),
             at_most("the same, no allocation", scopes, 0.0, part),

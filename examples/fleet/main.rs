@@ -7,7 +7,7 @@
 //! and two keys that work for a day.
 //!
 //! The addresses and the keys go to stdout as one line of JSON, all other output to stderr, including a table of the times
-//! at which each node last admitted and first refused the key. The environment sets `DATABASE_URL`, `ADDR` (of the first
+//! at which each node last admitted and first rejected the key. The environment sets `DATABASE_URL`, `ADDR` (of the first
 //! node; further nodes use the next ports), `RUST_LOG`, `HEAD_SECONDS` (the timeout of the head of a request), and
 //! `ONCE` (to anything) to end after the table.
 
@@ -37,7 +37,7 @@ use tower_api_key::PostgresStore;
 const NODE: &str = "FLEET_NODE";
 
 const NO_DATABASE: &str =
-    "DATABASE_URL: expected the URL of a PostgreSQL database, found none. To try it with a server of its own:
+    "DATABASE_URL must be the URL of a PostgreSQL database, got none. To try it with a server of its own:
 
   docker run --rm --detach --publish 5432:5432 --env POSTGRES_PASSWORD=fleet postgres:17
   export DATABASE_URL=postgres://postgres:fleet@127.0.0.1/postgres
@@ -49,7 +49,7 @@ or, in the repository of the crate, with a server that `.ci/postgres` starts and
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    // Without the admissions and refusals, of which thousands occur.
+    // Without the admissions and rejections, of which thousands occur.
     process::log_by_default("warn")?;
     match process::env_or(NODE, "")?.as_str() {
         "" => lead().await,

@@ -6,7 +6,7 @@ use crate::fleet::Node;
 use crate::keys::Keys;
 use crate::watch::{Seen, Watched};
 
-const HEADS: [&str; 6] = ["NODE", "REQUESTS", "ADMITTED UNTIL", "AFTER THE ANSWER", "REFUSED FROM", "READS"];
+const HEADS: [&str; 6] = ["NODE", "REQUESTS", "ADMITTED UNTIL", "AFTER THE ANSWER", "REJECTED FROM", "READS"];
 
 /// A node that has ended is not waited for after it is off the list.
 const LEASE_END: &str = "
@@ -42,7 +42,7 @@ fn row(name: &str, seen: &Seen, watched: &Watched) -> [String; 6] {
         seen.requests.to_string(),
         told(seen.last_admission, *sent, "before it"),
         told(seen.last_admission, *acknowledged, "none"),
-        told(seen.first_refusal, *sent, "never"),
+        told(seen.first_rejection, *sent, "never"),
         seen.reads.to_string(),
     ]
 }

@@ -1,4 +1,4 @@
-//! Measures a revocation: when each node last admits and first refuses a key.
+//! Measures a revocation: when each node last admits and first rejects a key.
 
 use std::time::Duration;
 
@@ -29,8 +29,8 @@ pub(crate) struct Seen {
     pub(crate) requests: u64,
     /// The start of the last admitted request.
     pub(crate) last_admission: Option<Moment>,
-    /// The arrival of the first refusal.
-    pub(crate) first_refusal: Option<Moment>,
+    /// The arrival of the first rejection.
+    pub(crate) first_rejection: Option<Moment>,
     /// The lookups of the node, counted from before the key was created.
     pub(crate) reads: u64,
 }
@@ -46,7 +46,8 @@ pub(crate) async fn a_revocation(nodes: &[Node], admin: &str) -> Result<Watched,
     }
 
     let made = expect(admin.send(Method::POST, "/admin/keys", r#"{"name":"to be revoked"}"#).await?, 201)?;
-    let text = |field: &str| made[field].as_str().map(str::to_owned).ok_or("expected a key, found none");
+    let text =
+        |field: &str| made[field].as_str().map(str::to_owned).ok_or("the answer must hold a key, got none");
     let (id, key) = (text("id")?, text("key")?);
     for node in nodes {
         // Twice, of which the second is admitted by the cache of the node.
@@ -84,8 +85,8 @@ async fn ask(client: Client, ended: Receiver<bool>) -> Result<Seen, Failed> {
         let began = now();
         match client.get("/v1/whoami").await?.status {
             StatusCode::OK => seen.last_admission = Some(began),
-            StatusCode::UNAUTHORIZED => _ = seen.first_refusal.get_or_insert_with(now),
-            other => return Err(format!("expected 200 or 401, found {other}").into()),
+            StatusCode::UNAUTHORIZED => _ = seen.first_rejection.get_or_insert_with(now),
+            other => return Err(format!("the status must be 200 or 401, got {other}").into()),
         }
         seen.requests += 1;
     }
@@ -94,12 +95,12 @@ async fn ask(client: Client, ended: Receiver<bool>) -> Result<Seen, Failed> {
 
 async fn reads_of(node: &Node) -> Result<u64, Failed> {
     let health = expect(Client::new(node, "").get("/health").await?, 200)?;
-    Ok(health["reads"].as_u64().ok_or("expected how often the store was asked, found nothing")?)
+    Ok(health["reads"].as_u64().ok_or("the health must hold the number of reads, got none")?)
 }
 
 fn expect(answer: crate::client::Answer, status: u16) -> Result<serde_json::Value, Failed> {
     if answer.status != status {
-        return Err(format!("expected the status {status}, found {}: {}", answer.status, answer.body).into());
+        return Err(format!("the status must be {status}, got {}: {}", answer.status, answer.body).into());
     }
     Ok(answer.body)
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
+use clap::error::{ContextKind, ContextValue};
 use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
 use tower_api_key::clock::Day;
 use tower_api_key::{ConfigError, InvalidValue, KeyFormat, KeyId, Scope};
@@ -158,4 +159,22 @@ fn name(text: &str) -> Result<String, &'static str> {
 
 fn email(text: &str) -> Result<String, &'static str> {
     name(text).ok().filter(|text| text.contains('@')).ok_or("must be an e-mail address")
+}
+
+/// Escapes the control characters of an invalid argument, which the message would pass on to the terminal.
+pub(crate) fn escaped(mut error: clap::Error) -> clap::Error {
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::InvalidValue] {
+        if let Some(ContextValue::String(text)) = error.get(kind) {
+            let mut escaped = String::new();
+            for symbol in text.chars() {
+                if symbol.is_control() {
+                    escaped.extend(symbol.escape_default());
+                } else {
+                    escaped.push(symbol);
+                }
+            }
+            error.insert(kind, ContextValue::String(escaped));
+        }
+    }
+    error
 }

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use crate::arguments::Command;
 use crate::failure::Failure;
 
-/// Refuses a SQLite file that does not exist, which opening would create: its name is probably mistyped. `init` and `create` create it.
+/// Rejects a SQLite file that does not exist, which opening would create: its name is probably mistyped. `init` and `create` create it.
 pub(crate) fn check_exists(url: &str, command: &Command) -> Result<(), Failure> {
     let creates = matches!(command, Command::Init | Command::Create(_));
     match file(url) {
@@ -18,7 +18,7 @@ pub(crate) fn check_exists(url: &str, command: &Command) -> Result<(), Failure> 
     }
 }
 
-/// Returns the file of a URL. A URL without one is refused when it is opened.
+/// Returns the file of a URL. A URL without one is rejected when it is opened.
 fn file(url: &str) -> Option<PathBuf> {
     let options: SqliteConnectOptions = url.parse().ok()?;
     let file = options.get_filename();

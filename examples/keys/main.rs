@@ -30,7 +30,7 @@ use tower_api_key::{Environment, Owner, PostgresStore, SqliteStore, Timestamp};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| arguments::escaped(error).exit());
     match open(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -23,22 +23,22 @@ pub(crate) const ROLES: [(&str, &str); 3] = [
 const OF_USER_KEYS: &str = "project.* organization.* account.key";
 const OF_PASSWORDS: &str = "project.* organization.* account.*";
 
-/// Admits people and automation. Two credentials in one request are refused with 400, even if one is valid.
+/// Admits people and automation. Two credentials in one request are rejected with 400, even if one is valid.
 pub(crate) fn layer(store: SqliteStore, passwords: Passwords) -> Result<AuthenticateLayer, ConfigError> {
     let sources = [Source::bearer(), Source::basic().empty_user(), Source::memfault_project_key()];
     let authenticator = Authenticator::builder(store).sources(sources).passwords(passwords);
     let authenticator = authenticator.password_scopes(Scopes::parse(OF_PASSWORDS)?);
-    Ok(AuthenticateLayer::new(authenticator.realm("memfault").respond(refusal).build()?))
+    Ok(AuthenticateLayer::new(authenticator.realm("memfault").respond(payload).build()?))
 }
 
 /// Admits devices. Only the project key is read: a client that finds the host in `~/.netrc` adds a Basic header to the project key unasked.
 /// Here that header has no effect, so it may be present.
 pub(crate) fn device_layer(store: SqliteStore) -> Result<AuthenticateLayer, ConfigError> {
     let authenticator = Authenticator::builder(store).sources([Source::memfault_project_key()]);
-    Ok(AuthenticateLayer::new(authenticator.realm("memfault").respond(refusal).build()?))
+    Ok(AuthenticateLayer::new(authenticator.realm("memfault").respond(payload).build()?))
 }
 
-fn refusal(rejection: &Rejection) -> Payload {
+fn payload(rejection: &Rejection) -> Payload {
     let message = match rejection.reason() {
         Reason::Forbidden(Forbidden::SsoRequired) => "This organization requires single sign-on",
         other => other.detail(),

@@ -9,11 +9,11 @@ use tower_api_key::{ConfigError, RequireScopeLayer, SqliteStore};
 
 use crate::access::{self, Managers};
 use crate::again::{CYCLE_KEY, DEPLOY, MANAGE, OWN_KEY, OWN_PASSWORD, UPLOAD};
+use crate::api_error::{self, method_not_allowed};
 use crate::budget::Budget;
 use crate::deployments::{self, Deployments};
 use crate::files::Files;
 use crate::place::{OfKey, OfPath};
-use crate::refusal::{self, method_not_allowed};
 use crate::{accounts, organizations, projects, tokens, uploads};
 
 /// Most bytes of a JSON body. Uploads have limits of their own.
@@ -37,7 +37,7 @@ impl App {
         let people = own()?
             .merge(of_organizations()?)
             .merge(of_projects()?)
-            .fallback(refusal::not_found)
+            .fallback(api_error::not_found)
             .method_not_allowed_fallback(method_not_allowed)
             .layer(access::layer(self.store.clone(), self.passwords.clone())?);
         let devices = of_devices()

@@ -9,8 +9,8 @@ use axum::http::StatusCode;
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
+use crate::api_error::ApiError;
 use crate::place::Place;
-use crate::refusal::Refusal;
 
 const MIB: usize = 1024 * 1024;
 /// Most bytes of uploads in memory. A project at its limit leaves room for other projects, and an organization for other organizations.
@@ -31,7 +31,7 @@ pub(crate) struct Room {
 
 impl Budget {
     /// Reserves bytes for a project, or fails if none are free.
-    pub(crate) fn take(&self, place: &Place, bytes: usize) -> Result<Room, Refusal> {
+    pub(crate) fn take(&self, place: &Place, bytes: usize) -> Result<Room, ApiError> {
         let mut taken = self.lock();
         let fits = |limit: usize, counts: &dyn Fn(&Place) -> bool| {
             let sum: usize = taken.iter().filter(|(other, _)| counts(other)).map(|(_, bytes)| bytes).sum();
@@ -42,7 +42,7 @@ impl Budget {
             && fits(PROJECT, &|other| other == place);
         if !has_room {
             let message = "Too many uploads are under way: finish some, or try again later";
-            return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message));
+            return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, message));
         }
         *taken.entry(place.clone()).or_default() += bytes;
         Ok(Room { budget: self.clone(), place: place.clone(), bytes })
@@ -55,8 +55,8 @@ impl Budget {
 
 impl Room {
     /// Reads a body of at most the reserved bytes. Returns `None` if it is longer.
-    pub(crate) async fn read(&self, body: Body, within: Duration) -> Result<Option<Bytes>, Refusal> {
-        let late = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "The body took too long");
+    pub(crate) async fn read(&self, body: Body, within: Duration) -> Result<Option<Bytes>, ApiError> {
+        let late = |_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "The body took too long");
         timeout(within, copy(body, self.bytes)).await.map_err(late)?
     }
 }
@@ -74,11 +74,11 @@ impl Drop for Room {
 }
 
 /// Copies a body into one buffer. The received frames would keep the larger buffers of the connection alive.
-async fn copy(mut body: Body, most: usize) -> Result<Option<Bytes>, Refusal> {
+async fn copy(mut body: Body, most: usize) -> Result<Option<Bytes>, ApiError> {
     // The operating system allocates the memory of a large buffer as it is written.
     let mut bytes = Vec::with_capacity(most);
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::bad("The body is incomplete"))?;
+        let frame = frame.map_err(|_| ApiError::bad("The body is incomplete"))?;
         let Ok(data) = frame.into_data() else { continue };
         if data.len() > most - bytes.len() {
             return Ok(None);

@@ -12,10 +12,10 @@ use tokio::sync::RwLock;
 use tower_api_key::Principal;
 
 use crate::again::{DEPLOY, still_may};
+use crate::api_error::{ApiError, Body};
 use crate::app::App;
 use crate::last::keep_last;
 use crate::place::{OfPath, Place};
-use crate::refusal::{Body, Refusal};
 use crate::text::Text;
 
 /// Most deployments that are kept of each project.
@@ -58,9 +58,9 @@ pub(crate) async fn create(
     caller: Principal,
     OfPath(place): OfPath,
     Body(deployment): Body<Deployment>,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+) -> Result<(StatusCode, Json<Value>), ApiError> {
     if deployment.rollout_percent > 100 {
-        return Err(Refusal::bad("The rollout must be at most 100 percent"));
+        return Err(ApiError::bad("The rollout must be at most 100 percent"));
     }
     still_may(&caller, &DEPLOY, &place).await?;
     let shown = json!({ "data": deployment });

@@ -6,7 +6,7 @@ use tower_api_key::ConfigError;
 use tower_api_key::backend::{BackendError, BackendErrorKind};
 use tower_api_key::password::PasswordError;
 
-use crate::refusal::Refusal;
+use crate::api_error::ApiError;
 
 /// The status of a JSON body with invalid fields.
 pub(crate) const WRONG_VALUES: StatusCode = StatusCode::BAD_REQUEST;
@@ -16,7 +16,7 @@ pub(crate) fn body(status: StatusCode, message: &str) -> Value {
     json!({ "error": { "message": message, "type": status.canonical_reason() } })
 }
 
-impl Refusal {
+impl ApiError {
     pub(crate) fn bad(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
@@ -26,7 +26,7 @@ impl Refusal {
     }
 }
 
-impl From<BackendError> for Refusal {
+impl From<BackendError> for ApiError {
     fn from(error: BackendError) -> Self {
         match error.kind() {
             BackendErrorKind::NotFound => Self::not_found(),
@@ -40,14 +40,14 @@ impl From<BackendError> for Refusal {
     }
 }
 
-impl From<PasswordError> for Refusal {
+impl From<PasswordError> for ApiError {
     fn from(_: PasswordError) -> Self {
         Self::unavailable()
     }
 }
 
 /// A configuration error concerns only the operator.
-impl From<ConfigError> for Refusal {
+impl From<ConfigError> for ApiError {
     fn from(error: ConfigError) -> Self {
         tracing::error!(%error, "a mistake in the service");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "A mistake in the service")

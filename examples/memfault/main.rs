@@ -12,6 +12,8 @@
 mod access;
 mod accounts;
 mod again;
+#[path = "../support/api_error.rs"]
+mod api_error;
 mod app;
 mod budget;
 mod deployments;
@@ -24,8 +26,6 @@ mod last;
 mod organizations;
 mod place;
 mod projects;
-#[path = "../support/refusal.rs"]
-mod refusal;
 mod seed;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "the keys that are made there are of one format and one owner")]

@@ -11,8 +11,8 @@ use tower_api_key::{ConfigError, Principal, Scopes};
 
 use crate::access::ROLES;
 use crate::again::of_organization;
+use crate::api_error::{ApiError, At, Body};
 use crate::app::App;
-use crate::refusal::{At, Body, Refusal};
 use crate::words::Email;
 
 #[derive(Deserialize)]
@@ -32,7 +32,7 @@ pub(crate) async fn list(caller: Principal) -> Json<Value> {
     Json(json!({ "data": caller.organizations().map(shown).collect::<Vec<_>>() }))
 }
 
-pub(crate) async fn show(State(app): State<App>, At(id): At<String>) -> Result<Json<Value>, Refusal> {
+pub(crate) async fn show(State(app): State<App>, At(id): At<String>) -> Result<Json<Value>, ApiError> {
     Ok(Json(json!({ "data": shown(&organization(&app, &id).await?) })))
 }
 
@@ -41,7 +41,7 @@ pub(crate) async fn update(
     caller: Principal,
     At(id): At<String>,
     Body(Change { requires_sso }): Body<Change>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     let mut changed = organization(&app, &id).await?;
     changed.requires_sso = requires_sso;
     let shown = shown(&changed);
@@ -56,9 +56,9 @@ pub(crate) async fn put_member(
     caller: Principal,
     At((id, email)): At<(String, Email)>,
     Body(Wanted { role }): Body<Wanted>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     let known = ROLES.iter().find(|(name, _)| *name == role);
-    let (name, scopes) = known.ok_or_else(|| Refusal::bad("Unknown role"))?;
+    let (name, scopes) = known.ok_or_else(|| ApiError::bad("Unknown role"))?;
     let scopes = Scopes::parse(scopes).map_err(ConfigError::from)?;
     let membership = Membership::new(organization(&app, &id).await?, *name, scopes);
     let (person, email) = (OwnerChange::put_user(email.as_ref()), email.as_ref());
@@ -72,14 +72,14 @@ pub(crate) async fn delete_member(
     State(app): State<App>,
     caller: Principal,
     At((id, email)): At<(String, Email)>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     let change = OwnerChange::delete_membership(email.as_ref(), &id);
     app.store.change_owner(change.by(of_organization(&caller, &id))).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn organization(app: &App, id: &str) -> Result<Organization, Refusal> {
-    app.store.organization(id).await?.ok_or_else(Refusal::not_found)
+async fn organization(app: &App, id: &str) -> Result<Organization, ApiError> {
+    app.store.organization(id).await?.ok_or_else(ApiError::not_found)
 }
 
 fn shown(organization: &Organization) -> Value {

@@ -7,8 +7,8 @@ use tower_api_key::backend::OwnerStore;
 use tower_api_key::principal::Resource;
 use tower_api_key::{Owner, Principal};
 
+use crate::api_error::{ApiError, At};
 use crate::app::App;
-use crate::refusal::{At, Refusal};
 
 /// A project of an organization.
 #[derive(Deserialize, Clone, PartialEq, Eq, Hash)]
@@ -27,13 +27,13 @@ impl Place {
 pub(crate) struct OfPath(pub(crate) Place);
 
 impl FromRequestParts<App> for OfPath {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let At(place) = At::<Place>::from_request_parts(parts, app).await?;
         match app.store.project(&place.organization, &place.project).await? {
             Some(_) => Ok(Self(place)),
-            None => Err(Refusal::not_found()),
+            None => Err(ApiError::not_found()),
         }
     }
 }
@@ -42,14 +42,14 @@ impl FromRequestParts<App> for OfPath {
 pub(crate) struct OfKey(pub(crate) Place);
 
 impl FromRequestParts<App> for OfKey {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
         match parts.extensions.get::<Principal>().map(Principal::owner) {
             Some(Owner::Project(own)) => {
                 Ok(Self(Place { organization: (&*own.organization.id).into(), project: (&*own.id).into() }))
             }
-            _ => Err(Refusal::not_found()),
+            _ => Err(ApiError::not_found()),
         }
     }
 }

@@ -13,9 +13,9 @@ use tower_api_key::record::KeyState;
 
 use crate::access::{self, Managers};
 use crate::again::{CYCLE_KEY, of_organization, of_project};
+use crate::api_error::{ApiError, At, Body};
 use crate::app::App;
 use crate::place::{OfPath, Place};
-use crate::refusal::{At, Body, Refusal};
 use crate::words::Slug;
 
 /// Most projects of a response.
@@ -27,7 +27,7 @@ pub(crate) struct Wanted {
     slug: Slug,
 }
 
-pub(crate) async fn list(State(app): State<App>, At(id): At<String>) -> Result<Json<Value>, Refusal> {
+pub(crate) async fn list(State(app): State<App>, At(id): At<String>) -> Result<Json<Value>, ApiError> {
     let projects = app.store.projects(&id, None, MOST).await?;
     Ok(Json(json!({ "data": projects.iter().map(|project| shown(&project.id)).collect::<Vec<_>>() })))
 }
@@ -38,10 +38,10 @@ pub(crate) async fn create(
     caller: Principal,
     At(organization): At<String>,
     Body(Wanted { slug }): Body<Wanted>,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+) -> Result<(StatusCode, Json<Value>), ApiError> {
     let place = Place { organization, project: slug.as_ref().to_owned() };
     if app.store.project(&place.organization, &place.project).await?.is_some() {
-        return Err(Refusal::new(StatusCode::CONFLICT, "A project with this slug exists"));
+        return Err(ApiError::new(StatusCode::CONFLICT, "A project with this slug exists"));
     }
     let actor = of_organization(&caller, &place.organization);
     let change = OwnerChange::put_project(&place.organization, &place.project);
@@ -56,11 +56,11 @@ pub(crate) async fn show(OfPath(place): OfPath) -> Json<Value> {
 }
 
 /// Returns the key of a project to its members. It is no secret.
-pub(crate) async fn show_key(State(app): State<App>, OfPath(place): OfPath) -> Result<Json<Value>, Refusal> {
+pub(crate) async fn show_key(State(app): State<App>, OfPath(place): OfPath) -> Result<Json<Value>, ApiError> {
     let of_project = KeyFilter::of_project(place.organization, place.project);
     let active = of_project.state(KeyState::Active, SystemClock::new().wall());
     let keys = app.managers.project_keys.list(&active, None, 1).await?;
-    let text = keys.first().and_then(|key| key.retrievable.as_ref()).ok_or_else(Refusal::not_found)?;
+    let text = keys.first().and_then(|key| key.retrievable.as_ref()).ok_or_else(ApiError::not_found)?;
     Ok(Json(json!({ "data": { "api_key": text.as_str() } })))
 }
 
@@ -69,17 +69,17 @@ pub(crate) async fn cycle_key(
     State(app): State<App>,
     caller: Principal,
     OfPath(place): OfPath,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+) -> Result<(StatusCode, Json<Value>), ApiError> {
     let text = new_key(&app.managers, of_project(&caller, &CYCLE_KEY, &place), &place).await?;
     Ok((StatusCode::CREATED, Json(json!({ "data": { "api_key": text.as_str() } }))))
 }
 
-async fn new_key(managers: &Managers, actor: Actor, place: &Place) -> Result<RetrievableKey, Refusal> {
+async fn new_key(managers: &Managers, actor: Actor, place: &Place) -> Result<RetrievableKey, ApiError> {
     let manager = managers.project_keys.clone().acting_for(actor);
     let Place { organization, project } = place;
     let new = access::new_project_key(organization, project);
     let created = manager.create_exclusive(&KeyFilter::of_project(&**organization, &**project), new).await?;
-    created.record().retrievable.clone().ok_or_else(Refusal::not_found)
+    created.record().retrievable.clone().ok_or_else(ApiError::not_found)
 }
 
 fn shown(id: &str) -> Value {

@@ -15,8 +15,8 @@ use tower_api_key::{KeyId, Owner, Principal, Record};
 
 use crate::access;
 use crate::again::of_organization;
+use crate::api_error::{ApiError, At, Body};
 use crate::app::App;
-use crate::refusal::{At, Body, Refusal};
 use crate::text::Text;
 
 /// Tokens of a page.
@@ -39,7 +39,7 @@ pub(crate) async fn create(
     caller: Principal,
     At(organization): At<String>,
     Body(Wanted { description }): Body<Wanted>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let new = access::new_token(&organization)?.name(description.as_ref());
     let manager = app.managers.tokens.acting_for(of_organization(&caller, &organization));
     let (text, record) = manager.create(new).await?.into_parts();
@@ -53,8 +53,8 @@ pub(crate) async fn list(
     State(app): State<App>,
     At(organization): At<String>,
     page: Result<Query<Page>, QueryRejection>,
-) -> Result<Json<Value>, Refusal> {
-    let invalid = || Refusal::bad("Only the parameter after is permitted, an id");
+) -> Result<Json<Value>, ApiError> {
+    let invalid = || ApiError::bad("Only the parameter after is permitted, an id");
     let Query(page) = page.map_err(|_| invalid())?;
     let after = page.after.map(|id| KeyId::new(&id)).transpose().map_err(|_| invalid())?;
     let mut tokens =
@@ -68,14 +68,14 @@ pub(crate) async fn delete(
     State(app): State<App>,
     caller: Principal,
     At((organization, id)): At<(String, String)>,
-) -> Result<StatusCode, Refusal> {
-    let id = KeyId::new(&id).map_err(|_| Refusal::not_found())?;
+) -> Result<StatusCode, ApiError> {
+    let id = KeyId::new(&id).map_err(|_| ApiError::not_found())?;
     let manager = app.managers.tokens.acting_for(of_organization(&caller, &organization));
     // This check may precede the change, because the owner of a key never changes.
     match manager.get(&id).await?.owner {
         Owner::Organization(own) if *own.id == *organization => {}
         // Keys of other owners are reported as not found.
-        _ => return Err(Refusal::not_found()),
+        _ => return Err(ApiError::not_found()),
     }
     manager.revoke(&id, "deleted").await?;
     Ok(StatusCode::NO_CONTENT)

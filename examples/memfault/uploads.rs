@@ -14,10 +14,10 @@ use tower_api_key::key::OpaqueFormat;
 use tower_api_key::{Environment, Principal};
 
 use crate::again::{UPLOAD, still_may};
+use crate::api_error::{ApiError, At, Body};
 use crate::app::App;
 use crate::files::{FILE, File, Prepared};
 use crate::place::{OfKey, OfPath, Place};
-use crate::refusal::{At, Body, Refusal};
 use crate::text::Text;
 
 /// The routes that complete an upload, and their kinds of file.
@@ -62,12 +62,12 @@ pub(crate) async fn prepare<P: Into<Place>>(
     caller: Principal,
     place: P,
     Body(Announced { kind, size }): Body<Announced>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     if !KINDS.iter().any(|(_, known)| *known == kind.as_ref()) {
-        return Err(Refusal::bad("Unknown kind of file"));
+        return Err(ApiError::bad("Unknown kind of file"));
     }
     if size > FILE {
-        return Err(Refusal::bad(format!(
+        return Err(ApiError::bad(format!(
             "Uploaded file is too big: must have at most {FILE} bytes, got {size}"
         )));
     }
@@ -92,18 +92,18 @@ pub(crate) async fn put(
     State(app): State<App>,
     At(url): At<String>,
     body: Stream,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     let (url, clock) = (digest(&url), SystemClock::new());
-    // Clients without the secret are refused before their body is read.
+    // Clients without the secret are rejected before their body is read.
     let (size, by, place, until) = {
         let mut files = app.files.write().await;
-        let expected = files.expected_at(&url, clock.wall()).ok_or_else(Refusal::not_found)?;
+        let expected = files.expected_at(&url, clock.wall()).ok_or_else(ApiError::not_found)?;
         (expected.size, expected.by.clone(), expected.place.clone(), expected.until)
     };
     let room = app.budget.take(&place, size)?;
     // A file that arrives after the deadline of the upload would be dropped.
     let bytes = room.read(body, FILE_TIME.min(until.saturating_since(clock.wall()))).await?;
-    let wrong_length = |length: &str| Refusal::bad(format!("The file must have {size} bytes, got {length}"));
+    let wrong_length = |length: &str| ApiError::bad(format!("The file must have {size} bytes, got {length}"));
     let bytes = bytes.ok_or_else(|| wrong_length("more"))?;
     if bytes.len() < size {
         return Err(wrong_length(&bytes.len().to_string()));
@@ -111,7 +111,7 @@ pub(crate) async fn put(
     // The URL is valid only while the caller that received it may upload.
     still_may(&by, &UPLOAD, &place).await?;
     let mut files = app.files.write().await;
-    files.expected_at(&url, clock.wall()).ok_or_else(Refusal::not_found)?.arrived = Some((bytes, room));
+    files.expected_at(&url, clock.wall()).ok_or_else(ApiError::not_found)?.arrived = Some((bytes, room));
     Ok(StatusCode::OK)
 }
 
@@ -122,13 +122,13 @@ pub(crate) async fn finish(
     caller: Principal,
     place: Place,
     Body(Arrived { file: Named { token, name }, details }): Body<Arrived>,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+) -> Result<(StatusCode, Json<Value>), ApiError> {
     still_may(&caller, &UPLOAD, &place).await?;
     let mut files = app.files.write().await;
     let has_arrived = |prepared: &Prepared| prepared.kind == kind && prepared.arrived.is_some();
     let prepared = files.take(&digest(&token), &place, has_arrived);
     let arrived = prepared.and_then(|prepared| prepared.arrived);
-    let (bytes, _room) = arrived.ok_or_else(|| Refusal::bad("Unknown token of an upload"))?;
+    let (bytes, _room) = arrived.ok_or_else(|| ApiError::bad("Unknown token of an upload"))?;
     let id = files.keep(File {
         id: String::new(),
         kind: kind.to_owned(),
@@ -149,14 +149,14 @@ pub(crate) async fn chunk(
     At(serial): At<Text>,
     headers: HeaderMap,
     body: Stream,
-) -> Result<StatusCode, Refusal> {
-    let too_large = || Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large");
+) -> Result<StatusCode, ApiError> {
+    let too_large = || ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large");
     let announced = body.size_hint().exact().map_or(Ok(CHUNK), usize::try_from);
     let size = announced.ok().filter(|size| *size <= CHUNK).ok_or_else(too_large)?;
     let room = app.budget.take(&place, size)?;
     let bytes = room.read(body, CHUNK_TIME).await?.ok_or_else(too_large)?;
     if bytes.is_empty() {
-        return Err(Refusal::bad("The chunk must not be empty"));
+        return Err(ApiError::bad("The chunk must not be empty"));
     }
     still_may(&caller, &UPLOAD, &place).await?;
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -186,10 +186,10 @@ pub(crate) async fn show(
     State(app): State<App>,
     OfPath(place): OfPath,
     At(OfFile { id }): At<OfFile>,
-) -> Result<Bytes, Refusal> {
+) -> Result<Bytes, ApiError> {
     let files = app.files.read().await;
     let found = files.of(&place).find(|file| file.id == id);
-    found.map(|file| file.bytes.clone()).ok_or_else(Refusal::not_found)
+    found.map(|file| file.bytes.clone()).ok_or_else(ApiError::not_found)
 }
 
 /// Returns whether the symbols of a build were uploaded, by its GNU build id, which is in a note of the ELF file.
@@ -197,13 +197,13 @@ pub(crate) async fn find_symbols(
     State(app): State<App>,
     OfPath(place): OfPath,
     At(OfFile { id }): At<OfFile>,
-) -> Result<StatusCode, Refusal> {
-    let id = bytes_of(&id).ok_or_else(Refusal::not_found)?;
+) -> Result<StatusCode, ApiError> {
+    let id = bytes_of(&id).ok_or_else(ApiError::not_found)?;
     let note = [&b"GNU\0"[..], &id].concat();
     let files = app.files.read().await;
     let mut symbols = files.of(&place).filter(|file| file.kind == "SYMBOL_FILE");
     let found = symbols.any(|file| file.bytes.windows(note.len()).any(|window| window == note));
-    found.then_some(StatusCode::OK).ok_or_else(Refusal::not_found)
+    found.then_some(StatusCode::OK).ok_or_else(ApiError::not_found)
 }
 
 /// Reads a build id: 8 to 64 bytes in hexadecimal.
@@ -214,9 +214,9 @@ fn bytes_of(id: &str) -> Option<Vec<u8>> {
     whole.then(|| pairs.filter_map(|pair| u8::try_from(pair[0] * 16 + pair[1]).ok()).collect())
 }
 
-fn secret() -> Result<String, Refusal> {
+fn secret() -> Result<String, ApiError> {
     let minted = OpaqueFormat::base62(43)?.mint(Environment::Live);
-    let unavailable = |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable");
+    let unavailable = |_| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "Temporarily unavailable");
     Ok(minted.map_err(unavailable)?.reveal().as_str().to_owned())
 }
 

@@ -4,7 +4,7 @@ use tower_api_key::reject::{Forbidden, Payload, Reason, Rejection};
 use tower_api_key::usage::Usage;
 use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, KeyFormat, Source, SqliteStore};
 
-use crate::refusal;
+use crate::api_error;
 
 /// The scopes of keys. `admin` includes all of them.
 pub(crate) const SCOPES: [&str; 4] = ["read", "write", "delete", "admin"];
@@ -20,19 +20,19 @@ pub(crate) fn layer(store: SqliteStore, usage: Usage) -> Result<AuthenticateLaye
         .sources([Source::bearer().format(format()?), Source::x_api_key().format(format()?)])
         .admin_scope("admin")
         .usage(usage)
-        .respond(refusal)
+        .respond(payload)
         .build()?;
     Ok(AuthenticateLayer::new(authenticator))
 }
 
 /// This service tells its clients the reason of a rejection.
-fn refusal(rejection: &Rejection) -> Payload {
+fn payload(rejection: &Rejection) -> Payload {
     let (code, message) = match rejection.reason() {
         Reason::Missing => ("MISSING_API_KEY", "Missing API key"),
         Reason::Malformed => ("INVALID_API_KEY_FORMAT", "Expected a key like mem_live_… or mem_test_…"),
         Reason::Expired => ("API_KEY_EXPIRED", "The API key has expired"),
         Reason::Revoked => ("API_KEY_DISABLED", "The API key was revoked"),
-        Reason::Ambiguous => ("MULTIPLE_API_KEYS", "Expected one API key, found several"),
+        Reason::Ambiguous => ("MULTIPLE_API_KEYS", "The request must have one API key, got several"),
         Reason::Forbidden(Forbidden::OrganizationDisabled) => {
             ("ORGANIZATION_DISABLED", "The organization is disabled")
         }
@@ -42,5 +42,5 @@ fn refusal(rejection: &Rejection) -> Payload {
         Reason::Unavailable => ("SERVICE_UNAVAILABLE", "API keys cannot be checked at the moment"),
         _ => ("INVALID_API_KEY", "Invalid API key"),
     };
-    Payload::json(refusal::body(code, message, &[]).to_string())
+    Payload::json(api_error::body(code, message, &[]).to_string())
 }

@@ -19,8 +19,8 @@ use tower_api_key::{Environment, KeyId, Principal, Record, Scope, Scopes, Sqlite
 
 use crate::access::SCOPES;
 use crate::again::{Needed, scope};
+use crate::api_error::{ApiError, WrongField, success};
 use crate::fields::{A_NAME, Fields, name};
-use crate::refusal::{Refusal, WrongField, success};
 use crate::time::written;
 
 /// Keys of a page.
@@ -44,9 +44,9 @@ pub(crate) async fn list(
     State(manager): State<Manager>,
     caller: Principal,
     page: Result<Query<Page>, QueryRejection>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     let unreadable =
-        || Refusal::invalid(vec![WrongField::new("after", "expected an id, found something else")]);
+        || ApiError::invalid(vec![WrongField::new("after", "expected an id, found something else")]);
     let Query(page) = page.map_err(|_| unreadable())?;
     let after = page.after.map(|id| KeyId::new(&id)).transpose().map_err(|_| unreadable())?;
     let delegate = manager.on_behalf_of(&caller).across_environments();
@@ -58,7 +58,7 @@ pub(crate) async fn create(
     State(manager): State<Manager>,
     caller: Principal,
     mut fields: Fields,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let name = fields.or("name", "Default Key").required("name", A_NAME, name);
     let scopes = fields.or("scopes", ["read", "write"]).required("scopes", SOME_SCOPES, scopes);
     let environment = fields.optional("environment", "live or test", environment);
@@ -80,9 +80,9 @@ pub(crate) async fn revoke(
     State(manager): State<Manager>,
     caller: Principal,
     id: Result<Path<String>, PathRejection>,
-) -> Result<Json<Value>, Refusal> {
-    let Path(id) = id.map_err(|_| Refusal::no_such_key())?;
-    let id = KeyId::new(&id).map_err(|_| Refusal::no_such_key())?;
+) -> Result<Json<Value>, ApiError> {
+    let Path(id) = id.map_err(|_| ApiError::no_such_key())?;
+    let id = KeyId::new(&id).map_err(|_| ApiError::no_such_key())?;
     let delegate = manager.on_behalf_of(&caller).across_environments().requiring(MANAGE.clone());
     delegate.revoke(&id, "").await?;
     Ok(success(json!({ "id": id.as_str(), "is_active": false })))

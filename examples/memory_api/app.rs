@@ -12,7 +12,7 @@ use tower_api_key::{ConfigError, RequireScopeLayer, Scopes, SqliteStore};
 
 use crate::limits::Limits;
 use crate::signup::{Desk, sign_up};
-use crate::{access, api_keys, limiting, memories, refusal, usage};
+use crate::{access, api_error, api_keys, limiting, memories, usage};
 
 /// Most bytes of a body, enough for the longest memory.
 const BODY: usize = 256 * 1024;
@@ -39,19 +39,19 @@ pub(crate) fn app(store: SqliteStore, meter: Usage, limits: Limits) -> Result<Ro
 
     let guarded = memories
         .merge(account)
-        .fallback(refusal::not_found)
-        .method_not_allowed_fallback(refusal::method_not_allowed)
+        .fallback(api_error::not_found)
+        .method_not_allowed_fallback(api_error::method_not_allowed)
         // A request passes these from the last to the first: a key is counted after it is admitted.
         .layer(from_fn_with_state(Arc::new(limits), limiting::count))
         .layer(access::layer(store.clone(), meter)?);
 
     let desk = Desk { owners: store, keys: keys.acting_as("signup"), everything: Scopes::new(["admin"])? };
     let open = Router::new()
-        .route("/health", get(async || refusal::success("healthy")))
+        .route("/health", get(async || api_error::success("healthy")))
         .route("/v1/signup", post(sign_up))
         // As documented.
         .route("/signup", post(sign_up))
-        .method_not_allowed_fallback(refusal::method_not_allowed)
+        .method_not_allowed_fallback(api_error::method_not_allowed)
         .with_state(desk);
     Ok(guarded.merge(open).layer(DefaultBodyLimit::max(BODY)))
 }

@@ -10,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
-use crate::refusal::{Refusal, WrongField};
+use crate::api_error::{ApiError, WrongField};
 
 /// The timeout of a body.
 const BODY: Duration = Duration::from_secs(10);
@@ -24,16 +24,16 @@ pub(crate) struct Fields {
 }
 
 impl<S: Send + Sync> FromRequest<S> for Fields {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let late = |_| {
-            Refusal::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", "The body took too long to arrive")
+            ApiError::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", "The body took too long to arrive")
         };
         let bytes = timeout(BODY, Bytes::from_request(request, state)).await.map_err(late)?;
         let bytes = bytes.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
-                Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "The body is too large")
+                ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "The body is too large")
             }
             _ => unreadable(),
         })?;
@@ -42,8 +42,8 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     }
 }
 
-fn unreadable() -> Refusal {
-    Refusal::invalid(vec![WrongField::new(
+fn unreadable() -> ApiError {
+    ApiError::invalid(vec![WrongField::new(
         "body",
         "expected a JSON object with each of its own fields once, found something else",
     )])
@@ -116,12 +116,12 @@ impl Fields {
     }
 
     /// Returns an error if a field is invalid or unknown.
-    pub(crate) fn finish(mut self) -> Result<(), Refusal> {
+    pub(crate) fn finish(mut self) -> Result<(), ApiError> {
         if !self.values.is_empty() {
             let message = format!("expected no other fields, found {}", self.values.len());
             self.wrong.push(WrongField::new("body", message));
         }
-        if self.wrong.is_empty() { Ok(()) } else { Err(Refusal::invalid(self.wrong)) }
+        if self.wrong.is_empty() { Ok(()) } else { Err(ApiError::invalid(self.wrong)) }
     }
 }
 

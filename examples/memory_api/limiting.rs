@@ -9,8 +9,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tower_api_key::Principal;
 
+use crate::api_error::ApiError;
 use crate::limits::Limits;
-use crate::refusal::Refusal;
 
 /// Counts a request to its key. Must be inside the layer that admits keys.
 pub(crate) async fn count(
@@ -23,9 +23,9 @@ pub(crate) async fn count(
         Ok(_) => next.run(request).await,
         Err(used_up) => {
             let message = "Too many requests with this API key";
-            let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED", message);
+            let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED", message);
             let seconds = used_up.next_in.as_millis().div_ceil(1000).to_string();
-            ([(RETRY_AFTER, seconds)], refusal).into_response()
+            ([(RETRY_AFTER, seconds)], error).into_response()
         }
     }
 }

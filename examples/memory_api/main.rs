@@ -11,6 +11,7 @@
 mod access;
 #[path = "../support/again.rs"]
 mod again;
+mod api_error;
 mod api_keys;
 mod app;
 mod fields;
@@ -22,7 +23,6 @@ mod limiting;
 #[path = "../support/limits.rs"]
 mod limits;
 mod memories;
-mod refusal;
 mod signup;
 #[path = "../support/mod.rs"]
 mod support;

@@ -16,10 +16,10 @@ use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::{Environment, Principal};
 
 use crate::again::{Needed, again, scope};
+use crate::api_error::{ApiError, success};
 use crate::fields::{Fields, text};
 use crate::heaviest::heaviest;
 use crate::last::keep_last;
-use crate::refusal::{Refusal, success};
 use crate::time::written;
 
 /// Most memories that are kept of each owner.
@@ -93,8 +93,8 @@ impl Kept {
     }
 
     /// A memory of another space is reported as not found.
-    fn position(&self, id: Id, caller: &Principal) -> Result<usize, Refusal> {
-        let none = || Refusal::new(StatusCode::NOT_FOUND, "MEMORY_NOT_FOUND", "Memory not found");
+    fn position(&self, id: Id, caller: &Principal) -> Result<usize, ApiError> {
+        let none = || ApiError::new(StatusCode::NOT_FOUND, "MEMORY_NOT_FOUND", "Memory not found");
         let (Path(id), space) = (id.map_err(|_| none())?, Space::of(caller));
         let found = self.last.iter().position(|memory| memory.id == id && memory.space == space);
         found.ok_or_else(none)
@@ -109,7 +109,7 @@ pub(crate) async fn create(
     State(memories): State<Memories>,
     caller: Principal,
     mut fields: Fields,
-) -> Result<(StatusCode, Json<Value>), Refusal> {
+) -> Result<(StatusCode, Json<Value>), ApiError> {
     let text = fields.required("text", A_TEXT, memory_text);
     let metadata = fields.optional("metadata", "an object", object).unwrap_or_else(|| "{}".to_owned());
     fields.finish()?;
@@ -129,7 +129,7 @@ pub(crate) async fn show(
     State(memories): State<Memories>,
     caller: Principal,
     id: Id,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     let kept = memories.read().await;
     Ok(success(&kept.last[kept.position(id, &caller)?]))
 }
@@ -139,7 +139,7 @@ pub(crate) async fn update(
     caller: Principal,
     id: Id,
     mut fields: Fields,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     let text = fields.optional("text", A_TEXT, memory_text);
     let metadata = fields.optional("metadata", "an object", object);
     fields.finish()?;
@@ -160,7 +160,7 @@ pub(crate) async fn forget(
     State(memories): State<Memories>,
     caller: Principal,
     id: Id,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     let mut kept = memories.write().await;
     let position = kept.position(id, &caller)?;
     let forgotten = kept.last.remove(position).map(|memory| memory.id);
@@ -172,7 +172,7 @@ pub(crate) async fn query(
     State(memories): State<Memories>,
     caller: Principal,
     mut fields: Fields,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     let (usual, most) = FOUND;
     let context = fields.required("context", A_TEXT, memory_text);
     let wanted = |value: &Value| value.as_u64().filter(|wanted| (1..=most).contains(wanted));

@@ -9,9 +9,9 @@ use tower_api_key::manage::{KeyManager, ManageError, NewKey};
 use tower_api_key::owner::{Membership, Organization};
 use tower_api_key::{KeyId, Owner, Scopes, SqliteStore};
 
+use crate::api_error::ApiError;
 use crate::api_keys::shown_once;
 use crate::fields::{A_NAME, Fields, name};
-use crate::refusal::Refusal;
 
 /// The fields of a sign-up.
 #[derive(Clone)]
@@ -22,7 +22,7 @@ pub(crate) struct Desk {
     pub(crate) everything: Scopes,
 }
 
-pub(crate) async fn sign_up(State(desk): State<Desk>, mut fields: Fields) -> Result<Response, Refusal> {
+pub(crate) async fn sign_up(State(desk): State<Desk>, mut fields: Fields) -> Result<Response, ApiError> {
     let name = fields.required("name", A_NAME, name);
     let email = fields.required("email", "an e-mail such as ann@example.com", email);
     fields.finish()?;

@@ -9,8 +9,8 @@ use tower_api_key::backend::{UsageLine, UsageQuery};
 use tower_api_key::clock::{Clock, Day, SystemClock};
 use tower_api_key::{Environment, Principal};
 
+use crate::api_error::{ApiError, WrongField, success};
 use crate::api_keys::Manager;
-use crate::refusal::{Refusal, WrongField, success};
 
 /// Days of a history: default and maximum.
 const DAYS: (i64, i64) = (30, 90);
@@ -29,7 +29,7 @@ pub(crate) struct Span {
 pub(crate) async fn current(
     State(manager): State<Manager>,
     caller: Principal,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     let today = today();
     let day = today.to_string();
     let month = day.rsplit_once('-').map_or(&*day, |(month, _)| month);
@@ -46,12 +46,12 @@ pub(crate) async fn history(
     State(manager): State<Manager>,
     caller: Principal,
     span: Result<Query<Span>, QueryRejection>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, ApiError> {
     let (usual, most) = DAYS;
     let days = span.map_or(None, |Query(span)| Some(span.days.unwrap_or(usual)));
     let Some(days) = days.filter(|days| (1..=most).contains(days)) else {
         let wrong = format!("expected a whole number from 1 to {most}, found something else");
-        return Err(Refusal::invalid(vec![WrongField::new("days", wrong)]));
+        return Err(ApiError::invalid(vec![WrongField::new("days", wrong)]));
     };
     let (start, end) = (today().plus(-days), today());
     let delegate = manager.on_behalf_of(&caller).across_environments();

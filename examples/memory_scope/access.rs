@@ -25,13 +25,13 @@ pub(crate) fn layer(
         .sources([Source::x_api_key().format(format()?)])
         .environment(environment)
         .usage(usage)
-        .respond(refusal)
+        .respond(payload)
         .build()?;
     Ok(AuthenticateLayer::new(authenticator))
 }
 
 /// A client without a key gets the same response as one with an invalid key.
-fn refusal(rejection: &Rejection) -> Payload {
+fn payload(rejection: &Rejection) -> Payload {
     let detail = match rejection.reason() {
         Reason::Missing => Reason::Unknown.detail(),
         other => other.detail(),

@@ -10,7 +10,7 @@ use tower_api_key::usage::Usage;
 use tower_api_key::{ConfigError, Environment, SqliteStore};
 
 use crate::limits::Limits;
-use crate::{access, limiting, memories, refusal};
+use crate::{access, api_error, limiting, memories};
 
 pub(crate) fn app(
     store: SqliteStore,
@@ -24,8 +24,8 @@ pub(crate) fn app(
         .route("/memory/{id}", get(memories::recall))
         .with_state(memories::Memories::default())
         .nest("/console", access::console(store.clone())?)
-        .fallback(refusal::not_found)
-        .method_not_allowed_fallback(refusal::method_not_allowed)
+        .fallback(api_error::not_found)
+        .method_not_allowed_fallback(api_error::method_not_allowed)
         .layer(DefaultBodyLimit::max(64 * 1024))
         // A request passes these from the last to the first: a key is counted after it is admitted.
         .layer(from_fn_with_state(Arc::clone(&limits), limiting::count))

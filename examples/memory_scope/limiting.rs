@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use tower_api_key::Principal;
 use tower_api_key::clock::{Clock, SystemClock};
 
+use crate::api_error::ApiError;
 use crate::limits::{Allowance, Limits, UsedUp};
-use crate::refusal::Refusal;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -33,7 +33,7 @@ pub(crate) async fn count(
         }
         Err(UsedUp { next_in, allowance }) => {
             let detail = "Rate limit exceeded. Please try again later.";
-            let mut response = Refusal::new(StatusCode::TOO_MANY_REQUESTS, detail).into_response();
+            let mut response = ApiError::new(StatusCode::TOO_MANY_REQUESTS, detail).into_response();
             response.headers_mut().insert(RETRY_AFTER, whole_seconds(next_in.as_millis()));
             say(&limits, allowance, response.headers_mut());
             response

@@ -9,6 +9,8 @@
 #![allow(clippy::print_stderr, reason = "an example writes messages to its user")]
 
 mod access;
+#[path = "../support/api_error.rs"]
+mod api_error;
 mod app;
 #[path = "../support/detail.rs"]
 mod errors;
@@ -18,8 +20,6 @@ mod limiting;
 #[path = "../support/limits.rs"]
 mod limits;
 mod memories;
-#[path = "../support/refusal.rs"]
-mod refusal;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../support/text.rs"]

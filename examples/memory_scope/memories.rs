@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use tokio::sync::RwLock;
 use tower_api_key::Principal;
 
+use crate::api_error::{ApiError, At, Body};
 use crate::last::keep_last;
-use crate::refusal::{At, Body, Refusal};
 use crate::text::Text;
 
 /// Most memories that are kept of each owner.
@@ -79,7 +79,7 @@ pub(crate) async fn remember(
     State(memories): State<Memories>,
     principal: Principal,
     Body(content): Body<NewMemory>,
-) -> Result<(StatusCode, Json<Memory>), Refusal> {
+) -> Result<(StatusCode, Json<Memory>), ApiError> {
     // The body may have arrived long after the key was checked.
     let principal = principal.recheck().await?;
     let mut kept = memories.write().await;
@@ -94,9 +94,9 @@ pub(crate) async fn recall(
     State(memories): State<Memories>,
     principal: Principal,
     At(id): At<String>,
-) -> Result<Json<Memory>, Refusal> {
+) -> Result<Json<Memory>, ApiError> {
     let owner = principal.owner().to_string();
     let kept = memories.read().await;
     let found = kept.last.iter().find(|memory| memory.id == id && memory.owner == owner);
-    found.cloned().map(Json).ok_or_else(Refusal::not_found)
+    found.cloned().map(Json).ok_or_else(ApiError::not_found)
 }

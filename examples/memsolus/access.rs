@@ -24,10 +24,10 @@ pub(crate) fn format() -> Result<KeyFormat, ConfigError> {
 /// Admits requests with a valid key.
 pub(crate) fn layer(store: SqliteStore) -> Result<AuthenticateLayer, ConfigError> {
     let source = Source::x_api_key().format(format()?);
-    Ok(AuthenticateLayer::new(Authenticator::builder(store).sources([source]).respond(refusal).build()?))
+    Ok(AuthenticateLayer::new(Authenticator::builder(store).sources([source]).respond(payload).build()?))
 }
 
-fn refusal(rejection: &Rejection) -> Payload {
+fn payload(rejection: &Rejection) -> Payload {
     let detail = match rejection.reason() {
         Reason::MissingScope(_) => "Forbidden",
         other => other.detail(),

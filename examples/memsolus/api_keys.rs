@@ -17,7 +17,7 @@ use tower_api_key::{Environment, KeyId, Principal, Record, Scope, Scopes, Sqlite
 
 use crate::access::{self, PERMISSIONS};
 use crate::again::{Needed, scope};
-use crate::refusal::{At, Body, Refusal};
+use crate::api_error::{ApiError, At, Body};
 use crate::text::Text;
 
 /// Keys of a page.
@@ -55,7 +55,7 @@ pub(crate) async fn create(
     State(manager): State<Manager>,
     caller: Principal,
     Body(wanted): Body<Wanted>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let delegate = manager.on_behalf_of(&caller).across_environments().requiring(MANAGE.clone());
     let mut new = delegate.new_key().name(wanted.name.as_ref()).scopes(permitted(wanted.permissions)?);
     new.environment = wanted.environment.as_deref().map_or(Ok(new.environment), environment)?;
@@ -70,8 +70,8 @@ pub(crate) async fn list(
     State(manager): State<Manager>,
     caller: Principal,
     page: Result<Query<Page>, QueryRejection>,
-) -> Result<Json<Value>, Refusal> {
-    let invalid = || Refusal::new(StatusCode::BAD_REQUEST, "Only the parameter after is permitted, an id");
+) -> Result<Json<Value>, ApiError> {
+    let invalid = || ApiError::new(StatusCode::BAD_REQUEST, "Only the parameter after is permitted, an id");
     let Query(page) = page.map_err(|_| invalid())?;
     let after = page.after.map(|id| KeyId::new(&id)).transpose().map_err(|_| invalid())?;
     let delegate = manager.on_behalf_of(&caller).across_environments();
@@ -83,16 +83,16 @@ pub(crate) async fn revoke(
     State(manager): State<Manager>,
     caller: Principal,
     At(id): At<String>,
-) -> Result<StatusCode, Refusal> {
-    let id = KeyId::new(&id).map_err(|_| Refusal::not_found())?;
+) -> Result<StatusCode, ApiError> {
+    let id = KeyId::new(&id).map_err(|_| ApiError::not_found())?;
     let delegate = manager.on_behalf_of(&caller).across_environments().requiring(MANAGE.clone());
     delegate.revoke(&id, "").await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Reads permissions. A key must have at least one, and all must exist.
-fn permitted(permissions: Vec<String>) -> Result<Scopes, Refusal> {
-    let invalid = |detail: String| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+fn permitted(permissions: Vec<String>) -> Result<Scopes, ApiError> {
+    let invalid = |detail: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
     if permissions.is_empty() {
         return Err(invalid("permissions: must not be empty".to_owned()));
     }
@@ -104,8 +104,8 @@ fn permitted(permissions: Vec<String>) -> Result<Scopes, Refusal> {
     }
 }
 
-fn environment(label: &str) -> Result<Environment, Refusal> {
-    let expected = || Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "environment: must be live or test");
+fn environment(label: &str) -> Result<Environment, ApiError> {
+    let expected = || ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "environment: must be live or test");
     Environment::from_label(label).ok_or_else(expected)
 }
 

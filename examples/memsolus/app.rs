@@ -6,7 +6,7 @@ use axum::routing::{delete, get, post, put};
 use tower_api_key::manage::KeyManager;
 use tower_api_key::{ConfigError, RequireScopeLayer, SqliteStore};
 
-use crate::{access, api_keys, memories, refusal};
+use crate::{access, api_error, api_keys, memories};
 
 pub(crate) fn app(store: SqliteStore) -> Result<Router, ConfigError> {
     let (all, one) = ("/v1/memories", "/v1/memories/{id}");
@@ -28,8 +28,8 @@ pub(crate) fn app(store: SqliteStore) -> Result<Router, ConfigError> {
 
     Ok(memories
         .merge(keys)
-        .fallback(refusal::not_found)
-        .method_not_allowed_fallback(refusal::method_not_allowed)
+        .fallback(api_error::not_found)
+        .method_not_allowed_fallback(api_error::method_not_allowed)
         .layer(DefaultBodyLimit::max(64 * 1024))
         .layer(access::layer(store)?))
 }

@@ -10,6 +10,8 @@
 mod access;
 #[path = "../support/again.rs"]
 mod again;
+#[path = "../support/api_error.rs"]
+mod api_error;
 mod api_keys;
 mod app;
 #[path = "../support/detail.rs"]
@@ -17,8 +19,6 @@ mod errors;
 #[path = "../support/last.rs"]
 mod last;
 mod memories;
-#[path = "../support/refusal.rs"]
-mod refusal;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../support/text.rs"]

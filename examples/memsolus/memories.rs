@@ -12,8 +12,8 @@ use tokio::sync::RwLock;
 use tower_api_key::{Environment, Principal};
 
 use crate::again::{Needed, again, scope};
+use crate::api_error::{ApiError, At, Body};
 use crate::last::keep_last;
-use crate::refusal::{At, Body, Refusal};
 
 /// Most memories that are kept of each owner.
 const MOST: usize = 1000;
@@ -70,15 +70,15 @@ impl Space {
 }
 
 impl Kept {
-    fn find(&mut self, id: &str, space: &Space) -> Result<&mut Memory, Refusal> {
+    fn find(&mut self, id: &str, space: &Space) -> Result<&mut Memory, ApiError> {
         let position = self.position(id, space)?;
-        self.last.get_mut(position).ok_or_else(Refusal::not_found)
+        self.last.get_mut(position).ok_or_else(ApiError::not_found)
     }
 
     /// A memory of another space is reported as not found.
-    fn position(&self, id: &str, space: &Space) -> Result<usize, Refusal> {
+    fn position(&self, id: &str, space: &Space) -> Result<usize, ApiError> {
         let found = self.last.iter().position(|memory| memory.id == id && memory.space == *space);
-        found.ok_or_else(Refusal::not_found)
+        found.ok_or_else(ApiError::not_found)
     }
 }
 
@@ -93,7 +93,7 @@ pub(crate) async fn create(
     State(memories): State<Memories>,
     principal: Principal,
     Body(content): Body<Content>,
-) -> Result<(StatusCode, Json<Memory>), Refusal> {
+) -> Result<(StatusCode, Json<Memory>), ApiError> {
     let principal = again(&principal, &WRITE).await?;
     let mut kept = memories.write().await;
     kept.made += 1;
@@ -106,7 +106,7 @@ pub(crate) async fn show(
     State(memories): State<Memories>,
     principal: Principal,
     At(id): At<String>,
-) -> Result<Json<Memory>, Refusal> {
+) -> Result<Json<Memory>, ApiError> {
     let mut kept = memories.write().await;
     kept.find(&id, &Space::of(&principal)).cloned().map(Json)
 }
@@ -116,7 +116,7 @@ pub(crate) async fn update(
     principal: Principal,
     At(id): At<String>,
     Body(content): Body<Content>,
-) -> Result<Json<Memory>, Refusal> {
+) -> Result<Json<Memory>, ApiError> {
     let principal = again(&principal, &WRITE).await?;
     let mut kept = memories.write().await;
     let memory = kept.find(&id, &Space::of(&principal))?;
@@ -128,7 +128,7 @@ pub(crate) async fn forget(
     State(memories): State<Memories>,
     principal: Principal,
     At(id): At<String>,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     let mut kept = memories.write().await;
     let position = kept.position(&id, &Space::of(&principal))?;
     kept.last.remove(position);

@@ -1,4 +1,4 @@
-//! Arbitrary realms, header names and scopes: those that a challenge cannot hold are refused when the authenticator is built; all
+//! Arbitrary realms, header names and scopes: those that a challenge cannot hold are rejected when the authenticator is built; all
 //! others are read back unchanged from the challenges.
 
 #![no_main]
@@ -63,7 +63,7 @@ fuzz_target!(init: test_parser(), |data: &[u8]| -> Corpus {
     match build(sources, realm) {
         Ok(authenticator) => {
             assert!(!wrong.iter().any(|(_, is_wrong)| *is_wrong), "{wrong:?}");
-            refuse(&authenticator, &names, scopes, realm);
+            reject(&authenticator, &names, scopes, realm);
         }
         Err(error) => assert!(wrong.contains(&(error.kind(), true)), "{wrong:?}, {error}"),
     }
@@ -91,7 +91,7 @@ fn build(sources: &str, realm: &str) -> Result<Authenticator, ConfigError> {
     builder.deadline(std::time::Duration::from_secs(60)).sources(sources).realm(realm).build()
 }
 
-fn refuse(authenticator: &Authenticator, names: &[String], scopes: &str, realm: &str) {
+fn reject(authenticator: &Authenticator, names: &[String], scopes: &str, realm: &str) {
     // Basic is offered last, for clients that take the last challenge.
     let (basic, mut offered): (Vec<_>, Vec<_>) = names.iter().cloned().partition(|name| name == "basic");
     offered.extend(basic);

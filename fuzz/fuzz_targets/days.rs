@@ -1,4 +1,4 @@
-//! Queries of days: an invalid day is refused by the name of its parameter, and an answer holds all days of the range.
+//! Queries of days: an invalid day is rejected by the name of its parameter, and an answer holds all days of the range.
 
 #![no_main]
 

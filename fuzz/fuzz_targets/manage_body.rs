@@ -1,4 +1,4 @@
-//! Bodies that create, change or rotate a key: a valid body is applied, an invalid one is refused by the names of its fields and
+//! Bodies that create, change or rotate a key: a valid body is applied, an invalid one is rejected by the names of its fields and
 //! changes nothing.
 
 #![no_main]
@@ -14,7 +14,7 @@ use tower_api_key::digest::Digest;
 use tower_api_key::manage::{KeyManager, routes};
 use tower_api_key::{Environment, KeyFormat, KeyId, MemoryStore, Owner, Record, Scopes};
 use tower_api_key_fuzz::ask::{NOW, ask, run_now, scopes};
-use tower_api_key_fuzz::body::{BodyFields, BodyKind, Refused, read};
+use tower_api_key_fuzz::body::{BodyFields, BodyKind, Rejected, read};
 use tower_api_key_fuzz::calendar;
 use tower_api_key_fuzz::json::Json;
 
@@ -40,8 +40,8 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     let made = keys.iter().find(|key| key.id != before.id);
 
     match (read(kind, body, NOW), kind) {
-        (Err(refused), _) => {
-            assert_eq!(refusal(status, &answer), refused);
+        (Err(rejected), _) => {
+            assert_eq!(rejection(status, &answer), rejected);
             assert_eq!((changed, made), (&before, None));
         }
         (Ok(said), BodyKind::Key) => {
@@ -94,10 +94,10 @@ fn target() -> Record {
     target
 }
 
-/// Reads the reason for a refusal.
-fn refusal(status: u16, answer: &Json) -> Refused {
+/// Reads the reason for a rejection.
+fn rejection(status: u16, answer: &Json) -> Rejected {
     match status {
-        400 => Refused::Unreadable,
+        400 => Rejected::Unreadable,
         422 => {
             let field = |error: &Json| {
                 let found = error.get("field")?.text()?.to_owned();
@@ -107,7 +107,7 @@ fn refusal(status: u16, answer: &Json) -> Refused {
             let mut fields: Vec<_> = errors.iter().map(|error| field(error).expect("a field")).collect();
             fields.sort_unstable();
             fields.dedup();
-            Refused::Fields(fields)
+            Rejected::Fields(fields)
         }
         other => panic!("{other} {answer:?}"),
     }

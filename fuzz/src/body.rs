@@ -13,9 +13,9 @@ pub enum BodyKind {
     Rotation,
 }
 
-/// The reason for the refusal of a body.
+/// The reason for the rejection of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refused {
+pub enum Rejected {
     /// It is not an object, or names a field twice.
     Unreadable,
     /// These fields are invalid.
@@ -35,13 +35,13 @@ pub struct BodyFields {
 }
 
 /// Reads a body at the time `now`.
-pub fn read(kind: BodyKind, body: &[u8], now: i64) -> Result<BodyFields, Refused> {
-    let text = std::str::from_utf8(body).map_err(|_| Refused::Unreadable)?;
+pub fn read(kind: BodyKind, body: &[u8], now: i64) -> Result<BodyFields, Rejected> {
+    let text = std::str::from_utf8(body).map_err(|_| Rejected::Unreadable)?;
     let empty = || Json::Object(Vec::new());
-    let json = if body.is_empty() { empty() } else { Json::read(text).ok_or(Refused::Unreadable)? };
-    let Json::Object(fields) = &json else { return Err(Refused::Unreadable) };
+    let json = if body.is_empty() { empty() } else { Json::read(text).ok_or(Rejected::Unreadable)? };
+    let Json::Object(fields) = &json else { return Err(Rejected::Unreadable) };
     if !json.names_each_field_once() {
-        return Err(Refused::Unreadable);
+        return Err(Rejected::Unreadable);
     }
     let known: &[&str] = match kind {
         BodyKind::Key | BodyKind::Update => &["name", "scopes", "expires_at", "labels"],
@@ -60,7 +60,7 @@ pub fn read(kind: BodyKind, body: &[u8], now: i64) -> Result<BodyFields, Refused
         wrong = said.beyond_limits(now);
     }
     wrong.sort_unstable();
-    if wrong.is_empty() { Ok(said) } else { Err(Refused::Fields(wrong)) }
+    if wrong.is_empty() { Ok(said) } else { Err(Rejected::Fields(wrong)) }
 }
 
 impl BodyFields {

@@ -24,7 +24,7 @@ impl Challenge {
     }
 }
 
-/// Parses `auth-scheme 1*SP auth-param *( OWS "," OWS auth-param )` up to the end of the line. Refuses a second challenge and a repeated
+/// Parses `auth-scheme 1*SP auth-param *( OWS "," OWS auth-param )` up to the end of the line. Rejects a second challenge and a repeated
 /// parameter.
 pub fn parse(line: &[u8]) -> Option<Challenge> {
     let (scheme, rest) = token(line)?;

@@ -176,6 +176,7 @@ async fn an_invalid_command_names_the_argument_and_changes_nothing() {
         ("list --user ann", "--user"),
         ("show", "<ID>"),
         ("show a/b", "<ID>"),
+        ("show a\u{1b}[2Jb", r"'a\u{1b}[2Jb'"),
         (&of("show a"), id),
         ("rotate", "<ID>"),
         ("rotate a/b", "<ID>"),

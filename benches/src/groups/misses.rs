@@ -24,7 +24,7 @@ pub(super) fn all() -> Vec<Group> {
     vec![in_memory(), unknown(), in_sqlite()]
 }
 
-const REFUSED: StatusCode = StatusCode::UNAUTHORIZED;
+const REJECTED: StatusCode = StatusCode::UNAUTHORIZED;
 
 fn in_memory() -> Group {
     fn run(fixture: &Fixture, stack: impl Stack<Body>) -> Run {
@@ -40,10 +40,10 @@ fn unknown() -> Group {
     fn run(fixture: &Fixture, stack: impl Stack<Body>, status: StatusCode) -> Run {
         waiting(async { stack }, requests(fixture), status)
     }
-    Group::new("refusal: an unknown key, store in memory", 2_000)
+    Group::new("rejection: an unknown key, store in memory", 2_000)
         .subject(BARE, |fixture| run(fixture, inner(), StatusCode::OK))
-        .subject(CRATE, |fixture| run(fixture, layered(fixture, MemoryStore::new()), REFUSED))
-        .subject(BY_HAND, |fixture| run(fixture, by_hand(fixture, MemoryStore::new()), REFUSED))
+        .subject(CRATE, |fixture| run(fixture, layered(fixture, MemoryStore::new()), REJECTED))
+        .subject(BY_HAND, |fixture| run(fixture, by_hand(fixture, MemoryStore::new()), REJECTED))
 }
 
 /// The connections run in threads of their own, so only time can be measured.

@@ -3,7 +3,7 @@
 pub mod admissions;
 pub mod misses;
 pub mod parts;
-pub mod refusals;
+pub mod rejections;
 
 use std::cell::OnceCell;
 
@@ -46,7 +46,7 @@ pub const BY_HAND_SYNC: &str = "by hand, `moka::sync`";
 pub const FLOOR: &str = "floor";
 /// The query of a miss.
 pub const QUERY: &str = "bare sqlx query";
-/// A refusal without the decision.
+/// A rejection without the decision.
 pub const ANSWER: &str = "its answer alone";
 
 impl Group {
@@ -96,7 +96,7 @@ impl Group {
 
 /// Returns all groups, in the order of the table.
 pub fn all() -> Vec<Group> {
-    let groups = [admissions::all(), refusals::all(), misses::all(), parts::all()];
+    let groups = [admissions::all(), rejections::all(), misses::all(), parts::all()];
     groups.into_iter().flatten().collect()
 }
 

@@ -4,7 +4,7 @@ pub mod by_hand;
 pub mod floor;
 pub mod in_axum;
 pub mod layer;
-pub mod refusal;
+pub mod rejection;
 pub mod sqlite;
 
 use std::convert::Infallible;
@@ -60,7 +60,7 @@ fn digest(extract: Extract, headers: &HeaderMap) -> Option<[u8; 32]> {
     extract(headers).map(|text| Sha256::digest(text).into())
 }
 
-/// Creates the refusal of the hand-written stacks.
+/// Creates the rejection of the hand-written stacks.
 fn unauthorized<B: Default>() -> Response<B> {
     let mut response = Response::new(B::default());
     *response.status_mut() = StatusCode::UNAUTHORIZED;

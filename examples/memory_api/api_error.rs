@@ -26,7 +26,7 @@ pub(crate) fn body(code: &str, message: &str, wrong: &[WrongField]) -> Value {
 
 /// An error response.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum ApiError {
     /// The request is invalid.
     Request { status: StatusCode, code: &'static str, message: &'static str, wrong: Vec<WrongField> },
     /// The caller is no longer admitted.
@@ -40,7 +40,7 @@ pub(crate) struct WrongField {
     pub(crate) message: String,
 }
 
-impl Refusal {
+impl ApiError {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: &'static str) -> Self {
         Self::Request { status, code, message, wrong: Vec::new() }
     }
@@ -61,13 +61,13 @@ impl WrongField {
     }
 }
 
-impl From<Rejection> for Refusal {
+impl From<Rejection> for ApiError {
     fn from(rejection: Rejection) -> Self {
         Self::Caller(Box::new(rejection))
     }
 }
 
-impl From<ManageError> for Refusal {
+impl From<ManageError> for ApiError {
     fn from(error: ManageError) -> Self {
         let wrong = error.fields().iter();
         let wrong = wrong.map(|wrong| WrongField::new(wrong.field, &*wrong.message)).collect();
@@ -92,13 +92,13 @@ impl From<ManageError> for Refusal {
     }
 }
 
-impl From<BackendError> for Refusal {
+impl From<BackendError> for ApiError {
     fn from(error: BackendError) -> Self {
         ManageError::from(error).into()
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, body) = match self {
             Self::Request { status, code, message, wrong } => (status, body(code, message, &wrong)),
@@ -114,11 +114,11 @@ impl IntoResponse for Refusal {
 }
 
 /// Responds to unknown paths.
-pub(crate) async fn not_found() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", "Not found")
+pub(crate) async fn not_found() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "NOT_FOUND", "Not found")
 }
 
 /// Responds to unsupported methods of a route.
-pub(crate) async fn method_not_allowed() -> Refusal {
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Method not allowed")
+pub(crate) async fn method_not_allowed() -> ApiError {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Method not allowed")
 }

@@ -1,4 +1,4 @@
-//! A refusal without a decision: the same answer from a service that has it from the start.
+//! A rejection without a decision: the same answer from a service that has it from the start.
 
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;

@@ -23,14 +23,14 @@ const BODY_SECONDS: u64 = 10;
 
 /// An error response.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum ApiError {
     /// The request is invalid.
     Request(StatusCode, String),
     /// The caller is no longer admitted.
     Caller(Box<Rejection>),
 }
 
-impl Refusal {
+impl ApiError {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self::Request(status, message.into())
     }
@@ -40,13 +40,13 @@ impl Refusal {
     }
 }
 
-impl From<Rejection> for Refusal {
+impl From<Rejection> for ApiError {
     fn from(rejection: Rejection) -> Self {
         Self::Caller(Box::new(rejection))
     }
 }
 
-impl From<ManageError> for Refusal {
+impl From<ManageError> for ApiError {
     fn from(error: ManageError) -> Self {
         let error = RouteError::from(error);
         match error.status {
@@ -57,7 +57,7 @@ impl From<ManageError> for Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, message) = match self {
             Self::Request(status, message) => (status, message),
@@ -73,42 +73,44 @@ impl IntoResponse for Refusal {
 }
 
 /// Responds to unknown paths.
-pub(crate) async fn not_found() -> Refusal {
-    Refusal::not_found()
+pub(crate) async fn not_found() -> ApiError {
+    ApiError::not_found()
 }
 
 /// Responds to unsupported methods of a route.
-pub(crate) async fn method_not_allowed() -> Refusal {
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
+pub(crate) async fn method_not_allowed() -> ApiError {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
 }
 
 /// A body, parsed as JSON regardless of its content type.
 pub(crate) struct Body<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let bytes = bytes_of(request, state).await?;
         // Requires an object, because serde accepts an array of the values as well. A map would lose repeated fields, so the target type is
         // parsed from the bytes.
         let read = serde_json::from_slice::<HashMap<String, IgnoredAny>>(&bytes)
             .and_then(|_| serde_json::from_slice(&bytes));
         read.map(Self).map_err(|error| match error.classify() {
-            Category::Data => Refusal::new(errors::WRONG_VALUES, format!("Invalid values: {error}")),
+            Category::Data => ApiError::new(errors::WRONG_VALUES, format!("Invalid values: {error}")),
             Category::Io | Category::Syntax | Category::Eof => {
-                Refusal::new(StatusCode::BAD_REQUEST, "Expected JSON as the body, found something else")
+                ApiError::new(StatusCode::BAD_REQUEST, "Expected JSON as the body, found something else")
             }
         })
     }
 }
 
-async fn bytes_of<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refusal> {
+async fn bytes_of<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
     let bytes = timeout(Duration::from_secs(BODY_SECONDS), Bytes::from_request(request, state)).await;
-    let late = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "The body took too long");
+    let late = |_| ApiError::new(StatusCode::REQUEST_TIMEOUT, "The body took too long");
     bytes.map_err(late)?.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
-        status => Refusal::new(status, "The body is incomplete"),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large")
+        }
+        status => ApiError::new(status, "The body is incomplete"),
     })
 }
 
@@ -116,10 +118,10 @@ async fn bytes_of<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, 
 pub(crate) struct At<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for At<T> {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path = Path::<T>::from_request_parts(parts, state).await;
-        path.map(|Path(segments)| Self(segments)).map_err(|_| Refusal::not_found())
+        path.map(|Path(segments)| Self(segments)).map_err(|_| ApiError::not_found())
     }
 }

@@ -1,4 +1,4 @@
-//! Requests that are refused without a lookup.
+//! Requests that are rejected without a lookup.
 
 use std::time::Duration;
 
@@ -12,38 +12,38 @@ use crate::keys;
 use crate::order::Order;
 use crate::requests::Requests;
 use crate::stacks::by_hand::{self, OverFuture};
-use crate::stacks::{Body, Stack, bearer, inner, layer, refusal};
+use crate::stacks::{Body, Stack, bearer, inner, layer, rejection};
 
 /// Mistyped keys.
-pub const CHECKSUM: &str = "refusal: a bad checksum";
+pub const CHECKSUM: &str = "rejection: a bad checksum";
 
 pub(super) fn all() -> Vec<Group> {
     vec![
-        group("refusal: no credential", |_| Requests::anonymous()),
+        group("rejection: no credential", |_| Requests::anonymous()),
         group(CHECKSUM, |fixture| {
             let spoilt: Vec<_> = fixture.texts().iter().cloned().map(keys::spoilt).collect();
             Requests::bearer(&spoilt, Order::InTurn)
         }),
-        group("refusal: a key that is remembered to be unknown", |fixture| {
+        group("rejection: a key that is remembered to be unknown", |fixture| {
             Requests::bearer(fixture.texts(), Order::InTurn)
         }),
     ]
 }
 
-const REFUSED: StatusCode = StatusCode::UNAUTHORIZED;
+const REJECTED: StatusCode = StatusCode::UNAUTHORIZED;
 
 fn group(name: &'static str, requests: fn(&Fixture) -> Requests) -> Group {
     // A negative entry lives for a minute at most, so a long measurement may look it up again.
     Group::new(name, 1_000)
         .subject(BARE, move |fixture| waiting(async { inner() }, requests(fixture), StatusCode::OK))
-        .subject(CRATE, move |fixture| waiting(async { layered() }, requests(fixture), REFUSED))
+        .subject(CRATE, move |fixture| waiting(async { layered() }, requests(fixture), REJECTED))
         .subject(ANSWER, move |fixture| {
             let request = requests(fixture).make();
-            waiting(refusal::alone(layered(), request), requests(fixture), REFUSED)
+            waiting(rejection::alone(layered(), request), requests(fixture), REJECTED)
         })
         .subject(BY_HAND, move |fixture| {
             let keys = OverFuture::new(MemoryStore::new(), fixture.room());
-            waiting(async { by_hand::service(keys, bearer) }, requests(fixture), REFUSED)
+            waiting(async { by_hand::service(keys, bearer) }, requests(fixture), REJECTED)
         })
 }
 
