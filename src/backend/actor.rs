@@ -53,7 +53,7 @@ pub enum Actor {
     #[non_exhaustive]
     System {
         /// Its name in the audit log.
-        by: Option<Box<str>>,
+        name: Option<Box<str>>,
     },
     /// A caller that another system has authenticated. The store cannot authorize it: the application is responsible.
     #[non_exhaustive]
@@ -162,12 +162,12 @@ impl Actor {
 
     /// Returns the application as an actor, without a name.
     pub const fn system() -> Self {
-        Self::System { by: None }
+        Self::System { name: None }
     }
 
     /// Returns the application, or a part of it, as an actor with this name in the audit log.
-    pub fn named(by: impl Into<Box<str>>) -> Self {
-        Self::System { by: Some(by.into()) }
+    pub fn named(name: impl Into<Box<str>>) -> Self {
+        Self::System { name: Some(name.into()) }
     }
 
     /// Returns a caller that another system has authenticated, with this name in the audit log.
@@ -216,7 +216,7 @@ impl Actor {
     /// authenticated with.
     pub fn name(&self) -> Option<&str> {
         match self {
-            Self::System { by } => by.as_deref(),
+            Self::System { name } => name.as_deref(),
             Self::External { id } => Some(id),
             Self::Key(KeyActor { id, .. }) | Self::User(UserActor { id, .. }) => Some(id.as_str()),
         }

@@ -1,6 +1,6 @@
 //! Changes and reads of keys.
 
-use super::manager::Authority;
+use super::manager::BoundedActor;
 use super::validation::Validation;
 use super::{CreatedKey, KeyManager, ManageError, NewKey, RotateOptions};
 use crate::audit::{Action, AuditEvent};
@@ -19,22 +19,26 @@ impl<S: KeyStore> KeyManager<S> {
     /// deleted; [`Forbidden`](super::ManageErrorKind::Forbidden) if the [actor](Self::acting_for) may not create it;
     /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store or the random generator of the operating system fails.
     pub async fn create(&self, new: NewKey) -> Result<CreatedKey, ManageError> {
-        self.create_by(&self.authority(), new).await
+        self.create_by(&self.bounded_actor(), new).await
     }
 
-    pub(super) async fn create_by(&self, by: &Authority, new: NewKey) -> Result<CreatedKey, ManageError> {
-        let (key, record) = self.mint(by, new)?;
-        Ok(CreatedKey::new(key, self.insert(by, record).await?))
+    pub(super) async fn create_by(
+        &self,
+        actor: &BoundedActor,
+        new: NewKey,
+    ) -> Result<CreatedKey, ManageError> {
+        let (key, record) = self.mint(actor, new)?;
+        Ok(CreatedKey::new(key, self.insert(actor, record).await?))
     }
 
-    pub(super) fn mint(&self, by: &Authority, new: NewKey) -> Result<(ApiKey, Record), ManageError> {
+    pub(super) fn mint(&self, actor: &BoundedActor, new: NewKey) -> Result<(ApiKey, Record), ManageError> {
         let now = self.clock.wall();
         self.check(&new, now)?;
         let key = self.format.mint(new.environment)?;
         let mut record = Record::new(KeyId::generate(now)?, &key, &self.digester, new.owner.clone());
         record.retrievable = new.retrievable.then(|| key.retrievable());
         new.describe(&mut record, now);
-        record.created_by = by.recorded_name(record.created_by);
+        record.created_by = actor.recorded_name(record.created_by);
         Ok((key, record))
     }
 
@@ -71,9 +75,9 @@ impl<S: KeyStore> KeyManager<S> {
         let mut record = Record::imported(KeyId::generate(now)?, digest, new.owner.clone());
         record.retrievable = retrievable;
         new.describe(&mut record, now);
-        let by = self.authority();
-        record.created_by = by.recorded_name(record.created_by);
-        self.insert(&by, record).await
+        let actor = self.bounded_actor();
+        record.created_by = actor.recorded_name(record.created_by);
+        self.insert(&actor, record).await
     }
 
     /// Returns a key.
@@ -106,12 +110,12 @@ impl<S: KeyStore> KeyManager<S> {
     /// [`Invalid`](super::ManageErrorKind::Invalid), [`NotFound`](super::ManageErrorKind::NotFound), or
     /// [`Conflict`](super::ManageErrorKind::Conflict) if the key was revoked.
     pub async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, ManageError> {
-        self.update_by(&self.authority(), id, update).await
+        self.update_by(&self.bounded_actor(), id, update).await
     }
 
     pub(super) async fn update_by(
         &self,
-        by: &Authority,
+        actor: &BoundedActor,
         id: &KeyId,
         mut update: KeyUpdate,
     ) -> Result<Record, ManageError> {
@@ -144,12 +148,12 @@ impl<S: KeyStore> KeyManager<S> {
     /// rotated, such as by a concurrent caller, unless its successor has ended; [`Invalid`](super::ManageErrorKind::Invalid) if the new key
     /// would be expired, or the grace is longer than 4,294,967,295 seconds.
     pub async fn rotate(&self, id: &KeyId, options: RotateOptions) -> Result<CreatedKey, ManageError> {
-        self.rotate_by(&self.authority(), id, options).await
+        self.rotate_by(&self.bounded_actor(), id, options).await
     }
 
     pub(super) async fn rotate_by(
         &self,
-        by: &Authority,
+        actor: &BoundedActor,
         id: &KeyId,
         options: RotateOptions,
     ) -> Result<CreatedKey, ManageError> {
@@ -163,8 +167,8 @@ impl<S: KeyStore> KeyManager<S> {
         rotation.retrievable = old.retrievable.map(|_| key.retrievable());
         rotation.expires_at = expires_at;
         rotation.renews = self.rotation_renews;
-        rotation.by = by.recorded_name(options.by);
-        let actor = rotation.by.clone();
+        rotation.by = actor.recorded_name(options.by);
+        let name = rotation.by.clone();
         // No read follows the commit, which could fail and lose the text of the successor.
         let record = self.change_one(by, KeyChange::rotate(id, rotation)).await?;
         self.emit(Action::Rotated { to: record.id.clone() }, Some(id), actor.clone());
@@ -179,12 +183,12 @@ impl<S: KeyStore> KeyManager<S> {
     /// [`NotFound`](super::ManageErrorKind::NotFound); [`Invalid`](super::ManageErrorKind::Invalid) if the reason is longer than 255
     /// characters.
     pub async fn revoke(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
-        self.revoke_by(&self.authority(), id, reason).await
+        self.revoke_by(&self.bounded_actor(), id, reason).await
     }
 
     pub(super) async fn revoke_by(
         &self,
-        by: &Authority,
+        actor: &BoundedActor,
         id: &KeyId,
         reason: &str,
     ) -> Result<(), ManageError> {
@@ -218,7 +222,7 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails.
     pub async fn purge_ended(&self, before: Timestamp) -> Result<u64, ManageError> {
-        let by = self.authority();
+        let actor = self.bounded_actor();
         let before = before.min(self.clock.wall());
         let keys = self.change(&by, KeyChange::purge_ended(before)).await?.keys;
         self.emit(Action::DeletedAll { keys }, None, by.recorded_name(None));
@@ -247,9 +251,9 @@ impl<S: KeyStore> KeyManager<S> {
         Ok(Revocation::new(self.clock.wall(), reason))
     }
 
-    pub(super) fn emit(&self, action: Action, key: Option<&KeyId>, by: Option<Box<str>>) {
+    pub(super) fn emit(&self, action: Action, key: Option<&KeyId>, actor: Option<Box<str>>) {
         if let Some(hook) = &self.audit {
-            let event = AuditEvent::new(self.clock.wall(), action).by(by);
+            let event = AuditEvent::new(self.clock.wall(), action).by(actor);
             hook.record(&AuditEvent { key: key.cloned(), ..event });
         }
     }

@@ -38,16 +38,16 @@ impl<S: KeyStore> KeyManager<S> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub async fn create_exclusive(&self, filter: &KeyFilter, new: NewKey) -> Result<CreatedKey, ManageError> {
-        let by = self.authority();
-        let (key, record) = self.mint(&by, new)?;
+        let actor = self.bounded_actor();
+        let (key, record) = self.mint(&actor, new)?;
         let active = filter.clone().state(KeyState::Active, self.clock.wall());
         let revocation = Revocation { by: record.created_by.clone(), ..self.revocation("replaced")? };
         let actor = record.created_by.clone();
         let change = KeyChange::insert_exclusive(record, &in_force, revocation);
         let ChangeOutcome { record, keys } = self.change(&by, change).await?;
         let record = record.ok_or_else(ManageError::not_found)?;
-        self.emit(Action::Created, Some(&record.id), actor.clone());
-        self.emit(Action::RevokedAll { keys }, None, actor);
+        self.emit(Action::Created, Some(&record.id), name.clone());
+        self.emit(Action::RevokedAll { keys }, None, name);
         Ok(CreatedKey::new(key, record))
     }
 }

@@ -1,6 +1,6 @@
 //! Key management on behalf of a caller.
 
-use super::manager::Authority;
+use super::manager::BoundedActor;
 use super::{CreatedKey, KeyManager, ManageError, NewKey, RotateOptions, Wait};
 use crate::backend::{
     Actor, Bounds, KeyFilter, KeyStore, KeyUpdate, Propagation, UsageLine, UsageQuery, UsageStore,
@@ -80,7 +80,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
                 format!("must be {}, the environment of the caller's key", self.caller.environment());
             return Err(ManageError::forbidden("environment", message));
         }
-        self.manager.create_by(&self.authority(), NewKey { owner, ..new }).await
+        self.manager.create_by(&self.bounded_actor(), NewKey { owner, ..new }).await
     }
 
     /// Returns a key.
@@ -118,7 +118,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     /// would get, or postpones the expiry of the key beyond that of its own key, or to a longer lifetime than that of its own key; and those
     /// of [`get`](Self::get) and [`KeyManager::update`].
     pub async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, ManageError> {
-        self.manager.update_by(&self.authority(), id, update).await
+        self.manager.update_by(&self.bounded_actor(), id, update).await
     }
 
     /// Replaces a key with a new one that has the same owner and rights. A caller may rotate its own key. A caller whose own key was rotated
@@ -130,7 +130,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     /// asks for an expiry later than both that of its own key and the default of the successor; and those of [`get`](Self::get) and
     /// [`KeyManager::rotate`].
     pub async fn rotate(&self, id: &KeyId, options: RotateOptions) -> Result<CreatedKey, ManageError> {
-        self.manager.rotate_by(&self.authority(), id, options).await
+        self.manager.rotate_by(&self.bounded_actor(), id, options).await
     }
 
     /// Revokes a key permanently. A caller may always revoke its own key.
@@ -140,7 +140,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is no longer active, or lacks one of the scopes of the key; and
     /// those of [`get`](Self::get) and [`KeyManager::revoke`].
     pub async fn revoke(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
-        self.manager.revoke_by(&self.authority(), id, reason).await
+        self.manager.revoke_by(&self.bounded_actor(), id, reason).await
     }
 
     /// Revokes a key permanently, and waits until no process admits it, as [`KeyManager::revoke_everywhere`] does.
@@ -168,14 +168,14 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     }
 
     /// Returns the caller and its limits, which the store checks.
-    fn authority(&self) -> Authority {
+    fn bounded_actor(&self) -> BoundedActor {
         let is_checked = self.actor.subject().is_some();
         let bounds = Bounds {
             keys: self.own(),
             stronger_keys: self.manager.stronger_keys,
             unchecked: (!is_checked).then(|| self.caller.authorized_actor()),
         };
-        Authority { actor: self.actor.clone(), bounds: Some(bounds) }
+        BoundedActor { actor: self.actor.clone(), bounds: Some(bounds) }
     }
 
     /// Returns a filter for the keys of the caller.

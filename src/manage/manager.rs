@@ -30,14 +30,14 @@ pub struct KeyManager<S> {
     pub(super) rotation_renews: bool,
 }
 
-/// The actor of a change, and its limits.
+/// The actor of changes, and the keys that it is limited to.
 #[derive(Debug, Clone)]
-pub(super) struct Authority {
+pub(super) struct BoundedActor {
     pub(super) actor: Actor,
     pub(super) bounds: Option<Bounds>,
 }
 
-impl Authority {
+impl BoundedActor {
     /// Returns the name recorded with a change: that of the caller. Only the application may give another one.
     pub(super) fn recorded_name(&self, given: Option<Box<str>>) -> Option<Box<str>> {
         let own = self.actor.name().map(Into::into);
@@ -153,8 +153,8 @@ impl<S: KeyStore> KeyManager<S> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]
-    pub fn acting_as(self, by: impl Into<Box<str>>) -> Self {
-        Self { actor: Actor::named(by), ..self }
+    pub fn acting_as(self, name: impl Into<Box<str>>) -> Self {
+        Self { actor: Actor::named(name), ..self }
     }
 
     /// Sets the actor of all changes, which the store checks in the transaction of each: for changes beyond the keys of the caller's own
@@ -164,8 +164,8 @@ impl<S: KeyStore> KeyManager<S> {
         Self { actor, ..self }
     }
 
-    pub(super) fn authority(&self) -> Authority {
-        Authority { actor: self.actor.clone(), bounds: None }
+    pub(super) fn bounded_actor(&self) -> BoundedActor {
+        BoundedActor { actor: self.actor.clone(), bounds: None }
     }
 }
 
