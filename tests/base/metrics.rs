@@ -89,7 +89,7 @@ async fn admissions_hits_and_misses_are_counted() {
 }
 
 #[tokio::test]
-async fn refusals_are_counted_by_reason() {
+async fn rejections_are_counted_by_reason() {
     use tower::{Layer, ServiceExt, service_fn};
 
     let recorder = TestRecorder::default();
@@ -102,9 +102,9 @@ async fn refusals_are_counted_by_reason() {
     {
         layer.layer(inner).oneshot(request).await.unwrap();
     }
-    let refused =
+    let rejected =
         |reason: &str| recorder.count(&format!("{}{{authenticator=api,reason={reason}}}", names::REJECTIONS));
-    assert_eq!((refused("unknown"), refused("missing"), refused("revoked")), (2, 1, 0));
+    assert_eq!((rejected("unknown"), rejected("missing"), rejected("revoked")), (2, 1, 0));
     assert_eq!(recorder.count(&recorder.metric(names::ADMISSIONS)), 0);
 }
 
@@ -198,10 +198,10 @@ async fn admissions_in_the_stale_grace_are_counted_in_both_counters() {
     let backend = Misbehaving::new(store);
     let builder = Authenticator::builder(backend.clone()).stale_grace(Duration::from_secs(600));
     let (authenticator, clock) = recorder.build(|| support::build(builder.metrics_name("api")));
-    let (admitted, refused) = (None, Some(Reason::Revoked));
+    let (admitted, rejected) = (None, Some(Reason::Revoked));
     assert_eq!(
         (present(&authenticator, &key).await, present(&authenticator, &revoked).await),
-        (admitted, refused.clone())
+        (admitted, rejected.clone())
     );
     assert_eq!(recorder.count(&recorder.metric(names::STALE_ADMISSIONS)), 0);
 
@@ -209,7 +209,7 @@ async fn admissions_in_the_stale_grace_are_counted_in_both_counters() {
     clock.advance(Duration::from_secs(60));
     for _ in 0..3 {
         assert_eq!(present(&authenticator, &key).await, None);
-        assert_eq!(present(&authenticator, &revoked).await, refused);
+        assert_eq!(present(&authenticator, &revoked).await, rejected);
     }
     assert_eq!(recorder.count(&recorder.metric(names::STALE_ADMISSIONS)), 3);
     assert_eq!(recorder.count(&recorder.metric(names::ADMISSIONS)), 4);

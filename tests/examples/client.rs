@@ -23,8 +23,8 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// Asserts a refusal over HTTP.
-    pub(crate) fn assert_refused(&self, status: StatusCode, detail: &str) {
+    /// Asserts a rejection over HTTP.
+    pub(crate) fn assert_rejected(&self, status: StatusCode, detail: &str) {
         assert_eq!(self.status, status);
         assert_eq!(self.headers["content-type"], "application/json");
         assert_eq!(self.headers["cache-control"], "no-store");

@@ -156,9 +156,9 @@ async fn grpcio_gets_the_status_of_its_key() {
     assert_eq!(call(bearer(server.key("health_key"))).await, json!(["OK", "0801"]));
     let in_header = json!([["x-api-key", server.key("health_key")]]);
     assert_eq!(call(in_header).await, json!(["OK", "0801"]));
-    let refused = |status: &str, message: &str| json!([status, message]);
+    let rejected = |status: &str, message: &str| json!([status, message]);
     let no_scope = bearer(server.key("no_scope_key"));
-    assert_eq!(call(no_scope).await, refused("PERMISSION_DENIED", "Insufficient scope"));
-    assert_eq!(call(bearer("unknown")).await, refused("UNAUTHENTICATED", "Invalid API key"));
-    assert_eq!(call(json!([])).await, refused("UNAUTHENTICATED", "Missing API key"));
+    assert_eq!(call(no_scope).await, rejected("PERMISSION_DENIED", "Insufficient scope"));
+    assert_eq!(call(bearer("unknown")).await, rejected("UNAUTHENTICATED", "Invalid API key"));
+    assert_eq!(call(json!([])).await, rejected("UNAUTHENTICATED", "Missing API key"));
 }

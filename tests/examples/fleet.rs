@@ -11,7 +11,7 @@ use crate::server::{Server, run_in_vain};
 use support::postgres::{Database, is_absent};
 
 /// A generous timeout, so that a test fails instead of hanging.
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Starts the fleet on a database of its own.
 async fn start(variables: &[(&str, &str)]) -> (Server, Database) {
@@ -22,7 +22,7 @@ async fn start(variables: &[(&str, &str)]) -> (Server, Database) {
 }
 
 #[tokio::test]
-async fn a_key_that_one_node_revokes_is_refused_by_all_when_the_revocation_is_answered() {
+async fn a_key_that_one_node_revokes_is_rejected_by_all_when_the_revocation_is_answered() {
     if is_absent() {
         return;
     }
@@ -38,12 +38,12 @@ async fn a_key_that_one_node_revokes_is_refused_by_all_when_the_revocation_is_an
     let names: Vec<_> = rows.iter().map(|row| row[0]).collect();
     assert_eq!(names, ["node-1", "node-2", "node-3"], "{}", end.stderr);
     for row in rows {
-        let [_, requests, _, admitted_after_the_answer, refused_from, reads] = row[..] else {
+        let [_, requests, _, admitted_after_the_answer, rejected_from, reads] = row[..] else {
             panic!("{row:?}");
         };
         assert!(requests.parse::<u64>().unwrap() > 2, "{row:?}");
         assert_eq!(admitted_after_the_answer, "none");
-        assert!(refused_from.ends_with(" ms"), "{row:?}");
+        assert!(rejected_from.ends_with(" ms"), "{row:?}");
         // One to cache the key. A request in progress at the revocation may read it again.
         assert!((1..=2).contains(&reads.parse::<u64>().unwrap()), "{row:?}");
     }
@@ -113,7 +113,7 @@ async fn a_node_without_its_database_rejects_no_key_as_unknown_and_is_not_ready(
             assert!(expected.contains(&called.status), "{}", called.status);
         }
     };
-    let (called, health) = timeout(PATIENCE, unready).await.expect("an answer in time");
+    let (called, health) = timeout(WAIT_TIMEOUT, unready).await.expect("an answer in time");
     assert_eq!(
         (called.status, &called.headers["retry-after"]),
         (StatusCode::SERVICE_UNAVAILABLE, &"1".parse().unwrap())

@@ -55,8 +55,8 @@ async fn watching_clients_are_disconnected_when_the_server_ends() {
     let server = Server::start("grpc", folder.path()).await;
 
     let mut outsider = health_client(&server.url(""), Some(server.key("no_scope_key"))).await;
-    let refusal = outsider.watch(HealthCheckRequest::default()).await.unwrap_err();
-    assert_eq!(refusal.code(), Code::PermissionDenied);
+    let rejection = outsider.watch(HealthCheckRequest::default()).await.unwrap_err();
+    assert_eq!(rejection.code(), Code::PermissionDenied);
 
     let mut client = health_client(&server.url(""), Some(server.key("health_key"))).await;
     let mut changes = client.watch(HealthCheckRequest::default()).await.unwrap().into_inner();

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::client::Answer;
-use crate::server::{PATIENCE, Server};
+use crate::server::{Server, WAIT_TIMEOUT};
 
 /// An admitted request of which only the rest of the body has not arrived.
 pub(crate) struct Held {
@@ -32,7 +32,7 @@ impl Held {
         );
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut go_on = [0; 25];
-        timeout(PATIENCE, stream.read_exact(&mut go_on)).await.expect("a word in time").unwrap();
+        timeout(WAIT_TIMEOUT, stream.read_exact(&mut go_on)).await.expect("a word in time").unwrap();
         let go_on = String::from_utf8_lossy(&go_on);
         assert_eq!(go_on, "HTTP/1.1 100 Continue\r\n\r\n", "{method} {path} was not let in");
         let (first, rest) = body.as_bytes().split_at(1);
@@ -50,7 +50,7 @@ impl Held {
     pub(crate) async fn answer(mut self) -> Answer {
         let mut answer = Vec::new();
         let read = self.stream.read_to_end(&mut answer);
-        timeout(PATIENCE, read).await.expect("an answer in time").unwrap();
+        timeout(WAIT_TIMEOUT, read).await.expect("an answer in time").unwrap();
         parse(&answer)
     }
 }
@@ -73,12 +73,12 @@ pub(crate) async fn expect(
     stream.write_all(head.as_bytes()).await.unwrap();
     let go_on = b"HTTP/1.1 100 Continue\r\n\r\n";
     let mut answer = vec![0; go_on.len()];
-    timeout(PATIENCE, stream.read_exact(&mut answer)).await.expect("a word in time").unwrap();
+    timeout(WAIT_TIMEOUT, stream.read_exact(&mut answer)).await.expect("a word in time").unwrap();
     if answer == go_on {
         answer.clear();
         stream.write_all(body).await.unwrap();
     }
-    timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("an answer in time").unwrap();
+    timeout(WAIT_TIMEOUT, stream.read_to_end(&mut answer)).await.expect("an answer in time").unwrap();
     parse(&answer)
 }
 
@@ -87,7 +87,7 @@ pub(crate) async fn is_ended(address: String, sent: Vec<u8>) {
     let mut stream = connect(&address).await;
     stream.write_all(&sent).await.unwrap();
     // Data before the end does not matter, nor whether the end is a reset.
-    let _ = timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await.expect("an end in time");
+    let _ = timeout(WAIT_TIMEOUT, stream.read_to_end(&mut Vec::new())).await.expect("an end in time");
 }
 
 async fn connect(address: &str) -> TcpStream {

@@ -32,11 +32,11 @@ async fn a_rejection_names_the_reason() {
     let server = Server::start("hyper", folder.path()).await;
     let (url, key) = (server.url("/"), server.key("key"));
 
-    get(&url, None).await.assert_refused(StatusCode::UNAUTHORIZED, "Missing API key");
-    get(&url, Some("unknown")).await.assert_refused(StatusCode::UNAUTHORIZED, "Invalid API key");
+    get(&url, None).await.assert_rejected(StatusCode::UNAUTHORIZED, "Missing API key");
+    get(&url, Some("unknown")).await.assert_rejected(StatusCode::UNAUTHORIZED, "Invalid API key");
     let twice = request(Method::GET, &url, Some(key)).header("x-api-key", key);
     let answer = send(twice.body(Full::<Bytes>::default()).unwrap()).await;
-    answer.assert_refused(StatusCode::BAD_REQUEST, "Multiple credentials");
+    answer.assert_rejected(StatusCode::BAD_REQUEST, "Multiple credentials");
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn a_second_signal_ends_a_server_that_a_client_keeps_open() {
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
     // The server has accepted the connection above once it responds on a later one.
-    get(&server.url("/"), None).await.assert_refused(StatusCode::UNAUTHORIZED, "Missing API key");
+    get(&server.url("/"), None).await.assert_rejected(StatusCode::UNAUTHORIZED, "Missing API key");
 
     assert_eq!(server.end_at_once().await.code(), Some(1));
 }

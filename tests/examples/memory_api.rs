@@ -3,7 +3,7 @@
 mod api_keys;
 mod fields;
 mod memories;
-mod refusals;
+mod rejections;
 mod signup;
 mod usage;
 
@@ -62,9 +62,9 @@ fn data(answer: &Answer, status: StatusCode) -> Value {
     data
 }
 
-/// Asserts a refusal of the documented shape, and returns its details.
+/// Asserts a rejection of the documented shape, and returns its details.
 #[track_caller]
-fn assert_refused(answer: &Answer, status: StatusCode, code: &str) -> Value {
+fn assert_rejected(answer: &Answer, status: StatusCode, code: &str) -> Value {
     assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (status, Some(code)));
     assert_eq!(answer.headers["content-type"], "application/json");
     let mut body = answer.json();
@@ -75,10 +75,10 @@ fn assert_refused(answer: &Answer, status: StatusCode, code: &str) -> Value {
     details
 }
 
-/// Asserts a refusal that names this field.
+/// Asserts a rejection that names this field.
 #[track_caller]
 fn assert_invalid(answer: &Answer, field: &str) {
-    let details = assert_refused(answer, StatusCode::BAD_REQUEST, "VALIDATION_ERROR");
+    let details = assert_rejected(answer, StatusCode::BAD_REQUEST, "VALIDATION_ERROR");
     let message = details["errors"][0]["message"].as_str().unwrap();
     assert_eq!(details, json!({ "field": field, "errors": [{ "field": field, "message": message }] }));
     assert!(message.starts_with("expected "), "{message}");
@@ -151,10 +151,10 @@ async fn either_header_will_do_and_no_other() {
         assert_eq!(data(&ask(Method::GET, &url, Some(key), "").await, StatusCode::OK), json!([]));
     }
     let missing = get(&format!("{url}?api_key={key}"), None).await;
-    assert_refused(&missing, StatusCode::UNAUTHORIZED, "MISSING_API_KEY");
+    assert_rejected(&missing, StatusCode::UNAUTHORIZED, "MISSING_API_KEY");
     let both = request(Method::GET, &url, Some(key)).header("x-api-key", key);
     let both = send(both.body(Default::default()).unwrap()).await;
-    assert_refused(&both, StatusCode::BAD_REQUEST, "MULTIPLE_API_KEYS");
+    assert_rejected(&both, StatusCode::BAD_REQUEST, "MULTIPLE_API_KEYS");
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn every_request_but_health_and_sign_up_needs_a_key() {
         let answer = ask(Method::POST, &server.url("/v1/signup"), key, "{").await;
         assert_invalid(&answer, "body");
         let answer = ask(Method::GET, &server.url("/v1/signup"), key, "").await;
-        assert_refused(&answer, StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED");
+        assert_rejected(&answer, StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED");
         let code = if key.is_none() { "MISSING_API_KEY" } else { "INVALID_API_KEY_FORMAT" };
         for (method, path) in [
             (Method::GET, "/v1/memories"),
@@ -187,7 +187,7 @@ async fn every_request_but_health_and_sign_up_needs_a_key() {
             (Method::POST, "/v1/signup/"),
         ] {
             let answer = ask(method, &server.url(path), key, "{").await;
-            assert_refused(&answer, StatusCode::UNAUTHORIZED, code);
+            assert_rejected(&answer, StatusCode::UNAUTHORIZED, code);
             assert!(answer.headers.contains_key("www-authenticate"), "{path}");
         }
     }
@@ -219,7 +219,7 @@ async fn a_scope_grants_the_documented_routes_and_admin_all() {
             if *needed == scope || scope == "admin" {
                 assert_eq!(answer.status.as_u16(), *status, "{method} {path} with {scope}");
             } else {
-                assert_refused(&answer, StatusCode::FORBIDDEN, "INSUFFICIENT_PERMISSIONS");
+                assert_rejected(&answer, StatusCode::FORBIDDEN, "INSUFFICIENT_PERMISSIONS");
             }
         }
     }
@@ -235,16 +235,16 @@ async fn past_the_limit_a_key_has_to_wait_and_others_have_not() {
     data(&ask(Method::POST, &url, Some(key), body).await, StatusCode::CREATED);
 
     let answer = ask(Method::POST, &url, Some(key), body).await;
-    assert_refused(&answer, StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED");
+    assert_rejected(&answer, StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED");
     let wait: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
-    // Refused memories were not kept.
+    // Rejected memories were not kept.
     let made = data(&ask(Method::POST, &url, Some(other), body).await, StatusCode::CREATED);
     assert_eq!(made["id"], "mem_2");
     // An invalid key gets 401 beyond any limit, and open routes stay open.
     for _ in 0..5 {
         let answer = ask(Method::POST, &url, Some("unknown"), "").await;
-        assert_refused(&answer, StatusCode::UNAUTHORIZED, "INVALID_API_KEY_FORMAT");
+        assert_rejected(&answer, StatusCode::UNAUTHORIZED, "INVALID_API_KEY_FORMAT");
         assert_eq!(get(&server.url("/health"), None).await.status, StatusCode::OK);
     }
 }

@@ -111,10 +111,10 @@ async fn every_bad_key_gets_the_same_answer() {
         }
     }
     // A valid key outside of the header is ignored.
-    get(&url, Some(good)).await.assert_refused(StatusCode::UNAUTHORIZED, "Invalid API key");
+    get(&url, Some(good)).await.assert_rejected(StatusCode::UNAUTHORIZED, "Invalid API key");
     get(&format!("{url}?api_key={good}"), None)
         .await
-        .assert_refused(StatusCode::UNAUTHORIZED, "Invalid API key");
+        .assert_rejected(StatusCode::UNAUTHORIZED, "Invalid API key");
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn the_environment_of_the_deployment_decides_which_keys_are_good() {
 }
 
 #[tokio::test]
-async fn bad_input_is_refused_in_the_shape_of_all_errors_and_not_kept() {
+async fn bad_input_is_rejected_in_the_shape_of_all_errors_and_not_kept() {
     let folder = tempdir().unwrap();
     let server = Server::start_with("memory_scope", folder.path(), &[("RATE_LIMIT", "1000")]).await;
     let key = Some(server.key("test_key"));

@@ -53,7 +53,7 @@ async fn permitted(server: &Server, permissions: &[&str]) -> String {
 }
 
 fn assert_forbidden(answer: &Answer) {
-    answer.assert_refused(StatusCode::FORBIDDEN, "Forbidden");
+    answer.assert_rejected(StatusCode::FORBIDDEN, "Forbidden");
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn a_grant_of_a_group_covers_its_permissions_and_no_other_group() {
 }
 
 #[tokio::test]
-async fn an_invalid_key_is_refused_for_each_request() {
+async fn an_invalid_key_is_rejected_for_each_request() {
     let folder = tempdir().unwrap();
     let server = Server::start("memsolus", folder.path()).await;
     let good = server.key("admin_key");
@@ -148,10 +148,10 @@ async fn an_invalid_key_is_refused_for_each_request() {
         let url = server.url(path);
         for key in [unknown.as_str(), &good[1..], &good[..20], "sk_test_...", ""] {
             let answer = ask(Method::POST, &url, Some(key), "{").await;
-            answer.assert_refused(StatusCode::UNAUTHORIZED, "Invalid API key");
+            answer.assert_rejected(StatusCode::UNAUTHORIZED, "Invalid API key");
         }
         // A Bearer token is not documented.
-        get(&url, Some(good)).await.assert_refused(StatusCode::UNAUTHORIZED, "Missing API key");
+        get(&url, Some(good)).await.assert_rejected(StatusCode::UNAUTHORIZED, "Missing API key");
     }
 }
 

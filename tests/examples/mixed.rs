@@ -19,13 +19,13 @@ async fn each_caller_is_answered_in_its_own_protocol() {
     assert_eq!((answer.status, answer.json()), (StatusCode::OK, json!({ "status": "SERVING" })));
     assert_eq!(check(&grpc, Some(key)).await, Code::Ok);
 
-    get(&rest, Some(no_scope_key)).await.assert_refused(StatusCode::FORBIDDEN, "Insufficient scope");
+    get(&rest, Some(no_scope_key)).await.assert_rejected(StatusCode::FORBIDDEN, "Insufficient scope");
     assert_eq!(check(&grpc, Some(no_scope_key)).await, Code::PermissionDenied);
 
-    get(&rest, Some("unknown")).await.assert_refused(StatusCode::UNAUTHORIZED, "Invalid API key");
+    get(&rest, Some("unknown")).await.assert_rejected(StatusCode::UNAUTHORIZED, "Invalid API key");
     assert_eq!(check(&grpc, Some("unknown")).await, Code::Unauthenticated);
 
-    get(&rest, None).await.assert_refused(StatusCode::UNAUTHORIZED, "Missing API key");
+    get(&rest, None).await.assert_rejected(StatusCode::UNAUTHORIZED, "Missing API key");
     assert_eq!(check(&grpc, None).await, Code::Unauthenticated);
 
     let keys = server.credentials().clone();
@@ -48,7 +48,7 @@ async fn unknown_paths_are_behind_the_layer_as_well() {
     let server = Server::start("mixed", folder.path()).await;
     let nowhere = server.url("/elsewhere");
 
-    get(&nowhere, None).await.assert_refused(StatusCode::UNAUTHORIZED, "Missing API key");
+    get(&nowhere, None).await.assert_rejected(StatusCode::UNAUTHORIZED, "Missing API key");
     assert_eq!(get(&nowhere, Some(server.key("key"))).await.status, StatusCode::NOT_FOUND);
     assert_eq!(call_method(&server.url("/some.Service/Method"), None).await.headers["grpc-status"], "16");
 }

@@ -34,9 +34,9 @@ async fn only_a_valid_key_is_admitted() {
     let unauthorized = StatusCode::UNAUTHORIZED;
 
     for path in ["/v1/whoami", "/v1/notes"] {
-        get(&server.url(path), None).await.assert_refused(unauthorized, "Missing API key");
+        get(&server.url(path), None).await.assert_rejected(unauthorized, "Missing API key");
         for key in [server.key("expired_key"), "demo_live_unknown", &server.key("reader_key")[1..]] {
-            get(&server.url(path), Some(key)).await.assert_refused(unauthorized, "Invalid API key");
+            get(&server.url(path), Some(key)).await.assert_rejected(unauthorized, "Invalid API key");
         }
     }
     assert_eq!(get(&server.url("/health"), None).await.status, StatusCode::OK);
@@ -51,7 +51,7 @@ async fn a_note_that_the_writer_adds_can_be_read_and_the_reader_adds_none() {
     let hello = r#"{"text":"hello"}"#;
     let note = json!({ "text": "hello", "key_id": "key_quickstart_writer" });
 
-    post(&url, Some(reader), hello).await.assert_refused(StatusCode::FORBIDDEN, "Insufficient scope");
+    post(&url, Some(reader), hello).await.assert_rejected(StatusCode::FORBIDDEN, "Insufficient scope");
     assert_eq!(get(&url, Some(reader)).await.json(), json!([]));
 
     let answer = post(&url, Some(writer), hello).await;

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// A generous timeout, so that a test fails instead of hanging.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running example. It is killed when dropped.
 pub(crate) struct Server {
@@ -58,7 +58,7 @@ impl Server {
         let (tell, said) = watch::channel(String::new());
         let stderr = tokio::spawn(pass_on(child.stderr.take().unwrap(), tell));
         let mut line = String::new();
-        timeout(PATIENCE, stdout.read_line(&mut line)).await.expect("a line in time").unwrap();
+        timeout(WAIT_TIMEOUT, stdout.read_line(&mut line)).await.expect("a line in time").unwrap();
         match serde_json::from_str(&line) {
             Ok(start) => Self { child, stdout, stderr, said, start },
             Err(error) => {
@@ -91,13 +91,14 @@ impl Server {
     /// Waits until the server has written this to stderr.
     pub(crate) async fn says(&mut self, text: &str) {
         let said = self.said.wait_for(|said| said.contains(text));
-        drop(timeout(PATIENCE, said).await.expect("a word in time").expect("a word before the end"));
+        drop(timeout(WAIT_TIMEOUT, said).await.expect("a word in time").expect("a word before the end"));
     }
 
     /// Waits for the suggested commands, and returns their lines.
     pub(crate) async fn suggests(&mut self) -> Vec<String> {
         let whole = |said: &String| to_try_of(said).is_some();
-        let said = timeout(PATIENCE, self.said.wait_for(whole)).await.expect("what to try in time").unwrap();
+        let said =
+            timeout(WAIT_TIMEOUT, self.said.wait_for(whole)).await.expect("what to try in time").unwrap();
         to_try_of(&said).unwrap_or_default().lines().map(|line| line.trim().to_owned()).collect()
     }
 
@@ -123,7 +124,7 @@ impl Server {
             self.stderr.await.unwrap();
             self.child.wait().await.unwrap()
         };
-        let status = timeout(PATIENCE, end).await.expect("an end in time");
+        let status = timeout(WAIT_TIMEOUT, end).await.expect("an end in time");
         End { status, stdout: rest, stderr: self.said.borrow().clone() }
     }
 
@@ -137,7 +138,7 @@ impl Server {
                 }
             }
         };
-        timeout(PATIENCE, end).await.expect("an end in time")
+        timeout(WAIT_TIMEOUT, end).await.expect("an end in time")
     }
 
     /// Returns the memory of the process in bytes, by the name of a line in its `status` on Linux.
@@ -189,7 +190,7 @@ fn is_a_command_to_try(line: &str) -> bool {
 pub(crate) async fn run_in_vain(example: &str, folder: &Path, variable: &str, value: &str) -> End {
     let mut command = command(example, folder);
     let output =
-        timeout(PATIENCE, command.env(variable, value).output()).await.expect("an end in time").unwrap();
+        timeout(WAIT_TIMEOUT, command.env(variable, value).output()).await.expect("an end in time").unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     End { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
 }

@@ -20,7 +20,7 @@ pub(crate) const DATABASE: &str = "TOWER_API_KEY_TEST_DATABASE";
 /// The number of keys that the child presents.
 const KEYS: usize = 3;
 
-const ANSWERS: [Answer; 3] = [Answer::Admitted, Answer::Refused, Answer::Unavailable];
+const ANSWERS: [Answer; 3] = [Answer::Admitted, Answer::Rejected, Answer::Unavailable];
 
 /// Runs the child.
 pub(crate) async fn answer_until_killed(url: &str) -> ! {

@@ -1,4 +1,4 @@
-//! A fleet on PostgreSQL under faults: a revocation takes effect within the lease, and no valid key is refused.
+//! A fleet on PostgreSQL under faults: a revocation takes effect within the lease, and no valid key is rejected.
 //!
 //! `.ci/postgres cargo test --all-features --test fleet` runs every fault and prints a table; words behind `--` select the faults
 //! whose names contain them. `figures` in place of a word prints the latency of revocations, the load of idle nodes, and the

@@ -24,7 +24,7 @@ pub(crate) struct Node {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     Admitted,
-    Refused,
+    Rejected,
     Unavailable,
 }
 
@@ -63,6 +63,6 @@ pub(crate) async fn present(authenticator: &Authenticator, key: usize) -> Answer
     match authenticator.authenticate(&keys::headers(key)).await {
         Ok(_) => Answer::Admitted,
         Err(rejection) if *rejection.reason() == Reason::Unavailable => Answer::Unavailable,
-        Err(_) => Answer::Refused,
+        Err(_) => Answer::Rejected,
     }
 }

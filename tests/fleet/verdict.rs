@@ -18,8 +18,8 @@ pub(crate) struct Verdict {
     pub(crate) requests: usize,
     /// Admissions that began later than the lease after the key was revoked.
     pub(crate) late: usize,
-    /// Valid keys that were refused.
-    pub(crate) refused_valid: usize,
+    /// Valid keys that were rejected.
+    pub(crate) rejected_valid: usize,
     pub(crate) unavailable: usize,
     /// The longest time after its revocation at which a key was admitted.
     pub(crate) longest: Duration,
@@ -45,8 +45,8 @@ impl Verdict {
                     verdict.late += usize::from(since.is_some_and(|since| since > lease));
                     verdict.longest = verdict.longest.max(since.unwrap_or_default());
                 }
-                Answer::Refused => {
-                    verdict.refused_valid +=
+                Answer::Rejected => {
+                    verdict.rejected_valid +=
                         usize::from(revoked.is_none_or(|revoked| *ended < revoked.asked));
                 }
                 Answer::Unavailable => {

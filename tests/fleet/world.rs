@@ -131,7 +131,7 @@ impl World {
         for (number, node) in self.nodes.iter().enumerate() {
             for key in 0..KEYS {
                 let expected =
-                    if self.revoked.contains_key(&key) { Answer::Refused } else { Answer::Admitted };
+                    if self.revoked.contains_key(&key) { Answer::Rejected } else { Answer::Admitted };
                 let found = node.present(key).await;
                 if found != expected {
                     wrong.push(format!("node {number}, key {key}: expected {expected:?}, found {found:?}"));

@@ -1,4 +1,4 @@
-//! The audit hook receives every change and every refusal, with ids and no other data.
+//! The audit hook receives every change and every rejection, with ids and no other data.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -37,7 +37,7 @@ impl RecordingHook {
     }
 }
 
-fn refused(reason: &'static str) -> Action {
+fn rejected(reason: &'static str) -> Action {
     Action::Rejected { reason }
 }
 
@@ -136,7 +136,7 @@ async fn a_change_by_a_caller_is_reported_with_the_id_of_its_key() {
 }
 
 #[tokio::test]
-async fn every_refusal_is_reported_once_and_admissions_are_not() {
+async fn every_rejection_is_reported_once_and_admissions_are_not() {
     let (recorded, store) = (RecordingHook::default(), MemoryStore::new());
     let good = Key::mint().scopes("notes.read").insert_into(&store).await;
     let powerless = Key::mint().insert_into(&store).await;
@@ -153,14 +153,14 @@ async fn every_refusal_is_reported_once_and_admissions_are_not() {
     to_grpc.headers_mut().insert("content-type", "application/grpc-web".parse().unwrap());
     *to_grpc.method_mut() = http::Method::POST;
     for (request, action, key) in [
-        (Request::new(Full::default()), refused("missing"), None),
-        (Key::mint().bearer(), refused("unknown"), None),
-        (support::request("x-api-key", "no key"), refused("malformed"), None),
-        (twice, refused("ambiguous"), None),
-        (powerless.bearer(), refused("missing_scope"), Some(powerless.id())),
+        (Request::new(Full::default()), rejected("missing"), None),
+        (Key::mint().bearer(), rejected("unknown"), None),
+        (support::request("x-api-key", "no key"), rejected("malformed"), None),
+        (twice, rejected("ambiguous"), None),
+        (powerless.bearer(), rejected("missing_scope"), Some(powerless.id())),
         (expired.bearer(), Action::Expired, Some(expired.id())),
-        (revoked.bearer(), refused("revoked"), Some(revoked.id())),
-        (to_grpc, refused("revoked"), Some(revoked.id())),
+        (revoked.bearer(), rejected("revoked"), Some(revoked.id())),
+        (to_grpc, rejected("revoked"), Some(revoked.id())),
     ] {
         // The first answer comes from the store, the second one from the cache.
         for _ in 0..2 {
@@ -183,7 +183,7 @@ async fn a_rejection_that_becomes_a_tonic_status_is_reported() {
     let caller = authenticator.authenticate(key.bearer().headers()).await.unwrap();
     let status = tonic::Status::from(caller.reject(Forbidden::Project));
     assert_eq!(status.code(), tonic::Code::PermissionDenied);
-    assert_eq!(recorded.take(), [event(refused("forbidden"), Some(key.id()), None)]);
+    assert_eq!(recorded.take(), [event(rejected("forbidden"), Some(key.id()), None)]);
 }
 
 #[tokio::test]

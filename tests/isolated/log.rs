@@ -276,10 +276,10 @@ async fn passwords_beyond_the_queue_are_logged_once_a_second() {
             })
         })
         .collect();
-    let mut refused = 0;
+    let mut rejected = 0;
     for waiting in waiting {
-        refused += usize::from(waiting.await.unwrap() == Reason::Unavailable);
+        rejected += usize::from(waiting.await.unwrap() == Reason::Unavailable);
     }
-    assert!(refused > 2, "{refused}");
+    assert!(rejected > 2, "{rejected}");
     assert_eq!(log.take("WARN").len(), 1);
 }

@@ -242,7 +242,7 @@ async fn an_unknown_key_is_kept_shortly() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_revoked_is_refused_from_the_next_request_on() {
+async fn a_key_that_was_revoked_is_rejected_from_the_next_request_on() {
     let (store, key) = store_with_key().await;
     let (authenticator, _clock) = authenticator(store.clone());
     assert_eq!(reason_of(&authenticator, &key).await, None);
@@ -298,7 +298,7 @@ async fn a_replica_that_lags_behind_a_revocation_admits_no_request() {
 }
 
 #[tokio::test]
-async fn a_key_with_a_tombstone_is_refused_without_the_store() {
+async fn a_key_with_a_tombstone_is_rejected_without_the_store() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store.clone());
     let (authenticator, _clock) = authenticator(backend.clone());
@@ -451,7 +451,7 @@ async fn a_record_of_another_key_is_an_outage_and_not_an_admission() {
 }
 
 #[tokio::test]
-async fn a_flood_of_unknown_keys_is_refused_before_it_piles_up() {
+async fn a_flood_of_unknown_keys_is_rejected_before_it_piles_up() {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store);
     let (authenticator, _clock) = build(Authenticator::builder(backend.clone()).max_concurrent_lookups(1));
@@ -552,7 +552,7 @@ async fn with_cached_key(
 }
 
 #[tokio::test]
-async fn a_key_that_expires_while_it_is_cached_is_refused_without_the_store() {
+async fn a_key_that_expires_while_it_is_cached_is_rejected_without_the_store() {
     let end = START.saturating_add(Duration::from_secs(1));
     let (authenticator, clock, backend, key) = with_cached_key(|record| record.expires_at = Some(end)).await;
     for _ in 0..3 {
@@ -566,7 +566,7 @@ async fn a_key_that_expires_while_it_is_cached_is_refused_without_the_store() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_revoked_before_it_was_read_is_refused_without_the_store() {
+async fn a_key_that_was_revoked_before_it_was_read_is_rejected_without_the_store() {
     for first_use_grace in [None, Some(Duration::from_secs(60))] {
         let (authenticator, clock, backend, key) = with_cached_key(|record| {
             record.revoked = Some(revocation());

@@ -58,7 +58,7 @@ impl Connection {
             }
             End::Error(at) => {
                 self.stopwatch.reach(at).await;
-                Err(BackendError::unavailable("told to refuse"))
+                Err(BackendError::unavailable("told to reject"))
             }
             End::Silence => pending().await,
         }

@@ -17,7 +17,7 @@ pub(crate) enum Behaviour {
     Hang,
     Panic,
     /// Rejects it as invalid.
-    Refuse,
+    Reject,
 }
 
 /// A store in memory with a behaviour. Clones share both.
@@ -66,7 +66,7 @@ impl UsageStore for FaultyStore {
             }
             Behaviour::Hang => pending().await,
             Behaviour::Panic => panic!("told to panic"),
-            Behaviour::Refuse => Err(BackendError::invalid("told to refuse")),
+            Behaviour::Reject => Err(BackendError::invalid("told to reject")),
         }
     }
 

@@ -196,7 +196,7 @@ async fn a_million_requests_count_exactly_after_an_orderly_shutdown() {
 }
 
 #[test]
-fn an_invalid_configuration_is_refused_when_it_is_built() {
+fn an_invalid_configuration_is_rejected_when_it_is_built() {
     let build = |interval, room| {
         let builder = Usage::builder(MemoryStore::new()).flush_interval(interval).backlog(room);
         builder.build().map(drop).map_err(|error| error.kind())

@@ -108,7 +108,7 @@ async fn counts_beyond_the_backlog_are_lost_and_reported() {
 async fn an_invalid_batch_does_not_block_the_rest() {
     let world = world(100);
     let key = world.key().await;
-    world.usage_store.set(Behaviour::Refuse);
+    world.usage_store.set(Behaviour::Reject);
     world.requests(&key, 3).await;
     assert_eq!(world.usage.flush().await.unwrap_err().kind(), BackendErrorKind::Invalid);
     assert_eq!((world.usage.backlog(), world.usage.lost()), (0, 3));

@@ -139,17 +139,17 @@ impl World {
     }
 
     /// Runs all commands, which must fail with a reason and without effect.
-    async fn refuses(&self, credential: &[&str], status: &str) {
+    async fn rejects(&self, credential: &[&str], status: &str) {
         let before = (self.kinds().await, self.deployments().await);
         for (command, _) in COMMANDS {
-            self.run_for_project(credential, command).await.assert_refused(command, status);
+            self.run_for_project(credential, command).await.assert_rejected(command, status);
         }
         assert_eq!((self.kinds().await, self.deployments().await), before);
     }
 }
 
 impl Ran {
-    fn assert_refused(&self, command: &str, status: &str) {
+    fn assert_rejected(&self, command: &str, status: &str) {
         assert_eq!(self.status, Some(1), "{command}: {}", self.told);
         assert!(
             self.told.contains(&format!("Request failed with HTTP status {status}")),
@@ -229,7 +229,7 @@ async fn the_client_is_served_with_a_password_that_it_sends_as_latin_1() {
     assert_eq!(ran.status, Some(0), "{}", ran.told);
     for wrong in ["passwörd", "pässwörð", "p\u{e3}ssw\u{f6}rd"] {
         let ran = world.run_for_project(&["--email", email, "--password", wrong], command).await;
-        ran.assert_refused(command, "401");
+        ran.assert_rejected(command, "401");
     }
 }
 
@@ -250,15 +250,15 @@ async fn the_client_is_served_with_a_project_key_and_any_netrc() {
 }
 
 #[tokio::test]
-async fn the_client_says_why_a_bad_credential_is_refused() {
+async fn the_client_says_why_a_bad_credential_is_rejected() {
     let Some(world) = World::new().await else { return };
     let email = world.server.key("email");
-    world.refuses(&["--org-token", "oat_unknown"], "401").await;
-    world.refuses(&["--email", email, "--password", "unknown"], "401").await;
-    world.refuses(&["--org-token", world.server.key("other_organization_token")], "403").await;
+    world.rejects(&["--org-token", "oat_unknown"], "401").await;
+    world.rejects(&["--email", email, "--password", "unknown"], "401").await;
+    world.rejects(&["--org-token", world.server.key("other_organization_token")], "403").await;
     for key in ["unknown", world.server.key("user_key"), world.server.key("organization_token")] {
         for (command, _) in OF_DEVICES {
-            world.run(&["--project-key", key], command).await.assert_refused(command, "401");
+            world.run(&["--project-key", key], command).await.assert_rejected(command, "401");
         }
     }
     assert_eq!(world.kinds().await, Vec::<String>::new());
@@ -273,9 +273,9 @@ async fn the_client_gets_the_single_sign_on_error_and_is_served_elsewhere() {
     let served = async |ran: Ran| assert_eq!(ran.status, Some(0), "{}", ran.told);
 
     require_sso(server).await;
-    let refused = world.run_for_project(&ann, command).await;
-    refused.assert_refused(command, "403");
-    assert!(refused.told.contains("single sign-on"), "{}", refused.told);
+    let rejected = world.run_for_project(&ann, command).await;
+    rejected.assert_rejected(command, "403");
+    assert!(rejected.told.contains("single sign-on"), "{}", rejected.told);
     served(world.run(&elsewhere, command).await).await;
     served(world.run_for_project(&["--org-token", server.key("organization_token")], command).await).await;
 }

@@ -20,14 +20,14 @@ async fn is_admitted(server: &Server, credential: &Credential, path: &str) {
     }
 }
 
-async fn is_refused(server: &Server, credential: &Credential, path: &str, status: u16) {
+async fn is_rejected(server: &Server, credential: &Credential, path: &str, status: u16) {
     for _ in 0..OFTEN {
         assert_error(&get(server, credential, path).await, status);
     }
 }
 
 #[tokio::test]
-async fn a_token_that_was_deleted_is_refused_from_the_very_next_request_on() {
+async fn a_token_that_was_deleted_is_rejected_from_the_very_next_request_on() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let tokens = format!("{ORGANIZATION}/auth_tokens");
@@ -40,24 +40,24 @@ async fn a_token_that_was_deleted_is_refused_from_the_very_next_request_on() {
     let deleted = call(&server, &ann_of(&server), Method::DELETE, &path, "").await;
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
     for token in [bearer(text), basic("", text)] {
-        is_refused(&server, &token, PROJECT, 401).await;
+        is_rejected(&server, &token, PROJECT, 401).await;
     }
     is_admitted(&server, &bearer(server.key("organization_token")), PROJECT).await;
 }
 
 #[tokio::test]
-async fn a_users_key_that_was_cycled_or_deleted_is_refused() {
+async fn a_users_key_that_was_cycled_or_deleted_is_rejected() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let first = ann_of(&server);
     is_admitted(&server, &first, PROJECT).await;
     let second = basic(server.key("email"), &user_key(&server, &first).await);
-    is_refused(&server, &first, PROJECT, 401).await;
+    is_rejected(&server, &first, PROJECT, 401).await;
     is_admitted(&server, &second, PROJECT).await;
 
     let deleted = call(&server, &second, Method::DELETE, "/auth/api_key", "").await;
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
-    is_refused(&server, &second, PROJECT, 401).await;
+    is_rejected(&server, &second, PROJECT, 401).await;
     // The password is a separate credential, and creates a new key.
     let password = basic(server.key("email"), server.key("password"));
     assert_error(&get(&server, &password, "/auth/api_key").await, 404);
@@ -65,7 +65,7 @@ async fn a_users_key_that_was_cycled_or_deleted_is_refused() {
 }
 
 #[tokio::test]
-async fn a_removed_member_is_refused_there_and_admitted_elsewhere() {
+async fn a_removed_member_is_rejected_there_and_admitted_elsewhere() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let people = [ann_of(&server), basic(server.key("email"), server.key("password"))];
@@ -76,7 +76,7 @@ async fn a_removed_member_is_refused_there_and_admitted_elsewhere() {
     let removed = call(&server, &ann_of(&server), Method::DELETE, &path, "").await;
     assert_eq!(removed.status, StatusCode::NO_CONTENT);
     for ann in &people {
-        is_refused(&server, ann, PROJECT, 403).await;
+        is_rejected(&server, ann, PROJECT, 403).await;
         is_admitted(&server, ann, OTHER_PROJECT).await;
         assert_eq!(slugs(&get(&server, ann, "/api/v0/organizations").await), ["globex"]);
     }
@@ -105,20 +105,20 @@ async fn a_role_is_the_one_that_is_held_now() {
 }
 
 #[tokio::test]
-async fn a_password_that_was_changed_is_refused_and_the_new_one_is_not() {
+async fn a_password_that_was_changed_is_rejected_and_the_new_one_is_not() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let email = server.key("email");
     let (old, new) = (basic(email, server.key("password")), basic(email, "another one"));
     is_admitted(&server, &old, PROJECT).await;
-    is_refused(&server, &new, PROJECT, 401).await;
+    is_rejected(&server, &new, PROJECT, 401).await;
     let change = json!({ "password": "another one" }).to_string();
     // A stolen key does not grant access to the account.
     let by_key = call(&server, &ann_of(&server), Method::PUT, "/auth/password", change.clone()).await;
     assert_error(&by_key, 403);
     let changed = call(&server, &old, Method::PUT, "/auth/password", change).await;
     assert_eq!(changed.status, StatusCode::NO_CONTENT);
-    is_refused(&server, &old, PROJECT, 401).await;
+    is_rejected(&server, &old, PROJECT, 401).await;
     is_admitted(&server, &new, PROJECT).await;
     is_admitted(&server, &ann_of(&server), PROJECT).await;
 }
@@ -145,7 +145,7 @@ async fn no_password_is_set_that_could_not_be_presented() {
 }
 
 #[tokio::test]
-async fn a_project_key_that_was_cycled_is_refused_and_its_successor_is_not() {
+async fn a_project_key_that_was_cycled_is_rejected_and_its_successor_is_not() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let sends = async |key: &str| {

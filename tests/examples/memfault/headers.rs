@@ -11,7 +11,7 @@ use super::{
 use crate::server::Server;
 
 #[tokio::test]
-async fn a_credential_of_one_kind_is_refused_in_the_header_of_another() {
+async fn a_credential_of_one_kind_is_rejected_in_the_header_of_another() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let (email, token) = (server.key("email"), server.key("organization_token"));

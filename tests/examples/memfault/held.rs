@@ -57,7 +57,7 @@ async fn hold_changes(server: &Server, credential: &Credential) -> Vec<Held> {
     held
 }
 
-async fn are_refused(held: Vec<Held>) {
+async fn are_rejected(held: Vec<Held>) {
     for held in held {
         assert_error(&held.end().await, 403);
     }
@@ -79,8 +79,8 @@ async fn a_former_password_sets_no_other_one() {
     assert_error(&held.end().await, 403);
 
     assert_eq!(get(&server, &own, "/auth/me").await.status, StatusCode::OK);
-    for refused in [&former, &stolen] {
-        assert_error(&get(&server, refused, "/auth/me").await, 401);
+    for rejected in [&former, &stolen] {
+        assert_error(&get(&server, rejected, "/auth/me").await, 401);
     }
 }
 
@@ -98,14 +98,14 @@ async fn a_former_admin_changes_nothing() {
         join(&server, BOB.0, "admin").await;
         let held = hold_changes(&server, bob).await;
         join(&server, BOB.0, "project_manager").await;
-        are_refused(held).await;
+        are_rejected(held).await;
 
         join(&server, BOB.0, "admin").await;
         let held = hold_changes(&server, bob).await;
         let member = format!("{ORGANIZATION}/members/{}", BOB.0);
         let removed = call(&server, &ann_of(&server), Method::DELETE, &member, "").await;
         assert_eq!(removed.status, StatusCode::NO_CONTENT);
-        are_refused(held).await;
+        are_rejected(held).await;
         assert_eq!(slugs(&get(&server, bob, "/api/v0/organizations").await), [""; 0]);
     }
 
@@ -126,7 +126,7 @@ async fn an_admin_whose_key_was_deleted_changes_nothing() {
     let held = hold_changes(&server, &key).await;
     let deleted = call(&server, &key, Method::DELETE, "/auth/api_key", "").await;
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
-    are_refused(held).await;
+    are_rejected(held).await;
     assert_eq!(state(&server).await, before);
 }
 
@@ -166,7 +166,7 @@ async fn a_former_person_does_not_act_as_the_next_with_the_same_address() {
         let held = [hold_changes(&server, &password).await, hold_changes(&server, &key).await];
         give_away(folder.path(), BOB.0, is_purged).await;
         for held in held {
-            are_refused(held).await;
+            are_rejected(held).await;
         }
         assert_eq!(state(&server).await, before);
         if !is_purged {
@@ -214,10 +214,10 @@ async fn a_token_that_was_deleted_uploads_and_deploys_nothing() {
     let deleted = call(&server, &ann_of(&server), Method::DELETE, &path, "").await;
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
     for held in held {
-        let refused = held.end().await;
-        assert_error(&refused, 401);
-        assert_eq!(refused.headers["cache-control"], "no-store");
-        assert!(refused.headers.contains_key("www-authenticate"), "{:?}", refused.headers);
+        let rejected = held.end().await;
+        assert_error(&rejected, 401);
+        assert_eq!(rejected.headers["cache-control"], "no-store");
+        assert!(rejected.headers.contains_key("www-authenticate"), "{:?}", rejected.headers);
     }
     assert_eq!(kept(&server).await, [json!([]), json!([])]);
 }
@@ -240,7 +240,7 @@ async fn a_member_with_another_role_has_the_rights_of_that_role() {
     let uploads = hold_upload(&server, &bob).await;
     let member = format!("{ORGANIZATION}/members/{}", BOB.0);
     call(&server, &ann_of(&server), Method::DELETE, &member, "").await;
-    are_refused(uploads).await;
+    are_rejected(uploads).await;
     let kept = kept(&server).await;
     assert_eq!((kept[0].as_array().unwrap().len(), &kept[1]), (1, &json!([])));
 }

@@ -121,7 +121,7 @@ async fn a_project_has_a_key_from_the_start_which_every_member_may_read() {
 }
 
 #[tokio::test]
-async fn bad_input_is_refused_and_nothing_is_kept() {
+async fn bad_input_is_rejected_and_nothing_is_kept() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let ann: Credential = ann_of(&server);
@@ -216,7 +216,7 @@ async fn bad_input_is_refused_and_nothing_is_kept() {
 }
 
 #[tokio::test]
-async fn a_field_that_stands_twice_is_refused() {
+async fn a_field_that_stands_twice_is_rejected() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let (ann, before) = (ann_of(&server), tokens(&server).await);

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::client::Answer;
 use crate::held::{Held, expect};
-use crate::server::{PATIENCE, Server};
+use crate::server::{Server, WAIT_TIMEOUT};
 
 const MIB: usize = 1024 * 1024;
 const FILE: usize = 16 * MIB;
@@ -49,14 +49,14 @@ async fn many_large_uploads_with_one_project_key_take_bounded_memory_and_no_room
         let (url, path) = (server.url(""), announced.path);
         uploads.spawn(async move { expect(&url, &Method::PUT, &path, &[], &vec![7; FILE]).await });
     }
-    let (taken, refused): (Vec<_>, Vec<_>) =
+    let (taken, rejected): (Vec<_>, Vec<_>) =
         uploads.join_all().await.into_iter().partition(|answer| answer.status == StatusCode::OK);
     if let Some(idle) = idle {
         let most = server.resident("VmHWM:") - idle;
         assert!(most < 160 * MIB, "{} MiB more than idle", most / MIB);
     }
-    assert_eq!((taken.len(), refused.len()), (2, 30));
-    for answer in refused {
+    assert_eq!((taken.len(), rejected.len()), (2, 30));
+    for answer in rejected {
         assert_error(&answer, 503);
         assert!(answer.headers.contains_key("retry-after"));
     }
@@ -110,13 +110,13 @@ async fn uploads_are_gone_from_memory_once_their_deadline_has_passed() {
                 yield_now().await;
             }
         };
-        timeout(PATIENCE, is_freed).await.expect("memory is given back in time, without a request");
+        timeout(WAIT_TIMEOUT, is_freed).await.expect("memory is given back in time, without a request");
     }
     let takes_more = async {
         let upload = announce_files(&server, 1).await.remove(0);
         while put_file(&server, &upload).await.status != StatusCode::OK {}
     };
-    timeout(PATIENCE, takes_more).await.expect("room in time");
+    timeout(WAIT_TIMEOUT, takes_more).await.expect("room in time");
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ async fn an_organization_token_reaches_every_project_of_its_organization_and_no_
 }
 
 #[tokio::test]
-async fn an_unknown_organization_is_refused_like_an_inaccessible_one() {
+async fn an_unknown_organization_is_rejected_like_an_inaccessible_one() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     for credential in [token_of(&server), bearer(server.key("other_organization_token"))] {
@@ -160,9 +160,9 @@ async fn an_organization_that_requires_single_sign_on_is_reached_by_its_tokens_a
     require_sso(&server).await;
     for ann in &people {
         for path in [ORGANIZATION, PROJECT, &format!("{ORGANIZATION}/auth_tokens")] {
-            let refused = get(&server, ann, path).await;
-            assert_error(&refused, 403);
-            assert_eq!(refused.json()["error"]["message"], "This organization requires single sign-on");
+            let rejected = get(&server, ann, path).await;
+            assert_error(&rejected, 403);
+            assert_eq!(rejected.json()["error"]["message"], "This organization requires single sign-on");
         }
         // The other organization stays accessible, as do the routes about the person.
         assert_eq!(slugs(&get(&server, ann, "/api/v0/organizations").await), ["globex"]);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::server::Server;
 
-/// Requests without effect if refused, and the response to permitted callers.
+/// Requests without effect if rejected, and the response to permitted callers.
 fn calls() -> Vec<(&'static str, Method, String, Value, u16)> {
     let token = json!({ "description": "x" });
     let deployment = json!({ "type": "normal", "release": "1.0.0", "cohort": "default" });

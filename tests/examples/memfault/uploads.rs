@@ -187,7 +187,7 @@ async fn a_file_is_of_the_project_and_the_kind_that_it_was_announced_for() {
 }
 
 #[tokio::test]
-async fn an_invalid_upload_is_refused_and_not_kept() {
+async fn an_invalid_upload_is_rejected_and_not_kept() {
     let folder = tempdir().unwrap();
     let server = Server::start("memfault", folder.path()).await;
     let (token, device) = (token_of(&server), project_key(server.key("project_key")));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 use tower_api_key::Environment;
 
-use super::{KEYS, assert_invalid, assert_refused, call, create, data, list};
+use super::{KEYS, assert_invalid, assert_rejected, call, create, data, list};
 use crate::client::ask;
 use crate::foreign;
 use crate::server::Server;
@@ -114,12 +114,12 @@ async fn a_live_key_manages_all_keys_and_a_test_key_knows_no_live_one() {
     let known = list(&server, &tester.text).await;
     assert!(known.len() == 2 && known.iter().all(|key| key["environment"] == "test"), "{known:?}");
 
-    let refused = revoke(&server, &tester.text, "key_memory_api_admin").await;
-    assert_refused(&refused, StatusCode::NOT_FOUND, "API_KEY_NOT_FOUND");
+    let rejected = revoke(&server, &tester.text, "key_memory_api_admin").await;
+    assert_rejected(&rejected, StatusCode::NOT_FOUND, "API_KEY_NOT_FOUND");
     // The default is live.
     for wanted in [json!({ "environment": "live" }), json!({ "environment": null }), json!({})] {
         let live = call(&server, &tester.text, Method::POST, KEYS, &wanted).await;
-        let details = assert_refused(&live, StatusCode::FORBIDDEN, "INSUFFICIENT_PERMISSIONS");
+        let details = assert_rejected(&live, StatusCode::FORBIDDEN, "INSUFFICIENT_PERMISSIONS");
         let message = "must be test, the environment of the caller's key";
         let errors = json!([{ "field": "environment", "message": message }]);
         assert_eq!(details, json!({ "field": "environment", "errors": errors }));
@@ -172,7 +172,7 @@ async fn a_key_that_cannot_be_is_not_made() {
     }
     let large = json!({ "name": "x".repeat(300_000) });
     let answer = call(&server, admin, Method::POST, KEYS, &large).await;
-    assert_refused(&answer, StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE");
+    assert_rejected(&answer, StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE");
     for query in ["?after=%27%20", "?after=", "?owner=other", "?after=a&after=b"] {
         let answer = call(&server, admin, Method::GET, &format!("{KEYS}{query}"), &Value::Null).await;
         assert_invalid(&answer, "after");
@@ -188,10 +188,10 @@ async fn the_keys_of_another_organization_are_not_found() {
     let admin = server.key("admin_key");
     assert!(list(&server, admin).await.iter().all(|key| key["id"] != "other"));
     for id in ["other", "key_unknown", "key_abc123", "%FF", "'--"] {
-        assert_refused(&revoke(&server, admin, id).await, StatusCode::NOT_FOUND, "API_KEY_NOT_FOUND");
+        assert_rejected(&revoke(&server, admin, id).await, StatusCode::NOT_FOUND, "API_KEY_NOT_FOUND");
     }
     assert_eq!(reads(&server, &other).await, StatusCode::OK);
-    assert_refused(
+    assert_rejected(
         &revoke(&server, &other, "key_memory_api_test").await,
         StatusCode::NOT_FOUND,
         "API_KEY_NOT_FOUND",

@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use tempfile::tempdir;
 
-use super::{KEYS, assert_invalid, assert_refused, call, data};
+use super::{KEYS, assert_invalid, assert_rejected, call, data};
 use crate::client::ask;
 use crate::server::Server;
 
@@ -15,7 +15,7 @@ async fn all_invalid_fields_are_named_at_once_without_their_values() {
     let wanted = json!({ "name": "", "environment": "staging", "scopes": ["fly"], "expires_in_days": 0, "secret": "a" });
     let answer = call(&server, server.key("admin_key"), Method::POST, KEYS, &wanted).await;
     assert_eq!(
-        assert_refused(&answer, StatusCode::BAD_REQUEST, "VALIDATION_ERROR"),
+        assert_rejected(&answer, StatusCode::BAD_REQUEST, "VALIDATION_ERROR"),
         json!({
             "field": "name",
             "errors": [
@@ -29,7 +29,7 @@ async fn all_invalid_fields_are_named_at_once_without_their_values() {
     );
     let answer = ask(Method::POST, &server.url("/v1/signup"), None, "{}").await;
     assert_eq!(
-        assert_refused(&answer, StatusCode::BAD_REQUEST, "VALIDATION_ERROR"),
+        assert_rejected(&answer, StatusCode::BAD_REQUEST, "VALIDATION_ERROR"),
         json!({
             "field": "name",
             "errors": [
@@ -41,7 +41,7 @@ async fn all_invalid_fields_are_named_at_once_without_their_values() {
 }
 
 #[tokio::test]
-async fn a_name_of_blanks_is_refused() {
+async fn a_name_of_blanks_is_rejected() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_api", folder.path()).await;
     for name in ["  ", "\u{a0}", "\u{2003}\u{3000}"] {
@@ -55,7 +55,7 @@ async fn a_name_of_blanks_is_refused() {
 }
 
 #[tokio::test]
-async fn a_field_that_stands_twice_is_refused_and_within_metadata_the_last_one_counts() {
+async fn a_field_that_stands_twice_is_rejected_and_within_metadata_the_last_one_counts() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_api", folder.path()).await;
     let (url, key) = (server.url("/v1/memories"), server.key("admin_key"));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tempfile::tempdir;
 use tower_api_key::Environment;
 
-use super::{assert_invalid, assert_refused, call, create, data, sign_up};
+use super::{assert_invalid, assert_rejected, call, create, data, sign_up};
 use crate::client::ask;
 use crate::foreign;
 use crate::server::Server;
@@ -45,7 +45,7 @@ async fn a_posted_memory_can_be_read_changed_and_deleted() {
     assert_eq!(data(&gone, StatusCode::OK), json!({ "id": "mem_1", "deleted": true }));
     for method in [Method::GET, Method::PUT, Method::DELETE] {
         let body = json!({ "text": "a" });
-        assert_refused(&call(method, one, body).await, StatusCode::NOT_FOUND, "MEMORY_NOT_FOUND");
+        assert_rejected(&call(method, one, body).await, StatusCode::NOT_FOUND, "MEMORY_NOT_FOUND");
     }
 }
 
@@ -81,7 +81,7 @@ async fn a_query_returns_memories_with_shared_words_the_closest_first() {
 }
 
 #[tokio::test]
-async fn bad_input_is_refused_and_not_kept() {
+async fn bad_input_is_rejected_and_not_kept() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_api", folder.path()).await;
     let (url, key) = (server.url(ALL), server.key("admin_key"));
@@ -103,7 +103,7 @@ async fn bad_input_is_refused_and_not_kept() {
         assert_invalid(&ask(Method::POST, &url, Some(key), &body).await, field);
     }
     let large = ask(Method::POST, &url, Some(key), &json!({ "text": "x".repeat(300_000) }).to_string()).await;
-    assert_refused(&large, StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE");
+    assert_rejected(&large, StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE");
     for (method, path, status, code) in [
         (Method::GET, "/v1/memories/mem_9", 404, "MEMORY_NOT_FOUND"),
         (Method::GET, "/v1/memories/%FF", 404, "MEMORY_NOT_FOUND"),
@@ -114,7 +114,7 @@ async fn bad_input_is_refused_and_not_kept() {
         (Method::PUT, "/v1/account/api-keys", 405, "METHOD_NOT_ALLOWED"),
     ] {
         let answer = ask(method, &server.url(path), Some(key), "").await;
-        assert_refused(&answer, StatusCode::from_u16(status).unwrap(), code);
+        assert_rejected(&answer, StatusCode::from_u16(status).unwrap(), code);
     }
     assert_eq!(data(&ask(Method::GET, &url, Some(key), "").await, StatusCode::OK), json!([]));
 }
@@ -140,7 +140,7 @@ async fn memories_of_other_organizations_and_environments_are_not_found() {
         assert_eq!(found["memories"], json!([]));
         for method in [Method::GET, Method::PUT, Method::DELETE] {
             let answer = call(&server, key, method, one, &json!({ "text": "b" })).await;
-            assert_refused(&answer, StatusCode::NOT_FOUND, "MEMORY_NOT_FOUND");
+            assert_rejected(&answer, StatusCode::NOT_FOUND, "MEMORY_NOT_FOUND");
         }
     }
     assert_eq!(data(&call(&server, own, Method::GET, one, &Value::Null).await, StatusCode::OK), made);

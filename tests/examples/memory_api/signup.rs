@@ -7,7 +7,7 @@ use tower_api_key::backend::{Backend, KeyFilter, KeyStore, OwnerChange, OwnerSto
 use tower_api_key::record::Revocation;
 use tower_api_key::{KeyId, Owner, SqliteStore, Timestamp};
 
-use super::{assert_invalid, assert_refused, call, create, data, list, sign_up};
+use super::{assert_invalid, assert_rejected, call, create, data, list, sign_up};
 use crate::client::ask;
 use crate::curl::{curl, has_no_curl};
 use crate::server::Server;

@@ -67,7 +67,7 @@ async fn a_key_can_be_given_an_end() {
 }
 
 #[tokio::test]
-async fn a_rotated_key_is_replaced_and_a_deleted_one_refused_from_the_next_request_on() {
+async fn a_rotated_key_is_replaced_and_a_deleted_one_rejected_from_the_next_request_on() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_scope", folder.path()).await;
     let old = create(&server, r#"{"name": "Production Key"}"#).await;
@@ -95,7 +95,7 @@ async fn a_key_that_was_made_in_the_console_does_not_open_it() {
         (Method::POST, "/console/keys/key_memory_scope_test/rotate".to_owned()),
     ] {
         let answer = ask(method, &server.url(&path), Some(&key.text), "").await;
-        answer.assert_refused(StatusCode::FORBIDDEN, "Insufficient scope");
+        answer.assert_rejected(StatusCode::FORBIDDEN, "Insufficient scope");
     }
     assert!(is_admitted(&server, server.key("test_key")).await);
 }

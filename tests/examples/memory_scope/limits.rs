@@ -82,7 +82,7 @@ async fn past_the_limit_a_key_has_to_wait_and_others_have_not() {
 
     let answer = ask(Method::POST, &url, Some(&other), MEMORY).await;
     assert_eq!((answer.status, said(&answer).1), (StatusCode::CREATED, 0));
-    // Refused memories were not kept.
+    // Rejected memories were not kept.
     assert_eq!(answer.json()["id"], "mem_2");
     // An invalid key gets 401 beyond any limit.
     for _ in 0..5 {

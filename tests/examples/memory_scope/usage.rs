@@ -54,7 +54,7 @@ async fn usage_is_returned_for_each_key_counted_until_the_end() {
             ask(Method::POST, &server.url("/memory"), Some(key), MEMORY).await;
         }
     }
-    // Refused requests are not counted.
+    // Rejected requests are not counted.
     ask(Method::POST, &server.url("/memory"), Some(server.key("live_key")), MEMORY).await;
     let end = server.end().await;
     assert!(end.status.success(), "{}", end.stderr);
@@ -73,7 +73,7 @@ async fn usage_is_returned_for_each_key_counted_until_the_end() {
 
     // Keys that the console created have no access to it, and keys of other organizations are not found.
     let answer = ask(Method::GET, &server.url("/console/usage"), Some(&key.text), "").await;
-    answer.assert_refused(StatusCode::FORBIDDEN, "Insufficient scope");
+    answer.assert_rejected(StatusCode::FORBIDDEN, "Insufficient scope");
     let path = server.url(&format!("/console/keys/{}/usage", key.id));
     assert_eq!(ask(Method::GET, &path, Some(&other), "").await.status, StatusCode::NOT_FOUND);
 }

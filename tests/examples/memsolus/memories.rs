@@ -32,7 +32,7 @@ async fn a_posted_memory_can_be_read_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn bad_input_is_refused_and_not_kept() {
+async fn bad_input_is_rejected_and_not_kept() {
     let folder = tempdir().unwrap();
     let server = Server::start("memsolus", folder.path()).await;
     let (url, key) = (server.url("/v1/memories"), Some(server.key("write_key")));

@@ -87,7 +87,7 @@ pub(crate) async fn print(words: &[String]) -> bool {
         "fault",
         "requests",
         "late admissions",
-        "valid keys refused",
+        "valid keys rejected",
         "503",
         "revoked to last admission",
         "last 503 after the fault",
@@ -119,8 +119,8 @@ impl Fault {
         if is_control != (verdict.late > 0) {
             failures.push(format!("{} late admissions", verdict.late));
         }
-        if verdict.refused_valid > 0 {
-            failures.push(format!("{} valid keys refused", verdict.refused_valid));
+        if verdict.rejected_valid > 0 {
+            failures.push(format!("{} valid keys rejected", verdict.rejected_valid));
         }
         if !has_recovered {
             failures.push("did not recover".to_owned());
@@ -129,7 +129,7 @@ impl Fault {
             self.name.to_owned(),
             verdict.requests.to_string(),
             verdict.late.to_string(),
-            verdict.refused_valid.to_string(),
+            verdict.rejected_valid.to_string(),
             verdict.unavailable.to_string(),
             millis(verdict.longest),
             millis(verdict.answering_after),

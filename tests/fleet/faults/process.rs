@@ -17,7 +17,7 @@ pub(super) async fn suspended(world: &mut World) {
     world.revoke().await;
     pass(LEASE + POLLS).await;
     let seen = process.end();
-    for (answer, least) in [(Answer::Admitted, 10), (Answer::Refused, 10)] {
+    for (answer, least) in [(Answer::Admitted, 10), (Answer::Rejected, 10)] {
         let found = seen.iter().filter(|seen| seen.answer == answer).count();
         assert!(found >= least, "expected {least} or more times {answer:?}, got {found}");
     }

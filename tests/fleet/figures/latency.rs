@@ -19,7 +19,7 @@ const NODES: usize = 8;
 /// The bound for 99 % of the revocations with notifications.
 const FAST: Duration = Duration::from_millis(25);
 
-/// Prints the times until all nodes refuse a key, with and without notifications, and returns whether they are within the bounds.
+/// Prints the times until all nodes reject a key, with and without notifications, and returns whether they are within the bounds.
 pub(super) async fn print() -> bool {
     let revocations = if is_long() { 1_000 } else { 30 };
     let lease = Duration::from_secs(5);
@@ -32,13 +32,13 @@ pub(super) async fn print() -> bool {
         holds &= most < lease && (is_polling_only || high < FAST);
     }
     println!(
-        "From an acknowledged revocation to the last of {NODES} nodes that refuses, in ms; lease 5 s, polls each second.\n"
+        "From an acknowledged revocation to the last of {NODES} nodes that rejects, in ms; lease 5 s, polls each second.\n"
     );
     markdown::print(["learned by", "revocations", "50 %", "99 %", "100 %"], &lines);
     holds
 }
 
-/// Revokes keys one after the other, and returns the times until the last node refused each, sorted.
+/// Revokes keys one after the other, and returns the times until the last node rejected each, sorted.
 async fn times(is_polling_only: bool, revocations: usize) -> Vec<Duration> {
     let database = Database::create().await;
     let outside = PostgresStore::open(&database.url()).await.unwrap();
@@ -63,20 +63,20 @@ async fn times(is_polling_only: bool, revocations: usize) -> Vec<Duration> {
         pass(Duration::from_millis(if is_polling_only { key as u64 * 379 % 1_000 } else { 20 })).await;
         outside.change(KeyChange::revoke(&keys::id(key), keys::revocation())).await.unwrap();
         let revoked = now();
-        let mut refusing = JoinSet::new();
+        let mut rejecting = JoinSet::new();
         for node in nodes.clone() {
-            refusing.spawn(async move { refused(&node, key).await });
+            rejecting.spawn(async move { rejected(&node, key).await });
         }
-        let last = refusing.join_all().await.into_iter().max().unwrap();
+        let last = rejecting.join_all().await.into_iter().max().unwrap();
         times.push(last.saturating_duration_since(revoked));
     }
     times.sort();
     times
 }
 
-/// Presents a key until it is refused, and returns when that was.
-async fn refused(node: &Authenticator, key: usize) -> Instant {
-    while present(node, key).await != Answer::Refused {
+/// Presents a key until it is rejected, and returns when that was.
+async fn rejected(node: &Authenticator, key: usize) -> Instant {
+    while present(node, key).await != Answer::Rejected {
         pass(Duration::from_micros(500)).await;
     }
     now()

@@ -161,7 +161,7 @@ async fn ask_all(nodes: &[Node], length: Duration) -> Answers {
 async fn ask(authenticator: &Authenticator, key: usize, answers: &Answers) {
     let answer = match present(authenticator, key).await {
         Answer::Admitted => 0,
-        Answer::Refused => 1,
+        Answer::Rejected => 1,
         Answer::Unavailable => 2,
     };
     answers[answer].fetch_add(1, Relaxed);

@@ -20,7 +20,7 @@ use tower_api_key::manage::{KeyManager, ManageSettings, routes};
 use tower_api_key::{AuthenticateLayer, Authenticator};
 
 /// Longer than any response takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A server with the routes at `/console`.
 pub(crate) struct Console {
@@ -65,7 +65,7 @@ impl Console {
     pub(crate) async fn ask(&self, authorization: &str, method: &str, path: &str, body: &str) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let request = head(authorization, method, path, body.len(), "") + body;
-        // A server that has refused the head reads no further.
+        // A server that has rejected the head reads no further.
         let _ = stream.write_all(request.as_bytes()).await;
         Held { stream, rest: Vec::new() }.finish().await
     }
@@ -76,7 +76,7 @@ impl Console {
         let (first, rest) = body.split_at(1);
         let request = head(authorization, method, path, body.len(), "held: yes\r\n") + first;
         stream.write_all(request.as_bytes()).await.unwrap();
-        timeout(PATIENCE, self.admitted.acquire()).await.expect("the head is admitted").unwrap().forget();
+        timeout(WAIT_TIMEOUT, self.admitted.acquire()).await.expect("the head is admitted").unwrap().forget();
         Held { stream, rest: rest.into() }
     }
 }
@@ -92,7 +92,7 @@ impl Held {
     pub(crate) async fn answer(mut self) -> Answer {
         let mut bytes = Vec::new();
         // The connection may be reset after the response.
-        let _ = timeout(PATIENCE, self.stream.read_to_end(&mut bytes)).await.expect("an answer");
+        let _ = timeout(WAIT_TIMEOUT, self.stream.read_to_end(&mut bytes)).await.expect("an answer");
         let text = String::from_utf8(bytes).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text}"));
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();

@@ -58,8 +58,8 @@ pub(crate) async fn an_actor_that_is_not_in_force_replaces_no_key<S: Store>(worl
     world.revoke(&own).await;
     let before = world.snapshot().await;
     for filter in [KeyFilter::all(), KeyFilter::of_organization("acme")] {
-        let refused = manager.create_exclusive(&filter, of("acme")).await.unwrap_err();
-        assert_eq!(refused.kind(), ManageErrorKind::Forbidden, "{refused}");
+        let rejected = manager.create_exclusive(&filter, of("acme")).await.unwrap_err();
+        assert_eq!(rejected.kind(), ManageErrorKind::Forbidden, "{rejected}");
     }
     assert_eq!(world.snapshot().await, before);
     assert!(world.admits(&other.text).await);

@@ -26,8 +26,8 @@ pub(crate) async fn a_caller_whose_key_another_backend_keeps_acts_only_where_it_
     let principal = admit(&authenticator(other, &world.clock, &world.passwords), &caller.bearer()).await;
     let before = world.snapshot().await;
     let unknown = world.manager.on_behalf_of(&principal);
-    let refused = unknown.create(unknown.new_key()).await.unwrap_err();
-    assert_eq!(refused.kind(), ManageErrorKind::Forbidden, "{refused}");
+    let rejected = unknown.create(unknown.new_key()).await.unwrap_err();
+    assert_eq!(rejected.kind(), ManageErrorKind::Forbidden, "{rejected}");
     assert_eq!(world.snapshot().await, before);
 
     let external = world.manager.on_behalf_of_external(&principal);

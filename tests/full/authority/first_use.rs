@@ -12,7 +12,7 @@ use crate::authority::world::{Key, World};
 
 const GRACE: Duration = Duration::from_secs(60);
 const REQUESTS: usize = 1_000;
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A rotated key and its unused successor.
 async fn rotated<S: Store>(world: &World<S>) -> (Key, Key) {
@@ -32,7 +32,7 @@ async fn wait_until(is_so: impl AsyncFn() -> bool) {
             yield_now().await;
         }
     };
-    timeout(PATIENCE, waiting).await.expect("it comes about");
+    timeout(WAIT_TIMEOUT, waiting).await.expect("it comes about");
 }
 
 pub(crate) async fn a_thousand_first_uses_at_once_are_one_write<S: Store>(world: World<S>) {
@@ -49,8 +49,8 @@ pub(crate) async fn a_thousand_first_uses_at_once_are_one_write<S: Store>(world:
                 authenticator.authenticate(&headers).await.map(drop)
             });
         }
-        let refused = requests.join_all().await.into_iter().filter_map(Result::err);
-        let reasons: Vec<_> = refused.map(|rejection| rejection.reason().clone()).collect();
+        let rejected = requests.join_all().await.into_iter().filter_map(Result::err);
+        let reasons: Vec<_> = rejected.map(|rejection| rejection.reason().clone()).collect();
         assert_eq!(reasons, []);
         assert_eq!(is_noted(&world, &successor).await, !is_held);
         world.looked_up.hold_first_uses(false);

@@ -22,15 +22,15 @@ pub(crate) async fn a_caller_that_is_not_in_force_makes_no_change_by_code<S: Sto
         let before = world.snapshot().await;
         let mut update = KeyUpdate::default();
         update.name = Some("renamed".into());
-        let refusals = [
+        let rejections = [
             delegate.create(delegate.new_key()).await.map(drop),
             delegate.update(other.id(), update.clone()).await.map(drop),
             delegate.update(caller.id(), update).await.map(drop),
             delegate.rotate(other.id(), RotateOptions::new(Grace::None)).await.map(drop),
             delegate.revoke(other.id(), "").await,
         ];
-        for (number, refusal) in refusals.into_iter().enumerate() {
-            let error = refusal.unwrap_err();
+        for (number, rejection) in rejections.into_iter().enumerate() {
+            let error = rejection.unwrap_err();
             assert_eq!(error.kind(), ManageErrorKind::Forbidden, "{demotion:?} {number}: {error}");
         }
         assert_eq!(world.snapshot().await, before, "{demotion:?}");
@@ -57,16 +57,16 @@ pub(crate) async fn the_former_holder_of_an_address_makes_no_key_of_the_next_one
     let again = world.store.change_owner(OwnerChange::put_user(ANN)).await.unwrap_err();
     assert_eq!(again.kind(), BackendErrorKind::Conflict, "{again}");
     let before = world.snapshot().await;
-    let refused = delegate.create(delegate.new_key()).await.unwrap_err();
-    assert_eq!(refused.kind(), ManageErrorKind::Forbidden, "{refused}");
+    let rejected = delegate.create(delegate.new_key()).await.unwrap_err();
+    assert_eq!(rejected.kind(), ManageErrorKind::Forbidden, "{rejected}");
     assert_eq!(world.snapshot().await, before);
 
     world.store.change_owner(OwnerChange::purge_owner(&Owner::user(ANN, []))).await.unwrap();
     world.store.change_owner(OwnerChange::put_user(ANN)).await.unwrap();
     world.store.change_owner(OwnerChange::put_membership(ANN, member("other"))).await.unwrap();
     let before = world.snapshot().await;
-    let refused = delegate.create(delegate.new_key()).await.unwrap_err();
-    assert_eq!(refused.kind(), ManageErrorKind::Forbidden, "{refused}");
+    let rejected = delegate.create(delegate.new_key()).await.unwrap_err();
+    assert_eq!(rejected.kind(), ManageErrorKind::Forbidden, "{rejected}");
     assert_eq!(held.finish().await.status, StatusCode::FORBIDDEN);
     assert_eq!(world.snapshot().await, before);
     // The key of the next person is a key like any other.

@@ -87,13 +87,13 @@ pub(crate) async fn no_key_is_created_for_a_deleted_owner<S: Store>(world: World
     ] {
         let new = || NewKey::new(owner.clone());
         let filter = KeyFilter::of_owner(&owner);
-        for refused in [
+        for rejected in [
             world.manager.create(new()).await.map(drop),
             world.manager.import(digest, new()).await.map(drop),
             world.manager.import_text("a key made elsewhere", new()).await.map(drop),
             world.manager.create_exclusive(&filter, new()).await.map(drop),
         ] {
-            assert_eq!(refused.unwrap_err().kind(), ManageErrorKind::Conflict, "{owner}");
+            assert_eq!(rejected.unwrap_err().kind(), ManageErrorKind::Conflict, "{owner}");
         }
     }
     assert_eq!(world.snapshot().await, before);

@@ -104,13 +104,13 @@ pub(crate) async fn a_person_without_the_required_scope_changes_nothing<S: Store
             assert_eq!(refused.kind(), BackendErrorKind::Forbidden, "{loss:?} {change:?}: {refused}");
         }
         let manager = world.manager.clone().acting_for(actor);
-        for refused in [
+        for rejected in [
             manager.create(of("acme")).await.map(drop),
             manager.revoke(key.id(), "by ann").await,
             manager.revoke_all(&KeyFilter::all(), "by ann").await.map(drop),
         ] {
-            let refused = refused.unwrap_err();
-            assert_eq!(refused.kind(), ManageErrorKind::Forbidden, "{loss:?}: {refused}");
+            let rejected = rejected.unwrap_err();
+            assert_eq!(rejected.kind(), ManageErrorKind::Forbidden, "{loss:?}: {rejected}");
         }
         assert_eq!(world.snapshot().await, before, "{loss:?}");
     }

@@ -13,9 +13,9 @@ use crate::authority::held::Demotion;
 use crate::authority::stores::Store;
 use crate::authority::world::{ANN, World, admit, basic, needs, scopes};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-pub(crate) async fn a_caller_that_lost_its_key_is_refused<S: Store>(world: World<S>) {
+pub(crate) async fn a_caller_that_lost_its_key_is_rejected<S: Store>(world: World<S>) {
     let disabled = Reason::Forbidden(Forbidden::OrganizationDisabled);
     for (demotion, reason) in [
         (Demotion::Revoked, Reason::Revoked),
@@ -49,7 +49,7 @@ pub(crate) async fn the_caller_is_returned_as_it_is_now<S: Store>(world: World<S
     assert_eq!((now.key_id(), now.scheme()), (caller.key_id(), caller.scheme()));
 }
 
-pub(crate) async fn a_person_with_another_password_is_refused<S: Store>(world: World<S>) {
+pub(crate) async fn a_person_with_another_password_is_rejected<S: Store>(world: World<S>) {
     let acme = Organization::new("acme");
     world.store.change_owner(OwnerChange::put_organization(acme.clone())).await.unwrap();
     world.store.change_owner(OwnerChange::put_user(ANN)).await.unwrap();
@@ -73,7 +73,7 @@ pub(crate) async fn a_person_with_another_password_is_refused<S: Store>(world: W
     assert_eq!(caller.recheck().await.unwrap_err().reason(), &Reason::Unknown);
 }
 
-pub(crate) async fn a_store_that_fails_is_no_refusal_of_the_key<S: Store>(world: World<S>) {
+pub(crate) async fn a_store_that_fails_is_no_rejection_of_the_key<S: Store>(world: World<S>) {
     let own = world.grant("acme", "keys").await;
     let caller = world.admit(&own).await;
     // Its cache entry is no longer valid.
@@ -91,7 +91,7 @@ pub(crate) async fn a_store_that_fails_is_no_refusal_of_the_key<S: Store>(world:
             yield_now().await;
         }
     };
-    assert_eq!(timeout(PATIENCE, answered).await.expect("an answer").key_name(), "renamed");
+    assert_eq!(timeout(WAIT_TIMEOUT, answered).await.expect("an answer").key_name(), "renamed");
 }
 
 pub(crate) async fn a_cached_key_is_rechecked_without_the_store<S: Store>(world: World<S>) {
@@ -101,7 +101,7 @@ pub(crate) async fn a_cached_key_is_rechecked_without_the_store<S: Store>(world:
             yield_now().await;
         }
     };
-    timeout(PATIENCE, started).await.expect("a poll is answered");
+    timeout(WAIT_TIMEOUT, started).await.expect("a poll is answered");
     let caller = world.admit(&own).await;
     let reads = world.looked_up.reads();
     world.looked_up.fail(true);

@@ -98,9 +98,9 @@ pub(crate) async fn a_key_that_became_stronger_meanwhile_is_not_shown_to_a_weake
             world.kept.meddle_after_get(grant);
         }
         let keys = world.keys().await.len();
-        let refused = delegate.rotate(target.id(), rotation()).await.unwrap_err();
-        assert_eq!(refused.kind(), ManageErrorKind::Forbidden, "{refused}");
-        assert_eq!(refused.fields()[0].field, "scopes");
+        let rejected = delegate.rotate(target.id(), rotation()).await.unwrap_err();
+        assert_eq!(rejected.kind(), ManageErrorKind::Forbidden, "{rejected}");
+        assert_eq!(rejected.fields()[0].field, "scopes");
         let mut expected = target.record.clone();
         expected.scopes = scopes("*");
         assert_eq!(world.stored(target.id()).await, expected);
@@ -115,7 +115,7 @@ pub(crate) async fn a_key_does_not_replace_the_one_that_it_was_replaced_by<S: St
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
     let before = world.keys().await;
     let path = format!("/console/keys/{}/rotate", answer.body["id"].as_str().unwrap());
-    let refused = world.ask(&old, "POST", &path, &json!({})).await;
-    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
+    let rejected = world.ask(&old, "POST", &path, &json!({})).await;
+    assert_eq!(rejected.status, StatusCode::FORBIDDEN, "{}", rejected.text);
     assert_eq!(world.keys().await, before);
 }

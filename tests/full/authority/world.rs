@@ -45,7 +45,7 @@ pub(crate) struct Key {
     pub(crate) record: Record,
 }
 
-/// All data, which a refused change must not alter.
+/// All data, which a rejected change must not alter.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Snapshot {
     keys: Vec<Record>,

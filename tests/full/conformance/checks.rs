@@ -43,7 +43,7 @@ pub(crate) async fn check(words: &str, outcome: &Outcome) {
         "content-length == len(body)" => lengths_are_right(outcome).await,
         "stream reset or 4xx; inner_calls == 0" => {
             let reply = outcome.reply.as_ref().expect("a reply to frames");
-            assert!(matches!(reply, Reply::Refused | Reply::Answered(4)), "{reply:?}");
+            assert!(matches!(reply, Reply::Rejected | Reply::Answered(4)), "{reply:?}");
             assert!(outcome.world.visits.all().is_empty(), "the service was reached");
         }
         "principal matches the stream's key for each of 100 streams" => {

@@ -11,7 +11,7 @@ use crate::conformance::message::Message;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     /// It reset the stream or closed the connection.
-    Refused,
+    Rejected,
     /// It answered with a status of this first digit.
     Answered(u8),
 }
@@ -31,14 +31,14 @@ pub(crate) async fn exchange(address: SocketAddr, message: &Message) -> Reply {
     loop {
         let mut head = [0; 9];
         if stream.read_exact(&mut head).await.is_err() {
-            return Reply::Refused;
+            return Reply::Rejected;
         }
         let [a, b, c, kind, ..] = head;
         let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
         stream.read_exact(&mut payload).await.unwrap();
         match kind {
             HEADERS => return Reply::Answered(first_digit_of_status(&payload)),
-            RST_STREAM | GOAWAY => return Reply::Refused,
+            RST_STREAM | GOAWAY => return Reply::Rejected,
             _ => {}
         }
     }

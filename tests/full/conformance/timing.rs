@@ -1,4 +1,4 @@
-//! A test for a timing difference between two refusals.
+//! A test for a timing difference between two rejections.
 
 use std::time::Instant;
 
@@ -25,7 +25,7 @@ pub(crate) async fn users_make_no_difference(world: &World) {
         let mut times = [const { Vec::new() }; 2];
         for sample in 0..SAMPLES {
             for turn in [sample % 2, 1 - sample % 2] {
-                times[turn].push(refusal(&world.authenticator, &headers[turn]).await);
+                times[turn].push(rejection(&world.authenticator, &headers[turn]).await);
             }
         }
         let [first, second] = times.map(cropped);
@@ -53,9 +53,9 @@ fn basic(pair: &str) -> HeaderMap {
     headers
 }
 
-/// Returns the duration of a refusal in nanoseconds.
+/// Returns the duration of a rejection in nanoseconds.
 #[allow(clippy::disallowed_methods, reason = "this measures the machine")]
-async fn refusal(authenticator: &Authenticator, headers: &HeaderMap) -> f64 {
+async fn rejection(authenticator: &Authenticator, headers: &HeaderMap) -> f64 {
     let start = Instant::now();
     let outcome = authenticator.authenticate(headers).await;
     let elapsed = start.elapsed();

@@ -65,7 +65,7 @@ impl Life {
     }
 }
 
-/// An attempt of a key, made or refused.
+/// An attempt of a key, made or rejected.
 pub(crate) struct Deed {
     pub(crate) by: usize,
     pub(crate) began: Tick,
@@ -81,7 +81,7 @@ pub(crate) struct Deed {
 pub(crate) struct Tally {
     pub(crate) lives: usize,
     pub(crate) made: usize,
-    pub(crate) refused: usize,
+    pub(crate) rejected: usize,
     unknown: usize,
     /// Changes that were made although they began after the loss of their actor's authority was acknowledged.
     pub(crate) late: usize,
@@ -115,7 +115,7 @@ impl Tally {
                     tally.unknown += 1;
                     *may += usize::from(deed.makes_key);
                 }
-                Err(_) => tally.refused += 1,
+                Err(_) => tally.rejected += 1,
             }
         }
         let mut made_by: BTreeMap<&str, usize> = BTreeMap::new();
@@ -129,7 +129,7 @@ impl Tally {
         tally
     }
 
-    /// Searches an audit log for traces of refused changes.
+    /// Searches an audit log for traces of rejected changes.
     pub(crate) fn look_for_traces(&mut self, log: &[AuditEntry]) {
         let mut made: BTreeMap<&str, usize> = BTreeMap::new();
         for by in log.iter().filter_map(|entry| entry.event.by.as_deref()) {
@@ -160,8 +160,8 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { lives, made, refused, unknown, late, astray, posthumous, .. } = self;
-        write!(f, "{lives} keys, {made} changes made, {refused} refused, {unknown} unknown")?;
+        let Self { lives, made, rejected, unknown, late, astray, posthumous, .. } = self;
+        write!(f, "{lives} keys, {made} changes made, {rejected} rejected, {unknown} unknown")?;
         write!(f, "; made after the acknowledgement: {late}, keys and entries astray: {astray}")?;
         write!(f, ", entries by a key that had ended: {posthumous}")
     }

@@ -33,7 +33,7 @@ fn begin(scene: &Scene, by: &Held, first: bool) -> JoinHandle<Outcome> {
 }
 
 #[tokio::test]
-async fn of_two_keys_that_go_for_each_other_the_second_one_waits_and_is_refused() {
+async fn of_two_keys_that_go_for_each_other_the_second_one_waits_and_is_rejected() {
     if is_absent() {
         return;
     }

@@ -33,9 +33,9 @@ impl<P: Copy + Send + Sync + 'static> Node for Stepping<P> {
 pub(crate) enum Violation {
     /// The change took effect when its actor was not allowed to make it any more.
     Late,
-    /// The change was refused when its actor was allowed to make it, or for another reason.
-    Refused,
-    /// A refused change left something.
+    /// The change was rejected when its actor was allowed to make it, or for another reason.
+    Rejected,
+    /// A rejected change left something.
     Trace,
 }
 
@@ -45,7 +45,7 @@ fn judge(outcome: Outcome, loss: Outcome, steps: &[Step<Party>]) -> Option<Viola
     let (made, lost) = (of(Party::Actor), of(Party::Loss));
     let is_late = lost.is_some_and(|lost| made.is_none_or(|made| lost < made));
     if is_late && loss.is_err() {
-        return Some(Violation::Refused);
+        return Some(Violation::Rejected);
     }
     match outcome {
         Ok(()) if is_late => Some(Violation::Late),
@@ -54,7 +54,7 @@ fn judge(outcome: Outcome, loss: Outcome, steps: &[Step<Party>]) -> Option<Viola
         // Some changes end before they reach the store.
         Err(_) if is_late && made.is_none() => None,
         Err(BackendErrorKind::Forbidden) if is_late => None,
-        Err(_) => Some(Violation::Refused),
+        Err(_) => Some(Violation::Rejected),
     }
 }
 

@@ -1,4 +1,4 @@
-//! No change takes effect by an actor who may not make it at that moment, and a refused change leaves no trace, whatever happens
+//! No change takes effect by an actor who may not make it at that moment, and a rejected change leaves no trace, whatever happens
 //! between any two of its steps.
 
 mod book;

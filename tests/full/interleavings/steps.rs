@@ -17,7 +17,7 @@ use crate::interleavings::schedule::{run, step_aside};
 #[derive(Debug)]
 pub(crate) struct Step<P> {
     pub(crate) party: P,
-    /// Whether the change was refused, and left the store unchanged.
+    /// Whether the change was rejected, and left the store unchanged.
     pub(crate) left_all: bool,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Stepping<P> {
     pub(crate) party: P,
     /// Treats every change as one by the application itself.
     pub(crate) strips: bool,
-    /// Whether refused changes are checked for traces.
+    /// Whether rejected changes are checked for traces.
     pub(crate) is_watched: bool,
 }
 

@@ -19,7 +19,7 @@ use support::postgres::is_absent;
 use support::{START, revocation};
 
 /// How long a stopped node may delay revocations by other nodes.
-const PATIENCE: Duration = Duration::from_secs(2);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Stops a node right before the commit of a change, performs an action that the change blocks, and returns the outcome of the
 /// change.
@@ -33,7 +33,7 @@ async fn stop_before_commit(
     let (store, cast) = (scene.held.store.clone(), Arc::clone(&scene.cast));
     let changing = tokio::spawn(async move { change.make(&store, &cast, who).await });
     scene.held.proxy.held().await;
-    let done = timeout(PATIENCE, done).await;
+    let done = timeout(WAIT_TIMEOUT, done).await;
     assert_eq!(done.expect("not to be kept waiting"), Ok(()), "{who:?} {change:?}");
     scene.held.proxy.let_go();
     changing.await.unwrap()

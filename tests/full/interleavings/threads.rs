@@ -1,5 +1,5 @@
 //! Histories of operating system threads: no change is made that began after the loss of its actor's authority was acknowledged,
-//! and refused changes leave no trace.
+//! and rejected changes leave no trace.
 //!
 //! `AUTHORITY_SECONDS` sets how long each store is tried.
 
@@ -34,7 +34,7 @@ fn on_threads<T>(work: impl Future<Output = T>) -> T {
 
 fn check(name: &str, tally: &Tally) {
     writeln!(io::stdout(), "{name}: {tally}").expect("a place to print to");
-    assert!(tally.lives > 10 && tally.made > 0 && tally.refused > 0, "{tally}");
+    assert!(tally.lives > 10 && tally.made > 0 && tally.rejected > 0, "{tally}");
     assert_eq!((tally.late, tally.astray, tally.posthumous), (0, 0, 0), "{tally}");
 }
 

@@ -39,7 +39,7 @@ async fn a_key_that_was_created_is_admitted_until_it_is_revoked() {
 
 #[test]
 #[should_panic = "the lease must be above zero"]
-fn a_manager_that_waits_for_no_lease_is_refused() {
+fn a_manager_that_waits_for_no_lease_is_rejected() {
     let _ = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo").unwrap()).lease(Duration::ZERO);
 }
 
@@ -103,7 +103,7 @@ async fn a_grace_from_the_first_use_begins_with_the_first_admitted_request() {
 }
 
 #[tokio::test]
-async fn values_that_a_key_cannot_have_are_refused_by_name_and_nothing_is_written() {
+async fn values_that_a_key_cannot_have_are_rejected_by_name_and_nothing_is_written() {
     let world = World::new();
     let key = world.admin().await;
     let before = world.all().await;

@@ -45,13 +45,13 @@ struct Server {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_that_a_disconnected_client_revoked_is_refused() {
+async fn a_key_that_a_disconnected_client_revoked_is_rejected() {
     let server = Server::start().await;
     server.changed_by_clients_that_leave(|id| format!("DELETE /admin/keys/{id} HTTP/1.1")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_that_a_disconnected_client_rotated_is_refused() {
+async fn a_key_that_a_disconnected_client_rotated_is_rejected() {
     let server = Server::start().await;
     server.changed_by_clients_that_leave(|id| format!("POST /admin/keys/{id}/rotate HTTP/1.1")).await;
 }
@@ -90,7 +90,7 @@ impl Server {
         let mut keys = Vec::new();
         for leaving in parts.chain(turns).chain([Leaving::Answered]) {
             let (id, text) = key(&self.manager, "").await;
-            // Cached, so that only an invalidation gets it refused.
+            // Cached, so that only an invalidation gets it rejected.
             while self.present(&text).await.is_err() {}
             let head = request(&id);
             self.ask(&head, leaving).await;

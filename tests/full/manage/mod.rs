@@ -8,7 +8,7 @@ mod imports;
 mod loopholes;
 mod over_http;
 mod parsers;
-mod refused;
+mod rejected;
 mod schema;
 mod settings;
 mod tenants;

@@ -137,7 +137,7 @@ async fn a_list_is_narrowed_to_a_state() {
 }
 
 #[tokio::test]
-async fn a_query_that_cannot_be_read_is_refused() {
+async fn a_query_that_cannot_be_read_is_rejected() {
     let world = World::new();
     let admin = world.admin().await;
     for query in [
@@ -163,7 +163,7 @@ async fn a_query_that_cannot_be_read_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_that_cannot_be_read_is_refused_by_the_names_of_its_fields() {
+async fn a_body_that_cannot_be_read_is_rejected_by_the_names_of_its_fields() {
     let world = World::new();
     let admin = world.admin().await;
     let before = world.all().await;

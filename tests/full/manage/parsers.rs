@@ -1,4 +1,4 @@
-//! Parsers accept or refuse any text, and never misread it.
+//! Parsers accept or reject any text, and never misread it.
 
 use http::{Method, StatusCode};
 use proptest::prelude::*;
@@ -39,7 +39,7 @@ proptest! {
     }
 
     #[test]
-    fn a_body_makes_a_key_or_is_refused(body in r#"[{\["]{0,2}("(name|scopes|expires_at|labels|x)"[:,].{0,12}){0,2}[}\]"]{0,2}"#) {
+    fn a_body_makes_a_key_or_is_rejected(body in r#"[{\["]{0,2}("(name|scopes|expires_at|labels|x)"[:,].{0,12}){0,2}[}\]"]{0,2}"#) {
         let (answer, made) = ask(&Method::POST, "/admin/keys", &body);
         match answer.status {
             StatusCode::CREATED => prop_assert_eq!(made, 1),
@@ -57,7 +57,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cursor_that_was_made_up_is_refused(cursor in "[A-Za-z0-9_-]{0,91}|.{0,20}") {
+    fn a_cursor_that_was_made_up_is_rejected(cursor in "[A-Za-z0-9_-]{0,91}|.{0,20}") {
         let (answer, _) = ask(&Method::GET, &format!("/admin/keys?cursor={}", percent(&cursor)), "");
         prop_assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::manage::world::{Answer, Customer, World};
 
-async fn refused(world: &World, caller: &Customer, method: Method, path: &str, body: &str) -> Answer {
+async fn rejected(world: &World, caller: &Customer, method: Method, path: &str, body: &str) -> Answer {
     let before = world.all().await;
     let answer = world.ask(caller, method, &format!("/admin{path}"), body).await;
     assert_eq!(world.all().await, before, "{path} {body}");
@@ -22,21 +22,21 @@ fn errors(answer: &Answer) -> (Vec<&str>, &str) {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_is_refused_in_json() {
+async fn a_body_that_is_too_large_is_rejected_in_json() {
     let world = World::new();
     let admin = world.admin().await;
     let large = json!({ "name": "x".repeat(65_536) }).to_string();
     let rotate = format!("/keys/{}/rotate", admin.record.id);
     let own = format!("/keys/{}", admin.record.id);
     for (method, path) in [(Method::POST, "/keys"), (Method::PATCH, &own), (Method::POST, &rotate)] {
-        let answer = refused(&world, &admin, method, path, &large).await;
+        let answer = rejected(&world, &admin, method, path, &large).await;
         assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
         let detail = "Expected a body of at most 65536 bytes, found a longer one";
         assert_eq!(answer.body, json!({ "detail": detail }));
     }
     // The largest body passes; only its name is too long.
     let largest = format!(r#"{{"name":"{}"}}"#, "x".repeat(65_536 - 11));
-    let answer = refused(&world, &admin, Method::POST, "/keys", &largest).await;
+    let answer = rejected(&world, &admin, Method::POST, "/keys", &largest).await;
     assert_eq!((answer.status, errors(&answer).0), (StatusCode::UNPROCESSABLE_ENTITY, vec!["name"]));
 }
 
@@ -51,7 +51,7 @@ async fn an_id_that_is_not_even_text_is_not_found() {
         (Method::POST, "/keys/%C3%28/rotate"),
         (Method::GET, "/keys/%ED%A0%80/usage"),
     ] {
-        let answer = refused(&world, &admin, method, path, "").await;
+        let answer = rejected(&world, &admin, method, path, "").await;
         let found = (answer.status, answer.body);
         assert_eq!(found, (StatusCode::NOT_FOUND, json!({ "detail": "No such key" })), "{path}");
     }
@@ -68,11 +68,11 @@ async fn errors_lists_the_invalid_fields() {
         (Method::GET, "/keys/key_unknown".to_owned(), StatusCode::NOT_FOUND),
         (Method::PATCH, format!("/keys/{}", gone.id), StatusCode::CONFLICT),
     ] {
-        let answer = refused(&world, &admin, method, &path, "{}").await;
+        let answer = rejected(&world, &admin, method, &path, "{}").await;
         assert_eq!(answer.status, status);
         assert_eq!(answer.body.as_object().unwrap().keys().collect::<Vec<_>>(), ["detail"]);
     }
-    let answer = refused(&world, &admin, Method::PATCH, &own, r#"{"name":1,"scopes":2,"x":3}"#).await;
+    let answer = rejected(&world, &admin, Method::PATCH, &own, r#"{"name":1,"scopes":2,"x":3}"#).await;
     assert_eq!(answer.body["detail"], "Invalid values");
     assert_eq!(errors(&answer), (vec!["name", "scopes", "body"], "expected a text, found a number"));
     let detail = "expected no fields but name, scopes, expires_at, labels, found others";
@@ -80,11 +80,11 @@ async fn errors_lists_the_invalid_fields() {
 }
 
 #[tokio::test]
-async fn an_unknown_path_or_method_is_refused_in_json() {
+async fn an_unknown_path_or_method_is_rejected_in_json() {
     let world = World::new();
     let admin = world.admin().await;
     for path in ["/key", "/keys/", "/keys/a/b", "/usage/x", "/openapi.yaml"] {
-        let answer = refused(&world, &admin, Method::GET, path, "").await;
+        let answer = rejected(&world, &admin, Method::GET, path, "").await;
         let found = (answer.status, answer.body);
         assert_eq!(found, (StatusCode::NOT_FOUND, json!({ "detail": "No such route" })), "{path}");
     }
@@ -96,7 +96,7 @@ async fn an_unknown_path_or_method_is_refused_in_json() {
         (Method::POST, "/usage", "GET,HEAD"),
         (Method::TRACE, "/permissions", "GET,HEAD"),
     ] {
-        let answer = refused(&world, &admin, method, path, "").await;
+        let answer = rejected(&world, &admin, method, path, "").await;
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
         assert_eq!(answer.headers["allow"], allowed, "{path}");
         assert_eq!(answer.body, json!({ "detail": "Method not allowed" }), "{path}");
@@ -104,7 +104,7 @@ async fn an_unknown_path_or_method_is_refused_in_json() {
 }
 
 #[tokio::test]
-async fn a_parameter_that_would_be_ignored_is_refused_by_its_name() {
+async fn a_parameter_that_would_be_ignored_is_rejected_by_its_name() {
     let world = World::new();
     let admin = world.admin().await;
     let own = format!("/keys/{}", admin.record.id);
@@ -125,12 +125,12 @@ async fn a_parameter_that_would_be_ignored_is_refused_by_its_name() {
             "wait_seconds: expected a number from 0 to 60, found something else",
         ),
     ] {
-        let answer = refused(&world, &admin, method, &path, "").await;
+        let answer = rejected(&world, &admin, method, &path, "").await;
         let found = (answer.status, answer.body);
         assert_eq!(found, (StatusCode::BAD_REQUEST, json!({ "detail": detail })), "{path}");
     }
     let long = format!("{own}?reason={}", "x".repeat(256));
-    let answer = refused(&world, &admin, Method::DELETE, &long, "").await;
+    let answer = rejected(&world, &admin, Method::DELETE, &long, "").await;
     assert_eq!((answer.status, errors(&answer).0), (StatusCode::UNPROCESSABLE_ENTITY, vec!["reason"]));
 }
 
@@ -139,10 +139,10 @@ async fn a_time_that_is_not_written_as_one_or_that_no_answer_could_show_is_no_en
     let world = World::new();
     let admin = world.admin().await;
     let end = |text: &str| json!({ "expires_at": text }).to_string();
-    let beyond = refused(&world, &admin, Method::POST, "/keys", &end("9999-12-31T23:30:00-01:00")).await;
+    let beyond = rejected(&world, &admin, Method::POST, "/keys", &end("9999-12-31T23:30:00-01:00")).await;
     assert_eq!((beyond.status, errors(&beyond).0), (StatusCode::UNPROCESSABLE_ENTITY, vec!["expires_at"]));
     for written in ["2030-01-31 12:00:00Z", "2030-01-31T12:00:00", "2030-01-31", "2030-01-31T24:00:00Z"] {
-        let answer = refused(&world, &admin, Method::POST, "/keys", &end(written)).await;
+        let answer = rejected(&world, &admin, Method::POST, "/keys", &end(written)).await;
         assert_eq!(errors(&answer).0, ["expires_at"], "{written}");
     }
     let last = world.ask(&admin, Method::POST, "/admin/keys", &end("9999-12-31T23:59:59.999-00:00")).await;
@@ -172,14 +172,14 @@ async fn a_number_is_whole_if_its_fraction_is_zero() {
 }
 
 #[tokio::test]
-async fn a_grace_that_no_store_could_keep_is_refused() {
+async fn a_grace_that_no_store_could_keep_is_rejected() {
     let world = World::new();
     let admin = world.admin().await;
     let rotate = format!("/keys/{}/rotate", admin.record.id);
     for from_first_use in [false, true] {
         for seconds in [1 << 32, u64::MAX] {
             let body = json!({ "grace_seconds": seconds, "grace_from_first_use": from_first_use });
-            let answer = refused(&world, &admin, Method::POST, &rotate, &body.to_string()).await;
+            let answer = rejected(&world, &admin, Method::POST, &rotate, &body.to_string()).await;
             assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
             let detail = "must be at most 4294967295 seconds";
             assert_eq!(errors(&answer), (vec!["grace_seconds"], detail));
@@ -191,7 +191,7 @@ async fn a_grace_that_no_store_could_keep_is_refused() {
 }
 
 #[tokio::test]
-async fn a_repeated_field_is_refused_at_any_depth() {
+async fn a_repeated_field_is_rejected_at_any_depth() {
     let world = World::new();
     let admin = world.admin().await;
     let rotate = format!("/keys/{}/rotate", admin.record.id);
@@ -203,7 +203,7 @@ async fn a_repeated_field_is_refused_at_any_depth() {
         (Method::PATCH, &own, r#"{"name":"a","n\u0061me":"b"}"#),
         (Method::POST, &rotate, r#"{"grace_seconds":0,"grace_seconds":60}"#),
     ] {
-        let answer = refused(&world, &admin, method, path, body).await;
+        let answer = rejected(&world, &admin, method, path, body).await;
         let detail = "Expected each field of the body once, found one several times";
         assert_eq!(
             (answer.status, answer.body),

@@ -79,8 +79,8 @@ async fn errors_have_the_shape_of_the_application_with_status_and_headers() {
     assert_eq!((made.status, made.body["key"].is_string()), (StatusCode::CREATED, true));
     // A caller without the scope of the routes gets the response of the authenticator.
     let unprivileged = world.customer("acme", "a").await;
-    let refused = world.ask(&unprivileged, Method::GET, "/admin/keys", "").await;
-    assert_eq!(refused.body, json!({ "detail": "Insufficient scope" }));
+    let rejected = world.ask(&unprivileged, Method::GET, "/admin/keys", "").await;
+    assert_eq!(rejected.body, json!({ "detail": "Insufficient scope" }));
 }
 
 #[tokio::test]

@@ -156,7 +156,7 @@ async fn a_caller_accesses_keys_of_other_environments_only_if_set() {
 }
 
 #[tokio::test]
-async fn a_key_that_contradicts_its_maker_is_refused_by_the_name_of_the_field() {
+async fn a_key_that_contradicts_its_maker_is_rejected_by_the_name_of_the_field() {
     let world = World::new();
     let (live, test) = (world.admin().await, world.test_admin().await);
     let before = world.all().await;
@@ -205,12 +205,12 @@ async fn across_environments_a_live_key_knows_all_and_a_test_key_its_own() {
     world.passes(Duration::from_secs(1));
     let test = world.test_admin().await;
     let beyond = (ManageErrorKind::Forbidden, "environment");
-    for (own, known, refused) in [(&test, vec![&test], Some(beyond)), (&live, vec![&live, &test], None)] {
+    for (own, known, rejected) in [(&test, vec![&test], Some(beyond)), (&live, vec![&live, &test], None)] {
         let caller = principal(|record| record.clone_from(&own.record));
         let across = world.manager.on_behalf_of(&caller).across_environments();
         let found = across.list(KeyFilter::all(), None, 9).await.unwrap();
         assert_eq!(found, known.into_iter().map(|key| key.record.clone()).collect::<Vec<_>>());
         let made = across.create(across.new_key().environment(Environment::Live)).await;
-        assert_eq!(made.err().map(|error| (error.kind(), error.fields()[0].field)), refused);
+        assert_eq!(made.err().map(|error| (error.kind(), error.fields()[0].field)), rejected);
     }
 }

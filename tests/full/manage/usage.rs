@@ -114,7 +114,7 @@ async fn the_usage_of_a_deleted_key_stays_in_the_total() {
 }
 
 #[tokio::test]
-async fn a_question_that_cannot_be_read_is_refused_by_the_name_of_its_parameter() {
+async fn a_question_that_cannot_be_read_is_rejected_by_the_name_of_its_parameter() {
     let world = World::new();
     let admin = world.admin().await;
     let own = format!("/admin/keys/{}/usage", admin.record.id);

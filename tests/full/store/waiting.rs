@@ -14,7 +14,7 @@ const QUEUE: usize = 256;
 const TAKEN: usize = QUEUE + 2;
 
 /// Requests changes of a store that makes none until `release` is called.
-pub(crate) async fn changes_beyond_the_queue_are_refused_at_once<S: KeyStore + Clone>(
+pub(crate) async fn changes_beyond_the_queue_are_rejected_at_once<S: KeyStore + Clone>(
     store: S,
     release: impl AsyncFnOnce(),
 ) {
@@ -27,8 +27,8 @@ pub(crate) async fn changes_beyond_the_queue_are_refused_at_once<S: KeyStore + C
         });
     }
     for _ in TAKEN..CHANGES {
-        let refused = changes.join_next().await.unwrap().unwrap().unwrap_err();
-        assert_eq!(refused.kind(), BackendErrorKind::Busy, "{refused}");
+        let rejected = changes.join_next().await.unwrap().unwrap().unwrap_err();
+        assert_eq!(rejected.kind(), BackendErrorKind::Busy, "{rejected}");
     }
     // Neither lookups nor lists wait for them.
     assert_eq!(caller.present("key-000").await, Err(Reason::Unknown));

@@ -24,14 +24,14 @@ pub(crate) async fn misbehave(transcript: &Transcript, keys: &Keys) {
     transcript.debug("store", &store);
 
     ask(transcript, keys, &store).await;
-    refuse_records(transcript, keys, &store).await;
+    reject_records(transcript, keys, &store).await;
     fill_the_disk(transcript, keys, &store, &pool).await;
     run(&pool, "UPDATE tower_api_key SET metadata = 'garbage', scopes = 'a\"b'").await;
     ask(transcript, keys, &store).await;
     pool.close().await;
     ask(transcript, keys, &store).await;
-    refuse_records(transcript, keys, &store).await;
-    refuse_to_open(transcript, &folder).await;
+    reject_records(transcript, keys, &store).await;
+    reject_to_open(transcript, &folder).await;
 }
 
 /// Presents keys to an authenticator with an empty cache, and asks the store directly.
@@ -51,7 +51,7 @@ async fn ask(transcript: &Transcript, keys: &Keys, store: &SqliteStore) {
     }
 }
 
-async fn refuse_records(transcript: &Transcript, keys: &Keys, store: &SqliteStore) {
+async fn reject_records(transcript: &Transcript, keys: &Keys, store: &SqliteStore) {
     let mut with_membership = keys.unknown.record.clone();
     let membership = Membership::new(Organization::new("acme"), "reader", Scopes::default());
     with_membership.owner = Owner::user("ada@example.com", [membership]);
@@ -74,7 +74,7 @@ async fn fill_the_disk(transcript: &Transcript, keys: &Keys, store: &SqliteStore
     run(pool, "PRAGMA max_page_count = 1000000").await;
 }
 
-async fn refuse_to_open(transcript: &Transcript, folder: &TempDir) {
+async fn reject_to_open(transcript: &Transcript, folder: &TempDir) {
     let no_database = folder.path().join("notes.txt");
     fs::write(&no_database, format!("{SESSION} ").repeat(1_000)).unwrap();
     let url = format!("sqlite:{}", no_database.display());

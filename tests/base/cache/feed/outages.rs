@@ -155,7 +155,7 @@ async fn the_grace_has_no_effect_while_the_store_answers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_expires_in_an_outage_is_refused_within_the_grace() {
+async fn a_key_that_expires_in_an_outage_is_rejected_within_the_grace() {
     let mut node = Node::new(|builder| builder.stale_grace(SECOND * 60));
     let end = node.clock.as_ref();
     let end = tower_api_key::clock::Clock::wall(end).saturating_add(SECOND * 10);
@@ -220,14 +220,14 @@ async fn a_revoked_record_stays_revoked_within_the_grace() {
 }
 
 #[test]
-fn an_invalid_grace_or_circuit_breaker_is_refused() {
-    let refused = |configure: fn(AuthenticatorBuilder) -> AuthenticatorBuilder| {
+fn an_invalid_grace_or_circuit_breaker_is_rejected() {
+    let rejected = |configure: fn(AuthenticatorBuilder) -> AuthenticatorBuilder| {
         let error = configure(Authenticator::builder(MemoryStore::new())).build().unwrap_err();
         assert_eq!(error.kind(), ConfigErrorKind::Limit);
         error.to_string()
     };
     assert_eq!(
-        refused(|builder| builder.circuit_breaker(0, SECOND)),
+        rejected(|builder| builder.circuit_breaker(0, SECOND)),
         "the circuit breaker must open after one failure or more, got zero"
     );
     for configure in [
@@ -241,11 +241,11 @@ fn an_invalid_grace_or_circuit_breaker_is_refused() {
         );
     }
     assert_eq!(
-        refused(|builder| builder.circuit_breaker(5, SECOND * 61)),
+        rejected(|builder| builder.circuit_breaker(5, SECOND * 61)),
         "the pause of the circuit breaker must be at most 60s, got 61s"
     );
     assert_eq!(
-        refused(|builder| builder.stale_grace(SECOND * 86_401)),
+        rejected(|builder| builder.stale_grace(SECOND * 86_401)),
         "the stale grace must be at most 86400s, got 86401s"
     );
 }

@@ -25,7 +25,7 @@ async fn any_number_of_requests_share_one_poll() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_another_process_revoked_is_refused_after_the_next_poll() {
+async fn a_key_that_another_process_revoked_is_rejected_after_the_next_poll() {
     let node = Node::following().await;
     let reads = node.store.reads();
     node.store.revoke(&node.key);
@@ -168,25 +168,28 @@ async fn a_feed_is_given_the_lease_and_the_stale_grace() {
 }
 
 #[test]
-fn a_lease_that_would_end_between_two_polls_is_refused() {
-    let refused = |configure: fn(AuthenticatorBuilder) -> AuthenticatorBuilder| {
+fn a_lease_that_would_end_between_two_polls_is_rejected() {
+    let rejected = |configure: fn(AuthenticatorBuilder) -> AuthenticatorBuilder| {
         let error = configure(Authenticator::builder(Shared::default())).build().unwrap_err();
         assert_eq!(error.kind(), ConfigErrorKind::Limit);
         error.to_string()
     };
     assert_eq!(
-        refused(|builder| builder.lease(SECOND)),
+        rejected(|builder| builder.lease(SECOND)),
         "the lease must be at least 10ms longer than the poll interval of 1s, got 1s"
     );
     assert_eq!(
-        refused(|builder| builder.lease(Duration::ZERO)),
+        rejected(|builder| builder.lease(Duration::ZERO)),
         "the lease must be at least 10ms longer than the poll interval of 1s, got 0ns"
     );
     assert_eq!(
-        refused(|builder| builder.poll_interval(Duration::ZERO)),
+        rejected(|builder| builder.poll_interval(Duration::ZERO)),
         "the poll interval must be at least 1ms, got 0ns"
     );
-    assert_eq!(refused(|builder| builder.lease(SECOND * 3601)), "the lease must be at most 3600s, got 3601s");
+    assert_eq!(
+        rejected(|builder| builder.lease(SECOND * 3601)),
+        "the lease must be at most 3600s, got 3601s"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -178,10 +178,10 @@ pub(crate) async fn an_abandoned_deletion_is_made_of_all_or_none<S: KeyStore + C
         let new = Caller::of(&store);
         let found = (new.present(&expired).await, new.present(&revoked).await);
         assert_eq!(found, if there { before.clone() } else { gone }, "{waits} waits");
-        // A process may still cache keys that ended long ago: it refuses them either way.
+        // A process may still cache keys that ended long ago: it rejects them either way.
         let remembered = answers().await;
-        let is_refused = remembered.0.is_err() && remembered.1.is_err();
-        assert!(if there { remembered == before } else { is_refused }, "{waits} waits: {remembered:?}");
+        let is_rejected = remembered.0.is_err() && remembered.1.is_err();
+        assert!(if there { remembered == before } else { is_rejected }, "{waits} waits: {remembered:?}");
         completed
     })
     .await;

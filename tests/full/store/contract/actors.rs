@@ -313,7 +313,7 @@ where
     changes_nothing(&store, &in_acme("notes.read")).await;
 }
 
-pub(crate) async fn a_change_that_is_refused_has_no_entry<S>(store: S)
+pub(crate) async fn a_change_that_is_rejected_has_no_entry<S>(store: S)
 where
     S: KeyStore + OwnerStore + AuditLog + Clone,
 {

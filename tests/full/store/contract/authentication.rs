@@ -12,7 +12,7 @@ use tower_api_key::test_util::Misbehaving;
 use crate::store::caller::Caller;
 use crate::store::samples;
 
-pub(crate) async fn a_revoked_key_is_refused_by_the_very_next_request<S: KeyStore + Clone>(store: S) {
+pub(crate) async fn a_revoked_key_is_rejected_by_the_very_next_request<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     for round in 0..20 {
         let name = format!("key_{round}");

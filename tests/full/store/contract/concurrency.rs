@@ -48,8 +48,8 @@ pub(crate) async fn of_many_insertions_of_one_key_one_succeeds<S: KeyStore + Clo
         store.change(KeyChange::insert(record.clone())).await.map(|_| record)
     })
     .await;
-    let (kept, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
-    for error in refused.into_iter().map(Result::unwrap_err) {
+    let (kept, rejected): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+    for error in rejected.into_iter().map(Result::unwrap_err) {
         assert_eq!(error.kind(), BackendErrorKind::Conflict, "{error}");
     }
     let kept: Vec<_> = kept.into_iter().map(Result::unwrap).collect();

@@ -47,7 +47,7 @@ pub(crate) async fn every_kind_of_owner_reads_back<S: KeyStore>(store: S) {
 }
 
 /// A store may be unable to keep a value. It then returns an error, and does not keep the rest.
-pub(crate) async fn what_cannot_be_kept_is_refused_and_never_forgotten<S: KeyStore>(store: S) {
+pub(crate) async fn what_cannot_be_kept_is_rejected_and_never_forgotten<S: KeyStore>(store: S) {
     let mut disabled = Organization::new("acme");
     disabled.disabled = true;
     let membership = Membership::new(Organization::new("acme"), "reader", Scopes::default());

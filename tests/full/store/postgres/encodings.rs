@@ -110,8 +110,8 @@ async fn a_person_whose_address_the_encoding_lacks_is_unknown() {
     // More often than the circuit breaker allows failures.
     for number in 0..12 {
         let pair = format!("{number}{TYPOGRAPHIC}@example.com:wrong");
-        let refused = answer("authorization", &format!("Basic {}", STANDARD.encode(pair))).await;
-        assert_eq!(refused, Some(Reason::Unknown));
+        let rejected = answer("authorization", &format!("Basic {}", STANDARD.encode(pair))).await;
+        assert_eq!(rejected, Some(Reason::Unknown));
     }
     assert_eq!(answer("x-api-key", &samples::text("key")).await, None);
 }

@@ -10,7 +10,7 @@ use super::{Database, is_absent};
 use crate::store::{samples, steps};
 
 #[tokio::test]
-async fn an_invalid_url_is_refused_without_showing_it() {
+async fn an_invalid_url_is_rejected_without_showing_it() {
     for url in
         ["sqlite:keys.db", "host=localhost password=hunter2", "mysql://root:hunter2@localhost/keys", ""]
     {
@@ -61,7 +61,7 @@ async fn of_concurrent_starts_one_applies_the_schema() {
 }
 
 #[tokio::test]
-async fn a_schema_of_another_version_is_refused() {
+async fn a_schema_of_another_version_is_rejected() {
     if is_absent() {
         return;
     }
@@ -99,7 +99,7 @@ async fn the_tables_of_an_application_stay_as_they_are() {
 }
 
 #[tokio::test]
-async fn a_text_that_the_database_cannot_keep_is_refused_and_nothing_is_kept() {
+async fn a_text_that_the_database_cannot_keep_is_rejected_and_nothing_is_kept() {
     if is_absent() {
         return;
     }

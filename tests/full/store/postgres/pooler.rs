@@ -156,7 +156,7 @@ async fn a_store_continues_when_the_options_of_its_pool_lead_to_a_pooler() {
 }
 
 #[tokio::test]
-async fn a_pooler_of_transactions_that_loses_prepared_statements_is_refused() {
+async fn a_pooler_of_transactions_that_loses_prepared_statements_is_rejected() {
     if is_anything_absent() {
         return;
     }

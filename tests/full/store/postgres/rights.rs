@@ -92,7 +92,7 @@ async fn the_role_that_authenticates_can_do_so_and_change_no_key() {
             .map(drop),
         store.audit_log(None, None, 1).await.map(drop),
     ] {
-        let error = refused.unwrap_err();
+        let error = rejected.unwrap_err();
         assert_eq!(error.kind(), BackendErrorKind::Unavailable);
         assert!(error.to_string().contains("permission denied"), "{error}");
     }

@@ -94,7 +94,7 @@ async fn a_store_stays_with_its_tables_whatever_the_search_path_of_a_session() {
 }
 
 #[tokio::test]
-async fn a_search_path_without_a_schema_is_refused() {
+async fn a_search_path_without_a_schema_is_rejected() {
     if is_absent() {
         return;
     }

@@ -10,7 +10,8 @@ use crate::store::waiting::changes_beyond_the_queue_are_refused_at_once;
 const LOCK: &str = "SELECT pg_advisory_xact_lock(8390047731244621933)";
 
 #[tokio::test]
-async fn while_many_keys_are_changed_changes_beyond_the_queue_are_refused_at_once_and_a_revocation_is_made() {
+async fn while_many_keys_are_changed_changes_beyond_the_queue_are_rejected_at_once_and_a_revocation_is_made()
+{
     if is_absent() {
         return;
     }
@@ -23,5 +24,5 @@ async fn while_many_keys_are_changed_changes_beyond_the_queue_are_refused_at_onc
         store.change(KeyChange::revoke(&samples::id("lost"), samples::revocation(1, "lost"))).await.unwrap();
         lock.rollback().await.unwrap();
     };
-    changes_beyond_the_queue_are_refused_at_once(store.clone(), release).await;
+    changes_beyond_the_queue_are_rejected_at_once(store.clone(), release).await;
 }

@@ -34,9 +34,9 @@ async fn present(authenticator: &Authenticator) -> Option<Reason> {
     authenticator.authenticate(&headers).await.err().map(|rejection| rejection.reason().clone())
 }
 
-/// Opens a store with one key, revokes the key as another process does, and waits until the key is refused, which only a poll can
+/// Opens a store with one key, revokes the key as another process does, and waits until the key is rejected, which only a poll can
 /// cause.
-async fn is_refused_after(others_log: &'static str) {
+async fn is_rejected_after(others_log: &'static str) {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("keys.db");
     let store = SqliteStore::open(&url(&file)).await.unwrap();
@@ -52,23 +52,23 @@ async fn is_refused_after(others_log: &'static str) {
         .unwrap();
     assert_eq!(present(&authenticator).await, None);
     Other(application(&file).await).revokes(others_log).await;
-    let refused = async {
+    let rejected = async {
         while present(&authenticator).await != Some(Reason::Revoked) {
             // Answers from the cache come without a pause for the poller.
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), refused).await.expect("the poll reads the revocation");
+    tokio::time::timeout(Duration::from_secs(30), rejected).await.expect("the poll reads the revocation");
 }
 
 #[tokio::test]
-async fn a_key_that_another_process_revokes_is_refused() {
-    is_refused_after(LOG).await;
+async fn a_key_that_another_process_revokes_is_rejected() {
+    is_rejected_after(LOG).await;
 }
 
 #[tokio::test]
 async fn a_log_with_a_gap_invalidates_everything() {
-    is_refused_after(
+    is_rejected_after(
         "INSERT INTO tower_api_key_change (seq, digest, kind, at) SELECT max(seq) + 7, digest, 'changed', 1 FROM tower_api_key_change",
     )
     .await;
@@ -76,12 +76,12 @@ async fn a_log_with_a_gap_invalidates_everything() {
 
 #[tokio::test]
 async fn a_log_that_has_become_shorter_invalidates_everything() {
-    is_refused_after("DELETE FROM tower_api_key_change").await;
+    is_rejected_after("DELETE FROM tower_api_key_change").await;
 }
 
 #[tokio::test]
 async fn a_long_log_invalidates_everything() {
-    is_refused_after(
+    is_rejected_after(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 15000)
          INSERT INTO tower_api_key_change (digest, kind, at) SELECT zeroblob(32), 'changed', 1 FROM n",
     )

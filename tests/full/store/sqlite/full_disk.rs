@@ -1,4 +1,4 @@
-//! A full disk: new keys are refused, and existing ones stay.
+//! A full disk: new keys are rejected, and existing ones stay.
 
 use sqlx::SqlitePool;
 use tempfile::TempDir;
@@ -24,9 +24,9 @@ async fn a_key_that_does_not_fit_leaves_no_trace() {
         caller.warm("key_first").await.unwrap();
 
         allow_pages(&pool, 2).await;
-        let (kept, refused) = fill(&store, size).await;
-        assert_eq!(store.get(&refused.id).await.unwrap(), None);
-        assert_eq!(store.find(&refused.digest).await.unwrap(), None);
+        let (kept, rejected) = fill(&store, size).await;
+        assert_eq!(store.get(&rejected.id).await.unwrap(), None);
+        assert_eq!(store.find(&rejected.digest).await.unwrap(), None);
         for record in &kept {
             assert_eq!(store.find(&record.digest).await.unwrap().as_ref(), Some(record));
         }
@@ -46,7 +46,7 @@ async fn keys_are_taken_again_once_there_is_room() {
         let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
         store.change(KeyChange::insert(samples::plain("key_first"))).await.unwrap();
         allow_pages(&pool, 2).await;
-        let (_, refused) = fill(&store, size).await;
+        let (_, rejected) = fill(&store, size).await;
 
         run(&pool, "PRAGMA max_page_count = 1000000").await;
         let again = store.change(KeyChange::insert(refused.clone())).await;
@@ -85,7 +85,7 @@ async fn allow_pages(pool: &SqlitePool, more: i64) {
     sqlx::query(limit).execute(pool).await.unwrap();
 }
 
-/// Inserts keys until one is refused. Returns those that were acknowledged, and the one that was not.
+/// Inserts keys until one is rejected. Returns those that were acknowledged, and the one that was not.
 async fn fill(store: &SqliteStore, size: usize) -> (Vec<Record>, Record) {
     let mut kept = Vec::new();
     loop {

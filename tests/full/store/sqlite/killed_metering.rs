@@ -24,7 +24,7 @@ const DATABASE: &str = "TOWER_API_KEY_TEST_METERED_DATABASE";
 /// The flush interval of the child.
 const INTERVAL: Duration = Duration::from_millis(300);
 /// How long a write may take on a busy machine, while counting continues.
-const PATIENCE: Duration = Duration::from_millis(500);
+const WRITE_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long the children live, one after another: from before the first flush to after the third.
 const LIVES: [u64; 5] = [200, 450, 700, 950, 300];
 
@@ -44,7 +44,7 @@ async fn a_killed_process_loses_at_most_an_interval_of_counts() {
         assert!(written <= answered.len() + 1, "{written} of {}", answered.len());
         let lost = answered.get(written).zip(answered.last());
         let since = lost.map_or(Duration::ZERO, |(first, last)| last.saturating_sub(*first));
-        assert!(since <= INTERVAL + PATIENCE, "lost the requests of {since:?}");
+        assert!(since <= INTERVAL + WRITE_TIMEOUT, "lost the requests of {since:?}");
         (before, made, worst) = (after, made + answered.len(), worst.max(since));
     }
     assert!(before > 0, "some were written");

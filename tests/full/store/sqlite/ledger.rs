@@ -1,4 +1,4 @@
-//! Schemas that this crate did not create, which are refused before anything is changed.
+//! Schemas that this crate did not create, which are rejected before anything is changed.
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,53 +22,53 @@ async fn every_migration_file_is_applied() {
 }
 
 #[tokio::test]
-async fn the_schema_of_a_newer_version_is_refused() {
+async fn the_schema_of_a_newer_version_is_rejected() {
     let newer = "INSERT INTO tower_api_key_migration (version, name, checksum) VALUES (99, 'later', x'00')";
-    is_refused(a_store_after(newer).await, "version 99").await;
+    is_rejected(a_store_after(newer).await, "version 99").await;
 }
 
 #[tokio::test]
-async fn a_step_with_another_checksum_is_refused() {
+async fn a_step_with_another_checksum_is_rejected() {
     let other = "UPDATE tower_api_key_migration SET checksum = zeroblob(32)";
-    is_refused(a_store_after(other).await, "version 1").await;
+    is_rejected(a_store_after(other).await, "version 1").await;
 }
 
 #[tokio::test]
-async fn a_checksum_of_another_type_is_refused() {
+async fn a_checksum_of_another_type_is_rejected() {
     let cut = "UPDATE tower_api_key_migration SET checksum = substr(checksum, 1, 31)";
-    is_refused(a_store_after(cut).await, "version 1").await;
+    is_rejected(a_store_after(cut).await, "version 1").await;
 }
 
 #[tokio::test]
-async fn a_ledger_that_has_lost_its_rows_is_refused() {
-    is_refused(a_store_after("DELETE FROM tower_api_key_migration").await, "tower_api_key").await;
+async fn a_ledger_that_has_lost_its_rows_is_rejected() {
+    is_rejected(a_store_after("DELETE FROM tower_api_key_migration").await, "tower_api_key").await;
 }
 
 #[tokio::test]
-async fn a_table_of_the_application_with_the_name_of_ours_is_refused() {
+async fn a_table_of_the_application_with_the_name_of_ours_is_rejected() {
     let tables = [
         "CREATE TABLE tower_api_key (id INTEGER PRIMARY KEY, height REAL); INSERT INTO tower_api_key VALUES (1, 828.0)",
         "CREATE TABLE tower_api_key_change (id INTEGER PRIMARY KEY)",
         "CREATE VIEW tower_api_key AS SELECT 1 AS id",
     ];
     for table in tables {
-        is_refused(an_application_with(table).await, "tower_api_key").await;
+        is_rejected(an_application_with(table).await, "tower_api_key").await;
     }
 }
 
 #[tokio::test]
-async fn a_table_of_the_application_with_the_name_of_the_ledger_is_refused() {
+async fn a_table_of_the_application_with_the_name_of_the_ledger_is_rejected() {
     let table = "CREATE TABLE tower_api_key_migration (id INTEGER PRIMARY KEY, note TEXT)";
-    is_refused(an_application_with(table).await, "version").await;
+    is_rejected(an_application_with(table).await, "version").await;
 }
 
 #[tokio::test]
-async fn a_file_that_open_refuses_stays_as_it_was() {
-    let refused = [
+async fn a_file_that_open_rejects_stays_as_it_was() {
+    let rejected = [
         a_store_after("UPDATE tower_api_key_migration SET checksum = zeroblob(32)").await,
         an_application_with("CREATE TABLE tower_api_key (id INTEGER PRIMARY KEY, height REAL)").await,
     ];
-    for (file, _folder) in refused {
+    for (file, _folder) in rejected {
         let before = fs::read(&file).unwrap();
         SqliteStore::open(&url(&file)).await.unwrap_err();
         assert!(fs::read(&file).unwrap() == before, "{}", file.display());
@@ -99,13 +99,13 @@ async fn an_application_with(table: &'static str) -> File {
     (file, folder)
 }
 
-async fn is_refused((file, _folder): File, found: &str) {
+async fn is_rejected((file, _folder): File, found: &str) {
     let before = fs::read(&file).unwrap();
 
     let pool = application(&file).await;
     says(&SqliteStore::with_pool(pool.clone()).await.unwrap_err(), Corrupt, found);
     pool.close().await;
-    assert!(fs::read(&file).unwrap() == before, "`with_pool` changed what it refused");
+    assert!(fs::read(&file).unwrap() == before, "`with_pool` changed what it rejected");
 
     says(&SqliteStore::open(&url(&file)).await.unwrap_err(), Corrupt, found);
 }

@@ -1,4 +1,4 @@
-//! URLs and files that `open` accepts and refuses.
+//! URLs and files that `open` accepts and rejects.
 
 use std::fs;
 use std::path::Path;
@@ -50,7 +50,7 @@ async fn the_file_that_a_link_leads_to_is_created_for_its_owner_only() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_link_that_leads_to_itself_is_refused() {
+async fn a_link_that_leads_to_itself_is_rejected() {
     let folder = TempDir::new().unwrap();
     std::os::unix::fs::symlink("keys.db", folder.path().join("keys.db")).unwrap();
     let error = SqliteStore::open(&url(&folder.path().join("keys.db"))).await.unwrap_err();
@@ -93,7 +93,7 @@ async fn eight_that_open_a_new_file_at_once_all_succeed() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_refused_and_left_alone() {
+async fn a_file_that_is_no_database_is_rejected_and_left_alone() {
     let long = "not a database, and long enough for a header. ".repeat(300);
     let texts = [
         ("not a database", "not a database"),
@@ -105,12 +105,12 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
         let folder = TempDir::new().unwrap();
         let file = folder.path().join("notes.txt");
         fs::write(&file, text).unwrap();
-        is_refused(&url(&file), Unavailable, found, folder.path()).await;
+        is_rejected(&url(&file), Unavailable, found, folder.path()).await;
     }
 }
 
 #[tokio::test]
-async fn a_folder_is_refused() {
+async fn a_folder_is_rejected() {
     let folder = TempDir::new().unwrap();
     fs::create_dir(folder.path().join("inner")).unwrap();
     let error = SqliteStore::open(&url(&folder.path().join("inner"))).await.unwrap_err();
@@ -119,16 +119,16 @@ async fn a_folder_is_refused() {
 }
 
 #[tokio::test]
-async fn a_file_in_a_folder_that_does_not_exist_is_refused() {
+async fn a_file_in_a_folder_that_does_not_exist_is_rejected() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("missing").join("keys.db");
-    is_refused(&url(&file), Unavailable, "No such file or directory", folder.path()).await;
+    is_rejected(&url(&file), Unavailable, "No such file or directory", folder.path()).await;
 }
 
 /// No user may create files in `/proc`, not even the superuser, who ignores permissions.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_file_in_a_folder_that_cannot_be_written_is_refused() {
+async fn a_file_in_a_folder_that_cannot_be_written_is_rejected() {
     let error = SqliteStore::open("sqlite:/proc/keys.db").await.unwrap_err();
     says(&error, Unavailable, "No such file or directory");
 }
@@ -137,9 +137,9 @@ async fn a_file_in_a_folder_that_cannot_be_written_is_refused() {
 async fn a_url_with_an_unknown_option_is_invalid() {
     let folder = TempDir::new().unwrap();
     let url = url(&folder.path().join("keys.db"));
-    is_refused(&format!("{url}?mode=sideways"), Invalid, "mode", folder.path()).await;
-    is_refused(&format!("{url}?color=blue"), Invalid, "color", folder.path()).await;
-    is_refused(&format!("{url}%ff"), Invalid, "utf-8", folder.path()).await;
+    is_rejected(&format!("{url}?mode=sideways"), Invalid, "mode", folder.path()).await;
+    is_rejected(&format!("{url}?color=blue"), Invalid, "color", folder.path()).await;
+    is_rejected(&format!("{url}%ff"), Invalid, "utf-8", folder.path()).await;
 }
 
 /// Such a database is deleted with the last connection to it.
@@ -154,7 +154,7 @@ async fn a_url_that_names_no_file_is_invalid() {
         "sqlite:file::memory:",
         "sqlite:keys.db?mode=%6Demory",
     ] {
-        is_refused(url, Invalid, "URL", folder.path()).await;
+        is_rejected(url, Invalid, "URL", folder.path()).await;
     }
 }
 
@@ -162,12 +162,12 @@ async fn a_url_that_names_no_file_is_invalid() {
 async fn the_url_of_another_database_is_invalid() {
     let folder = TempDir::new().unwrap();
     for url in ["postgres://localhost/keys", "https://example.com/keys.db", "mysql://localhost/keys"] {
-        is_refused(url, Invalid, "URL", folder.path()).await;
+        is_rejected(url, Invalid, "URL", folder.path()).await;
     }
 }
 
-/// Checks that `url` is refused, and that nothing in `folder` has changed.
-async fn is_refused(url: &str, kind: BackendErrorKind, found: &str, folder: &Path) {
+/// Checks that `url` is rejected, and that nothing in `folder` has changed.
+async fn is_rejected(url: &str, kind: BackendErrorKind, found: &str, folder: &Path) {
     let before = bytes_in(folder);
     let error = SqliteStore::open(url).await.unwrap_err();
     says(&error, kind, found);

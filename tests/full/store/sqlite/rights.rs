@@ -66,7 +66,7 @@ async fn a_url_of_a_database_that_may_only_be_read_is_invalid() {
 }
 
 #[tokio::test]
-async fn a_pool_of_connections_that_may_only_read_is_refused() {
+async fn a_pool_of_connections_that_may_only_read_is_rejected() {
     let (store, folder) = super::open().await;
     store.close().await;
     let file = folder.path().join("keys.db");
@@ -79,24 +79,24 @@ async fn a_pool_of_connections_that_may_only_read_is_refused() {
 }
 
 #[tokio::test]
-async fn a_file_that_the_process_may_not_write_is_refused() {
+async fn a_file_that_the_process_may_not_write_is_rejected() {
     let (store, folder) = super::open().await;
     store.close().await;
     let file = folder.path().join("keys.db");
     set_mode(&file, 0o444);
     set_mode(folder.path(), 0o777);
-    is_refused(&file, "must be able to write the file");
+    is_rejected(&file, "must be able to write the file");
 }
 
 #[tokio::test]
-async fn a_file_in_a_folder_that_the_process_may_not_write_is_refused() {
+async fn a_file_in_a_folder_that_the_process_may_not_write_is_rejected() {
     let (store, folder) = super::open().await;
     store.close().await;
     let file = folder.path().join("keys.db");
     set_mode(&file, 0o666);
     set_mode(folder.path(), 0o555);
-    is_refused(&file, "must be able to write the folder of the file");
-    is_refused(&folder.path().join("new.db"), "Permission denied");
+    is_rejected(&file, "must be able to write the folder of the file");
+    is_rejected(&folder.path().join("new.db"), "Permission denied");
     set_mode(folder.path(), 0o700);
 }
 
@@ -112,7 +112,7 @@ async fn the_child_opens_a_file() {
 }
 
 /// Checks that a process without superuser rights cannot open a file, and that the error names the file and the cause.
-fn is_refused(file: &Path, cause: &str) {
+fn is_rejected(file: &Path, cause: &str) {
     // The superuser ignores modes. Another user may not be able to read this program at its place.
     let folder = TempDir::new().unwrap();
     set_mode(folder.path(), 0o755);

@@ -10,7 +10,7 @@ use tower_api_key::backend::{Backend, KeyChange, KeyStore, KeyUpdate, OwnerChang
 use tower_api_key::owner::Organization;
 use tower_api_key::{Environment, KeyFormat, KeyId, SqliteStore, Timestamp};
 
-use super::{KEYS, assert_refused, call, create, data, sign_up};
+use super::{KEYS, assert_rejected, call, create, data, sign_up};
 use crate::client::{Answer, ask, get};
 use crate::server::Server;
 
@@ -55,12 +55,12 @@ async fn each_invalid_key_gets_the_code_of_its_reason() {
         ("unknown, test", &minted("mem", Environment::Test), "INVALID_API_KEY"),
     ] {
         for answer in [get(&url, Some(key)).await, ask(Method::POST, &url, Some(key), "{").await] {
-            assert_refused(&answer, StatusCode::UNAUTHORIZED, code);
+            assert_rejected(&answer, StatusCode::UNAUTHORIZED, code);
             assert!(answer.headers.contains_key("www-authenticate"), "{what}");
             assert_eq!(answer.headers["cache-control"], "no-store", "{what}");
         }
     }
-    assert_refused(&get(&url, None).await, StatusCode::UNAUTHORIZED, "MISSING_API_KEY");
+    assert_rejected(&get(&url, None).await, StatusCode::UNAUTHORIZED, "MISSING_API_KEY");
     assert_eq!(data(&get(&url, Some(good)).await, StatusCode::OK), json!([]));
 }
 
@@ -76,7 +76,7 @@ async fn a_revoked_key_is_disabled_from_the_next_request_on() {
         let path = format!("/v1/account/api-keys/{}", key.id);
         let revoked = call(&server, admin, Method::DELETE, &path, &Value::Null).await;
         assert_eq!(data(&revoked, StatusCode::OK), json!({ "id": key.id, "is_active": false }));
-        assert_refused(&get(&url, Some(&key.text)).await, StatusCode::UNAUTHORIZED, "API_KEY_DISABLED");
+        assert_rejected(&get(&url, Some(&key.text)).await, StatusCode::UNAUTHORIZED, "API_KEY_DISABLED");
     }
 }
 
@@ -93,11 +93,11 @@ async fn an_expired_key_gets_its_code() {
     store.change(KeyChange::update(&KeyId::new(&key.id).unwrap(), end)).await.unwrap();
     store.close().await;
     let answer = at_last(&server, &key.text, StatusCode::UNAUTHORIZED).await;
-    assert_refused(&answer, StatusCode::UNAUTHORIZED, "API_KEY_EXPIRED");
+    assert_rejected(&answer, StatusCode::UNAUTHORIZED, "API_KEY_EXPIRED");
 }
 
 #[tokio::test]
-async fn all_keys_of_a_disabled_organization_are_refused_and_work_again_when_it_is_not() {
+async fn all_keys_of_a_disabled_organization_are_rejected_and_work_again_when_it_is_not() {
     let folder = tempdir().unwrap();
     let server = Server::start("memory_api", folder.path()).await;
     let (first, other) = (
@@ -114,7 +114,7 @@ async fn all_keys_of_a_disabled_organization_are_refused_and_work_again_when_it_
     store.change_owner(OwnerChange::put_organization(disabled)).await.unwrap();
     for key in [&first.text, &second.text] {
         let answer = at_last(&server, key, StatusCode::FORBIDDEN).await;
-        assert_refused(&answer, StatusCode::FORBIDDEN, "ORGANIZATION_DISABLED");
+        assert_rejected(&answer, StatusCode::FORBIDDEN, "ORGANIZATION_DISABLED");
     }
     at_last(&server, &other.text, StatusCode::OK).await;
 
@@ -143,7 +143,7 @@ async fn an_outage_of_the_store_is_no_bad_key() {
     ] {
         let body = if path == "/v1/signup" { body } else { "{}" };
         let answer = ask(method, &server.url(path), key, body).await;
-        assert_refused(&answer, StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE");
+        assert_rejected(&answer, StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE");
         assert_eq!(answer.headers["retry-after"], "1", "{path}");
     }
     sqlx::query("ALTER TABLE hidden RENAME TO tower_api_key").execute(&database).await.unwrap();
