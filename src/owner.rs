@@ -145,7 +145,7 @@ impl User {
         self.with(hash.map(Into::into))
     }
 
-    /// Returns the hash of the password, if the person has one and was looked up by
+    /// Returns the hash of the password, if the user has one and was looked up by
     /// [`Backend::find_user`](crate::backend::Backend::find_user).
     pub fn password_hash(&self) -> Option<&PasswordHash> {
         self.password().map(|password| &password.hash)

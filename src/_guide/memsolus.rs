@@ -6,7 +6,7 @@
 //! | a key without the permission of a route gets 403 Forbidden | [`RequireScopeLayer`](crate::RequireScopeLayer), route by route |
 //! | permissions such as `memory.read`, listed by group | [`Scopes`](crate::Scopes), in which `memory.*` and `*` include others |
 //! | at least one permission for each key | a check before `manage::Delegate::create` |
-//! | rotation by creating a new key before revoking the old one | both are in force until [`KeyChange::revoke`](crate::backend::KeyChange::revoke), which takes effect at once in this process, and in others within their [lease](crate::AuthenticatorBuilder::lease) |
+//! | rotation by creating a new key before revoking the old one | both are active until [`KeyChange::revoke`](crate::backend::KeyChange::revoke), which takes effect at once in this process, and in others within their [lease](crate::AuthenticatorBuilder::lease) |
 //!
 //! Run it with `cargo run --example memsolus --all-features`: it prints keys and example commands.
 //!

@@ -34,7 +34,7 @@ impl Invalidation {
         }
     }
 
-    /// Returns the invalidation of the person with this e-mail, including the password. The person's keys are invalidated separately.
+    /// Returns the invalidation of the user with this e-mail, including the password. The user's keys are invalidated separately.
     pub fn of_user(email: &str) -> Self {
         Self::Changed(Digest::of_user(&User::new(email, []).email))
     }

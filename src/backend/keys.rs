@@ -88,7 +88,7 @@ impl KeyChange {
     /// Replaces a key by a successor.
     ///
     /// Fails with [`NotFound`](super::BackendErrorKind::NotFound) if the key does not exist; with
-    /// [`Conflict`](super::BackendErrorKind::Conflict) if it is not in force or was already rotated, such as by a concurrent
+    /// [`Conflict`](super::BackendErrorKind::Conflict) if it is not active or was already rotated, such as by a concurrent
     /// call, or if a key with the new id or digest exists. A key whose successor has ended can be rotated again.
     pub fn rotate(id: &KeyId, rotation: Rotation) -> Self {
         KeyAction::Rotate(id.clone(), Box::new(rotation)).into()

@@ -93,7 +93,7 @@ pub trait Backend: Send + Sync + 'static {
     /// client with a good key would be told that it is invalid.
     fn find(&self, digest: &Digest) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send;
 
-    /// Returns the person with this e-mail, with memberships and password hash, or `None` if none exists. The ASCII letters of
+    /// Returns the user with this e-mail, with memberships and password hash, or `None` if none exists. The ASCII letters of
     /// the e-mail are in lower case. Called only where passwords are accepted beside keys.
     ///
     /// The default returns `None`.
@@ -154,9 +154,9 @@ pub enum WriteBack {
         /// The time of the use.
         at: Timestamp,
     },
-    /// Another hash of the same password, which replaces a person's hash unless that was changed meanwhile.
+    /// Another hash of the same password, which replaces a user's hash unless that was changed meanwhile.
     PasswordHash {
-        /// The person, with ASCII letters in lower case.
+        /// The user, with ASCII letters in lower case.
         email: Box<str>,
         /// The hash to replace.
         from: PasswordHash,

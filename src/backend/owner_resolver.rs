@@ -36,7 +36,7 @@ pub trait OwnerResolver: Send + Sync + 'static {
     fn user(&self, email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send;
 
     /// Adds a subscriber, as [`Backend::subscribe`] does. When an organization changes, invalidate [`Invalidation::Everything`]. When a
-    /// person changes, invalidate [`Invalidation::of_user`] and the digests of the person's keys, or everything. The default ignores
+    /// user changes, invalidate [`Invalidation::of_user`] and the digests of the user's keys, or everything. The default ignores
     /// the subscriber: changes then take effect after the time to live of the cache.
     fn subscribe(&self, subscriber: Subscriber) {
         drop(subscriber);
@@ -47,7 +47,7 @@ pub trait OwnerResolver: Send + Sync + 'static {
         None
     }
 
-    /// Writes what the authenticator has learnt of a person, as [`Backend::write_back`] does. The default does nothing.
+    /// Writes what the authenticator has learnt of a user, as [`Backend::write_back`] does. The default does nothing.
     ///
     /// # Errors
     ///

@@ -30,7 +30,7 @@ use crate::record::Revocation;
 /// let reader = Membership::new(acme, "reader", Scopes::parse("notes.read")?);
 /// store.change_owner(OwnerChange::put_membership("ann@example.com", reader)).await?;
 ///
-/// let ann = store.find_user("ann@example.com").await?.expect("the person");
+/// let ann = store.find_user("ann@example.com").await?.expect("the user");
 /// assert_eq!(&*ann.memberships[0].role, "reader");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
@@ -170,12 +170,12 @@ impl OwnerChange {
         OwnerAction::DeleteOrganization(id.into(), revocation).into()
     }
 
-    /// Adds a person without memberships and password. An existing person stays as it is.
+    /// Adds a user without memberships and password. An existing user stays as it is.
     pub fn put_user(email: &str) -> Self {
         OwnerAction::PutUser(lower(email)).into()
     }
 
-    /// Sets or removes the hash of a person's password. The former password is refused from then on.
+    /// Sets or removes the hash of a user's password. The former password is refused from then on.
     pub fn set_password(email: &str, hash: Option<PasswordHash>) -> Self {
         OwnerAction::SetPassword(lower(email), hash).into()
     }
@@ -185,18 +185,18 @@ impl OwnerChange {
         OwnerAction::Rehash(lower(email), from, to).into()
     }
 
-    /// Deletes a person with the memberships, and revokes the person's keys. The address cannot be used again until the person is
+    /// Deletes a user with the memberships, and revokes the user's keys. The address cannot be used again until the user is
     /// [purged](Self::purge_owner). Until then the store keeps a digest of it.
     pub fn delete_user(email: &str, revocation: Revocation) -> Self {
         OwnerAction::DeleteUser(lower(email), revocation).into()
     }
 
-    /// Adds a person to an organization, or changes the role. Of the organization, the store keeps the id alone.
+    /// Adds a user to an organization, or changes the role. Of the organization, the store keeps the id alone.
     pub fn put_membership(email: &str, membership: Membership) -> Self {
         OwnerAction::PutMembership(lower(email), membership).into()
     }
 
-    /// Removes a person from an organization.
+    /// Removes a user from an organization.
     pub fn delete_membership(email: &str, organization: &str) -> Self {
         OwnerAction::DeleteMembership(lower(email), organization.into()).into()
     }

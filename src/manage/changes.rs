@@ -133,10 +133,10 @@ impl<S: KeyStore> KeyManager<S> {
             validation = validation.entries("labels", labels);
         }
         validation.expires_at(update.expires_at.flatten(), self.clock.wall()).finish()?;
-        update.by = by.recorded_name(update.by);
-        let actor = update.by.clone();
-        let record = self.change_one(by, KeyChange::update(id, update)).await?;
-        self.emit(Action::Updated, Some(id), actor);
+        update.by = actor.recorded_name(update.by);
+        let name = update.by.clone();
+        let record = self.change_one(actor, KeyChange::update(id, update)).await?;
+        self.emit(Action::Updated, Some(id), name);
         Ok(record)
     }
 
@@ -170,9 +170,9 @@ impl<S: KeyStore> KeyManager<S> {
         rotation.by = actor.recorded_name(options.by);
         let name = rotation.by.clone();
         // No read follows the commit, which could fail and lose the text of the successor.
-        let record = self.change_one(by, KeyChange::rotate(id, rotation)).await?;
-        self.emit(Action::Rotated { to: record.id.clone() }, Some(id), actor.clone());
-        self.emit(Action::Created, Some(&record.id), actor);
+        let record = self.change_one(actor, KeyChange::rotate(id, rotation)).await?;
+        self.emit(Action::Rotated { to: record.id.clone() }, Some(id), name.clone());
+        self.emit(Action::Created, Some(&record.id), name);
         Ok(CreatedKey::new(key, record))
     }
 
@@ -192,10 +192,10 @@ impl<S: KeyStore> KeyManager<S> {
         id: &KeyId,
         reason: &str,
     ) -> Result<(), ManageError> {
-        let revocation = Revocation { by: by.recorded_name(None), ..self.revocation(reason)? };
-        let actor = revocation.by.clone();
-        self.change(by, KeyChange::revoke(id, revocation)).await?;
-        self.emit(Action::Revoked, Some(id), actor);
+        let revocation = Revocation { by: actor.recorded_name(None), ..self.revocation(reason)? };
+        let name = revocation.by.clone();
+        self.change(actor, KeyChange::revoke(id, revocation)).await?;
+        self.emit(Action::Revoked, Some(id), name);
         Ok(())
     }
 
@@ -205,11 +205,11 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// As for [`revoke`](Self::revoke). Either all keys are revoked or none.
     pub async fn revoke_all(&self, filter: &KeyFilter, reason: &str) -> Result<u64, ManageError> {
-        let by = self.authority();
-        let revocation = Revocation { by: by.recorded_name(None), ..self.revocation(reason)? };
-        let actor = revocation.by.clone();
-        let keys = self.change(&by, KeyChange::revoke_all(filter, revocation)).await?.keys;
-        self.emit(Action::RevokedAll { keys }, None, actor);
+        let actor = self.bounded_actor();
+        let revocation = Revocation { by: actor.recorded_name(None), ..self.revocation(reason)? };
+        let name = revocation.by.clone();
+        let keys = self.change(&actor, KeyChange::revoke_all(filter, revocation)).await?.keys;
+        self.emit(Action::RevokedAll { keys }, None, name);
         Ok(keys)
     }
 
@@ -224,8 +224,8 @@ impl<S: KeyStore> KeyManager<S> {
     pub async fn purge_ended(&self, before: Timestamp) -> Result<u64, ManageError> {
         let actor = self.bounded_actor();
         let before = before.min(self.clock.wall());
-        let keys = self.change(&by, KeyChange::purge_ended(before)).await?.keys;
-        self.emit(Action::DeletedAll { keys }, None, by.recorded_name(None));
+        let keys = self.change(&actor, KeyChange::purge_ended(before)).await?.keys;
+        self.emit(Action::DeletedAll { keys }, None, actor.recorded_name(None));
         Ok(keys)
     }
 
@@ -240,8 +240,8 @@ impl<S: KeyStore> KeyManager<S> {
             .finish()
     }
 
-    async fn insert(&self, by: &Authority, record: Record) -> Result<Record, ManageError> {
-        let record = self.change_one(by, KeyChange::insert(record)).await?;
+    async fn insert(&self, actor: &BoundedActor, record: Record) -> Result<Record, ManageError> {
+        let record = self.change_one(actor, KeyChange::insert(record)).await?;
         self.emit(Action::Created, Some(&record.id), record.created_by.clone());
         Ok(record)
     }
@@ -260,13 +260,13 @@ impl<S: KeyStore> KeyManager<S> {
 
     pub(super) async fn change(
         &self,
-        by: &Authority,
+        actor: &BoundedActor,
         change: KeyChange,
     ) -> Result<ChangeOutcome, ManageError> {
-        Ok(self.store.change(change.by(by.actor.clone()).within(by.bounds.clone())).await?)
+        Ok(self.store.change(change.by(actor.actor.clone()).within(actor.bounds.clone())).await?)
     }
 
-    async fn change_one(&self, by: &Authority, change: KeyChange) -> Result<Record, ManageError> {
-        self.change(by, change).await?.record.ok_or_else(ManageError::not_found)
+    async fn change_one(&self, actor: &BoundedActor, change: KeyChange) -> Result<Record, ManageError> {
+        self.change(actor, change).await?.record.ok_or_else(ManageError::not_found)
     }
 }

@@ -42,9 +42,9 @@ impl<S: KeyStore> KeyManager<S> {
         let (key, record) = self.mint(&actor, new)?;
         let active = filter.clone().state(KeyState::Active, self.clock.wall());
         let revocation = Revocation { by: record.created_by.clone(), ..self.revocation("replaced")? };
-        let actor = record.created_by.clone();
-        let change = KeyChange::insert_exclusive(record, &in_force, revocation);
-        let ChangeOutcome { record, keys } = self.change(&by, change).await?;
+        let name = record.created_by.clone();
+        let change = KeyChange::insert_exclusive(record, &active, revocation);
+        let ChangeOutcome { record, keys } = self.change(&actor, change).await?;
         let record = record.ok_or_else(ManageError::not_found)?;
         self.emit(Action::Created, Some(&record.id), name.clone());
         self.emit(Action::RevokedAll { keys }, None, name);

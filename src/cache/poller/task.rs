@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::Poller;
 use super::own_changes::Poll;
 use crate::backend::{BoxedChangeFeed, Invalidation};
-use crate::cache::CallError;
 use crate::cache::context::Context;
 use crate::cache::dual_instant::DualInstant;
 use crate::cache::sync::{Arc, Weak, spawn, timeout};

@@ -55,7 +55,7 @@ async fn the_address_of_a_deleted_person_cannot_sign_up_until_purged() {
 
     let body = r#"{"name": "Another", "email": "you@example.com"}"#;
     let refused = ask(Method::POST, &server.url("/v1/signup"), None, body).await;
-    assert_refused(&refused, StatusCode::CONFLICT, "CONFLICT");
+    assert_rejected(&refused, StatusCode::CONFLICT, "CONFLICT");
     store.change_owner(OwnerChange::purge_owner(&Owner::user("you@example.com", []))).await.unwrap();
     sign_up(&server, "Another", "you@example.com").await;
     store.close().await;

@@ -1,4 +1,4 @@
-//! The black-box cases of `conformance-cases.yaml`, over real sockets.
+//! The black-box cases of `tests/conformance-cases.yaml`, over real sockets.
 //!
 //! No case is skipped silently: a case that is neither run nor listed in [`SKIPPED`], an unknown field and an unknown check fail
 //! the test.
@@ -40,7 +40,7 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_case_of_the_table_holds() {
-    let table: Table = serde_norway::from_str(include_str!("../conformance-cases.yaml")).unwrap();
+    let table: Table = serde_norway::from_str(include_str!("../../conformance-cases.yaml")).unwrap();
     assert_eq!(table.cases.len(), table.meta.count, "cases in the table");
     let ids: HashSet<&str> = table.cases.iter().map(id).collect();
     assert_eq!(ids.len(), table.cases.len(), "an id is used twice");

@@ -2,7 +2,6 @@
 
 pub mod captured;
 pub mod outside;
-#[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod probe;
 pub mod python;

@@ -57,7 +57,7 @@ async fn present_all(pool: PgPool) -> (usize, bool) {
         });
     }
     let changed = store.change(KeyChange::insert(samples::plain("new"))).await.is_ok();
-    let refused = clients.join_all().await.into_iter().sum();
+    let rejected = clients.join_all().await.into_iter().sum();
     drop(node);
     store.close().await;
     (rejected, changed)

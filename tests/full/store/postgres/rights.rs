@@ -81,7 +81,7 @@ async fn the_role_that_authenticates_can_do_so_and_change_no_key() {
     assert!(keys.get(&samples::id("key")).await.unwrap().unwrap().last_used_at.is_some());
 
     let id = samples::id("key");
-    for refused in [
+    for rejected in [
         store.change(KeyChange::insert(samples::plain("other"))).await.map(drop),
         store.change(KeyChange::revoke(&id, samples::revocation(1, "lost"))).await.map(drop),
         store.change(KeyChange::rotate(&id, samples::rotation("new", 1, Grace::None))).await.map(drop),

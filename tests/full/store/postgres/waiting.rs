@@ -4,7 +4,7 @@ use tower_api_key::backend::{KeyChange, KeyStore};
 
 use super::{is_absent, open};
 use crate::store::samples;
-use crate::store::waiting::changes_beyond_the_queue_are_refused_at_once;
+use crate::store::waiting::changes_beyond_the_queue_are_rejected_at_once;
 
 /// The lock of changes of many keys, for which new keys wait.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(8390047731244621933)";

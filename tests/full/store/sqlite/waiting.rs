@@ -4,7 +4,7 @@ use tempfile::TempDir;
 use tower_api_key::SqliteStore;
 
 use super::{application, url};
-use crate::store::waiting::changes_beyond_the_queue_are_refused_at_once;
+use crate::store::waiting::changes_beyond_the_queue_are_rejected_at_once;
 
 #[tokio::test]
 async fn while_another_process_writes_changes_beyond_the_queue_are_rejected_at_once() {
