@@ -10,7 +10,7 @@
 //! | deleted, cycled, changed or removed credentials are rejected at once | [`KeyStore`](crate::backend::KeyStore) and [`OwnerStore`](crate::backend::OwnerStore), which announce each change; another process on the same file applies it within its [lease](crate::AuthenticatorBuilder::lease) |
 //! | a caller that loses a role or a key during a request changes nothing | `Actor::requires_for`, checked in the transaction of the change; [`Principal::recheck`](crate::Principal::recheck) for data outside the store |
 //! | a password is accepted in place of a user's key | `Passwords` (a feature) |
-//! | a project key is no secret: members read it back | `manage::NewKey::retrievable` |
+//! | a project key is no secret: members read it back | [`NewKey::retrievable`] |
 //! | errors that the command-line client can read | [`Respond`](crate::reject::Respond) |
 //!
 //! Run it with `cargo run --example memfault --all-features`: it prints credentials and example commands, one of them for
@@ -49,8 +49,8 @@
 //!
 //! # Keys of an organization, created by its members
 //!
-//! `examples/memfault/tokens.rs`. A token belongs to the organization and not to the admin that creates it, so a `manage::Delegate`, which
-//! creates keys of the caller's own owner, does not fit. The handlers use a `manage::KeyManager` that acts for the caller (`acting_for`): the
+//! `examples/memfault/tokens.rs`. A token belongs to the organization and not to the admin that creates it, so a [`Delegate`], which
+//! creates keys of the caller's own owner, does not fit. The handlers use a [`KeyManager`] that acts for the caller (`acting_for`): the
 //! store checks the role again with each change, and the record names the caller. Before they delete a token, they look up its owner, which
 //! never changes:
 //!
@@ -62,11 +62,17 @@
 //!   (`UPLOAD_SECONDS`), and only while the caller that received it may upload. Its route is outside the layers.
 //! * The timeout of a head is 10 s, as that of a body; a chunk from a device has a minute, a file five. `axum::serve` has no timeout for heads,
 //!   so `examples/support/serve.rs` drives hyper itself.
-//! * Cycling a key calls `manage::KeyManager::create_exclusive`: one key stays active, and the previous one is rejected from the next request
-//!   on. If both should work for a while, use `manage::KeyManager::rotate` with a grace.
+//! * Cycling a key calls [`KeyManager::create_exclusive`]: one key stays active, and the previous one is rejected from the next request
+//!   on. If both should work for a while, use [`KeyManager::rotate`] with a grace.
 //! * A new member has neither a key nor a password, and needs one to create the other: the first reaches the user out of band, such as by a
 //!   sign-in or a link in a message, which this service leaves out.
 //! * An admin may remove the role of each admin, including its own. Without an admin, the members and tokens of the organization cannot be
 //!   managed, until an operator with write access to the store appoints one.
 //! * A password has 8 to 255 characters. Some clients send Basic credentials in Latin-1, others in UTF-8: both are accepted.
 //! * A user's key has all rights of the user except changing the password: the scope for that is granted to passwords alone.
+//!
+//! [`Delegate`]: crate::manage::Delegate
+//! [`KeyManager`]: crate::manage::KeyManager
+//! [`KeyManager::create_exclusive`]: crate::manage::KeyManager::create_exclusive
+//! [`KeyManager::rotate`]: crate::manage::KeyManager::rotate
+//! [`NewKey::retrievable`]: crate::manage::NewKey::retrievable

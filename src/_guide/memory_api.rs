@@ -8,7 +8,7 @@
 //! | a code for each reason, such as `API_KEY_EXPIRED` or `API_KEY_DISABLED` | [`Respond`](crate::reject::Respond), which receives the [`Reason`](crate::Reason) |
 //! | 403 `ORGANIZATION_DISABLED` | [`OwnerChange::put_organization`](crate::backend::OwnerChange::put_organization); all keys of the organization are refused from then on |
 //! | keys are listed, created with scopes and an expiry, shown once, revoked | handlers over a [`manage::Delegate`](crate::manage::Delegate), with the documented JSON |
-//! | a new key is live, unless test is requested | the handler that reads the body; a `manage::Delegate` rejects what a test key may not create, and names the field |
+//! | a new key is live, unless test is requested | the handler that reads the body; a [`Delegate`] rejects what a test key may not create, and names the field |
 //! | live keys count against billing, test keys are free | [`Usage`](crate::usage::Usage), which counts by key, day and environment |
 //! | 429 `RATE_LIMIT_EXCEEDED` | [`Principal::key_id`](crate::Principal::key_id) and a limiter, here governor |
 //!
@@ -45,12 +45,15 @@
 //!
 //! # Other choices
 //!
-//! * The body of a request may arrive long after its key was checked. With a `manage::Delegate`, the store checks the key again with each
+//! * The body of a request may arrive long after its key was checked. With a [`Delegate`], the store checks the key again with each
 //!   change, and with `requiring` the scope of the route; memories are kept outside that store, so their handlers call
 //!   [`Principal::recheck`](crate::Principal::recheck) when the body has arrived, and check the scope again.
 //! * A live key manages all keys of its organization; a test key manages test keys, and sees neither live keys nor their usage:
-//!   `manage::Delegate::across_environments`. As a new key is live by default, a test key that does not request `test` is rejected with 403
+//!   [`Delegate::across_environments`]. As a new key is live by default, a test key that does not request `test` is rejected with 403
 //!   `INSUFFICIENT_PERMISSIONS`, whose details name `environment`; creating a test key instead would contradict the documents, and a live
 //!   one would let a test key reach billed data.
 //! * Any client can sign up any number of times, and the limits are by key. A service on the internet limits sign-ups by address, and
 //!   verifies the e-mail before it issues a key.
+//!
+//! [`Delegate`]: crate::manage::Delegate
+//! [`Delegate::across_environments`]: crate::manage::Delegate::across_environments

@@ -5,7 +5,7 @@
 //! | `X-API-Key: sk_test_…` or `sk_live_…`, and no other credential | [`Source::x_api_key`](crate::Source::x_api_key) with a [`KeyFormat`](crate::KeyFormat), so that mistyped keys cost no lookup |
 //! | a test key is rejected where live is required, and vice versa | [`AuthenticatorBuilder::environment`](crate::AuthenticatorBuilder::environment) |
 //! | 401 `{"detail": "Invalid API key"}`, whether the key is missing, malformed, unknown, expired or deleted | [`Respond`](crate::reject::Respond), for the text that differs from the default |
-//! | keys are created with a name and an optional expiry, shown once, viewed, rotated, deleted | the routes of [`manage`](crate::manage) (feature `routes`), nested, and [`KeyManager::require_names`](crate::manage::KeyManager::require_names) |
+//! | keys are created with a name and an optional expiry, shown once, viewed, rotated, deleted | the routes of [`manage`](crate::manage) (feature `routes`), nested, and [`KeyManager::require_names`] |
 //! | errors are `{"detail": "…"}` and nothing else | [`Respond`](crate::reject::Respond), and `manage::ManageSettings::respond` for the routes |
 //! | their usage is monitored, key by key | [`Usage`](crate::usage::Usage), and `GET /console/usage?by=key` of the same routes |
 //! | `X-RateLimit-…` in every response, 429 past the limit, by key | [`Principal::key_id`](crate::Principal::key_id) and a limiter, here governor |
@@ -31,7 +31,10 @@
 //! * The body of a request may arrive long after its key was checked. In the routes of the console, the store checks the key again with each
 //!   change; the handler that keeps a memory calls [`Principal::recheck`](crate::Principal::recheck) first.
 //! * The console requires the scope `console`; keys that are created there have no scopes by default. A service whose console has sessions of
-//!   its own calls `manage::KeyManager` instead of the routes.
+//!   its own calls [`KeyManager`] instead of the routes.
 //! * A request counts as usage when its key is admitted, even if the limits then reject it with 429: an operator wants to see a client that
 //!   does not wait. A service that shows only served requests counts those itself, inside the limits.
 //! * Limits are kept in the memory of one process. Several processes allow as much each, or share a counter.
+//!
+//! [`KeyManager`]: crate::manage::KeyManager
+//! [`KeyManager::require_names`]: crate::manage::KeyManager::require_names
