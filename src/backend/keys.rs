@@ -213,11 +213,11 @@ impl KeyChange {
 /// Keep an [`Invalidator`](super::Invalidator), add the subscribers of [`Backend::subscribe`] to it, and make each change with
 /// [`Invalidator::commit`](super::Invalidator::commit). In the transaction of a change:
 ///
-/// 1. look up the [subject](Actor::subject) of the actor, lock it, and [authorize](Actor::authorize) it;
+/// 1. look up the [subject](Actor::subject) of the actor, which must not change until the commit, and
+///    [authorize](Actor::authorize) the actor;
 /// 2. [complete](KeyChange::complete) the change, and [check](KeyChange::check) it against the key as it is; before a rotation
 ///    or a first use ends a predecessor, [check that](KeyChange::check_end) too;
-/// 3. apply the [action](KeyAction), whose constructor states its effect and its errors;
-/// 4. before the commit, [check the time](Actor::check_time) of the actor.
+/// 3. apply the [action](KeyAction), whose constructor states its effect and its errors.
 ///
 /// Effects of the change on its own actor do not count.
 ///

@@ -39,9 +39,9 @@ use crate::record::Revocation;
 pub trait OwnerStore: Backend {
     /// Makes a change, if its actor may make it at that moment.
     ///
-    /// A store looks up the [subject](Actor::subject) of the actor in the transaction of the change, and
-    /// [authorizes](Actor::authorize) it. It applies the [action](OwnerAction), whose constructor states its effect. Before the
-    /// commit, it [checks the time](Actor::check_time) of the actor. Effects of the change on its own actor do not count.
+    /// A store looks up the [subject](Actor::subject) of the actor in the transaction of the change,
+    /// [authorizes](Actor::authorize) it, and applies the [action](OwnerAction), whose constructor states its effect. Effects of
+    /// the change on its own actor do not count.
     ///
     /// # Errors
     ///

@@ -806,3 +806,9 @@ fn shared_types_are_send_and_sync() {
     let (authenticator, _clock) = authenticator(MemoryStore::new());
     sendable(authenticator.authenticate(&HeaderMap::new()));
 }
+
+#[test]
+fn a_shared_store_is_a_store() {
+    fn store<S: KeyStore + OwnerStore + UsageStore>() {}
+    store::<Arc<MemoryStore>>();
+}
