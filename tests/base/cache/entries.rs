@@ -11,7 +11,7 @@ use support::{Key, START, authenticator, build, revocation, store_with_key};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tower_api_key::backend::{
-    Backend, BackendError, Invalidation, Invalidator, KeyChange, KeyStore, KeyUpdate,
+    Backend, BackendError, Invalidation, Invalidator, KeyChange, KeyStore, KeyUpdate, OwnerStore, UsageStore,
 };
 use tower_api_key::clock::{Clock, ManualClock, Moment, Timestamp};
 use tower_api_key::test_util::{Behaviour, Misbehaving};
