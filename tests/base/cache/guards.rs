@@ -1,7 +1,7 @@
 //! An invalidation is sent after its change is made, and not before: a read in between would keep the state from before the change under a
 //! generation from after it.
 //!
-//! The patches beside this test remove one guard each, for `.ci/guards`.
+//! The patches in `tests/guards` remove one guard each, for `.ci/guards`.
 
 use std::future::Future;
 use std::pin::pin;

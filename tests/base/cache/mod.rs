@@ -1,4 +1,4 @@
-//! The cache: what it keeps and must not keep, and what it does with changes.
+//! The cache, by steps in a fixed order. CONTRIBUTING.md lists the other methods by which it is tested.
 
 #[cfg(feature = "test-util")]
 mod entries;
