@@ -37,7 +37,7 @@ use tower_api_key::PostgresStore;
 const NODE: &str = "FLEET_NODE";
 
 const NO_DATABASE: &str =
-    "DATABASE_URL must be the URL of a PostgreSQL database, got none. To try it with a server of its own:
+    "DATABASE_URL: must be the URL of a PostgreSQL database, got none. To try it with a server of its own:
 
   docker run --rm --detach --publish 5432:5432 --env POSTGRES_PASSWORD=fleet postgres:17
   export DATABASE_URL=postgres://postgres:fleet@127.0.0.1/postgres
