@@ -44,9 +44,8 @@ pub(crate) async fn seed(app: &App) -> Result<Credentials, Failure> {
     app.store.change_owner(OwnerChange::put_user(EMAIL)).await?;
     join(app, ORGANIZATION, ROLES[0]).await?;
     let password = OpaqueFormat::base62(22)?.mint(Environment::Live)?.reveal().as_str().to_owned();
-    app.store
-        .change_owner(OwnerChange::set_password(EMAIL, Some(app.passwords.hash(&password).await?)))
-        .await?;
+    let change = OwnerChange::set_password(EMAIL, Some(app.passwords.hash(&password).await?));
+    app.store.change_owner(change).await?;
 
     app.managers.user_keys.revoke_all(&KeyFilter::of_user(EMAIL), "made anew").await?;
     let user_key = app.managers.user_keys.create(access::new_user_key(EMAIL)?).await?.into_parts().0;

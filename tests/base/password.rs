@@ -47,10 +47,8 @@ async fn store_with_ann(passwords: &Passwords) -> MemoryStore {
     store.change_owner(OwnerChange::put_organization(Organization::new("acme"))).await.unwrap();
     store.change_owner(OwnerChange::put_user(ANN)).await.unwrap();
     store.change_owner(OwnerChange::put_membership(ANN, reader())).await.unwrap();
-    store
-        .change_owner(OwnerChange::set_password(ANN, Some(passwords.hash(SECRET).await.unwrap())))
-        .await
-        .unwrap();
+    let change = OwnerChange::set_password(ANN, Some(passwords.hash(SECRET).await.unwrap()));
+    store.change_owner(change).await.unwrap();
     store
 }
 
@@ -191,15 +189,11 @@ async fn a_former_password_is_rejected_by_the_very_next_request() {
     let authenticator = over(store.clone(), passwords.clone());
     for round in 0..3 {
         let (old, new) = (format!("password {round}"), format!("password {}", round + 1));
-        store
-            .change_owner(OwnerChange::set_password(ANN, Some(passwords.hash(&old).await.unwrap())))
-            .await
-            .unwrap();
+        let change = OwnerChange::set_password(ANN, Some(passwords.hash(&old).await.unwrap()));
+        store.change_owner(change).await.unwrap();
         assert!(present(&authenticator, ANN, &old).await.is_ok());
-        store
-            .change_owner(OwnerChange::set_password(ANN, Some(passwords.hash(&new).await.unwrap())))
-            .await
-            .unwrap();
+        let change = OwnerChange::set_password(ANN, Some(passwords.hash(&new).await.unwrap()));
+        store.change_owner(change).await.unwrap();
         assert_eq!(reason(&authenticator, ANN, &old).await, Reason::Unknown);
         assert!(present(&authenticator, ANN, &new).await.is_ok());
     }
@@ -305,19 +299,9 @@ impl Observer {
         let store = store_with_ann(&passwords).await;
         store.change_owner(OwnerChange::put_user(BOB)).await.unwrap();
         store.change_owner(OwnerChange::put_user(EVE)).await.unwrap();
-        store
-            .change_owner(OwnerChange::set_password(
-                EVE,
-                Some(PasswordHash::new("$argon2id$v=19$m=8").unwrap()),
-            ))
-            .await
-            .unwrap();
-        let is_torn = Arc::new(AtomicBool::new(false));
-        let torn = Arc::clone(&is_torn);
-        let backend = Misbehaving::new(Probe::over(store).before(move |call| {
-            let fails = call == Call::FindUser && torn.load(Ordering::SeqCst);
-            ready(if fails { Err(BackendError::unavailable("told to fail")) } else { Ok(()) })
-        }));
+        let change = OwnerChange::set_password(EVE, Some(PasswordHash::new("$argon2id$v=19$m=8").unwrap()));
+        store.change_owner(change).await.unwrap();
+        let backend = Torn { store: Misbehaving::new(store), is_torn: Arc::default() };
         let builder = Authenticator::builder(backend.clone()).sources([Source::basic()]);
         let builder = builder.passwords(passwords.clone()).stale_grace(Duration::from_secs(3_600));
         // The circuit never opens, so that each attempt shows what it asks.
@@ -407,13 +391,9 @@ async fn a_password_that_was_changed_does_not_tell_that_a_person_has_the_e_mail(
             assert_eq!(reason(&authenticator, user, "wrong").await, Reason::Unknown);
             hashes.push(passwords.hashes() - before);
         }
-        store
-            .change_owner(OwnerChange::set_password(
-                ANN,
-                Some(passwords.hash(&format!("{SECRET} {round}")).await.unwrap()),
-            ))
-            .await
-            .unwrap();
+        let change =
+            OwnerChange::set_password(ANN, Some(passwords.hash(&format!("{SECRET} {round}")).await.unwrap()));
+        store.change_owner(change).await.unwrap();
         clock.advance(Duration::from_secs(6));
     }
     assert_eq!(hashes, [1, 1, 1, 1]);
@@ -462,10 +442,8 @@ async fn a_password_that_was_rejected_is_right_from_the_moment_it_is_set() {
             assert_eq!(reason(&authenticator, user, "new secret").await, Reason::Unknown, "{user}");
         }
         store.change_owner(OwnerChange::put_user(user)).await.unwrap();
-        store
-            .change_owner(OwnerChange::set_password(user, Some(passwords.hash("new secret").await.unwrap())))
-            .await
-            .unwrap();
+        let change = OwnerChange::set_password(user, Some(passwords.hash("new secret").await.unwrap()));
+        store.change_owner(change).await.unwrap();
         assert!(present(&authenticator, user, "new secret").await.is_ok(), "{user}");
     }
 }
@@ -573,14 +551,8 @@ async fn a_hash_of_less_work_is_replaced_when_its_password_is_verified() {
 
 /// The hash that a store keeps, as no public way leads to it: the one among some that it takes for its own.
 async fn hash_of(store: &MemoryStore) -> String {
-    store
-        .find_user(ANN)
-        .await
-        .unwrap()
-        .and_then(|user| user.password_hash().cloned())
-        .unwrap()
-        .as_str()
-        .to_owned()
+    let ann = store.find_user(ANN).await.unwrap().unwrap();
+    ann.password_hash().unwrap().as_str().to_owned()
 }
 
 #[tokio::test]
@@ -590,14 +562,12 @@ async fn a_hash_is_replaced_only_by_one_of_the_same_password() {
     let first = hash_of(&store).await;
     let (first, other) = (PasswordHash::new(&first).unwrap(), passwords.hash("other").await.unwrap());
     store.change_owner(OwnerChange::set_password(ANN, Some(other.clone()))).await.unwrap();
-    store
-        .write_back(WriteBack::PasswordHash {
-            email: ANN.into(),
-            from: first.clone(),
-            to: passwords.hash(SECRET).await.unwrap(),
-        })
-        .await
-        .unwrap();
+    let write = WriteBack::PasswordHash {
+        email: ANN.into(),
+        from: first.clone(),
+        to: passwords.hash(SECRET).await.unwrap(),
+    };
+    store.write_back(write).await.unwrap();
     assert_eq!(hash_of(&store).await, other.as_str());
 }
 

@@ -114,10 +114,8 @@ async fn a_start_that_was_cut_short_is_made_up_for() {
         SqliteStore::open(&format!("sqlite:{}", folder.path().join("keys.db").display())).await.unwrap();
     let key = KeyFormat::new("demo").unwrap().mint(Environment::Live).unwrap();
     let id = KeyId::new("key_quickstart_reader").unwrap();
-    store
-        .change(KeyChange::insert(Record::new(id, &key, &Digester::sha256(), Owner::organization("acme"))))
-        .await
-        .unwrap();
+    let change = KeyChange::insert(Record::new(id, &key, &Digester::sha256(), Owner::organization("acme")));
+    store.change(change).await.unwrap();
     store.close().await;
 
     let server = Server::start("quickstart", folder.path()).await;

@@ -39,11 +39,8 @@ pub(crate) async fn a_caller_that_is_not_in_force_makes_no_change_by_code<S: Sto
 
 pub(crate) async fn the_former_holder_of_an_address_makes_no_key_of_the_next_one<S: Store>(world: World<S>) {
     for organization in ["acme", "other"] {
-        world
-            .store
-            .change_owner(OwnerChange::put_organization(Organization::new(organization)))
-            .await
-            .unwrap();
+        let change = OwnerChange::put_organization(Organization::new(organization));
+        world.store.change_owner(change).await.unwrap();
     }
     let member = |of: &str| Membership::new(Organization::new(of), "admin", scopes("keys"));
     world.store.change_owner(OwnerChange::put_user(ANN)).await.unwrap();

@@ -56,11 +56,8 @@ impl Demotion {
                 world.store.change_owner(OwnerChange::put_organization(closed)).await.unwrap();
             }
             Self::OrganizationDeleted => {
-                world
-                    .store
-                    .change_owner(OwnerChange::delete_organization(organization, revocation("gone")))
-                    .await
-                    .unwrap();
+                let change = OwnerChange::delete_organization(organization, revocation("gone"));
+                world.store.change_owner(change).await.unwrap();
             }
         }
     }

@@ -25,20 +25,14 @@ fn project(organization: &str, id: &str) -> Owner {
 /// Creates two organizations with a project each, and a person, and deletes all but one of the organizations.
 async fn put_and_delete<S: Store>(world: &World<S>) {
     for organization in ["acme", "other"] {
-        world
-            .store
-            .change_owner(OwnerChange::put_organization(Organization::new(organization)))
-            .await
-            .unwrap();
+        let change = OwnerChange::put_organization(Organization::new(organization));
+        world.store.change_owner(change).await.unwrap();
         world.store.change_owner(OwnerChange::put_project(organization, "smart-sink")).await.unwrap();
     }
     world.store.change_owner(OwnerChange::put_user(ANN)).await.unwrap();
     world.store.change_owner(OwnerChange::delete_organization("acme", revocation("gone"))).await.unwrap();
-    world
-        .store
-        .change_owner(OwnerChange::delete_project("other", "smart-sink", revocation("gone")))
-        .await
-        .unwrap();
+    let change = OwnerChange::delete_project("other", "smart-sink", revocation("gone"));
+    world.store.change_owner(change).await.unwrap();
     world.store.change_owner(OwnerChange::delete_user(ANN, revocation("gone"))).await.unwrap();
 }
 

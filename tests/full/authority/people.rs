@@ -137,42 +137,30 @@ pub(crate) async fn a_person_whose_rights_are_as_they_were_changes_owners_and_ke
     admit(&world.authenticator, &basic(ANN, "the attacker's")).await;
 }
 
+async fn hash_of_ann<S: Store>(world: &World<S>) -> PasswordHash {
+    let ann = world.store.find_user(ANN).await.unwrap().unwrap();
+    ann.password_hash().unwrap().clone()
+}
+
+fn rehash(from: PasswordHash, to: PasswordHash) -> WriteBack {
+    WriteBack::PasswordHash { email: ANN.into(), from, to }
+}
+
 pub(crate) async fn a_hash_of_the_same_password_is_no_other_password<S: Store>(world: World<S>) {
     let actor = ann(&world).await;
     for _ in 0..2 {
-        let from =
-            world.store.find_user(ANN).await.unwrap().and_then(|user| user.password_hash().cloned()).unwrap();
+        let from = hash_of_ann(&world).await;
         let renewed = hash(&world, SECRET).await;
-        world
-            .store
-            .write_back(WriteBack::PasswordHash {
-                email: ANN.into(),
-                from: from.clone(),
-                to: renewed.clone(),
-            })
-            .await
-            .unwrap();
-        assert_eq!(
-            world.store.find_user(ANN).await.unwrap().and_then(|user| user.password_hash().cloned()),
-            Some(renewed)
-        );
+        world.store.write_back(rehash(from, renewed.clone())).await.unwrap();
+        assert_eq!(hash_of_ann(&world).await, renewed);
         let change = OwnerChange::put_membership(BOB, role("keys"));
         world.store.change_owner(change.by(actor.clone())).await.unwrap();
         world.manager.clone().acting_for(actor.clone()).create(of("acme")).await.unwrap();
     }
     // A further password differs from it as well.
     Loss::Password.befall(&world).await;
-    let from =
-        world.store.find_user(ANN).await.unwrap().and_then(|user| user.password_hash().cloned()).unwrap();
-    world
-        .store
-        .write_back(WriteBack::PasswordHash {
-            email: ANN.into(),
-            from: from.clone(),
-            to: hash(&world, "another").await,
-        })
-        .await
-        .unwrap();
+    let from = hash_of_ann(&world).await;
+    world.store.write_back(rehash(from, hash(&world, "another").await)).await.unwrap();
     let change = OwnerChange::put_membership(BOB, role("keys"));
     let refused = world.store.change_owner(change.by(actor)).await.unwrap_err();
     assert_eq!(refused.kind(), BackendErrorKind::Forbidden, "{refused}");

@@ -53,11 +53,8 @@ pub(crate) async fn a_person_with_another_password_is_rejected<S: Store>(world: 
     let acme = Organization::new("acme");
     world.store.change_owner(OwnerChange::put_organization(acme.clone())).await.unwrap();
     world.store.change_owner(OwnerChange::put_user(ANN)).await.unwrap();
-    world
-        .store
-        .change_owner(OwnerChange::put_membership(ANN, Membership::new(acme, "admin", scopes("keys"))))
-        .await
-        .unwrap();
+    let change = OwnerChange::put_membership(ANN, Membership::new(acme, "admin", scopes("keys")));
+    world.store.change_owner(change).await.unwrap();
     let hash = async |secret: &str| Some(world.passwords.hash(secret).await.unwrap());
     world.store.change_owner(OwnerChange::set_password(ANN, hash("one").await)).await.unwrap();
     let caller = admit(&world.authenticator, &basic(ANN, "one")).await;

@@ -193,9 +193,7 @@ async fn cacheable(State(visits): State<Visits>, headers: HeaderMap) -> impl Int
 
 /// Revokes a key. A route without the layer, since a case may hold the store meanwhile.
 async fn revoke(State(store): State<MemoryStore>, Path(id): Path<String>) -> StatusCode {
-    store
-        .change(KeyChange::revoke(&KeyId::new(&id).unwrap(), Revocation::new(NOW, "requested")))
-        .await
-        .unwrap();
+    let change = KeyChange::revoke(&KeyId::new(&id).unwrap(), Revocation::new(NOW, "requested"));
+    store.change(change).await.unwrap();
     StatusCode::NO_CONTENT
 }

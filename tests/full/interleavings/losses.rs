@@ -144,9 +144,8 @@ impl Loss {
                 Self::Revoked => drop(store.change(KeyChange::revoke(own.id(), revocation())).await?),
                 Self::Purged | Self::KeyGivenAway => {
                     store.change(KeyChange::revoke(own.id(), revocation())).await?;
-                    store
-                        .change(KeyChange::purge_ended(START.saturating_add(Duration::from_millis(1))))
-                        .await?;
+                    let change = KeyChange::purge_ended(START.saturating_add(Duration::from_millis(1)));
+                    store.change(change).await?;
                     if self == Self::KeyGivenAway {
                         store.change(KeyChange::insert(another_with_id_of(own))).await?;
                     }
@@ -180,9 +179,8 @@ impl Loss {
                     store.change_owner(OwnerChange::put_membership(ANN, role("notes.read"))).await?
                 }
                 Self::PasswordChanged => {
-                    store
-                        .change_owner(OwnerChange::set_password(ANN, Some(cast.other_password.clone())))
-                        .await?;
+                    let change = OwnerChange::set_password(ANN, Some(cast.other_password.clone()));
+                    store.change_owner(change).await?;
                 }
                 Self::PersonDeleted => {
                     store.change_owner(OwnerChange::delete_user(ANN, revocation())).await?
@@ -192,9 +190,8 @@ impl Loss {
                     store.change_owner(OwnerChange::purge_owner(&Owner::user(ANN, []))).await?;
                     store.change_owner(OwnerChange::put_user(ANN)).await?;
                     store.change_owner(OwnerChange::put_membership(ANN, role(SCOPES))).await?;
-                    store
-                        .change_owner(OwnerChange::set_password(ANN, Some(cast.other_password.clone())))
-                        .await?;
+                    let change = OwnerChange::set_password(ANN, Some(cast.other_password.clone()));
+                    store.change_owner(change).await?;
                 }
             }
             Ok(())

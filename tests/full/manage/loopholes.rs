@@ -72,10 +72,8 @@ async fn no_key_outlives_the_owner_or_the_key_that_made_it() {
     // Admitted before, with its request in progress.
     let (caller, other) = (caller(&world, &maker).await, caller(&world, &maker_of_another).await);
     world.manager.revoke(&maker.record.id, "leaked").await.unwrap();
-    store
-        .change_owner(OwnerChange::delete_organization("other", Revocation::new(START, "gone")))
-        .await
-        .unwrap();
+    let change = OwnerChange::delete_organization("other", Revocation::new(START, "gone"));
+    store.change_owner(change).await.unwrap();
 
     let acme = world.manager.on_behalf_of(&caller);
     let rotated = acme.rotate(&old.record.id, RotateOptions::new(Grace::None)).await.unwrap_err();

@@ -75,10 +75,7 @@ pub(crate) async fn end_with_a_revoked_key<S: KeyStore + Clone>(one: S, other: S
         let rotate = async move { store.change(KeyChange::rotate(&id, rotation)).await };
         let (store, callers, name) = (other.clone(), Arc::clone(&callers), old.clone());
         let revoke = async move {
-            store
-                .change(KeyChange::revoke(&samples::id(&name), samples::revocation(1, "race")))
-                .await
-                .unwrap();
+            store.change(samples::revoke(&name, 1, "race")).await.unwrap();
             for caller in &*callers {
                 assert_eq!(
                     caller.present(&name).await,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::HeaderName;
-use tower_api_key::backend::{Grace, Rotation};
+use tower_api_key::backend::{Grace, KeyChange, Rotation};
 use tower_api_key::credential::Scheme;
 use tower_api_key::digest::{Digest, Digester};
 use tower_api_key::key::RetrievableKey;
@@ -84,6 +84,14 @@ pub(crate) fn rotation(name: &str, millis: i64, grace: Grace) -> Rotation {
     rotation
 }
 
+pub(crate) fn rotate(old: &str, name: &str, millis: i64, grace: Grace) -> KeyChange {
+    KeyChange::rotate(&id(old), rotation(name, millis, grace))
+}
+
 pub(crate) fn revocation(millis: i64, reason: &str) -> Revocation {
     Revocation::new(Timestamp::from_unix_millis(millis), reason)
+}
+
+pub(crate) fn revoke(name: &str, millis: i64, reason: &str) -> KeyChange {
+    KeyChange::revoke(&id(name), revocation(millis, reason))
 }

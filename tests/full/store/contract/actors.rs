@@ -35,10 +35,8 @@ async fn acme<S: OwnerStore>(store: &S) {
     for project in ["smart-sink", "deleted"] {
         store.change_owner(OwnerChange::put_project("acme", project)).await.unwrap();
     }
-    store
-        .change_owner(OwnerChange::delete_project("acme", "deleted", samples::revocation(1, "gone")))
-        .await
-        .unwrap();
+    let change = OwnerChange::delete_project("acme", "deleted", samples::revocation(1, "gone"));
+    store.change_owner(change).await.unwrap();
     for email in [ANN, BOB] {
         store.change_owner(OwnerChange::put_user(email)).await.unwrap();
         store.change_owner(OwnerChange::put_membership(email, membership("reader"))).await.unwrap();
@@ -94,7 +92,7 @@ fn owner_changes() -> Vec<OwnerChange> {
 struct Everything {
     keys: Vec<Record>,
     organizations: Vec<Option<Organization>>,
-    people: Vec<(Option<User>, Option<PasswordHash>)>,
+    people: Vec<Option<User>>,
     projects: Vec<String>,
 }
 
@@ -104,10 +102,7 @@ async fn everything<S: KeyStore + OwnerStore>(store: &S) -> Everything {
         organizations.push(store.organization(organization).await.unwrap());
     }
     for email in [ANN, BOB, "new@example.com"] {
-        people.push((
-            store.find_user(email).await.unwrap(),
-            store.find_user(email).await.unwrap().and_then(|user| user.password_hash().cloned()),
-        ));
+        people.push(store.find_user(email).await.unwrap());
     }
     let projects = store.projects("acme", None, 9).await.unwrap();
     Everything {

@@ -48,10 +48,8 @@ pub(crate) async fn every_change_of_a_key_has_its_entry<S: KeyStore + AuditLog>(
     rotation.by = Some("admin-3".into());
     store.change(KeyChange::rotate(&old, rotation)).await.unwrap();
     for _ in 0..2 {
-        store
-            .write_back(WriteBack::FirstUse { id: new.clone(), at: Timestamp::from_unix_millis(AT) })
-            .await
-            .unwrap();
+        let write = WriteBack::FirstUse { id: new.clone(), at: Timestamp::from_unix_millis(AT) };
+        store.write_back(write).await.unwrap();
     }
     for by in ["admin-4", "admin-5"] {
         store.change(KeyChange::revoke(&new, samples::revocation(AT, "lost").by(by))).await.unwrap();
@@ -81,7 +79,7 @@ pub(crate) async fn each_key_that_a_filter_means_has_an_entry<S: KeyStore + Audi
     for name in ["a", "b", "c"] {
         store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
     }
-    store.change(KeyChange::revoke(&samples::id("b"), samples::revocation(1, ""))).await.unwrap();
+    store.change(samples::revoke("b", 1, "")).await.unwrap();
     let revocation = samples::revocation(2, "leaked").by("admin-1");
     assert_eq!(store.change(KeyChange::revoke_all(&KeyFilter::all(), revocation)).await.unwrap().keys, 2);
     let created = |id| (Action::Created, id, None);
@@ -188,10 +186,7 @@ where
 pub(crate) async fn entries_are_read_by_page_and_by_key<S: KeyStore + AuditLog>(store: S) {
     for number in 0..7 {
         store.change(KeyChange::insert(samples::plain(&format!("key_{number}")))).await.unwrap();
-        store
-            .change(KeyChange::revoke(&samples::id(&format!("key_{number}")), samples::revocation(1, "")))
-            .await
-            .unwrap();
+        store.change(samples::revoke(&format!("key_{number}"), 1, "")).await.unwrap();
     }
     let whole = entries(&store).await;
     assert_eq!(whole.len(), 14);

@@ -18,7 +18,7 @@ pub(crate) async fn a_revoked_key_is_rejected_by_the_very_next_request<S: KeySto
         let name = format!("key_{round}");
         store.change(KeyChange::insert(samples::plain(&name))).await.unwrap();
         assert_eq!(caller.warm(&name).await, Ok(samples::id(&name)));
-        store.change(KeyChange::revoke(&samples::id(&name), samples::revocation(1, "lost"))).await.unwrap();
+        store.change(samples::revoke(&name, 1, "lost")).await.unwrap();
         assert_eq!(caller.present(&name).await, Err(Reason::Revoked));
         assert_eq!(caller.present(&name).await, Err(Reason::Revoked));
     }
@@ -37,11 +37,7 @@ pub(crate) async fn every_authenticator_hears_of_a_change_through_any_clone_of_t
     for caller in &callers {
         assert_eq!(caller.warm("key").await, Ok(samples::id("key")));
     }
-    store
-        .clone()
-        .change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "lost")))
-        .await
-        .unwrap();
+    store.clone().change(samples::revoke("key", 1, "lost")).await.unwrap();
     for caller in &callers {
         assert_eq!(caller.present("key").await, Err(Reason::Revoked));
     }

@@ -112,51 +112,31 @@ pub(crate) async fn what_is_not_there_can_be_neither_changed_nor_referred_to<S: 
     assert_eq!(store.projects("nowhere", None, 9).await.unwrap(), []);
 }
 
+async fn hash_of(store: &impl OwnerStore, email: &str) -> Option<PasswordHash> {
+    store.find_user(email).await.unwrap()?.password_hash().cloned()
+}
+
 pub(crate) async fn a_password_hash_is_replaced_only_while_it_is_the_one_that_was_seen<S: OwnerStore>(
     store: S,
 ) {
     people(&store).await;
     let hash = |salt: &str| PasswordHash::new(&format!("$argon2id$v=19$m=8,t=1,p=1${salt}$aGFzaA")).unwrap();
-    assert_eq!(store.find_user(ANN).await.unwrap().and_then(|user| user.password_hash().cloned()), None);
+    let rehash = |from, to| WriteBack::PasswordHash { email: ANN.into(), from, to };
+    assert_eq!(hash_of(&store, ANN).await, None);
     store.change_owner(OwnerChange::set_password(ANN, Some(hash("one")))).await.unwrap();
-    assert_eq!(
-        store.find_user(ANN).await.unwrap().and_then(|user| user.password_hash().cloned()),
-        Some(hash("one"))
-    );
-    assert_eq!(store.find_user(BOB).await.unwrap().and_then(|user| user.password_hash().cloned()), None);
-    assert_eq!(
-        store.find_user("unknown@example.com").await.unwrap().and_then(|user| user.password_hash().cloned()),
-        None
-    );
+    assert_eq!(hash_of(&store, ANN).await, Some(hash("one")));
+    assert_eq!(hash_of(&store, BOB).await, None);
+    assert_eq!(hash_of(&store, "unknown@example.com").await, None);
 
-    store
-        .write_back(WriteBack::PasswordHash { email: ANN.into(), from: hash("one"), to: hash("two") })
-        .await
-        .unwrap();
-    assert_eq!(
-        store.find_user(ANN).await.unwrap().and_then(|user| user.password_hash().cloned()),
-        Some(hash("two"))
-    );
-    store
-        .write_back(WriteBack::PasswordHash { email: ANN.into(), from: hash("one"), to: hash("three") })
-        .await
-        .unwrap();
-    assert_eq!(
-        store.find_user(ANN).await.unwrap().and_then(|user| user.password_hash().cloned()),
-        Some(hash("two"))
-    );
+    store.write_back(rehash(hash("one"), hash("two"))).await.unwrap();
+    assert_eq!(hash_of(&store, ANN).await, Some(hash("two")));
+    store.write_back(rehash(hash("one"), hash("three"))).await.unwrap();
+    assert_eq!(hash_of(&store, ANN).await, Some(hash("two")));
     store.change_owner(OwnerChange::put_user(ANN)).await.unwrap();
-    assert_eq!(
-        store.find_user(ANN).await.unwrap().and_then(|user| user.password_hash().cloned()),
-        Some(hash("two")),
-        "put again, she stays as she is"
-    );
+    assert_eq!(hash_of(&store, ANN).await, Some(hash("two")), "put again, she stays as she is");
     store.change_owner(OwnerChange::set_password(ANN, None)).await.unwrap();
-    store
-        .write_back(WriteBack::PasswordHash { email: ANN.into(), from: hash("two"), to: hash("three") })
-        .await
-        .unwrap();
-    assert_eq!(store.find_user(ANN).await.unwrap().and_then(|user| user.password_hash().cloned()), None);
+    store.write_back(rehash(hash("two"), hash("three"))).await.unwrap();
+    assert_eq!(hash_of(&store, ANN).await, None);
 }
 
 pub(crate) async fn members_and_projects_are_listed_in_pages<S: OwnerStore>(store: S) {

@@ -36,10 +36,7 @@ pub(crate) async fn the_revocation_that_a_record_came_with_stays<S: KeyStore>(st
 pub(crate) async fn an_unknown_key_cannot_be_revoked<S: KeyStore>(store: S) {
     store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     for name in ["key_unknown", "KEY", "ke_", "k", "key."] {
-        let error = store
-            .change(KeyChange::revoke(&samples::id(name), samples::revocation(1, "gone")))
-            .await
-            .unwrap_err();
+        let error = store.change(samples::revoke(name, 1, "gone")).await.unwrap_err();
         assert_eq!(error.kind(), BackendErrorKind::NotFound, "{name}: {error}");
         assert_eq!(store.get(&samples::id(name)).await.unwrap(), None);
     }

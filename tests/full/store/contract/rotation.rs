@@ -88,10 +88,7 @@ pub(crate) async fn a_grace_ends_with_the_key_at_the_latest<S: KeyStore>(store: 
     for (number, (grace, end)) in graces.into_iter().enumerate() {
         let (old, new) = (format!("old_{number}"), format!("new_{number}"));
         store.change(KeyChange::insert(in_force(&old))).await.unwrap();
-        store
-            .change(KeyChange::rotate(&samples::id(&old), samples::rotation(&new, AT, Grace::For(grace))))
-            .await
-            .unwrap();
+        store.change(samples::rotate(&old, &new, AT, Grace::For(grace))).await.unwrap();
         let ending = store.get(&samples::id(&old)).await.unwrap().unwrap();
         assert_eq!((ending.expires_at, ending.revoked), (time(end), None));
     }
@@ -107,48 +104,33 @@ pub(crate) async fn a_grace_from_the_first_use_begins_once<S: KeyStore>(store: S
 
     let used = AT + 5_000;
     for at in [used, used - 1, used + 1] {
-        store
-            .write_back(WriteBack::FirstUse { id: new.id.clone(), at: Timestamp::from_unix_millis(at) })
-            .await
-            .unwrap();
+        let write = WriteBack::FirstUse { id: new.id.clone(), at: Timestamp::from_unix_millis(at) };
+        store.write_back(write).await.unwrap();
         assert_eq!(old().await.expires_at, time(used + GRACE.as_millis() as i64));
         assert_eq!(store.get(&new.id).await.unwrap().unwrap().first_use_grace, None);
     }
     // A key without a predecessor ends none.
     store.change(KeyChange::insert(in_force("other"))).await.unwrap();
-    store
-        .write_back(WriteBack::FirstUse { id: samples::id("other"), at: Timestamp::from_unix_millis(AT) })
-        .await
-        .unwrap();
+    let write = WriteBack::FirstUse { id: samples::id("other"), at: Timestamp::from_unix_millis(AT) };
+    store.write_back(write).await.unwrap();
     assert_eq!(store.get(&samples::id("other")).await.unwrap(), Some(in_force("other")));
 }
 
 pub(crate) async fn a_key_is_rotated_once<S: KeyStore>(store: S) {
     store.change(KeyChange::insert(in_force("old"))).await.unwrap();
     let grace = Grace::For(GRACE);
-    store.change(KeyChange::rotate(&samples::id("old"), samples::rotation("new", AT, grace))).await.unwrap();
+    store.change(samples::rotate("old", "new", AT, grace)).await.unwrap();
     let before = store.get(&samples::id("old")).await.unwrap();
-    let error = store
-        .change(KeyChange::rotate(&samples::id("old"), samples::rotation("newer", AT, grace)))
-        .await
-        .unwrap_err();
+    let error = store.change(samples::rotate("old", "newer", AT, grace)).await.unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::Conflict, "{error}");
     assert_eq!(store.get(&samples::id("newer")).await.unwrap(), None);
     assert_eq!(store.get(&samples::id("old")).await.unwrap(), before);
     // The successor can be rotated.
-    store
-        .change(KeyChange::rotate(&samples::id("new"), samples::rotation("newer", AT, grace)))
-        .await
-        .unwrap()
-        .record
-        .unwrap();
+    store.change(samples::rotate("new", "newer", AT, grace)).await.unwrap().record.unwrap();
 }
 
 pub(crate) async fn what_is_not_in_force_is_not_rotated<S: KeyStore>(store: S) {
-    let error = store
-        .change(KeyChange::rotate(&samples::id("key"), samples::rotation("new", AT, Grace::None)))
-        .await
-        .unwrap_err();
+    let error = store.change(samples::rotate("key", "new", AT, Grace::None)).await.unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::NotFound, "{error}");
 
     let mut expired = in_force("expired");
@@ -167,10 +149,7 @@ pub(crate) async fn what_is_not_in_force_is_not_rotated<S: KeyStore>(store: S) {
 pub(crate) async fn a_successor_that_is_there_already_changes_nothing<S: KeyStore>(store: S) {
     store.change(KeyChange::insert(in_force("old"))).await.unwrap();
     store.change(KeyChange::insert(in_force("new"))).await.unwrap();
-    let error = store
-        .change(KeyChange::rotate(&samples::id("old"), samples::rotation("new", AT, Grace::None)))
-        .await
-        .unwrap_err();
+    let error = store.change(samples::rotate("old", "new", AT, Grace::None)).await.unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::Conflict, "{error}");
     assert_eq!(store.get(&samples::id("old")).await.unwrap(), Some(in_force("old")));
     assert_eq!(store.get(&samples::id("new")).await.unwrap(), Some(in_force("new")));
@@ -208,29 +187,15 @@ pub(crate) async fn a_rotation_is_in_effect_for_the_very_next_request<S: KeyStor
     store.change(KeyChange::insert(samples::plain("old"))).await.unwrap();
     assert_eq!(caller.warm("old").await, Ok(samples::id("old")));
     assert_eq!(caller.warm("new").await, Err(Reason::Unknown));
-    store
-        .change(KeyChange::rotate(&samples::id("old"), samples::rotation("new", 0, Grace::None)))
-        .await
-        .unwrap();
+    store.change(samples::rotate("old", "new", 0, Grace::None)).await.unwrap();
     assert_eq!(caller.present("old").await, Err(Reason::Revoked));
     assert_eq!(caller.present("new").await, Ok(samples::id("new")));
 
     // With a grace, both are accepted until it ends: the clock of the caller stands at its end here.
-    store
-        .change(KeyChange::rotate(&samples::id("new"), samples::rotation("newer", -1_000, Grace::For(GRACE))))
-        .await
-        .unwrap()
-        .record
-        .unwrap();
+    store.change(samples::rotate("new", "newer", -1_000, Grace::For(GRACE))).await.unwrap().record.unwrap();
     assert_eq!(caller.present("new").await, Ok(samples::id("new")));
     assert_eq!(caller.present("newer").await, Ok(samples::id("newer")));
-    store
-        .change(KeyChange::rotate(
-            &samples::id("newer"),
-            samples::rotation("newest", -5_000, Grace::For(GRACE)),
-        ))
-        .await
-        .unwrap();
+    store.change(samples::rotate("newer", "newest", -5_000, Grace::For(GRACE))).await.unwrap();
     assert_eq!(caller.present("newer").await, Err(Reason::Expired));
 }
 
@@ -238,13 +203,7 @@ pub(crate) async fn the_first_request_with_a_successor_begins_the_grace<S: KeySt
     let caller = Caller::of(&store);
     store.change(KeyChange::insert(samples::plain("old"))).await.unwrap();
     assert_eq!(caller.warm("old").await, Ok(samples::id("old")));
-    store
-        .change(KeyChange::rotate(
-            &samples::id("old"),
-            samples::rotation("new", -9, Grace::FromFirstUse(GRACE)),
-        ))
-        .await
-        .unwrap();
+    store.change(samples::rotate("old", "new", -9, Grace::FromFirstUse(GRACE))).await.unwrap();
     assert_eq!(caller.warm("old").await, Ok(samples::id("old")));
     let old = || async { store.get(&samples::id("old")).await.unwrap().unwrap() };
     assert_eq!(old().await.expires_at, None);
@@ -272,19 +231,12 @@ pub(crate) async fn a_key_whose_successor_has_ended_is_rotated_again<S: KeyStore
             ))
             .await
     };
-    store
-        .change(KeyChange::rotate(
-            &old,
-            samples::rotation("unseen", AT, Grace::For(Duration::from_secs(3_600))),
-        ))
-        .await
-        .unwrap();
+    let change =
+        KeyChange::rotate(&old, samples::rotation("unseen", AT, Grace::For(Duration::from_secs(3_600))));
+    store.change(change).await.unwrap();
     assert_eq!(rotate("early", AT + 1).await.unwrap_err().kind(), BackendErrorKind::Conflict);
     assert_eq!(store.get(&samples::id("early")).await.unwrap(), None);
-    store
-        .change(KeyChange::revoke(&samples::id("unseen"), samples::revocation(AT + 2, "unseen")))
-        .await
-        .unwrap();
+    store.change(samples::revoke("unseen", AT + 2, "unseen")).await.unwrap();
 
     let again = rotate("again", AT + 3).await.unwrap().record.unwrap();
     // The lifetime is the intended one, which the grace has shortened for the old key alone.
@@ -295,17 +247,11 @@ pub(crate) async fn a_key_whose_successor_has_ended_is_rotated_again<S: KeyStore
     assert_eq!(stored.expires_at, time(AT + 3_600_000), "a second rotation puts no end off");
     // When it is rotated again, the new successor counts.
     assert_eq!(rotate("once_more", AT + 4).await.unwrap_err().kind(), BackendErrorKind::Conflict);
-    store
-        .change(KeyChange::revoke(&samples::id("again"), samples::revocation(AT + 5, "unseen")))
-        .await
-        .unwrap();
+    store.change(samples::revoke("again", AT + 5, "unseen")).await.unwrap();
     store.change(KeyChange::purge_ended(Timestamp::from_unix_millis(AT + 6))).await.unwrap();
     rotate("once_more", AT + 7).await.unwrap();
     // A key that has ended is not rotated, whatever the state of its successor.
-    store
-        .change(KeyChange::revoke(&samples::id("once_more"), samples::revocation(AT + 8, "unseen")))
-        .await
-        .unwrap();
+    store.change(samples::revoke("once_more", AT + 8, "unseen")).await.unwrap();
     store.change(KeyChange::revoke(&old, samples::revocation(AT + 9, "lost"))).await.unwrap();
     assert_eq!(rotate("late", AT + 10).await.unwrap_err().kind(), BackendErrorKind::Conflict);
 }
@@ -327,14 +273,10 @@ pub(crate) async fn the_first_use_of_a_successor_that_was_replaced_ends_nothing<
         .unwrap()
         .record
         .unwrap();
-    store
-        .write_back(WriteBack::FirstUse { id: unseen.id, at: Timestamp::from_unix_millis(AT + 3) })
-        .await
-        .unwrap();
+    let write = WriteBack::FirstUse { id: unseen.id, at: Timestamp::from_unix_millis(AT + 3) };
+    store.write_back(write).await.unwrap();
     assert_eq!(end().await, None);
-    store
-        .write_back(WriteBack::FirstUse { id: seen.id, at: Timestamp::from_unix_millis(AT + 4) })
-        .await
-        .unwrap();
+    let write = WriteBack::FirstUse { id: seen.id, at: Timestamp::from_unix_millis(AT + 4) };
+    store.write_back(write).await.unwrap();
     assert_eq!(end().await, time(AT + 4 + GRACE.as_millis() as i64));
 }

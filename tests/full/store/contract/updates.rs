@@ -53,10 +53,8 @@ pub(crate) async fn a_revoked_key_cannot_be_updated<S: KeyStore>(store: S) {
 pub(crate) async fn the_end_of_a_rotated_key_is_not_put_off<S: KeyStore>(store: S) {
     let record = samples::plain("old");
     store.change(KeyChange::insert(record.clone())).await.unwrap();
-    store
-        .change(KeyChange::rotate(&record.id, samples::rotation("new", 100, Grace::For(samples::GRACE))))
-        .await
-        .unwrap();
+    let change = KeyChange::rotate(&record.id, samples::rotation("new", 100, Grace::For(samples::GRACE)));
+    store.change(change).await.unwrap();
     let end = store.get(&record.id).await.unwrap().unwrap().expires_at.unwrap().unix_millis();
     let mut endless = KeyUpdate::default();
     endless.expires_at = Some(None);

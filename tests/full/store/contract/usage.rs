@@ -161,7 +161,7 @@ pub(crate) async fn usage_brings_no_key_back<S: KeyStore + UsageStore + Clone>(s
 pub(crate) async fn the_usage_of_a_key_outlives_it<S: KeyStore + UsageStore>(store: S) {
     store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     add(&store, "w", 1, [count("key", 3, 20_000, 0)]).await;
-    store.change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "lost"))).await.unwrap();
+    store.change(samples::revoke("key", 1, "lost")).await.unwrap();
     assert_eq!(store.change(KeyChange::purge_ended(Timestamp::from_unix_millis(2))).await.unwrap().keys, 1);
     // Usage in progress when the key was deleted.
     add(&store, "w", 2, [count("key", 4, 20_000, 0)]).await;
@@ -262,13 +262,9 @@ pub(crate) async fn many_writers_at_once_lose_nothing<S: KeyStore + UsageStore +
     tasks.spawn({
         let store = store.clone();
         async move {
-            store
-                .change(KeyChange::revoke_all(
-                    &KeyFilter::of_organization("acme"),
-                    samples::revocation(1, ""),
-                ))
-                .await
-                .unwrap();
+            let change =
+                KeyChange::revoke_all(&KeyFilter::of_organization("acme"), samples::revocation(1, ""));
+            store.change(change).await.unwrap();
         }
     });
     tasks.join_all().await;

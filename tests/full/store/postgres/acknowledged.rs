@@ -28,11 +28,7 @@ async fn a_change_that_all_nodes_have_acknowledged_is_in_effect_at_all_of_them()
         for node in &nodes {
             node.answers(name, None).await;
         }
-        nodes[0]
-            .store
-            .change(KeyChange::revoke(&samples::id(name), samples::revocation(1, "lost")))
-            .await
-            .unwrap();
+        nodes[0].store.change(samples::revoke(name, 1, "lost")).await.unwrap();
         assert!(is_applied(&nodes[0].store, HOUR).await);
         for node in &nodes {
             assert_eq!(node.present(name).await, Some(Reason::Revoked));

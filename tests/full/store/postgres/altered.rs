@@ -22,10 +22,7 @@ async fn open_prepared() -> (PostgresStore, Database) {
         async move {
             store.find(&samples::digest("key")).await.unwrap();
             store.list(&KeyFilter::all(), None, 10).await.unwrap();
-            store
-                .change(KeyChange::revoke(&samples::id("none"), samples::revocation(1, "lost")))
-                .await
-                .unwrap_err();
+            store.change(samples::revoke("none", 1, "lost")).await.unwrap_err();
         }
     });
     reads.collect::<tokio::task::JoinSet<_>>().join_all().await;

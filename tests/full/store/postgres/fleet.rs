@@ -59,13 +59,10 @@ async fn nodes_learn_changes_of_each_other_by_polling() {
         one.store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
         other.answers(name, None).await;
     }
-    one.store.change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "lost"))).await.unwrap();
+    one.store.change(samples::revoke("key", 1, "lost")).await.unwrap();
     other.answers("key", Some(Reason::Revoked)).await;
     other.answers("new", Some(Reason::Unknown)).await;
-    one.store
-        .change(KeyChange::rotate(&samples::id("old"), samples::rotation("new", 1, Grace::None)))
-        .await
-        .unwrap();
+    one.store.change(samples::rotate("old", "new", 1, Grace::None)).await.unwrap();
     other.answers("old", Some(Reason::Revoked)).await;
     other.answers("new", None).await;
 }
@@ -90,7 +87,7 @@ async fn a_transaction_that_commits_after_a_later_one_is_not_overlooked() {
         sqlx::query(statement).execute(&mut *early).await.unwrap();
     }
     // A later transaction, with a higher number in the log, is committed and read while the first one is in progress.
-    node.store.change(KeyChange::revoke(&samples::id("late"), samples::revocation(1, "lost"))).await.unwrap();
+    node.store.change(samples::revoke("late", 1, "lost")).await.unwrap();
     node.answers("late", Some(Reason::Revoked)).await;
     assert_eq!(node.present("early").await, None);
     early.commit().await.unwrap();
@@ -157,7 +154,7 @@ async fn polls_do_not_wait_for_lookups() {
         taken.push(pool.acquire().await.unwrap());
     }
     feed.poll().await.unwrap();
-    node.store.change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "lost"))).await.unwrap();
+    node.store.change(samples::revoke("key", 1, "lost")).await.unwrap();
     assert_eq!(feed.poll().await.unwrap(), [Invalidation::Revoked(samples::digest("key"))]);
     drop(taken);
     busy.close().await;

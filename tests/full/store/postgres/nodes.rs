@@ -119,7 +119,7 @@ async fn a_node_that_may_have_missed_trimmed_changes_is_waited_for() {
     let world = World::new().await;
     world.add_silent_node().await;
     world.store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
-    world.store.change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "lost"))).await.unwrap();
+    world.store.change(samples::revoke("key", 1, "lost")).await.unwrap();
     world.run("UPDATE tower_api_key_change_trim SET tx = (SELECT tx FROM tower_api_key_change ORDER BY seq DESC LIMIT 1)").await;
     world.run("DELETE FROM tower_api_key_change").await;
     // It was revoked before, so no new change is to be acknowledged.

@@ -119,7 +119,7 @@ async fn is_of_use(store: PostgresStore) {
     lookups.collect::<JoinSet<_>>().join_all().await;
     let mut feed = store.feed().unwrap();
     feed.poll().await.unwrap();
-    store.change(KeyChange::revoke(&samples::id("key_0"), samples::revocation(1, "lost"))).await.unwrap();
+    store.change(samples::revoke("key_0", 1, "lost")).await.unwrap();
     assert_eq!(feed.poll().await.unwrap().len(), 1);
 }
 

@@ -112,7 +112,7 @@ async fn the_role_that_manages_keys_can_do_so() {
 
     store.change(KeyChange::insert(samples::plain("old"))).await.unwrap();
     let grace = Grace::FromFirstUse(std::time::Duration::from_secs(1));
-    store.change(KeyChange::rotate(&samples::id("old"), samples::rotation("new", 1, grace))).await.unwrap();
+    store.change(samples::rotate("old", "new", 1, grace)).await.unwrap();
     store.change_owner(OwnerChange::put_organization(Organization::new("acme"))).await.unwrap();
     let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap());
     let reached = manager.revoke_everywhere(&samples::id("new"), "lost").await.unwrap();

@@ -22,10 +22,7 @@ async fn is_of_use(store: &PostgresStore) {
     store.change_owner(OwnerChange::put_user("ada@example.com")).await.unwrap();
     store.change_owner(OwnerChange::put_project("acme", "rocket")).await.unwrap();
     store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
-    store
-        .change(KeyChange::rotate(&samples::id("key"), samples::rotation("next", 1, Grace::None)))
-        .await
-        .unwrap();
+    store.change(samples::rotate("key", "next", 1, Grace::None)).await.unwrap();
     assert!(store.find(&samples::digest("key")).await.unwrap().is_some());
     assert!(store.find_user("ada@example.com").await.unwrap().is_some());
     assert_eq!(store.list(&KeyFilter::all(), None, 10).await.unwrap().len(), 2);

@@ -27,10 +27,7 @@ async fn stores_whose_sessions_have_other_settings_are_one_store_to_their_authen
         let name = format!("key_{index}");
         store.change(KeyChange::insert(samples::plain(&name))).await.unwrap();
         caller.warm(&name).await.unwrap();
-        other
-            .change(KeyChange::revoke(&samples::id(&name), samples::revocation(1, "elsewhere")))
-            .await
-            .unwrap();
+        other.change(samples::revoke(&name, 1, "elsewhere")).await.unwrap();
         assert_eq!(caller.present(&name).await, Err(Reason::Revoked), "{settings}");
     }
 }

@@ -21,7 +21,7 @@ async fn while_many_keys_are_changed_changes_beyond_the_queue_are_rejected_at_on
     let mut lock = pool.begin().await.unwrap();
     sqlx::query(LOCK).execute(&mut *lock).await.unwrap();
     let release = async || {
-        store.change(KeyChange::revoke(&samples::id("lost"), samples::revocation(1, "lost"))).await.unwrap();
+        store.change(samples::revoke("lost", 1, "lost")).await.unwrap();
         lock.rollback().await.unwrap();
     };
     changes_beyond_the_queue_are_rejected_at_once(store.clone(), release).await;

@@ -31,10 +31,7 @@ async fn stores_on_the_same_file_are_one_store_to_their_authenticators() {
         let name = format!("key_{index}");
         store.change(KeyChange::insert(samples::plain(&name))).await.unwrap();
         caller.warm(&name).await.unwrap();
-        other
-            .change(KeyChange::revoke(&samples::id(&name), samples::revocation(1, "elsewhere")))
-            .await
-            .unwrap();
+        other.change(samples::revoke(&name, 1, "elsewhere")).await.unwrap();
         assert_eq!(caller.present(&name).await, Err(Reason::Revoked), "{index}");
     }
 }
@@ -49,7 +46,7 @@ async fn stores_on_different_files_do_not_disturb_each_other() {
     }
     let caller = Caller::of(&one);
     caller.warm("key").await.unwrap();
-    two.change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "elsewhere"))).await.unwrap();
+    two.change(samples::revoke("key", 1, "elsewhere")).await.unwrap();
     assert!(caller.warm("key").await.is_ok());
 }
 
@@ -72,16 +69,13 @@ async fn a_commit_whose_outcome_is_an_error_is_treated_as_if_it_had_been_made() 
     )
     .await;
     let reads = caller.reads();
-    let error = store
-        .change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "lost")))
-        .await
-        .unwrap_err();
+    let error = store.change(samples::revoke("key", 1, "lost")).await.unwrap_err();
     assert_eq!(error.kind(), Unavailable, "{error}");
     assert!(caller.present("key").await.is_ok());
     assert_eq!(caller.reads(), reads + 1, "whether the key was revoked is asked of the store");
 
     run(&pool, "DROP TRIGGER spoil").await;
-    store.change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "lost"))).await.unwrap();
+    store.change(samples::revoke("key", 1, "lost")).await.unwrap();
     assert_eq!(caller.present("key").await, Err(Reason::Revoked));
 }
 
@@ -92,7 +86,7 @@ async fn a_second_revocation_writes_no_change() {
     let store = SqliteStore::open(&url(&file)).await.unwrap();
     store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     for _ in 0..3 {
-        store.change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "lost"))).await.unwrap();
+        store.change(samples::revoke("key", 1, "lost")).await.unwrap();
     }
     assert_eq!(number(&application(&file).await, "SELECT count(*) FROM tower_api_key_change").await, 2);
 }

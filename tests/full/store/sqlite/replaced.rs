@@ -76,11 +76,7 @@ impl World {
         };
         tokio::time::timeout(Duration::from_secs(30), given_up).await.expect("the lease ends");
         assert_eq!(self.present().await, Some(Reason::Unavailable));
-        let error = self
-            .store
-            .change(KeyChange::revoke(&samples::id("key"), samples::revocation(1, "lost")))
-            .await
-            .unwrap_err();
+        let error = self.store.change(samples::revoke("key", 1, "lost")).await.unwrap_err();
         assert_eq!(error.kind(), Unavailable);
         assert_eq!(self.store.find(&samples::digest("key")).await.unwrap_err().kind(), Unavailable);
         assert_eq!(self.store.get(&samples::id("key")).await.unwrap_err().kind(), Unavailable);
