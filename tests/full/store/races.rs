@@ -137,13 +137,9 @@ pub(crate) async fn let_first_uses_and_changes_of_all_keys_through<S: KeyStore +
                 let (store, used, successors) = (one.clone(), Arc::clone(&used), successors.to_vec());
                 tokio::spawn(async move {
                     for id in successors.iter().rev() {
-                        match store
-                            .write_back(WriteBack::FirstUse {
-                                id: id.clone(),
-                                at: Timestamp::from_unix_millis(2),
-                            })
-                            .await
-                        {
+                        let write =
+                            WriteBack::FirstUse { id: id.clone(), at: Timestamp::from_unix_millis(2) };
+                        match store.write_back(write).await {
                             Err(error) => assert_eq!(error.kind(), BackendErrorKind::NotFound, "{error}"),
                             Ok(()) => used.add_permits(1),
                         }
@@ -153,18 +149,12 @@ pub(crate) async fn let_first_uses_and_changes_of_all_keys_through<S: KeyStore +
             .collect();
         // In the middle of them.
         let _some = used.acquire_many(KEYS as u32 / 10).await.unwrap();
-        let changed = if deletes {
-            other
-                .change(KeyChange::purge_ended(Timestamp::from_unix_millis(20_000)))
-                .await
-                .map(|outcome| outcome.keys)
+        let change = if deletes {
+            KeyChange::purge_ended(Timestamp::from_unix_millis(20_000))
         } else {
-            other
-                .change(KeyChange::revoke_all(&KeyFilter::all(), samples::revocation(1, "all")))
-                .await
-                .map(|outcome| outcome.keys)
+            KeyChange::revoke_all(&KeyFilter::all(), samples::revocation(1, "all"))
         };
-        assert!(changed.unwrap() >= KEYS as u64, "round {round}");
+        assert!(other.change(change).await.unwrap().keys >= KEYS as u64, "round {round}");
         for task in uses {
             task.await.unwrap();
         }

@@ -123,18 +123,9 @@ pub(crate) async fn an_abandoned_revocation_of_several_is_made_of_all_or_none<S:
         for name in &names {
             insert(&store, &caller, name).await;
         }
-        let revocation = samples::revocation(1, "leaked");
+        let change = KeyChange::revoke_all(&KeyFilter::all(), samples::revocation(1, "leaked"));
         let asked = store.clone();
-        let leftovers = abandon(
-            async move {
-                asked
-                    .change(KeyChange::revoke_all(&KeyFilter::all(), revocation))
-                    .await
-                    .map(|outcome| outcome.keys)
-            },
-            waits,
-        )
-        .await;
+        let leftovers = abandon(async move { asked.change(change).await }, waits).await;
         let completed = settle(leftovers, &caller, &names.each_ref().map(String::as_str)).await;
 
         let is_revoked = async |name: &str| store.get(&samples::id(name)).await.unwrap().unwrap().revoked;
@@ -164,11 +155,7 @@ pub(crate) async fn an_abandoned_deletion_is_made_of_all_or_none<S: KeyStore + C
         assert_eq!(answers().await, before);
 
         let (asked, end) = (store.clone(), Timestamp::from_unix_millis(-1));
-        let leftovers = abandon(
-            async move { asked.change(KeyChange::purge_ended(end)).await.map(|outcome| outcome.keys) },
-            waits,
-        )
-        .await;
+        let leftovers = abandon(async move { asked.change(KeyChange::purge_ended(end)).await }, waits).await;
         let completed = settle(leftovers, &caller, &[&expired, &revoked]).await;
 
         let is_there = async |name: &str| store.get(&samples::id(name)).await.unwrap().is_some();

@@ -38,37 +38,27 @@ async fn a_change_with_a_text_that_the_encoding_lacks_is_invalid_and_changes_not
         return;
     }
     let (store, _database) = open_latin1().await;
-    let record = |describe: fn(&mut Record)| {
+    let insert = |describe: fn(&mut Record)| {
         let mut record = samples::plain("new");
         describe(&mut record);
-        record
+        KeyChange::insert(record)
     };
-    is_invalid(store.change(KeyChange::insert(record(|record| record.name = TYPOGRAPHIC.into()))).await);
-    is_invalid(
-        store
-            .change(KeyChange::insert(record(|record| {
-                record.labels = [(TYPOGRAPHIC.into(), "".into())].into()
-            })))
-            .await,
-    );
-    is_invalid(
-        store.change(KeyChange::insert(record(|record| record.created_by = Some(TYPOGRAPHIC.into())))).await,
-    );
-    assert_eq!(store.get(&samples::id("new")).await.unwrap(), None);
-
     let id = samples::id("key");
     let mut update = KeyUpdate::default();
     update.name = Some(TYPOGRAPHIC.into());
-    is_invalid(store.change(KeyChange::update(&id, update)).await);
-    is_invalid(store.change(KeyChange::revoke(&id, samples::revocation(1, TYPOGRAPHIC))).await);
-    is_invalid(
-        store
-            .change(KeyChange::revoke_all(&KeyFilter::all(), samples::revocation(1, TYPOGRAPHIC)))
-            .await
-            .map(|outcome| outcome.keys),
-    );
+    for change in [
+        insert(|record| record.name = TYPOGRAPHIC.into()),
+        insert(|record| record.labels = [(TYPOGRAPHIC.into(), "".into())].into()),
+        insert(|record| record.created_by = Some(TYPOGRAPHIC.into())),
+        KeyChange::update(&id, update),
+        KeyChange::revoke(&id, samples::revocation(1, TYPOGRAPHIC)),
+        KeyChange::revoke_all(&KeyFilter::all(), samples::revocation(1, TYPOGRAPHIC)),
+    ] {
+        is_invalid(store.change(change).await);
+    }
     is_invalid(store.change_owner(OwnerChange::put_organization(Organization::new(TYPOGRAPHIC))).await);
     is_invalid(store.change_owner(OwnerChange::put_user(TYPOGRAPHIC)).await);
+    assert_eq!(store.get(&samples::id("new")).await.unwrap(), None);
     assert_eq!(store.get(&id).await.unwrap(), Some(samples::plain("key")));
     store.change(KeyChange::revoke(&id, samples::revocation(1, "wie gew\u{fc}nscht"))).await.unwrap();
 }
