@@ -167,7 +167,7 @@ impl Loss {
                     store.change_owner(OwnerChange::put_organization(acme)).await?;
                 }
                 Self::OrganizationDeleted => {
-                    store.change_owner(OwnerChange::delete_organization(ACME, revocation())).await?
+                    store.change_owner(OwnerChange::delete_organization(ACME, revocation())).await?;
                 }
                 Self::OrganizationGivenAway => {
                     store.change_owner(OwnerChange::delete_organization(ACME, revocation())).await?;
@@ -176,14 +176,14 @@ impl Loss {
                 }
                 Self::Removed => store.change_owner(OwnerChange::delete_membership(ANN, ACME)).await?,
                 Self::RoleReduced => {
-                    store.change_owner(OwnerChange::put_membership(ANN, role("notes.read"))).await?
+                    store.change_owner(OwnerChange::put_membership(ANN, role("notes.read"))).await?;
                 }
                 Self::PasswordChanged => {
                     let change = OwnerChange::set_password(ANN, Some(cast.other_password.clone()));
                     store.change_owner(change).await?;
                 }
                 Self::PersonDeleted => {
-                    store.change_owner(OwnerChange::delete_user(ANN, revocation())).await?
+                    store.change_owner(OwnerChange::delete_user(ANN, revocation())).await?;
                 }
                 _ => {
                     store.change_owner(OwnerChange::delete_user(ANN, revocation())).await?;
