@@ -301,7 +301,12 @@ impl Observer {
         store.change_owner(OwnerChange::put_user(EVE)).await.unwrap();
         let change = OwnerChange::set_password(EVE, Some(PasswordHash::new("$argon2id$v=19$m=8").unwrap()));
         store.change_owner(change).await.unwrap();
-        let backend = Torn { store: Misbehaving::new(store), is_torn: Arc::default() };
+        let is_torn = Arc::new(AtomicBool::new(false));
+        let torn = Arc::clone(&is_torn);
+        let backend = Misbehaving::new(Probe::over(store).before(move |call| {
+            let fails = call == Call::FindUser && torn.load(Ordering::SeqCst);
+            ready(if fails { Err(BackendError::unavailable("told to fail")) } else { Ok(()) })
+        }));
         let builder = Authenticator::builder(backend.clone()).sources([Source::basic()]);
         let builder = builder.passwords(passwords.clone()).stale_grace(Duration::from_secs(3_600));
         // The circuit never opens, so that each attempt shows what it asks.

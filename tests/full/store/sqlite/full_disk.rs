@@ -51,7 +51,7 @@ async fn keys_are_taken_again_once_there_is_room() {
         run(&pool, "PRAGMA max_page_count = 1000000").await;
         let again = store.change(KeyChange::insert(rejected.clone())).await;
         assert!(again.is_ok(), "a key of {size} bytes and more: {again:?}");
-        assert_eq!(store.get(&refused.id).await.unwrap(), Some(refused));
+        assert_eq!(store.get(&rejected.id).await.unwrap(), Some(rejected));
         store.change(samples::revoke("key_first", 1, "lost")).await.unwrap();
     }
 }
