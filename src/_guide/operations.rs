@@ -222,6 +222,7 @@
 //! Call [`Authenticator::start`](crate::Authenticator::start) before the server listens, and let its error end the process:
 //! otherwise the first request starts the poller, and until the first successful poll every request queries the database. Several nodes may
 //! start at once: one migrates the tables while the rest wait. A version of the crate that is older than the tables refuses to start.
+//! Until the first release, so does one with another schema than that of the tables: it needs a new database.
 //!
 //! To shut down: stop accepting connections, let open requests end, call [`Usage::flush`](crate::usage::Usage::flush), then `close` the store. Without
 //! the flush, the counts of one interval, 10 s, are lost, and an error in the log gives their number. A crash loses as many, as does

@@ -37,13 +37,9 @@ mod keys;
 mod memory;
 mod owner_resolver;
 mod owners;
-#[cfg(feature = "postgres")]
-mod postgres;
 mod propagation;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
-#[cfg(feature = "sqlite")]
-mod sqlite;
 mod usage;
 
 pub use actor::{Actor, AuthorizedActor, KeyActor, ResolvedSubject, Subject, UserActor};
@@ -57,14 +53,18 @@ pub use keys::{ChangeOutcome, KeyAction, KeyChange, KeyStore};
 pub use memory::MemoryStore;
 pub use owner_resolver::{OwnerResolver, WithOwnerResolver};
 pub use owners::{OwnerAction, OwnerChange, OwnerStore};
-#[cfg(feature = "postgres")]
-pub use postgres::PostgresStore;
 pub use propagation::Propagation;
+#[cfg(feature = "postgres")]
+pub use sql::PostgresStore;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use sql::SqlStore;
 #[cfg(feature = "sqlite")]
-pub use sqlite::SqliteStore;
+pub use sql::SqliteStore;
 pub use usage::{UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageStore};
 
 pub(crate) use bounds::Bounds;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) use erased::BoxFuture;
 pub(crate) use erased::ErasedBackend;
 pub(crate) use invalidation::Apply;
 pub(crate) use usage::{Slot, merge};

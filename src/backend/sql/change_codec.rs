@@ -1,25 +1,27 @@
 //! Encodes and decodes the rows of the change feed.
 
-use super::row::decode_digest;
+use super::key_row::decode_digest;
+use super::statement::Value;
 use crate::backend::Invalidation;
 
 /// The maximum number of changes that one transaction logs one by one. More are logged as a change of everything.
-pub(in crate::backend) const MAX_LOGGED_CHANGES: usize = 1_000;
+pub(super) const MAX_LOGGED_CHANGES: usize = 1_000;
 
 /// The maximum number of changes that a poll applies one by one. More are applied as a change of everything.
-pub(in crate::backend) const MAX_POLLED_CHANGES: usize = 10_000;
+pub(super) const MAX_POLLED_CHANGES: usize = 10_000;
 
 /// Encodes a change as the columns `digest` and `kind`.
-pub(in crate::backend) fn encode_change(change: &Invalidation) -> (Option<Vec<u8>>, &'static str) {
-    match change {
-        Invalidation::Revoked(digest) => (Some(digest.as_bytes().to_vec()), "revoked"),
-        Invalidation::Changed(digest) => (Some(digest.as_bytes().to_vec()), "changed"),
+pub(super) fn encode_change(change: &Invalidation) -> [Value; 2] {
+    let (digest, kind) = match change {
+        Invalidation::Revoked(digest) => (Some(digest), "revoked"),
+        Invalidation::Changed(digest) => (Some(digest), "changed"),
         Invalidation::Everything => (None, "everything"),
-    }
+    };
+    [digest.into(), kind.into()]
 }
 
 /// Decodes the rows of a poll, or returns [`Invalidation::Everything`] if one is unreadable or missing.
-pub(in crate::backend) fn decode_changes<'r>(
+pub(super) fn decode_changes<'r>(
     rows: impl Iterator<Item = (Option<&'r [u8]>, &'r str)>,
     is_whole: bool,
 ) -> Vec<Invalidation> {

@@ -12,7 +12,7 @@ use crate::backend::invalidation::WeakInvalidator;
 static INVALIDATORS: LazyLock<Mutex<HashMap<String, WeakInvalidator>>> = LazyLock::new(Mutex::default);
 
 /// Returns the invalidator of the database with this name.
-pub(in crate::backend) fn invalidator_of(database: String) -> Invalidator {
+pub(super) fn invalidator_of(database: String) -> Invalidator {
     let mut invalidators = INVALIDATORS.lock().unwrap_or_else(PoisonError::into_inner);
     invalidators.retain(|_, invalidator| invalidator.upgrade().is_some());
     if let Some(changes) = invalidators.get(&database).and_then(WeakInvalidator::upgrade) {

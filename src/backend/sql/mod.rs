@@ -1,18 +1,34 @@
-//! The parts that the SQL stores share.
+//! The SQL stores. Their statements are data, and the same code for each database: its differences are a [`Dialect`], its driver
+//! is a [`Session`].
 //!
-//! The files in `statements` are compiled once for each database, as a part of its module: the statements and the code around
-//! them are the same, but all types of the driver differ. All further differences are in the `dialect` of a database.
+//! [`Dialect`]: dialect::Dialect
+//! [`Session`]: session::Session
 
-mod audit;
+#![allow(unnameable_types, reason = "the databases of `SqlStore` are sealed")]
+
 mod change_codec;
+mod connections;
+mod database;
+mod derived_pool;
+mod dialect;
 mod invalidators;
+mod key_row;
+mod namespace;
 mod owner;
-mod row;
+mod pooled_connection;
+mod pools;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod schema;
+mod session;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod statement;
+mod statements;
+mod store;
 
-pub(super) use audit::{AuditRow, decode_audit};
-pub(super) use change_codec::{MAX_LOGGED_CHANGES, MAX_POLLED_CHANGES, decode_changes, encode_change};
-pub(super) use invalidators::invalidator_of;
-pub(super) use owner::{OwnerState, decode_membership, decode_user};
-pub(super) use row::{KeyRow, columns, decode_digest};
-pub(super) use schema::{Applied, Migration, check};
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
+pub use store::SqlStore;

@@ -1,6 +1,6 @@
 //! The state of the owner of a key, read with its row.
 
-use super::row::{decode_digest, unexpected};
+use super::key_row::{decode_digest, unexpected};
 use crate::backend::BackendError;
 use crate::owner::{Membership, Organization, Owner, Password, User};
 use crate::password_hash::PasswordHash;
@@ -8,11 +8,11 @@ use crate::scope::Scopes;
 
 /// The state of an owner. All fields are `None` for an owner that the store does not know.
 #[derive(Debug, Default)]
-pub(in crate::backend) struct OwnerState {
-    pub(in crate::backend) disabled: Option<bool>,
-    pub(in crate::backend) requires_sso: Option<bool>,
+pub(super) struct OwnerState {
+    pub(super) disabled: Option<bool>,
+    pub(super) requires_sso: Option<bool>,
     /// A JSON list of lists: organization, disabled, requires single sign-on, role, scopes.
-    pub(in crate::backend) memberships: Option<String>,
+    pub(super) memberships: Option<String>,
 }
 
 /// A membership in the JSON list of a row. SQLite has no booleans in JSON, only numbers.
@@ -20,7 +20,7 @@ type MembershipColumns = (String, u8, u8, String, String);
 
 impl OwnerState {
     /// Adds the state to an owner.
-    pub(in crate::backend) fn complete(self, owner: &mut Owner) -> Result<(), BackendError> {
+    pub(super) fn complete(self, owner: &mut Owner) -> Result<(), BackendError> {
         match owner {
             Owner::Organization(own) => self.complete_organization(own),
             Owner::Project(own) => self.complete_organization(&mut own.organization),
@@ -35,8 +35,8 @@ impl OwnerState {
     }
 }
 
-/// Decodes a person.
-pub(in crate::backend) fn decode_user(
+/// Decodes a user.
+pub(super) fn decode_user(
     email: String,
     password_hash: Option<&str>,
     password_version: Option<&[u8]>,
@@ -52,7 +52,7 @@ pub(in crate::backend) fn decode_user(
 }
 
 /// Decodes a membership.
-pub(in crate::backend) fn decode_membership(
+pub(super) fn decode_membership(
     organization: Organization,
     role: String,
     scopes: &str,

@@ -11,5 +11,4 @@ mod postgres;
 mod races;
 mod samples;
 mod sqlite;
-mod steps;
 mod waiting;

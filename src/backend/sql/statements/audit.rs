@@ -1,22 +1,24 @@
 //! The audit log: rows that are written with each change, read by page, and purged when they are old.
 
-use sqlx::QueryBuilder;
-
 use super::ROWS_PER_STATEMENT;
-use super::dialect::{Database, DatabaseConnection, DatabaseTransaction, LOCK_ROW, Namespace};
-use super::errors::write_error;
 use super::filter::{restrict, restrict_to};
-use crate::backend::sql::{AuditRow, decode_audit};
+use crate::audit::{Action, AuditEvent};
+use crate::backend::sql::session::{Row, Session};
+use crate::backend::sql::statement::Statement;
 use crate::backend::{AuditEntry, BackendError, Invalidation, KeyFilter};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 
+/// Deletes a batch of old entries.
+pub(crate) const PURGE: &str = "DELETE FROM tower_api_key_audit
+        WHERE seq IN (SELECT seq FROM tower_api_key_audit WHERE at < $1 ORDER BY at LIMIT $2)";
+
 /// Rows that one statement deletes.
-const PURGE_BATCH: i64 = 1_000;
+pub(crate) const PURGE_BATCH: i64 = 1_000;
 
 /// Writes the entry of an action on a key. `key` is the id as stored.
 pub(super) async fn record(
-    transaction: &mut DatabaseTransaction<'_>,
+    session: &mut dyn Session,
     action: &'static str,
     key: &str,
     successor: Option<&KeyId>,
@@ -24,74 +26,73 @@ pub(super) async fn record(
 ) -> Result<(), BackendError> {
     const INSERT: &str = "INSERT INTO tower_api_key_audit (action, key_id, related_key_id, made_by)
         VALUES ($1, $2, $3, $4)";
-    let insert = sqlx::query(INSERT).bind(action).bind(key).bind(successor.map(KeyId::as_str)).bind(by);
-    insert.execute(&mut **transaction).await.map(drop).map_err(write_error)
+    let insert = Statement::new(INSERT).bind(action).bind(key).bind(successor.map(KeyId::as_str)).bind(by);
+    session.execute(&insert).await.map(drop)
 }
 
 /// Writes entries for the keys of a filter before their revocation, locks them, and returns their number. Ids are not decoded:
 /// an undecodable one must not keep the other keys alive.
 pub(super) async fn record_revoked(
-    transaction: &mut DatabaseTransaction<'_>,
+    session: &mut dyn Session,
     filter: &KeyFilter,
     by: Option<&str>,
 ) -> Result<u64, BackendError> {
-    let mut query = QueryBuilder::<Database>::new(
-        "INSERT INTO tower_api_key_audit (action, key_id, made_by) SELECT 'revoked', id, ",
-    );
-    query.push_bind(by.map(str::to_owned)).push(" FROM tower_api_key WHERE revoked_at IS NULL");
-    restrict(&mut query, filter);
-    query.push(" ORDER BY id").push(LOCK_ROW);
-    Ok(query.build().execute(&mut **transaction).await.map_err(write_error)?.rows_affected())
+    let insert =
+        Statement::new("INSERT INTO tower_api_key_audit (action, key_id, made_by) SELECT 'revoked', id, ");
+    let insert = insert.push_bind(by).push(" FROM tower_api_key WHERE revoked_at IS NULL");
+    let insert = restrict(insert, filter).push(" ORDER BY id").push(session.dialect().lock_row);
+    session.execute(&insert).await
 }
 
 /// Writes entries for keys that are about to be deleted.
 pub(super) async fn record_deleted(
-    transaction: &mut DatabaseTransaction<'_>,
+    session: &mut dyn Session,
     deleted: &[Invalidation],
 ) -> Result<(), BackendError> {
     for deleted in deleted.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Database>::new(
+        let insert = Statement::new(
             "INSERT INTO tower_api_key_audit (action, key_id)
              SELECT CASE WHEN revoked_at IS NULL THEN 'expired' ELSE 'deleted' END, id FROM tower_api_key WHERE ",
         );
-        restrict_to(&mut query, deleted);
-        query.push(" ORDER BY id");
-        query.build().execute(&mut **transaction).await.map_err(write_error)?;
+        session.execute(&restrict_to(insert, deleted).push(" ORDER BY id")).await?;
     }
     Ok(())
 }
 
-pub(super) async fn page(
-    connection: &mut DatabaseConnection,
-    key: Option<&KeyId>,
-    after: Option<u64>,
-    limit: usize,
-) -> Result<Vec<AuditEntry>, BackendError> {
-    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let mut query = QueryBuilder::<Database>::new(
+pub(crate) fn page(key: Option<&KeyId>, after: Option<u64>, limit: usize) -> Statement {
+    let mut page = Statement::new(
         "SELECT seq, at, action, key_id, related_key_id, made_by FROM tower_api_key_audit WHERE seq > ",
     );
-    query.push_bind(after.map_or(-1, number));
+    page = page.push_bind(after.map_or(-1, |after| i64::try_from(after).unwrap_or(i64::MAX)));
     if let Some(key) = key {
-        query.push(" AND key_id = ").push_bind(key.as_str().to_owned());
+        page = page.push(" AND key_id = ").push_bind(key);
     }
-    query.push(" ORDER BY seq LIMIT ").push_bind(number(limit as u64));
-    let rows = query.build_query_as::<AuditRow>().fetch_all(connection).await;
-    rows.map_err(BackendError::unavailable)?.into_iter().map(decode_audit).collect()
+    page.push(" ORDER BY seq LIMIT ").push_bind(limit)
 }
 
-/// Deletes a batch of entries that are older than `end`, and returns their number.
-pub(super) async fn purge_batch_before(
-    connection: &mut DatabaseConnection,
-    namespace: &Namespace,
-    end: Timestamp,
-) -> Result<u64, BackendError> {
-    const PURGE: &str = "DELETE FROM tower_api_key_audit
-        WHERE seq IN (SELECT seq FROM tower_api_key_audit WHERE at < $1 ORDER BY at LIMIT $2)";
-    let done = sqlx::query(namespace.qualify(PURGE))
-        .bind(end.unix_millis())
-        .bind(PURGE_BATCH)
-        .execute(connection)
-        .await;
-    Ok(done.map_err(BackendError::unavailable)?.rows_affected())
+/// Decodes a page.
+///
+/// # Errors
+///
+/// If a column has an unexpected value.
+pub(crate) fn decode(rows: &[Row]) -> Result<Vec<AuditEntry>, BackendError> {
+    rows.iter().map(decode_row).collect()
+}
+
+fn decode_row(row: &Row) -> Result<AuditEntry, BackendError> {
+    let id = |text: String| KeyId::new(&text).map_err(BackendError::corrupt);
+    let action: String = row.get("action")?;
+    let action = match (action.as_str(), row.get("related_key_id")?) {
+        ("created", None) => Action::Created,
+        ("updated", None) => Action::Updated,
+        ("rotated", Some(to)) => Action::Rotated { to: id(to)? },
+        ("revoked", None) => Action::Revoked,
+        ("expired", None) => Action::Expired,
+        ("deleted", None) => Action::Deleted,
+        _ => return Err(BackendError::corrupt("unknown action in the audit log")),
+    };
+    let at = Timestamp::from_unix_millis(row.get("at")?);
+    let event = AuditEvent::new(at, action).key(id(row.get("key_id")?)?);
+    let seq = u64::try_from(row.get::<i64>("seq")?).map_err(BackendError::corrupt)?;
+    Ok(AuditEntry::new(seq, event.by(row.get::<Option<String>>("made_by")?.map(Into::into))))
 }

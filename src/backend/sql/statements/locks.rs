@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
-use sqlx::QueryBuilder;
 
-use super::dialect::{Database, DatabaseTransaction, KEY_LOCKS};
+use crate::backend::sql::session::Session;
+use crate::backend::sql::statement::Statement;
 use crate::backend::{Actor, BackendError, Subject};
 use crate::key::KeyId;
 
@@ -42,15 +42,16 @@ impl KeyLocks {
     }
 
     /// Acquires the locks, which last until the transaction ends.
-    pub(super) async fn acquire(self, transaction: &mut DatabaseTransaction<'_>) -> Result<(), BackendError> {
-        let Some((exclusive, shared)) = KEY_LOCKS.filter(|_| !self.0.is_empty()) else { return Ok(()) };
-        let mut query = QueryBuilder::<Database>::new("SELECT ");
+    pub(super) async fn acquire(self, session: &mut dyn Session) -> Result<(), BackendError> {
+        let locks = session.dialect().key_locks.filter(|_| !self.0.is_empty());
+        let Some((exclusive, shared)) = locks else { return Ok(()) };
+        let mut acquire = Statement::new("SELECT ");
         for (index, (number, mode)) in self.0.into_iter().enumerate() {
-            query.push(if index == 0 { "" } else { ", " });
-            query.push(if mode == Mode::Exclusive { exclusive } else { shared });
-            query.push("(").push_bind(number).push(")");
+            acquire = acquire.push(if index == 0 { "" } else { ", " });
+            acquire = acquire.push(if mode == Mode::Exclusive { exclusive } else { shared });
+            acquire = acquire.push("(").push_bind(number).push(")");
         }
-        query.build().execute(&mut **transaction).await.map(drop).map_err(BackendError::unavailable)
+        session.execute(&acquire).await.map(drop)
     }
 }
 

@@ -1,33 +1,16 @@
-//! Statements that are the same for each database.
+//! The statements of the stores.
 
 mod actor;
-mod audit;
-mod connections;
-mod derived_pool;
-mod errors;
+pub(super) mod audit;
 mod filter;
 mod keys;
 mod locks;
-mod migrate;
 mod owner_changes;
-mod owners;
-mod pooled_connection;
-mod pools;
-mod read;
-mod store;
-mod usage;
-mod write;
-mod written;
-
-pub(super) use migrate::migrate;
-pub(super) use pools::Pools;
-#[allow(unused_imports, reason = "not every database is on a server, which may have replicas")]
-pub(super) use {
-    connections::Connections, derived_pool::AdaptOptions, pooled_connection::PooledConnection,
-    read::by_digest_on_replica,
-};
-
-use super::{Store, dialect};
+pub(super) mod owners;
+pub(super) mod read;
+pub(super) mod usage;
+pub(super) mod write;
+pub(super) mod written;
 
 /// Rows per statement, below the database's limit of bound parameters.
 const ROWS_PER_STATEMENT: usize = 500;

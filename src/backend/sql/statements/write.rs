@@ -2,22 +2,19 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection, QueryBuilder};
-
 use super::actor::authorize;
-use super::connections::Connections;
-use super::dialect::{
-    AFTER_CHANGES, BEGIN_CHANGE, BEGIN_MASS_CHANGE, Database, DatabaseConnection, DatabaseTransaction,
-    LOCK_OWNERS_EXCLUSIVE, LOCK_OWNERS_SHARED, Namespace, is_lock_conflict,
-};
-use super::errors::database_error;
 use super::keys::{apply, key_locks, record_first_use};
 use super::locks::KeyLocks;
-use super::pooled_connection::{ADMIN_QUERY_TIMEOUT, MASS_CHANGE_TIMEOUT, run, run_on, with_timeout};
-use super::pools::Pools;
 use super::written::Written;
 use super::{ROWS_PER_STATEMENT, owner_changes};
-use crate::backend::sql::encode_change;
+use crate::backend::sql::change_codec::encode_change;
+use crate::backend::sql::connections::Connections;
+use crate::backend::sql::dialect::Dialect;
+use crate::backend::sql::namespace::Namespace;
+use crate::backend::sql::pooled_connection::{ADMIN_QUERY_TIMEOUT, MASS_CHANGE_TIMEOUT, run, with_timeout};
+use crate::backend::sql::pools::Pools;
+use crate::backend::sql::session::{Driver, Session, begin, is_caused_by};
+use crate::backend::sql::statement::Statement;
 use crate::backend::{
     BackendError, Invalidation, KeyAction, KeyChange, OwnerAction, OwnerChange, PendingInvalidation,
 };
@@ -27,7 +24,7 @@ use crate::key::KeyId;
 /// A change that is made in one transaction.
 #[derive(Clone)]
 #[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
-pub(super) enum Write {
+pub(crate) enum Write {
     /// With the id after which the batch starts, if the change is made in batches.
     Keys(Box<KeyChange>, String),
     FirstUse(KeyId, Timestamp),
@@ -35,25 +32,25 @@ pub(super) enum Write {
 }
 
 impl Write {
-    /// Returns the statements that lock owners: so that new keys and changes of their owner are not concurrent, changes of few
+    /// Returns the statement that locks owners: so that new keys and changes of their owner are not concurrent, changes of few
     /// and of many keys do not deadlock, and the owner of an actor stays as it is.
-    fn locks(&self) -> &'static [&'static str] {
+    fn lock(&self, dialect: &Dialect) -> Option<&'static str> {
         match self {
-            Self::FirstUse(..) => LOCK_OWNERS_SHARED,
+            Self::FirstUse(..) => dialect.lock_owners_shared,
             Self::Keys(change, _) => match change.action {
-                _ if is_system_revocation(change) => &[],
+                _ if is_system_revocation(change) => None,
                 KeyAction::Insert(_)
                 | KeyAction::Update(..)
                 | KeyAction::Rotate(..)
-                | KeyAction::Revoke(..) => LOCK_OWNERS_SHARED,
-                _ => LOCK_OWNERS_EXCLUSIVE,
+                | KeyAction::Revoke(..) => dialect.lock_owners_shared,
+                _ => dialect.lock_owners_exclusive,
             },
-            Self::Owner(..) => LOCK_OWNERS_EXCLUSIVE,
+            Self::Owner(..) => dialect.lock_owners_exclusive,
         }
     }
 
     /// Returns the connections for the change. A revocation by the application waits for no work of other callers.
-    pub(super) fn connections<'c>(&self, connections: &'c Pools) -> &'c Connections {
+    pub(crate) fn connections<'c, D: Driver>(&self, connections: &'c Pools<D>) -> &'c Connections<D> {
         match self {
             Self::FirstUse(..) => &connections.background,
             Self::Keys(change, _) if is_system_revocation(change) => &connections.revocations,
@@ -91,8 +88,8 @@ impl Write {
         if self.is_mass_change() { MASS_CHANGE_TIMEOUT } else { ADMIN_QUERY_TIMEOUT }
     }
 
-    fn begin(&self) -> &'static str {
-        if self.is_mass_change() { BEGIN_MASS_CHANGE } else { BEGIN_CHANGE }
+    fn begin(&self, dialect: &Dialect) -> &'static str {
+        if self.is_mass_change() { dialect.begin_mass_change } else { dialect.begin_change }
     }
 }
 
@@ -102,8 +99,8 @@ fn is_system_revocation(change: &KeyChange) -> bool {
 }
 
 /// Makes a change, and invalidates it.
-pub(super) async fn write(
-    connections: Connections,
+pub(crate) async fn write<D: Driver>(
+    connections: Connections<D>,
     namespace: Namespace,
     write: Write,
     mut pending: PendingInvalidation,
@@ -111,59 +108,60 @@ pub(super) async fn write(
     let pending = &mut pending;
     match try_write(&connections, &namespace, write.clone(), pending).await {
         // Nothing was changed. The other transaction has ended, so one retry decides.
-        Err(error) if hit_lock_conflict(&error) => try_write(&connections, &namespace, write, pending).await,
+        Err(error) if is_caused_by(&error, D::DIALECT.lock_conflicts) => {
+            try_write(&connections, &namespace, write, pending).await
+        }
         outcome => outcome,
     }
 }
 
-async fn try_write(
-    connections: &Connections,
+async fn try_write<D: Driver>(
+    connections: &Connections<D>,
     namespace: &Namespace,
     write: Write,
     pending: &mut PendingInvalidation,
 ) -> Result<Written, BackendError> {
     let limit = write.timeout();
-    let writing = run!(connections, |connection| write_on(connection, namespace, write.clone(), pending));
+    let writing = async {
+        let mut connection = connections.acquire().await?;
+        run!(connection, write_on::<D>(&mut connection, namespace, write.clone(), pending))
+    };
     with_timeout(limit, writing).await
 }
 
-fn hit_lock_conflict(error: &BackendError) -> bool {
-    database_error(error).is_some_and(is_lock_conflict)
-}
-
-async fn write_on(
-    connection: &mut DatabaseConnection,
+async fn write_on<D: Driver>(
+    connection: &mut D::Connection,
     namespace: &Namespace,
     write: Write,
     pending: &mut PendingInvalidation,
 ) -> Result<Written, BackendError> {
-    let begun = connection.begin_with(namespace.begin(write.begin())).await;
-    let mut transaction = begun.map_err(BackendError::unavailable)?;
-    for statement in write.locks() {
-        sqlx::query(*statement).execute(&mut *transaction).await.map_err(BackendError::unavailable)?;
+    let mut transaction = begin::<D>(connection, namespace.begin(write.begin(D::DIALECT))).await?;
+    let session: &mut dyn Session = &mut *transaction;
+    if let Some(lock) = write.lock(D::DIALECT) {
+        session.execute(&Statement::new(lock)).await?;
     }
     let written = match write {
         Write::Keys(change, after) => {
             let mut change = *change;
-            key_locks(&mut transaction, &change).await?.acquire(&mut transaction).await?;
-            let authorized = authorize(&mut transaction, &change.actor).await?;
+            key_locks(session, &change).await?.acquire(session).await?;
+            let authorized = authorize(session, &change.actor).await?;
             change.complete(authorized.as_ref());
-            let written = apply(&mut transaction, &change, authorized.as_ref(), &after).await?;
-            append_changes(&mut transaction, &written.changes[..written.new]).await?;
+            let written = apply(session, &change, authorized.as_ref(), &after).await?;
+            append_changes(session, &written.changes[..written.new]).await?;
             change.actor.check_time(authorized.as_ref())?;
             written
         }
         Write::FirstUse(id, at) => {
-            let written = record_first_use(&mut transaction, &id, at).await?;
-            append_changes(&mut transaction, &written.changes[..written.new]).await?;
+            let written = record_first_use(session, &id, at).await?;
+            append_changes(session, &written.changes[..written.new]).await?;
             written
         }
         Write::Owner(change) => {
             let OwnerChange { actor, action } = *change;
-            KeyLocks::of(&actor).acquire(&mut transaction).await?;
-            let authorized = authorize(&mut transaction, &actor).await?;
-            let written = owner_changes::change(&mut transaction, action).await?;
-            append_changes(&mut transaction, &written.changes[..written.new]).await?;
+            KeyLocks::of(&actor).acquire(session).await?;
+            let authorized = authorize(session, &actor).await?;
+            let written = owner_changes::change(session, action).await?;
+            append_changes(session, &written.changes[..written.new]).await?;
             actor.check_time(authorized.as_ref())?;
             written
         }
@@ -184,21 +182,14 @@ fn unconfirmed(change: Invalidation) -> Invalidation {
 }
 
 /// Writes the rows of the change feed.
-async fn append_changes(
-    transaction: &mut DatabaseTransaction<'_>,
-    changes: &[Invalidation],
-) -> Result<(), BackendError> {
+async fn append_changes(session: &mut dyn Session, changes: &[Invalidation]) -> Result<(), BackendError> {
     for changes in changes.chunks(ROWS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Database>::new("INSERT INTO tower_api_key_change (digest, kind) ");
-        query.push_values(changes, |mut row, change| {
-            let (digest, kind) = encode_change(change);
-            row.push_bind(digest).push_bind(kind);
-        });
-        query.build().execute(&mut **transaction).await.map_err(BackendError::unavailable)?;
+        let append = Statement::new("INSERT INTO tower_api_key_change (digest, kind) ");
+        session.execute(&append.push_rows(changes.iter().map(encode_change))).await?;
     }
     if !changes.is_empty() {
-        for statement in AFTER_CHANGES {
-            sqlx::query(*statement).execute(&mut **transaction).await.map_err(BackendError::unavailable)?;
+        for statement in session.dialect().after_changes {
+            session.execute(&Statement::new(*statement)).await?;
         }
     }
     Ok(())

@@ -1,42 +1,42 @@
 //! What a change wrote, and what it invalidates.
 
 use crate::backend::Invalidation;
-use crate::backend::sql::MAX_LOGGED_CHANGES;
+use crate::backend::sql::change_codec::MAX_LOGGED_CHANGES;
 use crate::record::Record;
 
 /// The outcome of a change.
 #[derive(Default)]
-pub(super) struct Written {
+pub(crate) struct Written {
     /// The record that was written, if the change is about one key.
-    pub(super) record: Option<Record>,
+    pub(crate) record: Option<Record>,
     /// The number of keys that were revoked or deleted, if the change is about any number of them.
-    pub(super) keys: u64,
+    pub(crate) keys: u64,
     /// The changes to invalidate.
-    pub(super) changes: Vec<Invalidation>,
+    pub(crate) changes: Vec<Invalidation>,
     /// The number of new changes, which come first. The rest were made before.
-    pub(super) new: usize,
+    pub(crate) new: usize,
     /// The last key of a batch, unless it was the last batch.
-    pub(super) last: Option<String>,
+    pub(crate) last: Option<String>,
 }
 
 impl Written {
-    pub(super) fn one(change: Invalidation) -> Self {
+    pub(crate) fn one(change: Invalidation) -> Self {
         Self::several(vec![change])
     }
 
     /// Returns a change that was already made.
-    pub(super) fn unchanged(change: Invalidation) -> Self {
+    pub(crate) fn unchanged(change: Invalidation) -> Self {
         Self { new: 0, ..Self::one(change) }
     }
 
     /// Returns several changes, replaced by [`Invalidation::Everything`] above a limit.
-    pub(super) fn several(changes: Vec<Invalidation>) -> Self {
+    pub(crate) fn several(changes: Vec<Invalidation>) -> Self {
         let changes =
             if changes.len() > MAX_LOGGED_CHANGES { vec![Invalidation::Everything] } else { changes };
         Self { new: changes.len(), changes, ..Self::default() }
     }
 
-    pub(super) fn counted(changes: Vec<Invalidation>) -> Self {
+    pub(crate) fn counted(changes: Vec<Invalidation>) -> Self {
         Self { keys: changes.len() as u64, ..Self::several(changes) }
     }
 }

@@ -1,0 +1,111 @@
+//! The differences between databases, as data.
+
+use std::time::Duration;
+
+/// The parts of statements and of their use that differ between databases.
+#[derive(Debug)]
+pub struct Dialect {
+    /// Begins a transaction that migrates.
+    pub(super) begin: &'static str,
+    /// Begins a transaction that makes a change.
+    pub(super) begin_change: &'static str,
+    /// Begins a transaction that changes many keys.
+    pub(super) begin_mass_change: &'static str,
+    /// Begins a transaction that only reads.
+    pub(super) begin_read: &'static str,
+    /// The time, in milliseconds.
+    pub(super) now: &'static str,
+    /// Locks the rows that are read until the transaction ends.
+    pub(super) lock_row: &'static str,
+    /// Skips rows that another transaction is changing, and locks the remaining ones.
+    pub(super) skip_locked: &'static str,
+    /// Functions that lock a key by its number, exclusively and shared, until the transaction ends. Waiters are served in the
+    /// order of their requests, in either mode.
+    pub(super) key_locks: Option<(&'static str, &'static str)>,
+    /// Statements that lock the owners. A transaction that adds a key blocks changes of owners, and one that changes an owner
+    /// blocks new keys: otherwise a key that is added concurrently would be cached with its former owner. Changes of many keys
+    /// block those that lock the rows of two in another order.
+    pub(super) lock_owners_shared: Option<&'static str>,
+    pub(super) lock_owners_exclusive: Option<&'static str>,
+    /// Statements that run after the changes of a transaction were logged. They trim changes that are an hour old from the log,
+    /// up to a thousand of the oldest. A poller that has not read them finds a gap.
+    pub(super) after_changes: &'static [&'static str],
+    pub(super) lookups: Lookups,
+    /// Statements that run before the migrations.
+    pub(super) prepare: &'static [&'static str],
+    pub(super) migrations: &'static [Migration],
+    /// Codes of errors of a transaction that failed because of concurrent ones. A retry finds them gone.
+    pub(super) lock_conflicts: &'static [&'static str],
+    /// Codes of errors because of a value that the database can never hold. No row can match it.
+    pub(super) unrepresentable: &'static [&'static str],
+    /// Codes of errors of a prepared statement that no longer fits the tables.
+    pub(super) stale_plans: &'static [&'static str],
+    /// Connections for lookups.
+    pub(super) lookup_connections: u32,
+    /// Whether polls use a connection for lookups if they get none of their own.
+    pub(super) polls_fall_back: bool,
+    /// How long closing a connection may take.
+    pub(super) close_timeout: Duration,
+}
+
+/// A migration. Released migrations never change; until the first release, there is one, which is edited in place.
+#[derive(Debug)]
+pub(super) struct Migration {
+    pub(super) version: i64,
+    pub(super) name: &'static str,
+    pub(super) sql: &'static str,
+}
+
+/// Statements that look up keys and users, each with the state of owners: in one statement, so that both are of one snapshot.
+#[derive(Debug)]
+pub(super) struct Lookups {
+    /// Selects keys.
+    pub(super) keys: &'static str,
+    /// Selects the key with a digest, on the primary.
+    pub(super) by_digest: &'static str,
+    /// Selects the key with a digest, on any server.
+    #[cfg(feature = "postgres")]
+    pub(super) by_digest_on_replica: &'static str,
+    /// Selects the user with an e-mail, on the primary.
+    pub(super) user: &'static str,
+}
+
+/// Creates [`Lookups`] from an aggregate of memberships as a JSON list, and a condition that fails on a standby.
+macro_rules! lookups {
+    ($memberships:literal, $primary_only:literal) => {
+        $crate::backend::sql::dialect::Lookups {
+            keys: lookups!(@keys $memberships, ""),
+            by_digest: lookups!(@keys $memberships, " WHERE digest = $1", $primary_only),
+            #[cfg(feature = "postgres")]
+            by_digest_on_replica: lookups!(@keys $memberships, " WHERE digest = $1"),
+            user: concat!(
+                "SELECT password_hash, password_version, ",
+                lookups!(@memberships $memberships, "tower_api_key_user.email"),
+                " AS memberships FROM tower_api_key_user WHERE email = $1",
+                $primary_only
+            ),
+        }
+    };
+    (@keys $memberships:literal, $($condition:literal),*) => {
+        concat!(
+            "SELECT ",
+            $crate::backend::sql::key_row::columns!(),
+            ", disabled, requires_sso, CASE WHEN owner_email IS NOT NULL THEN ",
+            lookups!(@memberships $memberships, "owner_email"),
+            " END AS memberships FROM tower_api_key LEFT JOIN tower_api_key_organization ON organization = owner_organization",
+            $($condition),*
+        )
+    };
+    (@memberships $memberships:literal, $email:literal) => {
+        concat!(
+            "(SELECT ",
+            $memberships,
+            "
+                FROM tower_api_key_membership m JOIN tower_api_key_organization o ON o.organization = m.organization
+                WHERE m.email = ",
+            $email,
+            ")"
+        )
+    };
+}
+pub(super) use lookups;

@@ -1,0 +1,154 @@
+-- Times are milliseconds since the Unix epoch. Digests are bytes, so no collation can make two of them equal, and ids sort by
+-- their bytes.
+CREATE TABLE tower_api_key (
+    id                 TEXT COLLATE "C" PRIMARY KEY,
+    digest             BYTEA NOT NULL UNIQUE CHECK (octet_length(digest) = 32),
+    hint               TEXT NOT NULL,
+    name               TEXT NOT NULL,
+    owner_kind         TEXT NOT NULL CHECK (owner_kind IN ('organization', 'user', 'project')),
+    owner_organization TEXT COLLATE "C",
+    owner_email        TEXT COLLATE "C",
+    owner_project      TEXT COLLATE "C",
+    environment        TEXT NOT NULL CHECK (environment IN ('live', 'test')),
+    scopes             TEXT NOT NULL,
+    sources            TEXT NOT NULL,
+    created_at         BIGINT,
+    created_by         TEXT,
+    expires_at         BIGINT,
+    revoked_at         BIGINT,
+    revoked_reason     TEXT,
+    rotated_from       TEXT,
+    rotated_to         TEXT,
+    last_used_at       BIGINT,
+    first_use_grace    BIGINT,
+    -- The application's, which the owner of a key does not see.
+    metadata           TEXT NOT NULL,
+    revoked_by         TEXT,
+    -- The text of a retrievable key.
+    retrievable        TEXT,
+    -- What the owner of a key sets.
+    labels             TEXT NOT NULL DEFAULT '{}',
+    CHECK ((revoked_at IS NULL) = (revoked_reason IS NULL))
+);
+
+-- Lists of the keys of one owner, in the order of their ids.
+CREATE INDEX tower_api_key_by_organization ON tower_api_key (owner_organization, id, revoked_at, expires_at)
+    WHERE owner_organization IS NOT NULL;
+CREATE INDEX tower_api_key_by_project ON tower_api_key (owner_organization, owner_project, id)
+    WHERE owner_project IS NOT NULL;
+CREATE INDEX tower_api_key_by_email ON tower_api_key (owner_email, id) WHERE owner_email IS NOT NULL;
+
+-- Pages of the keys in one state. Keys in other states are skipped within an index, without reading their rows.
+CREATE INDEX tower_api_key_revoked ON tower_api_key (id) WHERE revoked_at IS NOT NULL;
+CREATE INDEX tower_api_key_revoked_by_organization ON tower_api_key (owner_organization, id)
+    WHERE revoked_at IS NOT NULL AND owner_organization IS NOT NULL;
+CREATE INDEX tower_api_key_ending ON tower_api_key (id, expires_at)
+    WHERE revoked_at IS NULL AND expires_at IS NOT NULL;
+
+-- One row for each change of a key, written in the transaction of the change. Rows become visible when their transactions commit,
+-- which is not the order of their numbers: readers of the log go by the transactions.
+CREATE TABLE tower_api_key_change (
+    seq    BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tx     XID8 NOT NULL DEFAULT pg_current_xact_id(),
+    digest BYTEA CHECK (octet_length(digest) = 32),
+    kind   TEXT NOT NULL CHECK (kind IN ('changed', 'revoked', 'everything')),
+    at     BIGINT NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT,
+    CHECK ((digest IS NULL) = (kind = 'everything'))
+);
+CREATE INDEX tower_api_key_change_by_tx ON tower_api_key_change (tx);
+
+-- The highest transaction of which a change was trimmed, in one row: a node that has not read all changes from there on cannot
+-- tell what has changed.
+CREATE TABLE tower_api_key_change_trim (tx XID8 NOT NULL);
+INSERT INTO tower_api_key_change_trim (tx) VALUES ('0');
+
+-- The nodes that follow the changes. Until `expires_at` (in milliseconds), which a node extends, the node may trust its cache.
+-- `applied` is the last snapshot whose changes the node has applied; it relies on them for `lease` milliseconds. `name` is for
+-- operators.
+CREATE TABLE tower_api_key_node (
+    node       TEXT COLLATE "C" PRIMARY KEY,
+    expires_at BIGINT NOT NULL,
+    applied    PG_SNAPSHOT NOT NULL,
+    lease      BIGINT NOT NULL,
+    name       TEXT
+);
+
+-- The epoch of a server. Unlogged tables are emptied when a server has crashed or is promoted, and a new epoch is generated then.
+-- Reading it fails on a standby, which may be behind.
+CREATE UNLOGGED TABLE tower_api_key_epoch (
+    is_only BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (is_only),
+    epoch   TEXT NOT NULL DEFAULT gen_random_uuid()::TEXT
+);
+
+-- Owners of keys. The ASCII letters of e-mails are in lower case, also in keys.
+CREATE TABLE tower_api_key_organization (
+    organization TEXT COLLATE "C" PRIMARY KEY,
+    disabled     BOOLEAN NOT NULL,
+    requires_sso BOOLEAN NOT NULL
+);
+
+-- The version of a password stays while hashes of the same password replace each other. If it is null, it follows from the hash.
+CREATE TABLE tower_api_key_user (
+    email            TEXT COLLATE "C" PRIMARY KEY,
+    password_hash    TEXT,
+    password_version BYTEA CHECK (octet_length(password_version) = 32)
+);
+
+CREATE TABLE tower_api_key_membership (
+    email        TEXT COLLATE "C" NOT NULL REFERENCES tower_api_key_user (email),
+    organization TEXT COLLATE "C" NOT NULL REFERENCES tower_api_key_organization (organization),
+    role         TEXT NOT NULL,
+    scopes       TEXT NOT NULL,
+    PRIMARY KEY (email, organization)
+);
+CREATE INDEX tower_api_key_membership_by_organization ON tower_api_key_membership (organization, email);
+
+CREATE TABLE tower_api_key_project (
+    organization TEXT COLLATE "C" NOT NULL REFERENCES tower_api_key_organization (organization),
+    project      TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (organization, project)
+);
+
+-- Deleted owners. Their ids are not used again before they are purged. For a user, the name is a digest of the address.
+CREATE TABLE tower_api_key_deleted_owner (
+    kind         TEXT COLLATE "C" NOT NULL CHECK (kind IN ('organization', 'user', 'project')),
+    organization TEXT COLLATE "C" NOT NULL,
+    name         TEXT COLLATE "C" NOT NULL,
+    at           BIGINT NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT,
+    PRIMARY KEY (kind, organization, name)
+);
+
+-- One row for each key that was changed, written in the transaction of the change. Rows stay when their keys are deleted.
+CREATE TABLE tower_api_key_audit (
+    seq            BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at             BIGINT NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT,
+    action         TEXT NOT NULL,
+    key_id         TEXT COLLATE "C" NOT NULL,
+    related_key_id TEXT COLLATE "C",
+    made_by        TEXT
+);
+CREATE INDEX tower_api_key_audit_by_key ON tower_api_key_audit (key_id, seq);
+CREATE INDEX tower_api_key_audit_by_time ON tower_api_key_audit (at);
+
+-- Requests by key and day (days since the Unix epoch, in UTC). The owner is stored as well: usage outlives its key.
+CREATE TABLE tower_api_key_usage (
+    key_id             TEXT COLLATE "C" NOT NULL,
+    day                BIGINT NOT NULL,
+    environment        TEXT COLLATE "C" NOT NULL CHECK (environment IN ('live', 'test')),
+    owner_organization TEXT COLLATE "C",
+    owner_email        TEXT COLLATE "C",
+    owner_project      TEXT COLLATE "C",
+    requests           BIGINT NOT NULL,
+    PRIMARY KEY (key_id, day, environment)
+);
+CREATE INDEX tower_api_key_usage_by_day ON tower_api_key_usage (day);
+CREATE INDEX tower_api_key_usage_by_organization ON tower_api_key_usage (owner_organization, day)
+    WHERE owner_organization IS NOT NULL;
+CREATE INDEX tower_api_key_usage_by_email ON tower_api_key_usage (owner_email, day) WHERE owner_email IS NOT NULL;
+
+-- The last batch of each writer, so that a batch that is sent twice is added once.
+CREATE TABLE tower_api_key_usage_writer (
+    writer TEXT COLLATE "C" PRIMARY KEY,
+    batch  BIGINT NOT NULL,
+    at     BIGINT NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT
+);

@@ -1,0 +1,127 @@
+-- Times are milliseconds since the Unix epoch. Digests are bytes, so no collation can make two of them equal.
+CREATE TABLE tower_api_key (
+    id                 TEXT PRIMARY KEY,
+    digest             BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
+    hint               TEXT NOT NULL,
+    name               TEXT NOT NULL,
+    owner_kind         TEXT NOT NULL CHECK (owner_kind IN ('organization', 'user', 'project')),
+    owner_organization TEXT,
+    owner_email        TEXT,
+    owner_project      TEXT,
+    environment        TEXT NOT NULL CHECK (environment IN ('live', 'test')),
+    scopes             TEXT NOT NULL,
+    sources            TEXT NOT NULL,
+    created_at         INTEGER,
+    created_by         TEXT,
+    expires_at         INTEGER,
+    revoked_at         INTEGER,
+    revoked_reason     TEXT,
+    rotated_from       TEXT,
+    rotated_to         TEXT,
+    last_used_at       INTEGER,
+    first_use_grace    INTEGER,
+    -- The application's, which the owner of a key does not see.
+    metadata           TEXT NOT NULL,
+    revoked_by         TEXT,
+    -- The text of a retrievable key.
+    retrievable        TEXT,
+    -- What the owner of a key sets.
+    labels             TEXT NOT NULL DEFAULT '{}',
+    CHECK ((revoked_at IS NULL) = (revoked_reason IS NULL))
+) STRICT;
+
+-- Lists of the keys of one owner, in the order of their ids.
+CREATE INDEX tower_api_key_by_organization ON tower_api_key (owner_organization, id, revoked_at, expires_at)
+    WHERE owner_organization IS NOT NULL;
+CREATE INDEX tower_api_key_by_project ON tower_api_key (owner_organization, owner_project, id)
+    WHERE owner_project IS NOT NULL;
+CREATE INDEX tower_api_key_by_email ON tower_api_key (owner_email, id) WHERE owner_email IS NOT NULL;
+
+-- Pages of the keys in one state. Keys in other states are skipped within an index, without reading their rows.
+CREATE INDEX tower_api_key_revoked ON tower_api_key (id) WHERE revoked_at IS NOT NULL;
+CREATE INDEX tower_api_key_revoked_by_organization ON tower_api_key (owner_organization, id)
+    WHERE revoked_at IS NOT NULL AND owner_organization IS NOT NULL;
+CREATE INDEX tower_api_key_ending ON tower_api_key (id, expires_at)
+    WHERE revoked_at IS NULL AND expires_at IS NOT NULL;
+
+-- One row for each change of a key, written in the transaction of the change.
+CREATE TABLE tower_api_key_change (
+    seq    INTEGER PRIMARY KEY AUTOINCREMENT,
+    digest BLOB CHECK (length(digest) = 32),
+    kind   TEXT NOT NULL CHECK (kind IN ('changed', 'revoked', 'everything')),
+    at     INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER)),
+    CHECK ((digest IS NULL) = (kind = 'everything'))
+) STRICT;
+
+-- Owners of keys. The ASCII letters of e-mails are in lower case, also in keys.
+CREATE TABLE tower_api_key_organization (
+    organization TEXT PRIMARY KEY,
+    disabled     INTEGER NOT NULL CHECK (disabled IN (0, 1)),
+    requires_sso INTEGER NOT NULL CHECK (requires_sso IN (0, 1))
+) STRICT;
+
+-- The version of a password stays while hashes of the same password replace each other. If it is null, it follows from the hash.
+CREATE TABLE tower_api_key_user (
+    email            TEXT PRIMARY KEY,
+    password_hash    TEXT,
+    password_version BLOB CHECK (length(password_version) = 32)
+) STRICT;
+
+CREATE TABLE tower_api_key_membership (
+    email        TEXT NOT NULL REFERENCES tower_api_key_user (email),
+    organization TEXT NOT NULL REFERENCES tower_api_key_organization (organization),
+    role         TEXT NOT NULL,
+    scopes       TEXT NOT NULL,
+    PRIMARY KEY (email, organization)
+) STRICT;
+CREATE INDEX tower_api_key_membership_by_organization ON tower_api_key_membership (organization, email);
+
+CREATE TABLE tower_api_key_project (
+    organization TEXT NOT NULL REFERENCES tower_api_key_organization (organization),
+    project      TEXT NOT NULL,
+    PRIMARY KEY (organization, project)
+) STRICT;
+
+-- Deleted owners. Their ids are not used again before they are purged. For a user, the name is a digest of the address.
+CREATE TABLE tower_api_key_deleted_owner (
+    kind         TEXT NOT NULL CHECK (kind IN ('organization', 'user', 'project')),
+    organization TEXT NOT NULL,
+    name         TEXT NOT NULL,
+    at           INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER)),
+    PRIMARY KEY (kind, organization, name)
+) STRICT, WITHOUT ROWID;
+
+-- One row for each key that was changed, written in the transaction of the change. Rows stay when their keys are deleted.
+CREATE TABLE tower_api_key_audit (
+    seq            INTEGER PRIMARY KEY AUTOINCREMENT,
+    at             INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER)),
+    action         TEXT NOT NULL,
+    key_id         TEXT NOT NULL,
+    related_key_id TEXT,
+    made_by        TEXT
+) STRICT;
+CREATE INDEX tower_api_key_audit_by_key ON tower_api_key_audit (key_id, seq);
+CREATE INDEX tower_api_key_audit_by_time ON tower_api_key_audit (at);
+
+-- Requests by key and day (days since the Unix epoch, in UTC). The owner is stored as well: usage outlives its key.
+CREATE TABLE tower_api_key_usage (
+    key_id             TEXT NOT NULL,
+    day                INTEGER NOT NULL,
+    environment        TEXT NOT NULL CHECK (environment IN ('live', 'test')),
+    owner_organization TEXT,
+    owner_email        TEXT,
+    owner_project      TEXT,
+    requests           INTEGER NOT NULL,
+    PRIMARY KEY (key_id, day, environment)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tower_api_key_usage_by_day ON tower_api_key_usage (day);
+CREATE INDEX tower_api_key_usage_by_organization ON tower_api_key_usage (owner_organization, day)
+    WHERE owner_organization IS NOT NULL;
+CREATE INDEX tower_api_key_usage_by_email ON tower_api_key_usage (owner_email, day) WHERE owner_email IS NOT NULL;
+
+-- The last batch of each writer, so that a batch that is sent twice is added once.
+CREATE TABLE tower_api_key_usage_writer (
+    writer TEXT PRIMARY KEY,
+    batch  INTEGER NOT NULL,
+    at     INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER))
+) STRICT;

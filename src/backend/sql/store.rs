@@ -1,0 +1,239 @@
+//! The store, and the traits that it implements.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::database::{Database, Source};
+use super::key_row::KeyRow;
+use super::namespace::Namespace;
+use super::pooled_connection::{ADMIN_QUERY_TIMEOUT, detached, run, with_timeout};
+use super::pools::Pools;
+use super::session::{Row, Session, begin};
+use super::statement::Statement;
+use super::statements::write::{Write, write};
+use super::statements::written::Written;
+use super::statements::{audit, owners, read, usage};
+use crate::backend::{
+    AuditEntry, AuditLog, Backend, BackendError, BoxedChangeFeed, ChangeOutcome, Invalidator, KeyAction,
+    KeyChange, KeyFilter, KeyStore, OwnerChange, OwnerStore, Propagation, Subscriber, UsageBatch, UsageLine,
+    UsageQuery, UsageStore, WriteBack,
+};
+use crate::clock::Timestamp;
+use crate::digest::Digest;
+use crate::key::KeyId;
+use crate::owner::{Organization, Project, User};
+use crate::record::Record;
+
+/// A store in a database of sqlx: [`SqliteStore`](super::SqliteStore) or [`PostgresStore`](super::PostgresStore). Clones share the
+/// connections.
+#[derive(Debug)]
+pub struct SqlStore<D: Database> {
+    pub(super) connections: Arc<Pools<D>>,
+    pub(super) namespace: Namespace,
+    pub(super) changes: Invalidator,
+    pub(super) source: D::Source,
+}
+
+impl<D: Database> Clone for SqlStore<D> {
+    fn clone(&self) -> Self {
+        Self {
+            connections: Arc::clone(&self.connections),
+            namespace: self.namespace.clone(),
+            changes: self.changes.clone(),
+            source: self.source.clone(),
+        }
+    }
+}
+
+impl<D: Database> SqlStore<D> {
+    /// Closes all connections, once the work in progress has ended.
+    pub async fn close(&self) {
+        self.connections.close().await;
+    }
+
+    async fn write(&self, change: Write) -> Result<Written, BackendError> {
+        self.check_source().await?;
+        let (connections, namespace) =
+            (change.connections(&self.connections).clone(), self.namespace.clone());
+        self.changes.commit(move |pending| write(connections, namespace, change, pending)).await
+    }
+
+    /// Runs a management query in a read-only transaction, with a timeout that the database enforces as well. Once it has a
+    /// connection, it runs in a task: if the client disconnects, the query would keep the connection busy otherwise.
+    async fn read(&self, query: Statement) -> Result<Vec<Row>, BackendError> {
+        self.check_source().await?;
+        let mut connection = self.connections.reads.acquire().await?;
+        let namespace = self.namespace.clone();
+        let reading = async move { run!(connection, read_on::<D>(&mut connection, &namespace, &query)) };
+        detached(with_timeout(ADMIN_QUERY_TIMEOUT, reading)).await
+    }
+
+    async fn check_source(&self) -> Result<(), BackendError> {
+        with_timeout(ADMIN_QUERY_TIMEOUT, self.source.check()).await
+    }
+}
+
+async fn read_on<D: Database>(
+    connection: &mut D::Connection,
+    namespace: &Namespace,
+    query: &Statement,
+) -> Result<Vec<Row>, BackendError> {
+    let reading = async {
+        D::begin_limit(connection).await?;
+        let mut transaction = begin::<D>(connection, namespace.begin(D::DIALECT.begin_read)).await?;
+        let rows = transaction.fetch(query).await?;
+        // Nothing was changed.
+        transaction.rollback().await.map_err(BackendError::unavailable)?;
+        Ok(rows)
+    };
+    let rows = reading.await;
+    D::end_limit(connection).await?;
+    rows
+}
+
+impl<D: Database> Backend for SqlStore<D> {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        self.source.last_check()?;
+        // A key that the replica lacks may be new.
+        if let Some(replica) = self.source.find_on_replica(digest)
+            && let Some(record) = replica.await?
+        {
+            return Ok(Some(record));
+        }
+        let find = Statement::new(self.namespace.qualify(D::DIALECT.lookups.by_digest).0).bind(digest);
+        read::decode_one(self.connections.lookups.fetch(&find).await?)
+    }
+
+    fn subscribe(&self, subscriber: Subscriber) {
+        self.changes.subscribe(subscriber);
+    }
+
+    fn feed(&self) -> Option<BoxedChangeFeed> {
+        Some(self.source.change_feed(&self.connections.polling))
+    }
+
+    fn max_concurrent_lookups(&self) -> usize {
+        self.connections.lookups.max()
+    }
+
+    async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
+        self.source.last_check()?;
+        let find = Statement::new(self.namespace.qualify(D::DIALECT.lookups.user).0).bind(email);
+        owners::decode_user(email, self.connections.lookups.fetch(&find).await)
+    }
+
+    async fn write_back(&self, write: WriteBack) -> Result<(), BackendError> {
+        let write = match write {
+            WriteBack::FirstUse { id, at } => Write::FirstUse(id, at),
+            WriteBack::PasswordHash { email, from, to } => {
+                Write::Owner(Box::new(OwnerChange::rehash(&email, from, to)))
+            }
+        };
+        self.write(write).await.map(drop)
+    }
+}
+
+impl<D: Database> OwnerStore for SqlStore<D> {
+    async fn change_owner(&self, change: OwnerChange) -> Result<(), BackendError> {
+        self.write(Write::Owner(Box::new(change))).await.map(drop)
+    }
+
+    async fn organization(&self, id: &str) -> Result<Option<Organization>, BackendError> {
+        owners::decode_organization(id, &self.read(owners::organization(id)).await?)
+    }
+
+    async fn members(
+        &self,
+        organization: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<User>, BackendError> {
+        owners::decode_members(organization, &self.read(owners::members(organization, after, limit)).await?)
+    }
+
+    async fn project(&self, organization: &str, id: &str) -> Result<Option<Project>, BackendError> {
+        let rows = self.read(owners::project(organization, id)).await?;
+        Ok(owners::decode_projects(organization, &rows)?.pop())
+    }
+
+    async fn projects(
+        &self,
+        organization: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Project>, BackendError> {
+        owners::decode_projects(organization, &self.read(owners::projects(organization, after, limit)).await?)
+    }
+}
+
+impl<D: Database> KeyStore for SqlStore<D> {
+    async fn change(&self, change: KeyChange) -> Result<ChangeOutcome, BackendError> {
+        if let KeyAction::Insert(record) | KeyAction::InsertExclusive(record, ..) = &change.action {
+            // Records that cannot be encoded are refused before the transaction.
+            KeyRow::encode(record)?;
+        }
+        let (mut changed, mut after) = (ChangeOutcome::default(), Some(String::new()));
+        // Between batches, other changes are made.
+        while let Some(start) = after {
+            let write = Write::Keys(Box::new(change.clone()), start);
+            let Written { record, keys, last, .. } = self.write(write).await?;
+            (changed.record, changed.keys, after) = (record, changed.keys + keys, last);
+        }
+        Ok(changed)
+    }
+
+    async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {
+        read::decode_one(self.read(read::by_id(D::DIALECT, id)).await?)
+    }
+
+    async fn list(
+        &self,
+        filter: &KeyFilter,
+        after: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<Vec<Record>, BackendError> {
+        read::decode(&self.read(read::page(D::DIALECT, filter, after, limit)).await?)
+    }
+
+    fn lists_nodes(&self) -> bool {
+        D::Source::LISTS_NODES
+    }
+
+    async fn wait_applied(&self, lease: Duration, at_most: Duration) -> Propagation {
+        self.source.wait_for_nodes(lease, at_most).await
+    }
+}
+
+impl<D: Database> AuditLog for SqlStore<D> {
+    async fn audit_log(
+        &self,
+        key: Option<&KeyId>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<AuditEntry>, BackendError> {
+        audit::decode(&self.read(audit::page(key, after, limit)).await?)
+    }
+
+    async fn purge_before(&self, end: Timestamp) -> Result<u64, BackendError> {
+        self.check_source().await?;
+        let purge = Statement::new(self.namespace.qualify(audit::PURGE).0).bind(end).bind(audit::PURGE_BATCH);
+        let mut deleted = 0;
+        loop {
+            match with_timeout(ADMIN_QUERY_TIMEOUT, self.connections.writes.execute(&purge)).await? {
+                0 => return Ok(deleted),
+                some => deleted += some,
+            }
+        }
+    }
+}
+
+impl<D: Database> UsageStore for SqlStore<D> {
+    async fn add_usage(&self, batch: &UsageBatch) -> Result<(), BackendError> {
+        self.check_source().await?;
+        usage::add(&self.connections.background, &self.namespace, batch).await
+    }
+
+    async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, BackendError> {
+        usage::decode(&self.read(usage::select(query)).await?)
+    }
+}
