@@ -5,11 +5,11 @@ use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use tower_api_key::backend::{WriteBack, Backend, BackendError, BoxedChangeFeed, Invalidator, Subscriber};
+use tower_api_key::backend::{Backend, BackendError, BoxedChangeFeed, Invalidator, Subscriber, WriteBack};
 
+use tower_api_key::Record;
 use tower_api_key::digest::Digest;
 use tower_api_key::owner::User;
-use tower_api_key::Record;
 
 pub use feed::Feed;
 

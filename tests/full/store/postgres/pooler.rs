@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tower_api_key::backend::{Backend, BackendErrorKind, KeyChange, KeyFilter, KeyStore};
@@ -145,12 +145,15 @@ async fn a_store_continues_when_the_options_of_its_pool_lead_to_a_pooler() {
     let mut feed = store.feed().unwrap();
     feed.poll().await.unwrap();
 
-    let moved: PgConnectOptions = pooler.url().parse().unwrap();
-    pool.set_connect_options(moved.extra_float_digits(None));
+    let moved = pooler.url().parse::<PgConnectOptions>().unwrap().extra_float_digits(None);
+    pool.set_connect_options(moved.clone());
     let mut administrator = PgConnection::connect_with(&direct).await.unwrap();
     let end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid()";
     sqlx::query(end_all).execute(&mut administrator).await.unwrap();
+    // PgBouncer rejects a client to which it gives an ended connection of its own, until it has noticed the end.
+    let through_pooler = async || PgConnection::connect_with(&moved).await?.execute("SELECT 1").await;
+    while through_pooler().await.is_err() {}
     assert!(store.find(&samples::digest("key")).await.unwrap().is_some());
     feed.poll().await.unwrap();
 }

@@ -3,7 +3,7 @@
 use std::future::{Future, pending};
 use std::pin::Pin;
 
-use tower_api_key::backend::{BackendError, Invalidation, ChangeFeed};
+use tower_api_key::backend::{BackendError, ChangeFeed, Invalidation};
 
 type Polled = Result<Vec<Invalidation>, BackendError>;
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
