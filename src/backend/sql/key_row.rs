@@ -19,7 +19,7 @@ use crate::scope::Scopes;
 /// Defines the columns of a key once: their names, a row of them, and their order in statements. They are always named: a prepared
 /// `SELECT *` fails once another process has added a column.
 macro_rules! key_row {
-    ($first:ident: $first_type:ty, $($column:ident: $type:ty,)*) => {
+    ($(#[$attribute:meta])* $visibility:vis struct $row:ident { $first:ident: $first_type:ty, $($column:ident: $type:ty,)* }) => {
         /// The names of the columns.
         macro_rules! columns {
             () => {
@@ -27,15 +27,14 @@ macro_rules! key_row {
             };
         }
 
-        /// The columns of a key.
-        #[derive(Debug, Clone, PartialEq, Eq)]
-        pub(super) struct KeyRow {
-            pub(super) $first: $first_type,
-            $(pub(super) $column: $type,)*
+        $(#[$attribute])*
+        $visibility struct $row {
+            $visibility $first: $first_type,
+            $($visibility $column: $type,)*
         }
 
-        impl KeyRow {
-            pub(super) fn read(row: &Row) -> Result<Self, BackendError> {
+        impl $row {
+            $visibility fn read(row: &Row) -> Result<Self, BackendError> {
                 Ok(Self {
                     $first: row.get(stringify!($first))?,
                     $($column: row.get(stringify!($column))?,)*
@@ -43,7 +42,7 @@ macro_rules! key_row {
             }
 
             /// Returns the values in the order of the columns.
-            pub(super) fn values(self) -> impl IntoIterator<Item = Value> {
+            $visibility fn values(self) -> impl IntoIterator<Item = Value> {
                 [self.$first.into(), $(self.$column.into(),)*]
             }
         }
@@ -51,30 +50,34 @@ macro_rules! key_row {
 }
 
 key_row! {
-    id: String,
-    digest: Vec<u8>,
-    hint: String,
-    name: String,
-    owner_kind: String,
-    owner_organization: Option<String>,
-    owner_email: Option<String>,
-    owner_project: Option<String>,
-    environment: String,
-    scopes: String,
-    sources: String,
-    created_at: Option<i64>,
-    created_by: Option<String>,
-    expires_at: Option<i64>,
-    revoked_at: Option<i64>,
-    revoked_reason: Option<String>,
-    rotated_from: Option<String>,
-    rotated_to: Option<String>,
-    last_used_at: Option<i64>,
-    first_use_grace: Option<i64>,
-    metadata: String,
-    revoked_by: Option<String>,
-    retrievable: Option<String>,
-    labels: String,
+    /// A key as a row.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub(super) struct KeyRow {
+        id: String,
+        digest: Vec<u8>,
+        hint: String,
+        name: String,
+        owner_kind: String,
+        owner_organization: Option<String>,
+        owner_email: Option<String>,
+        owner_project: Option<String>,
+        environment: String,
+        scopes: String,
+        sources: String,
+        created_at: Option<i64>,
+        created_by: Option<String>,
+        expires_at: Option<i64>,
+        revoked_at: Option<i64>,
+        revoked_reason: Option<String>,
+        rotated_from: Option<String>,
+        rotated_to: Option<String>,
+        last_used_at: Option<i64>,
+        first_use_grace: Option<i64>,
+        metadata: String,
+        revoked_by: Option<String>,
+        retrievable: Option<String>,
+        labels: String,
+    }
 }
 pub(super) use columns;
 

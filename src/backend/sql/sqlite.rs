@@ -69,7 +69,7 @@ impl SqliteStore {
     /// [`Corrupt`](super::BackendErrorKind::Corrupt) if its schema is not that of this version of the crate.
     pub async fn open(url: &str) -> Result<Self, BackendError> {
         let pool = open::connect(url, MANAGEMENT).await?;
-        let store = Self::with_pool(pool.clone()).await?;
+        let store = store_of(pool.clone()).await?;
         // Last, because a database that is refused must stay as it was.
         open::switch_to_write_ahead_log(&pool).await?;
         Ok(store)
@@ -89,18 +89,23 @@ impl SqliteStore {
     ///
     /// As for [`open`](Self::open).
     pub async fn with_pool(pool: SqlitePool) -> Result<Self, BackendError> {
-        let shared = Pools::shared(&pool);
-        let migrated = migrate(&shared.writes).await;
-        let namespace = migrated.map_err(|error| open::with_file_name(&pool, error))?;
-        let file = File::of(&pool);
-        let changes = invalidator_of(format!("sqlite:{}", file.name().display()));
-        let connections = if file.is_in_memory() {
-            shared
-        } else {
-            Pools::derived_from(&pool, &(Arc::new(|options| options) as _))
-        };
-        Ok(Self { connections: Arc::new(connections), namespace, changes, source: file })
+        store_of(pool).await
     }
+}
+
+/// Opens a store over a pool, for `open` and `with_pool`.
+async fn store_of(pool: SqlitePool) -> Result<SqliteStore, BackendError> {
+    let shared = Pools::shared(&pool);
+    let migrated = migrate(&shared.writes).await;
+    let namespace = migrated.map_err(|error| open::with_file_name(&pool, error))?;
+    let file = File::of(&pool);
+    let changes = invalidator_of(format!("sqlite:{}", file.name().display()));
+    let connections = if file.is_in_memory() {
+        shared
+    } else {
+        Pools::derived_from(&pool, &(Arc::new(|options| options) as _))
+    };
+    Ok(SqlStore { connections: Arc::new(connections), namespace, changes, source: file })
 }
 
 impl Database for Sqlite {

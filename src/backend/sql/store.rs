@@ -101,7 +101,7 @@ impl<D: Database> Backend for SqlStore<D> {
             return Ok(Some(record));
         }
         let find = Statement::new(self.namespace.qualify(D::DIALECT.lookups.by_digest).0).bind(digest);
-        read::decode_one(self.connections.lookups.fetch(&find).await?)
+        read::decode_one(&self.connections.lookups.fetch(&find).await?)
     }
 
     fn subscribe(&self, subscriber: Subscriber) {
@@ -183,7 +183,7 @@ impl<D: Database> KeyStore for SqlStore<D> {
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {
-        read::decode_one(self.read(read::by_id(D::DIALECT, id)).await?)
+        read::decode_one(&self.read(read::by_id(D::DIALECT, id)).await?)
     }
 
     async fn list(

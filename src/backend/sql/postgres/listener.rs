@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use crate::random::Jitter;
 use crate::select::select;
 
-/// The channel to listen on, see `AFTER_CHANGES`.
+/// The channel to listen on, see `after_changes` of the dialect.
 const CHANNEL: &str = "tower_api_key";
 
 /// When an idle connection is checked, and how long the check may take.

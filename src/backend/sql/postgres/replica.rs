@@ -190,7 +190,7 @@ impl Replica {
         let Some(mut connection) = self.connection(lsn).await? else { return Ok(None) };
         let find = self.namespace.qualify(Postgres::DIALECT.lookups.by_digest_on_replica);
         let found = connection.fetch(&Statement::new(find.0).bind(digest)).await;
-        connection.release(found.and_then(decode_one))
+        connection.release(found.and_then(|rows| decode_one(&rows)))
     }
 
     async fn connection(&self, lsn: Lsn) -> Result<Option<PooledConnection<Postgres>>, BackendError> {

@@ -26,7 +26,7 @@ pub(crate) fn page(dialect: &Dialect, filter: &KeyFilter, after: Option<&KeyId>,
 /// Returns a key, within a transaction.
 pub(super) async fn fetch(session: &mut dyn Session, id: &KeyId) -> Result<Option<Record>, BackendError> {
     let get = by_id(session.dialect(), id);
-    decode_one(session.fetch(&get).await?)
+    decode_one(&session.fetch(&get).await?)
 }
 
 /// Returns a key, and locks its row until the transaction ends.
@@ -35,10 +35,10 @@ pub(super) async fn fetch_for_update(
     id: &KeyId,
 ) -> Result<Option<Record>, BackendError> {
     let get = by_id(session.dialect(), id).push(session.dialect().lock_row);
-    decode_one(session.fetch(&get).await?)
+    decode_one(&session.fetch(&get).await?)
 }
 
-pub(crate) fn decode_one(rows: Vec<Row>) -> Result<Option<Record>, BackendError> {
+pub(crate) fn decode_one(rows: &[Row]) -> Result<Option<Record>, BackendError> {
     rows.first().map(decode_row).transpose()
 }
 
