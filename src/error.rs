@@ -31,6 +31,10 @@ pub enum ConfigErrorKind {
     Limit,
     /// The parameters of password hashes.
     PasswordHash,
+    /// The origin to which a client sends its key.
+    Origin,
+    /// The key or the user of a client.
+    ClientKey,
     /// A value that cannot be parsed: the [`invalid_value`](ConfigError::invalid_value) of the error.
     Value,
 }

@@ -51,6 +51,7 @@
 //! | the middleware and its options | [`authenticate`], [`require_scope`] |
 //! | the sources of a request, how long the cache keeps keys | [`AuthenticatorBuilder`] |
 //! | places in a request, kinds of key | [`credential::Source`], [`key::KeyFormat`] |
+//! | a key on the requests of a client | [`client`] |
 //! | stores of keys and their owners | [`backend`] |
 //! | how often each key is used | [`usage`] |
 //! | creating, listing, rotating and revoking keys | [`manage`] |
@@ -97,6 +98,7 @@ mod authenticator;
 pub mod axum;
 pub mod backend;
 mod cache;
+pub mod client;
 pub mod clock;
 pub mod credential;
 pub mod digest;

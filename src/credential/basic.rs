@@ -49,6 +49,11 @@ pub(super) fn carries(user: &str, secret: &str) -> bool {
     !secret.is_empty() && is_printable(secret) && user.len() + 1 + secret.len() <= CAPACITY
 }
 
+/// Returns whether a text can be the user of a pair, which ends at the first colon.
+pub(super) fn is_user(user: &str) -> bool {
+    !user.contains(':') && is_printable(user)
+}
+
 fn is_printable(text: &str) -> bool {
     all(text.as_bytes(), |byte| !byte.is_ascii_control())
 }

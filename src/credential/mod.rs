@@ -22,6 +22,7 @@
 
 mod basic;
 mod grammar;
+mod present;
 mod source;
 mod sources;
 

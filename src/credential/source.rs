@@ -3,7 +3,7 @@
 use http::HeaderName;
 use http::header as field;
 
-use super::{Buffer, Scheme, grammar};
+use super::{Buffer, Scheme, basic, grammar};
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::key::{KeyFormat, ParseKeyError};
 
@@ -119,6 +119,14 @@ impl Source {
     /// Returns the scheme by which the source expects credentials.
     pub fn scheme(&self) -> &Scheme {
         &self.scheme
+    }
+
+    /// Returns whether a client can present a key beside this user: with Basic one that the source accepts, otherwise none.
+    pub(crate) fn accepts_user(&self, user: &str) -> bool {
+        match self.scheme {
+            Scheme::Basic => (self.empty_user || !user.is_empty()) && basic::is_user(user),
+            Scheme::Bearer | Scheme::Header(_) => user.is_empty(),
+        }
     }
 
     /// Splits a presented text into user and secret, if it matches the grammar and the formats of the source. A Basic pair is decoded

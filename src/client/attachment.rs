@@ -1,0 +1,161 @@
+//! What a layer attaches to which requests.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use tokio::sync::Mutex;
+
+use super::error::{AttachKeyError, AttachKeyErrorKind, INVALID_KEY};
+use super::file::KeyFile;
+use super::key::{ClientKey, KeyFunction, KeyText};
+use super::origin::Origin;
+use crate::clock::{Clock, Moment};
+use crate::credential::Source;
+use crate::error::{ConfigError, ConfigErrorKind};
+
+/// The time after which a file is read again.
+const READ_INTERVAL: Duration = Duration::from_secs(1);
+
+const INVALID_USER: &str =
+    "user is invalid: `Source::basic` needs one without a colon, or `empty_user`; other sources accept none";
+
+/// The origin, the header and the key of a layer, which all clones of its services share.
+pub(super) struct Attachment {
+    origin: Origin,
+    /// Whether the requests go through a channel to the origin, and need not name it.
+    channel: bool,
+    header: HeaderName,
+    source: Source,
+    user: String,
+    key: Key,
+}
+
+/// A key, presented by the source where it is known.
+enum Key {
+    Value(HeaderValue),
+    File(Box<FileKey>),
+    Function(KeyFunction),
+}
+
+/// The key in a file, and the last one that was read.
+struct FileKey {
+    file: KeyFile,
+    clock: Arc<dyn Clock>,
+    /// The last key and the time before it was read. `None` before the first read, during one, and after one that failed.
+    last: Mutex<Option<(HeaderValue, Moment)>>,
+    /// Whether the server has rejected a key since the last read began.
+    rejected: AtomicBool,
+}
+
+impl Attachment {
+    pub(super) fn new(
+        origin: &str,
+        channel: bool,
+        source: Source,
+        key: ClientKey,
+    ) -> Result<Self, ConfigError> {
+        let origin = Origin::parse(origin)?;
+        let ClientKey { text, user, clock } = key;
+        let invalid = |message| ConfigError::new(ConfigErrorKind::ClientKey, message);
+        if !source.accepts_user(&user) {
+            return Err(invalid(INVALID_USER));
+        }
+        let present = |secret: &str| source.present(&user, secret).ok_or_else(|| invalid(INVALID_KEY));
+        let key = match text {
+            KeyText::Value(text) => Key::Value(present(&text)?),
+            KeyText::File(file, text) => {
+                present(&text)?;
+                let (last, rejected) = (Mutex::new(None), AtomicBool::new(false));
+                Key::File(Box::new(FileKey { file, clock, last, rejected }))
+            }
+            KeyText::Function(function) => Key::Function(function),
+        };
+        Ok(Self { origin, channel, header: source.header_name(), source, user, key })
+    }
+
+    /// Returns an error unless the request goes to the origin and has no such header yet.
+    pub(super) fn check<B>(&self, request: &Request<B>) -> Result<(), AttachKeyError> {
+        let uri = request.uri();
+        let kind = if request.method() == Method::CONNECT {
+            AttachKeyErrorKind::Connect
+        } else if !self.channel && (uri.scheme().is_none() || uri.authority().is_none()) {
+            AttachKeyErrorKind::NoOrigin
+        } else if !self.origin.agrees_with(uri) || !self.origin.agrees_with_host(request.headers()) {
+            AttachKeyErrorKind::OtherOrigin
+        } else if request.headers().contains_key(&self.header) {
+            AttachKeyErrorKind::HeaderPresent
+        } else {
+            return Ok(());
+        };
+        Err(AttachKeyError::new(kind))
+    }
+
+    pub(super) fn attach(&self, value: HeaderValue, headers: &mut HeaderMap) {
+        headers.insert(self.header.clone(), value);
+    }
+
+    /// Returns the header value that is known without waiting, if any.
+    pub(super) fn ready_value(&self) -> Option<HeaderValue> {
+        match &self.key {
+            Key::Value(value) => Some(value.clone()),
+            Key::File(file) => file.fresh(&*file.last.try_lock().ok()?),
+            Key::Function(_) => None,
+        }
+    }
+
+    /// Gets the header value for a request: reads the file if it must be read again, or calls the function.
+    pub(super) async fn value(self: Arc<Self>) -> Result<HeaderValue, AttachKeyError> {
+        match &self.key {
+            Key::Value(value) => Ok(value.clone()),
+            Key::File(file) => {
+                // One request reads, and those that wait meanwhile use its result.
+                let mut last = file.last.lock().await;
+                if let Some(value) = file.fresh(&last) {
+                    return Ok(value);
+                }
+                *last = None;
+                file.rejected.store(false, Ordering::SeqCst);
+                let read_at = file.clock.monotonic();
+                let value = self.present(&file.file.read().await?)?;
+                *last = Some((value.clone(), read_at));
+                Ok(value)
+            }
+            Key::Function(function) => self.present(&function().await.map_err(AttachKeyError::unavailable)?),
+        }
+    }
+
+    fn present(&self, secret: &str) -> Result<HeaderValue, AttachKeyError> {
+        let value = self.source.present(&self.user, secret);
+        value.ok_or_else(|| AttachKeyError::new(AttachKeyErrorKind::InvalidKey))
+    }
+
+    /// Notes a response that rejects the key.
+    pub(super) fn observe<B>(&self, response: &Response<B>) {
+        let is_unauthenticated =
+            || response.headers().get("grpc-status").is_some_and(|status| status.as_bytes() == b"16");
+        if let Key::File(file) = &self.key
+            && (response.status() == StatusCode::UNAUTHORIZED || is_unauthenticated())
+        {
+            file.rejected.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("Attachment");
+        fields.field("origin", &self.origin).field("channel", &self.channel).field("header", &self.header);
+        fields.finish_non_exhaustive()
+    }
+}
+
+impl FileKey {
+    fn fresh(&self, last: &Option<(HeaderValue, Moment)>) -> Option<HeaderValue> {
+        let (value, read_at) = last.as_ref()?;
+        let age = self.clock.monotonic().saturating_since(*read_at);
+        (age < READ_INTERVAL && !self.rejected.load(Ordering::SeqCst)).then(|| value.clone())
+    }
+}
