@@ -243,12 +243,14 @@ async fn a_request_without_an_origin_needs_a_layer_for_a_channel() {
 }
 
 #[tokio::test]
-async fn a_proxy_and_a_second_credential_are_refused() {
+async fn a_method_that_leads_elsewhere_and_a_second_credential_are_refused() {
     let server = Recorder::start().await;
     let client = server.client(Source::bearer(), ClientKey::new(KEY));
-    let mut connect = get(&server.uri());
-    *connect.method_mut() = Method::CONNECT;
-    assert_eq!(refusal(&client, connect).await, AttachKeyErrorKind::Connect);
+    for method in [Method::CONNECT, Method::TRACE] {
+        let mut request = get(&server.uri());
+        *request.method_mut() = method;
+        assert_eq!(refusal(&client, request).await, AttachKeyErrorKind::Method);
+    }
 
     for value in ["Bearer other", "Basic YTpi", "", "Bearer demo_live_old"] {
         let mut with_credential = request("authorization", value);

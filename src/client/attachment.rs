@@ -79,8 +79,8 @@ impl Attachment {
     /// Returns an error unless the request goes to the origin and has no such header yet.
     pub(super) fn check<B>(&self, request: &Request<B>) -> Result<(), AttachKeyError> {
         let uri = request.uri();
-        let kind = if request.method() == Method::CONNECT {
-            AttachKeyErrorKind::Connect
+        let kind = if [Method::CONNECT, Method::TRACE].contains(request.method()) {
+            AttachKeyErrorKind::Method
         } else if !self.channel && (uri.scheme().is_none() || uri.authority().is_none()) {
             AttachKeyErrorKind::NoOrigin
         } else if !self.origin.agrees_with(uri) || !self.origin.agrees_with_host(request.headers()) {

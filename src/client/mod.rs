@@ -38,15 +38,16 @@
 //! - its URI or its `Host` names another origin than the layer's, or user information;
 //! - its URI names no scheme and host, unless the layer was built [for a channel](AttachKeyLayer::for_channel);
 //! - it has the header of the key already: neither of two credentials is chosen;
-//! - its method is `CONNECT`, which addresses a proxy;
+//! - its method is `CONNECT`, which addresses a proxy, or `TRACE`, whose answer echoes the key;
 //! - its key cannot be read.
 //!
 //! The error of the service is a [`BoxError`], which holds this error or that of the client.
 //!
 //! # Below the layer
 //!
-//! The layer sees a request once, before the client. What the client does with it afterwards is out of its reach, so
+//! The layer sees a request once. What the services inside do with it afterwards is out of its reach, so
 //!
+//! - put the layer right around the client, inside the layers that log, retry or rewrite requests;
 //! - turn off redirects in the client (`reqwest::redirect::Policy::none()`), or follow them in a layer outside this one, which then checks
 //!   each request;
 //! - configure no proxy for an `http` origin: it would receive the key;

@@ -3,6 +3,7 @@
 // They are ended by a signal that only Unix has.
 #![cfg(unix)]
 
+mod attach;
 mod client;
 mod clients;
 mod curl;

@@ -2,6 +2,7 @@
 //!
 //! The commonest mistake is a line break at the end of a file, then the scheme or the header's name before the key.
 
+use tower_api_key::client::{AttachKeyLayer, ClientKey};
 use tower_api_key::credential::Source;
 use tower_api_key::digest::Digester;
 use tower_api_key::key::{KeyFormat, KeyId};
@@ -14,7 +15,7 @@ use crate::secrecy::secrets::Secrets;
 /// Uses a text as a setting, and returns the error.
 type Setting = fn(&str) -> Option<ConfigError>;
 
-const SETTINGS: [(&str, Setting); 13] = [
+const SETTINGS: [(&str, Setting); 15] = [
     ("KeyId::new", |text| KeyId::new(text).err().map(Into::into)),
     ("KeyFormat::new", |text| KeyFormat::new(text).err()),
     ("Source::header", |text| Source::header(text).err()),
@@ -30,6 +31,8 @@ const SETTINGS: [(&str, Setting); 13] = [
         let requirement = Requirement::all_of(["notes.read"]).ok()?;
         RequireScopeLayer::by_path([(text, requirement)]).err()
     }),
+    ("AttachKeyLayer::new, origin", |text| attached(text, "demo_live_1")),
+    ("AttachKeyLayer::new, key", |text| attached("https://api.example.com", &format!("{text}\n"))),
     // Fifteen bytes: too short for a pepper.
     ("Digester::hmac_sha256", |text| Digester::hmac_sha256(&text.as_bytes()[text.len() - 15..]).err()),
 ];
@@ -67,6 +70,10 @@ fn pasted(key: &str) -> [String; 7] {
 
 fn layer() -> AuthenticateLayer {
     AuthenticateLayer::new(Authenticator::builder(MemoryStore::new()).build().unwrap())
+}
+
+fn attached(origin: &str, key: &str) -> Option<ConfigError> {
+    AttachKeyLayer::new(origin, Source::bearer(), ClientKey::new(key)).err()
 }
 
 fn built(configure: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder) -> Option<ConfigError> {

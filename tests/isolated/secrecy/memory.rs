@@ -1,21 +1,31 @@
 //! The routes write the text of a new key once, into their answer, and leave no copy on the heap, not even in freed memory.
 
+use std::convert::Infallible;
 use std::fs::{File, read_to_string};
 use std::hint::black_box;
 use std::os::unix::fs::FileExt;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use http::{Method, Request, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use tower::ServiceExt;
+use tokio::sync::Mutex;
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_api_key::client::{AttachKeyLayer, ClientKey};
 use tower_api_key::manage::{KeyManager, ManageSettings, NewKey, routes};
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, KeyFormat, KeyId, MemoryStore, Owner, Requirement, Scopes,
+    AuthenticateLayer, Authenticator, Environment, KeyFormat, KeyId, MemoryStore, Owner, Requirement, Scopes,
+    Source,
 };
+use zeroize::Zeroizing;
 
 /// Length of the end of a text that is searched for: allocators overwrite the beginning of freed memory.
 const TAIL: usize = 24;
+
+/// Held by the test that runs: a search copies the secrets of all tests.
+static SEARCH: Mutex<()> = Mutex::const_new(());
 
 /// Routes, and a key that may manage keys.
 struct World {
@@ -57,7 +67,8 @@ fn tail(body: &[u8]) -> &[u8] {
 fn addresses_of(text: &[u8]) -> Vec<u64> {
     const STEP: usize = 1 << 20;
     let memory = File::open("/proc/self/mem").unwrap();
-    let mut room = vec![0; STEP + text.len()];
+    // Wiped, so that the next search does not find what this one has read.
+    let mut room = Zeroizing::new(vec![0; STEP + text.len()]);
     let own = room.as_ptr_range();
     let own = own.start as u64..own.end as u64;
     let stack = std::ptr::from_ref(&memory) as u64;
@@ -83,7 +94,34 @@ fn addresses_of(text: &[u8]) -> Vec<u64> {
 }
 
 #[tokio::test]
+async fn the_key_of_a_client_is_wiped_with_its_layer_and_its_last_request() {
+    let _alone = SEARCH.lock().await;
+    // The only copies that the test keeps are these.
+    let key = KeyFormat::new("demo").unwrap().mint(Environment::Live).unwrap().reveal();
+    let encoded = STANDARD.encode(Zeroizing::new(format!(":{}", key.as_str())));
+    for (source, presented) in [
+        (Source::bearer(), key.as_str()),
+        (Source::x_api_key(), key.as_str()),
+        (Source::basic().empty_user(), &encoded),
+    ] {
+        let layer = AttachKeyLayer::new("http://localhost", source, ClientKey::new(key.as_str())).unwrap();
+        let mut client = layer.layer(service_fn(async |request: Request<Body>| {
+            assert_eq!(request.headers().len(), 1);
+            Ok::<_, Infallible>(Response::new(request.into_body()))
+        }));
+        let request = Request::get("http://localhost/").body(Body::empty()).unwrap();
+        drop(client.call(request).await.unwrap());
+        drop((client, layer));
+        for text in [key.as_str(), presented] {
+            let tail = &text.as_bytes()[text.len() - TAIL..];
+            assert_eq!(addresses_of(tail), [tail.as_ptr() as u64]);
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_text_of_a_new_key_is_on_the_heap_only_in_its_answer() {
+    let _alone = SEARCH.lock().await;
     let world = World::new().await;
     for path in ["/keys".to_owned(), format!("/keys/{}/rotate", world.id)] {
         let body = world.post(&path).await;
