@@ -5,6 +5,7 @@
 // Its allocator counts for each thread, which costs the other tests nothing that they notice.
 mod allocations;
 mod cache;
+mod client;
 mod dashboard;
 #[cfg(feature = "sqlite")]
 mod history;

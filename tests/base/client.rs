@@ -1,9 +1,5 @@
 //! Clients that attach a key to their requests, against real servers.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::convert::Infallible;
 use std::error::Error;
 use std::fs;
@@ -27,7 +23,7 @@ use tokio::net::TcpListener;
 use tower::limit::ConcurrencyLimitLayer;
 use tower::retry::{Policy, RetryLayer};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
-use tower_api_key::backend::KeyStore;
+use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::client::{
     AttachKey, AttachKeyError, AttachKeyErrorKind, AttachKeyLayer, BoxError, ClientKey,
 };
@@ -162,7 +158,7 @@ async fn a_server_admits_the_key_as_each_source_presents_it() {
     let layer = AttachKeyLayer::new(&origin, Source::bearer(), ClientKey::new(&key.text)).unwrap();
     let client = layer.layer(hyper_client());
     assert_eq!(send(&client, get(&origin.parse().unwrap())).await.unwrap(), StatusCode::OK);
-    store.revoke(key.id(), revocation()).await.unwrap();
+    store.change(KeyChange::revoke(key.id(), revocation())).await.unwrap();
     assert_eq!(send(&client, get(&origin.parse().unwrap())).await.unwrap(), StatusCode::UNAUTHORIZED);
 }
 
