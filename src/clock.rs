@@ -4,6 +4,7 @@
 //! reads a [`Clock`], so a test moves time instead of waiting for it.
 
 mod day;
+mod rfc3339;
 mod system;
 
 pub use day::Day;
@@ -13,7 +14,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A point in wall-clock time: milliseconds since 1970-01-01T00:00:00Z.
+/// A point in wall-clock time: milliseconds since 1970-01-01T00:00:00Z. Its text is that of RFC 3339.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,6 +22,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 ///
 /// let then = Timestamp::from(UNIX_EPOCH + Duration::from_secs(2));
 /// assert_eq!(then.unix_millis(), 2_000);
+/// assert_eq!(then.to_string(), "1970-01-01T00:00:02Z");
+/// assert_eq!("1970-01-01T01:00:02+01:00".parse(), Ok(then));
 /// assert_eq!(SystemTime::from(then), UNIX_EPOCH + Duration::from_secs(2));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

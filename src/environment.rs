@@ -1,10 +1,21 @@
 //! The environments of keys.
 
 use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{InvalidValue, InvalidValueKind};
+use crate::text::{parsed_from_text, serialized_as_text};
 
 /// The environment of a key: live or test.
 ///
 /// The record of a key decides. The environment in its text only helps people to tell keys apart.
+///
+/// ```
+/// use tower_api_key::Environment;
+///
+/// assert_eq!("test".parse(), Ok(Environment::Test));
+/// assert_eq!(Environment::Test.to_string(), "test");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Environment {
@@ -23,14 +34,33 @@ impl Environment {
         }
     }
 
-    /// Returns the environment with this label.
-    pub fn from_label(label: &str) -> Option<Self> {
+    pub(crate) fn from_label(label: &str) -> Option<Self> {
         [Self::Live, Self::Test].into_iter().find(|environment| environment.label() == label)
     }
 }
 
 impl fmt::Display for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.label())
+        f.pad(self.label())
     }
 }
+
+impl AsRef<str> for Environment {
+    fn as_ref(&self) -> &str {
+        self.label()
+    }
+}
+
+impl FromStr for Environment {
+    type Err = InvalidValue;
+
+    fn from_str(label: &str) -> Result<Self, InvalidValue> {
+        Self::from_label(label).ok_or_else(|| {
+            let message = "environment is invalid: must be `live` or `test`";
+            InvalidValue::new(InvalidValueKind::Environment, message)
+        })
+    }
+}
+
+parsed_from_text!(Environment, "`live` or `test`");
+serialized_as_text!(Environment);

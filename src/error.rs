@@ -98,6 +98,14 @@ pub enum InvalidValueKind {
     KeyId,
     /// A scope or a requirement.
     Scope,
+    /// An [`Environment`](crate::Environment).
+    Environment,
+    /// A [`KeyState`](crate::record::KeyState).
+    KeyState,
+    /// A [`Timestamp`](crate::Timestamp).
+    Timestamp,
+    /// A [`Day`](crate::clock::Day).
+    Day,
     /// The hash of a password.
     PasswordHash,
 }

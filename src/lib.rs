@@ -78,6 +78,7 @@
 //! | `password` | passwords of users beside keys, by Argon2id |
 //! | `problem` | `application/problem+json` rejections (RFC 9457) |
 //! | `metrics` | counters and gauges for Prometheus and others, by the `metrics` facade |
+//! | `serde` | ids, scopes, times, environments, states and key formats as texts of JSON and other formats |
 //! | `tracing` | events for admissions, rejections, failed lookups and audited changes, by key id |
 //! | `test-util` | principals and misbehaving backends for the tests of applications |
 //! | `full` | all of them |
@@ -128,6 +129,7 @@ pub mod scope;
 mod select;
 #[cfg(feature = "test-util")]
 pub mod test_util;
+mod text;
 mod timeout;
 #[cfg(feature = "tonic")]
 pub mod tonic;

@@ -1,15 +1,19 @@
 //! Records of keys: facts, never decisions.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::digest::{Digest, Digester};
 use crate::environment::Environment;
+use crate::error::{InvalidValue, InvalidValueKind};
 use crate::key::{ApiKey, KeyId, RetrievableKey};
 use crate::owner::{Organization, Owner, User};
 use crate::scope::Scopes;
+use crate::text::{parsed_from_text, serialized_as_text};
 
 /// The record of a key in a store. It does not hold the text of the key, unless that is no secret.
 ///
@@ -91,12 +95,34 @@ impl KeyState {
             Self::Revoked => "revoked",
         }
     }
+}
 
-    /// Returns the state with this label.
-    pub fn from_label(label: &str) -> Option<Self> {
-        [Self::Active, Self::Expired, Self::Revoked].into_iter().find(|state| state.label() == label)
+impl fmt::Display for KeyState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.label())
     }
 }
+
+impl AsRef<str> for KeyState {
+    fn as_ref(&self) -> &str {
+        self.label()
+    }
+}
+
+impl FromStr for KeyState {
+    type Err = InvalidValue;
+
+    fn from_str(label: &str) -> Result<Self, InvalidValue> {
+        let states = [Self::Active, Self::Expired, Self::Revoked];
+        states.into_iter().find(|state| state.label() == label).ok_or_else(|| {
+            let message = "state is invalid: must be `active`, `expired` or `revoked`";
+            InvalidValue::new(InvalidValueKind::KeyState, message)
+        })
+    }
+}
+
+parsed_from_text!(KeyState, "`active`, `expired` or `revoked`");
+serialized_as_text!(KeyState);
 
 /// The revocation of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,17 +14,57 @@
 //! # Ok::<(), tower_api_key::InvalidValue>(())
 //! ```
 
+#[cfg(feature = "serde")]
+mod list;
+
 use std::collections::HashSet;
 use std::fmt;
+use std::str::FromStr;
 
 use crate::ascii::{all, describe_first_invalid};
 use crate::error::{InvalidValue, InvalidValueKind};
+use crate::text::{Text, parsed_from_text, serialized_as_text, try_from_text};
 
 /// A scope token (RFC 6749 §3.3): visible ASCII without `"` and `\`.
+///
+/// ```
+/// use tower_api_key::{Requirement, Scope, Scopes};
+///
+/// // Checked by the compiler, so that nothing is left to check at run time.
+/// const READ: Scope = Scope::from_static("notes.read");
+///
+/// let granted: Scopes = "notes.* export.read".parse()?;
+/// assert!(Requirement::from(READ).is_met_by(&granted));
+/// # Ok::<(), tower_api_key::InvalidValue>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Scope(Box<str>);
+pub struct Scope(Text);
 
 impl Scope {
+    /// Creates a scope from a literal. In a constant, the compiler checks it:
+    ///
+    /// ```compile_fail,E0080
+    /// use tower_api_key::Scope;
+    ///
+    /// const READ: Scope = Scope::from_static("notes read");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When `text` is empty or holds anything but `%x21 / %x23-5B / %x5D-7E`.
+    pub const fn from_static(text: &'static str) -> Self {
+        let (bytes, mut index) = (text.as_bytes(), 0);
+        assert!(!bytes.is_empty(), "scope is invalid: must not be empty");
+        while index < bytes.len() {
+            assert!(
+                is_token(bytes[index]),
+                "scope is invalid: must be visible ASCII without quotes and backslashes"
+            );
+            index += 1;
+        }
+        Self(Text::Static(text))
+    }
+
     /// Creates a scope.
     ///
     /// # Errors
@@ -32,9 +72,8 @@ impl Scope {
     /// When `text` is empty or holds anything but `%x21 / %x23-5B / %x5D-7E`.
     pub fn new(text: impl Into<Box<str>>) -> Result<Self, InvalidValue> {
         let text = text.into();
-        let is_token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
         if !text.is_empty() && all(text.as_bytes(), is_token) {
-            return Ok(Self(text));
+            return Ok(Self(Text::Owned(text)));
         }
         let found = describe_first_invalid(text.as_bytes(), is_token);
         let message =
@@ -61,11 +100,42 @@ impl Scope {
     }
 }
 
+/// Returns whether a scope may have this byte.
+const fn is_token(byte: u8) -> bool {
+    matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E)
+}
+
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.pad(&self.0)
     }
 }
+
+impl AsRef<str> for Scope {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Scope> for Box<str> {
+    fn from(scope: Scope) -> Self {
+        match scope.0 {
+            Text::Static(text) => text.into(),
+            Text::Owned(text) => text,
+        }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        Self::new(text)
+    }
+}
+
+parsed_from_text!(Scope, "a scope");
+serialized_as_text!(Scope);
 
 /// The scopes granted to a key, each once, in the order in which they were granted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -133,6 +203,30 @@ impl<'a> IntoIterator for &'a Scopes {
         self.iter()
     }
 }
+
+impl<const N: usize> From<[Scope; N]> for Scopes {
+    /// Keeps the first of equal scopes.
+    fn from(scopes: [Scope; N]) -> Self {
+        scopes.into_iter().collect()
+    }
+}
+
+impl From<Scope> for Scopes {
+    fn from(scope: Scope) -> Self {
+        Self([scope].into())
+    }
+}
+
+impl FromStr for Scopes {
+    type Err = InvalidValue;
+
+    /// Parses a list that is separated by spaces, like [`Scopes::parse`].
+    fn from_str(list: &str) -> Result<Self, InvalidValue> {
+        Self::parse(list)
+    }
+}
+
+try_from_text!(Scopes);
 
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -208,6 +302,23 @@ impl Requirement {
         }
     }
 }
+
+impl From<Scope> for Requirement {
+    fn from(scope: Scope) -> Self {
+        Self { scopes: scope.into(), quantity: Quantity::All }
+    }
+}
+
+impl FromStr for Requirement {
+    type Err = InvalidValue;
+
+    /// Parses a requirement of all scopes of a list that is separated by spaces. No text stands for [`any_of`](Requirement::any_of).
+    fn from_str(list: &str) -> Result<Self, InvalidValue> {
+        Self::new(list.parse()?, Quantity::All)
+    }
+}
+
+try_from_text!(Requirement);
 
 #[cfg(test)]
 mod tests {

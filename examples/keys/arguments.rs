@@ -149,7 +149,7 @@ fn limit() -> RangedU64ValueParser<usize> {
 }
 
 fn day(text: &str) -> Result<Day, &'static str> {
-    Day::parse(text).ok_or("must be a day such as 2030-01-31")
+    text.parse().map_err(|_| "must be a day such as 2030-01-31")
 }
 
 fn name(text: &str) -> Result<String, &'static str> {

@@ -116,7 +116,7 @@ fn labels(record: &Record) -> Vec<&str> {
 }
 
 fn environment(value: &Value) -> Option<Environment> {
-    Environment::from_label(value.as_str()?)
+    value.as_str()?.parse().ok()
 }
 
 fn scopes(value: &Value) -> Option<Scopes> {

@@ -33,7 +33,7 @@ pub(crate) async fn current(
     let today = today();
     let day = today.to_string();
     let month = day.rsplit_once('-').map_or(&*day, |(month, _)| month);
-    let first = Day::parse(&format!("{month}-01")).unwrap_or(today);
+    let first = format!("{month}-01").parse().unwrap_or(today);
     let delegate = manager.on_behalf_of(&caller).across_environments();
     let lines = delegate.query_usage(UsageQuery::new(first, today)).await?;
     let mut current = calls(&caller, &lines);

@@ -82,8 +82,8 @@ async fn main() -> Result<(), Failure> {
 
 fn environment() -> Result<Environment, Failure> {
     let label = support::env_or("ENVIRONMENT", "test")?;
-    let environment = Environment::from_label(&label);
-    environment.ok_or_else(|| format!("ENVIRONMENT must be test or live, got {label:?}").into())
+    let environment = label.parse();
+    environment.map_err(|_| format!("ENVIRONMENT must be test or live, got {label:?}").into())
 }
 
 fn requests_a_minute() -> Result<NonZeroU32, Failure> {

@@ -106,7 +106,7 @@ fn permitted(permissions: Vec<String>) -> Result<Scopes, ApiError> {
 
 fn environment(label: &str) -> Result<Environment, ApiError> {
     let expected = || ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "environment: must be live or test");
-    Environment::from_label(label).ok_or_else(expected)
+    label.parse().map_err(|_| expected())
 }
 
 fn shown(record: &Record) -> Value {

@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     let uri = format!("/usage?{}", query.join("&"));
     let (status, answer) = ROUTER.with(|router| ask(router.clone(), Method::GET, &uri, b""));
     for day in asked.into_iter().flatten() {
-        assert_eq!(Day::parse(day).map(Day::unix_days), calendar::day(day), "{day:?}");
+        assert_eq!(day.parse().ok().map(Day::unix_days), calendar::day(day), "{day:?}");
     }
     match read(asked, today()) {
         Ok(question) => compare(&answer, question),

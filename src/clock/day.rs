@@ -2,8 +2,11 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::str::FromStr;
 
 use super::Timestamp;
+use crate::error::{InvalidValue, InvalidValueKind};
+use crate::text::parsed_from_text;
 
 /// A day of the calendar in UTC, from one midnight to the next.
 ///
@@ -12,13 +15,13 @@ use super::Timestamp;
 ///
 /// let day = Day::from(Timestamp::from_unix_millis(1_800_000_000_000));
 /// assert_eq!(day.to_string(), "2027-01-15");
-/// assert_eq!(Day::parse("2027-01-15"), Some(day));
-/// assert_eq!(Day::parse("2027-02-29"), None);
+/// assert_eq!("2027-01-15".parse(), Ok(day));
+/// assert!("2027-02-29".parse::<Day>().is_err());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(i64);
 
-const MILLIS: i64 = 24 * 60 * 60 * 1_000;
+pub(super) const MILLIS: i64 = 24 * 60 * 60 * 1_000;
 /// Days of four hundred years, after which the calendar repeats itself.
 const CYCLE: i64 = 146_097;
 /// Days from the first of March of the year 0 to the first of January 1970.
@@ -53,8 +56,16 @@ impl Day {
         Timestamp::from_unix_millis(self.0.saturating_mul(MILLIS))
     }
 
-    /// Parses a day of the form `YYYY-MM-DD`. Returns `None` if `text` is not a day.
-    pub fn parse(text: &str) -> Option<Self> {
+    /// Returns whether RFC 3339 can express the day: it is in the years 0000 to 9999.
+    pub(super) fn is_rfc3339(self) -> bool {
+        (0..=9999).contains(&self.date().0)
+    }
+
+    pub(super) fn is_first_of_month(self) -> bool {
+        self.date().2 == 1
+    }
+
+    fn parse(text: &str) -> Option<Self> {
         let number = |range: Range<usize>| text.get(range)?.parse::<u16>().ok().map(i64::from);
         let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
         let found = Self::of_date(year, month, day);
@@ -98,6 +109,20 @@ impl From<Timestamp> for Day {
         Self(time.unix_millis().div_euclid(MILLIS))
     }
 }
+
+impl FromStr for Day {
+    type Err = InvalidValue;
+
+    /// Parses a day of the form `YYYY-MM-DD`.
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        Self::parse(text).ok_or_else(|| {
+            let message = "day is invalid: must be a day of the calendar, such as `2030-01-31`";
+            InvalidValue::new(InvalidValueKind::Day, message)
+        })
+    }
+}
+
+parsed_from_text!(Day, "a day such as `2030-01-31`");
 
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,10 +1,12 @@
 //! The grammar of minted keys: `{prefix}_{environment}_{random}{checksum}`.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::ascii::all;
 use crate::environment::Environment;
 use crate::error::{ConfigError, ConfigErrorKind};
+use crate::text::{parsed_from_text, serialized_as_text};
 
 /// The digits of base62 in ascending order.
 pub(super) const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -15,10 +17,19 @@ pub(super) const RANDOM_LEN: usize = 32;
 /// Length of the checksum: 62^6 exceeds 2^32.
 pub(super) const CHECKSUM_LEN: usize = 6;
 
-/// A key format, identified by its prefix.
+/// A key format, identified by its prefix, which is its text.
 ///
 /// The checksum rejects mistyped keys and random texts without a lookup, and lets a secret scanner confirm a match. It
 /// is a CRC-32 and no secret: any client can make a text with a valid checksum.
+///
+/// ```
+/// use tower_api_key::KeyFormat;
+///
+/// let format: KeyFormat = "demo".parse()?;
+/// assert_eq!(format, KeyFormat::new("demo")?);
+/// assert_eq!(format.to_string(), "demo");
+/// # Ok::<(), tower_api_key::ConfigError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyFormat {
     prefix: Box<str>,
@@ -81,6 +92,29 @@ impl KeyFormat {
         text.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b"_")
     }
 }
+
+impl fmt::Display for KeyFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.prefix)
+    }
+}
+
+impl AsRef<str> for KeyFormat {
+    fn as_ref(&self) -> &str {
+        &self.prefix
+    }
+}
+
+impl FromStr for KeyFormat {
+    type Err = ConfigError;
+
+    fn from_str(prefix: &str) -> Result<Self, ConfigError> {
+        Self::new(prefix)
+    }
+}
+
+parsed_from_text!(KeyFormat, "the prefix of a key format");
+serialized_as_text!(KeyFormat);
 
 fn split_environment(text: &[u8]) -> Option<(Environment, &[u8])> {
     [Environment::Live, Environment::Test].into_iter().find_map(|environment| {

@@ -1,17 +1,27 @@
 //! The public id of a key.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use super::MintError;
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::error::{InvalidValue, InvalidValueKind};
+use crate::text::{parsed_from_text, serialized_as_text};
 
 /// The public id of a key, safe to log, to show and to put into URLs.
 ///
 /// A generated id is `key_` and 26 characters of Crockford's base32, the 128 bits of a UUIDv7 (RFC 9562 §5.7), so ids
 /// sort by the time of their creation. An application may use ids of its own.
+///
+/// ```
+/// use tower_api_key::KeyId;
+///
+/// let id: KeyId = "key_1".parse()?;
+/// assert_eq!(id.as_ref(), "key_1");
+/// # Ok::<(), tower_api_key::InvalidValue>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyId(Arc<str>);
 
@@ -76,9 +86,26 @@ impl fmt::Debug for KeyId {
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.pad(&self.0)
     }
 }
+
+impl AsRef<str> for KeyId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        Self::new(text)
+    }
+}
+
+parsed_from_text!(KeyId, "a key id");
+serialized_as_text!(KeyId);
 
 #[cfg(test)]
 mod tests {

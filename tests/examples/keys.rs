@@ -90,7 +90,7 @@ async fn usage_is_shown_by_day() {
     let ids = ["acme", "other"].map(|organization| format!("create --organization {organization}"));
     let made = [keys.json(&ids[0]).await, keys.json(&ids[1]).await];
     let store = SqliteStore::open(&keys.url()).await.unwrap();
-    let day = Day::parse("2027-01-15").unwrap();
+    let day: Day = "2027-01-15".parse().unwrap();
     let count = |key: &Value, owner, requests, day: Day| {
         let id = KeyId::new(key["id"].as_str().unwrap()).unwrap();
         UsageCount::new(id, Environment::Live, Owner::organization(owner), requests, day.start())
@@ -255,7 +255,7 @@ async fn a_person_is_found_by_an_e_mail_in_any_case() {
     assert_eq!((&listed[0]["id"], listed.as_array().unwrap().len()), (&made["id"], 1));
 
     let store = SqliteStore::open(&keys.url()).await.unwrap();
-    let (id, day) = (KeyId::new(made["id"].as_str().unwrap()).unwrap(), Day::parse("2027-01-15").unwrap());
+    let (id, day) = (KeyId::new(made["id"].as_str().unwrap()).unwrap(), "2027-01-15".parse::<Day>().unwrap());
     let count = UsageCount::new(id, Environment::Live, Owner::user("ann@example.com", []), 3, day.start());
     store.add_usage(&UsageBatch::new("test", 1, [count])).await.unwrap();
     store.close().await;

@@ -4,8 +4,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::backend::UsageLine;
-use crate::clock::Day;
-use crate::environment::Environment;
 use crate::key::KeyId;
 
 /// Bytes of the checksum. It is no secret: a client that forges a cursor sees no other keys by it.
@@ -30,7 +28,7 @@ pub(super) fn encode_line(line: &UsageLine) -> String {
 pub(super) fn decode_line(cursor: &str) -> Option<UsageLine> {
     let text = open(cursor)?;
     let mut parts = text.split(' ');
-    let (day, environment) = (Day::parse(parts.next()?)?, Environment::from_label(parts.next()?)?);
+    let (day, environment) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     let key = parts.next().filter(|key| !key.is_empty()).map(KeyId::new).transpose().ok()?;
     Some(UsageLine::new(key, day, environment, 0))
 }
@@ -50,6 +48,8 @@ fn open(cursor: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Day;
+    use crate::environment::Environment;
 
     #[test]
     fn a_cursor_decodes_to_its_id_and_an_altered_one_to_none() {

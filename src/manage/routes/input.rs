@@ -10,8 +10,6 @@ use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{FromRequest, Path, Request};
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
-use time::format_description::well_known::Rfc3339;
-use time::{OffsetDateTime, UtcOffset};
 use tokio::time::timeout;
 
 use super::super::{FieldError, ManageError};
@@ -98,7 +96,7 @@ impl Fields {
     pub(super) fn time(&mut self, field: &'static str) -> Option<Option<Timestamp>> {
         self.read(field, "a time such as `2030-01-31T12:00:00Z`, or null", |value| match value {
             Value::Null => Some(None),
-            value => parse_time(value.as_str()?).map(Some),
+            value => value.as_str()?.parse().ok().map(Some),
         })
     }
 
@@ -146,13 +144,4 @@ fn integer(value: &Value) -> Option<u64> {
     // Formatted without a fraction, the number parses, unless it is too large.
     let parsed = |number: f64| format!("{:.0}", number.abs()).parse().ok();
     value.as_u64().or_else(|| value.as_f64().filter(is_integer).and_then(parsed))
-}
-
-fn parse_time(text: &str) -> Option<Timestamp> {
-    // The parser accepts any byte between day and time; RFC 3339 requires `T`.
-    text.as_bytes().get(10).filter(|letter| letter.eq_ignore_ascii_case(&b'T'))?;
-    // Responses are in UTC: an offset may move a time out of the range of years.
-    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC)?;
-    let nanos = time.unix_timestamp_nanos();
-    Some(Timestamp::from_unix_millis(i64::try_from(nanos / 1_000_000).ok()?))
 }

@@ -5,8 +5,6 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::super::CreatedKey;
 use crate::backend::Propagation;
@@ -102,10 +100,7 @@ fn owner(owner: &Owner) -> Value {
     }
 }
 
-/// Formats a time as RFC 3339, in milliseconds. A time outside its range of years is `null`.
+/// Formats a time as RFC 3339. A time outside its range of years is `null`.
 fn time(time: Option<Timestamp>) -> Value {
-    let nanos = |time: Timestamp| i128::from(time.unix_millis()) * 1_000_000;
-    let written = time
-        .and_then(|time| OffsetDateTime::from_unix_timestamp_nanos(nanos(time)).ok()?.format(&Rfc3339).ok());
-    written.map_or(Value::Null, Value::String)
+    time.filter(|time| time.is_rfc3339()).map_or(Value::Null, |time| time.to_string().into())
 }

@@ -41,7 +41,7 @@ impl Page {
             limit: optional(&parameters, "limit", limit)
                 .ok_or_else(|| invalid("limit", "a number from 1 to 100, found something else"))?
                 .unwrap_or(default),
-            state: optional(&parameters, "state", KeyState::from_label)
+            state: optional(&parameters, "state", |text| text.parse().ok())
                 .ok_or_else(|| invalid("state", "active, expired or revoked, found something else"))?,
         })
     }

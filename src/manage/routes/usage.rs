@@ -57,7 +57,7 @@ pub(super) async fn of_key<S: KeyStore + UsageStore>(
 fn days(parameters: &Known, now: Timestamp) -> Result<UsageQuery, RouteError> {
     let (default, max) = DAYS;
     let day = |name| {
-        optional(parameters, name, Day::parse)
+        optional(parameters, name, |text| text.parse::<Day>().ok())
             .ok_or_else(|| invalid(name, "a day such as 2030-01-31, found something else"))
     };
     let to = day("to")?.unwrap_or_else(|| now.into());

@@ -22,7 +22,7 @@ fn sum(history: &Value, name: &str) -> Option<u64> {
 }
 
 fn is_day(value: &Value) -> bool {
-    value.as_str().is_some_and(|day| Day::parse(day).is_some())
+    value.as_str().is_some_and(|day| day.parse::<Day>().is_ok())
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn counts_until_the_end_are_returned_after_a_restart_by_environment() {
     // The test may span midnight, so days are added up.
     let history = usage(&server, &admin, "/v1/usage/history").await;
     assert_eq!((sum(&history, "api_calls"), sum(&history, "test_api_calls")), (Some(4), Some(2)));
-    let day = |name: &str| Day::parse(history[name].as_str().unwrap()).unwrap().unix_days();
+    let day = |name: &str| history[name].as_str().unwrap().parse::<Day>().unwrap().unix_days();
     assert_eq!(day("period_end") - day("period_start"), 30);
     assert!(history["history"].as_array().unwrap().iter().all(|day| is_day(&day["date"])), "{history}");
 
@@ -93,7 +93,7 @@ async fn a_history_is_of_1_to_90_days() {
     let key = server.key("test_key");
     for days in [1, 90] {
         let history = usage(&server, key, &format!("/v1/usage/history?days={days}")).await;
-        let day = |name: &str| Day::parse(history[name].as_str().unwrap()).unwrap().unix_days();
+        let day = |name: &str| history[name].as_str().unwrap().parse::<Day>().unwrap().unix_days();
         assert_eq!(day("period_end") - day("period_start"), days);
     }
     for query in ["days=0", "days=91", "days=-1", "days=x", "days=", "days=1&days=2", "key=other"] {

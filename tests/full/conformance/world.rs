@@ -22,7 +22,7 @@ use tower_api_key::reject::Problem;
 use tower_api_key::scope::Requirement;
 use tower_api_key::test_util::Misbehaving;
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, AuthenticatorBuilder, ConfigError, Environment, MemoryStore, Principal,
+    AuthenticateLayer, Authenticator, AuthenticatorBuilder, ConfigError, MemoryStore, Principal,
     RequireScopeLayer,
 };
 
@@ -132,7 +132,7 @@ fn configured(
     assert!(config.private_by_default, "the only supported value");
     builder
         .sources(config.sources.iter().map(|name| source(name).format(format()).foreign()))
-        .environment(Environment::from_label(&config.environment).unwrap())
+        .environment(config.environment.parse().unwrap())
         .realm(&*config.realm)
         .deadline(Duration::from_millis(config.deadline_ms))
         .retry_after(Duration::from_secs(config.retry_after_s))

@@ -137,7 +137,7 @@ fn is_written(text: &str, keyword: &str, rule: &Value) -> bool {
         ("minLength", _) => length >= rule.as_u64().unwrap(),
         ("maxLength", _) => length <= rule.as_u64().unwrap(),
         ("pattern", pattern) => Regex::new(pattern).unwrap().is_match(text),
-        (_, "date") => Day::parse(text).is_some(),
+        (_, "date") => text.parse::<Day>().is_ok(),
         (_, "date-time") => OffsetDateTime::parse(text, &Rfc3339).is_ok(),
         (_, format) => panic!("the format {format} is not checked"),
     }

@@ -13,7 +13,7 @@ pub(crate) async fn many_tasks_insert_and_revoke_keys_at_once<S: KeyStore + Clon
     let outcomes = at_once(&store, |store, task| async move {
         let record = samples::plain(&format!("key_{task}"));
         store.change(KeyChange::insert(record.clone())).await?;
-        store.change(KeyChange::revoke(&record.id, samples::revocation(1, &record.id.to_string()))).await
+        store.change(KeyChange::revoke(&record.id, samples::revocation(1, record.id.as_str()))).await
     })
     .await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
