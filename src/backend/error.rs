@@ -149,8 +149,8 @@ impl BackendError {
     }
 
     /// Returns the error of the driver. It is part of the message already.
-    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "tracing"))]
-    pub(crate) fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(super) fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.source.as_deref()
     }
 
@@ -179,7 +179,12 @@ impl fmt::Display for BackendError {
     }
 }
 
-impl Error for BackendError {}
+impl Error for BackendError {
+    /// Returns the error of the driver. Its text is part of this error's text.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
 
 #[cfg(all(test, feature = "metrics"))]
 mod tests {

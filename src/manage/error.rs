@@ -119,4 +119,9 @@ impl fmt::Display for ManageError {
     }
 }
 
-impl Error for ManageError {}
+impl Error for ManageError {
+    /// Returns the cause of the error of the store or of the random generator, whose text this error has.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref()?.source()
+    }
+}

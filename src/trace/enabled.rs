@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use super::Failure;
-use crate::backend::{BackendError, BackendErrorKind};
+use crate::backend::BackendErrorKind;
 use crate::credential::Scheme;
 use crate::key::KeyId;
 
@@ -22,7 +22,7 @@ pub(crate) fn rejected(reason: &'static str, key_id: Option<&KeyId>) {
 pub(crate) fn failed(operation: &'static str, failure: &Failure<'_>) {
     match failure {
         Failure::Error(error) => {
-            let (kind, causes) = (error.kind().label(), causes(error, cause_of(error)));
+            let (kind, causes) = (error.kind().label(), causes(error));
             match error.kind() {
                 // Repeats until the row is repaired.
                 BackendErrorKind::Corrupt => {
@@ -35,7 +35,7 @@ pub(crate) fn failed(operation: &'static str, failure: &Failure<'_>) {
         Failure::Deadline(after) => tracing::warn!(target: TARGET, ?after, "{operation} timed out"),
         #[cfg(feature = "routes")]
         Failure::Other(error) => {
-            tracing::warn!(target: TARGET, error = causes(*error, error.source()), "{operation} failed");
+            tracing::warn!(target: TARGET, error = causes(*error), "{operation} failed");
         }
         #[cfg(feature = "password")]
         Failure::Password(error) => tracing::warn!(target: TARGET, %error, "{operation} failed"),
@@ -86,13 +86,9 @@ pub(crate) fn circuit_closed() {
     tracing::info!(target: TARGET, "circuit breaker closed: the key store responds again");
 }
 
-fn cause_of(error: &BackendError) -> Option<&(dyn Error + 'static)> {
-    error.cause().map(|cause| cause as _)
-}
-
 /// Returns the text of an error with those of its causes. A cause whose text is already included is not repeated.
-fn causes(error: &dyn Error, mut cause: Option<&(dyn Error + 'static)>) -> String {
-    let mut text = error.to_string();
+fn causes(error: &dyn Error) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
     while let Some(error) = cause {
         let next = error.to_string();
         if !text.contains(&next) {
@@ -109,6 +105,7 @@ mod tests {
     use std::fmt;
 
     use super::*;
+    use crate::backend::BackendError;
 
     /// An error of a driver, whose text may include its cause.
     #[derive(Debug)]
@@ -131,7 +128,7 @@ mod tests {
         let refused = Driver("connection refused", None);
         let io = Driver("no connection: connection refused", Some(Box::new(refused)));
         let error = BackendError::corrupt(Driver("no row", Some(Box::new(io))));
-        let text = causes(&error, cause_of(&error));
+        let text = causes(&error);
         assert!(text.ends_with(": no row: no connection: connection refused"), "{text}");
     }
 }
