@@ -45,7 +45,7 @@ use password::{PasswordAuth, PresentedPassword};
 /// let store = MemoryStore::new();
 /// let record = Record::new(id.clone(), &key, &Digester::sha256(), Owner::organization("acme"));
 /// store.change(KeyChange::insert(record)).await?;
-/// let authenticator = Authenticator::builder(store).build()?;
+/// let authenticator = Authenticator::new(store);
 ///
 /// let mut headers = HeaderMap::new();
 /// let rejection = authenticator.authenticate(&headers).await.unwrap_err();

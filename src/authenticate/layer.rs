@@ -18,8 +18,19 @@ pub struct AuthenticateLayer {
 }
 
 impl AuthenticateLayer {
-    /// Creates a layer that protects the services inside it.
-    pub fn new(authenticator: Authenticator) -> Self {
+    /// Creates a layer that protects the services inside it, from an authenticator, or from a store or another
+    /// [`Backend`](crate::backend::Backend) with the default configuration.
+    ///
+    /// ```
+    /// use tower_api_key::{AuthenticateLayer, Authenticator, Environment, MemoryStore};
+    ///
+    /// let layer = AuthenticateLayer::new(MemoryStore::new());
+    /// let live = Authenticator::builder(MemoryStore::new()).environment(Environment::Live).build()?;
+    /// let layer = AuthenticateLayer::new(live);
+    /// # Ok::<(), tower_api_key::ConfigError>(())
+    /// ```
+    pub fn new(authenticator: impl Into<Authenticator>) -> Self {
+        let authenticator = authenticator.into();
         let options = Options {
             cache_key: Some(CacheKey::of(authenticator.sources())),
             authenticator,

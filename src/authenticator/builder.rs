@@ -52,6 +52,12 @@ pub struct AuthenticatorBuilder {
 }
 
 impl Authenticator {
+    /// Creates an authenticator over `backend` with the default configuration. [`builder`](Self::builder) configures another one.
+    pub fn new(backend: impl Backend) -> Self {
+        // OK because the builder checks values that are set, and sets none itself, which a test shows.
+        Self::builder(backend).build().expect("the default configuration is valid")
+    }
+
     /// Starts to configure an authenticator over `backend`.
     pub fn builder(backend: impl Backend) -> AuthenticatorBuilder {
         AuthenticatorBuilder {
@@ -67,6 +73,13 @@ impl Authenticator {
             usage: None,
             metrics_name: METRICS_NAME.into(),
         }
+    }
+}
+
+impl<B: Backend> From<B> for Authenticator {
+    /// Creates an authenticator with the default configuration, like [`Authenticator::new`].
+    fn from(backend: B) -> Self {
+        Self::new(backend)
     }
 }
 
