@@ -99,8 +99,27 @@ pub struct Organization {
 
 impl Organization {
     /// Creates an organization that is open and does not require single sign-on.
+    ///
+    /// ```
+    /// use tower_api_key::owner::Organization;
+    ///
+    /// let organization = Organization::new("acme").requires_sso(true);
+    /// assert!(organization.requires_sso && !organization.disabled);
+    /// ```
     pub fn new(id: impl Into<Box<str>>) -> Self {
         Self { id: id.into(), disabled: false, requires_sso: false }
+    }
+
+    /// Sets whether the organization is closed to all callers.
+    #[must_use]
+    pub fn disabled(self, disabled: bool) -> Self {
+        Self { disabled, ..self }
+    }
+
+    /// Sets whether people must use single sign-on.
+    #[must_use]
+    pub fn requires_sso(self, requires_sso: bool) -> Self {
+        Self { requires_sso, ..self }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Records of keys: facts, never decisions.
 
+mod setters;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -19,13 +21,13 @@ use crate::text::{parsed_from_text, serialized_as_text};
 ///
 /// ```
 /// use tower_api_key::key::{KeyFormat, KeyId};
-/// use tower_api_key::{Environment, Owner, Record, Scopes, Timestamp, digest::Digester};
+/// use tower_api_key::{Environment, Owner, Record, Timestamp, digest::Digester};
 ///
 /// let key = KeyFormat::new("demo")?.mint(Environment::Live)?;
 /// let id = KeyId::generate(Timestamp::from_unix_millis(1_800_000_000_000))?;
-/// let mut record = Record::new(id, &key, &Digester::sha256(), Owner::organization("acme"));
-/// record.name = "Production server".into();
-/// record.scopes = Scopes::new(["notes.read", "notes.write"])?;
+/// let record = Record::new(id, &key, &Digester::sha256(), Owner::organization("acme"))
+///     .name("Production server")
+///     .scopes("notes.read notes.write".parse()?);
 /// assert_eq!(record.environment, Environment::Live);
 /// assert_eq!(&*record.hint, key.hint());
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -83,6 +83,24 @@ impl KeyFilter {
         Self { state: Some((state, now)), ..self }
     }
 
+    /// Narrows the filter to keys that belong to no project.
+    #[must_use]
+    pub fn outside_projects(self) -> Self {
+        Self { outside_projects: true, ..self }
+    }
+
+    /// Narrows the filter to keys that were created before this time.
+    #[must_use]
+    pub fn created_before(self, end: Timestamp) -> Self {
+        Self { created_before: Some(end), ..self }
+    }
+
+    /// Narrows the filter to keys whose hint starts with this text.
+    #[must_use]
+    pub fn starts_with(self, start: impl Into<Box<str>>) -> Self {
+        Self { starts_with: Some(start.into()), ..self }
+    }
+
     /// Returns whether the filter selects a key.
     pub fn matches(&self, record: &Record) -> bool {
         self.matches_owner(&record.owner, record.environment)

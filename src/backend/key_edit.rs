@@ -9,8 +9,18 @@ use crate::digest::Digest;
 use crate::key::{KeyId, RetrievableKey};
 use crate::record::{KeyState, Record, Revocation};
 use crate::scope::Scopes;
+use crate::text::to_map;
 
 /// New values for the fields of a key that can be updated. A field that is `None` stays as it is.
+///
+/// ```
+/// use tower_api_key::backend::KeyUpdate;
+///
+/// let update = KeyUpdate::new().name("CI").never_expires().labels([("team", "infra")]);
+/// assert_eq!(update.name.as_deref(), Some("CI"));
+/// assert_eq!(update.expires_at, Some(None));
+/// assert_eq!(update.scopes, None); // stay as they are
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyUpdate {
@@ -26,6 +36,58 @@ pub struct KeyUpdate {
     pub labels: Option<BTreeMap<String, String>>,
     /// The author of the change, for the audit log. Not stored with the key.
     pub by: Option<Box<str>>,
+}
+
+impl KeyUpdate {
+    /// Creates an update that changes nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the name.
+    #[must_use]
+    pub fn name(self, name: impl Into<Box<str>>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
+    /// Sets the scopes.
+    #[must_use]
+    pub fn scopes(self, scopes: Scopes) -> Self {
+        Self { scopes: Some(scopes), ..self }
+    }
+
+    /// Sets the expiry.
+    #[must_use]
+    pub fn expires_at(self, end: Timestamp) -> Self {
+        Self { expires_at: Some(Some(end)), ..self }
+    }
+
+    /// Removes the expiry.
+    #[must_use]
+    pub fn never_expires(self) -> Self {
+        Self { expires_at: Some(None), ..self }
+    }
+
+    /// Replaces the metadata.
+    #[must_use]
+    pub fn metadata<K: Into<String>, V: Into<String>>(
+        self,
+        entries: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        Self { metadata: Some(to_map(entries)), ..self }
+    }
+
+    /// Replaces the labels.
+    #[must_use]
+    pub fn labels<K: Into<String>, V: Into<String>>(self, entries: impl IntoIterator<Item = (K, V)>) -> Self {
+        Self { labels: Some(to_map(entries)), ..self }
+    }
+
+    /// Sets the author of the change.
+    #[must_use]
+    pub fn by(self, author: impl Into<Box<str>>) -> Self {
+        Self { by: Some(author.into()), ..self }
+    }
 }
 
 /// How long a rotated key stays valid, though never beyond its own expiry.
@@ -82,6 +144,36 @@ impl Rotation {
             retrievable: None,
             limit: None,
         }
+    }
+
+    /// Sets the author of the rotation.
+    #[must_use]
+    pub fn by(self, author: impl Into<Box<str>>) -> Self {
+        Self { by: Some(author.into()), ..self }
+    }
+
+    /// Sets the expiry of the successor.
+    #[must_use]
+    pub fn expires_at(self, end: Timestamp) -> Self {
+        Self { expires_at: Some(end), ..self }
+    }
+
+    /// Sets whether the successor gets the lifetime of the old key.
+    #[must_use]
+    pub fn renews(self, renews: bool) -> Self {
+        Self { renews, ..self }
+    }
+
+    /// Sets how long the old key stays valid.
+    #[must_use]
+    pub fn grace(self, grace: Grace) -> Self {
+        Self { grace, ..self }
+    }
+
+    /// Sets the text of the successor, for a key that is retrievable.
+    #[must_use]
+    pub fn retrievable(self, text: RetrievableKey) -> Self {
+        Self { retrievable: Some(text), ..self }
     }
 }
 

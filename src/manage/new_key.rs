@@ -8,9 +8,10 @@ use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::environment::Environment;
 use crate::key::{ApiKey, RevealedKey};
-use crate::owner::Owner;
+use crate::owner::{Organization, Owner};
 use crate::record::Record;
 use crate::scope::Scopes;
+use crate::text::to_map;
 
 /// The parameters of a new key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +59,35 @@ impl NewKey {
         }
     }
 
+    /// Creates the parameters of a key of the organization with this id, like [`new`](Self::new).
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// use tower_api_key::manage::{KeyManager, NewKey};
+    /// use tower_api_key::{KeyFormat, MemoryStore};
+    ///
+    /// let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo")?);
+    /// let new = NewKey::for_organization("acme").scopes("notes.read notes.write".parse()?).name("CI");
+    /// let created = manager.create(new).await?;
+    /// assert!(created.reveal().as_str().starts_with("demo_live_"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn for_organization(id: impl Into<Box<str>>) -> Self {
+        Self::new(Owner::organization(id))
+    }
+
+    /// Creates the parameters of a key of the project with this id, like [`new`](Self::new).
+    pub fn for_project(organization: impl Into<Box<str>>, id: impl Into<Box<str>>) -> Self {
+        Self::new(Owner::project(Organization::new(organization), id))
+    }
+
+    /// Creates the parameters of a key of the person with this e-mail, like [`new`](Self::new). The store knows the memberships.
+    pub fn for_user(email: impl Into<Box<str>>) -> Self {
+        Self::new(Owner::user(email, []))
+    }
+
     /// Sets the name.
     #[must_use]
     pub fn name(self, name: impl Into<Box<str>>) -> Self {
@@ -102,6 +132,27 @@ impl NewKey {
         Self { expires_at: Some(end), ..self }
     }
 
+    /// Sets the id of the actor that creates the key.
+    #[must_use]
+    pub fn created_by(self, id: impl Into<Box<str>>) -> Self {
+        Self { created_by: Some(id.into()), ..self }
+    }
+
+    /// Sets the entries of the application.
+    #[must_use]
+    pub fn metadata<K: Into<String>, V: Into<String>>(
+        self,
+        entries: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        Self { metadata: to_map(entries), ..self }
+    }
+
+    /// Sets the entries of the owner.
+    #[must_use]
+    pub fn labels<K: Into<String>, V: Into<String>>(self, entries: impl IntoIterator<Item = (K, V)>) -> Self {
+        Self { labels: to_map(entries), ..self }
+    }
+
     /// Fills in a record that has only an id, a digest and an owner.
     pub(super) fn describe(self, record: &mut Record, now: Timestamp) {
         record.name = self.name;
@@ -133,6 +184,18 @@ impl RotateOptions {
     pub fn new(grace: Grace) -> Self {
         Self { grace, expires_at: None, by: None }
     }
+
+    /// Sets the expiry of the new key.
+    #[must_use]
+    pub fn expires_at(self, end: Timestamp) -> Self {
+        Self { expires_at: Some(end), ..self }
+    }
+
+    /// Sets the id of the actor that rotates the key.
+    #[must_use]
+    pub fn by(self, id: impl Into<Box<str>>) -> Self {
+        Self { by: Some(id.into()), ..self }
+    }
 }
 
 /// A new key with its text, which is wiped on drop and absent from `Debug` output.
@@ -146,6 +209,12 @@ impl CreatedKey {
     #[must_use = "the text cannot be retrieved again"]
     pub fn into_parts(self) -> (RevealedKey, Record) {
         (self.key.reveal(), self.record)
+    }
+
+    /// Returns the text of the key, which is available only here. To keep the record as well, see [`into_parts`](Self::into_parts).
+    #[must_use = "the text cannot be retrieved again"]
+    pub fn reveal(self) -> RevealedKey {
+        self.key.reveal()
     }
 
     /// Returns the stored record.

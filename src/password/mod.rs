@@ -89,6 +89,50 @@ impl Default for PasswordLimits {
     }
 }
 
+impl PasswordLimits {
+    /// Creates the default limits.
+    ///
+    /// ```
+    /// use tower_api_key::password::PasswordLimits;
+    ///
+    /// let limits = PasswordLimits::new().memory(64 * 1024).passes(3);
+    /// assert_eq!((limits.memory, limits.passes, limits.concurrent), (65_536, 3, 2));
+    /// ```
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the memory of one hash, in KiB.
+    #[must_use]
+    pub fn memory(self, kibibytes: u32) -> Self {
+        Self { memory: kibibytes, ..self }
+    }
+
+    /// Sets the passes over the memory.
+    #[must_use]
+    pub fn passes(self, passes: u32) -> Self {
+        Self { passes, ..self }
+    }
+
+    /// Sets the number of hashes that are created or verified at a time.
+    #[must_use]
+    pub fn concurrent(self, hashes: usize) -> Self {
+        Self { concurrent: hashes, ..self }
+    }
+
+    /// Sets the capacity of the queue.
+    #[must_use]
+    pub fn waiting(self, passwords: usize) -> Self {
+        Self { waiting: passwords, ..self }
+    }
+
+    /// Sets the time that a password waits in the queue.
+    #[must_use]
+    pub fn patience(self, time: Duration) -> Self {
+        Self { patience: time, ..self }
+    }
+}
+
 impl Passwords {
     /// Creates a verifier with the default limits. This computes a hash, and takes as long.
     ///

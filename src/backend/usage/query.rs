@@ -93,6 +93,18 @@ impl UsageQuery {
         Self { organization: Some(id.into()), ..self }
     }
 
+    /// Narrows the query to the keys of this project of an organization.
+    #[must_use]
+    pub fn of_project(self, organization: impl Into<Box<str>>, id: impl Into<Box<str>>) -> Self {
+        Self { project: Some(id.into()), ..self.of_organization(organization) }
+    }
+
+    /// Narrows the query to the keys of the person with this e-mail.
+    #[must_use]
+    pub fn of_user(self, email: impl Into<Box<str>>) -> Self {
+        Self { user: KeyFilter::of_user(email).user, ..self }
+    }
+
     /// Narrows the query to one environment.
     #[must_use]
     pub fn environment(self, environment: Environment) -> Self {
