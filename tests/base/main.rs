@@ -25,4 +25,5 @@ mod rim;
 mod service;
 mod simulation;
 mod sources;
+mod standard_traits;
 mod usage;
