@@ -30,7 +30,7 @@ use password::{PasswordAuth, PresentedPassword};
 /// Authenticates requests: extracts the credential, looks it up through the cache, and checks its record.
 ///
 /// A clone is one `Arc` and shares the cache. Tower services use it through [`AuthenticateLayer`](crate::AuthenticateLayer); without Tower,
-/// as in the upgrade of a websocket, call [`authenticate`](Self::authenticate).
+/// as in the upgrade of a websocket, call [`authenticate`](Self::authenticate), or [`verify`](Self::verify) without headers.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new()?.block_on(async {
@@ -79,6 +79,15 @@ pub(crate) enum Decision {
     Pending(PendingLookup),
 }
 
+impl Decision {
+    async fn resolve(self) -> Result<Principal, Rejection> {
+        match self {
+            Self::Made(outcome) => outcome,
+            Self::Pending(lookup) => lookup.resolve().await,
+        }
+    }
+}
+
 /// A lookup in the store for a request, which it does not borrow from.
 pub(crate) struct PendingLookup {
     authenticator: Authenticator,
@@ -96,18 +105,53 @@ impl Authenticator {
     ///
     /// # Errors
     ///
-    /// When no caller is admitted. The rejection has the reason, for the log, which this method does not write; the client may be told
-    /// [`Reason::detail`](crate::reject::Reason::detail).
+    /// When no caller is admitted. [`Rejection::into_response_to`] makes the response of it, and writes the reason into the log.
     ///
     /// # Panics
     ///
     /// When polled outside a Tokio runtime and a lookup in the store is necessary.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Rejection> {
+        // Ends the borrow of the buffer, which holds a decoded secret, before the lookup.
         let decision = self.decide(self.0.sources.find(headers.iter(), &mut None), None);
-        match decision {
-            Decision::Made(outcome) => outcome,
-            Decision::Pending(lookup) => lookup.resolve().await,
-        }
+        decision.resolve().await
+    }
+
+    /// Authenticates the holder of the key with this text, which came by another way than headers: in a message of a websocket, or in a
+    /// protocol of its own.
+    ///
+    /// The key is checked as if its text had been presented alone by the first source of the authenticator that is not Basic: the formats of
+    /// that source apply, a key that is restricted to other sources is rejected, and [`Principal::scheme`] names it. If all sources are Basic,
+    /// the text counts as presented with an empty user, which [`Source::empty_user`](crate::Source::empty_user) has to accept. The text of a
+    /// password is never accepted.
+    ///
+    /// # Errors
+    ///
+    /// When no caller is admitted. A text that is empty, too long, or has blanks around it is [`Malformed`](Reason::Malformed).
+    ///
+    /// # Panics
+    ///
+    /// When polled outside a Tokio runtime and a lookup in the store is necessary.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// use tower_api_key::backend::{KeyChange, KeyStore};
+    /// use tower_api_key::digest::Digester;
+    /// use tower_api_key::{Authenticator, Environment, KeyFormat, KeyId, MemoryStore, Owner, Reason, Record};
+    ///
+    /// let (store, key) = (MemoryStore::new(), KeyFormat::new("demo")?.mint(Environment::Live)?);
+    /// let record = Record::new(KeyId::new("first")?, &key, &Digester::sha256(), Owner::organization("acme"));
+    /// store.change(KeyChange::insert(record)).await?;
+    /// let authenticator = Authenticator::builder(store).build()?;
+    ///
+    /// assert_eq!(authenticator.verify(key.reveal().as_str()).await?.key_id().as_str(), "first");
+    /// assert_eq!(authenticator.verify("unknown").await.unwrap_err().reason(), &Reason::Unknown);
+    /// assert_eq!(authenticator.verify("").await.unwrap_err().reason(), &Reason::Malformed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub async fn verify(&self, text: &str) -> Result<Principal, Rejection> {
+        self.decide(self.0.sources.credential(text).map(Some), None).resolve().await
     }
 
     /// Starts the poller for changes by other processes, and waits until the store has answered the first poll.

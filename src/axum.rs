@@ -32,7 +32,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
 use crate::principal::{self, Principal};
-use crate::reject::{Reason, Rejection, RejectionBody, RequestProtocol};
+use crate::reject::{Reason, Rejection, RejectionBody};
 
 impl RejectionBody for Body {
     fn from_bytes(bytes: Bytes) -> Self {
@@ -45,10 +45,15 @@ impl RejectionBody for Body {
 #[derive(Debug)]
 pub struct PrincipalRejection {
     rejection: Rejection,
-    protocol: RequestProtocol,
+    /// Written while the request is in reach, and boxed as extractors return it by value.
+    response: Box<axum::http::Response<Bytes>>,
 }
 
 impl PrincipalRejection {
+    fn new(rejection: Rejection, parts: &Parts) -> Self {
+        Self { response: Box::new(rejection.render(Some(parts.into()))), rejection }
+    }
+
     /// Returns the rejection, with its reason.
     pub fn rejection(&self) -> &Rejection {
         &self.rejection
@@ -57,7 +62,7 @@ impl PrincipalRejection {
 
 impl IntoResponse for PrincipalRejection {
     fn into_response(self) -> Response {
-        self.rejection.into_response_to(self.protocol)
+        self.rejection.send(*self.response)
     }
 }
 
@@ -69,28 +74,28 @@ impl<S: Sync> FromRequestParts<S> for Principal {
     type Rejection = PrincipalRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        principal::principal(&parts.extensions, NEEDS).cloned().map_err(|rejection| PrincipalRejection {
-            rejection,
-            protocol: RequestProtocol::new(parts.version, &parts.headers, &parts.extensions),
-        })
+        principal::principal(&parts.extensions, NEEDS)
+            .cloned()
+            .map_err(|rejection| PrincipalRejection::new(rejection, parts))
     }
 }
 
 impl<S: Sync> OptionalFromRequestParts<S> for Principal {
     type Rejection = PrincipalRejection;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Self::Rejection> {
-        match <Self as FromRequestParts<S>>::from_request_parts(parts, state).await {
-            Ok(principal) => Ok(Some(principal)),
-            Err(missing) if *missing.rejection().reason() == Reason::Missing => Ok(None),
-            Err(misconfigured) => Err(misconfigured),
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
+        match principal::principal(&parts.extensions, NEEDS) {
+            Ok(principal) => Ok(Some(principal.clone())),
+            Err(missing) if *missing.reason() == Reason::Missing => Ok(None),
+            Err(misconfigured) => Err(PrincipalRejection::new(misconfigured, parts)),
         }
     }
 }
 
-/// Responds over HTTP, as the authenticator of the request is configured to.
+/// Responds over HTTP, as the authenticator of the request is configured to, but without the request:
+/// [`into_response_to`](Rejection::into_response_to) has it.
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
-        self.into_response_to(RequestProtocol::http())
+        self.into()
     }
 }

@@ -63,6 +63,24 @@ impl Owner {
         }
     }
 
+    /// Returns the id of the organization that owns the key or its project. `None` for a user, who may belong to several.
+    ///
+    /// ```
+    /// use tower_api_key::Owner;
+    /// use tower_api_key::owner::Organization;
+    ///
+    /// let device = Owner::project(Organization::new("acme"), "smart-sink");
+    /// assert_eq!(device.organization_id(), Some("acme"));
+    /// assert_eq!(Owner::user("ann@example.com", []).organization_id(), None);
+    /// ```
+    pub fn organization_id(&self) -> Option<&str> {
+        match self {
+            Self::Organization(own) => Some(&own.id),
+            Self::Project(own) => Some(&own.organization.id),
+            Self::User(_) => None,
+        }
+    }
+
     /// Returns the organizations of the owner.
     pub fn organizations(&self) -> impl Iterator<Item = &Organization> {
         let (own, memberships) = match self {
@@ -172,6 +190,13 @@ impl User {
 
     pub(crate) fn with(self, password: Option<Password>) -> Self {
         Self { password: password.map(Box::new), ..self }
+    }
+
+    /// Returns the memberships in organizations that keys and passwords of users reach: no disabled ones, and none that require single
+    /// sign-on.
+    pub(crate) fn reachable(&self) -> impl Iterator<Item = &Membership> {
+        let is_reachable = |own: &Organization| !(own.disabled || own.requires_sso);
+        self.memberships.iter().filter(move |membership| is_reachable(&membership.organization))
     }
 
     /// Returns the password, if the user has one and was looked up for a sign-in.

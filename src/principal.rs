@@ -18,7 +18,7 @@ use crate::record::Record;
 use crate::reject::{Reason, Rejection};
 pub use crate::rights::Resource;
 use crate::rights::Rights;
-use crate::scope::{Requirement, Scope, Scopes};
+use crate::scope::{Requirement, RequirementRef, Scopes};
 use crate::trace;
 
 /// The authenticated caller of a request: proof that a credential was presented, resolved and checked.
@@ -81,6 +81,26 @@ impl Principal {
         &self.record().owner
     }
 
+    /// Returns the id of the organization that owns the key or its project. `None` for the key of a user, which may access several
+    /// [organizations](Self::organizations).
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_api_key::reject::Forbidden;
+    /// use tower_api_key::{Owner, Principal, Rejection, test_util};
+    ///
+    /// fn tenant(caller: &Principal) -> Result<&str, Rejection> {
+    ///     caller.organization_id().ok_or_else(|| caller.reject(Forbidden::Organization))
+    /// }
+    ///
+    /// let token = test_util::principal(|record| record.owner = Owner::organization("acme"));
+    /// assert_eq!(tenant(&token).unwrap(), "acme");
+    /// # }
+    /// ```
+    pub fn organization_id(&self) -> Option<&str> {
+        self.owner().organization_id()
+    }
+
     /// Returns the organizations that the key may access: no disabled ones, and for users none that require single sign-on.
     pub fn organizations(&self) -> impl Iterator<Item = &Organization> {
         let by_key = matches!(self.owner(), Owner::User(_));
@@ -99,25 +119,81 @@ impl Principal {
         self.record().labels.get(name).map(String::as_str)
     }
 
-    /// Returns whether the scopes of the key meet `requirement`, without regard to a resource.
-    pub fn meets(&self, requirement: &Requirement) -> bool {
-        self.rights().meets(requirement)
-    }
-
-    /// Returns whether the scopes of the key grant `scope`, also by a wildcard or the scope that implies all.
-    pub fn grants(&self, scope: &Scope) -> bool {
-        self.rights().grants(scope)
-    }
-
-    /// Checks that the caller meets `requirement` for `resource`.
+    /// Requires scopes of the caller, without regard to a resource.
     ///
-    /// For a user's key, both the key's scopes and those of the role in that organization have to meet it.
+    /// Looks at the scopes of the key, with wildcards and the [scope that implies all](crate::AuthenticatorBuilder::admin_scope). For a
+    /// user, a scope counts if the user has it too: by the [scopes of every user](crate::AuthenticatorBuilder::user_scopes), or by the
+    /// role in one of the organizations that the key [reaches](Self::organizations), whichever that is. Scopes of two roles are not added
+    /// up, and a user without an organization has none but the scopes of every user.
+    ///
+    /// Where a request concerns one organization, call [`authorize`](Self::authorize): the caller may have the scope in another one.
     ///
     /// # Errors
     ///
-    /// [`Forbidden`](Reason::Forbidden) if the owner may not access the resource, [`MissingScope`](Reason::MissingScope) if a scope is missing.
-    pub fn authorize(&self, requirement: &Requirement, resource: Resource<'_>) -> Result<(), Reason> {
-        self.rights().authorize(requirement, resource)
+    /// [`MissingScope`](Reason::MissingScope), answered as the authenticator is configured to.
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_api_key::{Principal, Reason, Rejection, Scope, Scopes, test_util};
+    ///
+    /// fn export(caller: &Principal, with_history: bool) -> Result<&'static str, Rejection> {
+    ///     if with_history {
+    ///         caller.require(&Scope::new("history.read").expect("a scope"))?;
+    ///     }
+    ///     Ok("id,text")
+    /// }
+    ///
+    /// let caller = test_util::principal(|record| record.scopes = Scopes::parse("notes.read").unwrap());
+    /// assert_eq!(export(&caller, false).unwrap(), "id,text");
+    /// assert!(matches!(export(&caller, true).unwrap_err().reason(), Reason::MissingScope(_)));
+    /// # }
+    /// ```
+    pub fn require<'r>(&self, needed: impl Into<RequirementRef<'r>>) -> Result<(), Rejection> {
+        let needed = needed.into();
+        if self.rights().meets(needed) {
+            return Ok(());
+        }
+        Err(self.reject(Reason::MissingScope(needed.to_requirement())))
+    }
+
+    /// Requires scopes of the caller for `resource`.
+    ///
+    /// Looks at the owner, who has to own the resource or the organization of it, or be a member of that organization; at the scopes of the
+    /// key; and for a user at those of the role in that organization. A scope counts if the key and the role have it.
+    ///
+    /// # Errors
+    ///
+    /// [`Forbidden`](Reason::Forbidden) if the owner may not access the resource, [`MissingScope`](Reason::MissingScope) if a scope is
+    /// missing, answered as the authenticator is configured to.
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")] {
+    /// use tower_api_key::owner::{Membership, Organization};
+    /// use tower_api_key::principal::Resource;
+    /// use tower_api_key::{Owner, Scope, Scopes, test_util};
+    ///
+    /// let reader = Membership::new(Organization::new("acme"), "reader", Scopes::parse("notes.read").unwrap());
+    /// let ann = test_util::principal(|record| {
+    ///     record.owner = Owner::user("ann@example.com", [reader]);
+    ///     record.scopes = Scopes::parse("notes.*").unwrap();
+    /// });
+    /// let (read, write) = (Scope::new("notes.read").unwrap(), Scope::new("notes.write").unwrap());
+    /// assert!(ann.authorize(&read, Resource::Organization("acme")).is_ok());
+    /// assert!(ann.authorize(&write, Resource::Organization("acme")).is_err(), "a reader does not write");
+    /// assert!(ann.authorize(&read, Resource::Organization("other")).is_err(), "no member of it");
+    /// # }
+    /// ```
+    pub fn authorize<'r>(
+        &self,
+        needed: impl Into<RequirementRef<'r>>,
+        resource: Resource<'_>,
+    ) -> Result<(), Rejection> {
+        self.rights().authorize(needed, resource).map_err(|reason| self.reject(reason))
+    }
+
+    /// Returns what [`require`](Self::require) decides, without a rejection.
+    pub(crate) fn meets(&self, requirement: &Requirement) -> bool {
+        self.rights().meets(requirement)
     }
 
     /// Creates the rejection of this caller, answered as the authenticator that admitted it is configured to.
@@ -197,17 +273,17 @@ impl Principal {
     /// A store rejects a principal whose key is in another backend. Such a caller acts as
     /// [`Actor::External`].
     pub fn actor(&self) -> Actor {
-        let Issuer { admin, password_scopes, clock, .. } = self.issuer();
-        Actor::of(self.record(), self.scheme(), admin.as_ref(), password_scopes, clock)
+        let Issuer { policy, clock, .. } = self.issuer();
+        Actor::of(self.record(), self.scheme(), policy, clock)
     }
 
     /// Returns the caller as it was admitted, for a store that cannot check it.
     pub(crate) fn authorized_actor(&self) -> AuthorizedActor {
-        AuthorizedActor::new(self.record().clone(), self.issuer().admin.clone())
+        AuthorizedActor::new(self.record().clone(), self.issuer().policy.clone())
     }
 
     fn rights(&self) -> Rights<'_> {
-        Rights::new(self.record(), self.issuer().admin.as_ref())
+        Rights::new(self.record(), &self.issuer().policy)
     }
 }
 

@@ -57,10 +57,10 @@ pub enum Forbidden {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) status: StatusCode,
-    /// The gRPC status code.
-    pub(crate) code: u8,
+    pub(crate) grpc: u8,
     pub(crate) challenge: Challenge,
     pub(crate) detail: &'static str,
+    pub(crate) code: &'static str,
 }
 
 /// The challenges of a response.
@@ -99,24 +99,24 @@ impl Reason {
     /// Returns the row of the reason in the table of all responses.
     pub(crate) fn row(&self) -> Row {
         use Challenge::{InsufficientScope, InvalidRequest, InvalidToken, No, Offer};
-        let (status, code, challenge, detail) = match self {
-            Self::Missing => (401, 16, Offer, "Missing API key"),
+        let (status, grpc, challenge, detail, code) = match self {
+            Self::Missing => (401, 16, Offer, "Missing API key", "missing_key"),
             Self::Malformed
             | Self::Unknown
             | Self::Expired
             | Self::Revoked
             | Self::WrongEnvironment
             | Self::WrongSource
-            | Self::WrongOwner => (401, 16, InvalidToken, "Invalid API key"),
-            Self::Ambiguous => (400, 3, InvalidRequest, "Multiple credentials"),
-            Self::MissingScope(_) => (403, 7, InsufficientScope, "Insufficient scope"),
-            Self::Forbidden(_) => (403, 7, InsufficientScope, "Forbidden"),
-            Self::Unavailable => (503, 14, No, "Authentication temporarily unavailable"),
-            Self::NotAuthenticated => (500, 13, No, "Internal server error"),
+            | Self::WrongOwner => (401, 16, InvalidToken, "Invalid API key", "invalid_key"),
+            Self::Ambiguous => (400, 3, InvalidRequest, "Multiple credentials", "multiple_credentials"),
+            Self::MissingScope(_) => (403, 7, InsufficientScope, "Insufficient scope", "insufficient_scope"),
+            Self::Forbidden(_) => (403, 7, InsufficientScope, "Forbidden", "forbidden"),
+            Self::Unavailable => (503, 14, No, "Authentication temporarily unavailable", "unavailable"),
+            Self::NotAuthenticated => (500, 13, No, "Internal server error", "internal_error"),
         };
         // OK because every number above is a status code, which a test checks.
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Row { status, code, challenge, detail }
+        Row { status, grpc, challenge, detail, code }
     }
 
     /// Returns the HTTP status of the response. A gRPC call is answered 200 with a gRPC status, where that is enabled.
@@ -126,7 +126,7 @@ impl Reason {
 
     /// Returns the gRPC status code of the response.
     pub fn grpc_code(&self) -> u8 {
-        self.row().code
+        self.row().grpc
     }
 
     /// Returns the text of the default body.
@@ -134,7 +134,23 @@ impl Reason {
         self.row().detail
     }
 
-    /// Returns a name for logs and metrics, in snake case.
+    /// Returns a name for bodies that clients evaluate, in snake case, which stays the same in later versions.
+    ///
+    /// As safe for clients as the [text](Self::detail): keys that are unknown, expired, revoked, or of another environment, source or owner
+    /// have the same code. An application that distinguishes them matches the reason.
+    ///
+    /// ```
+    /// use tower_api_key::Reason;
+    ///
+    /// assert_eq!(Reason::Missing.code(), "missing_key");
+    /// assert_eq!((Reason::Unknown.code(), Reason::Revoked.code()), ("invalid_key", "invalid_key"));
+    /// ```
+    pub fn code(&self) -> &'static str {
+        self.row().code
+    }
+
+    /// Returns the name of this very reason, in snake case, for logs and metrics. It tells a client what the [code](Self::code) keeps from
+    /// it: that a stolen key was real, for example.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -186,23 +202,25 @@ mod tests {
     fn the_table_reads_as_documented() {
         let table: Vec<_> = reasons()
             .iter()
-            .map(|reason| (reason.label(), reason.status().as_u16(), reason.grpc_code(), reason.detail()))
+            .map(|reason| {
+                (reason.label(), reason.status().as_u16(), reason.grpc_code(), reason.detail(), reason.code())
+            })
             .collect();
         let invalid = "Invalid API key";
         let expected = [
-            ("missing", 401, 16, "Missing API key"),
-            ("malformed", 401, 16, invalid),
-            ("unknown", 401, 16, invalid),
-            ("expired", 401, 16, invalid),
-            ("revoked", 401, 16, invalid),
-            ("wrong_environment", 401, 16, invalid),
-            ("wrong_source", 401, 16, invalid),
-            ("wrong_owner", 401, 16, invalid),
-            ("ambiguous", 400, 3, "Multiple credentials"),
-            ("missing_scope", 403, 7, "Insufficient scope"),
-            ("forbidden", 403, 7, "Forbidden"),
-            ("unavailable", 503, 14, "Authentication temporarily unavailable"),
-            ("not_authenticated", 500, 13, "Internal server error"),
+            ("missing", 401, 16, "Missing API key", "missing_key"),
+            ("malformed", 401, 16, invalid, "invalid_key"),
+            ("unknown", 401, 16, invalid, "invalid_key"),
+            ("expired", 401, 16, invalid, "invalid_key"),
+            ("revoked", 401, 16, invalid, "invalid_key"),
+            ("wrong_environment", 401, 16, invalid, "invalid_key"),
+            ("wrong_source", 401, 16, invalid, "invalid_key"),
+            ("wrong_owner", 401, 16, invalid, "invalid_key"),
+            ("ambiguous", 400, 3, "Multiple credentials", "multiple_credentials"),
+            ("missing_scope", 403, 7, "Insufficient scope", "insufficient_scope"),
+            ("forbidden", 403, 7, "Forbidden", "forbidden"),
+            ("unavailable", 503, 14, "Authentication temporarily unavailable", "unavailable"),
+            ("not_authenticated", 500, 13, "Internal server error", "internal_error"),
         ];
         assert_eq!(table, expected);
     }

@@ -13,7 +13,7 @@ use crate::digest::{Digest, Digester};
 use crate::environment::Environment;
 use crate::error::{InvalidValue, InvalidValueKind};
 use crate::key::{ApiKey, KeyId, RetrievableKey};
-use crate::owner::{Organization, Owner, User};
+use crate::owner::{Owner, User};
 use crate::scope::Scopes;
 use crate::text::{parsed_from_text, serialized_as_text};
 
@@ -189,10 +189,8 @@ impl Record {
     /// password can reach, so that it denies no action of a role.
     pub(crate) fn of_user(user: User, environment: Environment, scopes: &Scopes) -> Self {
         let digest = Digest::of_user(&user.email);
-        let is_reachable = |own: &Organization| !(own.disabled || own.requires_sso);
-        let roles = user.memberships.iter().filter(|membership| is_reachable(&membership.organization));
-        let scopes =
-            roles.flat_map(|membership| membership.scopes.iter()).chain(scopes.iter()).cloned().collect();
+        let of_roles = user.reachable().flat_map(|membership| membership.scopes.iter());
+        let scopes = of_roles.chain(scopes.iter()).cloned().collect();
         let mut record = Self::imported(KeyId::of_user(&digest), digest, Owner::User(user));
         record.environment = environment;
         record.scopes = scopes;

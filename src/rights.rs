@@ -1,9 +1,9 @@
 //! Rights: what a record permits its holder to do, and to which resources.
 
-use crate::owner::{Organization, Owner};
+use crate::owner::{Membership, Organization, Owner};
 use crate::reason::{Forbidden, Reason};
 use crate::record::Record;
-use crate::scope::{Requirement, Scope, Scopes};
+use crate::scope::{RequirementRef, Scope, Scopes};
 
 /// A resource that a caller acts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,34 +20,65 @@ pub enum Resource<'r> {
     },
 }
 
-/// The rights of a record, where one scope may imply all others.
+/// The scopes that an authenticator defines beside those of keys and roles.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ScopePolicy {
+    /// The scope that implies all others.
+    pub(crate) admin: Option<Scope>,
+    /// The scopes of every user, without any organization.
+    pub(crate) of_users: Scopes,
+}
+
+/// The rights of a record under a policy.
 #[derive(Clone, Copy)]
 pub(crate) struct Rights<'r> {
     record: &'r Record,
-    admin: Option<&'r Scope>,
+    policy: &'r ScopePolicy,
 }
 
 impl<'r> Rights<'r> {
-    pub(crate) fn new(record: &'r Record, admin: Option<&'r Scope>) -> Self {
-        Self { record, admin }
+    pub(crate) fn new(record: &'r Record, policy: &'r ScopePolicy) -> Self {
+        Self { record, policy }
     }
 
     pub(crate) fn record(self) -> &'r Record {
         self.record
     }
 
-    pub(crate) fn meets(self, requirement: &Requirement) -> bool {
-        self.is_enough(&self.record.scopes, requirement)
+    /// Returns whether the key meets a requirement, with scopes that its owner has too where that has scopes of its own: a user meets it by
+    /// the scopes of every user, or beside them by the role in one organization. Scopes of two roles are not added up, as no organization
+    /// would grant the sum.
+    pub(crate) fn meets<'n>(self, needed: impl Into<RequirementRef<'n>>) -> bool {
+        let needed = needed.into();
+        let by_key = |scope: &Scope| self.covers(&self.record.scopes, scope);
+        match &self.record.owner {
+            Owner::Organization(_) | Owner::Project(_) => needed.is_met(by_key),
+            Owner::User(user) => {
+                let is_own = |scope: &Scope| self.covers(&self.policy.of_users, scope);
+                let by_role =
+                    |role: &Membership, scope: &Scope| is_own(scope) || self.covers(&role.scopes, scope);
+                needed.is_met(|scope| by_key(scope) && is_own(scope))
+                    || user
+                        .reachable()
+                        .any(|role| needed.is_met(|scope| by_key(scope) && by_role(role, scope)))
+            }
+        }
     }
 
+    /// Returns whether the scopes of the key include `scope`, so that it may grant it to another key of its owner.
     pub(crate) fn grants(self, scope: &Scope) -> bool {
-        let implies_all = self.admin == Some(scope);
+        let implies_all = self.policy.admin.as_ref() == Some(scope);
         // A wildcard that happens to cover the scope that implies all others is less than that scope.
         let covers = |granted: &Scope| granted.as_str() == "*" || (!implies_all && granted.covers(scope));
         self.is_all_powerful(&self.record.scopes) || self.record.scopes.iter().any(covers)
     }
 
-    pub(crate) fn authorize(self, requirement: &Requirement, resource: Resource<'_>) -> Result<(), Reason> {
+    pub(crate) fn authorize<'n>(
+        self,
+        needed: impl Into<RequirementRef<'n>>,
+        resource: Resource<'_>,
+    ) -> Result<(), Reason> {
+        let needed = needed.into();
         let (organization, project) = match resource {
             Resource::Organization(organization) => (organization, None),
             Resource::Project { organization, project } => (organization, Some(project)),
@@ -76,17 +107,19 @@ impl<'r> Rights<'r> {
                 Some(&membership.scopes)
             }
         };
-        let is_enough =
-            self.meets(requirement) && role.is_none_or(|scopes| self.is_enough(scopes, requirement));
-        if is_enough { Ok(()) } else { Err(Reason::MissingScope(requirement.clone())) }
+        let is_held = |scope: &Scope| {
+            self.covers(&self.record.scopes, scope) && role.is_none_or(|role| self.covers(role, scope))
+        };
+        if needed.is_met(is_held) { Ok(()) } else { Err(Reason::MissingScope(needed.to_requirement())) }
     }
 
-    fn is_enough(self, granted: &Scopes, requirement: &Requirement) -> bool {
-        self.is_all_powerful(granted) || requirement.is_met_by(granted)
+    /// Returns whether `granted` includes `scope`, also by the scope that implies all others.
+    fn covers(self, granted: &Scopes, scope: &Scope) -> bool {
+        self.is_all_powerful(granted) || granted.covers(scope)
     }
 
     fn is_all_powerful(self, granted: &Scopes) -> bool {
-        self.admin.is_some_and(|admin| granted.contains(admin))
+        self.policy.admin.as_ref().is_some_and(|admin| granted.contains(admin))
     }
 }
 

@@ -163,13 +163,13 @@ impl Scopes {
         Self::new(list.split(' ').filter(|scope| !scope.is_empty()))
     }
 
-    /// Returns whether any of the scopes covers `wanted`.
-    pub fn grants(&self, wanted: &Scope) -> bool {
+    /// Returns whether any of the scopes [covers](Scope::covers) `wanted`.
+    pub fn covers(&self, wanted: &Scope) -> bool {
         self.0.iter().any(|granted| granted.covers(wanted))
     }
 
     /// Returns whether `scope` itself is among the scopes; wildcards are not applied.
-    pub fn contains(&self, scope: &Scope) -> bool {
+    pub(crate) fn contains(&self, scope: &Scope) -> bool {
         self.0.contains(scope)
     }
 
@@ -296,9 +296,38 @@ impl Requirement {
 
     /// Returns whether `granted` meets the requirement.
     pub fn is_met_by(&self, granted: &Scopes) -> bool {
+        RequirementRef::from(self).is_met(|wanted| granted.covers(wanted))
+    }
+}
+
+/// A borrowed [`Requirement`], or a [`Scope`] as the requirement of this one.
+///
+/// Methods that require scopes of a caller take `impl Into<RequirementRef<'_>>`.
+///
+/// ```
+/// use tower_api_key::scope::{Requirement, RequirementRef, Scope};
+///
+/// let scope = Scope::new("notes.read")?;
+/// assert_eq!(RequirementRef::from(&scope).to_requirement(), Requirement::all_of(["notes.read"])?);
+/// # Ok::<(), tower_api_key::InvalidValue>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct RequirementRef<'r> {
+    scopes: &'r [Scope],
+    quantity: Quantity,
+}
+
+impl RequirementRef<'_> {
+    /// Returns the requirement that is borrowed.
+    pub fn to_requirement(self) -> Requirement {
+        Requirement { scopes: self.scopes.iter().cloned().collect(), quantity: self.quantity }
+    }
+
+    /// Returns whether the requirement is met by a holder of the scopes that `holds` returns true for.
+    pub(crate) fn is_met(self, holds: impl FnMut(&Scope) -> bool) -> bool {
         match self.quantity {
-            Quantity::All => self.scopes.iter().all(|wanted| granted.grants(wanted)),
-            Quantity::Any => self.scopes.iter().any(|wanted| granted.grants(wanted)),
+            Quantity::All => self.scopes.iter().all(holds),
+            Quantity::Any => self.scopes.iter().any(holds),
         }
     }
 }
@@ -319,6 +348,18 @@ impl FromStr for Requirement {
 }
 
 try_from_text!(Requirement);
+
+impl<'r> From<&'r Requirement> for RequirementRef<'r> {
+    fn from(Requirement { scopes, quantity }: &'r Requirement) -> Self {
+        Self { scopes: &scopes.0, quantity: *quantity }
+    }
+}
+
+impl<'r> From<&'r Scope> for RequirementRef<'r> {
+    fn from(scope: &'r Scope) -> Self {
+        Self { scopes: std::slice::from_ref(scope), quantity: Quantity::All }
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -349,7 +390,7 @@ mod tests {
         assert_eq!((&scopes).into_iter().map(Scope::as_str).collect::<Vec<_>>(), ["a.*", "b"]);
         assert_eq!(scope("a.*").to_string(), "a.*");
         assert!(scopes.contains(&scope("b")) && scopes.contains(&scope("a.*")));
-        assert!(scopes.grants(&scope("a.b")) && !scopes.contains(&scope("a.b")));
+        assert!(scopes.covers(&scope("a.b")) && !scopes.contains(&scope("a.b")));
     }
 
     #[test]

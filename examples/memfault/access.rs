@@ -19,15 +19,17 @@ pub(crate) const ROLES: [(&str, &str); 3] = [
     ("developer", "project.read project.upload"),
 ];
 
-/// The scopes of a person's key and password, limited by the person's roles. Only the password can change the password.
+/// The scopes of every user, whatever the roles: to list the own organizations, and to change the own key and password.
+const OF_USERS: &str = "project.read account.*";
+
+/// The scopes of a user's key, limited by the user's roles. Only the password can change the password.
 const OF_USER_KEYS: &str = "project.* organization.* account.key";
-const OF_PASSWORDS: &str = "project.* organization.* account.*";
 
 /// Admits people and automation. Two credentials in one request are rejected with 400, even if one is valid.
 pub(crate) fn layer(store: SqliteStore, passwords: Passwords) -> Result<AuthenticateLayer, ConfigError> {
     let sources = [Source::bearer(), Source::basic().empty_user(), Source::memfault_project_key()];
     let authenticator = Authenticator::builder(store).sources(sources).passwords(passwords);
-    let authenticator = authenticator.password_scopes(Scopes::parse(OF_PASSWORDS)?);
+    let authenticator = authenticator.user_scopes(Scopes::parse(OF_USERS)?);
     Ok(AuthenticateLayer::new(authenticator.realm("memfault").respond(payload).build()?))
 }
 

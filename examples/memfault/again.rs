@@ -52,6 +52,6 @@ pub(crate) async fn still_may(
         Owner::Project(own) if *own.organization.id == *place.organization && *own.id == *place.project => {
             Ok(())
         }
-        _ => caller.authorize(needed, place.resource()).map_err(|reason| caller.reject(reason)),
+        _ => caller.authorize(needed, place.resource()),
     }
 }

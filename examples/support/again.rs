@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use tower_api_key::reject::{Reason, Rejection};
+use tower_api_key::reject::Rejection;
 use tower_api_key::{Principal, Requirement};
 
 /// The requirement of a route, which its handler checks again.
@@ -17,8 +17,6 @@ pub(crate) fn scope(scope: &str) -> Requirement {
 /// Returns the current state of the caller, if it still meets the requirement.
 pub(crate) async fn again(caller: &Principal, needed: &Requirement) -> Result<Principal, Rejection> {
     let caller = caller.recheck().await?;
-    if caller.meets(needed) {
-        return Ok(caller);
-    }
-    Err(caller.reject(Reason::MissingScope(needed.clone())))
+    caller.require(needed)?;
+    Ok(caller)
 }

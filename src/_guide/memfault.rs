@@ -69,7 +69,7 @@
 //! * An admin may remove the role of each admin, including its own. Without an admin, the members and tokens of the organization cannot be
 //!   managed, until an operator with write access to the store appoints one.
 //! * A password has 8 to 255 characters. Some clients send Basic credentials in Latin-1, others in UTF-8: both are accepted.
-//! * A user's key has all rights of the user except changing the password: the scope for that is granted to passwords alone.
+//! * A user's key has all rights of the user except changing the password: no key is granted the scope for that.
 //!
 //! [`Delegate`]: crate::manage::Delegate
 //! [`KeyManager`]: crate::manage::KeyManager

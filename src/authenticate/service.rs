@@ -15,7 +15,7 @@ use super::caching::{CacheHeaders, CacheKey};
 use super::public::PublicPaths;
 use crate::authenticator::{Authenticator, Decision, PendingLookup};
 use crate::principal::{Anonymous, Principal};
-use crate::reject::{Call, Reason, Rejection, RejectionBody, RequestProtocol};
+use crate::reject::{Call, Reason, Rejection, RejectionBody};
 
 /// Middleware that admits requests with a good API key and answers all others.
 ///
@@ -168,7 +168,7 @@ impl Options {
     }
 
     fn reject<B, R: RejectionBody>(&self, rejection: Rejection, request: &Request<B>) -> Response<R> {
-        let mut response = rejection.into_response_to(RequestProtocol::of(request));
+        let mut response = rejection.into_response_to(request);
         if let Some(key) = &self.cache_key {
             key.for_any_client().add_to(&mut response);
         }

@@ -16,7 +16,8 @@ use crate::environment::Environment;
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::metrics::{METRICS_NAME, Metrics};
 use crate::reject::{Reason, Respond, ResponseConfigBuilder};
-use crate::scope::Scope;
+use crate::rights::ScopePolicy;
+use crate::scope::{Scope, Scopes};
 use crate::usage::Usage;
 
 /// Configures an [`Authenticator`]. Mistakes are reported by [`build`](Self::build), before the first request.
@@ -43,6 +44,7 @@ pub struct AuthenticatorBuilder {
     digester: Digester,
     environment: Option<Environment>,
     admin_scope: Option<Box<str>>,
+    user_scopes: Scopes,
     responses: ResponseConfigBuilder,
     limits: Limits,
     clock: Arc<dyn Clock>,
@@ -66,6 +68,7 @@ impl Authenticator {
             digester: Digester::default(),
             environment: None,
             admin_scope: None,
+            user_scopes: Scopes::default(),
             responses: ResponseConfigBuilder::default(),
             limits: Limits::default(),
             clock: Arc::new(SystemClock::new()),
@@ -230,13 +233,40 @@ impl AuthenticatorBuilder {
         self
     }
 
-    /// Sets the scopes of a user who presents a password, as a key has scopes: for the user's own affairs, such as to change the
+    /// Sets the scopes that every user has without any organization: for its own affairs, such as to cycle its key or to change its
     /// password. Default: none.
     ///
-    /// In an organization, the scopes of the role there are required as well, see [`Principal::authorize`](crate::Principal::authorize).
-    #[cfg(feature = "password")]
-    pub fn password_scopes(mut self, scopes: crate::scope::Scopes) -> Self {
-        self.passwords.scopes = scopes;
+    /// A key of a user has none of them unless it was granted them, and beside them it has no scope that no role grants, see
+    /// [`Principal::require`](crate::Principal::require). In a service without organizations, `*` leaves it to the key alone. A password has
+    /// all of them, and those of the roles.
+    ///
+    /// In an organization, only the role there counts, see [`Principal::authorize`](crate::Principal::authorize).
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// use tower_api_key::backend::{KeyChange, KeyStore};
+    /// use tower_api_key::digest::Digester;
+    /// use tower_api_key::{Authenticator, Environment, KeyFormat, KeyId, MemoryStore, Owner, Record, Scope, Scopes};
+    ///
+    /// let (store, key) = (MemoryStore::new(), KeyFormat::new("demo")?.mint(Environment::Live)?);
+    /// let mut record = Record::new(KeyId::new("first")?, &key, &Digester::sha256(), Owner::user("ann@example.com", []));
+    /// record.scopes = Scopes::parse("notes.read")?;
+    /// store.change(KeyChange::insert(record)).await?;
+    /// let text = key.reveal();
+    ///
+    /// for (of_users, is_met) in [("", false), ("account.*", false), ("*", true)] {
+    ///     let of_users = Scopes::parse(of_users)?;
+    ///     let authenticator = Authenticator::builder(store.clone()).user_scopes(of_users).build()?;
+    ///     let ann = authenticator.verify(text.as_str()).await?;
+    ///     assert_eq!(ann.require(&Scope::new("notes.read")?).is_ok(), is_met);
+    ///     assert!(ann.require(&Scope::new("notes.write")?).is_err(), "the key lacks it");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn user_scopes(mut self, scopes: Scopes) -> Self {
+        self.user_scopes = scopes;
         self
     }
 
@@ -275,13 +305,14 @@ impl AuthenticatorBuilder {
         }
         self.limits.check()?;
         let admin = self.admin_scope.map(Scope::new).transpose()?;
+        let policy = ScopePolicy { admin, of_users: self.user_scopes };
+        let passwords = self.passwords.granting(&policy.of_users);
         let metrics = Metrics::new(&self.metrics_name, &Reason::LABELS);
         let responses = Arc::new(self.responses.build(&sources, &self.clock, metrics.clone())?);
         Ok(Authenticator(Arc::new_cyclic(|inner: &Weak<Inner>| {
             let issuer = Issuer {
                 schemes,
-                admin,
-                password_scopes: self.passwords.scopes(),
+                policy,
                 responses: Arc::clone(&responses),
                 clock: Arc::clone(&self.clock),
                 authenticator: Some(inner.clone() as _),
@@ -295,7 +326,7 @@ impl AuthenticatorBuilder {
                 responses,
                 cache: Cache::new(self.backend, clock, issuer, self.limits, metrics.clone()),
                 metrics,
-                passwords: self.passwords,
+                passwords,
                 usage: self.usage,
             }
         })))

@@ -10,8 +10,8 @@ use tower_layer::Layer;
 
 use crate::error::ConfigError;
 use crate::principal::Principal;
-use crate::reason::{Forbidden, Reason};
-use crate::reject::RequestProtocol;
+use crate::reason::Forbidden;
+use crate::reject::Rejection;
 use crate::rights::Resource;
 use crate::scope::Requirement;
 
@@ -73,15 +73,15 @@ impl<S: Clone> Layer<S> for RequireResourceLayer {
 async fn guard(needed: Requirement, caller: Principal, path: Path, request: Request, next: Next) -> Response {
     match check(&caller, &needed, path.ok().as_ref()) {
         Ok(()) => next.run(request).await,
-        Err(reason) => caller.reject(reason).into_response_to(RequestProtocol::of(&request)),
+        Err(rejection) => rejection.into_response_to(&request),
     }
 }
 
-fn check(caller: &Principal, needed: &Requirement, path: Option<&RawPathParams>) -> Result<(), Reason> {
+fn check(caller: &Principal, needed: &Requirement, path: Option<&RawPathParams>) -> Result<(), Rejection> {
     // A path that cannot be read names no organization of any caller.
-    let path = path.ok_or(Forbidden::Organization)?;
+    let path = path.ok_or_else(|| caller.reject(Forbidden::Organization))?;
     let segment = |name| path.iter().find_map(|(key, value)| (key == name).then_some(value));
-    let organization = segment("organization").ok_or(Forbidden::Undeclared)?;
+    let organization = segment("organization").ok_or_else(|| caller.reject(Forbidden::Undeclared))?;
     let resource = match segment("project") {
         Some(project) => Resource::Project { organization, project },
         None => Resource::Organization(organization),

@@ -11,8 +11,8 @@ use crate::environment::Environment;
 use crate::key::KeyId;
 use crate::owner::{Owner, User};
 use crate::record::{KeyState, Record};
-use crate::rights::{Resource, Rights};
-use crate::scope::{Requirement, Scope, Scopes};
+use crate::rights::{Resource, Rights, ScopePolicy};
+use crate::scope::Requirement;
 
 /// The actor of a change.
 ///
@@ -82,8 +82,6 @@ pub struct UserActor {
     email: Box<str>,
     password: Digest,
     environment: Environment,
-    /// The scopes that a password grants beside the roles.
-    scopes: Scopes,
     context: AuthContext,
 }
 
@@ -91,7 +89,7 @@ pub struct UserActor {
 #[derive(Clone)]
 struct AuthContext {
     scheme: Scheme,
-    admin: Option<Scope>,
+    policy: ScopePolicy,
     clock: Arc<dyn Clock>,
     requirements: Vec<ActorRequirement>,
 }
@@ -130,20 +128,14 @@ pub enum ResolvedSubject {
 #[derive(Debug, Clone)]
 pub struct AuthorizedActor {
     record: Record,
-    admin: Option<Scope>,
+    policy: ScopePolicy,
 }
 
 impl Actor {
     /// Creates the actor for a caller with this record: a user if it is that of a password, otherwise a key.
-    pub(crate) fn of(
-        record: &Record,
-        scheme: &Scheme,
-        admin: Option<&Scope>,
-        password_scopes: &Scopes,
-        clock: &Arc<dyn Clock>,
-    ) -> Self {
-        let (scheme, admin, clock) = (scheme.clone(), admin.cloned(), Arc::clone(clock));
-        let context = AuthContext { scheme, admin, clock, requirements: Vec::new() };
+    pub(crate) fn of(record: &Record, scheme: &Scheme, policy: &ScopePolicy, clock: &Arc<dyn Clock>) -> Self {
+        let (scheme, policy, clock) = (scheme.clone(), policy.clone(), Arc::clone(clock));
+        let context = AuthContext { scheme, policy, clock, requirements: Vec::new() };
         match &record.owner {
             Owner::User(user) if record.digest == Digest::of_user(&user.email) => {
                 Self::User(UserActor {
@@ -152,7 +144,6 @@ impl Actor {
                     // A user without a password was not admitted by one; no password has this version.
                     password: user.password().map_or(record.digest, |password| password.version),
                     environment: record.environment,
-                    scopes: password_scopes.clone(),
                     context,
                 })
             }
@@ -175,7 +166,12 @@ impl Actor {
         Self::External { id: id.into() }
     }
 
-    /// Requires scopes of a key or a user at the time of the change, for any resource. Ignored for other actors.
+    /// Requires scopes of a key or a user at the time of the change, as [`Principal::require`](crate::Principal::require) does. Ignored
+    /// for other actors.
+    ///
+    /// The roles of a user are those in this store. One that keeps no users, behind a [`WithOwnerResolver`](super::WithOwnerResolver), knows
+    /// no role and rejects the change, unless the [scopes of every user](crate::AuthenticatorBuilder::user_scopes) suffice; such callers act
+    /// as [`Actor::External`].
     #[must_use]
     pub fn requires(self, requirement: Requirement) -> Self {
         self.with(ActorRequirement { requirement, resource: None })
@@ -244,7 +240,8 @@ impl Actor {
                 (record, &own.context)
             }
             (Self::User(own), ResolvedSubject::User(user)) if own.is(&user) => {
-                (Record::of_user(user, own.environment, &own.scopes), &own.context)
+                let scopes = &own.context.policy.of_users;
+                (Record::of_user(user, own.environment, scopes), &own.context)
             }
             // A missing key or user is not active, nor is another one with the same name.
             (Self::Key(_) | Self::User(_), _) => return Err(BackendError::actor_gone()),
@@ -281,9 +278,9 @@ impl AuthContext {
         if !is_active {
             return Err(BackendError::actor_gone());
         }
-        let rights = Rights::new(&record, self.admin.as_ref());
+        let rights = Rights::new(&record, &self.policy);
         if self.requirements.iter().all(|need| need.is_met_by(rights)) {
-            Ok(AuthorizedActor { record, admin: self.admin.clone() })
+            Ok(AuthorizedActor { record, policy: self.policy.clone() })
         } else {
             Err(BackendError::forbidden(None, "the actor lacks what the change requires"))
         }
@@ -306,12 +303,12 @@ impl ActorRequirement {
 impl AuthorizedActor {
     /// Creates the authorized actor from the record that the caller was admitted with. For callers that the store cannot
     /// authorize.
-    pub(crate) fn new(record: Record, admin: Option<Scope>) -> Self {
-        Self { record, admin }
+    pub(crate) fn new(record: Record, policy: ScopePolicy) -> Self {
+        Self { record, policy }
     }
 
     pub(super) fn rights(&self) -> Rights<'_> {
-        Rights::new(&self.record, self.admin.as_ref())
+        Rights::new(&self.record, &self.policy)
     }
 
     /// Returns the record of the actor.
@@ -324,7 +321,7 @@ impl fmt::Debug for AuthContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthContext")
             .field("scheme", &self.scheme)
-            .field("admin", &self.admin)
+            .field("policy", &self.policy)
             .field("requirements", &self.requirements)
             .finish_non_exhaustive()
     }

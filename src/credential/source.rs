@@ -143,6 +143,22 @@ impl Source {
             }
             Scheme::Bearer | Scheme::Header(_) => (None, text),
         };
+        let is_well_formed = |secret: &[u8]| match self.scheme {
+            Scheme::Bearer => grammar::is_bearer_token(secret),
+            // The grammar is that of the pair, which was checked when it was decoded.
+            Scheme::Basic => true,
+            Scheme::Header(_) => grammar::is_header_key(secret),
+        };
+        self.accepts(user, secret, is_well_formed).then_some((user, secret))
+    }
+
+    /// Returns whether a request could present the key `text` without a user.
+    pub(super) fn takes(&self, text: &str) -> bool {
+        let user = (self.scheme == Scheme::Basic).then_some("");
+        self.accepts(user, text.as_bytes(), |_| self.scheme.carries("", text))
+    }
+
+    fn accepts(&self, user: Option<&str>, secret: &[u8], is_well_formed: impl Fn(&[u8]) -> bool) -> bool {
         let user_fits = self.empty_user || user.is_none_or(|user| !user.is_empty());
         let parsed = self.formats.iter().map(|format| format.parse(secret));
         // A text may have the prefixes of several formats: `mem` and `mem_pool`.
@@ -150,17 +166,8 @@ impl Source {
             match parsed.filter(|parsed| *parsed != Err(ParseKeyError::PREFIX)).reduce(Result::or) {
                 // A key of any format matches every grammar as well.
                 Some(parsed) => parsed.is_ok(),
-                None => self.foreign && self.is_well_formed(secret),
+                None => self.foreign && is_well_formed(secret),
             };
-        (user_fits && secret_fits).then_some((user, secret))
-    }
-
-    fn is_well_formed(&self, secret: &[u8]) -> bool {
-        match self.scheme {
-            Scheme::Bearer => grammar::is_bearer_token(secret),
-            // The grammar is that of the pair, which was checked when it was decoded.
-            Scheme::Basic => true,
-            Scheme::Header(_) => grammar::is_header_key(secret),
-        }
+        user_fits && secret_fits
     }
 }

@@ -72,6 +72,17 @@ impl Sources {
         Ok(self.find(headers.iter(), &mut buffer)?.map(read))
     }
 
+    /// Returns the credential of a request that presents the key `text` by the first source of keys alone: any but Basic. Of Basic alone, it
+    /// has an empty user.
+    pub(crate) fn credential<'t>(&self, text: &'t str) -> Result<Credential<'t>, CredentialError> {
+        let alone = self.list.iter().position(|source| *source.scheme() != Scheme::Basic);
+        let source = alone.unwrap_or(0);
+        if !self.list[source].takes(text) {
+            return Err(CredentialError::malformed(source));
+        }
+        Ok(Credential { source, user: alone.is_none().then_some(""), secret: text.as_bytes() })
+    }
+
     /// Marks every header that may hold a credential as sensitive.
     pub(crate) fn mark(&self, headers: &mut HeaderMap) {
         for (name, value) in headers.iter_mut() {

@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, Full};
 
 /// A response body that can be made of bytes, so that a rejection has the type of the service's own responses.
 ///
-/// Implemented for `Full<Bytes>` and the boxed bodies of http-body-util, for axum's body (feature `axum`) and for
+/// Implemented for `Full<Bytes>` and the boxed bodies of http-body-util, for `Bytes` and `Vec<u8>`, for axum's body (feature `axum`) and for
 /// tonic's (feature `tonic`). A service with another body implements it, or maps its responses into one of these.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a response body that a rejection can be written into",
@@ -22,6 +22,18 @@ pub trait RejectionBody {
 impl RejectionBody for Full<Bytes> {
     fn from_bytes(bytes: Bytes) -> Self {
         Self::new(bytes)
+    }
+}
+
+impl RejectionBody for Bytes {
+    fn from_bytes(bytes: Bytes) -> Self {
+        bytes
+    }
+}
+
+impl RejectionBody for Vec<u8> {
+    fn from_bytes(bytes: Bytes) -> Self {
+        bytes.into()
     }
 }
 

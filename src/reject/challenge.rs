@@ -1,6 +1,6 @@
 //! Challenges: the schemes that a client may present (`WWW-Authenticate`). Built and checked once, with the authenticator.
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 
 use crate::ascii::{all, describe_first_invalid};
 use crate::credential::{Scheme, Source, Sources};
@@ -40,6 +40,11 @@ impl Challenges {
             sources.iter().map(Source::scheme).partition(|scheme| **scheme == Scheme::Basic);
         let all = others.into_iter().chain(basic);
         all.map(|scheme| SchemeChallenge::new(scheme, &realm)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Returns whether a source reads keys from this header alone.
+    pub(super) fn is_of_header(&self, name: &HeaderName) -> bool {
+        self.0.iter().any(|challenge| matches!(&challenge.scheme, Scheme::Header(own) if own == name))
     }
 
     /// Returns the challenges of a rejection for `reason` of a credential that was `presented` in this way.

@@ -66,7 +66,7 @@ pub(super) fn response(reason: &Reason, Call(family): Call) -> Response<Bytes> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(family.content_type()));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(GRPC_STATUS, u16::from(row.code).into());
+    headers.insert(GRPC_STATUS, u16::from(row.grpc).into());
     // The table's texts are plain ASCII without `%`, so percent encoding would leave them as they are.
     headers.insert(GRPC_MESSAGE, HeaderValue::from_static(row.detail));
     response

@@ -3,13 +3,15 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 
+use super::head::RequestHead;
 use super::rejection::Rejection;
 use crate::reason::Reason;
 
 /// Returns status, challenges and body, which no cache may store (RFC 9111 §5.2.2.5).
-pub(super) fn response(rejection: &Rejection) -> Response<Bytes> {
+pub(super) fn response(rejection: &Rejection, request: Option<RequestHead<'_>>) -> Response<Bytes> {
     let responses = &rejection.responses;
-    let payload = responses.respond.respond(rejection);
+    let payload =
+        responses.respond.respond(rejection, request.map(|head| head.hiding(&responses.challenges)));
     let mut response = Response::new(payload.bytes);
     *response.status_mut() = rejection.reason.status();
     let challenges = responses.challenges.lines(&rejection.reason, rejection.scheme.as_ref());

@@ -3,24 +3,25 @@
 //! One table defines every response. Calls behind a layer that answers [gRPC](crate::AuthenticateLayer::grpc) get those of gRPC, and all
 //! other requests those of HTTP:
 //!
-//! | [`Reason`] | HTTP | `WWW-Authenticate` | gRPC | text |
-//! |---|---|---|---|---|
-//! | `Missing` | 401 | every scheme, without an error | 16 | `Missing API key` |
-//! | `Malformed`, `Unknown`, `Expired`, `Revoked`, `WrongEnvironment`, `WrongSource`, `WrongOwner` | 401 | the scheme presented, `invalid_token` | 16 | `Invalid API key` |
-//! | `Ambiguous` | 400 | every scheme, `invalid_request` | 3 | `Multiple credentials` |
-//! | `MissingScope` | 403 | the scheme presented, `insufficient_scope` and the scopes | 7 | `Insufficient scope` |
-//! | `Forbidden` | 403 | the scheme presented, `insufficient_scope` | 7 | `Forbidden` |
-//! | `Unavailable` | 503 and `Retry-After` | none | 14 | `Authentication temporarily unavailable` |
-//! | `NotAuthenticated` | 500 | none | 13 | `Internal server error` |
+//! | [`Reason`] | HTTP | `WWW-Authenticate` | gRPC | text | code |
+//! |---|---|---|---|---|---|
+//! | `Missing` | 401 | every scheme, without an error | 16 | `Missing API key` | `missing_key` |
+//! | `Malformed`, `Unknown`, `Expired`, `Revoked`, `WrongEnvironment`, `WrongSource`, `WrongOwner` | 401 | the scheme presented, `invalid_token` | 16 | `Invalid API key` | `invalid_key` |
+//! | `Ambiguous` | 400 | every scheme, `invalid_request` | 3 | `Multiple credentials` | `multiple_credentials` |
+//! | `MissingScope` | 403 | the scheme presented, `insufficient_scope` and the scopes | 7 | `Insufficient scope` | `insufficient_scope` |
+//! | `Forbidden` | 403 | the scheme presented, `insufficient_scope` | 7 | `Forbidden` | `forbidden` |
+//! | `Unavailable` | 503 and `Retry-After` | none | 14 | `Authentication temporarily unavailable` | `unavailable` |
+//! | `NotAuthenticated` | 500 | none | 13 | `Internal server error` | `internal_error` |
 //!
 //! The exact reason is for the operator: it goes into the log and into the extensions of the response, never to the client,
 //! which receives the same bytes for a key that never existed and for one that was revoked. The text is part of the default
-//! body, `{"detail":"…"}`; [`Respond`] writes another.
+//! body, `{"detail":"…"}`; [`Respond`] writes another. The code is for bodies that have one ([`Reason::code`]).
 
 mod body;
 mod challenge;
 mod config;
 mod grpc;
+mod head;
 mod http;
 #[cfg(feature = "problem")]
 mod problem;
@@ -30,11 +31,11 @@ mod response;
 
 pub use crate::reason::{Forbidden, Reason};
 pub use body::RejectionBody;
+pub use head::RequestHead;
 #[cfg(feature = "problem")]
 pub use problem::Problem;
 pub use rejection::{Detail, Payload, Rejection, Respond};
 
 pub(crate) use config::ResponseConfigBuilder;
 pub(crate) use grpc::Call;
-pub(crate) use protocol::RequestProtocol;
 pub(crate) use rejection::ResponseConfig;

@@ -2,6 +2,7 @@
 
 use http::HeaderValue;
 
+use super::head::RequestHead;
 use super::rejection::{Payload, Rejection, Respond};
 
 /// Writes problem details: the status and its phrase, and the text of the table.
@@ -9,7 +10,7 @@ use super::rejection::{Payload, Rejection, Respond};
 /// ```
 /// use tower_api_key::reject::{Problem, Reason, Rejection, Respond};
 ///
-/// let payload = Problem.respond(&Rejection::new(Reason::Unavailable));
+/// let payload = Problem.respond(&Rejection::new(Reason::Unavailable), None);
 /// let expected = r#"{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"Authentication temporarily unavailable"}"#;
 /// assert_eq!(payload, tower_api_key::reject::Payload::new("application/problem+json".parse()?, expected));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -19,7 +20,7 @@ use super::rejection::{Payload, Rejection, Respond};
 pub struct Problem;
 
 impl Respond for Problem {
-    fn respond(&self, rejection: &Rejection) -> Payload {
+    fn respond(&self, rejection: &Rejection, _: Option<RequestHead<'_>>) -> Payload {
         let row = rejection.reason.row();
         // RFC 9457 §4.2.1: with `about:blank` the title is the phrase of the status.
         let title = row.status.canonical_reason().unwrap_or_default();

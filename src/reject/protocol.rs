@@ -1,24 +1,22 @@
 //! The properties of a request that decide the form of its response.
 
-use http::{Extensions, HeaderMap, HeaderValue, Request, Response, Version, header};
+use http::{HeaderValue, Response, Version, header};
 
 use super::grpc::Call;
+use super::head::RequestHead;
 
-/// The properties of a request that decide the form of its response, available after the request is gone.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RequestProtocol {
+/// The properties of a request that decide the form of its response. By default, those of an unknown HTTP request.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct RequestProtocol {
     /// The gRPC call, if the layer answers calls in their own protocol.
     pub(super) call: Option<Call>,
     close: bool,
 }
 
 impl RequestProtocol {
-    pub(crate) fn of<B>(request: &Request<B>) -> Self {
-        Self::new(request.version(), request.headers(), request.extensions())
-    }
-
     /// Iterates over the headers once: to look each of them up by its name takes twice as long.
-    pub(crate) fn new(version: Version, headers: &HeaderMap, extensions: &Extensions) -> Self {
+    pub(super) fn of(request: RequestHead<'_>) -> Self {
+        let RequestHead { version, headers, extensions, .. } = request;
         let mut leaves_a_body = false;
         for (name, value) in headers {
             match *name {
@@ -28,12 +26,6 @@ impl RequestProtocol {
             }
         }
         Self { call: extensions.get().copied(), close: leaves_a_body && version <= Version::HTTP_11 }
-    }
-
-    /// Returns the properties of an unknown HTTP request.
-    #[cfg(feature = "axum")]
-    pub(crate) fn http() -> Self {
-        Self { call: None, close: false }
     }
 
     /// Announces that the connection ends if the server will not read the rest of the body (RFC 9112 §9.6).

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::challenge::Challenges;
+use super::head::RequestHead;
 use crate::audit::Hook;
 use crate::clock::Clock;
 use crate::credential::{Scheme, Sources};
@@ -115,7 +116,7 @@ impl std::error::Error for Rejection {}
 
 /// Trait for writing the bodies of HTTP rejections.
 ///
-/// Status, challenges and caching stay those of the table; gRPC responses have no body. A closure implements it:
+/// Status, challenges and caching stay those of the table; gRPC responses have no body. A closure of the rejection implements it:
 ///
 /// ```
 /// use tower_api_key::reject::{Payload, Reason, Rejection};
@@ -125,24 +126,54 @@ impl std::error::Error for Rejection {}
 ///     .respond(|rejection: &Rejection| {
 ///         // To distinguish expired keys helps clients, and reveals to a thief that the key was real.
 ///         let code = match rejection.reason() {
-///             Reason::Expired => "API_KEY_EXPIRED",
-///             other => other.detail(),
+///             Reason::Expired => "expired_key",
+///             other => other.code(),
 ///         };
 ///         Payload::json(format!(r#"{{"error":"{code}"}}"#))
 ///     })
 ///     .build()?;
 /// # Ok::<(), tower_api_key::ConfigError>(())
 /// ```
+///
+/// A body that depends on the request is written by a type:
+///
+/// ```
+/// use http::Request;
+/// use tower_api_key::reject::{Payload, Reason, Rejection, RequestHead, Respond};
+///
+/// struct InTheirLanguage;
+///
+/// impl Respond for InTheirLanguage {
+///     fn respond(&self, rejection: &Rejection, request: Option<RequestHead<'_>>) -> Payload {
+///         let language = request.and_then(|request| request.header("accept-language")?.to_str().ok());
+///         let text = match (language, rejection.reason().code()) {
+///             (Some("de"), "missing_key") => "API-Schlüssel fehlt",
+///             _ => rejection.reason().detail(),
+///         };
+///         Payload::json(format!(r#"{{"error":"{text}"}}"#))
+///     }
+/// }
+///
+/// let (missing, request) = (Rejection::new(Reason::Missing), Request::get("/").header("accept-language", "de").body(())?);
+/// let german = InTheirLanguage.respond(&missing, Some((&request).into()));
+/// assert_eq!(german, Payload::json(r#"{"error":"API-Schlüssel fehlt"}"#));
+/// assert_eq!(InTheirLanguage.respond(&missing, None), Payload::json(r#"{"error":"Missing API key"}"#));
+/// # Ok::<(), http::Error>(())
+/// ```
 pub trait Respond: Send + Sync + 'static {
-    /// Returns the response body for this rejection.
-    fn respond(&self, rejection: &Rejection) -> Payload;
+    /// Returns the response body for this rejection of `request`.
+    ///
+    /// The request is `None` where a rejection became a response out of its reach: returned by an axum handler, or by
+    /// `Response::from(rejection)`. [`Rejection::into_response_to`] keeps it. What a body repeats of the request is the client's text: escape
+    /// it.
+    fn respond(&self, rejection: &Rejection, request: Option<RequestHead<'_>>) -> Payload;
 }
 
 impl<F> Respond for F
 where
     F: Fn(&Rejection) -> Payload + Send + Sync + 'static,
 {
-    fn respond(&self, rejection: &Rejection) -> Payload {
+    fn respond(&self, rejection: &Rejection, _: Option<RequestHead<'_>>) -> Payload {
         self(rejection)
     }
 }
@@ -172,7 +203,7 @@ impl Payload {
 pub struct Detail;
 
 impl Respond for Detail {
-    fn respond(&self, rejection: &Rejection) -> Payload {
+    fn respond(&self, rejection: &Rejection, _: Option<RequestHead<'_>>) -> Payload {
         // No text of the table has a character that JSON would escape.
         Payload::json([r#"{"detail":""#, rejection.reason.detail(), r#""}"#].concat())
     }

@@ -1,8 +1,10 @@
 //! The response to a rejected request.
 
+use bytes::Bytes;
 use http::Response;
 
 use super::body::RejectionBody;
+use super::head::RequestHead;
 use super::protocol::RequestProtocol;
 use super::rejection::{AuditSink, Rejection};
 use super::{grpc, http as plain};
@@ -11,15 +13,55 @@ use crate::reason::Reason;
 use crate::trace;
 
 impl Rejection {
-    /// Reports the rejection and returns the response, which has it in its extensions.
-    pub(crate) fn into_response_to<B: RejectionBody>(self, request: RequestProtocol) -> Response<B> {
-        self.report();
-        let response = match request.call {
+    /// Reports the rejection to the log, the metrics and the audit hook, and returns the response to `request`: with status, challenges and
+    /// body as the authenticator is configured to, and the rejection in its extensions. Behind a layer that answers
+    /// [gRPC](crate::AuthenticateLayer::grpc), a call gets the response of gRPC.
+    ///
+    /// For services without a framework, such as one that upgrades a connection before it calls a layer. `Response::from(rejection)` does
+    /// the same where the request is out of reach; its body cannot depend on the request, and a connection with an unread body stays open.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// use bytes::Bytes;
+    /// use http::{Request, Response};
+    /// use http_body_util::Full;
+    /// use tower_api_key::{Authenticator, MemoryStore};
+    ///
+    /// async fn upgrade(authenticator: &Authenticator, request: Request<()>) -> Response<Full<Bytes>> {
+    ///     match authenticator.authenticate(request.headers()).await {
+    ///         Ok(principal) => Response::new(Full::from(principal.key_id().to_string())),
+    ///         Err(rejection) => rejection.into_response_to(&request),
+    ///     }
+    /// }
+    ///
+    /// let authenticator = Authenticator::builder(MemoryStore::new()).build()?;
+    /// let response = upgrade(&authenticator, Request::new(())).await;
+    /// assert_eq!(response.status(), 401);
+    /// assert_eq!(response.headers()["www-authenticate"], r#"Bearer realm="api""#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn into_response_to<'r, B: RejectionBody>(self, request: impl Into<RequestHead<'r>>) -> Response<B> {
+        let response = self.render(Some(request.into()));
+        self.send(response)
+    }
+
+    /// Returns the response to a request, without a report.
+    pub(crate) fn render(&self, request: Option<RequestHead<'_>>) -> Response<Bytes> {
+        let protocol = request.map(RequestProtocol::of).unwrap_or_default();
+        let mut response = match protocol.call {
             Some(call) => grpc::response(&self.reason, call),
-            None => plain::response(&self),
+            None => plain::response(self, request),
         };
+        protocol.close(&mut response);
+        response
+    }
+
+    /// Reports the rejection, and returns its response, which has it in its extensions.
+    pub(crate) fn send<B: RejectionBody>(self, response: Response<Bytes>) -> Response<B> {
+        self.report();
         let mut response = response.map(B::from_bytes);
-        request.close(&mut response);
         response.extensions_mut().insert(self);
         response
     }
@@ -37,5 +79,13 @@ impl Rejection {
             let event = AuditEvent::new(clock.wall(), action);
             hook.record(&AuditEvent { key: self.key_id.clone(), ..event });
         }
+    }
+}
+
+/// Reports the rejection, and responds over HTTP to an unknown request.
+impl<B: RejectionBody> From<Rejection> for Response<B> {
+    fn from(rejection: Rejection) -> Self {
+        let response = rejection.render(None);
+        rejection.send(response)
     }
 }

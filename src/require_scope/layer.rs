@@ -12,6 +12,10 @@ use crate::scope::Requirement;
 /// Layer that applies [`RequireScope`].
 ///
 /// It belongs inside an [`AuthenticateLayer`](crate::AuthenticateLayer). See the [module](super) for an example.
+///
+/// It decides as [`Principal::require`](crate::Principal::require) does: by the scopes of the key, and for a key of a user also by what the
+/// user may do, for itself or by the role in one of its organizations. It does not look at the resource of a request: where one names an
+/// organization, `axum::RequireResourceLayer` or [`Principal::authorize`](crate::Principal::authorize) asks for the role in that one.
 #[derive(Debug, Clone)]
 pub struct RequireScopeLayer {
     rules: Arc<Rules>,

@@ -10,7 +10,7 @@ use super::ResponseFuture;
 use super::rules::Rules;
 use crate::path::whole_path;
 use crate::principal::{is_admitted_preflight, principal};
-use crate::reject::{Rejection, RejectionBody, RequestProtocol};
+use crate::reject::{Rejection, RejectionBody};
 
 /// Middleware that admits a request only if its principal has the required scopes.
 ///
@@ -61,7 +61,7 @@ where
             Err(rejection) => {
                 // Gives back what the inner service has reserved for this request, such as a permit.
                 self.inner = self.inner.clone();
-                ResponseFuture::rejected(rejection.into_response_to(RequestProtocol::of(&request)))
+                ResponseFuture::rejected(rejection.into_response_to(&request))
             }
         }
     }

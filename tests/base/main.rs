@@ -7,6 +7,7 @@ mod allocations;
 mod cache;
 mod client;
 mod dashboard;
+mod handlers;
 #[cfg(feature = "sqlite")]
 mod history;
 mod keys;

@@ -101,7 +101,7 @@ async fn a_password_grants_what_the_roles_do_and_what_is_declared_for_it_and_not
         let builder = Authenticator::builder(store.clone()).sources([Source::basic()]);
         builder.passwords(passwords.clone()).deadline(Duration::from_secs(60))
     };
-    let meets = |ann: &Principal, scope: &str| ann.meets(&Requirement::all_of([scope]).unwrap());
+    let meets = |ann: &Principal, scope: &str| ann.require(&Requirement::all_of([scope]).unwrap()).is_ok();
     let plain = builder(&store).build().unwrap();
     let ann = present(&plain, ANN, SECRET).await.unwrap();
     assert_eq!(
@@ -109,7 +109,7 @@ async fn a_password_grants_what_the_roles_do_and_what_is_declared_for_it_and_not
         [true, false, false]
     );
 
-    let own = builder(&store).password_scopes(Scopes::parse("account.*").unwrap()).build().unwrap();
+    let own = builder(&store).user_scopes(Scopes::parse("account.*").unwrap()).build().unwrap();
     let ann = present(&own, ANN, SECRET).await.unwrap();
     assert_eq!(
         ["notes.read", "notes.write", "account.password"].map(|scope| meets(&ann, scope)),

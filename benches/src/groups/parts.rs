@@ -5,7 +5,7 @@ use std::hint::black_box;
 use http::StatusCode;
 use sha2::{Digest, Sha256};
 use tower::Layer;
-use tower_api_key::{Principal, RequireScopeLayer, Requirement};
+use tower_api_key::{Principal, RequireScopeLayer, Requirement, Scopes};
 
 use super::{BARE, CRATE, Fixture, Group};
 use crate::drive::{Run, at_once, runtime};
@@ -40,7 +40,9 @@ fn scopes() -> Group {
 }
 
 fn principal(fixture: &Fixture) -> Principal {
-    let authenticator = layer::builder(fixture.store()).build().unwrap();
+    // The owner of the keys is a user without organizations.
+    let of_users = Scopes::parse("*").unwrap();
+    let authenticator = layer::builder(fixture.store()).user_scopes(of_users).build().unwrap();
     let request = Requests::bearer(fixture.texts(), Order::InTurn).make::<Body>();
     runtime().block_on(authenticator.authenticate(request.headers())).unwrap()
 }

@@ -19,8 +19,7 @@ use crate::trace;
 #[derive(Default)]
 pub(in super::super) struct PasswordAuth {
     pub(in super::super) verifier: Option<Passwords>,
-    /// Granted to a user beside the scopes of the roles.
-    pub(in super::super) scopes: Scopes,
+    scopes: Scopes,
 }
 
 /// An e-mail, and a secret that may be the password. The secret is wiped when it is dropped.
@@ -32,8 +31,9 @@ pub(in super::super) struct PresentedPassword {
 }
 
 impl PasswordAuth {
-    pub(in super::super) fn scopes(&self) -> Scopes {
-        self.scopes.clone()
+    /// Sets the scopes that a password grants beside the roles of the user.
+    pub(in super::super) fn granting(self, scopes: &Scopes) -> Self {
+        Self { scopes: scopes.clone(), ..self }
     }
 
     /// Returns the lookup key of a record that was found before.

@@ -11,7 +11,7 @@ use crate::credential::Scheme;
 use crate::environment::Environment;
 use crate::record::Record;
 use crate::reject::{Reason, ResponseConfig};
-use crate::scope::{Scope, Scopes};
+use crate::rights::ScopePolicy;
 
 /// A record, with the generation it was read under and the end of its time to live. CheckedFields only: whether the key is admitted is decided for
 /// each request.
@@ -32,10 +32,7 @@ pub(crate) struct Entry {
 pub(crate) struct Issuer {
     /// How a credential was presented, by the index of its source.
     pub(crate) schemes: Box<[Scheme]>,
-    /// The scope that implies all others.
-    pub(crate) admin: Option<Scope>,
-    /// The scopes that a password grants beside the roles of the user.
-    pub(crate) password_scopes: Scopes,
+    pub(crate) policy: ScopePolicy,
     pub(crate) responses: Arc<ResponseConfig>,
     pub(crate) clock: Arc<dyn Clock>,
     /// The authenticator, which checks its principals again. `None` for those that tests make.
@@ -105,8 +102,7 @@ impl Issuer {
     pub(crate) fn detached(schemes: Box<[Scheme]>) -> Self {
         Self {
             schemes,
-            admin: None,
-            password_scopes: Scopes::default(),
+            policy: ScopePolicy::default(),
             responses: ResponseConfig::unconfigured(),
             clock: Arc::new(crate::clock::SystemClock::default()),
             authenticator: None,

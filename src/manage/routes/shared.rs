@@ -9,8 +9,7 @@ use super::settings::ManageSettings;
 use crate::backend::KeyStore;
 use crate::clock::Timestamp;
 use crate::principal::Principal;
-use crate::reject::{Reason, Rejection};
-use crate::scope::Requirement;
+use crate::reject::Rejection;
 
 /// The manager and the settings of the routes.
 pub(super) struct Shared<S> {
@@ -24,7 +23,7 @@ pub(super) type Manager<S> = State<Arc<Shared<S>>>;
 impl<S: KeyStore> Shared<S> {
     /// Returns a delegate for a caller that may read.
     pub(super) fn to_read<'s>(&'s self, caller: &'s Principal) -> Result<Delegate<'s, S>, Rejection> {
-        self.check(caller, &self.settings.read)?;
+        caller.require(&self.settings.read)?;
         if self.settings.external_callers {
             return Ok(self.manager.on_behalf_of_external(caller));
         }
@@ -41,18 +40,11 @@ impl<S: KeyStore> Shared<S> {
         if self.settings.external_callers {
             *caller = caller.recheck().await?;
         }
-        self.check(caller, needed)?;
+        caller.require(needed)?;
         if self.settings.external_callers {
             return Ok(self.manager.on_behalf_of_external(caller));
         }
         Ok(self.manager.on_behalf_of(caller).requiring(needed.clone()))
-    }
-
-    fn check(&self, caller: &Principal, needed: &Requirement) -> Result<(), Rejection> {
-        if caller.meets(needed) {
-            return Ok(());
-        }
-        Err(caller.reject(Reason::MissingScope(needed.clone())))
     }
 
     pub(super) fn now(&self) -> Timestamp {

@@ -41,7 +41,7 @@ pub(crate) async fn the_caller_is_returned_as_it_is_now<S: Store>(world: World<S
     let caller = world.admit(&own).await;
     world.update(own.id(), |update| update.scopes = Some(scopes("console billing"))).await;
     let now = caller.recheck().await.unwrap();
-    let met = |needed: &Requirement| (caller.meets(needed), now.meets(needed));
+    let met = |needed: &Requirement| (caller.require(needed).is_ok(), now.require(needed).is_ok());
     assert_eq!(
         ["keys", "console", "billing"].map(|scope| met(&needs(scope))),
         [(true, false), (true, true), (false, true)]
@@ -58,10 +58,10 @@ pub(crate) async fn a_person_with_another_password_is_rejected<S: Store>(world: 
     let hash = async |secret: &str| Some(world.passwords.hash(secret).await.unwrap());
     world.store.change_owner(OwnerChange::set_password(ANN, hash("one").await)).await.unwrap();
     let caller = admit(&world.authenticator, &basic(ANN, "one")).await;
-    assert!(caller.recheck().await.unwrap().meets(&needs("keys")));
+    assert!(caller.recheck().await.unwrap().require(&needs("keys")).is_ok());
 
     world.store.change_owner(OwnerChange::delete_membership(ANN, "acme")).await.unwrap();
-    assert!(!caller.recheck().await.unwrap().meets(&needs("keys")));
+    assert!(caller.recheck().await.unwrap().require(&needs("keys")).is_err());
     // The same password, with another salt.
     world.store.change_owner(OwnerChange::set_password(ANN, hash("one").await)).await.unwrap();
     assert_eq!(caller.recheck().await.unwrap_err().reason(), &Reason::Unknown);

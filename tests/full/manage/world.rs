@@ -54,8 +54,10 @@ impl World {
         let manager = manager.lease(Duration::from_millis(1));
         let usage = Usage::builder(store.clone()).with_clock(Arc::clone(&clock)).build().unwrap();
         let backend = Misbehaving::new(store);
-        let authenticator = Authenticator::builder(backend.clone()).usage(usage.clone());
-        let authenticator = authenticator.with_clock(Arc::clone(&clock)).build().unwrap();
+        // Some callers are users without organizations.
+        let authenticator = Authenticator::builder(backend.clone()).user_scopes(Scopes::parse("*").unwrap());
+        let authenticator =
+            authenticator.usage(usage.clone()).with_clock(Arc::clone(&clock)).build().unwrap();
         let needs = |scope: &str| Requirement::all_of([scope]).unwrap();
         let scopes = ManageSettings::new(needs("keys.read"), needs("keys.write"))
             .permissions(Scopes::parse("keys.read keys.write notes.read notes.write").unwrap());

@@ -7,7 +7,7 @@ use tower_api_key::backend::Backend;
 use tower_api_key::clock::ManualClock;
 use tower_api_key::reject::Reason;
 use tower_api_key::test_util::Misbehaving;
-use tower_api_key::{Authenticator, KeyId, Principal, Timestamp};
+use tower_api_key::{Authenticator, KeyId, Principal, Scopes, Timestamp};
 
 use crate::store::samples;
 
@@ -26,6 +26,8 @@ impl<S: Backend + Clone> Caller<S> {
             .deadline(Duration::from_secs(60))
             .poll_interval(Duration::from_secs(1_800))
             .lease(Duration::from_secs(3_600))
+            // Some users have no organization.
+            .user_scopes(Scopes::parse("*").unwrap())
             .build()
             .unwrap();
         Self { backend, authenticator }
