@@ -136,9 +136,11 @@ impl Principal {
     /// # #[cfg(feature = "test-util")] {
     /// use tower_api_key::{Principal, Reason, Rejection, Scope, Scopes, test_util};
     ///
+    /// const HISTORY: Scope = Scope::from_static("history.read");
+    ///
     /// fn export(caller: &Principal, with_history: bool) -> Result<&'static str, Rejection> {
     ///     if with_history {
-    ///         caller.require(&Scope::new("history.read").expect("a scope"))?;
+    ///         caller.require(&HISTORY)?;
     ///     }
     ///     Ok("id,text")
     /// }
@@ -177,10 +179,11 @@ impl Principal {
     ///     record.owner = Owner::user("ann@example.com", [reader]);
     ///     record.scopes = Scopes::parse("notes.*").unwrap();
     /// });
-    /// let (read, write) = (Scope::new("notes.read").unwrap(), Scope::new("notes.write").unwrap());
-    /// assert!(ann.authorize(&read, Resource::Organization("acme")).is_ok());
-    /// assert!(ann.authorize(&write, Resource::Organization("acme")).is_err(), "a reader does not write");
-    /// assert!(ann.authorize(&read, Resource::Organization("other")).is_err(), "no member of it");
+    /// const READ: Scope = Scope::from_static("notes.read");
+    /// const WRITE: Scope = Scope::from_static("notes.write");
+    /// assert!(ann.authorize(&READ, Resource::Organization("acme")).is_ok());
+    /// assert!(ann.authorize(&WRITE, Resource::Organization("acme")).is_err(), "a reader does not write");
+    /// assert!(ann.authorize(&READ, Resource::Organization("other")).is_err(), "no member of it");
     /// # }
     /// ```
     pub fn authorize<'r>(

@@ -300,6 +300,23 @@ impl Requirement {
     }
 }
 
+impl From<Scope> for Requirement {
+    fn from(scope: Scope) -> Self {
+        Self { scopes: scope.into(), quantity: Quantity::All }
+    }
+}
+
+impl FromStr for Requirement {
+    type Err = InvalidValue;
+
+    /// Parses a requirement of all scopes of a list that is separated by spaces. No text stands for [`any_of`](Requirement::any_of).
+    fn from_str(list: &str) -> Result<Self, InvalidValue> {
+        Self::new(list.parse()?, Quantity::All)
+    }
+}
+
+try_from_text!(Requirement);
+
 /// A borrowed [`Requirement`], or a [`Scope`] as the requirement of this one.
 ///
 /// Methods that require scopes of a caller take `impl Into<RequirementRef<'_>>`.
@@ -307,8 +324,8 @@ impl Requirement {
 /// ```
 /// use tower_api_key::scope::{Requirement, RequirementRef, Scope};
 ///
-/// let scope = Scope::new("notes.read")?;
-/// assert_eq!(RequirementRef::from(&scope).to_requirement(), Requirement::all_of(["notes.read"])?);
+/// const READ: Scope = Scope::from_static("notes.read");
+/// assert_eq!(RequirementRef::from(&READ).to_requirement(), Requirement::all_of(["notes.read"])?);
 /// # Ok::<(), tower_api_key::InvalidValue>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
@@ -331,23 +348,6 @@ impl RequirementRef<'_> {
         }
     }
 }
-
-impl From<Scope> for Requirement {
-    fn from(scope: Scope) -> Self {
-        Self { scopes: scope.into(), quantity: Quantity::All }
-    }
-}
-
-impl FromStr for Requirement {
-    type Err = InvalidValue;
-
-    /// Parses a requirement of all scopes of a list that is separated by spaces. No text stands for [`any_of`](Requirement::any_of).
-    fn from_str(list: &str) -> Result<Self, InvalidValue> {
-        Self::new(list.parse()?, Quantity::All)
-    }
-}
-
-try_from_text!(Requirement);
 
 impl<'r> From<&'r Requirement> for RequirementRef<'r> {
     fn from(Requirement { scopes, quantity }: &'r Requirement) -> Self {

@@ -258,8 +258,8 @@ impl AuthenticatorBuilder {
     ///     let of_users = Scopes::parse(of_users)?;
     ///     let authenticator = Authenticator::builder(store.clone()).user_scopes(of_users).build()?;
     ///     let ann = authenticator.verify(text.as_str()).await?;
-    ///     assert_eq!(ann.require(&Scope::new("notes.read")?).is_ok(), is_met);
-    ///     assert!(ann.require(&Scope::new("notes.write")?).is_err(), "the key lacks it");
+    ///     assert_eq!(ann.require(&Scope::from_static("notes.read")).is_ok(), is_met);
+    ///     assert!(ann.require(&Scope::from_static("notes.write")).is_err(), "the key lacks it");
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
