@@ -134,7 +134,7 @@ impl Organization {
         Self { disabled, ..self }
     }
 
-    /// Sets whether people must use single sign-on.
+    /// Sets whether users must use single sign-on.
     #[must_use]
     pub fn requires_sso(self, requires_sso: bool) -> Self {
         Self { requires_sso, ..self }

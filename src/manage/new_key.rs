@@ -83,7 +83,7 @@ impl NewKey {
         Self::new(Owner::project(Organization::new(organization), id))
     }
 
-    /// Creates the parameters of a key of the person with this e-mail, like [`new`](Self::new). The store knows the memberships.
+    /// Creates the parameters of a key of the user with this e-mail, like [`new`](Self::new). The store knows the memberships.
     pub fn for_user(email: impl Into<Box<str>>) -> Self {
         Self::new(Owner::user(email, []))
     }

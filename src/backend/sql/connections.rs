@@ -117,10 +117,10 @@ impl<D: Driver> Connections<D> {
         run!(connection, connection.execute(statement))
     }
 
-    /// Executes a statement by itself, and returns its rows.
-    pub(super) async fn fetch(&self, statement: &Statement) -> Result<Vec<Row>, BackendError> {
+    /// Executes a statement by itself, and returns its first row.
+    pub(super) async fn fetch_optional(&self, statement: &Statement) -> Result<Option<Row>, BackendError> {
         let mut connection = self.acquire().await?;
-        run!(connection, connection.fetch(statement))
+        run!(connection, connection.fetch_optional(statement))
     }
 
     async fn acquire_own(&self) -> Result<PooledConnection<D>, BackendError> {

@@ -16,8 +16,10 @@ pub struct Namespace {
 }
 
 impl Namespace {
+    #[cfg(feature = "sqlite")]
     pub(super) const OF_FILE: Self = Self { quoted: None };
 
+    #[cfg(feature = "postgres")]
     pub(super) fn named(name: &str) -> Self {
         Self { quoted: Some(format!("\"{}\"", name.replace('"', "\"\"")).into()) }
     }
@@ -54,7 +56,7 @@ impl Namespace {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "postgres"))]
 mod tests {
     use super::*;
 

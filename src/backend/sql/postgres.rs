@@ -214,6 +214,6 @@ async fn identity(
     const IDENTITY: &str = "SELECT concat_ws(' ', 'postgres', current_database(), tableoid,
             (extract(epoch FROM applied_at) * 1000000)::BIGINT) AS identity
         FROM tower_api_key_migration WHERE version = 1";
-    let rows = connections.fetch(&Statement::new(namespace.qualify(IDENTITY).0)).await?;
-    rows.first().ok_or_else(|| BackendError::corrupt("a database without migrations"))?.get("identity")
+    let row = connections.fetch_optional(&Statement::new(namespace.qualify(IDENTITY).0)).await?;
+    row.ok_or_else(|| BackendError::corrupt("a database without migrations"))?.get("identity")
 }

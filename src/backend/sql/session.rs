@@ -33,6 +33,9 @@ pub trait Session: Send {
     /// Executes a statement, and returns its rows.
     fn fetch<'s>(&'s mut self, statement: &'s Statement) -> BoxFuture<'s, Vec<Row>>;
 
+    /// Executes a statement, and returns its first row.
+    fn fetch_optional<'s>(&'s mut self, statement: &'s Statement) -> BoxFuture<'s, Option<Row>>;
+
     /// Executes several statements without values.
     fn execute_script(&mut self, script: &'static str) -> BoxFuture<'_, ()>;
 }
@@ -133,9 +136,16 @@ macro_rules! driver {
 
                 fn fetch<'s>(&'s mut self, statement: &'s Statement) -> BoxFuture<'s, Vec<Row>> {
                     Box::pin(async {
-                        let rows = self.fetch_all(query(statement)?).await;
+                        let rows = Executor::fetch_all(self, query(statement)?).await;
                         let rows = rows.map_err(|cause| error($dialect, cause))?;
                         Ok(rows.into_iter().map(|row| Row(Box::new(row))).collect())
+                    })
+                }
+
+                fn fetch_optional<'s>(&'s mut self, statement: &'s Statement) -> BoxFuture<'s, Option<Row>> {
+                    Box::pin(async {
+                        let row = Executor::fetch_optional(self, query(statement)?).await;
+                        Ok(row.map_err(|cause| error($dialect, cause))?.map(|row| Row(Box::new(row))))
                     })
                 }
 

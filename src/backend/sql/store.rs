@@ -101,7 +101,7 @@ impl<D: Database> Backend for SqlStore<D> {
             return Ok(Some(record));
         }
         let find = Statement::new(self.namespace.qualify(D::DIALECT.lookups.by_digest).0).bind(digest);
-        read::decode_one(&self.connections.lookups.fetch(&find).await?)
+        self.connections.lookups.fetch_optional(&find).await?.as_ref().map(read::decode).transpose()
     }
 
     fn subscribe(&self, subscriber: Subscriber) {
@@ -119,7 +119,7 @@ impl<D: Database> Backend for SqlStore<D> {
     async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
         self.source.last_check()?;
         let find = Statement::new(self.namespace.qualify(D::DIALECT.lookups.user).0).bind(email);
-        owners::decode_user(email, self.connections.lookups.fetch(&find).await)
+        owners::decode_user(email, self.connections.lookups.fetch_optional(&find).await)
     }
 
     async fn write_back(&self, write: WriteBack) -> Result<(), BackendError> {
@@ -183,7 +183,7 @@ impl<D: Database> KeyStore for SqlStore<D> {
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {
-        read::decode_one(&self.read(read::by_id(D::DIALECT, id)).await?)
+        self.read(read::by_id(D::DIALECT, id)).await?.first().map(read::decode).transpose()
     }
 
     async fn list(
@@ -192,7 +192,7 @@ impl<D: Database> KeyStore for SqlStore<D> {
         after: Option<&KeyId>,
         limit: usize,
     ) -> Result<Vec<Record>, BackendError> {
-        read::decode(&self.read(read::page(D::DIALECT, filter, after, limit)).await?)
+        self.read(read::page(D::DIALECT, filter, after, limit)).await?.iter().map(read::decode).collect()
     }
 
     fn lists_nodes(&self) -> bool {

@@ -99,7 +99,7 @@ impl UsageQuery {
         Self { project: Some(id.into()), ..self.of_organization(organization) }
     }
 
-    /// Narrows the query to the keys of the person with this e-mail.
+    /// Narrows the query to the keys of the user with this e-mail.
     #[must_use]
     pub fn of_user(self, email: impl Into<Box<str>>) -> Self {
         Self { user: KeyFilter::of_user(email).user, ..self }

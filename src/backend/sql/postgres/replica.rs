@@ -16,7 +16,7 @@ use crate::backend::sql::namespace::Namespace;
 use crate::backend::sql::pooled_connection::PooledConnection;
 use crate::backend::sql::session::{Driver, Session};
 use crate::backend::sql::statement::Statement;
-use crate::backend::sql::statements::read::decode_one;
+use crate::backend::sql::statements::read::decode;
 use crate::backend::{Apply, BackendError, BackendErrorKind, Invalidation, Invalidator, Subscriber};
 use crate::digest::Digest;
 use crate::record::Record;
@@ -189,8 +189,8 @@ impl Replica {
     async fn find_at(&self, lsn: Lsn, digest: &Digest) -> Result<Option<Record>, BackendError> {
         let Some(mut connection) = self.connection(lsn).await? else { return Ok(None) };
         let find = self.namespace.qualify(Postgres::DIALECT.lookups.by_digest_on_replica);
-        let found = connection.fetch(&Statement::new(find.0).bind(digest)).await;
-        connection.release(found.and_then(|rows| decode_one(&rows)))
+        let found = connection.fetch_optional(&Statement::new(find.0).bind(digest)).await;
+        connection.release(found.and_then(|row| row.as_ref().map(decode).transpose()))
     }
 
     async fn connection(&self, lsn: Lsn) -> Result<Option<PooledConnection<Postgres>>, BackendError> {

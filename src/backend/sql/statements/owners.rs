@@ -40,19 +40,19 @@ pub(crate) fn decode_organization(id: &str, rows: &[Row]) -> Result<Option<Organ
 /// Returns a user, within a transaction.
 pub(super) async fn user(session: &mut dyn Session, email: &str) -> Result<Option<User>, BackendError> {
     let find = Statement::new(session.dialect().lookups.user).bind(email);
-    decode_user(email, session.fetch(&find).await)
+    decode_user(email, session.fetch_optional(&find).await)
 }
 
 pub(crate) fn decode_user(
     email: &str,
-    rows: Result<Vec<Row>, BackendError>,
+    row: Result<Option<Row>, BackendError>,
 ) -> Result<Option<User>, BackendError> {
-    let rows = match rows {
+    let row = match row {
         // A client chooses the address of its credential. An address that no user can have is unknown, not an outage.
         Err(error) if error.kind() == BackendErrorKind::Invalid => return Ok(None),
-        rows => rows?,
+        row => row?,
     };
-    let Some(row) = rows.first() else { return Ok(None) };
+    let Some(row) = row else { return Ok(None) };
     let (hash, version): (Option<String>, Option<Vec<u8>>) =
         (row.get("password_hash")?, row.get("password_version")?);
     let memberships: Option<String> = row.get("memberships")?;

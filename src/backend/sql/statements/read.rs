@@ -26,7 +26,7 @@ pub(crate) fn page(dialect: &Dialect, filter: &KeyFilter, after: Option<&KeyId>,
 /// Returns a key, within a transaction.
 pub(super) async fn fetch(session: &mut dyn Session, id: &KeyId) -> Result<Option<Record>, BackendError> {
     let get = by_id(session.dialect(), id);
-    decode_one(&session.fetch(&get).await?)
+    session.fetch_optional(&get).await?.as_ref().map(decode).transpose()
 }
 
 /// Returns a key, and locks its row until the transaction ends.
@@ -35,19 +35,11 @@ pub(super) async fn fetch_for_update(
     id: &KeyId,
 ) -> Result<Option<Record>, BackendError> {
     let get = by_id(session.dialect(), id).push(session.dialect().lock_row);
-    decode_one(&session.fetch(&get).await?)
-}
-
-pub(crate) fn decode_one(rows: &[Row]) -> Result<Option<Record>, BackendError> {
-    rows.first().map(decode_row).transpose()
-}
-
-pub(crate) fn decode(rows: &[Row]) -> Result<Vec<Record>, BackendError> {
-    rows.iter().map(decode_row).collect()
+    session.fetch_optional(&get).await?.as_ref().map(decode).transpose()
 }
 
 /// Decodes a key, and the state of its owner.
-fn decode_row(row: &Row) -> Result<Record, BackendError> {
+pub(crate) fn decode(row: &Row) -> Result<Record, BackendError> {
     let owner = OwnerState {
         disabled: row.get("disabled")?,
         requires_sso: row.get("requires_sso")?,
