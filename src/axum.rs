@@ -19,11 +19,15 @@
 //! A layer covers only the routes that were added *before* it: add routes first, then the layer. To answer unknown
 //! paths with 404 instead of 401, use `route_layer`.
 //!
+//! [`RouteRules`] say in one place which routes are public, need any key, or need scopes.
+//!
 //! If the path of a route names an organization or a project, [`RequireResourceLayer`] checks that the caller may access it.
 
 mod require_resource;
+mod route_rules;
 
 pub use require_resource::RequireResourceLayer;
+pub use route_rules::RouteRules;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};

@@ -49,6 +49,7 @@
 //! | For | See |
 //! |---|---|
 //! | the middleware and its options | [`authenticate`], [`require_scope`] |
+//! | who may call which route | [`rules`] |
 //! | the sources of a request, how long the cache keeps keys | [`AuthenticatorBuilder`] |
 //! | places in a request, kinds of key | [`credential::Source`], [`key::KeyFormat`] |
 //! | a key on the requests of a client | [`client`] |
@@ -70,7 +71,7 @@
 //!
 //! | Feature | Adds |
 //! |---|---|
-//! | `axum` | extractors, reach by path, rejections as responses, axum's body, public paths inside nested routers |
+//! | `axum` | extractors, rules by route, reach by path, rejections as responses, axum's body, public paths inside nested routers |
 //! | `tonic` | the principal of a call, rejections as statuses, tonic's body |
 //! | `sqlite` | keys in an SQLite file, alone or in an application's own database |
 //! | `postgres` | keys in a PostgreSQL database, alone or among the tables of an application |
@@ -80,7 +81,7 @@
 //! | `metrics` | counters and gauges for Prometheus and others, by the `metrics` facade |
 //! | `serde` | ids, scopes, times, environments, states and key formats as texts of JSON and other formats |
 //! | `tracing` | events for admissions, rejections, failed lookups and audited changes, by key id |
-//! | `test-util` | principals and misbehaving backends for the tests of applications |
+//! | `test-util` | for the tests of applications: a layer with a known key, principals, a check that routes are guarded, misbehaving backends |
 //! | `full` | all of them |
 //!
 //! # Runtime
@@ -125,6 +126,7 @@ pub mod record;
 pub mod reject;
 pub mod require_scope;
 mod rights;
+pub mod rules;
 pub mod scope;
 mod select;
 #[cfg(feature = "test-util")]

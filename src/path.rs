@@ -1,18 +1,20 @@
 //! The path of a request as the client sent it.
 
-use http::Request;
+use http::{Request, Uri};
 
 /// Returns the whole path, which a nested axum router keeps in an extension.
-#[cfg(feature = "axum")]
 pub(crate) fn whole_path<B>(request: &Request<B>) -> &str {
-    match request.extensions().get::<axum::extract::OriginalUri>() {
-        Some(original) => original.0.path(),
-        None => request.uri().path(),
-    }
+    whole_uri(request).path()
 }
 
-/// Returns the whole path.
+/// Returns the URI with the whole path.
+#[cfg(feature = "axum")]
+pub(crate) fn whole_uri<B>(request: &Request<B>) -> &Uri {
+    request.extensions().get::<axum::extract::OriginalUri>().map_or(request.uri(), |original| &original.0)
+}
+
+/// Returns the URI with the whole path.
 #[cfg(not(feature = "axum"))]
-pub(crate) fn whole_path<B>(request: &Request<B>) -> &str {
-    request.uri().path()
+pub(crate) fn whole_uri<B>(request: &Request<B>) -> &Uri {
+    request.uri()
 }

@@ -2,7 +2,7 @@
 
 mod request;
 
-pub(crate) use request::{Anonymous, is_admitted_preflight, principal};
+pub(crate) use request::{Anonymous, Pass, is_admitted_preflight, is_admitted_public, principal};
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::record::Record;
 use crate::reject::{Reason, Rejection};
 pub use crate::rights::Resource;
 use crate::rights::Rights;
-use crate::scope::{Requirement, RequirementRef, Scopes};
+use crate::scope::{RequirementRef, Scopes};
 use crate::trace;
 
 /// The authenticated caller of a request: proof that a credential was presented, resolved and checked.
@@ -192,11 +192,6 @@ impl Principal {
         resource: Resource<'_>,
     ) -> Result<(), Rejection> {
         self.rights().authorize(needed, resource).map_err(|reason| self.reject(reason))
-    }
-
-    /// Returns what [`require`](Self::require) decides, without a rejection.
-    pub(crate) fn meets(&self, requirement: &Requirement) -> bool {
-        self.rights().meets(requirement)
     }
 
     /// Creates the rejection of this caller, answered as the authenticator that admitted it is configured to.

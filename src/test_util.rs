@@ -1,4 +1,5 @@
-//! For tests of applications: principals without a layer, and a backend that fails on demand.
+//! For tests of applications: a layer with a known key, principals without a layer, a check that routes are guarded, and a backend that fails
+//! on demand.
 //!
 //! ```
 //! use http::Request;
@@ -16,15 +17,19 @@
 //! # }
 //! ```
 
+mod guarded;
+mod layer;
 mod misbehaving;
 
+pub use guarded::assert_guarded;
+pub use layer::layer;
 pub use misbehaving::{Behaviour, Misbehaving};
 
 use std::sync::{Arc, LazyLock};
 
 use crate::cache::{Entry, Issuer};
 use crate::credential::Scheme;
-use crate::digest::Digester;
+use crate::digest::{Digest, Digester};
 use crate::key::KeyId;
 use crate::owner::Owner;
 use crate::principal::Principal;
@@ -36,11 +41,14 @@ use crate::record::Record;
 ///
 /// When `describe` does.
 pub fn principal(describe: impl FnOnce(&mut Record)) -> Principal {
-    let id = KeyId::new("key_test").expect("a valid key id");
-    let digest = Digester::sha256().digest(b"test");
-    let mut record = Record::imported(id, digest, Owner::organization("test"));
+    let mut record = record(Digester::sha256().digest(b"test"));
     describe(&mut record);
     Principal::new(Arc::new(Entry::detached(record, Arc::clone(&ISSUER))), 0)
+}
+
+fn record(digest: Digest) -> Record {
+    let id = KeyId::new("key_test").expect("a valid key id");
+    Record::imported(id, digest, Owner::organization("test"))
 }
 
 static ISSUER: LazyLock<Arc<Issuer>> = LazyLock::new(|| Arc::new(Issuer::detached([Scheme::Bearer].into())));

@@ -16,6 +16,45 @@
 //! # });
 //! # Ok::<(), std::io::Error>(())
 //! ```
+//!
+//! # Single services
+//!
+//! One layer with [`PathRules`](crate::rules::PathRules) covers a server, by `Server::builder().layer(…)`, and says which methods are
+//! public. To protect some services and leave their neighbours alone, wrap those: a layered service keeps its name, so a server and
+//! `Routes` take it as they take the bare one. A layer is cheap to clone, and all services wrapped with it share one cache.
+//!
+//! ```
+//! use tonic::transport::Server;
+//! use tower::Layer;
+//! use tower_api_key::rules::{Access, PathRules};
+//! use tower_api_key::{AuthenticateLayer, Authenticator, MemoryStore};
+//!
+//! # let runtime = tokio::runtime::Runtime::new()?;
+//! # let _guard = runtime.enter();
+//! # let (_, open) = tonic_health::server::health_reporter();
+//! # let (_, guarded) = tonic_health::server::health_reporter();
+//! let rules = PathRules::new([
+//!     ("/grpc.health.v1.Health/Check", Access::scope("health.read")?),
+//!     ("/grpc.health.v1.Health/Watch", Access::AnyKey),
+//! ])?;
+//! let authenticate = AuthenticateLayer::new(Authenticator::builder(MemoryStore::new()).build()?).grpc();
+//! let guarded = authenticate.rules(rules).layer(guarded);
+//! # let open = Neighbour(open);
+//! # use std::task::{Context, Poll};
+//! # #[derive(Clone)]
+//! # struct Neighbour<S>(S);
+//! # impl<S> tonic::server::NamedService for Neighbour<S> { const NAME: &'static str = "open.v1.Open"; }
+//! # impl<S: tower::Service<R>, R> tower::Service<R> for Neighbour<S> {
+//! #     type Response = S::Response;
+//! #     type Error = S::Error;
+//! #     type Future = S::Future;
+//! #     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> { self.0.poll_ready(context) }
+//! #     fn call(&mut self, request: R) -> S::Future { self.0.call(request) }
+//! # }
+//! // `open` needs no key.
+//! let server = Server::builder().add_service(open).add_service(guarded);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use bytes::Bytes;
 use http_body_util::Full;

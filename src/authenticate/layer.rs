@@ -8,6 +8,7 @@ use super::caching::CacheKey;
 use super::service::{Authenticate, Options};
 use crate::authenticator::Authenticator;
 use crate::error::ConfigError;
+use crate::rules::Rules;
 
 /// Layer that applies [`Authenticate`].
 ///
@@ -34,7 +35,7 @@ impl AuthenticateLayer {
         let options = Options {
             cache_key: Some(CacheKey::of(authenticator.sources())),
             authenticator,
-            public: None,
+            guard: None,
             preflight: false,
             optional: false,
             strip: false,
@@ -46,14 +47,20 @@ impl AuthenticateLayer {
     /// Lets any client call this path, without a principal. May be called again for further paths.
     ///
     /// Prefer to layer only protected routes. The path is the whole path as the client sent it, compared byte for byte:
-    /// inside a nested axum router it is `/api/health`, not `/health`.
+    /// inside a nested axum router it is `/api/health`, not `/health`. All methods are public; [`rules`](Self::rules) tell methods apart, and
+    /// templates such as `/docs/{page}`.
+    ///
+    /// A key on a public path is not looked up, good or bad: neither a bad key nor an outage of the store keeps a client from it, and
+    /// its response depends on no caller. A path where a key is optional takes a layer that is [`optional`](Self::optional).
+    ///
+    /// A [`RequireScopeLayer`](crate::RequireScopeLayer) inside lets requests for public paths pass as well, unless its rules name the path.
     ///
     /// # Errors
     ///
-    /// When `path` does not start with `/`, or could never match: a request whose path has `%`, `//`, `/.`, `;`, `\` or
+    /// When `path` does not start with `/`, is a template, or could never match: a request whose path has `%`, `//`, `/.`, `;`, `\` or
     /// anything but visible ASCII is never public.
     pub fn public(mut self, path: &str) -> Result<Self, ConfigError> {
-        self.edit().public.get_or_insert_default().add(path)?;
+        self.edit().guard.get_or_insert_default().add(path)?;
         Ok(self)
     }
 
@@ -65,8 +72,31 @@ impl AuthenticateLayer {
     ///
     /// As for [`public`](Self::public), and when the prefix would open everything.
     pub fn public_prefix(mut self, prefix: &str) -> Result<Self, ConfigError> {
-        self.edit().public.get_or_insert_default().add_prefix(prefix)?;
+        self.edit().guard.get_or_insert_default().add_prefix(prefix)?;
         Ok(self)
+    }
+
+    /// Sets [rules](crate::rules) that say which routes are public, need any key, or need scopes. All others are forbidden. Replaces earlier
+    /// rules.
+    ///
+    /// A [`public`](Self::public) path that the rules do not name stays public. One for which they require a key needs it, and the
+    /// contradiction is an error in the log (feature `tracing`). With rules, [`optional`](Self::optional) has no effect.
+    ///
+    /// ```
+    /// use tower_api_key::rules::{Access, PathRules};
+    /// use tower_api_key::{AuthenticateLayer, Authenticator, MemoryStore};
+    ///
+    /// let authenticator = Authenticator::builder(MemoryStore::new()).build()?;
+    /// let layer = AuthenticateLayer::new(authenticator).rules(PathRules::new([
+    ///     ("/health", Access::Public),
+    ///     ("GET /notes", Access::scope("notes.read")?),
+    /// ])?);
+    /// # Ok::<(), tower_api_key::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn rules(mut self, rules: impl Into<Rules>) -> Self {
+        self.edit().guard.get_or_insert_default().rules = Some(rules.into());
+        self
     }
 
     /// Lets CORS preflights pass, without a principal: `OPTIONS` requests with `Origin` and
@@ -78,7 +108,8 @@ impl AuthenticateLayer {
         self
     }
 
-    /// Lets requests without a credential pass, without a principal. An invalid credential is still rejected.
+    /// Lets requests without a credential pass, without a principal. An invalid credential is still rejected. With [`rules`](Self::rules), they
+    /// pass only where those say that the route is public.
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.edit().optional = true;

@@ -1,37 +1,76 @@
-//! Public paths, which need no key.
+//! Routes that need no key.
 
 use http::Request;
 
-use crate::ascii::{all, describe_first_invalid};
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::path::whole_path;
+use crate::principal::Principal;
+use crate::rules::{Denied, Match, Rules, check_exact, is_plain};
 
 /// Paths that any client may call, compared byte for byte with the whole path as the client sent it.
 ///
 /// A path that a router or a proxy might read in more than one way is never public.
 #[derive(Debug, Clone, Default)]
-pub(super) struct PublicPaths {
+struct PublicPaths {
     exact: Vec<Box<str>>,
     prefixes: Vec<Box<str>>,
 }
 
-impl PublicPaths {
+/// The public paths of a layer, and its rules.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Guard {
+    paths: PublicPaths,
+    pub(super) rules: Option<Rules>,
+}
+
+impl Guard {
     pub(super) fn add(&mut self, path: &str) -> Result<(), ConfigError> {
-        self.exact.push(checked(path)?.into());
-        Ok(())
+        self.paths.add(path)
     }
 
     pub(super) fn add_prefix(&mut self, prefix: &str) -> Result<(), ConfigError> {
+        self.paths.add_prefix(prefix)
+    }
+
+    /// Returns whether any client may send this request. Rules that name its path decide; without a route, none do.
+    pub(super) fn is_public<B>(&self, request: &Request<B>) -> bool {
+        let Some(rules) = &self.rules else { return self.paths.contain(request) };
+        match rules.find(request) {
+            Match::Public => true,
+            Match::Undeclared => self.paths.contain(request),
+            Match::NoRoute | Match::NoRouter => false,
+            Match::AnyKey | Match::Scopes(_) | Match::OtherMethod => {
+                if self.paths.contain(request) {
+                    rules.report_contradiction();
+                }
+                false
+            }
+        }
+    }
+
+    /// Checks that the rules admit a caller.
+    pub(super) fn check<B>(&self, principal: &Principal, request: &Request<B>) -> Result<(), Denied> {
+        self.rules.as_ref().map_or(Ok(()), |rules| rules.find(request).check(principal, request))
+    }
+}
+
+impl PublicPaths {
+    fn add(&mut self, path: &str) -> Result<(), ConfigError> {
+        self.exact.push(check_exact(path)?.into());
+        Ok(())
+    }
+
+    fn add_prefix(&mut self, prefix: &str) -> Result<(), ConfigError> {
         let stem = prefix.strip_suffix('/').unwrap_or(prefix);
         if stem.is_empty() {
             let message = "a public prefix must not cover every path";
             return Err(ConfigError::new(ConfigErrorKind::Path, message));
         }
-        self.prefixes.push(checked(stem)?.into());
+        self.prefixes.push(check_exact(stem)?.into());
         Ok(())
     }
 
-    pub(super) fn contain<B>(&self, request: &Request<B>) -> bool {
+    fn contain<B>(&self, request: &Request<B>) -> bool {
         self.contain_path(whole_path(request))
     }
 
@@ -45,40 +84,9 @@ impl PublicPaths {
     }
 }
 
-fn checked(path: &str) -> Result<&str, ConfigError> {
-    if path.starts_with('/') && is_plain(path) {
-        return Ok(path);
-    }
-    let rule = "a public path must start with `/` and have no `%`, `//`, `/.`, `;`, `\\`, `?` or `#`";
-    let found = match path.bytes().next() {
-        Some(b'/') if all(path.as_bytes(), is_plain_byte) => "`//` or `/.`".to_owned(),
-        Some(b'/') => describe_first_invalid(path.as_bytes(), is_plain_byte),
-        _ => "another start".to_owned(),
-    };
-    Err(ConfigError::new(ConfigErrorKind::Path, format!("{rule}, got {found}")))
-}
-
-/// Returns whether every router and proxy reads a path in the same way.
-fn is_plain(path: &str) -> bool {
-    all(path.as_bytes(), is_plain_byte) && !path.contains("//") && !path.contains("/.")
-}
-
-fn is_plain_byte(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !matches!(byte, b'%' | b';' | b'\\' | b'?' | b'#')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_error_names_what_is_wrong_with_a_path() {
-        let got = |path: &str| checked(path).unwrap_err().to_string();
-        assert!(got("/a//b").ends_with("got `//` or `/.`"), "{}", got("/a//b"));
-        assert!(got("/a%20").ends_with("got byte 0x25 at position 2"), "{}", got("/a%20"));
-        assert!(got("a").ends_with("got another start"), "{}", got("a"));
-        assert!(got("").ends_with("got another start"), "{}", got(""));
-    }
 
     #[test]
     fn a_public_path_is_that_path_and_no_other_spelling_of_it() {
@@ -121,14 +129,16 @@ mod tests {
 
     #[test]
     fn a_path_that_could_never_match_is_an_error() {
-        for path in ["", "health", "/a//b", "/a/../b", "/a%20b", "/a?b", "/\u{e9}"] {
+        for path in
+            ["", "health", "/a//b", "/a/../b", "/a%20b", "/a?b", "/\u{e9}", "/a/{id}", "/a/*", "/a/:id"]
+        {
             assert_eq!(
                 PublicPaths::default().add(path).unwrap_err().kind(),
                 ConfigErrorKind::Path,
                 "{path:?}"
             );
         }
-        for prefix in ["", "/"] {
+        for prefix in ["", "/", "/a/{id}", "/a/*"] {
             assert!(PublicPaths::default().add_prefix(prefix).is_err(), "{prefix:?}");
         }
     }

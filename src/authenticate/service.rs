@@ -12,10 +12,12 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::caching::{CacheHeaders, CacheKey};
-use super::public::PublicPaths;
+use super::public::Guard;
 use crate::authenticator::{Authenticator, Decision, PendingLookup};
-use crate::principal::{Anonymous, Principal};
+use crate::path::whole_uri;
+use crate::principal::{Anonymous, Pass, Principal};
 use crate::reject::{Call, Reason, Rejection, RejectionBody};
+use crate::rules::Denied;
 
 /// Middleware that admits requests with a good API key and answers all others.
 ///
@@ -30,7 +32,7 @@ pub struct Authenticate<S> {
 #[derive(Debug, Clone)]
 pub(super) struct Options {
     pub(super) authenticator: Authenticator,
-    pub(super) public: Option<PublicPaths>,
+    pub(super) guard: Option<Guard>,
     pub(super) preflight: bool,
     pub(super) optional: bool,
     pub(super) strip: bool,
@@ -83,9 +85,7 @@ where
             Admission::Forward(cache_headers) => {
                 ResponseFuture::forwarded(inner.call(request), cache_headers)
             }
-            Admission::Reject(rejection) => {
-                ResponseFuture::rejected(self.options.reject(rejection, &request))
-            }
+            Admission::Reject(denied) => ResponseFuture::rejected(self.options.reject(denied, &request)),
             Admission::LookUp(lookup) => ResponseFuture::pending(
                 *lookup,
                 Waiting { options: Arc::clone(&self.options), inner, request },
@@ -98,7 +98,7 @@ where
 enum Admission {
     /// It is forwarded, and these headers are added to the response.
     Forward(Option<CacheHeaders>),
-    Reject(Rejection),
+    Reject(Denied),
     LookUp(Box<PendingLookup>),
 }
 
@@ -114,10 +114,11 @@ impl Options {
 
     fn admit<B>(&self, request: &mut Request<B>) -> Admission {
         if self.preflight && is_preflight(request) {
-            return self.forward_anonymous(request, true, None);
+            return self.forward_anonymous(request, Pass::Preflight, None);
         }
-        if self.public.as_ref().is_some_and(|paths| paths.contain(request)) {
-            return self.forward_anonymous(request, false, None);
+        if self.guard.as_ref().is_some_and(|guard| guard.is_public(request)) {
+            let pass = Pass::Public { method: request.method().clone(), uri: whole_uri(request).clone() };
+            return self.forward_anonymous(request, pass, None);
         }
         let decision = match request.extensions().get::<Principal>() {
             None => self.authenticator.decide_and_mark(request.headers_mut(), None),
@@ -127,13 +128,18 @@ impl Options {
             }
         };
         match decision {
-            Decision::Made(Ok(principal)) => Admission::Forward(self.introduce(principal, request)),
-            Decision::Made(Err(rejection)) if self.optional && *rejection.reason() == Reason::Missing => {
+            Decision::Made(Ok(principal)) => match self.introduce(principal, request) {
+                Ok(cache_headers) => Admission::Forward(cache_headers),
+                Err(denied) => Admission::Reject(denied),
+            },
+            Decision::Made(Err(rejection))
+                if self.is_optional() && *rejection.reason() == Reason::Missing =>
+            {
                 // The response depends on the absence of a credential.
                 let cache_headers = self.cache_key.as_ref().map(CacheKey::for_any_client);
-                self.forward_anonymous(request, false, cache_headers)
+                self.forward_anonymous(request, Pass::Optional, cache_headers)
             }
-            Decision::Made(Err(rejection)) => Admission::Reject(rejection),
+            Decision::Made(Err(rejection)) => Admission::Reject(rejection.into()),
             Decision::Pending(lookup) => Admission::LookUp(Box::new(lookup)),
         }
     }
@@ -147,7 +153,7 @@ impl Options {
     fn forward_anonymous<B>(
         &self,
         request: &mut Request<B>,
-        preflight: bool,
+        pass: Pass,
         cache_headers: Option<CacheHeaders>,
     ) -> Admission {
         // A credential that is not required is a secret all the same.
@@ -156,19 +162,31 @@ impl Options {
         // Nothing upstream may name the caller: an admission replaces its principal, and this removes it.
         request.extensions_mut().remove::<Principal>();
         let responses = Arc::clone(self.authenticator.responses());
-        request.extensions_mut().insert(Anonymous { responses, preflight });
+        request.extensions_mut().insert(Anonymous { responses, pass });
         Admission::Forward(cache_headers)
     }
 
-    /// Inserts the principal into the request, and returns the headers to add to the response.
-    fn introduce<B>(&self, principal: Principal, request: &mut Request<B>) -> Option<CacheHeaders> {
-        self.strip_if_configured(request);
-        request.extensions_mut().insert(principal);
-        self.cache_key.as_ref().map(CacheKey::for_caller)
+    /// Returns whether requests without a credential pass. Rules say themselves which do.
+    fn is_optional(&self) -> bool {
+        self.optional && self.guard.as_ref().is_none_or(|guard| guard.rules.is_none())
     }
 
-    fn reject<B, R: RejectionBody>(&self, rejection: Rejection, request: &Request<B>) -> Response<R> {
-        let mut response = rejection.into_response_to(request);
+    /// Checks the rules, inserts the principal into the request, and returns the headers to add to the response.
+    fn introduce<B>(
+        &self,
+        principal: Principal,
+        request: &mut Request<B>,
+    ) -> Result<Option<CacheHeaders>, Denied> {
+        if let Some(guard) = &self.guard {
+            guard.check(&principal, request)?;
+        }
+        self.strip_if_configured(request);
+        request.extensions_mut().insert(principal);
+        Ok(self.cache_key.as_ref().map(CacheKey::for_caller))
+    }
+
+    fn reject<B, R: RejectionBody>(&self, denied: Denied, request: &Request<B>) -> Response<R> {
+        let mut response = denied.into_response_to(request);
         if let Some(key) = &self.cache_key {
             key.for_any_client().add_to(&mut response);
         }
@@ -276,13 +294,13 @@ where
     ResBody: RejectionBody,
 {
     fn resume(mut self, outcome: Result<Principal, Rejection>) -> State<S, ReqBody> {
-        match outcome {
-            Ok(principal) => {
-                let cache_headers = self.options.introduce(principal, &mut self.request);
-                State::Forwarded { response: self.inner.call(self.request), cache_headers }
-            }
-            Err(rejection) => {
-                let response = self.options.reject(rejection, &self.request);
+        let introduced = outcome
+            .map_err(Denied::from)
+            .and_then(|principal| self.options.introduce(principal, &mut self.request));
+        match introduced {
+            Ok(cache_headers) => State::Forwarded { response: self.inner.call(self.request), cache_headers },
+            Err(denied) => {
+                let response = self.options.reject(denied, &self.request);
                 State::Rejected { response: Some(response) }
             }
         }

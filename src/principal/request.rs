@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use http::{Extensions, Method, Request};
+use http::{Extensions, Method, Request, Uri};
 
 use super::Principal;
+use crate::path::whole_path;
 use crate::reject::{Reason, Rejection, ResponseConfig};
 use crate::trace;
 
@@ -12,8 +13,18 @@ use crate::trace;
 #[derive(Clone)]
 pub(crate) struct Anonymous {
     pub(crate) responses: Arc<ResponseConfig>,
-    /// Whether the middleware admitted it as a CORS preflight: then the service answers it, also if the service requires scopes.
-    pub(crate) preflight: bool,
+    pub(crate) pass: Pass,
+}
+
+/// Why the middleware let a request pass without a principal.
+#[derive(Clone)]
+pub(crate) enum Pass {
+    /// It has no credential, and the layer is optional.
+    Optional,
+    /// It is a CORS preflight: the service answers it, also if the service requires scopes.
+    Preflight,
+    /// Any client may call this method of this path.
+    Public { method: Method, uri: Uri },
 }
 
 /// Returns the principal of a request, or the rejection of a request without one. If the request did not pass the middleware, the log names
@@ -34,6 +45,18 @@ pub(crate) fn principal<'e>(
 /// Returns whether the middleware admitted a request as a CORS preflight. A layer in between may have changed the method: then it no longer
 /// is one.
 pub(crate) fn is_admitted_preflight<B>(request: &Request<B>) -> bool {
-    let anonymous = request.extensions().get::<Anonymous>();
-    *request.method() == Method::OPTIONS && anonymous.is_some_and(|anonymous| anonymous.preflight)
+    matches!(pass(request), Some(Pass::Preflight)) && *request.method() == Method::OPTIONS
+}
+
+/// Returns whether the middleware admitted a request as public. A layer in between may have changed the method or the path: then it no
+/// longer is.
+pub(crate) fn is_admitted_public<B>(request: &Request<B>) -> bool {
+    match pass(request) {
+        Some(Pass::Public { method, uri }) => method == request.method() && uri.path() == whole_path(request),
+        _ => false,
+    }
+}
+
+fn pass<B>(request: &Request<B>) -> Option<&Pass> {
+    request.extensions().get::<Anonymous>().map(|anonymous| &anonymous.pass)
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::RequireScope;
-use super::rules::Rules;
+use super::service::Needs;
 use crate::error::ConfigError;
+use crate::rules::{Access, PathRules, Rules};
 use crate::scope::Requirement;
 
 /// Layer that applies [`RequireScope`].
@@ -18,13 +19,13 @@ use crate::scope::Requirement;
 /// organization, `axum::RequireResourceLayer` or [`Principal::authorize`](crate::Principal::authorize) asks for the role in that one.
 #[derive(Debug, Clone)]
 pub struct RequireScopeLayer {
-    rules: Arc<Rules>,
+    needs: Arc<Needs>,
 }
 
 impl RequireScopeLayer {
-    /// Creates a layer with one requirement for every request.
+    /// Creates a layer with one requirement for every request, except those that the layer outside admitted as public or as a preflight.
     pub fn new(requirement: Requirement) -> Self {
-        Self { rules: Arc::new(Rules::One(requirement)) }
+        Self { needs: Arc::new(Needs::One(requirement)) }
     }
 
     /// Creates a layer that requires one scope for every request.
@@ -36,9 +37,10 @@ impl RequireScopeLayer {
         Ok(Self::new(Requirement::all_of([scope])?))
     }
 
-    /// Creates a layer with requirements by path, which forbids paths that are not declared.
+    /// Creates a layer with rules by the whole path, which forbids paths that are not declared: [`rules`](Self::rules) with
+    /// [`PathRules`].
     ///
-    /// The path is the whole one, as the client sent it. The path of a gRPC method is `/package.Service/Method`.
+    /// The path of a gRPC method is `/package.Service/Method`.
     ///
     /// ```
     /// use tower_api_key::RequireScopeLayer;
@@ -53,12 +55,21 @@ impl RequireScopeLayer {
     ///
     /// # Errors
     ///
-    /// When a path does not start with `/`, or is declared twice.
-    pub fn by_path<P>(rules: impl IntoIterator<Item = (P, Requirement)>) -> Result<Self, ConfigError>
+    /// As for [`PathRules::new`].
+    pub fn by_path<P, A>(rules: impl IntoIterator<Item = (P, A)>) -> Result<Self, ConfigError>
     where
-        P: Into<Box<str>>,
+        P: AsRef<str>,
+        A: Into<Access>,
     {
-        Ok(Self { rules: Arc::new(Rules::by_path(rules)?) })
+        Ok(Self::rules(PathRules::new(rules)?))
+    }
+
+    /// Creates a layer with [rules](crate::rules), which forbids routes that are not declared.
+    ///
+    /// A route that is [public](Access::Public) here needs no principal, but the layer that authenticates has to let its requests pass: give
+    /// the rules to [`AuthenticateLayer::rules`](crate::AuthenticateLayer::rules) instead, where it suffices to declare it once.
+    pub fn rules(rules: impl Into<Rules>) -> Self {
+        Self { needs: Arc::new(Needs::ByRule(rules.into())) }
     }
 }
 
@@ -66,6 +77,6 @@ impl<S> Layer<S> for RequireScopeLayer {
     type Service = RequireScope<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequireScope::new(inner, Arc::clone(&self.rules))
+        RequireScope::new(inner, Arc::clone(&self.needs))
     }
 }

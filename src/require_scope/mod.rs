@@ -2,6 +2,9 @@
 //!
 //! It reads the principal that [`Authenticate`](crate::authenticate::Authenticate) left in the extensions, and rejects as that is configured to.
 //!
+//! A request that the layer outside admitted as [public](crate::AuthenticateLayer::public) passes, as a preflight does, unless rules of this
+//! layer name its path. A [`RequireScopeLayer`] with one requirement names no path: do not rely on it inside a public prefix.
+//!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! use bytes::Bytes;
@@ -40,7 +43,6 @@
 
 mod future;
 mod layer;
-mod rules;
 mod service;
 
 pub use future::ResponseFuture;

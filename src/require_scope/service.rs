@@ -7,10 +7,10 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::ResponseFuture;
-use super::rules::Rules;
-use crate::path::whole_path;
-use crate::principal::{is_admitted_preflight, principal};
-use crate::reject::{Rejection, RejectionBody};
+use crate::principal::{Principal, is_admitted_preflight, is_admitted_public, principal};
+use crate::reject::RejectionBody;
+use crate::rules::{Denied, Match, Rules};
+use crate::scope::Requirement;
 
 /// Middleware that admits a request only if its principal has the required scopes.
 ///
@@ -18,12 +18,20 @@ use crate::reject::{Rejection, RejectionBody};
 #[derive(Debug, Clone)]
 pub struct RequireScope<S> {
     inner: S,
-    rules: Arc<Rules>,
+    needs: Arc<Needs>,
+}
+
+/// The scopes that a request requires.
+#[derive(Debug)]
+pub(super) enum Needs {
+    /// The same for every request.
+    One(Requirement),
+    ByRule(Rules),
 }
 
 impl<S> RequireScope<S> {
-    pub(super) fn new(inner: S, rules: Arc<Rules>) -> Self {
-        Self { inner, rules }
+    pub(super) fn new(inner: S, needs: Arc<Needs>) -> Self {
+        Self { inner, needs }
     }
 
     /// Returns the inner service.
@@ -56,25 +64,59 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        match self.rules.admit(&request) {
+        match self.needs.admit(&request) {
             Ok(()) => ResponseFuture::forwarded(self.inner.call(request)),
-            Err(rejection) => {
+            Err(denied) => {
                 // Gives back what the inner service has reserved for this request, such as a permit.
                 self.inner = self.inner.clone();
-                ResponseFuture::rejected(rejection.into_response_to(&request))
+                ResponseFuture::rejected(denied.into_response_to(&request))
             }
         }
     }
 }
 
-impl Rules {
-    fn admit<B>(&self, request: &Request<B>) -> Result<(), Rejection> {
-        let principal = match principal(request.extensions(), "`RequireScopeLayer`") {
-            Ok(principal) => principal,
-            // Of two layers, the outer one may have let a preflight pass, and the inner one have found a principal.
-            Err(_) if is_admitted_preflight(request) => return Ok(()),
-            Err(rejection) => return Err(rejection),
-        };
-        self.check(principal, || whole_path(request)).map_or(Ok(()), |reason| Err(principal.reject(reason)))
+impl Needs {
+    fn admit<B>(&self, request: &Request<B>) -> Result<(), Denied> {
+        match self {
+            Self::One(requirement) => match caller(request) {
+                Ok(Some(caller)) => Ok(caller.require(requirement)?),
+                Ok(None) => Ok(()),
+                // A requirement for every request names no path.
+                Err(_) if is_admitted_public(request) => Ok(()),
+                Err(denied) => Err(denied),
+            },
+            Self::ByRule(rules) => admit_by_rule(rules, request),
+        }
+    }
+}
+
+fn admit_by_rule<B>(rules: &Rules, request: &Request<B>) -> Result<(), Denied> {
+    let found = rules.find(request);
+    if matches!(found, Match::Public) {
+        return Ok(());
+    }
+    match caller(request) {
+        Ok(Some(caller)) => found.check(caller, request),
+        Ok(None) => Ok(()),
+        Err(denied) if is_admitted_public(request) => match found {
+            Match::Undeclared => Ok(()),
+            Match::NoRoute => Err(Denied::NoRoute),
+            Match::NoRouter => Err(denied),
+            Match::Public | Match::AnyKey | Match::Scopes(_) | Match::OtherMethod => {
+                rules.report_contradiction();
+                Err(denied)
+            }
+        },
+        Err(denied) => Err(denied),
+    }
+}
+
+/// Returns the caller, or `None` for an admitted preflight.
+fn caller<B>(request: &Request<B>) -> Result<Option<&Principal>, Denied> {
+    match principal(request.extensions(), "`RequireScopeLayer`") {
+        Ok(principal) => Ok(Some(principal)),
+        // Of two layers, the outer one may have let a preflight pass, and the inner one have found a principal.
+        Err(_) if is_admitted_preflight(request) => Ok(None),
+        Err(rejection) => Err(rejection.into()),
     }
 }

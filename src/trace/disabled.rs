@@ -16,6 +16,11 @@ pub(crate) fn not_acknowledged(_: &[Box<str>]) {}
 
 pub(crate) fn missing_layer(_: &'static str) {}
 
+#[cfg(feature = "axum")]
+pub(crate) fn rules_without_route(_: bool) {}
+
+pub(crate) fn contradictory_rules() {}
+
 pub(crate) fn usage_lost(_: u64, _: &'static str) {}
 
 pub(crate) fn lookup_retries_exhausted(_: usize) {}

@@ -58,6 +58,34 @@ pub(crate) fn missing_layer(needs: &'static str) {
     );
 }
 
+/// Reports that rules by route were applied where no route is known.
+#[cfg(feature = "axum")]
+pub(crate) fn rules_without_route(is_routed: bool) {
+    if is_routed {
+        tracing::warn!(
+            target: TARGET,
+            "`RouteRules` found no `MatchedPath` because no route of the router matched the request, which is answered 404 (logged once): \
+             add the layer by `Router::route_layer`, so that the router's fallback answers, and nest routers by `Router::nest` instead of \
+             `nest_service`, so that their routes are known"
+        );
+    } else {
+        tracing::error!(
+            target: TARGET,
+            "`RouteRules` found no `MatchedPath` because the layer is outside of the router, so every request is forbidden (logged once): \
+             add the layer by `Router::route_layer` or `Router::layer`, after the routes, not around the router by a `ServiceBuilder`; \
+             without axum, use `PathRules`"
+        );
+    }
+}
+
+pub(crate) fn contradictory_rules() {
+    tracing::error!(
+        target: TARGET,
+        "a path is public for `AuthenticateLayer` while rules require a key for it, so the request is handled as the rules say (logged once): \
+         remove the path from `public` or `public_prefix`, or declare it `Access::Public` in the rules"
+    );
+}
+
 pub(crate) fn usage_lost(requests: u64, why: &'static str) {
     tracing::error!(target: TARGET, requests, "usage counts lost: {why}");
 }

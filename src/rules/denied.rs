@@ -1,0 +1,32 @@
+//! The end of a request that its rule does not admit.
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+
+use crate::reject::{Rejection, RejectionBody};
+
+/// The end of a request that is not forwarded.
+pub(crate) enum Denied {
+    Rejected(Rejection),
+    /// A router has found no route for the request, and says so with a 404.
+    NoRoute,
+}
+
+impl From<Rejection> for Denied {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl Denied {
+    pub(crate) fn into_response_to<B: RejectionBody, R>(self, request: &Request<R>) -> Response<B> {
+        match self {
+            Self::Rejected(rejection) => rejection.into_response_to(request),
+            Self::NoRoute => {
+                let mut response = Response::new(B::from_bytes(Bytes::new()));
+                *response.status_mut() = StatusCode::NOT_FOUND;
+                response
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Rules: who may call which route.
+//!
+//! A rule says that a route is [public](Access::Public), open to [any key](Access::AnyKey), or requires
+//! [scopes](Access::Scopes). A route without a rule is forbidden. Two types hold them:
+//!
+//! | Type | Compares | For |
+//! |---|---|---|
+//! | [`PathRules`] | the whole path as the client sent it, byte for byte | gRPC methods, hyper services, fixed paths |
+//! | `axum::RouteRules` (feature `axum`) | the template of the route that axum's router has matched, such as `/notes/{id}` | axum routers |
+//!
+//! Give them to [`AuthenticateLayer::rules`](crate::AuthenticateLayer::rules), which also lets requests for public routes pass without a
+//! key, or to a [`RequireScopeLayer`](crate::RequireScopeLayer) inside the layer that authenticates.
+//!
+//! A rule names a path, and may name a method before it: `"POST /notes"`. A rule for the method of the request precedes one for all
+//! methods, and a rule for `GET` also holds for `HEAD` unless `HEAD` has its own. A method without a rule is forbidden.
+//!
+//! A rule applies to the method and the path as the layer sees them: put a layer that rewrites either outside of this one.
+//!
+//! ```
+//! # #[cfg(feature = "test-util")]
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//! use tower_api_key::rules::{Access, PathRules};
+//! use tower_api_key::{Scopes, test_util};
+//!
+//! let rules = PathRules::new([
+//!     ("/health", Access::Public),
+//!     ("/whoami", Access::AnyKey),
+//!     ("GET /notes", Access::scope("notes.read")?),
+//!     ("POST /notes", Access::scope("notes.write")?),
+//! ])?;
+//! // An application takes `AuthenticateLayer::new(authenticator)`.
+//! let scopes = Scopes::parse("notes.read")?;
+//! let service = ServiceBuilder::new()
+//!     .layer(test_util::layer("test", |record| record.scopes = scopes).rules(rules))
+//!     .service(service_fn(|_: Request<Full<Bytes>>| async {
+//!         Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::default()))
+//!     }));
+//!
+//! for (method, path, without_key, with_key) in [
+//!     ("GET", "/health", 200, 200),
+//!     ("GET", "/whoami", 401, 200),
+//!     ("GET", "/notes", 401, 200),
+//!     ("POST", "/notes", 401, 403),
+//!     ("GET", "/undeclared", 401, 403),
+//! ] {
+//!     let request = || Request::builder().method(method).uri(path);
+//!     let response = service.clone().oneshot(request().body(Full::default())?).await?;
+//!     assert_eq!(response.status(), without_key, "{method} {path}");
+//!     let request = request().header("x-api-key", "test").body(Full::default())?;
+//!     assert_eq!(service.clone().oneshot(request).await?.status(), with_key, "{method} {path}");
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod access;
+mod denied;
+mod judge;
+mod path_rules;
+mod plain;
+mod table;
+
+pub use access::Access;
+pub use judge::Rules;
+pub use path_rules::PathRules;
+
+pub(crate) use denied::Denied;
+#[cfg(feature = "axum")]
+pub(crate) use judge::By;
+pub(crate) use judge::Match;
+#[cfg(feature = "test-util")]
+pub(crate) use judge::Probe;
+pub(crate) use plain::{check_exact, is_plain};
+#[cfg(feature = "axum")]
+pub(crate) use table::Table;
