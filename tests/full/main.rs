@@ -8,4 +8,5 @@ mod conformance;
 mod interleavings;
 mod manage;
 mod openapi;
+mod rules;
 mod store;
