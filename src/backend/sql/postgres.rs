@@ -129,7 +129,7 @@ impl PostgresStore {
         Ok(Self { connections: Arc::new(connections), namespace, changes, source })
     }
 
-    /// Sets the name of this process in the list of nodes, for [`Propagation::missing`](super::Propagation::missing). Default:
+    /// Sets the name of this process in the list of nodes, for [`Propagation::missing`](crate::backend::Propagation::missing). Default:
     /// the host name and the process id.
     #[must_use]
     pub fn node_name(self, name: impl Into<Box<str>>) -> Self {

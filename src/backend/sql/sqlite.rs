@@ -64,9 +64,9 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](super::BackendErrorKind::Invalid) if `url` is not the URL of a writable SQLite database in a file,
-    /// [`Unavailable`](super::BackendErrorKind::Unavailable) if the file cannot be opened or written, or is no database,
-    /// [`Corrupt`](super::BackendErrorKind::Corrupt) if its schema is not that of this version of the crate.
+    /// [`Invalid`](crate::backend::BackendErrorKind::Invalid) if `url` is not the URL of a writable SQLite database in a file,
+    /// [`Unavailable`](crate::backend::BackendErrorKind::Unavailable) if the file cannot be opened or written, or is no database,
+    /// [`Corrupt`](crate::backend::BackendErrorKind::Corrupt) if its schema is not that of this version of the crate.
     pub async fn open(url: &str) -> Result<Self, BackendError> {
         let pool = open::connect(url, MANAGEMENT).await?;
         let store = store_of(pool.clone()).await?;
