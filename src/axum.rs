@@ -66,6 +66,7 @@ impl PrincipalRejection {
 
 impl IntoResponse for PrincipalRejection {
     fn into_response(self) -> Response {
+        self.rejection.report();
         self.rejection.send(*self.response)
     }
 }

@@ -43,6 +43,8 @@ impl Rejection {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn into_response_to<'r, B: RejectionBody>(self, request: impl Into<RequestHead<'r>>) -> Response<B> {
+        // Before the application's code, which a request may make panic.
+        self.report();
         let response = self.render(Some(request.into()));
         self.send(response)
     }
@@ -58,9 +60,8 @@ impl Rejection {
         response
     }
 
-    /// Reports the rejection, and returns its response, which has it in its extensions.
+    /// Returns the response of a reported rejection, which has it in its extensions.
     pub(crate) fn send<B: RejectionBody>(self, response: Response<Bytes>) -> Response<B> {
-        self.report();
         let mut response = response.map(B::from_bytes);
         response.extensions_mut().insert(self);
         response
@@ -85,6 +86,7 @@ impl Rejection {
 /// Reports the rejection, and responds over HTTP to an unknown request.
 impl<B: RejectionBody> From<Rejection> for Response<B> {
     fn from(rejection: Rejection) -> Self {
+        rejection.report();
         let response = rejection.render(None);
         rejection.send(response)
     }
