@@ -8,8 +8,8 @@ use tower_api_key::rules::{Access, PathRules};
 use tower_api_key::{AuthenticateLayer, RequireScopeLayer};
 use tracing::subscriber::DefaultGuard;
 
-use support::captured::Log;
 use super::{layer, request, scope, statuses};
+use support::captured::Log;
 
 fn begin() -> (Log, DefaultGuard) {
     let log = Log::default();
