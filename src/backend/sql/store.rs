@@ -60,11 +60,16 @@ impl<D: Database> SqlStore<D> {
 
     /// Runs a management query in a read-only transaction, with a timeout that the database enforces as well. Once it has a
     /// connection, it runs in a task: if the client disconnects, the query would keep the connection busy otherwise.
-    async fn read(&self, query: Statement) -> Result<Vec<Row>, BackendError> {
+    async fn read<T: Send + Sync + 'static>(
+        &self,
+        query: Statement,
+        decode: impl Fn(&Row) -> Result<T, BackendError> + Send + Sync + 'static,
+    ) -> Result<Vec<T>, BackendError> {
         self.check_source().await?;
         let mut connection = self.connections.reads.acquire().await?;
         let namespace = self.namespace.clone();
-        let reading = async move { run!(connection, read_on::<D>(&mut connection, &namespace, &query)) };
+        let reading =
+            async move { run!(connection, read_on::<D, T>(&mut connection, &namespace, &query, &decode)) };
         detached(with_timeout(ADMIN_QUERY_TIMEOUT, reading)).await
     }
 
@@ -73,15 +78,16 @@ impl<D: Database> SqlStore<D> {
     }
 }
 
-async fn read_on<D: Database>(
+async fn read_on<D: Database, T>(
     connection: &mut D::Connection,
     namespace: &Namespace,
     query: &Statement,
-) -> Result<Vec<Row>, BackendError> {
+    decode: &(impl Fn(&Row) -> Result<T, BackendError> + Sync),
+) -> Result<Vec<T>, BackendError> {
     let reading = async {
         D::begin_limit(connection).await?;
         let mut transaction = begin::<D>(connection, namespace.begin(D::DIALECT.begin_read)).await?;
-        let rows = transaction.fetch(query).await?;
+        let rows = transaction.fetch(query).await?.iter().map(decode).collect::<Result<_, _>>()?;
         // Nothing was changed.
         transaction.rollback().await.map_err(BackendError::unavailable)?;
         Ok(rows)
@@ -139,7 +145,11 @@ impl<D: Database> OwnerStore for SqlStore<D> {
     }
 
     async fn organization(&self, id: &str) -> Result<Option<Organization>, BackendError> {
-        owners::decode_organization(id, &self.read(owners::organization(id)).await?)
+        let own = id.to_owned();
+        Ok(self
+            .read(owners::organization(id), move |row| owners::decode_organization(&own, row))
+            .await?
+            .pop())
     }
 
     async fn members(
@@ -148,12 +158,15 @@ impl<D: Database> OwnerStore for SqlStore<D> {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<User>, BackendError> {
-        owners::decode_members(organization, &self.read(owners::members(organization, after, limit)).await?)
+        let own = organization.to_owned();
+        let members = owners::members(organization, after, limit);
+        self.read(members, move |row| owners::decode_member(&own, row)).await
     }
 
     async fn project(&self, organization: &str, id: &str) -> Result<Option<Project>, BackendError> {
-        let rows = self.read(owners::project(organization, id)).await?;
-        Ok(owners::decode_projects(organization, &rows)?.pop())
+        let own = organization.to_owned();
+        let project = owners::project(organization, id);
+        Ok(self.read(project, move |row| owners::decode_project(&own, row)).await?.pop())
     }
 
     async fn projects(
@@ -162,7 +175,9 @@ impl<D: Database> OwnerStore for SqlStore<D> {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Project>, BackendError> {
-        owners::decode_projects(organization, &self.read(owners::projects(organization, after, limit)).await?)
+        let own = organization.to_owned();
+        let projects = owners::projects(organization, after, limit);
+        self.read(projects, move |row| owners::decode_project(&own, row)).await
     }
 }
 
@@ -183,7 +198,7 @@ impl<D: Database> KeyStore for SqlStore<D> {
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<Record>, BackendError> {
-        self.read(read::by_id(D::DIALECT, id)).await?.first().map(read::decode).transpose()
+        Ok(self.read(read::by_id(D::DIALECT, id), read::decode).await?.pop())
     }
 
     async fn list(
@@ -192,7 +207,7 @@ impl<D: Database> KeyStore for SqlStore<D> {
         after: Option<&KeyId>,
         limit: usize,
     ) -> Result<Vec<Record>, BackendError> {
-        self.read(read::page(D::DIALECT, filter, after, limit)).await?.iter().map(read::decode).collect()
+        self.read(read::page(D::DIALECT, filter, after, limit), read::decode).await
     }
 
     fn lists_nodes(&self) -> bool {
@@ -211,7 +226,7 @@ impl<D: Database> AuditLog for SqlStore<D> {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<AuditEntry>, BackendError> {
-        audit::decode(&self.read(audit::page(key, after, limit)).await?)
+        self.read(audit::page(key, after, limit), audit::decode).await
     }
 
     async fn purge_before(&self, end: Timestamp) -> Result<u64, BackendError> {
@@ -234,6 +249,6 @@ impl<D: Database> UsageStore for SqlStore<D> {
     }
 
     async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, BackendError> {
-        usage::decode(&self.read(usage::select(query)).await?)
+        self.read(usage::select(query), usage::decode).await
     }
 }

@@ -70,16 +70,12 @@ pub(crate) fn page(key: Option<&KeyId>, after: Option<u64>, limit: usize) -> Sta
     page.push(" ORDER BY seq LIMIT ").push_bind(limit)
 }
 
-/// Decodes a page.
+/// Decodes an entry.
 ///
 /// # Errors
 ///
 /// If a column has an unexpected value.
-pub(crate) fn decode(rows: &[Row]) -> Result<Vec<AuditEntry>, BackendError> {
-    rows.iter().map(decode_row).collect()
-}
-
-fn decode_row(row: &Row) -> Result<AuditEntry, BackendError> {
+pub(crate) fn decode(row: &Row) -> Result<AuditEntry, BackendError> {
     let id = |text: String| KeyId::new(&text).map_err(BackendError::corrupt);
     let action: String = row.get("action")?;
     let action = match (action.as_str(), row.get("related_key_id")?) {

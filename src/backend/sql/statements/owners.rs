@@ -33,10 +33,6 @@ pub(crate) fn organization(id: &str) -> Statement {
         .bind(id)
 }
 
-pub(crate) fn decode_organization(id: &str, rows: &[Row]) -> Result<Option<Organization>, BackendError> {
-    rows.first().map(|row| organization_of(row, id)).transpose()
-}
-
 /// Returns a user, within a transaction.
 pub(super) async fn user(session: &mut dyn Session, email: &str) -> Result<Option<User>, BackendError> {
     let find = Statement::new(session.dialect().lookups.user).bind(email);
@@ -68,13 +64,10 @@ pub(crate) fn members(organization: &str, after: Option<&str>, limit: usize) -> 
     page(select.push_bind(organization), "email", after, limit)
 }
 
-pub(crate) fn decode_members(organization: &str, rows: &[Row]) -> Result<Vec<User>, BackendError> {
-    let member = |row: &Row| {
-        let own = organization_of(row, organization)?;
-        let membership = owner::decode_membership(own, row.get("role")?, &row.get::<String>("scopes")?)?;
-        Ok(User::new(row.get::<String>("email")?, [membership]))
-    };
-    rows.iter().map(member).collect()
+pub(crate) fn decode_member(organization: &str, row: &Row) -> Result<User, BackendError> {
+    let own = decode_organization(organization, row)?;
+    let membership = owner::decode_membership(own, row.get("role")?, &row.get::<String>("scopes")?)?;
+    Ok(User::new(row.get::<String>("email")?, [membership]))
 }
 
 pub(crate) fn project(organization: &str, id: &str) -> Statement {
@@ -91,13 +84,11 @@ pub(crate) fn projects(organization: &str, after: Option<&str>, limit: usize) ->
     page(select.push_bind(organization), "project", after, limit)
 }
 
-pub(crate) fn decode_projects(organization: &str, rows: &[Row]) -> Result<Vec<Project>, BackendError> {
-    let project =
-        |row: &Row| Ok(Project::new(organization_of(row, organization)?, row.get::<String>("project")?));
-    rows.iter().map(project).collect()
+pub(crate) fn decode_project(organization: &str, row: &Row) -> Result<Project, BackendError> {
+    Ok(Project::new(decode_organization(organization, row)?, row.get::<String>("project")?))
 }
 
-fn organization_of(row: &Row, id: &str) -> Result<Organization, BackendError> {
+pub(crate) fn decode_organization(id: &str, row: &Row) -> Result<Organization, BackendError> {
     let (disabled, requires_sso) = (row.get("disabled")?, row.get("requires_sso")?);
     Ok(Organization { disabled, requires_sso, ..Organization::new(id) })
 }

@@ -134,11 +134,7 @@ pub(crate) fn select(query: &UsageQuery) -> Statement {
     select.push(" LIMIT ").push_bind(query.limit)
 }
 
-pub(crate) fn decode(rows: &[Row]) -> Result<Vec<UsageLine>, BackendError> {
-    rows.iter().map(decode_row).collect()
-}
-
-fn decode_row(row: &Row) -> Result<UsageLine, BackendError> {
+pub(crate) fn decode(row: &Row) -> Result<UsageLine, BackendError> {
     let key: Option<String> = row.get("key_id")?;
     let key = key.as_deref().map(KeyId::new).transpose().map_err(BackendError::corrupt)?;
     let environment = Environment::from_label(&row.get::<String>("environment")?)
