@@ -46,11 +46,11 @@ async fn migrate_on<D: Database>(connection: &mut D::Connection) -> Result<Names
 /// Reads the applied migrations. The write lock is held, so an error here means that the table has another shape.
 async fn ledger(session: &mut dyn Session) -> Result<Vec<Applied>, BackendError> {
     let read = Statement::new("SELECT version, checksum FROM tower_api_key_migration ORDER BY version");
-    let rows = session.fetch(&read).await.map_err(|error| match error.cause() {
+    let rows = session.fetch(&read, |row| Ok((row.get("version")?, row.get("checksum")?))).await;
+    rows.map_err(|error| match error.cause() {
         Some(cause) => BackendError::corrupt(cause.to_string()),
         None => error,
-    })?;
-    rows.iter().map(|row| Ok((row.get("version")?, row.get("checksum")?))).collect()
+    })
 }
 
 /// Checks that the applied migrations are the first of the known ones, and returns the missing ones.

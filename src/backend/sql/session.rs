@@ -30,14 +30,29 @@ pub trait Session: Send {
     /// Executes a statement, and returns the number of affected rows.
     fn execute<'s>(&'s mut self, statement: &'s Statement) -> BoxFuture<'s, u64>;
 
-    /// Executes a statement, and returns its rows.
-    fn fetch<'s>(&'s mut self, statement: &'s Statement) -> BoxFuture<'s, Vec<Row>>;
+    /// Executes a statement, and passes each row on while further ones arrive.
+    fn fetch_each<'s>(&'s mut self, statement: &'s Statement, each: Each<'s>) -> BoxFuture<'s, ()>;
 
     /// Executes a statement, and returns its first row.
     fn fetch_optional<'s>(&'s mut self, statement: &'s Statement) -> BoxFuture<'s, Option<Row>>;
 
     /// Executes several statements without values.
     fn execute_script(&mut self, script: &'static str) -> BoxFuture<'_, ()>;
+}
+
+pub(super) type Each<'s> = &'s mut (dyn FnMut(Row) + Send);
+
+impl dyn Session + '_ {
+    /// Executes a statement, and returns its rows decoded.
+    pub(super) async fn fetch<T: Send>(
+        &mut self,
+        statement: &Statement,
+        decode: impl Fn(&Row) -> Result<T, BackendError> + Sync,
+    ) -> Result<Vec<T>, BackendError> {
+        let mut rows = Vec::new();
+        self.fetch_each(statement, &mut |row| rows.push(decode(&row))).await?;
+        rows.into_iter().collect()
+    }
 }
 
 /// The columns of a row, by name.
@@ -99,7 +114,7 @@ macro_rules! driver {
 
         const _: () = {
             use sqlx::{Arguments as _, AssertSqlSafe, Executor, Row as _};
-            use $crate::backend::sql::session::{Columns, Row, Session, error};
+            use $crate::backend::sql::session::{Columns, Each, Row, Session, error};
             use $crate::backend::sql::statement::{Statement, Value};
             use $crate::backend::{BackendError, BoxFuture};
 
@@ -134,11 +149,15 @@ macro_rules! driver {
                     })
                 }
 
-                fn fetch<'s>(&'s mut self, statement: &'s Statement) -> BoxFuture<'s, Vec<Row>> {
+                fn fetch_each<'s>(
+                    &'s mut self,
+                    statement: &'s Statement,
+                    each: Each<'s>,
+                ) -> BoxFuture<'s, ()> {
                     Box::pin(async {
-                        let rows = Executor::fetch_all(self, query(statement)?).await;
-                        let rows = rows.map_err(|cause| error($dialect, cause))?;
-                        Ok(rows.into_iter().map(|row| Row(Box::new(row))).collect())
+                        let rows =
+                            query(statement)?.map(|row| each(Row(Box::new(row)))).fetch_all(self).await;
+                        rows.map(drop).map_err(|cause| error($dialect, cause))
                     })
                 }
 

@@ -78,7 +78,7 @@ impl<D: Database> SqlStore<D> {
     }
 }
 
-async fn read_on<D: Database, T>(
+async fn read_on<D: Database, T: Send>(
     connection: &mut D::Connection,
     namespace: &Namespace,
     query: &Statement,
@@ -87,7 +87,8 @@ async fn read_on<D: Database, T>(
     let reading = async {
         D::begin_limit(connection).await?;
         let mut transaction = begin::<D>(connection, namespace.begin(D::DIALECT.begin_read)).await?;
-        let rows = transaction.fetch(query).await?.iter().map(decode).collect::<Result<_, _>>()?;
+        let session: &mut dyn Session = &mut *transaction;
+        let rows = session.fetch(query, decode).await?;
         // Nothing was changed.
         transaction.rollback().await.map_err(BackendError::unavailable)?;
         Ok(rows)

@@ -214,13 +214,12 @@ async fn purge_ended(
     let find = find.push(" AS is_recent FROM tower_api_key WHERE id > ").push_bind(after);
     let find = find.push(" AND (revoked_at < ").push_bind(before).push(" OR expires_at < ").push_bind(before);
     let find = find.push(") ORDER BY id LIMIT ").push_bind(PURGE_BATCH).push(dialect.lock_row);
-    let found = session.fetch(&find).await?;
-    let last = found.last().filter(|_| found.len() == PURGE_BATCH).map(|row| row.get("id")).transpose()?;
-    let (mut recent, mut settled) = (Vec::new(), Vec::new());
-    for row in &found {
-        let changes = if row.get("is_recent")? { &mut recent } else { &mut settled };
-        changes.push(Invalidation::Changed(digest_of(row)?));
-    }
+    let ended = |row: &Row| Ok((digest_of(row)?, row.get::<String>("id")?, row.get("is_recent")?));
+    let found = session.fetch(&find, ended).await?;
+    let last = found.last().filter(|_| found.len() == PURGE_BATCH).map(|(_, id, _)| id.clone());
+    let (recent, settled): (Vec<_>, Vec<_>) = found.into_iter().partition(|(.., is_recent)| *is_recent);
+    let [recent, settled] = [recent, settled]
+        .map(|rows| rows.into_iter().map(|(digest, ..)| Invalidation::Changed(digest)).collect());
     let settled = delete_all(session, settled).await?.keys;
     let recent = delete_all(session, recent).await?;
     Ok(Written { keys: settled + recent.keys, last, ..recent })
@@ -257,7 +256,7 @@ pub(super) async fn digests(
     session: &mut dyn Session,
     statement: &Statement,
 ) -> Result<Vec<Digest>, BackendError> {
-    session.fetch(statement).await?.iter().map(digest_of).collect()
+    session.fetch(statement, digest_of).await
 }
 
 fn digest_of(row: &Row) -> Result<Digest, BackendError> {

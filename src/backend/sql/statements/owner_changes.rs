@@ -5,7 +5,7 @@ use super::keys::{delete_owned, digests, revoke_all};
 use super::owners::check_not_deleted;
 use super::written::Written;
 use crate::backend::deleted_owner::DeletedOwner;
-use crate::backend::sql::session::Session;
+use crate::backend::sql::session::{Row, Session};
 use crate::backend::sql::statement::Statement;
 use crate::backend::{BackendError, Invalidation, KeyFilter, OwnerAction};
 use crate::digest::Digest;
@@ -155,7 +155,7 @@ async fn affected_by_organization(
         WHERE organization = $1";
     const MEMBERS: &str = "SELECT email FROM tower_api_key_membership WHERE organization = $1";
     let digests = digests(session, &Statement::new(KEYS).bind(id)).await?;
-    let members = session.fetch(&Statement::new(MEMBERS).bind(id)).await?;
-    let members = members.iter().map(|row| Ok(Invalidation::of_user(&row.get::<String>("email")?)));
-    digests.into_iter().map(|digest| Ok(Invalidation::Changed(digest))).chain(members).collect()
+    let member = |row: &Row| Ok(Invalidation::of_user(&row.get::<String>("email")?));
+    let members = session.fetch(&Statement::new(MEMBERS).bind(id), member).await?;
+    Ok(digests.into_iter().map(Invalidation::Changed).chain(members).collect())
 }

@@ -25,7 +25,10 @@ pub(super) async fn check_not_deleted(
     const FIND: &str =
         "SELECT 1 FROM tower_api_key_deleted_owner WHERE kind = $1 AND organization = $2 AND name = $3";
     let find = Statement::new(FIND).bind(deleted.kind).bind(&*deleted.organization).bind(&*deleted.name);
-    if session.fetch(&find).await?.is_empty() { Ok(()) } else { Err(BackendError::owner_deleted()) }
+    match session.fetch_optional(&find).await? {
+        Some(_) => Err(BackendError::owner_deleted()),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn organization(id: &str) -> Statement {
