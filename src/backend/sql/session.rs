@@ -198,10 +198,9 @@ macro_rules! driver {
 }
 pub(super) use driver;
 
-/// Converts the error of a statement: an existing key, a value that the database can never hold, or an unavailable store.
+/// Converts the error of a statement: a value that the database can never hold, or an unavailable store.
 pub(super) fn error(dialect: &Dialect, error: sqlx::Error) -> BackendError {
     match error.as_database_error() {
-        Some(cause) if cause.is_unique_violation() => BackendError::conflict(),
         Some(cause) if has_code(cause, dialect.unrepresentable) => BackendError::invalid(error),
         _ => BackendError::unavailable(error),
     }
@@ -209,8 +208,16 @@ pub(super) fn error(dialect: &Dialect, error: sqlx::Error) -> BackendError {
 
 /// Returns whether an error was caused by an error of the database with one of these codes.
 pub(super) fn is_caused_by(error: &BackendError, codes: &[&str]) -> bool {
-    let cause = error.cause().and_then(|cause| cause.downcast_ref::<sqlx::Error>());
-    cause.and_then(sqlx::Error::as_database_error).is_some_and(|cause| has_code(cause, codes))
+    database_error(error).is_some_and(|cause| has_code(cause, codes))
+}
+
+/// Returns whether an error was caused by a row that exists already.
+pub(super) fn is_unique_violation(error: &BackendError) -> bool {
+    database_error(error).is_some_and(DatabaseError::is_unique_violation)
+}
+
+fn database_error(error: &BackendError) -> Option<&dyn DatabaseError> {
+    error.cause()?.downcast_ref::<sqlx::Error>()?.as_database_error()
 }
 
 fn has_code(error: &dyn DatabaseError, codes: &[&str]) -> bool {

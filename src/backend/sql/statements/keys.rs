@@ -10,7 +10,7 @@ use super::{ROWS_PER_STATEMENT, audit};
 use crate::backend::key_edit::{EditOutcome, KeyEdit, invalidation_of};
 use crate::backend::sql::change_codec::MAX_LOGGED_CHANGES;
 use crate::backend::sql::key_row::{KeyRow, columns, decode_digest};
-use crate::backend::sql::session::{Row, Session};
+use crate::backend::sql::session::{Row, Session, is_unique_violation};
 use crate::backend::sql::statement::Statement;
 use crate::backend::{AuthorizedActor, BackendError, Invalidation, KeyAction, KeyChange, KeyFilter};
 use crate::clock::Timestamp;
@@ -67,11 +67,11 @@ pub(super) async fn apply(
     after: &str,
 ) -> Result<Written, BackendError> {
     let by = Some((change, authorized));
+    if change.target().is_none() {
+        change.check(authorized, None)?;
+    }
     match change.action.clone() {
-        KeyAction::Insert(record) => {
-            change.check(authorized, None)?;
-            insert(session, &record).await
-        }
+        KeyAction::Insert(record) => insert(session, &record).await,
         KeyAction::Update(id, update) => edit(session, &id, KeyEdit::Update(update), by).await,
         KeyAction::Rotate(id, rotation) => edit(session, &id, KeyEdit::Rotate(rotation), by).await,
         KeyAction::InsertExclusive(record, filter, revocation) => {
@@ -108,7 +108,9 @@ async fn insert(session: &mut dyn Session, record: &Record) -> Result<Written, B
     check_owner_not_deleted(session, &record.owner).await?;
     let row = encode_row(record)?;
     audit::record(session, "created", &row.id, None, row.created_by.as_deref()).await?;
-    session.execute(&Statement::new(INSERT).push_rows([row.values()])).await?;
+    let inserted = session.execute(&Statement::new(INSERT).push_rows([row.values()])).await;
+    // Elsewhere such an error is no key that exists: a sequence may be behind its rows, after a failover by logical replication.
+    inserted.map_err(|error| if is_unique_violation(&error) { BackendError::conflict() } else { error })?;
     Ok(Written { record: Some(record.clone()), ..Written::one(Invalidation::Changed(record.digest)) })
 }
 

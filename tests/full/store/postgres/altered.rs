@@ -1,7 +1,9 @@
 //! Tables whose columns are altered while they are in use.
 
 use http::{HeaderMap, HeaderValue};
-use tower_api_key::backend::{Backend, Grace, Invalidation, KeyChange, KeyFilter, KeyStore};
+use tower_api_key::backend::{
+    Backend, BackendErrorKind, Grace, Invalidation, KeyChange, KeyFilter, KeyStore,
+};
 use tower_api_key::{Authenticator, PostgresStore};
 
 use super::{Database, is_absent};
@@ -27,6 +29,20 @@ async fn open_prepared() -> (PostgresStore, Database) {
     });
     reads.collect::<tokio::task::JoinSet<_>>().join_all().await;
     (store, database)
+}
+
+/// Logical replication copies rows, and leaves sequences behind them.
+#[tokio::test]
+async fn a_log_whose_numbers_are_taken_is_an_outage_and_no_conflict() {
+    if is_absent() {
+        return;
+    }
+    let (store, database) = super::open().await;
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
+    let behind = "ALTER TABLE tower_api_key_change ALTER seq RESTART WITH 1";
+    sqlx::raw_sql(behind).execute(&database.pool().await).await.unwrap();
+    let error = store.change(samples::revoke("key", 1, "lost")).await.unwrap_err();
+    assert_eq!(error.kind(), BackendErrorKind::Unavailable, "{error}");
 }
 
 #[tokio::test]
