@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use tokio::spawn;
 use tokio::sync::Mutex;
 
 use super::error::{AttachKeyError, AttachKeyErrorKind, INVALID_KEY};
@@ -28,21 +29,28 @@ pub(super) struct Attachment {
     /// Whether the requests go through a channel to the origin, and need not name it.
     channel: bool,
     header: HeaderName,
+    presenter: Presenter,
+    key: Key,
+}
+
+/// The source by which keys are presented, and the user of a Basic credential.
+#[derive(Clone)]
+struct Presenter {
     source: Source,
     user: String,
-    key: Key,
 }
 
 /// A key, presented by the source where it is known.
 enum Key {
     Value(HeaderValue),
-    File(Box<FileKey>),
+    File(Arc<FileKey>),
     Function(KeyFunction),
 }
 
 /// The key in a file, and the last one that was read.
 struct FileKey {
     file: KeyFile,
+    presenter: Presenter,
     clock: Arc<dyn Clock>,
     /// The last key and the time before it was read. `None` before the first read, during one, and after one that failed.
     last: Mutex<Option<(HeaderValue, Moment)>>,
@@ -63,17 +71,19 @@ impl Attachment {
         if !source.accepts_user(&user) {
             return Err(invalid(INVALID_USER));
         }
-        let present = |secret: &str| source.present(&user, secret).ok_or_else(|| invalid(INVALID_KEY));
+        let (header, presenter) = (source.header_name(), Presenter { source, user });
+        let present = |secret: &str| presenter.present(secret).map_err(|_| invalid(INVALID_KEY));
         let key = match text {
             KeyText::Value(text) => Key::Value(present(&text)?),
             KeyText::File(file, text) => {
                 present(&text)?;
                 let (last, rejected) = (Mutex::new(None), AtomicBool::new(false));
-                Key::File(Box::new(FileKey { file, clock, last, rejected }))
+                let presenter = presenter.clone();
+                Key::File(Arc::new(FileKey { file, presenter, clock, last, rejected }))
             }
             KeyText::Function(function) => Key::Function(function),
         };
-        Ok(Self { origin, channel, header: source.header_name(), source, user, key })
+        Ok(Self { origin, channel, header, presenter, key })
     }
 
     /// Returns an error unless the request goes to the origin and has no such header yet.
@@ -111,25 +121,13 @@ impl Attachment {
         match &self.key {
             Key::Value(value) => Ok(value.clone()),
             Key::File(file) => {
-                // One request reads, and those that wait meanwhile use its result.
-                let mut last = file.last.lock().await;
-                if let Some(value) = file.fresh(&last) {
-                    return Ok(value);
-                }
-                *last = None;
-                file.rejected.store(false, Ordering::SeqCst);
-                let read_at = file.clock.monotonic();
-                let value = self.present(&file.file.read().await?)?;
-                *last = Some((value.clone(), read_at));
-                Ok(value)
+                // A task, so that no request waits for another one to be polled.
+                spawn(Arc::clone(file).read()).await.map_err(AttachKeyError::unavailable)?
             }
-            Key::Function(function) => self.present(&function().await.map_err(AttachKeyError::unavailable)?),
+            Key::Function(function) => {
+                self.presenter.present(&function().await.map_err(AttachKeyError::unavailable)?)
+            }
         }
-    }
-
-    fn present(&self, secret: &str) -> Result<HeaderValue, AttachKeyError> {
-        let value = self.source.present(&self.user, secret);
-        value.ok_or_else(|| AttachKeyError::new(AttachKeyErrorKind::InvalidKey))
     }
 
     /// Notes a response that rejects the key.
@@ -152,7 +150,28 @@ impl fmt::Debug for Attachment {
     }
 }
 
+impl Presenter {
+    fn present(&self, secret: &str) -> Result<HeaderValue, AttachKeyError> {
+        let value = self.source.present(&self.user, secret);
+        value.ok_or_else(|| AttachKeyError::new(AttachKeyErrorKind::InvalidKey))
+    }
+}
+
 impl FileKey {
+    /// Reads the key, unless another request has read it meanwhile.
+    async fn read(self: Arc<Self>) -> Result<HeaderValue, AttachKeyError> {
+        let mut last = self.last.lock().await;
+        if let Some(value) = self.fresh(&last) {
+            return Ok(value);
+        }
+        *last = None;
+        self.rejected.store(false, Ordering::SeqCst);
+        let read_at = self.clock.monotonic();
+        let value = self.presenter.present(&self.file.read().await?)?;
+        *last = Some((value.clone(), read_at));
+        Ok(value)
+    }
+
     fn fresh(&self, last: &Option<(HeaderValue, Moment)>) -> Option<HeaderValue> {
         let (value, read_at) = last.as_ref()?;
         let age = self.clock.monotonic().saturating_since(*read_at);

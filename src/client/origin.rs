@@ -63,7 +63,8 @@ fn split<'a>(authority: &'a Authority, scheme: &Scheme) -> Option<(&'a str, u16)
     let host = authority.host();
     let port = match authority.as_str().strip_prefix(host)? {
         "" => default_port(scheme)?,
-        port => port.strip_prefix(':')?.parse().ok()?,
+        // A number may start with `+`, a port may not (RFC 3986 §3.2.3).
+        port => port.strip_prefix(':').filter(|port| !port.starts_with('+'))?.parse().ok()?,
     };
     Some((host, port))
 }

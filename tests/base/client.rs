@@ -489,6 +489,18 @@ async fn a_request_dropped_during_a_read_does_not_keep_the_next_one_waiting() {
     assert_eq!(send(&client, get(&server.uri())).await.unwrap(), StatusCode::OK);
 }
 
+#[tokio::test]
+async fn a_request_that_is_no_longer_polled_does_not_keep_others_waiting() {
+    let (server, file) = (Recorder::start().await, File::with(KEY));
+    let client = server.client(Source::bearer(), file.key().await.0);
+    let mut unpolled = Box::pin(client.clone().oneshot(get(&server.uri())));
+    let polled =
+        std::future::poll_fn(|context| std::task::Poll::Ready(unpolled.as_mut().poll(context))).await;
+    assert!(polled.is_pending());
+    assert_eq!(send(&client, get(&server.uri())).await.unwrap(), StatusCode::OK);
+    assert_eq!(unpolled.await.unwrap().status(), StatusCode::OK);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_requests_have_the_key_of_the_file() {
     let (server, file) = (Recorder::start().await, File::with(KEY));
@@ -567,6 +579,7 @@ fn a_wrong_setting_fails_when_the_layer_is_built_and_shows_no_key() {
     for (origin, source, key, kind) in [
         ("s3cret", Source::bearer(), key(), ConfigErrorKind::Origin),
         ("http://s3cret", Source::bearer(), key(), ConfigErrorKind::Origin),
+        ("https://s3cret:+443", Source::bearer(), key(), ConfigErrorKind::Origin),
         (ok, Source::bearer(), ClientKey::new("s3cret\n"), ConfigErrorKind::ClientKey),
         (ok, Source::bearer(), ClientKey::new("Bearer s3cret"), ConfigErrorKind::ClientKey),
         (ok, Source::x_api_key(), ClientKey::new("\"s3cret, "), ConfigErrorKind::ClientKey),
