@@ -108,6 +108,7 @@ mod environment;
 pub mod error;
 mod guarded_call;
 pub mod health;
+mod inner_service;
 pub mod key;
 pub mod manage;
 #[cfg(not(feature = "metrics"))]

@@ -14,6 +14,7 @@ use tower_service::Service;
 use super::caching::{CacheHeaders, CacheKey};
 use super::public::Guard;
 use crate::authenticator::{Authenticator, Decision, PendingLookup};
+use crate::inner_service::inner_service_accessors;
 use crate::path::whole_uri;
 use crate::principal::{Anonymous, Pass, Principal};
 use crate::reject::{Call, Reason, Rejection, RejectionBody};
@@ -45,22 +46,9 @@ impl<S> Authenticate<S> {
     pub(super) fn new(inner: S, options: Arc<Options>) -> Self {
         Self { inner, options }
     }
-
-    /// Returns the inner service.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// Returns the inner service, to change it.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// Gives up the middleware and returns the inner service.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
 }
+
+inner_service_accessors!(Authenticate);
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Authenticate<S>
 where

@@ -13,6 +13,7 @@ use tower_service::Service;
 
 use super::attachment::Attachment;
 use super::error::{AttachKeyError, BoxError};
+use crate::inner_service::inner_service_accessors;
 
 /// Middleware that attaches an API key to each request, and refuses those that would show it to another server.
 ///
@@ -27,22 +28,9 @@ impl<S> AttachKey<S> {
     pub(super) fn new(inner: S, attachment: Arc<Attachment>) -> Self {
         Self { inner, attachment }
     }
-
-    /// Returns the inner service.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// Returns the inner service, to change it.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// Gives up the middleware and returns the inner service.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
 }
+
+inner_service_accessors!(AttachKey);
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for AttachKey<S>
 where

@@ -7,6 +7,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::ResponseFuture;
+use crate::inner_service::inner_service_accessors;
 use crate::principal::{Principal, is_admitted_preflight, is_admitted_public, principal};
 use crate::reject::RejectionBody;
 use crate::rules::{Denied, Match, Rules};
@@ -33,22 +34,9 @@ impl<S> RequireScope<S> {
     pub(super) fn new(inner: S, needs: Arc<Needs>) -> Self {
         Self { inner, needs }
     }
-
-    /// Returns the inner service.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// Returns the inner service, to change it.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// Gives up the middleware and returns the inner service.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
 }
+
+inner_service_accessors!(RequireScope);
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for RequireScope<S>
 where
