@@ -126,7 +126,7 @@ impl Authenticator {
     ///
     /// # Errors
     ///
-    /// When no caller is admitted. A text that is empty, too long, or has blanks around it is [`Malformed`](Reason::Malformed).
+    /// When no caller is admitted. A text that the source could not hold, such as an empty one, is [`Malformed`](Reason::Malformed).
     ///
     /// # Panics
     ///

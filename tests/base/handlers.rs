@@ -1,6 +1,8 @@
 //! What handlers ask of a caller, and rejections without a framework.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +12,7 @@ use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
 use http_body_util::{BodyExt, Full};
 use support::{Body, Key, authenticator, build, ok, request, revocation, store_with_key};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
+use tower_api_key::audit::AuditEvent;
 use tower_api_key::backend::{KeyChange, KeyStore, OwnerChange, OwnerStore};
 use tower_api_key::credential::Scheme;
 use tower_api_key::owner::{Membership, Organization};
@@ -455,4 +458,21 @@ async fn a_plain_server_answers_a_rejected_upgrade_completely() {
         }
     }
     server.abort();
+}
+
+#[tokio::test]
+async fn a_rejection_is_reported_before_the_code_of_the_application_panics() {
+    let rejected = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&rejected);
+    let authenticator = Authenticator::builder(MemoryStore::new())
+        .respond(|_: &Rejection| -> Payload { panic!("told to panic") })
+        .audit(move |_: &AuditEvent| {
+            counted.fetch_add(1, Ordering::Relaxed);
+        })
+        .build()
+        .unwrap();
+    let service = ServiceBuilder::new().layer(AuthenticateLayer::new(authenticator)).service_fn(ok);
+    let request = request("x-api-key", "demo_live_unknown");
+    assert!(tokio::spawn(service.oneshot(request)).await.unwrap_err().is_panic());
+    assert_eq!(rejected.load(Ordering::Relaxed), 1);
 }

@@ -13,8 +13,8 @@ use crate::record::Record;
 use crate::reject::{Reason, ResponseConfig};
 use crate::rights::ScopePolicy;
 
-/// A record, with the generation it was read under and the end of its time to live. CheckedFields only: whether the key is admitted is decided for
-/// each request.
+/// A record, with the generation it was read under and the end of its time to live. Facts only: whether the key is admitted is decided for each
+/// request.
 ///
 /// The fields that an admission reads come first and fit into one cache line of memory: with many keys in use, fetching cache lines is most
 /// of its cost.

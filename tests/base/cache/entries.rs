@@ -15,7 +15,7 @@ use tower_api_key::backend::{
 };
 use tower_api_key::clock::{Clock, ManualClock, Moment, Timestamp};
 use tower_api_key::test_util::{Behaviour, Misbehaving};
-use tower_api_key::{Authenticator, MemoryStore, Principal, Reason, Record, Rejection};
+use tower_api_key::{Authenticator, AuthenticatorBuilder, MemoryStore, Principal, Reason, Record, Rejection};
 
 type Outcome = Result<Principal, Rejection>;
 
@@ -116,10 +116,14 @@ async fn no_more_records_are_kept_than_the_capacity() {
 
 #[tokio::test]
 async fn a_capacity_of_zero_turns_the_cache_off() {
+    is_off(|builder| builder.positive_capacity(0).negative_capacity(0)).await;
+}
+
+/// Every request reads the store.
+async fn is_off(settings: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder) {
     let (store, key) = store_with_key().await;
     let backend = Misbehaving::new(store);
-    let builder = Authenticator::builder(backend.clone()).positive_capacity(0).negative_capacity(0);
-    let (authenticator, _clock) = build(builder);
+    let (authenticator, _clock) = build(settings(Authenticator::builder(backend.clone())));
     for reads in [1, 2] {
         assert_eq!(reason_of(&authenticator, &key).await, None);
         assert_eq!(backend.reads(), reads);
@@ -207,19 +211,7 @@ fn a_first_use_that_ended_with_its_runtime_is_recorded_in_the_next_one() {
 
 #[tokio::test]
 async fn a_time_to_live_of_zero_turns_the_cache_off() {
-    let (store, key) = store_with_key().await;
-    let backend = Misbehaving::new(store);
-    let builder =
-        Authenticator::builder(backend.clone()).positive_ttl(Duration::ZERO).negative_ttl(Duration::ZERO);
-    let (authenticator, _clock) = build(builder);
-    for reads in [1, 2] {
-        assert_eq!(reason_of(&authenticator, &key).await, None);
-        assert_eq!(backend.reads(), reads);
-    }
-    for reads in [3, 4] {
-        assert_eq!(reason_of(&authenticator, &Key::foreign("unknown")).await, Some(Reason::Unknown));
-        assert_eq!(backend.reads(), reads);
-    }
+    is_off(|builder| builder.positive_ttl(Duration::ZERO).negative_ttl(Duration::ZERO)).await;
 }
 
 #[tokio::test]
