@@ -2,7 +2,12 @@
 
 use tower_api_key::MemoryStore;
 
-keeps_the_contract!(crate::store::memory::open);
+mod contract {
+    tower_api_key_contract::key_store!(super::open);
+    tower_api_key_contract::owner_store!(super::open);
+    tower_api_key_contract::usage_store!(super::open);
+    tower_api_key_contract::usage_of_owners!(super::open);
+}
 
 async fn open() -> (MemoryStore, ()) {
     (MemoryStore::new(), ())

@@ -1,14 +1,11 @@
 //! The guarantees of all stores, and of each store.
 //!
-//! Those of all stores are in `contract`. A further store needs one more module, which opens it and calls `keeps_the_contract!`.
+//! Those of all stores are in `tests/contract`. A further store needs one more module, which opens it and calls the macros of that crate.
 
-#[macro_use]
-mod contract;
-mod abandon;
-mod caller;
 mod memory;
 mod postgres;
 mod races;
-mod samples;
 mod sqlite;
 mod waiting;
+
+pub(crate) use tower_api_key_contract::{caller, samples};

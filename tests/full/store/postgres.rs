@@ -28,8 +28,17 @@ use tower_api_key::PostgresStore;
 
 pub(crate) use support::postgres::{Database, is_absent};
 
-keeps_the_contract!(crate::store::postgres::open, unless crate::store::postgres::is_absent);
-keeps_an_audit_log!(crate::store::postgres::open, unless crate::store::postgres::is_absent);
+mod contract {
+    tower_api_key_contract::key_store!(super::open, unless super::is_absent);
+    tower_api_key_contract::owner_store!(super::open, unless super::is_absent);
+    tower_api_key_contract::usage_store!(super::open, unless super::is_absent);
+    tower_api_key_contract::usage_of_owners!(super::open, unless super::is_absent);
+}
+
+mod audit_log {
+    tower_api_key_contract::audit_log!(super::open, unless super::is_absent);
+    tower_api_key_contract::audit_log_of_owners!(super::open, unless super::is_absent);
+}
 
 pub(crate) async fn open() -> (PostgresStore, Database) {
     let database = Database::create().await;

@@ -26,8 +26,17 @@ use tempfile::TempDir;
 use tower_api_key::SqliteStore;
 use tower_api_key::backend::{BackendError, BackendErrorKind};
 
-keeps_the_contract!(crate::store::sqlite::open);
-keeps_an_audit_log!(crate::store::sqlite::open);
+mod contract {
+    tower_api_key_contract::key_store!(super::open);
+    tower_api_key_contract::owner_store!(super::open);
+    tower_api_key_contract::usage_store!(super::open);
+    tower_api_key_contract::usage_of_owners!(super::open);
+}
+
+mod audit_log {
+    tower_api_key_contract::audit_log!(super::open);
+    tower_api_key_contract::audit_log_of_owners!(super::open);
+}
 
 async fn open() -> (SqliteStore, TempDir) {
     let folder = TempDir::new().unwrap();

@@ -7,12 +7,12 @@ use tower_api_key::Authenticator;
 use tower_api_key::backend::KeyUpdate;
 use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::reject::Reason;
-use tower_api_key::test_util::Misbehaving;
 
-use crate::store::caller::Caller;
-use crate::store::samples;
+use crate::caller::Caller;
+use crate::counting::Counting;
+use crate::samples;
 
-pub(crate) async fn a_revoked_key_is_rejected_by_the_very_next_request<S: KeyStore + Clone>(store: S) {
+pub async fn a_revoked_key_is_rejected_by_the_very_next_request<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     for round in 0..20 {
         let name = format!("key_{round}");
@@ -24,9 +24,7 @@ pub(crate) async fn a_revoked_key_is_rejected_by_the_very_next_request<S: KeySto
     }
 }
 
-pub(crate) async fn every_authenticator_hears_of_a_change_through_any_clone_of_the_store<
-    S: KeyStore + Clone,
->(
+pub async fn every_authenticator_hears_of_a_change_through_any_clone_of_the_store<S: KeyStore + Clone>(
     store: S,
 ) {
     let callers = [Caller::of(&store), Caller::of(&store.clone()), Caller::of(&store)];
@@ -43,7 +41,7 @@ pub(crate) async fn every_authenticator_hears_of_a_change_through_any_clone_of_t
     }
 }
 
-pub(crate) async fn a_new_key_is_admitted_by_the_very_next_request<S: KeyStore + Clone>(store: S) {
+pub async fn a_new_key_is_admitted_by_the_very_next_request<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     for round in 0..20 {
         let name = format!("key_{round}");
@@ -53,8 +51,8 @@ pub(crate) async fn a_new_key_is_admitted_by_the_very_next_request<S: KeyStore +
     }
 }
 
-pub(crate) async fn a_key_that_was_updated_is_looked_up_once<S: KeyStore + Clone>(store: S) {
-    let backend = Misbehaving::new(store.clone());
+pub async fn a_key_that_was_updated_is_looked_up_once<S: KeyStore + Clone>(store: S) {
+    let backend = Counting::new(store.clone());
     let builder = Authenticator::builder(backend.clone()).deadline(Duration::from_secs(30));
     let authenticator =
         builder.lease(Duration::from_secs(60)).poll_interval(Duration::from_millis(10)).build().unwrap();

@@ -8,8 +8,8 @@ use tower_api_key::record::KeyState;
 use tower_api_key::reject::{Forbidden, Reason};
 use tower_api_key::{Owner, Record, Scopes, Timestamp};
 
-use crate::store::caller::Caller;
-use crate::store::samples;
+use crate::caller::Caller;
+use crate::samples;
 
 const ANN: &str = "ann@example.com";
 const BOB: &str = "bob@example.com";
@@ -50,7 +50,7 @@ async fn state<S: KeyStore>(store: &S, name: &str) -> KeyState {
     record.state(Timestamp::from_unix_millis(0))
 }
 
-pub(crate) async fn owners_read_back<S: OwnerStore>(store: S) {
+pub async fn owners_read_back<S: OwnerStore>(store: S) {
     let mut acme = closed("Österreich's \"acme\" \\");
     acme.requires_sso = true;
     store.change_owner(OwnerChange::put_organization(acme.clone())).await.unwrap();
@@ -80,7 +80,7 @@ pub(crate) async fn owners_read_back<S: OwnerStore>(store: S) {
     assert_eq!(store.members("acme", None, 9).await.unwrap(), []);
 }
 
-pub(crate) async fn what_is_put_twice_is_there_once_and_as_it_was_put_last<S: OwnerStore>(store: S) {
+pub async fn what_is_put_twice_is_there_once_and_as_it_was_put_last<S: OwnerStore>(store: S) {
     people(&store).await;
     people(&store).await;
     store.change_owner(OwnerChange::put_membership(ANN, role("acme", "writer"))).await.unwrap();
@@ -92,7 +92,7 @@ pub(crate) async fn what_is_put_twice_is_there_once_and_as_it_was_put_last<S: Ow
     assert_eq!(store.projects("acme", None, 9).await.unwrap(), [Project::new(closed("acme"), "smart-sink")]);
 }
 
-pub(crate) async fn what_is_not_there_can_be_neither_changed_nor_referred_to<S: OwnerStore>(store: S) {
+pub async fn what_is_not_there_can_be_neither_changed_nor_referred_to<S: OwnerStore>(store: S) {
     people(&store).await;
     let gone = || samples::revocation(1, "gone");
     let errors = [
@@ -116,9 +116,7 @@ async fn hash_of(store: &impl OwnerStore, email: &str) -> Option<PasswordHash> {
     store.find_user(email).await.unwrap()?.password_hash().cloned()
 }
 
-pub(crate) async fn a_password_hash_is_replaced_only_while_it_is_the_one_that_was_seen<S: OwnerStore>(
-    store: S,
-) {
+pub async fn a_password_hash_is_replaced_only_while_it_is_the_one_that_was_seen<S: OwnerStore>(store: S) {
     people(&store).await;
     let hash = |salt: &str| PasswordHash::new(&format!("$argon2id$v=19$m=8,t=1,p=1${salt}$aGFzaA")).unwrap();
     let rehash = |from, to| WriteBack::PasswordHash { email: ANN.into(), from, to };
@@ -139,7 +137,7 @@ pub(crate) async fn a_password_hash_is_replaced_only_while_it_is_the_one_that_wa
     assert_eq!(hash_of(&store, ANN).await, None);
 }
 
-pub(crate) async fn members_and_projects_are_listed_in_pages<S: OwnerStore>(store: S) {
+pub async fn members_and_projects_are_listed_in_pages<S: OwnerStore>(store: S) {
     people(&store).await;
     for number in 0..5 {
         let email = format!("m{number}@example.com");
@@ -166,7 +164,7 @@ pub(crate) async fn members_and_projects_are_listed_in_pages<S: OwnerStore>(stor
     assert_eq!(ids, ["p0", "p1", "p2", "p3", "p4", "smart-sink"]);
 }
 
-pub(crate) async fn a_key_shows_its_owner_as_it_is_now<S: KeyStore + OwnerStore>(store: S) {
+pub async fn a_key_shows_its_owner_as_it_is_now<S: KeyStore + OwnerStore>(store: S) {
     people(&store).await;
     let personal = key(&store, "personal", Owner::user("Ann@Example.com", [])).await;
     let device = key(&store, "device", Owner::project(Organization::new("acme"), "smart-sink")).await;
@@ -188,7 +186,7 @@ pub(crate) async fn a_key_shows_its_owner_as_it_is_now<S: KeyStore + OwnerStore>
     }
 }
 
-pub(crate) async fn a_key_whose_owner_is_known_can_be_changed<S: KeyStore + OwnerStore>(store: S) {
+pub async fn a_key_whose_owner_is_known_can_be_changed<S: KeyStore + OwnerStore>(store: S) {
     people(&store).await;
     store.change_owner(OwnerChange::put_organization(closed("acme"))).await.unwrap();
     for (name, owner) in [("personal", Owner::user(ANN, [])), ("device", Owner::organization("acme"))] {
@@ -209,7 +207,7 @@ pub(crate) async fn a_key_whose_owner_is_known_can_be_changed<S: KeyStore + Owne
     }
 }
 
-pub(crate) async fn a_removed_member_is_out_of_reach_from_the_next_request_on<S>(store: S)
+pub async fn a_removed_member_is_out_of_reach_from_the_next_request_on<S>(store: S)
 where
     S: KeyStore + OwnerStore + Clone,
 {
@@ -228,7 +226,7 @@ where
     assert_eq!(caller.reach("anns").await.unwrap(), ["acme", "other"]);
 }
 
-pub(crate) async fn a_changed_organization_is_in_effect_for_the_very_next_request<S>(store: S)
+pub async fn a_changed_organization_is_in_effect_for_the_very_next_request<S>(store: S)
 where
     S: KeyStore + OwnerStore + Clone,
 {
@@ -253,7 +251,7 @@ where
     assert_eq!(caller.reach("anns").await.unwrap(), ["other"]);
 }
 
-pub(crate) async fn keys_of_an_owner_who_is_gone_are_revoked<S>(store: S)
+pub async fn keys_of_an_owner_who_is_gone_are_revoked<S>(store: S)
 where
     S: KeyStore + OwnerStore + Clone,
 {

@@ -8,8 +8,8 @@ use tower_api_key::backend::{
     AuditEntry, AuditLog, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, KeyUpdate, WriteBack,
 };
 
-use crate::store::abandon::{abandon, at_every_point, wash};
-use crate::store::samples;
+use crate::abandon::{abandon, at_every_point, wash};
+use crate::samples;
 
 const AT: i64 = 1_820_000_000_000;
 
@@ -34,7 +34,7 @@ async fn says<S: AuditLog>(store: &S, expected: &[Line]) {
     assert!(entries.is_sorted_by(|one, other| one.seq < other.seq));
 }
 
-pub(crate) async fn every_change_of_a_key_has_its_entry<S: KeyStore + AuditLog>(store: S) {
+pub async fn every_change_of_a_key_has_its_entry<S: KeyStore + AuditLog>(store: S) {
     let (old, new) = (samples::id("old"), samples::id("new"));
     let mut record = samples::plain("old");
     record.created_by = Some("admin-1".into());
@@ -75,7 +75,7 @@ pub(crate) async fn every_change_of_a_key_has_its_entry<S: KeyStore + AuditLog>(
     .await;
 }
 
-pub(crate) async fn each_key_that_a_filter_means_has_an_entry<S: KeyStore + AuditLog>(store: S) {
+pub async fn each_key_that_a_filter_means_has_an_entry<S: KeyStore + AuditLog>(store: S) {
     for name in ["a", "b", "c"] {
         store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
     }
@@ -98,7 +98,7 @@ pub(crate) async fn each_key_that_a_filter_means_has_an_entry<S: KeyStore + Audi
     .await;
 }
 
-pub(crate) async fn a_revocation_reads_back_with_whose_doing_it_was<S: KeyStore>(store: S) {
+pub async fn a_revocation_reads_back_with_whose_doing_it_was<S: KeyStore>(store: S) {
     let revoked = async |name: &str| store.get(&samples::id(name)).await.unwrap().unwrap().revoked.unwrap();
     let by_admin = samples::revocation(1, "lost").by("admin-1");
     for name in ["one", "all", "rotated"] {
@@ -118,7 +118,7 @@ pub(crate) async fn a_revocation_reads_back_with_whose_doing_it_was<S: KeyStore>
     assert_eq!(store.get(&imported.id).await.unwrap(), Some(imported));
 }
 
-pub(crate) async fn a_change_that_fails_has_no_entry<S: KeyStore + AuditLog>(store: S) {
+pub async fn a_change_that_fails_has_no_entry<S: KeyStore + AuditLog>(store: S) {
     for name in ["a", "b", "gone"] {
         store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
     }
@@ -145,7 +145,7 @@ pub(crate) async fn a_change_that_fails_has_no_entry<S: KeyStore + AuditLog>(sto
     assert_eq!(entries(&store).await, before);
 }
 
-pub(crate) async fn a_change_that_is_abandoned_has_its_entries_or_was_not_made<S>(store: S)
+pub async fn a_change_that_is_abandoned_has_its_entries_or_was_not_made<S>(store: S)
 where
     S: KeyStore + AuditLog + Clone,
 {
@@ -183,7 +183,7 @@ where
     .await;
 }
 
-pub(crate) async fn entries_are_read_by_page_and_by_key<S: KeyStore + AuditLog>(store: S) {
+pub async fn entries_are_read_by_page_and_by_key<S: KeyStore + AuditLog>(store: S) {
     for number in 0..7 {
         store.change(KeyChange::insert(samples::plain(&format!("key_{number}")))).await.unwrap();
         store.change(samples::revoke(&format!("key_{number}"), 1, "")).await.unwrap();
@@ -212,7 +212,7 @@ pub(crate) async fn entries_are_read_by_page_and_by_key<S: KeyStore + AuditLog>(
     assert_eq!(store.audit_log(None, None, 0).await.unwrap(), []);
 }
 
-pub(crate) async fn old_entries_are_forgotten_and_keys_are_not<S: KeyStore + AuditLog>(store: S) {
+pub async fn old_entries_are_forgotten_and_keys_are_not<S: KeyStore + AuditLog>(store: S) {
     // More than one batch deletes.
     const KEYS: usize = 1_100;
     for number in 0..KEYS {

@@ -6,21 +6,21 @@ use http::{HeaderMap, HeaderValue};
 use tower_api_key::backend::Backend;
 use tower_api_key::clock::ManualClock;
 use tower_api_key::reject::Reason;
-use tower_api_key::test_util::Misbehaving;
 use tower_api_key::{Authenticator, KeyId, Principal, Scopes, Timestamp};
 
-use crate::store::samples;
+use crate::counting::Counting;
+use crate::samples;
 
 /// An authenticator over a store that counts lookups. Its clock stands still, so nothing expires by itself. It polls once, before
 /// it looks up what the store has invalidated, so that all further changes come from the store.
-pub(crate) struct Caller<S> {
-    backend: Misbehaving<S>,
+pub struct Caller<S> {
+    backend: Counting<S>,
     authenticator: Authenticator,
 }
 
 impl<S: Backend + Clone> Caller<S> {
-    pub(crate) fn of(store: &S) -> Self {
-        let backend = Misbehaving::new(store.clone());
+    pub fn of(store: &S) -> Self {
+        let backend = Counting::new(store.clone());
         let authenticator = Authenticator::builder(backend.clone())
             .with_clock(ManualClock::new(Timestamp::from_unix_millis(0)))
             .deadline(Duration::from_secs(60))
@@ -34,18 +34,18 @@ impl<S: Backend + Clone> Caller<S> {
     }
 
     /// Presents the key called `name`.
-    pub(crate) async fn present(&self, name: &str) -> Result<KeyId, Reason> {
+    pub async fn present(&self, name: &str) -> Result<KeyId, Reason> {
         self.admit(name).await.map(|principal| principal.key_id().clone())
     }
 
     /// Presents the key, and returns its organizations.
-    pub(crate) async fn reach(&self, name: &str) -> Result<Vec<String>, Reason> {
+    pub async fn reach(&self, name: &str) -> Result<Vec<String>, Reason> {
         let principal = self.admit(name).await?;
         Ok(principal.organizations().map(|organization| organization.id.to_string()).collect())
     }
 
     /// Presents the key, and returns the principal.
-    pub(crate) async fn admit(&self, name: &str) -> Result<Principal, Reason> {
+    pub async fn admit(&self, name: &str) -> Result<Principal, Reason> {
         let mut headers = HeaderMap::new();
         headers.insert("x-api-key", HeaderValue::try_from(samples::text(name)).unwrap());
         let admitted = self.authenticator.authenticate(&headers).await;
@@ -53,17 +53,17 @@ impl<S: Backend + Clone> Caller<S> {
     }
 
     /// Returns the store.
-    pub(crate) fn store(&self) -> &S {
+    pub fn store(&self) -> &S {
         self.backend.get_ref()
     }
 
     /// Returns the number of lookups.
-    pub(crate) fn reads(&self) -> u64 {
+    pub fn reads(&self) -> u64 {
         self.backend.reads()
     }
 
     /// Presents the key once the store was polled, so that the next answer comes from the cache, and returns that answer.
-    pub(crate) async fn warm(&self, name: &str) -> Result<KeyId, Reason> {
+    pub async fn warm(&self, name: &str) -> Result<KeyId, Reason> {
         let followed = async {
             while self.authenticator.start().await.is_err() {
                 tokio::task::yield_now().await;

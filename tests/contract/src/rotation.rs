@@ -8,8 +8,8 @@ use tower_api_key::record::KeyState;
 use tower_api_key::reject::Reason;
 use tower_api_key::{Record, Timestamp};
 
-use crate::store::caller::Caller;
-use crate::store::samples::{self, GRACE};
+use crate::caller::Caller;
+use crate::samples::{self, GRACE};
 
 const AT: i64 = 1_820_000_000_000;
 
@@ -25,7 +25,7 @@ fn in_force(name: &str) -> Record {
     record
 }
 
-pub(crate) async fn a_successor_inherits_what_its_predecessor_may_do<S: KeyStore>(store: S) {
+pub async fn a_successor_inherits_what_its_predecessor_may_do<S: KeyStore>(store: S) {
     let old = in_force("old");
     store.change(KeyChange::insert(old.clone())).await.unwrap();
     let mut rotation = samples::rotation("new", AT, Grace::None);
@@ -53,7 +53,7 @@ pub(crate) async fn a_successor_inherits_what_its_predecessor_may_do<S: KeyStore
     assert_eq!(store.get(&ended.id).await.unwrap(), Some(ended));
 }
 
-pub(crate) async fn a_successor_ends_when_it_is_told_to<S: KeyStore>(store: S) {
+pub async fn a_successor_ends_when_it_is_told_to<S: KeyStore>(store: S) {
     store.change(KeyChange::insert(in_force("old"))).await.unwrap();
     let mut rotation = samples::rotation("new", AT, Grace::None);
     rotation.expires_at = time(AT + 1);
@@ -82,7 +82,7 @@ pub(crate) async fn a_successor_ends_when_it_is_told_to<S: KeyStore>(store: S) {
     );
 }
 
-pub(crate) async fn a_grace_ends_with_the_key_at_the_latest<S: KeyStore>(store: S) {
+pub async fn a_grace_ends_with_the_key_at_the_latest<S: KeyStore>(store: S) {
     let own_end = in_force("any").expires_at.unwrap();
     let graces = [(Duration::from_secs(60), AT + 60_000), (Duration::MAX, own_end.unix_millis())];
     for (number, (grace, end)) in graces.into_iter().enumerate() {
@@ -94,7 +94,7 @@ pub(crate) async fn a_grace_ends_with_the_key_at_the_latest<S: KeyStore>(store: 
     }
 }
 
-pub(crate) async fn a_grace_from_the_first_use_begins_once<S: KeyStore>(store: S) {
+pub async fn a_grace_from_the_first_use_begins_once<S: KeyStore>(store: S) {
     store.change(KeyChange::insert(in_force("old"))).await.unwrap();
     let rotation = samples::rotation("new", AT, Grace::FromFirstUse(GRACE));
     let new = store.change(KeyChange::rotate(&samples::id("old"), rotation)).await.unwrap().record.unwrap();
@@ -116,7 +116,7 @@ pub(crate) async fn a_grace_from_the_first_use_begins_once<S: KeyStore>(store: S
     assert_eq!(store.get(&samples::id("other")).await.unwrap(), Some(in_force("other")));
 }
 
-pub(crate) async fn a_key_is_rotated_once<S: KeyStore>(store: S) {
+pub async fn a_key_is_rotated_once<S: KeyStore>(store: S) {
     store.change(KeyChange::insert(in_force("old"))).await.unwrap();
     let grace = Grace::For(GRACE);
     store.change(samples::rotate("old", "new", AT, grace)).await.unwrap();
@@ -129,7 +129,7 @@ pub(crate) async fn a_key_is_rotated_once<S: KeyStore>(store: S) {
     store.change(samples::rotate("new", "newer", AT, grace)).await.unwrap().record.unwrap();
 }
 
-pub(crate) async fn what_is_not_in_force_is_not_rotated<S: KeyStore>(store: S) {
+pub async fn what_is_not_in_force_is_not_rotated<S: KeyStore>(store: S) {
     let error = store.change(samples::rotate("key", "new", AT, Grace::None)).await.unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::NotFound, "{error}");
 
@@ -146,7 +146,7 @@ pub(crate) async fn what_is_not_in_force_is_not_rotated<S: KeyStore>(store: S) {
     }
 }
 
-pub(crate) async fn a_successor_that_is_there_already_changes_nothing<S: KeyStore>(store: S) {
+pub async fn a_successor_that_is_there_already_changes_nothing<S: KeyStore>(store: S) {
     store.change(KeyChange::insert(in_force("old"))).await.unwrap();
     store.change(KeyChange::insert(in_force("new"))).await.unwrap();
     let error = store.change(samples::rotate("old", "new", AT, Grace::None)).await.unwrap_err();
@@ -155,7 +155,7 @@ pub(crate) async fn a_successor_that_is_there_already_changes_nothing<S: KeyStor
     assert_eq!(store.get(&samples::id("new")).await.unwrap(), Some(in_force("new")));
 }
 
-pub(crate) async fn of_two_rotations_at_once_one_wins<S: KeyStore + Clone>(store: S) {
+pub async fn of_two_rotations_at_once_one_wins<S: KeyStore + Clone>(store: S) {
     for round in 0..20 {
         let old = format!("old_{round}");
         store.change(KeyChange::insert(samples::plain(&old))).await.unwrap();
@@ -182,7 +182,7 @@ pub(crate) async fn of_two_rotations_at_once_one_wins<S: KeyStore + Clone>(store
     }
 }
 
-pub(crate) async fn a_rotation_is_in_effect_for_the_very_next_request<S: KeyStore + Clone>(store: S) {
+pub async fn a_rotation_is_in_effect_for_the_very_next_request<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     store.change(KeyChange::insert(samples::plain("old"))).await.unwrap();
     assert_eq!(caller.warm("old").await, Ok(samples::id("old")));
@@ -199,7 +199,7 @@ pub(crate) async fn a_rotation_is_in_effect_for_the_very_next_request<S: KeyStor
     assert_eq!(caller.present("newer").await, Err(Reason::Expired));
 }
 
-pub(crate) async fn the_first_request_with_a_successor_begins_the_grace<S: KeyStore + Clone>(store: S) {
+pub async fn the_first_request_with_a_successor_begins_the_grace<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     store.change(KeyChange::insert(samples::plain("old"))).await.unwrap();
     assert_eq!(caller.warm("old").await, Ok(samples::id("old")));
@@ -217,7 +217,7 @@ pub(crate) async fn the_first_request_with_a_successor_begins_the_grace<S: KeySt
     assert_eq!(old().await.state(Timestamp::from_unix_millis(0)), KeyState::Active);
 }
 
-pub(crate) async fn a_key_whose_successor_has_ended_is_rotated_again<S: KeyStore>(store: S) {
+pub async fn a_key_whose_successor_has_ended_is_rotated_again<S: KeyStore>(store: S) {
     let (old, made) = (samples::id("old"), AT - 1_000_000);
     let life = 100_000_000;
     let mut record = in_force("old");
@@ -256,7 +256,7 @@ pub(crate) async fn a_key_whose_successor_has_ended_is_rotated_again<S: KeyStore
     assert_eq!(rotate("late", AT + 10).await.unwrap_err().kind(), BackendErrorKind::Conflict);
 }
 
-pub(crate) async fn the_first_use_of_a_successor_that_was_replaced_ends_nothing<S: KeyStore>(store: S) {
+pub async fn the_first_use_of_a_successor_that_was_replaced_ends_nothing<S: KeyStore>(store: S) {
     let (old, grace) = (samples::id("old"), Grace::FromFirstUse(GRACE));
     store.change(KeyChange::insert(samples::plain("old"))).await.unwrap();
     let end = async || store.get(&old).await.unwrap().unwrap().expires_at;

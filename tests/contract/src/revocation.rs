@@ -4,9 +4,9 @@ use tower_api_key::Record;
 use tower_api_key::backend::{BackendErrorKind, KeyChange, KeyStore};
 use tower_api_key::record::Revocation;
 
-use crate::store::samples;
+use crate::samples;
 
-pub(crate) async fn a_revocation_shows_by_digest_and_by_id<S: KeyStore>(store: S) {
+pub async fn a_revocation_shows_by_digest_and_by_id<S: KeyStore>(store: S) {
     let record = samples::plain("key");
     store.change(KeyChange::insert(record.clone())).await.unwrap();
     let revocation = samples::revocation(-7, "gefunden in einem \"Repo\"");
@@ -14,7 +14,7 @@ pub(crate) async fn a_revocation_shows_by_digest_and_by_id<S: KeyStore>(store: S
     shows(&store, &record, &revocation).await;
 }
 
-pub(crate) async fn the_first_revocation_stays<S: KeyStore>(store: S) {
+pub async fn the_first_revocation_stays<S: KeyStore>(store: S) {
     let record = samples::plain("key");
     store.change(KeyChange::insert(record.clone())).await.unwrap();
     let first = samples::revocation(5, "");
@@ -25,7 +25,7 @@ pub(crate) async fn the_first_revocation_stays<S: KeyStore>(store: S) {
     }
 }
 
-pub(crate) async fn the_revocation_that_a_record_came_with_stays<S: KeyStore>(store: S) {
+pub async fn the_revocation_that_a_record_came_with_stays<S: KeyStore>(store: S) {
     let record = samples::full("key");
     let first = record.revoked.clone().unwrap();
     store.change(KeyChange::insert(record.clone())).await.unwrap();
@@ -33,7 +33,7 @@ pub(crate) async fn the_revocation_that_a_record_came_with_stays<S: KeyStore>(st
     shows(&store, &record, &first).await;
 }
 
-pub(crate) async fn an_unknown_key_cannot_be_revoked<S: KeyStore>(store: S) {
+pub async fn an_unknown_key_cannot_be_revoked<S: KeyStore>(store: S) {
     store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     for name in ["key_unknown", "KEY", "ke_", "k", "key."] {
         let error = store.change(samples::revoke(name, 1, "gone")).await.unwrap_err();
@@ -43,7 +43,7 @@ pub(crate) async fn an_unknown_key_cannot_be_revoked<S: KeyStore>(store: S) {
     assert_eq!(store.get(&samples::id("key")).await.unwrap(), Some(samples::plain("key")));
 }
 
-pub(crate) async fn a_revocation_changes_one_key_and_nothing_else_of_it<S: KeyStore>(store: S) {
+pub async fn a_revocation_changes_one_key_and_nothing_else_of_it<S: KeyStore>(store: S) {
     let mut revoked = samples::full("key_revoked");
     revoked.revoked = None;
     let other = samples::full("key_other");

@@ -8,7 +8,7 @@ use tower_api_key::clock::Day;
 use tower_api_key::owner::Organization;
 use tower_api_key::{Environment, Owner, Record, Timestamp};
 
-use crate::store::samples;
+use crate::samples;
 
 const ANN: &str = "ann@example.com";
 const BOB: &str = "bob@example.com";
@@ -41,7 +41,7 @@ fn key(name: &str, owner: Owner) -> Record {
     record
 }
 
-pub(crate) async fn an_owner_who_was_deleted_is_not_put_again<S: OwnerStore>(store: S) {
+pub async fn an_owner_who_was_deleted_is_not_put_again<S: OwnerStore>(store: S) {
     some_deleted(&store).await;
     delete(&store).await;
     for again in [
@@ -58,7 +58,7 @@ pub(crate) async fn an_owner_who_was_deleted_is_not_put_again<S: OwnerStore>(sto
     store.change_owner(OwnerChange::put_project("other", "smart-lamp")).await.unwrap();
 }
 
-pub(crate) async fn an_owner_who_was_deleted_has_no_new_keys<S: KeyStore + OwnerStore>(store: S) {
+pub async fn an_owner_who_was_deleted_has_no_new_keys<S: KeyStore + OwnerStore>(store: S) {
     some_deleted(&store).await;
     store.change(KeyChange::insert(key("kept", Owner::organization("other")))).await.unwrap();
     delete(&store).await;
@@ -82,7 +82,7 @@ pub(crate) async fn an_owner_who_was_deleted_has_no_new_keys<S: KeyStore + Owner
     assert_eq!(store.list(&KeyFilter::all(), None, 9).await.unwrap(), before);
 }
 
-pub(crate) async fn a_purge_deletes_what_is_left_of_an_owner_and_nothing_else<S>(store: S)
+pub async fn a_purge_deletes_what_is_left_of_an_owner_and_nothing_else<S>(store: S)
 where
     S: KeyStore + OwnerStore + UsageStore,
 {

@@ -5,14 +5,14 @@ use tower_api_key::digest::Digest;
 use tower_api_key::owner::{Membership, Organization};
 use tower_api_key::{Owner, Record, Scopes, Timestamp};
 
-use crate::store::samples;
+use crate::samples;
 
-pub(crate) async fn a_record_reads_back_with_every_field<S: KeyStore>(store: S) {
+pub async fn a_record_reads_back_with_every_field<S: KeyStore>(store: S) {
     reads_back(&store, samples::full("key_full")).await;
     reads_back(&store, samples::plain("key_plain")).await;
 }
 
-pub(crate) async fn a_record_of_empty_texts_reads_back<S: KeyStore>(store: S) {
+pub async fn a_record_of_empty_texts_reads_back<S: KeyStore>(store: S) {
     let mut record = samples::plain("key_empty");
     record.owner = Owner::organization("");
     record.created_by = Some("".into());
@@ -21,7 +21,7 @@ pub(crate) async fn a_record_of_empty_texts_reads_back<S: KeyStore>(store: S) {
     reads_back(&store, record).await;
 }
 
-pub(crate) async fn times_at_the_ends_of_their_range_read_back<S: KeyStore>(store: S) {
+pub async fn times_at_the_ends_of_their_range_read_back<S: KeyStore>(store: S) {
     for (index, millis) in [i64::MIN, -1, 0, 1, i64::MAX].into_iter().enumerate() {
         let time = Some(Timestamp::from_unix_millis(millis));
         let mut record = samples::plain(&format!("key_{index}"));
@@ -31,7 +31,7 @@ pub(crate) async fn times_at_the_ends_of_their_range_read_back<S: KeyStore>(stor
     }
 }
 
-pub(crate) async fn every_kind_of_owner_reads_back<S: KeyStore>(store: S) {
+pub async fn every_kind_of_owner_reads_back<S: KeyStore>(store: S) {
     let owners = [
         Owner::organization("Österreich's \"acme\""),
         Owner::user("Ada.O'Neil+tag@EXAMPLE.com", []),
@@ -47,7 +47,7 @@ pub(crate) async fn every_kind_of_owner_reads_back<S: KeyStore>(store: S) {
 }
 
 /// A store may be unable to keep a value. It then returns an error, and does not keep the rest.
-pub(crate) async fn what_cannot_be_kept_is_rejected_and_never_forgotten<S: KeyStore>(store: S) {
+pub async fn what_cannot_be_kept_is_rejected_and_never_forgotten<S: KeyStore>(store: S) {
     let mut disabled = Organization::new("acme");
     disabled.disabled = true;
     let membership = Membership::new(Organization::new("acme"), "reader", Scopes::default());
@@ -71,7 +71,7 @@ pub(crate) async fn what_cannot_be_kept_is_rejected_and_never_forgotten<S: KeySt
     }
 }
 
-pub(crate) async fn unknown_digests_and_ids_have_no_record<S: KeyStore>(store: S) {
+pub async fn unknown_digests_and_ids_have_no_record<S: KeyStore>(store: S) {
     for _ in 0..2 {
         assert_eq!(store.find(&samples::digest("key_unknown")).await.unwrap(), None);
         assert_eq!(store.get(&samples::id("key_unknown")).await.unwrap(), None);
@@ -79,7 +79,7 @@ pub(crate) async fn unknown_digests_and_ids_have_no_record<S: KeyStore>(store: S
     }
 }
 
-pub(crate) async fn a_key_that_is_there_is_a_conflict_and_stays_as_it_was<S: KeyStore>(store: S) {
+pub async fn a_key_that_is_there_is_a_conflict_and_stays_as_it_was<S: KeyStore>(store: S) {
     let first = samples::full("key_first");
     reads_back(&store, first.clone()).await;
 
@@ -96,7 +96,7 @@ pub(crate) async fn a_key_that_is_there_is_a_conflict_and_stays_as_it_was<S: Key
     }
 }
 
-pub(crate) async fn digests_one_bit_apart_are_different_keys<S: KeyStore>(store: S) {
+pub async fn digests_one_bit_apart_are_different_keys<S: KeyStore>(store: S) {
     let record = samples::plain("key_original");
     reads_back(&store, record.clone()).await;
     for bit in 0..256 {
@@ -113,7 +113,7 @@ pub(crate) async fn digests_one_bit_apart_are_different_keys<S: KeyStore>(store:
     is_kept(&store, &record).await;
 }
 
-pub(crate) async fn ids_are_compared_byte_for_byte<S: KeyStore>(store: S) {
+pub async fn ids_are_compared_byte_for_byte<S: KeyStore>(store: S) {
     let names = ["key_a", "KEY_A", "key_A", "keyXa", "key_a.", "0", "00", "0.0"];
     for name in names {
         reads_back(&store, samples::plain(name)).await;
@@ -124,7 +124,7 @@ pub(crate) async fn ids_are_compared_byte_for_byte<S: KeyStore>(store: S) {
     assert_eq!(store.get(&samples::id("Key_a")).await.unwrap(), None);
 }
 
-pub(crate) async fn an_expired_key_is_still_found<S: KeyStore>(store: S) {
+pub async fn an_expired_key_is_still_found<S: KeyStore>(store: S) {
     let mut record = samples::plain("key_expired");
     record.expires_at = Some(Timestamp::from_unix_millis(1));
     reads_back(&store, record).await;

@@ -4,10 +4,10 @@ use tower_api_key::backend::{BackendErrorKind, Grace, KeyChange, KeyStore, KeyUp
 use tower_api_key::reject::Reason;
 use tower_api_key::{Scopes, Timestamp};
 
-use crate::store::caller::Caller;
-use crate::store::samples;
+use crate::caller::Caller;
+use crate::samples;
 
-pub(crate) async fn an_update_changes_what_it_names_and_nothing_else<S: KeyStore>(store: S) {
+pub async fn an_update_changes_what_it_names_and_nothing_else<S: KeyStore>(store: S) {
     let mut record = samples::full("key");
     record.revoked = None;
     record.rotated_to = None;
@@ -36,12 +36,12 @@ pub(crate) async fn an_update_changes_what_it_names_and_nothing_else<S: KeyStore
     shows(&store, &record).await;
 }
 
-pub(crate) async fn what_is_not_there_cannot_be_updated<S: KeyStore>(store: S) {
+pub async fn what_is_not_there_cannot_be_updated<S: KeyStore>(store: S) {
     let error = store.change(KeyChange::update(&samples::id("key"), KeyUpdate::default())).await.unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::NotFound, "{error}");
 }
 
-pub(crate) async fn a_revoked_key_cannot_be_updated<S: KeyStore>(store: S) {
+pub async fn a_revoked_key_cannot_be_updated<S: KeyStore>(store: S) {
     let record = samples::full("key");
     store.change(KeyChange::insert(record.clone())).await.unwrap();
     let error = store.change(KeyChange::update(&record.id, expiring(1))).await.unwrap_err();
@@ -50,7 +50,7 @@ pub(crate) async fn a_revoked_key_cannot_be_updated<S: KeyStore>(store: S) {
     shows(&store, &record).await;
 }
 
-pub(crate) async fn the_end_of_a_rotated_key_is_not_put_off<S: KeyStore>(store: S) {
+pub async fn the_end_of_a_rotated_key_is_not_put_off<S: KeyStore>(store: S) {
     let record = samples::plain("old");
     store.change(KeyChange::insert(record.clone())).await.unwrap();
     let change = KeyChange::rotate(&record.id, samples::rotation("new", 100, Grace::For(samples::GRACE)));
@@ -67,7 +67,7 @@ pub(crate) async fn the_end_of_a_rotated_key_is_not_put_off<S: KeyStore>(store: 
     assert_eq!(brought_forward.expires_at, Some(Timestamp::from_unix_millis(end - 1)));
 }
 
-pub(crate) async fn an_update_is_in_effect_for_the_very_next_request<S: KeyStore + Clone>(store: S) {
+pub async fn an_update_is_in_effect_for_the_very_next_request<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     assert_eq!(caller.warm("key").await, Ok(samples::id("key")));

@@ -6,8 +6,8 @@ use tower_api_key::record::KeyState;
 use tower_api_key::reject::Reason;
 use tower_api_key::{Environment, KeyId, Owner, Record, Timestamp};
 
-use crate::store::caller::Caller;
-use crate::store::samples;
+use crate::caller::Caller;
+use crate::samples;
 
 const NOW: Timestamp = Timestamp::from_unix_millis(1_000);
 
@@ -78,7 +78,7 @@ async fn store_various<S: KeyStore>(store: &S) -> Vec<Record> {
     records
 }
 
-pub(crate) async fn a_list_holds_what_its_filter_means_in_order<S: KeyStore>(store: S) {
+pub async fn a_list_holds_what_its_filter_means_in_order<S: KeyStore>(store: S) {
     let records = store_various(&store).await;
     for filter in filters() {
         let expected: Vec<_> = records.iter().filter(|record| filter.matches(record)).cloned().collect();
@@ -86,7 +86,7 @@ pub(crate) async fn a_list_holds_what_its_filter_means_in_order<S: KeyStore>(sto
     }
 }
 
-pub(crate) async fn pages_join_into_the_whole_list<S: KeyStore>(store: S) {
+pub async fn pages_join_into_the_whole_list<S: KeyStore>(store: S) {
     store_various(&store).await;
     for filter in [KeyFilter::all(), KeyFilter::of_organization("acme")] {
         let whole = store.list(&filter, None, usize::MAX).await.unwrap();
@@ -107,7 +107,7 @@ pub(crate) async fn pages_join_into_the_whole_list<S: KeyStore>(store: S) {
     }
 }
 
-pub(crate) async fn a_list_goes_on_behind_a_key_that_is_gone<S: KeyStore>(store: S) {
+pub async fn a_list_goes_on_behind_a_key_that_is_gone<S: KeyStore>(store: S) {
     for name in ["a", "B", "c", "_"] {
         store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
     }
@@ -125,7 +125,7 @@ pub(crate) async fn a_list_goes_on_behind_a_key_that_is_gone<S: KeyStore>(store:
     assert_eq!(behind("z").await, [""; 0]);
 }
 
-pub(crate) async fn all_keys_of_a_filter_are_revoked_at_once<S: KeyStore + Clone>(store: S) {
+pub async fn all_keys_of_a_filter_are_revoked_at_once<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     let mut records = store_various(&store).await;
     let filter = KeyFilter::of_organization("acme");
@@ -149,7 +149,7 @@ pub(crate) async fn all_keys_of_a_filter_are_revoked_at_once<S: KeyStore + Clone
     assert_eq!(store.list(&KeyFilter::all(), None, 100).await.unwrap(), records);
 }
 
-pub(crate) async fn more_keys_than_a_statement_has_parameters_are_revoked<S: KeyStore + Clone>(store: S) {
+pub async fn more_keys_than_a_statement_has_parameters_are_revoked<S: KeyStore + Clone>(store: S) {
     const KEYS: usize = 1_100;
     for number in 0..KEYS {
         store.change(KeyChange::insert(samples::plain(&format!("key_{number}")))).await.unwrap();
@@ -165,7 +165,7 @@ pub(crate) async fn more_keys_than_a_statement_has_parameters_are_revoked<S: Key
     assert_eq!(caller.present("key_1099").await, Err(Reason::Revoked));
 }
 
-pub(crate) async fn any_number_of_ended_keys_is_deleted<S: KeyStore + Clone>(store: S) {
+pub async fn any_number_of_ended_keys_is_deleted<S: KeyStore + Clone>(store: S) {
     const KEYS: usize = 1_100;
     for number in 0..KEYS {
         let mut record = samples::plain(&format!("key_{number:04}"));
@@ -182,7 +182,7 @@ pub(crate) async fn any_number_of_ended_keys_is_deleted<S: KeyStore + Clone>(sto
     assert_eq!(caller.present("key_1099").await, Err(Reason::Unknown));
 }
 
-pub(crate) async fn keys_that_ended_before_a_time_are_deleted<S: KeyStore + Clone>(store: S) {
+pub async fn keys_that_ended_before_a_time_are_deleted<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     let mut records = store_various(&store).await;
     assert_eq!(caller.warm("k2-2").await, Err(Reason::Revoked));
@@ -207,7 +207,7 @@ pub(crate) async fn keys_that_ended_before_a_time_are_deleted<S: KeyStore + Clon
     store.change(KeyChange::insert(samples::plain("k2-2"))).await.unwrap();
 }
 
-pub(crate) async fn keys_in_force_that_are_deleted_are_unknown_to_all_at_once<S: KeyStore + Clone>(store: S) {
+pub async fn keys_in_force_that_are_deleted_are_unknown_to_all_at_once<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     let mut record = samples::plain("key");
     // Its expiry is far away by every clock.
@@ -221,7 +221,7 @@ pub(crate) async fn keys_in_force_that_are_deleted_are_unknown_to_all_at_once<S:
     assert_eq!(caller.present("key").await, Err(Reason::Unknown));
 }
 
-pub(crate) async fn a_key_replaces_all_that_a_filter_means_at_once<S: KeyStore + Clone>(store: S) {
+pub async fn a_key_replaces_all_that_a_filter_means_at_once<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     let mut records = store_various(&store).await;
     assert_eq!(caller.warm("k0-0").await, Ok(samples::id("k0-0")));

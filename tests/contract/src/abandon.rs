@@ -14,7 +14,7 @@ const WAITS: usize = 200;
 const ROUNDS: usize = 4;
 
 /// Makes numbered attempts that are dropped after no wait, after one, after two, until one completes.
-pub(crate) async fn at_every_point(mut attempt: impl AsyncFnMut(usize, usize) -> bool) {
+pub async fn at_every_point(mut attempt: impl AsyncFnMut(usize, usize) -> bool) {
     let mut number = 0;
     for _ in 0..ROUNDS {
         let mut waits = 0;
@@ -27,14 +27,14 @@ pub(crate) async fn at_every_point(mut attempt: impl AsyncFnMut(usize, usize) ->
 }
 
 /// The tasks of a dropped future. They are suspended until settled.
-pub(crate) struct Leftovers {
+pub struct Leftovers {
     runtime: Runtime,
     completed: bool,
 }
 
 /// Drops a future once it and all its tasks have had to wait this many times for something from outside: for an
 /// answer of the database.
-pub(crate) async fn abandon<F: Future + Send + 'static>(future: F, waits: usize) -> Leftovers {
+pub async fn abandon<F: Future + Send + 'static>(future: F, waits: usize) -> Leftovers {
     let work = spawn_blocking(move || {
         let waited = Arc::new(Notify::new());
         let told = Arc::clone(&waited);
@@ -63,7 +63,7 @@ pub(crate) async fn abandon<F: Future + Send + 'static>(future: F, waits: usize)
 
 impl Leftovers {
     /// Waits until all of it has ended, and returns whether the future had been completed before it was dropped.
-    pub(crate) async fn settle(self) -> bool {
+    pub async fn settle(self) -> bool {
         let work = spawn_blocking(move || {
             self.runtime.block_on(async {
                 while Handle::current().metrics().num_alive_tasks() > 0 {
@@ -77,7 +77,7 @@ impl Leftovers {
 }
 
 /// Makes enough requests to use every connection of a pool. Those of an ended runtime fail, and are not used again.
-pub(crate) async fn wash(ask: impl AsyncFn(usize)) {
+pub async fn wash(ask: impl AsyncFn(usize)) {
     for number in 0..16 {
         ask(number).await;
     }

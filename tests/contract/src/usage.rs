@@ -11,9 +11,9 @@ use tower_api_key::owner::Organization;
 use tower_api_key::reject::Reason;
 use tower_api_key::{Environment, Owner, Timestamp};
 
-use crate::store::abandon::{abandon, at_every_point, wash};
-use crate::store::caller::Caller;
-use crate::store::samples;
+use crate::abandon::{abandon, at_every_point, wash};
+use crate::caller::Caller;
+use crate::samples;
 
 /// A line, in short: the key, the day, the environment and the requests.
 type Line = (Option<String>, i64, Environment, u64);
@@ -67,7 +67,7 @@ fn total(day: i64, requests: u64) -> Line {
     (None, day, Environment::Live, requests)
 }
 
-pub(crate) async fn usage_adds_up_by_key_and_in_total<S: UsageStore>(store: S) {
+pub async fn usage_adds_up_by_key_and_in_total<S: UsageStore>(store: S) {
     assert_eq!(lines(&store, ever()).await, []);
     add(&store, "w", 1, [count("b", 2, 20_000, 0), count("a", 1, 20_000, 0)]).await;
     add(&store, "w", 2, [count("b", 3, 20_000, 1), count("a", 4, 20_001, 0)]).await;
@@ -85,7 +85,7 @@ pub(crate) async fn usage_adds_up_by_key_and_in_total<S: UsageStore>(store: S) {
     assert_eq!(lines(&store, ever().of_key(samples::id("B"))).await, []);
 }
 
-pub(crate) async fn a_batch_that_is_sent_twice_counts_once<S: KeyStore + UsageStore>(store: S) {
+pub async fn a_batch_that_is_sent_twice_counts_once<S: KeyStore + UsageStore>(store: S) {
     store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     for (number, requests) in [(1, 1), (1, 1), (2, 10), (1, 1), (2, 10), (5, 100), (4, 7), (5, 100)] {
         add(&store, "w", number, [count("key", requests, 20_000, number as i64)]).await;
@@ -97,9 +97,7 @@ pub(crate) async fn a_batch_that_is_sent_twice_counts_once<S: KeyStore + UsageSt
     assert_eq!(last, Some(at(20_000, 5)));
 }
 
-pub(crate) async fn a_batch_of_more_rows_than_a_statement_has_parameters_is_added<
-    S: KeyStore + UsageStore,
->(
+pub async fn a_batch_of_more_rows_than_a_statement_has_parameters_is_added<S: KeyStore + UsageStore>(
     store: S,
 ) {
     store.change(KeyChange::insert(samples::plain("key_12000"))).await.unwrap();
@@ -111,7 +109,7 @@ pub(crate) async fn a_batch_of_more_rows_than_a_statement_has_parameters_is_adde
     assert_eq!(last, Some(at(20_000, 3)));
 }
 
-pub(crate) async fn the_last_use_of_a_key_never_goes_back<S: KeyStore + UsageStore>(store: S) {
+pub async fn the_last_use_of_a_key_never_goes_back<S: KeyStore + UsageStore>(store: S) {
     let ids = ["used", "new"].map(samples::id);
     let mut used = samples::full("used");
     used.last_used_at = Some(at(20_000, 5));
@@ -132,7 +130,7 @@ pub(crate) async fn the_last_use_of_a_key_never_goes_back<S: KeyStore + UsageSto
     assert_eq!(store.get(&ids[0]).await.unwrap(), Some(used), "nothing else of it has changed");
 }
 
-pub(crate) async fn usage_brings_no_key_back<S: KeyStore + UsageStore + Clone>(store: S) {
+pub async fn usage_brings_no_key_back<S: KeyStore + UsageStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     let mut expired = samples::plain("expired");
     expired.expires_at = Some(Timestamp::from_unix_millis(0));
@@ -158,7 +156,7 @@ pub(crate) async fn usage_brings_no_key_back<S: KeyStore + UsageStore + Clone>(s
     }
 }
 
-pub(crate) async fn the_usage_of_a_key_outlives_it<S: KeyStore + UsageStore>(store: S) {
+pub async fn the_usage_of_a_key_outlives_it<S: KeyStore + UsageStore>(store: S) {
     store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     add(&store, "w", 1, [count("key", 3, 20_000, 0)]).await;
     store.change(samples::revoke("key", 1, "lost")).await.unwrap();
@@ -170,7 +168,7 @@ pub(crate) async fn the_usage_of_a_key_outlives_it<S: KeyStore + UsageStore>(sto
     assert_eq!(lines(&store, ever().of_organization("acme")).await, [total(20_000, 7)]);
 }
 
-pub(crate) async fn usage_is_no_change_of_a_key<S: KeyStore + UsageStore + Clone>(store: S) {
+pub async fn usage_is_no_change_of_a_key<S: KeyStore + UsageStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     caller.warm("key").await.unwrap();
@@ -180,7 +178,7 @@ pub(crate) async fn usage_is_no_change_of_a_key<S: KeyStore + UsageStore + Clone
     assert_eq!(caller.reads(), reads, "the record is still cached");
 }
 
-pub(crate) async fn live_and_test_tenants_and_days_are_told_apart<S: UsageStore>(store: S) {
+pub async fn live_and_test_tenants_and_days_are_told_apart<S: UsageStore>(store: S) {
     let project = |id: &str| Owner::project(Organization::new("acme"), id);
     let (live, test) = (Environment::Live, Environment::Test);
     let counts = [
@@ -224,7 +222,7 @@ pub(crate) async fn live_and_test_tenants_and_days_are_told_apart<S: UsageStore>
     assert_eq!(both, [(None, 10, live, 1), (None, 10, test, 2)], "they are never one number");
 }
 
-pub(crate) async fn a_batch_that_cannot_be_kept_leaves_no_trace<S: KeyStore + UsageStore>(store: S) {
+pub async fn a_batch_that_cannot_be_kept_leaves_no_trace<S: KeyStore + UsageStore>(store: S) {
     store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     add(&store, "w", 1, [count("key", 1, 20_000, 0)]).await;
     let too_many = UsageBatch::new("w", 2, [count("a", 1, 20_000, 9), count("b", u64::MAX, 20_000, 9)]);
@@ -238,7 +236,7 @@ pub(crate) async fn a_batch_that_cannot_be_kept_leaves_no_trace<S: KeyStore + Us
     }
 }
 
-pub(crate) async fn many_writers_at_once_lose_nothing<S: KeyStore + UsageStore + Clone>(store: S) {
+pub async fn many_writers_at_once_lose_nothing<S: KeyStore + UsageStore + Clone>(store: S) {
     const WRITERS: u64 = 4;
     const BATCHES: u64 = 8;
     for number in 0..40 {
@@ -278,7 +276,7 @@ pub(crate) async fn many_writers_at_once_lose_nothing<S: KeyStore + UsageStore +
     assert!(records.iter().all(|record| record.revoked.is_some()));
 }
 
-pub(crate) async fn an_abandoned_batch_that_is_sent_again_counts_once<S: UsageStore + Clone>(store: S) {
+pub async fn an_abandoned_batch_that_is_sent_again_counts_once<S: UsageStore + Clone>(store: S) {
     at_every_point(async |attempt, waits| {
         let number = attempt as u64 + 1;
         let batch = UsageBatch::new("w", number, [count("key", 1, 20_000, 0)]);

@@ -9,11 +9,11 @@ use tower_api_key::manage::{KeyManager, NewKey, RotateOptions};
 use tower_api_key::reject::Reason;
 use tower_api_key::{KeyFormat, KeyId, Owner, Record, Scopes, Timestamp};
 
-use crate::store::abandon::{Leftovers, abandon, at_every_point, wash};
-use crate::store::caller::Caller;
-use crate::store::samples;
+use crate::abandon::{Leftovers, abandon, at_every_point, wash};
+use crate::caller::Caller;
+use crate::samples;
 
-pub(crate) async fn an_abandoned_insertion_is_made_in_full_or_not_at_all<S: KeyStore + Clone>(store: S) {
+pub async fn an_abandoned_insertion_is_made_in_full_or_not_at_all<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     at_every_point(async |number, waits| {
         let record = samples::plain(&format!("key_{number}"));
@@ -37,7 +37,7 @@ pub(crate) async fn an_abandoned_insertion_is_made_in_full_or_not_at_all<S: KeyS
     .await;
 }
 
-pub(crate) async fn an_abandoned_update_is_made_in_full_or_not_at_all<S: KeyStore + Clone>(store: S) {
+pub async fn an_abandoned_update_is_made_in_full_or_not_at_all<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     at_every_point(async |number, waits| {
         let name = format!("key_{number}");
@@ -68,7 +68,7 @@ pub(crate) async fn an_abandoned_update_is_made_in_full_or_not_at_all<S: KeyStor
     .await;
 }
 
-pub(crate) async fn an_abandoned_rotation_is_made_in_full_or_not_at_all<S: KeyStore + Clone>(store: S) {
+pub async fn an_abandoned_rotation_is_made_in_full_or_not_at_all<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     at_every_point(async |number, waits| {
         let (old, new) = (format!("old_{number}"), format!("new_{number}"));
@@ -91,7 +91,7 @@ pub(crate) async fn an_abandoned_rotation_is_made_in_full_or_not_at_all<S: KeySt
     .await;
 }
 
-pub(crate) async fn an_abandoned_revocation_is_made_in_full_or_not_at_all<S: KeyStore + Clone>(store: S) {
+pub async fn an_abandoned_revocation_is_made_in_full_or_not_at_all<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     at_every_point(async |number, waits| {
         let name = format!("key_{number}");
@@ -116,7 +116,7 @@ pub(crate) async fn an_abandoned_revocation_is_made_in_full_or_not_at_all<S: Key
     .await;
 }
 
-pub(crate) async fn an_abandoned_revocation_of_several_is_made_of_all_or_none<S: KeyStore + Clone>(store: S) {
+pub async fn an_abandoned_revocation_of_several_is_made_of_all_or_none<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     at_every_point(async |number, waits| {
         let names = ["a", "b", "c"].map(|name| format!("{name}_{number}"));
@@ -140,7 +140,7 @@ pub(crate) async fn an_abandoned_revocation_of_several_is_made_of_all_or_none<S:
     .await;
 }
 
-pub(crate) async fn an_abandoned_deletion_is_made_of_all_or_none<S: KeyStore + Clone>(store: S) {
+pub async fn an_abandoned_deletion_is_made_of_all_or_none<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     at_every_point(async |number, waits| {
         let (expired, revoked) = (format!("expired_{number}"), format!("revoked_{number}"));
@@ -175,7 +175,7 @@ pub(crate) async fn an_abandoned_deletion_is_made_of_all_or_none<S: KeyStore + C
 }
 
 /// The handler that rotates a key is dropped: no client has the text of the successor, if one was created.
-pub(crate) async fn an_abandoned_manager_rotates_in_full_or_not_at_all<S: KeyStore + Clone>(store: S) {
+pub async fn an_abandoned_manager_rotates_in_full_or_not_at_all<S: KeyStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     let heard = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&heard);

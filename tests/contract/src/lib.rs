@@ -1,32 +1,76 @@
-//! The guarantees of every store.
+//! The guarantees of stores of [`tower_api_key`], as tests of a store.
+//!
+//! A store has this crate as a dev-dependency, and runs the part of each trait that it implements by one macro:
+//! [`key_store!`], [`owner_store!`], [`usage_store!`], [`audit_log!`]. Two parts need two traits beside [`KeyStore`]:
+//! [`usage_of_owners!`] and [`audit_log_of_owners!`]. Each guarantee is a test with its own name.
+//!
+//! ```
+//! use tower_api_key::MemoryStore;
+//!
+//! /// Returns an empty store, and what has to live as long: a folder, a database, or nothing.
+//! async fn open() -> (MemoryStore, ()) {
+//!     (MemoryStore::new(), ())
+//! }
+//!
+//! tower_api_key_contract::key_store!(open);
+//! ```
+//!
+//! The function is called once for each test, on a Tokio runtime with two threads. Clones of the store share its keys. A test is
+//! skipped without the environment that it needs, such as a server, where the macro has the name of a function that checks for it:
+//! `key_store!(open, unless is_absent)`, with `fn is_absent() -> bool`.
+//!
+//! [`KeyStore`]: tower_api_key::backend::KeyStore
 
-pub(crate) mod abandonment;
-pub(crate) mod actors;
-pub(crate) mod audit;
-pub(crate) mod authentication;
-pub(crate) mod concurrency;
-pub(crate) mod deleted;
-pub(crate) mod owners;
-pub(crate) mod records;
-pub(crate) mod revocation;
-pub(crate) mod rotation;
-pub(crate) mod several;
-pub(crate) mod updates;
-pub(crate) mod usage;
+mod abandon;
+#[doc(hidden)]
+pub mod abandonment;
+#[doc(hidden)]
+pub mod actors;
+#[doc(hidden)]
+pub mod audit;
+#[doc(hidden)]
+pub mod authentication;
+#[doc(hidden)]
+pub mod caller;
+#[doc(hidden)]
+pub mod concurrency;
+mod counting;
+#[doc(hidden)]
+pub mod deleted;
+#[doc(hidden)]
+pub mod owners;
+#[doc(hidden)]
+pub mod records;
+#[doc(hidden)]
+pub mod revocation;
+#[doc(hidden)]
+pub mod rotation;
+#[doc(hidden)]
+pub mod samples;
+#[doc(hidden)]
+pub mod several;
+#[doc(hidden)]
+pub mod updates;
+#[doc(hidden)]
+pub mod usage;
 
-/// A store that needs no server can always be tested.
-pub(crate) fn never() -> bool {
-    false
+/// Runs a test on an empty store.
+#[doc(hidden)]
+pub fn run<S, L>(open: impl AsyncFnOnce() -> (S, L), case: impl AsyncFnOnce(S)) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (store, _lives_as_long) = open().await;
+        case(store).await;
+    });
 }
 
-/// Generates a test of each guarantee for one store. `$open` is an async function without arguments that returns an empty store,
-/// and all that has to live as long as the store. `$is_absent` is true without a server to test against.
-macro_rules! keeps_the_contract {
-    ($open:path) => {
-        keeps_the_contract!($open, unless crate::store::contract::never);
-    };
-    ($open:path, unless $is_absent:path) => {
-        keeps_the_contract! { $open, $is_absent =>
+/// Generates a test of each guarantee of a store of keys: of a `KeyStore + Clone`.
+///
+/// The argument is an async function as in the [example](crate).
+#[macro_export]
+macro_rules! key_store {
+    ($open:path $(, unless $is_absent:path)?) => {
+        $crate::cases! { $open $(, $is_absent)? =>
             records::a_record_reads_back_with_every_field,
             records::a_record_of_empty_texts_reads_back,
             records::times_at_the_ends_of_their_range_read_back,
@@ -76,6 +120,24 @@ macro_rules! keeps_the_contract {
             authentication::a_revoked_key_is_rejected_by_the_very_next_request,
             authentication::every_authenticator_hears_of_a_change_through_any_clone_of_the_store,
             authentication::a_new_key_is_admitted_by_the_very_next_request,
+            abandonment::an_abandoned_insertion_is_made_in_full_or_not_at_all,
+            abandonment::an_abandoned_update_is_made_in_full_or_not_at_all,
+            abandonment::an_abandoned_rotation_is_made_in_full_or_not_at_all,
+            abandonment::an_abandoned_revocation_is_made_in_full_or_not_at_all,
+            abandonment::an_abandoned_revocation_of_several_is_made_of_all_or_none,
+            abandonment::an_abandoned_deletion_is_made_of_all_or_none,
+            abandonment::an_abandoned_manager_rotates_in_full_or_not_at_all,
+        }
+    };
+}
+
+/// Generates a test of each guarantee of a store of owners and their keys: of a `KeyStore + OwnerStore + Clone`.
+///
+/// The argument is an async function as in the [example](crate).
+#[macro_export]
+macro_rules! owner_store {
+    ($open:path $(, unless $is_absent:path)?) => {
+        $crate::cases! { $open $(, $is_absent)? =>
             owners::owners_read_back,
             owners::what_is_put_twice_is_there_once_and_as_it_was_put_last,
             owners::what_is_not_there_can_be_neither_changed_nor_referred_to,
@@ -88,11 +150,21 @@ macro_rules! keeps_the_contract {
             owners::keys_of_an_owner_who_is_gone_are_revoked,
             deleted::an_owner_who_was_deleted_is_not_put_again,
             deleted::an_owner_who_was_deleted_has_no_new_keys,
-            deleted::a_purge_deletes_what_is_left_of_an_owner_and_nothing_else,
             actors::each_change_is_made_by_an_actor_who_is_in_force,
             actors::an_actor_who_is_not_in_force_changes_nothing,
             actors::what_a_change_does_to_its_own_actor_does_not_count,
             actors::what_an_actor_may_do_elsewhere_does_not_count,
+        }
+    };
+}
+
+/// Generates a test of each guarantee of a store of keys and their usage: of a `KeyStore + UsageStore + Clone`.
+///
+/// The argument is an async function as in the [example](crate).
+#[macro_export]
+macro_rules! usage_store {
+    ($open:path $(, unless $is_absent:path)?) => {
+        $crate::cases! { $open $(, $is_absent)? =>
             usage::usage_adds_up_by_key_and_in_total,
             usage::a_batch_that_is_sent_twice_counts_once,
             usage::a_batch_of_more_rows_than_a_statement_has_parameters_is_added,
@@ -104,31 +176,20 @@ macro_rules! keeps_the_contract {
             usage::a_batch_that_cannot_be_kept_leaves_no_trace,
             usage::many_writers_at_once_lose_nothing,
             usage::an_abandoned_batch_that_is_sent_again_counts_once,
-            abandonment::an_abandoned_insertion_is_made_in_full_or_not_at_all,
-            abandonment::an_abandoned_update_is_made_in_full_or_not_at_all,
-            abandonment::an_abandoned_rotation_is_made_in_full_or_not_at_all,
-            abandonment::an_abandoned_revocation_is_made_in_full_or_not_at_all,
-            abandonment::an_abandoned_revocation_of_several_is_made_of_all_or_none,
-            abandonment::an_abandoned_deletion_is_made_of_all_or_none,
-            abandonment::an_abandoned_manager_rotates_in_full_or_not_at_all,
         }
-    };
-    ($open:path, $is_absent:path => $($promise:tt)*) => {
-        promises! { contract, $open, $is_absent => $($promise)* }
     };
 }
 
-/// Generates a test of each guarantee of a store with an audit log, as `keeps_the_contract!` does.
-macro_rules! keeps_an_audit_log {
-    ($open:path) => {
-        keeps_an_audit_log!($open, unless crate::store::contract::never);
-    };
-    ($open:path, unless $is_absent:path) => {
-        promises! { audit_log, $open, $is_absent =>
+/// Generates a test of each guarantee of a store of keys with an audit log: of a `KeyStore + AuditLog + Clone`.
+///
+/// The argument is an async function as in the [example](crate).
+#[macro_export]
+macro_rules! audit_log {
+    ($open:path $(, unless $is_absent:path)?) => {
+        $crate::cases! { $open $(, $is_absent)? =>
             audit::every_change_of_a_key_has_its_entry,
             audit::each_key_that_a_filter_means_has_an_entry,
             audit::a_change_that_fails_has_no_entry,
-            actors::a_change_that_is_rejected_has_no_entry,
             audit::a_change_that_is_abandoned_has_its_entries_or_was_not_made,
             audit::entries_are_read_by_page_and_by_key,
             audit::old_entries_are_forgotten_and_keys_are_not,
@@ -136,19 +197,52 @@ macro_rules! keeps_an_audit_log {
     };
 }
 
-macro_rules! promises {
-    ($module:ident, $open:path, $is_absent:path => $($part:ident::$promise:ident,)*) => {
-        mod $module {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $promise() {
-                    if $is_absent() {
-                        return;
-                    }
-                    let (store, _lives_as_long) = $open().await;
-                    crate::store::contract::$part::$promise(store).await;
-                }
-            )*
+/// Generates a test of each guarantee of a store of owners, keys and their usage: of a `KeyStore + OwnerStore + UsageStore`.
+/// They come in addition to those of [`owner_store!`] and [`usage_store!`].
+///
+/// The argument is an async function as in the [example](crate).
+#[macro_export]
+macro_rules! usage_of_owners {
+    ($open:path $(, unless $is_absent:path)?) => {
+        $crate::cases! { $open $(, $is_absent)? =>
+            deleted::a_purge_deletes_what_is_left_of_an_owner_and_nothing_else,
         }
     };
+}
+
+/// Generates a test of each guarantee of a store of owners and keys with an audit log: of a `KeyStore + OwnerStore + AuditLog + Clone`.
+/// They come in addition to those of [`owner_store!`] and [`audit_log!`].
+///
+/// The argument is an async function as in the [example](crate).
+#[macro_export]
+macro_rules! audit_log_of_owners {
+    ($open:path $(, unless $is_absent:path)?) => {
+        $crate::cases! { $open $(, $is_absent)? =>
+            actors::a_change_that_is_rejected_has_no_entry,
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! cases {
+    ($open:path => $($cases:tt)*) => {
+        $crate::cases! { $open, $crate::never => $($cases)* }
+    };
+    ($open:path, $is_absent:path => $($part:ident::$case:ident,)*) => {
+        $(
+            #[test]
+            fn $case() {
+                if !$is_absent() {
+                    $crate::run($open, $crate::$part::$case);
+                }
+            }
+        )*
+    };
+}
+
+/// A store that needs no server can always be tested.
+#[doc(hidden)]
+pub fn never() -> bool {
+    false
 }

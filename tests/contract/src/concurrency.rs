@@ -5,11 +5,11 @@ use std::future::Future;
 use tokio::task::JoinSet;
 use tower_api_key::backend::{BackendError, BackendErrorKind, KeyChange, KeyStore};
 
-use crate::store::samples;
+use crate::samples;
 
 const TASKS: usize = 32;
 
-pub(crate) async fn many_tasks_insert_and_revoke_keys_at_once<S: KeyStore + Clone>(store: S) {
+pub async fn many_tasks_insert_and_revoke_keys_at_once<S: KeyStore + Clone>(store: S) {
     let outcomes = at_once(&store, |store, task| async move {
         let record = samples::plain(&format!("key_{task}"));
         store.change(KeyChange::insert(record.clone())).await?;
@@ -25,7 +25,7 @@ pub(crate) async fn many_tasks_insert_and_revoke_keys_at_once<S: KeyStore + Clon
     }
 }
 
-pub(crate) async fn of_many_revocations_at_once_one_stays<S: KeyStore + Clone>(store: S) {
+pub async fn of_many_revocations_at_once_one_stays<S: KeyStore + Clone>(store: S) {
     let record = samples::plain("key");
     store.change(KeyChange::insert(record.clone())).await.unwrap();
     let seen = at_once(&store, |store, task| async move {
@@ -41,7 +41,7 @@ pub(crate) async fn of_many_revocations_at_once_one_stays<S: KeyStore + Clone>(s
     }
 }
 
-pub(crate) async fn of_many_insertions_of_one_key_one_succeeds<S: KeyStore + Clone>(store: S) {
+pub async fn of_many_insertions_of_one_key_one_succeeds<S: KeyStore + Clone>(store: S) {
     let outcomes = at_once(&store, |store, task| async move {
         let mut record = samples::plain("key");
         record.name = task.to_string().into();

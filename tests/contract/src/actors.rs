@@ -8,8 +8,8 @@ use tower_api_key::owner::{Membership, Organization, PasswordHash, User};
 use tower_api_key::principal::Resource;
 use tower_api_key::{Owner, Record, Requirement, Scopes, Timestamp};
 
-use crate::store::caller::Caller;
-use crate::store::samples::{self, id};
+use crate::caller::Caller;
+use crate::samples::{self, id};
 
 const ANN: &str = "ann@example.com";
 const BOB: &str = "bob@example.com";
@@ -135,7 +135,7 @@ async fn targets<S: KeyStore>(store: &S) {
     store.change(KeyChange::insert(ended)).await.unwrap();
 }
 
-pub(crate) async fn each_change_is_made_by_an_actor_who_is_in_force<S>(store: S)
+pub async fn each_change_is_made_by_an_actor_who_is_in_force<S>(store: S)
 where
     S: KeyStore + OwnerStore + Clone,
 {
@@ -168,7 +168,7 @@ where
     }
 }
 
-pub(crate) async fn an_actor_who_is_not_in_force_changes_nothing<S>(store: S)
+pub async fn an_actor_who_is_not_in_force_changes_nothing<S>(store: S)
 where
     S: KeyStore + OwnerStore + Clone,
 {
@@ -224,7 +224,7 @@ where
     changes_nothing(&store, &gone).await;
 }
 
-pub(crate) async fn what_a_change_does_to_its_own_actor_does_not_count<S>(store: S)
+pub async fn what_a_change_does_to_its_own_actor_does_not_count<S>(store: S)
 where
     S: KeyStore + OwnerStore + Clone,
 {
@@ -280,7 +280,7 @@ where
     assert_eq!(store.organization("acme").await.unwrap(), None);
 }
 
-pub(crate) async fn what_an_actor_may_do_elsewhere_does_not_count<S>(store: S)
+pub async fn what_an_actor_may_do_elsewhere_does_not_count<S>(store: S)
 where
     S: KeyStore + OwnerStore + Clone,
 {
@@ -308,7 +308,7 @@ where
     changes_nothing(&store, &in_acme("notes.read")).await;
 }
 
-pub(crate) async fn a_change_that_is_rejected_has_no_entry<S>(store: S)
+pub async fn a_change_that_is_rejected_has_no_entry<S>(store: S)
 where
     S: KeyStore + OwnerStore + AuditLog + Clone,
 {

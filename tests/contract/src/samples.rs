@@ -10,26 +10,26 @@ use tower_api_key::key::RetrievableKey;
 use tower_api_key::record::Revocation;
 use tower_api_key::{Environment, KeyId, Owner, Record, Scopes, Timestamp};
 
-pub(crate) fn id(text: &str) -> KeyId {
+pub fn id(text: &str) -> KeyId {
     KeyId::new(text).unwrap()
 }
 
 /// The text of the key called `name`, as its owner presents it.
-pub(crate) fn text(name: &str) -> String {
+pub fn text(name: &str) -> String {
     format!("text-of-{name}")
 }
 
-pub(crate) fn digest(name: &str) -> Digest {
+pub fn digest(name: &str) -> Digest {
     Digester::sha256().digest(text(name).as_bytes())
 }
 
 /// A record with the required fields only.
-pub(crate) fn plain(name: &str) -> Record {
+pub fn plain(name: &str) -> Record {
     Record::imported(id(name), digest(name), Owner::organization("acme"))
 }
 
 /// A record with a value in every field.
-pub(crate) fn full(name: &str) -> Record {
+pub fn full(name: &str) -> Record {
     let mut record = plain(name);
     record.hint = "demo_test_a1b2c3...".into();
     record.name = "Schlüssel für \"O'Brien\" -- 鍵 \\ %_;\n".into();
@@ -74,24 +74,24 @@ fn every_scheme() -> Box<[Scheme]> {
 }
 
 /// How long a key stays valid after it was rotated.
-pub(crate) const GRACE: Duration = Duration::from_secs(5);
+pub const GRACE: Duration = Duration::from_secs(5);
 
 /// The rotation to the key called `name`.
-pub(crate) fn rotation(name: &str, millis: i64, grace: Grace) -> Rotation {
+pub fn rotation(name: &str, millis: i64, grace: Grace) -> Rotation {
     let at = Timestamp::from_unix_millis(millis);
     let mut rotation = Rotation::new(id(name), digest(name), format!("hint of {name}"), at);
     rotation.grace = grace;
     rotation
 }
 
-pub(crate) fn rotate(old: &str, name: &str, millis: i64, grace: Grace) -> KeyChange {
+pub fn rotate(old: &str, name: &str, millis: i64, grace: Grace) -> KeyChange {
     KeyChange::rotate(&id(old), rotation(name, millis, grace))
 }
 
-pub(crate) fn revocation(millis: i64, reason: &str) -> Revocation {
+pub fn revocation(millis: i64, reason: &str) -> Revocation {
     Revocation::new(Timestamp::from_unix_millis(millis), reason)
 }
 
-pub(crate) fn revoke(name: &str, millis: i64, reason: &str) -> KeyChange {
+pub fn revoke(name: &str, millis: i64, reason: &str) -> KeyChange {
     KeyChange::revoke(&id(name), revocation(millis, reason))
 }
