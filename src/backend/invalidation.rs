@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use super::BackendError;
 use crate::digest::Digest;
 use crate::owner::User;
+use crate::record::Record;
 
 /// What a change in a store invalidates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,14 @@ impl Invalidation {
             Self::Revoked(_) => "revoked",
             Self::Changed(_) => "changed",
             Self::Everything => "everything",
+        }
+    }
+
+    /// Returns the invalidation of a key whose record was changed to this one.
+    pub fn of(record: &Record) -> Self {
+        match record.revoked {
+            Some(_) => Self::Revoked(record.digest),
+            None => Self::Changed(record.digest),
         }
     }
 

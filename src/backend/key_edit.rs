@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{BackendError, Invalidation};
+use super::BackendError;
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::{KeyId, RetrievableKey};
@@ -177,21 +177,86 @@ impl Rotation {
     }
 }
 
-/// A change of one key. Revocations are not included: they must succeed even if the rest of a record is unreadable.
-#[derive(Debug, Clone)]
-pub(super) enum KeyEdit {
+/// An edit of one key: the rules by which every store updates and rotates keys.
+///
+/// Revocations are not included: they must succeed even if the rest of a record is unreadable.
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// use tower_api_key::backend::{BackendError, EditOutcome, KeyEdit};
+/// use tower_api_key::{KeyId, Record};
+///
+/// /// Edits a key of a store, and returns its successor, if the edit creates one.
+/// fn edit(
+///     keys: &mut HashMap<KeyId, Record>,
+///     id: &KeyId,
+///     edit: KeyEdit,
+/// ) -> Result<Option<Record>, BackendError> {
+///     let mut record = keys.get(id).cloned().ok_or_else(BackendError::not_found)?;
+///     let relative = edit.depends_on(&record).and_then(|id| keys.get(&id));
+///     let EditOutcome { successor, ended_predecessor, .. } = edit.apply(&mut record, relative)?;
+///     if let Some(end) = ended_predecessor
+///         && let Some(predecessor) = keys.get_mut(&end.id)
+///     {
+///         end.apply(predecessor);
+///     }
+///     keys.extend(successor.iter().chain([&record]).map(|record| (record.id.clone(), record.clone())));
+///     Ok(successor)
+/// }
+/// # use tower_api_key::{Owner, Timestamp, digest::Digester};
+/// # use tower_api_key::backend::Rotation;
+/// # let (digester, at) = (Digester::sha256(), Timestamp::from_unix_millis(0));
+/// # let (old, new) = (KeyId::new("old")?, KeyId::new("new")?);
+/// # let record = Record::imported(old.clone(), digester.digest(b"old"), Owner::organization("acme"));
+/// # let mut keys = HashMap::from([(old.clone(), record)]);
+/// # let rotation = Rotation::new(new.clone(), digester.digest(b"new"), "new", at);
+/// # let successor = edit(&mut keys, &old, KeyEdit::Rotate(Box::new(rotation)))?;
+/// # assert_eq!(successor.as_ref(), keys.get(&new));
+/// # assert_eq!(keys[&old].rotated_to, Some(new));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyEdit {
+    /// The edit of [`KeyAction::Update`](super::KeyAction::Update).
     Update(KeyUpdate),
+    /// The edit of [`KeyAction::Rotate`](super::KeyAction::Rotate).
     Rotate(Box<Rotation>),
+    /// The edit of [`WriteBack::FirstUse`](super::WriteBack::FirstUse), at the time of the use.
     FirstUse(Timestamp),
 }
 
-/// The effects of an edit, apart from the edited record.
-#[derive(Debug, Default)]
-pub(super) struct EditOutcome {
+/// The effects of a [`KeyEdit`], apart from the edited record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EditOutcome {
     /// The successor that a rotation creates.
-    pub(super) successor: Option<Record>,
-    /// The predecessor of the edited key, and its new expiry. Not applied if it expires earlier or has another successor.
-    pub(super) ended_predecessor: Option<(KeyId, Timestamp)>,
+    pub successor: Option<Record>,
+    /// The end of the predecessor of the edited key.
+    pub ended_predecessor: Option<PredecessorEnd>,
+}
+
+/// The end of a key whose successor is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PredecessorEnd {
+    /// The id of the predecessor.
+    pub id: KeyId,
+    /// Its new expiry.
+    pub expires_at: Timestamp,
+    successor: KeyId,
+}
+
+impl PredecessorEnd {
+    /// Sets the expiry of the predecessor and returns `true`, unless it has another successor. An earlier expiry stays.
+    pub fn apply(&self, predecessor: &mut Record) -> bool {
+        let is_current = predecessor.rotated_to.as_ref() == Some(&self.successor);
+        if is_current {
+            shorten(predecessor, self.expires_at);
+        }
+        is_current
+    }
 }
 
 impl KeyEdit {
@@ -206,7 +271,7 @@ impl KeyEdit {
     }
 
     /// Returns the id of another key that the edit needs to read: the successor for a rotation, the predecessor for a new expiry.
-    pub(super) fn depends_on(&self, record: &Record) -> Option<KeyId> {
+    pub fn depends_on(&self, record: &Record) -> Option<KeyId> {
         match self {
             Self::Rotate(_) => record.rotated_to.clone(),
             Self::Update(update) => record.rotated_from.clone().filter(|_| update.expires_at.is_some()),
@@ -215,11 +280,11 @@ impl KeyEdit {
     }
 
     /// Applies the edit to a record. `relative` is the key that the edit [depends on](Self::depends_on), if the store has it.
-    pub(super) fn apply(
-        self,
-        record: &mut Record,
-        relative: Option<&Record>,
-    ) -> Result<EditOutcome, BackendError> {
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`](super::BackendErrorKind::Conflict) if the state of the key does not allow the edit. The record is unchanged then.
+    pub fn apply(self, record: &mut Record, relative: Option<&Record>) -> Result<EditOutcome, BackendError> {
         match self {
             Self::Update(update) => update.apply(record, relative).map(|()| EditOutcome::default()),
             Self::Rotate(rotation) => {
@@ -322,18 +387,11 @@ impl Rotation {
     }
 }
 
-/// Returns the predecessor that the first use of a successor ends, and its new expiry. Later uses end nothing.
-fn take_predecessor(successor: &mut Record, at: Timestamp) -> Option<(KeyId, Timestamp)> {
+/// Returns the end of the predecessor by the first use of a successor. Later uses end nothing.
+fn take_predecessor(successor: &mut Record, at: Timestamp) -> Option<PredecessorEnd> {
     let grace = successor.first_use_grace.take()?;
-    Some((successor.rotated_from.clone()?, at.saturating_add(grace)))
-}
-
-/// Returns the invalidation for a record that was changed.
-pub(super) fn invalidation_of(record: &Record) -> Invalidation {
-    match record.revoked {
-        Some(_) => Invalidation::Revoked(record.digest),
-        None => Invalidation::Changed(record.digest),
-    }
+    let (id, expires_at) = (successor.rotated_from.clone()?, at.saturating_add(grace));
+    Some(PredecessorEnd { id, expires_at, successor: successor.id.clone() })
 }
 
 fn earlier(expiry: Option<Timestamp>, limit: Option<Timestamp>) -> Option<Timestamp> {
@@ -346,6 +404,6 @@ pub(super) fn is_later(expiry: Option<Timestamp>, than: Option<Timestamp>) -> bo
 }
 
 /// Sets the expiry of a key, unless it expires earlier.
-pub(super) fn shorten(record: &mut Record, expiry: Timestamp) {
+fn shorten(record: &mut Record, expiry: Timestamp) {
     record.expires_at = Some(record.expires_at.map_or(expiry, |own| own.min(expiry)));
 }

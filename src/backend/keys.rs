@@ -52,6 +52,19 @@ pub struct ChangeOutcome {
     pub keys: u64,
 }
 
+impl ChangeOutcome {
+    /// Creates the outcome of a change of any number of keys.
+    pub fn of_keys(keys: u64) -> Self {
+        Self { record: None, keys }
+    }
+
+    /// Sets the key that was inserted or updated, or the successor of a rotation.
+    #[must_use]
+    pub fn record(self, record: Record) -> Self {
+        Self { record: Some(record), ..self }
+    }
+}
+
 /// A change by the application itself, without bounds.
 impl From<KeyAction> for KeyChange {
     fn from(action: KeyAction) -> Self {
@@ -217,7 +230,8 @@ impl KeyChange {
 ///    [authorize](Actor::authorize) the actor;
 /// 2. [complete](KeyChange::complete) the change, and [check](KeyChange::check) it against the key as it is; before a rotation
 ///    or a first use ends a predecessor, [check that](KeyChange::check_end) too;
-/// 3. apply the [action](KeyAction), whose constructor states its effect and its errors.
+/// 3. apply the [action](KeyAction), whose constructor states its effect and its errors; an update or a rotation by
+///    [`KeyEdit`](super::KeyEdit).
 ///
 /// Effects of the change on its own actor do not count.
 ///

@@ -8,9 +8,8 @@ mod usage;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::key_edit::KeyEdit;
 use super::{
-    Backend, BackendError, ChangeOutcome, Invalidation, Invalidator, KeyChange, KeyFilter, KeyStore,
+    Backend, BackendError, ChangeOutcome, Invalidation, Invalidator, KeyChange, KeyEdit, KeyFilter, KeyStore,
     OwnerChange, OwnerStore, Subscriber, UsageBatch, UsageLine, UsageQuery, UsageStore, WriteBack,
 };
 use crate::digest::Digest;

@@ -21,6 +21,32 @@
 //!     }
 //! }
 //! ```
+//!
+//! # Implementing a store
+//!
+//! | Trait | Required | Beside |
+//! |---|---|---|
+//! | [`Backend`] | `find`, `subscribe`, `write_back` | `feed`, if other processes change the keys; `find_user`, if users have passwords |
+//! | [`KeyStore`] | `change`, `get`, `list` | `lists_nodes`, `wait_applied`, if the store knows its nodes |
+//! | [`OwnerStore`], [`UsageStore`], [`AuditLog`] | all methods | |
+//!
+//! [`KeyStore`] names the steps of a change, [`KeyEdit`] has the rules of updates, rotations and first uses, and [`Invalidator`]
+//! keeps the order of commit, invalidation and acknowledgement. `tests/outside` of the repository is such a store.
+//!
+//! The crate `tower-api-key-contract`, in `tests/contract` of the repository, has the guarantees of a store as tests. A store runs
+//! them by one macro for each trait: `key_store!`, `owner_store!`, `usage_store!`, `audit_log!`.
+//!
+//! ```
+//! // tests/contract.rs
+//! # type MyStore = tower_api_key::MemoryStore;
+//! async fn open() -> (MyStore, ()) {
+//!     // Empty, with what has to live as long: a folder, a database, or nothing.
+//!     (MyStore::new(), ())
+//! }
+//!
+//! tower_api_key_contract::key_store!(open);
+//! # fn main() {}
+//! ```
 
 mod actor;
 mod audit;
@@ -48,7 +74,7 @@ pub use change_feed::{BoxedChangeFeed, ChangeFeed};
 pub use error::{BackendError, BackendErrorKind};
 pub use filter::KeyFilter;
 pub use invalidation::{Invalidation, Invalidator, PendingInvalidation, Subscriber};
-pub use key_edit::{Grace, KeyUpdate, Rotation};
+pub use key_edit::{EditOutcome, Grace, KeyEdit, KeyUpdate, PredecessorEnd, Rotation};
 pub use keys::{ChangeOutcome, KeyAction, KeyChange, KeyStore};
 pub use memory::MemoryStore;
 pub use owner_resolver::{OwnerResolver, WithOwnerResolver};

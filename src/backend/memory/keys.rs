@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use super::owners::Owners;
 use super::usage::Usage;
 use crate::backend::deleted_owner::DeletedOwner;
-use crate::backend::key_edit::{EditOutcome, KeyEdit, invalidation_of, shorten};
 use crate::backend::{
-    Actor, AuthorizedActor, BackendError, ChangeOutcome, Invalidation, KeyAction, KeyChange, KeyFilter,
-    ResolvedSubject, Subject,
+    Actor, AuthorizedActor, BackendError, ChangeOutcome, EditOutcome, Invalidation, KeyAction, KeyChange,
+    KeyEdit, KeyFilter, ResolvedSubject, Subject,
 };
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -47,11 +46,10 @@ impl Keys {
             }
             KeyAction::InsertExclusive(record, filter, revocation) => {
                 self.check_insert(&record)?;
-                let (mut outcome, mut invalidations) = several(self.revoke_all(&filter, &revocation));
+                let (outcome, mut invalidations) = several(self.revoke_all(&filter, &revocation));
                 let (record, inserted) = self.insert(*record)?;
-                outcome.record = Some(record);
                 invalidations.extend(inserted);
-                return Ok((outcome, invalidations));
+                return Ok((outcome.record(record), invalidations));
             }
             KeyAction::Revoke(id, revocation) => {
                 return Ok((ChangeOutcome::default(), vec![self.revoke(&id, revocation)?]));
@@ -61,7 +59,7 @@ impl Keys {
             }
             KeyAction::PurgeEnded(before) => return Ok(several(self.purge_ended(before))),
         };
-        Ok((ChangeOutcome { record: Some(record), ..ChangeOutcome::default() }, invalidations))
+        Ok((ChangeOutcome::default().record(record), invalidations))
     }
 
     pub(super) fn authorize(&self, actor: &Actor) -> Result<Option<AuthorizedActor>, BackendError> {
@@ -105,18 +103,17 @@ impl Keys {
         let mut record = self.by_id(id).ok_or_else(BackendError::not_found)?.clone();
         let relative = edit.depends_on(&record).and_then(|id| self.by_id(&id).cloned());
         let EditOutcome { successor, ended_predecessor } = edit.apply(&mut record, relative.as_ref())?;
-        let predecessor = ended_predecessor.as_ref().and_then(|(id, _)| self.by_id(id));
+        let predecessor = ended_predecessor.as_ref().and_then(|end| self.by_id(&end.id));
         predecessor.map_or(Ok(()), may_end)?;
-        let mut invalidations = vec![invalidation_of(&record)];
+        let mut invalidations = vec![Invalidation::of(&record)];
         if let Some(successor) = &successor {
             invalidations.extend(self.insert(successor.clone())?.1);
         }
-        if let Some((id, end)) = ended_predecessor
-            && let Some(predecessor) = self.by_id_mut(&id)
-            && predecessor.rotated_to.as_ref() == Some(&record.id)
+        if let Some(end) = ended_predecessor
+            && let Some(predecessor) = self.by_id_mut(&end.id)
+            && end.apply(predecessor)
         {
-            shorten(predecessor, end);
-            invalidations.push(invalidation_of(predecessor));
+            invalidations.push(Invalidation::of(predecessor));
         }
         self.records.insert(record.digest, record.clone());
         Ok((self.owners.current(&successor.unwrap_or(record)), invalidations))
@@ -162,5 +159,5 @@ impl Keys {
 }
 
 fn several(invalidations: Vec<Invalidation>) -> (ChangeOutcome, Vec<Invalidation>) {
-    (ChangeOutcome { keys: invalidations.len() as u64, ..ChangeOutcome::default() }, invalidations)
+    (ChangeOutcome::of_keys(invalidations.len() as u64), invalidations)
 }

@@ -7,7 +7,7 @@ use super::owners::check_owner_not_deleted;
 use super::read::{fetch, fetch_for_update};
 use super::written::Written;
 use super::{ROWS_PER_STATEMENT, audit};
-use crate::backend::key_edit::{EditOutcome, KeyEdit, invalidation_of};
+use crate::backend::key_edit::{EditOutcome, KeyEdit, PredecessorEnd};
 use crate::backend::sql::change_codec::MAX_LOGGED_CHANGES;
 use crate::backend::sql::key_row::{KeyRow, columns, decode_digest};
 use crate::backend::sql::session::{Row, Session, is_unique_violation};
@@ -140,7 +140,7 @@ async fn edit(
     if let Some(successor) = &successor {
         changes.extend(insert(session, successor).await?.changes);
     }
-    if let Some((predecessor, end)) = ended_predecessor {
+    if let Some(PredecessorEnd { id: predecessor, expires_at: end, .. }) = ended_predecessor {
         if let Some((change, authorized)) = by.filter(|(change, _)| change.has_bounds())
             && let Some(ended) = fetch_for_update(session, &predecessor).await?
         {
@@ -161,7 +161,7 @@ async fn change(session: &mut dyn Session, record: &Record) -> Result<Invalidati
     let change = change.bind(row.revoked_at).bind(row.revoked_reason).bind(row.rotated_to);
     let change = change.bind(row.first_use_grace).bind(row.metadata).bind(row.revoked_by).bind(row.labels);
     session.execute(&change).await?;
-    Ok(invalidation_of(record))
+    Ok(Invalidation::of(record))
 }
 
 /// Encodes a record, without the state of its owner, which is stored elsewhere.
