@@ -322,3 +322,50 @@ where
     changes_nothing(&store, &actor).await;
     assert_eq!(entries().await, before);
 }
+
+/// Checks that an actor may make none of the changes of keys, and that they leave no trace.
+async fn changes_no_key<S: KeyStore>(store: &S, actor: &Actor) {
+    let keys = async || store.list(&KeyFilter::all(), None, usize::MAX).await.unwrap();
+    let before = keys().await;
+    for change in key_changes() {
+        let refused = store.change(change.clone().by(actor.clone())).await.unwrap_err();
+        assert_eq!(refused.kind(), BackendErrorKind::Forbidden, "{change:?}: {refused}");
+    }
+    assert_eq!(keys().await, before);
+}
+
+pub async fn a_key_that_may_not_make_a_change_changes_no_key<S: KeyStore + Clone>(store: S) {
+    targets(&store).await;
+    let caller = Caller::of(&store);
+    let own = async |name: &str| {
+        strong(&store, name, Owner::organization("theirs")).await;
+        caller.admit(name).await.unwrap().actor()
+    };
+    let active = own("active").await;
+    store.change(key_changes().swap_remove(1).by(active.clone())).await.unwrap();
+    assert_eq!(&*store.get(&id("target")).await.unwrap().unwrap().name, "renamed");
+
+    let revoked = own("revoked").await;
+    store.change(samples::revoke("revoked", 1, "lost")).await.unwrap();
+    changes_no_key(&store, &revoked).await;
+
+    let expired = own("expired").await;
+    let end = KeyUpdate::new().expires_at(Timestamp::from_unix_millis(0));
+    store.change(KeyChange::update(&id("expired"), end)).await.unwrap();
+    changes_no_key(&store, &expired).await;
+
+    let weaker = active.requires(Requirement::all_of(["notes.write"]).unwrap());
+    let less = KeyUpdate::new().scopes(Scopes::parse("notes.read").unwrap());
+    store.change(KeyChange::update(&id("active"), less)).await.unwrap();
+    changes_no_key(&store, &weaker).await;
+
+    let deleted = own("deleted").await;
+    store.change(samples::revoke("deleted", 1, "lost")).await.unwrap();
+    store.change(KeyChange::purge_ended(Timestamp::from_unix_millis(2))).await.unwrap();
+    changes_no_key(&store, &deleted).await;
+    // Another key with the same id is not the actor.
+    let mut other = samples::plain("deleted");
+    other.digest = samples::digest("another");
+    store.change(KeyChange::insert(other)).await.unwrap();
+    changes_no_key(&store, &deleted).await;
+}

@@ -36,6 +36,8 @@ pub mod caller;
 pub mod concurrency;
 mod counting;
 #[doc(hidden)]
+pub mod delegates;
+#[doc(hidden)]
 pub mod deleted;
 #[doc(hidden)]
 pub mod owners;
@@ -120,6 +122,10 @@ macro_rules! key_store {
             authentication::a_revoked_key_is_rejected_by_the_very_next_request,
             authentication::every_authenticator_hears_of_a_change_through_any_clone_of_the_store,
             authentication::a_new_key_is_admitted_by_the_very_next_request,
+            actors::a_key_that_may_not_make_a_change_changes_no_key,
+            delegates::a_delegate_changes_no_key_beyond_its_bounds,
+            delegates::a_key_of_a_delegate_ends_with_its_creator,
+            delegates::a_rotation_ends_no_predecessor_beyond_the_bounds_of_its_actor,
             abandonment::an_abandoned_insertion_is_made_in_full_or_not_at_all,
             abandonment::an_abandoned_update_is_made_in_full_or_not_at_all,
             abandonment::an_abandoned_rotation_is_made_in_full_or_not_at_all,
