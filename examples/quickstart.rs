@@ -1,116 +1,42 @@
-//! A small axum service behind API keys that are kept in an SQLite file.
+//! An axum API behind keys in an SQLite file: creates a key, prints how to use it, and serves.
 //!
-//! `cargo run --example quickstart --features axum,sqlite,tracing`
+//! `cargo run --example quickstart --features axum,sqlite`
 //!
-//! The address and the new keys go to stdout as one line of JSON, all other output to stderr. The environment
-//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG` and `HEAD_SECONDS` (the timeout of the head of a request).
+//! Each start adds one more key to `quickstart.db` in the working directory.
 
-#![allow(clippy::print_stderr, reason = "an example writes messages to its user")]
+#![allow(clippy::print_stdout, reason = "an example writes messages to its user")]
 
-mod support;
+use std::env;
+use std::error::Error;
 
-use std::sync::Arc;
-
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use support::{Failure, Keys};
-use tokio::sync::RwLock;
-use tower_api_key::{
-    AuthenticateLayer, Authenticator, ConfigError, Environment, KeyFormat, Principal, RequireScopeLayer,
-    Requirement, Scope, SqliteStore, Timestamp,
-};
+use axum::Router;
+use axum::routing::{delete, get};
+use tokio::net::TcpListener;
+use tokio::signal::ctrl_c;
+use tower_api_key::manage::{KeyManager, NewKey};
+use tower_api_key::{AuthenticateLayer, KeyFormat, Principal, RequireScopeLayer, SqliteStore};
 
 #[tokio::main]
-async fn main() -> Result<(), Failure> {
-    support::log()?;
-    let shutdown = support::shutdown()?;
-    let listener = support::listen().await?;
-    let store = support::open_store("sqlite:quickstart.db").await?;
-    let app = app(store.clone())?;
+async fn main() -> Result<(), Box<dyn Error>> {
+    let store = SqliteStore::open("sqlite:quickstart.db").await?;
+    let keys = KeyManager::new(store.clone(), KeyFormat::new("demo")?);
+    let new = NewKey::for_organization("acme").scopes("notes.read".parse()?);
+    let key = keys.create(new).await?.reveal(); // its text, available only now
 
-    let mut keys = Keys::new(&store, "quickstart", KeyFormat::new("demo")?);
-    keys.need("reader_key", Environment::Live, &["notes.read"]).await?;
-    keys.need("writer_key", Environment::Live, &["notes.read", "notes.write"]).await?;
-    if let Some(record) = keys.need("expired_key", Environment::Live, &["notes.read"]).await? {
-        record.expires_at = Some(Timestamp::from_unix_millis(0));
-    }
-    let announced = keys.announce(&listener).await?;
-    let (address, reader_key) = (&announced.address, announced.key("reader_key"));
-    eprintln!(
-        r#"Notes behind API keys. To try it:
-
-  # 200: the reader may read
-  curl -i -H "Authorization: Bearer {reader_key}" {address}/v1/notes
-  # 401: no request without a key is admitted
-  curl -i {address}/v1/notes
-  # 403: the reader may not write
-  curl -i -H "X-API-Key: {reader_key}" -H 'Content-Type: application/json' -d '{{"text": "hello"}}' {address}/v1/notes
-"#
-    );
-
-    support::serve(listener, app, shutdown).await?;
-    store.close().await;
+    let app = Router::new()
+        .route("/notes", get(list).layer(RequireScopeLayer::scope("notes.read")?))
+        .route("/notes", delete(clear).layer(RequireScopeLayer::scope("notes.write")?))
+        .layer(AuthenticateLayer::new(store));
+    let listener = TcpListener::bind(env::var("ADDR").unwrap_or("127.0.0.1:3000".into())).await?;
+    println!("curl -i -H 'X-API-Key: {}' http://{}/notes", key.as_str(), listener.local_addr()?);
+    axum::serve(listener, app).with_graceful_shutdown(async { ctrl_c().await.expect("a signal") }).await?;
     Ok(())
 }
 
-fn app(store: SqliteStore) -> Result<Router, ConfigError> {
-    let authenticator = Authenticator::builder(store).build()?;
-    let may_read = RequireScopeLayer::new(Requirement::all_of(["notes.read"])?);
-    let may_write = RequireScopeLayer::new(Requirement::all_of(["notes.write"])?);
-
-    let open = Router::new().route("/health", get(|| async { "ok" }));
-    let protected = Router::new()
-        .route("/v1/whoami", get(whoami))
-        .route("/v1/notes", get(list_notes).route_layer(may_read))
-        .route("/v1/notes", post(add_note).route_layer(may_write))
-        .route_layer(AuthenticateLayer::new(authenticator));
-
-    Ok(open.merge(protected).layer(DefaultBodyLimit::max(16 * 1024)).with_state(Notes::default()))
+async fn list(principal: Principal) -> String {
+    format!("notes of {}\n", principal.owner())
 }
 
-async fn whoami(principal: Principal) -> Json<Value> {
-    let scopes: Vec<_> = principal.scopes().iter().map(Scope::as_str).collect();
-    Json(json!({
-        "key_id": principal.key_id().as_str(),
-        "owner": principal.owner().to_string(),
-        "environment": principal.environment().label(),
-        "scopes": scopes,
-    }))
-}
-
-async fn list_notes(State(notes): State<Notes>) -> Json<Vec<Note>> {
-    Json(notes.read().await.clone())
-}
-
-async fn add_note(
-    State(notes): State<Notes>,
-    principal: Principal,
-    Json(NewNote { text }): Json<NewNote>,
-) -> (StatusCode, Json<Note>) {
-    let note = Note { text, key_id: principal.key_id().to_string() };
-    let mut notes = notes.write().await;
-    if notes.len() == 1000 {
-        notes.remove(0);
-    }
-    notes.push(note.clone());
-    (StatusCode::CREATED, Json(note))
-}
-
-/// The latest notes, in memory.
-type Notes = Arc<RwLock<Vec<Note>>>;
-
-#[derive(Deserialize)]
-struct NewNote {
-    text: String,
-}
-
-#[derive(Clone, Serialize)]
-struct Note {
-    text: String,
-    /// The id of the key that wrote it.
-    key_id: String,
+async fn clear() -> &'static str {
+    "cleared\n"
 }

@@ -19,6 +19,7 @@ mod memory_api;
 mod memory_scope;
 mod memsolus;
 mod mixed;
+mod notes;
 mod quickstart;
 mod server;
 mod slow;

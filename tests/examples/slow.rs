@@ -55,7 +55,7 @@ async fn a_head_that_is_never_whole_ends_the_connection() {
 
 #[tokio::test]
 async fn every_example_ends_connections_without_a_whole_head() {
-    for example in ["quickstart", "mixed", "memfault", "memory_api", "memory_scope", "memsolus"] {
+    for example in ["notes", "mixed", "memfault", "memory_api", "memory_scope", "memsolus"] {
         let (server, _folder) = start(example).await;
         are_ended(&server, &[b"", b"POST / HTTP/1.1\r\nhost: a\r\n"]).await;
     }
@@ -65,7 +65,7 @@ async fn every_example_ends_connections_without_a_whole_head() {
 async fn a_wrong_bound_is_named() {
     for wrong in ["soon", "0", "-1"] {
         let folder = tempdir().unwrap();
-        let end = run_in_vain("quickstart", folder.path(), "HEAD_SECONDS", wrong).await;
+        let end = run_in_vain("notes", folder.path(), "HEAD_SECONDS", wrong).await;
         assert!(!end.status.success());
         assert_eq!(end.stdout, "");
         assert!(end.stderr.contains("Error: HEAD_SECONDS must be "), "{}", end.stderr);

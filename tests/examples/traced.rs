@@ -12,7 +12,7 @@ async fn no_piece_of_a_key_is_in_the_log_even_at_the_finest_level() {
     // A key that does not exist, and a malformed one.
     let invalid =
         ["demo_live_Wq3TzK8vLm2NbX7cRy5PdH9sJf4GaE6uQo1BiZ", "demo_live_short9sJf4GaE6u"].map(String::from);
-    for example in ["quickstart", "hyper", "mixed", "grpc", "memory_api", "memory_scope", "memsolus"] {
+    for example in ["notes", "hyper", "mixed", "grpc", "memory_api", "memory_scope", "memsolus"] {
         let folder = tempdir().unwrap();
         let server = Server::start_with(example, folder.path(), &[("RUST_LOG", "trace")]).await;
         let own: Vec<String> = server.credentials().values().cloned().collect();
