@@ -20,7 +20,7 @@
 //! | single flight | One lookup for all concurrent requests for a key: the leader starts it, waiters share its outcome. |
 //! | bulkhead | Separate permits for lookups of known (warm) and unknown (cold) keys, so that neither starves the other. |
 //! | circuit breaker | Stops lookups for a pause after repeated failures of the store. |
-//! | change feed | The [log of changes](crate::backend::ChangeFeed) that other processes write, as a node reads it. |
+//! | change feed | The [log](crate::backend::ChangeFeed) of the changes of all processes, the node's own included, as a node polls it. |
 //! | invalidation | The [effect](crate::backend::Invalidation) of a change on the cache of this process. |
 //! | poller, lease | The task that reads the change feed, and the time for which the cache may be trusted after a poll began. |
 //! | stale grace | The time by which an outage may extend the validity of an entry. |

@@ -14,19 +14,19 @@ const USUAL: [&str; 6] = [
     "authorization, x-api-key, memfault-project-key",
 ];
 
-/// The headers that a response depends on, for `Vary`.
+/// The names of the headers that a response depends on, as the value of `Vary`.
 #[derive(Debug, Clone)]
-pub(super) struct CacheKey(HeaderValue);
+pub(super) struct VaryNames(HeaderValue);
 
 /// The headers to add to one response.
 #[derive(Debug, Clone)]
 pub(super) struct CacheHeaders {
-    key: CacheKey,
+    names: VaryNames,
     /// Whether the response is for one caller alone.
     is_private: bool,
 }
 
-impl CacheKey {
+impl VaryNames {
     pub(super) fn of(sources: &Sources) -> Self {
         let mut names: Vec<&str> = Vec::new();
         for source in sources.iter() {
@@ -46,12 +46,12 @@ impl CacheKey {
 
     /// Returns the headers of a response to a caller.
     pub(super) fn for_caller(&self) -> CacheHeaders {
-        CacheHeaders { key: self.clone(), is_private: true }
+        CacheHeaders { names: self.clone(), is_private: true }
     }
 
     /// Returns the headers of a response that does not depend on a caller.
     pub(super) fn for_any_client(&self) -> CacheHeaders {
-        CacheHeaders { key: self.clone(), is_private: false }
+        CacheHeaders { names: self.clone(), is_private: false }
     }
 }
 
@@ -60,7 +60,7 @@ impl CacheHeaders {
     ///
     /// Some caches use only the last of several lines of `Vary`, so the response gets one line.
     pub(super) fn add_to<B>(self, response: &mut Response<B>) {
-        let Self { key: CacheKey(names), is_private } = self;
+        let Self { names: VaryNames(names), is_private } = self;
         let headers = response.headers_mut();
         if is_private && !headers.contains_key(header::CACHE_CONTROL) {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
@@ -97,7 +97,7 @@ mod tests {
         for line in of_handler {
             response.headers_mut().append(header::VARY, HeaderValue::from_str(line).unwrap());
         }
-        CacheKey::of(sources).for_any_client().add_to(&mut response);
+        VaryNames::of(sources).for_any_client().add_to(&mut response);
         let lines: Vec<_> = response.headers().get_all(header::VARY).iter().collect();
         assert_eq!(lines.len(), 1);
         lines[0].to_str().unwrap().to_owned()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use super::caching::CacheKey;
+use super::caching::VaryNames;
 use super::service::{Authenticate, Options};
 use crate::authenticator::Authenticator;
 use crate::error::ConfigError;
@@ -33,7 +33,7 @@ impl AuthenticateLayer {
     pub fn new(authenticator: impl Into<Authenticator>) -> Self {
         let authenticator = authenticator.into();
         let options = Options {
-            cache_key: Some(CacheKey::of(authenticator.sources())),
+            vary_names: Some(VaryNames::of(authenticator.sources())),
             authenticator,
             guard: None,
             preflight: false,
@@ -60,7 +60,7 @@ impl AuthenticateLayer {
     /// When `path` does not start with `/`, is a template, or could never match: a request whose path has `%`, `//`, `/.`, `;`, `\` or
     /// anything but visible ASCII is never public.
     pub fn public(mut self, path: &str) -> Result<Self, ConfigError> {
-        self.edit().guard.get_or_insert_default().add(path)?;
+        self.edit().guard.get_or_insert_default().add_public_path(path)?;
         Ok(self)
     }
 
@@ -72,7 +72,7 @@ impl AuthenticateLayer {
     ///
     /// As for [`public`](Self::public), and when the prefix would open everything.
     pub fn public_prefix(mut self, prefix: &str) -> Result<Self, ConfigError> {
-        self.edit().guard.get_or_insert_default().add_prefix(prefix)?;
+        self.edit().guard.get_or_insert_default().add_public_prefix(prefix)?;
         Ok(self)
     }
 
@@ -133,7 +133,7 @@ impl AuthenticateLayer {
     /// cache serves it to another caller (RFC 9111 §3.5, §4.1). Responses of public paths and to preflights are left as they are.
     #[must_use]
     pub fn leave_cache_headers(mut self) -> Self {
-        self.edit().cache_key = None;
+        self.edit().vary_names = None;
         self
     }
 

@@ -24,11 +24,11 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    pub(super) fn add(&mut self, path: &str) -> Result<(), ConfigError> {
+    pub(super) fn add_public_path(&mut self, path: &str) -> Result<(), ConfigError> {
         self.paths.add(path)
     }
 
-    pub(super) fn add_prefix(&mut self, prefix: &str) -> Result<(), ConfigError> {
+    pub(super) fn add_public_prefix(&mut self, prefix: &str) -> Result<(), ConfigError> {
         self.paths.add_prefix(prefix)
     }
 

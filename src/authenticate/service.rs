@@ -11,7 +11,7 @@ use http::{Method, Request, Response, header};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::caching::{CacheHeaders, CacheKey};
+use super::caching::{CacheHeaders, VaryNames};
 use super::public::Guard;
 use crate::authenticator::{Authenticator, Decision, PendingLookup};
 use crate::inner_service::inner_service_accessors;
@@ -39,7 +39,7 @@ pub(super) struct Options {
     pub(super) strip: bool,
     pub(super) grpc: bool,
     /// `None` if the application sets the headers for caches itself.
-    pub(super) cache_key: Option<CacheKey>,
+    pub(super) vary_names: Option<VaryNames>,
 }
 
 impl<S> Authenticate<S> {
@@ -124,7 +124,7 @@ impl Options {
                 if self.is_optional() && *rejection.reason() == Reason::Missing =>
             {
                 // The response depends on the absence of a credential.
-                let cache_headers = self.cache_key.as_ref().map(CacheKey::for_any_client);
+                let cache_headers = self.vary_names.as_ref().map(VaryNames::for_any_client);
                 self.forward_anonymous(request, Pass::Optional, cache_headers)
             }
             Decision::Made(Err(rejection)) => Admission::Reject(rejection.into()),
@@ -170,13 +170,13 @@ impl Options {
         }
         self.strip_if_configured(request);
         request.extensions_mut().insert(principal);
-        Ok(self.cache_key.as_ref().map(CacheKey::for_caller))
+        Ok(self.vary_names.as_ref().map(VaryNames::for_caller))
     }
 
     fn reject<B, R: RejectionBody>(&self, denied: Denied, request: &Request<B>) -> Response<R> {
         let mut response = denied.into_response_to(request);
-        if let Some(key) = &self.cache_key {
-            key.for_any_client().add_to(&mut response);
+        if let Some(names) = &self.vary_names {
+            names.for_any_client().add_to(&mut response);
         }
         response
     }

@@ -16,8 +16,8 @@ pub(crate) struct Bounds {
     pub(crate) keys: KeyFilter,
     /// Whether the caller may also change and revoke keys with scopes that it lacks.
     pub(crate) stronger_keys: bool,
-    /// The caller as it was admitted, if the store cannot authorize it.
-    pub(crate) unchecked: Option<AuthorizedActor>,
+    /// The caller as it was admitted, if it has no key in the store, which therefore cannot authorize it.
+    pub(crate) external_caller: Option<AuthorizedActor>,
 }
 
 impl Bounds {

@@ -1,4 +1,4 @@
-//! The change feed: a log of changes that a store keeps, polled by the other processes.
+//! The change feed: the log of all changes of a store, which each node polls. A node's own changes are in it too.
 
 use std::fmt;
 use std::future::Future;
@@ -15,7 +15,7 @@ pub trait ChangeFeed: Send + 'static {
     /// Sets the lease, which counts from the start of a poll, and the grace after it in an outage. Called once, before the first
     /// poll. A store that keeps a list of nodes, as for [`KeyStore::wait_applied`](super::KeyStore::wait_applied), needs it. The
     /// default ignores it.
-    fn lease(&mut self, length: Duration, grace: Duration) {
+    fn set_lease(&mut self, length: Duration, grace: Duration) {
         let _ = (length, grace);
     }
 
@@ -80,9 +80,9 @@ impl BoxedChangeFeed {
         self.0.ack().await
     }
 
-    /// Sets how long a result is relied upon, see [`ChangeFeed::lease`].
-    pub fn lease(&mut self, length: Duration, grace: Duration) {
-        self.0.lease(length, grace);
+    /// Sets how long a result is relied upon, see [`ChangeFeed::set_lease`].
+    pub fn set_lease(&mut self, length: Duration, grace: Duration) {
+        self.0.set_lease(length, grace);
     }
 
     /// Waits until an early poll is worthwhile, see [`ChangeFeed::changed`].
@@ -105,7 +105,7 @@ impl fmt::Debug for BoxedChangeFeed {
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 trait ErasedChangeFeed: Send {
-    fn lease(&mut self, length: Duration, grace: Duration);
+    fn set_lease(&mut self, length: Duration, grace: Duration);
     fn poll(&mut self) -> BoxFuture<'_, Result<Vec<Invalidation>, BackendError>>;
     fn ack(&mut self) -> BoxFuture<'_, Result<(), BackendError>>;
     fn changed(&mut self) -> BoxFuture<'_, ()>;
@@ -113,8 +113,8 @@ trait ErasedChangeFeed: Send {
 }
 
 impl<F: ChangeFeed> ErasedChangeFeed for F {
-    fn lease(&mut self, length: Duration, grace: Duration) {
-        ChangeFeed::lease(self, length, grace);
+    fn set_lease(&mut self, length: Duration, grace: Duration) {
+        ChangeFeed::set_lease(self, length, grace);
     }
 
     fn poll(&mut self) -> BoxFuture<'_, Result<Vec<Invalidation>, BackendError>> {

@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::owner::User;
 use crate::record::Record;
 
-/// A type-erased backend. It is called only on a cache miss, where a box does not matter.
+/// A type-erased backend. Beside a call of a store, a box does not matter; requests that the cache answers wait for none.
 pub(crate) trait ErasedBackend: Send + Sync {
     fn find<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Option<Record>>;
     #[cfg(feature = "password")]

@@ -142,7 +142,7 @@ impl KeyChange {
     /// change.
     pub fn complete(&mut self, authorized: Option<&AuthorizedActor>) {
         let Some(bounds) = &self.bounds else { return };
-        let Some(authorized) = authorized.or(bounds.unchecked.as_ref()) else { return };
+        let Some(authorized) = authorized.or(bounds.external_caller.as_ref()) else { return };
         match &mut self.action {
             KeyAction::Insert(child) => Bounds::complete(authorized.record(), child),
             KeyAction::Rotate(_, rotation) => Bounds::complete_rotation(authorized.record(), rotation),
@@ -163,7 +163,8 @@ impl KeyChange {
         target: Option<&Record>,
     ) -> Result<(), BackendError> {
         let Some(bounds) = &self.bounds else { return Ok(()) };
-        let authorized = authorized.or(bounds.unchecked.as_ref()).ok_or_else(BackendError::actor_gone)?;
+        let authorized =
+            authorized.or(bounds.external_caller.as_ref()).ok_or_else(BackendError::actor_gone)?;
         let caller = authorized.rights();
         match (&self.action, target) {
             (KeyAction::Insert(child), _) => bounds.check_create(caller, child),
@@ -186,7 +187,8 @@ impl KeyChange {
         target: &Record,
     ) -> Result<(), BackendError> {
         let Some(bounds) = &self.bounds else { return Ok(()) };
-        let authorized = authorized.or(bounds.unchecked.as_ref()).ok_or_else(BackendError::actor_gone)?;
+        let authorized =
+            authorized.or(bounds.external_caller.as_ref()).ok_or_else(BackendError::actor_gone)?;
         // A successor ends its predecessor by its first request, whatever that asks for.
         if target.revoked.is_some() || self.target() == Some(&authorized.record().id) {
             return Ok(());

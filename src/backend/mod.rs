@@ -140,7 +140,7 @@ pub trait Backend: Send + Sync + 'static {
         drop(subscriber);
     }
 
-    /// Returns a change feed of other processes. An authenticator follows it for its whole life.
+    /// Returns a change feed: the changes of all processes, this one included. An authenticator polls it for its whole life.
     ///
     /// The default returns `None`, for a store that no other process can change. A store that other processes change should have
     /// a feed: otherwise a revocation by another process takes effect only after the time to live of the cache.

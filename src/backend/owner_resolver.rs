@@ -42,7 +42,7 @@ pub trait OwnerResolver: Send + Sync + 'static {
         drop(subscriber);
     }
 
-    /// Returns a change feed of other processes, as [`Backend::feed`] does.
+    /// Returns a change feed of the owners, as [`Backend::feed`] does.
     fn feed(&self) -> Option<BoxedChangeFeed> {
         None
     }
@@ -184,9 +184,9 @@ impl ChangeFeed for MergedFeed {
         Ok(std::mem::take(&mut self.pending).into_iter().chain(of_owners).collect())
     }
 
-    fn lease(&mut self, length: Duration, grace: Duration) {
-        self.keys.lease(length, grace);
-        self.owners.lease(length, grace);
+    fn set_lease(&mut self, length: Duration, grace: Duration) {
+        self.keys.set_lease(length, grace);
+        self.owners.set_lease(length, grace);
     }
 
     async fn ack(&mut self) -> Result<(), BackendError> {

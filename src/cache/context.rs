@@ -21,7 +21,7 @@ pub(super) struct Context {
 impl Context {
     /// Returns the exact time.
     pub(super) fn now(&self) -> DualInstant {
-        DualInstant::exact(&*self.clock)
+        DualInstant::now(&*self.clock)
     }
 
     /// Makes a [guarded call](guarded_call), and counts a failure.

@@ -11,22 +11,23 @@ pub(super) struct DualInstant {
 }
 
 impl DualInstant {
-    pub(super) fn exact(clock: &dyn Clock) -> Self {
+    /// Reads both clocks exactly.
+    pub(super) fn now(clock: &dyn Clock) -> Self {
         Self { monotonic: clock.monotonic(), wall: clock.wall() }
     }
 
     /// Returns the instant `by` earlier.
-    pub(super) fn before(self, by: Duration) -> Self {
+    pub(super) fn saturating_sub(self, by: Duration) -> Self {
         Self { monotonic: self.monotonic.saturating_sub(by), wall: self.wall.saturating_sub(by) }
     }
 
     /// Returns the instant `by` later.
-    pub(super) fn after(self, by: Duration) -> Self {
+    pub(super) fn saturating_add(self, by: Duration) -> Self {
         Self { monotonic: self.monotonic.saturating_add(by), wall: self.wall.saturating_add(by) }
     }
 
     /// Returns whether `end` has been reached on either clock.
-    pub(super) fn is_past(self, end: Self) -> bool {
+    pub(super) fn has_reached(self, end: Self) -> bool {
         self.monotonic >= end.monotonic || self.wall >= end.wall
     }
 }

@@ -92,8 +92,8 @@ impl Limits {
         }
     }
 
-    /// Returns the most lookups that may run or wait to run. A flood of unknown keys is rejected beyond that, before it piles up.
-    pub(super) fn pending_fills(&self) -> u64 {
+    /// Returns the most cold lookups that may run or wait to run. A flood of unknown keys is rejected beyond that, before it piles up.
+    pub(super) fn max_pending_cold(&self) -> u64 {
         self.max_concurrent_lookups as u64 * 16
     }
 
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_lookups_may_wait_by_default() {
-        assert_eq!(Limits::default().pending_fills(), 1_024);
+    fn a_thousand_cold_lookups_may_wait_by_default() {
+        assert_eq!(Limits::default().max_pending_cold(), 1_024);
     }
 }

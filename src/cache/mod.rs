@@ -14,7 +14,7 @@
 //!   else read again, at most four times                                           acknowledge
 //! ```
 //!
-//! The [poller] learns what other processes change. Cached entries count only while its lease is valid, and each poll renews the lease. So
+//! The [poller] learns of changes by other processes, from a feed that has this process' own changes too. Cached entries count only while its lease is valid, and each poll renews the lease. So
 //! a change takes effect within the lease, even if its notification is lost.
 
 mod context;
@@ -37,7 +37,7 @@ pub(crate) use loader::{LookupError, LookupKey};
 use context::Context;
 use entries::Entries;
 use first_use::FirstUses;
-use loader::{Class, Loader};
+use loader::{Loader, Warmth};
 use poller::{PolledCache, Poller, PollerTask};
 use sync::{Arc, Weak, spawn, timeout};
 
@@ -95,12 +95,16 @@ impl Cache {
         let lookup_key = lookup_key.into();
         let digest = lookup_key.digest();
         // A flood of unknown keys must not delay keys that were good a short while ago.
-        let class = if self.entries.is_warm(&digest) { Class::Warm } else { Class::Cold };
-        let outcome = self.read_store(lookup_key, class).await;
+        let warmth = if self.entries.is_warm(&digest) { Warmth::Warm } else { Warmth::Cold };
+        let outcome = self.read_store(lookup_key, warmth).await;
         outcome.or_else(|LookupError| self.stale(&digest).ok_or(LookupError))
     }
 
-    async fn read_store(self: &Arc<Self>, lookup_key: LookupKey, class: Class) -> Result<Fact, LookupError> {
+    async fn read_store(
+        self: &Arc<Self>,
+        lookup_key: LookupKey,
+        warmth: Warmth,
+    ) -> Result<Fact, LookupError> {
         // Every request gets here when the lease is not renewed.
         if let Some(task) = PollerTask::claim(self) {
             spawn(task.run());
@@ -112,7 +116,7 @@ impl Cache {
         let reading = async {
             self.poller.wait_for_lease().await;
             self.poller.wait_for_own_change(&digest).await;
-            self.loader.load(lookup_key, class).await
+            self.loader.load(lookup_key, warmth).await
         };
         timeout(self.context.limits.deadline, reading).await.unwrap_or(Err(LookupError))
     }
@@ -122,7 +126,7 @@ impl Cache {
         if self.context.limits.stale_grace.is_zero() {
             return None;
         }
-        let then = self.context.now().before(self.context.limits.stale_grace);
+        let then = self.context.now().saturating_sub(self.context.limits.stale_grace);
         let entry = self.entries.valid_at(digest, then.monotonic)?;
         self.poller.lease().covers(then.monotonic, || then.wall).then_some(Fact::Stale(entry))
     }
@@ -167,7 +171,7 @@ impl Cache {
 
     pub(crate) fn health(&self) -> Health {
         let now = self.context.now();
-        let then = now.before(self.context.limits.stale_grace);
+        let then = now.saturating_sub(self.context.limits.stale_grace);
         let is_circuit_open = self.loader.reader.is_circuit_open(now.monotonic);
         let is_answering = || {
             !self.poller.is_failing()

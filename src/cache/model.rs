@@ -1,4 +1,5 @@
-//! A model of the cache: its own code, run under a scheduler that chooses the next task at each step.
+//! Tests of the cache by exploration: a simulated store, and the cache's own code under a scheduler that chooses the next task at each
+//! step. Compiled with `--cfg shuttle` only; the tests may use all of `cache`, and nothing uses them.
 //!
 //! `RUSTFLAGS="--cfg shuttle" cargo test --lib --release model` runs whole requests and changes under [random](chance) schedules, and
 //! under every schedule with [few preemptions](preemptions). Smaller parts are run under [all schedules](exhaustive).

@@ -2,7 +2,7 @@
 
 use super::entries::generation::Generation;
 use super::sync::Arc;
-use super::{Cache, Class, Fact, LookupError, LookupKey};
+use super::{Cache, Fact, LookupError, LookupKey, Warmth};
 use crate::clock::Moment;
 use crate::digest::Digest;
 
@@ -20,7 +20,7 @@ impl Cache {
         let digest = user.digest();
         let generation = self.entries.generation(&digest);
         let as_of = AsOf { user: digest, generation, started: self.context.clock.monotonic() };
-        Ok((self.read_store(user, Class::Cold).await?, as_of))
+        Ok((self.read_store(user, Warmth::Cold).await?, as_of))
     }
 
     /// Keeps in the negative cache that a secret is not the password of a user. `attempt` is the digest of both.

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::error::AttachKeyError;
 
 /// The longest file, in bytes. No source accepts a longer key.
-const CAPACITY: usize = 1024;
+const MAX_BYTES: usize = 1024;
 
 /// The path of a file that holds a key.
 pub(super) struct KeyFile(Arc<Path>);
@@ -36,9 +36,9 @@ fn read(path: &Path) -> io::Result<Zeroizing<String>> {
         return Err(invalid("the file of the key must be a regular file"));
     }
     // Never filled, as a buffer that grows leaves unwiped copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * CAPACITY));
-    File::open(path)?.take(CAPACITY as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > CAPACITY {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * MAX_BYTES));
+    File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_BYTES {
         return Err(invalid("the file of the key must have at most 1024 bytes"));
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| invalid("the file of the key must be UTF-8"))?;

@@ -173,7 +173,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
         let bounds = Bounds {
             keys: self.own(),
             stronger_keys: self.manager.stronger_keys,
-            unchecked: (!is_checked).then(|| self.caller.authorized_actor()),
+            external_caller: (!is_checked).then(|| self.caller.authorized_actor()),
         };
         BoundedActor { actor: self.actor.clone(), bounds: Some(bounds) }
     }

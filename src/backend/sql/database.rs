@@ -14,7 +14,7 @@ use crate::record::Record;
 
 /// A database that has a store.
 pub trait Database: Driver {
-    type Source: Source<Self>;
+    type DataSource: DataSource<Self>;
 
     /// Finds the schema of the tables, in the transaction that migrates them.
     fn find_namespace(transaction: &mut Self::Connection) -> BoxFuture<'_, Namespace>;
@@ -30,14 +30,14 @@ pub trait Database: Driver {
     }
 }
 
-/// The file or the server of a store.
-pub trait Source<D: Database>: Clone + Debug + Send + Sync + 'static {
+/// The file or the server of a store. No [`Source`](crate::Source) of credentials.
+pub trait DataSource<D: Database>: Clone + Debug + Send + Sync + 'static {
     /// Whether the nodes that follow the changes are listed.
     const LISTS_NODES: bool = false;
 
     fn change_feed(&self, polling: &Connections<D>) -> BoxedChangeFeed;
 
-    /// Checks that this is still the source that was opened.
+    /// Checks that this is still the data source that was opened.
     fn check(&self) -> BoxFuture<'_, ()> {
         Box::pin(ready(Ok(())))
     }

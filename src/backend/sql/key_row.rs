@@ -34,7 +34,8 @@ macro_rules! key_row {
         }
 
         impl $row {
-            $visibility fn read(row: &Row) -> Result<Self, BackendError> {
+            /// Reads the columns of a row, which [`decode`](Self::decode) makes a record.
+            $visibility fn from_row(row: &Row) -> Result<Self, BackendError> {
                 Ok(Self {
                     $first: row.get(stringify!($first))?,
                     $($column: row.get(stringify!($column))?,)*

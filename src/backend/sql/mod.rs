@@ -14,7 +14,7 @@ mod dialect;
 mod invalidators;
 mod key_row;
 mod namespace;
-mod owner;
+mod owner_state;
 mod pooled_connection;
 mod pools;
 #[cfg(feature = "postgres")]

@@ -25,7 +25,7 @@ use fleet::Fleet;
 use replica::{MinLsn, Replica};
 
 use super::connections::Connections;
-use super::database::{Database, Source};
+use super::database::{DataSource, Database};
 use super::invalidators::invalidator_of;
 use super::namespace::Namespace;
 use super::pools::{MANAGEMENT, Pools};
@@ -114,26 +114,26 @@ impl PostgresStore {
         let adapt = client_check::end_statements_with_client(&pool.connect_options()).await;
         let connections = Pools::derived_from(&pool, &adapt);
         let namespace = migrate(&connections.writes).await?;
-        let changes = invalidator_of(identity(&connections.writes, &namespace).await?);
+        let invalidator = invalidator_of(identity(&connections.writes, &namespace).await?);
         // Before management takes more than one: if the server has few connections, these are reserved.
         for kept in [&connections.lookups, &connections.polling] {
             kept.acquire().await?.release(Ok(()))?;
         }
-        let source = Server {
+        let data_source = Server {
             namespace: namespace.clone(),
             fleet: Fleet::new(connections.lookups.clone(), namespace.clone()),
             node_name: node::default_name(),
             is_polling_only: false,
             replica: None,
         };
-        Ok(Self { connections: Arc::new(connections), namespace, changes, source })
+        Ok(Self { connections: Arc::new(connections), namespace, invalidator, data_source })
     }
 
     /// Sets the name of this process in the list of nodes, for [`Propagation::missing`](crate::backend::Propagation::missing). Default:
     /// the host name and the process id.
     #[must_use]
     pub fn node_name(self, name: impl Into<Box<str>>) -> Self {
-        Self { source: Server { node_name: name.into(), ..self.source }, ..self }
+        Self { data_source: Server { node_name: name.into(), ..self.data_source }, ..self }
     }
 
     /// Disables notifications, so that changes by other processes are found by polling alone. For poolers that do not keep a
@@ -141,7 +141,7 @@ impl PostgresStore {
     /// effect with the next poll, see [`poll_interval`](crate::AuthenticatorBuilder::poll_interval).
     #[must_use]
     pub fn polling_only(self) -> Self {
-        Self { source: Server { is_polling_only: true, ..self.source }, ..self }
+        Self { data_source: Server { is_polling_only: true, ..self.data_source }, ..self }
     }
 
     /// Looks keys up on a replica: a hot standby that streams from this database. It is used up to the
@@ -156,21 +156,21 @@ impl PostgresStore {
     pub fn with_replica(self, pool: PgPool) -> Self {
         let min_lsn = MinLsn::tracked();
         // Before any authenticator over this store, so that none reads stale data after a change.
-        min_lsn.subscribe_to(&self.changes);
+        min_lsn.subscribe_to(&self.invalidator);
         let replica = Replica::new(pool, self.namespace.clone(), min_lsn);
-        Self { source: Server { replica: Some(replica), ..self.source }, ..self }
+        Self { data_source: Server { replica: Some(replica), ..self.data_source }, ..self }
     }
 }
 
 impl Database for Postgres {
-    type Source = Server;
+    type DataSource = Server;
 
     fn find_namespace(transaction: &mut PgConnection) -> BoxFuture<'_, Namespace> {
         Box::pin(schema_search::find_namespace(transaction))
     }
 }
 
-impl Source<Postgres> for Server {
+impl DataSource<Postgres> for Server {
     const LISTS_NODES: bool = true;
 
     fn change_feed(&self, polling: &Connections<Postgres>) -> BoxedChangeFeed {

@@ -16,7 +16,7 @@ use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 use file::File;
 
 use super::connections::Connections;
-use super::database::{Database, Source};
+use super::database::{DataSource, Database};
 use super::invalidators::invalidator_of;
 use super::namespace::Namespace;
 use super::pooled_connection::ADMIN_QUERY_TIMEOUT;
@@ -99,17 +99,17 @@ async fn store_of(pool: SqlitePool) -> Result<SqliteStore, BackendError> {
     let migrated = migrate(&shared.writes).await;
     let namespace = migrated.map_err(|error| open::with_file_name(&pool, error))?;
     let file = File::of(&pool);
-    let changes = invalidator_of(format!("sqlite:{}", file.name().display()));
+    let invalidator = invalidator_of(format!("sqlite:{}", file.name().display()));
     let connections = if file.is_in_memory() {
         shared
     } else {
         Pools::derived_from(&pool, &(Arc::new(|options| options) as _))
     };
-    Ok(SqlStore { connections: Arc::new(connections), namespace, changes, source: file })
+    Ok(SqlStore { connections: Arc::new(connections), namespace, invalidator, data_source: file })
 }
 
 impl Database for Sqlite {
-    type Source = File;
+    type DataSource = File;
 
     fn find_namespace(_: &mut SqliteConnection) -> BoxFuture<'_, Namespace> {
         Box::pin(ready(Ok(Namespace::OF_FILE)))
@@ -135,7 +135,7 @@ impl Database for Sqlite {
     }
 }
 
-impl Source<Sqlite> for File {
+impl DataSource<Sqlite> for File {
     fn change_feed(&self, polling: &Connections<Sqlite>) -> BoxedChangeFeed {
         BoxedChangeFeed::new(poll::ChangeLog::new(polling.clone(), self.clone()))
     }

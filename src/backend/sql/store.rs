@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::database::{Database, Source};
+use super::database::{DataSource, Database};
 use super::key_row::KeyRow;
 use super::namespace::Namespace;
 use super::pooled_connection::{ADMIN_QUERY_TIMEOUT, detached, run, with_timeout};
@@ -30,8 +30,8 @@ use crate::record::Record;
 pub struct SqlStore<D: Database> {
     pub(super) connections: Arc<Pools<D>>,
     pub(super) namespace: Namespace,
-    pub(super) changes: Invalidator,
-    pub(super) source: D::Source,
+    pub(super) invalidator: Invalidator,
+    pub(super) data_source: D::DataSource,
 }
 
 impl<D: Database> Clone for SqlStore<D> {
@@ -39,8 +39,8 @@ impl<D: Database> Clone for SqlStore<D> {
         Self {
             connections: Arc::clone(&self.connections),
             namespace: self.namespace.clone(),
-            changes: self.changes.clone(),
-            source: self.source.clone(),
+            invalidator: self.invalidator.clone(),
+            data_source: self.data_source.clone(),
         }
     }
 }
@@ -52,10 +52,10 @@ impl<D: Database> SqlStore<D> {
     }
 
     async fn write(&self, change: Write) -> Result<Written, BackendError> {
-        self.check_source().await?;
+        self.check_data_source().await?;
         let (connections, namespace) =
             (change.connections(&self.connections).clone(), self.namespace.clone());
-        self.changes.commit(move |pending| write(connections, namespace, change, pending)).await
+        self.invalidator.commit(move |pending| write(connections, namespace, change, pending)).await
     }
 
     /// Runs a management query in a read-only transaction, with a timeout that the database enforces as well. Once it has a
@@ -65,7 +65,7 @@ impl<D: Database> SqlStore<D> {
         query: Statement,
         decode: impl Fn(&Row) -> Result<T, BackendError> + Send + Sync + 'static,
     ) -> Result<Vec<T>, BackendError> {
-        self.check_source().await?;
+        self.check_data_source().await?;
         let mut connection = self.connections.reads.acquire().await?;
         let namespace = self.namespace.clone();
         let reading =
@@ -73,8 +73,8 @@ impl<D: Database> SqlStore<D> {
         detached(with_timeout(ADMIN_QUERY_TIMEOUT, reading)).await
     }
 
-    async fn check_source(&self) -> Result<(), BackendError> {
-        with_timeout(ADMIN_QUERY_TIMEOUT, self.source.check()).await
+    async fn check_data_source(&self) -> Result<(), BackendError> {
+        with_timeout(ADMIN_QUERY_TIMEOUT, self.data_source.check()).await
     }
 }
 
@@ -100,9 +100,9 @@ async fn read_on<D: Database, T: Send>(
 
 impl<D: Database> Backend for SqlStore<D> {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        self.source.last_check()?;
+        self.data_source.last_check()?;
         // A key that the replica lacks may be new.
-        if let Some(replica) = self.source.find_on_replica(digest)
+        if let Some(replica) = self.data_source.find_on_replica(digest)
             && let Some(record) = replica.await?
         {
             return Ok(Some(record));
@@ -112,11 +112,11 @@ impl<D: Database> Backend for SqlStore<D> {
     }
 
     fn subscribe(&self, subscriber: Subscriber) {
-        self.changes.subscribe(subscriber);
+        self.invalidator.subscribe(subscriber);
     }
 
     fn feed(&self) -> Option<BoxedChangeFeed> {
-        Some(self.source.change_feed(&self.connections.polling))
+        Some(self.data_source.change_feed(&self.connections.polling))
     }
 
     fn max_concurrent_lookups(&self) -> usize {
@@ -124,7 +124,7 @@ impl<D: Database> Backend for SqlStore<D> {
     }
 
     async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
-        self.source.last_check()?;
+        self.data_source.last_check()?;
         let find = Statement::new(self.namespace.qualify(D::DIALECT.lookups.user).0).bind(email);
         owners::decode_user(email, self.connections.lookups.fetch_optional(&find).await)
     }
@@ -212,11 +212,11 @@ impl<D: Database> KeyStore for SqlStore<D> {
     }
 
     fn lists_nodes(&self) -> bool {
-        D::Source::LISTS_NODES
+        D::DataSource::LISTS_NODES
     }
 
     async fn wait_applied(&self, lease: Duration, at_most: Duration) -> Propagation {
-        self.source.wait_for_nodes(lease, at_most).await
+        self.data_source.wait_for_nodes(lease, at_most).await
     }
 }
 
@@ -231,7 +231,7 @@ impl<D: Database> AuditLog for SqlStore<D> {
     }
 
     async fn purge_before(&self, end: Timestamp) -> Result<u64, BackendError> {
-        self.check_source().await?;
+        self.check_data_source().await?;
         let purge = Statement::new(self.namespace.qualify(audit::PURGE).0).bind(end).bind(audit::PURGE_BATCH);
         let mut deleted = 0;
         loop {
@@ -245,7 +245,7 @@ impl<D: Database> AuditLog for SqlStore<D> {
 
 impl<D: Database> UsageStore for SqlStore<D> {
     async fn add_usage(&self, batch: &UsageBatch) -> Result<(), BackendError> {
-        self.check_source().await?;
+        self.check_data_source().await?;
         usage::add(&self.connections.background, &self.namespace, batch).await
     }
 

@@ -36,7 +36,7 @@ enum State {
 pub(super) struct Trial<'b> {
     breaker: &'b Breaker,
     clock: &'b dyn Clock,
-    is_first: bool,
+    is_probe: bool,
     is_answered: bool,
 }
 
@@ -64,15 +64,15 @@ impl Breaker {
     /// Lets a lookup through, or returns `None` if the circuit is open.
     pub(super) fn enter<'b>(&'b self, clock: &'b dyn Clock) -> Option<Trial<'b>> {
         let mut state = self.lock();
-        let is_first = match *state {
+        let is_probe = match *state {
             State::Closed { .. } => false,
             State::Open { until } if until <= clock.monotonic() => true,
             State::Open { .. } | State::HalfOpen => return None,
         };
-        if is_first {
+        if is_probe {
             *state = State::HalfOpen;
         }
-        Some(Trial { breaker: self, clock, is_first, is_answered: false })
+        Some(Trial { breaker: self, clock, is_probe, is_answered: false })
     }
 
     /// Closes the circuit, because the store has answered.
@@ -112,8 +112,8 @@ impl Breaker {
 
 impl Trial<'_> {
     /// Returns whether it is the first after a pause.
-    pub(super) fn is_first(&self) -> bool {
-        self.is_first
+    pub(super) fn is_probe(&self) -> bool {
+        self.is_probe
     }
 
     /// Notes that the store has answered, even with an error. It counts when the lookup ends.

@@ -11,8 +11,8 @@ use crate::scope::Scopes;
 #[derive(Clone)]
 pub(crate) enum LookupKey {
     /// The key with this digest.
-    Key(Digest),
-    /// The user with this e-mail, who acts in this environment and has these scopes beside those of their roles.
+    ApiKey(Digest),
+    /// The user with this e-mail, whose [digest](Digest::of_user) it also has. The user acts in this environment and has these scopes beside those of their roles.
     #[cfg(feature = "password")]
     User { digest: Digest, email: std::sync::Arc<str>, environment: Environment, scopes: Scopes },
 }
@@ -21,7 +21,7 @@ impl LookupKey {
     /// Returns the digest under which the cache keeps the answer.
     pub(in crate::cache) fn digest(&self) -> Digest {
         match self {
-            Self::Key(digest) => *digest,
+            Self::ApiKey(digest) => *digest,
             #[cfg(feature = "password")]
             Self::User { digest, .. } => *digest,
         }
@@ -29,7 +29,7 @@ impl LookupKey {
 
     pub(super) async fn find(&self, backend: &dyn ErasedBackend) -> Result<Option<Record>, BackendError> {
         match self {
-            Self::Key(digest) => backend.find(digest).await,
+            Self::ApiKey(digest) => backend.find(digest).await,
             #[cfg(feature = "password")]
             Self::User { email, environment, scopes, .. } => {
                 let user = backend.find_user(email).await?;
@@ -41,6 +41,6 @@ impl LookupKey {
 
 impl From<Digest> for LookupKey {
     fn from(digest: Digest) -> Self {
-        Self::Key(digest)
+        Self::ApiKey(digest)
     }
 }

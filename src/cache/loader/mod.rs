@@ -6,7 +6,7 @@ mod lookup_key;
 pub(super) mod single_flight;
 mod store_reader;
 
-pub(super) use bulkhead::Class;
+pub(super) use bulkhead::Warmth;
 pub(crate) use lookup_key::LookupKey;
 pub(crate) use single_flight::LookupError;
 
@@ -42,7 +42,7 @@ pub(super) struct Loader {
 impl Loader {
     pub(super) fn new(context: Arc<Context>, entries: Arc<Entries>, poller: Arc<Poller>) -> Self {
         Self {
-            flights: Arc::new(Flights::new(context.limits.pending_fills(), poller.call_timeout())),
+            flights: Arc::new(Flights::new(context.limits.max_pending_cold(), poller.call_timeout())),
             reader: StoreReader::new(Arc::clone(&context), Arc::clone(&entries), poller),
             next_flood_log: Atomic::new(0),
             entries,
@@ -54,13 +54,13 @@ impl Loader {
     pub(super) async fn load(
         self: &Arc<Self>,
         lookup_key: LookupKey,
-        class: Class,
+        warmth: Warmth,
     ) -> Result<Fact, LookupError> {
         let digest = lookup_key.digest();
         for _ in 0..READS {
             let generation = self.entries.generation(&digest);
             let now = self.context.now();
-            let flight = match self.flights.join(digest, generation, class, now) {
+            let flight = match self.flights.join(digest, generation, warmth, now) {
                 Join::Waiter(flight) => flight,
                 Join::Leader(flight, leader) => {
                     spawn(Arc::clone(self).fill(leader, lookup_key.clone()));

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::bulkhead::Class;
+use super::bulkhead::Warmth;
 use crate::cache::Fact;
 use crate::cache::dual_instant::DualInstant;
 use crate::cache::entries::generation::Generation;
@@ -46,7 +46,7 @@ impl Flight {
     }
 
     pub(super) fn is_overdue(&self, now: DualInstant) -> bool {
-        now.is_past(self.due)
+        now.has_reached(self.due)
     }
 
     fn is_full(&self) -> bool {
@@ -87,7 +87,7 @@ impl Flights {
         self: &Arc<Self>,
         digest: Digest,
         generation: Generation,
-        class: Class,
+        warmth: Warmth,
         now: DualInstant,
     ) -> Join {
         let mut shard = lock(self.shard(&digest));
@@ -96,13 +96,13 @@ impl Flights {
         if let Some(flight) = shard.get(&digest).filter(may_be_joined) {
             return if flight.is_full() { Join::Full } else { Join::Waiter(Arc::clone(flight)) };
         }
-        if class == Class::Cold && self.cold.fetch_add(1, Ordering::SeqCst) >= self.limit {
+        if warmth == Warmth::Cold && self.cold.fetch_add(1, Ordering::SeqCst) >= self.limit {
             self.cold.fetch_sub(1, Ordering::SeqCst);
             return Join::Full;
         }
-        let flight = Flight::new(generation, now.after(self.timeout));
+        let flight = Flight::new(generation, now.saturating_add(self.timeout));
         shard.insert(digest, Arc::clone(&flight));
-        let leader = Leader { flights: Arc::clone(self), digest, flight: Arc::clone(&flight), class };
+        let leader = Leader { flights: Arc::clone(self), digest, flight: Arc::clone(&flight), warmth };
         Join::Leader(flight, leader)
     }
 
@@ -134,7 +134,7 @@ pub(in crate::cache) struct Leader {
     flights: Arc<Flights>,
     digest: Digest,
     flight: Arc<Flight>,
-    class: Class,
+    warmth: Warmth,
 }
 
 impl Leader {
@@ -146,8 +146,8 @@ impl Leader {
         self.flight.generation
     }
 
-    pub(super) fn class(&self) -> Class {
-        self.class
+    pub(super) fn warmth(&self) -> Warmth {
+        self.warmth
     }
 
     /// Passes the outcome of the read to all waiters.
@@ -158,7 +158,7 @@ impl Leader {
 
 impl Drop for Leader {
     fn drop(&mut self) {
-        if self.class == Class::Cold {
+        if self.warmth == Warmth::Cold {
             self.flights.cold.fetch_sub(1, Ordering::SeqCst);
         }
         self.flights.remove_own(&self.digest, &self.flight);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::LookupKey;
 use super::breaker::Breaker;
-use super::bulkhead::{Bulkhead, Class};
+use super::bulkhead::{Bulkhead, Warmth};
 use super::single_flight::Leader;
 use crate::backend::{BackendError, BackendErrorKind};
 use crate::cache::context::Context;
@@ -59,11 +59,11 @@ impl StoreReader {
     }
 
     async fn try_read(&self, leader: &Leader, lookup_key: &LookupKey) -> Result<Reading, BackendError> {
-        let Some(_permit) = self.permit(leader.class()).await else { return Ok(Reading::NoPermit) };
+        let Some(_permit) = self.permit(leader.warmth()).await else { return Ok(Reading::NoPermit) };
         let Some(mut trial) = self.breaker.enter(&*self.context.clock) else {
             return Ok(Reading::CircuitOpen);
         };
-        if trial.is_first() && !self.poller.has_lease() {
+        if trial.is_probe() && !self.poller.has_lease() {
             // An outage may be over. The changes of a poll would then make everything inert that was read before it.
             let is_over = self.poller.poll_soon().await;
             if is_over && self.entries.generation(leader.digest()) != leader.generation() {
@@ -75,7 +75,7 @@ impl StoreReader {
         if answer.as_ref().err().is_none_or(|error| error.kind() != BackendErrorKind::Unavailable) {
             trial.answered();
             self.answered.store(self.context.clock.monotonic().nanos(), Ordering::Relaxed);
-            if trial.is_first() && !self.poller.has_lease() {
+            if trial.is_probe() && !self.poller.has_lease() {
                 // Without the lease, each of the other lookups would read for itself. They wait for it.
                 self.poller.poll_soon().await;
             }
@@ -92,8 +92,8 @@ impl StoreReader {
 
     /// Waits for a permit, for at most half of the call timeout. A lookup that began later could be given up before the store can answer, and
     /// would then count as a failure of a store that answers all the time.
-    async fn permit(&self, class: Class) -> Option<SemaphorePermit<'_>> {
-        timeout(self.poller.call_timeout() / 2, self.bulkhead.acquire(class)).await.ok()?.ok()
+    async fn permit(&self, warmth: Warmth) -> Option<SemaphorePermit<'_>> {
+        timeout(self.poller.call_timeout() / 2, self.bulkhead.acquire(warmth)).await.ok()?.ok()
     }
 
     /// Returns whether lookups are rejected at `now`.

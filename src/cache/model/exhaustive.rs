@@ -6,7 +6,7 @@ use shuttle::future::block_on;
 use shuttle::scheduler::DfsScheduler;
 
 use super::*;
-use crate::cache::loader::Class;
+use crate::cache::loader::Warmth;
 use crate::cache::loader::single_flight::{Flight, Join, Leader};
 
 /// Runs a scenario under all its schedules.
@@ -21,9 +21,9 @@ impl World {
     /// Joins a flight of the current generation, and returns its leader if it is new.
     fn join(&self) -> (Arc<Flight>, Option<Leader>) {
         let generation = self.cache.entries.generation(&DIGEST);
-        let class = if self.cache.entries.is_warm(&DIGEST) { Class::Warm } else { Class::Cold };
+        let warmth = if self.cache.entries.is_warm(&DIGEST) { Warmth::Warm } else { Warmth::Cold };
         let now = self.cache.context.now();
-        let (flight, leader) = match self.cache.loader.flights().join(DIGEST, generation, class, now) {
+        let (flight, leader) = match self.cache.loader.flights().join(DIGEST, generation, warmth, now) {
             Join::Waiter(flight) => (flight, None),
             Join::Leader(flight, leader) => (flight, Some(leader)),
             Join::Full => panic!("the flight is not full"),

@@ -1,4 +1,4 @@
-//! The poller: learns what other processes change in the store, and keeps the [lease](lease) of the cached entries.
+//! The poller: reads the change feed, which has the changes of all processes, and keeps the [lease](lease) of the cached entries.
 //!
 //! It polls at intervals, and whenever the store sends a notification or a lookup needs a poll.
 

@@ -17,7 +17,7 @@ use crate::trace;
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// The cache to which a [task](PollerTask) applies the changes of other processes.
+/// The cache to which a [task](PollerTask) applies the changes that a feed returns: those of all processes.
 pub(in crate::cache) trait PolledCache: Send + Sync + 'static {
     fn poller(&self) -> &Poller;
 
@@ -169,7 +169,7 @@ fn apply(cache: &impl PolledCache, Answer { began, poll, changes }: Answer, is_f
 impl Poller {
     fn open_feed(&self) -> Option<BoxedChangeFeed> {
         let mut feed = self.context.backend.feed()?;
-        feed.lease(self.context.limits.lease, self.context.limits.stale_grace);
+        feed.set_lease(self.context.limits.lease, self.context.limits.stale_grace);
         Some(feed)
     }
 

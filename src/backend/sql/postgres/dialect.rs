@@ -1,4 +1,4 @@
-//! The statements of PostgreSQL.
+//! The [dialect](Dialect) and the driver of PostgreSQL: the parts of statements in which it differs.
 
 use std::time::Duration;
 

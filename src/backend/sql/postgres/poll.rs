@@ -125,7 +125,7 @@ impl ChangeLog {
 }
 
 impl ChangeFeed for ChangeLog {
-    fn lease(&mut self, length: Duration, grace: Duration) {
+    fn set_lease(&mut self, length: Duration, grace: Duration) {
         self.node.set_lease(length.saturating_add(grace));
         self.min_lsn.set_lease(length);
     }

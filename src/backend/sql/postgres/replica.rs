@@ -88,10 +88,10 @@ impl MinLsn {
     }
 
     /// Subscribes to the changes of this process.
-    pub(super) fn subscribe_to(&self, changes: &Invalidator) {
+    pub(super) fn subscribe_to(&self, invalidator: &Invalidator) {
         if let Self(Some(state)) = self {
             let target: Weak<Mutex<State>> = Arc::downgrade(state);
-            changes.subscribe(Subscriber::new(target));
+            invalidator.subscribe(Subscriber::new(target));
         }
     }
 

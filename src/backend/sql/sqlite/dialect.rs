@@ -1,4 +1,5 @@
-//! The statements of SQLite. A transaction that writes excludes all others, so nothing else is locked.
+//! The [dialect](Dialect) and the driver of SQLite: the parts of statements in which it differs. A transaction that writes excludes all
+//! others, so nothing else is locked.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Looking owners up: organizations, users, memberships and projects.
 
 use crate::backend::deleted_owner::DeletedOwner;
-use crate::backend::sql::owner;
+use crate::backend::sql::owner_state;
 use crate::backend::sql::session::{Row, Session};
 use crate::backend::sql::statement::Statement;
 use crate::backend::{BackendError, BackendErrorKind};
@@ -42,6 +42,7 @@ pub(super) async fn user(session: &mut dyn Session, email: &str) -> Result<Optio
     decode_user(email, session.fetch_optional(&find).await)
 }
 
+/// Decodes the result of a lookup of a user.
 pub(crate) fn decode_user(
     email: &str,
     row: Result<Option<Row>, BackendError>,
@@ -55,8 +56,13 @@ pub(crate) fn decode_user(
     let (hash, version): (Option<String>, Option<Vec<u8>>) =
         (row.get("password_hash")?, row.get("password_version")?);
     let memberships: Option<String> = row.get("memberships")?;
-    owner::decode_user(email.to_owned(), hash.as_deref(), version.as_deref(), memberships.as_deref())
-        .map(Some)
+    owner_state::decode_user_columns(
+        email.to_owned(),
+        hash.as_deref(),
+        version.as_deref(),
+        memberships.as_deref(),
+    )
+    .map(Some)
 }
 
 pub(crate) fn members(organization: &str, after: Option<&str>, limit: usize) -> Statement {
@@ -69,7 +75,7 @@ pub(crate) fn members(organization: &str, after: Option<&str>, limit: usize) -> 
 
 pub(crate) fn decode_member(organization: &str, row: &Row) -> Result<User, BackendError> {
     let own = decode_organization(organization, row)?;
-    let membership = owner::decode_membership(own, row.get("role")?, &row.get::<String>("scopes")?)?;
+    let membership = owner_state::decode_membership(own, row.get("role")?, &row.get::<String>("scopes")?)?;
     Ok(User::new(row.get::<String>("email")?, [membership]))
 }
 

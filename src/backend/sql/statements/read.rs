@@ -3,7 +3,7 @@
 use super::filter::restrict;
 use crate::backend::sql::dialect::Dialect;
 use crate::backend::sql::key_row::KeyRow;
-use crate::backend::sql::owner::OwnerState;
+use crate::backend::sql::owner_state::OwnerState;
 use crate::backend::sql::session::{Row, Session};
 use crate::backend::sql::statement::Statement;
 use crate::backend::{BackendError, KeyFilter};
@@ -45,7 +45,7 @@ pub(crate) fn decode(row: &Row) -> Result<Record, BackendError> {
         requires_sso: row.get("requires_sso")?,
         memberships: row.get("memberships")?,
     };
-    let mut record = KeyRow::read(row)?.decode()?;
+    let mut record = KeyRow::from_row(row)?.decode()?;
     owner.complete(&mut record.owner)?;
     Ok(record)
 }

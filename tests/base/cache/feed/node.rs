@@ -147,7 +147,7 @@ struct Log {
 }
 
 impl ChangeFeed for Log {
-    fn lease(&mut self, length: Duration, grace: Duration) {
+    fn set_lease(&mut self, length: Duration, grace: Duration) {
         *self.shared.0.lease.lock().unwrap() = (length, grace);
     }
 

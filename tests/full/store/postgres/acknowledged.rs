@@ -44,7 +44,7 @@ async fn a_node_that_has_not_applied_a_change_is_waited_for_until_the_timeout() 
     let (store, _database) = open().await;
     let mut feed = store.feed().unwrap();
     let soon = Duration::from_millis(100);
-    feed.lease(soon, Duration::ZERO);
+    feed.set_lease(soon, Duration::ZERO);
     feed.poll().await.unwrap();
     feed.ack().await.unwrap();
     assert!(is_applied(&store, HOUR).await, "nothing has changed since");
@@ -65,7 +65,7 @@ async fn a_node_with_a_longer_lease_than_the_callers_is_waited_for() {
     let (store, _database) = open().await;
     let mut feed = store.feed().unwrap();
     let (lease, grace) = (Duration::from_millis(700), Duration::from_millis(300));
-    feed.lease(lease, grace);
+    feed.set_lease(lease, grace);
     feed.poll().await.unwrap();
     store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let began = Instant::now();
@@ -81,12 +81,12 @@ async fn a_new_node_acknowledges_a_first_poll_without_changes() {
     }
     let (store, database) = open().await;
     let mut feed = store.feed().unwrap();
-    feed.lease(HOUR, Duration::ZERO);
+    feed.set_lease(HOUR, Duration::ZERO);
     feed.poll().await.unwrap();
     // As if a change had been made between its registration and the poll.
     store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let mut new = store.feed().unwrap();
-    new.lease(HOUR, Duration::ZERO);
+    new.set_lease(HOUR, Duration::ZERO);
     new.poll().await.unwrap();
     let earlier = "UPDATE tower_api_key_node SET applied = (SELECT applied FROM tower_api_key_node
         ORDER BY pg_snapshot_xmax(applied) LIMIT 1)";

@@ -113,7 +113,7 @@ async fn a_node_has_a_name_that_any_encoding_can_hold() {
     }
     let (store, _database) = open_latin1().await;
     let mut feed = store.clone().node_name(TYPOGRAPHIC).feed().unwrap();
-    feed.lease(std::time::Duration::from_secs(60), std::time::Duration::ZERO);
+    feed.set_lease(std::time::Duration::from_secs(60), std::time::Duration::ZERO);
     feed.poll().await.unwrap();
     store.change(KeyChange::insert(samples::plain("other"))).await.unwrap();
     let (lease, at_most) = (std::time::Duration::from_secs(60), std::time::Duration::from_millis(100));

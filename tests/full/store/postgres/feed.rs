@@ -24,7 +24,7 @@ impl World {
         let pool = database.pool().await;
         let store = PostgresStore::with_pool(pool.clone()).await.unwrap();
         let mut feed = store.feed().unwrap();
-        feed.lease(Duration::from_secs(5), Duration::ZERO);
+        feed.set_lease(Duration::from_secs(5), Duration::ZERO);
         feed.poll().await.unwrap();
         Self { store, feed, pool, _database: database }
     }

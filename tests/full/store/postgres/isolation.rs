@@ -24,7 +24,7 @@ async fn polls_whose_connection_was_taken_go_by_one_of_lookups() {
     let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(limited.options());
     let store = PostgresStore::with_pool(pool).await.unwrap().polling_only();
     let mut feed = store.feed().unwrap();
-    feed.lease(HOUR, Duration::ZERO);
+    feed.set_lease(HOUR, Duration::ZERO);
     feed.poll().await.unwrap();
     store.find(&samples::digest("unknown")).await.unwrap();
     // The server ends the connection of polls, and gives it to another process.

@@ -51,7 +51,7 @@ impl World {
     async fn reader(&self) -> BoxedChangeFeed {
         let store = PostgresStore::open(&self.database.url()).await.unwrap();
         let mut feed = store.node_name("reader 7").feed().unwrap();
-        feed.lease(Duration::from_secs(3_600), Duration::ZERO);
+        feed.set_lease(Duration::from_secs(3_600), Duration::ZERO);
         feed.poll().await.unwrap();
         feed
     }
@@ -134,7 +134,7 @@ async fn a_node_that_is_taken_off_the_list_puts_itself_on_it_before_it_trusts_an
     }
     let world = World::new().await;
     let mut feed = world.store.feed().unwrap();
-    feed.lease(LEASE, Duration::ZERO);
+    feed.set_lease(LEASE, Duration::ZERO);
     let listed = "SELECT count(*) FROM tower_api_key_node
         WHERE expires_at >= (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + 2000";
     for take_off in

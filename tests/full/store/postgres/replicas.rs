@@ -71,7 +71,7 @@ async fn a_standby_that_has_replayed_the_last_poll_answers_lookups() {
     assert!(store.find(&digest).await.unwrap().is_some(), "the primary has the new key");
 
     let mut feed = store.feed().unwrap();
-    feed.lease(HOUR, Duration::ZERO);
+    feed.set_lease(HOUR, Duration::ZERO);
     // Registering the node is a change of the database as well.
     feed.poll().await.unwrap();
     feed.poll().await.unwrap();
@@ -91,7 +91,7 @@ async fn a_standby_is_asked_no_longer_than_for_a_lease_after_the_last_poll() {
     let Some(world) = World::with_delay(Duration::ZERO).await else { return };
     world.store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let mut feed = world.store.feed().unwrap();
-    feed.lease(LEASE, HOUR);
+    feed.set_lease(LEASE, HOUR);
     feed.poll().await.unwrap();
     feed.poll().await.unwrap();
     world.catch_up().await;
@@ -135,7 +135,7 @@ async fn a_standby_that_is_gone_is_passed_over() {
     let Some(world) = World::with_delay(Duration::ZERO).await else { return };
     world.store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let mut feed = world.store.feed().unwrap();
-    feed.lease(HOUR, Duration::ZERO);
+    feed.set_lease(HOUR, Duration::ZERO);
     feed.poll().await.unwrap();
     world.catch_up().await;
     world.standby.stop().await;
@@ -154,7 +154,7 @@ async fn a_standby_that_says_nothing_is_tried_once_a_second() {
     let store = store.with_replica(PgPool::connect_lazy(&url).unwrap());
     store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
     let mut feed = store.feed().unwrap();
-    feed.lease(HOUR, Duration::ZERO);
+    feed.set_lease(HOUR, Duration::ZERO);
     feed.poll().await.unwrap();
     let tried = async || timeout(Duration::ZERO, silent.accept()).await.is_ok();
     for _ in 0..2 {

@@ -24,7 +24,7 @@ async fn the_guides_steps_after_a_restore_keep_polls_from_invalidating_everythin
     let pool = database.pool().await;
     sqlx::raw_sql(FROM_ELSEWHERE).execute(&pool).await.unwrap();
     let mut feed = store.feed().unwrap();
-    feed.lease(Duration::from_secs(5), Duration::ZERO);
+    feed.set_lease(Duration::from_secs(5), Duration::ZERO);
     feed.poll().await.unwrap();
     for _ in 0..3 {
         assert_eq!(feed.poll().await.unwrap(), [Invalidation::Everything]);
@@ -38,7 +38,7 @@ async fn the_guides_steps_after_a_restore_keep_polls_from_invalidating_everythin
 
     sqlx::raw_sql(RESTORED).execute(&pool).await.unwrap();
     let mut feed = store.feed().unwrap();
-    feed.lease(Duration::from_secs(5), Duration::ZERO);
+    feed.set_lease(Duration::from_secs(5), Duration::ZERO);
     feed.poll().await.unwrap();
     assert_eq!(feed.poll().await.unwrap(), []);
     store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();

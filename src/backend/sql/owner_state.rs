@@ -35,8 +35,8 @@ impl OwnerState {
     }
 }
 
-/// Decodes a user.
-pub(super) fn decode_user(
+/// Decodes a user from its columns.
+pub(super) fn decode_user_columns(
     email: String,
     password_hash: Option<&str>,
     password_version: Option<&[u8]>,
