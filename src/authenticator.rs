@@ -1,5 +1,8 @@
 //! The authenticator: from the headers of a request to a principal or a rejection.
 
+// Above `cache`, `usage` and `principal`; below `rules` and `authenticate`. Bottom to top, a file importing only those before it:
+// `password`, `self`, `recheck`, `builder`.
+
 mod builder;
 mod password;
 mod recheck;

@@ -17,6 +17,9 @@
 //! # }
 //! ```
 
+// Above `rules` and `authenticate`; nothing imports it. Bottom to top, a file importing only those before it:
+// `self`, `guarded`, `misbehaving`, `layer`.
+
 mod guarded;
 mod layer;
 mod misbehaving;

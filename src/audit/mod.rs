@@ -31,6 +31,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+// Above `record` and `reason`; below `backend` and `reject`. Bottom to top, a file importing only those before it: `event`, `self`, `traced`.
+
 mod event;
 #[cfg(feature = "tracing")]
 mod traced;

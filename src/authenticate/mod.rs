@@ -52,6 +52,9 @@
 //! Put layers that limit concurrency *inside* this one: a rejected request should not hold a permit, and one that
 //! waits for a lookup holds the permit of the inner service that was ready for it.
 
+// Above `authenticator` and `rules`; below the rim, which wraps it. Bottom to top, a file importing only those before it:
+// `caching`, `public`, `service`, `layer`, `self`.
+
 mod caching;
 mod layer;
 mod public;

@@ -48,6 +48,13 @@
 //! # fn main() {}
 //! ```
 
+// Above `audit`; below `metrics`, `cache` and `manage`. Bottom to top, a file importing only those before it:
+// - values: `error`, `filter`, `deleted_owner`, `propagation`; a macro: `forward`
+// - changes, and who may make them: `key_edit`, `actor`, `bounds`, `audit`, `usage`
+// - what changes do to caches: `invalidation`, `change_feed`
+// - the traits: `self`, `erased`, `keys`, `owners`, `owner_resolver`
+// - the stores: `memory`, `sql`
+
 mod actor;
 mod audit;
 mod bounds;

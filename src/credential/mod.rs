@@ -20,6 +20,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// Above `key`; below `record`. Bottom to top, a file importing only those before it:
+// `grammar`, `basic`, `self`, `source`, `sources`, `present`.
+
 mod basic;
 mod grammar;
 mod present;

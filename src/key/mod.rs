@@ -16,6 +16,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// Above `clock` and `environment`; below `credential` and `record`. Bottom to top, a file importing only those before it:
+// `self`, `format`, `opaque`, `mint`, `id`.
+
 mod format;
 mod id;
 mod mint;

@@ -25,6 +25,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+// Above `backend` and `principal`; nothing imports it. Bottom to top, a file importing only those before it:
+// `error`, `new_key`, `validation`, `manager`, `changes`, `create_exclusive`, `wait`, `delegate`, `routes`, `self`.
+
 mod changes;
 mod create_exclusive;
 mod delegate;

@@ -24,6 +24,9 @@
 /// The default of the label `authenticator`.
 pub(crate) const METRICS_NAME: &str = "default";
 
+// Above `backend`; below `guarded_call`, `reject` and `cache`. Bottom to top, a file importing only those before it:
+// `names`, `enabled`, `disabled`, `self`.
+
 #[cfg(not(feature = "metrics"))]
 mod disabled;
 #[cfg(feature = "metrics")]

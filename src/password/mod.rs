@@ -30,6 +30,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+// Above `password_hash`; below `authenticator`. Bottom to top, a file importing only those before it:
+// `error`, `hasher`, `queue`, `verification_cache`, `self`.
+
 mod error;
 mod hasher;
 mod queue;

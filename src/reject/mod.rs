@@ -17,6 +17,9 @@
 //! which receives the same bytes for a key that never existed and for one that was revoked. The text is part of the default
 //! body, `{"detail":"…"}`; [`Respond`] writes another. The code is for bodies that have one ([`Reason::code`]).
 
+// Above `audit`, `metrics` and `trace`; below `cache` and `principal`. Bottom to top, a file importing only those before it:
+// `body`, `challenge`, `grpc`, `head`, `protocol`, `rejection`, `http`, `problem`, `config`, `response`, `self`.
+
 mod body;
 mod challenge;
 mod config;

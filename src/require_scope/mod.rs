@@ -41,6 +41,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+// Above `principal` and `rules`; below the rim, which wraps it. Bottom to top, a file importing only those before it:
+// `future`, `service`, `layer`, `self`.
+
 mod future;
 mod layer;
 mod service;

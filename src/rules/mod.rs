@@ -58,6 +58,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+// Above `principal`; below `authenticate` and `require_scope`. Bottom to top, a file importing only those before it:
+// `access`, `denied`, `plain`, `table`, `judge`, `path_rules`, `self`.
+
 mod access;
 mod denied;
 mod judge;

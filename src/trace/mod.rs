@@ -1,5 +1,7 @@
 //! Lines of the operator's log. A key appears by its id only; nothing that a client sent appears.
 
+// Above `backend`; below `guarded_call` and `reject`. Bottom to top, a file importing only those before it: `self`, `enabled`, `disabled`.
+
 #[cfg(not(feature = "tracing"))]
 mod disabled;
 #[cfg(feature = "tracing")]

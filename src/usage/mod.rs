@@ -40,6 +40,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+// Above `cache`; below `principal` and `authenticator`. Bottom to top, a file importing only those before it:
+// `erased_store`, `pending`, `meter`, `write`, `flusher`, `self`, `builder`.
+
 mod builder;
 mod erased_store;
 mod flusher;

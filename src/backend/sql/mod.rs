@@ -6,6 +6,13 @@
 
 #![allow(unnameable_types, reason = "the databases of `SqlStore` are sealed")]
 
+// Above `keys` and `owners`, whose traits it implements; nothing in the backend is above it. Bottom to top, a file importing only those before it:
+// - of statements: `dialect`, `namespace`, `statement`, `session`
+// - of connections: `derived_pool`, `pooled_connection`, `connections`, `pools`, `database`
+// - of rows: `key_row`, `owner_state`, `change_codec`
+// - the store of any database: `schema`, `statements`, `invalidators`, `store`
+// - the databases, which do not import each other: `sqlite`, `postgres`, `self`
+
 mod change_codec;
 mod connections;
 mod database;

@@ -1,5 +1,8 @@
 //! A store in an SQLite file.
 
+// Above `store` and `schema`; PostgreSQL is beside it. Bottom to top, a file importing only those before it:
+// `dialect`, `disk`, `wal`, `file`, `open`, `poll`, `self`.
+
 mod dialect;
 mod disk;
 mod file;

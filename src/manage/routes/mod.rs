@@ -1,5 +1,8 @@
 //! Key management over HTTP, as an axum router.
 
+// Above `delegate`; nothing imports it. Bottom to top, a file importing only those before it:
+// `output`, `cursor`, `error`, `json`, `origin`, `query`, `settings`, `shared`, `input`, `usage`, `self`.
+
 mod cursor;
 mod error;
 mod input;

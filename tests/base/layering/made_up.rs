@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::layering::arrows::{SplitImpl, arrows, split_impls, unresolved};
+use crate::layering::heights::misstated;
 use crate::layering::rules::{Layers, circles, describe, foreign_impls, misplaced, upward};
 use crate::layering::tree::{Sources, Tree};
 
@@ -255,4 +256,33 @@ fn methods_far_from_their_type_are_found() {
     assert!(impls("use crate::c::T; impl T for crate::c::C {}").is_empty());
     assert_eq!(impls("impl crate::c::C { fn f(&self) {} }"), ["b.rs → c.rs"]);
     assert_eq!(impls("use crate::a::A as Other; impl Other { fn f(&self) {} }"), ["b.rs → a/mod.rs"]);
+}
+
+#[test]
+fn a_comment_of_a_folder_that_misstates_it_is_found() {
+    let wrong = |comment: &str| {
+        let own = format!("{comment}\n\nmod one; mod two;");
+        let two = "use super::one::One;";
+        let files = [
+            ("lib.rs", "mod middle;"),
+            ("middle/mod.rs", &own),
+            ("middle/one.rs", "pub struct One;"),
+            ("middle/two.rs", two),
+        ];
+        let sources = sources(&files);
+        misstated(&Layers::read(LAYERS), &sources, &arrows(&Tree::read(&sources)))
+    };
+    assert_eq!(wrong("// Above `low`; below `high`. Bottom to top:\n// `one`, `two`, `self`."), [""; 0]);
+    for (comment, found) in [
+        ("", "middle: the list has [], the folder has"),
+        ("// Above `low`. Bottom to top: `one`, `self`.", "middle: the list has"),
+        ("// Above `low`. Bottom to top: `two`, `one`, `self`.", "middle: one is not before two"),
+        ("// Above `high`. Bottom to top: `one`, `two`, `self`.", "middle: high is not before middle"),
+        (
+            "// Above `low`; below `gone`. Bottom to top: `one`, `two`, `self`.",
+            "middle: middle is not before gone",
+        ),
+    ] {
+        assert!(wrong(comment)[0].starts_with(found), "{comment}: {:?}", wrong(comment));
+    }
 }

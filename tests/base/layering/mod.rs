@@ -1,6 +1,7 @@
 //! The crate reads from its words up to its rim: its layers, and the files inside them, import downwards only.
 
 mod arrows;
+mod heights;
 mod made_up;
 mod rules;
 mod tree;
@@ -10,6 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use arrows::{Arrows, arrows, split_impls, unresolved};
+use heights::misstated;
 use rules::{Layers, circles, describe, foreign_impls, misplaced, module, upward};
 use tree::{Sources, Tree};
 
@@ -73,6 +75,12 @@ fn files_import_each_other_in_no_circle() {
     let all = all_arrows();
     let found: Vec<_> = circles(&all).iter().map(|circle| describe(circle, &all)).collect();
     assert!(found.is_empty(), "move what these share to a file below them:\n\n{}", found.join("\n\n"));
+}
+
+#[test]
+fn the_comment_of_a_folder_gives_its_height_and_the_order_of_its_files() {
+    let found = misstated(&layers(), &sources(), &all_arrows());
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[test]

@@ -1,5 +1,10 @@
 //! The statements of the stores.
 
+// Above `session`, `owner_state` and `change_codec`; below `store`. Bottom to top, a file importing only those before it:
+// - `self`, `filter`, `locks`, `owners`, `written`
+// - `read`, `audit`, `usage`
+// - `actor`, `keys`, `owner_changes`, `write`
+
 mod actor;
 pub(super) mod audit;
 mod filter;
