@@ -1,4 +1,6 @@
 //! Calls of a store that may fail, hang or panic.
+//!
+//! Above `backend` and `trace`; below `cache` and `usage`, which make these calls.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,5 +1,7 @@
 //! The health of an authenticator, for its operator.
 
+// It imports nothing: `cache` fills it in.
+
 use std::time::Duration;
 
 /// The health of an authenticator, for a readiness probe and for an operator's dashboard.

@@ -1,4 +1,6 @@
 //! The service inside a middleware.
+//!
+//! A macro that imports nothing, for the middlewares of `authenticate`, `require_scope` and `client`.
 
 /// Implements the accessors of a middleware's field `inner`, by the names of tower-http.
 macro_rules! inner_service_accessors {

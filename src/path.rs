@@ -1,4 +1,6 @@
 //! The path of a request as the client sent it.
+//!
+//! It knows no rules: `principal`, `rules` and `authenticate` are above it.
 
 use http::{Request, Uri};
 

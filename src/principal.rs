@@ -1,5 +1,8 @@
 //! The authenticated caller of a request, as handlers see it.
 
+// Above `cache` and `reject`: its cache entry holds how to respond, and leads to its authenticator. Below `authenticator`, which makes it.
+// `request`, which keeps it in the extensions of a request, is above this file.
+
 mod request;
 
 pub(crate) use request::{Anonymous, Pass, is_admitted_preflight, is_admitted_public, principal};

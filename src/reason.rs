@@ -1,4 +1,6 @@
 //! Reasons: why a request is rejected, and what its client is told.
+//!
+//! Above `scope` only. Responses are above it, in `reject`.
 
 use http::StatusCode;
 

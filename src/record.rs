@@ -1,5 +1,7 @@
 //! Records of keys: facts, never decisions.
 
+// Above `owner`, `key` and `credential`; below `reason` and `rights`, which decide. `setters` is above this file.
+
 mod setters;
 
 use std::collections::BTreeMap;

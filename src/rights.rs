@@ -1,4 +1,6 @@
 //! Rights: what a record permits its holder to do, and to which resources.
+//!
+//! Above `record` and `reason`; below `backend`, which authorizes changes by these, and `principal`. No I/O, no request.
 
 use crate::owner::{Membership, Organization, Owner};
 use crate::reason::{Forbidden, Reason};

@@ -1,4 +1,4 @@
-//! The layer.
+//! The layer: its settings. It decides nothing.
 
 use std::sync::Arc;
 

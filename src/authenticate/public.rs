@@ -1,4 +1,4 @@
-//! Routes that need no key.
+//! Routes that need no key, and the rules of all others. No credential is read here.
 
 use http::Request;
 

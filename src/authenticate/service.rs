@@ -1,4 +1,4 @@
-//! The service, and the future of a response.
+//! The service: asks the authenticator and the rules about each request; and the future of its response.
 
 use std::fmt;
 use std::future::Future;

@@ -1,4 +1,6 @@
 //! Checking a caller again, long after its admission.
+//!
+//! It implements [`Recheck`], by which a cache entry reaches its authenticator.
 
 use std::sync::Arc;
 

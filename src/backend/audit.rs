@@ -1,4 +1,4 @@
-//! The audit log of a store, written in the transaction of each change.
+//! The audit log of a store, written in the transaction of each change. It keeps events of `audit`, and does not call that module's hook.
 
 use std::future::Future;
 

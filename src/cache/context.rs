@@ -1,4 +1,4 @@
-//! The surroundings of the cache, which all of its parts use.
+//! The surroundings of the cache, which all of its parts use: backend, clock, limits, metrics. It knows none of the parts.
 
 use std::future::Future;
 use std::time::Duration;

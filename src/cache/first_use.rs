@@ -1,4 +1,6 @@
 //! The first use of a key, from which the grace of the key that it replaced may run.
+//!
+//! It writes to the backend, in a task, and touches no entries.
 
 use std::collections::HashSet;
 use std::future::pending;

@@ -1,4 +1,4 @@
-//! The layer.
+//! The layer of a client: its settings.
 
 use std::sync::Arc;
 

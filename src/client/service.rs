@@ -1,4 +1,4 @@
-//! The service, and the future of a response.
+//! The service of a client, which attaches its key to each request; and the future of its response.
 
 use std::fmt;
 use std::future::Future;

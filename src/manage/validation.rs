@@ -1,4 +1,4 @@
-//! Validates the values of a key.
+//! Validates the values of a key, without the store and without the caller.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

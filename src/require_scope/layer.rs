@@ -1,4 +1,4 @@
-//! The layer.
+//! The layer: its rules. It decides nothing.
 
 use std::sync::Arc;
 

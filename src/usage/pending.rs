@@ -1,4 +1,4 @@
-//! Counts that are not written yet.
+//! Counts that are not written yet: uses of cache entries become batches for the store. Nothing is written here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Encodes and decodes the rows of the change feed.
+//! Encodes and decodes the rows of the change feed. The statements that write changes and the polls that read them are above it.
 
 use super::key_row::decode_digest;
 use super::statement::Value;

@@ -1,4 +1,4 @@
-//! A connection, as the statements use it: the same for each database.
+//! A connection, as the statements use it: the same for each database. Statements and rows above it do not import sqlx.
 
 use std::fmt::Debug;
 

@@ -1,4 +1,4 @@
-//! The store, and the traits that it implements.
+//! The store, and the traits that it implements: takes connections and runs statements, with no SQL of its own.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,6 @@
 //! The cache entry of a key that was found, and the authenticator that it belongs to.
+//!
+//! It holds how its authenticator responds, from `reject`. It reaches the authenticator itself, which is above the cache, by a trait only.
 
 use std::future::Future;
 use std::pin::Pin;

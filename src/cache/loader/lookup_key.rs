@@ -1,4 +1,6 @@
 //! The key of a lookup: the digest of an API key, or the e-mail of a user who presents a password.
+//!
+//! No other file of the cache asks the backend for a record. This one knows no entries and no other lookups.
 
 use crate::backend::{BackendError, ErasedBackend};
 use crate::digest::Digest;

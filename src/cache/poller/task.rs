@@ -1,4 +1,4 @@
-//! The task of the poller.
+//! The task of the poller: polls the feed. It knows no entries, and hands changes to the cache by a trait, [`PolledCache`].
 
 use std::future::pending;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Changes of keys and owners. Each change is one transaction, which also writes the change feed.
+//! Changes of keys and owners. Each change is one transaction, which also writes the change feed. It takes a connection, begins the
+//! transaction and ends it; the files below it only run statements in it.
 
 use std::time::Duration;
 
