@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use tokio::spawn;
 use tokio::sync::Mutex;
 
@@ -19,6 +19,9 @@ use crate::error::{ConfigError, ConfigErrorKind};
 
 /// The time after which a file is read again.
 const READ_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The methods that address a proxy, or whose answer echoes the key (RFC 9110 §9.3.8). Some servers know `TRACE` as `TRACK`, or ignore case.
+const METHODS_REFUSED: [&str; 3] = ["CONNECT", "TRACE", "TRACK"];
 
 const INVALID_USER: &str =
     "user is invalid: `Source::basic` needs one without a colon, or `empty_user`; other sources accept none";
@@ -89,17 +92,18 @@ impl Attachment {
     /// Returns an error unless the request goes to the origin and has no such header yet.
     pub(super) fn check<B>(&self, request: &Request<B>) -> Result<(), AttachKeyError> {
         let uri = request.uri();
-        let kind = if [Method::CONNECT, Method::TRACE].contains(request.method()) {
-            AttachKeyErrorKind::Method
-        } else if !self.channel && (uri.scheme().is_none() || uri.authority().is_none()) {
-            AttachKeyErrorKind::NoOrigin
-        } else if !self.origin.agrees_with(uri) || !self.origin.agrees_with_host(request.headers()) {
-            AttachKeyErrorKind::OtherOrigin
-        } else if request.headers().contains_key(&self.header) {
-            AttachKeyErrorKind::HeaderPresent
-        } else {
-            return Ok(());
-        };
+        let kind =
+            if METHODS_REFUSED.iter().any(|method| request.method().as_str().eq_ignore_ascii_case(method)) {
+                AttachKeyErrorKind::Method
+            } else if !self.channel && (uri.scheme().is_none() || uri.authority().is_none()) {
+                AttachKeyErrorKind::NoOrigin
+            } else if !self.origin.agrees_with(uri) || !self.origin.agrees_with_host(request.headers()) {
+                AttachKeyErrorKind::OtherOrigin
+            } else if request.headers().contains_key(&self.header) {
+                AttachKeyErrorKind::HeaderPresent
+            } else {
+                return Ok(());
+            };
         Err(AttachKeyError::new(kind))
     }
 

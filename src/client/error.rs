@@ -26,7 +26,7 @@ pub enum AttachKeyErrorKind {
     NoOrigin,
     /// The request goes to another origin, by its URI or its `Host`.
     OtherOrigin,
-    /// The method is `CONNECT`, which addresses a proxy, or `TRACE`, whose answer echoes the key (RFC 9110 §9.3.8).
+    /// The method is `CONNECT`, which addresses a proxy, or `TRACE` or `TRACK`, whose answer echoes the key (RFC 9110 §9.3.8).
     Method,
     /// The request has the header of the key already.
     HeaderPresent,
@@ -60,7 +60,7 @@ impl fmt::Display for AttachKeyError {
                 "the URI must have a scheme and a host, or the layer be built by `AttachKeyLayer::for_channel`"
             }
             AttachKeyErrorKind::OtherOrigin => "the URI and `Host` must name the origin of the layer",
-            AttachKeyErrorKind::Method => "the method must not be CONNECT or TRACE",
+            AttachKeyErrorKind::Method => "the method must not be CONNECT, TRACE or TRACK",
             AttachKeyErrorKind::HeaderPresent => "the request must not have its header already",
             AttachKeyErrorKind::KeyUnavailable => "the key cannot be read",
             AttachKeyErrorKind::InvalidKey => INVALID_KEY,

@@ -38,7 +38,7 @@
 //! - its URI or its `Host` names another origin than the layer's, or user information;
 //! - its URI names no scheme and host, unless the layer was built [for a channel](AttachKeyLayer::for_channel);
 //! - it has the header of the key already: neither of two credentials is chosen;
-//! - its method is `CONNECT`, which addresses a proxy, or `TRACE`, whose answer echoes the key;
+//! - its method is `CONNECT`, which addresses a proxy, or `TRACE` or `TRACK`, whose answer echoes the key;
 //! - its key cannot be read.
 //!
 //! The error of the service is a [`BoxError`], which holds this error or that of the client.

@@ -81,10 +81,11 @@ fn default_port(scheme: &Scheme) -> Option<u16> {
 
 /// Returns whether a host is a name, an IPv4 address or an IPv6 address in brackets.
 fn is_host(host: &str) -> bool {
-    let is_name = |host: &str| {
-        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
-    is_name(host) || ipv6(host).is_some()
+    // One dot at the end stands for the root of the name system (RFC 3986 §3.2.2).
+    host.strip_suffix('.').unwrap_or(host).split('.').all(is_label) || ipv6(host).is_some()
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -107,6 +108,7 @@ mod tests {
             "https://api.example.com",
             "https://api.example.com/",
             "HTTPS://API.example.com:8443",
+            "https://api.example.com.",
             "https://10.0.0.1",
             "https://[2001:db8::1]:8443",
             "http://localhost:3000",
@@ -134,6 +136,9 @@ mod tests {
             "https://api.example.com:",
             "https://api.example.com:65536",
             "https://api.example.com:https",
+            "https://.",
+            "https://.example.com",
+            "https://api..example.com",
             "https://%61pi.example.com",
             "https://[::1",
             "https://[fe80::1%25eth0]",

@@ -242,7 +242,8 @@ async fn a_request_without_an_origin_needs_a_layer_for_a_channel() {
 async fn a_method_that_leads_elsewhere_and_a_second_credential_are_refused() {
     let server = Recorder::start().await;
     let client = server.client(Source::bearer(), ClientKey::new(KEY));
-    for method in [Method::CONNECT, Method::TRACE] {
+    let named = |name: &str| Method::from_bytes(name.as_bytes()).unwrap();
+    for method in [Method::CONNECT, Method::TRACE, named("trace"), named("TRACK")] {
         let mut request = get(&server.uri());
         *request.method_mut() = method;
         assert_eq!(refusal(&client, request).await, AttachKeyErrorKind::Method);
