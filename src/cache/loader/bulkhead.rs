@@ -19,8 +19,8 @@ pub(super) struct Bulkhead {
 }
 
 impl Bulkhead {
-    /// Creates `permits` for warm lookups and as many for cold ones, but at most half of the backend's limit of concurrent lookups: beyond that, lookups of
-    /// one kind would wait in the backend behind those of the other.
+    /// Creates `permits` for warm lookups and as many for cold ones, but at most half of the backend's limit of concurrent lookups: beyond
+    /// that, lookups of one kind would wait in the backend behind those of the other.
     pub(super) fn new(permits: usize, backend_limit: usize) -> Self {
         let permits = permits.min((backend_limit / 2).max(1));
         Self { warm: Semaphore::new(permits), cold: Semaphore::new(permits) }

@@ -14,7 +14,8 @@ use crate::scope::Scopes;
 pub(crate) enum LookupKey {
     /// The key with this digest.
     ApiKey(Digest),
-    /// The user with this e-mail, whose [digest](Digest::of_user) it also has. The user acts in this environment and has these scopes beside those of their roles.
+    /// The user with this e-mail, whose [digest](Digest::of_user) it also has. The user acts in this environment and has these scopes beside
+    /// those of their roles.
     #[cfg(feature = "password")]
     User { digest: Digest, email: std::sync::Arc<str>, environment: Environment, scopes: Scopes },
 }
