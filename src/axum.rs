@@ -73,7 +73,7 @@ impl IntoResponse for PrincipalRejection {
     }
 }
 
-/// The components that extract a principal.
+/// The components that extract a principal, for the log if the layer is missing.
 const NEEDS: &str =
     "the extractor of a `Principal` (in a handler, by `RequireResourceLayer` or by the management routes)";
 

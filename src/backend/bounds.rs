@@ -22,7 +22,7 @@ pub(crate) struct Bounds {
 
 impl Bounds {
     /// Sets the defaults of a new key: it expires with the key of the caller, and has the same sources.
-    pub(super) fn complete(caller: &Record, child: &mut Record) {
+    pub(super) fn inherit(caller: &Record, child: &mut Record) {
         if child.expires_at.is_none() {
             child.expires_at = caller.expires_at;
         }
@@ -32,7 +32,7 @@ impl Bounds {
     }
 
     /// Limits what a rotated caller creates to its own expiry. A rotation would otherwise renew a key that is about to end.
-    pub(super) fn complete_rotation(caller: &Record, rotation: &mut Rotation) {
+    pub(super) fn limit_rotation(caller: &Record, rotation: &mut Rotation) {
         if caller.rotated_to.is_some() {
             rotation.limit = caller.expires_at;
         }
@@ -46,7 +46,7 @@ impl Bounds {
             ));
         }
         check_grants(caller, &child.scopes)?;
-        check_end_limit(child.expires_at, caller.record().expires_at)
+        check_expiry_limit(child.expires_at, caller.record().expires_at)
     }
 
     pub(super) fn check_update(
@@ -62,7 +62,7 @@ impl Bounds {
         {
             // A later expiry grants the scopes again.
             check_grants(caller, update.scopes.as_ref().unwrap_or(&target.scopes))?;
-            check_end_limit(end, caller.record().expires_at)?;
+            check_expiry_limit(end, caller.record().expires_at)?;
             check_lifetime(caller.record(), target, end)?;
         }
         Ok(())
@@ -84,7 +84,7 @@ impl Bounds {
             return Err(BackendError::forbidden(None, "a key cannot rotate its own successor"));
         }
         match rotation.expires_at {
-            Some(end) if is_replaced || is_later(Some(end), default) => check_end_limit(Some(end), limit),
+            Some(end) if is_replaced || is_later(Some(end), default) => check_expiry_limit(Some(end), limit),
             _ => Ok(()),
         }
     }
@@ -140,7 +140,7 @@ fn check_grants(caller: Rights<'_>, scopes: &Scopes) -> Result<(), BackendError>
     })
 }
 
-fn check_end_limit(end: Option<Timestamp>, caller: Option<Timestamp>) -> Result<(), BackendError> {
+fn check_expiry_limit(end: Option<Timestamp>, caller: Option<Timestamp>) -> Result<(), BackendError> {
     if is_later(end, caller) {
         let message = "the key must not expire later than the caller's key";
         return Err(BackendError::forbidden(Some("expires_at"), message));

@@ -148,7 +148,7 @@ impl BackendError {
         Self { kind, message: message.into(), field: None, source: Some(source.into()) }
     }
 
-    /// Returns the error of the driver. It is part of the message already.
+    /// Returns the error of the driver. `Display` shows it behind the message.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
         self.source.as_deref()

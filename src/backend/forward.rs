@@ -1,4 +1,4 @@
-//! Traits of shared stores.
+//! A macro that implements the traits of stores for `Arc`.
 
 /// Implements a trait for `Arc<T>`, given the signatures of all its methods without `&self`.
 ///

@@ -1,4 +1,5 @@
-//! Invalidations in this process: a store invalidates every cache of its process before it acknowledges a change.
+//! Invalidations in this process: before a store acknowledges a change, it notifies each
+//! subscriber in its process, such as the cache of an authenticator.
 
 use std::fmt;
 use std::future::Future;
@@ -49,7 +50,7 @@ impl Invalidation {
     }
 }
 
-/// A weak handle that receives invalidations. It does nothing once its authenticator is dropped.
+/// A weak handle that receives invalidations. It does nothing once its receiver is dropped.
 #[derive(Clone)]
 pub struct Subscriber(Weak<dyn Apply>);
 
@@ -83,12 +84,12 @@ impl fmt::Debug for Subscriber {
 /// The subscribers of a store. Enforces the order in which a key is changed: commit, invalidate, acknowledge.
 ///
 /// ```
-/// # async fn revoke(changes: tower_api_key::backend::Invalidator, digest: tower_api_key::digest::Digest)
+/// # async fn revoke(invalidator: tower_api_key::backend::Invalidator, digest: tower_api_key::digest::Digest)
 /// #     -> Result<(), tower_api_key::backend::BackendError> {
 /// # async fn update_and_commit() -> Result<(), tower_api_key::backend::BackendError> { Ok(()) }
 /// use tower_api_key::backend::Invalidation;
 ///
-/// changes
+/// invalidator
 ///     .commit(move |mut pending| async move {
 ///         // From here on the change may be committed even if it returns an error: a lost connection, a panic.
 ///         pending.set(Invalidation::Changed(digest));

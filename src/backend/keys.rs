@@ -1,4 +1,4 @@
-//! The write side: a backend that also keeps keys.
+//! [`KeyStore`], the trait of stores that keep keys, and the changes of keys.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -138,14 +138,13 @@ impl KeyChange {
         Self { bounds, ..self }
     }
 
-    /// Completes a new key or a successor with defaults that depend on its creator. A store calls this before it makes the
-    /// change.
-    pub fn complete(&mut self, authorized: Option<&AuthorizedActor>) {
+    /// Fills in what a new key inherits from its creator, and limits a successor. A store calls this before it makes the change.
+    pub fn inherit_from_creator(&mut self, authorized: Option<&AuthorizedActor>) {
         let Some(bounds) = &self.bounds else { return };
         let Some(authorized) = authorized.or(bounds.external_caller.as_ref()) else { return };
         match &mut self.action {
-            KeyAction::Insert(child) => Bounds::complete(authorized.record(), child),
-            KeyAction::Rotate(_, rotation) => Bounds::complete_rotation(authorized.record(), rotation),
+            KeyAction::Insert(child) => Bounds::inherit(authorized.record(), child),
+            KeyAction::Rotate(_, rotation) => Bounds::limit_rotation(authorized.record(), rotation),
             _ => {}
         }
     }
@@ -171,7 +170,7 @@ impl KeyChange {
             (KeyAction::Update(_, update), Some(target)) => bounds.check_update(caller, target, update),
             (KeyAction::Rotate(_, rotation), Some(target)) => bounds.check_rotate(caller, target, rotation),
             (KeyAction::Revoke(..), Some(target)) => bounds.check_end(caller, target),
-            // Actions on any number of keys have no bounds.
+            // A change with bounds is of one key, and that key exists.
             _ => Err(BackendError::not_found()),
         }
     }
@@ -230,7 +229,7 @@ impl KeyChange {
 ///
 /// 1. look up the [subject](Actor::subject) of the actor, which must not change until the commit, and
 ///    [authorize](Actor::authorize) the actor;
-/// 2. [complete](KeyChange::complete) the change, and [check](KeyChange::check) it against the key as it is; before a rotation
+/// 2. [let it inherit](KeyChange::inherit_from_creator) the change, and [check](KeyChange::check) it against the key as it is; before a rotation
 ///    or a first use ends a predecessor, [check that](KeyChange::check_end) too;
 /// 3. apply the [action](KeyAction), whose constructor states its effect and its errors; an update or a rotation by
 ///    [`KeyEdit`](super::KeyEdit).

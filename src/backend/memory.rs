@@ -1,7 +1,7 @@
 //! A store in memory, for tests and for services with keys in their configuration.
 
-// Above `keys` and `owners`, whose traits it implements; nothing in the backend is above it. Bottom to top, a file importing only those before it:
-// `usage`, `owners`, `keys`, `owner_changes`, `self`.
+// Above `keys` and `owners` of the backend, whose traits it implements; nothing in the backend is above it. Bottom to top, a file importing
+// only those before it: `usage`, `owners`, `keys`, `owner_changes`, `self`.
 
 mod keys;
 mod owner_changes;

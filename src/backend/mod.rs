@@ -24,9 +24,9 @@
 //!
 //! # Implementing a store
 //!
-//! | Trait | Required | Beside |
+//! | Trait | Without a default | With a default |
 //! |---|---|---|
-//! | [`Backend`] | `find`, `subscribe`, `write_back` | `feed`, if other processes change the keys; `find_user`, if users have passwords |
+//! | [`Backend`] | `find` | `subscribe`, if keys change; `write_back`, if keys are rotated or passwords are hashed anew; `feed`, if other processes change the keys; `find_user`, if users have passwords |
 //! | [`KeyStore`] | `change`, `get`, `list` | `lists_nodes`, `wait_applied`, if the store knows its nodes |
 //! | [`OwnerStore`], [`UsageStore`], [`AuditLog`] | all methods | |
 //!

@@ -1,4 +1,4 @@
-//! Owners of keys: the write side of organizations, users, memberships and projects.
+//! [`OwnerStore`], the trait of stores that keep organizations, users, memberships and projects, and the changes of these.
 
 use std::future::Future;
 use std::sync::Arc;

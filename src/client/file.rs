@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::error::AttachKeyError;
 
-/// The longest file, in bytes. No source accepts a longer key.
+/// The longest file, in bytes. No [`Source`](crate::Source) of a server accepts a longer key.
 const MAX_BYTES: usize = 1024;
 
 /// The path of a file that holds a key.

@@ -27,7 +27,7 @@ impl Drop for Flusher {
 impl Meter {
     /// Called when an entry was added to the dirty list, which has `entries` entries now.
     #[cold]
-    pub(super) fn touched(self: &Arc<Self>, entries: usize) {
+    pub(super) fn entry_became_dirty(self: &Arc<Self>, entries: usize) {
         if !self.ensure_flusher() {
             self.collect_at_most(usize::MAX);
         } else if entries.is_multiple_of(self.capacity) {

@@ -105,7 +105,7 @@ impl Usage {
     #[inline]
     pub(crate) fn count(&self, entry: &Arc<Entry>) {
         if let Some(entries) = self.0.uses.count(entry, || self.0.clock.wall()) {
-            self.0.touched(entries);
+            self.0.entry_became_dirty(entries);
         }
     }
 }

@@ -17,7 +17,7 @@ const BATCH_SIZE: usize = 500;
 pub(super) struct Pending {
     writer: Arc<str>,
     batches: u64,
-    unsent: Option<Arc<UsageBatch>>,
+    unconfirmed: Option<Arc<UsageBatch>>,
     counts: BTreeMap<Slot, UsageCount>,
     capacity: usize,
     lost: u64,
@@ -30,7 +30,7 @@ impl Pending {
         Self {
             writer,
             batches: 0,
-            unsent: None,
+            unconfirmed: None,
             counts: BTreeMap::new(),
             capacity,
             lost: 0,
@@ -58,7 +58,7 @@ impl Pending {
 
     /// Returns the batch to write next: the failed batch, if any.
     pub(super) fn next(&mut self) -> Option<Arc<UsageBatch>> {
-        if self.unsent.is_none() && !self.counts.is_empty() {
+        if self.unconfirmed.is_none() && !self.counts.is_empty() {
             let mut counts = Vec::new();
             while counts.len() < BATCH_SIZE
                 && let Some((_, count)) = self.counts.pop_first()
@@ -66,20 +66,21 @@ impl Pending {
                 counts.push(count);
             }
             self.batches += 1;
-            self.unsent = Some(Arc::new(UsageBatch::new(Arc::clone(&self.writer), self.batches, counts)));
+            self.unconfirmed =
+                Some(Arc::new(UsageBatch::new(Arc::clone(&self.writer), self.batches, counts)));
         }
-        self.unsent.clone()
+        self.unconfirmed.clone()
     }
 
     /// Removes the batch that was written.
     pub(super) fn written(&mut self) {
-        self.unsent = None;
+        self.unconfirmed = None;
         self.has_logged_loss = false;
     }
 
     /// Discards the batch, which the store will never accept.
     pub(super) fn rejected(&mut self) {
-        if let Some(batch) = self.unsent.take() {
+        if let Some(batch) = self.unconfirmed.take() {
             let requests = batch.counts().iter().map(|count| count.requests).sum();
             self.lose(requests, "the store cannot keep them");
         }
@@ -88,9 +89,9 @@ impl Pending {
     /// Discards all waiting counts, including a batch that may have been written.
     pub(super) fn abandon(&mut self) {
         let counts = std::mem::take(&mut self.counts);
-        let unsent = self.unsent.take();
-        let unsent = unsent.iter().flat_map(|batch| batch.counts());
-        let requests = counts.values().chain(unsent).map(|count| count.requests).sum();
+        let unconfirmed = self.unconfirmed.take();
+        let unconfirmed = unconfirmed.iter().flat_map(|batch| batch.counts());
+        let requests = counts.values().chain(unconfirmed).map(|count| count.requests).sum();
         if requests > 0 {
             // Logged in any case: this is another cause, and the last chance.
             self.has_logged_loss = false;
@@ -100,7 +101,7 @@ impl Pending {
 
     /// Returns the number of waiting counts.
     pub(super) fn len(&self) -> usize {
-        self.counts.len() + self.unsent.as_ref().map_or(0, |batch| batch.counts().len())
+        self.counts.len() + self.unconfirmed.as_ref().map_or(0, |batch| batch.counts().len())
     }
 
     pub(super) fn lost(&self) -> u64 {

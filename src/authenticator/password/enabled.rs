@@ -1,4 +1,5 @@
-//! Verifies passwords. Compiled with the feature `password`; otherwise `disabled` has the same interface.
+//! Verifies passwords. Compiled with the feature `password`; otherwise `disabled` has the same interface, for all files of
+//! the authenticator.
 
 use std::sync::Arc;
 

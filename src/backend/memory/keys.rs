@@ -34,7 +34,7 @@ impl Keys {
         mut change: KeyChange,
     ) -> Result<(ChangeOutcome, Vec<Invalidation>), BackendError> {
         let authorized = self.authorize(&change.actor)?;
-        change.complete(authorized.as_ref());
+        change.inherit_from_creator(authorized.as_ref());
         let target = change.target().map(|id| self.by_id(id).ok_or_else(BackendError::not_found));
         change.check(authorized.as_ref(), target.transpose()?)?;
         let (record, invalidations) = match change.action {

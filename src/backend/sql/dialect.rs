@@ -19,7 +19,7 @@ pub struct Dialect {
     pub(super) lock_row: &'static str,
     /// Skips rows that another transaction is changing, and locks the remaining ones.
     pub(super) skip_locked: &'static str,
-    /// Functions that lock a key by its number, exclusively and shared, until the transaction ends. Waiters are served in the
+    /// Functions that lock a key by the hash of its id, exclusively and shared, until the transaction ends. Waiters are served in the
     /// order of their requests, in either mode.
     pub(super) key_locks: Option<(&'static str, &'static str)>,
     /// Statements that lock the owners. A transaction that adds a key blocks changes of owners, and one that changes an owner
@@ -69,43 +69,3 @@ pub(super) struct Lookups {
     /// Selects the user with an e-mail, on the primary.
     pub(super) user: &'static str,
 }
-
-/// Creates [`Lookups`] from an aggregate of memberships as a JSON list, and a condition that fails on a standby.
-macro_rules! lookups {
-    ($memberships:literal, $primary_only:literal) => {
-        $crate::backend::sql::dialect::Lookups {
-            keys: lookups!(@keys $memberships, ""),
-            by_digest: lookups!(@keys $memberships, " WHERE digest = $1", $primary_only),
-            #[cfg(feature = "postgres")]
-            by_digest_on_replica: lookups!(@keys $memberships, " WHERE digest = $1"),
-            user: concat!(
-                "SELECT password_hash, password_version, ",
-                lookups!(@memberships $memberships, "tower_api_key_user.email"),
-                " AS memberships FROM tower_api_key_user WHERE email = $1",
-                $primary_only
-            ),
-        }
-    };
-    (@keys $memberships:literal, $($condition:literal),*) => {
-        concat!(
-            "SELECT ",
-            $crate::backend::sql::key_row::columns!(),
-            ", disabled, requires_sso, CASE WHEN owner_email IS NOT NULL THEN ",
-            lookups!(@memberships $memberships, "owner_email"),
-            " END AS memberships FROM tower_api_key LEFT JOIN tower_api_key_organization ON organization = owner_organization",
-            $($condition),*
-        )
-    };
-    (@memberships $memberships:literal, $email:literal) => {
-        concat!(
-            "(SELECT ",
-            $memberships,
-            "
-                FROM tower_api_key_membership m JOIN tower_api_key_organization o ON o.organization = m.organization
-                WHERE m.email = ",
-            $email,
-            ")"
-        )
-    };
-}
-pub(super) use lookups;

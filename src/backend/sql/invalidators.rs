@@ -15,10 +15,10 @@ static INVALIDATORS: LazyLock<Mutex<HashMap<String, WeakInvalidator>>> = LazyLoc
 pub(super) fn invalidator_of(database: String) -> Invalidator {
     let mut invalidators = INVALIDATORS.lock().unwrap_or_else(PoisonError::into_inner);
     invalidators.retain(|_, invalidator| invalidator.upgrade().is_some());
-    if let Some(changes) = invalidators.get(&database).and_then(WeakInvalidator::upgrade) {
-        return changes;
+    if let Some(invalidator) = invalidators.get(&database).and_then(WeakInvalidator::upgrade) {
+        return invalidator;
     }
-    let changes = Invalidator::new();
-    invalidators.insert(database, changes.downgrade());
-    changes
+    let invalidator = Invalidator::new();
+    invalidators.insert(database, invalidator.downgrade());
+    invalidator
 }

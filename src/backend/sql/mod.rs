@@ -6,10 +6,10 @@
 
 #![allow(unnameable_types, reason = "the databases of `SqlStore` are sealed")]
 
-// Above `keys` and `owners`, whose traits it implements; nothing in the backend is above it. Bottom to top, a file importing only those before it:
+// Above `keys`, `owners`, `audit` and `usage`, whose traits it implements; nothing in the backend is above it. Bottom to top, a file importing only those before it:
 // - of statements: `dialect`, `namespace`, `statement`, `session`
 // - of connections: `derived_pool`, `pooled_connection`, `connections`, `pools`, `database`
-// - of rows: `key_row`, `owner_state`, `change_codec`
+// - of rows: `key_row`, `owner_state`, `change_codec`, `lookups`
 // - the store of any database: `schema`, `statements`, `invalidators`, `store`
 // - the databases, which do not import each other: `sqlite`, `postgres`, `self`
 
@@ -20,6 +20,7 @@ mod derived_pool;
 mod dialect;
 mod invalidators;
 mod key_row;
+mod lookups;
 mod namespace;
 mod owner_state;
 mod pooled_connection;

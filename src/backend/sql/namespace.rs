@@ -2,6 +2,8 @@
 //!
 //! An unqualified name means the first table of that name in the search path. With `"$user", public`, that changes once a schema
 //! with the name of the role has such tables, and a session of an application may have any search path.
+//!
+//! It makes texts only: sessions do not know it. A file that begins a transaction, or runs a statement outside one, asks it for the text.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -26,13 +28,14 @@ impl Namespace {
 
     /// Returns the statement that begins a transaction in the schema.
     pub(super) fn begin(&self, begin: &'static str) -> SqlStr {
-        let stay = self.stay().map(|stay| AssertSqlSafe(format!("{begin}; {stay}")).into_sql_str());
-        stay.unwrap_or(SqlStr::from_static(begin))
+        let set = self.set_search_path();
+        let begin_in_schema = set.map(|set| AssertSqlSafe(format!("{begin}; {set}")).into_sql_str());
+        begin_in_schema.unwrap_or(SqlStr::from_static(begin))
     }
 
     /// Returns the statement that sets the schema for a transaction. The rest of the search path follows it: triggers of an
     /// application may need it.
-    pub(super) fn stay(&self) -> Option<String> {
+    pub(super) fn set_search_path(&self) -> Option<String> {
         let text = self.quoted.as_ref()?.replace('\\', r"\\").replace('\'', "''");
         Some(format!(
             "SELECT set_config('search_path', concat_ws(', ', E'{text}', nullif(current_setting('search_path'), '')), TRUE)"

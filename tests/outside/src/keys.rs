@@ -28,7 +28,7 @@ impl Keys {
     /// Makes a change if its actor may make it. The caller holds the lock, so the actor stays as it is.
     pub(crate) fn change(&mut self, mut change: KeyChange) -> Changed<ChangeOutcome> {
         let authorized = self.authorize(&change.actor)?;
-        change.complete(authorized.as_ref());
+        change.inherit_from_creator(authorized.as_ref());
         let target = change.target().map(|id| self.get(id).ok_or_else(BackendError::not_found));
         change.check(authorized.as_ref(), target.transpose()?)?;
         match change.action.clone() {

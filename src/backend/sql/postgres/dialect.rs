@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::backend::sql::dialect::{Dialect, Migration, lookups};
+use crate::backend::sql::dialect::{Dialect, Migration};
+use crate::backend::sql::lookups::lookups;
 use crate::backend::sql::session::driver;
 
 driver!(sqlx::Postgres, sqlx::PgConnection, sqlx::postgres::PgRow, &POSTGRES);

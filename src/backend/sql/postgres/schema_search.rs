@@ -29,8 +29,8 @@ pub(super) async fn find_namespace(transaction: &mut PgConnection) -> Result<Nam
         several => return Err(ambiguous(several)),
     };
     let namespace = Namespace::named(&name.ok_or_else(nowhere)?);
-    let stay = AssertSqlSafe(namespace.stay().unwrap_or_default());
-    sqlx::raw_sql(stay).execute(transaction).await.map_err(BackendError::unavailable)?;
+    let set = AssertSqlSafe(namespace.set_search_path().unwrap_or_default());
+    sqlx::raw_sql(set).execute(transaction).await.map_err(BackendError::unavailable)?;
     Ok(namespace)
 }
 

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::backend::sql::dialect::{Dialect, Migration, lookups};
+use crate::backend::sql::dialect::{Dialect, Migration};
+use crate::backend::sql::lookups::lookups;
 use crate::backend::sql::session::driver;
 
 /// A transaction that starts as a reader can fail to become a writer. One that starts as a writer waits.

@@ -146,7 +146,7 @@ async fn write_on<D: Driver>(
             let mut change = *change;
             key_locks(session, &change).await?.acquire(session).await?;
             let authorized = authorize(session, &change.actor).await?;
-            change.complete(authorized.as_ref());
+            change.inherit_from_creator(authorized.as_ref());
             let written = apply(session, &change, authorized.as_ref(), &after).await?;
             append_changes(session, &written.changes[..written.new]).await?;
             change.actor.check_time(authorized.as_ref())?;
