@@ -1,19 +1,34 @@
-//! Guides: APIs like known ones, operations, security, design and a glossary.
+//! Guides by task, services like known ones, security, design and a glossary.
 //!
-//! The first four pages rebuild the authentication of services with public documents: each lists the documented promises and shows the
-//! files of a running example that keep them. To build a service of your own, copy the closest example and change what its table says.
+//! Each page of a task has one complete example, which the tests compile and run, and names the mistake that is easy to make. The examples use
+//! [`MemoryStore`](crate::MemoryStore) or `test_util::layer` where a service opens an `SqliteStore` or a `PostgresStore`.
 //!
-//! | Page | Shows |
+//! | Task | Page |
+//! |---|---|
+//! | protect an axum API | [`axum_api`] |
+//! | protect a tonic service | [`tonic_service`] |
+//! | operate: settings, alerts, failover, replicas, rights, backups, another pepper | [`operations`] |
+//!
+//! These pages rebuild the authentication of services with public documents: each lists the documented promises and shows the files of a
+//! running example that keep them. To build a service of your own, copy the closest example and change what its table says.
+//!
+//! | Service | Shows |
 //! |---|---|
 //! | [`memfault`] | organizations, users and projects each with its own access, passwords, single sign-on, several kinds of key by header |
 //! | [`memory_api`] | two headers, a code for each rejection, scopes, sign-up, usage that is metered for billing |
 //! | [`memory_scope`] | one header, one environment, one response to all invalid keys, rate limits and usage by key, a console |
 //! | [`memsolus`] | permissions by group, 403 without them, live and test keys side by side |
-//! | [`operations`] | the trade-offs of the settings, alerts, failover, replicas, rights, backups, another pepper |
+//!
+//! | Reference | Shows |
+//! |---|---|
 //! | [`security`] | the promises, the tests that show them, and their limits |
 //! | [`design`] | the rationale of each part |
 //! | [`glossary`] | the words of this crate |
 
+// The pages link to items of all features.
+#![cfg_attr(not(feature = "full"), allow(rustdoc::broken_intra_doc_links))]
+
+pub mod axum_api;
 pub mod design;
 pub mod glossary;
 pub mod memfault;
@@ -22,3 +37,4 @@ pub mod memory_scope;
 pub mod memsolus;
 pub mod operations;
 pub mod security;
+pub mod tonic_service;
