@@ -7,6 +7,7 @@
 //! |---|---|
 //! | protect an axum API | [`axum_api`] |
 //! | protect a tonic service | [`tonic_service`] |
+//! | issue keys to customers | [`issuing_keys`] |
 //! | operate: settings, alerts, failover, replicas, rights, backups, another pepper | [`operations`] |
 //!
 //! These pages rebuild the authentication of services with public documents: each lists the documented promises and shows the files of a
@@ -31,6 +32,7 @@
 pub mod axum_api;
 pub mod design;
 pub mod glossary;
+pub mod issuing_keys;
 pub mod memfault;
 pub mod memory_api;
 pub mod memory_scope;

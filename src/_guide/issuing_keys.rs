@@ -1,0 +1,104 @@
+//! Issue keys to customers: a sign-up with a first key, and routes by which customers manage further ones.
+//!
+//! Features: `routes`, and a store (`sqlite` or `postgres`).
+//!
+//! | Step | By |
+//! |---|---|
+//! | choose the look of keys | [`KeyFormat`](crate::KeyFormat), such as `notes_live_…`, which secret scanners recognise |
+//! | create a key in your own handler | [`KeyManager::create`](crate::manage::KeyManager::create) |
+//! | show the text once | [`CreatedKey::into_parts`](crate::manage::CreatedKey::into_parts), in a response that no cache keeps. The store has a digest |
+//! | recognise a key afterwards | its name, its id, and its [`hint`](crate::Record::hint), the first characters of the text |
+//! | let customers create, list, rotate and revoke | [`manage::routes`](crate::manage::routes), whose OpenAPI document is [`OPENAPI`](crate::manage::OPENAPI) |
+//! | shape those requests yourself | [`KeyManager::on_behalf_of`](crate::manage::KeyManager::on_behalf_of), as in `examples/memory_api` |
+//! | let keys expire | [`NewKey::expires_at`](crate::manage::NewKey::expires_at); expiry is checked with each request |
+//! | keep data of yours with a key | [`NewKey::metadata`](crate::manage::NewKey::metadata), such as the plan; customers write [`labels`](crate::manage::NewKey::labels) only |
+//!
+#![cfg_attr(feature = "full", doc = "```")]
+#![cfg_attr(not(feature = "full"), doc = "```ignore")]
+//! use std::sync::Arc;
+//! use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+//!
+//! use axum::extract::State;
+//! use axum::http::{Request, StatusCode, header};
+//! use axum::response::{IntoResponse, Response};
+//! use axum::routing::{get, post};
+//! use axum::{Json, Router, body::Body};
+//! use serde_json::{Value, json};
+//! use tower::ServiceExt;
+//! use tower_api_key::backend::{OwnerChange, OwnerStore};
+//! use tower_api_key::manage::{KeyManager, ManageError, ManageSettings, NewKey, routes};
+//! use tower_api_key::owner::Organization;
+//! use tower_api_key::{AuthenticateLayer, ConfigError, KeyFormat, MemoryStore, RequireScopeLayer, Requirement};
+//!
+//! #[derive(Clone)]
+//! struct SignUp {
+//!     store: MemoryStore,
+//!     manager: KeyManager<MemoryStore>,
+//!     customers: Arc<AtomicU32>, // in place of the application's table of customers
+//! }
+//!
+//! fn app(store: MemoryStore) -> Result<Router, ConfigError> {
+//!     let manager = KeyManager::new(store.clone(), KeyFormat::new("notes")?).require_names();
+//!     let (read, write) = (Requirement::all_of(["keys.read"])?, Requirement::all_of(["keys.write"])?);
+//!     let settings = ManageSettings::new(read, write).permissions("notes.read notes.write".parse()?);
+//!     let guarded = Router::new()
+//!         .route("/notes", get("notes").route_layer(RequireScopeLayer::scope("notes.read")?))
+//!         .nest("/account", routes(manager.clone(), settings))
+//!         .layer(AuthenticateLayer::new(store.clone()));
+//!     let sign_up = SignUp { store, manager, customers: Arc::default() };
+//!     Ok(Router::new().route("/signup", post(register)).with_state(sign_up).merge(guarded))
+//! }
+//!
+//! async fn register(State(app): State<SignUp>) -> Result<Response, ManageError> {
+//!     let id = format!("org_{}", app.customers.fetch_add(1, Relaxed));
+//!     app.store.change_owner(OwnerChange::put_organization(Organization::new(id.as_str()))).await?;
+//!     let scopes = "keys.read keys.write notes.*".parse().expect("valid scopes");
+//!     let first = NewKey::for_organization(id).name("First key").scopes(scopes);
+//!     let (text, record) = app.manager.create(first).await?.into_parts();
+//!     let shown = Json(json!({ "key": text.as_str(), "id": record.id.as_str(), "hint": record.hint }));
+//!     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], shown).into_response())
+//! }
+//!
+//! async fn call(app: &Router, request: &str, key: &str, body: Value) -> (StatusCode, Value) {
+//!     let (method, path) = request.split_once(' ').unwrap();
+//!     let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+//!     let request = request.header("x-api-key", key).body(Body::from(body.to_string())).unwrap();
+//!     let response = app.clone().oneshot(request).await.unwrap();
+//!     let status = response.status();
+//!     let body = axum::body::to_bytes(response.into_body(), 65_536).await.unwrap();
+//!     (status, serde_json::from_slice(&body).unwrap_or_default())
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), ConfigError> {
+//!     let app = app(MemoryStore::new())?;
+//!     let (status, first) = call(&app, "POST /signup", "", json!({})).await;
+//!     assert_eq!(status, 201);
+//!     let first = first["key"].as_str().unwrap();
+//!
+//!     let wanted = json!({ "name": "CI", "scopes": ["notes.read"], "expires_at": "2099-01-01T00:00:00Z" });
+//!     let (status, ci) = call(&app, "POST /account/keys", first, wanted).await;
+//!     assert_eq!(status, 201);
+//!     let (text, id) = (ci["key"].as_str().unwrap(), ci["id"].as_str().unwrap());
+//!     assert_eq!(call(&app, "GET /notes", text, json!({})).await.0, 200);
+//!     // The key of the CI has no scope to manage keys, and the text is not shown again.
+//!     assert_eq!(call(&app, "POST /account/keys", text, json!({ "name": "More" })).await.0, 403);
+//!     let (_, list) = call(&app, "GET /account/keys", first, json!({})).await;
+//!     assert!(list["keys"].as_array().unwrap().iter().all(|key| key.get("key").is_none()));
+//!
+//!     assert_eq!(call(&app, &format!("DELETE /account/keys/{id}"), first, json!({})).await.0, 204);
+//!     assert_eq!(call(&app, "GET /notes", text, json!({})).await.0, 401);
+//!     Ok(())
+//! }
+#![doc = "```"]
+//!
+//! # The trap: an id that the client chooses
+//!
+//! `put_organization` changes an organization that exists. A sign-up that takes the id from the request would hand a key of another customer to
+//! its client: take ids from your own table, whose uniqueness the database enforces. Limit sign-ups by address, and verify the e-mail before
+//! the first key is created.
+//!
+//! # Expiry of the first key
+//!
+//! A key creates no key that lives longer than itself. So let the key that manages others never expire, or expire last; if customers
+//! sign in, create keys [on behalf of the session](super::beside_login) instead.
