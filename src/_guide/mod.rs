@@ -8,6 +8,8 @@
 //! | protect an axum API | [`axum_api`] |
 //! | protect a tonic service | [`tonic_service`] |
 //! | issue keys to customers | [`issuing_keys`] |
+//! | many tenants | [`tenants`] |
+//! | rotate keys, or end them everywhere | [`rotation`] |
 //! | operate: settings, alerts, failover, replicas, rights, backups, another pepper | [`operations`] |
 //!
 //! These pages rebuild the authentication of services with public documents: each lists the documented promises and shows the files of a
@@ -38,5 +40,7 @@ pub mod memory_api;
 pub mod memory_scope;
 pub mod memsolus;
 pub mod operations;
+pub mod rotation;
 pub mod security;
+pub mod tenants;
 pub mod tonic_service;

@@ -1,0 +1,89 @@
+//! Rotate keys: replace a key while its clients still use it, or end one that others know.
+//!
+//! Features: a store (`sqlite` or `postgres`), and `routes` for customers who rotate their own keys.
+//!
+//! | Situation | Do | The old key |
+//! |---|---|---|
+//! | regular replacement by a client that is deployed by its owner | [`Grace::For`](crate::backend::Grace::For), over HTTP `{"grace_seconds": 86400}` | is valid until the grace has passed, beside the new one |
+//! | a replacement that waits for a client of unknown date | [`Grace::FromFirstUse`](crate::backend::Grace::FromFirstUse), over HTTP also `"grace_from_first_use": true` | is valid until the grace has passed, counted from the first request with the new one |
+//! | a key that others may know | [`revoke`](crate::manage::KeyManager::revoke), or [`Grace::None`](crate::backend::Grace::None) | is rejected from the next request on |
+//! | one key for each device, which is cycled | [`create_exclusive`](crate::manage::KeyManager::create_exclusive) | is rejected, with all other keys of the filter |
+//! | proof that no process admits the key | [`revoke_everywhere`](crate::manage::KeyManager::revoke_everywhere), over HTTP `DELETE /keys/{id}?wait=fleet` | is rejected by all nodes when the call returns, see [`Propagation`](crate::backend::Propagation) |
+//!
+//! The new key has the owner, the environment, the scopes, the name, the metadata and the lifetime of the old one.
+//! [`rotation_renews`](crate::manage::KeyManager::rotation_renews) keeps the date of expiry instead.
+//!
+#![cfg_attr(feature = "full", doc = "```")]
+#![cfg_attr(not(feature = "full"), doc = "```ignore")]
+//! use std::error::Error;
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use tower_api_key::backend::{Grace, Propagation};
+//! use tower_api_key::clock::{Clock, ManualClock};
+//! use tower_api_key::manage::{KeyManager, ManageErrorKind, NewKey, RotateOptions, Wait};
+//! use tower_api_key::{Authenticator, KeyFormat, MemoryStore, Reason, Timestamp};
+//!
+//! const HOUR: Duration = Duration::from_secs(3_600);
+//! const DAY: Duration = Duration::from_secs(86_400);
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn Error>> {
+//!     // A service sets no clock. This one is set forward below.
+//!     let clock = Arc::new(ManualClock::new(Timestamp::from_unix_millis(1_800_000_000_000)));
+//!     let store = MemoryStore::new();
+//!     let manager = KeyManager::new(store.clone(), KeyFormat::new("notes")?).with_clock(clock.clone());
+//!     let authenticator = Authenticator::builder(store).with_clock(clock.clone()).build()?;
+//!     let admits = async |key: &str| authenticator.verify(key).await.is_ok();
+//!
+//!     let expiring = NewKey::for_organization("acme").expires_at(clock.wall().saturating_add(90 * DAY));
+//!     let (first, record) = manager.create(expiring).await?.into_parts();
+//!
+//!     // A key has one successor: the next rotation fails while that is valid, and works once it was revoked.
+//!     let rotate = async || manager.rotate(&record.id, RotateOptions::new(Grace::For(DAY))).await;
+//!     let (_answer_that_got_lost, lost) = rotate().await?.into_parts();
+//!     assert_eq!(rotate().await.unwrap_err().kind(), ManageErrorKind::Conflict);
+//!     manager.revoke(&lost.id, "its text got lost").await?;
+//!
+//!     // A day for the owner to deploy the new key: both are valid.
+//!     let (second, successor) = rotate().await?.into_parts();
+//!     assert!(admits(first.as_str()).await && admits(second.as_str()).await);
+//!     assert_eq!(successor.rotated_from, Some(record.id.clone()));
+//!     clock.advance(DAY);
+//!     assert!(!admits(first.as_str()).await && admits(second.as_str()).await);
+//!
+//!     // The grace begins when the client has the new key, and uses it.
+//!     let (third, last) =
+//!         manager.rotate(&successor.id, RotateOptions::new(Grace::FromFirstUse(HOUR))).await?.into_parts();
+//!     clock.advance(7 * DAY);
+//!     assert!(admits(second.as_str()).await);
+//!     assert!(admits(third.as_str()).await);
+//!     while manager.get(&last.id).await?.first_use_grace.is_some() {
+//!         tokio::task::yield_now().await; // The use is recorded beside the request.
+//!     }
+//!     clock.advance(HOUR);
+//!     assert!(!admits(second.as_str()).await && admits(third.as_str()).await);
+//!
+//!     // A key that others may know. A store that lists its nodes, as PostgreSQL does, answers `EveryNode`.
+//!     let propagation = manager.revoke_and_wait(&last.id, "found in a log", Wait::new()).await?;
+//!     assert_eq!(propagation, Propagation::ThisProcess { missing: Vec::new() });
+//!     assert_eq!(authenticator.verify(third.as_str()).await.unwrap_err().reason(), &Reason::Revoked);
+//!     Ok(())
+//! }
+#![doc = "```"]
+//!
+//! # The trap: a grace for a leaked key
+//!
+//! During its grace, a key does all that it did before, for its owner and for others who know it. If it may manage keys, it can create one that
+//! outlives the grace in other hands. Revoke a leaked key first, and look for keys that it has made:
+//! [`created_by`](crate::Record::created_by) names it.
+//!
+//! # When the answer is lost
+//!
+//! The text of the new key is in the answer alone. If that is lost, find the successor by
+//! [`rotated_from`](crate::Record::rotated_from), revoke it, and rotate the old key again while it is valid.
+//!
+//! # All keys at once
+//!
+//! A new pepper replaces all keys: [changing the pepper](super::operations#changing-the-pepper). On the client, a key in a
+//! [file](crate::client::ClientKey::file) is read again when it changes, so a rotation needs no restart.
