@@ -10,6 +10,7 @@
 //! | issue keys to customers | [`issuing_keys`] |
 //! | many tenants | [`tenants`] |
 //! | rotate keys, or end them everywhere | [`rotation`] |
+//! | replace a hand-written middleware, and import its keys | [`own_middleware`] |
 //! | operate: settings, alerts, failover, replicas, rights, backups, another pepper | [`operations`] |
 //!
 //! These pages rebuild the authentication of services with public documents: each lists the documented promises and shows the files of a
@@ -40,6 +41,7 @@ pub mod memory_api;
 pub mod memory_scope;
 pub mod memsolus;
 pub mod operations;
+pub mod own_middleware;
 pub mod rotation;
 pub mod security;
 pub mod tenants;
