@@ -11,6 +11,7 @@
 //! | many tenants | [`tenants`] |
 //! | rotate keys, or end them everywhere | [`rotation`] |
 //! | replace a hand-written middleware, and import its keys | [`own_middleware`] |
+//! | beside an existing login: the database, and users who manage keys | [`beside_login`] |
 //! | operate: settings, alerts, failover, replicas, rights, backups, another pepper | [`operations`] |
 //!
 //! These pages rebuild the authentication of services with public documents: each lists the documented promises and shows the files of a
@@ -33,6 +34,7 @@
 #![cfg_attr(not(feature = "full"), allow(rustdoc::broken_intra_doc_links))]
 
 pub mod axum_api;
+pub mod beside_login;
 pub mod design;
 pub mod glossary;
 pub mod issuing_keys;
