@@ -12,6 +12,7 @@
 //! | rotate keys, or end them everywhere | [`rotation`] |
 //! | replace a hand-written middleware, and import its keys | [`own_middleware`] |
 //! | beside an existing login: the database, and users who manage keys | [`beside_login`] |
+//! | an MCP server | [`mcp_server`] |
 //! | operate: settings, alerts, failover, replicas, rights, backups, another pepper | [`operations`] |
 //!
 //! These pages rebuild the authentication of services with public documents: each lists the documented promises and shows the files of a
@@ -38,6 +39,7 @@ pub mod beside_login;
 pub mod design;
 pub mod glossary;
 pub mod issuing_keys;
+pub mod mcp_server;
 pub mod memfault;
 pub mod memory_api;
 pub mod memory_scope;
