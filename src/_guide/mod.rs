@@ -13,6 +13,7 @@
 //! | replace a hand-written middleware, and import its keys | [`own_middleware`] |
 //! | beside an existing login: the database, and users who manage keys | [`beside_login`] |
 //! | an MCP server | [`mcp_server`] |
+//! | a reverse proxy, in front or of your own | [`reverse_proxy`] |
 //! | operate: settings, alerts, failover, replicas, rights, backups, another pepper | [`operations`] |
 //!
 //! These pages rebuild the authentication of services with public documents: each lists the documented promises and shows the files of a
@@ -46,6 +47,7 @@ pub mod memory_scope;
 pub mod memsolus;
 pub mod operations;
 pub mod own_middleware;
+pub mod reverse_proxy;
 pub mod rotation;
 pub mod security;
 pub mod tenants;

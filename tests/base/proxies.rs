@@ -6,9 +6,11 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::HeaderMap;
 use axum::http::header::CACHE_CONTROL;
 use axum::routing::any;
 use support::outside::{is_absent, is_program};
+use support::probe::{Fault, Probe};
 use support::{Key, authenticator};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -30,6 +32,9 @@ struct Answer {
     status: u16,
     text: String,
 }
+
+/// The locations that the guide shows.
+const GUIDE: &str = include_str!("../../src/_guide/auth_request.conf");
 
 const CONFIGURATION: &str = "
 daemon off;
@@ -53,16 +58,7 @@ http {
             add_header X-Cache $upstream_cache_status always;
             proxy_pass http://SERVICE/;
         }
-        location /guarded/ {
-            auth_request /check;
-            proxy_pass http://SERVICE/open;
-        }
-        location = /check {
-            internal;
-            proxy_pass http://SERVICE/private;
-            proxy_pass_request_body off;
-            proxy_set_header Content-Length '';
-        }
+        GUIDE
     }
 }
 ";
@@ -76,6 +72,7 @@ impl Proxy {
 
         let folder = TempDir::new().unwrap();
         let configuration = CONFIGURATION
+            .replace("GUIDE", &GUIDE.replace("//application", "//SERVICE").replace("//keys", "//SERVICE"))
             .replace("FOLDER", folder.path().to_str().unwrap())
             .replace("SERVICE", &service)
             // Has an effect for root alone, whose default worker user could not reach the folder.
@@ -139,8 +136,9 @@ async fn serve(layer: AuthenticateLayer) -> String {
     let app = Router::new()
         .route("/kept", any(async |caller: Option<Principal>| ([(CACHE_CONTROL, "max-age=60")], id(caller))))
         .route("/private", any(async |caller: Option<Principal>| id(caller)))
+        .route("/check", any(async |caller: Principal| [("x-tenant", tenant(&caller))]))
         .layer(layer)
-        .route("/open", any(async || "behind the guard"));
+        .route("/guarded/", any(async |headers: HeaderMap| format!("{headers:?} behind the guard")));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -149,6 +147,10 @@ async fn serve(layer: AuthenticateLayer) -> String {
 
 fn id(caller: Option<Principal>) -> String {
     caller.map(|caller| caller.key_id().to_string()).unwrap_or_default()
+}
+
+fn tenant(caller: &Principal) -> String {
+    caller.organization_id().unwrap_or_default().to_owned()
 }
 
 fn program() -> Option<&'static str> {
@@ -223,4 +225,40 @@ async fn auth_request_gets_a_status_whatever_protocol_a_client_claims() {
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_auth_request_an_application_gets_the_tenant_of_the_key_instead_of_the_key() {
+    if is_absent("nginx", program().is_some()) {
+        return;
+    }
+    let proxy = Proxy::start(|layer| layer).await;
+    let key = proxy.keys[0].text.as_str();
+    let claimed = ("X-Tenant", "claimed");
+    let others = ("Authorization", "Basic YTpi");
+    let admitted = proxy.ask("GET", "/guarded/", &[("X-API-Key", key), others, claimed]).await;
+    assert_eq!(admitted.status, 200, "{}", admitted.text);
+    assert!(admitted.text.contains(r#""x-tenant": "acme""#), "{}", admitted.text);
+    // `Authorization` of a scheme that the layer does not read reaches the application.
+    assert!(admitted.text.contains("Basic YTpi"), "{}", admitted.text);
+    assert!(!admitted.text.contains("claimed") && !admitted.text.contains(key), "{}", admitted.text);
+
+    let missing = proxy.ask("GET", "/guarded/", &[claimed]).await;
+    assert!(missing.status == 401 && missing.text.contains("www-authenticate: Bearer"), "{}", missing.text);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn auth_request_answers_500_to_other_statuses_of_a_rejection() {
+    if is_absent("nginx", program().is_some()) {
+        return;
+    }
+    let proxy = Proxy::start(|layer| layer).await;
+    let bearer = format!("Bearer {}", proxy.keys[0].text);
+    let two = [("X-API-Key", proxy.keys[0].text.as_str()), ("Authorization", &bearer)];
+    assert_eq!(proxy.ask("GET", "/guarded/", &two).await.status, 500);
+
+    let outage = Probe::empty();
+    outage.set(Fault::Unavailable("outage"));
+    let proxy = Proxy::start(|_| AuthenticateLayer::new(authenticator(outage).0)).await;
+    assert_eq!(proxy.ask("GET", "/guarded/", &[("Authorization", &bearer)]).await.status, 500);
 }
