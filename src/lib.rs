@@ -57,7 +57,7 @@
 //! | the caller and its reach | [`Principal`], [`Owner`], [`Requirement`] |
 //! | the response to a rejected client | [`reject`] |
 //! | who did what to which key | [`audit`], [`backend::AuditLog`] |
-//! | how to build an API like one that you know | [`_guide`] |
+//! | guides by task, and APIs like ones that you know | [`_guide`] |
 //! | operation: settings, alerts, failover, backups | [`_guide::operations`] |
 //! | promises and their limits | [`_guide::security`] |
 //! | rationale | [`_guide::design`] |

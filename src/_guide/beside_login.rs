@@ -83,9 +83,7 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! #   let folder = tempfile::tempdir()?;
-//! #   let url = format!("sqlite:{}/app.db?mode=rwc", folder.path().display());
-//!     let pool = SqlitePool::connect(&url).await?; // that of the application
+//!     let pool = SqlitePool::connect("sqlite::memory:").await?; // that of the application
 //!     let store = SqliteStore::with_pool(pool).await?;
 //!     let app = app(store.clone())?;
 //!     let call = async |method: &str, path: &str, header: &str, value: &str| {

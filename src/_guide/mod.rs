@@ -1,22 +1,22 @@
 //! Guides by task, services like known ones, security, design and a glossary.
 //!
-//! Each page of a task has one complete example, which the tests compile and run, and names the mistake that is easy to make. The examples use
-//! [`MemoryStore`](crate::MemoryStore) or `test_util::layer` where a service opens an `SqliteStore` or a `PostgresStore`.
+//! Each page of a task has one complete example, which the tests of this crate run, and names the mistake that is easy to make. Where
+//! examples use [`MemoryStore`](crate::MemoryStore) or `test_util::layer`, a service opens an `SqliteStore` or a `PostgresStore`.
 //!
 //! | Task | Page |
 //! |---|---|
 //! | protect an axum API | [`axum_api`] |
 //! | protect a tonic service | [`tonic_service`] |
 //! | issue keys to customers | [`issuing_keys`] |
-//! | many tenants | [`tenants`] |
-//! | rotate keys, or end them everywhere | [`rotation`] |
-//! | replace a hand-written middleware, and import its keys | [`own_middleware`] |
-//! | beside an existing login: the database, and users who manage keys | [`beside_login`] |
-//! | an MCP server | [`mcp_server`] |
-//! | a reverse proxy, in front or of your own | [`reverse_proxy`] |
+//! | keep many tenants apart | [`tenants`] |
+//! | rotate keys, and end them everywhere | [`rotation`] |
 //! | operate: settings, alerts, failover, replicas, rights, backups, another pepper | [`operations`] |
+//! | replace a hand-written middleware, and import its keys | [`hand_written_middleware`] |
+//! | add keys beside an existing login | [`beside_login`] |
+//! | protect an MCP server | [`mcp_server`] |
+//! | put a reverse proxy in front, or build one | [`reverse_proxy`] |
 //!
-//! These pages rebuild the authentication of services with public documents: each lists the documented promises and shows the files of a
+//! The pages of services rebuild the authentication of known APIs with public documents: each lists the documented promises and shows the files of a
 //! running example that keep them. To build a service of your own, copy the closest example and change what its table says.
 //!
 //! | Service | Shows |
@@ -39,6 +39,7 @@ pub mod axum_api;
 pub mod beside_login;
 pub mod design;
 pub mod glossary;
+pub mod hand_written_middleware;
 pub mod issuing_keys;
 pub mod mcp_server;
 pub mod memfault;
@@ -46,7 +47,6 @@ pub mod memory_api;
 pub mod memory_scope;
 pub mod memsolus;
 pub mod operations;
-pub mod own_middleware;
 pub mod reverse_proxy;
 pub mod rotation;
 pub mod security;

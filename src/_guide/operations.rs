@@ -1,4 +1,4 @@
-//! Operations: the trade-offs of the settings, alerts, and revocations during failures.
+//! Operate a service: the trade-offs of the settings, alerts, and revocations during failures.
 //!
 //! A node is a process with an [`Authenticator`](crate::Authenticator). The example `fleet` starts three of them on one PostgreSQL:
 //! `cargo run --example fleet --all-features`.
@@ -255,7 +255,7 @@
 //! | a caller, its own keys | `KeyManager::on_behalf_of(&caller)`, and the routes |
 //! | a caller, keys of other owners that the application permits, such as the tokens of an organization | `KeyManager::acting_for(caller.actor().requires_for(…))`, [`OwnerStore::change_owner`](crate::backend::OwnerStore::change_owner) |
 //! | a caller whose key *another* backend keeps | `KeyManager::on_behalf_of_external(&caller)`, `ManageSettings::external_callers`: the store cannot check it. `on_behalf_of` rejects such a caller, and a caller whose key was deleted |
-//! | a user with a session elsewhere | [`Actor::external`](crate::backend::Actor::external): the application must check the session right before |
+//! | a user with a session elsewhere | [`Actor::external`](crate::backend::Actor::external): the application must check the session right before, as [beside a login](super::beside_login) |
 //! | the application itself, a job | `KeyManager::acting_as("job:nightly")` |
 //!
 //! Before an irreversible step of the application itself, [`Principal::recheck`](crate::Principal::recheck) checks the caller again. It uses the

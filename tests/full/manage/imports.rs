@@ -2,10 +2,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName};
+use sha2::Sha256;
 use tower_api_key::credential::Scheme;
-use tower_api_key::manage::{ManageErrorKind, NewKey};
-use tower_api_key::{Authenticator, Owner, Source};
+use tower_api_key::digest::{Digest, Digester};
+use tower_api_key::manage::{KeyManager, ManageErrorKind, NewKey};
+use tower_api_key::{Authenticator, KeyFormat, MemoryStore, Owner, Source};
 
 use crate::manage::world::World;
 
@@ -28,6 +31,18 @@ async fn a_text_that_can_be_guessed_is_imported_only_where_that_is_allowed() {
     import("device-key-1", acme().allow_weak()).await.unwrap();
     import("sixteen-bytes-xy", acme()).await.unwrap();
     assert!(world.admits("device-key-1").await && world.admits("sixteen-bytes-xy").await);
+}
+
+#[tokio::test]
+async fn a_digest_that_another_program_made_under_a_secret_is_imported() {
+    let (secret, text) = (b"the secret of the former table", "key-of-the-former-table");
+    let former: [u8; 32] =
+        Hmac::<Sha256>::new_from_slice(secret).unwrap().chain_update(text).finalize().into_bytes().into();
+    let (store, digester) = (MemoryStore::new(), Digester::hmac_sha256(secret).unwrap());
+    let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap()).digester(digester.clone());
+    let record = manager.import(Digest::from_bytes(former), acme()).await.unwrap();
+    let authenticator = Authenticator::builder(store).digester(digester).build().unwrap();
+    assert_eq!(*authenticator.verify(text).await.unwrap().key_id(), record.id);
 }
 
 #[tokio::test]
