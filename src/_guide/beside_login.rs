@@ -1,6 +1,6 @@
 //! Keys beside an existing login: the same database or another one, and signed-in users who manage keys.
 //!
-//! Features: `axum`, and a store (`sqlite` or `postgres`).
+//! Features: `routes`, for errors as responses, `serde`, for ids in paths, and a store (`sqlite` or `postgres`).
 //!
 //! # Which database
 //!
@@ -22,12 +22,13 @@
 #![cfg_attr(not(feature = "full"), doc = "```ignore")]
 //! use axum::extract::{FromRequestParts, Path, State};
 //! use axum::http::{Request, StatusCode, header, request::Parts};
+//! use axum::response;
 //! use axum::routing::{delete, get, post};
 //! use axum::{Router, body::Body};
 //! use sqlx::SqlitePool;
 //! use tower::ServiceExt;
 //! use tower_api_key::backend::Actor;
-//! use tower_api_key::manage::{KeyManager, ManageError, NewKey};
+//! use tower_api_key::manage::{KeyManager, ManageError, ManageErrorKind, NewKey};
 //! use tower_api_key::{AuthenticateLayer, ConfigError, KeyFormat, KeyId, Principal, SqliteStore};
 //!
 //! type Keys = KeyManager<SqliteStore>;
@@ -72,13 +73,13 @@
 //!     Ok(format!("{id} {}", key.reveal().as_str())) // shown once: send it with `Cache-Control: no-store`
 //! }
 //!
-//! async fn revoke(State(keys): State<Keys>, session: SignedIn, Path(id): Path<KeyId>) -> Result<(), StatusCode> {
-//!     let not_found = |_| StatusCode::NOT_FOUND;
-//!     let record = keys.get(&id).await.map_err(not_found)?;
-//!     if record.owner.organization_id() != Some(&session.organization) {
-//!         return Err(StatusCode::NOT_FOUND);
-//!     }
-//!     keys.acting_for(Actor::external(session.user)).revoke(&id, "by a user").await.map_err(not_found)
+//! async fn revoke(State(keys): State<Keys>, session: SignedIn, Path(id): Path<KeyId>) -> response::Result<()> {
+//!     let record = match keys.get(&id).await {
+//!         Err(error) if error.kind() != ManageErrorKind::NotFound => return Err(error.into()), // such as 503
+//!         found => found.ok().filter(|key| key.owner.organization_id() == Some(&session.organization)),
+//!     };
+//!     let id = record.ok_or(StatusCode::NOT_FOUND)?.id;
+//!     Ok(keys.acting_for(Actor::external(session.user)).revoke(&id, "by a user").await?)
 //! }
 //!
 //! #[tokio::main]

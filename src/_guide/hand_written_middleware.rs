@@ -1,6 +1,6 @@
 //! Replace a hand-written middleware: what its parts become, and how existing keys stay valid.
 //!
-//! Features: `axum`, and a store (`sqlite` or `postgres`).
+//! Features: `routes`, for errors as responses, and a store (`sqlite` or `postgres`).
 //!
 //! | Hand-written | Here |
 //! |---|---|
@@ -24,8 +24,9 @@
 #![cfg_attr(feature = "full", doc = "```")]
 #![cfg_attr(not(feature = "full"), doc = "```ignore")]
 //! use axum::extract::{Request, State};
+//! use axum::http::StatusCode;
 //! use axum::middleware::{Next, from_fn_with_state};
-//! use axum::response::{IntoResponse, Response};
+//! use axum::response::{self, Response};
 //! use axum::{Router, body::Body, routing::get};
 //! use sha2::Digest as _;
 //! use tower::ServiceExt;
@@ -60,27 +61,25 @@
 //!     }
 //! }
 //!
-//! /// Returns the customer with this key, by the slow hashes of the old table.
-//! async fn find_in_old_table(text: &str) -> Option<&'static str> {
-//!     (text == "key-with-a-bcrypt-hash").then_some("initech")
+//! /// Returns the customer with this key, by the slow hashes of the old table. Its failure is 503, not an unknown key.
+//! async fn find_in_old_table(text: &str) -> Result<Option<&'static str>, StatusCode> {
+//!     Ok((text == "key-with-a-bcrypt-hash").then_some("initech"))
 //! }
 //!
 //! /// Outside the layer: imports a key that only the old table knows.
-//! async fn import_at_next_use(State(keys): State<Keys>, mut request: Request, next: Next) -> Response {
+//! async fn import_at_next_use(State(keys): State<Keys>, mut request: Request, next: Next) -> response::Result<Response> {
 //!     match keys.authenticator.authenticate(request.headers()).await {
 //!         Ok(caller) => drop(request.extensions_mut().insert(caller)), // counted once, by both
 //!         Err(rejection) if *rejection.reason() == Reason::Unknown => {
 //!             let text = request.headers()["x-api-key"].to_str().unwrap_or_default().to_owned();
-//!             if let Some(customer) = find_in_old_table(&text).await {
-//!                 if let Err(error) = keys.import(&text, customer).await {
-//!                     return error.into_response();
-//!                 }
+//!             if let Some(customer) = find_in_old_table(&text).await? {
+//!                 keys.import(&text, customer).await?;
 //!                 // Delete the row of the old table here.
 //!             }
 //!         }
 //!         Err(_) => {} // the layer answers
 //!     }
-//!     next.run(request).await
+//!     Ok(next.run(request).await)
 //! }
 //!
 //! #[tokio::main]

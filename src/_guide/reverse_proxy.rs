@@ -8,7 +8,7 @@
 //!
 //! # A gateway
 //!
-//! Feature: a store (`sqlite` or `postgres`). Keys come in `X-API-Key`, which `strip` removes; `Authorization` is left to the upstream. The
+//! Features: a store (`sqlite` or `postgres`), and `axum` for its body. Keys come in `X-API-Key`, which `strip` removes; `Authorization` is left to the upstream. The
 //! gateway tells the upstream the tenant in a header of its own.
 //!
 #![cfg_attr(feature = "full", doc = "```")]

@@ -8,7 +8,7 @@
 //! | a replacement that waits for a client of unknown date | [`Grace::FromFirstUse`](crate::backend::Grace::FromFirstUse), over HTTP also `"grace_from_first_use": true` | is valid until the grace has passed, counted from the first request with the new one |
 //! | a key that others may know | [`revoke`](crate::manage::KeyManager::revoke), or [`Grace::None`](crate::backend::Grace::None) | is rejected from the next request on |
 //! | one key for each device, which is cycled | [`create_exclusive`](crate::manage::KeyManager::create_exclusive) | is rejected, with all other keys of the filter |
-//! | proof that no process admits the key | [`revoke_everywhere`](crate::manage::KeyManager::revoke_everywhere), over HTTP `DELETE /keys/{id}?wait=fleet` | is rejected by all nodes when the call returns, see [`Propagation`](crate::backend::Propagation) |
+//! | proof that no process admits the key | [`revoke_everywhere`](crate::manage::KeyManager::revoke_everywhere), over HTTP `DELETE /keys/{id}?wait=fleet` | is rejected by all nodes, if the call returns [`EveryNode`](crate::backend::Propagation::EveryNode) or [`LeaseEnd`](crate::backend::Propagation::LeaseEnd) |
 //!
 //! The new key has the owner, the environment, the scopes, the name, the metadata and the lifetime of the old one.
 //! [`rotation_renews`](crate::manage::KeyManager::rotation_renews) keeps the date of expiry instead.

@@ -11,6 +11,8 @@
 //! | get the caller | [`tonic::principal`](crate::tonic::principal) |
 //! | send a key | [`AttachKeyLayer::for_channel`](crate::client::AttachKeyLayer::for_channel) |
 //!
+//! A layer replaces an interceptor, which can neither wait for a lookup nor see the method.
+//!
 //! The service here implements the standard health protocol, with a unary and a streaming method, in place of one that is generated from
 //! your own file:
 //!
