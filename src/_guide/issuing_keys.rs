@@ -101,4 +101,4 @@
 //! # Expiry of the first key
 //!
 //! A key creates no key that lives longer than itself. So let the key that manages others never expire, or expire last; if customers
-//! sign in, create keys [on behalf of the session](super::beside_login) instead.
+//! sign in, create keys [on behalf of the session](super::existing_login) instead.

@@ -12,7 +12,7 @@
 //! | rotate keys, and end them everywhere | [`rotation`] |
 //! | operate: settings, alerts, failover, replicas, rights, backups, another pepper | [`operations`] |
 //! | replace a hand-written middleware, and import its keys | [`hand_written_middleware`] |
-//! | add keys beside an existing login | [`beside_login`] |
+//! | add keys to an application with a login: its database, and users who manage keys | [`existing_login`] |
 //! | protect an MCP server | [`mcp_server`] |
 //! | put a reverse proxy in front, or build one | [`reverse_proxy`] |
 //!
@@ -36,8 +36,8 @@
 #![cfg_attr(not(feature = "full"), allow(rustdoc::broken_intra_doc_links))]
 
 pub mod axum_api;
-pub mod beside_login;
 pub mod design;
+pub mod existing_login;
 pub mod glossary;
 pub mod hand_written_middleware;
 pub mod issuing_keys;

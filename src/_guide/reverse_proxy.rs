@@ -21,7 +21,9 @@
 //! use tower_api_key::{AuthenticateLayer, Authenticator, KeyFormat, MemoryStore, Principal, Source};
 //!
 //! fn with_tenant(mut request: Request<Body>) -> Request<Body> {
-//!     request.headers_mut().remove("x-tenant"); // a client may have sent it
+//!     for name in ["x-tenant", "x_tenant"] {
+//!         request.headers_mut().remove(name); // A client may have sent it. CGI and WSGI read both as one.
+//!     }
 //!     let caller = request.extensions().get::<Principal>();
 //!     let tenant = caller.and_then(|caller| HeaderValue::from_str(caller.organization_id()?).ok());
 //!     if let Some(tenant) = tenant {
@@ -38,7 +40,7 @@
 //!
 //!     // In place of the upstream, and of the client that forwards to it: answers with the headers that it gets.
 //!     let upstream: Router = Router::new().fallback(async |headers: HeaderMap| {
-//!         ["authorization", "x-api-key", "x-tenant"]
+//!         ["authorization", "x-api-key", "x_tenant", "x-tenant"]
 //!             .map(|name| headers.get(name).map_or("none", |value| value.to_str().unwrap()).to_owned())
 //!             .join(", ")
 //!     });
@@ -51,10 +53,10 @@
 //!     let request = Request::get("/notes")
 //!         .header("x-api-key", key.as_str())
 //!         .header("authorization", "Bearer for-the-upstream")
-//!         .header("x-tenant", "globex");
+//!         .header("x_tenant", "globex");
 //!     let response = gateway.clone().oneshot(request.body(Body::empty())?).await?;
 //!     let seen = to_bytes(response.into_body(), 1_024).await?;
-//!     assert_eq!(seen, "Bearer for-the-upstream, none, acme");
+//!     assert_eq!(seen, "Bearer for-the-upstream, none, none, acme");
 //!
 //!     let request = Request::get("/notes").header("authorization", format!("Bearer {}", key.as_str()));
 //!     let response = gateway.oneshot(request.body(Body::empty())?).await?;
@@ -63,7 +65,7 @@
 //! }
 #![doc = "```"]
 //!
-//! With [`Source::bearer`](crate::Source::bearer) beside `X-API-Key`, as by default, such a request has two credentials, and gets 400. Without
+//! The upstream trusts the header: let only the gateway reach it. With [`Source::bearer`](crate::Source::bearer) beside `X-API-Key`, as by default, such a request has two credentials, and gets 400. Without
 //! `strip`, the upstream gets the key, only marked as sensitive for the logs of this process.
 //!
 //! # nginx, `auth_request`
@@ -75,6 +77,8 @@
 //!
 //! The subrequest is a `GET` of `/check`, whatever the request is: to require scopes, write a route for each, and a location that asks it. A
 //! rejection with 401 keeps its challenge; its body is nginx's.
+//!
+//! The application trusts `X-Tenant`, so let only nginx reach it.
 //!
 //! # The trap: other statuses than 401 and 403
 //!

@@ -1,3 +1,4 @@
 //! [operations]: crate::_guide::operations
+//! [reverse proxy]: crate::_guide::reverse_proxy
 //!
 #![doc = include_str!("../../SECURITY.md")]

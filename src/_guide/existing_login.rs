@@ -1,4 +1,4 @@
-//! Keys beside an existing login: the same database or another one, and signed-in users who manage keys.
+//! Add keys to an application with a login: in its database or another one, managed by signed-in users.
 //!
 //! Features: `routes`, for errors as responses, `serde`, for ids in paths, and a store (`sqlite` or `postgres`).
 //!
