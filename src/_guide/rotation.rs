@@ -4,14 +4,14 @@
 //!
 //! | Situation | Do | The old key |
 //! |---|---|---|
-//! | regular replacement by a client that is deployed by its owner | [`Grace::For`](crate::backend::Grace::For), over HTTP `{"grace_seconds": 86400}` | is valid until the grace has passed, beside the new one |
-//! | a replacement that waits for a client of unknown date | [`Grace::FromFirstUse`](crate::backend::Grace::FromFirstUse), over HTTP also `"grace_from_first_use": true` | is valid until the grace has passed, counted from the first request with the new one |
-//! | a key that others may know | [`revoke`](crate::manage::KeyManager::revoke), or [`Grace::None`](crate::backend::Grace::None) | is rejected from the next request on |
-//! | one key for each device, which is cycled | [`create_exclusive`](crate::manage::KeyManager::create_exclusive) | is rejected, with all other keys of the filter |
+//! | a regular replacement, for which the owner has a date | [`Grace::For`](crate::backend::Grace::For), over HTTP `{"grace_seconds": 86400}` | is valid until the grace has passed, beside the new one |
+//! | a replacement whose client switches at an unknown date | [`Grace::FromFirstUse`](crate::backend::Grace::FromFirstUse), over HTTP also `"grace_from_first_use": true` | is valid until the grace has passed, counted from the first request with the new one |
+//! | a key that others may know | [`revoke`](crate::manage::KeyManager::revoke), or [`Grace::None`](crate::backend::Grace::None) | is rejected from the next request on, by other processes within their [lease](crate::AuthenticatorBuilder::lease) |
+//! | one key at a time, such as that of a device | [`create_exclusive`](crate::manage::KeyManager::create_exclusive) | is rejected, with all other keys of the filter |
 //! | proof that no process admits the key | [`revoke_everywhere`](crate::manage::KeyManager::revoke_everywhere), over HTTP `DELETE /keys/{id}?wait=fleet` | is rejected by all nodes, if the call returns [`EveryNode`](crate::backend::Propagation::EveryNode) or [`LeaseEnd`](crate::backend::Propagation::LeaseEnd) |
 //!
-//! The new key has the owner, the environment, the scopes, the name, the metadata and the lifetime of the old one.
-//! [`rotation_renews`](crate::manage::KeyManager::rotation_renews) keeps the date of expiry instead.
+//! The new key has the owner, environment, scopes, sources, name, metadata and labels of the old one, and as long a lifetime:
+//! [`rotation_renews`](crate::manage::KeyManager::rotation_renews) can keep the date of expiry instead.
 //!
 #![cfg_attr(feature = "full", doc = "```")]
 #![cfg_attr(not(feature = "full"), doc = "```ignore")]
