@@ -22,7 +22,9 @@
 //! use tower::ServiceExt;
 //! use tower_api_key::axum::RouteRules;
 //! use tower_api_key::rules::Access;
-//! use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, Principal, Rejection, Scope, SqliteStore, test_util};
+//! use tower_api_key::{
+//!     AuthenticateLayer, Authenticator, ConfigError, Principal, Rejection, Scope, SqliteStore, test_util,
+//! };
 //!
 //! fn app(authenticate: AuthenticateLayer) -> Result<Router, ConfigError> {
 //!     let rules = RouteRules::new([

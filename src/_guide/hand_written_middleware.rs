@@ -26,7 +26,7 @@
 //! use axum::extract::{Request, State};
 //! use axum::http::StatusCode;
 //! use axum::middleware::{Next, from_fn_with_state};
-//! use axum::response::{self, Response};
+//! use axum::response::{Response, Result};
 //! use axum::{Router, body::Body, routing::get};
 //! use sha2::Digest as _;
 //! use tower::ServiceExt;
@@ -67,7 +67,7 @@
 //! }
 //!
 //! /// Outside the layer: imports a key that only the old table knows.
-//! async fn import_at_next_use(State(keys): State<Keys>, mut request: Request, next: Next) -> response::Result<Response> {
+//! async fn import_at_next_use(State(keys): State<Keys>, mut request: Request, next: Next) -> Result<Response> {
 //!     match keys.authenticator.authenticate(request.headers()).await {
 //!         Ok(caller) => drop(request.extensions_mut().insert(caller)), // counted once, by both
 //!         Err(rejection) if *rejection.reason() == Reason::Unknown => {
@@ -88,7 +88,8 @@
 //!     // Once: the rows with a text, such as that of an environment variable, and those with a digest.
 //!     keys.import("key-in-plain-text", "acme").await?;
 //!     let old_hash: [u8; 32] = sha2::Sha256::digest("key-with-a-sha256-hash").into();
-//!     let record = keys.manager.import(Digest::from_bytes(old_hash), NewKey::for_organization("globex")).await?;
+//!     let globex = NewKey::for_organization("globex");
+//!     let record = keys.manager.import(Digest::from_bytes(old_hash), globex).await?;
 //!
 //!     let app: Router = Router::new()
 //!         .route("/whoami", get(async |caller: Principal| caller.key_id().to_string()))

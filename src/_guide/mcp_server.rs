@@ -22,7 +22,9 @@
 //! use serde_json::{Value, json};
 //! use tower::ServiceExt;
 //! use tower_api_key::manage::{KeyManager, NewKey};
-//! use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, KeyFormat, MemoryStore, Principal, Scope, Source};
+//! use tower_api_key::{
+//!     AuthenticateLayer, Authenticator, ConfigError, KeyFormat, MemoryStore, Principal, Scope, Source,
+//! };
 //!
 //! fn app(store: MemoryStore) -> Result<Router, ConfigError> {
 //!     let authenticator = Authenticator::builder(store).sources([Source::bearer()]).realm("notes").build()?;
@@ -58,8 +60,9 @@
 //!         request = request.header("authorization", format!("Bearer {key}"));
 //!     }
 //!     let response = app.clone().oneshot(request.body(Body::from(call.to_string())).unwrap()).await.unwrap();
-//!     let challenge = response.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
 //!     let status = response.status();
+//!     let challenge = response.headers().get("www-authenticate");
+//!     let challenge = challenge.map(|value| value.to_str().unwrap().to_owned());
 //!     let body = axum::body::to_bytes(response.into_body(), 65_536).await.unwrap();
 //!     (status, challenge.unwrap_or_default(), serde_json::from_slice(&body).unwrap())
 //! }

@@ -76,7 +76,8 @@
 //!     store.change_owner(OwnerChange::put_membership("ann@example.com", reader)).await?;
 //!
 //!     let manager = KeyManager::new(store.clone(), KeyFormat::new("notes")?);
-//!     let key_of = async |owner| manager.create(NewKey::new(owner).scopes(READ.into())).await.map(|key| key.reveal());
+//!     let key_of =
+//!         async |owner| manager.create(NewKey::new(owner).scopes(READ.into())).await.map(|key| key.reveal());
 //!     let acmes = key_of(Owner::organization("acme")).await?;
 //!     let anns = key_of(Owner::user("ann@example.com", [])).await?;
 //!

@@ -51,7 +51,10 @@
 //!
 //!     type WatchStream = BoxStream<HealthCheckResponse>;
 //!
-//!     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+//!     async fn watch(
+//!         &self,
+//!         request: Request<HealthCheckRequest>,
+//!     ) -> Result<Response<Self::WatchStream>, Status> {
 //!         let caller: &Principal = tower_api_key::tonic::principal(&request)?;
 //!         if request.get_ref().service == "internal" {
 //!             caller.require(&INTERNAL)?; // `PERMISSION_DENIED` without it
