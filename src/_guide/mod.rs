@@ -1,4 +1,4 @@
-//! Guides by task, services like known ones, security, design and a glossary.
+//! Guides by task, services like known ones, security, design and a glossary: texts, public in every build, which include example files.
 //!
 //! Each page of a task has one complete example, which the tests of this crate run, and names the mistake that is easy to make. Where
 //! examples use [`MemoryStore`](crate::MemoryStore) or `test_util::layer`, a service opens an `SqliteStore` or a `PostgresStore`.
