@@ -1,5 +1,6 @@
 //! Errors of a configuration and of a single value.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 
@@ -63,6 +64,13 @@ impl fmt::Display for ConfigError {
 }
 
 impl Error for ConfigError {}
+
+/// The error of a conversion that cannot fail, for arguments that are values or texts.
+impl From<Infallible> for ConfigError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
 
 impl From<InvalidValue> for ConfigError {
     fn from(value: InvalidValue) -> Self {

@@ -68,7 +68,7 @@ use crate::rules::{Access, By, Rules, Table};
 pub struct RouteRules(Rules);
 
 impl RouteRules {
-    /// Creates rules, each for a route `/template` or `METHOD /template`.
+    /// Creates rules, each for a route `/template` or `METHOD /template` with an [`Access`] or the text of the scopes that it requires.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl RouteRules {
     pub fn new<P, A>(rules: impl IntoIterator<Item = (P, A)>) -> Result<Self, ConfigError>
     where
         P: AsRef<str>,
-        A: Into<Access>,
+        A: TryInto<Access, Error: Into<ConfigError>>,
     {
         Ok(Self(Rules::new(Table::new(rules, |template, _| check_template(template))?, By::Route)))
     }

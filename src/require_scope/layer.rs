@@ -59,7 +59,7 @@ impl RequireScopeLayer {
     pub fn by_path<P, A>(rules: impl IntoIterator<Item = (P, A)>) -> Result<Self, ConfigError>
     where
         P: AsRef<str>,
-        A: Into<Access>,
+        A: TryInto<Access, Error: Into<ConfigError>>,
     {
         Ok(Self::rules(PathRules::new(rules)?))
     }

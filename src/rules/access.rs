@@ -10,7 +10,8 @@ use crate::scope::Requirement;
 /// use tower_api_key::Requirement;
 ///
 /// let requirement = Requirement::all_of(["notes.read"])?;
-/// assert_eq!(Access::scope("notes.read")?, Access::Scopes(requirement));
+/// assert_eq!(Access::scope("notes.read")?, Access::Scopes(requirement.clone()));
+/// assert_eq!(Access::try_from("notes.read")?, Access::Scopes(requirement));
 /// # Ok::<(), tower_api_key::InvalidValue>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,16 @@ impl Access {
     /// When `scope` is not a scope token.
     pub fn scope(scope: &str) -> Result<Self, InvalidValue> {
         Requirement::all_of([scope]).map(Self::Scopes)
+    }
+}
+
+/// Reads the scopes that a route requires, as [`Requirement`]'s `FromStr` does. No text stands for [`Public`](Access::Public) or
+/// [`AnyKey`](Access::AnyKey).
+impl TryFrom<&str> for Access {
+    type Error = InvalidValue;
+
+    fn try_from(scopes: &str) -> Result<Self, InvalidValue> {
+        scopes.parse().map(Self::Scopes)
     }
 }
 

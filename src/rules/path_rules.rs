@@ -19,6 +19,9 @@ use crate::error::ConfigError;
 ///     ("/notes.v1.Notes/List", Access::scope("notes.read")?),
 /// ])?;
 ///
+/// // Where all routes require scopes, their text suffices.
+/// let rules = PathRules::new([("/notes.v1.Notes/List", "notes.read"), ("/notes.v1.Notes/Add", "notes.write")])?;
+///
 /// // A template would never match, and is an error.
 /// let error = PathRules::new([("/notes/{id}", Access::AnyKey)]).unwrap_err();
 /// assert!(error.to_string().contains("use `axum::RouteRules`"), "{error}");
@@ -28,16 +31,16 @@ use crate::error::ConfigError;
 pub struct PathRules(Rules);
 
 impl PathRules {
-    /// Creates rules, each for a route `/path` or `METHOD /path`.
+    /// Creates rules, each for a route `/path` or `METHOD /path` with an [`Access`] or the text of the scopes that it requires.
     ///
     /// # Errors
     ///
-    /// When a route is declared twice; when a path does not start with `/`, could never match, or is a template; and when a public path could
+    /// When a route is declared twice, or its scopes are none; when a path does not start with `/`, could never match, or is a template; and when a public path could
     /// never match, as for [`AuthenticateLayer::public`](crate::AuthenticateLayer::public).
     pub fn new<P, A>(rules: impl IntoIterator<Item = (P, A)>) -> Result<Self, ConfigError>
     where
         P: AsRef<str>,
-        A: Into<Access>,
+        A: TryInto<Access, Error: Into<ConfigError>>,
     {
         let table = Table::new(rules, |path, access| match access {
             Access::Public => check_exact(path).map(drop),

@@ -29,14 +29,18 @@ pub(super) enum Entry<'t> {
 
 impl Table {
     /// Reads rules whose routes are written `/path` or `METHOD /path`. `check` is applied to each path.
-    pub(crate) fn new<P: AsRef<str>, A: Into<Access>>(
+    pub(crate) fn new<P, A>(
         rules: impl IntoIterator<Item = (P, A)>,
         check: impl Fn(&str, &Access) -> Result<(), ConfigError>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, ConfigError>
+    where
+        P: AsRef<str>,
+        A: TryInto<Access, Error: Into<ConfigError>>,
+    {
         let mut table = Self::default();
         for (route, access) in rules {
             let (method, path) = split(route.as_ref())?;
-            let access = access.into();
+            let access = access.try_into().map_err(Into::into)?;
             check(path, &access)?;
             let by_method = table.0.entry(path.into()).or_default();
             let is_new = match method {

@@ -1,11 +1,12 @@
 //! Rules that cannot work are errors when they are built.
 
+use axum::Router;
 use tower_api_key::axum::RouteRules;
 use tower_api_key::error::ConfigErrorKind;
 use tower_api_key::rules::{Access, PathRules};
 use tower_api_key::{ConfigError, RequireScopeLayer, Requirement};
 
-use super::{layer, scope};
+use super::{layer, scope, statuses};
 
 const TEMPLATES: [&str; 6] = ["/notes/{id}", "/files/{*rest}", "/notes/:id", "/a/*", "/a/*rest", "/*"];
 
@@ -57,4 +58,26 @@ fn a_route_that_could_never_match_or_is_declared_twice_is_an_error() {
     assert!(paths(&["/a", "GET /a", "POST /a", "/a%20b", "/.well-known/a"]).is_ok());
     assert!(PathRules::new([("/a%20b", Access::Public)]).is_err(), "such a path is never public");
     assert!(PathRules::new([("/a%20b", scope("a"))]).is_ok());
+}
+
+#[tokio::test]
+async fn a_text_requires_all_its_scopes_and_no_text_is_public() {
+    let rules = || PathRules::new([("/one", "a"), ("/both", "a b"), ("/other", "public")]).unwrap();
+    for (scopes, path, status) in [
+        ("a", "/one", 200),
+        ("a", "/both", 403),
+        ("a b", "/both", 200),
+        ("b", "/one", 403),
+        ("a b", "/other", 403),
+        ("public", "/other", 200),
+    ] {
+        let app = Router::new().fallback("here").layer(layer(scopes).rules(rules()));
+        assert_eq!(statuses(&app, "GET", path).await, [401, status, 401], "{scopes} {path}");
+    }
+    for text in ["", " ", "a\"b"] {
+        assert_eq!(PathRules::new([("/a", text)]).unwrap_err().kind(), ConfigErrorKind::Value, "{text:?}");
+        assert!(
+            RouteRules::new([("/a", text)]).is_err() && RequireScopeLayer::by_path([("/a", text)]).is_err()
+        );
+    }
 }
