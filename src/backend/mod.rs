@@ -1,9 +1,9 @@
 //! Backends that look keys up, and stores that keep them.
 //!
 //! A [`Backend`] looks a record up by its digest. The result is a record, `None` or an error, and only the first two are ever
-//! cached. A backend that also keeps keys is a [`KeyStore`]; one that also keeps their owners is an [`OwnerStore`], and an
-//! application that keeps those itself implements [`OwnerResolver`]. A [`UsageStore`] counts how often keys are used. Every
-//! change of keys and owners has an [`Actor`], which is authorized in the transaction of the change.
+//! cached. [`backend_fn`] makes one from a function. A backend that also keeps keys is a [`KeyStore`]; one that also keeps their
+//! owners is an [`OwnerStore`], and an application that keeps those itself implements [`OwnerResolver`]. A [`UsageStore`] counts how
+//! often keys are used. Every change of keys and owners has an [`Actor`], which is authorized in the transaction of the change.
 //!
 //! ```
 //! use tower_api_key::backend::{Backend, BackendError};
@@ -52,11 +52,12 @@
 // - values: `error`, `filter`, `deleted_owner`, `propagation`; a macro: `forward`
 // - changes, and who may make them: `key_edit`, `actor`, `bounds`, `audit`, `usage`
 // - what changes do to caches: `invalidation`, `change_feed`
-// - the traits: `self`, `erased`, `keys`, `owners`, `owner_resolver`
+// - the traits: `self`, `backend_fn`, `erased`, `keys`, `owners`, `owner_resolver`
 // - the stores: `memory`, `sql`
 
 mod actor;
 mod audit;
+mod backend_fn;
 mod bounds;
 mod change_feed;
 mod deleted_owner;
@@ -77,6 +78,7 @@ mod usage;
 
 pub use actor::{Actor, AuthorizedActor, KeyActor, ResolvedSubject, Subject, UserActor};
 pub use audit::{AuditEntry, AuditLog};
+pub use backend_fn::{BackendFn, backend_fn};
 pub use change_feed::{BoxedChangeFeed, ChangeFeed};
 pub use error::{BackendError, BackendErrorKind};
 pub use filter::KeyFilter;
