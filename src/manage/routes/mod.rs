@@ -45,7 +45,8 @@ const MAX_BODY: usize = 64 * 1024;
 /// The OpenAPI 3.1 description of [`routes`] in JSON, for documentation and generated clients.
 ///
 /// Its paths are relative to where the routes are nested. Its security schemes and the shape of errors are the defaults; change them if
-/// yours differ.
+/// yours differ. An application that describes its routes by utoipa nests it: `api.nest("/account", serde_json::from_str::<OpenApi>(OPENAPI)?)`.
+/// A schema of the application precedes one with the same name here, such as `Key` or `Error`.
 ///
 /// ```
 /// let mut description: serde_json::Value = serde_json::from_str(tower_api_key::manage::OPENAPI)?;
