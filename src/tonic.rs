@@ -1,7 +1,8 @@
 //! Support for tonic: the principal of a call, rejections as statuses, and tonic's own body.
 //!
 //! Let the layer answer calls in their own protocol: `AuthenticateLayer::new(authenticator).grpc()`
-//! ([`AuthenticateLayer::grpc`](crate::AuthenticateLayer::grpc)). Otherwise a client reads the HTTP status as `UNKNOWN`.
+//! ([`AuthenticateLayer::grpc`](crate::AuthenticateLayer::grpc)). Otherwise a client reads the HTTP status as `UNKNOWN`. With tonic-web, add
+//! this layer before `GrpcWebLayer`: inside of that, a call of a browser looks like none.
 //!
 //! ```
 //! use tonic::{Request, Response, Status};
