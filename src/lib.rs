@@ -126,6 +126,7 @@ pub mod reject;
 pub mod require_scope;
 mod rights;
 pub mod rules;
+mod runtime;
 pub mod scope;
 mod select;
 #[cfg(feature = "test-util")]

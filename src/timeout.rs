@@ -2,8 +2,10 @@
 
 #[cfg(shuttle)]
 mod explored;
+#[cfg(not(shuttle))]
+mod real;
 
 #[cfg(shuttle)]
 pub(crate) use explored::timeout;
 #[cfg(not(shuttle))]
-pub(crate) use tokio::time::timeout;
+pub(crate) use real::timeout;

@@ -9,6 +9,7 @@ use super::BackendError;
 use crate::digest::Digest;
 use crate::owner::User;
 use crate::record::Record;
+use crate::runtime::require_runtime;
 
 /// What a change in a store invalidates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,6 +152,7 @@ impl Invalidator {
         T: Send + 'static,
     {
         let pending = PendingInvalidation { invalidator: self.clone(), pending: Vec::new() };
+        require_runtime();
         let task = tokio::spawn(work(pending));
         task.await.unwrap_or_else(|panic| Err(BackendError::unavailable(panic)))
     }

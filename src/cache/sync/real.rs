@@ -2,8 +2,6 @@
 
 pub(in crate::cache) use std::sync::{Mutex, MutexGuard};
 
-pub(in crate::cache) use tokio::task::spawn;
-
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +9,13 @@ use std::time::Duration;
 use moka::sync::{Cache, CacheBuilder};
 
 use crate::digest::Digest;
+use crate::runtime::require_runtime;
+
+/// Runs a future in a task of its own.
+pub(in crate::cache) fn spawn<F: Future<Output: Send> + Send + 'static>(task: F) {
+    require_runtime();
+    tokio::spawn(task);
+}
 
 /// A map that is read without a lock.
 pub(in crate::cache) struct Map<V>(papaya::HashMap<Digest, V, Keyed>);

@@ -8,11 +8,13 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 
 use super::file::{cannot_open, create};
 use crate::backend::{BackendError, BackendErrorKind};
+use crate::runtime::require_runtime;
 
 /// How long a statement waits for another writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn connect(url: &str, connections: u32) -> Result<SqlitePool, BackendError> {
+    require_runtime();
     let options =
         parse(url)?.create_if_missing(false).synchronous(SqliteSynchronous::Full).busy_timeout(BUSY_TIMEOUT);
     let file = options.get_filename().to_path_buf();
