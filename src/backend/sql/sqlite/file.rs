@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fs::{self, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -50,9 +50,13 @@ pub(super) fn create(file: &Path) -> Result<(), BackendError> {
 /// Creates an error that names the file and the cause.
 pub(super) fn cannot_open(file: &Path, cause: &(dyn Error + 'static)) -> BackendError {
     let database = cause.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
-    let hint = match database.and_then(DatabaseError::code).as_deref() {
-        Some(READ_ONLY) => " (this process must be able to write the file)",
-        Some(READ_ONLY_FOLDER) => " (this process must be able to write the folder of the file)",
+    let io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    let hint = match (database.and_then(DatabaseError::code).as_deref(), io) {
+        (Some(READ_ONLY), _) => " (this process must be able to write the file)",
+        (Some(READ_ONLY_FOLDER), _) | (_, Some(ErrorKind::PermissionDenied)) => {
+            " (this process must be able to write the folder of the file)"
+        }
+        (_, Some(ErrorKind::NotFound)) => " (the folder of the file must exist)",
         _ => "",
     };
     let message = format!("cannot open SQLite database {}: {cause}{hint}", file.display());
