@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use tower_service::Service;
 
@@ -77,9 +77,17 @@ where
     let response = call(service, request(method, path)).await;
     match reason(&response) {
         Some(Reason::Missing) => None,
-        Some(Reason::NotAuthenticated) => Some("did not pass an `AuthenticateLayer`".to_owned()),
+        Some(Reason::NotAuthenticated) => {
+            Some("did not pass an `AuthenticateLayer`: add the layer after the route".to_owned())
+        }
         Some(reason) => Some(format!("rejects a request without a key as `{}`", reason.label())),
-        None => Some(format!("answers {} without a key", response.status().as_u16())),
+        None if response.status() == StatusCode::NOT_FOUND => {
+            Some("answers 404 without a key: name a route that exists".to_owned())
+        }
+        None => Some(format!(
+            "answers {} without a key: add `AuthenticateLayer` after the route, or leave out a route that is public",
+            response.status().as_u16()
+        )),
     }
 }
 
@@ -94,12 +102,14 @@ where
     request.extensions_mut().insert(probe.clone());
     let response = call(service, request).await;
     match reason(&response) {
-        Some(Reason::Forbidden(Forbidden::Undeclared)) => Some("has no rule".to_owned()),
+        Some(Reason::Forbidden(Forbidden::Undeclared)) => {
+            Some("has no rule: add one to the rules of the layer".to_owned())
+        }
         Some(Reason::MissingScope(_) | Reason::Forbidden(_)) => None,
         Some(reason) => Some(format!("rejects the key of the test as `{}`", reason.label())),
         None if probe.is_noted() => None,
         None => Some(format!(
-            "answers {} to a key without scopes, and no rule says so",
+            "answers {} to a key without scopes, and no rule says so: add a rule, or a `RequireScopeLayer` around the route",
             response.status().as_u16()
         )),
     }

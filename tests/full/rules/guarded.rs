@@ -56,13 +56,13 @@ async fn each_route_with_a_fault_is_named() {
     ];
     let message = fault(assert_guarded(app.clone(), "test", routes)).await;
     let expected = "7 of 8 routes are not guarded:
-  GET /public answers 200 without a key
-  POST /notes/{id} has no rule
-  GET /undeclared has no rule
-  GET /forgotten answers 200 without a key
-  GET /extracted did not pass an `AuthenticateLayer`
-  GET /plain answers 200 to a key without scopes, and no rule says so
-  GET /unknown answers 404 without a key";
+  GET /public answers 200 without a key: add `AuthenticateLayer` after the route, or leave out a route that is public
+  POST /notes/{id} has no rule: add one to the rules of the layer
+  GET /undeclared has no rule: add one to the rules of the layer
+  GET /forgotten answers 200 without a key: add `AuthenticateLayer` after the route, or leave out a route that is public
+  GET /extracted did not pass an `AuthenticateLayer`: add the layer after the route
+  GET /plain answers 200 to a key without scopes, and no rule says so: add a rule, or a `RequireScopeLayer` around the route
+  GET /unknown answers 404 without a key: name a route that exists";
     assert_eq!(message, expected);
     let message = fault(assert_guarded(app.clone(), "other", [("GET", "/any")])).await;
     assert!(message.ends_with("GET /any rejects the key of the test as `unknown`"), "{message}");
