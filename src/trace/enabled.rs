@@ -54,7 +54,7 @@ pub(crate) fn missing_layer(needs: &'static str) {
     tracing::error!(
         target: TARGET,
         "{needs} found no caller because the request did not pass an `AuthenticateLayer`: add `AuthenticateLayer` outside of it, as the \
-         last `.layer` of an axum router or the first of a `ServiceBuilder`"
+         last `.layer` of an axum router, after its routes, or as the first of a `ServiceBuilder` or a tonic `Server`"
     );
 }
 
