@@ -59,6 +59,7 @@
 //! | who did what to which key | [`audit`], [`backend::AuditLog`] |
 //! | guides by task, and APIs like ones that you know | [`_guide`] |
 //! | operation: settings, alerts, failover, backups | [`_guide::operations`] |
+//! | a message that you look for | [`_guide::troubleshooting`] |
 //! | promises and their limits | [`_guide::security`] |
 //! | rationale | [`_guide::design`] |
 //! | the words of this crate | [`_guide::glossary`] |

@@ -28,6 +28,7 @@
 //!
 //! | Reference | Shows |
 //! |---|---|
+//! | [`troubleshooting`] | mistakes, and the messages that name what to change |
 //! | [`security`] | the promises, the tests that show them, and their limits |
 //! | [`design`] | the rationale of each part |
 //! | [`glossary`] | the words of this crate |
@@ -52,3 +53,4 @@ pub mod rotation;
 pub mod security;
 pub mod tenants;
 pub mod tonic_service;
+pub mod troubleshooting;

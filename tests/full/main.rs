@@ -7,6 +7,7 @@ mod authority;
 mod conformance;
 mod interleavings;
 mod manage;
+mod misuse;
 mod openapi;
 mod rules;
 mod store;

@@ -5,7 +5,7 @@
 mod memory;
 mod postgres;
 mod races;
-mod sqlite;
+pub(crate) mod sqlite;
 mod waiting;
 
 pub(crate) use tower_api_key_contract::{caller, samples};

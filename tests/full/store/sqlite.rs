@@ -10,7 +10,7 @@ mod many;
 mod metering;
 mod opening;
 mod replaced;
-mod rights;
+pub(crate) mod rights;
 mod sharing;
 mod tampering;
 mod waiting;
