@@ -23,9 +23,8 @@ use std::time::Duration;
 use support::{Failure, Keys};
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
-use tower_api_key::{
-    AuthenticateLayer, Authenticator, Environment, KeyFormat, RequireScopeLayer, Requirement,
-};
+use tower_api_key::rules::PathRules;
+use tower_api_key::{AuthenticateLayer, Environment, KeyFormat};
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
@@ -34,17 +33,17 @@ async fn main() -> Result<(), Failure> {
     let listener = support::listen().await?;
     let store = support::open_store("sqlite:grpc.db").await?;
 
-    let authenticate = AuthenticateLayer::new(Authenticator::builder(store.clone()).build()?).grpc();
     // A method that is not named here is forbidden to all callers.
-    let require_scope = RequireScopeLayer::by_path([
-        ("/grpc.health.v1.Health/Check", Requirement::all_of(["health.read"])?),
-        ("/grpc.health.v1.Health/Watch", Requirement::all_of(["health.watch"])?),
+    let rules = PathRules::new([
+        ("/grpc.health.v1.Health/Check", "health.read"),
+        ("/grpc.health.v1.Health/Watch", "health.watch"),
     ])?;
+    let authenticate = AuthenticateLayer::new(store.clone()).grpc().rules(rules);
     let (mut reporter, health) = tonic_health::server::health_reporter();
     // A client that stops within a head does not respond to pings.
     let pings = Some(Duration::from_secs(10));
     let server = Server::builder().http2_keepalive_interval(pings).http2_keepalive_timeout(pings);
-    let server = server.layer(authenticate).layer(require_scope).add_service(health);
+    let server = server.layer(authenticate).add_service(health);
 
     let mut keys = Keys::new(&store, "grpc", KeyFormat::new("demo")?);
     keys.need("health_key", Environment::Live, &["health.read", "health.watch"]).await?;

@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use support::{Failure, Keys};
 use tower::ServiceBuilder;
-use tower_api_key::{AuthenticateLayer, Authenticator, Environment, KeyFormat, Principal};
+use tower_api_key::{AuthenticateLayer, Environment, KeyFormat, Principal};
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
@@ -26,8 +26,7 @@ async fn main() -> Result<(), Failure> {
     let listener = support::listen().await?;
     let store = support::open_store("sqlite:hyper.db").await?;
 
-    let authenticator = Authenticator::builder(store.clone()).build()?;
-    let service = ServiceBuilder::new().layer(AuthenticateLayer::new(authenticator)).service_fn(hello);
+    let service = ServiceBuilder::new().layer(AuthenticateLayer::new(store.clone())).service_fn(hello);
 
     let mut keys = Keys::new(&store, "hyper", KeyFormat::new("demo")?);
     keys.need("key", Environment::Live, &[]).await?;
