@@ -8,7 +8,8 @@
 //!
 //! # A gateway
 //!
-//! Features: a store (`sqlite` or `postgres`), and `axum` for its body. Keys come in `X-API-Key`, which `strip` removes; `Authorization` is left to the upstream. The
+//! Features: a store (`sqlite` or `postgres`), and `axum` for its body. Keys come in `X-API-Key`, which `strip` removes;
+//! `Authorization` is left to the upstream. The
 //! gateway tells the upstream the tenant in a header of its own.
 //!
 #![cfg_attr(feature = "full", doc = "```")]
@@ -65,7 +66,8 @@
 //! }
 #![doc = "```"]
 //!
-//! The upstream trusts the header: let only the gateway reach it. With [`Source::bearer`](crate::Source::bearer) beside `X-API-Key`, as by default, such a request has two credentials, and gets 400. Without
+//! The upstream trusts the header: let only the gateway reach it. With [`Source::bearer`](crate::Source::bearer) beside
+//! `X-API-Key`, as by default, such a request has two credentials, and gets 400. Without
 //! `strip`, the upstream gets the key, only marked as sensitive for the logs of this process.
 //!
 //! # nginx, `auth_request`

@@ -35,8 +35,8 @@ impl PathRules {
     ///
     /// # Errors
     ///
-    /// When a route is declared twice, or its scopes are none; when a path does not start with `/`, could never match, or is a template; and when a public path could
-    /// never match, as for [`AuthenticateLayer::public`](crate::AuthenticateLayer::public).
+    /// When a route is declared twice, or its scopes are none; when a path does not start with `/`, could never match, or is a template; and
+    /// when a public path could never match, as for [`AuthenticateLayer::public`](crate::AuthenticateLayer::public).
     pub fn new<P, A>(rules: impl IntoIterator<Item = (P, A)>) -> Result<Self, ConfigError>
     where
         P: AsRef<str>,

@@ -6,7 +6,8 @@
 
 #![allow(unnameable_types, reason = "the databases of `SqlStore` are sealed")]
 
-// Above `keys`, `owners`, `audit` and `usage`, whose traits it implements; nothing in the backend is above it. Bottom to top, a file importing only those before it:
+// Above `keys`, `owners`, `audit` and `usage`, whose traits it implements; nothing in the backend is above it. Bottom to top, a file
+// importing only those before it:
 // - of statements: `dialect`, `namespace`, `statement`, `session`
 // - of connections: `derived_pool`, `pooled_connection`, `connections`, `pools`, `database`
 // - of rows: `key_row`, `owner_state`, `change_codec`, `lookups`
