@@ -115,7 +115,10 @@ impl Authenticator {
     /// When polled outside a Tokio runtime and a lookup in the store is necessary.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Rejection> {
         // Ends the borrow of the buffer, which holds a decoded secret, before the lookup.
-        let decision = self.decide(self.0.sources.find(headers.iter(), &mut None), None);
+        let decision = match self.0.sources.find(headers.iter(), &mut None) {
+            Err(_) if self.0.sources.have_prefixes() => self.decide_claimed(headers, None),
+            presented => self.decide(presented, None),
+        };
         decision.resolve().await
     }
 
@@ -181,7 +184,16 @@ impl Authenticator {
     /// Decides without waiting, and marks the headers with credentials as sensitive. `before` is the caller that an outer layer
     /// admitted: the same request is counted once.
     pub(crate) fn decide_and_mark(&self, headers: &mut HeaderMap, before: Option<&Principal>) -> Decision {
-        self.decide(self.0.sources.find(headers.iter_mut(), &mut None), before)
+        match self.0.sources.find(headers.iter_mut(), &mut None) {
+            Err(_) if self.0.sources.have_prefixes() => self.decide_claimed(headers, before),
+            presented => self.decide(presented, before),
+        }
+    }
+
+    /// Decides by the credentials that the sources claim.
+    #[cold]
+    fn decide_claimed(&self, headers: &HeaderMap, before: Option<&Principal>) -> Decision {
+        self.decide(self.0.sources.find_claimed(headers, &mut None), before)
     }
 
     pub(crate) fn sources(&self) -> &Sources {

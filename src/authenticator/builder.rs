@@ -10,7 +10,7 @@ use crate::audit::{Audit, Hook};
 use crate::backend::{Backend, ErasedBackend};
 use crate::cache::{Cache, Issuer, Limits};
 use crate::clock::{Clock, SystemClock};
-use crate::credential::{Source, Sources};
+use crate::credential::{Scheme, Source, Sources};
 use crate::digest::Digester;
 use crate::environment::Environment;
 use crate::error::{ConfigError, ConfigErrorKind};
@@ -301,6 +301,12 @@ impl AuthenticatorBuilder {
         let schemes: Box<[_]> = sources.iter().map(|source| source.scheme().clone()).collect();
         if schemes.len() > usize::from(u8::MAX) {
             let message = format!("an authenticator must have at most 255 sources, got {}", schemes.len());
+            return Err(ConfigError::new(ConfigErrorKind::Sources, message));
+        }
+        if self.passwords.is_enabled()
+            && sources.iter().any(|source| *source.scheme() == Scheme::Basic && source.has_prefix())
+        {
+            let message = "sources are invalid: Basic has a prefix, which passwords of users lack";
             return Err(ConfigError::new(ConfigErrorKind::Sources, message));
         }
         self.limits.check()?;

@@ -44,6 +44,19 @@ impl Buffer {
     }
 }
 
+/// Returns whether the secret of the pair behind the scheme may start with one of `prefixes`. A pair that is too long for a credential is
+/// decoded as far as one goes; of a pair that cannot be decoded, some reader might make any secret.
+pub(super) fn may_start(rest: &[u8], prefixes: &[Box<str>]) -> bool {
+    let start = &rest[..rest.len().min(MAX_CREDENTIAL_BYTES)];
+    let mut bytes = Zeroizing::new([0; CAPACITY]);
+    let Ok(length) = STANDARD.decode_slice(start, &mut bytes[..]) else { return true };
+    let Some(colon) = bytes[..length].iter().position(|&byte| byte == b':') else { return true };
+    let secret = &bytes[colon + 1..length];
+    let is_cut = start.len() < rest.len();
+    let mut prefixes = prefixes.iter().map(|prefix| prefix.as_bytes());
+    prefixes.any(|prefix| secret.starts_with(prefix) || (is_cut && prefix.starts_with(secret)))
+}
+
 /// Returns whether a request can present this pair: in UTF-8 and within the size limit.
 pub(super) fn carries(user: &str, secret: &str) -> bool {
     !secret.is_empty() && is_printable(secret) && user.len() + 1 + secret.len() <= CAPACITY

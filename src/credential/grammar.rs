@@ -48,6 +48,14 @@ pub(super) fn is_header_key(value: &[u8]) -> bool {
     (1..=MAX_CREDENTIAL_BYTES).contains(&value.len()) && all(value, is_symbol)
 }
 
+/// Returns whether one of `prefixes` stands at the start of a text, or behind a separator in it: of two values that were joined, either may
+/// be a key.
+pub(super) fn has_word(text: &[u8], prefixes: &[Box<str>]) -> bool {
+    let begins = |rest: &[u8]| prefixes.iter().any(|prefix| rest.starts_with(prefix.as_bytes()));
+    let is_separator = |byte: &u8| matches!(byte, b' ' | b'\t' | b',' | b';' | b'"');
+    text.split(is_separator).any(begins)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,8 @@ use crate::key::{KeyFormat, ParseKeyError};
 
 /// A source of credentials: a scheme of `Authorization`, or a header.
 ///
-/// A source accepts keys of any text, unless [`Source::format`] restricts it to key formats.
+/// A source accepts keys of any text, unless [`Source::format`] restricts it to key formats. It claims each credential of its scheme or header,
+/// unless [`Source::prefix`] leaves some to others.
 ///
 /// ```
 /// use tower_api_key::credential::Source;
@@ -25,8 +26,18 @@ use crate::key::{KeyFormat, ParseKeyError};
 pub struct Source {
     scheme: Scheme,
     formats: Vec<KeyFormat>,
-    foreign: bool,
+    foreign: Foreign,
+    /// Those of the credentials that the source claims. Without any, it claims all.
+    prefixes: Vec<Box<str>>,
     empty_user: bool,
+}
+
+/// Whether a source accepts keys of no format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Foreign {
+    No,
+    Yes,
+    WithPrefix,
 }
 
 impl From<Source> for Scheme {
@@ -89,7 +100,7 @@ impl Source {
     }
 
     fn new(scheme: Scheme) -> Self {
-        Self { scheme, formats: Vec::new(), foreign: true, empty_user: false }
+        Self { scheme, formats: Vec::new(), foreign: Foreign::Yes, prefixes: Vec::new(), empty_user: false }
     }
 
     /// Accepts keys of this format. Can be called several times.
@@ -98,15 +109,68 @@ impl Source {
     #[must_use]
     pub fn format(mut self, format: KeyFormat) -> Self {
         self.formats.push(format);
-        self.foreign = false;
+        self.foreign = Foreign::No;
         self
     }
 
     /// Accepts keys of any text beside those of the formats. A text with the prefix of a format must still match that format.
     #[must_use]
     pub fn foreign(mut self) -> Self {
-        self.foreign = true;
+        self.foreign = if self.prefixes.is_empty() { Foreign::Yes } else { Foreign::WithPrefix };
         self
+    }
+
+    /// Claims credentials that start with `prefix` only. Can be called several times: any of the prefixes is enough.
+    ///
+    /// For keys beside other credentials in the same header, such as `Authorization: Bearer` with a JWT. A credential with another start
+    /// is not the source's: it does not count as presented, is not removed by [`strip`](crate::AuthenticateLayer::strip), and is left to the
+    /// components behind. Its header is marked as sensitive all the same. A credential with the prefix is the source's, even if it is
+    /// malformed.
+    ///
+    /// With Basic, the prefix is that of the password, in which a client sends the key; the user does not matter.
+    ///
+    /// Where readers could differ, the source claims the credential, and rejects it as malformed: a prefix behind a comma, a blank or a
+    /// quotation mark, as in two values that a proxy has joined; a scheme with another character than a space behind it; a Basic pair that
+    /// cannot be decoded. Two lines of `Authorization` remain [ambiguous](crate::credential::CredentialErrorKind::Ambiguous), whatever they
+    /// hold.
+    ///
+    /// # Errors
+    ///
+    /// When `prefix` is empty, too long for a credential, or has other characters than letters, digits and `-._~+/`.
+    /// [`Sources::new`](crate::credential::Sources::new) rejects a format whose keys lack the prefix.
+    ///
+    /// ```
+    /// use http::HeaderMap;
+    /// use tower_api_key::credential::{CredentialErrorKind, Source, Sources};
+    ///
+    /// let sources = Sources::new([Source::bearer().prefix("demo_")?, Source::x_api_key()])?;
+    /// let mut headers = HeaderMap::new();
+    /// let key = |headers: &HeaderMap| sources.extract(headers, |credential| credential.expose_secret().to_vec());
+    ///
+    /// headers.insert("authorization", "Bearer eyJhbGciOiJFUzI1NiJ9.e30.c2ln".parse()?);
+    /// assert_eq!(key(&headers)?, None);
+    /// headers.insert("x-api-key", "abc".parse()?);
+    /// assert_eq!(key(&headers)?, Some(b"abc".to_vec()));
+    ///
+    /// headers.insert("authorization", "Bearer demo_123".parse()?);
+    /// assert_eq!(key(&headers).unwrap_err().kind(), CredentialErrorKind::Ambiguous);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn prefix(mut self, prefix: &str) -> Result<Self, ConfigError> {
+        // A text that goes on must be a credential.
+        let longer = [prefix, "0"].concat();
+        if prefix.is_empty() || !grammar::is_token68(longer.as_bytes()) || !self.scheme.carries("", &longer) {
+            return Err(ConfigError::new(
+                ConfigErrorKind::Sources,
+                // A whole key may have been passed by mistake, so the text is not shown.
+                "prefix of a source is invalid: must be letters, digits and `-._~+/`, and shorter than a credential",
+            ));
+        }
+        self.prefixes.push(prefix.into());
+        if self.foreign == Foreign::Yes {
+            self.foreign = Foreign::WithPrefix;
+        }
+        Ok(self)
     }
 
     /// Accepts Basic credentials without a user (`curl -u ":KEY"`), for keys whose owner has no e-mail.
@@ -119,6 +183,38 @@ impl Source {
     /// Returns the scheme by which the source expects credentials.
     pub fn scheme(&self) -> &Scheme {
         &self.scheme
+    }
+
+    /// Returns whether the source leaves credentials without its prefix to others.
+    pub(crate) fn has_prefix(&self) -> bool {
+        !self.prefixes.is_empty()
+    }
+
+    /// Returns the first format whose keys do not all start with a prefix of the source.
+    pub(super) fn format_without_prefix(&self) -> Option<&KeyFormat> {
+        let begins = |format: &KeyFormat| {
+            let start = format!("{format}_");
+            self.prefixes.iter().any(|prefix| start.starts_with(&**prefix))
+        };
+        self.formats.iter().find(|format| self.has_prefix() && !begins(format))
+    }
+
+    /// Returns whether `value`, which the field of the source holds in its scheme, is a credential of the source, well-formed or not.
+    pub(super) fn claims(&self, value: &[u8]) -> bool {
+        if !self.has_prefix() {
+            return true;
+        }
+        if let Scheme::Header(_) = self.scheme {
+            return grammar::has_word(value, &self.prefixes);
+        }
+        let (scheme, text) = grammar::split_scheme(value);
+        // Readers differ in what they find behind a scheme that no space follows.
+        let is_unclear = text.is_empty() && scheme.len() < value.len();
+        is_unclear
+            || match self.scheme {
+                Scheme::Basic => basic::may_start(text, &self.prefixes),
+                Scheme::Bearer | Scheme::Header(_) => grammar::has_word(text, &self.prefixes),
+            }
     }
 
     /// Returns whether a client can present a key beside this user: with Basic one that the source accepts, otherwise none.
@@ -166,8 +262,16 @@ impl Source {
             match parsed.filter(|parsed| *parsed != Err(ParseKeyError::PREFIX)).reduce(Result::or) {
                 // A key of any format matches every grammar as well.
                 Some(parsed) => parsed.is_ok(),
-                None => self.foreign && is_well_formed(secret),
+                None => match self.foreign {
+                    Foreign::No => false,
+                    Foreign::Yes => is_well_formed(secret),
+                    Foreign::WithPrefix => is_well_formed(secret) && self.starts(secret),
+                },
             };
         user_fits && secret_fits
+    }
+
+    fn starts(&self, secret: &[u8]) -> bool {
+        self.prefixes.iter().any(|prefix| secret.starts_with(prefix.as_bytes()))
     }
 }

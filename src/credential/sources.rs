@@ -9,13 +9,15 @@ use crate::error::{ConfigError, ConfigErrorKind};
 /// An ordered set of sources.
 ///
 /// The order is that of the challenges in a rejection, where Basic comes last. It gives no source precedence: a request that presents two
-/// credentials is rejected (RFC 6750 §2).
+/// credentials is rejected (RFC 6750 §2). What a source leaves to others ([`Source::prefix`]) is none.
 #[derive(Debug, Clone)]
 pub struct Sources {
     list: Box<[Source]>,
     bearer: Option<usize>,
     basic: Option<usize>,
     named: Box<[(HeaderName, usize)]>,
+    /// Whether a source leaves credentials to others.
+    has_prefixes: bool,
 }
 
 impl Sources {
@@ -23,7 +25,7 @@ impl Sources {
     ///
     /// # Errors
     ///
-    /// When `sources` is empty, or two of them read the same header or scheme.
+    /// When `sources` is empty, two of them read the same header or scheme, or one has a prefix and a format whose keys lack it.
     pub fn new(sources: impl IntoIterator<Item = Source>) -> Result<Self, ConfigError> {
         let list: Box<[Source]> = sources.into_iter().collect();
         if list.is_empty() {
@@ -39,13 +41,20 @@ impl Sources {
                 let message = format!("sources are invalid: {scheme} occurs twice");
                 return Err(ConfigError::new(ConfigErrorKind::Sources, message));
             }
+            if let Some(format) = source.format_without_prefix() {
+                let message = format!(
+                    "sources are invalid: {scheme} has a prefix that keys of the format `{format}` lack"
+                );
+                return Err(ConfigError::new(ConfigErrorKind::Sources, message));
+            }
             match scheme {
                 Scheme::Bearer => bearer = Some(index),
                 Scheme::Basic => basic = Some(index),
                 Scheme::Header(name) => named.push((name.clone(), index)),
             }
         }
-        Ok(Self { list, bearer, basic, named: named.into() })
+        let has_prefixes = list.iter().any(Source::has_prefix);
+        Ok(Self { list, bearer, basic, named: named.into(), has_prefixes })
     }
 
     /// Returns the sources in order.
@@ -69,7 +78,7 @@ impl Sources {
         read: impl FnOnce(Credential<'_>) -> R,
     ) -> Result<Option<R>, CredentialError> {
         let mut buffer = None;
-        Ok(self.find(headers.iter(), &mut buffer)?.map(read))
+        Ok(self.find_claimed(headers, &mut buffer)?.map(read))
     }
 
     /// Returns the credential of a request that presents the key `text` by the first source of keys alone: any but Basic. Of Basic alone, it
@@ -92,43 +101,77 @@ impl Sources {
         }
     }
 
-    /// Removes the headers that hold credentials. `Authorization` with a scheme of no source stays.
+    /// Removes the header lines that hold credentials of these sources. `Authorization` with a scheme of no source stays, and so does what
+    /// a source leaves to others.
     pub(crate) fn strip(&self, headers: &mut HeaderMap) {
-        let is_foreign = |value: &&HeaderValue| self.scheme(split_scheme(trim(value.as_bytes())).0).is_none();
-        let lines = headers.get_all(header::AUTHORIZATION);
-        if !lines.iter().all(|value| is_foreign(&value)) {
-            let foreign: Vec<_> = lines.iter().filter(is_foreign).cloned().collect();
-            headers.remove(header::AUTHORIZATION);
-            for value in foreign {
-                headers.append(header::AUTHORIZATION, value);
+        let authorization = || self.uses_authorization().then_some(&header::AUTHORIZATION);
+        for name in authorization().into_iter().chain(self.named.iter().map(|(name, _)| name)) {
+            let lines = headers.get_all(name);
+            if lines.iter().any(|line| self.holds_credential(name, line)) {
+                let others: Vec<_> =
+                    lines.iter().filter(|line| !self.holds_credential(name, line)).cloned().collect();
+                headers.remove(name);
+                for line in others {
+                    headers.append(name, line);
+                }
             }
         }
-        for (name, _) in &self.named {
-            headers.remove(name);
-        }
+    }
+
+    /// Returns whether a source claims the credential in this line.
+    fn holds_credential(&self, name: &HeaderName, line: &HeaderValue) -> bool {
+        let value = trim(line.as_bytes());
+        self.field(name)
+            .and_then(|field| self.candidate(field, value))
+            .is_some_and(|candidate| self.list[candidate.source].claims(value))
+    }
+
+    /// Returns whether a source leaves credentials to others, so that a request in which [`find`](Self::find) finds an error is to be read by
+    /// [`find_claimed`](Self::find_claimed) as well.
+    pub(crate) fn have_prefixes(&self) -> bool {
+        self.has_prefixes
     }
 
     /// Finds the credential among `lines`, and marks the lines that it reads as sensitive where they are mutable. A Basic pair is
     /// decoded into `buffer`.
     ///
-    /// Reads all lines before it parses one, because a second credential makes the first one ambiguous.
+    /// A text that a source leaves to others is an error here, ambiguous or malformed, so that an admission pays nothing for the
+    /// distinction.
     pub(crate) fn find<'h, L: FieldLine<'h>>(
         &self,
         lines: impl Iterator<Item = (&'h HeaderName, L)>,
         buffer: &'h mut Option<Buffer>,
     ) -> Result<Option<Credential<'h>>, CredentialError> {
+        self.scan(lines, |_, _| true)?.map(|found| self.parse(found, buffer)).transpose()
+    }
+
+    /// Finds the credential in `headers`, and ignores texts that a source leaves to others. A Basic pair is decoded into `buffer`.
+    pub(crate) fn find_claimed<'h>(
+        &self,
+        headers: &'h HeaderMap,
+        buffer: &'h mut Option<Buffer>,
+    ) -> Result<Option<Credential<'h>>, CredentialError> {
+        let found = self.scan(headers.iter(), |source, value| self.list[source].claims(value));
+        found?.map(|found| self.parse(found, buffer)).transpose()
+    }
+
+    /// Finds the credential among `lines`, unless `is_claimed` returns `false` for its source and its value.
+    ///
+    /// Reads all lines before one is parsed, because a second credential makes the first one ambiguous.
+    fn scan<'h, L: FieldLine<'h>>(
+        &self,
+        lines: impl Iterator<Item = (&'h HeaderName, L)>,
+        is_claimed: impl Fn(usize, &[u8]) -> bool,
+    ) -> Result<Option<Candidate<'h>>, CredentialError> {
         let (mut found, mut credentials, mut authorization_lines) = (None, 0, 0);
         for (name, line) in lines {
             let Some(field) = self.field(name) else { continue };
             let value = trim(line.read());
-            let presented = match field {
-                Field::Named(source) => Some(Candidate { source, text: value }),
-                Field::Authorization => {
-                    authorization_lines += 1;
-                    let (scheme, text) = split_scheme(value);
-                    self.scheme(scheme).map(|source| Candidate { source, text })
-                }
-            };
+            if let Field::Authorization = field {
+                authorization_lines += 1;
+            }
+            let presented = self.candidate(field, value);
+            let presented = presented.filter(|candidate| is_claimed(candidate.source, value));
             credentials += usize::from(presented.is_some());
             found = presented.or(found);
         }
@@ -136,7 +179,19 @@ impl Sources {
         if credentials > 1 || (authorization_lines > 1 && self.uses_authorization()) {
             return Err(CredentialError::ambiguous());
         }
-        found.map(|found| self.parse(found, buffer)).transpose()
+        Ok(found)
+    }
+
+    /// Returns the unparsed credential in the value of a field, if a source has its scheme.
+    #[inline]
+    fn candidate<'h>(&self, field: Field, value: &'h [u8]) -> Option<Candidate<'h>> {
+        match field {
+            Field::Named(source) => Some(Candidate { source, text: value }),
+            Field::Authorization => {
+                let (scheme, text) = split_scheme(value);
+                self.scheme(scheme).map(|source| Candidate { source, text })
+            }
+        }
     }
 
     fn parse<'h>(
@@ -178,7 +233,7 @@ impl Default for Sources {
     fn default() -> Self {
         let list = Box::new([Source::bearer(), Source::x_api_key()]);
         let named = Box::new([(HeaderName::from_static("x-api-key"), 1)]);
-        Self { list, bearer: Some(0), basic: None, named }
+        Self { list, bearer: Some(0), basic: None, named, has_prefixes: false }
     }
 }
 

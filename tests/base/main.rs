@@ -4,6 +4,7 @@
 
 // Its allocator counts for each thread, which costs the other tests nothing that they notice.
 mod allocations;
+mod beside;
 mod cache;
 mod client;
 mod dashboard;

@@ -14,6 +14,10 @@ pub(in super::super) struct PasswordAuth {}
 pub(in super::super) enum PresentedPassword {}
 
 impl PasswordAuth {
+    pub(in super::super) fn is_enabled(&self) -> bool {
+        false
+    }
+
     pub(in super::super) fn granting(self, _: &Scopes) -> Self {
         self
     }

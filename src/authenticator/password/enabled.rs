@@ -32,6 +32,10 @@ pub(in super::super) struct PresentedPassword {
 }
 
 impl PasswordAuth {
+    pub(in super::super) fn is_enabled(&self) -> bool {
+        self.verifier.is_some()
+    }
+
     /// Sets the scopes that a password grants beside the roles of the user.
     pub(in super::super) fn granting(self, scopes: &Scopes) -> Self {
         Self { scopes: scopes.clone(), ..self }
