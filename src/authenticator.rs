@@ -115,9 +115,9 @@ impl Authenticator {
     /// When polled outside a Tokio runtime and a lookup in the store is necessary.
     pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Rejection> {
         // Ends the borrow of the buffer, which holds a decoded secret, before the lookup.
-        let decision = match self.0.sources.find(headers.iter(), &mut None) {
-            Err(_) if self.0.sources.have_prefixes() => self.decide_claimed(headers, None),
-            presented => self.decide(presented, None),
+        let decision = match self.decide(self.0.sources.find(headers.iter(), &mut None), None) {
+            Decision::Made(Err(rejection)) if self.doubts(&rejection) => self.decide_claimed(headers, None),
+            decision => decision,
         };
         decision.resolve().await
     }
@@ -183,16 +183,20 @@ impl Authenticator {
 
     /// Decides without waiting, and marks the headers with credentials as sensitive. `before` is the caller that an outer layer
     /// admitted: the same request is counted once.
+    ///
+    /// What a source leaves to others is read as a credential. So a [doubtful](Self::doubts) rejection is to be decided again, by
+    /// [`decide_claimed`](Self::decide_claimed), and an admission pays nothing for the distinction.
     pub(crate) fn decide_and_mark(&self, headers: &mut HeaderMap, before: Option<&Principal>) -> Decision {
-        match self.0.sources.find(headers.iter_mut(), &mut None) {
-            Err(_) if self.0.sources.have_prefixes() => self.decide_claimed(headers, before),
-            presented => self.decide(presented, before),
-        }
+        self.decide(self.0.sources.find(headers.iter_mut(), &mut None), before)
     }
 
-    /// Decides by the credentials that the sources claim.
-    #[cold]
-    fn decide_claimed(&self, headers: &HeaderMap, before: Option<&Principal>) -> Decision {
+    /// Returns whether a rejection may be of a text that a source leaves to others.
+    pub(crate) fn doubts(&self, rejection: &Rejection) -> bool {
+        self.0.sources.have_prefixes() && matches!(rejection.reason(), Reason::Ambiguous | Reason::Malformed)
+    }
+
+    /// Decides by the credentials that the sources claim, without waiting.
+    pub(crate) fn decide_claimed(&self, headers: &HeaderMap, before: Option<&Principal>) -> Decision {
         self.decide(self.0.sources.find_claimed(headers, &mut None), before)
     }
 

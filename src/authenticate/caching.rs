@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, Response, header};
 
-use crate::credential::{Scheme, Sources};
+use crate::credential::{Scheme, Source};
 
 /// The headers of the usual sources. A copy of a static value costs nothing, and shares no count that all processors write to.
 const USUAL: [&str; 6] = [
@@ -27,9 +27,9 @@ pub(super) struct CacheHeaders {
 }
 
 impl VaryNames {
-    pub(super) fn of(sources: &Sources) -> Self {
+    pub(super) fn of<'s>(sources: impl Iterator<Item = &'s Source>) -> Self {
         let mut names: Vec<&str> = Vec::new();
-        for source in sources.iter() {
+        for source in sources {
             let name = match source.scheme() {
                 Scheme::Bearer | Scheme::Basic => header::AUTHORIZATION.as_str(),
                 Scheme::Header(name) => name.as_str(),
@@ -90,14 +90,14 @@ fn merged(headers: &HeaderMap, own: &HeaderValue) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::Source;
+    use crate::credential::Sources;
 
     fn vary(of_handler: &[&str], sources: &Sources) -> String {
         let mut response = Response::new(());
         for line in of_handler {
             response.headers_mut().append(header::VARY, HeaderValue::from_str(line).unwrap());
         }
-        VaryNames::of(sources).for_any_client().add_to(&mut response);
+        VaryNames::of(sources.iter()).for_any_client().add_to(&mut response);
         let lines: Vec<_> = response.headers().get_all(header::VARY).iter().collect();
         assert_eq!(lines.len(), 1);
         lines[0].to_str().unwrap().to_owned()

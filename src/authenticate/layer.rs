@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
+use super::alternatives::Alternatives;
 use super::caching::VaryNames;
 use super::service::{Authenticate, Options};
 use crate::authenticator::Authenticator;
@@ -33,15 +34,53 @@ impl AuthenticateLayer {
     pub fn new(authenticator: impl Into<Authenticator>) -> Self {
         let authenticator = authenticator.into();
         let options = Options {
-            vary_names: Some(VaryNames::of(authenticator.sources())),
+            vary_names: Some(VaryNames::of(authenticator.sources().iter())),
             authenticator,
+            extras: None,
             guard: None,
-            preflight: false,
             optional: false,
             strip: false,
             grpc: false,
         };
         Self { options: Arc::new(options) }
+    }
+
+    /// Creates a layer that admits the callers of each of several authenticators: keys of two stores, live keys by one header and device keys
+    /// by another, or two services that become one.
+    ///
+    /// Each authenticator reads its own sources, and alone decides about the credentials in them, with its own cache, environment, challenges
+    /// and bodies. None is asked because another one rejected a credential, or could not reach its store.
+    ///
+    /// The request as a whole still presents one credential. Two are rejected as [`Ambiguous`](crate::Reason::Ambiguous), also if both
+    /// are good. That rejection, and that of a request without a credential, have the body of the first authenticator, go to its audit hook and
+    /// its metrics, and list the challenges of all. Headers of all are marked as sensitive, named in `Vary`, and removed by
+    /// [`strip`](Self::strip).
+    ///
+    /// # Errors
+    ///
+    /// When `authenticators` is empty, or two of them read the same scheme or header without a [prefix](crate::Source::prefix) each that tells
+    /// their credentials apart.
+    ///
+    /// ```
+    /// use tower_api_key::{AuthenticateLayer, Authenticator, MemoryStore, Source};
+    ///
+    /// let people = Authenticator::builder(MemoryStore::new()).sources([Source::bearer(), Source::basic()]).build()?;
+    /// let devices = Authenticator::builder(MemoryStore::new()).sources([Source::header("Device-Key")?]).build()?;
+    /// let layer = AuthenticateLayer::any_of([people.clone(), devices])?;
+    ///
+    /// let error = AuthenticateLayer::any_of([people.clone(), people]).unwrap_err();
+    /// assert!(error.to_string().contains("two read Bearer"));
+    /// # Ok::<(), tower_api_key::ConfigError>(())
+    /// ```
+    pub fn any_of(authenticators: impl IntoIterator<Item = Authenticator>) -> Result<Self, ConfigError> {
+        let alternatives = Alternatives::new(authenticators.into_iter().collect())?;
+        let all = alternatives.authenticators();
+        let mut layer = Self::new(all[0].clone());
+        let sources = all.iter().flat_map(|authenticator| authenticator.sources().iter());
+        let options = layer.edit();
+        options.vary_names = Some(VaryNames::of(sources));
+        options.extras.get_or_insert_default().alternatives = Some(alternatives);
+        Ok(layer)
     }
 
     /// Lets any client call this path, without a principal. May be called again for further paths.
@@ -104,7 +143,7 @@ impl AuthenticateLayer {
     /// Default: they need a key like all other requests.
     #[must_use]
     pub fn allow_preflight(mut self) -> Self {
-        self.edit().preflight = true;
+        self.edit().extras.get_or_insert_default().preflight = true;
         self
     }
 

@@ -4,13 +4,15 @@ use std::fmt;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
+use std::slice;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Method, Request, Response, header};
+use http::{HeaderMap, Method, Request, Response, header};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::alternatives::Alternatives;
 use super::caching::{CacheHeaders, VaryNames};
 use super::public::Guard;
 use crate::authenticator::{Authenticator, Decision, PendingLookup};
@@ -32,14 +34,23 @@ pub struct Authenticate<S> {
 /// The options of a layer, which all clones of a service share.
 #[derive(Debug, Clone)]
 pub(super) struct Options {
+    /// The only authenticator, or the first of the alternatives.
     pub(super) authenticator: Authenticator,
+    /// `None` for most layers, whose requests thus pay for one test.
+    pub(super) extras: Option<Box<Extras>>,
     pub(super) guard: Option<Guard>,
-    pub(super) preflight: bool,
     pub(super) optional: bool,
     pub(super) strip: bool,
     pub(super) grpc: bool,
     /// `None` if the application sets the headers for caches itself.
     pub(super) vary_names: Option<VaryNames>,
+}
+
+/// The options of layers that let preflights pass, or have several authenticators.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Extras {
+    pub(super) preflight: bool,
+    pub(super) alternatives: Option<Alternatives>,
 }
 
 impl<S> Authenticate<S> {
@@ -101,12 +112,13 @@ impl Options {
     }
 
     fn admit<B>(&self, request: &mut Request<B>) -> Admission {
-        if self.preflight && is_preflight(request) {
-            return self.forward_anonymous(request, Pass::Preflight, None);
+        if let Some(extras) = &self.extras
+            && let Some(admission) = self.admit_by(extras, request)
+        {
+            return admission;
         }
-        if self.guard.as_ref().is_some_and(|guard| guard.is_public(request)) {
-            let pass = Pass::Public { method: request.method().clone(), uri: whole_uri(request).clone() };
-            return self.forward_anonymous(request, pass, None);
+        if self.is_public(request) {
+            return self.forward_public(request);
         }
         let decision = match request.extensions().get::<Principal>() {
             None => self.authenticator.decide_and_mark(request.headers_mut(), None),
@@ -115,11 +127,52 @@ impl Options {
                 self.decide_again(request, &before)
             }
         };
+        self.conclude(decision, false, request)
+    }
+
+    /// Admits a request beside whose key there may be a credential for other components.
+    #[cold]
+    fn admit_claimed<B>(&self, request: &mut Request<B>) -> Admission {
+        let before = request.extensions().get::<Principal>();
+        let decision = self.authenticator.decide_claimed(request.headers(), before);
+        self.conclude(decision, true, request)
+    }
+
+    /// Admits a preflight, or a request to one of several authenticators.
+    #[inline(never)]
+    fn admit_by<B>(&self, extras: &Extras, request: &mut Request<B>) -> Option<Admission> {
+        if extras.preflight && is_preflight(request) {
+            return Some(self.forward_anonymous(request, Pass::Preflight, None));
+        }
+        let alternatives = extras.alternatives.as_ref()?;
+        if self.is_public(request) {
+            return Some(self.forward_public(request));
+        }
+        let before = request.extensions().get::<Principal>().cloned();
+        let decision = alternatives.decide_and_mark(request.headers_mut(), before.as_ref());
+        Some(self.conclude(decision, true, request))
+    }
+
+    fn is_public<B>(&self, request: &Request<B>) -> bool {
+        self.guard.as_ref().is_some_and(|guard| guard.is_public(request))
+    }
+
+    fn forward_public<B>(&self, request: &mut Request<B>) -> Admission {
+        let pass = Pass::Public { method: request.method().clone(), uri: whole_uri(request).clone() };
+        self.forward_anonymous(request, pass, None)
+    }
+
+    // Part of each admission, and too large for the compiler to repeat unasked.
+    #[inline(always)]
+    fn conclude<B>(&self, decision: Decision, is_final: bool, request: &mut Request<B>) -> Admission {
         match decision {
             Decision::Made(Ok(principal)) => match self.introduce(principal, request) {
                 Ok(cache_headers) => Admission::Forward(cache_headers),
                 Err(denied) => Admission::Reject(denied),
             },
+            Decision::Made(Err(rejection)) if !is_final && self.authenticator.doubts(&rejection) => {
+                self.admit_claimed(request)
+            }
             Decision::Made(Err(rejection))
                 if self.is_optional() && *rejection.reason() == Reason::Missing =>
             {
@@ -145,11 +198,14 @@ impl Options {
         cache_headers: Option<CacheHeaders>,
     ) -> Admission {
         // A credential that is not required is a secret all the same.
-        self.authenticator.sources().mark(request.headers_mut());
+        for authenticator in self.authenticators() {
+            authenticator.sources().mark(request.headers_mut());
+        }
         self.strip_if_configured(request);
         // Nothing upstream may name the caller: an admission replaces its principal, and this removes it.
         request.extensions_mut().remove::<Principal>();
-        let responses = Arc::clone(self.authenticator.responses());
+        let responses = self.alternatives().map_or(self.authenticator.responses(), Alternatives::responses);
+        let responses = Arc::clone(responses);
         request.extensions_mut().insert(Anonymous { responses, pass });
         Admission::Forward(cache_headers)
     }
@@ -183,8 +239,23 @@ impl Options {
 
     fn strip_if_configured<B>(&self, request: &mut Request<B>) {
         if self.strip {
-            self.authenticator.sources().strip(request.headers_mut());
+            self.strip(request.headers_mut());
         }
+    }
+
+    #[inline(never)]
+    fn strip(&self, headers: &mut HeaderMap) {
+        for authenticator in self.authenticators() {
+            authenticator.sources().strip(headers);
+        }
+    }
+
+    fn alternatives(&self) -> Option<&Alternatives> {
+        self.extras.as_ref()?.alternatives.as_ref()
+    }
+
+    fn authenticators(&self) -> &[Authenticator] {
+        self.alternatives().map_or(slice::from_ref(&self.authenticator), Alternatives::authenticators)
     }
 }
 

@@ -52,7 +52,8 @@ pub(super) fn is_header_key(value: &[u8]) -> bool {
 /// be a key.
 pub(super) fn has_word(text: &[u8], prefixes: &[Box<str>]) -> bool {
     let begins = |rest: &[u8]| prefixes.iter().any(|prefix| rest.starts_with(prefix.as_bytes()));
-    let is_separator = |byte: &u8| matches!(byte, b' ' | b'\t' | b',' | b';' | b'"');
+    // Beyond ASCII as well: some readers trim a no-break space.
+    let is_separator = |byte: &u8| !byte.is_ascii_graphic() || matches!(byte, b',' | b';' | b'"');
     text.split(is_separator).any(begins)
 }
 

@@ -129,9 +129,11 @@ impl Source {
     ///
     /// With Basic, the prefix is that of the password, in which a client sends the key; the user does not matter.
     ///
-    /// Where readers could differ, the source claims the credential, and rejects it as malformed: a prefix behind a comma, a blank or a
-    /// quotation mark, as in two values that a proxy has joined; a scheme with another character than a space behind it; a Basic pair that
-    /// cannot be decoded. Two lines of `Authorization` remain [ambiguous](crate::credential::CredentialErrorKind::Ambiguous), whatever they
+    /// A key with a mistyped prefix is thus none: an [`optional`](crate::AuthenticateLayer::optional) layer lets the request pass.
+    ///
+    /// Where readers could differ, the source claims the credential, and rejects it as malformed: a prefix behind a comma, a semicolon, a
+    /// quotation mark, a blank or a character beyond ASCII, as in two values that a proxy has joined; a scheme with another character than
+    /// a space behind it; a Basic pair that cannot be decoded. Two lines of `Authorization` remain [ambiguous](crate::credential::CredentialErrorKind::Ambiguous), whatever they
     /// hold.
     ///
     /// # Errors
@@ -188,6 +190,15 @@ impl Source {
     /// Returns whether the source leaves credentials without its prefix to others.
     pub(crate) fn has_prefix(&self) -> bool {
         !self.prefixes.is_empty()
+    }
+
+    /// Returns whether a credential could be that of both sources.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        let is_start = |a: &str, b: &str| a.starts_with(b) || b.starts_with(a);
+        let meet = |prefix: &str| other.prefixes.iter().any(|others| is_start(prefix, others));
+        let are_apart =
+            self.has_prefix() && other.has_prefix() && !self.prefixes.iter().any(|prefix| meet(prefix));
+        self.scheme == other.scheme && !are_apart
     }
 
     /// Returns the first format whose keys do not all start with a prefix of the source.

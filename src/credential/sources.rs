@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::grammar::{split_scheme, trim};
-use super::{Buffer, Credential, CredentialError, Scheme, Source};
+use super::{Buffer, Credential, CredentialError, CredentialErrorKind, Scheme, Source};
 use crate::error::{ConfigError, ConfigErrorKind};
 
 /// An ordered set of sources.
@@ -107,9 +107,8 @@ impl Sources {
         let authorization = || self.uses_authorization().then_some(&header::AUTHORIZATION);
         for name in authorization().into_iter().chain(self.named.iter().map(|(name, _)| name)) {
             let lines = headers.get_all(name);
-            if lines.iter().any(|line| self.holds_credential(name, line)) {
-                let others: Vec<_> =
-                    lines.iter().filter(|line| !self.holds_credential(name, line)).cloned().collect();
+            if lines.iter().any(|line| self.claims(name, line)) {
+                let others: Vec<_> = lines.iter().filter(|line| !self.claims(name, line)).cloned().collect();
                 headers.remove(name);
                 for line in others {
                     headers.append(name, line);
@@ -118,60 +117,70 @@ impl Sources {
         }
     }
 
-    /// Returns whether a source claims the credential in this line.
-    fn holds_credential(&self, name: &HeaderName, line: &HeaderValue) -> bool {
-        let value = trim(line.as_bytes());
-        self.field(name)
-            .and_then(|field| self.candidate(field, value))
-            .is_some_and(|candidate| self.list[candidate.source].claims(value))
-    }
-
-    /// Returns whether a source leaves credentials to others, so that a request in which [`find`](Self::find) finds an error is to be read by
-    /// [`find_claimed`](Self::find_claimed) as well.
+    /// Returns whether a source leaves credentials to others, so that [`find`](Self::find) reads more than its own.
     pub(crate) fn have_prefixes(&self) -> bool {
         self.has_prefixes
     }
 
-    /// Finds the credential among `lines`, and marks the lines that it reads as sensitive where they are mutable. A Basic pair is
-    /// decoded into `buffer`.
-    ///
-    /// A text that a source leaves to others is an error here, ambiguous or malformed, so that an admission pays nothing for the
-    /// distinction.
-    pub(crate) fn find<'h, L: FieldLine<'h>>(
-        &self,
-        lines: impl Iterator<Item = (&'h HeaderName, L)>,
-        buffer: &'h mut Option<Buffer>,
-    ) -> Result<Option<Credential<'h>>, CredentialError> {
-        self.scan(lines, |_, _| true)?.map(|found| self.parse(found, buffer)).transpose()
-    }
-
-    /// Finds the credential in `headers`, and ignores texts that a source leaves to others. A Basic pair is decoded into `buffer`.
+    /// Finds the credential in `headers`, and ignores what a source leaves to others. A Basic pair is decoded into `buffer`.
     pub(crate) fn find_claimed<'h>(
         &self,
         headers: &'h HeaderMap,
         buffer: &'h mut Option<Buffer>,
     ) -> Result<Option<Credential<'h>>, CredentialError> {
-        let found = self.scan(headers.iter(), |source, value| self.list[source].claims(value));
-        found?.map(|found| self.parse(found, buffer)).transpose()
+        // `Authorization` stays a singleton field, whatever its lines hold.
+        if self.uses_authorization() && headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some() {
+            return Err(CredentialError::ambiguous());
+        }
+        self.find(headers.iter().filter(|(name, line)| self.claims(name, line)), buffer)
     }
 
-    /// Finds the credential among `lines`, unless `is_claimed` returns `false` for its source and its value.
+    /// Returns whether `headers` hold one credential, well-formed or not.
     ///
-    /// Reads all lines before one is parsed, because a second credential makes the first one ambiguous.
-    fn scan<'h, L: FieldLine<'h>>(
+    /// # Errors
+    ///
+    /// When they hold several.
+    pub(crate) fn holds_one(&self, headers: &HeaderMap) -> Result<bool, CredentialError> {
+        match self.find_claimed(headers, &mut None) {
+            Ok(found) => Ok(found.is_some()),
+            Err(error) if error.kind() == CredentialErrorKind::Malformed => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns whether a source claims the credential in this line.
+    fn claims(&self, name: &HeaderName, line: &HeaderValue) -> bool {
+        let value = trim(line.as_bytes());
+        let source = match self.field(name) {
+            Some(Field::Named(source)) => Some(source),
+            Some(Field::Authorization) => self.scheme(split_scheme(value).0),
+            None => None,
+        };
+        source.is_some_and(|source| self.list[source].claims(value))
+    }
+
+    /// Finds the credential among `lines`, and marks the lines that it reads as sensitive where they are mutable. A Basic pair is
+    /// decoded into `buffer`.
+    ///
+    /// Reads all lines before it parses one, because a second credential makes the first one ambiguous. What a source leaves to others
+    /// counts: it is ambiguous, or malformed.
+    pub(crate) fn find<'h, L: FieldLine<'h>>(
         &self,
         lines: impl Iterator<Item = (&'h HeaderName, L)>,
-        is_claimed: impl Fn(usize, &[u8]) -> bool,
-    ) -> Result<Option<Candidate<'h>>, CredentialError> {
+        buffer: &'h mut Option<Buffer>,
+    ) -> Result<Option<Credential<'h>>, CredentialError> {
         let (mut found, mut credentials, mut authorization_lines) = (None, 0, 0);
         for (name, line) in lines {
             let Some(field) = self.field(name) else { continue };
             let value = trim(line.read());
-            if let Field::Authorization = field {
-                authorization_lines += 1;
-            }
-            let presented = self.candidate(field, value);
-            let presented = presented.filter(|candidate| is_claimed(candidate.source, value));
+            let presented = match field {
+                Field::Named(source) => Some(Candidate { source, text: value }),
+                Field::Authorization => {
+                    authorization_lines += 1;
+                    let (scheme, text) = split_scheme(value);
+                    self.scheme(scheme).map(|source| Candidate { source, text })
+                }
+            };
             credentials += usize::from(presented.is_some());
             found = presented.or(found);
         }
@@ -179,19 +188,7 @@ impl Sources {
         if credentials > 1 || (authorization_lines > 1 && self.uses_authorization()) {
             return Err(CredentialError::ambiguous());
         }
-        Ok(found)
-    }
-
-    /// Returns the unparsed credential in the value of a field, if a source has its scheme.
-    #[inline]
-    fn candidate<'h>(&self, field: Field, value: &'h [u8]) -> Option<Candidate<'h>> {
-        match field {
-            Field::Named(source) => Some(Candidate { source, text: value }),
-            Field::Authorization => {
-                let (scheme, text) = split_scheme(value);
-                self.scheme(scheme).map(|source| Candidate { source, text })
-            }
-        }
+        found.map(|found| self.parse(found, buffer)).transpose()
     }
 
     fn parse<'h>(

@@ -14,6 +14,7 @@ use crate::scope::Scopes;
 pub(super) struct Challenges(Box<[SchemeChallenge]>);
 
 /// The challenge of one source, alone and with each error of RFC 6750 §3.1.
+#[derive(Clone)]
 struct SchemeChallenge {
     scheme: Scheme,
     plain: HeaderValue,
@@ -40,6 +41,19 @@ impl Challenges {
             sources.iter().map(Source::scheme).partition(|scheme| **scheme == Scheme::Basic);
         let all = others.into_iter().chain(basic);
         all.map(|scheme| SchemeChallenge::new(scheme, &realm)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Returns the challenges of all, each once, Basic last.
+    pub(super) fn any_of<'c>(all: impl Iterator<Item = &'c Self>) -> Self {
+        let (mut basic, mut others): (Vec<SchemeChallenge>, Vec<_>) = Default::default();
+        for challenge in all.flat_map(|challenges| &challenges.0) {
+            let list = if challenge.scheme == Scheme::Basic { &mut basic } else { &mut others };
+            if !list.iter().any(|listed: &SchemeChallenge| listed.plain == challenge.plain) {
+                list.push(challenge.clone());
+            }
+        }
+        others.append(&mut basic);
+        Self(others.into())
     }
 
     /// Returns whether a source reads keys from this header alone.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::challenge::Challenges;
-use super::rejection::{AuditSink, Detail, Respond, ResponseConfig};
+use super::head::RequestHead;
+use super::rejection::{AuditSink, Detail, Payload, Rejection, Respond, ResponseConfig};
 use crate::audit::Hook;
 use crate::clock::Clock;
 use crate::credential::Sources;
@@ -49,6 +50,30 @@ impl ResponseConfigBuilder {
             audit: audit.map(|hook| AuditSink { hook, clock: Arc::clone(clock) }),
             metrics,
         })
+    }
+}
+
+impl ResponseConfig {
+    /// Creates the responses to requests that concern several authenticators: those of the first, with the challenges of all. `None` without
+    /// any.
+    pub(crate) fn any_of<'a>(all: impl Iterator<Item = &'a Arc<Self>> + Clone) -> Option<Self> {
+        let first = all.clone().next()?;
+        Some(Self {
+            challenges: Challenges::any_of(all.map(|responses| &responses.challenges)),
+            respond: Box::new(Like(Arc::clone(first))),
+            retry_after: first.retry_after.clone(),
+            audit: first.audit.clone(),
+            metrics: first.metrics.clone(),
+        })
+    }
+}
+
+/// Writes the bodies of another configuration.
+struct Like(Arc<ResponseConfig>);
+
+impl Respond for Like {
+    fn respond(&self, rejection: &Rejection, request: Option<RequestHead<'_>>) -> Payload {
+        self.0.respond.respond(rejection, request)
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) struct ResponseConfig {
 }
 
 /// An audit hook, and the clock for its events.
+#[derive(Clone)]
 pub(crate) struct AuditSink {
     pub(crate) hook: Hook,
     pub(crate) clock: Arc<dyn Clock>,

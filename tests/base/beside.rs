@@ -84,6 +84,7 @@ fn a_value_that_readers_could_take_apart_differently_counts() {
         "Bearer \"demo_1\"",
         "Bearer x;demo_1",
         "Bearer \tdemo_1",
+        "Bearer \u{a0}demo_1",
         // No space ends the scheme.
         "Bearer\tdemo_1",
         "Bearer:demo_1",

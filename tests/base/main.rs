@@ -4,6 +4,7 @@
 
 // Its allocator counts for each thread, which costs the other tests nothing that they notice.
 mod allocations;
+mod any_of;
 mod beside;
 mod cache;
 mod client;
