@@ -13,6 +13,7 @@
 //! | operate: settings, alerts, failover, replicas, rights, backups, another pepper | [`operations`] |
 //! | replace a hand-written middleware, and import its keys | [`hand_written_middleware`] |
 //! | add keys to an application with a login: its database, and users who manage keys | [`existing_login`] |
+//! | accept JWTs, sessions or keys of another kind beside keys | [`beside_other_credentials`] |
 //! | protect an MCP server | [`mcp_server`] |
 //! | put a reverse proxy in front, or build one | [`reverse_proxy`] |
 //!
@@ -37,6 +38,7 @@
 #![cfg_attr(not(feature = "full"), allow(rustdoc::broken_intra_doc_links))]
 
 pub mod axum_api;
+pub mod beside_other_credentials;
 pub mod design;
 pub mod existing_login;
 pub mod glossary;

@@ -122,7 +122,8 @@ impl Source {
 
     /// Claims credentials that start with `prefix` only. Can be called several times: any of the prefixes is enough.
     ///
-    /// For keys beside other credentials in the same header, such as `Authorization: Bearer` with a JWT. A credential with another start
+    /// For keys beside other credentials in the same header, such as `Authorization: Bearer` with a JWT, as in
+    /// [this guide](crate::_guide::beside_other_credentials). A credential with another start
     /// is not the source's: it does not count as presented, is not removed by [`strip`](crate::AuthenticateLayer::strip), and is left to the
     /// components behind. Its header is marked as sensitive all the same. A credential with the prefix is the source's, even if it is
     /// malformed.
