@@ -12,6 +12,9 @@
 //! In the first three cases, the layer is [`optional`](crate::AuthenticateLayer::optional), and a middleware of the application inside it
 //! decides about requests without a key. The layer stays outside: a bad key is rejected there, and is never taken for the absence of one.
 //!
+//! `RequireScopeLayer` and the [rules](crate::rules) of the layer admit callers with a key only. So where other callers may come as well, the
+//! scopes are checked in the handlers, and `rules` are left out: with them, `optional` has no effect.
+//!
 //! # JWT or key
 //!
 //! A Bearer token that starts with `demo_` is a key, even if it is malformed; each other one is left to the middleware inside. By
@@ -29,7 +32,8 @@
 //! # use tower_api_key::backend::{KeyChange, KeyStore};
 //! # use tower_api_key::digest::Digester;
 //! # use tower_api_key::{Environment, KeyId, Owner, Record, Scopes};
-//! use tower_api_key::{AuthenticateLayer, Authenticator, KeyFormat, MemoryStore, Principal, Reason, Rejection, Scope, Source};
+//! use tower_api_key::{AuthenticateLayer, Authenticator, KeyFormat, MemoryStore, Principal};
+//! use tower_api_key::{Reason, Rejection, Scope, Source};
 //!
 //! /// The caller of a request, by a key or by a token.
 //! #[derive(Clone)]
@@ -132,7 +136,7 @@
 //! The layer itself lets a token pass beside a key, as the components behind may want both; the middleware above rejects the pair. A gateway that
 //! adds its own token to each request is a reason to accept it: then verify both, and check that they name the same customer.
 //!
-//! Without `strip`, the middleware would find keys in `Authorization` as well, and had to ask for the principal first. With a prefix, `strip`
+//! Without `strip`, the middleware would find keys in `Authorization` as well, and would have to ask for the principal first. With a prefix, `strip`
 //! removes the lines of keys alone.
 //!
 //! # Session or key
@@ -261,11 +265,14 @@
 //!     .build()?;
 //! let layer = AuthenticateLayer::any_of([live, sandbox])?;
 //!
-//! let inner = service_fn(async |_: Request<()>| Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::default())));
+//! async fn inner(_: Request<()>) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
+//!     Ok(Response::new(Full::default()))
+//! }
 //! let send = async |credential: &str| {
 //!     let request = Request::builder().header("authorization", credential).body(()).unwrap();
-//!     let response = layer.layer(inner).oneshot(request).await.unwrap();
-//!     response.headers().get_all("www-authenticate").iter().map(|line| line.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+//!     let response = layer.layer(service_fn(inner)).oneshot(request).await.unwrap();
+//!     let challenges = response.headers().get_all("www-authenticate").iter();
+//!     challenges.map(|line| line.to_str().unwrap().to_owned()).collect::<Vec<_>>()
 //! };
 //! assert_eq!(send("Bearer demo_test_1").await, [r#"Bearer realm="sandbox", error="invalid_token""#]);
 //! let all = [r#"Bearer realm="api""#, r#"Bearer realm="sandbox""#, r#"ApiKey realm="sandbox", header="sandbox-key""#];

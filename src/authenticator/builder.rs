@@ -306,7 +306,8 @@ impl AuthenticatorBuilder {
         if self.passwords.is_enabled()
             && sources.iter().any(|source| *source.scheme() == Scheme::Basic && source.has_prefix())
         {
-            let message = "sources are invalid: Basic has a prefix, which passwords of users lack";
+            let message =
+                "sources are invalid: Basic has a prefix, which passwords of users lack: remove one of both";
             return Err(ConfigError::new(ConfigErrorKind::Sources, message));
         }
         self.limits.check()?;

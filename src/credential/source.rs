@@ -134,8 +134,8 @@ impl Source {
     ///
     /// Where readers could differ, the source claims the credential, and rejects it as malformed: a prefix behind a comma, a semicolon, a
     /// quotation mark, a blank or a character beyond ASCII, as in two values that a proxy has joined; a scheme with another character than
-    /// a space behind it; a Basic pair that cannot be decoded. Two lines of `Authorization` remain [ambiguous](crate::credential::CredentialErrorKind::Ambiguous), whatever they
-    /// hold.
+    /// a space behind it; a Basic pair that cannot be decoded. Two lines of `Authorization` remain
+    /// [ambiguous](crate::credential::CredentialErrorKind::Ambiguous), whatever they hold.
     ///
     /// # Errors
     ///

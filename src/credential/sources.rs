@@ -43,7 +43,7 @@ impl Sources {
             }
             if let Some(format) = source.format_without_prefix() {
                 let message = format!(
-                    "sources are invalid: {scheme} has a prefix that keys of the format `{format}` lack"
+                    "sources are invalid: {scheme} has a prefix that keys of the format `{format}` lack: add `{format}_`"
                 );
                 return Err(ConfigError::new(ConfigErrorKind::Sources, message));
             }

@@ -10,7 +10,7 @@ use support::{Body, Key};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_api_key::audit::AuditEvent;
 use tower_api_key::error::ConfigErrorKind;
-use tower_api_key::reject::Payload;
+use tower_api_key::reject::{Payload, RequestHead, Respond};
 use tower_api_key::{
     AuthenticateLayer, Authenticator, AuthenticatorBuilder, MemoryStore, Principal, Reason, Rejection,
     RequireScopeLayer, Source,
@@ -288,4 +288,26 @@ fn authenticators_that_read_the_same_credentials_are_an_error() {
 
     let none = AuthenticateLayer::any_of([]).unwrap_err();
     assert_eq!(none.to_string(), "authenticators are invalid: at least one is required");
+}
+
+#[tokio::test]
+async fn no_body_repeats_a_header_of_any_source() {
+    struct Repeats;
+
+    impl Respond for Repeats {
+        fn respond(&self, _: &Rejection, request: Option<RequestHead<'_>>) -> Payload {
+            let shown = ["authorization", "device-key", "accept"]
+                .into_iter()
+                .filter_map(|name| request?.header(name)?.to_str().ok())
+                .collect::<Vec<_>>();
+            Payload::json(shown.concat())
+        }
+    }
+    let (builders, _) = people_and_devices().await;
+    let layer = layer(builders.map(|builder| builder.respond(Repeats)));
+    for lines in [&[PERSON, DEVICE_KEY][..], &[("device-key", "x"), ("authorization", "Bearer eyJ")]] {
+        let answer = call(&layer, request(&[lines, &[("accept", "*/*")]].concat())).await;
+        assert!(answer.status().is_client_error());
+        assert_eq!(answer.body, "*/*", "{lines:?}");
+    }
 }

@@ -177,7 +177,7 @@ fn a_prefix_that_could_not_match_is_an_error() {
     let error = Sources::new([bearer().format(memo.clone())]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "sources are invalid: Bearer has a prefix that keys of the format `memo` lack"
+        "sources are invalid: Bearer has a prefix that keys of the format `memo` lack: add `memo_`"
     );
     assert!(Sources::new([bearer().prefix("memo").unwrap().format(memo)]).is_ok());
 }
