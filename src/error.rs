@@ -26,6 +26,8 @@ pub enum ConfigErrorKind {
     Pepper,
     /// The realm of the challenges.
     Realm,
+    /// A further parameter of the challenges.
+    ChallengeParameter,
     /// A public path or a path with a requirement.
     Path,
     /// A limit: a duration, a capacity or a count.

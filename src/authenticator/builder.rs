@@ -117,6 +117,40 @@ impl AuthenticatorBuilder {
         self
     }
 
+    /// Adds a parameter to the challenges of every source (`WWW-Authenticate`), as a quoted string. May be called again for further
+    /// parameters. Default: none.
+    ///
+    /// An MCP server, and any other resource with OAuth metadata, names its document by `resource_metadata` (RFC 9728 §5.1):
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// use http::{HeaderMap, Response};
+    /// use tower_api_key::error::ConfigErrorKind;
+    /// use tower_api_key::{Authenticator, MemoryStore};
+    ///
+    /// let document = "https://api.example.com/.well-known/oauth-protected-resource";
+    /// let builder = Authenticator::builder(MemoryStore::new()).challenge_parameter("resource_metadata", document);
+    /// let rejection = builder.build()?.authenticate(&HeaderMap::new()).await.unwrap_err();
+    /// let response: Response<Vec<u8>> = rejection.into();
+    /// assert_eq!(
+    ///     response.headers()["www-authenticate"],
+    ///     r#"Bearer realm="api", resource_metadata="https://api.example.com/.well-known/oauth-protected-resource""#
+    /// );
+    ///
+    /// let builder = Authenticator::builder(MemoryStore::new()).challenge_parameter("scope", "notes.read");
+    /// assert_eq!(builder.build().unwrap_err().kind(), ConfigErrorKind::ChallengeParameter);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// [`build`](Self::build) fails if the name is no token, is set twice, or is one that the challenges set themselves, such as `realm`,
+    /// `scope` or `error`, and if the value has anything but visible ASCII and spaces.
+    pub fn challenge_parameter(mut self, name: impl Into<Box<str>>, value: impl Into<Box<str>>) -> Self {
+        self.responses.challenge_parameters.push((name.into(), value.into()));
+        self
+    }
+
     /// Sets the bodies of rejections. Default: [`Detail`](crate::reject::Detail).
     pub fn respond(mut self, respond: impl Respond) -> Self {
         self.responses.respond = Box::new(respond);

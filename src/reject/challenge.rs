@@ -24,23 +24,23 @@ struct SchemeChallenge {
 }
 
 impl Challenges {
-    /// Builds the challenges of `sources`.
+    /// Builds the challenges of `sources`, each with these further parameters.
     ///
     /// # Errors
     ///
-    /// When the realm cannot stand in a quoted string (RFC 9110 §5.6.4).
-    pub(super) fn new(sources: &Sources, realm: &str) -> Result<Self, ConfigError> {
-        let is_text = |byte: u8| matches!(byte, b' '..=b'~');
-        if !all(realm.as_bytes(), is_text) {
-            let found = describe_first_invalid(realm.as_bytes(), is_text);
+    /// When the realm or a parameter cannot stand in a challenge (RFC 9110 §11.2), or would stand there twice.
+    pub(super) fn new(sources: &Sources, realm: &str, parameters: &[Parameter]) -> Result<Self, ConfigError> {
+        let realm = quoted(realm).map_err(|found| {
             let message = format!("the realm must be visible ASCII and spaces, got {found}");
-            return Err(ConfigError::new(ConfigErrorKind::Realm, message));
-        }
-        let realm = quoted(realm);
+            ConfigError::new(ConfigErrorKind::Realm, message)
+        })?;
+        let parameters = written(parameters)?;
         let (basic, others): (Vec<_>, Vec<_>) =
             sources.iter().map(Source::scheme).partition(|scheme| **scheme == Scheme::Basic);
         let all = others.into_iter().chain(basic);
-        all.map(|scheme| SchemeChallenge::new(scheme, &realm)).collect::<Result<_, _>>().map(Self)
+        all.map(|scheme| SchemeChallenge::new(scheme, &realm, &parameters))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// Returns the challenges of all, each once, Basic last.
@@ -88,12 +88,12 @@ impl Challenges {
 }
 
 impl SchemeChallenge {
-    fn new(scheme: &Scheme, realm: &str) -> Result<Self, ConfigError> {
+    fn new(scheme: &Scheme, realm: &str, parameters: &str) -> Result<Self, ConfigError> {
         let text = match scheme {
-            Scheme::Bearer => format!("Bearer realm={realm}"),
-            Scheme::Basic => format!("Basic realm={realm}, charset=\"UTF-8\""),
+            Scheme::Bearer => format!("Bearer realm={realm}{parameters}"),
+            Scheme::Basic => format!("Basic realm={realm}, charset=\"UTF-8\"{parameters}"),
             // No scheme is registered for a key in a separate header; this is the name in common use.
-            Scheme::Header(name) => format!("ApiKey realm={realm}, header=\"{name}\""),
+            Scheme::Header(name) => format!("ApiKey realm={realm}, header=\"{name}\"{parameters}"),
         };
         let value = |text: String| {
             HeaderValue::try_from(text)
@@ -117,8 +117,48 @@ impl SchemeChallenge {
     }
 }
 
-/// Writes a quoted string (RFC 9110 §5.6.4).
-fn quoted(text: &str) -> String {
+/// A parameter of challenges: its name and its value.
+pub(crate) type Parameter = (Box<str>, Box<str>);
+
+/// The names of the parameters that this crate writes, or that belong to a single error (RFC 6750 §3, RFC 7617 §2).
+const OWN: [&str; 7] = ["realm", "charset", "header", "scope", "error", "error_description", "error_uri"];
+
+/// Writes further parameters, each after a comma.
+fn written(parameters: &[Parameter]) -> Result<String, ConfigError> {
+    let invalid = |message: String| ConfigError::new(ConfigErrorKind::ChallengeParameter, message);
+    let mut written = String::new();
+    for (index, (name, value)) in parameters.iter().enumerate() {
+        // A name is compared without regard to case (RFC 9110 §11.2).
+        let is = |other: &str| name.eq_ignore_ascii_case(other);
+        // The names of headers are tokens as well (RFC 9110 §5.1). An invalid one is not shown: it may be a value passed by mistake.
+        if HeaderName::from_bytes(name.as_bytes()).is_err() {
+            return Err(invalid("name of a challenge parameter is invalid: must be a token".into()));
+        }
+        if OWN.into_iter().any(is) {
+            return Err(invalid(format!(
+                "challenge parameter `{name}` is invalid: the challenges set it themselves"
+            )));
+        }
+        if parameters[..index].iter().any(|(earlier, _)| is(earlier)) {
+            return Err(invalid(format!("challenge parameter `{name}` is invalid: it is set twice")));
+        }
+        if value.is_empty() {
+            return Err(invalid(format!("challenge parameter `{name}` is invalid: must not be empty")));
+        }
+        let value = quoted(value).map_err(|found| {
+            invalid(format!("challenge parameter `{name}` must be visible ASCII and spaces, got {found}"))
+        })?;
+        written.push_str(&format!(", {name}={value}"));
+    }
+    Ok(written)
+}
+
+/// Writes a quoted string (RFC 9110 §5.6.4), or returns a description of the first byte that cannot stand in one.
+fn quoted(text: &str) -> Result<String, String> {
+    let is_text = |byte: u8| matches!(byte, b' '..=b'~');
+    if !all(text.as_bytes(), is_text) {
+        return Err(describe_first_invalid(text.as_bytes(), is_text));
+    }
     let mut quoted = String::from("\"");
     for character in text.chars() {
         if matches!(character, '"' | '\\') {
@@ -127,7 +167,7 @@ fn quoted(text: &str) -> String {
         quoted.push(character);
     }
     quoted.push('"');
-    quoted
+    Ok(quoted)
 }
 
 #[cfg(test)]
@@ -137,7 +177,7 @@ mod tests {
 
     fn lines(reason: &Reason, presented: Option<&Scheme>) -> Vec<String> {
         let sources = Sources::new([Source::bearer(), Source::basic(), Source::x_api_key()]).unwrap();
-        let challenges = Challenges::new(&sources, "a\"b\\c").unwrap();
+        let challenges = Challenges::new(&sources, "a\"b\\c", &[]).unwrap();
         challenges.lines(reason, presented).iter().map(|line| line.to_str().unwrap().to_owned()).collect()
     }
 
@@ -162,10 +202,59 @@ mod tests {
         assert_eq!(scope, [expected]);
     }
 
+    fn with(parameters: &[(&str, &str)]) -> Result<Challenges, ConfigError> {
+        let sources = Sources::new([Source::basic(), Source::bearer(), Source::x_api_key()]).unwrap();
+        let boxed: Vec<Parameter> =
+            parameters.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        Challenges::new(&sources, "api", &boxed)
+    }
+
+    #[test]
+    fn further_parameters_are_in_every_challenge() {
+        let challenges = with(&[("resource_metadata", "https://a/b?c=\"d\""), ("Title", "a\\b")]).unwrap();
+        let parameters = r#"resource_metadata="https://a/b?c=\"d\"", Title="a\\b""#;
+        assert_eq!(
+            challenges.lines(&Reason::Missing, None),
+            [
+                format!(r#"Bearer realm="api", {parameters}"#),
+                format!(r#"ApiKey realm="api", header="x-api-key", {parameters}"#),
+                format!(r#"Basic realm="api", charset="UTF-8", {parameters}"#),
+            ]
+        );
+        let scope = Reason::MissingScope(Requirement::all_of(["a"]).unwrap());
+        assert_eq!(
+            challenges.lines(&scope, Some(&Scheme::Bearer)),
+            [format!(r#"Bearer realm="api", {parameters}, error="insufficient_scope", scope="a""#)]
+        );
+    }
+
+    #[test]
+    fn a_parameter_that_would_break_a_challenge_is_rejected() {
+        for (parameters, message) in [
+            (&[("", "a")][..], "must be a token"),
+            (&[("a b", "c")], "must be a token"),
+            (&[("a=\"b\", c", "d")], "must be a token"),
+            (&[("caf\u{e9}", "a")], "must be a token"),
+            (&[("Realm", "a")], "`Realm` is invalid: the challenges set it themselves"),
+            (&[("error_uri", "a")], "`error_uri` is invalid"),
+            (&[("a", "b"), ("A", "c")], "`A` is invalid: it is set twice"),
+            (&[("a", "")], "`a` is invalid: must not be empty"),
+            (
+                &[("a", "b\r\nSet-Cookie: c=d")],
+                "`a` must be visible ASCII and spaces, got byte 0x0d at position 1",
+            ),
+            (&[("a", "caf\u{e9}")], "got byte 0xc3 at position 3"),
+        ] {
+            let error = with(parameters).err().expect("an error");
+            assert_eq!(error.kind(), ConfigErrorKind::ChallengeParameter, "{parameters:?}");
+            assert!(error.to_string().contains(message), "{error}");
+        }
+    }
+
     #[test]
     fn a_realm_that_would_break_the_header_is_rejected() {
         for realm in ["x\r\nSet-Cookie: a=b", "a\0b", "caf\u{e9}", "\u{7f}"] {
-            let error = Challenges::new(&Sources::default(), realm).err().expect("an error");
+            let error = Challenges::new(&Sources::default(), realm, &[]).err().expect("an error");
             assert_eq!(error.kind(), ConfigErrorKind::Realm, "{realm:?}");
         }
     }

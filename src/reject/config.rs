@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::challenge::Challenges;
+use super::challenge::{Challenges, Parameter};
 use super::head::RequestHead;
 use super::rejection::{AuditSink, Detail, Payload, Rejection, Respond, ResponseConfig};
 use crate::audit::Hook;
@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 /// Configures the responses of an authenticator.
 pub(crate) struct ResponseConfigBuilder {
     pub(crate) realm: Box<str>,
+    pub(crate) challenge_parameters: Vec<Parameter>,
     pub(crate) respond: Box<dyn Respond>,
     pub(crate) retry_after: Duration,
     pub(crate) audit: Option<Hook>,
@@ -24,6 +25,7 @@ impl Default for ResponseConfigBuilder {
     fn default() -> Self {
         Self {
             realm: "api".into(),
+            challenge_parameters: Vec::new(),
             respond: Box::new(Detail),
             retry_after: Duration::from_secs(1),
             audit: None,
@@ -38,13 +40,13 @@ impl ResponseConfigBuilder {
         clock: &Arc<dyn Clock>,
         metrics: Metrics,
     ) -> Result<ResponseConfig, ConfigError> {
-        let Self { realm, respond, retry_after, audit } = self;
+        let Self { realm, challenge_parameters, respond, retry_after, audit } = self;
         if retry_after.subsec_nanos() != 0 {
             let message = format!("the time to retry after must be whole seconds, got {retry_after:?}");
             return Err(ConfigError::new(ConfigErrorKind::Limit, message));
         }
         Ok(ResponseConfig {
-            challenges: Challenges::new(sources, &realm)?,
+            challenges: Challenges::new(sources, &realm, &challenge_parameters)?,
             respond,
             retry_after: (!retry_after.is_zero()).then(|| retry_after.as_secs().into()),
             audit: audit.map(|hook| AuditSink { hook, clock: Arc::clone(clock) }),

@@ -83,7 +83,7 @@ impl ResponseConfig {
     /// Returns the responses of an authenticator with the default configuration.
     pub(crate) fn unconfigured() -> Arc<Self> {
         static DEFAULT: LazyLock<Arc<ResponseConfig>> = LazyLock::new(|| {
-            let challenges = Challenges::new(&Sources::default(), "api");
+            let challenges = Challenges::new(&Sources::default(), "api", &[]);
             Arc::new(ResponseConfig {
                 // OK because the realm is fixed, and a test builds these challenges.
                 challenges: challenges.expect("the default realm is valid"),
