@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
+use super::additions::Additions;
 use super::alternatives::Alternatives;
 use super::caching::VaryNames;
 use super::service::{Authenticate, Options};
@@ -34,7 +35,7 @@ impl AuthenticateLayer {
     pub fn new(authenticator: impl Into<Authenticator>) -> Self {
         let authenticator = authenticator.into();
         let options = Options {
-            vary_names: Some(VaryNames::of(authenticator.sources().iter())),
+            additions: Additions::CacheHeaders(VaryNames::of(authenticator.sources().iter())),
             authenticator,
             extras: None,
             guard: None,
@@ -78,7 +79,7 @@ impl AuthenticateLayer {
         let mut layer = Self::new(all[0].clone());
         let sources = all.iter().flat_map(|authenticator| authenticator.sources().iter());
         let options = layer.edit();
-        options.vary_names = Some(VaryNames::of(sources));
+        options.additions = Additions::CacheHeaders(VaryNames::of(sources));
         options.extras.get_or_insert_default().alternatives = Some(alternatives);
         Ok(layer)
     }
@@ -172,7 +173,46 @@ impl AuthenticateLayer {
     /// cache serves it to another caller (RFC 9111 §3.5, §4.1). Responses of public paths and to preflights are left as they are.
     #[must_use]
     pub fn leave_cache_headers(mut self) -> Self {
-        self.edit().vary_names = None;
+        self.edit().additions.leave_cache_headers();
+        self
+    }
+
+    /// Puts the [`Principal`](crate::Principal) of each admitted request into the extensions of its response too, where layers outside find
+    /// it: an access log, or a counter of requests by owner. Default: responses do not have it.
+    ///
+    /// A caller whose request the [`rules`](Self::rules) of this layer reject is named as well. A [`Rejection`](crate::Rejection) is in the
+    /// extensions of its response in any case, with the id of the key if it is known, so one log line has who and why not.
+    /// A response made outside of this layer, such as that of a timeout, has neither.
+    ///
+    /// ```
+    /// # #[cfg(feature = "test-util")]
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// use bytes::Bytes;
+    /// use http::{Request, Response};
+    /// use http_body_util::Full;
+    /// use tower::{ServiceBuilder, ServiceExt, service_fn};
+    /// use tower_api_key::{Principal, Rejection, test_util};
+    ///
+    /// let service = ServiceBuilder::new()
+    ///     .map_response(|response: Response<Full<Bytes>>| {
+    ///         let found = response.extensions();
+    ///         let caller = found.get::<Principal>().map_or("-", |principal| principal.key_id().as_str());
+    ///         let reason = found.get::<Rejection>().map_or("-", |rejection| rejection.reason().label());
+    ///         format!("{} {caller} {reason}", response.status().as_u16())
+    ///     })
+    ///     .layer(test_util::layer("test", |_| {}).principal_in_response())
+    ///     .service(service_fn(async |_: Request<()>| Ok::<_, std::convert::Infallible>(Response::default())));
+    ///
+    /// let with_key = Request::get("/").header("x-api-key", "test").body(())?;
+    /// assert_eq!(service.clone().oneshot(with_key).await?, "200 key_test -");
+    /// assert_eq!(service.oneshot(Request::default()).await?, "401 - missing");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn principal_in_response(mut self) -> Self {
+        self.edit().additions.add_principal();
         self
     }
 

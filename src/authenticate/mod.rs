@@ -53,8 +53,9 @@
 //! waits for a lookup holds the permit of the inner service that was ready for it.
 
 // Above `authenticator` and `rules`; below the rim, which wraps it. Bottom to top, a file importing only those before it:
-// `alternatives`, `caching`, `public`, `service`, `layer`, `self`.
+// `alternatives`, `caching`, `additions`, `public`, `service`, `layer`, `self`.
 
+mod additions;
 mod alternatives;
 mod caching;
 mod layer;

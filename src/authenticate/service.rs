@@ -12,8 +12,8 @@ use http::{HeaderMap, Method, Request, Response, header};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::additions::{Additions, ResponseAdditions};
 use super::alternatives::Alternatives;
-use super::caching::{CacheHeaders, VaryNames};
 use super::public::Guard;
 use crate::authenticator::{Authenticator, Decision, PendingLookup};
 use crate::inner_service::inner_service_accessors;
@@ -42,8 +42,7 @@ pub(super) struct Options {
     pub(super) optional: bool,
     pub(super) strip: bool,
     pub(super) grpc: bool,
-    /// `None` if the application sets the headers for caches itself.
-    pub(super) vary_names: Option<VaryNames>,
+    pub(super) additions: Additions,
 }
 
 /// The options of layers that let preflights pass, or have several authenticators.
@@ -81,9 +80,7 @@ where
 
         self.options.mark_call(&mut request);
         match self.options.admit(&mut request) {
-            Admission::Forward(cache_headers) => {
-                ResponseFuture::forwarded(inner.call(request), cache_headers)
-            }
+            Admission::Forward(additions) => ResponseFuture::forwarded(inner.call(request), additions),
             Admission::Reject(denied) => ResponseFuture::rejected(self.options.reject(denied, &request)),
             Admission::LookUp(lookup) => ResponseFuture::pending(
                 *lookup,
@@ -95,10 +92,22 @@ where
 
 /// The decision about a request, by its headers.
 enum Admission {
-    /// It is forwarded, and these headers are added to the response.
-    Forward(Option<CacheHeaders>),
-    Reject(Denied),
+    /// It is forwarded, with these additions to the response.
+    Forward(ResponseAdditions),
+    Reject(DeniedCaller),
     LookUp(Box<PendingLookup>),
+}
+
+/// The end of a request, and the caller that the rules reject, if layers outside are to see it.
+struct DeniedCaller {
+    denied: Denied,
+    principal: Option<Principal>,
+}
+
+impl From<Rejection> for DeniedCaller {
+    fn from(rejection: Rejection) -> Self {
+        Self { denied: rejection.into(), principal: None }
+    }
 }
 
 impl Options {
@@ -142,7 +151,7 @@ impl Options {
     #[inline(never)]
     fn admit_by<B>(&self, extras: &Extras, request: &mut Request<B>) -> Option<Admission> {
         if extras.preflight && is_preflight(request) {
-            return Some(self.forward_anonymous(request, Pass::Preflight, None));
+            return Some(self.forward_anonymous(request, Pass::Preflight, ResponseAdditions::Nothing));
         }
         let alternatives = extras.alternatives.as_ref()?;
         if self.is_public(request) {
@@ -159,7 +168,7 @@ impl Options {
 
     fn forward_public<B>(&self, request: &mut Request<B>) -> Admission {
         let pass = Pass::Public { method: request.method().clone(), uri: whole_uri(request).clone() };
-        self.forward_anonymous(request, pass, None)
+        self.forward_anonymous(request, pass, ResponseAdditions::Nothing)
     }
 
     // Part of each admission, and too large for the compiler to repeat unasked.
@@ -167,7 +176,7 @@ impl Options {
     fn conclude<B>(&self, decision: Decision, is_final: bool, request: &mut Request<B>) -> Admission {
         match decision {
             Decision::Made(Ok(principal)) => match self.introduce(principal, request) {
-                Ok(cache_headers) => Admission::Forward(cache_headers),
+                Ok(additions) => Admission::Forward(additions),
                 Err(denied) => Admission::Reject(denied),
             },
             Decision::Made(Err(rejection)) if !is_final && self.authenticator.doubts(&rejection) => {
@@ -177,8 +186,7 @@ impl Options {
                 if self.is_optional() && *rejection.reason() == Reason::Missing =>
             {
                 // The response depends on the absence of a credential.
-                let cache_headers = self.vary_names.as_ref().map(VaryNames::for_any_client);
-                self.forward_anonymous(request, Pass::Optional, cache_headers)
+                self.forward_anonymous(request, Pass::Optional, self.additions.for_any_client())
             }
             Decision::Made(Err(rejection)) => Admission::Reject(rejection.into()),
             Decision::Pending(lookup) => Admission::LookUp(Box::new(lookup)),
@@ -195,7 +203,7 @@ impl Options {
         &self,
         request: &mut Request<B>,
         pass: Pass,
-        cache_headers: Option<CacheHeaders>,
+        additions: ResponseAdditions,
     ) -> Admission {
         // A credential that is not required is a secret all the same.
         for authenticator in self.authenticators() {
@@ -207,7 +215,7 @@ impl Options {
         let responses = self.alternatives().map_or(self.authenticator.responses(), Alternatives::responses);
         let responses = Arc::clone(responses);
         request.extensions_mut().insert(Anonymous { responses, pass });
-        Admission::Forward(cache_headers)
+        Admission::Forward(additions)
     }
 
     /// Returns whether requests without a credential pass. Rules say themselves which do.
@@ -215,24 +223,29 @@ impl Options {
         self.optional && self.guard.as_ref().is_none_or(|guard| guard.rules.is_none())
     }
 
-    /// Checks the rules, inserts the principal into the request, and returns the headers to add to the response.
+    /// Checks the rules, inserts the principal into the request, and returns the additions to the response.
     fn introduce<B>(
         &self,
         principal: Principal,
         request: &mut Request<B>,
-    ) -> Result<Option<CacheHeaders>, Denied> {
-        if let Some(guard) = &self.guard {
-            guard.check(&principal, request)?;
+    ) -> Result<ResponseAdditions, DeniedCaller> {
+        if let Some(guard) = &self.guard
+            && let Err(denied) = guard.check(&principal, request)
+        {
+            return Err(DeniedCaller { denied, principal: self.additions.principal(principal) });
         }
         self.strip_if_configured(request);
+        let additions = self.additions.for_caller(&principal);
         request.extensions_mut().insert(principal);
-        Ok(self.vary_names.as_ref().map(VaryNames::for_caller))
+        Ok(additions)
     }
 
-    fn reject<B, R: RejectionBody>(&self, denied: Denied, request: &Request<B>) -> Response<R> {
+    fn reject<B, R: RejectionBody>(&self, rejected: DeniedCaller, request: &Request<B>) -> Response<R> {
+        let DeniedCaller { denied, principal } = rejected;
         let mut response = denied.into_response_to(request);
-        if let Some(names) = &self.vary_names {
-            names.for_any_client().add_to(&mut response);
+        self.additions.for_any_client().add_to(&mut response);
+        if let Some(principal) = principal {
+            response.extensions_mut().insert(principal);
         }
         response
     }
@@ -285,7 +298,7 @@ pin_project! {
     {
         Rejected { response: Option<S::Response> },
         Pending { lookup: Pin<Box<dyn Future<Output = Result<Principal, Rejection>> + Send>>, waiting: Option<Box<Waiting<S, ReqBody>>> },
-        Forwarded { #[pin] response: S::Future, cache_headers: Option<CacheHeaders> },
+        Forwarded { #[pin] response: S::Future, additions: ResponseAdditions },
     }
 }
 
@@ -304,8 +317,8 @@ where
         Self { state: State::Rejected { response: Some(response) } }
     }
 
-    fn forwarded(response: S::Future, cache_headers: Option<CacheHeaders>) -> Self {
-        Self { state: State::Forwarded { response, cache_headers } }
+    fn forwarded(response: S::Future, additions: ResponseAdditions) -> Self {
+        Self { state: State::Forwarded { response, additions } }
     }
 
     fn pending(lookup: PendingLookup, waiting: Waiting<S, ReqBody>) -> Self {
@@ -328,11 +341,9 @@ where
                 StateProjection::Rejected { response } => {
                     return Poll::Ready(Ok(response.take().expect(POLLED_AFTER_COMPLETION)));
                 }
-                StateProjection::Forwarded { response, cache_headers } => {
+                StateProjection::Forwarded { response, additions } => {
                     let mut response = ready!(response.poll(context))?;
-                    if let Some(cache_headers) = cache_headers.take() {
-                        cache_headers.add_to(&mut response);
-                    }
+                    mem::replace(additions, ResponseAdditions::Nothing).add_to(&mut response);
                     return Poll::Ready(Ok(response));
                 }
                 StateProjection::Pending { lookup, waiting } => {
@@ -354,10 +365,10 @@ where
 {
     fn resume(mut self, outcome: Result<Principal, Rejection>) -> State<S, ReqBody> {
         let introduced = outcome
-            .map_err(Denied::from)
+            .map_err(DeniedCaller::from)
             .and_then(|principal| self.options.introduce(principal, &mut self.request));
         match introduced {
-            Ok(cache_headers) => State::Forwarded { response: self.inner.call(self.request), cache_headers },
+            Ok(additions) => State::Forwarded { response: self.inner.call(self.request), additions },
             Err(denied) => {
                 let response = self.options.reject(denied, &self.request);
                 State::Rejected { response: Some(response) }

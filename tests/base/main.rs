@@ -23,6 +23,7 @@ mod password;
 mod properties;
 #[cfg(feature = "axum")]
 mod proxies;
+mod response_extensions;
 #[cfg(all(feature = "axum", feature = "tonic", feature = "test-util"))]
 mod rim;
 mod service;
