@@ -47,6 +47,7 @@
 //! | For | See |
 //! |---|---|
 //! | the middleware and its options | [`authenticate`], [`require_scope`] |
+//! | keys in the logs of layers outside | [`mark_sensitive`] |
 //! | who may call which route | [`rules`] |
 //! | the sources of a request, how long the cache keeps keys | [`AuthenticatorBuilder`] |
 //! | places in a request, kinds of key | [`credential::Source`], [`key::KeyFormat`] |
@@ -110,6 +111,7 @@ pub mod health;
 mod inner_service;
 pub mod key;
 pub mod manage;
+pub mod mark_sensitive;
 #[cfg(not(feature = "metrics"))]
 mod metrics;
 #[cfg(feature = "metrics")]
@@ -151,6 +153,7 @@ pub use credential::Source;
 pub use environment::Environment;
 pub use error::{ConfigError, InvalidValue};
 pub use key::{KeyFormat, KeyId};
+pub use mark_sensitive::MarkSensitiveLayer;
 pub use owner::Owner;
 pub use principal::Principal;
 pub use reason::Reason;
