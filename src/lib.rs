@@ -47,7 +47,7 @@
 //! | For | See |
 //! |---|---|
 //! | the middleware and its options | [`authenticate`], [`require_scope`] |
-//! | keys in the logs of layers outside | [`mark_sensitive`] |
+//! | layers around and inside it, access logs | [`_guide::layers`], [`mark_sensitive`] |
 //! | who may call which route | [`rules`] |
 //! | the sources of a request, how long the cache keeps keys | [`AuthenticatorBuilder`] |
 //! | places in a request, kinds of key | [`credential::Source`], [`key::KeyFormat`] |

@@ -16,6 +16,7 @@
 //! | accept JWTs, sessions or keys of another kind beside keys | [`beside_other_credentials`] |
 //! | protect an MCP server | [`mcp_server`] |
 //! | put a reverse proxy in front, or build one | [`reverse_proxy`] |
+//! | order the layers: access logs, CORS, compression, timeouts, errors, limits | [`layers`] |
 //!
 //! The pages of services rebuild the authentication of known APIs with public documents: each lists the documented promises and shows the files of a
 //! running example that keep them. To build a service of your own, copy the closest example and change what its table says.
@@ -44,6 +45,7 @@ pub mod existing_login;
 pub mod glossary;
 pub mod hand_written_middleware;
 pub mod issuing_keys;
+pub mod layers;
 pub mod mcp_server;
 pub mod memfault;
 pub mod memory_api;

@@ -50,7 +50,8 @@
 //! # Order of layers
 //!
 //! Put layers that limit concurrency *inside* this one: a rejected request should not hold a permit, and one that
-//! waits for a lookup holds the permit of the inner service that was ready for it.
+//! waits for a lookup holds the permit of the inner service that was ready for it. [A guide](crate::_guide::layers) has the places of CORS,
+//! traces, compression, timeouts and error handling.
 
 // Above `authenticator` and `rules`; below the rim, which wraps it. Bottom to top, a file importing only those before it:
 // `alternatives`, `caching`, `additions`, `public`, `service`, `layer`, `self`.
