@@ -9,5 +9,6 @@ mod interleavings;
 mod manage;
 mod misuse;
 mod openapi;
+mod other_layers;
 mod rules;
 mod store;
