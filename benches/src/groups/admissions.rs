@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use http::StatusCode;
 use tower::Layer;
 
-use super::{BARE, BY_HAND, BY_HAND_SYNC, CRATE, FLOOR, Fixture, Group, METERED};
+use super::{BARE, BY_HAND, BY_HAND_SYNC, CRATE, FLOOR, Fixture, Group, METERED, NAMED};
 use crate::drive::{self, Run, at_once};
 use crate::keys::{EMAIL, record};
 use crate::order::Order;
@@ -39,7 +39,7 @@ pub(super) fn all() -> Vec<Group> {
     let zipf = Presented { order: Order::Zipf, ..plain };
     let used = Presented { into_used: true, ..plain };
     vec![
-        metered(by_bearer(THOUSAND, 1_000, plain, &[1]), plain, 1),
+        named(metered(by_bearer(THOUSAND, 1_000, plain, &[1]), plain, 1), plain),
         by_bearer(USED, 1_000, used, &[1]),
         by_header(),
         by_basic(),
@@ -86,6 +86,14 @@ fn metered(group: Group, presented: Presented, threads: usize) -> Group {
     group.threaded(METERED, threads, move |fixture| {
         let stack = layer::metered(fixture.store(), fixture.room()).layer(inner());
         drive::within_a_runtime(presented.run(fixture, &stack, threads))
+    })
+}
+
+/// Adds the layer that puts the principal into responses.
+fn named(group: Group, presented: Presented) -> Group {
+    group.subject(NAMED, move |fixture| {
+        let layer = layer::new(fixture.store(), fixture.room()).principal_in_response();
+        presented.run(fixture, &layer.layer(inner()), 1)
     })
 }
 

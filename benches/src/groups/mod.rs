@@ -38,6 +38,8 @@ pub const BARE: &str = "bare";
 pub const CRATE: &str = "this crate";
 /// The layer of this crate, counting usage.
 pub const METERED: &str = "this crate, with usage";
+/// The layer of this crate, which puts the principal into responses.
+pub const NAMED: &str = "this crate, principal in response";
 /// The common hand-written layer.
 pub const BY_HAND: &str = "by hand";
 /// The same over moka's synchronous half.
