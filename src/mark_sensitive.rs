@@ -29,6 +29,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+// Above `credential` and `authenticator`, whose sources it marks. It decides nothing.
+
 use std::sync::Arc;
 use std::task::{Context, Poll};
 

@@ -10,6 +10,7 @@
 //! | [CORS](#cors) | outside | preflights have no key, and a browser hides a 401 without CORS headers from the page |
 //! | [compression](#compression) | outside or inside | the bodies of rejections are too short to be compressed |
 //! | [`AuthenticateLayer`](crate::AuthenticateLayer), then [`RequireScopeLayer`](crate::RequireScopeLayer) | | |
+//! | [sessions](#sessions) | either | each reads its own credential |
 //! | [timeouts](#timeouts) | inside | a request that took too long then has its caller in the log; the store has a [deadline](crate::AuthenticatorBuilder::deadline) of its own |
 //! | [layers that fail](#errors) | inside, below a layer that handles their errors | the layer that authenticates passes errors on as they are |
 //! | [limits by caller](#limits) | inside | they count by the principal |
@@ -149,6 +150,13 @@
 //!
 //! Where the compiler says only that the bounds of `oneshot` or `ready` are not satisfied, pass the service to a function that requires
 //! `Service<Request<_>>`: the error then names the body, and what to change.
+//!
+//! # Sessions
+//!
+//! A login by session, such as that of axum-login, works in both places. On routes that take either, the layer is
+//! [`optional`](crate::AuthenticateLayer::optional), and the handler takes `Option<Principal>` and the session. A bad key is rejected even
+//! beside a good session. Only responses to callers with a key become `private`: a handler that answers by the session sets `Cache-Control`
+//! itself.
 //!
 //! # Timeouts
 //!
