@@ -1,4 +1,4 @@
-//! The additions to the response of an admitted request: headers for caches, and the principal for layers outside.
+//! The additions to a response: headers for caches, and the principal for layers outside.
 
 use http::Response;
 
@@ -14,26 +14,31 @@ pub(super) enum Additions {
     Principal(Option<VaryNames>),
 }
 
-/// The additions to one response.
-pub(super) enum ResponseAdditions {
-    Nothing,
-    CacheHeaders(CacheHeaders),
-    /// Boxed: the usual response has no room for it.
-    Principal(Box<(Principal, Option<CacheHeaders>)>),
+/// The additions to the response of a caller that it names.
+pub(super) struct NamedCaller {
+    principal: Principal,
+    cache_headers: Option<CacheHeaders>,
 }
 
 impl Additions {
     /// Leaves the headers for caches to the application.
     pub(super) fn leave_cache_headers(&mut self) {
-        *self = match self {
-            Self::Nothing | Self::CacheHeaders(_) => Self::Nothing,
-            Self::Principal(_) => Self::Principal(None),
-        };
+        *self = if self.names_callers() { Self::Principal(None) } else { Self::Nothing };
     }
 
     /// Adds the principal.
     pub(super) fn add_principal(&mut self) {
         *self = Self::Principal(self.vary_names().cloned());
+    }
+
+    /// Returns whether the response of a caller has its principal.
+    pub(super) fn names_callers(&self) -> bool {
+        matches!(self, Self::Principal(_))
+    }
+
+    /// Returns the headers of a response that does not depend on a caller.
+    pub(super) fn for_any_client(&self) -> Option<CacheHeaders> {
+        self.vary_names().map(VaryNames::for_any_client)
     }
 
     fn vary_names(&self) -> Option<&VaryNames> {
@@ -43,47 +48,18 @@ impl Additions {
             Self::Principal(names) => names.as_ref(),
         }
     }
-
-    /// Returns the additions to a response to a caller.
-    #[inline]
-    pub(super) fn for_caller(&self, principal: &Principal) -> ResponseAdditions {
-        match self {
-            Self::CacheHeaders(names) => ResponseAdditions::CacheHeaders(names.for_caller()),
-            Self::Nothing => ResponseAdditions::Nothing,
-            Self::Principal(names) => {
-                let headers = names.as_ref().map(VaryNames::for_caller);
-                ResponseAdditions::Principal(Box::new((principal.clone(), headers)))
-            }
-        }
-    }
-
-    /// Returns the additions to a response that does not depend on a caller.
-    pub(super) fn for_any_client(&self) -> ResponseAdditions {
-        match self.vary_names() {
-            Some(names) => ResponseAdditions::CacheHeaders(names.for_any_client()),
-            None => ResponseAdditions::Nothing,
-        }
-    }
-
-    /// Returns the principal of a request that the rules reject, if layers outside are to see it.
-    pub(super) fn principal(&self, principal: Principal) -> Option<Principal> {
-        matches!(self, Self::Principal(_)).then_some(principal)
-    }
 }
 
-impl ResponseAdditions {
-    #[inline]
+impl NamedCaller {
+    /// Creates it in a box: the future of other responses has no room for it.
+    pub(super) fn new(principal: Principal, names: Option<&VaryNames>) -> Box<Self> {
+        Box::new(Self { principal, cache_headers: names.map(VaryNames::for_caller) })
+    }
+
     pub(super) fn add_to<B>(self, response: &mut Response<B>) {
-        match self {
-            Self::Nothing => {}
-            Self::CacheHeaders(headers) => headers.add_to(response),
-            Self::Principal(additions) => {
-                let (principal, headers) = *additions;
-                response.extensions_mut().insert(principal);
-                if let Some(headers) = headers {
-                    headers.add_to(response);
-                }
-            }
+        response.extensions_mut().insert(self.principal);
+        if let Some(cache_headers) = self.cache_headers {
+            cache_headers.add_to(response);
         }
     }
 }

@@ -12,8 +12,9 @@ use http::{HeaderMap, Method, Request, Response, header};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::additions::{Additions, ResponseAdditions};
+use super::additions::{Additions, NamedCaller};
 use super::alternatives::Alternatives;
+use super::caching::CacheHeaders;
 use super::public::Guard;
 use crate::authenticator::{Authenticator, Decision, PendingLookup};
 use crate::inner_service::inner_service_accessors;
@@ -79,35 +80,37 @@ where
         let mut inner = mem::replace(&mut self.inner, clone);
 
         self.options.mark_call(&mut request);
+        // The usual case comes first, and is written into the future without a copy.
         match self.options.admit(&mut request) {
-            Admission::Forward(additions) => ResponseFuture::forwarded(inner.call(request), additions),
-            Admission::Reject(denied) => ResponseFuture::rejected(self.options.reject(denied, &request)),
-            Admission::LookUp(lookup) => ResponseFuture::pending(
-                *lookup,
-                Waiting { options: Arc::clone(&self.options), inner, request },
-            ),
+            Admission::Decided(Decided::Forward(cache_headers)) => {
+                ResponseFuture { state: State::Forwarded { response: inner.call(request), cache_headers } }
+            }
+            Admission::Decided(decided) => {
+                ResponseFuture { state: self.options.carry_out(decided, &mut inner, request) }
+            }
+            Admission::LookUp(lookup) => {
+                let waiting = Waiting { options: Arc::clone(&self.options), inner, request };
+                ResponseFuture::pending(*lookup, waiting)
+            }
         }
     }
 }
 
-/// The decision about a request, by its headers.
+/// The decision about a request, by its headers, or the lookup that it depends on.
 enum Admission {
-    /// It is forwarded, with these additions to the response.
-    Forward(ResponseAdditions),
-    Reject(DeniedCaller),
+    Decided(Decided),
     LookUp(Box<PendingLookup>),
 }
 
-/// The end of a request, and the caller that the rules reject, if layers outside are to see it.
-struct DeniedCaller {
-    denied: Denied,
-    principal: Option<Principal>,
-}
-
-impl From<Rejection> for DeniedCaller {
-    fn from(rejection: Rejection) -> Self {
-        Self { denied: rejection.into(), principal: None }
-    }
+/// What happens to a request.
+enum Decided {
+    /// It is forwarded, and these headers are added to the response.
+    Forward(Option<CacheHeaders>),
+    /// It is forwarded, and its response names the caller.
+    ForwardNamed(Box<NamedCaller>),
+    Reject(Denied),
+    /// It is rejected by the rules, and its response names the caller.
+    RejectNamed(Box<(Denied, Principal)>),
 }
 
 impl Options {
@@ -151,7 +154,7 @@ impl Options {
     #[inline(never)]
     fn admit_by<B>(&self, extras: &Extras, request: &mut Request<B>) -> Option<Admission> {
         if extras.preflight && is_preflight(request) {
-            return Some(self.forward_anonymous(request, Pass::Preflight, ResponseAdditions::Nothing));
+            return Some(self.forward_anonymous(request, Pass::Preflight, None));
         }
         let alternatives = extras.alternatives.as_ref()?;
         if self.is_public(request) {
@@ -168,17 +171,14 @@ impl Options {
 
     fn forward_public<B>(&self, request: &mut Request<B>) -> Admission {
         let pass = Pass::Public { method: request.method().clone(), uri: whole_uri(request).clone() };
-        self.forward_anonymous(request, pass, ResponseAdditions::Nothing)
+        self.forward_anonymous(request, pass, None)
     }
 
     // Part of each admission, and too large for the compiler to repeat unasked.
     #[inline(always)]
     fn conclude<B>(&self, decision: Decision, is_final: bool, request: &mut Request<B>) -> Admission {
         match decision {
-            Decision::Made(Ok(principal)) => match self.introduce(principal, request) {
-                Ok(additions) => Admission::Forward(additions),
-                Err(denied) => Admission::Reject(denied),
-            },
+            Decision::Made(Ok(principal)) => Admission::Decided(self.introduce(principal, request)),
             Decision::Made(Err(rejection)) if !is_final && self.authenticator.doubts(&rejection) => {
                 self.admit_claimed(request)
             }
@@ -186,9 +186,10 @@ impl Options {
                 if self.is_optional() && *rejection.reason() == Reason::Missing =>
             {
                 // The response depends on the absence of a credential.
-                self.forward_anonymous(request, Pass::Optional, self.additions.for_any_client())
+                let cache_headers = self.additions.for_any_client();
+                self.forward_anonymous(request, Pass::Optional, cache_headers)
             }
-            Decision::Made(Err(rejection)) => Admission::Reject(rejection.into()),
+            Decision::Made(Err(rejection)) => Admission::Decided(Decided::Reject(rejection.into())),
             Decision::Pending(lookup) => Admission::LookUp(Box::new(lookup)),
         }
     }
@@ -203,7 +204,7 @@ impl Options {
         &self,
         request: &mut Request<B>,
         pass: Pass,
-        additions: ResponseAdditions,
+        cache_headers: Option<CacheHeaders>,
     ) -> Admission {
         // A credential that is not required is a secret all the same.
         for authenticator in self.authenticators() {
@@ -215,7 +216,7 @@ impl Options {
         let responses = self.alternatives().map_or(self.authenticator.responses(), Alternatives::responses);
         let responses = Arc::clone(responses);
         request.extensions_mut().insert(Anonymous { responses, pass });
-        Admission::Forward(additions)
+        Admission::Decided(Decided::Forward(cache_headers))
     }
 
     /// Returns whether requests without a credential pass. Rules say themselves which do.
@@ -223,29 +224,61 @@ impl Options {
         self.optional && self.guard.as_ref().is_none_or(|guard| guard.rules.is_none())
     }
 
-    /// Checks the rules, inserts the principal into the request, and returns the additions to the response.
-    fn introduce<B>(
-        &self,
-        principal: Principal,
-        request: &mut Request<B>,
-    ) -> Result<ResponseAdditions, DeniedCaller> {
+    /// Checks the rules, and inserts the principal into the request. Inlined, as every admission calls it.
+    #[inline(always)]
+    fn introduce<B>(&self, principal: Principal, request: &mut Request<B>) -> Decided {
         if let Some(guard) = &self.guard
             && let Err(denied) = guard.check(&principal, request)
         {
-            return Err(DeniedCaller { denied, principal: self.additions.principal(principal) });
+            return match self.additions.names_callers() {
+                true => Decided::RejectNamed(Box::new((denied, principal))),
+                false => Decided::Reject(denied),
+            };
         }
         self.strip_if_configured(request);
-        let additions = self.additions.for_caller(&principal);
+        let decided = match &self.additions {
+            Additions::CacheHeaders(names) => Decided::Forward(Some(names.for_caller())),
+            Additions::Nothing => Decided::Forward(None),
+            Additions::Principal(names) => {
+                Decided::ForwardNamed(NamedCaller::new(principal.clone(), names.as_ref()))
+            }
+        };
         request.extensions_mut().insert(principal);
-        Ok(additions)
+        decided
     }
 
-    fn reject<B, R: RejectionBody>(&self, rejected: DeniedCaller, request: &Request<B>) -> Response<R> {
-        let DeniedCaller { denied, principal } = rejected;
+    /// Forwards a request to the service that is ready for it, or rejects it.
+    fn carry_out<S, ReqBody, ResBody>(
+        &self,
+        decided: Decided,
+        inner: &mut S,
+        request: Request<ReqBody>,
+    ) -> State<S, ReqBody>
+    where
+        S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+        ResBody: RejectionBody,
+    {
+        match decided {
+            Decided::Forward(cache_headers) => {
+                State::Forwarded { response: inner.call(request), cache_headers }
+            }
+            Decided::ForwardNamed(caller) => {
+                State::ForwardedNamed { response: inner.call(request), caller: Some(caller) }
+            }
+            Decided::Reject(denied) => State::Rejected { response: Some(self.reject(denied, &request)) },
+            Decided::RejectNamed(named) => {
+                let (denied, principal) = *named;
+                let mut response = self.reject(denied, &request);
+                response.extensions_mut().insert(principal);
+                State::Rejected { response: Some(response) }
+            }
+        }
+    }
+
+    fn reject<B, R: RejectionBody>(&self, denied: Denied, request: &Request<B>) -> Response<R> {
         let mut response = denied.into_response_to(request);
-        self.additions.for_any_client().add_to(&mut response);
-        if let Some(principal) = principal {
-            response.extensions_mut().insert(principal);
+        if let Some(cache_headers) = self.additions.for_any_client() {
+            cache_headers.add_to(&mut response);
         }
         response
     }
@@ -298,7 +331,8 @@ pin_project! {
     {
         Rejected { response: Option<S::Response> },
         Pending { lookup: Pin<Box<dyn Future<Output = Result<Principal, Rejection>> + Send>>, waiting: Option<Box<Waiting<S, ReqBody>>> },
-        Forwarded { #[pin] response: S::Future, additions: ResponseAdditions },
+        Forwarded { #[pin] response: S::Future, cache_headers: Option<CacheHeaders> },
+        ForwardedNamed { #[pin] response: S::Future, caller: Option<Box<NamedCaller>> },
     }
 }
 
@@ -313,14 +347,6 @@ impl<S, ReqBody> ResponseFuture<S, ReqBody>
 where
     S: Service<Request<ReqBody>>,
 {
-    fn rejected(response: S::Response) -> Self {
-        Self { state: State::Rejected { response: Some(response) } }
-    }
-
-    fn forwarded(response: S::Future, additions: ResponseAdditions) -> Self {
-        Self { state: State::Forwarded { response, additions } }
-    }
-
     fn pending(lookup: PendingLookup, waiting: Waiting<S, ReqBody>) -> Self {
         let (lookup, waiting) = (Box::pin(lookup.resolve()), Some(Box::new(waiting)));
         Self { state: State::Pending { lookup, waiting } }
@@ -341,9 +367,16 @@ where
                 StateProjection::Rejected { response } => {
                     return Poll::Ready(Ok(response.take().expect(POLLED_AFTER_COMPLETION)));
                 }
-                StateProjection::Forwarded { response, additions } => {
+                StateProjection::Forwarded { response, cache_headers } => {
                     let mut response = ready!(response.poll(context))?;
-                    mem::replace(additions, ResponseAdditions::Nothing).add_to(&mut response);
+                    if let Some(cache_headers) = cache_headers.take() {
+                        cache_headers.add_to(&mut response);
+                    }
+                    return Poll::Ready(Ok(response));
+                }
+                StateProjection::ForwardedNamed { response, caller } => {
+                    let mut response = ready!(response.poll(context))?;
+                    caller.take().expect(POLLED_AFTER_COMPLETION).add_to(&mut response);
                     return Poll::Ready(Ok(response));
                 }
                 StateProjection::Pending { lookup, waiting } => {
@@ -364,16 +397,11 @@ where
     ResBody: RejectionBody,
 {
     fn resume(mut self, outcome: Result<Principal, Rejection>) -> State<S, ReqBody> {
-        let introduced = outcome
-            .map_err(DeniedCaller::from)
-            .and_then(|principal| self.options.introduce(principal, &mut self.request));
-        match introduced {
-            Ok(additions) => State::Forwarded { response: self.inner.call(self.request), additions },
-            Err(denied) => {
-                let response = self.options.reject(denied, &self.request);
-                State::Rejected { response: Some(response) }
-            }
-        }
+        let decided = match outcome {
+            Ok(principal) => self.options.introduce(principal, &mut self.request),
+            Err(rejection) => Decided::Reject(rejection.into()),
+        };
+        self.options.carry_out(decided, &mut self.inner, self.request)
     }
 }
 
@@ -385,7 +413,7 @@ where
         f.write_str(match self.state {
             State::Rejected { .. } => "ResponseFuture(rejected)",
             State::Pending { .. } => "ResponseFuture(pending)",
-            State::Forwarded { .. } => "ResponseFuture(forwarded)",
+            State::Forwarded { .. } | State::ForwardedNamed { .. } => "ResponseFuture(forwarded)",
         })
     }
 }

@@ -21,7 +21,7 @@ where
     S: Service<Request<Body>, Error: std::fmt::Debug> + Clone,
 {
     let request = Request::builder().header(header.0, header.1).header("x-request-id", "request-7");
-    service.oneshot(request.body(Body::default()).unwrap()).await.ok().expect("a response");
+    service.oneshot(request.body(Body::default()).unwrap()).await.expect("a response");
     log.lines().concat()
 }
 
