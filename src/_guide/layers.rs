@@ -8,7 +8,7 @@
 //! | [`MarkSensitiveLayer`](crate::MarkSensitiveLayer) | outermost | the logs of all layers inside show `Sensitive` in place of a key |
 //! | [request ids, traces, access logs](#traces-and-access-logs) | outside | they see rejected requests too, and find their reason and the caller in the response |
 //! | [CORS](#cors) | outside | preflights have no key, and a browser hides a 401 without CORS headers from the page |
-//! | [compression](#compression) | outside or inside | the bodies of rejections are too short to be compressed |
+//! | [compression](#compression) | outside or inside | it compresses responses in both places, and outside also the rejections that exceed its minimum |
 //! | [`AuthenticateLayer`](crate::AuthenticateLayer), then [`RequireScopeLayer`](crate::RequireScopeLayer) | | |
 //! | [sessions](#sessions) | either | each reads its own credential |
 //! | [timeouts](#timeouts) | inside | a request that took too long then has its caller in the log; the store has a [deadline](crate::AuthenticatorBuilder::deadline) of its own |
