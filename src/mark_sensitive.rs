@@ -52,6 +52,7 @@ pub struct MarkSensitiveLayer {
 
 impl MarkSensitiveLayer {
     /// Creates a layer that marks each header which a source of `authenticator` reads, and `Authorization` whatever its scheme.
+    /// Around a layer of [several authenticators](crate::AuthenticateLayer::any_of), add one for each.
     pub fn new(authenticator: &Authenticator) -> Self {
         Self { sources: Arc::new(authenticator.sources().clone()) }
     }

@@ -12,6 +12,9 @@
 //! | 401 with `WWW-Authenticate` for a missing or invalid token | the challenge of [`Source::bearer`](crate::Source::bearer) |
 //! | 403 with `error="insufficient_scope"` and the scopes needed | [`Principal::require`](crate::Principal::require), with `?` |
 //!
+//! A server that also accepts OAuth tokens names its metadata in the challenges, by
+//! [`challenge_parameter("resource_metadata", …)`](crate::AuthenticatorBuilder::challenge_parameter) (RFC 9728).
+//!
 //! All tools share one path, so rules by route cannot tell them apart: the handler requires the scope of the tool.
 //!
 #![cfg_attr(feature = "full", doc = "```")]
