@@ -214,13 +214,13 @@ impl Authenticator {
         before: Option<&Principal>,
     ) -> Decision {
         match presented {
-            Ok(Some(credential)) => self.look_up(&credential, before),
+            Ok(Some(credential)) => self.decide_from_cache(&credential, before),
             Ok(None) => Decision::Made(Err(self.reject(Reason::Missing))),
             Err(error) => Decision::Made(Err(self.reject_credential(&error))),
         }
     }
 
-    fn look_up(&self, credential: &Credential<'_>, before: Option<&Principal>) -> Decision {
+    fn decide_from_cache(&self, credential: &Credential<'_>, before: Option<&Principal>) -> Decision {
         let Inner { digester, cache, passwords, .. } = &*self.0;
         let digest = digester.digest(credential.expose_secret());
         let (source, user) = (credential.source(), credential.user());
