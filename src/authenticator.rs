@@ -127,8 +127,8 @@ impl Authenticator {
     ///
     /// The key is checked as if its text had been presented alone by the first source of the authenticator that is not Basic: the formats and
     /// prefixes of that source apply, a key that is restricted to other sources is rejected, and [`Principal::scheme`] names it. If all sources
-    /// are Basic, the text counts as presented with an empty user, which [`Source::empty_user`](crate::Source::empty_user) has to accept. The
-    /// text of a password is never accepted.
+    /// are Basic, the text counts as presented with an empty user, which [`Source::empty_user`](crate::Source::empty_user) has to accept; keys of
+    /// users are rejected then. The text of a password is never accepted.
     ///
     /// # Errors
     ///

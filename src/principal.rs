@@ -87,17 +87,29 @@ impl Principal {
     /// Returns the id of the organization that owns the key or its project. `None` for the key of a user, which may access several
     /// [organizations](Self::organizations).
     ///
+    /// A key of a project reaches the project alone: [`authorize`](Self::authorize) rejects it for the organization.
+    ///
     /// ```
     /// # #[cfg(feature = "test-util")] {
+    /// use tower_api_key::owner::Organization;
+    /// use tower_api_key::principal::Resource;
     /// use tower_api_key::reject::Forbidden;
-    /// use tower_api_key::{Owner, Principal, Rejection, test_util};
+    /// use tower_api_key::{Owner, Principal, Rejection, Scope, test_util};
+    ///
+    /// const READ: Scope = Scope::from_static("notes.read");
     ///
     /// fn tenant(caller: &Principal) -> Result<&str, Rejection> {
-    ///     caller.organization_id().ok_or_else(|| caller.reject(Forbidden::Organization))
+    ///     let tenant = caller.organization_id().ok_or_else(|| caller.reject(Forbidden::Organization))?;
+    ///     caller.authorize(&READ, Resource::Organization(tenant))?;
+    ///     Ok(tenant)
     /// }
     ///
-    /// let token = test_util::principal(|record| record.owner = Owner::organization("acme"));
-    /// assert_eq!(tenant(&token).unwrap(), "acme");
+    /// let of = |owner: Owner| {
+    ///     test_util::principal(|record| (record.owner, record.scopes) = (owner, READ.into()))
+    /// };
+    /// assert_eq!(tenant(&of(Owner::organization("acme"))).unwrap(), "acme");
+    /// let project = Owner::project(Organization::new("acme"), "web");
+    /// assert!(tenant(&of(project)).is_err());
     /// # }
     /// ```
     pub fn organization_id(&self) -> Option<&str> {

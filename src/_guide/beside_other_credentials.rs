@@ -183,7 +183,7 @@
 //! async fn session_or_key(request: Request, next: Next) -> Response {
 //!     let (mut parts, body) = request.into_parts();
 //!     let key = Principal::from_request_parts(&mut parts, &()).await;
-//!     let session = parts.headers.get(header::COOKIE).and_then(user_of_session);
+//!     let session = parts.headers.get_all(header::COOKIE).iter().find_map(user_of_session); // HTTP/2 may split it
 //!     let caller = match (key, session) {
 //!         (Ok(principal), None) => Caller::Key(principal),
 //!         (Ok(principal), Some(_)) => return principal.reject(Reason::Ambiguous).into_response(),

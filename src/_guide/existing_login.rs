@@ -56,12 +56,14 @@
 //!     type Rejection = StatusCode;
 //!
 //!     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
-//!         let cookie = parts.headers.get(header::COOKIE).and_then(|cookie| cookie.to_str().ok());
-//!         let (user, organization) = match cookie {
-//!             Some("session=1") => ("user:ann", "acme"),
-//!             Some("session=2") => ("user:bob", "globex"),
-//!             _ => return Err(StatusCode::UNAUTHORIZED),
-//!         };
+//!         // HTTP/2 may split the cookies of a request into several lines.
+//!         let mut cookies = parts.headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+//!         let session = cookies.find_map(|cookie| match cookie {
+//!             "session=1" => Some(("user:ann", "acme")),
+//!             "session=2" => Some(("user:bob", "globex")),
+//!             _ => None,
+//!         });
+//!         let (user, organization) = session.ok_or(StatusCode::UNAUTHORIZED)?;
 //!         Ok(Self { user: user.to_owned(), organization: organization.to_owned() })
 //!     }
 //! }

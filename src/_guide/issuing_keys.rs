@@ -15,9 +15,6 @@
 //!
 #![cfg_attr(feature = "full", doc = "```")]
 #![cfg_attr(not(feature = "full"), doc = "```ignore")]
-//! use std::sync::Arc;
-//! use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-//!
 //! use axum::extract::State;
 //! use axum::http::{Request, StatusCode, header};
 //! use axum::response::{IntoResponse, Response};
@@ -26,15 +23,15 @@
 //! use serde_json::{Value, json};
 //! use tower::ServiceExt;
 //! use tower_api_key::backend::{OwnerChange, OwnerStore};
+//! use tower_api_key::clock::{Clock, SystemClock};
 //! use tower_api_key::manage::{KeyManager, ManageError, ManageSettings, NewKey, routes};
 //! use tower_api_key::owner::Organization;
-//! use tower_api_key::{AuthenticateLayer, ConfigError, KeyFormat, MemoryStore, RequireScopeLayer, Requirement};
+//! use tower_api_key::{AuthenticateLayer, ConfigError, KeyFormat, KeyId, MemoryStore, RequireScopeLayer, Requirement};
 //!
 //! #[derive(Clone)]
 //! struct SignUp {
 //!     store: MemoryStore,
 //!     manager: KeyManager<MemoryStore>,
-//!     customers: Arc<AtomicU32>, // in place of the application's table of customers
 //! }
 //!
 //! fn app(store: MemoryStore) -> Result<Router, ConfigError> {
@@ -45,13 +42,14 @@
 //!         .route("/notes", get("notes").route_layer(RequireScopeLayer::scope("notes.read")?))
 //!         .nest("/account", routes(manager.clone(), settings))
 //!         .layer(AuthenticateLayer::new(store.clone()));
-//!     let sign_up = SignUp { store, manager, customers: Arc::default() };
+//!     let sign_up = SignUp { store, manager };
 //!     Ok(Router::new().route("/signup", post(register)).with_state(sign_up).merge(guarded))
 //! }
 //!
 //! async fn register(State(app): State<SignUp>) -> Result<Response, ManageError> {
-//!     let id = format!("org_{}", app.customers.fetch_add(1, Relaxed));
-//!     app.store.change_owner(OwnerChange::put_organization(Organization::new(id.as_str()))).await?;
+//!     // Random, in place of an id from the application's table of customers.
+//!     let id = KeyId::generate(SystemClock::new().wall())?.as_str().replacen("key_", "org_", 1);
+//!     app.store.change_owner(OwnerChange::put_organization(Organization::new(&*id))).await?;
 //!     let scopes = "keys.read keys.write notes.*".parse().expect("valid scopes");
 //!     let first = NewKey::for_organization(id).name("First key").scopes(scopes);
 //!     let (text, record) = app.manager.create(first).await?.into_parts();
@@ -95,7 +93,7 @@
 //! # The trap: an id that the client chooses
 //!
 //! `put_organization` changes an organization that exists. A sign-up that takes the id from the request would hand a key of another customer to
-//! its client: take ids from your own table, whose uniqueness the database enforces. Limit sign-ups by address, and verify the e-mail before
+//! its client, and so would a counter that starts again: take random ids, or those of your own table, whose uniqueness the database enforces. Limit sign-ups by address, and verify the e-mail before
 //! the first key is created.
 //!
 //! # Expiry of the first key

@@ -19,14 +19,18 @@
 //! use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 //! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_api_key::manage::{KeyManager, NewKey};
-//! use tower_api_key::{AuthenticateLayer, Authenticator, KeyFormat, MemoryStore, Principal, Source};
+//! use tower_api_key::{AuthenticateLayer, Authenticator, KeyFormat, MemoryStore, Owner, Principal, Source};
 //!
 //! fn with_tenant(mut request: Request<Body>) -> Request<Body> {
 //!     for name in ["x-tenant", "x_tenant"] {
 //!         request.headers_mut().remove(name); // A client may have sent it. CGI and WSGI read both as one.
 //!     }
-//!     let caller = request.extensions().get::<Principal>();
-//!     let tenant = caller.and_then(|caller| HeaderValue::from_str(caller.organization_id()?).ok());
+//!     // A client that forwards the request drops the headers that `Connection` names.
+//!     request.headers_mut().remove("connection");
+//!     let tenant = match request.extensions().get::<Principal>().map(Principal::owner) {
+//!         Some(Owner::Organization(own)) => HeaderValue::from_str(&own.id).ok(),
+//!         _ => None, // a key of a project or a user does not reach all data of a tenant
+//!     };
 //!     if let Some(tenant) = tenant {
 //!         request.headers_mut().insert("x-tenant", tenant);
 //!     }
@@ -54,7 +58,8 @@
 //!     let request = Request::get("/notes")
 //!         .header("x-api-key", key.as_str())
 //!         .header("authorization", "Bearer for-the-upstream")
-//!         .header("x_tenant", "globex");
+//!         .header("x_tenant", "globex")
+//!         .header("connection", "x-tenant");
 //!     let response = gateway.clone().oneshot(request.body(Body::empty())?).await?;
 //!     let seen = to_bytes(response.into_body(), 1_024).await?;
 //!     assert_eq!(seen, "Bearer for-the-upstream, none, none, acme");

@@ -12,7 +12,7 @@
 //!
 //! | Route | Check |
 //! |---|---|
-//! | `/notes`: the data of the caller's organization | read and write with `organization_id`, and reject a key without one |
+//! | `/notes`: the data of the caller's organization | read and write with `organization_id`; reject a key without one, and by [`Principal::authorize`](crate::Principal::authorize) that of a project |
 //! | `/organizations/{organization}/notes` | [`RequireResourceLayer`](crate::axum::RequireResourceLayer), by `route_layer`: the segments have to have these names |
 //! | `/notes/{id}`, where the note belongs to an organization | load the note, then [`Principal::authorize`](crate::Principal::authorize) for its organization, and answer 404 as for a missing note |
 //!
@@ -48,6 +48,7 @@
 //!
 //! async fn own_notes(caller: Principal) -> Result<String, Rejection> {
 //!     let tenant = caller.organization_id().ok_or_else(|| caller.reject(Forbidden::Organization))?;
+//!     caller.authorize(&READ, Resource::Organization(tenant))?; // rejects the keys of a single project
 //!     Ok(format!("notes of {tenant}")) // … WHERE organization = $1
 //! }
 //!
@@ -80,6 +81,8 @@
 //!         async |owner| manager.create(NewKey::new(owner).scopes(READ.into())).await.map(|key| key.reveal());
 //!     let acmes = key_of(Owner::organization("acme")).await?;
 //!     let anns = key_of(Owner::user("ann@example.com", [])).await?;
+//!     store.change_owner(OwnerChange::put_project("acme", "web")).await?;
+//!     let webs = key_of(Owner::project(acme.clone(), "web")).await?;
 //!
 //!     let app = app(AuthenticateLayer::new(store.clone()))?;
 //!     for (path, by_acme, by_ann) in [
@@ -92,6 +95,8 @@
 //!         assert_eq!(status(&app, path, acmes.as_str()).await, by_acme, "{path}");
 //!         assert_eq!(status(&app, path, anns.as_str()).await, by_ann, "{path}");
 //!     }
+//!
+//!     assert_eq!(status(&app, "/notes", webs.as_str()).await, 403); // all data of acme, for a key of one project
 //!
 //!     // A disabled organization: its keys get 403, and work again when it is enabled.
 //!     for (disabled, expected) in [(true, 403), (false, 200)] {

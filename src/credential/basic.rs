@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::grammar::MAX_CREDENTIAL_BYTES;
+use super::grammar::{MAX_CREDENTIAL_BYTES, has_word};
 use crate::ascii::all;
 
 /// The size of the longest decoded credential.
@@ -44,17 +44,17 @@ impl Buffer {
     }
 }
 
-/// Returns whether the secret of the pair behind the scheme may start with one of `prefixes`. A pair that is too long for a credential is
+/// Returns whether the secret of the pair behind the scheme may [hold](has_word) one of `prefixes`. A pair that is too long for a credential is
 /// decoded as far as one goes; of a pair that cannot be decoded, some reader might make any secret.
-pub(super) fn may_start(rest: &[u8], prefixes: &[Box<str>]) -> bool {
+pub(super) fn may_hold(rest: &[u8], prefixes: &[Box<str>]) -> bool {
     let start = &rest[..rest.len().min(MAX_CREDENTIAL_BYTES)];
     let mut bytes = Zeroizing::new([0; CAPACITY]);
     let Ok(length) = STANDARD.decode_slice(start, &mut bytes[..]) else { return true };
     let Some(colon) = bytes[..length].iter().position(|&byte| byte == b':') else { return true };
     let secret = &bytes[colon + 1..length];
     let is_cut = start.len() < rest.len();
-    let mut prefixes = prefixes.iter().map(|prefix| prefix.as_bytes());
-    prefixes.any(|prefix| secret.starts_with(prefix) || (is_cut && prefix.starts_with(secret)))
+    has_word(secret, prefixes)
+        || is_cut && prefixes.iter().any(|prefix| prefix.as_bytes().starts_with(secret))
 }
 
 /// Returns whether a request can present this pair: in UTF-8 and within the size limit.

@@ -23,7 +23,7 @@ pub(super) fn split_scheme(value: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Returns whether a byte may stand in a token (RFC 9110 §5.6.2).
-fn is_token_symbol(byte: u8) -> bool {
+pub(super) fn is_token_symbol(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
@@ -31,9 +31,11 @@ fn is_token_symbol(byte: u8) -> bool {
 pub(super) fn is_token68(text: &[u8]) -> bool {
     let padding = text.iter().rev().take_while(|&&byte| byte == b'=').count();
     let body = &text[..text.len() - padding];
-    let is_symbol =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
-    !body.is_empty() && all(body, is_symbol)
+    !body.is_empty() && all(body, is_token68_symbol)
+}
+
+fn is_token68_symbol(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
 }
 
 /// Returns whether the text behind `Bearer` is one token (RFC 6750 §2.1).
@@ -48,13 +50,11 @@ pub(super) fn is_header_key(value: &[u8]) -> bool {
     (1..=MAX_CREDENTIAL_BYTES).contains(&value.len()) && all(value, is_symbol)
 }
 
-/// Returns whether one of `prefixes` stands at the start of a text, or behind a separator in it: of two values that were joined, either may
-/// be a key.
+/// Returns whether one of `prefixes` stands at the start of a text, or behind a character that is no part of a token68: readers take texts
+/// apart at many of these, such as two values that were joined, a quoted one, or `token=…`.
 pub(super) fn has_word(text: &[u8], prefixes: &[Box<str>]) -> bool {
     let begins = |rest: &[u8]| prefixes.iter().any(|prefix| rest.starts_with(prefix.as_bytes()));
-    // Beyond ASCII as well: some readers trim a no-break space.
-    let is_separator = |byte: &u8| !byte.is_ascii_graphic() || matches!(byte, b',' | b';' | b'"');
-    text.split(is_separator).any(begins)
+    text.split(|&byte| !is_token68_symbol(byte)).any(begins)
 }
 
 #[cfg(test)]

@@ -132,9 +132,9 @@ impl Source {
     ///
     /// A key with a mistyped prefix is thus none: an [`optional`](crate::AuthenticateLayer::optional) layer lets the request pass.
     ///
-    /// Where readers could differ, the source claims the credential, and rejects it as malformed: a prefix behind a comma, a semicolon, a
-    /// quotation mark, a blank or a character beyond ASCII, as in two values that a proxy has joined; a scheme with another character than
-    /// a space behind it; a Basic pair that cannot be decoded. Two lines of `Authorization` remain
+    /// Where readers could differ, the source claims the credential, and rejects it as malformed: a prefix behind any character but letters,
+    /// digits and `-._~+/`, as in two values that a proxy has joined, in a quoted one or in `token=…`; a scheme with another character than a
+    /// space behind it; a Basic pair that cannot be decoded. Percent-encoding is not undone. Two lines of `Authorization` remain
     /// [ambiguous](crate::credential::CredentialErrorKind::Ambiguous), whatever they hold.
     ///
     /// # Errors
@@ -224,7 +224,7 @@ impl Source {
         let is_unclear = text.is_empty() && scheme.len() < value.len();
         is_unclear
             || match self.scheme {
-                Scheme::Basic => basic::may_start(text, &self.prefixes),
+                Scheme::Basic => basic::may_hold(text, &self.prefixes),
                 Scheme::Bearer | Scheme::Header(_) => grammar::has_word(text, &self.prefixes),
             }
     }

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::grammar::{split_scheme, trim};
+use super::grammar::{is_token_symbol, split_scheme, trim};
 use super::{Buffer, Credential, CredentialError, CredentialErrorKind, Scheme, Source};
 use crate::error::{ConfigError, ConfigErrorKind};
 
@@ -153,7 +153,7 @@ impl Sources {
         let value = trim(line.as_bytes());
         let source = match self.field(name) {
             Some(Field::Named(source)) => Some(source),
-            Some(Field::Authorization) => self.scheme(split_scheme(value).0),
+            Some(Field::Authorization) => self.scheme(split_scheme(value).0).or_else(|| self.joined(value)),
             None => None,
         };
         source.is_some_and(|source| self.list[source].claims(value))
@@ -178,7 +178,8 @@ impl Sources {
                 Field::Authorization => {
                     authorization_lines += 1;
                     let (scheme, text) = split_scheme(value);
-                    self.scheme(scheme).map(|source| Candidate { source, text })
+                    let presented = self.scheme(scheme).map(|source| Candidate { source, text });
+                    presented.or_else(|| Some(Candidate { source: self.joined(value)?, text: &[] }))
                 }
             };
             credentials += usize::from(presented.is_some());
@@ -208,6 +209,14 @@ impl Sources {
             return Some(Field::Authorization);
         }
         self.named.iter().find(|(named, _)| named == name).map(|(_, index)| Field::Named(*index))
+    }
+
+    /// Returns the source whose scheme stands within a value of another scheme, as if two lines had been joined. Some readers find a credential
+    /// there; it is none here, and makes the value malformed.
+    #[cold]
+    fn joined(&self, value: &[u8]) -> Option<usize> {
+        let mut words = value.split_inclusive(|&byte| !is_token_symbol(byte));
+        words.find_map(|word| self.scheme(word.strip_suffix(b" ").or(word.strip_suffix(b"\t"))?))
     }
 
     fn scheme(&self, scheme: &[u8]) -> Option<usize> {

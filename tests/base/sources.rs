@@ -79,6 +79,13 @@ fn several_credentials_are_ambiguous_even_if_they_are_equal_or_empty() {
 #[test]
 fn a_foreign_header_is_no_credential() {
     assert_eq!(extract(&[]), Ok(None));
+    // As if two lines had been joined.
+    for joined in [b"DPoP x, Bearer a".as_slice(), b", Bearer a", b"\xa0Bearer a", b"Digest x\tbearer\ta"] {
+        let credential = ("authorization", joined);
+        assert_eq!(extract(&[credential]), MALFORMED, "{joined:?}");
+        assert_eq!(extract(&[credential, ("x-api-key", b"a")]), AMBIGUOUS, "{joined:?}");
+    }
+    assert_eq!(extract(&[("authorization", b"Digest username=\"bearer\"")]), Ok(None));
     assert_eq!(extract(&[("authorization", b"Digest username=\"x\"")]), Ok(None));
     assert_eq!(extract(&[("authorization", b"sk_live_abc")]), Ok(None));
     assert_eq!(extract(&[("authorization", b"Bearerabc")]), Ok(None));
