@@ -144,8 +144,9 @@ fn is_declared(path: &str) -> bool {
     let suspicious = |byte: u8| !(b'!'..=b'~').contains(&byte) || b"%;\\?#".contains(&byte);
     let Some(segments) = path.strip_prefix('/') else { return false };
     let (directories, last) = segments.rsplit_once('/').unwrap_or(("x", segments));
-    let empty_or_hidden = directories.split('/').any(|name| name.is_empty() || name.starts_with('.'));
-    if path.bytes().any(suspicious) || empty_or_hidden || last.starts_with('.') {
+    let is_dots = |name: &str| name == "." || name == "..";
+    let empty_or_dots = directories.split('/').any(|name| name.is_empty() || is_dots(name));
+    if path.bytes().any(suspicious) || empty_or_dots || is_dots(last) {
         return false;
     }
     EXACT.contains(&path)

@@ -97,8 +97,8 @@ impl AuthenticateLayer {
     ///
     /// # Errors
     ///
-    /// When `path` does not start with `/`, is a template, or could never match: a request whose path has `%`, `//`, `/.`, `;`, `\` or
-    /// anything but visible ASCII is never public.
+    /// When `path` does not start with `/`, is a template, or could never match: a request whose path has `%`, `//`, `;`, `\`, a
+    /// segment `.` or `..`, or anything but visible ASCII is never public.
     pub fn public(mut self, path: &str) -> Result<Self, ConfigError> {
         self.edit().guard.get_or_insert_default().add_public_path(path)?;
         Ok(self)

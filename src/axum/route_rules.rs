@@ -1,7 +1,7 @@
 //! Rules by the templates of routes.
 
 use crate::error::{ConfigError, ConfigErrorKind};
-use crate::rules::{Access, By, Rules, Table};
+use crate::rules::{Access, By, Rules, Table, is_plain};
 
 /// Rules by the templates of axum's routes, such as `/notes/{id}`, compared with the router's own
 /// [`MatchedPath`](axum::extract::MatchedPath).
@@ -72,13 +72,21 @@ impl RouteRules {
     ///
     /// # Errors
     ///
-    /// When a route is declared twice, or a template could match no route of axum 0.8, such as `/notes/:id` or `/files/*`.
+    /// When a route is declared twice; when a template could match no route of axum 0.8, such as `/notes/:id` or `/files/*`; and when a
+    /// public template has `%`, `//`, `;`, `\` or a segment `.` or `..`, as no request for it would be public.
     pub fn new<P, A>(rules: impl IntoIterator<Item = (P, A)>) -> Result<Self, ConfigError>
     where
         P: AsRef<str>,
         A: TryInto<Access, Error: Into<ConfigError>>,
     {
-        Ok(Self(Rules::new(Table::new(rules, |template, _| check_template(template))?, By::Route)))
+        let table = Table::new(rules, |template, access| {
+            check_template(template)?;
+            match access {
+                Access::Public => check_public(template),
+                _ => Ok(()),
+            }
+        })?;
+        Ok(Self(Rules::new(table, By::Route)))
     }
 }
 
@@ -100,6 +108,21 @@ fn check_template(template: &str) -> Result<(), ConfigError> {
     } else {
         return Ok(());
     };
+    Err(ConfigError::new(ConfigErrorKind::Path, message))
+}
+
+/// Checks that a request for a public template can be public. Names of parameters are no part of a path.
+fn check_public(template: &str) -> Result<(), ConfigError> {
+    let literal = |segment: &str| match segment.replace("{{", "x").replace("}}", "x").split_once('{') {
+        Some((before, rest)) => format!("{before}x{}", rest.split_once('}').map_or("", |(_, after)| after)),
+        None => segment.to_owned(),
+    };
+    let segments: Vec<_> = template.split('/').map(literal).collect();
+    if is_plain(&segments.join("/")) {
+        return Ok(());
+    }
+    let message = "a public template must have no `%`, `//`, `;` or `\\`, no segment `.` or `..`, and nothing but visible ASCII, got one that no \
+                   public request could match: such a route needs a key";
     Err(ConfigError::new(ConfigErrorKind::Path, message))
 }
 

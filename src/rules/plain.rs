@@ -5,7 +5,12 @@ use crate::error::{ConfigError, ConfigErrorKind};
 
 /// Returns whether every router and proxy reads a path in the same way.
 pub(crate) fn is_plain(path: &str) -> bool {
-    all(path.as_bytes(), is_plain_byte) && !path.contains("//") && !path.contains("/.")
+    all(path.as_bytes(), is_plain_byte) && !path.contains("//") && !has_dots(path)
+}
+
+/// Returns whether a segment is `.` or `..`, which a server may resolve. Names such as `.well-known` are names.
+fn has_dots(path: &str) -> bool {
+    path.split('/').any(|segment| matches!(segment, "." | ".."))
 }
 
 /// Checks a path that is public and compared byte for byte.
@@ -14,9 +19,9 @@ pub(crate) fn check_exact(path: &str) -> Result<&str, ConfigError> {
     if path.starts_with('/') && is_plain(path) {
         return Ok(path);
     }
-    let rule = "a public path must start with `/` and have no `%`, `//`, `/.`, `;`, `\\`, `?` or `#`";
+    let rule = "a public path must start with `/` and have no `%`, `//`, `;`, `\\`, `?` or `#`, and no segment `.` or `..`";
     let found = match path.bytes().next() {
-        Some(b'/') if all(path.as_bytes(), is_plain_byte) => "`//` or `/.`".to_owned(),
+        Some(b'/') if all(path.as_bytes(), is_plain_byte) => "`//` or a segment of dots".to_owned(),
         Some(b'/') => describe_first_invalid(path.as_bytes(), is_plain_byte),
         _ => "another start".to_owned(),
     };
@@ -72,7 +77,7 @@ mod tests {
     #[test]
     fn the_error_names_what_is_wrong_with_a_path() {
         let got = |path: &str| check_exact(path).unwrap_err().to_string();
-        assert!(got("/a//b").ends_with("got `//` or `/.`"), "{}", got("/a//b"));
+        assert!(got("/a//b").ends_with("got `//` or a segment of dots"), "{}", got("/a//b"));
         assert!(got("/a%20").ends_with("got byte 0x25 at position 2"), "{}", got("/a%20"));
         assert!(got("a").ends_with("got another start"), "{}", got("a"));
         assert!(got("").ends_with("got another start"), "{}", got(""));

@@ -1,6 +1,7 @@
 //! Rules that cannot work are errors when they are built.
 
 use axum::Router;
+use axum::routing::any;
 use tower_api_key::axum::RouteRules;
 use tower_api_key::error::ConfigErrorKind;
 use tower_api_key::rules::{Access, PathRules};
@@ -79,5 +80,33 @@ async fn a_text_requires_all_its_scopes_and_no_text_is_public() {
         assert!(
             RouteRules::new([("/a", text)]).is_err() && RequireScopeLayer::by_path([("/a", text)]).is_err()
         );
+    }
+}
+
+#[test]
+fn a_public_template_that_no_public_request_could_match_is_refused() {
+    for template in
+        ["/a//b", "/a;b", "/a%20b", "/a\\b", "/a/../b", "/a/.", "/\u{e9}", "/{id}/..", "/%61/{id}"]
+    {
+        let error = RouteRules::new([(template, Access::Public)]).unwrap_err();
+        assert!(error.to_string().contains("such a route needs a key"), "{error}");
+        assert!(RouteRules::new([(template, Access::AnyKey)]).is_ok(), "{template}");
+    }
+    for template in ["/.well-known/{name}", "/{a;b}", "/v{id}.json", "/{{a}}", "/.git", "/a...", "/{*..}"] {
+        assert!(RouteRules::new([(template, Access::Public)]).is_ok(), "{template}");
+    }
+}
+
+#[tokio::test]
+async fn a_well_known_path_can_be_public() {
+    let path = "/.well-known/oauth-protected-resource";
+    let routes = || Router::new().route(path, any(async || "{}"));
+    for app in [
+        routes().layer(layer("").public(path).unwrap()),
+        routes().layer(layer("").public_prefix("/.well-known").unwrap()),
+        routes().layer(layer("").rules(PathRules::new([(path, Access::Public)]).unwrap())),
+        routes().layer(layer("").rules(RouteRules::new([(path, Access::Public)]).unwrap())),
+    ] {
+        assert_eq!(statuses(&app, "GET", path).await, [200, 200, 200]);
     }
 }

@@ -82,7 +82,7 @@ async fn a_public_template_needs_a_key_for_a_path_with_two_readings() {
         "/docs/a%2Fb",
         "/docs/a;b",
         "/docs/..",
-        "/docs/.git",
+        "/docs/.",
         "/files/a//b",
         "/files/../notes/7",
         "/files/%2e%2e/notes/7",

@@ -195,7 +195,8 @@ impl Case {
         match self.declared(method, name) {
             None => false,
             Some(Access::Public) => {
-                let is_plain = !["%", "//", "/.", ";"].iter().any(|odd| path.contains(odd));
+                let has_dots = path.split('/').any(|segment| segment == "." || segment == "..");
+                let is_plain = !has_dots && !["%", "//", ";"].iter().any(|odd| path.contains(odd));
                 has_key || (is_plain && self.in_one_layer)
             }
             Some(Access::AnyKey) => has_key,
