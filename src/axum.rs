@@ -37,7 +37,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
-use crate::principal::{self, Principal};
+use crate::principal::{self, Dependent, Principal};
 use crate::reject::{Reason, Rejection, RejectionBody};
 
 impl RejectionBody for Body {
@@ -68,20 +68,21 @@ impl PrincipalRejection {
 
 impl IntoResponse for PrincipalRejection {
     fn into_response(self) -> Response {
-        self.rejection.report();
+        self.rejection.report(None);
         self.rejection.send(*self.response)
     }
 }
 
 /// The components that extract a principal, for the log if the layer is missing.
-const NEEDS: &str =
-    "the extractor of a `Principal` (in a handler, by `RequireResourceLayer` or by the management routes)";
+static EXTRACTORS: Dependent = Dependent::new(
+    "the extractor of a `Principal` (in a handler, by `RequireResourceLayer` or by the management routes)",
+);
 
 impl<S: Sync> FromRequestParts<S> for Principal {
     type Rejection = PrincipalRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        principal::principal(&parts.extensions, NEEDS)
+        principal::principal(&parts.extensions, &EXTRACTORS)
             .cloned()
             .map_err(|rejection| PrincipalRejection::new(rejection, parts))
     }
@@ -91,7 +92,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Principal {
     type Rejection = PrincipalRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
-        match principal::principal(&parts.extensions, NEEDS) {
+        match principal::principal(&parts.extensions, &EXTRACTORS) {
             Ok(principal) => Ok(Some(principal.clone())),
             Err(missing) if *missing.reason() == Reason::Missing => Ok(None),
             Err(misconfigured) => Err(PrincipalRejection::new(misconfigured, parts)),

@@ -5,7 +5,9 @@
 
 mod request;
 
-pub(crate) use request::{Anonymous, Pass, is_admitted_preflight, is_admitted_public, principal};
+pub(crate) use request::{
+    Anonymous, Dependent, Opened, Pass, admitted_public, is_admitted_preflight, principal,
+};
 
 use std::fmt;
 use std::sync::Arc;

@@ -172,6 +172,19 @@ impl Reason {
     }
 }
 
+impl Forbidden {
+    /// Returns the name of the resource, in snake case, for logs.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Organization => "organization",
+            Self::Project => "project",
+            Self::SsoRequired => "sso_required",
+            Self::OrganizationDisabled => "organization_disabled",
+            Self::Undeclared => "undeclared",
+        }
+    }
+}
+
 impl From<Forbidden> for Reason {
     fn from(forbidden: Forbidden) -> Self {
         Self::Forbidden(forbidden)

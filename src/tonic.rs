@@ -64,7 +64,7 @@ use tonic::server::NamedService;
 use tonic::{Code, Request, Status};
 
 use crate::authenticate::Authenticate;
-use crate::principal::{self, Principal};
+use crate::principal::{self, Dependent, Principal};
 use crate::reject::{Rejection, RejectionBody};
 use crate::require_scope::RequireScope;
 
@@ -76,12 +76,13 @@ use crate::require_scope::RequireScope;
 /// pass an [`AuthenticateLayer`](crate::AuthenticateLayer).
 #[allow(clippy::result_large_err, reason = "`Status` is what a tonic handler returns")]
 pub fn principal<T>(request: &Request<T>) -> Result<&Principal, Status> {
-    principal::principal(request.extensions(), "`tower_api_key::tonic::principal`").map_err(Into::into)
+    static FUNCTION: Dependent = Dependent::new("`tower_api_key::tonic::principal`");
+    principal::principal(request.extensions(), &FUNCTION).map_err(Into::into)
 }
 
 impl From<Rejection> for Status {
     fn from(rejection: Rejection) -> Self {
-        rejection.report();
+        rejection.report(None);
         let reason = rejection.reason();
         Self::new(Code::from_i32(reason.grpc_code().into()), reason.detail())
     }

@@ -41,6 +41,11 @@ impl Additions {
         self.vary_names().map(VaryNames::for_any_client)
     }
 
+    /// Returns the headers of a response to a caller.
+    pub(super) fn for_caller(&self) -> Option<CacheHeaders> {
+        self.vary_names().map(VaryNames::for_caller)
+    }
+
     fn vary_names(&self) -> Option<&VaryNames> {
         match self {
             Self::Nothing => None,

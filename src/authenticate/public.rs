@@ -1,11 +1,14 @@
 //! Routes that need no key, and the rules of all others. No credential is read here.
 
+use std::sync::Arc;
+
 use http::Request;
 
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::path::whole_path;
-use crate::principal::Principal;
+use crate::principal::{Opened, Principal};
 use crate::rules::{Denied, Match, Rules, check_exact, is_plain};
+use crate::trace::{self, Once};
 
 /// Paths that any client may call, compared byte for byte with the whole path as the client sent it.
 ///
@@ -13,7 +16,8 @@ use crate::rules::{Denied, Match, Rules, check_exact, is_plain};
 #[derive(Debug, Clone, Default)]
 struct PublicPaths {
     exact: Vec<Box<str>>,
-    prefixes: Vec<Box<str>>,
+    prefixes: Vec<Arc<str>>,
+    rewritten_path: Arc<Once>,
 }
 
 /// The public paths of a layer, and its rules.
@@ -32,18 +36,18 @@ impl Guard {
         self.paths.add_prefix(prefix)
     }
 
-    /// Returns whether any client may send this request. Rules that name its path decide; without a route, none do.
-    pub(super) fn is_public<B>(&self, request: &Request<B>) -> bool {
-        let Some(rules) = &self.rules else { return self.paths.contain(request) };
+    /// Returns by what any client may send this request, if so. Rules that name its path decide; without a route, no client may.
+    pub(super) fn opens<B>(&self, request: &Request<B>) -> Option<Opened> {
+        let Some(rules) = &self.rules else { return self.paths.open(request) };
         match rules.find(request) {
-            Match::Public => true,
-            Match::Undeclared => self.paths.contain(request),
-            Match::NoRoute | Match::NoRouter => false,
+            Match::Public(by) => Some(by),
+            Match::Undeclared => self.paths.open(request),
+            Match::NoRoute | Match::NoRouter | Match::Rewritten => None,
             Match::AnyKey | Match::Scopes(_) | Match::OtherMethod => {
-                if self.paths.contain(request) {
-                    rules.report_contradiction();
+                if whole_path(request).is_some_and(|path| self.paths.open_path(path).is_some()) {
+                    rules.report_contradiction(request);
                 }
-                false
+                None
             }
         }
     }
@@ -70,17 +74,35 @@ impl PublicPaths {
         Ok(())
     }
 
-    fn contain<B>(&self, request: &Request<B>) -> bool {
-        self.contain_path(whole_path(request))
+    fn open<B>(&self, request: &Request<B>) -> Option<Opened> {
+        match whole_path(request) {
+            Some(path) => self.open_path(path),
+            None => self.open_rewritten(),
+        }
     }
 
-    fn contain_path(&self, path: &str) -> bool {
-        let below = |prefix: &str| {
+    /// Opens nothing, and reports a layer that rewrites paths in the wrong place, once.
+    #[cold]
+    fn open_rewritten(&self) -> Option<Opened> {
+        let is_empty = self.exact.is_empty() && self.prefixes.is_empty();
+        if !is_empty && self.rewritten_path.is_first() {
+            trace::rewritten_path();
+        }
+        None
+    }
+
+    fn open_path(&self, path: &str) -> Option<Opened> {
+        if !is_plain(path) {
+            return None;
+        }
+        if self.exact.iter().any(|public| **public == *path) {
+            return Some(Opened::Path);
+        }
+        let is_below = |prefix: &str| {
             path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        is_plain(path)
-            && (self.exact.iter().any(|public| **public == *path)
-                || self.prefixes.iter().any(|public| below(public)))
+        let prefix = self.prefixes.iter().find(|prefix| is_below(prefix));
+        prefix.map(|prefix| Opened::Prefix(Arc::clone(prefix)))
     }
 }
 
@@ -92,7 +114,7 @@ mod tests {
     fn a_public_path_is_that_path_and_no_other_spelling_of_it() {
         let mut paths = PublicPaths::default();
         paths.add("/health").unwrap();
-        assert!(paths.contain_path("/health"));
+        assert!(matches!(paths.open_path("/health"), Some(Opened::Path)));
         for other in [
             "",
             "/",
@@ -110,7 +132,7 @@ mod tests {
             "/health?",
             "/health\u{e9}",
         ] {
-            assert!(!paths.contain_path(other), "{other:?}");
+            assert!(paths.open_path(other).is_none(), "{other:?}");
         }
     }
 
@@ -118,12 +140,13 @@ mod tests {
     fn a_public_prefix_ends_at_a_segment() {
         let mut paths = PublicPaths::default();
         paths.add_prefix("/docs/").unwrap();
-        for inside in ["/docs", "/docs/", "/docs/a", "/docs/a/b.html"] {
-            assert!(paths.contain_path(inside), "{inside:?}");
+        for inside in ["/docs", "/docs/", "/docs/a", "/docs/a/b.html", "/docs/.git", "/docs/..."] {
+            assert!(matches!(paths.open_path(inside), Some(Opened::Prefix(_))), "{inside:?}");
         }
-        for outside in ["/docs-internal", "/doc", "/docs/../v1", "/docs/.git", "/docs//v1", "/docs/%2e%2e/v1"]
+        for outside in
+            ["/docs-internal", "/doc", "/docs/../v1", "/docs/..", "/docs/.", "/docs//v1", "/docs/%2e%2e/v1"]
         {
-            assert!(!paths.contain_path(outside), "{outside:?}");
+            assert!(paths.open_path(outside).is_none(), "{outside:?}");
         }
     }
 

@@ -129,8 +129,10 @@ impl Options {
         {
             return admission;
         }
-        if self.is_public(request) {
-            return self.forward_public(request);
+        if let Some(guard) = &self.guard
+            && let Some(pass) = pass_as_public(guard, request)
+        {
+            return self.forward_anonymous(request, pass, None);
         }
         let decision = match request.extensions().get::<Principal>() {
             None => self.authenticator.decide_and_mark(request.headers_mut(), None),
@@ -157,21 +159,14 @@ impl Options {
             return Some(self.forward_anonymous(request, Pass::Preflight, None));
         }
         let alternatives = extras.alternatives.as_ref()?;
-        if self.is_public(request) {
-            return Some(self.forward_public(request));
+        if let Some(guard) = &self.guard
+            && let Some(pass) = pass_as_public(guard, request)
+        {
+            return Some(self.forward_anonymous(request, pass, None));
         }
         let before = request.extensions().get::<Principal>().cloned();
         let decision = alternatives.decide_and_mark(request.headers_mut(), before.as_ref());
         Some(self.conclude(decision, true, request))
-    }
-
-    fn is_public<B>(&self, request: &Request<B>) -> bool {
-        self.guard.as_ref().is_some_and(|guard| guard.is_public(request))
-    }
-
-    fn forward_public<B>(&self, request: &mut Request<B>) -> Admission {
-        let pass = Pass::Public { method: request.method().clone(), uri: whole_uri(request).clone() };
-        self.forward_anonymous(request, pass, None)
     }
 
     // Part of each admission, and too large for the compiler to repeat unasked.
@@ -276,8 +271,13 @@ impl Options {
     }
 
     fn reject<B, R: RejectionBody>(&self, denied: Denied, request: &Request<B>) -> Response<R> {
+        // A rejection says `no-store` itself.
+        let cache_headers = match denied {
+            Denied::NoRoute { .. } => self.additions.for_caller(),
+            Denied::Rejected(_) => self.additions.for_any_client(),
+        };
         let mut response = denied.into_response_to(request);
-        if let Some(cache_headers) = self.additions.for_any_client() {
+        if let Some(cache_headers) = cache_headers {
             cache_headers.add_to(&mut response);
         }
         response
@@ -303,6 +303,14 @@ impl Options {
     fn authenticators(&self) -> &[Authenticator] {
         self.alternatives().map_or(slice::from_ref(&self.authenticator), Alternatives::authenticators)
     }
+}
+
+/// Returns the pass of a request that any client may send. It is no part of `admit`, so that layers without public paths and rules do without
+/// its instructions.
+#[inline(never)]
+fn pass_as_public<B>(guard: &Guard, request: &Request<B>) -> Option<Pass> {
+    let by = guard.opens(request)?;
+    Some(Pass::Public { method: request.method().clone(), uri: whole_uri(request)?.clone(), by })
 }
 
 /// Returns whether a request is a CORS preflight (Fetch standard, CORS-preflight request).

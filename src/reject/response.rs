@@ -9,6 +9,7 @@ use super::protocol::RequestProtocol;
 use super::rejection::{AuditSink, Rejection};
 use super::{grpc, http as plain};
 use crate::audit::{Action, AuditEvent};
+use crate::path::template;
 use crate::reason::Reason;
 use crate::trace;
 
@@ -44,8 +45,9 @@ impl Rejection {
     /// ```
     pub fn into_response_to<'r, B: RejectionBody>(self, request: impl Into<RequestHead<'r>>) -> Response<B> {
         // Before the application's code, which a request may make panic.
-        self.report();
-        let response = self.render(Some(request.into()));
+        let request = request.into();
+        self.report(template(request.extensions));
+        let response = self.render(Some(request));
         self.send(response)
     }
 
@@ -68,9 +70,13 @@ impl Rejection {
     }
 
     /// Reports a rejection to the log, the metrics and the audit hook. Called only for a response: a rejection may also be created and
-    /// dropped, as when a credential is optional.
-    pub(crate) fn report(&self) {
-        trace::rejected(self.reason.label(), self.key_id.as_ref());
+    /// dropped, as when a credential is optional. `route` is the template of the route, if it is known.
+    pub(crate) fn report(&self, route: Option<&str>) {
+        let resource = match &self.reason {
+            Reason::Forbidden(forbidden) => Some(forbidden.label()),
+            _ => None,
+        };
+        trace::rejected(self.reason.label(), resource, route, self.key_id.as_ref());
         self.responses.metrics.rejected(self.reason.label());
         if let Some(AuditSink { hook, clock }) = &self.responses.audit {
             let action = match &self.reason {
@@ -86,7 +92,7 @@ impl Rejection {
 /// Reports the rejection, and responds over HTTP to an unknown request.
 impl<B: RejectionBody> From<Rejection> for Response<B> {
     fn from(rejection: Rejection) -> Self {
-        rejection.report();
+        rejection.report(None);
         let response = rejection.render(None);
         rejection.send(response)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::RequireScope;
-use super::service::Needs;
+use super::service::{Guard, Needs};
 use crate::error::ConfigError;
 use crate::rules::{Access, PathRules, Rules};
 use crate::scope::Requirement;
@@ -19,13 +19,13 @@ use crate::scope::Requirement;
 /// organization, `axum::RequireResourceLayer` or [`Principal::authorize`](crate::Principal::authorize) asks for the role in that one.
 #[derive(Debug, Clone)]
 pub struct RequireScopeLayer {
-    needs: Arc<Needs>,
+    guard: Arc<Guard>,
 }
 
 impl RequireScopeLayer {
     /// Creates a layer with one requirement for every request, except those that the layer outside admitted as public or as a preflight.
     pub fn new(requirement: Requirement) -> Self {
-        Self { needs: Arc::new(Needs::One(requirement)) }
+        Self::of(Needs::One(requirement))
     }
 
     /// Creates a layer that requires one scope for every request.
@@ -69,7 +69,11 @@ impl RequireScopeLayer {
     /// A route that is [public](Access::Public) here needs no principal, but the layer that authenticates has to let its requests pass: give
     /// the rules to [`AuthenticateLayer::rules`](crate::AuthenticateLayer::rules) instead, where it suffices to declare it once.
     pub fn rules(rules: impl Into<Rules>) -> Self {
-        Self { needs: Arc::new(Needs::ByRule(rules.into())) }
+        Self::of(Needs::ByRule(rules.into()))
+    }
+
+    fn of(needs: Needs) -> Self {
+        Self { guard: Arc::new(Guard::new(needs)) }
     }
 }
 
@@ -77,6 +81,6 @@ impl<S> Layer<S> for RequireScopeLayer {
     type Service = RequireScope<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequireScope::new(inner, Arc::clone(&self.needs))
+        RequireScope::new(inner, Arc::clone(&self.guard))
     }
 }

@@ -8,10 +8,12 @@ use tower_service::Service;
 
 use super::ResponseFuture;
 use crate::inner_service::inner_service_accessors;
-use crate::principal::{Principal, is_admitted_preflight, is_admitted_public, principal};
+use crate::path::template;
+use crate::principal::{Dependent, Principal, admitted_public, is_admitted_preflight, principal};
 use crate::reject::RejectionBody;
 use crate::rules::{Denied, Match, Rules};
 use crate::scope::Requirement;
+use crate::trace::{self, Once};
 
 /// Middleware that admits a request only if its principal has the required scopes.
 ///
@@ -19,7 +21,15 @@ use crate::scope::Requirement;
 #[derive(Debug, Clone)]
 pub struct RequireScope<S> {
     inner: S,
-    needs: Arc<Needs>,
+    guard: Arc<Guard>,
+}
+
+/// The decision of a layer, which all clones of a service share.
+#[derive(Debug)]
+pub(super) struct Guard {
+    needs: Needs,
+    layer: Dependent,
+    prefix: Once,
 }
 
 /// The scopes that a request requires.
@@ -31,8 +41,8 @@ pub(super) enum Needs {
 }
 
 impl<S> RequireScope<S> {
-    pub(super) fn new(inner: S, needs: Arc<Needs>) -> Self {
-        Self { inner, needs }
+    pub(super) fn new(inner: S, guard: Arc<Guard>) -> Self {
+        Self { inner, guard }
     }
 }
 
@@ -52,7 +62,7 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        match self.needs.admit(&request) {
+        match self.guard.admit(&request) {
             Ok(()) => ResponseFuture::forwarded(self.inner.call(request)),
             Err(denied) => {
                 // Gives back what the inner service has reserved for this request, such as a permit.
@@ -63,48 +73,62 @@ where
     }
 }
 
-impl Needs {
+impl Guard {
+    pub(super) fn new(needs: Needs) -> Self {
+        Self { needs, layer: Dependent::new("`RequireScopeLayer`"), prefix: Once::new() }
+    }
+
     fn admit<B>(&self, request: &Request<B>) -> Result<(), Denied> {
-        match self {
-            Self::One(requirement) => match caller(request) {
+        match &self.needs {
+            Needs::One(requirement) => match self.caller(request) {
                 Ok(Some(caller)) => Ok(caller.require(requirement)?),
                 Ok(None) => Ok(()),
                 // A requirement for every request names no path.
-                Err(_) if is_admitted_public(request) => Ok(()),
-                Err(denied) => Err(denied),
+                Err(denied) => self.admit_as_public(denied, request),
             },
-            Self::ByRule(rules) => admit_by_rule(rules, request),
+            Needs::ByRule(rules) => self.admit_by_rule(rules, request),
         }
     }
-}
 
-fn admit_by_rule<B>(rules: &Rules, request: &Request<B>) -> Result<(), Denied> {
-    let found = rules.find(request);
-    if matches!(found, Match::Public) {
-        return Ok(());
+    fn admit_by_rule<B>(&self, rules: &Rules, request: &Request<B>) -> Result<(), Denied> {
+        let found = rules.find(request);
+        if matches!(found, Match::Public(_)) {
+            return Ok(());
+        }
+        match self.caller(request) {
+            Ok(Some(caller)) => found.check(caller, request),
+            Ok(None) => Ok(()),
+            Err(denied) if admitted_public(request).is_some() => match found {
+                Match::Undeclared => self.admit_as_public(denied, request),
+                Match::NoRoute => Err(Denied::NoRoute { key_id: None }),
+                Match::NoRouter | Match::Rewritten => Err(denied),
+                Match::Public(_) | Match::AnyKey | Match::Scopes(_) | Match::OtherMethod => {
+                    rules.report_contradiction(request);
+                    Err(denied)
+                }
+            },
+            Err(denied) => Err(denied),
+        }
     }
-    match caller(request) {
-        Ok(Some(caller)) => found.check(caller, request),
-        Ok(None) => Ok(()),
-        Err(denied) if is_admitted_public(request) => match found {
-            Match::Undeclared => Ok(()),
-            Match::NoRoute => Err(Denied::NoRoute),
-            Match::NoRouter => Err(denied),
-            Match::Public | Match::AnyKey | Match::Scopes(_) | Match::OtherMethod => {
-                rules.report_contradiction();
-                Err(denied)
-            }
-        },
-        Err(denied) => Err(denied),
-    }
-}
 
-/// Returns the caller, or `None` for an admitted preflight.
-fn caller<B>(request: &Request<B>) -> Result<Option<&Principal>, Denied> {
-    match principal(request.extensions(), "`RequireScopeLayer`") {
-        Ok(principal) => Ok(Some(principal)),
-        // Of two layers, the outer one may have let a preflight pass, and the inner one have found a principal.
-        Err(_) if is_admitted_preflight(request) => Ok(None),
-        Err(rejection) => Err(rejection.into()),
+    /// Admits a request without a caller if the layer outside names its path or its route. A prefix names neither: it was written without
+    /// regard to what is guarded below it.
+    fn admit_as_public<B>(&self, denied: Denied, request: &Request<B>) -> Result<(), Denied> {
+        let Some(by) = admitted_public(request) else { return Err(denied) };
+        let Some(public) = by.beyond(request) else { return Ok(()) };
+        if self.prefix.is_first() {
+            trace::public_prefix_around_scopes(public, template(request.extensions()));
+        }
+        Err(denied)
+    }
+
+    /// Returns the caller, or `None` for an admitted preflight.
+    fn caller<'r, B>(&self, request: &'r Request<B>) -> Result<Option<&'r Principal>, Denied> {
+        match principal(request.extensions(), &self.layer) {
+            Ok(principal) => Ok(Some(principal)),
+            // Of two layers, the outer one may have let a preflight pass, and the inner one have found a principal.
+            Err(_) if is_admitted_preflight(request) => Ok(None),
+            Err(rejection) => Err(rejection.into()),
+        }
     }
 }

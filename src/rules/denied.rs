@@ -3,13 +3,17 @@
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
+use crate::key::KeyId;
 use crate::reject::{Rejection, RejectionBody};
+use crate::trace;
 
 /// The end of a request that is not forwarded.
 pub(crate) enum Denied {
     Rejected(Rejection),
-    /// A router has found no route for the request, and says so with a 404.
-    NoRoute,
+    /// A router has found no route for the request of a caller, and says so with a 404.
+    NoRoute {
+        key_id: Option<KeyId>,
+    },
 }
 
 impl From<Rejection> for Denied {
@@ -22,7 +26,8 @@ impl Denied {
     pub(crate) fn into_response_to<B: RejectionBody, R>(self, request: &Request<R>) -> Response<B> {
         match self {
             Self::Rejected(rejection) => rejection.into_response_to(request),
-            Self::NoRoute => {
+            Self::NoRoute { key_id } => {
+                trace::rejected("no_route", None, None, key_id.as_ref());
                 let mut response = Response::new(B::from_bytes(Bytes::new()));
                 *response.status_mut() = StatusCode::NOT_FOUND;
                 response

@@ -1,6 +1,7 @@
 //! The rule of a request, and whether its caller meets it.
 
 use std::sync::Arc;
+#[cfg(feature = "test-util")]
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::Request;
@@ -9,11 +10,13 @@ use super::access::Access;
 use super::denied::Denied;
 use super::plain::is_plain;
 use super::table::{Entry, Table};
+#[cfg(feature = "axum")]
+use crate::path::template;
 use crate::path::whole_path;
-use crate::principal::Principal;
+use crate::principal::{Opened, Principal};
 use crate::reject::Forbidden;
 use crate::scope::Requirement;
-use crate::trace;
+use crate::trace::{self, Once};
 
 /// Rules by path or by route, made from a [`PathRules`](super::PathRules) or an `axum::RouteRules`. A clone shares them.
 #[derive(Debug, Clone)]
@@ -23,9 +26,17 @@ pub struct Rules(Arc<Inner>);
 struct Inner {
     table: Table,
     by: By,
+    reported: Reported,
+}
+
+#[derive(Debug, Default)]
+struct Reported {
     #[cfg(feature = "axum")]
-    reported_order: AtomicBool,
-    reported_contradiction: AtomicBool,
+    no_route: Once,
+    #[cfg(feature = "axum")]
+    no_router: Once,
+    rewritten_path: Once,
+    contradiction: Once,
 }
 
 /// The property of a request that rules are found by.
@@ -39,11 +50,11 @@ pub(crate) enum By {
 }
 
 /// The rule of a request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "only axum knows routes"))]
 pub(crate) enum Match<'r> {
-    /// Any client may call it.
-    Public,
+    /// Any client may call it, by what the rule names.
+    Public(Opened),
     /// The caller needs a key.
     AnyKey,
     /// The caller needs a key that meets this requirement.
@@ -56,35 +67,47 @@ pub(crate) enum Match<'r> {
     NoRoute,
     /// Rules by route do not apply, as no router has seen the request.
     NoRouter,
+    /// Rules by path do not apply, as a layer below a router has rewritten the path.
+    Rewritten,
 }
 
 impl Rules {
     pub(crate) fn new(table: Table, by: By) -> Self {
-        Self(Arc::new(Inner {
-            table,
-            by,
-            #[cfg(feature = "axum")]
-            reported_order: AtomicBool::new(false),
-            reported_contradiction: AtomicBool::new(false),
-        }))
+        Self(Arc::new(Inner { table, by, reported: Reported::default() }))
     }
 
     /// Finds the rule of a request.
     pub(crate) fn find<B>(&self, request: &Request<B>) -> Match<'_> {
-        let path = match self.0.by {
-            By::Path => whole_path(request),
+        let name = match self.0.by {
+            By::Path => match whole_path(request) {
+                Some(path) => path,
+                None => return self.rewritten(Match::Rewritten),
+            },
             #[cfg(feature = "axum")]
-            By::Route => match request.extensions().get::<axum::extract::MatchedPath>() {
-                Some(template) => template.as_str(),
+            By::Route => match template(request.extensions()) {
+                Some(template) => template,
                 None => return self.without_route(request),
             },
         };
-        match self.0.table.get(request.method(), path) {
-            Entry::Declared(Access::Public) if is_plain(whole_path(request)) => Match::Public,
-            Entry::Declared(Access::Public | Access::AnyKey) => Match::AnyKey,
+        match self.0.table.get(request.method(), name) {
+            Entry::Declared(Access::Public) => match whole_path(request) {
+                Some(path) if is_plain(path) => Match::Public(self.opened(request)),
+                Some(_) => Match::AnyKey,
+                None => self.rewritten(Match::AnyKey),
+            },
+            Entry::Declared(Access::AnyKey) => Match::AnyKey,
             Entry::Declared(Access::Scopes(requirement)) => Match::Scopes(requirement),
             Entry::OtherMethod => Match::OtherMethod,
             Entry::Undeclared => Match::Undeclared,
+        }
+    }
+
+    #[cfg_attr(not(feature = "axum"), allow(unused_variables, reason = "only axum knows routes"))]
+    fn opened<B>(&self, request: &Request<B>) -> Opened {
+        match self.0.by {
+            By::Path => Opened::Path,
+            #[cfg(feature = "axum")]
+            By::Route => request.extensions().get().cloned().map_or(Opened::Path, Opened::Route),
         }
     }
 
@@ -94,17 +117,34 @@ impl Rules {
     fn without_route<B>(&self, request: &Request<B>) -> Match<'_> {
         // A router leaves it there, whether or not it finds a route.
         let is_routed = request.extensions().get::<axum::extract::OriginalUri>().is_some();
-        if !self.0.reported_order.swap(true, Ordering::Relaxed) {
+        let Reported { no_route, no_router, .. } = &self.0.reported;
+        if if is_routed { no_route } else { no_router }.is_first() {
             trace::rules_without_route(is_routed);
         }
         if is_routed { Match::NoRoute } else { Match::NoRouter }
     }
 
-    /// Reports that a layer outside calls a path public which these rules do not, once.
+    /// Reports a layer that rewrites paths in the wrong place, once.
     #[cold]
-    pub(crate) fn report_contradiction(&self) {
-        if !self.0.reported_contradiction.swap(true, Ordering::Relaxed) {
-            trace::contradictory_rules();
+    fn rewritten<'r>(&self, found: Match<'r>) -> Match<'r> {
+        if self.0.reported.rewritten_path.is_first() {
+            trace::rewritten_path();
+        }
+        found
+    }
+
+    /// Reports that a layer outside calls a path public which these rules name and do not call public, once.
+    #[cold]
+    pub(crate) fn report_contradiction<B>(&self, request: &Request<B>) {
+        let route = match self.0.by {
+            By::Path => whole_path(request),
+            #[cfg(feature = "axum")]
+            By::Route => template(request.extensions()),
+        };
+        if let Some(route) = route
+            && self.0.reported.contradiction.is_first()
+        {
+            trace::contradictory_rules(route);
         }
     }
 }
@@ -113,15 +153,15 @@ impl Match<'_> {
     /// Checks that the rule admits `principal`.
     pub(crate) fn check<B>(self, principal: &Principal, request: &Request<B>) -> Result<(), Denied> {
         match self {
-            Self::Public => Ok(()),
+            Self::Public(_) => Ok(()),
             Self::AnyKey => {
                 note_any_key(request);
                 Ok(())
             }
             Self::Scopes(requirement) => Ok(principal.require(requirement)?),
             // A gRPC client reads it as `UNIMPLEMENTED`.
-            Self::NoRoute => Err(Denied::NoRoute),
-            Self::OtherMethod | Self::Undeclared | Self::NoRouter => {
+            Self::NoRoute => Err(Denied::NoRoute { key_id: Some(principal.key_id().clone()) }),
+            Self::OtherMethod | Self::Undeclared | Self::NoRouter | Self::Rewritten => {
                 Err(principal.reject(Forbidden::Undeclared).into())
             }
         }

@@ -8,7 +8,7 @@ use crate::key::KeyId;
 
 pub(crate) fn admitted(_: &KeyId, _: &Scheme) {}
 
-pub(crate) fn rejected(_: &'static str, _: Option<&KeyId>) {}
+pub(crate) fn rejected(_: &'static str, _: Option<&'static str>, _: Option<&str>, _: Option<&KeyId>) {}
 
 pub(crate) fn failed(_: &'static str, _: &Failure<'_>) {}
 
@@ -19,7 +19,11 @@ pub(crate) fn missing_layer(_: &'static str) {}
 #[cfg(feature = "axum")]
 pub(crate) fn rules_without_route(_: bool) {}
 
-pub(crate) fn contradictory_rules() {}
+pub(crate) fn contradictory_rules(_: &str) {}
+
+pub(crate) fn rewritten_path() {}
+
+pub(crate) fn public_prefix_around_scopes(_: &str, _: Option<&str>) {}
 
 pub(crate) fn usage_lost(_: u64, _: &'static str) {}
 

@@ -15,8 +15,14 @@ pub(crate) fn admitted(key_id: &KeyId, scheme: &Scheme) {
     tracing::debug!(target: TARGET, %key_id, %scheme, "request admitted");
 }
 
-pub(crate) fn rejected(reason: &'static str, key_id: Option<&KeyId>) {
-    tracing::info!(target: TARGET, reason, key_id = key_id.map(tracing::field::display), "request rejected");
+pub(crate) fn rejected(
+    reason: &'static str,
+    resource: Option<&'static str>,
+    route: Option<&str>,
+    key_id: Option<&KeyId>,
+) {
+    let key_id = key_id.map(tracing::field::display);
+    tracing::info!(target: TARGET, reason, resource, route, key_id, "request rejected");
 }
 
 pub(crate) fn failed(operation: &'static str, failure: &Failure<'_>) {
@@ -53,8 +59,8 @@ pub(crate) fn not_acknowledged(nodes: &[Box<str>]) {
 pub(crate) fn missing_layer(needs: &'static str) {
     tracing::error!(
         target: TARGET,
-        "{needs} found no caller because the request did not pass an `AuthenticateLayer`: add `AuthenticateLayer` outside of it, as the \
-         last `.layer` of an axum router, after its routes, or as the first of a `ServiceBuilder` or a tonic `Server`"
+        "{needs} found no caller because the request did not pass an `AuthenticateLayer` (logged once): add `AuthenticateLayer` outside of \
+         it, as the last `.layer` of an axum router, after its routes, or as the first of a `ServiceBuilder` or a tonic `Server`"
     );
 }
 
@@ -78,11 +84,33 @@ pub(crate) fn rules_without_route(is_routed: bool) {
     }
 }
 
-pub(crate) fn contradictory_rules() {
+/// Reports that rules require a key for `route`, which is the text of a rule, and public paths do not.
+pub(crate) fn contradictory_rules(route: &str) {
     tracing::error!(
         target: TARGET,
-        "a path is public for `AuthenticateLayer` while rules require a key for it, so the request is handled as the rules say (logged once): \
-         remove the path from `public` or `public_prefix`, or declare it `Access::Public` in the rules"
+        route,
+        "a path is public for `AuthenticateLayer` while rules require a key for it, so the request is handled as the rules say (logged once, \
+         for the first such route): remove the path from `public` or `public_prefix`, or declare it `Access::Public` in the rules"
+    );
+}
+
+pub(crate) fn rewritten_path() {
+    tracing::error!(
+        target: TARGET,
+        "a layer between a router and the rules has rewritten the path, so no request with a rewritten path is public, and `PathRules` \
+         forbid it (logged once): put the layer that rewrites the path around the outermost router, as in `rewrite.layer(app)`"
+    );
+}
+
+/// Reports that `public`, a prefix or a template of the application, does not let a request for `route` pass a scope layer.
+pub(crate) fn public_prefix_around_scopes(public: &str, route: Option<&str>) {
+    tracing::error!(
+        target: TARGET,
+        public,
+        route,
+        "a `RequireScopeLayer` is inside a public prefix or template, which does not open the routes of that layer, so the request is answered \
+         401 (logged once): make the path public by `AuthenticateLayer::public` or declare it `Access::Public` in the rules of \
+         `RequireScopeLayer`; if it needs a key, declare it in the rules of `AuthenticateLayer`, or narrow the prefix"
     );
 }
 

@@ -1,4 +1,4 @@
-//! Lines of the operator's log. A key appears by its id only; nothing that a client sent appears.
+//! Lines of the operator's log. A key appears by its id only, and a route by its template; nothing that a client sent appears.
 
 // Above `backend`; below `guarded_call` and `reject`. Bottom to top, a file importing only those before it: `self`, `enabled`, `disabled`.
 
@@ -14,11 +14,27 @@ pub(crate) use enabled::*;
 
 #[cfg(feature = "routes")]
 use std::error::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::backend::BackendError;
 #[cfg(feature = "password")]
 use crate::password::PasswordError;
+
+/// A line that is logged once, as a client could repeat the request for it without end. Each line has its own, so that none hides another.
+#[derive(Debug, Default)]
+pub(crate) struct Once(AtomicBool);
+
+impl Once {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// Returns `true` for the first call.
+    pub(crate) fn is_first(&self) -> bool {
+        !self.0.load(Ordering::Relaxed) && !self.0.swap(true, Ordering::Relaxed)
+    }
+}
 
 /// The reason why an operation failed.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ use tower_api_key::rules::{Access, PathRules};
 use tower_api_key::{Principal, RequireScopeLayer};
 
 use super::{layer, scope, statuses};
+use support::captured::Log;
 
 fn todos() -> Router {
     Router::new().route("/todos", any(async || "todos")).route("/other", any(async || "other"))
@@ -111,4 +112,53 @@ async fn a_key_on_a_public_route_is_not_looked_up_and_a_forged_principal_is_remo
         let body = axum::body::to_bytes(response.into_body(), 100).await.unwrap();
         assert_eq!(body, "no caller");
     }
+}
+
+#[tokio::test]
+async fn a_prefix_does_not_open_what_a_scope_layer_inside_guards() {
+    let files = || Router::new().route("/files/{id}", any(async || "a file"));
+    let by_prefix = || layer("a").public_prefix("/files").unwrap();
+    let no_key = [401, 401, 401];
+    for inside in [
+        RequireScopeLayer::scope("a").unwrap(),
+        RequireScopeLayer::by_path([("/other", scope("a"))]).unwrap(),
+        RequireScopeLayer::rules(RouteRules::new([("/files/{name}", scope("a"))]).unwrap()),
+    ] {
+        let (log, _guard) = Log::begin();
+        let app = files().layer(inside).layer(by_prefix());
+        for path in ["/files/1", "/files/2"] {
+            assert_eq!(statuses(&app, "GET", path).await, no_key);
+        }
+        let errors = log.take("ERROR");
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        for part in [r#"public="/files""#, r#"route="/files/{id}""#, "`AuthenticateLayer::public`"] {
+            assert!(errors[0].contains(part), "{}", errors[0]);
+        }
+    }
+    // The exact path, or the rules inside, open it.
+    let inside = || RequireScopeLayer::scope("a").unwrap();
+    let app = files().layer(inside()).layer(by_prefix().public("/files/1").unwrap());
+    assert_eq!(statuses(&app, "GET", "/files/1").await, PUBLIC);
+    assert_eq!(statuses(&app, "GET", "/files/2").await, no_key);
+    let public = RouteRules::new([("/files/{id}", Access::Public)]).unwrap();
+    let app = files().layer(RequireScopeLayer::rules(public.clone())).layer(by_prefix());
+    assert_eq!(statuses(&app, "GET", "/files/1").await, PUBLIC);
+    let app = files().layer(inside()).layer(layer("").rules(public.clone()));
+    assert_eq!(statuses(&app, "GET", "/files/1").await, PUBLIC);
+}
+
+#[tokio::test]
+async fn a_public_template_does_not_open_what_an_inner_router_guards() {
+    let inner = Router::new()
+        .route("/files/admin", any(async || "admin"))
+        .layer(RequireScopeLayer::scope("a").unwrap());
+    let public = RouteRules::new([("/files/{*rest}", Access::Public)]).unwrap();
+    let unchanged = MapRequestLayer::new(|request: Request<Body>| request);
+    let app = Router::new()
+        .route_service("/files/{*rest}", unchanged.layer(inner))
+        .route_layer(layer("a").rules(public));
+    let (log, _guard) = Log::begin();
+    assert_eq!(statuses(&app, "GET", "/files/admin").await, [401, 401, 401]);
+    let errors = log.take("ERROR");
+    assert!(errors.len() == 1 && errors[0].contains(r#"public="/files/{*rest}""#), "{errors:?}");
 }

@@ -8,6 +8,7 @@ mod logged;
 mod methods;
 mod places;
 mod properties;
+mod rewritten;
 mod wire;
 
 use axum::Router;
