@@ -38,6 +38,18 @@ fn is_remainder(current: &str, original: &str, nested: Option<&str>) -> bool {
     current.starts_with('/') && removed.is_some_and(|removed| segments(removed) == segments(nested))
 }
 
+/// Returns whether a router has seen the request: it leaves the URI there, whether or not it finds a route.
+#[cfg(feature = "axum")]
+pub(crate) fn is_routed<B>(request: &Request<B>) -> bool {
+    request.extensions().get::<axum::extract::OriginalUri>().is_some()
+}
+
+/// Returns whether a router has seen the request.
+#[cfg(all(not(feature = "axum"), feature = "test-util"))]
+pub(crate) fn is_routed<B>(_: &Request<B>) -> bool {
+    false
+}
+
 /// Returns the template of the route that a router has matched: a text of the application.
 #[cfg(feature = "axum")]
 pub(crate) fn template(extensions: &Extensions) -> Option<&str> {

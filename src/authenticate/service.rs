@@ -21,7 +21,7 @@ use crate::inner_service::inner_service_accessors;
 use crate::path::whole_uri;
 use crate::principal::{Anonymous, Pass, Principal};
 use crate::reject::{Call, Reason, Rejection, RejectionBody};
-use crate::rules::Denied;
+use crate::rules::{Denied, note_preflight};
 
 /// Middleware that admits requests with a good API key and answers all others.
 ///
@@ -156,6 +156,7 @@ impl Options {
     #[inline(never)]
     fn admit_by<B>(&self, extras: &Extras, request: &mut Request<B>) -> Option<Admission> {
         if extras.preflight && is_preflight(request) {
+            note_preflight(request);
             return Some(self.forward_anonymous(request, Pass::Preflight, None));
         }
         let alternatives = extras.alternatives.as_ref()?;

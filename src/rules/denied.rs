@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
+use super::probe::note_route;
 use crate::key::KeyId;
 use crate::reject::{Rejection, RejectionBody};
 use crate::trace;
@@ -24,6 +25,7 @@ impl From<Rejection> for Denied {
 
 impl Denied {
     pub(crate) fn into_response_to<B: RejectionBody, R>(self, request: &Request<R>) -> Response<B> {
+        note_route(request);
         match self {
             Self::Rejected(rejection) => rejection.into_response_to(request),
             Self::NoRoute { key_id } => {

@@ -1,14 +1,13 @@
 //! The rule of a request, and whether its caller meets it.
 
 use std::sync::Arc;
-#[cfg(feature = "test-util")]
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::Request;
 
 use super::access::Access;
 use super::denied::Denied;
 use super::plain::is_plain;
+use super::probe::note_any_key;
 use super::table::{Entry, Table};
 #[cfg(feature = "axum")]
 use crate::path::template;
@@ -115,8 +114,7 @@ impl Rules {
     #[cfg(feature = "axum")]
     #[cold]
     fn without_route<B>(&self, request: &Request<B>) -> Match<'_> {
-        // A router leaves it there, whether or not it finds a route.
-        let is_routed = request.extensions().get::<axum::extract::OriginalUri>().is_some();
+        let is_routed = crate::path::is_routed(request);
         let Reported { no_route, no_router, .. } = &self.0.reported;
         if if is_routed { no_route } else { no_router }.is_first() {
             trace::rules_without_route(is_routed);
@@ -167,25 +165,3 @@ impl Match<'_> {
         }
     }
 }
-
-/// Extension of a request by which a test learns that a rule admitted it with any key.
-#[cfg(feature = "test-util")]
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Probe(Arc<AtomicBool>);
-
-#[cfg(feature = "test-util")]
-impl Probe {
-    pub(crate) fn is_noted(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-#[cfg(feature = "test-util")]
-fn note_any_key<B>(request: &Request<B>) {
-    if let Some(Probe(noted)) = request.extensions().get() {
-        noted.store(true, Ordering::Relaxed);
-    }
-}
-
-#[cfg(not(feature = "test-util"))]
-fn note_any_key<B>(_: &Request<B>) {}

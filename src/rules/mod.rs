@@ -59,13 +59,14 @@
 //! ```
 
 // Above `principal`; below `authenticate` and `require_scope`. Bottom to top, a file importing only those before it:
-// `access`, `denied`, `plain`, `table`, `judge`, `path_rules`, `self`.
+// `access`, `probe`, `denied`, `plain`, `table`, `judge`, `path_rules`, `self`.
 
 mod access;
 mod denied;
 mod judge;
 mod path_rules;
 mod plain;
+mod probe;
 mod table;
 
 pub use access::Access;
@@ -76,8 +77,9 @@ pub(crate) use denied::Denied;
 #[cfg(feature = "axum")]
 pub(crate) use judge::By;
 pub(crate) use judge::Match;
-#[cfg(feature = "test-util")]
-pub(crate) use judge::Probe;
 pub(crate) use plain::{check_exact, is_plain};
+#[cfg(feature = "test-util")]
+pub(crate) use probe::Probe;
+pub(crate) use probe::note_preflight;
 #[cfg(feature = "axum")]
 pub(crate) use table::Table;
