@@ -70,7 +70,8 @@
 //! | ERROR | `… panicked` | once for each lookup, poll or batch |
 //! | ERROR | `change feed panicked: it restarts after a pause` | once for each restart, with pauses of 1 s up to 30 s between them |
 //! | ERROR | `usage counts lost: …`, with the number of requests | once, until the store accepts counts again; and when a meter is dropped without a flush |
-//! | ERROR | ``… found no caller because the request did not pass an `AuthenticateLayer`: …``, with the place to add it | each such request |
+//! | ERROR | ``… found no caller because the request did not pass an `AuthenticateLayer` (logged once): …``, with the place to add it | once for each `RequireScopeLayer`, and once for the other components that need a caller |
+//! | ERROR | a mistake in rules or public paths: `a path is public …`, ``a `RequireScopeLayer` is inside a public prefix …``, `… has rewritten the path …`, `` `RouteRules` found no `MatchedPath` … `` (WARN for a path without a route) | once for each message and layer |
 //! | WARN | `… failed`, with the kind of the error and its causes | once for each lookup, poll or batch, regardless of the number of waiting requests. With an open circuit breaker, once for each pause. `key management request failed`: each management request that gets 503 because the store is unavailable. `password verification failed` with a full queue: at most once a second |
 //! | WARN | `… timed out`, with the deadline | as `… failed` |
 //! | WARN | `key lookup failed: the key changed during each read` | each such request |
@@ -79,7 +80,7 @@
 //! | WARN | `nodes have not acknowledged a revocation in time; …`, with their names | each such `wait=fleet` |
 //! | WARN | `cannot check a caller again: its authenticator was dropped` | each such check |
 //! | INFO | `circuit breaker closed: the key store responds again` | each time |
-//! | INFO | `request rejected`, with the reason | each |
+//! | INFO | `request rejected`, with the `reason`; for `forbidden` with the `resource`, such as `organization`, or `undeclared` if no rule names the route; and with the template of the `route` if a layer inside an axum router rejects it. `no_route` is a 404 that `RouteRules` give to a caller | each |
 //! | DEBUG | `request admitted` | each |
 //!
 //! The messages start with the operation: `key lookup`, `change feed poll`, `change feed acknowledgement`, `first use record`, `usage flush`,

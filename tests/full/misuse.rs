@@ -15,6 +15,7 @@ use axum::routing::get;
 use support::captured::Log;
 use tempfile::TempDir;
 use tokio::runtime;
+use tower::util::MapRequestLayer;
 use tower::{Layer, Service, ServiceExt};
 use tower_api_key::axum::RouteRules;
 use tower_api_key::digest::Digester;
@@ -158,16 +159,28 @@ async fn reports() -> Vec<Report> {
         let runtime = runtime::Builder::new_current_thread().build().unwrap();
         drop(runtime.block_on(memory().verify("unknown-key")));
     };
+    // A component that is no layer has one line in the process.
+    let (reported, message) = logged(with_late(get(whoami)), with_key).await;
+    let extracted = (reported.replace("once", "once in the process"), message);
+    let log = Log::begin();
+    let managed = Router::new().nest("/a", routes(manager, settings));
+    let response = managed.oneshot(with_key().uri("/a/keys").body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!((response.status().as_u16(), log.0.take("ERROR").len()), (500, 0));
+    drop(log);
+    let rewrite = MapRequestLayer::new(|mut request: Request<Body>| {
+        *request.uri_mut() = "/b".parse().unwrap();
+        request
+    });
+    let by_path = PathRules::new([("/a", "a")]).unwrap();
     vec![
-        logged(router().layer(layer()).layer(scope), with_key).await,
-        logged(with_late(get(whoami)), with_key).await,
+        logged(router().layer(layer()).layer(scope.clone()), with_key).await,
+        extracted,
         panicked("panic of `test_util::assert_guarded`, in a test of the application", || {
             std::panic::resume_unwind(unguarded)
         }),
         panicked("panic of axum, when the router is built", || {
             Router::<()>::new().route_layer(layer()).route("/a", get("here"))
         }),
-        logged(Router::new().nest("/a", routes(manager, settings)), || with_key().uri("/a/keys")).await,
         of_tonic().await,
         template,
         built(RouteRules::new([("/notes/:id", "notes.read")])),
@@ -178,6 +191,8 @@ async fn reports() -> Vec<Report> {
             request,
         )
         .await,
+        logged(router().layer(scope).layer(layer().public_prefix("/a").unwrap()), request).await,
+        logged(router().layer(layer().rules(by_path)).layer(rewrite), request).await,
         opened(true, 0o444, 0o777).await,
         opened(true, 0o666, 0o555).await,
         opened(false, 0, 0o555).await,
@@ -199,7 +214,7 @@ async fn of_tonic() -> Report {
     assert_eq!(status.code(), tonic::Code::Internal);
     let line = log.lines().remove(0);
     let (level, message) = line.split_once(" tower_api_key: ").unwrap();
-    (format!("log, {level}; the client gets `INTERNAL`"), message.to_owned())
+    (format!("log, {level}, once in the process; the client gets `INTERNAL`"), message.to_owned())
 }
 
 /// The message that the compiler takes from the trait. That it does not compile is shown by the page's example.
