@@ -178,7 +178,8 @@ impl Principal {
     /// Requires scopes of the caller for `resource`.
     ///
     /// Looks at the owner, who has to own the resource or the organization of it, or be a member of that organization; at the scopes of the
-    /// key; and for a user at those of the role in that organization. A scope counts if the key and the role have it.
+    /// key; and for a user at those of the role in that organization. A scope counts if the key and the role have it: the
+    /// [scopes of every user](crate::AuthenticatorBuilder::user_scopes) hold for no organization and do not count.
     ///
     /// # Errors
     ///

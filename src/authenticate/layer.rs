@@ -95,6 +95,9 @@ impl AuthenticateLayer {
     ///
     /// A [`RequireScopeLayer`](crate::RequireScopeLayer) inside lets requests for public paths pass as well, unless its rules name the path.
     ///
+    /// Of two layers, the inner one decides about its principal: on a path that is public for it, a handler has none, even if the outer layer
+    /// has admitted a caller. What an outer layer, or one in between, has left is no proof for this one.
+    ///
     /// # Errors
     ///
     /// When `path` does not start with `/`, is a template, or could never match: a request whose path has `%`, `//`, `;`, `\`, a
@@ -108,6 +111,31 @@ impl AuthenticateLayer {
     ///
     /// `/docs` opens `/docs` and `/docs/a`, and leaves `/docs-internal` closed.
     ///
+    /// It opens every route below it that [`rules`](Self::rules) of this layer do not name, also one that is added later or whose rule has a
+    /// mistake in its path. It does not open what a [`RequireScopeLayer`](crate::RequireScopeLayer) inside guards: that answers 401, and an
+    /// error in the log (feature `tracing`) names the prefix. Where both are wanted, name the open paths by [`public`](Self::public), or
+    /// all routes by rules.
+    ///
+    /// ```
+    /// # #[cfg(feature = "axum")]
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// use axum::{Router, body::Body, http::Request, routing::get};
+    /// use tower::ServiceExt;
+    /// use tower_api_key::{AuthenticateLayer, MemoryStore, RequireScopeLayer};
+    ///
+    /// let app = Router::new()
+    ///     .route("/docs/drafts", get("a draft").layer(RequireScopeLayer::scope("drafts.read")?))
+    ///     .route("/docs/{page}", get("a page"))
+    ///     .layer(AuthenticateLayer::new(MemoryStore::new()).public_prefix("/docs")?);
+    /// for (path, status) in [("/docs/start", 200), ("/docs/drafts", 401)] {
+    ///     let response = app.clone().oneshot(Request::get(path).body(Body::empty())?).await?;
+    ///     assert_eq!(response.status(), status, "{path}");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As for [`public`](Self::public), and when the prefix would open everything.
@@ -120,7 +148,12 @@ impl AuthenticateLayer {
     /// rules.
     ///
     /// A [`public`](Self::public) path that the rules do not name stays public. One for which they require a key needs it, and the
-    /// contradiction is an error in the log (feature `tracing`). With rules, [`optional`](Self::optional) has no effect.
+    /// contradiction is an error in the log (feature `tracing`). Beside `axum::RouteRules`, a path is public only if it belongs to a route of
+    /// the router: any other, such as one below `nest_service` or for a fallback, needs a key and is answered 404, as the rules cannot name
+    /// it. Add such a service, or the layer by `route_layer`, so that it is not covered.
+    ///
+    /// With rules, [`optional`](Self::optional) has no effect, whichever is called first: declare what needs no key
+    /// [`Access::Public`](crate::rules::Access::Public).
     ///
     /// ```
     /// use tower_api_key::rules::{Access, PathRules};

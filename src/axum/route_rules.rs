@@ -22,7 +22,21 @@ use crate::rules::{Access, By, Rules, Table, is_plain};
 /// | `ServiceBuilder` or `Layer::layer` around the router | 403 with a good key, and an error in the log (feature `tracing`) | the same |
 ///
 /// A service nested by `nest_service` keeps its routes to itself: for a layer outside of it, its paths have no route. Routes that are added
-/// after the layer, and a fallback beside a `route_layer`, are not covered. [`test_util::assert_guarded`] finds such routes.
+/// after the layer, a fallback beside a `route_layer`, and a `method_not_allowed_fallback` that is set after the layer are not covered.
+/// [`test_util::assert_guarded`] finds such routes.
+///
+/// # Templates of other routers
+///
+/// The template is that of axum, which joins those of the routers that a request has passed:
+///
+/// - The route `/` of a router has the template `/api` below `nest("/api", …)`, and below `nest_service("/api", …)` it has `/api/` for a
+///   request to `/api` and `/api//` for one to `/api/`. Such a root is forbidden unless a rule names it so.
+/// - A router that is called by a handler or by `route_service` and finds no route leaves the template of the route outside. A layer in it
+///   cannot tell the two apart, so its fallback answers as the rule of the route outside says: make that route public only if all behind it
+///   may be, or add the layer in the inner router by `route_layer`.
+///
+/// axum adds `Allow` to a response, also to a 401 or 403 of this layer, if the route has no handler for the method: it shows a client without
+/// a key which methods a route has.
 ///
 /// ```
 /// # #[cfg(feature = "test-util")]

@@ -23,7 +23,8 @@ pub struct RequireScopeLayer {
 }
 
 impl RequireScopeLayer {
-    /// Creates a layer with one requirement for every request, except those that the layer outside admitted as public or as a preflight.
+    /// Creates a layer with one requirement for every request, except those whose path the layer outside calls public,
+    /// and preflights that it admitted.
     pub fn new(requirement: Requirement) -> Self {
         Self::of(Needs::One(requirement))
     }

@@ -3,7 +3,8 @@
 //! It reads the principal that [`Authenticate`](crate::authenticate::Authenticate) left in the extensions, and rejects as that is configured to.
 //!
 //! A request that the layer outside admitted as [public](crate::AuthenticateLayer::public) passes, as a preflight does, unless rules of this
-//! layer name its path. A [`RequireScopeLayer`] with one requirement names no path: do not rely on it inside a public prefix.
+//! layer name its path. One that is admitted by a [prefix](crate::AuthenticateLayer::public_prefix), or by a public route of another router,
+//! does not pass: it is answered 401, and an error in the log (feature `tracing`) names the prefix.
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {

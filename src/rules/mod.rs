@@ -14,7 +14,10 @@
 //! A rule names a path, and may name a method before it: `"POST /notes"`. A rule for the method of the request precedes one for all
 //! methods, and a rule for `GET` also holds for `HEAD` unless `HEAD` has its own. A method without a rule is forbidden.
 //!
-//! A rule applies to the method and the path as the layer sees them: put a layer that rewrites either outside of this one.
+//! A rule applies to the method and the path as the layer sees them. Put a layer that changes either around the whole router, as in
+//! `change.layer(app)`, not by `Router::layer` or `Router::route_layer`: by then, axum has chosen the handler by what the client sent, and a
+//! request whose method is changed would be judged by the rule of one handler and answered by another. That cannot be seen here. A path that
+//! was rewritten below a router is seen: it is never public, [`PathRules`] forbid it, and the log says so (feature `tracing`).
 //!
 //! ```
 //! # #[cfg(feature = "test-util")]

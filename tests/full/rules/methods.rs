@@ -1,7 +1,10 @@
 //! Methods: rules for one, for all, and for none.
 
 use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request};
 use axum::routing::{any, get};
+use tower::util::{MapRequestLayer, ServiceExt};
 use tower::{Layer, service_fn};
 use tower_api_key::axum::RouteRules;
 use tower_api_key::rules::{Access, PathRules};
@@ -72,5 +75,29 @@ async fn paths_without_axum_have_methods_as_well() {
         ("GET", "/a?b=c", [200, 200, 200]),
     ] {
         assert_eq!(statuses(&app, method, path).await, expected, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_method_changed_around_the_router_is_judged_as_changed() {
+    let change = MapRequestLayer::new(|mut request: Request<Body>| {
+        if request.headers().contains_key("x-delete") {
+            *request.method_mut() = Method::DELETE;
+        }
+        request
+    });
+    let routes = || Router::new().route("/a", get(async || "a").delete(async || "deleted"));
+    let by_route = RouteRules::new([("GET /a", Access::Public), ("DELETE /a", scope("a"))]).unwrap();
+    let by_path = PathRules::new([("GET /a", Access::Public), ("DELETE /a", scope("a"))]).unwrap();
+    for app in [routes().layer(layer("").rules(by_route)), routes().layer(layer("").rules(by_path))] {
+        for (method, is_changed, status) in [("GET", false, 200), ("GET", true, 401), ("DELETE", false, 401)]
+        {
+            let mut request = request(method, "/a", None);
+            if is_changed {
+                request.headers_mut().insert("x-delete", "1".parse().unwrap());
+            }
+            let response = change.clone().layer(app.clone()).oneshot(request).await.unwrap();
+            assert_eq!(response.status(), status, "{method} {is_changed}");
+        }
     }
 }

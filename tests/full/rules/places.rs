@@ -203,3 +203,53 @@ async fn later_rules_replace_earlier_ones() {
     assert_eq!(statuses(&app, "GET", "/docs/start").await, FORBIDDEN);
     assert_eq!(statuses(&app, "GET", "/whoami").await, FORBIDDEN);
 }
+
+#[tokio::test]
+async fn the_templates_of_axum_are_those_that_the_documentation_names() {
+    let inner = |template: &str| {
+        let rules = RouteRules::new([(template, Access::AnyKey)]).unwrap();
+        Router::new().route("/", any(async || "root")).route_layer(layer("").rules(rules))
+    };
+    for (app, path, expected) in [
+        (Router::new().nest("/api", inner("/api")), "/api", KEY),
+        (Router::new().nest_service("/api", inner("/api/")), "/api", KEY),
+        (Router::new().nest_service("/api", inner("/api/")), "/api/", FORBIDDEN),
+        (Router::new().nest_service("/api", inner("/api//")), "/api/", KEY),
+        (Router::new().nest_service("/api", inner("/api")), "/api", FORBIDDEN),
+    ] {
+        assert_eq!(statuses(&app, "GET", path).await, expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_public_path_beside_rules_by_route_is_public_if_the_router_has_a_route_for_it() {
+    let files = Router::new().fallback(async || "a file");
+    let app = Router::new()
+        .route("/whoami", any(async || "a caller"))
+        .route("/health", any(async || "health"))
+        .nest_service("/static", files.clone())
+        .fallback(async || "page")
+        .layer(
+            authenticate()
+                .public("/health")
+                .unwrap()
+                .public("/page")
+                .unwrap()
+                .public_prefix("/static")
+                .unwrap(),
+        );
+    for (path, expected) in
+        [("/health", PUBLIC), ("/static/a.css", HIDDEN), ("/page", HIDDEN), ("/whoami", KEY)]
+    {
+        assert_eq!(statuses(&app, "GET", path).await, expected, "{path}");
+    }
+    // What is added after the layer is not covered, nor is a fallback beside a `route_layer`.
+    let app = Router::new()
+        .route("/whoami", any(async || "a caller"))
+        .route_layer(authenticate())
+        .nest_service("/static", files)
+        .fallback(async || "page");
+    for (path, expected) in [("/static/a.css", PUBLIC), ("/page", PUBLIC), ("/whoami", KEY)] {
+        assert_eq!(statuses(&app, "GET", path).await, expected, "{path}");
+    }
+}
