@@ -18,8 +18,8 @@ use crate::scope::Requirement;
 #[non_exhaustive]
 pub enum Access {
     /// Any client, with or without a key. The key is not looked up, so the handler has no principal, and neither a bad key nor an outage of
-    /// the store keeps the client out. A path that a router or a proxy might read in more than one way (with `%`, `//`, `;` or `\`, or with a segment `.` or
-    /// `..`) needs a key all the same.
+    /// the store keeps the client out. A path that a router or a proxy might read in more than one way (with `%`, `//`, `;` or `\`, or with a
+    /// segment `.` or `..`) needs a key all the same.
     Public,
     /// Any client with a good key, whatever its scopes.
     AnyKey,

@@ -54,9 +54,9 @@ use crate::rules::Probe;
 ///
 /// # Panics
 ///
-/// With a list of the routes that answer without a key, admit a key without scopes though no rule says so, have no rule or no handler, do not exist, are
-/// outside of the layer, or reject the key for another reason than a missing scope; and of those with a handler that a preflight without a
-/// key reaches. When the organization of the key is disabled; when a method or path is invalid; and when the service fails.
+/// With a list of the routes that answer without a key, admit a key without scopes though no rule says so, have no rule or no handler, do not
+/// exist, are outside of the layer, reject the key for another reason than a missing scope, or have a handler that a preflight without a key
+/// reaches. When the organization of the key is disabled; when a method or path is invalid; and when the service fails.
 pub async fn assert_guarded<'r, S, ResBody>(
     mut service: S,
     key: &str,
