@@ -175,6 +175,9 @@ impl AuthenticateLayer {
     /// Lets CORS preflights pass, without a principal: `OPTIONS` requests with `Origin` and
     /// `Access-Control-Request-Method`. A [`RequireScopeLayer`](crate::RequireScopeLayer) inside lets them pass as well.
     /// Default: they need a key like all other requests.
+    ///
+    /// A router may send a preflight to a handler that serves all methods, such as axum's `any`: it is then called without a key. And a layer
+    /// that changes the method belongs around the router, so that no other request becomes a preflight after its handler was chosen.
     #[must_use]
     pub fn allow_preflight(mut self) -> Self {
         self.edit().extras.get_or_insert_default().preflight = true;

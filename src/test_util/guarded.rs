@@ -172,9 +172,11 @@ fn answers_preflights<B>(response: &Response<B>) -> bool {
         || vary.any(|line| line.as_bytes().split(|byte| *byte == b',').any(is_cors))
 }
 
-/// Returns whether the service has a handler for the method. A router names those that it has in `Allow` if it has none.
+/// Returns whether the service has a handler for the method. A router names those that it has in `Allow` if it has none, also where a layer
+/// rejects the request.
 fn is_allowed<B>(response: &Response<B>, method: &str) -> bool {
-    let Some(allow) = response.headers().get(header::ALLOW) else { return true };
+    let is_of_router = reason(response).is_some() || response.status() == StatusCode::METHOD_NOT_ALLOWED;
+    let Some(allow) = response.headers().get(header::ALLOW).filter(|_| is_of_router) else { return true };
     allow.as_bytes().split(|byte| *byte == b',').any(|allowed| allowed.trim_ascii() == method.as_bytes())
 }
 
