@@ -1,5 +1,7 @@
 //! Limits a future by a timeout. In a model of the cache (`--cfg shuttle`), a scheduler chooses when it passes.
 
+// Above `runtime`; for `cache` and `guarded_call`, which the model explores. Other files use the timeout of Tokio.
+
 #[cfg(shuttle)]
 mod explored;
 #[cfg(not(shuttle))]

@@ -1,4 +1,5 @@
 //! The service: asks the authenticator and the rules about each request; and the future of its response.
+//! Files that build on it, such as those of axum and of key management, are above.
 
 use std::fmt;
 use std::future::Future;
@@ -174,7 +175,9 @@ impl Options {
     #[inline(always)]
     fn conclude<B>(&self, decision: Decision, is_final: bool, request: &mut Request<B>) -> Admission {
         match decision {
-            Decision::Made(Ok(principal)) => Admission::Decided(self.introduce(principal, request)),
+            Decision::Made(Ok(principal)) => {
+                Admission::Decided(self.authorize_and_insert(principal, request))
+            }
             Decision::Made(Err(rejection)) if !is_final && self.authenticator.doubts(&rejection) => {
                 self.admit_claimed(request)
             }
@@ -222,7 +225,7 @@ impl Options {
 
     /// Checks the rules, and inserts the principal into the request. Inlined, as every admission calls it.
     #[inline(always)]
-    fn introduce<B>(&self, principal: Principal, request: &mut Request<B>) -> Decided {
+    fn authorize_and_insert<B>(&self, principal: Principal, request: &mut Request<B>) -> Decided {
         if let Some(guard) = &self.guard
             && let Err(denied) = guard.check(&principal, request)
         {
@@ -407,7 +410,7 @@ where
 {
     fn resume(mut self, outcome: Result<Principal, Rejection>) -> State<S, ReqBody> {
         let decided = match outcome {
-            Ok(principal) => self.options.introduce(principal, &mut self.request),
+            Ok(principal) => self.options.authorize_and_insert(principal, &mut self.request),
             Err(rejection) => Decided::Reject(rejection.into()),
         };
         self.options.carry_out(decided, &mut self.inner, self.request)

@@ -48,7 +48,7 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// As for [`create`](Self::create); [`Conflict`](super::ManageErrorKind::Conflict) if the store has the key.
     pub async fn import(&self, digest: Digest, new: NewKey) -> Result<Record, ManageError> {
-        Validation::default().digest_only(new.retrievable).finish()?;
+        Validation::default().not_retrievable(new.retrievable).finish()?;
         self.import_with(digest, None, new).await
     }
 

@@ -42,12 +42,12 @@ impl<S: KeyStore> KeyManager<S> {
         let (key, record) = self.mint(&actor, new)?;
         let active = filter.clone().state(KeyState::Active, self.clock.wall());
         let revocation = Revocation { by: record.created_by.clone(), ..self.revocation("replaced")? };
-        let name = record.created_by.clone();
+        let creator = record.created_by.clone();
         let change = KeyChange::insert_exclusive(record, &active, revocation);
         let ChangeOutcome { record, keys } = self.change(&actor, change).await?;
         let record = record.ok_or_else(ManageError::not_found)?;
-        self.emit(Action::Created, Some(&record.id), name.clone());
-        self.emit(Action::RevokedAll { keys }, None, name);
+        self.emit(Action::Created, Some(&record.id), creator.clone());
+        self.emit(Action::RevokedAll { keys }, None, creator);
         Ok(CreatedKey::new(key, record))
     }
 }

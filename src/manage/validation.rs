@@ -99,7 +99,7 @@ impl Validation {
     }
 
     /// Checks a key that is imported by its digest, of which no text can be kept.
-    pub(super) fn digest_only(mut self, retrievable: bool) -> Self {
+    pub(super) fn not_retrievable(mut self, retrievable: bool) -> Self {
         if retrievable {
             self.add("retrievable", "requires the text of the key, got a digest");
         }

@@ -198,8 +198,8 @@ impl Passwords {
     }
 
     /// Returns the digest of an attempt to sign in, which does not depend on whether the user exists.
-    pub(crate) fn attempt(&self, email: &str, secret: &[u8]) -> Digest {
-        self.0.verification_cache.attempt(email, secret)
+    pub(crate) fn attempt_digest(&self, email: &str, secret: &[u8]) -> Digest {
+        self.0.verification_cache.attempt_digest(email, secret)
     }
 
     /// Returns whether a password is that of a user with this hash. Without a hash, it is wrong, and verifying it takes as long.

@@ -47,7 +47,7 @@ impl VerificationCache {
 
     /// Returns the digest of an e-mail and a secret: that of [`verification_key`](Self::verification_key) with an empty hash, which no user
     /// has.
-    pub(super) fn attempt(&self, email: &str, secret: &[u8]) -> Digest {
+    pub(super) fn attempt_digest(&self, email: &str, secret: &[u8]) -> Digest {
         self.digest([email.as_bytes(), b"", secret])
     }
 

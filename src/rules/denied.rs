@@ -1,9 +1,9 @@
-//! The end of a request that its rule does not admit.
+//! The response to a request that its rule does not admit, for both middlewares: `authenticate` and `require_scope`, which are above.
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
-use super::probe::note_route;
+use super::probe;
 use crate::key::KeyId;
 use crate::reject::{Rejection, RejectionBody};
 use crate::trace;
@@ -11,7 +11,8 @@ use crate::trace;
 /// The end of a request that is not forwarded.
 pub(crate) enum Denied {
     Rejected(Rejection),
-    /// A router has found no route for the request of a caller, and says so with a 404.
+    /// A router has found no route for the request of a caller, and says so with a 404. Without a caller if it was admitted as
+    /// public.
     NoRoute {
         key_id: Option<KeyId>,
     },
@@ -25,7 +26,7 @@ impl From<Rejection> for Denied {
 
 impl Denied {
     pub(crate) fn into_response_to<B: RejectionBody, R>(self, request: &Request<R>) -> Response<B> {
-        note_route(request);
+        probe::note_route(request);
         match self {
             Self::Rejected(rejection) => rejection.into_response_to(request),
             Self::NoRoute { key_id } => {

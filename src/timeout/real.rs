@@ -1,4 +1,4 @@
-//! The timeout of a running service.
+//! The timeout of the cache in a running service.
 
 use std::time::Duration;
 

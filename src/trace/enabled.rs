@@ -22,7 +22,7 @@ pub(crate) fn rejected(
     key_id: Option<&KeyId>,
 ) {
     let key_id = key_id.map(tracing::field::display);
-    tracing::info!(target: TARGET, reason, resource, route, key_id, "request rejected");
+    tracing::info!(target: TARGET, reason, key_id, resource, route, "request rejected");
 }
 
 pub(crate) fn failed(operation: &'static str, failure: &Failure<'_>) {

@@ -87,7 +87,7 @@ impl PasswordAuth {
         let PresentedPassword { user, email, secret, .. } = presented;
         let passwords = self.verifier.as_ref()?;
         if matches!(key, Some(Fact::Absent))
-            && cache.is_rejected_attempt(&passwords.attempt(email, secret), user)
+            && cache.is_rejected_attempt(&passwords.attempt_digest(email, secret), user)
         {
             return Some(Fact::Absent);
         }
@@ -114,7 +114,7 @@ impl PasswordAuth {
                 Ok(user)
             }
             Ok(false) => {
-                cache.keep_rejected_attempt(passwords.attempt(&email, &secret), &as_of);
+                cache.keep_rejected_attempt(passwords.attempt_digest(&email, &secret), &as_of);
                 Ok(Fact::Absent)
             }
             // A flood of wrong passwords can fill the queue.

@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Dialect {
     /// Begins a transaction that migrates.
-    pub(super) begin: &'static str,
+    pub(super) begin_migration: &'static str,
     /// Begins a transaction that makes a change.
     pub(super) begin_change: &'static str,
     /// Begins a transaction that changes many keys.
@@ -15,9 +15,9 @@ pub struct Dialect {
     pub(super) begin_read: &'static str,
     /// The time, in milliseconds.
     pub(super) now: &'static str,
-    /// Locks the rows that are read until the transaction ends.
+    /// The end of a `SELECT` that locks the rows that are read until the transaction ends.
     pub(super) lock_row: &'static str,
-    /// Skips rows that another transaction is changing, and locks the remaining ones.
+    /// The end of a `SELECT` that skips rows which another transaction is changing, and locks the remaining ones.
     pub(super) skip_locked: &'static str,
     /// Functions that lock a key by the hash of its id, exclusively and shared, until the transaction ends. Waiters are served in the
     /// order of their requests, in either mode.
@@ -32,7 +32,7 @@ pub struct Dialect {
     pub(super) after_changes: &'static [&'static str],
     pub(super) lookups: Lookups,
     /// Statements that run before the migrations.
-    pub(super) prepare: &'static [&'static str],
+    pub(super) before_migrations: &'static [&'static str],
     pub(super) migrations: &'static [Migration],
     /// Codes of errors of a transaction that failed because of concurrent ones. A retry finds them gone.
     pub(super) lock_conflicts: &'static [&'static str],

@@ -30,9 +30,9 @@ pub(super) async fn migrate<D: Database>(connections: &Connections<D>) -> Result
 }
 
 async fn migrate_on<D: Database>(connection: &mut D::Connection) -> Result<Namespace, BackendError> {
-    let mut transaction = begin::<D>(connection, SqlStr::from_static(D::DIALECT.begin)).await?;
+    let mut transaction = begin::<D>(connection, SqlStr::from_static(D::DIALECT.begin_migration)).await?;
     let namespace = D::find_namespace(&mut transaction).await?;
-    for statement in D::DIALECT.prepare {
+    for statement in D::DIALECT.before_migrations {
         transaction.execute(&Statement::new(*statement)).await?;
     }
     let applied = ledger(&mut *transaction).await?;

@@ -27,7 +27,7 @@ use store_reader::{Reading, StoreReader};
 
 /// How often a request reads a key that changes during each read. A change by this process takes up to two reads, because the poll that
 /// another request may trigger brings it back.
-const READS: usize = 5;
+const MAX_READS: usize = 5;
 
 /// How long a flood is not logged again.
 const FLOOD_LOG_INTERVAL: Duration = Duration::from_secs(1);
@@ -60,7 +60,7 @@ impl Loader {
         warmth: Warmth,
     ) -> Result<Fact, LookupError> {
         let digest = lookup_key.digest();
-        for _ in 0..READS {
+        for _ in 0..MAX_READS {
             let generation = self.entries.generation(&digest);
             let now = self.context.now();
             let flight = match self.flights.join(digest, generation, warmth, now) {
@@ -81,7 +81,7 @@ impl Loader {
                 return outcome;
             }
         }
-        trace::lookup_retries_exhausted(READS);
+        trace::lookup_retries_exhausted(MAX_READS);
         Err(LookupError)
     }
 
@@ -105,7 +105,7 @@ impl Loader {
         leader.complete(outcome);
     }
 
-    /// Logs that too many lookups wait.
+    /// Returns the error of a lookup beyond the limit, and logs the flood.
     fn reject_excess(&self, now: Moment) -> LookupError {
         if self.may_log_flood(now) {
             trace::too_many_lookups(self.flights.len());

@@ -155,13 +155,13 @@ async fn a_rejection_is_logged_with_the_template_and_the_resource_and_no_text_of
     for (path, reason) in [
         (
             "/n/sent-by-a-client",
-            r#"reason="forbidden" resource="undeclared" route="/n/{id}" key_id=key_test"#,
+            r#"reason="forbidden" key_id=key_test resource="undeclared" route="/n/{id}""#,
         ),
         (
             "/o/sent-by-a-client",
-            r#"reason="forbidden" resource="organization" route="/o/{organization}" key_id=key_test"#,
+            r#"reason="forbidden" key_id=key_test resource="organization" route="/o/{organization}""#,
         ),
-        ("/o/test", r#"reason="missing_scope" route="/o/{organization}" key_id=key_test"#),
+        ("/o/test", r#"reason="missing_scope" key_id=key_test route="/o/{organization}""#),
         ("/sent-by-a-client", r#"reason="no_route" key_id=key_test"#),
     ] {
         super::send(&app, request("GET", path, Some("test"))).await;

@@ -12,7 +12,7 @@ static POSTGRES: Dialect = Dialect {
     // Each statement sees what was committed before it, whatever the default of an application's connections: a statement after
     // a lock must see the changes made under it. The server ends the transaction of a suspended or disconnected process after a
     // second, so its locks keep an actor from being revoked no longer than that.
-    begin: "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '1s'",
+    begin_migration: "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '1s'",
     // The same with a statement timeout: a statement must not continue without a client.
     begin_change: "BEGIN ISOLATION LEVEL READ COMMITTED; \
         SET LOCAL idle_in_transaction_session_timeout = '1s'; SET LOCAL statement_timeout = '10s'",
@@ -49,7 +49,7 @@ static POSTGRES: Dialect = Dialect {
         "json_agg(json_build_array(m.organization, o.disabled::INT, o.requires_sso::INT, m.role, m.scopes))::TEXT",
         " AND (SELECT count(*) FROM tower_api_key_epoch) >= 0"
     ),
-    prepare: &["CREATE TABLE IF NOT EXISTS tower_api_key_migration (
+    before_migrations: &["CREATE TABLE IF NOT EXISTS tower_api_key_migration (
         version    BIGINT PRIMARY KEY,
         name       TEXT NOT NULL,
         checksum   BYTEA NOT NULL,

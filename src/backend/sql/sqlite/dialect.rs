@@ -13,7 +13,7 @@ const BEGIN: &str = "BEGIN IMMEDIATE";
 driver!(sqlx::Sqlite, sqlx::SqliteConnection, sqlx::sqlite::SqliteRow, &SQLITE);
 
 static SQLITE: Dialect = Dialect {
-    begin: BEGIN,
+    begin_migration: BEGIN,
     begin_change: BEGIN,
     begin_mass_change: BEGIN,
     begin_read: "BEGIN",
@@ -33,7 +33,7 @@ static SQLITE: Dialect = Dialect {
     ),
     // The last one changes nothing, and fails if the file cannot be written: SQLite then opens it for reading, and reports an
     // error at the first write.
-    prepare: &[
+    before_migrations: &[
         "CREATE TABLE IF NOT EXISTS tower_api_key_migration (
         version    INTEGER PRIMARY KEY,
         name       TEXT NOT NULL,
