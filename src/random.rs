@@ -1,4 +1,4 @@
-//! Random values that need not be unpredictable.
+//! Random values that need not be unpredictable. It imports nothing of this crate.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;

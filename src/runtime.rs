@@ -1,4 +1,4 @@
-//! The Tokio runtime, which tasks and timeouts need.
+//! The Tokio runtime, which tasks and timeouts need. It imports nothing of this crate.
 
 use tokio::runtime::Handle;
 

@@ -1,4 +1,4 @@
-//! Waiting for the first of two futures.
+//! Waiting for the first of two futures. It imports nothing of this crate.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
