@@ -31,6 +31,22 @@ pub fn split(value: &[u8]) -> (Vec<u8>, &[u8]) {
     (scheme, rest)
 }
 
+/// Returns the tokens that a space or tab follows, in lower case.
+pub fn words_before_blanks(value: &[u8]) -> Vec<Vec<u8>> {
+    let (mut words, mut word) = (Vec::new(), Vec::new());
+    for byte in trim(value) {
+        if byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte) {
+            word.push(byte.to_ascii_lowercase());
+            continue;
+        }
+        let ended = std::mem::take(&mut word);
+        if matches!(byte, b' ' | b'\t') {
+            words.push(ended);
+        }
+    }
+    words
+}
+
 /// Parses the rest of `Bearer`.
 pub fn bearer(rest: &[u8]) -> Option<Pair> {
     let symbols = rest.iter().take_while(|byte| TOKEN68.contains(byte)).count();

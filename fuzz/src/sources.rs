@@ -77,18 +77,30 @@ impl Place {
     }
 }
 
+/// Returns the place that reads a value of `Authorization`, and the credential in it. One that stands behind another scheme is malformed.
+pub fn authorization(places: &[Place], value: &[u8]) -> (Option<usize>, Option<Pair>) {
+    let of_scheme = |scheme: &[u8]| {
+        let at = match scheme {
+            b"bearer" => At::Bearer,
+            b"basic" => At::Basic,
+            _ => return None,
+        };
+        places.iter().position(|place| place.at == at)
+    };
+    let (scheme, rest) = credential::split(value);
+    match of_scheme(&scheme) {
+        Some(position) if places[position].at == At::Bearer => (Some(position), credential::bearer(rest)),
+        Some(position) => (Some(position), credential::basic(rest)),
+        None => (credential::words_before_blanks(value).iter().find_map(|word| of_scheme(word)), None),
+    }
+}
+
 /// Returns the credential that the lines present.
 pub fn presented(places: &[Place], lines: &[Line]) -> Presented {
     let mut found = Vec::new();
     for (name, value) in lines {
-        let at = |at| places.iter().position(|place| place.at == at);
         let (position, pair) = if name == "authorization" {
-            let (scheme, rest) = credential::split(value);
-            match &scheme[..] {
-                b"bearer" => (at(At::Bearer), credential::bearer(rest)),
-                b"basic" => (at(At::Basic), credential::basic(rest)),
-                _ => (None, None),
-            }
+            authorization(places, value)
         } else {
             let own = |place: &Place| matches!(place.at, At::Header(own) if own == name);
             (places.iter().position(own), credential::named(value))
