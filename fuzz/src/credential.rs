@@ -18,8 +18,7 @@ pub struct Pair {
 /// Returns the scheme in lower case, and the rest after the following spaces.
 pub fn split(value: &[u8]) -> (Vec<u8>, &[u8]) {
     let value = trim(value);
-    let token = |byte: &&u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    let (scheme, mut rest) = value.split_at(value.iter().take_while(token).count());
+    let (scheme, mut rest) = value.split_at(value.iter().take_while(|byte| is_token(**byte)).count());
     let scheme = scheme.to_ascii_lowercase();
     if !rest.starts_with(b" ") {
         // A credential is separated by spaces alone.
@@ -31,11 +30,15 @@ pub fn split(value: &[u8]) -> (Vec<u8>, &[u8]) {
     (scheme, rest)
 }
 
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 /// Returns the tokens that a space or tab follows, in lower case.
 pub fn words_before_blanks(value: &[u8]) -> Vec<Vec<u8>> {
     let (mut words, mut word) = (Vec::new(), Vec::new());
     for byte in trim(value) {
-        if byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte) {
+        if is_token(*byte) {
             word.push(byte.to_ascii_lowercase());
             continue;
         }
