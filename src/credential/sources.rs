@@ -153,7 +153,7 @@ impl Sources {
         let value = trim(line.as_bytes());
         let source = match self.field(name) {
             Some(Field::Named(source)) => Some(source),
-            Some(Field::Authorization) => self.scheme(split_scheme(value).0).or_else(|| self.joined(value)),
+            Some(Field::Authorization) => self.in_authorization(value).map(|found| found.source),
             None => None,
         };
         source.is_some_and(|source| self.list[source].claims(value))
@@ -177,9 +177,7 @@ impl Sources {
                 Field::Named(source) => Some(Candidate { source, text: value }),
                 Field::Authorization => {
                     authorization_lines += 1;
-                    let (scheme, text) = split_scheme(value);
-                    let presented = self.scheme(scheme).map(|source| Candidate { source, text });
-                    presented.or_else(|| Some(Candidate { source: self.joined(value)?, text: &[] }))
+                    self.in_authorization(value)
                 }
             };
             credentials += usize::from(presented.is_some());
@@ -209,6 +207,14 @@ impl Sources {
             return Some(Field::Authorization);
         }
         self.named.iter().find(|(named, _)| named == name).map(|(_, index)| Field::Named(*index))
+    }
+
+    /// Returns the credential in a value of `Authorization`, if a source reads it. Inlined, as every admission by it asks.
+    #[inline(always)]
+    fn in_authorization<'h>(&self, value: &'h [u8]) -> Option<Candidate<'h>> {
+        let (scheme, text) = split_scheme(value);
+        let presented = self.scheme(scheme).map(|source| Candidate { source, text });
+        presented.or_else(|| Some(Candidate { source: self.joined(value)?, text: &[] }))
     }
 
     /// Returns the source whose scheme stands within a value of another scheme, as if two lines had been joined. Some readers find a credential
