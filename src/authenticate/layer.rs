@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::additions::Additions;
+use super::admission::Options;
 use super::alternatives::Alternatives;
 use super::caching::VaryNames;
-use super::service::{Authenticate, Options};
+use super::service::Authenticate;
 use crate::authenticator::Authenticator;
 use crate::error::ConfigError;
 use crate::rules::Rules;

@@ -54,9 +54,10 @@
 //! traces, compression, timeouts and error handling.
 
 // Above `authenticator` and `rules`; below the rim, which wraps it. Bottom to top, a file importing only those before it:
-// `alternatives`, `caching`, `additions`, `public`, `service`, `layer`, `self`.
+// `alternatives`, `caching`, `additions`, `public`, `admission`, `service`, `layer`, `self`.
 
 mod additions;
+mod admission;
 mod alternatives;
 mod caching;
 mod layer;
