@@ -38,6 +38,8 @@ pub enum ConfigErrorKind {
     Origin,
     /// The key or the user of a client.
     ClientKey,
+    /// The OpenAPI document of the application.
+    Document,
     /// A value that cannot be parsed: the [`invalid_value`](ConfigError::invalid_value) of the error.
     Value,
 }

@@ -49,6 +49,7 @@
 //! | the middleware and its options | [`authenticate`], [`require_scope`] |
 //! | layers around and inside it, access logs | [`_guide::layers`], [`mark_sensitive`] |
 //! | who may call which route | [`rules`] |
+//! | the security part of an OpenAPI document | `openapi`, with the feature of this name |
 //! | the sources of a request, how long the cache keeps keys | [`AuthenticatorBuilder`] |
 //! | places in a request, kinds of key | [`credential::Source`], [`key::KeyFormat`] |
 //! | a key on the requests of a client | [`client`] |
@@ -76,6 +77,7 @@
 //! | `sqlite` | keys in an SQLite file, alone or in an application's own database |
 //! | `postgres` | keys in a PostgreSQL database, alone or among the tables of an application |
 //! | `routes` | key management over HTTP: the routes of [`manage`], with their OpenAPI document; turns on `axum` |
+//! | `openapi` | the security part of an application's OpenAPI document, from its layers and rules |
 //! | `password` | passwords of users beside keys, by Argon2id |
 //! | `problem` | `application/problem+json` rejections (RFC 9457) |
 //! | `metrics` | counters and gauges for Prometheus and others, by the `metrics` facade |
@@ -116,6 +118,8 @@ pub mod mark_sensitive;
 mod metrics;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod owner;
 #[cfg(feature = "password")]
 pub mod password;

@@ -294,6 +294,16 @@ impl Requirement {
         &self.scopes
     }
 
+    /// Returns the lists of scopes of which any one is enough.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn alternatives(&self) -> Vec<Vec<String>> {
+        let scopes = self.scopes.iter().map(ToString::to_string);
+        match self.quantity {
+            Quantity::All => vec![scopes.collect()],
+            Quantity::Any => scopes.map(|scope| vec![scope]).collect(),
+        }
+    }
+
     /// Returns whether `granted` meets the requirement.
     pub fn is_met_by(&self, granted: &Scopes) -> bool {
         RequirementRef::from(self).is_met(|wanted| granted.covers(wanted))

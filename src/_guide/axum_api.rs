@@ -8,6 +8,7 @@
 //! | get the caller | the extractor [`Principal`](crate::Principal), or `Option<Principal>` where a key is optional |
 //! | require a scope that depends on the request | [`Principal::require`](crate::Principal::require), with `?` |
 //! | serve | [`Authenticator::start`](crate::Authenticator::start) before the server listens, so that a store that cannot be polled ends the process |
+//! | describe | `openapi::Security` (feature `openapi`): who may call what, in the application's OpenAPI document |
 //! | test | [`test_util::layer`](crate::test_util::layer) in place of the layer of production, and [`assert_guarded`](crate::test_util::assert_guarded) |
 //!
 //! The function that builds the application takes the layer, so that its tests pass another one:

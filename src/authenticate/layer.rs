@@ -10,6 +10,8 @@ use super::alternatives::Alternatives;
 use super::caching::VaryNames;
 use super::service::Authenticate;
 use crate::authenticator::Authenticator;
+#[cfg(feature = "openapi")]
+use crate::credential::{Scheme, Source};
 use crate::error::ConfigError;
 use crate::rules::Rules;
 
@@ -263,6 +265,33 @@ impl AuthenticateLayer {
 
     fn edit(&mut self) -> &mut Options {
         Arc::make_mut(&mut self.options)
+    }
+}
+
+/// What a description of the layer is made of.
+#[cfg(feature = "openapi")]
+impl AuthenticateLayer {
+    /// Returns the schemes by which all authenticators expect credentials.
+    pub(crate) fn schemes(&self) -> impl Iterator<Item = &Scheme> {
+        let all = match self.options.extras.as_ref().and_then(|extras| extras.alternatives.as_ref()) {
+            Some(alternatives) => alternatives.authenticators(),
+            None => std::slice::from_ref(&self.options.authenticator),
+        };
+        all.iter().flat_map(|authenticator| authenticator.sources().iter()).map(Source::scheme)
+    }
+
+    pub(crate) fn route_rules(&self) -> Option<&Rules> {
+        self.options.guard.as_ref().and_then(|guard| guard.rules.as_ref())
+    }
+
+    /// Returns whether [`public`](Self::public) or [`public_prefix`](Self::public_prefix) opens a path.
+    pub(crate) fn is_public_path(&self, path: &str) -> bool {
+        self.options.guard.as_ref().is_some_and(|guard| guard.opens_path(path))
+    }
+
+    /// Returns whether requests without a credential pass.
+    pub(crate) fn is_optional(&self) -> bool {
+        self.options.optional && self.route_rules().is_none()
     }
 }
 

@@ -52,6 +52,12 @@ impl Guard {
         }
     }
 
+    /// Returns whether the public paths open a path, whatever the rules say.
+    #[cfg(feature = "openapi")]
+    pub(super) fn opens_path(&self, path: &str) -> bool {
+        self.paths.open_path(path).is_some()
+    }
+
     /// Checks that the rules admit a caller.
     pub(super) fn check<B>(&self, principal: &Principal, request: &Request<B>) -> Result<(), Denied> {
         self.rules.as_ref().map_or(Ok(()), |rules| rules.find(request).check(principal, request))

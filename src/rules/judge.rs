@@ -101,6 +101,15 @@ impl Rules {
         }
     }
 
+    /// Returns what the rules declare for a method and a path or template.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn access(&self, method: &http::Method, path: &str) -> Option<&Access> {
+        match self.0.table.get(method, path) {
+            Entry::Declared(access) => Some(access),
+            Entry::OtherMethod | Entry::Undeclared => None,
+        }
+    }
+
     #[cfg_attr(not(feature = "axum"), allow(unused_variables, reason = "only axum knows routes"))]
     fn opened<B>(&self, request: &Request<B>) -> Opened {
         match self.0.by {

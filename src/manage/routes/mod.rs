@@ -45,7 +45,7 @@ const MAX_BODY: usize = 64 * 1024;
 /// The OpenAPI 3.1 description of [`routes`] in JSON, for documentation and generated clients.
 ///
 /// Its paths are relative to where the routes are nested. Its security schemes and the shape of errors are the defaults; change them if
-/// yours differ. An application that describes its routes by utoipa nests it: `api.nest("/account", serde_json::from_str::<OpenApi>(OPENAPI)?)`.
+/// yours differ. `openapi::Security` (feature `openapi`) writes those of your layers into a document that holds yours and these routes. An application that describes its routes by utoipa nests it: `api.nest("/account", serde_json::from_str::<OpenApi>(OPENAPI)?)`.
 /// A schema of the application precedes one with the same name here, such as `Key` or `Error`.
 ///
 /// ```

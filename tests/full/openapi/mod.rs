@@ -1,5 +1,7 @@
 //! The OpenAPI document with programs from PyPI: one validates it, the other sends valid and invalid requests by it to a running service.
 
+mod application;
+mod security;
 mod service;
 
 use std::path::{Path, PathBuf};
@@ -20,9 +22,9 @@ const EXCLUDED: &str = "use_after_free";
 struct Document(TempDir);
 
 impl Document {
-    fn new() -> Self {
+    fn new(text: &str) -> Self {
         let folder = tempdir().unwrap();
-        std::fs::write(folder.path().join("openapi.json"), OPENAPI).unwrap();
+        std::fs::write(folder.path().join("openapi.json"), text).unwrap();
         Self(folder)
     }
 
@@ -33,6 +35,11 @@ impl Document {
 
 /// Runs a Python module, which must succeed, and returns its output.
 async fn run(python: &Path, folder: &Path, arguments: &[&str]) -> String {
+    try_run(python, folder, arguments).await.unwrap_or_else(|report| panic!("{report}"))
+}
+
+/// Runs a Python module, and returns its output, as an error if it fails.
+async fn try_run(python: &Path, folder: &Path, arguments: &[&str]) -> Result<String, String> {
     let hooks = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/full/openapi/hooks.py");
     let mut command = Command::new(python);
     command.arg("-m").args(arguments).current_dir(folder).env("SCHEMATHESIS_HOOKS", hooks);
@@ -40,21 +47,24 @@ async fn run(python: &Path, folder: &Path, arguments: &[&str]) -> String {
     command.env("HOME", folder).env("PYTHONDONTWRITEBYTECODE", "1");
     let output = command.kill_on_drop(true).output().await.unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{}\n{stdout}{stderr}", output.status);
-    stdout.into_owned()
+    if output.status.success() {
+        Ok(stdout.into_owned())
+    } else {
+        Err(format!("{}\n{stdout}{stderr}", output.status))
+    }
 }
 
 #[tokio::test]
 async fn the_document_is_valid() {
     let Some(python) = PYTHON.find() else { return };
-    let document = Document::new();
+    let document = Document::new(OPENAPI);
     let path = document.path();
     run(python, document.0.path(), &["openapi_spec_validator", path.to_str().unwrap()]).await;
 }
 
 /// Sends this number of requests to each operation in each phase, and returns the resulting keys.
 async fn explore(python: &Path, caller: Option<&str>, examples: &str) -> Vec<Record> {
-    let (document, service) = (Document::new(), Service::start().await);
+    let (document, service) = (Document::new(OPENAPI), Service::start().await);
     let (path, url) = (document.path(), service.url());
     let header = caller.map(|name| format!("Authorization: Bearer {}", service.key(name)));
     let mut arguments = vec!["schemathesis.cli", "run", path.to_str().unwrap(), "--url", &url];
