@@ -34,7 +34,7 @@ impl fmt::Display for PasswordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             PasswordErrorKind::Empty => "password is invalid: must not be empty",
-            PasswordErrorKind::Busy => "cannot hash a password: the queue is full",
+            PasswordErrorKind::Busy => "cannot hash or verify a password: the queue is full",
             PasswordErrorKind::Failed => {
                 "cannot hash a password: the random generator or the hash function failed"
             }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
-use super::probe;
+use super::test_probe;
 use crate::key::KeyId;
 use crate::reject::{Rejection, RejectionBody};
 use crate::trace;
@@ -26,7 +26,7 @@ impl From<Rejection> for Denied {
 
 impl Denied {
     pub(crate) fn into_response_to<B: RejectionBody, R>(self, request: &Request<R>) -> Response<B> {
-        probe::note_route(request);
+        test_probe::note_route(request);
         match self {
             Self::Rejected(rejection) => rejection.into_response_to(request),
             Self::NoRoute { key_id } => {

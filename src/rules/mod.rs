@@ -62,27 +62,27 @@
 //! ```
 
 // Above `principal`; below `authenticate` and `require_scope`. Bottom to top, a file importing only those before it:
-// `access`, `probe`, `denied`, `plain`, `table`, `judge`, `path_rules`, `self`.
+// `access`, `test_probe`, `denied`, `plain`, `table`, `matching`, `path_rules`, `self`.
 
 mod access;
 mod denied;
-mod judge;
+mod matching;
 mod path_rules;
 mod plain;
-mod probe;
 mod table;
+mod test_probe;
 
 pub use access::Access;
-pub use judge::Rules;
+pub use matching::Rules;
 pub use path_rules::PathRules;
 
 pub(crate) use denied::Denied;
 #[cfg(feature = "axum")]
-pub(crate) use judge::By;
-pub(crate) use judge::Match;
+pub(crate) use matching::By;
+pub(crate) use matching::Match;
 pub(crate) use plain::{check_exact, is_plain};
-#[cfg(feature = "test-util")]
-pub(crate) use probe::Probe;
-pub(crate) use probe::note_preflight;
 #[cfg(feature = "axum")]
 pub(crate) use table::Table;
+#[cfg(feature = "test-util")]
+pub(crate) use test_probe::Probe;
+pub(crate) use test_probe::note_preflight;

@@ -1,7 +1,7 @@
 //! Rules by the path itself.
 
 use super::access::Access;
-use super::judge::{By, Rules};
+use super::matching::{By, Rules};
 use super::plain::{check_exact, check_path, refuse_template};
 use super::table::Table;
 use crate::error::ConfigError;

@@ -20,12 +20,12 @@ impl Counters {
     }
 
     /// Counts a read, and returns whether it is one in `interval`, a power of two.
-    pub(super) fn read(&self, interval: u64) -> bool {
+    pub(super) fn count_read(&self, interval: u64) -> bool {
         (self.0.fetch_add(READ, Ordering::Relaxed) / READ).is_multiple_of(interval)
     }
 
     /// Counts a use, and returns whether it is the first since the uses were taken.
-    pub(super) fn use_once(&self) -> bool {
+    pub(super) fn count_use(&self) -> bool {
         self.0.fetch_add(1, Ordering::Relaxed) & USES == 0
     }
 
@@ -42,20 +42,20 @@ mod tests {
     #[test]
     fn reads_and_uses_are_counted_apart() {
         let counters = Counters::zero();
-        let sampled: Vec<_> = (0..200_000).filter(|_| counters.read(64)).collect();
+        let sampled: Vec<_> = (0..200_000).filter(|_| counters.count_read(64)).collect();
         assert_eq!(sampled, (0..200_000).step_by(64).collect::<Vec<_>>());
-        assert!(counters.use_once());
-        assert!(!counters.use_once());
+        assert!(counters.count_use());
+        assert!(!counters.count_use());
         assert_eq!((counters.take_uses(), counters.take_uses()), (2, 0));
-        assert!(counters.use_once());
+        assert!(counters.count_use());
     }
 
     #[test]
     fn taking_the_uses_leaves_the_reads_as_they_are() {
         let counters = Counters::zero();
-        assert!(counters.read(2));
-        counters.use_once();
+        assert!(counters.count_read(2));
+        counters.count_use();
         counters.take_uses();
-        assert!(!counters.read(2));
+        assert!(!counters.count_read(2));
     }
 }

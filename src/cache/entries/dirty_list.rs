@@ -26,7 +26,7 @@ impl DirtyList {
     /// Counts a use. Returns the length of the list if the entry was put on it.
     #[inline]
     pub(crate) fn count(&self, entry: &Arc<Entry>, now: impl FnOnce() -> Timestamp) -> Option<usize> {
-        entry.counters.use_once().then(|| self.put(entry, now()))
+        entry.counters.count_use().then(|| self.put(entry, now()))
     }
 
     #[cold]

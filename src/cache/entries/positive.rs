@@ -33,7 +33,7 @@ impl Positive {
 
     pub(super) fn get(&self, digest: &Digest) -> Option<Arc<Entry>> {
         let entry = self.entries.get(digest)?;
-        if entry.counters.read(SAMPLE_INTERVAL) {
+        if entry.counters.count_read(SAMPLE_INTERVAL) {
             self.policy.get(digest);
         }
         Some(entry)

@@ -33,10 +33,10 @@ enum State {
 
 /// A lookup that the breaker has let through. Dropped without an answer, as by a deadline, it counts as a failure. A panic does not: a
 /// record may have caused it.
-pub(super) struct Trial<'b> {
+pub(super) struct Attempt<'b> {
     breaker: &'b Breaker,
     clock: &'b dyn Clock,
-    is_probe: bool,
+    is_trial: bool,
     is_answered: bool,
 }
 
@@ -62,17 +62,17 @@ impl Breaker {
     }
 
     /// Lets a lookup through, or returns `None` if the circuit is open.
-    pub(super) fn enter<'b>(&'b self, clock: &'b dyn Clock) -> Option<Trial<'b>> {
+    pub(super) fn enter<'b>(&'b self, clock: &'b dyn Clock) -> Option<Attempt<'b>> {
         let mut state = self.lock();
-        let is_probe = match *state {
+        let is_trial = match *state {
             State::Closed { .. } => false,
             State::Open { until } if until <= clock.monotonic() => true,
             State::Open { .. } | State::HalfOpen => return None,
         };
-        if is_probe {
+        if is_trial {
             *state = State::HalfOpen;
         }
-        Some(Trial { breaker: self, clock, is_probe, is_answered: false })
+        Some(Attempt { breaker: self, clock, is_trial, is_answered: false })
     }
 
     /// Closes the circuit, because the store has answered.
@@ -110,10 +110,10 @@ impl Breaker {
     }
 }
 
-impl Trial<'_> {
+impl Attempt<'_> {
     /// Returns whether it is the first after a pause.
-    pub(super) fn is_probe(&self) -> bool {
-        self.is_probe
+    pub(super) fn is_trial(&self) -> bool {
+        self.is_trial
     }
 
     /// Notes that the store has answered, even with an error. It counts when the lookup ends.
@@ -122,7 +122,7 @@ impl Trial<'_> {
     }
 }
 
-impl Drop for Trial<'_> {
+impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if self.is_answered || std::thread::panicking() {
             self.breaker.answered();

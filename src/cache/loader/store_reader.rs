@@ -60,22 +60,22 @@ impl StoreReader {
 
     async fn try_read(&self, leader: &Leader, lookup_key: &LookupKey) -> Result<Reading, BackendError> {
         let Some(_permit) = self.permit(leader.warmth()).await else { return Ok(Reading::NoPermit) };
-        let Some(mut trial) = self.breaker.enter(&*self.context.clock) else {
+        let Some(mut attempt) = self.breaker.enter(&*self.context.clock) else {
             return Ok(Reading::CircuitOpen);
         };
-        if trial.is_probe() && !self.poller.has_lease() {
+        if attempt.is_trial() && !self.poller.has_lease() {
             // An outage may be over. The changes of a poll would then make everything inert that was read before it.
             let is_over = self.poller.poll_soon().await;
             if is_over && self.entries.generation(leader.digest()) != leader.generation() {
-                trial.answered();
+                attempt.answered();
                 return Ok(Reading::Outdated);
             }
         }
         let answer = lookup_key.find(&*self.context.backend).await;
         if answer.as_ref().err().is_none_or(|error| error.kind() != BackendErrorKind::Unavailable) {
-            trial.answered();
+            attempt.answered();
             self.answered.store(self.context.clock.monotonic().nanos(), Ordering::Relaxed);
-            if trial.is_probe() && !self.poller.has_lease() {
+            if attempt.is_trial() && !self.poller.has_lease() {
                 // Without the lease, each of the other lookups would read for itself. They wait for it.
                 self.poller.poll_soon().await;
             }

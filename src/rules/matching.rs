@@ -7,8 +7,8 @@ use http::Request;
 use super::access::Access;
 use super::denied::Denied;
 use super::plain::is_plain;
-use super::probe::note_any_key;
 use super::table::{Entry, Table};
+use super::test_probe::note_any_key;
 #[cfg(feature = "axum")]
 use crate::path::template;
 use crate::path::whole_path;
