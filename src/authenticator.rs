@@ -11,6 +11,7 @@ pub use builder::AuthenticatorBuilder;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 use subtle::ConstantTimeEq;
@@ -202,6 +203,19 @@ impl Authenticator {
 
     pub(crate) fn sources(&self) -> &Sources {
         &self.0.sources
+    }
+
+    pub(crate) fn digester(&self) -> &Digester {
+        &self.0.digester
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    /// Returns how long a cached entry may admit a key after another process has revoked it.
+    pub(crate) fn longest_use(&self) -> Duration {
+        self.0.cache.longest_use()
     }
 
     pub(crate) fn responses(&self) -> &Arc<ResponseConfig> {

@@ -35,6 +35,8 @@ mod poller;
 mod sign_in;
 mod sync;
 
+use std::time::Duration;
+
 pub(crate) use entries::{DirtyList, Entry, EntryUses, Fact, Issuer, Recheck, Rechecking};
 pub(crate) use limits::Limits;
 pub(crate) use loader::{LookupError, LookupKey};
@@ -172,6 +174,11 @@ impl Cache {
     #[cfg(feature = "password")]
     pub(crate) fn may_log_flood(&self) -> bool {
         self.loader.may_log_flood(self.context.clock.monotonic())
+    }
+
+    /// Returns how long an entry may be used after a change by another process: the lease and the stale grace.
+    pub(crate) fn longest_use(&self) -> Duration {
+        self.context.limits.lease.saturating_add(self.context.limits.stale_grace)
     }
 
     pub(crate) fn health(&self) -> Health {

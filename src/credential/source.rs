@@ -260,6 +260,11 @@ impl Source {
         self.accepts(user, secret, is_well_formed).then_some((user, secret))
     }
 
+    /// Returns whether a request could present the key `text`, with Basic beside a user.
+    pub(super) fn accepts_key(&self, text: &str) -> bool {
+        self.accepts(None, text.as_bytes(), |_| self.scheme.carries("user", text))
+    }
+
     /// Returns whether a request could present the key `text` without a user.
     pub(super) fn takes(&self, text: &str) -> bool {
         let user = (self.scheme == Scheme::Basic).then_some("");

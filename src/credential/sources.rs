@@ -62,6 +62,11 @@ impl Sources {
         self.list.iter()
     }
 
+    /// Returns whether a request could present the key `text` by one of the sources.
+    pub(crate) fn accept(&self, text: &str) -> bool {
+        self.list.iter().any(|source| source.accepts_key(text))
+    }
+
     pub(crate) fn scheme_at(&self, index: usize) -> &Scheme {
         self.list[index].scheme()
     }

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use super::ManageError;
 use crate::audit::{Audit, Hook};
+use crate::authenticator::Authenticator;
 use crate::backend::{Actor, Bounds, KeyStore, UsageLine, UsageQuery, UsageStore};
 use crate::clock::{Clock, SystemClock};
 use crate::digest::Digester;
+use crate::environment::Environment;
+use crate::error::{ConfigError, ConfigErrorKind};
 use crate::key::Mint;
 
 /// The default lease of an authenticator.
@@ -46,7 +49,8 @@ impl BoundedActor {
 }
 
 impl<S: KeyStore> KeyManager<S> {
-    /// Creates a manager that mints keys of one format, and stores their SHA-256 digests.
+    /// Creates a manager that mints keys of one format, and stores their SHA-256 digests: for a process without an authenticator, such as a
+    /// command line. Beside one, [`for_authenticator`](Self::for_authenticator) takes its settings.
     pub fn new(store: S, format: impl Mint) -> Self {
         Self {
             store,
@@ -60,6 +64,49 @@ impl<S: KeyStore> KeyManager<S> {
             stronger_keys: false,
             rotation_renews: true,
         }
+    }
+
+    /// Creates a manager of the keys that an authenticator admits: with its digester and its clock, and with its
+    /// [lease](crate::AuthenticatorBuilder::lease) and [stale grace](crate::AuthenticatorBuilder::stale_grace) as the time that revocations
+    /// wait for. `store` is the one that the authenticator reads.
+    ///
+    /// # Errors
+    ///
+    /// When no source of the authenticator accepts keys of `format`, so that each new key would be rejected; when the random generator of the
+    /// operating system fails.
+    ///
+    /// ```
+    /// use tower_api_key::digest::Digester;
+    /// use tower_api_key::manage::KeyManager;
+    /// use tower_api_key::{Authenticator, KeyFormat, MemoryStore, Source};
+    ///
+    /// let (store, format) = (MemoryStore::new(), KeyFormat::new("demo")?);
+    /// let authenticator = Authenticator::builder(store.clone())
+    ///     .sources([Source::bearer().format(format.clone())])
+    ///     .digester(Digester::hmac_sha256(b"a pepper of at least 16 bytes")?)
+    ///     .build()?;
+    /// let manager = KeyManager::for_authenticator(&authenticator, store.clone(), format)?;
+    ///
+    /// let other = KeyManager::for_authenticator(&authenticator, store, KeyFormat::new("dmo")?).unwrap_err();
+    /// assert!(other.to_string().starts_with("no source of the authenticator accepts keys of this format"));
+    /// # Ok::<(), tower_api_key::ConfigError>(())
+    /// ```
+    pub fn for_authenticator(
+        authenticator: &Authenticator,
+        store: S,
+        format: impl Mint,
+    ) -> Result<Self, ConfigError> {
+        // A format is any type that mints keys, so a key of it has to show whether a source accepts them.
+        let sample = Mint::mint(&format, Environment::Live).map_err(|error| {
+            ConfigError::new(ConfigErrorKind::KeyFormat, format!("cannot check the format: {error}"))
+        })?;
+        if !authenticator.sources().accept(sample.reveal().as_str()) {
+            let message = "no source of the authenticator accepts keys of this format: give it to a source (`Source::format`), or mint keys of theirs";
+            return Err(ConfigError::new(ConfigErrorKind::KeyFormat, message));
+        }
+        let manager = Self::new(store, format).lease(authenticator.longest_use());
+        let (digester, clock) = (authenticator.digester().clone(), Arc::clone(authenticator.clock()));
+        Ok(Self { digester, clock, ..manager })
     }
 
     /// Sets the format of new keys, for a service with several kinds of keys.

@@ -11,6 +11,7 @@ mod parsers;
 mod rejected;
 mod schema;
 mod settings;
+mod shared_settings;
 mod tenants;
 mod usage;
 mod waiting;
