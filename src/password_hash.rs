@@ -8,7 +8,7 @@ use crate::error::{InvalidValue, InvalidValueKind};
 const LONGEST: usize = 255;
 
 /// The hash of a user's password: a text in the PHC string format, such as `$argon2id$v=19$m=19456,t=2,p=1$…`, which holds its
-/// parameters and its salt. It has no `Debug` text.
+/// parameters and its salt. Its `Debug` text does not show it.
 ///
 /// ```
 /// use tower_api_key::owner::PasswordHash;

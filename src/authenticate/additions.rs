@@ -14,7 +14,7 @@ pub(super) enum Additions {
     Principal(Option<VaryNames>),
 }
 
-/// The additions to the response of a caller that it names.
+/// The additions to a response whose extensions have its caller.
 pub(super) struct NamedCaller {
     principal: Principal,
     cache_headers: Option<CacheHeaders>,
@@ -23,7 +23,7 @@ pub(super) struct NamedCaller {
 impl Additions {
     /// Leaves the headers for caches to the application.
     pub(super) fn leave_cache_headers(&mut self) {
-        *self = if self.names_callers() { Self::Principal(None) } else { Self::Nothing };
+        *self = if self.includes_principal() { Self::Principal(None) } else { Self::Nothing };
     }
 
     /// Adds the principal.
@@ -31,8 +31,8 @@ impl Additions {
         *self = Self::Principal(self.vary_names().cloned());
     }
 
-    /// Returns whether the response of a caller has its principal.
-    pub(super) fn names_callers(&self) -> bool {
+    /// Returns whether the extensions of a response have its principal.
+    pub(super) fn includes_principal(&self) -> bool {
         matches!(self, Self::Principal(_))
     }
 

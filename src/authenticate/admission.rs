@@ -168,7 +168,7 @@ impl Options {
         if let Some(guard) = &self.guard
             && let Err(denied) = guard.check(&principal, request)
         {
-            return match self.additions.names_callers() {
+            return match self.additions.includes_principal() {
                 true => Decided::RejectNamed(Box::new((denied, principal))),
                 false => Decided::Reject(denied),
             };

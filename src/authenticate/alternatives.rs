@@ -58,16 +58,16 @@ impl Alternatives {
         for authenticator in &self.authenticators {
             authenticator.sources().mark(headers);
         }
-        let mut owner = None;
+        let mut claimant = None;
         for authenticator in &self.authenticators {
             match authenticator.sources().holds_one(headers) {
                 Ok(false) => {}
-                Ok(true) if owner.is_none() => owner = Some(authenticator),
+                Ok(true) if claimant.is_none() => claimant = Some(authenticator),
                 Ok(true) | Err(_) => return self.reject(Reason::Ambiguous),
             }
         }
-        match owner {
-            Some(owner) => owner.decide_claimed(headers, before),
+        match claimant {
+            Some(claimant) => claimant.decide_claimed(headers, before),
             None => self.reject(Reason::Missing),
         }
     }

@@ -17,7 +17,7 @@ use crate::trace::{self, Once};
 struct PublicPaths {
     exact: Vec<Box<str>>,
     prefixes: Vec<Arc<str>>,
-    rewritten_path: Arc<Once>,
+    rewrite_reported: Arc<Once>,
 }
 
 /// The public paths of a layer, and its rules.
@@ -36,7 +36,7 @@ impl Guard {
         self.paths.add_prefix(prefix)
     }
 
-    /// Returns by what any client may send this request, if so. Rules that name its path decide; without a route, no client may.
+    /// Returns what makes a request public, if anything does. Rules that name its path decide; without a route, no client may.
     pub(super) fn opens<B>(&self, request: &Request<B>) -> Option<Opened> {
         let Some(rules) = &self.rules else { return self.paths.open(request) };
         match rules.find(request) {
@@ -91,7 +91,7 @@ impl PublicPaths {
     #[cold]
     fn open_rewritten(&self) -> Option<Opened> {
         let is_empty = self.exact.is_empty() && self.prefixes.is_empty();
-        if !is_empty && self.rewritten_path.is_first() {
+        if !is_empty && self.rewrite_reported.is_first() {
             trace::rewritten_path();
         }
         None

@@ -3,7 +3,7 @@
 use crate::digest::Digest;
 use crate::owner::Owner;
 
-/// The identity of a deleted owner. For a user, the name is a digest of the address.
+/// The identity by which an owner is found among the deleted ones. For a user, the name is a digest of the address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct DeletedOwner {
     pub(super) kind: &'static str,

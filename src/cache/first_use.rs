@@ -33,8 +33,8 @@ impl FirstUses {
         Self { keys: Mutex::default(), context }
     }
 
-    /// Records the first use of a key in the store. The request does not wait for it: if it fails, the entry is not kept, and the next request
-    /// tries again.
+    /// Records the first use of a key in the store. The request does not wait for it. No entry of the key is kept until it is
+    /// recorded, so the request after a failure tries again.
     pub(super) fn record(self: &Arc<Self>, id: KeyId) {
         if !lock(&self.keys).insert(id.clone()) {
             return;

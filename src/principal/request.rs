@@ -90,7 +90,7 @@ pub(crate) fn admitted_public<B>(request: &Request<B>) -> Option<&Opened> {
 impl Opened {
     /// Returns a prefix or template by which more is public than the route of the request.
     #[cfg_attr(not(feature = "axum"), allow(unused_variables, reason = "only axum knows routes"))]
-    pub(crate) fn beyond<B>(&self, request: &Request<B>) -> Option<&str> {
+    pub(crate) fn wider_than_route<B>(&self, request: &Request<B>) -> Option<&str> {
         match self {
             Self::Path => None,
             #[cfg(feature = "axum")]

@@ -10,7 +10,8 @@ use super::head::RequestHead;
 pub(super) struct RequestProtocol {
     /// The gRPC call, if the layer answers calls in their own protocol.
     pub(super) call: Option<Call>,
-    close: bool,
+    /// Whether the server may leave the rest of the body unread.
+    closes: bool,
 }
 
 impl RequestProtocol {
@@ -25,12 +26,12 @@ impl RequestProtocol {
                 _ => {}
             }
         }
-        Self { call: extensions.get().copied(), close: leaves_a_body && version <= Version::HTTP_11 }
+        Self { call: extensions.get().copied(), closes: leaves_a_body && version <= Version::HTTP_11 }
     }
 
     /// Announces that the connection ends if the server will not read the rest of the body (RFC 9112 §9.6).
-    pub(super) fn close<B>(self, response: &mut Response<B>) {
-        if self.close {
+    pub(super) fn announce_close<B>(self, response: &mut Response<B>) {
+        if self.closes {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
     }

@@ -58,7 +58,7 @@ impl Rejection {
             Some(call) => grpc::response(&self.reason, call),
             None => plain::response(self, request),
         };
-        protocol.close(&mut response);
+        protocol.announce_close(&mut response);
         response
     }
 

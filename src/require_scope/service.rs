@@ -28,8 +28,8 @@ pub struct RequireScope<S> {
 #[derive(Debug)]
 pub(super) struct Guard {
     needs: Needs,
-    layer: Dependent,
-    prefix: Once,
+    needed_by: Dependent,
+    prefix_reported: Once,
 }
 
 /// The scopes that a request requires.
@@ -75,7 +75,7 @@ where
 
 impl Guard {
     pub(super) fn new(needs: Needs) -> Self {
-        Self { needs, layer: Dependent::new("`RequireScopeLayer`"), prefix: Once::new() }
+        Self { needs, needed_by: Dependent::new("`RequireScopeLayer`"), prefix_reported: Once::new() }
     }
 
     fn admit<B>(&self, request: &Request<B>) -> Result<(), Denied> {
@@ -115,16 +115,16 @@ impl Guard {
     /// regard to what is guarded below it.
     fn admit_as_public<B>(&self, denied: Denied, request: &Request<B>) -> Result<(), Denied> {
         let Some(by) = admitted_public(request) else { return Err(denied) };
-        let Some(public) = by.beyond(request) else { return Ok(()) };
-        if self.prefix.is_first() {
-            trace::public_prefix_around_scopes(public, template(request.extensions()));
+        let Some(wider) = by.wider_than_route(request) else { return Ok(()) };
+        if self.prefix_reported.is_first() {
+            trace::public_prefix_around_scopes(wider, template(request.extensions()));
         }
         Err(denied)
     }
 
     /// Returns the caller, or `None` for an admitted preflight.
     fn caller<'r, B>(&self, request: &'r Request<B>) -> Result<Option<&'r Principal>, Denied> {
-        match principal(request.extensions(), &self.layer) {
+        match principal(request.extensions(), &self.needed_by) {
             Ok(principal) => Ok(Some(principal)),
             // Of two layers, the outer one may have let a preflight pass, and the inner one have found a principal.
             Err(_) if is_admitted_preflight(request) => Ok(None),

@@ -73,13 +73,13 @@ impl Pending {
     }
 
     /// Removes the batch that was written.
-    pub(super) fn written(&mut self) {
+    pub(super) fn confirm_batch(&mut self) {
         self.unconfirmed = None;
         self.has_logged_loss = false;
     }
 
     /// Discards the batch, which the store will never accept.
-    pub(super) fn rejected(&mut self) {
+    pub(super) fn discard_batch(&mut self) {
         if let Some(batch) = self.unconfirmed.take() {
             let requests = batch.counts().iter().map(|count| count.requests).sum();
             self.lose(requests, "the store cannot keep them");

@@ -39,9 +39,9 @@ impl Meter {
         let mut outcome = Ok(());
         while let Some(batch) = self.next_batch() {
             match self.write_batch(&batch).await {
-                Ok(()) => self.pending().written(),
+                Ok(()) => self.pending().confirm_batch(),
                 Err(error) if error.kind() == BackendErrorKind::Invalid => {
-                    self.pending().rejected();
+                    self.pending().discard_batch();
                     outcome = Err(error);
                 }
                 Err(error) => return Err(error),

@@ -24,8 +24,8 @@ impl Owners {
     }
 
     /// Checks that an owner was not deleted.
-    pub(super) fn check_not_deleted(&self, deleted: &DeletedOwner) -> Result<(), BackendError> {
-        if self.deleted.contains(deleted) { Err(BackendError::owner_deleted()) } else { Ok(()) }
+    pub(super) fn check_not_deleted(&self, owner: &DeletedOwner) -> Result<(), BackendError> {
+        if self.deleted.contains(owner) { Err(BackendError::owner_deleted()) } else { Ok(()) }
     }
 
     pub(super) fn user(&self, email: &str) -> Option<User> {

@@ -1,7 +1,7 @@
 //! The statements that look keys and users up, made of the columns of a key and the expressions of one database.
 
 /// Creates the [`Lookups`](super::dialect::Lookups) of a dialect from an aggregate of memberships as a JSON list, and a condition that
-/// fails on a standby.
+/// is an error on a standby.
 macro_rules! lookups {
     ($memberships:literal, $primary_only:literal) => {
         $crate::backend::sql::dialect::Lookups {

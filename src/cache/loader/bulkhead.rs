@@ -1,4 +1,4 @@
-//! The bulkhead: known keys have separate permits, so a flood of unknown keys cannot starve them.
+//! The bulkhead: keys that this process knows have permits of their own, so that a flood of other keys cannot starve them.
 
 use crate::backend::BackendError;
 use crate::cache::sync::{Semaphore, SemaphorePermit};
@@ -8,7 +8,7 @@ use crate::cache::sync::{Semaphore, SemaphorePermit};
 pub(in crate::cache) enum Warmth {
     /// Of a key whose record this process has, or had until a short while ago.
     Warm,
-    /// Of any other key.
+    /// Of any other key, good or bad, or of a password.
     Cold,
 }
 

@@ -16,7 +16,7 @@ pub(super) struct FewPreemptions {
     most: usize,
     /// The choices of the current schedule: the index of the choice, and the number of options.
     choices: Vec<(usize, usize)>,
-    /// Number of choices made again in this run.
+    /// Number of choices that this run has made.
     made: usize,
     preemptions: usize,
     begun: bool,

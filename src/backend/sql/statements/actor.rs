@@ -4,7 +4,7 @@ use super::{owners, read};
 use crate::backend::sql::session::Session;
 use crate::backend::{Actor, AuthorizedActor, BackendError, ResolvedSubject, Subject};
 
-/// Authorizes an actor. Its state is locked until the transaction ends: the key by its lock, and owners by theirs.
+/// Authorizes an actor. The caller has locked its key and its owners until the transaction ends, unless it rejects the change in any case.
 pub(super) async fn authorize(
     session: &mut dyn Session,
     actor: &Actor,
