@@ -40,6 +40,8 @@ pub enum ConfigErrorKind {
     ClientKey,
     /// The OpenAPI document of the application.
     Document,
+    /// The permissions that keys can be granted.
+    Permissions,
     /// A value that cannot be parsed: the [`invalid_value`](ConfigError::invalid_value) of the error.
     Value,
 }

@@ -126,6 +126,7 @@ pub mod password;
 mod password_hash;
 mod path;
 pub mod principal;
+mod quote;
 mod random;
 mod reason;
 pub mod record;

@@ -1,5 +1,6 @@
 //! Accepted keys, their scopes, and the error codes.
 
+use tower_api_key::manage::Permissions;
 use tower_api_key::reject::{Forbidden, Payload, Reason, Rejection};
 use tower_api_key::usage::Usage;
 use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, KeyFormat, Source, SqliteStore};
@@ -7,7 +8,15 @@ use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, KeyFormat, So
 use crate::api_error;
 
 /// The scopes of keys. `admin` includes all of them.
-pub(crate) const SCOPES: [&str; 4] = ["read", "write", "delete", "admin"];
+pub(crate) fn permissions() -> Result<Permissions, ConfigError> {
+    let scopes = [
+        ("read", "Read and query memories, and view usage"),
+        ("write", "Create and update memories"),
+        ("delete", "Delete memories"),
+        ("admin", "Everything, and the management of keys"),
+    ];
+    Permissions::new().group("Memory API", scopes)
+}
 
 /// The format of keys: `mem_live_…` or `mem_test_…`.
 pub(crate) fn format() -> Result<KeyFormat, ConfigError> {

@@ -17,7 +17,6 @@ use tower_api_key::manage::{CreatedKey, KeyManager};
 use tower_api_key::record::KeyState;
 use tower_api_key::{Environment, KeyId, Principal, Record, Scope, Scopes, SqliteStore};
 
-use crate::access::SCOPES;
 use crate::again::{Needed, scope};
 use crate::api_error::{ApiError, WrongField, success};
 use crate::fields::{A_NAME, Fields, name};
@@ -27,7 +26,8 @@ use crate::time::written;
 const PAGE: usize = 1000;
 /// A hundred years.
 const MOST_DAYS: u64 = 36_500;
-const SOME_SCOPES: &str = "at least one of read, write, delete and admin";
+/// The manager checks that they are listed.
+const SOME_SCOPES: &str = "a list of at least one scope";
 
 /// The requirement to manage keys, which the store checks again with each change.
 pub(crate) static MANAGE: Needed = LazyLock::new(|| scope("admin"));
@@ -121,8 +121,7 @@ fn environment(value: &Value) -> Option<Environment> {
 
 fn scopes(value: &Value) -> Option<Scopes> {
     let scopes: Option<Vec<_>> = value.as_array()?.iter().map(Value::as_str).collect();
-    let exist = |scopes: &Vec<&str>| !scopes.is_empty() && scopes.iter().all(|scope| SCOPES.contains(scope));
-    Scopes::new(scopes.filter(exist)?).ok()
+    Scopes::new(scopes?).ok().filter(|scopes| !scopes.is_empty())
 }
 
 fn days(value: &Value) -> Option<Duration> {

@@ -28,7 +28,7 @@ pub(crate) fn app(store: SqliteStore, meter: Usage, limits: Limits) -> Result<Ro
         .route("/v1/query", post(memories::query).route_layer(RequireScopeLayer::new(memories::READ.clone())))
         .with_state(memories::Memories::default());
 
-    let keys = KeyManager::new(store.clone(), access::format()?);
+    let keys = KeyManager::new(store.clone(), access::format()?).with_permissions(access::permissions()?);
     let account = Router::new()
         .route("/v1/account/api-keys", get(api_keys::list).post(api_keys::create))
         .route("/v1/account/api-keys/{id}", delete(api_keys::revoke))

@@ -1,20 +1,52 @@
 //! Accepted keys and permissions: `X-Api-Key`, permissions such as `memory.read`, and 403 Forbidden without them.
 
+use tower_api_key::manage::Permissions;
 use tower_api_key::reject::{Payload, Reason, Rejection};
-use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, KeyFormat, Scope, Source, SqliteStore};
+use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, KeyFormat, Source, SqliteStore};
 
 use crate::errors;
 
-/// The permissions of keys, by group. `memory.*` includes all of a group, `*` all permissions.
-pub(crate) const PERMISSIONS: [(&str, &[&str]); 7] = [
-    ("memory", &["read", "write", "delete"]),
-    ("knowledge", &["read", "write", "delete"]),
-    ("workspace", &["read", "write", "delete"]),
-    ("export", &["read", "write"]),
-    ("ingest", &["read", "write"]),
-    ("webhook", &["read", "write", "delete"]),
-    ("dashboard", &["read"]),
+/// The actions that keys can be permitted, by group.
+const GROUPS: [(&str, &[(&str, &str)]); 7] = [
+    (
+        "memory",
+        &[
+            ("read", "Find and view memories"),
+            ("write", "Add and edit memories"),
+            ("delete", "Remove memories"),
+        ],
+    ),
+    (
+        "knowledge",
+        &[("read", "View entries"), ("write", "Add and edit entries"), ("delete", "Remove entries")],
+    ),
+    (
+        "workspace",
+        &[("read", "View workspaces"), ("write", "Add and edit workspaces"), ("delete", "Remove workspaces")],
+    ),
+    ("export", &[("read", "View and download exports"), ("write", "Start exports")]),
+    ("ingest", &[("read", "View the state of jobs"), ("write", "Submit files and URLs")]),
+    (
+        "webhook",
+        &[
+            ("read", "View webhooks and deliveries"),
+            ("write", "Add and edit webhooks"),
+            ("delete", "Remove webhooks"),
+        ],
+    ),
+    ("dashboard", &[("read", "View statistics and alerts")]),
 ];
+
+/// The permissions of keys. `memory.*` includes all of a group, `*` all permissions.
+pub(crate) fn permissions() -> Result<Permissions, ConfigError> {
+    let mut permissions = Permissions::new();
+    for (group, actions) in GROUPS {
+        let actions = actions.iter().chain(&[("*", "All of these")]);
+        let listed = actions.map(|(action, description)| (format!("{group}.{action}"), *description));
+        permissions = permissions.group(group, listed)?;
+    }
+    permissions.group("all", [("*", "All permissions, and the management of keys")])
+}
 
 /// The format of keys: `msk_live_…` or `msk_test_…`.
 pub(crate) fn format() -> Result<KeyFormat, ConfigError> {
@@ -33,12 +65,4 @@ fn payload(rejection: &Rejection) -> Payload {
         other => other.detail(),
     };
     Payload::json(errors::body(rejection.reason().status(), detail).to_string())
-}
-
-/// Returns whether a permission exists.
-pub(crate) fn exists(permission: &Scope) -> bool {
-    let (group, action) = permission.as_str().split_once('.').unwrap_or((permission.as_str(), ""));
-    let of_group =
-        |(name, actions): &(&str, &[&str])| *name == group && (action == "*" || actions.contains(&action));
-    permission.as_str() == "*" || PERMISSIONS.iter().any(of_group)
 }

@@ -12,10 +12,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_api_key::backend::KeyFilter;
 use tower_api_key::clock::{Clock, SystemClock};
-use tower_api_key::manage::KeyManager;
+use tower_api_key::manage::{KeyManager, Permissions};
 use tower_api_key::{Environment, KeyId, Principal, Record, Scope, Scopes, SqliteStore};
 
-use crate::access::{self, PERMISSIONS};
 use crate::again::{Needed, scope};
 use crate::api_error::{ApiError, At, Body};
 use crate::text::Text;
@@ -42,13 +41,16 @@ pub(crate) struct Page {
     after: Option<String>,
 }
 
-/// Lists the permissions by group.
-pub(crate) async fn permissions() -> Json<Value> {
-    let groups = PERMISSIONS.map(|(group, actions)| {
-        let permissions: Vec<_> = actions.iter().map(|action| format!("{group}.{action}")).collect();
-        json!({ "group": group, "permissions": permissions })
+/// Lists the permissions by group. Those that include others are accepted, but not documented.
+pub(crate) async fn permissions(State(manager): State<Manager>) -> Json<Value> {
+    let groups = manager.permissions().into_iter().flat_map(Permissions::groups).map(|group| {
+        let scopes = group.permissions.iter().map(|permission| permission.scope.as_str());
+        (&group.name, scopes.filter(|scope| !scope.ends_with('*')).collect::<Vec<_>>())
     });
-    Json(json!({ "groups": groups }))
+    let documented = groups.filter(|(_, permissions)| !permissions.is_empty());
+    let documented =
+        documented.map(|(group, permissions)| json!({ "group": group, "permissions": permissions }));
+    Json(json!({ "groups": documented.collect::<Vec<_>>() }))
 }
 
 pub(crate) async fn create(
@@ -90,18 +92,13 @@ pub(crate) async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Reads permissions. A key must have at least one, and all must exist.
+/// Reads permissions, of which a key must have at least one. The manager checks that they are listed.
 fn permitted(permissions: Vec<String>) -> Result<Scopes, ApiError> {
     let invalid = |detail: String| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
     if permissions.is_empty() {
         return Err(invalid("permissions: must not be empty".to_owned()));
     }
-    let scopes = Scopes::new(permissions).map_err(|error| invalid(format!("permissions: {error}")))?;
-    if scopes.iter().all(access::exists) {
-        Ok(scopes)
-    } else {
-        Err(invalid("permissions: must be listed".to_owned()))
-    }
+    Scopes::new(permissions).map_err(|error| invalid(format!("permissions: {error}")))
 }
 
 fn environment(label: &str) -> Result<Environment, ApiError> {

@@ -24,7 +24,9 @@ pub(crate) fn app(store: SqliteStore) -> Result<Router, ConfigError> {
         .route_layer(RequireScopeLayer::new(api_keys::MANAGE.clone()))
         // Each valid key may list the permissions.
         .route("/v1/api-keys/permissions", get(api_keys::permissions))
-        .with_state(KeyManager::new(store.clone(), access::format()?));
+        .with_state(
+            KeyManager::new(store.clone(), access::format()?).with_permissions(access::permissions()?),
+        );
 
     Ok(memories
         .merge(keys)

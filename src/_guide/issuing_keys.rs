@@ -10,6 +10,7 @@
 //! | recognise a key afterwards | its name, its id, and its [`hint`](crate::Record::hint), the first characters of the text |
 //! | let customers create, list, rotate and revoke | [`manage::routes`](crate::manage::routes), whose OpenAPI document is [`OPENAPI`](crate::manage::OPENAPI) |
 //! | shape those requests yourself | [`KeyManager::on_behalf_of`](crate::manage::KeyManager::on_behalf_of), as in `examples/memory_api` |
+//! | declare the scopes that keys can have | [`Permissions`](crate::manage::Permissions), in groups, with descriptions; see [below](#the-permissions) |
 //! | let keys expire | [`NewKey::expires_at`](crate::manage::NewKey::expires_at); expiry is checked with each request |
 //! | keep data of yours with a key | [`NewKey::metadata`](crate::manage::NewKey::metadata), such as the plan; customers write [`labels`](crate::manage::NewKey::labels) only |
 //!
@@ -24,7 +25,7 @@
 //! use tower::ServiceExt;
 //! use tower_api_key::backend::{OwnerChange, OwnerStore};
 //! use tower_api_key::clock::{Clock, SystemClock};
-//! use tower_api_key::manage::{KeyManager, ManageError, ManageSettings, NewKey, routes};
+//! use tower_api_key::manage::{KeyManager, ManageError, ManageSettings, NewKey, Permissions, routes};
 //! use tower_api_key::owner::Organization;
 //! use tower_api_key::{AuthenticateLayer, ConfigError, KeyFormat, KeyId, MemoryStore, RequireScopeLayer, Requirement};
 //!
@@ -35,9 +36,13 @@
 //! }
 //!
 //! fn app(store: MemoryStore) -> Result<Router, ConfigError> {
+//!     let permissions = Permissions::new()
+//!         .group("Notes", [("notes.read", "Read notes"), ("notes.write", "Write notes"), ("notes.*", "All of it")])?
+//!         .group("Keys", [("keys.read", "List keys"), ("keys.write", "Create, change and revoke keys")])?;
 //!     let manager = KeyManager::new(store.clone(), KeyFormat::new("notes")?).require_names();
+//!     let manager = manager.with_permissions(permissions);
 //!     let (read, write) = (Requirement::all_of(["keys.read"])?, Requirement::all_of(["keys.write"])?);
-//!     let settings = ManageSettings::new(read, write).permissions("notes.read notes.write".parse()?);
+//!     let settings = ManageSettings::new(read, write);
 //!     let guarded = Router::new()
 //!         .route("/notes", get("notes").route_layer(RequireScopeLayer::scope("notes.read")?))
 //!         .nest("/account", routes(manager.clone(), settings))
@@ -79,6 +84,14 @@
 //!     assert_eq!(status, 201);
 //!     let (text, id) = (ci["key"].as_str().unwrap(), ci["id"].as_str().unwrap());
 //!     assert_eq!(call(&app, "GET /notes", text, json!({})).await.0, 200);
+//!     // A typing error is found, and named, before a key has it.
+//!     let (status, error) = call(&app, "POST /account/keys", first, json!({ "name": "CI", "scopes": ["notes.raed"] })).await;
+//!     assert_eq!((status, &error["errors"][0]["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("scopes")));
+//!     assert_eq!(error["errors"][0]["detail"], "no scope `notes.raed`; did you mean `notes.read`?");
+//!     // A page that creates keys shows the groups, and offers what the caller can grant.
+//!     let (_, list) = call(&app, "GET /account/permissions", first, json!({})).await;
+//!     let read = json!({ "scope": "notes.read", "description": "Read notes", "grantable": true });
+//!     assert_eq!((&list["groups"][0]["name"], &list["groups"][0]["permissions"][0]), (&json!("Notes"), &read));
 //!     // The key of the CI has no scope to manage keys, and the text is not shown again.
 //!     assert_eq!(call(&app, "POST /account/keys", text, json!({ "name": "More" })).await.0, 403);
 //!     let (_, list) = call(&app, "GET /account/keys", first, json!({})).await;
@@ -95,6 +108,13 @@
 //! `put_organization` changes an organization that exists. A sign-up that takes the id from the request would hand a key of another customer to
 //! its client, and so would a counter that starts again: take random ids, or those of your own table, whose uniqueness the database enforces. Limit sign-ups by address, and verify the e-mail before
 //! the first key is created.
+//!
+//! # The permissions
+//!
+//! A manager with [`Permissions`](crate::manage::Permissions) creates, imports and updates keys with listed scopes only. A scope that covers
+//! others, such as `notes.*`, is listed as well if customers may have it. A key that has a scope keeps it when the scope is no longer listed,
+//! also if it is rotated or gets further scopes. Roles and the scopes of every user
+//! ([`user_scopes`](crate::AuthenticatorBuilder::user_scopes)) are not limited: the application sets them.
 //!
 //! # Expiry of the first key
 //!

@@ -5,6 +5,7 @@ use super::{AuthorizedActor, BackendError, KeyFilter};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::owner::Owner;
+use crate::quote::shorten;
 use crate::record::Record;
 use crate::rights::Rights;
 use crate::scope::{Scope, Scopes};
@@ -135,7 +136,7 @@ fn is_user_with_password(caller: &Record) -> bool {
 fn check_grants(caller: Rights<'_>, scopes: &Scopes) -> Result<(), BackendError> {
     let lacks = |scope: &&Scope| !caller.grants(scope);
     scopes.iter().find(lacks).map_or(Ok(()), |scope| {
-        let message = format!("the caller lacks the scope `{scope}`");
+        let message = format!("the caller lacks the scope `{}`", shorten(scope.as_str()));
         Err(BackendError::forbidden(Some("scopes"), message))
     })
 }

@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::{ApiKey, KeyId, RetrievableKey};
 use crate::record::{Record, Revocation};
+use crate::scope::{Scope, Scopes};
 
 impl<S: KeyStore> KeyManager<S> {
     /// Creates a key.
@@ -125,6 +126,8 @@ impl<S: KeyStore> KeyManager<S> {
         }
         if let Some(scopes) = &update.scopes {
             validation = validation.scopes(scopes);
+            let unlisted = self.unlisted(actor, id, scopes).await?;
+            validation = validation.permitted(unlisted, self.permissions());
         }
         if let Some(metadata) = &update.metadata {
             validation = validation.entries("metadata", metadata);
@@ -234,10 +237,31 @@ impl<S: KeyStore> KeyManager<S> {
             .owner(&new.owner)
             .name(&new.name, self.requires_names)
             .scopes(&new.scopes)
+            .permitted(&new.scopes, self.permissions())
             .expires_at(new.expires_at, now)
             .entries("metadata", &new.metadata)
             .entries("labels", &new.labels)
             .finish()
+    }
+
+    /// Returns the scopes that are no permissions, nor scopes of the key.
+    async fn unlisted<'s>(
+        &self,
+        actor: &BoundedActor,
+        id: &KeyId,
+        scopes: &'s Scopes,
+    ) -> Result<Vec<&'s Scope>, ManageError> {
+        let Some(permissions) = self.permissions() else { return Ok(Vec::new()) };
+        let mut unlisted: Vec<_> = scopes.iter().filter(|scope| !permissions.contains(scope)).collect();
+        if !unlisted.is_empty() {
+            let record = self.get(id).await?;
+            // What is wrong with the scopes would tell that a key exists which is not the caller's.
+            if actor.bounds.as_ref().is_some_and(|bounds| !bounds.keys.matches(&record)) {
+                return Err(ManageError::not_found());
+            }
+            unlisted.retain(|scope| !record.scopes.contains(scope));
+        }
+        Ok(unlisted)
     }
 
     async fn insert(&self, actor: &BoundedActor, record: Record) -> Result<Record, ManageError> {

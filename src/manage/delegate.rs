@@ -9,7 +9,7 @@ use crate::environment::Environment;
 use crate::key::KeyId;
 use crate::principal::Principal;
 use crate::record::Record;
-use crate::scope::Requirement;
+use crate::scope::{Requirement, Scope};
 
 /// A key manager limited to the keys of a caller: those of its own organization, project or user, in its own environment. It reports all
 /// other keys as not found. The caller can grant only scopes that it has itself, and needs the scopes of a key to rotate, update or revoke it.
@@ -55,6 +55,11 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     #[must_use]
     pub fn requiring(self, requirement: Requirement) -> Self {
         Self { actor: self.actor.requires(requirement), ..self }
+    }
+
+    /// Returns whether the caller has a scope, so that it may grant it to other keys. The store checks this again with each change.
+    pub fn can_grant(&self, scope: &Scope) -> bool {
+        self.caller.rights().grants(scope)
     }
 
     /// Returns a key to [`create`](Self::create), with the caller's owner and environment, without a name or scopes.

@@ -38,7 +38,8 @@ pub enum ManageErrorKind {
 pub struct FieldError {
     /// The name of the field, as in an HTTP request.
     pub field: &'static str,
-    /// The rule that the value breaks. The value itself is not shown.
+    /// The rule that the value breaks, and the item at fault: escaped, cut if it is long, and never the whole text of a random key that was
+    /// pasted by mistake.
     pub message: String,
 }
 

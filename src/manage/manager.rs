@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ManageError;
+use super::{ManageError, Permissions};
 use crate::audit::{Audit, Hook};
 use crate::authenticator::Authenticator;
 use crate::backend::{Actor, Bounds, KeyStore, UsageLine, UsageQuery, UsageStore};
@@ -31,6 +31,7 @@ pub struct KeyManager<S> {
     pub(super) requires_names: bool,
     pub(super) stronger_keys: bool,
     pub(super) rotation_renews: bool,
+    pub(super) permissions: Option<Arc<Permissions>>,
 }
 
 /// The actor of changes, and the keys that it is limited to.
@@ -63,6 +64,7 @@ impl<S: KeyStore> KeyManager<S> {
             requires_names: false,
             stronger_keys: false,
             rotation_renews: true,
+            permissions: None,
         }
     }
 
@@ -158,6 +160,34 @@ impl<S: KeyStore> KeyManager<S> {
     #[must_use]
     pub fn require_names(self) -> Self {
         Self { requires_names: true, ..self }
+    }
+
+    /// Sets the permissions that keys can be granted. A key is created and imported with listed scopes only; an update may also leave a key
+    /// scopes that it has. By default, any scope can be granted.
+    ///
+    /// A rotation is not limited, so keys outlive a permission that the application no longer lists.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// use tower_api_key::manage::{KeyManager, NewKey, Permissions};
+    /// use tower_api_key::{KeyFormat, MemoryStore};
+    ///
+    /// let permissions = Permissions::new().group("Notes", [("notes.read", "Read notes"), ("notes.write", "Write notes")])?;
+    /// let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo")?).with_permissions(permissions);
+    /// let error = manager.create(NewKey::for_organization("acme").scopes("notes.raed".parse()?)).await.unwrap_err();
+    /// assert_eq!(error.to_string(), "invalid values: scopes: no scope `notes.raed`; did you mean `notes.read`?");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_permissions(self, permissions: Permissions) -> Self {
+        Self { permissions: Some(Arc::new(permissions)), ..self }
+    }
+
+    /// Returns the permissions that keys can be granted; `None` if any scope can be granted.
+    pub fn permissions(&self) -> Option<&Permissions> {
+        self.permissions.as_deref()
     }
 
     /// Lets callers update and revoke keys with scopes that they lack. By default, a caller updates and revokes only keys that it could

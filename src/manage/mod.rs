@@ -26,7 +26,7 @@
 //! ```
 
 // Above `backend` and `principal`; nothing imports it. Bottom to top, a file importing only those before it:
-// `error`, `new_key`, `validation`, `manager`, `changes`, `create_exclusive`, `wait`, `delegate`, `routes`, `self`.
+// `error`, `new_key`, `permissions`, `validation`, `manager`, `changes`, `create_exclusive`, `wait`, `delegate`, `routes`, `self`.
 
 mod changes;
 mod create_exclusive;
@@ -34,6 +34,7 @@ mod delegate;
 mod error;
 mod manager;
 mod new_key;
+mod permissions;
 #[cfg(feature = "routes")]
 mod routes;
 mod validation;
@@ -43,6 +44,7 @@ pub use delegate::Delegate;
 pub use error::{FieldError, ManageError, ManageErrorKind};
 pub use manager::KeyManager;
 pub use new_key::{CreatedKey, NewKey, RotateOptions};
+pub use permissions::{Permission, PermissionGroup, Permissions};
 #[cfg(feature = "routes")]
 pub use routes::{ManageSettings, OPENAPI, RouteError, routes};
 pub use wait::Wait;

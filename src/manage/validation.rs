@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::{FieldError, ManageError, NewKey};
+use super::{FieldError, ManageError, NewKey, Permissions};
 use crate::backend::Grace;
 use crate::clock::Timestamp;
 use crate::credential::{MAX_CREDENTIAL_BYTES, Scheme};
 use crate::owner::Owner;
-use crate::scope::Scopes;
+use crate::quote::{nearest, quote, shorten};
+use crate::scope::{Scope, Scopes};
 
 /// Most characters of a name, a reason or an owner's id.
 const MAX_CHARACTERS: usize = 255;
@@ -20,6 +21,8 @@ const MAX_SCOPES: (usize, usize) = (100, 128);
 const MAX_GRACE: u64 = u32::MAX as u64;
 /// A key text with fewer bytes can be guessed, whatever its characters.
 const MIN_KEY_BYTES: usize = 16;
+/// Most invalid items of a field that an error names. A client that corrects them learns of the next ones.
+const MAX_NAMED: usize = 5;
 /// Most entries of metadata or labels, and most characters of a name and of a value.
 const MAX_ENTRIES: (usize, usize, usize) = (50, 40, 500);
 
@@ -65,15 +68,42 @@ impl Validation {
         if count > most {
             self.add("scopes", format!("must have at most {most} scopes, got {count}"));
         }
-        if scopes.iter().any(|scope| scope.as_str().len() > longest) {
-            self.add("scopes", format!("each scope must have at most {longest} characters"));
-        }
+        self.add_each(
+            "scopes",
+            scopes.iter().map(Scope::as_str).filter_map(|scope| {
+                let length = scope.len();
+                let message =
+                    || format!("`{}` must have at most {longest} characters, got {length}", shorten(scope));
+                (length > longest).then(message)
+            }),
+        );
+        self
+    }
+
+    /// Checks that scopes are listed, if permissions are.
+    pub(super) fn permitted<'s>(
+        mut self,
+        scopes: impl IntoIterator<Item = &'s Scope>,
+        permissions: Option<&Permissions>,
+    ) -> Self {
+        let Some(permissions) = permissions else { return self };
+        let unlisted = scopes.into_iter().filter(|scope| !permissions.contains(scope)).map(Scope::as_str);
+        self.add_each(
+            "scopes",
+            unlisted.map(|scope| {
+                let shown = shorten(scope);
+                match nearest(scope, permissions.scopes().map(Scope::as_str)) {
+                    Some(near) => format!("no scope `{shown}`; did you mean `{near}`?"),
+                    None => format!("no scope `{shown}`"),
+                }
+            }),
+        );
         self
     }
 
     pub(super) fn expires_at(mut self, end: Option<Timestamp>, now: Timestamp) -> Self {
-        if end.is_some_and(|end| end <= now) {
-            self.add("expires_at", "must be in the future");
+        if let Some(end) = end.filter(|end| *end <= now) {
+            self.add("expires_at", format!("must be in the future, got {end}"));
         }
         self
     }
@@ -109,7 +139,7 @@ impl Validation {
     pub(super) fn grace(mut self, grace: Grace) -> Self {
         let (Grace::For(time) | Grace::FromFirstUse(time)) = grace else { return self };
         if time > Duration::from_secs(MAX_GRACE) {
-            self.add("grace_seconds", format!("must be at most {MAX_GRACE} seconds"));
+            self.add("grace_seconds", format!("must be at most {MAX_GRACE} seconds, got {}", time.as_secs()));
         }
         self
     }
@@ -120,11 +150,23 @@ impl Validation {
         if entries.len() > most {
             self.add(field, format!("must have at most {most} entries, got {}", entries.len()));
         }
-        let fits = |text: &str, most| text.chars().count() <= most && !text.contains('\0');
-        if !entries.iter().all(|(key, text)| !key.is_empty() && fits(key, name) && fits(text, value)) {
-            let rule = format!("names must have 1 to {name} characters, values at most {value}, without NUL");
-            self.add(field, rule);
-        }
+        let broken_rule = |text: &str, most| match text.chars().count() {
+            length if length > most => Some(format!("must have at most {most} characters, got {length}")),
+            _ if text.contains('\0') => Some("must not contain NUL".to_owned()),
+            _ => None,
+        };
+        self.add_each(
+            field,
+            entries.iter().filter_map(|(key, text)| {
+                if key.is_empty() {
+                    return Some("a name must not be empty".to_owned());
+                }
+                let of_name = broken_rule(key, name).map(|rule| format!("the name {} {rule}", quote(key)));
+                of_name.or_else(|| {
+                    broken_rule(text, value).map(|rule| format!("the value of {} {rule}", quote(key)))
+                })
+            }),
+        );
         self
     }
 
@@ -133,9 +175,20 @@ impl Validation {
         if length > MAX_CHARACTERS {
             self.add(field, format!("must have at most {MAX_CHARACTERS} characters, got {length}"));
         }
-        if text.chars().any(|character| character.is_control() || changes_direction(character)) {
-            self.add(field, "must not contain control characters");
+        let mut characters = text.chars().zip(1..);
+        let control =
+            characters.find(|(character, _)| character.is_control() || changes_direction(*character));
+        if let Some((character, position)) = control {
+            let found = u32::from(character);
+            self.add(
+                field,
+                format!("must not contain control characters, got U+{found:04X} at position {position}"),
+            );
         }
+    }
+
+    fn add_each(&mut self, field: &'static str, messages: impl Iterator<Item = String>) {
+        messages.take(MAX_NAMED).for_each(|message| self.add(field, message));
     }
 
     fn add(&mut self, field: &'static str, message: impl Into<String>) {

@@ -157,7 +157,7 @@ async fn an_invalid_command_names_the_argument_and_changes_nothing() {
         ("create --organization a --scope a\"b", "--scope"),
         ("create --organization a --scope=", "--scope"),
         (&format!("create --organization a{scopes}"), "scopes: must have at most 100"),
-        (&format!("create --organization a --scope {long}"), "scopes: each scope must have at most 128"),
+        (&format!("create --organization a --scope {long}"), "must have at most 128 characters"),
         ("create --organization a --expires-in-days soon", "--expires-in-days"),
         ("create --organization a --expires-in-days 0", "--expires-in-days"),
         ("create --organization a --expires-in-days -1", "--expires-in-days"),

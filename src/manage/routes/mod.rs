@@ -28,7 +28,7 @@ use axum::response::{self, Response};
 use axum::routing::{get, post};
 use serde_json::json;
 
-use super::{KeyManager, RotateOptions};
+use super::{KeyManager, Permission, PermissionGroup, Permissions, RotateOptions};
 use crate::backend::{Grace, KeyFilter, KeyStore, KeyUpdate, UsageStore};
 use crate::principal::Principal;
 use crate::scope::Scope;
@@ -54,6 +54,22 @@ const MAX_BODY: usize = 64 * 1024;
 /// assert_eq!(description["paths"]["/keys"]["post"]["operationId"], "createKey");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
+///
+/// The schema `Scope` describes the scopes of requests. An application that has [`Permissions`] enumerates them there; responses may show
+/// scopes that were listed before:
+///
+/// ```
+/// use serde_json::Value;
+/// use tower_api_key::Scope;
+/// use tower_api_key::manage::{OPENAPI, Permissions};
+///
+/// let permissions = Permissions::new().group("Notes", [("notes.read", "Read notes"), ("notes.write", "Write notes")])?;
+/// let mut description: Value = serde_json::from_str(OPENAPI)?;
+/// let scope = &mut description["components"]["schemas"]["Scope"];
+/// scope["enum"] = permissions.scopes().map(Scope::as_str).collect();
+/// assert_eq!(scope["enum"], serde_json::json!(["notes.read", "notes.write"]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub const OPENAPI: &str = include_str!("openapi.json");
 
 /// Returns routes by which callers manage their own keys, to nest behind an [`AuthenticateLayer`](crate::AuthenticateLayer). They have a
@@ -69,7 +85,7 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 /// | `DELETE /keys/{id}?reason&wait&until&wait_seconds` | 204, also for a revoked key; with `wait=fleet` after all nodes have applied it, see below |
 /// | `GET /keys/{id}/usage?from&to` | 200, the requests with the key, by day |
 /// | `GET /usage?from&to&by&limit&cursor` | 200, the requests with all keys, by day, in total or `by=key`, and `next_cursor` if more than `limit` lines match |
-/// | `GET /permissions` | 200, the scopes that keys can be granted |
+/// | `GET /permissions` | 200, the [permissions](KeyManager::with_permissions) that keys can be granted, in groups, and which of them the caller can grant |
 ///
 /// `DELETE /keys/{id}?wait=fleet` responds after each node has applied the revocation, or their lease or `wait_seconds` have passed, and
 /// reports in `Revocation-Reached` which: `every-node`, `lease-end` or `this-process`. With a store that keeps no list of nodes, such as
@@ -209,7 +225,14 @@ async fn permissions<S: KeyStore>(
     State(shared): Manager<S>,
     caller: Principal,
 ) -> response::Result<Response> {
-    shared.to_read(&caller)?;
-    let permissions: Vec<_> = shared.settings.permissions.iter().map(Scope::as_str).collect();
-    Ok(json_response(StatusCode::OK, &json!({ "permissions": permissions })))
+    let delegate = shared.to_read(&caller)?;
+    let permission = |Permission { scope, description }: &Permission| json!({ "scope": scope.as_str(), "description": description, "grantable": delegate.can_grant(scope) });
+    let group = |group: &PermissionGroup| {
+        let permissions: Vec<_> = group.permissions.iter().map(permission).collect();
+        json!({ "name": group.name, "permissions": permissions })
+    };
+    let permissions = || shared.manager.permissions().into_iter();
+    let scopes: Vec<_> = permissions().flat_map(Permissions::scopes).map(Scope::as_str).collect();
+    let groups: Vec<_> = permissions().flat_map(Permissions::groups).map(group).collect();
+    Ok(json_response(StatusCode::OK, &json!({ "permissions": scopes, "groups": groups })))
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::error::{RouteError, Shape};
 use crate::reject::Payload;
-use crate::scope::{Requirement, Scopes};
+use crate::scope::Requirement;
 
 /// The default timeout of a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Settings of the [`routes`](super::routes): the scopes that callers need, the scopes that keys can be granted, and the shape of errors.
+/// Settings of the [`routes`](super::routes): the scopes that callers need, and the shape of errors.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ManageSettings {
@@ -19,8 +19,6 @@ pub struct ManageSettings {
     pub read: Requirement,
     /// Required to create, update, rotate and revoke keys.
     pub write: Requirement,
-    /// The scopes that `GET /permissions` lists.
-    pub permissions: Scopes,
     /// How long the body of a request may take to arrive. Default: 10 s.
     pub body_timeout: Duration,
     pub(super) external_callers: bool,
@@ -30,24 +28,17 @@ pub struct ManageSettings {
 }
 
 impl ManageSettings {
-    /// Creates settings with these requirements, no permissions, and errors in the default shape.
+    /// Creates settings with these requirements, and errors in the default shape.
     pub fn new(read: Requirement, write: Requirement) -> Self {
         Self {
             read,
             write,
-            permissions: Scopes::default(),
             body_timeout: BODY_TIMEOUT,
             external_callers: false,
             cross_site: false,
             shows_nodes: false,
             shape: None,
         }
-    }
-
-    /// Sets the scopes that `GET /permissions` lists.
-    #[must_use]
-    pub fn permissions(self, permissions: Scopes) -> Self {
-        Self { permissions, ..self }
     }
 
     /// Sets how long the body of a request may take to arrive. A slower one gets 408.
@@ -102,7 +93,6 @@ impl fmt::Debug for ManageSettings {
         f.debug_struct("ManageSettings")
             .field("read", &self.read)
             .field("write", &self.write)
-            .field("permissions", &self.permissions)
             .finish_non_exhaustive()
     }
 }

@@ -8,6 +8,7 @@ mod imports;
 mod loopholes;
 mod over_http;
 mod parsers;
+mod permissions;
 mod rejected;
 mod schema;
 mod settings;

@@ -181,8 +181,8 @@ async fn a_grace_that_no_store_could_keep_is_rejected() {
             let body = json!({ "grace_seconds": seconds, "grace_from_first_use": from_first_use });
             let answer = rejected(&world, &admin, Method::POST, &rotate, &body.to_string()).await;
             assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-            let detail = "must be at most 4294967295 seconds";
-            assert_eq!(errors(&answer), (vec!["grace_seconds"], detail));
+            let detail = format!("must be at most 4294967295 seconds, got {seconds}");
+            assert_eq!(errors(&answer), (vec!["grace_seconds"], &*detail));
         }
     }
     let body = json!({ "grace_seconds": u32::MAX, "grace_from_first_use": true });

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 use tower_api_key::backend::KeyFilter;
 use tower_api_key::clock::ManualClock;
-use tower_api_key::manage::{KeyManager, ManageSettings, NewKey, routes};
+use tower_api_key::manage::{KeyManager, ManageSettings, NewKey, Permissions, routes};
 use tower_api_key::test_util::Misbehaving;
 use tower_api_key::usage::Usage;
 use tower_api_key::{
@@ -28,6 +28,7 @@ pub(crate) struct World {
     pub(crate) backend: Misbehaving<MemoryStore>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) usage: Usage,
+    authenticator: Authenticator,
     pub(crate) app: Router,
 }
 
@@ -45,27 +46,41 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
+fn app(manager: &KeyManager<MemoryStore>, authenticator: &Authenticator) -> Router {
+    let needs = |scope: &str| Requirement::all_of([scope]).unwrap();
+    let settings = ManageSettings::new(needs("keys.read"), needs("keys.write"));
+    Router::new()
+        .route("/whoami", get(|| async { StatusCode::OK }))
+        .nest("/admin", routes(manager.clone(), settings))
+        .layer(AuthenticateLayer::new(authenticator.clone()))
+}
+
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with(|manager| manager)
+    }
+
+    /// Creates a world with another manager.
+    pub(crate) fn with(change: impl FnOnce(KeyManager<MemoryStore>) -> KeyManager<MemoryStore>) -> Self {
         let clock = Arc::new(ManualClock::new(START));
         let store = MemoryStore::new();
         let manager =
             KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap()).with_clock(Arc::clone(&clock));
-        let manager = manager.lease(Duration::from_millis(1));
+        let manager = change(manager.lease(Duration::from_millis(1)));
         let usage = Usage::builder(store.clone()).with_clock(Arc::clone(&clock)).build().unwrap();
         let backend = Misbehaving::new(store);
         // Some callers are users without organizations.
         let authenticator = Authenticator::builder(backend.clone()).user_scopes(Scopes::parse("*").unwrap());
         let authenticator =
             authenticator.usage(usage.clone()).with_clock(Arc::clone(&clock)).build().unwrap();
-        let needs = |scope: &str| Requirement::all_of([scope]).unwrap();
-        let scopes = ManageSettings::new(needs("keys.read"), needs("keys.write"))
-            .permissions(Scopes::parse("keys.read keys.write notes.read notes.write").unwrap());
-        let app = Router::new()
-            .route("/whoami", get(|| async { StatusCode::OK }))
-            .nest("/admin", routes(manager.clone(), scopes))
-            .layer(AuthenticateLayer::new(authenticator));
-        Self { manager, backend, clock, usage, app }
+        let app = app(&manager, &authenticator);
+        Self { manager, backend, clock, usage, authenticator, app }
+    }
+
+    /// Replaces the manager and the routes by ones with these permissions. Keys that exist stay.
+    pub(crate) fn limit(&mut self, permissions: Permissions) {
+        self.manager = self.manager.clone().with_permissions(permissions);
+        self.app = app(&self.manager, &self.authenticator);
     }
 
     /// Creates a key of an organization.

@@ -35,9 +35,7 @@ impl Service {
             keys.insert(name, created.into_parts().0.as_str().to_owned());
         }
         let needs = |scope: &str| Requirement::all_of([scope]).unwrap();
-        let scopes = ManageSettings::new(needs("keys.read"), needs("keys.write"))
-            .permissions(Scopes::parse("keys.read keys.write notes.*").unwrap())
-            .external_callers();
+        let scopes = ManageSettings::new(needs("keys.read"), needs("keys.write")).external_callers();
         let app = Router::new()
             .nest(
                 "/admin",

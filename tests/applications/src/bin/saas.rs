@@ -136,9 +136,10 @@ fn app(store: SqliteStore, usage: Usage, per_minute: NonZeroU32) -> Result<Route
         .respond(|error: &Rejection| Payload::json(error_body(error.reason().code(), &error.to_string()))) // auth
         .build()?; // auth
     let keys = KeyManager::new(store.clone(), KeyFormat::new("saas")?).acting_as("signup"); // auth
+    let all = [("notes.read", "Read notes"), ("notes.write", "Add notes"), ("*", "All, and keys")]; // auth
+    let keys = keys.with_permissions(manage::Permissions::new().group("Notes", all)?); // auth
     let settings = ManageSettings::new("keys.read".parse()?, "keys.write".parse()?) // auth
         .allow_cross_site() // auth
-        .permissions("notes.read notes.write keys.read keys.write".parse()?) // auth
         .respond(|error: &RouteError| Payload::json(error_body("key_management", &error.to_string()))); // auth
     let manage = manage::routes(keys.clone(), settings); // auth
     let rules = RouteRules::new([("GET /v1/notes", "notes.read"), ("POST /v1/notes", "notes.write")])?; // auth
