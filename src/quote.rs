@@ -43,6 +43,16 @@ pub(crate) fn nearest<'k>(text: &str, known: impl IntoIterator<Item = &'k str>) 
     near.min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
 }
 
+/// Returns the error of an unknown name, such as that of a field: with the name that was meant, or all known ones.
+#[cfg(feature = "routes")]
+pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
+    let quoted = quote(name);
+    match nearest(name, known.iter().copied()) {
+        Some(near) => format!("unknown {what} {quoted}; did you mean {near:?}?"),
+        None => format!("unknown {what} {quoted}; must be one of {}", known.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

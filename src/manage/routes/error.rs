@@ -16,9 +16,10 @@ use super::output::json_response;
 use crate::reject::Payload;
 use crate::trace::{self, Failure};
 
-/// An error response of the routes. Its `Display` text is the whole error in one line: `Invalid values; name: expected a text, found a number`.
+/// An error response of the routes. Its `Display` text is the whole error in one line: `Invalid values; name: must be a string, got the number 7`.
 ///
-/// The response carries it in its extensions, so that layers around the routes can log and count it.
+/// The response carries it in its extensions, so that layers around the routes can log and count it. It repeats what the client sent only as
+/// far as [`FieldError::message`] does, so it writes no control characters into a log, and no random key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RouteError {
@@ -56,7 +57,7 @@ impl From<ManageError> for RouteError {
         let (status, detail) = match error.kind() {
             ManageErrorKind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid values"),
             ManageErrorKind::NotFound => (StatusCode::NOT_FOUND, "No such key"),
-            ManageErrorKind::Forbidden => (StatusCode::FORBIDDEN, "Beyond the caller"),
+            ManageErrorKind::Forbidden => (StatusCode::FORBIDDEN, "The caller may not make this change"),
             ManageErrorKind::Conflict => (StatusCode::CONFLICT, "Not possible in the state of the key"),
             ManageErrorKind::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Too many requests for keys at once"),
             ManageErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Keys temporarily unavailable"),

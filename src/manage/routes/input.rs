@@ -14,11 +14,15 @@ use tokio::time::timeout;
 
 use super::super::{FieldError, ManageError};
 use super::error::RouteError;
-use super::json::parse_object;
+use super::json::{describe, parse_object};
 use super::shared::Shared;
 use crate::clock::Timestamp;
 use crate::key::KeyId;
-use crate::scope::Scopes;
+use crate::quote::{quote, unknown as unknown_name};
+use crate::scope::{Scope, Scopes};
+
+/// Most unknown fields that an error names. A client that removes them learns of the next ones.
+const MAX_UNKNOWN: usize = 5;
 
 /// The bytes of a body. An extractor that never fails, so that a handler rejects a caller without the needed scope before an invalid body.
 pub(super) struct Body(Result<Bytes, RouteError>);
@@ -29,13 +33,13 @@ impl<S: Send + Sync> FromRequest<Arc<Shared<S>>> for Body {
     async fn from_request(request: Request, shared: &Arc<Shared<S>>) -> Result<Self, Infallible> {
         let most = shared.settings.body_timeout;
         let late = || {
-            let detail = format!("Expected a whole body within {} s, found a part of it", most.as_secs_f64());
+            let detail = format!("The body must arrive within {} s", most.as_secs_f64());
             RouteError::new(StatusCode::REQUEST_TIMEOUT, detail)
         };
         let incomplete = |rejection: BytesRejection| {
             let detail = match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => "Expected a body of at most 65536 bytes, found a longer one",
-                _ => "Expected a whole body, found a part of it",
+                StatusCode::PAYLOAD_TOO_LARGE => "The body must have at most 65536 bytes",
+                _ => "The body ended before it was complete",
             };
             RouteError::new(rejection.status(), detail)
         };
@@ -67,75 +71,73 @@ impl Fields {
     }
 
     pub(super) fn text(&mut self, field: &'static str) -> Option<Box<str>> {
-        self.read(field, "a text", |value| Some(value.as_str()?.into()))
+        self.read(field, |value| value.as_str().map(Into::into).ok_or_else(|| must_be("a string", value)))
     }
 
     pub(super) fn scopes(&mut self, field: &'static str) -> Option<Scopes> {
-        self.read(field, "a list of scopes", |value| {
-            let scopes: Option<Vec<&str>> = value.as_array()?.iter().map(Value::as_str).collect();
-            Scopes::new(scopes?).ok()
+        self.read(field, |value| {
+            let items = value.as_array().ok_or_else(|| must_be("an array of strings", value))?;
+            items.iter().zip(1..).map(|(item, number)| scope(item, number)).collect()
         })
     }
 
     pub(super) fn texts(&mut self, field: &'static str) -> Option<BTreeMap<String, String>> {
-        self.read(field, "an object of texts", |value| {
-            let entry = |(name, text): (&String, &Value)| Some((name.clone(), text.as_str()?.to_owned()));
-            value.as_object()?.iter().map(entry).collect()
+        let entry = |(name, value): (&String, &Value)| match value {
+            Value::String(text) => Ok((name.clone(), text.clone())),
+            other => Err(format!("the value of {} {}", quote(name), must_be("a string", other))),
+        };
+        self.read(field, |value| {
+            let entries = value.as_object().ok_or_else(|| must_be("an object of strings", value))?;
+            entries.iter().map(entry).collect()
         })
     }
 
     pub(super) fn seconds(&mut self, field: &'static str) -> Option<Duration> {
-        self.read(field, "a whole number of seconds", |value| integer(value).map(Duration::from_secs))
+        self.read(field, |value| {
+            let seconds = integer(value).ok_or_else(|| must_be("a whole number of seconds", value))?;
+            Ok(Duration::from_secs(seconds))
+        })
     }
 
     pub(super) fn boolean(&mut self, field: &'static str) -> Option<bool> {
-        self.read(field, "true or false", Value::as_bool)
+        self.read(field, |value| value.as_bool().ok_or_else(|| must_be("true or false", value)))
     }
 
     /// Reads a time or `null`.
     pub(super) fn time(&mut self, field: &'static str) -> Option<Option<Timestamp>> {
-        self.read(field, "a time such as `2030-01-31T12:00:00Z`, or null", |value| match value {
-            Value::Null => Some(None),
-            value => value.as_str()?.parse().ok().map(Some),
+        self.read(field, |value| match value {
+            Value::Null => Ok(None),
+            value => value
+                .as_str()
+                .and_then(|text| text.parse().ok())
+                .map(Some)
+                .ok_or_else(|| must_be("a time such as 2030-01-31T12:00:00Z, or null", value)),
         })
     }
 
-    fn read<T>(
-        &mut self,
-        field: &'static str,
-        expected: &str,
-        read: impl FnOnce(&Value) -> Option<T>,
-    ) -> Option<T> {
+    fn read<T>(&mut self, field: &'static str, read: impl FnOnce(&Value) -> Result<T, String>) -> Option<T> {
         self.known.push(field);
         let value = self.values.remove(field)?;
-        let read = read(&value);
-        if read.is_none() {
-            self.errors
-                .push(FieldError::new(field, format!("expected {expected}, found {}", kind_of(&value))));
-        }
-        read
+        read(&value).map_err(|message| self.errors.push(FieldError::new(field, message))).ok()
     }
 
     /// Returns an error if a field is invalid or unknown.
     pub(super) fn finish(mut self) -> Result<(), ManageError> {
-        if !self.values.is_empty() {
-            let message = format!("expected no fields but {}, found others", self.known.join(", "));
-            self.errors.push(FieldError::new("body", message));
-        }
+        let unknown = self.values.keys().take(MAX_UNKNOWN);
+        let unknown = unknown.map(|name| FieldError::new("body", unknown_name("field", name, &self.known)));
+        self.errors.extend(unknown);
         if self.errors.is_empty() { Ok(()) } else { Err(ManageError::invalid(self.errors)) }
     }
 }
 
-/// Names the type of a value, which itself is not shown.
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "another text",
-        Value::Array(_) => "another list",
-        Value::Object(_) => "another object",
-    }
+fn must_be(expected: &str, value: &Value) -> String {
+    format!("must be {expected}, got {}", describe(value))
+}
+
+fn scope(item: &Value, number: usize) -> Result<Scope, String> {
+    let text = item.as_str().ok_or_else(|| format!("item {number} {}", must_be("a string", item)))?;
+    let rule = "must be visible ASCII without spaces, quotes and backslashes";
+    Scope::new(text).map_err(|_| format!("{} is not a scope: {rule}", quote(text)))
 }
 
 /// Reads an integer, which JSON may write with a fraction of zero.

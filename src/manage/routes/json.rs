@@ -1,32 +1,50 @@
 //! Parses the JSON object of a request body, and rejects repeated names: of two fields with one name, one reader takes the first and
 //! another the last.
 
-use std::cell::Cell;
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 use super::error::RouteError;
+use crate::quote::{quote, shorten};
 
 /// Parses an object of which no object, at any depth, has two fields with one name.
 pub(super) fn parse_object(text: &[u8]) -> Result<Map<String, Value>, RouteError> {
-    let repeats = Cell::new(false);
+    let repeated = OnceCell::new();
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = UniqueFields { repeats: &repeats }.deserialize(&mut deserializer);
-    match value.and_then(|value| deserializer.end().map(|()| value)) {
-        Ok(Value::Object(_)) if repeats.get() => {
-            Err(RouteError::bad_request("Expected each field of the body once, found one several times"))
-        }
-        Ok(Value::Object(fields)) => Ok(fields),
-        _ => Err(RouteError::bad_request("Expected a JSON object as the body, found something else")),
+    let value = UniqueFields { repeated: &repeated }.deserialize(&mut deserializer);
+    let detail = match value.and_then(|value| deserializer.end().map(|()| value)) {
+        Ok(Value::Object(fields)) => match repeated.get() {
+            None => return Ok(fields),
+            Some(name) => format!("The body has the field {} more than once", quote(name)),
+        },
+        Ok(other) => format!("The body must be a JSON object, got {}", describe(&other)),
+        // Names the line and the column, and nothing of the text.
+        Err(error) => format!("The body is not valid JSON: {error}"),
+    };
+    Err(RouteError::bad_request(detail))
+}
+
+/// Describes a value for an error.
+pub(super) fn describe(value: &Value) -> Cow<'static, str> {
+    match value {
+        Value::Null => "null".into(),
+        Value::Bool(true) => "true".into(),
+        Value::Bool(false) => "false".into(),
+        Value::Number(number) => format!("the number {}", shorten(&number.to_string())).into(),
+        Value::String(text) => format!("the string {}", quote(text)).into(),
+        Value::Array(_) => "an array".into(),
+        Value::Object(_) => "an object".into(),
     }
 }
 
-/// Builds a value, and records whether a name repeats within an object. It continues to read then, because invalid JSON is another error.
+/// Builds a value, and records the first name that repeats within an object. It continues to read then, because invalid JSON is another error.
 #[derive(Clone, Copy)]
 struct UniqueFields<'c> {
-    repeats: &'c Cell<bool>,
+    repeated: &'c OnceCell<String>,
 }
 
 impl<'de> DeserializeSeed<'de> for UniqueFields<'_> {
@@ -46,10 +64,12 @@ impl<'de> Visitor<'de> for UniqueFields<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut fields = Map::new();
-        while let Some(name) = map.next_key()? {
-            if fields.insert(name, map.next_value_seed(self)?).is_some() {
-                self.repeats.set(true);
+        while let Some(name) = map.next_key::<String>()? {
+            let value = map.next_value_seed(self)?;
+            if fields.contains_key(&name) {
+                self.repeated.get_or_init(|| name.clone());
             }
+            fields.insert(name, value);
         }
         let value = Value::Object(fields);
         // With serde_json's feature `arbitrary_precision`, which any crate may enable, a number arrives as a map.
@@ -101,11 +121,19 @@ mod tests {
             let parsed = parse_object(text.as_bytes()).unwrap();
             assert_eq!(Value::Object(parsed), serde_json::from_str::<Value>(text).unwrap());
         }
-        for text in [r#"{"a":1,"b":2,"a":1}"#, r#"{"a":[{"b":{},"b":{}}]}"#, r#"{"a":1,"\u0061":1}"#] {
-            assert!(parse_object(text.as_bytes()).unwrap_err().detail.contains("once"), "{text}");
-        }
-        for text in ["", "7", r#"["a"]"#, r#"[{"a":1,"a":1}]"#, r#"{"a":1,"a":1"#, r#"{"a":1,"a":1}x"#] {
-            assert!(parse_object(text.as_bytes()).unwrap_err().detail.contains("object"), "{text}");
+        for (text, rule) in [
+            (r#"{"a":1,"b":2,"a":1}"#, r#"has the field "a" more than once"#),
+            (r#"{"a":[{"b":{},"b":{}}],"a":1}"#, r#"has the field "b" more than once"#),
+            (r#"{"a":1,"\u0061":1}"#, r#"has the field "a" more than once"#),
+            ("7", "must be a JSON object, got the number 7"),
+            (r#"["a"]"#, "must be a JSON object, got an array"),
+            (r#"[{"a":1,"a":1}]"#, "must be a JSON object, got an array"),
+            ("", "is not valid JSON: EOF while parsing a value at line 1 column 0"),
+            (r#"{"a":1,"a":1"#, "is not valid JSON: EOF while parsing an object at line 1 column 12"),
+            (r#"{"a":1,"a":1}x"#, "is not valid JSON: trailing characters at line 1 column 14"),
+        ] {
+            let error = parse_object(text.as_bytes()).unwrap_err();
+            assert_eq!(error.detail, format!("The body {rule}"), "{text}");
         }
     }
 }

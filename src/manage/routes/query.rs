@@ -10,6 +10,7 @@ use super::super::Wait;
 use super::cursor;
 use super::error::RouteError;
 use crate::key::KeyId;
+use crate::quote::{quote, unknown};
 use crate::record::KeyState;
 
 /// Most seconds that a revocation may wait.
@@ -36,13 +37,9 @@ impl Page {
         let parameters = known(parameters, &["cursor", "limit", "state"])?;
         let limit = |text: &str| text.parse().ok().filter(|limit| (1..=max).contains(limit));
         Ok(Self {
-            after: optional(&parameters, "cursor", cursor::decode)
-                .ok_or_else(|| invalid("cursor", "the next_cursor of a page, found something else"))?,
-            limit: optional(&parameters, "limit", limit)
-                .ok_or_else(|| invalid("limit", "a number from 1 to 100, found something else"))?
-                .unwrap_or(default),
-            state: optional(&parameters, "state", |text| text.parse().ok())
-                .ok_or_else(|| invalid("state", "active, expired or revoked, found something else"))?,
+            after: optional(&parameters, "cursor", "the next_cursor of a page", cursor::decode)?,
+            limit: optional(&parameters, "limit", "a number from 1 to 100", limit)?.unwrap_or(default),
+            state: optional(&parameters, "state", "active, expired or revoked", |text| text.parse().ok())?,
         })
     }
 }
@@ -50,19 +47,14 @@ impl Page {
 /// Reads how long a revocation waits for other processes; `None` if it does not wait.
 pub(super) fn wait(parameters: &Known) -> Result<Option<Wait>, RouteError> {
     const NAMES: [&str; 3] = ["wait", "until", "wait_seconds"];
-    let only = |name, value| {
-        optional(parameters, name, |text| (text == value).then_some(()))
-            .ok_or_else(|| invalid(name, &format!("{value}, found something else")))
-    };
+    let only = |name, value| optional(parameters, name, value, |text| (text == value).then_some(()));
     only("wait", "fleet")?;
     let mut wait = Wait::new();
     if only("until", "lease")?.is_some() {
         wait = wait.until_lease();
     }
     let seconds = |text: &str| text.parse().ok().filter(|seconds| *seconds <= MAX_WAIT);
-    let seconds = optional(parameters, "wait_seconds", seconds)
-        .ok_or_else(|| invalid("wait_seconds", "a number from 0 to 60, found something else"))?;
-    if let Some(seconds) = seconds {
+    if let Some(seconds) = optional(parameters, "wait_seconds", "a number from 0 to 60", seconds)? {
         wait = wait.at_most(Duration::from_secs(seconds));
     }
     Ok(NAMES.iter().any(|name| parameters.contains_key(name)).then_some(wait))
@@ -70,32 +62,34 @@ pub(super) fn wait(parameters: &Known) -> Result<Option<Wait>, RouteError> {
 
 /// Returns the parameters by name. Unknown and repeated ones are errors.
 pub(super) fn known(parameters: Parameters, names: &[&'static str]) -> Result<Known, RouteError> {
-    let unknown =
-        || RouteError::bad_request(format!("Expected no parameters but {}, found others", names.join(", ")));
-    let Ok(Query(parameters)) = parameters else { return Err(unknown()) };
+    let Ok(Query(parameters)) = parameters else {
+        return Err(RouteError::bad_request("The query is not valid"));
+    };
     let mut found = Known::new();
     for (name, text) in parameters {
-        let name = *names.iter().find(|known| **known == name).ok_or_else(unknown)?;
-        if found.insert(name, text).is_some() {
-            return Err(invalid(name, "one value, found several"));
+        let Some(name) = names.iter().find(|known| **known == name) else {
+            return Err(RouteError::bad_request(unknown("parameter", &name, names)));
+        };
+        if found.insert(*name, text).is_some() {
+            return Err(invalid(name, "must be given once"));
         }
     }
     Ok(found)
 }
 
-/// Reads an optional parameter. Returns `None` if it is present and invalid.
+/// Reads an optional parameter. An error says what it must be.
 pub(super) fn optional<T>(
     parameters: &Known,
     name: &str,
+    expected: &str,
     read: impl FnOnce(&str) -> Option<T>,
-) -> Option<Option<T>> {
-    match parameters.get(name) {
-        Some(text) => read(text).map(Some),
-        None => Some(None),
-    }
+) -> Result<Option<T>, RouteError> {
+    let Some(text) = parameters.get(name) else { return Ok(None) };
+    let error = || invalid(name, &format!("must be {expected}, got {}", quote(text)));
+    read(text).map(Some).ok_or_else(error)
 }
 
 /// Creates the error of an invalid parameter.
-pub(super) fn invalid(name: &str, expected: &str) -> RouteError {
-    RouteError::bad_request(format!("{name}: expected {expected}"))
+pub(super) fn invalid(name: &str, rule: &str) -> RouteError {
+    RouteError::bad_request(format!("{name}: {rule}"))
 }

@@ -34,7 +34,11 @@ pub(super) async fn of_all<S: KeyStore + UsageStore>(
     let more = lines.len() > limit;
     if more && !["limit", "cursor"].iter().any(|name| parameters.contains_key(name)) {
         // A client that does not request pages would take the first page for the whole usage.
-        return Err(invalid("from", "days with at most 10,000 lines of usage in all, found more").into());
+        return Err(invalid(
+            "from",
+            "must give at most 10000 lines of usage, got more; a limit gives them in pages",
+        )
+        .into());
     }
     lines.truncate(limit);
     let next = lines.last().filter(|_| more).map(cursor::encode_line);
@@ -56,41 +60,38 @@ pub(super) async fn of_key<S: KeyStore + UsageStore>(
 /// Reads the first and the last day.
 fn days(parameters: &Known, now: Timestamp) -> Result<UsageQuery, RouteError> {
     let (default, max) = DAYS;
-    let day = |name| {
-        optional(parameters, name, |text| text.parse::<Day>().ok())
-            .ok_or_else(|| invalid(name, "a day such as 2030-01-31, found something else"))
-    };
+    let day = |name| optional(parameters, name, "a day such as 2030-01-31", |text| text.parse::<Day>().ok());
     let to = day("to")?.unwrap_or_else(|| now.into());
     let from = day("from")?.unwrap_or_else(|| to.plus(1 - default));
     match to.unix_days() - from.unix_days() {
-        ..0 => Err(invalid("from", "a day that is not after the last one, found a later one")),
-        between if between >= max => Err(invalid("from", "at most 366 days, found more")),
+        ..0 => Err(invalid("from", &format!("must not be after {to}, got {from}"))),
+        between if between >= max => {
+            Err(invalid("from", &format!("must give at most {max} days up to {to}, got {}", between + 1)))
+        }
         _ => Ok(UsageQuery::new(from, to)),
     }
 }
 
 /// Reads the grouping of the lines.
 fn by(parameters: &Known) -> Result<UsageBy, RouteError> {
-    match parameters.get("by").map(String::as_str) {
-        Some("key") => Ok(UsageBy::Key),
-        Some("total") | None => Ok(UsageBy::Total),
-        Some(_) => Err(invalid("by", "key or total, found something else")),
-    }
+    let by = |text: &str| match text {
+        "key" => Some(UsageBy::Key),
+        "total" => Some(UsageBy::Total),
+        _ => None,
+    };
+    Ok(optional(parameters, "by", "key or total", by)?.unwrap_or(UsageBy::Total))
 }
 
 fn limit(parameters: &Known) -> Result<usize, RouteError> {
     let limit = |text: &str| text.parse().ok().filter(|limit| (1..=MAX_LINES).contains(limit));
-    let limit = optional(parameters, "limit", limit)
-        .ok_or_else(|| invalid("limit", "a number from 1 to 10000, found something else"))?;
-    Ok(limit.unwrap_or(MAX_LINES))
+    Ok(optional(parameters, "limit", "a number from 1 to 10000", limit)?.unwrap_or(MAX_LINES))
 }
 
 /// Reads the cursor of a page.
 fn after(parameters: &Known, by: UsageBy) -> Result<Option<UsageLine>, RouteError> {
     let line =
         |text: &str| cursor::decode_line(text).filter(|line| line.key.is_some() == (by == UsageBy::Key));
-    optional(parameters, "cursor", line)
-        .ok_or_else(|| invalid("cursor", "the next_cursor of a page of the same usage, found something else"))
+    optional(parameters, "cursor", "the next_cursor of a page of the same usage", line)
 }
 
 fn respond(lines: &[UsageLine], next: Option<&str>) -> Response {

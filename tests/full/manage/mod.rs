@@ -14,6 +14,7 @@ mod schema;
 mod settings;
 mod shared_settings;
 mod tenants;
+mod texts;
 mod usage;
 mod waiting;
 mod world;

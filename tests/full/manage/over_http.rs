@@ -155,7 +155,8 @@ async fn a_query_that_cannot_be_read_is_rejected() {
     ] {
         let answer = world.ask(&admin, Method::GET, &format!("/admin/keys?{query}"), "").await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
-        assert!(answer.body["detail"].as_str().unwrap().to_lowercase().contains("expected"), "{query}");
+        let name = query.split('=').next().unwrap();
+        assert!(answer.body["detail"].as_str().unwrap().contains(name), "{query}");
     }
     let path = format!("/admin/keys/{}?force=true", admin.record.id);
     assert_eq!(world.ask(&admin, Method::DELETE, &path, "").await.status, StatusCode::BAD_REQUEST);

@@ -31,7 +31,7 @@ async fn a_body_that_is_too_large_is_rejected_in_json() {
     for (method, path) in [(Method::POST, "/keys"), (Method::PATCH, &own), (Method::POST, &rotate)] {
         let answer = rejected(&world, &admin, method, path, &large).await;
         assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
-        let detail = "Expected a body of at most 65536 bytes, found a longer one";
+        let detail = "The body must have at most 65536 bytes";
         assert_eq!(answer.body, json!({ "detail": detail }));
     }
     // The largest body passes; only its name is too long.
@@ -74,8 +74,8 @@ async fn errors_lists_the_invalid_fields() {
     }
     let answer = rejected(&world, &admin, Method::PATCH, &own, r#"{"name":1,"scopes":2,"x":3}"#).await;
     assert_eq!(answer.body["detail"], "Invalid values");
-    assert_eq!(errors(&answer), (vec!["name", "scopes", "body"], "expected a text, found a number"));
-    let detail = "expected no fields but name, scopes, expires_at, labels, found others";
+    assert_eq!(errors(&answer), (vec!["name", "scopes", "body"], "must be a string, got the number 1"));
+    let detail = r#"unknown field "x"; must be one of name, scopes, expires_at, labels"#;
     assert_eq!(answer.body["errors"][2]["detail"], detail);
 }
 
@@ -109,20 +109,20 @@ async fn a_parameter_that_would_be_ignored_is_rejected_by_its_name() {
     let admin = world.admin().await;
     let own = format!("/keys/{}", admin.record.id);
     for (method, path, detail) in [
-        (Method::GET, "/keys?limit=1&limit=2".to_owned(), "limit: expected one value, found several"),
-        (Method::GET, "/usage?by=key&by=key".to_owned(), "by: expected one value, found several"),
-        (Method::DELETE, format!("{own}?reason=a&reason=b"), "reason: expected one value, found several"),
+        (Method::GET, "/keys?limit=1&limit=2".to_owned(), "limit: must be given once"),
+        (Method::GET, "/usage?by=key&by=key".to_owned(), "by: must be given once"),
+        (Method::DELETE, format!("{own}?reason=a&reason=b"), "reason: must be given once"),
         (
             Method::DELETE,
             format!("{own}?why=a"),
-            "Expected no parameters but reason, wait, until, wait_seconds, found others",
+            r#"unknown parameter "why"; must be one of reason, wait, until, wait_seconds"#,
         ),
-        (Method::DELETE, format!("{own}?wait=me"), "wait: expected fleet, found something else"),
-        (Method::DELETE, format!("{own}?until=me"), "until: expected lease, found something else"),
+        (Method::DELETE, format!("{own}?wait=me"), r#"wait: must be fleet, got "me""#),
+        (Method::DELETE, format!("{own}?until=me"), r#"until: must be lease, got "me""#),
         (
             Method::DELETE,
             format!("{own}?wait_seconds=61"),
-            "wait_seconds: expected a number from 0 to 60, found something else",
+            r#"wait_seconds: must be a number from 0 to 60, got "61""#,
         ),
     ] {
         let answer = rejected(&world, &admin, method, &path, "").await;
@@ -196,15 +196,15 @@ async fn a_repeated_field_is_rejected_at_any_depth() {
     let admin = world.admin().await;
     let rotate = format!("/keys/{}/rotate", admin.record.id);
     let own = format!("/keys/{}", admin.record.id);
-    for (method, path, body) in [
-        (Method::POST, "/keys", r#"{"scopes":["notes.read"],"scopes":["*"]}"#),
-        (Method::POST, "/keys", r#"{"name":"a","x":1,"x":2}"#),
-        (Method::POST, "/keys", r#"{"metadata":{"team":"a","team":"b"}}"#),
-        (Method::PATCH, &own, r#"{"name":"a","n\u0061me":"b"}"#),
-        (Method::POST, &rotate, r#"{"grace_seconds":0,"grace_seconds":60}"#),
+    for (method, path, body, name) in [
+        (Method::POST, "/keys", r#"{"scopes":["notes.read"],"scopes":["*"]}"#, "scopes"),
+        (Method::POST, "/keys", r#"{"name":"a","x":1,"x":2}"#, "x"),
+        (Method::POST, "/keys", r#"{"metadata":{"team":"a","team":"b"}}"#, "team"),
+        (Method::PATCH, &own, r#"{"name":"a","n\u0061me":"b"}"#, "name"),
+        (Method::POST, &rotate, r#"{"grace_seconds":0,"grace_seconds":60}"#, "grace_seconds"),
     ] {
         let answer = rejected(&world, &admin, method, path, body).await;
-        let detail = "Expected each field of the body once, found one several times";
+        let detail = format!("The body has the field \"{name}\" more than once");
         assert_eq!(
             (answer.status, answer.body),
             (StatusCode::BAD_REQUEST, json!({ "detail": detail })),

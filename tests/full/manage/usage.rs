@@ -123,15 +123,15 @@ async fn a_question_that_cannot_be_read_is_rejected_by_the_name_of_its_parameter
         ("to=2027-02-29", "to: "),
         ("from=2027-01-02&to=2027-01-01", "from: "),
         ("from=2027-01-16", "from: "),
-        ("from=2026-01-01&to=2027-01-02", "from: expected at most 366 days"),
+        ("from=2026-01-01&to=2027-01-02", "from: must give at most 366 days up to 2027-01-02, got 367"),
         ("to=", "to: "),
         ("by=day", "by: "),
         ("by=", "by: "),
         ("limit=0", "limit: "),
         ("limit=10001", "limit: "),
         ("cursor=x", "cursor: "),
-        ("key=x", "no parameters but from, to"),
-        ("organization=other", "no parameters but from, to"),
+        ("key=x", r#"unknown parameter "key""#),
+        ("organization=other", r#"unknown parameter "organization"; must be one of from, to"#),
     ] {
         for path in ["/admin/usage", &own] {
             let answer = world.ask(&admin, Method::GET, &format!("{path}?{query}"), "").await;
