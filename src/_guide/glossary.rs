@@ -8,7 +8,8 @@
 //! | digest | The [hash](crate::digest::Digester) of a key, by which a store finds its record. |
 //! | record | The data that a store keeps for a key: a [`Record`](crate::Record). |
 //! | principal | The authenticated caller of a request: a [`Principal`](crate::Principal). |
-//! | scope, requirement | A [permission](crate::Scope), and the scopes that a route [asks for](crate::Requirement). |
+//! | scope, requirement | What a key [may do](crate::Scope), and the scopes that a route [asks for](crate::Requirement). |
+//! | permission | A scope that keys can be granted, [listed](crate::manage::Permissions) with a description. |
 //! | environment | Live or test: an [`Environment`](crate::Environment) accepts only its own keys. |
 //! | actor | The caller that makes a change, and the rights that the change rests on: an [`Actor`](crate::backend::Actor). |
 //! | owner | The [organization, user or project](crate::Owner) that a key belongs to. |

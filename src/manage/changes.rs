@@ -254,6 +254,7 @@ impl<S: KeyStore> KeyManager<S> {
         let Some(permissions) = self.permissions() else { return Ok(Vec::new()) };
         let mut unlisted: Vec<_> = scopes.iter().filter(|scope| !permissions.contains(scope)).collect();
         if !unlisted.is_empty() {
+            // Another change may take a scope from the key meanwhile, and this one grants it again, as any later update overwrites an earlier one.
             let record = self.get(id).await?;
             // What is wrong with the scopes would tell that a key exists which is not the caller's.
             if actor.bounds.as_ref().is_some_and(|bounds| !bounds.keys.matches(&record)) {

@@ -19,7 +19,8 @@ use crate::trace::{self, Failure};
 /// An error response of the routes. Its `Display` text is the whole error in one line: `Invalid values; name: must be a string, got the number 7`.
 ///
 /// The response carries it in its extensions, so that layers around the routes can log and count it. It repeats what the client sent only as
-/// far as [`FieldError::message`] does, so it writes no control characters into a log, and no random key.
+/// far as [`FieldError::message`] does, so it writes no control characters into a log, and no random key. A page has to
+/// escape it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RouteError {
