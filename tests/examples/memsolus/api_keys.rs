@@ -148,6 +148,9 @@ async fn a_key_without_or_with_an_unknown_permission_is_not_created() {
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
         answer.assert_detail();
     }
+    let misspelt = json!({ "name": "a", "permissions": ["memory.raed"] });
+    let detail = &manage(&server, Method::POST, "", &misspelt).await.json()["detail"];
+    assert!(detail.as_str().unwrap().ends_with("did you mean `memory.read`?"), "{detail}");
     let url = server.url("/v1/api-keys");
     let answer = ask(Method::POST, &url, Some(server.key("admin_key")), "{").await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
