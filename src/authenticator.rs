@@ -27,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::owner::Owner;
 use crate::principal::Principal;
 use crate::reject::{Forbidden, Reason, Rejection, ResponseConfig};
+use crate::rights::ScopePolicy;
 use crate::trace;
 use crate::usage::Usage;
 use password::{PasswordAuth, PresentedPassword};
@@ -69,6 +70,7 @@ struct Inner {
     sources: Sources,
     digester: Digester,
     environment: Option<Environment>,
+    policy: ScopePolicy,
     clock: Arc<dyn Clock>,
     responses: Arc<ResponseConfig>,
     cache: Arc<Cache>,
@@ -203,6 +205,10 @@ impl Authenticator {
 
     pub(crate) fn sources(&self) -> &Sources {
         &self.0.sources
+    }
+
+    pub(crate) fn policy(&self) -> &ScopePolicy {
+        &self.0.policy
     }
 
     pub(crate) fn digester(&self) -> &Digester {

@@ -122,6 +122,8 @@ pub enum InvalidValueKind {
     Day,
     /// The hash of a password.
     PasswordHash,
+    /// The name or the owner of an external caller of key management.
+    ExternalCaller,
 }
 
 impl InvalidValue {

@@ -298,7 +298,7 @@ impl Principal {
         AuthorizedActor::new(self.record().clone(), self.issuer().policy.clone())
     }
 
-    pub(crate) fn rights(&self) -> Rights<'_> {
+    fn rights(&self) -> Rights<'_> {
         Rights::new(self.record(), &self.issuer().policy)
     }
 }

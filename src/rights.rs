@@ -31,6 +31,25 @@ pub(crate) struct ScopePolicy {
     pub(crate) of_users: Scopes,
 }
 
+impl ScopePolicy {
+    /// Returns whether a caller with the scopes `own` may grant `scope` to a key.
+    pub(crate) fn grants(&self, own: &Scopes, scope: &Scope) -> bool {
+        let implies_all = self.admin.as_ref() == Some(scope);
+        // A wildcard that happens to cover the scope that implies all others is less than that scope.
+        let covers = |own: &Scope| own.as_str() == "*" || (!implies_all && own.covers(scope));
+        self.is_all_powerful(own) || own.iter().any(covers)
+    }
+
+    /// Returns whether `granted` includes `scope`, also by the scope that implies all others.
+    pub(crate) fn covers(&self, granted: &Scopes, scope: &Scope) -> bool {
+        self.is_all_powerful(granted) || granted.covers(scope)
+    }
+
+    fn is_all_powerful(&self, granted: &Scopes) -> bool {
+        self.admin.as_ref().is_some_and(|admin| granted.contains(admin))
+    }
+}
+
 /// The rights of a record under a policy.
 #[derive(Clone, Copy)]
 pub(crate) struct Rights<'r> {
@@ -41,10 +60,6 @@ pub(crate) struct Rights<'r> {
 impl<'r> Rights<'r> {
     pub(crate) fn new(record: &'r Record, policy: &'r ScopePolicy) -> Self {
         Self { record, policy }
-    }
-
-    pub(crate) fn record(self) -> &'r Record {
-        self.record
     }
 
     /// Returns whether the key meets a requirement, with scopes that its owner has too where that has scopes of its own: a user meets it by
@@ -65,14 +80,6 @@ impl<'r> Rights<'r> {
                         .any(|role| needed.is_met(|scope| by_key(scope) && by_role(role, scope)))
             }
         }
-    }
-
-    /// Returns whether the scopes of the key include `scope`, so that it may grant it to another key of its owner.
-    pub(crate) fn grants(self, scope: &Scope) -> bool {
-        let implies_all = self.policy.admin.as_ref() == Some(scope);
-        // A wildcard that happens to cover the scope that implies all others is less than that scope.
-        let covers = |granted: &Scope| granted.as_str() == "*" || (!implies_all && granted.covers(scope));
-        self.is_all_powerful(&self.record.scopes) || self.record.scopes.iter().any(covers)
     }
 
     pub(crate) fn authorize<'n>(
@@ -115,13 +122,8 @@ impl<'r> Rights<'r> {
         if needed.is_met(is_held) { Ok(()) } else { Err(Reason::MissingScope(needed.to_requirement())) }
     }
 
-    /// Returns whether `granted` includes `scope`, also by the scope that implies all others.
     fn covers(self, granted: &Scopes, scope: &Scope) -> bool {
-        self.is_all_powerful(granted) || granted.covers(scope)
-    }
-
-    fn is_all_powerful(self, granted: &Scopes) -> bool {
-        self.policy.admin.as_ref().is_some_and(|admin| granted.contains(admin))
+        self.policy.covers(granted, scope)
     }
 }
 

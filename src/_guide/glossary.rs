@@ -8,6 +8,7 @@
 //! | digest | The [hash](crate::digest::Digester) of a key, by which a store finds its record. |
 //! | record | The data that a store keeps for a key: a [`Record`](crate::Record). |
 //! | principal | The authenticated caller of a request: a [`Principal`](crate::Principal). |
+//! | external caller | A caller that another login has authenticated, or whose key another backend keeps: an [`ExternalCaller`](crate::manage::ExternalCaller). |
 //! | scope, requirement | What a key [may do](crate::Scope), and the scopes that a route [asks for](crate::Requirement). |
 //! | permission | A scope that keys can be granted, [listed](crate::manage::Permissions) with a description. |
 //! | environment | Live or test: an [`Environment`](crate::Environment) accepts only its own keys. |

@@ -256,7 +256,7 @@
 //! | a caller, its own keys | `KeyManager::on_behalf_of(&caller)`, and the routes |
 //! | a caller, keys of other owners that the application permits, such as the tokens of an organization | `KeyManager::acting_for(caller.actor().requires_for(…))`, [`OwnerStore::change_owner`](crate::backend::OwnerStore::change_owner) |
 //! | a caller whose key *another* backend keeps | `KeyManager::on_behalf_of_external(&caller)`, `ManageSettings::external_callers`: the store cannot check it. `on_behalf_of` rejects such a caller, and a caller whose key was deleted |
-//! | a user with a session elsewhere | [`Actor::external`](crate::backend::Actor::external): the application must check the session right before, as in [an application with a login](super::existing_login) |
+//! | a user with a session elsewhere | `KeyManager::on_behalf_of_external`, `ManageSettings::resolve_callers`: the application must check the session right before, as in [an application with a login](super::existing_login) |
 //! | the application itself, a job | `KeyManager::acting_as("job:nightly")` |
 //!
 //! Before an irreversible step of the application itself, [`Principal::recheck`](crate::Principal::recheck) checks the caller again. It uses the

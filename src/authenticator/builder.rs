@@ -353,7 +353,7 @@ impl AuthenticatorBuilder {
         Ok(Authenticator(Arc::new_cyclic(|inner: &Weak<Inner>| {
             let issuer = Issuer {
                 schemes,
-                policy,
+                policy: policy.clone(),
                 responses: Arc::clone(&responses),
                 clock: Arc::clone(&self.clock),
                 authenticator: Some(inner.clone() as _),
@@ -363,6 +363,7 @@ impl AuthenticatorBuilder {
                 sources,
                 digester: self.digester,
                 environment: self.environment,
+                policy: policy.clone(),
                 clock: self.clock,
                 responses,
                 cache: Cache::new(self.backend, clock, issuer, self.limits, metrics.clone()),

@@ -127,8 +127,8 @@ pub enum ResolvedSubject {
 /// An actor that was authorized, as of that moment.
 #[derive(Debug, Clone)]
 pub struct AuthorizedActor {
-    record: Record,
-    policy: ScopePolicy,
+    pub(super) record: Record,
+    pub(super) policy: ScopePolicy,
 }
 
 impl Actor {
@@ -305,10 +305,6 @@ impl AuthorizedActor {
     /// authorize.
     pub(crate) fn new(record: Record, policy: ScopePolicy) -> Self {
         Self { record, policy }
-    }
-
-    pub(super) fn rights(&self) -> Rights<'_> {
-        Rights::new(&self.record, &self.policy)
     }
 
     /// Returns the record of the actor.

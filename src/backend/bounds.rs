@@ -1,13 +1,13 @@
 //! What a delegate may do to keys: rules that are checked with the actor in the transaction of the change.
 
+use std::borrow::Cow;
+
+use super::caller::Caller;
 use super::key_edit::{KeyUpdate, Rotation, is_later};
 use super::{AuthorizedActor, BackendError, KeyFilter};
 use crate::clock::Timestamp;
-use crate::digest::Digest;
-use crate::owner::Owner;
 use crate::quote::shorten;
 use crate::record::Record;
-use crate::rights::Rights;
 use crate::scope::{Scope, Scopes};
 
 /// The keys that a caller may access, and what it may do to them.
@@ -17,29 +17,38 @@ pub(crate) struct Bounds {
     pub(crate) keys: KeyFilter,
     /// Whether the caller may also change and revoke keys with scopes that it lacks.
     pub(crate) stronger_keys: bool,
-    /// The caller as it was admitted, if it has no key in the store, which therefore cannot authorize it.
-    pub(crate) external_caller: Option<AuthorizedActor>,
+    /// The caller, if it has no key in the store, which therefore cannot authorize it.
+    pub(crate) external_caller: Option<Caller>,
 }
 
 impl Bounds {
-    /// Sets the defaults of a new key: it expires with the key of the caller, and has the same sources.
-    pub(super) fn inherit(caller: &Record, child: &mut Record) {
-        if child.expires_at.is_none() {
-            child.expires_at = caller.expires_at;
+    /// Returns the caller: the actor as the store has authorized it, or the external one.
+    pub(super) fn caller(&self, authorized: Option<&AuthorizedActor>) -> Option<Cow<'_, Caller>> {
+        match (authorized, &self.external_caller) {
+            (Some(authorized), _) => Some(Cow::Owned(authorized.clone().into())),
+            (None, external) => external.as_ref().map(Cow::Borrowed),
         }
-        if child.sources.is_empty() && !is_user_with_password(caller) {
+    }
+
+    /// Sets the defaults of a new key: the expiry and the sources that the caller's keys are limited to.
+    pub(super) fn inherit(caller: &Caller, child: &mut Record) {
+        if child.expires_at.is_none() {
+            child.expires_at = caller.keys_end_by;
+        }
+        if child.sources.is_empty() {
             child.sources = caller.sources.clone();
         }
     }
 
-    /// Limits what a rotated caller creates to its own expiry. A rotation would otherwise renew a key that is about to end.
-    pub(super) fn limit_rotation(caller: &Record, rotation: &mut Rotation) {
-        if caller.rotated_to.is_some() {
-            rotation.limit = caller.expires_at;
+    /// Limits the successors that a rotated caller makes, as its rotation would otherwise renew a key that is about to end, and those of a
+    /// caller without a key.
+    pub(super) fn limit_rotation(caller: &Caller, rotation: &mut Rotation) {
+        if limits_successors(caller) {
+            rotation.limit = caller.keys_end_by;
         }
     }
 
-    pub(super) fn check_create(&self, caller: Rights<'_>, child: &Record) -> Result<(), BackendError> {
+    pub(super) fn check_create(&self, caller: &Caller, child: &Record) -> Result<(), BackendError> {
         if !self.keys.matches_owner(&child.owner, child.environment) {
             return Err(BackendError::forbidden(
                 Some("owner"),
@@ -47,12 +56,16 @@ impl Bounds {
             ));
         }
         check_grants(caller, &child.scopes)?;
-        check_expiry_limit(child.expires_at, caller.record().expires_at)
+        if caller.own_key.is_none() {
+            // For a caller with a key, the application may name other sources.
+            check_sources(caller, child)?;
+        }
+        check_expiry_limit(caller, child.expires_at)
     }
 
     pub(super) fn check_update(
         &self,
-        caller: Rights<'_>,
+        caller: &Caller,
         target: &Record,
         update: &KeyUpdate,
     ) -> Result<(), BackendError> {
@@ -63,37 +76,39 @@ impl Bounds {
         {
             // A later expiry grants the scopes again.
             check_grants(caller, update.scopes.as_ref().unwrap_or(&target.scopes))?;
-            check_expiry_limit(end, caller.record().expires_at)?;
-            check_lifetime(caller.record(), target, end)?;
+            check_expiry_limit(caller, end)?;
+            check_lifetime(caller, target, end)?;
         }
         Ok(())
     }
 
     pub(super) fn check_rotate(
         &self,
-        caller: Rights<'_>,
+        caller: &Caller,
         target: &Record,
         rotation: &Rotation,
     ) -> Result<(), BackendError> {
         self.check_visible(target)?;
         // The caller is shown the text of the successor.
         check_grants(caller, &target.scopes)?;
-        check_sources(caller.record(), target)?;
-        let (default, limit) = (rotation.default_expiry(target), caller.record().expires_at);
-        let is_replaced = caller.record().rotated_to.is_some();
-        if is_replaced && target.rotated_from.as_ref() == Some(&caller.record().id) {
+        check_sources(caller, target)?;
+        let own = caller.own_key.as_ref().map(|own| &own.id);
+        if caller.is_replaced() && target.rotated_from.as_ref() == own {
             return Err(BackendError::forbidden(None, "a key cannot rotate its own successor"));
         }
+        let default = rotation.default_expiry(target);
         match rotation.expires_at {
-            Some(end) if is_replaced || is_later(Some(end), default) => check_expiry_limit(Some(end), limit),
+            Some(end) if limits_successors(caller) || is_later(Some(end), default) => {
+                check_expiry_limit(caller, Some(end))
+            }
             _ => Ok(()),
         }
     }
 
     /// Checks that the caller may change or revoke a key: its own, or one without scopes that the caller lacks.
-    pub(super) fn check_end(&self, caller: Rights<'_>, target: &Record) -> Result<(), BackendError> {
+    pub(super) fn check_end(&self, caller: &Caller, target: &Record) -> Result<(), BackendError> {
         self.check_visible(target)?;
-        if self.stronger_keys || target.digest == caller.record().digest {
+        if self.stronger_keys || caller.is(target) {
             return Ok(());
         }
         check_grants(caller, &target.scopes)
@@ -104,11 +119,17 @@ impl Bounds {
     }
 }
 
+/// Returns whether the successors that a caller makes end by its limit as well: if its own key is replaced, or if it has none.
+fn limits_successors(caller: &Caller) -> bool {
+    caller.own_key.is_none() || caller.is_replaced()
+}
+
 /// Checks that the caller sets no lifetime beyond that of its own key. A rotation renews the lifetime, so its keys could
 /// otherwise rotate each other for ever.
-fn check_lifetime(caller: &Record, target: &Record, end: Option<Timestamp>) -> Result<(), BackendError> {
+fn check_lifetime(caller: &Caller, target: &Record, end: Option<Timestamp>) -> Result<(), BackendError> {
+    let Some(own) = &caller.own_key else { return Ok(()) };
     let life = |record: &Record, end: Option<Timestamp>| Some(end?.saturating_since(record.created_at?));
-    match (life(target, end), life(caller, caller.expires_at)) {
+    match (life(target, end), life(own, own.expires_at)) {
         (Some(wanted), Some(own)) if wanted > own => {
             let message = "the key must not live longer than the caller's key";
             Err(BackendError::forbidden(Some("expires_at"), message))
@@ -117,23 +138,17 @@ fn check_lifetime(caller: &Record, target: &Record, end: Option<Timestamp>) -> R
     }
 }
 
-/// Checks that the key has no sources beyond those of a caller with restricted sources.
-fn check_sources(caller: &Record, target: &Record) -> Result<(), BackendError> {
-    let is_within =
-        || !target.sources.is_empty() && target.sources.iter().all(|source| caller.accepts(source));
-    if caller.sources.is_empty() || is_user_with_password(caller) || is_within() {
+/// Checks that a key has no sources beyond those that the caller's keys are limited to.
+fn check_sources(caller: &Caller, key: &Record) -> Result<(), BackendError> {
+    let is_within = || !key.sources.is_empty() && key.sources.iter().all(|own| caller.sources.contains(own));
+    if caller.sources.is_empty() || is_within() {
         return Ok(());
     }
-    let message = "the key has sources that the caller's key lacks";
+    let message = "the key has sources that the caller lacks";
     Err(BackendError::forbidden(Some("sources"), message))
 }
 
-/// Returns whether the caller is a user who presented a password. The source of a password says nothing about keys.
-fn is_user_with_password(caller: &Record) -> bool {
-    matches!(&caller.owner, Owner::User(own) if caller.digest == Digest::of_user(&own.email))
-}
-
-fn check_grants(caller: Rights<'_>, scopes: &Scopes) -> Result<(), BackendError> {
+fn check_grants(caller: &Caller, scopes: &Scopes) -> Result<(), BackendError> {
     let lacks = |scope: &&Scope| !caller.grants(scope);
     scopes.iter().find(lacks).map_or(Ok(()), |scope| {
         let message = format!("the caller lacks the scope `{}`", shorten(scope.as_str()));
@@ -141,10 +156,13 @@ fn check_grants(caller: Rights<'_>, scopes: &Scopes) -> Result<(), BackendError>
     })
 }
 
-fn check_expiry_limit(end: Option<Timestamp>, caller: Option<Timestamp>) -> Result<(), BackendError> {
-    if is_later(end, caller) {
-        let message = "the key must not expire later than the caller's key";
-        return Err(BackendError::forbidden(Some("expires_at"), message));
+fn check_expiry_limit(caller: &Caller, end: Option<Timestamp>) -> Result<(), BackendError> {
+    if !is_later(end, caller.keys_end_by) {
+        return Ok(());
     }
-    Ok(())
+    let message = match caller.own_key {
+        Some(_) => "the key must not expire later than the caller's key",
+        None => "the key must not expire later than the caller may let it",
+    };
+    Err(BackendError::forbidden(Some("expires_at"), message))
 }

@@ -141,10 +141,10 @@ impl KeyChange {
     /// Fills in what a new key inherits from its creator, and limits a successor. A store calls this before it makes the change.
     pub fn inherit_from_creator(&mut self, authorized: Option<&AuthorizedActor>) {
         let Some(bounds) = &self.bounds else { return };
-        let Some(authorized) = authorized.or(bounds.external_caller.as_ref()) else { return };
+        let Some(caller) = bounds.caller(authorized) else { return };
         match &mut self.action {
-            KeyAction::Insert(child) => Bounds::inherit(authorized.record(), child),
-            KeyAction::Rotate(_, rotation) => Bounds::limit_rotation(authorized.record(), rotation),
+            KeyAction::Insert(child) => Bounds::inherit(&caller, child),
+            KeyAction::Rotate(_, rotation) => Bounds::limit_rotation(&caller, rotation),
             _ => {}
         }
     }
@@ -162,14 +162,12 @@ impl KeyChange {
         target: Option<&Record>,
     ) -> Result<(), BackendError> {
         let Some(bounds) = &self.bounds else { return Ok(()) };
-        let authorized =
-            authorized.or(bounds.external_caller.as_ref()).ok_or_else(BackendError::actor_gone)?;
-        let caller = authorized.rights();
+        let caller = bounds.caller(authorized).ok_or_else(BackendError::actor_gone)?;
         match (&self.action, target) {
-            (KeyAction::Insert(child), _) => bounds.check_create(caller, child),
-            (KeyAction::Update(_, update), Some(target)) => bounds.check_update(caller, target, update),
-            (KeyAction::Rotate(_, rotation), Some(target)) => bounds.check_rotate(caller, target, rotation),
-            (KeyAction::Revoke(..), Some(target)) => bounds.check_end(caller, target),
+            (KeyAction::Insert(child), _) => bounds.check_create(&caller, child),
+            (KeyAction::Update(_, update), Some(target)) => bounds.check_update(&caller, target, update),
+            (KeyAction::Rotate(_, rotation), Some(target)) => bounds.check_rotate(&caller, target, rotation),
+            (KeyAction::Revoke(..), Some(target)) => bounds.check_end(&caller, target),
             // A change with bounds is of one key, and that key exists.
             _ => Err(BackendError::not_found()),
         }
@@ -186,13 +184,13 @@ impl KeyChange {
         target: &Record,
     ) -> Result<(), BackendError> {
         let Some(bounds) = &self.bounds else { return Ok(()) };
-        let authorized =
-            authorized.or(bounds.external_caller.as_ref()).ok_or_else(BackendError::actor_gone)?;
+        let caller = bounds.caller(authorized).ok_or_else(BackendError::actor_gone)?;
         // A successor ends its predecessor by its first request, whatever that asks for.
-        if target.revoked.is_some() || self.target() == Some(&authorized.record().id) {
+        let is_own = caller.own_key.as_ref().is_some_and(|own| self.target() == Some(&own.id));
+        if target.revoked.is_some() || is_own {
             return Ok(());
         }
-        bounds.check_end(authorized.rights(), target)
+        bounds.check_end(&caller, target)
     }
 
     /// Checks that the actor may access a key at all.

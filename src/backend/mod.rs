@@ -50,7 +50,7 @@
 
 // Above `audit`; below `metrics`, `cache` and `manage`. Bottom to top, a file importing only those before it:
 // - values: `error`, `filter`, `deleted_owner`, `propagation`; a macro: `forward`
-// - changes, and who may make them: `key_edit`, `actor`, `bounds`, `audit`, `usage`
+// - changes, and who may make them: `key_edit`, `actor`, `caller`, `bounds`, `audit`, `usage`
 // - what changes do to caches: `invalidation`, `change_feed`
 // - the traits: `self`, `backend_fn`, `erased`, `keys`, `owners`, `owner_resolver`
 // - the stores: `memory`, `sql`
@@ -59,6 +59,7 @@ mod actor;
 mod audit;
 mod backend_fn;
 mod bounds;
+mod caller;
 mod change_feed;
 mod deleted_owner;
 mod erased;
@@ -98,6 +99,7 @@ pub use sql::SqliteStore;
 pub use usage::{UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageStore};
 
 pub(crate) use bounds::Bounds;
+pub(crate) use caller::Caller;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use erased::BoxFuture;
 pub(crate) use erased::ErasedBackend;

@@ -1,12 +1,13 @@
 //! Key management on behalf of a caller.
 
 use super::manager::BoundedActor;
-use super::{CreatedKey, KeyManager, ManageError, NewKey, RotateOptions, Wait};
+use super::{CreatedKey, ExternalCaller, KeyManager, ManageError, NewKey, RotateOptions, Wait};
 use crate::backend::{
-    Actor, Bounds, KeyFilter, KeyStore, KeyUpdate, Propagation, UsageLine, UsageQuery, UsageStore,
+    Actor, Bounds, Caller, KeyFilter, KeyStore, KeyUpdate, Propagation, UsageLine, UsageQuery, UsageStore,
 };
 use crate::environment::Environment;
 use crate::key::KeyId;
+use crate::owner::Owner;
 use crate::principal::Principal;
 use crate::record::Record;
 use crate::scope::{Requirement, Scope};
@@ -14,44 +15,65 @@ use crate::scope::{Requirement, Scope};
 /// A key manager limited to the keys of a caller: those of its own organization, project or user, in its own environment. It reports all
 /// other keys as not found. The caller can grant only scopes that it has itself, and needs the scopes of a key to rotate, update or revoke it.
 ///
-/// The store checks these rules in the transaction of each change, against the state of the caller at that time.
+/// The store checks these rules in the transaction of each change, against the key and, unless the caller is external, the state of the
+/// caller at that time.
 #[derive(Debug)]
 pub struct Delegate<'m, S> {
     manager: &'m KeyManager<S>,
-    caller: &'m Principal,
     actor: Actor,
+    owner: Owner,
+    /// The environment of new keys.
+    environment: Environment,
     /// Whether the caller manages keys of all environments.
     all_environments: bool,
+    /// The caller as it was admitted. The store checks it again, unless it is external.
+    caller: Caller,
 }
 
 impl<S: KeyStore> KeyManager<S> {
     /// Limits the manager to the rights of a caller whose key is in this store. With each change, the store checks the caller in place of the
     /// manager's actor, including that actor's requirements.
-    pub fn on_behalf_of<'m>(&'m self, caller: &'m Principal) -> Delegate<'m, S> {
-        Delegate::new(self, caller, caller.actor().requires_same_as(&self.actor))
+    pub fn on_behalf_of(&self, caller: &Principal) -> Delegate<'_, S> {
+        Delegate {
+            manager: self,
+            actor: caller.actor().requires_same_as(&self.actor),
+            owner: caller.owner().identity(),
+            environment: caller.environment(),
+            all_environments: false,
+            caller: caller.authorized_actor().into(),
+        }
     }
 
-    /// Limits the manager to the rights of a caller whose key another backend keeps. The store cannot check such a caller: it has the rights
-    /// of the time when it was admitted, however long ago. Call [`Principal::recheck`] right before a change.
-    pub fn on_behalf_of_external<'m>(&'m self, caller: &'m Principal) -> Delegate<'m, S> {
-        Delegate::new(self, caller, Actor::external(caller.key_id().as_str()))
+    /// Limits the manager to the rights of a caller that another login has authenticated, or whose [`Principal`] has its key in another
+    /// backend. The store cannot check that it still has these rights: see [`ExternalCaller`].
+    pub fn on_behalf_of_external(&self, caller: impl Into<ExternalCaller>) -> Delegate<'_, S> {
+        let mut caller = caller.into();
+        if caller.caller.own_key.is_none() {
+            caller.caller.policy = self.policy.clone();
+        }
+        Delegate {
+            manager: self,
+            actor: caller.actor(),
+            owner: caller.owner.identity(),
+            environment: caller.environment,
+            all_environments: caller.all_environments,
+            caller: caller.caller,
+        }
     }
 }
 
-impl<'m, S: KeyStore> Delegate<'m, S> {
-    fn new(manager: &'m KeyManager<S>, caller: &'m Principal, actor: Actor) -> Self {
-        Self { manager, caller, actor, all_environments: false }
-    }
-
+impl<S: KeyStore> Delegate<'_, S> {
     /// Lets a live caller manage the keys of all environments. A caller of another environment stays limited to its own: with a live key
-    /// that it creates, a test key would reach live data.
+    /// that it creates, a test key would reach live data. Has no effect on a caller without a key, as an [`ExternalCaller`] names its environments.
     #[must_use]
     pub fn across_environments(self) -> Self {
-        Self { all_environments: self.caller.environment() == Environment::Live, ..self }
+        if self.caller.own_key.is_none() {
+            return self;
+        }
+        Self { all_environments: self.environment == Environment::Live, ..self }
     }
 
-    /// Requires scopes of the caller at the time of each change, beyond those that the change grants. Has no effect on a caller whose key
-    /// another backend keeps.
+    /// Requires scopes of the caller at the time of each change, beyond those that the change grants. Has no effect on an external caller.
     #[must_use]
     pub fn requiring(self, requirement: Requirement) -> Self {
         Self { actor: self.actor.requires(requirement), ..self }
@@ -59,12 +81,12 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
 
     /// Returns whether the caller has a scope, so that it may grant it to other keys. The store checks this again with each change.
     pub fn can_grant(&self, scope: &Scope) -> bool {
-        self.caller.rights().grants(scope)
+        self.caller.grants(scope)
     }
 
     /// Returns a key to [`create`](Self::create), with the caller's owner and environment, without a name or scopes.
     pub fn new_key(&self) -> NewKey {
-        NewKey::new(self.caller.owner().identity()).environment(self.caller.environment())
+        NewKey::new(self.owner.clone()).environment(self.environment)
     }
 
     /// Creates a key of the caller's owner, in its environment, or in any environment with
@@ -76,16 +98,15 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the caller is no longer active, lacks one of the scopes, or asks for a later
     /// expiry, another owner or another environment, named by [`fields`](ManageError::fields); and those of [`KeyManager::create`].
     pub async fn create(&self, new: NewKey) -> Result<CreatedKey, ManageError> {
-        let owner = self.caller.owner().identity();
-        if new.owner.identity() != owner {
-            return Err(ManageError::forbidden("owner", "must be the owner of the caller's key"));
+        if new.owner.identity() != self.owner {
+            return Err(ManageError::forbidden("owner", "must be the caller's owner"));
         }
-        if !self.all_environments && new.environment != self.caller.environment() {
-            let message =
-                format!("must be {}, the environment of the caller's key", self.caller.environment());
+        if !self.all_environments && new.environment != self.environment {
+            let message = format!("must be {}, the caller's environment", self.environment);
             return Err(ManageError::forbidden("environment", message));
         }
-        self.manager.create_by(&self.bounded_actor(), NewKey { owner, ..new }).await
+        self.check_may_make()?;
+        self.manager.create_by(&self.bounded_actor(), NewKey { owner: self.owner.clone(), ..new }).await
     }
 
     /// Returns a key.
@@ -135,6 +156,7 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
     /// asks for an expiry later than both that of its own key and the default of the successor; and those of [`get`](Self::get) and
     /// [`KeyManager::rotate`].
     pub async fn rotate(&self, id: &KeyId, options: RotateOptions) -> Result<CreatedKey, ManageError> {
+        self.check_may_make()?;
         self.manager.rotate_by(&self.bounded_actor(), id, options).await
     }
 
@@ -172,21 +194,40 @@ impl<'m, S: KeyStore> Delegate<'m, S> {
         Ok(self.manager.wait_applied(wait).await)
     }
 
+    /// Returns whether the caller meets a requirement.
+    #[cfg(feature = "routes")]
+    pub(super) fn meets(&self, needed: &Requirement) -> bool {
+        self.caller.meets(needed.into())
+    }
+
+    /// Checks that an external caller may make keys that have not ended yet: a rotation would end a key in favour of one that has.
+    fn check_may_make(&self) -> Result<(), ManageError> {
+        let end = self.external_caller().and_then(|caller| caller.keys_end_by);
+        if end.is_some_and(|end| end <= self.manager.clock.wall()) {
+            return Err(ManageError::forbidden("expires_at", "the caller's keys have to end by now"));
+        }
+        Ok(())
+    }
+
     /// Returns the caller and its limits, which the store checks.
     fn bounded_actor(&self) -> BoundedActor {
-        let is_checked = self.actor.subject().is_some();
         let bounds = Bounds {
             keys: self.own(),
             stronger_keys: self.manager.stronger_keys,
-            external_caller: (!is_checked).then(|| self.caller.authorized_actor()),
+            external_caller: self.external_caller().cloned(),
         };
         BoundedActor { actor: self.actor.clone(), bounds: Some(bounds) }
     }
 
+    /// Returns the caller, if the store cannot check it.
+    fn external_caller(&self) -> Option<&Caller> {
+        self.actor.subject().is_none().then_some(&self.caller)
+    }
+
     /// Returns a filter for the keys of the caller.
     fn own(&self) -> KeyFilter {
-        let own = KeyFilter::of_owner(self.caller.owner());
-        if self.all_environments { own } else { own.environment(self.caller.environment()) }
+        let own = KeyFilter::of_owner(&self.owner);
+        if self.all_environments { own } else { own.environment(self.environment) }
     }
 
     /// Narrows a filter to the keys of the caller. Returns `None` if the filter excludes all of them.

@@ -12,6 +12,7 @@ use crate::digest::Digester;
 use crate::environment::Environment;
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::key::Mint;
+use crate::rights::ScopePolicy;
 
 /// The default lease of an authenticator.
 const LEASE: Duration = Duration::from_secs(5);
@@ -28,6 +29,8 @@ pub struct KeyManager<S> {
     pub(super) audit: Option<Hook>,
     pub(super) lease: Duration,
     pub(super) actor: Actor,
+    /// That of the authenticator, as far as known.
+    pub(super) policy: ScopePolicy,
     pub(super) requires_names: bool,
     pub(super) stronger_keys: bool,
     pub(super) rotation_renews: bool,
@@ -61,6 +64,7 @@ impl<S: KeyStore> KeyManager<S> {
             audit: None,
             lease: LEASE,
             actor: Actor::system(),
+            policy: ScopePolicy::default(),
             requires_names: false,
             stronger_keys: false,
             rotation_renews: true,
@@ -68,9 +72,10 @@ impl<S: KeyStore> KeyManager<S> {
         }
     }
 
-    /// Creates a manager of the keys that an authenticator admits: with its digester and its clock, and with its
-    /// [lease](crate::AuthenticatorBuilder::lease) and [stale grace](crate::AuthenticatorBuilder::stale_grace) as the time that revocations
-    /// wait for. `store` is the one that the authenticator reads.
+    /// Creates a manager of the keys that an authenticator admits: with its digester, its clock and its
+    /// [admin scope](crate::AuthenticatorBuilder::admin_scope), and with its [lease](crate::AuthenticatorBuilder::lease) and
+    /// [stale grace](crate::AuthenticatorBuilder::stale_grace) as the time that revocations wait for. `store` is the one that the
+    /// authenticator reads.
     ///
     /// # Errors
     ///
@@ -108,7 +113,7 @@ impl<S: KeyStore> KeyManager<S> {
         }
         let manager = Self::new(store, format).lease(authenticator.longest_use());
         let (digester, clock) = (authenticator.digester().clone(), Arc::clone(authenticator.clock()));
-        Ok(Self { digester, clock, ..manager })
+        Ok(Self { digester, clock, policy: authenticator.policy().clone(), ..manager })
     }
 
     /// Sets the format of new keys, for a service with several kinds of keys.

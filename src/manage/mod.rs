@@ -1,8 +1,9 @@
 //! Key management: create, import, list, update, rotate, revoke and delete keys.
 //!
 //! [`KeyManager`] is for application code that is trusted with all keys: a command line, a job, a page for administrators. A [`Delegate`]
-//! acts for a customer: it accesses no keys but the customer's, and grants no rights that the caller lacks. The store checks the caller again
-//! in the transaction of each change, so rights that the caller has lost since its request began do not count.
+//! acts for a customer: it accesses no keys but the customer's, and grants no rights that the caller lacks. The store checks a caller with a key
+//! again in the transaction of each change, so rights that the caller has lost since its request began do not count. An [`ExternalCaller`] is a
+//! user whom the login of the application has authenticated.
 #![cfg_attr(feature = "routes", doc = "[`routes`] serves a delegate over HTTP, as [`OPENAPI`] describes.")]
 //!
 //! ```
@@ -26,12 +27,14 @@
 //! ```
 
 // Above `backend` and `principal`; nothing imports it. Bottom to top, a file importing only those before it:
-// `error`, `new_key`, `permissions`, `validation`, `manager`, `changes`, `create_exclusive`, `wait`, `delegate`, `routes`, `self`.
+// `error`, `new_key`, `permissions`, `validation`, `manager`, `changes`, `create_exclusive`, `wait`, `external_caller`, `delegate`, `routes`,
+// `self`.
 
 mod changes;
 mod create_exclusive;
 mod delegate;
 mod error;
+mod external_caller;
 mod manager;
 mod new_key;
 mod permissions;
@@ -42,6 +45,7 @@ mod wait;
 
 pub use delegate::Delegate;
 pub use error::{FieldError, ManageError, ManageErrorKind};
+pub use external_caller::ExternalCaller;
 pub use manager::KeyManager;
 pub use new_key::{CreatedKey, NewKey, RotateOptions};
 pub use permissions::{Permission, PermissionGroup, Permissions};

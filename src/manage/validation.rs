@@ -57,6 +57,15 @@ impl Validation {
         self
     }
 
+    /// Checks the name of a caller in the audit log.
+    pub(super) fn caller(mut self, name: &str) -> Self {
+        if !name.chars().any(is_visible) {
+            self.add("name", "must have a visible character");
+        }
+        self.text("name", name);
+        self
+    }
+
     pub(super) fn reason(mut self, reason: &str) -> Self {
         self.text("reason", reason);
         self

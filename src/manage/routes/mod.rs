@@ -1,8 +1,9 @@
 //! Key management over HTTP, as an axum router.
 
 // Above `delegate`; nothing imports it. Bottom to top, a file importing only those before it:
-// `output`, `cursor`, `error`, `json`, `origin`, `query`, `settings`, `shared`, `input`, `usage`, `self`.
+// `output`, `cursor`, `error`, `json`, `origin`, `query`, `resolver`, `settings`, `caller`, `shared`, `input`, `usage`, `self`.
 
+mod caller;
 mod cursor;
 mod error;
 mod input;
@@ -10,6 +11,7 @@ mod json;
 mod origin;
 mod output;
 mod query;
+mod resolver;
 mod settings;
 mod shared;
 mod usage;
@@ -30,8 +32,8 @@ use serde_json::json;
 
 use super::{KeyManager, Permission, PermissionGroup, Permissions, RotateOptions};
 use crate::backend::{Grace, KeyFilter, KeyStore, KeyUpdate, UsageStore};
-use crate::principal::Principal;
 use crate::scope::Scope;
+use caller::Caller;
 use error::{method_not_allowed, not_found, reshape};
 use input::{Body, Fields, Id, key_id};
 use origin::reject_cross_site;
@@ -72,8 +74,8 @@ const MAX_BODY: usize = 64 * 1024;
 /// ```
 pub const OPENAPI: &str = include_str!("openapi.json");
 
-/// Returns routes by which callers manage their own keys, to nest behind an [`AuthenticateLayer`](crate::AuthenticateLayer). They have a
-/// fallback for unknown paths, so do not merge them.
+/// Returns routes by which callers manage their own keys, to nest behind an [`AuthenticateLayer`](crate::AuthenticateLayer), or behind the login
+/// of the application with [`ManageSettings::resolve_callers`]. They have a fallback for unknown paths, so do not merge them.
 ///
 /// | Route | Response |
 /// |---|---|
@@ -98,6 +100,8 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 /// site; 404 for keys that are not the caller's; 405; 408 for a body that takes more than 10 s; 409 for a key whose state does not permit
 /// the change; 413 for a body of more than 65,536 bytes; 422 for invalid values; 503. [`ManageSettings::respond`] changes their shape. Caches
 /// may not store any response (RFC 9111 §5.2.2.5). [`OPENAPI`] describes the details.
+///
+/// With [`ManageSettings::resolve_callers`], a request without a caller gets the response of that function.
 pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, settings: ManageSettings) -> Router {
     let (shape, allows_cross_site) = (settings.shape.clone(), settings.cross_site);
     let routes = Router::new()
@@ -120,7 +124,7 @@ pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, settings
 
 async fn create<S: KeyStore>(
     State(shared): Manager<S>,
-    mut caller: Principal,
+    mut caller: Caller,
     body: Body,
 ) -> response::Result<Response> {
     let delegate = shared.to_write(&mut caller).await?;
@@ -137,7 +141,7 @@ async fn create<S: KeyStore>(
 
 async fn list<S: KeyStore>(
     State(shared): Manager<S>,
-    caller: Principal,
+    caller: Caller,
     parameters: Parameters,
 ) -> response::Result<Response> {
     let delegate = shared.to_read(&caller)?;
@@ -152,18 +156,14 @@ async fn list<S: KeyStore>(
     Ok(json_response(StatusCode::OK, &json!({ "keys": keys, "next_cursor": next })))
 }
 
-async fn show<S: KeyStore>(
-    State(shared): Manager<S>,
-    caller: Principal,
-    id: Id,
-) -> response::Result<Response> {
+async fn show<S: KeyStore>(State(shared): Manager<S>, caller: Caller, id: Id) -> response::Result<Response> {
     let record = shared.to_read(&caller)?.get(&key_id(id)?).await?;
     Ok(json_response(StatusCode::OK, &key(&record, shared.now())))
 }
 
 async fn update<S: KeyStore>(
     State(shared): Manager<S>,
-    mut caller: Principal,
+    mut caller: Caller,
     id: Id,
     body: Body,
 ) -> response::Result<Response> {
@@ -183,7 +183,7 @@ async fn update<S: KeyStore>(
 
 async fn rotate<S: KeyStore>(
     State(shared): Manager<S>,
-    mut caller: Principal,
+    mut caller: Caller,
     id: Id,
     body: Body,
 ) -> response::Result<Response> {
@@ -205,7 +205,7 @@ async fn rotate<S: KeyStore>(
 
 async fn revoke<S: KeyStore>(
     State(shared): Manager<S>,
-    mut caller: Principal,
+    mut caller: Caller,
     id: Id,
     parameters: Parameters,
 ) -> response::Result<Response> {
@@ -221,10 +221,7 @@ async fn revoke<S: KeyStore>(
     Ok(revoked(&propagation, shared.settings.shows_nodes))
 }
 
-async fn permissions<S: KeyStore>(
-    State(shared): Manager<S>,
-    caller: Principal,
-) -> response::Result<Response> {
+async fn permissions<S: KeyStore>(State(shared): Manager<S>, caller: Caller) -> response::Result<Response> {
     let delegate = shared.to_read(&caller)?;
     let permission = |Permission { scope, description }: &Permission| json!({ "scope": scope.as_str(), "description": description, "grantable": delegate.can_grant(scope) });
     let group = |group: &PermissionGroup| {

@@ -4,7 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::FromRequestParts;
+use axum::response::IntoResponse;
+
+use super::super::ExternalCaller;
 use super::error::{RouteError, Shape};
+use super::resolver::Resolver;
 use crate::reject::Payload;
 use crate::scope::Requirement;
 
@@ -22,6 +27,7 @@ pub struct ManageSettings {
     /// How long the body of a request may take to arrive. Default: 10 s.
     pub body_timeout: Duration,
     pub(super) external_callers: bool,
+    pub(super) resolver: Option<Resolver>,
     pub(super) cross_site: bool,
     pub(super) shows_nodes: bool,
     pub(super) shape: Option<Shape>,
@@ -35,6 +41,7 @@ impl ManageSettings {
             write,
             body_timeout: BODY_TIMEOUT,
             external_callers: false,
+            resolver: None,
             cross_site: false,
             shows_nodes: false,
             shape: None,
@@ -54,9 +61,62 @@ impl ManageSettings {
         Self { external_callers: true, ..self }
     }
 
+    /// Sets the function that returns the caller of a request, for users whom the login of the application has authenticated. Its argument is any
+    /// extractor, such as a session, a tuple of extractors, or the [`Parts`](http::request::Parts) of the request. Its error is the response,
+    /// which caches may not store. The caller needs the scopes of `read` and `write`, as others do.
+    ///
+    /// It is called before the body is read, and again right before each change, with the head of the request as it arrived: look at the
+    /// session itself each time, in its store, so that a user who signs out while the body arrives changes nothing. An extension that a
+    /// middleware has filled shows what held before. The last caller counts.
+    ///
+    /// The caller is always that of this function, also behind an [`AuthenticateLayer`](crate::AuthenticateLayer), which then only decides
+    /// whether the request arrives. A session travels in a cookie, which a browser sends with the requests of any page of the same site:
+    /// do not [allow other sites](Self::allow_cross_site), and give the cookie `SameSite=Lax` or `Strict`.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// use axum::body::Body;
+    /// use axum::http::{HeaderMap, Request, StatusCode};
+    /// use tower::ServiceExt;
+    /// use tower_api_key::manage::{ExternalCaller, KeyManager, ManageSettings, routes};
+    /// use tower_api_key::{KeyFormat, MemoryStore, Owner};
+    ///
+    /// async fn signed_in(headers: HeaderMap) -> Result<ExternalCaller, StatusCode> {
+    ///     match headers.get("x-session") { // in place of a session of the application
+    ///         Some(session) if session == "17" => {}
+    ///         _ => return Err(StatusCode::UNAUTHORIZED),
+    ///     }
+    ///     let scopes = "keys.read keys.write notes.read".parse().expect("valid scopes");
+    ///     let caller = ExternalCaller::new("user:17", Owner::organization("acme"));
+    ///     Ok(caller.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?.scopes(scopes))
+    /// }
+    ///
+    /// let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo")?);
+    /// let settings = ManageSettings::new("keys.read".parse()?, "keys.write".parse()?).resolve_callers(signed_in);
+    /// let app = routes(manager, settings);
+    /// for (session, expected) in [("17", 201), ("18", 401)] {
+    ///     let request = Request::post("/keys").header("x-session", session).body(Body::empty())?;
+    ///     assert_eq!(app.clone().oneshot(request).await?.status(), expected);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn resolve_callers<E, F, R>(self, resolve: impl Fn(E) -> F + Send + Sync + 'static) -> Self
+    where
+        E: FromRequestParts<()> + Send + 'static,
+        F: Future<Output = Result<ExternalCaller, R>> + Send + 'static,
+        R: IntoResponse + 'static,
+    {
+        Self { resolver: Some(Resolver::new(resolve)), ..self }
+    }
+
     /// Permits changes that a browser sends from pages of other sites. `Sec-Fetch-Site` shows these, or an `Origin` other than the requested
     /// host. By default they are rejected with 403, because a browser sends stored Basic credentials with the requests of any page. A page
     /// that manages keys from another site needs this in addition to CORS. Clients other than browsers send neither header.
+    ///
+    /// Dangerous with [`resolve_callers`](Self::resolve_callers) by a cookie: any page could change the keys of a user who is signed in.
     #[must_use]
     pub fn allow_cross_site(self) -> Self {
         Self { cross_site: true, ..self }

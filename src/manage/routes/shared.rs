@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{self, Response};
 
 use super::super::{Delegate, KeyManager};
+use super::caller::Caller;
+use super::error::RouteError;
 use super::settings::ManageSettings;
 use crate::backend::KeyStore;
 use crate::clock::Timestamp;
-use crate::principal::Principal;
-use crate::reject::Rejection;
+use crate::scope::Requirement;
 
 /// The manager and the settings of the routes.
 pub(super) struct Shared<S> {
@@ -20,31 +24,47 @@ pub(super) struct Shared<S> {
 /// The extractor of the shared state.
 pub(super) type Manager<S> = State<Arc<Shared<S>>>;
 
+impl<S: Send + Sync> FromRequestParts<Arc<Shared<S>>> for Caller {
+    type Rejection = Response;
+
+    async fn from_request_parts(head: &mut Parts, shared: &Arc<Shared<S>>) -> Result<Self, Response> {
+        Self::of(head, &shared.settings).await
+    }
+}
+
+#[allow(clippy::result_large_err, reason = "it is the error of a handler")]
 impl<S: KeyStore> Shared<S> {
     /// Returns a delegate for a caller that may read.
-    pub(super) fn to_read<'s>(&'s self, caller: &'s Principal) -> Result<Delegate<'s, S>, Rejection> {
-        caller.require(&self.settings.read)?;
-        if self.settings.external_callers {
-            return Ok(self.manager.on_behalf_of_external(caller));
-        }
-        Ok(self.manager.on_behalf_of(caller))
+    pub(super) fn to_read(&self, caller: &Caller) -> response::Result<Delegate<'_, S>> {
+        self.delegate(caller, &self.settings.read)
     }
 
-    /// Returns a delegate for a caller that may write. The store checks the caller again with the change, as the body of a request may arrive
-    /// long after its head.
-    pub(super) async fn to_write<'s>(
-        &'s self,
-        caller: &'s mut Principal,
-    ) -> Result<Delegate<'s, S>, Rejection> {
+    /// Returns a delegate for a caller that may write. As the body of a request may arrive long after its head, the store checks the caller
+    /// again with the change. A caller that it cannot check is resolved or rechecked here.
+    pub(super) async fn to_write(&self, caller: &mut Caller) -> response::Result<Delegate<'_, S>> {
         let needed = &self.settings.write;
-        if self.settings.external_callers {
-            *caller = caller.recheck().await?;
+        caller.renew(&self.settings).await?;
+        Ok(self.delegate(caller, needed)?.requiring(needed.clone()))
+    }
+
+    fn delegate(&self, caller: &Caller, needed: &Requirement) -> response::Result<Delegate<'_, S>> {
+        match caller {
+            Caller::Admitted(principal) => {
+                principal.require(needed)?;
+                Ok(match self.settings.external_callers {
+                    true => self.manager.on_behalf_of_external(principal),
+                    false => self.manager.on_behalf_of(principal),
+                })
+            }
+            Caller::Resolved { caller, .. } => {
+                let delegate = self.manager.on_behalf_of_external((**caller).clone());
+                if delegate.meets(needed) {
+                    return Ok(delegate);
+                }
+                let detail = format!("Beyond the caller, which needs `{}`", needed.scopes());
+                Err(RouteError::new(StatusCode::FORBIDDEN, detail).into())
+            }
         }
-        caller.require(needed)?;
-        if self.settings.external_callers {
-            return Ok(self.manager.on_behalf_of_external(caller));
-        }
-        Ok(self.manager.on_behalf_of(caller).requiring(needed.clone()))
     }
 
     pub(super) fn now(&self) -> Timestamp {

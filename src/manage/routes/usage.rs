@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{self, Response};
 use serde_json::{Map, Value, json};
 
+use super::caller::Caller;
 use super::cursor;
 use super::error::RouteError;
 use super::input::{Id, key_id};
@@ -13,7 +14,6 @@ use super::query::{Known, Parameters, invalid, known, optional};
 use super::shared::Manager;
 use crate::backend::{KeyStore, UsageBy, UsageLine, UsageQuery, UsageStore};
 use crate::clock::{Day, Timestamp};
-use crate::principal::Principal;
 
 /// Days of a response: default and maximum.
 const DAYS: (i64, i64) = (30, 366);
@@ -22,7 +22,7 @@ const MAX_LINES: usize = 10_000;
 
 pub(super) async fn of_all<S: KeyStore + UsageStore>(
     State(shared): Manager<S>,
-    caller: Principal,
+    caller: Caller,
     parameters: Parameters,
 ) -> response::Result<Response> {
     let delegate = shared.to_read(&caller)?;
@@ -47,7 +47,7 @@ pub(super) async fn of_all<S: KeyStore + UsageStore>(
 
 pub(super) async fn of_key<S: KeyStore + UsageStore>(
     State(shared): Manager<S>,
-    caller: Principal,
+    caller: Caller,
     id: Id,
     parameters: Parameters,
 ) -> response::Result<Response> {

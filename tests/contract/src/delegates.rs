@@ -1,7 +1,8 @@
 //! A caller with bounds changes keys within them, and no other key.
 
 use tower_api_key::backend::{Grace, KeyChange, KeyFilter, KeyStore, KeyUpdate};
-use tower_api_key::manage::{KeyManager, ManageErrorKind, RotateOptions};
+use tower_api_key::credential::Scheme;
+use tower_api_key::manage::{ExternalCaller, KeyManager, ManageErrorKind, RotateOptions};
 use tower_api_key::{KeyFormat, Owner, Record, Scopes, Timestamp};
 
 use crate::caller::Caller;
@@ -67,4 +68,47 @@ pub async fn a_rotation_ends_no_predecessor_beyond_the_bounds_of_its_actor<S: Ke
     let refused = delegate.rotate(&id("new"), RotateOptions::new(Grace::None)).await.unwrap_err();
     assert_eq!(refused.kind(), ManageErrorKind::Forbidden, "{refused}");
     assert_eq!(keys().await, before);
+}
+
+pub async fn a_caller_without_a_key_changes_no_key_beyond_its_bounds<S: KeyStore + Clone>(store: S) {
+    grant(&store, "strong", "acme", "notes.read notes.write").await;
+    grant(&store, "foreign", "other", "notes.read").await;
+    grant(&store, "weak", "acme", "notes.read").await;
+    let manager = manager(&store);
+    // Its name is the id of a key, which is not its own for that.
+    let caller = ExternalCaller::new("strong", Owner::organization("acme")).unwrap();
+    let caller = caller.scopes(Scopes::parse("notes.read").unwrap()).keys_end_by(END);
+    let delegate = manager.on_behalf_of_external(caller.clone().sources([Scheme::Bearer]));
+    let keys = async || store.list(&KeyFilter::all(), None, usize::MAX).await.unwrap();
+    let before = keys().await;
+
+    let stronger = delegate.new_key().scopes(Scopes::parse("notes.write").unwrap());
+    let endless = delegate.new_key().expires_at(END.saturating_add(GRACE));
+    let in_more_ways = delegate.new_key().sources([Scheme::Bearer, Scheme::Basic]);
+    for new in [stronger, endless, in_more_ways] {
+        assert_eq!(delegate.create(new).await.unwrap_err().kind(), ManageErrorKind::Forbidden);
+    }
+    for (name, kind) in [("strong", ManageErrorKind::Forbidden), ("foreign", ManageErrorKind::NotFound)] {
+        let update = delegate.update(&id(name), KeyUpdate::new().name("x")).await.unwrap_err();
+        let rotated = delegate.rotate(&id(name), RotateOptions::new(Grace::None)).await.unwrap_err();
+        let revoked = delegate.revoke(&id(name), "x").await.unwrap_err();
+        assert_eq!([update.kind(), rotated.kind(), revoked.kind()], [kind; 3], "{name}");
+    }
+    // The successor could be presented in more ways.
+    let rotated = delegate.rotate(&id("weak"), RotateOptions::new(Grace::None)).await.unwrap_err();
+    assert_eq!(rotated.kind(), ManageErrorKind::Forbidden);
+    assert_eq!(keys().await, before);
+
+    let created = delegate.create(delegate.new_key()).await.unwrap().record().clone();
+    assert_eq!((created.expires_at, &*created.sources), (Some(END), &[Scheme::Bearer][..]));
+    assert_eq!(created.created_by.as_deref(), Some("strong"));
+    assert_eq!(store.get(&created.id).await.unwrap(), Some(created));
+
+    // Without the limit of sources, it rotates the weak key, whose successor ends with the keys that it may make.
+    let early = Timestamp::from_unix_millis(END.unix_millis() - 1);
+    let delegate = manager.on_behalf_of_external(caller.keys_end_by(early));
+    let late = RotateOptions::new(Grace::None).expires_at(END);
+    assert_eq!(delegate.rotate(&id("weak"), late).await.unwrap_err().kind(), ManageErrorKind::Forbidden);
+    let successor = delegate.rotate(&id("weak"), RotateOptions::new(Grace::None)).await.unwrap();
+    assert_eq!(successor.record().expires_at, Some(early));
 }

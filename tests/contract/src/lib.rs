@@ -126,6 +126,7 @@ macro_rules! key_store {
             delegates::a_delegate_changes_no_key_beyond_its_bounds,
             delegates::a_key_of_a_delegate_ends_with_its_creator,
             delegates::a_rotation_ends_no_predecessor_beyond_the_bounds_of_its_actor,
+            delegates::a_caller_without_a_key_changes_no_key_beyond_its_bounds,
             abandonment::an_abandoned_insertion_is_made_in_full_or_not_at_all,
             abandonment::an_abandoned_update_is_made_in_full_or_not_at_all,
             abandonment::an_abandoned_rotation_is_made_in_full_or_not_at_all,

@@ -119,7 +119,7 @@ async fn a_live_key_manages_all_keys_and_a_test_key_knows_no_live_one() {
     for wanted in [json!({ "environment": "live" }), json!({ "environment": null }), json!({})] {
         let live = call(&server, &tester.text, Method::POST, KEYS, &wanted).await;
         let details = assert_rejected(&live, StatusCode::FORBIDDEN, "INSUFFICIENT_PERMISSIONS");
-        let message = "must be test, the environment of the caller's key";
+        let message = "must be test, the caller's environment";
         let errors = json!([{ "field": "environment", "message": message }]);
         assert_eq!(details, json!({ "field": "environment", "errors": errors }));
     }

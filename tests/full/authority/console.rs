@@ -55,6 +55,22 @@ impl Console {
             .nest("/console", routes(manager, settings))
             .layer(from_fn_with_state(Arc::clone(&admitted), note))
             .layer(AuthenticateLayer::new(authenticator));
+        Self::listen(app, admitted).await
+    }
+
+    /// Serves the routes without a layer that admits keys: the settings resolve the callers.
+    pub(crate) async fn serve_resolved<S: KeyStore + UsageStore + Clone>(
+        manager: KeyManager<S>,
+        settings: ManageSettings,
+    ) -> Self {
+        let admitted = Arc::new(Semaphore::new(0));
+        let app = Router::new()
+            .nest("/console", routes(manager, settings))
+            .layer(from_fn_with_state(Arc::clone(&admitted), note));
+        Self::listen(app, admitted).await
+    }
+
+    async fn listen(app: Router, admitted: Arc<Semaphore>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, app).await });

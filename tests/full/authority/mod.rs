@@ -15,6 +15,7 @@ mod owners;
 mod people;
 mod recheck;
 mod rotation;
+mod signed_in;
 mod stores;
 mod strength;
 mod texts;
@@ -91,6 +92,9 @@ on_every_store! {
     rotation::a_key_is_rotated_again_once_its_unseen_successor_has_ended,
     rotation::a_key_does_not_replace_the_one_that_it_was_replaced_by,
     rotation::a_key_that_became_stronger_meanwhile_is_not_shown_to_a_weaker_caller,
+    signed_in::a_user_who_signs_out_while_the_body_arrives_changes_nothing,
+    signed_in::the_rights_of_a_user_at_the_time_of_the_change_count,
+    signed_in::a_request_without_a_session_is_answered_before_its_body_is_read,
     strength::a_weaker_caller_does_not_change_a_stronger_key,
     strength::a_key_changes_and_revokes_itself,
     strength::where_it_is_allowed_a_weaker_caller_restricts_a_stronger_key,

@@ -3,6 +3,7 @@
 mod by_code;
 mod create_exclusive;
 mod document;
+mod external_callers;
 mod hanging_up;
 mod imports;
 mod loopholes;

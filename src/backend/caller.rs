@@ -1,0 +1,60 @@
+//! The caller that acts within bounds: the scopes that it may grant, and the limits of the keys that it makes.
+
+use super::AuthorizedActor;
+use crate::clock::Timestamp;
+use crate::credential::Scheme;
+use crate::digest::Digest;
+use crate::owner::Owner;
+use crate::record::Record;
+use crate::rights::{Rights, ScopePolicy};
+use crate::scope::{RequirementRef, Scope, Scopes};
+
+/// What a caller has, and may therefore grant: that of its own key, or what another login says of it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Caller {
+    pub(crate) scopes: Scopes,
+    pub(crate) policy: ScopePolicy,
+    /// The sources that its keys are limited to; empty for any.
+    pub(crate) sources: Box<[Scheme]>,
+    /// The latest expiry of its keys.
+    pub(crate) keys_end_by: Option<Timestamp>,
+    /// The key that it was admitted with. A caller that another login has authenticated has none.
+    pub(crate) own_key: Option<Record>,
+}
+
+impl Caller {
+    /// Returns whether the caller meets a requirement.
+    #[cfg_attr(not(feature = "routes"), allow(dead_code, reason = "only the routes require scopes"))]
+    pub(crate) fn meets(&self, needed: RequirementRef<'_>) -> bool {
+        match &self.own_key {
+            Some(record) => Rights::new(record, &self.policy).meets(needed),
+            None => needed.is_met(|scope| self.policy.covers(&self.scopes, scope)),
+        }
+    }
+
+    /// Returns whether the caller may grant `scope` to a key.
+    pub(crate) fn grants(&self, scope: &Scope) -> bool {
+        self.policy.grants(&self.scopes, scope)
+    }
+
+    /// Returns whether `key` is the one that the caller was admitted with.
+    pub(super) fn is(&self, key: &Record) -> bool {
+        self.own_key.as_ref().is_some_and(|own| own.digest == key.digest)
+    }
+
+    /// Returns whether the key that the caller was admitted with was rotated, so that it only lasts for a grace.
+    pub(super) fn is_replaced(&self) -> bool {
+        self.own_key.as_ref().is_some_and(|own| own.rotated_to.is_some())
+    }
+}
+
+impl From<AuthorizedActor> for Caller {
+    fn from(AuthorizedActor { record, policy }: AuthorizedActor) -> Self {
+        // The source of a password says nothing about keys.
+        let by_password =
+            matches!(&record.owner, Owner::User(own) if record.digest == Digest::of_user(&own.email));
+        let sources = if by_password { Box::default() } else { record.sources.clone() };
+        let (scopes, keys_end_by) = (record.scopes.clone(), record.expires_at);
+        Self { scopes, policy, sources, keys_end_by, own_key: Some(record) }
+    }
+}
