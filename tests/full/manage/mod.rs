@@ -16,6 +16,7 @@ mod settings;
 mod shared_settings;
 mod tenants;
 mod texts;
+mod two_tenants;
 mod usage;
 mod waiting;
 mod world;
