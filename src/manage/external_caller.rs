@@ -73,6 +73,7 @@ impl ExternalCaller {
     /// Sets the scopes that it has. It grants no others, and updates, rotates and revokes only keys without others. A wildcard grants every
     /// scope that it covers; but the one that [implies all](crate::AuthenticatorBuilder::admin_scope) only if it is `*`, or if the manager
     /// does not know that scope: [`KeyManager::for_authenticator`](super::KeyManager::for_authenticator) does.
+    /// [Permissions](super::KeyManager::with_permissions) keep the scopes to manage keys out of keys.
     #[must_use]
     pub fn scopes(mut self, scopes: Scopes) -> Self {
         self.caller.scopes = scopes;

@@ -21,6 +21,7 @@ mod memsolus;
 mod mixed;
 mod notes;
 mod quickstart;
+mod saas;
 mod server;
 mod slow;
 mod suggestions;

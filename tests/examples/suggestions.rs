@@ -35,7 +35,9 @@ async fn each_suggested_command_has_the_stated_result() {
     if has_no_curl() {
         return;
     }
-    for (example, commands) in [("memfault", 6), ("memory_api", 6), ("memory_scope", 5), ("memsolus", 4)] {
+    for (example, commands) in
+        [("memfault", 6), ("memory_api", 6), ("memory_scope", 5), ("memsolus", 4), ("saas", 4)]
+    {
         let folder = tempdir().unwrap();
         let mut server = Server::start(example, folder.path()).await;
         let lines = server.suggests().await;
