@@ -61,7 +61,7 @@ impl<S: KeyStore> Shared<S> {
                 if delegate.meets(needed) {
                     return Ok(delegate);
                 }
-                let detail = format!("Beyond the caller, which needs `{}`", needed.scopes());
+                let detail = format!("The caller needs `{}`", needed.scopes());
                 Err(RouteError::new(StatusCode::FORBIDDEN, detail).into())
             }
         }
