@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::caller::Caller;
 use super::key_edit::{KeyUpdate, Rotation, is_later};
-use super::{AuthorizedActor, BackendError, KeyFilter};
+use super::{AuthorizedActor, BackendError, KeyFilter, ManagerRule};
 use crate::clock::Timestamp;
 use crate::quote::shorten;
 use crate::record::Record;
@@ -17,6 +17,8 @@ pub(crate) struct Bounds {
     pub(crate) keys: KeyFilter,
     /// Whether the caller may also change and revoke keys with scopes that it lacks.
     pub(crate) stronger_keys: bool,
+    /// The rule by which an owner keeps a key that can manage its keys, unless the caller may end it.
+    pub(crate) managers: Option<ManagerRule>,
     /// The caller, if it has no key in the store, which therefore cannot authorize it.
     pub(crate) external_caller: Option<Caller>,
 }

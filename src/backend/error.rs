@@ -29,6 +29,8 @@ pub enum BackendErrorKind {
     Conflict,
     /// The key or owner does not exist.
     NotFound,
+    /// The change would end the last key of its owner that can manage keys. Nothing was changed.
+    LastManager,
     /// The actor may not make the change, or no longer. Nothing was changed.
     Forbidden,
     /// The store cannot keep the values.
@@ -40,8 +42,8 @@ pub enum BackendErrorKind {
 impl BackendErrorKind {
     /// All labels.
     #[cfg(feature = "metrics")]
-    pub(crate) const LABELS: [&str; 7] =
-        ["unavailable", "corrupt", "conflict", "not_found", "forbidden", "invalid", "busy"];
+    pub(crate) const LABELS: [&str; 8] =
+        ["unavailable", "corrupt", "conflict", "not_found", "last_manager", "forbidden", "invalid", "busy"];
 
     /// Returns a name for logs and metrics, in snake case.
     pub fn label(self) -> &'static str {
@@ -50,6 +52,7 @@ impl BackendErrorKind {
             Self::Corrupt => "corrupt",
             Self::Conflict => "conflict",
             Self::NotFound => "not_found",
+            Self::LastManager => "last_manager",
             Self::Forbidden => "forbidden",
             Self::Invalid => "invalid",
             Self::Busy => "busy",
@@ -117,6 +120,12 @@ impl BackendError {
     pub fn busy() -> Self {
         let message = "too many management requests are waiting for the store: retry in a second";
         Self { kind: BackendErrorKind::Busy, message: message.into(), field: None, source: None }
+    }
+
+    /// Creates an error for a key that is the last one of its owner that can manage keys.
+    pub fn last_manager() -> Self {
+        let message = "the key is the last one of its owner that can manage keys";
+        Self { kind: BackendErrorKind::LastManager, message: message.into(), field: None, source: None }
     }
 
     /// Creates an error for an actor that is no longer active.
@@ -197,6 +206,7 @@ mod tests {
             BackendError::corrupt("x"),
             BackendError::conflict(),
             BackendError::not_found(),
+            BackendError::last_manager(),
             BackendError::actor_gone(),
             BackendError::invalid("x"),
             BackendError::busy(),

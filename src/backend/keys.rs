@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::bounds::Bounds;
 use super::forward::forward_to_arc;
-use super::{Actor, AuthorizedActor, Backend, BackendError, KeyFilter, KeyUpdate, Propagation, Rotation};
+use super::{
+    Actor, AuthorizedActor, Backend, BackendError, KeyFilter, KeyUpdate, OtherManager, Propagation, Rotation,
+};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 use crate::record::{Record, Revocation};
@@ -193,6 +195,28 @@ impl KeyChange {
         bounds.check_end(&caller, target)
     }
 
+    /// Returns the key that must exist beside the changed one, if the change would otherwise end the last key by which its owner can manage
+    /// keys. `after` is the key as the change leaves it, or the successor of a rotation; both have their current owners.
+    ///
+    /// A store calls this in the transaction of the change, while no other such change of the owner is in progress. If it has no such key, the
+    /// change fails with [`BackendError::last_manager`].
+    pub fn needs_other_manager(
+        &self,
+        authorized: Option<&AuthorizedActor>,
+        before: &Record,
+        after: &Record,
+    ) -> Option<OtherManager> {
+        let bounds = self.bounds.as_ref()?;
+        let (managers, caller) = (bounds.managers.as_ref()?, bounds.caller(authorized)?);
+        managers.other(&bounds.keys, &caller, authorized.is_some(), before, after)
+    }
+
+    /// Returns whether the change may end no last manager.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(super) fn keeps_manager(&self) -> bool {
+        self.bounds.as_ref().is_some_and(|bounds| bounds.managers.is_some())
+    }
+
     /// Checks that the actor may access a key at all.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn check_visible(&self, target: &Record) -> Result<(), BackendError> {
@@ -230,7 +254,8 @@ impl KeyChange {
 /// 2. [let it inherit](KeyChange::inherit_from_creator) the change, and [check](KeyChange::check) it against the key as it is; before a rotation
 ///    or a first use ends a predecessor, [check that](KeyChange::check_end) too;
 /// 3. apply the [action](KeyAction), whose constructor states its effect and its errors; an update or a rotation by
-///    [`KeyEdit`](super::KeyEdit).
+///    [`KeyEdit`](super::KeyEdit);
+/// 4. if the change [needs another manager](KeyChange::needs_other_manager) beside the key, check that one exists.
 ///
 /// Effects of the change on its own actor do not count.
 ///

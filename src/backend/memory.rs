@@ -70,7 +70,7 @@ impl Backend for MemoryStore {
                 return self.change_owner(OwnerChange::rehash(&email, from, to)).await;
             }
         };
-        let (_, invalidations) = self.write().edit(&id, KeyEdit::FirstUse(at), |_| Ok(()))?;
+        let (_, invalidations) = self.write().edit(&id, KeyEdit::FirstUse(at), None)?;
         self.invalidate(invalidations);
         Ok(())
     }

@@ -50,7 +50,7 @@
 
 // Above `audit`; below `metrics`, `cache` and `manage`. Bottom to top, a file importing only those before it:
 // - values: `error`, `filter`, `deleted_owner`, `propagation`; a macro: `forward`
-// - changes, and who may make them: `key_edit`, `actor`, `caller`, `bounds`, `audit`, `usage`
+// - changes, and who may make them: `key_edit`, `actor`, `caller`, `last_manager`, `bounds`, `audit`, `usage`
 // - what changes do to caches: `invalidation`, `change_feed`
 // - the traits: `self`, `backend_fn`, `erased`, `keys`, `owners`, `owner_resolver`
 // - the stores: `memory`, `sql`
@@ -69,6 +69,7 @@ mod forward;
 mod invalidation;
 mod key_edit;
 mod keys;
+mod last_manager;
 mod memory;
 mod owner_resolver;
 mod owners;
@@ -86,6 +87,7 @@ pub use filter::KeyFilter;
 pub use invalidation::{Invalidation, Invalidator, PendingInvalidation, Subscriber};
 pub use key_edit::{EditOutcome, Grace, KeyEdit, KeyUpdate, PredecessorEnd, Rotation};
 pub use keys::{ChangeOutcome, KeyAction, KeyChange, KeyStore};
+pub use last_manager::OtherManager;
 pub use memory::MemoryStore;
 pub use owner_resolver::{OwnerResolver, WithOwnerResolver};
 pub use owners::{OwnerAction, OwnerChange, OwnerStore};
@@ -104,6 +106,7 @@ pub(crate) use caller::Caller;
 pub(crate) use erased::BoxFuture;
 pub(crate) use erased::ErasedBackend;
 pub(crate) use invalidation::Apply;
+pub(crate) use last_manager::ManagerRule;
 pub(crate) use usage::{Slot, merge};
 
 use std::future::Future;

@@ -1,9 +1,12 @@
 //! Key management on behalf of a caller.
 
+use std::sync::Arc;
+
 use super::manager::BoundedActor;
 use super::{CreatedKey, ExternalCaller, KeyManager, ManageError, NewKey, RotateOptions, Wait};
 use crate::backend::{
-    Actor, Bounds, Caller, KeyFilter, KeyStore, KeyUpdate, Propagation, UsageLine, UsageQuery, UsageStore,
+    Actor, Bounds, Caller, KeyFilter, KeyStore, KeyUpdate, ManagerRule, Propagation, UsageLine, UsageQuery,
+    UsageStore,
 };
 use crate::environment::Environment;
 use crate::key::KeyId;
@@ -28,6 +31,7 @@ pub struct Delegate<'m, S> {
     all_environments: bool,
     /// The caller as it was admitted. The store checks it again, unless it is external.
     caller: Caller,
+    managers: Option<ManagerRule>,
 }
 
 impl<S: KeyStore> KeyManager<S> {
@@ -41,6 +45,7 @@ impl<S: KeyStore> KeyManager<S> {
             environment: caller.environment(),
             all_environments: false,
             caller: caller.authorized_actor().into(),
+            managers: None,
         }
     }
 
@@ -58,6 +63,7 @@ impl<S: KeyStore> KeyManager<S> {
             environment: caller.environment,
             all_environments: caller.all_environments,
             caller: caller.caller,
+            managers: None,
         }
     }
 }
@@ -82,6 +88,43 @@ impl<S: KeyStore> Delegate<'_, S> {
     /// Returns whether the caller has a scope, so that it may grant it to other keys. The store checks this again with each change.
     pub fn can_grant(&self, scope: &Scope) -> bool {
         self.caller.grants(scope)
+    }
+
+    /// Rejects changes that would leave an owner without a manager: a key that meets `requirement`, is active and was not replaced. A manager
+    /// that would expire within a day counts as ended, unless the key that is changed would have expired by then too. Keys that a caller
+    /// could not see do not count, nor does a caller whose key another backend keeps.
+    ///
+    /// The store judges this in the transaction of a change: of two callers that end the last two managers at the same time, one is rejected.
+    /// To permit such a change, make it without this.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// # use http::HeaderMap;
+    /// # use tower_api_key::manage::NewKey;
+    /// # use tower_api_key::{Authenticator, KeyFormat, MemoryStore};
+    /// use tower_api_key::Requirement;
+    /// use tower_api_key::manage::{KeyManager, ManageErrorKind};
+    ///
+    /// # let store = MemoryStore::new();
+    /// let manager = KeyManager::new(store.clone(), KeyFormat::new("demo")?);
+    /// # let only = manager.create(NewKey::for_organization("acme").scopes("keys.write".parse()?)).await?;
+    /// # let mut headers = HeaderMap::new();
+    /// # headers.insert("x-api-key", only.reveal().as_str().parse()?);
+    /// # let caller = Authenticator::builder(store).build()?.authenticate(&headers).await?;
+    /// // The only key of its organization.
+    /// let delegate = manager.on_behalf_of(&caller);
+    /// let careful = manager.on_behalf_of(&caller).keeping_manager(Requirement::all_of(["keys.write"])?);
+    /// let error = careful.revoke(caller.key_id(), "clean-up").await.unwrap_err();
+    /// assert_eq!(error.kind(), ManageErrorKind::LastManager);
+    /// delegate.revoke(caller.key_id(), "the account is closed").await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn keeping_manager(self, requirement: Requirement) -> Self {
+        let clock = Arc::clone(&self.manager.clock);
+        Self { managers: Some(ManagerRule { requirement, clock }), ..self }
     }
 
     /// Returns a key to [`create`](Self::create), with the caller's owner and environment, without a name or scopes.
@@ -214,6 +257,7 @@ impl<S: KeyStore> Delegate<'_, S> {
         let bounds = Bounds {
             keys: self.own(),
             stronger_keys: self.manager.stronger_keys,
+            managers: self.managers.clone(),
             external_caller: self.external_caller().cloned(),
         };
         BoundedActor { actor: self.actor.clone(), bounds: Some(bounds) }

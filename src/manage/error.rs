@@ -26,6 +26,9 @@ pub enum ManageErrorKind {
     Forbidden,
     /// The state of the key does not permit this change, or the key exists already.
     Conflict,
+    /// The change would end the last key of its owner that can manage keys, which was not
+    /// [permitted](super::Delegate::keeping_manager).
+    LastManager,
     /// Too many management requests wait for the store, and the change was not made. Retry after a second.
     Busy,
     /// The store did not answer, or holds unreadable data. Whether the change was made is unknown.
@@ -83,6 +86,7 @@ impl From<BackendError> for ManageError {
         let kind = match error.kind() {
             BackendErrorKind::NotFound => ManageErrorKind::NotFound,
             BackendErrorKind::Conflict => ManageErrorKind::Conflict,
+            BackendErrorKind::LastManager => ManageErrorKind::LastManager,
             BackendErrorKind::Invalid => ManageErrorKind::Invalid,
             BackendErrorKind::Forbidden => ManageErrorKind::Forbidden,
             BackendErrorKind::Busy => ManageErrorKind::Busy,
@@ -111,6 +115,7 @@ impl fmt::Display for ManageError {
             ManageErrorKind::NotFound => "no key with this id",
             ManageErrorKind::Forbidden => "the caller may not make this change",
             ManageErrorKind::Conflict => "the state of the key does not permit this change",
+            ManageErrorKind::LastManager => "the key is the last one of its owner that can manage keys",
             ManageErrorKind::Busy => "the key store is busy: retry in a second",
             ManageErrorKind::Unavailable => "the key store is unavailable",
         })?;

@@ -39,10 +39,11 @@ impl Keys {
         change.check(authorized.as_ref(), target.transpose()?)?;
         let (record, invalidations) = match change.action {
             KeyAction::Insert(record) => self.insert(*record)?,
-            KeyAction::Update(id, update) => self.edit(&id, KeyEdit::Update(update), |_| Ok(()))?,
+            KeyAction::Update(ref id, ref update) => {
+                self.edit(id, KeyEdit::Update(update.clone()), Some((&change, authorized.as_ref())))?
+            }
             KeyAction::Rotate(ref id, ref rotation) => {
-                let may_end = |old: &Record| change.check_end(authorized.as_ref(), old);
-                self.edit(id, KeyEdit::Rotate(rotation.clone()), may_end)?
+                self.edit(id, KeyEdit::Rotate(rotation.clone()), Some((&change, authorized.as_ref())))?
             }
             KeyAction::InsertExclusive(record, filter, revocation) => {
                 self.check_insert(&record)?;
@@ -51,8 +52,11 @@ impl Keys {
                 invalidations.extend(inserted);
                 return Ok((outcome.record(record), invalidations));
             }
-            KeyAction::Revoke(id, revocation) => {
-                return Ok((ChangeOutcome::default(), vec![self.revoke(&id, revocation)?]));
+            KeyAction::Revoke(ref id, ref revocation) => {
+                let before = self.by_id(id).ok_or_else(BackendError::not_found)?;
+                let after = Record { revoked: Some(revocation.clone()), ..before.clone() };
+                self.check_managers(&change, authorized.as_ref(), before, &after)?;
+                return Ok((ChangeOutcome::default(), vec![self.revoke(id, revocation.clone())?]));
             }
             KeyAction::RevokeAll(filter, revocation) => {
                 return Ok(several(self.revoke_all(&filter, &revocation)));
@@ -92,19 +96,40 @@ impl Keys {
             .try_for_each(|deleted| self.owners.check_not_deleted(deleted))
     }
 
-    /// Edits a key, and returns the successor if the edit creates one, or the key. `may_end` checks the predecessor that ends as
-    /// a side effect.
+    /// Checks that an owner keeps a key that can manage its keys.
+    fn check_managers(
+        &self,
+        change: &KeyChange,
+        authorized: Option<&AuthorizedActor>,
+        before: &Record,
+        after: &Record,
+    ) -> Result<(), BackendError> {
+        let current = |record| self.owners.current(record);
+        let Some(other) = change.needs_other_manager(authorized, &current(before), &current(after)) else {
+            return Ok(());
+        };
+        let mut of_owner = self.records.values().filter(|record| other.filter().matches(record));
+        let exists = of_owner.any(|record| other.matches(&current(record)));
+        if exists { Ok(()) } else { Err(BackendError::last_manager()) }
+    }
+
+    /// Edits a key, and returns the successor if the edit creates one, or the key. `by` is the change that the edit belongs to, if it has an
+    /// actor.
     pub(super) fn edit(
         &mut self,
         id: &KeyId,
         edit: KeyEdit,
-        may_end: impl Fn(&Record) -> Result<(), BackendError>,
+        by: Option<(&KeyChange, Option<&AuthorizedActor>)>,
     ) -> Result<(Record, Vec<Invalidation>), BackendError> {
-        let mut record = self.by_id(id).ok_or_else(BackendError::not_found)?.clone();
+        let before = self.by_id(id).ok_or_else(BackendError::not_found)?;
+        let mut record = before.clone();
         let relative = edit.depends_on(&record).and_then(|id| self.by_id(&id).cloned());
         let EditOutcome { successor, ended_predecessor } = edit.apply(&mut record, relative.as_ref())?;
-        let predecessor = ended_predecessor.as_ref().and_then(|end| self.by_id(&end.id));
-        predecessor.map_or(Ok(()), may_end)?;
+        if let Some((change, authorized)) = by {
+            let predecessor = ended_predecessor.as_ref().and_then(|end| self.by_id(&end.id));
+            predecessor.map_or(Ok(()), |old| change.check_end(authorized, old))?;
+            self.check_managers(change, authorized, before, successor.as_ref().unwrap_or(&record))?;
+        }
         let mut invalidations = vec![Invalidation::of(&record)];
         if let Some(successor) = &successor {
             invalidations.extend(self.insert(successor.clone())?.1);

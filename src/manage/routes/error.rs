@@ -45,6 +45,10 @@ impl RouteError {
     }
 }
 
+/// The error of a change that would end the last manager of an owner.
+const LAST_MANAGER: &str =
+    "This is the last key that can manage the keys of its owner: end it with `?force=true`";
+
 impl fmt::Display for RouteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.detail)?;
@@ -60,6 +64,7 @@ impl From<ManageError> for RouteError {
             ManageErrorKind::NotFound => (StatusCode::NOT_FOUND, "No such key"),
             ManageErrorKind::Forbidden => (StatusCode::FORBIDDEN, "The caller may not make this change"),
             ManageErrorKind::Conflict => (StatusCode::CONFLICT, "Not possible in the state of the key"),
+            ManageErrorKind::LastManager => (StatusCode::CONFLICT, LAST_MANAGER),
             ManageErrorKind::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Too many requests for keys at once"),
             ManageErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Keys temporarily unavailable"),
         };

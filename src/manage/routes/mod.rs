@@ -38,7 +38,7 @@ use error::{method_not_allowed, not_found, reshape};
 use input::{Body, Fields, Id, key_id};
 use origin::reject_cross_site;
 use output::{created, json_response, key, no_content, revoked};
-use query::{Page, Parameters, known, wait};
+use query::{Page, Parameters, force, known, wait};
 use shared::{Manager, Shared};
 
 /// Most bytes of a request body, enough for the largest key.
@@ -82,9 +82,9 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 /// | `POST /keys` | 201, the key with its text, which is not shown again |
 /// | `GET /keys?limit&cursor&state` | 200, a page of keys, and `next_cursor` if more follow |
 /// | `GET /keys/{id}` | 200, a key |
-/// | `PATCH /keys/{id}` | 200, the key with a new `name`, `scopes`, `expires_at` or `labels` |
-/// | `POST /keys/{id}/rotate` | 201, the successor with its text; `grace_seconds`, `grace_from_first_use`, `expires_at` |
-/// | `DELETE /keys/{id}?reason&wait&until&wait_seconds` | 204, also for a revoked key; with `wait=fleet` after all nodes have applied it, see below |
+/// | `PATCH /keys/{id}?force` | 200, the key with a new `name`, `scopes`, `expires_at` or `labels` |
+/// | `POST /keys/{id}/rotate?force` | 201, the successor with its text; `grace_seconds`, `grace_from_first_use`, `expires_at` |
+/// | `DELETE /keys/{id}?reason&wait&until&wait_seconds&force` | 204, also for a revoked key; with `wait=fleet` after all nodes have applied it, see below |
 /// | `GET /keys/{id}/usage?from&to` | 200, the requests with the key, by day |
 /// | `GET /usage?from&to&by&limit&cursor` | 200, the requests with all keys, by day, in total or `by=key`, and `next_cursor` if more than `limit` lines match |
 /// | `GET /permissions` | 200, the [permissions](KeyManager::with_permissions) that keys can be granted, in groups, and which of them the caller can grant |
@@ -93,12 +93,16 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 /// reports in `Revocation-Reached` which: `every-node`, `lease-end` or `this-process`. With a store that keeps no list of nodes, such as
 /// SQLite, it responds `this-process` at once; with `until=lease`, `lease-end` after the lease. `until` and `wait_seconds` imply `wait`.
 ///
+/// A change that would leave the owner without a key that meets [`ManageSettings::write`] is rejected with 409, also a change of the caller's own
+/// key: see [`Delegate::keeping_manager`](super::Delegate::keeping_manager). `force=true` in the query of `PATCH`, `DELETE` or `rotate` permits
+/// it. Callers whose keys [another backend](ManageSettings::external_callers) keeps need no key here, so nothing is rejected.
+///
 /// Days are in UTC, such as `2030-01-31`, and both are included: at most 366, by default the last 30.
 ///
 /// Errors are JSON with a `detail`, and `errors` that name fields: 400 for an invalid body or query; 403 for scopes that the caller lacks,
 /// for a caller that has lost its key or its scopes by the time of the change, and for a change that a browser sends from a page of another
 /// site; 404 for keys that are not the caller's; 405; 408 for a body that takes more than 10 s; 409 for a key whose state does not permit
-/// the change; 413 for a body of more than 65,536 bytes; 422 for invalid values; 503. [`ManageSettings::respond`] changes their shape. Caches
+/// the change, or for the last manager; 413 for a body of more than 65,536 bytes; 422 for invalid values; 503. [`ManageSettings::respond`] changes their shape. Caches
 /// may not store any response (RFC 9111 §5.2.2.5). [`OPENAPI`] describes the details.
 ///
 /// With [`ManageSettings::resolve_callers`], a request without a caller gets the response of that function.
@@ -165,9 +169,11 @@ async fn update<S: KeyStore>(
     State(shared): Manager<S>,
     mut caller: Caller,
     id: Id,
+    parameters: Parameters,
     body: Body,
 ) -> response::Result<Response> {
     let delegate = shared.to_write(&mut caller).await?;
+    let delegate = shared.keeping_manager(delegate, force(&known(parameters, &["force"])?)?);
     let mut fields = Fields::parse(body)?;
     let update = KeyUpdate {
         name: fields.text("name"),
@@ -185,9 +191,11 @@ async fn rotate<S: KeyStore>(
     State(shared): Manager<S>,
     mut caller: Caller,
     id: Id,
+    parameters: Parameters,
     body: Body,
 ) -> response::Result<Response> {
     let delegate = shared.to_write(&mut caller).await?;
+    let delegate = shared.keeping_manager(delegate, force(&known(parameters, &["force"])?)?);
     let mut fields = Fields::parse(body)?;
     let from_first_use = fields.boolean("grace_from_first_use").unwrap_or(false);
     let seconds = fields.seconds("grace_seconds").unwrap_or_default();
@@ -210,8 +218,9 @@ async fn revoke<S: KeyStore>(
     parameters: Parameters,
 ) -> response::Result<Response> {
     let delegate = shared.to_write(&mut caller).await?;
-    let mut parameters = known(parameters, &["reason", "wait", "until", "wait_seconds"])?;
+    let mut parameters = known(parameters, &["reason", "wait", "until", "wait_seconds", "force"])?;
     let wait = wait(&parameters)?;
+    let delegate = shared.keeping_manager(delegate, force(&parameters)?);
     let (id, reason) = (key_id(id)?, parameters.remove("reason").unwrap_or_default());
     let Some(wait) = wait else {
         delegate.revoke(&id, &reason).await?;

@@ -44,6 +44,11 @@ impl Page {
     }
 }
 
+/// Reads whether a change may end the last manager of an owner.
+pub(super) fn force(parameters: &Known) -> Result<bool, RouteError> {
+    Ok(optional(parameters, "force", "true or false", |text| text.parse().ok())?.unwrap_or(false))
+}
+
 /// Reads how long a revocation waits for other processes; `None` if it does not wait.
 pub(super) fn wait(parameters: &Known) -> Result<Option<Wait>, RouteError> {
     const NAMES: [&str; 3] = ["wait", "until", "wait_seconds"];

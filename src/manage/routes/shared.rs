@@ -67,6 +67,14 @@ impl<S: KeyStore> Shared<S> {
         }
     }
 
+    /// Has a delegate keep a manager of each owner: a caller that may write. Callers whose keys another backend keeps manage keys without any.
+    pub(super) fn keeping_manager<'s>(&self, delegate: Delegate<'s, S>, force: bool) -> Delegate<'s, S> {
+        if force || self.settings.external_callers {
+            return delegate;
+        }
+        delegate.keeping_manager(self.settings.write.clone())
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.manager.clock.wall()
     }

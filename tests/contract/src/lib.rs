@@ -40,6 +40,8 @@ pub mod delegates;
 #[doc(hidden)]
 pub mod deleted;
 #[doc(hidden)]
+pub mod last_manager;
+#[doc(hidden)]
 pub mod owners;
 #[doc(hidden)]
 pub mod records;
@@ -127,6 +129,10 @@ macro_rules! key_store {
             delegates::a_key_of_a_delegate_ends_with_its_creator,
             delegates::a_rotation_ends_no_predecessor_beyond_the_bounds_of_its_actor,
             delegates::a_caller_without_a_key_changes_no_key_beyond_its_bounds,
+            last_manager::the_last_manager_of_an_owner_is_kept,
+            last_manager::a_manager_is_found_among_many_keys,
+            last_manager::a_key_that_is_no_last_manager_ends,
+            last_manager::of_managers_that_end_themselves_at_once_one_is_kept,
             abandonment::an_abandoned_insertion_is_made_in_full_or_not_at_all,
             abandonment::an_abandoned_update_is_made_in_full_or_not_at_all,
             abandonment::an_abandoned_rotation_is_made_in_full_or_not_at_all,

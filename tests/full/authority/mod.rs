@@ -10,6 +10,7 @@ mod first_use;
 mod gone;
 mod graces;
 mod held;
+mod last_manager;
 mod meddling;
 mod owners;
 mod people;
@@ -70,6 +71,8 @@ on_every_store! {
     held::a_caller_no_longer_in_force_creates_no_key,
     held::a_key_is_not_made_with_scopes_that_the_caller_has_lost,
     held::a_caller_no_longer_in_force_rotates_no_key,
+    last_manager::the_last_manager_is_judged_when_the_body_has_arrived,
+    last_manager::a_caller_that_the_store_cannot_check_ends_every_manager,
     owners::an_id_of_a_deleted_owner_is_not_used_again,
     owners::no_key_is_created_for_a_deleted_owner,
     owners::only_deleted_owners_are_purged,

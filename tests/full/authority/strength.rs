@@ -45,7 +45,8 @@ pub(crate) async fn a_key_changes_and_revokes_itself<S: Store>(world: World<S>) 
     assert_eq!(less.status, StatusCode::OK, "{}", less.text);
     let more = world.ask(&own, "PATCH", &own.path(), &json!({ "scopes": ["keys", "console"] })).await;
     assert_eq!((more.status, more.field()), (StatusCode::FORBIDDEN, "scopes"));
-    let revoked = world.ask(&own, "DELETE", &own.path(), &json!({})).await;
+    let path = format!("{}?force=true", own.path());
+    let revoked = world.ask(&own, "DELETE", &path, &json!({})).await;
     assert_eq!(revoked.status, StatusCode::NO_CONTENT);
     assert!(!world.admits(&own.text).await);
 }

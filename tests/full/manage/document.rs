@@ -134,6 +134,9 @@ async fn ask_for(operation: Operation<'_>, status: &str) -> Answer {
         "401" => world.ask_with("unknown", operation.method(), &own, "").await,
         "403" => send(&other, &own, "").await,
         "404" => send(&admin, &absent, "").await,
+        "409" if operation.method == "delete" => {
+            send(&admin, &operation.uri(admin.record.id.as_str()), "").await
+        }
         "409" => {
             world.manager.revoke(&other.record.id, "").await.unwrap();
             send(&admin, &own, "").await

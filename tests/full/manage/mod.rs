@@ -6,6 +6,7 @@ mod document;
 mod external_callers;
 mod hanging_up;
 mod imports;
+mod last_manager;
 mod loopholes;
 mod over_http;
 mod parsers;

@@ -158,7 +158,7 @@ async fn a_query_that_cannot_be_read_is_rejected() {
         let name = query.split('=').next().unwrap();
         assert!(answer.body["detail"].as_str().unwrap().contains(name), "{query}");
     }
-    let path = format!("/admin/keys/{}?force=true", admin.record.id);
+    let path = format!("/admin/keys/{}?forced=true", admin.record.id);
     assert_eq!(world.ask(&admin, Method::DELETE, &path, "").await.status, StatusCode::BAD_REQUEST);
     assert!(world.admits(&admin.text).await);
 }

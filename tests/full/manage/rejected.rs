@@ -115,7 +115,7 @@ async fn a_parameter_that_would_be_ignored_is_rejected_by_its_name() {
         (
             Method::DELETE,
             format!("{own}?why=a"),
-            r#"unknown parameter "why"; must be one of reason, wait, until, wait_seconds"#,
+            r#"unknown parameter "why"; must be one of reason, wait, until, wait_seconds, force"#,
         ),
         (Method::DELETE, format!("{own}?wait=me"), r#"wait: must be fleet, got "me""#),
         (Method::DELETE, format!("{own}?until=me"), r#"until: must be lease, got "me""#),

@@ -42,12 +42,17 @@ impl Keys {
                 changed.push(self.insert(&record)?);
                 Ok((outcome.record(*record), changed))
             }
-            KeyAction::Update(id, update) => self.edit(&id, KeyEdit::Update(update), |_| Ok(())),
+            KeyAction::Update(id, update) => {
+                self.edit(&id, KeyEdit::Update(update), Some((&change, authorized.as_ref())))
+            }
             KeyAction::Rotate(id, rotation) => {
-                let may_end = |old: &Record| change.check_end(authorized.as_ref(), old);
-                self.edit(&id, KeyEdit::Rotate(rotation), may_end)
+                self.edit(&id, KeyEdit::Rotate(rotation), Some((&change, authorized.as_ref())))
             }
             KeyAction::Revoke(id, revocation) => {
+                let before = self.get(&id).ok_or_else(BackendError::not_found)?;
+                let mut after = before.clone();
+                after.revoked = Some(revocation.clone());
+                self.check_managers(&change, authorized.as_ref(), before, &after)?;
                 let (_, changed) = self.revoke_where(&revocation, |record| record.id == id);
                 Ok((ChangeOutcome::default(), changed))
             }
@@ -80,20 +85,37 @@ impl Keys {
         Ok(Invalidation::of(record))
     }
 
-    /// Edits a key. `may_end` checks the predecessor that ends as a side effect. Every check comes before the first write.
+    /// Checks that an owner keeps a key that can manage its keys.
+    fn check_managers(
+        &self,
+        change: &KeyChange,
+        authorized: Option<&AuthorizedActor>,
+        before: &Record,
+        after: &Record,
+    ) -> Result<(), BackendError> {
+        match change.needs_other_manager(authorized, before, after) {
+            Some(other) if !self.records().any(|key| other.matches(key)) => Err(BackendError::last_manager()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Edits a key. `by` is the change that the edit belongs to, if it has an actor. Every check comes before the first write.
     pub(crate) fn edit(
         &mut self,
         id: &KeyId,
         edit: KeyEdit,
-        may_end: impl Fn(&Record) -> Result<(), BackendError>,
+        by: Option<(&KeyChange, Option<&AuthorizedActor>)>,
     ) -> Changed<ChangeOutcome> {
-        let mut record = self.get(id).cloned().ok_or_else(BackendError::not_found)?;
+        let before = self.get(id).ok_or_else(BackendError::not_found)?;
+        let mut record = before.clone();
         let relative = edit.depends_on(&record).and_then(|id| self.get(&id));
         let EditOutcome { successor, ended_predecessor, .. } = edit.apply(&mut record, relative)?;
-        let mut changed = vec![Invalidation::of(&record)];
-        if let Some(predecessor) = ended_predecessor.as_ref().and_then(|end| self.get(&end.id)) {
-            may_end(predecessor)?;
+        if let Some((change, authorized)) = by {
+            let predecessor = ended_predecessor.as_ref().and_then(|end| self.get(&end.id));
+            predecessor.map_or(Ok(()), |old| change.check_end(authorized, old))?;
+            self.check_managers(change, authorized, before, successor.as_ref().unwrap_or(&record))?;
         }
+        let mut changed = vec![Invalidation::of(&record)];
         if let Some(successor) = &successor {
             changed.push(self.insert(successor)?);
         }

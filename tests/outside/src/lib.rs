@@ -48,7 +48,7 @@ impl Backend for MapStore {
     async fn write_back(&self, write: WriteBack) -> Result<(), BackendError> {
         match write {
             WriteBack::FirstUse { id, at } => {
-                self.write(|keys| keys.edit(&id, KeyEdit::FirstUse(at), |_| Ok(()))).map(drop)
+                self.write(|keys| keys.edit(&id, KeyEdit::FirstUse(at), None)).map(drop)
             }
             _ => Ok(()),
         }

@@ -2,6 +2,7 @@
 
 use super::actor::authorize;
 use super::filter::{restrict, restrict_to};
+use super::last_manager::check_managers;
 use super::locks::KeyLocks;
 use super::owners::check_owner_not_deleted;
 use super::read::{fetch, fetch_for_update};
@@ -55,6 +56,7 @@ pub(super) async fn key_locks(
         authorize(session, &change.actor).await?;
         return Err(BackendError::not_found());
     };
+    let locks = if change.keeps_manager() { locks.keeping_manager(&target.owner) } else { locks };
     let relatives = [&target.rotated_from, &target.rotated_to].into_iter().flatten();
     Ok(locks.writing(relatives.filter(|_| reads_relatives).chain([id])))
 }
@@ -84,6 +86,8 @@ pub(super) async fn apply(
             if change.has_bounds() {
                 let target = fetch_for_update(session, &id).await?.ok_or_else(BackendError::not_found)?;
                 change.check(authorized, Some(&target))?;
+                let after = Record { revoked: Some(revocation.clone()), ..target.clone() };
+                check_managers(session, change, authorized, &target, &after).await?;
             }
             revoke(session, &id, &revocation).await
         }
@@ -131,6 +135,10 @@ async fn edit(
     let mut record = before.clone();
     let by_name = edit.by().map(str::to_owned);
     let EditOutcome { successor, ended_predecessor } = edit.apply(&mut record, relative.as_ref())?;
+    if let Some((change, authorized)) = by {
+        let after = successor.as_ref().unwrap_or(&record);
+        check_managers(session, change, authorized, &before, after).await?;
+    }
     let mut changes = Vec::new();
     if record != before {
         changes.push(change(session, &record).await?);

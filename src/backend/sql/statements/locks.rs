@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::backend::filter::OwnerIds;
 use crate::backend::sql::session::Session;
 use crate::backend::sql::statement::Statement;
 use crate::backend::{Actor, BackendError, Subject};
 use crate::key::KeyId;
+use crate::owner::Owner;
 
 /// The locks of the keys that a change writes, and of the key of its actor. They are acquired in one order, so that two changes
 /// do not deadlock, and granted in the order of the requests: a change of a key waits only for changes that depend on it already,
@@ -25,19 +27,27 @@ impl KeyLocks {
     pub(super) fn of(actor: &Actor) -> Self {
         let mut locks = Self::default();
         if let Some(Subject::Key(id)) = actor.subject() {
-            locks.add(id, Mode::Shared);
+            locks.add(id.as_str(), Mode::Shared);
         }
         locks
     }
 
-    /// Adds keys that are written.
-    pub(super) fn writing<'k>(mut self, keys: impl IntoIterator<Item = &'k KeyId>) -> Self {
-        keys.into_iter().for_each(|id| self.add(id, Mode::Exclusive));
+    /// Adds the lock of all changes that must leave this owner a key that can manage its keys.
+    pub(super) fn keeping_manager(mut self, owner: &Owner) -> Self {
+        let OwnerIds { organization, project, user } = OwnerIds::of(owner);
+        // Its spaces tell it from the id of a key.
+        self.add(&[organization, project, user].map(Option::unwrap_or_default).join(" "), Mode::Exclusive);
         self
     }
 
-    fn add(&mut self, id: &KeyId, mode: Mode) {
-        let held = self.0.entry(lock_id(id)).or_insert(mode);
+    /// Adds keys that are written.
+    pub(super) fn writing<'k>(mut self, keys: impl IntoIterator<Item = &'k KeyId>) -> Self {
+        keys.into_iter().for_each(|id| self.add(id.as_str(), Mode::Exclusive));
+        self
+    }
+
+    fn add(&mut self, name: &str, mode: Mode) {
+        let held = self.0.entry(lock_id(name)).or_insert(mode);
         *held = mode.max(*held);
     }
 
@@ -55,8 +65,8 @@ impl KeyLocks {
     }
 }
 
-/// Returns the number by which a key is locked. Two keys with the same number wait for each other, which is rare.
-fn lock_id(id: &KeyId) -> i64 {
-    let digest = Sha256::new().chain_update(b"tower_api_key\0").chain_update(id.as_str()).finalize();
+/// Returns the number of a lock. Two with the same number wait for each other, which is rare.
+fn lock_id(name: &str) -> i64 {
+    let digest = Sha256::new().chain_update(b"tower_api_key\0").chain_update(name).finalize();
     i64::from_be_bytes(std::array::from_fn(|index| digest[index]))
 }

@@ -3,12 +3,13 @@
 // Above `session`, `owner_state` and `change_codec`; below `store`. Bottom to top, a file importing only those before it:
 // - `self`, `filter`, `locks`, `owners`, `written`
 // - `read`, `audit`, `usage`
-// - `actor`, `keys`, `owner_changes`, `write`
+// - `actor`, `last_manager`, `keys`, `owner_changes`, `write`
 
 mod actor;
 pub(super) mod audit;
 mod filter;
 mod keys;
+mod last_manager;
 mod locks;
 mod owner_changes;
 pub(super) mod owners;
