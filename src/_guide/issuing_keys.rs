@@ -11,6 +11,9 @@
 //! | let customers create, list, rotate and revoke | [`manage::routes`](crate::manage::routes), whose OpenAPI document is [`OPENAPI`](crate::manage::OPENAPI) |
 //! | shape those requests yourself | [`KeyManager::on_behalf_of`](crate::manage::KeyManager::on_behalf_of), as in `examples/memory_api` |
 //! | declare the scopes that keys can have | [`Permissions`](crate::manage::Permissions), in groups, with descriptions; see [below](#the-permissions) |
+//! | serve the list at a path of yours, such as `/v1/api-keys` | [`ManageSettings::at_root`](crate::manage::ManageSettings::at_root), and [`openapi`](crate::manage::ManageSettings::openapi) for the document of these paths |
+//! | let customers choose the environment or the sources of a key | [`across_environments`](crate::manage::ManageSettings::across_environments), [`sources`](crate::manage::ManageSettings::sources) |
+//! | let jobs replace their own keys | [`self_routes`](crate::manage::ManageSettings::self_routes); a thief of a key can do so as well |
 //! | let keys expire | [`NewKey::expires_at`](crate::manage::NewKey::expires_at); expiry is checked with each request |
 //! | keep data of yours with a key | [`NewKey::metadata`](crate::manage::NewKey::metadata), such as the plan; customers write [`labels`](crate::manage::NewKey::labels) only |
 //!
@@ -115,6 +118,11 @@
 //! others, such as `notes.*`, is listed as well if customers may have it. A key that has a scope keeps it when the scope is no longer listed,
 //! also if it is rotated or gets further scopes. Roles and the scopes of every user
 //! ([`user_scopes`](crate::AuthenticatorBuilder::user_scopes)) are not limited: the application sets them.
+//!
+//! # The last key that manages others
+//!
+//! A customer that revokes it, or takes its scope away, could make no further key. The routes reject that with 409, unless the query has
+//! `force=true`. In your own handlers, [`Delegate::keeping_manager`](crate::manage::Delegate::keeping_manager) does the same.
 //!
 //! # Expiry of the first key
 //!

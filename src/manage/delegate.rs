@@ -8,6 +8,8 @@ use crate::backend::{
     Actor, Bounds, Caller, KeyFilter, KeyStore, KeyUpdate, ManagerRule, Propagation, UsageLine, UsageQuery,
     UsageStore,
 };
+#[cfg(feature = "routes")]
+use crate::credential::Scheme;
 use crate::environment::Environment;
 use crate::key::KeyId;
 use crate::owner::Owner;
@@ -241,6 +243,17 @@ impl<S: KeyStore> Delegate<'_, S> {
     #[cfg(feature = "routes")]
     pub(super) fn meets(&self, needed: &Requirement) -> bool {
         self.caller.meets(needed.into())
+    }
+
+    /// Checks that a caller that is limited to some sources gives a key no other ones. The sources of a key never change, so those that the
+    /// caller was admitted with are its own.
+    #[cfg(feature = "routes")]
+    pub(super) fn check_sources(&self, sources: &[Scheme]) -> Result<(), ManageError> {
+        let own = &self.caller.sources;
+        if own.is_empty() || sources.iter().all(|source| own.contains(source)) {
+            return Ok(());
+        }
+        Err(ManageError::forbidden("sources", "must be among the sources of the caller"))
     }
 
     /// Checks that an external caller may make keys that have not ended yet: a rotation would end a key in favour of one that has.

@@ -1,6 +1,6 @@
 //! Reads request bodies field by field, so that an error names the field, and key ids in paths.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,8 @@ use super::error::RouteError;
 use super::json::{describe, parse_object};
 use super::shared::Shared;
 use crate::clock::Timestamp;
+use crate::credential::Scheme;
+use crate::environment::Environment;
 use crate::key::KeyId;
 use crate::quote::{quote, unknown as unknown_name};
 use crate::scope::{Scope, Scopes};
@@ -112,6 +114,29 @@ impl Fields {
                 .and_then(|text| text.parse().ok())
                 .map(Some)
                 .ok_or_else(|| must_be("a time such as 2030-01-31T12:00:00Z, or null", value)),
+        })
+    }
+
+    pub(super) fn environment(&mut self, field: &'static str) -> Option<Environment> {
+        self.read(field, |value| {
+            let environment = value.as_str().and_then(|text| text.parse().ok());
+            environment.ok_or_else(|| must_be("live or test", value))
+        })
+    }
+
+    /// Reads a list of sources by their names, of these.
+    pub(super) fn sources(&mut self, field: &'static str, allowed: &[Scheme]) -> Option<Box<[Scheme]>> {
+        let names: Vec<_> = allowed.iter().map(Scheme::to_string).collect();
+        let one = format!("one of {}", names.join(", "));
+        let index = |(item, number): (&Value, usize)| {
+            let name = item.as_str().unwrap_or_default();
+            let found = names.iter().position(|own| own.eq_ignore_ascii_case(name));
+            found.ok_or_else(|| format!("item {number} {}", must_be(&one, item)))
+        };
+        self.read(field, |value| {
+            let items = value.as_array().ok_or_else(|| must_be("an array of strings", value))?;
+            let named: BTreeSet<usize> = items.iter().zip(1..).map(index).collect::<Result<_, _>>()?;
+            Ok(named.into_iter().map(|index| allowed[index].clone()).collect())
         })
     }
 

@@ -1,15 +1,18 @@
 //! Key management over HTTP, as an axum router.
 
 // Above `delegate`; nothing imports it. Bottom to top, a file importing only those before it:
-// `output`, `cursor`, `error`, `json`, `origin`, `query`, `resolver`, `settings`, `caller`, `shared`, `input`, `usage`, `self`.
+// `output`, `cursor`, `error`, `json`, `origin`, `query`, `resolver`, `settings`, `openapi`, `caller`, `shared`, `input`, `one`, `own`, `usage`, `self`.
 
 mod caller;
 mod cursor;
 mod error;
 mod input;
 mod json;
+mod one;
+mod openapi;
 mod origin;
 mod output;
+mod own;
 mod query;
 mod resolver;
 mod settings;
@@ -17,10 +20,10 @@ mod shared;
 mod usage;
 
 pub use error::RouteError;
+pub use openapi::OPENAPI;
 pub use settings::ManageSettings;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
@@ -30,56 +33,26 @@ use axum::response::{self, Response};
 use axum::routing::{get, post};
 use serde_json::json;
 
-use super::{KeyManager, Permission, PermissionGroup, Permissions, RotateOptions};
-use crate::backend::{Grace, KeyFilter, KeyStore, KeyUpdate, UsageStore};
+use super::{KeyManager, Permission, PermissionGroup, Permissions};
+use crate::backend::{KeyFilter, KeyStore, KeyUpdate, UsageStore};
 use crate::scope::Scope;
 use caller::Caller;
 use error::{method_not_allowed, not_found, reshape};
 use input::{Body, Fields, Id, key_id};
 use origin::reject_cross_site;
-use output::{created, json_response, key, no_content, revoked};
-use query::{Page, Parameters, force, known, wait};
+use output::{created, json_response, key};
+use query::{Page, Parameters, force, known};
 use shared::{Manager, Shared};
 
 /// Most bytes of a request body, enough for the largest key.
 const MAX_BODY: usize = 64 * 1024;
-
-/// The OpenAPI 3.1 description of [`routes`] in JSON, for documentation and generated clients.
-///
-/// Its paths are relative to where the routes are nested. Its security schemes and the shape of errors are the defaults; change them if
-/// yours differ. `openapi::Security` (feature `openapi`) writes those of your layers into a document that holds yours and these routes. An application that describes its routes by utoipa nests it: `api.nest("/account", serde_json::from_str::<OpenApi>(OPENAPI)?)`.
-/// A schema of the application precedes one with the same name here, such as `Key` or `Error`.
-///
-/// ```
-/// let mut description: serde_json::Value = serde_json::from_str(tower_api_key::manage::OPENAPI)?;
-/// description["servers"] = serde_json::json!([{ "url": "https://api.example.com/admin" }]);
-/// assert_eq!(description["paths"]["/keys"]["post"]["operationId"], "createKey");
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-///
-/// The schema `Scope` describes the scopes of requests. An application that has [`Permissions`] enumerates them there; responses may show
-/// scopes that were listed before:
-///
-/// ```
-/// use serde_json::Value;
-/// use tower_api_key::Scope;
-/// use tower_api_key::manage::{OPENAPI, Permissions};
-///
-/// let permissions = Permissions::new().group("Notes", [("notes.read", "Read notes"), ("notes.write", "Write notes")])?;
-/// let mut description: Value = serde_json::from_str(OPENAPI)?;
-/// let scope = &mut description["components"]["schemas"]["Scope"];
-/// scope["enum"] = permissions.scopes().map(Scope::as_str).collect();
-/// assert_eq!(scope["enum"], serde_json::json!(["notes.read", "notes.write"]));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub const OPENAPI: &str = include_str!("openapi.json");
 
 /// Returns routes by which callers manage their own keys, to nest behind an [`AuthenticateLayer`](crate::AuthenticateLayer), or behind the login
 /// of the application with [`ManageSettings::resolve_callers`]. They have a fallback for unknown paths, so do not merge them.
 ///
 /// | Route | Response |
 /// |---|---|
-/// | `POST /keys` | 201, the key with its text, which is not shown again |
+/// | `POST /keys` | 201, the key with its text, which is not shown again; `name`, `scopes`, `expires_at`, `labels`, and where the settings permit them `environment` and `sources` |
 /// | `GET /keys?limit&cursor&state` | 200, a page of keys, and `next_cursor` if more follow |
 /// | `GET /keys/{id}` | 200, a key |
 /// | `PATCH /keys/{id}?force` | 200, the key with a new `name`, `scopes`, `expires_at` or `labels` |
@@ -88,33 +61,44 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 /// | `GET /keys/{id}/usage?from&to` | 200, the requests with the key, by day |
 /// | `GET /usage?from&to&by&limit&cursor` | 200, the requests with all keys, by day, in total or `by=key`, and `next_cursor` if more than `limit` lines match |
 /// | `GET /permissions` | 200, the [permissions](KeyManager::with_permissions) that keys can be granted, in groups, and which of them the caller can grant |
+/// | `GET` and `DELETE /keys/self`, `POST /keys/self/rotate` | as for the id of the calling key, whatever its scopes: with [`ManageSettings::self_routes`] |
+///
+/// With [`ManageSettings::at_root`], the list is at `/`, for a path of your own.
 ///
 /// `DELETE /keys/{id}?wait=fleet` responds after each node has applied the revocation, or their lease or `wait_seconds` have passed, and
 /// reports in `Revocation-Reached` which: `every-node`, `lease-end` or `this-process`. With a store that keeps no list of nodes, such as
 /// SQLite, it responds `this-process` at once; with `until=lease`, `lease-end` after the lease. `until` and `wait_seconds` imply `wait`.
 ///
-/// A change that would leave the owner without a key that meets [`ManageSettings::write`] is rejected with 409, also a change of the caller's own
-/// key: see [`Delegate::keeping_manager`](super::Delegate::keeping_manager). `force=true` in the query of `PATCH`, `DELETE` or `rotate` permits
-/// it. Callers whose keys [another backend](ManageSettings::external_callers) keeps need no key here, so nothing is rejected.
+/// A change that would leave the owner without a key that meets [`ManageSettings::write`] is rejected with 409, also where the caller ends its
+/// own key, unless the query has `force=true`: see [`Delegate::keeping_manager`](super::Delegate::keeping_manager). Callers whose keys
+/// [another backend](ManageSettings::external_callers) keeps need no key here, so they end any.
 ///
 /// Days are in UTC, such as `2030-01-31`, and both are included: at most 366, by default the last 30.
 ///
 /// Errors are JSON with a `detail`, and `errors` that name fields: 400 for an invalid body or query; 403 for scopes that the caller lacks,
 /// for a caller that has lost its key or its scopes by the time of the change, and for a change that a browser sends from a page of another
 /// site; 404 for keys that are not the caller's; 405; 408 for a body that takes more than 10 s; 409 for a key whose state does not permit
-/// the change, or for the last manager; 413 for a body of more than 65,536 bytes; 422 for invalid values; 503. [`ManageSettings::respond`] changes their shape. Caches
-/// may not store any response (RFC 9111 §5.2.2.5). [`OPENAPI`] describes the details.
+/// the change, or for the last manager; 413 for a body of more than 65,536 bytes; 422 for invalid values; 503. [`ManageSettings::respond`]
+/// changes their shape. Caches may not store any response (RFC 9111 §5.2.2.5). [`ManageSettings::openapi`] describes the details.
 ///
 /// With [`ManageSettings::resolve_callers`], a request without a caller gets the response of that function.
 pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, settings: ManageSettings) -> Router {
     let (shape, allows_cross_site) = (settings.shape.clone(), settings.cross_site);
     let routes = Router::new()
-        .route("/keys", get(list::<S>).post(create::<S>))
-        .route("/keys/{id}", get(show::<S>).patch(update::<S>).delete(revoke::<S>))
-        .route("/keys/{id}/rotate", post(rotate::<S>))
-        .route("/keys/{id}/usage", get(usage::of_key::<S>))
-        .route("/usage", get(usage::of_all::<S>))
-        .route("/permissions", get(permissions::<S>))
+        .route(&settings.path("/keys"), get(list::<S>).post(create::<S>))
+        .route(&settings.path("/keys/{id}"), get(show::<S>).patch(update::<S>).delete(revoke::<S>))
+        .route(&settings.path("/keys/{id}/rotate"), post(rotate::<S>))
+        .route(&settings.path("/keys/{id}/usage"), get(usage::of_key::<S>))
+        .route(&settings.path("/usage"), get(usage::of_all::<S>))
+        .route(&settings.path("/permissions"), get(permissions::<S>));
+    let routes = if settings.self_routes {
+        routes
+            .route(&settings.path("/keys/self"), get(own::show::<S>).delete(own::revoke::<S>))
+            .route(&settings.path("/keys/self/rotate"), post(own::rotate::<S>))
+    } else {
+        routes
+    };
+    let routes = routes
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -138,7 +122,14 @@ async fn create<S: KeyStore>(
     new.scopes = fields.scopes("scopes").unwrap_or_default();
     new.expires_at = fields.time("expires_at").flatten();
     new.labels = fields.texts("labels").unwrap_or_default();
+    if shared.settings.across_environments {
+        new.environment = fields.environment("environment").unwrap_or(new.environment);
+    }
+    if !shared.settings.sources.is_empty() {
+        new.sources = fields.sources("sources", &shared.settings.sources).unwrap_or_default();
+    }
     fields.finish()?;
+    delegate.check_sources(&new.sources)?;
     let key = delegate.create(new).await?;
     Ok(created(key, shared.now()))
 }
@@ -161,8 +152,7 @@ async fn list<S: KeyStore>(
 }
 
 async fn show<S: KeyStore>(State(shared): Manager<S>, caller: Caller, id: Id) -> response::Result<Response> {
-    let record = shared.to_read(&caller)?.get(&key_id(id)?).await?;
-    Ok(json_response(StatusCode::OK, &key(&record, shared.now())))
+    one::show(&shared, shared.to_read(&caller)?, key_id(id)).await
 }
 
 async fn update<S: KeyStore>(
@@ -195,20 +185,7 @@ async fn rotate<S: KeyStore>(
     body: Body,
 ) -> response::Result<Response> {
     let delegate = shared.to_write(&mut caller).await?;
-    let delegate = shared.keeping_manager(delegate, force(&known(parameters, &["force"])?)?);
-    let mut fields = Fields::parse(body)?;
-    let from_first_use = fields.boolean("grace_from_first_use").unwrap_or(false);
-    let seconds = fields.seconds("grace_seconds").unwrap_or_default();
-    let grace = match seconds {
-        seconds if from_first_use => Grace::FromFirstUse(seconds),
-        Duration::ZERO => Grace::None,
-        seconds => Grace::For(seconds),
-    };
-    let mut options = RotateOptions::new(grace);
-    options.expires_at = fields.time("expires_at").flatten();
-    fields.finish()?;
-    let key = delegate.rotate(&key_id(id)?, options).await?;
-    Ok(created(key, shared.now()))
+    one::rotate(&shared, delegate, key_id(id), parameters, body).await
 }
 
 async fn revoke<S: KeyStore>(
@@ -218,16 +195,7 @@ async fn revoke<S: KeyStore>(
     parameters: Parameters,
 ) -> response::Result<Response> {
     let delegate = shared.to_write(&mut caller).await?;
-    let mut parameters = known(parameters, &["reason", "wait", "until", "wait_seconds", "force"])?;
-    let wait = wait(&parameters)?;
-    let delegate = shared.keeping_manager(delegate, force(&parameters)?);
-    let (id, reason) = (key_id(id)?, parameters.remove("reason").unwrap_or_default());
-    let Some(wait) = wait else {
-        delegate.revoke(&id, &reason).await?;
-        return Ok(no_content());
-    };
-    let propagation = delegate.revoke_and_wait(&id, &reason, wait).await?;
-    Ok(revoked(&propagation, shared.settings.shows_nodes))
+    one::revoke(&shared, delegate, key_id(id), parameters).await
 }
 
 async fn permissions<S: KeyStore>(State(shared): Manager<S>, caller: Caller) -> response::Result<Response> {

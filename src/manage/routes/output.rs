@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::super::CreatedKey;
 use crate::backend::Propagation;
 use crate::clock::Timestamp;
+use crate::credential::Scheme;
 use crate::key::KeyId;
 use crate::owner::Owner;
 use crate::record::Record;
@@ -78,6 +79,7 @@ fn fields(record: &Record, now: Timestamp) -> impl Iterator<Item = (String, Valu
         ("owner", owner(&record.owner)),
         ("environment", json!(record.environment.label())),
         ("scopes", record.scopes.iter().map(Scope::as_str).collect()),
+        ("sources", record.sources.iter().map(Scheme::to_string).collect()),
         ("state", json!(record.state(now).label())),
         ("created_at", time(record.created_at)),
         ("created_by", json!(record.created_by)),

@@ -10,6 +10,7 @@ use axum::response::IntoResponse;
 use super::super::ExternalCaller;
 use super::error::{RouteError, Shape};
 use super::resolver::Resolver;
+use crate::credential::Scheme;
 use crate::reject::Payload;
 use crate::scope::Requirement;
 
@@ -28,6 +29,10 @@ pub struct ManageSettings {
     pub body_timeout: Duration,
     pub(super) external_callers: bool,
     pub(super) resolver: Option<Resolver>,
+    pub(super) at_root: bool,
+    pub(super) self_routes: bool,
+    pub(super) across_environments: bool,
+    pub(super) sources: Box<[Scheme]>,
     pub(super) cross_site: bool,
     pub(super) shows_nodes: bool,
     pub(super) shape: Option<Shape>,
@@ -42,6 +47,10 @@ impl ManageSettings {
             body_timeout: BODY_TIMEOUT,
             external_callers: false,
             resolver: None,
+            at_root: false,
+            self_routes: false,
+            across_environments: false,
+            sources: Box::default(),
             cross_site: false,
             shows_nodes: false,
             shape: None,
@@ -112,6 +121,55 @@ impl ManageSettings {
         Self { resolver: Some(Resolver::new(resolve)), ..self }
     }
 
+    /// Serves the list of keys at the root, for a path of your own: `GET /` and `/{id}` in place of `/keys` and `/keys/{id}`. Ids that are
+    /// equal to another route's first segment, such as `usage`, then have no route; no generated id is.
+    ///
+    /// With `nest`, the list has no trailing slash; `nest_service` serves it with one as well.
+    ///
+    /// ```
+    /// use axum::Router;
+    /// use tower_api_key::manage::{KeyManager, ManageSettings, routes};
+    /// use tower_api_key::{AuthenticateLayer, KeyFormat, MemoryStore, Requirement};
+    ///
+    /// let store = MemoryStore::new();
+    /// let manager = KeyManager::new(store.clone(), KeyFormat::new("demo")?);
+    /// let admin = Requirement::all_of(["admin"])?;
+    /// let settings = ManageSettings::new(admin.clone(), admin).at_root();
+    /// let app: Router = Router::new()
+    ///     .nest("/v1/account/api-keys", routes(manager, settings))
+    ///     .layer(AuthenticateLayer::new(store));
+    /// # Ok::<(), tower_api_key::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn at_root(self) -> Self {
+        Self { at_root: true, ..self }
+    }
+
+    /// Lets every key look at, rotate and revoke itself, whatever its scopes: `GET` and `DELETE /keys/self`, `POST /keys/self/rotate`. A job
+    /// can then replace its own key without the right to manage others. By default, such routes do not exist, because a thief
+    /// could rotate a stolen key away from its owner, who then has to find and revoke the successor.
+    ///
+    /// A caller with a password, or with a key of [another backend](Self::external_callers), has no key here and gets 404. A key whose id is
+    /// `self` has no route of its own.
+    #[must_use]
+    pub fn self_routes(self) -> Self {
+        Self { self_routes: true, ..self }
+    }
+
+    /// Lets live callers manage the keys of all environments, as [`Delegate::across_environments`](super::super::Delegate::across_environments)
+    /// does, and name the `environment` of a new key. By default, a new key has that of the caller.
+    #[must_use]
+    pub fn across_environments(self) -> Self {
+        Self { across_environments: true, ..self }
+    }
+
+    /// Lets callers limit a new key to some of these sources, by a list such as `"sources": ["Bearer", "x-api-key"]`. A caller whose own key
+    /// is limited can name only its own. By default, a new key has the sources of the caller.
+    #[must_use]
+    pub fn sources(self, sources: impl IntoIterator<Item: Into<Scheme>>) -> Self {
+        Self { sources: sources.into_iter().map(Into::into).collect(), ..self }
+    }
+
     /// Permits changes that a browser sends from pages of other sites. `Sec-Fetch-Site` shows these, or an `Origin` other than the requested
     /// host. By default they are rejected with 403, because a browser sends stored Basic credentials with the requests of any page. A page
     /// that manages keys from another site needs this in addition to CORS. Clients other than browsers send neither header.
@@ -145,6 +203,15 @@ impl ManageSettings {
     #[must_use]
     pub fn respond(self, respond: impl Fn(&RouteError) -> Payload + Send + Sync + 'static) -> Self {
         Self { shape: Some(Arc::new(respond)), ..self }
+    }
+
+    /// Returns the path of a route, given the one below `/keys` by default.
+    pub(super) fn path(&self, path: &str) -> String {
+        match path.strip_prefix("/keys").filter(|_| self.at_root) {
+            Some("") => "/".to_owned(),
+            Some(rest) => rest.to_owned(),
+            None => path.to_owned(),
+        }
     }
 }
 

@@ -11,8 +11,10 @@ use super::super::{Delegate, KeyManager};
 use super::caller::Caller;
 use super::error::RouteError;
 use super::settings::ManageSettings;
-use crate::backend::KeyStore;
+use crate::backend::{Actor, KeyStore};
 use crate::clock::Timestamp;
+use crate::key::KeyId;
+use crate::principal::Principal;
 use crate::scope::Requirement;
 
 /// The manager and the settings of the routes.
@@ -47,14 +49,23 @@ impl<S: KeyStore> Shared<S> {
         Ok(self.delegate(caller, needed)?.requiring(needed.clone()))
     }
 
+    /// Returns the caller's own key, and a delegate for what it may do to it whatever its scopes.
+    pub(super) fn to_own(&self, caller: &Caller) -> Result<(Delegate<'_, S>, KeyId), RouteError> {
+        match caller {
+            Caller::Admitted(principal)
+                if !self.settings.external_callers && matches!(principal.actor(), Actor::Key(_)) =>
+            {
+                Ok((self.on_behalf_of(principal), principal.key_id().clone()))
+            }
+            _ => Err(RouteError::new(StatusCode::NOT_FOUND, "The caller has no key of its own here")),
+        }
+    }
+
     fn delegate(&self, caller: &Caller, needed: &Requirement) -> response::Result<Delegate<'_, S>> {
         match caller {
             Caller::Admitted(principal) => {
                 principal.require(needed)?;
-                Ok(match self.settings.external_callers {
-                    true => self.manager.on_behalf_of_external(principal),
-                    false => self.manager.on_behalf_of(principal),
-                })
+                Ok(self.on_behalf_of(principal))
             }
             Caller::Resolved { caller, .. } => {
                 let delegate = self.manager.on_behalf_of_external((**caller).clone());
@@ -67,9 +78,18 @@ impl<S: KeyStore> Shared<S> {
         }
     }
 
-    /// Has a delegate keep a manager of each owner: a caller that may write. Callers whose keys another backend keeps manage keys without any.
+    fn on_behalf_of(&self, principal: &Principal) -> Delegate<'_, S> {
+        let delegate = if self.settings.external_callers {
+            self.manager.on_behalf_of_external(principal)
+        } else {
+            self.manager.on_behalf_of(principal)
+        };
+        if self.settings.across_environments { delegate.across_environments() } else { delegate }
+    }
+
+    /// Has a delegate keep a manager of each owner, unless it is forced. Callers without a key in this store manage keys without any.
     pub(super) fn keeping_manager<'s>(&self, delegate: Delegate<'s, S>, force: bool) -> Delegate<'s, S> {
-        if force || self.settings.external_callers {
+        if force || self.settings.external_callers || self.settings.resolver.is_some() {
             return delegate;
         }
         delegate.keeping_manager(self.settings.write.clone())

@@ -64,7 +64,7 @@ impl Demotion {
 }
 
 /// Creates an organization for one round.
-async fn organization<S: Store>(world: &World<S>, round: usize) -> String {
+pub(crate) async fn organization<S: Store>(world: &World<S>, round: usize) -> String {
     let id = format!("acme-{round}");
     world.store.change_owner(OwnerChange::put_organization(Organization::new(id.clone()))).await.unwrap();
     id

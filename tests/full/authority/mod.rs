@@ -12,6 +12,7 @@ mod graces;
 mod held;
 mod last_manager;
 mod meddling;
+mod own;
 mod owners;
 mod people;
 mod recheck;
@@ -73,6 +74,9 @@ on_every_store! {
     held::a_caller_no_longer_in_force_rotates_no_key,
     last_manager::the_last_manager_is_judged_when_the_body_has_arrived,
     last_manager::a_caller_that_the_store_cannot_check_ends_every_manager,
+    own::a_key_that_is_no_longer_in_force_does_not_rotate_itself,
+    own::a_key_rotates_and_ends_itself_whatever_its_scopes,
+    own::a_person_by_password_has_no_key_to_rotate_or_end,
     owners::an_id_of_a_deleted_owner_is_not_used_again,
     owners::no_key_is_created_for_a_deleted_owner,
     owners::only_deleted_owners_are_purged,

@@ -1,12 +1,15 @@
 //! The OpenAPI document describes exactly the responses.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use http::{Method, StatusCode};
 use regex::Regex;
 use serde_json::{Value, json};
-use tower_api_key::backend::Grace;
+use tower_api_key::Source;
+use tower_api_key::backend::{Grace, OwnerChange, OwnerStore};
 use tower_api_key::manage::{OPENAPI, RotateOptions};
+use tower_api_key::owner::Organization;
 use tower_api_key::test_util::Behaviour;
 
 use crate::manage::schema::Schema;
@@ -16,6 +19,13 @@ const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "patch", 
 
 fn document() -> Value {
     serde_json::from_str(OPENAPI).unwrap()
+}
+
+/// A service with all that the document has.
+fn world() -> World {
+    World::with_settings(|settings| {
+        settings.self_routes().across_environments().sources([Source::bearer(), Source::x_api_key()])
+    })
 }
 
 /// An operation of the document.
@@ -46,7 +56,7 @@ fn operations(document: &Value) -> Vec<Operation<'_>> {
 #[tokio::test]
 async fn the_document_and_the_router_have_the_same_routes() {
     let document = document();
-    let world = World::new();
+    let world = world();
     let admin = world.admin().await;
     let paths = document["paths"].as_object().unwrap();
     let target = world.customer("acme", "a").await;
@@ -66,7 +76,7 @@ async fn the_document_and_the_router_have_the_same_routes() {
         assert_eq!(allowed, methods.chain(head).map(str::to_owned).collect(), "{path}");
     }
     let code = include_str!("../../../src/manage/routes/mod.rs");
-    let route = Regex::new(r#"\.route\("([^"]+)""#).unwrap();
+    let route = Regex::new(r#"settings\.path\("([^"]+)""#).unwrap();
     let routes: BTreeSet<_> = route.captures_iter(code).map(|found| found.extract::<1>().1[0]).collect();
     assert_eq!(routes, paths.keys().map(String::as_str).collect());
 }
@@ -115,7 +125,7 @@ async fn every_documented_answer_is_given_as_it_is_documented() {
 
 /// Sends a request that should get this status.
 async fn ask_for(operation: Operation<'_>, status: &str) -> Answer {
-    let world = World::new();
+    let world = world();
     let (admin, other) = (world.admin().await, world.customer("acme", "notes.read").await);
     let replaced = world.customer("acme", "notes.read").await.record.id;
     world.manager.rotate(&replaced, RotateOptions::new(Grace::None)).await.unwrap();
@@ -125,6 +135,7 @@ async fn ask_for(operation: Operation<'_>, status: &str) -> Answer {
         world.ask(caller, operation.method(), uri, body).await
     };
     let (own, absent) = (operation.uri(other.record.id.as_str()), operation.uri("key_unknown"));
+    let is_own = operation.path.starts_with("/keys/self");
     match status {
         "400" => {
             let twice =
@@ -132,6 +143,22 @@ async fn ask_for(operation: Operation<'_>, status: &str) -> Answer {
             world.send(&twice, operation.method(), &own, "").await
         }
         "401" => world.ask_with("unknown", operation.method(), &own, "").await,
+        "403" if is_own => {
+            let mut closed = Organization::new("acme");
+            closed.disabled = true;
+            let store = world.backend.get_ref();
+            store.change_owner(OwnerChange::put_organization(closed)).await.unwrap();
+            send(&other, &own, "").await
+        }
+        "404" if is_own => {
+            let world = World::with_settings(|settings| settings.self_routes().external_callers());
+            world.ask(&world.admin().await, operation.method(), &own, "").await
+        }
+        "409" if is_own && operation.method == "post" => {
+            let grace = RotateOptions::new(Grace::For(Duration::from_secs(1)));
+            world.manager.rotate(&other.record.id, grace).await.unwrap();
+            send(&other, &own, "").await
+        }
         "403" => send(&other, &own, "").await,
         "404" => send(&admin, &absent, "").await,
         "409" if operation.method == "delete" => {
@@ -158,6 +185,8 @@ async fn ask_for(operation: Operation<'_>, status: &str) -> Answer {
             world.backend.set(Behaviour::Fail);
             send(&fresh, &own, "").await
         }
+        // Also without the scopes of the routes.
+        _ if is_own => send(&other, &own, "").await,
         _ => send(&admin, &own, "").await,
     }
 }

@@ -1,6 +1,7 @@
 //! The life of a key, by code and over HTTP.
 
 mod by_code;
+mod choices;
 mod create_exclusive;
 mod document;
 mod external_callers;
@@ -9,7 +10,9 @@ mod imports;
 mod last_manager;
 mod loopholes;
 mod over_http;
+mod own;
 mod parsers;
+mod paths;
 mod permissions;
 mod rejected;
 mod schema;

@@ -48,6 +48,7 @@ async fn a_key_is_created_shown_changed_rotated_and_revoked() {
             "owner": { "organization": "acme" },
             "environment": "live",
             "scopes": ["notes.read"],
+            "sources": [],
             "state": "active",
             "created_at": "2027-01-15T08:00:00Z",
             "created_by": admin.record.id.as_str(),

@@ -1,0 +1,38 @@
+//! What a caller may do to its own key, whatever its scopes.
+
+use axum::extract::State;
+use axum::response::{self, Response};
+
+use super::caller::Caller;
+use super::input::Body;
+use super::one;
+use super::query::Parameters;
+use super::shared::Manager;
+use crate::backend::KeyStore;
+
+pub(super) async fn show<S: KeyStore>(
+    State(shared): Manager<S>,
+    caller: Caller,
+) -> response::Result<Response> {
+    let (delegate, own) = shared.to_own(&caller)?;
+    one::show(&shared, delegate, Ok(own)).await
+}
+
+pub(super) async fn rotate<S: KeyStore>(
+    State(shared): Manager<S>,
+    caller: Caller,
+    parameters: Parameters,
+    body: Body,
+) -> response::Result<Response> {
+    let (delegate, own) = shared.to_own(&caller)?;
+    one::rotate(&shared, delegate, Ok(own), parameters, body).await
+}
+
+pub(super) async fn revoke<S: KeyStore>(
+    State(shared): Manager<S>,
+    caller: Caller,
+    parameters: Parameters,
+) -> response::Result<Response> {
+    let (delegate, own) = shared.to_own(&caller)?;
+    one::revoke(&shared, delegate, Ok(own), parameters).await
+}
