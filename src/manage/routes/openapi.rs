@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::settings::ManageSettings;
 use crate::credential::Scheme;
 
-/// The OpenAPI 3.1 description of [`routes`] in JSON, for documentation and generated clients.
+/// The OpenAPI 3.1 description of [`routes`](super::routes) in JSON, for documentation and generated clients.
 ///
 /// It has what any [`ManageSettings`] can add; [`ManageSettings::openapi`] leaves out what yours do not. The paths are relative to where the routes are nested. Its security schemes and the shape of errors are the defaults; change them if
 /// yours differ. `openapi::Security` (feature `openapi`) writes those of your layers into a document that holds yours and these routes. An application that describes its routes by utoipa nests it: `api.nest("/account", serde_json::from_str::<OpenApi>(OPENAPI)?)`.
