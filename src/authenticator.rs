@@ -315,13 +315,15 @@ impl Authenticator {
             Some(Reason::Revoked)
         } else if self.has_expired(checked.expires_at) {
             Some(Reason::Expired)
+        } else if checked.is_disabled {
+            Some(Reason::Disabled)
         } else if self.0.environment.is_some_and(|environment| environment != checked.environment) {
             Some(Reason::WrongEnvironment)
         } else if checked.restricts_sources && !entry.record().accepts(self.scheme(source)) {
             Some(Reason::WrongSource)
         } else if !user.is_none_or(|user| is_email_of(user, &entry.record().owner)) {
             Some(Reason::WrongOwner)
-        } else if checked.is_disabled {
+        } else if checked.is_owner_disabled {
             Some(Reason::Forbidden(Forbidden::OrganizationDisabled))
         } else {
             None

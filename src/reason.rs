@@ -20,6 +20,8 @@ pub enum Reason {
     Expired,
     /// The key was revoked.
     Revoked,
+    /// The key is disabled.
+    Disabled,
     /// The key belongs to another environment.
     WrongEnvironment,
     /// The key may not be presented in this way.
@@ -82,12 +84,13 @@ pub(crate) enum Challenge {
 
 impl Reason {
     /// All labels.
-    pub(crate) const LABELS: [&str; 13] = [
+    pub(crate) const LABELS: [&str; 14] = [
         "missing",
         "malformed",
         "unknown",
         "expired",
         "revoked",
+        "disabled",
         "wrong_environment",
         "wrong_source",
         "wrong_owner",
@@ -107,6 +110,7 @@ impl Reason {
             | Self::Unknown
             | Self::Expired
             | Self::Revoked
+            | Self::Disabled
             | Self::WrongEnvironment
             | Self::WrongSource
             | Self::WrongOwner => (401, 16, InvalidToken, "Invalid API key", "invalid_key"),
@@ -138,7 +142,7 @@ impl Reason {
 
     /// Returns a name for bodies that clients evaluate, in snake case, which stays the same in later versions.
     ///
-    /// As safe for clients as the [text](Self::detail): keys that are unknown, expired, revoked, or of another environment, source or owner
+    /// As safe for clients as the [text](Self::detail): keys that are unknown, expired, revoked, disabled, or of another environment, source or owner
     /// have the same code. An application that distinguishes them matches the reason.
     ///
     /// ```
@@ -160,6 +164,7 @@ impl Reason {
             Self::Unknown => "unknown",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
+            Self::Disabled => "disabled",
             Self::WrongEnvironment => "wrong_environment",
             Self::WrongSource => "wrong_source",
             Self::WrongOwner => "wrong_owner",
@@ -202,6 +207,7 @@ mod tests {
             Reason::Unknown,
             Reason::Expired,
             Reason::Revoked,
+            Reason::Disabled,
             Reason::WrongEnvironment,
             Reason::WrongSource,
             Reason::WrongOwner,
@@ -228,6 +234,7 @@ mod tests {
             ("unknown", 401, 16, invalid, "invalid_key"),
             ("expired", 401, 16, invalid, "invalid_key"),
             ("revoked", 401, 16, invalid, "invalid_key"),
+            ("disabled", 401, 16, invalid, "invalid_key"),
             ("wrong_environment", 401, 16, invalid, "invalid_key"),
             ("wrong_source", 401, 16, invalid, "invalid_key"),
             ("wrong_owner", 401, 16, invalid, "invalid_key"),

@@ -61,6 +61,8 @@ pub struct Record {
     pub expires_at: Option<Timestamp>,
     /// The revocation, which is final.
     pub revoked: Option<Revocation>,
+    /// The disabling, which can be undone.
+    pub disabled: Option<Disabling>,
     /// The key that this one replaced.
     pub rotated_from: Option<KeyId>,
     /// The key that replaces this one.
@@ -78,12 +80,14 @@ pub struct Record {
     pub labels: BTreeMap<String, String>,
 }
 
-/// The state of a key.
+/// The state of a key. The [table of states](crate::_guide::rotation#states-of-a-key) shows the changes between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyState {
-    /// The key is neither revoked nor expired.
+    /// The key is neither revoked nor expired nor disabled.
     Active,
+    /// The key is rejected until it is enabled again. It was not revoked and has not expired.
+    Disabled,
     /// The key has expired, and was not revoked.
     Expired,
     /// The key was revoked, before or after it expired.
@@ -91,13 +95,19 @@ pub enum KeyState {
 }
 
 impl KeyState {
-    /// Returns the name of the state: `active`, `expired` or `revoked`.
+    /// Returns the name of the state: `active`, `disabled`, `expired` or `revoked`.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Active => "active",
+            Self::Disabled => "disabled",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
         }
+    }
+
+    /// Returns whether the key has ended: expired or revoked. A disabled key has not, as it can be enabled.
+    pub(crate) fn has_ended(self) -> bool {
+        matches!(self, Self::Expired | Self::Revoked)
     }
 }
 
@@ -117,15 +127,15 @@ impl FromStr for KeyState {
     type Err = InvalidValue;
 
     fn from_str(label: &str) -> Result<Self, InvalidValue> {
-        let states = [Self::Active, Self::Expired, Self::Revoked];
+        let states = [Self::Active, Self::Disabled, Self::Expired, Self::Revoked];
         states.into_iter().find(|state| state.label() == label).ok_or_else(|| {
-            let message = "state is invalid: must be `active`, `expired` or `revoked`";
+            let message = "state is invalid: must be `active`, `disabled`, `expired` or `revoked`";
             InvalidValue::new(InvalidValueKind::KeyState, message)
         })
     }
 }
 
-parsed_from_text!(KeyState, "`active`, `expired` or `revoked`");
+parsed_from_text!(KeyState, "`active`, `disabled`, `expired` or `revoked`");
 serialized_as_text!(KeyState);
 
 /// The revocation of a key.
@@ -153,6 +163,39 @@ impl Revocation {
     }
 }
 
+/// The disabling of a key. The key is rejected until it is enabled again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Disabling {
+    /// The time of the disabling.
+    pub at: Timestamp,
+    /// The reason, as text.
+    pub reason: Box<str>,
+    /// The actor.
+    pub by: Option<Box<str>>,
+    /// Whether only the application may enable the key. `true` unless a delegate disabled it.
+    pub locked: bool,
+}
+
+impl Disabling {
+    /// Creates a disabling by the application, without the name of an actor.
+    pub fn new(at: Timestamp, reason: impl Into<Box<str>>) -> Self {
+        Self { at, reason: reason.into(), by: None, locked: true }
+    }
+
+    /// Sets the actor.
+    #[must_use]
+    pub fn by(self, by: impl Into<Box<str>>) -> Self {
+        Self { by: Some(by.into()), ..self }
+    }
+
+    /// Lets delegates of the key's owner enable the key.
+    #[must_use]
+    pub fn unlocked(self) -> Self {
+        Self { locked: false, ..self }
+    }
+}
+
 impl Record {
     /// Creates the record of a newly minted key, without scopes, restrictions or expiry.
     pub fn new(id: KeyId, key: &ApiKey, digester: &Digester, owner: Owner) -> Self {
@@ -177,6 +220,7 @@ impl Record {
             created_by: None,
             expires_at: None,
             revoked: None,
+            disabled: None,
             rotated_from: None,
             rotated_to: None,
             last_used_at: None,
@@ -210,13 +254,15 @@ impl Record {
         match &self.revoked {
             Some(_) => KeyState::Revoked,
             None if self.has_expired(now) => KeyState::Expired,
+            None if self.disabled.is_some() => KeyState::Disabled,
             None => KeyState::Active,
         }
     }
 
-    /// Returns whether the first use of the key, which ends the replaced one, is still to be recorded. A revoked key is not used.
+    /// Returns whether the first use of the key, which ends the replaced one, is still to be recorded. A revoked or disabled key is
+    /// not used.
     pub(crate) fn has_pending_first_use(&self) -> bool {
-        self.first_use_grace.is_some() && self.revoked.is_none()
+        self.first_use_grace.is_some() && self.revoked.is_none() && self.disabled.is_none()
     }
 
     /// Returns whether the key has expired at `now`, which includes the millisecond of its expiry.

@@ -3,10 +3,11 @@
 /// Finds a key by its digest.
 pub const FIND: &str = "SELECT id, digest, hint, name, owner_kind, owner_organization, owner_email, owner_project, environment,
     scopes, sources, created_at, created_by, expires_at, revoked_at, revoked_reason, rotated_from, rotated_to, last_used_at,
-    first_use_grace, metadata, revoked_by, retrievable, labels FROM tower_api_key WHERE digest = $1";
+    first_use_grace, metadata, revoked_by, retrievable, labels, disabled_at, disabled_reason,
+    disabled_by, disabled_locked FROM tower_api_key WHERE digest = $1";
 
 /// The columns of texts.
-pub const TEXTS: [&str; 18] = [
+pub const TEXTS: [&str; 20] = [
     "id",
     "hint",
     "name",
@@ -25,7 +26,17 @@ pub const TEXTS: [&str; 18] = [
     "revoked_by",
     "retrievable",
     "labels",
+    "disabled_reason",
+    "disabled_by",
 ];
 
 /// The columns of times and durations.
-pub const TIMES: [&str; 5] = ["created_at", "expires_at", "revoked_at", "last_used_at", "first_use_grace"];
+pub const TIMES: [&str; 7] = [
+    "created_at",
+    "expires_at",
+    "revoked_at",
+    "last_used_at",
+    "first_use_grace",
+    "disabled_at",
+    "disabled_locked",
+];

@@ -40,6 +40,7 @@ fn payload(rejection: &Rejection) -> Payload {
         Reason::Missing => ("MISSING_API_KEY", "Missing API key"),
         Reason::Malformed => ("INVALID_API_KEY_FORMAT", "Expected a key like mem_live_… or mem_test_…"),
         Reason::Expired => ("API_KEY_EXPIRED", "The API key has expired"),
+        Reason::Disabled => ("API_KEY_DISABLED", "The API key is disabled"),
         Reason::Revoked => ("API_KEY_DISABLED", "The API key was revoked"),
         Reason::Ambiguous => ("MULTIPLE_API_KEYS", "The request must have one API key, got several"),
         Reason::Forbidden(Forbidden::OrganizationDisabled) => {

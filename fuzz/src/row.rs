@@ -7,12 +7,12 @@ use tower_api_key::credential::Scheme;
 use tower_api_key::digest::Digest;
 use tower_api_key::key::RetrievableKey;
 use tower_api_key::owner::Organization;
-use tower_api_key::record::Revocation;
+use tower_api_key::record::{Disabling, Revocation};
 use tower_api_key::{Environment, KeyId, Owner, Record, Scopes, Timestamp};
 
 use crate::json;
 
-pub const COLUMNS: [&str; 24] = [
+pub const COLUMNS: [&str; 28] = [
     "id",
     "digest",
     "hint",
@@ -37,6 +37,10 @@ pub const COLUMNS: [&str; 24] = [
     "revoked_by",
     "retrievable",
     "labels",
+    "disabled_at",
+    "disabled_reason",
+    "disabled_by",
+    "disabled_locked",
 ];
 
 /// A value of SQLite. Text may be invalid UTF-8.
@@ -128,6 +132,20 @@ impl Row {
             (Some(at), Some(reason), None) => Some(Revocation::new(at, reason)),
             (Some(at), Some(reason), Some(by)) => Some(Revocation::new(at, reason).by(by)),
             (None, None, None) => None,
+            _ => return None,
+        };
+        let locked = match self.at("disabled_locked") {
+            Value::Null => None,
+            Value::Integer(flag) => Some(*flag != 0),
+            _ => return None,
+        };
+        record.disabled = match (self.time("disabled_at")?, self.optional("disabled_reason")?, locked) {
+            (Some(at), Some(reason), Some(locked)) => {
+                let mut disabling = Disabling::new(at, reason);
+                (disabling.by, disabling.locked) = (self.optional("disabled_by")?.map(Into::into), locked);
+                Some(disabling)
+            }
+            (None, None, None) if self.optional("disabled_by")?.is_none() => None,
             _ => return None,
         };
         record.rotated_from = self.link("rotated_from")?;

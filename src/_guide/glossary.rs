@@ -17,6 +17,7 @@
 //! | membership | A user's role in an organization: a [`Membership`](crate::owner::Membership). |
 //! | backend, store | A [`Backend`](crate::backend::Backend) resolves digests; a [`KeyStore`](crate::backend::KeyStore) is a backend that also keeps keys. |
 //! | cache entry | The result of a lookup, kept in memory. The negative cache holds the entries of unknown keys. |
+//! | disabled, revoked | A disabled key is rejected until it is enabled; a revocation is final. [All states](super::rotation#states-of-a-key). |
 //! | tombstone | A digest that is known to be revoked. |
 //! | generation | A number that an entry and a lookup carry; a change invalidates all that were read under an older one. |
 //! | single flight | One lookup for all concurrent requests for a key: the leader starts it, waiters share its outcome. |

@@ -77,7 +77,7 @@
 //! | WARN | `key lookup failed: the key changed during each read` | each such request |
 //! | WARN | `circuit breaker opened: several calls of the key store failed in a row` | once for each pause of the circuit breaker |
 //! | WARN | `requests rejected: too many key lookups in progress` | at most once a second |
-//! | WARN | `nodes have not acknowledged a revocation in time; …`, with their names | each such `wait=fleet` |
+//! | WARN | `nodes have not acknowledged a change in time; …`, with their names | each such `wait=fleet` |
 //! | WARN | `cannot check a caller again: its authenticator was dropped` | each such check |
 //! | INFO | `circuit breaker closed: the key store responds again` | each time |
 //! | INFO | `request rejected`, with the `reason`; for `forbidden` with the `resource`, such as `organization`, or `undeclared` if no rule names the route; and with the template of the `route` if a layer inside an axum router rejects it. `no_route` is a 404 that `RouteRules` give to a caller | each |

@@ -1,4 +1,4 @@
-//! Rotate keys: replace a key while its clients still use it, or end one that others know.
+//! Rotate keys: replace a key while its clients still use it, disable one, or end one that others know.
 //!
 //! Features: a store (`sqlite` or `postgres`), and `routes` for customers who rotate their own keys.
 //!
@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | a regular replacement, for which the owner has a date | [`Grace::For`](crate::backend::Grace::For), over HTTP `{"grace_seconds": 86400}` | is valid until the grace has passed, beside the new one |
 //! | a replacement whose client switches at an unknown date | [`Grace::FromFirstUse`](crate::backend::Grace::FromFirstUse), over HTTP also `"grace_from_first_use": true` | is valid until the grace has passed, counted from the first request with the new one |
+//! | a key that may be in other hands, until that is known | [`disable`](crate::manage::KeyManager::disable), over HTTP `POST /keys/{id}/disable` | is rejected until it is [enabled](#states-of-a-key) |
 //! | a key that others may know | [`revoke`](crate::manage::KeyManager::revoke), or [`Grace::None`](crate::backend::Grace::None) | is rejected from the next request on, by other processes within their [lease](crate::AuthenticatorBuilder::lease) |
 //! | one key at a time, such as that of a device | [`create_exclusive`](crate::manage::KeyManager::create_exclusive) | is rejected, with all other keys of the filter |
 //! | proof that no process admits the key | [`revoke_everywhere`](crate::manage::KeyManager::revoke_everywhere), over HTTP `DELETE /keys/{id}?wait=fleet` | is rejected by all nodes, if the call returns [`EveryNode`](crate::backend::Propagation::EveryNode) or [`LeaseEnd`](crate::backend::Propagation::LeaseEnd) |
@@ -71,6 +72,28 @@
 //!     Ok(())
 //! }
 #![doc = "```"]
+//!
+//! # States of a key
+//!
+//! A disabled key ([`disable`](crate::manage::KeyManager::disable), over HTTP `POST /keys/{id}/disable`) is rejected until it is enabled: for
+//! a key that may be in other hands, until that is known, or that is not needed for a while. Its owner cannot enable a key that the
+//! application disabled. Everything else of the key stays as it is, and so does its expiry, which passes meanwhile.
+//!
+//! Each cell is the state after the event. "refused" is the error [`Conflict`](crate::manage::ManageErrorKind::Conflict), over HTTP 409, and
+//! the key stays as it was. A key is in grace from its rotation until its expiry, which the grace may have brought forward.
+//! [`purge_ended`](crate::manage::KeyManager::purge_ended) deletes keys that have ended; nothing deletes other keys.
+//!
+//! | State | disable | enable | rotate | update | revoke | first use of the successor | expiry passes | purge |
+//! |---|---|---|---|---|---|---|---|---|
+//! | active | disabled | active | in grace | active | revoked | – | expired | active |
+//! | disabled | disabled | active | refused | disabled | revoked | – | expired | disabled |
+//! | in grace | disabled in its grace | in grace | refused | in grace | revoked | in grace | expired | in grace |
+//! | disabled in its grace | disabled in its grace | in grace | refused | disabled in its grace | revoked | disabled in its grace | expired | disabled in its grace |
+//! | expired | expired | refused | refused | expired | revoked | – | expired | deleted |
+//! | revoked | refused | refused | refused | refused | revoked | – | revoked | deleted |
+//!
+//! A rotation without a grace revokes the key. An expired key is active again once its expiry is postponed, or disabled if it was disabled. A key
+//! in grace is rotated again only if its successor has ended; a disabled successor has not.
 //!
 //! # The trap: a grace for a leaked key
 //!

@@ -33,6 +33,10 @@ pub enum Action {
         /// The id of the successor.
         to: KeyId,
     },
+    /// The key was disabled, or its disabling was taken over by the application.
+    Disabled,
+    /// The key was enabled.
+    Enabled,
     /// The key was revoked.
     Revoked,
     /// All keys that match a filter were revoked.
@@ -82,6 +86,8 @@ impl Action {
             Self::Created => "created",
             Self::Updated => "updated",
             Self::Rotated { .. } => "rotated",
+            Self::Disabled => "disabled",
+            Self::Enabled => "enabled",
             Self::Revoked => "revoked",
             Self::RevokedAll { .. } => "revoked_all",
             Self::Expired => "expired",

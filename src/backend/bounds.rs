@@ -116,6 +116,16 @@ impl Bounds {
         check_grants(caller, &target.scopes)
     }
 
+    /// Checks that the caller may enable a key, which grants its scopes again.
+    pub(super) fn check_enable(&self, caller: &Caller, target: &Record) -> Result<(), BackendError> {
+        self.check_visible(target)?;
+        if target.disabled.as_ref().is_some_and(|disabled| disabled.locked) {
+            let message = "the key was disabled by the service: only the service can enable it";
+            return Err(BackendError::forbidden(Some("state"), message));
+        }
+        check_grants(caller, &target.scopes)
+    }
+
     pub(super) fn check_visible(&self, target: &Record) -> Result<(), BackendError> {
         if self.keys.matches(target) { Ok(()) } else { Err(BackendError::not_found()) }
     }

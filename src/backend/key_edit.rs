@@ -7,7 +7,7 @@ use super::BackendError;
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::{KeyId, RetrievableKey};
-use crate::record::{KeyState, Record, Revocation};
+use crate::record::{Disabling, KeyState, Record, Revocation};
 use crate::scope::Scopes;
 use crate::text::to_map;
 
@@ -177,7 +177,7 @@ impl Rotation {
     }
 }
 
-/// An edit of one key: the rules by which every store updates and rotates keys.
+/// An edit of one key: the rules by which every store updates, rotates, disables and enables keys.
 ///
 /// Revocations are not included: they must succeed even if the rest of a record is unreadable.
 ///
@@ -223,6 +223,10 @@ pub enum KeyEdit {
     Update(KeyUpdate),
     /// The edit of [`KeyAction::Rotate`](super::KeyAction::Rotate).
     Rotate(Box<Rotation>),
+    /// The edit of [`KeyAction::Disable`](super::KeyAction::Disable).
+    Disable(Disabling),
+    /// The edit of [`KeyAction::Enable`](super::KeyAction::Enable), at the time of the change.
+    Enable(Timestamp),
     /// The edit of [`WriteBack::FirstUse`](super::WriteBack::FirstUse), at the time of the use.
     FirstUse(Timestamp),
 }
@@ -266,7 +270,19 @@ impl KeyEdit {
         match self {
             Self::Update(update) => update.by.as_deref(),
             Self::Rotate(rotation) => rotation.by.as_deref(),
-            Self::FirstUse(_) => None,
+            Self::Disable(disabling) => disabling.by.as_deref(),
+            Self::Enable(_) | Self::FirstUse(_) => None,
+        }
+    }
+
+    /// Returns the action of the edit in the audit log.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(super) fn audit_action(&self) -> &'static str {
+        match self {
+            Self::Update(_) | Self::FirstUse(_) => "updated",
+            Self::Rotate(_) => "rotated",
+            Self::Disable(_) => "disabled",
+            Self::Enable(_) => "enabled",
         }
     }
 
@@ -275,7 +291,7 @@ impl KeyEdit {
         match self {
             Self::Rotate(_) => record.rotated_to.clone(),
             Self::Update(update) => record.rotated_from.clone().filter(|_| update.expires_at.is_some()),
-            Self::FirstUse(_) => None,
+            Self::Disable(_) | Self::Enable(_) | Self::FirstUse(_) => None,
         }
     }
 
@@ -293,6 +309,8 @@ impl KeyEdit {
                 // A client that rotates a key has its text, so this counts as the first use.
                 Ok(EditOutcome { successor, ended_predecessor: take_predecessor(record, at) })
             }
+            Self::Disable(disabling) => disable(disabling, record).map(|()| EditOutcome::default()),
+            Self::Enable(now) => enable(record, now).map(|()| EditOutcome::default()),
             Self::FirstUse(at) => {
                 let ended_predecessor = take_predecessor(record, at);
                 Ok(EditOutcome { successor: None, ended_predecessor })
@@ -336,10 +354,11 @@ impl Rotation {
     /// A rotated key can be rotated again only once its successor has ended: if the response of a rotation is lost, so is the
     /// text of the successor.
     fn apply(self, old: &mut Record, previous_successor: Option<&Record>) -> Result<Record, BackendError> {
-        let is_active =
-            previous_successor.is_some_and(|successor| successor.state(self.at) == KeyState::Active);
+        let is_followed = previous_successor.is_some_and(|successor| !successor.state(self.at).has_ended());
         match old.state(self.at) {
-            KeyState::Active if old.rotated_to.is_some() && is_active => return Err(BackendError::rotated()),
+            KeyState::Active if old.rotated_to.is_some() && is_followed => {
+                return Err(BackendError::rotated());
+            }
             KeyState::Active => {}
             state => return Err(BackendError::inactive(state)),
         }
@@ -385,6 +404,27 @@ impl Rotation {
             ..old.clone()
         }
     }
+}
+
+/// Disables a key. The first disabling stays, except that the application takes over that of a delegate.
+fn disable(disabling: Disabling, record: &mut Record) -> Result<(), BackendError> {
+    if record.revoked.is_some() {
+        return Err(BackendError::inactive(KeyState::Revoked));
+    }
+    let takes_over = |earlier: &Disabling| disabling.locked && !earlier.locked;
+    if record.disabled.as_ref().is_none_or(takes_over) {
+        record.disabled = Some(disabling);
+    }
+    Ok(())
+}
+
+fn enable(record: &mut Record, now: Timestamp) -> Result<(), BackendError> {
+    let state = record.state(now);
+    if state.has_ended() {
+        return Err(BackendError::inactive(state));
+    }
+    record.disabled = None;
+    Ok(())
 }
 
 /// Returns the end of the predecessor by the first use of a successor. Later uses end nothing.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::clock::Timestamp;
 use crate::key::KeyId;
-use crate::record::{Record, Revocation};
+use crate::record::{Disabling, Record, Revocation};
 
 /// A change of keys, and its actor.
 #[derive(Debug, Clone)]
@@ -36,6 +36,10 @@ pub enum KeyAction {
     Update(KeyId, KeyUpdate),
     /// See [`KeyChange::rotate`].
     Rotate(KeyId, Box<Rotation>),
+    /// See [`KeyChange::disable`].
+    Disable(KeyId, Disabling),
+    /// See [`KeyChange::enable`].
+    Enable(KeyId, Timestamp),
     /// See [`KeyChange::revoke`].
     Revoke(KeyId, Revocation),
     /// See [`KeyChange::revoke_all`].
@@ -48,7 +52,7 @@ pub enum KeyAction {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChangeOutcome {
-    /// The key that was inserted or updated, or the successor of a rotation.
+    /// The key that was inserted, updated, disabled or enabled, or the successor of a rotation.
     pub record: Option<Record>,
     /// The number of keys that were revoked or deleted, for actions on any number of them.
     pub keys: u64,
@@ -60,7 +64,7 @@ impl ChangeOutcome {
         Self { record: None, keys }
     }
 
-    /// Sets the key that was inserted or updated, or the successor of a rotation.
+    /// Sets the key that was inserted, updated, disabled or enabled, or the successor of a rotation.
     #[must_use]
     pub fn record(self, record: Record) -> Self {
         Self { record: Some(record), ..self }
@@ -109,6 +113,25 @@ impl KeyChange {
         KeyAction::Rotate(id.clone(), Box::new(rotation)).into()
     }
 
+    /// Disables a key: it is rejected until it is [enabled](Self::enable). Disabling it again changes nothing, except that the application
+    /// takes over the disabling by a delegate.
+    ///
+    /// An expired key stays expired, and is disabled once its expiry is postponed.
+    ///
+    /// Fails with [`NotFound`](super::BackendErrorKind::NotFound) if the key does not exist; with
+    /// [`Conflict`](super::BackendErrorKind::Conflict) if it was revoked.
+    pub fn disable(id: &KeyId, disabling: Disabling) -> Self {
+        KeyAction::Disable(id.clone(), disabling).into()
+    }
+
+    /// Enables a key that was disabled. Enabling an active key changes nothing.
+    ///
+    /// Fails with [`NotFound`](super::BackendErrorKind::NotFound) if the key does not exist; with
+    /// [`Conflict`](super::BackendErrorKind::Conflict) if it was revoked, or has expired at `now`.
+    pub fn enable(id: &KeyId, now: Timestamp) -> Self {
+        KeyAction::Enable(id.clone(), now).into()
+    }
+
     /// Revokes a key. Revoking it again changes nothing: the first revocation stays.
     ///
     /// Fails with [`NotFound`](super::BackendErrorKind::NotFound) if the key does not exist.
@@ -136,7 +159,11 @@ impl KeyChange {
         Self { actor, ..self }
     }
 
-    pub(crate) fn within(self, bounds: Option<Bounds>) -> Self {
+    /// Limits the change to what a delegate may do. A key that a delegate disables can be enabled by a delegate.
+    pub(crate) fn within(mut self, bounds: Option<Bounds>) -> Self {
+        if let KeyAction::Disable(_, disabling) = &mut self.action {
+            disabling.locked = bounds.is_none();
+        }
         Self { bounds, ..self }
     }
 
@@ -169,7 +196,10 @@ impl KeyChange {
             (KeyAction::Insert(child), _) => bounds.check_create(&caller, child),
             (KeyAction::Update(_, update), Some(target)) => bounds.check_update(&caller, target, update),
             (KeyAction::Rotate(_, rotation), Some(target)) => bounds.check_rotate(&caller, target, rotation),
-            (KeyAction::Revoke(..), Some(target)) => bounds.check_end(&caller, target),
+            (KeyAction::Disable(..) | KeyAction::Revoke(..), Some(target)) => {
+                bounds.check_end(&caller, target)
+            }
+            (KeyAction::Enable(..), Some(target)) => bounds.check_enable(&caller, target),
             // A change with bounds is of one key, and that key exists.
             _ => Err(BackendError::not_found()),
         }
@@ -228,10 +258,14 @@ impl KeyChange {
         self.bounds.is_some()
     }
 
-    /// Returns the id of the key that is updated, rotated or revoked.
+    /// Returns the id of the key that is updated, rotated, disabled, enabled or revoked.
     pub fn target(&self) -> Option<&KeyId> {
         match &self.action {
-            KeyAction::Update(id, _) | KeyAction::Rotate(id, _) | KeyAction::Revoke(id, _) => Some(id),
+            KeyAction::Update(id, _)
+            | KeyAction::Rotate(id, _)
+            | KeyAction::Disable(id, _)
+            | KeyAction::Enable(id, _)
+            | KeyAction::Revoke(id, _) => Some(id),
             _ => None,
         }
     }
@@ -253,8 +287,8 @@ impl KeyChange {
 ///    [authorize](Actor::authorize) the actor;
 /// 2. [let it inherit](KeyChange::inherit_from_creator) the change, and [check](KeyChange::check) it against the key as it is; before a rotation
 ///    or a first use ends a predecessor, [check that](KeyChange::check_end) too;
-/// 3. apply the [action](KeyAction), whose constructor states its effect and its errors; an update or a rotation by
-///    [`KeyEdit`](super::KeyEdit);
+/// 3. apply the [action](KeyAction), whose constructor states its effect and its errors; [`KeyEdit`](super::KeyEdit)
+///    applies those that edit one key;
 /// 4. if the change [needs another manager](KeyChange::needs_other_manager) beside the key, check that one exists.
 ///
 /// Effects of the change on its own actor do not count.

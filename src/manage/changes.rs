@@ -8,7 +8,7 @@ use crate::backend::{ChangeOutcome, KeyChange, KeyFilter, KeyStore, KeyUpdate, R
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::{ApiKey, KeyId, RetrievableKey};
-use crate::record::{Record, Revocation};
+use crate::record::{Disabling, Record, Revocation};
 use crate::scope::{Scope, Scopes};
 
 impl<S: KeyStore> KeyManager<S> {
@@ -177,6 +177,67 @@ impl<S: KeyStore> KeyManager<S> {
         self.emit(Action::Rotated { to: record.id.clone() }, Some(id), name.clone());
         self.emit(Action::Created, Some(&record.id), name);
         Ok(CreatedKey::new(key, record))
+    }
+
+    /// Disables a key until it is [enabled](Self::enable), and returns it. Disabling it again changes nothing, except that the application
+    /// takes over the disabling by a [`Delegate`](super::Delegate), which no delegate can undo then.
+    ///
+    /// In other processes it takes effect as a revocation does: [`wait_applied`](Self::wait_applied) waits for them.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](super::ManageErrorKind::NotFound); [`Conflict`](super::ManageErrorKind::Conflict) if the key was revoked;
+    /// [`Invalid`](super::ManageErrorKind::Invalid) if the reason is longer than 255 characters.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// use tower_api_key::manage::{KeyManager, NewKey};
+    /// use tower_api_key::{Authenticator, KeyFormat, MemoryStore, Owner, Reason};
+    ///
+    /// let store = MemoryStore::new();
+    /// let (manager, authenticator) =
+    ///     (KeyManager::new(store.clone(), KeyFormat::new("demo")?), Authenticator::new(store));
+    /// let (text, record) = manager.create(NewKey::new(Owner::organization("acme"))).await?.into_parts();
+    ///
+    /// manager.disable(&record.id, "unusual traffic").await?;
+    /// assert_eq!(authenticator.verify(text.as_str()).await.unwrap_err().reason(), &Reason::Disabled);
+    /// manager.enable(&record.id).await?;
+    /// assert!(authenticator.verify(text.as_str()).await.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub async fn disable(&self, id: &KeyId, reason: &str) -> Result<Record, ManageError> {
+        self.disable_by(&self.bounded_actor(), id, reason).await
+    }
+
+    pub(super) async fn disable_by(
+        &self,
+        actor: &BoundedActor,
+        id: &KeyId,
+        reason: &str,
+    ) -> Result<Record, ManageError> {
+        Validation::default().reason(reason).finish()?;
+        let by = actor.recorded_name(None);
+        let disabling = Disabling { by: by.clone(), ..Disabling::new(self.clock.wall(), reason) };
+        let record = self.change_one(actor, KeyChange::disable(id, disabling)).await?;
+        self.emit(Action::Disabled, Some(id), by);
+        Ok(record)
+    }
+
+    /// Enables a key that was disabled, and returns it. Enabling an active key changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](super::ManageErrorKind::NotFound); [`Conflict`](super::ManageErrorKind::Conflict) if the key was revoked or has expired.
+    pub async fn enable(&self, id: &KeyId) -> Result<Record, ManageError> {
+        self.enable_by(&self.bounded_actor(), id).await
+    }
+
+    pub(super) async fn enable_by(&self, actor: &BoundedActor, id: &KeyId) -> Result<Record, ManageError> {
+        let record = self.change_one(actor, KeyChange::enable(id, self.clock.wall())).await?;
+        self.emit(Action::Enabled, Some(id), actor.recorded_name(None));
+        Ok(record)
     }
 
     /// Revokes a key permanently. Revoking it again changes nothing.

@@ -3,10 +3,10 @@
 use super::{CreatedKey, KeyManager, ManageError, NewKey};
 use crate::audit::Action;
 use crate::backend::{ChangeOutcome, KeyChange, KeyFilter, KeyStore};
-use crate::record::{KeyState, Revocation};
+use crate::record::Revocation;
 
 impl<S: KeyStore> KeyManager<S> {
-    /// Creates a key and revokes all other active keys that match a filter, in one transaction: for an owner that has one key at a time.
+    /// Creates a key and revokes all other keys that match a filter, in one transaction: for an owner that has one key at a time.
     /// The filter must match the new key as well.
     ///
     /// Of several concurrent calls each returns a key, and one of these keys stays active.
@@ -40,10 +40,9 @@ impl<S: KeyStore> KeyManager<S> {
     pub async fn create_exclusive(&self, filter: &KeyFilter, new: NewKey) -> Result<CreatedKey, ManageError> {
         let actor = self.bounded_actor();
         let (key, record) = self.mint(&actor, new)?;
-        let active = filter.clone().state(KeyState::Active, self.clock.wall());
         let revocation = Revocation { by: record.created_by.clone(), ..self.revocation("replaced")? };
         let creator = record.created_by.clone();
-        let change = KeyChange::insert_exclusive(record, &active, revocation);
+        let change = KeyChange::insert_exclusive(record, filter, revocation);
         let ChangeOutcome { record, keys } = self.change(&actor, change).await?;
         let record = record.ok_or_else(ManageError::not_found)?;
         self.emit(Action::Created, Some(&record.id), creator.clone());

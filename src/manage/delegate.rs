@@ -205,6 +205,26 @@ impl<S: KeyStore> Delegate<'_, S> {
         self.manager.rotate_by(&self.bounded_actor(), id, options).await
     }
 
+    /// Disables a key until it is [enabled](Self::enable), and returns it. A caller may always disable its own key, but not enable it: it is
+    /// no longer active then.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`revoke`](Self::revoke) and [`KeyManager::disable`].
+    pub async fn disable(&self, id: &KeyId, reason: &str) -> Result<Record, ManageError> {
+        self.manager.disable_by(&self.bounded_actor(), id, reason).await
+    }
+
+    /// Enables a key that was disabled by a delegate, and returns it.
+    ///
+    /// # Errors
+    ///
+    /// [`Forbidden`](super::ManageErrorKind::Forbidden) if the application disabled the key, or the caller is no longer active or lacks one of
+    /// the scopes of the key, even with [`KeyManager::allow_stronger_keys`]; and those of [`get`](Self::get) and [`KeyManager::enable`].
+    pub async fn enable(&self, id: &KeyId) -> Result<Record, ManageError> {
+        self.manager.enable_by(&self.bounded_actor(), id).await
+    }
+
     /// Revokes a key permanently. A caller may always revoke its own key.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Revocations that wait for other processes.
+//! Changes that wait for other processes.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use crate::backend::{KeyStore, Propagation};
 use crate::key::KeyId;
 use crate::trace;
 
-/// How long a revocation waits for other processes: by default, until each node on the store's list has applied it, or its lease has passed.
-/// A store without a list, such as SQLite, is not waited for: only this process is known to have applied the revocation.
+/// How long a change waits for other processes: by default, until each node on the store's list has applied it, or its lease has passed.
+/// A store without a list, such as SQLite, is not waited for: only this process is known to have applied the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait {
     until_lease: bool,
@@ -16,7 +16,7 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// Waits until each node on the list has applied the revocation.
+    /// Waits until each node on the list has applied the change.
     pub fn new() -> Self {
         Self { until_lease: false, at_most: Duration::MAX }
     }
@@ -72,7 +72,9 @@ impl<S: KeyStore> KeyManager<S> {
         Ok(self.wait_applied(wait).await)
     }
 
-    pub(super) async fn wait_applied(&self, wait: Wait) -> Propagation {
+    /// Waits until other processes have applied the changes that were acknowledged before the call, and returns how far they have propagated:
+    /// for [`disable`](Self::disable), [`enable`](Self::enable) and others what [`revoke_and_wait`](Self::revoke_and_wait) is for a revocation.
+    pub async fn wait_applied(&self, wait: Wait) -> Propagation {
         if !(wait.until_lease || self.store.lists_nodes()) {
             return Propagation::ThisProcess { missing: Vec::new() };
         }

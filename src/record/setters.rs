@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Record, Revocation};
+use super::{Disabling, Record, Revocation};
 use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::environment::Environment;
@@ -63,6 +63,12 @@ impl Record {
     #[must_use]
     pub fn revoked(self, revocation: Revocation) -> Self {
         Self { revoked: Some(revocation), ..self }
+    }
+
+    /// Sets the disabling, which can be undone.
+    #[must_use]
+    pub fn disabled(self, disabling: Disabling) -> Self {
+        Self { disabled: Some(disabling), ..self }
     }
 
     /// Sets the key that this one replaced.

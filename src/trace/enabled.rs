@@ -52,7 +52,7 @@ pub(crate) fn not_acknowledged(nodes: &[Box<str>]) {
     tracing::warn!(
         target: TARGET,
         ?nodes,
-        "nodes have not acknowledged a revocation in time; an empty list means that the nodes could not be listed"
+        "nodes have not acknowledged a change in time; an empty list means that the nodes could not be listed"
     );
 }
 

@@ -350,6 +350,7 @@ fn a_code_keeps_from_clients_what_the_text_does() {
         Reason::Unknown,
         Reason::Expired,
         Reason::Revoked,
+        Reason::Disabled,
         Reason::WrongEnvironment,
         Reason::WrongSource,
         Reason::WrongOwner,

@@ -12,7 +12,7 @@ use tower_api_key::backend::{BackendError, KeyFilter, KeyUpdate, MemoryStore, Us
 use tower_api_key::clock::Day;
 use tower_api_key::digest::Digester;
 use tower_api_key::owner::{Organization, User};
-use tower_api_key::record::{KeyState, Revocation};
+use tower_api_key::record::{Disabling, KeyState, Revocation};
 use tower_api_key::{
     AuthenticateLayer, Authenticator, Environment, KeyFormat, KeyId, Owner, Record, Requirement, Scope,
     Scopes, Source, Timestamp,
@@ -69,6 +69,7 @@ fn every_value_reads_its_text() {
     assert_eq!(reads::<Environment>("live"), Environment::Live);
     assert_eq!(reads::<Environment>("test"), Environment::Test);
     assert_eq!(reads::<KeyState>("active"), KeyState::Active);
+    assert_eq!(reads::<KeyState>("disabled"), KeyState::Disabled);
     assert_eq!(reads::<KeyState>("expired"), KeyState::Expired);
     assert_eq!(reads::<KeyState>("revoked"), KeyState::Revoked);
     assert_eq!(reads::<KeyFormat>("mem_pool"), KeyFormat::new("mem_pool").unwrap());
@@ -94,7 +95,7 @@ fn a_text_that_breaks_a_rule_is_refused_by_naming_it() {
     refuses::<Scopes>("notes.read b\"", "visible ASCII");
     refuses::<Environment>("Live", "`live` or `test`");
     refuses::<Environment>("", "`live` or `test`");
-    refuses::<KeyState>("disabled", "`active`, `expired` or `revoked`");
+    refuses::<KeyState>("Active", "`active`, `disabled`, `expired` or `revoked`");
     refuses::<KeyFormat>("Mem", "1 to 32 characters");
     refuses::<Day>("2027-02-29", "`2030-01-31`");
     for text in [
@@ -219,6 +220,7 @@ fn records_are_built_from_setters() {
         .created_by("ann")
         .expires_at(at)
         .revoked(Revocation::new(at, "lost").by("ann"))
+        .disabled(Disabling::new(at, "seen").by("ben").unlocked())
         .rotated_from(id.clone())
         .rotated_to(id.clone())
         .last_used_at(at)
@@ -234,6 +236,9 @@ fn records_are_built_from_setters() {
     (record.created_at, record.expires_at, record.last_used_at) = (Some(at), Some(at), Some(at));
     record.created_by = Some("ann".into());
     record.revoked = Some(Revocation::new(at, "lost").by("ann"));
+    let mut disabling = Disabling::new(at, "seen");
+    (disabling.by, disabling.locked) = (Some("ben".into()), false);
+    record.disabled = Some(disabling);
     (record.rotated_from, record.rotated_to) = (Some(id.clone()), Some(id));
     record.first_use_grace = Some(std::time::Duration::from_secs(1));
     record.retrievable = Some(tower_api_key::key::RetrievableKey::new("text"));
@@ -404,7 +409,7 @@ mod by_serde {
         refuses::<Scopes>(json!("secret\\"), "scope is invalid: must be");
         refuses::<Scopes>(json!({ "secret": 1 }), "expected a list of scopes");
         refuses::<Environment>(json!("secret"), "environment is invalid: must be `live` or `test`");
-        refuses::<KeyState>(json!(null), "expected `active`, `expired` or `revoked`");
+        refuses::<KeyState>(json!(null), "expected `active`, `disabled`, `expired` or `revoked`");
         refuses::<KeyFormat>(json!("a secret"), "key prefix is invalid: must be");
         refuses::<Timestamp>(json!("secret"), "time is invalid: must be a time of RFC 3339");
         refuses::<Timestamp>(json!(1_800_000_000), "expected a time of RFC 3339");

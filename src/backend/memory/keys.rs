@@ -45,6 +45,12 @@ impl Keys {
             KeyAction::Rotate(ref id, ref rotation) => {
                 self.edit(id, KeyEdit::Rotate(rotation.clone()), Some((&change, authorized.as_ref())))?
             }
+            KeyAction::Disable(ref id, ref disabling) => {
+                self.edit(id, KeyEdit::Disable(disabling.clone()), Some((&change, authorized.as_ref())))?
+            }
+            KeyAction::Enable(ref id, now) => {
+                self.edit(id, KeyEdit::Enable(now), Some((&change, authorized.as_ref())))?
+            }
             KeyAction::InsertExclusive(record, filter, revocation) => {
                 self.check_insert(&record)?;
                 let (outcome, mut invalidations) = several(self.revoke_all(&filter, &revocation));

@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::environment::Environment;
 use crate::key::{KeyId, RetrievableKey};
 use crate::owner::{Organization, Owner};
-use crate::record::{Record, Revocation};
+use crate::record::{Disabling, Record, Revocation};
 use crate::scope::Scopes;
 
 /// Defines the columns of a key once: their names, a row of them, and their order in statements. They are always named: a prepared
@@ -78,6 +78,10 @@ key_row! {
         revoked_by: Option<String>,
         retrievable: Option<String>,
         labels: String,
+        disabled_at: Option<i64>,
+        disabled_reason: Option<String>,
+        disabled_by: Option<String>,
+        disabled_locked: Option<bool>,
     }
 }
 pub(super) use columns;
@@ -117,6 +121,10 @@ impl KeyRow {
             labels: serde_json::to_string(&record.labels).map_err(BackendError::invalid)?,
             retrievable: record.retrievable.as_ref().map(|key| text(key.as_str())),
             revoked_by: record.revoked.as_ref().and_then(|revoked| revoked.by.as_deref()).map(text),
+            disabled_at: record.disabled.as_ref().map(|disabled| millis(disabled.at)),
+            disabled_reason: record.disabled.as_ref().map(|disabled| text(&disabled.reason)),
+            disabled_by: record.disabled.as_ref().and_then(|disabled| disabled.by.as_deref()).map(text),
+            disabled_locked: record.disabled.as_ref().map(|disabled| disabled.locked),
         })
     }
 
@@ -152,6 +160,14 @@ impl KeyRow {
             }
             _ => return Err(unexpected("a revocation with a time and a reason", "one without the other")),
         };
+        record.disabled =
+            match (self.disabled_at, self.disabled_reason, self.disabled_by, self.disabled_locked) {
+                (None, None, None, None) => None,
+                (Some(at), Some(reason), by, Some(locked)) => {
+                    Some(Disabling { by: by.map(Into::into), locked, ..Disabling::new(time(at), reason) })
+                }
+                _ => return Err(unexpected("a disabling with a time, a reason and a lock", "a part of it")),
+            };
         let linked = |id: Option<String>| id.as_deref().map(KeyId::new).transpose();
         record.rotated_from = linked(self.rotated_from).map_err(BackendError::corrupt)?;
         record.rotated_to = linked(self.rotated_to).map_err(BackendError::corrupt)?;
@@ -249,6 +265,7 @@ mod tests {
         let mut record = Record::imported(id, Digest::from_bytes([7; 32]), Owner::organization("acme"));
         record.sources = [Scheme::Bearer, Scheme::Header(HeaderName::from_static("basic"))].into();
         record.revoked = Some(Revocation::new(Timestamp::from_unix_millis(-1), "lost").by("admin-7"));
+        record.disabled = Some(Disabling::new(Timestamp::from_unix_millis(-2), "seen").by("admin-8"));
         KeyRow::encode(&record).unwrap()
     }
 
@@ -260,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_row_that_was_tampered_with_is_an_error() {
-        let tamper: [fn(&mut KeyRow); 15] = [
+        let tamper: [fn(&mut KeyRow); 18] = [
             |row| row.id = "a b".into(),
             |row| row.digest = vec![7; 31],
             |row| row.owner_kind = "unknown".into(),
@@ -271,6 +288,9 @@ mod tests {
             |row| row.sources = "X-API-Key".into(),
             |row| row.revoked_at = None,
             |row| row.revoked_reason = None,
+            |row| row.disabled_at = None,
+            |row| row.disabled_reason = None,
+            |row| row.disabled_locked = None,
             |row| row.rotated_to = Some(String::new()),
             |row| row.first_use_grace = Some(-1),
             |row| row.metadata = "[]".into(),

@@ -15,7 +15,7 @@ pub(super) enum Value {
     Int(Option<i64>),
     /// A number of characters, for which PostgreSQL takes no longer integer.
     Count(i32),
-    Bool(bool),
+    Bool(Option<bool>),
 }
 
 macro_rules! values {
@@ -42,7 +42,8 @@ values! {
     usize: number => i64::try_from(number).unwrap_or(i64::MAX).into(),
     Timestamp: time => time.unix_millis().into(),
     i32: count => Self::Count(count),
-    bool: flag => Self::Bool(flag),
+    bool: flag => Self::Bool(Some(flag)),
+    Option<bool>: flag => Self::Bool(flag),
 }
 
 /// An SQL statement. Its text has a placeholder for each value, and never a value.

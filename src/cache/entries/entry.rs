@@ -58,6 +58,7 @@ pub(crate) struct CheckedFields {
     pub(crate) environment: Environment,
     pub(crate) is_revoked: bool,
     pub(crate) is_disabled: bool,
+    pub(crate) is_owner_disabled: bool,
     /// Whether the record names sources, see [`Record::accepts`].
     pub(crate) restricts_sources: bool,
 }
@@ -118,7 +119,8 @@ impl CheckedFields {
             expires_at: record.expires_at.unwrap_or(Timestamp::NEVER),
             environment: record.environment,
             is_revoked: record.revoked.is_some(),
-            is_disabled: record.owner.is_disabled(),
+            is_disabled: record.disabled.is_some(),
+            is_owner_disabled: record.owner.is_disabled(),
             restricts_sources: !record.sources.is_empty(),
         }
     }

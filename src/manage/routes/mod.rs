@@ -40,8 +40,8 @@ use caller::Caller;
 use error::{method_not_allowed, not_found, reshape};
 use input::{Body, Fields, Id, key_id};
 use origin::reject_cross_site;
-use output::{created, json_response, key};
-use query::{Page, Parameters, force, known};
+use output::{created, json_response, key, reached};
+use query::{Page, Parameters, force, known, wait};
 use shared::{Manager, Shared};
 
 /// Most bytes of a request body, enough for the largest key.
@@ -57,6 +57,8 @@ const MAX_BODY: usize = 64 * 1024;
 /// | `GET /keys/{id}` | 200, a key |
 /// | `PATCH /keys/{id}?force` | 200, the key with a new `name`, `scopes`, `expires_at` or `labels` |
 /// | `POST /keys/{id}/rotate?force` | 201, the successor with its text; `grace_seconds`, `grace_from_first_use`, `expires_at` |
+/// | `POST /keys/{id}/disable?wait&until&wait_seconds&force` | 200, the key, rejected until it is enabled; `reason` |
+/// | `POST /keys/{id}/enable` | 200, the key; 403 if the application disabled it |
 /// | `DELETE /keys/{id}?reason&wait&until&wait_seconds&force` | 204, also for a revoked key; with `wait=fleet` after all nodes have applied it, see below |
 /// | `GET /keys/{id}/usage?from&to` | 200, the requests with the key, by day |
 /// | `GET /usage?from&to&by&limit&cursor` | 200, the requests with all keys, by day, in total or `by=key`, and `next_cursor` if more than `limit` lines match |
@@ -66,7 +68,7 @@ const MAX_BODY: usize = 64 * 1024;
 /// With [`ManageSettings::at_root`], the list is at `/`, for a path of your own.
 ///
 /// `DELETE /keys/{id}?wait=fleet` responds after each node has applied the revocation, or their lease or `wait_seconds` have passed, and
-/// reports in `Revocation-Reached` which: `every-node`, `lease-end` or `this-process`. With a store that keeps no list of nodes, such as
+/// reports in `Revocation-Reached` which, and so does `POST /keys/{id}/disable?wait=fleet`: `every-node`, `lease-end` or `this-process`. With a store that keeps no list of nodes, such as
 /// SQLite, it responds `this-process` at once; with `until=lease`, `lease-end` after the lease. `until` and `wait_seconds` imply `wait`.
 ///
 /// A change that would leave the owner without a key that meets [`ManageSettings::write`] is rejected with 409, also where the caller ends its
@@ -88,6 +90,8 @@ pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, settings
         .route(&settings.path("/keys"), get(list::<S>).post(create::<S>))
         .route(&settings.path("/keys/{id}"), get(show::<S>).patch(update::<S>).delete(revoke::<S>))
         .route(&settings.path("/keys/{id}/rotate"), post(rotate::<S>))
+        .route(&settings.path("/keys/{id}/disable"), post(disable::<S>))
+        .route(&settings.path("/keys/{id}/enable"), post(enable::<S>))
         .route(&settings.path("/keys/{id}/usage"), get(usage::of_key::<S>))
         .route(&settings.path("/usage"), get(usage::of_all::<S>))
         .route(&settings.path("/permissions"), get(permissions::<S>));
@@ -186,6 +190,42 @@ async fn rotate<S: KeyStore>(
 ) -> response::Result<Response> {
     let delegate = shared.to_write(&mut caller).await?;
     one::rotate(&shared, delegate, key_id(id), parameters, body).await
+}
+
+async fn disable<S: KeyStore>(
+    State(shared): Manager<S>,
+    mut caller: Caller,
+    id: Id,
+    parameters: Parameters,
+    body: Body,
+) -> response::Result<Response> {
+    let delegate = shared.to_write(&mut caller).await?;
+    let parameters = known(parameters, &["wait", "until", "wait_seconds", "force"])?;
+    let wait = wait(&parameters)?;
+    let delegate = shared.keeping_manager(delegate, force(&parameters)?);
+    let mut fields = Fields::parse(body)?;
+    let reason = fields.text("reason").unwrap_or_default();
+    fields.finish()?;
+    let record = delegate.disable(&key_id(id)?, &reason).await?;
+    let response = json_response(StatusCode::OK, &key(&record, shared.now()));
+    Ok(match wait {
+        Some(wait) => {
+            reached(response, &shared.manager.wait_applied(wait).await, shared.settings.shows_nodes)
+        }
+        None => response,
+    })
+}
+
+async fn enable<S: KeyStore>(
+    State(shared): Manager<S>,
+    mut caller: Caller,
+    id: Id,
+    body: Body,
+) -> response::Result<Response> {
+    let delegate = shared.to_write(&mut caller).await?;
+    Fields::parse(body)?.finish()?;
+    let record = delegate.enable(&key_id(id)?).await?;
+    Ok(json_response(StatusCode::OK, &key(&record, shared.now())))
 }
 
 async fn revoke<S: KeyStore>(

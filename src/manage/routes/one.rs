@@ -7,7 +7,7 @@ use axum::response::{self, Response};
 
 use super::super::{Delegate, ManageError, RotateOptions};
 use super::input::{Body, Fields};
-use super::output::{created, json_response, key, no_content, revoked};
+use super::output::{created, json_response, key, no_content, reached};
 use super::query::{Parameters, force, known, wait};
 use super::shared::Shared;
 use crate::backend::{Grace, KeyStore};
@@ -60,5 +60,5 @@ pub(super) async fn revoke<S: KeyStore>(
         return Ok(no_content());
     };
     let propagation = delegate.revoke_and_wait(&id, &reason, wait).await?;
-    Ok(revoked(&propagation, shared.settings.shows_nodes))
+    Ok(reached(no_content(), &propagation, shared.settings.shows_nodes))
 }

@@ -35,14 +35,13 @@ pub(super) fn no_content() -> Response {
     response
 }
 
-/// Returns an empty response with the propagation of a revocation, and, if `shows_nodes`, the missing nodes.
-pub(super) fn revoked(propagation: &Propagation, shows_nodes: bool) -> Response {
+/// Adds the propagation of a revocation or a disabling to a response, and, if `shows_nodes`, the missing nodes.
+pub(super) fn reached(mut response: Response, propagation: &Propagation, shows_nodes: bool) -> Response {
     let reached = match propagation {
         Propagation::EveryNode => "every-node",
         Propagation::LeaseEnd { .. } => "lease-end",
         Propagation::ThisProcess { .. } => "this-process",
     };
-    let mut response = no_content();
     let headers = response.headers_mut();
     headers.insert("revocation-reached", HeaderValue::from_static(reached));
     // A name that no header can carry is omitted: the log has it.
@@ -86,6 +85,8 @@ fn fields(record: &Record, now: Timestamp) -> impl Iterator<Item = (String, Valu
         ("expires_at", time(record.expires_at)),
         ("revoked_at", time(record.revoked.as_ref().map(|revoked| revoked.at))),
         ("revoked_reason", json!(record.revoked.as_ref().map(|revoked| &revoked.reason))),
+        ("disabled_at", time(record.disabled.as_ref().map(|disabled| disabled.at))),
+        ("disabled_reason", json!(record.disabled.as_ref().map(|disabled| &disabled.reason))),
         ("rotated_from", json!(record.rotated_from.as_ref().map(KeyId::as_str))),
         ("rotated_to", json!(record.rotated_to.as_ref().map(KeyId::as_str))),
         ("last_used_at", time(record.last_used_at)),

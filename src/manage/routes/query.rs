@@ -13,7 +13,7 @@ use crate::key::KeyId;
 use crate::quote::{quote, unknown};
 use crate::record::KeyState;
 
-/// Most seconds that a revocation may wait.
+/// Most seconds that a change may wait.
 const MAX_WAIT: u64 = 60;
 
 /// Keys of a page: default and maximum.
@@ -39,7 +39,9 @@ impl Page {
         Ok(Self {
             after: optional(&parameters, "cursor", "the next_cursor of a page", cursor::decode)?,
             limit: optional(&parameters, "limit", "a number from 1 to 100", limit)?.unwrap_or(default),
-            state: optional(&parameters, "state", "active, expired or revoked", |text| text.parse().ok())?,
+            state: optional(&parameters, "state", "active, disabled, expired or revoked", |text| {
+                text.parse().ok()
+            })?,
         })
     }
 }
@@ -49,7 +51,7 @@ pub(super) fn force(parameters: &Known) -> Result<bool, RouteError> {
     Ok(optional(parameters, "force", "true or false", |text| text.parse().ok())?.unwrap_or(false))
 }
 
-/// Reads how long a revocation waits for other processes; `None` if it does not wait.
+/// Reads how long a change waits for other processes; `None` if it does not wait.
 pub(super) fn wait(parameters: &Known) -> Result<Option<Wait>, RouteError> {
     const NAMES: [&str; 3] = ["wait", "until", "wait_seconds"];
     let only = |name, value| optional(parameters, name, value, |text| (text == value).then_some(()));

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tower_api_key::Timestamp;
 use tower_api_key::audit::Action;
 use tower_api_key::backend::{
-    AuditEntry, AuditLog, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, KeyUpdate, WriteBack,
+    Actor, AuditEntry, AuditLog, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, KeyUpdate,
+    WriteBack,
 };
 
 use crate::abandon::{abandon, at_every_point, wash};
@@ -44,6 +45,14 @@ pub async fn every_change_of_a_key_has_its_entry<S: KeyStore + AuditLog>(store: 
     store.change(KeyChange::update(&old, update.clone())).await.unwrap();
     // An update without effect is no change.
     store.change(KeyChange::update(&old, update)).await.unwrap();
+    for by in ["admin-6", "admin-7"] {
+        let disabling = samples::disabling(AT, "seen").by(by);
+        store.change(KeyChange::disable(&old, disabling)).await.unwrap();
+    }
+    for _ in 0..2 {
+        let enable = KeyChange::enable(&old, Timestamp::from_unix_millis(AT)).by(Actor::named("admin-8"));
+        store.change(enable).await.unwrap();
+    }
     let mut rotation = samples::rotation("new", AT, Grace::FromFirstUse(Duration::from_secs(1)));
     rotation.by = Some("admin-3".into());
     store.change(KeyChange::rotate(&old, rotation)).await.unwrap();
@@ -63,6 +72,8 @@ pub async fn every_change_of_a_key_has_its_entry<S: KeyStore + AuditLog>(store: 
         &[
             (Action::Created, "old", Some("admin-1")),
             (Action::Updated, "old", Some("admin-2")),
+            (Action::Disabled, "old", Some("admin-6")),
+            (Action::Enabled, "old", Some("admin-8")),
             (Action::Rotated { to: new }, "old", Some("admin-3")),
             (Action::Created, "new", Some("admin-3")),
             (Action::Updated, "new", None),

@@ -40,6 +40,7 @@ pub mod delegates;
 #[doc(hidden)]
 pub mod deleted;
 #[doc(hidden)]
+pub mod disabling;
 pub mod last_manager;
 #[doc(hidden)]
 pub mod owners;
@@ -91,6 +92,15 @@ macro_rules! key_store {
             revocation::an_unknown_key_cannot_be_revoked,
             audit::a_revocation_reads_back_with_whose_doing_it_was,
             revocation::a_revocation_changes_one_key_and_nothing_else_of_it,
+            disabling::a_disabled_key_is_rejected_until_it_is_enabled,
+            disabling::disabling_and_enabling_change_nothing_else,
+            disabling::the_first_disabling_stays_unless_the_application_takes_over,
+            disabling::an_unknown_key_can_be_neither_disabled_nor_enabled,
+            disabling::a_delegate_enables_only_what_a_delegate_disabled,
+            disabling::a_key_whose_successor_is_disabled_is_not_rotated_again,
+            disabling::the_grace_from_the_first_use_waits_until_a_successor_is_enabled,
+            disabling::a_key_that_replaces_all_others_ends_disabled_ones,
+            disabling::each_event_leads_to_the_state_that_the_guide_says,
             updates::an_update_changes_what_it_names_and_nothing_else,
             updates::what_is_not_there_cannot_be_updated,
             updates::a_revoked_key_cannot_be_updated,

@@ -17,6 +17,7 @@ pub async fn a_record_of_empty_texts_reads_back<S: KeyStore>(store: S) {
     record.owner = Owner::organization("");
     record.created_by = Some("".into());
     record.revoked = Some(samples::revocation(0, ""));
+    record.disabled = Some(samples::disabling(0, "").by(""));
     record.metadata = [(String::new(), String::new())].into();
     reads_back(&store, record).await;
 }
@@ -27,6 +28,7 @@ pub async fn times_at_the_ends_of_their_range_read_back<S: KeyStore>(store: S) {
         let mut record = samples::plain(&format!("key_{index}"));
         (record.created_at, record.expires_at, record.last_used_at) = (time, time, time);
         record.revoked = Some(samples::revocation(millis, "end of time"));
+        record.disabled = Some(samples::disabling(millis, "end of time"));
         reads_back(&store, record).await;
     }
 }

@@ -20,7 +20,7 @@ fn time(millis: i64) -> Option<Timestamp> {
 /// A record in force with a value in every field.
 fn in_force(name: &str) -> Record {
     let mut record = samples::full(name);
-    record.revoked = None;
+    (record.revoked, record.disabled) = (None, None);
     record.rotated_to = None;
     record
 }

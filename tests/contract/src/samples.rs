@@ -7,7 +7,7 @@ use tower_api_key::backend::{Grace, KeyChange, Rotation};
 use tower_api_key::credential::Scheme;
 use tower_api_key::digest::{Digest, Digester};
 use tower_api_key::key::RetrievableKey;
-use tower_api_key::record::Revocation;
+use tower_api_key::record::{Disabling, Revocation};
 use tower_api_key::{Environment, KeyId, Owner, Record, Scopes, Timestamp};
 
 pub fn id(text: &str) -> KeyId {
@@ -40,6 +40,8 @@ pub fn full(name: &str) -> Record {
     record.created_by = Some("ada@example.com".into());
     record.expires_at = Some(Timestamp::from_unix_millis(1_900_000_000_000));
     record.revoked = Some(revocation(1_850_000_000_000, "lost, says Åsa: 'on the train'"));
+    record.disabled =
+        Some(disabling(1_845_000_000_000, "seen in a \"Repo\"").by("grace@example.com").unlocked());
     record.rotated_from = Some(id("key_before"));
     record.rotated_to = Some(id("key_after"));
     record.last_used_at = Some(Timestamp::from_unix_millis(1_840_000_000_000));
@@ -90,6 +92,10 @@ pub fn rotate(old: &str, name: &str, millis: i64, grace: Grace) -> KeyChange {
 
 pub fn revocation(millis: i64, reason: &str) -> Revocation {
     Revocation::new(Timestamp::from_unix_millis(millis), reason)
+}
+
+pub fn disabling(millis: i64, reason: &str) -> Disabling {
+    Disabling::new(Timestamp::from_unix_millis(millis), reason)
 }
 
 pub fn revoke(name: &str, millis: i64, reason: &str) -> KeyChange {

@@ -33,6 +33,7 @@ fn various() -> Vec<Record> {
             record.expires_at =
                 [None, Some(999), Some(1_000), Some(1_001)][variant].map(Timestamp::from_unix_millis);
             record.revoked = (index == 2 && variant > 1).then(|| samples::revocation(variant as i64, "lost"));
+            record.disabled = (index == 3).then(|| samples::disabling(variant as i64, "seen"));
             records.push(record);
         }
     }
@@ -63,7 +64,7 @@ fn filters() -> Vec<KeyFilter> {
         with(|filter| filter.starts_with = Some("d%_".into())),
         with(|filter| filter.starts_with = Some("".into())),
     ];
-    let states = [KeyState::Active, KeyState::Expired, KeyState::Revoked];
+    let states = [KeyState::Active, KeyState::Disabled, KeyState::Expired, KeyState::Revoked];
     filters.extend(states.map(|state| KeyFilter::all().state(state, NOW)));
     filters
 }

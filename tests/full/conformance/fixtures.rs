@@ -10,7 +10,7 @@ use regex::{Captures, Regex};
 use tower_api_key::digest::{Digest, Digester};
 use tower_api_key::key::{KeyFormat, KeyId};
 use tower_api_key::owner::{Membership, Organization};
-use tower_api_key::record::Revocation;
+use tower_api_key::record::{Disabling, Revocation};
 use tower_api_key::{Environment, Owner, Record, Scopes, Timestamp};
 
 /// The prefix of every minted key.
@@ -63,6 +63,7 @@ impl Fixtures {
         fixtures.mint("TESTKEY", Test, |_| {});
         fixtures.mint("EXPIRED", Live, |record| record.expires_at = Some(NOW.saturating_sub(second)));
         fixtures.mint("REVOKED", Live, |record| record.revoked = Some(Revocation::new(NOW, "leaked")));
+        fixtures.mint("DISABLED", Live, |record| record.disabled = Some(Disabling::new(NOW, "unusual")));
         fixtures.mint("EXP_IN_1S", Live, |record| record.expires_at = Some(NOW.saturating_add(second)));
         fixtures.mint("ONLY_A", Live, |_| {});
         fixtures.texts.insert("UNKNOWN", format().mint(Live).unwrap().reveal().as_str().to_owned());

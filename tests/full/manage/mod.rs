@@ -3,6 +3,7 @@
 mod by_code;
 mod choices;
 mod create_exclusive;
+mod disabling;
 mod document;
 mod external_callers;
 mod hanging_up;

@@ -55,6 +55,8 @@ async fn a_key_is_created_shown_changed_rotated_and_revoked() {
             "expires_at": "2027-02-15T08:00:00.25Z",
             "revoked_at": null,
             "revoked_reason": null,
+            "disabled_at": null,
+            "disabled_reason": null,
             "rotated_from": null,
             "rotated_to": null,
             "last_used_at": null,
@@ -129,7 +131,14 @@ async fn a_list_is_narrowed_to_a_state() {
     let admin = world.admin().await;
     let revoked = world.customer("acme", "a").await;
     world.manager.revoke(&revoked.record.id, "").await.unwrap();
-    for (state, expected) in [("active", vec![&admin]), ("revoked", vec![&revoked]), ("expired", vec![])] {
+    let disabled = world.customer("acme", "a").await;
+    world.manager.disable(&disabled.record.id, "").await.unwrap();
+    for (state, expected) in [
+        ("active", vec![&admin]),
+        ("disabled", vec![&disabled]),
+        ("revoked", vec![&revoked]),
+        ("expired", vec![]),
+    ] {
         let list = world.ask(&admin, Method::GET, &format!("/admin/keys?state={state}"), "").await;
         let ids: Vec<_> = list.body["keys"].as_array().unwrap().iter().map(|key| key["id"].clone()).collect();
         let expected: Vec<_> = expected.iter().map(|key| key.record.id.as_str()).collect();

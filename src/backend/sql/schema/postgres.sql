@@ -28,11 +28,17 @@ CREATE TABLE tower_api_key (
     retrievable        TEXT,
     -- What the owner of a key sets.
     labels             TEXT NOT NULL DEFAULT '{}',
-    CHECK ((revoked_at IS NULL) = (revoked_reason IS NULL))
+    disabled_at        BIGINT,
+    disabled_reason    TEXT,
+    disabled_by        TEXT,
+    -- Whether the owner of a key cannot enable it.
+    disabled_locked    BOOLEAN,
+    CHECK ((revoked_at IS NULL) = (revoked_reason IS NULL)),
+    CHECK ((disabled_at IS NULL) = (disabled_reason IS NULL) AND (disabled_at IS NULL) = (disabled_locked IS NULL))
 );
 
 -- Lists of the keys of one owner, in the order of their ids.
-CREATE INDEX tower_api_key_by_organization ON tower_api_key (owner_organization, id, revoked_at, expires_at)
+CREATE INDEX tower_api_key_by_organization ON tower_api_key (owner_organization, id, revoked_at, expires_at, disabled_at)
     WHERE owner_organization IS NOT NULL;
 CREATE INDEX tower_api_key_by_project ON tower_api_key (owner_organization, owner_project, id)
     WHERE owner_project IS NOT NULL;
@@ -42,6 +48,7 @@ CREATE INDEX tower_api_key_by_email ON tower_api_key (owner_email, id) WHERE own
 CREATE INDEX tower_api_key_revoked ON tower_api_key (id) WHERE revoked_at IS NOT NULL;
 CREATE INDEX tower_api_key_revoked_by_organization ON tower_api_key (owner_organization, id)
     WHERE revoked_at IS NOT NULL AND owner_organization IS NOT NULL;
+CREATE INDEX tower_api_key_disabled ON tower_api_key (id) WHERE disabled_at IS NOT NULL;
 CREATE INDEX tower_api_key_ending ON tower_api_key (id, expires_at)
     WHERE revoked_at IS NULL AND expires_at IS NOT NULL;
 

@@ -82,6 +82,8 @@ pub(crate) fn decode(row: &Row) -> Result<AuditEntry, BackendError> {
         ("created", None) => Action::Created,
         ("updated", None) => Action::Updated,
         ("rotated", Some(to)) => Action::Rotated { to: id(to)? },
+        ("disabled", None) => Action::Disabled,
+        ("enabled", None) => Action::Enabled,
         ("revoked", None) => Action::Revoked,
         ("expired", None) => Action::Expired,
         ("deleted", None) => Action::Deleted,

@@ -2,6 +2,7 @@
 
 use crate::backend::sql::statement::Statement;
 use crate::backend::{Invalidation, KeyFilter};
+use crate::clock::Timestamp;
 use crate::environment::Environment;
 use crate::record::KeyState;
 
@@ -25,11 +26,8 @@ pub(super) fn restrict(mut statement: Statement, filter: &KeyFilter) -> Statemen
         statement = match state {
             KeyState::Revoked => statement.push(" AND revoked_at IS NOT NULL"),
             KeyState::Expired => statement.push(" AND revoked_at IS NULL AND expires_at <= ").push_bind(now),
-            KeyState::Active => {
-                let active =
-                    statement.push(" AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ");
-                active.push_bind(now).push(")")
-            }
+            KeyState::Active => not_ended(statement, now).push(" AND disabled_at IS NULL"),
+            KeyState::Disabled => not_ended(statement, now).push(" AND disabled_at IS NOT NULL"),
         };
     }
     if let Some(end) = filter.created_before {
@@ -41,6 +39,12 @@ pub(super) fn restrict(mut statement: Statement, filter: &KeyFilter) -> Statemen
         statement = statement.push(") = ").push_bind(&**start);
     }
     statement
+}
+
+/// Adds the condition that a key is neither revoked nor expired.
+fn not_ended(statement: Statement, now: Timestamp) -> Statement {
+    let statement = statement.push(" AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ");
+    statement.push_bind(now).push(")")
 }
 
 /// Adds the condition that a key is one of those that were changed.

@@ -21,7 +21,8 @@ use crate::record::{Record, Revocation};
 
 const INSERT: &str = concat!("INSERT INTO tower_api_key (", columns!(), ") ");
 const CHANGE: &str = "UPDATE tower_api_key SET name = $2, scopes = $3, expires_at = $4, revoked_at = $5,
-    revoked_reason = $6, rotated_to = $7, first_use_grace = $8, metadata = $9, revoked_by = $10, labels = $11 WHERE id = $1";
+    revoked_reason = $6, rotated_to = $7, first_use_grace = $8, metadata = $9, revoked_by = $10, labels = $11,
+    disabled_at = $12, disabled_reason = $13, disabled_by = $14, disabled_locked = $15 WHERE id = $1";
 const END: &str = "UPDATE tower_api_key SET expires_at = $2
     WHERE id = $1 AND rotated_to = $3 AND (expires_at IS NULL OR expires_at > $2) RETURNING digest";
 const REVOKE: &str = "UPDATE tower_api_key SET revoked_at = $2, revoked_reason = $3, revoked_by = $4
@@ -76,6 +77,8 @@ pub(super) async fn apply(
         KeyAction::Insert(record) => insert(session, &record).await,
         KeyAction::Update(id, update) => edit(session, &id, KeyEdit::Update(update), by).await,
         KeyAction::Rotate(id, rotation) => edit(session, &id, KeyEdit::Rotate(rotation), by).await,
+        KeyAction::Disable(id, disabling) => edit(session, &id, KeyEdit::Disable(disabling), by).await,
+        KeyAction::Enable(id, now) => edit(session, &id, KeyEdit::Enable(now), by).await,
         KeyAction::InsertExclusive(record, filter, revocation) => {
             let revoked = revoke_all(session, &filter, &revocation).await?;
             let inserted = insert(session, &record).await?;
@@ -133,7 +136,12 @@ async fn edit(
         None => None,
     };
     let mut record = before.clone();
-    let by_name = edit.by().map(str::to_owned);
+    let action = edit.audit_action();
+    let author = match &edit {
+        KeyEdit::Enable(_) => by.and_then(|(change, _)| change.actor.name()),
+        _ => edit.by(),
+    };
+    let author = author.map(str::to_owned);
     let EditOutcome { successor, ended_predecessor } = edit.apply(&mut record, relative.as_ref())?;
     if let Some((change, authorized)) = by {
         let after = successor.as_ref().unwrap_or(&record);
@@ -142,8 +150,8 @@ async fn edit(
     let mut changes = Vec::new();
     if record != before {
         changes.push(change(session, &record).await?);
-        let (action, to) = successor.as_ref().map_or(("updated", None), |new| ("rotated", Some(&new.id)));
-        audit::record(session, action, id.as_str(), to, by_name.as_deref()).await?;
+        let to = successor.as_ref().map(|new| &new.id);
+        audit::record(session, action, id.as_str(), to, author.as_deref()).await?;
     }
     if let Some(successor) = &successor {
         changes.extend(insert(session, successor).await?.changes);
@@ -156,7 +164,7 @@ async fn edit(
         }
         let end = Statement::new(END).bind(&predecessor).bind(end).bind(id);
         if let Some(digest) = changed(session, &end).await? {
-            audit::record(session, "updated", predecessor.as_str(), None, by_name.as_deref()).await?;
+            audit::record(session, "updated", predecessor.as_str(), None, author.as_deref()).await?;
             changes.push(Invalidation::Changed(digest));
         }
     }
@@ -168,6 +176,8 @@ async fn change(session: &mut dyn Session, record: &Record) -> Result<Invalidati
     let change = Statement::new(CHANGE).bind(row.id).bind(row.name).bind(row.scopes).bind(row.expires_at);
     let change = change.bind(row.revoked_at).bind(row.revoked_reason).bind(row.rotated_to);
     let change = change.bind(row.first_use_grace).bind(row.metadata).bind(row.revoked_by).bind(row.labels);
+    let change = change.bind(row.disabled_at).bind(row.disabled_reason).bind(row.disabled_by);
+    let change = change.bind(row.disabled_locked);
     session.execute(&change).await?;
     Ok(Invalidation::of(record))
 }

@@ -43,6 +43,8 @@ impl Write {
                 KeyAction::Insert(_)
                 | KeyAction::Update(..)
                 | KeyAction::Rotate(..)
+                | KeyAction::Disable(..)
+                | KeyAction::Enable(..)
                 | KeyAction::Revoke(..) => dialect.lock_owners_shared,
                 _ => dialect.lock_owners_exclusive,
             },

@@ -242,6 +242,7 @@ async fn count(pool: &sqlx::SqlitePool, of: &str) -> i64 {
 /// The record that the child writes: a value in every field, and in force.
 fn record(id: &str) -> Record {
     let mut record = samples::full(id);
-    (record.revoked, record.rotated_from, record.rotated_to) = (None, None, None);
+    (record.revoked, record.disabled) = (None, None);
+    (record.rotated_from, record.rotated_to) = (None, None);
     record
 }

@@ -12,7 +12,7 @@ use crate::store::caller::Caller;
 use crate::store::samples;
 
 /// Values that the checks of the table accept.
-const GARBAGE: [&str; 22] = [
+const GARBAGE: [&str; 23] = [
     r#"scopes = 'a"b'"#,
     "scopes = 'a\tb'",
     "scopes = 'ä'",
@@ -21,6 +21,7 @@ const GARBAGE: [&str; 22] = [
     "sources = char(10)",
     "metadata = 'x'",
     "labels = 'x'",
+    "disabled_by = 'x'",
     "labels = '[]'",
     "metadata = ''",
     "metadata = '[]'",
