@@ -28,7 +28,7 @@ use crate::digest::Digest;
 use crate::key::KeyId;
 use crate::metrics::Metrics;
 use crate::owner::Owner;
-use crate::record::{Record, Revocation};
+use crate::record::{Disabling, Record, Revocation};
 
 const DIGEST: Digest = Digest::from_bytes([7; 32]);
 const NOW: Timestamp = Timestamp::from_unix_millis(0);
@@ -37,7 +37,9 @@ const NOW: Timestamp = Timestamp::from_unix_millis(0);
 const ABSENT: usize = 0;
 const VALID: usize = 1;
 const RENAMED: usize = 2;
-const REVOKED: usize = 3;
+const DISABLED: usize = 3;
+const ENABLED: usize = 4;
+const REVOKED: usize = 5;
 
 /// The failures of the store.
 #[derive(Clone, Copy)]
@@ -103,6 +105,7 @@ fn record(state: usize) -> Option<Record> {
     let id = KeyId::new("key").expect("a valid id");
     let mut record = Record::imported(id, DIGEST, Owner::organization("acme"));
     record.name = state.to_string().into();
+    record.disabled = (state == DISABLED).then(|| Disabling::new(NOW, "model"));
     record.revoked = (state == REVOKED).then(|| Revocation::new(NOW, "model"));
     (state != ABSENT).then_some(record)
 }
@@ -146,39 +149,49 @@ impl World {
         self.acknowledged.store(state, Ordering::SeqCst);
     }
 
+    /// Changes the key, and announces it as the stores of this crate do.
+    fn change_to(&self, state: usize) {
+        self.change(state, Invalidation::of(&record(state).expect("a record")));
+    }
+
     /// Makes a change concurrently with the next steps of the caller.
     fn change_meanwhile(&self, state: usize, change: Invalidation) -> JoinHandle<()> {
         let world = self.clone();
         shuttle::thread::spawn(move || world.change(state, change))
     }
 
-    /// Makes a request, and checks that the deciding state is no older than that acknowledged at its start.
+    /// Makes a request, and checks that the deciding state is no older than that acknowledged at its start, and no newer than that of the
+    /// store.
     async fn request(&self) {
         let acknowledged = self.acknowledged.load(Ordering::SeqCst);
         match self.cache.peek(&DIGEST) {
-            Some(fact) => check(&fact, acknowledged),
+            Some(fact) => self.check(&fact, acknowledged),
             // An error is never wrong.
-            None => _ = self.cache.read(DIGEST).await.map(|fact| check(&fact, acknowledged)),
+            None => _ = self.cache.read(DIGEST).await.map(|fact| self.check(&fact, acknowledged)),
         }
     }
 
     /// Looks up the key in the cache only.
     fn glance(&self) {
         let acknowledged = self.acknowledged.load(Ordering::SeqCst);
-        self.cache.peek(&DIGEST).inspect(|fact| check(fact, acknowledged));
+        self.cache.peek(&DIGEST).inspect(|fact| self.check(fact, acknowledged));
     }
-}
 
-fn check(fact: &Fact, acknowledged: usize) {
-    let seen = match fact {
-        Fact::Known(entry) | Fact::Stale(entry) => entry.record().name.parse().expect("the name of a state"),
-        Fact::Absent => ABSENT,
-        Fact::Revoked => REVOKED,
-    };
-    assert!(
-        seen >= acknowledged,
-        "state {seen} decided a request after state {acknowledged} was acknowledged"
-    );
+    fn check(&self, fact: &Fact, acknowledged: usize) {
+        let seen = match fact {
+            Fact::Known(entry) | Fact::Stale(entry) => {
+                entry.record().name.parse().expect("the name of a state")
+            }
+            Fact::Absent => ABSENT,
+            Fact::Revoked => REVOKED,
+        };
+        assert!(
+            seen >= acknowledged,
+            "state {seen} decided a request after state {acknowledged} was acknowledged"
+        );
+        let stored = self.state.load(Ordering::SeqCst);
+        assert!(seen <= stored, "state {seen} decided a request, but the store is in state {stored}");
+    }
 }
 
 /// Runs a scenario under the schedules of a scheduler, and returns their number.

@@ -79,6 +79,41 @@ fn no_request_is_decided_by_what_was_changed_before_it_began() {
 }
 
 #[test]
+fn a_key_that_is_disabled_and_enabled_is_decided_by_nothing_older() {
+    for weather in [CALM, STORMY] {
+        explore(move || {
+            requests_during(&World::new(VALID, weather), |world| {
+                world.change_to(DISABLED);
+                world.change_to(ENABLED);
+                world.change_to(REVOKED);
+            });
+        });
+    }
+}
+
+#[test]
+#[should_panic(expected = "but the store is in state")]
+fn the_model_notices_a_tombstone_of_a_disabled_key() {
+    explore(|| {
+        requests_during(&World::new(VALID, CALM), |world| {
+            world.change(DISABLED, Invalidation::Revoked(DIGEST));
+            world.change_to(ENABLED);
+        });
+    });
+}
+
+#[test]
+#[should_panic(expected = "was acknowledged")]
+fn the_model_notices_a_disabling_that_is_not_announced() {
+    explore(|| {
+        requests_during(&World::new(VALID, CALM), |world| {
+            world.state.store(DISABLED, Ordering::SeqCst);
+            world.acknowledged.store(DISABLED, Ordering::SeqCst);
+        });
+    });
+}
+
+#[test]
 fn a_key_that_was_created_is_known_to_every_later_request() {
     for weather in [CALM, STORMY] {
         explore(move || {

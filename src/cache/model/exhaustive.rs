@@ -75,6 +75,23 @@ fn a_generation_is_never_newer_than_the_record_read_under_it() {
     });
 }
 
+#[test]
+fn a_record_that_was_read_before_a_key_was_disabled_or_enabled_does_not_count_after_it() {
+    for (before, after) in [(VALID, DISABLED), (DISABLED, ENABLED)] {
+        exhaust(move || {
+            let world = World::new(before, STILL);
+            let leader = world.join().1.expect("no other flight");
+            let changer = shuttle::thread::spawn({
+                let world = world.clone();
+                move || world.change_to(after)
+            });
+            world.lead(leader);
+            changer.join().expect("a change");
+            world.glance();
+        });
+    }
+}
+
 /// A process that knows of the revocation reads a replica that never receives it.
 #[test]
 fn a_replica_that_lags_behind_a_revocation_is_never_believed() {

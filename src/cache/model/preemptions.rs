@@ -105,6 +105,13 @@ fn requests_during_a_change_are_decided_by_nothing_older() {
 }
 
 #[test]
+fn requests_while_a_key_is_disabled_or_enabled_are_decided_by_nothing_older() {
+    for (before, after) in [(VALID, DISABLED), (DISABLED, ENABLED)] {
+        explore(before, STILL, after, Invalidation::of(&record(after).expect("a record")));
+    }
+}
+
+#[test]
 fn requests_during_a_revocation_are_decided_by_nothing_older() {
     explore(VALID, STILL, REVOKED, Invalidation::Revoked(DIGEST));
 }
