@@ -14,6 +14,7 @@ use tower_api_key::backend::{
     Backend, BackendError, Invalidation, Invalidator, KeyChange, KeyStore, KeyUpdate, OwnerStore, UsageStore,
 };
 use tower_api_key::clock::{Clock, ManualClock, Moment, Timestamp};
+use tower_api_key::record::Disabling;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
 use tower_api_key::{Authenticator, AuthenticatorBuilder, MemoryStore, Principal, Reason, Record, Rejection};
 
@@ -240,6 +241,28 @@ async fn a_key_that_was_revoked_is_rejected_from_the_next_request_on() {
     assert_eq!(reason_of(&authenticator, &key).await, None);
     store.change(KeyChange::revoke(key.id(), revocation())).await.unwrap();
     assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Revoked));
+}
+
+#[tokio::test]
+async fn a_disabled_key_is_rejected_without_the_store_until_it_is_enabled() {
+    let (store, key) = store_with_key().await;
+    let backend = Misbehaving::new(store.clone());
+    let (authenticator, clock) = authenticator(backend.clone());
+    for _ in 0..2 {
+        assert_eq!(reason_of(&authenticator, &key).await, None);
+        let disabling = Disabling::new(clock.wall(), "unusual traffic");
+        store.change(KeyChange::disable(key.id(), disabling)).await.unwrap();
+        assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Disabled));
+        let reads = backend.reads();
+        backend.set(Behaviour::Hang);
+        for _ in 0..100 {
+            assert_eq!(reason_of(&authenticator, &key).await, Some(Reason::Disabled));
+        }
+        backend.set(Behaviour::Behave);
+        assert_eq!(backend.reads(), reads);
+        store.change(KeyChange::enable(key.id(), clock.wall())).await.unwrap();
+    }
+    assert_eq!(reason_of(&authenticator, &key).await, None);
 }
 
 #[tokio::test]

@@ -9,11 +9,11 @@ use tower_api_key::digest::Digester;
 use tower_api_key::key::KeyFormat;
 use tower_api_key::owner::{Membership, Organization};
 use tower_api_key::principal::Resource;
-use tower_api_key::record::Revocation;
+use tower_api_key::record::{Disabling, Revocation};
 use tower_api_key::reject::Forbidden;
 use tower_api_key::{
-    Authenticator, AuthenticatorBuilder, Environment, MemoryStore, Owner, Principal, Reason, Requirement,
-    Scopes,
+    Authenticator, AuthenticatorBuilder, Environment, MemoryStore, Owner, Principal, Reason, Record,
+    Requirement, Scopes,
 };
 
 fn all_sources(store: MemoryStore) -> AuthenticatorBuilder {
@@ -41,6 +41,27 @@ async fn a_revoked_or_expired_key_is_rejected() {
     let expired = Key::mint().with(|record| record.expires_at = Some(START)).insert_into(&store).await;
     assert_eq!(admit(all_sources(store.clone()), revoked.bearer()).await.unwrap_err(), Reason::Revoked);
     assert_eq!(admit(all_sources(store), expired.bearer()).await.unwrap_err(), Reason::Expired);
+}
+
+#[tokio::test]
+async fn a_disabled_key_is_rejected_for_the_reason_that_lasts_longest() {
+    let store = MemoryStore::new();
+    let disabled = |fill: fn(&mut Record)| {
+        Key::mint().with(|record| {
+            record.disabled = Some(Disabling::new(START, ""));
+            record.environment = Environment::Test;
+            fill(record);
+        })
+    };
+    for (key, reason) in [
+        (disabled(|record| record.revoked = Some(Revocation::new(START, ""))), Reason::Revoked),
+        (disabled(|record| record.expires_at = Some(START)), Reason::Expired),
+        (disabled(|_| {}), Reason::Disabled),
+    ] {
+        let key = key.insert_into(&store).await;
+        let live = all_sources(store.clone()).environment(Environment::Live);
+        assert_eq!(admit(live, key.bearer()).await.unwrap_err(), reason);
+    }
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ pub(crate) enum Outcome {
     /// With the scope of this number.
     Admitted(u32),
     Unknown,
+    Disabled,
     Revoked,
     Expired,
     Unavailable,
@@ -40,7 +41,8 @@ impl Outcome {
     /// Returns the outcome for a key that has not expired.
     pub(crate) fn of(version: Version) -> Self {
         match version {
-            Version::InForce(scopes) => Self::Admitted(scopes),
+            Version::Standing { is_disabled: true, .. } => Self::Disabled,
+            Version::Standing { number, .. } => Self::Admitted(number),
             Version::Revoked => Self::Revoked,
         }
     }
@@ -59,6 +61,8 @@ pub(crate) enum Breach {
     AgainstAcknowledgement,
     /// The key existed, and the node could not have cached its absence.
     CalledUnknown,
+    /// The key was not disabled, or had been enabled for longer than a change may go unnoticed.
+    CalledDisabled,
     /// The key was not revoked.
     CalledRevoked,
     /// The outcome contradicts the wall clock of the node.
@@ -75,8 +79,9 @@ pub(crate) enum Breach {
 pub(crate) fn judge(plan: &Plan, answer: &Answer) -> Option<Breach> {
     let case = Case::new(plan, answer);
     let breach = match answer.outcome {
-        Outcome::Admitted(scopes) => case.of_admission(Version::InForce(scopes)),
+        Outcome::Admitted(scopes) => case.of_admission(Version::in_force(scopes)),
         Outcome::Unknown => case.of_unknown(),
+        Outcome::Disabled => case.of_disabled(),
         Outcome::Revoked => {
             case.key.revoked().is_none_or(|at| answer.ended < at).then_some(Breach::CalledRevoked)
         }
@@ -92,7 +97,7 @@ pub(crate) fn judge_recovered(plan: &Plan, answer: &Answer, is_second: bool) -> 
     let case = Case::new(plan, answer);
     let expected = match case.key.at(answer.began) {
         None => Outcome::Unknown,
-        Some(Version::InForce(_)) if case.may_be_expired() => Outcome::Expired,
+        Some(Version::Standing { .. }) if case.may_be_expired() => Outcome::Expired,
         Some(version) => Outcome::of(version),
     };
     let is_slow = is_second && !answer.is_cached && case.key.expires.is_none();
@@ -125,11 +130,9 @@ impl<'a> Case<'a> {
     }
 
     fn of_admission(&self, version: Version) -> Option<Breach> {
-        let is_overdue =
-            |since: Option<At>| since.is_some_and(|since| self.decided >= since + self.settings.unnoticed());
-        if is_overdue(self.key.revoked()) {
+        if self.is_overdue(self.key.revoked()) {
             Some(Breach::AdmittedRevoked)
-        } else if is_overdue(self.key.superseded(version)) {
+        } else if self.is_overdue(self.key.superseded(version)) {
             Some(Breach::AdmittedOutdated)
         } else if self.key.committed(version).is_none_or(|committed| self.answer.ended < committed) {
             Some(Breach::AdmittedTooEarly)
@@ -140,6 +143,28 @@ impl<'a> Case<'a> {
         } else {
             None
         }
+    }
+
+    /// A key may be called disabled from the commit of a disabling until the next change was noticed.
+    fn of_disabled(&self) -> Option<Breach> {
+        let may_count = |(committed, version): &(At, Version)| {
+            version.is_disabled()
+                && *committed <= self.answer.ended
+                && !self.is_overdue(self.key.superseded(*version))
+                && self.answer.acknowledged <= Some(*version)
+        };
+        if !self.key.versions.iter().any(may_count) {
+            Some(Breach::CalledDisabled)
+        } else if !self.may_be_in_force() {
+            Some(Breach::Expiry)
+        } else {
+            None
+        }
+    }
+
+    /// Returns whether a change happened for longer ago than it may go unnoticed.
+    fn is_overdue(&self, since: Option<At>) -> bool {
+        since.is_some_and(|since| self.decided >= since + self.settings.unnoticed())
     }
 
     /// A key may be called unknown until it is created, and somewhat longer on a node that cached its absence.

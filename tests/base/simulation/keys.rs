@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderValue};
 use tower_api_key::backend::Invalidation;
 use tower_api_key::digest::{Digest, Digester};
 use tower_api_key::key::KeyId;
+use tower_api_key::record::Disabling;
 use tower_api_key::{Owner, Record, Scopes, Timestamp};
 
 use crate::simulation::time::At;
@@ -12,9 +13,23 @@ use support::{START, revocation};
 /// The state of a key after a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Version {
-    /// Valid, with the scope of this number.
-    InForce(u32),
+    /// With the scope of this number, and valid unless it is disabled.
+    Standing {
+        number: u32,
+        is_disabled: bool,
+    },
     Revoked,
+}
+
+impl Version {
+    /// A valid version with the scope of this number.
+    pub(crate) fn in_force(number: u32) -> Self {
+        Self::Standing { number, is_disabled: false }
+    }
+
+    pub(crate) fn is_disabled(self) -> bool {
+        matches!(self, Self::Standing { is_disabled: true, .. })
+    }
 }
 
 /// A key. Its text depends only on its number, so that a run can be repeated.
@@ -49,22 +64,25 @@ impl Key {
     }
 
     pub(crate) fn record(&self, at: At) -> Option<Record> {
-        let version = self.at(at)?;
+        Some(self.record_of(self.at(at)?))
+    }
+
+    fn record_of(&self, version: Version) -> Record {
         let mut record = Record::imported(self.id.clone(), self.digest, Owner::organization("acme"));
         let timestamp = |millis| Timestamp::from_unix_millis(START.unix_millis() + millis);
         record.expires_at = self.expires.map(timestamp);
         match version {
-            Version::InForce(number) => record.scopes = Scopes::new([format!("v{number}")]).unwrap(),
+            Version::Standing { number, is_disabled } => {
+                record.scopes = Scopes::new([format!("v{number}")]).unwrap();
+                record.disabled = is_disabled.then(|| Disabling::new(START, "simulated"));
+            }
             Version::Revoked => record.revoked = Some(revocation()),
         }
-        Some(record)
+        record
     }
 
     pub(crate) fn change_to(&self, version: Version) -> Invalidation {
-        match version {
-            Version::InForce(_) => Invalidation::Changed(self.digest),
-            Version::Revoked => Invalidation::Revoked(self.digest),
-        }
+        Invalidation::of(&self.record_of(version))
     }
 
     pub(crate) fn created(&self) -> Option<At> {

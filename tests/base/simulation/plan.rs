@@ -66,12 +66,12 @@ impl Planner {
         let mut at = match self.rng.u32(0..10) {
             0 => return key,
             1..=5 => {
-                key.versions.push((Duration::ZERO, Version::InForce(0)));
+                key.versions.push((Duration::ZERO, Version::in_force(0)));
                 Duration::ZERO
             }
             _ => {
                 let at = self.pause(Duration::ZERO);
-                match self.change(number, Version::InForce(0), at) {
+                match self.change(number, Version::in_force(0), at) {
                     Some(created) => created,
                     None => return key,
                 }
@@ -80,7 +80,11 @@ impl Planner {
         let mut scopes = 1;
         loop {
             at = self.pause(at);
-            let version = if one_in(&mut self.rng, 3) { Version::Revoked } else { Version::InForce(scopes) };
+            let version = match self.rng.u32(0..4) {
+                0 => Version::Revoked,
+                1 => Version::Standing { number: scopes, is_disabled: true },
+                _ => Version::in_force(scopes),
+            };
             match self.change(number, version, at) {
                 Some(committed) if version != Version::Revoked => at = committed,
                 _ => return key,

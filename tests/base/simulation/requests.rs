@@ -90,9 +90,12 @@ fn outcome_of(outcome: &Result<Principal, Rejection>) -> Outcome {
             Outcome::Admitted(scope.as_str().trim_start_matches('v').parse().unwrap())
         }
         Err(Reason::Unknown) => Outcome::Unknown,
+        Err(Reason::Disabled) => Outcome::Disabled,
         Err(Reason::Revoked) => Outcome::Revoked,
         Err(Reason::Expired) => Outcome::Expired,
         Err(Reason::Unavailable) => Outcome::Unavailable,
-        Err(other) => panic!("expected an unknown, revoked, expired or unavailable key, got {other:?}"),
+        Err(other) => {
+            panic!("expected an unknown, disabled, revoked, expired or unavailable key, got {other:?}")
+        }
     }
 }

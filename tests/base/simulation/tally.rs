@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::simulation::faults::NetworkFault;
 use crate::simulation::judge::{Answer, Outcome, unnoticed};
+use crate::simulation::keys::Version;
 use crate::simulation::network::Traffic;
 use crate::simulation::node::NodeReport;
 use crate::simulation::plan::Plan;
@@ -44,6 +45,7 @@ tally! {
     nodes: "nodes",
     changes: "changes of keys",
     revocations: "revocations among them",
+    disablings: "disablings among them",
     change_requests: "changes sent through a node",
     reorderings: "neighbours in the log that were committed in the other order",
     outages: "outages of the store",
@@ -59,6 +61,8 @@ tally! {
     cut_off: "of them while the node was cut off",
     outdated: "admissions by an outdated version",
     unnoticed: "admissions of keys that were revoked already",
+    disabled: "rejections as disabled",
+    enabled: "admissions of keys that had been disabled",
     revoked: "rejections as revoked",
     unknown: "rejections as unknown",
     expired: "rejections as expired",
@@ -72,11 +76,14 @@ impl Tally {
         let lease = plan.settings.lease;
         let count = |number: usize| number as u64;
         let single = |windows: usize| count(windows - plan.outages.len());
+        let versions =
+            || plan.history.keys.iter().flat_map(|key| key.versions.iter().map(|(_, version)| *version));
         Self {
             runs: 1,
             nodes: count(plan.faults.len()),
             changes: count(plan.history.transactions.iter().filter(|t| t.change.is_some()).count()),
             revocations: count(plan.history.keys.iter().filter(|key| key.revoked().is_some()).count()),
+            disablings: count(versions().filter(|version| version.is_disabled()).count()),
             change_requests: count(plan.change_requests.len()),
             reorderings: count(plan.history.reorderings()),
             outages: count(plan.outages.len()),
@@ -107,6 +114,7 @@ impl Tally {
         match answer.outcome {
             Outcome::Admitted(_) => self.count_admission(plan, answer),
             Outcome::Unknown => self.unknown += 1,
+            Outcome::Disabled => self.disabled += 1,
             Outcome::Revoked => self.revoked += 1,
             Outcome::Expired => self.expired += 1,
             Outcome::Unavailable => self.unavailable += 1,
@@ -120,12 +128,19 @@ impl Tally {
         self.cached += u64::from(answer.is_cached);
         self.cut_off += u64::from(answer.is_cached && is_cut_off);
         self.outdated += u64::from(is_outdated(plan, answer));
+        self.enabled += u64::from(was_disabled(plan, answer));
         if let Some(unnoticed) = unnoticed(plan, answer) {
             let share = unnoticed.as_millis() * 1_000 / plan.settings.unnoticed().as_millis();
             self.unnoticed += 1;
             self.closest = self.closest.max(share as u64);
         }
     }
+}
+
+/// Returns whether the admitted version followed one that was disabled.
+fn was_disabled(plan: &Plan, answer: &Answer) -> bool {
+    let versions = plan.history.keys[answer.key].versions.iter().map(|(_, version)| *version);
+    versions.take_while(|version| Outcome::of(*version) != answer.outcome).any(Version::is_disabled)
 }
 
 /// Returns whether a later version of the key existed when it was admitted.
