@@ -12,7 +12,9 @@ use crate::authority::stores::Store;
 use crate::authority::world::{ANN, World, revocation, scopes};
 
 pub(crate) async fn a_caller_that_is_not_in_force_makes_no_change_by_code<S: Store>(world: World<S>) {
-    for demotion in [Demotion::Deleted, Demotion::Revoked, Demotion::Rotated, Demotion::Expired] {
+    for demotion in
+        [Demotion::Deleted, Demotion::Disabled, Demotion::Revoked, Demotion::Rotated, Demotion::Expired]
+    {
         let (caller, other) = (world.grant("acme", "keys").await, world.grant("acme", "keys").await);
         let principal = world.admit(&caller).await;
         let delegate = world.manager.on_behalf_of(&principal);

@@ -15,6 +15,7 @@ use crate::authority::world::{DAY, Key, START, World, of, revocation, scopes};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Demotion {
     Revoked,
+    Disabled,
     Rotated,
     Expired,
     Deleted,
@@ -23,8 +24,9 @@ pub(crate) enum Demotion {
 }
 
 impl Demotion {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Revoked,
+        Self::Disabled,
         Self::Rotated,
         Self::Expired,
         Self::Deleted,
@@ -35,6 +37,7 @@ impl Demotion {
     pub(crate) async fn befall<S: Store>(self, world: &World<S>, caller: &Key, organization: &str) {
         match self {
             Self::Revoked => world.revoke(caller).await,
+            Self::Disabled => _ = world.manager.disable(caller.id(), "seen").await.unwrap(),
             Self::Rotated => {
                 let answer = world.ask(caller, "POST", &caller.path_to_rotate(), &json!({})).await;
                 assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);

@@ -4,6 +4,7 @@
 mod bodies;
 mod console;
 mod create_exclusive;
+mod disabling;
 mod elsewhere;
 mod ends;
 mod first_use;
@@ -49,6 +50,8 @@ macro_rules! on_every_store {
 on_every_store! {
     bodies::a_body_that_takes_too_long_is_answered_408_and_changes_nothing,
     bodies::a_body_that_is_too_large_is_answered_413_and_changes_nothing,
+    disabling::what_the_application_disabled_meanwhile_is_not_enabled,
+    disabling::the_application_locks_what_customers_disable_and_enable_at_once,
     elsewhere::a_caller_whose_key_another_backend_keeps_acts_only_where_it_is_said_so,
     elsewhere::routes_admit_external_callers_only_if_set,
     elsewhere::such_a_caller_is_judged_again_when_its_body_has_arrived,

@@ -19,6 +19,7 @@ pub(crate) async fn a_caller_that_lost_its_key_is_rejected<S: Store>(world: Worl
     let disabled = Reason::Forbidden(Forbidden::OrganizationDisabled);
     for (demotion, reason) in [
         (Demotion::Revoked, Reason::Revoked),
+        (Demotion::Disabled, Reason::Disabled),
         (Demotion::Rotated, Reason::Revoked),
         (Demotion::Expired, Reason::Expired),
         // The cache knows the revocation.

@@ -50,6 +50,9 @@ pub(crate) enum Bounded {
     Postpone,
     RotateAnother,
     RotateItself,
+    DisableAnother,
+    DisableItself,
+    EnableAnother,
     RevokeAnother,
     RevokeItself,
 }
@@ -62,6 +65,8 @@ pub(crate) enum Wide {
     Update,
     Rotate,
     Replace,
+    Disable,
+    Enable,
     Revoke,
     RevokeAll,
     PurgeEnded,
@@ -79,24 +84,29 @@ pub(crate) enum Wide {
     Purge,
 }
 
-const BOUNDED: [Bounded; 8] = [
+const BOUNDED: [Bounded; 11] = [
     Bounded::Create,
     Bounded::Relabel,
     Bounded::Rescope,
     Bounded::Postpone,
     Bounded::RotateAnother,
     Bounded::RotateItself,
+    Bounded::DisableAnother,
+    Bounded::DisableItself,
+    Bounded::EnableAnother,
     Bounded::RevokeAnother,
     Bounded::RevokeItself,
 ];
 
-const WIDE: [Wide; 21] = [
+const WIDE: [Wide; 23] = [
     Wide::Create,
     Wide::Import,
     Wide::ImportText,
     Wide::Update,
     Wide::Rotate,
     Wide::Replace,
+    Wide::Disable,
+    Wide::Enable,
     Wide::Revoke,
     Wide::RevokeAll,
     Wide::PurgeEnded,
@@ -132,7 +142,7 @@ impl Change {
 
 impl Bounded {
     pub(crate) fn is_own(self) -> bool {
-        matches!(self, Self::RotateItself | Self::RevokeItself)
+        matches!(self, Self::RotateItself | Self::DisableItself | Self::RevokeItself)
     }
 
     async fn make<S: Node>(self, store: &S, cast: &Cast, who: Who) -> Result<(), ManageError> {
@@ -151,6 +161,10 @@ impl Bounded {
             Self::RotateAnother | Self::RotateItself => {
                 return delegate.rotate(id, RotateOptions::new(Grace::None)).await.map(drop);
             }
+            Self::DisableAnother | Self::DisableItself => {
+                return delegate.disable(id, "seen").await.map(drop);
+            }
+            Self::EnableAnother => return delegate.enable(id).await.map(drop),
             Self::RevokeAnother | Self::RevokeItself => return delegate.revoke(id, "lost").await,
         }
         delegate.update(id, update).await.map(drop)
@@ -189,6 +203,8 @@ impl Wide {
                 let owner = Owner::project(Organization::new(ACME), "sink");
                 manager.create_exclusive(&KeyFilter::of_owner(&owner), NewKey::new(owner)).await.map(drop)
             }
+            Self::Disable => manager.disable(target, "seen").await.map(drop),
+            Self::Enable => manager.enable(target).await.map(drop),
             Self::Revoke => manager.revoke(target, "lost").await,
             Self::RevokeAll => manager.revoke_all(&KeyFilter::of_organization(ACME), "lost").await.map(drop),
             _ => manager.purge_ended(START).await.map(drop),

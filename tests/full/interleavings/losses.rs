@@ -6,6 +6,7 @@ use tower_api_key::Owner;
 use tower_api_key::backend::{Grace, KeyChange, KeyUpdate, OwnerChange};
 use tower_api_key::manage::RotateOptions;
 use tower_api_key::owner::Organization;
+use tower_api_key::record::Disabling;
 
 use crate::interleavings::cast::{ACME, ANN, Cast, END, SCOPES, Who, role, scopes};
 use crate::interleavings::changes::{Change, Node, Outcome, kind_of};
@@ -15,6 +16,7 @@ use support::{Key, START, revocation};
 pub(crate) enum Loss {
     Revoked,
     RevokedByPeer,
+    Disabled,
     Expired,
     AllScopesTaken,
     RequiredScopeTaken,
@@ -36,9 +38,10 @@ pub(crate) enum Loss {
     PersonGivenAway,
 }
 
-const LOSSES: [Loss; 20] = [
+const LOSSES: [Loss; 21] = [
     Loss::Revoked,
     Loss::RevokedByPeer,
+    Loss::Disabled,
     Loss::Expired,
     Loss::AllScopesTaken,
     Loss::RequiredScopeTaken,
@@ -142,6 +145,9 @@ impl Loss {
             match self {
                 Self::Expired => store.outside(|| cast.clock.set_wall(END)).await,
                 Self::Revoked => drop(store.change(KeyChange::revoke(own.id(), revocation())).await?),
+                Self::Disabled => {
+                    store.change(KeyChange::disable(own.id(), Disabling::new(START, "seen"))).await?;
+                }
                 Self::Purged | Self::KeyGivenAway => {
                     store.change(KeyChange::revoke(own.id(), revocation())).await?;
                     let change = KeyChange::purge_ended(START.saturating_add(Duration::from_millis(1)));
