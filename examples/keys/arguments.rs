@@ -49,6 +49,21 @@ pub(crate) enum Command {
     },
     /// Replace a key with a new one and print its text.
     Rotate(RotateArguments),
+    /// Disable a key until it is enabled. Its owner cannot enable it.
+    Disable {
+        /// The id of the key.
+        #[arg(value_parser = KeyId::new)]
+        id: KeyId,
+        /// The reason, for people.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Enable a key that was disabled.
+    Enable {
+        /// The id of the key.
+        #[arg(value_parser = KeyId::new)]
+        id: KeyId,
+    },
     /// Revoke a key permanently.
     Revoke {
         /// The id of the key.

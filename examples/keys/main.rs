@@ -93,6 +93,16 @@ async fn run<S: KeyStore + UsageStore + Clone>(
             let created = created.map_err(|error| Failure::of_key(&id, error))?;
             hand_out(&manager, created, destination, json).await
         }
+        Command::Disable { id, reason } => {
+            manager.disable(&id, &reason).await.map_err(|error| Failure::of_key(&id, error))?;
+            output::tell(&format!("{id} is disabled."));
+            Ok(())
+        }
+        Command::Enable { id } => {
+            manager.enable(&id).await.map_err(|error| Failure::of_key(&id, error))?;
+            output::tell(&format!("{id} is enabled."));
+            Ok(())
+        }
         Command::Revoke { id, reason } => {
             manager.revoke(&id, &reason).await.map_err(|error| Failure::of_key(&id, error))?;
             output::tell(&format!("{id} is revoked."));

@@ -6,7 +6,7 @@
 //! | [`Reason`] | HTTP | `WWW-Authenticate` | gRPC | text | code |
 //! |---|---|---|---|---|---|
 //! | `Missing` | 401 | every scheme, without an error | 16 | `Missing API key` | `missing_key` |
-//! | `Malformed`, `Unknown`, `Expired`, `Revoked`, `WrongEnvironment`, `WrongSource`, `WrongOwner` | 401 | the scheme presented, `invalid_token` | 16 | `Invalid API key` | `invalid_key` |
+//! | `Malformed`, `Unknown`, `Expired`, `Revoked`, `Disabled`, `WrongEnvironment`, `WrongSource`, `WrongOwner` | 401 | the scheme presented, `invalid_token` | 16 | `Invalid API key` | `invalid_key` |
 //! | `Ambiguous` | 400 | every scheme, `invalid_request` | 3 | `Multiple credentials` | `multiple_credentials` |
 //! | `MissingScope` | 403 | the scheme presented, `insufficient_scope` and the scopes | 7 | `Insufficient scope` | `insufficient_scope` |
 //! | `Forbidden` | 403 | the scheme presented, `insufficient_scope` | 7 | `Forbidden` | `forbidden` |

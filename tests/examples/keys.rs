@@ -78,6 +78,10 @@ async fn a_key_lives_from_its_creation_to_its_revocation() {
     assert_eq!((again.code, again.stdout.as_str()), (4, ""), "{}", again.stderr);
 
     let next = successor["id"].as_str().unwrap();
+    for (command, state) in [("disable", "disabled"), ("enable", "active")] {
+        assert_eq!(keys.run(&format!("{command} {next}")).await.code, 0);
+        assert_eq!(keys.json(&format!("show {next}")).await[0]["state"], state);
+    }
     for _ in 0..2 {
         assert_eq!(keys.run(&format!("revoke {next} --reason lost")).await.code, 0);
     }
@@ -201,7 +205,7 @@ async fn an_invalid_command_names_the_argument_and_changes_nothing() {
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{arguments}: {}", ran.stderr);
         assert!(ran.stderr.contains(says), "{arguments}: {}", ran.stderr);
     }
-    for command in ["show", "rotate", "revoke"] {
+    for command in ["show", "rotate", "disable", "enable", "revoke"] {
         let ran = keys.run(&format!("{command} key_nope")).await;
         assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{command}: {}", ran.stderr);
         assert_eq!(ran.stderr, "keys: no key with id key_nope\n", "{command}");
