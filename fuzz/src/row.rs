@@ -54,7 +54,7 @@ pub enum Value {
 }
 
 #[derive(Debug)]
-pub struct Row([Value; 24]);
+pub struct Row([Value; COLUMNS.len()]);
 
 impl Row {
     /// Parses a row from lines `COLUMN KIND VALUE`, where the kind is one of `null`, `integer`, `real`, `text`, `blob`, `hextext`

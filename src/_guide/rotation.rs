@@ -77,7 +77,8 @@
 //!
 //! A disabled key ([`disable`](crate::manage::KeyManager::disable), over HTTP `POST /keys/{id}/disable`) is rejected until it is enabled: for
 //! a key that may be in other hands, until that is known, or that is not needed for a while. Its owner cannot enable a key that the
-//! application disabled. Everything else of the key stays as it is, and so does its expiry, which passes meanwhile.
+//! application disabled. Everything else of the key stays as it is, and so does its expiry, which passes meanwhile. Its successor is a key of its
+//! own, and stays active. In an emergency, revoke: a revocation by the application waits for no other change.
 //!
 //! Each cell is the state after the event. "refused" is the error [`Conflict`](crate::manage::ManageErrorKind::Conflict), over HTTP 409, and
 //! the key stays as it was. A key is in grace from its rotation until its expiry, which the grace may have brought forward.

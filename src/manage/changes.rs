@@ -180,7 +180,7 @@ impl<S: KeyStore> KeyManager<S> {
     }
 
     /// Disables a key until it is [enabled](Self::enable), and returns it. Disabling it again changes nothing, except that the application
-    /// takes over the disabling by a [`Delegate`](super::Delegate), which no delegate can undo then.
+    /// takes over the disabling by a [`Delegate`](super::Delegate), which no delegate can undo then. The routes show the reason to the owner.
     ///
     /// In other processes it takes effect as a revocation does: [`wait_applied`](Self::wait_applied) waits for them.
     ///

@@ -30,6 +30,11 @@ impl Reference {
         self.known_until[text] = self.monotonic + REVOCATION;
     }
 
+    pub(crate) fn set_disabled(&mut self, text: usize, disabled: bool) {
+        self.keys[text].as_mut().unwrap().disabled = disabled;
+        self.known_until[text] = self.monotonic;
+    }
+
     /// Returns the key that is admitted, or the reason for the rejection.
     pub(crate) fn answer(&mut self, presented: &[Credential], store_answers: bool) -> Result<usize, Reason> {
         let Credential { way, text, user } = match presented {
@@ -49,6 +54,7 @@ impl Reference {
             None => Err(Reason::Unknown),
             Some(key) if key.revoked => Err(Reason::Revoked),
             Some(_) if left <= 0 => Err(Reason::Expired),
+            Some(key) if key.disabled => Err(Reason::Disabled),
             Some(key) if key.for_tests => Err(Reason::WrongEnvironment),
             Some(key) if !key.ways.is_empty() && !key.ways.contains(way) => Err(Reason::WrongSource),
             Some(key) if *way == Way::Basic && user.to_lowercase() != key.email => Err(Reason::WrongOwner),

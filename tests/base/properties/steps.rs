@@ -31,6 +31,8 @@ pub(crate) enum Step {
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
     Issue(Facts),
+    Disable,
+    Enable,
     Revoke,
 }
 
@@ -45,6 +47,7 @@ pub(crate) struct Facts {
     /// The email of its owner; empty for an organization, which may be closed.
     pub(crate) email: &'static str,
     pub(crate) closed: bool,
+    pub(crate) disabled: bool,
     pub(crate) revoked: bool,
 }
 
@@ -77,7 +80,12 @@ fn text() -> impl Strategy<Value = usize> {
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    prop_oneof![2 => issue(), 1 => Just(Change::Revoke)]
+    prop_oneof![
+        2 => issue(),
+        1 => Just(Change::Disable),
+        1 => Just(Change::Enable),
+        1 => Just(Change::Revoke),
+    ]
 }
 
 fn issue() -> impl Strategy<Value = Change> {
@@ -86,7 +94,7 @@ fn issue() -> impl Strategy<Value = Change> {
     let seldom = || prop::bool::weighted(0.1);
     let facts = (end, seldom(), ways, email(), seldom());
     facts.prop_map(|(end, for_tests, ways, email, closed)| {
-        Change::Issue(Facts { end, for_tests, ways, email, closed, revoked: false })
+        Change::Issue(Facts { end, for_tests, ways, email, closed, disabled: false, revoked: false })
     })
 }
 

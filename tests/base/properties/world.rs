@@ -9,6 +9,7 @@ use tower_api_key::backend::{BackendErrorKind, KeyChange, KeyStore};
 use tower_api_key::clock::ManualClock;
 use tower_api_key::digest::Digester;
 use tower_api_key::owner::Organization;
+use tower_api_key::record::Disabling;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
 use tower_api_key::{
     Authenticator, Environment, KeyId, MemoryStore, Owner, Principal, Reason, Record, Rejection, Timestamp,
@@ -84,6 +85,27 @@ impl World {
                 } else {
                     issued.unwrap();
                     self.reference.issue(text, facts);
+                }
+            }
+            Change::Disable | Change::Enable => {
+                let (disables, now) = (matches!(change, Change::Disable), at(self.reference.wall));
+                let change = if disables {
+                    KeyChange::disable(&id(text), Disabling::new(now, ""))
+                } else {
+                    KeyChange::enable(&id(text), now)
+                };
+                let changed = self.store.change(change).await;
+                let expected = match &self.reference.keys[text] {
+                    None => Err(BackendErrorKind::NotFound),
+                    Some(key) if key.revoked => Err(BackendErrorKind::Conflict),
+                    Some(key) if !disables && key.end.is_some_and(|end| end <= self.reference.wall) => {
+                        Err(BackendErrorKind::Conflict)
+                    }
+                    Some(_) => Ok(()),
+                };
+                prop_assert_eq!(changed.map(drop).map_err(|error| error.kind()), expected);
+                if expected.is_ok() {
+                    self.reference.set_disabled(text, disables);
                 }
             }
             Change::Revoke => {
