@@ -28,6 +28,10 @@ pub(crate) struct Life {
     /// The positions of the acknowledgements.
     inserted: AtomicU64,
     revoked: AtomicU64,
+    disabled: AtomicU64,
+    enabled: AtomicU64,
+    /// Whether the key was being enabled.
+    is_enabling: AtomicBool,
     /// The start of the last request that was admitted, and of the last that was answered with "unknown".
     last_admitted: AtomicU64,
     last_unknown: AtomicU64,
@@ -48,6 +52,9 @@ impl Life {
             unanswered: AtomicU64::new(0),
             inserted: AtomicU64::new(NEVER),
             revoked: AtomicU64::new(NEVER),
+            disabled: AtomicU64::new(NEVER),
+            enabled: AtomicU64::new(NEVER),
+            is_enabling: AtomicBool::new(false),
             last_admitted: AtomicU64::new(0),
             last_unknown: AtomicU64::new(0),
             tally,
@@ -78,10 +85,25 @@ impl Life {
         self.revoked.store(at, SeqCst);
     }
 
+    pub(crate) fn acknowledge_disabling(&self, at: Position) {
+        self.disabled.store(at, SeqCst);
+    }
+
+    /// Notes that the key is about to be enabled: it may be admitted from here on.
+    pub(crate) fn begin_enabling(&self) {
+        self.is_enabling.store(true, SeqCst);
+    }
+
+    pub(crate) fn acknowledge_enabling(&self, at: Position) {
+        self.enabled.store(at, SeqCst);
+    }
+
     pub(crate) fn note(&self, began: Position, outcome: &Result<Principal, Rejection>) {
         match outcome.as_ref().map_err(Rejection::reason) {
             Ok(_) => {
                 self.admitted.fetch_add(1, SeqCst);
+                let is_late = began > self.disabled.load(SeqCst) && !self.is_enabling.load(SeqCst);
+                self.tally.admitted_disabled.fetch_add(is_late.into(), SeqCst);
                 self.last_admitted.fetch_max(began, SeqCst);
             }
             Err(Reason::Unknown) => {
@@ -90,8 +112,12 @@ impl Life {
             Err(Reason::Unavailable) => {
                 self.unanswered.fetch_add(1, SeqCst);
             }
+            Err(Reason::Disabled) => {
+                let is_late = began > self.enabled.load(SeqCst);
+                self.tally.disabled_late.fetch_add(is_late.into(), SeqCst);
+            }
             Err(Reason::Revoked) => {}
-            Err(other) => panic!("expected an unknown, revoked or unavailable key, got {other:?}"),
+            Err(other) => panic!("expected an unknown, disabled, revoked or unavailable key, got {other:?}"),
         }
     }
 }
@@ -120,14 +146,18 @@ pub(crate) struct Tally {
     unanswered: AtomicU64,
     pub(crate) admitted_late: AtomicU64,
     pub(crate) unknown_late: AtomicU64,
+    pub(crate) admitted_disabled: AtomicU64,
+    pub(crate) disabled_late: AtomicU64,
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { histories, requests, admitted, unanswered, admitted_late, unknown_late } = self;
+        let Self { histories, requests, admitted, unanswered, admitted_late, unknown_late, .. } = self;
         write!(f, "histories: {}, requests: {}", histories.load(SeqCst), requests.load(SeqCst))?;
         write!(f, ", admitted after the acknowledgement: {}", admitted_late.load(SeqCst))?;
         write!(f, ", unknown after the acknowledgement: {}", unknown_late.load(SeqCst))?;
+        write!(f, ", admitted while disabled: {}", self.admitted_disabled.load(SeqCst))?;
+        write!(f, ", disabled after the acknowledgement of enabling: {}", self.disabled_late.load(SeqCst))?;
         write!(f, " ({} admitted, {} unanswered)", admitted.load(SeqCst), unanswered.load(SeqCst))
     }
 }

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinSet, yield_now};
 use tower_api_key::backend::{KeyChange, KeyStore};
 use tower_api_key::clock::{Clock, Moment, SystemClock};
+use tower_api_key::record::Disabling;
 use tower_api_key::{Authenticator, SqliteStore};
 
 use crate::history::life::{Life, Position, Tally};
@@ -74,6 +75,17 @@ impl World {
         self.store.change(KeyChange::insert(life.record.clone())).await.unwrap();
         life.acknowledge_insertion(self.next_position());
         life.wait_for_requests(few_or_many()).await;
+        if one_in(2) {
+            let now = SystemClock::new().wall();
+            let disabling = Disabling::new(now, "history");
+            self.store.change(KeyChange::disable(&life.record.id, disabling)).await.unwrap();
+            life.acknowledge_disabling(self.next_position());
+            life.wait_for_requests(few_or_many()).await;
+            life.begin_enabling();
+            self.store.change(KeyChange::enable(&life.record.id, now)).await.unwrap();
+            life.acknowledge_enabling(self.next_position());
+            life.wait_for_requests(few_or_many()).await;
+        }
         while one_in(3) {
             // An abandoned revocation may or may not have happened.
             abandon_after(below(8), self.store.change(KeyChange::revoke(&life.record.id, revocation())))
