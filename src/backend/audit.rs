@@ -26,7 +26,7 @@ impl AuditEntry {
 
 /// A store that writes an audit entry in the transaction of each change of a key.
 ///
-/// Each key that is created, updated, rotated, revoked or deleted has a separate entry, and so has the successor of a
+/// Each key that is created, updated, rotated, disabled, enabled, revoked or deleted has a separate entry, and so has the successor of a
 /// rotation. Rejected changes and changes without effect have none.
 ///
 #[cfg_attr(feature = "sqlite", doc = "```")]

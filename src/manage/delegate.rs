@@ -18,7 +18,7 @@ use crate::record::Record;
 use crate::scope::{Requirement, Scope};
 
 /// A key manager limited to the keys of a caller: those of its own organization, project or user, in its own environment. It reports all
-/// other keys as not found. The caller can grant only scopes that it has itself, and needs the scopes of a key to rotate, update or revoke it.
+/// other keys as not found. The caller can grant only scopes that it has itself, and needs the scopes of a key to rotate, update, disable, enable or revoke it.
 ///
 /// The store checks these rules in the transaction of each change, against the key and, unless the caller is external, the state of the
 /// caller at that time.

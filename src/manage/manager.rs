@@ -195,7 +195,7 @@ impl<S: KeyStore> KeyManager<S> {
         self.permissions.as_deref()
     }
 
-    /// Lets callers update and revoke keys with scopes that they lack. By default, a caller updates and revokes only keys that it could
+    /// Lets callers update, disable and revoke keys with scopes that they lack. By default, a caller changes only keys that it could
     /// have created, and its own. Granting scopes or postponing an expiry always requires the scopes.
     #[must_use]
     pub fn allow_stronger_keys(self) -> Self {
@@ -211,8 +211,8 @@ impl<S: KeyStore> KeyManager<S> {
 
     /// Sets a sink that receives an event for each change, after the store has acknowledged it.
     ///
-    /// A call that is dropped before it returns may have made its change without an event. Revoking a key that was already revoked emits an
-    /// event as well. The log of the SQL stores is exact in both cases: see [`AuditLog`](crate::backend::AuditLog).
+    /// A call that is dropped before it returns may have made its change without an event. Revoking, disabling or enabling a key without effect
+    /// emits an event as well. The log of the SQL stores is exact in both cases: see [`AuditLog`](crate::backend::AuditLog).
     #[must_use]
     pub fn audit(self, audit: impl Audit) -> Self {
         Self { audit: Some(Hook::new(audit)), ..self }

@@ -1,4 +1,4 @@
-//! Key management: create, import, list, update, rotate, revoke and delete keys.
+//! Key management: create, import, list, update, rotate, disable, revoke and delete keys.
 //!
 //! [`KeyManager`] is for application code that is trusted with all keys: a command line, a job, a page for administrators. A [`Delegate`]
 //! acts for a customer: it accesses no keys but the customer's, and grants no rights that the caller lacks. The store checks a caller with a key
