@@ -228,7 +228,11 @@ async fn an_error_of_a_query_names_the_parameter_and_its_value() {
         query(Method::GET, "/keys?limit=1&limit=2", "limit: must be given once"),
         query(Method::GET, "/keys?limit=101", r#"limit: must be a number from 1 to 100, got "101""#),
         query(Method::GET, "/keys?limit=", r#"limit: must be a number from 1 to 100, got """#),
-        query(Method::GET, "/keys?state=gone", r#"state: must be active, expired or revoked, got "gone""#),
+        query(
+            Method::GET,
+            "/keys?state=gone",
+            r#"state: must be active, disabled, expired or revoked, got "gone""#,
+        ),
         query(Method::GET, "/keys?cursor=a%0ab", r#"cursor: must be the next_cursor of a page, got "a\nb""#),
         query(Method::GET, "/usage?limit=x", r#"limit: must be a number from 1 to 10000, got "x""#),
         query(Method::GET, "/usage?by=day", r#"by: must be key or total, got "day""#),
