@@ -124,6 +124,10 @@ pub enum InvalidValueKind {
     PasswordHash,
     /// The name or the owner of an external caller of key management.
     ExternalCaller,
+    /// The digest of a key.
+    Digest,
+    /// A [`LoggedAction`](crate::backend::LoggedAction).
+    Action,
 }
 
 impl InvalidValue {

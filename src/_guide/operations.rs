@@ -236,7 +236,7 @@
 //! |---|---|---|
 //! | `tower_api_key` | each key, including revoked and expired ones | by `KeyManager::purge_ended`, called by your own job, in batches of 500 |
 //! | `tower_api_key_change` | each key that a change concerns | automatically: with each change, up to a thousand rows that are older than an hour, and that no open transaction can still hide. A database without changes keeps the last rows |
-//! | `tower_api_key_audit` | each key that a change concerns | by [`AuditLog::purge_before`](crate::backend::AuditLog::purge_before), called by a job of yours |
+//! | `tower_api_key_audit` | each key that a change concerns, with its owner until that is purged | by [`AuditLog::purge_before`](crate::backend::AuditLog::purge_before), called by a job of yours |
 //! | `tower_api_key_usage` | a key, a day and an environment | with its owner, by [`OwnerChange::purge_owner`](crate::backend::OwnerChange::purge_owner); else never: it outlives its keys. Delete billed days with your own statement |
 //! | `tower_api_key_deleted_owner` | each deleted organization, user and project | by `purge_owner` |
 //! | `tower_api_key_usage_writer` | each process that counts | automatically, after a week without counts |
@@ -272,7 +272,8 @@
 //! new owner and for new keys ([`Conflict`](crate::backend::BackendErrorKind::Conflict)): the next owner of the id would see the data of its predecessor.
 //! The mark of a user holds a digest of the address, not the address.
 //!
-//! [`purge_owner`](crate::backend::OwnerChange::purge_owner) permanently deletes the keys, the usage and the mark, after the last bill. Call it no
+//! [`purge_owner`](crate::backend::OwnerChange::purge_owner) permanently deletes the keys, the usage and the mark, after the last bill. The entries of the
+//! audit log stay, without the owner. Call it no
 //! earlier than L and a flush interval of [`Usage`](crate::usage::Usage) after the owner was deleted: a node may still have counts of the former owner
 //! to write. `KeyManager::purge_ended` deletes keys of all owners that ended before a time, and keeps usage and marks.
 //!

@@ -3,7 +3,7 @@
 //! `manage::KeyManager::audit` reports changes after the store has acknowledged them, and
 //! [`AuthenticatorBuilder::audit`](crate::AuthenticatorBuilder::audit) reports rejections when they are answered. Admissions are not
 //! reported. If the caller of a change is cancelled before the store acknowledges it, the change may be made without an event. The exact
-//! record is the [`AuditLog`](crate::backend::AuditLog), which the SQL stores write in the transaction of each change.
+//! record is the [`AuditLog`](crate::backend::AuditLog), which stores write in the transaction of each change.
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {

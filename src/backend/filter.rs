@@ -111,7 +111,12 @@ impl KeyFilter {
 
     /// Returns whether owner and environment match. Ignores the other fields.
     pub(super) fn matches_owner(&self, owner: &Owner, own_environment: Environment) -> bool {
-        let OwnerIds { organization, project, user } = OwnerIds::of(owner);
+        self.matches_ids(OwnerIds::of(owner), own_environment)
+    }
+
+    /// As [`matches_owner`](Self::matches_owner), with the ids of an owner that may be unknown.
+    pub(super) fn matches_ids(&self, owner: OwnerIds<'_>, own_environment: Environment) -> bool {
+        let OwnerIds { organization, project, user } = owner;
         fits(&self.organization, organization)
             && fits(&self.project, project)
             && !(self.outside_projects && project.is_some())
@@ -120,7 +125,8 @@ impl KeyFilter {
     }
 }
 
-/// The columns that identify an owner.
+/// The columns that identify an owner, none of an unknown one.
+#[derive(Clone, Copy, Default)]
 pub(super) struct OwnerIds<'o> {
     pub(super) organization: Option<&'o str>,
     pub(super) project: Option<&'o str>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::BackendError;
+use super::{BackendError, LoggedAction};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::{KeyId, RetrievableKey};
@@ -265,7 +265,6 @@ impl PredecessorEnd {
 
 impl KeyEdit {
     /// Returns the author of the edit, if it has one.
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn by(&self) -> Option<&str> {
         match self {
             Self::Update(update) => update.by.as_deref(),
@@ -276,13 +275,20 @@ impl KeyEdit {
     }
 
     /// Returns the action of the edit in the audit log.
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
-    pub(super) fn audit_action(&self) -> &'static str {
+    pub(super) fn logged_action(&self) -> LoggedAction {
         match self {
-            Self::Update(_) | Self::FirstUse(_) => "updated",
-            Self::Rotate(_) => "rotated",
-            Self::Disable(_) => "disabled",
-            Self::Enable(_) => "enabled",
+            Self::Update(_) | Self::FirstUse(_) => LoggedAction::Updated,
+            Self::Rotate(_) => LoggedAction::Rotated,
+            Self::Disable(_) => LoggedAction::Disabled,
+            Self::Enable(_) => LoggedAction::Enabled,
+        }
+    }
+
+    /// Returns the author of the edit in the audit log: that of its values, or the actor if they have none.
+    pub(super) fn author<'a>(&'a self, actor: Option<&'a str>) -> Option<&'a str> {
+        match self {
+            Self::Enable(_) => actor,
+            _ => self.by(),
         }
     }
 

@@ -1,8 +1,9 @@
 //! A store in memory, for tests and for services with keys in their configuration.
 
 // Above `keys` and `owners` of the backend, whose traits it implements; nothing in the backend is above it. Bottom to top, a file importing
-// only those before it: `usage`, `owners`, `keys`, `owner_changes`, `self`.
+// only those before it: `audit`, `usage`, `owners`, `keys`, `owner_changes`, `self`.
 
+mod audit;
 mod keys;
 mod owner_changes;
 mod owners;
@@ -12,9 +13,11 @@ use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{
-    Backend, BackendError, ChangeOutcome, Invalidation, Invalidator, KeyChange, KeyEdit, KeyFilter, KeyStore,
-    OwnerChange, OwnerStore, Subscriber, UsageBatch, UsageLine, UsageQuery, UsageStore, WriteBack,
+    AuditEntry, AuditLog, AuditQuery, Backend, BackendError, ChangeOutcome, Invalidation, Invalidator,
+    KeyChange, KeyEdit, KeyFilter, KeyStore, OwnerChange, OwnerStore, Subscriber, UsageBatch, UsageLine,
+    UsageQuery, UsageStore, WriteBack,
 };
+use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
 use crate::owner::{Organization, Project, User};
@@ -23,7 +26,8 @@ use keys::Keys;
 
 /// A store in memory. Clones share their keys.
 ///
-/// It invalidates its authenticators before it acknowledges a change.
+/// It invalidates its authenticators before it acknowledges a change. Its audit log keeps the newest 10,000 entries, whose times are those of
+/// the machine's clock.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     keys: Arc<RwLock<Keys>>,
@@ -138,6 +142,16 @@ impl KeyStore for MemoryStore {
             keys.digests.range::<KeyId, _>(behind).filter_map(|(_, digest)| keys.records.get(digest));
         let matching = records.filter(|record| filter.matches(record)).take(limit);
         Ok(matching.map(|record| keys.owners.current(record)).collect())
+    }
+}
+
+impl AuditLog for MemoryStore {
+    async fn audit_log(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, BackendError> {
+        Ok(self.read().audit.entries(query))
+    }
+
+    async fn purge_before(&self, end: Timestamp) -> Result<u64, BackendError> {
+        Ok(self.write().audit.purge_before(end))
     }
 }
 

@@ -50,7 +50,7 @@
 
 // Above `audit`; below `metrics`, `cache` and `manage`. Bottom to top, a file importing only those before it:
 // - values: `error`, `filter`, `deleted_owner`, `propagation`; a macro: `forward`
-// - changes, and who may make them: `key_edit`, `actor`, `caller`, `last_manager`, `bounds`, `audit`, `usage`
+// - changes, and who may make them: `audit`, `key_edit`, `actor`, `caller`, `last_manager`, `bounds`, `usage`
 // - what changes do to caches: `invalidation`, `change_feed`
 // - the traits: `self`, `backend_fn`, `erased`, `keys`, `owners`, `owner_resolver`
 // - the stores: `memory`, `sql`
@@ -79,7 +79,7 @@ mod sql;
 mod usage;
 
 pub use actor::{Actor, AuthorizedActor, KeyActor, ResolvedSubject, Subject, UserActor};
-pub use audit::{AuditEntry, AuditLog};
+pub use audit::{AuditEntry, AuditLog, AuditQuery, LoggedAction};
 pub use backend_fn::{BackendFn, backend_fn};
 pub use change_feed::{BoxedChangeFeed, ChangeFeed};
 pub use error::{BackendError, BackendErrorKind};

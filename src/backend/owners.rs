@@ -212,7 +212,8 @@ impl OwnerChange {
         OwnerAction::DeleteProject(organization.into(), id.into(), revocation).into()
     }
 
-    /// Purges a deleted owner: deletes its keys and usage, and releases its id. With an organization, its projects are purged.
+    /// Purges a deleted owner: deletes its keys and usage, removes it from the audit log, whose entries stay, and releases its id. With an
+    /// organization, its projects are purged.
     /// Fails with [`NotFound`](super::BackendErrorKind::NotFound) if no such owner was deleted.
     ///
     /// Processes may still have usage of the former owner to write: before you give the id to another owner, wait for a flush

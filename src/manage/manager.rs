@@ -212,7 +212,7 @@ impl<S: KeyStore> KeyManager<S> {
     /// Sets a sink that receives an event for each change, after the store has acknowledged it.
     ///
     /// A call that is dropped before it returns may have made its change without an event. Revoking, disabling or enabling a key without effect
-    /// emits an event as well. The log of the SQL stores is exact in both cases: see [`AuditLog`](crate::backend::AuditLog).
+    /// emits an event as well. The log of the store is exact in both cases: see [`AuditLog`](crate::backend::AuditLog).
     #[must_use]
     pub fn audit(self, audit: impl Audit) -> Self {
         Self { audit: Some(Hook::new(audit)), ..self }

@@ -2,25 +2,28 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::audit::{Audit, Author};
 use super::owners::Owners;
 use super::usage::Usage;
+use crate::audit::Action;
 use crate::backend::deleted_owner::DeletedOwner;
 use crate::backend::{
     Actor, AuthorizedActor, BackendError, ChangeOutcome, EditOutcome, Invalidation, KeyAction, KeyChange,
-    KeyEdit, KeyFilter, ResolvedSubject, Subject,
+    KeyEdit, KeyFilter, LoggedAction, ResolvedSubject, Subject,
 };
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
 use crate::record::{Record, Revocation};
 
-/// Keys, with their owners and their usage.
+/// Keys, with their owners, their usage and their audit log.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     pub(super) records: HashMap<Digest, Record>,
     pub(super) digests: BTreeMap<KeyId, Digest>,
     pub(super) owners: Owners,
     pub(super) usage: Usage,
+    pub(super) audit: Audit,
 }
 
 impl Keys {
@@ -33,12 +36,13 @@ impl Keys {
         &mut self,
         mut change: KeyChange,
     ) -> Result<(ChangeOutcome, Vec<Invalidation>), BackendError> {
+        let delegated = change.has_bounds();
         let authorized = self.authorize(&change.actor)?;
         change.inherit_from_creator(authorized.as_ref());
         let target = change.target().map(|id| self.by_id(id).ok_or_else(BackendError::not_found));
         change.check(authorized.as_ref(), target.transpose()?)?;
         let (record, invalidations) = match change.action {
-            KeyAction::Insert(record) => self.insert(*record)?,
+            KeyAction::Insert(record) => self.insert(*record, delegated)?,
             KeyAction::Update(ref id, ref update) => {
                 self.edit(id, KeyEdit::Update(update.clone()), Some((&change, authorized.as_ref())))?
             }
@@ -54,7 +58,7 @@ impl Keys {
             KeyAction::InsertExclusive(record, filter, revocation) => {
                 self.check_insert(&record)?;
                 let (outcome, mut invalidations) = several(self.revoke_all(&filter, &revocation));
-                let (record, inserted) = self.insert(*record)?;
+                let (record, inserted) = self.insert(*record, delegated)?;
                 invalidations.extend(inserted);
                 return Ok((outcome.record(record), invalidations));
             }
@@ -62,7 +66,7 @@ impl Keys {
                 let before = self.by_id(id).ok_or_else(BackendError::not_found)?;
                 let after = Record { revoked: Some(revocation.clone()), ..before.clone() };
                 self.check_managers(&change, authorized.as_ref(), before, &after)?;
-                return Ok((ChangeOutcome::default(), vec![self.revoke(id, revocation.clone())?]));
+                return Ok((ChangeOutcome::default(), vec![self.revoke(id, revocation.clone(), delegated)?]));
             }
             KeyAction::RevokeAll(filter, revocation) => {
                 return Ok(several(self.revoke_all(&filter, &revocation)));
@@ -85,8 +89,14 @@ impl Keys {
         actor.authorize(found)
     }
 
-    fn insert(&mut self, record: Record) -> Result<(Record, Vec<Invalidation>), BackendError> {
+    fn insert(
+        &mut self,
+        record: Record,
+        delegated: bool,
+    ) -> Result<(Record, Vec<Invalidation>), BackendError> {
         self.check_insert(&record)?;
+        let author = Author { name: record.created_by.as_deref(), delegated };
+        self.audit.record(Action::Created, &record, author);
         self.digests.insert(record.id.clone(), record.digest);
         self.records.insert(record.digest, record.clone());
         let invalidation = Invalidation::Changed(record.digest);
@@ -127,43 +137,85 @@ impl Keys {
         edit: KeyEdit,
         by: Option<(&KeyChange, Option<&AuthorizedActor>)>,
     ) -> Result<(Record, Vec<Invalidation>), BackendError> {
-        let before = self.by_id(id).ok_or_else(BackendError::not_found)?;
+        let before = self.by_id(id).ok_or_else(BackendError::not_found)?.clone();
         let mut record = before.clone();
+        let change = by.map(|(change, _)| change);
+        let (logged, name) = (
+            edit.logged_action(),
+            edit.author(change.and_then(|change| change.actor.name())).map(str::to_owned),
+        );
+        let delegated = change.is_some_and(KeyChange::has_bounds);
+        let author = Author { name: name.as_deref(), delegated };
         let relative = edit.depends_on(&record).and_then(|id| self.by_id(&id).cloned());
         let EditOutcome { successor, ended_predecessor } = edit.apply(&mut record, relative.as_ref())?;
         if let Some((change, authorized)) = by {
             let predecessor = ended_predecessor.as_ref().and_then(|end| self.by_id(&end.id));
             predecessor.map_or(Ok(()), |old| change.check_end(authorized, old))?;
-            self.check_managers(change, authorized, before, successor.as_ref().unwrap_or(&record))?;
+            self.check_managers(change, authorized, &before, successor.as_ref().unwrap_or(&record))?;
         }
         let mut invalidations = vec![Invalidation::of(&record)];
+        let action = match (logged, &successor) {
+            (_, Some(successor)) => {
+                self.check_insert(successor)?;
+                Action::Rotated { to: successor.id.clone() }
+            }
+            (LoggedAction::Disabled, None) => Action::Disabled,
+            (LoggedAction::Enabled, None) => Action::Enabled,
+            _ => Action::Updated,
+        };
+        if record != before {
+            self.audit.record(action, &record, author);
+        }
         if let Some(successor) = &successor {
-            invalidations.extend(self.insert(successor.clone())?.1);
+            invalidations.extend(self.insert(successor.clone(), delegated)?.1);
         }
         if let Some(end) = ended_predecessor
-            && let Some(predecessor) = self.by_id_mut(&end.id)
-            && end.apply(predecessor)
+            && let Some(digest) = self.digests.get(&end.id)
+            && let Some(predecessor) = self.records.get_mut(digest)
         {
-            invalidations.push(Invalidation::of(predecessor));
+            let expiry = predecessor.expires_at;
+            if end.apply(predecessor) {
+                invalidations.push(Invalidation::of(predecessor));
+            }
+            if predecessor.expires_at != expiry {
+                self.audit.record(Action::Updated, predecessor, author);
+            }
         }
         self.records.insert(record.digest, record.clone());
         Ok((self.owners.current(&successor.unwrap_or(record)), invalidations))
     }
 
-    fn revoke(&mut self, id: &KeyId, revocation: Revocation) -> Result<Invalidation, BackendError> {
-        let record = self.by_id_mut(id).ok_or_else(BackendError::not_found)?;
-        record.revoked.get_or_insert(revocation);
-        Ok(Invalidation::Revoked(record.digest))
+    fn revoke(
+        &mut self,
+        id: &KeyId,
+        revocation: Revocation,
+        delegated: bool,
+    ) -> Result<Invalidation, BackendError> {
+        let digest = *self.digests.get(id).ok_or_else(BackendError::not_found)?;
+        if let Some(record) = self.records.get_mut(&digest)
+            && record.revoked.is_none()
+        {
+            let author = Author { name: revocation.by.as_deref(), delegated };
+            self.audit.record(Action::Revoked, record, author);
+            record.revoked = Some(revocation);
+        }
+        Ok(Invalidation::Revoked(digest))
     }
 
     pub(super) fn revoke_all(&mut self, filter: &KeyFilter, revocation: &Revocation) -> Vec<Invalidation> {
-        let matching =
-            self.records.values_mut().filter(|record| record.revoked.is_none() && filter.matches(record));
-        let revoke = |record: &mut Record| {
-            record.revoked = Some(revocation.clone());
-            Invalidation::Revoked(record.digest)
-        };
-        matching.map(revoke).collect()
+        let author = Author { name: revocation.by.as_deref(), delegated: false };
+        let mut revoked = Vec::new();
+        for digest in self.digests.values() {
+            if let Some(record) = self.records.get_mut(digest)
+                && record.revoked.is_none()
+                && filter.matches(record)
+            {
+                record.revoked = Some(revocation.clone());
+                self.audit.record(Action::Revoked, record, author);
+                revoked.push(Invalidation::Revoked(record.digest));
+            }
+        }
+        revoked
     }
 
     fn purge_ended(&mut self, before: Timestamp) -> Vec<Invalidation> {
@@ -176,12 +228,15 @@ impl Keys {
 
     /// Deletes the keys that match, and returns their invalidations.
     pub(super) fn delete(&mut self, matches: impl Fn(&Record) -> bool) -> Vec<Invalidation> {
-        let deleted = self.records.extract_if(|_, record| matches(record));
+        let mut deleted: Vec<_> = self.records.extract_if(|_, record| matches(record)).collect();
+        deleted.sort_by(|(_, one), (_, other)| one.id.cmp(&other.id));
         let forget = |(digest, record): (Digest, Record)| {
             self.digests.remove(&record.id);
+            let action = if record.revoked.is_none() { Action::Expired } else { Action::Deleted };
+            self.audit.record(action, &record, Author::default());
             Invalidation::Changed(digest)
         };
-        deleted.map(forget).collect()
+        deleted.into_iter().map(forget).collect()
     }
 
     pub(super) fn by_id_mut(&mut self, id: &KeyId) -> Option<&mut Record> {

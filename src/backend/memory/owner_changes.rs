@@ -87,7 +87,9 @@ impl Keys {
         }
         let filter = KeyFilter::of_owner(owner);
         self.usage.delete(&filter);
-        Ok(self.delete(|record| filter.matches(record)))
+        let deleted = self.delete(|record| filter.matches(record));
+        self.audit.forget_owner(&filter);
+        Ok(deleted)
     }
 
     fn affected_by_user(&self, email: &str) -> Vec<Invalidation> {

@@ -14,9 +14,9 @@ use super::statements::write::{Write, write};
 use super::statements::written::Written;
 use super::statements::{audit, owners, read, usage};
 use crate::backend::{
-    AuditEntry, AuditLog, Backend, BackendError, BoxedChangeFeed, ChangeOutcome, Invalidator, KeyAction,
-    KeyChange, KeyFilter, KeyStore, OwnerChange, OwnerStore, Propagation, Subscriber, UsageBatch, UsageLine,
-    UsageQuery, UsageStore, WriteBack,
+    AuditEntry, AuditLog, AuditQuery, Backend, BackendError, BoxedChangeFeed, ChangeOutcome, Invalidator,
+    KeyAction, KeyChange, KeyFilter, KeyStore, OwnerChange, OwnerStore, Propagation, Subscriber, UsageBatch,
+    UsageLine, UsageQuery, UsageStore, WriteBack,
 };
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -221,13 +221,8 @@ impl<D: Database> KeyStore for SqlStore<D> {
 }
 
 impl<D: Database> AuditLog for SqlStore<D> {
-    async fn audit_log(
-        &self,
-        key: Option<&KeyId>,
-        after: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<AuditEntry>, BackendError> {
-        self.read(audit::page(key, after, limit), audit::decode).await
+    async fn audit_log(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, BackendError> {
+        self.read(audit::select(query), audit::decode).await
     }
 
     async fn purge_before(&self, end: Timestamp) -> Result<u64, BackendError> {

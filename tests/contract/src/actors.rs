@@ -1,8 +1,8 @@
 //! A change is made only if its actor may make it at that moment.
 
 use tower_api_key::backend::{
-    Actor, AuditLog, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, KeyUpdate, OwnerAction,
-    OwnerChange, OwnerStore,
+    Actor, AuditLog, AuditQuery, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, KeyUpdate,
+    OwnerAction, OwnerChange, OwnerStore,
 };
 use tower_api_key::owner::{Membership, Organization, PasswordHash, User};
 use tower_api_key::principal::Resource;
@@ -317,7 +317,7 @@ where
     let key = strong(&store, "revoked", Owner::organization("theirs")).await;
     let actor = Caller::of(&store).admit("revoked").await.unwrap().actor();
     store.change(KeyChange::revoke(&key.id, samples::revocation(1, "lost"))).await.unwrap();
-    let entries = async || store.audit_log(None, None, usize::MAX).await.unwrap();
+    let entries = async || store.audit_log(&AuditQuery::all().oldest_first()).await.unwrap();
     let before = entries().await;
     changes_nothing(&store, &actor).await;
     assert_eq!(entries().await, before);

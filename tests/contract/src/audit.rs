@@ -2,23 +2,28 @@
 
 use std::time::Duration;
 
-use tower_api_key::Timestamp;
 use tower_api_key::audit::Action;
 use tower_api_key::backend::{
-    Actor, AuditEntry, AuditLog, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, KeyUpdate,
-    WriteBack,
+    Actor, AuditEntry, AuditLog, AuditQuery, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore,
+    KeyUpdate, LoggedAction, OwnerChange, OwnerStore, WriteBack,
 };
+use tower_api_key::manage::{KeyManager, RotateOptions};
+use tower_api_key::owner::Organization;
+use tower_api_key::{Environment, KeyFormat, Owner, Timestamp};
 
 use crate::abandon::{abandon, at_every_point, wash};
+use crate::caller::Caller;
 use crate::samples;
 
 const AT: i64 = 1_820_000_000_000;
+/// After all entries.
+const END: Timestamp = Timestamp::from_unix_millis(9_000_000_000_000);
 
 /// An entry without its number and time: the action, the key, and the actor.
 type Line = (Action, &'static str, Option<&'static str>);
 
 async fn entries<S: AuditLog>(store: &S) -> Vec<AuditEntry> {
-    store.audit_log(None, None, usize::MAX).await.unwrap()
+    store.audit_log(&AuditQuery::all().oldest_first()).await.unwrap()
 }
 
 /// Checks the whole list of entries.
@@ -161,7 +166,7 @@ where
     S: KeyStore + AuditLog + Clone,
 {
     let count = async |name: &str, action: Action| {
-        let entries = store.audit_log(Some(&samples::id(name)), None, usize::MAX).await.unwrap();
+        let entries = store.audit_log(&AuditQuery::all().of_key(samples::id(name))).await.unwrap();
         entries.iter().filter(|entry| entry.event.action == action).count()
     };
     at_every_point(async |number, waits| {
@@ -194,33 +199,188 @@ where
     .await;
 }
 
-pub async fn entries_are_read_by_page_and_by_key<S: KeyStore + AuditLog>(store: S) {
+pub async fn entries_are_read_by_page_in_both_orders<S: KeyStore + AuditLog>(store: S) {
     for number in 0..7 {
         store.change(KeyChange::insert(samples::plain(&format!("key_{number}")))).await.unwrap();
         store.change(samples::revoke(&format!("key_{number}"), 1, "")).await.unwrap();
     }
-    let whole = entries(&store).await;
-    assert_eq!(whole.len(), 14);
-    for size in [1, 2, 3, 14, 15] {
-        let mut joined: Vec<AuditEntry> = Vec::new();
-        loop {
-            let after = joined.last().map(|entry| entry.seq);
-            let page = store.audit_log(None, after, size).await.unwrap();
-            assert!(page.len() <= size);
-            if page.is_empty() {
-                break;
+    let oldest_first = entries(&store).await;
+    let newest_first = store.audit_log(&AuditQuery::all()).await.unwrap();
+    assert_eq!(oldest_first.len(), 14);
+    assert!(newest_first.iter().eq(oldest_first.iter().rev()));
+    for (query, whole) in
+        [(AuditQuery::all().oldest_first(), &oldest_first), (AuditQuery::all(), &newest_first)]
+    {
+        for size in [1, 2, 3, 14, 15] {
+            let mut joined: Vec<AuditEntry> = Vec::new();
+            loop {
+                let page = query.clone().limit(size);
+                let page = joined.iter().last().map_or(page.clone(), |entry| page.after(entry));
+                let page = store.audit_log(&page).await.unwrap();
+                assert!(page.len() <= size);
+                if page.is_empty() {
+                    break;
+                }
+                joined.extend(page);
             }
-            joined.extend(page);
+            assert_eq!(&joined, whole, "pages of {size}");
         }
-        assert_eq!(joined, whole, "pages of {size}");
+        assert_eq!(store.audit_log(&query.limit(0)).await.unwrap(), []);
     }
-    let id = samples::id("key_3");
-    let own = store.audit_log(Some(&id), None, 9).await.unwrap();
-    assert_eq!(own, whole[6..8]);
-    assert_eq!(store.audit_log(Some(&id), Some(own[0].seq), 9).await.unwrap(), own[1..]);
-    assert_eq!(store.audit_log(Some(&samples::id("KEY_3")), None, 9).await.unwrap(), []);
-    assert_eq!(store.audit_log(None, Some(u64::MAX), 9).await.unwrap(), []);
-    assert_eq!(store.audit_log(None, None, 0).await.unwrap(), []);
+    let key = AuditQuery::all().of_key(samples::id("key_3")).oldest_first();
+    let own = store.audit_log(&key).await.unwrap();
+    assert_eq!(own, oldest_first[6..8]);
+    assert_eq!(store.audit_log(&key.after(&own[0])).await.unwrap(), own[1..]);
+    assert_eq!(store.audit_log(&AuditQuery::all().of_key(samples::id("KEY_3"))).await.unwrap(), []);
+    let mut end = AuditQuery::all().oldest_first();
+    end.after = Some((oldest_first[13].event.at, u64::MAX));
+    assert_eq!(store.audit_log(&end).await.unwrap(), []);
+}
+
+pub async fn a_page_follows_an_entry_that_was_deleted_or_overtaken<S: KeyStore + AuditLog>(store: S) {
+    for name in ["a", "b", "c"] {
+        store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
+    }
+    let whole = store.audit_log(&AuditQuery::all()).await.unwrap();
+    let page = store.audit_log(&AuditQuery::all().limit(1)).await.unwrap();
+    // Entries that are written meanwhile come before the page.
+    store.change(KeyChange::insert(samples::plain("d"))).await.unwrap();
+    let rest = AuditQuery::all().after(&page[0]);
+    assert_eq!(store.audit_log(&rest).await.unwrap(), whole[1..]);
+    store.purge_before(END).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("e"))).await.unwrap();
+    assert_eq!(store.audit_log(&rest).await.unwrap(), []);
+    assert_eq!(store.audit_log(&rest.oldest_first()).await.unwrap(), entries(&store).await);
+}
+
+pub async fn entries_are_selected_by_each_field<S: KeyStore + AuditLog>(store: S) {
+    let owners = [
+        ("whole", Owner::organization("acme"), Environment::Live),
+        ("device", Owner::project(Organization::new("acme"), "sink"), Environment::Live),
+        ("test", Owner::organization("acme"), Environment::Test),
+        ("other", Owner::project(Organization::new("other"), "sink"), Environment::Live),
+        ("anns", Owner::user("ann@example.com", []), Environment::Live),
+    ];
+    for (name, owner, environment) in owners.clone() {
+        let mut record = samples::plain(name);
+        (record.owner, record.environment) = (owner, environment);
+        record.created_by = Some("admin-1".into());
+        store.change(KeyChange::insert(record)).await.unwrap();
+    }
+    let revocation = samples::revocation(1, "lost").by("admin-2");
+    store.change(KeyChange::revoke_all(&KeyFilter::of_organization("acme"), revocation)).await.unwrap();
+    store.change(KeyChange::purge_ended(Timestamp::from_unix_millis(2))).await.unwrap();
+
+    let all = entries(&store).await;
+    let of = |names: &[&str]| {
+        let is_named = |entry: &&AuditEntry| names.contains(&entry.event.key.as_ref().unwrap().as_str());
+        all.iter().filter(is_named).cloned().collect::<Vec<_>>()
+    };
+    for entry in &all {
+        let name = entry.event.key.as_ref().unwrap().as_str();
+        let (_, owner, environment) = owners.iter().find(|(named, ..)| *named == name).unwrap();
+        assert_eq!((entry.owner.as_ref(), entry.environment), (Some(owner), *environment), "{name}");
+        assert!(!entry.delegated);
+    }
+    let query = || AuditQuery::all().oldest_first();
+    let by = |name: &str| {
+        all.iter().filter(|entry| entry.event.by.as_deref() == Some(name)).cloned().collect::<Vec<_>>()
+    };
+    let about = |action: &Action| {
+        all.iter().filter(|entry| entry.event.action == *action).cloned().collect::<Vec<_>>()
+    };
+    let acme = || query().of_organization("acme");
+    for (query, expected) in [
+        (acme(), of(&["whole", "device", "test"])),
+        (acme().environment(Environment::Test), of(&["test"])),
+        (query().environment(Environment::Live), of(&["whole", "device", "other", "anns"])),
+        (query().of_project("acme", "sink"), of(&["device"])),
+        (query().of_project("acme", "SINK"), Vec::new()),
+        (query().of_user("ANN@example.com"), of(&["anns"])),
+        (query().of_user("ann@example.com").of_organization("acme"), Vec::new()),
+        (query().of_key(samples::id("test")), of(&["test"])),
+        (acme().of_key(samples::id("other")), Vec::new()),
+        (query().by("admin-2"), by("admin-2")),
+        (query().by("admin"), Vec::new()),
+        (query().by(""), Vec::new()),
+        (query().action(LoggedAction::Created), about(&Action::Created)),
+        (query().action(LoggedAction::Revoked), about(&Action::Revoked)),
+        (acme().action(LoggedAction::Deleted), about(&Action::Deleted)),
+        (query().action(LoggedAction::Rotated), Vec::new()),
+        (query().from(all[0].event.at), all.clone()),
+        (query().to(all[0].event.at), Vec::new()),
+        (query().to(END), all.clone()),
+        (query().from(END), Vec::new()),
+    ] {
+        assert_eq!(store.audit_log(&query).await.unwrap(), expected, "{query:?}");
+        for entry in &all {
+            assert_eq!(query.matches(entry), expected.contains(entry), "{query:?} {entry:?}");
+        }
+    }
+    assert!(by("admin-2").len() == 3 && about(&Action::Deleted).len() == 3);
+}
+
+pub async fn a_change_within_bounds_is_marked<S: KeyStore + AuditLog + Clone>(store: S) {
+    let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap());
+    store.change(KeyChange::insert(samples::plain("caller"))).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("target"))).await.unwrap();
+    let caller = Caller::of(&store).admit("caller").await.unwrap();
+    let delegate = manager.on_behalf_of(&caller);
+    let target = samples::id("target");
+    delegate.update(&target, KeyUpdate::new().name("renamed")).await.unwrap();
+    delegate.rotate(&target, RotateOptions::new(Grace::FromFirstUse(samples::GRACE))).await.unwrap();
+    delegate.revoke(&target, "lost").await.unwrap();
+    delegate.create(delegate.new_key()).await.unwrap();
+    // The same actor without bounds acts for the application.
+    let unbounded = manager.acting_for(caller.actor());
+    unbounded.revoke(caller.key_id(), "lost").await.unwrap();
+
+    let query = AuditQuery::all().oldest_first().delegated(true);
+    let delegated = store.audit_log(&query).await.unwrap();
+    let labels: Vec<_> = delegated.iter().map(|entry| entry.event.action.label()).collect();
+    assert_eq!(labels, ["updated", "rotated", "created", "revoked", "created"]);
+    assert!(delegated.iter().all(|entry| entry.event.by.as_deref() == Some("caller")));
+    let query = query.delegated(false);
+    let others = store.audit_log(&query).await.unwrap();
+    let lines: Vec<_> =
+        others.iter().map(|entry| (entry.event.action.label(), entry.event.by.as_deref())).collect();
+    assert_eq!(lines, [("created", None), ("created", None), ("revoked", Some("caller"))]);
+}
+
+pub async fn a_purged_owner_is_forgotten_and_its_entries_stay<S>(store: S)
+where
+    S: KeyStore + OwnerStore + AuditLog,
+{
+    let (acme, ann) = (Owner::organization("acme"), Owner::user("ann@example.com", []));
+    store.change_owner(OwnerChange::put_organization(Organization::new("acme"))).await.unwrap();
+    store.change_owner(OwnerChange::put_user("ann@example.com")).await.unwrap();
+    for (name, owner) in [
+        ("whole", acme.clone()),
+        ("device", Owner::project(Organization::new("acme"), "sink")),
+        ("anns", ann.clone()),
+        ("other", Owner::organization("other")),
+    ] {
+        let mut record = samples::plain(name);
+        record.owner = owner;
+        store.change(KeyChange::insert(record)).await.unwrap();
+    }
+    let gone = || samples::revocation(1, "gone");
+    store.change_owner(OwnerChange::delete_organization("acme", gone())).await.unwrap();
+    store.change_owner(OwnerChange::delete_user("ann@example.com", gone())).await.unwrap();
+    let queries = [AuditQuery::all().of_organization("acme"), AuditQuery::all().of_user("ann@example.com")];
+    assert_eq!(store.audit_log(&queries[0]).await.unwrap().len(), 4);
+    for owner in [&acme, &ann] {
+        store.change_owner(OwnerChange::purge_owner(owner)).await.unwrap();
+    }
+    for query in &queries {
+        assert_eq!(store.audit_log(query).await.unwrap(), []);
+    }
+    let entries = entries(&store).await;
+    assert_eq!(entries.len(), 10);
+    for entry in entries {
+        let is_other = entry.event.key == Some(samples::id("other"));
+        assert_eq!(entry.owner, is_other.then(|| Owner::organization("other")));
+    }
 }
 
 pub async fn old_entries_are_forgotten_and_keys_are_not<S: KeyStore + AuditLog>(store: S) {

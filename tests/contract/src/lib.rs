@@ -214,7 +214,10 @@ macro_rules! audit_log {
             audit::each_key_that_a_filter_means_has_an_entry,
             audit::a_change_that_fails_has_no_entry,
             audit::a_change_that_is_abandoned_has_its_entries_or_was_not_made,
-            audit::entries_are_read_by_page_and_by_key,
+            audit::entries_are_read_by_page_in_both_orders,
+            audit::a_page_follows_an_entry_that_was_deleted_or_overtaken,
+            audit::entries_are_selected_by_each_field,
+            audit::a_change_within_bounds_is_marked,
             audit::old_entries_are_forgotten_and_keys_are_not,
         }
     };
@@ -242,6 +245,7 @@ macro_rules! audit_log_of_owners {
     ($open:path $(, unless $is_absent:path)?) => {
         $crate::cases! { $open $(, $is_absent)? =>
             actors::a_change_that_is_rejected_has_no_entry,
+            audit::a_purged_owner_is_forgotten_and_its_entries_stay,
         }
     };
 }

@@ -34,11 +34,9 @@ pub(crate) async fn of_many_concurrent_exclusive_keys_one_stays<S: Store>(world:
     assert_eq!((made.len(), &made), (CALLERS, &stored));
     assert_eq!(in_force(&world, &own).len(), 1);
     assert_eq!(world.stored(other.id()).await, other.record);
-    if S::IS_AUDITED {
-        let entries = world.store.entries().await;
-        let count = |action: &Action| entries.iter().filter(|entry| entry.event.action == *action).count();
-        assert_eq!((count(&Action::Created), count(&Action::Revoked)), (CALLERS + 1, CALLERS - 1));
-    }
+    let entries = world.store.entries().await;
+    let count = |action: &Action| entries.iter().filter(|entry| entry.event.action == *action).count();
+    assert_eq!((count(&Action::Created), count(&Action::Revoked)), (CALLERS + 1, CALLERS - 1));
 }
 
 pub(crate) async fn a_key_replaces_itself<S: Store>(world: World<S>) {

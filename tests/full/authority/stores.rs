@@ -1,43 +1,20 @@
 //! The stores that the tests run on.
 
 use tempfile::TempDir;
-use tower_api_key::backend::{AuditEntry, AuditLog, KeyStore, OwnerStore, UsageStore};
+use tower_api_key::backend::{AuditEntry, AuditLog, AuditQuery, KeyStore, OwnerStore, UsageStore};
 use tower_api_key::{MemoryStore, PostgresStore, SqliteStore};
 
 use support::postgres::Database;
 
-/// A store that keeps keys, their owners and their usage.
-pub(crate) trait Store: KeyStore + OwnerStore + UsageStore + Clone {
-    /// Whether the store keeps an audit log.
-    const IS_AUDITED: bool;
-
-    /// Returns the audit log, which is empty if the store keeps none.
-    fn entries(&self) -> impl Future<Output = Vec<AuditEntry>> + Send;
-}
-
-impl Store for MemoryStore {
-    const IS_AUDITED: bool = false;
-
-    async fn entries(&self) -> Vec<AuditEntry> {
-        Vec::new()
+/// A store that keeps keys, their owners, their usage and an audit log.
+pub(crate) trait Store: KeyStore + OwnerStore + UsageStore + AuditLog + Clone {
+    /// Returns the audit log.
+    fn entries(&self) -> impl Future<Output = Vec<AuditEntry>> + Send {
+        async { self.audit_log(&AuditQuery::all().oldest_first()).await.unwrap() }
     }
 }
 
-impl Store for SqliteStore {
-    const IS_AUDITED: bool = true;
-
-    async fn entries(&self) -> Vec<AuditEntry> {
-        self.audit_log(None, None, usize::MAX).await.unwrap()
-    }
-}
-
-impl Store for PostgresStore {
-    const IS_AUDITED: bool = true;
-
-    async fn entries(&self) -> Vec<AuditEntry> {
-        self.audit_log(None, None, usize::MAX).await.unwrap()
-    }
-}
+impl<S: KeyStore + OwnerStore + UsageStore + AuditLog + Clone> Store for S {}
 
 /// A store that needs no server can always be tested.
 pub(crate) fn never() -> bool {

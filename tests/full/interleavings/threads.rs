@@ -11,8 +11,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 use tower_api_key::backend::{
-    AuditLog, Backend, BackendError, BoxedChangeFeed, ChangeOutcome, KeyChange, KeyFilter, KeyStore,
-    Subscriber,
+    AuditLog, AuditQuery, Backend, BackendError, BoxedChangeFeed, ChangeOutcome, KeyChange, KeyFilter,
+    KeyStore, Subscriber,
 };
 use tower_api_key::digest::Digest;
 use tower_api_key::{KeyId, MemoryStore, PostgresStore, Record, SqliteStore};
@@ -44,7 +44,7 @@ async fn try_file<S: KeyStore + Clone>(seconds: u64, take: impl Fn(SqliteStore) 
     let (one, other) = (SqliteStore::open(&url).await.unwrap(), SqliteStore::open(&url).await.unwrap());
     let stores = vec![take(one.clone()), take(other)];
     let mut tally = Crowd::new(stores).run(Duration::from_secs(seconds)).await;
-    let log = one.audit_log(None, None, 1_000_000).await.unwrap();
+    let log = one.audit_log(&AuditQuery::all().oldest_first()).await.unwrap();
     tally.look_for_traces(&log);
     // On SQLite, entries have their numbers in the order of the commits.
     tally.look_for_the_dead(&log);
@@ -72,7 +72,7 @@ fn on_postgres_no_change_is_made_after_the_acknowledgement_that_its_actor_may_no
         let stores = vec![PostgresStore::open(&url).await.unwrap(), PostgresStore::open(&url).await.unwrap()];
         let one = stores[0].clone();
         let mut tally = Crowd::new(stores).run(Duration::from_secs(seconds())).await;
-        tally.look_for_traces(&one.audit_log(None, None, 1_000_000).await.unwrap());
+        tally.look_for_traces(&one.audit_log(&AuditQuery::all().oldest_first()).await.unwrap());
         tally
     });
     check("threads, postgres", &tally);

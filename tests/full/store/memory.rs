@@ -7,6 +7,8 @@ mod contract {
     tower_api_key_contract::owner_store!(super::open);
     tower_api_key_contract::usage_store!(super::open);
     tower_api_key_contract::usage_of_owners!(super::open);
+    tower_api_key_contract::audit_log!(super::open);
+    tower_api_key_contract::audit_log_of_owners!(super::open);
 }
 
 async fn open() -> (MemoryStore, ()) {

@@ -125,17 +125,30 @@ CREATE TABLE tower_api_key_deleted_owner (
     PRIMARY KEY (kind, organization, name)
 );
 
--- One row for each key that was changed, written in the transaction of the change. Rows stay when their keys are deleted.
+-- One row for each key that was changed, written in the transaction of the change. Rows stay when their keys are deleted. The owner
+-- is that of the key; it is forgotten when the owner is purged. `delegated`: the actor changed a key of its own owner.
 CREATE TABLE tower_api_key_audit (
-    seq            BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    at             BIGINT NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT,
-    action         TEXT NOT NULL,
-    key_id         TEXT COLLATE "C" NOT NULL,
-    related_key_id TEXT COLLATE "C",
-    made_by        TEXT
+    seq                BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at                 BIGINT NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT,
+    action             TEXT NOT NULL,
+    key_id             TEXT COLLATE "C" NOT NULL,
+    related_key_id     TEXT COLLATE "C",
+    made_by            TEXT COLLATE "C",
+    delegated          BOOLEAN NOT NULL,
+    environment        TEXT COLLATE "C" NOT NULL CHECK (environment IN ('live', 'test')),
+    owner_organization TEXT COLLATE "C",
+    owner_email        TEXT COLLATE "C",
+    owner_project      TEXT COLLATE "C"
 );
-CREATE INDEX tower_api_key_audit_by_key ON tower_api_key_audit (key_id, seq);
-CREATE INDEX tower_api_key_audit_by_time ON tower_api_key_audit (at);
+-- Pages in the order of time.
+CREATE INDEX tower_api_key_audit_by_time ON tower_api_key_audit (at, seq);
+CREATE INDEX tower_api_key_audit_by_actor ON tower_api_key_audit (made_by, at, seq) WHERE made_by IS NOT NULL;
+CREATE INDEX tower_api_key_audit_by_organization ON tower_api_key_audit (owner_organization, at, seq)
+    WHERE owner_organization IS NOT NULL;
+CREATE INDEX tower_api_key_audit_by_project ON tower_api_key_audit (owner_organization, owner_project, at, seq)
+    WHERE owner_project IS NOT NULL;
+CREATE INDEX tower_api_key_audit_by_email ON tower_api_key_audit (owner_email, at, seq) WHERE owner_email IS NOT NULL;
+CREATE INDEX tower_api_key_audit_by_key ON tower_api_key_audit (key_id, at, seq);
 
 -- Requests by key and day (days since the Unix epoch, in UTC). The owner is stored as well: usage outlives its key.
 CREATE TABLE tower_api_key_usage (

@@ -98,17 +98,31 @@ CREATE TABLE tower_api_key_deleted_owner (
     PRIMARY KEY (kind, organization, name)
 ) STRICT, WITHOUT ROWID;
 
--- One row for each key that was changed, written in the transaction of the change. Rows stay when their keys are deleted.
+-- One row for each key that was changed, written in the transaction of the change. Rows stay when their keys are deleted. The owner
+-- is that of the key; it is forgotten when the owner is purged. `delegated`: the actor changed a key of its own owner.
 CREATE TABLE tower_api_key_audit (
-    seq            INTEGER PRIMARY KEY AUTOINCREMENT,
-    at             INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER)),
-    action         TEXT NOT NULL,
-    key_id         TEXT NOT NULL,
-    related_key_id TEXT,
-    made_by        TEXT
+    seq                INTEGER PRIMARY KEY AUTOINCREMENT,
+    at                 INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER)),
+    action             TEXT NOT NULL,
+    key_id             TEXT NOT NULL,
+    related_key_id     TEXT,
+    made_by            TEXT,
+    delegated          INTEGER NOT NULL CHECK (delegated IN (0, 1)),
+    environment        TEXT NOT NULL CHECK (environment IN ('live', 'test')),
+    owner_organization TEXT,
+    owner_email        TEXT,
+    owner_project      TEXT
 ) STRICT;
-CREATE INDEX tower_api_key_audit_by_key ON tower_api_key_audit (key_id, seq);
-CREATE INDEX tower_api_key_audit_by_time ON tower_api_key_audit (at);
+-- Pages in the order of time.
+CREATE INDEX tower_api_key_audit_by_time ON tower_api_key_audit (at, seq);
+CREATE INDEX tower_api_key_audit_by_actor ON tower_api_key_audit (made_by, at, seq) WHERE made_by IS NOT NULL;
+CREATE INDEX tower_api_key_audit_by_organization ON tower_api_key_audit (owner_organization, at, seq)
+    WHERE owner_organization IS NOT NULL;
+CREATE INDEX tower_api_key_audit_by_project ON tower_api_key_audit (owner_organization, owner_project, at, seq)
+    WHERE owner_project IS NOT NULL;
+CREATE INDEX tower_api_key_audit_by_email ON tower_api_key_audit (owner_email, at, seq) WHERE owner_email IS NOT NULL;
+-- The last one: of equal indexes, SQLite takes the newest, and a key has fewer entries than its owner.
+CREATE INDEX tower_api_key_audit_by_key ON tower_api_key_audit (key_id, at, seq);
 
 -- Requests by key and day (days since the Unix epoch, in UTC). The owner is stored as well: usage outlives its key.
 CREATE TABLE tower_api_key_usage (

@@ -5,9 +5,11 @@ use super::filter::{restrict, restrict_to};
 use crate::audit::{Action, AuditEvent};
 use crate::backend::sql::session::{Row, Session};
 use crate::backend::sql::statement::Statement;
-use crate::backend::{AuditEntry, BackendError, Invalidation, KeyFilter};
+use crate::backend::{AuditEntry, AuditQuery, BackendError, Invalidation, KeyFilter, LoggedAction};
 use crate::clock::Timestamp;
+use crate::environment::Environment;
 use crate::key::KeyId;
+use crate::owner::{Organization, Owner};
 
 /// Deletes a batch of old entries.
 pub(crate) const PURGE: &str = "DELETE FROM tower_api_key_audit
@@ -16,18 +18,38 @@ pub(crate) const PURGE: &str = "DELETE FROM tower_api_key_audit
 /// Rows that one statement deletes.
 pub(crate) const PURGE_BATCH: i64 = 1_000;
 
-/// Writes the entry of an action on a key. `key` is the id as stored.
+/// The actor of a change.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Author<'a> {
+    pub(super) name: Option<&'a str>,
+    /// Whether the change has bounds: see [`AuditEntry::delegated`].
+    pub(super) delegated: bool,
+}
+
+/// The columns of an entry that are copied from its key.
+const KEY_COLUMNS: &str =
+    "id, environment, owner_organization, owner_email, owner_project FROM tower_api_key WHERE ";
+
+/// Begins a statement that writes an entry for each key that a condition selects.
+fn insert(action: &str, successor: Option<&KeyId>, author: Author<'_>) -> Statement {
+    let insert = Statement::new(
+        "INSERT INTO tower_api_key_audit (action, related_key_id, made_by, delegated, key_id, environment,
+         owner_organization, owner_email, owner_project) SELECT ",
+    );
+    let insert = insert.push(action).push(", ").push_bind(successor.map(KeyId::as_str)).push(", ");
+    insert.push_bind(author.name).push(", ").push_bind(author.delegated).push(", ").push(KEY_COLUMNS)
+}
+
+/// Writes the entry of an action on a key, which the table holds. The row of the key is not decoded.
 pub(super) async fn record(
     session: &mut dyn Session,
-    action: &'static str,
+    action: LoggedAction,
     key: &str,
     successor: Option<&KeyId>,
-    by: Option<&str>,
+    author: Author<'_>,
 ) -> Result<(), BackendError> {
-    const INSERT: &str = "INSERT INTO tower_api_key_audit (action, key_id, related_key_id, made_by)
-        VALUES ($1, $2, $3, $4)";
-    let insert = Statement::new(INSERT).bind(action).bind(key).bind(successor.map(KeyId::as_str)).bind(by);
-    session.execute(&insert).await.map(drop)
+    let action = format!("'{}'", action.label());
+    session.execute(&insert(&action, successor, author).push("id = ").push_bind(key)).await.map(drop)
 }
 
 /// Writes entries for the keys of a filter before their revocation, locks them, and returns their number. Ids are not decoded:
@@ -37,9 +59,9 @@ pub(super) async fn record_revoked(
     filter: &KeyFilter,
     by: Option<&str>,
 ) -> Result<u64, BackendError> {
-    let insert =
-        Statement::new("INSERT INTO tower_api_key_audit (action, key_id, made_by) SELECT 'revoked', id, ");
-    let insert = insert.push_bind(by).push(" FROM tower_api_key WHERE revoked_at IS NULL");
+    // Only the application revokes several keys at once.
+    let author = Author { name: by, delegated: false };
+    let insert = insert("'revoked'", None, author).push("revoked_at IS NULL");
     let insert = restrict(insert, filter).push(" ORDER BY id").push(session.dialect().lock_row);
     session.execute(&insert).await
 }
@@ -49,25 +71,56 @@ pub(super) async fn record_deleted(
     session: &mut dyn Session,
     deleted: &[Invalidation],
 ) -> Result<(), BackendError> {
+    const ACTION: &str = "CASE WHEN revoked_at IS NULL THEN 'expired' ELSE 'deleted' END";
     for deleted in deleted.chunks(ROWS_PER_STATEMENT) {
-        let insert = Statement::new(
-            "INSERT INTO tower_api_key_audit (action, key_id)
-             SELECT CASE WHEN revoked_at IS NULL THEN 'expired' ELSE 'deleted' END, id FROM tower_api_key WHERE ",
-        );
+        let insert = insert(ACTION, None, Author::default());
         session.execute(&restrict_to(insert, deleted).push(" ORDER BY id")).await?;
     }
     Ok(())
 }
 
-pub(crate) fn page(key: Option<&KeyId>, after: Option<u64>, limit: usize) -> Statement {
-    let mut page = Statement::new(
-        "SELECT seq, at, action, key_id, related_key_id, made_by FROM tower_api_key_audit WHERE seq > ",
+/// Removes a purged owner from its entries: another owner may get its id.
+pub(super) async fn forget_owner(session: &mut dyn Session, owner: &KeyFilter) -> Result<(), BackendError> {
+    let forget = Statement::new(
+        "UPDATE tower_api_key_audit SET owner_organization = NULL, owner_email = NULL, owner_project = NULL
+         WHERE TRUE",
     );
-    page = page.push_bind(after.map_or(-1, |after| i64::try_from(after).unwrap_or(i64::MAX)));
-    if let Some(key) = key {
-        page = page.push(" AND key_id = ").push_bind(key);
+    session.execute(&restrict(forget, owner)).await.map(drop)
+}
+
+pub(crate) fn select(query: &AuditQuery) -> Statement {
+    let select = Statement::new(
+        "SELECT seq, at, action, key_id, related_key_id, made_by, delegated, environment, owner_organization,
+         owner_email, owner_project FROM tower_api_key_audit WHERE TRUE",
+    );
+    let mut select = restrict(select, &query.filter());
+    if let Some(key) = &query.key {
+        select = select.push(" AND key_id = ").push_bind(key);
     }
-    page.push(" ORDER BY seq LIMIT ").push_bind(limit)
+    if let Some(actor) = &query.actor {
+        select = select.push(" AND made_by = ").push_bind(&**actor);
+    }
+    if let Some(delegated) = query.delegated {
+        select = select.push(" AND delegated = ").push_bind(delegated);
+    }
+    if let Some(action) = query.action {
+        select = select.push(" AND action = ").push_bind(action.label());
+    }
+    if let Some(start) = query.from {
+        select = select.push(" AND at >= ").push_bind(start);
+    }
+    if let Some(end) = query.to {
+        select = select.push(" AND at < ").push_bind(end);
+    }
+    let (behind, order) = match query.oldest_first {
+        true => (" AND (at, seq) > (", " ORDER BY at, seq LIMIT "),
+        false => (" AND (at, seq) < (", " ORDER BY at DESC, seq DESC LIMIT "),
+    };
+    if let Some((at, seq)) = query.after {
+        let seq = i64::try_from(seq).unwrap_or(i64::MAX);
+        select = select.push(behind).push_bind(at).push(", ").push_bind(seq).push(")");
+    }
+    select.push(order).push_bind(query.limit)
 }
 
 /// Decodes an entry.
@@ -77,20 +130,74 @@ pub(crate) fn page(key: Option<&KeyId>, after: Option<u64>, limit: usize) -> Sta
 /// If a column has an unexpected value.
 pub(crate) fn decode(row: &Row) -> Result<AuditEntry, BackendError> {
     let id = |text: String| KeyId::new(&text).map_err(BackendError::corrupt);
-    let action: String = row.get("action")?;
-    let action = match (action.as_str(), row.get("related_key_id")?) {
-        ("created", None) => Action::Created,
-        ("updated", None) => Action::Updated,
-        ("rotated", Some(to)) => Action::Rotated { to: id(to)? },
-        ("disabled", None) => Action::Disabled,
-        ("enabled", None) => Action::Enabled,
-        ("revoked", None) => Action::Revoked,
-        ("expired", None) => Action::Expired,
-        ("deleted", None) => Action::Deleted,
-        _ => return Err(BackendError::corrupt("unknown action in the audit log")),
+    let unknown = |what: &str| BackendError::corrupt(format!("unknown {what} in the audit log"));
+    let logged: LoggedAction = row.get::<String>("action")?.parse().map_err(|_| unknown("action"))?;
+    let action = match (logged, row.get::<Option<String>>("related_key_id")?) {
+        (LoggedAction::Created, None) => Action::Created,
+        (LoggedAction::Updated, None) => Action::Updated,
+        (LoggedAction::Rotated, Some(to)) => Action::Rotated { to: id(to)? },
+        (LoggedAction::Disabled, None) => Action::Disabled,
+        (LoggedAction::Enabled, None) => Action::Enabled,
+        (LoggedAction::Revoked, None) => Action::Revoked,
+        (LoggedAction::Expired, None) => Action::Expired,
+        (LoggedAction::Deleted, None) => Action::Deleted,
+        _ => return Err(unknown("action")),
     };
+    let text = |column| row.get::<Option<String>>(column);
+    let owner = match (text("owner_organization")?, text("owner_project")?, text("owner_email")?) {
+        (None, None, None) => None,
+        (Some(organization), None, None) => Some(Owner::organization(organization)),
+        (Some(organization), Some(project), None) => {
+            Some(Owner::project(Organization::new(organization), project))
+        }
+        (None, None, Some(email)) => Some(Owner::user(email, [])),
+        _ => return Err(unknown("kind of owner")),
+    };
+    let environment = Environment::from_label(&row.get::<String>("environment")?);
     let at = Timestamp::from_unix_millis(row.get("at")?);
-    let event = AuditEvent::new(at, action).key(id(row.get("key_id")?)?);
-    let seq = u64::try_from(row.get::<i64>("seq")?).map_err(BackendError::corrupt)?;
-    Ok(AuditEntry::new(seq, event.by(row.get::<Option<String>>("made_by")?.map(Into::into))))
+    let event = AuditEvent::new(at, action).key(id(row.get("key_id")?)?).by(text("made_by")?.map(Into::into));
+    Ok(AuditEntry {
+        seq: u64::try_from(row.get::<i64>("seq")?).map_err(BackendError::corrupt)?,
+        event,
+        owner,
+        environment: environment.ok_or_else(|| unknown("environment"))?,
+        delegated: row.get("delegated")?,
+    })
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use sqlx::sqlite::SqliteConnection;
+    use sqlx::{AssertSqlSafe, Connection, Row as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn each_query_walks_an_index_in_its_order() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::raw_sql(include_str!("../schema/sqlite.sql")).execute(&mut connection).await.unwrap();
+        let (all, key) = (AuditQuery::all, KeyId::new("key_1").unwrap());
+        let acme = || all().of_organization("acme").environment(Environment::Live);
+        let at = Timestamp::from_unix_millis(1);
+        for (query, index) in [
+            (all(), "by_time (at"),
+            (all().from(at).to(at), "by_time (at"),
+            (all().action(LoggedAction::Revoked), "by_time"),
+            (all().of_key(key.clone()), "by_key (key_id=?"),
+            (acme().of_key(key), "by_key (key_id=?"),
+            (all().by("admin"), "by_actor (made_by=?"),
+            (acme(), "by_organization (owner_organization=?"),
+            (acme().from(at).action(LoggedAction::Revoked), "by_organization (owner_organization=? AND at>?"),
+            (all().of_project("acme", "sink"), "by_project (owner_organization=? AND owner_project=?"),
+            (all().of_user("ann@example.com"), "by_email (owner_email=?"),
+        ] {
+            for mut query in [query.clone(), query.oldest_first()] {
+                query.after = Some((at, 7));
+                let explain = format!("EXPLAIN QUERY PLAN {}", select(&query).sql);
+                let rows = sqlx::query(AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
+                let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+                assert!(plan.len() == 1 && plan[0].contains(index), "{query:?}: {plan:?}");
+            }
+        }
+    }
 }

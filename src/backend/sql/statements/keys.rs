@@ -1,19 +1,23 @@
 //! Changes of keys, as statements within the transaction of a change.
 
+use super::ROWS_PER_STATEMENT;
 use super::actor::authorize;
+use super::audit::{self, Author};
 use super::filter::{restrict, restrict_to};
 use super::last_manager::check_managers;
 use super::locks::KeyLocks;
 use super::owners::check_owner_not_deleted;
 use super::read::{fetch, fetch_for_update};
 use super::written::Written;
-use super::{ROWS_PER_STATEMENT, audit};
+
 use crate::backend::key_edit::{EditOutcome, KeyEdit, PredecessorEnd};
 use crate::backend::sql::change_codec::MAX_LOGGED_CHANGES;
 use crate::backend::sql::key_row::{KeyRow, columns, decode_digest};
 use crate::backend::sql::session::{Row, Session, is_unique_violation};
 use crate::backend::sql::statement::Statement;
-use crate::backend::{AuthorizedActor, BackendError, Invalidation, KeyAction, KeyChange, KeyFilter};
+use crate::backend::{
+    AuthorizedActor, BackendError, Invalidation, KeyAction, KeyChange, KeyFilter, LoggedAction,
+};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::KeyId;
@@ -70,18 +74,19 @@ pub(super) async fn apply(
     after: &str,
 ) -> Result<Written, BackendError> {
     let by = Some((change, authorized));
+    let delegated = change.has_bounds();
     if change.target().is_none() {
         change.check(authorized, None)?;
     }
     match change.action.clone() {
-        KeyAction::Insert(record) => insert(session, &record).await,
+        KeyAction::Insert(record) => insert(session, &record, delegated).await,
         KeyAction::Update(id, update) => edit(session, &id, KeyEdit::Update(update), by).await,
         KeyAction::Rotate(id, rotation) => edit(session, &id, KeyEdit::Rotate(rotation), by).await,
         KeyAction::Disable(id, disabling) => edit(session, &id, KeyEdit::Disable(disabling), by).await,
         KeyAction::Enable(id, now) => edit(session, &id, KeyEdit::Enable(now), by).await,
         KeyAction::InsertExclusive(record, filter, revocation) => {
             let revoked = revoke_all(session, &filter, &revocation).await?;
-            let inserted = insert(session, &record).await?;
+            let inserted = insert(session, &record, delegated).await?;
             let changes = [revoked.changes, inserted.changes].concat();
             Ok(Written { record: inserted.record, keys: revoked.keys, ..Written::several(changes) })
         }
@@ -92,7 +97,7 @@ pub(super) async fn apply(
                 let after = Record { revoked: Some(revocation.clone()), ..target.clone() };
                 check_managers(session, change, authorized, &target, &after).await?;
             }
-            revoke(session, &id, &revocation).await
+            revoke(session, &id, &revocation, delegated).await
         }
         KeyAction::RevokeAll(filter, revocation) => revoke_all(session, &filter, &revocation).await,
         KeyAction::PurgeEnded(before) => purge_ended(session, before, after).await,
@@ -111,13 +116,18 @@ pub(super) async fn record_first_use(
     edit(session, id, KeyEdit::FirstUse(at), None).await
 }
 
-async fn insert(session: &mut dyn Session, record: &Record) -> Result<Written, BackendError> {
+async fn insert(
+    session: &mut dyn Session,
+    record: &Record,
+    delegated: bool,
+) -> Result<Written, BackendError> {
     check_owner_not_deleted(session, &record.owner).await?;
     let row = encode_row(record)?;
-    audit::record(session, "created", &row.id, None, row.created_by.as_deref()).await?;
     let inserted = session.execute(&Statement::new(INSERT).push_rows([row.values()])).await;
     // Elsewhere such an error is no key that exists: a sequence may be behind its rows, after a failover by logical replication.
     inserted.map_err(|error| if is_unique_violation(&error) { BackendError::conflict() } else { error })?;
+    let author = Author { name: record.created_by.as_deref(), delegated };
+    audit::record(session, LoggedAction::Created, record.id.as_str(), None, author).await?;
     Ok(Written { record: Some(record.clone()), ..Written::one(Invalidation::Changed(record.digest)) })
 }
 
@@ -136,12 +146,10 @@ async fn edit(
         None => None,
     };
     let mut record = before.clone();
-    let action = edit.audit_action();
-    let author = match &edit {
-        KeyEdit::Enable(_) => by.and_then(|(change, _)| change.actor.name()),
-        _ => edit.by(),
-    };
-    let author = author.map(str::to_owned);
+    let belongs_to = by.map(|(change, _)| change);
+    let name = edit.author(belongs_to.and_then(|change| change.actor.name())).map(str::to_owned);
+    let (action, delegated) = (edit.logged_action(), belongs_to.is_some_and(KeyChange::has_bounds));
+    let author = Author { name: name.as_deref(), delegated };
     let EditOutcome { successor, ended_predecessor } = edit.apply(&mut record, relative.as_ref())?;
     if let Some((change, authorized)) = by {
         let after = successor.as_ref().unwrap_or(&record);
@@ -151,10 +159,10 @@ async fn edit(
     if record != before {
         changes.push(change(session, &record).await?);
         let to = successor.as_ref().map(|new| &new.id);
-        audit::record(session, action, id.as_str(), to, author.as_deref()).await?;
+        audit::record(session, action, id.as_str(), to, author).await?;
     }
     if let Some(successor) = &successor {
-        changes.extend(insert(session, successor).await?.changes);
+        changes.extend(insert(session, successor, delegated).await?.changes);
     }
     if let Some(PredecessorEnd { id: predecessor, expires_at: end, .. }) = ended_predecessor {
         if let Some((change, authorized)) = by.filter(|(change, _)| change.has_bounds())
@@ -164,7 +172,7 @@ async fn edit(
         }
         let end = Statement::new(END).bind(&predecessor).bind(end).bind(id);
         if let Some(digest) = changed(session, &end).await? {
-            audit::record(session, "updated", predecessor.as_str(), None, author.as_deref()).await?;
+            audit::record(session, LoggedAction::Updated, predecessor.as_str(), None, author).await?;
             changes.push(Invalidation::Changed(digest));
         }
     }
@@ -192,11 +200,13 @@ async fn revoke(
     session: &mut dyn Session,
     id: &KeyId,
     revocation: &Revocation,
+    delegated: bool,
 ) -> Result<Written, BackendError> {
     let Revocation { at, reason, by, .. } = revocation;
     let revoke = Statement::new(REVOKE).bind(id).bind(*at).bind(&**reason).bind(by.as_deref());
     if let Some(digest) = changed(session, &revoke).await? {
-        audit::record(session, "revoked", id.as_str(), None, revocation.by.as_deref()).await?;
+        let author = Author { name: by.as_deref(), delegated };
+        audit::record(session, LoggedAction::Revoked, id.as_str(), None, author).await?;
         return Ok(Written::one(Invalidation::Revoked(digest)));
     }
     let known = changed(session, &Statement::new(DIGEST_OF).bind(id)).await?;

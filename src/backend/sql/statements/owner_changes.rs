@@ -1,5 +1,6 @@
 //! Changes of owners, as statements within the transaction of a change.
 
+use super::audit;
 use super::filter::restrict;
 use super::keys::{delete_owned, digests, revoke_all};
 use super::owners::check_not_deleted;
@@ -118,7 +119,9 @@ async fn purge(session: &mut dyn Session, owner: &Owner) -> Result<Vec<Invalidat
     let filter = KeyFilter::of_owner(owner);
     let forget = restrict(Statement::new("DELETE FROM tower_api_key_usage WHERE TRUE"), &filter);
     session.execute(&forget).await?;
-    Ok(delete_owned(session, &filter).await?.changes)
+    let deleted = delete_owned(session, &filter).await?;
+    audit::forget_owner(session, &filter).await?;
+    Ok(deleted.changes)
 }
 
 async fn record_deleted(session: &mut dyn Session, deleted: &DeletedOwner) -> Result<(), BackendError> {

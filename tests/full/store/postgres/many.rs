@@ -1,6 +1,6 @@
 //! Revocations of more keys than are logged one by one.
 
-use tower_api_key::backend::{AuditLog, Backend, Invalidation, KeyChange, KeyFilter, KeyStore};
+use tower_api_key::backend::{AuditLog, AuditQuery, Backend, Invalidation, KeyChange, KeyFilter, KeyStore};
 
 use super::{is_absent, open};
 use crate::store::samples;
@@ -19,7 +19,7 @@ async fn a_revocation_of_more_than_a_thousand_keys_is_logged_as_one_change_with_
     let pool = database.pool().await;
     let rows = || sqlx::query_scalar::<_, i64>("SELECT count(*) FROM tower_api_key_change").fetch_one(&pool);
     let before = rows().await.unwrap();
-    let entries = store.audit_log(None, None, usize::MAX).await.unwrap().len();
+    let entries = store.audit_log(&AuditQuery::all().oldest_first()).await.unwrap().len();
 
     let revoked = store
         .change(KeyChange::revoke_all(&KeyFilter::all(), samples::revocation(1, "all")))
@@ -29,5 +29,5 @@ async fn a_revocation_of_more_than_a_thousand_keys_is_logged_as_one_change_with_
     assert_eq!(revoked, 1_001);
     assert_eq!(rows().await.unwrap(), before + 1);
     assert_eq!(feed.poll().await.unwrap(), [Invalidation::Everything]);
-    assert_eq!(store.audit_log(None, None, usize::MAX).await.unwrap().len(), entries + 1_001);
+    assert_eq!(store.audit_log(&AuditQuery::all().oldest_first()).await.unwrap().len(), entries + 1_001);
 }

@@ -4,7 +4,8 @@ use http::{HeaderMap, HeaderValue};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use tower_api_key::backend::{
-    AuditLog, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, OwnerChange, OwnerStore, Propagation,
+    AuditLog, AuditQuery, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, OwnerChange, OwnerStore,
+    Propagation,
 };
 use tower_api_key::manage::KeyManager;
 use tower_api_key::owner::Organization;
@@ -89,7 +90,7 @@ async fn the_role_that_authenticates_can_do_so_and_change_no_key() {
             .change(KeyChange::revoke_all(&KeyFilter::all(), samples::revocation(1, "lost")))
             .await
             .map(drop),
-        store.audit_log(None, None, 1).await.map(drop),
+        store.audit_log(&AuditQuery::all().oldest_first().limit(1)).await.map(drop),
     ] {
         let error = rejected.unwrap_err();
         assert_eq!(error.kind(), BackendErrorKind::Unavailable);
@@ -117,7 +118,7 @@ async fn the_role_that_manages_keys_can_do_so() {
     let reached = manager.revoke_everywhere(&samples::id("new"), "lost").await.unwrap();
     assert_eq!(reached, Propagation::EveryNode);
     assert_eq!(store.change(KeyChange::purge_ended(END_OF_TIME)).await.unwrap().keys, 1);
-    assert!(store.audit_log(None, None, 10).await.unwrap().len() > 3);
+    assert!(store.audit_log(&AuditQuery::all().oldest_first().limit(10)).await.unwrap().len() > 3);
     assert!(store.purge_before(END_OF_TIME).await.unwrap() > 3);
     // Several changes, so that an old one is trimmed.
     world.run("UPDATE tower_api_key_change SET at = 0").await;

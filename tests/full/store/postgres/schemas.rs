@@ -1,8 +1,8 @@
 //! The schemas of a database, and the choice of one.
 
 use tower_api_key::backend::{
-    AuditLog, Backend, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, OwnerChange, OwnerStore,
-    Propagation, UsageBatch, UsageCount, UsageQuery, UsageStore,
+    AuditLog, AuditQuery, Backend, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, OwnerChange,
+    OwnerStore, Propagation, UsageBatch, UsageCount, UsageQuery, UsageStore,
 };
 use tower_api_key::clock::Day;
 use tower_api_key::manage::KeyManager;
@@ -36,7 +36,7 @@ async fn is_of_use(store: &PostgresStore) {
     let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap());
     let reached = manager.revoke_everywhere(&samples::id("next"), "lost").await.unwrap();
     assert_eq!(reached, Propagation::EveryNode);
-    let noted = store.audit_log(None, None, 10).await.unwrap().len() as u64;
+    let noted = store.audit_log(&AuditQuery::all().oldest_first().limit(10)).await.unwrap().len() as u64;
     assert_eq!(store.purge_before(Timestamp::from_unix_millis(i64::MAX)).await.unwrap(), noted);
 }
 

@@ -10,7 +10,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 use tower_api_key::backend::BackendErrorKind::Unavailable;
-use tower_api_key::backend::{AuditLog, Backend, KeyChange, KeyStore, UsageBatch, UsageQuery, UsageStore};
+use tower_api_key::backend::{
+    AuditLog, AuditQuery, Backend, KeyChange, KeyStore, UsageBatch, UsageQuery, UsageStore,
+};
 use tower_api_key::clock::Day;
 use tower_api_key::reject::Reason;
 use tower_api_key::{Authenticator, SqliteStore};
@@ -80,7 +82,10 @@ impl World {
         assert_eq!(error.kind(), Unavailable);
         assert_eq!(self.store.find(&samples::digest("key")).await.unwrap_err().kind(), Unavailable);
         assert_eq!(self.store.get(&samples::id("key")).await.unwrap_err().kind(), Unavailable);
-        assert_eq!(self.store.audit_log(None, None, 1).await.unwrap_err().kind(), Unavailable);
+        assert_eq!(
+            self.store.audit_log(&AuditQuery::all().oldest_first().limit(1)).await.unwrap_err().kind(),
+            Unavailable
+        );
         let day = Day::from_unix_days(0);
         assert_eq!(self.store.usage(&UsageQuery::new(day, day)).await.unwrap_err().kind(), Unavailable);
         let batch = UsageBatch::new("writer", 1, []);

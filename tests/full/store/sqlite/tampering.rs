@@ -4,7 +4,7 @@ use http::StatusCode;
 use tempfile::TempDir;
 use tower_api_key::SqliteStore;
 use tower_api_key::backend::BackendErrorKind::Corrupt;
-use tower_api_key::backend::{AuditLog, Backend, KeyChange, KeyFilter, KeyStore};
+use tower_api_key::backend::{AuditLog, AuditQuery, Backend, KeyChange, KeyFilter, KeyStore};
 use tower_api_key::reject::Reason;
 
 use super::{application, number, run, says};
@@ -103,10 +103,14 @@ async fn an_entry_of_the_audit_log_that_is_garbage_is_an_error() {
     for garbage in ["action = 'sold'", "action = 'rotated'", "key_id = 'a b'", "related_key_id = 'key'"] {
         run(&pool, "DELETE FROM tower_api_key_audit; DELETE FROM tower_api_key").await;
         store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
-        assert_eq!(store.audit_log(None, None, 9).await.unwrap().len(), 1);
+        assert_eq!(store.audit_log(&AuditQuery::all().oldest_first().limit(9)).await.unwrap().len(), 1);
         let update = format!("UPDATE tower_api_key_audit SET {garbage}");
         sqlx::query(sqlx::AssertSqlSafe(update)).execute(&pool).await.unwrap();
-        says(&store.audit_log(None, None, 9).await.expect_err(garbage), Corrupt, "");
+        says(
+            &store.audit_log(&AuditQuery::all().oldest_first().limit(9)).await.expect_err(garbage),
+            Corrupt,
+            "",
+        );
     }
 }
 
