@@ -102,7 +102,7 @@ pub use usage::{UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageSto
 
 pub(crate) use bounds::Bounds;
 pub(crate) use caller::Caller;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "routes"))]
 pub(crate) use erased::BoxFuture;
 pub(crate) use erased::ErasedBackend;
 pub(crate) use invalidation::Apply;

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::manager::BoundedActor;
-use super::{CreatedKey, ExternalCaller, KeyManager, ManageError, NewKey, RotateOptions, Wait};
+use super::{
+    CreatedKey, ExternalCaller, KeyManager, ManageError, ManageErrorKind, NewKey, RotateOptions, Wait,
+};
 use crate::backend::{
-    Actor, Bounds, Caller, KeyFilter, KeyStore, KeyUpdate, ManagerRule, Propagation, UsageLine, UsageQuery,
-    UsageStore,
+    Actor, AuditEntry, AuditLog, AuditQuery, BackendError, Bounds, Caller, KeyFilter, KeyStore, KeyUpdate,
+    ManagerRule, Propagation, UsageLine, UsageQuery, UsageStore,
 };
 #[cfg(feature = "routes")]
 use crate::credential::Scheme;
@@ -315,6 +317,54 @@ impl<S: KeyStore> Delegate<'_, S> {
             && narrow(&mut filter.project, own.project.as_ref())
             && narrow(&mut filter.user, own.user.as_ref());
         overlaps.then_some(filter)
+    }
+}
+
+impl<S: KeyStore + AuditLog> Delegate<'_, S> {
+    /// Returns the entries of the audit log about the caller's keys that match a query, including those of deleted keys.
+    ///
+    /// The caller is shown the actors that managed the keys by a [`Delegate`], such as itself. Changes by the application have no actor here,
+    /// and none of them matches a query for an actor: the names of operators are not for customers.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](super::ManageErrorKind::NotFound) if the query names a key that is not the caller's, and no deleted key of the caller had
+    /// this id; [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails.
+    pub async fn query_audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, ManageError> {
+        let store = &self.manager.store;
+        self.query_audit_by(query, |query| async move { store.audit_log(&query).await }).await
+    }
+}
+
+impl<S: KeyStore> Delegate<'_, S> {
+    /// Returns the entries of the caller's keys, as [`query_audit`](Self::query_audit) does, from any log.
+    pub(super) async fn query_audit_by<R>(
+        &self,
+        query: AuditQuery,
+        read: impl Fn(AuditQuery) -> R,
+    ) -> Result<Vec<AuditEntry>, ManageError>
+    where
+        R: Future<Output = Result<Vec<AuditEntry>, BackendError>>,
+    {
+        if let Some(id) = &query.key
+            && let Err(error) = self.get(id).await
+        {
+            // Of a deleted key, the entries are left.
+            let left = AuditQuery::all().of_key(id.clone()).within(self.own()).limit(1);
+            if error.kind() != ManageErrorKind::NotFound || read(left).await?.is_empty() {
+                return Err(error);
+            }
+        }
+        let Some(own) = self.filter(query.filter()) else { return Ok(Vec::new()) };
+        let query = match (&query.actor, query.delegated) {
+            (Some(_), Some(false)) => return Ok(Vec::new()),
+            // A client could guess the name of an operator otherwise.
+            (Some(_), _) => query.within(own).delegated(true),
+            (None, _) => query.within(own),
+        };
+        let mut entries = read(query).await?;
+        entries.iter_mut().filter(|entry| !entry.delegated).for_each(|entry| entry.event.by = None);
+        Ok(entries)
     }
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::{ManageError, Permissions};
 use crate::audit::{Audit, Hook};
 use crate::authenticator::Authenticator;
-use crate::backend::{Actor, Bounds, KeyStore, UsageLine, UsageQuery, UsageStore};
+use crate::backend::{
+    Actor, AuditEntry, AuditLog, AuditQuery, Bounds, KeyStore, UsageLine, UsageQuery, UsageStore,
+};
 use crate::clock::{Clock, SystemClock};
 use crate::digest::Digester;
 use crate::environment::Environment;
@@ -248,6 +250,35 @@ impl<S: KeyStore> KeyManager<S> {
 
     pub(super) fn bounded_actor(&self) -> BoundedActor {
         BoundedActor { actor: self.actor.clone(), bounds: None }
+    }
+}
+
+impl<S: AuditLog> KeyManager<S> {
+    /// Returns the entries of the audit log that match a query, including those of deleted keys.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// use tower_api_key::backend::AuditQuery;
+    /// use tower_api_key::manage::{KeyManager, NewKey};
+    /// use tower_api_key::{KeyFormat, MemoryStore};
+    ///
+    /// let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo")?).acting_as("job:nightly");
+    /// let id = manager.create(NewKey::for_organization("acme")).await?.record().id.clone();
+    /// manager.revoke(&id, "lost").await?;
+    ///
+    /// let last = manager.query_audit(&AuditQuery::all().of_organization("acme").limit(1)).await?;
+    /// assert_eq!(last[0].event.action.label(), "revoked");
+    /// assert_eq!(last[0].event.by.as_deref(), Some("job:nightly"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails.
+    pub async fn query_audit(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, ManageError> {
+        Ok(self.store.audit_log(query).await?)
     }
 }
 

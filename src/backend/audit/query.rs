@@ -263,7 +263,7 @@ impl AuditQuery {
     }
 
     /// Returns the filter of keys that corresponds to the query.
-    pub(in crate::backend) fn filter(&self) -> KeyFilter {
+    pub(crate) fn filter(&self) -> KeyFilter {
         KeyFilter {
             organization: self.organization.clone(),
             project: self.project.clone(),
@@ -271,5 +271,11 @@ impl AuditQuery {
             environment: self.environment,
             ..KeyFilter::all()
         }
+    }
+
+    /// Replaces the filter of keys. Ignores fields of it that the log does not keep.
+    pub(crate) fn within(self, keys: KeyFilter) -> Self {
+        let KeyFilter { organization, project, user, environment, .. } = keys;
+        Self { organization, project, user, environment, ..self }
     }
 }

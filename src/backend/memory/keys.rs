@@ -36,9 +36,9 @@ impl Keys {
         &mut self,
         mut change: KeyChange,
     ) -> Result<(ChangeOutcome, Vec<Invalidation>), BackendError> {
-        let delegated = change.has_bounds();
         let authorized = self.authorize(&change.actor)?;
         change.inherit_from_creator(authorized.as_ref());
+        let delegated = change.has_bounds();
         let target = change.target().map(|id| self.by_id(id).ok_or_else(BackendError::not_found));
         change.check(authorized.as_ref(), target.transpose()?)?;
         let (record, invalidations) = match change.action {

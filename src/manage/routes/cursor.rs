@@ -3,7 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::backend::UsageLine;
+use crate::backend::{AuditEntry, UsageLine};
+use crate::clock::Timestamp;
 use crate::key::KeyId;
 
 /// Bytes of the checksum. It is no secret: a client that forges a cursor sees no other keys by it.
@@ -31,6 +32,18 @@ pub(super) fn decode_line(cursor: &str) -> Option<UsageLine> {
     let (day, environment) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     let key = parts.next().filter(|key| !key.is_empty()).map(KeyId::new).transpose().ok()?;
     Some(UsageLine::new(key, day, environment, 0))
+}
+
+/// Encodes the time and the number of the last entry of the audit log.
+pub(super) fn encode_entry(entry: &AuditEntry) -> String {
+    let (at, seq) = entry.position();
+    seal(&format!("{} {seq}", at.unix_millis()))
+}
+
+pub(super) fn decode_entry(cursor: &str) -> Option<(Timestamp, u64)> {
+    let text = open(cursor)?;
+    let (at, seq) = text.split_once(' ')?;
+    Some((Timestamp::from_unix_millis(at.parse().ok()?), seq.parse().ok()?))
 }
 
 fn seal(text: &str) -> String {

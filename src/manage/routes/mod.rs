@@ -1,8 +1,9 @@
 //! Key management over HTTP, as an axum router.
 
 // Above `delegate`; nothing imports it. Bottom to top, a file importing only those before it:
-// `output`, `cursor`, `error`, `json`, `origin`, `query`, `resolver`, `settings`, `openapi`, `caller`, `shared`, `input`, `one`, `own`, `usage`, `self`.
+// `output`, `cursor`, `error`, `json`, `origin`, `query`, `resolver`, `settings`, `openapi`, `caller`, `shared`, `input`, `one`, `own`, `audit`, `usage`, `self`.
 
+mod audit;
 mod caller;
 mod cursor;
 mod error;
@@ -62,6 +63,7 @@ const MAX_BODY: usize = 64 * 1024;
 /// | `DELETE /keys/{id}?reason&wait&until&wait_seconds&force` | 204, also for a revoked key; with `wait=fleet` after all nodes have applied it, see below |
 /// | `GET /keys/{id}/usage?from&to` | 200, the requests with the key, by day |
 /// | `GET /usage?from&to&by&limit&cursor` | 200, the requests with all keys, by day, in total or `by=key`, and `next_cursor` if more than `limit` lines match |
+/// | `GET /audit?key&actor&action&from&to&limit&cursor`, `GET /keys/{id}/audit` | 200, a page of the changes of keys, the newest first, and `next_cursor` if more follow; if [`ManageSettings::audit_log`] is set |
 /// | `GET /permissions` | 200, the [permissions](KeyManager::with_permissions) that keys can be granted, in groups, and which of them the caller can grant |
 /// | `GET` and `DELETE /keys/self`, `POST /keys/self/rotate` | as for the id of the calling key, whatever its scopes: with [`ManageSettings::self_routes`] |
 ///
@@ -75,6 +77,9 @@ const MAX_BODY: usize = 64 * 1024;
 /// own key, unless the query has `force=true`: see [`Delegate::keeping_manager`](super::Delegate::keeping_manager). Callers whose keys
 /// [another backend](ManageSettings::external_callers) keeps need no key here, so they end any.
 ///
+/// The audit log shows a caller the changes of its keys, of deleted ones too. The `actor` of a change is the key, or the caller that the
+/// application authenticated, that managed the key by these routes; it is `null` if the application made the change.
+///
 /// Days are in UTC, such as `2030-01-31`, and both are included: at most 366, by default the last 30.
 ///
 /// Errors are JSON with a `detail`, and `errors` that name fields: 400 for an invalid body or query; 403 for scopes that the caller lacks,
@@ -86,6 +91,12 @@ const MAX_BODY: usize = 64 * 1024;
 /// With [`ManageSettings::resolve_callers`], a request without a caller gets the response of that function.
 pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, settings: ManageSettings) -> Router {
     let (shape, allows_cross_site) = (settings.shape.clone(), settings.cross_site);
+    let audit = match settings.audit_log {
+        Some(_) => Router::new()
+            .route(&settings.path("/audit"), get(audit::of_all::<S>))
+            .route(&settings.path("/keys/{id}/audit"), get(audit::of_key::<S>)),
+        None => Router::new(),
+    };
     let routes = Router::new()
         .route(&settings.path("/keys"), get(list::<S>).post(create::<S>))
         .route(&settings.path("/keys/{id}"), get(show::<S>).patch(update::<S>).delete(revoke::<S>))
@@ -103,6 +114,7 @@ pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, settings
         routes
     };
     let routes = routes
+        .merge(audit)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))

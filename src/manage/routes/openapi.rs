@@ -59,8 +59,11 @@ impl ManageSettings {
             path => format!("{prefix}{path}"),
         };
         if let Value::Object(paths) = document["paths"].take() {
-            let served =
-                paths.into_iter().filter(|(path, _)| self.self_routes || !path.starts_with("/keys/self"));
+            let is_served = |path: &str| {
+                (self.self_routes || !path.starts_with("/keys/self"))
+                    && (self.audit_log.is_some() || !path.ends_with("/audit"))
+            };
+            let served = paths.into_iter().filter(|(path, _)| is_served(path));
             document["paths"] = served.map(|(path, item)| (whole(&path), item)).collect::<Map<_, _>>().into();
         }
         document["servers"] = json!([{ "url": "/" }]);

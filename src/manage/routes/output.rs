@@ -95,7 +95,7 @@ fn fields(record: &Record, now: Timestamp) -> impl Iterator<Item = (String, Valu
     fields.into_iter().map(|(name, value)| (name.to_owned(), value))
 }
 
-fn owner(owner: &Owner) -> Value {
+pub(super) fn owner(owner: &Owner) -> Value {
     match owner {
         Owner::Organization(own) => json!({ "organization": own.id }),
         Owner::Project(own) => json!({ "organization": own.organization.id, "project": own.id }),
@@ -104,6 +104,6 @@ fn owner(owner: &Owner) -> Value {
 }
 
 /// Formats a time as RFC 3339. A time outside its range of years is `null`.
-fn time(time: Option<Timestamp>) -> Value {
+pub(super) fn time(time: Option<Timestamp>) -> Value {
     time.filter(|time| time.is_rfc3339()).map_or(Value::Null, |time| time.to_string().into())
 }

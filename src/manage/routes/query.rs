@@ -16,7 +16,7 @@ use crate::record::KeyState;
 /// Most seconds that a change may wait.
 const MAX_WAIT: u64 = 60;
 
-/// Keys of a page: default and maximum.
+/// Keys, or entries of the audit log, of a page: default and maximum.
 const PAGE: (usize, usize) = (20, 100);
 
 /// The extractor of all parameters.
@@ -33,12 +33,10 @@ pub(super) struct Page {
 
 impl Page {
     pub(super) fn read(parameters: Parameters) -> Result<Self, RouteError> {
-        let (default, max) = PAGE;
         let parameters = known(parameters, &["cursor", "limit", "state"])?;
-        let limit = |text: &str| text.parse().ok().filter(|limit| (1..=max).contains(limit));
         Ok(Self {
             after: optional(&parameters, "cursor", "the next_cursor of a page", cursor::decode)?,
-            limit: optional(&parameters, "limit", "a number from 1 to 100", limit)?.unwrap_or(default),
+            limit: page_limit(&parameters)?,
             state: optional(&parameters, "state", "active, disabled, expired or revoked", |text| {
                 text.parse().ok()
             })?,
@@ -49,6 +47,13 @@ impl Page {
 /// Reads whether a change may end the last manager of an owner.
 pub(super) fn force(parameters: &Known) -> Result<bool, RouteError> {
     Ok(optional(parameters, "force", "true or false", |text| text.parse().ok())?.unwrap_or(false))
+}
+
+/// Reads the limit of a page.
+pub(super) fn page_limit(parameters: &Known) -> Result<usize, RouteError> {
+    let (default, max) = PAGE;
+    let limit = |text: &str| text.parse().ok().filter(|limit| (1..=max).contains(limit));
+    Ok(optional(parameters, "limit", "a number from 1 to 100", limit)?.unwrap_or(default))
 }
 
 /// Reads how long a change waits for other processes; `None` if it does not wait.

@@ -10,6 +10,7 @@ use axum::response::IntoResponse;
 use super::super::ExternalCaller;
 use super::error::{RouteError, Shape};
 use super::resolver::Resolver;
+use crate::backend::{AuditEntry, AuditLog, AuditQuery, BoxFuture};
 use crate::credential::Scheme;
 use crate::reject::Payload;
 use crate::scope::Requirement;
@@ -36,7 +37,11 @@ pub struct ManageSettings {
     pub(super) cross_site: bool,
     pub(super) shows_nodes: bool,
     pub(super) shape: Option<Shape>,
+    pub(super) audit_log: Option<ReadLog>,
 }
+
+/// Reads an audit log.
+pub(super) type ReadLog = Arc<dyn Fn(AuditQuery) -> BoxFuture<'static, Vec<AuditEntry>> + Send + Sync>;
 
 impl ManageSettings {
     /// Creates settings with these requirements, and errors in the default shape.
@@ -54,6 +59,7 @@ impl ManageSettings {
             cross_site: false,
             shows_nodes: false,
             shape: None,
+            audit_log: None,
         }
     }
 
@@ -185,6 +191,29 @@ impl ManageSettings {
     #[must_use]
     pub fn show_nodes(self) -> Self {
         Self { shows_nodes: true, ..self }
+    }
+
+    /// Adds `GET /audit` and `GET /keys/{id}/audit`, by which callers read the audit log of their own keys. `log` is the store of the manager,
+    /// or a replica of it. Without it, these routes do not exist.
+    ///
+    /// ```
+    /// use tower_api_key::manage::{KeyManager, ManageSettings, routes};
+    /// use tower_api_key::{KeyFormat, MemoryStore, Requirement};
+    ///
+    /// let (store, admin) = (MemoryStore::new(), Requirement::all_of(["admin"])?);
+    /// let settings = ManageSettings::new(admin.clone(), admin).audit_log(store.clone());
+    /// let app = routes(KeyManager::new(store, KeyFormat::new("demo")?), settings);
+    /// # let _: axum::Router = app;
+    /// # Ok::<(), tower_api_key::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn audit_log(self, log: impl AuditLog) -> Self {
+        let log = Arc::new(log);
+        let read = move |query: AuditQuery| -> BoxFuture<'static, Vec<AuditEntry>> {
+            let log = Arc::clone(&log);
+            Box::pin(async move { log.audit_log(&query).await })
+        };
+        Self { audit_log: Some(Arc::new(read)), ..self }
     }
 
     /// Sets the bodies of errors. [`Respond`](crate::reject::Respond) sets those of the authenticator, including that for a caller that lacks

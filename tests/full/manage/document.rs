@@ -160,6 +160,7 @@ async fn ask_for(operation: Operation<'_>, status: &str) -> Answer {
             send(&other, &own, "").await
         }
         "403" => send(&other, &own, "").await,
+        "404" if operation.path == "/audit" => send(&admin, &format!("{own}?key=key_unknown"), "").await,
         "404" => send(&admin, &absent, "").await,
         "409" if operation.method == "delete" => {
             send(&admin, &operation.uri(admin.record.id.as_str()), "").await

@@ -1,5 +1,6 @@
 //! The life of a key, by code and over HTTP.
 
+mod audit;
 mod by_code;
 mod choices;
 mod create_exclusive;

@@ -31,6 +31,8 @@ async fn the_key_of_another_tenant_is_not_found_and_stays_unchanged() {
             (Method::DELETE, path.clone()),
             (Method::POST, format!("{path}/rotate")),
             (Method::GET, format!("{path}/usage")),
+            (Method::GET, format!("{path}/audit")),
+            (Method::GET, format!("/admin/audit?key={}", other.record.id)),
         ];
         for (method, path) in asked {
             let answer = world.ask(&admin, method.clone(), &path, "").await;

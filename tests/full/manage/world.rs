@@ -46,9 +46,9 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
-fn settings() -> ManageSettings {
+fn settings(log: &MemoryStore) -> ManageSettings {
     let needs = |scope: &str| Requirement::all_of([scope]).unwrap();
-    ManageSettings::new(needs("keys.read"), needs("keys.write"))
+    ManageSettings::new(needs("keys.read"), needs("keys.write")).audit_log(log.clone())
 }
 
 fn app(manager: &KeyManager<MemoryStore>, authenticator: &Authenticator, settings: ManageSettings) -> Router {
@@ -76,21 +76,21 @@ impl World {
         let authenticator = Authenticator::builder(backend.clone()).user_scopes(Scopes::parse("*").unwrap());
         let authenticator =
             authenticator.usage(usage.clone()).with_clock(Arc::clone(&clock)).build().unwrap();
-        let app = app(&manager, &authenticator, settings());
+        let app = app(&manager, &authenticator, settings(backend.get_ref()));
         Self { manager, backend, clock, usage, authenticator, app }
     }
 
     /// Creates a world with other settings of the routes.
     pub(crate) fn with_settings(change: impl FnOnce(ManageSettings) -> ManageSettings) -> Self {
         let mut world = Self::new();
-        world.app = app(&world.manager, &world.authenticator, change(settings()));
+        world.app = app(&world.manager, &world.authenticator, change(settings(world.backend.get_ref())));
         world
     }
 
     /// Replaces the manager and the routes by ones with these permissions. Keys that exist stay.
     pub(crate) fn limit(&mut self, permissions: Permissions) {
         self.manager = self.manager.clone().with_permissions(permissions);
-        self.app = app(&self.manager, &self.authenticator, settings());
+        self.app = app(&self.manager, &self.authenticator, settings(self.backend.get_ref()));
     }
 
     /// Creates a key of an organization.

@@ -8,6 +8,7 @@ BEYOND_SCHEMAS = [
     '"must be in the future, got ',
     '"cursor: must be the next_cursor of a page, got ',
     '"cursor: must be the next_cursor of a page of the same usage, got ',
+    '"cursor: must be the next_cursor of a page of the log, got ',
     '"from: must not be after ',
     '"from: must give at most 366 days up to ',
 ]

@@ -81,7 +81,7 @@ async fn explore(python: &Path, caller: Option<&str>, examples: &str) -> Vec<Rec
     }
     let report = run(python, document.0.path(), &arguments).await;
     let tested = report.lines().find(|line| line.contains("Tested:")).unwrap();
-    assert!(tested.ends_with(" 14"), "{report}");
+    assert!(tested.ends_with(" 16"), "{report}");
     service.made().await
 }
 

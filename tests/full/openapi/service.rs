@@ -50,14 +50,12 @@ impl Service {
             let created = KeyManager::new(callers.clone(), format()).create(new).await.unwrap();
             keys.insert(name, created.into_parts().0.as_str().to_owned());
         }
-        let document = settings().openapi(PATH);
+        let settings = settings().audit_log(managed.clone());
+        let document = settings.openapi(PATH);
         let app = Router::new()
             .nest(
                 PATH,
-                routes(
-                    KeyManager::new(managed.clone(), format()).lease(Duration::from_millis(1)),
-                    settings(),
-                ),
+                routes(KeyManager::new(managed.clone(), format()).lease(Duration::from_millis(1)), settings),
             )
             .layer(AuthenticateLayer::new(Authenticator::builder(callers).build().unwrap()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,0 +1,91 @@
+//! The audit log of a caller's keys.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{self, Response};
+use serde_json::{Value, json};
+
+use super::caller::Caller;
+use super::cursor;
+use super::error::{RouteError, not_found};
+use super::input::{Id, key_id};
+use super::output::{json_response, owner, time};
+use super::query::{Known, Parameters, known, optional, page_limit};
+use super::shared::{Manager, Shared};
+use crate::audit::Action;
+use crate::backend::{AuditEntry, AuditQuery, KeyStore, LoggedAction};
+use crate::key::KeyId;
+
+/// The parameters of both routes.
+const PARAMETERS: [&str; 6] = ["actor", "action", "from", "to", "limit", "cursor"];
+
+pub(super) async fn of_all<S: KeyStore>(
+    State(shared): Manager<S>,
+    caller: Caller,
+    parameters: Parameters,
+) -> response::Result<Response> {
+    let [actor, action, from, to, limit, cursor] = PARAMETERS;
+    let parameters = known(parameters, &["key", actor, action, from, to, limit, cursor])?;
+    let key = optional(&parameters, "key", "the id of a key", |text| KeyId::new(text).ok())?;
+    page(&shared, &caller, &parameters, key).await
+}
+
+pub(super) async fn of_key<S: KeyStore>(
+    State(shared): Manager<S>,
+    caller: Caller,
+    id: Id,
+    parameters: Parameters,
+) -> response::Result<Response> {
+    page(&shared, &caller, &known(parameters, &PARAMETERS)?, Some(key_id(id)?)).await
+}
+
+async fn page<S: KeyStore>(
+    shared: &Shared<S>,
+    caller: &Caller,
+    parameters: &Known,
+    key: Option<KeyId>,
+) -> response::Result<Response> {
+    let delegate = shared.to_read(caller)?;
+    let Some(log) = &shared.settings.audit_log else { return Err(not_found().await.into()) };
+    let (query, limit) = (query(parameters)?, page_limit(parameters)?);
+    // One more than the page shows whether more follow.
+    let query = AuditQuery { key, ..query.limit(limit + 1) };
+    let mut entries = delegate.query_audit_by(query, |query| log(query)).await?;
+    let more = entries.len() > limit;
+    entries.truncate(limit);
+    let next = entries.last().filter(|_| more).map(cursor::encode_entry);
+    let entries: Vec<_> = entries.iter().map(entry).collect();
+    Ok(json_response(StatusCode::OK, &json!({ "entries": entries, "next_cursor": next })))
+}
+
+fn query(parameters: &Known) -> Result<AuditQuery, RouteError> {
+    let time =
+        |name| optional(parameters, name, "a time such as 2030-01-31T12:00:00Z", |text| text.parse().ok());
+    let actions = format!("one of {}", LoggedAction::ALL.map(LoggedAction::label).join(", "));
+    // PostgreSQL keeps no such character.
+    let name = |text: &str| (!text.contains('\0')).then(|| text.into());
+    let mut query = AuditQuery::all();
+    query.actor = optional(parameters, "actor", "a text without U+0000", name)?;
+    query.action = optional(parameters, "action", &actions, |text| text.parse().ok())?;
+    (query.from, query.to) = (time("from")?, time("to")?);
+    query.after =
+        optional(parameters, "cursor", "the next_cursor of a page of the log", cursor::decode_entry)?;
+    Ok(query)
+}
+
+fn entry(entry: &AuditEntry) -> Value {
+    let AuditEntry { event, environment, .. } = entry;
+    let rotated_to = match &event.action {
+        Action::Rotated { to } => Some(to.as_str()),
+        _ => None,
+    };
+    json!({
+        "at": time(Some(event.at)),
+        "action": event.action.label(),
+        "key": event.key.as_ref().map(KeyId::as_str),
+        "actor": event.by,
+        "rotated_to": rotated_to,
+        "owner": entry.owner.as_ref().map(owner),
+        "environment": environment.label(),
+    })
+}
