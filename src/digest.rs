@@ -5,12 +5,14 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::str::FromStr;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::error::{ConfigError, ConfigErrorKind};
+use crate::error::{ConfigError, ConfigErrorKind, InvalidValue, InvalidValueKind};
+use crate::text::try_from_text;
 
 /// The digest of a key: 32 bytes, compared in constant time.
 #[derive(Clone, Copy)]
@@ -46,6 +48,40 @@ impl Digest {
     fn words(&self) -> [u64; 4] {
         std::array::from_fn(|word| u64::from_le_bytes(std::array::from_fn(|byte| self.0[word * 8 + byte])))
     }
+}
+
+/// Parses 64 hexadecimal digits, as `sha256sum` writes them. A digest has no text of its own, so that none is logged.
+///
+/// ```
+/// use tower_api_key::digest::{Digest, Digester};
+///
+/// let digest: Digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".parse()?;
+/// assert_eq!(digest, Digester::sha256().digest(b"abc"));
+/// # Ok::<(), tower_api_key::InvalidValue>(())
+/// ```
+impl FromStr for Digest {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        parse_hex(text).map(Self).ok_or_else(|| {
+            InvalidValue::new(InvalidValueKind::Digest, "digest is invalid: must be 64 hexadecimal digits")
+        })
+    }
+}
+
+try_from_text!(Digest);
+
+fn parse_hex(text: &str) -> Option<[u8; 32]> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let mut bytes = [0; 32];
+    if pairs.len() != bytes.len() || !rest.is_empty() {
+        return None;
+    }
+    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = digit(*high)? << 4 | digit(*low)?;
+    }
+    Some(bytes)
 }
 
 impl PartialEq for Digest {
@@ -171,6 +207,22 @@ mod tests {
             assert_ne!(flipped(&[bit]), digest, "bit {bit}");
             // A difference in the same bit of another word does not cancel it.
             assert_ne!(flipped(&[bit, (bit + 64) % 256]), digest, "bit {bit} and its neighbour");
+        }
+    }
+
+    #[test]
+    fn a_digest_is_parsed_from_its_digits_in_either_case() {
+        let digest = Digester::sha256().digest(b"abc");
+        for text in [hex(&digest), hex(&digest).to_uppercase()] {
+            assert_eq!(text.parse::<Digest>().unwrap(), digest);
+        }
+        let digits = hex(&digest);
+        let (longer, foreign) = (format!("{digits}0"), format!("{}g", &digits[1..]));
+        let (signed, wide) = (format!("+{}", &digits[1..]), format!("{}\u{e9}", &digits[2..]));
+        for text in ["", &digits[1..], &digits[2..], &longer, &format!("{digits} "), &foreign, &signed, &wide]
+        {
+            let error = text.parse::<Digest>().unwrap_err();
+            assert_eq!(error.to_string(), "digest is invalid: must be 64 hexadecimal digits", "{text}");
         }
     }
 
