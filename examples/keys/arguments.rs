@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::builder::RangedU64ValueParser;
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
+use tower_api_key::backend::LoggedAction;
 use tower_api_key::clock::Day;
-use tower_api_key::{ConfigError, InvalidValue, KeyFormat, KeyId, Scope};
+use tower_api_key::{ConfigError, InvalidValue, KeyFormat, KeyId, Scope, Timestamp};
 
 /// Manage the API keys in a database.
 #[derive(Debug, Parser)]
@@ -75,6 +76,55 @@ pub(crate) enum Command {
     },
     /// Show the number of requests by day.
     Usage(UsageArguments),
+    /// Show the changes of keys, the newest first.
+    Audit(AuditArguments),
+    /// Import existing keys, one JSON object for each line.
+    ///
+    /// The fields are `key` (the text) or `sha256` (its SHA-256 digest in hexadecimal digits); `organization`, `organization` and `project`, or
+    /// `user`; and, all optional, `name`, `scopes` (a list), `environment` (`live` or `test`) and `expires_at` (RFC 3339). Nothing is imported
+    /// unless all lines are valid.
+    Import(ImportArguments),
+    /// Check whether a service could use the database now. Changes no key.
+    SelfCheck,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArguments {
+    #[command(flatten)]
+    pub(crate) owner: OwnerArguments,
+    /// Show the changes of the key with this id, which may be deleted.
+    #[arg(long, value_parser = KeyId::new)]
+    pub(crate) key: Option<KeyId>,
+    /// Show the changes by this actor.
+    #[arg(long)]
+    pub(crate) actor: Option<String>,
+    /// Show the changes of this kind: created, updated, rotated, revoked, expired or deleted.
+    #[arg(long, value_parser = action)]
+    pub(crate) action: Option<LoggedAction>,
+    /// Show the changes from this time on, such as 2030-01-31T12:00:00Z.
+    #[arg(long, value_parser = time)]
+    pub(crate) from: Option<Timestamp>,
+    /// Show the changes before this time.
+    #[arg(long, value_parser = time)]
+    pub(crate) to: Option<Timestamp>,
+    /// Show the oldest changes first.
+    #[arg(long)]
+    pub(crate) oldest_first: bool,
+    /// The most changes to show.
+    #[arg(long, default_value_t = 100, allow_negative_numbers = true, value_parser = limit())]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArguments {
+    /// The file to read, or `-` for stdin.
+    pub(crate) file: PathBuf,
+    /// Check all lines, and import nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Accept texts of fewer than 16 bytes, which can be guessed.
+    #[arg(long)]
+    pub(crate) allow_weak: bool,
 }
 
 #[derive(Debug, Args)]
@@ -167,12 +217,20 @@ fn day(text: &str) -> Result<Day, &'static str> {
     text.parse().map_err(|_| "must be a day such as 2030-01-31")
 }
 
-fn name(text: &str) -> Result<String, &'static str> {
+fn time(text: &str) -> Result<Timestamp, InvalidValue> {
+    text.parse()
+}
+
+fn action(text: &str) -> Result<LoggedAction, InvalidValue> {
+    text.parse()
+}
+
+pub(crate) fn name(text: &str) -> Result<String, &'static str> {
     let is_name = (1..=255).contains(&text.chars().count()) && !text.contains(char::is_control);
     is_name.then(|| text.to_owned()).ok_or("must have 1 to 255 characters, none of them a control character")
 }
 
-fn email(text: &str) -> Result<String, &'static str> {
+pub(crate) fn email(text: &str) -> Result<String, &'static str> {
     name(text).ok().filter(|text| text.contains('@')).ok_or("must be an e-mail address")
 }
 

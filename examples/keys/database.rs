@@ -19,7 +19,7 @@ pub(crate) fn check_exists(url: &str, command: &Command) -> Result<(), Failure> 
 }
 
 /// Returns the file of a URL. A URL without one is rejected when it is opened.
-fn file(url: &str) -> Option<PathBuf> {
+pub(crate) fn file(url: &str) -> Option<PathBuf> {
     let options: SqliteConnectOptions = url.parse().ok()?;
     let file = options.get_filename();
     let is_file = !file.as_os_str().is_empty() && !file.to_string_lossy().starts_with("file:");

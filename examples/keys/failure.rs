@@ -40,6 +40,11 @@ impl Failure {
         }
     }
 
+    /// Names the line of a file that an error is about, and what was done before.
+    pub(crate) fn of_line(self, line: usize, before: &str) -> Self {
+        Self { message: format!("line {line}: {}; {before}", self.message), ..self }
+    }
+
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(self.code)
     }

@@ -2,16 +2,21 @@
 //!
 //! `cargo run --example keys --features sqlite,postgres -- --url sqlite:keys.db create --organization acme`
 //!
+//! To install it as `keys`, in a checkout: `cargo install --path . --example keys --features sqlite,postgres`
+//!
 //! The text of a new key is the only output on stdout; with `--output` it goes to a new file that only its owner can read. A key is not
 //! created if its text would be lost, and revoked if its text cannot be written. Exit status: 2 for an invalid argument, 3 for an unknown
 //! key, 4 for a key whose state does not permit the change, 5 for a database that is missing or does not answer, or an output that cannot
 //! be written.
 
 mod arguments;
+mod audit;
 mod database;
 mod destination;
 mod failure;
+mod import;
 mod output;
+mod self_check;
 mod table;
 mod usage;
 
@@ -23,7 +28,7 @@ use clap::Parser;
 use destination::Destination;
 use failure::Failure;
 use serde_json::json;
-use tower_api_key::backend::{Grace, KeyFilter, KeyStore, UsageStore};
+use tower_api_key::backend::{AuditLog, Grace, KeyFilter, KeyStore, UsageStore};
 use tower_api_key::manage::{CreatedKey, KeyManager, NewKey, RotateOptions};
 use tower_api_key::owner::Organization;
 use tower_api_key::{Environment, Owner, PostgresStore, SqliteStore, Timestamp};
@@ -45,11 +50,18 @@ async fn open(arguments: Arguments) -> Result<(), Failure> {
         usage::days(wanted, now())?;
     }
     let destination = Destination::of(&arguments.command)?;
+    let checks = matches!(arguments.command, Command::SelfCheck);
     if arguments.url.starts_with("sqlite:") {
+        if checks {
+            return self_check::sqlite(&arguments.url, arguments.json).await;
+        }
         database::check_exists(&arguments.url, &arguments.command)?;
         let store = SqliteStore::open(&arguments.url).await?;
         run(store, arguments, destination).await
     } else if arguments.url.starts_with("postgres:") || arguments.url.starts_with("postgresql:") {
+        if checks {
+            return self_check::postgres(&arguments.url, arguments.json).await;
+        }
         let store = PostgresStore::open(&arguments.url).await?;
         run(store, arguments, destination).await
     } else {
@@ -58,12 +70,13 @@ async fn open(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-async fn run<S: KeyStore + UsageStore + Clone>(
+async fn run<S: KeyStore + UsageStore + AuditLog + Clone>(
     store: S,
     arguments: Arguments,
     destination: Destination,
 ) -> Result<(), Failure> {
-    let manager = KeyManager::new(store, arguments.prefix);
+    let format = arguments.prefix;
+    let manager = KeyManager::new(store.clone(), format.clone());
     let json = arguments.json;
     match arguments.command {
         Command::Init => {
@@ -112,6 +125,13 @@ async fn run<S: KeyStore + UsageStore + Clone>(
             let lines = manager.query_usage(&usage::query(wanted, now())?).await?;
             output::show(&usage::table(&lines, json))
         }
+        Command::Audit(wanted) => {
+            let entries = manager.query_audit(&audit::query(wanted)).await?;
+            output::show(&audit::table(&entries, json))
+        }
+        Command::Import(wanted) => import::run(&store, &manager, format, &wanted, json).await,
+        // `open` has run it.
+        Command::SelfCheck => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Keys, as a table or as JSON.
 
 use serde_json::{Value, json};
+use tower_api_key::clock::Day;
 use tower_api_key::{KeyId, Record, Scope, Timestamp};
 
 /// Formats keys.
@@ -9,7 +10,9 @@ pub(crate) fn of_keys(records: &[Record], as_json: bool, now: Timestamp) -> Stri
         let values: Vec<Value> = records.iter().map(|record| value(record, now)).collect();
         return Value::Array(values).to_string();
     }
-    let heads = ["ID", "NAME", "OWNER", "ENVIRONMENT", "STATE", "SCOPES", "KEY"].map(str::to_owned);
+    let heads =
+        ["ID", "NAME", "OWNER", "ENVIRONMENT", "STATE", "CREATED", "EXPIRES", "LAST USED", "SCOPES", "KEY"]
+            .map(str::to_owned);
     let rows: Vec<_> = [heads].into_iter().chain(records.iter().map(|record| row(record, now))).collect();
     of_rows(&rows)
 }
@@ -26,19 +29,24 @@ pub(crate) fn of_rows<const N: usize>(rows: &[[String; N]]) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn row(record: &Record, now: Timestamp) -> [String; 7] {
+fn row(record: &Record, now: Timestamp) -> [String; 10] {
+    let day = |time: Option<Timestamp>| time.map_or("-".to_owned(), |time| Day::from(time).to_string());
     [
         record.id.to_string(),
         record.name.to_string(),
         record.owner.to_string(),
         record.environment.label().to_owned(),
         record.state(now).label().to_owned(),
+        day(record.created_at),
+        day(record.expires_at),
+        day(record.last_used_at),
         record.scopes.to_string(),
         record.hint.to_string(),
     ]
 }
 
 fn value(record: &Record, now: Timestamp) -> Value {
+    let time = |time: Option<Timestamp>| time.map(|time| time.to_string());
     json!({
         "id": record.id.as_str(),
         "name": record.name,
@@ -47,9 +55,10 @@ fn value(record: &Record, now: Timestamp) -> Value {
         "state": record.state(now).label(),
         "scopes": record.scopes.iter().map(Scope::as_str).collect::<Vec<_>>(),
         "hint": record.hint,
-        "created_at_ms": record.created_at.map(Timestamp::unix_millis),
-        "expires_at_ms": record.expires_at.map(Timestamp::unix_millis),
-        "revoked_at_ms": record.revoked.as_ref().map(|revoked| revoked.at.unix_millis()),
+        "created_at": time(record.created_at),
+        "expires_at": time(record.expires_at),
+        "last_used_at": time(record.last_used_at),
+        "revoked_at": time(record.revoked.as_ref().map(|revoked| revoked.at)),
         "rotated_from": record.rotated_from.as_ref().map(KeyId::as_str),
         "rotated_to": record.rotated_to.as_ref().map(KeyId::as_str),
     })

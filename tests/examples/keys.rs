@@ -6,9 +6,10 @@ use std::process::{Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
-use tower_api_key::backend::{UsageBatch, UsageCount, UsageStore};
+use tower_api_key::backend::{Backend, KeyStore, UsageBatch, UsageCount, UsageStore};
 use tower_api_key::clock::Day;
-use tower_api_key::{Environment, KeyId, Owner, SqliteStore};
+use tower_api_key::digest::Digester;
+use tower_api_key::{Environment, KeyId, Owner, SqliteStore, Timestamp};
 
 use crate::server::binary;
 
@@ -200,6 +201,14 @@ async fn an_invalid_command_names_the_argument_and_changes_nothing() {
         ("usage --user ann", "--user"),
         ("usage --by-key=no", "--by-key"),
         ("list --json=no", "--json"),
+        ("audit --key a/b", "--key"),
+        ("audit --action sold", "--action"),
+        ("audit --from yesterday", "--from"),
+        ("audit --to 2030-01-31", "--to"),
+        ("audit --limit 0", "--limit"),
+        ("audit --user ann", "--user"),
+        ("import", "<FILE>"),
+        ("self-check now", "now"),
     ] {
         let ran = keys.run(arguments).await;
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{arguments}: {}", ran.stderr);
@@ -237,7 +246,7 @@ async fn an_invalid_command_creates_no_database() {
 #[tokio::test]
 async fn only_init_and_create_create_a_missing_database() {
     let keys = Keys::new();
-    for arguments in ["list", "show key_a", "rotate key_a", "revoke key_a", "usage"] {
+    for arguments in ["list", "show key_a", "rotate key_a", "revoke key_a", "usage", "audit", "import x"] {
         let ran = keys.run(arguments).await;
         assert_eq!((ran.code, ran.stdout.as_str()), (5, ""), "{arguments}: {}", ran.stderr);
         assert!(ran.stderr.contains("run `init` to create it"), "{arguments}: {}", ran.stderr);
@@ -429,4 +438,217 @@ async fn an_unreachable_database_has_a_status_of_its_own() {
         assert_eq!(ran.stderr.contains("--url"), code == 2, "{}", ran.stderr);
     }
     assert!(!Path::new("no").exists());
+}
+
+#[tokio::test]
+async fn a_list_shows_when_keys_were_created_used_and_expire() {
+    let keys = Keys::new();
+    let made = keys.json("create --organization acme --expires-in-days 3").await;
+    let store = SqliteStore::open(&keys.url()).await.unwrap();
+    let (id, day) = (KeyId::new(made["id"].as_str().unwrap()).unwrap(), "2027-01-15".parse::<Day>().unwrap());
+    let record = store.get(&id).await.unwrap().unwrap();
+    let count = UsageCount::new(id, Environment::Live, Owner::organization("acme"), 3, day.start());
+    store.add_usage(&UsageBatch::new("test", 1, [count])).await.unwrap();
+    store.close().await;
+
+    let shown = keys.json("list").await;
+    let text = |time: Option<Timestamp>| time.unwrap().to_string();
+    assert_eq!(shown[0]["created_at"], text(record.created_at));
+    assert_eq!(shown[0]["expires_at"], text(record.expires_at));
+    assert_eq!(shown[0]["last_used_at"], "2027-01-15T00:00:00Z");
+    assert_eq!(shown[0]["revoked_at"], Value::Null);
+    let table = keys.run("list").await.stdout;
+    let (heads, row) = table.split_once('\n').unwrap();
+    for head in ["CREATED", "EXPIRES", "LAST USED"] {
+        assert!(heads.contains(head), "{heads}");
+    }
+    for time in [record.created_at, record.expires_at] {
+        assert!(row.contains(&text(time)[..10]), "{row}");
+    }
+    assert!(row.contains("2027-01-15"), "{row}");
+}
+
+#[tokio::test]
+async fn the_audit_log_shows_each_change() {
+    let keys = Keys::new();
+    let made = keys.json("create --organization acme").await;
+    let id = made["id"].as_str().unwrap();
+    keys.json("create --user ann@example.com").await;
+    let next = keys.json(&format!("rotate {id}")).await;
+    keys.run(&format!("revoke {id} --reason lost")).await;
+
+    let all = keys.json("audit").await;
+    let all = all.as_array().unwrap();
+    let actions: Vec<_> = all.iter().map(|entry| entry["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["created", "rotated", "created", "created"], "the rotated key was revoked already");
+    assert_eq!((&all[1]["key"], &all[1]["rotated_to"]), (&made["id"], &next["id"]));
+    assert_eq!(all[3]["owner"], "organization acme");
+    let at = all[1]["at"].as_str().unwrap();
+    assert!(at.parse::<Timestamp>().is_ok(), "{at}");
+    let reversed: Vec<_> = all.iter().rev().cloned().collect();
+    for (arguments, expected) in [
+        (format!("--key {id}"), vec![&all[1], &all[3]]),
+        ("--action rotated".to_owned(), vec![&all[1]]),
+        ("--user Ann@example.com".to_owned(), vec![&all[2]]),
+        ("--oldest-first".to_owned(), reversed.iter().collect()),
+        ("--limit 1".to_owned(), vec![&all[0]]),
+        ("--actor another".to_owned(), Vec::new()),
+        ("--to 2000-01-01T00:00:00Z".to_owned(), Vec::new()),
+        ("--from 2999-01-01T00:00:00Z".to_owned(), Vec::new()),
+    ] {
+        assert_eq!(
+            keys.json(&format!("audit {arguments}")).await,
+            serde_json::json!(expected),
+            "{arguments}"
+        );
+    }
+    let table = keys.run("audit").await.stdout;
+    assert!(
+        table.contains("rotated") && table.contains(id) && table.contains("user ann@example.com"),
+        "{table}"
+    );
+    let secret = made["key"].as_str().unwrap();
+    assert!(!table.contains(secret) && !serde_json::json!(all).to_string().contains(secret));
+}
+
+#[tokio::test]
+async fn existing_keys_are_imported_by_text_or_by_digest() {
+    let keys = Keys::new();
+    keys.run("init").await;
+    let file = keys.0.path().join("keys.jsonl");
+    let lines = r#"{"key":"secret-of-sixteen-bytes","organization":"acme","project":"p","name":"old","scopes":["a","b"],"environment":"test","expires_at":"2099-01-01T00:00:00Z"}
+
+{"sha256":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","user":"Ann@example.com","name":null}
+"#;
+    std::fs::write(&file, lines).unwrap();
+    let import = format!("import {}", file.display());
+    let dry = keys.run(&format!("{import} --dry-run")).await;
+    assert_eq!((dry.code, dry.stdout.as_str(), dry.stderr.as_str()), (0, "", "2 keys can be imported.\n"));
+    assert_eq!(keys.json("list").await, serde_json::json!([]));
+
+    let made = keys.json(&import).await;
+    assert_eq!((&made[0]["line"], &made[1]["line"]), (&serde_json::json!(1), &serde_json::json!(3)));
+    let listed = keys.json("list").await;
+    assert_eq!((&listed[0]["id"], &listed[1]["id"]), (&made[0]["id"], &made[1]["id"]));
+    assert_eq!(
+        (&listed[0]["owner"], &listed[1]["owner"]),
+        (&"project acme/p".into(), &"user ann@example.com".into())
+    );
+    assert_eq!((&listed[0]["name"], &listed[0]["environment"]), (&"old".into(), &"test".into()));
+    assert_eq!(listed[0]["scopes"], serde_json::json!(["a", "b"]));
+    assert_eq!(listed[0]["expires_at"], "2099-01-01T00:00:00Z");
+    let store = SqliteStore::open(&keys.url()).await.unwrap();
+    for text in ["secret-of-sixteen-bytes", "abc"] {
+        assert!(store.find(&Digester::sha256().digest(text.as_bytes())).await.unwrap().is_some(), "{text}");
+    }
+    store.close().await;
+
+    let again = keys.run(&import).await;
+    assert_eq!((again.code, again.stdout.as_str()), (2, ""));
+    assert_eq!(
+        again.stderr,
+        "line 1: the database has this key already\nline 3: the database has this key already\n\
+         keys: nothing was imported: 2 lines invalid\n"
+    );
+}
+
+#[tokio::test]
+async fn an_import_with_an_invalid_line_changes_nothing_and_shows_no_text() {
+    let keys = Keys::new();
+    keys.run("init").await;
+    let file = keys.0.path().join("keys.jsonl");
+    let good = r#"{"key":"secret-of-sixteen-bytes","organization":"acme"}"#;
+    for (line, says) in [
+        ("secret", "must be a JSON object"),
+        ("[\"secret\"]", "must be a JSON object"),
+        (r#"{"key":"secret","organization":"a"}"#, "at least 16 bytes unless --allow-weak"),
+        (good, "an earlier line has the same key"),
+        (r#"{"organization":"a"}"#, "either `key`, the text, or `sha256`"),
+        (r#"{"key":"secret-secret-secret","sha256":"00","organization":"a"}"#, "either `key`"),
+        (r#"{"sha256":"secret","organization":"a"}"#, "sha256: digest is invalid: must be 64 hex"),
+        (r#"{"key":"secret-secret-secret"}"#, "must have `organization`"),
+        (r#"{"key":"secret-secret-secret","organization":"a","user":"a@b"}"#, "no other owner"),
+        (r#"{"key":"secret-secret-secret","project":"a"}"#, "must have `organization`"),
+        (r#"{"key":"secret-secret-secret","user":"secret"}"#, "user: must be an e-mail"),
+        (r#"{"key":"secret-secret-secret","organization":"a","scopes":["a","sec ret"]}"#, "scopes: item 2"),
+        (r#"{"key":"secret-secret-secret","organization":"a","scopes":"secret"}"#, "scopes: must be a list"),
+        (r#"{"key":"secret-secret-secret","organization":"a","expires_at":"secret"}"#, "expires_at: time"),
+        (
+            r#"{"key":"secret-secret-secret","organization":"a","expires_at":"2000-01-01T00:00:00Z"}"#,
+            "in the future",
+        ),
+        (r#"{"key":"secret-secret-secret","organization":"a","environment":"secret"}"#, "`live` or `test`"),
+        (r#"{"key":"secret-secret-secret","organization":"a","secret":1}"#, "unknown field; known are key"),
+        (r#"{"key":7,"organization":"a"}"#, "key: must be a text"),
+        (
+            r#"{"key":"secret secret secret","organization":"a","name":"a\nb"}"#,
+            "name: must not contain control",
+        ),
+    ] {
+        std::fs::write(&file, format!("{good}\n{line}\n")).unwrap();
+        let ran = keys.run(&format!("import {}", file.display())).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{line}: {}", ran.stderr);
+        assert!(ran.stderr.starts_with("line 2: ") && ran.stderr.contains(says), "{line}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("secret"), "{line}: {}", ran.stderr);
+        assert!(ran.stderr.ends_with("keys: nothing was imported: 1 line invalid\n"), "{}", ran.stderr);
+    }
+    assert_eq!(keys.json("list").await, serde_json::json!([]));
+    let missing = keys.run("import missing.jsonl").await;
+    assert_eq!((missing.code, missing.stdout.as_str()), (5, ""));
+    assert!(missing.stderr.contains("cannot read missing.jsonl"), "{}", missing.stderr);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn keys_are_imported_from_stdin() {
+    let keys = Keys::new();
+    keys.run("init").await;
+    let file = keys.0.path().join("keys.jsonl");
+    std::fs::write(&file, r#"{"key":"short","organization":"acme"}"#).unwrap();
+    let from = format!("<{}", file.display());
+    let ran = run_redirected(&from, &keys.url(), "import - --allow-weak").await;
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert_eq!(keys.json("list").await[0]["id"], ran.stdout.trim_end());
+}
+
+#[tokio::test]
+async fn a_self_check_names_what_fails_and_changes_nothing() {
+    let keys = Keys::new();
+    let checks = async |url: &str| {
+        let ran = run(url, ["--json", "self-check"].into_iter()).await;
+        let checks: Vec<(String, bool)> = serde_json::from_str::<Vec<Value>>(&ran.stdout)
+            .unwrap()
+            .iter()
+            .map(|check| (check["check"].as_str().unwrap().to_owned(), check["ok"].as_bool().unwrap()))
+            .collect();
+        assert_eq!(ran.code, if checks.iter().all(|(_, passed)| *passed) { 0 } else { 5 }, "{}", ran.stderr);
+        checks
+    };
+    let failed = |checks: Vec<(String, bool)>| {
+        checks.into_iter().filter(|(_, passed)| !passed).map(|(check, _)| check).collect::<Vec<_>>()
+    };
+    assert_eq!(failed(checks(&keys.url()).await), ["file"]);
+    assert_eq!(std::fs::read_dir(keys.0.path()).unwrap().count(), 0, "no file was created");
+
+    keys.json("create --organization acme").await;
+    let before = (keys.json("list").await, keys.json("audit").await);
+    let passed = checks(&keys.url()).await;
+    let names: Vec<_> = passed.iter().map(|(check, _)| check.as_str()).collect();
+    assert_eq!(names, ["file", "mode", "tables", "schema", "lookup", "usage", "audit", "write", "feed"]);
+    assert_eq!(failed(passed), [""; 0]);
+    assert_eq!((keys.json("list").await, keys.json("audit").await), before);
+    let ran = keys.run("self-check").await;
+    assert_eq!((ran.code, ran.stdout.lines().count(), ran.stderr.as_str()), (0, 9, ""));
+
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let file = keys.0.path().join("keys.db");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(failed(checks(&keys.url()).await), ["mode"]);
+    }
+    let other = keys.0.path().join("other.db");
+    std::fs::write(&other, "no database, but a text of more than sixteen bytes").unwrap();
+    assert!(failed(checks(&format!("sqlite:{}", other.display())).await).contains(&"tables".to_owned()));
+    assert_eq!(failed(checks("postgres://user@127.0.0.1:1/keys").await), ["server"]);
 }
