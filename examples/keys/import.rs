@@ -1,11 +1,13 @@
 //! Imports existing keys from lines of JSON. Nothing is imported unless all lines are valid, and no message shows a part of a line:
 //! it may hold the text of a key.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::{Value, json};
 use tower_api_key::backend::KeyStore;
 use tower_api_key::digest::{Digest, Digester};
 use tower_api_key::manage::{KeyManager, ManageError, ManageErrorKind, NewKey};
@@ -133,9 +135,7 @@ fn unreadable(file: &Path, error: &io::Error) -> Failure {
 const FIELDS: &str = "key, sha256, organization, project, user, name, scopes, environment, expires_at";
 
 fn parse(line: usize, text: &str, allow_weak: bool) -> Result<Import, String> {
-    let object: Map<String, Value> =
-        serde_json::from_str(text).map_err(|_| "must be a JSON object".to_owned())?;
-    let mut fields = Fields(object);
+    let mut fields: Fields = serde_json::from_str(text).map_err(|_| "must be a JSON object".to_owned())?;
     let secret = match (fields.text("key")?, fields.text("sha256")?) {
         (Some(text), None) => Secret::Text(text),
         (None, Some(digits)) => Secret::Digest(digits.parse().map_err(of("sha256"))?),
@@ -165,7 +165,7 @@ fn parse(line: usize, text: &str, allow_weak: bool) -> Result<Import, String> {
     if fields.0.is_empty() {
         Ok(Import { line, secret, new })
     } else {
-        Err(format!("unknown field; known are {FIELDS}"))
+        Err(format!("unknown or repeated field; known are {FIELDS}"))
     }
 }
 
@@ -181,13 +181,42 @@ fn checked(
     text.map(|text| check(&text).map_err(|rule| format!("{field}: {rule}"))).transpose()
 }
 
-/// The fields of a line that were not read yet.
-struct Fields(Map<String, Value>);
+/// The fields of a line that were not read yet. A name that repeats is left over: of two keys, none is meant for certain.
+struct Fields(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(field) = map.next_entry()? {
+            fields.push(field);
+        }
+        Ok(Fields(fields))
+    }
+}
 
 impl Fields {
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let found = self.0.iter().position(|(own, _)| own == name)?;
+        Some(self.0.remove(found).1)
+    }
+
     /// Takes a text; null counts as absent.
     fn text(&mut self, name: &str) -> Result<Option<String>, String> {
-        match self.0.remove(name) {
+        match self.take(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
             Some(_) => Err(format!("{name}: must be a text")),
@@ -200,7 +229,7 @@ impl Fields {
             let text = value.as_str().ok_or_else(wrong)?;
             Scope::new(text).map_err(|error| format!("scopes: item {}: {error}", index + 1))
         };
-        match self.0.remove("scopes") {
+        match self.take("scopes") {
             None | Some(Value::Null) => Ok(Vec::new()),
             Some(Value::Array(items)) => items.iter().enumerate().map(scope).collect(),
             Some(_) => Err(wrong()),

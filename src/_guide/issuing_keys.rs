@@ -9,6 +9,7 @@
 //! | show the text once | [`CreatedKey::into_parts`](crate::manage::CreatedKey::into_parts), in a response that no cache keeps. The store has a digest |
 //! | recognise a key afterwards | its name, its id, and its [`hint`](crate::Record::hint), the first characters of the text |
 //! | let customers create, list, rotate and revoke | [`manage::routes`](crate::manage::routes), whose OpenAPI document is [`OPENAPI`](crate::manage::OPENAPI) |
+//! | show customers the changes of their keys | `ManageSettings::audit_log(store)` |
 //! | shape those requests yourself | [`KeyManager::on_behalf_of`](crate::manage::KeyManager::on_behalf_of), as in `examples/memory_api` |
 //! | declare the scopes that keys can have | [`Permissions`](crate::manage::Permissions), in groups, with descriptions; see [below](#the-permissions) |
 //! | serve the list at a path of yours, such as `/v1/api-keys` | [`ManageSettings::at_root`](crate::manage::ManageSettings::at_root), and [`openapi`](crate::manage::ManageSettings::openapi) for the document of these paths |

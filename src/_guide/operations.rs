@@ -246,6 +246,20 @@
 //! `idle_in_transaction_session_timeout`. For a change of more than 1,000 keys, or of more than 10,000 within a poll interval, other nodes
 //! invalidate everything, and read each key again at its next use.
 //!
+//! # Reading the audit log
+//!
+//! | Question | API |
+//! |---|---|
+//! | the changes of a key, also of a deleted one | `KeyManager::query_audit(&AuditQuery::all().of_key(id))`; the example `keys`: `keys audit --key ID` |
+//! | the changes by an actor since a time | `AuditQuery::all().by("job:nightly").from(start)` |
+//! | the changes of a customer's keys | `AuditQuery::all().of_organization("acme")`, or `of_user`, `of_project` |
+//! | the same, for the customer | `Delegate::query_audit`; `GET /audit` and `GET /keys/{id}/audit`, once `ManageSettings::audit_log` is set |
+//! | a copy elsewhere | `AuditQuery::all().oldest_first().after(&last)`, on PostgreSQL with the last minutes again: see [`AuditLog`](crate::backend::AuditLog) |
+//!
+//! An entry holds ids, its time and its owner, no reason, name or text. A customer is shown the actor of a change that was made by a `Delegate`,
+//! and none for the changes of the application: names of operators are not for customers. The cursor of `GET /audit` holds the number of an
+//! entry in the whole log: from two of them, a customer can estimate the number of changes that all customers made meanwhile.
+//!
 //! # Callers that change keys
 //!
 //! A [`Principal`](crate::Principal) describes the key at the time when the request was admitted. By the time its body arrives, the key may have

@@ -578,7 +578,14 @@ async fn an_import_with_an_invalid_line_changes_nothing_and_shows_no_text() {
             "in the future",
         ),
         (r#"{"key":"secret-secret-secret","organization":"a","environment":"secret"}"#, "`live` or `test`"),
-        (r#"{"key":"secret-secret-secret","organization":"a","secret":1}"#, "unknown field; known are key"),
+        (
+            r#"{"key":"secret-secret-secret","organization":"a","secret":1}"#,
+            "unknown or repeated field; known are key",
+        ),
+        (
+            r#"{"key":"secret-secret-secret","organization":"a","key":"secret-secret-secrets"}"#,
+            "unknown or repeated field",
+        ),
         (r#"{"key":7,"organization":"a"}"#, "key: must be a text"),
         (
             r#"{"key":"secret secret secret","organization":"a","name":"a\nb"}"#,
