@@ -85,15 +85,34 @@ fn the_document_has_the_paths_and_the_fields_of_the_settings() {
         document["paths"].as_object().unwrap().keys().cloned().collect()
     };
     let at_root = document(settings(), PATH);
-    let below =
-        ["", "/permissions", "/self", "/self/rotate", "/usage", "/{id}", "/{id}/rotate", "/{id}/usage"];
+    let below = [
+        "",
+        "/permissions",
+        "/self",
+        "/self/rotate",
+        "/usage",
+        "/{id}",
+        "/{id}/disable",
+        "/{id}/enable",
+        "/{id}/rotate",
+        "/{id}/usage",
+    ];
     assert_eq!(paths(&at_root), below.map(|path| format!("{PATH}{path}")));
     let whole = document(settings(), "");
     assert!(whole["paths"].get("/").is_some());
 
     let needs = Requirement::all_of(["keys"]).unwrap();
     let plain = document(ManageSettings::new(needs.clone(), needs.clone()), "/admin");
-    let below = ["/keys", "/keys/{id}", "/keys/{id}/rotate", "/keys/{id}/usage", "/permissions", "/usage"];
+    let below = [
+        "/keys",
+        "/keys/{id}",
+        "/keys/{id}/disable",
+        "/keys/{id}/enable",
+        "/keys/{id}/rotate",
+        "/keys/{id}/usage",
+        "/permissions",
+        "/usage",
+    ];
     assert_eq!(paths(&plain), below.map(|path| format!("/admin{path}")));
     let fields = &plain["components"]["schemas"]["NewKey"]["properties"];
     assert!(fields.get("environment").is_none() && fields.get("sources").is_none());
