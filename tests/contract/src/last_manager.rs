@@ -7,6 +7,7 @@ use tower_api_key::backend::{Grace, KeyChange, KeyFilter, KeyStore, KeyUpdate};
 use tower_api_key::clock::{Clock, SystemClock};
 use tower_api_key::manage::{Delegate, KeyManager, ManageError, ManageErrorKind, RotateOptions};
 use tower_api_key::owner::Organization;
+use tower_api_key::record::Disabling;
 use tower_api_key::{Environment, KeyFormat, Owner, Principal, Record, Requirement, Scopes, Timestamp};
 
 use crate::caller::Caller;
@@ -63,6 +64,9 @@ fn others() -> Vec<Record> {
         other("revoked", |key| key.revoked = Some(revocation(1, ""))),
         other("expired", |key| key.expires_at = Some(Timestamp::from_unix_millis(1))),
         other("ending", |key| key.expires_at = Some(soon())),
+        other("disabled", |key| {
+            key.disabled = Some(Disabling::new(Timestamp::from_unix_millis(1), "").unlocked());
+        }),
         other("replaced", |key| key.rotated_to = Some(id("gone"))),
     ]
 }
@@ -79,13 +83,14 @@ pub async fn the_last_manager_of_an_owner_is_kept<S: KeyStore + Clone>(store: S)
             0 => delegate.revoke(&own, "lost").await,
             1 => delegate.update(&own, KeyUpdate::new().scopes(scopes("keys.read"))).await.map(drop),
             2 => delegate.update(&own, KeyUpdate::new().expires_at(soon())).await.map(drop),
+            3 => delegate.disable(&own, "lost").await.map(drop),
             _ => {
                 let options = RotateOptions::new(Grace::For(GRACE)).expires_at(soon());
                 delegate.rotate(&own, options).await.map(drop)
             }
         }
     };
-    for number in 0..4 {
+    for number in 0..5 {
         let error = attempt(careful(&manager, &caller), number).await.unwrap_err();
         assert_eq!(error.kind(), ManageErrorKind::LastManager, "{number}: {error}");
     }

@@ -48,8 +48,12 @@ impl Keys {
             KeyAction::Rotate(id, rotation) => {
                 self.edit(&id, KeyEdit::Rotate(rotation), Some((&change, authorized.as_ref())))
             }
-            KeyAction::Disable(id, disabling) => self.edit(&id, KeyEdit::Disable(disabling), |_| Ok(())),
-            KeyAction::Enable(id, now) => self.edit(&id, KeyEdit::Enable(now), |_| Ok(())),
+            KeyAction::Disable(id, disabling) => {
+                self.edit(&id, KeyEdit::Disable(disabling), Some((&change, authorized.as_ref())))
+            }
+            KeyAction::Enable(id, now) => {
+                self.edit(&id, KeyEdit::Enable(now), Some((&change, authorized.as_ref())))
+            }
             KeyAction::Revoke(id, revocation) => {
                 let before = self.get(&id).ok_or_else(BackendError::not_found)?;
                 let mut after = before.clone();
