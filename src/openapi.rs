@@ -61,7 +61,7 @@ const METHODS: [Method; 8] = [
     Method::TRACE,
 ];
 
-/// The alternatives of an operation: the scopes of any one are enough. None at all if it is public.
+/// The alternatives of an operation: the scopes of any one are enough.
 type Alternatives = Vec<Vec<String>>;
 
 impl Security {
@@ -71,7 +71,8 @@ impl Security {
     }
 
     /// Adds the rules of a [`RequireScopeLayer`](crate::RequireScopeLayer) inside the layer. They add to those of the layer: a caller meets
-    /// both. May be called again.
+    /// both. An operation whose path they do not name is taken for one that their layer does not cover: the parameters of a path have the
+    /// names of the rule. May be called again.
     #[must_use]
     pub fn rules(mut self, rules: impl Into<Rules>) -> Self {
         self.inner.push(rules.into());
@@ -131,38 +132,31 @@ impl Security {
 
     /// Returns the `security` of an operation.
     fn security(&self, method: &Method, path: &str) -> Result<Value, ConfigError> {
-        let mut security = Vec::new();
-        for scopes in self.alternatives(method, path)? {
-            security.extend(self.sources().iter().map(|(name, _)| json!({ name: scopes })));
-        }
-        if self.layer.is_optional() && !security.is_empty() {
-            security.push(json!({}));
-        }
-        Ok(Value::Array(security))
-    }
-
-    fn alternatives(&self, method: &Method, path: &str) -> Result<Alternatives, ConfigError> {
+        let undeclared = || error(format!("describes {method} {path}, which the rules do not declare"));
         let mut alternatives = vec![Vec::new()];
         let is_public = match self.layer.route_rules().map(|rules| access(rules, method, path)) {
-            Some(Some(Access::Public)) => true,
-            Some(Some(own)) => {
-                restrict(&mut alternatives, own);
-                false
-            }
-            Some(None) if !self.layer.is_public_path(path) => {
-                return Err(error(format!("describes {method} {path}, which the rules do not declare")));
-            }
+            Some(Some(own)) => restrict(&mut alternatives, own.ok_or_else(undeclared)?),
+            Some(None) if !self.layer.is_public_path(path) => return Err(undeclared()),
             Some(None) | None => self.layer.is_public_path(path),
         };
+        let mut is_open = is_public || self.layer.is_optional();
         for own in self.inner.iter().filter_map(|rules| access(rules, method, path)) {
-            if is_public && *own != Access::Public {
+            let is_public_inside = restrict(&mut alternatives, own.ok_or_else(undeclared)?);
+            if is_public && !is_public_inside {
                 let message =
                     format!("describes {method} {path}, which is public, and needs a key by rules inside");
                 return Err(error(message));
             }
-            restrict(&mut alternatives, own);
+            is_open &= is_public_inside;
         }
-        Ok(if is_public { Vec::new() } else { alternatives })
+        if is_public {
+            return Ok(json!([]));
+        }
+        let sources = self.sources();
+        let each = alternatives
+            .iter()
+            .flat_map(|scopes| sources.iter().map(move |(name, _)| json!({ name: scopes })));
+        Ok(each.chain(is_open.then(|| json!({}))).collect())
     }
 
     /// Returns the layer's schemes and their names, each once.
@@ -177,18 +171,19 @@ impl Security {
     }
 }
 
-/// Adds what a rule needs to each alternative.
-fn restrict(alternatives: &mut Alternatives, access: &Access) {
+/// Adds what a rule needs to each alternative, and returns whether it needs no key.
+fn restrict(alternatives: &mut Alternatives, access: &Access) -> bool {
     if let Access::Scopes(requirement) = access {
         let added = requirement.alternatives();
         let each =
             alternatives.iter().flat_map(|scopes| added.iter().map(move |more| [&scopes[..], more].concat()));
         *alternatives = each.collect();
     }
+    *access == Access::Public
 }
 
-/// Finds the rule of an operation. OpenAPI has no parameter of several segments, so its last one also stands for such a one.
-fn access<'r>(rules: &'r Rules, method: &Method, path: &str) -> Option<&'r Access> {
+/// Finds the rule of an operation; `Some(None)` if the rules name its path with other methods only. OpenAPI has no parameter of several segments, so its last one also stands for such a one.
+fn access<'r>(rules: &'r Rules, method: &Method, path: &str) -> Option<Option<&'r Access>> {
     let of_rest = || {
         let (start, last) = path.rsplit_once("/{")?;
         rules.access(method, &format!("{start}/{{*{last}"))

@@ -49,6 +49,7 @@ pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     let quoted = quote(name);
     match nearest(name, known.iter().copied()) {
         Some(near) => format!("unknown {what} {quoted}; did you mean {near:?}?"),
+        None if known.is_empty() => format!("unknown {what} {quoted}; expected none"),
         None => format!("unknown {what} {quoted}; must be one of {}", known.join(", ")),
     }
 }

@@ -98,7 +98,7 @@ pub(crate) struct AuditArguments {
     /// Show the changes by this actor.
     #[arg(long)]
     pub(crate) actor: Option<String>,
-    /// Show the changes of this kind: created, updated, rotated, revoked, expired or deleted.
+    /// Show the changes of this kind: created, updated, rotated, disabled, enabled, revoked, expired or deleted.
     #[arg(long, value_parser = action)]
     pub(crate) action: Option<LoggedAction>,
     /// Show the changes from this time on, such as 2030-01-31T12:00:00Z.

@@ -105,7 +105,8 @@
 //! # When the answer is lost
 //!
 //! The text of the new key is in the answer alone. If that is lost, find the successor by
-//! [`rotated_from`](crate::Record::rotated_from), revoke it, and rotate the old key again while it is valid.
+//! [`rotated_from`](crate::Record::rotated_from), revoke it, and rotate the old key again while it is valid. By the
+//! routes, with `?force=true` if it is the only key that can manage keys.
 //!
 //! # All keys at once
 //!

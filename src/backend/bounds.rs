@@ -58,8 +58,8 @@ impl Bounds {
             ));
         }
         check_grants(caller, &child.scopes)?;
-        if caller.own_key.is_none() {
-            // For a caller with a key, the application may name other sources.
+        if caller.own_key.as_ref().is_none_or(|own| own.sources != caller.sources) {
+            // For a caller with the sources of its key, the application may name other ones.
             check_sources(caller, child)?;
         }
         check_expiry_limit(caller, child.expires_at)
@@ -72,7 +72,12 @@ impl Bounds {
         update: &KeyUpdate,
     ) -> Result<(), BackendError> {
         self.check_end(caller, target)?;
-        update.scopes.as_ref().map_or(Ok(()), |scopes| check_grants(caller, scopes))?;
+        if let Some(scopes) = &update.scopes {
+            check_grants(caller, scopes)?;
+            if scopes.iter().any(|scope| !target.scopes.covers(scope)) {
+                check_strengthening(caller, update.expires_at.unwrap_or(target.expires_at))?;
+            }
+        }
         if let Some(end) = update.expires_at
             && is_later(end, target.expires_at)
         {
@@ -123,7 +128,8 @@ impl Bounds {
             let message = "the key was disabled by the service: only the service can enable it";
             return Err(BackendError::forbidden(Some("state"), message));
         }
-        check_grants(caller, &target.scopes)
+        check_grants(caller, &target.scopes)?;
+        check_strengthening(caller, target.expires_at)
     }
 
     pub(super) fn check_visible(&self, target: &Record) -> Result<(), BackendError> {
@@ -131,9 +137,19 @@ impl Bounds {
     }
 }
 
-/// Returns whether the successors that a caller makes end by its limit as well: if its own key is replaced, or if it has none.
+/// Returns whether the successors that a caller makes end by its limit as well: if its own key is replaced, if it has none, or if the
+/// application has set another limit.
 fn limits_successors(caller: &Caller) -> bool {
-    caller.own_key.is_none() || caller.is_replaced()
+    let ends_with_its_key = caller
+        .own_key
+        .as_ref()
+        .is_some_and(|own| own.expires_at == caller.keys_end_by && own.rotated_to.is_none());
+    !ends_with_its_key
+}
+
+/// Checks that a caller whose successors end with it leaves no key stronger for longer than that.
+fn check_strengthening(caller: &Caller, end: Option<Timestamp>) -> Result<(), BackendError> {
+    if limits_successors(caller) { check_expiry_limit(caller, end) } else { Ok(()) }
 }
 
 /// Checks that the caller sets no lifetime beyond that of its own key. A rotation renews the lifetime, so its keys could

@@ -163,7 +163,7 @@ impl<S: KeyStore> KeyManager<S> {
         let now = self.clock.wall();
         let RotateOptions { grace, expires_at, .. } = options;
         Validation::default().grace(grace).expires_at(expires_at, now).finish()?;
-        let old = self.get(id).await?;
+        let old = self.get_within(actor, id).await?;
         let key = self.format.mint(old.environment)?;
         let mut rotation = Rotation::new(KeyId::generate(now)?, key.digest(&self.digester), key.hint(), now);
         rotation.grace = grace;
@@ -316,14 +316,17 @@ impl<S: KeyStore> KeyManager<S> {
         let mut unlisted: Vec<_> = scopes.iter().filter(|scope| !permissions.contains(scope)).collect();
         if !unlisted.is_empty() {
             // Another change may take a scope from the key meanwhile, and this one grants it again, as any later update overwrites an earlier one.
-            let record = self.get(id).await?;
-            // What is wrong with the scopes would tell that a key exists which is not the caller's.
-            if actor.bounds.as_ref().is_some_and(|bounds| !bounds.keys.matches(&record)) {
-                return Err(ManageError::not_found());
-            }
+            let record = self.get_within(actor, id).await?;
             unlisted.retain(|scope| !record.scopes.contains(scope));
         }
         Ok(unlisted)
+    }
+
+    /// Returns a key of the actor. All others are not found: another error would tell that they exist.
+    async fn get_within(&self, actor: &BoundedActor, id: &KeyId) -> Result<Record, ManageError> {
+        let record = self.get(id).await?;
+        let is_own = actor.bounds.as_ref().is_none_or(|bounds| bounds.keys.matches(&record));
+        if is_own { Ok(record) } else { Err(ManageError::not_found()) }
     }
 
     async fn insert(&self, actor: &BoundedActor, record: Record) -> Result<Record, ManageError> {

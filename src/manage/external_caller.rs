@@ -76,7 +76,8 @@ impl ExternalCaller {
     /// [Permissions](super::KeyManager::with_permissions) keep the scopes to manage keys out of keys.
     #[must_use]
     pub fn scopes(mut self, scopes: Scopes) -> Self {
-        self.caller.scopes = scopes;
+        // It no longer acts by the key that it may have been admitted with.
+        (self.caller.scopes, self.caller.own_key) = (scopes, None);
         self
     }
 
@@ -88,10 +89,10 @@ impl ExternalCaller {
     }
 
     /// Sets the latest expiry of the keys that it makes, including successors: a key without an expiry gets this one. Once it is over, the
-    /// caller makes none. By default, they need not expire.
+    /// caller makes none. By default, they need not expire. An earlier limit stays, such as the expiry of the caller's own key.
     #[must_use]
     pub fn keys_end_by(mut self, end: Timestamp) -> Self {
-        self.caller.keys_end_by = Some(end);
+        self.caller.keys_end_by = Some(self.caller.keys_end_by.map_or(end, |earlier| earlier.min(end)));
         self
     }
 

@@ -101,12 +101,14 @@ impl Rules {
         }
     }
 
-    /// Returns what the rules declare for a method and a path or template.
+    /// Returns what the rules declare for a method and a path or template: `Some(None)` if they name the path with other methods only, and are
+    /// thus the ones that decide.
     #[cfg(feature = "openapi")]
-    pub(crate) fn access(&self, method: &http::Method, path: &str) -> Option<&Access> {
+    pub(crate) fn access(&self, method: &http::Method, path: &str) -> Option<Option<&Access>> {
         match self.0.table.get(method, path) {
-            Entry::Declared(access) => Some(access),
-            Entry::OtherMethod | Entry::Undeclared => None,
+            Entry::Declared(access) => Some(Some(access)),
+            Entry::OtherMethod => Some(None),
+            Entry::Undeclared => None,
         }
     }
 

@@ -85,7 +85,7 @@ async fn members_have_the_rights_of_their_role_in_their_organization() {
     assert_eq!(by_session(&server, &bob, Method::GET, &path, &Value::Null).await.status, StatusCode::OK);
     let refused = by_session(&server, &bob, Method::POST, KEYS, &wanted()).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
-    assert_eq!(refused.json(), json!({ "detail": "The caller needs `keys.write`" }));
+    assert_eq!(refused.json(), json!({ "detail": "Insufficient scope" }));
 
     let eve = sign_in(&server, "eve").await;
     for method in [Method::GET, Method::DELETE] {

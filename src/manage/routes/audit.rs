@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{self, Response};
 use serde_json::{Value, json};
 
+use super::super::Delegate;
 use super::caller::Caller;
 use super::cursor;
 use super::error::{RouteError, not_found};
@@ -24,10 +25,11 @@ pub(super) async fn of_all<S: KeyStore>(
     caller: Caller,
     parameters: Parameters,
 ) -> response::Result<Response> {
+    let delegate = shared.to_read(&caller)?;
     let [actor, action, from, to, limit, cursor] = PARAMETERS;
     let parameters = known(parameters, &["key", actor, action, from, to, limit, cursor])?;
     let key = optional(&parameters, "key", "the id of a key", |text| KeyId::new(text).ok())?;
-    page(&shared, &caller, &parameters, key).await
+    page(&shared, delegate, &parameters, key).await
 }
 
 pub(super) async fn of_key<S: KeyStore>(
@@ -36,16 +38,16 @@ pub(super) async fn of_key<S: KeyStore>(
     id: Id,
     parameters: Parameters,
 ) -> response::Result<Response> {
-    page(&shared, &caller, &known(parameters, &PARAMETERS)?, Some(key_id(id)?)).await
+    let delegate = shared.to_read(&caller)?;
+    page(&shared, delegate, &known(parameters, &PARAMETERS)?, Some(key_id(id)?)).await
 }
 
 async fn page<S: KeyStore>(
     shared: &Shared<S>,
-    caller: &Caller,
+    delegate: Delegate<'_, S>,
     parameters: &Known,
     key: Option<KeyId>,
 ) -> response::Result<Response> {
-    let delegate = shared.to_read(caller)?;
     let Some(log) = &shared.settings.audit_log else { return Err(not_found().await.into()) };
     let (query, limit) = (query(parameters)?, page_limit(parameters)?);
     // One more than the page shows whether more follow.

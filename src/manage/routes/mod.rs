@@ -232,9 +232,11 @@ async fn enable<S: KeyStore>(
     State(shared): Manager<S>,
     mut caller: Caller,
     id: Id,
+    parameters: Parameters,
     body: Body,
 ) -> response::Result<Response> {
     let delegate = shared.to_write(&mut caller).await?;
+    known(parameters, &[])?;
     Fields::parse(body)?.finish()?;
     let record = delegate.enable(&key_id(id)?).await?;
     Ok(json_response(StatusCode::OK, &key(&record, shared.now())))

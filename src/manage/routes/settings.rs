@@ -153,7 +153,8 @@ impl ManageSettings {
 
     /// Lets every key look at, rotate and revoke itself, whatever its scopes: `GET` and `DELETE /keys/self`, `POST /keys/self/rotate`. A job
     /// can then replace its own key without the right to manage others. By default, such routes do not exist, because a thief
-    /// could rotate a stolen key away from its owner, who then has to find and revoke the successor.
+    /// could rotate a stolen key away from its owner, who then has to find and revoke the successor. A key that
+    /// expires renews itself so, unless the manager is set to [keep its end](super::super::KeyManager::rotation_renews).
     ///
     /// A caller with a password, or with a key of [another backend](Self::external_callers), has no key here and gets 404. A key whose id is
     /// `self` has no route of its own.

@@ -72,8 +72,7 @@ impl<S: KeyStore> Shared<S> {
                 if delegate.meets(needed) {
                     return Ok(delegate);
                 }
-                let detail = format!("The caller needs `{}`", needed.scopes());
-                Err(RouteError::new(StatusCode::FORBIDDEN, detail).into())
+                Err(RouteError::new(StatusCode::FORBIDDEN, "Insufficient scope").into())
             }
         }
     }

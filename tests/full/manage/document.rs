@@ -1,19 +1,22 @@
 //! The OpenAPI document describes exactly the responses.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::time::Duration;
 
+use http::request::Parts;
 use http::{Method, StatusCode};
 use regex::Regex;
 use serde_json::{Value, json};
-use tower_api_key::Source;
 use tower_api_key::backend::{Grace, OwnerChange, OwnerStore};
-use tower_api_key::manage::{OPENAPI, RotateOptions};
+use tower_api_key::manage::{ExternalCaller, OPENAPI, RotateOptions};
 use tower_api_key::owner::Organization;
+use tower_api_key::record::Revocation;
 use tower_api_key::test_util::Behaviour;
+use tower_api_key::{Owner, Source};
 
 use crate::manage::schema::Schema;
-use crate::manage::world::{Answer, Customer, World};
+use crate::manage::world::{Answer, Customer, START, World};
 
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "patch", "trace"];
 
@@ -162,6 +165,19 @@ async fn ask_for(operation: Operation<'_>, status: &str) -> Answer {
         "403" => send(&other, &own, "").await,
         "404" if operation.path == "/audit" => send(&admin, &format!("{own}?key=key_unknown"), "").await,
         "404" => send(&admin, &absent, "").await,
+        "409" if operation.path == "/keys" => {
+            let signed_in = async |_: Parts| {
+                let caller = ExternalCaller::new("user:ann", Owner::organization("gone"));
+                Ok::<_, Infallible>(caller.unwrap().scopes("keys.write".parse().unwrap()))
+            };
+            let world = World::with_settings(|settings| settings.resolve_callers(signed_in));
+            let store = world.backend.get_ref();
+            let deleted = OwnerChange::delete_organization("gone", Revocation::new(START, "left"));
+            for change in [OwnerChange::put_organization(Organization::new("gone")), deleted] {
+                store.change_owner(change).await.unwrap();
+            }
+            world.ask(&world.admin().await, operation.method(), &own, "").await
+        }
         "409" if operation.method == "delete" => {
             send(&admin, &operation.uri(admin.record.id.as_str()), "").await
         }

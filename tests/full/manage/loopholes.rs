@@ -5,10 +5,10 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use tower_api_key::backend::{Grace, KeyFilter, OwnerChange, OwnerStore, UsageBy, UsageQuery};
 use tower_api_key::clock::Day;
-use tower_api_key::manage::{ManageErrorKind, NewKey, RotateOptions};
+use tower_api_key::manage::{ExternalCaller, ManageErrorKind, NewKey, RotateOptions};
 use tower_api_key::owner::Organization;
 use tower_api_key::record::{KeyState, Revocation};
-use tower_api_key::{Authenticator, Environment, Owner, Principal, Scopes};
+use tower_api_key::{Authenticator, Environment, Owner, Principal, Scopes, Source};
 
 use crate::manage::world::{Customer, START, World};
 
@@ -168,4 +168,61 @@ async fn a_filter_for_keys_of_other_owners_matches_none() {
     assert_eq!(delegate.query_usage(query.clone()).await.unwrap().len(), 1);
     query.environment = Some(Environment::Test);
     assert_eq!(delegate.query_usage(query).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_replaced_key_leaves_no_key_stronger_for_longer_than_itself() {
+    let world = World::new();
+    let admin = world.admin().await;
+    let (leaked, weak) =
+        (world.customer("acme", "notes.read").await, world.customer("acme", "notes.read").await);
+    let path = |key: &Customer, rest: &str| format!("/admin/keys/{}{rest}", key.record.id);
+    let disabled = world.ask(&admin, Method::POST, &path(&leaked, "/disable"), "").await;
+    assert_eq!(disabled.status, StatusCode::OK);
+    world.manager.rotate(&admin.record.id, RotateOptions::new(Grace::For(HOUR))).await.unwrap();
+
+    let enabled = world.ask(&admin, Method::POST, &path(&leaked, "/enable"), "").await;
+    assert_eq!(enabled.status, StatusCode::FORBIDDEN);
+    let more = r#"{"scopes": ["notes.read", "notes.write"]}"#;
+    let stronger = world.ask(&admin, Method::PATCH, &path(&weak, ""), more).await;
+    assert_eq!(stronger.status, StatusCode::FORBIDDEN);
+    // It still takes rights away.
+    let weaker = world.ask(&admin, Method::PATCH, &path(&weak, ""), r#"{"scopes": []}"#).await;
+    assert_eq!(weaker.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_caller_that_lost_its_key_learns_of_no_key_by_a_rotation() {
+    let world = World::new();
+    let (admin, foreign) = (world.admin().await, world.customer("other", "notes.read").await);
+    let caller = caller(&world, &admin).await;
+    world.manager.revoke(&admin.record.id, "lost").await.unwrap();
+    let delegate = world.manager.on_behalf_of(&caller);
+    for id in [foreign.record.id, "key_unknown".parse().unwrap()] {
+        let error = delegate.rotate(&id, RotateOptions::new(Grace::None)).await.unwrap_err();
+        assert_eq!(error.kind(), ManageErrorKind::NotFound, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn the_limits_of_an_external_caller_hold_for_one_with_a_key_elsewhere() {
+    let world = World::new();
+    let admin = world.admin().await;
+    let caller = caller(&world, &admin).await;
+    let end = START.saturating_add(HOUR);
+    let of_caller = || ExternalCaller::from(&caller);
+
+    let limited = world.manager.on_behalf_of_external(of_caller().keys_end_by(end));
+    let child = limited.create(limited.new_key()).await.unwrap();
+    assert_eq!(child.record().expires_at, Some(end));
+    let old = world.customer("acme", "notes.read").await;
+    let successor = limited.rotate(&old.record.id, RotateOptions::new(Grace::None)).await.unwrap();
+    assert_eq!(successor.record().expires_at, Some(end));
+
+    let narrowed = world.manager.on_behalf_of_external(of_caller().scopes(scopes("notes.read")));
+    let ended = narrowed.revoke(&admin.record.id, "").await.unwrap_err();
+    assert_eq!(ended.kind(), ManageErrorKind::Forbidden);
+    let bearer = world.manager.on_behalf_of_external(of_caller().sources([Source::bearer()]));
+    let other = bearer.create(bearer.new_key().sources([Source::x_api_key()])).await.unwrap_err();
+    assert_eq!((other.kind(), other.fields()[0].field), (ManageErrorKind::Forbidden, "sources"));
 }

@@ -127,6 +127,11 @@ fn without_rules_every_path_needs_a_key_unless_it_is_public() {
         assert_eq!(of_get(&security, path), expected, "{path}");
     }
     assert_eq!(of_get(&Security::of(&layer.clone().optional()), "/notes"), json!([{ "bearer": [] }, {}]));
+    // What rules inside guard is not optional.
+    let inner = PathRules::new([("/notes", "notes.read"), ("/open", "a"), ("GET /any", "a")]).unwrap();
+    let security = Security::of(&layer.clone().optional()).rules(inner);
+    assert_eq!(of_get(&security, "/notes"), json!([{ "bearer": ["notes.read"] }]));
+    assert_eq!(of_get(&security, "/others"), json!([{ "bearer": [] }, {}]));
     // As the layer: rules that name a path decide, public paths only about others.
     let rules = PathRules::new([("/health", Access::AnyKey)]).unwrap();
     let security = Security::of(&layer.optional().rules(rules));
@@ -153,6 +158,14 @@ fn a_document_that_the_layers_contradict_is_an_error() {
         let message = fault(&security, document(&json!({ path: { "post": {} } })));
         let expected = format!("the OpenAPI document describes POST {path}, which the rules do not declare");
         assert_eq!(message, expected);
+    }
+    // The rules decide about a path that they name, with any method; and so do those of a layer inside.
+    let rules = || PathRules::new([("GET /a", Access::AnyKey)]).unwrap();
+    let post = || document(&json!({ "/a": { "post": {} } }));
+    for security in
+        [Security::of(&bearer().public("/a").unwrap().rules(rules())), Security::of(&bearer()).rules(rules())]
+    {
+        assert!(fault(&security, post()).ends_with("describes POST /a, which the rules do not declare"));
     }
     let inner = PathRules::new([("/open", Access::AnyKey)]).unwrap();
     let security = Security::of(&bearer().public("/open").unwrap()).rules(inner);

@@ -7,8 +7,9 @@ use crate::backend::sql::statement::Statement;
 use crate::backend::{AuthorizedActor, BackendError, KeyChange};
 use crate::record::Record;
 
-/// Keys that are read at once.
-const PAGE: usize = 100;
+/// Keys that are read at once, and how often. Locks are held meanwhile, so an owner with many keys must not keep others waiting.
+const PAGE: usize = 250;
+const MAX_PAGES: usize = 8;
 
 /// Checks that an owner keeps a manager. The owner is locked until the transaction ends, so no other such change is in progress.
 pub(super) async fn check_managers(
@@ -20,7 +21,7 @@ pub(super) async fn check_managers(
 ) -> Result<(), BackendError> {
     let Some(other) = change.needs_other_manager(authorized, before, after) else { return Ok(()) };
     let mut start = String::new();
-    loop {
+    for _ in 0..MAX_PAGES {
         let page = Statement::new(session.dialect().lookups.keys).push(" WHERE id > ").push_bind(&*start);
         let page = restrict(page.push(" AND rotated_to IS NULL"), other.filter());
         let page = page.push(" ORDER BY id LIMIT ").push_bind(PAGE);
@@ -32,7 +33,8 @@ pub(super) async fn check_managers(
         }
         match keys.into_iter().next_back() {
             Some((last, _)) => start = last,
-            None => return Err(BackendError::last_manager()),
+            None => break,
         }
     }
+    Err(BackendError::last_manager())
 }

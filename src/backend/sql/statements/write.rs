@@ -96,9 +96,9 @@ impl Write {
     }
 }
 
-/// Returns whether the application itself revokes one key. That depends on nothing else, and waits for as little as possible.
+/// Returns whether the application itself revokes one key, not for a caller that another login has authenticated. That depends on nothing else, and waits for as little as possible.
 fn is_system_revocation(change: &KeyChange) -> bool {
-    matches!(change.action, KeyAction::Revoke(..)) && change.actor.subject().is_none()
+    matches!(change.action, KeyAction::Revoke(..)) && change.actor.subject().is_none() && !change.has_bounds()
 }
 
 /// Makes a change, and invalidates it.
