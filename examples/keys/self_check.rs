@@ -1,4 +1,4 @@
-//! Checks whether a service could use the database now. Creates no file and no table, and changes no key.
+//! Checks whether a service that also manages its keys could use the database now, by one role with the rights of both. Creates no file and no table, and changes no key.
 
 use std::path::Path;
 

@@ -257,7 +257,8 @@
 //! | a copy elsewhere | `AuditQuery::all().oldest_first().after(&last)`, on PostgreSQL with the last minutes again: see [`AuditLog`](crate::backend::AuditLog) |
 //!
 //! An entry holds ids, its time and its owner, no reason, name or text. A customer is shown the actor of a change that was made by a `Delegate`,
-//! and none for the changes of the application: names of operators are not for customers. The cursor of `GET /audit` holds the number of an
+//! and none for the changes of the application: names of operators are not for customers. The `created_by` of a
+//! key is shown with the key, so an application acts [as](crate::manage::KeyManager::acting_as) an id, not as a name. The cursor of `GET /audit` holds the number of an
 //! entry in the whole log: from two of them, a customer can estimate the number of changes that all customers made meanwhile.
 //!
 //! # Callers that change keys

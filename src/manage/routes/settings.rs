@@ -69,8 +69,12 @@ impl ManageSettings {
         Self { body_timeout: timeout, ..self }
     }
 
-    /// Admits callers whose keys another backend keeps. The store cannot check them in the transaction of a change; they are
-    /// [rechecked](crate::Principal::recheck) right before it. By default, such callers are rejected.
+    /// Lets callers whose keys another backend keeps change keys. The store cannot check them in the transaction of a change; they are
+    /// [rechecked](crate::Principal::recheck) right before it. By default, their changes are rejected; they read the keys of the owner with the
+    /// same id here.
+    ///
+    /// It applies to all callers, also to those whose keys are in this store: of two backends in one layer, nest the routes behind a layer for
+    /// each.
     #[must_use]
     pub fn external_callers(self) -> Self {
         Self { external_callers: true, ..self }
