@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::caller::Caller;
-use super::key_edit::{KeyUpdate, Rotation, is_later};
-use super::{AuthorizedActor, BackendError, KeyFilter, ManagerRule};
+use super::expiry::is_later;
+use super::{AuthorizedActor, BackendError, KeyFilter, KeyUpdate, ManagerRule, Rotation};
 use crate::clock::Timestamp;
 use crate::quote::shorten;
 use crate::record::Record;

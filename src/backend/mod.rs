@@ -50,7 +50,7 @@
 
 // Above `audit`; below `metrics`, `cache` and `manage`. Bottom to top, a file importing only those before it:
 // - values: `error`, `filter`, `deleted_owner`, `propagation`; a macro: `forward`
-// - changes, and who may make them: `audit`, `key_edit`, `actor`, `caller`, `last_manager`, `bounds`, `usage`
+// - changes, and who may make them: `expiry`, `key_update`, `rotation`, `audit`, `key_edit`, `actor`, `caller`, `last_manager`, `bounds`, `usage`
 // - what changes do to caches: `invalidation`, `change_feed`
 // - the traits: `self`, `backend_fn`, `erased`, `keys`, `owners`, `owner_resolver`
 // - the stores: `memory`, `sql`
@@ -64,16 +64,19 @@ mod change_feed;
 mod deleted_owner;
 mod erased;
 mod error;
+mod expiry;
 mod filter;
 mod forward;
 mod invalidation;
 mod key_edit;
+mod key_update;
 mod keys;
 mod last_manager;
 mod memory;
 mod owner_resolver;
 mod owners;
 mod propagation;
+mod rotation;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 mod usage;
@@ -85,13 +88,15 @@ pub use change_feed::{BoxedChangeFeed, ChangeFeed};
 pub use error::{BackendError, BackendErrorKind};
 pub use filter::KeyFilter;
 pub use invalidation::{Invalidation, Invalidator, PendingInvalidation, Subscriber};
-pub use key_edit::{EditOutcome, Grace, KeyEdit, KeyUpdate, PredecessorEnd, Rotation};
+pub use key_edit::{EditOutcome, KeyEdit, PredecessorEnd};
+pub use key_update::KeyUpdate;
 pub use keys::{ChangeOutcome, KeyAction, KeyChange, KeyStore};
 pub use last_manager::OtherManager;
 pub use memory::MemoryStore;
 pub use owner_resolver::{OwnerResolver, WithOwnerResolver};
 pub use owners::{OwnerAction, OwnerChange, OwnerStore};
 pub use propagation::Propagation;
+pub use rotation::{Grace, Rotation};
 #[cfg(feature = "postgres")]
 pub use sql::PostgresStore;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
