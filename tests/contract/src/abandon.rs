@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Notify;
 use tokio::task::{spawn_blocking, yield_now};
+use tower_api_key::backend::{BackendError, BackendErrorKind};
 
 /// More waits than any change takes.
 const WAITS: usize = 200;
@@ -81,4 +82,15 @@ pub async fn wash(ask: impl AsyncFn(usize)) {
     for number in 0..16 {
         ask(number).await;
     }
+}
+
+/// Reads a store until it answers. A connection of the runtime that has gone may come back to its pool after a [wash], and fails one read.
+pub async fn patiently<T>(read: impl AsyncFn() -> Result<T, BackendError>) -> T {
+    for _ in 0..16 {
+        match read().await {
+            Err(error) if error.kind() == BackendErrorKind::Unavailable => {}
+            answer => return answer.unwrap(),
+        }
+    }
+    read().await.unwrap()
 }

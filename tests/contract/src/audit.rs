@@ -11,7 +11,7 @@ use tower_api_key::manage::{KeyManager, RotateOptions};
 use tower_api_key::owner::Organization;
 use tower_api_key::{Environment, KeyFormat, Owner, Timestamp};
 
-use crate::abandon::{abandon, at_every_point, wash};
+use crate::abandon::{abandon, at_every_point, patiently, wash};
 use crate::caller::Caller;
 use crate::samples;
 
@@ -166,7 +166,8 @@ where
     S: KeyStore + AuditLog + Clone,
 {
     let count = async |name: &str, action: Action| {
-        let entries = store.audit_log(&AuditQuery::all().of_key(samples::id(name))).await.unwrap();
+        let query = AuditQuery::all().of_key(samples::id(name));
+        let entries = patiently(async || store.audit_log(&query).await).await;
         entries.iter().filter(|entry| entry.event.action == action).count()
     };
     at_every_point(async |number, waits| {
@@ -175,7 +176,7 @@ where
         let completed =
             abandon(async move { asked.change(KeyChange::insert(record)).await }, waits).await.settle().await;
         wash(async |_| drop(store.get(&samples::id("unknown")).await)).await;
-        let made = store.get(&samples::id(&name)).await.unwrap().is_some();
+        let made = patiently(async || store.get(&samples::id(&name)).await).await.is_some();
         assert_eq!(count(&name, Action::Created).await, usize::from(made), "{waits} waits");
         completed
     })
@@ -190,7 +191,7 @@ where
             .settle()
             .await;
         wash(async |_| drop(store.get(&samples::id("unknown")).await)).await;
-        let made = usize::from(store.get(&samples::id(&new)).await.unwrap().is_some());
+        let made = usize::from(patiently(async || store.get(&samples::id(&new)).await).await.is_some());
         let rotated = Action::Rotated { to: samples::id(&new) };
         assert_eq!(count(&old, rotated).await, made, "{waits} waits");
         assert_eq!(count(&new, Action::Created).await, made, "{waits} waits");
