@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tower_api_key::backend::Backend;
 use tower_api_key::usage::Usage;
-use tower_api_key::{AuthenticateLayer, Authenticator, AuthenticatorBuilder, Environment, MemoryStore, Source};
+use tower_api_key::{
+    AuthenticateLayer, Authenticator, AuthenticatorBuilder, Environment, MemoryStore, Source,
+};
 
 use super::TTL;
 use crate::keys;

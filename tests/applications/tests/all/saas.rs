@@ -185,7 +185,10 @@ async fn one_document_describes_notes_and_keys() {
 
     let mut secured = document.clone();
     Security::of(&AuthenticateLayer::new(MemoryStore::new())).describe(&mut secured).unwrap();
-    assert_eq!(secured["paths"]["/v1/notes"]["post"]["security"], json!([{ "bearer": [] }, { "apiKey": [] }]));
+    assert_eq!(
+        secured["paths"]["/v1/notes"]["post"]["security"],
+        json!([{ "bearer": [] }, { "apiKey": [] }])
+    );
     assert_eq!(secured["paths"]["/v1/signup"]["post"]["security"], json!([{}]));
 
     // utoipa has read the document of the crate, of which no reference leads to nowhere.
