@@ -8,6 +8,8 @@ const KEY_BYTES: usize = 16;
 const MAX_SHOWN: usize = 64;
 /// Characters of a longer text, or of one that may be a key.
 const SHOWN: usize = 8;
+/// Most items of one kind that an error names. A client that corrects them learns of the next ones.
+pub(crate) const MAX_NAMED: usize = 5;
 /// Most bytes of a text that is compared with known ones.
 const MAX_COMPARED: usize = 128;
 

@@ -1,5 +1,5 @@
-//! Imports existing keys from lines of JSON. Nothing is imported unless all lines are valid, and no message shows a part of a line:
-//! it may hold the text of a key.
+//! Imports existing keys from lines of JSON. Nothing is imported unless all lines are valid. Messages name the line and the field: a
+//! text that may be a key is shown by its first characters at most.
 
 use std::fmt;
 use std::fs::File;

@@ -11,6 +11,14 @@ use super::BackendError;
 use super::forward::forward_to_arc;
 use crate::clock::Timestamp;
 
+/// The actor of a change, as an entry has it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Author<'a> {
+    pub(super) name: Option<&'a str>,
+    /// Whether the change has bounds: see [`AuditEntry::delegated`].
+    pub(super) delegated: bool,
+}
+
 /// A store that writes an audit entry in the transaction of each change of a key.
 ///
 /// Each key that is created, updated, rotated, disabled, enabled, revoked or deleted has a separate entry, and so has the successor of a

@@ -93,16 +93,6 @@ impl PredecessorEnd {
 }
 
 impl KeyEdit {
-    /// Returns the author of the edit, if it has one.
-    pub(super) fn by(&self) -> Option<&str> {
-        match self {
-            Self::Update(update) => update.by.as_deref(),
-            Self::Rotate(rotation) => rotation.by.as_deref(),
-            Self::Disable(disabling) => disabling.by.as_deref(),
-            Self::Enable(_) | Self::FirstUse(_) => None,
-        }
-    }
-
     /// Returns the action of the edit in the audit log.
     pub(super) fn logged_action(&self) -> LoggedAction {
         match self {
@@ -113,11 +103,14 @@ impl KeyEdit {
         }
     }
 
-    /// Returns the author of the edit in the audit log: that of its values, or the actor if they have none.
+    /// Returns the author of the edit in the audit log: that of its values, or the actor if it has none.
     pub(super) fn author<'a>(&'a self, actor: Option<&'a str>) -> Option<&'a str> {
         match self {
+            Self::Update(update) => update.by.as_deref(),
+            Self::Rotate(rotation) => rotation.by.as_deref(),
+            Self::Disable(disabling) => disabling.by.as_deref(),
             Self::Enable(_) => actor,
-            _ => self.by(),
+            Self::FirstUse(_) => None,
         }
     }
 

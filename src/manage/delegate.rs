@@ -379,22 +379,8 @@ impl<S: KeyStore + UsageStore> Delegate<'_, S> {
         if let Some(id) = &query.key {
             self.get(id).await?;
         }
-        let wanted = KeyFilter {
-            organization: query.organization,
-            project: query.project,
-            user: query.user,
-            environment: query.environment,
-            ..KeyFilter::all()
-        };
-        let Some(own) = self.filter(wanted) else { return Ok(Vec::new()) };
-        let query = UsageQuery {
-            organization: own.organization,
-            project: own.project,
-            user: own.user,
-            environment: own.environment,
-            ..query
-        };
-        self.manager.query_usage(&query).await
+        let Some(own) = self.filter(query.filter()) else { return Ok(Vec::new()) };
+        self.manager.query_usage(&query.within(own)).await
     }
 }
 

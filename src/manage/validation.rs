@@ -10,7 +10,7 @@ use crate::backend::Grace;
 use crate::clock::Timestamp;
 use crate::credential::{MAX_CREDENTIAL_BYTES, Scheme};
 use crate::owner::Owner;
-use crate::quote::{nearest, quote, shorten};
+use crate::quote::{MAX_NAMED, nearest, quote, shorten};
 use crate::scope::{Scope, Scopes};
 
 /// Most characters of a name, a reason or an owner's id.
@@ -21,8 +21,6 @@ const MAX_SCOPES: (usize, usize) = (100, 128);
 const MAX_GRACE: u64 = u32::MAX as u64;
 /// A key text with fewer bytes can be guessed, whatever its characters.
 const MIN_KEY_BYTES: usize = 16;
-/// Most invalid items of a field that an error names. A client that corrects them learns of the next ones.
-const MAX_NAMED: usize = 5;
 /// Most entries of metadata or labels, and most characters of a name and of a value.
 const MAX_ENTRIES: (usize, usize, usize) = (50, 40, 500);
 

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::audit::AuditEvent;
+use crate::audit::{Action, AuditEvent};
 use crate::backend::KeyFilter;
 use crate::backend::filter::OwnerIds;
 use crate::clock::Timestamp;
@@ -131,6 +131,23 @@ impl LoggedAction {
             Self::Expired => "expired",
             Self::Deleted => "deleted",
         }
+    }
+}
+
+impl LoggedAction {
+    /// Returns the action of an entry, with the successor of a rotation. `None` if an action has another key that has none, or the reverse.
+    pub(in crate::backend) fn with(self, successor: Option<KeyId>) -> Option<Action> {
+        Some(match (self, successor) {
+            (Self::Created, None) => Action::Created,
+            (Self::Updated, None) => Action::Updated,
+            (Self::Rotated, Some(to)) => Action::Rotated { to },
+            (Self::Disabled, None) => Action::Disabled,
+            (Self::Enabled, None) => Action::Enabled,
+            (Self::Revoked, None) => Action::Revoked,
+            (Self::Expired, None) => Action::Expired,
+            (Self::Deleted, None) => Action::Deleted,
+            _ => return None,
+        })
     }
 }
 

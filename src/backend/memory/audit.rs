@@ -3,20 +3,13 @@
 use std::collections::VecDeque;
 
 use crate::audit::{Action, AuditEvent};
+use crate::backend::audit::Author;
 use crate::backend::{AuditEntry, AuditQuery, KeyFilter};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::record::Record;
 
 /// The newest entries that a store keeps, of about 200 bytes each.
 pub(super) const MAX_ENTRIES: usize = 10_000;
-
-/// The actor of a change.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Author<'a> {
-    pub(super) name: Option<&'a str>,
-    /// Whether the change has bounds: see [`AuditEntry::delegated`].
-    pub(super) delegated: bool,
-}
 
 #[derive(Debug, Default)]
 pub(super) struct Audit {

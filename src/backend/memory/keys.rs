@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::audit::{Audit, Author};
+use super::audit::Audit;
 use super::owners::Owners;
 use super::usage::Usage;
 use crate::audit::Action;
+use crate::backend::audit::Author;
 use crate::backend::deleted_owner::DeletedOwner;
 use crate::backend::{
     Actor, AuthorizedActor, BackendError, ChangeOutcome, EditOutcome, Invalidation, KeyAction, KeyChange,
-    KeyEdit, KeyFilter, LoggedAction, ResolvedSubject, Subject,
+    KeyEdit, KeyFilter, ResolvedSubject, Subject,
 };
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -154,17 +155,11 @@ impl Keys {
             self.check_managers(change, authorized, &before, successor.as_ref().unwrap_or(&record))?;
         }
         let mut invalidations = vec![Invalidation::of(&record)];
-        let action = match (logged, &successor) {
-            (_, Some(successor)) => {
-                self.check_insert(successor)?;
-                Action::Rotated { to: successor.id.clone() }
-            }
-            (LoggedAction::Disabled, None) => Action::Disabled,
-            (LoggedAction::Enabled, None) => Action::Enabled,
-            _ => Action::Updated,
-        };
+        successor.as_ref().map_or(Ok(()), |successor| self.check_insert(successor))?;
         if record != before {
-            self.audit.record(action, &record, author);
+            let action = logged.with(successor.as_ref().map(|successor| successor.id.clone()));
+            // OK because a rotation has a successor, and no other edit has one.
+            self.audit.record(action.expect("the action of an edit"), &record, author);
         }
         if let Some(successor) = &successor {
             invalidations.extend(self.insert(successor.clone(), delegated)?.1);

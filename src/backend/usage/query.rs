@@ -130,7 +130,7 @@ impl UsageQuery {
     }
 
     /// Returns the filter of keys that corresponds to the query.
-    pub(in crate::backend) fn filter(&self) -> KeyFilter {
+    pub(crate) fn filter(&self) -> KeyFilter {
         KeyFilter {
             organization: self.organization.clone(),
             project: self.project.clone(),
@@ -138,6 +138,12 @@ impl UsageQuery {
             environment: self.environment,
             ..KeyFilter::all()
         }
+    }
+
+    /// Replaces the filter of keys. Ignores fields of it that usage is not kept by.
+    pub(crate) fn within(self, keys: KeyFilter) -> Self {
+        let KeyFilter { organization, project, user, environment, .. } = keys;
+        Self { organization, project, user, environment, ..self }
     }
 }
 

@@ -50,12 +50,9 @@ async fn page<S: KeyStore>(
 ) -> response::Result<Response> {
     let Some(log) = &shared.settings.audit_log else { return Err(not_found().await.into()) };
     let (query, limit) = (query(parameters)?, page_limit(parameters)?);
-    // One more than the page shows whether more follow.
     let query = AuditQuery { key, ..query.limit(limit + 1) };
     let mut entries = delegate.query_audit_by(query, |query| log(query)).await?;
-    let more = entries.len() > limit;
-    entries.truncate(limit);
-    let next = entries.last().filter(|_| more).map(cursor::encode_entry);
+    let next = cursor::cut(&mut entries, limit, cursor::encode_entry);
     let entries: Vec<_> = entries.iter().map(entry).collect();
     Ok(json_response(StatusCode::OK, &json!({ "entries": entries, "next_cursor": next })))
 }

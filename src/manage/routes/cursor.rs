@@ -34,6 +34,13 @@ pub(super) fn decode_line(cursor: &str) -> Option<UsageLine> {
     Some(UsageLine::new(key, day, environment, 0))
 }
 
+/// Cuts items to a page, of which one more was read than it may have. Returns where the next page begins if more follow.
+pub(super) fn cut<T>(items: &mut Vec<T>, limit: usize, encode: impl Fn(&T) -> String) -> Option<String> {
+    let more = items.len() > limit;
+    items.truncate(limit);
+    items.last().filter(|_| more).map(encode)
+}
+
 /// Encodes the time and the number of the last entry of the audit log.
 pub(super) fn encode_entry(entry: &AuditEntry) -> String {
     let (at, seq) = entry.position();

@@ -20,11 +20,8 @@ use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::environment::Environment;
 use crate::key::KeyId;
-use crate::quote::{quote, unknown as unknown_name};
+use crate::quote::{MAX_NAMED, quote, unknown as unknown_name};
 use crate::scope::{Scope, Scopes};
-
-/// Most unknown fields that an error names. A client that removes them learns of the next ones.
-const MAX_UNKNOWN: usize = 5;
 
 /// The bytes of a body. An extractor that never fails, so that a handler rejects a caller without the needed scope before an invalid body.
 pub(super) struct Body(Result<Bytes, RouteError>);
@@ -148,7 +145,7 @@ impl Fields {
 
     /// Returns an error if a field is invalid or unknown.
     pub(super) fn finish(mut self) -> Result<(), ManageError> {
-        let unknown = self.values.keys().take(MAX_UNKNOWN);
+        let unknown = self.values.keys().take(MAX_NAMED);
         let unknown = unknown.map(|name| FieldError::new("body", unknown_name("field", name, &self.known)));
         self.errors.extend(unknown);
         if self.errors.is_empty() { Ok(()) } else { Err(ManageError::invalid(self.errors)) }

@@ -158,11 +158,8 @@ async fn list<S: KeyStore>(
     let delegate = shared.to_read(&caller)?;
     let page = Page::read(parameters)?;
     let filter = page.state.map_or(KeyFilter::all(), |state| KeyFilter::all().state(state, shared.now()));
-    // One more than the page shows whether more follow.
     let mut records = delegate.list(filter, page.after.as_ref(), page.limit + 1).await?;
-    let more = records.len() > page.limit;
-    records.truncate(page.limit);
-    let next = records.last().filter(|_| more).map(|record| cursor::encode(&record.id));
+    let next = cursor::cut(&mut records, page.limit, |record| cursor::encode(&record.id));
     let keys: Vec<_> = records.iter().map(|record| key(record, shared.now())).collect();
     Ok(json_response(StatusCode::OK, &json!({ "keys": keys, "next_cursor": next })))
 }

@@ -31,8 +31,8 @@ pub(super) async fn of_all<S: KeyStore + UsageStore>(
     let query = days(&parameters, shared.now())?.by(by(&parameters)?).limit(limit + 1);
     let after = after(&parameters, query.by)?;
     let mut lines = delegate.query_usage(UsageQuery { after, ..query }).await?;
-    let more = lines.len() > limit;
-    if more && !["limit", "cursor"].iter().any(|name| parameters.contains_key(name)) {
+    let next = cursor::cut(&mut lines, limit, cursor::encode_line);
+    if next.is_some() && !["limit", "cursor"].iter().any(|name| parameters.contains_key(name)) {
         // A client that does not request pages would take the first page for the whole usage.
         return Err(invalid(
             "from",
@@ -40,8 +40,6 @@ pub(super) async fn of_all<S: KeyStore + UsageStore>(
         )
         .into());
     }
-    lines.truncate(limit);
-    let next = lines.last().filter(|_| more).map(cursor::encode_line);
     Ok(respond(&lines, next.as_deref()))
 }
 

@@ -2,7 +2,8 @@
 
 use super::ROWS_PER_STATEMENT;
 use super::filter::{restrict, restrict_to};
-use crate::audit::{Action, AuditEvent};
+use crate::audit::AuditEvent;
+use crate::backend::audit::Author;
 use crate::backend::sql::session::{Row, Session};
 use crate::backend::sql::statement::Statement;
 use crate::backend::{AuditEntry, AuditQuery, BackendError, Invalidation, KeyFilter, LoggedAction};
@@ -17,14 +18,6 @@ pub(crate) const PURGE: &str = "DELETE FROM tower_api_key_audit
 
 /// Rows that one statement deletes.
 pub(crate) const PURGE_BATCH: i64 = 1_000;
-
-/// The actor of a change.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Author<'a> {
-    pub(super) name: Option<&'a str>,
-    /// Whether the change has bounds: see [`AuditEntry::delegated`].
-    pub(super) delegated: bool,
-}
 
 /// The columns of an entry that are copied from its key.
 const KEY_COLUMNS: &str =
@@ -132,17 +125,8 @@ pub(crate) fn decode(row: &Row) -> Result<AuditEntry, BackendError> {
     let id = |text: String| KeyId::new(&text).map_err(BackendError::corrupt);
     let unknown = |what: &str| BackendError::corrupt(format!("unknown {what} in the audit log"));
     let logged: LoggedAction = row.get::<String>("action")?.parse().map_err(|_| unknown("action"))?;
-    let action = match (logged, row.get::<Option<String>>("related_key_id")?) {
-        (LoggedAction::Created, None) => Action::Created,
-        (LoggedAction::Updated, None) => Action::Updated,
-        (LoggedAction::Rotated, Some(to)) => Action::Rotated { to: id(to)? },
-        (LoggedAction::Disabled, None) => Action::Disabled,
-        (LoggedAction::Enabled, None) => Action::Enabled,
-        (LoggedAction::Revoked, None) => Action::Revoked,
-        (LoggedAction::Expired, None) => Action::Expired,
-        (LoggedAction::Deleted, None) => Action::Deleted,
-        _ => return Err(unknown("action")),
-    };
+    let related = row.get::<Option<String>>("related_key_id")?.map(id).transpose()?;
+    let action = logged.with(related).ok_or_else(|| unknown("action"))?;
     let text = |column| row.get::<Option<String>>(column);
     let owner = match (text("owner_organization")?, text("owner_project")?, text("owner_email")?) {
         (None, None, None) => None,

@@ -2,7 +2,7 @@
 
 use super::ROWS_PER_STATEMENT;
 use super::actor::authorize;
-use super::audit::{self, Author};
+use super::audit;
 use super::filter::{restrict, restrict_to};
 use super::last_manager::check_managers;
 use super::locks::KeyLocks;
@@ -10,6 +10,7 @@ use super::owners::check_owner_not_deleted;
 use super::read::{fetch, fetch_for_update};
 use super::written::Written;
 
+use crate::backend::audit::Author;
 use crate::backend::key_edit::{EditOutcome, KeyEdit, PredecessorEnd};
 use crate::backend::sql::change_codec::MAX_LOGGED_CHANGES;
 use crate::backend::sql::key_row::{KeyRow, columns, decode_digest};
