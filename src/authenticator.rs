@@ -211,17 +211,9 @@ impl Authenticator {
         &self.0.policy
     }
 
-    pub(crate) fn digester(&self) -> &Digester {
-        &self.0.digester
-    }
-
-    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
-        &self.0.clock
-    }
-
-    /// Returns how long a cached entry may admit a key after another process has revoked it.
-    pub(crate) fn longest_use(&self) -> Duration {
-        self.0.cache.longest_use()
+    /// Returns what a manager shares: the digester, the clock, and how long an entry may admit a key that another process has revoked.
+    pub(crate) fn shared(&self) -> (Digester, Arc<dyn Clock>, Duration) {
+        (self.0.digester.clone(), Arc::clone(&self.0.clock), self.0.cache.longest_use())
     }
 
     pub(crate) fn responses(&self) -> &Arc<ResponseConfig> {

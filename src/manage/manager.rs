@@ -113,9 +113,8 @@ impl<S: KeyStore> KeyManager<S> {
             let message = "no source of the authenticator accepts keys of this format: give it to a source (`Source::format`), or mint keys of theirs";
             return Err(ConfigError::new(ConfigErrorKind::KeyFormat, message));
         }
-        let manager = Self::new(store, format).lease(authenticator.longest_use());
-        let (digester, clock) = (authenticator.digester().clone(), Arc::clone(authenticator.clock()));
-        Ok(Self { digester, clock, policy: authenticator.policy().clone(), ..manager })
+        let ((digester, clock, lease), policy) = (authenticator.shared(), authenticator.policy().clone());
+        Ok(Self { digester, clock, lease, policy, ..Self::new(store, format) })
     }
 
     /// Sets the format of new keys, for a service with several kinds of keys.
