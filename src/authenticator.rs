@@ -20,7 +20,7 @@ use crate::backend::BackendError;
 use crate::cache::{Cache, Entry, Fact};
 use crate::clock::{Clock, Timestamp};
 use crate::credential::{Credential, CredentialError, CredentialErrorKind, Scheme, Sources};
-use crate::digest::{Digest, Digester};
+use crate::digest::{Digesters, Digests};
 use crate::environment::Environment;
 use crate::health::Health;
 use crate::metrics::Metrics;
@@ -68,7 +68,7 @@ pub struct Authenticator(Arc<Inner>);
 
 struct Inner {
     sources: Sources,
-    digester: Digester,
+    digesters: Digesters,
     environment: Option<Environment>,
     policy: ScopePolicy,
     clock: Arc<dyn Clock>,
@@ -97,7 +97,7 @@ impl Decision {
 /// A lookup in the store for a request, which it does not borrow from.
 pub(crate) struct PendingLookup {
     authenticator: Authenticator,
-    digest: Digest,
+    digests: Digests,
     source: usize,
     user: Option<Box<str>>,
     password: Option<PresentedPassword>,
@@ -211,9 +211,9 @@ impl Authenticator {
         &self.0.policy
     }
 
-    /// Returns what a manager shares: the digester, the clock, and how long an entry may admit a key that another process has revoked.
-    pub(crate) fn shared(&self) -> (Digester, Arc<dyn Clock>, Duration) {
-        (self.0.digester.clone(), Arc::clone(&self.0.clock), self.0.cache.longest_use())
+    /// Returns what a manager shares: the digesters, the clock, and how long an entry may admit a key that another process has revoked.
+    pub(crate) fn shared(&self) -> (Digesters, Arc<dyn Clock>, Duration) {
+        (self.0.digesters.clone(), Arc::clone(&self.0.clock), self.0.cache.longest_use())
     }
 
     pub(crate) fn responses(&self) -> &Arc<ResponseConfig> {
@@ -233,12 +233,20 @@ impl Authenticator {
     }
 
     fn decide_from_cache(&self, credential: &Credential<'_>, before: Option<&Principal>) -> Decision {
-        let Inner { digester, cache, passwords, .. } = &*self.0;
-        let digest = digester.digest(credential.expose_secret());
+        let Inner { digesters, cache, passwords, .. } = &*self.0;
+        let digest = digesters.current.digest(credential.expose_secret());
         let (source, user) = (credential.source(), credential.user());
-        let key = cache.peek(&digest);
+        let mut key = cache.peek(&digest);
         if let Some(fact @ (Fact::Known(_) | Fact::Revoked)) = key {
             return self.hit(fact, source, user, before);
+        }
+        let digests = Digests::new(digest, digesters.former_digests(credential.expose_secret()));
+        for former in digests.current_and_former().1 {
+            match cache.peek(former) {
+                Some(fact @ (Fact::Known(_) | Fact::Revoked)) => return self.hit(fact, source, user, before),
+                // Unknown only if it is under each digest: a key may have been created under this one since.
+                fact => key = key.and(fact),
+            }
         }
         let password = passwords.presented(credential, self.scheme(source), self.0.environment);
         let cached = match &password {
@@ -249,7 +257,7 @@ impl Authenticator {
             Some(fact) => self.hit(fact, source, user, before),
             None => Decision::Pending(PendingLookup {
                 authenticator: self.clone(),
-                digest,
+                digests,
                 source,
                 user: user.map(Into::into),
                 password,
@@ -361,10 +369,10 @@ impl Authenticator {
 impl PendingLookup {
     /// Looks the credential up in the store, and decides.
     pub(crate) async fn resolve(self) -> Result<Principal, Rejection> {
-        let Self { authenticator, digest, source, user, password, before } = self;
-        let Inner { cache, passwords, metrics, .. } = &*authenticator.0;
+        let Self { authenticator, digests, source, user, password, before } = self;
+        let Inner { cache, passwords, metrics, digesters, .. } = &*authenticator.0;
         metrics.missed();
-        let fact = match (cache.read(digest).await, password) {
+        let fact = match (cache.read(digests.clone()).await, password) {
             (Ok(Fact::Absent), Some(password)) => passwords.look_up(cache, password).await,
             (fact, _) => fact,
         };
@@ -372,6 +380,10 @@ impl PendingLookup {
         let principal = authenticator.admit(fact, source, user.as_deref(), before.as_deref())?;
         if principal.record().has_pending_first_use() {
             cache.record_first_use(principal.key_id().clone());
+        }
+        let (current, former) = digests.current_and_former();
+        if former.contains(&principal.record().digest) {
+            cache.add_digest(principal.key_id().clone(), *current, digesters.current.fingerprint());
         }
         Ok(principal)
     }
@@ -390,7 +402,7 @@ impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authenticator")
             .field("sources", &self.0.sources)
-            .field("digester", &self.0.digester)
+            .field("digesters", &self.0.digesters)
             .field("environment", &self.0.environment)
             .finish_non_exhaustive()
     }

@@ -3,6 +3,17 @@
 //! Stores keep digests and look keys up by all 32 bytes. A fast hash suffices for a secret of 190 random bits: it
 //! cannot be guessed, so a slow hash adds nothing (OWASP ASVS 5.0, 6.5.2 asks for 112 bits).
 
+// Bottom to top, a file importing only those before it: `fingerprint`, `self`, `former`.
+
+mod fingerprint;
+mod former;
+
+pub use fingerprint::Fingerprint;
+pub use former::FormerDigester;
+
+pub(crate) use fingerprint::NodeSettings;
+pub(crate) use former::{Digesters, Digests, MAX_FORMER};
+
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
@@ -110,19 +121,22 @@ impl fmt::Debug for Digest {
 /// The algorithm that computes the digest of a key: SHA-256, or HMAC-SHA-256 under a pepper.
 ///
 /// A copy of the store is useless to an attacker without the pepper, even if keys are weak. Keys that
-/// were stored under one digester are unknown under another.
+/// were stored under one digester are unknown under another, unless that has it as a [former](FormerDigester) one.
 ///
 /// ```
 /// use tower_api_key::digest::Digester;
 ///
 /// let plain = Digester::sha256();
-/// let peppered = Digester::hmac_sha256(b"a pepper of at least 16 bytes")?;
+/// let peppered = Digester::hmac_sha256(b"a pepper of 32 random bytes here")?;
 /// assert_eq!(plain.digest(b"some key"), plain.digest(b"some key"));
 /// assert_ne!(plain.digest(b"some key"), peppered.digest(b"some key"));
 /// # Ok::<(), tower_api_key::ConfigError>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Digester(Algorithm);
+
+/// The length of a pepper, in bytes, from which its fingerprint is no oracle for it.
+const MIN_PEPPER: usize = 32;
 
 #[derive(Clone, Default)]
 enum Algorithm {
@@ -138,19 +152,38 @@ impl Digester {
         Self(Algorithm::Sha256)
     }
 
-    /// Creates a digester that applies HMAC-SHA-256 (RFC 2104) under `pepper`.
+    /// Creates a digester that applies HMAC-SHA-256 (RFC 2104) under `pepper`: 32 random bytes, such as those of `openssl rand 32`.
     ///
     /// # Errors
     ///
-    /// When the pepper is shorter than 16 bytes.
+    /// When the pepper is shorter than 32 bytes: the [fingerprint](Self::fingerprint) in a copied store would let an attacker test guesses of
+    /// it. A pepper of 16 bytes or more can be a [former](FormerDigester::hmac_sha256) one.
     pub fn hmac_sha256(pepper: &[u8]) -> Result<Self, ConfigError> {
-        let rule = "pepper must be at least 16 bytes";
-        if pepper.len() < 16 {
+        Self::with_pepper(pepper, MIN_PEPPER)
+    }
+
+    fn with_pepper(pepper: &[u8], min: usize) -> Result<Self, ConfigError> {
+        let rule = format!("pepper must be at least {min} bytes");
+        if pepper.len() < min {
             return Err(ConfigError::new(ConfigErrorKind::Pepper, format!("{rule}, got {}", pepper.len())));
         }
         match Hmac::new_from_slice(pepper) {
             Ok(state) => Ok(Self(Algorithm::HmacSha256(state))),
             Err(_) => Err(ConfigError::new(ConfigErrorKind::Pepper, rule)),
+        }
+    }
+
+    /// Returns the fingerprint by which a store recognizes this digester.
+    pub fn fingerprint(&self) -> Fingerprint {
+        match self.0 {
+            Algorithm::Sha256 => Fingerprint::of_digester("sha256"),
+            Algorithm::HmacSha256(_) => {
+                // No key has this digest: its text would hold a zero byte, and no credential does.
+                let digest = self.digest(b"tower-api-key\0fingerprint");
+                let half =
+                    digest.as_bytes()[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+                Fingerprint::of_digester(&format!("hmac-sha256 {half}"))
+            }
         }
     }
 
@@ -240,14 +273,40 @@ mod tests {
     }
 
     #[test]
-    fn a_pepper_of_sixteen_bytes_is_accepted() {
-        assert!(Digester::hmac_sha256(b"sixteen bytes!!!").is_ok());
+    fn a_pepper_has_32_bytes_and_a_former_one_16() {
+        for (length, is_current, is_former, has_fingerprint) in [
+            (15, false, false, false),
+            (16, false, true, false),
+            (31, false, true, false),
+            (32, true, true, true),
+        ] {
+            let pepper = vec![7; length];
+            assert_eq!(Digester::hmac_sha256(&pepper).is_ok(), is_current, "{length}");
+            let former = FormerDigester::hmac_sha256(&pepper);
+            assert_eq!(former.is_ok(), is_former, "{length}");
+            assert_eq!(
+                former.is_ok_and(|former| former.fingerprint().is_some()),
+                has_fingerprint,
+                "{length}"
+            );
+        }
     }
 
     #[test]
     fn a_short_pepper_is_rejected_without_showing_it() {
-        let error = Digester::hmac_sha256(b"fifteen bytes!!").unwrap_err();
+        let error = Digester::hmac_sha256(b"thirty-one bytes that are short").unwrap_err();
         assert_eq!(error.kind(), ConfigErrorKind::Pepper);
+        assert_eq!(error.to_string(), "pepper must be at least 32 bytes, got 31");
+        let error = FormerDigester::hmac_sha256(b"fifteen bytes!!").unwrap_err();
         assert_eq!(error.to_string(), "pepper must be at least 16 bytes, got 15");
+    }
+
+    #[test]
+    fn a_fingerprint_depends_on_the_pepper_and_shows_nothing_of_its_digests() {
+        let [one, other] = [[1; 32], [2; 32]].map(|pepper| Digester::hmac_sha256(&pepper).unwrap());
+        assert_eq!(one.fingerprint(), Digester::hmac_sha256(&[1; 32]).unwrap().fingerprint());
+        assert_ne!(one.fingerprint(), other.fingerprint());
+        assert_eq!(one.fingerprint().as_str().len(), "digester hmac-sha256 ".len() + 32);
+        assert_eq!(one.fingerprint().as_str().parse(), Ok(one.fingerprint()));
     }
 }

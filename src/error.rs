@@ -128,6 +128,8 @@ pub enum InvalidValueKind {
     Digest,
     /// A [`LoggedAction`](crate::backend::LoggedAction).
     Action,
+    /// A [`Fingerprint`](crate::digest::Fingerprint).
+    Fingerprint,
 }
 
 impl InvalidValue {

@@ -11,7 +11,7 @@ use crate::backend::{Backend, ErasedBackend};
 use crate::cache::{Cache, Issuer, Limits};
 use crate::clock::{Clock, SystemClock};
 use crate::credential::{Scheme, Source, Sources};
-use crate::digest::Digester;
+use crate::digest::{Digester, Digesters, FormerDigester, MAX_FORMER, NodeSettings};
 use crate::environment::Environment;
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::metrics::{METRICS_NAME, Metrics};
@@ -41,7 +41,7 @@ use crate::usage::Usage;
 pub struct AuthenticatorBuilder {
     backend: Box<dyn ErasedBackend>,
     sources: Option<Vec<Source>>,
-    digester: Digester,
+    digesters: Digesters,
     environment: Option<Environment>,
     admin_scope: Option<Box<str>>,
     user_scopes: Scopes,
@@ -65,7 +65,7 @@ impl Authenticator {
         AuthenticatorBuilder {
             backend: Box::new(backend),
             sources: None,
-            digester: Digester::default(),
+            digesters: Digesters::default(),
             environment: None,
             admin_scope: None,
             user_scopes: Scopes::default(),
@@ -95,7 +95,17 @@ impl AuthenticatorBuilder {
 
     /// Sets the digester of keys. Default: SHA-256.
     pub fn digester(mut self, digester: Digester) -> Self {
-        self.digester = digester;
+        self.digesters.current = digester;
+        self
+    }
+
+    /// Adds a digester under which keys were stored before the current one, up to three. Default: none.
+    ///
+    /// A key that is found under it is admitted, and gets a digest of the current digester in the store, beside the former one. A miss and an
+    /// unknown key cost a digest of each; a cached key, only if it does not have a digest of the current digester yet.
+    /// [Operations](crate::_guide::operations#a-new-pepper) has the steps of a new pepper.
+    pub fn former_digester(mut self, digester: impl Into<FormerDigester>) -> Self {
+        self.digesters.former.push(digester.into());
         self
     }
 
@@ -345,6 +355,13 @@ impl AuthenticatorBuilder {
             return Err(ConfigError::new(ConfigErrorKind::Sources, message));
         }
         self.limits.check()?;
+        if self.digesters.former.len() > MAX_FORMER {
+            let message =
+                format!("former digesters must be at most {MAX_FORMER}, got {}", self.digesters.former.len());
+            return Err(ConfigError::new(ConfigErrorKind::Limit, message));
+        }
+        let settings =
+            NodeSettings { digesters: self.digesters.fingerprints(), formats: sources.fingerprints() };
         let admin = self.admin_scope.map(Scope::new).transpose()?;
         let policy = ScopePolicy { admin, of_users: self.user_scopes };
         let passwords = self.passwords.granting(&policy.of_users);
@@ -361,12 +378,12 @@ impl AuthenticatorBuilder {
             let (clock, issuer) = (Arc::clone(&self.clock), Arc::new(issuer));
             Inner {
                 sources,
-                digester: self.digester,
+                digesters: self.digesters,
                 environment: self.environment,
                 policy: policy.clone(),
                 clock: self.clock,
                 responses,
-                cache: Cache::new(self.backend, clock, issuer, self.limits, metrics.clone()),
+                cache: Cache::new(self.backend, clock, issuer, self.limits, settings, metrics.clone()),
                 metrics,
                 passwords,
                 usage: self.usage,
@@ -379,7 +396,7 @@ impl fmt::Debug for AuthenticatorBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthenticatorBuilder")
             .field("sources", &self.sources)
-            .field("digester", &self.digester)
+            .field("digesters", &self.digesters)
             .field("environment", &self.environment)
             .field("limits", &self.limits)
             .finish_non_exhaustive()

@@ -4,14 +4,15 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::{Backend, BackendError, BoxedChangeFeed, Subscriber, WriteBack};
-use crate::digest::Digest;
+use crate::digest::{Digest, Fingerprint};
 #[cfg(feature = "password")]
 use crate::owner::User;
 use crate::record::Record;
 
 /// A type-erased backend. Beside a call of a store, a box does not matter; requests that the cache answers wait for none.
 pub(crate) trait ErasedBackend: Send + Sync {
-    fn find<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Option<Record>>;
+    fn find<'a>(&'a self, digests: &'a [Digest]) -> BoxFuture<'a, Option<Record>>;
+    fn fingerprints(&self) -> BoxFuture<'_, Option<Vec<Fingerprint>>>;
     #[cfg(feature = "password")]
     fn find_user<'a>(&'a self, email: &'a str) -> BoxFuture<'a, Option<User>>;
     fn subscribe(&self, subscriber: Subscriber);
@@ -23,8 +24,15 @@ pub(crate) trait ErasedBackend: Send + Sync {
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
 
 impl<B: Backend> ErasedBackend for B {
-    fn find<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Option<Record>> {
-        Box::pin(Backend::find(self, digest))
+    fn find<'a>(&'a self, digests: &'a [Digest]) -> BoxFuture<'a, Option<Record>> {
+        match digests {
+            [digest] => Box::pin(Backend::find(self, digest)),
+            digests => Box::pin(Backend::find_any(self, digests)),
+        }
+    }
+
+    fn fingerprints(&self) -> BoxFuture<'_, Option<Vec<Fingerprint>>> {
+        Box::pin(Backend::fingerprints(self))
     }
 
     #[cfg(feature = "password")]

@@ -68,11 +68,19 @@ impl BackendError {
 
     /// Creates an error for a change feed that cannot be read, with what to check.
     pub(crate) fn cannot_poll(reason: Self, deadline: Duration) -> Self {
+        if reason.kind == BackendErrorKind::Invalid {
+            return reason;
+        }
         let message = format!(
             "cannot poll the changes of the key store. Check that its address leads to a server that is reachable and writable, that its \
              user may read the tables of keys, and that it answers within {deadline:?}"
         );
         Self { kind: reason.kind, message: message.into(), field: None, source: Some(Box::new(reason)) }
+    }
+
+    /// Creates an error for settings of a node that contradict its store, with what to change.
+    pub(crate) fn contradicted(message: &str) -> Self {
+        Self { kind: BackendErrorKind::Invalid, message: message.into(), field: None, source: None }
     }
 
     /// Creates an error for contents of a store that cannot be decoded.

@@ -37,7 +37,24 @@ impl Invalidation {
         }
     }
 
-    /// Returns the invalidation of a key whose record was changed to this one.
+    /// Returns the digest that is invalidated.
+    pub(super) fn digest(&self) -> Option<Digest> {
+        match self {
+            Self::Revoked(digest) | Self::Changed(digest) => Some(*digest),
+            Self::Everything => None,
+        }
+    }
+
+    /// Returns the same invalidation of another digest of the key.
+    pub(super) fn with_digest(self, digest: Digest) -> Self {
+        match self {
+            Self::Revoked(_) => Self::Revoked(digest),
+            Self::Changed(_) => Self::Changed(digest),
+            Self::Everything => Self::Everything,
+        }
+    }
+
+    /// Returns the invalidation of a key whose record was changed to this one, for a store that keeps one digest of each key.
     pub fn of(record: &Record) -> Self {
         match record.revoked {
             Some(_) => Self::Revoked(record.digest),

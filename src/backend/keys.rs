@@ -10,6 +10,7 @@ use super::{
     Actor, AuthorizedActor, Backend, BackendError, KeyFilter, KeyUpdate, OtherManager, Propagation, Rotation,
 };
 use crate::clock::Timestamp;
+use crate::digest::Fingerprint;
 use crate::key::KeyId;
 use crate::record::{Disabling, Record, Revocation};
 
@@ -22,6 +23,7 @@ pub struct KeyChange {
     /// The action.
     pub action: KeyAction,
     bounds: Option<Bounds>,
+    fingerprints: Vec<Fingerprint>,
 }
 
 /// An action on keys, with one variant for each constructor of [`KeyChange`].
@@ -46,6 +48,8 @@ pub enum KeyAction {
     RevokeAll(KeyFilter, Revocation),
     /// See [`KeyChange::purge_ended`].
     PurgeEnded(Timestamp),
+    /// See [`KeyChange::retire_digests`].
+    RetireDigests(Fingerprint, Timestamp),
 }
 
 /// The outcome of a [`KeyChange`].
@@ -74,7 +78,7 @@ impl ChangeOutcome {
 /// A change by the application itself, without bounds.
 impl From<KeyAction> for KeyChange {
     fn from(action: KeyAction) -> Self {
-        Self { actor: Actor::system(), action, bounds: None }
+        Self { actor: Actor::system(), action, bounds: None, fingerprints: Vec::new() }
     }
 }
 
@@ -153,6 +157,15 @@ impl KeyChange {
         KeyAction::PurgeEnded(before).into()
     }
 
+    /// Drops all digests of keys but those by the digester with this fingerprint, from each key that has such a digest. Its
+    /// [outcome](ChangeOutcome::keys) is the number of these keys.
+    ///
+    /// Each dropped digest is invalidated. Other keys keep their digests, and [`KeyStore::keys_without`] counts them. Fingerprints of
+    /// digesters that no key in force at `now` needs are dropped as well.
+    pub fn retire_digests(digester: Fingerprint, now: Timestamp) -> Self {
+        KeyAction::RetireDigests(digester, now).into()
+    }
+
     /// Sets the actor.
     #[must_use]
     pub fn by(self, actor: Actor) -> Self {
@@ -223,6 +236,23 @@ impl KeyChange {
             return Ok(());
         }
         bounds.check_end(&caller, target)
+    }
+
+    /// Sets the fingerprints of the digester and the format with which the key of an insertion or a rotation was made. The store adds them to
+    /// its own. A key that was digested elsewhere has none.
+    #[must_use]
+    pub fn made_with(self, fingerprints: impl IntoIterator<Item = Fingerprint>) -> Self {
+        Self { fingerprints: fingerprints.into_iter().collect(), ..self }
+    }
+
+    /// Returns the fingerprints of the digester and the format with which the key was made.
+    pub fn fingerprints(&self) -> &[Fingerprint] {
+        &self.fingerprints
+    }
+
+    /// Returns the digester that computed the digest of the key.
+    pub fn digester(&self) -> Option<&Fingerprint> {
+        self.fingerprints.iter().find(|fingerprint| fingerprint.is_of_digester())
     }
 
     /// Returns the key that must exist beside the changed one, if the change would otherwise end the last key by which its owner can manage
@@ -362,6 +392,23 @@ pub trait KeyStore: Backend {
     fn wait_applied(&self, lease: Duration, at_most: Duration) -> impl Future<Output = Propagation> + Send {
         Propagation::after(lease, at_most)
     }
+
+    /// Returns the number of keys that are neither revoked nor expired at `now`, and of which the store knows no digest by this digester.
+    /// They stay unknown to nodes without the digester under which they were stored.
+    ///
+    /// The default fails: the store keeps no digesters.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable.
+    fn keys_without(
+        &self,
+        digester: &Fingerprint,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<u64, BackendError>> + Send {
+        let _ = (digester, now);
+        std::future::ready(Err(BackendError::invalid("it does not keep the digesters of its keys")))
+    }
 }
 
 forward_to_arc! { KeyStore:
@@ -371,4 +418,6 @@ forward_to_arc! { KeyStore:
         -> impl Future<Output = Result<Vec<Record>, BackendError>> + Send;
     fn lists_nodes() -> bool;
     fn wait_applied(lease: Duration, at_most: Duration) -> impl Future<Output = Propagation> + Send;
+    fn keys_without(digester: &Fingerprint, now: Timestamp)
+        -> impl Future<Output = Result<u64, BackendError>> + Send;
 }

@@ -1,9 +1,10 @@
 //! A store in memory, for tests and for services with keys in their configuration.
 
 // Above `keys` and `owners` of the backend, whose traits it implements; nothing in the backend is above it. Bottom to top, a file importing
-// only those before it: `audit`, `usage`, `owners`, `keys`, `owner_changes`, `self`.
+// only those before it: `audit`, `usage`, `owners`, `digests`, `keys`, `owner_changes`, `self`.
 
 mod audit;
+mod digests;
 mod keys;
 mod owner_changes;
 mod owners;
@@ -18,7 +19,7 @@ use super::{
     UsageQuery, UsageStore, WriteBack,
 };
 use crate::clock::Timestamp;
-use crate::digest::Digest;
+use crate::digest::{Digest, Fingerprint};
 use crate::key::KeyId;
 use crate::owner::{Organization, Project, User};
 use crate::record::Record;
@@ -55,8 +56,15 @@ impl MemoryStore {
 
 impl Backend for MemoryStore {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        let keys = self.read();
-        Ok(keys.records.get(digest).map(|record| keys.owners.current(record)))
+        self.find_any(std::slice::from_ref(digest)).await
+    }
+
+    async fn find_any(&self, digests: &[Digest]) -> Result<Option<Record>, BackendError> {
+        Ok(self.read().by_digest(digests))
+    }
+
+    async fn fingerprints(&self) -> Result<Option<Vec<Fingerprint>>, BackendError> {
+        Ok(Some(self.read().digests.fingerprints.iter().cloned().collect()))
     }
 
     async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
@@ -68,13 +76,19 @@ impl Backend for MemoryStore {
     }
 
     async fn write_back(&self, write: WriteBack) -> Result<(), BackendError> {
-        let (id, at) = match write {
-            WriteBack::FirstUse { id, at } => (id, at),
+        let invalidations = match write {
+            WriteBack::FirstUse { id, at } => {
+                let mut keys = self.write();
+                let (_, invalidations) = keys.edit(&id, KeyEdit::FirstUse(at), None)?;
+                keys.of_all_digests(invalidations)
+            }
+            WriteBack::Digest { id, digest, digester, at } => {
+                self.write().add_digest(&id, digest, digester, at)?
+            }
             WriteBack::PasswordHash { email, from, to } => {
                 return self.change_owner(OwnerChange::rehash(&email, from, to)).await;
             }
         };
-        let (_, invalidations) = self.write().edit(&id, KeyEdit::FirstUse(at), None)?;
         self.invalidate(invalidations);
         Ok(())
     }
@@ -85,7 +99,8 @@ impl OwnerStore for MemoryStore {
         let invalidations = {
             let mut keys = self.write();
             keys.authorize(&change.actor)?;
-            keys.change_owner(change.action)?
+            let invalidations = keys.change_owner(change.action)?;
+            keys.of_all_digests(invalidations)
         };
         self.invalidate(invalidations);
         Ok(())
@@ -138,10 +153,15 @@ impl KeyStore for MemoryStore {
     ) -> Result<Vec<Record>, BackendError> {
         let keys = self.read();
         let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
-        let records =
-            keys.digests.range::<KeyId, _>(behind).filter_map(|(_, digest)| keys.records.get(digest));
+        let records = keys.ids.range::<KeyId, _>(behind).filter_map(|(_, digest)| keys.records.get(digest));
         let matching = records.filter(|record| filter.matches(record)).take(limit);
         Ok(matching.map(|record| keys.owners.current(record)).collect())
+    }
+
+    async fn keys_without(&self, digester: &Fingerprint, now: Timestamp) -> Result<u64, BackendError> {
+        let keys = self.read();
+        let in_force = keys.records.values().filter(|record| !record.state(now).has_ended());
+        Ok(in_force.filter(|record| !keys.digests.has(&record.id, digester)).count() as u64)
     }
 }
 

@@ -26,8 +26,8 @@
 //!
 //! | Trait | Without a default | With a default |
 //! |---|---|---|
-//! | [`Backend`] | `find` | `subscribe`, if keys change; `write_back`, if keys are rotated or passwords are hashed anew; `feed`, if other processes change the keys; `find_user`, if users have passwords |
-//! | [`KeyStore`] | `change`, `get`, `list` | `lists_nodes`, `wait_applied`, if the store knows its nodes |
+//! | [`Backend`] | `find` | `subscribe`, if keys change; `write_back`, if keys are rotated or passwords are hashed anew; `feed`, if other processes change the keys; `find_user`, if users have passwords; `find_any` and `fingerprints`, to replace a pepper |
+//! | [`KeyStore`] | `change`, `get`, `list` | `lists_nodes`, `wait_applied`, if the store knows its nodes; `keys_without`, to replace a pepper |
 //! | [`OwnerStore`], [`UsageStore`], [`AuditLog`] | all methods | |
 //!
 //! [`KeyStore`] names the steps of a change, [`KeyEdit`] has the rules of updates, rotations and first uses, and [`Invalidator`]
@@ -120,7 +120,7 @@ use std::sync::Arc;
 use forward::forward_to_arc;
 
 use crate::clock::Timestamp;
-use crate::digest::Digest;
+use crate::digest::{Digest, Fingerprint};
 use crate::key::KeyId;
 use crate::owner::User;
 use crate::password_hash::PasswordHash;
@@ -137,6 +137,41 @@ pub trait Backend: Send + Sync + 'static {
     /// If the lookup failed. The request is then rejected with 503, and nothing is cached. Never report an outage as `None`: a
     /// client with a good key would be told that it is invalid.
     fn find(&self, digest: &Digest) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send;
+
+    /// Returns the record with the first of these digests that has one, or `None`. They are the digests of one text under several digesters,
+    /// that of the current one first.
+    ///
+    /// The [`digest`](Record::digest) of the record is the one under which it was found. The default looks each digest up; a store looks
+    /// all of them up with one statement. A backend that wraps another one forwards it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`find`](Self::find).
+    fn find_any(
+        &self,
+        digests: &[Digest],
+    ) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send {
+        async move {
+            for digest in digests {
+                if let Some(record) = self.find(digest).await? {
+                    return Ok(Some(record));
+                }
+            }
+            Ok(None)
+        }
+    }
+
+    /// Returns the fingerprints of the digesters and formats with which the keys of the store were made, or `None` if the store does not
+    /// keep them, which the default does.
+    ///
+    /// An authenticator compares its settings with them before it trusts the store: one with another pepper would reject every key.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be read.
+    fn fingerprints(&self) -> impl Future<Output = Result<Option<Vec<Fingerprint>>, BackendError>> + Send {
+        std::future::ready(Ok(None))
+    }
 
     /// Returns the user with this e-mail, with memberships and password hash, or `None` if none exists. The ASCII letters of
     /// the e-mail are in lower case. Called only where passwords are accepted beside keys.
@@ -208,10 +243,26 @@ pub enum WriteBack {
         /// The hash that replaces it.
         to: PasswordHash,
     },
+    /// A further digest of a key that is active at the time of the use, so that the digester under which it was found can be retired. A
+    /// change of the key like any other: from then on, each change invalidates this digest as well.
+    ///
+    /// Fails with [`Conflict`](BackendErrorKind::Conflict) if another key has the digest.
+    Digest {
+        /// The key.
+        id: KeyId,
+        /// The digest.
+        digest: Digest,
+        /// The digester that computed it.
+        digester: Fingerprint,
+        /// The time of the use.
+        at: Timestamp,
+    },
 }
 
 forward_to_arc! { Backend:
     fn find(digest: &Digest) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send;
+    fn find_any(digests: &[Digest]) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send;
+    fn fingerprints() -> impl Future<Output = Result<Option<Vec<Fingerprint>>, BackendError>> + Send;
     fn find_user(email: &str) -> impl Future<Output = Result<Option<User>, BackendError>> + Send;
     fn subscribe(subscriber: Subscriber) -> ();
     fn feed() -> Option<BoxedChangeFeed>;

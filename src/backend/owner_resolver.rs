@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::forward::forward_to_arc;
 use super::{Backend, BackendError, BoxedChangeFeed, ChangeFeed, Invalidation, Subscriber, WriteBack};
-use crate::digest::Digest;
+use crate::digest::{Digest, Fingerprint};
 use crate::owner::{Organization, Owner, User};
 use crate::record::Record;
 use crate::select::select;
@@ -130,13 +130,28 @@ impl<K: Backend, R: OwnerResolver> WithOwnerResolver<K, R> {
             }
         })
     }
+
+    /// Returns a record with its current owner, or `None` if that does not exist.
+    async fn with_owner(&self, record: Option<Record>) -> Result<Option<Record>, BackendError> {
+        let Some(record) = record else { return Ok(None) };
+        let owner = self.current(&record.owner).await?;
+        Ok(owner.map(|owner| Record { owner, ..record }))
+    }
 }
 
 impl<K: Backend, R: OwnerResolver> Backend for WithOwnerResolver<K, R> {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        let Some(record) = self.keys.find(digest).await? else { return Ok(None) };
-        let owner = self.current(&record.owner).await?;
-        Ok(owner.map(|owner| Record { owner, ..record }))
+        let record = self.keys.find(digest).await?;
+        self.with_owner(record).await
+    }
+
+    async fn find_any(&self, digests: &[Digest]) -> Result<Option<Record>, BackendError> {
+        let record = self.keys.find_any(digests).await?;
+        self.with_owner(record).await
+    }
+
+    async fn fingerprints(&self) -> Result<Option<Vec<Fingerprint>>, BackendError> {
+        self.keys.fingerprints().await
     }
 
     async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
@@ -163,7 +178,7 @@ impl<K: Backend, R: OwnerResolver> Backend for WithOwnerResolver<K, R> {
 
     async fn write_back(&self, write: WriteBack) -> Result<(), BackendError> {
         match write {
-            WriteBack::FirstUse { .. } => self.keys.write_back(write).await,
+            WriteBack::FirstUse { .. } | WriteBack::Digest { .. } => self.keys.write_back(write).await,
             WriteBack::PasswordHash { .. } => self.owners.write_back(write).await,
         }
     }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::Limits;
+use super::checked_settings::CheckedSettings;
 use super::dual_instant::DualInstant;
 use super::sync::Arc;
 use crate::backend::{BackendError, ErasedBackend};
@@ -15,6 +16,7 @@ pub(super) struct Context {
     pub(super) backend: Box<dyn ErasedBackend>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: Limits,
+    pub(super) settings: CheckedSettings,
     pub(super) metrics: Metrics,
 }
 

@@ -18,14 +18,14 @@
 //! its lease is valid, and each poll renews the lease. So a change takes effect within the lease, even if its notification is lost.
 
 // Above `backend` and `reject`; below `usage`, `principal` and `authenticator`. Bottom to top, a file importing only those before it:
-// - what its parts share: `sync`, `dual_instant`, `limits`, `context`
-// - its parts: `entries`, `first_use`, `poller`; over these: `loader`
+// - what its parts share: `sync`, `dual_instant`, `limits`, `checked_settings`, `context`
+// - its parts: `entries`, `write_backs`, `poller`; over these: `loader`
 // - the whole: `self`, `sign_in`; its tests: `model`
 
+mod checked_settings;
 mod context;
 mod dual_instant;
 mod entries;
-mod first_use;
 mod limits;
 mod loader;
 #[cfg(all(test, shuttle))]
@@ -34,6 +34,7 @@ mod poller;
 #[cfg(feature = "password")]
 mod sign_in;
 mod sync;
+mod write_backs;
 
 use std::time::Duration;
 
@@ -41,16 +42,17 @@ pub(crate) use entries::{DirtyList, Entry, EntryUses, Fact, Issuer, Recheck, Rec
 pub(crate) use limits::Limits;
 pub(crate) use loader::{LookupError, LookupKey};
 
+use checked_settings::CheckedSettings;
 use context::Context;
 use entries::Entries;
-use first_use::FirstUses;
 use loader::{Loader, Warmth};
 use poller::{PolledCache, Poller, PollerTask};
 use sync::{Arc, Weak, spawn, timeout};
+use write_backs::WriteBacks;
 
 use crate::backend::{Apply, BackendError, ErasedBackend, Invalidation, Subscriber};
 use crate::clock::Clock;
-use crate::digest::Digest;
+use crate::digest::{Digest, Fingerprint, NodeSettings};
 use crate::health::Health;
 use crate::key::KeyId;
 use crate::metrics::Metrics;
@@ -62,7 +64,7 @@ pub(crate) struct Cache {
     entries: Arc<Entries>,
     loader: Arc<Loader>,
     poller: Arc<Poller>,
-    first_uses: Arc<FirstUses>,
+    write_backs: Arc<WriteBacks>,
     context: Arc<Context>,
 }
 
@@ -72,14 +74,16 @@ impl Cache {
         clock: Arc<dyn Clock>,
         issuer: Arc<Issuer>,
         limits: Limits,
+        settings: NodeSettings,
         metrics: Metrics,
     ) -> Arc<Self> {
-        let context = Arc::new(Context { backend, clock, limits, metrics });
+        let settings = CheckedSettings::new(settings);
+        let context = Arc::new(Context { backend, clock, limits, settings, metrics });
         let entries = Arc::new(Entries::new(Arc::clone(&context), issuer));
         let poller = Arc::new(Poller::new(Arc::clone(&context)));
         let loader = Arc::new(Loader::new(Arc::clone(&context), Arc::clone(&entries), Arc::clone(&poller)));
-        let first_uses = Arc::new(FirstUses::new(Arc::clone(&context)));
-        let cache = Arc::new(Self { entries, loader, poller, first_uses, context });
+        let write_backs = Arc::new(WriteBacks::new(Arc::clone(&context)));
+        let cache = Arc::new(Self { entries, loader, poller, write_backs, context });
         let target: Weak<Self> = Arc::downgrade(&cache);
         cache.context.backend.subscribe(Subscriber::new(target));
         cache
@@ -100,11 +104,10 @@ impl Cache {
         lookup_key: impl Into<LookupKey>,
     ) -> Result<Fact, LookupError> {
         let lookup_key = lookup_key.into();
-        let digest = lookup_key.digest();
         // A flood of unknown keys must not delay keys that were good a short while ago.
-        let warmth = if self.entries.is_warm(&digest) { Warmth::Warm } else { Warmth::Cold };
-        let outcome = self.read_store(lookup_key, warmth).await;
-        outcome.or_else(|LookupError| self.stale(&digest).ok_or(LookupError))
+        let warmth = if self.entries.is_warm(lookup_key.digests()) { Warmth::Warm } else { Warmth::Cold };
+        let outcome = self.read_store(lookup_key.clone(), warmth).await;
+        outcome.or_else(|LookupError| self.stale(lookup_key.digests()).ok_or(LookupError))
     }
 
     async fn read_store(
@@ -119,22 +122,27 @@ impl Cache {
         if self.loader.reader.is_circuit_open(self.context.clock.monotonic()) {
             return Err(LookupError);
         }
-        let digest = lookup_key.digest();
         let reading = async {
             self.poller.wait_for_lease().await;
-            self.poller.wait_for_own_change(&digest).await;
+            if self.context.settings.contradict_store() {
+                // The store would have no key that this node is asked for, and each would be rejected as unknown.
+                return Err(LookupError);
+            }
+            for digest in lookup_key.digests() {
+                self.poller.wait_for_own_change(digest).await;
+            }
             self.loader.load(lookup_key, warmth).await
         };
         timeout(self.context.limits.deadline, reading).await.unwrap_or(Err(LookupError))
     }
 
     /// Returns a stale entry that was still valid `stale_grace` ago and was not invalidated.
-    fn stale(&self, digest: &Digest) -> Option<Fact> {
+    fn stale(&self, digests: &[Digest]) -> Option<Fact> {
         if self.context.limits.stale_grace.is_zero() {
             return None;
         }
         let then = self.context.now().saturating_sub(self.context.limits.stale_grace);
-        let entry = self.entries.valid_at(digest, then.monotonic)?;
+        let entry = digests.iter().find_map(|digest| self.entries.valid_at(digest, then.monotonic))?;
         self.poller.lease().covers(then.monotonic, || then.wall).then_some(Fact::Stale(entry))
     }
 
@@ -143,7 +151,9 @@ impl Cache {
         let call_timeout = self.poller.call_timeout();
         let started = match PollerTask::claim(self) {
             Some(task) => task.start(self).await.map_err(|error| error.into_error(call_timeout)),
-            None if self.poller.poll_within(call_timeout).await => Ok(()),
+            None if self.poller.poll_within(call_timeout).await => {
+                self.poller.check_settings().await.map_err(|error| error.into_error(call_timeout))
+            }
             None => Err(BackendError::unavailable("no poll was answered yet")),
         };
         started.map_err(|reason| BackendError::cannot_poll(reason, call_timeout))
@@ -159,7 +169,12 @@ impl Cache {
 
     /// Records the first use of a key in the store. The request does not wait for it.
     pub(crate) fn record_first_use(&self, id: KeyId) {
-        self.first_uses.record(id);
+        self.write_backs.first_use(id);
+    }
+
+    /// Adds a digest of the current digester to a key that was found under a former one. The request does not wait for it.
+    pub(crate) fn add_digest(&self, id: KeyId, digest: Digest, digester: Fingerprint) {
+        self.write_backs.digest(id, digest, digester);
     }
 
     /// Replaces a password hash in the store by one of the same password. If that fails, the next verification tries again.

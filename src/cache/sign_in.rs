@@ -17,9 +17,8 @@ impl Cache {
     /// Reads a user from the store. An entry of the user makes no difference: it neither gives precedence over other lookups nor
     /// serves as a stale entry in an outage.
     pub(crate) async fn read_user(self: &Arc<Self>, user: LookupKey) -> Result<(Fact, AsOf), LookupError> {
-        let digest = user.digest();
-        let generation = self.entries.generation(&digest);
-        let as_of = AsOf { user: digest, generation, started: self.context.clock.monotonic() };
+        let generation = self.entries.generation(user.digests());
+        let as_of = AsOf { user: user.digests()[0], generation, started: self.context.clock.monotonic() };
         Ok((self.read_store(user, Warmth::Cold).await?, as_of))
     }
 

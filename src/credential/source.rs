@@ -260,6 +260,11 @@ impl Source {
         self.accepts(user, secret, is_well_formed).then_some((user, secret))
     }
 
+    /// Returns the formats of the keys that the source accepts; `None` if it accepts others as well.
+    pub(super) fn only_formats(&self) -> Option<&[KeyFormat]> {
+        matches!(self.foreign, Foreign::No).then_some(&self.formats)
+    }
+
     /// Returns whether a request could present the key `text`, with Basic beside a user.
     pub(super) fn accepts_key(&self, text: &str) -> bool {
         self.accepts(None, text.as_bytes(), |_| self.scheme.carries("user", text))

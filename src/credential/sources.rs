@@ -4,7 +4,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::grammar::{is_token_symbol, split_scheme, trim};
 use super::{Buffer, Credential, CredentialError, CredentialErrorKind, Scheme, Source};
+use crate::digest::Fingerprint;
 use crate::error::{ConfigError, ConfigErrorKind};
+use crate::key::Mint;
 
 /// An ordered set of sources.
 ///
@@ -65,6 +67,12 @@ impl Sources {
     /// Returns whether a request could present the key `text` by one of the sources.
     pub(crate) fn accept(&self, text: &str) -> bool {
         self.list.iter().any(|source| source.accepts_key(text))
+    }
+
+    /// Returns the fingerprints of the formats of all keys that the sources accept; `None` if they accept others as well.
+    pub(crate) fn fingerprints(&self) -> Option<Box<[Fingerprint]>> {
+        let formats: Option<Vec<_>> = self.list.iter().map(Source::only_formats).collect();
+        Some(formats?.concat().iter().filter_map(Mint::fingerprint).collect())
     }
 
     pub(crate) fn scheme_at(&self, index: usize) -> &Scheme {

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::format::{BASE62, CHECKSUM_LEN, KeyFormat, RANDOM_LEN, checksum};
 use super::{ApiKey, OpaqueFormat};
+use crate::digest::Fingerprint;
 use crate::environment::Environment;
 
 /// The most random characters in a hint.
@@ -22,11 +23,20 @@ pub trait Mint: fmt::Debug + Send + Sync + 'static {
     ///
     /// When the random generator of the operating system fails.
     fn mint(&self, environment: Environment) -> Result<ApiKey, MintError>;
+
+    /// Returns the fingerprint by which a store recognizes the format. The default returns `None`: nodes do not check the format.
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        None
+    }
 }
 
 impl Mint for KeyFormat {
     fn mint(&self, environment: Environment) -> Result<ApiKey, MintError> {
         self.mint(environment)
+    }
+
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        Some(Fingerprint::of_format(self.prefix()))
     }
 }
 

@@ -4,9 +4,9 @@ use super::manager::BoundedActor;
 use super::validation::Validation;
 use super::{CreatedKey, KeyManager, ManageError, NewKey, RotateOptions};
 use crate::audit::{Action, AuditEvent};
-use crate::backend::{ChangeOutcome, KeyChange, KeyFilter, KeyStore, KeyUpdate, Rotation};
+use crate::backend::{BackendError, ChangeOutcome, KeyChange, KeyFilter, KeyStore, KeyUpdate, Rotation};
 use crate::clock::Timestamp;
-use crate::digest::Digest;
+use crate::digest::{Digest, Digesters, Fingerprint};
 use crate::key::{ApiKey, KeyId, RetrievableKey};
 use crate::record::{Disabling, Record, Revocation};
 use crate::scope::{Scope, Scopes};
@@ -29,14 +29,15 @@ impl<S: KeyStore> KeyManager<S> {
         new: NewKey,
     ) -> Result<CreatedKey, ManageError> {
         let (key, record) = self.mint(actor, new)?;
-        Ok(CreatedKey::new(key, self.insert(actor, record).await?))
+        let insert = KeyChange::insert(record).made_with(self.fingerprints());
+        Ok(CreatedKey::new(key, self.insert(actor, insert).await?))
     }
 
     pub(super) fn mint(&self, actor: &BoundedActor, new: NewKey) -> Result<(ApiKey, Record), ManageError> {
         let now = self.clock.wall();
         self.check(&new, now)?;
         let key = self.format.mint(new.environment)?;
-        let mut record = Record::new(KeyId::generate(now)?, &key, &self.digester, new.owner.clone());
+        let mut record = Record::new(KeyId::generate(now)?, &key, &self.digesters.current, new.owner.clone());
         record.retrievable = new.retrievable.then(|| key.retrievable());
         new.describe(&mut record, now);
         record.created_by = actor.recorded_name(record.created_by);
@@ -50,7 +51,7 @@ impl<S: KeyStore> KeyManager<S> {
     /// As for [`create`](Self::create); [`Conflict`](super::ManageErrorKind::Conflict) if the store has the key.
     pub async fn import(&self, digest: Digest, new: NewKey) -> Result<Record, ManageError> {
         Validation::default().not_retrievable(new.retrievable).finish()?;
-        self.import_with(digest, None, new).await
+        self.import_with(digest, None, [], new).await
     }
 
     /// Imports a key by its text, which is digested and not kept, unless the key is [retrievable](NewKey::retrievable). The text must have at
@@ -62,13 +63,21 @@ impl<S: KeyStore> KeyManager<S> {
     pub async fn import_text(&self, text: &str, new: NewKey) -> Result<Record, ManageError> {
         Validation::default().key_text(text, &new).finish()?;
         let retrievable = new.retrievable.then(|| RetrievableKey::new(text));
-        self.import_with(self.digester.digest(text.as_bytes()), retrievable, new).await
+        let Digesters { current, .. } = &self.digesters;
+        for former in self.digesters.former_digests(text.as_bytes()) {
+            if self.store.find(&former).await?.is_some() {
+                return Err(BackendError::conflict().into());
+            }
+        }
+        let digest = current.digest(text.as_bytes());
+        self.import_with(digest, retrievable, [current.fingerprint()], new).await
     }
 
     async fn import_with(
         &self,
         digest: Digest,
         retrievable: Option<RetrievableKey>,
+        digester: impl IntoIterator<Item = Fingerprint>,
         new: NewKey,
     ) -> Result<Record, ManageError> {
         let now = self.clock.wall();
@@ -78,7 +87,7 @@ impl<S: KeyStore> KeyManager<S> {
         new.describe(&mut record, now);
         let actor = self.bounded_actor();
         record.created_by = actor.recorded_name(record.created_by);
-        self.insert(&actor, record).await
+        self.insert(&actor, KeyChange::insert(record).made_with(digester)).await
     }
 
     /// Returns a key.
@@ -165,15 +174,17 @@ impl<S: KeyStore> KeyManager<S> {
         Validation::default().grace(grace).expires_at(expires_at, now).finish()?;
         let old = self.get_within(actor, id).await?;
         let key = self.format.mint(old.environment)?;
-        let mut rotation = Rotation::new(KeyId::generate(now)?, key.digest(&self.digester), key.hint(), now);
+        let mut rotation =
+            Rotation::new(KeyId::generate(now)?, key.digest(&self.digesters.current), key.hint(), now);
         rotation.grace = grace;
         rotation.retrievable = old.retrievable.map(|_| key.retrievable());
         rotation.expires_at = expires_at;
         rotation.renews = self.rotation_renews;
         rotation.by = actor.recorded_name(options.by);
         let name = rotation.by.clone();
+        let rotate = KeyChange::rotate(id, rotation).made_with(self.fingerprints());
         // No read follows the commit, which could fail and lose the text of the successor.
-        let record = self.change_one(actor, KeyChange::rotate(id, rotation)).await?;
+        let record = self.change_one(actor, rotate).await?;
         self.emit(Action::Rotated { to: record.id.clone() }, Some(id), name.clone());
         self.emit(Action::Created, Some(&record.id), name);
         Ok(CreatedKey::new(key, record))
@@ -329,8 +340,8 @@ impl<S: KeyStore> KeyManager<S> {
         if is_own { Ok(record) } else { Err(ManageError::not_found()) }
     }
 
-    async fn insert(&self, actor: &BoundedActor, record: Record) -> Result<Record, ManageError> {
-        let record = self.change_one(actor, KeyChange::insert(record)).await?;
+    async fn insert(&self, actor: &BoundedActor, insert: KeyChange) -> Result<Record, ManageError> {
+        let record = self.change_one(actor, insert).await?;
         self.emit(Action::Created, Some(&record.id), record.created_by.clone());
         Ok(record)
     }

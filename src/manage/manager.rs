@@ -10,7 +10,7 @@ use crate::backend::{
     Actor, AuditEntry, AuditLog, AuditQuery, Bounds, KeyStore, UsageLine, UsageQuery, UsageStore,
 };
 use crate::clock::{Clock, SystemClock};
-use crate::digest::Digester;
+use crate::digest::{Digester, Digesters, Fingerprint, FormerDigester};
 use crate::environment::Environment;
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::key::Mint;
@@ -26,7 +26,7 @@ const LEASE: Duration = Duration::from_secs(5);
 pub struct KeyManager<S> {
     pub(super) store: S,
     pub(super) format: Arc<dyn Mint>,
-    pub(super) digester: Digester,
+    pub(super) digesters: Digesters,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) audit: Option<Hook>,
     pub(super) lease: Duration,
@@ -61,7 +61,7 @@ impl<S: KeyStore> KeyManager<S> {
         Self {
             store,
             format: Arc::new(format),
-            digester: Digester::sha256(),
+            digesters: Digesters::default(),
             clock: Arc::new(SystemClock::default()),
             audit: None,
             lease: LEASE,
@@ -92,7 +92,7 @@ impl<S: KeyStore> KeyManager<S> {
     /// let (store, format) = (MemoryStore::new(), KeyFormat::new("demo")?);
     /// let authenticator = Authenticator::builder(store.clone())
     ///     .sources([Source::bearer().format(format.clone())])
-    ///     .digester(Digester::hmac_sha256(b"a pepper of at least 16 bytes")?)
+    ///     .digester(Digester::hmac_sha256(b"a pepper of 32 random bytes here")?)
     ///     .build()?;
     /// let manager = KeyManager::for_authenticator(&authenticator, store.clone(), format)?;
     ///
@@ -113,8 +113,8 @@ impl<S: KeyStore> KeyManager<S> {
             let message = "no source of the authenticator accepts keys of this format: give it to a source (`Source::format`), or mint keys of theirs";
             return Err(ConfigError::new(ConfigErrorKind::KeyFormat, message));
         }
-        let ((digester, clock, lease), policy) = (authenticator.shared(), authenticator.policy().clone());
-        Ok(Self { digester, clock, lease, policy, ..Self::new(store, format) })
+        let ((digesters, clock, lease), policy) = (authenticator.shared(), authenticator.policy().clone());
+        Ok(Self { digesters, clock, lease, policy, ..Self::new(store, format) })
     }
 
     /// Sets the format of new keys, for a service with several kinds of keys.
@@ -126,7 +126,19 @@ impl<S: KeyStore> KeyManager<S> {
     /// Sets the digester, which must be that of the authenticators.
     #[must_use]
     pub fn digester(self, digester: Digester) -> Self {
-        Self { digester, ..self }
+        Self { digesters: Digesters { current: digester, ..self.digesters }, ..self }
+    }
+
+    /// Adds a former digester, as that of the authenticators: a text that the store has under it cannot be imported again.
+    #[must_use]
+    pub fn former_digester(mut self, digester: impl Into<FormerDigester>) -> Self {
+        self.digesters.former.push(digester.into());
+        self
+    }
+
+    /// Returns the fingerprints of the settings with which keys are made.
+    pub(super) fn fingerprints(&self) -> impl Iterator<Item = Fingerprint> {
+        [self.digesters.current.fingerprint()].into_iter().chain(self.format.fingerprint())
     }
 
     /// Sets the clock.

@@ -33,6 +33,7 @@
 mod changes;
 mod create_exclusive;
 mod delegate;
+mod digesters;
 mod error;
 mod external_caller;
 mod manager;

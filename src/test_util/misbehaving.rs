@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use crate::backend::{Backend, BackendError, BoxedChangeFeed, Subscriber, WriteBack};
-use crate::digest::Digest;
+use crate::digest::{Digest, Fingerprint};
 use crate::owner::User;
 use crate::record::Record;
 
@@ -119,6 +119,14 @@ impl<B: Backend> Misbehaving<B> {
 impl<B: Backend> Backend for Misbehaving<B> {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
         self.read(self.inner.find(digest)).await
+    }
+
+    async fn find_any(&self, digests: &[Digest]) -> Result<Option<Record>, BackendError> {
+        self.read(self.inner.find_any(digests)).await
+    }
+
+    async fn fingerprints(&self) -> Result<Option<Vec<Fingerprint>>, BackendError> {
+        self.inner.fingerprints().await
     }
 
     async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {

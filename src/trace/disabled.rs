@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Failure;
+use crate::backend::BackendError;
 use crate::credential::Scheme;
 use crate::key::KeyId;
 
@@ -30,6 +31,10 @@ pub(crate) fn usage_lost(_: u64, _: &'static str) {}
 pub(crate) fn lookup_retries_exhausted(_: usize) {}
 
 pub(crate) fn too_many_lookups(_: usize) {}
+
+pub(crate) fn settings_contradict_store(_: &'static str) {}
+
+pub(crate) fn digest_not_added(_: &BackendError) {}
 
 pub(crate) fn authenticator_dropped() {}
 

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use super::Failure;
-use crate::backend::BackendErrorKind;
+use crate::backend::{BackendError, BackendErrorKind};
 use crate::credential::Scheme;
 use crate::key::KeyId;
 
@@ -126,6 +126,20 @@ pub(crate) fn too_many_lookups(lookups: usize) {
     tracing::warn!(target: TARGET, lookups, "requests rejected: too many key lookups in progress (logged at most once a second)");
 }
 
+pub(crate) fn settings_contradict_store(message: &'static str) {
+    tracing::error!(target: TARGET, "requests with a key are answered 503 (logged once): {message}");
+}
+
+/// Reports that this node cannot add a digest to a key.
+pub(crate) fn digest_not_added(error: &BackendError) {
+    tracing::warn!(
+        target: TARGET,
+        error = causes(error),
+        "cannot add a digest of the current digester to a key, which stays known under a former one (logged once): let the database user of \
+         this node insert digests, or keep the former digester on every node"
+    );
+}
+
 pub(crate) fn authenticator_dropped() {
     tracing::warn!(target: TARGET, "cannot check a caller again: its authenticator was dropped");
 }
@@ -161,7 +175,6 @@ mod tests {
     use std::fmt;
 
     use super::*;
-    use crate::backend::BackendError;
 
     /// An error of a driver, whose text may include its cause.
     #[derive(Debug)]

@@ -243,7 +243,7 @@ async fn answers() -> Vec<String> {
     let managed = Router::new().nest("/a", routes(manager, settings)).layer(layer());
     let store = MemoryStore::new();
     let peppered = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap())
-        .digester(Digester::hmac_sha256(b"a pepper of 16 bytes").unwrap());
+        .digester(Digester::hmac_sha256(b"a pepper of 32 random bytes here").unwrap());
     let created = peppered.create(NewKey::for_organization("acme")).await.unwrap().reveal();
     let of_created = request().header("x-api-key", created.as_str());
     let of_get = RouteRules::new([("GET /a", "a")]).unwrap();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::audit::Audit;
+use super::digests::Digests;
 use super::owners::Owners;
 use super::usage::Usage;
 use crate::audit::Action;
@@ -13,15 +14,16 @@ use crate::backend::{
     KeyEdit, KeyFilter, ResolvedSubject, Subject,
 };
 use crate::clock::Timestamp;
-use crate::digest::Digest;
+use crate::digest::{Digest, Fingerprint};
 use crate::key::KeyId;
-use crate::record::{Record, Revocation};
+use crate::record::{KeyState, Record, Revocation};
 
 /// Keys, with their owners, their usage and their audit log.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     pub(super) records: HashMap<Digest, Record>,
-    pub(super) digests: BTreeMap<KeyId, Digest>,
+    pub(super) ids: BTreeMap<KeyId, Digest>,
+    pub(super) digests: Digests,
     pub(super) owners: Owners,
     pub(super) usage: Usage,
     pub(super) audit: Audit,
@@ -29,11 +31,38 @@ pub(super) struct Keys {
 
 impl Keys {
     pub(super) fn by_id(&self, id: &KeyId) -> Option<&Record> {
-        self.records.get(self.digests.get(id)?)
+        self.records.get(self.ids.get(id)?)
+    }
+
+    /// Returns the record with one of these digests, the first of them first. Its digest is the one under which it was found.
+    pub(super) fn by_digest(&self, digests: &[Digest]) -> Option<Record> {
+        digests.iter().find_map(|digest| {
+            let further = || self.by_id(self.digests.key(digest)?);
+            let record = self.records.get(digest).or_else(further)?;
+            Some(Record { digest: *digest, ..self.owners.current(record) })
+        })
+    }
+
+    /// Adds the invalidations of the further digests of the keys.
+    pub(super) fn of_all_digests(&self, invalidations: Vec<Invalidation>) -> Vec<Invalidation> {
+        let of_key = |invalidation: Invalidation| {
+            let further = invalidation.digest().and_then(|digest| self.records.get(&digest));
+            let further = further.into_iter().flat_map(|record| self.digests.of(&record.id));
+            [invalidation].into_iter().chain(further.map(move |digest| invalidation.with_digest(digest)))
+        };
+        invalidations.into_iter().flat_map(of_key).collect()
     }
 
     /// Makes a change if its actor may make it. The caller holds the write lock, so the actor stays as it is.
     pub(super) fn change(
+        &mut self,
+        change: KeyChange,
+    ) -> Result<(ChangeOutcome, Vec<Invalidation>), BackendError> {
+        let (outcome, invalidations) = self.change_records(change)?;
+        Ok((outcome, self.of_all_digests(invalidations)))
+    }
+
+    fn change_records(
         &mut self,
         mut change: KeyChange,
     ) -> Result<(ChangeOutcome, Vec<Invalidation>), BackendError> {
@@ -42,6 +71,7 @@ impl Keys {
         let delegated = change.has_bounds();
         let target = change.target().map(|id| self.by_id(id).ok_or_else(BackendError::not_found));
         change.check(authorized.as_ref(), target.transpose()?)?;
+        let fingerprints = change.fingerprints().to_vec();
         let (record, invalidations) = match change.action {
             KeyAction::Insert(record) => self.insert(*record, delegated)?,
             KeyAction::Update(ref id, ref update) => {
@@ -60,6 +90,7 @@ impl Keys {
                 self.check_insert(&record)?;
                 let (outcome, mut invalidations) = several(self.revoke_all(&filter, &revocation));
                 let (record, inserted) = self.insert(*record, delegated)?;
+                self.digests.made_with(&record.id, &fingerprints);
                 invalidations.extend(inserted);
                 return Ok((outcome.record(record), invalidations));
             }
@@ -72,8 +103,17 @@ impl Keys {
             KeyAction::RevokeAll(filter, revocation) => {
                 return Ok(several(self.revoke_all(&filter, &revocation)));
             }
-            KeyAction::PurgeEnded(before) => return Ok(several(self.purge_ended(before))),
+            KeyAction::PurgeEnded(before) => {
+                let (keys, invalidations) = self.purge_ended(before);
+                return Ok((ChangeOutcome::of_keys(keys), invalidations));
+            }
+            KeyAction::RetireDigests(digester, now) => {
+                let (keys, invalidations) = self.retire_digests(&digester, now);
+                return Ok((ChangeOutcome::of_keys(keys), invalidations));
+            }
         };
+        // The key of an insertion, or the successor of a rotation.
+        self.digests.made_with(&record.id, &fingerprints);
         Ok((ChangeOutcome::default().record(record), invalidations))
     }
 
@@ -98,14 +138,16 @@ impl Keys {
         self.check_insert(&record)?;
         let author = Author { name: record.created_by.as_deref(), delegated };
         self.audit.record(Action::Created, &record, author);
-        self.digests.insert(record.id.clone(), record.digest);
+        self.ids.insert(record.id.clone(), record.digest);
         self.records.insert(record.digest, record.clone());
         let invalidation = Invalidation::Changed(record.digest);
         Ok((record, vec![invalidation]))
     }
 
     fn check_insert(&self, record: &Record) -> Result<(), BackendError> {
-        if self.records.contains_key(&record.digest) || self.digests.contains_key(&record.id) {
+        let has_digest =
+            self.records.contains_key(&record.digest) || self.digests.key(&record.digest).is_some();
+        if has_digest || self.ids.contains_key(&record.id) {
             return Err(BackendError::conflict());
         }
         DeletedOwner::that_block(&record.owner)
@@ -165,7 +207,7 @@ impl Keys {
             invalidations.extend(self.insert(successor.clone(), delegated)?.1);
         }
         if let Some(end) = ended_predecessor
-            && let Some(digest) = self.digests.get(&end.id)
+            && let Some(digest) = self.ids.get(&end.id)
             && let Some(predecessor) = self.records.get_mut(digest)
         {
             let expiry = predecessor.expires_at;
@@ -186,7 +228,7 @@ impl Keys {
         revocation: Revocation,
         delegated: bool,
     ) -> Result<Invalidation, BackendError> {
-        let digest = *self.digests.get(id).ok_or_else(BackendError::not_found)?;
+        let digest = *self.ids.get(id).ok_or_else(BackendError::not_found)?;
         if let Some(record) = self.records.get_mut(&digest)
             && record.revoked.is_none()
         {
@@ -200,7 +242,7 @@ impl Keys {
     pub(super) fn revoke_all(&mut self, filter: &KeyFilter, revocation: &Revocation) -> Vec<Invalidation> {
         let author = Author { name: revocation.by.as_deref(), delegated: false };
         let mut revoked = Vec::new();
-        for digest in self.digests.values() {
+        for digest in self.ids.values() {
             if let Some(record) = self.records.get_mut(digest)
                 && record.revoked.is_none()
                 && filter.matches(record)
@@ -213,7 +255,48 @@ impl Keys {
         revoked
     }
 
-    fn purge_ended(&mut self, before: Timestamp) -> Vec<Invalidation> {
+    /// Adds a digest to a key that is active.
+    pub(super) fn add_digest(
+        &mut self,
+        id: &KeyId,
+        digest: Digest,
+        digester: Fingerprint,
+        at: Timestamp,
+    ) -> Result<Vec<Invalidation>, BackendError> {
+        let Some(record) = self.by_id(id).filter(|record| record.state(at) == KeyState::Active) else {
+            return Ok(Vec::new());
+        };
+        let first = record.digest;
+        match self.by_digest(&[digest]) {
+            None => self.digests.add(id, digest, digester),
+            Some(other) if other.id != *id => return Err(BackendError::conflict()),
+            Some(_) => {}
+        }
+        Ok(self.of_all_digests(vec![Invalidation::Changed(first)]))
+    }
+
+    fn retire_digests(&mut self, digester: &Fingerprint, now: Timestamp) -> (u64, Vec<Invalidation>) {
+        let kept = |record: &Record| self.digests.retired(&record.id, record.digest, digester);
+        let retired: Vec<_> =
+            self.records.values().filter_map(|record| Some((record.id.clone(), kept(record)?))).collect();
+        let mut invalidations = Vec::new();
+        for (id, digest) in &retired {
+            let Some(mut record) =
+                self.ids.insert(id.clone(), *digest).and_then(|old| self.records.remove(&old))
+            else {
+                continue;
+            };
+            invalidations.extend(self.digests.of(id).chain([record.digest]).map(Invalidation::Changed));
+            record.digest = *digest;
+            self.records.insert(*digest, record);
+            self.digests.retire(id, digester);
+        }
+        let in_force = self.records.values().filter(|record| !record.state(now).has_ended());
+        self.digests.forget_digesters(digester, in_force.map(|record| &record.id));
+        (retired.len() as u64, invalidations)
+    }
+
+    fn purge_ended(&mut self, before: Timestamp) -> (u64, Vec<Invalidation>) {
         let has_ended = |record: &Record| {
             let revoked = record.revoked.as_ref().is_some_and(|revoked| revoked.at < before);
             revoked || record.expires_at.is_some_and(|end| end < before)
@@ -221,21 +304,23 @@ impl Keys {
         self.delete(has_ended)
     }
 
-    /// Deletes the keys that match, and returns their invalidations.
-    pub(super) fn delete(&mut self, matches: impl Fn(&Record) -> bool) -> Vec<Invalidation> {
+    /// Deletes the keys that match, and returns their number and their invalidations.
+    pub(super) fn delete(&mut self, matches: impl Fn(&Record) -> bool) -> (u64, Vec<Invalidation>) {
         let mut deleted: Vec<_> = self.records.extract_if(|_, record| matches(record)).collect();
         deleted.sort_by(|(_, one), (_, other)| one.id.cmp(&other.id));
-        let forget = |(digest, record): (Digest, Record)| {
+        let (keys, mut invalidations) = (deleted.len() as u64, Vec::new());
+        for (digest, record) in deleted {
+            self.ids.remove(&record.id);
+            invalidations.extend(self.digests.of(&record.id).chain([digest]).map(Invalidation::Changed));
             self.digests.remove(&record.id);
             let action = if record.revoked.is_none() { Action::Expired } else { Action::Deleted };
             self.audit.record(action, &record, Author::default());
-            Invalidation::Changed(digest)
-        };
-        deleted.into_iter().map(forget).collect()
+        }
+        (keys, invalidations)
     }
 
     pub(super) fn by_id_mut(&mut self, id: &KeyId) -> Option<&mut Record> {
-        self.records.get_mut(self.digests.get(id)?)
+        self.records.get_mut(self.ids.get(id)?)
     }
 }
 

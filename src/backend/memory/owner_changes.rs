@@ -87,7 +87,7 @@ impl Keys {
         }
         let filter = KeyFilter::of_owner(owner);
         self.usage.delete(&filter);
-        let deleted = self.delete(|record| filter.matches(record));
+        let (_, deleted) = self.delete(|record| filter.matches(record));
         self.audit.forget_owner(&filter);
         Ok(deleted)
     }

@@ -48,7 +48,7 @@ pub trait DataSource<D: Database>: Clone + Debug + Send + Sync + 'static {
     }
 
     /// Looks a record up on a replica, if one is in use.
-    fn find_on_replica<'a>(&'a self, _: &'a Digest) -> Option<BoxFuture<'a, Option<Record>>> {
+    fn find_on_replica<'a>(&'a self, _: &'a [Digest]) -> Option<BoxFuture<'a, Option<Record>>> {
         None
     }
 

@@ -63,9 +63,14 @@ pub(super) struct Lookups {
     pub(super) keys: &'static str,
     /// Selects the key with a digest, on the primary.
     pub(super) by_digest: &'static str,
+    /// Selects the keys with up to four digests, on the primary.
+    pub(super) by_digests: &'static str,
     /// Selects the key with a digest, on any server.
     #[cfg(feature = "postgres")]
     pub(super) by_digest_on_replica: &'static str,
+    /// Selects the keys with up to four digests, on any server.
+    #[cfg(feature = "postgres")]
+    pub(super) by_digests_on_replica: &'static str,
     /// Selects the user with an e-mail, on the primary.
     pub(super) user: &'static str,
 }

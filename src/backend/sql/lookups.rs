@@ -5,10 +5,13 @@
 macro_rules! lookups {
     ($memberships:literal, $primary_only:literal) => {
         $crate::backend::sql::dialect::Lookups {
-            keys: lookups!(@keys $memberships, ""),
-            by_digest: lookups!(@keys $memberships, " WHERE digest = $1", $primary_only),
+            keys: lookups!(@select $memberships; "", "digest", "", []),
+            by_digest: lookups!(@by_digests $memberships, "$1", $primary_only),
+            by_digests: lookups!(@by_digests $memberships, "$1, $2, $3, $4", $primary_only),
             #[cfg(feature = "postgres")]
-            by_digest_on_replica: lookups!(@keys $memberships, " WHERE digest = $1"),
+            by_digest_on_replica: lookups!(@by_digests $memberships, "$1", ""),
+            #[cfg(feature = "postgres")]
+            by_digests_on_replica: lookups!(@by_digests $memberships, "$1, $2, $3, $4", ""),
             user: concat!(
                 "SELECT password_hash, password_version, ",
                 lookups!(@memberships $memberships, "tower_api_key_user.email"),
@@ -17,15 +20,27 @@ macro_rules! lookups {
             ),
         }
     };
-    (@keys $memberships:literal, $($condition:literal),*) => {
-        concat!(
+    (@by_digests $memberships:literal, $digests:literal, $primary_only:literal) => {
+        lookups!(@select $memberships;
+            "", "digest", "", [" WHERE digest IN (", $digests, ")", $primary_only];
+            " UNION ALL ", "further_digest", "JOIN tower_api_key_digest ON key_id = id ",
+            [" WHERE further_digest IN (", $digests, ")", $primary_only]
+        )
+    };
+    (@select $memberships:literal; $($union:literal, $found_under:literal, $join:literal, [$($condition:literal),*]);+) => {
+        concat!($(
+            $union,
             "SELECT ",
             $crate::backend::sql::key_row::columns!(),
-            ", disabled, requires_sso, CASE WHEN owner_email IS NOT NULL THEN ",
+            ", ",
+            $found_under,
+            " AS found_under, disabled, requires_sso, CASE WHEN owner_email IS NOT NULL THEN ",
             lookups!(@memberships $memberships, "owner_email"),
-            " END AS memberships FROM tower_api_key LEFT JOIN tower_api_key_organization ON organization = owner_organization",
+            " END AS memberships FROM tower_api_key ",
+            $join,
+            "LEFT JOIN tower_api_key_organization ON organization = owner_organization",
             $($condition),*
-        )
+        ),+)
     };
     (@memberships $memberships:literal, $email:literal) => {
         concat!(

@@ -182,9 +182,9 @@ impl DataSource<Postgres> for Server {
         BoxedChangeFeed::new(poll::ChangeLog::new(polling, namespace, &self.node_name, min_lsn, listens))
     }
 
-    fn find_on_replica<'a>(&'a self, digest: &'a Digest) -> Option<BoxFuture<'a, Option<Record>>> {
+    fn find_on_replica<'a>(&'a self, digests: &'a [Digest]) -> Option<BoxFuture<'a, Option<Record>>> {
         let replica = self.replica.as_ref()?;
-        Some(Box::pin(async { Ok(replica.find(digest).await) }))
+        Some(Box::pin(async { Ok(replica.find(digests).await) }))
     }
 
     fn wait_for_nodes(

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::database::{DataSource, Database};
+use super::dialect::Lookups;
 use super::key_row::KeyRow;
 use super::namespace::Namespace;
 use super::pooled_connection::{ADMIN_QUERY_TIMEOUT, detached, run, with_timeout};
 use super::pools::Pools;
 use super::session::{Row, Session, begin};
 use super::statement::Statement;
+use super::statements::digests::{self, NewDigest};
 use super::statements::write::{Write, write};
 use super::statements::written::Written;
 use super::statements::{audit, owners, read, usage};
@@ -19,7 +21,7 @@ use crate::backend::{
     UsageLine, UsageQuery, UsageStore, WriteBack,
 };
 use crate::clock::Timestamp;
-use crate::digest::Digest;
+use crate::digest::{Digest, Fingerprint};
 use crate::key::KeyId;
 use crate::owner::{Organization, Project, User};
 use crate::record::Record;
@@ -100,15 +102,28 @@ async fn read_on<D: Database, T: Send>(
 
 impl<D: Database> Backend for SqlStore<D> {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        self.find_any(std::slice::from_ref(digest)).await
+    }
+
+    async fn find_any(&self, digests: &[Digest]) -> Result<Option<Record>, BackendError> {
         self.data_source.last_check()?;
         // A key that the replica lacks may be new.
-        if let Some(replica) = self.data_source.find_on_replica(digest)
+        if let Some(replica) = self.data_source.find_on_replica(digests)
             && let Some(record) = replica.await?
         {
             return Ok(Some(record));
         }
-        let find = Statement::new(self.namespace.qualify(D::DIALECT.lookups.by_digest).0).bind(digest);
-        self.connections.lookups.fetch_optional(&find).await?.as_ref().map(read::decode).transpose()
+        let Lookups { by_digest, by_digests, .. } = D::DIALECT.lookups;
+        let mut connection = self.connections.lookups.acquire().await?;
+        let statements = [by_digest, by_digests];
+        run!(connection, read::find(&mut *connection, digests, statements, &self.namespace))
+    }
+
+    async fn fingerprints(&self) -> Result<Option<Vec<Fingerprint>>, BackendError> {
+        self.data_source.last_check()?;
+        let list = Statement::new(self.namespace.qualify(digests::FINGERPRINTS).0);
+        let mut connection = self.connections.lookups.acquire().await?;
+        run!(connection, digests::fingerprints(&mut *connection, &list)).map(Some)
     }
 
     fn subscribe(&self, subscriber: Subscriber) {
@@ -132,6 +147,9 @@ impl<D: Database> Backend for SqlStore<D> {
     async fn write_back(&self, write: WriteBack) -> Result<(), BackendError> {
         let write = match write {
             WriteBack::FirstUse { id, at } => Write::FirstUse(id, at),
+            WriteBack::Digest { id, digest, digester, at } => {
+                Write::Digest(Box::new(NewDigest { id, digest, digester, at }))
+            }
             WriteBack::PasswordHash { email, from, to } => {
                 Write::Owner(Box::new(OwnerChange::rehash(&email, from, to)))
             }
@@ -217,6 +235,11 @@ impl<D: Database> KeyStore for SqlStore<D> {
 
     async fn wait_applied(&self, lease: Duration, at_most: Duration) -> Propagation {
         self.data_source.wait_for_nodes(lease, at_most).await
+    }
+
+    async fn keys_without(&self, digester: &Fingerprint, now: Timestamp) -> Result<u64, BackendError> {
+        let count = digests::count_without(digester, now);
+        Ok(self.read(count, digests::decode_count).await?.pop().unwrap_or_default())
     }
 }
 

@@ -40,6 +40,12 @@ impl Generations {
         Generation(self.slot(digest).load(Ordering::SeqCst) + self.all.load(Ordering::SeqCst))
     }
 
+    /// Returns the generation for a read by any of several digests of a key: the sum of their counters, which grows with each of them.
+    pub(in crate::cache) fn current_of(&self, digests: &[Digest]) -> Generation {
+        let slots: u64 = digests.iter().map(|digest| self.slot(digest).load(Ordering::SeqCst)).sum();
+        Generation(slots + self.all.load(Ordering::SeqCst))
+    }
+
     /// Invalidates everything that was read of this key.
     pub(in crate::cache) fn bump(&self, digest: &Digest) {
         self.slot(digest).fetch_add(1, Ordering::SeqCst);

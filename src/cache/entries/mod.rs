@@ -80,45 +80,59 @@ impl Entries {
         self.positive.get(digest).filter(|entry| entry.generation == generation && then < entry.until)
     }
 
-    /// Returns the generation for a read of this key that starts now.
-    pub(super) fn generation(&self, digest: &Digest) -> Generation {
-        self.generations.current(digest)
+    /// Returns the generation for a read that starts now, by any of these digests of a key.
+    pub(super) fn generation(&self, digests: &[Digest]) -> Generation {
+        self.generations.current_of(digests)
     }
 
     /// Returns whether an entry of this key exists, even if it is no longer valid.
-    pub(super) fn is_warm(&self, digest: &Digest) -> bool {
-        self.positive.is_warm(digest)
+    pub(super) fn is_warm(&self, digests: &[Digest]) -> bool {
+        digests.iter().any(|digest| self.positive.is_warm(digest))
     }
 
     /// Returns whether a key was revoked a short while ago.
-    pub(super) fn has_tombstone(&self, digest: &Digest) -> bool {
-        self.tombstones.contains(digest, self.context.clock.coarse_monotonic())
+    pub(super) fn has_tombstone(&self, digests: &[Digest]) -> bool {
+        let now = self.context.clock.coarse_monotonic();
+        digests.iter().any(|digest| self.tombstones.contains(digest, now))
     }
 
-    /// Keeps a record that was read under `generation`, unless its first use has not been recorded: then it is read again with the next
-    /// request.
-    pub(super) fn keep(&self, record: Record, generation: Generation, started: Moment) -> Arc<Entry> {
+    /// Keeps a record that was read under the `generation` of these digests, unless its first use has not been recorded: then it is read again
+    /// with the next request.
+    ///
+    /// The entry stands under the digest that the store has of it: changes of the key invalidate no other one.
+    pub(super) fn keep(
+        &self,
+        record: Record,
+        digests: &[Digest],
+        generation: Generation,
+        started: Moment,
+    ) -> Arc<Entry> {
         let digest = record.digest;
+        // Taken after the read, and yet that of before it if the generation of all digests, checked below, is still the same.
+        let own = self.generations.current(&digest);
         let ttl = self.ttl(&digest);
         // Compared with coarse readings, which may be late.
         let until = started.saturating_add(ttl).saturating_sub(self.context.clock.tick());
-        let entry = Arc::new(Entry::new(generation, until, record, Arc::clone(&self.issuer)));
-        if !ttl.is_zero() && !entry.record().has_pending_first_use() && self.may_keep(&digest, generation) {
+        let entry = Arc::new(Entry::new(own, until, record, Arc::clone(&self.issuer)));
+        if !ttl.is_zero() && !entry.record().has_pending_first_use() && self.may_keep(digests, generation) {
             self.positive.insert(digest, &entry);
         }
         entry
     }
 
-    /// Keeps the absence of a key that was read under `generation`.
-    pub(super) fn keep_absence(&self, digest: Digest, generation: Generation, started: Moment) {
-        if self.may_keep(&digest, generation) {
-            self.negative.insert(digest, generation, started);
+    /// Keeps the absence of a key that was read under the `generation` of these digests.
+    pub(super) fn keep_absence(&self, digests: &[Digest], generation: Generation, started: Moment) {
+        for digest in digests {
+            let own = self.generations.current(digest);
+            if self.may_keep(digests, generation) {
+                self.negative.insert(*digest, own, started);
+            }
         }
     }
 
     /// Returns whether an entry may be kept. One of an old generation would be inert anyway, but must not replace a newer one.
-    fn may_keep(&self, digest: &Digest, generation: Generation) -> bool {
-        self.generations.current(digest) == generation && !self.has_tombstone(digest)
+    fn may_keep(&self, digests: &[Digest], generation: Generation) -> bool {
+        self.generations.current_of(digests) == generation && !self.has_tombstone(digests)
     }
 
     /// Keeps a rejected attempt to sign in as a user that was read under `generation`.

@@ -1,9 +1,9 @@
-//! The key of a lookup: the digest of an API key, or the e-mail of a user who presents a password.
+//! The key of a lookup: the digests of an API key, or the e-mail of a user who presents a password.
 //!
 //! No other file of the cache asks the backend for a record. This one knows no entries and no other lookups.
 
 use crate::backend::{BackendError, ErasedBackend};
-use crate::digest::Digest;
+use crate::digest::{Digest, Digests};
 #[cfg(feature = "password")]
 use crate::environment::Environment;
 use crate::record::Record;
@@ -12,8 +12,8 @@ use crate::scope::Scopes;
 
 #[derive(Clone)]
 pub(crate) enum LookupKey {
-    /// The key with this digest.
-    ApiKey(Digest),
+    /// The key with one of these digests.
+    ApiKey(Digests),
     /// The user with this e-mail, whose [digest](Digest::of_user) it also has. The user acts in this environment and has these scopes beside
     /// those of their roles.
     #[cfg(feature = "password")]
@@ -21,18 +21,18 @@ pub(crate) enum LookupKey {
 }
 
 impl LookupKey {
-    /// Returns the digest under which the cache keeps the answer.
-    pub(in crate::cache) fn digest(&self) -> Digest {
+    /// Returns the digests of which one, under which the store has the record, is that of the answer.
+    pub(in crate::cache) fn digests(&self) -> &[Digest] {
         match self {
-            Self::ApiKey(digest) => *digest,
+            Self::ApiKey(digests) => digests.as_slice(),
             #[cfg(feature = "password")]
-            Self::User { digest, .. } => *digest,
+            Self::User { digest, .. } => std::slice::from_ref(digest),
         }
     }
 
     pub(super) async fn find(&self, backend: &dyn ErasedBackend) -> Result<Option<Record>, BackendError> {
         match self {
-            Self::ApiKey(digest) => backend.find(digest).await,
+            Self::ApiKey(digests) => backend.find(digests.as_slice()).await,
             #[cfg(feature = "password")]
             Self::User { email, environment, scopes, .. } => {
                 let user = backend.find_user(email).await?;
@@ -44,6 +44,12 @@ impl LookupKey {
 
 impl From<Digest> for LookupKey {
     fn from(digest: Digest) -> Self {
-        Self::ApiKey(digest)
+        Self::ApiKey(Digests::One(digest))
+    }
+}
+
+impl From<Digests> for LookupKey {
+    fn from(digests: Digests) -> Self {
+        Self::ApiKey(digests)
     }
 }

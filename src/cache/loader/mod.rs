@@ -59,11 +59,12 @@ impl Loader {
         lookup_key: LookupKey,
         warmth: Warmth,
     ) -> Result<Fact, LookupError> {
-        let digest = lookup_key.digest();
+        let digests = lookup_key.digests();
         for _ in 0..MAX_READS {
-            let generation = self.entries.generation(&digest);
+            let generation = self.entries.generation(digests);
             let now = self.context.now();
-            let flight = match self.flights.join(digest, generation, warmth, now) {
+            // A flight stands under one of the digests. A change by another one keeps lookups from joining it by its generation.
+            let flight = match self.flights.join(digests[0], generation, warmth, now) {
                 Join::Waiter(flight) => flight,
                 Join::Leader(flight, leader) => {
                     spawn(Arc::clone(self).fill(leader, lookup_key.clone()));
@@ -72,11 +73,11 @@ impl Loader {
                 Join::Full => return Err(self.reject_excess(now.monotonic)),
             };
             let outcome = flight.wait().await;
-            if self.entries.has_tombstone(&digest) {
+            if self.entries.has_tombstone(digests) {
                 return Ok(Fact::Revoked);
             }
             // If this process was suspended during the read, its result may be stale.
-            if self.entries.generation(&digest) == flight.generation && !flight.is_overdue(self.context.now())
+            if self.entries.generation(digests) == flight.generation && !flight.is_overdue(self.context.now())
             {
                 return outcome;
             }
@@ -92,10 +93,10 @@ impl Loader {
         let _counted = self.context.metrics.look_up();
         let outcome = match self.reader.read(&leader, &lookup_key).await {
             Ok(Reading::Record(record)) => {
-                Ok(Fact::Known(self.entries.keep(record, leader.generation(), started)))
+                Ok(Fact::Known(self.entries.keep(record, lookup_key.digests(), leader.generation(), started)))
             }
             Ok(Reading::Absence) => {
-                self.entries.keep_absence(*leader.digest(), leader.generation(), started);
+                self.entries.keep_absence(lookup_key.digests(), leader.generation(), started);
                 Ok(Fact::Absent)
             }
             Ok(Reading::NoPermit) => Err(self.reject_excess(self.context.clock.monotonic())),

@@ -138,10 +138,6 @@ pub(in crate::cache) struct Leader {
 }
 
 impl Leader {
-    pub(super) fn digest(&self) -> &Digest {
-        &self.digest
-    }
-
     pub(super) fn generation(&self) -> Generation {
         self.flight.generation
     }

@@ -66,7 +66,7 @@ impl StoreReader {
         if attempt.is_trial() && !self.poller.has_lease() {
             // An outage may be over. The changes of a poll would then make everything inert that was read before it.
             let is_over = self.poller.poll_soon().await;
-            if is_over && self.entries.generation(leader.digest()) != leader.generation() {
+            if is_over && self.entries.generation(lookup_key.digests()) != leader.generation() {
                 attempt.answered();
                 return Ok(Reading::Outdated);
             }
@@ -82,7 +82,7 @@ impl StoreReader {
         }
         match answer? {
             // A store that confuses digests would admit one caller as another.
-            Some(record) if record.digest != *leader.digest() => {
+            Some(record) if !lookup_key.digests().contains(&record.digest) => {
                 Err(BackendError::corrupt("the record has another digest than the one that was looked up"))
             }
             Some(record) => Ok(Reading::Record(record)),

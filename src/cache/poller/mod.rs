@@ -20,6 +20,7 @@ use super::context::Context;
 use super::dual_instant::DualInstant;
 use super::sync::{Arc, timeout};
 use crate::digest::Digest;
+use crate::guarded_call::CallError;
 use crate::health::FeedHealth;
 use lease::Lease;
 use own_changes::OwnChanges;
@@ -71,6 +72,12 @@ impl Poller {
     /// Returns whether the last poll was not answered.
     pub(super) fn is_failing(&self) -> bool {
         self.state.is_failing()
+    }
+
+    /// Compares the settings of this node with the store.
+    pub(super) async fn check_settings(&self) -> Result<(), CallError> {
+        let Context { backend, settings, .. } = &*self.context;
+        self.context.call("check of the settings", self.call_timeout, settings.check(&**backend)).await
     }
 
     /// Notes that this process has changed a key.

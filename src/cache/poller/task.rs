@@ -126,8 +126,11 @@ impl<C: PolledCache> PollerTask<C> {
             self.feed = poller.open_feed();
         }
         let Some(feed) = &mut self.feed else { return Ok(()) };
-        let answer = poller.poll(feed).await;
+        let mut answer = poller.poll(feed).await;
         poller.state.progress().is_listening = feed.is_listening();
+        if answer.is_ok() && !self.has_polled {
+            answer = poller.check_settings().await.and(answer);
+        }
         let outcome = answer.map(|answer| {
             apply(cache, answer, !self.has_polled);
             self.has_polled = true;

@@ -35,7 +35,7 @@ async fn a_text_that_can_be_guessed_is_imported_only_where_that_is_allowed() {
 
 #[tokio::test]
 async fn a_digest_that_another_program_made_under_a_secret_is_imported() {
-    let (secret, text) = (b"the secret of the former table", "key-of-the-former-table");
+    let (secret, text) = (b"the secret of the former table: 32", "key-of-the-former-table");
     let former: [u8; 32] =
         Hmac::<Sha256>::new_from_slice(secret).unwrap().chain_update(text).finalize().into_bytes().into();
     let (store, digester) = (MemoryStore::new(), Digester::hmac_sha256(secret).unwrap());

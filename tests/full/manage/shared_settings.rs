@@ -29,7 +29,7 @@ async fn the_authenticator_admits_the_keys_of_its_manager() {
     let (store, clock) = (MemoryStore::new(), Arc::new(ManualClock::new(NOW)));
     let builder = Authenticator::builder(store.clone())
         .sources([Source::basic().format(format("demo"))])
-        .digester(Digester::hmac_sha256(b"a pepper of at least 16 bytes").unwrap())
+        .digester(Digester::hmac_sha256(b"a pepper of 32 random bytes here").unwrap())
         .with_clock(Arc::clone(&clock));
     let (authenticator, manager) = manager(builder, &store);
     let created = manager.create(NewKey::for_user("ann@example.com")).await.unwrap();

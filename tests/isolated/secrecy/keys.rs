@@ -29,7 +29,7 @@ pub(crate) const PASSWORD: &str = "Tn6Wd1Xr9Qk4Hz7Lb2Gv8Mf3";
 
 pub(crate) const EMAIL: &str = "ada@example.com";
 
-const PEPPER: &str = "m4Tz9Kq2Xc7Vw1Hb6Rf8Ns3Jd5Lg0Py";
+const PEPPER: &str = "m4Tz9Kq2Xc7Vw1Hb6Rf8Ns3Jd5Lg0PyQ2";
 
 /// A minted key with its record.
 pub(crate) struct Minted {

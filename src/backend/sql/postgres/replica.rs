@@ -12,11 +12,11 @@ use sqlx::{PgPool, Postgres};
 use tokio::time::timeout;
 
 use crate::backend::sql::connections::Connections;
+use crate::backend::sql::dialect::Lookups;
 use crate::backend::sql::namespace::Namespace;
-use crate::backend::sql::pooled_connection::PooledConnection;
-use crate::backend::sql::session::{Driver, Session};
-use crate::backend::sql::statement::Statement;
-use crate::backend::sql::statements::read::decode;
+use crate::backend::sql::pooled_connection::{PooledConnection, run};
+use crate::backend::sql::session::Driver;
+use crate::backend::sql::statements::read::find;
 use crate::backend::{Apply, BackendError, BackendErrorKind, Invalidation, Invalidator, Subscriber};
 use crate::digest::Digest;
 use crate::record::Record;
@@ -167,12 +167,12 @@ impl Replica {
     }
 
     /// Returns a record, or `None` if the replica does not have it or may not be used.
-    pub(super) async fn find(&self, digest: &Digest) -> Option<Record> {
+    pub(super) async fn find(&self, digests: &[Digest]) -> Option<Record> {
         if self.failed().is_some_and(|failed| failed.age() < RETRY_AFTER) {
             return None;
         }
         let lsn = self.min_lsn.lsn()?;
-        match timeout(REPLICA_TIMEOUT, self.find_at(lsn, digest)).await {
+        match timeout(REPLICA_TIMEOUT, self.find_at(lsn, digests)).await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) if error.kind() == BackendErrorKind::Corrupt => None,
             Ok(Err(_)) | Err(_) => {
@@ -186,11 +186,11 @@ impl Replica {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn find_at(&self, lsn: Lsn, digest: &Digest) -> Result<Option<Record>, BackendError> {
+    async fn find_at(&self, lsn: Lsn, digests: &[Digest]) -> Result<Option<Record>, BackendError> {
         let Some(mut connection) = self.connection(lsn).await? else { return Ok(None) };
-        let find = self.namespace.qualify(Postgres::DIALECT.lookups.by_digest_on_replica);
-        let found = connection.fetch_optional(&Statement::new(find.0).bind(digest)).await;
-        connection.release(found.and_then(|row| row.as_ref().map(decode).transpose()))
+        let Lookups { by_digest_on_replica, by_digests_on_replica, .. } = Postgres::DIALECT.lookups;
+        let statements = [by_digest_on_replica, by_digests_on_replica];
+        run!(connection, find(&mut *connection, digests, statements, &self.namespace))
     }
 
     async fn connection(&self, lsn: Lsn) -> Result<Option<PooledConnection<Postgres>>, BackendError> {

@@ -33,8 +33,23 @@ CREATE TABLE tower_api_key (
     disabled_by        TEXT,
     -- Whether the owner of a key cannot enable it.
     disabled_locked    BOOLEAN,
+    -- The fingerprint of the digester that computed the digest, where known.
+    digester           TEXT COLLATE "C",
     CHECK ((revoked_at IS NULL) = (revoked_reason IS NULL)),
     CHECK ((disabled_at IS NULL) = (disabled_reason IS NULL) AND (disabled_at IS NULL) = (disabled_locked IS NULL))
+);
+
+-- Further digests of keys, by digesters that became the current one. Each change of a key invalidates them as well.
+CREATE TABLE tower_api_key_digest (
+    further_digest BYTEA PRIMARY KEY CHECK (octet_length(further_digest) = 32),
+    key_id         TEXT COLLATE "C" NOT NULL REFERENCES tower_api_key (id) ON DELETE CASCADE,
+    by_digester    TEXT COLLATE "C" NOT NULL
+);
+CREATE INDEX tower_api_key_digest_by_key ON tower_api_key_digest (key_id);
+
+-- The fingerprints of the digesters and the formats with which keys were made.
+CREATE TABLE tower_api_key_fingerprint (
+    fingerprint TEXT COLLATE "C" PRIMARY KEY
 );
 
 -- Lists of the keys of one owner, in the order of their ids.

@@ -32,9 +32,24 @@ CREATE TABLE tower_api_key (
     disabled_by        TEXT,
     -- Whether the owner of a key cannot enable it.
     disabled_locked    INTEGER CHECK (disabled_locked IN (0, 1)),
+    -- The fingerprint of the digester that computed the digest, where known.
+    digester           TEXT,
     CHECK ((revoked_at IS NULL) = (revoked_reason IS NULL)),
     CHECK ((disabled_at IS NULL) = (disabled_reason IS NULL) AND (disabled_at IS NULL) = (disabled_locked IS NULL))
 ) STRICT;
+
+-- Further digests of keys, by digesters that became the current one. Each change of a key invalidates them as well.
+CREATE TABLE tower_api_key_digest (
+    further_digest BLOB PRIMARY KEY CHECK (length(further_digest) = 32),
+    key_id         TEXT NOT NULL REFERENCES tower_api_key (id) ON DELETE CASCADE,
+    by_digester    TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tower_api_key_digest_by_key ON tower_api_key_digest (key_id);
+
+-- The fingerprints of the digesters and the formats with which keys were made.
+CREATE TABLE tower_api_key_fingerprint (
+    fingerprint TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
 
 -- Lists of the keys of one owner, in the order of their ids.
 CREATE INDEX tower_api_key_by_organization ON tower_api_key (owner_organization, id, revoked_at, expires_at, disabled_at)

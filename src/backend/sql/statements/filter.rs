@@ -42,7 +42,7 @@ pub(super) fn restrict(mut statement: Statement, filter: &KeyFilter) -> Statemen
 }
 
 /// Adds the condition that a key is neither revoked nor expired.
-fn not_ended(statement: Statement, now: Timestamp) -> Statement {
+pub(super) fn not_ended(statement: Statement, now: Timestamp) -> Statement {
     let statement = statement.push(" AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ");
     statement.push_bind(now).push(")")
 }

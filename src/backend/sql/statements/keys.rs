@@ -3,6 +3,7 @@
 use super::ROWS_PER_STATEMENT;
 use super::actor::authorize;
 use super::audit;
+use super::digests::{self, of_all_digests};
 use super::filter::{restrict, restrict_to};
 use super::last_manager::check_managers;
 use super::locks::KeyLocks;
@@ -20,11 +21,11 @@ use crate::backend::{
     AuthorizedActor, BackendError, Invalidation, KeyAction, KeyChange, KeyFilter, LoggedAction,
 };
 use crate::clock::Timestamp;
-use crate::digest::Digest;
+use crate::digest::{Digest, Fingerprint};
 use crate::key::KeyId;
 use crate::record::{Record, Revocation};
 
-const INSERT: &str = concat!("INSERT INTO tower_api_key (", columns!(), ") ");
+const INSERT: &str = concat!("INSERT INTO tower_api_key (", columns!(), ", digester) ");
 const CHANGE: &str = "UPDATE tower_api_key SET name = $2, scopes = $3, expires_at = $4, revoked_at = $5,
     revoked_reason = $6, rotated_to = $7, first_use_grace = $8, metadata = $9, revoked_by = $10, labels = $11,
     disabled_at = $12, disabled_reason = $13, disabled_by = $14, disabled_locked = $15 WHERE id = $1";
@@ -46,6 +47,11 @@ pub(super) async fn key_locks(
     change: &KeyChange,
 ) -> Result<KeyLocks, BackendError> {
     let locks = KeyLocks::of(&change.actor);
+    let locks = match &change.action {
+        KeyAction::Insert(record) | KeyAction::InsertExclusive(record, ..) => locks.digest(&record.digest),
+        KeyAction::Rotate(_, rotation) => locks.digest(&rotation.digest),
+        _ => locks,
+    };
     let Some(id) = change.target() else { return Ok(locks) };
     let reads_relatives = match &change.action {
         KeyAction::Rotate(..) => true,
@@ -80,14 +86,14 @@ pub(super) async fn apply(
         change.check(authorized, None)?;
     }
     match change.action.clone() {
-        KeyAction::Insert(record) => insert(session, &record, delegated).await,
+        KeyAction::Insert(record) => insert(session, &record, change).await,
         KeyAction::Update(id, update) => edit(session, &id, KeyEdit::Update(update), by).await,
         KeyAction::Rotate(id, rotation) => edit(session, &id, KeyEdit::Rotate(rotation), by).await,
         KeyAction::Disable(id, disabling) => edit(session, &id, KeyEdit::Disable(disabling), by).await,
         KeyAction::Enable(id, now) => edit(session, &id, KeyEdit::Enable(now), by).await,
         KeyAction::InsertExclusive(record, filter, revocation) => {
             let revoked = revoke_all(session, &filter, &revocation).await?;
-            let inserted = insert(session, &record, delegated).await?;
+            let inserted = insert(session, &record, change).await?;
             let changes = [revoked.changes, inserted.changes].concat();
             Ok(Written { record: inserted.record, keys: revoked.keys, ..Written::several(changes) })
         }
@@ -102,6 +108,7 @@ pub(super) async fn apply(
         }
         KeyAction::RevokeAll(filter, revocation) => revoke_all(session, &filter, &revocation).await,
         KeyAction::PurgeEnded(before) => purge_ended(session, before, after).await,
+        KeyAction::RetireDigests(digester, now) => digests::retire(session, &digester, now, after).await,
     }
 }
 
@@ -120,14 +127,17 @@ pub(super) async fn record_first_use(
 async fn insert(
     session: &mut dyn Session,
     record: &Record,
-    delegated: bool,
+    change: &KeyChange,
 ) -> Result<Written, BackendError> {
     check_owner_not_deleted(session, &record.owner).await?;
-    let row = encode_row(record)?;
-    let inserted = session.execute(&Statement::new(INSERT).push_rows([row.values()])).await;
+    digests::check_is_new(session, &record.digest).await?;
+    digests::made_with(session, change.fingerprints()).await?;
+    let row =
+        encode_row(record)?.values().into_iter().chain([change.digester().map(Fingerprint::as_str).into()]);
+    let inserted = session.execute(&Statement::new(INSERT).push_rows([row])).await;
     // Elsewhere such an error is no key that exists: a sequence may be behind its rows, after a failover by logical replication.
     inserted.map_err(|error| if is_unique_violation(&error) { BackendError::conflict() } else { error })?;
-    let author = Author { name: record.created_by.as_deref(), delegated };
+    let author = Author { name: record.created_by.as_deref(), delegated: change.has_bounds() };
     audit::record(session, LoggedAction::Created, record.id.as_str(), None, author).await?;
     Ok(Written { record: Some(record.clone()), ..Written::one(Invalidation::Changed(record.digest)) })
 }
@@ -162,8 +172,10 @@ async fn edit(
         let to = successor.as_ref().map(|new| &new.id);
         audit::record(session, action, id.as_str(), to, author).await?;
     }
-    if let Some(successor) = &successor {
-        changes.extend(insert(session, successor, delegated).await?.changes);
+    if let Some(successor) = &successor
+        && let Some((change, _)) = by
+    {
+        changes.extend(insert(session, successor, change).await?.changes);
     }
     if let Some(PredecessorEnd { id: predecessor, expires_at: end, .. }) = ended_predecessor {
         if let Some((change, authorized)) = by.filter(|(change, _)| change.has_bounds())
@@ -270,11 +282,13 @@ pub(super) async fn delete_owned(
 
 async fn delete_all(session: &mut dyn Session, deleted: Vec<Invalidation>) -> Result<Written, BackendError> {
     audit::record_deleted(session, &deleted).await?;
+    // The rows of further digests are deleted with those of their keys.
+    let changes = of_all_digests(session, deleted.clone()).await?;
     for changes in deleted.chunks(ROWS_PER_STATEMENT) {
         let delete = restrict_to(Statement::new("DELETE FROM tower_api_key WHERE "), changes);
         session.execute(&delete).await?;
     }
-    Ok(Written::counted(deleted))
+    Ok(Written { keys: deleted.len() as u64, ..Written::several(changes) })
 }
 
 /// Executes a statement about one key, and returns the digest of the key.

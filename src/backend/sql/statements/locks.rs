@@ -8,6 +8,7 @@ use crate::backend::filter::OwnerIds;
 use crate::backend::sql::session::Session;
 use crate::backend::sql::statement::Statement;
 use crate::backend::{Actor, BackendError, Subject};
+use crate::digest::Digest;
 use crate::key::KeyId;
 use crate::owner::Owner;
 
@@ -43,6 +44,15 @@ impl KeyLocks {
     /// Adds keys that are written.
     pub(super) fn writing<'k>(mut self, keys: impl IntoIterator<Item = &'k KeyId>) -> Self {
         keys.into_iter().for_each(|id| self.add(id.as_str(), Mode::Exclusive));
+        self
+    }
+
+    /// Adds the lock of a digest that a key gets.
+    pub(super) fn digest(mut self, digest: &Digest) -> Self {
+        // Its start tells it from the id of a key.
+        let name =
+            digest.as_bytes().iter().fold(String::from("digest "), |name, byte| format!("{name}{byte:02x}"));
+        self.add(&name, Mode::Exclusive);
         self
     }
 

@@ -2,11 +2,12 @@
 
 // Above `session`, `owner_state` and `change_codec`; below `store`. Bottom to top, a file importing only those before it:
 // - `self`, `filter`, `locks`, `owners`, `written`
-// - `read`, `audit`, `usage`
+// - `read`, `audit`, `usage`, `digests`
 // - `actor`, `last_manager`, `keys`, `owner_changes`, `write`
 
 mod actor;
 pub(super) mod audit;
+pub(super) mod digests;
 mod filter;
 mod keys;
 mod last_manager;

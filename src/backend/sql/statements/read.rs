@@ -2,11 +2,13 @@
 
 use super::filter::restrict;
 use crate::backend::sql::dialect::Dialect;
-use crate::backend::sql::key_row::KeyRow;
+use crate::backend::sql::key_row::{KeyRow, decode_digest};
+use crate::backend::sql::namespace::Namespace;
 use crate::backend::sql::owner_state::OwnerState;
 use crate::backend::sql::session::{Row, Session};
 use crate::backend::sql::statement::Statement;
 use crate::backend::{BackendError, KeyFilter};
+use crate::digest::{Digest, MAX_FORMER};
 use crate::key::KeyId;
 use crate::record::Record;
 
@@ -21,6 +23,32 @@ pub(crate) fn page(dialect: &Dialect, filter: &KeyFilter, after: Option<&KeyId>,
         page = page.push(" AND id > ").push_bind(after);
     }
     page.push(" ORDER BY id LIMIT ").push_bind(limit)
+}
+
+/// Looks up the key with the first of these digests that has one, by the statements for one and for up to four digests.
+pub(crate) async fn find(
+    session: &mut dyn Session,
+    digests: &[Digest],
+    [one, several]: [&'static str; 2],
+    namespace: &Namespace,
+) -> Result<Option<Record>, BackendError> {
+    if let [digest] = digests {
+        // The first row is the only one: the database does not look for a further digest of a key that it has found.
+        let find = Statement::new(namespace.qualify(one).0).bind(digest);
+        return session.fetch_optional(&find).await?.as_ref().map(decode_found).transpose();
+    }
+    let find = Statement::new(namespace.qualify(several).0);
+    // Repeated, so that all numbers of digests share one prepared statement.
+    let find = digests.iter().cycle().take(1 + MAX_FORMER).fold(find, |find, digest| find.bind(digest));
+    let mut found = session.fetch(&find, decode_found).await?;
+    let first = digests.iter().find_map(|digest| found.iter().position(|record| record.digest == *digest));
+    Ok(first.map(|first| found.swap_remove(first)))
+}
+
+/// Decodes a key that was looked up by digests. Its digest is the one under which it was found.
+fn decode_found(row: &Row) -> Result<Record, BackendError> {
+    let digest = decode_digest(&row.get::<Vec<u8>>("found_under")?)?;
+    Ok(Record { digest, ..decode(row)? })
 }
 
 /// Returns a key, within a transaction.

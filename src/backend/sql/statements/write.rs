@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use super::actor::authorize;
+use super::digests::{NewDigest, of_all_digests};
 use super::keys::{apply, key_locks, record_first_use};
 use super::locks::KeyLocks;
 use super::written::Written;
-use super::{ROWS_PER_STATEMENT, owner_changes};
+use super::{ROWS_PER_STATEMENT, digests, owner_changes};
 use crate::backend::sql::change_codec::encode_change;
 use crate::backend::sql::connections::Connections;
 use crate::backend::sql::dialect::Dialect;
@@ -29,6 +30,7 @@ pub(crate) enum Write {
     /// With the id after which the batch starts, if the change is made in batches.
     Keys(Box<KeyChange>, String),
     FirstUse(KeyId, Timestamp),
+    Digest(Box<NewDigest>),
     Owner(Box<OwnerChange>),
 }
 
@@ -37,7 +39,7 @@ impl Write {
     /// and of many keys do not deadlock, and the owner of an actor stays as it is.
     fn lock(&self, dialect: &Dialect) -> Option<&'static str> {
         match self {
-            Self::FirstUse(..) => dialect.lock_owners_shared,
+            Self::FirstUse(..) | Self::Digest(..) => dialect.lock_owners_shared,
             Self::Keys(change, _) => match change.action {
                 _ if is_system_revocation(change) => None,
                 KeyAction::Insert(_)
@@ -55,7 +57,7 @@ impl Write {
     /// Returns the connections for the change. A revocation by the application waits for no work of other callers.
     pub(crate) fn connections<'c, D: Driver>(&self, connections: &'c Pools<D>) -> &'c Connections<D> {
         match self {
-            Self::FirstUse(..) => &connections.background,
+            Self::FirstUse(..) | Self::Digest(..) => &connections.background,
             Self::Keys(change, _) if is_system_revocation(change) => &connections.revocations,
             Self::Keys(..) => &connections.writes,
             Self::Owner(change) => match &change.action {
@@ -72,7 +74,7 @@ impl Write {
 
     fn is_mass_change(&self) -> bool {
         match self {
-            Self::FirstUse(..) => false,
+            Self::FirstUse(..) | Self::Digest(..) => false,
             Self::Keys(change, _) => {
                 matches!(change.action, KeyAction::RevokeAll(..) | KeyAction::InsertExclusive(..))
             }
@@ -150,21 +152,24 @@ async fn write_on<D: Driver>(
             let authorized = authorize(session, &change.actor).await?;
             change.inherit_from_creator(authorized.as_ref());
             let written = apply(session, &change, authorized.as_ref(), &after).await?;
-            append_changes(session, &written.changes[..written.new]).await?;
+            let written = append_changes(session, written).await?;
             change.actor.check_time(authorized.as_ref())?;
             written
         }
         Write::FirstUse(id, at) => {
             let written = record_first_use(session, &id, at).await?;
-            append_changes(session, &written.changes[..written.new]).await?;
-            written
+            append_changes(session, written).await?
+        }
+        Write::Digest(new) => {
+            let written = digests::add(session, &new).await?;
+            append_changes(session, written).await?
         }
         Write::Owner(change) => {
             let OwnerChange { actor, action } = *change;
             KeyLocks::of(&actor).acquire(session).await?;
             let authorized = authorize(session, &actor).await?;
             let written = owner_changes::change(session, action).await?;
-            append_changes(session, &written.changes[..written.new]).await?;
+            let written = append_changes(session, written).await?;
             actor.check_time(authorized.as_ref())?;
             written
         }
@@ -184,8 +189,12 @@ fn unconfirmed(change: Invalidation) -> Invalidation {
     }
 }
 
-/// Writes the rows of the change feed.
-async fn append_changes(session: &mut dyn Session, changes: &[Invalidation]) -> Result<(), BackendError> {
+/// Writes the rows of the change feed: one for each digest of a changed key.
+async fn append_changes(session: &mut dyn Session, written: Written) -> Result<Written, BackendError> {
+    let Written { mut changes, new, .. } = written;
+    let earlier = of_all_digests(session, changes.split_off(new)).await?;
+    let new = Written::several(of_all_digests(session, changes).await?);
+    let changes = &new.changes;
     for changes in changes.chunks(ROWS_PER_STATEMENT) {
         let append = Statement::new("INSERT INTO tower_api_key_change (digest, kind) ");
         session.execute(&append.push_rows(changes.iter().map(encode_change))).await?;
@@ -195,5 +204,5 @@ async fn append_changes(session: &mut dyn Session, changes: &[Invalidation]) -> 
             session.execute(&Statement::new(*statement)).await?;
         }
     }
-    Ok(())
+    Ok(Written { changes: [new.changes, earlier].concat(), new: new.new, ..written })
 }

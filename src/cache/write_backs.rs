@@ -1,0 +1,96 @@
+//! What the store learns from requests: the first use of a key, from which the grace of the key that it replaced may run, and further digests.
+//!
+//! It writes to the backend, in tasks, and touches no entries.
+
+use std::collections::HashSet;
+use std::future::pending;
+
+use super::context::Context;
+use super::sync::{Arc, Atomic, Mutex, Ordering, lock, spawn, timeout};
+use crate::backend::{BackendError, WriteBack};
+use crate::digest::{Digest, Fingerprint};
+use crate::key::KeyId;
+use crate::trace;
+
+/// The writes in progress, and of a short while ago. A thousand requests at once are one first use.
+pub(super) struct WriteBacks {
+    keys: Mutex<HashSet<(Kind, KeyId)>>,
+    /// 1 once a digest could not be added, which is logged once.
+    cannot_add: Atomic,
+    context: Arc<Context>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    FirstUse,
+    Digest,
+}
+
+/// A write in progress. The same may be made again once this is dropped, be it with its runtime.
+struct Pending {
+    write_backs: Arc<WriteBacks>,
+    key: (Kind, KeyId),
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        lock(&self.write_backs.keys).remove(&self.key);
+    }
+}
+
+impl WriteBacks {
+    pub(super) fn new(context: Arc<Context>) -> Self {
+        Self { keys: Mutex::default(), cannot_add: Atomic::new(0), context }
+    }
+
+    /// Records the first use of a key in the store. The request does not wait for it. No entry of the key is kept until it is
+    /// recorded, so the request after a failure tries again.
+    pub(super) fn first_use(self: &Arc<Self>, id: KeyId) {
+        let Some(pending) = self.begin(Kind::FirstUse, &id) else { return };
+        let write = WriteBack::FirstUse { id, at: self.context.clock.wall() };
+        spawn(async move {
+            let context = &pending.write_backs.context;
+            let writing = context.backend.write_back(write);
+            if context.call("first use record", context.limits.deadline, writing).await.is_ok() {
+                pending.outlast_reads().await;
+            }
+        });
+    }
+
+    /// Adds a digest to a key. The request does not wait for it. The addition invalidates the entry under the former digest; after a failure,
+    /// the next lookup of the key tries again.
+    pub(super) fn digest(self: &Arc<Self>, id: KeyId, digest: Digest, digester: Fingerprint) {
+        let Some(pending) = self.begin(Kind::Digest, &id) else { return };
+        let write = WriteBack::Digest { id, digest, digester, at: self.context.clock.wall() };
+        spawn(async move {
+            let context = &pending.write_backs.context;
+            let writing = async {
+                let added = context.backend.write_back(write).await;
+                // A node without the right fails for each key.
+                Ok(added.inspect_err(|error| pending.write_backs.log_once(error)).is_ok())
+            };
+            if let Ok(true) = context.call("digest addition", context.limits.deadline, writing).await {
+                pending.outlast_reads().await;
+            }
+        });
+    }
+
+    fn begin(self: &Arc<Self>, kind: Kind, id: &KeyId) -> Option<Pending> {
+        let key = (kind, id.clone());
+        let is_new = lock(&self.keys).insert(key.clone());
+        is_new.then(|| Pending { write_backs: Arc::clone(self), key })
+    }
+
+    fn log_once(&self, error: &BackendError) {
+        if self.cannot_add.fetch_add(1, Ordering::Relaxed) == 0 {
+            trace::digest_not_added(error);
+        }
+    }
+}
+
+impl Pending {
+    /// Waits while requests may still be decided by a record that was read before the write.
+    async fn outlast_reads(&self) {
+        let _ = timeout(self.write_backs.context.limits.deadline, pending::<()>()).await;
+    }
+}

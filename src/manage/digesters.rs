@@ -1,0 +1,46 @@
+//! The change from one digester to another.
+
+use super::{KeyManager, ManageError};
+use crate::backend::{KeyChange, KeyStore};
+
+impl<S: KeyStore> KeyManager<S> {
+    /// Returns the number of keys in force that have no digest of the current digester, because they were not used since it became that. They
+    /// become unknown once no node has the former digester. Keys that were imported by their digest are among them.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// use tower_api_key::digest::Digester;
+    /// use tower_api_key::manage::{KeyManager, NewKey};
+    /// use tower_api_key::{KeyFormat, MemoryStore};
+    ///
+    /// let (store, format) = (MemoryStore::new(), KeyFormat::new("demo")?);
+    /// KeyManager::new(store.clone(), format.clone()).create(NewKey::for_organization("acme")).await?;
+    ///
+    /// let pepper = Digester::hmac_sha256(b"a pepper of 32 random bytes here")?;
+    /// let manager = KeyManager::new(store, format).digester(pepper).former_digester(Digester::sha256());
+    /// manager.create(NewKey::for_organization("acme")).await?;
+    /// assert_eq!(manager.keys_under_former_digesters().await?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub async fn keys_under_former_digesters(&self) -> Result<u64, ManageError> {
+        Ok(self.store.keys_without(&self.digesters.current.fingerprint(), self.clock.wall()).await?)
+    }
+
+    /// Drops the digests of former digesters from each key that has one of the current digester, and returns the number of these keys.
+    ///
+    /// No key becomes unknown to a node that has the current digester. [Others](Self::keys_under_former_digesters) keep their digests.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails; part of the digests may be dropped then.
+    pub async fn retire_former_digesters(&self) -> Result<u64, ManageError> {
+        let retire = KeyChange::retire_digests(self.digesters.current.fingerprint(), self.clock.wall());
+        Ok(self.change(&self.bounded_actor(), retire).await?.keys)
+    }
+}
