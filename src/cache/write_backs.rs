@@ -3,7 +3,7 @@
 //! It writes to the backend, in tasks, and touches no entries.
 
 use std::collections::HashSet;
-use std::future::pending;
+use std::future::pending as never;
 
 use super::context::Context;
 use super::sync::{Arc, Atomic, Mutex, Ordering, lock, spawn, timeout};
@@ -19,6 +19,9 @@ pub(super) struct WriteBacks {
     cannot_add: Atomic,
     context: Arc<Context>,
 }
+
+/// The most writes in progress beside which a digest is added. With a new pepper, each key of a node gets one.
+const MAX_DIGESTS: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
@@ -52,26 +55,29 @@ impl WriteBacks {
             let context = &pending.write_backs.context;
             let writing = context.backend.write_back(write);
             if context.call("first use record", context.limits.deadline, writing).await.is_ok() {
-                pending.outlast_reads().await;
+                // Within the deadline, requests may still be decided by a record that was read before this and lacks the first use.
+                let _ = timeout(context.limits.deadline, never::<()>()).await;
             }
         });
     }
 
-    /// Adds a digest to a key. The request does not wait for it. The addition invalidates the entry under the former digest; after a failure,
-    /// the next lookup of the key tries again.
+    /// Adds a digest to a key. The request does not wait for it. The addition invalidates the entry under the former digest; if it fails or too
+    /// many are in progress, the next lookup of the key tries again.
     pub(super) fn digest(self: &Arc<Self>, id: KeyId, digest: Digest, digester: Fingerprint) {
+        if lock(&self.keys).len() >= MAX_DIGESTS {
+            return;
+        }
         let Some(pending) = self.begin(Kind::Digest, &id) else { return };
         let write = WriteBack::Digest { id, digest, digester, at: self.context.clock.wall() };
         spawn(async move {
             let context = &pending.write_backs.context;
             let writing = async {
-                let added = context.backend.write_back(write).await;
-                // A node without the right fails for each key.
-                Ok(added.inspect_err(|error| pending.write_backs.log_once(error)).is_ok())
+                if let Err(error) = context.backend.write_back(write).await {
+                    pending.write_backs.log_once(&error);
+                }
+                Ok(())
             };
-            if let Ok(true) = context.call("digest addition", context.limits.deadline, writing).await {
-                pending.outlast_reads().await;
-            }
+            let _ = context.call("digest addition", context.limits.deadline, writing).await;
         });
     }
 
@@ -85,12 +91,5 @@ impl WriteBacks {
         if self.cannot_add.fetch_add(1, Ordering::Relaxed) == 0 {
             trace::digest_not_added(error);
         }
-    }
-}
-
-impl Pending {
-    /// Waits while requests may still be decided by a record that was read before the write.
-    async fn outlast_reads(&self) {
-        let _ = timeout(self.write_backs.context.limits.deadline, pending::<()>()).await;
     }
 }

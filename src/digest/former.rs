@@ -86,9 +86,11 @@ pub(crate) enum Digests {
 
 impl Digests {
     pub(crate) fn new(current: Digest, former: impl Iterator<Item = Digest>) -> Self {
-        let mut digests = vec![current];
-        digests.extend(former);
-        if digests.len() == 1 { Self::One(current) } else { Self::Several(digests.into()) }
+        let mut former = former.peekable();
+        match former.peek() {
+            None => Self::One(current),
+            Some(_) => Self::Several([current].into_iter().chain(former).collect()),
+        }
     }
 
     pub(crate) fn as_slice(&self) -> &[Digest] {

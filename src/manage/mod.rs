@@ -27,7 +27,7 @@
 //! ```
 
 // Above `backend` and `principal`; nothing imports it. Bottom to top, a file importing only those before it:
-// `error`, `new_key`, `permissions`, `validation`, `manager`, `changes`, `create_exclusive`, `wait`, `external_caller`, `delegate`, `routes`,
+// `error`, `new_key`, `permissions`, `validation`, `manager`, `changes`, `create_exclusive`, `digesters`, `wait`, `external_caller`, `delegate`, `routes`,
 // `self`.
 
 mod changes;

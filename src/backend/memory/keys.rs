@@ -270,7 +270,7 @@ impl Keys {
         match self.by_digest(&[digest]) {
             None => self.digests.add(id, digest, digester),
             Some(other) if other.id != *id => return Err(BackendError::conflict()),
-            Some(_) => {}
+            Some(_) => return Ok(Vec::new()),
         }
         Ok(self.of_all_digests(vec![Invalidation::Changed(first)]))
     }

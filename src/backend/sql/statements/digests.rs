@@ -74,7 +74,7 @@ pub(super) async fn add(session: &mut dyn Session, new: &NewDigest) -> Result<Wr
     };
     let changed = Invalidation::Changed(record.digest);
     match owner(session, &new.digest).await? {
-        Some(id) if id == new.id.as_str() => return Ok(Written::unchanged(changed)),
+        Some(id) if id == new.id.as_str() => return Ok(Written::default()),
         Some(_) => return Err(BackendError::conflict()),
         None => {}
     }
