@@ -3,10 +3,11 @@
 //! Stores keep digests and look keys up by all 32 bytes. A fast hash suffices for a secret of 190 random bits: it
 //! cannot be guessed, so a slow hash adds nothing (OWASP ASVS 5.0, 6.5.2 asks for 112 bits).
 
-// Above `error` and `text`; below `key`. Bottom to top, a file importing only those before it: `fingerprint`, `self`, `former`.
+// Above `error` and `text`; below `key`. Bottom to top, a file importing only those before it: `fingerprint`, `sha256`, `self`, `former`.
 
 mod fingerprint;
 mod former;
+mod sha256;
 
 pub use fingerprint::Fingerprint;
 pub use former::FormerDigester;
@@ -18,12 +19,12 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
-use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::error::{ConfigError, ConfigErrorKind, InvalidValue, InvalidValueKind};
 use crate::text::try_from_text;
+use sha256::{HmacSha256, sha256};
 
 /// The digest of a key: 32 bytes, compared in constant time.
 #[derive(Clone, Copy)]
@@ -142,8 +143,7 @@ const MIN_PEPPER: usize = 32;
 enum Algorithm {
     #[default]
     Sha256,
-    /// The state after absorbing the pepper, so that each request hashes only its key.
-    HmacSha256(Hmac<Sha256>),
+    HmacSha256(HmacSha256),
 }
 
 impl Digester {
@@ -163,14 +163,11 @@ impl Digester {
     }
 
     fn with_pepper(pepper: &[u8], min: usize) -> Result<Self, ConfigError> {
-        let rule = format!("pepper must be at least {min} bytes");
         if pepper.len() < min {
-            return Err(ConfigError::new(ConfigErrorKind::Pepper, format!("{rule}, got {}", pepper.len())));
+            let message = format!("pepper must be at least {min} bytes, got {}", pepper.len());
+            return Err(ConfigError::new(ConfigErrorKind::Pepper, message));
         }
-        match Hmac::new_from_slice(pepper) {
-            Ok(state) => Ok(Self(Algorithm::HmacSha256(state))),
-            Err(_) => Err(ConfigError::new(ConfigErrorKind::Pepper, rule)),
-        }
+        Ok(Self(Algorithm::HmacSha256(HmacSha256::new(pepper))))
     }
 
     /// Returns the fingerprint by which a store recognizes this digester.
@@ -190,8 +187,8 @@ impl Digester {
     /// Returns the digest of the text of a key.
     pub fn digest(&self, text: &[u8]) -> Digest {
         Digest(match &self.0 {
-            Algorithm::Sha256 => Sha256::digest(text).into(),
-            Algorithm::HmacSha256(state) => state.clone().chain_update(text).finalize().into_bytes().into(),
+            Algorithm::Sha256 => sha256(text),
+            Algorithm::HmacSha256(hmac) => hmac.digest(text),
         })
     }
 }
