@@ -85,7 +85,9 @@ impl KeyFormat {
             return Err(ParseKeyError(Alphabet));
         }
         let body = &text[..text.len() - CHECKSUM_LEN];
-        if *found_checksum == checksum(body) { Ok(environment) } else { Err(ParseKeyError(Checksum)) }
+        // Decoded, as to encode takes six divisions.
+        let matches = decode(found_checksum) == Some(crc32fast::hash(body).into());
+        if matches { Ok(environment) } else { Err(ParseKeyError(Checksum)) }
     }
 
     fn strip_prefix<'t>(&self, text: &'t [u8]) -> Option<&'t [u8]> {
@@ -132,6 +134,31 @@ pub(super) fn checksum(body: &[u8]) -> [u8; CHECKSUM_LEN] {
         value /= BASE62.len();
     }
     digits
+}
+
+/// The value of each base62 digit, and `NO_DIGIT` for all other bytes.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < BASE62.len() {
+        values[BASE62[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+
+/// A bit that no value of a digit has.
+const NO_DIGIT: u8 = 0x80;
+
+/// Returns the number that base62 digits stand for, most significant digit first. Texts of the same length stand for different numbers.
+fn decode(digits: &[u8]) -> Option<u64> {
+    let (mut number, mut seen) = (0, 0);
+    for &digit in digits {
+        let value = VALUES[usize::from(digit)];
+        seen |= value;
+        number = number * BASE62.len() as u64 + u64::from(value);
+    }
+    (seen & NO_DIGIT == 0).then_some(number)
 }
 
 /// A text that is not a key of the format.
@@ -190,6 +217,34 @@ mod tests {
     fn the_checksum_is_crc32_in_base62() {
         // CRC-32("123456789") is 0xCBF43926 = 3421780262, the check value of the CRC catalogue.
         assert_eq!(&checksum(b"123456789"), b"3jZRME");
+    }
+
+    #[test]
+    fn a_checksum_is_decoded_to_what_it_was_encoded_from() {
+        for body in (0..10_000_u32).map(u32::to_le_bytes) {
+            assert_eq!(decode(&checksum(&body)), Some(crc32fast::hash(&body).into()));
+        }
+        assert_eq!(decode(b"4gfFC3"), Some(u32::MAX.into()));
+        assert_eq!(decode(b"zzzzzz"), Some(62_u64.pow(6) - 1));
+        for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_alphanumeric()) {
+            assert_eq!(decode(&[b'0', b'0', b'0', byte, b'0', b'0']), None, "{byte:#04x}");
+        }
+    }
+
+    #[test]
+    fn only_one_checksum_is_accepted() {
+        let format = KeyFormat::new("demo").unwrap();
+        let body = b"demo_live_0123456789abcdefghijABCDEFGHIJ01";
+        let right = checksum(body);
+        assert!(format.parse(&[&body[..], &right].concat()).is_ok());
+        for place in 0..CHECKSUM_LEN {
+            for byte in (0..=u8::MAX).filter(|byte| *byte != right[place]) {
+                let mut wrong = right;
+                wrong[place] = byte;
+                let error = format.parse(&[&body[..], &wrong].concat()).unwrap_err();
+                assert_eq!(error.kind(), ParseKeyErrorKind::Checksum, "{byte:#04x} at {place}");
+            }
+        }
     }
 
     #[test]
