@@ -22,6 +22,11 @@ pub(super) fn split_scheme(value: &[u8]) -> (&[u8], &[u8]) {
     (scheme, if start == 0 { &[] } else { &rest[start..] })
 }
 
+/// Returns the text behind `Bearer` and a single space, the usual spelling: what [`split_scheme`] finds there, by one comparison.
+pub(super) fn strip_bearer(value: &[u8]) -> Option<&[u8]> {
+    value.strip_prefix(b"Bearer ").filter(|text| text.first() != Some(&b' '))
+}
+
 /// Returns whether a byte may stand in a token (RFC 9110 §5.6.2).
 pub(super) fn is_token_symbol(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
@@ -75,6 +80,25 @@ mod tests {
     fn white_space_around_a_value_is_no_part_of_it() {
         assert_eq!(trim(b" \t a b \t"), b"a b");
         assert_eq!(trim(b" \t "), b"");
+    }
+
+    #[test]
+    fn the_usual_spelling_of_bearer_is_split_like_any_other() {
+        for (value, text) in [
+            (&b"Bearer k"[..], Some(&b"k"[..])),
+            (b"Bearer k l", Some(b"k l")),
+            (b"Bearer ,", Some(b",")),
+            (b"Bearer ", Some(b"")),
+            (b"Bearer  k", None),
+            (b"bearer k", None),
+            (b"Bearer\tk", None),
+            (b"Bearerk", None),
+            (b"Bearer", None),
+            (b"", None),
+        ] {
+            assert_eq!(strip_bearer(value), text, "{value:?}");
+            assert!(text.is_none_or(|text| split_scheme(value) == (b"Bearer", text)), "{value:?}");
+        }
     }
 
     #[test]
