@@ -64,7 +64,20 @@ pub(crate) struct Row {
     pub(crate) grpc: u8,
     pub(crate) challenge: Challenge,
     pub(crate) detail: &'static str,
+    /// The default body, a JSON text.
+    pub(crate) body: &'static str,
     pub(crate) code: &'static str,
+}
+
+/// A value for each row of the table of all responses.
+pub(crate) struct Rows<T> {
+    missing: T,
+    invalid: T,
+    ambiguous: T,
+    missing_scope: T,
+    forbidden: T,
+    unavailable: T,
+    not_authenticated: T,
 }
 
 /// The challenges of a response.
@@ -80,6 +93,66 @@ pub(crate) enum Challenge {
     InvalidToken,
     /// That of the scheme presented, with the error `insufficient_scope`.
     InsufficientScope,
+}
+
+macro_rules! row {
+    ($status:ident, $grpc:literal, $challenge:ident, $detail:literal, $code:literal) => {
+        Row {
+            status: StatusCode::$status,
+            grpc: $grpc,
+            challenge: Challenge::$challenge,
+            detail: $detail,
+            // No text below has a character that JSON would escape.
+            body: concat!(r#"{"detail":""#, $detail, r#""}"#),
+            code: $code,
+        }
+    };
+}
+
+/// The table of all responses.
+pub(crate) static TABLE: Rows<Row> = Rows {
+    missing: row!(UNAUTHORIZED, 16, Offer, "Missing API key", "missing_key"),
+    invalid: row!(UNAUTHORIZED, 16, InvalidToken, "Invalid API key", "invalid_key"),
+    ambiguous: row!(BAD_REQUEST, 3, InvalidRequest, "Multiple credentials", "multiple_credentials"),
+    missing_scope: row!(FORBIDDEN, 7, InsufficientScope, "Insufficient scope", "insufficient_scope"),
+    forbidden: row!(FORBIDDEN, 7, InsufficientScope, "Forbidden", "forbidden"),
+    unavailable: row!(SERVICE_UNAVAILABLE, 14, No, "Authentication temporarily unavailable", "unavailable"),
+    not_authenticated: row!(INTERNAL_SERVER_ERROR, 13, No, "Internal server error", "internal_error"),
+};
+
+impl<T> Rows<T> {
+    /// Returns the value for a reason.
+    pub(crate) fn of(&self, reason: &Reason) -> &T {
+        match reason {
+            Reason::Missing => &self.missing,
+            Reason::Malformed
+            | Reason::Unknown
+            | Reason::Expired
+            | Reason::Revoked
+            | Reason::Disabled
+            | Reason::WrongEnvironment
+            | Reason::WrongSource
+            | Reason::WrongOwner => &self.invalid,
+            Reason::Ambiguous => &self.ambiguous,
+            Reason::MissingScope(_) => &self.missing_scope,
+            Reason::Forbidden(_) => &self.forbidden,
+            Reason::Unavailable => &self.unavailable,
+            Reason::NotAuthenticated => &self.not_authenticated,
+        }
+    }
+
+    /// Makes a value for each row of the value that is there.
+    pub(crate) fn map<U>(&self, make: impl Fn(&T) -> U) -> Rows<U> {
+        Rows {
+            missing: make(&self.missing),
+            invalid: make(&self.invalid),
+            ambiguous: make(&self.ambiguous),
+            missing_scope: make(&self.missing_scope),
+            forbidden: make(&self.forbidden),
+            unavailable: make(&self.unavailable),
+            not_authenticated: make(&self.not_authenticated),
+        }
+    }
 }
 
 impl Reason {
@@ -102,27 +175,8 @@ impl Reason {
     ];
 
     /// Returns the row of the reason in the table of all responses.
-    pub(crate) fn row(&self) -> Row {
-        use Challenge::{InsufficientScope, InvalidRequest, InvalidToken, No, Offer};
-        let (status, grpc, challenge, detail, code) = match self {
-            Self::Missing => (401, 16, Offer, "Missing API key", "missing_key"),
-            Self::Malformed
-            | Self::Unknown
-            | Self::Expired
-            | Self::Revoked
-            | Self::Disabled
-            | Self::WrongEnvironment
-            | Self::WrongSource
-            | Self::WrongOwner => (401, 16, InvalidToken, "Invalid API key", "invalid_key"),
-            Self::Ambiguous => (400, 3, InvalidRequest, "Multiple credentials", "multiple_credentials"),
-            Self::MissingScope(_) => (403, 7, InsufficientScope, "Insufficient scope", "insufficient_scope"),
-            Self::Forbidden(_) => (403, 7, InsufficientScope, "Forbidden", "forbidden"),
-            Self::Unavailable => (503, 14, No, "Authentication temporarily unavailable", "unavailable"),
-            Self::NotAuthenticated => (500, 13, No, "Internal server error", "internal_error"),
-        };
-        // OK because every number above is a status code, which a test checks.
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Row { status, grpc, challenge, detail, code }
+    pub(crate) fn row(&self) -> &'static Row {
+        TABLE.of(self)
     }
 
     /// Returns the HTTP status of the response. A gRPC call is answered 200 with a gRPC status, where that is enabled.

@@ -163,7 +163,7 @@ impl AuthenticatorBuilder {
 
     /// Sets the bodies of rejections. Default: [`Detail`](crate::reject::Detail).
     pub fn respond(mut self, respond: impl Respond) -> Self {
-        self.responses.respond = Box::new(respond);
+        self.responses.respond = Some(Arc::new(respond));
         self
     }
 

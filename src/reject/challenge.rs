@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue};
 use crate::ascii::{all, describe_first_invalid};
 use crate::credential::{Scheme, Source, Sources};
 use crate::error::{ConfigError, ConfigErrorKind};
-use crate::reason::{Challenge, Reason};
+use crate::reason::{Challenge, Row};
 use crate::scope::Scopes;
 
 /// The challenges of every source, in their order, Basic last. One line each: several on one line do not interoperate (RFC 9110 §11.6.1).
@@ -61,29 +61,34 @@ impl Challenges {
         self.0.iter().any(|challenge| matches!(&challenge.scheme, Scheme::Header(own) if own == name))
     }
 
-    /// Returns the challenges of a rejection for `reason` of a credential that was `presented` in this way.
-    pub(super) fn lines(&self, reason: &Reason, presented: Option<&Scheme>) -> Vec<HeaderValue> {
+    /// Returns the number of schemes, each of which has a place.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns the place of a scheme. A rejection without a scheme may be the application's, and has one challenge all the same.
+    pub(super) fn place(&self, scheme: Option<&Scheme>) -> usize {
+        // OK because a set of sources is never empty.
+        self.0.iter().position(|challenge| Some(&challenge.scheme) == scheme).unwrap_or(0)
+    }
+
+    /// Returns the challenges for a row of the table, where the credential was of the scheme in this place.
+    pub(super) fn lines(&self, row: &Row, place: usize) -> Vec<HeaderValue> {
         let of_all = |line: fn(&SchemeChallenge) -> &HeaderValue| self.0.iter().map(line).cloned().collect();
-        match reason.row().challenge {
+        match row.challenge {
             Challenge::No => Vec::new(),
             Challenge::Offer => of_all(|scheme| &scheme.plain),
             Challenge::InvalidRequest => of_all(|scheme| &scheme.invalid_request),
-            Challenge::InvalidToken => vec![self.of(presented).invalid_token.clone()],
-            Challenge::InsufficientScope => {
-                let challenge = self.of(presented);
-                match reason {
-                    Reason::MissingScope(requirement) => vec![challenge.with_scopes(requirement.scopes())],
-                    _ => vec![challenge.insufficient_scope.clone()],
-                }
-            }
+            Challenge::InvalidToken => vec![self.0[place].invalid_token.clone()],
+            Challenge::InsufficientScope => vec![self.0[place].insufficient_scope.clone()],
         }
     }
 
-    /// Returns the challenge of a scheme. A rejection without a scheme was created by the application, and has one challenge all the same.
-    fn of(&self, scheme: Option<&Scheme>) -> &SchemeChallenge {
-        let presented = self.0.iter().find(|challenge| Some(&challenge.scheme) == scheme);
-        // OK because a set of sources is never empty.
-        presented.unwrap_or(&self.0[0])
+    /// Returns the challenge for missing scopes, which it names. They have no character that needs escaping.
+    pub(super) fn with_scopes(&self, place: usize, scopes: &Scopes) -> HeaderValue {
+        let plain = &self.0[place].insufficient_scope;
+        let line = [plain.as_bytes(), format!(", scope=\"{scopes}\"").as_bytes()].concat();
+        HeaderValue::try_from(line).unwrap_or_else(|_| plain.clone())
     }
 }
 
@@ -107,13 +112,6 @@ impl SchemeChallenge {
             insufficient_scope: with("insufficient_scope")?,
             plain: value(text)?,
         })
-    }
-
-    /// Adds the required scopes. They have no character that needs escaping.
-    fn with_scopes(&self, scopes: &Scopes) -> HeaderValue {
-        let mut line = self.insufficient_scope.as_bytes().to_vec();
-        line.extend_from_slice(format!(", scope=\"{scopes}\"").as_bytes());
-        HeaderValue::try_from(line).unwrap_or_else(|_| self.insufficient_scope.clone())
     }
 }
 
@@ -173,12 +171,17 @@ fn quoted(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scope::Requirement;
+    use crate::reason::Reason;
+
+    fn quoting() -> Challenges {
+        let sources = Sources::new([Source::bearer(), Source::basic(), Source::x_api_key()]).unwrap();
+        Challenges::new(&sources, "a\"b\\c", &[]).unwrap()
+    }
 
     fn lines(reason: &Reason, presented: Option<&Scheme>) -> Vec<String> {
-        let sources = Sources::new([Source::bearer(), Source::basic(), Source::x_api_key()]).unwrap();
-        let challenges = Challenges::new(&sources, "a\"b\\c", &[]).unwrap();
-        challenges.lines(reason, presented).iter().map(|line| line.to_str().unwrap().to_owned()).collect()
+        let challenges = quoting();
+        let place = challenges.place(presented);
+        challenges.lines(reason.row(), place).iter().map(|line| line.to_str().unwrap().to_owned()).collect()
     }
 
     #[test]
@@ -196,10 +199,11 @@ mod tests {
         let basic = lines(&Reason::Unknown, Some(&Scheme::Basic));
         assert_eq!(basic, [r#"Basic realm="a\"b\\c", charset="UTF-8", error="invalid_token""#]);
 
-        let requirement = Requirement::all_of(["a.read", "b:write"]).unwrap();
-        let scope = lines(&Reason::MissingScope(requirement), Some(&Scheme::Bearer));
+        let challenges = quoting();
+        let bearer = challenges.place(Some(&Scheme::Bearer));
+        let scope = challenges.with_scopes(bearer, &Scopes::parse("a.read b:write").unwrap());
         let expected = r#"Bearer realm="a\"b\\c", error="insufficient_scope", scope="a.read b:write""#;
-        assert_eq!(scope, [expected]);
+        assert_eq!(scope, expected);
     }
 
     fn with(parameters: &[(&str, &str)]) -> Result<Challenges, ConfigError> {
@@ -214,18 +218,16 @@ mod tests {
         let challenges = with(&[("resource_metadata", "https://a/b?c=\"d\""), ("Title", "a\\b")]).unwrap();
         let parameters = r#"resource_metadata="https://a/b?c=\"d\"", Title="a\\b""#;
         assert_eq!(
-            challenges.lines(&Reason::Missing, None),
+            challenges.lines(Reason::Missing.row(), 0),
             [
                 format!(r#"Bearer realm="api", {parameters}"#),
                 format!(r#"ApiKey realm="api", header="x-api-key", {parameters}"#),
                 format!(r#"Basic realm="api", charset="UTF-8", {parameters}"#),
             ]
         );
-        let scope = Reason::MissingScope(Requirement::all_of(["a"]).unwrap());
-        assert_eq!(
-            challenges.lines(&scope, Some(&Scheme::Bearer)),
-            [format!(r#"Bearer realm="api", {parameters}, error="insufficient_scope", scope="a""#)]
-        );
+        let scope = challenges.with_scopes(0, &Scopes::parse("a").unwrap());
+        let expected = format!(r#"Bearer realm="api", {parameters}, error="insufficient_scope", scope="a""#);
+        assert_eq!(scope, expected);
     }
 
     #[test]

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::challenge::{Challenges, Parameter};
-use super::head::RequestHead;
-use super::rejection::{AuditSink, Detail, Payload, Rejection, Respond, ResponseConfig};
+use super::rejection::{AuditSink, Respond, ResponseConfig};
 use crate::audit::Hook;
 use crate::clock::Clock;
 use crate::credential::Sources;
@@ -16,7 +15,8 @@ use crate::metrics::Metrics;
 pub(crate) struct ResponseConfigBuilder {
     pub(crate) realm: Box<str>,
     pub(crate) challenge_parameters: Vec<Parameter>,
-    pub(crate) respond: Box<dyn Respond>,
+    /// Without any, the bodies are those of [`Detail`](super::Detail).
+    pub(crate) respond: Option<Arc<dyn Respond>>,
     pub(crate) retry_after: Duration,
     pub(crate) audit: Option<Hook>,
 }
@@ -26,7 +26,7 @@ impl Default for ResponseConfigBuilder {
         Self {
             realm: "api".into(),
             challenge_parameters: Vec::new(),
-            respond: Box::new(Detail),
+            respond: None,
             retry_after: Duration::from_secs(1),
             audit: None,
         }
@@ -45,13 +45,10 @@ impl ResponseConfigBuilder {
             let message = format!("the time to retry after must be whole seconds, got {retry_after:?}");
             return Err(ConfigError::new(ConfigErrorKind::Limit, message));
         }
-        Ok(ResponseConfig {
-            challenges: Challenges::new(sources, &realm, &challenge_parameters)?,
-            respond,
-            retry_after: (!retry_after.is_zero()).then(|| retry_after.as_secs().into()),
-            audit: audit.map(|hook| AuditSink { hook, clock: Arc::clone(clock) }),
-            metrics,
-        })
+        let challenges = Challenges::new(sources, &realm, &challenge_parameters)?;
+        let retry_after = (!retry_after.is_zero()).then(|| retry_after.as_secs().into());
+        let audit = audit.map(|hook| AuditSink { hook, clock: Arc::clone(clock) });
+        Ok(ResponseConfig { respond, audit, ..ResponseConfig::new(challenges, retry_after, metrics) })
     }
 }
 
@@ -60,22 +57,12 @@ impl ResponseConfig {
     /// any.
     pub(crate) fn any_of<'a>(all: impl Iterator<Item = &'a Arc<Self>> + Clone) -> Option<Self> {
         let first = all.clone().next()?;
+        let challenges = Challenges::any_of(all.map(|responses| &responses.challenges));
         Some(Self {
-            challenges: Challenges::any_of(all.map(|responses| &responses.challenges)),
-            respond: Box::new(Like(Arc::clone(first))),
-            retry_after: first.retry_after.clone(),
+            respond: first.respond.clone(),
             audit: first.audit.clone(),
-            metrics: first.metrics.clone(),
+            ..Self::new(challenges, first.retry_after.clone(), first.metrics.clone())
         })
-    }
-}
-
-/// Writes the bodies of another configuration.
-struct Like(Arc<ResponseConfig>);
-
-impl Respond for Like {
-    fn respond(&self, rejection: &Rejection, request: Option<RequestHead<'_>>) -> Payload {
-        self.0.respond.respond(rejection, request)
     }
 }
 

@@ -1,30 +1,155 @@
 //! HTTP responses to rejections.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, header};
+use http::{Response, header};
 
 use super::head::RequestHead;
 use super::rejection::Rejection;
 use crate::reason::Reason;
 
-/// Returns status, challenges and body, which no cache may store (RFC 9111 §5.2.2.5).
+/// Returns status, challenges and body: those prepared, with a body of the application and with the required scopes.
 pub(super) fn response(rejection: &Rejection, request: Option<RequestHead<'_>>) -> Response<Bytes> {
     let responses = &rejection.responses;
-    let payload =
-        responses.respond.respond(rejection, request.map(|head| head.hiding(&responses.challenges)));
-    let mut response = Response::new(payload.bytes);
-    *response.status_mut() = rejection.reason.status();
-    let challenges = responses.challenges.lines(&rejection.reason, rejection.scheme.as_ref());
-    let headers = response.headers_mut();
-    // All headers below, and `Connection`: to reserve once costs less than to grow.
-    headers.reserve(challenges.len() + 4);
-    headers.insert(header::CONTENT_TYPE, payload.content_type);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    for challenge in challenges {
-        headers.append(header::WWW_AUTHENTICATE, challenge);
+    let place = responses.challenges.place(rejection.scheme.as_ref());
+    let mut response = responses.prepared.response(&rejection.reason, place);
+    // A header that is replaced keeps its place.
+    if let Some(respond) = &responses.respond {
+        let payload = respond.respond(rejection, request.map(|head| head.hiding(&responses.challenges)));
+        response.headers_mut().insert(header::CONTENT_TYPE, payload.content_type);
+        *response.body_mut() = payload.bytes;
     }
-    if let (Reason::Unavailable, Some(seconds)) = (&rejection.reason, &responses.retry_after) {
-        headers.insert(header::RETRY_AFTER, seconds.clone());
+    if let Reason::MissingScope(requirement) = &rejection.reason {
+        let challenge = responses.challenges.with_scopes(place, requirement.scopes());
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http::{HeaderMap, HeaderValue, Request, StatusCode};
+
+    use super::*;
+    use crate::credential::{Scheme, Source, Sources};
+    use crate::metrics::Metrics;
+    use crate::reason::{Challenge, Forbidden};
+    use crate::reject::challenge::Challenges;
+    use crate::reject::{Payload, Respond, ResponseConfig};
+    use crate::scope::Requirement;
+
+    fn reasons() -> Vec<Reason> {
+        vec![
+            Reason::Missing,
+            Reason::Malformed,
+            Reason::Unknown,
+            Reason::Expired,
+            Reason::Revoked,
+            Reason::Disabled,
+            Reason::WrongEnvironment,
+            Reason::WrongSource,
+            Reason::WrongOwner,
+            Reason::Ambiguous,
+            Reason::MissingScope(Requirement::all_of(["notes.read"]).unwrap()),
+            Reason::MissingScope(Requirement::any_of(["notes.read", "notes.write"]).unwrap()),
+            Reason::Forbidden(Forbidden::Organization),
+            Reason::Forbidden(Forbidden::Undeclared),
+            Reason::Unavailable,
+            Reason::NotAuthenticated,
+        ]
+    }
+
+    /// Bodies that depend on the rejection and on the request.
+    fn naming(rejection: &Rejection, request: Option<RequestHead<'_>>) -> Payload {
+        let accept = request.and_then(|request| request.header("accept")).cloned();
+        let text = format!("{}: {accept:?}", rejection.reason().code());
+        Payload::new(HeaderValue::from_static("text/plain"), text)
+    }
+
+    struct Naming;
+
+    impl Respond for Naming {
+        fn respond(&self, rejection: &Rejection, request: Option<RequestHead<'_>>) -> Payload {
+            naming(rejection, request)
+        }
+    }
+
+    /// Builds the response to a rejection anew, line by line.
+    fn built(rejection: &Rejection, payload: Payload) -> (StatusCode, Vec<(String, HeaderValue)>, Bytes) {
+        let schemes: &[(Option<Scheme>, &str)] = &[
+            (Some(Scheme::Bearer), r#"Bearer realm="api""#),
+            (Some(Source::x_api_key().into()), r#"ApiKey realm="api", header="x-api-key""#),
+            (Some(Scheme::Basic), r#"Basic realm="api", charset="UTF-8""#),
+        ];
+        let presented =
+            schemes.iter().find(|(scheme, _)| *scheme == rejection.scheme).unwrap_or(&schemes[0]).1;
+        let reason = rejection.reason();
+        let challenges: Vec<String> = match reason.row().challenge {
+            Challenge::No => vec![],
+            Challenge::Offer => schemes.iter().map(|(_, text)| text.to_string()).collect(),
+            Challenge::InvalidRequest => {
+                schemes.iter().map(|(_, text)| format!(r#"{text}, error="invalid_request""#)).collect()
+            }
+            Challenge::InvalidToken => vec![format!(r#"{presented}, error="invalid_token""#)],
+            Challenge::InsufficientScope => {
+                let scopes = match reason {
+                    Reason::MissingScope(requirement) => format!(r#", scope="{}""#, requirement.scopes()),
+                    _ => String::new(),
+                };
+                vec![format!(r#"{presented}, error="insufficient_scope"{scopes}"#)]
+            }
+        };
+        let mut headers = vec![("content-type", payload.content_type)];
+        headers.push(("cache-control", HeaderValue::from_static("no-store")));
+        headers.extend(challenges.iter().map(|line| ("www-authenticate", line.parse().unwrap())));
+        if *reason == Reason::Unavailable {
+            headers.push(("retry-after", HeaderValue::from_static("7")));
+        }
+        let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        (reason.status(), headers, payload.bytes)
+    }
+
+    fn lines(headers: &HeaderMap) -> Vec<(String, HeaderValue)> {
+        headers.iter().map(|(name, value)| (name.to_string(), value.clone())).collect()
+    }
+
+    #[test]
+    fn a_prepared_response_is_the_one_that_would_be_built() {
+        let sources = Sources::new([Source::bearer(), Source::basic(), Source::x_api_key()]).unwrap();
+        let config = || {
+            let challenges = Challenges::new(&sources, "api", &[]).unwrap();
+            ResponseConfig::new(challenges, Some(HeaderValue::from_static("7")), Metrics::new("test", &[]))
+        };
+        let prepared = Arc::new(config());
+        let general = Arc::new(ResponseConfig { respond: Some(Arc::new(Naming)), ..config() });
+        let accepting = |accept: &'static str| Request::get("/").header("accept", accept).body(()).unwrap();
+        let requests = [None, Some(accepting("application/json")), Some(accepting("text/html"))];
+        let unread = Source::header("device-key").unwrap().into();
+        let schemes =
+            [None, Some(Scheme::Bearer), Some(Scheme::Basic), Some(Source::x_api_key().into()), Some(unread)];
+        for (reason, scheme) in reasons()
+            .into_iter()
+            .flat_map(|reason| schemes.iter().map(move |scheme| (reason.clone(), scheme)))
+        {
+            for request in requests.iter().map(|request| request.as_ref().map(RequestHead::from)) {
+                let by = |responses: &Arc<ResponseConfig>| Rejection {
+                    scheme: scheme.clone(),
+                    ..Rejection::by(Arc::clone(responses), reason.clone())
+                };
+                let body = format!(r#"{{"detail":"{}"}}"#, reason.detail());
+                for (rejection, payload) in
+                    [(by(&prepared), Payload::json(body)), (by(&general), naming(&by(&general), request))]
+                {
+                    let (parts, body) = response(&rejection, request).into_parts();
+                    let expected = built(&rejection, payload);
+                    assert_eq!(
+                        (parts.status, lines(&parts.headers), body),
+                        expected,
+                        "{reason:?} {scheme:?}"
+                    );
+                }
+            }
+        }
+    }
 }

@@ -18,7 +18,7 @@
 //! body, `{"detail":"…"}`; [`Respond`] writes another. The code is for bodies that have one ([`Reason::code`]).
 
 // Above `audit`, `metrics` and `trace`; below `cache` and `principal`. Bottom to top, a file importing only those before it:
-// `body`, `challenge`, `grpc`, `head`, `protocol`, `rejection`, `http`, `problem`, `config`, `response`, `self`.
+// `body`, `challenge`, `grpc`, `head`, `prepared`, `protocol`, `rejection`, `http`, `problem`, `config`, `response`, `self`.
 
 mod body;
 mod challenge;
@@ -26,6 +26,7 @@ mod config;
 mod grpc;
 mod head;
 mod http;
+mod prepared;
 #[cfg(feature = "problem")]
 mod problem;
 mod protocol;

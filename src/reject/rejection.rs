@@ -8,6 +8,7 @@ use http::HeaderValue;
 
 use super::challenge::Challenges;
 use super::head::RequestHead;
+use super::prepared::Prepared;
 use crate::audit::Hook;
 use crate::clock::Clock;
 use crate::credential::{Scheme, Sources};
@@ -29,8 +30,11 @@ pub struct Rejection {
 /// How one authenticator responds to rejections. Its principals carry it, so that layers and handlers that reject them later respond alike.
 pub(crate) struct ResponseConfig {
     pub(super) challenges: Challenges,
-    pub(super) respond: Box<dyn Respond>,
     pub(super) retry_after: Option<HeaderValue>,
+    /// The responses with these challenges and this header.
+    pub(super) prepared: Prepared,
+    /// The bodies of the application, in place of the prepared ones.
+    pub(super) respond: Option<Arc<dyn Respond>>,
     pub(super) audit: Option<AuditSink>,
     pub(super) metrics: Metrics,
 }
@@ -80,18 +84,19 @@ impl Rejection {
 }
 
 impl ResponseConfig {
+    pub(super) fn new(challenges: Challenges, retry_after: Option<HeaderValue>, metrics: Metrics) -> Self {
+        let prepared = Prepared::new(&challenges, retry_after.as_ref());
+        Self { challenges, retry_after, prepared, respond: None, audit: None, metrics }
+    }
+
     /// Returns the responses of an authenticator with the default configuration.
     pub(crate) fn unconfigured() -> Arc<Self> {
         static DEFAULT: LazyLock<Arc<ResponseConfig>> = LazyLock::new(|| {
             let challenges = Challenges::new(&Sources::default(), "api", &[]);
-            Arc::new(ResponseConfig {
-                // OK because the realm is fixed, and a test builds these challenges.
-                challenges: challenges.expect("the default realm is valid"),
-                respond: Box::new(Detail),
-                retry_after: Some(HeaderValue::from_static("1")),
-                audit: None,
-                metrics: Metrics::new("none", &Reason::LABELS),
-            })
+            // OK because the realm is fixed, and a test builds these challenges.
+            let challenges = challenges.expect("the default realm is valid");
+            let metrics = Metrics::new("none", &Reason::LABELS);
+            Arc::new(ResponseConfig::new(challenges, Some(HeaderValue::from_static("1")), metrics))
         });
         Arc::clone(&DEFAULT)
     }
@@ -205,7 +210,6 @@ pub struct Detail;
 
 impl Respond for Detail {
     fn respond(&self, rejection: &Rejection, _: Option<RequestHead<'_>>) -> Payload {
-        // No text of the table has a character that JSON would escape.
-        Payload::json([r#"{"detail":""#, rejection.reason.detail(), r#""}"#].concat())
+        Payload::json(rejection.reason.row().body)
     }
 }
