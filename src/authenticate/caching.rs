@@ -1,8 +1,11 @@
 //! `Cache-Control` and `Vary`, which keep shared caches from serving a response to other callers.
 
-use http::{HeaderMap, HeaderValue, Response, header};
+use http::header::{self, Entry};
+use http::{HeaderValue, Response};
 
 use crate::credential::{Scheme, Source};
+
+const PRIVATE: HeaderValue = HeaderValue::from_static("private");
 
 /// The headers of the usual sources. A copy of a static value costs nothing, and shares no count that all processors write to.
 const USUAL: [&str; 6] = [
@@ -62,18 +65,25 @@ impl CacheHeaders {
     pub(super) fn add_to<B>(self, response: &mut Response<B>) {
         let Self { names: VaryNames(names), is_private } = self;
         let headers = response.headers_mut();
-        if is_private && !headers.contains_key(header::CACHE_CONTROL) {
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+        if is_private {
+            headers.entry(header::CACHE_CONTROL).or_insert(PRIVATE);
         }
-        let vary = if headers.contains_key(header::VARY) { merged(headers, &names) } else { names };
-        headers.insert(header::VARY, vary);
+        match headers.entry(header::VARY) {
+            Entry::Vacant(vary) => {
+                vary.insert(names);
+            }
+            Entry::Occupied(mut vary) => {
+                let merged = merged(vary.iter(), &names);
+                vary.insert(merged);
+            }
+        }
     }
 }
 
 /// Merges the headers that a handler has named with those of the layer. `*` stands for more than all headers (RFC 9110 §12.5.5).
-fn merged(headers: &HeaderMap, own: &HeaderValue) -> HeaderValue {
+fn merged<'h>(of_handler: impl Iterator<Item = &'h HeaderValue>, own: &'h HeaderValue) -> HeaderValue {
     let mut all: Vec<&[u8]> = Vec::new();
-    for line in headers.get_all(header::VARY).iter().chain([own]) {
+    for line in of_handler.chain([own]) {
         for name in line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
             if name == b"*" {
                 return HeaderValue::from_static("*");
