@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::{Zeroizing, optimization_barrier};
 
 use super::grammar::{MAX_CREDENTIAL_BYTES, has_word};
 use crate::ascii::all;
@@ -39,8 +39,10 @@ impl Buffer {
         self.used = STANDARD.decode_slice(rest, &mut self.bytes).ok()?;
         let bytes = &self.bytes[..self.used];
         let text = std::str::from_utf8(bytes).ok().or_else(|| decode_latin1(bytes, &mut self.latin1))?;
-        let (user, secret) = text.split_once(':')?;
-        (!secret.is_empty() && is_printable(text)).then_some((user, secret.as_bytes()))
+        // By bytes: the search of a pattern takes longer for a short text.
+        let colon = text.bytes().position(|byte| byte == b':')?;
+        let (user, secret) = (&text[..colon], &text.as_bytes()[colon + 1..]);
+        (!secret.is_empty() && is_printable(text)).then_some((user, secret))
     }
 }
 
@@ -84,6 +86,8 @@ fn decode_latin1<'t>(bytes: &[u8], text: &'t mut Zeroizing<String>) -> Option<&'
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.bytes[..self.used].zeroize();
+        // By wide stores, which the barrier keeps. `Zeroize` stores each byte separately.
+        self.bytes[..self.used].fill(0);
+        optimization_barrier(&self.bytes);
     }
 }

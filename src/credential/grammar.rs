@@ -22,9 +22,10 @@ pub(super) fn split_scheme(value: &[u8]) -> (&[u8], &[u8]) {
     (scheme, if start == 0 { &[] } else { &rest[start..] })
 }
 
-/// Returns the text behind `Bearer` and a single space, the usual spelling: what [`split_scheme`] finds there, by one comparison.
-pub(super) fn strip_bearer(value: &[u8]) -> Option<&[u8]> {
-    value.strip_prefix(b"Bearer ").filter(|text| text.first() != Some(&b' '))
+/// Returns the text behind a scheme in its usual spelling, by one comparison: what [`split_scheme`] finds behind this `start`, the scheme and a
+/// space, unless another space follows.
+pub(super) fn strip_scheme<'v>(value: &'v [u8], start: &[u8]) -> Option<&'v [u8]> {
+    value.strip_prefix(start).filter(|text| text.first() != Some(&b' '))
 }
 
 /// Returns whether a byte may stand in a token (RFC 9110 §5.6.2).
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_spelling_of_bearer_is_split_like_any_other() {
+    fn the_usual_spelling_of_a_scheme_is_split_like_any_other() {
         for (value, text) in [
             (&b"Bearer k"[..], Some(&b"k"[..])),
             (b"Bearer k l", Some(b"k l")),
@@ -96,7 +97,7 @@ mod tests {
             (b"Bearer", None),
             (b"", None),
         ] {
-            assert_eq!(strip_bearer(value), text, "{value:?}");
+            assert_eq!(strip_scheme(value, b"Bearer "), text, "{value:?}");
             assert!(text.is_none_or(|text| split_scheme(value) == (b"Bearer", text)), "{value:?}");
         }
     }

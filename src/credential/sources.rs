@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::grammar::{is_token_symbol, split_scheme, strip_bearer, trim};
+use super::grammar::{is_token_symbol, split_scheme, strip_scheme, trim};
 use super::{Buffer, Credential, CredentialError, CredentialErrorKind, Scheme, Source};
 use crate::digest::Fingerprint;
 use crate::error::{ConfigError, ConfigErrorKind};
@@ -225,8 +225,12 @@ impl Sources {
     /// Returns the credential in a value of `Authorization`, if a source reads it. Inlined, as every admission by it asks.
     #[inline(always)]
     fn in_authorization<'h>(&self, value: &'h [u8]) -> Option<Candidate<'h>> {
-        if let (Some(source), Some(text)) = (self.bearer, strip_bearer(value)) {
-            return Some(Candidate { source, text });
+        let usual = |source: Option<usize>, start| {
+            Some(Candidate { source: source?, text: strip_scheme(value, start)? })
+        };
+        let found = usual(self.bearer, b"Bearer ").or_else(|| usual(self.basic, b"Basic "));
+        if found.is_some() {
+            return found;
         }
         let (scheme, text) = split_scheme(value);
         let presented = self.scheme(scheme).map(|source| Candidate { source, text });
