@@ -1,7 +1,6 @@
 //! `Cache-Control` and `Vary`, which keep shared caches from serving a response to other callers.
 
-use http::header::{self, Entry};
-use http::{HeaderValue, Response};
+use http::{HeaderMap, HeaderValue, Response, header};
 
 use crate::credential::{Scheme, Source};
 
@@ -65,25 +64,24 @@ impl CacheHeaders {
     pub(super) fn add_to<B>(self, response: &mut Response<B>) {
         let Self { names: VaryNames(names), is_private } = self;
         let headers = response.headers_mut();
-        if is_private {
-            headers.entry(header::CACHE_CONTROL).or_insert(PRIVATE);
+        // Iterates once, as each lookup by name computes a hash.
+        let (mut has_cache_control, mut has_vary) = (false, false);
+        for name in headers.keys() {
+            has_cache_control |= *name == header::CACHE_CONTROL;
+            has_vary |= *name == header::VARY;
         }
-        match headers.entry(header::VARY) {
-            Entry::Vacant(vary) => {
-                vary.insert(names);
-            }
-            Entry::Occupied(mut vary) => {
-                let merged = merged(vary.iter(), &names);
-                vary.insert(merged);
-            }
+        if is_private && !has_cache_control {
+            headers.insert(header::CACHE_CONTROL, PRIVATE);
         }
+        let vary = if has_vary { merged(headers, &names) } else { names };
+        headers.insert(header::VARY, vary);
     }
 }
 
 /// Merges the headers that a handler has named with those of the layer. `*` stands for more than all headers (RFC 9110 §12.5.5).
-fn merged<'h>(of_handler: impl Iterator<Item = &'h HeaderValue>, own: &'h HeaderValue) -> HeaderValue {
+fn merged(headers: &HeaderMap, own: &HeaderValue) -> HeaderValue {
     let mut all: Vec<&[u8]> = Vec::new();
-    for line in of_handler.chain([own]) {
+    for line in headers.get_all(header::VARY).iter().chain([own]) {
         for name in line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
             if name == b"*" {
                 return HeaderValue::from_static("*");
