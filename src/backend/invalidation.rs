@@ -46,7 +46,18 @@ impl Invalidation {
     }
 
     /// Returns the same invalidation of another digest of the key.
-    pub(super) fn with_digest(self, digest: Digest) -> Self {
+    ///
+    /// ```
+    /// use tower_api_key::backend::Invalidation;
+    /// use tower_api_key::digest::Digester;
+    ///
+    /// let pepper = Digester::hmac_sha256(b"a pepper of 32 random bytes here")?;
+    /// let digests = [Digester::sha256(), pepper].map(|digester| digester.digest(b"some key"));
+    /// let revoked = Invalidation::Revoked(digests[0]);
+    /// assert_eq!(revoked.with_digest(digests[1]), Invalidation::Revoked(digests[1]));
+    /// # Ok::<(), tower_api_key::ConfigError>(())
+    /// ```
+    pub fn with_digest(self, digest: Digest) -> Self {
         match self {
             Self::Revoked(_) => Self::Revoked(digest),
             Self::Changed(_) => Self::Changed(digest),
@@ -54,7 +65,8 @@ impl Invalidation {
         }
     }
 
-    /// Returns the invalidation of a key whose record was changed to this one, for a store that keeps one digest of each key.
+    /// Returns the invalidation of a key whose record was changed to this one. A store invalidates the
+    /// [further digests](Self::with_digest) of the key as well.
     pub fn of(record: &Record) -> Self {
         match record.revoked {
             Some(_) => Self::Revoked(record.digest),

@@ -161,7 +161,9 @@ impl KeyChange {
     /// [outcome](ChangeOutcome::keys) is the number of these keys.
     ///
     /// Each dropped digest is invalidated. Other keys keep their digests, and [`KeyStore::keys_without`] counts them. Fingerprints of
-    /// digesters that no key in force at `now` needs are dropped as well.
+    /// other digesters of which no key in force at `now` has a digest are dropped as well.
+    ///
+    /// If it fails, some of the digests may be dropped: a store makes the change in batches, as [a purge](Self::purge_ended).
     pub fn retire_digests(digester: Fingerprint, now: Timestamp) -> Self {
         KeyAction::RetireDigests(digester, now).into()
     }
@@ -305,7 +307,7 @@ impl KeyChange {
 ///
 /// When [`change`](Self::change) returns, the change is durable, and every authenticator of this process has applied it: once a
 /// revocation is acknowledged, the next request with the key is refused. If the caller drops the call before it returns, the
-/// change is made in full, or not at all. [`KeyAction::PurgeEnded`] alone may stop half-way.
+/// change is made in full, or not at all. Only [`KeyAction::PurgeEnded`] and [`KeyAction::RetireDigests`] may stop half-way.
 ///
 /// # Implementing a store
 ///
@@ -319,7 +321,9 @@ impl KeyChange {
 ///    or a first use ends a predecessor, [check that](KeyChange::check_end) too;
 /// 3. apply the [action](KeyAction), whose constructor states its effect and its errors; [`KeyEdit`](super::KeyEdit)
 ///    applies those that edit one key;
-/// 4. if the change [needs another manager](KeyChange::needs_other_manager) beside the key, check that one exists.
+/// 4. if the change [needs another manager](KeyChange::needs_other_manager) beside the key, check that one exists;
+/// 5. read all digests of the keys that it changes, if the store adds [further ones](super::WriteBack::Digest): each is
+///    [invalidated](super::Invalidation::with_digest).
 ///
 /// Effects of the change on its own actor do not count.
 ///

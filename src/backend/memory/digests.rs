@@ -51,9 +51,14 @@ impl Digests {
         further
     }
 
-    pub(super) fn has(&self, id: &KeyId, digester: &Fingerprint) -> bool {
+    /// Returns the digesters of which a key has a digest, where known.
+    fn digesters_of(&self, id: &KeyId) -> impl Iterator<Item = &Fingerprint> {
         let further = self.further.get(id).into_iter().flatten().map(|(_, digester)| digester);
-        further.chain(self.digesters.get(id)).any(|own| own == digester)
+        further.chain(self.digesters.get(id))
+    }
+
+    pub(super) fn has(&self, id: &KeyId, digester: &Fingerprint) -> bool {
+        self.digesters_of(id).any(|own| own == digester)
     }
 
     /// Returns the digest that a key keeps if those of other digesters are dropped, or `None` if none would be dropped or left.
@@ -69,13 +74,9 @@ impl Digests {
         self.digesters.insert(id.clone(), digester.clone());
     }
 
-    /// Drops the fingerprints of digesters that none of these keys needs.
-    pub(super) fn forget_digesters<'k>(
-        &mut self,
-        kept: &Fingerprint,
-        needed_by: impl Iterator<Item = &'k KeyId>,
-    ) {
-        let needed: HashSet<_> = needed_by.filter_map(|id| self.digesters.get(id)).collect();
+    /// Drops the fingerprints of digesters of which none of these keys has a digest.
+    pub(super) fn forget_digesters<'k>(&mut self, kept: &Fingerprint, keys: impl Iterator<Item = &'k KeyId>) {
+        let needed: HashSet<_> = keys.flat_map(|id| self.digesters_of(id)).cloned().collect();
         self.fingerprints.retain(|own| !own.is_of_digester() || own == kept || needed.contains(own));
     }
 }

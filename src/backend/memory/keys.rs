@@ -286,7 +286,8 @@ impl Keys {
             else {
                 continue;
             };
-            invalidations.extend(self.digests.of(id).chain([record.digest]).map(Invalidation::Changed));
+            let dropped = self.digests.of(id).chain([record.digest]).filter(|each| each != digest);
+            invalidations.extend(dropped.map(Invalidation::Changed));
             record.digest = *digest;
             self.records.insert(*digest, record);
             self.digests.retire(id, digester);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue};
 use tower_api_key::backend::Backend;
 use tower_api_key::clock::ManualClock;
+use tower_api_key::digest::Digester;
 use tower_api_key::reject::Reason;
 use tower_api_key::{Authenticator, KeyId, Principal, Scopes, Timestamp};
 
@@ -20,8 +21,14 @@ pub struct Caller<S> {
 
 impl<S: Backend + Clone> Caller<S> {
     pub fn of(store: &S) -> Self {
+        Self::with_digester(store, Digester::sha256())
+    }
+
+    /// A caller whose keys are stored under this digester.
+    pub fn with_digester(store: &S, digester: Digester) -> Self {
         let backend = Counting::new(store.clone());
         let authenticator = Authenticator::builder(backend.clone())
+            .digester(digester)
             .with_clock(ManualClock::new(Timestamp::from_unix_millis(0)))
             .deadline(Duration::from_secs(60))
             .poll_interval(Duration::from_secs(1_800))

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tower_api_key::Record;
 use tower_api_key::backend::{Backend, BackendError, BoxedChangeFeed, Subscriber, WriteBack};
-use tower_api_key::digest::Digest;
+use tower_api_key::digest::{Digest, Fingerprint};
 use tower_api_key::owner::User;
 
 /// A backend around another one, which counts its lookups. Clones share the number.
@@ -35,6 +35,15 @@ impl<B: Backend> Backend for Counting<B> {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.inner.find(digest).await
+    }
+
+    async fn find_any(&self, digests: &[Digest]) -> Result<Option<Record>, BackendError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        self.inner.find_any(digests).await
+    }
+
+    async fn fingerprints(&self) -> Result<Option<Vec<Fingerprint>>, BackendError> {
+        self.inner.fingerprints().await
     }
 
     async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {

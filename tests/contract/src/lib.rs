@@ -1,8 +1,9 @@
 //! The guarantees of stores of [`tower_api_key`], as tests of a store.
 //!
 //! A store has this crate as a dev-dependency, and runs the part of each trait that it implements by one macro:
-//! [`key_store!`], [`owner_store!`], [`usage_store!`], [`audit_log!`]. Two parts need two traits beside [`KeyStore`]:
-//! [`usage_of_owners!`] and [`audit_log_of_owners!`]. Each guarantee is a test with its own name.
+//! [`key_store!`], [`owner_store!`], [`usage_store!`], [`audit_log!`]. A store in which a pepper can be replaced
+//! also runs [`further_digests!`]. Some parts need two traits: [`further_digests_of_owners!`], [`usage_of_owners!`] and
+//! [`audit_log_of_owners!`]. Each guarantee is a test with its own name.
 //!
 //! ```
 //! use tower_api_key::MemoryStore;
@@ -39,6 +40,8 @@ mod counting;
 pub mod delegates;
 #[doc(hidden)]
 pub mod deleted;
+#[doc(hidden)]
+pub mod digests;
 #[doc(hidden)]
 pub mod disabling;
 pub mod last_manager;
@@ -86,6 +89,7 @@ macro_rules! key_store {
             records::digests_one_bit_apart_are_different_keys,
             records::ids_are_compared_byte_for_byte,
             records::an_expired_key_is_still_found,
+            records::the_first_candidate_that_a_key_has_finds_it,
             revocation::a_revocation_shows_by_digest_and_by_id,
             revocation::the_first_revocation_stays,
             revocation::the_revocation_that_a_record_came_with_stays,
@@ -150,6 +154,41 @@ macro_rules! key_store {
             abandonment::an_abandoned_revocation_of_several_is_made_of_all_or_none,
             abandonment::an_abandoned_deletion_is_made_of_all_or_none,
             abandonment::an_abandoned_manager_rotates_in_full_or_not_at_all,
+        }
+    };
+}
+
+/// Generates a test of each guarantee of a store whose keys can get further digests, so that a pepper can be replaced: of a
+/// `KeyStore + Clone` with [`fingerprints`](tower_api_key::backend::Backend::fingerprints). They come in addition to those of [`key_store!`].
+///
+/// The argument is an async function as in the [example](crate).
+#[macro_export]
+macro_rules! further_digests {
+    ($open:path $(, unless $is_absent:path)?) => {
+        $crate::cases! { $open $(, $is_absent)? =>
+            digests::a_further_digest_finds_the_key,
+            digests::of_several_candidates_the_first_one_finds_its_key,
+            digests::a_key_that_is_not_active_gets_no_digest,
+            digests::no_two_keys_have_one_digest,
+            digests::fingerprints_are_a_set_of_those_of_all_keys_that_were_made,
+            digests::each_change_invalidates_all_digests_of_the_key,
+            digests::a_first_use_invalidates_all_digests_of_the_successor,
+            digests::a_retirement_drops_the_digests_of_other_digesters,
+            digests::a_key_without_a_digest_of_the_digester_keeps_all,
+            digests::the_digests_of_any_number_of_keys_are_retired,
+        }
+    };
+}
+
+/// Generates a test of each guarantee of a store of owners whose keys can get further digests: of a `KeyStore + OwnerStore + Clone`. They
+/// come in addition to those of [`owner_store!`] and [`further_digests!`].
+///
+/// The argument is an async function as in the [example](crate).
+#[macro_export]
+macro_rules! further_digests_of_owners {
+    ($open:path $(, unless $is_absent:path)?) => {
+        $crate::cases! { $open $(, $is_absent)? =>
+            digests::each_change_of_an_owner_invalidates_all_digests_of_its_keys,
         }
     };
 }

@@ -132,6 +132,19 @@ pub async fn an_expired_key_is_still_found<S: KeyStore>(store: S) {
     reads_back(&store, record).await;
 }
 
+pub async fn the_first_candidate_that_a_key_has_finds_it<S: KeyStore>(store: S) {
+    for name in ["a", "b"] {
+        reads_back(&store, samples::plain(name)).await;
+    }
+    let [a, b, c, d] = ["a", "b", "c", "d"].map(samples::digest);
+    for (candidates, expected) in
+        [(&[a][..], Some("a")), (&[a, b], Some("a")), (&[c, b, a], Some("b")), (&[c, d, d, a], Some("a")), (&[c, d], None)]
+    {
+        let found = store.find_any(candidates).await.unwrap();
+        assert_eq!(found, expected.map(samples::plain), "{candidates:?}");
+    }
+}
+
 async fn reads_back<S: KeyStore>(store: &S, record: Record) {
     store.change(KeyChange::insert(record.clone())).await.unwrap();
     is_kept(store, &record).await;

@@ -5,6 +5,7 @@
 
 mod acknowledged;
 mod altered;
+mod digests;
 mod encodings;
 mod feed;
 mod fleet;
@@ -30,6 +31,8 @@ pub(crate) use support::postgres::{Database, is_absent};
 
 mod contract {
     tower_api_key_contract::key_store!(super::open, unless super::is_absent);
+    tower_api_key_contract::further_digests!(super::open, unless super::is_absent);
+    tower_api_key_contract::further_digests_of_owners!(super::open, unless super::is_absent);
     tower_api_key_contract::owner_store!(super::open, unless super::is_absent);
     tower_api_key_contract::usage_store!(super::open, unless super::is_absent);
     tower_api_key_contract::usage_of_owners!(super::open, unless super::is_absent);

@@ -28,6 +28,8 @@ use tower_api_key::backend::{BackendError, BackendErrorKind};
 
 mod contract {
     tower_api_key_contract::key_store!(super::open);
+    tower_api_key_contract::further_digests!(super::open);
+    tower_api_key_contract::further_digests_of_owners!(super::open);
     tower_api_key_contract::owner_store!(super::open);
     tower_api_key_contract::usage_store!(super::open);
     tower_api_key_contract::usage_of_owners!(super::open);

@@ -1,28 +1,90 @@
 //! The keys of a store, and their changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tower_api_key::backend::{
     Actor, AuthorizedActor, BackendError, ChangeOutcome, EditOutcome, Invalidation, KeyAction, KeyChange,
     KeyEdit, ResolvedSubject, Subject,
 };
-use tower_api_key::record::Revocation;
+use tower_api_key::digest::{Digest, Fingerprint};
+use tower_api_key::record::{KeyState, Revocation};
 use tower_api_key::{KeyId, Record, Timestamp};
 
 /// An outcome, and what it invalidates.
 type Changed<T> = Result<(T, Vec<Invalidation>), BackendError>;
 
-/// Keys, in the order of their ids.
+/// Keys, in the order of their ids, and the digests of all of them, with the digesters that computed them, where known.
 #[derive(Default)]
-pub(crate) struct Keys(BTreeMap<KeyId, Record>);
+pub(crate) struct Keys {
+    records: BTreeMap<KeyId, Record>,
+    digests: HashMap<Digest, (KeyId, Option<Fingerprint>)>,
+    fingerprints: BTreeSet<Fingerprint>,
+}
 
 impl Keys {
     pub(crate) fn records(&self) -> impl Iterator<Item = &Record> {
-        self.0.values()
+        self.records.values()
+    }
+
+    pub(crate) fn fingerprints(&self) -> impl Iterator<Item = &Fingerprint> {
+        self.fingerprints.iter()
     }
 
     pub(crate) fn get(&self, id: &KeyId) -> Option<&Record> {
-        self.0.get(id)
+        self.records.get(id)
+    }
+
+    pub(crate) fn find(&self, digest: &Digest) -> Option<Record> {
+        let (id, _) = self.digests.get(digest)?;
+        let mut record = self.get(id)?.clone();
+        record.digest = *digest;
+        Some(record)
+    }
+
+    /// Returns the digests of a key, with their digesters.
+    fn digests_of<'k>(&'k self, id: &'k KeyId) -> impl Iterator<Item = (Digest, Option<&'k Fingerprint>)> {
+        let own = self.digests.iter().filter(move |(_, (owner, _))| owner == id);
+        own.map(|(digest, (_, digester))| (*digest, digester.as_ref()))
+    }
+
+    fn in_force(&self, now: Timestamp) -> impl Iterator<Item = &Record> {
+        self.records()
+            .filter(move |record| !matches!(record.state(now), KeyState::Revoked | KeyState::Expired))
+    }
+
+    /// Returns whether a key has a digest by a digester.
+    fn has(&self, id: &KeyId, digester: &Fingerprint) -> bool {
+        self.digests_of(id).any(|(_, own)| own == Some(digester))
+    }
+
+    pub(crate) fn count_without(&self, digester: &Fingerprint, now: Timestamp) -> u64 {
+        self.in_force(now).filter(|record| !self.has(&record.id, digester)).count() as u64
+    }
+
+    /// Returns the invalidations of all digests of a key.
+    fn invalidations(&self, record: &Record) -> Vec<Invalidation> {
+        let changed = Invalidation::of(record);
+        self.digests_of(&record.id).map(|(digest, _)| changed.with_digest(digest)).collect()
+    }
+
+    /// Adds a digest to a key that is active.
+    pub(crate) fn add_digest(
+        &mut self,
+        id: KeyId,
+        digest: Digest,
+        digester: Fingerprint,
+        at: Timestamp,
+    ) -> Changed<()> {
+        let Some(record) = self.get(&id).filter(|record| record.state(at) == KeyState::Active).cloned()
+        else {
+            return Ok(((), Vec::new()));
+        };
+        if self.find(&digest).is_some_and(|other| other.id != id) {
+            return Err(BackendError::conflict());
+        }
+        self.fingerprints.insert(digester.clone());
+        self.digests.entry(digest).or_insert((id, Some(digester)));
+        Ok(((), self.invalidations(&record)))
     }
 
     /// Makes a change if its actor may make it. The caller holds the lock, so the actor stays as it is.
@@ -33,13 +95,13 @@ impl Keys {
         change.check(authorized.as_ref(), target.transpose()?)?;
         match change.action.clone() {
             KeyAction::Insert(record) => {
-                let inserted = self.insert(&record)?;
-                Ok((ChangeOutcome::default().record(*record), vec![inserted]))
+                let inserted = self.insert(&record, change.fingerprints())?;
+                Ok((ChangeOutcome::default().record(*record), inserted))
             }
             KeyAction::InsertExclusive(record, filter, revocation) => {
                 self.check_insert(&record)?;
                 let (outcome, mut changed) = self.revoke_where(&revocation, |old| filter.matches(old));
-                changed.push(self.insert(&record)?);
+                changed.extend(self.insert(&record, change.fingerprints())?);
                 Ok((outcome.record(*record), changed))
             }
             KeyAction::Update(id, update) => {
@@ -66,6 +128,7 @@ impl Keys {
                 Ok(self.revoke_where(&revocation, |record| filter.matches(record)))
             }
             KeyAction::PurgeEnded(before) => Ok(self.purge(before)),
+            KeyAction::RetireDigests(digester, now) => Ok(self.retire(&digester, now)),
             other => Err(BackendError::invalid(format!("cannot make the change {other:?}"))),
         }
     }
@@ -81,14 +144,24 @@ impl Keys {
     }
 
     fn check_insert(&self, record: &Record) -> Result<(), BackendError> {
-        let exists = self.records().any(|other| other.id == record.id || other.digest == record.digest);
-        if exists { Err(BackendError::conflict()) } else { Ok(()) }
+        if self.get(&record.id).is_some() || self.find(&record.digest).is_some() {
+            Err(BackendError::conflict())
+        } else {
+            Ok(())
+        }
     }
 
-    fn insert(&mut self, record: &Record) -> Result<Invalidation, BackendError> {
+    fn insert(
+        &mut self,
+        record: &Record,
+        made_with: &[Fingerprint],
+    ) -> Result<Vec<Invalidation>, BackendError> {
         self.check_insert(record)?;
-        self.0.insert(record.id.clone(), record.clone());
-        Ok(Invalidation::of(record))
+        let digester = made_with.iter().find(|fingerprint| fingerprint.is_of_digester()).cloned();
+        self.digests.insert(record.digest, (record.id.clone(), digester));
+        self.fingerprints.extend(made_with.iter().cloned());
+        self.records.insert(record.id.clone(), record.clone());
+        Ok(self.invalidations(record))
     }
 
     /// Checks that an owner keeps a key that can manage its keys.
@@ -121,17 +194,18 @@ impl Keys {
             predecessor.map_or(Ok(()), |old| change.check_end(authorized, old))?;
             self.check_managers(change, authorized, before, successor.as_ref().unwrap_or(&record))?;
         }
-        let mut changed = vec![Invalidation::of(&record)];
+        let mut changed = self.invalidations(&record);
         if let Some(successor) = &successor {
-            changed.push(self.insert(successor)?);
+            changed.extend(self.insert(successor, by.map_or(&[], |(change, _)| change.fingerprints()))?);
         }
         if let Some(end) = ended_predecessor
-            && let Some(predecessor) = self.0.get_mut(&end.id)
+            && let Some(predecessor) = self.records.get_mut(&end.id)
             && end.apply(predecessor)
         {
-            changed.push(Invalidation::of(predecessor));
+            let predecessor = predecessor.clone();
+            changed.extend(self.invalidations(&predecessor));
         }
-        self.0.insert(record.id.clone(), record.clone());
+        self.records.insert(record.id.clone(), record.clone());
         Ok((ChangeOutcome::default().record(successor.unwrap_or(record)), changed))
     }
 
@@ -141,28 +215,51 @@ impl Keys {
         revocation: &Revocation,
         matches: impl Fn(&Record) -> bool,
     ) -> (ChangeOutcome, Vec<Invalidation>) {
-        let active = self.0.values_mut().filter(|record| record.revoked.is_none() && matches(record));
+        let active = self.records.values_mut().filter(|record| record.revoked.is_none() && matches(record));
         let revoke = |record: &mut Record| {
             record.revoked = Some(revocation.clone());
-            Invalidation::of(record)
+            record.clone()
         };
-        several(active.map(revoke).collect())
+        let revoked: Vec<_> = active.map(revoke).collect();
+        self.several(&revoked)
     }
 
     fn purge(&mut self, before: Timestamp) -> (ChangeOutcome, Vec<Invalidation>) {
-        let mut ended = Vec::new();
-        self.0.retain(|_, record| {
-            let has_ended = record.expires_at.is_some_and(|end| end < before)
-                || record.revoked.as_ref().is_some_and(|revoked| revoked.at < before);
-            if has_ended {
-                ended.push(Invalidation::Changed(record.digest));
-            }
-            !has_ended
-        });
-        several(ended)
+        let has_ended = |record: &Record| {
+            record.expires_at.is_some_and(|end| end < before)
+                || record.revoked.as_ref().is_some_and(|revoked| revoked.at < before)
+        };
+        let ended: Vec<_> = self.records().filter(|record| has_ended(record)).cloned().collect();
+        let outcome = self.several(&ended);
+        self.records.retain(|_, record| !has_ended(record));
+        self.digests.retain(|_, (id, _)| self.records.contains_key(id));
+        outcome
     }
-}
 
-fn several(changed: Vec<Invalidation>) -> (ChangeOutcome, Vec<Invalidation>) {
-    (ChangeOutcome::of_keys(changed.len() as u64), changed)
+    /// Drops the digests by other digesters from the keys that have one by this digester, and the fingerprints of digesters of which no key
+    /// in force has a digest.
+    fn retire(&mut self, digester: &Fingerprint, now: Timestamp) -> (ChangeOutcome, Vec<Invalidation>) {
+        let kept = |id| {
+            let kept = self.digests_of(id).find(|(_, own)| *own == Some(digester))?;
+            (self.digests_of(id).count() > 1).then_some(kept.0)
+        };
+        let kept: BTreeMap<_, _> =
+            self.records.keys().filter_map(|id| Some((id.clone(), kept(id)?))).collect();
+        let retired: Vec<_> = kept.keys().filter_map(|id| self.get(id)).cloned().collect();
+        let outcome = self.several(&retired);
+        self.digests.retain(|digest, (id, _)| kept.get(id).is_none_or(|kept| kept == digest));
+        for (id, digest) in kept {
+            self.records.entry(id).and_modify(|record| record.digest = digest);
+        }
+        let needed = self.in_force(now).flat_map(|record| self.digests_of(&record.id));
+        let needed: BTreeSet<_> = needed.filter_map(|(_, digester)| digester.cloned()).collect();
+        self.fingerprints.retain(|own| !own.is_of_digester() || own == digester || needed.contains(own));
+        outcome
+    }
+
+    /// Returns the outcome of a change of several keys.
+    fn several(&self, changed: &[Record]) -> (ChangeOutcome, Vec<Invalidation>) {
+        let invalidations = changed.iter().flat_map(|record| self.invalidations(record)).collect();
+        (ChangeOutcome::of_keys(changed.len() as u64), invalidations)
+    }
 }

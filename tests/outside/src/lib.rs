@@ -8,8 +8,8 @@ use tower_api_key::backend::{
     Backend, BackendError, ChangeOutcome, Invalidation, Invalidator, KeyChange, KeyEdit, KeyFilter, KeyStore,
     Subscriber, WriteBack,
 };
-use tower_api_key::digest::Digest;
-use tower_api_key::{KeyId, Record};
+use tower_api_key::digest::{Digest, Fingerprint};
+use tower_api_key::{KeyId, Record, Timestamp};
 
 use keys::Keys;
 
@@ -38,7 +38,11 @@ impl MapStore {
 
 impl Backend for MapStore {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
-        Ok(self.keys().records().find(|record| record.digest == *digest).cloned())
+        Ok(self.keys().find(digest))
+    }
+
+    async fn fingerprints(&self) -> Result<Option<Vec<Fingerprint>>, BackendError> {
+        Ok(Some(self.keys().fingerprints().cloned().collect()))
     }
 
     fn subscribe(&self, subscriber: Subscriber) {
@@ -49,6 +53,9 @@ impl Backend for MapStore {
         match write {
             WriteBack::FirstUse { id, at } => {
                 self.write(|keys| keys.edit(&id, KeyEdit::FirstUse(at), None)).map(drop)
+            }
+            WriteBack::Digest { id, digest, digester, at } => {
+                self.write(|keys| keys.add_digest(id, digest, digester, at))
             }
             _ => Ok(()),
         }
@@ -73,5 +80,9 @@ impl KeyStore for MapStore {
         let keys = self.keys();
         let behind = keys.records().filter(|record| after.is_none_or(|after| record.id > *after));
         Ok(behind.filter(|record| filter.matches(record)).take(limit).cloned().collect())
+    }
+
+    async fn keys_without(&self, digester: &Fingerprint, now: Timestamp) -> Result<u64, BackendError> {
+        Ok(self.keys().count_without(digester, now))
     }
 }

@@ -7,3 +7,4 @@ async fn open() -> (MapStore, ()) {
 }
 
 tower_api_key_contract::key_store!(open);
+tower_api_key_contract::further_digests!(open);

@@ -1,6 +1,6 @@
 //! The digests of keys beside those in their rows, and the fingerprints of the settings with which keys were made.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::ROWS_PER_STATEMENT;
 use super::filter::{not_ended, restrict_to};
@@ -22,8 +22,6 @@ const OWNER: &str = "SELECT id FROM tower_api_key WHERE digest = $1
     UNION ALL SELECT key_id AS id FROM tower_api_key_digest WHERE further_digest = $1";
 const ADD: &str =
     "INSERT INTO tower_api_key_digest (further_digest, key_id, by_digester) VALUES ($1, $2, $3)";
-const MADE_WITH: &str =
-    "INSERT INTO tower_api_key_fingerprint (fingerprint) VALUES ($1) ON CONFLICT (fingerprint) DO NOTHING";
 
 /// Keys that one transaction of a retirement changes: other changes wait for it.
 const RETIRE_BATCH: usize = 500;
@@ -103,10 +101,22 @@ pub(super) async fn made_with(
     session: &mut dyn Session,
     fingerprints: &[Fingerprint],
 ) -> Result<(), BackendError> {
-    for fingerprint in fingerprints {
-        session.execute(&Statement::new(MADE_WITH).bind(fingerprint.as_str())).await?;
+    // In one order, so that two transactions that add new ones do not deadlock.
+    let rows: BTreeSet<_> = fingerprints.iter().map(Fingerprint::as_str).collect();
+    if rows.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let add = Statement::new("INSERT INTO tower_api_key_fingerprint (fingerprint) ");
+    let add = add.push_rows(rows.into_iter().map(|row| [row.into()]));
+    session.execute(&add.push(" ON CONFLICT (fingerprint) DO NOTHING")).await.map(drop)
+}
+
+/// Deletes the further digests of keys. Foreign keys alone do not suffice: an application may turn them off in SQLite.
+pub(super) async fn delete(session: &mut dyn Session, keys: &[Invalidation]) -> Result<(), BackendError> {
+    let delete = Statement::new(
+        "DELETE FROM tower_api_key_digest WHERE key_id IN (SELECT id FROM tower_api_key WHERE ",
+    );
+    session.execute(&restrict_to(delete, keys).push(")")).await.map(drop)
 }
 
 /// Adds the invalidations of the further digests of the keys, which are still in the tables.
@@ -146,21 +156,31 @@ pub(super) async fn retire(
     now: Timestamp,
     after: &str,
 ) -> Result<Written, BackendError> {
-    let find = Statement::new("SELECT id, digest FROM tower_api_key WHERE id > ").push_bind(after).push(
-        " AND EXISTS (SELECT 1 FROM tower_api_key_digest WHERE key_id = id)
-        AND (digester = ",
+    let find = Statement::new(
+        "SELECT id, digest, (SELECT further_digest FROM tower_api_key_digest WHERE key_id = id AND by_digester = ",
     );
+    let find =
+        find.push_bind(digester.as_str()).push(") AS kept FROM tower_api_key WHERE id > ").push_bind(after);
+    let find =
+        find.push(" AND EXISTS (SELECT 1 FROM tower_api_key_digest WHERE key_id = id) AND (digester = ");
     let find = find
         .push_bind(digester.as_str())
         .push(" OR EXISTS (SELECT 1 FROM tower_api_key_digest WHERE key_id = id AND by_digester = ");
     let find = find.push_bind(digester.as_str()).push(")) ORDER BY id LIMIT ").push_bind(RETIRE_BATCH);
     let find = find.push(session.dialect().lock_row);
     let found = session
-        .fetch(&find, |row| Ok((row.get::<String>("id")?, decode_digest(&row.get::<Vec<u8>>("digest")?)?)))
+        .fetch(&find, |row| {
+            let digest = decode_digest(&row.get::<Vec<u8>>("digest")?)?;
+            let kept = row.get::<Option<Vec<u8>>>("kept")?.map_or(Ok(digest), |kept| decode_digest(&kept))?;
+            Ok((row.get::<String>("id")?, digest, kept))
+        })
         .await?;
-    let changes = found.iter().map(|(_, digest)| Invalidation::Changed(*digest)).collect();
-    let changes = of_all_digests(session, changes).await?;
-    let ids = || found.iter().map(|(id, _)| Value::from(id.clone()));
+    let changes = found.iter().map(|(_, digest, _)| Invalidation::Changed(*digest)).collect();
+    let mut changes = of_all_digests(session, changes).await?;
+    // An entry under a digest that is kept stays as it is.
+    let kept: HashSet<_> = found.iter().map(|(.., kept)| *kept).collect();
+    changes.retain(|change| change.digest().is_none_or(|digest| !kept.contains(&digest)));
+    let ids = || found.iter().map(|(id, ..)| Value::from(id.clone()));
     if !found.is_empty() {
         let keep = Statement::new(
             "UPDATE tower_api_key SET digest = further_digest, digester = by_digester
@@ -171,14 +191,14 @@ pub(super) async fn retire(
         let drop = Statement::new("DELETE FROM tower_api_key_digest WHERE key_id IN ").push_list(ids());
         session.execute(&drop).await?;
     }
-    let last = found.last().filter(|_| found.len() == RETIRE_BATCH).map(|(id, _)| id.clone());
+    let last = found.last().filter(|_| found.len() == RETIRE_BATCH).map(|(id, ..)| id.clone());
     if last.is_none() {
         forget_digesters(session, digester, now).await?;
     }
     Ok(Written { keys: found.len() as u64, last, ..Written::several(changes) })
 }
 
-/// Drops the fingerprints of digesters that no key in force needs.
+/// Drops the fingerprints of digesters of which no key in force has a digest.
 async fn forget_digesters(
     session: &mut dyn Session,
     kept: &Fingerprint,
@@ -190,5 +210,9 @@ async fn forget_digesters(
     let forget = forget
         .push_bind(kept.as_str())
         .push(" AND NOT EXISTS (SELECT 1 FROM tower_api_key WHERE digester = fingerprint");
+    let forget = not_ended(forget, now).push(
+        ") AND NOT EXISTS (SELECT 1 FROM tower_api_key_digest JOIN tower_api_key ON id = key_id
+        WHERE by_digester = fingerprint",
+    );
     session.execute(&not_ended(forget, now).push(")")).await.map(drop)
 }

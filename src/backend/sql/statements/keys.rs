@@ -282,9 +282,9 @@ pub(super) async fn delete_owned(
 
 async fn delete_all(session: &mut dyn Session, deleted: Vec<Invalidation>) -> Result<Written, BackendError> {
     audit::record_deleted(session, &deleted).await?;
-    // The rows of further digests are deleted with those of their keys.
     let changes = of_all_digests(session, deleted.clone()).await?;
     for changes in deleted.chunks(ROWS_PER_STATEMENT) {
+        digests::delete(session, changes).await?;
         let delete = restrict_to(Statement::new("DELETE FROM tower_api_key WHERE "), changes);
         session.execute(&delete).await?;
     }

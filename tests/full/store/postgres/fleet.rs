@@ -188,6 +188,33 @@ async fn first_uses_on_one_node_and_changes_of_all_keys_on_another_do_not_stop_e
     races::let_first_uses_and_changes_of_all_keys_through(one, other).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_that_one_node_adds_is_revoked_with_the_key_by_another() {
+    if is_absent() {
+        return;
+    }
+    let (one, other) = two_stores(&Database::create().await).await;
+    races::announce_the_digests_of_a_revoked_key(one, other).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_that_one_node_adds_while_another_retires_digests_admits_no_key_after_it_was_dropped() {
+    if is_absent() {
+        return;
+    }
+    let (one, other) = two_stores(&Database::create().await).await;
+    races::announce_retired_digests(one, other).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_nodes_that_give_one_digest_to_two_keys_one_wins() {
+    if is_absent() {
+        return;
+    }
+    let (one, other) = two_stores(&Database::create().await).await;
+    races::give_a_digest_to_one_key(one, other).await;
+}
+
 /// Two stores on one database, with connections of their own.
 async fn two_stores(database: &Database) -> (PostgresStore, PostgresStore) {
     let one = PostgresStore::with_pool(database.pool().await).await.unwrap();

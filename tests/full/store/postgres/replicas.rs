@@ -6,9 +6,10 @@ use http::{HeaderMap, HeaderValue};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
-use tower_api_key::backend::{Backend, BackendErrorKind, KeyChange, KeyStore};
+use tower_api_key::backend::{Backend, BackendErrorKind, KeyChange, KeyStore, WriteBack};
+use tower_api_key::digest::Digester;
 use tower_api_key::reject::Reason;
-use tower_api_key::{Authenticator, PostgresStore};
+use tower_api_key::{Authenticator, PostgresStore, Timestamp};
 
 use super::is_absent;
 use crate::store::samples;
@@ -80,6 +81,35 @@ async fn a_standby_that_has_replayed_the_last_poll_answers_lookups() {
     world.store.close().await;
     assert!(store.find(&digest).await.unwrap().is_some(), "from the standby alone");
     store.find(&samples::digest("unknown")).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_standby_answers_lookups_by_any_digest_of_a_key() {
+    if is_absent() {
+        return;
+    }
+    let Some(world) = World::with_delay(Duration::ZERO).await else { return };
+    let (store, digester) = (&world.store, Digester::hmac_sha256(&[7; 32]).unwrap());
+    let [further, unknown] = ["key", "unknown"].map(|name| digester.digest(samples::text(name).as_bytes()));
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
+    let (id, at) = (samples::id("key"), Timestamp::from_unix_millis(1));
+    let write = WriteBack::Digest { id, digest: further, digester: digester.fingerprint(), at };
+    store.write_back(write).await.unwrap();
+    let mut feed = store.feed().unwrap();
+    feed.set_lease(HOUR, Duration::ZERO);
+    feed.poll().await.unwrap();
+    feed.poll().await.unwrap();
+    world.catch_up().await;
+    assert_eq!(store.find_any(&[unknown, samples::digest("unknown")]).await.unwrap(), None);
+    world.store.close().await;
+    let first = samples::digest("key");
+    for (digests, expected) in
+        [(&[further][..], further), (&[further, first], further), (&[unknown, first], first)]
+    {
+        let found = store.find_any(digests).await.unwrap().expect("from the standby alone");
+        assert_eq!((found.id.as_str(), found.digest), ("key", expected));
+    }
+    store.find_any(&[unknown, samples::digest("unknown")]).await.unwrap_err();
 }
 
 #[tokio::test]

@@ -4,9 +4,10 @@ use http::{HeaderMap, HeaderValue};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use tower_api_key::backend::{
-    AuditLog, AuditQuery, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, OwnerChange, OwnerStore,
-    Propagation,
+    AuditLog, AuditQuery, Backend, BackendErrorKind, Grace, KeyChange, KeyFilter, KeyStore, OwnerChange,
+    OwnerStore, Propagation, WriteBack,
 };
+use tower_api_key::digest::{Digest, Digester};
 use tower_api_key::manage::KeyManager;
 use tower_api_key::owner::Organization;
 use tower_api_key::usage::Usage;
@@ -14,10 +15,20 @@ use tower_api_key::{Authenticator, KeyFormat, PostgresStore, Timestamp};
 
 use super::{Database, is_absent};
 use crate::store::samples;
+use support::captured::Log;
 
 const END_OF_TIME: Timestamp = Timestamp::from_unix_millis(i64::MAX);
 
 const GRANTS: &str = include_str!("../../../../src/_guide/roles.sql");
+
+/// The statements of [`GRANTS`] that are comments: rights for a while.
+fn grants_for_a_while() -> String {
+    GRANTS
+        .lines()
+        .filter_map(|line| line.strip_prefix("-- GRANT"))
+        .map(|grant| format!("GRANT{grant}\n"))
+        .collect()
+}
 
 /// A database with the tables, and the two roles, which belong to the server.
 struct World {
@@ -38,9 +49,13 @@ impl World {
         for role in [&world.node, &world.manager] {
             world.run(&format!("CREATE ROLE {role}")).await;
         }
-        let grants = GRANTS.replace("keys_node", &world.node).replace("keys_manager", &world.manager);
-        world.run(&grants.replace("SCHEMA keys ", "SCHEMA public ")).await;
+        world.grant(GRANTS).await;
         world
+    }
+
+    async fn grant(&self, grants: &str) {
+        let grants = grants.replace("keys_node", &self.node).replace("keys_manager", &self.manager);
+        self.run(&grants.replace("SCHEMA keys ", "SCHEMA public ")).await;
     }
 
     async fn run(&self, statements: &str) {
@@ -117,11 +132,66 @@ async fn the_role_that_manages_keys_can_do_so() {
     let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap());
     let reached = manager.revoke_everywhere(&samples::id("new"), "lost").await.unwrap();
     assert_eq!(reached, Propagation::EveryNode);
+    let digester = Digester::hmac_sha256(&[7; 32]).unwrap();
+    let (id, digest, at) = (samples::id("old"), digester.digest(b"old"), Timestamp::from_unix_millis(1));
+    store.write_back(WriteBack::Digest { id, digest, digester: digester.fingerprint(), at }).await.unwrap();
+    assert_eq!(store.change(KeyChange::retire_digests(digester.fingerprint(), at)).await.unwrap().keys, 1);
+    assert_eq!(store.keys_without(&digester.fingerprint(), at).await.unwrap(), 0);
     assert_eq!(store.change(KeyChange::purge_ended(END_OF_TIME)).await.unwrap().keys, 1);
     assert!(store.audit_log(&AuditQuery::all().oldest_first().limit(10)).await.unwrap().len() > 3);
     assert!(store.purge_before(END_OF_TIME).await.unwrap() > 3);
     // Several changes, so that an old one is trimmed.
     world.run("UPDATE tower_api_key_change SET at = 0").await;
     store.change(KeyChange::insert(samples::plain("newer"))).await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_role_that_authenticates_adds_digests_only_with_the_rights_for_a_while() {
+    if is_absent() {
+        return;
+    }
+    let world = World::new().await;
+    let keys = PostgresStore::with_pool(world.owner.clone()).await.unwrap();
+    for name in ["one", "two", "three"] {
+        let insert = KeyChange::insert(samples::plain(name));
+        keys.change(insert.made_with([Digester::sha256().fingerprint()])).await.unwrap();
+    }
+    let pepper = Digester::hmac_sha256(&[7; 32]).unwrap();
+    let node = Authenticator::builder(world.store(&world.node).await)
+        .digester(pepper.clone())
+        .former_digester(Digester::sha256())
+        .build()
+        .unwrap();
+    node.start().await.unwrap();
+    let present = async |name: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-api-key", HeaderValue::try_from(samples::text(name)).unwrap());
+        node.authenticate(&headers).await.unwrap();
+    };
+    let digest = |name: &str| -> Digest { pepper.digest(samples::text(name).as_bytes()) };
+
+    let (log, _logging) = Log::begin();
+    let mut lines = Vec::new();
+    present("one").await;
+    while lines.is_empty() {
+        tokio::task::yield_now().await;
+        lines.extend(log.take("WARN"));
+    }
+    assert!(lines[0].contains("cannot add a digest") && lines[0].contains("permission denied"), "{lines:?}");
+    present("one").await;
+    present("two").await;
+
+    world.grant(&grants_for_a_while()).await;
+    present("three").await;
+    while keys.find(&digest("three")).await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    present("three").await;
+    assert_eq!(keys.find(&digest("one")).await.unwrap(), None);
+    present("one").await;
+    let more: Vec<_> = log.take("WARN").into_iter().filter(|line| line.contains("digest")).collect();
+    assert_eq!(more, [""; 0], "it is logged once");
+    drop(node);
     world.end().await;
 }

@@ -77,3 +77,10 @@ async fn of_two_of_which_one_rotates_and_one_revokes_a_key_at_once_none_lets_it_
     let other = SqliteStore::open(&url(&folder.path().join("keys.db"))).await.unwrap();
     crate::store::races::end_with_a_revoked_key(store, other).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_that_one_store_adds_is_revoked_with_the_key_by_another() {
+    let (store, folder) = super::open().await;
+    let other = SqliteStore::open(&url(&folder.path().join("keys.db"))).await.unwrap();
+    crate::store::races::announce_the_digests_of_a_revoked_key(store, other).await;
+}
