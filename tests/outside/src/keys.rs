@@ -218,10 +218,10 @@ impl Keys {
         let active = self.records.values_mut().filter(|record| record.revoked.is_none() && matches(record));
         let revoke = |record: &mut Record| {
             record.revoked = Some(revocation.clone());
-            record.clone()
+            record.id.clone()
         };
         let revoked: Vec<_> = active.map(revoke).collect();
-        self.several(&revoked)
+        self.several(&revoked, Invalidation::Revoked)
     }
 
     fn purge(&mut self, before: Timestamp) -> (ChangeOutcome, Vec<Invalidation>) {
@@ -229,8 +229,9 @@ impl Keys {
             record.expires_at.is_some_and(|end| end < before)
                 || record.revoked.as_ref().is_some_and(|revoked| revoked.at < before)
         };
-        let ended: Vec<_> = self.records().filter(|record| has_ended(record)).cloned().collect();
-        let outcome = self.several(&ended);
+        let ended: Vec<_> =
+            self.records().filter(|record| has_ended(record)).map(|record| record.id.clone()).collect();
+        let outcome = self.several(&ended, Invalidation::Changed);
         self.records.retain(|_, record| !has_ended(record));
         self.digests.retain(|_, (id, _)| self.records.contains_key(id));
         outcome
@@ -245,8 +246,8 @@ impl Keys {
         };
         let kept: BTreeMap<_, _> =
             self.records.keys().filter_map(|id| Some((id.clone(), kept(id)?))).collect();
-        let retired: Vec<_> = kept.keys().filter_map(|id| self.get(id)).cloned().collect();
-        let outcome = self.several(&retired);
+        let retired: Vec<_> = kept.keys().cloned().collect();
+        let outcome = self.several(&retired, Invalidation::Changed);
         self.digests.retain(|digest, (id, _)| kept.get(id).is_none_or(|kept| kept == digest));
         for (id, digest) in kept {
             self.records.entry(id).and_modify(|record| record.digest = digest);
@@ -258,8 +259,12 @@ impl Keys {
     }
 
     /// Returns the outcome of a change of several keys.
-    fn several(&self, changed: &[Record]) -> (ChangeOutcome, Vec<Invalidation>) {
-        let invalidations = changed.iter().flat_map(|record| self.invalidations(record)).collect();
-        (ChangeOutcome::of_keys(changed.len() as u64), invalidations)
+    fn several(
+        &self,
+        keys: &[KeyId],
+        change: impl Fn(Digest) -> Invalidation,
+    ) -> (ChangeOutcome, Vec<Invalidation>) {
+        let digests = keys.iter().flat_map(|id| self.digests_of(id));
+        (ChangeOutcome::of_keys(keys.len() as u64), digests.map(|(digest, _)| change(digest)).collect())
     }
 }
