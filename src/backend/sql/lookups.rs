@@ -6,12 +6,12 @@ macro_rules! lookups {
     ($memberships:literal, $primary_only:literal) => {
         $crate::backend::sql::dialect::Lookups {
             keys: lookups!(@select $memberships; "", "digest", "", []),
-            by_digest: lookups!(@by_digests $memberships, "$1", $primary_only),
-            by_digests: lookups!(@by_digests $memberships, "$1, $2, $3, $4", $primary_only),
+            by_digest: lookups!(@by_digest $memberships, $primary_only),
+            by_digests: lookups!(@by_digests $memberships, "$1, $2, $3, $4", $primary_only, ""),
             #[cfg(feature = "postgres")]
-            by_digest_on_replica: lookups!(@by_digests $memberships, "$1", ""),
+            by_digest_on_replica: lookups!(@by_digest $memberships, ""),
             #[cfg(feature = "postgres")]
-            by_digests_on_replica: lookups!(@by_digests $memberships, "$1, $2, $3, $4", ""),
+            by_digests_on_replica: lookups!(@by_digests $memberships, "$1, $2, $3, $4", "", ""),
             user: concat!(
                 "SELECT password_hash, password_version, ",
                 lookups!(@memberships $memberships, "tower_api_key_user.email"),
@@ -20,11 +20,15 @@ macro_rules! lookups {
             ),
         }
     };
-    (@by_digests $memberships:literal, $digests:literal, $primary_only:literal) => {
+    // The limit keeps the database from searching for a further digest of a key that it has found.
+    (@by_digest $memberships:literal, $primary_only:literal) => {
+        lookups!(@by_digests $memberships, "$1", $primary_only, " LIMIT 1")
+    };
+    (@by_digests $memberships:literal, $digests:literal, $primary_only:literal, $limit:literal) => {
         lookups!(@select $memberships;
             "", "digest", "", [" WHERE digest IN (", $digests, ")", $primary_only];
             " UNION ALL ", "further_digest", "JOIN tower_api_key_digest ON key_id = id ",
-            [" WHERE further_digest IN (", $digests, ")", $primary_only]
+            [" WHERE further_digest IN (", $digests, ")", $primary_only, $limit]
         )
     };
     (@select $memberships:literal; $($union:literal, $found_under:literal, $join:literal, [$($condition:literal),*]);+) => {

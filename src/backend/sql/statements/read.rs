@@ -33,7 +33,6 @@ pub(crate) async fn find(
     namespace: &Namespace,
 ) -> Result<Option<Record>, BackendError> {
     if let [digest] = digests {
-        // The first row is the only one: the database does not look for a further digest of a key that it has found.
         let find = Statement::new(namespace.qualify(one).0).bind(digest);
         return session.fetch_optional(&find).await?.as_ref().map(decode_found).transpose();
     }

@@ -1,10 +1,13 @@
 //! A store among the tables of an application.
 
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnectOptions;
 use tempfile::TempDir;
-use tower_api_key::SqliteStore;
-use tower_api_key::backend::{KeyChange, KeyStore};
+use tower_api_key::backend::{Backend, KeyChange, KeyStore, WriteBack};
+use tower_api_key::digest::Digester;
+use tower_api_key::{SqliteStore, Timestamp};
 
-use super::{application, is_sound, run, url};
+use super::{application, is_sound, number, run, url};
 use crate::store::samples;
 
 const APPLICATION: &str = "
@@ -83,4 +86,21 @@ async fn a_digest_that_one_store_adds_is_revoked_with_the_key_by_another() {
     let (store, folder) = super::open().await;
     let other = SqliteStore::open(&url(&folder.path().join("keys.db"))).await.unwrap();
     crate::store::races::announce_the_digests_of_a_revoked_key(store, other).await;
+}
+
+#[tokio::test]
+async fn a_key_is_deleted_with_its_digests_where_the_application_has_turned_foreign_keys_off() {
+    let folder = TempDir::new().unwrap();
+    let options = SqliteConnectOptions::new().filename(folder.path().join("app.db"));
+    let options = options.create_if_missing(true).foreign_keys(false);
+    let pool = SqlitePool::connect_with(options).await.unwrap();
+    let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
+    store.change(KeyChange::insert(samples::plain("key"))).await.unwrap();
+    let (id, digester) = (samples::id("key"), Digester::hmac_sha256(&[7; 32]).unwrap());
+    let (digest, at) = (digester.digest(b"key"), Timestamp::from_unix_millis(1));
+    let write = WriteBack::Digest { id, digest, digester: digester.fingerprint(), at };
+    store.write_back(write).await.unwrap();
+    store.change(samples::revoke("key", 1, "lost")).await.unwrap();
+    store.change(KeyChange::purge_ended(Timestamp::from_unix_millis(2))).await.unwrap();
+    assert_eq!(number(&pool, "SELECT count(*) FROM tower_api_key_digest").await, 0);
 }
