@@ -64,8 +64,8 @@ impl Digests {
     /// Returns the digest that a key keeps if those of other digesters are dropped, or `None` if none would be dropped or left.
     pub(super) fn retired(&self, id: &KeyId, first: Digest, digester: &Fingerprint) -> Option<Digest> {
         let further = self.further.get(id)?;
-        let own = further.iter().find(|(_, own)| own == digester).map(|(digest, _)| *digest);
-        own.or_else(|| (self.digesters.get(id) == Some(digester)).then_some(first))
+        let first = (self.digesters.get(id) == Some(digester)).then_some(first);
+        first.or_else(|| further.iter().find(|(_, own)| own == digester).map(|(digest, _)| *digest))
     }
 
     /// Drops the further digests of a key, whose record has one of this digester from now on.

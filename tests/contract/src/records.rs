@@ -137,9 +137,15 @@ pub async fn the_first_candidate_that_a_key_has_finds_it<S: KeyStore>(store: S) 
         reads_back(&store, samples::plain(name)).await;
     }
     let [a, b, c, d] = ["a", "b", "c", "d"].map(samples::digest);
-    for (candidates, expected) in
-        [(&[a][..], Some("a")), (&[a, b], Some("a")), (&[c, b, a], Some("b")), (&[c, d, d, a], Some("a")), (&[c, d], None)]
-    {
+    for (candidates, expected) in [
+        (&[a][..], Some("a")),
+        (&[a, b], Some("a")),
+        (&[c, b, a], Some("b")),
+        (&[c, d, d, a], Some("a")),
+        (&[c, d, c, d, b, a], Some("b")),
+        (&[c, d], None),
+        (&[], None),
+    ] {
         let found = store.find_any(candidates).await.unwrap();
         assert_eq!(found, expected.map(samples::plain), "{candidates:?}");
     }

@@ -156,23 +156,17 @@ pub(super) async fn retire(
     now: Timestamp,
     after: &str,
 ) -> Result<Written, BackendError> {
-    let find = Statement::new(
-        "SELECT id, digest, (SELECT further_digest FROM tower_api_key_digest WHERE key_id = id AND by_digester = ",
-    );
-    let find =
-        find.push_bind(digester.as_str()).push(") AS kept FROM tower_api_key WHERE id > ").push_bind(after);
-    let find =
-        find.push(" AND EXISTS (SELECT 1 FROM tower_api_key_digest WHERE key_id = id) AND (digester = ");
-    let find = find
-        .push_bind(digester.as_str())
-        .push(" OR EXISTS (SELECT 1 FROM tower_api_key_digest WHERE key_id = id AND by_digester = ");
-    let find = find.push_bind(digester.as_str()).push(")) ORDER BY id LIMIT ").push_bind(RETIRE_BATCH);
+    let find = push_kept(Statement::new("SELECT id, digest, "), digester).push(" AS kept FROM tower_api_key");
+    let find = find.push(" WHERE id > ").push_bind(after);
+    let find = find.push(" AND EXISTS (SELECT 1 FROM tower_api_key_digest WHERE key_id = id AND key_id > ");
+    let find = push_kept(find.push_bind(after).push(") AND "), digester)
+        .push(" IS NOT NULL ORDER BY id LIMIT ")
+        .push_bind(RETIRE_BATCH);
     let find = find.push(session.dialect().lock_row);
     let found = session
         .fetch(&find, |row| {
-            let digest = decode_digest(&row.get::<Vec<u8>>("digest")?)?;
-            let kept = row.get::<Option<Vec<u8>>>("kept")?.map_or(Ok(digest), |kept| decode_digest(&kept))?;
-            Ok((row.get::<String>("id")?, digest, kept))
+            let digest = |column| decode_digest(&row.get::<Vec<u8>>(column)?);
+            Ok((row.get::<String>("id")?, digest("digest")?, digest("kept")?))
         })
         .await?;
     let changes = found.iter().map(|(_, digest, _)| Invalidation::Changed(*digest)).collect();
@@ -182,11 +176,9 @@ pub(super) async fn retire(
     changes.retain(|change| change.digest().is_none_or(|digest| !kept.contains(&digest)));
     let ids = || found.iter().map(|(id, ..)| Value::from(id.clone()));
     if !found.is_empty() {
-        let keep = Statement::new(
-            "UPDATE tower_api_key SET digest = further_digest, digester = by_digester
-            FROM tower_api_key_digest WHERE key_id = id AND by_digester = ",
-        );
-        let keep = keep.push_bind(digester.as_str()).push(" AND id IN ").push_list(ids());
+        let keep = push_kept(Statement::new("UPDATE tower_api_key SET digest = "), digester);
+        let keep = keep.push(", digester = ").push_bind(digester.as_str());
+        let keep = keep.push(" WHERE id IN ").push_list(ids());
         session.execute(&keep).await?;
         let drop = Statement::new("DELETE FROM tower_api_key_digest WHERE key_id IN ").push_list(ids());
         session.execute(&drop).await?;
@@ -196,6 +188,16 @@ pub(super) async fn retire(
         forget_digesters(session, digester, now).await?;
     }
     Ok(Written { keys: found.len() as u64, last, ..Written::several(changes) })
+}
+
+/// Adds the digest of a key by this digester, or `NULL`.
+fn push_kept(statement: Statement, digester: &Fingerprint) -> Statement {
+    let statement = statement.push("coalesce(CASE WHEN digester = ").push_bind(digester.as_str());
+    let statement = statement.push(
+        " THEN digest END,
+        (SELECT further_digest FROM tower_api_key_digest WHERE key_id = id AND by_digester = ",
+    );
+    statement.push_bind(digester.as_str()).push(" ORDER BY further_digest LIMIT 1))")
 }
 
 /// Drops the fingerprints of digesters of which no key in force has a digest.

@@ -25,7 +25,7 @@ pub(crate) fn page(dialect: &Dialect, filter: &KeyFilter, after: Option<&KeyId>,
     page.push(" ORDER BY id LIMIT ").push_bind(limit)
 }
 
-/// Looks up the key with the first of these digests that has one, by the statements for one and for up to four digests.
+/// Looks up the key with the first of these digests that has one, by the statements for one and for four digests.
 pub(crate) async fn find(
     session: &mut dyn Session,
     digests: &[Digest],
@@ -36,12 +36,18 @@ pub(crate) async fn find(
         let find = Statement::new(namespace.qualify(one).0).bind(digest);
         return session.fetch_optional(&find).await?.as_ref().map(decode_found).transpose();
     }
-    let find = Statement::new(namespace.qualify(several).0);
-    // Repeated, so that all numbers of digests share one prepared statement.
-    let find = digests.iter().cycle().take(1 + MAX_FORMER).fold(find, |find, digest| find.bind(digest));
-    let mut found = session.fetch(&find, decode_found).await?;
-    let first = digests.iter().find_map(|digest| found.iter().position(|record| record.digest == *digest));
-    Ok(first.map(|first| found.swap_remove(first)))
+    for digests in digests.chunks(1 + MAX_FORMER) {
+        let find = Statement::new(namespace.qualify(several).0);
+        // Repeated, so that all numbers of digests share one prepared statement.
+        let find = digests.iter().cycle().take(1 + MAX_FORMER).fold(find, |find, digest| find.bind(digest));
+        let mut found = session.fetch(&find, decode_found).await?;
+        let first =
+            digests.iter().find_map(|digest| found.iter().position(|record| record.digest == *digest));
+        if let Some(first) = first {
+            return Ok(Some(found.swap_remove(first)));
+        }
+    }
+    Ok(None)
 }
 
 /// Decodes a key that was looked up by digests. Its digest is the one under which it was found.

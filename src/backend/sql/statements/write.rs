@@ -76,7 +76,10 @@ impl Write {
         match self {
             Self::FirstUse(..) | Self::Digest(..) => false,
             Self::Keys(change, _) => {
-                matches!(change.action, KeyAction::RevokeAll(..) | KeyAction::InsertExclusive(..))
+                matches!(
+                    change.action,
+                    KeyAction::RevokeAll(..) | KeyAction::InsertExclusive(..) | KeyAction::RetireDigests(..)
+                )
             }
             Self::Owner(change) => !matches!(
                 change.action,

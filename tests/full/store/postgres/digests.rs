@@ -1,7 +1,8 @@
-//! The cost of further digests for lookups.
+//! The cost of further digests for lookups and caches.
 
-use tower_api_key::PostgresStore;
-use tower_api_key::backend::{Backend, BackendErrorKind, KeyChange, KeyStore};
+use tower_api_key::backend::{Backend, BackendErrorKind, Invalidation, KeyChange, KeyStore, WriteBack};
+use tower_api_key::digest::Digester;
+use tower_api_key::{PostgresStore, Timestamp};
 
 use super::{Database, is_absent};
 use crate::store::samples;
@@ -29,4 +30,25 @@ async fn a_key_that_is_found_under_its_first_digest_costs_no_search_for_a_furthe
     let error = store.find(&samples::digest("unknown")).await.unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::Unavailable);
     assert!(error.to_string().contains("it is read"), "{error}");
+}
+
+#[tokio::test]
+async fn a_retirement_leaves_what_nodes_have_cached_under_digests_that_stay() {
+    if is_absent() {
+        return;
+    }
+    let (store, _database) = super::open().await;
+    let (digester, at) = (Digester::hmac_sha256(&[7; 32]).unwrap(), Timestamp::from_unix_millis(1));
+    let mut dropped = Vec::new();
+    for name in ["one", "two"] {
+        store.change(KeyChange::insert(samples::plain(name))).await.unwrap();
+        let (id, digest) = (samples::id(name), digester.digest(name.as_bytes()));
+        let write = WriteBack::Digest { id, digest, digester: digester.fingerprint(), at };
+        store.write_back(write).await.unwrap();
+        dropped.push(Invalidation::Changed(samples::digest(name)));
+    }
+    let mut feed = store.feed().unwrap();
+    feed.poll().await.unwrap();
+    store.change(KeyChange::retire_digests(digester.fingerprint(), at)).await.unwrap();
+    assert_eq!(feed.poll().await.unwrap(), dropped);
 }
