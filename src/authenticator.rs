@@ -236,18 +236,16 @@ impl Authenticator {
         let Inner { digesters, cache, passwords, .. } = &*self.0;
         let digest = digesters.current.digest(credential.expose_secret());
         let (source, user) = (credential.source(), credential.user());
-        let mut key = cache.peek(&digest);
+        let key = cache.peek(&digest);
         if let Some(fact @ (Fact::Known(_) | Fact::Revoked)) = key {
             return self.hit(fact, source, user, before);
         }
-        let digests = Digests::new(digest, digesters.former_digests(credential.expose_secret()));
-        for former in digests.current_and_former().1 {
-            match cache.peek(former) {
-                Some(fact @ (Fact::Known(_) | Fact::Revoked)) => return self.hit(fact, source, user, before),
-                // Unknown only if it is under each digest: a key may have been created under this one since.
-                fact => key = key.and(fact),
-            }
-        }
+        let mut digests = Digests::new(digest, []);
+        let former = digesters.former_digests(credential.expose_secret());
+        let key = match cache.peek_any(former.inspect(|former| digests.push_former(*former))) {
+            Some(fact @ (Fact::Known(_) | Fact::Revoked)) => return self.hit(fact, source, user, before),
+            fact => key.and(fact),
+        };
         let password = passwords.presented(credential, self.scheme(source), self.0.environment);
         let cached = match &password {
             Some(password) => passwords.peek(cache, password, key.as_ref()),
@@ -345,6 +343,8 @@ impl Authenticator {
     fn reject_credential(&self, error: &CredentialError) -> Rejection {
         let reason = match error.kind() {
             CredentialErrorKind::Ambiguous => Reason::Ambiguous,
+            // It may be well-formed, if this node lacks the format of the keys.
+            CredentialErrorKind::Malformed if self.0.cache.contradicts_store() => Reason::Unavailable,
             CredentialErrorKind::Malformed => Reason::Malformed,
         };
         match error.source_index() {
@@ -372,7 +372,7 @@ impl PendingLookup {
         let Self { authenticator, digests, source, user, password, before } = self;
         let Inner { cache, passwords, metrics, digesters, .. } = &*authenticator.0;
         metrics.missed();
-        let fact = match (cache.read(digests.clone()).await, password) {
+        let fact = match (cache.read(digests).await, password) {
             (Ok(Fact::Absent), Some(password)) => passwords.look_up(cache, password).await,
             (fact, _) => fact,
         };
@@ -381,9 +381,8 @@ impl PendingLookup {
         if principal.record().has_pending_first_use() {
             cache.record_first_use(principal.key_id().clone());
         }
-        let (current, former) = digests.current_and_former();
-        if former.contains(&principal.record().digest) {
-            cache.add_digest(principal.key_id().clone(), *current, digesters.current.fingerprint());
+        if digests.former().contains(&principal.record().digest) {
+            cache.add_digest(principal.key_id().clone(), *digests.current(), digesters.current.fingerprint());
         }
         Ok(principal)
     }

@@ -13,22 +13,24 @@ use crate::record::Record;
 
 impl Recheck for Inner {
     fn recheck<'a>(self: Arc<Self>, entry: &'a Entry, source: usize) -> Rechecking<'a> {
-        Box::pin(Authenticator(self).recheck(entry.record(), source))
+        Box::pin(Authenticator(self).recheck(entry, source))
     }
 }
 
 impl Authenticator {
-    async fn recheck(self, before: &Record, source: usize) -> Result<Arc<Entry>, Reason> {
+    async fn recheck(self, before: &Entry, source: usize) -> Result<Arc<Entry>, Reason> {
         let Inner { cache, passwords, .. } = &*self.0;
-        let fact = match cache.peek(&before.digest) {
+        let fact = match cache.peek_any(before.digests().as_slice().iter().copied()) {
             Some(fact) => Ok(fact),
             None => cache.read(passwords.lookup_key_of(before)).await,
         };
         match fact {
-            Ok(Fact::Known(entry) | Fact::Stale(entry)) => match self.check_again(before, &entry, source) {
-                None => Ok(entry),
-                Some(reason) => Err(reason),
-            },
+            Ok(Fact::Known(entry) | Fact::Stale(entry)) => {
+                match self.check_again(before.record(), &entry, source) {
+                    None => Ok(entry),
+                    Some(reason) => Err(reason),
+                }
+            }
             Ok(Fact::Absent) => Err(Reason::Unknown),
             Ok(Fact::Revoked) => Err(Reason::Revoked),
             Err(LookupError) => Err(Reason::Unavailable),

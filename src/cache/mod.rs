@@ -98,6 +98,20 @@ impl Cache {
         self.entries.get(digest, now)
     }
 
+    /// Returns the fact that the cache has of the key with one of these digests. It is unknown only if it is under each: the key may have been
+    /// created under another one since. No digest is computed after that of an entry.
+    pub(crate) fn peek_any(&self, digests: impl IntoIterator<Item = Digest>) -> Option<Fact> {
+        let mut is_absent = true;
+        for digest in digests {
+            match self.peek(&digest) {
+                Some(Fact::Absent) => {}
+                Some(fact) => return Some(fact),
+                None => is_absent = false,
+            }
+        }
+        is_absent.then_some(Fact::Absent)
+    }
+
     /// Reads the store, in one read for all concurrent lookups of the same key. If that fails, returns a stale entry if one may be used.
     pub(crate) async fn read(
         self: &Arc<Self>,
@@ -124,7 +138,7 @@ impl Cache {
         }
         let reading = async {
             self.poller.wait_for_lease().await;
-            if self.context.settings.contradict_store() {
+            if self.contradicts_store() {
                 // The store would have no key that this node is asked for, and each would be rejected as unknown.
                 return Err(LookupError);
             }
@@ -189,6 +203,11 @@ impl Cache {
     #[cfg(feature = "password")]
     pub(crate) fn may_log_flood(&self) -> bool {
         self.loader.may_log_flood(self.context.clock.monotonic())
+    }
+
+    /// Returns whether this node has a setting with which no key of the store was made.
+    pub(crate) fn contradicts_store(&self) -> bool {
+        self.context.settings.contradict_store()
     }
 
     /// Returns how long an entry may be used after a change by another process: the lease and the stale grace.

@@ -78,31 +78,34 @@ impl Digesters {
 }
 
 /// The digests of one text: that of the current digester first. A key is known under one of them at least.
-#[derive(Debug, Clone)]
-pub(crate) enum Digests {
-    One(Digest),
-    Several(Box<[Digest]>),
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Digests {
+    list: [Digest; 1 + MAX_FORMER],
+    len: usize,
 }
 
 impl Digests {
-    pub(crate) fn new(current: Digest, former: impl Iterator<Item = Digest>) -> Self {
-        let mut former = former.peekable();
-        match former.peek() {
-            None => Self::One(current),
-            Some(_) => Self::Several([current].into_iter().chain(former).collect()),
-        }
+    pub(crate) fn new(current: Digest, former: impl IntoIterator<Item = Digest>) -> Self {
+        let mut digests = Self { list: [current; 1 + MAX_FORMER], len: 1 };
+        former.into_iter().for_each(|digest| digests.push_former(digest));
+        digests
+    }
+
+    pub(crate) fn push_former(&mut self, digest: Digest) {
+        // OK because the builder accepts no more than `MAX_FORMER`.
+        self.list[self.len] = digest;
+        self.len += 1;
     }
 
     pub(crate) fn as_slice(&self) -> &[Digest] {
-        match self {
-            Self::One(digest) => std::slice::from_ref(digest),
-            Self::Several(digests) => digests,
-        }
+        &self.list[..self.len]
     }
 
-    /// Returns the digest of the current digester, and those of the former ones.
-    pub(crate) fn current_and_former(&self) -> (&Digest, &[Digest]) {
-        // OK because `new` makes no empty list.
-        self.as_slice().split_first().expect("a digest of the current digester")
+    pub(crate) fn current(&self) -> &Digest {
+        &self.list[0]
+    }
+
+    pub(crate) fn former(&self) -> &[Digest] {
+        &self.list[1..self.len]
     }
 }

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::cache::{Cache, Fact, LookupError, LookupKey};
+use crate::cache::{Cache, Entry, Fact, LookupError, LookupKey};
 use crate::credential::{Credential, Scheme};
 use crate::environment::Environment;
-use crate::record::Record;
 use crate::scope::Scopes;
 
 #[derive(Default)]
@@ -22,8 +21,8 @@ impl PasswordAuth {
         self
     }
 
-    pub(in super::super) fn lookup_key_of(&self, record: &Record) -> LookupKey {
-        record.digest.into()
+    pub(in super::super) fn lookup_key_of(&self, entry: &Entry) -> LookupKey {
+        entry.digests().into()
     }
 
     pub(in super::super) fn presented(

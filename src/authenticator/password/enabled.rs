@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::cache::{Cache, Fact, LookupError, LookupKey};
+use crate::cache::{Cache, Entry, Fact, LookupError, LookupKey};
 use crate::credential::{Credential, Scheme};
 use crate::digest::Digest;
 use crate::environment::Environment;
 use crate::owner::{Owner, User};
 use crate::password::{PasswordErrorKind, Passwords};
 use crate::password_hash::PasswordHash;
-use crate::record::Record;
 use crate::scope::Scopes;
 use crate::trace;
 
@@ -41,13 +40,14 @@ impl PasswordAuth {
         Self { scopes: scopes.clone(), ..self }
     }
 
-    /// Returns the lookup key of a record that was found before.
-    pub(in super::super) fn lookup_key_of(&self, record: &Record) -> LookupKey {
+    /// Returns the lookup key of an entry that was found before.
+    pub(in super::super) fn lookup_key_of(&self, entry: &Entry) -> LookupKey {
+        let record = entry.record();
         match &record.owner {
             Owner::User(user) if record.digest == Digest::of_user(&user.email) => {
                 self.lookup_key(record.digest, (&*user.email).into(), record.environment)
             }
-            _ => record.digest.into(),
+            _ => entry.digests().into(),
         }
     }
 

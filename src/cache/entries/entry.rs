@@ -10,6 +10,7 @@ use super::generation::Generation;
 use crate::cache::sync::{Arc, Weak};
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::credential::Scheme;
+use crate::digest::Digests;
 use crate::environment::Environment;
 use crate::record::Record;
 use crate::reject::{Reason, ResponseConfig};
@@ -28,6 +29,8 @@ pub(crate) struct Entry {
     checked: CheckedFields,
     issuer: Arc<Issuer>,
     record: Record,
+    /// The digests by which the key was looked up, if several: it may be under another one when it is looked up again.
+    digests: Option<Box<Digests>>,
 }
 
 /// The parts of an authenticator that its principals need after they were admitted.
@@ -68,6 +71,7 @@ impl Entry {
         generation: Generation,
         until: Moment,
         record: Record,
+        digests: Option<Box<Digests>>,
         issuer: Arc<Issuer>,
     ) -> Self {
         Self {
@@ -77,7 +81,13 @@ impl Entry {
             checked: CheckedFields::of(&record),
             issuer,
             record,
+            digests,
         }
+    }
+
+    /// Returns the digests by which the key is looked up.
+    pub(crate) fn digests(&self) -> Digests {
+        self.digests.as_deref().copied().unwrap_or_else(|| Digests::new(self.record.digest, []))
     }
 
     pub(crate) fn checked(&self) -> CheckedFields {
@@ -95,7 +105,7 @@ impl Entry {
     /// Creates an entry that is in no cache.
     #[cfg(feature = "test-util")]
     pub(crate) fn detached(record: Record, issuer: Arc<Issuer>) -> Self {
-        Self::new(Generation::default(), Moment::NEVER, record, issuer)
+        Self::new(Generation::default(), Moment::NEVER, record, None, issuer)
     }
 }
 

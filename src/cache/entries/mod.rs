@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::context::Context;
 use super::sync::Arc;
 use crate::clock::Moment;
-use crate::digest::Digest;
+use crate::digest::{Digest, Digests};
 use crate::record::Record;
 use generation::{Generation, Generations};
 use negative::Negative;
@@ -113,7 +113,10 @@ impl Entries {
         let ttl = self.ttl(&digest);
         // Compared with coarse readings, which may be late.
         let until = started.saturating_add(ttl).saturating_sub(self.context.clock.tick());
-        let entry = Arc::new(Entry::new(own, until, record, Arc::clone(&self.issuer)));
+        let several = digests.split_first().filter(|(_, former)| !former.is_empty());
+        let several =
+            several.map(|(current, former)| Box::new(Digests::new(*current, former.iter().copied())));
+        let entry = Arc::new(Entry::new(own, until, record, several, Arc::clone(&self.issuer)));
         if !ttl.is_zero() && !entry.record().has_pending_first_use() && self.may_keep(digests, generation) {
             self.positive.insert(digest, &entry);
         }

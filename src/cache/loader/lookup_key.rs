@@ -44,7 +44,7 @@ impl LookupKey {
 
 impl From<Digest> for LookupKey {
     fn from(digest: Digest) -> Self {
-        Self::ApiKey(Digests::One(digest))
+        Self::ApiKey(Digests::new(digest, []))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::clock::Moment;
 fn entry() -> Arc<Entry> {
     let issuer = Issuer::detached(Box::default());
     let generation = Generations::new().current(&DIGEST);
-    Arc::new(Entry::new(generation, Moment::NEVER, record(VALID).expect("a record"), Arc::new(issuer)))
+    Arc::new(Entry::new(generation, Moment::NEVER, record(VALID).expect("a record"), None, Arc::new(issuer)))
 }
 
 fn sum(used: Vec<EntryUses>) -> u64 {

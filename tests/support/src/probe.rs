@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use tower_api_key::backend::{Backend, BackendError, BoxedChangeFeed, Invalidator, Subscriber, WriteBack};
 
 use tower_api_key::Record;
-use tower_api_key::digest::Digest;
+use tower_api_key::digest::{Digest, Fingerprint};
 use tower_api_key::owner::User;
 
 pub use feed::Feed;
@@ -21,6 +21,7 @@ type Hook<A, T> = Arc<dyn Fn(A) -> BoxFuture<T> + Send + Sync>;
 /// A call of a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
+    /// By this digest, or by several of which it is the first.
     Find(Digest),
     FindUser,
     Write,
@@ -171,6 +172,15 @@ impl<B: Backend> Backend for Probe<B> {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
         self.begin(Call::Find(*digest)).await?;
         self.inner.find(digest).await
+    }
+
+    async fn find_any(&self, digests: &[Digest]) -> Result<Option<Record>, BackendError> {
+        self.begin(Call::Find(digests[0])).await?;
+        self.inner.find_any(digests).await
+    }
+
+    async fn fingerprints(&self) -> Result<Option<Vec<Fingerprint>>, BackendError> {
+        self.inner.fingerprints().await
     }
 
     async fn find_user(&self, email: &str) -> Result<Option<User>, BackendError> {
