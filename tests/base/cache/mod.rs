@@ -1,7 +1,9 @@
 //! The cache, by steps in a fixed order. CONTRIBUTING.md lists the other methods by which it is tested.
 
+mod digesters;
 #[cfg(feature = "test-util")]
 mod entries;
 mod feed;
 mod guards;
 mod judge;
+mod node_settings;
