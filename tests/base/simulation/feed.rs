@@ -1,4 +1,4 @@
-//! The change feed of a node: with the cursor of PostgreSQL's log, and with a plausible but wrong one.
+//! The change feed of a node: as the stores of the crate have it, and with plausible flaws.
 
 use std::sync::Arc;
 
@@ -8,28 +8,27 @@ use crate::simulation::history::Row;
 use crate::simulation::network::Traffic;
 use crate::simulation::store::Connection;
 
-/// How a reader of the log finds the rows that it has not read yet.
+/// A flaw of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cursor {
-    /// By transaction: reads rows of transactions that were open at the last poll, or began since.
-    Transaction,
-    /// By sequence: reads rows with a higher number than the last one read. It misses transactions that commit late.
-    Sequence,
+pub(crate) enum Flaw {
+    /// None: a reader of the log reads rows of transactions that were open at its last poll, or began since.
+    None,
+    /// A reader reads rows with a higher number than the last one read. It misses transactions that commit late.
+    SequenceCursor,
+    /// A change is announced by the digest of the record alone.
+    OneDigest,
 }
 
 pub(crate) struct Log {
     pub(crate) connection: Arc<Connection>,
-    pub(crate) cursor: Cursor,
+    pub(crate) flaw: Flaw,
     /// The position to read from, after the first poll.
     pub(crate) next: Option<u64>,
 }
 
 impl Log {
     fn is_new(&self, row: &Row) -> bool {
-        let position = match self.cursor {
-            Cursor::Transaction => row.number,
-            Cursor::Sequence => row.sequence,
-        };
+        let position = if self.flaw == Flaw::SequenceCursor { row.sequence } else { row.number };
         self.next.is_some_and(|next| position >= next)
     }
 }
@@ -39,10 +38,11 @@ impl ChangeFeed for Log {
         let at = self.connection.ask(Traffic::Poll).await?;
         let history = &self.connection.plan.history;
         let rows = history.rows(at);
-        let new = rows.iter().filter(|row| self.is_new(row)).map(|row| row.change).collect();
-        self.next = Some(match self.cursor {
-            Cursor::Transaction => history.lowest_under_way(at),
-            Cursor::Sequence => rows.last().map_or(0, |row| row.sequence) + 1,
+        let new = rows.iter().filter(|row| self.is_new(row));
+        let new = new.flat_map(|row| history.invalidations(&row.change, self.flaw)).collect();
+        self.next = Some(match self.flaw {
+            Flaw::SequenceCursor => rows.last().map_or(0, |row| row.sequence) + 1,
+            Flaw::None | Flaw::OneDigest => history.lowest_under_way(at),
         });
         Ok(new)
     }

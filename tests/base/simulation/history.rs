@@ -5,8 +5,20 @@
 
 use tower_api_key::backend::Invalidation;
 
+use crate::simulation::feed::Flaw;
 use crate::simulation::keys::{Key, Version};
+use crate::simulation::peppers::Held;
 use crate::simulation::time::At;
+
+/// What a transaction makes of a key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Change {
+    pub(crate) key: usize,
+    pub(crate) version: Version,
+    pub(crate) held: Held,
+    /// The digests that the key has before or after the change.
+    pub(crate) announced: Held,
+}
 
 /// A transaction that changes one key, or none, like other transactions in the same database.
 #[derive(Debug, Clone)]
@@ -18,8 +30,8 @@ pub(crate) struct Transaction {
     pub(crate) began: At,
     pub(crate) wrote: At,
     pub(crate) ended: At,
-    /// The changed key with its new version, if it was committed.
-    pub(crate) change: Option<(usize, Version)>,
+    /// The change of a key, if it was committed.
+    pub(crate) change: Option<Change>,
 }
 
 impl Transaction {
@@ -40,7 +52,7 @@ pub(crate) struct History {
 pub(crate) struct Row {
     pub(crate) number: u64,
     pub(crate) sequence: u64,
-    pub(crate) change: Invalidation,
+    pub(crate) change: Change,
 }
 
 impl History {
@@ -54,8 +66,8 @@ impl History {
         let mut committed: Vec<_> =
             history.transactions.iter().filter_map(|t| Some((t.ended, t.change?))).collect();
         committed.sort_by_key(|(ended, _)| *ended);
-        for (ended, (key, version)) in committed {
-            history.keys[key].versions.push((ended, version));
+        for (ended, change) in committed {
+            history.keys[change.key].change(ended, &change);
         }
         history
     }
@@ -76,9 +88,14 @@ impl History {
     }
 
     fn row(&self, transaction: &Transaction) -> Option<Row> {
-        let (key, version) = transaction.change?;
-        let change = self.keys[key].change_to(version);
-        Some(Row { number: transaction.number, sequence: transaction.sequence, change })
+        let Transaction { number, sequence, change, .. } = *transaction;
+        Some(Row { number, sequence, change: change? })
+    }
+
+    /// Returns the invalidations of a change.
+    pub(crate) fn invalidations(&self, change: &Change, flaw: Flaw) -> Vec<Invalidation> {
+        let most = if flaw == Flaw::OneDigest { 1 } else { usize::MAX };
+        self.keys[change.key].invalidations(change).take(most).collect()
     }
 
     /// Counts the pairs of neighbours in the log that were committed in the other order.

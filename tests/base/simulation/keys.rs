@@ -2,11 +2,13 @@
 
 use http::{HeaderMap, HeaderValue};
 use tower_api_key::backend::Invalidation;
-use tower_api_key::digest::{Digest, Digester};
+use tower_api_key::digest::Digest;
 use tower_api_key::key::KeyId;
 use tower_api_key::record::Disabling;
 use tower_api_key::{Owner, Record, Scopes, Timestamp};
 
+use crate::simulation::history::Change;
+use crate::simulation::peppers::{Digests, Held};
 use crate::simulation::time::At;
 use support::{START, revocation};
 
@@ -36,11 +38,13 @@ impl Version {
 #[derive(Debug, Clone)]
 pub(crate) struct Key {
     pub(crate) headers: HeaderMap,
-    pub(crate) digest: Digest,
+    digests: Digests,
     id: KeyId,
     /// The time of its expiry, in milliseconds since the run began.
     pub(crate) expires: Option<i64>,
     pub(crate) versions: Vec<(At, Version)>,
+    /// The digests under which the store has it, with the times of their commits.
+    pub(crate) held: Vec<(At, Held)>,
 }
 
 impl Key {
@@ -50,11 +54,24 @@ impl Key {
         headers.insert("x-api-key", HeaderValue::from_str(&text).unwrap());
         Self {
             headers,
-            digest: Digester::sha256().digest(text.as_bytes()),
+            digests: Digests::of(&text),
             id: KeyId::new(&text).unwrap(),
             expires,
             versions: Vec::new(),
+            held: Vec::new(),
         }
+    }
+
+    /// Applies a committed change.
+    pub(crate) fn change(&mut self, ended: At, change: &Change) {
+        if self.versions.last().is_none_or(|(_, last)| *last != change.version) {
+            self.versions.push((ended, change.version));
+        }
+        self.held.push((ended, change.held));
+    }
+
+    pub(crate) fn was_held(&self, held: Held) -> bool {
+        self.held.iter().any(|(_, other)| *other == held)
     }
 
     /// Returns the version of the key, if it was created.
@@ -63,12 +80,15 @@ impl Key {
         committed.map(|(_, version)| *version)
     }
 
-    pub(crate) fn record(&self, at: At) -> Option<Record> {
-        Some(self.record_of(self.at(at)?))
+    /// Returns the record with the first of these digests under which the store had the key.
+    pub(crate) fn record(&self, digests: &[Digest], at: At) -> Option<Record> {
+        let (_, held) = *self.held.iter().rev().find(|(committed, _)| *committed <= at)?;
+        let found = digests.iter().find(|digest| self.digests.held(held).any(|own| own == **digest))?;
+        Some(self.record_of(self.at(at)?, *found))
     }
 
-    fn record_of(&self, version: Version) -> Record {
-        let mut record = Record::imported(self.id.clone(), self.digest, Owner::organization("acme"));
+    fn record_of(&self, version: Version, digest: Digest) -> Record {
+        let mut record = Record::imported(self.id.clone(), digest, Owner::organization("acme"));
         let timestamp = |millis| Timestamp::from_unix_millis(START.unix_millis() + millis);
         record.expires_at = self.expires.map(timestamp);
         match version {
@@ -81,8 +101,10 @@ impl Key {
         record
     }
 
-    pub(crate) fn change_to(&self, version: Version) -> Invalidation {
-        Invalidation::of(&self.record_of(version))
+    /// Returns the invalidations of a change, that of the record's own digest first.
+    pub(crate) fn invalidations(&self, change: &Change) -> impl Iterator<Item = Invalidation> {
+        let announced = self.digests.held(change.announced);
+        announced.map(|digest| Invalidation::of(&self.record_of(change.version, digest)))
     }
 
     pub(crate) fn created(&self) -> Option<At> {

@@ -12,7 +12,8 @@ use tower_api_key::Authenticator;
 use tower_api_key::backend::Invalidator;
 
 use crate::simulation::clock::NodeClock;
-use crate::simulation::feed::Cursor;
+use crate::simulation::feed::Flaw;
+use crate::simulation::history::Change;
 use crate::simulation::judge::Answer;
 use crate::simulation::keys::Version;
 use crate::simulation::plan::{ChangeRequest, Plan};
@@ -32,10 +33,10 @@ pub(crate) struct NodeReport {
 }
 
 /// Runs a node on a runtime of its own, whose time advances only while no task can run.
-pub(crate) fn play(plan: &Arc<Plan>, node: usize, cursor: Cursor) -> NodeReport {
+pub(crate) fn play(plan: &Arc<Plan>, node: usize, flaw: Flaw) -> NodeReport {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let node = Arc::new(Node::start(plan, node, cursor));
+        let node = Arc::new(Node::start(plan, node, flaw));
         let mut tasks = JoinSet::new();
         for change in plan.change_requests.iter().filter(|change| change.node == node.connection.node) {
             tasks.spawn(Arc::clone(&node).run(change.clone()));
@@ -68,13 +69,13 @@ pub(crate) struct Known {
 }
 
 impl Node {
-    fn start(plan: &Arc<Plan>, node: usize, cursor: Cursor) -> Self {
+    fn start(plan: &Arc<Plan>, node: usize, flaw: Flaw) -> Self {
         let stopwatch = Stopwatch::start();
         let connection = Arc::new(Connection {
             plan: Arc::clone(plan),
             node,
             stopwatch,
-            cursor,
+            flaw,
             rng: Mutex::new(Rng::with_seed(plan.seed ^ (node as u64 + 1) << 32)),
             changes: Invalidator::new(),
             polls: AtomicU64::new(0),
@@ -82,6 +83,7 @@ impl Node {
         });
         let builder = Authenticator::builder(Store(Arc::clone(&connection)));
         let clock = NodeClock { plan: Arc::clone(plan), node, stopwatch };
+        let builder = plan.deployment.configure(node, builder);
         let authenticator = plan.settings.configure(builder).with_clock(clock).build().unwrap();
         let known = Mutex::new(vec![Known::default(); plan.history.keys.len()]);
         let (requests, abandoned) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -100,15 +102,15 @@ impl Node {
     async fn run(self: Arc<Self>, change: ChangeRequest) {
         self.connection.stopwatch.reach(change.sent).await;
         let mut requests = JoinSet::new();
-        self.send(&mut requests, 3, Some(change.key));
+        self.send(&mut requests, 3, Some(change.change.key));
         if self.connection.run(&change).await.is_ok() {
-            self.acknowledge(&change);
-            self.send(&mut requests, 3, Some(change.key));
+            self.acknowledge(&change.change);
+            self.send(&mut requests, 3, Some(change.change.key));
         }
         requests.join_all().await;
     }
 
-    fn acknowledge(&self, change: &ChangeRequest) {
+    fn acknowledge(&self, change: &Change) {
         let known = &mut self.known.lock().unwrap()[change.key];
         known.acknowledged = known.acknowledged.max(Some(change.version));
     }

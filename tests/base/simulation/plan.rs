@@ -5,9 +5,10 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use crate::simulation::faults::{Faults, Window};
-use crate::simulation::history::{History, Transaction};
+use crate::simulation::history::{Change, History, Transaction};
 use crate::simulation::keys::{Key, Version};
 use crate::simulation::network::{End, Link, Traffic};
+use crate::simulation::peppers::{Deployment, Held};
 use crate::simulation::settings::Settings;
 use crate::simulation::time::{At, between, one_in};
 
@@ -18,6 +19,7 @@ pub(crate) struct Plan {
     pub(crate) outages: Vec<Window>,
     pub(crate) history: History,
     pub(crate) faults: Vec<Faults>,
+    pub(crate) deployment: Deployment,
     pub(crate) change_requests: Vec<ChangeRequest>,
 }
 
@@ -26,8 +28,7 @@ pub(crate) struct Plan {
 pub(crate) struct ChangeRequest {
     pub(crate) node: usize,
     pub(crate) sent: At,
-    pub(crate) key: usize,
-    pub(crate) version: Version,
+    pub(crate) change: Change,
     /// The result that the node sees. The change may be made regardless.
     pub(crate) end: End,
 }
@@ -39,12 +40,14 @@ impl Plan {
         let outages = Faults::outages(&mut rng, &settings);
         let faults: Vec<_> =
             (0..settings.nodes).map(|_| Faults::draw(&mut rng, &settings, &outages)).collect();
-        let mut planner =
-            Planner { rng, settings, faults, transactions: Vec::new(), change_requests: Vec::new() };
+        let deployment = Deployment::draw(&mut rng, settings.nodes);
+        let (transactions, change_requests) = (Vec::new(), Vec::new());
+        let mut planner = Planner { rng, settings, faults, deployment, transactions, change_requests };
         let keys = (0..planner.settings.keys).map(|number| planner.live(number)).collect();
         planner.unrelated_transactions();
-        let Planner { settings, faults, transactions, change_requests, .. } = planner;
-        Self { seed, settings, outages, history: History::new(keys, transactions), faults, change_requests }
+        let Planner { settings, faults, deployment, transactions, change_requests, .. } = planner;
+        let history = History::new(keys, transactions);
+        Self { seed, settings, outages, history, faults, deployment, change_requests }
     }
 }
 
@@ -52,6 +55,7 @@ struct Planner {
     rng: Rng,
     settings: Settings,
     faults: Vec<Faults>,
+    deployment: Deployment,
     transactions: Vec<Transaction>,
     change_requests: Vec<ChangeRequest>,
 }
@@ -63,15 +67,18 @@ impl Planner {
         let expires =
             one_in(&mut self.rng, 4).then(|| self.rng.i64(0..2 * self.settings.end.as_millis() as i64));
         let mut key = Key::new(number, expires);
+        let is_new = self.deployment.is_complete() && one_in(&mut self.rng, 4);
+        let held = if is_new { Held::New } else { Held::Old };
+        let mut state = Change { key: number, version: Version::in_force(0), held, announced: held };
         let mut at = match self.rng.u32(0..10) {
             0 => return key,
             1..=5 => {
-                key.versions.push((Duration::ZERO, Version::in_force(0)));
+                key.change(Duration::ZERO, &state);
                 Duration::ZERO
             }
             _ => {
                 let at = self.pause(Duration::ZERO);
-                match self.change(number, Version::in_force(0), at) {
+                match self.change(state, at) {
                     Some(created) => created,
                     None => return key,
                 }
@@ -80,17 +87,33 @@ impl Planner {
         let mut scopes = 1;
         loop {
             at = self.pause(at);
-            let version = match self.rng.u32(0..4) {
-                0 => Version::Revoked,
-                1 => Version::Standing { number: scopes, is_disabled: true },
-                _ => Version::in_force(scopes),
+            let change = match self.next_held(&state) {
+                Some(held) => Change { held, announced: Held::Both, ..state },
+                None => {
+                    let version = match self.rng.u32(0..4) {
+                        0 => Version::Revoked,
+                        1 => Version::Standing { number: scopes, is_disabled: true },
+                        _ => Version::in_force(scopes),
+                    };
+                    Change { version, announced: state.held, ..state }
+                }
             };
-            match self.change(number, version, at) {
-                Some(committed) if version != Version::Revoked => at = committed,
+            match self.change(change, at) {
+                Some(committed) if change.version != Version::Revoked => (at, state) = (committed, change),
                 _ => return key,
             }
             scopes += 1;
         }
+    }
+
+    /// Draws whether a key gets a new digest, or loses its old one.
+    fn next_held(&mut self, state: &Change) -> Option<Held> {
+        let next = match state.held {
+            Held::Old if self.deployment.has_begun() && !state.version.is_disabled() => Held::Both,
+            Held::Both if self.deployment.is_complete() => Held::New,
+            _ => return None,
+        };
+        one_in(&mut self.rng, 3).then_some(next)
     }
 
     fn pause(&mut self, at: At) -> At {
@@ -99,18 +122,18 @@ impl Planner {
 
     /// Makes a change directly or through a node, and returns when it was committed: never, if it was lost on the way or would be
     /// committed after the end.
-    fn change(&mut self, key: usize, version: Version, at: At) -> Option<At> {
+    fn change(&mut self, change: Change, at: At) -> Option<At> {
         let lasts = self.lasts();
-        let began = if self.rng.bool() { at } else { self.send(key, version, at, lasts)? };
+        let began = if self.rng.bool() { at } else { self.send(change, at, lasts)? };
         let ended = began + lasts;
         (ended <= self.settings.end).then(|| {
-            self.transact(began, ended, Some((key, version)));
+            self.transact(began, ended, Some(change));
             ended
         })
     }
 
     /// Sends a change through a random node, and returns when it arrived at the store.
-    fn send(&mut self, key: usize, version: Version, sent: At, lasts: Duration) -> Option<At> {
+    fn send(&mut self, change: Change, sent: At, lasts: Duration) -> Option<At> {
         let node = self.rng.usize(..self.settings.nodes);
         let faults = &self.faults[node];
         if faults.stops.iter().any(|stop| stop.meets(sent, sent)) {
@@ -119,7 +142,7 @@ impl Planner {
         let mut link = Link { faults, deadline: self.settings.deadline, rng: &mut self.rng };
         let trip = link.ask(sent, Traffic::Change, lasts);
         if trip.arrived.is_none_or(|arrived| arrived + lasts <= self.settings.end) {
-            self.change_requests.push(ChangeRequest { node, sent, key, version, end: trip.end });
+            self.change_requests.push(ChangeRequest { node, sent, change, end: trip.end });
         }
         trip.arrived
     }
@@ -139,7 +162,7 @@ impl Planner {
         }
     }
 
-    fn transact(&mut self, began: At, ended: At, change: Option<(usize, Version)>) {
+    fn transact(&mut self, began: At, ended: At, change: Option<Change>) {
         let wrote = between(&mut self.rng, began, ended);
         self.transactions.push(Transaction { number: 0, sequence: 0, began, wrote, ended, change });
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::simulation::feed::Cursor;
+use crate::simulation::feed::Flaw;
 use crate::simulation::judge::{Answer, Breach, judge, judge_recovered};
 use crate::simulation::node::{NodeReport, play};
 use crate::simulation::plan::Plan;
@@ -17,9 +17,9 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) fn new(seed: u64, cursor: Cursor) -> Self {
+    pub(crate) fn new(seed: u64, flaw: Flaw) -> Self {
         let plan = Arc::new(Plan::draw(seed));
-        let nodes: Vec<_> = (0..plan.settings.nodes).map(|node| play(&plan, node, cursor)).collect();
+        let nodes: Vec<_> = (0..plan.settings.nodes).map(|node| play(&plan, node, flaw)).collect();
         let mut tally = Tally::of_plan(&plan);
         let mut breaches = Vec::new();
         for report in &nodes {

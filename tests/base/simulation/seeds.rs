@@ -4,7 +4,7 @@ use std::env;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
 
-use crate::simulation::feed::Cursor;
+use crate::simulation::feed::Flaw;
 use crate::simulation::run::Run;
 use crate::simulation::tally::Tally;
 
@@ -15,7 +15,7 @@ pub(crate) fn number(variable: &str) -> Option<u64> {
 
 /// Runs the seeds below `count`, and returns their tally and the first run that is `wanted`. Once such a run is found, no later seed
 /// is tried.
-pub(crate) fn play(count: u64, cursor: Cursor, wanted: impl Fn(&Run) -> bool + Sync) -> (Tally, Option<Run>) {
+pub(crate) fn play(count: u64, flaw: Flaw, wanted: impl Fn(&Run) -> bool + Sync) -> (Tally, Option<Run>) {
     let (next, end) = (AtomicU64::new(0), AtomicU64::new(count));
     let work = || {
         let (mut tally, mut found) = (Tally::default(), None);
@@ -24,7 +24,7 @@ pub(crate) fn play(count: u64, cursor: Cursor, wanted: impl Fn(&Run) -> bool + S
             if seed >= end.load(SeqCst) {
                 return (tally, found);
             }
-            let run = Run::new(seed, cursor);
+            let run = Run::new(seed, flaw);
             tally.add(&run.tally);
             if wanted(&run) {
                 end.fetch_min(seed, SeqCst);

@@ -13,7 +13,7 @@ use tower_api_key::backend::{
 };
 use tower_api_key::digest::Digest;
 
-use crate::simulation::feed::{Cursor, Log};
+use crate::simulation::feed::{Flaw, Log};
 use crate::simulation::network::{End, Link, MAX_ROUND_TRIP, Traffic};
 use crate::simulation::plan::{ChangeRequest, Plan};
 use crate::simulation::time::{At, Stopwatch};
@@ -23,7 +23,7 @@ pub(crate) struct Connection {
     pub(crate) plan: Arc<Plan>,
     pub(crate) node: usize,
     pub(crate) stopwatch: Stopwatch,
-    pub(crate) cursor: Cursor,
+    pub(crate) flaw: Flaw,
     pub(crate) rng: Mutex<Rng>,
     pub(crate) changes: Invalidator,
     pub(crate) polls: AtomicU64,
@@ -66,17 +66,24 @@ impl Connection {
 
     /// Makes a change through this node, as a store of the crate does, and returns when it is acknowledged.
     pub(crate) async fn run(self: &Arc<Self>, change: &ChangeRequest) -> Result<(), BackendError> {
-        let key = &self.plan.history.keys[change.key];
-        let (digest, change, end) = (key.digest, key.change_to(change.version), change.end);
+        let (changes, end) = (self.plan.history.invalidations(&change.change, self.flaw), change.end);
         let connection = Arc::clone(self);
         let work = async move |mut pending: PendingInvalidation| {
-            pending.set(Invalidation::Changed(digest));
+            // It may be committed even if no answer arrives.
+            pending.set_all(changes.iter().map(|change| unconfirmed(*change)));
             let deadline = connection.plan.settings.deadline * 4;
             timeout(deadline, connection.wait_for(end)).await.map_err(BackendError::unavailable)??;
-            pending.set(change);
+            pending.set_all(changes);
             Ok(())
         };
         self.changes.commit(work).await
+    }
+}
+
+fn unconfirmed(change: Invalidation) -> Invalidation {
+    match change {
+        Invalidation::Revoked(digest) => Invalidation::Changed(digest),
+        other => other,
     }
 }
 
@@ -85,9 +92,12 @@ pub(crate) struct Store(pub(crate) Arc<Connection>);
 
 impl Backend for Store {
     async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        self.find_any(std::slice::from_ref(digest)).await
+    }
+
+    async fn find_any(&self, digests: &[Digest]) -> Result<Option<Record>, BackendError> {
         let at = self.0.ask(Traffic::Lookup).await?;
-        let key = self.0.plan.history.keys.iter().find(|key| key.digest == *digest);
-        Ok(key.and_then(|key| key.record(at)))
+        Ok(self.0.plan.history.keys.iter().find_map(|key| key.record(digests, at)))
     }
 
     fn subscribe(&self, subscriber: Subscriber) {
@@ -95,6 +105,6 @@ impl Backend for Store {
     }
 
     fn feed(&self) -> Option<BoxedChangeFeed> {
-        Some(BoxedChangeFeed::new(Log { connection: Arc::clone(&self.0), cursor: self.0.cursor, next: None }))
+        Some(BoxedChangeFeed::new(Log { connection: Arc::clone(&self.0), flaw: self.0.flaw, next: None }))
     }
 }

@@ -7,6 +7,7 @@ use crate::simulation::judge::{Answer, Outcome, unnoticed};
 use crate::simulation::keys::Version;
 use crate::simulation::network::Traffic;
 use crate::simulation::node::NodeReport;
+use crate::simulation::peppers::Held;
 use crate::simulation::plan::Plan;
 
 macro_rules! tally {
@@ -46,6 +47,9 @@ tally! {
     changes: "changes of keys",
     revocations: "revocations among them",
     disablings: "disablings among them",
+    additions: "further digests of keys",
+    retirements: "retired digests",
+    rolling: "fleets of which some nodes have the new pepper",
     change_requests: "changes sent through a node",
     reorderings: "neighbours in the log that were committed in the other order",
     outages: "outages of the store",
@@ -76,6 +80,7 @@ impl Tally {
         let lease = plan.settings.lease;
         let count = |number: usize| number as u64;
         let single = |windows: usize| count(windows - plan.outages.len());
+        let keys = || plan.history.keys.iter();
         let versions =
             || plan.history.keys.iter().flat_map(|key| key.versions.iter().map(|(_, version)| *version));
         Self {
@@ -84,6 +89,11 @@ impl Tally {
             changes: count(plan.history.transactions.iter().filter(|t| t.change.is_some()).count()),
             revocations: count(plan.history.keys.iter().filter(|key| key.revoked().is_some()).count()),
             disablings: count(versions().filter(|version| version.is_disabled()).count()),
+            additions: count(keys().filter(|key| key.was_held(Held::Both)).count()),
+            retirements: count(
+                keys().filter(|key| key.was_held(Held::Both) && key.was_held(Held::New)).count(),
+            ),
+            rolling: u64::from(plan.deployment.has_begun() && !plan.deployment.is_complete()),
             change_requests: count(plan.change_requests.len()),
             reorderings: count(plan.history.reorderings()),
             outages: count(plan.outages.len()),
