@@ -24,13 +24,15 @@ use super::sync::Arc;
 use super::{Cache, Fact, Issuer, Limits};
 use crate::backend::{Apply, Backend, BackendError, Invalidation};
 use crate::clock::{ManualClock, Timestamp};
-use crate::digest::Digest;
+use crate::digest::{Digest, Digests, NodeSettings};
 use crate::key::KeyId;
 use crate::metrics::Metrics;
 use crate::owner::Owner;
 use crate::record::{Disabling, Record, Revocation};
 
+/// The digests of the key: the one that its record has, or the current one of a key that also has a former one.
 const DIGEST: Digest = Digest::from_bytes([7; 32]);
+const FORMER: Digest = Digest::from_bytes([8; 32]);
 const NOW: Timestamp = Timestamp::from_unix_millis(0);
 
 /// The states of the only key in the store. Each change leads to the next state.
@@ -41,6 +43,20 @@ const DISABLED: usize = 3;
 const ENABLED: usize = 4;
 const REVOKED: usize = 5;
 
+/// The digests under which the store has the key, beside its state in one word: a transaction changes both at once.
+const UNDER_CURRENT: usize = 1 << 8;
+const UNDER_FORMER: usize = 1 << 9;
+
+fn state_of(word: usize) -> usize {
+    word % UNDER_CURRENT
+}
+
+/// Returns the digests under which the store has the key.
+fn digests_of(word: usize) -> impl Iterator<Item = Digest> {
+    let all = [(UNDER_FORMER, FORMER), (UNDER_CURRENT, DIGEST)];
+    all.into_iter().filter(move |(bit, _)| word & bit != 0).map(|(_, digest)| digest)
+}
+
 /// The failures of the store.
 #[derive(Clone, Copy)]
 struct Weather {
@@ -49,6 +65,8 @@ struct Weather {
     /// It may fail, hang or panic, and timeouts may pass at any time.
     stormy: bool,
     lag: Lag,
+    /// It looks up each digest of a key by itself, not all of them at once.
+    one_by_one: bool,
 }
 
 /// Whether the store answers from a replica that has not received the changes yet.
@@ -60,15 +78,34 @@ enum Lag {
 }
 
 /// Without random choices, so that all schedules can be run.
-const STILL: Weather = Weather { slow: false, stormy: false, lag: Lag::Never };
+const STILL: Weather = Weather { slow: false, stormy: false, lag: Lag::Never, one_by_one: false };
 
 struct Store {
-    state: Arc<AtomicUsize>,
+    word: Arc<AtomicUsize>,
     weather: Weather,
 }
 
 impl Backend for Store {
-    async fn find(&self, _: &Digest) -> Result<Option<Record>, BackendError> {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        self.read(std::slice::from_ref(digest)).await
+    }
+
+    async fn find_any(&self, digests: &[Digest]) -> Result<Option<Record>, BackendError> {
+        if !self.weather.one_by_one {
+            return self.read(digests).await;
+        }
+        for digest in digests {
+            if let Some(record) = self.find(digest).await? {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Store {
+    /// Reads the record with the first of these digests that has one.
+    async fn read(&self, digests: &[Digest]) -> Result<Option<Record>, BackendError> {
         match self.weather.stormy.then(|| thread_rng().gen_range(0..12)) {
             Some(0) => return Err(BackendError::unavailable("simulated failure")),
             Some(1) => panic!("simulated panic"),
@@ -76,16 +113,16 @@ impl Backend for Store {
             _ => {}
         }
         self.take_time().await;
-        let mut state = self.state.load(Ordering::SeqCst);
+        let word = self.word.load(Ordering::SeqCst);
+        let mut state = state_of(word);
         if self.lags() {
             state = state.min(VALID);
         }
         self.take_time().await;
-        Ok(record(state))
+        let found = digests.iter().find(|digest| digests_of(word).any(|own| own == **digest));
+        Ok(found.and_then(|digest| Some(Record { digest: *digest, ..record(state)? })))
     }
-}
 
-impl Store {
     async fn take_time(&self) {
         if self.weather.slow {
             yield_now().await;
@@ -114,13 +151,24 @@ fn record(state: usize) -> Option<Record> {
 #[derive(Clone)]
 struct World {
     cache: Arc<Cache>,
-    state: Arc<AtomicUsize>,
+    /// The digests by which requests look the key up.
+    digests: Digests,
+    word: Arc<AtomicUsize>,
     acknowledged: Arc<AtomicUsize>,
 }
 
 impl World {
     fn new(state: usize, weather: Weather) -> Self {
-        let stored = Arc::new(AtomicUsize::new(state));
+        Self::with(state | UNDER_CURRENT, Digests::new(DIGEST, []), weather)
+    }
+
+    /// Creates the world of a key with these digests, which requests look up by the current one and the former one.
+    fn of_two_digests(word: usize, weather: Weather) -> Self {
+        Self::with(word, Digests::new(DIGEST, [FORMER]), weather)
+    }
+
+    fn with(word: usize, digests: Digests, weather: Weather) -> Self {
+        let stored = Arc::new(AtomicUsize::new(word));
         // A deadline of a day never passes in a model.
         let deadline =
             if weather.stormy { Duration::from_millis(1) } else { Duration::from_secs(24 * 60 * 60) };
@@ -131,20 +179,33 @@ impl World {
             ..Limits::default()
         };
         let issuer = Issuer::detached(Box::default());
-        let backend = Box::new(Store { state: Arc::clone(&stored), weather });
+        let backend = Box::new(Store { word: Arc::clone(&stored), weather });
         let cache = Cache::new(
             backend,
             Arc::new(ManualClock::new(NOW)),
             Arc::new(issuer),
             limits,
+            NodeSettings::default(),
             Metrics::new("model", &[]),
         );
-        Self { cache, state: stored, acknowledged: Arc::new(AtomicUsize::new(state)) }
+        Self { cache, digests, word: stored, acknowledged: Arc::new(AtomicUsize::new(state_of(word))) }
+    }
+
+    fn state(&self) -> usize {
+        state_of(self.word.load(Ordering::SeqCst))
+    }
+
+    /// Commits a state of the key, and returns the digests under which the store has it then.
+    fn commit(&self, state: usize) -> impl Iterator<Item = Digest> {
+        let commit = |word| Some(word - state_of(word) + state);
+        // OK because it never returns `None`.
+        let word = self.word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, commit).expect("a word");
+        digests_of(word)
     }
 
     /// Changes the key in the order that stores keep: commit, apply, acknowledge.
     fn change(&self, state: usize, change: Invalidation) {
-        self.state.store(state, Ordering::SeqCst);
+        self.commit(state).for_each(drop);
         self.cache.apply(change);
         self.acknowledged.store(state, Ordering::SeqCst);
     }
@@ -154,27 +215,64 @@ impl World {
         self.change(state, Invalidation::of(&record(state).expect("a record")));
     }
 
+    /// Changes the key, and announces it by each digest that it has at the commit.
+    fn change_each(&self, state: usize) {
+        for digest in self.commit(state) {
+            let record = Record { digest, ..record(state).expect("a record") };
+            self.cache.apply(Invalidation::of(&record));
+        }
+        self.acknowledged.store(state, Ordering::SeqCst);
+    }
+
+    /// Adds the current digest to the key, if that is active.
+    fn add_digest(&self) {
+        let is_active = |word| matches!(state_of(word), VALID | RENAMED | ENABLED);
+        self.change_digests(|word| is_active(word).then_some(word | UNDER_CURRENT));
+    }
+
+    /// Drops the former digest of the key, if that has the current one.
+    fn retire_former(&self) {
+        self.change_digests(|word| (word & UNDER_CURRENT != 0).then_some(word & !UNDER_FORMER));
+    }
+
+    /// Announces the change by each digest that the key had or has.
+    fn change_digests(&self, change: impl Fn(usize) -> Option<usize>) {
+        if let Ok(before) = self.word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, &change) {
+            let both = before | change(before).unwrap_or_default();
+            digests_of(both).for_each(|digest| self.cache.apply(Invalidation::Changed(digest)));
+        }
+    }
+
     /// Makes a change concurrently with the next steps of the caller.
     fn change_meanwhile(&self, state: usize, change: Invalidation) -> JoinHandle<()> {
+        self.meanwhile(move |world| world.change(state, change))
+    }
+
+    /// Does something concurrently with the next steps of the caller.
+    fn meanwhile(&self, act: impl FnOnce(&Self) + Send + 'static) -> JoinHandle<()> {
         let world = self.clone();
-        shuttle::thread::spawn(move || world.change(state, change))
+        shuttle::thread::spawn(move || act(&world))
     }
 
     /// Makes a request, and checks that the deciding state is no older than that acknowledged at its start, and no newer than that of the
     /// store.
     async fn request(&self) {
         let acknowledged = self.acknowledged.load(Ordering::SeqCst);
-        match self.cache.peek(&DIGEST) {
+        match self.peek() {
             Some(fact) => self.check(&fact, acknowledged),
             // An error is never wrong.
-            None => _ = self.cache.read(DIGEST).await.map(|fact| self.check(&fact, acknowledged)),
+            None => _ = self.cache.read(self.digests).await.map(|fact| self.check(&fact, acknowledged)),
         }
     }
 
     /// Looks up the key in the cache only.
     fn glance(&self) {
         let acknowledged = self.acknowledged.load(Ordering::SeqCst);
-        self.cache.peek(&DIGEST).inspect(|fact| self.check(fact, acknowledged));
+        self.peek().inspect(|fact| self.check(fact, acknowledged));
+    }
+
+    fn peek(&self) -> Option<Fact> {
+        self.cache.peek_any(self.digests.as_slice().iter().copied())
     }
 
     fn check(&self, fact: &Fact, acknowledged: usize) {
@@ -189,7 +287,7 @@ impl World {
             seen >= acknowledged,
             "state {seen} decided a request after state {acknowledged} was acknowledged"
         );
-        let stored = self.state.load(Ordering::SeqCst);
+        let stored = self.state();
         assert!(seen <= stored, "state {seen} decided a request, but the store is in state {stored}");
     }
 }

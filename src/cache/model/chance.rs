@@ -18,7 +18,7 @@ const LAGGING: Weather = Weather { lag: Lag::AtTimes, ..STORMY };
 
 /// Makes a request and leaves it, as a client does that hangs up.
 async fn request_and_leave(world: &World) {
-    let mut reading = pin!(world.cache.read(DIGEST));
+    let mut reading = pin!(world.cache.read(world.digests));
     poll_fn(|context| {
         let _ = reading.as_mut().poll(context);
         Poll::Ready(())
@@ -107,7 +107,7 @@ fn the_model_notices_a_tombstone_of_a_disabled_key() {
 fn the_model_notices_a_disabling_that_is_not_announced() {
     explore(|| {
         requests_during(&World::new(VALID, CALM), |world| {
-            world.state.store(DISABLED, Ordering::SeqCst);
+            world.commit(DISABLED).for_each(drop);
             world.acknowledged.store(DISABLED, Ordering::SeqCst);
         });
     });
@@ -145,12 +145,40 @@ fn a_replica_that_lags_behind_a_revocation_admits_no_request() {
 }
 
 #[test]
+fn a_key_that_gets_another_digest_is_decided_by_nothing_older() {
+    for weather in [CALM, STORMY, LAGGING, Weather { one_by_one: true, ..STORMY }] {
+        explore(move || {
+            requests_during(&World::of_two_digests(VALID | UNDER_FORMER, weather), |world| {
+                let adder = world.meanwhile(|world| {
+                    world.add_digest();
+                    world.retire_former();
+                });
+                world.change_each(REVOKED);
+                adder.join().expect("an addition");
+            });
+        });
+    }
+}
+
+#[test]
+fn a_key_that_is_created_under_either_digest_is_known_to_every_later_request() {
+    for under in [UNDER_CURRENT, UNDER_FORMER] {
+        explore(move || {
+            requests_during(&World::of_two_digests(ABSENT | under, STORMY), |world| {
+                world.change_each(VALID);
+                world.add_digest();
+            });
+        });
+    }
+}
+
+#[test]
 #[should_panic(expected = "was acknowledged")]
 fn the_model_notices_a_change_that_is_applied_before_it_is_committed() {
     explore(|| {
         requests_during(&World::new(VALID, CALM), |world| {
             world.cache.apply(Invalidation::Changed(DIGEST));
-            world.state.store(RENAMED, Ordering::SeqCst);
+            world.commit(RENAMED).for_each(drop);
             world.acknowledged.store(RENAMED, Ordering::SeqCst);
         });
     });

@@ -20,10 +20,11 @@ fn exhaust(scenario: impl Fn() + Send + Sync + 'static) {
 impl World {
     /// Joins a flight of the current generation, and returns its leader if it is new.
     fn join(&self) -> (Arc<Flight>, Option<Leader>) {
-        let generation = self.cache.entries.generation(&DIGEST);
-        let warmth = if self.cache.entries.is_warm(&DIGEST) { Warmth::Warm } else { Warmth::Cold };
+        let digests = self.digests.as_slice();
+        let generation = self.cache.entries.generation(digests);
+        let warmth = if self.cache.entries.is_warm(digests) { Warmth::Warm } else { Warmth::Cold };
         let now = self.cache.context.now();
-        let (flight, leader) = match self.cache.loader.flights().join(DIGEST, generation, warmth, now) {
+        let (flight, leader) = match self.cache.loader.flights().join(digests[0], generation, warmth, now) {
             Join::Waiter(flight) => (flight, None),
             Join::Leader(flight, leader) => (flight, Some(leader)),
             Join::Full => panic!("the flight is not full"),
@@ -39,7 +40,7 @@ impl World {
     }
 
     fn lead(&self, leader: Leader) {
-        block_on(Arc::clone(&self.cache.loader).fill(leader, DIGEST.into()));
+        block_on(Arc::clone(&self.cache.loader).fill(leader, self.digests.into()));
     }
 }
 
@@ -121,6 +122,21 @@ fn glance_during(before: usize, after: usize, change: Invalidation) {
 #[test]
 fn a_glance_during_a_creation_finds_no_absence_from_before_it() {
     exhaust(|| glance_during(ABSENT, VALID, Invalidation::Changed(DIGEST)));
+}
+
+/// A key is unknown only if it is under both digests.
+#[test]
+fn a_glance_during_a_creation_under_either_digest_finds_no_absence_from_before_it() {
+    for under in [UNDER_CURRENT, UNDER_FORMER] {
+        exhaust(move || {
+            let world = World::of_two_digests(ABSENT | under, STILL);
+            world.fill();
+            let changer = world.meanwhile(|world| world.change_each(VALID));
+            world.glance();
+            changer.join().expect("a change");
+            world.glance();
+        });
+    }
 }
 
 #[test]

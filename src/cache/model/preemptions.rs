@@ -69,19 +69,23 @@ impl Scheduler for FewPreemptions {
 }
 
 /// Runs a scenario under every schedule with few preemptions: one, two with a single client, or `MODEL_PREEMPTIONS`.
-fn explore(state: usize, weather: Weather, next: usize, change: Invalidation) {
+fn explore(
+    world: impl Fn() -> World + Clone + Send + Sync + 'static,
+    change: impl Fn(&World) + Clone + Send + Sync + 'static,
+) {
     let wanted = env::var("MODEL_PREEMPTIONS").ok().and_then(|number| number.parse().ok());
     for clients in [1, 2] {
         let most = wanted.unwrap_or(3 - clients);
-        let scenario = move || requests_during(&World::new(state, weather), clients, next, change);
+        let (world, change) = (world.clone(), change.clone());
+        let scenario = move || requests_during(&world(), clients, change.clone());
         let which = format!("{clients} clients, all with up to {most} preemptions");
         report(run(FewPreemptions::new(most), scenario), &which);
     }
 }
 
 /// Makes concurrent requests of a few clients, while the key changes.
-fn requests_during(world: &World, clients: usize, next: usize, change: Invalidation) {
-    let changer = world.change_meanwhile(next, change);
+fn requests_during(world: &World, clients: usize, change: impl FnOnce(&World) + Send + 'static) {
+    let changer = world.meanwhile(change);
     let others: Vec<_> = (1..clients)
         .map(|_| {
             let world = world.clone();
@@ -101,34 +105,87 @@ fn requests_during(world: &World, clients: usize, next: usize, change: Invalidat
 
 #[test]
 fn requests_during_a_change_are_decided_by_nothing_older() {
-    explore(VALID, STILL, RENAMED, Invalidation::Changed(DIGEST));
+    explore(|| World::new(VALID, STILL), |world| world.change(RENAMED, Invalidation::Changed(DIGEST)));
 }
 
 #[test]
 fn requests_while_a_key_is_disabled_or_enabled_are_decided_by_nothing_older() {
     for (before, after) in [(VALID, DISABLED), (DISABLED, ENABLED)] {
-        explore(before, STILL, after, Invalidation::of(&record(after).expect("a record")));
+        explore(move || World::new(before, STILL), move |world| world.change_to(after));
     }
 }
 
 #[test]
 fn requests_during_a_revocation_are_decided_by_nothing_older() {
-    explore(VALID, STILL, REVOKED, Invalidation::Revoked(DIGEST));
+    explore(|| World::new(VALID, STILL), |world| world.change(REVOKED, Invalidation::Revoked(DIGEST)));
 }
 
 #[test]
 fn requests_during_a_revocation_that_a_replica_never_receives_are_decided_by_nothing_older() {
-    explore(VALID, Weather { lag: Lag::Always, ..STILL }, REVOKED, Invalidation::Revoked(DIGEST));
+    explore(
+        || World::new(VALID, Weather { lag: Lag::Always, ..STILL }),
+        |world| world.change(REVOKED, Invalidation::Revoked(DIGEST)),
+    );
 }
 
 #[test]
 fn requests_during_the_creation_of_a_key_are_decided_by_nothing_older() {
-    explore(ABSENT, STILL, VALID, Invalidation::Changed(DIGEST));
+    explore(|| World::new(ABSENT, STILL), |world| world.change(VALID, Invalidation::Changed(DIGEST)));
 }
 
 #[test]
 fn requests_during_a_change_of_everything_are_decided_by_nothing_older() {
-    explore(VALID, STILL, RENAMED, Invalidation::Everything);
+    explore(|| World::new(VALID, STILL), |world| world.change(RENAMED, Invalidation::Everything));
+}
+
+#[test]
+fn requests_during_a_change_of_a_key_under_either_digest_are_decided_by_nothing_older() {
+    for under in [UNDER_CURRENT, UNDER_FORMER] {
+        explore(move || World::of_two_digests(VALID | under, STILL), |world| world.change_each(RENAMED));
+    }
+}
+
+#[test]
+fn requests_while_a_digest_is_added_to_a_key_that_is_revoked_are_decided_by_nothing_older() {
+    explore(
+        || World::of_two_digests(VALID | UNDER_FORMER, STILL),
+        |world| {
+            world.add_digest();
+            world.change_each(REVOKED);
+        },
+    );
+}
+
+#[test]
+fn requests_during_the_creation_of_a_key_under_either_digest_are_decided_by_nothing_older() {
+    for under in [UNDER_CURRENT, UNDER_FORMER] {
+        explore(move || World::of_two_digests(ABSENT | under, STILL), |world| world.change_each(VALID));
+    }
+}
+
+#[test]
+fn a_key_whose_former_digest_is_retired_is_never_unknown() {
+    for one_by_one in [false, true] {
+        explore(
+            move || World::of_two_digests(VALID | UNDER_FORMER, Weather { one_by_one, ..STILL }),
+            |world| {
+                world.add_digest();
+                world.retire_former();
+            },
+        );
+    }
+}
+
+#[test]
+#[should_panic(expected = "was acknowledged")]
+fn a_change_that_is_announced_by_one_of_two_digests_is_noticed_without_a_preemption() {
+    run(FewPreemptions::new(0), || {
+        let world = World::of_two_digests(VALID | UNDER_FORMER, STILL);
+        world.add_digest();
+        block_on(world.request());
+        world.change(RENAMED, Invalidation::Changed(FORMER));
+        world.glance();
+    });
 }
 
 #[test]
@@ -140,7 +197,7 @@ fn a_change_that_is_applied_before_it_is_committed_is_noticed_with_one_preemptio
             let world = world.clone();
             move || {
                 world.cache.apply(Invalidation::Changed(DIGEST));
-                world.state.store(RENAMED, Ordering::SeqCst);
+                world.commit(RENAMED).for_each(drop);
                 world.acknowledged.store(RENAMED, Ordering::SeqCst);
             }
         });
