@@ -9,8 +9,11 @@ use tower_api_key::backend::LoggedAction;
 use tower_api_key::clock::Day;
 use tower_api_key::{ConfigError, InvalidValue, KeyFormat, KeyId, Scope, Timestamp};
 
+use crate::digesters;
+
 /// Manage the API keys in a database.
 #[derive(Debug, Parser)]
+#[command(after_help = digesters::HELP)]
 pub(crate) struct Arguments {
     /// The database: `sqlite:keys.db` or `postgres://user@host/database`.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, default_value = "sqlite:keys.db")]
@@ -84,6 +87,12 @@ pub(crate) enum Command {
     /// `user`; and, all optional, `name`, `scopes` (a list), `environment` (`live` or `test`) and `expires_at` (RFC 3339). Nothing is imported
     /// unless all lines are valid.
     Import(ImportArguments),
+    /// Show the peppers of the environment and of the database by fingerprints, and the number of keys in force that have no digest under the
+    /// current pepper, because they were not used since all nodes have it.
+    Digesters,
+    /// Drop the digests under former peppers from each key that has one under the current pepper. Nodes without the current pepper reject
+    /// these keys from then on.
+    RetireDigesters,
     /// Check whether a service could use the database now. Changes no key.
     SelfCheck,
 }

@@ -9,11 +9,12 @@ use std::path::Path;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Value, json};
 use tower_api_key::backend::KeyStore;
-use tower_api_key::digest::{Digest, Digester};
+use tower_api_key::digest::Digest;
 use tower_api_key::manage::{KeyManager, ManageError, ManageErrorKind, NewKey};
 use tower_api_key::{Environment, InvalidValue, KeyFormat, MemoryStore, Record, Scope, Timestamp};
 
 use crate::arguments::{self, ImportArguments, OwnerArguments};
+use crate::digesters::Digesters;
 use crate::failure::Failure;
 use crate::{output, owner};
 
@@ -37,10 +38,11 @@ impl Import {
         }
     }
 
-    fn digest(&self) -> Digest {
+    /// Returns the digests under which a database may have the key.
+    fn digests(&self, digesters: &Digesters) -> Vec<Digest> {
         match &self.secret {
-            Secret::Text(text) => Digester::sha256().digest(text.as_bytes()),
-            Secret::Digest(digest) => *digest,
+            Secret::Text(text) => digesters.digests(text),
+            Secret::Digest(digest) => vec![*digest],
         }
     }
 }
@@ -50,6 +52,7 @@ pub(crate) async fn run<S: KeyStore>(
     store: &S,
     manager: &KeyManager<S>,
     format: KeyFormat,
+    digesters: &Digesters,
     wanted: &ImportArguments,
     as_json: bool,
 ) -> Result<(), Failure> {
@@ -75,8 +78,11 @@ pub(crate) async fn run<S: KeyStore>(
                 error.to_string().replace("`allow_weak`", "--allow-weak")
             };
             mistakes.push((import.line, mistake));
-        } else if store.find(&import.digest()).await?.is_some() {
+        } else if store.find_any(&import.digests(digesters)).await?.is_some() {
             mistakes.push((import.line, "the database has this key already".to_owned()));
+        } else if matches!(import.secret, Secret::Digest(_)) && !digesters.have_sha256() {
+            let mistake = "sha256: the key would be unknown: no pepper of the nodes is `sha256`";
+            mistakes.push((import.line, mistake.to_owned()));
         }
     }
     if !mistakes.is_empty() {

@@ -8,11 +8,15 @@
 //! created if its text would be lost, and revoked if its text cannot be written. Exit status: 2 for an invalid argument, 3 for an unknown
 //! key, 4 for a key whose state does not permit the change, 5 for a database that is missing or does not answer, or an output that cannot
 //! be written.
+//!
+//! `KEYS_PEPPER` and `KEYS_FORMER_PEPPERS` set the digesters, which must be those of the nodes. No key is made with a pepper that the database
+//! does not know.
 
 mod arguments;
 mod audit;
 mod database;
 mod destination;
+mod digesters;
 mod failure;
 mod import;
 mod output;
@@ -26,6 +30,7 @@ use std::time::{Duration, SystemTime};
 use arguments::{Arguments, Command, CreateArguments, OwnerArguments, RotateArguments};
 use clap::Parser;
 use destination::Destination;
+use digesters::Digesters;
 use failure::Failure;
 use serde_json::json;
 use tower_api_key::backend::{AuditLog, Grace, KeyFilter, KeyStore, UsageStore};
@@ -49,21 +54,25 @@ async fn open(arguments: Arguments) -> Result<(), Failure> {
     if let Command::Usage(wanted) = &arguments.command {
         usage::days(wanted, now())?;
     }
+    let digesters = Digesters::from_env()?;
+    if matches!(arguments.command, Command::RetireDigesters) {
+        digesters.check_has_former()?;
+    }
     let destination = Destination::of(&arguments.command)?;
     let checks = matches!(arguments.command, Command::SelfCheck);
     if arguments.url.starts_with("sqlite:") {
         if checks {
-            return self_check::sqlite(&arguments.url, arguments.json).await;
+            return self_check::sqlite(&arguments.url, &digesters, arguments.json).await;
         }
         database::check_exists(&arguments.url, &arguments.command)?;
         let store = SqliteStore::open(&arguments.url).await?;
-        run(store, arguments, destination).await
+        run(store, arguments, digesters, destination).await
     } else if arguments.url.starts_with("postgres:") || arguments.url.starts_with("postgresql:") {
         if checks {
-            return self_check::postgres(&arguments.url, arguments.json).await;
+            return self_check::postgres(&arguments.url, &digesters, arguments.json).await;
         }
         let store = PostgresStore::open(&arguments.url).await?;
-        run(store, arguments, destination).await
+        run(store, arguments, digesters, destination).await
     } else {
         // The value is not shown: it may hold a password.
         Err(Failure::value("--url must start with `sqlite:` or `postgres:`"))
@@ -73,10 +82,14 @@ async fn open(arguments: Arguments) -> Result<(), Failure> {
 async fn run<S: KeyStore + UsageStore + AuditLog + Clone>(
     store: S,
     arguments: Arguments,
+    digesters: Digesters,
     destination: Destination,
 ) -> Result<(), Failure> {
     let format = arguments.prefix;
-    let manager = KeyManager::new(store.clone(), format.clone());
+    let manager = digesters.manage(KeyManager::new(store.clone(), format.clone()));
+    if makes_keys(&arguments.command) {
+        digesters.check(&store).await?;
+    }
     let json = arguments.json;
     match arguments.command {
         Command::Init => {
@@ -129,10 +142,30 @@ async fn run<S: KeyStore + UsageStore + AuditLog + Clone>(
             let entries = manager.query_audit(&audit::query(wanted)).await?;
             output::show(&audit::table(&entries, json))
         }
-        Command::Import(wanted) => import::run(&store, &manager, format, &wanted, json).await,
+        Command::Import(wanted) => import::run(&store, &manager, format, &digesters, &wanted, json).await,
+        Command::Digesters => {
+            let left = manager.keys_under_former_digesters().await?;
+            output::show(&digesters.table(&store, left, json).await?)
+        }
+        Command::RetireDigesters => {
+            let retired = manager.retire_former_digesters().await?;
+            let left = manager.keys_under_former_digesters().await?;
+            output::show(&if json {
+                json!({ "keys": retired, "keys_under_former": left }).to_string()
+            } else {
+                format!(
+                    "Keys that lost former digests: {retired}\nKeys in force under former digesters only: {left}"
+                )
+            })
+        }
         // `open` has run it.
         Command::SelfCheck => Ok(()),
     }
+}
+
+/// Returns whether a command depends on the digesters: keys that it makes or leaves must be known to the nodes.
+fn makes_keys(command: &Command) -> bool {
+    matches!(command, Command::Create(_) | Command::Rotate(_) | Command::Import(_) | Command::RetireDigesters)
 }
 
 fn new_key(create: CreateArguments) -> Result<NewKey, Failure> {

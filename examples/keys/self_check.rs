@@ -11,6 +11,7 @@ use tower_api_key::digest::Digest;
 use tower_api_key::manage::{KeyManager, ManageErrorKind};
 use tower_api_key::{Authenticator, KeyFormat, KeyId, PostgresStore, SqliteStore, Timestamp};
 
+use crate::digesters::Digesters;
 use crate::failure::Failure;
 use crate::{database, now, output};
 
@@ -55,7 +56,7 @@ impl Report {
 }
 
 /// Checks a SQLite file.
-pub(crate) async fn sqlite(url: &str, as_json: bool) -> Result<(), Failure> {
+pub(crate) async fn sqlite(url: &str, digesters: &Digesters, as_json: bool) -> Result<(), Failure> {
     let mut report = Report::default();
     let opened = match database::file(url) {
         Some(file) if report.add("file", exists(&file)) => {
@@ -70,7 +71,7 @@ pub(crate) async fn sqlite(url: &str, as_json: bool) -> Result<(), Failure> {
         match SqliteStore::open(url).await {
             Ok(store) => {
                 report.add("schema", Ok("of this version".to_owned()));
-                store_is_usable(&mut report, &store).await;
+                store_is_usable(&mut report, &store, digesters).await;
                 store.close().await;
             }
             Err(error) => _ = report.add("schema", Err(error.to_string())),
@@ -80,7 +81,7 @@ pub(crate) async fn sqlite(url: &str, as_json: bool) -> Result<(), Failure> {
 }
 
 /// Checks a PostgreSQL database.
-pub(crate) async fn postgres(url: &str, as_json: bool) -> Result<(), Failure> {
+pub(crate) async fn postgres(url: &str, digesters: &Digesters, as_json: bool) -> Result<(), Failure> {
     let mut report = Report::default();
     match PgConnection::connect(url).await {
         Ok(mut connection) => {
@@ -92,7 +93,7 @@ pub(crate) async fn postgres(url: &str, as_json: bool) -> Result<(), Failure> {
                 match PostgresStore::open(url).await {
                     Ok(store) => {
                         report.add("schema", Ok("of this version".to_owned()));
-                        store_is_usable(&mut report, &store).await;
+                        store_is_usable(&mut report, &store, digesters).await;
                         store.close().await;
                     }
                     Err(error) => _ = report.add("schema", Err(error.to_string())),
@@ -104,7 +105,11 @@ pub(crate) async fn postgres(url: &str, as_json: bool) -> Result<(), Failure> {
     report.finish(as_json)
 }
 
-async fn store_is_usable<S: KeyStore + UsageStore + AuditLog + Clone>(report: &mut Report, store: &S) {
+async fn store_is_usable<S: KeyStore + UsageStore + AuditLog + Clone>(
+    report: &mut Report,
+    store: &S,
+    digesters: &Digesters,
+) {
     let begun = now();
     let looked_up = store.find(&Digest::from_bytes([0; 32])).await;
     let millis = now().saturating_since(begun).as_millis();
@@ -124,12 +129,18 @@ async fn store_is_usable<S: KeyStore + UsageStore + AuditLog + Clone>(report: &m
     let newest = store.audit_log(&AuditQuery::all().limit(1)).await;
     report.add("audit", newest.map(|_| "readable".to_owned()).map_err(|error| error.to_string()));
     report.add("write", writes(store).await);
-    report.add("feed", follows(store).await);
+    let made = digesters.check(store).await;
+    // A node with other digesters starts no poller.
+    if report.add("digester", made.map(|()| "not contradicted".to_owned()).map_err(|error| error.to_string()))
+    {
+        report.add("feed", follows(store, digesters).await);
+    }
 }
 
 /// Follows the changes of other processes, as a node does.
-async fn follows<S: KeyStore + Clone>(store: &S) -> Outcome {
-    let authenticator = Authenticator::builder(store.clone()).build().map_err(|error| error.to_string())?;
+async fn follows<S: KeyStore + Clone>(store: &S, digesters: &Digesters) -> Outcome {
+    let builder = digesters.authenticate(Authenticator::builder(store.clone()));
+    let authenticator = builder.build().map_err(|error| error.to_string())?;
     authenticator.start().await.map_err(|error| error.to_string())?;
     let lease = authenticator.health().feed.map_or(0.0, |feed| feed.lease_remaining.as_secs_f32());
     Ok(format!("followed, with a lease of {lease:.1} s"))
@@ -208,7 +219,10 @@ async fn rights(connection: &mut PgConnection) -> Outcome {
     const MISSING: &str = "SELECT privilege || ' ON ' || name FROM (VALUES
             ('tower_api_key', 'SELECT'), ('tower_api_key', 'INSERT'), ('tower_api_key', 'UPDATE'),
             ('tower_api_key', 'DELETE'), ('tower_api_key_change', 'INSERT'), ('tower_api_key_audit', 'SELECT'),
-            ('tower_api_key_audit', 'INSERT'), ('tower_api_key_deleted_owner', 'SELECT'),
+            ('tower_api_key_audit', 'INSERT'), ('tower_api_key_digest', 'SELECT'),
+            ('tower_api_key_digest', 'INSERT'), ('tower_api_key_digest', 'DELETE'),
+            ('tower_api_key_fingerprint', 'SELECT'), ('tower_api_key_fingerprint', 'INSERT'),
+            ('tower_api_key_fingerprint', 'DELETE'), ('tower_api_key_deleted_owner', 'SELECT'),
             ('tower_api_key_node', 'SELECT'), ('tower_api_key_usage', 'SELECT')) AS needed (name, privilege)
         WHERE NOT has_table_privilege(name, privilege) ORDER BY 1";
     let missing: Vec<String> =

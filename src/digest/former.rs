@@ -39,6 +39,11 @@ impl FormerDigester {
         Ok(Self { digester, has_fingerprint: pepper.len() >= super::MIN_PEPPER })
     }
 
+    /// Returns the digest of the text of a key.
+    pub fn digest(&self, text: &[u8]) -> Digest {
+        self.digester.digest(text)
+    }
+
     /// Returns the fingerprint, or `None` for a pepper of less than 32 bytes: a store that is copied would let an attacker test guesses of it.
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         self.has_fingerprint.then(|| self.digester.fingerprint())
@@ -67,7 +72,7 @@ pub(crate) struct Digesters {
 impl Digesters {
     /// Returns the digests of a text under the former digesters.
     pub(crate) fn former_digests<'s>(&'s self, text: &'s [u8]) -> impl Iterator<Item = Digest> + 's {
-        self.former.iter().map(|former| former.digester.digest(text))
+        self.former.iter().map(|former| former.digest(text))
     }
 
     /// Returns the fingerprints of all digesters; `None` if one has none.

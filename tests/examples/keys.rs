@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
-use tower_api_key::backend::{Backend, KeyStore, UsageBatch, UsageCount, UsageStore};
+use tower_api_key::backend::{Backend, KeyStore, UsageBatch, UsageCount, UsageStore, WriteBack};
 use tower_api_key::clock::Day;
 use tower_api_key::digest::Digester;
 use tower_api_key::{Environment, KeyId, Owner, SqliteStore, Timestamp};
@@ -38,6 +38,15 @@ impl Keys {
         run(&self.url(), arguments.split(' ')).await
     }
 
+    /// Runs a command with peppers in the environment.
+    async fn run_under(&self, [current, former]: [Option<&str>; 2], arguments: &str) -> Ran {
+        let mut command = Command::new(binary("keys"));
+        command.args(["--url", &self.url()]).args(arguments.split(' ')).stdout(Stdio::piped());
+        let peppers = [("KEYS_PEPPER", current), ("KEYS_FORMER_PEPPERS", former)];
+        command.envs(peppers.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        finish(&mut command).await
+    }
+
     /// Runs a command that must succeed, and parses its JSON output.
     async fn json(&self, arguments: &str) -> Value {
         let ran = self.run(&format!("--json {arguments}")).await;
@@ -52,7 +61,12 @@ async fn run<'a>(url: &str, arguments: impl Iterator<Item = &'a str>) -> Ran {
 
 async fn run_into<'a>(stdout: Stdio, url: &str, arguments: impl Iterator<Item = &'a str>) -> Ran {
     let mut command = Command::new(binary("keys"));
-    let command = command.args(["--url", url]).args(arguments).stdout(stdout).stderr(Stdio::piped());
+    command.args(["--url", url]).args(arguments).stdout(stdout);
+    finish(&mut command).await
+}
+
+async fn finish(command: &mut Command) -> Ran {
+    let command = command.stderr(Stdio::piped());
     let output = command.spawn().unwrap().wait_with_output();
     let Output { status, stdout, stderr } = output.await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -641,11 +655,14 @@ async fn a_self_check_names_what_fails_and_changes_nothing() {
     let before = (keys.json("list").await, keys.json("audit").await);
     let passed = checks(&keys.url()).await;
     let names: Vec<_> = passed.iter().map(|(check, _)| check.as_str()).collect();
-    assert_eq!(names, ["file", "mode", "tables", "schema", "lookup", "usage", "audit", "write", "feed"]);
+    assert_eq!(
+        names,
+        ["file", "mode", "tables", "schema", "lookup", "usage", "audit", "write", "digester", "feed"]
+    );
     assert_eq!(failed(passed), [""; 0]);
     assert_eq!((keys.json("list").await, keys.json("audit").await), before);
     let ran = keys.run("self-check").await;
-    assert_eq!((ran.code, ran.stdout.lines().count(), ran.stderr.as_str()), (0, 9, ""));
+    assert_eq!((ran.code, ran.stdout.lines().count(), ran.stderr.as_str()), (0, 10, ""));
 
     #[cfg(unix)]
     {
@@ -658,4 +675,152 @@ async fn a_self_check_names_what_fails_and_changes_nothing() {
     std::fs::write(&other, "no database, but a text of more than sixteen bytes").unwrap();
     assert!(failed(checks(&format!("sqlite:{}", other.display())).await).contains(&"tables".to_owned()));
     assert_eq!(failed(checks("postgres://user@127.0.0.1:1/keys").await), ["server"]);
+}
+
+/// A pepper of 32 bytes.
+const PEPPER: &str = "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF";
+
+fn pepper() -> Digester {
+    let bytes: Vec<u8> = (0..32).map(|byte| byte % 16 * 0x11).collect();
+    Digester::hmac_sha256(&bytes).unwrap()
+}
+
+#[tokio::test]
+async fn a_pepper_is_replaced_step_by_step() {
+    let keys = Keys::new();
+    let made = keys.json("create --organization acme").await;
+    let both = [Some(PEPPER), Some("sha256")];
+    let json = async |arguments: &str| {
+        let ran = keys.run_under(both, &format!("--json {arguments}")).await;
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{arguments}");
+        serde_json::from_str::<Value>(&ran.stdout).unwrap()
+    };
+    let fingerprint = pepper().fingerprint();
+    let digesters = |is_stored: bool, has_former: bool, left: u64| {
+        serde_json::json!({
+            "digesters": [
+                { "fingerprint": fingerprint.as_str(), "here": "current", "in_database": is_stored },
+                { "fingerprint": "digester sha256", "here": "former", "in_database": has_former },
+            ],
+            "keys_under_former": left,
+        })
+    };
+    assert_eq!(json("digesters").await, digesters(false, true, 1));
+    let under_new = json("create --organization acme").await;
+    assert_eq!(json("digesters").await, digesters(true, true, 1));
+
+    // As a node does when the key is used.
+    let store = SqliteStore::open(&keys.url()).await.unwrap();
+    let add = WriteBack::Digest {
+        id: KeyId::new(made["id"].as_str().unwrap()).unwrap(),
+        digest: pepper().digest(made["key"].as_str().unwrap().as_bytes()),
+        digester: fingerprint.clone(),
+        at: Timestamp::from_unix_millis(1),
+    };
+    store.write_back(add).await.unwrap();
+    assert_eq!(json("digesters").await, digesters(true, true, 0));
+    assert_eq!(json("retire-digesters").await, serde_json::json!({ "keys": 1, "keys_under_former": 0 }));
+    assert_eq!(json("digesters").await, digesters(true, false, 0));
+    let table = keys.run_under([None, None], "digesters").await.stdout;
+    assert!(table.contains(fingerprint.as_str()) && table.ends_with("digesters only: 2\n"), "{table}");
+
+    for key in [&made, &under_new] {
+        let text = key["key"].as_str().unwrap().as_bytes();
+        assert!(store.find(&pepper().digest(text)).await.unwrap().is_some());
+        assert!(store.find(&Digester::sha256().digest(text)).await.unwrap().is_none());
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn no_key_is_made_under_a_pepper_that_the_database_does_not_know() {
+    let keys = Keys::new();
+    let made = keys.json("create --organization acme").await;
+    let before = keys.json("list").await;
+    let file = keys.0.path().join("keys.jsonl");
+    std::fs::write(&file, r#"{"key":"secret-of-sixteen-bytes","organization":"acme"}"#).unwrap();
+    let other = PEPPER.replace("00", "01");
+    for command in [
+        "create --organization acme",
+        &format!("rotate {}", made["id"].as_str().unwrap()),
+        &format!("import {}", file.display()),
+        "retire-digesters",
+    ] {
+        let ran = keys.run_under([Some(PEPPER), Some(&other)], command).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{command}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("set KEYS_PEPPER to the pepper of the nodes"),
+            "{command}: {}",
+            ran.stderr
+        );
+    }
+    assert_eq!(keys.json("list").await, before);
+    let checks = keys.run_under([Some(PEPPER), None], "self-check").await;
+    assert_eq!((checks.code, checks.stderr.as_str()), (5, "keys: 1 check failed\n"));
+    assert!(checks.stdout.contains("FAILED  digester  no key of the database was made with this pepper"));
+    let checks = keys.run_under([Some(PEPPER), Some("sha256")], "self-check").await;
+    assert_eq!((checks.code, checks.stderr.as_str()), (0, ""), "{}", checks.stdout);
+    // The setting of the current pepper may have been forgotten, and then its digests would be dropped.
+    let retired = keys.run("retire-digesters").await;
+    assert_eq!((retired.code, retired.stdout.as_str()), (2, ""));
+    assert!(retired.stderr.contains("KEYS_FORMER_PEPPERS is not set"), "{}", retired.stderr);
+}
+
+#[tokio::test]
+async fn an_invalid_pepper_is_named_and_not_shown() {
+    let keys = Keys::new();
+    let short = &PEPPER[..62];
+    let twice = format!("{PEPPER},sha256,{PEPPER}");
+    for (peppers, says) in [
+        ([Some(""), None], "KEYS_PEPPER must be set to hexadecimal digits"),
+        ([Some("a3c"), None], "KEYS_PEPPER must be set to hexadecimal digits"),
+        ([Some("a secret of more than thirty-two bytes"), None], "KEYS_PEPPER must be set to hex"),
+        ([Some(short), None], "KEYS_PEPPER: pepper must be at least 32 bytes, got 31"),
+        ([None, Some("")], "KEYS_FORMER_PEPPERS must be set to hexadecimal digits"),
+        ([None, Some("sha256,")], "KEYS_FORMER_PEPPERS must be set to hexadecimal digits"),
+        ([None, Some(&PEPPER[..30])], "KEYS_FORMER_PEPPERS: pepper must be at least 16 bytes, got 15"),
+        ([None, Some("sha256")], "KEYS_FORMER_PEPPERS must not repeat a pepper"),
+        ([Some(PEPPER), Some(PEPPER)], "KEYS_FORMER_PEPPERS must not repeat a pepper"),
+        ([None, Some(&twice)], "KEYS_FORMER_PEPPERS must not repeat a pepper"),
+    ] {
+        let ran = keys.run_under(peppers, "init").await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{peppers:?}: {}", ran.stderr);
+        assert!(ran.stderr.starts_with(&format!("keys: {says}")), "{peppers:?}: {}", ran.stderr);
+        for pepper in peppers.into_iter().flatten().filter(|pepper| pepper.len() > "sha256".len()) {
+            assert!(!ran.stderr.contains(pepper), "{}", ran.stderr);
+        }
+    }
+    assert_eq!(std::fs::read_dir(keys.0.path()).unwrap().count(), 0, "no database was created");
+    // A pepper of less than 32 bytes has no fingerprint.
+    assert_eq!(keys.run("init").await.code, 0);
+    let ran = keys.run_under([Some(PEPPER), Some(&PEPPER[..32])], "digesters").await;
+    assert!(ran.stdout.contains("a pepper of less than 32 bytes"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains(&PEPPER[..32]), "{}", ran.stdout);
+    let help = keys.run("--help").await.stdout;
+    assert!(help.contains("KEYS_PEPPER") && help.contains("KEYS_FORMER_PEPPERS"), "{help}");
+}
+
+#[tokio::test]
+async fn an_import_finds_keys_under_former_peppers() {
+    let keys = Keys::new();
+    let file = keys.0.path().join("keys.jsonl");
+    let import = format!("import {}", file.display());
+    std::fs::write(&file, r#"{"key":"secret-of-sixteen-bytes","organization":"acme"}"#).unwrap();
+    keys.run("init").await;
+    assert_eq!(keys.run(&import).await.code, 0);
+    let both = [Some(PEPPER), Some("sha256")];
+    let again = keys.run_under(both, &import).await;
+    assert_eq!((again.code, again.stdout.as_str()), (2, ""));
+    assert!(again.stderr.starts_with("line 1: the database has this key already\n"), "{}", again.stderr);
+
+    let digest =
+        r#"{"sha256":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","user":"a@b"}"#;
+    std::fs::write(&file, digest).unwrap();
+    assert_eq!(keys.run_under(both, &format!("{import} --dry-run")).await.code, 0);
+    // Of the pepper and a former one, the key has none.
+    let fresh = Keys::new();
+    fresh.run("init").await;
+    let ran = fresh.run_under([Some(PEPPER), None], &import).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    assert!(ran.stderr.starts_with("line 1: sha256: the key would be unknown"), "{}", ran.stderr);
 }
