@@ -87,11 +87,13 @@ pub(crate) enum Command {
     /// `user`; and, all optional, `name`, `scopes` (a list), `environment` (`live` or `test`) and `expires_at` (RFC 3339). Nothing is imported
     /// unless all lines are valid.
     Import(ImportArguments),
-    /// Show the peppers of the environment and of the database by fingerprints, and the number of keys in force that have no digest under the
-    /// current pepper, because they were not used since all nodes have it.
+    /// Show the peppers by their fingerprints, and the number of keys that still need a former one.
+    ///
+    /// A key needs a former pepper until it is used on a node that has the current one.
     Digesters,
-    /// Drop the digests under former peppers from each key that has one under the current pepper. Nodes without the current pepper reject
-    /// these keys from then on.
+    /// Drop the digests of keys under former peppers, from each key that has one under the current pepper.
+    ///
+    /// From then on, these keys are unknown to nodes that do not have the current pepper. Keys without a digest under it are left as they are.
     RetireDigesters,
     /// Check whether a service could use the database now. Changes no key.
     SelfCheck,

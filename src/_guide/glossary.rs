@@ -5,7 +5,9 @@
 //! | credential | What a request presents: a key, or an e-mail with a key or a password. |
 //! | scheme, source | How a credential is presented, such as Bearer or Basic, and a [place](crate::Source) in the request where the layer looks for one. |
 //! | API key | A secret text that identifies its owner, made by this crate ([minted](crate::KeyFormat)) or imported. |
-//! | digest | The [hash](crate::digest::Digester) of a key, by which a store finds its record. |
+//! | digest | The hash of a key, by which a store finds its record. |
+//! | digester, pepper | The [algorithm](crate::digest::Digester) that computes digests, and the secret that it may use. Keys of a [former](crate::digest::FormerDigester) digester stay known, and get a further digest when they are used. |
+//! | fingerprint | The [name](crate::digest::Fingerprint) by which a store recognizes a digester or a key format. It reveals no pepper. |
 //! | record | The data that a store keeps for a key: a [`Record`](crate::Record). |
 //! | principal | The authenticated caller of a request: a [`Principal`](crate::Principal). |
 //! | external caller | A caller that another login has authenticated, or whose key another backend keeps: an [`ExternalCaller`](crate::manage::ExternalCaller). |

@@ -10,7 +10,7 @@
 //! | issue keys to customers | [`issuing_keys`] |
 //! | keep many tenants apart | [`tenants`] |
 //! | rotate keys, and end them everywhere | [`rotation`] |
-//! | operate: settings, alerts, failover, replicas, rights, backups, another pepper | [`operations`] |
+//! | operate: settings, alerts, failover, replicas, rights, backups, a new pepper | [`operations`] |
 //! | replace a hand-written middleware, and import its keys | [`hand_written_middleware`] |
 //! | add keys to an application with a login: its database, and users who manage keys | [`existing_login`] |
 //! | accept JWTs, sessions or keys of another kind beside keys | [`beside_other_credentials`] |

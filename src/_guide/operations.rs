@@ -72,6 +72,8 @@
 //! | ERROR | `usage counts lost: …`, with the number of requests | once, until the store accepts counts again; and when a meter is dropped without a flush |
 //! | ERROR | ``… found no caller because the request did not pass an `AuthenticateLayer` (logged once): …``, with the place to add it | once for each `RequireScopeLayer`, and once for the other components that need a caller |
 //! | ERROR | a mistake in rules or public paths: `a path is public …`, ``a `RequireScopeLayer` is inside a public prefix …``, `… has rewritten the path …`, `` `RouteRules` found no `MatchedPath` … `` (WARN for a path without a route) | once for each message and layer |
+//! | ERROR | `requests with a key are answered 503 (logged once): …`, with the setting to change | once, until the store no longer contradicts the settings |
+//! | WARN | `cannot add a digest of the current digester to a key, …`, with the causes: [a new pepper](#a-new-pepper) | once |
 //! | WARN | `… failed`, with the kind of the error and its causes | once for each lookup, poll or batch, regardless of the number of waiting requests. With an open circuit breaker, once for each pause. `key management request failed`: each management request that gets 503 because the store is unavailable. `password verification failed` with a full queue: at most once a second |
 //! | WARN | `… timed out`, with the deadline | as `… failed` |
 //! | WARN | `key lookup failed: the key changed during each read` | each such request |
@@ -83,8 +85,8 @@
 //! | INFO | `request rejected`, with the `reason`; for `forbidden` with the `resource`, such as `organization`, or `undeclared` if no rule names the route; and with the template of the `route` if a layer inside an axum router rejects it. `no_route` is a 404 that `RouteRules` give to a caller | each |
 //! | DEBUG | `request admitted` | each |
 //!
-//! The messages start with the operation: `key lookup`, `change feed poll`, `change feed acknowledgement`, `first use record`, `usage flush`,
-//! `password verification`, `password rehash` or `key management request`.
+//! The messages start with the operation: `key lookup`, `change feed poll`, `change feed acknowledgement`, `check of the settings`, `first use record`,
+//! `digest addition`, `usage flush`, `password verification`, `password rehash` or `key management request`.
 //!
 //! [`Health::is_ready`](crate::health::Health::is_ready) is for a readiness probe. An outage of the database makes all nodes unready at
 //! about the same time, when the lease (and S) has ended, so let the balancer send requests to unready nodes if no node is ready; they get 503
@@ -235,7 +237,9 @@
 //! | Table | A row for | Shrinks |
 //! |---|---|---|
 //! | `tower_api_key` | each key, including revoked and expired ones | by `KeyManager::purge_ended`, called by your own job, in batches of 500 |
-//! | `tower_api_key_change` | each key that a change concerns | automatically: with each change, up to a thousand rows that are older than an hour, and that no open transaction can still hide. A database without changes keeps the last rows |
+//! | `tower_api_key_digest` | each key that was used under a former digester | by [`retire_former_digesters`](crate::manage::KeyManager::retire_former_digesters), and with its key |
+//! | `tower_api_key_fingerprint` | each digester and key format | by the same, those of digesters |
+//! | `tower_api_key_change` | each digest of a key that a change concerns | automatically: with each change, up to a thousand rows that are older than an hour, and that no open transaction can still hide. A database without changes keeps the last rows |
 //! | `tower_api_key_audit` | each key that a change concerns, with its owner until that is purged | by [`AuditLog::purge_before`](crate::backend::AuditLog::purge_before), called by a job of yours |
 //! | `tower_api_key_usage` | a key, a day and an environment | with its owner, by [`OwnerChange::purge_owner`](crate::backend::OwnerChange::purge_owner); else never: it outlives its keys. Delete billed days with your own statement |
 //! | `tower_api_key_deleted_owner` | each deleted organization, user and project | by `purge_owner` |
@@ -309,72 +313,95 @@
 //!
 #![doc = concat!("```sql\n", include_str!("restored.sql"), "```")]
 //!
-//! # Changing the pepper
+//! # A new pepper
 //!
-//! A store keeps digests, and a digest under one pepper cannot be converted to another: keys under the former pepper must be replaced, by
-//! rotation or by their owners. An authenticator has one [`Digester`](crate::digest::Digester), so until then use two of them, over clones of one store.
-//! The same steps add a first pepper.
+//! A store keeps digests, and a digest under one pepper cannot be converted to another. So an authenticator has a current
+//! [`Digester`](crate::digest::Digester) and up to three former ones. A key that a request presents is looked up under all of them, in one
+//! statement, and if it was found under a former one, the node adds its digest under the current one to the store. The same steps add a first
+//! pepper, or replace one of 16 to 31 bytes: the former digester is then `Digester::sha256()`, or
+//! [`FormerDigester::hmac_sha256`](crate::digest::FormerDigester::hmac_sha256).
 //!
-//! 1. All nodes query the authenticator with the new pepper, and if the key is unknown, the authenticator with the former one.
-//! 2. When all nodes do so, managers get the new pepper (`KeyManager::digester`). From then on new keys and successors use it.
-//! 3. Rotate all earlier keys with a grace (`KeyFilter::created_before`), or let their owners do so.
-//! 4. When the last of them has ended, remove the former authenticator. From then on the former pepper is useless.
+//! | Step | Nodes | Managers | Next, when | Back |
+//! |---|---|---|---|---|
+//! | 1. Deploy nodes, one after the other | `.digester(new).former_digester(former)` | as before: `KeyManager::digester(former)`, also beside a node (`for_authenticator(…)?.digester(former)`) | every node has both; no node logs that it cannot add a digest | deploy the former settings: each key still has its former digest |
+//! | 2. Change managers | both | `.digester(new).former_digester(former)`; beside a node, those of the node | every manager has both, jobs and command lines too | change the managers back. Keys that they made meanwhile are known to nodes with both digesters only: do not go back beyond step 1, but exchange the two (`.digester(former).former_digester(new)`) |
+//! | 3. Wait | both | both | [`keys_under_former_digesters`](crate::manage::KeyManager::keys_under_former_digesters) returns 0, or the rest is dealt with as below | nothing has changed |
+//! | 4. Retire | both | call [`retire_former_digesters`](crate::manage::KeyManager::retire_former_digesters), once | it has returned | exchange the two on the nodes: keys get former digests again as they are used |
+//! | 5. Remove the former digester | `.digester(new)` | `.digester(new)` | | add it again: the keys that were left are found again |
+//!
+//! Nodes come first because a key that a manager makes has a digest of its current digester only: a node without that answers 401. A node that
+//! has the new pepper alone finds no key at all. It notices by the *fingerprints* that the store keeps of the digesters with which its keys
+//! were made: [`start`](crate::Authenticator::start) fails, and without it, requests get 503 until the store has a key of that digester.
+//! The fingerprint of a pepper is an HMAC under it, and reveals nothing of it.
+//!
+//! - *The command line.* The example `keys` takes the current pepper from `KEYS_PEPPER`, and former ones from `KEYS_FORMER_PEPPERS`.
+//!   `keys digesters` shows their fingerprints and those of the store, and the number of keys that are left. A new pepper is in the store once a
+//!   node has added a digest, or a manager has made a key. `keys retire-digesters` is step 4. No key is made while neither the current nor a
+//!   former pepper is in the store.
+//! - *Rights.* A node adds digests with [rights](#rights) that it needs for the time of the change only. A node without them admits keys under their
+//!   former digests, and logs one warning. Keys that only such nodes see are left in step 3.
+//! - *Unused keys.* A key gets its digest when it is used while it is active: a disabled key only after it was enabled. Where usage is
+//!   counted, the keys that are left are those whose [`last_used_at`](crate::Record::last_used_at) precedes step 1. Wait for them, rotate them with
+//!   a grace, or revoke them. After step 5 they are unknown, though still listed. Revoked and expired keys do not count.
+//! - *Keys imported by their digest.* The store does not know their digester. They are left until they are used under a former one. A
+//!   key that was imported by its digest under the current pepper is left in the count for as long as it exists, and is found all the same.
+//! - *Costs, until step 5.* A cached key costs what it did before, once it has its current digest. A key without it costs one more digest for each
+//!   request, as does a lookup; an unknown key is looked up in one statement, as before. Retiring invalidates each digest that it drops.
+//! - *A leaked pepper.* With it and a copy of the store, keys that people chose can be guessed, before and after these steps: replace these keys
+//!   themselves. Minted keys cannot be guessed.
+//! - *Backups.* A backup from before step 4 has former digests. Keep the former pepper for as long as you may restore one.
 //!
 //! ```
-//! # #[cfg(feature = "axum")]
 //! # tokio::runtime::Runtime::new()?.block_on(async {
-//! # use tower::ServiceExt;
-//! # use tower_api_key::backend::Grace;
-//! # use tower_api_key::digest::Digester;
-//! # use tower_api_key::manage::{KeyManager, NewKey, RotateOptions};
-//! # use tower_api_key::{KeyFormat, MemoryStore, Owner};
-//! use axum::extract::{Request, State};
-//! use axum::middleware::{Next, from_fn_with_state};
-//! use axum::response::Response;
-//! use axum::{Router, body::Body, routing::get};
-//! use tower_api_key::{Authenticator, Principal, Reason, Rejection};
-//!
-//! async fn admit(
-//!     State([new, former]): State<[Authenticator; 2]>,
-//!     mut request: Request,
-//!     next: Next,
-//! ) -> Result<Response, Rejection> {
-//!     let principal = match new.authenticate(request.headers()).await {
-//!         Err(rejection) if *rejection.reason() == Reason::Unknown => former.authenticate(request.headers()).await?,
-//!         outcome => outcome?,
-//!     };
-//!     request.extensions_mut().insert(principal);
-//!     Ok(next.run(request).await)
-//! }
+//! use tower_api_key::digest::Digester;
+//! use tower_api_key::manage::{KeyManager, NewKey};
+//! use tower_api_key::{Authenticator, KeyFormat, MemoryStore};
 //!
 //! let store = MemoryStore::new();
-//! let peppers = [Digester::hmac_sha256(b"the new pepper of 32 bytes or so")?, Digester::sha256()];
-//! let authenticators = peppers.clone().map(|pepper| Authenticator::builder(store.clone()).digester(pepper).build().unwrap());
-//! let app: Router = Router::new()
-//!     .route("/whoami", get(async |principal: Principal| principal.key_id().to_string()))
-//!     .layer(from_fn_with_state(authenticators, admit));
-//! # let [new, former] = peppers;
-//! # let before = KeyManager::new(store.clone(), KeyFormat::new("demo")?).digester(former);
-//! # let now = before.clone().digester(new);
-//! # let (old, record) = before.create(NewKey::new(Owner::organization("acme"))).await?.into_parts();
-//! # let grace = Grace::For(std::time::Duration::from_secs(60));
-//! # let (successor, _) = now.rotate(&record.id, RotateOptions::new(grace)).await?.into_parts();
-//! # let status = async |key: &str| {
-//! #     let request = Request::get("/whoami").header("x-api-key", key).body(Body::empty()).unwrap();
-//! #     app.clone().oneshot(request).await.unwrap().status()
-//! # };
-//! # assert_eq!(status(old.as_str()).await, 200);
-//! # assert_eq!(status(successor.as_str()).await, 200);
-//! # assert_eq!(status("unknown").await, 401);
-//! # before.revoke(&record.id, "replaced").await?;
-//! # assert_eq!(status(old.as_str()).await, 401);
-//! # assert_eq!(status(successor.as_str()).await, 200);
+//! let [new, former] = [Digester::hmac_sha256(b"a pepper of 32 random bytes here")?, Digester::sha256()];
+//! let old_node = Authenticator::builder(store.clone()).digester(former.clone()).build()?;
+//! # let format = KeyFormat::new("demo")?;
+//! # let key = || NewKey::for_organization("acme");
+//! # let before = KeyManager::new(store.clone(), format.clone()).digester(former.clone());
+//! # let used = before.create(key()).await?.reveal();
+//! # let unused = before.create(key()).await?.reveal();
+//!
+//! // A node with the new pepper alone would know no key.
+//! let node = Authenticator::builder(store.clone()).digester(new.clone()).build()?;
+//! assert!(node.start().await.unwrap_err().to_string().contains("no key of the store was made with a digester of this node"));
+//!
+//! // 1. Nodes, one after the other. Each knows the keys that the managers make.
+//! let node = Authenticator::builder(store.clone()).digester(new.clone()).former_digester(former.clone()).build()?;
+//! node.start().await?;
+//! let manager = KeyManager::for_authenticator(&node, store.clone(), format)?;
+//! let first = manager.clone().digester(former).create(key()).await?.reveal();
+//! for node in [&old_node, &node] {
+//!     node.verify(used.as_str()).await?;
+//!     node.verify(first.as_str()).await?;
+//! }
+//!
+//! // 2. Managers, once every node has the new pepper.
+//! let second = manager.create(key()).await?.reveal();
+//! node.verify(second.as_str()).await?;
+//!
+//! // 3. One key was not used since.
+//! # while manager.keys_under_former_digesters().await? > 1 {
+//! #     tokio::task::yield_now().await;
+//! # }
+//! assert_eq!(manager.keys_under_former_digesters().await?, 1);
+//! // 4. It keeps its digest; two other keys lose their former ones.
+//! assert_eq!(manager.retire_former_digesters().await?, 2);
+//! old_node.verify(unused.as_str()).await?;
+//! assert!(old_node.verify(used.as_str()).await.is_err());
+//!
+//! // 5. Nodes with the new pepper alone. A key that was not used before is unknown.
+//! let node = Authenticator::builder(store).digester(new).build()?;
+//! node.start().await?;
+//! for key in [used, first, second] {
+//!     node.verify(key.as_str()).await?;
+//! }
+//! assert!(node.verify(unused.as_str()).await.is_err());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
 //! # Ok::<(), std::io::Error>(())
 //! ```
-//!
-//! Scope layers behind it work as usual. With the feature `metrics`, give each authenticator a name (`metrics_name`). Until the former
-//! authenticator is removed, other functions of [`AuthenticateLayer`](crate::AuthenticateLayer) are missing: gRPC responses, marking headers as
-//! sensitive, and `Cache-Control` and `Vary` on responses. Each process is two nodes on the list, an unknown key costs two lookups, and a key
-//! under the former pepper costs one more whenever the `negative_ttl` ends.

@@ -110,5 +110,5 @@
 //!
 //! # All keys at once
 //!
-//! A new pepper replaces all keys: [changing the pepper](super::operations#changing-the-pepper). On the client, a key in a
+//! A [new pepper](super::operations#a-new-pepper) replaces no key: clients notice nothing. On the client, a key in a
 //! [file](crate::client::ClientKey::file) is read again when it changes, so a rotation needs no restart.

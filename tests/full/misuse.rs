@@ -22,8 +22,8 @@ use tower_api_key::digest::Digester;
 use tower_api_key::manage::{KeyManager, ManageSettings, NewKey, routes};
 use tower_api_key::rules::PathRules;
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, KeyFormat, MemoryStore, Principal, RequireScopeLayer, Scope,
-    SqliteStore, test_util,
+    AuthenticateLayer, Authenticator, AuthenticatorBuilder, KeyFormat, MemoryStore, Principal,
+    RequireScopeLayer, Scope, Source, SqliteStore, test_util,
 };
 
 use crate::store::sqlite::rights::{open_without_rights, set_mode};
@@ -132,6 +132,42 @@ async fn opened(exists: bool, mode: u32, folder_mode: u32) -> Report {
     of_store(outcome.strip_prefix("Unavailable: ").unwrap(), folder.path())
 }
 
+fn pepper() -> Digester {
+    Digester::hmac_sha256(b"a pepper of 32 random bytes here").unwrap()
+}
+
+/// Opens a store with a key of the format `demo`, under SHA-256.
+async fn store_with_key(folder: &TempDir) -> SqliteStore {
+    let store = SqliteStore::open(&format!("sqlite:{}/keys.db", folder.path().display())).await.unwrap();
+    let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap());
+    manager.create(NewKey::for_organization("acme")).await.unwrap();
+    store
+}
+
+/// Starts a node whose settings its store contradicts.
+async fn started(set: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder) -> Report {
+    let folder = TempDir::new().unwrap();
+    let node = set(Authenticator::builder(store_with_key(&folder).await)).build().unwrap();
+    ("error of `Authenticator::start`".to_owned(), node.start().await.unwrap_err().to_string())
+}
+
+/// Admits no request on such a node that was not started.
+async fn unstarted(set: impl FnOnce(AuthenticatorBuilder) -> AuthenticatorBuilder) -> Report {
+    let folder = TempDir::new().unwrap();
+    let node = set(Authenticator::builder(store_with_key(&folder).await)).build().unwrap();
+    let app = router().layer(AuthenticateLayer::new(node));
+    let (log, _guard) = Log::begin();
+    let mut answer = 0;
+    for _ in 0..2 {
+        let response = app.clone().oneshot(with_key().body(Body::empty()).unwrap()).await.unwrap();
+        answer = response.status().as_u16();
+    }
+    let errors: Vec<_> = log.lines().into_iter().filter(|line| line.starts_with("ERROR")).collect();
+    let [line] = &errors[..] else { panic!("{errors:?}") };
+    let (level, message) = line.split_once(" tower_api_key: ").unwrap();
+    (format!("log, {level}, once; the client gets {answer}"), message.to_owned())
+}
+
 fn of_store(message: &str, folder: &Path) -> Report {
     let message = message.replace(&format!("{}/", folder.display()), "");
     ("error, when the store is opened".to_owned(), message)
@@ -193,6 +229,9 @@ async fn reports() -> Vec<Report> {
         .await,
         logged(router().layer(scope).layer(layer().public_prefix("/a").unwrap()), request).await,
         logged(router().layer(layer().rules(by_path)).layer(rewrite), request).await,
+        started(|builder| builder.digester(pepper())).await,
+        unstarted(|builder| builder.digester(pepper())).await,
+        started(|builder| builder.sources([Source::bearer().format(KeyFormat::new("other").unwrap())])).await,
         opened(true, 0o444, 0o777).await,
         opened(true, 0o666, 0o555).await,
         opened(false, 0, 0o555).await,
@@ -242,8 +281,7 @@ async fn answers() -> Vec<String> {
     let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo").unwrap());
     let managed = Router::new().nest("/a", routes(manager, settings)).layer(layer());
     let store = MemoryStore::new();
-    let peppered = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap())
-        .digester(Digester::hmac_sha256(b"a pepper of 32 random bytes here").unwrap());
+    let peppered = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap()).digester(pepper());
     let created = peppered.create(NewKey::for_organization("acme")).await.unwrap().reveal();
     let of_created = request().header("x-api-key", created.as_str());
     let of_get = RouteRules::new([("GET /a", "a")]).unwrap();
