@@ -316,7 +316,8 @@ impl AuthenticatorBuilder {
 
     /// Counts each request that is admitted, by key and day. Default: nothing is counted.
     ///
-    /// Counting costs a request one addition, and never delays or fails it. Several authenticators may share a meter.
+    /// Counting costs a request one addition, and never delays or fails it. Several authenticators may share a meter, which takes its
+    /// [clock](Self::with_clock) from the first.
     pub fn usage(mut self, usage: Usage) -> Self {
         self.usage = Some(usage);
         self
@@ -367,6 +368,9 @@ impl AuthenticatorBuilder {
         let passwords = self.passwords.granting(&policy.of_users);
         let metrics = Metrics::new(&self.metrics_name, &Reason::LABELS);
         let responses = Arc::new(self.responses.build(&sources, &self.clock, metrics.clone())?);
+        if let Some(usage) = &self.usage {
+            usage.set_clock(&self.clock);
+        }
         Ok(Authenticator(Arc::new_cyclic(|inner: &Weak<Inner>| {
             let issuer = Issuer {
                 schemes,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -13,7 +13,6 @@ use super::meter::Meter;
 use super::pending::Pending;
 use crate::backend::UsageStore;
 use crate::cache::DirtyList;
-use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::metrics::{METRICS_NAME, UsageMetrics};
 use crate::random::unique_name;
@@ -37,7 +36,6 @@ pub struct UsageBuilder {
     store: Box<dyn ErasedUsageStore>,
     interval: Duration,
     capacity: usize,
-    clock: Arc<dyn Clock>,
     metrics_name: Box<str>,
 }
 
@@ -48,7 +46,6 @@ impl Usage {
             store: Box::new(store),
             interval: Duration::from_secs(10),
             capacity: 100_000,
-            clock: Arc::new(SystemClock::new()),
             metrics_name: METRICS_NAME.into(),
         }
     }
@@ -75,12 +72,6 @@ impl UsageBuilder {
         self
     }
 
-    /// Replaces the system clock, for tests. It determines the days; intervals are those of the runtime.
-    pub fn with_clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
-        self
-    }
-
     /// Checks the configuration and creates the meter.
     ///
     /// # Errors
@@ -101,7 +92,7 @@ impl UsageBuilder {
         }
         Ok(Usage(Arc::new(Meter {
             store: self.store,
-            clock: self.clock,
+            clock: OnceLock::new(),
             interval: self.interval,
             capacity: self.capacity,
             uses: DirtyList::default(),

@@ -50,7 +50,7 @@ impl Meter {
 
     /// Returns the time until the next flush.
     fn pause(&self) -> Duration {
-        let now = self.clock.wall();
+        let now = self.now();
         self.interval.min(Day::from(now).plus(1).start().saturating_since(now))
     }
 }

@@ -1,7 +1,7 @@
 //! The counts of one meter, between the cache and the store.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::erased_store::ErasedUsageStore;
 use super::pending::Pending;
 use crate::cache::DirtyList;
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::metrics::UsageMetrics;
 
 /// Entries that are collected without yielding, so that requests of the same thread wait only briefly.
@@ -18,7 +18,8 @@ const CHUNK: usize = 1_024;
 /// The state that all clones of a [`Usage`](super::Usage) share.
 pub(super) struct Meter {
     pub(super) store: Box<dyn ErasedUsageStore>,
-    pub(super) clock: Arc<dyn Clock>,
+    /// That of the authenticator, which determines the days. Nothing is counted before it is set.
+    pub(super) clock: OnceLock<Arc<dyn Clock>>,
     pub(super) interval: Duration,
     /// Most counts that are kept, and number of dirty entries that triggers a flush.
     pub(super) capacity: usize,
@@ -52,6 +53,11 @@ impl Meter {
         used.iter().for_each(|used| pending.add(used));
         // Entries that left the cache are freed after unlocking.
         drop(pending);
+    }
+
+    /// Returns the time.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.get_or_init(|| Arc::new(SystemClock::new())).wall()
     }
 
     pub(super) fn pending(&self) -> MutexGuard<'_, Pending> {

@@ -57,6 +57,7 @@ use std::sync::Arc;
 
 use crate::backend::BackendError;
 use crate::cache::Entry;
+use crate::clock::Clock;
 use meter::Meter;
 
 /// Counts the requests that are admitted with each key. A clone is one `Arc` and shares the counts.
@@ -101,10 +102,15 @@ impl Usage {
         self.0.pending().lost()
     }
 
+    /// Sets the clock by which days are told, unless another authenticator has set it.
+    pub(crate) fn set_clock(&self, clock: &Arc<dyn Clock>) {
+        let _ = self.0.clock.set(Arc::clone(clock));
+    }
+
     /// Counts an admission.
     #[inline]
     pub(crate) fn count(&self, entry: &Arc<Entry>) {
-        if let Some(entries) = self.0.uses.count(entry, || self.0.clock.wall()) {
+        if let Some(entries) = self.0.uses.count(entry, || self.0.now()) {
             self.0.entry_became_dirty(entries);
         }
     }

@@ -31,8 +31,7 @@ impl World {
         let keys = MemoryStore::new();
         let usage_store = FaultyStore::new(&keys);
         let clock = Arc::new(ManualClock::new(START));
-        let usage =
-            meter(Usage::builder(usage_store.clone())).with_clock(Arc::clone(&clock)).build().unwrap();
+        let usage = meter(Usage::builder(usage_store.clone())).build().unwrap();
         let builder = configure(Authenticator::builder(keys.clone()));
         let authenticator = builder.usage(usage.clone()).with_clock(Arc::clone(&clock)).build().unwrap();
         Self { keys, usage_store, clock, usage, authenticator }

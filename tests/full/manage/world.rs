@@ -70,7 +70,7 @@ impl World {
         let manager =
             KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap()).with_clock(Arc::clone(&clock));
         let manager = change(manager.lease(Duration::from_millis(1)));
-        let usage = Usage::builder(store.clone()).with_clock(Arc::clone(&clock)).build().unwrap();
+        let usage = Usage::builder(store.clone()).build().unwrap();
         let backend = Misbehaving::new(store);
         // Some callers are users without organizations.
         let authenticator = Authenticator::builder(backend.clone()).user_scopes(Scopes::parse("*").unwrap());
