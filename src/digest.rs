@@ -121,8 +121,9 @@ impl fmt::Debug for Digest {
 
 /// The algorithm that computes the digest of a key: SHA-256, or HMAC-SHA-256 under a pepper.
 ///
-/// A copy of the store is useless to an attacker without the pepper, even if keys are weak. Keys that
-/// were stored under one digester are unknown under another, unless that has it as a [former](FormerDigester) one.
+/// A copy of the store is useless to an attacker without the pepper, even if keys are weak. Keys that were stored under one digester are
+/// unknown to a node with another, unless it has the first as a [former](FormerDigester) one:
+/// [a new pepper](crate::_guide::operations#a-new-pepper).
 ///
 /// ```
 /// use tower_api_key::digest::Digester;

@@ -4,8 +4,8 @@ use super::{KeyManager, ManageError};
 use crate::backend::{KeyChange, KeyStore};
 
 impl<S: KeyStore> KeyManager<S> {
-    /// Returns the number of keys in force that have no digest of the current digester, because they were not used since it became that. They
-    /// become unknown once no node has the former digester. Keys that were imported by their digest are among them.
+    /// Returns the number of keys in force of which the store knows no digest of the current digester: they were not used since nodes have it,
+    /// or were imported by their digest. Those under a former digester become unknown once no node has that.
     ///
     /// # Errors
     ///
@@ -34,7 +34,9 @@ impl<S: KeyStore> KeyManager<S> {
 
     /// Drops the digests of former digesters from each key that has one of the current digester, and returns the number of these keys.
     ///
-    /// No key becomes unknown to a node that has the current digester. [Others](Self::keys_under_former_digesters) keep their digests.
+    /// No key becomes unknown to a node that has the current digester. [Others](Self::keys_under_former_digesters) keep their digests. Call it once
+    /// every node and every manager has the current digester: a manager that still has the former one would drop the digests that nodes have
+    /// added. [Operations](crate::_guide::operations#a-new-pepper) has the steps.
     ///
     /// # Errors
     ///

@@ -74,7 +74,7 @@ impl<S: KeyStore> KeyManager<S> {
         }
     }
 
-    /// Creates a manager of the keys that an authenticator admits: with its digester, its clock and its
+    /// Creates a manager of the keys that an authenticator admits: with its digesters, its clock and its
     /// [admin scope](crate::AuthenticatorBuilder::admin_scope), and with its [lease](crate::AuthenticatorBuilder::lease) and
     /// [stale grace](crate::AuthenticatorBuilder::stale_grace) as the time that revocations wait for. `store` is the one that the
     /// authenticator reads.
@@ -123,7 +123,8 @@ impl<S: KeyStore> KeyManager<S> {
         Self { format: Arc::new(format), ..self }
     }
 
-    /// Sets the digester, which must be that of the authenticators.
+    /// Sets the digester, which must be that of the authenticators: their current one, or a former one until each of them has a
+    /// [new pepper](crate::_guide::operations#a-new-pepper).
     #[must_use]
     pub fn digester(self, digester: Digester) -> Self {
         Self { digesters: Digesters { current: digester, ..self.digesters }, ..self }
