@@ -246,6 +246,9 @@ pub enum WriteBack {
     /// A further digest of a key that is active at the time of the use, so that the digester under which it was found can be retired. A
     /// change of the key like any other: from then on, each change invalidates this digest as well.
     ///
+    /// The digester is added to the [fingerprints](Backend::fingerprints) if one of a digester is among them. A store without any, as of keys that
+    /// were imported by their digests, does not contradict nodes that have the former digester only.
+    ///
     /// Fails with [`Conflict`](BackendErrorKind::Conflict) if another key has the digest.
     Digest {
         /// The key.

@@ -8,17 +8,22 @@ use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tower_api_key::digest::Digester;
 use tower_api_key::{Authenticator, PostgresStore};
 
 use crate::clients::{Observation, now, pass};
+use crate::keys;
 use crate::node::{Answer, present};
 use crate::world::{LEASE, POLLS};
 
 /// The environment variable with the URL of the child's database.
 pub(crate) const DATABASE: &str = "TOWER_API_KEY_TEST_DATABASE";
 
+/// The environment variable with the digesters of the child, if it has the new pepper.
+const PEPPERS: &str = "TOWER_API_KEY_TEST_PEPPERS";
+
 /// The number of keys that the child presents.
-const KEYS: usize = 3;
+const KEYS: usize = 5;
 
 const ANSWERS: [Answer; 3] = [Answer::Admitted, Answer::Rejected, Answer::Unavailable];
 
@@ -26,6 +31,10 @@ const ANSWERS: [Answer; 3] = [Answer::Admitted, Answer::Rejected, Answer::Unavai
 pub(crate) async fn answer_until_killed(url: &str) -> ! {
     let store = PostgresStore::open(url).await.unwrap();
     let builder = Authenticator::builder(store).lease(LEASE).poll_interval(POLLS);
+    let builder = match env::var(PEPPERS).as_deref() {
+        Ok("both") => builder.digester(keys::new_digester()).former_digester(Digester::sha256()),
+        _ => builder,
+    };
     let authenticator = builder.positive_ttl(Duration::from_secs(3_600)).build().unwrap();
     authenticator.start().await.unwrap();
     for key in (0..KEYS).cycle() {
@@ -50,12 +59,18 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    /// Starts a child with the digester of the keys.
     pub(crate) fn start(url: &str) -> Self {
-        let mut child = Command::new(env::current_exe().unwrap())
-            .env(DATABASE, url)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::spawn(Command::new(env::current_exe().unwrap()).env(DATABASE, url))
+    }
+
+    /// Starts a child with a new pepper, to which the digester of the keys is a former one.
+    pub(crate) fn start_with_both(url: &str) -> Self {
+        Self::spawn(Command::new(env::current_exe().unwrap()).env(DATABASE, url).env(PEPPERS, "both"))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         let reading = std::thread::spawn(|| output.lines().filter_map(|line| parse(&line.ok()?)).collect());
         Self { child, reading: Some(reading) }

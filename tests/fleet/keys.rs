@@ -17,6 +17,11 @@ pub(crate) fn record(number: usize) -> Record {
     )
 }
 
+/// Returns the digester to which nodes change.
+pub(crate) fn new_digester() -> Digester {
+    Digester::hmac_sha256(b"a pepper of 32 random bytes here").unwrap()
+}
+
 pub(crate) fn revocation() -> Revocation {
     Revocation::new(Timestamp::from_unix_millis(1), "lost")
 }

@@ -36,7 +36,10 @@ impl Digests {
 
     pub(super) fn add(&mut self, id: &KeyId, digest: Digest, digester: Fingerprint) {
         self.keys.insert(digest, id.clone());
-        self.fingerprints.insert(digester.clone());
+        // Without any, the former digester of the key has none either, and must not be contradicted.
+        if self.fingerprints.iter().any(Fingerprint::is_of_digester) {
+            self.fingerprints.insert(digester.clone());
+        }
         self.further.entry(id.clone()).or_default().push((digest, digester));
     }
 

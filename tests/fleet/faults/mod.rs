@@ -45,7 +45,7 @@ macro_rules! faults {
     };
 }
 
-const FAULTS: [Fault; 18] = faults! {
+const FAULTS: [Fault; 19] = faults! {
     "control: a silent network, a lease of an hour", LongLease: network::silent;
     "nothing", Nothing: network::none;
     "connections refused", Nothing: network::refused;
@@ -62,6 +62,7 @@ const FAULTS: [Fault; 18] = faults! {
     "a transaction that stays open", Nothing: transactions::held_open;
     "transactions that commit in the other order", Nothing: transactions::in_the_other_order;
     "a node stopped for longer than the lease", Nothing: process::suspended;
+    "a new pepper, one node after the other", Nothing: process::new_pepper;
     "a wall clock set back, a silent network", Nothing: clock::back;
     "a wall clock set ahead", Nothing: clock::ahead;
 };

@@ -22,6 +22,10 @@ const OWNER: &str = "SELECT id FROM tower_api_key WHERE digest = $1
     UNION ALL SELECT key_id AS id FROM tower_api_key_digest WHERE further_digest = $1";
 const ADD: &str =
     "INSERT INTO tower_api_key_digest (further_digest, key_id, by_digester) VALUES ($1, $2, $3)";
+/// Adds nothing to a store without fingerprints of digesters: the former digester of its keys has none either, and must not be contradicted.
+const ADDED_WITH: &str = "INSERT INTO tower_api_key_fingerprint (fingerprint)
+    SELECT $1 WHERE EXISTS (SELECT 1 FROM tower_api_key_fingerprint WHERE fingerprint LIKE 'digester %')
+    ON CONFLICT (fingerprint) DO NOTHING";
 
 /// Keys that one transaction of a retirement changes: other changes wait for it.
 const RETIRE_BATCH: usize = 500;
@@ -78,7 +82,7 @@ pub(super) async fn add(session: &mut dyn Session, new: &NewDigest) -> Result<Wr
     }
     let add = Statement::new(ADD).bind(&new.digest).bind(&new.id).bind(new.digester.as_str());
     session.execute(&add).await?;
-    made_with(session, std::slice::from_ref(&new.digester)).await?;
+    session.execute(&Statement::new(ADDED_WITH).bind(new.digester.as_str())).await?;
     Ok(Written::one(changed))
 }
 
