@@ -361,6 +361,11 @@ impl AuthenticatorBuilder {
                 format!("former digesters must be at most {MAX_FORMER}, got {}", self.digesters.former.len());
             return Err(ConfigError::new(ConfigErrorKind::Limit, message));
         }
+        if self.digesters.has_repetition() {
+            let message =
+                "former digesters are invalid: each must differ from the current one and from each other";
+            return Err(ConfigError::new(ConfigErrorKind::Pepper, message));
+        }
         let settings =
             NodeSettings { digesters: self.digesters.fingerprints(), formats: sources.fingerprints() };
         let admin = self.admin_scope.map(Scope::new).transpose()?;

@@ -157,7 +157,11 @@ pub trait Backend: Send + Sync + 'static {
                     return Ok(Some(record));
                 }
             }
-            Ok(None)
+            match digests {
+                // It may have got the first digest and lost the others since.
+                [first, _, ..] => self.find(first).await,
+                _ => Ok(None),
+            }
         }
     }
 

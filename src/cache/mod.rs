@@ -142,9 +142,7 @@ impl Cache {
                 // The store would have no key that this node is asked for, and each would be rejected as unknown.
                 return Err(LookupError);
             }
-            for digest in lookup_key.digests() {
-                self.poller.wait_for_own_change(digest).await;
-            }
+            self.poller.wait_for_own_change(lookup_key.digests()).await;
             self.loader.load(lookup_key, warmth).await
         };
         timeout(self.context.limits.deadline, reading).await.unwrap_or(Err(LookupError))
@@ -165,8 +163,9 @@ impl Cache {
         let call_timeout = self.poller.call_timeout();
         let started = match PollerTask::claim(self) {
             Some(task) => task.start(self).await.map_err(|error| error.into_error(call_timeout)),
-            None if self.poller.poll_within(call_timeout).await => {
-                self.poller.check_settings().await.map_err(|error| error.into_error(call_timeout))
+            None if self.poller.poll_within(call_timeout).await && self.poller.has_feed() => Ok(()),
+            None if !self.poller.has_feed() || self.contradicts_store() => {
+                self.poller.check_settings(false).await.map_err(|error| error.into_error(call_timeout))
             }
             None => Err(BackendError::unavailable("no poll was answered yet")),
         };

@@ -6,22 +6,24 @@ use std::collections::HashSet;
 use std::future::pending as never;
 
 use super::context::Context;
-use super::sync::{Arc, Atomic, Mutex, Ordering, lock, spawn, timeout};
+use super::sync::{Arc, Mutex, lock, spawn, timeout};
 use crate::backend::{BackendError, WriteBack};
 use crate::digest::{Digest, Fingerprint};
+use crate::guarded_call::catch_panic;
 use crate::key::KeyId;
 use crate::trace;
 
 /// The writes in progress, and of a short while ago. A thousand requests at once are one first use.
 pub(super) struct WriteBacks {
     keys: Mutex<HashSet<(Kind, KeyId)>>,
-    /// 1 once a digest could not be added, which is logged once.
-    cannot_add: Atomic,
+    /// Why the last digest that was not added was not.
+    last_error: Mutex<Option<String>>,
     context: Arc<Context>,
 }
 
-/// The most writes in progress beside which a digest is added. With a new pepper, each key of a node gets one.
-const MAX_DIGESTS: usize = 64;
+/// The most writes in progress beside which a digest is added. With a new pepper, each key of a node gets one, and other writes of the
+/// background must not wait behind many of them.
+const MAX_DIGESTS: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
@@ -43,7 +45,7 @@ impl Drop for Pending {
 
 impl WriteBacks {
     pub(super) fn new(context: Arc<Context>) -> Self {
-        Self { keys: Mutex::default(), cannot_add: Atomic::new(0), context }
+        Self { keys: Mutex::default(), last_error: Mutex::default(), context }
     }
 
     /// Records the first use of a key in the store. The request does not wait for it. No entry of the key is kept until it is
@@ -70,14 +72,11 @@ impl WriteBacks {
         let Some(pending) = self.begin(Kind::Digest, &id) else { return };
         let write = WriteBack::Digest { id, digest, digester, at: self.context.clock.wall() };
         spawn(async move {
-            let context = &pending.write_backs.context;
-            let writing = async {
-                if let Err(error) = context.backend.write_back(write).await {
-                    pending.write_backs.log_once(&error);
-                }
-                Ok(())
-            };
-            let _ = context.call("digest addition", context.limits.deadline, writing).await;
+            // Until the store has answered, and not only until a deadline: what is given up would go on in the store, beside the next ones.
+            let writing = pending.write_backs.context.backend.write_back(write);
+            if let Some(Err(error)) = catch_panic(writing).await {
+                pending.write_backs.log_once(&error);
+            }
         });
     }
 
@@ -87,9 +86,13 @@ impl WriteBacks {
         is_new.then(|| Pending { write_backs: Arc::clone(self), key })
     }
 
+    /// Logs why a digest could not be added. A node without the right fails for each key in the same way.
     fn log_once(&self, error: &BackendError) {
-        if self.cannot_add.fetch_add(1, Ordering::Relaxed) == 0 {
+        let text = error.to_string();
+        let mut last = lock(&self.last_error);
+        if last.as_ref() != Some(&text) {
             trace::digest_not_added(error);
+            *last = Some(text);
         }
     }
 }

@@ -98,13 +98,27 @@ impl NodeSettings {
     }
 }
 
+impl NodeSettings {
+    /// Returns whether a store has a fingerprint of a digester of this node.
+    pub(crate) fn has_one_of(&self, stored: &[Fingerprint]) -> bool {
+        self.digesters.iter().flatten().any(|own| stored.contains(own))
+    }
+
+    /// Returns the digesters in a store that this node lacks.
+    pub(crate) fn lacking(&self, stored: &[Fingerprint]) -> Vec<Fingerprint> {
+        let Some(own) = &self.digesters else { return Vec::new() };
+        stored.iter().filter(|stored| stored.is_of_digester() && !own.contains(stored)).cloned().collect()
+    }
+}
+
 impl Mismatch {
     /// Returns what is wrong and what to change.
     pub(crate) fn message(self) -> &'static str {
         match self {
             Self::Digester => {
                 "no key of the store was made with a digester of this node, so every key would be unknown: set the pepper with which they \
-                 were made by `AuthenticatorBuilder::digester`, or by `former_digester` if new keys get another one"
+                 were made by `AuthenticatorBuilder::digester`, or by `former_digester` if new keys get another one. If the store is \
+                 right in this, and a key was made with a wrong pepper, revoke that key and create one with the pepper of this node"
             }
             Self::Format => {
                 "no key of the store was made in a key format that a source of this node accepts, so every key would be malformed: add the \

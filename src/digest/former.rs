@@ -75,6 +75,13 @@ impl Digesters {
         self.former.iter().map(|former| former.digest(text))
     }
 
+    /// Returns whether two of the digesters are the same.
+    pub(crate) fn has_repetition(&self) -> bool {
+        let probe = Digests::new(self.current.digest(b""), self.former_digests(b""));
+        let digests = probe.as_slice();
+        digests.iter().enumerate().any(|(index, digest)| digests[..index].contains(digest))
+    }
+
     /// Returns the fingerprints of all digesters; `None` if one has none.
     pub(crate) fn fingerprints(&self) -> Option<Box<[Fingerprint]>> {
         let former = self.former.iter().map(FormerDigester::fingerprint);

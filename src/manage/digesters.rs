@@ -1,6 +1,6 @@
 //! The change from one digester to another.
 
-use super::{KeyManager, ManageError};
+use super::{FieldError, KeyManager, ManageError};
 use crate::backend::{KeyChange, KeyStore};
 
 impl<S: KeyStore> KeyManager<S> {
@@ -40,8 +40,15 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails; part of the digests may be dropped then.
+    /// [`Invalid`](super::ManageErrorKind::Invalid) if the manager has no former digester, or the store has no digest of the current one: the
+    /// pepper may be wrong, or missing. [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails; part of the digests may be
+    /// dropped then.
     pub async fn retire_former_digesters(&self) -> Result<u64, ManageError> {
+        let stored = self.store.fingerprints().await?.unwrap_or_default();
+        if self.digesters.former.is_empty() || !stored.contains(&self.digesters.current.fingerprint()) {
+            let message = "must be that of the nodes, of which keys have digests, beside the former digester that is retired";
+            return Err(ManageError::invalid(vec![FieldError::new("digester", message)]));
+        }
         let retire = KeyChange::retire_digests(self.digesters.current.fingerprint(), self.clock.wall());
         Ok(self.change(&self.bounded_actor(), retire).await?.keys)
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Failure;
 use crate::backend::BackendError;
 use crate::credential::Scheme;
+use crate::digest::Fingerprint;
 use crate::key::KeyId;
 
 pub(crate) fn admitted(_: &KeyId, _: &Scheme) {}
@@ -31,6 +32,8 @@ pub(crate) fn usage_lost(_: u64, _: &'static str) {}
 pub(crate) fn lookup_retries_exhausted(_: usize) {}
 
 pub(crate) fn too_many_lookups(_: usize) {}
+
+pub(crate) fn digesters_lacking(_: &[Fingerprint]) {}
 
 pub(crate) fn settings_contradict_store(_: &'static str) {}
 

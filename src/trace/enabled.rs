@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Failure;
 use crate::backend::{BackendError, BackendErrorKind};
 use crate::credential::Scheme;
+use crate::digest::Fingerprint;
 use crate::key::KeyId;
 
 /// The target that filters name, whichever module of this crate writes the event.
@@ -126,6 +127,17 @@ pub(crate) fn too_many_lookups(lookups: usize) {
     tracing::warn!(target: TARGET, lookups, "requests rejected: too many key lookups in progress (logged at most once a second)");
 }
 
+/// Reports digesters of a store that this node lacks.
+pub(crate) fn digesters_lacking(lacking: &[Fingerprint]) {
+    let digesters = lacking.iter().map(Fingerprint::as_str).collect::<Vec<_>>().join(", ");
+    tracing::warn!(
+        target: TARGET,
+        digesters,
+        "keys of the store were made with digesters that this node lacks, and are unknown to it unless they have a digest of another one: add \
+         each by `AuthenticatorBuilder::former_digester`"
+    );
+}
+
 pub(crate) fn settings_contradict_store(message: &'static str) {
     tracing::error!(target: TARGET, "requests with a key are answered 503 (logged once): {message}");
 }
@@ -135,8 +147,8 @@ pub(crate) fn digest_not_added(error: &BackendError) {
     tracing::warn!(
         target: TARGET,
         error = causes(error),
-        "cannot add a digest of the current digester to a key, which stays known under a former one (logged once): let the database user of \
-         this node insert digests, or keep the former digester on every node"
+        "a digest of the current digester was not added to a key, which stays known under a former one (logged once for each cause): the \
+         database user of this node needs the right to insert digests, or every node keeps the former digester"
     );
 }
 

@@ -1,7 +1,9 @@
 //! The store, and the traits that it implements: takes connections and runs statements, with no SQL of its own.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
 
 use super::database::{DataSource, Database};
 use super::dialect::Lookups;
@@ -209,9 +211,14 @@ impl<D: Database> KeyStore for SqlStore<D> {
         let (mut changed, mut after) = (ChangeOutcome::default(), Some(String::new()));
         // Between batches, other changes are made.
         while let Some(start) = after {
+            let began = Instant::now();
             let write = Write::Keys(Box::new(change.clone()), start);
             let Written { record, keys, last, .. } = self.write(write).await?;
             (changed.record, changed.keys, after) = (record, changed.keys + keys, last);
+            if after.is_some() && matches!(change.action, KeyAction::RetireDigests(..)) {
+                // Each batch invalidates entries of all nodes, and other changes wait for it.
+                sleep(began.elapsed()).await;
+            }
         }
         Ok(changed)
     }

@@ -59,6 +59,11 @@ impl Poller {
         &self.lease
     }
 
+    /// Returns whether other processes change the store.
+    pub(super) fn has_feed(&self) -> bool {
+        self.has_feed
+    }
+
     /// Returns the longest duration of a call of the store.
     pub(super) fn call_timeout(&self) -> Duration {
         self.call_timeout
@@ -75,9 +80,9 @@ impl Poller {
     }
 
     /// Compares the settings of this node with the store.
-    pub(super) async fn check_settings(&self) -> Result<(), CallError> {
+    pub(super) async fn check_settings(&self, runs: bool) -> Result<(), CallError> {
         let Context { backend, settings, .. } = &*self.context;
-        self.context.call("check of the settings", self.call_timeout, settings.check(&**backend)).await
+        self.context.call("check of the settings", self.call_timeout, settings.check(&**backend, runs)).await
     }
 
     /// Notes that this process has changed a key.
@@ -96,8 +101,9 @@ impl Poller {
     }
 
     /// Waits briefly for the poll that returns this process's [own change](own_changes) of a key, if it made one.
-    pub(super) async fn wait_for_own_change(&self, digest: &Digest) {
-        let is_expected = || self.own_changes.is_expected(digest) && !self.is_failing();
+    pub(super) async fn wait_for_own_change(&self, digests: &[Digest]) {
+        let is_expected =
+            || digests.iter().any(|digest| self.own_changes.is_expected(digest)) && !self.is_failing();
         if !self.has_feed || !is_expected() {
             return;
         }

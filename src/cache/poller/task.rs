@@ -129,14 +129,20 @@ impl<C: PolledCache> PollerTask<C> {
         let mut answer = poller.poll(feed).await;
         poller.state.progress().is_listening = feed.is_listening();
         if answer.is_ok() && !self.has_polled {
-            answer = poller.check_settings().await.and(answer);
+            answer = poller.check_settings(false).await.and(answer);
         }
+        // Digesters are retired by changes.
+        let may_differ = answer.as_ref().is_ok_and(|answer| self.has_polled && !answer.changes.is_empty());
         let outcome = answer.map(|answer| {
             apply(cache, answer, !self.has_polled);
             self.has_polled = true;
         });
         poller.publish(&outcome);
         outcome?;
+        if may_differ || poller.context.settings.contradict_store() {
+            // After the changes were applied, which no other poll returns. Its outcome is kept by the settings.
+            let _ = poller.check_settings(true).await;
+        }
         match poller.context.call("change feed acknowledgement", poller.call_timeout, feed.ack()).await {
             // A store that waits for this node then waits until its lease ends.
             Ok(()) | Err(CallError::Error(_) | CallError::Deadline) => Ok(()),

@@ -45,7 +45,8 @@ CREATE TABLE tower_api_key_digest (
     key_id         TEXT COLLATE "C" NOT NULL REFERENCES tower_api_key (id) ON DELETE CASCADE,
     by_digester    TEXT COLLATE "C" NOT NULL
 );
-CREATE INDEX tower_api_key_digest_by_key ON tower_api_key_digest (key_id);
+-- A digester has one digest of a key.
+CREATE UNIQUE INDEX tower_api_key_digest_by_key ON tower_api_key_digest (key_id, by_digester);
 
 -- The fingerprints of the digesters and the formats with which keys were made.
 CREATE TABLE tower_api_key_fingerprint (

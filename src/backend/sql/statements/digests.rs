@@ -8,7 +8,7 @@ use super::locks::KeyLocks;
 use super::read::fetch_for_update;
 use super::written::Written;
 use crate::backend::sql::key_row::decode_digest;
-use crate::backend::sql::session::{Row, Session};
+use crate::backend::sql::session::{Row, Session, is_unique_violation};
 use crate::backend::sql::statement::{Statement, Value};
 use crate::backend::{BackendError, Invalidation};
 use crate::clock::Timestamp;
@@ -81,7 +81,11 @@ pub(super) async fn add(session: &mut dyn Session, new: &NewDigest) -> Result<Wr
         None => {}
     }
     let add = Statement::new(ADD).bind(&new.digest).bind(&new.id).bind(new.digester.as_str());
-    session.execute(&add).await?;
+    // Of a digester that has another digest of the key.
+    session
+        .execute(&add)
+        .await
+        .map_err(|error| if is_unique_violation(&error) { BackendError::conflict() } else { error })?;
     session.execute(&Statement::new(ADDED_WITH).bind(new.digester.as_str())).await?;
     Ok(Written::one(changed))
 }

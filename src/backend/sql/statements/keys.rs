@@ -222,7 +222,9 @@ async fn revoke(
         audit::record(session, LoggedAction::Revoked, id.as_str(), None, author).await?;
         return Ok(Written::one(Invalidation::Revoked(digest)));
     }
-    let known = changed(session, &Statement::new(DIGEST_OF).bind(id)).await?;
+    // Locked, as a retirement that commits in between would drop this digest.
+    let find = Statement::new(DIGEST_OF).bind(id).push(session.dialect().lock_row);
+    let known = changed(session, &find).await?;
     let digest = known.ok_or_else(BackendError::not_found)?;
     Ok(Written::unchanged(Invalidation::Revoked(digest)))
 }
