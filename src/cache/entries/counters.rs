@@ -1,27 +1,37 @@
-//! The counters of a cache entry: its reads, and the admissions that used it.
+//! The counters of a cache entry: the admissions that used it, and a mark that it was asked for.
 
 use crate::cache::sync::{Atomic, Ordering};
 
-/// Both counts in one word: with a second word, an entry would not fit into one cache line of memory.
+/// Both in one word: with a second word, an entry would not fit into one cache line of memory.
 ///
-/// No other memory is read because of a count, so relaxed ordering suffices: a read-modify-write always sees the last value, and so no use
-/// is lost.
+/// No other memory is read because of them, so relaxed ordering suffices: a read-modify-write always sees the last value, and so no use is
+/// lost.
 #[derive(Debug)]
 pub(super) struct Counters(Atomic);
 
-/// The lower bits count uses since they were last taken: 281 trillion before they overflow into the upper bits.
-const USES: u64 = (1 << 48) - 1;
-/// The upper bits count reads, and wrap after 65,536.
-const READ: u64 = USES + 1;
+/// The lower bits count uses since they were last taken: nine quintillion before they overflow into the mark.
+const USES: u64 = MARK - 1;
+const MARK: u64 = 1 << 63;
 
 impl Counters {
     pub(super) fn zero() -> Self {
         Self(Atomic::new(0))
     }
 
-    /// Counts a read, and returns whether it is one in `interval`, a power of two.
-    pub(super) fn count_read(&self, interval: u64) -> bool {
-        (self.0.fetch_add(READ, Ordering::Relaxed) / READ).is_multiple_of(interval)
+    /// Sets the mark. Writes nothing if it is set, so the processors that use an entry keep their copies of its memory.
+    pub(super) fn mark(&self) {
+        if !self.is_marked() {
+            self.0.fetch_or(MARK, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn is_marked(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & MARK != 0
+    }
+
+    /// Removes the mark, and returns whether it was set.
+    pub(super) fn unmark(&self) -> bool {
+        self.is_marked() && self.0.fetch_and(!MARK, Ordering::Relaxed) & MARK != 0
     }
 
     /// Counts a use, and returns whether it is the first since the uses were taken.
@@ -40,22 +50,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_and_uses_are_counted_apart() {
+    fn uses_and_the_mark_do_not_touch_each_other() {
         let counters = Counters::zero();
-        let sampled: Vec<_> = (0..200_000).filter(|_| counters.count_read(64)).collect();
-        assert_eq!(sampled, (0..200_000).step_by(64).collect::<Vec<_>>());
+        assert!(!counters.unmark());
         assert!(counters.count_use());
+        counters.mark();
+        counters.mark();
         assert!(!counters.count_use());
         assert_eq!((counters.take_uses(), counters.take_uses()), (2, 0));
         assert!(counters.count_use());
-    }
-
-    #[test]
-    fn taking_the_uses_leaves_the_reads_as_they_are() {
-        let counters = Counters::zero();
-        assert!(counters.count_read(2));
-        counters.count_use();
-        counters.take_uses();
-        assert!(!counters.count_read(2));
+        assert_eq!((counters.unmark(), counters.unmark()), (true, false));
+        assert_eq!(counters.take_uses(), 1);
     }
 }

@@ -7,6 +7,7 @@ use std::pin::Pin;
 
 use super::counters::Counters;
 use super::generation::Generation;
+use super::sieve::Place;
 use crate::cache::sync::{Arc, Weak};
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::credential::Scheme;
@@ -28,6 +29,7 @@ pub(crate) struct Entry {
     pub(super) counters: Counters,
     checked: CheckedFields,
     issuer: Arc<Issuer>,
+    pub(super) place: Place,
     record: Record,
     /// The digests by which the key was looked up, if several: it may be under another one when it is looked up again.
     digests: Option<Box<Digests>>,
@@ -80,6 +82,7 @@ impl Entry {
             counters: Counters::zero(),
             checked: CheckedFields::of(&record),
             issuer,
+            place: Place::none(),
             record,
             digests,
         }
@@ -111,7 +114,7 @@ impl Entry {
 
 impl Issuer {
     /// Creates the issuer of principals without an authenticator.
-    #[cfg(any(feature = "test-util", all(test, shuttle)))]
+    #[cfg(any(feature = "test-util", test))]
     pub(crate) fn detached(schemes: Box<[Scheme]>) -> Self {
         Self {
             schemes,

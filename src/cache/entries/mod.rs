@@ -1,7 +1,7 @@
 //! The entries of the cache: the facts that were read from the store, each under a [generation].
 
 // Above `sync` and `context`; below `loader`. Bottom to top, a file importing only those before it:
-// `counters`, `generation`, `tombstones`, `negative`, `entry`, `positive`, `dirty_list`, `self`.
+// `counters`, `generation`, `tombstones`, `negative`, `entry`, `sieve`, `positive`, `dirty_list`, `self`.
 
 mod counters;
 mod dirty_list;
@@ -9,6 +9,7 @@ mod entry;
 pub(super) mod generation;
 mod negative;
 mod positive;
+mod sieve;
 mod tombstones;
 
 pub(crate) use dirty_list::{DirtyList, EntryUses};
@@ -118,7 +119,7 @@ impl Entries {
             several.map(|(current, former)| Box::new(Digests::new(*current, former.iter().copied())));
         let entry = Arc::new(Entry::new(own, until, record, several, Arc::clone(&self.issuer)));
         if !ttl.is_zero() && !entry.record().has_pending_first_use() && self.may_keep(digests, generation) {
-            self.positive.insert(digest, &entry);
+            self.positive.insert(&entry, started);
         }
         entry
     }

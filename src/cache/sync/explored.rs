@@ -49,22 +49,11 @@ impl<V: Clone> Map<V> {
         self.take_step().get(digest).cloned()
     }
 
-    pub(in crate::cache) fn insert(&self, digest: Digest, value: V) {
-        self.replace(digest, value);
-    }
-
-    pub(in crate::cache) fn remove_if(&self, digest: &Digest, condition: impl Fn(&V) -> bool) {
-        let mut values = self.take_step();
-        if values.get(digest).is_some_and(condition) {
-            values.remove(digest);
-        }
-    }
-
-    fn replace(&self, digest: Digest, value: V) -> Option<V> {
+    pub(in crate::cache) fn insert(&self, digest: Digest, value: V) -> Option<V> {
         self.take_step().insert(digest, value)
     }
 
-    fn remove(&self, digest: &Digest) -> Option<V> {
+    pub(in crate::cache) fn remove(&self, digest: &Digest) -> Option<V> {
         self.take_step().remove(digest)
     }
 
@@ -76,41 +65,22 @@ impl<V: Clone> Map<V> {
 }
 
 /// A map without a limit: an evicted value would only be read again.
-pub(in crate::cache) struct Bounded<V> {
-    values: Map<V>,
-    on_remove: Box<dyn Fn(&Digest, &V) + Send + Sync>,
-}
+pub(in crate::cache) struct Bounded<V>(Map<V>);
 
-impl<V: Clone + Send + Sync + 'static> Bounded<V> {
-    pub(in crate::cache) fn new(capacity: u64, ttl: Duration) -> Self {
-        Self::with_listener(capacity, ttl, |_, _| ())
-    }
-
-    pub(in crate::cache) fn with_listener(
-        _: u64,
-        _: Duration,
-        on_remove: impl Fn(&Digest, &V) + Send + Sync + 'static,
-    ) -> Self {
-        Self { values: Map::new(), on_remove: Box::new(on_remove) }
+impl<V: Clone> Bounded<V> {
+    pub(in crate::cache) fn new(_: u64, _: Duration) -> Self {
+        Self(Map::new())
     }
 
     pub(in crate::cache) fn get(&self, digest: &Digest) -> Option<V> {
-        self.values.get(digest)
+        self.0.get(digest)
     }
 
     pub(in crate::cache) fn insert(&self, digest: Digest, value: V) {
-        let replaced = self.values.replace(digest, value);
-        self.notify(&digest, replaced);
+        self.0.insert(digest, value);
     }
 
     pub(in crate::cache) fn remove(&self, digest: &Digest) {
-        let removed = self.values.remove(digest);
-        self.notify(digest, removed);
-    }
-
-    fn notify(&self, digest: &Digest, removed: Option<V>) {
-        if let Some(value) = removed {
-            (self.on_remove)(digest, &value);
-        }
+        self.0.remove(digest);
     }
 }

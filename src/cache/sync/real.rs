@@ -3,10 +3,9 @@
 pub(in crate::cache) use std::sync::{Mutex, MutexGuard};
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::Arc;
 use std::time::Duration;
 
-use moka::sync::{Cache, CacheBuilder};
+use moka::sync::Cache;
 
 use crate::digest::Digest;
 use crate::runtime::require_runtime;
@@ -32,15 +31,13 @@ impl<V: Clone> Map<V> {
         self.0.pin().get(digest).cloned()
     }
 
-    pub(in crate::cache) fn insert(&self, digest: Digest, value: V) {
-        self.0.pin().insert(digest, value);
+    /// Inserts a value, and returns the one that it replaces.
+    pub(in crate::cache) fn insert(&self, digest: Digest, value: V) -> Option<V> {
+        self.0.pin().insert(digest, value).cloned()
     }
 
-    pub(in crate::cache) fn remove_if(&self, digest: &Digest, condition: impl Fn(&V) -> bool) {
-        self.0.pin().compute(*digest, |found| match found {
-            Some((_, value)) if condition(value) => papaya::Operation::Remove,
-            _ => papaya::Operation::<V, ()>::Abort(()),
-        });
+    pub(in crate::cache) fn remove(&self, digest: &Digest) -> Option<V> {
+        self.0.pin().remove(digest).cloned()
     }
 }
 
@@ -54,22 +51,9 @@ impl<V: Clone + Send + Sync + 'static> Bounded<V> {
     ///
     /// Removing values that are idle for twice their time to live only collects garbage: the end of validity is in each value.
     pub(in crate::cache) fn new(capacity: u64, ttl: Duration) -> Self {
-        Self(Self::builder(capacity, ttl).build())
-    }
-
-    /// Creates a map that calls `on_remove` with each removed value, which costs a lock for each key.
-    pub(in crate::cache) fn with_listener(
-        capacity: u64,
-        ttl: Duration,
-        on_remove: impl Fn(&Digest, &V) + Send + Sync + 'static,
-    ) -> Self {
-        let listener = move |digest: Arc<Digest>, value, _| on_remove(&digest, &value);
-        Self(Self::builder(capacity, ttl).eviction_listener(listener).build())
-    }
-
-    fn builder(capacity: u64, ttl: Duration) -> CacheBuilder<Digest, V, Cache<Digest, V>> {
         // By idleness, because the order of access is kept anyway; the order of age would take memory for each value.
-        Cache::builder().max_capacity(capacity).time_to_idle(ttl.max(Duration::from_millis(1)) * 2)
+        let idle = ttl.max(Duration::from_millis(1)) * 2;
+        Self(Cache::builder().max_capacity(capacity).time_to_idle(idle).build())
     }
 
     pub(in crate::cache) fn get(&self, digest: &Digest) -> Option<V> {

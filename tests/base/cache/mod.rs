@@ -3,6 +3,7 @@
 mod digesters;
 #[cfg(feature = "test-util")]
 mod entries;
+mod eviction;
 mod feed;
 mod guards;
 mod judge;
