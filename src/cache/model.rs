@@ -6,6 +6,7 @@
 
 mod chance;
 mod dirty_list;
+mod eviction;
 mod exhaustive;
 mod preemptions;
 
@@ -33,6 +34,8 @@ use crate::record::{Disabling, Record, Revocation};
 /// The digests of the key: the one that its record has, or the current one of a key that also has a former one.
 const DIGEST: Digest = Digest::from_bytes([7; 32]);
 const FORMER: Digest = Digest::from_bytes([8; 32]);
+/// Another key, which evicts the first one.
+const OTHER: Digest = Digest::from_bytes([9; 32]);
 const NOW: Timestamp = Timestamp::from_unix_millis(0);
 
 /// The states of the only key in the store. Each change leads to the next state.
@@ -176,6 +179,8 @@ impl World {
             deadline,
             max_concurrent_lookups: 2,
             breaker_pause: Duration::ZERO,
+            // Another key evicts this one.
+            positive_capacity: digests.as_slice().len() as u64,
             ..Limits::default()
         };
         let issuer = Issuer::detached(Box::default());
@@ -252,6 +257,13 @@ impl World {
     fn meanwhile(&self, act: impl FnOnce(&Self) + Send + 'static) -> JoinHandle<()> {
         let world = self.clone();
         shuttle::thread::spawn(move || act(&world))
+    }
+
+    /// Keeps another key, as a request for it does.
+    fn evict(&self) {
+        let Cache { entries, context, .. } = &*self.cache;
+        let other = Record { digest: OTHER, ..record(VALID).expect("a record") };
+        entries.keep(other, &[OTHER], entries.generation(&[OTHER]), context.clock.monotonic());
     }
 
     /// Makes a request, and checks that the deciding state is no older than that acknowledged at its start, and no newer than that of the

@@ -180,6 +180,12 @@ impl Entries {
         self.negative.remove(digest);
     }
 
+    /// Checks the positive entries, which have these digests, and returns their number. For the model.
+    #[cfg(all(test, shuttle))]
+    pub(super) fn check_positive(&self, digests: &[Digest]) -> usize {
+        self.positive.check(digests)
+    }
+
     /// Returns how long a record is valid: the time to live less up to a tenth, so that keys that were read together are not read together
     /// again. Expiry of the key itself is checked for each request, because an expired key is rejected without the store.
     fn ttl(&self, digest: &Digest) -> Duration {

@@ -74,6 +74,16 @@ impl Positive {
             ring.sieve.remove(&removed);
         }
     }
+
+    /// Checks that the map and the ring have the same entries, which have these digests, and returns their number.
+    #[cfg(all(test, shuttle))]
+    pub(super) fn check(&self, digests: &[Digest]) -> usize {
+        let mut ring = lock(&self.ring);
+        let entries: Vec<_> = digests.iter().filter_map(|digest| self.entries.get(digest)).collect();
+        assert!(entries.iter().all(|entry| ring.sieve.holds(entry)), "an entry that is never evicted");
+        assert_eq!(ring.sieve.len(), entries.len(), "the ring holds more entries");
+        entries.len()
+    }
 }
 
 impl Ring {

@@ -89,6 +89,12 @@ impl Sieve {
         if meets { self.unlink(place) } else { None }
     }
 
+    #[cfg(all(test, shuttle))]
+    pub(super) fn holds(&mut self, entry: &Arc<Entry>) -> bool {
+        let place = entry.place.0.load(Ordering::Relaxed);
+        self.node(place).entry.as_ref().is_some_and(|held| Arc::ptr_eq(held, entry))
+    }
+
     fn evict(&mut self) -> Option<Arc<Entry>> {
         for _ in 0..MAX_PASSED {
             let hand = self.visited();

@@ -136,6 +136,21 @@ fn a_change_of_everything_reaches_every_later_request() {
 }
 
 #[test]
+fn a_cache_that_evicts_decides_no_request_by_what_was_changed_before_it_began() {
+    for weather in [CALM, STORMY] {
+        explore(move || {
+            let world = World::new(VALID, weather);
+            let evictor = world.meanwhile(|world| (0..4).for_each(|_| world.evict()));
+            requests_during(&world, |world| {
+                world.change(RENAMED, Invalidation::Changed(DIGEST));
+                world.change(REVOKED, Invalidation::Revoked(DIGEST));
+            });
+            evictor.join().expect("evictions");
+        });
+    }
+}
+
+#[test]
 fn a_replica_that_lags_behind_a_revocation_admits_no_request() {
     explore(|| {
         requests_during(&World::new(VALID, LAGGING), |world| {
