@@ -120,9 +120,9 @@ impl Figures {
             at_most("miss on SQLite, ≤ 1.3 of the bare query", sqlite, 1.3, part),
             at_most(&target, reads, 1.0, thousands),
             at_most(
-                "≤ 400 bytes per cached key beyond the record",
+                "≤ 165 bytes per cached key beyond the record",
                 self.counted.get(KEPT, CRATE),
-                400.0,
+                165.0,
                 thousands,
             ),
         ]
