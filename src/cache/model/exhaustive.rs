@@ -124,21 +124,6 @@ fn a_glance_during_a_creation_finds_no_absence_from_before_it() {
     exhaust(|| glance_during(ABSENT, VALID, Invalidation::Changed(DIGEST)));
 }
 
-/// A key is unknown only if it is under both digests.
-#[test]
-fn a_glance_during_a_creation_under_either_digest_finds_no_absence_from_before_it() {
-    for under in [UNDER_CURRENT, UNDER_FORMER] {
-        exhaust(move || {
-            let world = World::of_two_digests(ABSENT | under, STILL);
-            world.fill();
-            let changer = world.meanwhile(|world| world.change_each(VALID));
-            world.glance();
-            changer.join().expect("a change");
-            world.glance();
-        });
-    }
-}
-
 #[test]
 fn a_glance_during_a_change_of_everything_finds_nothing_older() {
     exhaust(|| glance_during(VALID, RENAMED, Invalidation::Everything));
