@@ -21,7 +21,8 @@ GRANT SELECT ON tower_api_key_user TO keys_node;
 -- a text of their own to any key.
 -- GRANT UPDATE (last_used_at) ON tower_api_key TO keys_node;
 -- GRANT INSERT ON tower_api_key_digest, tower_api_key_fingerprint, tower_api_key_change TO keys_node;
--- GRANT UPDATE, DELETE ON tower_api_key_change, tower_api_key_change_trim TO keys_node;
+-- GRANT DELETE ON tower_api_key_change TO keys_node;
+-- GRANT UPDATE ON tower_api_key_change_trim TO keys_node;
 
 -- Managers: change keys and owners, and read the audit log. A node needs these rights as well to end a rotated key at the first use of its
 -- successor, or to strengthen the hash of a password.
