@@ -225,7 +225,8 @@ impl<S: KeyStore + Clone> Observers<S> {
         names: &[&str],
         change: impl Future<Output = Result<(), BackendError>>,
     ) {
-        for (caller, name) in self.callers.iter().flat_map(|caller| names.iter().map(move |name| (caller, name)))
+        for (caller, name) in
+            self.callers.iter().flat_map(|caller| names.iter().map(move |name| (caller, name)))
         {
             let _ = caller.warm(name).await;
             let reads = caller.reads();
