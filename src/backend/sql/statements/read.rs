@@ -39,7 +39,7 @@ pub(crate) async fn find(
     for digests in digests.chunks(1 + MAX_FORMER) {
         let find = Statement::new(namespace.qualify(several).0);
         // Repeated, so that all numbers of digests share one prepared statement.
-        let find = digests.iter().cycle().take(1 + MAX_FORMER).fold(find, |find, digest| find.bind(digest));
+        let find = digests.iter().cycle().take(1 + MAX_FORMER).fold(find, Statement::bind);
         let mut found = session.fetch(&find, decode_found).await?;
         let first =
             digests.iter().find_map(|digest| found.iter().position(|record| record.digest == *digest));
