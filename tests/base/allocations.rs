@@ -1,4 +1,5 @@
-//! The allocations of a cached admission: those of the request's extensions for the principal, and of the response's cache headers.
+//! The allocations of a cached admission: those of the request's extensions for the principal, and of the response's cache headers; and of a
+//! rejection: those of the response's headers and extensions.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -12,7 +13,7 @@ use http::{HeaderValue, Request, Response};
 use support::{Body, Key, authenticator, build, request, store_with_key};
 use tower::{Layer, Service};
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, MemoryStore, Owner, RequireScopeLayer, Requirement, Source,
+    AuthenticateLayer, Authenticator, MemoryStore, Owner, Rejection, RequireScopeLayer, Requirement, Source,
 };
 
 /// A service that does nothing.
@@ -42,9 +43,18 @@ fn call<S>(service: &mut S, request: Request<Body>)
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
+    assert_eq!(answer(service, request).status(), 200);
+}
+
+fn answer<S>(service: &mut S, request: Request<Body>) -> Response<Body>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
     let mut response = pin!(service.call(request));
-    let answer = response.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    assert!(matches!(answer, Poll::Ready(Ok(response)) if response.status() == 200));
+    match response.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(response)) => response,
+        Poll::Pending => panic!("the response must be ready at once"),
+    }
 }
 
 /// Adds an extension to a request, as every request in axum has one.
@@ -120,4 +130,28 @@ async fn a_scope_is_checked_without_an_allocation() {
     let mut request = key.bearer();
     request.extensions_mut().insert(principal);
     assert_eq!(allocations(|| call(&mut service, request)), 0);
+}
+
+#[tokio::test]
+async fn a_rejection_allocates_only_for_its_headers_and_its_extensions() {
+    let (store, key) = store_with_key().await;
+    let (authenticator, _clock) = authenticator(store);
+    let mut service = AuthenticateLayer::new(authenticator).leave_cache_headers().layer(Idle);
+
+    let mut ambiguous = key.bearer();
+    ambiguous.headers_mut().insert("x-api-key", HeaderValue::from_static("abc"));
+    let malformed = request("authorization", "Bearer a,b");
+    for (request, status) in [(Request::default(), 401), (malformed, 401), (ambiguous, 400)] {
+        let mut rejected = Response::default();
+        let found = allocations(|| rejected = answer(&mut service, request));
+        assert_eq!(rejected.status(), status);
+        let rejection = rejected.extensions().get::<Rejection>().unwrap().clone();
+        let expected = allocations(|| {
+            let mut copy = Response::new(());
+            *copy.headers_mut() = rejected.headers().clone();
+            copy.extensions_mut().insert(rejection);
+        });
+        assert!((5..=6).contains(&expected), "{expected}");
+        assert_eq!(found, expected, "{status}");
+    }
 }
