@@ -166,6 +166,8 @@ pub async fn fingerprints_are_a_set_of_those_of_all_keys_that_were_made<S: KeySt
         ["digester sha256", "format demo", "format other"].map(|text| text.parse().unwrap());
     store.change(KeyChange::insert(samples::plain("imported"))).await.unwrap();
     assert_eq!(fingerprints(&store).await, [], "an import by digest has none");
+    add(&store, "imported").await;
+    assert_eq!(fingerprints(&store).await, [], "nodes with its former digester alone are not contradicted");
     let insert = |name| KeyChange::insert(samples::plain(name));
     for name in ["one", "two"] {
         store.change(insert(name).made_with([digester.clone(), demo.clone()])).await.unwrap();
@@ -175,7 +177,7 @@ pub async fn fingerprints_are_a_set_of_those_of_all_keys_that_were_made<S: KeySt
     store.change(rotate.made_with([other.clone(), digester.clone()])).await.unwrap();
     let mut expected = vec![digester, demo, other];
     assert_eq!(fingerprints(&store).await, expected);
-    // "one" was replaced by "three".
+    // The one that was imported.
     assert_eq!(store.keys_without(&former().fingerprint(), NOW).await.unwrap(), 1);
 
     add(&store, "two").await;

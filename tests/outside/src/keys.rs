@@ -82,7 +82,10 @@ impl Keys {
         if self.find(&digest).is_some_and(|other| other.id != id) {
             return Err(BackendError::conflict());
         }
-        self.fingerprints.insert(digester.clone());
+        // Without any, the former digester of the key has none either, and must not be contradicted.
+        if self.fingerprints.iter().any(Fingerprint::is_of_digester) {
+            self.fingerprints.insert(digester.clone());
+        }
         self.digests.entry(digest).or_insert((id, Some(digester)));
         Ok(((), self.invalidations(&record)))
     }
