@@ -141,7 +141,7 @@ impl<T> Rows<T> {
         }
     }
 
-    /// Makes a value for each row of the value that is there.
+    /// Returns the results of `make`, row by row.
     pub(crate) fn map<U>(&self, make: impl Fn(&T) -> U) -> Rows<U> {
         Rows {
             missing: make(&self.missing),

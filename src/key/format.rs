@@ -228,6 +228,7 @@ mod tests {
         assert_eq!(decode(b"zzzzzz"), Some(62_u64.pow(6) - 1));
         for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_alphanumeric()) {
             assert_eq!(decode(&[b'0', b'0', b'0', byte, b'0', b'0']), None, "{byte:#04x}");
+            assert_eq!(decode(&[b'0', byte, b'0', byte, b'0', b'0']), None, "{byte:#04x} twice");
         }
     }
 
