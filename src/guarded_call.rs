@@ -2,11 +2,13 @@
 //!
 //! Above `backend` and `trace`; below `cache` and `usage`, which make these calls.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
+
+use pin_project_lite::pin_project;
 
 use crate::backend::BackendError;
 use crate::timeout::timeout;
@@ -49,34 +51,72 @@ impl CallError {
 }
 
 /// Waits for a call of the store, at most until the deadline. Logs a failure, in which `what` was called.
-pub(crate) async fn guarded_call<T>(
+pub(crate) fn guarded_call<T>(
     what: &'static str,
     deadline: Duration,
     call: impl Future<Output = Result<T, BackendError>>,
-) -> Result<T, CallError> {
-    match timeout(deadline, catch_panic(call)).await {
-        Ok(Some(Ok(answer))) => Ok(answer),
-        Ok(Some(Err(error))) => {
-            trace::failed(what, &Failure::Error(&error));
-            Err(CallError::Error(error))
-        }
-        Ok(None) => {
-            trace::failed(what, &Failure::Panic);
-            Err(CallError::Panic)
-        }
-        Err(_) => {
-            trace::failed(what, &Failure::Deadline(deadline));
-            Err(CallError::Deadline)
-        }
-    }
+) -> impl Future<Output = Result<T, CallError>> {
+    GuardedCall { call: timeout(deadline, catch_panic(call)), what, deadline }
 }
 
 /// Returns `None` if the future panics.
-pub(crate) async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-        Ok(poll) => poll.map(Some),
-        Err(_) => Poll::Ready(None),
-    })
-    .await
+pub(crate) fn catch_panic<F: Future>(future: F) -> impl Future<Output = Option<F::Output>> {
+    CatchPanic { future }
+}
+
+pin_project! {
+    /// The future of [`guarded_call`]. It has a name because an async function has room for its argument twice, and moves it.
+    struct GuardedCall<F> {
+        #[pin]
+        call: F,
+        what: &'static str,
+        deadline: Duration,
+    }
+}
+
+impl<T, E, F> Future for GuardedCall<F>
+where
+    F: Future<Output = Result<Option<Result<T, BackendError>>, E>>,
+{
+    type Output = Result<T, CallError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let (what, deadline) = (*this.what, *this.deadline);
+        Poll::Ready(match ready!(this.call.poll(context)) {
+            Ok(Some(Ok(answer))) => Ok(answer),
+            Ok(Some(Err(error))) => {
+                trace::failed(what, &Failure::Error(&error));
+                Err(CallError::Error(error))
+            }
+            Ok(None) => {
+                trace::failed(what, &Failure::Panic);
+                Err(CallError::Panic)
+            }
+            Err(_) => {
+                trace::failed(what, &Failure::Deadline(deadline));
+                Err(CallError::Deadline)
+            }
+        })
+    }
+}
+
+pin_project! {
+    /// The future of [`catch_panic`].
+    struct CatchPanic<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for CatchPanic<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        match catch_unwind(AssertUnwindSafe(|| this.future.poll(context))) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    }
 }

@@ -1,7 +1,11 @@
 //! The surroundings of the cache, which all of its parts use: backend, clock, limits, metrics. It knows none of the parts.
 
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{self, Poll, ready};
 use std::time::Duration;
+
+use pin_project_lite::pin_project;
 
 use super::Limits;
 use super::checked_settings::CheckedSettings;
@@ -27,12 +31,31 @@ impl Context {
     }
 
     /// Makes a [guarded call](guarded_call), and counts a failure.
-    pub(super) async fn call<T>(
+    pub(super) fn call<T>(
         &self,
         what: &'static str,
         deadline: Duration,
         call: impl Future<Output = Result<T, BackendError>>,
-    ) -> Result<T, CallError> {
-        guarded_call(what, deadline, call).await.inspect_err(|error| self.metrics.failed(error.label()))
+    ) -> impl Future<Output = Result<T, CallError>> {
+        CountedCall { call: guarded_call(what, deadline, call), metrics: &self.metrics }
+    }
+}
+
+pin_project! {
+    /// The future of [`Context::call`]. It has a name because an async function has room for its argument twice, and moves it.
+    struct CountedCall<'c, F> {
+        #[pin]
+        call: F,
+        metrics: &'c Metrics,
+    }
+}
+
+impl<T, F: Future<Output = Result<T, CallError>>> Future for CountedCall<'_, F> {
+    type Output = Result<T, CallError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let outcome = ready!(this.call.poll(context));
+        Poll::Ready(outcome.inspect_err(|error| this.metrics.failed(error.label())))
     }
 }

@@ -26,7 +26,7 @@ pub(super) use weak_memory::Atomic;
 pub(super) use std::sync::atomic::{AtomicU32, Ordering};
 pub(super) use std::sync::{Arc, Weak};
 
-pub(super) use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
+pub(super) use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 /// Locks a mutex even if it is poisoned: no panic leaves the state of the cache half written.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

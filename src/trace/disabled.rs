@@ -10,6 +10,10 @@ use crate::key::KeyId;
 
 pub(crate) fn admitted(_: &KeyId, _: &Scheme) {}
 
+pub(crate) fn in_lookup<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
 pub(crate) fn rejected(_: &'static str, _: Option<&'static str>, _: Option<&str>, _: Option<&KeyId>) {}
 
 pub(crate) fn failed(_: &'static str, _: &Failure<'_>) {}

@@ -16,6 +16,11 @@ pub(crate) fn admitted(key_id: &KeyId, scheme: &Scheme) {
     tracing::debug!(target: TARGET, %key_id, %scheme, "request admitted");
 }
 
+/// Runs a part of a lookup in a span of its own: the lines of a store's driver do not belong to the request that happens to poll it.
+pub(crate) fn in_lookup<T>(work: impl FnOnce() -> T) -> T {
+    tracing::info_span!(target: TARGET, parent: None, "key lookup").in_scope(work)
+}
+
 pub(crate) fn rejected(
     reason: &'static str,
     resource: Option<&'static str>,

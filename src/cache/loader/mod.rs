@@ -13,6 +13,8 @@ pub(super) use bulkhead::Warmth;
 pub(crate) use lookup_key::LookupKey;
 pub(crate) use single_flight::LookupError;
 
+use std::future::{Future, poll_fn};
+use std::task::Poll;
 use std::time::Duration;
 
 use super::context::Context;
@@ -21,6 +23,7 @@ use super::poller::Poller;
 use super::sync::{Arc, Atomic, Ordering, spawn};
 use crate::clock::Moment;
 use crate::digest::Digest;
+use crate::guarded_call::catch_panic;
 use crate::trace;
 use single_flight::{Flights, Join, Leader};
 use store_reader::{Reading, StoreReader};
@@ -67,7 +70,7 @@ impl Loader {
             let flight = match self.flights.join(digests[0], generation, warmth, now) {
                 Join::Waiter(flight) => flight,
                 Join::Leader(flight, leader) => {
-                    spawn(Arc::clone(self).fill(leader, lookup_key.clone()));
+                    self.start(leader, lookup_key.clone()).await;
                     flight
                 }
                 Join::Full => return Err(self.reject_excess(now.monotonic)),
@@ -84,6 +87,20 @@ impl Loader {
         }
         trace::lookup_retries_exhausted(MAX_READS);
         Err(LookupError)
+    }
+
+    /// Polls a fill once, and spawns it if the store has not answered yet: most answers of a store in memory need no task.
+    ///
+    /// A store that blocks in this poll blocks the request that reads, as it would block a worker of the runtime in a task. Other
+    /// requests wait for the flight no longer than their deadline.
+    async fn start(self: &Arc<Self>, leader: Leader, lookup_key: LookupKey) {
+        let mut fill = Box::pin(Arc::clone(self).fill(leader, lookup_key));
+        // A panic outside of the store's own calls ends the flight without an answer, and not the request.
+        let first =
+            poll_fn(|context| Poll::Ready(trace::in_lookup(|| fill.as_mut().poll(context).is_pending())));
+        if catch_panic(first).await == Some(true) {
+            spawn(fill);
+        }
     }
 
     /// Reads a record and publishes it. It does not stop when its waiters are gone: its own deadline bounds it.

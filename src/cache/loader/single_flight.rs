@@ -1,13 +1,15 @@
 //! Single flight: one read of the store for all concurrent lookups of the same key.
 
 use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::bulkhead::Warmth;
 use crate::cache::Fact;
 use crate::cache::dual_instant::DualInstant;
 use crate::cache::entries::generation::Generation;
-use crate::cache::sync::{Arc, Atomic, Mutex, Ordering, lock, watch};
+use crate::cache::sync::{Arc, Atomic, Mutex, Notify, Ordering, lock};
 use crate::digest::Digest;
 
 const SHARDS: usize = 16;
@@ -20,7 +22,9 @@ pub(in crate::cache) struct Flight {
     pub(in crate::cache) generation: Generation,
     /// When it is overdue. Its result is as old as its start, and a suspended process notices late that a timeout has passed.
     due: DualInstant,
-    outcome: watch::Sender<Option<Outcome>>,
+    outcome: OnceLock<Outcome>,
+    /// Notified when the outcome is set.
+    ended: Notify,
 }
 
 /// The outcome of a flight: a fact, or no answer.
@@ -32,16 +36,28 @@ pub(crate) struct LookupError;
 
 impl Flight {
     fn new(generation: Generation, due: DualInstant) -> Arc<Self> {
-        Arc::new(Self { generation, due, outcome: watch::Sender::new(None) })
+        Arc::new(Self { generation, due, outcome: OnceLock::new(), ended: Notify::new() })
     }
 
     /// Waits until the read has ended. Waiters may be dropped: the read belongs to none of them.
     pub(super) async fn wait(&self) -> Outcome {
-        let mut outcome = self.outcome.subscribe();
-        match outcome.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.clone().unwrap_or(Err(LookupError)),
-            // The sender is part of `self`, so it outlives the wait.
-            Err(_) => Err(LookupError),
+        loop {
+            if let Some(outcome) = self.outcome.get() {
+                return outcome.clone();
+            }
+            let mut ended = pin!(self.ended.notified());
+            ended.as_mut().enable();
+            // It may have ended before the notification was enabled.
+            if self.outcome.get().is_none() {
+                ended.await;
+            }
+        }
+    }
+
+    /// Sets the outcome, unless it is set already.
+    fn end(&self, outcome: Outcome) {
+        if self.outcome.set(outcome).is_ok() {
+            self.ended.notify_waiters();
         }
     }
 
@@ -49,8 +65,9 @@ impl Flight {
         now.has_reached(self.due)
     }
 
-    fn is_full(&self) -> bool {
-        self.outcome.receiver_count() >= MAX_WAITERS
+    /// Returns whether no further lookup may wait. Beside the waiters, the map and the leader have it.
+    fn is_full(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) >= MAX_WAITERS + 2
     }
 }
 
@@ -148,7 +165,7 @@ impl Leader {
 
     /// Passes the outcome of the read to all waiters.
     pub(super) fn complete(self, outcome: Outcome) {
-        self.flight.outcome.send_replace(Some(outcome));
+        self.flight.end(outcome);
     }
 }
 
@@ -158,12 +175,7 @@ impl Drop for Leader {
             self.flights.cold.fetch_sub(1, Ordering::SeqCst);
         }
         self.flights.remove_own(&self.digest, &self.flight);
-        self.flight.outcome.send_if_modified(|outcome| {
-            let abandoned = outcome.is_none();
-            if abandoned {
-                *outcome = Some(Err(LookupError));
-            }
-            abandoned
-        });
+        // Of no effect unless it was abandoned.
+        self.flight.end(Err(LookupError));
     }
 }

@@ -1,5 +1,6 @@
 //! Reads of the store, bounded in number and time, and suspended while the store gives no answer.
 
+use std::future::Future;
 use std::time::Duration;
 
 use super::LookupKey;
@@ -53,9 +54,12 @@ impl StoreReader {
     }
 
     /// Reads the record of a flight, at most for the call timeout.
-    pub(super) async fn read(&self, leader: &Leader, lookup_key: &LookupKey) -> Result<Reading, CallError> {
-        let reading = self.try_read(leader, lookup_key);
-        self.context.call("key lookup", self.poller.call_timeout(), reading).await
+    pub(super) fn read(
+        &self,
+        leader: &Leader,
+        lookup_key: &LookupKey,
+    ) -> impl Future<Output = Result<Reading, CallError>> {
+        self.context.call("key lookup", self.poller.call_timeout(), self.try_read(leader, lookup_key))
     }
 
     async fn try_read(&self, leader: &Leader, lookup_key: &LookupKey) -> Result<Reading, BackendError> {
