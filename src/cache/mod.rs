@@ -120,13 +120,13 @@ impl Cache {
         let lookup_key = lookup_key.into();
         // A flood of unknown keys must not delay keys that were good a short while ago.
         let warmth = if self.entries.is_warm(lookup_key.digests()) { Warmth::Warm } else { Warmth::Cold };
-        let outcome = self.read_store(lookup_key.clone(), warmth).await;
+        let outcome = self.read_store(&lookup_key, warmth).await;
         outcome.or_else(|LookupError| self.stale(lookup_key.digests()).ok_or(LookupError))
     }
 
     async fn read_store(
         self: &Arc<Self>,
-        lookup_key: LookupKey,
+        lookup_key: &LookupKey,
         warmth: Warmth,
     ) -> Result<Fact, LookupError> {
         // Every request gets here when the lease is not renewed.

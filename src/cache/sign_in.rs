@@ -19,7 +19,7 @@ impl Cache {
     pub(crate) async fn read_user(self: &Arc<Self>, user: LookupKey) -> Result<(Fact, AsOf), LookupError> {
         let generation = self.entries.generation(user.digests());
         let as_of = AsOf { user: user.digests()[0], generation, started: self.context.clock.monotonic() };
-        Ok((self.read_store(user, Warmth::Cold).await?, as_of))
+        Ok((self.read_store(&user, Warmth::Cold).await?, as_of))
     }
 
     /// Keeps in the negative cache that a secret is not the password of a user. `attempt` is the digest of both.

@@ -28,10 +28,18 @@ impl Bulkhead {
 
     /// Waits for a permit.
     pub(super) async fn acquire(&self, warmth: Warmth) -> Result<SemaphorePermit<'_>, BackendError> {
-        let permits = match warmth {
+        self.permits(warmth).acquire().await.map_err(BackendError::unavailable)
+    }
+
+    /// Returns a permit that is free. While lookups wait for one, none is.
+    pub(super) fn try_acquire(&self, warmth: Warmth) -> Option<SemaphorePermit<'_>> {
+        self.permits(warmth).try_acquire().ok()
+    }
+
+    fn permits(&self, warmth: Warmth) -> &Semaphore {
+        match warmth {
             Warmth::Warm => &self.warm,
             Warmth::Cold => &self.cold,
-        };
-        permits.acquire().await.map_err(BackendError::unavailable)
+        }
     }
 }

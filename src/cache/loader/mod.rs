@@ -59,7 +59,7 @@ impl Loader {
     /// Reads a key, jointly with its concurrent lookups, until the key did not change during the read.
     pub(super) async fn load(
         self: &Arc<Self>,
-        lookup_key: LookupKey,
+        lookup_key: &LookupKey,
         warmth: Warmth,
     ) -> Result<Fact, LookupError> {
         let digests = lookup_key.digests();

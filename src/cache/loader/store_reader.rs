@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::LookupKey;
-use super::breaker::Breaker;
+use super::breaker::{Attempt, Breaker};
 use super::bulkhead::{Bulkhead, Warmth};
 use super::single_flight::Leader;
 use crate::backend::{BackendError, BackendErrorKind};
@@ -67,8 +67,24 @@ impl StoreReader {
         let Some(mut attempt) = self.breaker.enter(&*self.context.clock) else {
             return Ok(Reading::CircuitOpen);
         };
-        if attempt.is_trial() && !self.poller.has_lease() {
-            // An outage may be over. The changes of a poll would then make everything inert that was read before it.
+        if attempt.is_trial() {
+            // Boxed, so that other lookups have no room for its polls.
+            return Box::pin(self.read_as_trial(attempt, leader, lookup_key)).await;
+        }
+        let answer = lookup_key.find(&*self.context.backend).await;
+        self.note_answer(&answer, &mut attempt);
+        reading(answer?, lookup_key)
+    }
+
+    /// Reads as the lookup that finds out whether an outage is over.
+    async fn read_as_trial(
+        &self,
+        mut attempt: Attempt<'_>,
+        leader: &Leader,
+        lookup_key: &LookupKey,
+    ) -> Result<Reading, BackendError> {
+        if !self.poller.has_lease() {
+            // The changes of a poll would make everything inert that was read before it.
             let is_over = self.poller.poll_soon().await;
             if is_over && self.entries.generation(lookup_key.digests()) != leader.generation() {
                 attempt.answered();
@@ -76,28 +92,33 @@ impl StoreReader {
             }
         }
         let answer = lookup_key.find(&*self.context.backend).await;
-        if answer.as_ref().err().is_none_or(|error| error.kind() != BackendErrorKind::Unavailable) {
+        if self.note_answer(&answer, &mut attempt) && !self.poller.has_lease() {
+            // Without the lease, each of the other lookups would read for itself. They wait for it.
+            self.poller.poll_soon().await;
+        }
+        reading(answer?, lookup_key)
+    }
+
+    /// Records that the store has answered, and returns whether it has.
+    fn note_answer<T>(&self, answer: &Result<T, BackendError>, attempt: &mut Attempt<'_>) -> bool {
+        let is_answer =
+            answer.as_ref().err().is_none_or(|error| error.kind() != BackendErrorKind::Unavailable);
+        if is_answer {
             attempt.answered();
             self.answered.store(self.context.clock.monotonic().nanos(), Ordering::Relaxed);
-            if attempt.is_trial() && !self.poller.has_lease() {
-                // Without the lease, each of the other lookups would read for itself. They wait for it.
-                self.poller.poll_soon().await;
-            }
         }
-        match answer? {
-            // A store that confuses digests would admit one caller as another.
-            Some(record) if !lookup_key.digests().contains(&record.digest) => {
-                Err(BackendError::corrupt("the record has another digest than the one that was looked up"))
-            }
-            Some(record) => Ok(Reading::Record(record)),
-            None => Ok(Reading::Absence),
-        }
+        is_answer
     }
 
     /// Waits for a permit, for at most half of the call timeout. A lookup that began later could be given up before the store can answer, and
     /// would then count as a failure of a store that answers all the time.
     async fn permit(&self, warmth: Warmth) -> Option<SemaphorePermit<'_>> {
-        timeout(self.poller.call_timeout() / 2, self.bulkhead.acquire(warmth)).await.ok()?.ok()
+        if let Some(permit) = self.bulkhead.try_acquire(warmth) {
+            return Some(permit);
+        }
+        // Boxed, so that a lookup that does not wait has no room for it.
+        let waiting = Box::pin(timeout(self.poller.call_timeout() / 2, self.bulkhead.acquire(warmth)));
+        waiting.await.ok()?.ok()
     }
 
     /// Returns whether lookups are rejected at `now`.
@@ -114,5 +135,17 @@ impl StoreReader {
     pub(in crate::cache) fn was_answered_within(&self, period: Duration, now: Moment) -> bool {
         let last = self.answered.load(Ordering::Relaxed);
         last > 0 && now.saturating_since(Moment::from_nanos(last)) < period
+    }
+}
+
+/// Checks the answer of the store.
+fn reading(answer: Option<Record>, lookup_key: &LookupKey) -> Result<Reading, BackendError> {
+    match answer {
+        // A store that confuses digests would admit one caller as another.
+        Some(record) if !lookup_key.digests().contains(&record.digest) => {
+            Err(BackendError::corrupt("the record has another digest than the one that was looked up"))
+        }
+        Some(record) => Ok(Reading::Record(record)),
+        None => Ok(Reading::Absence),
     }
 }

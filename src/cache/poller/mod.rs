@@ -119,12 +119,14 @@ impl Poller {
                 ended.await;
             }
         };
-        let _ = timeout(self.max_wait(), returned).await;
+        // Boxed, as `poll_soon` is.
+        let _ = timeout(self.max_wait(), Box::pin(returned)).await;
     }
 
     /// Triggers a poll, waits briefly, and returns whether the lease is valid.
     pub(super) async fn poll_soon(&self) -> bool {
-        self.poll_within(self.max_wait()).await
+        // Boxed, so that a lookup, which rarely waits for a poll, has no room for it.
+        Box::pin(self.poll_within(self.max_wait())).await
     }
 
     /// Triggers a poll, waits at most `max_wait`, and returns whether the lease is valid.
