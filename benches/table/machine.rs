@@ -21,7 +21,7 @@ pub(crate) fn describe() -> String {
     )
 }
 
-fn first_line(command: &mut Command) -> String {
+pub(crate) fn first_line(command: &mut Command) -> String {
     let output = command.output().map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     output.unwrap_or_default().lines().next().unwrap_or("unknown").into()
 }

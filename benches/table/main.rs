@@ -1,12 +1,14 @@
 //! Prints the cost of authentication for a request, as Markdown.
 //!
 //! `cargo bench --manifest-path benches/Cargo.toml` measures everything; `-- --quick` only verifies that everything runs,
-//! and `-- basic` measures the cases whose names contain that.
+//! and `-- basic` measures the cases whose names contain that. `-- --baseline` compares instructions and allocations with
+//! `baseline.txt`, and `-- --renew-baseline` writes it anew.
 //! The binary starts itself again for each measurement, so that they do not disturb one another.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it prints to the terminal")]
 #![allow(clippy::unwrap_used, reason = "a bench that cannot continue should stop")]
 
+mod baseline;
 mod counted;
 mod figures;
 mod instructions;
@@ -41,6 +43,9 @@ fn main() {
             instructions::wait(&group(name), subject, requests.parse().unwrap());
         }
         ["serve", stack] => loopback::serve(stack),
+        // Cargo adds `--bench`.
+        ["--baseline", ..] => baseline::check(),
+        ["--renew-baseline", ..] => baseline::renew(),
         _ => {
             let (flags, names): (Vec<_>, Vec<_>) = arguments.iter().partition(|text| text.starts_with("--"));
             report(flags.contains(&&"--quick"), names.first().copied().copied());
