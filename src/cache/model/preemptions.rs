@@ -70,12 +70,13 @@ impl Scheduler for FewPreemptions {
 
 /// Runs a scenario under every schedule with few preemptions: two, three with a single client, or `MODEL_PREEMPTIONS`.
 fn explore(
+    weather: Weather,
     world: impl Fn() -> World + Clone + Send + Sync + 'static,
     change: impl Fn(&World) + Clone + Send + Sync + 'static,
 ) {
     let wanted = env::var("MODEL_PREEMPTIONS").ok().and_then(|number| number.parse().ok());
     for clients in [1, 2] {
-        let most = wanted.unwrap_or(4 - clients);
+        let most = wanted.unwrap_or(4 - clients - usize::from(weather.slow));
         let (world, change) = (world.clone(), change.clone());
         let scenario = move || requests_during(&world(), clients, change.clone());
         let which = format!("{clients} clients, all with up to {most} preemptions");
@@ -107,6 +108,7 @@ fn requests_during(world: &World, clients: usize, change: impl FnOnce(&World) + 
 fn requests_during_a_change_are_decided_by_nothing_older() {
     for weather in [STILL, SLOW] {
         explore(
+            weather,
             move || World::new(VALID, weather),
             |world| world.change(RENAMED, Invalidation::Changed(DIGEST)),
         );
@@ -116,7 +118,7 @@ fn requests_during_a_change_are_decided_by_nothing_older() {
 #[test]
 fn requests_while_a_key_is_disabled_or_enabled_are_decided_by_nothing_older() {
     for (before, after) in [(VALID, DISABLED), (DISABLED, ENABLED)] {
-        explore(move || World::new(before, STILL), move |world| world.change_to(after));
+        explore(STILL, move || World::new(before, STILL), move |world| world.change_to(after));
     }
 }
 
@@ -124,6 +126,7 @@ fn requests_while_a_key_is_disabled_or_enabled_are_decided_by_nothing_older() {
 fn requests_during_a_revocation_are_decided_by_nothing_older() {
     for weather in [STILL, SLOW] {
         explore(
+            weather,
             move || World::new(VALID, weather),
             |world| world.change(REVOKED, Invalidation::Revoked(DIGEST)),
         );
@@ -133,6 +136,7 @@ fn requests_during_a_revocation_are_decided_by_nothing_older() {
 #[test]
 fn requests_during_a_revocation_that_a_replica_never_receives_are_decided_by_nothing_older() {
     explore(
+        STILL,
         || World::new(VALID, Weather { lag: Lag::Always, ..STILL }),
         |world| world.change(REVOKED, Invalidation::Revoked(DIGEST)),
     );
@@ -142,6 +146,7 @@ fn requests_during_a_revocation_that_a_replica_never_receives_are_decided_by_not
 fn requests_during_the_creation_of_a_key_are_decided_by_nothing_older() {
     for weather in [STILL, SLOW] {
         explore(
+            weather,
             move || World::new(ABSENT, weather),
             |world| world.change(VALID, Invalidation::Changed(DIGEST)),
         );
@@ -150,19 +155,24 @@ fn requests_during_the_creation_of_a_key_are_decided_by_nothing_older() {
 
 #[test]
 fn requests_during_a_change_of_everything_are_decided_by_nothing_older() {
-    explore(|| World::new(VALID, STILL), |world| world.change(RENAMED, Invalidation::Everything));
+    explore(STILL, || World::new(VALID, STILL), |world| world.change(RENAMED, Invalidation::Everything));
 }
 
 #[test]
 fn requests_during_a_change_of_a_key_under_either_digest_are_decided_by_nothing_older() {
     for under in [UNDER_CURRENT, UNDER_FORMER] {
-        explore(move || World::of_two_digests(VALID | under, STILL), |world| world.change_each(RENAMED));
+        explore(
+            STILL,
+            move || World::of_two_digests(VALID | under, STILL),
+            |world| world.change_each(RENAMED),
+        );
     }
 }
 
 #[test]
 fn requests_while_a_digest_is_added_to_a_key_that_is_revoked_are_decided_by_nothing_older() {
     explore(
+        STILL,
         || World::of_two_digests(VALID | UNDER_FORMER, STILL),
         |world| {
             world.add_digest();
@@ -174,7 +184,11 @@ fn requests_while_a_digest_is_added_to_a_key_that_is_revoked_are_decided_by_noth
 #[test]
 fn requests_during_the_creation_of_a_key_under_either_digest_are_decided_by_nothing_older() {
     for under in [UNDER_CURRENT, UNDER_FORMER] {
-        explore(move || World::of_two_digests(ABSENT | under, STILL), |world| world.change_each(VALID));
+        explore(
+            STILL,
+            move || World::of_two_digests(ABSENT | under, STILL),
+            |world| world.change_each(VALID),
+        );
     }
 }
 
@@ -182,6 +196,7 @@ fn requests_during_the_creation_of_a_key_under_either_digest_are_decided_by_noth
 fn a_key_whose_former_digest_is_retired_is_never_unknown() {
     for one_by_one in [false, true] {
         explore(
+            STILL,
             move || World::of_two_digests(VALID | UNDER_FORMER, Weather { one_by_one, ..STILL }),
             |world| {
                 world.add_digest();
