@@ -1,9 +1,10 @@
 //! The store, and the traits that it implements: takes connections and runs statements, with no SQL of its own.
 
+use std::future::pending;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use super::database::{DataSource, Database};
 use super::dialect::Lookups;
@@ -27,6 +28,9 @@ use crate::digest::{Digest, Fingerprint};
 use crate::key::KeyId;
 use crate::owner::{Organization, Project, User};
 use crate::record::Record;
+
+/// The pause between two batches of a retirement.
+const RETIRE_PAUSE: Duration = Duration::from_millis(250);
 
 /// A store in a database of sqlx: [`SqliteStore`](super::SqliteStore) or [`PostgresStore`](super::PostgresStore). Clones share the
 /// connections.
@@ -211,13 +215,12 @@ impl<D: Database> KeyStore for SqlStore<D> {
         let (mut changed, mut after) = (ChangeOutcome::default(), Some(String::new()));
         // Between batches, other changes are made.
         while let Some(start) = after {
-            let began = Instant::now();
             let write = Write::Keys(Box::new(change.clone()), start);
             let Written { record, keys, last, .. } = self.write(write).await?;
             (changed.record, changed.keys, after) = (record, changed.keys + keys, last);
             if after.is_some() && matches!(change.action, KeyAction::RetireDigests(..)) {
                 // Each batch invalidates entries of all nodes, and other changes wait for it.
-                sleep(began.elapsed()).await;
+                let _ = timeout(RETIRE_PAUSE, pending::<()>()).await;
             }
         }
         Ok(changed)
