@@ -130,7 +130,7 @@ mod tests {
             let id = KeyId::new("key").expect("a valid id");
             let record = Record::imported(id, digest(number), Owner::organization("acme"));
             let issuer = Arc::new(Issuer::detached(Box::default()));
-            let entry = Entry::new(Default::default(), at(nanos + 10), record, issuer);
+            let entry = Entry::new(Default::default(), at(nanos + 10), record, None, issuer);
             self.insert(&Arc::new(entry), at(nanos));
         }
     }

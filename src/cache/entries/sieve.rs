@@ -205,7 +205,7 @@ mod tests {
         let id = KeyId::new("key").expect("a valid id");
         let record = Record::imported(id, Digest::from_bytes([7; 32]), Owner::organization("acme"));
         let issuer = Arc::new(Issuer::detached(Box::default()));
-        Arc::new(Entry::new(Default::default(), Moment::NEVER, record, issuer))
+        Arc::new(Entry::new(Default::default(), Moment::NEVER, record, None, issuer))
     }
 
     #[test]

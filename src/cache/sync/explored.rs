@@ -34,7 +34,7 @@ impl Deref for Atomic {
     }
 }
 
-/// A map whose operations are one step each.
+/// A map whose operations are one step each. A change is part of the step before it, in which its caller has taken a lock.
 pub(in crate::cache) struct Map<V> {
     step: AtomicU64,
     values: std::sync::Mutex<HashMap<Digest, V>>,
@@ -50,16 +50,20 @@ impl<V: Clone> Map<V> {
     }
 
     pub(in crate::cache) fn insert(&self, digest: Digest, value: V) -> Option<V> {
-        self.take_step().insert(digest, value)
+        self.values().insert(digest, value)
     }
 
     pub(in crate::cache) fn remove(&self, digest: &Digest) -> Option<V> {
-        self.take_step().remove(digest)
+        self.values().remove(digest)
     }
 
     /// Lets other tasks run before an operation, but not during it: a lock of the model would let them run twice.
     fn take_step(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, V>> {
         self.step.load(Ordering::SeqCst);
+        self.values()
+    }
+
+    fn values(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, V>> {
         self.values.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -77,10 +81,10 @@ impl<V: Clone> Bounded<V> {
     }
 
     pub(in crate::cache) fn insert(&self, digest: Digest, value: V) {
-        self.0.insert(digest, value);
+        self.0.take_step().insert(digest, value);
     }
 
     pub(in crate::cache) fn remove(&self, digest: &Digest) {
-        self.0.remove(digest);
+        self.0.take_step().remove(digest);
     }
 }
