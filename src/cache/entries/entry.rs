@@ -7,7 +7,7 @@ use std::pin::Pin;
 
 use super::counters::Counters;
 use super::generation::Generation;
-use super::sieve::Place;
+use super::place::Place;
 use crate::cache::sync::{Arc, Weak};
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::credential::Scheme;
@@ -82,7 +82,7 @@ impl Entry {
             counters: Counters::zero(),
             checked: CheckedFields::of(&record),
             issuer,
-            place: Place::none(),
+            place: Place::default(),
             record,
             digests,
         }

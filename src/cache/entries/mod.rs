@@ -1,13 +1,14 @@
 //! The entries of the cache: the facts that were read from the store, each under a [generation].
 
 // Above `sync` and `context`; below `loader`. Bottom to top, a file importing only those before it:
-// `counters`, `generation`, `tombstones`, `negative`, `entry`, `sieve`, `positive`, `dirty_list`, `self`.
+// `counters`, `place`, `generation`, `tombstones`, `negative`, `entry`, `sieve`, `positive`, `dirty_list`, `self`.
 
 mod counters;
 mod dirty_list;
 mod entry;
 pub(super) mod generation;
 mod negative;
+mod place;
 mod positive;
 mod sieve;
 mod tombstones;

@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use super::Entry;
-use crate::cache::sync::{Arc, AtomicU32, Ordering};
+use crate::cache::sync::Arc;
 
 /// Most entries that the hand passes over in one eviction, which happens under a lock.
 const MAX_PASSED: usize = 16;
@@ -35,17 +35,6 @@ struct Node {
     older: u32,
 }
 
-/// The node of an entry. Only the ring with the entry uses it, under the lock of the ring.
-#[derive(Debug)]
-pub(super) struct Place(AtomicU32);
-
-impl Place {
-    /// Creates the place of an entry that is in no ring.
-    pub(super) fn none() -> Self {
-        Self(AtomicU32::new(ENDS))
-    }
-}
-
 impl Sieve {
     pub(super) fn new(capacity: u64) -> Self {
         let ends = Node { entry: None, newer: ENDS, older: ENDS };
@@ -67,7 +56,7 @@ impl Sieve {
         let newest = self.node(ENDS).older;
         let node = Node { entry: Some(Arc::clone(entry)), newer: ENDS, older: newest };
         let place = self.put(node);
-        entry.place.0.store(place, Ordering::Relaxed);
+        entry.place.set(place);
         self.node(newest).newer = place;
         self.node(ENDS).older = place;
         evicted
@@ -75,7 +64,7 @@ impl Sieve {
 
     /// Removes an entry of this ring.
     pub(super) fn remove(&mut self, entry: &Entry) {
-        self.unlink(entry.place.0.load(Ordering::Relaxed));
+        self.unlink(entry.place.get());
     }
 
     /// Returns the places of all entries.
@@ -91,7 +80,7 @@ impl Sieve {
 
     #[cfg(all(test, shuttle))]
     pub(super) fn holds(&mut self, entry: &Arc<Entry>) -> bool {
-        let place = entry.place.0.load(Ordering::Relaxed);
+        let place = entry.place.get();
         self.node(place).entry.as_ref().is_some_and(|held| Arc::ptr_eq(held, entry))
     }
 
