@@ -73,7 +73,8 @@
 //! | ERROR | ``… found no caller because the request did not pass an `AuthenticateLayer` (logged once): …``, with the place to add it | once for each `RequireScopeLayer`, and once for the other components that need a caller |
 //! | ERROR | a mistake in rules or public paths: `a path is public …`, ``a `RequireScopeLayer` is inside a public prefix …``, `… has rewritten the path …`, `` `RouteRules` found no `MatchedPath` … `` (WARN for a path without a route) | once for each message and layer |
 //! | ERROR | `requests with a key are answered 503 (logged once): …`, with the setting to change | once, until the store no longer contradicts the settings |
-//! | WARN | `cannot add a digest of the current digester to a key, …`, with the causes: [a new pepper](#a-new-pepper) | once |
+//! | WARN | `cannot add a digest of the current digester to a key, …`, with the causes: [a new pepper](#a-new-pepper) | once for each cause |
+//! | WARN | `keys of the store were made with digesters that this node lacks, …`, with their fingerprints | at a start, and when they change |
 //! | WARN | `… failed`, with the kind of the error and its causes | once for each lookup, poll or batch, regardless of the number of waiting requests. With an open circuit breaker, once for each pause. `key management request failed`: each management request that gets 503 because the store is unavailable. `password verification failed` with a full queue: at most once a second |
 //! | WARN | `… timed out`, with the deadline | as `… failed` |
 //! | WARN | `key lookup failed: the key changed during each read` | each such request |

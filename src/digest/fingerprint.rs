@@ -117,8 +117,7 @@ impl Mismatch {
         match self {
             Self::Digester => {
                 "no key of the store was made with a digester of this node, so every key would be unknown: set the pepper with which they \
-                 were made by `AuthenticatorBuilder::digester`, or by `former_digester` if new keys get another one. If the store is \
-                 right in this, and a key was made with a wrong pepper, revoke that key and create one with the pepper of this node"
+                 were made by `AuthenticatorBuilder::digester`, or by `former_digester` if new keys get another one"
             }
             Self::Format => {
                 "no key of the store was made in a key format that a source of this node accepts, so every key would be malformed: add the \

@@ -62,7 +62,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_counts_from_its_creation_and_not_from_its_first_poll() {
         let limited = timeout(Duration::from_secs(2), pending::<()>());
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::advance(Duration::from_secs(1)).await;
         let began = Instant::now();
         assert!(limited.await.is_err());
         assert_eq!(began.elapsed(), Duration::from_secs(1));

@@ -152,8 +152,8 @@ pub(crate) fn digest_not_added(error: &BackendError) {
     tracing::warn!(
         target: TARGET,
         error = causes(error),
-        "a digest of the current digester was not added to a key, which stays known under a former one (logged once for each cause): the \
-         database user of this node needs the right to insert digests, or every node keeps the former digester"
+        "cannot add a digest of the current digester to a key, which stays known under a former one (logged once for each cause): let the \
+         database user of this node insert digests, or keep the former digester on every node"
     );
 }
 

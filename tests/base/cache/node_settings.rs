@@ -229,7 +229,8 @@ async fn a_node_without_the_current_digester_is_told_once_the_former_one_is_reti
     }
     let late = || build(Authenticator::builder(store.clone()).digester(peppered(PEPPER)));
     check_start(&late(), None, "before the retirement").await;
-    let manager = KeyManager::new(store.clone(), format("demo")).digester(new());
+    let manager =
+        KeyManager::new(store.clone(), format("demo")).digester(new()).former_digester(peppered(PEPPER));
     assert_eq!(manager.retire_former_digesters().await.unwrap(), 1);
     check_start(&late(), Some(OTHER_DIGESTER), "after the retirement").await;
     check_start(&node, None, "with the current digester").await;
