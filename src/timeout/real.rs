@@ -1,5 +1,6 @@
 //! The timeout of the cache in a running service.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,9 +12,25 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::runtime::require_runtime;
 
 /// Limits a future by a timeout, which counts from now. No timer is set for a future that is ready when it is first polled.
+#[track_caller]
 pub(crate) fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
     require_runtime();
+    require_timer();
     Timeout { future, began: Instant::now(), duration, timer: None }
+}
+
+thread_local! {
+    /// Whether the runtime of this thread has a timer.
+    static HAS_TIMER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Panics with Tokio's message if the runtime has no timer: at the first lookup, and not at the first one that is slow.
+#[track_caller]
+fn require_timer() {
+    if !HAS_TIMER.get() {
+        drop(sleep_until(Instant::now()));
+        HAS_TIMER.set(true);
+    }
 }
 
 pin_project! {
