@@ -42,6 +42,8 @@ pub enum ConfigErrorKind {
     Document,
     /// The permissions that keys can be granted.
     Permissions,
+    /// The look of the console, or what its pages show.
+    Console,
     /// A value that cannot be parsed: the [`invalid_value`](ConfigError::invalid_value) of the error.
     Value,
 }

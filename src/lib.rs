@@ -58,6 +58,7 @@
 //! | creating, listing, rotating and revoking keys | [`manage`] |
 //! | the caller and its reach | [`Principal`], [`Owner`], [`Requirement`] |
 //! | the response to a rejected client | [`reject`] |
+//! | pages on which people manage keys | `console`, with the feature of this name |
 //! | who did what to which key | [`audit`], [`backend::AuditLog`] |
 //! | guides by task, and APIs like ones that you know | [`_guide`] |
 //! | operation: settings, alerts, failover, backups | [`_guide::operations`] |
@@ -77,6 +78,7 @@
 //! | `sqlite` | keys in an SQLite file, alone or in an application's own database |
 //! | `postgres` | keys in a PostgreSQL database, alone or among the tables of an application |
 //! | `routes` | key management over HTTP: the routes of [`manage`], with their OpenAPI document; turns on `axum` |
+//! | `console` | pages on which customers and operators manage keys; turns on `routes` |
 //! | `openapi` | the security part of an application's OpenAPI document, from its layers and rules |
 //! | `password` | passwords of users beside keys, by Argon2id |
 //! | `problem` | `application/problem+json` rejections (RFC 9457) |
@@ -104,6 +106,8 @@ pub mod backend;
 mod cache;
 pub mod client;
 pub mod clock;
+#[cfg(feature = "console")]
+pub mod console;
 pub mod credential;
 pub mod digest;
 mod environment;

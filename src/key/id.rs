@@ -49,11 +49,22 @@ impl KeyId {
     pub fn generate(now: Timestamp) -> Result<Self, MintError> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(MintError::new)?;
-        let millis = now.unix_millis().max(0).to_be_bytes();
+        Ok(Self::of_bytes(now, bytes))
+    }
+
+    /// Derives the id of a key from the time and a digest: the same id for the same request to create a key, however often it arrives.
+    #[cfg(feature = "console")]
+    pub(crate) fn of_request(at: Timestamp, request: &Digest) -> Self {
+        Self::of_bytes(at, std::array::from_fn(|byte| request.as_bytes()[byte]))
+    }
+
+    /// Returns the UUIDv7 of a time and of the bits behind it.
+    fn of_bytes(at: Timestamp, mut bytes: [u8; 16]) -> Self {
+        let millis = at.unix_millis().max(0).to_be_bytes();
         bytes[..6].copy_from_slice(&millis[2..]);
         bytes[6] = 0x70 | (bytes[6] & 0x0f);
         bytes[8] = 0x80 | (bytes[8] & 0x3f);
-        Ok(Self(format!("key_{}", crockford(u128::from_be_bytes(bytes))).into()))
+        Self(format!("key_{}", crockford(u128::from_be_bytes(bytes))).into())
     }
 
     /// Derives the id of a user who signs in with a password: constant for an e-mail, without revealing it.

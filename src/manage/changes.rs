@@ -37,7 +37,8 @@ impl<S: KeyStore> KeyManager<S> {
         let now = self.clock.wall();
         self.check(&new, now)?;
         let key = self.format.mint(new.environment)?;
-        let mut record = Record::new(KeyId::generate(now)?, &key, &self.digesters.current, new.owner.clone());
+        let id = new.id.clone().map_or_else(|| KeyId::generate(now), Ok)?;
+        let mut record = Record::new(id, &key, &self.digesters.current, new.owner.clone());
         record.retrievable = new.retrievable.then(|| key.retrievable());
         new.describe(&mut record, now);
         record.created_by = actor.recorded_name(record.created_by);

@@ -57,7 +57,7 @@ impl ManageError {
         Self { kind, fields: Vec::new(), source: None }
     }
 
-    pub(super) fn not_found() -> Self {
+    pub(crate) fn not_found() -> Self {
         Self::of(ManageErrorKind::NotFound)
     }
 

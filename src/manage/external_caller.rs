@@ -106,6 +106,16 @@ impl ExternalCaller {
         &self.owner
     }
 
+    /// Returns the environments whose keys it manages; that of new keys by default is the first.
+    #[cfg(feature = "console")]
+    pub(crate) fn environments(&self) -> &'static [Environment] {
+        match (self.all_environments, self.environment) {
+            (true, _) => &[Environment::Live, Environment::Test],
+            (false, Environment::Live) => &[Environment::Live],
+            (false, Environment::Test) => &[Environment::Test],
+        }
+    }
+
     pub(super) fn actor(&self) -> Actor {
         Actor::external(self.name.clone())
     }

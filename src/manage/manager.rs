@@ -9,6 +9,8 @@ use crate::authenticator::Authenticator;
 use crate::backend::{
     Actor, AuditEntry, AuditLog, AuditQuery, Bounds, KeyStore, UsageLine, UsageQuery, UsageStore,
 };
+#[cfg(feature = "routes")]
+use crate::clock::Timestamp;
 use crate::clock::{Clock, SystemClock};
 use crate::digest::{Digester, Digesters, Fingerprint, FormerDigester};
 use crate::environment::Environment;
@@ -262,6 +264,12 @@ impl<S: KeyStore> KeyManager<S> {
 
     pub(super) fn bounded_actor(&self) -> BoundedActor {
         BoundedActor { actor: self.actor.clone(), bounds: None }
+    }
+
+    /// Returns the time on the manager's clock.
+    #[cfg(feature = "routes")]
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.wall()
     }
 }
 

@@ -26,7 +26,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
-// Above `backend` and `principal`; nothing imports it. Bottom to top, a file importing only those before it:
+// Above `backend` and `principal`; only `console` imports it. Bottom to top, a file importing only those before it:
 // `error`, `new_key`, `permissions`, `validation`, `manager`, `changes`, `create_exclusive`, `digesters`, `wait`, `external_caller`, `delegate`, `routes`,
 // `self`.
 
@@ -50,6 +50,8 @@ pub use external_caller::ExternalCaller;
 pub use manager::KeyManager;
 pub use new_key::{CreatedKey, NewKey, RotateOptions};
 pub use permissions::{Permission, PermissionGroup, Permissions};
+#[cfg(feature = "console")]
+pub(crate) use routes::Resolver;
 #[cfg(feature = "routes")]
 pub use routes::{ManageSettings, OPENAPI, RouteError, routes};
 pub use wait::Wait;

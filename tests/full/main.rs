@@ -5,6 +5,7 @@
 mod audit;
 mod authority;
 mod conformance;
+mod console;
 mod interleavings;
 mod manage;
 mod misuse;

@@ -22,6 +22,8 @@ mod usage;
 
 pub use error::RouteError;
 pub use openapi::OPENAPI;
+#[cfg(feature = "console")]
+pub(crate) use resolver::Resolver;
 pub use settings::ManageSettings;
 
 use std::sync::Arc;

@@ -12,18 +12,24 @@ use axum::response::{IntoResponse, Response};
 
 use super::super::ExternalCaller;
 
-type Resolved = Pin<Box<dyn Future<Output = Result<ExternalCaller, Response>> + Send>>;
+type Resolved<C> = Pin<Box<dyn Future<Output = Result<C, Response>> + Send>>;
 
 /// Returns the caller of the request with this head, or the response to a request without one.
-#[derive(Clone)]
-pub(super) struct Resolver(Arc<dyn Fn(Parts) -> Resolved + Send + Sync>);
+pub(crate) struct Resolver<C = ExternalCaller>(Arc<dyn Fn(Parts) -> Resolved<C> + Send + Sync>);
 
-impl Resolver {
+impl<C> Clone for Resolver<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<C> Resolver<C> {
     /// Creates a resolver from a function of an extractor.
-    pub(super) fn new<E, F, R>(resolve: impl Fn(E) -> F + Send + Sync + 'static) -> Self
+    pub(crate) fn new<E, F, O, R>(resolve: impl Fn(E) -> F + Send + Sync + 'static) -> Self
     where
         E: FromRequestParts<()> + Send,
-        F: Future<Output = Result<ExternalCaller, R>> + Send,
+        F: Future<Output = Result<O, R>> + Send,
+        O: Into<C>,
         R: IntoResponse,
     {
         let resolve = Arc::new(resolve);
@@ -31,12 +37,12 @@ impl Resolver {
             let resolve = Arc::clone(&resolve);
             Box::pin(async move {
                 let extracted = E::from_request_parts(&mut head, &()).await;
-                resolve(extracted.map_err(rejection)?).await.map_err(rejection)
+                resolve(extracted.map_err(rejection)?).await.map(Into::into).map_err(rejection)
             })
         }))
     }
 
-    pub(super) async fn resolve(&self, head: &Parts) -> Result<ExternalCaller, Response> {
+    pub(crate) async fn resolve(&self, head: &Parts) -> Result<C, Response> {
         (self.0)(head.clone()).await
     }
 }

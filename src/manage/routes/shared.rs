@@ -95,6 +95,6 @@ impl<S: KeyStore> Shared<S> {
     }
 
     pub(super) fn now(&self) -> Timestamp {
-        self.manager.clock.wall()
+        self.manager.now()
     }
 }

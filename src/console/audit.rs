@@ -1,0 +1,92 @@
+//! The changes of keys.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{self, Response};
+
+use super::fields::Filters;
+use super::page::{Problem, Shell, render};
+use super::shared::{Pages, Visitor};
+use super::words::When;
+use crate::audit::Action;
+use crate::backend::{AuditEntry, AuditLog, AuditQuery, KeyStore, LoggedAction};
+use crate::clock::Timestamp;
+use crate::key::KeyId;
+
+/// Entries of a page.
+const PAGE: usize = 50;
+/// The fields of the filter.
+const FIELDS: [&str; 6] = ["key", "action", "actor", "organization", "project", "user"];
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct AuditPage<'a> {
+    shell: Shell<'a>,
+    entries: Vec<Entry>,
+    filters: &'a Filters,
+    /// The query of the next page.
+    next: Option<String>,
+    is_first: bool,
+}
+
+struct Entry {
+    at: When,
+    action: &'static str,
+    key: Option<KeyId>,
+    successor: Option<KeyId>,
+    actor: Option<Box<str>>,
+    owner: Option<String>,
+}
+
+impl Entry {
+    fn new(entry: AuditEntry, now: Timestamp) -> Self {
+        let AuditEntry { event, owner, .. } = entry;
+        let successor = match &event.action {
+            Action::Rotated { to } => Some(to.clone()),
+            _ => None,
+        };
+        Self {
+            at: When::new(event.at, now),
+            action: event.action.label(),
+            key: event.key,
+            successor,
+            actor: event.by,
+            owner: owner.map(|owner| owner.to_string()),
+        }
+    }
+}
+
+pub(super) async fn show<S: KeyStore + AuditLog + Clone>(
+    State(shared): Pages<S>,
+    visitor: Visitor,
+    filters: Filters,
+) -> response::Result<Response> {
+    let (now, shell) = (shared.now(), visitor.shell(&shared));
+    let mut query = AuditQuery::all().limit(PAGE + 1);
+    query.key = filters.parse("key", |text| KeyId::new(text).ok())?;
+    query.action = filters.parse("action", |text| text.parse().ok())?;
+    // PostgreSQL keeps no such character.
+    query.actor = filters.parse("actor", |text| (!text.contains('\0')).then(|| text.into()))?;
+    if shell.is_operator {
+        let owner = filters.owner();
+        (query.organization, query.project, query.user) = (owner.organization, owner.project, owner.user);
+    }
+    query.after = filters.parse("after", position)?;
+    let is_first = query.after.is_none();
+    let found = visitor.keys(&shared).audit(query).await;
+    let mut entries = found.map_err(Problem::from)?;
+    let more = entries.len() > PAGE;
+    entries.truncate(PAGE);
+    let next = entries.last().filter(|_| more).map(|last| {
+        let (at, seq) = last.position();
+        filters.with(&FIELDS, "after", &format!("{}.{seq}", at.unix_millis()))
+    });
+    let entries = entries.into_iter().map(|entry| Entry::new(entry, now)).collect();
+    Ok(render(StatusCode::OK, &AuditPage { shell, entries, filters: &filters, next, is_first }))
+}
+
+fn position(text: &str) -> Option<(Timestamp, u64)> {
+    let (at, seq) = text.split_once('.')?;
+    Some((Timestamp::from_unix_millis(at.parse().ok()?), seq.parse().ok()?))
+}

@@ -1,0 +1,141 @@
+//! The fields of a form or of a query, in their order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Form, FromRequest, FromRequestParts, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use tokio::time::timeout;
+
+use super::page::Problem;
+use super::shared::Shared;
+use crate::backend::KeyFilter;
+use crate::error::InvalidValue;
+use crate::owner::{Organization, Owner};
+use crate::scope::Scopes;
+
+/// How long the body of a request may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The fields of a submitted form.
+#[derive(Default)]
+pub(super) struct Fields(Vec<(String, String)>);
+
+/// The fields of a query.
+pub(super) struct Filters(Fields);
+
+impl<S: Send + Sync> FromRequest<Arc<Shared<S>>> for Fields {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, shared: &Arc<Shared<S>>) -> Result<Self, Problem> {
+        let incomplete = |rejection: FormRejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "The form is too large", "Shorten its texts.")
+            }
+            status => {
+                Problem::new(status, "The form did not arrive as a whole", "Go back, and send it again.")
+            }
+        };
+        let late = || {
+            Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "The form took too long to arrive",
+                "Go back, and send it again.",
+            )
+        };
+        let form = timeout(BODY_TIMEOUT, Form::from_request(request, shared)).await;
+        form.map_err(|_| late())?.map(|Form(fields)| Self(fields)).map_err(incomplete)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<Arc<Shared<S>>> for Filters {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, shared: &Arc<Shared<S>>) -> Result<Self, Problem> {
+        let query = Query::from_request_parts(head, shared).await;
+        query.map(|Query(fields)| Self(Fields(fields))).map_err(|_| invalid_address())
+    }
+}
+
+impl Fields {
+    /// Returns the first field of this name without spaces around it; an empty text if it is missing.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.all(name).next().unwrap_or_default()
+    }
+
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(own, _)| own == name).map(|(_, text)| text.trim())
+    }
+
+    /// Returns the fields of this name as scopes.
+    pub(super) fn scopes(&self, name: &str) -> Result<Scopes, InvalidValue> {
+        Scopes::new(self.all(name))
+    }
+
+    /// Returns the owner that the fields name: an organization, a project of one, or a user.
+    pub(super) fn owner(&self) -> Option<Owner> {
+        match [self.text("organization"), self.text("project"), self.text("user")] {
+            ["", "", user] if !user.is_empty() => Some(Owner::user(user, [])),
+            [organization, "", ""] if !organization.is_empty() => Some(Owner::organization(organization)),
+            [organization, project, ""] if !organization.is_empty() => {
+                Some(Owner::project(Organization::new(organization), project))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Filters {
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.0.text(name)
+    }
+
+    /// Parses an optional field.
+    pub(super) fn parse<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
+        match self.text(name) {
+            "" => Ok(None),
+            text => read(text).map(Some).ok_or_else(invalid_address),
+        }
+    }
+
+    /// Returns a filter for the owner, as far as it is named.
+    pub(super) fn owner(&self) -> KeyFilter {
+        let named = |name| Some(self.text(name)).filter(|id| !id.is_empty());
+        let mut filter = named("user").map_or_else(KeyFilter::all, KeyFilter::of_user);
+        filter.organization = named("organization").map(Into::into);
+        filter.project = named("project").map(Into::into);
+        filter
+    }
+
+    /// Returns a query with these fields and another one, for a link.
+    pub(super) fn with(&self, names: &[&str], name: &str, text: &str) -> String {
+        let given = names.iter().map(|name| (*name, self.text(name))).filter(|(_, text)| !text.is_empty());
+        let all = given.chain([(name, text)]);
+        let pairs: Vec<_> = all.map(|(name, text)| format!("{name}={}", encode(text))).collect();
+        pairs.join("&")
+    }
+}
+
+/// Escapes all but unreserved characters (RFC 3986, 2.3).
+fn encode(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escape).collect()
+}
+
+fn invalid_address() -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "The address has a value that this page does not know",
+        "Go back, and select the filters anew.",
+    )
+}

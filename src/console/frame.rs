@@ -1,0 +1,73 @@
+//! Responses that are no pages of keys: problems, the base, the style and the script.
+
+use std::sync::Arc;
+
+use axum::extract::{OriginalUri, Request, State};
+use axum::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tower_http::csrf::ProtectionError;
+
+use super::look::SCRIPT;
+use super::page::{Problem, redirect, respond, root};
+use super::shared::{Pages, Shared};
+
+/// Writes the page of a problem, within the frame of the console.
+pub(super) async fn frame<S: Send + Sync + 'static>(
+    State(shared): State<Arc<Shared<S>>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let root = root(request.uri().path());
+    let response = next.run(request).await;
+    let Some(problem) = response.extensions().get::<Problem>().cloned() else { return response };
+    let shell = shared.shell(root);
+    let mut page = problem.render(shell);
+    if let Some(methods) = response.headers().get(ALLOW) {
+        page.headers_mut().insert(ALLOW, methods.clone());
+    }
+    if page.status() == StatusCode::SERVICE_UNAVAILABLE {
+        page.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    page
+}
+
+/// Redirects from the base to the list.
+pub(super) async fn home(OriginalUri(base): OriginalUri) -> Response {
+    match base.path().rsplit('/').next() {
+        None | Some("") => redirect("./keys"),
+        Some(last) => redirect(&format!("./{last}/keys")),
+    }
+}
+
+pub(super) async fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "No such page", "The link may be incomplete.")
+}
+
+/// Responds to other methods of a page. The router adds the `Allow` header.
+pub(super) async fn method_not_allowed() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This page takes no such request", "Go back to the keys.")
+}
+
+/// Responds to a form that a page of another origin sends.
+pub(super) fn cross_origin(_: ProtectionError) -> Response {
+    let text = "It came from a page of another site. Open the keys in a tab of their own, and make the change there.";
+    Problem::new(StatusCode::FORBIDDEN, "The change was not made", text).into_response()
+}
+
+pub(super) async fn style<S>(State(shared): Pages<S>) -> Response {
+    asset("text/css; charset=utf-8", shared.style.clone())
+}
+
+pub(super) async fn script() -> Response {
+    asset("text/javascript; charset=utf-8", SCRIPT.to_owned())
+}
+
+/// Returns a file whose address changes with its content.
+fn asset(content_type: &'static str, text: String) -> Response {
+    let mut response = respond(StatusCode::OK, content_type, text);
+    let value = HeaderValue::from_static("private, max-age=604800, immutable");
+    response.headers_mut().insert(CACHE_CONTROL, value);
+    response
+}

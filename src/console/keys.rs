@@ -1,0 +1,106 @@
+//! The keys that a visitor manages: those of its owner by a delegate, or all of them by the manager.
+
+use crate::backend::{
+    AuditEntry, AuditLog, AuditQuery, KeyFilter, KeyStore, KeyUpdate, Propagation, UsageLine, UsageQuery,
+    UsageStore,
+};
+use crate::key::KeyId;
+use crate::manage::{CreatedKey, Delegate, KeyManager, ManageError, NewKey, RotateOptions, Wait};
+use crate::record::Record;
+use crate::scope::Scope;
+
+use super::signed_in::Role;
+
+pub(super) enum Keys<'m, S> {
+    OfOwner(Delegate<'m, S>),
+    All(KeyManager<S>),
+}
+
+/// Calls a method that a delegate and a manager have.
+macro_rules! by {
+    ($keys:expr, $by:ident => $call:expr) => {
+        match $keys {
+            Self::OfOwner($by) => $call,
+            Self::All($by) => $call,
+        }
+    };
+}
+
+impl<'m, S: KeyStore + Clone> Keys<'m, S> {
+    pub(super) fn new(manager: &'m KeyManager<S>, role: &Role) -> Self {
+        match role {
+            Role::Customer(caller) => Self::OfOwner(manager.on_behalf_of_external(caller.clone())),
+            Role::Operator(actor) => Self::All(manager.clone().acting_for(actor.clone())),
+        }
+    }
+
+    pub(super) fn can_grant(&self, scope: &Scope) -> bool {
+        match self {
+            Self::OfOwner(delegate) => delegate.can_grant(scope),
+            Self::All(_) => true,
+        }
+    }
+
+    pub(super) async fn get(&self, id: &KeyId) -> Result<Record, ManageError> {
+        by!(self, keys => keys.get(id).await)
+    }
+
+    pub(super) async fn list(
+        &self,
+        filter: KeyFilter,
+        after: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<Vec<Record>, ManageError> {
+        match self {
+            Self::OfOwner(delegate) => delegate.list(filter, after, limit).await,
+            Self::All(manager) => manager.list(&filter, after, limit).await,
+        }
+    }
+
+    pub(super) async fn create(&self, new: NewKey) -> Result<CreatedKey, ManageError> {
+        by!(self, keys => keys.create(new).await)
+    }
+
+    pub(super) async fn update(&self, id: &KeyId, update: KeyUpdate) -> Result<Record, ManageError> {
+        by!(self, keys => keys.update(id, update).await)
+    }
+
+    pub(super) async fn rotate(&self, id: &KeyId, options: RotateOptions) -> Result<CreatedKey, ManageError> {
+        by!(self, keys => keys.rotate(id, options).await)
+    }
+
+    pub(super) async fn disable(&self, id: &KeyId, reason: &str) -> Result<Record, ManageError> {
+        by!(self, keys => keys.disable(id, reason).await)
+    }
+
+    pub(super) async fn enable(&self, id: &KeyId) -> Result<Record, ManageError> {
+        by!(self, keys => keys.enable(id).await)
+    }
+
+    pub(super) async fn revoke(
+        &self,
+        id: &KeyId,
+        reason: &str,
+        wait: Wait,
+    ) -> Result<Propagation, ManageError> {
+        by!(self, keys => keys.revoke_and_wait(id, reason, wait).await)
+    }
+}
+
+impl<S: KeyStore + UsageStore> Keys<'_, S> {
+    pub(super) async fn usage(&self, query: UsageQuery) -> Result<Vec<UsageLine>, ManageError> {
+        match self {
+            Self::OfOwner(delegate) => delegate.query_usage(query).await,
+            Self::All(manager) => manager.query_usage(&query).await,
+        }
+    }
+}
+
+impl<S: KeyStore + AuditLog> Keys<'_, S> {
+    pub(super) async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, ManageError> {
+        match self {
+            Self::OfOwner(delegate) => delegate.query_audit(query).await,
+            Self::All(manager) => manager.query_audit(&query).await,
+        }
+    }
+}

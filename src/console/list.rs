@@ -1,0 +1,66 @@
+//! The list of keys.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{self, Response};
+
+use super::fields::Filters;
+use super::page::{Problem, Shell, render};
+use super::shared::{Pages, Visitor};
+use super::view::View;
+use crate::backend::{KeyFilter, KeyStore};
+use crate::environment::Environment;
+use crate::key::KeyId;
+use crate::record::KeyState;
+
+/// Keys of a page.
+const PAGE: usize = 20;
+/// The fields of the filter.
+const FIELDS: [&str; 6] = ["start", "environment", "state", "organization", "project", "user"];
+const STATES: [KeyState; 4] = [KeyState::Active, KeyState::Disabled, KeyState::Expired, KeyState::Revoked];
+
+#[derive(Template)]
+#[template(path = "list.html")]
+struct ListPage<'a> {
+    shell: Shell<'a>,
+    keys: Vec<View>,
+    filters: &'a Filters,
+    environments: &'static [Environment],
+    /// The query of the next page.
+    next: Option<String>,
+    is_first: bool,
+}
+
+impl ListPage<'_> {
+    fn is_filtered(&self) -> bool {
+        FIELDS.iter().any(|field| !self.filters.text(field).is_empty())
+    }
+}
+
+pub(super) async fn show<S: KeyStore + Clone>(
+    State(shared): Pages<S>,
+    visitor: Visitor,
+    filters: Filters,
+) -> response::Result<Response> {
+    let (now, shell) = (shared.now(), visitor.shell(&shared));
+    let mut filter = if shell.is_operator { filters.owner() } else { KeyFilter::all() };
+    filter.environment = filters.parse("environment", |text| text.parse().ok())?;
+    filter.state = filters.parse("state", |text| text.parse().ok())?.map(|state| (state, now));
+    filter.starts_with = filters.parse("start", |text| Some(text.into()))?;
+    let after = filters.parse("after", |text| KeyId::new(text).ok())?;
+    let found = visitor.keys(&shared).list(filter, after.as_ref(), PAGE + 1).await;
+    let mut records = found.map_err(Problem::from)?;
+    let more = records.len() > PAGE;
+    records.truncate(PAGE);
+    let next = records.last().filter(|_| more).map(|last| filters.with(&FIELDS, "after", last.id.as_str()));
+    let page = ListPage {
+        shell,
+        keys: records.iter().map(|record| View::new(record, now)).collect(),
+        filters: &filters,
+        environments: visitor.environments(),
+        next,
+        is_first: after.is_none(),
+    };
+    Ok(render(StatusCode::OK, &page))
+}

@@ -1,0 +1,250 @@
+//! Pages on which people manage keys: a portal for the customers of an application, and a console for its operators.
+//!
+//! [`Console::routes`] returns an [`axum::Router`] to nest anywhere outside the authenticating layer. The application resolves who is signed in, by
+//! its own session or token. An [`ExternalCaller`](crate::manage::ExternalCaller) gets the portal: the keys of its owner, with the permissions and
+//! the environments that it has. An [`Actor`](crate::backend::Actor) gets the operator's console: the keys of all owners.
+//!
+//! ```
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! use axum::Router;
+//! use axum::body::Body;
+//! use axum::http::{HeaderMap, Request, StatusCode};
+//! use tower::ServiceExt;
+//! use tower_api_key::console::Console;
+//! use tower_api_key::manage::{ExternalCaller, KeyManager, Permissions};
+//! use tower_api_key::{KeyFormat, MemoryStore, Owner};
+//!
+//! async fn signed_in(headers: HeaderMap) -> Result<ExternalCaller, StatusCode> {
+//!     match headers.get("x-session") { // in place of a session of the application
+//!         Some(session) if session == "17" => {}
+//!         _ => return Err(StatusCode::UNAUTHORIZED),
+//!     }
+//!     let caller = ExternalCaller::new("user:17", Owner::organization("acme"));
+//!     let caller = caller.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+//!     Ok(caller.across_environments().scopes("notes.*".parse().expect("valid scopes")))
+//! }
+//!
+//! let permissions = Permissions::new().group("Notes", [("notes.read", "Read notes"), ("notes.write", "Write notes")])?;
+//! let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo")?).with_permissions(permissions);
+//! let console = Console::new(manager)?.name("Acme Notes")?.accent("#0b5cad")?;
+//! let app = Router::new().nest("/settings/api-keys", console.routes(signed_in));
+//!
+//! for (session, expected) in [("17", 200), ("18", 401)] {
+//!     let request = Request::get("/settings/api-keys/keys").header("x-session", session).body(Body::empty())?;
+//!     assert_eq!(app.clone().oneshot(request).await?.status(), expected);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # Pages
+//!
+//! | Path | Page |
+//! |---|---|
+//! | the base | redirects to the list; with a slash at its end as well after `nest_service` |
+//! | `/keys` | the list, by environment, state and the first characters of a key; for operators also by owner |
+//! | `/keys/new` | creates a key, and shows its text once |
+//! | `/keys/{id}` | one key: its name, permissions and labels; disables and enables it |
+//! | `/keys/{id}/rotate` | replaces a key, and shows the text of the new one once |
+//! | `/keys/{id}/revoke` | revokes a key, once its first characters were typed |
+//! | `/usage`, `/keys/{id}/usage` | the requests of 7, 30 or 90 days, with `.csv` as a file |
+//! | `/audit` | the changes of keys |
+//!
+//! The pages are plain forms, and work without JavaScript. They load nothing from other origins, and no page may be stored or framed.
+//!
+//! # Security
+//!
+//! The function that resolves who is signed in is called before the body of a request is read, and again right before each change: look at the
+//! session itself each time, in its store. All changes go through the [`Delegate`](crate::manage::Delegate) of the caller, or through the manager with the
+//! operator as its [actor](crate::manage::KeyManager::acting_for), so the store applies its rules in the transaction of each change. As callers need
+//! no key of their own here, they may end the last key of their owner.
+//!
+//! Forms of other origins are rejected with 403, by `Sec-Fetch-Site` or `Origin`: proxies have to forward these headers and `Host` unchanged. A
+//! session cookie needs `SameSite=Lax` or `Strict` beside that. A response of the application to a request without a session, such as a redirect to its login
+//! page, stays as it is; after a form, browsers follow such a redirect within the origin only (`form-action 'self'`).
+//!
+//! A form to create a key works once: if it is sent again, also to another node, the answer says that the key exists, and its text cannot be shown again.
+
+// Above `manage`; nothing imports it. Bottom to top, a file importing only those before it:
+// `words`, `look`, `page`, `signed_in`, `keys`, `shared`, `fields`, `frame`, `picker`, `view`, `list`, `shown`, `create`, `one`, `rotate`, `revoke`, `usage`, `audit`, `self`.
+
+mod audit;
+mod create;
+mod fields;
+mod frame;
+mod keys;
+mod list;
+mod look;
+mod one;
+mod page;
+mod picker;
+mod revoke;
+mod rotate;
+mod shared;
+mod shown;
+mod signed_in;
+mod usage;
+mod view;
+mod words;
+
+pub use signed_in::SignedIn;
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRequestParts};
+use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tower_http::csrf::CsrfLayer;
+
+use crate::backend::{AuditLog, KeyStore, UsageStore};
+use crate::credential::Scheme;
+use crate::error::{ConfigError, ConfigErrorKind};
+use crate::manage::{KeyManager, Permissions, Resolver};
+use frame::{cross_origin, frame, home, method_not_allowed, not_found, script, style};
+use look::Look;
+use shared::Shared;
+
+/// Most bytes of a form.
+const MAX_BODY: usize = 64 * 1024;
+
+/// The pages of a manager, and how they look.
+#[derive(Clone)]
+pub struct Console<S> {
+    manager: KeyManager<S>,
+    permissions: Permissions,
+    look: Look,
+}
+
+impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
+    /// Creates the console of a manager.
+    ///
+    /// # Errors
+    ///
+    /// When the manager has no [permissions](KeyManager::with_permissions), from which people select those of a key:
+    ///
+    /// ```
+    /// use tower_api_key::console::Console;
+    /// use tower_api_key::manage::KeyManager;
+    /// use tower_api_key::{KeyFormat, MemoryStore};
+    ///
+    /// let error = Console::new(KeyManager::new(MemoryStore::new(), KeyFormat::new("demo")?)).unwrap_err();
+    /// assert_eq!(error.to_string(), "the console needs permissions to offer: give them to the manager (`KeyManager::with_permissions`)");
+    /// # Ok::<(), tower_api_key::ConfigError>(())
+    /// ```
+    pub fn new(manager: KeyManager<S>) -> Result<Self, ConfigError> {
+        let Some(permissions) = manager.permissions().cloned() else {
+            let message = "the console needs permissions to offer: give them to the manager (`KeyManager::with_permissions`)";
+            return Err(ConfigError::new(ConfigErrorKind::Console, message));
+        };
+        Ok(Self { manager, permissions, look: Look::default() })
+    }
+
+    /// Sets the name of the application in the head of each page. The variable of a new key is named after it, such as `ACME_NOTES_API_KEY`.
+    ///
+    /// # Errors
+    ///
+    /// When it is empty, or longer than 60 characters.
+    pub fn name(self, name: impl Into<Box<str>>) -> Result<Self, ConfigError> {
+        Ok(Self { look: self.look.name(name.into())?, ..self })
+    }
+
+    /// Sets the logo in the head of each page: an absolute path on the origin of the pages, such as `/assets/logo.svg`.
+    ///
+    /// # Errors
+    ///
+    /// When it is not such a path. Pages load nothing from other origins.
+    pub fn logo(self, path: impl Into<Box<str>>) -> Result<Self, ConfigError> {
+        Ok(Self { look: self.look.logo(path.into())?, ..self })
+    }
+
+    /// Sets the colour of buttons, such as `#0b5cad`.
+    ///
+    /// # Errors
+    ///
+    /// When it is not of this form, or white text on it has a contrast below 4.5 (WCAG 2.2, 1.4.3):
+    ///
+    /// ```
+    /// # use tower_api_key::console::Console;
+    /// # use tower_api_key::manage::{KeyManager, Permissions};
+    /// # use tower_api_key::{KeyFormat, MemoryStore};
+    /// # let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo")?).with_permissions(Permissions::new());
+    /// let error = Console::new(manager)?.accent("#ffcc00").unwrap_err();
+    /// assert_eq!(error.to_string(), "the accent colour must be darker: white text on it must have a contrast of 4.5, got 1.5");
+    /// # Ok::<(), tower_api_key::ConfigError>(())
+    /// ```
+    pub fn accent(self, colour: &str) -> Result<Self, ConfigError> {
+        Ok(Self { look: self.look.accent(colour)?, ..self })
+    }
+
+    /// Sets a request to show with a new key, as a command of curl: a URL of the application's API, and the source that the key is presented by.
+    /// A key that is limited to other sources is shown without it.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is not one of HTTP in visible ASCII without quotes, backslashes and `$`, or the source is a password.
+    ///
+    /// ```
+    /// # use tower_api_key::console::Console;
+    /// # use tower_api_key::manage::{KeyManager, Permissions};
+    /// # use tower_api_key::{KeyFormat, MemoryStore, Source};
+    /// # let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo")?).with_permissions(Permissions::new());
+    /// let console = Console::new(manager)?.example("https://api.acme.example/v1/notes", Source::bearer())?;
+    /// # Ok::<(), tower_api_key::ConfigError>(())
+    /// ```
+    pub fn example(self, url: impl Into<Box<str>>, source: impl Into<Scheme>) -> Result<Self, ConfigError> {
+        Ok(Self { look: self.look.example(url.into(), source.into())?, ..self })
+    }
+
+    /// Returns the pages, given the function that resolves who is signed in. Its argument is any extractor, such as a session, a tuple of
+    /// extractors, or the [`Parts`](http::request::Parts) of the request. It returns an
+    /// [`ExternalCaller`](crate::manage::ExternalCaller) for the portal, an [`Actor`](crate::backend::Actor) for the operator's console, or a
+    /// [`SignedIn`] for either. Its error is the response, which caches may not store.
+    ///
+    /// It is called before the body is read, and again right before each change, with the head of the request as it arrived. An extension that
+    /// a middleware has filled shows what held before: look at the session itself, in its store.
+    pub fn routes<E, F, C, R>(self, signed_in: impl Fn(E) -> F + Send + Sync + 'static) -> Router
+    where
+        E: FromRequestParts<()> + Send + 'static,
+        F: Future<Output = Result<C, R>> + Send + 'static,
+        C: Into<SignedIn> + 'static,
+        R: IntoResponse + 'static,
+    {
+        let resolver = Resolver::new(signed_in);
+        let shared = Arc::new(Shared::new(self.manager, self.permissions, self.look, resolver));
+        Router::new()
+            .route("/", get(home))
+            .route("/keys", get(list::show::<S>))
+            .route("/keys/new", get(create::form::<S>).post(create::create::<S>))
+            .route("/keys/{id}", get(one::show::<S>))
+            .route("/keys/{id}/name", get(one::back::<S>).post(one::rename::<S>))
+            .route("/keys/{id}/permissions", get(one::back::<S>).post(one::permit::<S>))
+            .route("/keys/{id}/labels", get(one::back::<S>).post(one::label::<S>))
+            .route("/keys/{id}/disable", get(one::back::<S>).post(one::disable::<S>))
+            .route("/keys/{id}/enable", get(one::back::<S>).post(one::enable::<S>))
+            .route("/keys/{id}/rotate", get(rotate::form::<S>).post(rotate::rotate::<S>))
+            .route("/keys/{id}/revoke", get(revoke::form::<S>).post(revoke::revoke::<S>))
+            .route("/keys/{id}/usage", get(usage::of_key::<S>))
+            .route("/keys/{id}/usage.csv", get(usage::csv_of_key::<S>))
+            .route("/usage", get(usage::of_all::<S>))
+            .route("/usage.csv", get(usage::csv_of_all::<S>))
+            .route("/audit", get(audit::show::<S>))
+            .route("/style.css", get(style::<S>))
+            .route("/script.js", get(script))
+            .fallback(not_found)
+            .method_not_allowed_fallback(method_not_allowed)
+            .layer(DefaultBodyLimit::max(MAX_BODY))
+            .layer(CsrfLayer::new().with_rejection_response(cross_origin))
+            .layer(from_fn_with_state(Arc::clone(&shared), frame::<S>))
+            .with_state(shared)
+    }
+}
+
+impl<S> fmt::Debug for Console<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Console").field("look", &self.look).finish_non_exhaustive()
+    }
+}

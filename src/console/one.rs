@@ -1,0 +1,181 @@
+//! The page of one key, and the changes that its forms make.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{self, Response};
+
+use super::fields::{Fields, Filters};
+use super::keys::Keys;
+use super::page::{Problem, Shell, redirect, render};
+use super::picker::{Group, picker};
+use super::shared::{Pages, Shared, Visitor};
+use super::view::{Id, View, key_id};
+use crate::backend::{KeyStore, KeyUpdate};
+use crate::key::KeyId;
+use crate::manage::ManageError;
+use crate::record::Record;
+use crate::scope::Scopes;
+
+/// Empty fields for further labels.
+const FURTHER_LABELS: usize = 2;
+
+#[derive(Template)]
+#[template(path = "key.html")]
+struct KeyPage<'a> {
+    shell: Shell<'a>,
+    key: View,
+    groups: Vec<Group>,
+    notice: Option<&'static str>,
+    errors: Vec<String>,
+}
+
+impl KeyPage<'_> {
+    /// Returns the labels with empty ones behind.
+    fn label_fields(&self) -> Vec<(String, String)> {
+        let further = std::iter::repeat_n((String::new(), String::new()), FURTHER_LABELS);
+        self.key.labels.iter().cloned().chain(further).collect()
+    }
+}
+
+/// Returns the notice of a change that was made, by its name in the query. A link can name any, so each is said only of a key that it is true of.
+fn notice(done: &str, key: &View) -> Option<&'static str> {
+    match done {
+        "saved" => Some("The change was saved."),
+        "disabled" if key.is_disabled() => Some("The key is disabled: it is refused until you enable it."),
+        "enabled" if key.is_active() => Some("The key is enabled."),
+        "revoked" if key.is_revoked() => {
+            Some("The key is revoked. Servers that have not refused it yet will do so within seconds.")
+        }
+        "revoked-everywhere" if key.is_revoked() => Some("The key is revoked, and refused on every server."),
+        _ => None,
+    }
+}
+
+pub(super) async fn show<S: KeyStore + Clone>(
+    State(shared): Pages<S>,
+    visitor: Visitor,
+    id: Id,
+    query: Filters,
+) -> response::Result<Response> {
+    let keys = visitor.keys(&shared);
+    let record = keys.get(&key_id(id)?).await.map_err(Problem::from)?;
+    Ok(page(&shared, &visitor, &keys, &record, query.text("done"), StatusCode::OK, Vec::new()))
+}
+
+fn page<S: KeyStore + Clone>(
+    shared: &Shared<S>,
+    visitor: &Visitor,
+    keys: &Keys<'_, S>,
+    record: &Record,
+    done: &str,
+    status: StatusCode,
+    errors: Vec<String>,
+) -> Response {
+    let (shell, key) = (visitor.shell(shared), View::new(record, shared.now()));
+    let groups = picker(&shared.permissions, keys, &record.scopes);
+    let notice = notice(done, &key);
+    render(status, &KeyPage { shell, key, groups, notice, errors })
+}
+
+/// Returns from the address of a form to the page of its key, for a reload after an error.
+pub(super) async fn back<S: KeyStore + Clone>(
+    State(shared): Pages<S>,
+    visitor: Visitor,
+    id: Id,
+) -> response::Result<Response> {
+    let record = visitor.keys(&shared).get(&key_id(id)?).await.map_err(Problem::from)?;
+    Ok(redirect(&format!("../{}", record.id)))
+}
+
+/// Responds to a change: with the page of the key, or with the form and what is wrong.
+async fn respond<S: KeyStore + Clone>(
+    shared: &Shared<S>,
+    visitor: &Visitor,
+    keys: &Keys<'_, S>,
+    id: &KeyId,
+    done: &str,
+    changed: Result<Record, ManageError>,
+) -> response::Result<Response> {
+    let error = match changed {
+        Ok(_) => return Ok(redirect(&format!("../{id}?done={done}"))),
+        Err(error) => error,
+    };
+    let (status, errors) = Problem::of_fields(error)?;
+    let record = keys.get(id).await.map_err(Problem::from)?;
+    Ok(page(shared, visitor, keys, &record, "", status, errors))
+}
+
+pub(super) async fn rename<S: KeyStore + Clone>(
+    State(shared): Pages<S>,
+    mut visitor: Visitor,
+    id: Id,
+    fields: Fields,
+) -> response::Result<Response> {
+    let (keys, id) = (visitor.to_change(&shared).await?, key_id(id)?);
+    let changed = keys.update(&id, KeyUpdate::new().name(fields.text("name"))).await;
+    respond(&shared, &visitor, &keys, &id, "saved", changed).await
+}
+
+/// Adds the permissions that were checked, and takes away those that were unchecked, as the form was shown: what another change has granted or taken
+/// away since stays so.
+pub(super) async fn permit<S: KeyStore + Clone>(
+    State(shared): Pages<S>,
+    mut visitor: Visitor,
+    id: Id,
+    fields: Fields,
+) -> response::Result<Response> {
+    let (keys, id) = (visitor.to_change(&shared).await?, key_id(id)?);
+    let read = |name| fields.scopes(name).map_err(|_| unknown_permission());
+    let (before, checked) = (read("before")?, read("permission")?);
+    let record = keys.get(&id).await.map_err(Problem::from)?;
+    let kept = record.scopes.iter().filter(|scope| checked.contains(scope) || !before.contains(scope));
+    let added = checked.iter().filter(|scope| !before.contains(scope));
+    let scopes: Scopes = kept.chain(added).cloned().collect();
+    let changed = keys.update(&id, KeyUpdate::new().scopes(scopes)).await;
+    respond(&shared, &visitor, &keys, &id, "saved", changed).await
+}
+
+fn unknown_permission() -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "Some values are not valid",
+        "Permissions: select some of the list",
+    )
+}
+
+pub(super) async fn label<S: KeyStore + Clone>(
+    State(shared): Pages<S>,
+    mut visitor: Visitor,
+    id: Id,
+    fields: Fields,
+) -> response::Result<Response> {
+    let (keys, id) = (visitor.to_change(&shared).await?, key_id(id)?);
+    // A label without a name and a value is removed; one without a name is an error.
+    let pairs = fields.all("label_name").zip(fields.all("label_value"));
+    let labels = pairs.filter(|(name, value)| !(name.is_empty() && value.is_empty()));
+    let changed = keys.update(&id, KeyUpdate::new().labels(labels)).await;
+    respond(&shared, &visitor, &keys, &id, "saved", changed).await
+}
+
+pub(super) async fn disable<S: KeyStore + Clone>(
+    State(shared): Pages<S>,
+    mut visitor: Visitor,
+    id: Id,
+    fields: Fields,
+) -> response::Result<Response> {
+    let (keys, id) = (visitor.to_change(&shared).await?, key_id(id)?);
+    let changed = keys.disable(&id, fields.text("reason")).await;
+    respond(&shared, &visitor, &keys, &id, "disabled", changed).await
+}
+
+pub(super) async fn enable<S: KeyStore + Clone>(
+    State(shared): Pages<S>,
+    mut visitor: Visitor,
+    id: Id,
+    _: Fields,
+) -> response::Result<Response> {
+    let (keys, id) = (visitor.to_change(&shared).await?, key_id(id)?);
+    let changed = keys.enable(&id).await;
+    respond(&shared, &visitor, &keys, &id, "enabled", changed).await
+}

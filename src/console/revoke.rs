@@ -1,0 +1,59 @@
+//! The form that revokes a key.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{self, Response};
+
+use super::fields::Fields;
+use super::page::{Problem, Shell, redirect, render};
+use super::shared::{Pages, Visitor};
+use super::view::{Id, View, key_id};
+use crate::backend::{KeyStore, Propagation};
+use crate::manage::Wait;
+
+/// How long a page waits for other nodes.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Template)]
+#[template(path = "revoke.html")]
+struct RevokePage<'a> {
+    shell: Shell<'a>,
+    key: View,
+    reason: &'a str,
+    is_mistyped: bool,
+}
+
+pub(super) async fn form<S: KeyStore + Clone>(
+    State(shared): Pages<S>,
+    visitor: Visitor,
+    id: Id,
+) -> response::Result<Response> {
+    visitor.check_may_change()?;
+    let record = visitor.keys(&shared).get(&key_id(id)?).await.map_err(Problem::from)?;
+    let (shell, key) = (visitor.shell(&shared), View::new(&record, shared.now()));
+    Ok(render(StatusCode::OK, &RevokePage { shell, key, reason: "", is_mistyped: false }))
+}
+
+pub(super) async fn revoke<S: KeyStore + Clone>(
+    State(shared): Pages<S>,
+    mut visitor: Visitor,
+    id: Id,
+    fields: Fields,
+) -> response::Result<Response> {
+    let (keys, id) = (visitor.to_change(&shared).await?, key_id(id)?);
+    let record = keys.get(&id).await.map_err(Problem::from)?;
+    let (key, reason) = (View::new(&record, shared.now()), fields.text("reason"));
+    if fields.text("confirmation") != key.confirmation() {
+        let page = RevokePage { shell: visitor.shell(&shared), key, reason, is_mistyped: true };
+        return Ok(render(StatusCode::UNPROCESSABLE_ENTITY, &page));
+    }
+    let revoked = keys.revoke(&id, reason, Wait::new().at_most(PATIENCE)).await;
+    let done = match revoked.map_err(Problem::from)? {
+        Propagation::EveryNode | Propagation::LeaseEnd { .. } => "revoked-everywhere",
+        Propagation::ThisProcess { .. } => "revoked",
+    };
+    Ok(redirect(&format!("../{id}?done={done}")))
+}

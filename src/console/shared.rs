@@ -1,0 +1,123 @@
+//! The state that the pages share, and the visitor of a page.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{self, Response};
+
+use super::keys::Keys;
+use super::look::{Look, SCRIPT};
+use super::page::{Problem, Shell, root};
+use super::signed_in::{Role, SignedIn};
+use crate::backend::KeyStore;
+use crate::clock::Timestamp;
+use crate::environment::Environment;
+use crate::manage::{KeyManager, Permissions, Resolver};
+
+pub(super) struct Shared<S> {
+    pub(super) manager: KeyManager<S>,
+    pub(super) permissions: Permissions,
+    pub(super) look: Look,
+    pub(super) style: String,
+    version: String,
+    resolver: Resolver<SignedIn>,
+}
+
+/// The extractor of the shared state.
+pub(super) type Pages<S> = State<Arc<Shared<S>>>;
+
+impl<S> Shared<S> {
+    pub(super) fn new(
+        manager: KeyManager<S>,
+        permissions: Permissions,
+        look: Look,
+        resolver: Resolver<SignedIn>,
+    ) -> Self {
+        let style = look.style();
+        let version = format!("{:08x}", crc32fast::hash([&style, SCRIPT].concat().as_bytes()));
+        Self { manager, permissions, look, style, version, resolver }
+    }
+
+    /// Returns the frame of a page without a visitor.
+    pub(super) fn shell(&self, root: String) -> Shell<'_> {
+        let (look, version) = (&self.look, &*self.version);
+        Shell { look, version, root, whose: String::new(), is_operator: false, may_change: false }
+    }
+}
+
+/// Who asks for a page.
+pub(super) struct Visitor {
+    signed_in: SignedIn,
+    head: Box<Parts>,
+}
+
+impl<S: Send + Sync> FromRequestParts<Arc<Shared<S>>> for Visitor {
+    type Rejection = Response;
+
+    async fn from_request_parts(head: &mut Parts, shared: &Arc<Shared<S>>) -> Result<Self, Response> {
+        let signed_in = shared.resolver.resolve(head).await?;
+        Ok(Self { signed_in, head: Box::new(head.clone()) })
+    }
+}
+
+impl Visitor {
+    /// Returns the keys that the visitor may read.
+    pub(super) fn keys<'s, S: KeyStore + Clone>(&self, shared: &'s Shared<S>) -> Keys<'s, S> {
+        Keys::new(&shared.manager, &self.signed_in.role)
+    }
+
+    /// Returns the keys that the visitor may change. It is resolved again: the body of a request may arrive long after its head.
+    pub(super) async fn to_change<'s, S: KeyStore + Clone>(
+        &mut self,
+        shared: &'s Shared<S>,
+    ) -> response::Result<Keys<'s, S>> {
+        self.signed_in = shared.resolver.resolve(&self.head).await?;
+        self.check_may_change()?;
+        Ok(self.keys(shared))
+    }
+
+    pub(super) fn check_may_change(&self) -> Result<(), Problem> {
+        if self.signed_in.read_only {
+            let text = "Your account may look at keys, and not change them.";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "You may not make this change", text));
+        }
+        Ok(())
+    }
+
+    pub(super) fn shell<'s, S>(&self, shared: &'s Shared<S>) -> Shell<'s> {
+        let (whose, is_operator) = match &self.signed_in.role {
+            Role::Customer(caller) => (caller.owner().to_string(), false),
+            Role::Operator(_) => ("all owners".to_owned(), true),
+        };
+        let may_change = !self.signed_in.read_only;
+        Shell { whose, is_operator, may_change, ..shared.shell(root(self.head.uri.path())) }
+    }
+
+    pub(super) fn role(&self) -> &Role {
+        &self.signed_in.role
+    }
+
+    /// Returns the environments of its keys, that of new keys by default first.
+    pub(super) fn environments(&self) -> &'static [Environment] {
+        match &self.signed_in.role {
+            Role::Customer(caller) => caller.environments(),
+            Role::Operator(_) => &[Environment::Live, Environment::Test],
+        }
+    }
+
+    /// Returns a text that tells it from other visitors, for the ids of the keys that it creates.
+    pub(super) fn identity(&self) -> String {
+        match &self.signed_in.role {
+            Role::Customer(caller) => format!("customer\0{}\0{}", caller.name(), caller.owner()),
+            Role::Operator(actor) => format!("operator\0{}", actor.name().unwrap_or_default()),
+        }
+    }
+}
+
+impl<S: KeyStore> Shared<S> {
+    pub(super) fn now(&self) -> Timestamp {
+        self.manager.now()
+    }
+}

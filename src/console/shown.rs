@@ -1,0 +1,41 @@
+//! The page that shows the text of a new key, once: the answer to the form that created it, which no address leads to.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::page::{Shell, render};
+use super::view::View;
+use crate::clock::Timestamp;
+use crate::key::KeyId;
+use crate::manage::CreatedKey;
+
+#[derive(Template)]
+#[template(path = "shown.html")]
+struct ShownPage<'a> {
+    shell: Shell<'a>,
+    key: View,
+    text: &'a str,
+    variable: String,
+    curl: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "already.html")]
+struct AlreadyPage<'a> {
+    shell: Shell<'a>,
+    id: &'a KeyId,
+}
+
+/// Shows the text of a new key.
+pub(super) fn shown(shell: Shell<'_>, created: CreatedKey, now: Timestamp) -> Response {
+    let (text, record) = created.into_parts();
+    let (variable, curl) = (shell.look.variable(), shell.look.curl(&record));
+    let page = ShownPage { shell, key: View::new(&record, now), text: text.as_str(), variable, curl };
+    render(StatusCode::CREATED, &page)
+}
+
+/// Says that a form that was sent again has created this key before.
+pub(super) fn already(shell: Shell<'_>, id: &KeyId) -> Response {
+    render(StatusCode::CONFLICT, &AlreadyPage { shell, id })
+}

@@ -1,0 +1,203 @@
+//! The requests of a time, as a plot with a table beneath, and as a file.
+//!
+//! The plot is SVG by the template: a library for plots would add style attributes, which the content security policy forbids, or a script.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::header::CONTENT_DISPOSITION;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{self, Response};
+
+use super::fields::Filters;
+use super::page::{Problem, Shell, render, respond};
+use super::shared::{Pages, Shared, Visitor};
+use super::view::{Id, View, key_id};
+use crate::backend::{KeyStore, UsageBy, UsageQuery, UsageStore};
+use crate::clock::Day;
+use crate::environment::Environment;
+use crate::key::KeyId;
+
+/// The spans to select from, in days.
+const SPANS: [i64; 3] = [7, 30, 90];
+const DEFAULT_SPAN: i64 = 30;
+/// Width and height of the plot.
+const PLOT: (f64, f64) = (720.0, 160.0);
+
+#[derive(Template)]
+#[template(path = "usage.html")]
+struct UsagePage<'a> {
+    shell: Shell<'a>,
+    key: Option<View>,
+    /// The path below the base.
+    path: String,
+    span: i64,
+    environments: &'static [Environment],
+    days: Vec<Requests>,
+    bars: Vec<Bar>,
+    highest: u64,
+    total: Requests,
+}
+
+/// The requests of a day.
+#[derive(Debug, Clone, Copy)]
+struct Requests {
+    day: Day,
+    live: u64,
+    test: u64,
+}
+
+impl Requests {
+    fn none(day: Day) -> Self {
+        Self { day, live: 0, test: 0 }
+    }
+
+    fn sum(&self) -> u64 {
+        self.live.saturating_add(self.test)
+    }
+
+    fn add(&mut self, environment: Environment, requests: u64) {
+        let count = match environment {
+            Environment::Live => &mut self.live,
+            Environment::Test => &mut self.test,
+        };
+        *count = count.saturating_add(requests);
+    }
+}
+
+/// The bar of a day: test above live.
+struct Bar {
+    day: Requests,
+    x: String,
+    width: String,
+    live_y: String,
+    live_height: String,
+    test_y: String,
+    test_height: String,
+}
+
+fn bars(days: &[Requests], highest: u64) -> Vec<Bar> {
+    let (width, height) = PLOT;
+    #[allow(clippy::cast_precision_loss, reason = "pixels of a plot")]
+    let (slot, scale) = (width / days.len() as f64, height / highest.max(1) as f64);
+    let bar = |(index, day): (usize, &Requests)| {
+        #[allow(clippy::cast_precision_loss, reason = "pixels of a plot")]
+        let (x, live, test) = (index as f64 * slot, day.live as f64 * scale, day.test as f64 * scale);
+        let pixels = |value: f64| format!("{value:.1}");
+        Bar {
+            day: *day,
+            x: pixels(x + slot * 0.1),
+            width: pixels(slot * 0.8),
+            live_y: pixels(height - live),
+            live_height: pixels(live),
+            test_y: pixels(height - live - test),
+            test_height: pixels(test),
+        }
+    };
+    days.iter().enumerate().map(bar).collect()
+}
+
+pub(super) async fn of_all<S: KeyStore + UsageStore + Clone>(
+    State(shared): Pages<S>,
+    visitor: Visitor,
+    query: Filters,
+) -> response::Result<Response> {
+    page(&shared, &visitor, &query, None).await
+}
+
+pub(super) async fn of_key<S: KeyStore + UsageStore + Clone>(
+    State(shared): Pages<S>,
+    visitor: Visitor,
+    id: Id,
+    query: Filters,
+) -> response::Result<Response> {
+    page(&shared, &visitor, &query, Some(key_id(id)?)).await
+}
+
+pub(super) async fn csv_of_all<S: KeyStore + UsageStore + Clone>(
+    State(shared): Pages<S>,
+    visitor: Visitor,
+    query: Filters,
+) -> response::Result<Response> {
+    csv(&shared, &visitor, &query, None).await
+}
+
+pub(super) async fn csv_of_key<S: KeyStore + UsageStore + Clone>(
+    State(shared): Pages<S>,
+    visitor: Visitor,
+    id: Id,
+    query: Filters,
+) -> response::Result<Response> {
+    csv(&shared, &visitor, &query, Some(key_id(id)?)).await
+}
+
+async fn page<S: KeyStore + UsageStore + Clone>(
+    shared: &Shared<S>,
+    visitor: &Visitor,
+    query: &Filters,
+    id: Option<KeyId>,
+) -> response::Result<Response> {
+    let path = id.as_ref().map_or_else(|| "usage".to_owned(), |id| format!("keys/{id}/usage"));
+    let key = match &id {
+        Some(id) => {
+            let record = visitor.keys(shared).get(id).await.map_err(Problem::from)?;
+            Some(View::new(&record, shared.now()))
+        }
+        None => None,
+    };
+    let (span, mut days) = read(shared, visitor, query, id).await?;
+    let highest = days.iter().map(Requests::sum).max().unwrap_or_default();
+    let mut total = Requests::none(shared.now().into());
+    for day in &days {
+        total.add(Environment::Live, day.live);
+        total.add(Environment::Test, day.test);
+    }
+    let (shell, environments) = (visitor.shell(shared), visitor.environments());
+    let bars = bars(&days, highest);
+    days.retain(|day| day.sum() > 0);
+    days.reverse();
+    Ok(render(
+        StatusCode::OK,
+        &UsagePage { shell, key, path, span, environments, days, bars, highest, total },
+    ))
+}
+
+async fn csv<S: KeyStore + UsageStore + Clone>(
+    shared: &Shared<S>,
+    visitor: &Visitor,
+    query: &Filters,
+    id: Option<KeyId>,
+) -> response::Result<Response> {
+    let (_, days) = read(shared, visitor, query, id).await?;
+    let lines = days.iter().map(|Requests { day, live, test }| format!("{day},{live},{test}\r\n"));
+    let text: String = ["day,live,test\r\n".to_owned()].into_iter().chain(lines).collect();
+    let mut response = respond(StatusCode::OK, "text/csv; charset=utf-8", text);
+    let value = HeaderValue::from_static("attachment; filename=\"usage.csv\"");
+    response.headers_mut().insert(CONTENT_DISPOSITION, value);
+    Ok(response)
+}
+
+/// Returns the span and the requests of each of its days.
+async fn read<S: KeyStore + UsageStore + Clone>(
+    shared: &Shared<S>,
+    visitor: &Visitor,
+    query: &Filters,
+    id: Option<KeyId>,
+) -> Result<(i64, Vec<Requests>), Problem> {
+    let span = |text: &str| text.parse().ok().filter(|days| SPANS.contains(days));
+    let span = query.parse("days", span)?.unwrap_or(DEFAULT_SPAN);
+    let last = Day::from(shared.now());
+    let first = last.plus(1 - span);
+    let query = UsageQuery::new(first, last);
+    let query = match id {
+        Some(id) => query.of_key(id).by(UsageBy::Key),
+        None => query,
+    };
+    let lines = visitor.keys(shared).usage(query).await?;
+    let mut days: Vec<_> = (0..span).map(|day| Requests::none(first.plus(day))).collect();
+    for line in lines {
+        if let Some(requests) = days.iter_mut().find(|requests| requests.day == line.day) {
+            requests.add(line.environment, line.requests);
+        }
+    }
+    Ok((span, days))
+}

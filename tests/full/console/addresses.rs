@@ -1,0 +1,39 @@
+//! Where the console is nested.
+
+use axum::Router;
+use tower_api_key::backend::Actor;
+use tower_api_key::console::Console;
+use tower_api_key::manage::KeyManager;
+use tower_api_key::{KeyFormat, MemoryStore};
+
+use crate::console::browser::Browser;
+use crate::console::world::{permissions, serve};
+
+#[tokio::test]
+async fn the_base_leads_to_the_list_wherever_it_is_nested() {
+    let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo").unwrap());
+    let console = Console::new(manager.with_permissions(permissions())).unwrap();
+    let pages = || console.clone().routes(|_: ()| async { Ok::<_, ()>(Actor::named("ops")) });
+    let app = Router::new()
+        .nest("/a:b", pages())
+        .nest("/deep", Router::new().nest("/er/c", pages()))
+        .nest_service("/service", pages());
+    let (nested, bare) = (serve(app).await, serve(pages()).await);
+    for (base, path, location) in [
+        (&nested, "/a:b", "./a:b/keys"),
+        (&nested, "/deep/er/c", "./c/keys"),
+        (&nested, "/service", "./service/keys"),
+        (&nested, "/service/", "./keys"),
+        (&bare, "/", "./keys"),
+    ] {
+        let browser = Browser { base: base.clone(), user: "ops" };
+        assert_eq!(browser.get(path).await.location(), location, "{path}");
+    }
+    for base in [format!("{nested}/deep/er/c"), format!("{nested}/service"), bare] {
+        let browser = Browser { base, user: "ops" };
+        assert!(browser.get("/keys").await.has(r#""./style.css?v="#));
+        assert!(browser.get("/keys/new").await.has(r#""../style.css?v="#));
+        let absent = browser.get("/keys/key_0/rotate").await;
+        assert!(absent.has(r#""../../style.css?v="#), "{}: {}", browser.base, absent.html);
+    }
+}

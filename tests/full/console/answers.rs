@@ -1,0 +1,151 @@
+//! What every answer has: headers, a frame, a size; and forms of other sites.
+
+use http::{Method, StatusCode};
+use http_body_util::Full;
+use regex::Regex;
+use tower_api_key::manage::NewKey;
+
+use crate::console::browser::{FORM, Page, form};
+use crate::console::world::World;
+
+fn assert_framed(page: &Page, path: &str) {
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    for part in ["default-src 'none'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"] {
+        assert!(policy.contains(part), "{path}: {policy}");
+    }
+    assert!(!policy.contains("unsafe"), "{path}: {policy}");
+    for (name, value) in [
+        ("cache-control", "no-store"),
+        ("referrer-policy", "no-referrer"),
+        ("x-content-type-options", "nosniff"),
+        ("cross-origin-opener-policy", "same-origin"),
+    ] {
+        assert_eq!(page.headers[name], value, "{path}");
+    }
+    assert!(page.html.len() <= 50_000, "{path}: {} bytes", page.html.len());
+    if page.headers["content-type"] != "text/html; charset=utf-8" {
+        return;
+    }
+    assert!(page.has(r#"<html lang="en">"#) && page.html.matches("<h1>").count() == 1, "{path}");
+    let forbidden = Regex::new(r#"<style|style=|\son[a-z]+=|javascript:|<script>|https?://"#).unwrap();
+    assert!(!forbidden.is_match(&page.html), "{path}: {}", page.html);
+    // The logo alone is named from the root of the origin.
+    let outside = Regex::new(r#"(?:href|src|action)="/[^"]*""#).unwrap();
+    for found in outside.find_iter(&page.html) {
+        assert_eq!(found.as_str(), r#"src="/logo.svg""#, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn all_answers_have_the_headers_and_a_frame() {
+    let world = World::new().await;
+    let key = world.key_of("acme", "CI").await;
+    let one = format!("/keys/{}", key.id);
+    for browser in [world.portal("ann"), world.operators()] {
+        let pages = [
+            ("/", 303),
+            ("/keys", 200),
+            ("/keys/new", 200),
+            ("/usage", 200),
+            ("/usage.csv", 200),
+            ("/audit", 200),
+            (&one, 200),
+            (&format!("{one}/name"), 303),
+            (&format!("{one}/rotate"), 200),
+            (&format!("{one}/revoke"), 200),
+            (&format!("{one}/usage"), 200),
+            ("/nothing", 404),
+            ("/keys/key_0", 404),
+            ("/keys/%00", 404),
+            ("/keys?state=dead", 400),
+        ];
+        for (path, status) in pages {
+            let page = if path == "/" { browser.get("").await } else { browser.get(path).await };
+            assert_eq!(page.status.as_u16(), status, "{path}: {}", page.html);
+            assert_framed(&page, path);
+        }
+        let deleted = browser.send(Method::DELETE, "/keys", &[], Full::default()).await;
+        assert_eq!(
+            (deleted.status, &deleted.headers["allow"]),
+            (StatusCode::METHOD_NOT_ALLOWED, &"GET,HEAD".parse().unwrap())
+        );
+        assert_framed(&deleted, "DELETE");
+        let large = browser.post(&format!("{one}/name"), &[("name", &"x".repeat(70_000))]).await;
+        assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_framed(&large, "large");
+        let no_form = [("content-type", "text/plain")];
+        let other = browser.send(Method::POST, &format!("{one}/name"), &no_form, Full::default()).await;
+        assert!(other.status.is_client_error());
+        assert_framed(&other, "text");
+    }
+    let shown = world.portal("ann").post(&format!("{one}/rotate"), &[("grace", "day")]).await;
+    assert_eq!(shown.status, StatusCode::CREATED);
+    assert_eq!(shown.headers["cache-control"], "no-store");
+}
+
+#[tokio::test]
+async fn style_and_script_are_files_of_the_console() {
+    let world = World::new().await;
+    let ann = world.portal("ann");
+    let list = ann.get("/keys").await;
+    for (name, kind) in
+        [("style.css", "text/css; charset=utf-8"), ("script.js", "text/javascript; charset=utf-8")]
+    {
+        let address = Regex::new(&format!(r#""\.(/{name}\?v=[0-9a-f]{{8}})""#)).unwrap();
+        let path = &address.captures(&list.html).unwrap()[1];
+        let file = ann.get(path).await;
+        assert_eq!((file.status, &file.headers["content-type"]), (StatusCode::OK, &kind.parse().unwrap()));
+        assert!(file.headers["cache-control"].to_str().unwrap().contains("immutable"));
+        assert!(name != "script.js" || file.html.lines().count() <= 60);
+        assert!(!file.has("http"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn forms_of_other_sites_change_nothing() {
+    let world = World::new().await;
+    let key = world.key_of("acme", "CI").await;
+    let before = world.all().await;
+    for browser in [world.portal("ann"), world.operators()] {
+        let name = browser.get("/keys/new").await.field("form");
+        let fields = [
+            ("form", &*name),
+            ("expires", "30"),
+            ("organization", "acme"),
+            ("name", "x"),
+            ("grace", "none"),
+            ("confirmation", &*key.hint),
+        ];
+        let forms = ["/name", "/permissions", "/labels", "/disable", "/enable", "/rotate", "/revoke"];
+        let paths =
+            forms.iter().map(|form| format!("/keys/{}{form}", key.id)).chain(["/keys/new".to_owned()]);
+        for path in paths {
+            for site in ["cross-site", "same-site"] {
+                let answer = browser.post_from(site, &path, &fields).await;
+                assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path} {site}");
+                assert_framed(&answer, &path);
+            }
+            for origin in ["https://elsewhere.example", "null", "http://127.0.0.1:1"] {
+                let answer =
+                    browser.send(Method::POST, &path, &[("origin", origin), FORM], form(&fields)).await;
+                assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path} {origin}");
+            }
+        }
+    }
+    assert_eq!(world.all().await, before);
+}
+
+#[tokio::test]
+async fn a_full_list_of_long_names_fits_a_page() {
+    let world = World::new().await;
+    let name = "مفتاح الإنتاج ".repeat(19).trim_end().chars().take(255).collect::<String>();
+    for _ in 0..21 {
+        world.key(NewKey::for_organization("acme").name(&*name)).await;
+    }
+    for browser in [world.portal("ann"), world.operators()] {
+        let page = browser.get("/keys").await;
+        assert_eq!(page.html.matches(&*name).count(), 20);
+        assert!(page.has(&format!("<bdi>{name}</bdi>")) && page.has("Next page"));
+        assert_framed(&page, "/keys");
+    }
+}

@@ -1,0 +1,239 @@
+//! The life of a key by the pages.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use tower_api_key::backend::{UsageBatch, UsageCount, UsageStore};
+use tower_api_key::manage::NewKey;
+use tower_api_key::record::KeyState;
+use tower_api_key::{Environment, Owner, Scopes};
+
+use crate::console::world::{START, World};
+
+#[tokio::test]
+async fn a_key_is_created_shown_once_and_revoked() {
+    let world = World::new().await;
+    let ann = world.portal("ann");
+    let form = ann.get("/keys/new").await;
+    let fields = [
+        ("form", &*form.field("form")),
+        ("name", "CI"),
+        ("environment", "test"),
+        ("permission", "notes.read"),
+        ("permission", "exports"),
+        ("expires", "30"),
+    ];
+    let shown = ann.post("/keys/new", &fields).await;
+    assert_eq!(shown.status, StatusCode::CREATED, "{}", shown.html);
+    let text = shown.secret();
+    assert!(text.starts_with("demo_test_") && world.admits(&text).await);
+    assert!(shown.has(&format!("export ACME_NOTES_API_KEY='{text}'")), "{}", shown.html);
+    assert!(shown.has("curl -H &#34;Authorization: Bearer $ACME_NOTES_API_KEY&#34; &#39;https://api.acme.example/v1/notes&#39;"));
+    assert!(shown.has("This key stops working <time") && shown.has(">in 30 days<"));
+
+    let record = world.all().await.remove(0);
+    assert_eq!((&*record.name, record.environment), ("CI", Environment::Test));
+    assert_eq!(record.scopes, Scopes::parse("notes.read exports").unwrap());
+    assert_eq!((record.owner, record.created_by.as_deref()), (Owner::organization("acme"), Some("user:ann")));
+    assert_eq!(record.expires_at, Some(START.saturating_add(Duration::from_secs(30 * 24 * 60 * 60))));
+
+    // No other page has its text.
+    let one = format!("/keys/{}", record.id);
+    for path in ["/keys", "/usage", "/audit", &one, &format!("{one}/rotate"), &format!("{one}/revoke")] {
+        let page = ann.get(path).await;
+        assert!(page.status == StatusCode::OK && !page.has(&text), "{path}");
+    }
+    let revoke = format!("{one}/revoke");
+    let mistyped = ann.post(&revoke, &[("confirmation", "CI"), ("reason", "lost")]).await;
+    assert_eq!(mistyped.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(mistyped.has(r#"value="lost""#) && world.admits(&text).await);
+    let revoked = ann.post(&revoke, &[("confirmation", &record.hint), ("reason", "lost")]).await;
+    assert_eq!(revoked.location(), format!("../{}?done=revoked", record.id));
+    assert!(!world.admits(&text).await);
+    let page = ann.get(&format!("{one}?done=revoked")).await;
+    assert!(page.has("The key is revoked.") && page.has("lost") && !page.has("<form"));
+}
+
+#[tokio::test]
+async fn a_form_creates_one_key_however_often_it_is_sent() {
+    let world = World::new().await;
+    let (ann, elsewhere) = (world.portal("ann"), world.other_node("ann").await);
+    let form = ann.get("/keys/new").await.field("form");
+    let fields = [("form", &*form), ("name", "CI"), ("expires", "never")];
+    let text = ann.post("/keys/new", &fields).await.secret();
+    for browser in [&ann, &elsewhere] {
+        let again = browser.post("/keys/new", &fields).await;
+        assert_eq!(again.status, StatusCode::CONFLICT);
+        assert!(again.has("Its text cannot be shown again") && !again.has(&text));
+    }
+    assert_eq!(world.all().await.len(), 1);
+    // The form of a visitor is nothing to another one, who learns of no key by it.
+    assert_eq!(world.portal("eve").post("/keys/new", &fields).await.status, StatusCode::CREATED);
+    assert_eq!(world.all().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_form_of_yesterday_or_without_its_name_creates_no_key() {
+    let world = World::new().await;
+    let ann = world.portal("ann");
+    let form = ann.get("/keys/new").await.field("form");
+    world.clock.advance(Duration::from_secs(24 * 60 * 60));
+    for form in [&*form, "", "1-1"] {
+        let answer = ann.post("/keys/new", &[("form", form), ("name", "CI"), ("expires", "30")]).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{form}");
+        assert!(answer.has("open for more than a day") && answer.has(r#"value="CI""#));
+        assert_ne!(answer.field("form"), form);
+    }
+    assert!(world.all().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_invalid_form_is_shown_again_as_it_was_filled_in() {
+    let world = World::new().await;
+    let ann = world.portal("ann");
+    let empty = ann.get("/keys/new").await;
+    let checked: Vec<_> = empty.html.lines().filter(|line| line.contains(" checked")).collect();
+    assert!(checked.iter().all(|line| line.contains(r#"type="radio""#)), "{checked:?}");
+    // What she cannot grant is not offered.
+    assert!(empty.has("notes.read") && empty.has("exports") && !empty.has("billing"));
+
+    let form = empty.field("form");
+    let name = "x".repeat(256);
+    for (fields, error) in [
+        (vec![("name", &*name), ("expires", "30")], "Name: must have at most 255 characters, got 256"),
+        (vec![("expires", "31")], "Expiry: select a time"),
+        (vec![("expires", "day"), ("day", "2027-02-30")], "Expiry: select a time"),
+        (vec![("expires", "day"), ("day", "2027-01-14")], "Expiry: must be in the future"),
+        (vec![("expires", "30"), ("environment", "prod")], "Environment: select live or test"),
+        (vec![("expires", "30"), ("permission", "two words")], "Permissions: select some of the list"),
+        (vec![("expires", "30"), ("permission", "notes.raed")], "did you mean `notes.read`?"),
+    ] {
+        let fields: Vec<_> =
+            [("form", &*form), ("permission", "exports")].into_iter().chain(fields).collect();
+        let answer = ann.post("/keys/new", &fields).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{error}");
+        assert!(answer.has(error) && answer.has(r#"role="alert""#), "{error}: {}", answer.html);
+        assert!(answer.has(r#"value="exports" checked"#) || error.contains("select some"), "{error}");
+    }
+    let beyond = [("form", &*form), ("expires", "30"), ("permission", "billing")];
+    assert_eq!(ann.post("/keys/new", &beyond).await.status, StatusCode::FORBIDDEN);
+    assert!(world.all().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_key_may_work_through_a_last_day() {
+    let world = World::new().await;
+    let ann = world.portal("ann");
+    let form = ann.get("/keys/new").await.field("form");
+    let fields = [("form", &*form), ("expires", "day"), ("day", "2027-01-31")];
+    assert_eq!(ann.post("/keys/new", &fields).await.status, StatusCode::CREATED);
+    assert_eq!(world.all().await[0].expires_at, Some("2027-02-01T00:00:00Z".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn a_key_is_replaced_once_with_a_grace() {
+    let world = World::new().await;
+    let (ann, old) = (world.portal("ann"), world.key_of("acme", "CI").await);
+    let path = format!("/keys/{}/rotate", old.id);
+    assert!(ann.get(&path).await.has(r#"value="day" checked"#));
+    assert_eq!(ann.post(&path, &[("grace", "ever")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let shown = ann.post(&path, &[("grace", "hour")]).await;
+    assert_eq!(shown.status, StatusCode::CREATED);
+    assert!(world.admits(&shown.secret()).await);
+    let again = ann.post(&path, &[("grace", "none")]).await;
+    assert!(again.status == StatusCode::CONFLICT && again.has("cannot be shown again"));
+
+    let record = world.manager.get(&old.id).await.unwrap();
+    assert_eq!(record.expires_at, Some(START.saturating_add(Duration::from_secs(60 * 60))));
+    let page = ann.get(&format!("/keys/{}", old.id)).await;
+    assert!(page.has(">replaced<") && page.has("This key stops working") && !page.has("/rotate\""));
+    assert!(page.has(record.rotated_to.unwrap().as_str()));
+}
+
+#[tokio::test]
+async fn a_key_is_renamed_labelled_disabled_and_enabled() {
+    let world = World::new().await;
+    let (ann, key) = (world.portal("ann"), world.key_of("acme", "CI").await);
+    let one = format!("/keys/{}", key.id);
+    let saved = ann.post(&format!("{one}/name"), &[("name", " Build ")]).await;
+    assert_eq!(saved.location(), format!("../{}?done=saved", key.id));
+    let labels = [("label_name", "team"), ("label_value", "a=b"), ("label_name", ""), ("label_value", "")];
+    ann.post(&format!("{one}/labels"), &labels).await.location();
+    let record = world.manager.get(&key.id).await.unwrap();
+    assert_eq!((&*record.name, record.labels.get("team").map(String::as_str)), ("Build", Some("a=b")));
+    let unnamed = ann.post(&format!("{one}/labels"), &[("label_name", ""), ("label_value", "x")]).await;
+    assert!(
+        unnamed.status == StatusCode::UNPROCESSABLE_ENTITY && unnamed.has("Labels: a name must not be empty")
+    );
+
+    ann.post(&format!("{one}/disable"), &[("reason", "holidays")]).await.location();
+    assert_eq!(world.manager.get(&key.id).await.unwrap().state(START), KeyState::Disabled);
+    let page = ann.get(&format!("{one}?done=disabled")).await;
+    assert!(page.has("The key is disabled") && page.has("holidays") && page.has("/enable\""));
+    // A notice that is not true of the key is not said.
+    assert!(!ann.get(&format!("{one}?done=revoked")).await.has(r#"role="status""#));
+    ann.post(&format!("{one}/enable"), &[]).await.location();
+    assert_eq!(world.manager.get(&key.id).await.unwrap().state(START), KeyState::Active);
+
+    world.operators().post(&format!("{one}/disable"), &[]).await.location();
+    assert!(ann.get(&one).await.has("The operator disabled this key"));
+    assert_eq!(ann.post(&format!("{one}/enable"), &[]).await.status, StatusCode::FORBIDDEN);
+    world.operators().post(&format!("{one}/enable"), &[]).await.location();
+}
+
+#[tokio::test]
+async fn permissions_that_another_change_took_away_stay_away() {
+    let world = World::new().await;
+    let scopes = Scopes::parse("notes.read exports").unwrap();
+    let (ann, key) = (world.portal("ann"), world.key(NewKey::for_organization("acme").scopes(scopes)).await);
+    let path = format!("/keys/{}/permissions", key.id);
+    world
+        .operators()
+        .post(&path, &[("before", "notes.read"), ("before", "exports"), ("permission", "notes.read")])
+        .await
+        .location();
+    // Her page was older: it had both, and she adds one.
+    let fields = [
+        ("before", "notes.read"),
+        ("before", "exports"),
+        ("permission", "notes.read"),
+        ("permission", "exports"),
+        ("permission", "notes.write"),
+    ];
+    ann.post(&path, &fields).await.location();
+    let record = world.manager.get(&key.id).await.unwrap();
+    assert_eq!(record.scopes, Scopes::parse("notes.read notes.write").unwrap());
+    let beyond = ann.post(&path, &[("permission", "billing")]).await;
+    assert_eq!(beyond.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn usage_is_a_plot_a_table_and_a_file() {
+    let world = World::new().await;
+    let (ann, key) = (world.portal("ann"), world.key_of("acme", "CI").await);
+    assert!(ann.get("/usage").await.has("No requests in this time."));
+    let count = |environment, requests, days: u64| {
+        let at = START.saturating_sub(Duration::from_secs(days * 24 * 60 * 60));
+        UsageCount::new(key.id.clone(), environment, key.owner.clone(), requests, at)
+    };
+    let counts =
+        [count(Environment::Live, 70, 0), count(Environment::Test, 5, 6), count(Environment::Live, 9, 8)];
+    world.store.add_usage(&UsageBatch::new("test", 1, counts)).await.unwrap();
+    for path in ["/usage".to_owned(), format!("/keys/{}/usage", key.id)] {
+        let page = ann.get(&path).await;
+        assert!(page.has("79 live and 5 test requests in the last 30 days"), "{}", page.html);
+        assert!(page.has("<title>2027-01-15: 70 live, 0 test</title>") && page.has("2027-01-07"));
+        assert!(!ann.get(&format!("{path}?days=7")).await.has("2027-01-07"));
+        assert_eq!(ann.get(&format!("{path}?days=8")).await.status, StatusCode::BAD_REQUEST);
+        let file = ann.get(&format!("{path}.csv?days=7")).await;
+        let lines: Vec<_> = file.html.split("\r\n").collect();
+        assert_eq!(
+            (lines[0], lines[1], lines[7], lines.len()),
+            ("day,live,test", "2027-01-09,0,5", "2027-01-15,70,0", 9)
+        );
+        assert_eq!(file.headers["content-type"], "text/csv; charset=utf-8");
+    }
+    // Of others, nothing is counted.
+    assert!(world.portal("eve").get("/usage").await.has("No requests in this time."));
+    assert!(world.operators().get("/usage").await.has("79 live"));
+}

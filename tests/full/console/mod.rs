@@ -1,0 +1,11 @@
+//! The pages of the console, over real sockets.
+
+mod addresses;
+mod answers;
+mod browser;
+mod filters;
+mod life;
+mod others;
+mod sign_in;
+mod texts;
+mod world;

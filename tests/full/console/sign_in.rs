@@ -1,0 +1,64 @@
+//! Who is signed in is asked again right before each change.
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use http_body_util::channel::Channel;
+
+use crate::console::browser::FORM;
+use crate::console::world::World;
+
+#[tokio::test]
+async fn a_visitor_who_is_not_signed_in_gets_the_response_of_the_application() {
+    let world = World::new().await;
+    let stranger = world.portal("mallory");
+    for path in ["/keys", "/keys/new", "/usage", "/audit", "/keys/key_1"] {
+        let page = stranger.get(path).await;
+        assert_eq!((page.status, &*page.html), (StatusCode::UNAUTHORIZED, ""), "{path}");
+        assert_eq!(page.headers["cache-control"], "no-store");
+        // It is a page of the application, whose policy is its own.
+        assert!(!page.headers.contains_key("content-security-policy"));
+    }
+}
+
+#[tokio::test]
+async fn a_visitor_who_signs_out_while_a_form_arrives_changes_nothing() {
+    let world = World::new().await;
+    let key = world.key_of("acme", "CI").await;
+    let (ann, before) = (world.portal("ann"), world.all().await);
+    let (mut rest, body) = Channel::<Bytes>::new(1);
+    rest.send_data("name=mine".into()).await.unwrap();
+    let path = format!("/keys/{}/name", key.id);
+    let renaming = ann.send(Method::POST, &path, &[FORM], body);
+    let signing_out = async {
+        // The head is there once a further chunk is taken.
+        rest.send_data("&a=b".into()).await.unwrap();
+        rest.send_data("&a=b".into()).await.unwrap();
+        world.sign_out("ann");
+        drop(rest);
+    };
+    let (page, ()) = tokio::join!(renaming, signing_out);
+    assert_eq!(page.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(world.all().await, before);
+}
+
+#[tokio::test]
+async fn a_visitor_who_may_only_read_gets_no_forms_and_changes_nothing() {
+    let world = World::new().await;
+    let key = world.key_of("acme", "CI").await;
+    let (viewer, before) = (world.portal("viewer"), world.all().await);
+    let one = format!("/keys/{}", key.id);
+    for path in ["/keys", &one] {
+        let page = viewer.get(path).await;
+        assert!(page.has("CI") && !page.has(r#"method="post""#) && !page.has("keys/new"), "{path}");
+    }
+    for path in ["/keys/new", &format!("{one}/rotate"), &format!("{one}/revoke")] {
+        assert_eq!(viewer.get(path).await.status, StatusCode::FORBIDDEN, "{path}");
+    }
+    for form in ["name", "permissions", "labels", "disable", "enable", "rotate", "revoke"] {
+        let fields = [("name", "x"), ("grace", "none"), ("confirmation", &*key.hint)];
+        let answer = viewer.post(&format!("{one}/{form}"), &fields).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{form}");
+    }
+    assert_eq!(viewer.post("/keys/new", &[("expires", "30")]).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(world.all().await, before);
+}
