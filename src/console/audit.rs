@@ -66,8 +66,7 @@ pub(super) async fn show<S: KeyStore + AuditLog + Clone>(
     let mut query = AuditQuery::all().limit(PAGE + 1);
     query.key = filters.parse("key", |text| KeyId::new(text).ok())?;
     query.action = filters.parse("action", |text| text.parse().ok())?;
-    // PostgreSQL keeps no such character.
-    query.actor = filters.parse("actor", |text| (!text.contains('\0')).then(|| text.into()))?;
+    query.actor = filters.parse("actor", |text| Some(text.into()))?;
     if shell.is_operator {
         let owner = filters.owner();
         (query.organization, query.project, query.user) = (owner.organization, owner.project, owner.user);

@@ -54,8 +54,11 @@ impl<S: Send + Sync> FromRequestParts<Arc<Shared<S>>> for Filters {
     type Rejection = Problem;
 
     async fn from_request_parts(head: &mut Parts, shared: &Arc<Shared<S>>) -> Result<Self, Problem> {
-        let query = Query::from_request_parts(head, shared).await;
-        query.map(|Query(fields)| Self(Fields(fields))).map_err(|_| invalid_address())
+        let Query(fields): Query<Vec<(String, String)>> =
+            Query::from_request_parts(head, shared).await.map_err(|_| invalid_address())?;
+        // PostgreSQL keeps no such character.
+        let is_text = fields.iter().all(|(_, text)| !text.contains('\0'));
+        is_text.then(|| Self(Fields(fields))).ok_or_else(invalid_address)
     }
 }
 

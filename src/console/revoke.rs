@@ -46,7 +46,7 @@ pub(super) async fn revoke<S: KeyStore + Clone>(
     let (keys, id) = (visitor.to_change(&shared).await?, key_id(id)?);
     let record = keys.get(&id).await.map_err(Problem::from)?;
     let (key, reason) = (View::new(&record, shared.now()), fields.text("reason"));
-    if fields.text("confirmation") != key.confirmation() {
+    if fields.text("confirmation").trim_end_matches('.') != key.confirmation() {
         let page = RevokePage { shell: visitor.shell(&shared), key, reason, is_mistyped: true };
         return Ok(render(StatusCode::UNPROCESSABLE_ENTITY, &page));
     }

@@ -58,7 +58,7 @@ impl View {
 
     /// Returns what a person types to confirm that this key is meant.
     pub(super) fn confirmation(&self) -> &str {
-        if self.hint.is_empty() { &self.id } else { &self.hint }
+        if self.hint.is_empty() { &self.id } else { self.hint.trim_end_matches('.') }
     }
 
     pub(super) fn is(&self, state: KeyState) -> bool {

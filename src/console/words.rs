@@ -1,7 +1,5 @@
 //! Times in words.
 
-use std::time::Duration;
-
 use askama::Template;
 use askama::filters::HtmlSafe;
 
@@ -26,30 +24,31 @@ impl When {
     }
 
     pub(super) fn new(at: Timestamp, now: Timestamp) -> Self {
-        let words = match (at.saturating_since(now), now.saturating_since(at)) {
-            (ahead, _) if ahead >= Duration::from_secs(60) => format!("in {}", length(ahead)),
-            (_, since) if since >= Duration::from_secs(60) => format!("{} ago", length(since)),
-            (ahead, _) if !ahead.is_zero() => "in less than a minute".to_owned(),
-            _ => "just now".to_owned(),
+        let (ahead, since) = (at.saturating_since(now).as_secs(), now.saturating_since(at).as_secs());
+        let words = match (ahead, since) {
+            (1.., _) => count(ahead, |unit| unit / 24)
+                .map_or("in less than a minute".to_owned(), |count| format!("in {count}")),
+            _ => count(since, |_| 0).map_or("just now".to_owned(), |count| format!("{count} ago")),
         };
         Self { words, exact: at.to_string() }
     }
 }
 
-/// Returns a length of time in the largest unit of which it has two or more: 25 hours are not a day.
-fn length(time: Duration) -> String {
-    let minutes = time.as_secs() / 60;
-    let units = [("day", 24 * 60), ("hour", 60), ("minute", 1)];
-    let (unit, count) = units
-        .into_iter()
-        .map(|(unit, minutes_of_unit)| (unit, minutes / minutes_of_unit))
-        .find(|(_, count)| *count > 1)
-        .unwrap_or(("minute", minutes));
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+/// Returns how often the largest unit fits into some seconds: twice at least, or once for a minute. A time that is short of a full unit by the
+/// tolerance is said in full: a key of 90 days expires in 90 days a minute later as well.
+fn count(seconds: u64, tolerance: impl Fn(u64) -> u64) -> Option<String> {
+    let units = [("day", 24 * 60 * 60), ("hour", 60 * 60), ("minute", 60)];
+    units.into_iter().find_map(|(name, unit)| match (seconds + tolerance(unit)) / unit {
+        0 => None,
+        1 => (name == "minute").then(|| "1 minute".to_owned()),
+        count => Some(format!("{count} {name}s")),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -58,9 +57,10 @@ mod tests {
         for (seconds, ahead, past) in [
             (1, "in less than a minute", "just now"),
             (60, "in 1 minute", "1 minute ago"),
-            (119 * 60, "in 119 minutes", "119 minutes ago"),
+            (30 * 24 * 60 * 60 - 60, "in 30 days", "29 days ago"),
+            (119 * 60, "in 2 hours", "119 minutes ago"),
             (120 * 60, "in 2 hours", "2 hours ago"),
-            (47 * 60 * 60, "in 47 hours", "47 hours ago"),
+            (47 * 60 * 60, "in 2 days", "47 hours ago"),
             (30 * 24 * 60 * 60, "in 30 days", "30 days ago"),
         ] {
             let by = Duration::from_secs(seconds);

@@ -20,6 +20,7 @@ mod memory_scope;
 mod memsolus;
 mod mixed;
 mod notes;
+mod portal;
 mod quickstart;
 mod saas;
 mod server;

@@ -1,10 +1,11 @@
 //! Where the console is nested.
 
 use axum::Router;
-use tower_api_key::backend::Actor;
+use tower_api_key::backend::{Actor, KeyChange, KeyStore};
 use tower_api_key::console::Console;
+use tower_api_key::digest::Digester;
 use tower_api_key::manage::KeyManager;
-use tower_api_key::{KeyFormat, MemoryStore};
+use tower_api_key::{KeyFormat, KeyId, MemoryStore, Owner, Record};
 
 use crate::console::browser::Browser;
 use crate::console::world::{permissions, serve};
@@ -35,5 +36,30 @@ async fn the_base_leads_to_the_list_wherever_it_is_nested() {
         assert!(browser.get("/keys/new").await.has(r#""../style.css?v="#));
         let absent = browser.get("/keys/key_0/rotate").await;
         assert!(absent.has(r#""../../style.css?v="#), "{}: {}", browser.base, absent.html);
+    }
+}
+
+#[tokio::test]
+async fn an_id_of_the_application_is_never_read_as_a_scheme() {
+    let store = MemoryStore::new();
+    let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap());
+    let id = KeyId::new("data:1").unwrap();
+    let digest = Digester::sha256().digest(b"text");
+    let record = Record::imported(id.clone(), digest, Owner::organization("acme"));
+    store.change(KeyChange::insert(record)).await.unwrap();
+    let console = Console::new(manager.with_permissions(permissions())).unwrap();
+    let base = serve(console.routes(|_: ()| async { Ok::<_, ()>(Actor::named("ops")) })).await;
+    let browser = Browser { base, user: "ops" };
+    for path in [
+        "/keys",
+        "/keys/data:1",
+        "/keys/data:1/rotate",
+        "/keys/data:1/revoke",
+        "/keys/data:1/usage",
+        "/audit",
+    ] {
+        let page = browser.get(path).await;
+        assert!(page.has("data:1") || path.ends_with("/revoke"), "{path}: {}", page.html);
+        assert!(!page.has(r#""data:1"#), "{path}: {}", page.html);
     }
 }

@@ -58,6 +58,8 @@ async fn all_answers_have_the_headers_and_a_frame() {
             ("/keys/key_0", 404),
             ("/keys/%00", 404),
             ("/keys?state=dead", 400),
+            ("/keys?start=%00", 400),
+            ("/audit?organization=%00", 400),
         ];
         for (path, status) in pages {
             let page = if path == "/" { browser.get("").await } else { browser.get(path).await };

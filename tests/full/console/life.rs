@@ -47,7 +47,8 @@ async fn a_key_is_created_shown_once_and_revoked() {
     let mistyped = ann.post(&revoke, &[("confirmation", "CI"), ("reason", "lost")]).await;
     assert_eq!(mistyped.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(mistyped.has(r#"value="lost""#) && world.admits(&text).await);
-    let revoked = ann.post(&revoke, &[("confirmation", &record.hint), ("reason", "lost")]).await;
+    let revoked =
+        ann.post(&revoke, &[("confirmation", record.hint.trim_end_matches('.')), ("reason", "lost")]).await;
     assert_eq!(revoked.location(), format!("../{}?done=revoked", record.id));
     assert!(!world.admits(&text).await);
     let page = ann.get(&format!("{one}?done=revoked")).await;
