@@ -18,7 +18,7 @@ use crate::clock::{Day, Timestamp};
 use crate::digest::Digester;
 use crate::environment::Environment;
 use crate::key::KeyId;
-use crate::manage::{ManageErrorKind, NewKey};
+use crate::manage::{ManageError, ManageErrorKind, NewKey};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -53,7 +53,7 @@ pub(super) async fn form<S: KeyStore + Clone>(
     visitor: Visitor,
 ) -> response::Result<Response> {
     visitor.check_may_change()?;
-    page(&shared, &visitor, &Fields::default(), StatusCode::OK, Vec::new())
+    Ok(page(&shared, &visitor, &Fields::default(), StatusCode::OK, Vec::new())?)
 }
 
 fn page<S: KeyStore + Clone>(
@@ -62,10 +62,9 @@ fn page<S: KeyStore + Clone>(
     fields: &Fields,
     status: StatusCode,
     errors: Vec<String>,
-) -> response::Result<Response> {
+) -> Result<Response, Problem> {
     let now = shared.now();
-    let nonce =
-        KeyId::generate(now).map_err(|error| Problem::from(crate::manage::ManageError::from(error)))?;
+    let nonce = KeyId::generate(now).map_err(ManageError::from)?;
     let checked = fields.scopes("permission").unwrap_or_default();
     let permissions = &shared.permissions;
     let page = CreatePage {
@@ -95,10 +94,10 @@ pub(super) async fn create<S: KeyStore + Clone>(
     let id = id(fields.text("form"), &visitor.identity(), now);
     let (new, id) = match (read(&fields, &visitor, now), id) {
         (Ok(new), Some(id)) => (NewKey { id: Some(id.clone()), ..new }, id),
-        (Err(errors), _) => return page(&shared, &visitor, &fields, invalid, errors),
+        (Err(errors), _) => return Ok(page(&shared, &visitor, &fields, invalid, errors)?),
         (Ok(_), None) => {
             let error = "This form was open for more than a day: send it again".to_owned();
-            return page(&shared, &visitor, &fields, invalid, vec![error]);
+            return Ok(page(&shared, &visitor, &fields, invalid, vec![error])?);
         }
     };
     match keys.create(new).await {
@@ -108,7 +107,7 @@ pub(super) async fn create<S: KeyStore + Clone>(
         }
         Err(error) => {
             let (status, errors) = Problem::of_fields(error)?;
-            page(&shared, &visitor, &fields, status, errors)
+            Ok(page(&shared, &visitor, &fields, status, errors)?)
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::scope::Scope;
 
 use super::signed_in::Role;
 
+#[allow(clippy::large_enum_variant, reason = "one per request")]
 pub(super) enum Keys<'m, S> {
     OfOwner(Delegate<'m, S>),
     All(KeyManager<S>),

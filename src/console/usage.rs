@@ -77,10 +77,8 @@ struct Bar {
 
 fn bars(days: &[Requests], highest: u64) -> Vec<Bar> {
     let (width, height) = PLOT;
-    #[allow(clippy::cast_precision_loss, reason = "pixels of a plot")]
     let (slot, scale) = (width / days.len() as f64, height / highest.max(1) as f64);
     let bar = |(index, day): (usize, &Requests)| {
-        #[allow(clippy::cast_precision_loss, reason = "pixels of a plot")]
         let (x, live, test) = (index as f64 * slot, day.live as f64 * scale, day.test as f64 * scale);
         let pixels = |value: f64| format!("{value:.1}");
         Bar {
