@@ -126,6 +126,8 @@ pub enum InvalidValueKind {
     PasswordHash,
     /// The name or the owner of an external caller of key management.
     ExternalCaller,
+    /// An operator of the console.
+    Operator,
     /// The digest of a key.
     Digest,
     /// A [`LoggedAction`](crate::backend::LoggedAction).

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use tower_api_key::backend::Actor;
-use tower_api_key::console::Console;
+use tower_api_key::console::{Console, SignedIn};
 use tower_api_key::manage::{ExternalCaller, KeyManager, Permissions};
 use tower_api_key::usage::Usage;
 use tower_api_key::{
@@ -51,7 +51,8 @@ pub(crate) fn app(
         async move {
             let user = users.of(&session).await?;
             match user.role {
-                Role::Staff => Ok(Actor::named(user.id)),
+                Role::Staff => SignedIn::operator(Actor::named(user.id))
+                    .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response()),
                 Role::Customer { .. } => Err(StatusCode::FORBIDDEN.into_response()),
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! [`Console::routes`] returns an [`axum::Router`] to nest anywhere outside the authenticating layer. The application resolves who is signed in, by
 //! its own session or token. An [`ExternalCaller`](crate::manage::ExternalCaller) gets the portal: the keys of its owner, with the permissions and
-//! the environments that it has. An [`Actor`](crate::backend::Actor) gets the operator's console: the keys of all owners.
+//! the environments that it has. [`SignedIn::operator`] gets the operator's console: the keys of all owners.
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -201,8 +201,7 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
 
     /// Returns the pages, given the function that resolves who is signed in. Its argument is any extractor, such as a session, a tuple of
     /// extractors, or the [`Parts`](http::request::Parts) of the request. It returns an
-    /// [`ExternalCaller`](crate::manage::ExternalCaller) for the portal, an [`Actor`](crate::backend::Actor) for the operator's console, or a
-    /// [`SignedIn`] for either. Its error is the response, which caches may not store.
+    /// [`ExternalCaller`](crate::manage::ExternalCaller) for the portal, or a [`SignedIn`] for either door. Its error is the response, which caches may not store.
     ///
     /// It is called before the body is read, and again right before each change, with the head of the request as it arrived. An extension that
     /// a middleware has filled shows what held before: look at the session itself, in its store.
@@ -219,16 +218,16 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
             .route("/", get(home))
             .route("/keys", get(list::show::<S>))
             .route("/keys/new", get(create::form::<S>).post(create::create::<S>))
-            .route("/keys/{id}", get(one::show::<S>))
-            .route("/keys/{id}/name", get(one::back::<S>).post(one::rename::<S>))
-            .route("/keys/{id}/permissions", get(one::back::<S>).post(one::permit::<S>))
-            .route("/keys/{id}/labels", get(one::back::<S>).post(one::label::<S>))
-            .route("/keys/{id}/disable", get(one::back::<S>).post(one::disable::<S>))
-            .route("/keys/{id}/enable", get(one::back::<S>).post(one::enable::<S>))
-            .route("/keys/{id}/rotate", get(rotate::form::<S>).post(rotate::rotate::<S>))
-            .route("/keys/{id}/revoke", get(revoke::form::<S>).post(revoke::revoke::<S>))
-            .route("/keys/{id}/usage", get(usage::of_key::<S>))
-            .route("/keys/{id}/usage.csv", get(usage::csv_of_key::<S>))
+            .route("/keys/{console_key}", get(one::show::<S>))
+            .route("/keys/{console_key}/name", get(one::back::<S>).post(one::rename::<S>))
+            .route("/keys/{console_key}/permissions", get(one::back::<S>).post(one::permit::<S>))
+            .route("/keys/{console_key}/labels", get(one::back::<S>).post(one::label::<S>))
+            .route("/keys/{console_key}/disable", get(one::back::<S>).post(one::disable::<S>))
+            .route("/keys/{console_key}/enable", get(one::back::<S>).post(one::enable::<S>))
+            .route("/keys/{console_key}/rotate", get(rotate::form::<S>).post(rotate::rotate::<S>))
+            .route("/keys/{console_key}/revoke", get(revoke::form::<S>).post(revoke::revoke::<S>))
+            .route("/keys/{console_key}/usage", get(usage::of_key::<S>))
+            .route("/keys/{console_key}/usage.csv", get(usage::csv_of_key::<S>))
             .route("/usage", get(usage::of_all::<S>))
             .route("/usage.csv", get(usage::csv_of_all::<S>))
             .route("/audit", get(audit::show::<S>))

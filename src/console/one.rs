@@ -10,7 +10,7 @@ use super::keys::Keys;
 use super::page::{Problem, Shell, redirect, render};
 use super::picker::{Group, picker};
 use super::shared::{Pages, Shared, Visitor};
-use super::view::{Id, View, key_id};
+use super::view::{Id, View};
 use crate::backend::{KeyStore, KeyUpdate};
 use crate::key::KeyId;
 use crate::manage::ManageError;
@@ -55,11 +55,11 @@ fn notice(done: &str, key: &View) -> Option<&'static str> {
 pub(super) async fn show<S: KeyStore + Clone>(
     State(shared): Pages<S>,
     visitor: Visitor,
-    id: Id,
+    Id(id): Id,
     query: Filters,
 ) -> response::Result<Response> {
     let keys = visitor.keys(&shared);
-    let record = keys.get(&key_id(id)?).await.map_err(Problem::from)?;
+    let record = keys.get(&id).await.map_err(Problem::from)?;
     Ok(page(&shared, &visitor, &keys, &record, query.text("done"), StatusCode::OK, Vec::new()))
 }
 
@@ -82,9 +82,9 @@ fn page<S: KeyStore + Clone>(
 pub(super) async fn back<S: KeyStore + Clone>(
     State(shared): Pages<S>,
     visitor: Visitor,
-    id: Id,
+    Id(id): Id,
 ) -> response::Result<Response> {
-    let record = visitor.keys(&shared).get(&key_id(id)?).await.map_err(Problem::from)?;
+    let record = visitor.keys(&shared).get(&id).await.map_err(Problem::from)?;
     Ok(redirect(&format!("../{}", record.id)))
 }
 
@@ -109,10 +109,10 @@ async fn respond<S: KeyStore + Clone>(
 pub(super) async fn rename<S: KeyStore + Clone>(
     State(shared): Pages<S>,
     mut visitor: Visitor,
-    id: Id,
+    Id(id): Id,
     fields: Fields,
 ) -> response::Result<Response> {
-    let (keys, id) = (visitor.to_change(&shared).await?, key_id(id)?);
+    let keys = visitor.to_change(&shared).await?;
     let changed = keys.update(&id, KeyUpdate::new().name(fields.text("name"))).await;
     respond(&shared, &visitor, &keys, &id, "saved", changed).await
 }
@@ -122,10 +122,10 @@ pub(super) async fn rename<S: KeyStore + Clone>(
 pub(super) async fn permit<S: KeyStore + Clone>(
     State(shared): Pages<S>,
     mut visitor: Visitor,
-    id: Id,
+    Id(id): Id,
     fields: Fields,
 ) -> response::Result<Response> {
-    let (keys, id) = (visitor.to_change(&shared).await?, key_id(id)?);
+    let keys = visitor.to_change(&shared).await?;
     let read = |name| fields.scopes(name).map_err(|_| unknown_permission());
     let (before, checked) = (read("before")?, read("permission")?);
     let record = keys.get(&id).await.map_err(Problem::from)?;
@@ -147,10 +147,10 @@ fn unknown_permission() -> Problem {
 pub(super) async fn label<S: KeyStore + Clone>(
     State(shared): Pages<S>,
     mut visitor: Visitor,
-    id: Id,
+    Id(id): Id,
     fields: Fields,
 ) -> response::Result<Response> {
-    let (keys, id) = (visitor.to_change(&shared).await?, key_id(id)?);
+    let keys = visitor.to_change(&shared).await?;
     // A label without a name and a value is removed; one without a name is an error.
     let pairs = fields.all("label_name").zip(fields.all("label_value"));
     let labels = pairs.filter(|(name, value)| !(name.is_empty() && value.is_empty()));
@@ -161,10 +161,10 @@ pub(super) async fn label<S: KeyStore + Clone>(
 pub(super) async fn disable<S: KeyStore + Clone>(
     State(shared): Pages<S>,
     mut visitor: Visitor,
-    id: Id,
+    Id(id): Id,
     fields: Fields,
 ) -> response::Result<Response> {
-    let (keys, id) = (visitor.to_change(&shared).await?, key_id(id)?);
+    let keys = visitor.to_change(&shared).await?;
     let changed = keys.disable(&id, fields.text("reason")).await;
     respond(&shared, &visitor, &keys, &id, "disabled", changed).await
 }
@@ -172,10 +172,10 @@ pub(super) async fn disable<S: KeyStore + Clone>(
 pub(super) async fn enable<S: KeyStore + Clone>(
     State(shared): Pages<S>,
     mut visitor: Visitor,
-    id: Id,
+    Id(id): Id,
     _: Fields,
 ) -> response::Result<Response> {
-    let (keys, id) = (visitor.to_change(&shared).await?, key_id(id)?);
+    let keys = visitor.to_change(&shared).await?;
     let changed = keys.enable(&id).await;
     respond(&shared, &visitor, &keys, &id, "enabled", changed).await
 }

@@ -21,7 +21,8 @@ const HEADERS: [(HeaderName, &str); 6] = [
          base-uri 'none'; frame-ancestors 'none'",
     ),
     (CACHE_CONTROL, "no-store"),
-    (REFERRER_POLICY, "no-referrer"),
+    // With `no-referrer`, browsers send `Origin: null` with forms, so those without `Sec-Fetch-Site` could send none. Nothing leaves the origin.
+    (REFERRER_POLICY, "same-origin"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),

@@ -10,7 +10,7 @@ use axum::response::{self, Response};
 use super::fields::Fields;
 use super::page::{Problem, Shell, redirect, render};
 use super::shared::{Pages, Visitor};
-use super::view::{Id, View, key_id};
+use super::view::{Id, View};
 use crate::backend::{KeyStore, Propagation};
 use crate::manage::Wait;
 
@@ -29,10 +29,10 @@ struct RevokePage<'a> {
 pub(super) async fn form<S: KeyStore + Clone>(
     State(shared): Pages<S>,
     visitor: Visitor,
-    id: Id,
+    Id(id): Id,
 ) -> response::Result<Response> {
     visitor.check_may_change()?;
-    let record = visitor.keys(&shared).get(&key_id(id)?).await.map_err(Problem::from)?;
+    let record = visitor.keys(&shared).get(&id).await.map_err(Problem::from)?;
     let (shell, key) = (visitor.shell(&shared), View::new(&record, shared.now()));
     Ok(render(StatusCode::OK, &RevokePage { shell, key, reason: "", is_mistyped: false }))
 }
@@ -40,10 +40,10 @@ pub(super) async fn form<S: KeyStore + Clone>(
 pub(super) async fn revoke<S: KeyStore + Clone>(
     State(shared): Pages<S>,
     mut visitor: Visitor,
-    id: Id,
+    Id(id): Id,
     fields: Fields,
 ) -> response::Result<Response> {
-    let (keys, id) = (visitor.to_change(&shared).await?, key_id(id)?);
+    let keys = visitor.to_change(&shared).await?;
     let record = keys.get(&id).await.map_err(Problem::from)?;
     let (key, reason) = (View::new(&record, shared.now()), fields.text("reason"));
     if fields.text("confirmation").trim_end_matches('.') != key.confirmation() {

@@ -11,7 +11,7 @@ use super::fields::Fields;
 use super::page::{Problem, Shell, render};
 use super::shared::{Pages, Visitor};
 use super::shown::{already, shown};
-use super::view::{Id, View, key_id};
+use super::view::{Id, View};
 use crate::backend::{Grace, KeyStore};
 use crate::manage::{ManageErrorKind, RotateOptions};
 
@@ -37,10 +37,10 @@ struct RotatePage<'a> {
 pub(super) async fn form<S: KeyStore + Clone>(
     State(shared): Pages<S>,
     visitor: Visitor,
-    id: Id,
+    Id(id): Id,
 ) -> response::Result<Response> {
     visitor.check_may_change()?;
-    let record = visitor.keys(&shared).get(&key_id(id)?).await.map_err(Problem::from)?;
+    let record = visitor.keys(&shared).get(&id).await.map_err(Problem::from)?;
     let (shell, key) = (visitor.shell(&shared), View::new(&record, shared.now()));
     Ok(render(StatusCode::OK, &RotatePage { shell, key, choices: &CHOICES }))
 }
@@ -48,10 +48,10 @@ pub(super) async fn form<S: KeyStore + Clone>(
 pub(super) async fn rotate<S: KeyStore + Clone>(
     State(shared): Pages<S>,
     mut visitor: Visitor,
-    id: Id,
+    Id(id): Id,
     fields: Fields,
 ) -> response::Result<Response> {
-    let (keys, id) = (visitor.to_change(&shared).await?, key_id(id)?);
+    let keys = visitor.to_change(&shared).await?;
     let chosen = CHOICES.into_iter().find(|(value, ..)| *value == fields.text("grace"));
     let Some((_, _, grace)) = chosen else {
         let text = "Select how long the old key works on.";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::response::{self, Response};
+use axum::response::{self, IntoResponse, Response};
 
 use super::keys::Keys;
 use super::look::{Look, SCRIPT};
@@ -14,7 +14,7 @@ use super::signed_in::{Role, SignedIn};
 use crate::backend::KeyStore;
 use crate::clock::Timestamp;
 use crate::environment::Environment;
-use crate::manage::{KeyManager, Permissions, Resolver};
+use crate::manage::{KeyManager, ManageError, ManageErrorKind, Permissions, Resolver};
 
 pub(super) struct Shared<S> {
     pub(super) manager: KeyManager<S>,
@@ -53,11 +53,15 @@ pub(super) struct Visitor {
     head: Box<Parts>,
 }
 
-impl<S: Send + Sync> FromRequestParts<Arc<Shared<S>>> for Visitor {
+impl<S: KeyStore> FromRequestParts<Arc<Shared<S>>> for Visitor {
     type Rejection = Response;
 
     async fn from_request_parts(head: &mut Parts, shared: &Arc<Shared<S>>) -> Result<Self, Response> {
         let signed_in = shared.resolver.resolve(head).await?;
+        // No page before an operator meets its requirements: the store checks them with changes only.
+        if let Role::Operator(actor) = &signed_in.role {
+            shared.manager.check_actor(actor).await.map_err(|error| no_operator(error).into_response())?;
+        }
         Ok(Self { signed_in, head: Box::new(head.clone()) })
     }
 }
@@ -114,6 +118,14 @@ impl Visitor {
             Role::Operator(actor) => format!("operator\0{}", actor.name().unwrap_or_default()),
         }
     }
+}
+
+fn no_operator(error: ManageError) -> Problem {
+    if error.kind() != ManageErrorKind::Forbidden {
+        return error.into();
+    }
+    let text = "Your account has ended, or is not one of an operator.";
+    Problem::new(StatusCode::FORBIDDEN, "These pages are for operators", text)
 }
 
 impl<S: KeyStore> Shared<S> {

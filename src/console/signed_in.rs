@@ -1,12 +1,10 @@
 //! Who is signed in.
 
 use crate::backend::Actor;
+use crate::error::{InvalidValue, InvalidValueKind};
 use crate::manage::ExternalCaller;
 
 /// Who is signed in: a customer, who gets the portal, or an operator, who gets the keys of all owners.
-///
-/// An operator is any [`Actor`]: a [named](Actor::named) one, or that of a key or a user in this store, such as
-/// `principal.actor().requires(…)`, which the store then authorizes in the transaction of each change.
 ///
 /// ```
 /// use tower_api_key::Owner;
@@ -14,8 +12,11 @@ use crate::manage::ExternalCaller;
 /// use tower_api_key::console::SignedIn;
 /// use tower_api_key::manage::ExternalCaller;
 ///
-/// let customer = SignedIn::from(ExternalCaller::new("user:17", Owner::organization("acme"))?);
-/// let auditor = SignedIn::from(Actor::named("staff:3")).read_only();
+/// let customer = SignedIn::customer(ExternalCaller::new("user:17", Owner::organization("acme"))?);
+/// let auditor = SignedIn::operator(Actor::named("staff:3"))?.read_only();
+///
+/// let error = SignedIn::operator(Actor::external("user:17")).unwrap_err();
+/// assert!(error.to_string().starts_with("an operator must be"));
 /// # Ok::<(), tower_api_key::InvalidValue>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -32,6 +33,26 @@ pub(super) enum Role {
 }
 
 impl SignedIn {
+    /// Returns a customer, who gets the keys of one owner.
+    pub fn customer(caller: ExternalCaller) -> Self {
+        Self { role: Role::Customer(caller), read_only: false }
+    }
+
+    /// Returns an operator, who gets the keys of all owners: a [named](Actor::named) one, or a key or a user in this store that meets a
+    /// requirement of the application, such as `principal.actor().requires(…)`. The store authorizes a key or a user before each page, and in
+    /// the transaction of each change. Without a requirement, any active key opens this door.
+    ///
+    /// # Errors
+    ///
+    /// When it is an [`Actor::External`], of which no store knows whether it is an operator.
+    pub fn operator(actor: Actor) -> Result<Self, InvalidValue> {
+        if matches!(actor, Actor::External { .. }) {
+            let message = "an operator must be a named actor (`Actor::named`), or a key or a user of the store, got an external caller";
+            return Err(InvalidValue::new(InvalidValueKind::Operator, message));
+        }
+        Ok(Self { role: Role::Operator(actor), read_only: false })
+    }
+
     /// Shows the pages without their forms, and rejects changes with 403.
     #[must_use]
     pub fn read_only(self) -> Self {
@@ -41,12 +62,6 @@ impl SignedIn {
 
 impl From<ExternalCaller> for SignedIn {
     fn from(caller: ExternalCaller) -> Self {
-        Self { role: Role::Customer(caller), read_only: false }
-    }
-}
-
-impl From<Actor> for SignedIn {
-    fn from(operator: Actor) -> Self {
-        Self { role: Role::Operator(operator), read_only: false }
+        Self::customer(caller)
     }
 }

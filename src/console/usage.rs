@@ -11,7 +11,7 @@ use axum::response::{self, Response};
 use super::fields::Filters;
 use super::page::{Problem, Shell, render, respond};
 use super::shared::{Pages, Shared, Visitor};
-use super::view::{Id, View, key_id};
+use super::view::{Id, View};
 use crate::backend::{KeyStore, UsageBy, UsageQuery, UsageStore};
 use crate::clock::Day;
 use crate::environment::Environment;
@@ -105,10 +105,10 @@ pub(super) async fn of_all<S: KeyStore + UsageStore + Clone>(
 pub(super) async fn of_key<S: KeyStore + UsageStore + Clone>(
     State(shared): Pages<S>,
     visitor: Visitor,
-    id: Id,
+    Id(id): Id,
     query: Filters,
 ) -> response::Result<Response> {
-    page(&shared, &visitor, &query, Some(key_id(id)?)).await
+    page(&shared, &visitor, &query, Some(id)).await
 }
 
 pub(super) async fn csv_of_all<S: KeyStore + UsageStore + Clone>(
@@ -122,10 +122,10 @@ pub(super) async fn csv_of_all<S: KeyStore + UsageStore + Clone>(
 pub(super) async fn csv_of_key<S: KeyStore + UsageStore + Clone>(
     State(shared): Pages<S>,
     visitor: Visitor,
-    id: Id,
+    Id(id): Id,
     query: Filters,
 ) -> response::Result<Response> {
-    csv(&shared, &visitor, &query, Some(key_id(id)?)).await
+    csv(&shared, &visitor, &query, Some(id)).await
 }
 
 async fn page<S: KeyStore + UsageStore + Clone>(

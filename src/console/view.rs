@@ -1,7 +1,7 @@
 //! A key as the pages show it.
 
-use axum::extract::Path;
-use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
 
 use super::page::Problem;
 use super::words::When;
@@ -78,10 +78,28 @@ impl View {
     }
 }
 
-pub(super) type Id = Result<Path<String>, PathRejection>;
+/// The parameter of paths. An application may nest the console below parameters of its own.
+pub(super) const ID: &str = "console_key";
 
-/// Reads a key id in a path. No key has an invalid id.
-pub(super) fn key_id(id: Id) -> Result<KeyId, Problem> {
-    let id = id.ok().and_then(|Path(text)| KeyId::new(&text).ok());
-    id.ok_or_else(|| ManageError::not_found().into())
+/// The id of a key in a path.
+pub(super) struct Id(pub(super) KeyId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let parameters = match RawPathParams::from_request_parts(head, state).await {
+            Ok(parameters) => parameters,
+            // A parameter is not UTF-8: no key has such an id.
+            Err(rejection) if rejection.status().is_client_error() => return Err(ManageError::not_found().into()),
+            Err(rejection) => {
+                let text = "The address of the page has no key. This is a fault of the application.";
+                return Err(Problem::new(rejection.status(), "The page cannot be shown", text));
+            }
+        };
+        let own = parameters.iter().filter(|(name, _)| *name == ID).last();
+        let id = own.and_then(|(_, text)| KeyId::new(text).ok());
+        // No key has an invalid id.
+        id.map(Self).ok_or_else(|| ManageError::not_found().into())
+    }
 }

@@ -9,6 +9,8 @@ use crate::authenticator::Authenticator;
 use crate::backend::{
     Actor, AuditEntry, AuditLog, AuditQuery, Bounds, KeyStore, UsageLine, UsageQuery, UsageStore,
 };
+#[cfg(feature = "console")]
+use crate::backend::{ResolvedSubject, Subject};
 #[cfg(feature = "routes")]
 use crate::clock::Timestamp;
 use crate::clock::{Clock, SystemClock};
@@ -264,6 +266,18 @@ impl<S: KeyStore> KeyManager<S> {
 
     pub(super) fn bounded_actor(&self) -> BoundedActor {
         BoundedActor { actor: self.actor.clone(), bounds: None }
+    }
+
+    /// Checks that the store would authorize a change of this actor, for an actor that is about to read.
+    #[cfg(feature = "console")]
+    pub(crate) async fn check_actor(&self, actor: &Actor) -> Result<(), ManageError> {
+        let found = match actor.subject() {
+            None => return Ok(()),
+            Some(Subject::Key(id)) => self.store.get(id).await?.map(ResolvedSubject::Key),
+            Some(Subject::User(email)) => self.store.find_user(email).await?.map(ResolvedSubject::User),
+        };
+        actor.authorize(found.unwrap_or(ResolvedSubject::Missing))?;
+        Ok(())
     }
 
     /// Returns the time on the manager's clock.

@@ -2,19 +2,23 @@
 
 use axum::Router;
 use tower_api_key::backend::{Actor, KeyChange, KeyStore};
-use tower_api_key::console::Console;
+use tower_api_key::console::{Console, SignedIn};
 use tower_api_key::digest::Digester;
-use tower_api_key::manage::KeyManager;
+use tower_api_key::manage::{KeyManager, NewKey};
 use tower_api_key::{KeyFormat, KeyId, MemoryStore, Owner, Record};
 
 use crate::console::browser::Browser;
 use crate::console::world::{permissions, serve};
 
+fn operator() -> SignedIn {
+    SignedIn::operator(Actor::named("ops")).unwrap()
+}
+
 #[tokio::test]
 async fn the_base_leads_to_the_list_wherever_it_is_nested() {
     let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo").unwrap());
     let console = Console::new(manager.with_permissions(permissions())).unwrap();
-    let pages = || console.clone().routes(|_: ()| async { Ok::<_, ()>(Actor::named("ops")) });
+    let pages = || console.clone().routes(|_: ()| async { Ok::<_, ()>(operator()) });
     let app = Router::new()
         .nest("/a:b", pages())
         .nest("/deep", Router::new().nest("/er/c", pages()))
@@ -48,7 +52,7 @@ async fn an_id_of_the_application_is_never_read_as_a_scheme() {
     let record = Record::imported(id.clone(), digest, Owner::organization("acme"));
     store.change(KeyChange::insert(record)).await.unwrap();
     let console = Console::new(manager.with_permissions(permissions())).unwrap();
-    let base = serve(console.routes(|_: ()| async { Ok::<_, ()>(Actor::named("ops")) })).await;
+    let base = serve(console.routes(|_: ()| async { Ok::<_, ()>(operator()) })).await;
     let browser = Browser { base, user: "ops" };
     for path in [
         "/keys",
@@ -62,4 +66,28 @@ async fn an_id_of_the_application_is_never_read_as_a_scheme() {
         assert!(page.has("data:1") || path.ends_with("/revoke"), "{path}: {}", page.html);
         assert!(!page.has(r#""data:1"#), "{path}: {}", page.html);
     }
+}
+
+#[tokio::test]
+async fn keys_have_pages_below_bases_with_parameters() {
+    let manager = KeyManager::new(MemoryStore::new(), KeyFormat::new("demo").unwrap());
+    let key = manager.create(NewKey::for_organization("acme")).await.unwrap().into_parts().1;
+    let console = Console::new(manager.clone().with_permissions(permissions())).unwrap();
+    let pages = || console.clone().routes(|_: ()| async { Ok::<_, ()>(operator()) });
+    let app = Router::new()
+        .nest("/orgs/{org}/keys-of", pages())
+        .nest("/ids/{id}/{deep}", pages())
+        .nest_service("/service/{id}", pages());
+    let origin = serve(app).await;
+    for base in ["/orgs/acme/keys-of", "/ids/a/b", "/ids/%FF/b", "/service/x"] {
+        let browser = Browser { base: format!("{origin}{base}"), user: "ops" };
+        for page in ["", "/rotate", "/revoke", "/usage", "/usage.csv"] {
+            let page = browser.get(&format!("/keys/{}{page}", key.id)).await;
+            let expected = if base.contains("%FF") { 404 } else { 200 };
+            assert_eq!(page.status.as_u16(), expected, "{base}: {}", page.html);
+        }
+    }
+    let browser = Browser { base: format!("{origin}/orgs/acme/keys-of"), user: "ops" };
+    browser.post(&format!("/keys/{}/revoke", key.id), &[("confirmation", &key.hint)]).await.location();
+    assert!(manager.get(&key.id).await.unwrap().revoked.is_some());
 }

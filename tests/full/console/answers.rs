@@ -16,7 +16,7 @@ fn assert_framed(page: &Page, path: &str) {
     assert!(!policy.contains("unsafe"), "{path}: {policy}");
     for (name, value) in [
         ("cache-control", "no-store"),
-        ("referrer-policy", "no-referrer"),
+        ("referrer-policy", "same-origin"),
         ("x-content-type-options", "nosniff"),
         ("cross-origin-opener-policy", "same-origin"),
     ] {
@@ -135,6 +135,25 @@ async fn forms_of_other_sites_change_nothing() {
         }
     }
     assert_eq!(world.all().await, before);
+}
+
+#[tokio::test]
+async fn a_browser_without_fetch_metadata_sends_forms_by_its_origin() {
+    let world = World::new().await;
+    let key = world.key_of("acme", "CI").await;
+    let ann = world.portal("ann");
+    let origin = ann.base.trim_end_matches("/settings/api-keys");
+    let renamed = ann
+        .send(
+            Method::POST,
+            &format!("/keys/{}/name", key.id),
+            &[("origin", origin), FORM],
+            form(&[("name", "Build")]),
+        )
+        .await;
+    renamed.location();
+    // A browser sends `Origin: null` in its place if pages have this policy.
+    assert_ne!(ann.get("/keys").await.headers["referrer-policy"], "no-referrer");
 }
 
 #[tokio::test]

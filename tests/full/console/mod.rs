@@ -5,6 +5,7 @@ mod answers;
 mod browser;
 mod filters;
 mod life;
+mod operators;
 mod others;
 mod sign_in;
 mod texts;

@@ -40,9 +40,9 @@ fn resolve(headers: &HeaderMap, signed_out: &SignedOut) -> Result<SignedIn, Stat
     match user {
         "ann" => Ok(customer("acme").into()),
         "live" => Ok(customer("acme").environment(tower_api_key::Environment::Live).into()),
-        "viewer" => Ok(SignedIn::from(customer("acme")).read_only()),
+        "viewer" => Ok(SignedIn::customer(customer("acme")).read_only()),
         "eve" => Ok(customer("globex").into()),
-        "ops" => Ok(Actor::named("staff:ops").into()),
+        "ops" => Ok(SignedIn::operator(Actor::named("staff:ops")).unwrap()),
         _ => Err(StatusCode::UNAUTHORIZED),
     }
 }
