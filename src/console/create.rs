@@ -8,17 +8,17 @@ use axum::http::StatusCode;
 use axum::response::{self, Response};
 
 use super::fields::Fields;
+use super::once;
 use super::page::{Problem, Shell, render};
 use super::picker::{Group, picker};
 use super::shared::{Pages, Shared, Visitor};
 use super::shown::{already, shown};
 use super::signed_in::Role;
+use super::words::When;
 use crate::backend::KeyStore;
 use crate::clock::{Day, Timestamp};
-use crate::digest::Digester;
 use crate::environment::Environment;
-use crate::key::KeyId;
-use crate::manage::{ManageError, ManageErrorKind, NewKey};
+use crate::manage::{ManageErrorKind, NewKey};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -35,10 +35,19 @@ struct CreatePage<'a> {
     errors: Vec<String>,
     environments: &'static [Environment],
     groups: Vec<Group>,
+    lifetimes: Vec<(&'static str, u32)>,
+    /// The latest expiry, if there is one.
+    latest: Option<When>,
     tomorrow: Day,
 }
 
 impl CreatePage<'_> {
+    /// Returns the expiry that is selected by default: the longest that is offered, up to 90 days.
+    fn lifetime(&self) -> String {
+        let longest = self.lifetimes.iter().rev().find(|(_, days)| *days <= 90);
+        longest.map_or_else(|| "never".to_owned(), |(_, days)| days.to_string())
+    }
+
     /// Returns whether a choice of a field is selected; by default, the first one is.
     fn is_selected(&self, field: &str, choice: &str, by_default: &str) -> bool {
         match self.fields.text(field) {
@@ -64,12 +73,16 @@ fn page<S: KeyStore + Clone>(
     errors: Vec<String>,
 ) -> Result<Response, Problem> {
     let now = shared.now();
-    let nonce = KeyId::generate(now).map_err(ManageError::from)?;
     let checked = fields.scopes("permission").unwrap_or_default();
     let permissions = &shared.permissions;
+    let latest = match visitor.role() {
+        Role::Customer(caller) => caller.latest_expiry(),
+        Role::Operator(_) => None,
+    };
+    let is_offered = |days: u32| latest.is_none_or(|latest| now.saturating_add(DAY * days) <= latest);
     let page = CreatePage {
         shell: visitor.shell(shared),
-        form: format!("{}-{nonce}", now.unix_millis()),
+        form: once::name(now)?,
         fields,
         errors,
         environments: visitor.environments(),
@@ -79,6 +92,8 @@ fn page<S: KeyStore + Clone>(
             &visitor.keys(shared),
             &checked.iter().filter(|scope| permissions.contains(scope)).cloned().collect(),
         ),
+        lifetimes: LIFETIMES.into_iter().filter(|(_, days)| is_offered(*days)).collect(),
+        latest: When::of(latest, now),
         tomorrow: Day::from(now).plus(1),
     };
     Ok(render(status, &page))
@@ -89,21 +104,24 @@ pub(super) async fn create<S: KeyStore + Clone>(
     mut visitor: Visitor,
     fields: Fields,
 ) -> response::Result<Response> {
-    let keys = visitor.to_change(&shared).await?;
+    visitor.check_may_change()?;
+    if let Err(other) = visitor.check_made_for(fields.visitor()) {
+        return Ok(page(&shared, &visitor, &fields, StatusCode::CONFLICT, other.texts)?);
+    }
     let (now, invalid) = (shared.now(), StatusCode::UNPROCESSABLE_ENTITY);
-    let id = id(fields.text("form"), &visitor.identity(), now);
+    let id = once::id(fields.text("form"), &visitor.identity(), now);
     let (new, id) = match (read(&fields, &visitor, now), id) {
         (Ok(new), Some(id)) => (NewKey { id: Some(id.clone()), ..new }, id),
         (Err(errors), _) => return Ok(page(&shared, &visitor, &fields, invalid, errors)?),
         (Ok(_), None) => {
-            let error = "This form was open for more than a day: send it again".to_owned();
-            return Ok(page(&shared, &visitor, &fields, invalid, vec![error])?);
+            return Ok(page(&shared, &visitor, &fields, invalid, vec![once::TOO_OLD.to_owned()])?);
         }
     };
+    let keys = visitor.to_change(&shared, fields.visitor()).await?;
     match keys.create(new).await {
         Ok(created) => Ok(shown(visitor.shell(&shared), created, now)),
         Err(error) if error.kind() == ManageErrorKind::Conflict && keys.get(&id).await.is_ok() => {
-            Ok(already(visitor.shell(&shared), &id))
+            Ok(already(visitor.shell(&shared), &id, true))
         }
         Err(error) => {
             let (status, errors) = Problem::of_fields(error)?;
@@ -151,41 +169,14 @@ fn expiry(fields: &Fields, now: Timestamp) -> Option<Option<Timestamp>> {
     match fields.text("expires") {
         "never" => Some(None),
         // The key works on this day.
-        "day" => Some(Some(fields.text("day").parse::<Day>().ok()?.plus(1).start())),
+        "day" => {
+            let end = fields.text("day").parse::<Day>().ok()?.plus(1).start();
+            // A later end could not be shown.
+            end.is_rfc3339().then_some(Some(end))
+        }
         days => {
             let (_, days) = LIFETIMES.iter().find(|(_, known)| days == known.to_string())?;
             Some(Some(now.saturating_add(DAY * *days)))
-        }
-    }
-}
-
-/// Returns the id of the key that a form creates, so that a second key by the same form is a conflict: on each node, and in each store. `None` for
-/// a form that is older than a day. Another visitor gets another id by the same form, so that no id can be tried.
-fn id(form: &str, visitor: &str, now: Timestamp) -> Option<KeyId> {
-    let (millis, _) = form.split_once('-')?;
-    let at = Timestamp::from_unix_millis(millis.parse().ok()?);
-    // The clocks of nodes may differ by a minute.
-    let is_recent = now.saturating_since(at) < DAY && at.saturating_since(now) <= Duration::from_secs(60);
-    let request = Digester::sha256().digest(format!("console\0{visitor}\0{form}").as_bytes());
-    is_recent.then(|| KeyId::of_request(at, &request))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_form_leads_to_one_id_for_each_visitor_for_a_day() {
-        let now = Timestamp::from_unix_millis(1_800_000_000_000);
-        let form = "1800000000000-a";
-        let first = id(form, "ann", now).unwrap();
-        assert_eq!(id(form, "ann", now.saturating_add(DAY / 2)), Some(first.clone()));
-        assert_ne!(id(form, "bob", now), Some(first.clone()));
-        assert_ne!(id("1800000000000-b", "ann", now), Some(first));
-        assert_eq!(id(form, "ann", now.saturating_add(DAY)), None);
-        assert_eq!(id(form, "ann", now.saturating_sub(DAY)), None);
-        for form in ["", "a", "-", "1800000000000", "x-1", "9223372036854775808-1"] {
-            assert_eq!(id(form, "ann", now), None, "{form:?}");
         }
     }
 }

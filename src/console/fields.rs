@@ -19,6 +19,11 @@ use crate::scope::Scopes;
 /// How long the body of a request may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Most fields of a form, some times those of a key with 100 permissions or 50 labels.
+const MAX_FIELDS: usize = 1_000;
+/// Most characters that a form shows again of a text.
+const MAX_SHOWN: usize = 255;
+
 /// The fields of a submitted form.
 #[derive(Default)]
 pub(super) struct Fields(Vec<(String, String)>);
@@ -46,7 +51,12 @@ impl<S: Send + Sync> FromRequest<Arc<Shared<S>>> for Fields {
             )
         };
         let form = timeout(BODY_TIMEOUT, Form::from_request(request, shared)).await;
-        form.map_err(|_| late())?.map(|Form(fields)| Self(fields)).map_err(incomplete)
+        let Form(fields): Form<Vec<(String, String)>> = form.map_err(|_| late())?.map_err(incomplete)?;
+        if fields.len() > MAX_FIELDS {
+            let text = format!("It has more than {MAX_FIELDS} fields.");
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "The form is too large", &text));
+        }
+        Ok(Self(fields))
     }
 }
 
@@ -68,8 +78,23 @@ impl Fields {
         self.all(name).next().unwrap_or_default()
     }
 
+    /// Returns the start of a field, to show it again. Longer texts are invalid.
+    pub(super) fn shown(&self, name: &str) -> &str {
+        start(self.text(name), MAX_SHOWN)
+    }
+
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(own, _)| own == name).map(|(_, text)| text.trim())
+        self.exact(name).map(str::trim)
+    }
+
+    /// Returns the fields of this name with the spaces around them.
+    pub(super) fn exact(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(own, _)| own == name).map(|(_, text)| &**text)
+    }
+
+    /// Returns the visitor that the form was made for; an empty text if it does not say.
+    pub(super) fn visitor(&self) -> &str {
+        self.text("visitor")
     }
 
     /// Returns the fields of this name as scopes.
@@ -93,6 +118,20 @@ impl Fields {
 impl Filters {
     pub(super) fn text(&self, name: &str) -> &str {
         self.0.text(name)
+    }
+
+    /// Returns the start of a field, to show it again.
+    pub(super) fn shown(&self, name: &str) -> &str {
+        self.0.shown(name)
+    }
+
+    /// Cuts a field to some characters.
+    pub(super) fn shorten(&mut self, name: &str, most: usize) {
+        for (own, text) in &mut self.0.0 {
+            if own == name {
+                *text = start(text.trim(), most).to_owned();
+            }
+        }
     }
 
     /// Parses an optional field.
@@ -123,6 +162,11 @@ impl Filters {
         let pairs: Vec<_> = all.map(|(name, text)| format!("{name}={}", encode(text))).collect();
         pairs.join("&")
     }
+}
+
+/// Returns the first characters of a text.
+fn start(text: &str, most: usize) -> &str {
+    text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end])
 }
 
 /// Escapes all but unreserved characters (RFC 3986, 2.3).

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{OriginalUri, Request, State};
+use axum::extract::{OriginalUri, RawQuery, Request, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
@@ -12,6 +12,10 @@ use tower_http::csrf::ProtectionError;
 use super::look::SCRIPT;
 use super::page::{Problem, redirect, respond, root};
 use super::shared::{Pages, Shared};
+use crate::trace::{self, Failure};
+
+/// Most slashes of the path of a page.
+const DEEPEST: usize = 4;
 
 /// Writes the page of a problem, within the frame of the console.
 pub(super) async fn frame<S: Send + Sync + 'static>(
@@ -19,9 +23,12 @@ pub(super) async fn frame<S: Send + Sync + 'static>(
     request: Request,
     next: Next,
 ) -> Response {
-    let root = root(request.uri().path());
+    let path = request.uri().path();
+    // No page is as deep: a relative path to the base would multiply the path.
+    let root = (path.matches('/').count() <= DEEPEST).then(|| root(path));
     let response = next.run(request).await;
     let Some(problem) = response.extensions().get::<Problem>().cloned() else { return response };
+    let Some(root) = root else { return problem.as_text() };
     let shell = shared.shell(root);
     let mut page = problem.render(shell);
     if let Some(methods) = response.headers().get(ALLOW) {
@@ -51,22 +58,33 @@ pub(super) async fn method_not_allowed() -> Problem {
 }
 
 /// Responds to a form that a page of another origin sends.
-pub(super) fn cross_origin(_: ProtectionError) -> Response {
+pub(super) fn cross_origin(error: ProtectionError) -> Response {
+    // Also a proxy that changes `Host` or removes these headers has all forms rejected.
+    trace::failed("the check of the origin of a console form", &Failure::Other(&error));
     let text = "It came from a page of another site. Open the keys in a tab of their own, and make the change there.";
     Problem::new(StatusCode::FORBIDDEN, "The change was not made", text).into_response()
 }
 
-pub(super) async fn style<S>(State(shared): Pages<S>) -> Response {
-    asset("text/css; charset=utf-8", shared.style.clone())
+pub(super) async fn style<S>(State(shared): Pages<S>, RawQuery(query): RawQuery) -> Response {
+    asset("text/css; charset=utf-8", shared.style.clone(), &shared, &query)
 }
 
-pub(super) async fn script() -> Response {
-    asset("text/javascript; charset=utf-8", SCRIPT.to_owned())
+pub(super) async fn script<S>(State(shared): Pages<S>, RawQuery(query): RawQuery) -> Response {
+    asset("text/javascript; charset=utf-8", SCRIPT.to_owned(), &shared, &query)
 }
 
-/// Returns a file whose address changes with its content.
-fn asset(content_type: &'static str, text: String) -> Response {
+/// Returns a file whose address changes with its content. A node with another version may be asked for it during a deployment: browsers keep only what
+/// the address names.
+fn asset<S>(
+    content_type: &'static str,
+    text: String,
+    shared: &Shared<S>,
+    query: &Option<String>,
+) -> Response {
     let mut response = respond(StatusCode::OK, content_type, text);
+    if query.as_deref().and_then(|query| query.strip_prefix("v=")) != Some(&*shared.version) {
+        return response;
+    }
     let value = HeaderValue::from_static("private, max-age=604800, immutable");
     response.headers_mut().insert(CACHE_CONTROL, value);
     response

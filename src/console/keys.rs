@@ -66,8 +66,12 @@ impl<'m, S: KeyStore + Clone> Keys<'m, S> {
         by!(self, keys => keys.update(id, update).await)
     }
 
-    pub(super) async fn rotate(&self, id: &KeyId, options: RotateOptions) -> Result<CreatedKey, ManageError> {
-        by!(self, keys => keys.rotate(id, options).await)
+    pub(super) async fn rotate(
+        &self,
+        old: Record,
+        options: RotateOptions,
+    ) -> Result<CreatedKey, ManageError> {
+        by!(self, keys => keys.rotate_as_read(old, options).await)
     }
 
     pub(super) async fn disable(&self, id: &KeyId, reason: &str) -> Result<Record, ManageError> {

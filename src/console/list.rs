@@ -26,6 +26,8 @@ struct ListPage<'a> {
     shell: Shell<'a>,
     keys: Vec<View>,
     filters: &'a Filters,
+    /// The longest start of a key to look for.
+    hint: usize,
     environments: &'static [Environment],
     /// The query of the next page.
     next: Option<String>,
@@ -41,9 +43,11 @@ impl ListPage<'_> {
 pub(super) async fn show<S: KeyStore + Clone>(
     State(shared): Pages<S>,
     visitor: Visitor,
-    filters: Filters,
+    mut filters: Filters,
 ) -> response::Result<Response> {
     let (now, shell) = (shared.now(), visitor.shell(&shared));
+    // A whole key may have been pasted: it is found by its hint, and its text gets no further.
+    filters.shorten("start", shared.hint);
     let mut filter = if shell.is_operator { filters.owner() } else { KeyFilter::all() };
     filter.environment = filters.parse("environment", |text| text.parse().ok())?;
     filter.state = filters.parse("state", |text| text.parse().ok())?.map(|state| (state, now));
@@ -58,6 +62,7 @@ pub(super) async fn show<S: KeyStore + Clone>(
         shell,
         keys: records.iter().map(|record| View::new(record, now)).collect(),
         filters: &filters,
+        hint: shared.hint,
         environments: visitor.environments(),
         next,
         is_first: after.is_none(),

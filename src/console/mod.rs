@@ -44,7 +44,7 @@
 //! |---|---|
 //! | the base | redirects to the list; with a slash at its end as well after `nest_service` |
 //! | `/keys` | the list, by environment, state and the first characters of a key; for operators also by owner |
-//! | `/keys/new` | creates a key, and shows its text once |
+//! | `/new` | creates a key, and shows its text once |
 //! | `/keys/{id}` | one key: its name, permissions and labels; disables and enables it |
 //! | `/keys/{id}/rotate` | replaces a key, and shows the text of the new one once |
 //! | `/keys/{id}/revoke` | revokes a key, once its first characters were typed |
@@ -55,8 +55,9 @@
 //!
 //! # Security
 //!
-//! The function that resolves who is signed in is called before the body of a request is read, and again right before each change: look at the
-//! session itself each time, in its store. All changes go through the [`Delegate`](crate::manage::Delegate) of the caller, or through the manager with the
+//! The function that resolves who is signed in is called before the body of a request is read, and again right before each change, after all that the
+//! page reads: look at the session itself each time, in its store. What is left is the time that the store takes for the change itself, such as for
+//! a lock; an operator that is a key or a user is judged in its transaction. All changes go through the [`Delegate`](crate::manage::Delegate) of the caller, or through the manager with the
 //! operator as its [actor](crate::manage::KeyManager::acting_for), so the store applies its rules in the transaction of each change. As callers need
 //! no key of their own here, they may end the last key of their owner.
 //!
@@ -64,10 +65,12 @@
 //! session cookie needs `SameSite=Lax` or `Strict` beside that. A response of the application to a request without a session, such as a redirect to its login
 //! page, stays as it is; after a form, browsers follow such a redirect within the origin only (`form-action 'self'`).
 //!
-//! A form to create a key works once: if it is sent again, also to another node, the answer says that the key exists, and its text cannot be shown again.
+//! A form changes nothing once another visitor is signed in than the one that it was made for.
+//!
+//! A form to create or to replace a key works once: if it is sent again, also to another node, the answer says that the key exists, and its text cannot be shown again.
 
 // Above `manage`; nothing imports it. Bottom to top, a file importing only those before it:
-// `words`, `look`, `page`, `signed_in`, `keys`, `shared`, `fields`, `frame`, `picker`, `view`, `list`, `shown`, `create`, `one`, `rotate`, `revoke`, `usage`, `audit`, `self`.
+// `words`, `look`, `page`, `once`, `signed_in`, `keys`, `shared`, `fields`, `frame`, `picker`, `view`, `list`, `shown`, `create`, `one`, `rotate`, `revoke`, `usage`, `audit`, `self`.
 
 mod audit;
 mod create;
@@ -76,6 +79,7 @@ mod frame;
 mod keys;
 mod list;
 mod look;
+mod once;
 mod one;
 mod page;
 mod picker;
@@ -108,14 +112,16 @@ use frame::{cross_origin, frame, home, method_not_allowed, not_found, script, st
 use look::Look;
 use shared::Shared;
 
-/// Most bytes of a form.
-const MAX_BODY: usize = 64 * 1024;
+/// Most bytes of a form: those of 50 labels of 540 characters of four bytes, each escaped, and of the fields beside them.
+const MAX_BODY: usize = 512 * 1024;
 
 /// The pages of a manager, and how they look.
 #[derive(Clone)]
 pub struct Console<S> {
     manager: KeyManager<S>,
     permissions: Permissions,
+    /// The length of the hints of new keys.
+    hint: usize,
     look: Look,
 }
 
@@ -124,7 +130,8 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
     ///
     /// # Errors
     ///
-    /// When the manager has no [permissions](KeyManager::with_permissions), from which people select those of a key:
+    /// When the random generator of the operating system fails, or the manager has no [permissions](KeyManager::with_permissions), from which
+    /// people select those of a key:
     ///
     /// ```
     /// use tower_api_key::console::Console;
@@ -140,7 +147,10 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
             let message = "the console needs permissions to offer: give them to the manager (`KeyManager::with_permissions`)";
             return Err(ConfigError::new(ConfigErrorKind::Console, message));
         };
-        Ok(Self { manager, permissions, look: Look::default() })
+        let hint = manager.hint_length().map_err(|error| {
+            ConfigError::new(ConfigErrorKind::Console, format!("cannot read the format of keys: {error}"))
+        })?;
+        Ok(Self { manager, permissions, hint, look: Look::default() })
     }
 
     /// Sets the name of the application in the head of each page. The variable of a new key is named after it, such as `ACME_NOTES_API_KEY`.
@@ -213,11 +223,11 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
         R: IntoResponse + 'static,
     {
         let resolver = Resolver::new(signed_in);
-        let shared = Arc::new(Shared::new(self.manager, self.permissions, self.look, resolver));
+        let shared = Arc::new(Shared::new(self.manager, self.permissions, self.hint, self.look, resolver));
         Router::new()
             .route("/", get(home))
             .route("/keys", get(list::show::<S>))
-            .route("/keys/new", get(create::form::<S>).post(create::create::<S>))
+            .route("/new", get(create::form::<S>).post(create::create::<S>))
             .route("/keys/{console_key}", get(one::show::<S>))
             .route("/keys/{console_key}/name", get(one::back::<S>).post(one::rename::<S>))
             .route("/keys/{console_key}/permissions", get(one::back::<S>).post(one::permit::<S>))
@@ -232,7 +242,7 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
             .route("/usage.csv", get(usage::csv_of_all::<S>))
             .route("/audit", get(audit::show::<S>))
             .route("/style.css", get(style::<S>))
-            .route("/script.js", get(script))
+            .route("/script.js", get(script::<S>))
             .fallback(not_found)
             .method_not_allowed_fallback(method_not_allowed)
             .layer(DefaultBodyLimit::max(MAX_BODY))

@@ -1,5 +1,7 @@
 //! The page of one key, and the changes that its forms make.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -7,6 +9,7 @@ use axum::response::{self, Response};
 
 use super::fields::{Fields, Filters};
 use super::keys::Keys;
+use super::once;
 use super::page::{Problem, Shell, redirect, render};
 use super::picker::{Group, picker};
 use super::shared::{Pages, Shared, Visitor};
@@ -31,23 +34,24 @@ struct KeyPage<'a> {
 }
 
 impl KeyPage<'_> {
-    /// Returns the labels with empty ones behind.
-    fn label_fields(&self) -> Vec<(String, String)> {
-        let further = std::iter::repeat_n((String::new(), String::new()), FURTHER_LABELS);
-        self.key.labels.iter().cloned().chain(further).collect()
+    /// Returns the labels with their marks, and empty ones behind.
+    fn label_fields(&self) -> Vec<(String, String, String)> {
+        let labels =
+            self.key.labels.iter().map(|(name, value)| (name.clone(), value.clone(), mark(name, value)));
+        let further = std::iter::repeat_n((String::new(), String::new(), String::new()), FURTHER_LABELS);
+        labels.chain(further).collect()
     }
 }
 
-/// Returns the notice of a change that was made, by its name in the query. A link can name any, so each is said only of a key that it is true of.
+/// Returns the notice of a change that was made, by its name in the query. A link can name any, so each says only what is true of the key.
 fn notice(done: &str, key: &View) -> Option<&'static str> {
     match done {
-        "saved" => Some("The change was saved."),
+        "saved" => Some("These are the values that are saved."),
         "disabled" if key.is_disabled() => Some("The key is disabled: it is refused until you enable it."),
         "enabled" if key.is_active() => Some("The key is enabled."),
         "revoked" if key.is_revoked() => {
             Some("The key is revoked. Servers that have not refused it yet will do so within seconds.")
         }
-        "revoked-everywhere" if key.is_revoked() => Some("The key is revoked, and refused on every server."),
         _ => None,
     }
 }
@@ -112,7 +116,7 @@ pub(super) async fn rename<S: KeyStore + Clone>(
     Id(id): Id,
     fields: Fields,
 ) -> response::Result<Response> {
-    let keys = visitor.to_change(&shared).await?;
+    let keys = visitor.to_change(&shared, fields.visitor()).await?;
     let changed = keys.update(&id, KeyUpdate::new().name(fields.text("name"))).await;
     respond(&shared, &visitor, &keys, &id, "saved", changed).await
 }
@@ -125,13 +129,13 @@ pub(super) async fn permit<S: KeyStore + Clone>(
     Id(id): Id,
     fields: Fields,
 ) -> response::Result<Response> {
-    let keys = visitor.to_change(&shared).await?;
     let read = |name| fields.scopes(name).map_err(|_| unknown_permission());
     let (before, checked) = (read("before")?, read("permission")?);
-    let record = keys.get(&id).await.map_err(Problem::from)?;
+    let record = visitor.keys(&shared).get(&id).await.map_err(Problem::from)?;
     let kept = record.scopes.iter().filter(|scope| checked.contains(scope) || !before.contains(scope));
     let added = checked.iter().filter(|scope| !before.contains(scope));
     let scopes: Scopes = kept.chain(added).cloned().collect();
+    let keys = visitor.to_change(&shared, fields.visitor()).await?;
     let changed = keys.update(&id, KeyUpdate::new().scopes(scopes)).await;
     respond(&shared, &visitor, &keys, &id, "saved", changed).await
 }
@@ -144,18 +148,58 @@ fn unknown_permission() -> Problem {
     )
 }
 
+/// Adds the labels that were changed or added, and removes those that were cleared, as the form was shown: what another change has made of the
+/// other ones since stays so.
 pub(super) async fn label<S: KeyStore + Clone>(
     State(shared): Pages<S>,
     mut visitor: Visitor,
     Id(id): Id,
     fields: Fields,
 ) -> response::Result<Response> {
-    let keys = visitor.to_change(&shared).await?;
-    // A label without a name and a value is removed; one without a name is an error.
-    let pairs = fields.all("label_name").zip(fields.all("label_value"));
-    let labels = pairs.filter(|(name, value)| !(name.is_empty() && value.is_empty()));
+    let record = visitor.keys(&shared).get(&id).await.map_err(Problem::from)?;
+    let labels = labels(&fields, record.labels.clone());
+    let keys = visitor.to_change(&shared, fields.visitor()).await?;
+    let labels = match labels {
+        Ok(labels) => labels,
+        Err(error) => {
+            let invalid = StatusCode::UNPROCESSABLE_ENTITY;
+            return Ok(page(&shared, &visitor, &keys, &record, "", invalid, vec![error]));
+        }
+    };
     let changed = keys.update(&id, KeyUpdate::new().labels(labels)).await;
     respond(&shared, &visitor, &keys, &id, "saved", changed).await
+}
+
+/// Returns the labels of a key after a form, of which each row has the mark of the label that it has shown.
+fn labels(fields: &Fields, mut labels: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, String> {
+    let shown: BTreeMap<_, _> =
+        labels.iter().map(|(name, value)| (mark(name, value), name.clone())).collect();
+    let marks = fields.exact("label_before").chain(std::iter::repeat(""));
+    let rows = fields.exact("label_name").zip(fields.exact("label_value")).zip(marks);
+    let is_empty = |name: &str, value: &str| name.is_empty() && value.is_empty();
+    let (mut names, mut added) = (BTreeSet::new(), Vec::new());
+    for ((name, value), before) in rows {
+        if !is_empty(name, value) && !names.insert(name) {
+            return Err(format!("Labels: two have the name {name:?}"));
+        }
+        if before == mark(name, value) {
+            continue;
+        }
+        if let Some(name) = shown.get(before) {
+            labels.remove(name);
+        }
+        if !is_empty(name, value) {
+            added.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    labels.extend(added);
+    Ok(labels)
+}
+
+/// Tells a label from others, as a browser shows and sends it: on one line.
+fn mark(name: &str, value: &str) -> String {
+    let line = |text: &str| text.replace(['\r', '\n'], "");
+    once::mark(&format!("{}\0{}", line(name), line(value)))
 }
 
 pub(super) async fn disable<S: KeyStore + Clone>(
@@ -164,7 +208,7 @@ pub(super) async fn disable<S: KeyStore + Clone>(
     Id(id): Id,
     fields: Fields,
 ) -> response::Result<Response> {
-    let keys = visitor.to_change(&shared).await?;
+    let keys = visitor.to_change(&shared, fields.visitor()).await?;
     let changed = keys.disable(&id, fields.text("reason")).await;
     respond(&shared, &visitor, &keys, &id, "disabled", changed).await
 }
@@ -173,9 +217,9 @@ pub(super) async fn enable<S: KeyStore + Clone>(
     State(shared): Pages<S>,
     mut visitor: Visitor,
     Id(id): Id,
-    _: Fields,
+    fields: Fields,
 ) -> response::Result<Response> {
-    let keys = visitor.to_change(&shared).await?;
+    let keys = visitor.to_change(&shared, fields.visitor()).await?;
     let changed = keys.enable(&id).await;
     respond(&shared, &visitor, &keys, &id, "enabled", changed).await
 }

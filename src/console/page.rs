@@ -37,6 +37,8 @@ pub(super) struct Shell<'a> {
     pub(super) root: String,
     /// Whose keys the visitor manages.
     pub(super) whose: String,
+    /// Tells the forms of the visitor from those of others.
+    pub(super) visitor: String,
     pub(super) is_operator: bool,
     pub(super) may_change: bool,
 }
@@ -46,7 +48,7 @@ pub(super) struct Shell<'a> {
 pub(super) struct Problem {
     status: StatusCode,
     title: String,
-    texts: Vec<String>,
+    pub(super) texts: Vec<String>,
 }
 
 #[derive(Template)]
@@ -64,6 +66,11 @@ impl Problem {
     /// Writes the page.
     pub(super) fn render(self, shell: Shell<'_>) -> Response {
         render(self.status, &ProblemPage { shell, problem: self })
+    }
+
+    /// Writes the problem without a page.
+    pub(super) fn as_text(&self) -> Response {
+        respond(self.status, "text/plain; charset=utf-8", self.title.clone())
     }
 
     /// Returns the errors of fields, for a form that is shown again; the problem itself if it has no fields.
@@ -186,7 +193,7 @@ mod tests {
     #[test]
     fn a_page_knows_the_way_to_the_base() {
         for (path, way) in
-            [("/keys", "./"), ("/keys/new", "../"), ("/keys/key_1/rotate", "../../"), ("/", "./")]
+            [("/keys", "./"), ("/keys/key_1", "../"), ("/keys/key_1/rotate", "../../"), ("/", "./")]
         {
             assert_eq!(root(path), way);
         }

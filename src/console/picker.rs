@@ -33,8 +33,11 @@ pub(super) fn picker<S: KeyStore + Clone>(
         let choices = granted.map(|Permission { scope, description, .. }| choice(scope, description));
         Group { name: group.name.to_string(), choices: choices.collect() }
     });
-    let others =
-        checked.iter().filter(|scope| !is_offered(scope)).map(|scope| choice(scope, "No longer offered"));
+    let listed = |scope: &Scope| {
+        permissions.groups().flat_map(|group| &group.permissions).find(|own| own.scope == *scope)
+    };
+    let other = |scope| choice(scope, listed(scope).map_or("No longer offered", |own| &own.description));
+    let others = checked.iter().filter(|scope| !is_offered(scope)).map(other);
     let others = Group { name: "Other permissions of this key".to_owned(), choices: others.collect() };
     offered.chain([others]).filter(|group| !group.choices.is_empty()).collect()
 }

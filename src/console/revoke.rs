@@ -26,6 +26,13 @@ struct RevokePage<'a> {
     is_mistyped: bool,
 }
 
+#[derive(Template)]
+#[template(path = "revoked.html")]
+struct RevokedPage<'a> {
+    shell: Shell<'a>,
+    key: View,
+}
+
 pub(super) async fn form<S: KeyStore + Clone>(
     State(shared): Pages<S>,
     visitor: Visitor,
@@ -43,17 +50,25 @@ pub(super) async fn revoke<S: KeyStore + Clone>(
     Id(id): Id,
     fields: Fields,
 ) -> response::Result<Response> {
-    let keys = visitor.to_change(&shared).await?;
-    let record = keys.get(&id).await.map_err(Problem::from)?;
+    visitor.check_may_change()?;
+    let record = visitor.keys(&shared).get(&id).await.map_err(Problem::from)?;
     let (key, reason) = (View::new(&record, shared.now()), fields.text("reason"));
     if fields.text("confirmation").trim_end_matches('.') != key.confirmation() {
-        let page = RevokePage { shell: visitor.shell(&shared), key, reason, is_mistyped: true };
+        let page = RevokePage {
+            shell: visitor.shell(&shared),
+            key,
+            reason: fields.shown("reason"),
+            is_mistyped: true,
+        };
         return Ok(render(StatusCode::UNPROCESSABLE_ENTITY, &page));
     }
+    let keys = visitor.to_change(&shared, fields.visitor()).await?;
     let revoked = keys.revoke(&id, reason, Wait::new().at_most(PATIENCE)).await;
-    let done = match revoked.map_err(Problem::from)? {
-        Propagation::EveryNode | Propagation::LeaseEnd { .. } => "revoked-everywhere",
-        Propagation::ThisProcess { .. } => "revoked",
-    };
-    Ok(redirect(&format!("../{id}?done={done}")))
+    match revoked.map_err(Problem::from)? {
+        // The answer of the form alone says so: a link could say it of any key.
+        Propagation::EveryNode | Propagation::LeaseEnd { .. } => {
+            Ok(render(StatusCode::OK, &RevokedPage { shell: visitor.shell(&shared), key }))
+        }
+        Propagation::ThisProcess { .. } => Ok(redirect(&format!("../{id}?done=revoked"))),
+    }
 }

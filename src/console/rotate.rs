@@ -8,12 +8,14 @@ use axum::http::StatusCode;
 use axum::response::{self, Response};
 
 use super::fields::Fields;
+use super::once;
 use super::page::{Problem, Shell, render};
-use super::shared::{Pages, Visitor};
+use super::shared::{Pages, Shared, Visitor};
 use super::shown::{already, shown};
 use super::view::{Id, View};
 use crate::backend::{Grace, KeyStore};
 use crate::manage::{ManageErrorKind, RotateOptions};
+use crate::record::Record;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -31,7 +33,10 @@ const CHOICES: [(&str, &str, Grace); 5] = [
 struct RotatePage<'a> {
     shell: Shell<'a>,
     key: View,
+    /// Names the form: it works once.
+    form: String,
     choices: &'static [(&'static str, &'static str, Grace)],
+    errors: Vec<String>,
 }
 
 pub(super) async fn form<S: KeyStore + Clone>(
@@ -41,8 +46,19 @@ pub(super) async fn form<S: KeyStore + Clone>(
 ) -> response::Result<Response> {
     visitor.check_may_change()?;
     let record = visitor.keys(&shared).get(&id).await.map_err(Problem::from)?;
-    let (shell, key) = (visitor.shell(&shared), View::new(&record, shared.now()));
-    Ok(render(StatusCode::OK, &RotatePage { shell, key, choices: &CHOICES }))
+    Ok(page(&shared, &visitor, &record, StatusCode::OK, Vec::new())?)
+}
+
+fn page<S: KeyStore + Clone>(
+    shared: &Shared<S>,
+    visitor: &Visitor,
+    record: &Record,
+    status: StatusCode,
+    errors: Vec<String>,
+) -> Result<Response, Problem> {
+    let now = shared.now();
+    let (shell, key, form) = (visitor.shell(shared), View::new(record, now), once::name(now)?);
+    Ok(render(status, &RotatePage { shell, key, form, choices: &CHOICES, errors }))
 }
 
 pub(super) async fn rotate<S: KeyStore + Clone>(
@@ -51,21 +67,29 @@ pub(super) async fn rotate<S: KeyStore + Clone>(
     Id(id): Id,
     fields: Fields,
 ) -> response::Result<Response> {
-    let keys = visitor.to_change(&shared).await?;
-    let chosen = CHOICES.into_iter().find(|(value, ..)| *value == fields.text("grace"));
-    let Some((_, _, grace)) = chosen else {
-        let text = "Select how long the old key works on.";
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "Some values are not valid", text).into());
+    visitor.check_may_change()?;
+    let (now, invalid) = (shared.now(), StatusCode::UNPROCESSABLE_ENTITY);
+    let old = visitor.keys(&shared).get(&id).await.map_err(Problem::from)?;
+    let Some((_, _, grace)) = CHOICES.into_iter().find(|(value, ..)| *value == fields.text("grace")) else {
+        let error = "Select how long the old key works on".to_owned();
+        return Ok(page(&shared, &visitor, &old, invalid, vec![error])?);
     };
-    let error = match keys.rotate(&id, RotateOptions::new(grace)).await {
-        Ok(created) => return Ok(shown(visitor.shell(&shared), created, shared.now())),
+    let purpose = format!("{}\0{id}", visitor.identity());
+    let Some(successor) = once::id(fields.text("form"), &purpose, now) else {
+        return Ok(page(&shared, &visitor, &old, invalid, vec![once::TOO_OLD.to_owned()])?);
+    };
+    let options = RotateOptions { id: Some(successor.clone()), ..RotateOptions::new(grace) };
+    let keys = visitor.to_change(&shared, fields.visitor()).await?;
+    let error = match keys.rotate(old, options).await {
+        Ok(created) => return Ok(shown(visitor.shell(&shared), created, now)),
         Err(error) => error,
     };
     if error.kind() == ManageErrorKind::Conflict
         && let Ok(record) = keys.get(&id).await
-        && let Some(successor) = record.rotated_to
+        && let Some(actual) = record.rotated_to
     {
-        return Ok(already(visitor.shell(&shared), &successor));
+        // Another visitor, or another form of this one, may have replaced it.
+        return Ok(already(visitor.shell(&shared), &actual, actual == successor));
     }
     Err(Problem::from(error).into())
 }

@@ -9,19 +9,22 @@ use axum::response::{self, IntoResponse, Response};
 
 use super::keys::Keys;
 use super::look::{Look, SCRIPT};
+use super::once;
 use super::page::{Problem, Shell, root};
 use super::signed_in::{Role, SignedIn};
 use crate::backend::KeyStore;
 use crate::clock::Timestamp;
 use crate::environment::Environment;
-use crate::manage::{KeyManager, ManageError, ManageErrorKind, Permissions, Resolver};
+use crate::manage::{KeyManager, ManageErrorKind, Permissions, Resolver};
 
 pub(super) struct Shared<S> {
     pub(super) manager: KeyManager<S>,
     pub(super) permissions: Permissions,
+    /// The length of the hints of new keys.
+    pub(super) hint: usize,
     pub(super) look: Look,
     pub(super) style: String,
-    version: String,
+    pub(super) version: String,
     resolver: Resolver<SignedIn>,
 }
 
@@ -32,18 +35,27 @@ impl<S> Shared<S> {
     pub(super) fn new(
         manager: KeyManager<S>,
         permissions: Permissions,
+        hint: usize,
         look: Look,
         resolver: Resolver<SignedIn>,
     ) -> Self {
         let style = look.style();
         let version = format!("{:08x}", crc32fast::hash([&style, SCRIPT].concat().as_bytes()));
-        Self { manager, permissions, look, style, version, resolver }
+        Self { manager, permissions, hint, look, style, version, resolver }
     }
 
     /// Returns the frame of a page without a visitor.
     pub(super) fn shell(&self, root: String) -> Shell<'_> {
         let (look, version) = (&self.look, &*self.version);
-        Shell { look, version, root, whose: String::new(), is_operator: false, may_change: false }
+        Shell {
+            look,
+            version,
+            root,
+            whose: String::new(),
+            visitor: String::new(),
+            is_operator: false,
+            may_change: false,
+        }
     }
 }
 
@@ -58,10 +70,7 @@ impl<S: KeyStore> FromRequestParts<Arc<Shared<S>>> for Visitor {
 
     async fn from_request_parts(head: &mut Parts, shared: &Arc<Shared<S>>) -> Result<Self, Response> {
         let signed_in = shared.resolver.resolve(head).await?;
-        // No page before an operator meets its requirements: the store checks them with changes only.
-        if let Role::Operator(actor) = &signed_in.role {
-            shared.manager.check_actor(actor).await.map_err(|error| no_operator(error).into_response())?;
-        }
+        check_operator(shared, &signed_in).await.map_err(IntoResponse::into_response)?;
         Ok(Self { signed_in, head: Box::new(head.clone()) })
     }
 }
@@ -72,14 +81,34 @@ impl Visitor {
         Keys::new(&shared.manager, &self.signed_in.role)
     }
 
-    /// Returns the keys that the visitor may change. It is resolved again: the body of a request may arrive long after its head.
+    /// Returns the keys that the visitor may change by a form that was made for this one. It is resolved again, as the body of a request may arrive
+    /// long after its head: read all that the change needs before, so that nothing but the change follows.
     pub(super) async fn to_change<'s, S: KeyStore + Clone>(
         &mut self,
         shared: &'s Shared<S>,
+        made_for: &str,
     ) -> response::Result<Keys<'s, S>> {
+        self.check_made_for(made_for)?;
+        // For the page that follows a change that is not made.
+        check_operator(shared, &self.signed_in).await?;
+        let before = self.identity();
         self.signed_in = shared.resolver.resolve(&self.head).await?;
+        if self.identity() != before {
+            return Err(self.other().into());
+        }
         self.check_may_change()?;
         Ok(self.keys(shared))
+    }
+
+    /// Checks that a form was made for this visitor, who may have signed in since.
+    pub(super) fn check_made_for(&self, made_for: &str) -> Result<(), Problem> {
+        if made_for.is_empty() || made_for == self.tag() { Ok(()) } else { Err(self.other()) }
+    }
+
+    fn other(&self) -> Problem {
+        let text =
+            format!("You are signed in for {} by now. Check the form, and send it again.", self.whose());
+        Problem::new(StatusCode::CONFLICT, "The form was made for another visitor", &text)
     }
 
     pub(super) fn check_may_change(&self) -> Result<(), Problem> {
@@ -91,12 +120,21 @@ impl Visitor {
     }
 
     pub(super) fn shell<'s, S>(&self, shared: &'s Shared<S>) -> Shell<'s> {
-        let (whose, is_operator) = match &self.signed_in.role {
-            Role::Customer(caller) => (caller.owner().to_string(), false),
-            Role::Operator(_) => ("all owners".to_owned(), true),
-        };
-        let may_change = !self.signed_in.read_only;
-        Shell { whose, is_operator, may_change, ..shared.shell(root(self.head.uri.path())) }
+        let is_operator = matches!(self.signed_in.role, Role::Operator(_));
+        let (whose, visitor, may_change) = (self.whose(), self.tag(), !self.signed_in.read_only);
+        Shell { whose, visitor, is_operator, may_change, ..shared.shell(root(self.head.uri.path())) }
+    }
+
+    fn whose(&self) -> String {
+        match &self.signed_in.role {
+            Role::Customer(caller) => caller.owner().to_string(),
+            Role::Operator(_) => "all owners".to_owned(),
+        }
+    }
+
+    /// Returns what tells its forms from those of other visitors.
+    fn tag(&self) -> String {
+        once::mark(&self.identity())
     }
 
     pub(super) fn role(&self) -> &Role {
@@ -120,12 +158,16 @@ impl Visitor {
     }
 }
 
-fn no_operator(error: ManageError) -> Problem {
-    if error.kind() != ManageErrorKind::Forbidden {
-        return error.into();
-    }
-    let text = "Your account has ended, or is not one of an operator.";
-    Problem::new(StatusCode::FORBIDDEN, "These pages are for operators", text)
+/// Checks that an operator meets its requirements: the store checks them with changes only.
+async fn check_operator<S: KeyStore>(shared: &Shared<S>, signed_in: &SignedIn) -> Result<(), Problem> {
+    let Role::Operator(actor) = &signed_in.role else { return Ok(()) };
+    shared.manager.check_actor(actor).await.map_err(|error| match error.kind() {
+        ManageErrorKind::Forbidden => {
+            let text = "Your account has ended, or is not one of an operator.";
+            Problem::new(StatusCode::FORBIDDEN, "These pages are for operators", text)
+        }
+        _ => error.into(),
+    })
 }
 
 impl<S: KeyStore> Shared<S> {

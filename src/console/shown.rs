@@ -25,6 +25,8 @@ struct ShownPage<'a> {
 struct AlreadyPage<'a> {
     shell: Shell<'a>,
     id: &'a KeyId,
+    /// Whether it was created by this form.
+    by_this_form: bool,
 }
 
 /// Shows the text of a new key.
@@ -35,7 +37,7 @@ pub(super) fn shown(shell: Shell<'_>, created: CreatedKey, now: Timestamp) -> Re
     render(StatusCode::CREATED, &page)
 }
 
-/// Says that a form that was sent again has created this key before.
-pub(super) fn already(shell: Shell<'_>, id: &KeyId) -> Response {
-    render(StatusCode::CONFLICT, &AlreadyPage { shell, id })
+/// Says that this key was created before: by this form, or by another one in its place.
+pub(super) fn already(shell: Shell<'_>, id: &KeyId, by_this_form: bool) -> Response {
+    render(StatusCode::CONFLICT, &AlreadyPage { shell, id, by_this_form })
 }

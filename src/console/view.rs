@@ -91,7 +91,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
         let parameters = match RawPathParams::from_request_parts(head, state).await {
             Ok(parameters) => parameters,
             // A parameter is not UTF-8: no key has such an id.
-            Err(rejection) if rejection.status().is_client_error() => return Err(ManageError::not_found().into()),
+            Err(rejection) if rejection.status().is_client_error() => {
+                return Err(ManageError::not_found().into());
+            }
             Err(rejection) => {
                 let text = "The address of the page has no key. This is a fault of the application.";
                 return Err(Problem::new(rejection.status(), "The page cannot be shown", text));

@@ -30,14 +30,16 @@ impl KeyId {
     ///
     /// # Errors
     ///
-    /// When `text` is not 1 to 64 letters, digits, `-`, `_`, `.` and `:`.
+    /// When `text` is not 1 to 64 letters, digits, `-`, `_`, `.` and `:`, or is `.` or `..`, which no URL can end with.
     pub fn new(text: &str) -> Result<Self, InvalidValue> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
-        if (1..=64).contains(&text.len()) && text.bytes().all(is_plain) {
+        let is_segment = !matches!(text, "." | "..");
+        if (1..=64).contains(&text.len()) && text.bytes().all(is_plain) && is_segment {
             return Ok(Self(text.into()));
         }
         // A whole key may have been passed by mistake, so the text is not shown.
-        let message = "key id is invalid: must be 1 to 64 letters, digits, `-`, `_`, `.` and `:`";
+        let message =
+            "key id is invalid: must be 1 to 64 letters, digits, `-`, `_`, `.` and `:`, and not `.` or `..`";
         Err(InvalidValue::new(InvalidValueKind::KeyId, message))
     }
 

@@ -170,18 +170,43 @@ impl<S: KeyStore> KeyManager<S> {
         id: &KeyId,
         options: RotateOptions,
     ) -> Result<CreatedKey, ManageError> {
-        let now = self.clock.wall();
         let RotateOptions { grace, expires_at, .. } = options;
-        Validation::default().grace(grace).expires_at(expires_at, now).finish()?;
+        Validation::default().grace(grace).expires_at(expires_at, self.clock.wall()).finish()?;
         let old = self.get_within(actor, id).await?;
+        self.rotate_as_read_by(actor, old, options).await
+    }
+
+    /// Rotates a key that the caller has read, without a read between the caller's checks and the change.
+    #[cfg(feature = "console")]
+    pub(crate) async fn rotate_as_read(
+        &self,
+        old: Record,
+        options: RotateOptions,
+    ) -> Result<CreatedKey, ManageError> {
+        self.rotate_as_read_by(&self.bounded_actor(), old, options).await
+    }
+
+    pub(super) async fn rotate_as_read_by(
+        &self,
+        actor: &BoundedActor,
+        old: Record,
+        options: RotateOptions,
+    ) -> Result<CreatedKey, ManageError> {
+        let now = self.clock.wall();
+        let RotateOptions { grace, expires_at, by, id: successor } = options;
+        let id = &old.id;
         let key = self.format.mint(old.environment)?;
-        let mut rotation =
-            Rotation::new(KeyId::generate(now)?, key.digest(&self.digesters.current), key.hint(), now);
+        let mut rotation = Rotation::new(
+            successor.map_or_else(|| KeyId::generate(now), Ok)?,
+            key.digest(&self.digesters.current),
+            key.hint(),
+            now,
+        );
         rotation.grace = grace;
         rotation.retrievable = old.retrievable.map(|_| key.retrievable());
         rotation.expires_at = expires_at;
         rotation.renews = self.rotation_renews;
-        rotation.by = actor.recorded_name(options.by);
+        rotation.by = actor.recorded_name(by);
         let name = rotation.by.clone();
         let rotate = KeyChange::rotate(id, rotation).made_with(self.fingerprints());
         // No read follows the commit, which could fail and lose the text of the successor.

@@ -207,6 +207,17 @@ impl<S: KeyStore> Delegate<'_, S> {
         self.manager.rotate_by(&self.bounded_actor(), id, options).await
     }
 
+    /// Rotates a key that the delegate has read.
+    #[cfg(feature = "console")]
+    pub(crate) async fn rotate_as_read(
+        &self,
+        old: Record,
+        options: RotateOptions,
+    ) -> Result<CreatedKey, ManageError> {
+        self.check_may_make()?;
+        self.manager.rotate_as_read_by(&self.bounded_actor(), old, options).await
+    }
+
     /// Disables a key until it is [enabled](Self::enable), and returns it. A caller may always disable its own key, but not enable it: it is
     /// no longer active then.
     ///

@@ -116,6 +116,12 @@ impl ExternalCaller {
         }
     }
 
+    /// Returns the latest expiry of the keys that it makes.
+    #[cfg(feature = "console")]
+    pub(crate) fn latest_expiry(&self) -> Option<Timestamp> {
+        self.caller.keys_end_by
+    }
+
     pub(super) fn actor(&self) -> Actor {
         Actor::external(self.name.clone())
     }

@@ -18,6 +18,8 @@ use crate::digest::{Digester, Digesters, Fingerprint, FormerDigester};
 use crate::environment::Environment;
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::key::Mint;
+#[cfg(feature = "console")]
+use crate::key::MintError;
 use crate::rights::ScopePolicy;
 
 /// The default lease of an authenticator.
@@ -266,6 +268,16 @@ impl<S: KeyStore> KeyManager<S> {
 
     pub(super) fn bounded_actor(&self) -> BoundedActor {
         BoundedActor { actor: self.actor.clone(), bounds: None }
+    }
+
+    /// Returns the number of characters of the hints of new keys.
+    #[cfg(feature = "console")]
+    pub(crate) fn hint_length(&self) -> Result<usize, MintError> {
+        let lengths = [Environment::Live, Environment::Test].map(|environment| {
+            let key = self.format.mint(environment)?;
+            Ok(key.hint().trim_end_matches('.').chars().count())
+        });
+        lengths.into_iter().try_fold(0, |most, length| Ok(most.max(length?)))
     }
 
     /// Checks that the store would authorize a change of this actor, for an actor that is about to read.

@@ -90,6 +90,7 @@ fn every_value_reads_its_text() {
 fn a_text_that_breaks_a_rule_is_refused_by_naming_it() {
     refuses::<KeyId>("", "1 to 64 letters");
     refuses::<KeyId>("key 1", "1 to 64 letters");
+    refuses::<KeyId>("..", "not `.` or `..`");
     refuses::<Scope>("", "visible ASCII");
     refuses::<Scope>("two words", "visible ASCII");
     refuses::<Scopes>("notes.read b\"", "visible ASCII");

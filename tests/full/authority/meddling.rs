@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 use tower_api_key::backend::{
-    Backend, BackendError, BoxedChangeFeed, ChangeOutcome, KeyChange, KeyFilter, KeyStore, Subscriber,
-    UsageBatch, UsageLine, UsageQuery, UsageStore, WriteBack,
+    AuditEntry, AuditLog, AuditQuery, Backend, BackendError, BoxedChangeFeed, ChangeOutcome, KeyChange,
+    KeyFilter, KeyStore, Subscriber, UsageBatch, UsageLine, UsageQuery, UsageStore, WriteBack,
 };
 use tower_api_key::digest::Digest;
 use tower_api_key::owner::User;
-use tower_api_key::{KeyId, Record};
+use tower_api_key::{KeyId, Record, Timestamp};
 
 /// A store that wraps another. Clones share their state.
 #[derive(Clone)]
@@ -147,6 +147,16 @@ impl<S: KeyStore> KeyStore for Meddling<S> {
         limit: usize,
     ) -> Result<Vec<Record>, BackendError> {
         self.read(self.inner.list(filter, after, limit)).await
+    }
+}
+
+impl<S: KeyStore + AuditLog> AuditLog for Meddling<S> {
+    async fn audit_log(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, BackendError> {
+        self.inner.audit_log(query).await
+    }
+
+    async fn purge_before(&self, end: Timestamp) -> Result<u64, BackendError> {
+        self.inner.purge_before(end).await
     }
 }
 

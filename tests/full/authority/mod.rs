@@ -12,7 +12,7 @@ mod gone;
 mod graces;
 mod held;
 mod last_manager;
-mod meddling;
+pub(crate) mod meddling;
 mod own;
 mod owners;
 mod people;

@@ -37,7 +37,7 @@ async fn the_base_leads_to_the_list_wherever_it_is_nested() {
     for base in [format!("{nested}/deep/er/c"), format!("{nested}/service"), bare] {
         let browser = Browser { base, user: "ops" };
         assert!(browser.get("/keys").await.has(r#""./style.css?v="#));
-        assert!(browser.get("/keys/new").await.has(r#""../style.css?v="#));
+        assert!(browser.get("/new").await.has(r#""./style.css?v="#));
         let absent = browser.get("/keys/key_0/rotate").await;
         assert!(absent.has(r#""../../style.css?v="#), "{}: {}", browser.base, absent.html);
     }
@@ -47,13 +47,15 @@ async fn the_base_leads_to_the_list_wherever_it_is_nested() {
 async fn an_id_of_the_application_is_never_read_as_a_scheme() {
     let store = MemoryStore::new();
     let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap());
-    let id = KeyId::new("data:1").unwrap();
-    let digest = Digester::sha256().digest(b"text");
-    let record = Record::imported(id.clone(), digest, Owner::organization("acme"));
-    store.change(KeyChange::insert(record)).await.unwrap();
+    for id in ["data:1", "new"] {
+        let digest = Digester::sha256().digest(id.as_bytes());
+        let record = Record::imported(KeyId::new(id).unwrap(), digest, Owner::organization("acme"));
+        store.change(KeyChange::insert(record)).await.unwrap();
+    }
     let console = Console::new(manager.with_permissions(permissions())).unwrap();
     let base = serve(console.routes(|_: ()| async { Ok::<_, ()>(operator()) })).await;
     let browser = Browser { base, user: "ops" };
+    assert!(browser.get("/keys/new").await.has("<code>new</code>"));
     for path in [
         "/keys",
         "/keys/data:1",

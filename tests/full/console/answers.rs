@@ -45,7 +45,7 @@ async fn all_answers_have_the_headers_and_a_frame() {
         let pages = [
             ("/", 303),
             ("/keys", 200),
-            ("/keys/new", 200),
+            ("/new", 200),
             ("/usage", 200),
             ("/usage.csv", 200),
             ("/audit", 200),
@@ -72,7 +72,7 @@ async fn all_answers_have_the_headers_and_a_frame() {
             (StatusCode::METHOD_NOT_ALLOWED, &"GET,HEAD".parse().unwrap())
         );
         assert_framed(&deleted, "DELETE");
-        let large = browser.post(&format!("{one}/name"), &[("name", &"x".repeat(70_000))]).await;
+        let large = browser.post(&format!("{one}/name"), &[("name", &"x".repeat(600_000))]).await;
         assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE);
         assert_framed(&large, "large");
         let no_form = [("content-type", "text/plain")];
@@ -80,7 +80,9 @@ async fn all_answers_have_the_headers_and_a_frame() {
         assert!(other.status.is_client_error());
         assert_framed(&other, "text");
     }
-    let shown = world.portal("ann").post(&format!("{one}/rotate"), &[("grace", "day")]).await;
+    let form = world.portal("ann").get(&format!("{one}/rotate")).await.field("form");
+    let rotate = [("form", &*form), ("grace", "day")];
+    let shown = world.portal("ann").post(&format!("{one}/rotate"), &rotate).await;
     assert_eq!(shown.status, StatusCode::CREATED);
     assert_eq!(shown.headers["cache-control"], "no-store");
 }
@@ -98,6 +100,14 @@ async fn style_and_script_are_files_of_the_console() {
         let file = ann.get(path).await;
         assert_eq!((file.status, &file.headers["content-type"]), (StatusCode::OK, &kind.parse().unwrap()));
         assert!(file.headers["cache-control"].to_str().unwrap().contains("immutable"));
+        // Another version may run beside this one, whose file must not be kept under the address of this one.
+        for version in ["?v=00000000", "", "?w=1"] {
+            let other = ann.get(&format!("/{name}{version}")).await;
+            assert_eq!(
+                (other.status, &other.headers["cache-control"]),
+                (StatusCode::OK, &"no-store".parse().unwrap())
+            );
+        }
         assert!(name != "script.js" || file.html.lines().count() <= 60);
         assert!(!file.has("http"), "{name}");
     }
@@ -109,7 +119,7 @@ async fn forms_of_other_sites_change_nothing() {
     let key = world.key_of("acme", "CI").await;
     let before = world.all().await;
     for browser in [world.portal("ann"), world.operators()] {
-        let name = browser.get("/keys/new").await.field("form");
+        let name = browser.get("/new").await.field("form");
         let fields = [
             ("form", &*name),
             ("expires", "30"),
@@ -119,8 +129,7 @@ async fn forms_of_other_sites_change_nothing() {
             ("confirmation", &*key.hint),
         ];
         let forms = ["/name", "/permissions", "/labels", "/disable", "/enable", "/rotate", "/revoke"];
-        let paths =
-            forms.iter().map(|form| format!("/keys/{}{form}", key.id)).chain(["/keys/new".to_owned()]);
+        let paths = forms.iter().map(|form| format!("/keys/{}{form}", key.id)).chain(["/new".to_owned()]);
         for path in paths {
             for site in ["cross-site", "same-site"] {
                 let answer = browser.post_from(site, &path, &fields).await;
@@ -154,6 +163,26 @@ async fn a_browser_without_fetch_metadata_sends_forms_by_its_origin() {
     renamed.location();
     // A browser sends `Origin: null` in its place if pages have this policy.
     assert_ne!(ann.get("/keys").await.headers["referrer-policy"], "no-referrer");
+}
+
+#[tokio::test]
+async fn a_request_is_not_multiplied_by_its_answer() {
+    let world = World::new().await;
+    let (ann, key) = (world.portal("ann"), world.key_of("acme", "CI").await);
+    let one = format!("/keys/{}", key.id);
+    let deep = ann.get(&"/".repeat(20_000)).await;
+    assert_eq!(deep.status, StatusCode::NOT_FOUND);
+    assert_framed(&deep, "deep");
+    assert!(deep.html.len() < 1_000);
+    let long = "<".repeat(100_000);
+    let form = ann.get("/new").await.field("form");
+    let fields = [("form", &*form), ("expires", "30"), ("day", &long), ("name", &long), ("reason", &long)];
+    assert_framed(&ann.post("/new", &fields).await, "new");
+    assert_framed(&ann.post(&format!("{one}/revoke"), &fields).await, "revoke");
+    let long = "<".repeat(6_000);
+    for path in ["/keys?start=", "/audit?actor=", "/keys?organization=", "/audit?project="] {
+        assert_framed(&world.operators().get(&format!("{path}{long}").replace('<', "%3C")).await, path);
+    }
 }
 
 #[tokio::test]

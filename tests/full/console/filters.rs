@@ -44,6 +44,22 @@ async fn the_list_is_filtered_and_paged_without_counts() {
 }
 
 #[tokio::test]
+async fn a_pasted_key_is_found_by_its_hint_and_shown_nowhere() {
+    let world = World::new().await;
+    let ann = world.portal("ann");
+    let create = || world.manager.create(NewKey::for_organization("acme").name("CI"));
+    let (text, record) = create().await.unwrap().into_parts();
+    let list = ann.get("/keys").await;
+    let hint = record.hint.trim_end_matches('.');
+    assert!(list.has(&format!(r#"maxlength="{}""#, hint.len())), "{}", list.html);
+    let found = ann.get(&format!("/keys?start={}", text.as_str())).await;
+    assert!(found.has("CI") && found.has(hint) && !found.has(text.as_str()));
+    assert_eq!(found.field("start"), hint);
+    // A whole key has the form of an id, so no field asks for one.
+    assert!(!ann.get("/audit").await.has(r#"name="key""#));
+}
+
+#[tokio::test]
 async fn a_key_shows_its_age_its_expiry_and_its_last_use() {
     let world = World::new().await;
     let day = Duration::from_secs(24 * 60 * 60);

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use tower_api_key::backend::{UsageBatch, UsageCount, UsageStore};
+use regex::Regex;
+use tower_api_key::backend::{KeyUpdate, UsageBatch, UsageCount, UsageStore};
 use tower_api_key::manage::NewKey;
 use tower_api_key::record::KeyState;
 use tower_api_key::{Environment, Owner, Scopes};
@@ -14,7 +15,7 @@ use crate::console::world::{START, World};
 async fn a_key_is_created_shown_once_and_revoked() {
     let world = World::new().await;
     let ann = world.portal("ann");
-    let form = ann.get("/keys/new").await;
+    let form = ann.get("/new").await;
     let fields = [
         ("form", &*form.field("form")),
         ("name", "CI"),
@@ -23,7 +24,7 @@ async fn a_key_is_created_shown_once_and_revoked() {
         ("permission", "exports"),
         ("expires", "30"),
     ];
-    let shown = ann.post("/keys/new", &fields).await;
+    let shown = ann.post("/new", &fields).await;
     assert_eq!(shown.status, StatusCode::CREATED, "{}", shown.html);
     let text = shown.secret();
     assert!(text.starts_with("demo_test_") && world.admits(&text).await);
@@ -59,28 +60,25 @@ async fn a_key_is_created_shown_once_and_revoked() {
 async fn a_form_creates_one_key_however_often_it_is_sent() {
     let world = World::new().await;
     let (ann, elsewhere) = (world.portal("ann"), world.other_node("ann").await);
-    let form = ann.get("/keys/new").await.field("form");
+    let form = ann.get("/new").await.field("form");
     let fields = [("form", &*form), ("name", "CI"), ("expires", "never")];
-    let text = ann.post("/keys/new", &fields).await.secret();
+    let text = ann.post("/new", &fields).await.secret();
     for browser in [&ann, &elsewhere] {
-        let again = browser.post("/keys/new", &fields).await;
+        let again = browser.post("/new", &fields).await;
         assert_eq!(again.status, StatusCode::CONFLICT);
         assert!(again.has("Its text cannot be shown again") && !again.has(&text));
     }
     assert_eq!(world.all().await.len(), 1);
-    // The form of a visitor is nothing to another one, who learns of no key by it.
-    assert_eq!(world.portal("eve").post("/keys/new", &fields).await.status, StatusCode::CREATED);
-    assert_eq!(world.all().await.len(), 2);
 }
 
 #[tokio::test]
 async fn a_form_of_yesterday_or_without_its_name_creates_no_key() {
     let world = World::new().await;
     let ann = world.portal("ann");
-    let form = ann.get("/keys/new").await.field("form");
+    let form = ann.get("/new").await.field("form");
     world.clock.advance(Duration::from_secs(24 * 60 * 60));
     for form in [&*form, "", "1-1"] {
-        let answer = ann.post("/keys/new", &[("form", form), ("name", "CI"), ("expires", "30")]).await;
+        let answer = ann.post("/new", &[("form", form), ("name", "CI"), ("expires", "30")]).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{form}");
         assert!(answer.has("open for more than a day") && answer.has(r#"value="CI""#));
         assert_ne!(answer.field("form"), form);
@@ -92,7 +90,7 @@ async fn a_form_of_yesterday_or_without_its_name_creates_no_key() {
 async fn an_invalid_form_is_shown_again_as_it_was_filled_in() {
     let world = World::new().await;
     let ann = world.portal("ann");
-    let empty = ann.get("/keys/new").await;
+    let empty = ann.get("/new").await;
     let checked: Vec<_> = empty.html.lines().filter(|line| line.contains(" checked")).collect();
     assert!(checked.iter().all(|line| line.contains(r#"type="radio""#)), "{checked:?}");
     // What she cannot grant is not offered.
@@ -111,13 +109,13 @@ async fn an_invalid_form_is_shown_again_as_it_was_filled_in() {
     ] {
         let fields: Vec<_> =
             [("form", &*form), ("permission", "exports")].into_iter().chain(fields).collect();
-        let answer = ann.post("/keys/new", &fields).await;
+        let answer = ann.post("/new", &fields).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{error}");
         assert!(answer.has(error) && answer.has(r#"role="alert""#), "{error}: {}", answer.html);
         assert!(answer.has(r#"value="exports" checked"#) || error.contains("select some"), "{error}");
     }
     let beyond = [("form", &*form), ("expires", "30"), ("permission", "billing")];
-    assert_eq!(ann.post("/keys/new", &beyond).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(ann.post("/new", &beyond).await.status, StatusCode::FORBIDDEN);
     assert!(world.all().await.is_empty());
 }
 
@@ -125,10 +123,14 @@ async fn an_invalid_form_is_shown_again_as_it_was_filled_in() {
 async fn a_key_may_work_through_a_last_day() {
     let world = World::new().await;
     let ann = world.portal("ann");
-    let form = ann.get("/keys/new").await.field("form");
+    let form = ann.get("/new").await.field("form");
     let fields = [("form", &*form), ("expires", "day"), ("day", "2027-01-31")];
-    assert_eq!(ann.post("/keys/new", &fields).await.status, StatusCode::CREATED);
+    assert_eq!(ann.post("/new", &fields).await.status, StatusCode::CREATED);
     assert_eq!(world.all().await[0].expires_at, Some("2027-02-01T00:00:00Z".parse().unwrap()));
+    // Pages would show a later end as none.
+    let form = ann.get("/new").await.field("form");
+    let fields = [("form", &*form), ("expires", "day"), ("day", "9999-12-31")];
+    assert_eq!(ann.post("/new", &fields).await.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
 #[tokio::test]
@@ -138,11 +140,19 @@ async fn a_key_is_replaced_once_with_a_grace() {
     let path = format!("/keys/{}/rotate", old.id);
     assert!(ann.get(&path).await.has(r#"value="day" checked"#));
     assert_eq!(ann.post(&path, &[("grace", "ever")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
-    let shown = ann.post(&path, &[("grace", "hour")]).await;
+    let (form, other) =
+        (ann.get(&path).await.field("form"), world.operators().get(&path).await.field("form"));
+    let fields = [("form", &*form), ("grace", "hour")];
+    let shown = ann.post(&path, &fields).await;
     assert_eq!(shown.status, StatusCode::CREATED);
     assert!(world.admits(&shown.secret()).await);
-    let again = ann.post(&path, &[("grace", "none")]).await;
+    let again = ann.post(&path, &fields).await;
     assert!(again.status == StatusCode::CONFLICT && again.has("cannot be shown again"));
+    // The new key is not that of the operator's form, who must not revoke it.
+    let late = world.operators().post(&path, &[("form", &*other), ("grace", "none")]).await;
+    assert!(
+        late.status == StatusCode::CONFLICT && late.has("already replaced") && !late.has("revoke this key")
+    );
 
     let record = world.manager.get(&old.id).await.unwrap();
     assert_eq!(record.expires_at, Some(START.saturating_add(Duration::from_secs(60 * 60))));
@@ -171,7 +181,11 @@ async fn a_key_is_renamed_labelled_disabled_and_enabled() {
     assert_eq!(world.manager.get(&key.id).await.unwrap().state(START), KeyState::Disabled);
     let page = ann.get(&format!("{one}?done=disabled")).await;
     assert!(page.has("The key is disabled") && page.has("holidays") && page.has("/enable\""));
-    // A notice that is not true of the key is not said.
+    // A notice that is not true of the key is not said, nor one that the key does not show.
+    for done in ["revoked", "revoked-everywhere"] {
+        assert!(!ann.get(&format!("{one}?done={done}")).await.has(r#"role="status""#));
+    }
+    assert!(!ann.get(&format!("{one}?done=saved")).await.has("The change was saved"));
     assert!(!ann.get(&format!("{one}?done=revoked")).await.has(r#"role="status""#));
     ann.post(&format!("{one}/enable"), &[]).await.location();
     assert_eq!(world.manager.get(&key.id).await.unwrap().state(START), KeyState::Active);
@@ -180,6 +194,93 @@ async fn a_key_is_renamed_labelled_disabled_and_enabled() {
     assert!(ann.get(&one).await.has("The operator disabled this key"));
     assert_eq!(ann.post(&format!("{one}/enable"), &[]).await.status, StatusCode::FORBIDDEN);
     world.operators().post(&format!("{one}/enable"), &[]).await.location();
+}
+
+#[tokio::test]
+async fn a_form_changes_nothing_once_another_visitor_is_signed_in() {
+    let world = World::new().await;
+    let (ann, eve, ops) = (world.portal("ann"), world.portal("eve"), world.operators());
+    let page = ann.get("/new").await;
+    let (form, visitor) = (page.field("form"), page.field("visitor"));
+    let fields = [("form", &*form), ("visitor", &*visitor), ("name", "CI"), ("expires", "30")];
+    let answer = eve.post("/new", &fields).await;
+    assert_eq!(answer.status, StatusCode::CONFLICT);
+    assert!(
+        answer.has("signed in for organization globex") && answer.has(r#"value="CI""#),
+        "{}",
+        answer.html
+    );
+    assert_ne!(answer.field("visitor"), visitor);
+    assert!(world.all().await.is_empty());
+    assert_eq!(ann.post("/new", &fields).await.status, StatusCode::CREATED);
+
+    let key = world.all().await.remove(0);
+    for form in ["name", "permissions", "labels", "disable", "enable", "rotate", "revoke"] {
+        let path = format!("/keys/{}/{form}", key.id);
+        let name = ops.get(&format!("/keys/{}/rotate", key.id)).await.field("form");
+        let fields =
+            [("visitor", &*visitor), ("form", &*name), ("grace", "none"), ("confirmation", &*key.hint)];
+        assert_eq!(ops.post(&path, &fields).await.status, StatusCode::CONFLICT, "{form}");
+    }
+    assert_eq!(world.all().await, [key]);
+}
+
+#[tokio::test]
+async fn labels_that_were_not_edited_stay_as_they_are() {
+    let world = World::new().await;
+    let labels = [("a", "line1\nline2"), (" pad ", " v "), ("old", "1"), ("gone", "2")];
+    let (ann, key) = (world.portal("ann"), world.key(NewKey::for_organization("acme").labels(labels)).await);
+    let page = ann.get(&format!("/keys/{}", key.id)).await;
+    let row = Regex::new(r#"name="label_before" value="([^"]*)"><input name="label_name" [^>]*value="([^"]*)"[^>]*> <input name="label_value" [^>]*value="([^"]*)""#).unwrap();
+    // A browser shows a value on one line.
+    let mut rows: Vec<_> = row
+        .captures_iter(&page.html.replace("line1\nline2", "line1line2"))
+        .map(|row| [1, 2, 3].map(|part| row[part].to_owned()))
+        .collect();
+    assert_eq!(rows.len(), 6);
+    let added = KeyUpdate::new().labels(labels.into_iter().chain([("added", "x")]));
+    world.manager.update(&key.id, added).await.unwrap();
+    for row in &mut rows {
+        match &*row[1] {
+            "old" => row[2] = " 3".to_owned(),
+            "gone" => (row[1], row[2]) = (String::new(), String::new()),
+            _ => {}
+        }
+    }
+    let path = format!("/keys/{}/labels", key.id);
+    let send = async |rows: &[[String; 3]]| {
+        let names = ["label_before", "label_name", "label_value"];
+        let fields: Vec<_> =
+            rows.iter().flat_map(|row| names.into_iter().zip(row.iter().map(String::as_str))).collect();
+        ann.post(&path, &fields).await
+    };
+    send(&rows).await.location();
+    let labels = world.manager.get(&key.id).await.unwrap().labels;
+    let expected = [("a", "line1\nline2"), (" pad ", " v "), ("old", " 3"), ("added", "x")];
+    let expected = expected.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    assert_eq!(labels, expected);
+    rows[4][1] = "a".to_owned();
+    let twice = send(&rows).await;
+    assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(twice.has("two have the name"), "{}", twice.html);
+    assert_eq!(world.manager.get(&key.id).await.unwrap().labels, expected);
+}
+
+#[tokio::test]
+async fn the_largest_labels_and_permissions_can_be_saved() {
+    let world = World::new().await;
+    let text = |most: usize, index: usize| format!("{index:02}{}", "\u{1f511}".repeat(most - 2));
+    let labels: Vec<_> = (0..50).map(|index| (text(40, index), text(500, index))).collect();
+    let key = world.key(NewKey::for_organization("acme")).await;
+    let fields: Vec<_> = labels
+        .iter()
+        .flat_map(|(name, value)| [("label_name", &**name), ("label_value", &**value)])
+        .collect();
+    world.portal("ann").post(&format!("/keys/{}/labels", key.id), &fields).await.location();
+    assert_eq!(world.manager.get(&key.id).await.unwrap().labels.len(), 50);
+    let many = vec![("permission", "exports"); 1_001];
+    let answer = world.portal("ann").post(&format!("/keys/{}/permissions", key.id), &many).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 #[tokio::test]

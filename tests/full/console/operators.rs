@@ -8,7 +8,8 @@ use tower_api_key::{Authenticator, KeyFormat, MemoryStore, Principal, Requiremen
 use crate::console::browser::Browser;
 use crate::console::world::{permissions, serve};
 
-const PAGES: [&str; 7] = ["/keys", "/keys/new", "/usage", "/usage.csv", "/audit", "/keys/{id}", "/keys/{id}/usage"];
+const PAGES: [&str; 7] =
+    ["/keys", "/new", "/usage", "/usage.csv", "/audit", "/keys/{id}", "/keys/{id}/usage"];
 
 async fn caller(authenticator: &Authenticator, text: &str) -> Principal {
     let mut headers = HeaderMap::new();
@@ -21,7 +22,8 @@ async fn a_key_reads_no_page_before_it_meets_the_requirement_of_operators() {
     let store = MemoryStore::new();
     let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap());
     let authenticator = Authenticator::builder(store).build().unwrap();
-    let secret = manager.create(NewKey::for_organization("acme").name("Secret")).await.unwrap().into_parts().1;
+    let secret =
+        manager.create(NewKey::for_organization("acme").name("Secret")).await.unwrap().into_parts().1;
     let create = async |scopes: &str| {
         let new = NewKey::for_organization("globex").scopes(Scopes::parse(scopes).unwrap());
         let (text, record) = manager.create(new).await.unwrap().into_parts();

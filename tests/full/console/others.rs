@@ -1,6 +1,7 @@
 //! One owner learns nothing of the keys of another.
 
 use http::StatusCode;
+use regex::Regex;
 use tower_api_key::KeyId;
 
 use crate::console::world::World;
@@ -70,9 +71,9 @@ async fn a_customer_filters_by_no_other_owner() {
         let page = eve.get(path).await;
         assert!(page.status == StatusCode::OK && !page.has("CI") && !page.has("<td>created"), "{path}");
     }
-    let form = eve.get("/keys/new").await.field("form");
+    let form = eve.get("/new").await.field("form");
     let fields = [("form", &*form), ("expires", "30"), ("organization", "acme")];
-    assert_eq!(eve.post("/keys/new", &fields).await.status, StatusCode::CREATED);
+    assert_eq!(eve.post("/new", &fields).await.status, StatusCode::CREATED);
     let mut owners: Vec<_> = world.all().await.iter().map(|key| key.owner.to_string()).collect();
     owners.sort();
     assert_eq!(owners, ["organization acme", "organization globex"]);
@@ -86,11 +87,23 @@ async fn a_caller_of_one_environment_sees_no_other() {
     let live = world.portal("live");
     assert!(world.portal("ann").get("/keys").await.has("Trial") && !live.get("/keys").await.has("Trial"));
     assert_eq!(live.get(&format!("/keys/{}", key.id)).await.status, StatusCode::NOT_FOUND);
-    let form = live.get("/keys/new").await;
+    let form = live.get("/new").await;
     assert!(!form.has(r#"name="environment""#));
     let beyond = [("form", &*form.field("form")), ("expires", "30"), ("environment", "test")];
-    let answer = live.post("/keys/new", &beyond).await;
+    let answer = live.post("/new", &beyond).await;
     assert!(answer.status == StatusCode::FORBIDDEN && answer.has("Environment: must be live"));
+}
+
+#[tokio::test]
+async fn a_caller_whose_keys_have_to_end_is_offered_no_later_expiry() {
+    let world = World::new().await;
+    let brief = world.portal("brief");
+    let page = brief.get("/new").await;
+    assert!(page.has("With your own access, <time") && !page.has("30 days") && !page.has("Never"));
+    let default = Regex::new(r#"name="expires" value="([a-z0-9]*)" checked"#).unwrap();
+    let default = &default.captures(&page.html).unwrap()[1];
+    let fields = [("form", &*page.field("form")), ("expires", default)];
+    assert_eq!(brief.post("/new", &fields).await.status, StatusCode::CREATED);
 }
 
 #[tokio::test]
@@ -99,10 +112,10 @@ async fn an_operator_manages_the_keys_of_all_owners() {
     let (key, ops) = (world.key_of("acme", "CI").await, world.operators());
     assert!(ops.get("/keys").await.has("organization acme"));
     assert!(!ops.get("/keys?organization=globex").await.has("CI"));
-    let form = ops.get("/keys/new").await.field("form");
+    let form = ops.get("/new").await.field("form");
     let create = async |fields: &[(&str, &str)]| {
         let fields: Vec<_> = [("form", &*form), ("expires", "30")].iter().chain(fields).copied().collect();
-        ops.post("/keys/new", &fields).await
+        ops.post("/new", &fields).await
     };
     for owner in [&[][..], &[("project", "sink")], &[("organization", "a"), ("user", "b")]] {
         let answer = create(owner).await;
@@ -110,6 +123,11 @@ async fn an_operator_manages_the_keys_of_all_owners() {
     }
     let project = create(&[("organization", "globex"), ("project", "sink"), ("permission", "billing")]).await;
     assert!(project.has("project globex/sink"), "{}", project.html);
+    for path in [format!("/keys/{}", key.id), format!("/keys/{}/revoke", key.id)] {
+        assert!(
+            ops.get(&path).await.has("reads it") && !world.portal("ann").get(&path).await.has("reads it")
+        );
+    }
     ops.post(&format!("/keys/{}/revoke", key.id), &[("confirmation", &key.hint)]).await.location();
     let revoked = world.manager.get(&key.id).await.unwrap().revoked.unwrap();
     assert_eq!(revoked.by.as_deref(), Some("staff:ops"));

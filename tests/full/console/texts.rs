@@ -50,8 +50,8 @@ async fn markup_in_every_text_is_escaped() {
             ops.get(&format!("/audit?actor={query}&organization={query}")).await,
             ops.get(&format!("/keys?state={query}")).await,
             ops.get(&format!("/{query}")).await,
-            ops.post("/keys/new", &filled).await,
-            ops.post("/keys/new", &[("permission", text), ("expires", "30"), ("user", "a")]).await,
+            ops.post("/new", &filled).await,
+            ops.post("/new", &[("permission", text), ("expires", "30"), ("user", "a")]).await,
             ops.post(&format!("{one}/revoke"), &[("confirmation", text), ("reason", text)]).await,
         ];
         for page in &pages {
@@ -74,9 +74,9 @@ async fn texts_of_ten_kilobytes_or_with_marks_that_turn_other_text_are_rejected(
     let (ann, one, before) = (world.portal("ann"), format!("/keys/{}", key.id), world.all().await);
     let long = "ü<".repeat(3_400);
     for text in [&*long, "gpj.\u{202e}txt", "a\u{2066}b", "a\0b", "a\nb"] {
-        let form = ann.get("/keys/new").await.field("form");
+        let form = ann.get("/new").await.field("form");
         for (path, fields) in [
-            ("/keys/new".to_owned(), vec![("form", &*form), ("expires", "30"), ("name", text)]),
+            ("/new".to_owned(), vec![("form", &*form), ("expires", "30"), ("name", text)]),
             (format!("{one}/name"), vec![("name", text)]),
             (format!("{one}/disable"), vec![("reason", text)]),
         ] {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
@@ -39,6 +40,9 @@ fn resolve(headers: &HeaderMap, signed_out: &SignedOut) -> Result<SignedIn, Stat
     };
     match user {
         "ann" => Ok(customer("acme").into()),
+        "brief" => Ok(customer("acme")
+            .keys_end_by(START.saturating_add(Duration::from_secs(7 * 24 * 60 * 60)))
+            .into()),
         "live" => Ok(customer("acme").environment(tower_api_key::Environment::Live).into()),
         "viewer" => Ok(SignedIn::customer(customer("acme")).read_only()),
         "eve" => Ok(customer("globex").into()),
