@@ -117,7 +117,7 @@ pub(super) async fn create<S: KeyStore + Clone>(
             return Ok(page(&shared, &visitor, &fields, invalid, vec![once::TOO_OLD.to_owned()])?);
         }
     };
-    let keys = visitor.to_change(&shared, fields.visitor()).await?;
+    let keys = visitor.judge_again(&shared, fields.visitor()).await?;
     match keys.create(new).await {
         Ok(created) => Ok(shown(visitor.shell(&shared), created, now)),
         Err(error) if error.kind() == ManageErrorKind::Conflict && keys.get(&id).await.is_ok() => {

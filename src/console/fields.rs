@@ -68,7 +68,7 @@ impl<S: Send + Sync> FromRequestParts<Arc<Shared<S>>> for Filters {
             Query::from_request_parts(head, shared).await.map_err(|_| invalid_address())?;
         // PostgreSQL keeps no such character.
         let is_text = fields.iter().all(|(_, text)| !text.contains('\0'));
-        is_text.then(|| Self(Fields(fields))).ok_or_else(invalid_address)
+        is_text.then_some(Self(Fields(fields))).ok_or_else(invalid_address)
     }
 }
 

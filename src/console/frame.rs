@@ -12,7 +12,7 @@ use tower_http::csrf::ProtectionError;
 use super::look::SCRIPT;
 use super::page::{Problem, redirect, respond, root};
 use super::shared::{Pages, Shared};
-use crate::trace::{self, Failure};
+use crate::trace::{self, Once};
 
 /// Most slashes of the path of a page.
 const DEEPEST: usize = 4;
@@ -57,12 +57,20 @@ pub(super) async fn method_not_allowed() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This page takes no such request", "Go back to the keys.")
 }
 
-/// Responds to a form that a page of another origin sends.
-pub(super) fn cross_origin(error: ProtectionError) -> Response {
-    // Also a proxy that changes `Host` or removes these headers has all forms rejected.
-    trace::failed("the check of the origin of a console form", &Failure::Other(&error));
+/// Responds to a form that a page of another origin sends. So does each form look behind a proxy that changes `Host`: the operator is told once.
+pub(super) fn cross_origin() -> impl FnMut(ProtectionError) -> Response + Clone {
+    let reported = Arc::new(Once::new());
+    move |error| {
+        if reported.is_first() {
+            trace::cross_origin_form(&error);
+        }
+        other_origin().into_response()
+    }
+}
+
+fn other_origin() -> Problem {
     let text = "It came from a page of another site. Open the keys in a tab of their own, and make the change there.";
-    Problem::new(StatusCode::FORBIDDEN, "The change was not made", text).into_response()
+    Problem::new(StatusCode::FORBIDDEN, "The change was not made", text)
 }
 
 pub(super) async fn style<S>(State(shared): Pages<S>, RawQuery(query): RawQuery) -> Response {
@@ -73,8 +81,8 @@ pub(super) async fn script<S>(State(shared): Pages<S>, RawQuery(query): RawQuery
     asset("text/javascript; charset=utf-8", SCRIPT.to_owned(), &shared, &query)
 }
 
-/// Returns a file whose address changes with its content. A node with another version may be asked for it during a deployment: browsers keep only what
-/// the address names.
+/// Returns a file whose address changes with its content. During a deployment, a node with another version may be asked for it: browsers keep only
+/// what the address names.
 fn asset<S>(
     content_type: &'static str,
     text: String,

@@ -56,21 +56,23 @@
 //! # Security
 //!
 //! The function that resolves who is signed in is called before the body of a request is read, and again right before each change, after all that the
-//! page reads: look at the session itself each time, in its store. What is left is the time that the store takes for the change itself, such as for
-//! a lock; an operator that is a key or a user is judged in its transaction. All changes go through the [`Delegate`](crate::manage::Delegate) of the caller, or through the manager with the
-//! operator as its [actor](crate::manage::KeyManager::acting_for), so the store applies its rules in the transaction of each change. As callers need
-//! no key of their own here, they may end the last key of their owner.
+//! page reads: look at the session itself each time, in its store. What remains is the time that the store takes for the change itself, such as for a
+//! lock. All changes go through the [`Delegate`](crate::manage::Delegate) of the caller, or through the manager with the operator as its
+//! [actor](crate::manage::KeyManager::acting_for), so the store applies its rules in the transaction of each change, and authorizes there an operator
+//! that is a key or a user. As callers need no key of their own here, they may end the last key of their owner.
 //!
 //! Forms of other origins are rejected with 403, by `Sec-Fetch-Site` or `Origin`: proxies have to forward these headers and `Host` unchanged. A
-//! session cookie needs `SameSite=Lax` or `Strict` beside that. A response of the application to a request without a session, such as a redirect to its login
-//! page, stays as it is; after a form, browsers follow such a redirect within the origin only (`form-action 'self'`).
+//! session cookie needs `SameSite=Lax` or `Strict` beside that. A response of the application to a request without a session, such as a redirect to
+//! its login page, stays as it is; after a form, browsers follow such a redirect within the origin only (`form-action 'self'`).
 //!
 //! A form changes nothing once another visitor is signed in than the one that it was made for.
 //!
-//! A form to create or to replace a key works once: if it is sent again, also to another node, the answer says that the key exists, and its text cannot be shown again.
+//! A form to create or to replace a key works once: if it is sent again, also to another node, the answer says that the key exists, and its text
+//! cannot be shown again.
 
 // Above `manage`; nothing imports it. Bottom to top, a file importing only those before it:
-// `words`, `look`, `page`, `once`, `signed_in`, `keys`, `shared`, `fields`, `frame`, `picker`, `view`, `list`, `shown`, `create`, `one`, `rotate`, `revoke`, `usage`, `audit`, `self`.
+// `words`, `look`, `page`, `once`, `signed_in`, `keys`, `shared`, `fields`, `frame`, `picker`, `view`, `list`, `shown`, `create`, `one`, `rotate`,
+// `revoke`, `usage`, `audit`, `self`.
 
 mod audit;
 mod create;
@@ -211,7 +213,8 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
 
     /// Returns the pages, given the function that resolves who is signed in. Its argument is any extractor, such as a session, a tuple of
     /// extractors, or the [`Parts`](http::request::Parts) of the request. It returns an
-    /// [`ExternalCaller`](crate::manage::ExternalCaller) for the portal, or a [`SignedIn`] for either door. Its error is the response, which caches may not store.
+    /// [`ExternalCaller`](crate::manage::ExternalCaller) for the portal, or a [`SignedIn`] for either door. Its error is the
+    /// response, which caches may not store.
     ///
     /// It is called before the body is read, and again right before each change, with the head of the request as it arrived. An extension that
     /// a middleware has filled shows what held before: look at the session itself, in its store.
@@ -246,7 +249,7 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
             .fallback(not_found)
             .method_not_allowed_fallback(method_not_allowed)
             .layer(DefaultBodyLimit::max(MAX_BODY))
-            .layer(CsrfLayer::new().with_rejection_response(cross_origin))
+            .layer(CsrfLayer::new().with_rejection_response(cross_origin()))
             .layer(from_fn_with_state(Arc::clone(&shared), frame::<S>))
             .with_state(shared)
     }

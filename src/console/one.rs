@@ -116,13 +116,13 @@ pub(super) async fn rename<S: KeyStore + Clone>(
     Id(id): Id,
     fields: Fields,
 ) -> response::Result<Response> {
-    let keys = visitor.to_change(&shared, fields.visitor()).await?;
+    let keys = visitor.judge_again(&shared, fields.visitor()).await?;
     let changed = keys.update(&id, KeyUpdate::new().name(fields.text("name"))).await;
     respond(&shared, &visitor, &keys, &id, "saved", changed).await
 }
 
 /// Adds the permissions that were checked, and takes away those that were unchecked, as the form was shown: what another change has granted or taken
-/// away since stays so.
+/// away since stays so, unless it comes between the read and the change.
 pub(super) async fn permit<S: KeyStore + Clone>(
     State(shared): Pages<S>,
     mut visitor: Visitor,
@@ -135,7 +135,7 @@ pub(super) async fn permit<S: KeyStore + Clone>(
     let kept = record.scopes.iter().filter(|scope| checked.contains(scope) || !before.contains(scope));
     let added = checked.iter().filter(|scope| !before.contains(scope));
     let scopes: Scopes = kept.chain(added).cloned().collect();
-    let keys = visitor.to_change(&shared, fields.visitor()).await?;
+    let keys = visitor.judge_again(&shared, fields.visitor()).await?;
     let changed = keys.update(&id, KeyUpdate::new().scopes(scopes)).await;
     respond(&shared, &visitor, &keys, &id, "saved", changed).await
 }
@@ -149,7 +149,7 @@ fn unknown_permission() -> Problem {
 }
 
 /// Adds the labels that were changed or added, and removes those that were cleared, as the form was shown: what another change has made of the
-/// other ones since stays so.
+/// other ones since stays so, unless it comes between the read and the change.
 pub(super) async fn label<S: KeyStore + Clone>(
     State(shared): Pages<S>,
     mut visitor: Visitor,
@@ -158,7 +158,7 @@ pub(super) async fn label<S: KeyStore + Clone>(
 ) -> response::Result<Response> {
     let record = visitor.keys(&shared).get(&id).await.map_err(Problem::from)?;
     let labels = labels(&fields, record.labels.clone());
-    let keys = visitor.to_change(&shared, fields.visitor()).await?;
+    let keys = visitor.judge_again(&shared, fields.visitor()).await?;
     let labels = match labels {
         Ok(labels) => labels,
         Err(error) => {
@@ -208,7 +208,7 @@ pub(super) async fn disable<S: KeyStore + Clone>(
     Id(id): Id,
     fields: Fields,
 ) -> response::Result<Response> {
-    let keys = visitor.to_change(&shared, fields.visitor()).await?;
+    let keys = visitor.judge_again(&shared, fields.visitor()).await?;
     let changed = keys.disable(&id, fields.text("reason")).await;
     respond(&shared, &visitor, &keys, &id, "disabled", changed).await
 }
@@ -219,7 +219,7 @@ pub(super) async fn enable<S: KeyStore + Clone>(
     Id(id): Id,
     fields: Fields,
 ) -> response::Result<Response> {
-    let keys = visitor.to_change(&shared, fields.visitor()).await?;
+    let keys = visitor.judge_again(&shared, fields.visitor()).await?;
     let changed = keys.enable(&id).await;
     respond(&shared, &visitor, &keys, &id, "enabled", changed).await
 }

@@ -62,7 +62,7 @@ pub(super) async fn revoke<S: KeyStore + Clone>(
         };
         return Ok(render(StatusCode::UNPROCESSABLE_ENTITY, &page));
     }
-    let keys = visitor.to_change(&shared, fields.visitor()).await?;
+    let keys = visitor.judge_again(&shared, fields.visitor()).await?;
     let revoked = keys.revoke(&id, reason, Wait::new().at_most(PATIENCE)).await;
     match revoked.map_err(Problem::from)? {
         // The answer of the form alone says so: a link could say it of any key.

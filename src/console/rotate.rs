@@ -79,7 +79,7 @@ pub(super) async fn rotate<S: KeyStore + Clone>(
         return Ok(page(&shared, &visitor, &old, invalid, vec![once::TOO_OLD.to_owned()])?);
     };
     let options = RotateOptions { id: Some(successor.clone()), ..RotateOptions::new(grace) };
-    let keys = visitor.to_change(&shared, fields.visitor()).await?;
+    let keys = visitor.judge_again(&shared, fields.visitor()).await?;
     let error = match keys.rotate(old, options).await {
         Ok(created) => return Ok(shown(visitor.shell(&shared), created, now)),
         Err(error) => error,

@@ -83,7 +83,7 @@ impl Visitor {
 
     /// Returns the keys that the visitor may change by a form that was made for this one. It is resolved again, as the body of a request may arrive
     /// long after its head: read all that the change needs before, so that nothing but the change follows.
-    pub(super) async fn to_change<'s, S: KeyStore + Clone>(
+    pub(super) async fn judge_again<'s, S: KeyStore + Clone>(
         &mut self,
         shared: &'s Shared<S>,
         made_for: &str,

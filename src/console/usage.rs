@@ -165,6 +165,9 @@ async fn csv<S: KeyStore + UsageStore + Clone>(
     query: &Filters,
     id: Option<KeyId>,
 ) -> response::Result<Response> {
+    if let Some(id) = &id {
+        visitor.keys(shared).get(id).await.map_err(Problem::from)?;
+    }
     let (_, days) = read(shared, visitor, query, id).await?;
     let lines = days.iter().map(|Requests { day, live, test }| format!("{day},{live},{test}\r\n"));
     let text: String = ["day,live,test\r\n".to_owned()].into_iter().chain(lines).collect();

@@ -22,6 +22,9 @@ pub(crate) fn not_acknowledged(_: &[Box<str>]) {}
 
 pub(crate) fn missing_layer(_: &'static str) {}
 
+#[cfg(feature = "console")]
+pub(crate) fn cross_origin_form(_: &(dyn std::error::Error + 'static)) {}
+
 #[cfg(feature = "axum")]
 pub(crate) fn rules_without_route(_: bool) {}
 

@@ -70,6 +70,17 @@ pub(crate) fn missing_layer(needs: &'static str) {
     );
 }
 
+/// Reports that a form of the console was rejected as one of another origin.
+#[cfg(feature = "console")]
+pub(crate) fn cross_origin_form(error: &(dyn Error + 'static)) {
+    tracing::warn!(
+        target: TARGET,
+        error = causes(error),
+        "a form of the console was rejected because it came from another origin (logged once): if it was one of its own pages, let the proxies \
+         in front forward `Sec-Fetch-Site`, `Origin` and `Host` unchanged"
+    );
+}
+
 /// Reports that rules by route were applied where no route is known.
 #[cfg(feature = "axum")]
 pub(crate) fn rules_without_route(is_routed: bool) {

@@ -3,6 +3,7 @@
 use http::{Method, StatusCode};
 use http_body_util::Full;
 use regex::Regex;
+use support::captured::Log;
 use tower_api_key::manage::NewKey;
 
 use crate::console::browser::{FORM, Page, form};
@@ -57,6 +58,7 @@ async fn all_answers_have_the_headers_and_a_frame() {
             ("/nothing", 404),
             ("/keys/key_0", 404),
             ("/keys/%00", 404),
+            ("/keys/key_0/usage.csv", 404),
             ("/keys?state=dead", 400),
             ("/keys?start=%00", 400),
             ("/audit?organization=%00", 400),
@@ -118,6 +120,7 @@ async fn forms_of_other_sites_change_nothing() {
     let world = World::new().await;
     let key = world.key_of("acme", "CI").await;
     let before = world.all().await;
+    let (log, _guard) = Log::begin();
     for browser in [world.portal("ann"), world.operators()] {
         let name = browser.get("/new").await.field("form");
         let fields = [
@@ -144,6 +147,10 @@ async fn forms_of_other_sites_change_nothing() {
         }
     }
     assert_eq!(world.all().await, before);
+    // Once for each console.
+    let warnings = log.take("WARN");
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].contains("`Sec-Fetch-Site`, `Origin` and `Host`"), "{warnings:?}");
 }
 
 #[tokio::test]
