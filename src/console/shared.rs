@@ -100,7 +100,7 @@ impl Visitor {
         Ok(self.keys(shared))
     }
 
-    /// Checks that a form was made for this visitor, who may have signed in since.
+    /// Checks that a form was made for this visitor, who may have signed in since. A program that fills in no page need not name it.
     pub(super) fn check_made_for(&self, made_for: &str) -> Result<(), Problem> {
         if made_for.is_empty() || made_for == self.tag() { Ok(()) } else { Err(self.other()) }
     }

@@ -99,7 +99,7 @@ async fn a_caller_whose_keys_have_to_end_is_offered_no_later_expiry() {
     let world = World::new().await;
     let brief = world.portal("brief");
     let page = brief.get("/new").await;
-    assert!(page.has("With your own access, <time") && !page.has("30 days") && !page.has("Never"));
+    assert!(page.has("As late as you may, <time") && !page.has("30 days") && !page.has("Never"));
     let default = Regex::new(r#"name="expires" value="([a-z0-9]*)" checked"#).unwrap();
     let default = &default.captures(&page.html).unwrap()[1];
     let fields = [("form", &*page.field("form")), ("expires", default)];
