@@ -21,6 +21,8 @@ for (const form of document.querySelectorAll('form[method=post]')) {
   form.addEventListener('submit', event => {
     if (form.dataset.sent) event.preventDefault()
     form.dataset.sent = 'yes'
+    // The browser may stop it: the form can be sent again later, and the server knows it.
+    setTimeout(() => delete form.dataset.sent, 5000)
   })
 }
 
