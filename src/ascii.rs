@@ -1,5 +1,7 @@
 //! Checks of all bytes of a text.
 
+// Layer 1 of 10: words.
+
 /// Describes the first invalid byte for an error, which must not show the whole text: it may be a key pasted by mistake.
 pub(crate) fn describe_first_invalid(text: &[u8], is_valid: impl Fn(u8) -> bool) -> String {
     match text.iter().position(|&byte| !is_valid(byte)) {

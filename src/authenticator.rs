@@ -1,5 +1,6 @@
 //! The authenticator: from the headers of a request to a principal or a rejection.
 
+// Layer 8 of 10: decision.
 // Above `cache`, `usage` and `principal`; below `rules` and `authenticate`. Bottom to top, a file importing only those before it:
 // `password`, `self`, `recheck`, `builder`.
 

@@ -23,6 +23,7 @@
 //!
 //! If the path of a route names an organization or a project, [`RequireResourceLayer`] checks that the caller may access it.
 
+// Layer 10 of 10: rim.
 // Above `rules` and `authenticate`; nothing imports it. Its two files do not import each other.
 
 mod require_resource;

@@ -3,6 +3,7 @@
 //! The wall clock decides whether a key has expired, the monotonic clock how long a cache entry may be used. Everything that depends on time
 //! reads a [`Clock`], so a test moves time instead of waiting for it.
 
+// Layer 1 of 10: words.
 // Above `error` and `text`; below `key` and `record`. Bottom to top, a file importing only those before it: `self`, `system`, `day`, `rfc3339`.
 
 mod day;

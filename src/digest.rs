@@ -3,6 +3,7 @@
 //! Stores keep digests and look keys up by all 32 bytes. A fast hash suffices for a secret of 190 random bits: it
 //! cannot be guessed, so a slow hash adds nothing (OWASP ASVS 5.0, 6.5.2 asks for 112 bits).
 
+// Layer 1 of 10: words.
 // Above `error` and `text`; below `key`. Bottom to top, a file importing only those before it: `fingerprint`, `sha256`, `self`, `former`.
 
 mod fingerprint;

@@ -1,5 +1,7 @@
 //! The environments of keys.
 
+// Layer 1 of 10: words.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,5 +1,7 @@
 //! Errors of a configuration and of a single value.
 
+// Layer 1 of 10: words.
+
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;

@@ -2,6 +2,8 @@
 //!
 //! Above `backend` and `trace`; below `cache` and `usage`, which make these calls.
 
+// Layer 4 of 10: observation.
+
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;

@@ -1,5 +1,6 @@
 //! The health of an authenticator, for its operator.
 
+// Layer 1 of 10: words.
 // It imports nothing: `cache` fills it in.
 
 use std::time::Duration;

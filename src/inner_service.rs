@@ -2,6 +2,8 @@
 //!
 //! A macro that imports nothing, for the middlewares of `authenticate`, `require_scope` and `client`.
 
+// Layer 8 of 10: decision.
+
 /// Implements the accessors of a middleware's field `inner`, by the names of tower-http.
 macro_rules! inner_service_accessors {
     ($middleware:ident) => {

@@ -29,6 +29,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+// Layer 8 of 10: decision.
 // Above `credential` and `authenticator`, whose sources it marks. It decides nothing.
 
 use std::sync::Arc;

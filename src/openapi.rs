@@ -32,6 +32,7 @@
 //! # Ok::<(), tower_api_key::ConfigError>(())
 //! ```
 
+// Layer 10 of 10: rim.
 // Above `authenticate` and `rules`; nothing imports it.
 
 use http::Method;

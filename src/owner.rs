@@ -1,5 +1,7 @@
 //! Owners of keys, which decide the resources that a key can reach.
 
+// Layer 1 of 10: words.
+
 use std::fmt;
 
 use crate::digest::Digest;

@@ -1,5 +1,7 @@
 //! Password hashes, as a store keeps them.
 
+// Layer 1 of 10: words.
+
 use std::fmt;
 
 use crate::error::{InvalidValue, InvalidValueKind};

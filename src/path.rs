@@ -2,6 +2,8 @@
 //!
 //! It knows no rules: `principal`, `rules` and `authenticate` are above it.
 
+// Layer 4 of 10: observation.
+
 use http::{Extensions, Request, Uri};
 
 /// Returns the whole path. `None` if a layer below a router has rewritten it.

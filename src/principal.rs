@@ -1,5 +1,6 @@
 //! The authenticated caller of a request, as handlers see it.
 
+// Layer 8 of 10: decision.
 // Above `cache` and `reject`: its cache entry holds how to respond, and leads to its authenticator. Below `authenticator`, which makes it.
 // `request`, which keeps it in the extensions of a request, is above this file.
 

@@ -1,5 +1,7 @@
 //! Names a client's texts in errors: short, escaped, and never a whole key that was pasted by mistake.
 
+// Layer 1 of 10: words.
+
 use std::borrow::Cow;
 
 /// A key has at least this number of bytes.

@@ -1,5 +1,7 @@
 //! Random values that need not be unpredictable. It imports nothing of this crate.
 
+// Layer 1 of 10: words.
+
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 

@@ -2,6 +2,8 @@
 //!
 //! Above `scope` only. Responses are above it, in `reject`.
 
+// Layer 1 of 10: words.
+
 use http::StatusCode;
 
 use crate::scope::Requirement;

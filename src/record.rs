@@ -1,5 +1,6 @@
 //! Records of keys: facts, never decisions.
 
+// Layer 1 of 10: words.
 // Above `owner`, `key` and `credential`; below `reason` and `rights`, which decide. `setters` is above this file.
 
 mod setters;

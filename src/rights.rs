@@ -2,6 +2,8 @@
 //!
 //! Above `record` and `reason`; below `backend`, which authorizes changes by these, and `principal`. No I/O, no request.
 
+// Layer 1 of 10: words.
+
 use crate::owner::{Membership, Organization, Owner};
 use crate::reason::{Forbidden, Reason};
 use crate::record::Record;

@@ -1,5 +1,7 @@
 //! The Tokio runtime, which tasks and timeouts need. It imports nothing of this crate.
 
+// Layer 2 of 10: support.
+
 use tokio::runtime::Handle;
 
 /// Panics with the remedy if no Tokio runtime polls the caller. Tokio's own message does not name it.

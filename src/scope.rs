@@ -14,6 +14,8 @@
 //! # Ok::<(), tower_api_key::InvalidValue>(())
 //! ```
 
+// Layer 1 of 10: words.
+
 #[cfg(feature = "serde")]
 mod list;
 

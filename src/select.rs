@@ -1,5 +1,7 @@
 //! Waiting for the first of two futures. It imports nothing of this crate.
 
+// Layer 2 of 10: support.
+
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;

@@ -17,6 +17,7 @@
 //! # }
 //! ```
 
+// Layer 10 of 10: rim.
 // Above `rules` and `authenticate`; nothing imports it. Bottom to top, a file importing only those before it:
 // `self`, `guarded`, `misbehaving`, `layer`.
 

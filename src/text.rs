@@ -1,5 +1,7 @@
 //! Conversions of values that have one text, written by `Display` and read by `FromStr`, and of named texts.
 
+// Layer 1 of 10: words.
+
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,5 +1,6 @@
 //! Limits a future by a timeout. In a model of the cache (`--cfg shuttle`), a scheduler chooses when it passes.
 
+// Layer 2 of 10: support.
 // Above `runtime`; for `cache` and `guarded_call`, which the model explores. Other files use the timeout of Tokio.
 
 #[cfg(shuttle)]

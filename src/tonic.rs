@@ -57,6 +57,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// Layer 10 of 10: rim.
+
 use bytes::Bytes;
 use http_body_util::Full;
 use tonic::body::Body;

@@ -107,3 +107,5 @@
 //! Related: the bodies of rejections by
 //! [`Respond`](crate::reject::Respond), [CORS preflights](crate::AuthenticateLayer::allow_preflight), and a complete program in
 //! `examples/quickstart.rs`.
+
+// Layer 10 of 10: rim.

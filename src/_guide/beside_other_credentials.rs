@@ -281,3 +281,5 @@
 //! # }).unwrap();
 //! # Ok::<(), std::io::Error>(())
 //! ```
+
+// Layer 10 of 10: rim.

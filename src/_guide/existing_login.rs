@@ -182,3 +182,5 @@
 //! [`KeyManager`](crate::manage::KeyManager) itself changes the keys of every organization: handlers for users go through
 //! [`on_behalf_of_external`](crate::manage::KeyManager::on_behalf_of_external). A browser sends the cookie with forged requests as well, which
 //! [`manage::routes`](crate::manage::routes) reject; your own routes have to.
+
+// Layer 10 of 10: rim.

@@ -36,3 +36,5 @@
 //! | usage | The number of requests admitted with a key, by [day and environment](crate::usage). |
 //! | audit event | A change or a rejection, as the [audit](crate::audit) hook receives it. |
 //! | audit log | The [entries](crate::backend::AuditEntry) of all changes, which a store writes in the transaction of each. |
+
+// Layer 10 of 10: rim.

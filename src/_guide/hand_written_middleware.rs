@@ -118,3 +118,5 @@
 //! A key that was revoked here and is still in the old table would be imported again once its record is purged: delete each row
 //! after its import, and revoke in the new store only. Each unknown key costs a slow hash until the old table is empty, so find its row by a
 //! part of the text first, bound the hashes that run at a time, and remove the layer on a date that customers know.
+
+// Layer 10 of 10: rim.

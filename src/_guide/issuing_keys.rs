@@ -129,3 +129,5 @@
 //!
 //! A key creates no key that lives longer than itself. So let the key that manages others never expire, or expire last; if customers
 //! sign in, create keys [on behalf of the session](super::existing_login) instead.
+
+// Layer 10 of 10: rim.

@@ -258,3 +258,5 @@
 //! # }).unwrap();
 //! # Ok::<(), std::io::Error>(())
 //! ```
+
+// Layer 10 of 10: rim.

@@ -107,3 +107,5 @@
 //!
 //! A stream of server-sent events continues after its key was revoked; the next request is rejected. A server in a browser's reach checks
 //! `Origin` as the protocol demands, which this crate does not.
+
+// Layer 10 of 10: rim.

@@ -76,3 +76,5 @@
 //! [`KeyManager::create_exclusive`]: crate::manage::KeyManager::create_exclusive
 //! [`KeyManager::rotate`]: crate::manage::KeyManager::rotate
 //! [`NewKey::retrievable`]: crate::manage::NewKey::retrievable
+
+// Layer 10 of 10: rim.

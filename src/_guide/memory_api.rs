@@ -57,3 +57,5 @@
 //!
 //! [`Delegate`]: crate::manage::Delegate
 //! [`Delegate::across_environments`]: crate::manage::Delegate::across_environments
+
+// Layer 10 of 10: rim.

@@ -38,3 +38,5 @@
 //!
 //! [`KeyManager`]: crate::manage::KeyManager
 //! [`KeyManager::require_names`]: crate::manage::KeyManager::require_names
+
+// Layer 10 of 10: rim.

@@ -35,3 +35,5 @@
 //!
 //! [`Delegate`]: crate::manage::Delegate
 //! [`Delegate::create`]: crate::manage::Delegate::create
+
+// Layer 10 of 10: rim.

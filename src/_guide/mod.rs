@@ -35,6 +35,7 @@
 //! | [`design`] | the rationale of each part |
 //! | [`glossary`] | the words of this crate |
 
+// Layer 10 of 10: rim.
 // The pages link to items of all features.
 #![cfg_attr(not(feature = "full"), allow(rustdoc::broken_intra_doc_links))]
 

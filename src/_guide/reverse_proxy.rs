@@ -91,3 +91,5 @@
 //!
 //! nginx answers 500 to each status of the subrequest but 2xx, 401 and 403: to 400 for two credentials, and to 503 in an outage of the store. It
 //! admits no such request, and clients and alerts see 500.
+
+// Layer 10 of 10: rim.

@@ -112,3 +112,5 @@
 //!
 //! A [new pepper](super::operations#a-new-pepper) replaces no key: clients notice nothing. On the client, a key in a
 //! [file](crate::client::ClientKey::file) is read again when it changes, so a rotation needs no restart.
+
+// Layer 10 of 10: rim.

@@ -2,3 +2,5 @@
 //! [reverse proxy]: crate::_guide::reverse_proxy
 //!
 #![doc = include_str!("../../SECURITY.md")]
+
+// Layer 10 of 10: rim.

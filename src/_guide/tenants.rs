@@ -122,3 +122,5 @@
 //!
 //! Related: organizations in your own tables by [`WithOwnerResolver`](crate::backend::WithOwnerResolver), [closing
 //! accounts](super::operations#deleted-owners), and users, projects and roles in [`memfault`](super::memfault).
+
+// Layer 10 of 10: rim.

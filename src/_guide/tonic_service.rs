@@ -101,3 +101,5 @@
 //!
 //! Related: REST and gRPC on one port in `examples/mixed.rs`, clients with a key in a file in [`client`](crate::client), and the complete
 //! server in `examples/grpc.rs`.
+
+// Layer 10 of 10: rim.

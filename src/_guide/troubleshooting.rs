@@ -59,3 +59,5 @@
 //! | 403 `Forbidden`, with a good key | the layer has rules, and none of them names the route with this method | add a rule |
 //! | 403 `The request must be from this site, got one from another` | a page of another origin calls the management routes | call `ManageSettings::allow_cross_site`, if the page is yours |
 //! | 401 `Missing API key` over HTTP, as the answer to a gRPC call | the layer answers over HTTP unless it is told that its clients speak gRPC, and inside tonic-web's `GrpcWebLayer` it sees no gRPC-Web | call [`grpc`](crate::AuthenticateLayer::grpc), and add the layer before `GrpcWebLayer` |
+
+// Layer 10 of 10: rim.

@@ -1,5 +1,7 @@
 //! Audit events: an action, its key and its actor.
 
+// Layer 2 of 10: support.
+
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 

@@ -31,6 +31,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+// Layer 2 of 10: support.
 // Above `record` and `reason`; below `backend` and `reject`. Bottom to top, a file importing only those before it: `event`, `self`, `traced`.
 
 mod event;

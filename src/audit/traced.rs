@@ -1,5 +1,7 @@
 //! An audit hook that writes `tracing` events.
 
+// Layer 2 of 10: support.
+
 use tracing::field::display;
 
 use super::{Action, Audit, AuditEvent};

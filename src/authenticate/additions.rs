@@ -1,5 +1,7 @@
 //! The additions to a response: headers for caches, and the principal for layers outside.
 
+// Layer 8 of 10: decision.
+
 use http::Response;
 
 use super::caching::{CacheHeaders, VaryNames};

@@ -1,5 +1,7 @@
 //! What happens to a request: asks the authenticator and the rules, and marks and strips its headers. It calls no inner service.
 
+// Layer 8 of 10: decision.
+
 use std::slice;
 use std::sync::Arc;
 

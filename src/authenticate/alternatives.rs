@@ -1,5 +1,7 @@
 //! Several authenticators in one layer, each for the credentials of its own sources.
 
+// Layer 8 of 10: decision.
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! `Cache-Control` and `Vary`, which keep shared caches from serving a response to other callers.
 
+// Layer 8 of 10: decision.
+
 use http::{HeaderMap, HeaderValue, Response, header};
 
 use crate::credential::{Scheme, Source};

@@ -53,6 +53,7 @@
 //! waits for a lookup holds the permit of the inner service that was ready for it. [A guide](crate::_guide::layers) has the places of CORS,
 //! traces, compression, timeouts and error handling.
 
+// Layer 8 of 10: decision.
 // Above `authenticator` and `rules`; below the rim, which wraps it. Bottom to top, a file importing only those before it:
 // `alternatives`, `caching`, `additions`, `public`, `admission`, `service`, `layer`, `self`.
 

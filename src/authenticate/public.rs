@@ -1,5 +1,7 @@
 //! Routes that need no key, and the rules of all others. No credential is read here.
 
+// Layer 8 of 10: decision.
+
 use std::sync::Arc;
 
 use http::Request;

@@ -1,6 +1,8 @@
 //! The service: forwards requests that are admitted, and answers all others; and the future of its response.
 //! Files that build on it, such as those of axum and of key management, are above.
 
+// Layer 8 of 10: decision.
+
 use std::fmt;
 use std::future::Future;
 use std::mem;

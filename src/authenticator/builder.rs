@@ -1,5 +1,7 @@
 //! The builder of an authenticator.
 
+// Layer 8 of 10: decision.
+
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;

@@ -2,6 +2,8 @@
 //!
 //! It implements [`Recheck`], by which a cache entry reaches its authenticator.
 
+// Layer 8 of 10: decision.
+
 use std::sync::Arc;
 
 use super::{Authenticator, Inner};

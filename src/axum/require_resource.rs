@@ -1,5 +1,7 @@
 //! Authorization by the organization or project in the path of a route.
 
+// Layer 10 of 10: rim.
+
 use std::pin::Pin;
 
 use axum::extract::rejection::RawPathParamsRejection;

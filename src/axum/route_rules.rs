@@ -1,5 +1,7 @@
 //! Rules by the templates of routes.
 
+// Layer 10 of 10: rim.
+
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::rules::{Access, By, Rules, Table, is_plain};
 

@@ -1,5 +1,7 @@
 //! The actor of a change, which is authorized in the transaction of the change.
 
+// Layer 3 of 10: storage.
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! The audit log of a store, written in the transaction of each change. It keeps events of `audit`, and does not call that module's hook.
 
+// Layer 3 of 10: storage.
+
 mod query;
 
 pub use query::{AuditEntry, AuditQuery, LoggedAction};

@@ -1,5 +1,7 @@
 //! A backend from a function.
 
+// Layer 3 of 10: storage.
+
 use std::fmt;
 use std::future::Future;
 

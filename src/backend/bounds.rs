@@ -1,5 +1,7 @@
 //! What a delegate may do to keys: rules that are checked with the actor in the transaction of the change.
 
+// Layer 3 of 10: storage.
+
 use std::borrow::Cow;
 
 use super::caller::Caller;

@@ -1,5 +1,7 @@
 //! The caller that acts within bounds: the scopes that it may grant, and the limits of the keys that it makes.
 
+// Layer 3 of 10: storage.
+
 use super::AuthorizedActor;
 use crate::clock::Timestamp;
 use crate::credential::Scheme;

@@ -1,5 +1,7 @@
 //! The change feed: the log of all changes of a store, which each node polls. A node's own changes are in it too.
 
+// Layer 3 of 10: storage.
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

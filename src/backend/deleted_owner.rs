@@ -1,5 +1,7 @@
 //! Deleted owners, whose ids cannot be used again until they are purged.
 
+// Layer 3 of 10: storage.
+
 use crate::digest::Digest;
 use crate::owner::Owner;
 

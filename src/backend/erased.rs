@@ -1,5 +1,7 @@
 //! [`Backend`] as a trait object.
 
+// Layer 3 of 10: storage.
+
 use std::future::Future;
 use std::pin::Pin;
 

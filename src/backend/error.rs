@@ -1,5 +1,7 @@
 //! Errors of backends and stores.
 
+// Layer 3 of 10: storage.
+
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;

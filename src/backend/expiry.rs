@@ -1,5 +1,7 @@
 //! Comparisons of expiries. Without an expiry, a key never expires.
 
+// Layer 3 of 10: storage.
+
 use crate::clock::Timestamp;
 use crate::record::Record;
 

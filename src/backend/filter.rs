@@ -1,5 +1,7 @@
 //! Selecting keys by owner, environment, state and age.
 
+// Layer 3 of 10: storage.
+
 use crate::clock::Timestamp;
 use crate::environment::Environment;
 use crate::owner::{Owner, User};

@@ -1,5 +1,7 @@
 //! A macro that implements the traits of stores for `Arc`.
 
+// Layer 3 of 10: storage.
+
 /// Implements a trait for `Arc<T>`, given the signatures of all its methods without `&self`.
 ///
 /// Only for `Arc`: an implementation for everything that dereferences to a store would conflict with that of an application's type that

@@ -1,6 +1,8 @@
 //! Invalidations in this process: before a store acknowledges a change, it notifies each
 //! subscriber in its process, such as the cache of an authenticator.
 
+// Layer 3 of 10: storage.
+
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -1,5 +1,7 @@
 //! Rules of changes to one key, shared by all stores.
 
+// Layer 3 of 10: storage.
+
 use super::expiry::shorten;
 use super::{BackendError, KeyUpdate, LoggedAction, Rotation};
 use crate::clock::Timestamp;

@@ -1,5 +1,7 @@
 //! New values for a key, and their effect on its record.
 
+// Layer 3 of 10: storage.
+
 use std::collections::BTreeMap;
 
 use super::BackendError;

@@ -1,5 +1,7 @@
 //! [`KeyStore`], the trait of stores that keep keys, and the changes of keys.
 
+// Layer 3 of 10: storage.
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The rule that an owner keeps a key by which its keys can be managed.
 
+// Layer 3 of 10: storage.
+
 use std::sync::Arc;
 use std::time::Duration;
 

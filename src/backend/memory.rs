@@ -1,5 +1,6 @@
 //! A store in memory, for tests and for services with keys in their configuration.
 
+// Layer 3 of 10: storage.
 // Above `keys` and `owners` of the backend, whose traits it implements; nothing in the backend is above it. Bottom to top, a file importing
 // only those before it: `audit`, `usage`, `owners`, `digests`, `keys`, `owner_changes`, `self`.
 

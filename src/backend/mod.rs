@@ -48,6 +48,7 @@
 //! # fn main() {}
 //! ```
 
+// Layer 3 of 10: storage.
 // Above `audit`; below `metrics`, `cache` and `manage`. Bottom to top, a file importing only those before it:
 // - values: `error`, `filter`, `deleted_owner`, `propagation`; a macro: `forward`
 // - changes, and who may make them: `expiry`, `key_update`, `rotation`, `audit`, `key_edit`, `actor`, `caller`, `last_manager`, `bounds`, `usage`

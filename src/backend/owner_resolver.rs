@@ -1,5 +1,7 @@
 //! Owners of keys that the application keeps: the read side.
 
+// Layer 3 of 10: storage.
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;

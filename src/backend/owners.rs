@@ -1,5 +1,7 @@
 //! [`OwnerStore`], the trait of stores that keep organizations, users, memberships and projects, and the changes of these.
 
+// Layer 3 of 10: storage.
+
 use std::future::Future;
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! How far a change has propagated in a fleet.
 
+// Layer 3 of 10: storage.
+
 use std::time::Duration;
 
 /// How far an acknowledged change has propagated.

@@ -1,5 +1,7 @@
 //! The replacement of a key by a successor.
 
+// Layer 3 of 10: storage.
+
 use std::time::Duration;
 
 use super::BackendError;

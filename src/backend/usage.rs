@@ -1,5 +1,7 @@
 //! Usage of keys: its store, and the batches in which it is written.
 
+// Layer 3 of 10: storage.
+
 mod query;
 
 pub use query::{UsageBy, UsageLine, UsageQuery};

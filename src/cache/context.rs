@@ -1,5 +1,7 @@
 //! The surroundings of the cache, which all of its parts use: backend, clock, limits, metrics. It knows none of the parts.
 
+// Layer 6 of 10: cache.
+
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{self, Poll, ready};

@@ -1,5 +1,7 @@
 //! An instant on both clocks: the monotonic one may stop while the machine is suspended, and the wall clock may be set back.
 
+// Layer 6 of 10: cache.
+
 use std::time::Duration;
 
 use crate::clock::{Clock, Moment, Timestamp};

@@ -1,5 +1,7 @@
 //! The limits of a cache, and their defaults.
 
+// Layer 6 of 10: cache.
+
 use std::time::Duration;
 
 use crate::error::{ConfigError, ConfigErrorKind};

@@ -17,6 +17,7 @@
 //! The [poller] learns of changes by other processes, from a feed that has this process' own changes too. Cached entries count only while
 //! its lease is valid, and each poll renews the lease. So a change takes effect within the lease, even if its notification is lost.
 
+// Layer 6 of 10: cache.
 // Above `backend` and `reject`; below `usage`, `principal` and `authenticator`. Bottom to top, a file importing only those before it:
 // - what its parts share: `sync`, `dual_instant`, `limits`, `checked_settings`, `context`
 // - its parts: `entries`, `write_backs`, `poller`; over these: `loader`

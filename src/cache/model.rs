@@ -4,6 +4,8 @@
 //! `RUSTFLAGS="--cfg shuttle" cargo test --lib --release model` runs whole requests and changes under [random](chance) schedules, and
 //! under every schedule with [few preemptions](preemptions). Smaller parts are run under [all schedules](exhaustive).
 
+// Layer 6 of 10: cache.
+
 mod chance;
 mod dirty_list;
 mod eviction;

@@ -1,5 +1,7 @@
 //! Rejected sign-ins by e-mail and password. The same is read and kept for a known e-mail as for an unknown one.
 
+// Layer 6 of 10: cache.
+
 use super::entries::generation::Generation;
 use super::sync::Arc;
 use super::{Cache, Fact, LookupError, LookupKey, Warmth};

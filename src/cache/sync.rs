@@ -4,6 +4,8 @@
 //! The scheduler interrupts at counters, maps, locks, timeouts and spawned tasks. References, the outcomes of flights and permits are those
 //! of the running service there too: the scheduler sees the steps that they order as one.
 
+// Layer 6 of 10: cache.
+
 #[cfg(shuttle)]
 mod explored;
 #[cfg(not(shuttle))]

@@ -1,5 +1,7 @@
 //! What a layer attaches to which requests.
 
+// Layer 10 of 10: rim.
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,7 @@
 //! The error of a request that was not sent.
 
+// Layer 10 of 10: rim.
+
 use std::error::Error;
 use std::fmt;
 

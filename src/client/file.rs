@@ -1,5 +1,7 @@
 //! A file that holds a key.
 
+// Layer 10 of 10: rim.
+
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

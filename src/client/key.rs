@@ -1,5 +1,7 @@
 //! The keys of a client.
 
+// Layer 10 of 10: rim.
+
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;

@@ -1,5 +1,7 @@
 //! The layer of a client: its settings.
 
+// Layer 10 of 10: rim.
+
 use std::sync::Arc;
 
 use tower_layer::Layer;

@@ -101,6 +101,7 @@
 //! # }
 //! ```
 
+// Layer 10 of 10: rim.
 // Above `credential` and `inner_service`; nothing imports it, and it knows neither stores nor caches.
 // Bottom to top, a file importing only those before it:
 // `error`, `origin`, `file`, `key`, `attachment`, `service`, `layer`, `self`.

@@ -1,5 +1,7 @@
 //! The origin that receives a key.
 
+// Layer 10 of 10: rim.
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::uri::{Authority, Scheme, Uri};

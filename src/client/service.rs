@@ -1,5 +1,7 @@
 //! The service of a client, which attaches its key to each request; and the future of its response.
 
+// Layer 10 of 10: rim.
+
 use std::fmt;
 use std::future::Future;
 use std::mem;

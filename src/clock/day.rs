@@ -1,5 +1,7 @@
 //! Days of the calendar.
 
+// Layer 1 of 10: words.
+
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;

@@ -1,5 +1,7 @@
 //! Times as texts (RFC 3339).
 
+// Layer 1 of 10: words.
+
 use std::fmt;
 use std::str::FromStr;
 

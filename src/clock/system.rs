@@ -1,5 +1,7 @@
 //! The system clock.
 
+// Layer 1 of 10: words.
+
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(not(target_os = "linux"))]

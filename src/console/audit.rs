@@ -1,5 +1,7 @@
 //! The changes of keys.
 
+// Layer 10 of 10: rim.
+
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -1,5 +1,7 @@
 //! The form that creates a key.
 
+// Layer 10 of 10: rim.
+
 use std::time::Duration;
 
 use askama::Template;

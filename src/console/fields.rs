@@ -1,5 +1,7 @@
 //! The fields of a form or of a query, in their order.
 
+// Layer 10 of 10: rim.
+
 use std::sync::Arc;
 use std::time::Duration;
 

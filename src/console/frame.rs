@@ -1,5 +1,7 @@
 //! Responses that are no pages of keys: problems, the base, the style and the script.
 
+// Layer 10 of 10: rim.
+
 use std::sync::Arc;
 
 use axum::extract::{OriginalUri, RawQuery, Request, State};

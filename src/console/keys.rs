@@ -1,5 +1,7 @@
 //! The keys that a visitor manages: those of its owner by a delegate, or all of them by the manager.
 
+// Layer 10 of 10: rim.
+
 use crate::backend::{
     AuditEntry, AuditLog, AuditQuery, KeyFilter, KeyStore, KeyUpdate, Propagation, UsageLine, UsageQuery,
     UsageStore,

@@ -1,5 +1,7 @@
 //! How the pages look: name, logo and colour, checked when they are set.
 
+// Layer 10 of 10: rim.
+
 use crate::credential::Scheme;
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::record::Record;

@@ -70,6 +70,7 @@
 //! A form to create or to replace a key works once: if it is sent again, also to another node, the answer says that the key exists, and its text
 //! cannot be shown again.
 
+// Layer 10 of 10: rim.
 // Above `manage`; nothing imports it. Bottom to top, a file importing only those before it:
 // `words`, `look`, `page`, `once`, `signed_in`, `keys`, `shared`, `fields`, `frame`, `picker`, `view`, `list`, `shown`, `create`, `one`, `rotate`,
 // `revoke`, `usage`, `audit`, `self`.

@@ -1,5 +1,7 @@
 //! Forms that work once: the name of a form determines the id of the key that it creates, on each node and in each store.
 
+// Layer 10 of 10: rim.
+
 use std::time::Duration;
 
 use super::page::Problem;

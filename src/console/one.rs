@@ -1,5 +1,7 @@
 //! The page of one key, and the changes that its forms make.
 
+// Layer 10 of 10: rim.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;

@@ -1,5 +1,7 @@
 //! What all pages have in common: their frame, their headers, and errors.
 
+// Layer 10 of 10: rim.
+
 use askama::Template;
 use axum::body::Body;
 use axum::http::header::{

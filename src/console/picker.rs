@@ -1,5 +1,7 @@
 //! The permissions to select from, by group.
 
+// Layer 10 of 10: rim.
+
 use super::keys::Keys;
 use crate::backend::KeyStore;
 use crate::manage::{Permission, Permissions};

@@ -1,5 +1,7 @@
 //! The form that revokes a key.
 
+// Layer 10 of 10: rim.
+
 use std::time::Duration;
 
 use askama::Template;

@@ -1,5 +1,7 @@
 //! The state that the pages share, and the visitor of a page.
 
+// Layer 10 of 10: rim.
+
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, State};

@@ -1,5 +1,7 @@
 //! The page that shows the text of a new key, once: the answer to the form that created it, which no address leads to.
 
+// Layer 10 of 10: rim.
+
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;

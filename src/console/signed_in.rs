@@ -1,5 +1,7 @@
 //! Who is signed in.
 
+// Layer 10 of 10: rim.
+
 use crate::backend::Actor;
 use crate::error::{InvalidValue, InvalidValueKind};
 use crate::manage::ExternalCaller;

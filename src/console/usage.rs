@@ -2,6 +2,8 @@
 //!
 //! The plot is SVG by the template: a library for plots would add style attributes, which the content security policy forbids, or a script.
 
+// Layer 10 of 10: rim.
+
 use askama::Template;
 use axum::extract::State;
 use axum::http::header::CONTENT_DISPOSITION;

@@ -1,5 +1,7 @@
 //! A key as the pages show it.
 
+// Layer 10 of 10: rim.
+
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 

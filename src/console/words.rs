@@ -1,5 +1,7 @@
 //! Times in words.
 
+// Layer 10 of 10: rim.
+
 use askama::Template;
 use askama::filters::HtmlSafe;
 

@@ -1,5 +1,7 @@
 //! `Basic base64(user:KEY)` (RFC 7617 §2).
 
+// Layer 1 of 10: words.
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::{Zeroizing, optimization_barrier};

@@ -1,5 +1,7 @@
 //! The grammar of the header fields that hold credentials.
 
+// Layer 1 of 10: words.
+
 use crate::ascii::all;
 
 /// The longest credential that is read, in bytes: the token behind the scheme, or the value of a named header.

@@ -20,6 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// Layer 1 of 10: words.
 // Above `key`; below `record`. Bottom to top, a file importing only those before it:
 // `grammar`, `basic`, `self`, `source`, `sources`, `present`.
 

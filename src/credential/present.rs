@@ -1,5 +1,7 @@
 //! The header by which a client presents a key.
 
+// Layer 1 of 10: words.
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! A source of credentials and the key formats that it accepts.
 
+// Layer 1 of 10: words.
+
 use http::HeaderName;
 use http::header as field;
 

@@ -1,5 +1,7 @@
 //! The set of all sources, and the extraction of a credential from headers.
 
+// Layer 1 of 10: words.
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::grammar::{is_token_symbol, split_scheme, strip_scheme, trim};

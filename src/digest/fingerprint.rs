@@ -1,5 +1,7 @@
 //! Fingerprints of the settings by which keys are made: a store keeps them, so that a node with other settings notices.
 
+// Layer 1 of 10: words.
+
 use std::fmt;
 use std::str::FromStr;
 

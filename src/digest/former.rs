@@ -1,5 +1,7 @@
 //! Former digesters: keys that were stored under them are found until they have a digest of the current one.
 
+// Layer 1 of 10: words.
+
 use std::fmt;
 
 use super::{Digest, Digester, Fingerprint};

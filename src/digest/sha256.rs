@@ -3,6 +3,8 @@
 //! The types of `sha2` and `hmac` buffer texts that come in pieces. A key comes whole, and a usual one fits into one block with its padding,
 //! so it is compressed at once.
 
+// Layer 1 of 10: words.
+
 use std::slice;
 
 use sha2::block_api::compress256;

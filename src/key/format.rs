@@ -1,5 +1,7 @@
 //! The grammar of minted keys: `{prefix}_{environment}_{random}{checksum}`.
 
+// Layer 1 of 10: words.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,5 +1,7 @@
 //! The public id of a key.
 
+// Layer 1 of 10: words.
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Minting of keys from the random generator of the operating system.
 
+// Layer 1 of 10: words.
+
 use std::fmt;
 
 use zeroize::Zeroizing;

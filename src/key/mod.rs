@@ -16,6 +16,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// Layer 1 of 10: words.
 // Above `clock` and `environment`; below `credential` and `record`. Bottom to top, a file importing only those before it:
 // `self`, `format`, `opaque`, `mint`, `id`.
 

@@ -1,5 +1,7 @@
 //! A key format of random characters with an optional prefix.
 
+// Layer 1 of 10: words.
+
 use super::format::BASE62;
 use crate::ascii::all;
 use crate::error::{ConfigError, ConfigErrorKind};

@@ -1,5 +1,7 @@
 //! Changes and reads of keys.
 
+// Layer 9 of 10: management.
+
 use super::manager::BoundedActor;
 use super::validation::Validation;
 use super::{CreatedKey, KeyManager, ManageError, NewKey, RotateOptions};

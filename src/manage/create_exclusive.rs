@@ -1,5 +1,7 @@
 //! Keys of owners that have one key at a time.
 
+// Layer 9 of 10: management.
+
 use super::{CreatedKey, KeyManager, ManageError, NewKey};
 use crate::audit::Action;
 use crate::backend::{ChangeOutcome, KeyChange, KeyFilter, KeyStore};

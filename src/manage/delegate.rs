@@ -1,5 +1,7 @@
 //! Key management on behalf of a caller.
 
+// Layer 9 of 10: management.
+
 use std::sync::Arc;
 
 use super::manager::BoundedActor;

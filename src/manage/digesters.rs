@@ -1,5 +1,7 @@
 //! The change from one digester to another.
 
+// Layer 9 of 10: management.
+
 use super::{FieldError, KeyManager, ManageError};
 use crate::backend::{KeyChange, KeyStore};
 

@@ -1,5 +1,7 @@
 //! Errors of key management.
 
+// Layer 9 of 10: management.
+
 use std::error::Error;
 use std::fmt;
 

@@ -1,5 +1,7 @@
 //! Callers that another login has authenticated.
 
+// Layer 9 of 10: management.
+
 use super::validation::Validation;
 use super::{FieldError, ManageError};
 use crate::backend::{Actor, Caller};

@@ -1,5 +1,7 @@
 //! The key manager and its settings.
 
+// Layer 9 of 10: management.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -26,6 +26,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+// Layer 9 of 10: management.
 // Above `backend` and `principal`; only `console` imports it. Bottom to top, a file importing only those before it:
 // `error`, `new_key`, `permissions`, `validation`, `manager`, `changes`, `create_exclusive`, `digesters`, `wait`, `external_caller`, `delegate`, `routes`,
 // `self`.

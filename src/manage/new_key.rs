@@ -1,5 +1,7 @@
 //! The parameters of creation and rotation, and their result.
 
+// Layer 9 of 10: management.
+
 use std::collections::BTreeMap;
 use std::fmt;
 

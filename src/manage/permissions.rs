@@ -1,5 +1,7 @@
 //! The catalogue of the scopes that keys can be granted.
 
+// Layer 9 of 10: management.
+
 use std::collections::HashSet;
 
 use crate::error::{ConfigError, ConfigErrorKind};

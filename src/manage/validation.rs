@@ -1,5 +1,7 @@
 //! Validates the values of a key, without the store and without the caller.
 
+// Layer 9 of 10: management.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

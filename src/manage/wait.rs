@@ -1,5 +1,7 @@
 //! Changes that wait for other processes.
 
+// Layer 9 of 10: management.
+
 use std::time::Duration;
 
 use super::{KeyManager, ManageError};

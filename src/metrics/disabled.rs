@@ -1,5 +1,7 @@
 //! The implementation without a recorder.
 
+// Layer 4 of 10: observation.
+
 use crate::health::FeedHealth;
 
 #[derive(Debug, Clone)]

@@ -21,6 +21,8 @@
 //! and by [`UsageBuilder::metrics_name`](crate::usage::UsageBuilder::metrics_name) for the last two. An authenticator finds its recorder
 //! when it is built, and so does a usage meter: install the recorder before.
 
+// Layer 4 of 10: observation.
+
 /// The default of the label `authenticator`.
 pub(crate) const METRICS_NAME: &str = "default";
 

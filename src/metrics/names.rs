@@ -1,5 +1,7 @@
 //! The names of the metrics.
 
+// Layer 4 of 10: observation.
+
 /// Requests that were admitted.
 pub const ADMISSIONS: &str = "tower_api_key_admissions_total";
 /// Requests that were rejected, by reason.

@@ -1,5 +1,7 @@
 //! Errors of hashing and verifying.
 
+// Layer 3 of 10: storage.
+
 use std::error::Error;
 use std::fmt;
 

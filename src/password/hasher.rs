@@ -1,5 +1,7 @@
 //! Argon2id, whose parameters are part of each hash.
 
+// Layer 3 of 10: storage.
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::password_hash::{Error, phc};

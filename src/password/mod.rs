@@ -30,6 +30,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+// Layer 3 of 10: storage.
 // Above `password_hash`; below `authenticator`. Bottom to top, a file importing only those before it:
 // `error`, `hasher`, `queue`, `verification_cache`, `self`.
 

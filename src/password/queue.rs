@@ -1,5 +1,7 @@
 //! The queue of slow work, which runs off the async threads with limited concurrency.
 
+// Layer 3 of 10: storage.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

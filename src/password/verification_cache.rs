@@ -1,5 +1,7 @@
 //! The cache of verified passwords. The password of a client that sends it with each request is hashed once.
 
+// Layer 3 of 10: storage.
+
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};

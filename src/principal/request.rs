@@ -1,5 +1,7 @@
 //! The principal of a request, as the authenticating middleware left it in the extensions.
 
+// Layer 8 of 10: decision.
+
 use std::sync::Arc;
 
 use http::{Extensions, Method, Request, Uri};

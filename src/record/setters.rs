@@ -1,5 +1,7 @@
 //! The setters of a record.
 
+// Layer 1 of 10: words.
+
 use std::time::Duration;
 
 use super::{Disabling, Record, Revocation};

@@ -1,5 +1,7 @@
 //! Response bodies that a rejection can be written into.
 
+// Layer 5 of 10: outcomes.
+
 use bytes::Bytes;
 use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
 use http_body_util::{BodyExt, Either, Full};

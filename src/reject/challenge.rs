@@ -1,5 +1,7 @@
 //! Challenges: the schemes that a client may present (`WWW-Authenticate`). Built and checked once, with the authenticator.
 
+// Layer 5 of 10: outcomes.
+
 use http::{HeaderName, HeaderValue};
 
 use crate::ascii::{all, describe_first_invalid};

@@ -1,5 +1,7 @@
 //! The configuration of responses: challenges, bodies, `Retry-After`, and the audit hook for rejections.
 
+// Layer 5 of 10: outcomes.
+
 use std::sync::Arc;
 use std::time::Duration;
 

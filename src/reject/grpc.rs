@@ -4,6 +4,8 @@
 //! the HTTP status, as nginx's `auth_request` does, would read that response as an admission. So it is sent only if the application
 //! has enabled it, and only to a call.
 
+// Layer 5 of 10: outcomes.
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, Version, header};
 

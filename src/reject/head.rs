@@ -1,5 +1,7 @@
 //! The head of a rejected request, as far as a response may depend on it.
 
+// Layer 5 of 10: outcomes.
+
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
 

@@ -1,5 +1,7 @@
 //! HTTP responses to rejections.
 
+// Layer 5 of 10: outcomes.
+
 use bytes::Bytes;
 use http::{Response, header};
 

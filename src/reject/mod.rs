@@ -17,6 +17,7 @@
 //! which receives the same bytes for a key that never existed and for one that was revoked. The text is part of the default
 //! body, `{"detail":"…"}`; [`Respond`] writes another. The code is for bodies that have one ([`Reason::code`]).
 
+// Layer 5 of 10: outcomes.
 // Above `audit`, `metrics` and `trace`; below `cache` and `principal`. Bottom to top, a file importing only those before it:
 // `body`, `challenge`, `grpc`, `head`, `prepared`, `protocol`, `rejection`, `http`, `problem`, `config`, `response`, `self`.
 

@@ -1,5 +1,7 @@
 //! `application/problem+json` (RFC 9457).
 
+// Layer 5 of 10: outcomes.
+
 use http::HeaderValue;
 
 use super::head::RequestHead;

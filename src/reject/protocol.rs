@@ -1,5 +1,7 @@
 //! The properties of a request that decide the form of its response.
 
+// Layer 5 of 10: outcomes.
+
 use http::{HeaderValue, Response, Version, header};
 
 use super::grpc::Call;

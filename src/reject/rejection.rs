@@ -1,5 +1,7 @@
 //! Rejections, and how an authenticator responds to them.
 
+// Layer 5 of 10: outcomes.
+
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 

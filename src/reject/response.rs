@@ -1,5 +1,7 @@
 //! The response to a rejected request.
 
+// Layer 5 of 10: outcomes.
+
 use bytes::Bytes;
 use http::Response;
 

@@ -1,5 +1,7 @@
 //! The response future: a rejection, or the response of the inner service.
 
+// Layer 8 of 10: decision.
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

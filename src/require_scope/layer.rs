@@ -1,5 +1,7 @@
 //! The layer: its rules. It decides nothing.
 
+// Layer 8 of 10: decision.
+
 use std::sync::Arc;
 
 use tower_layer::Layer;

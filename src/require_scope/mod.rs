@@ -42,6 +42,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+// Layer 8 of 10: decision.
 // Above `principal` and `rules`; below the rim, which wraps it. Bottom to top, a file importing only those before it:
 // `future`, `service`, `layer`, `self`.
 

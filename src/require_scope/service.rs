@@ -1,5 +1,7 @@
 //! The service: rejects requests whose principal lacks a scope.
 
+// Layer 8 of 10: decision.
+
 use std::sync::Arc;
 use std::task::{Context, Poll};
 

@@ -1,5 +1,7 @@
 //! Who may call a route.
 
+// Layer 8 of 10: decision.
+
 use crate::error::InvalidValue;
 use crate::scope::Requirement;
 

@@ -1,5 +1,7 @@
 //! The response to a request that its rule does not admit, for both middlewares: `authenticate` and `require_scope`, which are above.
 
+// Layer 8 of 10: decision.
+
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 

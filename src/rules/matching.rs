@@ -1,5 +1,7 @@
 //! The rule of a request, and whether its caller meets it.
 
+// Layer 8 of 10: decision.
+
 use std::sync::Arc;
 
 use http::Request;

@@ -61,6 +61,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+// Layer 8 of 10: decision.
 // Above `principal`; below `authenticate` and `require_scope`. Bottom to top, a file importing only those before it:
 // `access`, `test_probe`, `denied`, `plain`, `table`, `matching`, `path_rules`, `self`.
 

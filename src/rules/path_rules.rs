@@ -1,5 +1,7 @@
 //! Rules by the path itself.
 
+// Layer 8 of 10: decision.
+
 use super::access::Access;
 use super::matching::{By, Rules};
 use super::plain::{check_exact, check_path, refuse_template};

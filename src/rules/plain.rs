@@ -1,5 +1,7 @@
 //! Paths with one reading, and paths that are templates.
 
+// Layer 8 of 10: decision.
+
 use crate::ascii::{all, describe_first_invalid};
 use crate::error::{ConfigError, ConfigErrorKind};
 

@@ -1,5 +1,7 @@
 //! Rules by method and path.
 
+// Layer 8 of 10: decision.
+
 use std::collections::HashMap;
 
 use http::Method;

@@ -1,5 +1,7 @@
 //! What a test of an application's routes learns of a request, by an extension. Builds without the feature `test-util` note nothing.
 
+// Layer 8 of 10: decision.
+
 #[cfg(feature = "test-util")]
 mod enabled {
     use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Scopes as a list of texts, by serde.
 
+// Layer 1 of 10: words.
+
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};

@@ -1,5 +1,7 @@
 //! A check that each route of an application is guarded.
 
+// Layer 10 of 10: rim.
+
 use std::fmt;
 use std::future::poll_fn;
 

@@ -1,5 +1,7 @@
 //! A layer with one known key.
 
+// Layer 10 of 10: rim.
+
 use crate::authenticate::AuthenticateLayer;
 use crate::authenticator::Authenticator;
 use crate::backend::{Backend, BackendError};

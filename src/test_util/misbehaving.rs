@@ -1,5 +1,7 @@
 //! A backend that fails, hangs or panics on demand.
 
+// Layer 10 of 10: rim.
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,5 +1,7 @@
 //! The timeout of a model.
 
+// Layer 2 of 10: support.
+
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;

@@ -1,5 +1,7 @@
 //! The timeout of the cache in a running service.
 
+// Layer 2 of 10: support.
+
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;

@@ -1,5 +1,7 @@
 //! Empty versions of the log functions, for builds without the feature `tracing`.
 
+// Layer 4 of 10: observation.
+
 use std::time::Duration;
 
 use super::Failure;

@@ -1,5 +1,7 @@
 //! Writes the log as `tracing` events.
 
+// Layer 4 of 10: observation.
+
 use std::error::Error;
 use std::time::Duration;
 

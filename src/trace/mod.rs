@@ -1,5 +1,6 @@
 //! Lines of the operator's log. A key appears by its id only, and a route by its template; nothing that a client sent appears.
 
+// Layer 4 of 10: observation.
 // Above `backend`; below `guarded_call` and `reject`. Bottom to top, a file importing only those before it: `self`, `enabled`, `disabled`.
 
 #[cfg(not(feature = "tracing"))]

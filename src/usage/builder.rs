@@ -1,5 +1,7 @@
 //! The configuration of a usage meter.
 
+// Layer 7 of 10: usage.
+
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};

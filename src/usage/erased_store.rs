@@ -1,5 +1,7 @@
 //! [`UsageStore`] as a trait object.
 
+// Layer 7 of 10: usage.
+
 use std::future::Future;
 use std::pin::Pin;
 

@@ -1,5 +1,7 @@
 //! The task that takes counts from the cache and writes them: at intervals, and at midnight, so that each count belongs to its day.
 
+// Layer 7 of 10: usage.
+
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The counts of one meter, between the cache and the store.
 
+// Layer 7 of 10: usage.
+
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;

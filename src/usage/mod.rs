@@ -40,6 +40,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+// Layer 7 of 10: usage.
 // Above `cache`; below `principal` and `authenticator`. Bottom to top, a file importing only those before it:
 // `erased_store`, `pending`, `meter`, `write`, `flusher`, `self`, `builder`.
 

@@ -1,5 +1,7 @@
 //! Counts that are not written yet: uses of cache entries become batches for the store. Nothing is written here.
 
+// Layer 7 of 10: usage.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! Writing counts to the store, batch by batch.
 
+// Layer 7 of 10: usage.
+
 use std::sync::Arc;
 use std::time::Duration;
 

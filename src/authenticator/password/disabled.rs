@@ -1,5 +1,7 @@
 //! Accepts no passwords. Compiled without the feature `password`, with the interface of `enabled`.
 
+// Layer 8 of 10: decision.
+
 use std::sync::Arc;
 
 use crate::cache::{Cache, Entry, Fact, LookupError, LookupKey};

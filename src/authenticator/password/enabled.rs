@@ -1,6 +1,8 @@
 //! Verifies passwords. Compiled with the feature `password`; otherwise `disabled` has the same interface, for all files of
 //! the authenticator.
 
+// Layer 8 of 10: decision.
+
 use std::sync::Arc;
 
 use zeroize::Zeroizing;

@@ -1,5 +1,7 @@
 //! Queries of the audit log, and their results.
 
+// Layer 3 of 10: storage.
+
 use std::str::FromStr;
 
 use crate::audit::{Action, AuditEvent};

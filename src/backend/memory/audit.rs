@@ -1,5 +1,7 @@
 //! The audit log of a store in memory.
 
+// Layer 3 of 10: storage.
+
 use std::collections::VecDeque;
 
 use crate::audit::{Action, AuditEvent};

@@ -1,5 +1,7 @@
 //! The digests of keys in memory beside those of their records, and the fingerprints of the settings with which the keys were made.
 
+// Layer 3 of 10: storage.
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::digest::{Digest, Fingerprint};

@@ -1,5 +1,7 @@
 //! The keys in memory, and their changes.
 
+// Layer 3 of 10: storage.
+
 use std::collections::{BTreeMap, HashMap};
 
 use super::audit::Audit;

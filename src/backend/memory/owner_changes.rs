@@ -1,5 +1,7 @@
 //! Changes of the owners of keys in memory.
 
+// Layer 3 of 10: storage.
+
 use super::keys::Keys;
 use crate::backend::deleted_owner::DeletedOwner;
 use crate::backend::{BackendError, Invalidation, KeyFilter, OwnerAction};

@@ -1,5 +1,7 @@
 //! The owners of keys in memory.
 
+// Layer 3 of 10: storage.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 

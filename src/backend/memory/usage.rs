@@ -1,5 +1,7 @@
 //! The usage of a store in memory.
 
+// Layer 3 of 10: storage.
+
 use std::collections::{BTreeMap, HashMap};
 
 use crate::backend::{KeyFilter, UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery};

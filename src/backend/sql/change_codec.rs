@@ -1,5 +1,7 @@
 //! Encodes and decodes the rows of the change feed. The statements that write changes and the polls that read them are above it.
 
+// Layer 3 of 10: storage.
+
 use super::key_row::decode_digest;
 use super::statement::Value;
 use crate::backend::Invalidation;

@@ -1,5 +1,7 @@
 //! A set of connections for one kind of work.
 
+// Layer 3 of 10: storage.
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

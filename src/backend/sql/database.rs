@@ -1,5 +1,7 @@
 //! The parts of a store that only one database has.
 
+// Layer 3 of 10: storage.
+
 use std::fmt::Debug;
 use std::future::{Future, ready};
 use std::pin::Pin;

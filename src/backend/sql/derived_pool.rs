@@ -1,5 +1,7 @@
 //! Pools that connect with the options of another pool.
 
+// Layer 3 of 10: storage.
+
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,5 +1,7 @@
 //! The differences between databases, as data.
 
+// Layer 3 of 10: storage.
+
 use std::time::Duration;
 
 /// The parts of statements and of their use that differ between databases.

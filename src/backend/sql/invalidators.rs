@@ -3,6 +3,8 @@
 //! Stores that are opened twice, for the middleware and for management, must share it: otherwise the middleware would miss
 //! revocations by the other store.
 
+// Layer 3 of 10: storage.
+
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 

@@ -1,5 +1,7 @@
 //! A key as a row of a table. A row that cannot be decoded is an error, never a guess.
 
+// Layer 3 of 10: storage.
+
 use std::time::Duration;
 
 use http::HeaderName;

@@ -1,5 +1,7 @@
 //! The statements that look keys and users up, made of the columns of a key and the expressions of one database.
 
+// Layer 3 of 10: storage.
+
 /// Creates the [`Lookups`](super::dialect::Lookups) of a dialect from an aggregate of memberships as a JSON list, and a condition that
 /// is an error on a standby.
 macro_rules! lookups {

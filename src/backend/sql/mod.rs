@@ -4,6 +4,8 @@
 //! [`Dialect`]: dialect::Dialect
 //! [`Session`]: session::Session
 
+// Layer 3 of 10: storage.
+
 #![allow(unnameable_types, reason = "the databases of `SqlStore` are sealed")]
 
 // Above `keys`, `owners`, `audit` and `usage`, whose traits it implements; nothing in the backend is above it. Bottom to top, a file

@@ -5,6 +5,8 @@
 //!
 //! It makes texts only: sessions do not know it. A file that begins a transaction, or runs a statement outside one, asks it for the text.
 
+// Layer 3 of 10: storage.
+
 use std::borrow::Cow;
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! The state of the owner of a key, read with its row.
 
+// Layer 3 of 10: storage.
+
 use super::key_row::{decode_digest, unexpected};
 use crate::backend::BackendError;
 use crate::owner::{Membership, Organization, Owner, Password, User};

@@ -1,5 +1,7 @@
 //! Pooled connections, each for one operation.
 
+// Layer 3 of 10: storage.
+
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;

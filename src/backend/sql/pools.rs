@@ -1,5 +1,7 @@
 //! The connections of a store, divided by purpose, so that one kind of work never waits for another.
 
+// Layer 3 of 10: storage.
+
 use sqlx::Pool;
 
 use super::connections::Connections;

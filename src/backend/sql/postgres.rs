@@ -1,5 +1,6 @@
 //! A store in a PostgreSQL database, for several processes on several machines.
 
+// Layer 3 of 10: storage.
 // Above `store` and `schema`; SQLite is beside it. Bottom to top, a file importing only those before it:
 // `dialect`, `schema_search`, `client_check`, `pooler`, `listener`, `node`, `fleet`, `replica`, `poll`, `self`.
 

@@ -3,6 +3,8 @@
 //! Applied migrations are recorded in a table of this crate, so that a store can share the database of an application with its
 //! own migrations.
 
+// Layer 3 of 10: storage.
+
 use sha2::{Digest, Sha256};
 use sqlx::SqlStr;
 

@@ -1,5 +1,7 @@
 //! A connection, as the statements use it: the same for each database. Statements and rows above it do not import sqlx.
 
+// Layer 3 of 10: storage.
+
 use std::fmt::Debug;
 
 use sqlx::database::HasStatementCache;

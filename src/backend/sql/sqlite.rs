@@ -1,5 +1,6 @@
 //! A store in an SQLite file.
 
+// Layer 3 of 10: storage.
 // Above `store` and `schema`; PostgreSQL is beside it. Bottom to top, a file importing only those before it:
 // `dialect`, `disk`, `wal`, `file`, `open`, `poll`, `self`.
 

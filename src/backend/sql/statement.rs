@@ -1,5 +1,7 @@
 //! An SQL statement and its values.
 
+// Layer 3 of 10: storage.
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 

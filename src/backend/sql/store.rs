@@ -1,5 +1,7 @@
 //! The store, and the traits that it implements: takes connections and runs statements, with no SQL of its own.
 
+// Layer 3 of 10: storage.
+
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Queries of usage, and their results.
 
+// Layer 3 of 10: storage.
+
 use crate::backend::KeyFilter;
 use crate::clock::Day;
 use crate::environment::Environment;

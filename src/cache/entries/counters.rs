@@ -1,5 +1,7 @@
 //! The counters of a cache entry: the admissions that used it, and a mark that it was asked for.
 
+// Layer 6 of 10: cache.
+
 use crate::cache::sync::{Atomic, Ordering};
 
 /// Both in one word: with a second word, an entry would not fit into one cache line of memory.

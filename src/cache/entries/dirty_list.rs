@@ -4,6 +4,8 @@
 //! counts of the entries on the list. So a count is found even if its entry was evicted or replaced in the meantime, unused keys cost
 //! nothing, and each entry is on the list once.
 
+// Layer 6 of 10: cache.
+
 use std::collections::VecDeque;
 
 use super::Entry;

@@ -2,6 +2,8 @@
 //!
 //! It holds how its authenticator responds, from `reject`. It reaches the authenticator itself, which is above the cache, by a trait only.
 
+// Layer 6 of 10: cache.
+
 use std::future::Future;
 use std::pin::Pin;
 

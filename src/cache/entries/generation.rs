@@ -4,6 +4,8 @@
 //! counter, so that no generation taken later equals an older one. No entry has to be found and removed for that: the bump alone is the
 //! point at which a revocation takes effect.
 
+// Layer 6 of 10: cache.
+
 use crate::cache::sync::{Atomic, Ordering};
 use crate::digest::Digest;
 

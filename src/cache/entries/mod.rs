@@ -1,5 +1,6 @@
 //! The entries of the cache: the facts that were read from the store, each under a [generation].
 
+// Layer 6 of 10: cache.
 // Above `sync` and `context`; below `loader`. Bottom to top, a file importing only those before it:
 // `counters`, `place`, `generation`, `tombstones`, `negative`, `entry`, `sieve`, `positive`, `dirty_list`, `self`.
 

@@ -1,5 +1,7 @@
 //! The negative cache: keys that do not exist and passwords that are wrong. It is small, short-lived and separate from the positive entries.
 
+// Layer 6 of 10: cache.
+
 use std::time::Duration;
 
 use super::generation::Generation;

@@ -1,5 +1,7 @@
 //! The place of an entry in the order of eviction.
 
+// Layer 6 of 10: cache.
+
 use crate::cache::sync::{AtomicU32, Ordering};
 
 /// The node of an entry; zero if it never had one. Only the ring with the entry uses it, under the lock of the ring.

@@ -3,6 +3,8 @@
 //! A cached admission reads a concurrent map: it takes no lock, and writes only the first mark that an entry was used. A [ring](Sieve) of the same
 //! entries chooses which of them are evicted.
 
+// Layer 6 of 10: cache.
+
 use std::ops::Range;
 use std::time::Duration;
 

@@ -7,6 +7,8 @@
 //! Differs from the published algorithm in one case: where the hand passes over many entries in a row, the newest entry is evicted if it was
 //! not used. A flood of keys that are used once thus evicts no key in use, however short the way of the hand.
 
+// Layer 6 of 10: cache.
+
 use std::ops::Range;
 
 use super::Entry;

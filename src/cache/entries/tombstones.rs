@@ -1,5 +1,7 @@
 //! Tombstones: digests that are known to be revoked, even if a lagging replica returns their records as valid.
 
+// Layer 6 of 10: cache.
+
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 

@@ -4,6 +4,8 @@
 //! circuit is open, requests are answered at once without the store. Then a single lookup tries, after a poll if the lease is not valid: if
 //! either is answered, the circuit closes, and if not, it opens again.
 
+// Layer 6 of 10: cache.
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! The bulkhead: keys that this process knows have permits of their own, so that a flood of other keys cannot starve them.
 
+// Layer 6 of 10: cache.
+
 use crate::backend::BackendError;
 use crate::cache::sync::{Semaphore, SemaphorePermit};
 

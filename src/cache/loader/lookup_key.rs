@@ -2,6 +2,8 @@
 //!
 //! No other file of the cache asks the backend for a record. This one knows no entries and no other lookups.
 
+// Layer 6 of 10: cache.
+
 use crate::backend::{BackendError, ErasedBackend};
 use crate::digest::{Digest, Digests};
 #[cfg(feature = "password")]

@@ -1,5 +1,6 @@
 //! Lookups in the store: those of the same key share one read, whose result is kept in the entries.
 
+// Layer 6 of 10: cache.
 // Above `entries` and `poller`; below the cache itself. Bottom to top, a file importing only those before it:
 // `lookup_key`, `bulkhead`, `breaker`, `single_flight`, `store_reader`, `self`.
 

@@ -1,5 +1,7 @@
 //! Single flight: one read of the store for all concurrent lookups of the same key.
 
+// Layer 6 of 10: cache.
+
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::OnceLock;

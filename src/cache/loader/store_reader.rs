@@ -1,5 +1,7 @@
 //! Reads of the store, bounded in number and time, and suspended while the store gives no answer.
 
+// Layer 6 of 10: cache.
+
 use std::future::Future;
 use std::time::Duration;
 

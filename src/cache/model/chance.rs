@@ -2,6 +2,8 @@
 //!
 //! `MODEL_SCHEDULES` sets their number.
 
+// Layer 6 of 10: cache.
+
 use std::env;
 use std::future::{Future, poll_fn};
 use std::pin::pin;

@@ -1,5 +1,7 @@
 //! Every schedule of two uses of a key while another task takes them.
 
+// Layer 6 of 10: cache.
+
 use shuttle::scheduler::DfsScheduler;
 
 use super::*;

@@ -1,5 +1,7 @@
 //! Evictions beside fills, lookups and changes.
 
+// Layer 6 of 10: cache.
+
 use shuttle::future::block_on;
 use shuttle::scheduler::DfsScheduler;
 

@@ -2,6 +2,8 @@
 //!
 //! A whole request, or three concurrent parts, have too many schedules for this. They are run with [few preemptions](super::preemptions).
 
+// Layer 6 of 10: cache.
+
 use shuttle::future::block_on;
 use shuttle::scheduler::DfsScheduler;
 

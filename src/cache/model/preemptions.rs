@@ -3,6 +3,8 @@
 //! A whole request and a change have too many schedules to run all of them. But a fault under some schedule nearly always occurs under one
 //! with two preemptions, and those are thousands, not billions.
 
+// Layer 6 of 10: cache.
+
 use std::env;
 
 use shuttle::future::{block_on, spawn};

@@ -7,6 +7,8 @@
 //! The lease ends on the clock that reaches its end first. A monotonic clock may stop while the machine is suspended, and the wall clock is
 //! then far ahead; the wall clock may be set back, and the monotonic one then continues.
 
+// Layer 6 of 10: cache.
+
 use std::time::Duration;
 
 use crate::cache::dual_instant::DualInstant;

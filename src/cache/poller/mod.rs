@@ -2,6 +2,7 @@
 //!
 //! It polls at intervals, and whenever the store sends a notification or a lookup needs a poll.
 
+// Layer 6 of 10: cache.
 // Above `context`; below `loader`. It reaches the cache only by the trait in its task. Bottom to top, a file importing only those before it:
 // `lease`, `own_changes`, `state`, `self`, `task`.
 

@@ -4,6 +4,8 @@
 //! would be wrong if it was made by another process, which only the store could tell. So a lookup of a key that was changed here first
 //! triggers a poll and waits briefly for it. Only the second read depends on it.
 
+// Layer 6 of 10: cache.
+
 use std::collections::HashMap;
 
 use crate::cache::sync::{Mutex, lock};

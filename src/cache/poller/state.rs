@@ -1,5 +1,7 @@
 //! What the poller's task shares with lookups and with the health of the cache.
 
+// Layer 6 of 10: cache.
+
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,5 +1,7 @@
 //! The task of the poller: polls the feed. It knows no entries, and hands changes to the cache by a trait, [`PolledCache`].
 
+// Layer 6 of 10: cache.
+
 use std::future::pending;
 use std::time::Duration;
 

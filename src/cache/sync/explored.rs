@@ -1,5 +1,7 @@
 //! The primitives of a model, in which a scheduler chooses the next task at each of their uses.
 
+// Layer 6 of 10: cache.
+
 pub(in crate::cache) use shuttle::future::spawn;
 pub(in crate::cache) use shuttle::sync::{Mutex, MutexGuard};
 

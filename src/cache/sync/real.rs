@@ -1,5 +1,7 @@
 //! The primitives of a running service.
 
+// Layer 6 of 10: cache.
+
 pub(in crate::cache) use std::sync::{Mutex, MutexGuard};
 
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -1,5 +1,7 @@
 //! Counters of a memory model in which a load may be as late as the orderings allow.
 
+// Layer 6 of 10: cache.
+
 #[cfg(test)]
 mod orderings;
 

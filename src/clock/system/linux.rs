@@ -1,5 +1,7 @@
 //! Linux has coarse clocks beside the exact ones: they are as old as the last tick, and cost a sixth.
 
+// Layer 1 of 10: words.
+
 use std::time::Duration;
 
 use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};

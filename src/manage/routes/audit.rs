@@ -1,5 +1,7 @@
 //! The audit log of a caller's keys.
 
+// Layer 9 of 10: management.
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{self, Response};

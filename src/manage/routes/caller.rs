@@ -1,5 +1,7 @@
 //! The caller of a request: that of its key, or the one that the application resolves.
 
+// Layer 9 of 10: management.
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};

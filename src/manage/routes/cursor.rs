@@ -1,5 +1,7 @@
 //! Cursors of pages: the last line of a page with a checksum.
 
+// Layer 9 of 10: management.
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 

@@ -1,5 +1,7 @@
 //! Error responses of the routes, in the default shape or in the application's.
 
+// Layer 9 of 10: management.
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;

@@ -1,6 +1,8 @@
 //! Parses the JSON object of a request body, and rejects repeated names: of two fields with one name, one reader takes the first and
 //! another the last.
 
+// Layer 9 of 10: management.
+
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;

@@ -1,5 +1,7 @@
 //! What the routes of one key do, whether it is named by its id or is the caller's own.
 
+// Layer 9 of 10: management.
+
 use std::time::Duration;
 
 use axum::http::StatusCode;

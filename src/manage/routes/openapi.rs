@@ -1,5 +1,7 @@
 //! The OpenAPI description of the routes.
 
+// Layer 9 of 10: management.
+
 use serde_json::{Map, Value, json};
 
 use super::settings::ManageSettings;

@@ -3,6 +3,8 @@
 //! A browser sends stored Basic credentials with the requests of any page, so a page of another site could create a key with a form, though it
 //! cannot read the response.
 
+// Layer 9 of 10: management.
+
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;

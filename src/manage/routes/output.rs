@@ -1,5 +1,7 @@
 //! Writes responses.
 
+// Layer 9 of 10: management.
+
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};

@@ -1,5 +1,7 @@
 //! What a caller may do to its own key, whatever its scopes.
 
+// Layer 9 of 10: management.
+
 use axum::extract::State;
 use axum::response::{self, Response};
 

@@ -1,5 +1,7 @@
 //! Reads query parameters. Unknown and repeated ones are errors.
 
+// Layer 9 of 10: management.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

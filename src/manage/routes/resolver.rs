@@ -1,5 +1,7 @@
 //! The function of the application that resolves the caller of a request.
 
+// Layer 9 of 10: management.
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Settings of the routes.
 
+// Layer 9 of 10: management.
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The state that the routes share, and the check of a caller.
 
+// Layer 9 of 10: management.
+
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, State};

@@ -1,5 +1,7 @@
 //! The usage of a caller's keys, by day.
 
+// Layer 9 of 10: management.
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{self, Response};

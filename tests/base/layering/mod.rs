@@ -109,3 +109,14 @@ fn no_file_is_longer_than_can_be_read_at_once() {
         assert!(lines <= LINES, "{file} has {lines} lines without its tests");
     }
 }
+
+/// A file is often read alone, as in a search or a review.
+#[test]
+fn each_file_names_its_layer() {
+    let layers = layers();
+    for (file, text) in sources().iter().filter(|(file, _)| *file != "lib.rs") {
+        let line = layers.line_of(module(file)).unwrap_or_default();
+        let found = text.lines().filter(|line| line.starts_with("// Layer ")).collect::<Vec<_>>();
+        assert_eq!(found, [&*line], "{file}");
+    }
+}

@@ -32,6 +32,12 @@ impl Layers {
         self.0.first().is_some_and(|(_, modules)| modules.iter().any(|word| word == module))
     }
 
+    /// Returns the line with the layer of a module that its files hold.
+    pub(crate) fn line_of(&self, module: &str) -> Option<String> {
+        let index = self.0.iter().position(|(_, modules)| modules.iter().any(|listed| listed == module))?;
+        Some(format!("// Layer {} of {}: {}.", index + 1, self.0.len(), self.0[index].0))
+    }
+
     fn is_rim(&self, module: &str) -> bool {
         self.0.last().is_some_and(|(_, modules)| modules.iter().any(|rim| rim == module))
     }

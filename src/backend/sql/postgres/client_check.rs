@@ -1,5 +1,7 @@
 //! Statements that continue on the server after their client has closed the connection.
 
+// Layer 3 of 10: storage.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

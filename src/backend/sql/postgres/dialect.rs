@@ -1,5 +1,7 @@
 //! The [dialect](Dialect) and the driver of PostgreSQL: the parts of statements in which it differs.
 
+// Layer 3 of 10: storage.
+
 use std::time::Duration;
 
 use crate::backend::sql::dialect::{Dialect, Migration};

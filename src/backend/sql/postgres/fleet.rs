@@ -1,5 +1,7 @@
 //! Waiting until all nodes have applied a change. All waiters share one poll of the list of nodes at a time.
 
+// Layer 3 of 10: storage.
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 

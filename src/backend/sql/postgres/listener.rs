@@ -3,6 +3,8 @@
 //! Any error is treated as a lost connection: the connection is replaced, and a poll is triggered. An idle connection is checked
 //! at intervals, since a server may vanish without closing it.
 
+// Layer 3 of 10: storage.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -3,6 +3,8 @@
 //! The list lets a revocation return before the lease has passed. A node that is not on the list for the whole of a lease does
 //! not get that lease, so a node that is missing from it trusts nothing that it read before.
 
+// Layer 3 of 10: storage.
+
 use std::time::Duration;
 
 use sqlx::Postgres;

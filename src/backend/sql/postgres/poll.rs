@@ -1,5 +1,7 @@
 //! The change feed of a PostgreSQL database.
 
+// Layer 3 of 10: storage.
+
 use std::time::Duration;
 
 use sqlx::postgres::PgRow;

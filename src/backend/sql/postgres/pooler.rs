@@ -1,5 +1,7 @@
 //! Detects poolers that give each transaction another session, and lose prepared statements.
 
+// Layer 3 of 10: storage.
+
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;

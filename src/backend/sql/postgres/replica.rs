@@ -5,6 +5,8 @@
 //! replica is behind. The result of a poll is valid for the lease, and so is the use of a replica: it would otherwise continue
 //! while the primary is unreachable.
 
+// Layer 3 of 10: storage.
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 

@@ -1,5 +1,7 @@
 //! Finds the schema of the tables in the search path.
 
+// Layer 3 of 10: storage.
+
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::backend::sql::namespace::Namespace;

@@ -1,6 +1,8 @@
 //! The [dialect](Dialect) and the driver of SQLite: the parts of statements in which it differs. A transaction that writes excludes all
 //! others, so nothing else is locked.
 
+// Layer 3 of 10: storage.
+
 use std::time::Duration;
 
 use crate::backend::sql::dialect::{Dialect, Migration};

@@ -1,5 +1,7 @@
 //! File system queries, which may hang: the file may be on a network.
 
+// Layer 3 of 10: storage.
+
 use std::path::Path;
 use std::sync::Arc;
 use std::{fs, io};

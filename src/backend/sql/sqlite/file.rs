@@ -1,5 +1,7 @@
 //! The file of a database: creates it, and checks that it is still the file that was opened.
 
+// Layer 3 of 10: storage.
+
 use std::borrow::Cow;
 use std::error::Error;
 use std::fs::{self, OpenOptions};

@@ -1,5 +1,7 @@
 //! Opening a database file.
 
+// Layer 3 of 10: storage.
+
 use std::str::FromStr;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! The change feed of a database file.
 
+// Layer 3 of 10: storage.
+
 use sqlx::Sqlite;
 
 use super::file::File;

@@ -1,5 +1,7 @@
 //! The write-ahead log. It must exist for as long as a connection has it open: SQLite deletes it with the last connection.
 
+// Layer 3 of 10: storage.
+
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};

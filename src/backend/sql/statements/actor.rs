@@ -1,5 +1,7 @@
 //! Authorizes the actor of a change, in the transaction of the change.
 
+// Layer 3 of 10: storage.
+
 use super::{owners, read};
 use crate::backend::sql::session::Session;
 use crate::backend::{Actor, AuthorizedActor, BackendError, ResolvedSubject, Subject};

@@ -1,5 +1,7 @@
 //! The audit log: rows that are written with each change, read by page, and purged when they are old.
 
+// Layer 3 of 10: storage.
+
 use super::ROWS_PER_STATEMENT;
 use super::filter::{restrict, restrict_to};
 use crate::audit::AuditEvent;

@@ -1,5 +1,7 @@
 //! The digests of keys beside those in their rows, and the fingerprints of the settings with which keys were made.
 
+// Layer 3 of 10: storage.
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::ROWS_PER_STATEMENT;

@@ -1,5 +1,7 @@
 //! Key filters as SQL conditions.
 
+// Layer 3 of 10: storage.
+
 use crate::backend::sql::statement::Statement;
 use crate::backend::{Invalidation, KeyFilter};
 use crate::clock::Timestamp;

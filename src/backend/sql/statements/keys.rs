@@ -1,5 +1,7 @@
 //! Changes of keys, as statements within the transaction of a change.
 
+// Layer 3 of 10: storage.
+
 use super::ROWS_PER_STATEMENT;
 use super::actor::authorize;
 use super::audit;

@@ -1,5 +1,7 @@
 //! Checks that an owner keeps a key that can manage its keys.
 
+// Layer 3 of 10: storage.
+
 use super::filter::restrict;
 use super::read::decode;
 use crate::backend::sql::session::{Row, Session};

@@ -1,5 +1,7 @@
 //! Locks of keys while a change is made.
 
+// Layer 3 of 10: storage.
+
 use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};

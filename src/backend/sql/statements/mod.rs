@@ -1,5 +1,6 @@
 //! The statements of the stores.
 
+// Layer 3 of 10: storage.
 // Above `session`, `owner_state` and `change_codec`; below `store`. Bottom to top, a file importing only those before it:
 // - `self`, `filter`, `locks`, `owners`, `written`
 // - `read`, `audit`, `usage`, `digests`

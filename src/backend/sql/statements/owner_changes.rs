@@ -1,5 +1,7 @@
 //! Changes of owners, as statements within the transaction of a change.
 
+// Layer 3 of 10: storage.
+
 use super::audit;
 use super::filter::restrict;
 use super::keys::{delete_owned, digests, revoke_all};

@@ -1,5 +1,7 @@
 //! Looking owners up: organizations, users, memberships and projects.
 
+// Layer 3 of 10: storage.
+
 use crate::backend::deleted_owner::DeletedOwner;
 use crate::backend::sql::owner_state;
 use crate::backend::sql::session::{Row, Session};

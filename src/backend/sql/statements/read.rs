@@ -1,5 +1,7 @@
 //! Looking keys up.
 
+// Layer 3 of 10: storage.
+
 use super::filter::restrict;
 use crate::backend::sql::dialect::Dialect;
 use crate::backend::sql::key_row::{KeyRow, decode_digest};

@@ -1,5 +1,7 @@
 //! Writing and querying usage.
 
+// Layer 3 of 10: storage.
+
 use super::ROWS_PER_STATEMENT;
 use super::filter::restrict;
 use crate::backend::filter::OwnerIds;

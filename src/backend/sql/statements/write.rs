@@ -1,6 +1,8 @@
 //! Changes of keys and owners. Each change is one transaction, which also writes the change feed. It takes a connection, begins the
 //! transaction and ends it; the files below it only run statements in it.
 
+// Layer 3 of 10: storage.
+
 use std::time::Duration;
 
 use super::actor::authorize;

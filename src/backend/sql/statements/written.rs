@@ -1,5 +1,7 @@
 //! What a change wrote, and what it invalidates.
 
+// Layer 3 of 10: storage.
+
 use crate::backend::Invalidation;
 use crate::backend::sql::change_codec::MAX_LOGGED_CHANGES;
 use crate::record::Record;

@@ -7,6 +7,8 @@
 //! The code uses sequential consistency, which is more than it needs: acquire and release are enough, relaxed orderings are not. Loads of
 //! values that are stored only later (load buffering) are not explored, because loom does not support them.
 
+// Layer 6 of 10: cache.
+
 use std::io::{self, Write};
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
