@@ -6,9 +6,15 @@ use super::manager::BoundedActor;
 use super::validation::Validation;
 use super::{CreatedKey, KeyManager, ManageError, NewKey, RotateOptions};
 use crate::audit::{Action, AuditEvent};
+#[cfg(feature = "console")]
+use crate::backend::{Actor, ResolvedSubject, Subject};
 use crate::backend::{BackendError, ChangeOutcome, KeyChange, KeyFilter, KeyStore, KeyUpdate, Rotation};
 use crate::clock::Timestamp;
 use crate::digest::{Digest, Digesters, Fingerprint};
+#[cfg(feature = "console")]
+use crate::environment::Environment;
+#[cfg(feature = "console")]
+use crate::key::MintError;
 use crate::key::{ApiKey, KeyId, RetrievableKey};
 use crate::record::{Disabling, Record, Revocation};
 use crate::scope::{Scope, Scopes};
@@ -114,6 +120,28 @@ impl<S: KeyStore> KeyManager<S> {
         limit: usize,
     ) -> Result<Vec<Record>, ManageError> {
         Ok(self.store.list(filter, after, limit).await?)
+    }
+
+    /// Returns the number of characters of the hints of new keys.
+    #[cfg(feature = "console")]
+    pub(crate) fn hint_length(&self) -> Result<usize, MintError> {
+        let lengths = [Environment::Live, Environment::Test].map(|environment| {
+            let key = self.format.mint(environment)?;
+            Ok(key.hint().trim_end_matches('.').chars().count())
+        });
+        lengths.into_iter().try_fold(0, |most, length| Ok(most.max(length?)))
+    }
+
+    /// Checks that the store would authorize a change of this actor, for an actor that is about to read.
+    #[cfg(feature = "console")]
+    pub(crate) async fn check_actor(&self, actor: &Actor) -> Result<(), ManageError> {
+        let found = match actor.subject() {
+            None => return Ok(()),
+            Some(Subject::Key(id)) => self.store.get(id).await?.map(ResolvedSubject::Key),
+            Some(Subject::User(email)) => self.store.find_user(email).await?.map(ResolvedSubject::User),
+        };
+        actor.authorize(found.unwrap_or(ResolvedSubject::Missing))?;
+        Ok(())
     }
 
     /// Updates a key.

@@ -11,8 +11,6 @@ use crate::authenticator::Authenticator;
 use crate::backend::{
     Actor, AuditEntry, AuditLog, AuditQuery, Bounds, KeyStore, UsageLine, UsageQuery, UsageStore,
 };
-#[cfg(feature = "console")]
-use crate::backend::{ResolvedSubject, Subject};
 #[cfg(feature = "routes")]
 use crate::clock::Timestamp;
 use crate::clock::{Clock, SystemClock};
@@ -20,8 +18,6 @@ use crate::digest::{Digester, Digesters, Fingerprint, FormerDigester};
 use crate::environment::Environment;
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::key::Mint;
-#[cfg(feature = "console")]
-use crate::key::MintError;
 use crate::rights::ScopePolicy;
 
 /// The default lease of an authenticator.
@@ -270,28 +266,6 @@ impl<S: KeyStore> KeyManager<S> {
 
     pub(super) fn bounded_actor(&self) -> BoundedActor {
         BoundedActor { actor: self.actor.clone(), bounds: None }
-    }
-
-    /// Returns the number of characters of the hints of new keys.
-    #[cfg(feature = "console")]
-    pub(crate) fn hint_length(&self) -> Result<usize, MintError> {
-        let lengths = [Environment::Live, Environment::Test].map(|environment| {
-            let key = self.format.mint(environment)?;
-            Ok(key.hint().trim_end_matches('.').chars().count())
-        });
-        lengths.into_iter().try_fold(0, |most, length| Ok(most.max(length?)))
-    }
-
-    /// Checks that the store would authorize a change of this actor, for an actor that is about to read.
-    #[cfg(feature = "console")]
-    pub(crate) async fn check_actor(&self, actor: &Actor) -> Result<(), ManageError> {
-        let found = match actor.subject() {
-            None => return Ok(()),
-            Some(Subject::Key(id)) => self.store.get(id).await?.map(ResolvedSubject::Key),
-            Some(Subject::User(email)) => self.store.find_user(email).await?.map(ResolvedSubject::User),
-        };
-        actor.authorize(found.unwrap_or(ResolvedSubject::Missing))?;
-        Ok(())
     }
 
     /// Returns the time on the manager's clock.
