@@ -27,6 +27,7 @@ struct State {
     first_uses_fail: AtomicBool,
     first_uses_wait: watch::Sender<bool>,
     loses_answers: AtomicBool,
+    lists_nodes: AtomicBool,
     after_get: Mutex<Option<KeyChange>>,
     before_change: Mutex<Option<KeyChange>>,
 }
@@ -64,6 +65,11 @@ impl<S: KeyStore> Meddling<S> {
     /// Sets whether the results of changes are lost.
     pub(crate) fn lose_answers(&self, loses: bool) {
         self.state.loses_answers.store(loses, Ordering::SeqCst);
+    }
+
+    /// Keeps a list of nodes, of which none acknowledges a change.
+    pub(crate) fn list_nodes(&self) {
+        self.state.lists_nodes.store(true, Ordering::SeqCst);
     }
 
     /// Makes a change right after the next key is read by its id.
@@ -147,6 +153,10 @@ impl<S: KeyStore> KeyStore for Meddling<S> {
         limit: usize,
     ) -> Result<Vec<Record>, BackendError> {
         self.read(self.inner.list(filter, after, limit)).await
+    }
+
+    fn lists_nodes(&self) -> bool {
+        self.state.lists_nodes.load(Ordering::SeqCst)
     }
 }
 

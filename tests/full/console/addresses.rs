@@ -1,5 +1,7 @@
 //! Where the console is nested.
 
+use std::time::Duration;
+
 use axum::Router;
 use tower_api_key::backend::{Actor, KeyChange, KeyStore};
 use tower_api_key::console::{Console, SignedIn};
@@ -7,6 +9,7 @@ use tower_api_key::digest::Digester;
 use tower_api_key::manage::{KeyManager, NewKey};
 use tower_api_key::{KeyFormat, KeyId, MemoryStore, Owner, Record};
 
+use crate::authority::meddling::Meddling;
 use crate::console::browser::Browser;
 use crate::console::world::{permissions, serve};
 
@@ -92,4 +95,20 @@ async fn keys_have_pages_below_bases_with_parameters() {
     let browser = Browser { base: format!("{origin}/orgs/acme/keys-of"), user: "ops" };
     browser.post(&format!("/keys/{}/revoke", key.id), &[("confirmation", &key.hint)]).await.location();
     assert!(manager.get(&key.id).await.unwrap().revoked.is_some());
+}
+
+#[tokio::test]
+async fn a_revocation_that_holds_on_every_server_says_so_in_its_answer_alone() {
+    let store = Meddling::new(MemoryStore::new());
+    store.list_nodes();
+    let manager = KeyManager::new(store, KeyFormat::new("demo").unwrap());
+    let manager = manager.lease(Duration::from_millis(1)).with_permissions(permissions());
+    let key = manager.create(NewKey::for_organization("acme")).await.unwrap().into_parts().1;
+    let console = Console::new(manager).unwrap();
+    let base = serve(console.routes(|_: ()| async { Ok::<_, ()>(operator()) })).await;
+    let (browser, one) = (Browser { base, user: "ops" }, format!("/keys/{}", key.id));
+    let answer = browser.post(&format!("{one}/revoke"), &[("confirmation", &key.hint)]).await;
+    assert_eq!(answer.status.as_u16(), 200, "{answer:?}");
+    assert!(answer.has("refused on every server") && answer.has(&format!(r#"href="../../keys/{}""#, key.id)));
+    assert!(!browser.get(&format!("{one}?done=revoked-everywhere")).await.has("on every server"));
 }
