@@ -9,6 +9,7 @@ use crate::client::{Answer, get, request, send};
 use crate::server::Server;
 
 const KEYS: &str = "/settings/api-keys/keys";
+const NEW: &str = "/settings/api-keys/new";
 const STAFF: &str = "/staff/api-keys/keys";
 
 /// Calls with a session, or none; with a form, unless it is empty.
@@ -44,10 +45,9 @@ async fn a_customer_creates_a_key_on_a_page_and_the_staff_revokes_it() {
 
     let (ann, eve, staff) =
         (sign_in(&server, "ann").await, sign_in(&server, "eve").await, sign_in(&server, "staff").await);
-    let form =
-        found(&call(&server, &ann, &format!("{KEYS}/new"), "").await, r#"name="form" value="([^"]+)""#);
+    let form = found(&call(&server, &ann, NEW, "").await, r#"name="form" value="([^"]+)""#);
     let fields = format!("form={form}&name=CI&permission=notes.read&expires=30");
-    let shown = call(&server, &ann, &format!("{KEYS}/new"), &fields).await;
+    let shown = call(&server, &ann, NEW, &fields).await;
     assert_eq!(shown.status, StatusCode::CREATED);
     let key = found(&shown, r#"<code id="key"[^>]*>([^<]+)<"#);
     let notes = get(&server.url("/api/notes"), Some(&key)).await;
