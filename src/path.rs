@@ -1,6 +1,6 @@
 //! The path of a request as the client sent it, and the route that a router has matched.
 //!
-//! It knows no rules: `principal`, `rules` and `authenticate` are above it.
+//! It knows no rules. All layers above read it: rejections report the route, the rules and the public paths compare it.
 
 // Layer 4 of 10: observation.
 

@@ -28,7 +28,7 @@ struct ListPage<'a> {
     shell: Shell<'a>,
     keys: Vec<View>,
     filters: &'a Filters,
-    /// The longest start of a key to look for.
+    /// The length of a hint: the longest start of a key to look for.
     hint: usize,
     environments: &'static [Environment],
     /// The query of the next page.
@@ -50,6 +50,7 @@ pub(super) async fn show<S: KeyStore + Clone>(
     let (now, shell) = (shared.now(), visitor.shell(&shared));
     // A whole key may have been pasted: it is found by its hint, and its text gets no further.
     filters.shorten("start", shared.hint);
+    // The keys of a customer are those of its delegate, which no filter widens; an operator has all.
     let mut filter = if shell.is_operator { filters.owner() } else { KeyFilter::all() };
     filter.environment = filters.parse("environment", |text| text.parse().ok())?;
     filter.state = filters.parse("state", |text| text.parse().ok())?.map(|state| (state, now));

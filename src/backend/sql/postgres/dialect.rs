@@ -8,6 +8,7 @@ use crate::backend::sql::dialect::{Dialect, Migration};
 use crate::backend::sql::lookups::lookups;
 use crate::backend::sql::session::driver;
 
+// Implements `Driver` and `Session` for the types of sqlx: other files reach this dialect by `Driver::DIALECT` and `Session::dialect`.
 driver!(sqlx::Postgres, sqlx::PgConnection, sqlx::postgres::PgRow, &POSTGRES);
 
 static POSTGRES: Dialect = Dialect {

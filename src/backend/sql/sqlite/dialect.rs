@@ -12,6 +12,7 @@ use crate::backend::sql::session::driver;
 /// A transaction that starts as a reader can fail to become a writer. One that starts as a writer waits.
 const BEGIN: &str = "BEGIN IMMEDIATE";
 
+// Implements `Driver` and `Session` for the types of sqlx: other files reach this dialect by `Driver::DIALECT` and `Session::dialect`.
 driver!(sqlx::Sqlite, sqlx::SqliteConnection, sqlx::sqlite::SqliteRow, &SQLITE);
 
 static SQLITE: Dialect = Dialect {

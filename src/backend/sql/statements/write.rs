@@ -1,5 +1,5 @@
 //! Changes of keys and owners. Each change is one transaction, which also writes the change feed. It takes a connection, begins the
-//! transaction and ends it; the files below it only run statements in it.
+//! transaction and ends it, and so does `usage` for its batches; the other files of the folder only run statements in it.
 
 // Layer 3 of 10: storage.
 
