@@ -21,7 +21,9 @@ pub(super) struct CheckedSettings {
 /// What is known of the store.
 #[derive(Default)]
 struct Known {
-    /// Whether a check has found a fingerprint of this node.
+    /// Whether a check has passed.
+    has_passed: bool,
+    /// Whether one has found a fingerprint of this node.
     has_matched: bool,
     /// The digesters that this node lacks, which are logged once.
     lacking: Vec<Fingerprint>,
@@ -34,14 +36,15 @@ impl CheckedSettings {
 
     /// Compares the settings with the fingerprints of the store. Logs a contradiction once, until a check passes.
     ///
-    /// A node that `runs` is contradicted only by a store that had its settings before, as after its digester was retired. Otherwise one
-    /// mistaken manager of a store without fingerprints would stop a fleet that finds its keys.
-    pub(super) async fn check(&self, backend: &dyn ErasedBackend, runs: bool) -> Result<(), BackendError> {
+    /// Once a check has passed, a node is contradicted only by a store that had its settings before, as after its digester was retired.
+    /// Otherwise one mistaken manager of a store without fingerprints would stop a fleet that finds its keys.
+    pub(super) async fn check(&self, backend: &dyn ErasedBackend) -> Result<(), BackendError> {
         let Some(stored) = backend.fingerprints().await? else { return Ok(()) };
         let outcome = self.settings.check(&stored);
         let mut known = lock(&self.known);
         match outcome {
             Ok(()) => {
+                known.has_passed = true;
                 known.has_matched |= self.settings.has_one_of(&stored);
                 self.contradiction.store(0, Ordering::SeqCst);
                 let lacking = self.settings.lacking(&stored);
@@ -51,7 +54,7 @@ impl CheckedSettings {
                 known.lacking = lacking;
                 Ok(())
             }
-            Err(_) if runs && !known.has_matched => Ok(()),
+            Err(_) if known.has_passed && !known.has_matched => Ok(()),
             Err(mismatch) => {
                 if self.contradiction.swap(1, Ordering::SeqCst) == 0 {
                     trace::settings_contradict_store(mismatch.message());

@@ -166,7 +166,7 @@ impl Cache {
             Some(task) => task.start(self).await.map_err(|error| error.into_error(call_timeout)),
             None if self.poller.poll_within(call_timeout).await && self.poller.has_feed() => Ok(()),
             None if !self.poller.has_feed() || self.contradicts_store() => {
-                self.poller.check_settings(false).await.map_err(|error| error.into_error(call_timeout))
+                self.poller.check_settings().await.map_err(|error| error.into_error(call_timeout))
             }
             None => Err(BackendError::unavailable("no poll was answered yet")),
         };

@@ -28,6 +28,11 @@ pub(super) use weak_memory::Atomic;
 pub(super) use std::sync::atomic::{AtomicU32, Ordering};
 pub(super) use std::sync::{Arc, Weak};
 
+#[cfg(shuttle)]
+pub(super) use shuttle::future::yield_now;
+#[cfg(not(shuttle))]
+pub(super) use tokio::task::yield_now;
+
 pub(super) use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 /// Locks a mutex even if it is poisoned: no panic leaves the state of the cache half written.

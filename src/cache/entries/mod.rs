@@ -132,6 +132,8 @@ impl Entries {
             let own = self.generations.current(digest);
             if self.may_keep(digests, generation) {
                 self.negative.insert(*digest, own, started);
+                // Without invalidations, a later outage would serve it as a stale one.
+                self.positive.remove(digest);
             }
         }
     }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use super::context::Context;
 use super::entries::{Entries, Fact};
 use super::poller::Poller;
-use super::sync::{Arc, Atomic, Ordering, spawn};
+use super::sync::{Arc, Atomic, Ordering, spawn, yield_now};
 use crate::clock::Moment;
 use crate::digest::Digest;
 use crate::guarded_call::catch_panic;
@@ -80,10 +80,15 @@ impl Loader {
             if self.entries.has_tombstone(digests) {
                 return Ok(Fact::Revoked);
             }
-            // If this process was suspended during the read, its result may be stale.
-            if self.entries.generation(digests) == flight.generation && !flight.is_overdue(self.context.now())
-            {
+            let is_current = self.entries.generation(digests) == flight.generation;
+            // If this process was suspended during the read, its result may be stale. Checked last.
+            let is_overdue = flight.is_overdue(self.context.now());
+            if is_current && !is_overdue {
                 return outcome;
+            }
+            if is_overdue {
+                // Lets the deadline of the request pass: a store that blocks would be read again and again otherwise.
+                yield_now().await;
             }
         }
         trace::lookup_retries_exhausted(MAX_READS);

@@ -81,9 +81,9 @@ impl Poller {
     }
 
     /// Compares the settings of this node with the store.
-    pub(super) async fn check_settings(&self, runs: bool) -> Result<(), CallError> {
+    pub(super) async fn check_settings(&self) -> Result<(), CallError> {
         let Context { backend, settings, .. } = &*self.context;
-        self.context.call("check of the settings", self.call_timeout, settings.check(&**backend, runs)).await
+        self.context.call("check of the settings", self.call_timeout, settings.check(&**backend)).await
     }
 
     /// Notes that this process has changed a key.

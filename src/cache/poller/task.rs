@@ -37,6 +37,8 @@ pub(in crate::cache) struct PollerTask<C: PolledCache> {
     feed: Option<BoxedChangeFeed>,
     /// Whether a poll of this feed was answered.
     has_polled: bool,
+    /// Whether changes were polled after which the settings of this node were not compared with the store.
+    is_unchecked: bool,
     /// The pause after the next panic.
     pause: Duration,
     /// Dropped after the feed, so that two feeds are never open at once.
@@ -67,6 +69,7 @@ impl<C: PolledCache> PollerTask<C> {
         is_claimed.then(|| Self {
             feed: None,
             has_polled: false,
+            is_unchecked: false,
             pause: MIN_PAUSE,
             claim: Claim(Arc::downgrade(cache)),
         })
@@ -130,21 +133,32 @@ impl<C: PolledCache> PollerTask<C> {
         let Some(feed) = &mut self.feed else { return Ok(()) };
         let mut answer = poller.poll(feed).await;
         poller.state.progress().is_listening = feed.is_listening();
-        if answer.is_ok() && !self.has_polled {
-            answer = poller.check_settings(false).await.and(answer);
-        }
+        let is_answered = answer.is_ok();
         // Digesters are retired by changes.
-        let may_differ = answer.as_ref().is_ok_and(|answer| self.has_polled && !answer.changes.is_empty());
+        self.is_unchecked |= answer.as_ref().is_ok_and(|answer| !answer.changes.is_empty());
+        if is_answered && !self.has_polled {
+            answer = poller.check_settings().await.and(answer);
+        }
         let outcome = answer.map(|answer| {
             apply(cache, answer, !self.has_polled);
             self.has_polled = true;
         });
         poller.publish(&outcome);
-        outcome?;
-        if may_differ || poller.context.settings.contradict_store() {
-            // After the changes were applied, which no other poll returns. Its outcome is kept by the settings.
-            let _ = poller.check_settings(true).await;
+        if is_answered {
+            // Also if the settings contradict the store: such a node trusts nothing, and no other one has to wait for it.
+            self.ack(poller).await?;
         }
+        outcome?;
+        if self.is_unchecked || poller.context.settings.contradict_store() {
+            // After the changes were applied, which no other poll returns. Its outcome is kept by the settings.
+            self.is_unchecked = poller.check_settings().await.is_err();
+        }
+        Ok(())
+    }
+
+    /// Acknowledges the changes of a poll.
+    async fn ack(&mut self, poller: &Poller) -> Result<(), CallError> {
+        let Some(feed) = &mut self.feed else { return Ok(()) };
         match poller.context.call("change feed acknowledgement", poller.call_timeout, feed.ack()).await {
             // A store that waits for this node then waits until its lease ends.
             Ok(()) | Err(CallError::Error(_) | CallError::Deadline) => Ok(()),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::HeaderMap;
-use support::probe::{Call, Probe};
+use support::probe::{Call, Fault, Probe};
 use support::{Key, START, authenticator, build, revocation, store_with_key};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -826,4 +826,33 @@ fn shared_types_are_send_and_sync() {
 fn a_shared_store_is_a_store() {
     fn store<S: KeyStore + OwnerStore + UsageStore>() {}
     store::<Arc<MemoryStore>>();
+}
+
+/// Its answer is overdue, so it is not used; the deadline of the request ends the next read.
+#[tokio::test]
+async fn a_store_that_blocks_beyond_the_deadline_is_not_read_again_and_again() {
+    let deadline = Duration::from_millis(20);
+    let backend = Probe::answering(move |_| {
+        std::thread::sleep(deadline * 2);
+        ready(Ok(None))
+    });
+    let node = Authenticator::builder(backend.clone()).deadline(deadline).build().unwrap();
+    assert_eq!(reason_of(&node, &Key::foreign("unknown")).await, Some(Reason::Unavailable));
+    assert!(backend.reads() <= 2, "{} reads", backend.reads());
+}
+
+#[tokio::test]
+async fn a_key_that_was_found_to_be_gone_is_not_admitted_in_an_outage() {
+    let (store, key) = store_with_key().await;
+    let backend = Probe::reading(store.clone());
+    let minute = Duration::from_secs(60);
+    let (node, clock) = build(Authenticator::builder(backend.clone()).stale_grace(10 * minute));
+    assert_eq!(reason_of(&node, &key).await, None);
+    store.change(KeyChange::revoke(key.id(), revocation())).await.unwrap();
+    store.change(KeyChange::purge_ended(Timestamp::from_unix_millis(i64::MAX))).await.unwrap();
+    clock.advance(minute);
+    assert_eq!(reason_of(&node, &key).await, Some(Reason::Unknown));
+    backend.set(Fault::Unavailable("down"));
+    clock.advance(minute);
+    assert_eq!(reason_of(&node, &key).await, Some(Reason::Unavailable));
 }

@@ -2,16 +2,21 @@
 
 #![allow(clippy::disallowed_methods, reason = "the runtime's time is paused, so sleeping takes no time")]
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use support::probe::{Feed, Probe};
 use support::{START, request};
 use tokio::time::sleep;
-use tower_api_key::backend::{Backend, BackendErrorKind};
+use tower_api_key::backend::{
+    Backend, BackendError, BackendErrorKind, BoxedChangeFeed, ChangeFeed, Invalidation,
+};
 use tower_api_key::clock::ManualClock;
-use tower_api_key::digest::{Digester, FormerDigester};
+use tower_api_key::digest::{Digest, Digester, Fingerprint, FormerDigester};
 use tower_api_key::manage::{KeyManager, NewKey};
-use tower_api_key::{Authenticator, AuthenticatorBuilder, KeyFormat, MemoryStore, Reason, Source};
+use tower_api_key::{Authenticator, AuthenticatorBuilder, KeyFormat, MemoryStore, Reason, Record, Source};
 
 const PEPPER: &[u8] = b"a pepper of 32 random bytes here";
 const OTHER_PEPPER: &[u8] = b"another pepper of 32 random byte";
@@ -235,4 +240,48 @@ async fn a_node_without_the_current_digester_is_told_once_the_former_one_is_reti
     check_start(&late(), Some(OTHER_DIGESTER), "after the retirement").await;
     check_start(&node, None, "with the current digester").await;
     assert_eq!(reason_of(&node, &key).await, None);
+}
+
+/// A store with a feed that counts acknowledgements.
+struct Listed {
+    store: MemoryStore,
+    acks: Arc<AtomicUsize>,
+}
+
+impl Backend for Listed {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        self.store.find(digest).await
+    }
+
+    async fn fingerprints(&self) -> Result<Option<Vec<Fingerprint>>, BackendError> {
+        self.store.fingerprints().await
+    }
+
+    fn feed(&self) -> Option<BoxedChangeFeed> {
+        Some(BoxedChangeFeed::new(CountingFeed(Arc::clone(&self.acks))))
+    }
+}
+
+struct CountingFeed(Arc<AtomicUsize>);
+
+impl ChangeFeed for CountingFeed {
+    async fn poll(&mut self) -> Result<Vec<Invalidation>, BackendError> {
+        Ok(Vec::new())
+    }
+
+    async fn ack(&mut self) -> Result<(), BackendError> {
+        self.0.fetch_add(1, SeqCst);
+        Ok(())
+    }
+}
+
+/// It is on the list of nodes that have polled, and a revocation waits for those.
+#[tokio::test]
+async fn a_node_that_the_store_contradicts_keeps_no_change_waiting() {
+    let (store, _) = store().await;
+    let acks = Arc::new(AtomicUsize::new(0));
+    let listed = Listed { store, acks: Arc::clone(&acks) };
+    let node = build(Authenticator::builder(listed).digester(peppered(OTHER_PEPPER)));
+    check_start(&node, Some(OTHER_DIGESTER), "another pepper").await;
+    assert_eq!(acks.load(SeqCst), 1);
 }
