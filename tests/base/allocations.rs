@@ -10,8 +10,11 @@ use allocation_counter::measure;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 use http::{HeaderValue, Request, Response};
+use support::probe::{Call, Probe};
 use support::{Body, Key, authenticator, build, request, store_with_key};
 use tower::{Layer, Service};
+use tower_api_key::backend::BackendError;
+use tower_api_key::digest::Digester;
 use tower_api_key::{
     AuthenticateLayer, Authenticator, MemoryStore, Owner, Rejection, RequireScopeLayer, Requirement, Source,
 };
@@ -91,6 +94,30 @@ async fn a_cached_admission_allocates_only_for_the_extensions_and_the_cache_head
         assert_eq!(allocations(|| call(&mut without, again)), expected);
         assert_eq!(allocations(|| call(&mut service, request)), expected + headers_of_a_response());
     }
+}
+
+#[tokio::test]
+async fn a_cached_admission_under_a_former_digest_allocates_no_more() {
+    let (store, key) = store_with_key().await;
+    // It may not add a digest, so the key stays under the former one.
+    let backend = Probe::over(store).before(async |call| match call {
+        Call::Write => Err(BackendError::invalid("told to reject")),
+        _ => Ok(()),
+    });
+    let current = Digester::hmac_sha256(b"a pepper of 32 random bytes here").unwrap();
+    let builder =
+        Authenticator::builder(backend.clone()).digester(current).former_digester(Digester::sha256());
+    let (authenticator, _clock) = build(builder);
+    let principal = authenticator.authenticate(key.bearer().headers()).await.unwrap();
+    let mut service = AuthenticateLayer::new(authenticator).layer(Idle);
+
+    let mut by_hand = key.bearer();
+    let expected = allocations(|| {
+        by_hand.extensions_mut().insert(principal.clone());
+    });
+    let request = key.bearer();
+    assert_eq!(allocations(|| call(&mut service, request)), expected + headers_of_a_response());
+    assert_eq!(backend.reads(), 1);
 }
 
 #[tokio::test]

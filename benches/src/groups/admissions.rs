@@ -4,6 +4,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::StatusCode;
 use tower::Layer;
+use tower_api_key::backend::{Backend, BackendError};
+use tower_api_key::digest::Digest;
+use tower_api_key::{MemoryStore, Record};
 
 use super::{BARE, BY_HAND, BY_HAND_SYNC, CRATE, FLOOR, Fixture, Group, METERED, NAMED};
 use crate::drive::{self, Run, at_once};
@@ -18,6 +21,8 @@ use crate::stacks::{Body, Stack, bearer, in_axum, inner, layer, x_api_key};
 pub const THOUSAND: &str = "Bearer, 1,000 keys in turn";
 /// The same with an extension in each request.
 pub const USED: &str = "the same, extensions in use";
+/// Keys that have a digest of a former digester only.
+pub const FORMER: &str = "Bearer, 1,000 keys under a former digester";
 /// Keys as `Basic`.
 pub const BASIC: &str = "Basic, 1,000 keys in turn";
 /// Keys with frequencies by Zipf's law.
@@ -41,6 +46,7 @@ pub(super) fn all() -> Vec<Group> {
     vec![
         named(metered(by_bearer(THOUSAND, 1_000, plain, &[1]), plain, 1), plain),
         by_bearer(USED, 1_000, used, &[1]),
+        under_former(plain),
         by_header(),
         by_basic(),
         in_axum(),
@@ -51,6 +57,26 @@ pub(super) fn all() -> Vec<Group> {
         by_bearer(THREADS, 1_000, plain, &[1, 2]).in_several_threads(),
         metered(by_bearer(THREADS_ONE_KEY, 1, plain, &[1, 2]), plain, 2).in_several_threads(),
     ]
+}
+
+/// A node that adds no digests, so each request hashes its key twice.
+fn under_former(presented: Presented) -> Group {
+    Group::new(FORMER, 1_000).subject(BARE, move |fixture| presented.run(fixture, &inner(), 1)).subject(
+        CRATE,
+        move |fixture| {
+            let layer = layer::under_former(ReadOnly(fixture.store()), fixture.room());
+            presented.run(fixture, &layer.layer(inner()), 1)
+        },
+    )
+}
+
+/// A store that keeps its digests as they are.
+struct ReadOnly(MemoryStore);
+
+impl Backend for ReadOnly {
+    async fn find(&self, digest: &Digest) -> Result<Option<Record>, BackendError> {
+        self.0.find(digest).await
+    }
 }
 
 /// The presentation of Bearer keys.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tower_api_key::backend::Backend;
+use tower_api_key::digest::Digester;
 use tower_api_key::usage::Usage;
 use tower_api_key::{
     AuthenticateLayer, Authenticator, AuthenticatorBuilder, Environment, MemoryStore, Source,
@@ -24,6 +25,13 @@ pub fn builder(backend: impl Backend) -> AuthenticatorBuilder {
 /// Creates a layer whose cache holds this many keys.
 pub fn new(backend: impl Backend, capacity: u64) -> AuthenticateLayer {
     AuthenticateLayer::new(builder(backend).positive_capacity(capacity).build().unwrap())
+}
+
+/// Creates a layer with a pepper, for keys that were stored without one.
+pub fn under_former(backend: impl Backend, capacity: u64) -> AuthenticateLayer {
+    let pepper = Digester::hmac_sha256(b"a pepper of 32 random bytes here").unwrap();
+    let builder = builder(backend).digester(pepper).former_digester(Digester::sha256());
+    AuthenticateLayer::new(builder.positive_capacity(capacity).build().unwrap())
 }
 
 /// Creates a layer that also counts usage.
