@@ -14,7 +14,7 @@ use tower_api_key_fuzz::cursor;
 use tower_api_key_fuzz::edit::Edit;
 use tower_api_key_fuzz::json::Json;
 
-const IDS: [&str; 5] = [".", "5", "Key", "key_m", "zz"];
+const IDS: [&str; 5] = ["...", "5", "Key", "key_m", "zz"];
 
 thread_local! {
     static ROUTER: Router = router();

@@ -35,7 +35,7 @@ impl Database {
         let (pool, store) = runtime.block_on(async {
             // A database in memory lasts as long as its connection.
             let lasting = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
-            let options = SqliteConnectOptions::new().in_memory(true);
+            let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(false);
             let pool = lasting.connect_with(options).await.expect("a database in memory");
             let store = SqliteStore::with_pool(pool.clone()).await.expect("a store");
             let table =

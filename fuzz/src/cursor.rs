@@ -22,7 +22,9 @@ pub fn decode(cursor: &[u8]) -> Option<Vec<u8>> {
     let mut id = base64::decode(&standard)?;
     id.truncate(id.len().checked_sub(4)?);
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
-    let is_id = (1..=64).contains(&id.len()) && id.iter().all(is_plain);
+    // A URL takes these two for a way up.
+    let is_path = matches!(&*id, b"." | b"..");
+    let is_id = (1..=64).contains(&id.len()) && id.iter().all(is_plain) && !is_path;
     (is_id && encode(&id) == cursor).then_some(id)
 }
 
