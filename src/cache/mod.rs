@@ -6,7 +6,7 @@
 //! only while that generation is current.
 //!
 //! ```text
-//! request                                   fill, a task of its own             change (revoke)
+//! request                                   fill, a task if it has to wait      change (revoke)
 //!   hit: entry with current generation        take generation (before the read)   commit
 //!   miss: join the flight of this generation  read the store                      tombstone (revoked only)
 //!   wait, at most for the deadline            keep the answer with the generation bump the generation

@@ -85,7 +85,7 @@ enum Lag {
 /// Without random choices, so that all schedules can be run.
 const STILL: Weather = Weather { slow: false, stormy: false, lag: Lag::Never, one_by_one: false };
 
-/// The same, but no answer is there at the first poll, so that a task reads.
+/// The same, but the store never answers the first poll, so that a task reads.
 const SLOW: Weather = Weather { slow: true, ..STILL };
 
 struct Store {

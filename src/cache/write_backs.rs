@@ -6,12 +6,12 @@
 
 use std::collections::HashSet;
 use std::future::pending as never;
+use std::time::Duration;
 
 use super::context::Context;
 use super::sync::{Arc, Mutex, lock, spawn, timeout};
 use crate::backend::{BackendError, WriteBack};
 use crate::digest::{Digest, Fingerprint};
-use crate::guarded_call::catch_panic;
 use crate::key::KeyId;
 use crate::trace;
 
@@ -23,7 +23,11 @@ pub(super) struct WriteBacks {
     context: Arc<Context>,
 }
 
-/// The most writes in progress beside which a digest is added. With a new pepper, each key of a node gets one, and other writes of the
+/// The longest addition of a digest. Longer than the stores of the crate take to give up: an addition that is given up here goes on in the
+/// store, beside the next ones.
+const ADDITION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The most additions in progress. With a new pepper, each key of a node gets one, and other writes of the
 /// background must not wait behind many of them.
 const MAX_DIGESTS: usize = 8;
 
@@ -68,17 +72,20 @@ impl WriteBacks {
     /// Adds a digest to a key. The request does not wait for it. The addition invalidates the entry under the former digest; if it fails or too
     /// many are in progress, the next lookup of the key tries again.
     pub(super) fn digest(self: &Arc<Self>, id: KeyId, digest: Digest, digester: Fingerprint) {
-        if lock(&self.keys).len() >= MAX_DIGESTS {
+        if lock(&self.keys).iter().filter(|(kind, _)| *kind == Kind::Digest).count() >= MAX_DIGESTS {
             return;
         }
         let Some(pending) = self.begin(Kind::Digest, &id) else { return };
         let write = WriteBack::Digest { id, digest, digester, at: self.context.clock.wall() };
         spawn(async move {
-            // Until the store has answered, and not only until a deadline: what is given up would go on in the store, beside the next ones.
-            let writing = pending.write_backs.context.backend.write_back(write);
-            if let Some(Err(error)) = catch_panic(writing).await {
-                pending.write_backs.log_once(&error);
-            }
+            let context = &pending.write_backs.context;
+            let writing = async {
+                if let Err(error) = context.backend.write_back(write).await {
+                    pending.write_backs.log_once(&error);
+                }
+                Ok(())
+            };
+            let _ = context.call("digest addition", ADDITION_TIMEOUT, writing).await;
         });
     }
 

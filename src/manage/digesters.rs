@@ -46,12 +46,21 @@ impl<S: KeyStore> KeyManager<S> {
     /// pepper may be wrong, or missing. [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails; part of the digests may be
     /// dropped then.
     pub async fn retire_former_digesters(&self) -> Result<u64, ManageError> {
-        let stored = self.store.fingerprints().await?.unwrap_or_default();
-        if self.digesters.former.is_empty() || !stored.contains(&self.digesters.current.fingerprint()) {
-            let message = "must be that of the nodes, of which keys have digests, beside the former digester that is retired";
-            return Err(ManageError::invalid(vec![FieldError::new("digester", message)]));
+        let wrong = |field, message| Err(ManageError::invalid(vec![FieldError::new(field, message)]));
+        if self.digesters.former.is_empty() {
+            return wrong(
+                "former_digester",
+                "must be set to the digester that is retired, beside the current one of the nodes",
+            );
         }
-        let retire = KeyChange::retire_digests(self.digesters.current.fingerprint(), self.clock.wall());
+        let current = self.digesters.current.fingerprint();
+        if !self.store.fingerprints().await?.unwrap_or_default().contains(&current) {
+            return wrong(
+                "digester",
+                "must be the current one of the nodes: the store has no key with a digest of this one",
+            );
+        }
+        let retire = KeyChange::retire_digests(current, self.clock.wall());
         Ok(self.change(&self.bounded_actor(), retire).await?.keys)
     }
 }

@@ -833,6 +833,7 @@ fn a_shared_store_is_a_store() {
 async fn a_store_that_blocks_beyond_the_deadline_is_not_read_again_and_again() {
     let deadline = Duration::from_millis(20);
     let backend = Probe::answering(move |_| {
+        // Blocks the thread, as such a store does: no clock of the test can pass within one poll.
         std::thread::sleep(deadline * 2);
         ready(Ok(None))
     });

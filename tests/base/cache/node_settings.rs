@@ -285,3 +285,62 @@ async fn a_node_that_the_store_contradicts_keeps_no_change_waiting() {
     check_start(&node, Some(OTHER_DIGESTER), "another pepper").await;
     assert_eq!(acks.load(SeqCst), 1);
 }
+
+#[tokio::test]
+async fn a_manager_without_the_pepper_of_the_nodes_retires_nothing() {
+    let (store, key) = store().await;
+    let node =
+        Authenticator::builder(store.clone()).digester(peppered(PEPPER)).former_digester(Digester::sha256());
+    let node = build(node);
+    let manager = || KeyManager::new(store.clone(), format("demo"));
+    for (manager, field) in [
+        (manager(), "former_digester"),
+        (manager().digester(peppered(PEPPER)), "former_digester"),
+        (manager().digester(peppered(OTHER_PEPPER)).former_digester(peppered(PEPPER)), "digester"),
+    ] {
+        let error = manager.retire_former_digesters().await.unwrap_err();
+        assert_eq!(error.fields()[0].field, field, "{error}");
+    }
+    assert_eq!(reason_of(&node, &key).await, None);
+}
+
+#[cfg(feature = "tracing")]
+#[tokio::test]
+async fn a_node_that_lacks_a_digester_of_the_store_says_so_once() {
+    let _second_subscriber = support::captured::Log::begin();
+    let (log, _guard) = support::captured::Log::begin();
+    let (store, _) = store().await;
+    create(&store, peppered(OTHER_PEPPER), "demo").await;
+    let node = build(Authenticator::builder(store).digester(peppered(PEPPER)));
+    for _ in 0..2 {
+        check_start(&node, None, "one of two peppers").await;
+    }
+    let logged = log.take("WARN");
+    assert_eq!(logged.len(), 1, "{logged:?}");
+    let lacking = peppered(OTHER_PEPPER).fingerprint();
+    assert!(logged[0].contains(lacking.as_str()) && logged[0].contains("former_digester"), "{}", logged[0]);
+}
+
+/// A node that finds keys goes on; one whose keys were found before and are not any more does not call them unknown.
+#[tokio::test]
+async fn a_node_that_runs_is_stopped_only_by_a_store_that_had_its_digester() {
+    let imported = MemoryStore::new();
+    let node = build(Authenticator::builder(imported.clone()).digester(peppered(PEPPER)));
+    check_start(&node, None, "no fingerprint yet").await;
+    create(&imported, peppered(OTHER_PEPPER), "demo").await;
+    check_start(&node, None, "a mistaken manager").await;
+
+    let (store, key) = store().await;
+    let [late, both] =
+        [PEPPER, OTHER_PEPPER].map(|pepper| Authenticator::builder(store.clone()).digester(peppered(pepper)));
+    let (late, both) = (build(late), build(both.former_digester(peppered(PEPPER))));
+    check_start(&late, None, "before the retirement").await;
+    assert_eq!(reason_of(&both, &key).await, None);
+    while store.find(&peppered(OTHER_PEPPER).digest(key.as_bytes())).await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    let manager = KeyManager::new(store.clone(), format("demo")).digester(peppered(OTHER_PEPPER));
+    assert_eq!(manager.former_digester(peppered(PEPPER)).retire_former_digesters().await.unwrap(), 1);
+    check_start(&late, Some(OTHER_DIGESTER), "after the retirement").await;
+    assert_eq!(reason_of(&late, &key).await, Some(Reason::Unavailable));
+}
