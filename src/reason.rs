@@ -253,10 +253,11 @@ impl From<Forbidden> for Reason {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn reasons() -> Vec<Reason> {
+    /// One reason of each label, in their order.
+    pub(crate) fn reasons() -> Vec<Reason> {
         vec![
             Reason::Missing,
             Reason::Malformed,

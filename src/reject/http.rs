@@ -36,30 +36,15 @@ mod tests {
     use super::*;
     use crate::credential::{Scheme, Source, Sources};
     use crate::metrics::Metrics;
-    use crate::reason::{Challenge, Forbidden};
+    use crate::reason::{Challenge, Forbidden, tests};
     use crate::reject::challenge::Challenges;
     use crate::reject::{Payload, Respond, ResponseConfig};
     use crate::scope::Requirement;
 
     fn reasons() -> Vec<Reason> {
-        vec![
-            Reason::Missing,
-            Reason::Malformed,
-            Reason::Unknown,
-            Reason::Expired,
-            Reason::Revoked,
-            Reason::Disabled,
-            Reason::WrongEnvironment,
-            Reason::WrongSource,
-            Reason::WrongOwner,
-            Reason::Ambiguous,
-            Reason::MissingScope(Requirement::all_of(["notes.read"]).unwrap()),
-            Reason::MissingScope(Requirement::any_of(["notes.read", "notes.write"]).unwrap()),
-            Reason::Forbidden(Forbidden::Organization),
-            Reason::Forbidden(Forbidden::Undeclared),
-            Reason::Unavailable,
-            Reason::NotAuthenticated,
-        ]
+        let any_of = Requirement::any_of(["notes.read", "notes.write"]).unwrap();
+        let further = [Reason::MissingScope(any_of), Reason::Forbidden(Forbidden::Undeclared)];
+        tests::reasons().into_iter().chain(further).collect()
     }
 
     /// Bodies that depend on the rejection and on the request.

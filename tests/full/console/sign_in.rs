@@ -37,7 +37,7 @@ async fn a_visitor_who_signs_out_while_a_form_arrives_changes_nothing() {
     let path = format!("/keys/{}/name", key.id);
     let renaming = ann.send(Method::POST, &path, &[FORM], body);
     let signing_out = async {
-        // The head is there once a further chunk is taken.
+        // The server has parsed the head once it takes a further chunk.
         rest.send_data("&a=b".into()).await.unwrap();
         rest.send_data("&a=b".into()).await.unwrap();
         world.sign_out("ann");
