@@ -25,9 +25,9 @@ pub(crate) struct ManagerRule {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// A key that must exist beside a manager that a change ends: see [`KeyChange::needs_other_manager`](super::KeyChange::needs_other_manager).
+/// A key that must exist beside a manager that a change ends: see [`KeyChange::needs_remaining_manager`](super::KeyChange::needs_remaining_manager).
 #[derive(Debug, Clone)]
-pub struct OtherManager {
+pub struct RemainingManager {
     ended: KeyId,
     filter: KeyFilter,
     needed: Needed,
@@ -41,7 +41,7 @@ struct Needed {
     until: Timestamp,
 }
 
-impl OtherManager {
+impl RemainingManager {
     /// Returns a filter that selects the key, among others.
     pub fn filter(&self) -> &KeyFilter {
         &self.filter
@@ -63,7 +63,7 @@ impl ManagerRule {
         caller_is_in_store: bool,
         before: &Record,
         after: &Record,
-    ) -> Option<OtherManager> {
+    ) -> Option<RemainingManager> {
         let now = self.clock.wall();
         let until = before.expires_at.unwrap_or(Timestamp::NEVER).min(now.saturating_add(NOTICE));
         let (requirement, policy) = (self.requirement.clone(), caller.policy.clone());
@@ -84,7 +84,7 @@ impl ManagerRule {
                 .or(Some(before.environment).filter(|own| *own == Environment::Live)),
             ..KeyFilter::of_owner(&before.owner).state(KeyState::Active, now)
         };
-        Some(OtherManager { ended: before.id.clone(), filter, needed })
+        Some(RemainingManager { ended: before.id.clone(), filter, needed })
     }
 }
 

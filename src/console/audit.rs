@@ -9,7 +9,7 @@ use axum::response::{self, Response};
 
 use super::fields::Filters;
 use super::page::{Problem, Shell, render};
-use super::shared::{Pages, Visitor};
+use super::shared::{SharedState, Visitor};
 use super::words::When;
 use crate::audit::Action;
 use crate::backend::{AuditEntry, AuditLog, AuditQuery, KeyStore, LoggedAction};
@@ -60,7 +60,7 @@ impl Entry {
 }
 
 pub(super) async fn show<S: KeyStore + AuditLog + Clone>(
-    State(shared): Pages<S>,
+    State(shared): SharedState<S>,
     visitor: Visitor,
     filters: Filters,
 ) -> response::Result<Response> {

@@ -13,7 +13,7 @@ use super::fields::Fields;
 use super::once;
 use super::page::{Problem, Shell, render};
 use super::picker::{Group, picker};
-use super::shared::{Pages, Shared, Visitor};
+use super::shared::{Shared, SharedState, Visitor};
 use super::shown::{already, shown};
 use super::signed_in::Role;
 use super::words::When;
@@ -60,7 +60,7 @@ impl CreatePage<'_> {
 }
 
 pub(super) async fn form<S: KeyStore + Clone>(
-    State(shared): Pages<S>,
+    State(shared): SharedState<S>,
     visitor: Visitor,
 ) -> response::Result<Response> {
     visitor.check_may_change()?;
@@ -102,7 +102,7 @@ fn page<S: KeyStore + Clone>(
 }
 
 pub(super) async fn create<S: KeyStore + Clone>(
-    State(shared): Pages<S>,
+    State(shared): SharedState<S>,
     mut visitor: Visitor,
     fields: Fields,
 ) -> response::Result<Response> {
@@ -119,7 +119,7 @@ pub(super) async fn create<S: KeyStore + Clone>(
             return Ok(page(&shared, &visitor, &fields, invalid, vec![once::TOO_OLD.to_owned()])?);
         }
     };
-    let keys = visitor.judge_again(&shared, fields.visitor()).await?;
+    let keys = visitor.authorize_again(&shared, fields.visitor()).await?;
     match keys.create(new).await {
         Ok(created) => Ok(shown(visitor.shell(&shared), created, now)),
         Err(error) if error.kind() == ManageErrorKind::Conflict && keys.get(&id).await.is_ok() => {

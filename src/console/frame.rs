@@ -13,7 +13,7 @@ use tower_http::csrf::ProtectionError;
 
 use super::look::SCRIPT;
 use super::page::{Problem, redirect, respond, root};
-use super::shared::{Pages, Shared};
+use super::shared::{Shared, SharedState};
 use crate::trace::{self, Once};
 
 /// Most slashes of the path of a page.
@@ -75,11 +75,11 @@ fn other_origin() -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "The change was not made", text)
 }
 
-pub(super) async fn style<S>(State(shared): Pages<S>, RawQuery(query): RawQuery) -> Response {
+pub(super) async fn style<S>(State(shared): SharedState<S>, RawQuery(query): RawQuery) -> Response {
     asset("text/css; charset=utf-8", shared.style.clone(), &shared, &query)
 }
 
-pub(super) async fn script<S>(State(shared): Pages<S>, RawQuery(query): RawQuery) -> Response {
+pub(super) async fn script<S>(State(shared): SharedState<S>, RawQuery(query): RawQuery) -> Response {
     asset("text/javascript; charset=utf-8", SCRIPT.to_owned(), &shared, &query)
 }
 

@@ -9,7 +9,7 @@ use axum::response::{self, Response};
 
 use super::fields::Filters;
 use super::page::{Problem, Shell, render};
-use super::shared::{Pages, Visitor};
+use super::shared::{SharedState, Visitor};
 use super::view::View;
 use crate::backend::{KeyFilter, KeyStore};
 use crate::environment::Environment;
@@ -43,7 +43,7 @@ impl ListPage<'_> {
 }
 
 pub(super) async fn show<S: KeyStore + Clone>(
-    State(shared): Pages<S>,
+    State(shared): SharedState<S>,
     visitor: Visitor,
     mut filters: Filters,
 ) -> response::Result<Response> {

@@ -72,7 +72,7 @@
 
 // Layer 10 of 10: rim.
 // Above `manage`; nothing imports it. Bottom to top, a file importing only those before it:
-// `words`, `look`, `page`, `once`, `signed_in`, `keys`, `shared`, `fields`, `frame`, `picker`, `view`, `list`, `shown`, `create`, `one`, `rotate`,
+// `words`, `look`, `page`, `once`, `signed_in`, `keys`, `shared`, `fields`, `frame`, `picker`, `view`, `list`, `shown`, `create`, `one_key`, `rotate`,
 // `revoke`, `usage`, `audit`, `self`.
 
 mod audit;
@@ -83,7 +83,7 @@ mod keys;
 mod list;
 mod look;
 mod once;
-mod one;
+mod one_key;
 mod page;
 mod picker;
 mod revoke;
@@ -232,12 +232,12 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
             .route("/", get(home))
             .route("/keys", get(list::show::<S>))
             .route("/new", get(create::form::<S>).post(create::create::<S>))
-            .route("/keys/{console_key}", get(one::show::<S>))
-            .route("/keys/{console_key}/name", get(one::back::<S>).post(one::rename::<S>))
-            .route("/keys/{console_key}/permissions", get(one::back::<S>).post(one::permit::<S>))
-            .route("/keys/{console_key}/labels", get(one::back::<S>).post(one::label::<S>))
-            .route("/keys/{console_key}/disable", get(one::back::<S>).post(one::disable::<S>))
-            .route("/keys/{console_key}/enable", get(one::back::<S>).post(one::enable::<S>))
+            .route("/keys/{console_key}", get(one_key::show::<S>))
+            .route("/keys/{console_key}/name", get(one_key::back::<S>).post(one_key::rename::<S>))
+            .route("/keys/{console_key}/permissions", get(one_key::back::<S>).post(one_key::permit::<S>))
+            .route("/keys/{console_key}/labels", get(one_key::back::<S>).post(one_key::label::<S>))
+            .route("/keys/{console_key}/disable", get(one_key::back::<S>).post(one_key::disable::<S>))
+            .route("/keys/{console_key}/enable", get(one_key::back::<S>).post(one_key::enable::<S>))
             .route("/keys/{console_key}/rotate", get(rotate::form::<S>).post(rotate::rotate::<S>))
             .route("/keys/{console_key}/revoke", get(revoke::form::<S>).post(revoke::revoke::<S>))
             .route("/keys/{console_key}/usage", get(usage::of_key::<S>))

@@ -11,7 +11,7 @@ use axum::response::{self, Response};
 
 use super::fields::Fields;
 use super::page::{Problem, Shell, redirect, render};
-use super::shared::{Pages, Visitor};
+use super::shared::{SharedState, Visitor};
 use super::view::{Id, View};
 use crate::backend::{KeyStore, Propagation};
 use crate::manage::Wait;
@@ -36,7 +36,7 @@ struct RevokedPage<'a> {
 }
 
 pub(super) async fn form<S: KeyStore + Clone>(
-    State(shared): Pages<S>,
+    State(shared): SharedState<S>,
     visitor: Visitor,
     Id(id): Id,
 ) -> response::Result<Response> {
@@ -47,7 +47,7 @@ pub(super) async fn form<S: KeyStore + Clone>(
 }
 
 pub(super) async fn revoke<S: KeyStore + Clone>(
-    State(shared): Pages<S>,
+    State(shared): SharedState<S>,
     mut visitor: Visitor,
     Id(id): Id,
     fields: Fields,
@@ -64,7 +64,7 @@ pub(super) async fn revoke<S: KeyStore + Clone>(
         };
         return Ok(render(StatusCode::UNPROCESSABLE_ENTITY, &page));
     }
-    let keys = visitor.judge_again(&shared, fields.visitor()).await?;
+    let keys = visitor.authorize_again(&shared, fields.visitor()).await?;
     let revoked = keys.revoke(&id, reason, Wait::new().at_most(PATIENCE)).await;
     match revoked.map_err(Problem::from)? {
         // The answer of the form alone says so: a link could say it of any key.

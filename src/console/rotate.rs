@@ -12,7 +12,7 @@ use axum::response::{self, Response};
 use super::fields::Fields;
 use super::once;
 use super::page::{Problem, Shell, render};
-use super::shared::{Pages, Shared, Visitor};
+use super::shared::{Shared, SharedState, Visitor};
 use super::shown::{already, shown};
 use super::view::{Id, View};
 use crate::backend::{Grace, KeyStore};
@@ -42,7 +42,7 @@ struct RotatePage<'a> {
 }
 
 pub(super) async fn form<S: KeyStore + Clone>(
-    State(shared): Pages<S>,
+    State(shared): SharedState<S>,
     visitor: Visitor,
     Id(id): Id,
 ) -> response::Result<Response> {
@@ -64,7 +64,7 @@ fn page<S: KeyStore + Clone>(
 }
 
 pub(super) async fn rotate<S: KeyStore + Clone>(
-    State(shared): Pages<S>,
+    State(shared): SharedState<S>,
     mut visitor: Visitor,
     Id(id): Id,
     fields: Fields,
@@ -81,7 +81,7 @@ pub(super) async fn rotate<S: KeyStore + Clone>(
         return Ok(page(&shared, &visitor, &old, invalid, vec![once::TOO_OLD.to_owned()])?);
     };
     let options = RotateOptions { id: Some(successor.clone()), ..RotateOptions::new(grace) };
-    let keys = visitor.judge_again(&shared, fields.visitor()).await?;
+    let keys = visitor.authorize_again(&shared, fields.visitor()).await?;
     let error = match keys.rotate(old, options).await {
         Ok(created) => return Ok(shown(visitor.shell(&shared), created, now)),
         Err(error) => error,

@@ -31,7 +31,7 @@ pub(super) struct Shared<S> {
 }
 
 /// The extractor of the shared state.
-pub(super) type Pages<S> = State<Arc<Shared<S>>>;
+pub(super) type SharedState<S> = State<Arc<Shared<S>>>;
 
 impl<S> Shared<S> {
     pub(super) fn new(
@@ -85,7 +85,7 @@ impl Visitor {
 
     /// Returns the keys that the visitor may change by a form that was made for this one. It is resolved again, as the body of a request may arrive
     /// long after its head: read all that the change needs before, so that nothing but the change follows.
-    pub(super) async fn judge_again<'s, S: KeyStore + Clone>(
+    pub(super) async fn authorize_again<'s, S: KeyStore + Clone>(
         &mut self,
         shared: &'s Shared<S>,
         made_for: &str,

@@ -12,7 +12,7 @@ use axum::response::{self, Response};
 
 use super::fields::Filters;
 use super::page::{Problem, Shell, render, respond};
-use super::shared::{Pages, Shared, Visitor};
+use super::shared::{Shared, SharedState, Visitor};
 use super::view::{Id, View};
 use crate::backend::{KeyStore, UsageBy, UsageQuery, UsageStore};
 use crate::clock::Day;
@@ -97,7 +97,7 @@ fn bars(days: &[Requests], highest: u64) -> Vec<Bar> {
 }
 
 pub(super) async fn of_all<S: KeyStore + UsageStore + Clone>(
-    State(shared): Pages<S>,
+    State(shared): SharedState<S>,
     visitor: Visitor,
     query: Filters,
 ) -> response::Result<Response> {
@@ -105,7 +105,7 @@ pub(super) async fn of_all<S: KeyStore + UsageStore + Clone>(
 }
 
 pub(super) async fn of_key<S: KeyStore + UsageStore + Clone>(
-    State(shared): Pages<S>,
+    State(shared): SharedState<S>,
     visitor: Visitor,
     Id(id): Id,
     query: Filters,
@@ -114,7 +114,7 @@ pub(super) async fn of_key<S: KeyStore + UsageStore + Clone>(
 }
 
 pub(super) async fn csv_of_all<S: KeyStore + UsageStore + Clone>(
-    State(shared): Pages<S>,
+    State(shared): SharedState<S>,
     visitor: Visitor,
     query: Filters,
 ) -> response::Result<Response> {
@@ -122,7 +122,7 @@ pub(super) async fn csv_of_all<S: KeyStore + UsageStore + Clone>(
 }
 
 pub(super) async fn csv_of_key<S: KeyStore + UsageStore + Clone>(
-    State(shared): Pages<S>,
+    State(shared): SharedState<S>,
     visitor: Visitor,
     Id(id): Id,
     query: Filters,

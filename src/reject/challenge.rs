@@ -63,32 +63,32 @@ impl Challenges {
         self.0.iter().any(|challenge| matches!(&challenge.scheme, Scheme::Header(own) if own == name))
     }
 
-    /// Returns the number of schemes, each of which has a place.
+    /// Returns the number of schemes, each of which has an index.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Returns the place of a scheme. A rejection without a scheme may be the application's, and has one challenge all the same.
-    pub(super) fn place(&self, scheme: Option<&Scheme>) -> usize {
+    /// Returns the index of a scheme. A rejection without a scheme may be the application's, and has one challenge all the same.
+    pub(super) fn index(&self, scheme: Option<&Scheme>) -> usize {
         // OK because a set of sources is never empty.
         self.0.iter().position(|challenge| Some(&challenge.scheme) == scheme).unwrap_or(0)
     }
 
-    /// Returns the challenges for a row of the table, where the credential was of the scheme in this place.
-    pub(super) fn lines(&self, row: &Row, place: usize) -> Vec<HeaderValue> {
+    /// Returns the challenges for a row of the table, where the credential was of the scheme with this index.
+    pub(super) fn lines(&self, row: &Row, index: usize) -> Vec<HeaderValue> {
         let of_all = |line: fn(&SchemeChallenge) -> &HeaderValue| self.0.iter().map(line).cloned().collect();
         match row.challenge {
             Challenge::No => Vec::new(),
             Challenge::Offer => of_all(|scheme| &scheme.plain),
             Challenge::InvalidRequest => of_all(|scheme| &scheme.invalid_request),
-            Challenge::InvalidToken => vec![self.0[place].invalid_token.clone()],
-            Challenge::InsufficientScope => vec![self.0[place].insufficient_scope.clone()],
+            Challenge::InvalidToken => vec![self.0[index].invalid_token.clone()],
+            Challenge::InsufficientScope => vec![self.0[index].insufficient_scope.clone()],
         }
     }
 
     /// Returns the challenge for missing scopes, which it names. They have no character that needs escaping.
-    pub(super) fn with_scopes(&self, place: usize, scopes: &Scopes) -> HeaderValue {
-        let plain = &self.0[place].insufficient_scope;
+    pub(super) fn with_scopes(&self, index: usize, scopes: &Scopes) -> HeaderValue {
+        let plain = &self.0[index].insufficient_scope;
         let line = [plain.as_bytes(), format!(", scope=\"{scopes}\"").as_bytes()].concat();
         HeaderValue::try_from(line).unwrap_or_else(|_| plain.clone())
     }
@@ -182,8 +182,8 @@ mod tests {
 
     fn lines(reason: &Reason, presented: Option<&Scheme>) -> Vec<String> {
         let challenges = quoting();
-        let place = challenges.place(presented);
-        challenges.lines(reason.row(), place).iter().map(|line| line.to_str().unwrap().to_owned()).collect()
+        let index = challenges.index(presented);
+        challenges.lines(reason.row(), index).iter().map(|line| line.to_str().unwrap().to_owned()).collect()
     }
 
     #[test]
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(basic, [r#"Basic realm="a\"b\\c", charset="UTF-8", error="invalid_token""#]);
 
         let challenges = quoting();
-        let bearer = challenges.place(Some(&Scheme::Bearer));
+        let bearer = challenges.index(Some(&Scheme::Bearer));
         let scope = challenges.with_scopes(bearer, &Scopes::parse("a.read b:write").unwrap());
         let expected = r#"Bearer realm="a\"b\\c", error="insufficient_scope", scope="a.read b:write""#;
         assert_eq!(scope, expected);

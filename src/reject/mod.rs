@@ -19,14 +19,14 @@
 
 // Layer 5 of 10: outcomes.
 // Above `audit`, `metrics` and `trace`; below `cache` and `principal`. Bottom to top, a file importing only those before it:
-// `body`, `challenge`, `grpc`, `head`, `prepared`, `protocol`, `rejection`, `http`, `problem`, `config`, `response`, `self`.
+// `body`, `challenge`, `grpc`, `head`, `prepared`, `protocol`, `rejection`, `http_response`, `problem`, `config`, `response`, `self`.
 
 mod body;
 mod challenge;
 mod config;
 mod grpc;
 mod head;
-mod http;
+mod http_response;
 mod prepared;
 #[cfg(feature = "problem")]
 mod problem;

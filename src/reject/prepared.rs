@@ -21,13 +21,13 @@ struct Template {
 impl Prepared {
     pub(super) fn new(challenges: &Challenges, retry_after: Option<&HeaderValue>) -> Self {
         let of_scheme =
-            |place| TABLE.map(|row| Template::new(row, challenges.lines(row, place), retry_after));
+            |index| TABLE.map(|row| Template::new(row, challenges.lines(row, index), retry_after));
         Self((0..challenges.len()).map(of_scheme).collect())
     }
 
-    /// Returns the response to a credential of the scheme in this place.
-    pub(super) fn response(&self, reason: &Reason, place: usize) -> Response<Bytes> {
-        let Template { status, headers, body } = self.0[place].of(reason);
+    /// Returns the response to a credential of the scheme with this index.
+    pub(super) fn response(&self, reason: &Reason, index: usize) -> Response<Bytes> {
+        let Template { status, headers, body } = self.0[index].of(reason);
         let mut response = Response::new(Bytes::from_static(body.as_bytes()));
         *response.status_mut() = *status;
         *response.headers_mut() = headers.clone();

@@ -9,7 +9,7 @@ use super::body::RejectionBody;
 use super::head::RequestHead;
 use super::protocol::RequestProtocol;
 use super::rejection::{AuditSink, Rejection};
-use super::{grpc, http as plain};
+use super::{grpc, http_response};
 use crate::audit::{Action, AuditEvent};
 use crate::path::template;
 use crate::reason::Reason;
@@ -58,7 +58,7 @@ impl Rejection {
         let protocol = request.map(RequestProtocol::of).unwrap_or_default();
         let mut response = match protocol.call {
             Some(call) => grpc::response(&self.reason, call),
-            None => plain::response(self, request),
+            None => http_response::response(self, request),
         };
         protocol.announce_close(&mut response);
         response

@@ -28,7 +28,7 @@ impl DirtyList {
     /// Counts a use. Returns the length of the list if the entry was put on it.
     #[inline]
     pub(crate) fn count(&self, entry: &Arc<Entry>, now: impl FnOnce() -> Timestamp) -> Option<usize> {
-        entry.counters.count_use().then(|| self.put(entry, now()))
+        entry.uses.count_use().then(|| self.put(entry, now()))
     }
 
     #[cold]
@@ -52,7 +52,7 @@ impl DirtyList {
         };
         // Taken only after the entries have left the list: the next use of each puts it on the list again.
         let used = |(entry, since): (Arc<Entry>, Timestamp)| {
-            let requests = entry.counters.take_uses();
+            let requests = entry.uses.take_uses();
             EntryUses { entry, since, requests }
         };
         entries.into_iter().map(used).collect()

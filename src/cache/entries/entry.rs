@@ -7,9 +7,9 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use super::counters::Counters;
 use super::generation::Generation;
 use super::place::Place;
+use super::use_counter::UseCounter;
 use crate::cache::sync::{Arc, Weak};
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::credential::Scheme;
@@ -28,7 +28,7 @@ use crate::rights::ScopePolicy;
 pub(crate) struct Entry {
     pub(super) generation: Generation,
     pub(super) until: Moment,
-    pub(super) counters: Counters,
+    pub(super) uses: UseCounter,
     checked: CheckedFields,
     issuer: Arc<Issuer>,
     pub(super) place: Place,
@@ -81,7 +81,7 @@ impl Entry {
         Self {
             generation,
             until,
-            counters: Counters::zero(),
+            uses: UseCounter::zero(),
             checked: CheckedFields::of(&record),
             issuer,
             place: Place::default(),

@@ -2,9 +2,8 @@
 
 // Layer 6 of 10: cache.
 // Above `sync` and `context`; below `loader`. Bottom to top, a file importing only those before it:
-// `counters`, `place`, `generation`, `tombstones`, `negative`, `entry`, `sieve`, `positive`, `dirty_list`, `self`.
+// `use_counter`, `place`, `generation`, `tombstones`, `negative`, `entry`, `sieve`, `positive`, `dirty_list`, `self`.
 
-mod counters;
 mod dirty_list;
 mod entry;
 pub(super) mod generation;
@@ -13,6 +12,7 @@ mod place;
 mod positive;
 mod sieve;
 mod tombstones;
+mod use_counter;
 
 pub(crate) use dirty_list::{DirtyList, EntryUses};
 pub(crate) use entry::{Entry, Issuer, Recheck, Rechecking};

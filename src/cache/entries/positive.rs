@@ -43,7 +43,7 @@ impl Positive {
 
     pub(super) fn get(&self, digest: &Digest) -> Option<Arc<Entry>> {
         let entry = self.entries.get(digest)?;
-        entry.counters.mark();
+        entry.uses.mark();
         Some(entry)
     }
 
@@ -61,7 +61,7 @@ impl Positive {
         if let Some(replaced) = self.entries.insert(entry.record().digest, Arc::clone(entry)) {
             ring.sieve.remove(&replaced);
             // A key that is read again is in use.
-            entry.counters.mark();
+            entry.uses.mark();
         }
         let evicted = ring.sieve.push(entry);
         let idle = ring.sweep(self.idle_after, now);
@@ -95,8 +95,7 @@ impl Ring {
             self.unswept = self.sieve.places();
             self.next_sweep = now.saturating_add(idle_after);
         }
-        let is_idle =
-            |entry: &Entry| entry.until.saturating_add(idle_after) <= now && !entry.counters.unmark();
+        let is_idle = |entry: &Entry| entry.until.saturating_add(idle_after) <= now && !entry.uses.unmark();
         let places = self.unswept.by_ref().take(SWEPT);
         places.filter_map(|place| self.sieve.remove_if(place, is_idle)).collect()
     }

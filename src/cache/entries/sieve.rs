@@ -91,13 +91,13 @@ impl Sieve {
             let hand = self.visited();
             let node = self.node(hand);
             match &node.entry {
-                Some(entry) if entry.counters.unmark() => self.hand = node.newer,
+                Some(entry) if entry.uses.unmark() => self.hand = node.newer,
                 _ => return self.unlink(hand),
             }
         }
         let newest = self.node(ENDS).older;
         let hand = self.visited();
-        self.remove_if(newest, |entry| !entry.counters.is_marked()).or_else(|| self.unlink(hand))
+        self.remove_if(newest, |entry| !entry.uses.is_marked()).or_else(|| self.unlink(hand))
     }
 
     /// Returns the node at the hand, which is that of an entry unless the ring is empty.
@@ -213,7 +213,7 @@ mod tests {
                 for _ in 0..random.usize(..4) {
                     if let Some(index) = chosen(&mut random, &reference) {
                         reference.entries[index].1 = true;
-                        held[&reference.entries[index].0].counters.mark();
+                        held[&reference.entries[index].0].uses.mark();
                     }
                 }
                 if random.u8(..4) == 0
@@ -243,7 +243,7 @@ mod tests {
         let entries: Vec<_> = (0..100).map(|_| entry()).collect();
         for entry in &entries {
             assert!(sieve.push(entry).is_none());
-            entry.counters.mark();
+            entry.uses.mark();
         }
         (sieve, entries)
     }
@@ -253,9 +253,7 @@ mod tests {
         let (mut sieve, entries) = marked_entries();
         let evicted = sieve.push(&entry()).expect("an entry");
         assert!(Arc::ptr_eq(&evicted, &entries[MAX_PASSED]));
-        assert!(
-            !entries[MAX_PASSED - 1].counters.is_marked() && entries[MAX_PASSED + 1].counters.is_marked()
-        );
+        assert!(!entries[MAX_PASSED - 1].uses.is_marked() && entries[MAX_PASSED + 1].uses.is_marked());
     }
 
     #[test]

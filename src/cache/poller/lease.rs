@@ -20,42 +20,41 @@ const ENDLESS: u64 = Moment::NEVER.nanos();
 /// The end of the time in which cached entries are valid.
 #[derive(Debug)]
 pub(in crate::cache) struct Lease {
-    until: Atomic,
-    /// In milliseconds.
-    until_wall: Atomic,
+    until_nanos: Atomic,
+    until_wall_millis: Atomic,
 }
 
 impl Lease {
     /// Creates a lease without an end.
     pub(in crate::cache) fn endless() -> Self {
-        Self { until: Atomic::new(ENDLESS), until_wall: Atomic::new(ENDLESS) }
+        Self { until_nanos: Atomic::new(ENDLESS), until_wall_millis: Atomic::new(ENDLESS) }
     }
 
     /// Creates a lease that has not begun.
     pub(in crate::cache) fn not_yet() -> Self {
-        Self { until: Atomic::new(0), until_wall: Atomic::new(0) }
+        Self { until_nanos: Atomic::new(0), until_wall_millis: Atomic::new(0) }
     }
 
     /// Makes cached entries valid for `length` from the beginning of a poll.
     pub(in crate::cache) fn renew(&self, poll_began: DualInstant, length: Duration) {
         // If the wall clock was set back in the meantime, the earlier end would be too late.
-        self.until_wall.store(millis(poll_began.wall.saturating_add(length)), Ordering::SeqCst);
-        self.until.fetch_max(poll_began.monotonic.saturating_add(length).nanos(), Ordering::SeqCst);
+        self.until_wall_millis.store(millis(poll_began.wall.saturating_add(length)), Ordering::SeqCst);
+        self.until_nanos.fetch_max(poll_began.monotonic.saturating_add(length).nanos(), Ordering::SeqCst);
     }
 
     /// Returns whether cached entries are valid at `now`. Reads the wall clock only if the lease has an end.
     #[inline]
     pub(in crate::cache) fn covers(&self, now: Moment, wall: impl FnOnce() -> Timestamp) -> bool {
-        let until = self.until.load(Ordering::SeqCst);
-        let is_before_wall = || millis(wall()) < self.until_wall.load(Ordering::SeqCst);
+        let until = self.until_nanos.load(Ordering::SeqCst);
+        let is_before_wall = || millis(wall()) < self.until_wall_millis.load(Ordering::SeqCst);
         now.nanos() < until && (until == ENDLESS || is_before_wall())
     }
 
     /// Returns the remaining time of the lease, or `None` if it has no end.
     pub(in crate::cache) fn remaining(&self, now: DualInstant) -> Option<Duration> {
-        let until = self.until.load(Ordering::SeqCst);
+        let until = self.until_nanos.load(Ordering::SeqCst);
         let left = Duration::from_nanos(until.saturating_sub(now.monotonic.nanos()));
-        let left_by_wall = self.until_wall.load(Ordering::SeqCst).saturating_sub(millis(now.wall));
+        let left_by_wall = self.until_wall_millis.load(Ordering::SeqCst).saturating_sub(millis(now.wall));
         (until != ENDLESS).then(|| left.min(Duration::from_millis(left_by_wall)))
     }
 }

@@ -14,7 +14,7 @@ use super::error::{RouteError, not_found};
 use super::input::{Id, key_id};
 use super::output::{json_response, owner, time};
 use super::query::{Known, Parameters, known, optional, page_limit};
-use super::shared::{Manager, Shared};
+use super::shared::{Shared, SharedState};
 use crate::audit::Action;
 use crate::backend::{AuditEntry, AuditQuery, KeyStore, LoggedAction};
 use crate::key::KeyId;
@@ -23,7 +23,7 @@ use crate::key::KeyId;
 const PARAMETERS: [&str; 6] = ["actor", "action", "from", "to", "limit", "cursor"];
 
 pub(super) async fn of_all<S: KeyStore>(
-    State(shared): Manager<S>,
+    State(shared): SharedState<S>,
     caller: Caller,
     parameters: Parameters,
 ) -> response::Result<Response> {
@@ -35,7 +35,7 @@ pub(super) async fn of_all<S: KeyStore>(
 }
 
 pub(super) async fn of_key<S: KeyStore>(
-    State(shared): Manager<S>,
+    State(shared): SharedState<S>,
     caller: Caller,
     id: Id,
     parameters: Parameters,

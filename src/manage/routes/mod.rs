@@ -2,7 +2,7 @@
 
 // Layer 9 of 10: management.
 // Above `delegate`; nothing imports it. Bottom to top, a file importing only those before it:
-// `output`, `cursor`, `error`, `json`, `origin`, `query`, `resolver`, `settings`, `openapi`, `caller`, `shared`, `input`, `one`, `own`, `audit`, `usage`, `self`.
+// `output`, `cursor`, `error`, `json`, `origin`, `query`, `resolver`, `settings`, `openapi`, `caller`, `shared`, `input`, `one_key`, `own`, `audit`, `usage`, `self`.
 
 mod audit;
 mod caller;
@@ -10,7 +10,7 @@ mod cursor;
 mod error;
 mod input;
 mod json;
-mod one;
+mod one_key;
 mod openapi;
 mod origin;
 mod output;
@@ -46,7 +46,7 @@ use input::{Body, Fields, Id, key_id};
 use origin::reject_cross_site;
 use output::{created, json_response, key, reached};
 use query::{Page, Parameters, force, known, wait};
-use shared::{Manager, Shared};
+use shared::{Shared, SharedState};
 
 /// Most bytes of a request body, enough for the largest key.
 const MAX_BODY: usize = 64 * 1024;
@@ -130,7 +130,7 @@ pub fn routes<S: KeyStore + UsageStore + Clone>(manager: KeyManager<S>, settings
 }
 
 async fn create<S: KeyStore>(
-    State(shared): Manager<S>,
+    State(shared): SharedState<S>,
     mut caller: Caller,
     body: Body,
 ) -> response::Result<Response> {
@@ -154,7 +154,7 @@ async fn create<S: KeyStore>(
 }
 
 async fn list<S: KeyStore>(
-    State(shared): Manager<S>,
+    State(shared): SharedState<S>,
     caller: Caller,
     parameters: Parameters,
 ) -> response::Result<Response> {
@@ -167,12 +167,16 @@ async fn list<S: KeyStore>(
     Ok(json_response(StatusCode::OK, &json!({ "keys": keys, "next_cursor": next })))
 }
 
-async fn show<S: KeyStore>(State(shared): Manager<S>, caller: Caller, id: Id) -> response::Result<Response> {
-    one::show(&shared, shared.to_read(&caller)?, key_id(id)).await
+async fn show<S: KeyStore>(
+    State(shared): SharedState<S>,
+    caller: Caller,
+    id: Id,
+) -> response::Result<Response> {
+    one_key::show(&shared, shared.to_read(&caller)?, key_id(id)).await
 }
 
 async fn update<S: KeyStore>(
-    State(shared): Manager<S>,
+    State(shared): SharedState<S>,
     mut caller: Caller,
     id: Id,
     parameters: Parameters,
@@ -194,18 +198,18 @@ async fn update<S: KeyStore>(
 }
 
 async fn rotate<S: KeyStore>(
-    State(shared): Manager<S>,
+    State(shared): SharedState<S>,
     mut caller: Caller,
     id: Id,
     parameters: Parameters,
     body: Body,
 ) -> response::Result<Response> {
     let delegate = shared.to_write(&mut caller).await?;
-    one::rotate(&shared, delegate, key_id(id), parameters, body).await
+    one_key::rotate(&shared, delegate, key_id(id), parameters, body).await
 }
 
 async fn disable<S: KeyStore>(
-    State(shared): Manager<S>,
+    State(shared): SharedState<S>,
     mut caller: Caller,
     id: Id,
     parameters: Parameters,
@@ -229,7 +233,7 @@ async fn disable<S: KeyStore>(
 }
 
 async fn enable<S: KeyStore>(
-    State(shared): Manager<S>,
+    State(shared): SharedState<S>,
     mut caller: Caller,
     id: Id,
     parameters: Parameters,
@@ -243,16 +247,19 @@ async fn enable<S: KeyStore>(
 }
 
 async fn revoke<S: KeyStore>(
-    State(shared): Manager<S>,
+    State(shared): SharedState<S>,
     mut caller: Caller,
     id: Id,
     parameters: Parameters,
 ) -> response::Result<Response> {
     let delegate = shared.to_write(&mut caller).await?;
-    one::revoke(&shared, delegate, key_id(id), parameters).await
+    one_key::revoke(&shared, delegate, key_id(id), parameters).await
 }
 
-async fn permissions<S: KeyStore>(State(shared): Manager<S>, caller: Caller) -> response::Result<Response> {
+async fn permissions<S: KeyStore>(
+    State(shared): SharedState<S>,
+    caller: Caller,
+) -> response::Result<Response> {
     let delegate = shared.to_read(&caller)?;
     let permission = |Permission { scope, description }: &Permission| json!({ "scope": scope.as_str(), "description": description, "grantable": delegate.can_grant(scope) });
     let group = |group: &PermissionGroup| {

@@ -7,34 +7,34 @@ use axum::response::{self, Response};
 
 use super::caller::Caller;
 use super::input::Body;
-use super::one;
+use super::one_key;
 use super::query::Parameters;
-use super::shared::Manager;
+use super::shared::SharedState;
 use crate::backend::KeyStore;
 
 pub(super) async fn show<S: KeyStore>(
-    State(shared): Manager<S>,
+    State(shared): SharedState<S>,
     caller: Caller,
 ) -> response::Result<Response> {
     let (delegate, own) = shared.to_own(&caller)?;
-    one::show(&shared, delegate, Ok(own)).await
+    one_key::show(&shared, delegate, Ok(own)).await
 }
 
 pub(super) async fn rotate<S: KeyStore>(
-    State(shared): Manager<S>,
+    State(shared): SharedState<S>,
     caller: Caller,
     parameters: Parameters,
     body: Body,
 ) -> response::Result<Response> {
     let (delegate, own) = shared.to_own(&caller)?;
-    one::rotate(&shared, delegate, Ok(own), parameters, body).await
+    one_key::rotate(&shared, delegate, Ok(own), parameters, body).await
 }
 
 pub(super) async fn revoke<S: KeyStore>(
-    State(shared): Manager<S>,
+    State(shared): SharedState<S>,
     caller: Caller,
     parameters: Parameters,
 ) -> response::Result<Response> {
     let (delegate, own) = shared.to_own(&caller)?;
-    one::revoke(&shared, delegate, Ok(own), parameters).await
+    one_key::revoke(&shared, delegate, Ok(own), parameters).await
 }

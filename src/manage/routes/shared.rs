@@ -26,7 +26,7 @@ pub(super) struct Shared<S> {
 }
 
 /// The extractor of the shared state.
-pub(super) type Manager<S> = State<Arc<Shared<S>>>;
+pub(super) type SharedState<S> = State<Arc<Shared<S>>>;
 
 impl<S: Send + Sync> FromRequestParts<Arc<Shared<S>>> for Caller {
     type Rejection = Response;

@@ -13,7 +13,7 @@ use super::error::RouteError;
 use super::input::{Id, key_id};
 use super::output::json_response;
 use super::query::{Known, Parameters, invalid, known, optional};
-use super::shared::Manager;
+use super::shared::SharedState;
 use crate::backend::{KeyStore, UsageBy, UsageLine, UsageQuery, UsageStore};
 use crate::clock::{Day, Timestamp};
 
@@ -23,7 +23,7 @@ const DAYS: (i64, i64) = (30, 366);
 const MAX_LINES: usize = 10_000;
 
 pub(super) async fn of_all<S: KeyStore + UsageStore>(
-    State(shared): Manager<S>,
+    State(shared): SharedState<S>,
     caller: Caller,
     parameters: Parameters,
 ) -> response::Result<Response> {
@@ -46,7 +46,7 @@ pub(super) async fn of_all<S: KeyStore + UsageStore>(
 }
 
 pub(super) async fn of_key<S: KeyStore + UsageStore>(
-    State(shared): Manager<S>,
+    State(shared): SharedState<S>,
     caller: Caller,
     id: Id,
     parameters: Parameters,

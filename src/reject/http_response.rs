@@ -12,8 +12,8 @@ use crate::reason::Reason;
 /// Returns status, challenges and body: those prepared, with a body of the application and with the required scopes.
 pub(super) fn response(rejection: &Rejection, request: Option<RequestHead<'_>>) -> Response<Bytes> {
     let responses = &rejection.responses;
-    let place = responses.challenges.place(rejection.scheme.as_ref());
-    let mut response = responses.prepared.response(&rejection.reason, place);
+    let index = responses.challenges.index(rejection.scheme.as_ref());
+    let mut response = responses.prepared.response(&rejection.reason, index);
     // A header that is replaced keeps its place.
     if let Some(respond) = &responses.respond {
         let payload = respond.respond(rejection, request.map(|head| head.hiding(&responses.challenges)));
@@ -21,7 +21,7 @@ pub(super) fn response(rejection: &Rejection, request: Option<RequestHead<'_>>) 
         *response.body_mut() = payload.bytes;
     }
     if let Reason::MissingScope(requirement) = &rejection.reason {
-        let challenge = responses.challenges.with_scopes(place, requirement.scopes());
+        let challenge = responses.challenges.with_scopes(index, requirement.scopes());
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
     response

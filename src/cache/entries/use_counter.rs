@@ -1,4 +1,4 @@
-//! The counters of a cache entry: the admissions that used it, and a mark that it was asked for.
+//! Counts the admissions that used a cache entry, and marks, in the same word, that it was used since the last sweep.
 
 // Layer 6 of 10: cache.
 
@@ -6,16 +6,16 @@ use crate::cache::sync::{Atomic, Ordering};
 
 /// Both in one word: with a second word, an entry would not fit into one cache line of memory.
 ///
-/// No other memory is read because of them, so relaxed ordering suffices: a read-modify-write always sees the last value, and so no use is
+/// No other memory is read because of it, so relaxed ordering suffices: a read-modify-write always sees the last value, and so no use is
 /// lost.
 #[derive(Debug)]
-pub(super) struct Counters(Atomic);
+pub(super) struct UseCounter(Atomic);
 
 /// The lower bits count uses since they were last taken: nine quintillion before they overflow into the mark.
 const USES: u64 = MARK - 1;
 const MARK: u64 = 1 << 63;
 
-impl Counters {
+impl UseCounter {
     pub(super) fn zero() -> Self {
         Self(Atomic::new(0))
     }
@@ -53,15 +53,15 @@ mod tests {
 
     #[test]
     fn uses_and_the_mark_do_not_touch_each_other() {
-        let counters = Counters::zero();
-        assert!(!counters.unmark());
-        assert!(counters.count_use());
-        counters.mark();
-        counters.mark();
-        assert!(!counters.count_use());
-        assert_eq!((counters.take_uses(), counters.take_uses()), (2, 0));
-        assert!(counters.count_use());
-        assert_eq!((counters.unmark(), counters.unmark()), (true, false));
-        assert_eq!(counters.take_uses(), 1);
+        let uses = UseCounter::zero();
+        assert!(!uses.unmark());
+        assert!(uses.count_use());
+        uses.mark();
+        uses.mark();
+        assert!(!uses.count_use());
+        assert_eq!((uses.take_uses(), uses.take_uses()), (2, 0));
+        assert!(uses.count_use());
+        assert_eq!((uses.unmark(), uses.unmark()), (true, false));
+        assert_eq!(uses.take_uses(), 1);
     }
 }

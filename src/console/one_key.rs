@@ -14,7 +14,7 @@ use super::keys::Keys;
 use super::once;
 use super::page::{Problem, Shell, redirect, render};
 use super::picker::{Group, picker};
-use super::shared::{Pages, Shared, Visitor};
+use super::shared::{Shared, SharedState, Visitor};
 use super::view::{Id, View};
 use crate::backend::{KeyStore, KeyUpdate};
 use crate::key::KeyId;
@@ -59,7 +59,7 @@ fn notice(done: &str, key: &View) -> Option<&'static str> {
 }
 
 pub(super) async fn show<S: KeyStore + Clone>(
-    State(shared): Pages<S>,
+    State(shared): SharedState<S>,
     visitor: Visitor,
     Id(id): Id,
     query: Filters,
@@ -86,7 +86,7 @@ fn page<S: KeyStore + Clone>(
 
 /// Returns from the address of a form to the page of its key, for a reload after an error.
 pub(super) async fn back<S: KeyStore + Clone>(
-    State(shared): Pages<S>,
+    State(shared): SharedState<S>,
     visitor: Visitor,
     Id(id): Id,
 ) -> response::Result<Response> {
@@ -113,12 +113,12 @@ async fn respond<S: KeyStore + Clone>(
 }
 
 pub(super) async fn rename<S: KeyStore + Clone>(
-    State(shared): Pages<S>,
+    State(shared): SharedState<S>,
     mut visitor: Visitor,
     Id(id): Id,
     fields: Fields,
 ) -> response::Result<Response> {
-    let keys = visitor.judge_again(&shared, fields.visitor()).await?;
+    let keys = visitor.authorize_again(&shared, fields.visitor()).await?;
     let changed = keys.update(&id, KeyUpdate::new().name(fields.text("name"))).await;
     respond(&shared, &visitor, &keys, &id, "saved", changed).await
 }
@@ -126,7 +126,7 @@ pub(super) async fn rename<S: KeyStore + Clone>(
 /// Adds the permissions that were checked, and takes away those that were unchecked, as the form was shown: what another change has granted or taken
 /// away since stays so, unless it comes between the read and the change.
 pub(super) async fn permit<S: KeyStore + Clone>(
-    State(shared): Pages<S>,
+    State(shared): SharedState<S>,
     mut visitor: Visitor,
     Id(id): Id,
     fields: Fields,
@@ -137,7 +137,7 @@ pub(super) async fn permit<S: KeyStore + Clone>(
     let kept = record.scopes.iter().filter(|scope| checked.contains(scope) || !before.contains(scope));
     let added = checked.iter().filter(|scope| !before.contains(scope));
     let scopes: Scopes = kept.chain(added).cloned().collect();
-    let keys = visitor.judge_again(&shared, fields.visitor()).await?;
+    let keys = visitor.authorize_again(&shared, fields.visitor()).await?;
     let changed = keys.update(&id, KeyUpdate::new().scopes(scopes)).await;
     respond(&shared, &visitor, &keys, &id, "saved", changed).await
 }
@@ -153,14 +153,14 @@ fn unknown_permission() -> Problem {
 /// Adds the labels that were changed or added, and removes those that were cleared, as the form was shown: what another change has made of the
 /// other ones since stays so, unless it comes between the read and the change.
 pub(super) async fn label<S: KeyStore + Clone>(
-    State(shared): Pages<S>,
+    State(shared): SharedState<S>,
     mut visitor: Visitor,
     Id(id): Id,
     fields: Fields,
 ) -> response::Result<Response> {
     let record = visitor.keys(&shared).get(&id).await.map_err(Problem::from)?;
     let labels = labels(&fields, record.labels.clone());
-    let keys = visitor.judge_again(&shared, fields.visitor()).await?;
+    let keys = visitor.authorize_again(&shared, fields.visitor()).await?;
     let labels = match labels {
         Ok(labels) => labels,
         Err(error) => {
@@ -205,23 +205,23 @@ fn mark(name: &str, value: &str) -> String {
 }
 
 pub(super) async fn disable<S: KeyStore + Clone>(
-    State(shared): Pages<S>,
+    State(shared): SharedState<S>,
     mut visitor: Visitor,
     Id(id): Id,
     fields: Fields,
 ) -> response::Result<Response> {
-    let keys = visitor.judge_again(&shared, fields.visitor()).await?;
+    let keys = visitor.authorize_again(&shared, fields.visitor()).await?;
     let changed = keys.disable(&id, fields.text("reason")).await;
     respond(&shared, &visitor, &keys, &id, "disabled", changed).await
 }
 
 pub(super) async fn enable<S: KeyStore + Clone>(
-    State(shared): Pages<S>,
+    State(shared): SharedState<S>,
     mut visitor: Visitor,
     Id(id): Id,
     fields: Fields,
 ) -> response::Result<Response> {
-    let keys = visitor.judge_again(&shared, fields.visitor()).await?;
+    let keys = visitor.authorize_again(&shared, fields.visitor()).await?;
     let changed = keys.enable(&id).await;
     respond(&shared, &visitor, &keys, &id, "enabled", changed).await
 }
