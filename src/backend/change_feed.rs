@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{BackendError, Invalidation};
 
-/// A reader of the changes that any process makes to a store.
+/// A reader of the changes that any process makes to a store. In a store that lists its nodes, it also writes what this node has applied.
 ///
 /// Entries that were read from a store with a feed are trusted for a bounded time, the lease, after the last successful poll. So
 /// a change takes effect within the lease even if its notification is lost.
@@ -31,8 +31,9 @@ pub trait ChangeFeed: Send + 'static {
     /// If the log cannot be read. The next poll then returns what this one would have.
     fn poll(&mut self) -> impl Future<Output = Result<Vec<Invalidation>, BackendError>> + Send;
 
-    /// Acknowledges that the changes of the last poll were applied. An error is retried after the next poll. The default does
-    /// nothing.
+    /// Acknowledges that the changes of the last poll were applied, in the list of nodes of a store that keeps one:
+    /// [`KeyStore::wait_applied`](super::KeyStore::wait_applied) waits for that. An error is retried after the next poll. The default
+    /// does nothing.
     ///
     /// # Errors
     ///

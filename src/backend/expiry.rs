@@ -16,6 +16,6 @@ pub(super) fn earlier(expiry: Option<Timestamp>, limit: Option<Timestamp>) -> Op
 }
 
 /// Sets the expiry of a key, unless it expires earlier.
-pub(super) fn shorten(record: &mut Record, expiry: Timestamp) {
+pub(super) fn limit_expiry(record: &mut Record, expiry: Timestamp) {
     record.expires_at = Some(record.expires_at.map_or(expiry, |own| own.min(expiry)));
 }

@@ -2,7 +2,7 @@
 
 // Layer 3 of 10: storage.
 
-use super::expiry::shorten;
+use super::expiry::limit_expiry;
 use super::{BackendError, KeyUpdate, LoggedAction, Rotation};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
@@ -88,7 +88,7 @@ impl PredecessorEnd {
     pub fn apply(&self, predecessor: &mut Record) -> bool {
         let is_current = predecessor.rotated_to.as_ref() == Some(&self.successor);
         if is_current {
-            shorten(predecessor, self.expires_at);
+            limit_expiry(predecessor, self.expires_at);
         }
         is_current
     }
@@ -137,12 +137,12 @@ impl KeyEdit {
                 let at = rotation.at;
                 let successor = Some(rotation.apply(record, relative)?);
                 // A client that rotates a key has its text, so this counts as the first use.
-                Ok(EditOutcome { successor, ended_predecessor: take_predecessor(record, at) })
+                Ok(EditOutcome { successor, ended_predecessor: end_predecessor(record, at) })
             }
             Self::Disable(disabling) => disable(disabling, record).map(|()| EditOutcome::default()),
             Self::Enable(now) => enable(record, now).map(|()| EditOutcome::default()),
             Self::FirstUse(at) => {
-                let ended_predecessor = take_predecessor(record, at);
+                let ended_predecessor = end_predecessor(record, at);
                 Ok(EditOutcome { successor: None, ended_predecessor })
             }
         }
@@ -171,7 +171,7 @@ fn enable(record: &mut Record, now: Timestamp) -> Result<(), BackendError> {
 }
 
 /// Returns the end of the predecessor by the first use of a successor. Later uses end nothing.
-fn take_predecessor(successor: &mut Record, at: Timestamp) -> Option<PredecessorEnd> {
+fn end_predecessor(successor: &mut Record, at: Timestamp) -> Option<PredecessorEnd> {
     let grace = successor.first_use_grace.take()?;
     let (id, expires_at) = (successor.rotated_from.clone()?, at.saturating_add(grace));
     Some(PredecessorEnd { id, expires_at, successor: successor.id.clone() })

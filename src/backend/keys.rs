@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::bounds::Bounds;
 use super::forward::forward_to_arc;
 use super::{
-    Actor, AuthorizedActor, Backend, BackendError, KeyFilter, KeyUpdate, Propagation, RemainingManager,
+    Actor, AuthorizedActor, Backend, BackendError, KeyFilter, KeyUpdate, Propagation, RequiredManager,
     Rotation,
 };
 use crate::clock::Timestamp;
@@ -265,15 +265,15 @@ impl KeyChange {
     ///
     /// A store calls this in the transaction of the change, while no other such change of the owner is in progress. If it has no such key, the
     /// change fails with [`BackendError::last_manager`].
-    pub fn needs_remaining_manager(
+    pub fn required_manager(
         &self,
         authorized: Option<&AuthorizedActor>,
         before: &Record,
         after: &Record,
-    ) -> Option<RemainingManager> {
+    ) -> Option<RequiredManager> {
         let bounds = self.bounds.as_ref()?;
         let (managers, caller) = (bounds.managers.as_ref()?, bounds.caller(authorized)?);
-        managers.other(&bounds.keys, &caller, authorized.is_some(), before, after)
+        managers.required_after(&bounds.keys, &caller, authorized.is_some(), before, after)
     }
 
     /// Returns whether the change may end no last manager.
@@ -324,7 +324,7 @@ impl KeyChange {
 ///    or a first use ends a predecessor, [check that](KeyChange::check_end) too;
 /// 3. apply the [action](KeyAction), whose constructor states its effect and its errors; [`KeyEdit`](super::KeyEdit)
 ///    applies those that edit one key;
-/// 4. if the change [needs another manager](KeyChange::needs_remaining_manager) beside the key, check that one exists;
+/// 4. if the change [needs another manager](KeyChange::required_manager) beside the key, check that one exists;
 /// 5. read all digests of the keys that it changes, if the store adds [further ones](super::WriteBack::Digest): each is
 ///    [invalidated](super::Invalidation::with_digest).
 ///

@@ -25,9 +25,9 @@ pub(crate) struct ManagerRule {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// A key that must exist beside a manager that a change ends: see [`KeyChange::needs_remaining_manager`](super::KeyChange::needs_remaining_manager).
+/// A key that must exist beside a manager that a change ends: see [`KeyChange::required_manager`](super::KeyChange::required_manager).
 #[derive(Debug, Clone)]
-pub struct RemainingManager {
+pub struct RequiredManager {
     ended: KeyId,
     filter: KeyFilter,
     needed: Needed,
@@ -41,7 +41,7 @@ struct Needed {
     until: Timestamp,
 }
 
-impl RemainingManager {
+impl RequiredManager {
     /// Returns a filter that selects the key, among others.
     pub fn filter(&self) -> &KeyFilter {
         &self.filter
@@ -56,14 +56,14 @@ impl RemainingManager {
 impl ManagerRule {
     /// Returns the key that must exist so that a change may end a manager. `None` if the change ends none, or if the caller is another one.
     /// `accessible` are the keys of the caller, which need not be in the store itself.
-    pub(super) fn other(
+    pub(super) fn required_after(
         &self,
         accessible: &KeyFilter,
         caller: &Caller,
         caller_is_in_store: bool,
         before: &Record,
         after: &Record,
-    ) -> Option<RemainingManager> {
+    ) -> Option<RequiredManager> {
         let now = self.clock.wall();
         let until = before.expires_at.unwrap_or(Timestamp::NEVER).min(now.saturating_add(NOTICE));
         let (requirement, policy) = (self.requirement.clone(), caller.policy.clone());
@@ -84,7 +84,7 @@ impl ManagerRule {
                 .or(Some(before.environment).filter(|own| *own == Environment::Live)),
             ..KeyFilter::of_owner(&before.owner).state(KeyState::Active, now)
         };
-        Some(RemainingManager { ended: before.id.clone(), filter, needed })
+        Some(RequiredManager { ended: before.id.clone(), filter, needed })
     }
 }
 

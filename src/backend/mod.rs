@@ -92,7 +92,7 @@ pub use invalidation::{Invalidation, Invalidator, PendingInvalidation, Subscribe
 pub use key_edit::{EditOutcome, KeyEdit, PredecessorEnd};
 pub use key_update::KeyUpdate;
 pub use keys::{ChangeOutcome, KeyAction, KeyChange, KeyStore};
-pub use last_manager::RemainingManager;
+pub use last_manager::RequiredManager;
 pub use memory::MemoryStore;
 pub use owner_resolver::{OwnerResolver, WithOwnerResolver};
 pub use owners::{OwnerAction, OwnerChange, OwnerStore};

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::BackendError;
-use super::expiry::{earlier, shorten};
+use super::expiry::{earlier, limit_expiry};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::key::{KeyId, RetrievableKey};
@@ -124,7 +124,7 @@ impl Rotation {
                 let by = self.by;
                 old.revoked = Some(Revocation { by, ..Revocation::new(self.at, "rotated") });
             }
-            Grace::For(grace) => shorten(old, self.at.saturating_add(grace)),
+            Grace::For(grace) => limit_expiry(old, self.at.saturating_add(grace)),
             Grace::FromFirstUse(_) => {}
         }
         Ok(successor)

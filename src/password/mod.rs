@@ -191,7 +191,7 @@ impl Passwords {
     }
 
     /// Returns whether a password was verified before, without hashing it.
-    pub(crate) fn is_known(&self, email: &str, hash: Option<&PasswordHash>, secret: &[u8]) -> bool {
+    pub(crate) fn was_verified(&self, email: &str, hash: Option<&PasswordHash>, secret: &[u8]) -> bool {
         let against = hash.unwrap_or(&self.0.dummy);
         self.0
             .verification_cache

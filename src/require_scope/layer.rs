@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::RequireScope;
-use super::service::{Guard, Needs};
+use super::service::{Needs, ScopeCheck};
 use crate::error::ConfigError;
 use crate::rules::{Access, PathRules, Rules};
 use crate::scope::Requirement;
@@ -21,7 +21,7 @@ use crate::scope::Requirement;
 /// organization, `axum::RequireResourceLayer` or [`Principal::authorize`](crate::Principal::authorize) asks for the role in that one.
 #[derive(Debug, Clone)]
 pub struct RequireScopeLayer {
-    guard: Arc<Guard>,
+    check: Arc<ScopeCheck>,
 }
 
 impl RequireScopeLayer {
@@ -76,7 +76,7 @@ impl RequireScopeLayer {
     }
 
     fn of(needs: Needs) -> Self {
-        Self { guard: Arc::new(Guard::new(needs)) }
+        Self { check: Arc::new(ScopeCheck::new(needs)) }
     }
 }
 
@@ -84,6 +84,6 @@ impl<S> Layer<S> for RequireScopeLayer {
     type Service = RequireScope<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequireScope::new(inner, Arc::clone(&self.guard))
+        RequireScope::new(inner, Arc::clone(&self.check))
     }
 }

@@ -23,12 +23,12 @@ use crate::trace::{self, Once};
 #[derive(Debug, Clone)]
 pub struct RequireScope<S> {
     inner: S,
-    guard: Arc<Guard>,
+    check: Arc<ScopeCheck>,
 }
 
 /// The decision of a layer, which all clones of a service share.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(super) struct ScopeCheck {
     needs: Needs,
     needed_by: Dependent,
     prefix_reported: Once,
@@ -43,8 +43,8 @@ pub(super) enum Needs {
 }
 
 impl<S> RequireScope<S> {
-    pub(super) fn new(inner: S, guard: Arc<Guard>) -> Self {
-        Self { inner, guard }
+    pub(super) fn new(inner: S, check: Arc<ScopeCheck>) -> Self {
+        Self { inner, check }
     }
 }
 
@@ -64,7 +64,7 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        match self.guard.admit(&request) {
+        match self.check.admit(&request) {
             Ok(()) => ResponseFuture::forwarded(self.inner.call(request)),
             Err(denied) => {
                 // Gives back what the inner service has reserved for this request, such as a permit.
@@ -75,7 +75,7 @@ where
     }
 }
 
-impl Guard {
+impl ScopeCheck {
     pub(super) fn new(needs: Needs) -> Self {
         Self { needs, needed_by: Dependent::new("`RequireScopeLayer`"), prefix_reported: Once::new() }
     }

@@ -76,7 +76,7 @@ impl PasswordAuth {
         })
     }
 
-    /// Returns the user if the cache has it, and the password is right. Returns [`Fact::Absent`] if the same attempt was rejected
+    /// Returns the user if the cache has it, and [`Passwords`] has verified this password against its hash before. Returns [`Fact::Absent`] if the same attempt was rejected
     /// before. That no key has this secret as its text must be cached as well: a key that was created since takes precedence.
     ///
     /// A wrong password is never answered from a cached user: an e-mail without a user cannot be, which would reveal it.
@@ -94,10 +94,10 @@ impl PasswordAuth {
             return Some(Fact::Absent);
         }
         let user = cache.peek(user)?;
-        passwords.is_known(email, password_of(&user), secret).then_some(user)
+        passwords.was_verified(email, password_of(&user), secret).then_some(user)
     }
 
-    /// Looks the user up, and verifies the password. Without a user, it is verified against a hash that matches no password.
+    /// Looks the user up, and verifies the password. [`Passwords`] remembers a right one, and the cache a wrong attempt. Without a user, it is verified against a hash that matches no password.
     pub(in super::super) async fn look_up(
         &self,
         cache: &Arc<Cache>,

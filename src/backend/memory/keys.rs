@@ -166,8 +166,7 @@ impl Keys {
         after: &Record,
     ) -> Result<(), BackendError> {
         let current = |record| self.owners.current(record);
-        let Some(other) = change.needs_remaining_manager(authorized, &current(before), &current(after))
-        else {
+        let Some(other) = change.required_manager(authorized, &current(before), &current(after)) else {
             return Ok(());
         };
         let mut of_owner = self.records.values().filter(|record| other.filter().matches(record));

@@ -109,7 +109,7 @@ impl Keys {
         records.map(|record| Invalidation::Changed(record.digest))
     }
 
-    /// Revokes the keys of a deleted owner, and adds their invalidations.
+    /// Revokes the keys of a deleted owner, each with an entry of the audit log, and adds their invalidations to `affected`.
     fn revoke_owned(
         &mut self,
         affected: Vec<Invalidation>,

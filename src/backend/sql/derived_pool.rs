@@ -20,7 +20,8 @@ pub(super) type AdaptOptions<D> = Arc<dyn Fn(ConnectOptions<D>) -> ConnectOption
 pub(super) struct DerivedPool<D: Driver> {
     own: Pool<D>,
     source: Option<(Pool<D>, AdaptOptions<D>)>,
-    options: Mutex<Arc<ConnectOptions<D>>>,
+    /// The options of the other pool when they were last applied.
+    applied: Mutex<Arc<ConnectOptions<D>>>,
 }
 
 /// Omits the options, which contain a password.
@@ -32,7 +33,7 @@ impl<D: Driver> fmt::Debug for DerivedPool<D> {
 
 impl<D: Driver> DerivedPool<D> {
     pub(super) fn of(pool: Pool<D>) -> Self {
-        Self { options: Mutex::new(pool.connect_options()), own: pool, source: None }
+        Self { applied: Mutex::new(pool.connect_options()), own: pool, source: None }
     }
 
     pub(super) fn from_pool(pool: &Pool<D>, connections: u32, adapt: AdaptOptions<D>) -> Self {
@@ -41,26 +42,26 @@ impl<D: Driver> DerivedPool<D> {
         let options = options.idle_timeout(None).max_lifetime(None);
         let current = pool.connect_options();
         let own = options.connect_lazy_with(adapt((*current).clone()));
-        Self { options: Mutex::new(current), own, source: Some((pool.clone(), adapt)) }
+        Self { applied: Mutex::new(current), own, source: Some((pool.clone(), adapt)) }
     }
 
     pub(super) fn pool(&self) -> &Pool<D> {
         &self.own
     }
 
+    /// Acquires a connection. If the other pool has other options than at the last call, such as a new password, they are applied first.
     pub(super) async fn acquire(&self) -> Result<PoolConnection<D>, BackendError> {
         self.sync_options();
         self.own.acquire().await.map_err(BackendError::unavailable)
     }
 
-    /// Applies changed options of the other pool, such as a new password.
     fn sync_options(&self) {
         let Some((source, adapt)) = &self.source else { return };
         let current = source.connect_options();
-        let mut options = self.options.lock().unwrap_or_else(PoisonError::into_inner);
-        if !Arc::ptr_eq(&options, &current) {
+        let mut applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&applied, &current) {
             self.own.set_connect_options(adapt((*current).clone()));
-            *options = current;
+            *applied = current;
         }
     }
 }

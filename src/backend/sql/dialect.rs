@@ -1,4 +1,4 @@
-//! The differences between databases, as data.
+//! The differences between databases, as data. The values are in the `dialect` of each database.
 
 // Layer 3 of 10: storage.
 
@@ -15,12 +15,12 @@ pub struct Dialect {
     pub(super) begin_mass_change: &'static str,
     /// Begins a transaction that only reads.
     pub(super) begin_read: &'static str,
-    /// The time, in milliseconds.
+    /// The expression for the time, in milliseconds.
     pub(super) now: &'static str,
     /// The end of a `SELECT` that locks the rows that are read until the transaction ends.
-    pub(super) lock_row: &'static str,
+    pub(super) lock_rows_suffix: &'static str,
     /// The end of a `SELECT` that skips rows which another transaction is changing, and locks the remaining ones.
-    pub(super) skip_locked: &'static str,
+    pub(super) skip_locked_suffix: &'static str,
     /// Functions that lock a key by the hash of its id, exclusively and shared, until the transaction ends. Waiters are served in the
     /// order of their requests, in either mode.
     pub(super) key_locks: Option<(&'static str, &'static str)>,
@@ -42,7 +42,7 @@ pub struct Dialect {
     pub(super) unrepresentable: &'static [&'static str],
     /// Codes of errors of a prepared statement that no longer fits the tables.
     pub(super) stale_plans: &'static [&'static str],
-    /// Connections for lookups.
+    /// Most connections for lookups.
     pub(super) lookup_connections: u32,
     /// Whether polls use a connection for lookups if they get none of their own.
     pub(super) polls_fall_back: bool,

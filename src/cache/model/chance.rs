@@ -69,7 +69,7 @@ fn explore(scenario: impl Fn() + Clone + Send + Sync + 'static) {
 }
 
 #[test]
-fn no_request_is_decided_by_what_was_changed_before_it_began() {
+fn no_request_uses_a_state_older_than_an_acknowledged_change() {
     for weather in [CALM, STORMY] {
         explore(move || {
             requests_during(&World::new(VALID, weather), |world| {

@@ -15,7 +15,7 @@ use super::Ordering;
 
 thread_local! {
     /// The orderings of loads and of changes, in place of those in the code.
-    static INSTEAD: Cell<Option<(Ordering, Ordering)>> = const { Cell::new(None) };
+    static REPLACED_ORDERINGS: Cell<Option<(Ordering, Ordering)>> = const { Cell::new(None) };
 }
 
 /// A counter whose orderings a test can weaken. It is created when it is first used: the cache has thousands.
@@ -31,15 +31,15 @@ impl Atomic {
     }
 
     pub(in crate::cache) fn load(&self, order: Ordering) -> u64 {
-        (**self).load(INSTEAD.get().map_or(order, |(load, _)| load))
+        (**self).load(REPLACED_ORDERINGS.get().map_or(order, |(load, _)| load))
     }
 
     pub(in crate::cache) fn fetch_add(&self, by: u64, order: Ordering) -> u64 {
-        (**self).fetch_add(by, INSTEAD.get().map_or(order, |(_, change)| change))
+        (**self).fetch_add(by, REPLACED_ORDERINGS.get().map_or(order, |(_, change)| change))
     }
 
     pub(in crate::cache) fn fetch_max(&self, other: u64, order: Ordering) -> u64 {
-        (**self).fetch_max(other, INSTEAD.get().map_or(order, |(_, change)| change))
+        (**self).fetch_max(other, REPLACED_ORDERINGS.get().map_or(order, |(_, change)| change))
     }
 }
 

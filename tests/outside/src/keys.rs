@@ -175,7 +175,7 @@ impl Keys {
         before: &Record,
         after: &Record,
     ) -> Result<(), BackendError> {
-        match change.needs_remaining_manager(authorized, before, after) {
+        match change.required_manager(authorized, before, after) {
             Some(other) if !self.records().any(|key| other.matches(key)) => Err(BackendError::last_manager()),
             _ => Ok(()),
         }

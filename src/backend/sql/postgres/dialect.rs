@@ -23,8 +23,8 @@ static POSTGRES: Dialect = Dialect {
         SET LOCAL idle_in_transaction_session_timeout = '1s'; SET LOCAL statement_timeout = '600s'",
     begin_read: "BEGIN READ ONLY; SET LOCAL statement_timeout = '10s'",
     now: "(extract(epoch FROM clock_timestamp()) * 1000)::BIGINT",
-    lock_row: " FOR UPDATE OF tower_api_key",
-    skip_locked: " FOR NO KEY UPDATE SKIP LOCKED",
+    lock_rows_suffix: " FOR UPDATE OF tower_api_key",
+    skip_locked_suffix: " FOR NO KEY UPDATE SKIP LOCKED",
     key_locks: Some(("pg_advisory_xact_lock", "pg_advisory_xact_lock_shared")),
     // The number is arbitrary.
     lock_owners_shared: Some("SELECT pg_advisory_xact_lock_shared(8390047731244621933)"),

@@ -57,7 +57,7 @@ pub(super) async fn record_revoked(
     // Only the application revokes several keys at once.
     let author = Author { name: by, delegated: false };
     let insert = insert("'revoked'", None, author).push("revoked_at IS NULL");
-    let insert = restrict(insert, filter).push(" ORDER BY id").push(session.dialect().lock_row);
+    let insert = restrict(insert, filter).push(" ORDER BY id").push(session.dialect().lock_rows_suffix);
     session.execute(&insert).await
 }
 

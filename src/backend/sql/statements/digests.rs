@@ -172,7 +172,7 @@ pub(super) async fn retire(
     let find = push_kept(find.push_bind(after).push(") AND "), digester)
         .push(" IS NOT NULL ORDER BY id LIMIT ")
         .push_bind(RETIRE_BATCH);
-    let find = find.push(session.dialect().lock_row);
+    let find = find.push(session.dialect().lock_rows_suffix);
     let found = session
         .fetch(&find, |row| {
             let digest = |column| decode_digest(&row.get::<Vec<u8>>(column)?);

@@ -225,7 +225,7 @@ async fn revoke(
         return Ok(Written::one(Invalidation::Revoked(digest)));
     }
     // Locked, as a retirement that commits in between would drop this digest.
-    let find = Statement::new(DIGEST_OF).bind(id).push(session.dialect().lock_row);
+    let find = Statement::new(DIGEST_OF).bind(id).push(session.dialect().lock_rows_suffix);
     let known = changed(session, &find).await?;
     let digest = known.ok_or_else(BackendError::not_found)?;
     Ok(Written::unchanged(Invalidation::Revoked(digest)))
@@ -260,7 +260,7 @@ async fn purge_ended(
     let find = find.push(dialect.now).push(" - ").push_bind(NOTIFY_WINDOW);
     let find = find.push(" AS is_recent FROM tower_api_key WHERE id > ").push_bind(after);
     let find = find.push(" AND (revoked_at < ").push_bind(before).push(" OR expires_at < ").push_bind(before);
-    let find = find.push(") ORDER BY id LIMIT ").push_bind(PURGE_BATCH).push(dialect.lock_row);
+    let find = find.push(") ORDER BY id LIMIT ").push_bind(PURGE_BATCH).push(dialect.lock_rows_suffix);
     let ended = |row: &Row| Ok((digest_of(row)?, row.get::<String>("id")?, row.get("is_recent")?));
     let found = session.fetch(&find, ended).await?;
     let last = found.last().filter(|_| found.len() == PURGE_BATCH).map(|(_, id, _)| id.clone());
@@ -279,7 +279,7 @@ pub(super) async fn delete_owned(
 ) -> Result<Written, BackendError> {
     let find =
         restrict(Statement::new("SELECT digest FROM tower_api_key WHERE revoked_at IS NOT NULL"), filter);
-    let find = find.push(session.dialect().lock_row);
+    let find = find.push(session.dialect().lock_rows_suffix);
     let owned = digests(session, &find).await?;
     delete_all(session, owned.into_iter().map(Invalidation::Changed).collect()).await
 }

@@ -21,7 +21,7 @@ pub(super) async fn check_managers(
     before: &Record,
     after: &Record,
 ) -> Result<(), BackendError> {
-    let Some(other) = change.needs_remaining_manager(authorized, before, after) else { return Ok(()) };
+    let Some(other) = change.required_manager(authorized, before, after) else { return Ok(()) };
     let mut start = String::new();
     for _ in 0..MAX_PAGES {
         let page = Statement::new(session.dialect().lookups.keys).push(" WHERE id > ").push_bind(&*start);

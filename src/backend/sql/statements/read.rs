@@ -69,7 +69,7 @@ pub(super) async fn fetch_for_update(
     session: &mut dyn Session,
     id: &KeyId,
 ) -> Result<Option<Record>, BackendError> {
-    let get = by_id(session.dialect(), id).push(session.dialect().lock_row);
+    let get = by_id(session.dialect(), id).push(session.dialect().lock_rows_suffix);
     session.fetch_optional(&get).await?.as_ref().map(decode).transpose()
 }
 

@@ -66,7 +66,7 @@ async fn delete_idle_writers(session: &mut dyn Session, writer: &str) -> Result<
          WHERE at < (SELECT at FROM tower_api_key_usage_writer WHERE writer = ",
     );
     let delete = delete.push_bind(writer).push(") - ").push_bind(WRITER_RETENTION);
-    session.execute(&delete.push(session.dialect().skip_locked).push(")")).await.map(drop)
+    session.execute(&delete.push(session.dialect().skip_locked_suffix).push(")")).await.map(drop)
 }
 
 /// Adds the counts. The rows are in the order of the batch, so that concurrent transactions lock them in the same order.
@@ -104,7 +104,7 @@ async fn update_last_uses(session: &mut dyn Session, batch: &UsageBatch) -> Resu
             ") AS uses JOIN tower_api_key ON tower_api_key.id = uses.column1
              WHERE tower_api_key.last_used_at IS NULL OR tower_api_key.last_used_at < uses.column2",
         );
-        let update = update.push(session.dialect().skip_locked);
+        let update = update.push(session.dialect().skip_locked_suffix);
         session.execute(&update.push(") AS used WHERE tower_api_key.id = used.id").once()).await?;
     }
     Ok(())

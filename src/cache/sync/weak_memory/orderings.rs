@@ -17,7 +17,7 @@ use loom::sync::atomic::AtomicU64;
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
-use super::INSTEAD;
+use super::REPLACED_ORDERINGS;
 use crate::cache::dual_instant::DualInstant;
 use crate::cache::entries::generation::{Generation, Generations};
 use crate::cache::poller::lease::Lease;
@@ -37,7 +37,7 @@ const ENOUGH: Orderings = Some((Acquire, Release));
 fn explore(orderings: Orderings, scenario: impl Fn() + Send + Sync + 'static) {
     let executions = std::sync::Arc::new(AtomicUsize::new(0));
     let counted = std::sync::Arc::clone(&executions);
-    INSTEAD.set(orderings);
+    REPLACED_ORDERINGS.set(orderings);
     loom::model(move || {
         counted.fetch_add(1, Relaxed);
         scenario();
@@ -92,7 +92,7 @@ fn bump(generations: &Generations) {
 }
 
 #[test]
-fn no_request_is_decided_by_what_was_changed_before_it_began() {
+fn no_request_uses_a_state_older_than_an_acknowledged_change() {
     for orderings in [AS_WRITTEN, ENOUGH] {
         explore(orderings, || fill_and_request_during(bump));
         explore(orderings, || fill_and_request_during(Generations::bump_all));
