@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::runtime::require_runtime;
@@ -66,7 +67,8 @@ impl<F: Future> Future for Timeout<F> {
             this.timer.set(Some(sleep_until(end)));
         }
         match this.timer.as_pin_mut() {
-            Some(timer) => timer.poll(context).map(|()| Err(Elapsed)),
+            // A future that has used up the budget of its task must not hold up its own timeout.
+            Some(timer) => Pin::new(&mut unconstrained(timer)).poll(context).map(|()| Err(Elapsed)),
             None => Poll::Pending,
         }
     }
@@ -75,6 +77,8 @@ impl<F: Future> Future for Timeout<F> {
 #[cfg(test)]
 mod tests {
     use std::future::{pending, ready};
+
+    use tokio::task::coop::consume_budget;
 
     use super::*;
 
@@ -93,5 +97,16 @@ mod tests {
         assert!(timeout(Duration::ZERO, pending::<()>()).await.is_err());
         let longest = timeout(Duration::MAX, pending::<()>());
         assert!(tokio::time::timeout(Duration::from_secs(1_000_000), longest).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn it_passes_for_a_future_that_uses_up_the_budget_of_its_task() {
+        const CONSUMED: u32 = 3_000_000;
+        let busy = async {
+            for _ in 0..CONSUMED {
+                consume_budget().await;
+            }
+        };
+        assert!(timeout(Duration::ZERO, busy).await.is_err());
     }
 }
