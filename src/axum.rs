@@ -70,11 +70,11 @@ impl PrincipalRejection {
 impl IntoResponse for PrincipalRejection {
     fn into_response(self) -> Response {
         self.rejection.report(None);
-        self.rejection.send(*self.response)
+        self.rejection.attach_to(*self.response)
     }
 }
 
-/// The components that extract a principal, for the log if the layer is missing.
+/// Names the extractors in the log if the layer is missing, and remembers that it did: once for a process.
 static EXTRACTORS: Dependent = Dependent::new(
     "the extractor of a `Principal` (in a handler, by `RequireResourceLayer` or by the management routes)",
 );
@@ -101,8 +101,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for Principal {
     }
 }
 
-/// Responds over HTTP, as the authenticator of the request is configured to, but without the request:
-/// [`into_response_to`](Rejection::into_response_to) has it.
+/// Responds over HTTP as the authenticator is configured to, without looking at the request: [`into_response_to`](Rejection::into_response_to)
+/// does.
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         self.into()

@@ -46,7 +46,7 @@ pub(crate) fn is_routed<B>(request: &Request<B>) -> bool {
     request.extensions().get::<axum::extract::OriginalUri>().is_some()
 }
 
-/// Returns whether a router has seen the request.
+/// Returns `false`: without the feature `axum`, no router is known.
 #[cfg(all(not(feature = "axum"), feature = "test-util"))]
 pub(crate) fn is_routed<B>(_: &Request<B>) -> bool {
     false

@@ -1,6 +1,5 @@
-//! Checking a caller again, long after its admission.
-//!
-//! It implements [`Recheck`], by which a cache entry reaches its authenticator.
+//! Checks a caller again, long after its admission. `Principal::recheck` reaches this by [`Recheck`], through a weak reference of the
+//! principal's cache entry.
 
 // Layer 8 of 10: decision.
 
@@ -48,7 +47,7 @@ impl Authenticator {
     }
 }
 
-/// Returns the version of the password by which a user was looked up.
+/// Returns the version of the password, if the record is that of a user who signed in by one.
 fn password_version(record: &Record) -> Option<Digest> {
     match &record.owner {
         Owner::User(user) => user.password().map(|password| password.version),

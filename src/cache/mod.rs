@@ -15,7 +15,8 @@
 //! ```
 //!
 //! The [poller] learns of changes by other processes, from a feed that has this process' own changes too. Cached entries count only while
-//! its lease is valid, and each poll renews the lease. So a change takes effect within the lease, even if its notification is lost.
+//! its lease is valid, and each poll renews the lease; in a
+//! store that lists its nodes, the poller also writes what this node has applied. So a change takes effect within the lease, even if its notification is lost.
 
 // Layer 6 of 10: cache.
 // Above `backend` and `reject`; below `usage`, `principal` and `authenticator`. Bottom to top, a file importing only those before it:
@@ -99,8 +100,8 @@ impl Cache {
         self.entries.get(digest, now)
     }
 
-    /// Returns the fact that the cache has of the key with one of these digests. It is unknown only if it is under each: the key may have been
-    /// created under another one since. No digest is computed after that of an entry.
+    /// Returns the first fact other than `Absent` that the cache has under one of these digests, and computes no digest after that one. Returns
+    /// `Absent` only if the cache has it under each of them: the key may have been created under another one since.
     pub(crate) fn peek_any(&self, digests: impl IntoIterator<Item = Digest>) -> Option<Fact> {
         let mut is_absent = true;
         for digest in digests {
@@ -199,10 +200,10 @@ impl Cache {
         let _ = self.context.call("password rehash", limits.deadline, replacing).await;
     }
 
-    /// Returns whether a flood is to be logged now: once a second, not for each request.
+    /// Returns whether the caller is to log a flood now, and remembers it: once a second, not for each request.
     #[cfg(feature = "password")]
-    pub(crate) fn may_log_flood(&self) -> bool {
-        self.loader.may_log_flood(self.context.clock.monotonic())
+    pub(crate) fn claim_flood_log(&self) -> bool {
+        self.loader.claim_flood_log(self.context.clock.monotonic())
     }
 
     /// Returns whether this node has a setting with which no key of the store was made.

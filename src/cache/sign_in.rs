@@ -16,8 +16,8 @@ pub(crate) struct AsOf {
 }
 
 impl Cache {
-    /// Reads a user from the store. An entry of the user makes no difference: it neither gives precedence over other lookups nor
-    /// serves as a stale entry in an outage.
+    /// Reads a user from the store, and keeps the user or its absence as any lookup does. An entry that the cache has already neither gives
+    /// precedence over other lookups nor serves as a stale one in an outage.
     pub(crate) async fn read_user(self: &Arc<Self>, user: LookupKey) -> Result<(Fact, AsOf), LookupError> {
         let generation = self.entries.generation(user.digests());
         let as_of = AsOf { user: user.digests()[0], generation, started: self.context.clock.monotonic() };

@@ -53,8 +53,8 @@
 //! - configure no proxy for an `http` origin: it would receive the key;
 //! - leave the verification of certificates on.
 //!
-//! A retry of a rejected request belongs outside as well. After a 401, each further request has the key that a
-//! [file](ClientKey::file) holds then.
+//! A retry of a rejected request belongs outside as well. After a 401, the layer reads the
+//! [file](ClientKey::file) of the key again for the next request.
 //!
 //! # tonic
 //!

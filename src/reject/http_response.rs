@@ -9,7 +9,7 @@ use super::head::RequestHead;
 use super::rejection::Rejection;
 use crate::reason::Reason;
 
-/// Returns status, challenges and body: those prepared, with a body of the application and with the required scopes.
+/// Returns the prepared response for the reason. A body of the application replaces the prepared one, and the challenge names missing scopes.
 pub(super) fn response(rejection: &Rejection, request: Option<RequestHead<'_>>) -> Response<Bytes> {
     let responses = &rejection.responses;
     let index = responses.challenges.index(rejection.scheme.as_ref());

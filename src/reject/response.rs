@@ -50,7 +50,7 @@ impl Rejection {
         let request = request.into();
         self.report(template(request.extensions));
         let response = self.render(Some(request));
-        self.send(response)
+        self.attach_to(response)
     }
 
     /// Returns the response to a request, without a report.
@@ -64,8 +64,8 @@ impl Rejection {
         response
     }
 
-    /// Returns the response of a reported rejection, which has it in its extensions.
-    pub(crate) fn send<B: RejectionBody>(self, response: Response<Bytes>) -> Response<B> {
+    /// Puts a reported rejection into the extensions of its response.
+    pub(crate) fn attach_to<B: RejectionBody>(self, response: Response<Bytes>) -> Response<B> {
         let mut response = response.map(B::from_bytes);
         response.extensions_mut().insert(self);
         response
@@ -96,6 +96,6 @@ impl<B: RejectionBody> From<Rejection> for Response<B> {
     fn from(rejection: Rejection) -> Self {
         rejection.report(None);
         let response = rejection.render(None);
-        rejection.send(response)
+        rejection.attach_to(response)
     }
 }

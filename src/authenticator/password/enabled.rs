@@ -120,7 +120,7 @@ impl PasswordAuth {
                 Ok(Fact::Absent)
             }
             // A flood of wrong passwords can fill the queue.
-            Err(error) if error.kind() == PasswordErrorKind::Busy && !cache.may_log_flood() => {
+            Err(error) if error.kind() == PasswordErrorKind::Busy && !cache.claim_flood_log() => {
                 Err(LookupError)
             }
             Err(error) => {

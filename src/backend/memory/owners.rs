@@ -1,4 +1,4 @@
-//! The owners of keys in memory.
+//! The owners of keys in memory, and reads of them. `owner_changes` changes them, under the write lock of `MemoryStore`.
 
 // Layer 3 of 10: storage.
 

@@ -15,7 +15,7 @@ pub(super) enum Value {
     Text(Option<String>),
     Blob(Option<Vec<u8>>),
     Int(Option<i64>),
-    /// A number of characters, for which PostgreSQL takes no longer integer.
+    /// A number of characters, which PostgreSQL accepts only as an integer of 32 bits.
     Count(i32),
     Bool(Option<bool>),
 }
@@ -48,7 +48,7 @@ values! {
     Option<bool>: flag => Self::Bool(flag),
 }
 
-/// An SQL statement. Its text has a placeholder for each value, and never a value.
+/// An SQL statement. Its text has a placeholder for each value from outside; literals in it are constants of the crate.
 #[derive(Debug, Clone)]
 pub struct Statement {
     pub(super) sql: Cow<'static, str>,

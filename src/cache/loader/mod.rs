@@ -131,14 +131,14 @@ impl Loader {
 
     /// Returns the error of a lookup beyond the limit, and logs the flood.
     fn reject_excess(&self, now: Moment) -> LookupError {
-        if self.may_log_flood(now) {
+        if self.claim_flood_log(now) {
             trace::too_many_lookups(self.flights.len());
         }
         LookupError
     }
 
     /// Returns whether a flood is to be logged now: once a second, not for each request.
-    pub(super) fn may_log_flood(&self, now: Moment) -> bool {
+    pub(super) fn claim_flood_log(&self, now: Moment) -> bool {
         let may = now.nanos() >= self.next_flood_log.load(Ordering::Relaxed);
         if may {
             self.next_flood_log.store(now.saturating_add(FLOOD_LOG_INTERVAL).nanos(), Ordering::Relaxed);

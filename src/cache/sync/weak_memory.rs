@@ -1,4 +1,4 @@
-//! Counters of a memory model in which a load may be as late as the orderings allow.
+//! Counters for tests with `--cfg weak_memory`: a load may return a value as old as the orderings allow.
 
 // Layer 6 of 10: cache.
 
@@ -15,7 +15,7 @@ use super::Ordering;
 
 thread_local! {
     /// The orderings of loads and of changes, in place of those in the code.
-    static REPLACED_ORDERINGS: Cell<Option<(Ordering, Ordering)>> = const { Cell::new(None) };
+    static REPLACEMENT_ORDERINGS: Cell<Option<(Ordering, Ordering)>> = const { Cell::new(None) };
 }
 
 /// A counter whose orderings a test can weaken. It is created when it is first used: the cache has thousands.
@@ -31,15 +31,15 @@ impl Atomic {
     }
 
     pub(in crate::cache) fn load(&self, order: Ordering) -> u64 {
-        (**self).load(REPLACED_ORDERINGS.get().map_or(order, |(load, _)| load))
+        (**self).load(REPLACEMENT_ORDERINGS.get().map_or(order, |(load, _)| load))
     }
 
     pub(in crate::cache) fn fetch_add(&self, by: u64, order: Ordering) -> u64 {
-        (**self).fetch_add(by, REPLACED_ORDERINGS.get().map_or(order, |(_, change)| change))
+        (**self).fetch_add(by, REPLACEMENT_ORDERINGS.get().map_or(order, |(_, change)| change))
     }
 
     pub(in crate::cache) fn fetch_max(&self, other: u64, order: Ordering) -> u64 {
-        (**self).fetch_max(other, REPLACED_ORDERINGS.get().map_or(order, |(_, change)| change))
+        (**self).fetch_max(other, REPLACEMENT_ORDERINGS.get().map_or(order, |(_, change)| change))
     }
 }
 

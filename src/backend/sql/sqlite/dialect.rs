@@ -1,5 +1,5 @@
-//! The [dialect](Dialect) and the driver of SQLite: the parts of statements in which it differs. A transaction that writes excludes all
-//! others, so nothing else is locked.
+//! The [dialect](Dialect) and the driver of SQLite: the parts of statements in which it differs. A transaction that writes excludes
+//! all others that write, so no rows, keys or owners are locked.
 
 // Layer 3 of 10: storage.
 

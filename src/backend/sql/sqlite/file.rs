@@ -148,7 +148,7 @@ impl File {
     ///
     /// If the log was deleted, from then on: new connections use another log.
     pub(super) async fn check_wal(&self, connection: &mut SqliteConnection) -> Result<(), BackendError> {
-        if self.opened.is_none() || self.log.is_present(connection, &self.disk).await? {
+        if self.opened.is_none() || self.log.is_intact(connection, &self.disk).await? {
             return Ok(());
         }
         // Both may have been moved, and come back.

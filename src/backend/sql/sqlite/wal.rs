@@ -32,9 +32,9 @@ impl WriteAheadLog {
         Self { path: path.into(), opened: Arc::default() }
     }
 
-    /// Returns whether the log that a connection has open still exists. The connection must have read before. A new connection
-    /// starts to watch anew, as the log may have been deleted with the former connection.
-    pub(super) async fn is_present(
+    /// Returns whether the log that a connection has open is still the one on disk. The connection must have read before. The first call for
+    /// a connection remembers the log that it finds and returns `true`, as the former log may have been deleted with the former connection.
+    pub(super) async fn is_intact(
         &self,
         connection: &mut SqliteConnection,
         disk: &Disk,

@@ -17,7 +17,7 @@ use loom::sync::atomic::AtomicU64;
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
-use super::REPLACED_ORDERINGS;
+use super::REPLACEMENT_ORDERINGS;
 use crate::cache::dual_instant::DualInstant;
 use crate::cache::entries::generation::{Generation, Generations};
 use crate::cache::poller::lease::Lease;
@@ -37,7 +37,7 @@ const ENOUGH: Orderings = Some((Acquire, Release));
 fn explore(orderings: Orderings, scenario: impl Fn() + Send + Sync + 'static) {
     let executions = std::sync::Arc::new(AtomicUsize::new(0));
     let counted = std::sync::Arc::clone(&executions);
-    REPLACED_ORDERINGS.set(orderings);
+    REPLACEMENT_ORDERINGS.set(orderings);
     loom::model(move || {
         counted.fetch_add(1, Relaxed);
         scenario();
