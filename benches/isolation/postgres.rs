@@ -60,9 +60,13 @@ impl loads::Database for Database {
     async fn add_usage(&self, rows: usize) {
         self.run(format!(
             "TRUNCATE tower_api_key_usage;
+            TRUNCATE tower_api_key_usage_total;
             INSERT INTO tower_api_key_usage (key_id, day, environment, owner_organization, requests)
             SELECT 'key_' || (i / 360), extract(epoch FROM now())::BIGINT / 86400 - i % 360, 'live', '{TENANT}', 1
             FROM generate_series(0, {rows} - 1) AS i;
+            INSERT INTO tower_api_key_usage_total (kind, organization, name, day, environment, requests)
+            SELECT 'organization', owner_organization, '', day, environment, sum(requests) FROM tower_api_key_usage
+            GROUP BY owner_organization, day, environment;
             ANALYZE tower_api_key_usage"
         ))
         .await;

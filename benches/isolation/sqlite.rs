@@ -49,9 +49,13 @@ impl Database for File {
     async fn add_usage(&self, rows: usize) {
         self.run(format!(
             "DELETE FROM tower_api_key_usage;
+            DELETE FROM tower_api_key_usage_total;
             WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {rows})
             INSERT INTO tower_api_key_usage (key_id, day, environment, owner_organization, requests)
-            SELECT 'key_' || (i / 360), CAST(unixepoch() / 86400 AS INTEGER) - i % 360, 'live', '{TENANT}', 1 FROM n"
+            SELECT 'key_' || (i / 360), CAST(unixepoch() / 86400 AS INTEGER) - i % 360, 'live', '{TENANT}', 1 FROM n;
+            INSERT INTO tower_api_key_usage_total (kind, organization, name, day, environment, requests)
+            SELECT 'organization', owner_organization, '', day, environment, sum(requests) FROM tower_api_key_usage
+            GROUP BY owner_organization, day, environment"
         ))
         .await;
     }

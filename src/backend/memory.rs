@@ -19,7 +19,7 @@ use super::{
     KeyChange, KeyEdit, KeyFilter, KeyStore, OwnerChange, OwnerStore, Subscriber, UsageBatch, UsageLine,
     UsageQuery, UsageStore, WriteBack,
 };
-use crate::clock::Timestamp;
+use crate::clock::{Day, Timestamp};
 use crate::digest::{Digest, Fingerprint};
 use crate::key::KeyId;
 use crate::owner::{Organization, Project, User};
@@ -193,5 +193,9 @@ impl UsageStore for MemoryStore {
 
     async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, BackendError> {
         Ok(self.read().usage.lines(query))
+    }
+
+    async fn purge_usage_before(&self, day: Day) -> Result<u64, BackendError> {
+        Ok(self.write().usage.purge_before(day))
     }
 }

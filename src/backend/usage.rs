@@ -39,11 +39,22 @@ pub trait UsageStore: Send + Sync + 'static {
     ///
     /// If the store is unavailable.
     fn usage(&self, query: &UsageQuery) -> impl Future<Output = Result<Vec<UsageLine>, BackendError>> + Send;
+
+    /// Deletes the usage before a day, and returns the number of its counts. Beside this, only
+    /// [`OwnerChange::purge_owner`](super::OwnerChange::purge_owner) deletes usage.
+    ///
+    /// Counts are deleted in batches, so that other changes do not wait: if it fails, or is dropped, some of them may be deleted.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable.
+    fn purge_usage_before(&self, day: Day) -> impl Future<Output = Result<u64, BackendError>> + Send;
 }
 
 forward_to_arc! { UsageStore:
     fn add_usage(batch: &UsageBatch) -> impl Future<Output = Result<(), BackendError>> + Send;
     fn usage(query: &UsageQuery) -> impl Future<Output = Result<Vec<UsageLine>, BackendError>> + Send;
+    fn purge_usage_before(day: Day) -> impl Future<Output = Result<u64, BackendError>> + Send;
 }
 
 /// How often a key was used on a day.

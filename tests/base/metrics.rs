@@ -12,6 +12,7 @@ use support::probe::{Fault, Feed, Probe};
 use tower_api_key::backend::{
     BackendError, KeyChange, KeyStore, UsageBatch, UsageLine, UsageQuery, UsageStore,
 };
+use tower_api_key::clock::Day;
 use tower_api_key::test_util::{Behaviour, Misbehaving};
 use tower_api_key::usage::Usage;
 use tower_api_key::{Authenticator, AuthenticatorBuilder, MemoryStore, Reason, metrics as names};
@@ -262,6 +263,10 @@ impl UsageStore for FailingUsageStore {
     }
 
     async fn usage(&self, _: &UsageQuery) -> Result<Vec<UsageLine>, BackendError> {
+        Err(BackendError::unavailable("told to be down"))
+    }
+
+    async fn purge_usage_before(&self, _: Day) -> Result<u64, BackendError> {
         Err(BackendError::unavailable("told to be down"))
     }
 }

@@ -42,6 +42,13 @@ impl Usage {
         self.counts.retain(|(_, _, environment), (owner, _)| !filter.matches_owner(owner, *environment));
     }
 
+    /// Deletes the usage before a day, and returns the number of its counts.
+    pub(super) fn purge_before(&mut self, day: Day) -> u64 {
+        let before = self.counts.len();
+        self.counts.retain(|(own, ..), _| *own >= day);
+        (before - self.counts.len()) as u64
+    }
+
     pub(super) fn lines(&self, query: &UsageQuery) -> Vec<UsageLine> {
         let filter = query.filter();
         let mut lines = BTreeMap::new();

@@ -25,7 +25,7 @@ use crate::backend::{
     KeyAction, KeyChange, KeyFilter, KeyStore, OwnerChange, OwnerStore, Propagation, Subscriber, UsageBatch,
     UsageLine, UsageQuery, UsageStore, WriteBack,
 };
-use crate::clock::Timestamp;
+use crate::clock::{Day, Timestamp};
 use crate::digest::{Digest, Fingerprint};
 use crate::key::KeyId;
 use crate::owner::{Organization, Project, User};
@@ -281,5 +281,17 @@ impl<D: Database> UsageStore for SqlStore<D> {
 
     async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, BackendError> {
         self.read(usage::select(query), usage::decode).await
+    }
+
+    async fn purge_usage_before(&self, day: Day) -> Result<u64, BackendError> {
+        self.check_data_source().await?;
+        let mut deleted = 0;
+        loop {
+            let purge = usage::purge(&self.connections.writes, &self.namespace, day);
+            match with_timeout(ADMIN_QUERY_TIMEOUT, purge).await? {
+                0 => return Ok(deleted),
+                some => deleted += some,
+            }
+        }
     }
 }

@@ -73,4 +73,8 @@ impl UsageStore for FaultyStore {
     async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, BackendError> {
         self.keys.usage(query).await
     }
+
+    async fn purge_usage_before(&self, day: Day) -> Result<u64, BackendError> {
+        self.keys.purge_usage_before(day).await
+    }
 }

@@ -1,5 +1,8 @@
 //! Deleted owners, until they are purged.
 
+use std::ops::Range;
+
+use tokio::task::JoinSet;
 use tower_api_key::backend::{
     BackendErrorKind, KeyChange, KeyFilter, KeyStore, OwnerChange, OwnerStore, UsageBatch, UsageBy,
     UsageCount, UsageQuery, UsageStore,
@@ -9,6 +12,7 @@ use tower_api_key::owner::Organization;
 use tower_api_key::{Environment, Owner, Record, Timestamp};
 
 use crate::samples;
+use crate::usage::{check_totals, counts_of_all_owners};
 
 const ANN: &str = "ann@example.com";
 const BOB: &str = "bob@example.com";
@@ -130,4 +134,55 @@ where
         assert_eq!(error.kind(), BackendErrorKind::NotFound, "{owner}: {error}");
     }
     store.change(KeyChange::insert(key("new", project("acme", "smart-sink")))).await.unwrap();
+}
+
+pub async fn totals_stay_right_beside_flushes_retries_and_purges<S>(store: S)
+where
+    S: KeyStore + OwnerStore + UsageStore + Clone,
+{
+    const WRITERS: u64 = 3;
+    const BATCHES: u64 = 12;
+    /// The first day that is not purged.
+    const KEPT: i64 = 20_001;
+    fn days(writer: u64, number: u64) -> Range<i64> {
+        let first = 20_000 + (writer + number) as i64 % 4;
+        first..first + 2
+    }
+    let mut tasks = JoinSet::new();
+    for writer in 0..WRITERS {
+        let store = store.clone();
+        tasks.spawn(async move {
+            for number in 1..=BATCHES {
+                let counts = counts_of_all_owners(days(writer, number));
+                let batch = UsageBatch::new(format!("writer {writer}"), number, counts);
+                // A writer sends a batch until it is added, and may not know that it was.
+                while store.add_usage(&batch).await.is_err() {}
+                while store.add_usage(&batch).await.is_err() {}
+            }
+        });
+    }
+    tasks.spawn({
+        let store = store.clone();
+        async move { while store.purge_usage_before(Day::from_unix_days(KEPT)).await.is_err() {} }
+    });
+    for _ in 0..4 {
+        store.change_owner(OwnerChange::put_organization(Organization::new("acme"))).await.unwrap();
+        store
+            .change_owner(OwnerChange::delete_organization("acme", samples::revocation(1, "gone")))
+            .await
+            .unwrap();
+        let purge = || OwnerChange::purge_owner(&Owner::organization("acme"));
+        while store.change_owner(purge()).await.is_err_and(|error| error.kind() != BackendErrorKind::NotFound)
+        {
+        }
+    }
+    tasks.join_all().await;
+    check_totals(&store).await;
+    let kept = |days: Range<i64>| (days.end - days.start.max(KEPT)) as u64;
+    let days = (0..WRITERS).flat_map(|writer| (1..=BATCHES).map(move |number| days(writer, number)));
+    let query =
+        UsageQuery::new(Day::from_unix_days(KEPT), Day::from_unix_days(20_009)).of_organization("other");
+    let requests: u64 = store.usage(&query).await.unwrap().iter().map(|line| line.requests).sum();
+    // An organization with 2 requests and its project with 4, live and test.
+    assert_eq!(requests, days.map(kept).sum::<u64>() * (2 + 4) * 2);
 }

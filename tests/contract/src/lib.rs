@@ -230,6 +230,8 @@ macro_rules! usage_store {
             usage::usage_adds_up_by_key_and_in_total,
             usage::a_batch_that_is_sent_twice_counts_once,
             usage::a_batch_of_more_rows_than_a_statement_has_parameters_is_added,
+            usage::totals_are_the_sums_of_their_keys,
+            usage::usage_before_a_day_is_deleted_with_its_totals,
             usage::the_last_use_of_a_key_never_goes_back,
             usage::usage_brings_no_key_back,
             usage::the_usage_of_a_key_outlives_it,
@@ -262,7 +264,7 @@ macro_rules! audit_log {
     };
 }
 
-/// Generates a test of each guarantee of a store of owners, keys and their usage: of a `KeyStore + OwnerStore + UsageStore`.
+/// Generates a test of each guarantee of a store of owners, keys and their usage: of a `KeyStore + OwnerStore + UsageStore + Clone`.
 /// They come in addition to those of [`owner_store!`] and [`usage_store!`].
 ///
 /// The argument is an async function as in the [example](crate).
@@ -271,6 +273,7 @@ macro_rules! usage_of_owners {
     ($open:path $(, unless $is_absent:path)?) => {
         $crate::cases! { $open $(, $is_absent)? =>
             deleted::a_purge_deletes_what_is_left_of_an_owner_and_nothing_else,
+            deleted::totals_stay_right_beside_flushes_retries_and_purges,
         }
     };
 }

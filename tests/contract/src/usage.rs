@@ -130,6 +130,83 @@ pub async fn the_last_use_of_a_key_never_goes_back<S: KeyStore + UsageStore>(sto
     assert_eq!(store.get(&ids[0]).await.unwrap(), Some(used), "nothing else of it has changed");
 }
 
+/// Checks that the totals of each owner, and of all, are the sums of their keys.
+pub(crate) async fn check_totals(store: &impl UsageStore) {
+    let owners = [
+        ever(),
+        ever().of_organization("acme"),
+        ever().of_organization("other"),
+        ever().of_project("acme", "sink"),
+        ever().of_project("other", "sink"),
+        ever().of_user("ann@example.com"),
+    ];
+    for owner in owners {
+        for query in [owner.clone(), owner.clone().environment(Environment::Test)] {
+            let mut sums = BTreeMap::new();
+            for (_, day, environment, requests) in lines(store, query.clone().by(UsageBy::Key)).await {
+                *sums.entry((day, environment)).or_insert(0) += requests;
+            }
+            let totals = lines(store, query.clone()).await.into_iter();
+            let totals: BTreeMap<_, _> =
+                totals.map(|(_, day, environment, requests)| ((day, environment), requests)).collect();
+            assert_eq!(totals, sums, "{query:?}");
+        }
+    }
+}
+
+/// Returns a count of each kind of owner in each environment on each of some days.
+pub(crate) fn counts_of_all_owners(days: impl Iterator<Item = i64>) -> Vec<UsageCount> {
+    let owners = [
+        Owner::organization("acme"),
+        Owner::organization("other"),
+        Owner::project(Organization::new("acme"), "sink"),
+        Owner::project(Organization::new("other"), "sink"),
+        Owner::user("ann@example.com", []),
+    ];
+    let mut counts = Vec::new();
+    for day in days {
+        for (number, owner) in owners.iter().enumerate() {
+            for environment in [Environment::Live, Environment::Test] {
+                let name = format!("k{number}-{}", environment.label());
+                counts.push(of(&name, environment, owner.clone(), number as u64 + 1, day, 0));
+            }
+        }
+    }
+    counts
+}
+
+pub async fn totals_are_the_sums_of_their_keys<S: UsageStore>(store: S) {
+    add(&store, "w", 1, counts_of_all_owners(20_000..20_003)).await;
+    add(&store, "w", 2, counts_of_all_owners(20_002..20_004)).await;
+    check_totals(&store).await;
+    // Live and test keys of all owners.
+    assert_eq!(lines(&store, ever().environment(Environment::Live)).await[2], total(20_002, 30));
+    let acme = lines(&store, ever().of_organization("acme").environment(Environment::Live)).await;
+    assert_eq!(acme, [total(20_000, 4), total(20_001, 4), total(20_002, 8), total(20_003, 4)]);
+    // The usage of a key stays with the owner for whom it began on that day.
+    let moved = of("k0-live", Environment::Live, Owner::organization("other"), 100, 20_000, 1);
+    add(&store, "w", 3, [moved]).await;
+    check_totals(&store).await;
+    let acme = lines(&store, ever().of_organization("acme").environment(Environment::Live)).await;
+    assert_eq!(acme[0], total(20_000, 104));
+}
+
+pub async fn usage_before_a_day_is_deleted_with_its_totals<S: UsageStore>(store: S) {
+    add(&store, "w", 1, counts_of_all_owners(20_000..20_003)).await;
+    let day = Day::from_unix_days;
+    assert_eq!(store.purge_usage_before(day(20_000)).await.unwrap(), 0);
+    assert_eq!(store.purge_usage_before(day(20_002)).await.unwrap(), 20);
+    let environments = [Environment::Live, Environment::Test];
+    assert_eq!(lines(&store, ever()).await, environments.map(|own| (None, 20_002, own, 15)));
+    check_totals(&store).await;
+    // More than a batch.
+    add(&store, "w", 2, (0..2_500).map(|number| count(&format!("key_{number}"), 1, 20_002, 0))).await;
+    assert_eq!(store.purge_usage_before(day(20_003)).await.unwrap(), 2_510);
+    assert_eq!(lines(&store, ever()).await, []);
+    add(&store, "w", 3, counts_of_all_owners(20_002..20_003)).await;
+    check_totals(&store).await;
+}
+
 pub async fn usage_brings_no_key_back<S: KeyStore + UsageStore + Clone>(store: S) {
     let caller = Caller::of(&store);
     let mut expired = samples::plain("expired");

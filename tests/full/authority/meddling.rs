@@ -8,6 +8,7 @@ use tower_api_key::backend::{
     AuditEntry, AuditLog, AuditQuery, Backend, BackendError, BoxedChangeFeed, ChangeOutcome, KeyChange,
     KeyFilter, KeyStore, Subscriber, UsageBatch, UsageLine, UsageQuery, UsageStore, WriteBack,
 };
+use tower_api_key::clock::Day;
 use tower_api_key::digest::Digest;
 use tower_api_key::owner::User;
 use tower_api_key::{KeyId, Record, Timestamp};
@@ -177,5 +178,9 @@ impl<S: KeyStore + UsageStore> UsageStore for Meddling<S> {
 
     async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageLine>, BackendError> {
         self.inner.usage(query).await
+    }
+
+    async fn purge_usage_before(&self, day: Day) -> Result<u64, BackendError> {
+        self.inner.purge_usage_before(day).await
     }
 }

@@ -156,6 +156,18 @@ CREATE INDEX tower_api_key_usage_by_organization ON tower_api_key_usage (owner_o
     WHERE owner_organization IS NOT NULL;
 CREATE INDEX tower_api_key_usage_by_email ON tower_api_key_usage (owner_email, day) WHERE owner_email IS NOT NULL;
 
+-- The sums of these rows by owner and day, kept in the transaction of each batch: of all owners, of an organization with its projects, of
+-- a project, and of a user. Names that a kind does not have are empty.
+CREATE TABLE tower_api_key_usage_total (
+    kind         TEXT NOT NULL CHECK (kind IN ('all', 'organization', 'project', 'user')),
+    organization TEXT NOT NULL,
+    name         TEXT NOT NULL,
+    day          INTEGER NOT NULL,
+    environment  TEXT NOT NULL CHECK (environment IN ('live', 'test')),
+    requests     INTEGER NOT NULL,
+    PRIMARY KEY (kind, organization, name, day, environment)
+) STRICT, WITHOUT ROWID;
+
 -- The last batch of each writer, so that a batch that is sent twice is added once.
 CREATE TABLE tower_api_key_usage_writer (
     writer TEXT PRIMARY KEY,

@@ -3,7 +3,7 @@
 // Layer 3 of 10: storage.
 // Above `session`, `owner_state` and `change_codec`; below `store`. Bottom to top, a file importing only those before it:
 // - `self`, `filter`, `locks`, `owners`, `written`
-// - `read`, `audit`, `usage`, `digests`
+// - `read`, `audit`, `usage_totals`, `usage`, `digests`
 // - `actor`, `last_manager`, `keys`, `owner_changes`, `write`
 
 mod actor;
@@ -17,6 +17,7 @@ mod owner_changes;
 pub(super) mod owners;
 pub(super) mod read;
 pub(super) mod usage;
+mod usage_totals;
 pub(super) mod write;
 pub(super) mod written;
 

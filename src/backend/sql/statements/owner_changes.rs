@@ -2,11 +2,10 @@
 
 // Layer 3 of 10: storage.
 
-use super::audit;
-use super::filter::restrict;
 use super::keys::{delete_owned, digests, revoke_all};
 use super::owners::check_not_deleted;
 use super::written::Written;
+use super::{audit, usage};
 use crate::backend::deleted_owner::DeletedOwner;
 use crate::backend::sql::session::{Row, Session};
 use crate::backend::sql::statement::Statement;
@@ -119,8 +118,7 @@ async fn purge(session: &mut dyn Session, owner: &Owner) -> Result<Vec<Invalidat
         execute(session, PURGE_DELETED_PROJECTS, &[&own.id]).await?;
     }
     let filter = KeyFilter::of_owner(owner);
-    let forget = restrict(Statement::new("DELETE FROM tower_api_key_usage WHERE TRUE"), &filter);
-    session.execute(&forget).await?;
+    usage::delete_owned(session, &filter).await?;
     let deleted = delete_owned(session, &filter).await?;
     audit::forget_owner(session, &filter).await?;
     Ok(deleted.changes)

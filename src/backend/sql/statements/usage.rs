@@ -1,16 +1,19 @@
-//! Writing and querying usage.
+//! Writing, querying and deleting usage.
 
 // Layer 3 of 10: storage.
 
+use std::collections::HashMap;
+
 use super::ROWS_PER_STATEMENT;
 use super::filter::restrict;
+use super::usage_totals::{self, Totals, UsageRow};
 use crate::backend::filter::OwnerIds;
 use crate::backend::sql::connections::Connections;
 use crate::backend::sql::namespace::Namespace;
 use crate::backend::sql::pooled_connection::run;
 use crate::backend::sql::session::{Driver, Row, Session, begin};
 use crate::backend::sql::statement::{Statement, Value};
-use crate::backend::{BackendError, UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery};
+use crate::backend::{BackendError, KeyFilter, UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery};
 use crate::clock::Day;
 use crate::environment::Environment;
 use crate::key::KeyId;
@@ -21,6 +24,9 @@ const RECORD_BATCH: &str = "INSERT INTO tower_api_key_usage_writer (writer, batc
     WHERE tower_api_key_usage_writer.batch < excluded.batch";
 /// How long the last batch of an idle writer is kept, in milliseconds: a week.
 const WRITER_RETENTION: i64 = 7 * 24 * 60 * 60 * 1_000;
+
+/// Rows that one statement deletes.
+const DELETE_BATCH: usize = 1_000;
 
 /// Adds a batch, and has a stale statement prepared again.
 pub(crate) async fn add<D: Driver>(
@@ -40,9 +46,11 @@ async fn add_on<D: Driver>(
 ) -> Result<(), BackendError> {
     let mut transaction = begin::<D>(connection, namespace.begin(D::DIALECT.begin_change)).await?;
     if record_batch(&mut *transaction, batch).await? {
+        let mut totals = Totals::default();
         for counts in batch.counts().chunks(ROWS_PER_STATEMENT) {
-            add_counts(&mut *transaction, counts).await?;
+            add_counts(&mut *transaction, counts, &mut totals).await?;
         }
+        totals.write(&mut *transaction).await?;
         // Last, because this locks keys: other changes of them wait only for the commit.
         update_last_uses(&mut *transaction, batch).await?;
     }
@@ -70,7 +78,11 @@ async fn delete_idle_writers(session: &mut dyn Session, writer: &str) -> Result<
 }
 
 /// Adds the counts. The rows are in the order of the batch, so that concurrent transactions lock them in the same order.
-async fn add_counts(session: &mut dyn Session, counts: &[UsageCount]) -> Result<(), BackendError> {
+async fn add_counts(
+    session: &mut dyn Session,
+    counts: &[UsageCount],
+    totals: &mut Totals,
+) -> Result<(), BackendError> {
     let row = |count: &UsageCount| -> Result<[Value; 7], BackendError> {
         let OwnerIds { organization, project, user } = OwnerIds::of(&count.owner);
         let requests = i64::try_from(count.requests).map_err(BackendError::invalid)?;
@@ -86,9 +98,20 @@ async fn add_counts(session: &mut dyn Session, counts: &[UsageCount]) -> Result<
     );
     let insert = insert.push_rows(rows).push(
         " ON CONFLICT (key_id, day, environment)
-         DO UPDATE SET requests = tower_api_key_usage.requests + excluded.requests",
+         DO UPDATE SET requests = tower_api_key_usage.requests + excluded.requests RETURNING key_id, ",
     );
-    session.execute(&insert.once()).await.map(drop)
+    let insert = insert.push(usage_totals::COLUMNS).once();
+    let written = |row: &Row| Ok((row.get::<String>("key_id")?, UsageRow::decode(row)?));
+    let slot = |count: &UsageCount| (count.key.clone(), count.day.unix_days(), count.environment.label());
+    let requests: HashMap<_, _> = counts.iter().map(|count| (slot(count), count.requests)).collect();
+    for (key, row) in session.fetch(&insert, written).await? {
+        let key = KeyId::new(&key).map_err(BackendError::corrupt)?;
+        let added = requests.get(&(key, row.day, &*row.environment)).copied();
+        let added = added.ok_or_else(|| BackendError::corrupt("it has counted for another key"))?;
+        // The owner is that of the row: it stays if a key with the id of a deleted one has another owner.
+        totals.add(row, i64::try_from(added).map_err(BackendError::invalid)?)?;
+    }
+    Ok(())
 }
 
 /// Updates when existing keys were last used, where this is later. Skips keys that another transaction is changing, which their
@@ -110,7 +133,61 @@ async fn update_last_uses(session: &mut dyn Session, batch: &UsageBatch) -> Resu
     Ok(())
 }
 
+/// Deletes the usage of the keys of an owner, within a transaction.
+pub(super) async fn delete_owned(session: &mut dyn Session, owner: &KeyFilter) -> Result<(), BackendError> {
+    while delete_batch(session, |rows| restrict(rows, owner)).await? > 0 {}
+    Ok(())
+}
+
+/// Deletes a batch of the usage before a day in one transaction, and returns the number of its rows.
+pub(crate) async fn purge<D: Driver>(
+    connections: &Connections<D>,
+    namespace: &Namespace,
+    day: Day,
+) -> Result<u64, BackendError> {
+    let mut connection = connections.acquire().await?;
+    run!(connection, purge_on::<D>(&mut connection, namespace, day))
+}
+
+async fn purge_on<D: Driver>(
+    connection: &mut D::Connection,
+    namespace: &Namespace,
+    day: Day,
+) -> Result<u64, BackendError> {
+    let mut transaction = begin::<D>(connection, namespace.begin(D::DIALECT.begin_change)).await?;
+    let before = |rows: Statement| rows.push(" AND day < ").push_bind(day.unix_days());
+    let deleted = delete_batch(&mut *transaction, before).await?;
+    transaction.commit().await.map_err(BackendError::unavailable)?;
+    Ok(deleted)
+}
+
+/// Deletes some of the rows that a condition selects, takes their requests from the totals, and returns the number of the rows.
+async fn delete_batch(
+    session: &mut dyn Session,
+    condition: impl FnOnce(Statement) -> Statement,
+) -> Result<u64, BackendError> {
+    let delete = Statement::new(
+        "DELETE FROM tower_api_key_usage WHERE (key_id, day, environment) IN (
+         SELECT key_id, day, environment FROM tower_api_key_usage WHERE TRUE",
+    );
+    let delete = condition(delete).push(" LIMIT ").push_bind(DELETE_BATCH).push(") RETURNING requests, ");
+    let deleted = |row: &Row| Ok((row.get::<i64>("requests")?, UsageRow::decode(row)?));
+    let rows = session.fetch(&delete.push(usage_totals::COLUMNS), deleted).await?;
+    let (number, mut totals) = (rows.len() as u64, Totals::default());
+    for (requests, row) in rows {
+        totals.add(row, -requests)?;
+    }
+    totals.write(session).await?;
+    totals.delete_empty(session).await?;
+    Ok(number)
+}
+
+/// Selects totals where they have the answer, and the rows of keys elsewhere.
 pub(crate) fn select(query: &UsageQuery) -> Statement {
+    usage_totals::select(query).unwrap_or_else(|| select_rows(query))
+}
+
+fn select_rows(query: &UsageQuery) -> Statement {
     let (key, order) = match query.by {
         UsageBy::Key => ("key_id", "day, key_id, environment"),
         UsageBy::Total => ("CAST(NULL AS TEXT)", "day, environment"),
@@ -143,4 +220,34 @@ pub(crate) fn decode(row: &Row) -> Result<UsageLine, BackendError> {
         .ok_or_else(|| BackendError::corrupt("expected live or test, found something else"))?;
     let requests = u64::try_from(row.get::<i64>("requests")?).map_err(BackendError::corrupt)?;
     Ok(UsageLine::new(key, Day::from_unix_days(row.get("day")?), environment, requests))
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use sqlx::sqlite::SqliteConnection;
+    use sqlx::{AssertSqlSafe, Connection, Row as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn each_query_seeks_its_rows_in_their_order() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::raw_sql(include_str!("../schema/sqlite.sql")).execute(&mut connection).await.unwrap();
+        let days = || UsageQuery::new(Day::from_unix_days(20_000), Day::from_unix_days(20_089));
+        let total = "SEARCH tower_api_key_usage_total USING PRIMARY KEY (kind=? AND organization=? AND name=? AND day>? AND day<?)";
+        let of_key = "SEARCH tower_api_key_usage USING PRIMARY KEY (key_id=? AND day>? AND day<?)";
+        for (query, expected) in [
+            (days(), total),
+            (days().environment(Environment::Live), total),
+            (days().of_organization("acme"), total),
+            (days().of_project("acme", "sink"), total),
+            (days().of_user("ann@example.com"), total),
+            (days().of_key(KeyId::new("key_1").unwrap()), of_key),
+        ] {
+            let explain = format!("EXPLAIN QUERY PLAN {}", select(&query).sql);
+            let rows = sqlx::query(AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
+            let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+            assert_eq!(plan, [expected], "{query:?}");
+        }
+    }
 }

@@ -57,7 +57,10 @@ async fn clients_that_hang_up_leave_no_more_statements_than_those_that_stay() {
     let (store, database) = open().await;
     let pool = database.pool().await;
     let mut lock = pool.begin().await.unwrap();
-    sqlx::query("LOCK TABLE tower_api_key_usage IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
+    sqlx::query("LOCK TABLE tower_api_key_usage_total IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
     let day = Day::from_unix_days(20_000);
     for _ in 0..20 {
         let query = UsageQuery::new(day, day);
