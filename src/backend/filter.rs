@@ -1,4 +1,4 @@
-//! Selecting keys by owner, environment, state and age.
+//! Selecting keys by owner, environment, state, age, and the start of their texts.
 
 // Layer 3 of 10: storage.
 
@@ -41,6 +41,8 @@ pub struct KeyFilter {
     pub created_before: Option<Timestamp>,
     /// Keys whose hint starts with this text.
     pub starts_with: Option<Box<str>>,
+    /// Keys whose name starts with this text. ASCII letters match in either case.
+    pub name_starts_with: Option<Box<str>>,
 }
 
 impl KeyFilter {
@@ -103,12 +105,19 @@ impl KeyFilter {
         Self { starts_with: Some(start.into()), ..self }
     }
 
+    /// Narrows the filter to keys whose name starts with this text. ASCII letters match in either case.
+    #[must_use]
+    pub fn name_starts_with(self, start: impl Into<Box<str>>) -> Self {
+        Self { name_starts_with: Some(start.into()), ..self }
+    }
+
     /// Returns whether the filter selects a key.
     pub fn matches(&self, record: &Record) -> bool {
         self.matches_owner(&record.owner, record.environment)
             && self.state.is_none_or(|(wanted, now)| wanted == record.state(now))
             && self.created_before.is_none_or(|end| record.created_at.is_some_and(|at| at < end))
             && self.starts_with.as_ref().is_none_or(|start| record.hint.starts_with(&**start))
+            && self.name_starts_with.as_ref().is_none_or(|start| has_start(&record.name, start))
     }
 
     /// Returns whether owner and environment match. Ignores the other fields.
@@ -144,6 +153,11 @@ impl<'o> OwnerIds<'o> {
         };
         Self { organization, project, user }
     }
+}
+
+/// Returns whether a text starts with another one, in either case of ASCII letters.
+fn has_start(text: &str, start: &str) -> bool {
+    text.as_bytes().get(..start.len()).is_some_and(|own| own.eq_ignore_ascii_case(start.as_bytes()))
 }
 
 fn fits(wanted: &Option<Box<str>>, found: Option<&str>) -> bool {

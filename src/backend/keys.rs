@@ -10,7 +10,7 @@ use super::bounds::Bounds;
 use super::forward::forward_to_arc;
 use super::{
     Actor, AuthorizedActor, Backend, BackendError, KeyFilter, KeyUpdate, Propagation, RequiredManager,
-    Rotation,
+    Rotation, SearchPosition,
 };
 use crate::clock::Timestamp;
 use crate::digest::Fingerprint;
@@ -306,6 +306,9 @@ impl KeyChange {
     }
 }
 
+/// Keys that a search without an index lists at a time.
+const SEARCH_BATCH: usize = 1_000;
+
 /// A backend that also keeps keys.
 ///
 /// When [`change`](Self::change) returns, the change is durable, and every authenticator of this process has applied it: once a
@@ -382,10 +385,50 @@ pub trait KeyStore: Backend {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Record>, BackendError>> + Send;
 
+    /// Returns the first `limit` keys that match `filter` after `after`, in the byte order of their hints if the filter has a start of hints, else of
+    /// their names with ASCII letters in lower case; by 60 characters of these, then by the ids. Where a filter has a start of both, names are
+    /// compared key by key.
+    ///
+    /// The default lists all keys that match. A store with many keys has an index for each order.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable.
+    fn search(
+        &self,
+        filter: &KeyFilter,
+        after: Option<&SearchPosition>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Record>, BackendError>> + Send {
+        async move {
+            let (mut found, mut last) = (Vec::new(), None);
+            loop {
+                let page = self.list(filter, last.as_ref(), SEARCH_BATCH).await?;
+                last = page.last().filter(|_| page.len() == SEARCH_BATCH).map(|record| record.id.clone());
+                let positions = page.into_iter().map(|record| (filter.position(&record), record));
+                found.extend(positions.filter(|(position, _)| after.is_none_or(|after| position > after)));
+                found.sort_by(|(one, _), (other, _)| one.cmp(other));
+                found.truncate(limit);
+                if last.is_none() {
+                    return Ok(found.into_iter().map(|(_, record)| record).collect());
+                }
+            }
+        }
+    }
+
     /// Returns whether the store keeps a list of nodes. If so, [`wait_applied`](Self::wait_applied) can return before their lease
     /// has passed. The default returns `false`.
     fn lists_nodes(&self) -> bool {
         false
+    }
+
+    /// Returns the number of nodes on the list of those that follow the store now. `None` without a list, as by default.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable.
+    fn count_nodes(&self) -> impl Future<Output = Result<Option<u64>, BackendError>> + Send {
+        std::future::ready(Ok(None))
     }
 
     /// Waits until every process that follows this store has applied the changes that were acknowledged before the call: for
@@ -423,7 +466,10 @@ forward_to_arc! { KeyStore:
     fn get(id: &KeyId) -> impl Future<Output = Result<Option<Record>, BackendError>> + Send;
     fn list(filter: &KeyFilter, after: Option<&KeyId>, limit: usize)
         -> impl Future<Output = Result<Vec<Record>, BackendError>> + Send;
+    fn search(filter: &KeyFilter, after: Option<&SearchPosition>, limit: usize)
+        -> impl Future<Output = Result<Vec<Record>, BackendError>> + Send;
     fn lists_nodes() -> bool;
+    fn count_nodes() -> impl Future<Output = Result<Option<u64>, BackendError>> + Send;
     fn wait_applied(lease: Duration, at_most: Duration) -> impl Future<Output = Propagation> + Send;
     fn keys_without(digester: &Fingerprint, now: Timestamp)
         -> impl Future<Output = Result<u64, BackendError>> + Send;

@@ -27,7 +27,7 @@
 //! | Trait | Without a default | With a default |
 //! |---|---|---|
 //! | [`Backend`] | `find` | `subscribe`, if keys change; `write_back`, if keys are rotated or passwords are hashed anew; `feed`, if other processes change the keys; `find_user`, if users have passwords; `find_any` and `fingerprints`, to replace a pepper |
-//! | [`KeyStore`] | `change`, `get`, `list` | `lists_nodes`, `wait_applied`, if the store knows its nodes; `keys_without`, to replace a pepper |
+//! | [`KeyStore`] | `change`, `get`, `list` | `search`, if the store has many keys; `lists_nodes`, `wait_applied`, if the store knows its nodes; `keys_without`, to replace a pepper |
 //! | [`OwnerStore`], [`UsageStore`], [`AuditLog`] | all methods | |
 //!
 //! [`KeyStore`] names the steps of a change, [`KeyEdit`] has the rules of updates, rotations and first uses, and [`Invalidator`]
@@ -50,7 +50,7 @@
 
 // Layer 3 of 10: storage.
 // Above `audit`; below `metrics`, `cache` and `manage`. Bottom to top, a file importing only those before it:
-// - values: `error`, `filter`, `deleted_owner`, `propagation`; a macro: `forward`
+// - values: `error`, `filter`, `search`, `deleted_owner`, `propagation`; a macro: `forward`
 // - changes, and who may make them: `expiry`, `key_update`, `rotation`, `audit`, `key_edit`, `actor`, `caller`, `last_manager`, `bounds`, `usage`
 // - what changes do to caches: `invalidation`, `change_feed`
 // - the traits: `self`, `backend_fn`, `erased`, `keys`, `owners`, `owner_resolver`
@@ -78,6 +78,7 @@ mod owner_resolver;
 mod owners;
 mod propagation;
 mod rotation;
+mod search;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 mod usage;
@@ -98,6 +99,7 @@ pub use owner_resolver::{OwnerResolver, WithOwnerResolver};
 pub use owners::{OwnerAction, OwnerChange, OwnerStore};
 pub use propagation::Propagation;
 pub use rotation::{Grace, Rotation};
+pub use search::SearchPosition;
 #[cfg(feature = "postgres")]
 pub use sql::PostgresStore;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

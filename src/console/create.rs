@@ -121,7 +121,7 @@ pub(super) async fn create<S: KeyStore + Clone>(
     };
     let keys = visitor.authorize_again(&shared, fields.visitor()).await?;
     match keys.create(new).await {
-        Ok(created) => Ok(shown(visitor.shell(&shared), created, now)),
+        Ok(created) => Ok(shown(visitor.shell(&shared), created, now, None)),
         Err(error) if error.kind() == ManageErrorKind::Conflict && keys.get(&id).await.is_ok() => {
             Ok(already(visitor.shell(&shared), &id, true))
         }

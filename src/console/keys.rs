@@ -3,11 +3,11 @@
 // Layer 10 of 10: rim.
 
 use crate::backend::{
-    AuditEntry, AuditLog, AuditQuery, KeyFilter, KeyStore, KeyUpdate, Propagation, UsageLine, UsageQuery,
+    AuditEntry, AuditLog, AuditQuery, KeyFilter, KeyStore, KeyUpdate, SearchPosition, UsageLine, UsageQuery,
     UsageStore,
 };
 use crate::key::KeyId;
-use crate::manage::{CreatedKey, Delegate, KeyManager, ManageError, NewKey, RotateOptions, Wait};
+use crate::manage::{CreatedKey, Delegate, KeyManager, ManageError, NewKey, RotateOptions};
 use crate::record::Record;
 use crate::scope::Scope;
 
@@ -60,6 +60,19 @@ impl<'m, S: KeyStore + Clone> Keys<'m, S> {
         }
     }
 
+    /// Returns keys in the order of their hints or names.
+    pub(super) async fn search(
+        &self,
+        filter: KeyFilter,
+        after: Option<&SearchPosition>,
+        limit: usize,
+    ) -> Result<Vec<Record>, ManageError> {
+        match self {
+            Self::OfOwner(delegate) => delegate.search(filter, after, limit).await,
+            Self::All(manager) => manager.search(&filter, after, limit).await,
+        }
+    }
+
     pub(super) async fn create(&self, new: NewKey) -> Result<CreatedKey, ManageError> {
         by!(self, keys => keys.create(new).await)
     }
@@ -84,13 +97,8 @@ impl<'m, S: KeyStore + Clone> Keys<'m, S> {
         by!(self, keys => keys.enable(id).await)
     }
 
-    pub(super) async fn revoke(
-        &self,
-        id: &KeyId,
-        reason: &str,
-        wait: Wait,
-    ) -> Result<Propagation, ManageError> {
-        by!(self, keys => keys.revoke_and_wait(id, reason, wait).await)
+    pub(super) async fn revoke(&self, id: &KeyId, reason: &str) -> Result<(), ManageError> {
+        by!(self, keys => keys.revoke(id, reason).await)
     }
 }
 

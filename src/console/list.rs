@@ -14,12 +14,13 @@ use super::view::View;
 use crate::backend::{KeyFilter, KeyStore};
 use crate::environment::Environment;
 use crate::key::KeyId;
-use crate::record::KeyState;
+use crate::manage::{decode_position, encode_position};
+use crate::record::{KeyState, Record};
 
 /// Keys of a page.
 const PAGE: usize = 20;
 /// The fields of the filter.
-const FIELDS: [&str; 6] = ["start", "environment", "state", "organization", "project", "user"];
+const FIELDS: [&str; 7] = ["name", "start", "environment", "state", "organization", "project", "user"];
 const STATES: [KeyState; 4] = [KeyState::Active, KeyState::Disabled, KeyState::Expired, KeyState::Revoked];
 
 #[derive(Template)]
@@ -55,12 +56,21 @@ pub(super) async fn show<S: KeyStore + Clone>(
     filter.environment = filters.parse("environment", |text| text.parse().ok())?;
     filter.state = filters.parse("state", |text| text.parse().ok())?.map(|state| (state, now));
     filter.starts_with = filters.parse("start", |text| Some(text.into()))?;
-    let after = filters.parse("after", |text| KeyId::new(text).ok())?;
-    let found = visitor.keys(&shared).list(filter, after.as_ref(), PAGE + 1).await;
-    let mut records = found.map_err(Problem::from)?;
+    filter.name_starts_with = filters.parse("name", |text| Some(text.into()))?;
+    let keys = visitor.keys(&shared);
+    let searches = filter.starts_with.is_some() || filter.name_starts_with.is_some();
+    let (mut records, next): (_, Box<dyn Fn(&Record) -> String + Send>) = if searches {
+        let after = filters.parse("after", decode_position)?;
+        let found = keys.search(filter.clone(), after.as_ref(), PAGE + 1).await;
+        (found.map_err(Problem::from)?, Box::new(move |last| encode_position(&filter.position(last))))
+    } else {
+        let after = filters.parse("after", |text| KeyId::new(text).ok())?;
+        let listed = keys.list(filter, after.as_ref(), PAGE + 1).await;
+        (listed.map_err(Problem::from)?, Box::new(|last| last.id.to_string()))
+    };
     let more = records.len() > PAGE;
     records.truncate(PAGE);
-    let next = records.last().filter(|_| more).map(|last| filters.with(&FIELDS, "after", last.id.as_str()));
+    let next = records.last().filter(|_| more).map(|last| filters.with(&FIELDS, "after", &next(last)));
     let page = ListPage {
         shell,
         keys: records.iter().map(|record| View::new(record, now)).collect(),
@@ -68,7 +78,7 @@ pub(super) async fn show<S: KeyStore + Clone>(
         hint: shared.hint,
         environments: visitor.environments(),
         next,
-        is_first: after.is_none(),
+        is_first: filters.text("after").is_empty(),
     };
     Ok(render(StatusCode::OK, &page))
 }

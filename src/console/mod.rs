@@ -43,7 +43,7 @@
 //! | Path | Page |
 //! |---|---|
 //! | the base | redirects to the list; with a slash at its end as well after `nest_service` |
-//! | `/keys` | the list, by environment, state and the first characters of a key; for operators also by owner |
+//! | `/keys` | the list, by environment, state and the start of a name or of a key; for operators also by owner |
 //! | `/new` | creates a key, and shows its text once |
 //! | `/keys/{id}` | one key: its name, permissions and labels; disables and enables it |
 //! | `/keys/{id}/rotate` | replaces a key, and shows the text of the new one once |
@@ -72,7 +72,7 @@
 
 // Layer 10 of 10: rim.
 // Above `manage`; nothing imports it. Bottom to top, a file importing only those before it:
-// `words`, `look`, `page`, `once`, `signed_in`, `keys`, `shared`, `fields`, `frame`, `picker`, `view`, `list`, `shown`, `create`, `one_key`, `rotate`,
+// `words`, `look`, `page`, `servers`, `once`, `signed_in`, `keys`, `shared`, `fields`, `frame`, `picker`, `view`, `list`, `shown`, `create`, `one_key`, `rotate`,
 // `revoke`, `usage`, `audit`, `self`.
 
 mod audit;
@@ -88,6 +88,7 @@ mod page;
 mod picker;
 mod revoke;
 mod rotate;
+mod servers;
 mod shared;
 mod shown;
 mod signed_in;

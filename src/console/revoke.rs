@@ -11,12 +11,12 @@ use axum::response::{self, Response};
 
 use super::fields::Fields;
 use super::page::{Problem, Shell, redirect, render};
+use super::servers::Servers;
 use super::shared::{SharedState, Visitor};
 use super::view::{Id, View};
-use crate::backend::{KeyStore, Propagation};
-use crate::manage::Wait;
+use crate::backend::KeyStore;
 
-/// How long a page waits for other nodes.
+/// How long the page waits for other servers.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Template)]
@@ -33,6 +33,7 @@ struct RevokePage<'a> {
 struct RevokedPage<'a> {
     shell: Shell<'a>,
     key: View,
+    servers: Servers,
 }
 
 pub(super) async fn form<S: KeyStore + Clone>(
@@ -65,12 +66,12 @@ pub(super) async fn revoke<S: KeyStore + Clone>(
         return Ok(render(StatusCode::UNPROCESSABLE_ENTITY, &page));
     }
     let keys = visitor.authorize_again(&shared, fields.visitor()).await?;
-    let revoked = keys.revoke(&id, reason, Wait::new().at_most(PATIENCE)).await;
-    match revoked.map_err(Problem::from)? {
-        // The answer of the form alone says so: a link could say it of any key.
-        Propagation::EveryNode | Propagation::LeaseEnd { .. } => {
-            Ok(render(StatusCode::OK, &RevokedPage { shell: visitor.shell(&shared), key }))
+    keys.revoke(&id, reason).await.map_err(Problem::from)?;
+    // The answer of the form alone says so: a link could say it of any key.
+    match Servers::wait(&shared.manager, PATIENCE).await {
+        Some(servers) => {
+            Ok(render(StatusCode::OK, &RevokedPage { shell: visitor.shell(&shared), key, servers }))
         }
-        Propagation::ThisProcess { .. } => Ok(redirect(&format!("../{id}?done=revoked"))),
+        None => Ok(redirect(&format!("../{id}?done=revoked"))),
     }
 }

@@ -12,6 +12,7 @@ use axum::response::{self, Response};
 use super::fields::Fields;
 use super::once;
 use super::page::{Problem, Shell, render};
+use super::servers::Servers;
 use super::shared::{Shared, SharedState, Visitor};
 use super::shown::{already, shown};
 use super::view::{Id, View};
@@ -20,6 +21,9 @@ use crate::manage::{ManageErrorKind, RotateOptions};
 use crate::record::Record;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// How long the page waits for servers to refuse an old key that ends now. It is short: the text of the new key is not shown before.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long the old key works on, by the value of the field.
 const CHOICES: [(&str, &str, Grace); 5] = [
@@ -83,7 +87,13 @@ pub(super) async fn rotate<S: KeyStore + Clone>(
     let options = RotateOptions { id: Some(successor.clone()), ..RotateOptions::new(grace) };
     let keys = visitor.authorize_again(&shared, fields.visitor()).await?;
     let error = match keys.rotate(old, options).await {
-        Ok(created) => return Ok(shown(visitor.shell(&shared), created, now)),
+        Ok(created) => {
+            let servers = match grace {
+                Grace::None => Servers::wait(&shared.manager, PATIENCE).await,
+                _ => None,
+            };
+            return Ok(shown(visitor.shell(&shared), created, now, servers));
+        }
         Err(error) => error,
     };
     if error.kind() == ManageErrorKind::Conflict

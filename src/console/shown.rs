@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::page::{Shell, render};
+use super::servers::Servers;
 use super::view::View;
 use crate::clock::Timestamp;
 use crate::key::KeyId;
@@ -20,6 +21,8 @@ struct ShownPage<'a> {
     text: &'a str,
     variable: String,
     curl: Option<String>,
+    /// Which servers refuse the key that this one replaces, if it ends now.
+    servers: Option<Servers>,
 }
 
 #[derive(Template)]
@@ -31,11 +34,17 @@ struct AlreadyPage<'a> {
     by_this_form: bool,
 }
 
-/// Shows the text of a new key.
-pub(super) fn shown(shell: Shell<'_>, created: CreatedKey, now: Timestamp) -> Response {
+/// Shows the text of a new key, and which servers refuse the old one if that has ended with it.
+pub(super) fn shown(
+    shell: Shell<'_>,
+    created: CreatedKey,
+    now: Timestamp,
+    servers: Option<Servers>,
+) -> Response {
     let (text, record) = created.into_parts();
     let (variable, curl) = (shell.look.variable(), shell.look.curl(&record));
-    let page = ShownPage { shell, key: View::new(&record, now), text: text.as_str(), variable, curl };
+    let page =
+        ShownPage { shell, key: View::new(&record, now), text: text.as_str(), variable, curl, servers };
     render(StatusCode::CREATED, &page)
 }
 

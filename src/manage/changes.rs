@@ -8,7 +8,9 @@ use super::{CreatedKey, KeyManager, ManageError, NewKey, RotateOptions};
 use crate::audit::{Action, AuditEvent};
 #[cfg(feature = "console")]
 use crate::backend::{Actor, ResolvedSubject, Subject};
-use crate::backend::{BackendError, ChangeOutcome, KeyChange, KeyFilter, KeyStore, KeyUpdate, Rotation};
+use crate::backend::{
+    BackendError, ChangeOutcome, KeyChange, KeyFilter, KeyStore, KeyUpdate, Rotation, SearchPosition,
+};
 use crate::clock::Timestamp;
 use crate::digest::{Digest, Digesters, Fingerprint};
 #[cfg(feature = "console")]
@@ -120,6 +122,21 @@ impl<S: KeyStore> KeyManager<S> {
         limit: usize,
     ) -> Result<Vec<Record>, ManageError> {
         Ok(self.store.list(filter, after, limit).await?)
+    }
+
+    /// Returns the first `limit` keys after `after` that a filter finds, in the order of their hints or names, as
+    /// [`KeyStore::search`] does: for pages by [`starts_with`](KeyFilter::starts_with) or [`name_starts_with`](KeyFilter::name_starts_with).
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails.
+    pub async fn search(
+        &self,
+        filter: &KeyFilter,
+        after: Option<&SearchPosition>,
+        limit: usize,
+    ) -> Result<Vec<Record>, ManageError> {
+        Ok(self.store.search(filter, after, limit).await?)
     }
 
     /// Returns the number of characters of the hints of new keys.

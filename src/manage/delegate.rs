@@ -10,7 +10,7 @@ use super::{
 };
 use crate::backend::{
     Actor, AuditEntry, AuditLog, AuditQuery, BackendError, Bounds, Caller, KeyFilter, KeyStore, KeyUpdate,
-    ManagerRule, Propagation, UsageLine, UsageQuery, UsageStore,
+    ManagerRule, Propagation, SearchPosition, UsageLine, UsageQuery, UsageStore,
 };
 #[cfg(feature = "routes")]
 use crate::credential::Scheme;
@@ -181,6 +181,24 @@ impl<S: KeyStore> Delegate<'_, S> {
     ) -> Result<Vec<Record>, ManageError> {
         match self.filter(filter) {
             Some(own) => self.manager.list(&own, after, limit).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Returns the first `limit` of the caller's keys after `after` that a filter finds, in the order of their hints or names, as
+    /// [`KeyManager::search`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails.
+    pub async fn search(
+        &self,
+        filter: KeyFilter,
+        after: Option<&SearchPosition>,
+        limit: usize,
+    ) -> Result<Vec<Record>, ManageError> {
+        match self.filter(filter) {
+            Some(own) => self.manager.search(&own, after, limit).await,
             None => Ok(Vec::new()),
         }
     }

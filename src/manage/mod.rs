@@ -51,8 +51,8 @@ pub use external_caller::ExternalCaller;
 pub use manager::KeyManager;
 pub use new_key::{CreatedKey, NewKey, RotateOptions};
 pub use permissions::{Permission, PermissionGroup, Permissions};
-#[cfg(feature = "console")]
-pub(crate) use routes::Resolver;
 #[cfg(feature = "routes")]
 pub use routes::{ManageSettings, OPENAPI, RouteError, routes};
+#[cfg(feature = "console")]
+pub(crate) use routes::{Resolver, decode_position, encode_position};
 pub use wait::Wait;

@@ -74,6 +74,15 @@ impl<S: KeyStore> KeyManager<S> {
         Ok(self.wait_applied(wait).await)
     }
 
+    /// Returns the number of nodes that follow the store now; `None` if it keeps no list of nodes.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](super::ManageErrorKind::Unavailable) if the store fails.
+    pub async fn count_nodes(&self) -> Result<Option<u64>, ManageError> {
+        Ok(self.store.count_nodes().await?)
+    }
+
     /// Waits until other processes have applied the changes that were acknowledged before the call, and returns how far they have propagated:
     /// for [`disable`](Self::disable), [`enable`](Self::enable) and others what [`revoke_and_wait`](Self::revoke_and_wait) is for a revocation.
     pub async fn wait_applied(&self, wait: Wait) -> Propagation {

@@ -22,8 +22,8 @@ use super::statements::written::Written;
 use super::statements::{audit, owners, read, usage};
 use crate::backend::{
     AuditEntry, AuditLog, AuditQuery, Backend, BackendError, BoxedChangeFeed, ChangeOutcome, Invalidator,
-    KeyAction, KeyChange, KeyFilter, KeyStore, OwnerChange, OwnerStore, Propagation, Subscriber, UsageBatch,
-    UsageLine, UsageQuery, UsageStore, WriteBack,
+    KeyAction, KeyChange, KeyFilter, KeyStore, OwnerChange, OwnerStore, Propagation, SearchPosition,
+    Subscriber, UsageBatch, UsageLine, UsageQuery, UsageStore, WriteBack,
 };
 use crate::clock::{Day, Timestamp};
 use crate::digest::{Digest, Fingerprint};
@@ -241,8 +241,25 @@ impl<D: Database> KeyStore for SqlStore<D> {
         self.read(read::page(D::DIALECT, filter, after, limit), read::decode).await
     }
 
+    async fn search(
+        &self,
+        filter: &KeyFilter,
+        after: Option<&SearchPosition>,
+        limit: usize,
+    ) -> Result<Vec<Record>, BackendError> {
+        self.read(read::search(D::DIALECT, filter, after, limit), read::decode).await
+    }
+
     fn lists_nodes(&self) -> bool {
         D::DataSource::LISTS_NODES
+    }
+
+    async fn count_nodes(&self) -> Result<Option<u64>, BackendError> {
+        if !D::DataSource::LISTS_NODES {
+            return Ok(None);
+        }
+        let count = Statement::new("SELECT count(*) AS keys FROM tower_api_key_node WHERE expires_at > ");
+        Ok(self.read(count.push(D::DIALECT.now), digests::decode_count).await?.pop())
     }
 
     async fn wait_applied(&self, lease: Duration, at_most: Duration) -> Propagation {

@@ -13,7 +13,7 @@ use super::cursor;
 use super::error::{RouteError, not_found};
 use super::input::{Id, key_id};
 use super::output::{json_response, owner, time};
-use super::query::{Known, Parameters, known, optional, page_limit};
+use super::query::{Known, Parameters, known, optional, page_limit, stored_text};
 use super::shared::{Shared, SharedState};
 use crate::audit::Action;
 use crate::backend::{AuditEntry, AuditQuery, KeyStore, LoggedAction};
@@ -63,10 +63,8 @@ fn query(parameters: &Known) -> Result<AuditQuery, RouteError> {
     let time =
         |name| optional(parameters, name, "a time such as 2030-01-31T12:00:00Z", |text| text.parse().ok());
     let actions = format!("one of {}", LoggedAction::ALL.map(LoggedAction::label).join(", "));
-    // PostgreSQL keeps no such character.
-    let name = |text: &str| (!text.contains('\0')).then(|| text.into());
     let mut query = AuditQuery::all();
-    query.actor = optional(parameters, "actor", "a text without U+0000", name)?;
+    query.actor = optional(parameters, "actor", "a text without U+0000", stored_text)?;
     query.action = optional(parameters, "action", &actions, |text| text.parse().ok())?;
     (query.from, query.to) = (time("from")?, time("to")?);
     query.after =

@@ -5,7 +5,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::backend::{AuditEntry, UsageLine};
+use crate::backend::{AuditEntry, SearchPosition, UsageLine};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 
@@ -19,6 +19,17 @@ pub(super) fn encode(id: &KeyId) -> String {
 
 pub(super) fn decode(cursor: &str) -> Option<KeyId> {
     KeyId::new(&open(cursor)?).ok()
+}
+
+/// Encodes where the last key of a page of a search is. A space separates the id, which contains none, and the text.
+pub(crate) fn encode_position(position: &SearchPosition) -> String {
+    seal(&format!("{} {}", position.id(), position.text()))
+}
+
+pub(crate) fn decode_position(cursor: &str) -> Option<SearchPosition> {
+    let text = open(cursor)?;
+    let (id, text) = text.split_once(' ')?;
+    Some(SearchPosition::new(text, KeyId::new(id).ok()?))
 }
 
 /// Encodes the day, environment and key of the last line of usage. Spaces separate them, which no key id

@@ -21,6 +21,8 @@ mod settings;
 mod shared;
 mod usage;
 
+#[cfg(feature = "console")]
+pub(crate) use cursor::{decode_position, encode_position};
 pub use error::RouteError;
 pub use openapi::OPENAPI;
 #[cfg(feature = "console")]
@@ -39,13 +41,14 @@ use serde_json::json;
 
 use super::{KeyManager, Permission, PermissionGroup, Permissions};
 use crate::backend::{KeyFilter, KeyStore, KeyUpdate, UsageStore};
+use crate::record::Record;
 use crate::scope::Scope;
 use caller::Caller;
 use error::{method_not_allowed, not_found, reshape};
 use input::{Body, Fields, Id, key_id};
 use origin::reject_cross_site;
 use output::{created, json_response, key, reached};
-use query::{Page, Parameters, force, known, wait};
+use query::{Order, Page, Parameters, force, known, wait};
 use shared::{Shared, SharedState};
 
 /// Most bytes of a request body, enough for the largest key.
@@ -57,7 +60,7 @@ const MAX_BODY: usize = 64 * 1024;
 /// | Route | Response |
 /// |---|---|
 /// | `POST /keys` | 201, the key with its text, which is not shown again; `name`, `scopes`, `expires_at`, `labels`, and where the settings permit them `environment` and `sources` |
-/// | `GET /keys?limit&cursor&state` | 200, a page of keys, and `next_cursor` if more follow |
+/// | `GET /keys?limit&cursor&state&name` | 200, a page of keys, and `next_cursor` if more follow; with `name`, those whose names start with it, in the order of names |
 /// | `GET /keys/{id}` | 200, a key |
 /// | `PATCH /keys/{id}?force` | 200, the key with a new `name`, `scopes`, `expires_at` or `labels` |
 /// | `POST /keys/{id}/rotate?force` | 201, the successor with its text; `grace_seconds`, `grace_from_first_use`, `expires_at` |
@@ -161,8 +164,20 @@ async fn list<S: KeyStore>(
     let delegate = shared.to_read(&caller)?;
     let page = Page::read(parameters)?;
     let filter = page.state.map_or(KeyFilter::all(), |state| KeyFilter::all().state(state, shared.now()));
-    let mut records = delegate.list(filter, page.after.as_ref(), page.limit + 1).await?;
-    let next = cursor::cut(&mut records, page.limit, |record| cursor::encode(&record.id));
+    let (records, next) = match page.order {
+        Order::ById(after) => {
+            let mut records = delegate.list(filter, after.as_ref(), page.limit + 1).await?;
+            let next = cursor::cut(&mut records, page.limit, |record| cursor::encode(&record.id));
+            (records, next)
+        }
+        Order::ByName(start, after) => {
+            let filter = filter.name_starts_with(start);
+            let mut records = delegate.search(filter.clone(), after.as_ref(), page.limit + 1).await?;
+            let position = |record: &Record| cursor::encode_position(&filter.position(record));
+            let next = cursor::cut(&mut records, page.limit, position);
+            (records, next)
+        }
+    };
     let keys: Vec<_> = records.iter().map(|record| key(record, shared.now())).collect();
     Ok(json_response(StatusCode::OK, &json!({ "keys": keys, "next_cursor": next })))
 }

@@ -11,6 +11,7 @@ use axum::extract::rejection::QueryRejection;
 use super::super::Wait;
 use super::cursor;
 use super::error::RouteError;
+use crate::backend::SearchPosition;
 use crate::key::KeyId;
 use crate::quote::{quote, unknown};
 use crate::record::KeyState;
@@ -26,24 +27,42 @@ pub(super) type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection
 /// Parameters by name, each of which the route knows.
 pub(super) type Known = BTreeMap<&'static str, String>;
 
+/// The order of a list, and the key after which the page starts.
+pub(super) enum Order {
+    ById(Option<KeyId>),
+    /// Of the keys whose names start with a text.
+    ByName(Box<str>, Option<SearchPosition>),
+}
+
 /// The parameters of a list.
 pub(super) struct Page {
-    pub(super) after: Option<KeyId>,
+    pub(super) order: Order,
     pub(super) limit: usize,
     pub(super) state: Option<KeyState>,
 }
 
 impl Page {
     pub(super) fn read(parameters: Parameters) -> Result<Self, RouteError> {
-        let parameters = known(parameters, &["cursor", "limit", "state"])?;
+        let parameters = known(parameters, &["cursor", "limit", "name", "state"])?;
+        let cursor = "the next_cursor of a page";
         Ok(Self {
-            after: optional(&parameters, "cursor", "the next_cursor of a page", cursor::decode)?,
+            order: match optional(&parameters, "name", "a text without U+0000", stored_text)? {
+                None => Order::ById(optional(&parameters, "cursor", cursor, cursor::decode)?),
+                Some(start) => {
+                    Order::ByName(start, optional(&parameters, "cursor", cursor, cursor::decode_position)?)
+                }
+            },
             limit: page_limit(&parameters)?,
             state: optional(&parameters, "state", "active, disabled, expired or revoked", |text| {
                 text.parse().ok()
             })?,
         })
     }
+}
+
+/// Reads a text that each store can compare: PostgreSQL keeps no zero byte.
+pub(super) fn stored_text(text: &str) -> Option<Box<str>> {
+    (!text.contains('\0')).then(|| text.into())
 }
 
 /// Reads whether a change may end the last manager of an owner.

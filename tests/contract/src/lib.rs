@@ -125,6 +125,7 @@ macro_rules! key_store {
             rotation::the_first_use_of_a_successor_that_was_replaced_ends_nothing,
             several::a_list_holds_what_its_filter_means_in_order,
             several::pages_join_into_the_whole_list,
+            several::a_search_finds_the_keys_whose_texts_start_so_in_their_order,
             several::a_list_goes_on_behind_a_key_that_is_gone,
             several::all_keys_of_a_filter_are_revoked_at_once,
             several::more_keys_than_a_statement_has_parameters_are_revoked,

@@ -29,6 +29,7 @@ fn various() -> Vec<Record> {
             record.owner = owner.clone();
             record.environment = if variant % 2 == 0 { Environment::Live } else { Environment::Test };
             record.hint = ["demo_live_a1", "demo_live_b2", "DEMO_live_a1", "d%_"][variant].into();
+            record.name = ["Build server", "build Server 2", "", "Build_server"][variant].into();
             record.created_at = (variant > 0).then(|| Timestamp::from_unix_millis(variant as i64 * 500));
             record.expires_at =
                 [None, Some(999), Some(1_000), Some(1_001)][variant].map(Timestamp::from_unix_millis);
@@ -63,6 +64,8 @@ fn filters() -> Vec<KeyFilter> {
         with(|filter| filter.starts_with = Some("demo_live_".into())),
         with(|filter| filter.starts_with = Some("d%_".into())),
         with(|filter| filter.starts_with = Some("".into())),
+        with(|filter| filter.name_starts_with = Some("".into())),
+        with(|filter| filter.name_starts_with = Some("BUILD s".into())),
     ];
     let states = [KeyState::Active, KeyState::Disabled, KeyState::Expired, KeyState::Revoked];
     filters.extend(states.map(|state| KeyFilter::all().state(state, NOW)));
@@ -105,6 +108,89 @@ pub async fn pages_join_into_the_whole_list<S: KeyStore>(store: S) {
             assert_eq!(joined, whole, "pages of {size}");
         }
         assert_eq!(store.list(&filter, None, 0).await.unwrap(), []);
+    }
+}
+
+/// Keys whose texts are long, equal, or differ in their case or behind what is ordered.
+fn named() -> Vec<Record> {
+    let arabic = "\u{645}".repeat(255);
+    let wide = "\u{1f511}".repeat(254);
+    let names = [
+        "CI",
+        "ci",
+        "Ci 2",
+        "CI_",
+        "c",
+        "d",
+        "",
+        " ci",
+        "\u{c7}i",
+        "\u{e7}i",
+        "100%",
+        "100_",
+        "10",
+        &arabic,
+        &format!("{}\u{646}", "\u{645}".repeat(254)),
+        &format!("{wide}a"),
+        &format!("{wide}b"),
+    ];
+    let owners = [
+        Owner::organization("acme"),
+        Owner::project(Organization::new("acme"), "sink"),
+        Owner::user("ada@example.com", []),
+        Owner::organization("other"),
+    ];
+    let mut records = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        for (of, owner) in owners.iter().enumerate() {
+            let mut record = samples::plain(&format!("k{}-{of}", (index * 7) % names.len()));
+            (record.name, record.owner) = ((*name).into(), owner.clone());
+            record.hint = ["demo_live_a...", "demo_live_b...", "Demo_live_a...", ""][(index + of) % 4].into();
+            record.expires_at = (index % 3 == 0).then_some(Timestamp::from_unix_millis(1));
+            records.push(record);
+        }
+    }
+    records
+}
+
+pub async fn a_search_finds_the_keys_whose_texts_start_so_in_their_order<S: KeyStore>(store: S) {
+    let records = named();
+    for record in &records {
+        store.change(KeyChange::insert(record.clone())).await.unwrap();
+    }
+    let long = "\u{645}".repeat(100);
+    let owners = [
+        KeyFilter::all(),
+        KeyFilter::of_organization("acme"),
+        KeyFilter::of_project("acme", "sink"),
+        KeyFilter::of_user("ada@example.com"),
+        KeyFilter::of_organization("acme").state(KeyState::Active, NOW),
+    ];
+    for owner in owners {
+        let names = ["", "ci", "CI", "C", "\u{c7}", "100%", "1", "x", &long, "\u{1f511}"];
+        let by_name = names.map(|start| owner.clone().name_starts_with(start));
+        let by_hint =
+            ["", "demo_live_", "demo_live_a", "D", "%"].map(|start| owner.clone().starts_with(start));
+        let by_both = owner.clone().starts_with("demo_live_").name_starts_with("ci");
+        for filter in by_name.into_iter().chain(by_hint).chain([by_both, owner]) {
+            let mut expected: Vec<_> = records.iter().filter(|record| filter.matches(record)).collect();
+            expected.sort_by_key(|record| filter.position(record));
+            let expected: Vec<_> = expected.iter().map(|record| &record.id).collect();
+            for size in [1, 4, 1_000] {
+                let mut found: Vec<Record> = Vec::new();
+                loop {
+                    let after = found.last().map(|record| filter.position(record));
+                    let page = store.search(&filter, after.as_ref(), size).await.unwrap();
+                    if page.is_empty() {
+                        break;
+                    }
+                    assert!(page.len() <= size);
+                    found.extend(page);
+                }
+                let found: Vec<_> = found.iter().map(|record| &record.id).collect();
+                assert_eq!(found, expected, "{filter:?}, pages of {size}");
+            }
+        }
     }
 }
 

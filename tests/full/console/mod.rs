@@ -7,6 +7,7 @@ mod filters;
 mod life;
 mod operators;
 mod others;
+mod servers;
 mod sign_in;
 mod texts;
 mod world;

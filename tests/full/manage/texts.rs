@@ -223,7 +223,7 @@ async fn an_error_of_a_query_names_the_parameter_and_its_value() {
         query(
             Method::GET,
             "/keys?page=2",
-            r#"unknown parameter "page"; must be one of cursor, limit, state"#,
+            r#"unknown parameter "page"; must be one of cursor, limit, name, state"#,
         ),
         query(Method::GET, "/keys?limit=1&limit=2", "limit: must be given once"),
         query(Method::GET, "/keys?limit=101", r#"limit: must be a number from 1 to 100, got "101""#),

@@ -3,8 +3,9 @@
 CREATE TABLE tower_api_key (
     id                 TEXT COLLATE "C" PRIMARY KEY,
     digest             BYTEA NOT NULL UNIQUE CHECK (octet_length(digest) = 32),
-    hint               TEXT NOT NULL,
-    name               TEXT NOT NULL,
+    -- Their collation also makes the case of ASCII letters the only one that `lower` changes.
+    hint               TEXT COLLATE "C" NOT NULL,
+    name               TEXT COLLATE "C" NOT NULL,
     owner_kind         TEXT NOT NULL CHECK (owner_kind IN ('organization', 'user', 'project')),
     owner_organization TEXT COLLATE "C",
     owner_email        TEXT COLLATE "C",
@@ -35,6 +36,9 @@ CREATE TABLE tower_api_key (
     disabled_locked    BOOLEAN,
     -- The fingerprint of the digester that computed the digest, where known.
     digester           TEXT COLLATE "C",
+    -- What a search compares, cut to what an index can hold whatever the characters.
+    search_name        TEXT COLLATE "C" GENERATED ALWAYS AS (lower(substr(name, 1, 60))) STORED,
+    search_hint        TEXT COLLATE "C" GENERATED ALWAYS AS (substr(hint, 1, 60)) STORED,
     CHECK ((revoked_at IS NULL) = (revoked_reason IS NULL)),
     CHECK ((disabled_at IS NULL) = (disabled_reason IS NULL) AND (disabled_at IS NULL) = (disabled_locked IS NULL))
 );
@@ -52,6 +56,20 @@ CREATE UNIQUE INDEX tower_api_key_digest_by_key ON tower_api_key_digest (key_id,
 CREATE TABLE tower_api_key_fingerprint (
     fingerprint TEXT COLLATE "C" PRIMARY KEY
 );
+
+-- Searches by the start of a name or of a hint, in the order of these. Keys in other states are skipped within the index.
+CREATE INDEX tower_api_key_by_name ON tower_api_key (search_name, id, revoked_at, expires_at, disabled_at);
+CREATE INDEX tower_api_key_by_hint ON tower_api_key (search_hint, id, revoked_at, expires_at, disabled_at);
+CREATE INDEX tower_api_key_by_project_name ON tower_api_key (owner_organization, owner_project, search_name, id)
+    WHERE owner_project IS NOT NULL;
+CREATE INDEX tower_api_key_by_project_hint ON tower_api_key (owner_organization, owner_project, search_hint, id)
+    WHERE owner_project IS NOT NULL;
+CREATE INDEX tower_api_key_by_organization_name
+    ON tower_api_key (owner_organization, search_name, id, revoked_at, expires_at, disabled_at) WHERE owner_organization IS NOT NULL;
+CREATE INDEX tower_api_key_by_organization_hint
+    ON tower_api_key (owner_organization, search_hint, id, revoked_at, expires_at, disabled_at) WHERE owner_organization IS NOT NULL;
+CREATE INDEX tower_api_key_by_email_name ON tower_api_key (owner_email, search_name, id) WHERE owner_email IS NOT NULL;
+CREATE INDEX tower_api_key_by_email_hint ON tower_api_key (owner_email, search_hint, id) WHERE owner_email IS NOT NULL;
 
 -- Lists of the keys of one owner, in the order of their ids.
 CREATE INDEX tower_api_key_by_organization ON tower_api_key (owner_organization, id, revoked_at, expires_at, disabled_at)

@@ -40,6 +40,11 @@ pub(super) fn restrict(mut statement: Statement, filter: &KeyFilter) -> Statemen
         statement = statement.push(" AND substr(hint, 1, ").push_bind(characters);
         statement = statement.push(") = ").push_bind(&**start);
     }
+    if let Some(start) = &filter.name_starts_with {
+        let characters = i32::try_from(start.chars().count()).unwrap_or(i32::MAX);
+        statement = statement.push(" AND lower(substr(name, 1, ").push_bind(characters);
+        statement = statement.push(")) = ").push_bind(start.to_ascii_lowercase());
+    }
     statement
 }
 

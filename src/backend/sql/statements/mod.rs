@@ -4,7 +4,7 @@
 // Above `session`, `owner_state` and `change_codec`; below `store`. Bottom to top, a file importing only those before it:
 // - `self`, `filter`, `locks`, `owners`, `written`
 // - `read`, `audit`, `usage_totals`, `usage`, `digests`
-// - `actor`, `last_manager`, `keys`, `owner_changes`, `write`
+// - `actor`, `last_manager`, `keys`, `owner_changes`, `write`; in tests `plans`
 
 mod actor;
 pub(super) mod audit;
@@ -15,6 +15,8 @@ mod last_manager;
 mod locks;
 mod owner_changes;
 pub(super) mod owners;
+#[cfg(all(test, feature = "postgres"))]
+mod plans;
 pub(super) mod read;
 pub(super) mod usage;
 mod usage_totals;

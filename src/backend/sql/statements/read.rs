@@ -3,13 +3,14 @@
 // Layer 3 of 10: storage.
 
 use super::filter::restrict;
+use crate::backend::search::Ordered;
 use crate::backend::sql::dialect::Dialect;
 use crate::backend::sql::key_row::{KeyRow, decode_digest};
 use crate::backend::sql::namespace::Namespace;
 use crate::backend::sql::owner_state::OwnerState;
 use crate::backend::sql::session::{Row, Session};
 use crate::backend::sql::statement::Statement;
-use crate::backend::{BackendError, KeyFilter};
+use crate::backend::{BackendError, KeyFilter, SearchPosition};
 use crate::digest::{Digest, MAX_FORMER};
 use crate::key::KeyId;
 use crate::record::Record;
@@ -25,6 +26,44 @@ pub(crate) fn page(dialect: &Dialect, filter: &KeyFilter, after: Option<&KeyId>,
         page = page.push(" AND id > ").push_bind(after);
     }
     page.push(" ORDER BY id LIMIT ").push_bind(limit)
+}
+
+/// Counts the keys that match a filter and are not revoked, up to a number.
+pub(crate) fn count_unrevoked(filter: &KeyFilter, most: usize) -> Statement {
+    let keys =
+        Statement::new("SELECT count(*) AS keys FROM (SELECT 1 FROM tower_api_key WHERE revoked_at IS NULL");
+    restrict(keys, filter).push(" LIMIT ").push_bind(most).push(") AS found")
+}
+
+/// Returns the first `limit` keys that a search finds after a position, in its order.
+pub(crate) fn search(
+    dialect: &Dialect,
+    filter: &KeyFilter,
+    after: Option<&SearchPosition>,
+    limit: usize,
+) -> Statement {
+    let column = match filter.ordered() {
+        Ordered::Name => "search_name",
+        Ordered::Hint => "search_hint",
+    };
+    let (start, end) = filter.ordered_range();
+    // The range says it by itself, and PostgreSQL would take a second condition for one that few keys meet.
+    let rest = filter.without_ordered_start();
+    let search = restrict(Statement::new(dialect.lookups.keys).push(" WHERE TRUE"), &rest);
+    // One lower bound: with two, SQLite might walk from the first key of all that match.
+    let mut search = match after.filter(|after| *after.text() >= *start) {
+        Some(after) => search
+            .push(&format!(" AND ({column}, id) > ("))
+            .push_bind(after.text())
+            .push(", ")
+            .push_bind(after.id())
+            .push(")"),
+        None => search.push(&format!(" AND {column} >= ")).push_bind(start),
+    };
+    if let Some(end) = end {
+        search = search.push(&format!(" AND {column} < ")).push_bind(end);
+    }
+    search.push(&format!(" ORDER BY {column}, id LIMIT ")).push_bind(limit)
 }
 
 /// Looks up the key with the first of these digests that has one, by the statements for one and for four digests.
@@ -83,4 +122,49 @@ pub(crate) fn decode(row: &Row) -> Result<Record, BackendError> {
     let mut record = KeyRow::from_row(row)?.decode()?;
     owner.complete(&mut record.owner)?;
     Ok(record)
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use sqlx::sqlite::SqliteConnection;
+    use sqlx::{AssertSqlSafe, Connection, Row as _};
+
+    use super::*;
+    use crate::backend::sql::session::Driver;
+    use crate::clock::Timestamp;
+    use crate::record::KeyState;
+
+    #[tokio::test]
+    async fn each_search_seeks_its_start_in_an_index_of_its_order() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::raw_sql(include_str!("../schema/sqlite.sql")).execute(&mut connection).await.unwrap();
+        let (owner, project) = ("owner_organization=?", "owner_organization=? AND owner_project=?");
+        for (filter, index, columns) in [
+            (KeyFilter::all(), "", ""),
+            (KeyFilter::all().state(KeyState::Expired, Timestamp::from_unix_millis(1)), "", ""),
+            (KeyFilter::of_organization("acme"), "_organization", owner),
+            (KeyFilter::of_project("acme", "sink"), "_project", project),
+            (KeyFilter::of_user("ann@example.com"), "_email", "owner_email=?"),
+        ] {
+            for (filter, of) in
+                [(filter.clone().name_starts_with("CI"), "name"), (filter.starts_with("demo"), "hint")]
+            {
+                let id = KeyId::new("key_1").unwrap();
+                let after = SearchPosition::new("fine", id);
+                let and = if columns.is_empty() { "" } else { " AND " };
+                let first = format!("{columns}{and}search_{of}>? AND search_{of}<?)");
+                let next = format!("{columns}{and}(search_{of},id)>(?,?) AND search_{of}<?)");
+                for (after, bounds) in [(None, first), (Some(&after), next)] {
+                    let dialect = <sqlx::Sqlite as Driver>::DIALECT;
+                    let explain = format!("EXPLAIN QUERY PLAN {}", search(dialect, &filter, after, 21).sql);
+                    let rows = sqlx::query(AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
+                    let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+                    let expected =
+                        format!("SEARCH tower_api_key USING INDEX tower_api_key_by{index}_{of} ({bounds}");
+                    assert_eq!(plan[0], expected, "{filter:?}");
+                    assert!(plan.iter().all(|step| !step.contains("ORDER BY")), "{plan:?}");
+                }
+            }
+        }
+    }
 }

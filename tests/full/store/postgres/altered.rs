@@ -10,9 +10,9 @@ use super::{Database, is_absent};
 use crate::store::samples;
 
 /// Statements that alter the result types of the prepared statements of a store.
-const WIDER: &str = "ALTER TABLE tower_api_key ALTER COLUMN name TYPE VARCHAR(1000);
+const WIDER: &str = "ALTER TABLE tower_api_key ALTER COLUMN scopes TYPE VARCHAR(1000);
     ALTER TABLE tower_api_key_change ALTER COLUMN kind TYPE VARCHAR(1000)";
-const BACK: &str = "ALTER TABLE tower_api_key ALTER COLUMN name TYPE TEXT;
+const BACK: &str = "ALTER TABLE tower_api_key ALTER COLUMN scopes TYPE TEXT;
     ALTER TABLE tower_api_key_change ALTER COLUMN kind TYPE TEXT";
 
 /// Opens a store whose connections have prepared all statements.
