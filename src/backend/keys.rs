@@ -49,6 +49,8 @@ pub enum KeyAction {
     Revoke(KeyId, Revocation),
     /// See [`KeyChange::revoke_all`].
     RevokeAll(KeyFilter, Revocation),
+    /// See [`KeyChange::revoke_first`].
+    RevokeFirst(usize, KeyFilter, Revocation),
     /// See [`KeyChange::purge_ended`].
     PurgeEnded(Timestamp),
     /// See [`KeyChange::retire_digests`].
@@ -150,6 +152,12 @@ impl KeyChange {
     /// none.
     pub fn revoke_all(filter: &KeyFilter, revocation: Revocation) -> Self {
         KeyAction::RevokeAll(filter.clone(), revocation).into()
+    }
+
+    /// Revokes the first `most` keys, by id, of those that match `filter` and are not revoked yet, atomically: a batch of a change that would
+    /// block others for long.
+    pub fn revoke_first(most: usize, filter: &KeyFilter, revocation: Revocation) -> Self {
+        KeyAction::RevokeFirst(most, filter.clone(), revocation).into()
     }
 
     /// Deletes all keys that had expired or were revoked by the time `before`. Their usage stays, and their predecessors and
@@ -306,8 +314,8 @@ impl KeyChange {
     }
 }
 
-/// Keys that a search without an index lists at a time.
-const SEARCH_BATCH: usize = 1_000;
+/// Keys that a search or a count without an index lists at a time.
+const LIST_BATCH: usize = 1_000;
 
 /// A backend that also keeps keys.
 ///
@@ -403,14 +411,37 @@ pub trait KeyStore: Backend {
         async move {
             let (mut found, mut last) = (Vec::new(), None);
             loop {
-                let page = self.list(filter, last.as_ref(), SEARCH_BATCH).await?;
-                last = page.last().filter(|_| page.len() == SEARCH_BATCH).map(|record| record.id.clone());
+                let page = self.list(filter, last.as_ref(), LIST_BATCH).await?;
+                last = page.last().filter(|_| page.len() == LIST_BATCH).map(|record| record.id.clone());
                 let positions = page.into_iter().map(|record| (filter.position(&record), record));
                 found.extend(positions.filter(|(position, _)| after.is_none_or(|after| position > after)));
                 found.sort_by(|(one, _), (other, _)| one.cmp(other));
                 found.truncate(limit);
                 if last.is_none() {
                     return Ok(found.into_iter().map(|(_, record)| record).collect());
+                }
+            }
+        }
+    }
+
+    /// Returns the number of keys that match `filter` and are not revoked, or `most` if there are more. The default lists them.
+    ///
+    /// # Errors
+    ///
+    /// If the store is unavailable.
+    fn count_unrevoked(
+        &self,
+        filter: &KeyFilter,
+        most: usize,
+    ) -> impl Future<Output = Result<usize, BackendError>> + Send {
+        async move {
+            let (mut keys, mut last) = (0, None);
+            loop {
+                let page = self.list(filter, last.as_ref(), LIST_BATCH).await?;
+                keys += page.iter().filter(|record| record.revoked.is_none()).count();
+                last = page.last().filter(|_| page.len() == LIST_BATCH).map(|record| record.id.clone());
+                if last.is_none() || keys >= most {
+                    return Ok(keys.min(most));
                 }
             }
         }
@@ -468,6 +499,7 @@ forward_to_arc! { KeyStore:
         -> impl Future<Output = Result<Vec<Record>, BackendError>> + Send;
     fn search(filter: &KeyFilter, after: Option<&SearchPosition>, limit: usize)
         -> impl Future<Output = Result<Vec<Record>, BackendError>> + Send;
+    fn count_unrevoked(filter: &KeyFilter, most: usize) -> impl Future<Output = Result<usize, BackendError>> + Send;
     fn lists_nodes() -> bool;
     fn count_nodes() -> impl Future<Output = Result<Option<u64>, BackendError>> + Send;
     fn wait_applied(lease: Duration, at_most: Duration) -> impl Future<Output = Propagation> + Send;

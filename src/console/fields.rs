@@ -115,6 +115,15 @@ impl Fields {
             _ => None,
         }
     }
+
+    /// Returns a filter for the owner, as far as it is named.
+    pub(super) fn owners(&self) -> KeyFilter {
+        let named = |name| Some(self.text(name)).filter(|id| !id.is_empty());
+        let mut filter = named("user").map_or_else(KeyFilter::all, KeyFilter::of_user);
+        filter.organization = named("organization").map(Into::into);
+        filter.project = named("project").map(Into::into);
+        filter
+    }
 }
 
 impl Filters {
@@ -150,11 +159,11 @@ impl Filters {
 
     /// Returns a filter for the owner, as far as it is named.
     pub(super) fn owner(&self) -> KeyFilter {
-        let named = |name| Some(self.text(name)).filter(|id| !id.is_empty());
-        let mut filter = named("user").map_or_else(KeyFilter::all, KeyFilter::of_user);
-        filter.organization = named("organization").map(Into::into);
-        filter.project = named("project").map(Into::into);
-        filter
+        self.0.owners()
+    }
+
+    pub(super) fn into_fields(self) -> Fields {
+        self.0
     }
 
     /// Returns a query with these fields and another one, for a link.

@@ -48,6 +48,7 @@
 //! | `/keys/{id}` | one key: its name, permissions and labels; disables and enables it |
 //! | `/keys/{id}/rotate` | replaces a key, and shows the text of the new one once |
 //! | `/keys/{id}/revoke` | revokes a key, once its first characters were typed |
+//! | `/revoke-keys` | for operators: counts the keys of a filter, and revokes them in batches once their number was typed |
 //! | `/usage`, `/keys/{id}/usage` | the requests of 7, 30 or 90 days, with `.csv` as a file |
 //! | `/audit` | the changes of keys |
 //!
@@ -73,7 +74,7 @@
 // Layer 10 of 10: rim.
 // Above `manage`; nothing imports it. Bottom to top, a file importing only those before it:
 // `words`, `look`, `page`, `servers`, `once`, `signed_in`, `keys`, `shared`, `fields`, `frame`, `picker`, `view`, `list`, `shown`, `create`, `one_key`, `rotate`,
-// `revoke`, `usage`, `audit`, `self`.
+// `revoke`, `mass_revoke`, `usage`, `audit`, `self`.
 
 mod audit;
 mod create;
@@ -82,6 +83,7 @@ mod frame;
 mod keys;
 mod list;
 mod look;
+mod mass_revoke;
 mod once;
 mod one_key;
 mod page;
@@ -243,6 +245,7 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
             .route("/keys/{console_key}/revoke", get(revoke::form::<S>).post(revoke::revoke::<S>))
             .route("/keys/{console_key}/usage", get(usage::of_key::<S>))
             .route("/keys/{console_key}/usage.csv", get(usage::csv_of_key::<S>))
+            .route("/revoke-keys", get(mass_revoke::form::<S>).post(mass_revoke::revoke::<S>))
             .route("/usage", get(usage::of_all::<S>))
             .route("/usage.csv", get(usage::csv_of_all::<S>))
             .route("/audit", get(audit::show::<S>))

@@ -75,6 +75,11 @@ impl Problem {
         respond(self.status, "text/plain; charset=utf-8", self.title.clone())
     }
 
+    /// Returns what is wrong, for a page that has done something before.
+    pub(super) fn lines(self) -> Vec<String> {
+        [self.title].into_iter().chain(self.texts).filter(|line| !line.is_empty()).collect()
+    }
+
     /// Returns the errors of fields, for a form that is shown again; the problem itself if it has no fields.
     pub(super) fn of_fields(error: ManageError) -> Result<(StatusCode, Vec<String>), Self> {
         let has_fields = !error.fields().is_empty();

@@ -28,9 +28,10 @@
 
 // Layer 9 of 10: management.
 // Above `backend` and `principal`; only `console` imports it. Bottom to top, a file importing only those before it:
-// `error`, `new_key`, `permissions`, `validation`, `manager`, `changes`, `create_exclusive`, `digesters`, `wait`, `external_caller`, `delegate`, `routes`,
+// `error`, `new_key`, `permissions`, `validation`, `manager`, `changes`, `batches`, `create_exclusive`, `digesters`, `wait`, `external_caller`, `delegate`, `routes`,
 // `self`.
 
+mod batches;
 mod changes;
 mod create_exclusive;
 mod delegate;

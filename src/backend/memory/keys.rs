@@ -90,7 +90,8 @@ impl Keys {
             }
             KeyAction::InsertExclusive(record, filter, revocation) => {
                 self.check_insert(&record)?;
-                let (outcome, mut invalidations) = several(self.revoke_all(&filter, &revocation));
+                let (outcome, mut invalidations) =
+                    several(self.revoke_first(usize::MAX, &filter, &revocation));
                 let (record, inserted) = self.insert(*record, delegated)?;
                 self.digests.made_with(&record.id, &fingerprints);
                 invalidations.extend(inserted);
@@ -103,7 +104,10 @@ impl Keys {
                 return Ok((ChangeOutcome::default(), vec![self.revoke(id, revocation.clone(), delegated)?]));
             }
             KeyAction::RevokeAll(filter, revocation) => {
-                return Ok(several(self.revoke_all(&filter, &revocation)));
+                return Ok(several(self.revoke_first(usize::MAX, &filter, &revocation)));
+            }
+            KeyAction::RevokeFirst(most, filter, revocation) => {
+                return Ok(several(self.revoke_first(most, &filter, &revocation)));
             }
             KeyAction::PurgeEnded(before) => {
                 let (keys, invalidations) = self.purge_ended(before);
@@ -241,12 +245,19 @@ impl Keys {
         Ok(Invalidation::Revoked(digest))
     }
 
-    pub(super) fn revoke_all(&mut self, filter: &KeyFilter, revocation: &Revocation) -> Vec<Invalidation> {
+    /// Revokes the first keys that match a filter and are not revoked.
+    pub(super) fn revoke_first(
+        &mut self,
+        most: usize,
+        filter: &KeyFilter,
+        revocation: &Revocation,
+    ) -> Vec<Invalidation> {
         let author = Author { name: revocation.by.as_deref(), delegated: false };
         let mut revoked = Vec::new();
         for digest in self.ids.values() {
             if let Some(record) = self.records.get_mut(digest)
                 && record.revoked.is_none()
+                && revoked.len() < most
                 && filter.matches(record)
             {
                 record.revoked = Some(revocation.clone());

@@ -250,6 +250,12 @@ impl<D: Database> KeyStore for SqlStore<D> {
         self.read(read::search(D::DIALECT, filter, after, limit), read::decode).await
     }
 
+    async fn count_unrevoked(&self, filter: &KeyFilter, most: usize) -> Result<usize, BackendError> {
+        let count = read::count_unrevoked(filter, most);
+        let keys = self.read(count, digests::decode_count).await?.pop().unwrap_or_default();
+        Ok(usize::try_from(keys).unwrap_or(usize::MAX))
+    }
+
     fn lists_nodes(&self) -> bool {
         D::DataSource::LISTS_NODES
     }

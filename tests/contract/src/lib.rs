@@ -128,6 +128,7 @@ macro_rules! key_store {
             several::a_search_finds_the_keys_whose_texts_start_so_in_their_order,
             several::a_list_goes_on_behind_a_key_that_is_gone,
             several::all_keys_of_a_filter_are_revoked_at_once,
+            several::the_first_keys_of_a_filter_are_revoked_in_batches,
             several::more_keys_than_a_statement_has_parameters_are_revoked,
             several::any_number_of_ended_keys_is_deleted,
             several::keys_in_force_that_are_deleted_are_unknown_to_all_at_once,

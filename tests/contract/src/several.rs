@@ -236,6 +236,29 @@ pub async fn all_keys_of_a_filter_are_revoked_at_once<S: KeyStore + Clone>(store
     assert_eq!(store.list(&KeyFilter::all(), None, 100).await.unwrap(), records);
 }
 
+pub async fn the_first_keys_of_a_filter_are_revoked_in_batches<S: KeyStore + Clone>(store: S) {
+    let caller = Caller::of(&store);
+    let mut records = store_various(&store).await;
+    let filter = KeyFilter::of_organization("acme");
+    assert_eq!(caller.warm("k0-0").await, Ok(samples::id("k0-0")));
+    let revoke = async |most| {
+        let change = KeyChange::revoke_first(most, &filter, samples::revocation(7, "leaked"));
+        store.change(change).await.unwrap().keys
+    };
+    assert_eq!(store.count_unrevoked(&filter, 100).await.unwrap(), 6);
+    assert_eq!(store.count_unrevoked(&filter, 5).await.unwrap(), 5);
+    assert_eq!(revoke(0).await, 0);
+    for expected in [4, 2, 0] {
+        assert_eq!(revoke(4).await, expected);
+        let unrevoked =
+            records.iter_mut().filter(|record| filter.matches(record) && record.revoked.is_none());
+        unrevoked.take(4).for_each(|record| record.revoked = Some(samples::revocation(7, "leaked")));
+        assert_eq!(store.list(&KeyFilter::all(), None, 100).await.unwrap(), records);
+    }
+    assert_eq!(store.count_unrevoked(&filter, 100).await.unwrap(), 0);
+    assert_eq!(caller.present("k0-0").await, Err(Reason::Revoked));
+}
+
 pub async fn more_keys_than_a_statement_has_parameters_are_revoked<S: KeyStore + Clone>(store: S) {
     const KEYS: usize = 1_100;
     for number in 0..KEYS {

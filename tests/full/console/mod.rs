@@ -5,6 +5,7 @@ mod answers;
 mod browser;
 mod filters;
 mod life;
+mod mass_revoke;
 mod operators;
 mod others;
 mod servers;

@@ -46,6 +46,7 @@ fn resolve(headers: &HeaderMap, signed_out: &SignedOut) -> Result<SignedIn, Stat
         "live" => Ok(customer("acme").environment(tower_api_key::Environment::Live).into()),
         "viewer" => Ok(SignedIn::customer(customer("acme")).read_only()),
         "eve" => Ok(customer("globex").into()),
+        "auditor" => Ok(SignedIn::operator(Actor::named("staff:auditor")).unwrap().read_only()),
         "ops" => Ok(SignedIn::operator(Actor::named("staff:ops")).unwrap()),
         _ => Err(StatusCode::UNAUTHORIZED),
     }

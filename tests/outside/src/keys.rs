@@ -103,7 +103,7 @@ impl Keys {
             }
             KeyAction::InsertExclusive(record, filter, revocation) => {
                 self.check_insert(&record)?;
-                let (outcome, mut changed) = self.revoke_where(&revocation, |old| filter.matches(old));
+                let (outcome, mut changed) = self.revoke_where(&revocation, usize::MAX, |old| filter.matches(old));
                 changed.extend(self.insert(&record, change.fingerprints())?);
                 Ok((outcome.record(*record), changed))
             }
@@ -124,11 +124,14 @@ impl Keys {
                 let mut after = before.clone();
                 after.revoked = Some(revocation.clone());
                 self.check_managers(&change, authorized.as_ref(), before, &after)?;
-                let (_, changed) = self.revoke_where(&revocation, |record| record.id == id);
+                let (_, changed) = self.revoke_where(&revocation, 1, |record| record.id == id);
                 Ok((ChangeOutcome::default(), changed))
             }
             KeyAction::RevokeAll(filter, revocation) => {
-                Ok(self.revoke_where(&revocation, |record| filter.matches(record)))
+                Ok(self.revoke_where(&revocation, usize::MAX, |record| filter.matches(record)))
+            }
+            KeyAction::RevokeFirst(most, filter, revocation) => {
+                Ok(self.revoke_where(&revocation, most, |record| filter.matches(record)))
             }
             KeyAction::PurgeEnded(before) => Ok(self.purge(before)),
             KeyAction::RetireDigests(digester, now) => Ok(self.retire(&digester, now)),
@@ -212,10 +215,11 @@ impl Keys {
         Ok((ChangeOutcome::default().record(successor.unwrap_or(record)), changed))
     }
 
-    /// Revokes the keys that match and are not revoked.
+    /// Revokes the first keys that match and are not revoked.
     fn revoke_where(
         &mut self,
         revocation: &Revocation,
+        most: usize,
         matches: impl Fn(&Record) -> bool,
     ) -> (ChangeOutcome, Vec<Invalidation>) {
         let active = self.records.values_mut().filter(|record| record.revoked.is_none() && matches(record));
@@ -223,7 +227,7 @@ impl Keys {
             record.revoked = Some(revocation.clone());
             record.id.clone()
         };
-        let revoked: Vec<_> = active.map(revoke).collect();
+        let revoked: Vec<_> = active.take(most).map(revoke).collect();
         self.several(&revoked, Invalidation::Revoked)
     }
 

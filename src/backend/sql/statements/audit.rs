@@ -47,18 +47,22 @@ pub(super) async fn record(
     session.execute(&insert(&action, successor, author).push("id = ").push_bind(key)).await.map(drop)
 }
 
-/// Writes entries for the keys of a filter before their revocation, locks them, and returns their number. Ids are not decoded:
+/// Writes entries for the keys of a filter, or for the first of them, before their revocation, locks them, and returns their number. Ids are not decoded:
 /// an undecodable one must not keep the other keys alive.
 pub(super) async fn record_revoked(
     session: &mut dyn Session,
+    most: Option<usize>,
     filter: &KeyFilter,
     by: Option<&str>,
 ) -> Result<u64, BackendError> {
     // Only the application revokes several keys at once.
     let author = Author { name: by, delegated: false };
     let insert = insert("'revoked'", None, author).push("revoked_at IS NULL");
-    let insert = restrict(insert, filter).push(" ORDER BY id").push(session.dialect().lock_rows_suffix);
-    session.execute(&insert).await
+    let mut insert = restrict(insert, filter).push(" ORDER BY id");
+    if let Some(most) = most {
+        insert = insert.push(" LIMIT ").push_bind(most);
+    }
+    session.execute(&insert.push(session.dialect().lock_rows_suffix)).await
 }
 
 /// Writes entries for keys that are about to be deleted.

@@ -109,6 +109,9 @@ pub(super) async fn apply(
             revoke(session, &id, &revocation, delegated).await
         }
         KeyAction::RevokeAll(filter, revocation) => revoke_all(session, &filter, &revocation).await,
+        KeyAction::RevokeFirst(most, filter, revocation) => {
+            revoke_some(session, Some(most), &filter, &revocation).await
+        }
         KeyAction::PurgeEnded(before) => purge_ended(session, before, after).await,
         KeyAction::RetireDigests(digester, now) => digests::retire(session, &digester, now, after).await,
     }
@@ -236,11 +239,29 @@ pub(super) async fn revoke_all(
     filter: &KeyFilter,
     revocation: &Revocation,
 ) -> Result<Written, BackendError> {
-    let keys = audit::record_revoked(session, filter, revocation.by.as_deref()).await?;
+    revoke_some(session, None, filter, revocation).await
+}
+
+/// Revokes all keys that match a filter and are not revoked, or the first ones.
+async fn revoke_some(
+    session: &mut dyn Session,
+    most: Option<usize>,
+    filter: &KeyFilter,
+    revocation: &Revocation,
+) -> Result<Written, BackendError> {
+    let keys = audit::record_revoked(session, most, filter, revocation.by.as_deref()).await?;
     let revoke = Statement::new("UPDATE tower_api_key SET revoked_at = ").push_bind(revocation.at);
     let revoke = revoke.push(", revoked_reason = ").push_bind(&*revocation.reason);
     let revoke = revoke.push(", revoked_by = ").push_bind(revocation.by.as_deref());
-    let revoke = restrict(revoke.push(" WHERE revoked_at IS NULL"), filter);
+    let revoke = revoke.push(" WHERE revoked_at IS NULL");
+    let revoke = match most {
+        None => restrict(revoke, filter),
+        // The same keys: they are locked, and no other change adds any before them.
+        Some(most) => {
+            let first = revoke.push(" AND id IN (SELECT id FROM tower_api_key WHERE revoked_at IS NULL");
+            restrict(first, filter).push(" ORDER BY id LIMIT ").push_bind(most).push(")")
+        }
+    };
     if keys > MAX_LOGGED_CHANGES as u64 {
         session.execute(&revoke).await?;
         return Ok(Written { keys, ..Written::one(Invalidation::Everything) });
