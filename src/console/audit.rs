@@ -10,11 +10,12 @@ use axum::response::{self, Response};
 use super::fields::Filters;
 use super::page::{Problem, Shell, render};
 use super::shared::{SharedState, Visitor};
-use super::words::When;
+use super::words::{When, short};
 use crate::audit::Action;
 use crate::backend::{AuditEntry, AuditLog, AuditQuery, KeyStore, LoggedAction};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
+use crate::manage::{AuditCursor, decode_entry, encode_entry};
 
 /// Entries of a page.
 const PAGE: usize = 50;
@@ -37,7 +38,7 @@ struct Entry {
     action: &'static str,
     key: Option<KeyId>,
     successor: Option<KeyId>,
-    actor: Option<Box<str>>,
+    actor: Option<String>,
     owner: Option<String>,
 }
 
@@ -53,8 +54,8 @@ impl Entry {
             action: event.action.label(),
             key: event.key,
             successor,
-            actor: event.by,
-            owner: owner.map(|owner| owner.to_string()),
+            actor: event.by.map(|actor| short(&actor)),
+            owner: owner.map(|owner| short(&owner.to_string())),
         }
     }
 }
@@ -73,21 +74,21 @@ pub(super) async fn show<S: KeyStore + AuditLog + Clone>(
         let owner = filters.owner();
         (query.organization, query.project, query.user) = (owner.organization, owner.project, owner.user);
     }
-    query.after = filters.parse("after", position)?;
-    let is_first = query.after.is_none();
-    let found = visitor.keys(&shared).audit(query).await;
-    let mut entries = found.map_err(Problem::from)?;
+    let keys = visitor.keys(&shared);
+    let read = |query| keys.audit(query);
+    let after = filters.parse("after", decode_entry)?;
+    let is_first = after.is_none();
+    if let Some(entry) = after {
+        query.after = Some(entry.position(read).await.map_err(Problem::from)?);
+    }
+    let mut entries = read(query).await.map_err(Problem::from)?;
     let more = entries.len() > PAGE;
     entries.truncate(PAGE);
-    let next = entries.last().filter(|_| more).map(|last| {
-        let (at, seq) = last.position();
-        filters.with(&FIELDS, "after", &format!("{}.{seq}", at.unix_millis()))
-    });
+    let last = match entries.last().filter(|_| more) {
+        Some(last) => AuditCursor::of(last, read).await.map_err(Problem::from)?,
+        None => None,
+    };
+    let next = last.map(|last| filters.with(&FIELDS, "after", &encode_entry(&last)));
     let entries = entries.into_iter().map(|entry| Entry::new(entry, now)).collect();
     Ok(render(StatusCode::OK, &AuditPage { shell, entries, filters: &filters, next, is_first }))
-}
-
-fn position(text: &str) -> Option<(Timestamp, u64)> {
-    let (at, seq) = text.split_once('.')?;
-    Some((Timestamp::from_unix_millis(at.parse().ok()?), seq.parse().ok()?))
 }

@@ -6,7 +6,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 
 use super::page::Problem;
-use super::words::When;
+use super::words::{When, short};
 use crate::clock::Timestamp;
 use crate::key::KeyId;
 use crate::manage::ManageError;
@@ -56,6 +56,21 @@ impl View {
             rotated_from: record.rotated_from.clone(),
             rotated_to: record.rotated_to.clone(),
         }
+    }
+
+    /// Returns the name for a list.
+    pub(super) fn short_name(&self) -> String {
+        short(&self.name)
+    }
+
+    /// Returns the owner for a list.
+    pub(super) fn short_owner(&self) -> String {
+        short(&self.owner)
+    }
+
+    /// Returns the hint for a list: that of an imported key may have any length.
+    pub(super) fn short_hint(&self) -> String {
+        short(&self.hint)
     }
 
     /// Returns what a person types to confirm that this key is meant.

@@ -1,4 +1,4 @@
-//! Times in words.
+//! Times in words, and texts cut for lists.
 
 // Layer 10 of 10: rim.
 
@@ -36,6 +36,17 @@ impl When {
     }
 }
 
+/// Characters of a text in a list.
+const MOST_SHOWN: usize = 60;
+
+/// Returns the start of a text, for a list: the page of its own has the whole text.
+pub(super) fn short(text: &str) -> String {
+    match text.char_indices().nth(MOST_SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// Returns how often the largest unit fits into some seconds: twice at least, or once for a minute. A time that is short of a full unit by the
 /// tolerance is said in full: a key of 90 days expires in 90 days a minute later as well.
 fn count(seconds: u64, tolerance: impl Fn(u64) -> u64) -> Option<String> {
@@ -52,6 +63,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let keys = "\u{1f511}".repeat(60);
+        assert_eq!(short(&keys), keys);
+        assert_eq!(short(&format!("{keys}{keys}")), format!("{keys}…"));
+        assert_eq!(short("CI"), "CI");
+    }
 
     #[test]
     fn a_time_is_said_in_its_largest_unit() {

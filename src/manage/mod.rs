@@ -28,9 +28,11 @@
 
 // Layer 9 of 10: management.
 // Above `backend` and `principal`; only `console` imports it. Bottom to top, a file importing only those before it:
-// `error`, `new_key`, `permissions`, `validation`, `manager`, `changes`, `batches`, `create_exclusive`, `digesters`, `wait`, `external_caller`, `delegate`, `routes`,
+// `error`, `audit_cursor`, `new_key`, `permissions`, `validation`, `manager`, `changes`, `batches`, `create_exclusive`, `digesters`, `wait`, `external_caller`, `delegate`, `routes`,
 // `self`.
 
+#[cfg(feature = "routes")]
+mod audit_cursor;
 mod batches;
 mod changes;
 mod create_exclusive;
@@ -46,6 +48,8 @@ mod routes;
 mod validation;
 mod wait;
 
+#[cfg(feature = "console")]
+pub(crate) use audit_cursor::AuditCursor;
 pub use delegate::Delegate;
 pub use error::{FieldError, ManageError, ManageErrorKind};
 pub use external_caller::ExternalCaller;
@@ -55,5 +59,5 @@ pub use permissions::{Permission, PermissionGroup, Permissions};
 #[cfg(feature = "routes")]
 pub use routes::{ManageSettings, OPENAPI, RouteError, routes};
 #[cfg(feature = "console")]
-pub(crate) use routes::{Resolver, decode_position, encode_position};
+pub(crate) use routes::{Resolver, decode_entry, decode_position, encode_entry, encode_position};
 pub use wait::Wait;

@@ -8,6 +8,7 @@ use axum::response::{self, Response};
 use serde_json::{Value, json};
 
 use super::super::Delegate;
+use super::super::audit_cursor::AuditCursor;
 use super::caller::Caller;
 use super::cursor;
 use super::error::{RouteError, not_found};
@@ -52,9 +53,19 @@ async fn page<S: KeyStore>(
 ) -> response::Result<Response> {
     let Some(log) = &shared.settings.audit_log else { return Err(not_found().await.into()) };
     let (query, limit) = (query(parameters)?, page_limit(parameters)?);
-    let query = AuditQuery { key, ..query.limit(limit + 1) };
-    let mut entries = delegate.query_audit_by(query, |query| log(query)).await?;
-    let next = cursor::cut(&mut entries, limit, cursor::encode_entry);
+    let read = |query| delegate.query_audit_by(query, |query| log(query));
+    let cursor = "the next_cursor of a page of the log";
+    let after = match optional(parameters, "cursor", cursor, cursor::decode_entry)? {
+        Some(entry) => Some(entry.position(read).await?),
+        None => None,
+    };
+    let mut entries = read(AuditQuery { key, after, ..query.limit(limit + 1) }).await?;
+    let more = entries.len() > limit;
+    entries.truncate(limit);
+    let next = match entries.last().filter(|_| more) {
+        Some(last) => AuditCursor::of(last, read).await?.as_ref().map(cursor::encode_entry),
+        None => None,
+    };
     let entries: Vec<_> = entries.iter().map(entry).collect();
     Ok(json_response(StatusCode::OK, &json!({ "entries": entries, "next_cursor": next })))
 }
@@ -67,8 +78,6 @@ fn query(parameters: &Known) -> Result<AuditQuery, RouteError> {
     query.actor = optional(parameters, "actor", "a text without U+0000", stored_text)?;
     query.action = optional(parameters, "action", &actions, |text| text.parse().ok())?;
     (query.from, query.to) = (time("from")?, time("to")?);
-    query.after =
-        optional(parameters, "cursor", "the next_cursor of a page of the log", cursor::decode_entry)?;
     Ok(query)
 }
 

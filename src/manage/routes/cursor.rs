@@ -5,8 +5,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::backend::{AuditEntry, SearchPosition, UsageLine};
-use crate::clock::Timestamp;
+use super::super::audit_cursor::AuditCursor;
+use crate::backend::{SearchPosition, UsageLine};
 use crate::key::KeyId;
 
 /// Bytes of the checksum. It is no secret: a client that forges a cursor sees no other keys by it.
@@ -54,16 +54,13 @@ pub(super) fn cut<T>(items: &mut Vec<T>, limit: usize, encode: impl Fn(&T) -> St
     items.last().filter(|_| more).map(encode)
 }
 
-/// Encodes the time and the number of the last entry of the audit log.
-pub(super) fn encode_entry(entry: &AuditEntry) -> String {
-    let (at, seq) = entry.position();
-    seal(&format!("{} {seq}", at.unix_millis()))
+/// Encodes the last entry of a page of the audit log.
+pub(crate) fn encode_entry(entry: &AuditCursor) -> String {
+    seal(&entry.to_text())
 }
 
-pub(super) fn decode_entry(cursor: &str) -> Option<(Timestamp, u64)> {
-    let text = open(cursor)?;
-    let (at, seq) = text.split_once(' ')?;
-    Some((Timestamp::from_unix_millis(at.parse().ok()?), seq.parse().ok()?))
+pub(crate) fn decode_entry(cursor: &str) -> Option<AuditCursor> {
+    AuditCursor::from_text(&open(cursor)?)
 }
 
 fn seal(text: &str) -> String {

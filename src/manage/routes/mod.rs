@@ -22,7 +22,7 @@ mod shared;
 mod usage;
 
 #[cfg(feature = "console")]
-pub(crate) use cursor::{decode_position, encode_position};
+pub(crate) use cursor::{decode_entry, decode_position, encode_entry, encode_position};
 pub use error::RouteError;
 pub use openapi::OPENAPI;
 #[cfg(feature = "console")]

@@ -201,8 +201,9 @@ async fn a_full_list_of_long_names_fits_a_page() {
     }
     for browser in [world.portal("ann"), world.operators()] {
         let page = browser.get("/keys").await;
-        assert_eq!(page.html.matches(&*name).count(), 20);
-        assert!(page.has(&format!("<bdi>{name}</bdi>")) && page.has("Next page"));
+        let start: String = name.chars().take(60).collect();
+        assert_eq!(page.html.matches(&format!("<bdi>{start}…</bdi>")).count(), 20);
+        assert!(!page.has(&name) && page.has("Next page"));
         assert_framed(&page, "/keys");
     }
 }

@@ -10,5 +10,6 @@ mod operators;
 mod others;
 mod servers;
 mod sign_in;
+mod sizes;
 mod texts;
 mod world;
