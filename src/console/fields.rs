@@ -162,6 +162,10 @@ impl Filters {
         self.0.owners()
     }
 
+    pub(super) fn fields(&self) -> &Fields {
+        &self.0
+    }
+
     pub(super) fn into_fields(self) -> Fields {
         self.0
     }
@@ -181,7 +185,7 @@ fn start(text: &str, most: usize) -> &str {
 }
 
 /// Escapes all but unreserved characters (RFC 3986, 2.3).
-fn encode(text: &str) -> String {
+pub(super) fn encode(text: &str) -> String {
     let escape = |byte: u8| match byte {
         b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
         byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),

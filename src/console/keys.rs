@@ -37,6 +37,14 @@ impl<'m, S: KeyStore + Clone> Keys<'m, S> {
         }
     }
 
+    /// Returns the manager of an operator. A customer has none.
+    pub(super) fn into_manager(self) -> Result<KeyManager<S>, ManageError> {
+        match self {
+            Self::OfOwner(_) => Err(ManageError::not_found()),
+            Self::All(manager) => Ok(manager),
+        }
+    }
+
     pub(super) fn can_grant(&self, scope: &Scope) -> bool {
         match self {
             Self::OfOwner(delegate) => delegate.can_grant(scope),

@@ -51,6 +51,7 @@
 //! | `/revoke-keys` | for operators: counts the keys of a filter, and revokes them in batches once their number was typed |
 //! | `/usage`, `/keys/{id}/usage` | the requests of 7, 30 or 90 days, with `.csv` as a file |
 //! | `/audit` | the changes of keys |
+//! | `/members` | for operators: the members and the projects of an organization, with [`Console::members`] |
 //!
 //! The pages are plain forms, and work without JavaScript. They load nothing from other origins, and no page may be stored or framed.
 //!
@@ -74,7 +75,7 @@
 // Layer 10 of 10: rim.
 // Above `manage`; nothing imports it. Bottom to top, a file importing only those before it:
 // `words`, `look`, `page`, `servers`, `once`, `signed_in`, `keys`, `shared`, `fields`, `frame`, `picker`, `view`, `list`, `shown`, `create`, `one_key`, `rotate`,
-// `revoke`, `mass_revoke`, `usage`, `audit`, `self`.
+// `revoke`, `mass_revoke`, `members`, `usage`, `audit`, `self`.
 
 mod audit;
 mod create;
@@ -84,6 +85,7 @@ mod keys;
 mod list;
 mod look;
 mod mass_revoke;
+mod members;
 mod once;
 mod one_key;
 mod page;
@@ -107,10 +109,10 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts};
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tower_http::csrf::CsrfLayer;
 
-use crate::backend::{AuditLog, KeyStore, UsageStore};
+use crate::backend::{AuditLog, KeyStore, OwnerStore, UsageStore};
 use crate::credential::Scheme;
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::manage::{KeyManager, Permissions, Resolver};
@@ -129,6 +131,8 @@ pub struct Console<S> {
     /// The length of the hints of new keys.
     hint: usize,
     look: Look,
+    /// The pages of members, if the store keeps them.
+    members: Option<Router<Arc<Shared<S>>>>,
 }
 
 impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
@@ -156,7 +160,7 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
         let hint = manager.hint_length().map_err(|error| {
             ConfigError::new(ConfigErrorKind::Console, format!("cannot read the format of keys: {error}"))
         })?;
-        Ok(Self { manager, permissions, hint, look: Look::default() })
+        Ok(Self { manager, permissions, hint, look: Look::default(), members: None })
     }
 
     /// Sets the name of the application in the head of each page. The variable of a new key is named after it, such as `ACME_NOTES_API_KEY`.
@@ -215,6 +219,21 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
         Ok(Self { look: self.look.example(url.into(), source.into())?, ..self })
     }
 
+    /// Adds pages on which operators manage the members and the projects of organizations, in a store that keeps them.
+    #[must_use]
+    pub fn members(self) -> Self
+    where
+        S: OwnerStore,
+    {
+        let pages = Router::new()
+            .route("/members", get(members::show::<S>))
+            .route("/members/put", post(members::put_member::<S>))
+            .route("/members/remove", post(members::remove_member::<S>))
+            .route("/members/project", post(members::put_project::<S>))
+            .route("/members/delete-project", post(members::delete_project::<S>));
+        Self { members: Some(pages), ..self }
+    }
+
     /// Returns the pages, given the function that resolves who is signed in. Its argument is any extractor, such as a session, a tuple of
     /// extractors, or the [`Parts`](http::request::Parts) of the request. It returns an
     /// [`ExternalCaller`](crate::manage::ExternalCaller) for the portal, or a [`SignedIn`] for either door. Its error is the
@@ -230,7 +249,14 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
         R: IntoResponse + 'static,
     {
         let resolver = Resolver::new(signed_in);
-        let shared = Arc::new(Shared::new(self.manager, self.permissions, self.hint, self.look, resolver));
+        let shared = Arc::new(Shared::new(
+            self.manager,
+            self.permissions,
+            self.hint,
+            self.look,
+            self.members.is_some(),
+            resolver,
+        ));
         Router::new()
             .route("/", get(home))
             .route("/keys", get(list::show::<S>))
@@ -251,6 +277,7 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
             .route("/audit", get(audit::show::<S>))
             .route("/style.css", get(style::<S>))
             .route("/script.js", get(script::<S>))
+            .merge(self.members.unwrap_or_default())
             .fallback(not_found)
             .method_not_allowed_fallback(method_not_allowed)
             .layer(DefaultBodyLimit::max(MAX_BODY))

@@ -43,6 +43,8 @@ pub(super) struct Shell<'a> {
     pub(super) visitor: String,
     pub(super) is_operator: bool,
     pub(super) may_change: bool,
+    /// Whether there are pages of members.
+    pub(super) has_members: bool,
 }
 
 /// A page that says why there is no other one.
@@ -143,6 +145,7 @@ fn label(field: &str) -> &str {
         "owner" => "Owner",
         "grace_seconds" => "Grace",
         "reason" => "Reason",
+        "role" => "Role",
         other => other,
     }
 }

@@ -27,6 +27,7 @@ pub(super) struct Shared<S> {
     pub(super) look: Look,
     pub(super) style: String,
     pub(super) version: String,
+    has_members: bool,
     resolver: Resolver<SignedIn>,
 }
 
@@ -39,11 +40,12 @@ impl<S> Shared<S> {
         permissions: Permissions,
         hint: usize,
         look: Look,
+        has_members: bool,
         resolver: Resolver<SignedIn>,
     ) -> Self {
         let style = look.style();
         let version = format!("{:08x}", crc32fast::hash([&style, SCRIPT].concat().as_bytes()));
-        Self { manager, permissions, hint, look, style, version, resolver }
+        Self { manager, permissions, hint, look, style, version, has_members, resolver }
     }
 
     /// Returns the frame of a page without a visitor.
@@ -57,6 +59,7 @@ impl<S> Shared<S> {
             visitor: String::new(),
             is_operator: false,
             may_change: false,
+            has_members: self.has_members,
         }
     }
 }

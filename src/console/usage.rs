@@ -13,8 +13,9 @@ use axum::response::{self, Response};
 use super::fields::Filters;
 use super::page::{Problem, Shell, render, respond};
 use super::shared::{Shared, SharedState, Visitor};
+use super::signed_in::Role;
 use super::view::{Id, View};
-use crate::backend::{KeyStore, UsageBy, UsageQuery, UsageStore};
+use crate::backend::{KeyFilter, KeyStore, UsageBy, UsageQuery, UsageStore};
 use crate::clock::Day;
 use crate::environment::Environment;
 use crate::key::KeyId;
@@ -22,6 +23,8 @@ use crate::key::KeyId;
 /// The spans to select from, in days.
 const SPANS: [i64; 3] = [7, 30, 90];
 const DEFAULT_SPAN: i64 = 30;
+/// The fields by which an operator selects an owner.
+const OWNER: [&str; 3] = ["organization", "project", "user"];
 /// Width and height of the plot.
 const PLOT: (f64, f64) = (720.0, 160.0);
 
@@ -32,12 +35,20 @@ struct UsagePage<'a> {
     key: Option<View>,
     /// The path below the base.
     path: String,
+    filters: &'a Filters,
     span: i64,
     environments: &'static [Environment],
     days: Vec<Requests>,
     bars: Vec<Bar>,
     highest: u64,
     total: Requests,
+}
+
+impl UsagePage<'_> {
+    /// Returns the query of the same usage in another time.
+    fn query(&self, days: &i64) -> String {
+        self.filters.with(&OWNER, "days", &days.to_string())
+    }
 }
 
 /// The requests of a day.
@@ -157,7 +168,7 @@ async fn page<S: KeyStore + UsageStore + Clone>(
     days.reverse();
     Ok(render(
         StatusCode::OK,
-        &UsagePage { shell, key, path, span, environments, days, bars, highest, total },
+        &UsagePage { shell, key, path, filters: query, span, environments, days, bars, highest, total },
     ))
 }
 
@@ -190,7 +201,11 @@ async fn read<S: KeyStore + UsageStore + Clone>(
     let span = query.parse("days", span)?.unwrap_or(DEFAULT_SPAN);
     let last = Day::from(shared.now());
     let first = last.plus(1 - span);
-    let query = UsageQuery::new(first, last);
+    let owner = match visitor.role() {
+        Role::Operator(_) => query.owner(),
+        Role::Customer(_) => KeyFilter::all(),
+    };
+    let query = UsageQuery::new(first, last).within(owner);
     let query = match id {
         Some(id) => query.of_key(id).by(UsageBy::Key),
         None => query,

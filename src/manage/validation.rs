@@ -179,6 +179,11 @@ impl Validation {
         self
     }
 
+    pub(super) fn role(mut self, role: &str) -> Self {
+        self.text("role", role);
+        self
+    }
+
     fn text(&mut self, field: &'static str, text: &str) {
         let length = text.chars().count();
         if length > MAX_CHARACTERS {

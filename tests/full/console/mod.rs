@@ -6,6 +6,7 @@ mod browser;
 mod filters;
 mod life;
 mod mass_revoke;
+mod members;
 mod operators;
 mod others;
 mod servers;

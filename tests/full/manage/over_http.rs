@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use tower_api_key::manage::NewKey;
 use tower_api_key::test_util::Behaviour;
 
 use crate::manage::world::{Answer, World};
@@ -122,6 +123,34 @@ async fn a_list_is_read_page_by_page() {
     assert_eq!(
         world.ask(&admin, Method::GET, "/admin/keys", "").await.body["keys"].as_array().unwrap().len(),
         20
+    );
+}
+
+#[tokio::test]
+async fn a_list_is_searched_by_name_in_the_order_of_names() {
+    let world = World::new();
+    let admin = world.admin().await;
+    for (owner, name) in
+        [("acme", "Build 2"), ("acme", "build 1"), ("other", "build 0"), ("acme", "CI"), ("acme", "Build 3")]
+    {
+        world.manager.create(NewKey::for_organization(owner).name(name)).await.unwrap();
+    }
+    let (mut path, mut names) = ("/admin/keys?name=BUILD&limit=2".to_owned(), Vec::new());
+    loop {
+        let page = world.ask(&admin, Method::GET, &path, "").await;
+        names.extend(page.body["keys"].as_array().unwrap().iter().map(|key| key["name"].clone()));
+        let Some(cursor) = page.body["next_cursor"].as_str() else { break };
+        path = format!("/admin/keys?name=BUILD&limit=2&cursor={cursor}");
+        // It is a cursor of this list alone.
+        let other = world.ask(&admin, Method::GET, &format!("/admin/keys?cursor={cursor}"), "").await;
+        assert_eq!(other.status, StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(names, ["build 1", "Build 2", "Build 3"]);
+    let none = world.ask(&admin, Method::GET, "/admin/keys?name=uild", "").await;
+    assert_eq!(none.body["keys"], json!([]));
+    assert_eq!(
+        world.ask(&admin, Method::GET, "/admin/keys?name=%00", "").await.status,
+        StatusCode::BAD_REQUEST
     );
 }
 

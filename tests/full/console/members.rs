@@ -1,0 +1,179 @@
+//! Members and projects on the pages of an operator.
+
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode};
+use tower_api_key::backend::{Actor, Backend, KeyFilter, OwnerChange, OwnerStore};
+use tower_api_key::console::{Console, SignedIn};
+use tower_api_key::manage::{ExternalCaller, KeyManager, NewKey};
+use tower_api_key::owner::{Organization, Owner};
+use tower_api_key::{KeyFormat, MemoryStore};
+
+use crate::console::browser::Browser;
+use crate::console::world::{permissions, serve};
+
+const ANN: &str = "ann@example.com";
+
+struct Staff {
+    store: MemoryStore,
+    manager: KeyManager<MemoryStore>,
+    base: String,
+}
+
+async fn signed_in(headers: HeaderMap) -> Result<SignedIn, StatusCode> {
+    let operator = || SignedIn::operator(Actor::named("staff:ops")).unwrap();
+    match headers["x-user"].to_str().unwrap() {
+        "ops" => Ok(operator()),
+        "auditor" => Ok(operator().read_only()),
+        _ => Ok(ExternalCaller::new("user:ann", Owner::organization("acme"))
+            .unwrap()
+            .across_environments()
+            .into()),
+    }
+}
+
+impl Staff {
+    async fn new() -> Self {
+        let store = MemoryStore::new();
+        for organization in ["acme", "<b>globex</b>"] {
+            store.change_owner(OwnerChange::put_organization(Organization::new(organization))).await.unwrap();
+        }
+        let manager = KeyManager::new(store.clone(), KeyFormat::new("demo").unwrap());
+        let manager = manager.with_permissions(permissions());
+        let console = Console::new(manager.clone()).unwrap().members();
+        let base = format!("{}/staff", serve(Router::new().nest("/staff", console.routes(signed_in))).await);
+        Self { store, manager, base }
+    }
+
+    fn as_user(&self, user: &'static str) -> Browser {
+        Browser { base: self.base.clone(), user }
+    }
+
+    async fn scopes_of(&self, email: &str) -> Option<String> {
+        let user = self.store.find_user(email).await.unwrap()?;
+        user.memberships.first().map(|own| format!("{} {}", own.role, own.scopes))
+    }
+}
+
+#[tokio::test]
+async fn an_operator_adds_changes_and_removes_members() {
+    let staff = Staff::new().await;
+    let ops = staff.as_user("ops");
+    assert!(ops.get("/keys").await.has(r#"href="./members""#));
+    assert!(ops.get("/members?organization=acme").await.has("No members to show."));
+    let put = async |email: &str, role: &str, scopes: &str| {
+        let fields = [("organization", "acme"), ("email", email), ("role", role), ("scopes", scopes)];
+        ops.post("/members/put", &fields).await
+    };
+    assert_eq!(
+        put("Ann@example.com", "reader", "notes.read").await.location(),
+        "../members?organization=acme"
+    );
+    assert_eq!(staff.scopes_of(ANN).await.unwrap(), "reader notes.read");
+    put(ANN, "writer", "notes.read notes.write").await.location();
+    assert_eq!(staff.scopes_of(ANN).await.unwrap(), "writer notes.read notes.write");
+    let list = ops.get("/members?organization=acme").await;
+    assert!(list.has(ANN) && list.has("<bdi>writer</bdi>"), "{}", list.html);
+    let form = ops.get(&format!("/members?organization=acme&email={ANN}")).await;
+    assert_eq!(
+        (form.field("role").as_str(), form.field("scopes").as_str()),
+        ("writer", "notes.read notes.write")
+    );
+    for (email, role, scopes) in
+        [("", "r", ""), (ANN, "r", "a\u{7f}b"), (ANN, &*"x".repeat(300), ""), ("a\u{202e}b", "", "")]
+    {
+        let answer = put(email, role, scopes).await;
+        assert_eq!(
+            answer.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{email} {role} {scopes}: {}",
+            answer.html
+        );
+    }
+    assert_eq!(staff.scopes_of(ANN).await.unwrap(), "writer notes.read notes.write");
+    let member = [("organization", "acme"), ("email", ANN)];
+    ops.post("/members/remove", &member).await.location();
+    assert_eq!(staff.scopes_of(ANN).await, None);
+    assert_eq!(ops.post("/members/remove", &member).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(ops.get("/members?organization=unknown").await.status, StatusCode::NOT_FOUND);
+    let unknown = [("organization", "unknown"), ("email", ANN), ("role", ""), ("scopes", "")];
+    assert_eq!(ops.post("/members/put", &unknown).await.status, StatusCode::NOT_FOUND);
+    let odd = ops.get("/members?organization=%3Cb%3Eglobex%3C/b%3E").await;
+    assert!(odd.status == StatusCode::OK && !odd.has("<b>"), "{}", odd.html);
+}
+
+#[tokio::test]
+async fn members_and_projects_are_listed_in_small_pages() {
+    let staff = Staff::new().await;
+    let ops = staff.as_user("ops");
+    let wide = "\u{1f511}".repeat(200);
+    for number in 0..45 {
+        let (email, project) = (format!("{number:02}-{wide}@example.com"), format!("{number:02}-{wide}"));
+        staff.manager.put_member("acme", &email, &wide, "notes.read".parse().unwrap()).await.unwrap();
+        staff.manager.put_project("acme", &project).await.unwrap();
+    }
+    let next = regex::Regex::new(r#"href="\./(members\?[^"]*)" rel="next">More (members|projects)"#).unwrap();
+    for kind in ["members", "projects"] {
+        let (mut path, mut found) = ("/members?organization=acme".to_owned(), Vec::new());
+        loop {
+            let page = ops.get(&path).await;
+            assert!(page.html.len() <= 50_000, "{} bytes", page.html.len());
+            let item =
+                if kind == "members" { r#"<th scope="row"><bdi>(\d\d)-"# } else { r"<li><bdi>(\d\d)-" };
+            let item = regex::Regex::new(item).unwrap();
+            found.extend(item.captures_iter(&page.html).map(|item| item[1].to_owned()));
+            let Some(following) = next.captures_iter(&page.html).find(|next| &next[2] == kind) else { break };
+            path = format!("/{}", following[1].replace("&#38;", "&"));
+        }
+        assert_eq!(found, (0..45).map(|number| format!("{number:02}")).collect::<Vec<_>>(), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_project_revokes_its_keys_once_its_id_was_typed() {
+    let staff = Staff::new().await;
+    let ops = staff.as_user("ops");
+    ops.post("/members/project", &[("organization", "acme"), ("project", "sink")]).await.location();
+    let of_project = Owner::project(Organization::new("acme"), "sink");
+    staff.manager.create(NewKey::new(of_project)).await.unwrap();
+    let delete = async |confirmation: &str| {
+        let fields = [
+            ("organization", "acme"),
+            ("project", "sink"),
+            ("confirmation", confirmation),
+            ("reason", "sold"),
+        ];
+        ops.post("/members/delete-project", &fields).await
+    };
+    let left = async || staff.manager.count_unrevoked(&KeyFilter::all(), 9).await.unwrap();
+    assert_eq!(delete("sin").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(left().await, 1);
+    delete("sink").await.location();
+    assert_eq!(left().await, 0);
+    let revoked = staff.manager.list(&KeyFilter::all(), None, 9).await.unwrap().remove(0).revoked.unwrap();
+    assert_eq!((&*revoked.reason, revoked.by.as_deref()), ("sold", Some("staff:ops")));
+    let again = [("organization", "acme"), ("project", "sink")];
+    assert_eq!(ops.post("/members/project", &again).await.status, StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn only_operators_have_the_page_and_only_some_may_change_it() {
+    let staff = Staff::new().await;
+    staff.manager.put_member("acme", ANN, "reader", "notes.read".parse().unwrap()).await.unwrap();
+    let put = [("organization", "acme"), ("email", "eve@example.com"), ("role", "admin"), ("scopes", "*")];
+    for (user, seen, status) in [
+        ("ann", StatusCode::NOT_FOUND, StatusCode::NOT_FOUND),
+        ("auditor", StatusCode::OK, StatusCode::FORBIDDEN),
+    ] {
+        let browser = staff.as_user(user);
+        assert_eq!(browser.get("/members?organization=acme").await.status, seen, "{user}");
+        for path in ["put", "remove", "project", "delete-project"] {
+            assert_eq!(browser.post(&format!("/members/{path}"), &put).await.status, status, "{user} {path}");
+        }
+    }
+    assert!(!staff.as_user("ann").get("/keys").await.has("members"));
+    assert!(!staff.as_user("auditor").get("/members?organization=acme").await.has("<form class=\"stack\""));
+    let ops = staff.as_user("ops");
+    assert_eq!(ops.post_from("cross-site", "/members/put", &put).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(staff.scopes_of("eve@example.com").await, None);
+    assert_eq!(staff.scopes_of(ANN).await.unwrap(), "reader notes.read");
+}
