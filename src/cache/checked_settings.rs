@@ -1,7 +1,8 @@
 //! The settings of this node that the store can contradict, and whether it does.
 //!
 //! A node with another pepper finds no key, and would tell every client that its key is unknown. So a node that has a setting with which no
-//! key of the store was made answers 503.
+//! key of the store was made answers 503. The poller checks the settings after its first poll, after changes and during a contradiction;
+//! without a change feed, `Cache::start` does.
 
 // Layer 6 of 10: cache.
 
@@ -34,7 +35,8 @@ impl CheckedSettings {
         Self { settings, contradiction: Atomic::new(0), known: Mutex::default() }
     }
 
-    /// Compares the settings with the fingerprints of the store. Logs a contradiction once, until a check passes.
+    /// Compares the settings with the fingerprints of the store, and keeps the outcome. Logs a contradiction once, until a check passes,
+    /// and digesters of the store that this node lacks.
     ///
     /// Once a check has passed, a node is contradicted only by a store that had its settings before, as after its digester was retired.
     /// Otherwise one mistaken manager of a store without fingerprints would stop a fleet that finds its keys.

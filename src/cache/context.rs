@@ -1,4 +1,4 @@
-//! The surroundings of the cache, which all of its parts use: backend, clock, limits, metrics. It knows none of the parts.
+//! The surroundings of the cache, which all of its parts use: backend, clock, limits, settings, metrics. This file knows none of the parts.
 
 // Layer 6 of 10: cache.
 
@@ -32,7 +32,7 @@ impl Context {
         DualInstant::now(&*self.clock)
     }
 
-    /// Makes a [guarded call](guarded_call), and counts a failure.
+    /// Makes a [guarded call](guarded_call), which logs a failure, and counts the failure in the metrics.
     pub(super) fn call<T>(
         &self,
         what: &'static str,

@@ -15,8 +15,8 @@
 //! ```
 //!
 //! The [poller] learns of changes by other processes, from a feed that has this process' own changes too. Cached entries count only while
-//! its lease is valid, and each poll renews the lease; in a
-//! store that lists its nodes, the poller also writes what this node has applied. So a change takes effect within the lease, even if its notification is lost.
+//! its lease is valid, and each poll renews the lease; in a store that lists its nodes, the poller also writes what this node
+//! has applied. So a change takes effect within the lease, even if its notification is lost.
 
 // Layer 6 of 10: cache.
 // Above `backend` and `reject`; below `usage`, `principal` and `authenticator`. Bottom to top, a file importing only those before it:
@@ -91,7 +91,7 @@ impl Cache {
         cache
     }
 
-    /// Returns the fact that the cache has of a digest, without reading the store.
+    /// Returns the fact that the cache has of a digest, if the lease is valid, without reading the store.
     pub(crate) fn peek(&self, digest: &Digest) -> Option<Fact> {
         let now = self.context.clock.coarse_monotonic();
         if !self.poller.lease().covers(now, || self.context.clock.coarse_wall()) {
@@ -235,6 +235,7 @@ impl Cache {
     }
 }
 
+/// Receives the changes of this process, from the store's `Invalidator`.
 impl Apply for Cache {
     fn apply(&self, change: Invalidation) {
         if let Invalidation::Changed(digest) = change {
@@ -244,6 +245,7 @@ impl Apply for Cache {
     }
 }
 
+/// Receives the changes of all processes, from the poller.
 impl PolledCache for Cache {
     fn poller(&self) -> &Poller {
         &self.poller

@@ -29,7 +29,7 @@ impl Cache {
         self.entries.keep_rejected_attempt(attempt, &as_of.user, as_of.generation, as_of.started);
     }
 
-    /// Returns whether this attempt was rejected before, and the user has not changed since.
+    /// Returns whether this attempt was rejected before, and the user has not changed since. Returns `false` without a valid lease.
     pub(crate) fn is_rejected_attempt(&self, attempt: &Digest, user: &Digest) -> bool {
         let now = self.context.clock.coarse_monotonic();
         self.poller.lease().covers(now, || self.context.clock.coarse_wall())

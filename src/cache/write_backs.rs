@@ -18,7 +18,7 @@ use crate::trace;
 /// The writes in progress, and of a short while ago. A thousand requests at once are one first use.
 pub(super) struct WriteBacks {
     keys: Mutex<HashSet<(Kind, KeyId)>>,
-    /// Why the last digest that was not added was not.
+    /// Why the last failed addition of a digest failed.
     last_error: Mutex<Option<String>>,
     context: Arc<Context>,
 }

@@ -1,4 +1,4 @@
-//! The entries with uses that were not taken yet.
+//! The entries with uses that were not taken yet, in a list that the meter of `usage` owns.
 //!
 //! A use is counted in the entry. The first one since the count was taken also puts the entry on the list, and the usage flusher takes the
 //! counts of the entries on the list. So a count is found even if its entry was evicted or replaced in the meantime, unused keys cost

@@ -1,6 +1,7 @@
 //! The cache entry of a key that was found, and the authenticator that it belongs to.
 //!
-//! It holds how its authenticator responds, from `reject`. It reaches the authenticator itself, which is above the cache, by a trait only.
+//! An entry holds how its authenticator responds, from `reject`, and reaches the authenticator itself, which is above the cache, by a trait
+//! only.
 
 // Layer 6 of 10: cache.
 
@@ -48,7 +49,7 @@ pub(crate) struct Issuer {
     pub(crate) authenticator: Option<Weak<dyn Recheck>>,
 }
 
-/// Trait for checking a caller again after its admission.
+/// Trait for checking a caller again after its admission. The authenticator implements it, and `Principal::recheck` calls it.
 pub(crate) trait Recheck: Send + Sync {
     /// Returns the current entry of a caller, or the reason to admit it no more. The caller was admitted with `entry` by the source with
     /// this index.

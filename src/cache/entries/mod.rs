@@ -99,8 +99,8 @@ impl Entries {
         digests.iter().any(|digest| self.tombstones.contains(digest, now))
     }
 
-    /// Keeps a record that was read under the `generation` of these digests, unless its first use has not been recorded: then it is read again
-    /// with the next request.
+    /// Returns the entry of a record that was read under this `generation` of these digests, and keeps it if the generation is still
+    /// current. A record whose first use has not been recorded is not kept: it is read again with the next request.
     ///
     /// The entry stands under the digest that the store has of it: changes of the key invalidate no other one.
     pub(super) fn keep(
@@ -111,7 +111,7 @@ impl Entries {
         started: Moment,
     ) -> Arc<Entry> {
         let digest = record.digest;
-        // Taken after the read, and yet that of before it if the generation of all digests, checked below, is still the same.
+        // Taken after the read, but equal to that before it if the generation of all digests, checked below, is still the same.
         let own = self.generations.current(&digest);
         let ttl = self.ttl(&digest);
         // Compared with coarse readings, which may be late.
@@ -126,7 +126,7 @@ impl Entries {
         entry
     }
 
-    /// Keeps the absence of a key that was read under the `generation` of these digests.
+    /// Keeps the absence of a key that was read under this `generation` of these digests, if the generation is still current.
     pub(super) fn keep_absence(&self, digests: &[Digest], generation: Generation, started: Moment) {
         for digest in digests {
             let own = self.generations.current(digest);
@@ -163,7 +163,7 @@ impl Entries {
         self.negative.contains(attempt, self.generations.current(user), now)
     }
 
-    /// Records that a key was revoked.
+    /// Adds a tombstone for a revoked key.
     pub(super) fn add_tombstone(&self, digest: Digest, now: Moment) {
         self.tombstones.insert(digest, now);
     }

@@ -4,7 +4,8 @@
 
 use crate::cache::sync::{AtomicU32, Ordering};
 
-/// The node of an entry; zero if it never had one. Only the ring with the entry uses it, under the lock of the ring.
+/// The index of an entry's node in the ring of `sieve`; zero if the entry was in none. Only that ring uses it, under the lock of
+/// `Positive`.
 #[derive(Debug, Default)]
 pub(super) struct Place(AtomicU32);
 

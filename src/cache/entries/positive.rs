@@ -47,7 +47,7 @@ impl Positive {
         Some(entry)
     }
 
-    /// Returns whether an entry of this key exists, even if it is no longer valid.
+    /// Returns whether an entry of this key exists, even if it is no longer valid, and marks it as used.
     pub(super) fn is_warm(&self, digest: &Digest) -> bool {
         self.get(digest).is_some()
     }

@@ -14,7 +14,7 @@ use std::ops::Range;
 use super::Entry;
 use crate::cache::sync::Arc;
 
-/// Most entries that the hand passes over in one eviction, which happens under a lock.
+/// Most entries that the hand passes over in one eviction, which happens under the lock of `Positive`.
 const MAX_PASSED: usize = 16;
 
 /// The node between the newest entry and the oldest one. It has no entry.

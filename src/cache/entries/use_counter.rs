@@ -1,10 +1,11 @@
-//! Counts the admissions that used a cache entry, and marks, in the same word, that it was used since the last sweep.
+//! Counts the admissions by a cache entry, and marks, in the same word, that the entry was looked up since the eviction or a sweep last
+//! visited it.
 
 // Layer 6 of 10: cache.
 
 use crate::cache::sync::{Atomic, Ordering};
 
-/// Both in one word: with a second word, an entry would not fit into one cache line of memory.
+/// The count and the mark in one word: with a second word, an entry would not fit into one cache line of memory.
 ///
 /// No other memory is read because of it, so relaxed ordering suffices: a read-modify-write always sees the last value, and so no use is
 /// lost.

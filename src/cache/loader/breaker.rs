@@ -33,8 +33,8 @@ enum State {
     HalfOpen,
 }
 
-/// A lookup that the breaker has let through. Dropped without an answer, as by a deadline, it counts as a failure. A panic does not: a
-/// record may have caused it.
+/// A lookup that the breaker has let through. Dropped without an answer, as by a deadline, it counts as a failure. A panic counts as an
+/// answer: a record may have caused it.
 pub(super) struct Attempt<'b> {
     breaker: &'b Breaker,
     clock: &'b dyn Clock,
@@ -118,7 +118,7 @@ impl Attempt<'_> {
         self.is_trial
     }
 
-    /// Notes that the store has answered, even with an error. It counts when the lookup ends.
+    /// Notes that the store has answered, even with an error. The breaker counts the answer when the lookup ends.
     pub(super) fn answered(&mut self) {
         self.is_answered = true;
     }

@@ -23,7 +23,7 @@ pub(crate) enum LookupKey {
 }
 
 impl LookupKey {
-    /// Returns the digests of which one, under which the store has the record, is that of the answer.
+    /// Returns the digests of the lookup. The record of the answer has one of them.
     pub(in crate::cache) fn digests(&self) -> &[Digest] {
         match self {
             Self::ApiKey(digests) => digests.as_slice(),

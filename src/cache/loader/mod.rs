@@ -30,7 +30,7 @@ use single_flight::{Flights, Join, Leader};
 use store_reader::{Reading, StoreReader};
 
 /// How often a request reads a key that changes during each read. A change by this process takes up to two reads, because the poll that
-/// another request may trigger brings it back.
+/// another request may trigger returns the change.
 const MAX_READS: usize = 5;
 
 /// How long a flood is not logged again.

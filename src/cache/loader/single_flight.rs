@@ -84,11 +84,11 @@ pub(in crate::cache) struct Flights {
 
 /// The result of joining a flight.
 pub(in crate::cache) enum Join {
-    /// The read has been started.
+    /// Another lookup has started the read.
     Waiter(Arc<Flight>),
     /// The caller has to start the read.
     Leader(Arc<Flight>, Leader),
-    /// Too many lookups are waiting.
+    /// Too many lookups wait for this read, or too many cold reads run.
     Full,
 }
 

@@ -124,13 +124,13 @@ impl Poller {
         let _ = timeout(self.max_wait(), Box::pin(returned)).await;
     }
 
-    /// Triggers a poll, waits briefly, and returns whether the lease is valid.
+    /// Triggers a poll if the lease is not valid, waits briefly, and returns whether it is valid then.
     pub(super) async fn poll_soon(&self) -> bool {
         // Boxed, so that a lookup, which rarely waits for a poll, has no room for it.
         Box::pin(self.poll_within(self.max_wait())).await
     }
 
-    /// Triggers a poll, waits at most `max_wait`, and returns whether the lease is valid.
+    /// Triggers a poll if the lease is not valid, waits at most `max_wait`, and returns whether it is valid then.
     pub(super) async fn poll_within(&self, max_wait: Duration) -> bool {
         let mut ended = pin!(self.state.ended.notified());
         ended.as_mut().enable();

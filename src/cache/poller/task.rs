@@ -1,4 +1,5 @@
-//! The task of the poller: polls the feed. It knows no entries, and hands changes to the cache by a trait, [`PolledCache`].
+//! The task of the poller: polls the feed, and acknowledges each answered poll, by which a store that lists its nodes records what this
+//! node has applied. This file knows no entries, and hands changes to the cache by a trait, [`PolledCache`].
 
 // Layer 6 of 10: cache.
 

@@ -1,4 +1,4 @@
-//! The primitives of a model, in which a scheduler chooses the next task at each of their uses.
+//! The primitives of a model (`--cfg shuttle`), in which a scheduler chooses the next task at each of their uses.
 
 // Layer 6 of 10: cache.
 
