@@ -1,4 +1,4 @@
-//! [`UsageStore`] as a trait object.
+//! [`UsageStore`] as a trait object, by which a meter writes its batches.
 
 // Layer 7 of 10: usage.
 

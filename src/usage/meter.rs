@@ -36,7 +36,7 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// Takes the counts from the cache.
+    /// Moves the counts of the dirty entries to `pending`.
     pub(super) async fn collect(&self) {
         // Entries that are added from now on are left for the next time.
         let mut left = self.uses.len();

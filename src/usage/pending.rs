@@ -1,4 +1,4 @@
-//! Counts that are not written yet: uses of cache entries become batches for the store. Nothing is written here.
+//! Counts that are not written yet: uses of cache entries become batches for the store. Nothing is written here; losses are logged.
 
 // Layer 7 of 10: usage.
 

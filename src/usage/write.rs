@@ -1,4 +1,4 @@
-//! Writing counts to the store, batch by batch.
+//! Writes counts to the store, batch by batch, and updates the metrics.
 
 // Layer 7 of 10: usage.
 
