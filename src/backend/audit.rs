@@ -1,4 +1,5 @@
-//! The audit log of a store, written in the transaction of each change. It keeps events of `audit`, and does not call that module's hook.
+//! The audit log of a store, written in the transaction of each change. The log keeps events of `audit`; the hook of that module is called
+//! elsewhere.
 
 // Layer 3 of 10: storage.
 
@@ -65,7 +66,8 @@ pub trait AuditLog: Send + Sync + 'static {
         query: &AuditQuery,
     ) -> impl Future<Output = Result<Vec<AuditEntry>, BackendError>> + Send;
 
-    /// Deletes all entries that were written before this time, and returns their number. Nothing else deletes entries.
+    /// Deletes all entries that were written before this time, and returns their number. Nothing else deletes entries, except that a store
+    /// in memory keeps the newest only.
     ///
     /// Entries are deleted in batches, so that changes of keys do not wait: if it fails, or is dropped, some of them may be
     /// deleted.

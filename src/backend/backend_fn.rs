@@ -11,8 +11,9 @@ use crate::record::Record;
 
 /// Creates a backend that looks records up by a function, as tower's `service_fn` creates a service.
 ///
-/// For keys from a configuration or a table of the application. What the function no longer returns may be accepted for the time to live of the
-/// cache, and in an outage for the stale grace beyond it, also by [`Principal::recheck`](crate::Principal::recheck): a backend that changes implements [`Backend`], which has invalidations and a change feed.
+/// For keys from a configuration or a table of the application. What the function no longer returns may be accepted for the time to live of
+/// the cache, and in an outage for the stale grace beyond it, also by [`Principal::recheck`](crate::Principal::recheck): a backend that
+/// changes implements [`Backend`], which has invalidations and a change feed.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new()?.block_on(async {

@@ -11,7 +11,8 @@ use crate::record::Record;
 use crate::rights::{Rights, ScopePolicy};
 use crate::scope::{RequirementRef, Scope, Scopes};
 
-/// What a caller has, and may therefore grant: that of its own key, or what another login says of it.
+/// What a caller has, and may therefore grant: the scopes and limits of its own key, or those that the application gives to a caller of
+/// another login.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Caller {
     pub(crate) scopes: Scopes,

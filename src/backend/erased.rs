@@ -1,4 +1,4 @@
-//! [`Backend`] as a trait object.
+//! [`Backend`] as a trait object, by which the cache calls it.
 
 // Layer 3 of 10: storage.
 

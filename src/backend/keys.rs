@@ -319,9 +319,10 @@ const LIST_BATCH: usize = 1_000;
 
 /// A backend that also keeps keys.
 ///
-/// When [`change`](Self::change) returns, the change is durable, and every authenticator of this process has applied it: once a
-/// revocation is acknowledged, the next request with the key is refused. If the caller drops the call before it returns, the
-/// change is made in full, or not at all. Only [`KeyAction::PurgeEnded`] and [`KeyAction::RetireDigests`] may stop half-way.
+/// A change writes keys, and as far as the store keeps them, digests, fingerprints, the change feed and the audit log. When
+/// [`change`](Self::change) returns, the change is durable, and every authenticator of this process has applied it: once a revocation is
+/// acknowledged, the next request with the key is refused. If the caller drops the call before it returns, the change is made in full, or
+/// not at all. Only [`KeyAction::PurgeEnded`] and [`KeyAction::RetireDigests`] may stop half-way.
 ///
 /// # Implementing a store
 ///
@@ -331,8 +332,8 @@ const LIST_BATCH: usize = 1_000;
 ///
 /// 1. look up the [subject](Actor::subject) of the actor, which must not change until the commit, and
 ///    [authorize](Actor::authorize) the actor;
-/// 2. [let it inherit](KeyChange::inherit_from_creator) the change, and [check](KeyChange::check) it against the key as it is; before a rotation
-///    or a first use ends a predecessor, [check that](KeyChange::check_end) too;
+/// 2. [fill in](KeyChange::inherit_from_creator) what the change inherits, and [check](KeyChange::check) the change against the key as it
+///    is; before a rotation or a first use ends a predecessor, [check that](KeyChange::check_end) too;
 /// 3. apply the [action](KeyAction), whose constructor states its effect and its errors; [`KeyEdit`](super::KeyEdit)
 ///    applies those that edit one key;
 /// 4. if the change [needs another manager](KeyChange::required_manager) beside the key, check that one exists;

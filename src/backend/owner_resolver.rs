@@ -1,4 +1,5 @@
-//! Owners of keys that the application keeps: the read side.
+//! Reads of owners that the application keeps, and a store of keys that reads them with each record. Only new hashes of passwords are
+//! passed to the application to write.
 
 // Layer 3 of 10: storage.
 

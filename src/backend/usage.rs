@@ -19,7 +19,7 @@ use crate::owner::Owner;
 
 /// A store that counts how often keys are used.
 ///
-/// Writing usage never creates, restores or changes a key, and invalidates nothing.
+/// Writing usage never creates or restores a key, changes nothing of a key but its last use, and invalidates nothing.
 pub trait UsageStore: Send + Sync + 'static {
     /// Adds the counts of a batch, and updates when its keys were last used, which never goes back.
     ///

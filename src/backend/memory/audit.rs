@@ -1,4 +1,4 @@
-//! The audit log of a store in memory.
+//! The audit log of a store in memory, in `Keys`, under the lock of `MemoryStore`. `keys` writes the entries.
 
 // Layer 3 of 10: storage.
 

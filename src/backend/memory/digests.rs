@@ -1,4 +1,5 @@
-//! The digests of keys in memory beside those of their records, and the fingerprints of the settings with which the keys were made.
+//! The digests of keys in memory beside those of their records, and the fingerprints of the settings with which the keys were made. Both
+//! are in `Keys`, under the lock of `MemoryStore`.
 
 // Layer 3 of 10: storage.
 

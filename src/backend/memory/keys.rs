@@ -1,4 +1,5 @@
-//! The keys in memory, and their changes.
+//! The keys in memory, and their changes, under the lock of `MemoryStore`. Changes write the audit log, except those of digests alone;
+//! `MemoryStore` applies the returned invalidations.
 
 // Layer 3 of 10: storage.
 

@@ -1,4 +1,5 @@
-//! Changes of the owners of keys in memory.
+//! Changes of the owners of keys in memory, under the write lock of `MemoryStore`. A deletion also revokes keys, and a purge deletes keys
+//! and usage; both write the audit log.
 
 // Layer 3 of 10: storage.
 

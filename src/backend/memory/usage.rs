@@ -1,4 +1,4 @@
-//! The usage of a store in memory.
+//! The usage of a store in memory, in `Keys`, under the lock of `MemoryStore`.
 
 // Layer 3 of 10: storage.
 

@@ -1,4 +1,5 @@
-//! The parts of a store that only one database has.
+//! The parts of a store that differ between databases beyond their SQL, as traits that `sqlite` and `postgres` implement, and `store` and
+//! `schema` call.
 
 // Layer 3 of 10: storage.
 

@@ -3,7 +3,7 @@
 //! An unqualified name means the first table of that name in the search path. With `"$user", public`, that changes once a schema
 //! with the name of the role has such tables, and a session of an application may have any search path.
 //!
-//! It makes texts only: sessions do not know it. A file that begins a transaction, or runs a statement outside one, asks it for the text.
+//! This file makes texts only. A file that begins a transaction, or runs a statement outside one, gets the text here; sessions do not.
 
 // Layer 3 of 10: storage.
 

@@ -36,7 +36,7 @@ pub(super) struct Pools<D: Driver> {
     pub(super) revocations: Connections<D>,
     /// For deleting and disabling owners.
     pub(super) closures: Connections<D>,
-    /// For usage, first uses and rehashes, which the authenticator writes by itself.
+    /// For usage, first uses, added digests and rehashes, which the authenticator writes by itself.
     pub(super) background: Connections<D>,
 }
 

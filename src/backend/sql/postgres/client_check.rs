@@ -1,4 +1,4 @@
-//! Statements that continue on the server after their client has closed the connection.
+//! The option by which the server ends statements whose client has closed the connection. It is tried on a separate connection.
 
 // Layer 3 of 10: storage.
 

@@ -1,4 +1,4 @@
-//! Notifications of changes. They only bring a poll forward, so they may be lost or duplicated.
+//! Listens for notifications of changes, in a task. They only bring a poll forward, so they may be lost or duplicated.
 //!
 //! Any error is treated as a lost connection: the connection is replaced, and a poll is triggered. An idle connection is checked
 //! at intervals, since a server may vanish without closing it.

@@ -1,4 +1,4 @@
-//! This process in the list of nodes, with the changes that it has applied.
+//! One authenticator of this process in the list of nodes, with the changes that it has applied.
 //!
 //! The list lets a revocation return before the lease has passed. A node that is not on the list for the whole of a lease does
 //! not get that lease, so a node that is missing from it trusts nothing that it read before.

@@ -1,4 +1,5 @@
-//! The change feed of a PostgreSQL database.
+//! The change feed of a PostgreSQL database. A poll also registers its node where necessary, and an acknowledgement writes what the node
+//! has applied.
 
 // Layer 3 of 10: storage.
 

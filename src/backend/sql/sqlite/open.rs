@@ -1,4 +1,4 @@
-//! Opening a database file.
+//! Opens a database file, which it creates if none exists, and switches it to a write-ahead log.
 
 // Layer 3 of 10: storage.
 

@@ -1,4 +1,5 @@
-//! The change feed of a database file.
+//! The change feed of a database file. A poll only reads, and checks that the file is still the one that was opened: otherwise lookups fail
+//! too.
 
 // Layer 3 of 10: storage.
 

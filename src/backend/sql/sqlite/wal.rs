@@ -1,4 +1,4 @@
-//! The write-ahead log. It must exist for as long as a connection has it open: SQLite deletes it with the last connection.
+//! Watches the write-ahead log, which must exist for as long as a connection has it open: SQLite deletes it with the last connection.
 
 // Layer 3 of 10: storage.
 

@@ -6,7 +6,8 @@ use super::{owners, read};
 use crate::backend::sql::session::Session;
 use crate::backend::{Actor, AuthorizedActor, BackendError, ResolvedSubject, Subject};
 
-/// Authorizes an actor. The caller has locked its key and its owners until the transaction ends, unless it rejects the change in any case.
+/// Authorizes an actor. The caller has locked the actor's key and its owners until the transaction ends, unless it rejects the change in
+/// any case.
 pub(super) async fn authorize(
     session: &mut dyn Session,
     actor: &Actor,

@@ -1,4 +1,5 @@
-//! Changes of keys, as statements within the transaction of a change.
+//! Changes of keys, as statements within the transaction of a change: they write keys, digests, fingerprints and the audit log. `write`
+//! appends the returned invalidations to the change feed.
 
 // Layer 3 of 10: storage.
 
@@ -140,7 +141,8 @@ async fn insert(
     let row =
         encode_row(record)?.values().into_iter().chain([change.digester().map(Fingerprint::as_str).into()]);
     let inserted = session.execute(&Statement::new(INSERT).push_rows([row])).await;
-    // Elsewhere such an error is no key that exists: a sequence may be behind its rows, after a failover by logical replication.
+    // Elsewhere, such an error does not mean that the key exists: a sequence may be behind its rows, after a failover by logical
+    // replication.
     inserted.map_err(|error| if is_unique_violation(&error) { BackendError::conflict() } else { error })?;
     let author = Author { name: record.created_by.as_deref(), delegated: change.has_bounds() };
     audit::record(session, LoggedAction::Created, record.id.as_str(), None, author).await?;

@@ -63,7 +63,8 @@ impl KeyLocks {
         *held = mode.max(*held);
     }
 
-    /// Acquires the locks, which last until the transaction ends.
+    /// Acquires the locks, which last until the transaction ends. Does nothing in a database without such locks, whose writers exclude each
+    /// other.
     pub(super) async fn acquire(self, session: &mut dyn Session) -> Result<(), BackendError> {
         let locks = session.dialect().key_locks.filter(|_| !self.0.is_empty());
         let Some((exclusive, shared)) = locks else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! The statements of the stores.
+//! The statements of the SQL stores.
 
 // Layer 3 of 10: storage.
 // Above `session`, `owner_state` and `change_codec`; below `store`. Bottom to top, a file importing only those before it:

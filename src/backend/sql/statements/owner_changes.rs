@@ -1,4 +1,5 @@
-//! Changes of owners, as statements within the transaction of a change.
+//! Changes of owners, as statements within the transaction of a change, in which `write` has locked the owners. A deletion also revokes
+//! keys, and a purge deletes keys and usage; both write the audit log.
 
 // Layer 3 of 10: storage.
 

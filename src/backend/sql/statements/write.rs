@@ -1,5 +1,6 @@
-//! Changes of keys and owners. Each change is one transaction, which also writes the change feed. It takes a connection, begins the
-//! transaction and ends it, and so does `usage` for its batches; the other files of the folder only run statements in it.
+//! Changes of keys and owners. Each change is one transaction, which also writes the change feed. This file takes a connection, begins the
+//! transaction and ends it, and so does `usage` for its batches; the other files of the folder only run statements in it. Owners are locked
+//! here, before anything else.
 
 // Layer 3 of 10: storage.
 
@@ -103,7 +104,8 @@ impl Write {
     }
 }
 
-/// Returns whether the application itself revokes one key, not for a caller that another login has authenticated. That depends on nothing else, and waits for as little as possible.
+/// Returns whether the application itself revokes one key, not for a caller that another login has authenticated. That depends on nothing
+/// else, and waits for as little as possible.
 fn is_system_revocation(change: &KeyChange) -> bool {
     matches!(change.action, KeyAction::Revoke(..)) && change.actor.subject().is_none() && !change.has_bounds()
 }
