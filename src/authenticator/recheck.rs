@@ -1,5 +1,5 @@
 //! Checks a caller again, long after its admission. `Principal::recheck` reaches this by [`Recheck`], through a weak reference of the
-//! principal's cache entry.
+//! principal's cache entry. It reads through the cache as a request does, and counts no use.
 
 // Layer 8 of 10: decision.
 

@@ -76,8 +76,9 @@ impl PasswordAuth {
         })
     }
 
-    /// Returns the user if the cache has it, and [`Passwords`] has verified this password against its hash before. Returns [`Fact::Absent`] if the same attempt was rejected
-    /// before. That no key has this secret as its text must be cached as well: a key that was created since takes precedence.
+    /// Returns the user if the cache has it, and [`Passwords`] has verified this password against its hash before. Returns [`Fact::Absent`]
+    /// if the same attempt was rejected before. That no key has this secret as its text must be cached as well: a key that was created
+    /// since takes precedence.
     ///
     /// A wrong password is never answered from a cached user: an e-mail without a user cannot be, which would reveal it.
     pub(in super::super) fn peek(
@@ -97,7 +98,8 @@ impl PasswordAuth {
         passwords.was_verified(email, password_of(&user), secret).then_some(user)
     }
 
-    /// Looks the user up, and verifies the password. [`Passwords`] remembers a right one, and the cache a wrong attempt. Without a user, it is verified against a hash that matches no password.
+    /// Looks the user up, and verifies the password. [`Passwords`] remembers a right one, and the cache a wrong attempt. Without a user, it
+    /// is verified against a hash that matches no password.
     pub(in super::super) async fn look_up(
         &self,
         cache: &Arc<Cache>,
@@ -131,7 +133,7 @@ impl PasswordAuth {
     }
 }
 
-/// Replaces a hash that was made with less work than is configured now. The request does not wait for it.
+/// Replaces a hash in the store that was made with less work than is configured now, in a task. The request does not wait for it.
 fn rehash(
     cache: &Arc<Cache>,
     passwords: &Passwords,
