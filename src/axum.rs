@@ -101,8 +101,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for Principal {
     }
 }
 
-/// Responds over HTTP as the authenticator is configured to, without looking at the request: [`into_response_to`](Rejection::into_response_to)
-/// does.
+/// Responds over HTTP as the authenticator is configured to, without looking at the request:
+/// [`into_response_to`](Rejection::into_response_to) does.
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         self.into()

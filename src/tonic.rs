@@ -75,13 +75,15 @@ use crate::require_scope::RequireScope;
 /// # Errors
 ///
 /// `UNAUTHENTICATED` if the call was forwarded without a credential, `INTERNAL` if it did not
-/// pass an [`AuthenticateLayer`](crate::AuthenticateLayer).
+/// pass an [`AuthenticateLayer`](crate::AuthenticateLayer), which is an error in the log (feature `tracing`), once for a process. Both are
+/// reported as rejections.
 #[allow(clippy::result_large_err, reason = "`Status` is what a tonic handler returns")]
 pub fn principal<T>(request: &Request<T>) -> Result<&Principal, Status> {
     static FUNCTION: Dependent = Dependent::new("`tower_api_key::tonic::principal`");
     principal::principal(request.extensions(), &FUNCTION).map_err(Into::into)
 }
 
+/// Reports the rejection to the log, the metrics and the audit hook, and returns its gRPC status.
 impl From<Rejection> for Status {
     fn from(rejection: Rejection) -> Self {
         rejection.report(None);

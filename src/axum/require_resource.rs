@@ -1,4 +1,4 @@
-//! Authorization by the organization or project in the path of a route.
+//! Authorization by the organization or project in the path of a route. A rejection is reported when it is answered.
 
 // Layer 10 of 10: rim.
 
