@@ -1,4 +1,4 @@
-//! Digests of keys. This is the last module that handles the text of a key.
+//! Digests of keys. With the digest, a request is decided without the text of its key.
 //!
 //! Stores keep digests and look keys up by all 32 bytes. A fast hash suffices for a secret of 190 random bits: it
 //! cannot be guessed, so a slow hash adds nothing (OWASP ASVS 5.0, 6.5.2 asks for 112 bits).

@@ -1,4 +1,4 @@
-//! Linux has coarse clocks beside the exact ones: they are as old as the last tick, and cost a sixth.
+//! The system clock of Linux, which has coarse clocks beside the exact ones: they are as old as the last tick, and cost a sixth.
 
 // Layer 1 of 10: words.
 

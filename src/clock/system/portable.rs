@@ -1,4 +1,4 @@
-//! Without coarse clocks, every reading is exact.
+//! The system clock of systems other than Linux: without coarse clocks, every reading is exact.
 
 // Layer 1 of 10: words.
 
