@@ -183,7 +183,8 @@ fn restrict(alternatives: &mut Alternatives, access: &Access) -> bool {
     *access == Access::Public
 }
 
-/// Finds the rule of an operation; `Some(None)` if the rules name its path with other methods only. OpenAPI has no parameter of several segments, so its last one also stands for such a one.
+/// Finds the rule of an operation; `Some(None)` if the rules name its path with other methods only. OpenAPI has no parameter of several
+/// segments, so its last one also stands for such a one.
 fn access<'r>(rules: &'r Rules, method: &Method, path: &str) -> Option<Option<&'r Access>> {
     let of_rest = || {
         let (start, last) = path.rsplit_once("/{")?;

@@ -1,4 +1,4 @@
-//! Changes and reads of keys.
+//! Changes and reads of keys by a manager. A change is validated here and made by the store, and then reported to the audit hook.
 
 // Layer 9 of 10: management.
 
@@ -424,6 +424,7 @@ impl<S: KeyStore> KeyManager<S> {
         Ok(Revocation::new(self.clock.wall(), reason))
     }
 
+    /// Reports a change that the store has acknowledged to the audit hook.
     pub(super) fn emit(&self, action: Action, key: Option<&KeyId>, actor: Option<Box<str>>) {
         if let Some(hook) = &self.audit {
             let event = AuditEvent::new(self.clock.wall(), action).by(actor);

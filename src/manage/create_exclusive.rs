@@ -1,4 +1,4 @@
-//! Keys of owners that have one key at a time.
+//! Creates keys of owners that have one key at a time, and reports the changes to the audit hook.
 
 // Layer 9 of 10: management.
 

@@ -1,4 +1,5 @@
-//! Key management on behalf of a caller.
+//! Key management on behalf of a caller: passes changes to the manager, with the bounds that the store checks, and narrows reads to the
+//! keys of the caller.
 
 // Layer 9 of 10: management.
 

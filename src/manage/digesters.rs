@@ -1,4 +1,4 @@
-//! The change from one digester to another.
+//! The change from one digester to another: counts keys, and drops their former digests from the store. Neither is an audit event.
 
 // Layer 9 of 10: management.
 

@@ -1,4 +1,4 @@
-//! Changes that wait for other processes.
+//! Changes that wait for other processes. Nodes that have not acknowledged in time are named in the log.
 
 // Layer 9 of 10: management.
 

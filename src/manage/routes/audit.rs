@@ -1,4 +1,4 @@
-//! The audit log of a caller's keys.
+//! The routes of the audit log of a caller's keys, which only read.
 
 // Layer 9 of 10: management.
 

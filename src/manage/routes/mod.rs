@@ -1,7 +1,7 @@
 //! Key management over HTTP, as an axum router.
 
 // Layer 9 of 10: management.
-// Above `delegate`; nothing imports it. Bottom to top, a file importing only those before it:
+// Above `delegate`; only the console imports it. Bottom to top, a file importing only those before it:
 // `output`, `cursor`, `error`, `json`, `origin`, `query`, `resolver`, `settings`, `openapi`, `caller`, `shared`, `input`, `one_key`, `own`, `audit`, `usage`, `self`.
 
 mod audit;

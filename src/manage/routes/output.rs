@@ -1,4 +1,4 @@
-//! Writes responses.
+//! Writes the responses of the routes, which caches must not store.
 
 // Layer 9 of 10: management.
 

@@ -1,4 +1,4 @@
-//! The function of the application that resolves the caller of a request.
+//! The function of the application that resolves the caller of a request, for the routes and for the console.
 
 // Layer 9 of 10: management.
 

@@ -1,4 +1,4 @@
-//! The state that the routes share, and the check of a caller.
+//! The manager and the settings that the routes share, and the check of a caller.
 
 // Layer 9 of 10: management.
 

@@ -1,4 +1,4 @@
-//! The usage of a caller's keys, by day.
+//! The routes of the usage of a caller's keys, by day, which only read.
 
 // Layer 9 of 10: management.
 
