@@ -1,4 +1,4 @@
-//! The implementation without a recorder.
+//! Counts nothing. Compiled without the feature `metrics`, with the interface of `enabled`.
 
 // Layer 4 of 10: observation.
 

@@ -1,4 +1,4 @@
-//! The implementation with a recorder.
+//! Reports to the recorder of the application. Compiled with the feature `metrics`; otherwise `disabled` has the same interface.
 
 // Layer 4 of 10: observation.
 
@@ -175,7 +175,7 @@ fn describe() {
     describe_counter!(CACHE_HITS, "Keys that were found without reading the store.");
     describe_counter!(CACHE_MISSES, "Keys for which the store was read.");
     describe_counter!(STALE_ADMISSIONS, "Requests that were admitted by a stale entry.");
-    describe_counter!(BACKEND_ERRORS, "Lookups and polls that the store did not answer, by kind.");
+    describe_counter!(BACKEND_ERRORS, "Calls by the cache that the store did not answer, by kind.");
     describe_counter!(INVALIDATIONS, "Changes that invalidated cached entries, by kind.");
     describe_counter!(FEED_RESTARTS, "Restarts of the poller after its feed panicked.");
     describe_gauge!(LOOKUPS, "Lookups that run or wait to run.");

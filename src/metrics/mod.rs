@@ -12,7 +12,7 @@
 //! | [`LEASE_REMAINING`] | gauge | seconds for which cached entries are valid, as of the end of the last poll |
 //! | [`FEED_LISTENING`] | gauge | 1 while notifications of changes can arrive between polls |
 //! | [`FEED_RESTARTS`] | counter | how often the poller was restarted after its feed panicked |
-//! | [`BACKEND_ERRORS`] | counter | lookups and polls that the store did not answer, by `kind`: that of the error (see [`BackendErrorKind::label`](crate::backend::BackendErrorKind::label)), `panic` or `deadline` |
+//! | [`BACKEND_ERRORS`] | counter | calls by the cache that the store did not answer, by `kind`: that of the error (see [`BackendErrorKind::label`](crate::backend::BackendErrorKind::label)), `panic` or `deadline` |
 //! | [`STALE_ADMISSIONS`] | counter | requests that were admitted by a stale entry (see [`stale_grace`](crate::AuthenticatorBuilder::stale_grace)), among the admissions |
 //! | [`INVALIDATIONS`] | counter | changes that invalidated cached entries, by `kind`: `revoked` and `changed` for a key, `everything` |
 //! | [`USAGE_BACKLOG`], [`USAGE_LOST`] | gauge, counter | counts of usage that wait to be written, and requests whose counts are lost |

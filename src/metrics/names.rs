@@ -20,7 +20,7 @@ pub const FEED_LAG: &str = "tower_api_key_feed_lag_seconds";
 pub const LEASE_REMAINING: &str = "tower_api_key_lease_remaining_seconds";
 /// Whether notifications of changes can arrive.
 pub const FEED_LISTENING: &str = "tower_api_key_feed_listening";
-/// Lookups and polls that the store did not answer, by kind.
+/// Calls by the cache that the store did not answer, by kind.
 pub const BACKEND_ERRORS: &str = "tower_api_key_backend_errors_total";
 /// Requests that were admitted by a stale entry.
 pub const STALE_ADMISSIONS: &str = "tower_api_key_stale_admissions_total";
