@@ -1,4 +1,4 @@
-//! Rejections, and how an authenticator responds to them.
+//! Rejections, and how an authenticator responds to them. `response` reports them; here, nothing is reported.
 
 // Layer 5 of 10: outcomes.
 

@@ -1,4 +1,4 @@
-//! The response to a rejected request.
+//! The response to a rejected request, and the report of the rejection to the log, the metrics and the audit hook.
 
 // Layer 5 of 10: outcomes.
 

@@ -27,6 +27,7 @@ impl From<Rejection> for Denied {
 }
 
 impl Denied {
+    /// Reports a rejection. A request without a route is logged only: it is neither counted nor passed to the audit hook.
     pub(crate) fn into_response_to<B: RejectionBody, R>(self, request: &Request<R>) -> Response<B> {
         test_probe::note_route(request);
         match self {

@@ -1,4 +1,4 @@
-//! The rule of a request, and whether its caller meets it.
+//! The rule of a request, and whether its caller meets it. Misplaced layers and contradictory rules are logged, once each.
 
 // Layer 8 of 10: decision.
 
