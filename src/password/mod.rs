@@ -203,7 +203,8 @@ impl Passwords {
         self.0.verification_cache.attempt_digest(email, secret)
     }
 
-    /// Returns whether a password is that of a user with this hash. Without a hash, it is wrong, and verifying it takes as long.
+    /// Returns whether a password is that of a user with this hash. Without a hash, it is wrong, and verifying it takes as long. Remembers
+    /// a right one.
     pub(crate) async fn verify(
         &self,
         email: &str,

@@ -1,6 +1,7 @@
 //! Middleware that admits a request only if its principal has the required scopes.
 //!
-//! It reads the principal that [`Authenticate`](crate::authenticate::Authenticate) left in the extensions, and rejects as that is configured to.
+//! It reads the principal that [`Authenticate`](crate::authenticate::Authenticate) left in the extensions, and rejects as its authenticator
+//! is configured to.
 //!
 //! A request that the layer outside admitted as [public](crate::AuthenticateLayer::public) passes, as a preflight does, unless rules of this
 //! layer name its path. One that is admitted by a [prefix](crate::AuthenticateLayer::public_prefix), or by a public route of another router,
