@@ -1,4 +1,5 @@
-//! Routes that need no key, and the rules of all others. No credential is read here.
+//! Routes that need no key, and the rules of all others. No credential is read here. Rewritten paths and contradictory rules are logged,
+//! once each.
 
 // Layer 8 of 10: decision.
 

@@ -1,4 +1,4 @@
-//! The timeout of a model.
+//! The timeout of a model (`--cfg shuttle`).
 
 // Layer 2 of 10: support.
 
