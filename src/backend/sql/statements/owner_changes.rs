@@ -119,9 +119,10 @@ async fn purge(session: &mut dyn Session, owner: &Owner) -> Result<Vec<Invalidat
         execute(session, PURGE_DELETED_PROJECTS, &[&own.id]).await?;
     }
     let filter = KeyFilter::of_owner(owner);
-    usage::delete_owned(session, &filter).await?;
     let deleted = delete_owned(session, &filter).await?;
     audit::forget_owner(session, &filter).await?;
+    // Last, because it locks the totals of all owners.
+    usage::delete_owned(session, &filter).await?;
     Ok(deleted.changes)
 }
 

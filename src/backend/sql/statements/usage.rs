@@ -135,8 +135,11 @@ async fn update_last_uses(session: &mut dyn Session, batch: &UsageBatch) -> Resu
 
 /// Deletes the usage of the keys of an owner, within a transaction.
 pub(super) async fn delete_owned(session: &mut dyn Session, owner: &KeyFilter) -> Result<(), BackendError> {
-    while delete_batch(session, |rows| restrict(rows, owner)).await? > 0 {}
-    Ok(())
+    let mut totals = Totals::default();
+    while delete_batch(session, |rows| restrict(rows, owner), &mut totals).await? > 0 {}
+    // Last, because this locks the totals of all owners: batches of other processes wait only for the commit.
+    totals.write(session).await?;
+    totals.delete_empty(session).await
 }
 
 /// Deletes a batch of the usage before a day in one transaction, and returns the number of its rows.
@@ -156,15 +159,19 @@ async fn purge_on<D: Driver>(
 ) -> Result<u64, BackendError> {
     let mut transaction = begin::<D>(connection, namespace.begin(D::DIALECT.begin_change)).await?;
     let before = |rows: Statement| rows.push(" AND day < ").push_bind(day.unix_days());
-    let deleted = delete_batch(&mut *transaction, before).await?;
+    let mut totals = Totals::default();
+    let deleted = delete_batch(&mut *transaction, before, &mut totals).await?;
+    totals.write(&mut *transaction).await?;
+    totals.delete_empty(&mut *transaction).await?;
     transaction.commit().await.map_err(BackendError::unavailable)?;
     Ok(deleted)
 }
 
-/// Deletes some of the rows that a condition selects, takes their requests from the totals, and returns the number of the rows.
+/// Deletes some of the rows that a condition selects, takes their requests from the changes of totals, and returns the number of the rows.
 async fn delete_batch(
     session: &mut dyn Session,
     condition: impl FnOnce(Statement) -> Statement,
+    totals: &mut Totals,
 ) -> Result<u64, BackendError> {
     let delete = Statement::new(
         "DELETE FROM tower_api_key_usage WHERE (key_id, day, environment) IN (
@@ -173,12 +180,10 @@ async fn delete_batch(
     let delete = condition(delete).push(" LIMIT ").push_bind(DELETE_BATCH).push(") RETURNING requests, ");
     let deleted = |row: &Row| Ok((row.get::<i64>("requests")?, UsageRow::decode(row)?));
     let rows = session.fetch(&delete.push(usage_totals::COLUMNS), deleted).await?;
-    let (number, mut totals) = (rows.len() as u64, Totals::default());
+    let number = rows.len() as u64;
     for (requests, row) in rows {
         totals.add(row, -requests)?;
     }
-    totals.write(session).await?;
-    totals.delete_empty(session).await?;
     Ok(number)
 }
 
