@@ -2,11 +2,13 @@
 
 // Layer 8 of 10: decision.
 // Above `cache`, `usage` and `principal`; below `rules` and `authenticate`. Bottom to top, a file importing only those before it:
-// `password`, `self`, `recheck`, `builder`.
+// `password`, `self`, `recheck`, `session`, `builder`.
 
 mod builder;
 mod password;
 mod recheck;
+#[cfg(feature = "console")]
+mod session;
 
 pub use builder::AuthenticatorBuilder;
 
@@ -310,7 +312,10 @@ impl Authenticator {
     #[inline]
     fn check_entry(&self, entry: &Entry, source: usize, user: Option<&str>) -> Option<Reason> {
         let checked = entry.checked();
-        if checked.is_revoked {
+        if checked.is_session {
+            // A session is no key, whatever header presents its text.
+            Some(Reason::Unknown)
+        } else if checked.is_revoked {
             Some(Reason::Revoked)
         } else if self.has_expired(checked.expires_at) {
             Some(Reason::Expired)

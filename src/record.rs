@@ -79,6 +79,26 @@ pub struct Record {
     pub metadata: BTreeMap<String, String>,
     /// Notes of the owner. Base no decision on them.
     pub labels: BTreeMap<String, String>,
+    /// The session that the record stands for, instead of a key. No [filter](crate::backend::KeyFilter) of keys selects it, and no
+    /// authenticator admits it.
+    pub session: Option<Session>,
+}
+
+/// What the record of a session of the console holds beside what each record does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Session {
+    /// The actor that opened it, as a text by which its sessions are found.
+    pub opener: Box<str>,
+    /// What the console keeps with it, which only the console reads.
+    pub state: Box<str>,
+}
+
+impl Session {
+    /// Creates the session of an opener.
+    pub fn new(opener: impl Into<Box<str>>, state: impl Into<Box<str>>) -> Self {
+        Self { opener: opener.into(), state: state.into() }
+    }
 }
 
 /// The state of a key. The [table of states](crate::_guide::rotation#states-of-a-key) shows the changes between them.
@@ -229,6 +249,7 @@ impl Record {
             retrievable: None,
             metadata: BTreeMap::new(),
             labels: BTreeMap::new(),
+            session: None,
         }
     }
 

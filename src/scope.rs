@@ -280,6 +280,12 @@ impl Requirement {
         Self::new(Scopes::new(scopes)?, Quantity::Any)
     }
 
+    /// Returns its scopes, and whether any of them suffices.
+    #[cfg(feature = "console")]
+    pub(crate) fn parts(&self) -> (&Scopes, bool) {
+        (&self.scopes, self.quantity == Quantity::Any)
+    }
+
     fn new(scopes: Scopes, quantity: Quantity) -> Result<Self, InvalidValue> {
         // An empty "all" would admit every caller, an empty "any" none: either is a mistake.
         if scopes.is_empty() {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::BackendError;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::credential::Scheme;
 use crate::digest::Digest;
 use crate::environment::Environment;
@@ -14,7 +14,7 @@ use crate::key::KeyId;
 use crate::owner::{Owner, User};
 use crate::record::{KeyState, Record};
 use crate::rights::{Resource, Rights, ScopePolicy};
-use crate::scope::Requirement;
+use crate::scope::{Requirement, Scopes};
 
 /// The actor of a change.
 ///
@@ -67,40 +67,64 @@ pub enum Actor {
     Key(KeyActor),
     /// A user of this store who presented a password.
     User(UserActor),
+    /// A session of the console, which stands for its opener.
+    Session(SessionActor),
 }
 
 /// A key as an actor. It has to be active, and to meet the requirements of the change.
 #[derive(Debug, Clone)]
 pub struct KeyActor {
-    id: KeyId,
-    digest: Digest,
-    context: AuthContext,
+    pub(super) id: KeyId,
+    pub(super) digest: Digest,
+    pub(super) context: AuthContext,
 }
 
 /// A user as an actor. The user must still have the presented password, and meet the requirements of the change.
 #[derive(Debug, Clone)]
 pub struct UserActor {
+    pub(super) id: KeyId,
+    pub(super) email: Box<str>,
+    pub(super) password: Digest,
+    pub(super) environment: Environment,
+    pub(super) context: AuthContext,
+}
+
+/// A session of the console as an actor. It has to be active, and so has its opener, which has to meet its requirements. It can do what
+/// both the opener and the hand-over permit.
+#[derive(Debug, Clone)]
+pub struct SessionActor {
     id: KeyId,
-    email: Box<str>,
-    password: Digest,
-    environment: Environment,
-    context: AuthContext,
+    digest: Digest,
+    opener: Box<Actor>,
+    grant: Option<Grant>,
+    policy: ScopePolicy,
+    clock: Arc<dyn Clock>,
+}
+
+/// What a hand-over lets the opener of a session do, beside what the opener may do itself: the owner of the keys, their scopes and their limits.
+#[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "console"), allow(dead_code, reason = "only the console opens sessions"))]
+pub(crate) struct Grant {
+    pub(crate) owner: Owner,
+    pub(crate) scopes: Scopes,
+    pub(crate) sources: Box<[Scheme]>,
+    pub(crate) keys_end_by: Option<Timestamp>,
 }
 
 /// The parts that [`KeyActor`] and [`UserActor`] have in common.
 #[derive(Clone)]
-struct AuthContext {
-    scheme: Scheme,
-    policy: ScopePolicy,
-    clock: Arc<dyn Clock>,
-    requirements: Vec<ActorRequirement>,
+pub(super) struct AuthContext {
+    pub(super) scheme: Scheme,
+    pub(super) policy: ScopePolicy,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) requirements: Vec<ActorRequirement>,
 }
 
 /// A requirement, and the organization or project that it applies to, if any.
 #[derive(Debug, Clone)]
-struct ActorRequirement {
-    requirement: Requirement,
-    resource: Option<(Box<str>, Option<Box<str>>)>,
+pub(super) struct ActorRequirement {
+    pub(super) requirement: Requirement,
+    pub(super) resource: Option<(Box<str>, Option<Box<str>>)>,
 }
 
 /// What a store looks up to authorize an actor.
@@ -131,6 +155,24 @@ pub enum ResolvedSubject {
 pub struct AuthorizedActor {
     pub(super) record: Record,
     pub(super) policy: ScopePolicy,
+    /// That of an actor that is a session; the record is that of its opener then, if the store has it.
+    pub(super) session: Option<AuthorizedSession>,
+}
+
+/// A session that was authorized with its opener.
+#[derive(Debug, Clone)]
+pub(super) struct AuthorizedSession {
+    pub(super) ends_at: Option<Timestamp>,
+    pub(super) grant: Option<Grant>,
+    pub(super) opener: SessionOpener,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum SessionOpener {
+    /// An account of the application, which has what the hand-over grants.
+    External,
+    /// A key or a user, with the scopes of its role where the owner of the keys is an organization that it is a member of.
+    InStore { role: Option<Scopes> },
 }
 
 impl Actor {
@@ -151,6 +193,20 @@ impl Actor {
             }
             _ => Self::Key(KeyActor { id: record.id.clone(), digest: record.digest, context }),
         }
+    }
+
+    /// Creates the actor for a session with this record.
+    #[cfg(feature = "console")]
+    pub(crate) fn session(
+        record: &Record,
+        opener: Self,
+        grant: Option<Grant>,
+        policy: &ScopePolicy,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        let (policy, clock) = (policy.clone(), Arc::clone(clock));
+        let (id, digest, opener) = (record.id.clone(), record.digest, Box::new(opener));
+        Self::Session(SessionActor { id, digest, opener, grant, policy, clock })
     }
 
     /// Returns the application as an actor, without a name.
@@ -205,37 +261,64 @@ impl Actor {
             Self::Key(KeyActor { context, .. }) | Self::User(UserActor { context, .. }) => {
                 context.requirements.push(need);
             }
-            Self::System { .. } | Self::External { .. } => {}
+            Self::System { .. } | Self::External { .. } | Self::Session(_) => {}
         }
         self
     }
 
     /// Returns the name of the actor in the audit log. For a key and a user it is the [id](crate::Principal::key_id) that they
-    /// authenticated with.
+    /// authenticated with, for a session the name of its opener.
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::System { name } => name.as_deref(),
             Self::External { id } => Some(id),
             Self::Key(KeyActor { id, .. }) | Self::User(UserActor { id, .. }) => Some(id.as_str()),
+            Self::Session(own) => own.opener.name(),
         }
     }
 
-    /// Returns the subject that a store looks up to authorize the actor; `None` if it does not authorize it.
-    pub fn subject(&self) -> Option<Subject<'_>> {
+    /// Returns the subjects that a store looks up to authorize the actor: a key, a user, or a session and its opener. None for an actor that the
+    /// store does not authorize.
+    pub fn subjects(&self) -> impl Iterator<Item = Subject<'_>> {
+        let opener = match self {
+            Self::Session(own) => own.opener.subject(),
+            _ => None,
+        };
+        self.subject().into_iter().chain(opener)
+    }
+
+    fn subject(&self) -> Option<Subject<'_>> {
         match self {
             Self::System { .. } | Self::External { .. } => None,
-            Self::Key(KeyActor { id, .. }) => Some(Subject::Key(id)),
+            Self::Key(KeyActor { id, .. }) | Self::Session(SessionActor { id, .. }) => Some(Subject::Key(id)),
             Self::User(UserActor { email, .. }) => Some(Subject::User(email)),
         }
     }
 
-    /// Authorizes a key or a user by what the store has found, in the transaction of the change. Returns `None` for an actor
-    /// that no store authorizes.
+    /// Returns whether the store has the actor, and authorizes it.
+    pub(crate) fn is_in_store(&self) -> bool {
+        self.subject().is_some()
+    }
+
+    /// Authorizes the actor by what the store has found of each of its [subjects](Self::subjects), in their order, in the transaction of the
+    /// change. Returns `None` for an actor that no store authorizes.
     ///
     /// # Errors
     ///
     /// [`Forbidden`](super::BackendErrorKind::Forbidden) if the actor may not make the change, or no longer.
-    pub fn authorize(&self, found: ResolvedSubject) -> Result<Option<AuthorizedActor>, BackendError> {
+    pub fn authorize(
+        &self,
+        found: impl IntoIterator<Item = ResolvedSubject>,
+    ) -> Result<Option<AuthorizedActor>, BackendError> {
+        let mut found = found.into_iter().chain([ResolvedSubject::Missing, ResolvedSubject::Missing]);
+        let mut next = || found.next().unwrap_or(ResolvedSubject::Missing);
+        match self {
+            Self::Session(own) => own.authorize(next(), next()).map(Some),
+            _ => self.authorize_alone(next()),
+        }
+    }
+
+    fn authorize_alone(&self, found: ResolvedSubject) -> Result<Option<AuthorizedActor>, BackendError> {
         let (record, context) = match (self, found) {
             (Self::System { .. } | Self::External { .. }, _) => return Ok(None),
             (Self::Key(own), ResolvedSubject::Key(record)) if record.digest == own.digest => {
@@ -246,7 +329,7 @@ impl Actor {
                 (Record::of_user(user, own.environment, scopes), &own.context)
             }
             // A missing key or user is not active, nor is another one with the same name.
-            (Self::Key(_) | Self::User(_), _) => return Err(BackendError::actor_gone()),
+            (Self::Key(_) | Self::User(_) | Self::Session(_), _) => return Err(BackendError::actor_gone()),
         };
         context.authorize(record).map(Some)
     }
@@ -254,15 +337,60 @@ impl Actor {
     /// Checks the expiry of an actor again right before the commit: the transaction may have waited for others.
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn check_time(&self, authorized: Option<&AuthorizedActor>) -> Result<(), BackendError> {
-        match (self, authorized) {
-            (Self::Key(KeyActor { context, .. }), Some(authorized))
-                if authorized.record.has_expired(context.clock.wall()) =>
-            {
-                Err(BackendError::actor_gone())
-            }
+        let clock = match self {
+            Self::Key(KeyActor { context, .. }) => &context.clock,
+            Self::Session(own) => &own.clock,
+            _ => return Ok(()),
+        };
+        match authorized {
+            Some(authorized) if authorized.has_expired(clock.wall()) => Err(BackendError::actor_gone()),
             _ => Ok(()),
         }
     }
+}
+
+impl SessionActor {
+    /// Authorizes the session, and its opener.
+    fn authorize(
+        &self,
+        session: ResolvedSubject,
+        opener: ResolvedSubject,
+    ) -> Result<AuthorizedActor, BackendError> {
+        let ResolvedSubject::Key(session) = session else { return Err(BackendError::actor_gone()) };
+        let is_active = session.digest == self.digest
+            && session.session.is_some()
+            && session.state(self.clock.wall()) == KeyState::Active
+            && !session.owner.is_disabled();
+        if !is_active {
+            return Err(BackendError::actor_gone());
+        }
+        let ends_at = session.expires_at;
+        let (actor, opener) = match self.opener.authorize_alone(opener)? {
+            None => (AuthorizedActor::new(session, self.policy.clone()), SessionOpener::External),
+            Some(own) => {
+                let role =
+                    self.grant.as_ref().map(|grant| role_for(&own.record, &grant.owner)).transpose()?;
+                (own, SessionOpener::InStore { role: role.flatten() })
+            }
+        };
+        let session = Some(AuthorizedSession { ends_at, grant: self.grant.clone(), opener });
+        Ok(AuthorizedActor { session, ..actor })
+    }
+}
+
+/// Returns the scopes of a user's role in the organization whose keys are managed; `None` for an opener without roles, and for keys of no organization.
+///
+/// A user who is no member, or no longer, is rejected.
+fn role_for(opener: &Record, owner: &Owner) -> Result<Option<Scopes>, BackendError> {
+    let (Owner::User(user), Some(organization)) = (&opener.owner, owner.organization_id()) else {
+        return Ok(None);
+    };
+    // An operator manages those of all owners.
+    if organization.is_empty() {
+        return Ok(None);
+    }
+    let role = user.reachable().find(|role| *role.organization.id == *organization);
+    role.map(|role| Some(role.scopes.clone())).ok_or_else(BackendError::actor_gone)
 }
 
 impl UserActor {
@@ -282,7 +410,7 @@ impl AuthContext {
         }
         let rights = Rights::new(&record, &self.policy);
         if self.requirements.iter().all(|need| need.is_met_by(rights)) {
-            Ok(AuthorizedActor { record, policy: self.policy.clone() })
+            Ok(AuthorizedActor::new(record, self.policy.clone()))
         } else {
             Err(BackendError::forbidden(None, "the actor lacks what the change requires"))
         }
@@ -306,10 +434,16 @@ impl AuthorizedActor {
     /// Creates the authorized actor from the record that the caller was admitted with. For callers that the store cannot
     /// authorize.
     pub(crate) fn new(record: Record, policy: ScopePolicy) -> Self {
-        Self { record, policy }
+        Self { record, policy, session: None }
     }
 
-    /// Returns the record of the actor.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    fn has_expired(&self, now: Timestamp) -> bool {
+        let ends_at = self.session.as_ref().and_then(|session| session.ends_at);
+        self.record.has_expired(now) || ends_at.is_some_and(|end| end <= now)
+    }
+
+    /// Returns the record of the actor. For a session, it is that of its opener, if the store has it.
     pub fn record(&self) -> &Record {
         &self.record
     }

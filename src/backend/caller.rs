@@ -3,6 +3,8 @@
 // Layer 3 of 10: storage.
 
 use super::AuthorizedActor;
+use super::actor::{AuthorizedSession, Grant, SessionOpener};
+use super::expiry::earlier;
 use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::digest::Digest;
@@ -23,6 +25,8 @@ pub(crate) struct Caller {
     pub(crate) keys_end_by: Option<Timestamp>,
     /// The key that it was admitted with. A caller that another login has authenticated has none.
     pub(crate) own_key: Option<Record>,
+    /// What also has to hold the scopes that it grants: the opener of a session beside the hand-over.
+    pub(crate) within: Vec<Scopes>,
 }
 
 impl Caller {
@@ -31,13 +35,25 @@ impl Caller {
     pub(crate) fn meets(&self, needed: RequirementRef<'_>) -> bool {
         match &self.own_key {
             Some(record) => Rights::new(record, &self.policy).meets(needed),
-            None => needed.is_met(|scope| self.policy.covers(&self.scopes, scope)),
+            None => needed.is_met(|scope| self.all_scopes().all(|own| self.policy.covers(own, scope))),
         }
     }
 
     /// Returns whether the caller may grant `scope` to a key.
     pub(crate) fn grants(&self, scope: &Scope) -> bool {
-        self.policy.grants(&self.scopes, scope)
+        self.all_scopes().all(|own| self.policy.grants(own, scope))
+    }
+
+    fn all_scopes(&self) -> impl Iterator<Item = &Scopes> {
+        [&self.scopes].into_iter().chain(&self.within)
+    }
+
+    /// Limits the opener of a session to what the hand-over grants.
+    fn limited(self, grant: Grant, role: Option<Scopes>) -> Self {
+        let sources = if grant.sources.is_empty() { self.sources } else { grant.sources };
+        let within = [self.scopes].into_iter().chain(role).collect();
+        let keys_end_by = earlier(grant.keys_end_by, self.keys_end_by);
+        Self { scopes: grant.scopes, policy: self.policy, sources, keys_end_by, own_key: None, within }
     }
 
     /// Returns whether `key` is the one that the caller was admitted with.
@@ -52,12 +68,26 @@ impl Caller {
 }
 
 impl From<AuthorizedActor> for Caller {
-    fn from(AuthorizedActor { record, policy }: AuthorizedActor) -> Self {
+    fn from(AuthorizedActor { record, policy, session }: AuthorizedActor) -> Self {
+        let grant = match session {
+            Some(AuthorizedSession { grant: Some(grant), opener: SessionOpener::External, .. }) => {
+                let Grant { scopes, sources, keys_end_by, .. } = grant;
+                return Self { scopes, policy, sources, keys_end_by, own_key: None, within: Vec::new() };
+            }
+            Some(AuthorizedSession { grant, opener: SessionOpener::InStore { role }, .. }) => {
+                grant.map(|grant| (grant, role))
+            }
+            _ => None,
+        };
         // The source of a password says nothing about keys.
         let by_password =
             matches!(&record.owner, Owner::User(own) if record.digest == Digest::of_user(&own.email));
         let sources = if by_password { Box::default() } else { record.sources.clone() };
         let (scopes, keys_end_by) = (record.scopes.clone(), record.expires_at);
-        Self { scopes, policy, sources, keys_end_by, own_key: Some(record) }
+        let own = Self { scopes, policy, sources, keys_end_by, own_key: Some(record), within: Vec::new() };
+        match grant {
+            Some((grant, role)) => own.limited(grant, role),
+            None => own,
+        }
     }
 }

@@ -43,6 +43,33 @@ pub struct KeyFilter {
     pub starts_with: Option<Box<str>>,
     /// Keys whose name starts with this text. ASCII letters match in either case.
     pub name_starts_with: Option<Box<str>>,
+    /// Which kind of records. Keys by default.
+    pub kind: RecordKind,
+}
+
+/// The kind of records that a [`KeyFilter`] selects from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordKind {
+    /// Keys.
+    #[default]
+    Keys,
+    /// Sessions of the console.
+    Sessions,
+    /// Sessions of the console that an actor has opened, whose text is the [opener](crate::record::Session::opener).
+    SessionsOf(Box<str>),
+    /// Both.
+    All,
+}
+
+impl RecordKind {
+    fn matches(&self, record: &Record) -> bool {
+        match (self, &record.session) {
+            (Self::Keys, None) | (Self::Sessions, Some(_)) | (Self::All, _) => true,
+            (Self::SessionsOf(opener), Some(session)) => session.opener == *opener,
+            _ => false,
+        }
+    }
 }
 
 impl KeyFilter {
@@ -73,6 +100,22 @@ impl KeyFilter {
             Owner::Project(own) => Self::of_project(own.organization.id.clone(), own.id.clone()),
             Owner::User(own) => Self::of_user(own.email.clone()),
         }
+    }
+
+    /// Selects the sessions of the console, instead of keys.
+    pub fn sessions() -> Self {
+        Self { kind: RecordKind::Sessions, ..Self::default() }
+    }
+
+    /// Selects the sessions of the console that an actor has opened, whose text is the [opener](crate::record::Session::opener).
+    pub fn sessions_of(opener: impl Into<Box<str>>) -> Self {
+        Self { kind: RecordKind::SessionsOf(opener.into()), ..Self::default() }
+    }
+
+    /// Selects the sessions of the console beside keys: for a store that ends all that an owner has.
+    #[must_use]
+    pub fn with_sessions(self) -> Self {
+        Self { kind: RecordKind::All, ..self }
     }
 
     /// Narrows the filter to one environment.
@@ -114,6 +157,7 @@ impl KeyFilter {
     /// Returns whether the filter selects a key.
     pub fn matches(&self, record: &Record) -> bool {
         self.matches_owner(&record.owner, record.environment)
+            && self.kind.matches(record)
             && self.state.is_none_or(|(wanted, now)| wanted == record.state(now))
             && self.created_before.is_none_or(|end| record.created_at.is_some_and(|at| at < end))
             && self.starts_with.as_ref().is_none_or(|start| record.hint.starts_with(&**start))

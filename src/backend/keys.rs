@@ -27,6 +27,8 @@ pub struct KeyChange {
     pub action: KeyAction,
     bounds: Option<Bounds>,
     fingerprints: Vec<Fingerprint>,
+    /// Whether it may change a session.
+    of_session: bool,
 }
 
 /// An action on keys, with one variant for each constructor of [`KeyChange`].
@@ -53,6 +55,8 @@ pub enum KeyAction {
     RevokeFirst(usize, KeyFilter, Revocation),
     /// See [`KeyChange::purge_ended`].
     PurgeEnded(Timestamp),
+    /// See [`KeyChange::purge_sessions`].
+    PurgeSessions(Timestamp),
     /// See [`KeyChange::retire_digests`].
     RetireDigests(Fingerprint, Timestamp),
 }
@@ -83,7 +87,7 @@ impl ChangeOutcome {
 /// A change by the application itself, without bounds.
 impl From<KeyAction> for KeyChange {
     fn from(action: KeyAction) -> Self {
-        Self { actor: Actor::system(), action, bounds: None, fingerprints: Vec::new() }
+        Self { actor: Actor::system(), action, bounds: None, fingerprints: Vec::new(), of_session: false }
     }
 }
 
@@ -168,6 +172,11 @@ impl KeyChange {
         KeyAction::PurgeEnded(before).into()
     }
 
+    /// Deletes all sessions of the console that had expired or were revoked by the time `before`, as [a purge](Self::purge_ended) deletes keys.
+    pub fn purge_sessions(before: Timestamp) -> Self {
+        KeyAction::PurgeSessions(before).into()
+    }
+
     /// Drops all digests of keys but those by the digester with this fingerprint, from each key that has such a digest. Its
     /// [outcome](ChangeOutcome::keys) is the number of these keys.
     ///
@@ -183,6 +192,12 @@ impl KeyChange {
     #[must_use]
     pub fn by(self, actor: Actor) -> Self {
         Self { actor, ..self }
+    }
+
+    /// Lets the change be one of a session: others find no key with its id.
+    #[cfg(feature = "console")]
+    pub(crate) fn of_session(self) -> Self {
+        Self { of_session: true, ..self }
     }
 
     /// Limits the change to what a delegate may do. A key that a delegate disables can be enabled by a delegate.
@@ -216,6 +231,9 @@ impl KeyChange {
         authorized: Option<&AuthorizedActor>,
         target: Option<&Record>,
     ) -> Result<(), BackendError> {
+        if target.is_some_and(|target| target.session.is_some()) && !self.of_session {
+            return Err(BackendError::not_found());
+        }
         let Some(bounds) = &self.bounds else { return Ok(()) };
         let caller = bounds.caller(authorized).ok_or_else(BackendError::actor_gone)?;
         match (&self.action, target) {
@@ -330,7 +348,7 @@ const LIST_BATCH: usize = 1_000;
 /// Keep an [`Invalidator`](super::Invalidator), add the subscribers of [`Backend::subscribe`] to it, and make each change with
 /// [`Invalidator::commit`](super::Invalidator::commit). In the transaction of a change:
 ///
-/// 1. look up the [subject](Actor::subject) of the actor, which must not change until the commit, and
+/// 1. look up the [subjects](Actor::subjects) of the actor, which must not change until the commit, and
 ///    [authorize](Actor::authorize) the actor;
 /// 2. [fill in](KeyChange::inherit_from_creator) what the change inherits, and [check](KeyChange::check) the change against the key as it
 ///    is; before a rotation or a first use ends a predecessor, [check that](KeyChange::check_end) too;

@@ -161,7 +161,8 @@ impl KeyStore for MemoryStore {
 
     async fn keys_without(&self, digester: &Fingerprint, now: Timestamp) -> Result<u64, BackendError> {
         let keys = self.read();
-        let in_force = keys.records.values().filter(|record| !record.state(now).has_ended());
+        let all = keys.records.values().filter(|record| record.session.is_none());
+        let in_force = all.filter(|record| !record.state(now).has_ended());
         Ok(in_force.filter(|record| !keys.digests.has(&record.id, digester)).count() as u64)
     }
 }

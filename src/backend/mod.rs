@@ -51,7 +51,7 @@
 // Layer 3 of 10: storage.
 // Above `audit`; below `metrics`, `cache` and `manage`. Bottom to top, a file importing only those before it:
 // - values: `error`, `filter`, `search`, `deleted_owner`, `propagation`; a macro: `forward`
-// - changes, and who may make them: `expiry`, `key_update`, `rotation`, `audit`, `key_edit`, `actor`, `caller`, `last_manager`, `bounds`, `usage`
+// - changes, and who may make them: `expiry`, `key_update`, `rotation`, `audit`, `key_edit`, `actor`, `opener`, `caller`, `last_manager`, `bounds`, `usage`
 // - what changes do to caches: `invalidation`, `change_feed`
 // - the traits: `self`, `backend_fn`, `erased`, `keys`, `owners`, `owner_resolver`
 // - the stores: `memory`, `sql`
@@ -74,6 +74,8 @@ mod key_update;
 mod keys;
 mod last_manager;
 mod memory;
+#[cfg(feature = "console")]
+mod opener;
 mod owner_resolver;
 mod owners;
 mod propagation;
@@ -83,12 +85,12 @@ mod search;
 mod sql;
 mod usage;
 
-pub use actor::{Actor, AuthorizedActor, KeyActor, ResolvedSubject, Subject, UserActor};
+pub use actor::{Actor, AuthorizedActor, KeyActor, ResolvedSubject, SessionActor, Subject, UserActor};
 pub use audit::{AuditEntry, AuditLog, AuditQuery, LoggedAction};
 pub use backend_fn::{BackendFn, backend_fn};
 pub use change_feed::{BoxedChangeFeed, ChangeFeed};
 pub use error::{BackendError, BackendErrorKind};
-pub use filter::KeyFilter;
+pub use filter::{KeyFilter, RecordKind};
 pub use invalidation::{Invalidation, Invalidator, PendingInvalidation, Subscriber};
 pub use key_edit::{EditOutcome, KeyEdit, PredecessorEnd};
 pub use key_update::KeyUpdate;
@@ -108,6 +110,8 @@ pub use sql::SqlStore;
 pub use sql::SqliteStore;
 pub use usage::{UsageBatch, UsageBy, UsageCount, UsageLine, UsageQuery, UsageStore};
 
+#[cfg(feature = "console")]
+pub(crate) use actor::Grant;
 pub(crate) use bounds::Bounds;
 pub(crate) use caller::Caller;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "routes"))]

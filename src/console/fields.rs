@@ -127,6 +127,11 @@ impl Fields {
 }
 
 impl Filters {
+    /// Returns whether a field is there, also without a value.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.exact(name).next().is_some()
+    }
+
     pub(super) fn text(&self, name: &str) -> &str {
         self.0.text(name)
     }

@@ -2,11 +2,12 @@
 
 // Layer 10 of 10: rim.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{OriginalUri, RawQuery, Request, State};
-use axum::http::header::{ALLOW, CACHE_CONTROL, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
+use axum::extract::{ConnectInfo, OriginalUri, RawQuery, Request, State};
+use axum::http::header::{ALLOW, CACHE_CONTROL, FORWARDED, HOST, RETRY_AFTER};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tower_http::csrf::ProtectionError;
@@ -25,6 +26,13 @@ pub(super) async fn frame<S: Send + Sync + 'static>(
     request: Request,
     next: Next,
 ) -> Response {
+    if let Some(host) = &shared.only_local
+        && !is_local(&request, host)
+    {
+        let text = "In development, these pages are for the browser of the machine that serves them, at the address that it prints.";
+        let problem = Problem::new(StatusCode::FORBIDDEN, "These pages are in development", text);
+        return problem.as_text();
+    }
     let path = request.uri().path();
     // No page is as deep: a relative path to the base would multiply the path.
     let root = (path.matches('/').count() <= DEEPEST).then(|| root(path));
@@ -40,6 +48,20 @@ pub(super) async fn frame<S: Send + Sync + 'static>(
         page.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     page
+}
+
+/// Returns whether a request comes from this machine, and from a page of it: another site may have its name resolved to this address.
+fn is_local(request: &Request, host: &str) -> bool {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let is_forwarded =
+        [FORWARDED, HeaderName::from_static("x-forwarded-for"), HeaderName::from_static("x-real-ip")]
+            .iter()
+            .any(|name| request.headers().contains_key(name));
+    let mut named = request.headers().get_all(HOST).iter().map(|host| host.as_bytes());
+    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    let names =
+        authority.or_else(|| named.next()).is_some_and(|named| named.eq_ignore_ascii_case(host.as_bytes()));
+    peer.is_some_and(|ConnectInfo(peer)| peer.ip().to_canonical().is_loopback()) && !is_forwarded && names
 }
 
 /// Redirects from the base to the list.

@@ -74,8 +74,8 @@
 
 // Layer 10 of 10: rim.
 // Above `manage`; nothing imports it. Bottom to top, a file importing only those before it:
-// `words`, `look`, `page`, `servers`, `once`, `signed_in`, `keys`, `shared`, `fields`, `frame`, `picker`, `view`, `list`, `shown`, `create`, `one_key`, `rotate`,
-// `revoke`, `mass_revoke`, `members`, `usage`, `audit`, `self`.
+// `words`, `look`, `signed_in`, `page`, `servers`, `once`, `keys`, `shared`, `fields`, `frame`, `picker`, `view`, `list`, `shown`, `create`, `one_key`, `rotate`,
+// `revoke`, `mass_revoke`, `members`, `usage`, `audit`, `routes`, `session`, `self`.
 
 mod audit;
 mod create;
@@ -92,6 +92,8 @@ mod page;
 mod picker;
 mod revoke;
 mod rotate;
+mod routes;
+mod session;
 mod servers;
 mod shared;
 mod shown;
@@ -100,28 +102,25 @@ mod usage;
 mod view;
 mod words;
 
+pub use session::{Handover, Sessions, SignInUrl, StripCookie, StripCookieLayer};
 pub use signed_in::SignedIn;
 
 use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRequestParts};
-use axum::middleware::from_fn_with_state;
+use axum::extract::FromRequestParts;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use tower_http::csrf::CsrfLayer;
 
+use crate::authenticator::Authenticator;
 use crate::backend::{AuditLog, KeyStore, OwnerStore, UsageStore};
 use crate::credential::Scheme;
 use crate::error::{ConfigError, ConfigErrorKind};
 use crate::manage::{KeyManager, Permissions, Resolver};
-use frame::{cross_origin, frame, home, method_not_allowed, not_found, script, style};
 use look::Look;
+use routes::router;
 use shared::Shared;
-
-/// Most bytes of a form: those of 50 labels of 540 characters of four bytes, each escaped, and of the fields beside them.
-const MAX_BODY: usize = 512 * 1024;
 
 /// The pages of a manager, and how they look.
 #[derive(Clone)]
@@ -234,6 +233,30 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
         Self { members: Some(pages), ..self }
     }
 
+    /// Gives the visitors sessions of this crate, for an application without a login of its own, or whose login does not reach the pages: see
+    /// [`Sessions`]. `authenticator` is that of the application, which reads the store of the manager. `address` is the URL at which browsers find
+    /// the pages, such as `https://app.example.com/settings/api-keys`: [`Sessions::routes`] are to be nested at its path.
+    ///
+    /// # Errors
+    ///
+    /// When the address is not one of HTTPS, or of this machine; or its path has anything but letters, digits, `-`, `_`, `~` and slashes.
+    ///
+    /// ```
+    /// # use tower_api_key::console::Console;
+    /// # use tower_api_key::manage::{KeyManager, Permissions};
+    /// # use tower_api_key::{Authenticator, KeyFormat, MemoryStore};
+    /// # let store = MemoryStore::new();
+    /// # let authenticator = Authenticator::new(store.clone());
+    /// # let manager = KeyManager::new(store, KeyFormat::new("demo")?).with_permissions(Permissions::new());
+    /// let console = Console::new(manager)?;
+    /// assert!(console.clone().sessions(&authenticator, "http://app.example.com/keys").is_err());
+    /// assert!(console.clone().sessions(&authenticator, "https://app.example.com/keys").is_ok());
+    /// # Ok::<(), tower_api_key::ConfigError>(())
+    /// ```
+    pub fn sessions(self, authenticator: &Authenticator, address: &str) -> Result<Sessions<S>, ConfigError> {
+        Sessions::new(self.manager, self.permissions, self.hint, self.look, self.members, authenticator, address)
+    }
+
     /// Returns the pages, given the function that resolves who is signed in. Its argument is any extractor, such as a session, a tuple of
     /// extractors, or the [`Parts`](http::request::Parts) of the request. It returns an
     /// [`ExternalCaller`](crate::manage::ExternalCaller) for the portal, or a [`SignedIn`] for either door. Its error is the
@@ -249,41 +272,15 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
         R: IntoResponse + 'static,
     {
         let resolver = Resolver::new(signed_in);
-        let shared = Arc::new(Shared::new(
+        let shared = Shared::new(
             self.manager,
             self.permissions,
             self.hint,
             self.look,
             self.members.is_some(),
             resolver,
-        ));
-        Router::new()
-            .route("/", get(home))
-            .route("/keys", get(list::show::<S>))
-            .route("/new", get(create::form::<S>).post(create::create::<S>))
-            .route("/keys/{console_key}", get(one_key::show::<S>))
-            .route("/keys/{console_key}/name", get(one_key::back::<S>).post(one_key::rename::<S>))
-            .route("/keys/{console_key}/permissions", get(one_key::back::<S>).post(one_key::permit::<S>))
-            .route("/keys/{console_key}/labels", get(one_key::back::<S>).post(one_key::label::<S>))
-            .route("/keys/{console_key}/disable", get(one_key::back::<S>).post(one_key::disable::<S>))
-            .route("/keys/{console_key}/enable", get(one_key::back::<S>).post(one_key::enable::<S>))
-            .route("/keys/{console_key}/rotate", get(rotate::form::<S>).post(rotate::rotate::<S>))
-            .route("/keys/{console_key}/revoke", get(revoke::form::<S>).post(revoke::revoke::<S>))
-            .route("/keys/{console_key}/usage", get(usage::of_key::<S>))
-            .route("/keys/{console_key}/usage.csv", get(usage::csv_of_key::<S>))
-            .route("/revoke-keys", get(mass_revoke::form::<S>).post(mass_revoke::revoke::<S>))
-            .route("/usage", get(usage::of_all::<S>))
-            .route("/usage.csv", get(usage::csv_of_all::<S>))
-            .route("/audit", get(audit::show::<S>))
-            .route("/style.css", get(style::<S>))
-            .route("/script.js", get(script::<S>))
-            .merge(self.members.unwrap_or_default())
-            .fallback(not_found)
-            .method_not_allowed_fallback(method_not_allowed)
-            .layer(DefaultBodyLimit::max(MAX_BODY))
-            .layer(CsrfLayer::new().with_rejection_response(cross_origin()))
-            .layer(from_fn_with_state(Arc::clone(&shared), frame::<S>))
-            .with_state(shared)
+        );
+        router(shared, self.members.unwrap_or_default())
     }
 }
 

@@ -12,6 +12,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::look::Look;
+use super::signed_in::SessionLinks;
 use crate::manage::{FieldError, ManageError, ManageErrorKind};
 use crate::trace::{self, Failure};
 
@@ -45,6 +46,8 @@ pub(super) struct Shell<'a> {
     pub(super) may_change: bool,
     /// Whether there are pages of members.
     pub(super) has_members: bool,
+    /// The links of a session of this crate.
+    pub(super) session: Option<SessionLinks>,
 }
 
 /// A page that says why there is no other one.

@@ -28,6 +28,8 @@ pub(super) struct Shared<S> {
     pub(super) style: String,
     pub(super) version: String,
     has_members: bool,
+    /// The host that requests have to name, which come from this machine only.
+    pub(super) only_local: Option<Box<str>>,
     resolver: Resolver<SignedIn>,
 }
 
@@ -45,7 +47,13 @@ impl<S> Shared<S> {
     ) -> Self {
         let style = look.style();
         let version = format!("{:08x}", crc32fast::hash([&style, SCRIPT].concat().as_bytes()));
-        Self { manager, permissions, hint, look, style, version, has_members, resolver }
+        let only_local = None;
+        Self { manager, permissions, hint, look, style, version, has_members, only_local, resolver }
+    }
+
+    /// Serves browsers of this machine only, which find the pages at this host.
+    pub(super) fn in_development(self, host: &str) -> Self {
+        Self { only_local: Some(host.into()), ..self }
     }
 
     /// Returns the frame of a page without a visitor.
@@ -60,6 +68,7 @@ impl<S> Shared<S> {
             is_operator: false,
             may_change: false,
             has_members: self.has_members,
+            session: None,
         }
     }
 }
@@ -127,7 +136,8 @@ impl Visitor {
     pub(super) fn shell<'s, S>(&self, shared: &'s Shared<S>) -> Shell<'s> {
         let is_operator = matches!(self.signed_in.role, Role::Operator(_));
         let (whose, visitor, may_change) = (self.whose(), self.tag(), !self.signed_in.read_only);
-        Shell { whose, visitor, is_operator, may_change, ..shared.shell(root(self.head.uri.path())) }
+        let session = self.signed_in.session.clone();
+        Shell { whose, visitor, is_operator, may_change, session, ..shared.shell(root(self.head.uri.path())) }
     }
 
     fn whose(&self) -> String {
@@ -165,8 +175,13 @@ impl Visitor {
 
 /// Checks that an operator meets its requirements: the store checks them with changes only.
 async fn check_operator<S: KeyStore>(shared: &Shared<S>, signed_in: &SignedIn) -> Result<(), Problem> {
+    // A session is checked with its opener when it is resolved.
     let Role::Operator(actor) = &signed_in.role else { return Ok(()) };
-    shared.manager.check_actor(actor).await.map_err(|error| match error.kind() {
+    if signed_in.session.is_some() {
+        return Ok(());
+    }
+    let checked = shared.manager.authorize_actor(actor, None).await;
+    checked.map(drop).map_err(|error| match error.kind() {
         ManageErrorKind::Forbidden => {
             let text = "Your account has ended, or is not one of an operator.";
             Problem::new(StatusCode::FORBIDDEN, "These pages are for operators", text)

@@ -25,6 +25,15 @@ use crate::manage::ExternalCaller;
 pub struct SignedIn {
     pub(super) role: Role,
     pub(super) read_only: bool,
+    /// What the pages of a session of this crate have beside those of the application.
+    pub(super) session: Option<SessionLinks>,
+}
+
+/// The links of a session.
+#[derive(Debug, Clone)]
+pub(super) struct SessionLinks {
+    /// Where the visitor came from.
+    pub(super) return_url: Option<Box<str>>,
 }
 
 #[derive(Debug, Clone)]
@@ -37,7 +46,7 @@ pub(super) enum Role {
 impl SignedIn {
     /// Returns a customer, who gets the keys of one owner.
     pub fn customer(caller: ExternalCaller) -> Self {
-        Self { role: Role::Customer(caller), read_only: false }
+        Self { role: Role::Customer(caller), read_only: false, session: None }
     }
 
     /// Returns an operator, who gets the keys of all owners: a [named](Actor::named) one, or a key or a user in this store that meets a
@@ -52,7 +61,7 @@ impl SignedIn {
             let message = "an operator must be a named actor (`Actor::named`), or a key or a user of the store, got an external caller";
             return Err(InvalidValue::new(InvalidValueKind::Operator, message));
         }
-        Ok(Self { role: Role::Operator(actor), read_only: false })
+        Ok(Self { role: Role::Operator(actor), read_only: false, session: None })
     }
 
     /// Shows the pages without their forms, and rejects changes with 403.

@@ -53,6 +53,17 @@ pub enum Scheme {
 }
 
 impl Scheme {
+    /// Parses the text that `Display` writes.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "console"))]
+    pub(crate) fn from_label(label: &str) -> Option<Self> {
+        match label {
+            // Header names are lower-case, so no header can be mistaken for one of these.
+            "Bearer" => Some(Self::Bearer),
+            "Basic" => Some(Self::Basic),
+            name => HeaderName::from_lowercase(name.as_bytes()).ok().map(Self::Header),
+        }
+    }
+
     /// Returns whether a request can present `secret` by this scheme, with Basic beside `user`.
     pub(crate) fn carries(&self, user: &str, secret: &str) -> bool {
         match self {

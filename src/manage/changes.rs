@@ -6,8 +6,6 @@ use super::manager::BoundedActor;
 use super::validation::Validation;
 use super::{CreatedKey, KeyManager, ManageError, NewKey, RotateOptions};
 use crate::audit::{Action, AuditEvent};
-#[cfg(feature = "console")]
-use crate::backend::{Actor, ResolvedSubject, Subject};
 use crate::backend::{
     BackendError, ChangeOutcome, KeyChange, KeyFilter, KeyStore, KeyUpdate, Rotation, SearchPosition,
 };
@@ -107,7 +105,8 @@ impl<S: KeyStore> KeyManager<S> {
     ///
     /// [`NotFound`](super::ManageErrorKind::NotFound) if no key has this id.
     pub async fn get(&self, id: &KeyId) -> Result<Record, ManageError> {
-        self.store.get(id).await?.ok_or_else(ManageError::not_found)
+        let found = self.store.get(id).await?;
+        found.filter(|record| record.session.is_none()).ok_or_else(ManageError::not_found)
     }
 
     /// Returns the first `limit` keys after `after` that match a filter, ordered by id.
@@ -147,18 +146,6 @@ impl<S: KeyStore> KeyManager<S> {
             Ok(key.hint().trim_end_matches('.').chars().count())
         });
         lengths.into_iter().try_fold(0, |most, length| Ok(most.max(length?)))
-    }
-
-    /// Checks that the store would authorize a change of this actor, for an actor that is about to read.
-    #[cfg(feature = "console")]
-    pub(crate) async fn check_actor(&self, actor: &Actor) -> Result<(), ManageError> {
-        let found = match actor.subject() {
-            None => return Ok(()),
-            Some(Subject::Key(id)) => self.store.get(id).await?.map(ResolvedSubject::Key),
-            Some(Subject::User(email)) => self.store.find_user(email).await?.map(ResolvedSubject::User),
-        };
-        actor.authorize(found.unwrap_or(ResolvedSubject::Missing))?;
-        Ok(())
     }
 
     /// Updates a key.
@@ -364,7 +351,8 @@ impl<S: KeyStore> KeyManager<S> {
     /// Deletes all keys that expired or were revoked by `before`, and returns their number. A time in the future counts as now: no
     /// active key is deleted.
     ///
-    /// Keys are deleted in batches, between which other changes proceed. After an error, some of them may be deleted.
+    /// Keys are deleted in batches, between which other changes proceed. After an error, some of them may be deleted. Sessions of the console are
+    /// deleted as well, and not counted.
     ///
     /// # Errors
     ///
@@ -373,6 +361,7 @@ impl<S: KeyStore> KeyManager<S> {
         let actor = self.bounded_actor();
         let before = before.min(self.clock.wall());
         let keys = self.change(&actor, KeyChange::purge_ended(before)).await?.keys;
+        self.change(&actor, KeyChange::purge_sessions(before)).await?;
         self.emit(Action::DeletedAll { keys }, None, actor.recorded_name(None));
         Ok(keys)
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::backend::{
     Actor, AuditEntry, AuditLog, AuditQuery, BackendError, Bounds, Caller, KeyFilter, KeyStore, KeyUpdate,
-    ManagerRule, Propagation, SearchPosition, UsageLine, UsageQuery, UsageStore,
+    ManagerRule, Propagation, RecordKind, SearchPosition, UsageLine, UsageQuery, UsageStore,
 };
 #[cfg(feature = "routes")]
 use crate::credential::Scheme;
@@ -60,10 +60,10 @@ impl<S: KeyStore> KeyManager<S> {
     /// backend. The store cannot check that it still has these rights: see [`ExternalCaller`].
     pub fn on_behalf_of_external(&self, caller: impl Into<ExternalCaller>) -> Delegate<'_, S> {
         let mut caller = caller.into();
-        if caller.caller.own_key.is_none() {
+        if caller.caller.own_key.is_none() && caller.session.is_none() {
             caller.caller.policy = self.policy.clone();
         }
-        Delegate {
+        let delegate = Delegate {
             manager: self,
             actor: caller.actor(),
             owner: caller.owner.identity(),
@@ -71,6 +71,10 @@ impl<S: KeyStore> KeyManager<S> {
             all_environments: caller.all_environments,
             caller: caller.caller,
             managers: None,
+        };
+        match caller.keeps {
+            Some(requirement) => delegate.keeping_manager(requirement),
+            None => delegate,
         }
     }
 }
@@ -310,9 +314,12 @@ impl<S: KeyStore> Delegate<'_, S> {
         Err(ManageError::forbidden("sources", "must be among the sources of the caller"))
     }
 
-    /// Checks that an external caller may make keys that have not ended yet: a rotation would end a key in favour of one that has.
+    /// Checks that a caller without a key may make keys that have not ended yet: a rotation would end a key in favour of one that has.
     fn check_may_make(&self) -> Result<(), ManageError> {
-        let end = self.external_caller().and_then(|caller| caller.keys_end_by);
+        let end = self
+            .caller
+            .keys_end_by
+            .filter(|_| self.external_caller().is_some() || self.caller.own_key.is_none());
         if end.is_some_and(|end| end <= self.manager.clock.wall()) {
             return Err(ManageError::forbidden("expires_at", "the caller's keys have to end by now"));
         }
@@ -332,7 +339,7 @@ impl<S: KeyStore> Delegate<'_, S> {
 
     /// Returns the caller, if the store cannot check it.
     fn external_caller(&self) -> Option<&Caller> {
-        self.actor.subject().is_none().then_some(&self.caller)
+        (!self.actor.is_in_store()).then_some(&self.caller)
     }
 
     /// Returns a filter for the keys of the caller.
@@ -344,6 +351,7 @@ impl<S: KeyStore> Delegate<'_, S> {
     /// Narrows a filter to the keys of the caller. Returns `None` if the filter excludes all of them.
     fn filter(&self, mut filter: KeyFilter) -> Option<KeyFilter> {
         let own = self.own();
+        filter.kind = RecordKind::Keys;
         let overlaps = narrow(&mut filter.environment, own.environment.as_ref())
             && narrow(&mut filter.organization, own.organization.as_ref())
             && narrow(&mut filter.project, own.project.as_ref())

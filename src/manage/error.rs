@@ -49,7 +49,7 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    pub(super) fn new(field: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(field: &'static str, message: impl Into<String>) -> Self {
         Self { field, message: message.into() }
     }
 }
@@ -63,12 +63,12 @@ impl ManageError {
         Self::of(ManageErrorKind::NotFound)
     }
 
-    pub(super) fn invalid(fields: Vec<FieldError>) -> Self {
+    pub(crate) fn invalid(fields: Vec<FieldError>) -> Self {
         Self { fields, ..Self::of(ManageErrorKind::Invalid) }
     }
 
     /// Creates an error for a field that asks for more than the caller may grant.
-    pub(super) fn forbidden(field: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn forbidden(field: &'static str, message: impl Into<String>) -> Self {
         Self { fields: vec![FieldError::new(field, message)], ..Self::of(ManageErrorKind::Forbidden) }
     }
 

@@ -4,6 +4,8 @@
 
 use super::validation::Validation;
 use super::{FieldError, ManageError};
+#[cfg(feature = "console")]
+use crate::backend::AuthorizedActor;
 use crate::backend::{Actor, Caller};
 use crate::clock::Timestamp;
 use crate::credential::Scheme;
@@ -11,7 +13,7 @@ use crate::environment::Environment;
 use crate::error::{InvalidValue, InvalidValueKind};
 use crate::owner::Owner;
 use crate::principal::Principal;
-use crate::scope::Scopes;
+use crate::scope::{Requirement, Scopes};
 
 /// A caller that another login has authenticated, such as a user with a session or a token: whose keys it manages, and what it may grant.
 ///
@@ -44,6 +46,10 @@ pub struct ExternalCaller {
     pub(super) environment: Environment,
     pub(super) all_environments: bool,
     pub(super) caller: Caller,
+    /// The actor of its changes, if it is a session, which the store checks.
+    pub(super) session: Option<Actor>,
+    /// What a key of the owner has to meet so that its last one is not ended.
+    pub(super) keeps: Option<Requirement>,
 }
 
 impl ExternalCaller {
@@ -57,7 +63,27 @@ impl ExternalCaller {
         let name = name.into();
         Validation::default().caller(&name).owner(&owner).finish().map_err(|error| invalid(&error))?;
         let (environment, caller) = (Environment::Live, Caller::default());
-        Ok(Self { name, owner, environment, all_environments: false, caller })
+        Ok(Self { name, owner, environment, all_environments: false, caller, session: None, keeps: None })
+    }
+
+    /// Creates the caller of a session, with what it has as of now.
+    #[cfg(feature = "console")]
+    pub(crate) fn of_session(session: Actor, authorized: AuthorizedActor, owner: Owner) -> Self {
+        Self {
+            name: session.name().unwrap_or_default().into(),
+            owner,
+            environment: Environment::Live,
+            all_environments: false,
+            caller: authorized.into(),
+            session: Some(session),
+            keeps: None,
+        }
+    }
+
+    /// Rejects changes that would end the last key of the owner that meets a requirement.
+    #[cfg(feature = "console")]
+    pub(crate) fn keeping_manager(self, keeps: Option<Requirement>) -> Self {
+        Self { keeps, ..self }
     }
 
     /// Sets the environment whose keys it manages.
@@ -125,7 +151,7 @@ impl ExternalCaller {
     }
 
     pub(super) fn actor(&self) -> Actor {
-        Actor::external(self.name.clone())
+        self.session.clone().unwrap_or_else(|| Actor::external(self.name.clone()))
     }
 }
 
@@ -139,6 +165,8 @@ impl From<&Principal> for ExternalCaller {
             environment: principal.environment(),
             all_environments: false,
             caller: principal.authorized_actor().into(),
+            session: None,
+            keeps: None,
         }
     }
 }

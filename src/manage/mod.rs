@@ -28,7 +28,7 @@
 
 // Layer 9 of 10: management.
 // Above `backend` and `principal`; only `console` imports it. Bottom to top, a file importing only those before it:
-// `error`, `audit_cursor`, `new_key`, `permissions`, `validation`, `manager`, `changes`, `batches`, `members`, `create_exclusive`, `digesters`, `wait`, `external_caller`, `delegate`, `routes`,
+// `error`, `audit_cursor`, `new_key`, `permissions`, `validation`, `manager`, `changes`, `batches`, `members`, `create_exclusive`, `digesters`, `sessions`, `wait`, `external_caller`, `delegate`, `routes`,
 // `self`.
 
 #[cfg(feature = "routes")]
@@ -46,6 +46,8 @@ mod new_key;
 mod permissions;
 #[cfg(feature = "routes")]
 mod routes;
+#[cfg(feature = "console")]
+mod sessions;
 mod validation;
 mod wait;
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Disabling, Record, Revocation};
+use super::{Disabling, Record, Revocation, Session};
 use crate::clock::Timestamp;
 use crate::credential::Scheme;
 use crate::environment::Environment;
@@ -116,5 +116,11 @@ impl Record {
     #[must_use]
     pub fn labels<K: Into<String>, V: Into<String>>(self, entries: impl IntoIterator<Item = (K, V)>) -> Self {
         Self { labels: to_map(entries), ..self }
+    }
+
+    /// Makes it the record of a session.
+    #[must_use]
+    pub fn session(self, session: Session) -> Self {
+        Self { session: Some(session), ..self }
     }
 }

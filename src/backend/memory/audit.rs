@@ -21,8 +21,11 @@ pub(super) struct Audit {
 }
 
 impl Audit {
-    /// Writes an entry, and forgets the oldest one if there are too many.
+    /// Writes an entry, and forgets the oldest one if there are too many. Sessions have no entries.
     pub(super) fn record(&mut self, action: Action, key: &Record, author: Author<'_>) {
+        if key.session.is_some() {
+            return;
+        }
         let event = AuditEvent::new(self.clock.wall(), action).key(key.id.clone());
         let event = event.by(author.name.map(Into::into));
         self.last += 1;

@@ -111,7 +111,11 @@ impl Keys {
                 return Ok(several(self.revoke_first(most, &filter, &revocation)));
             }
             KeyAction::PurgeEnded(before) => {
-                let (keys, invalidations) = self.purge_ended(before);
+                let (keys, invalidations) = self.purge_ended(before, &KeyFilter::all());
+                return Ok((ChangeOutcome::of_keys(keys), invalidations));
+            }
+            KeyAction::PurgeSessions(before) => {
+                let (keys, invalidations) = self.purge_ended(before, &KeyFilter::sessions());
                 return Ok((ChangeOutcome::of_keys(keys), invalidations));
             }
             KeyAction::RetireDigests(digester, now) => {
@@ -125,15 +129,13 @@ impl Keys {
     }
 
     pub(super) fn authorize(&self, actor: &Actor) -> Result<Option<AuthorizedActor>, BackendError> {
-        let found = match actor.subject() {
-            None => ResolvedSubject::Missing,
-            Some(Subject::Key(id)) => self
-                .by_id(id)
-                .map_or(ResolvedSubject::Missing, |own| ResolvedSubject::Key(self.owners.current(own))),
-            Some(Subject::User(email)) => {
+        let key = |id| self.by_id(id).map(|own| ResolvedSubject::Key(self.owners.current(own)));
+        let found = actor.subjects().map(|subject| match subject {
+            Subject::Key(id) => key(id).unwrap_or(ResolvedSubject::Missing),
+            Subject::User(email) => {
                 self.owners.user(email).map_or(ResolvedSubject::Missing, ResolvedSubject::User)
             }
-        };
+        });
         actor.authorize(found)
     }
 
@@ -311,12 +313,12 @@ impl Keys {
         (retired.len() as u64, invalidations)
     }
 
-    fn purge_ended(&mut self, before: Timestamp) -> (u64, Vec<Invalidation>) {
+    fn purge_ended(&mut self, before: Timestamp, filter: &KeyFilter) -> (u64, Vec<Invalidation>) {
         let has_ended = |record: &Record| {
             let revoked = record.revoked.as_ref().is_some_and(|revoked| revoked.at < before);
             revoked || record.expires_at.is_some_and(|end| end < before)
         };
-        self.delete(has_ended)
+        self.delete(|record| filter.matches(record) && has_ended(record))
     }
 
     /// Deletes the keys that match, and returns their number and their invalidations.

@@ -27,7 +27,7 @@ impl Keys {
                 self.owners.projects.retain(|(of, _)| *of != id);
                 self.owners.organizations.remove(&id);
                 self.owners.deleted.insert(DeletedOwner::of_organization(&id));
-                Ok(self.revoke_owned(affected, &KeyFilter::of_organization(id), &revocation))
+                Ok(self.revoke_owned(affected, &KeyFilter::of_organization(id).with_sessions(), &revocation))
             }
             OwnerAction::PutUser(email) => {
                 owners.check_not_deleted(&DeletedOwner::of_user(&email))?;
@@ -52,7 +52,7 @@ impl Keys {
                 owners.memberships.retain(|(member, _), _| *member != email);
                 owners.deleted.insert(DeletedOwner::of_user(&email));
                 let affected = vec![Invalidation::of_user(&email)];
-                Ok(self.revoke_owned(affected, &KeyFilter::of_user(email), &revocation))
+                Ok(self.revoke_owned(affected, &KeyFilter::of_user(email).with_sessions(), &revocation))
             }
             OwnerAction::PutMembership(email, membership) => {
                 let organization = membership.organization.id.clone();
@@ -74,7 +74,7 @@ impl Keys {
             OwnerAction::DeleteProject(organization, id, revocation) => {
                 found(owners.projects.remove(&(organization.clone(), id.clone())))?;
                 owners.deleted.insert(DeletedOwner::of_project(&organization, &id));
-                let keys = KeyFilter::of_project(organization, id);
+                let keys = KeyFilter::of_project(organization, id).with_sessions();
                 Ok(self.revoke_owned(Vec::new(), &keys, &revocation))
             }
             OwnerAction::PurgeOwner(owner) => self.purge(&owner),
@@ -88,7 +88,7 @@ impl Keys {
                 |deleted: &DeletedOwner| deleted.kind == "project" && deleted.organization == own.id;
             self.owners.deleted.retain(|deleted| !is_project(deleted));
         }
-        let filter = KeyFilter::of_owner(owner);
+        let filter = KeyFilter::of_owner(owner).with_sessions();
         self.usage.delete(&filter);
         let (_, deleted) = self.delete(|record| filter.matches(record));
         self.audit.forget_owner(&filter);
@@ -106,6 +106,7 @@ impl Keys {
     }
 
     fn keys_of(&self, filter: KeyFilter) -> impl Iterator<Item = Invalidation> {
+        let filter = filter.with_sessions();
         let records = self.records.values().filter(move |record| filter.matches(record));
         records.map(|record| Invalidation::Changed(record.digest))
     }

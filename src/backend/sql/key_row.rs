@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use http::HeaderName;
-
 use super::session::Row;
 use super::statement::Value;
 use crate::backend::BackendError;
@@ -15,7 +13,7 @@ use crate::digest::Digest;
 use crate::environment::Environment;
 use crate::key::{KeyId, RetrievableKey};
 use crate::owner::{Organization, Owner};
-use crate::record::{Disabling, Record, Revocation};
+use crate::record::{Disabling, Record, Revocation, Session};
 use crate::scope::Scopes;
 
 /// Defines the columns of a key once: their names, a row of them, and their order in statements. They are always named: a prepared
@@ -84,6 +82,8 @@ key_row! {
         disabled_reason: Option<String>,
         disabled_by: Option<String>,
         disabled_locked: Option<bool>,
+        session_opener: Option<String>,
+        session_state: Option<String>,
     }
 }
 pub(super) use columns;
@@ -127,6 +127,8 @@ impl KeyRow {
             disabled_reason: record.disabled.as_ref().map(|disabled| text(&disabled.reason)),
             disabled_by: record.disabled.as_ref().and_then(|disabled| disabled.by.as_deref()).map(text),
             disabled_locked: record.disabled.as_ref().map(|disabled| disabled.locked),
+            session_opener: record.session.as_ref().map(|session| text(&session.opener)),
+            session_state: record.session.as_ref().map(|session| text(&session.state)),
         })
     }
 
@@ -181,6 +183,11 @@ impl KeyRow {
             .map_err(|_| unexpected("metadata that are a JSON object of texts", "something else"))?;
         record.labels = serde_json::from_str(&self.labels)
             .map_err(|_| unexpected("labels that are a JSON object of texts", "something else"))?;
+        record.session = match (self.session_opener, self.session_state) {
+            (None, None) => None,
+            (Some(opener), Some(state)) => Some(Session::new(opener, state)),
+            _ => return Err(unexpected("a session with an opener and a state", "one without the other")),
+        };
         Ok(record)
     }
 }
@@ -200,14 +207,7 @@ fn decode_grace(millis: i64) -> Result<Duration, BackendError> {
 }
 
 fn decode_sources(list: &str) -> Result<Box<[Scheme]>, BackendError> {
-    let scheme = |name: &str| match name {
-        // Header names are lower-case, so no header can be mistaken for one of these.
-        "Bearer" => Ok(Scheme::Bearer),
-        "Basic" => Ok(Scheme::Basic),
-        name => {
-            HeaderName::from_lowercase(name.as_bytes()).map(Scheme::Header).map_err(BackendError::corrupt)
-        }
-    };
+    let scheme = |name| Scheme::from_label(name).ok_or_else(|| unexpected("schemes", "something else"));
     list.split(' ').filter(|name| !name.is_empty()).map(scheme).collect()
 }
 
@@ -260,6 +260,8 @@ impl<'o> OwnerColumns<'o> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
     fn row() -> KeyRow {
@@ -268,6 +270,7 @@ mod tests {
         record.sources = [Scheme::Bearer, Scheme::Header(HeaderName::from_static("basic"))].into();
         record.revoked = Some(Revocation::new(Timestamp::from_unix_millis(-1), "lost").by("admin-7"));
         record.disabled = Some(Disabling::new(Timestamp::from_unix_millis(-2), "seen").by("admin-8"));
+        record.session = Some(Session::new("external user:17", "{}"));
         KeyRow::encode(&record).unwrap()
     }
 
@@ -279,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_row_that_was_tampered_with_is_an_error() {
-        let tamper: [fn(&mut KeyRow); 18] = [
+        let tamper: [fn(&mut KeyRow); 20] = [
             |row| row.id = "a b".into(),
             |row| row.digest = vec![7; 31],
             |row| row.owner_kind = "unknown".into(),
@@ -293,6 +296,8 @@ mod tests {
             |row| row.disabled_at = None,
             |row| row.disabled_reason = None,
             |row| row.disabled_locked = None,
+            |row| row.session_opener = None,
+            |row| row.session_state = None,
             |row| row.rotated_to = Some(String::new()),
             |row| row.first_use_grace = Some(-1),
             |row| row.metadata = "[]".into(),

@@ -69,6 +69,7 @@ pub(crate) struct CheckedFields {
     pub(crate) is_owner_disabled: bool,
     /// Whether the record names sources, see [`Record::accepts`].
     pub(crate) restricts_sources: bool,
+    pub(crate) is_session: bool,
 }
 
 impl Entry {
@@ -138,6 +139,7 @@ impl CheckedFields {
             is_disabled: record.disabled.is_some(),
             is_owner_disabled: record.owner.is_disabled(),
             restricts_sources: !record.sources.is_empty(),
+            is_session: record.session.is_some(),
         }
     }
 }

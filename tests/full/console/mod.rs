@@ -10,6 +10,7 @@ mod members;
 mod operators;
 mod others;
 mod servers;
+mod sessions;
 mod sign_in;
 mod sizes;
 mod texts;

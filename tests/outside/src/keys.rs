@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tower_api_key::backend::{
     Actor, AuthorizedActor, BackendError, ChangeOutcome, EditOutcome, Invalidation, KeyAction, KeyChange,
-    KeyEdit, ResolvedSubject, Subject,
+    KeyEdit, KeyFilter, ResolvedSubject, Subject,
 };
 use tower_api_key::digest::{Digest, Fingerprint};
 use tower_api_key::record::{KeyState, Revocation};
@@ -58,7 +58,8 @@ impl Keys {
     }
 
     pub(crate) fn count_without(&self, digester: &Fingerprint, now: Timestamp) -> u64 {
-        self.in_force(now).filter(|record| !self.has(&record.id, digester)).count() as u64
+        let keys = self.in_force(now).filter(|record| record.session.is_none());
+        keys.filter(|record| !self.has(&record.id, digester)).count() as u64
     }
 
     /// Returns the invalidations of all digests of a key.
@@ -133,20 +134,19 @@ impl Keys {
             KeyAction::RevokeFirst(most, filter, revocation) => {
                 Ok(self.revoke_where(&revocation, most, |record| filter.matches(record)))
             }
-            KeyAction::PurgeEnded(before) => Ok(self.purge(before)),
+            KeyAction::PurgeEnded(before) => Ok(self.purge(before, &KeyFilter::all())),
+            KeyAction::PurgeSessions(before) => Ok(self.purge(before, &KeyFilter::sessions())),
             KeyAction::RetireDigests(digester, now) => Ok(self.retire(&digester, now)),
             other => Err(BackendError::invalid(format!("cannot make the change {other:?}"))),
         }
     }
 
     fn authorize(&self, actor: &Actor) -> Result<Option<AuthorizedActor>, BackendError> {
-        actor.authorize(match actor.subject() {
-            Some(Subject::Key(id)) => {
-                self.get(id).cloned().map_or(ResolvedSubject::Missing, ResolvedSubject::Key)
-            }
+        actor.authorize(actor.subjects().map(|subject| match subject {
+            Subject::Key(id) => self.get(id).cloned().map_or(ResolvedSubject::Missing, ResolvedSubject::Key),
             // The store keeps no users.
             _ => ResolvedSubject::Missing,
-        })
+        }))
     }
 
     fn check_insert(&self, record: &Record) -> Result<(), BackendError> {
@@ -231,10 +231,11 @@ impl Keys {
         self.several(&revoked, Invalidation::Revoked)
     }
 
-    fn purge(&mut self, before: Timestamp) -> (ChangeOutcome, Vec<Invalidation>) {
+    fn purge(&mut self, before: Timestamp, filter: &KeyFilter) -> (ChangeOutcome, Vec<Invalidation>) {
         let has_ended = |record: &Record| {
-            record.expires_at.is_some_and(|end| end < before)
-                || record.revoked.as_ref().is_some_and(|revoked| revoked.at < before)
+            let has_ended = record.expires_at.is_some_and(|end| end < before)
+                || record.revoked.as_ref().is_some_and(|revoked| revoked.at < before);
+            has_ended && filter.matches(record)
         };
         let ended: Vec<_> =
             self.records().filter(|record| has_ended(record)).map(|record| record.id.clone()).collect();

@@ -37,7 +37,11 @@ CREATE TABLE tower_api_key (
     -- What a search compares, cut to what an index can hold whatever the characters.
     search_name        TEXT GENERATED ALWAYS AS (lower(substr(name, 1, 60))) VIRTUAL,
     search_hint        TEXT GENERATED ALWAYS AS (substr(hint, 1, 60)) VIRTUAL,
+    -- Of a session of the console, which is no key: its opener, and what the console keeps.
+    session_opener     TEXT,
+    session_state      TEXT,
     CHECK ((revoked_at IS NULL) = (revoked_reason IS NULL)),
+    CHECK ((session_opener IS NULL) = (session_state IS NULL)),
     CHECK ((disabled_at IS NULL) = (disabled_reason IS NULL) AND (disabled_at IS NULL) = (disabled_locked IS NULL))
 ) STRICT;
 
@@ -84,6 +88,7 @@ CREATE INDEX tower_api_key_revoked_by_organization ON tower_api_key (owner_organ
 CREATE INDEX tower_api_key_disabled ON tower_api_key (id) WHERE disabled_at IS NOT NULL;
 CREATE INDEX tower_api_key_ending ON tower_api_key (id, expires_at)
     WHERE revoked_at IS NULL AND expires_at IS NOT NULL;
+CREATE INDEX tower_api_key_session ON tower_api_key (session_opener, id) WHERE session_opener IS NOT NULL;
 
 -- One row for each change of a key, written in the transaction of the change.
 CREATE TABLE tower_api_key_change (

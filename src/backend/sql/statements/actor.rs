@@ -12,14 +12,13 @@ pub(super) async fn authorize(
     session: &mut dyn Session,
     actor: &Actor,
 ) -> Result<Option<AuthorizedActor>, BackendError> {
-    let found = match actor.subject() {
-        None => ResolvedSubject::Missing,
-        Some(Subject::Key(id)) => {
-            read::fetch(session, id).await?.map_or(ResolvedSubject::Missing, ResolvedSubject::Key)
-        }
-        Some(Subject::User(email)) => {
-            owners::user(session, email).await?.map_or(ResolvedSubject::Missing, ResolvedSubject::User)
-        }
-    };
+    let mut found = Vec::new();
+    for subject in actor.subjects() {
+        let subject = match subject {
+            Subject::Key(id) => read::fetch(session, id).await?.map(ResolvedSubject::Key),
+            Subject::User(email) => owners::user(session, email).await?.map(ResolvedSubject::User),
+        };
+        found.push(subject.unwrap_or(ResolvedSubject::Missing));
+    }
     actor.authorize(found)
 }

@@ -3,7 +3,7 @@
 // Layer 3 of 10: storage.
 
 use super::ROWS_PER_STATEMENT;
-use super::filter::{restrict, restrict_to};
+use super::filter::{restrict, restrict_keys, restrict_to};
 use crate::audit::AuditEvent;
 use crate::backend::audit::Author;
 use crate::backend::sql::session::{Row, Session};
@@ -21,9 +21,9 @@ pub(crate) const PURGE: &str = "DELETE FROM tower_api_key_audit
 /// Rows that one statement deletes.
 pub(crate) const PURGE_BATCH: i64 = 1_000;
 
-/// The columns of an entry that are copied from its key.
-const KEY_COLUMNS: &str =
-    "id, environment, owner_organization, owner_email, owner_project FROM tower_api_key WHERE ";
+/// The columns of an entry that are copied from its key. Sessions have no entries.
+const KEY_COLUMNS: &str = "id, environment, owner_organization, owner_email, owner_project FROM tower_api_key
+    WHERE session_opener IS NULL AND ";
 
 /// Begins a statement that writes an entry for each key that a condition selects.
 fn insert(action: &str, successor: Option<&KeyId>, author: Author<'_>) -> Statement {
@@ -58,7 +58,7 @@ pub(super) async fn record_revoked(
     // Only the application revokes several keys at once.
     let author = Author { name: by, delegated: false };
     let insert = insert("'revoked'", None, author).push("revoked_at IS NULL");
-    let mut insert = restrict(insert, filter).push(" ORDER BY id");
+    let mut insert = restrict_keys(insert, filter).push(" ORDER BY id");
     if let Some(most) = most {
         insert = insert.push(" LIMIT ").push_bind(most);
     }

@@ -55,8 +55,9 @@ fn decode_fingerprint(row: &Row) -> Result<Fingerprint, BackendError> {
 
 /// Counts the keys in force without a digest by this digester.
 pub(crate) fn count_without(digester: &Fingerprint, now: Timestamp) -> Statement {
-    let count =
-        Statement::new("SELECT count(*) AS keys FROM tower_api_key WHERE (digester IS NULL OR digester <> ");
+    let count = Statement::new(
+        "SELECT count(*) AS keys FROM tower_api_key WHERE session_opener IS NULL AND (digester IS NULL OR digester <> ",
+    );
     let count = count
         .push_bind(digester.as_str())
         .push(")")

@@ -3,10 +3,21 @@
 // Layer 3 of 10: storage.
 
 use crate::backend::sql::statement::Statement;
-use crate::backend::{Invalidation, KeyFilter};
+use crate::backend::{Invalidation, KeyFilter, RecordKind};
 use crate::clock::Timestamp;
 use crate::environment::Environment;
 use crate::record::KeyState;
+
+/// Adds the conditions of a filter to a statement about the table of keys, which has sessions as well.
+pub(super) fn restrict_keys(statement: Statement, filter: &KeyFilter) -> Statement {
+    let statement = match &filter.kind {
+        RecordKind::Keys => statement.push(" AND session_opener IS NULL"),
+        RecordKind::Sessions => statement.push(" AND session_opener IS NOT NULL"),
+        RecordKind::SessionsOf(opener) => statement.push(" AND session_opener = ").push_bind(&**opener),
+        RecordKind::All => statement,
+    };
+    restrict(statement, filter)
+}
 
 /// Adds the conditions of a filter to a statement with a `WHERE`. Values are bound, and never become part of the statement.
 pub(super) fn restrict(mut statement: Statement, filter: &KeyFilter) -> Statement {

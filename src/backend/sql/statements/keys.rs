@@ -7,7 +7,7 @@ use super::ROWS_PER_STATEMENT;
 use super::actor::authorize;
 use super::audit;
 use super::digests::{self, of_all_digests};
-use super::filter::{restrict, restrict_to};
+use super::filter::{restrict_keys, restrict_to};
 use super::last_manager::check_managers;
 use super::locks::KeyLocks;
 use super::owners::check_owner_not_deleted;
@@ -113,7 +113,8 @@ pub(super) async fn apply(
         KeyAction::RevokeFirst(most, filter, revocation) => {
             revoke_some(session, Some(most), &filter, &revocation).await
         }
-        KeyAction::PurgeEnded(before) => purge_ended(session, before, after).await,
+        KeyAction::PurgeEnded(before) => purge_ended(session, before, after, &KeyFilter::all()).await,
+        KeyAction::PurgeSessions(before) => purge_ended(session, before, after, &KeyFilter::sessions()).await,
         KeyAction::RetireDigests(digester, now) => digests::retire(session, &digester, now, after).await,
     }
 }
@@ -257,11 +258,11 @@ async fn revoke_some(
     let revoke = revoke.push(", revoked_by = ").push_bind(revocation.by.as_deref());
     let revoke = revoke.push(" WHERE revoked_at IS NULL");
     let revoke = match most {
-        None => restrict(revoke, filter),
+        None => restrict_keys(revoke, filter),
         // The same keys: they are locked, and no other change adds any before them.
         Some(most) => {
             let first = revoke.push(" AND id IN (SELECT id FROM tower_api_key WHERE revoked_at IS NULL");
-            restrict(first, filter).push(" ORDER BY id LIMIT ").push_bind(most).push(")")
+            restrict_keys(first, filter).push(" ORDER BY id LIMIT ").push_bind(most).push(")")
         }
     };
     if keys > MAX_LOGGED_CHANGES as u64 {
@@ -277,12 +278,17 @@ async fn purge_ended(
     session: &mut dyn Session,
     before: Timestamp,
     after: &str,
+    filter: &KeyFilter,
 ) -> Result<Written, BackendError> {
     let dialect = session.dialect();
     let find = Statement::new("SELECT digest, id, coalesce(revoked_at, expires_at) >= ");
     let find = find.push(dialect.now).push(" - ").push_bind(NOTIFY_WINDOW);
     let find = find.push(" AS is_recent FROM tower_api_key WHERE id > ").push_bind(after);
-    let find = find.push(" AND (revoked_at < ").push_bind(before).push(" OR expires_at < ").push_bind(before);
+    let find = restrict_keys(find, filter)
+        .push(" AND (revoked_at < ")
+        .push_bind(before)
+        .push(" OR expires_at < ")
+        .push_bind(before);
     let find = find.push(") ORDER BY id LIMIT ").push_bind(PURGE_BATCH).push(dialect.lock_rows_suffix);
     let ended = |row: &Row| Ok((digest_of(row)?, row.get::<String>("id")?, row.get("is_recent")?));
     let found = session.fetch(&find, ended).await?;
@@ -300,8 +306,10 @@ pub(super) async fn delete_owned(
     session: &mut dyn Session,
     filter: &KeyFilter,
 ) -> Result<Written, BackendError> {
-    let find =
-        restrict(Statement::new("SELECT digest FROM tower_api_key WHERE revoked_at IS NOT NULL"), filter);
+    let find = restrict_keys(
+        Statement::new("SELECT digest FROM tower_api_key WHERE revoked_at IS NOT NULL"),
+        filter,
+    );
     let find = find.push(session.dialect().lock_rows_suffix);
     let owned = digests(session, &find).await?;
     delete_all(session, owned.into_iter().map(Invalidation::Changed).collect()).await

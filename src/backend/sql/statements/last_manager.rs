@@ -2,7 +2,7 @@
 
 // Layer 3 of 10: storage.
 
-use super::filter::restrict;
+use super::filter::restrict_keys;
 use super::read::decode;
 use crate::backend::sql::session::{Row, Session};
 use crate::backend::sql::statement::Statement;
@@ -25,7 +25,7 @@ pub(super) async fn check_managers(
     let mut start = String::new();
     for _ in 0..MAX_PAGES {
         let page = Statement::new(session.dialect().lookups.keys).push(" WHERE id > ").push_bind(&*start);
-        let page = restrict(page.push(" AND rotated_to IS NULL"), other.filter());
+        let page = restrict_keys(page.push(" AND rotated_to IS NULL"), other.filter());
         let page = page.push(" ORDER BY id LIMIT ").push_bind(PAGE);
         // No caller is admitted by a key that cannot be decoded.
         let key = |row: &Row| Ok((row.get::<String>("id")?, decode(row).ok()));

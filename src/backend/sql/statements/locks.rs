@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::key::KeyId;
 use crate::owner::Owner;
 
-/// The locks of the keys that a change writes, and of the key of its actor. They are acquired in one order, so that two changes
+/// The locks of the keys that a change writes, and of those of its actor. They are acquired in one order, so that two changes
 /// do not deadlock, and granted in the order of the requests: a change of a key waits only for changes that depend on it already,
 /// unlike with shared row locks.
 #[derive(Debug, Default)]
@@ -29,8 +29,10 @@ enum Mode {
 impl KeyLocks {
     pub(super) fn of(actor: &Actor) -> Self {
         let mut locks = Self::default();
-        if let Some(Subject::Key(id)) = actor.subject() {
-            locks.add(id.as_str(), Mode::Shared);
+        for subject in actor.subjects() {
+            if let Subject::Key(id) = subject {
+                locks.add(id.as_str(), Mode::Shared);
+            }
         }
         locks
     }

@@ -59,7 +59,8 @@ pub(super) async fn change(session: &mut dyn Session, action: OwnerAction) -> Re
             let gone = "DELETE FROM tower_api_key_organization WHERE organization = $1";
             found(execute(session, gone, &[&id]).await?)?;
             record_deleted(session, &DeletedOwner::of_organization(&id)).await?;
-            let revoked = revoke_all(session, &KeyFilter::of_organization(id), &revocation).await?;
+            let revoked =
+                revoke_all(session, &KeyFilter::of_organization(id).with_sessions(), &revocation).await?;
             [affected, revoked.changes].concat()
         }
         OwnerAction::PutUser(email) => {
@@ -83,7 +84,8 @@ pub(super) async fn change(session: &mut dyn Session, action: OwnerAction) -> Re
             found(execute(session, "DELETE FROM tower_api_key_user WHERE email = $1", &[&email]).await?)?;
             record_deleted(session, &DeletedOwner::of_user(&email)).await?;
             let user = vec![Invalidation::of_user(&email)];
-            let revoked = revoke_all(session, &KeyFilter::of_user(email), &revocation).await?;
+            let revoked =
+                revoke_all(session, &KeyFilter::of_user(email).with_sessions(), &revocation).await?;
             [user, revoked.changes].concat()
         }
         OwnerAction::PutMembership(email, Membership { organization, role, scopes }) => {
@@ -103,7 +105,7 @@ pub(super) async fn change(session: &mut dyn Session, action: OwnerAction) -> Re
         OwnerAction::DeleteProject(organization, id, revocation) => {
             found(execute(session, DELETE_PROJECT, &[&organization, &id]).await?)?;
             record_deleted(session, &DeletedOwner::of_project(&organization, &id)).await?;
-            let keys = KeyFilter::of_project(organization, id);
+            let keys = KeyFilter::of_project(organization, id).with_sessions();
             revoke_all(session, &keys, &revocation).await?.changes
         }
         OwnerAction::PurgeOwner(owner) => purge(session, &owner).await?,
@@ -119,7 +121,7 @@ async fn purge(session: &mut dyn Session, owner: &Owner) -> Result<Vec<Invalidat
         execute(session, PURGE_DELETED_PROJECTS, &[&own.id]).await?;
     }
     let filter = KeyFilter::of_owner(owner);
-    let deleted = delete_owned(session, &filter).await?;
+    let deleted = delete_owned(session, &filter.clone().with_sessions()).await?;
     audit::forget_owner(session, &filter).await?;
     // Last, because it locks the totals of all owners.
     usage::delete_owned(session, &filter).await?;

@@ -2,7 +2,7 @@
 
 // Layer 3 of 10: storage.
 
-use super::filter::restrict;
+use super::filter::restrict_keys;
 use crate::backend::search::Ordered;
 use crate::backend::sql::dialect::Dialect;
 use crate::backend::sql::key_row::{KeyRow, decode_digest};
@@ -21,7 +21,7 @@ pub(crate) fn by_id(dialect: &Dialect, id: &KeyId) -> Statement {
 
 /// Returns the first `limit` keys that match a filter after `after`.
 pub(crate) fn page(dialect: &Dialect, filter: &KeyFilter, after: Option<&KeyId>, limit: usize) -> Statement {
-    let mut page = restrict(Statement::new(dialect.lookups.keys).push(" WHERE TRUE"), filter);
+    let mut page = restrict_keys(Statement::new(dialect.lookups.keys).push(" WHERE TRUE"), filter);
     if let Some(after) = after {
         page = page.push(" AND id > ").push_bind(after);
     }
@@ -32,7 +32,7 @@ pub(crate) fn page(dialect: &Dialect, filter: &KeyFilter, after: Option<&KeyId>,
 pub(crate) fn count_unrevoked(filter: &KeyFilter, most: usize) -> Statement {
     let keys =
         Statement::new("SELECT count(*) AS keys FROM (SELECT 1 FROM tower_api_key WHERE revoked_at IS NULL");
-    restrict(keys, filter).push(" LIMIT ").push_bind(most).push(") AS found")
+    restrict_keys(keys, filter).push(" LIMIT ").push_bind(most).push(") AS found")
 }
 
 /// Returns the first `limit` keys that a search finds after a position, in its order.
@@ -49,7 +49,7 @@ pub(crate) fn search(
     let (start, end) = filter.ordered_range();
     // The range says it by itself, and PostgreSQL would take a second condition for one that few keys meet.
     let rest = filter.without_ordered_start();
-    let search = restrict(Statement::new(dialect.lookups.keys).push(" WHERE TRUE"), &rest);
+    let search = restrict_keys(Statement::new(dialect.lookups.keys).push(" WHERE TRUE"), &rest);
     // One lower bound: with two, SQLite might walk from the first key of all that match.
     let mut search = match after.filter(|after| *after.text() >= *start) {
         Some(after) => search

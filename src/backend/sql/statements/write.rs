@@ -50,7 +50,8 @@ impl Write {
                 | KeyAction::Rotate(..)
                 | KeyAction::Disable(..)
                 | KeyAction::Enable(..)
-                | KeyAction::Revoke(..) => dialect.lock_owners_shared,
+                | KeyAction::Revoke(..)
+                | KeyAction::PurgeSessions(..) => dialect.lock_owners_shared,
                 _ => dialect.lock_owners_exclusive,
             },
             Self::Owner(..) => dialect.lock_owners_exclusive,
@@ -107,7 +108,7 @@ impl Write {
 /// Returns whether the application itself revokes one key, not for a caller that another login has authenticated. That depends on nothing
 /// else, and waits for as little as possible.
 fn is_system_revocation(change: &KeyChange) -> bool {
-    matches!(change.action, KeyAction::Revoke(..)) && change.actor.subject().is_none() && !change.has_bounds()
+    matches!(change.action, KeyAction::Revoke(..)) && !change.actor.is_in_store() && !change.has_bounds()
 }
 
 /// Makes a change, and invalidates it.

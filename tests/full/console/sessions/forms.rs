@@ -1,0 +1,221 @@
+//! The forms to sign in, by a key or a password.
+
+use http::{Method, StatusCode};
+use tower_api_key::backend::{Actor, AuditLog, AuditQuery, KeyFilter, OwnerChange, OwnerStore};
+use tower_api_key::manage::NewKey;
+use tower_api_key::password::{PasswordLimits, Passwords};
+use tower_api_key::{Authenticator, MemoryStore, Requirement, Source};
+
+use crate::console::browser::{FORM, form};
+use crate::console::sessions::visitor::Visitor;
+use crate::console::sessions::world::{World, acme, ann, handover, scopes};
+use crate::console::world::START;
+
+#[tokio::test]
+async fn a_key_with_the_scope_console_opens_the_portal_of_its_owner() {
+    let world = World::new().await;
+    let (text, opener) = world.key("console notes.read").await;
+    let mut visitor = world.visitor();
+    assert_eq!(visitor.get("/keys").await.location(), "./sign-in");
+    let entered = visitor.paste(&text).await;
+    assert_eq!(entered.location(), "./keys");
+    assert!(visitor.get("/keys").await.has("organization acme"));
+    assert_eq!(visitor.create(&["notes.read"]).await.status, StatusCode::CREATED);
+    assert_eq!(visitor.create(&["notes.write"]).await.status, StatusCode::FORBIDDEN, "the key lacks it");
+    let entries = world.store.audit_log(&AuditQuery::all().limit(1)).await.unwrap();
+    assert_eq!(entries[0].event.by.as_deref(), Some(opener.id.as_str()));
+}
+
+#[tokio::test]
+async fn other_texts_open_nothing_and_are_not_shown_again() {
+    let world = World::new().await;
+    let (without, _) = world.key("notes.read").await;
+    let (revoked, record) = world.key("console").await;
+    world.manager.revoke(&record.id, "lost").await.unwrap();
+    let session = world.signed_in(handover(ann())).await.session().to_owned();
+    let mut visitor = world.visitor();
+    for (text, status) in [
+        (&*without, StatusCode::FORBIDDEN),
+        (&revoked, StatusCode::UNAUTHORIZED),
+        (&session, StatusCode::UNAUTHORIZED),
+        ("demo_live_wrong", StatusCode::UNAUTHORIZED),
+        ("x\r\ny", StatusCode::UNAUTHORIZED),
+        ("", StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        let page = visitor.paste(text).await;
+        assert_eq!(page.status, status, "{text}");
+        assert!(text.is_empty() || !page.has(text), "{text}");
+        assert!(page.has("role=\"alert\"") && !visitor.is_signed_in());
+    }
+}
+
+#[tokio::test]
+async fn a_form_to_sign_in_that_another_site_sends_is_rejected() {
+    let world = World::new().await;
+    let (text, _) = world.key("console").await;
+    // A browser that says where the form comes from.
+    let mut victim = world.visitor();
+    let token = victim.get("/sign-in").await.field("token");
+    for site in ["cross-site", "same-site"] {
+        let fields = form(&[("key", &text), ("token", &token)]);
+        let page = victim.send(Method::POST, "/sign-in", &[("sec-fetch-site", site), FORM], fields).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{site}");
+    }
+    // One that does not, and leaves its cookies at home: `SameSite=Lax`.
+    let mut attacker = world.visitor();
+    let of_attacker = attacker.get("/sign-in").await.field("token");
+    for token in ["", &*of_attacker, &*token] {
+        let mut without = Visitor::new(world.base());
+        let page =
+            without.send(Method::POST, "/sign-in", &[FORM], form(&[("key", &text), ("token", token)])).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{token}");
+        assert!(!without.is_signed_in());
+    }
+    // With the cookies of the victim, and the token of the attacker.
+    let page = victim.post("/sign-in", &[("key", &text), ("token", &of_attacker)]).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    assert!(!victim.is_signed_in());
+    assert_eq!(victim.post("/sign-in", &[("key", &text), ("token", &token)]).await.location(), "./keys");
+}
+
+#[tokio::test]
+async fn the_last_key_that_opens_the_portal_is_not_ended_by_accident() {
+    let world = World::new().await;
+    let (text, opener) = world.key("console notes.read").await;
+    let mut visitor = world.visitor();
+    visitor.paste(&text).await;
+    // A session of the same owner is no key that could manage them.
+    world.signed_in(handover(ann())).await;
+    let before = world.keys().await;
+    let revoke = format!("/keys/{}/revoke", opener.id);
+    let page = visitor.post(&revoke, &[("confirmation", &opener.hint)]).await;
+    assert_eq!(page.status, StatusCode::CONFLICT, "{}", page.html);
+    assert!(page.has("This is the last key that can manage keys"));
+    assert_eq!(world.keys().await, before);
+    world.key("console").await;
+    let page = visitor.post(&revoke, &[("confirmation", &opener.hint)]).await;
+    assert!(page.status.is_success() || page.status.is_redirection(), "{page:?}");
+    assert!(world.manager.get(&opener.id).await.unwrap().revoked.is_some());
+    assert!(!visitor.is_in().await);
+}
+
+#[tokio::test]
+async fn a_test_key_manages_test_keys_alone() {
+    let world = World::with(MemoryStore::new(), |console| console.pasted_keys().across_environments()).await;
+    let new = |environment| NewKey::new(acme()).scopes(scopes("console notes.*")).environment(environment);
+    let create = async |environment| {
+        world.manager.create(new(environment)).await.unwrap().into_parts().0.as_str().to_owned()
+    };
+    let (test, live) =
+        (create(tower_api_key::Environment::Test).await, create(tower_api_key::Environment::Live).await);
+    let mut visitor = world.visitor();
+    visitor.paste(&test).await;
+    let form = visitor.get("/new").await.field("form");
+    let fields = [("form", &*form), ("name", "CI"), ("expires", "30"), ("environment", "live")];
+    assert_eq!(visitor.post("/new", &fields).await.status, StatusCode::FORBIDDEN);
+    let mut visitor = world.visitor();
+    visitor.paste(&live).await;
+    let form = visitor.get("/new").await.field("form");
+    let fields = [("form", &*form), ("name", "CI"), ("expires", "30"), ("environment", "test")];
+    assert_eq!(visitor.post("/new", &fields).await.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_key_that_meets_the_requirement_of_operators_gets_the_keys_of_all() {
+    let staff = Requirement::all_of(["staff"]).unwrap();
+    let world = World::with(MemoryStore::new(), |console| console.pasted_keys().operators(staff)).await;
+    let globex = NewKey::for_organization("globex").name("Theirs");
+    let other = world.manager.create(globex).await.unwrap().into_parts().1;
+    let ((operator, record), (customer, _)) = (world.key("staff").await, world.key("console").await);
+    let (mut operators, mut portal) = (world.visitor(), world.visitor());
+    assert_eq!(operators.paste(&operator).await.location(), "./keys");
+    assert_eq!(portal.paste(&customer).await.location(), "./keys");
+    let theirs = format!("/keys/{}", other.id);
+    assert_eq!(operators.get(&theirs).await.status, StatusCode::OK);
+    assert_eq!(portal.get(&theirs).await.status, StatusCode::NOT_FOUND);
+    let update = tower_api_key::backend::KeyUpdate::new().scopes(scopes("console"));
+    world.manager.update(&record.id, update).await.unwrap();
+    assert!(!operators.is_in().await, "it is no operator any more");
+}
+
+fn passwords() -> Passwords {
+    Passwords::with_limits(PasswordLimits::new().memory(8).passes(1)).unwrap()
+}
+
+/// An application whose user Ann has a password.
+async fn with_passwords() -> World {
+    let (store, clock) =
+        (MemoryStore::new(), std::sync::Arc::new(tower_api_key::clock::ManualClock::new(START)));
+    let passwords = passwords();
+    store.change_owner(OwnerChange::put_user("ann@example.com")).await.unwrap();
+    let hash = passwords.hash("correct horse").await.unwrap();
+    store.change_owner(OwnerChange::set_password("ann@example.com", Some(hash))).await.unwrap();
+    let authenticator = Authenticator::builder(store.clone())
+        .sources([Source::basic(), Source::bearer(), Source::x_api_key()])
+        .passwords(passwords)
+        .user_scopes(scopes("notes.*"))
+        .with_clock(std::sync::Arc::clone(&clock));
+    World::by(store, clock, authenticator.build().unwrap(), |console| console.passwords().unwrap()).await
+}
+
+#[tokio::test]
+async fn a_user_signs_in_by_password_and_manages_their_own_keys_until_it_changes() {
+    let world = with_passwords().await;
+    let mut visitor = world.visitor();
+    let page = visitor.get("/sign-in").await;
+    assert!(page.has("name=\"password\"") && !page.has("name=\"key\""));
+    let token = page.field("token");
+    let sign_in = |email: &'static str, password: &'static str| {
+        [
+            ("token".to_owned(), token.clone()),
+            ("email".to_owned(), email.to_owned()),
+            ("password".to_owned(), password.to_owned()),
+        ]
+    };
+    for (email, password) in [
+        ("ann@example.com", "wrong"),
+        ("ann@example.com", " correct horse"),
+        ("eve@example.com", "correct horse"),
+        ("ann@example.com:correct", "horse"),
+        ("ann@example.com", ""),
+    ] {
+        let fields = sign_in(email, password);
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let page = visitor.post("/sign-in", &fields).await;
+        assert_eq!(page.status, StatusCode::UNAUTHORIZED, "{email} {password}");
+        assert!(!page.has("correct horse") && !visitor.is_signed_in());
+    }
+    let fields = sign_in("Ann@example.com", "correct horse");
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!(visitor.post("/sign-in", &fields).await.location(), "./keys");
+    assert!(visitor.get("/keys").await.has("user ann@example.com"));
+    assert_eq!(visitor.create(&["notes.read"]).await.status, StatusCode::CREATED);
+    let own = world.manager.list(&KeyFilter::of_user("ann@example.com"), None, 10).await.unwrap();
+    assert_eq!(own.len(), 1);
+    assert!(matches!(world.principal_by_password().await, Actor::User(_)));
+
+    let other = passwords().hash("new").await.unwrap();
+    world.store.change_owner(OwnerChange::set_password("ann@example.com", Some(other))).await.unwrap();
+    assert!(!visitor.is_in().await, "the opener's password was changed");
+}
+
+impl World {
+    async fn principal_by_password(&self) -> Actor {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("authorization", "Basic YW5uQGV4YW1wbGUuY29tOmNvcnJlY3QgaG9yc2U=".parse().unwrap());
+        self.authenticator.authenticate(&headers).await.unwrap().actor()
+    }
+}
+
+#[tokio::test]
+async fn passwords_need_an_authenticator_that_verifies_them() {
+    let world = World::new().await;
+    let error = world.console.clone().passwords().unwrap_err();
+    assert!(error.to_string().starts_with("the console cannot verify passwords"));
+    // The form is not there, and what it would send is not accepted.
+    let mut visitor = world.visitor();
+    let page = visitor.get("/sign-in").await;
+    assert!(!page.has("name=\"password\""));
+    let fields = [("token", &*page.field("token")), ("email", "ann@example.com"), ("password", "x")];
+    assert_eq!(visitor.post("/sign-in", &fields).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
