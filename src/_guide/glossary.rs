@@ -16,6 +16,8 @@
 //! | environment | Live or test: an [`Environment`](crate::Environment) accepts only its own keys. |
 //! | actor | The caller that makes a change, and the rights that the change rests on: an [`Actor`](crate::backend::Actor). |
 //! | owner | The [organization, user or project](crate::Owner) that a key belongs to. |
+//! | session, opener | A visitor's stay on the pages of the [console](crate::backend::RecordKind::Sessions), and the actor that began it and makes its changes. |
+//! | hand-over, code | The way of a visitor from the application into the console: a text in a URL, which one browser redeems once for a session. |
 //! | membership | A user's role in an organization: a [`Membership`](crate::owner::Membership). |
 //! | backend, store | A [`Backend`](crate::backend::Backend) resolves digests; a [`KeyStore`](crate::backend::KeyStore) is a backend that also keeps keys. |
 //! | cache entry | The result of a lookup, kept in memory. The negative cache holds the entries of unknown keys. |

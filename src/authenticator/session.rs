@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{Authenticator, Inner};
 use crate::cache::{Fact, LookupError};
 use crate::clock::Clock;
+#[cfg(feature = "password")]
 use crate::credential::Scheme;
 use crate::digest::Digests;
 use crate::record::Record;
@@ -31,6 +32,7 @@ impl Authenticator {
     }
 
     /// Returns whether a user can present a password.
+    #[cfg(feature = "password")]
     pub(crate) fn accepts_passwords(&self) -> bool {
         let Inner { passwords, sources, .. } = &*self.0;
         passwords.is_enabled() && sources.iter().any(|source| *source.scheme() == Scheme::Basic)

@@ -162,7 +162,8 @@ pub struct AuthorizedActor {
 /// A session that was authorized with its opener.
 #[derive(Debug, Clone)]
 pub(super) struct AuthorizedSession {
-    pub(super) ends_at: Option<Timestamp>,
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    ends_at: Option<Timestamp>,
     pub(super) grant: Option<Grant>,
     pub(super) opener: SessionOpener,
 }
@@ -364,6 +365,7 @@ impl SessionActor {
         if !is_active {
             return Err(BackendError::actor_gone());
         }
+        #[cfg(any(feature = "sqlite", feature = "postgres"))]
         let ends_at = session.expires_at;
         let (actor, opener) = match self.opener.authorize_alone(opener)? {
             None => (AuthorizedActor::new(session, self.policy.clone()), SessionOpener::External),
@@ -373,12 +375,18 @@ impl SessionActor {
                 (own, SessionOpener::InStore { role: role.flatten() })
             }
         };
-        let session = Some(AuthorizedSession { ends_at, grant: self.grant.clone(), opener });
-        Ok(AuthorizedActor { session, ..actor })
+        let session = AuthorizedSession {
+            #[cfg(any(feature = "sqlite", feature = "postgres"))]
+            ends_at,
+            grant: self.grant.clone(),
+            opener,
+        };
+        Ok(AuthorizedActor { session: Some(session), ..actor })
     }
 }
 
-/// Returns the scopes of a user's role in the organization whose keys are managed; `None` for an opener without roles, and for keys of no organization.
+/// Returns the scopes of a user's role in the organization whose keys are managed. `None` for an opener without roles, and for keys of no
+/// organization.
 ///
 /// A user who is no member, or no longer, is rejected.
 fn role_for(opener: &Record, owner: &Owner) -> Result<Option<Scopes>, BackendError> {

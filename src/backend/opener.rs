@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::environment::Environment;
 use crate::key::KeyId;
 use crate::rights::ScopePolicy;
-use crate::scope::{Requirement, Scopes};
+use crate::scope::{Requirement, Scope, Scopes};
 
 impl Actor {
     /// Returns the text by which the sessions of this actor are found. `None` for an application without a name, which opens none, and for
@@ -107,7 +107,7 @@ fn requirement(value: &Value) -> Option<ActorRequirement> {
     let fields = value.as_object()?;
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
     let scopes = Scopes::parse(text("scopes")?).ok()?;
-    let scopes = scopes.iter().map(|scope| scope.as_str());
+    let scopes = scopes.iter().map(Scope::as_str);
     let requirement = match fields.get("any")?.as_bool()? {
         true => Requirement::any_of(scopes),
         false => Requirement::all_of(scopes),

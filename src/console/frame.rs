@@ -57,7 +57,7 @@ fn is_local(request: &Request, host: &str) -> bool {
         [FORWARDED, HeaderName::from_static("x-forwarded-for"), HeaderName::from_static("x-real-ip")]
             .iter()
             .any(|name| request.headers().contains_key(name));
-    let mut named = request.headers().get_all(HOST).iter().map(|host| host.as_bytes());
+    let mut named = request.headers().get_all(HOST).iter().map(HeaderValue::as_bytes);
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     let names =
         authority.or_else(|| named.next()).is_some_and(|named| named.eq_ignore_ascii_case(host.as_bytes()));

@@ -1,7 +1,7 @@
 //! Pages on which people manage keys: a portal for the customers of an application, and a console for its operators.
 //!
 //! [`Console::routes`] returns an [`axum::Router`] to nest anywhere outside the authenticating layer. The application resolves who is signed in, by
-//! its own session or token. An [`ExternalCaller`](crate::manage::ExternalCaller) gets the portal: the keys of its owner, with the permissions and
+//! its own session or token; or the console has [`Sessions`] of this crate, into which the application hands its visitors over. An [`ExternalCaller`](crate::manage::ExternalCaller) gets the portal: the keys of its owner, with the permissions and
 //! the environments that it has. [`SignedIn::operator`] gets the operator's console: the keys of all owners.
 //!
 //! ```
@@ -52,10 +52,13 @@
 //! | `/usage`, `/keys/{id}/usage` | the requests of 7, 30 or 90 days, with `.csv` as a file |
 //! | `/audit` | the changes of keys |
 //! | `/members` | for operators: the members and the projects of an organization, with [`Console::members`] |
+//! | `/sign-in`, `/sign-out` | of [`Sessions`] only |
 //!
 //! The pages are plain forms, and work without JavaScript. They load nothing from other origins, and no page may be stored or framed.
 //!
 //! # Security
+//!
+//! The security of sessions is [theirs](Sessions#security). The rest of this page holds for both.
 //!
 //! The function that resolves who is signed in is called before the body of a request is read, and again right before each change, after all that the
 //! page reads: look at the session itself each time, in its store. What remains is the time that the store takes for the change itself, such as for a

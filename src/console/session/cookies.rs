@@ -49,11 +49,12 @@ impl Cookies {
     pub(super) fn read<'h>(&self, cookie: Cookie, head: &'h Parts) -> Option<&'h str> {
         let stripped = head.extensions.get::<Stripped>().into_iter().flat_map(|stripped| &stripped.0);
         let lines = head.headers.get_all(COOKIE).iter().chain(stripped);
-        let pairs = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(';'));
-        let name = self.name(cookie);
-        let mut values = pairs.filter_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='));
+        let mut values = lines.flat_map(pairs).filter_map(|pair| match name_and_value(pair) {
+            (name, Some(value)) if name == self.name(cookie).as_bytes() => Some(value),
+            _ => None,
+        });
         let value = values.next()?;
-        values.next().is_none().then_some(value)
+        std::str::from_utf8(value).ok().filter(|_| values.next().is_none())
     }
 
     /// Returns the `Set-Cookie` of a value.
@@ -75,34 +76,43 @@ impl Cookies {
 
     /// Takes the cookies of the console off the headers of a request, and returns them.
     pub(super) fn strip(&self, headers: &mut HeaderMap) -> Stripped {
-        let names = [&*self.session, &*self.sign_in];
-        let is_own = |pair: &str| pair.trim().split_once('=').is_some_and(|(name, _)| names.contains(&name));
-        let has_own = |line: &HeaderValue| line.to_str().is_ok_and(|line| line.split(';').any(is_own));
-        if !headers.get_all(COOKIE).iter().any(has_own) {
+        let names = [self.session.as_bytes(), self.sign_in.as_bytes()];
+        let is_own = |pair: &&[u8]| names.contains(&name_and_value(pair).0);
+        if !headers.get_all(COOKIE).iter().flat_map(pairs).any(|pair| is_own(&pair)) {
             return Stripped::default();
         }
         let lines: Vec<_> = headers.get_all(COOKIE).iter().cloned().collect();
         headers.remove(COOKIE);
-        let mut stripped = Stripped::default();
-        for line in lines {
-            let Some(text) = line.to_str().ok().filter(|_| has_own(&line)) else {
-                headers.append(COOKIE, line);
-                continue;
-            };
-            let (own, others): (Vec<_>, Vec<_>) = text.split(';').partition(|pair| is_own(pair));
-            // OK because these are parts of a header.
-            let join = |pairs: Vec<&str>| {
-                let mut line = HeaderValue::from_str(pairs.join(";").trim()).ok()?;
-                line.set_sensitive(true);
-                Some(line)
-            };
-            if !others.is_empty() {
-                headers.extend(join(others).map(|line| (COOKIE, line)));
-            }
-            stripped.0.extend(join(own));
+        let mut stripped = Vec::new();
+        for line in &lines {
+            let (own, others): (Vec<_>, Vec<_>) = pairs(line).partition(is_own);
+            headers.extend(join(&others).map(|others| (COOKIE, others)));
+            stripped.extend(join(&own));
         }
-        stripped
+        Stripped(stripped)
     }
+}
+
+/// Splits a header at its semicolons. Its bytes need not be ASCII: an application may have set any.
+fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    line.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii)
+}
+
+fn name_and_value(pair: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match pair.iter().position(|byte| *byte == b'=') {
+        Some(end) => (&pair[..end], Some(&pair[end + 1..])),
+        None => (pair, None),
+    }
+}
+
+fn join(pairs: &[&[u8]]) -> Option<HeaderValue> {
+    if pairs.is_empty() {
+        return None;
+    }
+    // OK because these are parts of a header.
+    let mut line = HeaderValue::from_bytes(&pairs.join(&b"; "[..])).ok()?;
+    line.set_sensitive(true);
+    Some(line)
 }
 
 #[cfg(test)]
@@ -117,7 +127,7 @@ mod tests {
 
     fn head(lines: &[&str]) -> Parts {
         let request = lines.iter().fold(Request::new(()), |mut request, line| {
-            request.headers_mut().append(COOKIE, HeaderValue::from_str(line).unwrap());
+            request.headers_mut().append(COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap());
             request
         });
         request.into_parts().0
@@ -128,6 +138,7 @@ mod tests {
         let own = cookies("https://a.example/keys");
         for (lines, expected) in [
             (&["__Host-console.keys=a"][..], Some("a")),
+            (&["b=\u{e4}; __Host-console.keys=a"], Some("a")),
             (&["b=c; __Host-console.keys=a"], Some("a")),
             (&["b=c", "__Host-console.keys=a;d=e"], Some("a")),
             (&["__Host-console.keys=a; __Host-console.keys=b"], None),
@@ -154,10 +165,11 @@ mod tests {
     #[test]
     fn the_rest_of_the_application_finds_only_its_own_cookies() {
         let own = cookies("https://a.example/keys");
-        let mut head = head(&["b=c; __Host-console.keys=a; d=e", "__Host-console-sign-in.keys=f", "g=h"]);
+        let mut head =
+            head(&["b=c;__Host-console.keys=a; d=\u{e4}", "__Host-console-sign-in.keys=f", "g=h", "i"]);
         let stripped = own.strip(&mut head.headers);
-        let left: Vec<_> = head.headers.get_all(COOKIE).iter().map(|line| line.to_str().unwrap()).collect();
-        assert_eq!(left, ["b=c; d=e", "g=h"]);
+        let left: Vec<_> = head.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+        assert_eq!(left, ["b=c; d=\u{e4}", "g=h", "i"].map(str::as_bytes));
         assert_eq!(own.read(Cookie::Session, &head), None);
         head.extensions.insert(stripped);
         assert_eq!(own.read(Cookie::Session, &head), Some("a"));

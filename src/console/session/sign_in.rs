@@ -27,6 +27,7 @@ use crate::console::shared::{Shared, SharedState};
 use crate::environment::Environment;
 use crate::manage::{ManageError, ManageErrorKind};
 use crate::principal::Principal;
+use crate::record::Record;
 use crate::reject::{Reason, Rejection};
 use crate::scope::Requirement;
 
@@ -168,7 +169,10 @@ pub(super) async fn sign_in<S: KeyStore>(
         Err(rejection) => return Ok(refuse(status_of(&rejection), error_of(&rejection))?),
     };
     match sessions.enter(&principal).await {
-        Ok(cookie) => Ok(entered(&sessions, cookie)),
+        Ok(cookie) => {
+            sessions.leave(&head).await.map_err(Problem::from)?;
+            Ok(entered(&sessions, cookie))
+        }
         Err(error) if error.kind() == ManageErrorKind::Forbidden => {
             let text = "This key does not open these pages: it needs the permission `console`.";
             Ok(refuse(StatusCode::FORBIDDEN, text)?)
@@ -178,13 +182,16 @@ pub(super) async fn sign_in<S: KeyStore>(
 }
 
 async fn redeem<S: KeyStore>(sessions: &Sessions<S>, head: &Parts, code: &str) -> Result<Response, Problem> {
-    if let Some(browser) = sessions.browser(head)
-        && let Some(cookie) = sessions.redeem(code, browser).await?
-    {
-        return Ok(entered(sessions, cookie));
-    }
-    // A code without a browser exists in development only.
-    let cookie = sessions.redeem(code, "").await?.ok_or_else(no_way_in)?;
+    let tied = match sessions.browser(head) {
+        Some(browser) => sessions.redeem(code, browser).await?,
+        None => None,
+    };
+    let cookie = match tied {
+        Some(cookie) => cookie,
+        // A code without a browser exists in development only.
+        None => sessions.redeem(code, "").await?.ok_or_else(no_way_in)?,
+    };
+    sessions.leave(head).await?;
     Ok(entered(sessions, cookie))
 }
 
@@ -202,16 +209,10 @@ pub(super) async fn sign_out<S: KeyStore>(
     Extension(sessions): Here<S>,
     head: Parts,
 ) -> response::Result<Response> {
-    let found = match sessions.cookies.read(Cookie::Session, &head) {
-        Some(text) => sessions.find_session(text).await.map_err(Problem::from)?,
-        None => None,
-    };
-    let mut return_url = None;
-    if let Some(session) = found {
-        sessions.manager.end_session(&session.id, "signed out").await.map_err(Problem::from)?;
-        let state = State::decode(&session, sessions.authenticator.policy(), &sessions.clock);
-        return_url = state.and_then(|state| state.return_url);
-    }
+    let session = sessions.leave(&head).await.map_err(Problem::from)?;
+    let state =
+        session.and_then(|session| State::decode(&session, sessions.authenticator.policy(), &sessions.clock));
+    let return_url = state.and_then(|state| state.return_url);
     let shell = shared.shell("./".to_owned());
     let mut response = render(StatusCode::OK, &SignedOutPage { shell, return_url });
     response.headers_mut().append(SET_COOKIE, sessions.cookies.remove(Cookie::Session));
@@ -231,6 +232,16 @@ impl<S> Sessions<S> {
 }
 
 impl<S: KeyStore> Sessions<S> {
+    /// Ends the session of the browser, if it has one, and returns it: it signs out, or another session takes its place.
+    async fn leave(&self, head: &Parts) -> Result<Option<Record>, ManageError> {
+        let Some(text) = self.cookies.read(Cookie::Session, head) else { return Ok(None) };
+        let found = self.find_session(text).await?;
+        if let Some(session) = &found {
+            self.manager.end_session(&session.id, "signed out").await?;
+        }
+        Ok(found)
+    }
+
     /// Opens the session of a caller who has presented a key or a password, and returns its cookie. It is an operator if it meets the requirement
     /// of operators. Otherwise a key needs the scope `console`, and a user nothing but the password.
     async fn enter(&self, principal: &Principal) -> Result<HeaderValue, ManageError> {

@@ -56,6 +56,8 @@ pub mod rotation;
 #[doc(hidden)]
 pub mod samples;
 #[doc(hidden)]
+pub mod sessions;
+#[doc(hidden)]
 pub mod several;
 #[doc(hidden)]
 pub mod updates;
@@ -149,6 +151,12 @@ macro_rules! key_store {
             last_manager::a_manager_is_found_among_many_keys,
             last_manager::a_key_that_is_no_last_manager_ends,
             last_manager::of_managers_that_end_themselves_at_once_one_is_kept,
+            sessions::a_session_reads_back_and_admits_no_caller,
+            sessions::lists_of_keys_have_no_session,
+            sessions::changes_of_keys_find_no_session,
+            sessions::the_sessions_of_one_opener_are_revoked_at_once,
+            sessions::ended_sessions_are_deleted_apart_from_keys,
+            sessions::a_session_is_no_last_manager,
             abandonment::an_abandoned_insertion_is_made_in_full_or_not_at_all,
             abandonment::an_abandoned_update_is_made_in_full_or_not_at_all,
             abandonment::an_abandoned_rotation_is_made_in_full_or_not_at_all,
@@ -178,6 +186,7 @@ macro_rules! further_digests {
             digests::a_retirement_drops_the_digests_of_other_digesters,
             digests::a_key_without_a_digest_of_the_digester_keeps_all,
             digests::the_digests_of_any_number_of_keys_are_retired,
+            sessions::a_session_needs_no_further_digest,
         }
     };
 }
@@ -214,6 +223,7 @@ macro_rules! owner_store {
             owners::keys_of_an_owner_who_is_gone_are_revoked,
             deleted::an_owner_who_was_deleted_is_not_put_again,
             deleted::an_owner_who_was_deleted_has_no_new_keys,
+            sessions::the_sessions_of_an_owner_who_is_gone_are_revoked,
             actors::each_change_is_made_by_an_actor_who_is_in_force,
             actors::an_actor_who_is_not_in_force_changes_nothing,
             actors::what_a_change_does_to_its_own_actor_does_not_count,
@@ -262,6 +272,7 @@ macro_rules! audit_log {
             audit::entries_are_selected_by_each_field,
             audit::a_change_within_bounds_is_marked,
             audit::old_entries_are_forgotten_and_keys_are_not,
+            sessions::changes_of_sessions_have_no_entry,
         }
     };
 }

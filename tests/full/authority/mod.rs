@@ -19,7 +19,7 @@ mod people;
 mod recheck;
 mod rotation;
 mod signed_in;
-mod stores;
+pub(crate) mod stores;
 mod strength;
 mod texts;
 mod world;

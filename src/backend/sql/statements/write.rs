@@ -46,12 +46,12 @@ impl Write {
             Self::Keys(change, _) => match change.action {
                 _ if is_system_revocation(change) => None,
                 KeyAction::Insert(_)
+                | KeyAction::PurgeSessions(..)
                 | KeyAction::Update(..)
                 | KeyAction::Rotate(..)
                 | KeyAction::Disable(..)
                 | KeyAction::Enable(..)
-                | KeyAction::Revoke(..)
-                | KeyAction::PurgeSessions(..) => dialect.lock_owners_shared,
+                | KeyAction::Revoke(..) => dialect.lock_owners_shared,
                 _ => dialect.lock_owners_exclusive,
             },
             Self::Owner(..) => dialect.lock_owners_exclusive,

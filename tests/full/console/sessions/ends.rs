@@ -30,6 +30,21 @@ async fn a_cookie_that_was_stolen_is_of_no_use_after_the_sign_out() {
 }
 
 #[tokio::test]
+async fn a_session_ends_when_another_one_takes_its_place() {
+    let world = World::new().await;
+    let mut visitor = world.signed_in(handover(ann())).await;
+    let mut former = visitor.clone();
+    let (sent, code) = world.sent(handover(Actor::external("user:eve"))).await;
+    visitor.jar.extend(sent.jar);
+    assert_eq!(visitor.redeem(&code).await.location(), "./keys");
+    assert!(visitor.is_in().await && !former.is_in().await);
+    // A code that does not work ends nothing.
+    visitor.jar.extend(world.sent(handover(ann())).await.0.jar);
+    assert_eq!(visitor.redeem(&code).await.status, StatusCode::FORBIDDEN);
+    assert!(visitor.is_in().await);
+}
+
+#[tokio::test]
 async fn a_sign_out_by_another_site_changes_nothing() {
     let world = World::new().await;
     let mut visitor = world.signed_in(handover(ann())).await;
