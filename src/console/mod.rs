@@ -96,8 +96,8 @@ mod picker;
 mod revoke;
 mod rotate;
 mod routes;
-mod session;
 mod servers;
+mod session;
 mod shared;
 mod shown;
 mod signed_in;
@@ -238,7 +238,7 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
 
     /// Gives the visitors sessions of this crate, for an application without a login of its own, or whose login does not reach the pages: see
     /// [`Sessions`]. `authenticator` is that of the application, which reads the store of the manager. `address` is the URL at which browsers find
-    /// the pages, such as `https://app.example.com/settings/api-keys`: [`Sessions::routes`] are to be nested at its path.
+    /// the pages, the same on each node, such as `https://app.example.com/settings/api-keys`: [`Sessions::routes`] are to be nested at its path.
     ///
     /// # Errors
     ///
@@ -257,7 +257,15 @@ impl<S: KeyStore + UsageStore + AuditLog + Clone> Console<S> {
     /// # Ok::<(), tower_api_key::ConfigError>(())
     /// ```
     pub fn sessions(self, authenticator: &Authenticator, address: &str) -> Result<Sessions<S>, ConfigError> {
-        Sessions::new(self.manager, self.permissions, self.hint, self.look, self.members, authenticator, address)
+        Sessions::new(
+            self.manager,
+            self.permissions,
+            self.hint,
+            self.look,
+            self.members,
+            authenticator,
+            address,
+        )
     }
 
     /// Returns the pages, given the function that resolves who is signed in. Its argument is any extractor, such as a session, a tuple of

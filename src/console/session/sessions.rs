@@ -197,7 +197,8 @@ impl<S> Sessions<S> {
     }
 
     /// Lets a visitor sign in by a key with the scope `console`, which is pasted into a form. It manages the keys of its owner, in its own
-    /// environment, and cannot end the last key by which they are managed.
+    /// environment, and cannot end the last key by which they are managed. A key that is limited to sources is checked as
+    /// [`Authenticator::verify`] does.
     #[must_use]
     pub fn pasted_keys(self) -> Self {
         Self { pasted_keys: true, ..self }

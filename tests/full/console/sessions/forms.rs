@@ -1,7 +1,10 @@
 //! The forms to sign in, by a key or a password.
 
+use std::sync::Arc;
+
 use http::{Method, StatusCode};
 use tower_api_key::backend::{Actor, AuditLog, AuditQuery, KeyFilter, OwnerChange, OwnerStore};
+use tower_api_key::clock::ManualClock;
 use tower_api_key::manage::NewKey;
 use tower_api_key::password::{PasswordLimits, Passwords};
 use tower_api_key::{Authenticator, MemoryStore, Requirement, Source};
@@ -145,7 +148,7 @@ fn passwords() -> Passwords {
 /// An application whose user Ann has a password.
 async fn with_passwords() -> World {
     let (store, clock) =
-        (MemoryStore::new(), std::sync::Arc::new(tower_api_key::clock::ManualClock::new(START)));
+        (MemoryStore::new(), Arc::new(ManualClock::new(START)));
     let passwords = passwords();
     store.change_owner(OwnerChange::put_user("ann@example.com")).await.unwrap();
     let hash = passwords.hash("correct horse").await.unwrap();
@@ -154,7 +157,7 @@ async fn with_passwords() -> World {
         .sources([Source::basic(), Source::bearer(), Source::x_api_key()])
         .passwords(passwords)
         .user_scopes(scopes("notes.*"))
-        .with_clock(std::sync::Arc::clone(&clock));
+        .with_clock(Arc::clone(&clock));
     World::by(store, clock, authenticator.build().unwrap(), |console| console.passwords().unwrap()).await
 }
 
