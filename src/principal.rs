@@ -291,7 +291,7 @@ impl Principal {
     /// [`Actor::External`].
     pub fn actor(&self) -> Actor {
         let Issuer { policy, clock, .. } = self.issuer();
-        Actor::of(self.record(), self.scheme(), policy, clock)
+        Actor::of(self.record(), self.entry.digests(), self.scheme(), policy, clock)
     }
 
     /// Returns the caller as it was admitted, for a store that cannot check it.

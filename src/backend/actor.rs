@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::BackendError;
 use crate::clock::{Clock, Timestamp};
 use crate::credential::Scheme;
-use crate::digest::Digest;
+use crate::digest::{Digest, Digests};
 use crate::environment::Environment;
 use crate::key::KeyId;
 use crate::owner::{Owner, User};
@@ -75,7 +75,8 @@ pub enum Actor {
 #[derive(Debug, Clone)]
 pub struct KeyActor {
     pub(super) id: KeyId,
-    pub(super) digest: Digest,
+    /// Of its text, by each digester of the node: the store has it under one of them, or several.
+    pub(super) digests: Digests,
     pub(super) context: AuthContext,
 }
 
@@ -178,7 +179,14 @@ pub(super) enum SessionOpener {
 
 impl Actor {
     /// Creates the actor for a caller with this record: a user if it is that of a password, otherwise a key.
-    pub(crate) fn of(record: &Record, scheme: &Scheme, policy: &ScopePolicy, clock: &Arc<dyn Clock>) -> Self {
+    /// `digests` are those of the presented text.
+    pub(crate) fn of(
+        record: &Record,
+        digests: Digests,
+        scheme: &Scheme,
+        policy: &ScopePolicy,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
         let (scheme, policy, clock) = (scheme.clone(), policy.clone(), Arc::clone(clock));
         let context = AuthContext { scheme, policy, clock, requirements: Vec::new() };
         match &record.owner {
@@ -192,7 +200,7 @@ impl Actor {
                     context,
                 })
             }
-            _ => Self::Key(KeyActor { id: record.id.clone(), digest: record.digest, context }),
+            _ => Self::Key(KeyActor { id: record.id.clone(), digests, context }),
         }
     }
 
@@ -322,7 +330,9 @@ impl Actor {
     fn authorize_alone(&self, found: ResolvedSubject) -> Result<Option<AuthorizedActor>, BackendError> {
         let (record, context) = match (self, found) {
             (Self::System { .. } | Self::External { .. }, _) => return Ok(None),
-            (Self::Key(own), ResolvedSubject::Key(record)) if record.digest == own.digest => {
+            (Self::Key(own), ResolvedSubject::Key(record))
+                if own.digests.as_slice().contains(&record.digest) =>
+            {
                 (record, &own.context)
             }
             (Self::User(own), ResolvedSubject::User(user)) if own.is(&user) => {

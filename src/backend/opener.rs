@@ -10,7 +10,7 @@ use super::Actor;
 use super::actor::{ActorRequirement, AuthContext, KeyActor, UserActor};
 use crate::clock::Clock;
 use crate::credential::Scheme;
-use crate::digest::Digest;
+use crate::digest::{Digest, Digests, MAX_FORMER};
 use crate::environment::Environment;
 use crate::key::KeyId;
 use crate::rights::ScopePolicy;
@@ -35,9 +35,9 @@ impl Actor {
         Some(match self {
             Self::System { name } => json!({ "application": name.as_deref()? }),
             Self::External { id } => json!({ "external": id }),
-            Self::Key(KeyActor { id, digest, context }) => json!({
+            Self::Key(KeyActor { id, digests, context }) => json!({
                 "key": id.as_str(),
-                "digest": to_hex(digest),
+                "digests": digests.as_slice().iter().map(to_hex).collect::<Vec<_>>(),
                 "scheme": context.scheme.to_string(),
                 "requires": requirements(context),
             }),
@@ -63,7 +63,6 @@ impl Actor {
         if let Some(id) = text("external") {
             return Some(Self::external(id));
         }
-        let digest = |name: &str| text(name)?.parse::<Digest>().ok();
         let context = AuthContext {
             scheme: Scheme::from_label(text("scheme")?)?,
             policy: policy.clone(),
@@ -76,13 +75,17 @@ impl Actor {
                 .collect::<Option<_>>()?,
         };
         if let Some(id) = text("key") {
-            let (id, digest) = (KeyId::new(id).ok()?, digest("digest")?);
-            return Some(Self::Key(KeyActor { id, digest, context }));
+            let digests =
+                fields.get("digests")?.as_array()?.iter().map(|digest| digest.as_str()?.parse().ok());
+            let digests: Vec<Digest> = digests.collect::<Option<_>>()?;
+            let (current, former) = digests.split_first().filter(|(_, former)| former.len() <= MAX_FORMER)?;
+            let digests = Digests::new(*current, former.iter().copied());
+            return Some(Self::Key(KeyActor { id: KeyId::new(id).ok()?, digests, context }));
         }
         Some(Self::User(UserActor {
             id: KeyId::new(text("user")?).ok()?,
             email: text("email")?.into(),
-            password: digest("password")?,
+            password: text("password")?.parse().ok()?,
             environment: Environment::from_label(text("environment")?)?,
             context,
         }))
@@ -135,7 +138,8 @@ mod tests {
     }
 
     fn of(record: &Record) -> Actor {
-        let actor = Actor::of(record, &Scheme::Bearer, &ScopePolicy::default(), &clock());
+        let digests = Digests::new(record.digest, [Digest::from_bytes([8; 32])]);
+        let actor = Actor::of(record, digests, &Scheme::Bearer, &ScopePolicy::default(), &clock());
         let any = Requirement::any_of(["a", "b.*"]).unwrap();
         let project = Resource::Project { organization: "acme", project: "web" };
         actor.requires("console".parse().unwrap()).requires_for(any, project)
@@ -170,10 +174,12 @@ mod tests {
             json!(null),
             json!({}),
             json!({ "key": "key_1" }),
-            json!({ "key": "key_1", "digest": "00", "scheme": "Bearer", "requires": [] }),
-            json!({ "key": "key_1", "digest": "0".repeat(64), "scheme": "X Y", "requires": [] }),
-            json!({ "key": "key_1", "digest": "0".repeat(64), "scheme": "Bearer", "requires": [{ "scopes": "" }] }),
-            json!({ "key": "key_1", "digest": "0".repeat(64), "scheme": "Bearer" }),
+            json!({ "key": "key_1", "digests": [], "scheme": "Bearer", "requires": [] }),
+            json!({ "key": "key_1", "digests": vec!["0".repeat(64); 5], "scheme": "Bearer", "requires": [] }),
+            json!({ "key": "key_1", "digests": ["00"], "scheme": "Bearer", "requires": [] }),
+            json!({ "key": "key_1", "digests": ["0".repeat(64)], "scheme": "X Y", "requires": [] }),
+            json!({ "key": "key_1", "digests": ["0".repeat(64)], "scheme": "Bearer", "requires": [{ "scopes": "" }] }),
+            json!({ "key": "key_1", "digests": ["0".repeat(64)], "scheme": "Bearer" }),
         ] {
             assert!(Actor::from_json(&text, &ScopePolicy::default(), &clock()).is_none(), "{text}");
         }

@@ -442,7 +442,7 @@ impl<S: KeyStore> Sessions<S> {
         found.map_err(|_| BackendError::unavailable("the session could not be looked up").into())
     }
 
-    /// Deletes sessions that ended, once in a while. Their rows admit no visitor, so a failure does not concern the one who is here.
+    /// Deletes sessions that ended, once in a while. Their rows admit no visitor, so a failure does not concern this one.
     async fn purge(&self, now: Timestamp) {
         let last = self.purged_at.load(Ordering::Relaxed);
         if now.unix_millis().saturating_sub(last) < PURGE_INTERVAL {

@@ -147,8 +147,7 @@ fn passwords() -> Passwords {
 
 /// An application whose user Ann has a password.
 async fn with_passwords() -> World {
-    let (store, clock) =
-        (MemoryStore::new(), Arc::new(ManualClock::new(START)));
+    let (store, clock) = (MemoryStore::new(), Arc::new(ManualClock::new(START)));
     let passwords = passwords();
     store.change_owner(OwnerChange::put_user("ann@example.com")).await.unwrap();
     let hash = passwords.hash("correct horse").await.unwrap();
@@ -221,4 +220,28 @@ async fn passwords_need_an_authenticator_that_verifies_them() {
     assert!(!page.has("name=\"password\""));
     let fields = [("token", &*page.field("token")), ("email", "ann@example.com"), ("password", "x")];
     assert_eq!(visitor.post("/sign-in", &fields).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn a_key_that_was_stored_under_a_former_pepper_opens_the_portal() {
+    use tower_api_key::digest::Digester;
+    use tower_api_key::manage::KeyManager;
+
+    let (store, clock) = (MemoryStore::new(), Arc::new(ManualClock::new(START)));
+    let former = || Digester::hmac_sha256(&[7; 32]).unwrap();
+    let manager = KeyManager::new(store.clone(), tower_api_key::KeyFormat::new("demo").unwrap());
+    let manager = manager.digester(former()).with_clock(Arc::clone(&clock));
+    let new = NewKey::new(acme()).scopes(scopes("console notes.read"));
+    let text = manager.create(new).await.unwrap().reveal();
+    let authenticator = Authenticator::builder(store.clone())
+        .digester(Digester::hmac_sha256(&[8; 32]).unwrap())
+        .former_digester(former())
+        .with_clock(Arc::clone(&clock));
+    let world =
+        World::by(store, clock, authenticator.build().unwrap(), |console| console.pasted_keys()).await;
+    for _ in 0..3 {
+        let mut visitor = world.visitor();
+        assert_eq!(visitor.paste(text.as_str()).await.location(), "./keys");
+        assert_eq!(visitor.create(&["notes.read"]).await.status, StatusCode::CREATED);
+    }
 }
