@@ -1,4 +1,5 @@
-//! Searches of keys, in the order of the text that they search: a page reads no more keys than it has.
+//! The order in which a search finds keys: that of the text that it searches. A store with an index of this order reads no more keys than a
+//! page has; nothing is read here.
 
 // Layer 3 of 10: storage.
 

@@ -1,4 +1,4 @@
-//! The store, and the traits that it implements: takes connections and runs statements, with no SQL of its own.
+//! The store, and the traits that it implements: takes connections and runs statements, with no SQL of its own but a count of nodes.
 
 // Layer 3 of 10: storage.
 

@@ -1,4 +1,5 @@
-//! The plans of PostgreSQL for searches and for totals, by the statistics of a filled database. Those of SQLite are beside the statements.
+//! Tests of the plans of PostgreSQL for searches and for totals, by the statistics of a database that they fill. Those of SQLite are beside
+//! the statements.
 
 // Layer 3 of 10: storage.
 
