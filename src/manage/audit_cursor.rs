@@ -1,4 +1,5 @@
-//! Where a page of the audit log ends, by what its reader is shown of the last entry: the number of that would tell how many changes others make.
+//! Where a page of the audit log ends, by what its reader is shown of the last entry: the number of the entry would tell how many changes
+//! others make. The log is only read, by functions that are passed in.
 
 // Layer 9 of 10: management.
 

@@ -1,4 +1,4 @@
-//! Revoking many keys in batches.
+//! Revokes many keys in batches, each a transaction of the store that is reported to the audit hook.
 
 // Layer 9 of 10: management.
 

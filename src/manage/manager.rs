@@ -227,7 +227,8 @@ impl<S: KeyStore> KeyManager<S> {
         Self { rotation_renews: renews, ..self }
     }
 
-    /// Sets a sink that receives an event for each change, after the store has acknowledged it.
+    /// Sets a sink that receives an event for each change of keys, after the store has acknowledged it. A change of owners, with the keys
+    /// that it revokes, has none, nor has the retirement of digests.
     ///
     /// A call that is dropped before it returns may have made its change without an event. Revoking, disabling or enabling a key without effect
     /// emits an event as well. The log of the store is exact in both cases: see [`AuditLog`](crate::backend::AuditLog).

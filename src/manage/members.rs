@@ -1,4 +1,4 @@
-//! Members and projects of organizations, in a store that keeps them.
+//! Members and projects of organizations, in a store that keeps them. The audit hook receives no event of their changes.
 
 // Layer 9 of 10: management.
 
