@@ -51,7 +51,7 @@
 // Layer 3 of 10: storage.
 // Above `audit`; below `metrics`, `cache` and `manage`. Bottom to top, a file importing only those before it:
 // - values: `error`, `filter`, `search`, `deleted_owner`, `propagation`; a macro: `forward`
-// - changes, and who may make them: `expiry`, `key_update`, `rotation`, `audit`, `key_edit`, `actor`, `opener`, `caller`, `last_manager`, `bounds`, `usage`
+// - changes, and who may make them: `expiry`, `key_update`, `rotation`, `audit`, `key_edit`, `actor`, `opener`, `caller`, `last_manager`, `bounds`, `key_change`, `usage`
 // - what changes do to caches: `invalidation`, `change_feed`
 // - the traits: `self`, `backend_fn`, `erased`, `keys`, `owners`, `owner_resolver`
 // - the stores: `memory`, `sql`
@@ -69,6 +69,7 @@ mod expiry;
 mod filter;
 mod forward;
 mod invalidation;
+mod key_change;
 mod key_edit;
 mod key_update;
 mod keys;
@@ -92,9 +93,10 @@ pub use change_feed::{BoxedChangeFeed, ChangeFeed};
 pub use error::{BackendError, BackendErrorKind};
 pub use filter::{KeyFilter, RecordKind};
 pub use invalidation::{Invalidation, Invalidator, PendingInvalidation, Subscriber};
+pub use key_change::{ChangeOutcome, KeyAction, KeyChange};
 pub use key_edit::{EditOutcome, KeyEdit, PredecessorEnd};
 pub use key_update::KeyUpdate;
-pub use keys::{ChangeOutcome, KeyAction, KeyChange, KeyStore};
+pub use keys::KeyStore;
 pub use last_manager::RequiredManager;
 pub use memory::MemoryStore;
 pub use owner_resolver::{OwnerResolver, WithOwnerResolver};

@@ -59,18 +59,21 @@ pub(super) async fn show<S: KeyStore + Clone>(
     filter.name_starts_with = filters.parse("name", |text| Some(text.into()))?;
     let keys = visitor.keys(&shared);
     let searches = filter.starts_with.is_some() || filter.name_starts_with.is_some();
-    let (mut records, next): (_, Box<dyn Fn(&Record) -> String + Send>) = if searches {
+    let found = if searches {
         let after = filters.parse("after", decode_position)?;
-        let found = keys.search(filter.clone(), after.as_ref(), PAGE + 1).await;
-        (found.map_err(Problem::from)?, Box::new(move |last| encode_position(&filter.position(last))))
+        keys.search(filter.clone(), after.as_ref(), PAGE + 1).await
     } else {
         let after = filters.parse("after", |text| KeyId::new(text).ok())?;
-        let listed = keys.list(filter, after.as_ref(), PAGE + 1).await;
-        (listed.map_err(Problem::from)?, Box::new(|last| last.id.to_string()))
+        keys.list(filter.clone(), after.as_ref(), PAGE + 1).await
     };
+    let mut records = found.map_err(Problem::from)?;
     let more = records.len() > PAGE;
     records.truncate(PAGE);
-    let next = records.last().filter(|_| more).map(|last| filters.with(&FIELDS, "after", &next(last)));
+    let place = |last: &Record| match searches {
+        true => encode_position(&filter.position(last)),
+        false => last.id.to_string(),
+    };
+    let next = records.last().filter(|_| more).map(|last| filters.with(&FIELDS, "after", &place(last)));
     let page = ListPage {
         shell,
         keys: records.iter().map(|record| View::new(record, now)).collect(),

@@ -165,7 +165,7 @@ pub(super) async fn put_member<S: KeyStore + OwnerStore + Clone>(
     };
     let (organization, email) = (fields.text("organization"), fields.text("email"));
     let put = manager.put_member(organization, email, fields.text("role"), scopes).await;
-    respond(&shared, &visitor, &fields, put)
+    Ok(respond(&shared, &visitor, &fields, put)?)
 }
 
 pub(super) async fn remove_member<S: KeyStore + OwnerStore + Clone>(
@@ -176,7 +176,7 @@ pub(super) async fn remove_member<S: KeyStore + OwnerStore + Clone>(
     check_operator(&visitor.shell(&shared))?;
     let manager = authorize(&shared, &mut visitor, &fields).await?;
     let removed = manager.remove_member(fields.text("organization"), fields.text("email")).await;
-    respond(&shared, &visitor, &fields, removed)
+    Ok(respond(&shared, &visitor, &fields, removed)?)
 }
 
 pub(super) async fn put_project<S: KeyStore + OwnerStore + Clone>(
@@ -187,7 +187,7 @@ pub(super) async fn put_project<S: KeyStore + OwnerStore + Clone>(
     check_operator(&visitor.shell(&shared))?;
     let manager = authorize(&shared, &mut visitor, &fields).await?;
     let put = manager.put_project(fields.text("organization"), fields.text("project")).await;
-    respond(&shared, &visitor, &fields, put)
+    Ok(respond(&shared, &visitor, &fields, put)?)
 }
 
 /// Deletes a project once its id was typed: its keys are revoked with it.
@@ -204,7 +204,7 @@ pub(super) async fn delete_project<S: KeyStore + OwnerStore + Clone>(
         return Ok(invalid(&shared, &visitor, &fields, vec![error]));
     }
     let deleted = manager.delete_project(fields.text("organization"), project, fields.text("reason")).await;
-    respond(&shared, &visitor, &fields, deleted)
+    Ok(respond(&shared, &visitor, &fields, deleted)?)
 }
 
 fn respond<S>(
@@ -212,10 +212,10 @@ fn respond<S>(
     visitor: &Visitor,
     fields: &Fields,
     changed: Result<(), ManageError>,
-) -> response::Result<Response> {
+) -> Result<Response, Problem> {
     match changed {
         Ok(()) => Ok(redirect(&format!("../members?organization={}", encode(fields.text("organization"))))),
-        Err(error) if error.fields().is_empty() => Err(problem(error).into()),
+        Err(error) if error.fields().is_empty() => Err(problem(error)),
         Err(error) => Ok(invalid(shared, visitor, fields, problem(error).texts)),
     }
 }

@@ -41,9 +41,8 @@ impl Servers {
             format!("on {} of {all} servers", all - missing)
         });
         match (&self.propagation, part) {
-            (Propagation::EveryNode, None) => "on every server".to_owned(),
             (Propagation::EveryNode, Some(part)) => part,
-            (Propagation::LeaseEnd { .. }, None) => "on every server".to_owned(),
+            (Propagation::EveryNode | Propagation::LeaseEnd { .. }, None) => "on every server".to_owned(),
             (Propagation::LeaseEnd { .. }, Some(part)) => {
                 format!(
                     "on every server: {part}, and by the others because they could not confirm it in time"

@@ -64,6 +64,7 @@ fn key_changes() -> Vec<KeyChange> {
         KeyChange::insert_exclusive(samples::plain("replaced"), &KeyFilter::all(), revocation()),
         KeyChange::revoke(&id("target"), revocation()),
         KeyChange::revoke_all(&KeyFilter::all(), revocation()),
+        KeyChange::revoke_first(9, &KeyFilter::all(), revocation()),
         KeyChange::purge_ended(LATER),
     ]
 }

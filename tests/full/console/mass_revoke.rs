@@ -126,7 +126,7 @@ async fn a_request_revokes_for_some_seconds_and_the_next_one_goes_on() {
     let (status, page) = post("count=2100&confirmation=2100").await;
     assert_eq!((status, left().await), (StatusCode::OK, 1_100), "{page}");
     assert!(
-        page.contains("1000 keys are revoked so far.") && page.contains("<h2>1100 keys left</h2>"),
+        page.contains("1000 keys are revoked by now.") && page.contains("<h2>1100 keys left</h2>"),
         "{page}"
     );
     assert!(page.contains(r#"<input type="hidden" name="confirmation" value="1100">"#), "{page}");

@@ -69,6 +69,7 @@ pub(crate) enum Wide {
     Enable,
     Revoke,
     RevokeAll,
+    RevokeFirst,
     PurgeEnded,
     PutOrganization,
     DisableOrganization,
@@ -98,7 +99,7 @@ const BOUNDED: [Bounded; 11] = [
     Bounded::RevokeItself,
 ];
 
-const WIDE: [Wide; 23] = [
+const WIDE: [Wide; 24] = [
     Wide::Create,
     Wide::Import,
     Wide::ImportText,
@@ -109,6 +110,7 @@ const WIDE: [Wide; 23] = [
     Wide::Enable,
     Wide::Revoke,
     Wide::RevokeAll,
+    Wide::RevokeFirst,
     Wide::PurgeEnded,
     Wide::PutOrganization,
     Wide::DisableOrganization,
@@ -207,6 +209,9 @@ impl Wide {
             Self::Enable => manager.enable(target).await.map(drop),
             Self::Revoke => manager.revoke(target, "lost").await,
             Self::RevokeAll => manager.revoke_all(&KeyFilter::of_organization(ACME), "lost").await.map(drop),
+            Self::RevokeFirst => {
+                manager.revoke_first(9, &KeyFilter::of_organization(ACME), "lost").await.map(drop)
+            }
             _ => manager.purge_ended(START).await.map(drop),
         }
     }
