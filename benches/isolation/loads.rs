@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
-use http::Request;
+use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{interval, sleep};
 use tower::ServiceExt;
 use tower_api_key::Owner;
-use tower_api_key::backend::{KeyChange, KeyFilter, KeyStore, UsageStore};
+use tower_api_key::backend::{Actor, AuditLog, KeyChange, KeyFilter, KeyStore, UsageStore};
 use tower_api_key::clock::{Clock, SystemClock};
-use tower_api_key::manage::{KeyManager, NewKey, Wait};
+use tower_api_key::console::{Console, SignedIn};
+use tower_api_key::manage::{KeyManager, NewKey, Permissions, Wait};
 
 use crate::Size;
 use crate::service::{Service, TENANT};
@@ -24,9 +26,30 @@ use crate::service::{Service, TENANT};
 pub(crate) const MANY: &str = "many";
 pub(crate) const ENDED: &str = "ended";
 
+/// The owner of keys that pages show.
+const PAGED: &str = "paged";
+
+/// The pages that are requested in turn.
+const PAGES: [&str; 6] = [
+    "/keys",
+    "/keys?organization=paged",
+    "/keys?start=example_live_a1",
+    "/usage?days=90",
+    "/usage?days=90&organization=tenant",
+    "/audit",
+];
+
+/// Returns the console of an operator.
+fn console<S: KeyStore + UsageStore + AuditLog + Clone>(manager: &KeyManager<S>) -> Router {
+    let permissions = Permissions::new().group("Notes", [("notes.read", "Read notes")]).unwrap();
+    let operator = async |_: ()| Ok::<_, StatusCode>(SignedIn::operator(Actor::named("operator")).unwrap());
+    let console = Console::new(manager.clone().with_permissions(permissions)).unwrap();
+    console.routes(move |none: ()| Box::pin(operator(none)))
+}
+
 /// Direct access to the tables, as another process has it.
 pub(crate) trait Database: Sync {
-    type Store: KeyStore + UsageStore + Clone;
+    type Store: KeyStore + UsageStore + AuditLog + Clone;
 
     const IS_FILE: bool;
 
@@ -52,6 +75,7 @@ pub(crate) enum Load {
     RevokeAll { keys: usize, creates: usize },
     Purge { keys: usize, creates: usize },
     WaitForFleet { at_a_time: usize },
+    Pages { keys: usize, a_second: u32 },
 }
 
 impl fmt::Display for Load {
@@ -66,6 +90,9 @@ impl fmt::Display for Load {
             Self::LockedFile { creates } => write!(f, "file locked by another process, {creates} creates"),
             Self::RevokeAll { keys, creates } => write!(f, "{keys} keys revoked at once, {creates} creates"),
             Self::Purge { keys, creates } => write!(f, "{keys} keys deleted elsewhere, {creates} creates"),
+            Self::Pages { keys, a_second } => {
+                write!(f, "{a_second} pages of the console a second, {keys} keys")
+            }
             Self::WaitForFleet { at_a_time } => {
                 write!(f, "revocations that wait for a silent node, {at_a_time} at a time")
             }
@@ -129,6 +156,7 @@ impl Load {
             Self::Purge { keys: 100_000, creates: 10 },
             Self::WaitForFleet { at_a_time: 50 },
             Self::WaitForFleet { at_a_time: 200 },
+            Self::Pages { keys: 200_000, a_second: 25 },
         ]
         .into_iter()
     }
@@ -144,7 +172,7 @@ impl Load {
     /// Prepares the database, and starts the load on a service.
     pub(crate) async fn start<S, D>(&self, service: &Service<S>, database: &D, size: Size) -> Running
     where
-        S: KeyStore + UsageStore + Clone,
+        S: KeyStore + UsageStore + AuditLog + Clone,
         D: Database,
     {
         let mut running = Running { tasks: JoinSet::new(), is_over: Arc::default() };
@@ -181,6 +209,30 @@ impl Load {
                 });
                 running.create(creates, &service.manager);
             }
+            Self::Pages { keys, a_second } => {
+                database.add_keys(PAGED, size.of(keys), None).await;
+                database.add_usage(size.of(keys)).await;
+                let app = console(&service.manager);
+                let is_over = Arc::clone(&running.is_over);
+                running.tasks.spawn(async move {
+                    let mut ticks = interval(Duration::from_secs(1) / a_second);
+                    let mut pages = JoinSet::new();
+                    for path in PAGES.iter().cycle() {
+                        ticks.tick().await;
+                        if is_over.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        let request = Request::get(*path).body(Body::empty()).unwrap();
+                        let app = app.clone();
+                        pages.spawn(async move {
+                            let answer = app.oneshot(request).await.unwrap();
+                            assert!(answer.status().is_success(), "{}", answer.status());
+                            drop(answer.into_body().collect().await.unwrap());
+                        });
+                    }
+                    pages.join_all().await;
+                });
+            }
             Self::WaitForFleet { at_a_time } => {
                 database.add_silent_node().await;
                 let new = NewKey::new(Owner::organization(TENANT));
@@ -197,7 +249,7 @@ impl Load {
 }
 
 /// Repeats a request of the tenant.
-async fn get<S: KeyStore + UsageStore + Clone>(
+async fn get<S: KeyStore + UsageStore + AuditLog + Clone>(
     running: &mut Running,
     service: &Service<S>,
     at_a_time: usize,

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tower_api_key::backend::{KeyStore, UsageStore};
+use tower_api_key::backend::{AuditLog, KeyStore, UsageStore};
 use tower_api_key_benches::markdown::{self, thousands};
 use tower_api_key_benches::statistics::median;
 
@@ -81,7 +81,7 @@ async fn measure<S, D>(
     lines: &mut Vec<[String; 8]>,
 ) -> usize
 where
-    S: KeyStore + UsageStore + Clone,
+    S: KeyStore + UsageStore + AuditLog + Clone,
     D: Database,
 {
     let mut rejected = 0;
@@ -118,7 +118,7 @@ async fn phase<S, D>(
     size: Size,
 ) -> Admitted
 where
-    S: KeyStore + UsageStore + Clone,
+    S: KeyStore + UsageStore + AuditLog + Clone,
     D: Database,
 {
     let running = load.start(loaded, database, size).await;

@@ -55,7 +55,9 @@ impl Database for File {
             SELECT 'key_' || (i / 360), CAST(unixepoch() / 86400 AS INTEGER) - i % 360, 'live', '{TENANT}', 1 FROM n;
             INSERT INTO tower_api_key_usage_total (kind, organization, name, day, environment, requests)
             SELECT 'organization', owner_organization, '', day, environment, sum(requests) FROM tower_api_key_usage
-            GROUP BY owner_organization, day, environment"
+            GROUP BY owner_organization, day, environment;
+            INSERT INTO tower_api_key_usage_total (kind, organization, name, day, environment, requests)
+            SELECT 'all', '', '', day, environment, sum(requests) FROM tower_api_key_usage GROUP BY day, environment"
         ))
         .await;
     }

@@ -1,6 +1,6 @@
 //! Operations that are the same for each database, but compiled once for each: the types of the driver differ.
 
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
 use tower_api_key::record::KeyState;
 use tower_api_key_benches::columns::{FIND, TEXTS, TIMES};
 use tower_api_key_benches::keys::SCOPES;
@@ -34,8 +34,8 @@ pub(super) async fn fill(pool: &Pool) {
                 let project = rows::project(number);
                 row.push_bind(rows::id(number).to_string())
                     .push_bind(rows::digest(number).to_vec())
-                    .push_bind("example_live_a1b2c3...")
-                    .push_bind("Production server")
+                    .push_bind(rows::hint(number))
+                    .push_bind(rows::name(number))
                     .push_bind(if project.is_some() { "project" } else { "organization" })
                     .push_bind(rows::organization(number))
                     .push_bind(project)
@@ -51,6 +51,39 @@ pub(super) async fn fill(pool: &Pool) {
             query.build().execute(&mut *transaction).await.unwrap();
         }
         transaction.commit().await.unwrap();
+    }
+}
+
+/// Inserts the usage of all keys, each on some days, and its totals.
+pub(super) async fn fill_usage(pool: &Pool) {
+    let (keys, (first, days)) = (rows::count(), rows::USAGE);
+    let slots: Vec<_> = (0..rows::DAYS_OF_KEY).map(|slot| format!("SELECT {slot} AS slot")).collect();
+    let slots = slots.join(" UNION ALL ");
+    let columns = "owner_organization, owner_project";
+    let (commit, _) = BATCH;
+    let mut statements = Vec::new();
+    for start in (0..keys).step_by(commit) {
+        statements.push(format!(
+            "INSERT INTO tower_api_key_usage (key_id, day, environment, {columns}, requests)
+            SELECT id, {first} + (CAST(substr(id, 5) AS INTEGER) * 7 + slot * 9) % {days}, 'live', {columns}, 3
+            FROM tower_api_key, ({slots}) AS slots WHERE id >= '{}' AND id < '{}'",
+            rows::id(start),
+            rows::id(start + commit)
+        ));
+    }
+    for (kind, names, columns) in [
+        ("all", "'', ''", ""),
+        ("organization", "owner_organization, ''", "owner_organization, "),
+        ("project", "owner_organization, owner_project", "owner_organization, owner_project, "),
+    ] {
+        statements.push(format!(
+            "INSERT INTO tower_api_key_usage_total (kind, organization, name, day, environment, requests)
+            SELECT '{kind}', {names}, day, environment, sum(requests) FROM tower_api_key_usage
+            WHERE '{kind}' <> 'project' OR owner_project IS NOT NULL GROUP BY {columns}day, environment"
+        ));
+    }
+    for statement in statements {
+        sqlx::query(AssertSqlSafe(statement)).execute(pool).await.unwrap();
     }
 }
 

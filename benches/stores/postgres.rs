@@ -9,7 +9,7 @@ use std::env;
 use sqlx::postgres::PgPoolOptions;
 use tower_api_key::PostgresStore;
 
-use crate::{lookups, pages};
+use crate::{console, lookups, pages};
 
 type Database = sqlx::Postgres;
 type Pool = sqlx::PgPool;
@@ -40,6 +40,9 @@ pub(crate) async fn measure() -> Option<[String; 4]> {
     // As autovacuum does after a while.
     sqlx::query("VACUUM ANALYZE tower_api_key").execute(&pool).await.unwrap();
     pages::measure("PostgreSQL", &store).await;
+    each::fill_usage(&pool).await;
+    sqlx::query("VACUUM ANALYZE").execute(&pool).await.unwrap();
+    console::measure("PostgreSQL", &store).await;
     let line = lookups::measure("PostgreSQL", &store, async |digest| each::bare(&pool, digest).await).await;
     sqlx::query(drop).execute(&pool).await.unwrap();
     Some(line)

@@ -37,6 +37,21 @@ pub(crate) fn project(number: usize) -> Option<&'static str> {
     (number.is_multiple_of(10) && draw(number) / 100 % 1_000 == 0).then_some(PROJECT)
 }
 
+/// The first day of usage, and the number of days.
+pub(crate) const USAGE: (i64, i64) = (20_744, 90);
+
+/// The days with usage of each key, of all days.
+pub(crate) const DAYS_OF_KEY: usize = 10;
+
+/// Returns the name of a key. Many start alike.
+pub(crate) fn name(number: usize) -> String {
+    format!("{} {number}", ["Production server", "Build", "\u{645}\u{641}\u{62a}\u{627}\u{62d}"][number % 3])
+}
+
+pub(crate) fn hint(number: usize) -> String {
+    format!("example_live_{:06x}...", draw(number) % (1 << 24))
+}
+
 /// Returns the state of a key. One in a hundred is revoked. Of the oldest tenth one in ten has expired, of all others none: a realistic
 /// distribution, and the worst case for a search for expired keys that starts later.
 pub(crate) fn state(number: usize) -> KeyState {

@@ -9,7 +9,7 @@ use std::path::Path;
 use tower_api_key::SqliteStore;
 use tower_api_key_benches::stacks::sqlite;
 
-use crate::{lookups, pages};
+use crate::{console, lookups, pages};
 
 type Database = sqlx::Sqlite;
 type Pool = sqlx::SqlitePool;
@@ -21,5 +21,7 @@ pub(crate) async fn measure(file: &Path) -> [String; 4] {
     let store = SqliteStore::with_pool(pool.clone()).await.unwrap();
     each::fill(&pool).await;
     pages::measure("SQLite", &store).await;
+    each::fill_usage(&pool).await;
+    console::measure("SQLite", &store).await;
     lookups::measure("SQLite", &store, async |digest| each::bare(&pool, digest).await).await
 }

@@ -61,17 +61,17 @@ CREATE TABLE tower_api_key_fingerprint (
     fingerprint TEXT COLLATE "C" PRIMARY KEY
 );
 
--- Searches by the start of a name or of a hint, in the order of these. Keys in other states are skipped within the index.
-CREATE INDEX tower_api_key_by_name ON tower_api_key (search_name, id, revoked_at, expires_at, disabled_at);
-CREATE INDEX tower_api_key_by_hint ON tower_api_key (search_hint, id, revoked_at, expires_at, disabled_at);
+-- Searches by the start of a name or of a hint, in the order of these.
+CREATE INDEX tower_api_key_by_name ON tower_api_key (search_name, id);
+CREATE INDEX tower_api_key_by_hint ON tower_api_key (search_hint, id);
 CREATE INDEX tower_api_key_by_project_name ON tower_api_key (owner_organization, owner_project, search_name, id)
     WHERE owner_project IS NOT NULL;
 CREATE INDEX tower_api_key_by_project_hint ON tower_api_key (owner_organization, owner_project, search_hint, id)
     WHERE owner_project IS NOT NULL;
-CREATE INDEX tower_api_key_by_organization_name
-    ON tower_api_key (owner_organization, search_name, id, revoked_at, expires_at, disabled_at) WHERE owner_organization IS NOT NULL;
-CREATE INDEX tower_api_key_by_organization_hint
-    ON tower_api_key (owner_organization, search_hint, id, revoked_at, expires_at, disabled_at) WHERE owner_organization IS NOT NULL;
+CREATE INDEX tower_api_key_by_organization_name ON tower_api_key (owner_organization, search_name, id)
+    WHERE owner_organization IS NOT NULL;
+CREATE INDEX tower_api_key_by_organization_hint ON tower_api_key (owner_organization, search_hint, id)
+    WHERE owner_organization IS NOT NULL;
 CREATE INDEX tower_api_key_by_email_name ON tower_api_key (owner_email, search_name, id) WHERE owner_email IS NOT NULL;
 CREATE INDEX tower_api_key_by_email_hint ON tower_api_key (owner_email, search_hint, id) WHERE owner_email IS NOT NULL;
 
