@@ -57,7 +57,7 @@ impl Database for File {
             SELECT 'organization', owner_organization, '', day, environment, sum(requests) FROM tower_api_key_usage
             GROUP BY owner_organization, day, environment;
             INSERT INTO tower_api_key_usage_total (kind, organization, name, day, environment, requests)
-            SELECT 'all', '', '', day, environment, sum(requests) FROM tower_api_key_usage GROUP BY day, environment"
+            SELECT 'whole', '', '', day, environment, sum(requests) FROM tower_api_key_usage GROUP BY day, environment"
         ))
         .await;
     }

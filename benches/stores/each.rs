@@ -72,7 +72,7 @@ pub(super) async fn fill_usage(pool: &Pool) {
         ));
     }
     for (kind, names, columns) in [
-        ("all", "'', ''", ""),
+        ("whole", "'', ''", ""),
         ("organization", "owner_organization, ''", "owner_organization, "),
         ("project", "owner_organization, owner_project", "owner_organization, owner_project, "),
     ] {

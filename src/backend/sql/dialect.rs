@@ -19,6 +19,8 @@ pub struct Dialect {
     pub(super) now: &'static str,
     /// The end of a `SELECT` that locks the rows that are read until the transaction ends.
     pub(super) lock_rows_suffix: &'static str,
+    /// The end of a `SELECT` of usage that locks the rows.
+    pub(super) lock_usage_suffix: &'static str,
     /// The end of a `SELECT` that skips rows which another transaction is changing, and locks the remaining ones.
     pub(super) skip_locked_suffix: &'static str,
     /// Functions that lock a key by the hash of its id, exclusively and shared, until the transaction ends. Waiters are served in the

@@ -9,7 +9,7 @@ use tower_api_key::backend::{
 };
 use tower_api_key::clock::Day;
 use tower_api_key::owner::Organization;
-use tower_api_key::{Environment, Owner, Record, Timestamp};
+use tower_api_key::{Environment, KeyId, Owner, Record, Timestamp};
 
 use crate::samples;
 use crate::usage::{check_totals, counts_of_all_owners};
@@ -185,4 +185,32 @@ where
     let requests: u64 = store.usage(&query).await.unwrap().iter().map(|line| line.requests).sum();
     // An organization with 2 requests and its project with 4, live and test.
     assert_eq!(requests, days.map(kept).sum::<u64>() * (2 + 4) * 2);
+}
+
+/// Days are purged at the same time, so that rows which both delete are gone before the purge of the owner has locked them.
+pub async fn a_purged_owner_leaves_no_usage_beside_a_purge_of_days<S>(store: S)
+where
+    S: KeyStore + OwnerStore + UsageStore + Clone,
+{
+    const KEPT: i64 = 20_001;
+    for round in 1..=5 {
+        store.change_owner(OwnerChange::put_organization(Organization::new("acme"))).await.unwrap();
+        let count = |number: i64| {
+            let id = KeyId::new(&format!("key_{number:04}")).unwrap();
+            let day = Day::from_unix_days(KEPT - 1 + number / 1_500);
+            UsageCount::new(id, Environment::Live, Owner::organization("acme"), 1, day.start())
+        };
+        store.add_usage(&UsageBatch::new("writer", round, (0..3_000).map(count))).await.unwrap();
+        let delete = OwnerChange::delete_organization("acme", samples::revocation(1, "gone"));
+        store.change_owner(delete).await.unwrap();
+        let by_day = store.clone();
+        let by_day = tokio::spawn(async move { by_day.purge_usage_before(Day::from_unix_days(KEPT)).await });
+        store.change_owner(OwnerChange::purge_owner(&Owner::organization("acme"))).await.unwrap();
+        let days = UsageQuery::new(Day::from_unix_days(KEPT - 1), Day::from_unix_days(KEPT));
+        for query in [days.clone().of_organization("acme"), days.of_organization("acme").by(UsageBy::Key)] {
+            assert_eq!(store.usage(&query).await.unwrap(), [], "round {round}");
+        }
+        by_day.await.unwrap().unwrap();
+        check_totals(&store).await;
+    }
 }

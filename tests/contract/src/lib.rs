@@ -287,6 +287,7 @@ macro_rules! usage_of_owners {
         $crate::cases! { $open $(, $is_absent)? =>
             deleted::a_purge_deletes_what_is_left_of_an_owner_and_nothing_else,
             deleted::totals_stay_right_beside_flushes_retries_and_purges,
+            deleted::a_purged_owner_leaves_no_usage_beside_a_purge_of_days,
         }
     };
 }

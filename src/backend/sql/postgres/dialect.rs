@@ -24,6 +24,7 @@ static POSTGRES: Dialect = Dialect {
     begin_read: "BEGIN READ ONLY; SET LOCAL statement_timeout = '10s'",
     now: "(extract(epoch FROM clock_timestamp()) * 1000)::BIGINT",
     lock_rows_suffix: " FOR UPDATE OF tower_api_key",
+    lock_usage_suffix: " FOR UPDATE",
     skip_locked_suffix: " FOR NO KEY UPDATE SKIP LOCKED",
     key_locks: Some(("pg_advisory_xact_lock", "pg_advisory_xact_lock_shared")),
     // The number is arbitrary.

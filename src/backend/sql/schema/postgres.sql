@@ -208,7 +208,7 @@ CREATE INDEX tower_api_key_usage_by_email ON tower_api_key_usage (owner_email, d
 -- The sums of these rows by owner and day, kept in the transaction of each batch: of all owners, of an organization with its projects, of
 -- a project, and of a user. Names that a kind does not have are empty.
 CREATE TABLE tower_api_key_usage_total (
-    kind         TEXT COLLATE "C" NOT NULL CHECK (kind IN ('all', 'organization', 'project', 'user')),
+    kind         TEXT COLLATE "C" NOT NULL CHECK (kind IN ('organization', 'project', 'user', 'whole')),
     organization TEXT COLLATE "C" NOT NULL,
     name         TEXT COLLATE "C" NOT NULL,
     day          BIGINT NOT NULL,

@@ -182,7 +182,7 @@ CREATE INDEX tower_api_key_usage_by_email ON tower_api_key_usage (owner_email, d
 -- The sums of these rows by owner and day, kept in the transaction of each batch: of all owners, of an organization with its projects, of
 -- a project, and of a user. Names that a kind does not have are empty.
 CREATE TABLE tower_api_key_usage_total (
-    kind         TEXT NOT NULL CHECK (kind IN ('all', 'organization', 'project', 'user')),
+    kind         TEXT NOT NULL CHECK (kind IN ('organization', 'project', 'user', 'whole')),
     organization TEXT NOT NULL,
     name         TEXT NOT NULL,
     day          INTEGER NOT NULL,

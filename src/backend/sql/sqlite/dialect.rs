@@ -22,6 +22,7 @@ static SQLITE: Dialect = Dialect {
     begin_read: "BEGIN",
     now: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
     lock_rows_suffix: "",
+    lock_usage_suffix: "",
     skip_locked_suffix: "",
     key_locks: None,
     lock_owners_shared: None,

@@ -177,7 +177,9 @@ async fn delete_batch(
         "DELETE FROM tower_api_key_usage WHERE (key_id, day, environment) IN (
          SELECT key_id, day, environment FROM tower_api_key_usage WHERE TRUE",
     );
-    let delete = condition(delete).push(" LIMIT ").push_bind(DELETE_BATCH).push(") RETURNING requests, ");
+    // In the order in which batches lock them. Locked here, as rows that another transaction deletes must not count as those of this one.
+    let delete = condition(delete).push(" ORDER BY key_id, day, environment LIMIT ").push_bind(DELETE_BATCH);
+    let delete = delete.push(session.dialect().lock_usage_suffix).push(") RETURNING requests, ");
     let deleted = |row: &Row| Ok((row.get::<i64>("requests")?, UsageRow::decode(row)?));
     let rows = session.fetch(&delete.push(usage_totals::COLUMNS), deleted).await?;
     let number = rows.len() as u64;

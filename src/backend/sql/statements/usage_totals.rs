@@ -2,7 +2,7 @@
 
 // Layer 3 of 10: storage.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::ROWS_PER_STATEMENT;
 use crate::backend::sql::session::{Row, Session};
@@ -16,8 +16,9 @@ pub(super) const COLUMNS: &str = "day, environment, owner_organization, owner_pr
 /// the name of the other two.
 type Scope = (&'static str, String, String);
 
+/// This kind is the last in the order of writing: all batches change its rows, so they are locked for the shortest time.
 fn of_all() -> Scope {
-    ("all", String::new(), String::new())
+    ("whole", String::new(), String::new())
 }
 
 fn of_organization(id: String) -> Scope {
@@ -108,14 +109,15 @@ impl Totals {
 
     /// Deletes the totals among the changed ones that count nothing any more.
     pub(super) async fn delete_empty(&self, session: &mut dyn Session) -> Result<(), BackendError> {
-        let scopes: BTreeSet<&Scope> = self.0.keys().map(|(scope, ..)| scope).collect();
-        let scopes: Vec<_> = scopes.into_iter().collect();
-        for scopes in scopes.chunks(ROWS_PER_STATEMENT) {
+        let changed: Vec<_> = self.0.keys().collect();
+        for changed in changed.chunks(ROWS_PER_STATEMENT) {
             let delete = Statement::new(
-                "DELETE FROM tower_api_key_usage_total WHERE requests = 0 AND (kind, organization, name) IN (",
+                "DELETE FROM tower_api_key_usage_total WHERE requests = 0 AND (kind, organization, name, day, environment) IN (",
             );
-            let rows = scopes.iter().map(|(kind, organization, name)| {
-                [Value::from(*kind), organization.as_str().into(), name.as_str().into()]
+            let rows = changed.iter().map(|((kind, organization, name), day, environment)| {
+                let owner = [Value::from(*kind), organization.as_str().into(), name.as_str().into()];
+                let [kind, organization, name] = owner;
+                [kind, organization, name, (*day).into(), environment.as_str().into()]
             });
             session.execute(&delete.push_rows(rows).push(")").once()).await?;
         }
