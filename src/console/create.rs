@@ -50,6 +50,11 @@ impl CreatePage<'_> {
         longest.map_or_else(|| "never".to_owned(), |(_, days)| days.to_string())
     }
 
+    /// Returns the last day that was entered, which is no day if a program sent the form.
+    fn day(&self) -> Option<Day> {
+        self.fields.text("day").parse().ok()
+    }
+
     /// Returns whether a choice of a field is selected; by default, the first one is.
     fn is_selected(&self, field: &str, choice: &str, by_default: &str) -> bool {
         match self.fields.text(field) {
