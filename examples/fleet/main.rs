@@ -1,6 +1,6 @@
 //! Three nodes on one PostgreSQL: the first revokes a key while clients send requests to all nodes.
 //!
-//! `DATABASE_URL=postgres://… cargo run --example fleet --features postgres,routes,tracing`
+//! `DATABASE_URL=postgres://… cargo run --example fleet --features postgres,console,tracing`
 //!
 //! Each node is a process of its own, with its own connections, which this process starts and ends: nodes within one process
 //! would receive each other's changes without the database. Tables whose names start with `tower_api_key` are added to the database,
@@ -14,6 +14,9 @@
 #![allow(clippy::print_stderr, reason = "an example writes messages to its user")]
 
 mod client;
+#[path = "../support/console.rs"]
+#[allow(dead_code, reason = "each node has an address of its own")]
+mod console;
 mod counted;
 mod fleet;
 mod keys;

@@ -9,14 +9,17 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-use tower_api_key::manage::{KeyManager, ManageSettings, routes};
-use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, PostgresStore, Principal, Requirement};
+use tower_api_key::console::{Console, Sessions};
+use tower_api_key::manage::{KeyManager, ManageSettings, Permissions, routes};
+use tower_api_key::{
+    AuthenticateLayer, Authenticator, ConfigError, PostgresStore, Principal, Requirement, Source,
+};
 
 use crate::counted::{Counted, Reads};
 use crate::fleet::NAMES;
 use crate::process::{self, Failure};
 use crate::serve::serve;
-use crate::{keys, open_store};
+use crate::{console, keys, open_store};
 
 /// Serves until a signal, or until the parent process has ended.
 pub(crate) async fn run(name: &str) -> Result<(), Failure> {
@@ -26,11 +29,11 @@ pub(crate) async fn run(name: &str) -> Result<(), Failure> {
     let authenticator = Authenticator::builder(Counted::new(store.clone(), reads.clone())).build()?;
     // Before it listens, so that the node follows changes from the first request on.
     authenticator.start().await?;
-    let app = app(name, &store, Node { name: name.into(), authenticator, reads })?;
-
     let listener = TcpListener::bind(process::env_or("ADDR", "127.0.0.1:0")?).await;
     let listener = listener.map_err(|error| format!("ADDR: {name} cannot listen: {error}"))?;
-    process::print_line(&json!({ "address": format!("http://{}", listener.local_addr()?) }))?;
+    let address = format!("http://{}", listener.local_addr()?);
+    let app = app(name, &store, &address, Node { name: name.into(), authenticator, reads })?;
+    process::print_line(&json!({ "address": address }))?;
     let orphaned = orphaned();
     let end = async {
         tokio::select! {
@@ -51,7 +54,8 @@ struct Node {
     reads: Reads,
 }
 
-fn app(name: &str, store: &PostgresStore, node: Node) -> Result<Router, ConfigError> {
+fn app(name: &str, store: &PostgresStore, address: &str, node: Node) -> Result<Router, ConfigError> {
+    let pages = pages(store, address, &node.authenticator)?;
     let mut protected = Router::new().route("/v1/whoami", get(whoami));
     if name == NAMES[0] {
         let manage = Requirement::all_of([keys::MANAGE])?;
@@ -60,7 +64,26 @@ fn app(name: &str, store: &PostgresStore, node: Node) -> Result<Router, ConfigEr
             protected.nest_service("/admin", routes(manager, ManageSettings::new(manage.clone(), manage)));
     }
     let protected = protected.layer(AuthenticateLayer::new(node.authenticator.clone()));
-    Ok(Router::new().route("/health", get(health)).merge(protected).with_state(node))
+    Ok(Router::new()
+        .route("/health", get(health))
+        .merge(protected)
+        .with_state(node)
+        .nest("/console", pages.routes())
+        .layer(pages.strip_cookie()))
+}
+
+/// Returns the pages, to which the key that manages keys opens those of all owners.
+fn pages(
+    store: &PostgresStore,
+    address: &str,
+    authenticator: &Authenticator,
+) -> Result<Sessions<PostgresStore>, ConfigError> {
+    let permissions = Permissions::new().group("Fleet", [(keys::MANAGE, "Manage keys")])?;
+    let manager = KeyManager::for_authenticator(authenticator, store.clone(), keys::format()?)?;
+    let pages = Console::new(manager.with_permissions(permissions))?.name("Fleet")?;
+    let pages = pages.example(format!("{address}/v1/whoami"), Source::bearer())?;
+    let pages = console::at(pages, authenticator, &format!("{address}/console"))?;
+    Ok(pages.pasted_keys().operators(Requirement::all_of([keys::MANAGE])?))
 }
 
 async fn whoami(State(node): State<Node>, principal: Principal) -> Json<Value> {

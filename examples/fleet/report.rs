@@ -67,6 +67,8 @@ pub(crate) fn to_try(nodes: &[Node], keys: &Keys, revoked: &str) -> String {
   curl -i {last}/health
   # 200: the keys, with the ids by which they are revoked
   curl -i -H "X-API-Key: {admin}" {first}/admin/keys
+
+The pages for keys, on each node: {first}/console. Sign in with the key of the last command.
 "#
     )
 }

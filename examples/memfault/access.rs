@@ -10,7 +10,7 @@ use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, Owner, Scopes
 use crate::errors;
 
 /// The scopes of a project manager, and of an organization token in each project.
-const OF_PROJECT_MANAGERS: &str = "project.*";
+pub(crate) const OF_PROJECT_MANAGERS: &str = "project.*";
 
 /// The scopes of a member, by role.
 pub(crate) const ROLES: [(&str, &str); 3] = [
@@ -23,14 +23,14 @@ pub(crate) const ROLES: [(&str, &str); 3] = [
 const OF_USERS: &str = "project.read account.*";
 
 /// The scopes of a user's key, limited by the user's roles. Only the password can change the password.
-const OF_USER_KEYS: &str = "project.* organization.* account.key";
+pub(crate) const OF_USER_KEYS: &str = "project.* organization.* account.key";
 
 /// Admits people and automation. Two credentials in one request are rejected with 400, even if one is valid.
-pub(crate) fn layer(store: SqliteStore, passwords: Passwords) -> Result<AuthenticateLayer, ConfigError> {
+pub(crate) fn authenticator(store: SqliteStore, passwords: Passwords) -> Result<Authenticator, ConfigError> {
     let sources = [Source::bearer(), Source::basic().empty_user(), Source::memfault_project_key()];
     let authenticator = Authenticator::builder(store).sources(sources).passwords(passwords);
     let authenticator = authenticator.user_scopes(Scopes::parse(OF_USERS)?);
-    Ok(AuthenticateLayer::new(authenticator.realm("memfault").respond(payload).build()?))
+    authenticator.realm("memfault").respond(payload).build()
 }
 
 /// Admits devices. Only the project key is read: a client that finds the host in `~/.netrc` adds a Basic header to the project key unasked.

@@ -5,7 +5,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::{delete, get, patch, post, put};
 use tower_api_key::axum::RequireResourceLayer;
 use tower_api_key::password::Passwords;
-use tower_api_key::{ConfigError, RequireScopeLayer, SqliteStore};
+use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, RequireScopeLayer, SqliteStore};
 
 use crate::access::{self, Managers};
 use crate::again::{CYCLE_KEY, DEPLOY, MANAGE, OWN_KEY, OWN_PASSWORD, UPLOAD};
@@ -13,6 +13,7 @@ use crate::api_error::{self, method_not_allowed};
 use crate::budget::Budget;
 use crate::deployments::{self, Deployments};
 use crate::files::Files;
+use crate::pages::{self, Pages};
 use crate::place::{OfKey, OfPath};
 use crate::{accounts, organizations, projects, tokens, uploads};
 
@@ -30,6 +31,8 @@ pub(crate) struct App {
     pub(crate) deployments: Deployments,
     /// The public URL of this service.
     pub(crate) address: String,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) pages: Pages,
 }
 
 impl App {
@@ -39,7 +42,7 @@ impl App {
             .merge(of_projects()?)
             .fallback(api_error::not_found)
             .method_not_allowed_fallback(method_not_allowed)
-            .layer(access::layer(self.store.clone(), self.passwords.clone())?);
+            .layer(AuthenticateLayer::new(self.authenticator.clone()));
         let devices = of_devices()
             .method_not_allowed_fallback(method_not_allowed)
             .layer(access::device_layer(self.store.clone())?);
@@ -47,7 +50,15 @@ impl App {
         let by_url = Router::new()
             .route("/uploads/{url}", put(uploads::put))
             .method_not_allowed_fallback(method_not_allowed);
-        Ok(people.merge(devices).merge(by_url).layer(DefaultBodyLimit::max(BODY)).with_state(self))
+        let Pages { user_keys, tokens } = self.pages.clone();
+        let api = people.merge(devices).merge(by_url).layer(DefaultBodyLimit::max(BODY)).with_state(self);
+        // The pages are beside these layers: a browser has no key, but a session.
+        Ok(Router::new()
+            .nest("/account/api-keys", user_keys.routes())
+            .nest("/organization/auth-tokens", tokens.routes())
+            .fallback_service(api)
+            .layer(user_keys.strip_cookie())
+            .layer(tokens.strip_cookie()))
     }
 }
 
@@ -58,7 +69,10 @@ fn own() -> Result<Router<App>, ConfigError> {
         .route("/api/v0/organizations", get(organizations::list))
         .route_layer(RequireScopeLayer::scope("project.read")?);
     let key = get(accounts::show_key).post(accounts::cycle_key).delete(accounts::delete_key);
-    let key = Router::new().route("/auth/api_key", key).route_layer(RequireScopeLayer::new(OWN_KEY.clone()));
+    let key = Router::new()
+        .route("/auth/api_key", key)
+        .route("/open/api-keys", get(pages::open_user_keys))
+        .route_layer(RequireScopeLayer::new(OWN_KEY.clone()));
     let password = Router::new()
         .route("/auth/password", put(accounts::change_password))
         .route_layer(RequireScopeLayer::new(OWN_PASSWORD.clone()));
@@ -73,6 +87,7 @@ fn of_organizations() -> Result<Router<App>, ConfigError> {
         .route(&member, put(organizations::put_member).delete(organizations::delete_member))
         .route(&tokens, get(tokens::list).post(tokens::create))
         .route(&format!("{tokens}/{{id}}"), delete(tokens::delete))
+        .route("/open/organizations/{organization}/auth-tokens", get(pages::open_tokens))
         .route(&format!("{one}/projects"), post(projects::create))
         .route_layer(RequireResourceLayer::new(MANAGE.clone()));
     let read = Router::new()

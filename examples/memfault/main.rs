@@ -1,7 +1,7 @@
 //! The authentication of Memfault: organization tokens, user keys, passwords and project keys, each with its own header and
 //! scope of access. Its command-line client, `memfault-cli`, works with it.
 //!
-//! `cargo run --example memfault --features sqlite,routes,password,tracing`
+//! `cargo run --example memfault --features sqlite,console,password,tracing`
 //!
 //! The address and the new credentials go to stdout as one line of JSON, all other output to stderr. The environment
 //! sets `ADDR`, `DATABASE_URL`, `RUST_LOG`, `HEAD_SECONDS` (the timeout of the head of a request), `PUBLIC_URL` (where
@@ -16,6 +16,8 @@ mod again;
 mod api_error;
 mod app;
 mod budget;
+#[path = "../support/console.rs"]
+mod console;
 mod deployments;
 mod errors;
 mod files;
@@ -24,6 +26,7 @@ mod heaviest;
 #[path = "../support/last.rs"]
 mod last;
 mod organizations;
+mod pages;
 mod place;
 mod projects;
 mod seed;
@@ -42,6 +45,7 @@ use std::time::Duration;
 use app::App;
 use budget::Budget;
 use files::Kept;
+use pages::Pages;
 use seed::Credentials;
 use support::Failure;
 use tokio::sync::RwLock;
@@ -54,13 +58,18 @@ async fn main() -> Result<(), Failure> {
     let patience = patience()?;
     let listener = support::listen().await?;
     let store = support::open_store("sqlite:memfault.db").await?;
+    let (address, passwords) = (console::public_url(&listener)?, Passwords::new()?);
+    let authenticator = access::authenticator(store.clone(), passwords.clone())?;
+    let managers = access::managers(store.clone())?;
     let app = App {
-        managers: access::managers(store.clone())?,
-        passwords: Passwords::new()?,
+        pages: Pages::new(&managers, &authenticator, &address)?,
+        managers,
+        authenticator,
+        passwords,
         files: Arc::new(RwLock::new(Kept::new(patience))),
         budget: Budget::default(),
         deployments: Arc::default(),
-        address: support::env_or("PUBLIC_URL", &format!("http://{}", listener.local_addr()?))?,
+        address,
         store: store.clone(),
     };
     let Credentials { organization_token, user_key, password, project_key } = seed::seed(&app).await?;
@@ -79,6 +88,13 @@ async fn main() -> Result<(), Failure> {
   curl -i {address}/api/v0/organizations/acme-inc/auth_tokens -u "ann@example.com:{user_key}" -d '{{"description": "nightly build"}}'
   # The client of the service, from PyPI
   memfault --url {address} --org-token {organization_token} --org acme-inc --project smart-sink deploy-release --release-version 1.0.0 --cohort default
+"#
+    );
+    eprintln!(
+        r#"In a browser, with the e-mail and the password as above:
+
+  {address}/open/api-keys  the keys of a person
+  {address}/open/organizations/acme-inc/auth-tokens  the tokens of an organization
 "#
     );
 

@@ -3,7 +3,7 @@
 use tower_api_key::manage::Permissions;
 use tower_api_key::reject::{Forbidden, Payload, Reason, Rejection};
 use tower_api_key::usage::Usage;
-use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, KeyFormat, Source, SqliteStore};
+use tower_api_key::{Authenticator, ConfigError, KeyFormat, Source, SqliteStore};
 
 use crate::api_error;
 
@@ -24,14 +24,13 @@ pub(crate) fn format() -> Result<KeyFormat, ConfigError> {
 }
 
 /// Admits requests with a valid key in one of the two headers, and counts them.
-pub(crate) fn layer(store: SqliteStore, usage: Usage) -> Result<AuthenticateLayer, ConfigError> {
-    let authenticator = Authenticator::builder(store)
+pub(crate) fn authenticator(store: SqliteStore, usage: Usage) -> Result<Authenticator, ConfigError> {
+    Authenticator::builder(store)
         .sources([Source::bearer().format(format()?), Source::x_api_key().format(format()?)])
         .admin_scope("admin")
         .usage(usage)
         .respond(payload)
-        .build()?;
-    Ok(AuthenticateLayer::new(authenticator))
+        .build()
 }
 
 /// This service tells its clients the reason of a rejection.

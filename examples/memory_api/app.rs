@@ -8,16 +8,25 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post, put};
 use tower_api_key::manage::KeyManager;
 use tower_api_key::usage::Usage;
-use tower_api_key::{ConfigError, RequireScopeLayer, Scopes, SqliteStore};
+use tower_api_key::{AuthenticateLayer, ConfigError, RequireScopeLayer, Scopes, SqliteStore};
 
 use crate::limits::Limits;
 use crate::signup::{Desk, sign_up};
-use crate::{access, api_error, api_keys, limiting, memories, usage};
+use crate::{access, api_error, api_keys, limiting, memories, pages, usage};
 
 /// Most bytes of a body, enough for the longest memory.
 const BODY: usize = 256 * 1024;
 
-pub(crate) fn app(store: SqliteStore, meter: Usage, limits: Limits) -> Result<Router, ConfigError> {
+pub(crate) fn app(
+    store: SqliteStore,
+    meter: Usage,
+    limits: Limits,
+    address: &str,
+) -> Result<Router, ConfigError> {
+    let authenticator = access::authenticator(store.clone(), meter)?;
+    let keys = KeyManager::for_authenticator(&authenticator, store.clone(), access::format()?)?
+        .with_permissions(access::permissions()?);
+    let pages = pages::dashboard(keys.clone(), &authenticator, address)?;
     let (all, one) = ("/v1/memories", "/v1/memories/{id}");
     let memories = Router::new()
         .route(all, get(memories::list).route_layer(RequireScopeLayer::scope("read")?))
@@ -28,7 +37,6 @@ pub(crate) fn app(store: SqliteStore, meter: Usage, limits: Limits) -> Result<Ro
         .route("/v1/query", post(memories::query).route_layer(RequireScopeLayer::new(memories::READ.clone())))
         .with_state(memories::Memories::default());
 
-    let keys = KeyManager::new(store.clone(), access::format()?).with_permissions(access::permissions()?);
     let account = Router::new()
         .route("/v1/account/api-keys", get(api_keys::list).post(api_keys::create))
         .route("/v1/account/api-keys/{id}", delete(api_keys::revoke))
@@ -43,7 +51,7 @@ pub(crate) fn app(store: SqliteStore, meter: Usage, limits: Limits) -> Result<Ro
         .method_not_allowed_fallback(api_error::method_not_allowed)
         // A request passes these from the last to the first: a key is counted after it is admitted.
         .layer(from_fn_with_state(Arc::new(limits), limiting::count))
-        .layer(access::layer(store.clone(), meter)?);
+        .layer(AuthenticateLayer::new(authenticator));
 
     let desk = Desk { owners: store, keys: keys.acting_as("signup"), everything: Scopes::new(["admin"])? };
     let open = Router::new()
@@ -53,5 +61,7 @@ pub(crate) fn app(store: SqliteStore, meter: Usage, limits: Limits) -> Result<Ro
         .route("/signup", post(sign_up))
         .method_not_allowed_fallback(api_error::method_not_allowed)
         .with_state(desk);
-    Ok(guarded.merge(open).layer(DefaultBodyLimit::max(BODY)))
+    let api = guarded.merge(open).layer(DefaultBodyLimit::max(BODY));
+    // The pages are beside these layers: a browser has no key, but a session.
+    Ok(Router::new().nest("/dashboard", pages.routes()).fallback_service(api).layer(pages.strip_cookie()))
 }

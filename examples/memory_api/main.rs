@@ -1,10 +1,10 @@
 //! The authentication of Memory API: sign-up, live and test keys with scopes, a code for each rejection, metered usage.
 //!
-//! `cargo run --example memory_api --features axum,sqlite,tracing`
+//! `cargo run --example memory_api --features sqlite,console,tracing`
 //!
 //! The address and the new keys go to stdout as one line of JSON, all other output to stderr. The environment
-//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG`, `HEAD_SECONDS` (the timeout of the head of a request) and `RATE_LIMIT`
-//! (requests a minute for each key).
+//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG`, `HEAD_SECONDS` (the timeout of the head of a request), `RATE_LIMIT`
+//! (requests a minute for each key) and `PUBLIC_URL` (where browsers reach the service).
 
 #![allow(clippy::print_stderr, reason = "an example writes messages to its user")]
 
@@ -14,6 +14,8 @@ mod again;
 mod api_error;
 mod api_keys;
 mod app;
+#[path = "../support/console.rs"]
+mod console;
 mod fields;
 #[path = "../support/heaviest.rs"]
 mod heaviest;
@@ -23,6 +25,7 @@ mod limiting;
 #[path = "../support/limits.rs"]
 mod limits;
 mod memories;
+mod pages;
 mod signup;
 #[path = "../support/mod.rs"]
 mod support;
@@ -45,7 +48,8 @@ async fn main() -> Result<(), Failure> {
     let listener = support::listen().await?;
     let store = support::open_store("sqlite:memory_api.db").await?;
     let usage = Usage::builder(store.clone()).build()?;
-    let app = app::app(store.clone(), usage.clone(), limits)?;
+    let public = console::public_url(&listener)?;
+    let app = app::app(store.clone(), usage.clone(), limits, &public)?;
 
     let mut keys = Keys::new(&store, "memory_api", access::format()?);
     keys.need("admin_key", Environment::Live, &["admin"]).await?;
@@ -67,6 +71,9 @@ async fn main() -> Result<(), Failure> {
   # 200: the counts, delayed by some seconds
   curl -i {address}/v1/usage -H "X-API-Key: {admin_key}"
 "#
+    );
+    eprintln!(
+        "The dashboard: {public}/dashboard. Sign in with a key of the scope admin, such as that of a sign-up.\n"
     );
 
     let served = support::serve(listener, app, shutdown).await;

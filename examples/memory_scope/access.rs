@@ -4,9 +4,7 @@ use axum::Router;
 use tower_api_key::manage::{KeyManager, ManageSettings, RouteError, routes};
 use tower_api_key::reject::{Payload, Reason, Rejection};
 use tower_api_key::usage::Usage;
-use tower_api_key::{
-    AuthenticateLayer, Authenticator, ConfigError, Environment, KeyFormat, Requirement, Source, SqliteStore,
-};
+use tower_api_key::{Authenticator, ConfigError, Environment, KeyFormat, Requirement, Source, SqliteStore};
 
 use crate::errors;
 
@@ -16,18 +14,17 @@ pub(crate) fn format() -> Result<KeyFormat, ConfigError> {
 }
 
 /// Admits requests with a valid key of this environment, and counts them by key.
-pub(crate) fn layer(
+pub(crate) fn authenticator(
     store: SqliteStore,
     environment: Environment,
     usage: Usage,
-) -> Result<AuthenticateLayer, ConfigError> {
-    let authenticator = Authenticator::builder(store)
+) -> Result<Authenticator, ConfigError> {
+    Authenticator::builder(store)
         .sources([Source::x_api_key().format(format()?)])
         .environment(environment)
         .usage(usage)
         .respond(payload)
-        .build()?;
-    Ok(AuthenticateLayer::new(authenticator))
+        .build()
 }
 
 /// A client without a key gets the same response as one with an invalid key.

@@ -1,10 +1,10 @@
 //! The authentication of Memory Scope: keys in `X-API-Key`, one environment, one response to all invalid keys, limits and usage by key.
 //!
-//! `cargo run --example memory_scope --features sqlite,routes,tracing`
+//! `cargo run --example memory_scope --features sqlite,console,tracing`
 //!
-//! The address and the new keys go to stdout as one line of JSON, all other output to stderr. The environment
-//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG`, `HEAD_SECONDS` (the timeout of the head of a request), `ENVIRONMENT` (test
-//! or live: the environment of admitted keys) and `RATE_LIMIT` (requests a minute for each key).
+//! The address and the new keys go to stdout as one line of JSON, all other output to stderr. The environment sets `ADDR`, `DATABASE_URL`,
+//! `RUST_LOG`, `HEAD_SECONDS` (the timeout of the head of a request), `ENVIRONMENT` (test or live: the environment of admitted keys),
+//! `RATE_LIMIT` (requests a minute for each key) and `PUBLIC_URL` (where browsers reach the service).
 
 #![allow(clippy::print_stderr, reason = "an example writes messages to its user")]
 
@@ -12,6 +12,8 @@ mod access;
 #[path = "../support/api_error.rs"]
 mod api_error;
 mod app;
+#[path = "../support/console.rs"]
+mod console;
 #[path = "../support/detail.rs"]
 mod errors;
 #[path = "../support/last.rs"]
@@ -20,6 +22,7 @@ mod limiting;
 #[path = "../support/limits.rs"]
 mod limits;
 mod memories;
+mod pages;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../support/text.rs"]
@@ -42,7 +45,8 @@ async fn main() -> Result<(), Failure> {
     let store = support::open_store("sqlite:memory_scope.db").await?;
     let limits = Limits::per_minute(requests, DefaultClock::default());
     let usage = Usage::builder(store.clone()).build()?;
-    let app = app::app(store.clone(), environment, usage.clone(), limits)?;
+    let public = console::public_url(&listener)?;
+    let app = app::app(store.clone(), environment, usage.clone(), limits, &public)?;
 
     let mut keys = Keys::new(&store, "memory_scope", access::format()?);
     keys.need("test_key", Environment::Test, &["console"]).await?;
@@ -71,6 +75,7 @@ async fn main() -> Result<(), Failure> {
   curl -i "{address}/console/usage?by=key" -H "X-API-Key: {own}"
 "#
     );
+    eprintln!("The developer console: {public}/developer. Sign in with the key of the first command.\n");
 
     let served = support::serve(listener, app, shutdown).await;
     // Counts since the last batch would be lost with the process, even if requests are still open.

@@ -2,7 +2,7 @@
 
 use tower_api_key::manage::Permissions;
 use tower_api_key::reject::{Payload, Reason, Rejection};
-use tower_api_key::{AuthenticateLayer, Authenticator, ConfigError, KeyFormat, Source, SqliteStore};
+use tower_api_key::{Authenticator, ConfigError, KeyFormat, Source, SqliteStore};
 
 use crate::errors;
 
@@ -54,9 +54,8 @@ pub(crate) fn format() -> Result<KeyFormat, ConfigError> {
 }
 
 /// Admits requests with a valid key.
-pub(crate) fn layer(store: SqliteStore) -> Result<AuthenticateLayer, ConfigError> {
-    let source = Source::x_api_key().format(format()?);
-    Ok(AuthenticateLayer::new(Authenticator::builder(store).sources([source]).respond(payload).build()?))
+pub(crate) fn authenticator(store: SqliteStore) -> Result<Authenticator, ConfigError> {
+    Authenticator::builder(store).sources([Source::x_api_key().format(format()?)]).respond(payload).build()
 }
 
 fn payload(rejection: &Rejection) -> Payload {

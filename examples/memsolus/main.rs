@@ -1,9 +1,9 @@
 //! The authentication of Memsolus: keys in `X-Api-Key` with permissions such as `memory.read`.
 //!
-//! `cargo run --example memsolus --features sqlite,routes,tracing`
+//! `cargo run --example memsolus --features sqlite,console,tracing`
 //!
-//! The address and the new keys go to stdout as one line of JSON, all other output to stderr. The environment
-//! sets `ADDR`, `DATABASE_URL`, `RUST_LOG` and `HEAD_SECONDS` (the timeout of the head of a request).
+//! The address and the new keys go to stdout as one line of JSON, all other output to stderr. The environment sets `ADDR`, `DATABASE_URL`,
+//! `RUST_LOG`, `HEAD_SECONDS` (the timeout of the head of a request) and `PUBLIC_URL` (where browsers reach the service).
 
 #![allow(clippy::print_stderr, reason = "an example writes messages to its user")]
 
@@ -14,11 +14,14 @@ mod again;
 mod api_error;
 mod api_keys;
 mod app;
+#[path = "../support/console.rs"]
+mod console;
 #[path = "../support/detail.rs"]
 mod errors;
 #[path = "../support/last.rs"]
 mod last;
 mod memories;
+mod pages;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../support/text.rs"]
@@ -33,7 +36,8 @@ async fn main() -> Result<(), Failure> {
     let shutdown = support::shutdown()?;
     let listener = support::listen().await?;
     let store = support::open_store("sqlite:memsolus.db").await?;
-    let app = app::app(store.clone())?;
+    let public = console::public_url(&listener)?;
+    let app = app::app(store.clone(), &public)?;
 
     let mut keys = Keys::new(&store, "memsolus", access::format()?);
     keys.need("read_key", Environment::Live, &["memory.read"]).await?;
@@ -56,6 +60,7 @@ async fn main() -> Result<(), Failure> {
   curl -i {address}/v1/api-keys -H "X-Api-Key: {admin_key}" -d '{{"name": "crm-integration", "permissions": ["memory.*"]}}'
 "#
     );
+    eprintln!("The pages for keys: {public}/settings/api-keys. Sign in with the key of the last command.\n");
 
     support::serve(listener, app, shutdown).await?;
     store.close().await;

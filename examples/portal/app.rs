@@ -1,21 +1,27 @@
 //! The routes: the login, the pages for customers and staff, and the API for keys.
 
 use axum::Router;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use tower_api_key::backend::Actor;
-use tower_api_key::console::{Console, SignedIn};
-use tower_api_key::manage::{ExternalCaller, KeyManager, Permissions};
+use tower_api_key::console::{Console, Sessions};
+use tower_api_key::manage::{KeyManager, Permissions};
 use tower_api_key::usage::Usage;
 use tower_api_key::{
-    AuthenticateLayer, Authenticator, ConfigError, KeyFormat, Owner, Principal, RequireScopeLayer, Source,
+    AuthenticateLayer, Authenticator, ConfigError, KeyFormat, Principal, RequireScopeLayer, Source,
     SqliteStore,
 };
 use tower_sessions::cookie::SameSite;
-use tower_sessions::{MemoryStore, Session, SessionManagerLayer};
+use tower_sessions::{MemoryStore, SessionManagerLayer};
 
-use crate::login::{Role, Users, log_in, log_out, page};
+use crate::console;
+use crate::login::{Users, home, log_in, log_out, open_keys, page};
+
+/// The users of the product, and the pages to which it hands them over.
+#[derive(Clone)]
+pub(crate) struct Product {
+    pub(crate) users: Users,
+    pub(crate) customers: Sessions<SqliteStore>,
+    pub(crate) staff: Sessions<SqliteStore>,
+}
 
 pub(crate) fn app(
     store: SqliteStore,
@@ -29,50 +35,33 @@ pub(crate) fn app(
     let manager = KeyManager::for_authenticator(&authenticator, store, KeyFormat::new("acme")?)?
         .with_permissions(permissions)
         .require_names();
-    let console =
+    let pages =
         Console::new(manager)?.name("Notes")?.example(format!("{address}/api/notes"), Source::bearer())?;
+    let pages_at = |path| console::at(pages.clone(), &authenticator, &format!("{address}{path}"));
+    let product =
+        Product { users, customers: pages_at("/settings/api-keys")?, staff: pages_at("/staff/api-keys")? };
+    let (customers, staff) = (product.customers.clone(), product.staff.clone());
 
-    let directory = users.clone();
-    let customer = move |session: Session| {
-        let users = directory.clone();
-        async move {
-            let user = users.of(&session).await?;
-            let Role::Customer { organization } = user.role else {
-                return Err(StatusCode::FORBIDDEN.into_response());
-            };
-            let caller = ExternalCaller::new(user.id, Owner::organization(organization));
-            let caller = caller.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())?;
-            Ok(caller.across_environments().scopes("notes.*".parse().expect("valid scopes")))
-        }
-    };
-    let directory = users.clone();
-    let operator = move |session: Session| {
-        let users = directory.clone();
-        async move {
-            let user = users.of(&session).await?;
-            match user.role {
-                Role::Staff => SignedIn::operator(Actor::named(user.id))
-                    .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response()),
-                Role::Customer { .. } => Err(StatusCode::FORBIDDEN.into_response()),
-            }
-        }
-    };
-
-    // Over plain HTTP, for a try on this machine: leave `Secure` on behind TLS. The cookie is `HttpOnly`. With `Lax`, links from
-    // elsewhere lead to the pages; forms of other sites do not arrive with it.
-    let sessions =
-        SessionManagerLayer::new(MemoryStore::default()).with_secure(false).with_same_site(SameSite::Lax);
+    // The cookie is `HttpOnly`. With `Lax`, links from elsewhere lead to the product; forms of other sites do not arrive with it.
+    let sessions = SessionManagerLayer::new(MemoryStore::default())
+        .with_secure(address.starts_with("https://"))
+        .with_same_site(SameSite::Lax);
     let for_people = Router::new()
+        .route("/", get(home))
         .route("/login", get(page).post(log_in))
         .route("/logout", post(log_out))
-        .with_state(users)
-        .nest("/settings/api-keys", console.clone().routes(customer))
-        .nest("/staff/api-keys", console.routes(operator))
+        .route("/api-keys", get(open_keys))
+        .with_state(product)
         .layer(sessions);
     let for_programs = Router::new()
         .route("/api/notes", get(notes).route_layer(RequireScopeLayer::scope("notes.read")?))
         .route_layer(AuthenticateLayer::new(authenticator));
-    Ok(for_people.merge(for_programs))
+    Ok(for_people
+        .merge(for_programs)
+        .nest("/settings/api-keys", customers.routes())
+        .nest("/staff/api-keys", staff.routes())
+        .layer(customers.strip_cookie())
+        .layer(staff.strip_cookie()))
 }
 
 async fn notes(caller: Principal) -> String {

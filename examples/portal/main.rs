@@ -1,13 +1,17 @@
-//! A product with a login of its own, whose customers manage their keys on pages of this crate, and whose staff manages all keys.
+//! A product with a login of its own, which hands its users over to the pages of this crate: customers manage their keys, the staff those
+//! of all.
 //!
 //! `cargo run --example portal --features sqlite,console,tracing`
 //!
 //! The address and a ticket for each user go to stdout as one line of JSON, all other output to stderr. The environment sets `ADDR`,
-//! `DATABASE_URL`, `RUST_LOG` and `HEAD_SECONDS` (the timeout of the head of a request).
+//! `DATABASE_URL`, `RUST_LOG`, `HEAD_SECONDS` (the timeout of the head of a request) and `PUBLIC_URL` (where browsers reach the product;
+//! behind TLS, such as `https://notes.example.com`).
 
 #![allow(clippy::print_stderr, reason = "an example writes messages to its user")]
 
 mod app;
+#[path = "../support/console.rs"]
+mod console;
 mod login;
 #[path = "../support/process.rs"]
 mod process;
@@ -26,7 +30,7 @@ async fn main() -> Result<(), Failure> {
     process::log_by_default("info,tower_api_key=debug")?;
     let shutdown = process::shutdown()?;
     let listener = TcpListener::bind(env_or("ADDR", "127.0.0.1:3000")?).await?;
-    let address = format!("http://{}", listener.local_addr()?);
+    let address = console::public_url(&listener)?;
     let store = SqliteStore::open(&env_or("DATABASE_URL", "sqlite:portal.db")?).await?;
     let usage = Usage::builder(store.clone()).build()?;
 
@@ -39,7 +43,7 @@ async fn main() -> Result<(), Failure> {
     process::print_line(
         &json!({ "address": address, "credentials": { "ann": ann, "eve": eve, "staff": staff } }),
     )?;
-    eprintln!("Open {address}/login in a browser, and sign in with one of these tickets:");
+    eprintln!("Open {address} in a browser, and sign in with one of these tickets:");
     eprintln!("  a customer: {ann}\n  another customer: {eve}\n  the staff, with the keys of all: {staff}");
     serve::serve(listener, app, shutdown).await?;
     usage.flush().await?;

@@ -3,11 +3,13 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use axum::extract::ConnectInfo;
 use hyper::body::{Body, Incoming};
 use hyper::service::{Service as _, service_fn};
 use hyper::{Request, Response};
@@ -46,14 +48,16 @@ where
     let (connections, service) = (GracefulShutdown::new(), TowerToHyperService::new(service));
     let mut shutdown = pin!(shutdown);
     loop {
-        let stream = tokio::select! {
-            stream = accept(&listener) => stream,
+        let (stream, client) = tokio::select! {
+            accepted = accept(&listener) => accepted,
             () = &mut shutdown => break,
         };
         let (service, was_asked) = (service.clone(), Arc::new(AtomicBool::new(false)));
         let note = Arc::clone(&was_asked);
-        let noting = service_fn(move |request| {
+        let noting = service_fn(move |mut request: Request<Incoming>| {
             note.store(true, Ordering::Relaxed);
+            // As `axum::serve` with `into_make_service_with_connect_info`.
+            request.extensions_mut().insert(ConnectInfo(client));
             service.call(request)
         });
         let connection = server.serve_connection(TokioIo::new(stream), noting).into_owned();
@@ -79,10 +83,10 @@ where
 }
 
 #[allow(clippy::disallowed_methods, reason = "a server may wait, tests may not")]
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             // An error of one client, or too many clients, must not end the server.
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");

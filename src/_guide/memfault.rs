@@ -10,6 +10,7 @@
 //! | deleted, cycled, changed or removed credentials are rejected at once | [`KeyStore`](crate::backend::KeyStore) and [`OwnerStore`](crate::backend::OwnerStore), which announce each change; another process on the same file applies it within its [lease](crate::AuthenticatorBuilder::lease) |
 //! | a caller that loses a role or a key during a request changes nothing | `Actor::requires_for`, checked in the transaction of the change; [`Principal::recheck`](crate::Principal::recheck) for data outside the store |
 //! | a password is accepted in place of a user's key | `Passwords` (a feature) |
+//! | a page for a user's keys, and one for the tokens of an organization | [`Sessions`](crate::console::Sessions): a browser that opens them presents e-mail and password, and is handed over |
 //! | a project key is no secret: members read it back | [`NewKey::retrievable`] |
 //! | errors that the command-line client can read | [`Respond`](crate::reject::Respond) |
 //!

@@ -10,6 +10,7 @@
 //! | keys are listed, created with scopes and an expiry, shown once, revoked | handlers over a [`manage::Delegate`](crate::manage::Delegate), with the documented JSON |
 //! | a new key is live, unless test is requested | the handler that reads the body; a [`Delegate`] rejects what a test key may not create, and names the field |
 //! | live keys count against billing, test keys are free | [`Usage`](crate::usage::Usage), which counts by key, day and environment |
+//! | usage is monitored in the dashboard | [`Console`](crate::console::Console) at `/dashboard`, opened by a pasted key |
 //! | 429 `RATE_LIMIT_EXCEEDED` | [`Principal::key_id`](crate::Principal::key_id) and a limiter, here governor |
 //!
 //! Run it with `cargo run --example memory_api --all-features`: it prints keys and example commands.

@@ -6,6 +6,7 @@
 //! | a test key is rejected where live is required, and vice versa | [`AuthenticatorBuilder::environment`](crate::AuthenticatorBuilder::environment) |
 //! | 401 `{"detail": "Invalid API key"}`, whether the key is missing, malformed, unknown, expired or deleted | [`Respond`](crate::reject::Respond), for the text that differs from the default |
 //! | keys are created with a name and an optional expiry, shown once, viewed, rotated, deleted | the routes of [`manage`](crate::manage) (feature `routes`), nested, and [`KeyManager::require_names`] |
+//! | a developer console, to which people sign in | [`Console`](crate::console::Console) at `/developer`, opened by a pasted key |
 //! | errors are `{"detail": "…"}` and nothing else | [`Respond`](crate::reject::Respond), and `manage::ManageSettings::respond` for the routes |
 //! | their usage is monitored, key by key | [`Usage`](crate::usage::Usage), and `GET /console/usage?by=key` of the same routes |
 //! | `X-RateLimit-…` in every response, 429 past the limit, by key | [`Principal::key_id`](crate::Principal::key_id) and a limiter, here governor |
@@ -14,7 +15,7 @@
 //!
 //! # Accepted keys
 //!
-//! `examples/memory_scope/access.rs`, which also defines the console:
+//! `examples/memory_scope/access.rs`, which also defines the JSON routes of the console:
 //!
 #![doc = concat!("```ignore\n", include_str!("../../examples/memory_scope/access.rs"), "```")]
 //!

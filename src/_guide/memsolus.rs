@@ -6,6 +6,7 @@
 //! | a key without the permission of a route gets 403 Forbidden | [`RequireScopeLayer`](crate::RequireScopeLayer), route by route |
 //! | permissions such as `memory.read`, listed by group | [`Permissions`](crate::manage::Permissions), among them `memory.*` and `*`, which include others |
 //! | at least one permission for each key | a check before [`Delegate::create`](crate::manage::Delegate::create) |
+//! | Settings → API Keys: a page on which permissions are selected, and a new key is shown once | [`Console`](crate::console::Console) at `/settings/api-keys`, opened by a pasted key |
 //! | rotation by creating a new key before revoking the old one | both are active until [`KeyChange::revoke`](crate::backend::KeyChange::revoke), which takes effect at once in this process, and in others within their [lease](crate::AuthenticatorBuilder::lease) |
 //!
 //! Run it with `cargo run --example memsolus --all-features`: it prints keys and example commands.

@@ -51,7 +51,10 @@ fn the_lines_about_keys_in_an_example_are_few() {
 fn the_lines_that_are_counted_are_those_about_keys() {
     let lines = about_keys("memory_scope");
     let holds = |text: &str| lines.iter().any(|line| line.contains(text));
-    assert!(holds("Authenticator::builder(store)") && holds(".layer(access::layer("), "{lines:?}");
+    assert!(
+        holds("Authenticator::builder(store)") && holds(".layer(AuthenticateLayer::new(authenticator))"),
+        "{lines:?}"
+    );
     assert!(!holds("use ") && !holds("limiting") && !holds("DefaultBodyLimit"), "{lines:?}");
     let asked = about_keys("memfault")
         .iter()
