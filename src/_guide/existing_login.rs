@@ -23,7 +23,7 @@
 //! | name the user in the audit log and in `created_by` | [`ExternalCaller::new`](crate::manage::ExternalCaller::new), with an id such as `user:17` |
 //! | turn a role into scopes: those of `ManageSettings` to read and write keys, and those that keys may get | [`ExternalCaller::scopes`](crate::manage::ExternalCaller::scopes) |
 //! | test keys, or both environments | [`environment`](crate::manage::ExternalCaller::environment), [`across_environments`](crate::manage::ExternalCaller::across_environments) |
-//! | serve pages to users | `Console::routes`, with the feature `console`; `examples/portal` is a whole service with them |
+//! | serve pages to users | `Console::routes`, with the feature `console`: see [the guide](super::console) |
 //! | serve the routes to users | [`ManageSettings::resolve_callers`](crate::manage::ManageSettings::resolve_callers) |
 //! | write the routes yourself | [`KeyManager::on_behalf_of_external`](crate::manage::KeyManager::on_behalf_of_external), after the body has arrived |
 //!

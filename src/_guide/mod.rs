@@ -8,6 +8,7 @@
 //! | protect an axum API | [`axum_api`] |
 //! | protect a tonic service | [`tonic_service`] |
 //! | issue keys to customers | [`issuing_keys`] |
+//! | give customers and operators pages for keys | [`console`] |
 //! | keep many tenants apart | [`tenants`] |
 //! | rotate keys, and end them everywhere | [`rotation`] |
 //! | operate: settings, alerts, failover, replicas, rights, backups, a new pepper | [`operations`] |
@@ -41,6 +42,7 @@
 
 pub mod axum_api;
 pub mod beside_other_credentials;
+pub mod console;
 pub mod design;
 pub mod existing_login;
 pub mod glossary;
