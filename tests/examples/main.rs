@@ -4,6 +4,7 @@
 #![cfg(unix)]
 
 mod attach;
+mod chromium;
 mod client;
 mod clients;
 mod curl;

@@ -3,6 +3,7 @@
 mod addresses;
 mod answers;
 mod browser;
+mod chromium;
 mod filters;
 mod life;
 mod mass_revoke;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
+use axum::routing::get;
 use tokio::net::TcpListener;
 use tower_api_key::backend::{Actor, KeyFilter};
 use tower_api_key::clock::ManualClock;
@@ -16,6 +17,8 @@ use tower_api_key::{Authenticator, KeyFormat, MemoryStore, Owner, Record, Scopes
 use crate::console::browser::Browser;
 
 pub(crate) const START: Timestamp = Timestamp::from_unix_millis(1_800_000_000_000);
+
+const LOGO: &str = include_str!("logo.svg");
 
 pub(crate) struct World {
     pub(crate) store: MemoryStore,
@@ -73,6 +76,10 @@ impl World {
         Self { store, clock, manager, authenticator, origin, signed_out }
     }
 
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// Returns the portal, as a customer sees it.
     pub(crate) fn portal(&self, user: &'static str) -> Browser {
         Browser { base: format!("{}/settings/api-keys", self.origin), user }
@@ -120,9 +127,11 @@ fn app(manager: &KeyManager<MemoryStore>, signed_out: &SignedOut) -> Router {
             async move { resolve(&headers, &signed_out) }
         }
     };
+    let logo = ([("content-type", "image/svg+xml")], LOGO);
     Router::new()
+        .route("/logo.svg", get(async move || logo))
         .nest("/settings/api-keys", console.clone().routes(door(Arc::clone(signed_out))))
-        .nest("/staff", console.routes(door(Arc::clone(signed_out))))
+        .nest("/staff", console.members().routes(door(Arc::clone(signed_out))))
 }
 
 pub(crate) async fn serve(app: Router) -> String {

@@ -1,6 +1,7 @@
 //! Keys, stores and requests shared by the tests.
 
 pub mod captured;
+pub mod chromium;
 pub mod outside;
 pub mod postgres;
 pub mod probe;
