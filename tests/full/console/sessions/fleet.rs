@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tower_api_key::clock::ManualClock;
+use tower_api_key::console::Sessions;
 use tower_api_key::{Authenticator, SqliteStore};
 
 use crate::console::sessions::visitor::Visitor;
@@ -24,7 +25,7 @@ async fn node(url: &str) -> World<SqliteStore> {
         .build()
         .unwrap();
     authenticator.start().await.unwrap();
-    World::by(store, clock, authenticator, |console| console.pasted_keys()).await
+    World::by(store, clock, authenticator, Sessions::pasted_keys).await
 }
 
 async fn fleet() -> (tempfile::TempDir, World<SqliteStore>, World<SqliteStore>) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 use tower_api_key::backend::{Actor, AuditLog, AuditQuery, KeyFilter, OwnerChange, OwnerStore};
 use tower_api_key::clock::ManualClock;
+use tower_api_key::console::Sessions;
 use tower_api_key::manage::NewKey;
 use tower_api_key::password::{PasswordLimits, Passwords};
 use tower_api_key::{Authenticator, MemoryStore, Requirement, Source};
@@ -104,7 +105,7 @@ async fn the_last_key_that_opens_the_portal_is_not_ended_by_accident() {
 
 #[tokio::test]
 async fn a_test_key_manages_test_keys_alone() {
-    let world = World::with(MemoryStore::new(), |console| console.pasted_keys().across_environments()).await;
+    let world = World::with(MemoryStore::new(), Sessions::pasted_keys.across_environments()).await;
     let new = |environment| NewKey::new(acme()).scopes(scopes("console notes.*")).environment(environment);
     let create = async |environment| {
         world.manager.create(new(environment)).await.unwrap().into_parts().0.as_str().to_owned()
@@ -126,7 +127,7 @@ async fn a_test_key_manages_test_keys_alone() {
 #[tokio::test]
 async fn a_key_that_meets_the_requirement_of_operators_gets_the_keys_of_all() {
     let staff = Requirement::all_of(["staff"]).unwrap();
-    let world = World::with(MemoryStore::new(), |console| console.pasted_keys().operators(staff)).await;
+    let world = World::with(MemoryStore::new(), Sessions::pasted_keys.operators(staff)).await;
     let globex = NewKey::for_organization("globex").name("Theirs");
     let other = world.manager.create(globex).await.unwrap().into_parts().1;
     let ((operator, record), (customer, _)) = (world.key("staff").await, world.key("console").await);
@@ -237,8 +238,7 @@ async fn a_key_that_was_stored_under_a_former_pepper_opens_the_portal() {
         .digester(Digester::hmac_sha256(&[8; 32]).unwrap())
         .former_digester(former())
         .with_clock(Arc::clone(&clock));
-    let world =
-        World::by(store, clock, authenticator.build().unwrap(), |console| console.pasted_keys()).await;
+    let world = World::by(store, clock, authenticator.build().unwrap(), Sessions::pasted_keys).await;
     for _ in 0..3 {
         let mut visitor = world.visitor();
         assert_eq!(visitor.paste(text.as_str()).await.location(), "./keys");

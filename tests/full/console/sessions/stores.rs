@@ -3,6 +3,7 @@
 use http::StatusCode;
 use tower_api_key::KeyId;
 use tower_api_key::backend::{KeyChange, KeyFilter, KeyUpdate};
+use tower_api_key::console::Sessions;
 use tower_api_key::record::Revocation;
 
 use crate::authority::meddling::Meddling;
@@ -45,7 +46,7 @@ fn revocation() -> Revocation {
 }
 
 async fn world<S: Store>(store: S) -> World<Meddling<S>> {
-    World::with(Meddling::new(store), |console| console.pasted_keys()).await
+    World::with(Meddling::new(store), Sessions::pasted_keys).await
 }
 
 /// Returns the forms that change a key, with what they need beside it.

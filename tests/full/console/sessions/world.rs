@@ -50,7 +50,7 @@ pub(crate) fn handover(actor: Actor) -> Handover {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::with(MemoryStore::new(), |console| console.pasted_keys()).await
+        Self::with(MemoryStore::new(), Sessions::pasted_keys).await
     }
 }
 
