@@ -175,9 +175,9 @@ impl Filters {
         self.0
     }
 
-    /// Returns a query with these fields and another one, for a link.
+    /// Returns a query with these fields and another one, for a link. Of longer texts than any id or name, it has the start.
     pub(super) fn with(&self, names: &[&str], name: &str, text: &str) -> String {
-        let given = names.iter().map(|name| (*name, self.text(name))).filter(|(_, text)| !text.is_empty());
+        let given = names.iter().map(|name| (*name, self.shown(name))).filter(|(_, text)| !text.is_empty());
         let all = given.chain([(name, text)]);
         let pairs: Vec<_> = all.map(|(name, text)| format!("{name}={}", encode(text))).collect();
         pairs.join("&")
