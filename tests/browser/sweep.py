@@ -165,7 +165,8 @@ def validate(folder, names):
     options = ["--format", "json", "--stdout", "--no-langdetect"]
     done = subprocess.run(["java", "-Xss1m", "-jar", str(jar), *options, str(folder)], capture_output=True, text=True)
     assert done.stdout, done.stderr
-    messages = json.loads(done.stdout)["messages"]
+    # It counts browsers from before `inputmode` as well.
+    messages = [found for found in json.loads(done.stdout)["messages"] if "“inputmode”" not in found["message"]]
     return sorted({f"{names[Path(message['url']).name]}: {message['message']} ({message.get('extract', '')!r})" for message in messages})
 
 
