@@ -105,7 +105,7 @@ async fn the_last_key_that_opens_the_portal_is_not_ended_by_accident() {
 
 #[tokio::test]
 async fn a_test_key_manages_test_keys_alone() {
-    let world = World::with(MemoryStore::new(), Sessions::pasted_keys.across_environments()).await;
+    let world = World::with(MemoryStore::new(), |console| console.pasted_keys().across_environments()).await;
     let new = |environment| NewKey::new(acme()).scopes(scopes("console notes.*")).environment(environment);
     let create = async |environment| {
         world.manager.create(new(environment)).await.unwrap().into_parts().0.as_str().to_owned()
@@ -127,7 +127,7 @@ async fn a_test_key_manages_test_keys_alone() {
 #[tokio::test]
 async fn a_key_that_meets_the_requirement_of_operators_gets_the_keys_of_all() {
     let staff = Requirement::all_of(["staff"]).unwrap();
-    let world = World::with(MemoryStore::new(), Sessions::pasted_keys.operators(staff)).await;
+    let world = World::with(MemoryStore::new(), |console| console.pasted_keys().operators(staff)).await;
     let globex = NewKey::for_organization("globex").name("Theirs");
     let other = world.manager.create(globex).await.unwrap().into_parts().1;
     let ((operator, record), (customer, _)) = (world.key("staff").await, world.key("console").await);
